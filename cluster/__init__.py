@@ -1,0 +1,1 @@
+"""Where trials run: fitting them to a cluster, and launching groups of workers that are given their loop."""

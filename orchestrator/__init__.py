@@ -1,0 +1,1 @@
+"""When trials run, what is remembered of them, and what they showed."""

@@ -1,0 +1,63 @@
+"""The one error that a user's input can raise: a place, a law, a value and a way out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+
+class InputError(ValueError):
+    """Bad input. The command line prints it without a traceback and exits with 2.
+
+    Args:
+        law: what must hold, and the value that does not ("must be one of letterbox, naive, crop, but got 'corp'").
+        place: where, as precisely as is known: ``file:line`` or a path.
+        key: the dotted key path inside the file (``axes.vision.resize[2]``).
+        way_out: what to write or run instead.
+    """
+
+    def __init__(self, law: str, *, place: str | None = None, key: str | None = None, way_out: str | None = None):
+        super().__init__(law, place, key, way_out)  # all of them, so that it survives pickling between processes
+        self.law, self.place, self.key, self.way_out = law, place, key, way_out
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.law, self.place, self.key, self.way_out))
+
+    def __str__(self) -> str:
+        where = ": ".join(part for part in (self.place, self.key) if part)
+        message = f"{where}: {self.law}" if where else self.law
+        return f"{message}\n{self.way_out}" if self.way_out else message
+
+
+class InputProblemsError(InputError):
+    """Several problems of one input, found together so that they can be mended together."""
+
+    def __init__(self, problems: Sequence[InputError]):
+        self.problems = tuple(problems)
+        super().__init__(f"{len(self.problems)} problems")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (InputProblemsError, (self.problems,))
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self.problems))
+
+
+def raise_problems(problems: Sequence[InputError]) -> None:
+    """Raise what was collected: nothing, the one problem, or all of them together."""
+    flat = [one for problem in problems for one in getattr(problem, "problems", (problem,))]
+    unique = {str(problem): problem for problem in flat}  # one mistake may show in many arms
+    if len(unique) == 1:
+        raise next(iter(unique.values()))
+    if unique:
+        raise InputProblemsError(list(unique.values()))
+
+
+def _rebuild(kind: type[InputError], law: str, place: str | None, key: str | None, way_out: str | None) -> InputError:
+    return kind(law, place=place, key=key, way_out=way_out)
+
+
+def nearest(value: str, legal: Iterable[str]) -> str | None:
+    """A sentence naming the legal value closest to `value`, or None when nothing is close."""
+    matches = difflib.get_close_matches(value, list(legal), n=1, cutoff=0.5)
+    return f"Did you mean {matches[0]!r}?" if matches else None

@@ -1,0 +1,229 @@
+"""Identity: equal keys are one piece of work, and nothing that does not change the result may change a key.
+
+Keys are SHA-256 over canonical JSON. A value without a canonical form raises, because a permissive ``str(value)`` would
+silently give one experiment two names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from search_spaces.spec import LanguageSpec, MixSpec, SourceSpec, StageSpec, TrialSpec, VisionSpec
+
+TRAINER_VERSION = 1
+"""Raised by hand when a change of the program changes trained numbers."""
+
+FEATURES_VERSION = 1
+"""Raised by hand when a change of the program changes the features of a frozen encoder."""
+
+
+def canonical_json(value: Any) -> str:
+    """The one JSON text of a plain value: sorted keys, no blanks, shortest round-trip floats.
+
+    Integral floats and integers are one number (``1.0`` is ``1``). Raises TypeError for anything that has no canonical
+    form: NaN, infinities, sets, callables, keys that are not strings.
+    """
+    return json.dumps(_canonical(value, "$"), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _canonical(value: Any, where: str) -> Any:
+    if value is None or isinstance(value, bool | str | int):
+        return value
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise TypeError(f"{where}: {value!r} has no canonical form: numbers must be finite")
+        return int(value) if value.is_integer() else value
+    if isinstance(value, list | tuple):
+        return [_canonical(item, f"{where}[{i}]") for i, item in enumerate(value)]
+    if isinstance(value, Mapping):
+        for key in value:
+            if not isinstance(key, str):
+                raise TypeError(f"{where}: the key {key!r} has no canonical form: keys must be strings")
+        return {key: _canonical(item, f"{where}.{key}") for key, item in value.items()}
+    raise TypeError(f"{where}: a {type(value).__name__} has no canonical form and so no stable identity")
+
+
+def fingerprint(value: Any) -> str:
+    """SHA-256 of the canonical JSON, as 64 hex digits."""
+    return _sha256(canonical_json(value))
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Memo:
+    """Canonical texts of specs already seen. One of them makes the keys of many trials that share specs cheap.
+
+    It goes by object, not by equality, and keeps the objects alive; specs are frozen, so a text stays true.
+    """
+
+    def __init__(self) -> None:
+        self._texts: dict[tuple[str, int, int | None], tuple[object, str]] = {}
+
+    def text(self, kind: str, spec: object, make: Callable[[], Any], extra: int | None = None) -> str:
+        """The canonical JSON of `make()`, which must be a function of `kind`, `spec` and `extra` alone."""
+        known = self._texts.get((kind, id(spec), extra))
+        if known is None:
+            known = self._texts[kind, id(spec), extra] = (spec, canonical_json(make()))
+        return known[1]
+
+
+def _object(**texts: str) -> str:
+    """Canonical JSON of an object whose values are canonical JSON already."""
+    return "{" + ",".join(f'"{key}":{texts[key]}' for key in sorted(texts)) + "}"
+
+
+def _dump(spec: Any) -> dict[str, Any]:
+    """Only fields that were set to something else than their default: an option added later keeps old keys."""
+    return spec.model_dump(mode="json", exclude_defaults=True)  # type: ignore[no-any-return]
+
+
+def _mix(mix: MixSpec) -> dict[str, Any]:
+    parts = [{**_dump(part), "source": part.source.declared, "options": part.source.options} for part in mix.parts]
+    return {"parts": parts, "draw_seed": mix.draw_seed, "resample": mix.resample}
+
+
+def _stage(stage: StageSpec, horizon: int | None) -> dict[str, Any]:
+    dumped = {**_dump(stage), "data": _mix(stage.data)}
+    if horizon is not None:  # 1 epoch and the equal number of steps are one experiment
+        dumped = {key: value for key, value in dumped.items() if key not in ("epochs", "max_steps")}
+        dumped["steps"] = horizon
+    return dumped
+
+
+def _stages_text(trial: TrialSpec, steps: tuple[int | None, ...], memo: Memo) -> str:
+    texts = (
+        memo.text("stage", stage, partial(_stage, stage, horizon), horizon)
+        for stage, horizon in zip(trial.stages, steps, strict=False)
+    )
+    return "[" + ",".join(texts) + "]"
+
+
+def _modules_text(trial: TrialSpec, memo: Memo) -> str:
+    """Module specs; the name of a catalogue entry is a label, its architecture and origin are what it is."""
+    return _object(
+        vision=memo.text("vision", trial.vision, lambda: _without(_dump(trial.vision), "backbone")),
+        projector=memo.text("projector", trial.projector, lambda: _dump(trial.projector)),
+        language=memo.text("language", trial.language, lambda: _language(trial.language)),
+    )
+
+
+def _without(values: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key not in names}
+
+
+def _language(language: LanguageSpec) -> dict[str, Any]:
+    dumped = _without(_dump(language), "name")
+    if language.tokenizer.source:
+        dumped["tokenizer"] = {**dumped["tokenizer"], "source": source_name(language.tokenizer.source)}
+    return dumped
+
+
+def arm_fingerprint(trial: TrialSpec, memo: Memo | None = None) -> str:
+    """Identity of an arm by declared names: that of its trials without their seeds. 64 hex digits."""
+    memo = memo or Memo()
+    declared = (None,) * len(trial.stages)
+    return _sha256(_object(modules=_modules_text(trial, memo), stages=_stages_text(trial, declared, memo)))
+
+
+def trial_fingerprint(trial: TrialSpec, memo: Memo | None = None) -> str:
+    """Identity of a trial by declared names: known without data, never changes. 64 hex digits."""
+    memo = memo or Memo()
+    declared = (None,) * len(trial.stages)
+    modules, stages = _modules_text(trial, memo), _stages_text(trial, declared, memo)
+    return _sha256(_object(modules=modules, stages=stages, seed=str(trial.seed)))
+
+
+def trial_id(trial: TrialSpec, arm: str, memo: Memo | None = None) -> str:
+    """Readable slug and 12 hex digits: ``resolution-32px-s7-0f3a...``. The slug is for people, the digits identify."""
+    slug = re.sub(r"[^a-z0-9]+", "-", arm.lower()).strip("-")[:48].rstrip("-")
+    return f"{slug}-s{trial.seed}-{trial_fingerprint(trial, memo)[:12]}"
+
+
+def weights_name(origin: str) -> str:
+    """Name under which the digest of pretrained weights is kept."""
+    return f"weights:{origin}"
+
+
+def source_name(source: SourceSpec) -> str:
+    """Name under which the digest of a data source is kept."""
+    options = f"?{canonical_json(source.options)}" if source.options else ""
+    return f"source:{source.declared}{options}"
+
+
+def needed_digests(trial: TrialSpec, stage_index: int) -> tuple[str, ...]:
+    """Names of all digests that the key of this stage needs, sorted."""
+    names = {source_name(part.source) for stage in trial.stages[: stage_index + 1] for part in stage.data.parts}
+    if trial.language.tokenizer.source:
+        names.add(source_name(trial.language.tokenizer.source))
+    names |= {weights_name(origin) for origin in (trial.vision.checkpoint, trial.language.checkpoint) if origin}
+    return tuple(sorted(names))
+
+
+def declared_stage_key(
+    trial: TrialSpec, stage_index: int, steps: tuple[int | None, ...], memo: Memo | None = None
+) -> str:
+    """Identity of a stage by declared names, 64 hex digits: what makes equal stages one node of the plan.
+
+    `steps` are the steps of the trial's stages (None where the data are not known yet).
+    """
+    return _sha256(_stage_text(trial, stage_index, steps, memo or Memo()))
+
+
+def stage_key(
+    trial: TrialSpec,
+    stage_index: int,
+    steps: tuple[int | None, ...],
+    digests: Mapping[str, str],
+    memo: Memo | None = None,
+) -> str | None:
+    """Identity of a stage with the digests of its data and starting weights; None while one of them is unknown."""
+    names = needed_digests(trial, stage_index)
+    if any(name not in digests for name in names) or steps[stage_index] is None:
+        return None
+    declared = _stage_text(trial, stage_index, steps, memo or Memo())
+    return _sha256(_object(declared=declared, digests=canonical_json({name: digests[name] for name in names})))
+
+
+def _stage_text(trial: TrialSpec, stage_index: int, steps: tuple[int | None, ...], memo: Memo) -> str:
+    return _object(
+        trainer_version=str(TRAINER_VERSION),
+        modules=_modules_text(trial, memo),
+        stages=_stages_text(trial, steps[: stage_index + 1], memo),
+        seed=str(trial.seed),
+    )
+
+
+def features_identity(vision: VisionSpec, source: SourceSpec, seed: int) -> dict[str, Any]:
+    """What determines the cached features of a frozen encoder, by declared names.
+
+    Pooling comes after the cache, so `tokens` is no part of it; a seed only matters to random weights.
+    """
+    dumped = {key: value for key, value in _dump(vision).items() if key not in ("backbone", "tokens")}
+    return {
+        "features_version": FEATURES_VERSION,
+        "vision": dumped,
+        "source": source.declared,
+        "options": source.options,
+        "seed": seed if vision.weights == "random" else None,
+    }
+
+
+def features_key(vision: VisionSpec, source: SourceSpec, seed: int, digests: Mapping[str, str]) -> str | None:
+    """Key of the cached features of one source's images; None while a digest is unknown."""
+    names = [source_name(source)] + ([weights_name(vision.checkpoint)] if vision.checkpoint else [])
+    if any(name not in digests for name in names):
+        return None
+    return fingerprint(
+        {
+            "declared": features_identity(vision, source, seed),
+            "digests": {name: digests[name] for name in sorted(names)},
+        }
+    )

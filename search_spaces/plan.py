@@ -1,0 +1,87 @@
+"""The plan of a study as plain values: arms, trials, and the graph of work in which equal work is one node."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from search_spaces.spec import BenchmarkSpec, ResourceSpec, TrialSpec
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One complete configuration without a seed."""
+
+    id: str
+    """First 12 hex digits of the fingerprint of its difference-free specification; no seed in it."""
+    name: str
+    difference: dict[str, Any]
+    """Dotted path in the study's `base` -> value of this arm, for what differs from the base."""
+    values: dict[str, str]
+    """Axis -> label of this arm's value, for every axis of the study (the base's label where it does not differ)."""
+    resources: ResourceSpec
+    note: str | None = None
+    stage_resources: dict[str, ResourceSpec] = field(default_factory=dict)
+    """Stage name -> its resources, where they are not the arm's."""
+
+    def resources_of(self, stage: str) -> ResourceSpec:
+        """What a stage of this arm runs on."""
+        return self.stage_resources.get(stage, self.resources)
+
+
+@dataclass(frozen=True)
+class Node:
+    """One piece of work. Trials that need the same node share it."""
+
+    id: str
+    kind: Literal["features", "stage", "evaluation"]
+    key: str | None
+    """Content key on storage; None while digests that it needs are unknown (see `missing`). None for evaluations."""
+    name: str
+    steps: int | None
+    after: str | None
+    """The node that must be done before, on every path this node is on."""
+    trials: tuple[str, ...]
+    missing: tuple[str, ...] = ()
+    bytes: int | None = None
+    """Of `features`: size of the cache."""
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    id: str
+    arm: str
+    """Name of the arm."""
+    seed: int
+    spec: TrialSpec
+    path: tuple[str, ...]
+    """Ids of the nodes this trial needs, in the order in which it does them: features, stages, evaluation."""
+
+    def stage_nodes(self, plan: Plan) -> tuple[Node, ...]:
+        return tuple(node for node in map(plan.nodes.__getitem__, self.path) if node.kind == "stage")
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    arm: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `ablate plan` shows and `ablate run` does."""
+
+    study: str
+    question: str
+    digest: str
+    """Fingerprint of the resolved study."""
+    arms: tuple[Arm, ...]
+    """The base first, if it is an arm; then in file order."""
+    trials: tuple[PlannedTrial, ...]
+    """In plan order: seeds of the base first, then arm by arm."""
+    nodes: dict[str, Node]
+    benchmarks: tuple[BenchmarkSpec, ...]
+    axes: tuple[str, ...]
+    excluded: tuple[Exclusion, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+    """Facts worth a line, such as pixels that no patch covers or an ask that this machine cannot meet."""

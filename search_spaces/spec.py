@@ -1,0 +1,207 @@
+"""Resolved specifications: what a trial *is*, after names have been looked up and defaults filled in.
+
+A study file is what a user writes; these are what the program runs. They are frozen, complete, serialisable and free of
+anything that does not change the result, except where a field says so. Everything below `TrialSpec` enters identity.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[int, Field(ge=1)]
+Module = Literal["vision", "projector", "language"]
+PromptStyle = Literal[
+    "bare",
+    "caption",
+    "pure",
+    "vicuna-v15",
+    "llama2-chat",
+    "llama2-chat-prismatic",
+    "mistral-instruct",
+    "phi-2",
+    "chatml",
+]
+
+
+class Spec(BaseModel):
+    """A frozen value that refuses unknown fields and non-finite numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class VisionSpec(Spec):
+    """The vision tower as it is used: images of `resolution` px in, `tokens` feature vectors of `width` out."""
+
+    backbone: str
+    """Name in the catalogue, or any timm architecture."""
+    arch: str
+    """timm architecture that is built."""
+    family: Literal["vit", "conv"]
+    weights: Literal["pretrained", "random"]
+    checkpoint: str | None
+    """Declared origin of pretrained weights: ``package:NAME``, ``hub:ID`` or ``path:FILE``; None for random weights."""
+    resolution: Positive
+    resize: Literal["letterbox", "naive", "crop"]
+    interpolate: bool
+    patch: Positive
+    """Patch size of a transformer, output stride of a convolutional encoder, in px."""
+    width: Positive
+    tokens: Positive
+    """Visual tokens per image that reach the projector; the feature grid is average-pooled where it is larger."""
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    options: dict[str, Any] = {}
+    """Keyword arguments of the architecture (the tiny models of `--toy`)."""
+
+    @property
+    def grid(self) -> int:
+        """Side of the square feature grid before pooling. Transformers drop a remainder, convolutions pad it."""
+        return self.resolution // self.patch if self.family == "vit" else -(-self.resolution // self.patch)
+
+
+class ProjectorSpec(Spec):
+    kind: Literal["linear", "gelu-mlp", "fused-gelu-mlp"]
+
+
+class SourceSpec(Spec):
+    """One data source. `name@version` is its declared name, the digest of its content its proof."""
+
+    name: str
+    version: str
+    reader: str
+    """A reader of trainables/data/readers.py: `easy-vqa`, `llava`, `parquet`, `generated`."""
+    path: str | None = None
+    """File or folder, relative to `--data`; None for readers that bring their data (packages, generators)."""
+    image_folder: str | None = None
+    records: int | None = None
+    text_only_records: int = 0
+    images: int | None = None
+    tags: dict[str, int] = {}
+    """Records that carry each tag, where they are published: lets plan count what a `drop` leaves."""
+    options: dict[str, int | float | str | bool] = {}
+
+    @property
+    def declared(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+class TokenizerSpec(Spec):
+    kind: Literal["words", "bytes", "checkpoint"]
+    """`words`: one token for each word of a source's texts; `bytes`: UTF-8 bytes; `checkpoint`: the model's own."""
+    source: SourceSpec | None = None
+    """Of `words`: the data source whose texts make the vocabulary (all of them, whatever the mix uses)."""
+
+
+class LanguageSpec(Spec):
+    name: str
+    family: Literal["llama", "mistral", "phi"]
+    checkpoint: str | None
+    """Declared origin of the weights: ``hub:ID@REVISION`` or ``path:FOLDER``; None to build from `config`, at random."""
+    config: dict[str, int | float | str | bool]
+    """Fields of the transformers configuration class, where the model is built from one."""
+    tokenizer: TokenizerSpec
+    prompt: PromptStyle
+    width: Positive
+    max_length: Positive
+    """Longest text in tokens; longer ones are cut. Visual tokens come on top."""
+
+
+class MixPart(Spec):
+    source: SourceSpec
+    fraction: Annotated[float, Field(gt=0, le=1)] | None = None
+    count: Positive | None = None
+    repeat: Positive = 1
+    drop: tuple[str, ...] = ()
+    """Tags whose records are left out (`text-only` among them)."""
+
+
+class MixSpec(Spec):
+    name: str
+    """For people; not part of identity."""
+    parts: tuple[MixPart, ...]
+    draw_seed: int = 0
+    resample: Literal["never", "per-seed"] = "never"
+
+
+class OptimizerSpec(Spec):
+    kind: Literal["adamw", "sgd"] = "adamw"
+    lr: Annotated[float, Field(gt=0)]
+    betas: tuple[float, float] = (0.9, 0.999)
+    eps: Annotated[float, Field(gt=0)] = 1e-8
+    momentum: float = 0.0
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """Not applied to biases and one-dimensional weights."""
+    clip: Annotated[float, Field(gt=0)] | None = 1.0
+    """Largest global gradient norm; None to leave gradients as they are."""
+    lr_scale: dict[Module, float] = {}
+    """Factor on the learning rate of single modules."""
+
+
+class ScheduleSpec(Spec):
+    kind: Literal["cosine", "constant", "wsd"] = "cosine"
+    warmup_steps: Annotated[int, Field(ge=0)] | None = None
+    warmup_ratio: Annotated[float, Field(ge=0, lt=1)] | None = None
+    """One of the two; a ratio is of the stage's steps, rounded down. Neither: no warm-up."""
+    decay_ratio: Annotated[float, Field(gt=0, le=1)] = 0.2
+    """Of `wsd`: the share of the steps in which the rate falls, linearly, to zero."""
+
+
+class StageSpec(Spec):
+    """One training phase. `epochs` and `max_steps` exclude one another."""
+
+    name: str
+    trains: tuple[Module, ...]
+    data: MixSpec
+    epochs: Annotated[float, Field(gt=0)] | None = None
+    max_steps: Positive | None = None
+    global_batch: Positive
+    optimizer: OptimizerSpec
+    schedule: ScheduleSpec = ScheduleSpec()
+    precision: Literal["fp32", "bf16"] = "fp32"
+    activation_checkpointing: bool = False
+    prompt: PromptStyle | None = None
+    """None: the language model's own style. `caption` drops the question, as the align stage of LLaVA does."""
+
+
+class BenchmarkSpec(Spec):
+    """One evaluation set with its protocol. Not part of a trial's identity."""
+
+    id: str
+    source: SourceSpec
+    select: str | None = None
+    """Tag whose records are scored; None for all."""
+    protocol: str = "official"
+    sample: Positive | None = None
+    """Score a fixed, seeded subset of this many records."""
+    answers: tuple[str, ...] = ()
+    """Closed answer set, scored by likelihood. Empty: every answer that occurs in the records."""
+    unit: str = "points"
+
+
+class ResourceSpec(Spec):
+    """What a trial runs on. Changes rounding at most, so none of it enters identity."""
+
+    workers: Positive = 1
+    gpus_per_worker: Annotated[float, Field(ge=0)] = 0
+    cpus_per_worker: Annotated[float, Field(gt=0)] = 1
+    zero: Literal[0, 1, 2, 3] = 0
+    offload: Literal["none", "optimizer"] = "none"
+    micro_batch: Positive | None = None
+    """Records per worker and forward pass; None for the whole share of a worker."""
+    checkpoint_every_steps: Positive = 500
+    hang_timeout_s: Annotated[float, Field(gt=0)] = 600
+    """A group that gives no sign for this long is taken for dead."""
+    deepspeed: dict[str, Any] = {}
+    """Further DeepSpeed settings; those that the stage owns are refused."""
+
+
+class TrialSpec(Spec):
+    """One arm with one seed: everything that determines the trained weights, up to rounding."""
+
+    vision: VisionSpec
+    projector: ProjectorSpec
+    language: LanguageSpec
+    stages: Annotated[tuple[StageSpec, ...], Field(min_length=1)]
+    seed: int

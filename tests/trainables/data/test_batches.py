@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainables.data.batches import FILLER, BatchPlan, micro_batches
+
+
+def _plan(images: int, texts: int, batch: int, seed: str = "7/finetune") -> BatchPlan:
+    has_image = np.array([True] * images + [False] * texts)
+    lengths = np.arange(images + texts) % 13
+    return BatchPlan(has_image, lengths, batch, seed)
+
+
+@given(
+    images=st.integers(0, 70), texts=st.integers(0, 70), batch=st.sampled_from([1, 2, 8, 16]), epoch=st.integers(0, 2)
+)
+def test_every_record_counts_once_per_epoch_and_no_batch_mixes_modalities(
+    images: int, texts: int, batch: int, epoch: int
+) -> None:
+    if images + texts == 0:
+        return
+    plan = _plan(images, texts, batch)
+    assert plan.steps_per_epoch == -(-images // batch) + -(-texts // batch)
+    rows = [plan.batch(epoch * plan.steps_per_epoch + step) for step in range(plan.steps_per_epoch)]
+    counted = Counter(int(row) for step in rows for row in step if row != FILLER)
+    assert counted == dict.fromkeys(range(images + texts), 1)
+    for step in rows:
+        kinds = {bool(row < images) for row in step if row != FILLER}
+        assert len(step) == batch
+        assert len(kinds) == 1
+
+
+@given(world=st.sampled_from([1, 2, 4]), micro=st.sampled_from([1, 2, 4]))
+def test_ranks_and_micro_batches_share_a_global_batch_out_without_loss(world: int, micro: int) -> None:
+    batch = _plan(30, 0, 16).batch(0)
+    shares = [micro_batches(batch, rank, world, micro) for rank in range(world)]
+    assert {len(share) for share in shares} == {16 // (world * micro)}
+    assert sorted(int(row) for share in shares for rows in share for row in rows) == sorted(batch.tolist())
+
+
+def test_order_depends_on_seed_and_epoch_alone() -> None:
+    first, again, other = _plan(40, 9, 8), _plan(40, 9, 8), _plan(40, 9, 8, seed="8/finetune")
+    steps = range(2 * first.steps_per_epoch)
+    assert [first.batch(s).tolist() for s in steps] == [again.batch(s).tolist() for s in steps]
+    assert first.batch(0).tolist() != other.batch(0).tolist()
+    assert first.batch(0).tolist() != first.batch(first.steps_per_epoch).tolist()
+
+
+def test_a_step_can_be_asked_for_out_of_order() -> None:
+    plan = _plan(40, 9, 8)
+    wanted = plan.batch(9).tolist()
+    for step in (0, 30, 5):
+        plan.batch(step)
+    assert plan.batch(9).tolist() == wanted

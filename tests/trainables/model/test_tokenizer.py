@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from trainables.model.tokenizer import IGNORE, byte_tokenizer, word_tokenizer
+
+
+def test_words_are_numbered_by_the_alphabet_whatever_the_order_of_the_texts() -> None:
+    one, other = word_tokenizer(["is it red?", "yes"]), word_tokenizer(["Yes", "red is it?"])
+    assert one.encode("Is it red?") == other.encode("is it red?")
+    assert one.size == 4 + 5
+
+
+def test_an_unknown_word_is_one_token_and_not_an_error() -> None:
+    tokenizer = word_tokenizer(["red"])
+    assert tokenizer.encode("purple red") == [3, 4]
+
+
+def test_bytes_cover_any_text() -> None:
+    tokenizer = byte_tokenizer()
+    ids = tokenizer.encode("caf\u00e9")
+    assert len(ids) == 5
+    assert max(ids) < tokenizer.size
+
+
+def test_labels_cover_the_answer_and_the_end_token_only() -> None:
+    tokenizer = word_tokenizer(["what is it? red"])
+    ids, labels = tokenizer.encode_turns("bare", (("what is it?", "red"),), 64)
+    assert labels.tolist() == [IGNORE] * 4 + [tokenizer.encode("red")[0], tokenizer.end]
+    assert (ids[labels != IGNORE] == labels[labels != IGNORE]).all()
+
+
+def test_a_text_longer_than_the_limit_is_cut() -> None:
+    ids, labels = byte_tokenizer().encode_turns("bare", (("a long question", "yes"),), 5)
+    assert len(ids) == len(labels) == 5

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+from tiny_trials import stage
+
+from search_spaces.errors import InputError
+from search_spaces.spec import ResourceSpec
+from trainables.deepspeed_config import deepspeed_config, micro_batch
+
+
+@pytest.mark.parametrize(("workers", "micro", "accumulation"), [(1, None, 1), (2, None, 1), (2, 2, 2), (4, 1, 2)])
+def test_global_batch_is_micro_times_accumulation_times_world(
+    workers: int, micro: int | None, accumulation: int
+) -> None:
+    resources = ResourceSpec(workers=workers, micro_batch=micro)
+    config = deepspeed_config(stage(global_batch=8), resources, "cpu")
+    assert config["gradient_accumulation_steps"] == accumulation
+    assert config["train_micro_batch_size_per_gpu"] * accumulation * workers == 8
+
+
+@pytest.mark.parametrize(
+    ("workers", "micro", "law"), [(3, None, "multiple of resources.workers"), (2, 3, "micro_batch")]
+)
+def test_a_batch_that_does_not_divide_is_refused(workers: int, micro: int | None, law: str) -> None:
+    with pytest.raises(InputError, match=law):
+        micro_batch(stage(global_batch=8), ResourceSpec(workers=workers, micro_batch=micro))
+
+
+def test_nothing_is_left_for_deepspeed_to_guess() -> None:
+    for zero in (0, 1, 2, 3):
+        assert "auto" not in str(deepspeed_config(stage(), ResourceSpec(zero=zero), "cuda"))
+
+
+@pytest.mark.parametrize("field", ["optimizer", "train_batch_size", "bf16", "gradient_clipping"])
+def test_settings_that_the_stage_owns_are_refused_by_name(field: str) -> None:
+    with pytest.raises(InputError, match=f"must not set '{field}'"):
+        deepspeed_config(stage(), ResourceSpec(deepspeed={field: {}}), "cpu")
+
+
+def test_other_settings_of_the_user_are_passed_on_and_cannot_change_the_zero_stage() -> None:
+    own = {"zero_optimization": {"overlap_comm": True, "stage": 0}, "dump_state": True}
+    config = deepspeed_config(stage(), ResourceSpec(zero=2, deepspeed=own), "cpu")
+    assert config["zero_optimization"]["stage"] == 2
+    assert config["zero_optimization"]["overlap_comm"] is True
+    assert config["dump_state"] is True

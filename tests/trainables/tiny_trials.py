@@ -1,0 +1,150 @@
+"""Tiny trials on generated data: the real libraries and files at a size that trains in a second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from search_spaces.identity import features_key, source_name, stage_key
+from search_spaces.spec import (
+    BenchmarkSpec,
+    LanguageSpec,
+    MixPart,
+    MixSpec,
+    OptimizerSpec,
+    ProjectorSpec,
+    ResourceSpec,
+    ScheduleSpec,
+    SourceSpec,
+    StageSpec,
+    TokenizerSpec,
+    TrialSpec,
+    VisionSpec,
+)
+from trainables.data.prepare import prepare_source
+from trainables.run_trial import run_trial
+from trainables.store import LocalStore
+from trainables.task import Context, FeaturesTask, StageTask, TrialTask
+
+GENERATED = {"records": 40, "seed": 1}
+SGD = OptimizerSpec(kind="sgd", lr=0.05, momentum=0.9)
+ADAMW = OptimizerSpec(lr=3e-3, eps=1e-8)
+
+
+def source(split: str = "train", **options: Any) -> SourceSpec:
+    return SourceSpec(name="shapes", version="1", reader="generated", options={**GENERATED, "split": split, **options})
+
+
+def vision(**changes: Any) -> VisionSpec:
+    fields: dict[str, Any] = {
+        "backbone": "tiny",
+        "arch": "test_efficientnet",
+        "family": "conv",
+        "weights": "random",
+        "checkpoint": None,
+        "resolution": 64,
+        "resize": "naive",
+        "interpolate": False,
+        "patch": 32,
+        "width": 256,
+        "tokens": 4,
+        "mean": (0.5, 0.5, 0.5),
+        "std": (0.5, 0.5, 0.5),
+    }
+    return VisionSpec(**(fields | changes))
+
+
+def language(**changes: Any) -> LanguageSpec:
+    fields: dict[str, Any] = {
+        "name": "tiny",
+        "family": "llama",
+        "checkpoint": None,
+        "config": {
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "intermediate_size": 64,
+            "initializer_range": 0.1,
+        },
+        "tokenizer": TokenizerSpec(kind="bytes"),
+        "prompt": "bare",
+        "width": 32,
+        "max_length": 96,
+    }
+    return LanguageSpec(**(fields | changes))
+
+
+def stage(name: str = "finetune", **changes: Any) -> StageSpec:
+    fields: dict[str, Any] = {
+        "name": name,
+        "trains": ("projector", "language"),
+        "data": MixSpec(name="shapes", parts=(MixPart(source=source()),)),
+        "max_steps": 6,
+        "global_batch": 8,
+        "optimizer": ADAMW,
+        "schedule": ScheduleSpec(kind="cosine", warmup_steps=2),
+    }
+    return StageSpec(**(fields | changes))
+
+
+def make_task(
+    storage: Path,
+    *,
+    trial_id: str = "tiny",
+    seed: int = 7,
+    stages: tuple[StageSpec, ...] | None = None,
+    vision_spec: VisionSpec | None = None,
+    language_spec: LanguageSpec | None = None,
+    cached: bool = True,
+    benchmarks: tuple[BenchmarkSpec, ...] | None = None,
+    **resources: Any,
+) -> TrialTask:
+    """A task whose data are prepared on `storage`; `resources` are fields of ResourceSpec."""
+    store, test = LocalStore(storage), source("test")
+    spec = TrialSpec(
+        vision=vision_spec or vision(),
+        projector=ProjectorSpec(kind="gelu-mlp"),
+        language=language_spec or language(),
+        stages=stages or (stage(),),
+        seed=seed,
+    )
+    sources = {source_name(part.source): part.source for s in spec.stages for part in s.data.parts}
+    sources[source_name(test)] = test
+    digests = {name: prepare_source(s, store, storage)[0] for name, s in sources.items()}
+    steps = tuple(s.max_steps for s in spec.stages)
+    nodes = tuple(
+        StageTask(
+            node=f"stage-{i}",
+            key=str(stage_key(spec, i, steps, digests)),
+            steps=s.max_steps or 0,
+            resources=ResourceSpec(**resources),
+        )
+        for i, s in enumerate(spec.stages)
+    )
+    features = tuple(
+        FeaturesTask(node=f"features-{i}", key=str(features_key(spec.vision, s, seed, digests)), source=name)
+        for i, (name, s) in enumerate(sources.items())
+    )
+    return TrialTask(
+        study="tiny",
+        id=trial_id,
+        arm=trial_id,
+        trial=spec,
+        features=features if cached else (),
+        stages=nodes,
+        benchmarks=(BenchmarkSpec(id="shapes", source=test, select="shape"),) if benchmarks is None else benchmarks,
+        evaluation_node="evaluation",
+        digests=digests,
+        storage=str(storage),
+        data=str(storage),
+    )
+
+
+def run(task: TrialTask, context: Context | None = None) -> list[dict[str, Any]]:
+    """All that the loop yields."""
+    return [dict(progress) for progress in run_trial(task, context or Context())]
+
+
+def losses(events: list[dict[str, Any]]) -> list[float]:
+    """Losses of all training steps, in order."""
+    return [event["loss"] for event in events if event["event"] == "progress" and "loss" in event]

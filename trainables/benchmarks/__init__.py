@@ -1,0 +1,1 @@
+"""Benchmarks: examples from prepared sources, and their scores. No torch."""

@@ -1,0 +1,68 @@
+"""Which records make up each optimizer step: a function of (seed, epoch) and the data alone, never of hardware.
+
+A global batch holds one modality. Its rows are cut into micro-batches for ranks only afterwards, so another number of
+workers sees the same steps. The last, smaller batch of a modality is filled with rows of no weight: every rank makes
+equally many calls, every record counts once per epoch.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from trainables.data.mix import generator
+
+FILLER = -1
+"""Row of a batch that stands for no record: zero loss weight."""
+
+Rows = np.ndarray[Any, np.dtype[np.int64]]
+
+
+class BatchPlan:
+    """The global batches of a stage.
+
+    Args:
+        has_image: one entry per record of the mix.
+        lengths: size of each record's text in any unit; rows of a batch are sorted by it, to pad less.
+        global_batch: records of one optimizer step.
+        seed: the trial's seed and the stage's name: arms see their data in the same order.
+    """
+
+    def __init__(
+        self, has_image: np.ndarray[Any, np.dtype[np.bool_]], lengths: Rows, global_batch: int, seed: str
+    ) -> None:
+        self._modalities = [rows for rows in (np.flatnonzero(has_image), np.flatnonzero(~has_image)) if len(rows)]
+        self._lengths = lengths
+        self._global_batch = global_batch
+        self._seed = seed
+        self.steps_per_epoch = sum(-(-len(rows) // global_batch) for rows in self._modalities)
+        self._epoch = lru_cache(maxsize=2)(self._plan_epoch)
+
+    def batch(self, step: int) -> Rows:
+        """Records of optimizer step `step` (from 0), longest first; `FILLER` fills a smaller batch up."""
+        epoch, index = divmod(step, self.steps_per_epoch)
+        return self._epoch(epoch)[index]
+
+    def _plan_epoch(self, epoch: int) -> list[Rows]:
+        batches: list[Rows] = []
+        for number, rows in enumerate(self._modalities):
+            order = generator("order", self._seed, epoch, number).permutation(rows)
+            batches += [self._fill(order[i : i + self._global_batch]) for i in range(0, len(order), self._global_batch)]
+        return [batches[i] for i in generator("batches", self._seed, epoch).permutation(len(batches))]
+
+    def _fill(self, rows: Rows) -> Rows:
+        ordered = rows[np.argsort(-self._lengths[rows], kind="stable")]
+        return np.concatenate([ordered, np.full(self._global_batch - len(ordered), FILLER, np.int64)])
+
+
+def micro_batches(batch: Rows, rank: int, world: int, micro_batch: int) -> list[Rows]:
+    """This rank's share of a global batch, in micro-batches.
+
+    Rows are dealt like cards, so that at any moment all ranks work on texts of about the same length.
+    `len(batch)` must be a multiple of `world * micro_batch`.
+    """
+    return [
+        batch[start + rank : start + world * micro_batch : world] for start in range(0, len(batch), world * micro_batch)
+    ]

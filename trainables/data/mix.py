@@ -1,0 +1,86 @@
+"""Data mixes, realised: which records of which sources a stage trains on. Exact, seeded, counted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from search_spaces.errors import InputError
+from search_spaces.identity import source_name
+from search_spaces.spec import MixPart, MixSpec
+from trainables.data.prepare import PreparedSource
+
+Rows = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class Mix:
+    """Records as (source, row) pairs; a record that a part repeats is there several times."""
+
+    sources: tuple[PreparedSource, ...]
+    names: tuple[str, ...]
+    """Digest name of each source."""
+    source: Rows
+    row: Rows
+    counts: dict[str, int]
+    """Realised records per source name."""
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def has_image(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        return np.array([self.sources[s].image_rows[r] >= 0 for s, r in zip(self.source, self.row, strict=True)], bool)
+
+
+def realise(mix: MixSpec, prepared: Mapping[str, PreparedSource], seed: int) -> Mix:
+    """Draw the records of a mix.
+
+    A fraction or count is drawn with the mix's own seed, the same for every trial, unless the mix says
+    `resample: per-seed`. Raises InputError if a part asks for more than there is, or if nothing is left.
+    """
+    names = tuple(dict.fromkeys(source_name(part.source) for part in mix.parts))
+    number = {name: i for i, name in enumerate(names)}
+    chosen_source, chosen_row, counts = [], [], dict.fromkeys(names, 0)
+    for position, part in enumerate(mix.parts):
+        name = source_name(part.source)
+        draw_seed = (mix.draw_seed, position, seed if mix.resample == "per-seed" else -1)
+        rows = np.tile(_draw(part, prepared[name], draw_seed, mix.name), part.repeat)
+        chosen_source.append(np.full(len(rows), number[name], np.int64))
+        chosen_row.append(rows)
+        counts[name] += len(rows)
+    source, row = np.concatenate(chosen_source), np.concatenate(chosen_row)
+    if not len(row):
+        raise InputError("a mix must hold at least one record, but every record was dropped", key=f"mixes.{mix.name}")
+    return Mix(tuple(prepared[name] for name in names), names, source, row, counts)
+
+
+def _draw(part: MixPart, source: PreparedSource, draw_seed: tuple[int, int, int], mix_name: str) -> Rows:
+    dropped = set(part.drop)
+    kept = (
+        [row for row, tags in enumerate(source.tags()) if dropped.isdisjoint(tags)] if dropped else range(len(source))
+    )
+    rows = np.asarray(kept, np.int64)
+    size = len(rows)
+    if part.count is not None:
+        size = part.count
+    elif part.fraction is not None:
+        size = round(part.fraction * len(rows))
+    if size > len(rows):
+        raise InputError(
+            f"count must be at most the {len(rows)} records that {part.source.name!r} has left, but got {size}",
+            key=f"mixes.{mix_name}",
+            way_out="Use `repeat` to take records several times.",
+        )
+    if size == len(rows):
+        return rows
+    return np.sort(generator("mix", *draw_seed).choice(rows, size, replace=False))
+
+
+def generator(*key: int | str) -> np.random.Generator:
+    """A random generator that is a function of its key alone, the same on every machine."""
+    digest = hashlib.sha256(repr(key).encode()).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))

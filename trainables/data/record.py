@@ -1,0 +1,20 @@
+"""One training or evaluation record, whatever file it came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TEXT_ONLY = "text-only"
+"""Tag that every record without an image carries."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """A conversation about at most one image."""
+
+    id: str
+    image: str | None
+    """Key of the image within its source; None for text-only records."""
+    turns: tuple[tuple[str, str], ...]
+    """(question, answer) pairs, stripped, without image placeholders."""
+    tags: tuple[str, ...] = ()

@@ -1,0 +1,175 @@
+"""The one door to DeepSpeed: make an engine, step it, save and load it, and leave nothing behind.
+
+Private names of DeepSpeed are used here and nowhere else; pyproject.toml pins its version, and tests count what stays
+alive after an engine's end.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import random
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import deepspeed
+import numpy as np
+import torch
+import torch.nn.functional as F
+from deepspeed.runtime.zero import parameter_offload
+from deepspeed.runtime.zero.partitioned_param_coordinator import PartitionedParameterCoordinator
+from torch import Tensor, nn
+
+from search_spaces.spec import OptimizerSpec, StageSpec
+from trainables.model.vlm import VLM, Batch, module
+from trainables.schedule import factor
+
+_LINEAR = F.linear
+
+# An internal table, not an option: without it the first init_distributed on a CPU compiles a C++ op for minutes.
+deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+deepspeed.utils.logger.setLevel(logging.ERROR)
+for message in (".*all_gather_into_tensor.*", ".*reduce_scatter_tensor.*"):
+    warnings.filterwarnings("ignore", message=message, category=FutureWarning)
+
+
+class Engine:
+    """One stage's engine around a model whose `requires_grad` is settled. Use it inside `open_engine`."""
+
+    def __init__(self, model: VLM, stage: StageSpec, steps: int, config: dict[str, Any], device: str) -> None:
+        self._stage = stage
+        optimizer = make_optimizer(model, stage.optimizer)
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(stage.schedule, step, steps))
+        deepspeed.init_distributed("nccl" if device == "cuda" else "gloo", auto_mpi_discovery=False)
+        self._engine, *_ = deepspeed.initialize(
+            model=model, optimizer=optimizer, lr_scheduler=scheduler, config=config, dist_init_required=False
+        )
+        self._trained = tuple(stage.trains)
+        self._zero = config["zero_optimization"]["stage"]
+        self.device = self._engine.device
+        self.dtype = torch.bfloat16 if stage.precision == "bf16" else torch.float32
+        self._world = torch.distributed.get_world_size()
+
+    def step(self, batches: Iterator[Batch], targets: int) -> float:
+        """One optimizer step over this rank's micro-batches; the loss over the whole global batch is returned.
+
+        `targets` is the number of target tokens of the global batch on all ranks. The sum of cross entropies is divided
+        by it, so neither world size nor micro-batch weighs on the result: DeepSpeed averages over ranks, hence `world`.
+        """
+        total = torch.zeros((), device=self.device, dtype=torch.float32)
+        for batch in batches:
+            loss_sum = self._engine(batch.to(self.device, self.dtype))
+            self._engine.backward(loss_sum * (self._world / targets), scale_wrt_gas=False)
+            self._engine.step()
+            total += loss_sum.detach()
+        if self._world > 1:
+            torch.distributed.all_reduce(total)
+        return float(total) / targets
+
+    def learning_rate(self) -> float:
+        return float(self._engine.get_lr()[0])
+
+    def save(self, folder: Path, tag: str, state: dict[str, Any]) -> None:
+        """Write optimizer, scheduler, random states and `state`; all ranks together, below `folder/tag`."""
+        saved = {**state, "random": _random_states()}
+        self._engine.save_checkpoint(
+            str(folder), tag=tag, client_state=saved, save_latest=False, exclude_frozen_parameters=True
+        )
+        if self._world > 1:  # client_state comes back from rank 0's file: each rank keeps its own draws
+            torch.save(saved["random"], folder / tag / f"random-{torch.distributed.get_rank()}.pt")
+            torch.distributed.barrier()
+
+    def load(self, folder: Path, tag: str) -> dict[str, Any]:
+        """Go on from what `save` wrote; returns its `state`. Frozen weights come from the model itself."""
+        _, state = self._engine.load_checkpoint(str(folder), tag=tag, load_module_strict=False)
+        own = folder / tag / f"random-{torch.distributed.get_rank()}.pt"
+        _restore_random_states(torch.load(own, weights_only=False) if own.exists() else state["random"])
+        return dict(state)
+
+    def trained_weights(self) -> dict[str, dict[str, Tensor]]:
+        """Whole weights of the trained modules on the CPU; empty on other ranks than 0. A collective."""
+        weights: dict[str, dict[str, Tensor]] = {}
+        for name in self._trained:
+            part = module(self._engine.module, name)
+            weights[name] = {
+                key: value.detach().cpu().clone() for key, value in part.named_buffers() if _is_saved(part, key)
+            }
+            for key, parameter in part.named_parameters():
+                with deepspeed.zero.GatheredParameters([parameter], enabled=self._zero == 3):
+                    if torch.distributed.get_rank() == 0:
+                        weights[name][key] = parameter.detach().cpu().clone()
+        return weights if torch.distributed.get_rank() == 0 else {}
+
+    def destroy(self) -> None:
+        self._engine.destroy()
+        del self._engine
+
+
+@contextmanager
+def open_engine(model: VLM, stage: StageSpec, steps: int, config: dict[str, Any], device: str) -> Iterator[Engine]:
+    """An engine for the time of a block; behind it the process is as if there had been none."""
+    engine = Engine(model, stage, steps, config, device)
+    try:
+        yield engine
+    finally:
+        engine.destroy()
+        _forget()
+
+
+def _forget() -> None:
+    """Undo what engines leave in the process.
+
+    ZeRO-3 replaces `torch.nn.functional.linear` for good, which changes the bits of every later trial, and keeps whole
+    models alive in a stack of modules and in a method's cache.
+    """
+    F.linear = _LINEAR
+    torch.nn.functional.linear = _LINEAR
+    parameter_offload.FWD_MODULE_STACK.clear()
+    released: Callable[..., Any] = PartitionedParameterCoordinator._PartitionedParameterCoordinator__params_to_release
+    for cell in released.__closure__ or ():
+        if hasattr(cell.cell_contents, "cache_clear"):
+            cell.cell_contents.cache_clear()
+    gc.collect()
+
+
+def make_optimizer(model: nn.Module, optimizer: OptimizerSpec) -> torch.optim.Optimizer:
+    """A torch optimizer over what requires gradients, one group for each (module, decays or not)."""
+    groups: list[dict[str, Any]] = []
+    for name, part in model.named_children():
+        lr = optimizer.lr * optimizer.lr_scale.get(name, 1.0)  # type: ignore[call-overload]
+        trained = [p for p in part.parameters() if p.requires_grad]
+        decays = {id(p) for key, p in part.named_parameters() if p.ndim > 1 and not key.endswith(".bias")}
+        for decay, chosen in (
+            (optimizer.weight_decay, [p for p in trained if id(p) in decays]),
+            (0.0, [p for p in trained if id(p) not in decays]),
+        ):
+            if chosen:
+                groups.append({"params": chosen, "lr": lr, "weight_decay": decay})
+    if optimizer.kind == "sgd":
+        return torch.optim.SGD(groups, lr=optimizer.lr, momentum=optimizer.momentum)
+    fused = torch.cuda.is_available()
+    return torch.optim.AdamW(groups, lr=optimizer.lr, betas=optimizer.betas, eps=optimizer.eps, fused=fused)
+
+
+def _is_saved(part: nn.Module, buffer: str) -> bool:
+    """Whether a buffer is persistent, that is, part of the state dict (running statistics are, rotary tables are not)."""
+    return buffer in part.state_dict(keep_vars=True)
+
+
+def _random_states() -> dict[str, Any]:
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all(),
+        "numpy": np.random.get_state(),
+        "python": random.getstate(),
+    }
+
+
+def _restore_random_states(states: dict[str, Any]) -> None:
+    torch.set_rng_state(states["torch"])
+    torch.cuda.set_rng_state_all(states["cuda"])
+    np.random.set_state(states["numpy"])
+    random.setstate(states["python"])

@@ -1,0 +1,75 @@
+"""Features of frozen encoders: computed once, mapped by every trial that reads them.
+
+The cache is the only producer (fixed batches of `_BATCH` images in the order of the prepared source), so all trials see
+the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from search_spaces.spec import VisionSpec
+from trainables import layout
+from trainables.data.prepare import PreparedSource
+from trainables.model.images import pixels
+from trainables.model.vision import VisionEncoder
+from trainables.store import LocalStore, put_json
+from trainables.task import Context
+
+_BATCH = 32
+"""Images per forward pass of the producer; fixed, because kernels are not invariant to it."""
+
+Features = np.ndarray[Any, np.dtype[np.float32]]
+
+
+def open_features(store: LocalStore, key: str) -> Features | None:
+    """Cached features, images x positions x width, mapped; None if they are not there."""
+    if not store.exists(layout.features_result(key)):
+        return None
+    return np.load(store.path(f"{layout.features_folder(key)}/features.npy"), mmap_mode="r")  # type: ignore[no-any-return]
+
+
+def produce_features(
+    encoder: VisionEncoder, source: PreparedSource, store: LocalStore, key: str, context: Context
+) -> Iterator[tuple[int, int]]:
+    """Compute and store the features of all images of a source; yields (images done, images) after each batch.
+
+    Rank 0 computes; the others yield equally often and meet it at the end. Unfinished work of a killed producer is
+    thrown away: it is minutes at most.
+    """
+    vision, total = encoder.vision, source.num_images
+    shape = (total, vision.grid**2, vision.width)
+    batches = [range(start, min(start + _BATCH, total)) for start in range(0, total, _BATCH)]
+    if context.rank == 0:
+        encoder = encoder.to(context.device)
+        with store.aside(f"{layout.features_folder(key)}/features.npy") as aside:
+            out = np.lib.format.open_memmap(aside, mode="w+", dtype=np.float32, shape=shape)
+            for rows in batches:
+                out[rows.start : rows.stop] = encode_images(encoder, source, vision, rows, context.device)
+                yield rows.stop, total
+            out.flush()
+            del out
+        put_json(store, layout.features_result(key), {"key": key, "images": total, "shape": list(shape)})
+    else:
+        yield from ((rows.stop, total) for rows in batches)
+    if context.world > 1:
+        dist.barrier()
+
+
+@torch.inference_mode()
+def encode_images(
+    encoder: VisionEncoder, source: PreparedSource, vision: VisionSpec, rows: range, device: str
+) -> Features:
+    """Features of some images, in fp32."""
+    image_BCHW = torch.from_numpy(np.stack([pixels(source.picture(row), vision) for row in rows]))
+    return encoder(image_BCHW.to(device)).float().cpu().numpy()  # type: ignore[no-any-return]
+
+
+def features_bytes(vision: VisionSpec, images: int) -> int:
+    """Size of a cache: fp32, positions x width for each image."""
+    return images * vision.grid**2 * vision.width * 4

@@ -1,0 +1,1 @@
+"""The vision-language model: vision tower, projector, language model, and the text they read."""

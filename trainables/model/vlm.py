@@ -1,0 +1,141 @@
+"""The vision-language model: `[BOS] [image] [text]` over the language model's input embeddings.
+
+Shapes: B records, T text tokens (without BOS), P feature positions of the grid, V visual tokens, C feature width,
+D embedding width, L = 1 + V + T positions (1 + T in a batch without images).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from search_spaces.spec import Module, TrialSpec
+from trainables.model.language import build_language
+from trainables.model.projector import build_projector
+from trainables.model.tokenizer import IGNORE, Tokenizer
+from trainables.model.vision import build_vision
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Records of one modality: all have an image or none has.
+
+    `features_BPC` are the encoder's cached output; where they are None, `image_BCHW` goes through the encoder. Both are
+    None in a batch of text-only records.
+    """
+
+    ids_BT: Tensor
+    labels_BT: Tensor
+    mask_BT: Tensor
+    image_BCHW: Tensor | None = None
+    features_BPC: Tensor | None = None
+
+    def to(self, device: torch.device | str, dtype: torch.dtype) -> Batch:
+        """On a device, images and features in the precision of the model."""
+        return replace(
+            self,
+            ids_BT=self.ids_BT.to(device, non_blocking=True),
+            labels_BT=self.labels_BT.to(device, non_blocking=True),
+            mask_BT=self.mask_BT.to(device, non_blocking=True),
+            image_BCHW=None if self.image_BCHW is None else self.image_BCHW.to(device, dtype, non_blocking=True),
+            features_BPC=None if self.features_BPC is None else self.features_BPC.to(device, dtype, non_blocking=True),
+        )
+
+
+class VLM(nn.Module):
+    """Vision, projector and language. `vision` is None where all images come as cached features."""
+
+    def __init__(self, spec: TrialSpec, vision: nn.Module | None, projector: nn.Module, language: nn.Module, bos: int):
+        super().__init__()
+        self.vision = vision
+        self.projector = projector
+        self.language = language
+        self._tokens = spec.vision.tokens
+        self._width = spec.vision.width
+        self._bos = bos
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Sum of the cross entropy over the batch's target tokens, in fp32: the caller normalises."""
+        hidden_BLD, images = self._hidden(batch)
+        # Position i predicts token i + 1; text token t stands at position 1 + images + t and is predicted one before.
+        text_BTD = hidden_BLD[:, images : images + batch.ids_BT.shape[1]]
+        is_target_BT = batch.labels_BT != IGNORE
+        logits_ND = self._head(text_BTD[is_target_BT]).float()
+        return F.cross_entropy(logits_ND, batch.labels_BT[is_target_BT], reduction="sum")
+
+    def token_logits(self, batch: Batch, position_B: Tensor) -> Tensor:
+        """Logits B x vocabulary of the token that follows text token `position_B` of each record."""
+        hidden_BLD, images = self._hidden(batch)
+        rows = torch.arange(len(position_B), device=position_B.device)
+        return self._head(hidden_BLD[rows, 1 + images + position_B]).float()
+
+    def label_log_probs(self, batch: Batch) -> Tensor:
+        """Sum of the log-probabilities of each record's targets, B."""
+        hidden_BLD, images = self._hidden(batch)
+        text_BTD = hidden_BLD[:, images : images + batch.ids_BT.shape[1]]
+        log_probs = torch.log_softmax(self._head(text_BTD).float(), dim=-1)
+        is_target_BT = batch.labels_BT != IGNORE
+        chosen = log_probs.gather(-1, batch.labels_BT.clamp_min(0).unsqueeze(-1)).squeeze(-1)
+        return (chosen * is_target_BT).sum(dim=1)
+
+    def _hidden(self, batch: Batch) -> tuple[Tensor, int]:
+        """Last hidden states B x L x D, and the number of visual tokens V (0 without images)."""
+        embed = self.language.get_input_embeddings()  # type: ignore[operator]
+        bos_B1 = torch.full_like(batch.ids_BT[:, :1], self._bos)
+        embedded = embed(torch.cat([bos_B1, batch.ids_BT], dim=1))
+        image_BVD = self._image_tokens(batch)
+        if image_BVD is None:
+            # Every rank must touch every trained parameter in every step, or ZeRO's collectives do not match.
+            dummy = self.projector(embedded.new_zeros(1, 1, self._width)).sum() * 0.0
+            inputs_BLD, images = embedded + dummy, 0
+            mask_BL = torch.cat([torch.ones_like(bos_B1), batch.mask_BT], dim=1)
+        else:
+            images = image_BVD.shape[1]
+            inputs_BLD = torch.cat([embedded[:, :1], image_BVD.to(embedded.dtype), embedded[:, 1:]], dim=1)
+            seen = torch.ones(len(bos_B1), 1 + images, dtype=batch.mask_BT.dtype, device=batch.mask_BT.device)
+            mask_BL = torch.cat([seen, batch.mask_BT], dim=1)
+        output = self.language.base_model(inputs_embeds=inputs_BLD, attention_mask=mask_BL, use_cache=False)  # type: ignore[operator, union-attr]
+        return output.last_hidden_state, images
+
+    def _image_tokens(self, batch: Batch) -> Tensor | None:
+        features_BPC = batch.features_BPC
+        if features_BPC is None:
+            if batch.image_BCHW is None:
+                return None
+            if self.vision is None:
+                raise ValueError("this model was built without its encoder: batches must bring features")
+            features_BPC = self.vision(batch.image_BCHW)
+        return self.projector(pool(features_BPC, self._tokens))  # type: ignore[no-any-return]
+
+    def _head(self, hidden: Tensor) -> Tensor:
+        return self.language.get_output_embeddings()(hidden)  # type: ignore[operator, no-any-return]
+
+
+def pool(features_BPC: Tensor, tokens: int) -> Tensor:
+    """Average-pool a square grid of features to `tokens`, itself a square number: B x tokens x C."""
+    positions = features_BPC.shape[1]
+    if tokens == positions:
+        return features_BPC
+    side, pooled = round(positions**0.5), round(tokens**0.5)
+    grid_BCHW = features_BPC.transpose(1, 2).unflatten(2, (side, side))
+    return F.adaptive_avg_pool2d(grid_BCHW, pooled).flatten(2).transpose(1, 2)
+
+
+def build_modules(spec: TrialSpec, tokenizer: Tokenizer, data_root: Path, with_vision: bool) -> VLM:
+    """The whole model as the trial begins with it, in fp32 on the CPU."""
+    vision = build_vision(spec.vision, spec.seed, data_root) if with_vision else None
+    projector = build_projector(spec.projector, spec.vision.width, spec.language.width, spec.seed)
+    language = build_language(spec.language, tokenizer.size, spec.seed, data_root)
+    return VLM(spec, vision, projector, language, tokenizer.bos)
+
+
+def module(model: VLM, name: Module) -> nn.Module:
+    """One of the three parts, by the name that stages use."""
+    part = getattr(model, name)
+    if part is None:
+        raise ValueError(f"this model was built without its {name}")
+    return part  # type: ignore[no-any-return]

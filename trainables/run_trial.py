@@ -1,0 +1,124 @@
+"""The worker loop: one trial from features through its stages to its scores. The same code for one bare process and for
+every rank of a group.
+
+`run_trial` is a generator that yields after each small unit of work, equally often on all ranks, so that whoever drives
+it can stop between any two steps without anything in flight.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import cast
+
+from search_spaces.identity import source_name
+from search_spaces.spec import SourceSpec
+from trainables import layout
+from trainables.evaluate import evaluate, evaluation_key, read_results
+from trainables.features import produce_features
+from trainables.model.vision import build_vision
+from trainables.process_group import ensure_single
+from trainables.records import Progress, StageResult, TrialResult
+from trainables.stage import train_stage
+from trainables.store import LocalStore, get_json, put_json
+from trainables.task import Context, FeaturesTask, TrialTask
+from trainables.trial_data import TrialData
+from trainables.trial_spool import TrialSpool
+
+
+def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
+    """Do what is left of a trial: everything that storage holds is skipped.
+
+    Yields progress, `node_done` after each node of the trial's path, and `trial_done` at the end. Writes features, stage
+    results, scores and, last, the trial's result. Raises whatever goes wrong; nothing half-written is left behind that
+    could be taken for done.
+    """
+    if context.world == 1:
+        ensure_single(context.device)
+    started = time.time()
+    store = context.store(task)
+    spool = TrialSpool(task, store, enabled=context.rank == 0)
+    try:
+        spool.begin()
+        spent = 0.0
+        for features in task.features:
+            before = time.perf_counter()
+            yield from _features(task, features, context, store)
+            spent += (time.perf_counter() - before) * context.world
+            yield {"event": "node_done", "node": features.node}
+        data = TrialData(task, store)
+        results: list[StageResult] = []
+        for index, stage in enumerate(task.stages):
+            known = get_json(store, layout.stage_result(stage.key))
+            if known is None:
+                for progress, metrics in train_stage(task, index, results, data, context, store):
+                    spool.metrics(index, progress["step"], metrics)
+                    yield progress
+                known = get_json(store, layout.stage_result(stage.key))
+                assert known is not None, "a stage ends with its result on storage"
+                spent += known["gpu_seconds"]
+            else:
+                spool.replay(index, stage.key)
+            results.append(cast(StageResult, known))
+            yield {"event": "node_done", "node": stage.node}
+        diverged = any(result["diverged"] for result in results)
+        if not diverged:
+            done_before = read_results(task, results, store).keys()
+            yield from evaluate(task, results, data, context, store)
+            spent += sum(
+                result["gpu_seconds"]
+                for name, result in read_results(task, results, store).items()
+                if name not in done_before
+            )
+        if context.rank == 0:
+            result = _result(task, results, diverged, spent, time.time() - started, store)
+            spool.end(result, read_results(task, results, store))
+            put_json(store, layout.trial_result(task.study, task.id), result)
+            store.remove(layout.trial_failure(task.study, task.id))
+        yield {"event": "node_done", "node": task.evaluation_node}
+        yield {"event": "trial_done"}
+    finally:
+        spool.close()
+
+
+def _features(task: TrialTask, features: FeaturesTask, context: Context, store: LocalStore) -> Iterator[Progress]:
+    """Produce cached features on rank 0; the others wait for it by yielding equally often."""
+    if store.exists(layout.features_result(features.key)):
+        return
+    data = TrialData(task, store)
+    source = data.source(_source(task, features.source))
+    encoder = build_vision(task.trial.vision, task.trial.seed, data.root)
+    began = time.perf_counter()
+    for done, total in produce_features(encoder, source, store, features.key, context):
+        seconds = time.perf_counter() - began
+        yield {
+            "event": "progress",
+            "node": features.node,
+            "label": "features",
+            "step": done,
+            "steps": total,
+            "rate": done / seconds,
+            "eta_s": seconds / done * (total - done),
+        }
+
+
+def _source(task: TrialTask, name: str) -> SourceSpec:
+    """A source of the trial's data or benchmarks by its digest name."""
+    sources = [part.source for stage in task.trial.stages for part in stage.data.parts]
+    sources += [benchmark.source for benchmark in task.benchmarks]
+    return next(source for source in sources if source_name(source) == name)
+
+
+def _result(
+    task: TrialTask, results: list[StageResult], diverged: bool, spent: float, wall: float, store: LocalStore
+) -> TrialResult:
+    evaluations = {} if diverged else {b.id: evaluation_key(task, b, results) for b in task.benchmarks}
+    scores = {} if diverged else read_results(task, results, store)
+    alone = sum(result["gpu_seconds"] for result in results) + sum(s["gpu_seconds"] for s in scores.values())
+    return {
+        "trial": task.id,
+        "stages": [stage.key for stage in task.stages],
+        "evaluations": {name: layout.evaluation_result(key, name) for name, key in evaluations.items()},
+        "diverged": diverged,
+        "cost": {"gpu_seconds": spent, "gpu_seconds_alone": max(alone, spent), "wall_seconds": wall},
+    }

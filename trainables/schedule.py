@@ -1,0 +1,32 @@
+"""Learning-rate schedules: the factor on the peak rate, a pure function of the step."""
+
+from __future__ import annotations
+
+import math
+
+from search_spaces.spec import ScheduleSpec
+
+
+def warmup_steps(schedule: ScheduleSpec, steps: int) -> int:
+    """Steps of linear warm-up; never all of them, so that the peak is reached."""
+    wanted = schedule.warmup_steps or 0
+    if schedule.warmup_ratio is not None:
+        wanted = int(schedule.warmup_ratio * steps)
+    return min(wanted, steps - 1)
+
+
+def factor(schedule: ScheduleSpec, step: int, steps: int) -> float:
+    """Factor of optimizer step `step` (from 0) of `steps`.
+
+    Warm-up rises from 1/w to 1. After it `cosine` falls to 0 along half a wave, `constant` stays, and `wsd`
+    (warm-up-stable-decay) stays until its last `decay_ratio` of the steps and falls to 0 linearly.
+    """
+    warmup = warmup_steps(schedule, steps)
+    if step < warmup:
+        return (step + 1) / warmup
+    if schedule.kind == "constant":
+        return 1.0
+    if schedule.kind == "cosine":
+        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
+    decay = max(1, math.ceil(schedule.decay_ratio * steps))
+    return min(1.0, (steps - step) / decay)

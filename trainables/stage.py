@@ -1,0 +1,209 @@
+"""Training one stage: build, train, save. A generator that yields after every optimizer step."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from search_spaces.spec import ResourceSpec, StageSpec
+from trainables import layout
+from trainables.deepspeed_config import deepspeed_config, micro_batch
+from trainables.engine import Engine, open_engine
+from trainables.model.vlm import VLM, build_modules, module
+from trainables.records import Progress, StageResult
+from trainables.store import LocalStore, put_json
+from trainables.task import Context, StageTask, TrialTask
+from trainables.trial_data import StageData, TrialData
+from trainables.weights_io import load_weights, save_weights
+
+_KEPT_CHECKPOINTS = 2
+
+
+def train_stage(
+    task: TrialTask, index: int, earlier: list[StageResult], data: TrialData, context: Context, store: LocalStore
+) -> Iterator[tuple[Progress, dict[str, float]]]:
+    """Train stage `index` and write its result, going on from its last checkpoint if there is one.
+
+    Yields progress and the step's metrics after every optimizer step, on all ranks equally often.
+    """
+    stage, order = task.trial.stages[index], task.stages[index]
+    config = deepspeed_config(stage, order.resources, context.device)
+    use_features = bool(task.features)
+    stage_data = StageData(data, task, stage, use_features)
+    model = build_modules(task.trial, data.tokenizer, data.root, with_vision=not use_features)
+    load_weights(model, earlier, store)
+    settle_gradients(model, stage)
+    with open_engine(model, stage, order.steps, config, context.device) as engine:
+        run = _Run(engine, stage, order, stage_data, context, store)
+        yield from run.train()
+        weights = engine.trained_weights()
+        if context.rank == 0:
+            modules = save_weights(weights, store, layout.stage_folder(order.key))
+            result = run.result(modules, stage_data.mix.counts, provenance(order.resources, context))
+            put_json(store, f"{layout.stage_folder(order.key)}/curve.json", {"curve": run.curve})
+            put_json(store, layout.stage_result(order.key), result)
+            store.remove(layout.checkpoints(order.key))
+    _barrier()
+
+
+def settle_gradients(model: VLM, stage: StageSpec) -> None:
+    """Freeze what the stage does not train. The encoder stays in evaluation mode even where it is trained: statistics
+    over a batch would depend on how many workers share it."""
+    model.requires_grad_(False)
+    model.train()
+    for name in stage.trains:
+        module(model, name).requires_grad_(True)
+    if model.vision is not None:
+        model.vision.eval()
+    if stage.activation_checkpointing:
+        model.language.activation_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]
+        if "language" in stage.trains or "projector" in stage.trains:
+            model.language.enable_input_require_grads()  # type: ignore[operator]
+
+
+class _Run:
+    """The loop of one stage and what it remembers between steps."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        stage: StageSpec,
+        order: StageTask,
+        data: StageData,
+        context: Context,
+        store: LocalStore,
+    ) -> None:
+        self._engine, self._stage, self._order = engine, stage, order
+        self._data, self._context, self._store = data, context, store
+        self._micro = micro_batch(stage, order.resources)
+        self._seconds, self._records = 0.0, 0
+        self._diverged = False
+        self.losses: list[float] = []
+        self.curve: list[list[float]] = []
+        """[step, loss, learning rate] of every logged step: a trial that shares this stage shows it, too."""
+
+    def train(self) -> Iterator[tuple[Progress, dict[str, float]]]:
+        self._resume()
+        steps, every = self._order.steps, max(1, self._order.steps // 250)
+        while len(self.losses) < steps and not self._diverged:
+            started, step = time.perf_counter(), len(self.losses)
+            batch = self._data.step(step, self._context.rank, self._context.world, self._micro)
+            learning_rate = self._engine.learning_rate()
+            loss = self._engine.step(batch.batches, batch.targets)
+            self.losses.append(loss)
+            self._diverged = not math.isfinite(loss)
+            elapsed = time.perf_counter() - started
+            self._seconds += elapsed
+            self._records += batch.records
+            metrics = {}
+            if step % every == 0 or step + 1 == steps or self._diverged:
+                metrics = {
+                    "train/loss": loss,
+                    "train/lr": learning_rate,
+                    "train/samples_per_s": batch.records / elapsed,
+                }
+                self.curve.append([step, loss, learning_rate])
+            if (step + 1) % self._order.resources.checkpoint_every_steps == 0 and step + 1 < steps:
+                self._checkpoint(step + 1)
+            yield self._progress(step + 1, loss), metrics
+
+    def result(self, modules: dict[str, str], counts: dict[str, int], provenance: dict[str, str]) -> StageResult:
+        finite = [loss for loss in self.losses if math.isfinite(loss)]
+        return {
+            "key": self._order.key,
+            "name": self._stage.name,
+            "steps": len(self.losses),
+            "modules": modules,
+            "final_loss": finite[-1] if finite else None,
+            "diverged": self._diverged,
+            "losses_digest": hashlib.sha256(" ".join(loss.hex() for loss in self.losses).encode()).hexdigest(),
+            "gpu_seconds": self._seconds * self._context.world,
+            "samples_per_second": self._records / max(self._seconds, 1e-9),
+            "counts": counts,
+            "provenance": provenance,
+        }
+
+    def _progress(self, step: int, loss: float) -> Progress:
+        rate = self._records / max(self._seconds, 1e-9)
+        left = (self._order.steps - step) * self._stage.global_batch
+        return {
+            "event": "progress",
+            "node": self._order.node,
+            "label": self._stage.name,
+            "step": step,
+            "steps": self._order.steps,
+            "loss": loss if math.isfinite(loss) else None,
+            "rate": rate,
+            "eta_s": left / rate,
+        }
+
+    def _checkpoint(self, step: int) -> None:
+        """All ranks write into one folder, which gets its final name when all are done; older ones go."""
+        root = self._store.path(layout.checkpoints(self._order.key))
+        aside = root / "writing.aside"
+        if self._context.rank == 0:
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir(parents=True)
+        _barrier()
+        state = {"losses": self.losses, "curve": self.curve, "seconds": self._seconds, "records": self._records}
+        self._engine.save(aside, "state", state)
+        _barrier()
+        if self._context.rank == 0:
+            (aside / "shape.json").write_text(_shape(self._order.resources))
+            aside.rename(root / f"{step:08d}")
+            for old in _finished(root)[:-_KEPT_CHECKPOINTS]:
+                shutil.rmtree(old)
+        _barrier()
+
+    def _resume(self) -> None:
+        """Go on from the newest checkpoint that this shape of group can read; others start the stage anew."""
+        root = self._store.path(layout.checkpoints(self._order.key))
+        shape = _shape(self._order.resources)
+        for folder in reversed(_finished(root)):
+            if (folder / "shape.json").read_text() == shape:
+                state: dict[str, Any] = self._engine.load(folder, "state")
+                self.losses, self.curve = list(state["losses"]), list(state["curve"])
+                self._seconds, self._records = state["seconds"], state["records"]
+                print(f"{self._stage.name}: going on from step {len(self.losses)}", flush=True)
+                return
+            print(f"{self._stage.name}: {folder.name} was written by another group shape, {shape} cannot read it")
+
+
+def _shape(resources: ResourceSpec) -> str:
+    """What must be equal for DeepSpeed to read a checkpoint."""
+    return f"workers {resources.workers}, ZeRO {resources.zero}, offload {resources.offload}"
+
+
+def _finished(root: Path) -> list[Path]:
+    with suppress(FileNotFoundError):
+        return sorted(path for path in root.iterdir() if not path.name.endswith(".aside"))
+    return []
+
+
+def provenance(resources: ResourceSpec, context: Context) -> dict[str, str]:
+    """What may change rounding, and is therefore said beside results."""
+    device = torch.cuda.get_device_name() if context.device == "cuda" else "cpu"
+    versions = {name: metadata.version(name) for name in ("torch", "deepspeed", "transformers", "timm")}
+    return {
+        **versions,
+        "device": device,
+        "world": str(context.world),
+        "micro_batch": str(resources.micro_batch or "whole"),
+        "zero": str(resources.zero),
+        "offload": resources.offload,
+    }
+
+
+def _barrier() -> None:
+    if dist.is_initialized() and dist.get_world_size() > 1:
+        dist.barrier()

@@ -1,0 +1,61 @@
+"""What a worker is given, and the few things it may ask of its surroundings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from search_spaces.spec import BenchmarkSpec, ResourceSpec, TrialSpec
+from trainables.store import LocalStore
+
+
+class FeaturesTask(BaseModel):
+    """Features of one source's images, cached before the stages that read them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    node: str
+    key: str
+    source: str
+    """Name of the source digest (`search_spaces.identity.source_name`)."""
+
+
+class StageTask(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    node: str
+    key: str
+    steps: int
+    resources: ResourceSpec
+
+
+class TrialTask(BaseModel):
+    """Everything one trial needs, as plain data; the same for all workers of its group."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    study: str
+    id: str
+    arm: str
+    trial: TrialSpec
+    features: tuple[FeaturesTask, ...]
+    stages: tuple[StageTask, ...]
+    benchmarks: tuple[BenchmarkSpec, ...]
+    evaluation_node: str
+    digests: dict[str, str]
+    storage: str
+    data: str
+    """Folder that relative paths of data sources start from."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """A worker's surroundings. One process without Ray has rank 0 of 1."""
+
+    rank: int = 0
+    world: int = 1
+    local_rank: int = 0
+    device: Literal["cpu", "cuda"] = "cpu"
+
+    def store(self, task: TrialTask) -> LocalStore:
+        return LocalStore(Path(task.storage))

@@ -1,0 +1,154 @@
+"""A trial's data and text, opened once: prepared sources, tokenizer, cached features, collation into batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from search_spaces.identity import features_key, source_name
+from search_spaces.spec import PromptStyle, SourceSpec, StageSpec
+from trainables.data.batches import FILLER, BatchPlan, micro_batches
+from trainables.data.mix import Mix, realise
+from trainables.data.prepare import PreparedSource
+from trainables.features import Features, open_features
+from trainables.model.images import pixels
+from trainables.model.tokenizer import IGNORE, Tokenizer, build_tokenizer
+from trainables.model.vlm import Batch
+from trainables.model.weights import find_weights
+from trainables.store import LocalStore
+from trainables.task import TrialTask
+
+_TOKENISED_RECORDS = 200_000
+"""Records whose tokens are kept in memory, so that a second epoch need not tokenise again (about 1 kB each)."""
+
+
+class TrialData:
+    """Everything the stages and benchmarks of one trial read."""
+
+    def __init__(self, task: TrialTask, store: LocalStore) -> None:
+        self._task, self._store = task, store
+        self.root = Path(task.data)
+        self._prepared: dict[str, PreparedSource] = {}
+        self.tokenizer = self._open_tokenizer()
+
+    def source(self, source: SourceSpec) -> PreparedSource:
+        name = source_name(source)
+        if name not in self._prepared:
+            self._prepared[name] = PreparedSource(self._store, self._task.digests[name])
+        return self._prepared[name]
+
+    def features(self, source: SourceSpec) -> Features | None:
+        """Cached features of a source's images, if this trial's encoder has them."""
+        spec = self._task.trial
+        key = features_key(spec.vision, source, spec.seed, self._task.digests)
+        planned = {features.key for features in self._task.features}
+        return open_features(self._store, key) if key in planned else None
+
+    def _open_tokenizer(self) -> Tokenizer:
+        language = self._task.trial.language
+        folder = str(find_weights(language.checkpoint, self.root)) if language.checkpoint else None
+
+        def texts() -> list[str]:
+            vocabulary = language.tokenizer.source
+            if vocabulary is None:
+                raise ValueError(f"language {language.name!r}: a word-level tokenizer needs a source")
+            return self.source(vocabulary).texts()
+
+        return build_tokenizer(language, texts, folder)
+
+
+@dataclass(frozen=True)
+class StepInput:
+    """One optimizer step of one rank."""
+
+    batches: Iterator[Batch]
+    targets: int
+    """Target tokens of the whole global batch, on all ranks."""
+    records: int
+    """Records of the whole global batch, without fillers."""
+
+
+class StageData:
+    """The steps of one stage: a pure function of the step number."""
+
+    def __init__(self, data: TrialData, task: TrialTask, stage: StageSpec, use_features: bool) -> None:
+        spec = task.trial
+        self._vision = spec.vision
+        self._max_length = spec.language.max_length
+        self._tokenizer = data.tokenizer
+        self._style: PromptStyle = stage.prompt or spec.language.prompt
+        sources = {source_name(part.source): part.source for part in stage.data.parts}
+        self.mix: Mix = realise(stage.data, {name: data.source(s) for name, s in sources.items()}, spec.seed)
+        self._has_image = self.mix.has_image()
+        self._features = [data.features(sources[name]) if use_features else None for name in self.mix.names]
+        self._tokens = lru_cache(maxsize=_TOKENISED_RECORDS)(self._tokenise)
+        self.plan = BatchPlan(self._has_image, self._lengths(), stage.global_batch, f"{spec.seed}/{stage.name}")
+
+    def step(self, step: int, rank: int, world: int, micro_batch: int) -> StepInput:
+        """Input of optimizer step `step` (from 0)."""
+        rows = self.plan.batch(step)
+        records = [int(row) for row in rows if row != FILLER]
+        targets = sum(int((self._tokens(row)[1] != IGNORE).sum()) for row in records)
+        shares = micro_batches(rows, rank, world, micro_batch)
+        return StepInput((self._collate(share) for share in shares), targets, len(records))
+
+    def _lengths(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Characters of each record's text: near enough to tokens for grouping, and cheap on millions of records."""
+        per_source = [
+            np.array([sum(len(q) + len(a) for q, a in source.turns(row)) for row in range(len(source))], np.int64)
+            for source in self.mix.sources
+        ]
+        return np.array([per_source[s][r] for s, r in zip(self.mix.source, self.mix.row, strict=True)], np.int64)
+
+    def _tokenise(self, record: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+        turns = self.mix.sources[self.mix.source[record]].turns(int(self.mix.row[record]))
+        return self._tokenizer.encode_turns(self._style, turns, self._max_length)
+
+    def _collate(self, rows: np.ndarray[Any, Any]) -> Batch:
+        texts = [self._tokens(int(row)) if row != FILLER else _NOTHING for row in rows]
+        ids, labels, mask = pad([ids for ids, _ in texts], [labels for _, labels in texts], self._tokenizer.pad)
+        records = [int(row) for row in rows if row != FILLER]
+        image_BCHW = features_BPC = None
+        # A share of nothing but fillers goes the way of a batch without images: it weighs nothing either way.
+        if records and self._has_image[records[0]]:
+            filled = [int(row) if row != FILLER else records[0] for row in rows]
+            if all(features is not None for features in self._features):
+                features_BPC = torch.from_numpy(np.stack([self._feature(record) for record in filled]))
+            else:
+                image_BCHW = torch.from_numpy(np.stack([self._pixels(record) for record in filled]))
+        return Batch(ids, labels, mask, image_BCHW, features_BPC)
+
+    def _feature(self, record: int) -> Features:
+        features = self._features[self.mix.source[record]]
+        assert features is not None
+        return features[self._image_row(record)]
+
+    def _pixels(self, record: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+        return pixels(self.mix.sources[self.mix.source[record]].picture(self._image_row(record)), self._vision)
+
+    def _image_row(self, record: int) -> int:
+        return int(self.mix.sources[self.mix.source[record]].image_rows[self.mix.row[record]])
+
+
+_NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+
+
+def pad(
+    ids: list[np.ndarray[Any, Any]], labels: list[np.ndarray[Any, Any]], pad_id: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Right-padded ids, labels and attention mask, B x T with T at least 1."""
+    width = max(1, *(len(row) for row in ids)) if ids else 1
+    ids_BT = torch.full((len(ids), width), pad_id, dtype=torch.long)
+    labels_BT = torch.full((len(ids), width), IGNORE, dtype=torch.long)
+    mask_BT = torch.zeros((len(ids), width), dtype=torch.long)
+    for i, (row_ids, row_labels) in enumerate(zip(ids, labels, strict=True)):
+        ids_BT[i, : len(row_ids)] = torch.from_numpy(row_ids)
+        labels_BT[i, : len(row_labels)] = torch.from_numpy(row_labels)
+        mask_BT[i, : len(row_ids)] = 1
+    return ids_BT, labels_BT, mask_BT

@@ -1,0 +1,178 @@
+"""A trial as Ray Tune sees it: start or reuse a group of workers, open the loop, advance it about a second per step.
+
+Tune may set a trial up in one process and run it in another, so `setup` and `reset_config` only remember its id. What
+the trial is to do is read from storage when it starts, hence edits between two attempts count. The group outlives the
+trial and serves the next one of its shape. This process imports nothing heavy unless it is the only worker itself.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import psutil
+import ray
+from ray import tune
+
+from trainables import layout
+from trainables.records import Failure
+from trainables.store import LocalStore, put_json
+from trainables.task import TrialTask
+
+STEP_S = 1.0
+"""Wall seconds that one step should take: long enough to cost nothing, short enough to show life and to stop soon."""
+
+GROWTH = 4
+"""A step has at most so many times the units of the one before: one slow unit tells little of the next."""
+
+ALLOWANCE_S = 600.0
+"""On top of the trial's own `hang_timeout_s` where something is done for the first time: libraries and weights are
+loaded, a model is built, an evaluation set is read."""
+
+CONDUCTOR_S = 60.0
+"""A group notices its own silent workers; whoever watches this process waits so much longer than the group does."""
+
+
+class Group(Protocol):
+    """What this module asks of a group of workers; answers are those of `trainables.worker`."""
+
+    @property
+    def size(self) -> int: ...
+    def open(self, task: object, timeout_s: float) -> Mapping[str, Any]: ...
+    def advance(self, units: int, timeout_s: float) -> Mapping[str, Any]: ...
+    def kill(self) -> None: ...
+
+
+class Launcher(Protocol):
+    def start(self, code: Any) -> Group | Mapping[str, Any]: ...
+
+
+class TrialFailedError(RuntimeError):
+    """The attempt is over. What happened is in the trial's folder; this only tells Tune to give the group up."""
+
+
+class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
+    """The Tune trainable. Its configuration is ``{"trial": id}``, nothing else (Tune interprets what it is given)."""
+
+    def setup(self, config: dict[str, Any], launcher: Launcher, code: Any, study: str, storage: str) -> None:
+        """Args:
+        launcher, code: how workers are made, and the code that each of them runs.
+        study, storage: where the trial's task is found.
+        """
+        self._launcher, self._code, self._study = launcher, code, study
+        self._store = LocalStore(Path(storage))
+        self._group: Group | None = None
+        self._remember(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self._remember(new_config)
+        return True
+
+    def _remember(self, config: Mapping[str, Any]) -> None:
+        self._trial: str = config["trial"]
+        self._task: TrialTask | None = None
+        self._opened = False
+        self._units = 1
+        self._first = True
+
+    def step(self) -> dict[str, Any]:
+        """One result. The first comes at once and says which process to watch."""
+        try:
+            return self._step()
+        except TrialFailedError:
+            raise
+        except Exception as error:
+            told = {"kind": "error", "message": f"{type(error).__name__}: {error}", "rank": 0}
+            self._checked({"failure": {**told, "traceback": traceback.format_exc()}})
+            raise
+
+    def _step(self) -> dict[str, Any]:
+        if self._task is None:
+            self._task = _read_task(self._store, self._study, self._trial)
+            return self._result({"event": "started", "fresh_group": self._group is None})
+        if not self._opened:
+            self._open(self._task)
+        answer = self._checked(self._running().advance(self._units, self._timeout_s()))
+        progress, units, seconds = answer["progress"], answer["units"], answer["seconds"]
+        self._first = progress["event"] != "progress"  # the next unit begins another node
+        wanted = int(STEP_S * units / max(seconds, 1e-6))
+        self._units = 1 if self._first else max(1, min(wanted, GROWTH * units))
+        done = progress["event"] == "trial_done"
+        return self._result({**progress, "units": units, "seconds": seconds, "done": done})
+
+    def cleanup(self) -> None:
+        self._give_up()
+
+    def _open(self, task: TrialTask) -> None:
+        """Open the trial in the group that is there, or in a new one if there is none or its workers have died idle."""
+        if self._group is not None:
+            answer = self._group.open(task, self._timeout_s())
+            if answer.get("failure", {}).get("kind") not in ("lost", "hung"):
+                self._checked(answer)
+                self._opened = True
+                return
+            self._give_up()
+        started = self._launcher.start(self._code)
+        if isinstance(started, Mapping):
+            self._checked(started)
+            raise TrialFailedError("a launcher must answer with a group or with a failure")
+        self._group = started
+        self._checked(self._group.open(task, self._timeout_s()))
+        self._opened = True
+
+    def _running(self) -> Group:
+        if self._group is None:
+            raise TrialFailedError("no group is running")
+        return self._group
+
+    def _give_up(self) -> None:
+        group, self._group = self._group, None
+        if group is not None:
+            group.kill()
+
+    def _checked(self, answer: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The answer, unless it is a failure: that is recorded in the trial's folder, and ends attempt and group."""
+        if "failure" not in answer:
+            return answer
+        told = answer["failure"]
+        failure = Failure(
+            trial=self._trial,
+            kind=told["kind"],
+            message=told["message"],
+            traceback=told["traceback"],
+            log=layout.worker_log(self._study, self._trial, told["rank"] or 0),
+            ts=int(time.time() * 1000),
+        )
+        put_json(self._store, layout.trial_failure(self._study, self._trial), failure)
+        self._give_up()
+        raise TrialFailedError(f"{failure['kind']}: {failure['message']}")
+
+    def _timeout_s(self) -> float:
+        """For the next request to the group."""
+        stages = self._task.stages if self._task else ()
+        patience = max((stage.resources.hang_timeout_s for stage in stages), default=ALLOWANCE_S)
+        return patience + (ALLOWANCE_S if self._first else 0.0)
+
+    def _result(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """What Tune is told, with what a watchdog needs: this process, and how long the next result may take."""
+        patience_s = self._timeout_s()
+        if not self._opened:
+            patience_s += ALLOWANCE_S  # the group has to start first
+        if self._group is None or self._group.size > 1:
+            patience_s += CONDUCTOR_S
+        return {
+            **said,
+            "trial": self._trial,
+            "node_id": ray.get_runtime_context().get_node_id(),
+            "pid": os.getpid(),
+            "process_started": psutil.Process().create_time(),
+            "patience_s": patience_s,
+        }
+
+
+def _read_task(store: LocalStore, study: str, trial: str) -> TrialTask:
+    return TrialTask.model_validate_json(store.get(layout.trial_task(study, trial)))

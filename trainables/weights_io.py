@@ -1,0 +1,57 @@
+"""What a stage hands on: one safetensors file for each trained module, with its digest; loading is strict."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from trainables.model.vlm import VLM, module
+from trainables.records import StageResult
+from trainables.store import LocalStore
+
+
+def save_weights(weights: dict[str, dict[str, Tensor]], store: LocalStore, folder: str) -> dict[str, str]:
+    """Write each module's weights below `folder`; returns module -> SHA-256 of its file."""
+    digests = {}
+    for name, tensors in weights.items():
+        final = f"{folder}/{name}.safetensors"
+        with store.aside(final) as aside:
+            save_file({key: tensors[key].contiguous() for key in sorted(tensors)}, aside)
+            digests[name] = _digest(aside)
+    return digests
+
+
+def load_weights(model: VLM, results: list[StageResult], store: LocalStore, stage_folder: str = "stages") -> None:
+    """Put the outcome of earlier stages into a freshly built model, the latest of each module.
+
+    Raises ValueError if a file is not what its stage wrote, or does not hold exactly the module's weights.
+    """
+    latest = {name: result for result in results for name in result["modules"]}
+    for name, result in latest.items():
+        if name == "vision" and model.vision is None:
+            continue
+        path = store.path(f"{stage_folder}/{result['key']}/{name}.safetensors")
+        if _digest(path) != result["modules"][name]:
+            raise ValueError(f"{path} must have the digest that its stage recorded, but it was changed or is damaged")
+        load_strict(module(model, name), load_file(path), path)  # type: ignore[arg-type]
+
+
+def load_strict(part: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    """Copy tensors into a module whose parameters and persistent buffers have exactly their names and shapes."""
+    persistent = part.state_dict(keep_vars=True)
+    wanted = dict(part.named_parameters()) | {key: b for key, b in part.named_buffers() if key in persistent}
+    if wanted.keys() != tensors.keys():
+        odd = sorted(wanted.keys() ^ tensors.keys())
+        raise ValueError(f"{path} must hold exactly the module's weights, but {len(odd)} differ, the first is {odd[0]}")
+    for key, tensor in tensors.items():
+        if wanted[key].shape != tensor.shape:
+            raise ValueError(f"{path}: {key} must be {tuple(wanted[key].shape)}, but is {tuple(tensor.shape)}")
+        wanted[key].data.copy_(tensor)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
