@@ -75,7 +75,8 @@ def load_trained(
     task: TrialTask, results: list[StageResult], data: TrialData, context: Context, store: LocalStore
 ) -> VLM:
     """The model that the trial's stages have left on storage, ready to answer."""
-    model = build_modules(task.trial, data.tokenizer, data.root, with_vision=not task.features)
+    with_vision = not task.has_features_of(benchmark.source for benchmark in task.benchmarks)
+    model = build_modules(task.trial, data.tokenizer, data.root, with_vision)
     load_weights(model, results, store)
     return model.to(context.device, precision(task.trial)).eval()
 

@@ -88,6 +88,11 @@ def trial_failure(study: str, trial: str) -> str:
     return f"studies/{study}/trials/{trial}/failure.json"
 
 
+def superseded(study: str, trial: str, key: str) -> str:
+    """Where the folder of a trial goes whose data changed; `key` begins the key of its last stage."""
+    return f"studies/{study}/superseded/{trial}-{key}"
+
+
 def trials(study: str) -> str:
     return f"studies/{study}/trials"
 

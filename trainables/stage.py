@@ -38,7 +38,7 @@ def train_stage(
     """
     stage, order = task.trial.stages[index], task.stages[index]
     config = deepspeed_config(stage, order.resources, context.device)
-    use_features = bool(task.features)
+    use_features = task.has_features_of(part.source for part in stage.data.parts)
     stage_data = StageData(data, task, stage, use_features)
     model = build_modules(task.trial, data.tokenizer, data.root, with_vision=not use_features)
     load_weights(model, earlier, store)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from search_spaces.spec import BenchmarkSpec, ResourceSpec, TrialSpec
+from search_spaces.identity import source_name
+from search_spaces.spec import BenchmarkSpec, ResourceSpec, SourceSpec, TrialSpec
 from trainables.store import LocalStore
 
 
@@ -46,6 +48,11 @@ class TrialTask(BaseModel):
     storage: str
     data: str
     """Folder that relative paths of data sources start from."""
+
+    def has_features_of(self, sources: Iterable[SourceSpec]) -> bool:
+        """Whether the features of all these sources are cached, so that the encoder itself is not needed."""
+        cached = {features.source for features in self.features}
+        return all(source_name(source) in cached for source in sources)
 
 
 @dataclass(frozen=True)

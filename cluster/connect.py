@@ -1,0 +1,152 @@
+"""A Ray cluster to run on: one of our own inside this machine, or one that is already there."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from cluster.fit import Room, rooms, usable_cpus, visible_gpus
+from search_spaces.errors import InputError
+
+PACKAGES = ("search_spaces", "trainables", "cluster", "orchestrator")
+"""What a worker on another machine needs of this project."""
+
+OBJECT_STORE_BYTES = 150 * 1024**2
+"""Of an embedded cluster. Workers exchange small mappings only; data and weights go through storage."""
+
+SOCKET_PATH_LIMIT = 107
+"""Bytes of a Unix socket's path on Linux (104 on macOS); the longest one of a Ray session adds `SESSION_BYTES`."""
+
+SESSION_BYTES = 80
+"""``/session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store`` and a margin."""
+
+EMBEDDED_ENVIRONMENT = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # loopback: nothing listens on the network
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_prestart_worker_first_driver": "0",  # idle Python processes cost memory and are never the right ones
+    "RAY_enable_worker_prestart": "0",
+    "RAY_DEDUP_LOGS": "0",
+}
+
+
+@contextmanager
+def connect(address: str | None = None, cpus: int | None = None) -> Iterator[tuple[Room, ...]]:
+    """A connected Ray cluster while the block runs; yields the room of its nodes.
+
+    Args:
+        address: of a running cluster (`auto`, `host:port`, `ray://` is not supported). None: the cluster whose job this
+            process is, or that RAY_ADDRESS names; else an embedded one that lives as long as the block.
+        cpus: of the embedded cluster; None for all that this process may use.
+
+    Raises InputError if the cluster cannot be reached.
+    """
+    address = address or os.environ.get("RAY_ADDRESS") or None
+    with _attached(address) if address and address != "local" else _embedded(cpus) as found:
+        yield found
+
+
+@contextmanager
+def _embedded(cpus: int | None) -> Iterator[tuple[Room, ...]]:
+    folder = Path(tempfile.mkdtemp(prefix="ablate-", dir=short_folder(tempfile.gettempdir())))
+    gpus = visible_gpus()
+    variables = {**EMBEDDED_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(_search_path())}
+    if not gpus:
+        variables["DS_ACCELERATOR"] = "cpu"
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        import ray
+        from ray._private import ray_constants
+
+        ray_constants.ENABLE_RAY_CLUSTER = False  # read from the environment at import, which may have been earlier
+        with _only_errors():
+            ray.init(
+                address="local",
+                num_cpus=cpus or usable_cpus(),
+                num_gpus=gpus,
+                object_store_memory=OBJECT_STORE_BYTES,
+                include_dashboard=False,
+                log_to_driver=False,
+                configure_logging=False,
+                _temp_dir=str(folder),
+            )
+        try:
+            yield rooms(ray.nodes())
+        finally:
+            ray.shutdown()
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _attached(address: str) -> Iterator[tuple[Room, ...]]:
+    import ray
+
+    if address.startswith("ray://"):
+        raise InputError(
+            f"a cluster's address must be `auto` or host:port of its head, but got {address!r}",
+            place="--address",
+            way_out="Ray Client has no support for Tune; submit the command as a job instead (ablate submit).",
+        )
+    environment = None if in_job() else {"py_modules": [str(_package(name)) for name in PACKAGES]}
+    try:
+        with _only_errors():
+            ray.init(address=address, runtime_env=environment, log_to_driver=False, configure_logging=False)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise InputError(
+            f"the Ray cluster must be reachable, but {address!r} is not: {str(error).strip().splitlines()[0]}",
+            place="--address",
+            way_out="Is it running, and does RAY_AUTH_TOKEN hold its token? `ray status` asks the same question.",
+        ) from error
+    try:
+        yield rooms(ray.nodes())
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _only_errors() -> Iterator[None]:
+    """Keeps Ray's notices about itself (that it has a token, say) from the terminal."""
+    logger = logging.getLogger("ray")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+def in_job() -> bool:
+    """Whether this process is the entry point of a Ray job: its code has been shipped already."""
+    return "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
+
+
+def short_folder(preferred: str, fallback: str = "/tmp") -> str:
+    """`preferred`, unless the sockets of a Ray session in it would get too long a path."""
+    longest = len(os.fsencode(preferred)) + len("/ablate-12345678") + SESSION_BYTES
+    return preferred if longest <= SOCKET_PATH_LIMIT else fallback
+
+
+def _search_path() -> Sequence[str]:
+    """Where worker processes find the packages: where this process does, then whatever it was given."""
+    roots = dict.fromkeys(str(_package(name).parent) for name in PACKAGES)
+    return [*roots, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+
+
+def _package(name: str) -> Path:
+    """The folder of one of our packages."""
+    found = importlib.util.find_spec(name)
+    if found is None or not found.submodule_search_locations:
+        raise ModuleNotFoundError(f"the package {name} of this project is not installed")
+    return Path(next(iter(found.submodule_search_locations))).resolve()

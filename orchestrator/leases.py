@@ -1,0 +1,74 @@
+"""The leases that a run holds: all of a trial's or none, renewed while it runs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+
+from trainables.store import Lease, Owner, Store
+
+RENEW_EVERY_S = 10.0
+"""A sixth of the silence after which others may take a lease over."""
+
+logger = logging.getLogger(__name__)
+
+
+class Leases:
+    """Leases of one owner, this run. Safe to use from several threads."""
+
+    def __init__(self, store: Store, owner: Owner | None = None):
+        self._store, self._owner = store, owner or Owner.here()
+        self._held: dict[str, Lease] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def held(self) -> tuple[str, ...]:
+        with self._lock:
+            return tuple(self._held)
+
+    def take(self, names: Sequence[str]) -> str | None:
+        """Take all of these leases. If one cannot be had: its name, and none is taken."""
+        taken: list[str] = []
+        for name in names:
+            lease = self._store.lease(name, self._owner)
+            if lease is None:
+                self.release(taken)
+                return name
+            with self._lock:
+                self._held[name] = lease
+            taken.append(name)
+        return None
+
+    def release(self, names: Iterable[str]) -> None:
+        """Give leases back; those that are not held are passed over."""
+        for name in tuple(names):
+            with self._lock:
+                lease = self._held.pop(name, None)
+            if lease is not None:
+                lease.release()
+
+    def renew(self) -> list[str]:
+        """Give a sign of life for each; returns the names of those that were lost meanwhile.
+
+        Storage that cannot be reached loses nothing by itself: whether a lease was taken over shows when it is back.
+        """
+        with self._lock:
+            held = dict(self._held)
+        lost = []
+        for name, lease in held.items():
+            try:
+                kept = lease.renew()
+            except OSError as error:
+                logger.warning("the lease %s could not be renewed: %s", name, error)
+                continue
+            if not kept:
+                with self._lock:
+                    if self._held.get(name) is not lease:
+                        continue  # released between the two looks
+                    del self._held[name]
+                lost.append(name)
+        return lost
+
+    def release_all(self) -> None:
+        self.release(self.held)

@@ -1,0 +1,210 @@
+"""What storage holds of a plan: the state of every trial and node. Truth lives there, not in Ray or a tracking server.
+
+Reading costs one listing of the study's folder and of the leases, and a few look-ups per node and finished trial.
+Nothing is kept between two reads, so a ledger is as true as the moment it was read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from search_spaces.errors import InputError
+from search_spaces.plan import Node, Plan, PlannedTrial
+from trainables import layout
+from trainables.records import EvaluationResult, Failure, TrialResult
+from trainables.store import Owner, Store
+
+TrialState = Literal["done", "running", "failed", "changed", "half-done", "pending"]
+
+STATES: tuple[TrialState, ...] = ("done", "running", "failed", "changed", "half-done", "pending")
+
+
+@dataclass(frozen=True)
+class TrialEntry:
+    """One trial of the plan, as storage shows it."""
+
+    id: str
+    arm: str
+    seed: int
+    state: TrialState
+    result: TrialResult | None = None
+    """Of `done`; also of other states where an earlier run with the same stage keys left one."""
+    failure: Failure | None = None
+    """Only of `failed`."""
+    working: str | None = None
+    """Only of `running`: id of the node it is at, the first on its path that is not done."""
+    owner: Owner | None = None
+    """Only of `running`: the run that has it."""
+    waits_for: str | None = None
+    """Id of the first node it needs that is being produced for another trial, maybe of another study."""
+
+    @property
+    def is_diverged(self) -> bool:
+        return self.result is not None and self.result["diverged"]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    trials: dict[str, TrialEntry]
+    """Trial id -> entry, in plan order."""
+    done_nodes: frozenset[str]
+    """Ids of the nodes that need no work: features and stages with a result, evaluations whose trials are all done."""
+    evaluations: dict[tuple[str, str], EvaluationResult]
+    """(trial, benchmark) -> result, for the plan's benchmarks. Nothing of a `changed` trial is in it."""
+    removed: tuple[str, ...]
+    """Trials found under this study that the plan does not have, sorted."""
+
+    @property
+    def is_finished(self) -> bool:
+        return all(entry.state == "done" for entry in self.trials.values())
+
+    def counts(self) -> dict[TrialState, int]:
+        """Trials per state; every state is there."""
+        found = Counter(entry.state for entry in self.trials.values())
+        return {state: found[state] for state in STATES}
+
+
+def read_ledger(plan: Plan, store: Store) -> Ledger:
+    """Read the state of every trial and node of `plan` from storage.
+
+    A trial is `done` if its result has the plan's stage keys and a result of every benchmark (a diverged trial has none
+    and needs none); `running` if a living run holds the lease on the trial; `failed` if it left a failure; `changed` if
+    it has a result with other stage keys (data or weights changed since); `half-done` if something it needs is done or
+    has a checkpoint; else `pending`. The first that holds counts.
+    """
+    files = set(store.list(layout.study_folder(plan.study)))
+    done = {node.id for node in plan.nodes.values() if _has_result(node, store)}
+    leases = {name.removeprefix("leases/").removesuffix(".json") for name in store.list("leases")}
+    produced = {
+        node.id
+        for node in plan.nodes.values()
+        if node.key in leases and node.id not in done and store.lease_owner(node.key) is not None
+    }
+    resumable = {
+        node.id
+        for node in plan.nodes.values()
+        if node.kind == "stage" and node.id not in done and _resumes(node, store)
+    }
+    evaluations: dict[tuple[str, str], EvaluationResult] = {}
+    entries: dict[str, TrialEntry] = {}
+    for trial in plan.trials:
+        result = _trial_result(plan, trial, store, files)
+        is_same = result is not None and _has_plan_keys(plan, trial, result)
+        scored = _evaluations(plan, result, store) if result is not None and is_same else {}
+        evaluations |= {(trial.id, benchmark): evaluation for benchmark, evaluation in scored.items()}
+        lease = layout.trial_lease(plan.study, trial.id)
+        owner = store.lease_owner(lease) if lease in leases else None
+        failure_name = layout.trial_failure(plan.study, trial.id)
+        failure = read_json(store, failure_name) if failure_name in files else None
+        state = _state(
+            is_done=result is not None and is_same and (result["diverged"] or len(scored) == len(plan.benchmarks)),
+            is_held=owner is not None,
+            has_failed=failure is not None,
+            is_changed=result is not None and not is_same,
+            is_begun=is_same or any(node in done or node in resumable for node in trial.path),
+        )
+        entries[trial.id] = TrialEntry(
+            id=trial.id,
+            arm=trial.arm,
+            seed=trial.seed,
+            state=state,
+            result=result if is_same else None,
+            failure=cast(Failure, failure) if failure is not None and state == "failed" else None,
+            working=next((node for node in trial.path if node not in done), None) if state == "running" else None,
+            owner=owner if state == "running" else None,
+            waits_for=None if state == "running" else next((node for node in trial.path if node in produced), None),
+        )
+    finished = {trial for trial, entry in entries.items() if entry.state == "done"}
+    done |= {node.id for node in plan.nodes.values() if node.kind == "evaluation" and finished.issuperset(node.trials)}
+    return Ledger(entries, frozenset(done), evaluations, _removed(plan, files))
+
+
+def _state(*, is_done: bool, is_held: bool, has_failed: bool, is_changed: bool, is_begun: bool) -> TrialState:
+    if is_done:
+        return "done"
+    if is_held:
+        return "running"
+    if has_failed:
+        return "failed"
+    if is_changed:
+        return "changed"
+    return "half-done" if is_begun else "pending"
+
+
+def read_json(store: Store, name: str) -> dict[str, Any] | None:
+    """A JSON object from storage, or None if it is not there (or was removed by a run meanwhile).
+
+    Raises:
+        InputError: if the file is no JSON object: it was not written by this program, or the disk lost part of it.
+    """
+    try:
+        value = json.loads(store.get(name))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise _broken(store, name, str(error)) from error
+    if not isinstance(value, dict):
+        raise _broken(store, name, f"it holds a {type(value).__name__}")
+    return value
+
+
+def _broken(store: Store, name: str, found: str) -> InputError:
+    return InputError(
+        f"a result must be a JSON object, but {found}",
+        place=str(store.path(name)),
+        way_out="Remove the file and run the study again; everything else is kept.",
+    )
+
+
+def _has_result(node: Node, store: Store) -> bool:
+    if node.key is None or node.kind == "evaluation":
+        return False
+    name = layout.stage_result(node.key) if node.kind == "stage" else layout.features_result(node.key)
+    return store.exists(name)
+
+
+def _resumes(node: Node, store: Store) -> bool:
+    if node.key is None:
+        return False
+    folder = layout.checkpoints(node.key)
+    if not store.exists(folder):
+        return False
+    steps = {name.removeprefix(f"{folder}/").split("/", 1)[0] for name in store.list(folder)}
+    return any(not step.endswith(".aside") for step in steps)
+
+
+def _trial_result(plan: Plan, trial: PlannedTrial, store: Store, files: set[str]) -> TrialResult | None:
+    name = layout.trial_result(plan.study, trial.id)
+    return cast("TrialResult | None", read_json(store, name)) if name in files else None
+
+
+def _has_plan_keys(plan: Plan, trial: PlannedTrial, result: TrialResult) -> bool:
+    """Whether the result's stage keys are the plan's, as far as the plan knows them."""
+    planned = [node.key for node in trial.stage_nodes(plan)]
+    return len(planned) == len(result["stages"]) and all(
+        key is None or key == found for key, found in zip(planned, result["stages"], strict=True)
+    )
+
+
+def _evaluations(plan: Plan, result: TrialResult, store: Store) -> dict[str, EvaluationResult]:
+    """Results of the plan's benchmarks that are on storage. Scores under another protocol, or of more examples than the
+    plan's sample, answer another question and do not count."""
+    found = {}
+    for benchmark in plan.benchmarks:
+        name = result["evaluations"].get(benchmark.id)
+        evaluation = cast("EvaluationResult | None", read_json(store, name)) if name else None
+        if evaluation is None or evaluation["protocol"] != benchmark.protocol:
+            continue
+        if benchmark.sample is None or evaluation["n"] <= benchmark.sample:
+            found[benchmark.id] = evaluation
+    return found
+
+
+def _removed(plan: Plan, files: set[str]) -> tuple[str, ...]:
+    prefix = layout.study_folder(plan.study) + "/trials/"
+    planned = {trial.id for trial in plan.trials}
+    found = {name[len(prefix) :].split("/", 1)[0] for name in files if name.startswith(prefix)}
+    return tuple(sorted(found - planned))

@@ -1,0 +1,248 @@
+"""What a person sees while a study runs: a table that lives at the bottom of a terminal, or plain lines elsewhere."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.logs import last_lines
+from search_spaces.plan import Node, Plan
+from trainables.records import Failure, Progress
+from trainables.store import Store
+
+FRAMES_PER_SECOND = 2
+"""Drawing is done in a thread of rich; what is drawn changes hardly more often."""
+
+PLAIN_PERIOD_S = 10.0
+"""Pause between two plain progress lines of one trial."""
+
+LOG_LINES = 15
+"""Lines of the log that a failure prints."""
+
+
+@dataclass
+class _Running:
+    name: str
+    started: float
+    node_started: float
+    progress: Progress
+    last_line: float
+
+
+class Pace:
+    """Estimates the seconds that the rest of a study takes, from how long its finished nodes took.
+
+    A stage counts by its steps; features and evaluations by the mean of their kind, as their size is not in the plan.
+    """
+
+    def __init__(self) -> None:
+        self._seconds: dict[str, float] = {}
+        self._amount: dict[str, float] = {}
+
+    def add(self, node: Node, seconds: float) -> None:
+        self._seconds[node.kind] = self._seconds.get(node.kind, 0) + seconds
+        self._amount[node.kind] = self._amount.get(node.kind, 0) + (node.steps or 1)
+
+    def estimate(self, nodes: Collection[Node], at_once: int) -> float | None:
+        """Seconds for these nodes with so many trials at a time; None until each of their kinds has been seen."""
+        if any(node.kind not in self._seconds for node in nodes):
+            return None
+        rate = {kind: seconds / self._amount[kind] for kind, seconds in self._seconds.items()}
+        return sum(rate[node.kind] * (node.steps or 1) for node in nodes) / max(1, at_once)
+
+
+class LiveView:
+    """Shows the events of a study as the driver tells them. Its methods may be called from any thread.
+
+    Args:
+        plan: the study's plan.
+        console: where to; a table if it is a terminal, else one line for each event.
+        store: storage, so that a failure can show the last lines of its log.
+        done: ids of trials that were done before this run.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        console: Console,
+        *,
+        store: Store | None = None,
+        done: Collection[str] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._plan, self._console, self._store, self._clock = plan, console, store, clock
+        self._trials = {trial.id: trial for trial in plan.trials}
+        self._running: dict[str, _Running] = {}
+        self._done = set(done) & self._trials.keys()
+        self._failed: set[str] = set()
+        self._done_nodes = {node for trial in self._done for node in self._trials[trial].path}
+        self._pace = Pace()
+        self._started = clock()
+        self._lock = threading.RLock()
+        self._live = (
+            Live(console=console, refresh_per_second=FRAMES_PER_SECOND, get_renderable=self._draw)
+            if console.is_terminal and not console.is_dumb_terminal
+            else None
+        )
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        count = f"{len(self._trials)} trials" + (f", {len(self._done)} of them done before" if self._done else "")
+        self.note(f"study {self._plan.study}: {len(self._plan.arms)} arms, {count}")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+        self.note(self._summary())
+
+    def trial_started(self, trial: str) -> None:
+        with self._lock:
+            now = self._clock()
+            self._running[trial] = _Running(self._name(trial), now, now, Progress(), now)
+            self._failed.discard(trial)
+        self._plain(f"{self._name(trial)}: started ({trial})")
+
+    def progress(self, trial: str, progress: Progress) -> None:
+        """The latest state of a running trial; whatever came before it is forgotten."""
+        with self._lock:
+            running = self._running.get(trial)
+            if running is None:  # a report may arrive after its trial's end
+                return
+            running.progress = progress
+            if self._clock() - running.last_line < PLAIN_PERIOD_S:
+                return
+            running.last_line = self._clock()
+        self._plain(f"{running.name}: {self._progress_line(progress)}")
+
+    def node_done(self, trial: str, node: str) -> None:
+        """`node`: id of the finished piece of work in the plan."""
+        with self._lock:
+            now, running, planned = self._clock(), self._running.get(trial), self._plan.nodes[node]
+            self._done_nodes.add(node)
+            if running is None:
+                return
+            seconds = now - running.node_started
+            if planned.kind != "stage" or running.progress.get("node") == node:  # else it was found done on storage
+                self._pace.add(planned, seconds)
+            running.node_started = running.last_line = now
+        self._plain(f"{running.name}: {planned.name} done in {_duration(seconds)}")
+
+    def trial_done(self, trial: str) -> None:
+        with self._lock:
+            running = self._running.pop(trial, None)
+            self._done.add(trial)
+            self._failed.discard(trial)
+            self._done_nodes |= set(self._trials[trial].path)
+            took = f" in {_duration(self._clock() - running.started)}" if running else ""
+            text = f"{self._name(trial)}: done{took} ({self._counts()})"
+        self.note(text)
+
+    def trial_failed(self, trial: str, failure: Failure) -> None:
+        """Shows what went wrong, the last lines of the log and where the rest of it is."""
+        with self._lock:
+            self._running.pop(trial, None)
+            self._failed.add(trial)
+        log = self._store.path(failure["log"]) if self._store and failure["log"] else None
+        tail = last_lines(log, LOG_LINES) if log else failure["traceback"].splitlines()[-LOG_LINES:]
+        message = f"{self._name(trial)}: FAILED ({failure['kind']}): {failure['message']}"
+        self.note("\n".join([message, *(f"    | {line}" for line in tail), f"    log: {log or failure['log']}"]))
+
+    def note(self, text: str) -> None:
+        """One message above the table, or a line of its own.
+
+        Never called while holding the lock: printing waits for the drawing thread, which waits for the lock.
+        """
+        self._console.print(Text(text), soft_wrap=True, highlight=False)
+
+    def _plain(self, text: str) -> None:
+        """What the table shows anyway is only said where there is none."""
+        if self._live is None:
+            self.note(text)
+
+    def _name(self, trial: str) -> str:
+        planned = self._trials[trial]
+        return f"{planned.arm} s{planned.seed}"
+
+    def _counts(self) -> str:
+        failed = f", {len(self._failed)} failed" if self._failed else ""
+        eta = self._eta()
+        return f"{len(self._done)} of {len(self._trials)} trials{failed}" + (f", {_duration(eta)} left" if eta else "")
+
+    def _summary(self) -> str:
+        missing = len(self._trials) - len(self._done) - len(self._failed)
+        parts = [f"{len(self._done)} done", f"{len(self._failed)} failed", f"{missing} not run"]
+        return f"study {self._plan.study}: {', '.join(parts)}, in {_duration(self._clock() - self._started)}"
+
+    def _eta(self) -> float | None:
+        """Seconds until the study's end; None while that cannot be told."""
+        ended = self._done | self._failed
+        left = {node for trial in self._trials.values() if trial.id not in ended for node in trial.path}
+        rest = self._pace.estimate([self._plan.nodes[node] for node in left - self._done_nodes], len(self._running))
+        if rest is None:
+            return None
+        spent = [self._clock() - running.node_started for running in self._running.values()]
+        return max(0.0, rest - sum(spent) / max(1, len(spent)))
+
+    @staticmethod
+    def _progress_line(progress: Progress) -> str:
+        parts = [progress.get("label", "")]
+        if "step" in progress:
+            parts.append(f"step {progress['step']}/{progress.get('steps', '?')}")
+        if (loss := progress.get("loss")) is not None:
+            parts.append(f"loss {loss:.4g}")
+        if "rate" in progress:
+            parts.append(f"{progress['rate']:.1f} samples/s")
+        if "eta_s" in progress:
+            parts.append(f"{_duration(progress['eta_s'])} left")
+        return ", ".join(part for part in parts if part)
+
+    def _draw(self) -> RenderableType:
+        with self._lock:
+            table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
+            table.add_column("trial", no_wrap=True, overflow="ellipsis", max_width=40)
+            table.add_column("stage", no_wrap=True, overflow="ellipsis", max_width=28)
+            for column in ("step", "loss", "samples/s", "left"):
+                table.add_column(column, justify="right", no_wrap=True)
+            room = max(1, self._console.height - 4)
+            rows = sorted(self._running.values(), key=lambda running: running.started)
+            for running in rows[:room]:
+                progress = running.progress
+                loss, rate, left = progress.get("loss"), progress.get("rate"), progress.get("eta_s")
+                table.add_row(
+                    escape(running.name),
+                    escape(progress.get("label", "starting")),
+                    f"{progress['step']}/{progress.get('steps', '?')}" if "step" in progress else "",
+                    "" if loss is None else f"{loss:.4g}",
+                    "" if rate is None else f"{rate:.1f}",
+                    "" if left is None else _duration(left),
+                )
+            if len(rows) > room:
+                table.add_row(f"... and {len(rows) - room} more", "", "", "", "", "")
+            ended = len(self._done) + len(self._failed)
+            line = Table.grid(padding=(0, 1))
+            bar = ProgressBar(total=max(1, len(self._plan.nodes)), completed=len(self._done_nodes), width=30)
+            elapsed = _duration(self._clock() - self._started)
+            nodes = f"{len(self._done_nodes)}/{len(self._plan.nodes)} pieces of work"
+            line.add_row(escape(self._plan.study), bar, f"{self._counts()}, {nodes}, {elapsed} so far")
+            return Group(table, line) if rows or ended < len(self._trials) else line
+
+
+def _duration(seconds: float) -> str:
+    """``12.3 s`` below a minute, else ``h:mm:ss``."""
+    return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))

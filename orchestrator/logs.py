@@ -1,0 +1,156 @@
+"""`ablate logs TRIAL`: what a trial's workers wrote, found by as much of its name as tells it apart."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple, TextIO
+
+from search_spaces.errors import InputError, nearest
+from trainables import layout
+from trainables.store import Store
+
+FOLLOW_PERIOD_S = 0.5
+TAIL_BYTES = 64 * 1024
+SHOWN_IDS = 10
+"""Ids that an error lists."""
+
+TRIAL_ID = re.compile(r"(?P<arm>.*)-s(?P<seed>\d+)-(?P<digest>[0-9a-f]{12,})")
+SLUG_LENGTH = 48
+"""Where `search_spaces.identity.trial_id` cuts the arm's name."""
+
+
+class StoredTrial(NamedTuple):
+    study: str
+    id: str
+
+
+def stored_trials(store: Store, study: str | None = None) -> list[StoredTrial]:
+    """Every trial that left something on storage, of one study or of all."""
+    pattern = f"{study or '*'}/trials/*"
+    folders = store.path("studies").glob(pattern)
+    return sorted(StoredTrial(folder.parent.parent.name, folder.name) for folder in folders if folder.is_dir())
+
+
+def find_trial(trials: Iterable[StoredTrial], query: str, seed: int | None = None) -> StoredTrial:
+    """The one trial meant by a full id, a unique beginning of one, its digest, or an arm's name and a seed.
+
+    An arm's name and seed may be one text: ``resolution=32px s7``. Raises InputError with the nearest ids if no trial
+    or more than one is meant.
+    """
+    trials = list(trials)
+    if not trials:
+        law, way_out = "there must be a trial, but the storage has none", "Run the study first, or name its --storage."
+        raise InputError(law, key=query, way_out=way_out)
+    for is_meant in (_is_id, _is_arm_and_seed, _is_beginning):
+        found = [trial for trial in trials if is_meant(trial.id, query, seed)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            law = f"must mean one trial, but {query!r} means {len(found)}: {_listed(found)}"
+            raise InputError(law, key="TRIAL", way_out="Write more of the id, or add the seed or the study.")
+    close = nearest(_slug(query), [trial.id for trial in trials]) or nearest(
+        _slug(query), [_arm_and_seed(trial.id) for trial in trials]
+    )
+    law = f"must be a trial's id, the beginning of one, or an arm's name and seed, but got {query!r}"
+    raise InputError(law, key="TRIAL", way_out=close or f"There are: {_listed(trials)}")
+
+
+def log_files(store: Store, trial: StoredTrial) -> list[Path]:
+    """The logs of a trial's workers, by rank."""
+    folder = store.path(layout.trial_folder(trial.study, trial.id))
+    return sorted(folder.glob("rank-*.log"), key=lambda path: int(path.stem.removeprefix("rank-")))
+
+
+def print_logs(
+    store: Store,
+    trial: StoredTrial,
+    out: TextIO,
+    *,
+    follow: bool = False,
+    wait: Callable[[], None] = lambda: time.sleep(FOLLOW_PERIOD_S),
+) -> None:
+    """Write the logs of all ranks to `out`; with `follow` also what is added, until the trial has ended.
+
+    With more than one rank each line says whose it is. Raises InputError if nothing has been written and `follow` is
+    not set.
+    """
+    if not follow and not log_files(store, trial):
+        law = "the trial must have been started, but it has no log"
+        raise InputError(law, place=str(store.path(layout.trial_folder(trial.study, trial.id))), key=trial.id)
+    offsets: dict[Path, int] = {}
+    while True:
+        has_ended = _has_ended(store, trial)  # asked before reading, so that the last lines are not missed
+        files = log_files(store, trial)
+        for path in files:
+            prefix = f"[{path.stem}] " if len(files) > 1 else ""
+            text, offsets[path] = _whole_lines(path, offsets.get(path, 0), to_the_end=has_ended or not follow)
+            for line in text.splitlines():
+                out.write(f"{prefix}{line}\n")
+        out.flush()
+        if has_ended or not follow:
+            return
+        wait()
+
+
+def last_lines(path: Path, count: int) -> list[str]:
+    """The last lines of a log; none if it is not there."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
+            return file.read().decode(errors="replace").splitlines()[-count:]
+    except FileNotFoundError:
+        return []
+
+
+def _whole_lines(path: Path, offset: int, *, to_the_end: bool) -> tuple[str, int]:
+    """What was added behind `offset`, up to the last newline unless `to_the_end`, and the offset behind it."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        raw = file.read()
+    raw = raw if to_the_end else raw[: raw.rfind(b"\n") + 1]
+    return raw.decode(errors="replace"), offset + len(raw)
+
+
+def _has_ended(store: Store, trial: StoredTrial) -> bool:
+    return store.exists(layout.trial_result(*trial)) or store.exists(layout.trial_failure(*trial))
+
+
+def _is_id(trial: str, query: str, seed: int | None) -> bool:
+    return trial == query
+
+
+def _is_arm_and_seed(trial: str, query: str, seed: int | None) -> bool:
+    return _arm_and_seed(trial) == (_slug(query) if seed is None else f"{_cut(_slug(query))}-s{seed}")
+
+
+def _is_beginning(trial: str, query: str, seed: int | None) -> bool:
+    match = TRIAL_ID.fullmatch(trial)
+    if seed is not None and match and int(match["seed"]) != seed:
+        return False
+    return trial.startswith(_slug(query)) or bool(match and len(query) >= 4 and match["digest"].startswith(query))
+
+
+def _arm_and_seed(trial: str) -> str:
+    match = TRIAL_ID.fullmatch(trial)
+    return f"{match['arm']}-s{match['seed']}" if match else trial
+
+
+def _slug(query: str) -> str:
+    """The query as ids are written; the arm's part is cut as they cut it."""
+    slug = re.sub(r"[^a-z0-9]+", "-", query.lower()).strip("-")
+    arm, separator, rest = slug.rpartition("-s")
+    return f"{_cut(arm)}-s{rest}" if separator and rest.split("-")[0].isdigit() else _cut(slug)
+
+
+def _cut(arm: str) -> str:
+    return arm[:SLUG_LENGTH].rstrip("-")
+
+
+def _listed(trials: list[StoredTrial]) -> str:
+    several_studies = len({trial.study for trial in trials}) > 1
+    shown = ", ".join(f"{trial.study}/{trial.id}" if several_studies else trial.id for trial in trials[:SHOWN_IDS])
+    return shown + (f" and {len(trials) - SHOWN_IDS} more" if len(trials) > SHOWN_IDS else "")

@@ -1,0 +1,261 @@
+"""A plan for people (rich tables) and for programs (plain JSON values)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from search_spaces.plan import Arm, Node, Plan, PlannedTrial
+from search_spaces.yaml_source import show
+
+MOST_ROWS = 40
+"""Longer tables are cut on the terminal; JSON has everything."""
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """The plan as plain values."""
+    stage_ids = {node.id for node in plan.nodes.values() if node.kind == "stage"}
+    first = _first_trials(plan)
+    return {
+        "study": {"name": plan.study, "question": plan.question, "digest": plan.digest},
+        "axes": list(plan.axes),
+        "arms": [_arm_json(arm, first[arm.name]) for arm in plan.arms],
+        "trials": [
+            {
+                "id": trial.id,
+                "arm": trial.arm,
+                "seed": trial.seed,
+                "stages": [name for name in trial.path if name in stage_ids],
+                "features": [name for name in trial.path if name.startswith("features-")],
+                "evaluation": trial.path[-1],
+            }
+            for trial in plan.trials
+        ],
+        "stages": [_stage_json(node, stage_ids) for node in plan.nodes.values() if node.kind == "stage"],
+        "features": [
+            {
+                "id": node.id,
+                "key": node.key,
+                "name": node.name,
+                "bytes": node.bytes,
+                "missing": list(node.missing),
+                "trials": list(node.trials),
+            }
+            for node in plan.nodes.values()
+            if node.kind == "features"
+        ],
+        "benchmarks": [
+            {"id": one.id, "source": one.source.declared, "protocol": one.protocol, "sample": one.sample}
+            for one in plan.benchmarks
+        ],
+        "excluded": [{"arm": one.arm, "reason": one.reason} for one in plan.excluded],
+        "notes": list(plan.notes),
+        "totals": totals(plan),
+    }
+
+
+def _first_trials(plan: Plan) -> dict[str, PlannedTrial]:
+    first: dict[str, PlannedTrial] = {}
+    for trial in plan.trials:
+        first.setdefault(trial.arm, trial)
+    return first
+
+
+def _arm_json(arm: Arm, trial: PlannedTrial) -> dict[str, Any]:
+    return {
+        "id": arm.id,
+        "name": arm.name,
+        "difference": arm.difference,
+        "values": arm.values,
+        "tokens_per_image": trial.spec.vision.tokens,
+        "feature_width": trial.spec.vision.width,
+        "resources": arm.resources.model_dump(mode="json"),
+        "stage_resources": {name: one.model_dump(mode="json") for name, one in arm.stage_resources.items()},
+        "note": arm.note,
+    }
+
+
+def _stage_json(node: Node, stage_ids: set[str]) -> dict[str, Any]:
+    return {
+        "id": node.id,
+        "key": node.key,
+        "name": node.name,
+        "steps": node.steps,
+        "after": node.after if node.after in stage_ids else None,
+        "trials": list(node.trials),
+        "missing": list(node.missing),
+    }
+
+
+def totals(plan: Plan) -> dict[str, int | None]:
+    """Counts of the plan, and what sharing saves. Steps are None where some stage's are not known yet."""
+    stages = [node for node in plan.nodes.values() if node.kind == "stage"]
+    features = [node for node in plan.nodes.values() if node.kind == "features"]
+    known = [(node.steps, len(node.trials)) for node in stages if node.steps is not None]
+    complete = len(known) == len(stages)
+    return {
+        "arms": len(plan.arms),
+        "trials": len(plan.trials),
+        "stages": len(stages),
+        "stages_unshared": sum(len(node.trials) for node in stages),
+        "steps": sum(steps for steps, _ in known) if complete else None,
+        "steps_saved": sum(steps * (users - 1) for steps, users in known) if complete else None,
+        "features": len(features),
+        "feature_bytes": sum(node.bytes or 0 for node in features),
+    }
+
+
+# ---------------------------------------------------------------- terminal
+
+
+def plan_view(plan: Plan, provenance: Mapping[str, str] | None = None) -> RenderableType:
+    """The plan as rich tables.
+
+    Args:
+        plan: what to show.
+        provenance: key path of the study -> place, to be shown too (`Study.provenance()`).
+    """
+    parts: list[RenderableType] = [_title(plan), _arms(plan), _stages(plan)]
+    features = [node for node in plan.nodes.values() if node.kind == "features"]
+    if features:
+        parts.append(_features(features))
+    parts.append(_trials(plan))
+    if plan.excluded:
+        parts.append(_rows("Excluded", ("arm", "reason"), ((one.arm, one.reason) for one in plan.excluded)))
+    if provenance is not None:
+        parts.append(_rows("Where values come from", ("value", "from"), provenance.items()))
+    missing = sorted({name for node in plan.nodes.values() for name in node.missing})
+    if missing:
+        parts.append(Text(f"Keys are not known before preflight has digests of: {', '.join(missing)}", "dim"))
+    parts.extend(Text(f"note: {note}", "yellow") for note in plan.notes)
+    return Group(*(line for part in parts for line in (part, Text())))
+
+
+def summary(plan: Plan) -> str:
+    """One sentence of counts."""
+    sums = totals(plan)
+    steps = "steps not known yet" if sums["steps"] is None else f"{sums['steps']:,} steps"
+    saved = f"; sharing saves {sums['steps_saved']:,} steps" if sums["steps_saved"] else ""
+    shared = (sums["stages_unshared"] or 0) - (sums["stages"] or 0)
+    if shared and not saved:
+        saved = f"; sharing saves {shared} stages"
+    return (
+        f"{_count(sums['arms'], 'arm')}, {_count(sums['trials'], 'trial')}, {_count(sums['stages'], 'stage')}, "
+        f"{_count(len(plan.benchmarks), 'benchmark')}, {steps}{saved}"
+    )
+
+
+def _count(number: int | None, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _title(plan: Plan) -> Text:
+    text = Text(plan.study, "bold")
+    text.append(f"  {plan.question}\n" if plan.question else "\n", "not bold")
+    text.append(f"{summary(plan)}\ndigest {plan.digest[:12]}", "not bold dim")
+    return text
+
+
+def _arms(plan: Plan) -> Table:
+    first = _first_trials(plan)
+    return _rows(
+        "Arms",
+        ("arm", "difference from the base", "tokens per image", "feature width", "workers", "ZeRO", "note"),
+        (
+            (
+                arm.name,
+                ", ".join(f"{path}: {show(value)}" for path, value in arm.difference.items()) or "-",
+                str(first[arm.name].spec.vision.tokens),
+                str(first[arm.name].spec.vision.width),
+                str(arm.resources.workers),
+                "/".join(str(zero) for zero in dict.fromkeys(_zeros(arm, first[arm.name]))),
+                arm.note or "",
+            )
+            for arm in plan.arms
+        ),
+        right=(2, 3, 4, 5),
+        total=len(plan.arms),
+    )
+
+
+def _zeros(arm: Arm, trial: PlannedTrial) -> Iterable[int]:
+    return (arm.resources_of(stage.name).zero for stage in trial.spec.stages)
+
+
+def _stages(plan: Plan) -> Table:
+    nodes = [node for node in plan.nodes.values() if node.kind == "stage"]
+    nodes.sort(key=lambda node: -len(node.trials))  # what is shared first
+    return _rows(
+        "Stages",
+        ("stage", "name", "steps", "after", "trials", "key"),
+        (
+            (
+                node.id,
+                node.name,
+                "?" if node.steps is None else f"{node.steps:,}",
+                node.after or "-",
+                str(len(node.trials)),
+                node.key[:12] if node.key else "not known yet",
+            )
+            for node in nodes
+        ),
+        right=(2, 4),
+        total=len(nodes),
+    )
+
+
+def _features(nodes: list[Node]) -> Table:
+    total = sum(node.bytes or 0 for node in nodes)
+    return _rows(
+        f"Cached features ({total:,} bytes)",
+        ("features", "of", "bytes", "trials", "key"),
+        (
+            (
+                node.id,
+                node.name,
+                "?" if node.bytes is None else f"{node.bytes:,}",
+                str(len(node.trials)),
+                node.key[:12] if node.key else "not known yet",
+            )
+            for node in nodes
+        ),
+        right=(2, 3),
+        total=len(nodes),
+    )
+
+
+def _trials(plan: Plan) -> Table:
+    return _rows(
+        "Trials",
+        ("trial", "arm", "seed", "stages"),
+        (
+            (trial.id, trial.arm, str(trial.seed), " > ".join(node.name for node in trial.stage_nodes(plan)))
+            for trial in plan.trials
+        ),
+        right=(2,),
+        total=len(plan.trials),
+    )
+
+
+def _rows(
+    title: str,
+    columns: tuple[str, ...],
+    rows: Iterable[tuple[str, ...]],
+    *,
+    right: tuple[int, ...] = (),
+    total: int | None = None,
+) -> Table:
+    """A table of at most `MOST_ROWS` rows; `total` is how many there would be."""
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for number, name in enumerate(columns):
+        table.add_column(name, justify="right" if number in right else "left", overflow="fold")
+    for number, row in enumerate(rows):
+        if total is not None and number == MOST_ROWS:
+            table.add_row(f"... and {total - MOST_ROWS:,} more (--json has all)")
+            break
+        table.add_row(*map(Text, row))
+    return table

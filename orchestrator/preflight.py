@@ -1,0 +1,121 @@
+"""Before anything trains: data read and checked, weights found, digests known. Cached, so that it costs once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from search_spaces.errors import InputError, raise_problems
+from search_spaces.identity import fingerprint, source_name, weights_name
+from search_spaces.plan import Plan
+from search_spaces.spec import SourceSpec
+from trainables import layout
+from trainables.store import LocalStore, get_json, put_json
+
+
+class Digests(NamedTuple):
+    """What is known of the content of data and weights, by their digest names."""
+
+    digests: dict[str, str]
+    counts: dict[str, dict[str, Any]]
+    """Of sources: `records`, `text_only`, `images` and `tags`, as counted."""
+
+
+def known_digests(store: LocalStore) -> Digests:
+    """What an earlier preflight on this storage found; enough for a plan to show keys. Nothing is read or checked."""
+    cache = get_json(store, layout.DIGESTS) or {}
+    counts = {name: entry["counts"] for name, entry in cache.items() if "counts" in entry}
+    return Digests({name: entry["digest"] for name, entry in cache.items()}, counts)
+
+
+def preflight(plan: Plan, store: LocalStore, data_root: Path, report: Callable[[str], None]) -> Digests:
+    """Read and digest everything the plan's trials need.
+
+    Sources are prepared on storage, every image is opened; what has not changed since (path, size, time of change) is
+    not read again.
+
+    Raises:
+        InputError: everything that is missing, broken or cannot be read by this version, together.
+    """
+    cache, problems = get_json(store, layout.DIGESTS) or {}, list[InputError]()
+    found: dict[str, dict[str, Any]] = {}
+    for source in _sources(plan):
+        name = source_name(source)
+        try:
+            found[name] = _source_entry(source, cache.get(name), store, data_root, report)
+        except InputError as error:
+            problems.append(error)
+    for origin in _origins(plan):
+        name = weights_name(origin)
+        try:
+            found[name] = _weights_entry(origin, cache.get(name), data_root, report)
+        except InputError as error:
+            problems.append(error)
+    raise_problems(problems)
+    if any(cache.get(name) != entry for name, entry in found.items()):
+        put_json(store, layout.DIGESTS, {**(get_json(store, layout.DIGESTS) or {}), **found})
+    counts = {name: entry["counts"] for name, entry in found.items() if "counts" in entry}
+    return Digests({name: entry["digest"] for name, entry in found.items()}, counts)
+
+
+def _source_entry(
+    source: SourceSpec, cached: Mapping[str, Any] | None, store: LocalStore, root: Path, report: Callable[[str], None]
+) -> dict[str, Any]:
+    from trainables.data.prepare import prepare_source
+    from trainables.data.readers import open_reader
+
+    signature = fingerprint(open_reader(source, root).signature())
+    if cached and cached["signature"] == signature and store.exists(layout.data_folder(cached["digest"])):
+        entry = dict(cached)
+    else:
+        report(f"reading {source.declared}")
+        digest, counts = prepare_source(source, store, root, report)
+        entry = {"signature": signature, "digest": digest, "counts": dict(counts)}
+    _check_declared(source, entry["counts"])
+    return entry
+
+
+def _check_declared(source: SourceSpec, counts: Mapping[str, Any]) -> None:
+    """The numbers that the plan counted with must be those of the data."""
+    declared = {"records": source.records, "images": source.images}
+    if source.records is not None:
+        declared["text_only"] = source.text_only_records
+    for name, number in declared.items():
+        if number is not None and number != counts[name]:
+            raise InputError(
+                f"the data must have the {number:,} {name} that are declared, but have {counts[name]:,}",
+                key=f"sources.{source.name}",
+                way_out="Get the version of the data that the catalogue names, or declare a source of your own.",
+            )
+
+
+def _weights_entry(
+    origin: str, cached: Mapping[str, Any] | None, data_root: Path, report: Callable[[str], None]
+) -> dict[str, Any]:
+    from trainables.model.weights import digest_weights, find_weights, weight_files
+
+    path = find_weights(origin, data_root)
+    stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in weight_files(path)]
+    signature = fingerprint(stats)
+    if cached and cached["signature"] == signature:
+        return dict(cached)
+    report(f"digesting {origin}")
+    return {"signature": signature, "digest": digest_weights(path)}
+
+
+def _sources(plan: Plan) -> Iterable[SourceSpec]:
+    """Every source once: of mixes, vocabularies and benchmarks."""
+    sources = {source_name(b.source): b.source for b in plan.benchmarks}
+    for trial in plan.trials:
+        vocabulary = trial.spec.language.tokenizer.source
+        if vocabulary is not None:
+            sources[source_name(vocabulary)] = vocabulary
+        for stage in trial.spec.stages:
+            sources |= {source_name(part.source): part.source for part in stage.data.parts}
+    return sources.values()
+
+
+def _origins(plan: Plan) -> list[str]:
+    origins = {o for t in plan.trials for o in (t.spec.vision.checkpoint, t.spec.language.checkpoint) if o}
+    return sorted(origins)

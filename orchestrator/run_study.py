@@ -1,0 +1,155 @@
+"""The main path of a study, step by step. Read this file first: each line of `run_study` is one step of DESIGN."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import yaml
+from rich.console import Console
+
+from cluster.fit import refuse_impossible, this_machine
+from orchestrator.ledger import Ledger, read_ledger
+from orchestrator.plan_view import plan_json
+from orchestrator.preflight import Digests, preflight
+from orchestrator.tasks import arm_resources, make_task, remaining_work, shape
+from search_spaces.expand import FEATURES_BUDGET_BYTES, plan_study
+from search_spaces.plan import Plan
+from search_spaces.study import Study, load_study
+from trainables import layout
+from trainables.store import LocalStore, put_json
+
+if TYPE_CHECKING:
+    from orchestrator.live import LiveView
+    from orchestrator.tuner import Outcomes, TrialEvent
+    from orchestrator.uploader import Uploader
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line decides about a run; none of it changes a result."""
+
+    storage: Path
+    data: Path
+    tracking_uri: str | None = None
+    address: str | None = None
+    cpus: int | None = None
+    """Of the embedded cluster; None for all."""
+    overrides: tuple[str, ...] = ()
+    limit: int | None = None
+    max_concurrent: int | None = None
+    features: Literal["auto", "cache", "stream"] = "auto"
+    features_budget_bytes: int = FEATURES_BUDGET_BYTES
+    toy: bool = False
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """What a run came to."""
+
+    plan: Plan
+    ledger: Ledger
+    outcomes: Outcomes | None
+    """None if there was nothing left to do."""
+    tracking: str | None
+    """How to open the tracking server, where one was used."""
+
+
+def run_study(name: str, options: RunOptions, console: Console) -> StudyRun:
+    """Do what is left of a study, and show it while it is done. Running it again is resuming it."""
+    store = LocalStore(options.storage)
+    study = load_study(name, options.overrides)
+    first = plan(study, options, Digests({}, {}))
+    found = preflight(first, store, options.data, console.print)
+    final = plan(study, options, found)
+    ledger = read_ledger(final, store)
+    if ledger.is_finished:
+        return StudyRun(final, ledger, None, None)
+    if options.address is None and "RAY_ADDRESS" not in os.environ:
+        refuse_impossible({arm: shape(ask) for arm, ask in arm_resources(final).items()}, this_machine(options.cpus))
+    set_aside_changed(final, ledger, store)
+    outcomes, tracking = train_and_track(final, study, ledger, found, options, console)
+    return StudyRun(final, read_ledger(final, store), outcomes, tracking)
+
+
+def plan(study: Study, options: RunOptions, known: Digests) -> Plan:
+    """The plan of a study with what is known of its data."""
+    return plan_study(
+        study,
+        digests=known.digests,
+        counts=known.counts,
+        limit=options.limit,
+        features=options.features,
+        features_budget_bytes=options.features_budget_bytes,
+        toy=options.toy,
+    )
+
+
+def set_aside_changed(plan: Plan, ledger: Ledger, store: LocalStore) -> None:
+    """Trials whose data or weights have changed since start anew; what they left before is kept beside them."""
+    for entry in ledger.trials.values():
+        if entry.state == "changed" and entry.result is not None:
+            old = store.path(layout.trial_folder(plan.study, entry.id))
+            kept = store.path(layout.superseded(plan.study, entry.id, entry.result["stages"][-1][:12]))
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            old.rename(kept)
+
+
+def train_and_track(
+    plan: Plan, study: Study, ledger: Ledger, found: Digests, options: RunOptions, console: Console
+) -> tuple[Outcomes, str]:
+    """Everything that needs Ray and MLflow: both start at the same time, as each takes seconds."""
+    from cluster.connect import connect
+    from orchestrator.live import LiveView
+    from orchestrator.tracking import open_command, open_tracker
+    from orchestrator.tuner import RunSettings, run_trials
+    from orchestrator.uploader import Uploader
+
+    store = LocalStore(options.storage)
+    trials = {trial.id: trial for trial in plan.trials}
+    store.put(layout.study_file(plan.study), yaml.safe_dump(study.document.value, sort_keys=False).encode())
+    put_json(store, layout.plan_file(plan.study), plan_json(plan))
+    tracker = open_tracker(options.tracking_uri, options.storage)
+    with connect(options.address, options.cpus) as nodes:
+        refuse_impossible({arm: shape(ask) for arm, ask in arm_resources(plan).items()}, nodes)
+        done = [entry.id for entry in ledger.trials.values() if entry.state == "done"]
+        with LiveView(plan, console, store=store, done=done) as view:
+            with uploading(Uploader(tracker, store, plan, notice=view.note)):
+                outcomes = run_trials(
+                    remaining_work(plan, ledger),
+                    plan.nodes,
+                    ledger.done_nodes,
+                    lambda trial: make_task(plan, trials[trial], found.digests, options.storage, options.data),
+                    store,
+                    RunSettings(plan.study, max_concurrent=options.max_concurrent),
+                    lambda event: show(event, view),
+                )
+    return outcomes, open_command(tracker)
+
+
+@contextmanager
+def uploading(uploader: Uploader) -> Iterator[None]:
+    """Records flow to the tracking server while the block runs; behind it all runs have their true status."""
+    uploader.start()
+    try:
+        yield
+    finally:
+        uploader.stop()
+
+
+def show(event: TrialEvent, view: LiveView) -> None:
+    """One event of the run, in the live view."""
+    if event.kind == "handed-out":
+        view.trial_started(event.trial)
+    elif event.kind == "progress":
+        view.progress(event.trial, event.progress)
+    elif event.kind == "node-done":
+        view.node_done(event.trial, event.progress["node"])
+    elif event.kind == "done":
+        view.trial_done(event.trial)
+    elif event.kind in ("failed", "killed") and event.failure is not None:
+        view.trial_failed(event.trial, event.failure)

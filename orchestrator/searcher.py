@@ -1,0 +1,137 @@
+"""Hands trials out: the schedule's choice, secured by leases on storage, with its task written.
+
+Asked ten times a second, so nothing is read here until a trial really goes out. What other runs on the same storage do
+is looked up by `look_elsewhere`, from a thread. All methods may be called from several threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
+
+from cluster.fit import Room
+from orchestrator.leases import Leases
+from orchestrator.schedule import Finished, Schedule, Work
+from search_spaces.plan import Node
+from trainables import layout
+from trainables.store import Store
+
+LOOK_EVERY_S = 2.0
+"""How often storage is looked at for what other runs have finished or given up."""
+
+TRIES = 16
+"""Trials that are tried in one ask, while other runs hold what they need: an ask must not keep Tune waiting."""
+
+
+class HandOut:
+    """One run's side of a study. A trial's own folder is leased like a node: two runs never work on one trial."""
+
+    def __init__(
+        self,
+        work: Sequence[Work],
+        nodes: Mapping[str, Node],
+        done: Iterable[str],
+        rooms: Sequence[Room],
+        store: Store,
+        study: str,
+        prepare: Callable[[str], None],
+        max_concurrent: int | None = None,
+    ):
+        self._store, self._prepare = store, prepare
+        self._leases = Leases(store)
+        self._lock = threading.RLock()
+        self._lease_of: dict[str, str] = {}
+        self._result_of: dict[str, str] = {}
+        for node in {name: nodes[name] for item in work for name in item.path}.values():
+            if node.kind != "evaluation":  # a trial's evaluation is its own: covered by the lease on the trial
+                self._lease_of[node.id], self._result_of[node.id] = _key(node), _result(node)
+        with_folder = []
+        for item in work:
+            folder = f"folder of {item.trial_id}"
+            self._lease_of[folder] = layout.trial_lease(study, item.trial_id)
+            with_folder.append(replace(item, path=(*item.path, folder), costs=(*item.costs, 0.0)))
+        self._leased: dict[str, tuple[str, ...]] = {}
+        self._schedule = Schedule(with_folder, done, rooms, max_concurrent)
+
+    def next(self) -> str | Literal[Finished.FINISHED] | None:
+        """The id of a trial that is now this run's to do; None: ask again; FINISHED: there will be none."""
+        with self._lock:
+            for _ in range(TRIES):
+                trial = self._schedule.next()
+                if not isinstance(trial, str):
+                    return trial
+                if self._secured(trial):
+                    self._prepare(trial)
+                    return trial
+            return None
+
+    def _secured(self, trial: str) -> bool:
+        """Take the leases of all that the trial will produce; if one cannot be had, the trial waits for it."""
+        leases = {self._lease_of[node]: node for node in self._schedule.undone(trial) if node in self._lease_of}
+        missing = self._leases.take(tuple(leases))
+        if missing is not None:
+            self._schedule.withdraw(trial)
+            self._schedule.held_elsewhere(leases[missing])
+            return False
+        self._leased[trial] = tuple(leases)
+        for lease, node in leases.items():  # looked at again: it may have been finished just before
+            if node in self._result_of and self._store.exists(self._result_of[node]):
+                self._schedule.node_done(node)
+                self._leases.release([lease])
+        return True
+
+    def node_done(self, node: str) -> bool:
+        """A running trial says that a node is done. False if storage does not have its result: then it is not."""
+        with self._lock:
+            if node not in self._result_of:
+                return True  # an evaluation: nobody waits for it
+            if not self._store.exists(self._result_of[node]):
+                return False
+            self._schedule.node_done(node)
+            self._leases.release([self._lease_of[node]])
+            return True
+
+    def ended(self, trial: str, *, group_kept: bool) -> None:
+        """A trial is done or has failed: what it has not produced may be produced by another one."""
+        with self._lock:
+            self._schedule.ended(trial, group_kept=group_kept)
+            self._leases.release(self._leased.pop(trial, ()))
+
+    def look_elsewhere(self) -> None:
+        """See what other runs have finished or given up."""
+        with self._lock:
+            awaited = self._schedule.elsewhere
+        for node in awaited:
+            finished = node in self._result_of and self._store.exists(self._result_of[node])
+            free = not finished and self._store.lease_owner(self._lease_of[node]) is None
+            with self._lock:
+                if finished:
+                    self._schedule.node_done(node)
+                elif free:
+                    self._schedule.freed_elsewhere(node)
+
+    def renew(self) -> tuple[str, ...]:
+        """Give a sign of life for all leases; returns the running trials that have lost one and must stop."""
+        lost = set(self._leases.renew())
+        with self._lock:
+            return tuple(trial for trial, leases in self._leased.items() if lost.intersection(leases))
+
+    def resize(self, rooms: Sequence[Room]) -> None:
+        with self._lock:
+            self._schedule.resize(rooms)
+
+    def close(self) -> None:
+        """Give all leases back."""
+        self._leases.release_all()
+
+
+def _key(node: Node) -> str:
+    if node.key is None:
+        raise ValueError(f"{node.id}: work without a key cannot be done, it lacks {', '.join(node.missing)}")
+    return node.key
+
+
+def _result(node: Node) -> str:
+    return layout.features_result(_key(node)) if node.kind == "features" else layout.stage_result(_key(node))

@@ -1,0 +1,47 @@
+"""Where things are: the storage root and the data folder, from flags and the environment. Always absolute."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+from search_spaces.errors import InputError
+
+PACKAGES = ("search_spaces", "trainables", "cluster", "orchestrator")
+
+
+def storage_root(flag: Path | None) -> Path:
+    """`--storage`, else ABLATE_STORAGE, else ~/.ablate. Never below a job's working directory, which is a copy."""
+    root = (flag or Path(os.environ.get("ABLATE_STORAGE") or "~/.ablate")).expanduser().absolute()
+    if "/runtime_resources/working_dir_files/" in f"{root}/":
+        raise InputError(
+            "the storage root must outlive the job, but it lies in the job's copy of the working directory",
+            place=str(root),
+            way_out="Give an absolute path that every node sees, with --storage or ABLATE_STORAGE.",
+        )
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the storage root must be writable, but {error.strerror}", place=str(root)) from error
+    return root
+
+
+def data_root(flag: Path | None, storage: Path) -> Path:
+    """`--data`, else ABLATE_DATA, else the folder `sources` of the storage root."""
+    given = flag or (Path(os.environ["ABLATE_DATA"]) if os.environ.get("ABLATE_DATA") else storage / "sources")
+    return given.expanduser().absolute()
+
+
+def refuse_foreign_packages() -> None:
+    """Our packages have common names. Raises InputError if one of them is somebody else's, naming the file."""
+    home = Path(__file__).resolve().parent.parent
+    for name in PACKAGES:
+        spec = importlib.util.find_spec(name)
+        origin = Path(spec.origin).resolve() if spec and spec.origin else None
+        if origin is None or origin.parent.parent != home:
+            raise InputError(
+                f"the package {name!r} must be the one beside {home / 'orchestrator'}, but Python finds another",
+                place=str(origin or "nowhere"),
+                way_out="Remove it from PYTHONPATH or the environment, or run from another directory.",
+            )

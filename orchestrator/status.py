@@ -1,0 +1,285 @@
+"""Where a study stands: every trial's state, what the running ones do at the moment, and how long the rest may take."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from itertools import groupby
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.ledger import STATES, Ledger, TrialEntry, TrialState, read_ledger
+from search_spaces.plan import Node, Plan, PlannedTrial
+from trainables import layout
+from trainables.records import SpoolLine, read_spool
+from trainables.store import Store
+
+_TAILS_BYTES = (16_384, 262_144)
+"""How much of a spool's end is read; the longer one only where the shorter holds no metrics."""
+_LISTED = 20
+"""Trials shown per state on a terminal; the rest are counted."""
+_COLOURS: Mapping[TrialState, str] = {
+    "done": "green",
+    "running": "cyan",
+    "failed": "red",
+    "changed": "yellow",
+    "half-done": "yellow",
+    "pending": "dim",
+}
+
+
+@dataclass(frozen=True)
+class TrialStatus:
+    """One trial. What is not known is None."""
+
+    id: str
+    arm: str
+    seed: int
+    state: TrialState
+    stage: str | None = None
+    """What is being worked on, or was last: `features`, a stage's name, `evaluation`."""
+    waits_for: str | None = None
+    """Name of something it needs that is being produced for another trial, maybe of another study."""
+    step: int | None = None
+    """Within the stage."""
+    steps: int | None = None
+    loss: float | None = None
+    samples_per_s: float | None = None
+    eta_s: float | None = None
+    """Until its stages are trained; evaluation comes on top."""
+    diverged: bool = False
+    failure: str | None = None
+    """Kind and first line of the message."""
+    log: str | None = None
+    """Path of the log to read, of a failed trial."""
+
+
+@dataclass(frozen=True)
+class StudyStatus:
+    study: str
+    counts: dict[TrialState, int]
+    trials: tuple[TrialStatus, ...]
+    """In plan order."""
+    steps_done: int
+    """Optimizer steps that the study needs and has: of finished nodes, and of what is being trained. Shared steps count
+    once."""
+    steps: int | None
+    """All that it needs; None while steps of a stage are not known yet."""
+    eta_s: float | None
+    """Until all stages are trained at the pace of the running trials; None while there is no pace to go by."""
+    removed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Pulse:
+    """What the end of a spool tells. Steps are global, over all stages of the trial."""
+
+    step: int | None = None
+    loss: float | None = None
+    samples_per_s: float | None = None
+    steps_per_s: float | None = None
+
+
+def study_status(plan: Plan, store: Store, ledger: Ledger | None = None) -> StudyStatus:
+    """The state of every trial as storage shows it now. Pass a `ledger` that was just read to save reading it again."""
+    ledger = ledger or read_ledger(plan, store)
+    pulses = {
+        trial.id: _pulse(plan, trial, store)
+        for trial in plan.trials
+        if ledger.trials[trial.id].state in ("running", "half-done", "failed")
+    }
+    statuses = tuple(_trial_status(plan, trial, ledger, pulses.get(trial.id), store) for trial in plan.trials)
+    stages = [node for node in plan.nodes.values() if node.kind == "stage"]
+    known = [node.steps for node in stages if node.steps is not None]
+    steps = sum(known) if len(known) == len(stages) else None
+    done = sum(node.steps or 0 for node in stages if node.id in ledger.done_nodes)
+    done += sum(_steps_under_way(plan, statuses, ledger).values())
+    pace = sum(
+        pulse.steps_per_s or 0.0
+        for status in statuses
+        if status.state == "running" and (pulse := pulses.get(status.id)) is not None
+    )
+    eta = (steps - done) / pace if steps is not None and pace > 0 else None
+    return StudyStatus(plan.study, ledger.counts(), statuses, done, steps, eta, ledger.removed)
+
+
+def to_json(status: StudyStatus) -> str:
+    return json.dumps(asdict(status), indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def to_terminal(status: StudyStatus, console: Console) -> None:
+    """Totals first, then what somebody may want to act on: failures, what runs, what changed. The rest is counted."""
+    counted = [(f"{count} {state}", _COLOURS[state]) for state, count in status.counts.items() if count]
+    console.print(Text.assemble((status.study, "bold"), ": ", *_joined(counted or [("no trials", "dim")])))
+    if status.steps is not None:
+        left = f", about {duration(status.eta_s)} of training left" if status.eta_s is not None else ""
+        console.print(Text(f"{status.steps_done:,} of {status.steps:,} steps{left}"))
+    by_state = {state: [trial for trial in status.trials if trial.state == state] for state in STATES}
+    running = by_state["running"]
+    if running:
+        console.print(_running_table(running[:_LISTED]))
+        _print_rest(len(running), "running", console)
+    if waiting := [trial for trial in status.trials if trial.waits_for is not None]:
+        console.print(Text(f"{len(waiting)} wait for a stage that is being trained for another trial"))
+    by_failure = sorted(by_state["failed"], key=lambda trial: trial.failure or "")
+    groups = [(failure, list(group)) for failure, group in groupby(by_failure, key=lambda trial: trial.failure)]
+    for failure, group in groups[:_LISTED]:
+        others = f" and {len(group) - 1} more" if len(group) > 1 else ""
+        console.print(Text.assemble(("failed", "red"), f" {group[0].id}{others}: {failure or 'no message'}"))
+        if group[0].log:
+            console.print(Text(f"  log: {group[0].log}"), soft_wrap=True)
+    if len(groups) > _LISTED:
+        console.print(Text(f"and {len(groups) - _LISTED} more kinds of failure"))
+    for trial in by_state["half-done"][:_LISTED]:
+        at = f", stopped in {trial.stage}{_of(trial)}" if trial.step is not None else ""
+        console.print(Text.assemble(("half-done", "yellow"), f" {trial.id}{at}"))
+    _print_rest(len(by_state["half-done"]), "half-done", console)
+    if diverged := [trial.id for trial in status.trials if trial.diverged]:
+        console.print(Text.assemble(("diverged", "yellow"), f" {_listed(diverged)}"))
+    if changed := [trial.id for trial in by_state["changed"]]:
+        console.print(Text.assemble(("changed", "yellow"), f" data or weights changed since: {_listed(changed)}"))
+    if status.removed:
+        console.print(
+            Text.assemble(("removed", "dim"), f" on storage, no longer in the study: {_listed(status.removed)}")
+        )
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `12 min`, `3 h 05 min`, `2 d 4 h`."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if minutes < 90:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    hours = round(seconds / 3600)
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def _trial_status(plan: Plan, trial: PlannedTrial, ledger: Ledger, pulse: _Pulse | None, store: Store) -> TrialStatus:
+    entry = ledger.trials[trial.id]
+    failure = log = None
+    if entry.failure is not None:
+        message = entry.failure["message"].strip().splitlines()
+        failure = f"{entry.failure['kind']}: {message[0] if message else 'no message'}"
+        log = str(store.path(entry.failure["log"])) if entry.failure["log"] else None
+    pulse = pulse or _Pulse()
+    node, before = _current(plan, trial, entry, pulse.step)
+    step = max(pulse.step - before, 0) if pulse.step is not None and node is not None and node.kind == "stage" else None
+    if step is not None and node is not None and node.steps is not None:
+        step = min(step, node.steps)
+    is_live = entry.state == "running" and pulse.steps_per_s is not None
+    stages = [stage.steps for stage in trial.stage_nodes(plan)]
+    eta = None
+    if is_live and pulse.step is not None and all(steps is not None for steps in stages):
+        eta = max(sum(steps or 0 for steps in stages) - pulse.step, 0) / (pulse.steps_per_s or 1.0)
+    return TrialStatus(
+        id=trial.id,
+        arm=trial.arm,
+        seed=trial.seed,
+        state=entry.state,
+        stage=None if node is None else node.name if node.kind == "stage" else node.kind,
+        waits_for=plan.nodes[entry.waits_for].name if entry.waits_for is not None else None,
+        step=step,
+        steps=node.steps if node is not None and node.kind == "stage" else None,
+        loss=pulse.loss,
+        samples_per_s=pulse.samples_per_s if entry.state == "running" else None,
+        eta_s=eta,
+        diverged=entry.is_diverged,
+        failure=failure,
+        log=log,
+    )
+
+
+def _current(plan: Plan, trial: PlannedTrial, entry: TrialEntry, step: int | None) -> tuple[Node | None, int]:
+    """The node a trial is at, and the global step at which it began: what its run is at, else by its last step."""
+    before = 0
+    for node in (plan.nodes[name] for name in trial.path):
+        ends = before + (node.steps or 0) if node.kind == "stage" else before
+        if node.id == entry.working:
+            return node, before
+        if entry.working is None and step is not None and node.kind == "stage" and before < step <= ends:
+            return node, before
+        before = ends
+    return None, 0
+
+
+def _steps_under_way(plan: Plan, statuses: Iterable[TrialStatus], ledger: Ledger) -> dict[str, int]:
+    """Node id -> steps that a running trial has made of it."""
+    made: dict[str, int] = {}
+    for status in statuses:
+        node = ledger.trials[status.id].working
+        if status.step is not None and node is not None and node not in ledger.done_nodes:
+            made[node] = max(made.get(node, 0), status.step)
+    return made
+
+
+def _pulse(plan: Plan, trial: PlannedTrial, store: Store) -> _Pulse:
+    path = store.path(layout.spool(plan.study, trial.id))
+    if not path.exists():
+        return _Pulse()
+    size = os.path.getsize(path)
+    for tail in _TAILS_BYTES:
+        lines = [line for _, line in read_spool(path, max(size - tail, 0)) if "train/loss" in line.get("metrics", {})]
+        if lines or size <= tail:
+            return _pulse_of(lines)
+    return _Pulse()
+
+
+def _pulse_of(lines: list[SpoolLine]) -> _Pulse:
+    if not lines:
+        return _Pulse()
+    last = lines[-1]
+    timed = [line for line in lines if "train/samples_per_s" in line["metrics"]]  # replayed curves of others have none
+    rates = [line["metrics"]["train/samples_per_s"] for line in timed]
+    pace = None
+    if len(timed) > 1 and timed[-1]["ts"] > timed[0]["ts"] and timed[-1]["step"] > timed[0]["step"]:
+        pace = (timed[-1]["step"] - timed[0]["step"]) / ((timed[-1]["ts"] - timed[0]["ts"]) / 1000)
+    loss = last["metrics"]["train/loss"]
+    return _Pulse(last.get("step"), loss if math.isfinite(loss) else None, rates[-1] if rates else None, pace)
+
+
+def _running_table(trials: list[TrialStatus]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("running", "stage", "step", "loss", "samples/s", "left"):
+        table.add_column(name, justify="left" if name in ("running", "stage") else "right", overflow="fold")
+    for trial in trials:
+        table.add_row(
+            Text(trial.id),
+            Text(trial.stage or "starting"),
+            _of(trial).strip(),
+            "" if trial.loss is None else f"{trial.loss:.4f}",
+            "" if trial.samples_per_s is None else f"{trial.samples_per_s:.1f}",
+            "" if trial.eta_s is None else duration(trial.eta_s),
+        )
+    return table
+
+
+def _of(trial: TrialStatus) -> str:
+    if trial.step is None:
+        return ""
+    return f" {trial.step}" if trial.steps is None else f" {trial.step}/{trial.steps}"
+
+
+def _print_rest(count: int, state: TrialState, console: Console) -> None:
+    if count > _LISTED:
+        console.print(Text(f"and {count - _LISTED} more {state}"))
+
+
+def _listed(names: Iterable[str]) -> str:
+    listed = list(names)
+    more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
+    return ", ".join(listed[:_LISTED]) + more
+
+
+def _joined(parts: list[tuple[str, str]]) -> list[str | tuple[str, str]]:
+    joined: list[str | tuple[str, str]] = []
+    for part in parts:
+        joined += [", ", part] if joined else [part]
+    return joined

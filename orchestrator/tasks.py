@@ -1,0 +1,93 @@
+"""From a plan to what workers are given: tasks, and work for the schedule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cluster.launcher import Shape
+from orchestrator.ledger import Ledger
+from orchestrator.schedule import Work
+from search_spaces.identity import features_key, source_name
+from search_spaces.plan import Node, Plan, PlannedTrial
+from search_spaces.spec import ResourceSpec
+from trainables.task import FeaturesTask, StageTask, TrialTask
+
+_SECONDS_PER_MB_OF_FEATURES = 0.25
+_SECONDS_PER_STEP = 0.05
+_SECONDS_PER_BENCHMARK = 1.0
+
+
+def shape(resources: ResourceSpec) -> Shape:
+    """What a trial of these resources asks of the cluster."""
+    return Shape(resources.workers, resources.cpus_per_worker, resources.gpus_per_worker)
+
+
+def arm_resources(plan: Plan) -> dict[str, ResourceSpec]:
+    """Resources of each arm's group, by the arm's name."""
+    return {arm.name: arm.resources for arm in plan.arms}
+
+
+def remaining_work(plan: Plan, ledger: Ledger) -> list[Work]:
+    """Every trial that is not done yet, in plan order, with a rough cost of each node: only their ratios matter."""
+    resources = arm_resources(plan)
+    todo = [trial for trial in plan.trials if ledger.trials[trial.id].state != "done"]
+    return [
+        Work(
+            trial.id,
+            trial.path,
+            shape(resources[trial.arm]),
+            tuple(_cost(plan.nodes[node], len(plan.benchmarks)) for node in trial.path),
+        )
+        for trial in todo
+    ]
+
+
+def _cost(node: Node, benchmarks: int) -> float:
+    if node.kind == "features":
+        return (node.bytes or 0) / 1e6 * _SECONDS_PER_MB_OF_FEATURES
+    if node.kind == "stage":
+        return (node.steps or 0) * _SECONDS_PER_STEP
+    return benchmarks * _SECONDS_PER_BENCHMARK
+
+
+def make_task(plan: Plan, trial: PlannedTrial, digests: dict[str, str], storage: Path, data_root: Path) -> TrialTask:
+    """What the workers of a trial are told. All keys of the plan must be known."""
+    arm = next(arm for arm in plan.arms if arm.name == trial.arm)
+    nodes = [plan.nodes[node] for node in trial.path]
+    features = [node for node in nodes if node.kind == "features"]
+    stages = [node for node in nodes if node.kind == "stage"]
+    source_of = _feature_sources(plan, trial, digests)
+    return TrialTask(
+        study=plan.study,
+        id=trial.id,
+        arm=trial.arm,
+        trial=trial.spec,
+        features=tuple(
+            FeaturesTask(node=node.id, key=_known(node), source=source_of[_known(node)]) for node in features
+        ),
+        stages=tuple(
+            StageTask(
+                node=node.id, key=_known(node), steps=node.steps or 0, resources=arm.resources_of(spec.name)
+            )
+            for node, spec in zip(stages, trial.spec.stages, strict=True)
+        ),
+        benchmarks=plan.benchmarks,
+        evaluation_node=nodes[-1].id,
+        digests=digests,
+        storage=str(storage),
+        data=str(data_root),
+    )
+
+
+def _known(node: Node) -> str:
+    if node.key is None or (node.kind == "stage" and node.steps is None):
+        raise ValueError(f"{node.id} must have a key before it is run, but lacks {', '.join(node.missing) or 'steps'}")
+    return node.key
+
+
+def _feature_sources(plan: Plan, trial: PlannedTrial, digests: dict[str, str]) -> dict[str, str]:
+    """Features key -> digest name of the source, for everything this trial's encoder may look at."""
+    sources = [part.source for stage in trial.spec.stages for part in stage.data.parts]
+    sources += [benchmark.source for benchmark in plan.benchmarks]
+    spec = trial.spec
+    return {str(features_key(spec.vision, source, spec.seed, digests)): source_name(source) for source in sources}

@@ -1,0 +1,211 @@
+"""What a catalogue entry says. A study may hold entries of its own in the same form."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from search_spaces.spec import Module, OptimizerSpec, Positive, PromptStyle, ScheduleSpec
+
+
+class Entry(BaseModel):
+    """A frozen value that refuses unknown keys and non-finite numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _as_text(value: Any) -> Any:
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Text = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int | float)]
+"""Text that looks like a number may be written without quotes."""
+
+Count = Annotated[int, Field(ge=0)]
+Fraction = Annotated[float, Field(gt=0, le=1)]
+NonEmpty = Annotated[str, Field(min_length=1)]
+Triple = tuple[float, float, float]
+
+
+class EncoderEntry(Entry):
+    """A vision encoder."""
+
+    source: str | None = None
+    """Where these facts come from."""
+    arch: NonEmpty
+    """timm architecture."""
+    family: Literal["vit", "conv"]
+    resolution: Positive
+    """Used where a study names none, in px."""
+    native: Positive | None = None
+    """Resolution that the architecture and its checkpoint are made for; by default `resolution`. Where they differ,
+    position embeddings are interpolated (as Prismatic does with DINOv2)."""
+    patch: Positive | None = None
+    """Of transformers: side of a patch in px."""
+    width: Positive | None = None
+    """Of transformers: length of a patch feature."""
+    strides: dict[int, Positive] = {}
+    """Of convolutional encoders: output stride in px -> length of a feature. The largest is the default."""
+    mean: Triple
+    std: Triple
+    checkpoint: str | None = None
+    """Declared origin of pretrained weights: `package:NAME`, `hub:ID` or `path:FILE`."""
+    options: dict[str, Any] = {}
+    """Keyword arguments of the architecture."""
+
+    @model_validator(mode="after")
+    def _has_shape(self) -> EncoderEntry:
+        if self.family == "vit" and (self.patch is None or self.width is None):
+            raise ValueError("an encoder of family vit must have `patch` and `width`")
+        if self.family == "conv" and not self.strides:
+            raise ValueError("an encoder of family conv must have `strides`")
+        return self
+
+
+class TokenizerEntry(Entry):
+    kind: Literal["words", "bytes", "checkpoint"]
+    source: str | None = None
+    """Of `words`: the data source whose texts make the vocabulary."""
+
+    @model_validator(mode="after")
+    def _has_source(self) -> TokenizerEntry:
+        if (self.kind == "words") != (self.source is not None):
+            raise ValueError("`source` must be given for a tokenizer of kind words, and for no other")
+        return self
+
+
+class LanguageEntry(Entry):
+    """A language model."""
+
+    source: str | None = None
+    """Where these facts come from."""
+    family: Literal["llama", "mistral", "phi"]
+    checkpoint: str | None = None
+    """Declared origin of the weights: `hub:ID@REVISION` or `path:FOLDER`; none to build from `config`, at random."""
+    config: dict[str, int | float | str | bool] = {}
+    """Fields of the transformers configuration class, where the model is built from one."""
+    tokenizer: TokenizerEntry = TokenizerEntry(kind="checkpoint")
+    prompt: PromptStyle
+    width: Positive
+    max_length: Positive = 2048
+    """Longest text in tokens; visual tokens come on top."""
+
+    @model_validator(mode="after")
+    def _has_weights(self) -> LanguageEntry:
+        if self.checkpoint is None and (not self.config or self.tokenizer.kind == "checkpoint"):
+            raise ValueError("a language model must have `checkpoint`, or `config` and a tokenizer of its own")
+        return self
+
+
+class SourceEntry(Entry):
+    """A data source."""
+
+    source: str | None = None
+    """Where these facts come from."""
+    version: Text = "1"
+    """Raised by whoever changes the data: `name@version` is the declared name."""
+    reader: NonEmpty
+    """`easy-vqa`, `llava`, `parquet`, `generated`, `official`."""
+    path: str | None = None
+    """File or folder, relative to `--data`."""
+    image_folder: str | None = None
+    records: Count | None = None
+    """Published counts: plan counts steps with them, preflight checks them."""
+    text_only_records: Count = 0
+    images: Count | None = None
+    tags: dict[str, Count] = {}
+    """Records that carry each tag."""
+    options: dict[str, int | float | str | bool] = {}
+
+
+class MixPartEntry(Entry):
+    source: NonEmpty
+    """Name of a data source."""
+    fraction: Fraction | None = None
+    """Share of the records that is drawn."""
+    count: Positive | None = None
+    """Number of records that is drawn."""
+    repeat: Positive = 1
+    """How often each of them is there: a weight."""
+    drop: tuple[str, ...] = ()
+    """Tags whose records are left out (`text-only` among them)."""
+
+    @model_validator(mode="after")
+    def _one_size(self) -> MixPartEntry:
+        if self.fraction is not None and self.count is not None:
+            raise ValueError("`fraction` and `count` must not both be given")
+        return self
+
+
+class MixEntry(Entry):
+    """A data mix."""
+
+    source: str | None = None
+    """Where these facts come from."""
+    parts: Annotated[tuple[MixPartEntry, ...], Field(min_length=1)]
+    draw_seed: int = 0
+    """Seed of what `fraction` and `count` draw."""
+    resample: Literal["never", "per-seed"] = "never"
+
+
+class BenchmarkEntry(Entry):
+    """An evaluation set with its protocol."""
+
+    source: str | None = None
+    """Name of a data source."""
+    select: str | None = None
+    """Tag whose records are scored; none for all."""
+    protocol: str | None = None
+    sample: Positive | None = None
+    """Score a fixed, seeded subset of this many records."""
+    answers: tuple[Text, ...] | None = None
+    """Closed answer set, scored by likelihood. By default every answer that occurs."""
+    unit: str | None = None
+
+
+class BenchmarkChoice(BenchmarkEntry):
+    """A benchmark or a suite by its name; the other fields replace those of the catalogue."""
+
+    id: NonEmpty
+
+
+class OptimizerPatch(OptimizerSpec):
+    """Fields of an optimizer; those that are not set keep their value."""
+
+    lr: Annotated[float, Field(gt=0)] = 1e-3  # never read: a patch is what was set
+
+
+class StagePatch(Entry):
+    """Fields of a training stage; those that are not set keep their value."""
+
+    trains: Annotated[tuple[Module, ...], Field(min_length=1)] | None = None
+    """Modules whose weights change."""
+    data: str | None = None
+    """Name of a mix; by default the arm's `data`."""
+    epochs: Annotated[float, Field(gt=0)] | None = None
+    max_steps: Positive | None = None
+    global_batch: Positive | None = None
+    """Records per optimizer step, over all workers."""
+    optimizer: OptimizerPatch = OptimizerPatch()
+    schedule: ScheduleSpec = ScheduleSpec()
+    precision: Literal["fp32", "bf16"] = "fp32"
+    activation_checkpointing: bool = False
+    prompt: PromptStyle | None = None
+    """None: the language model's own style."""
+
+    @model_validator(mode="after")
+    def _one_horizon(self) -> StagePatch:
+        if self.epochs is not None and self.max_steps is not None:
+            raise ValueError("`epochs` and `max_steps` must not both be given")
+        if self.schedule.warmup_steps is not None and self.schedule.warmup_ratio is not None:
+            raise ValueError("`warmup_steps` and `warmup_ratio` must not both be given")
+        return self
+
+
+class RecipeEntry(Entry):
+    """Definitions of training stages."""
+
+    source: str | None = None
+    """Where these facts come from."""
+    stages: Annotated[dict[str, StagePatch], Field(min_length=1)]

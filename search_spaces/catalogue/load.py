@@ -1,0 +1,85 @@
+"""The shipped catalogue, read and checked once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from typing import Any, TypeVar
+
+from search_spaces.catalogue.entries import (
+    BenchmarkChoice,
+    BenchmarkEntry,
+    EncoderEntry,
+    LanguageEntry,
+    MixEntry,
+    RecipeEntry,
+    SourceEntry,
+)
+from search_spaces.errors import raise_problems
+from search_spaces.typed import typed
+from search_spaces.yaml_source import parse
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Name -> entry, of each kind."""
+
+    encoders: Mapping[str, EncoderEntry]
+    languages: Mapping[str, LanguageEntry]
+    sources: Mapping[str, SourceEntry]
+    mixes: Mapping[str, MixEntry]
+    benchmarks: Mapping[str, BenchmarkEntry]
+    suites: Mapping[str, tuple[BenchmarkChoice, ...]]
+    recipes: Mapping[str, RecipeEntry]
+
+    def with_own(
+        self,
+        *,
+        encoders: Mapping[str, EncoderEntry],
+        languages: Mapping[str, LanguageEntry],
+        sources: Mapping[str, SourceEntry],
+        mixes: Mapping[str, MixEntry],
+        suites: Mapping[str, tuple[BenchmarkChoice, ...]],
+    ) -> Catalogue:
+        """This catalogue with a study's own entries, which hide shipped ones of the same name."""
+        return replace(
+            self,
+            encoders={**self.encoders, **encoders},
+            languages={**self.languages, **languages},
+            sources={**self.sources, **sources},
+            mixes={**self.mixes, **mixes},
+            suites={**self.suites, **suites},
+        )
+
+
+@cache
+def shipped() -> Catalogue:
+    """The catalogue that comes with the program."""
+    return Catalogue(
+        encoders=_entries("encoders", EncoderEntry),
+        languages=_entries("languages", LanguageEntry),
+        sources=_entries("sources", SourceEntry),
+        mixes=_entries("mixes", MixEntry),
+        benchmarks=_entries("benchmarks", BenchmarkEntry),
+        suites=_entries("suites", tuple[BenchmarkChoice, ...]),
+        recipes=_entries("recipes", RecipeEntry),
+    )
+
+
+def _entries(name: str, kind: type[T]) -> Mapping[str, T]:
+    file = f"catalogue/{name}.yaml"
+    text = resources.files("search_spaces").joinpath(file).read_text(encoding="utf-8")
+    document = parse(text, file)
+    entries, problems = typed(_mapping_of(kind), document)
+    raise_problems(problems)
+    assert entries is not None
+    return entries
+
+
+def _mapping_of(kind: type[T]) -> type[dict[str, T]]:
+    made: Any = dict[str, kind]  # type: ignore[valid-type]
+    return made  # type: ignore[no-any-return]

@@ -1,0 +1,544 @@
+"""From names to specifications: a flat configuration is looked up in the catalogue and its defaults are filled in.
+
+Arms share most of their parts, so every part is resolved once and the same object serves all arms that have it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from search_spaces.arms import Leaf, Patch, lay, recipe_patch
+from search_spaces.catalogue.entries import BenchmarkChoice, EncoderEntry, MixEntry
+from search_spaces.catalogue.load import Catalogue
+from search_spaces.errors import InputError, nearest, raise_problems
+from search_spaces.spec import (
+    BenchmarkSpec,
+    LanguageSpec,
+    MixPart,
+    MixSpec,
+    ProjectorSpec,
+    ResourceSpec,
+    SourceSpec,
+    StageSpec,
+    TokenizerSpec,
+    TrialSpec,
+    VisionSpec,
+)
+from search_spaces.steps import TEXT_ONLY, RealisedCounts, mix_modalities, stage_steps
+from search_spaces.study import LanguageChoice, Study, VisionChoice
+from search_spaces.yaml_source import KeyPath, show
+
+T = TypeVar("T")
+
+_VISION = tuple(f"vision.{name}" for name in VisionChoice.model_fields)
+_LANGUAGE = tuple(f"language.{name}" for name in LanguageChoice.model_fields)
+
+
+@dataclass(frozen=True)
+class ResolvedArm:
+    """What an arm is, but for its seed."""
+
+    template: TrialSpec
+    """With seed 0."""
+    steps: tuple[int | None, ...]
+    """Of each stage; None where its data are not known yet."""
+    notes: tuple[str, ...] = ()
+
+    def trial(self, seed: int) -> TrialSpec:
+        return self.template.model_copy(update={"seed": seed})
+
+
+class Resolver:
+    """Looks up the names of one study; keeps every part that it has resolved, and every error."""
+
+    def __init__(self, study: Study, catalogue: Catalogue, base: Patch, realised: RealisedCounts):
+        self._study, self._catalogue, self._base, self._realised = study, catalogue, base, realised
+        self._parts: dict[tuple[object, ...], Any] = {}
+
+    @property
+    def base(self) -> Patch:
+        """The base with the stages of its recipe; as written, if the recipe is not known."""
+        try:
+            return self.complete({})
+        except InputError:  # reported by `resolve`
+            return self._base
+
+    def complete(self, patch: Patch) -> Patch:
+        """The base with the stages of the recipe below it and a patch on top. Raises InputError for another recipe."""
+        leaf = patch.get("recipe", self._base.get("recipe"))
+        recipe = None if leaf is None else leaf.value
+        below = self._part(("below", recipe), lambda: self._with_recipe(leaf))
+        return lay(below, patch)
+
+    def resolve(self, patch: Patch) -> ResolvedArm:
+        """The arm that differs from the base by `patch`. Raises InputError with all that is wrong with it."""
+        return self._resolve(self.complete(patch))
+
+    def resources(self, difference: Mapping[str, Any]) -> ArmResources:
+        """The study's resources with an arm's differences."""
+        return self._part(("resources", repr(difference)), lambda: resolve_resources(self._study, difference))
+
+    def _resolve(self, patch: Patch) -> ResolvedArm:
+        problems: list[InputError] = []
+
+        def attempt(make: Callable[[], T]) -> T | None:
+            try:
+                return make()
+            except InputError as error:
+                problems.append(error)
+                return None
+
+        vision = attempt(lambda: self._vision(patch))
+        projector = self._part(
+            ("projector", patch["projector"].value if "projector" in patch else "gelu-mlp"),
+            lambda: ProjectorSpec(kind=patch["projector"].value if "projector" in patch else "gelu-mlp"),
+        )
+        language = attempt(lambda: self._language(patch))
+        stages = attempt(lambda: self._stages(patch))
+        raise_problems(problems)
+        assert vision is not None
+        assert language is not None
+        assert stages is not None
+        template = TrialSpec(vision=vision, projector=projector, language=language, stages=stages, seed=0)
+        steps = tuple(self._steps(stage, patch) for stage in stages)
+        notes = self._part(("notes", id(vision)), lambda: _remainder(vision))
+        return ResolvedArm(template, steps, notes)
+
+    def _part(self, key: tuple[object, ...], make: Callable[[], T]) -> T:
+        if key not in self._parts:
+            try:
+                self._parts[key] = make()
+            except InputError as error:
+                self._parts[key] = error
+        part = self._parts[key]
+        if isinstance(part, InputError):
+            raise part
+        return part  # type: ignore[no-any-return]
+
+    def _with_recipe(self, leaf: Leaf | None) -> Patch:
+        if leaf is None:
+            return self._base
+        if leaf.value not in self._catalogue.recipes:
+            legal = list(self._catalogue.recipes)
+            raise self._study.problem(
+                leaf.path,
+                f"recipe must be one of {', '.join(legal)}, but got {leaf.value!r}",
+                nearest(leaf.value, legal),
+            )
+        return lay(recipe_patch(leaf.value, self._catalogue, leaf.path), self._base)
+
+    # ------------------------------------------------------------ vision
+
+    def _vision(self, patch: Patch) -> VisionSpec:
+        leaves = {name: patch[name] for name in _VISION if name in patch}
+        key = ("vision", *((name, repr(leaf.value)) for name, leaf in leaves.items()))
+        return self._part(key, lambda: self._make_vision(leaves))
+
+    def _make_vision(self, leaves: Patch) -> VisionSpec:
+        given = {name.removeprefix("vision."): leaf.value for name, leaf in leaves.items()}
+        choice = VisionChoice.model_validate(given)
+        entry = self._catalogue.encoders.get(choice.backbone)
+        if entry is None:
+            legal = list(self._catalogue.encoders)
+            raise self._wrong(
+                leaves,
+                "vision.backbone",
+                f"must be one of {', '.join(legal)}, but got {choice.backbone!r}",
+                nearest(choice.backbone, legal) or "Define it under `backbones`.",
+            )
+        resolution = choice.resolution or entry.resolution
+        patch, width = self._patch_and_width(leaves, choice, entry)
+        interpolate = self._interpolates(leaves, choice, entry, resolution, patch)
+        if choice.weights == "pretrained" and entry.checkpoint is None:
+            raise self._wrong(
+                leaves,
+                "vision.weights",
+                f"must be random for {choice.backbone}, which has no checkpoint, but got 'pretrained'",
+            )
+        native = entry.native or entry.resolution
+        options = dict(entry.options)
+        if entry.family == "vit" and resolution != native:
+            options["img_size"] = resolution
+        spec = VisionSpec(
+            backbone=choice.backbone,
+            arch=entry.arch,
+            family=entry.family,
+            weights=choice.weights,
+            checkpoint=entry.checkpoint if choice.weights == "pretrained" else None,
+            resolution=resolution,
+            resize=choice.resize,
+            interpolate=interpolate,
+            patch=patch,
+            width=width,
+            tokens=1,
+            mean=entry.mean,
+            std=entry.std,
+            options=options,
+        )
+        return spec.model_copy(update={"tokens": self._tokens(leaves, choice, spec.grid)})
+
+    def _patch_and_width(self, leaves: Patch, choice: VisionChoice, entry: EncoderEntry) -> tuple[int, int]:
+        if entry.family == "vit":
+            if choice.stride is not None:
+                raise self._wrong(
+                    leaves,
+                    "vision.stride",
+                    f"must be left out for {choice.backbone} (its patches: {entry.patch} px), but got {choice.stride}",
+                )
+            assert entry.patch is not None
+            assert entry.width is not None
+            return entry.patch, entry.width
+        stride = choice.stride or max(entry.strides)
+        if stride not in entry.strides:
+            legal = sorted(entry.strides)
+            raise self._wrong(
+                leaves,
+                "vision.stride",
+                f"must be one of {', '.join(map(str, legal))} for {choice.backbone}, but got {stride}",
+                f"The nearest is {min(legal, key=lambda one: abs(one - stride))}.",
+            )
+        return stride, entry.strides[stride]
+
+    def _interpolates(
+        self, leaves: Patch, choice: VisionChoice, entry: EncoderEntry, resolution: int, patch: int
+    ) -> bool:
+        """Whether position embeddings of a checkpoint are interpolated. Convolutions take any size."""
+        if entry.family == "conv":
+            return False
+        if resolution < patch:
+            raise self._wrong(
+                leaves, "vision.resolution", f"must be at least one patch ({patch} px), but got {resolution}"
+            )
+        native = entry.native or entry.resolution
+        if choice.weights == "random" or resolution == native:
+            return False
+        if resolution != entry.resolution and not choice.interpolate:
+            others = sorted(
+                name
+                for name, other in self._catalogue.encoders.items()
+                if other.resolution == resolution and other.family == "vit"
+            )
+            raise self._wrong(
+                leaves,
+                "vision.resolution",
+                f"must be {entry.resolution} px, as {choice.backbone} is made for, unless `vision.interpolate` is true,"
+                f" but got {resolution}",
+                f"Encoders made for {resolution} px: {', '.join(others)}."
+                if others
+                else "Set `vision.interpolate: true`.",
+            )
+        return True
+
+    def _tokens(self, leaves: Patch, choice: VisionChoice, grid: int) -> int:
+        if choice.tokens is None:
+            return grid * grid
+        side = math.isqrt(choice.tokens)
+        if side * side != choice.tokens or side > grid:
+            legal = [n * n for n in range(1, grid + 1)]
+            raise self._wrong(
+                leaves,
+                "vision.tokens",
+                f"must be a square number up to the grid's {grid} x {grid} = {grid * grid}, but got {choice.tokens}",
+                f"The nearest is {min(legal, key=lambda one: abs(one - choice.tokens))}.",  # type: ignore[operator]
+            )
+        return choice.tokens
+
+    # ------------------------------------------------------------ language
+
+    def _language(self, patch: Patch) -> LanguageSpec:
+        leaves = {name: patch[name] for name in _LANGUAGE if name in patch}
+        key = ("language", *((name, repr(leaf.value)) for name, leaf in leaves.items()))
+        return self._part(key, lambda: self._make_language(leaves))
+
+    def _make_language(self, leaves: Patch) -> LanguageSpec:
+        given = {name.removeprefix("language."): leaf.value for name, leaf in leaves.items()}
+        choice = LanguageChoice.model_validate(given)
+        origin = choice.model.partition(":")[0] if ":" in choice.model else None
+        if origin is not None:
+            return self._language_by_origin(leaves, choice)
+        entry = self._catalogue.languages.get(choice.model)
+        if entry is None:
+            legal = list(self._catalogue.languages)
+            raise self._wrong(
+                leaves,
+                "language.model",
+                f"must be one of {', '.join(legal)}, hub:ORG/MODEL@REVISION or path:FOLDER, but got {choice.model!r}",
+                nearest(choice.model, legal) or "Define it under `languages`.",
+            )
+        for name, own, asked in (("family", entry.family, choice.family), ("width", entry.width, choice.width)):
+            if asked not in (None, own):
+                raise self._wrong(
+                    leaves, f"language.{name}", f"must be {own}, as {choice.model} has it, but got {asked}"
+                )
+        vocabulary = entry.tokenizer.source
+        return LanguageSpec(
+            name=choice.model,
+            family=entry.family,
+            checkpoint=entry.checkpoint,
+            config=entry.config,
+            tokenizer=TokenizerSpec(
+                kind=entry.tokenizer.kind,
+                source=None if vocabulary is None else self.source(vocabulary, leaves["language.model"].path),
+            ),
+            prompt=choice.prompt or entry.prompt,
+            width=entry.width,
+            max_length=choice.max_length or entry.max_length,
+        )
+
+    def _language_by_origin(self, leaves: Patch, choice: LanguageChoice) -> LanguageSpec:
+        kind, _, rest = choice.model.partition(":")
+        if kind not in ("hub", "path") or not rest:
+            raise self._wrong(
+                leaves, "language.model", f"must start with hub: or path: and name something, but got {choice.model!r}"
+            )
+        if kind == "hub" and not rest.partition("@")[2]:
+            raise self._wrong(
+                leaves,
+                "language.model",
+                f"must name a revision, or it would not stay the same, but got {choice.model!r}",
+                f"For example: {choice.model}@main",
+            )
+        if choice.family is None or choice.width is None:
+            raise self._wrong(
+                leaves,
+                "language.model",
+                f"needs `family` (llama, mistral, phi) and `width` beside it: {choice.model!r} is not in the catalogue",
+                "Write language: {model: ..., family: ..., width: ...}.",
+            )
+        return LanguageSpec(
+            name=choice.model,
+            family=choice.family,
+            checkpoint=choice.model,
+            config={},
+            tokenizer=TokenizerSpec(kind="checkpoint"),
+            prompt=choice.prompt or "pure",
+            width=choice.width,
+            max_length=choice.max_length or 2048,
+        )
+
+    # ------------------------------------------------------------ stages and data
+
+    def _stages(self, patch: Patch) -> tuple[StageSpec, ...]:
+        leaf = patch["stages"]
+        if len(set(leaf.value)) < len(leaf.value):
+            raise self._study.problem(leaf.path, f"stages must differ, but got {show(leaf.value)}")
+        problems, stages = [], []
+        for number, name in enumerate(leaf.value):
+            prefix = f"recipe.{name}."
+            own = {path.removeprefix(prefix): one for path, one in patch.items() if path.startswith(prefix)}
+            if not own:
+                legal = list(dict.fromkeys(path.split(".")[1] for path in patch if path.startswith("recipe.")))
+                law = f"must be stages of the recipe ({', '.join(legal)}), but got {name!r}"
+                problems.append(self._study.problem((*leaf.path, number), law, nearest(name, legal)))
+                continue
+            horizon: Patch = {}
+            if number == len(leaf.value) - 1:
+                horizon = {name: patch[name] for name in ("epochs", "max_steps") if name in patch}
+                horizon = {name: one for name, one in horizon.items() if one.value is not None}
+            if "data" not in own and "data" in patch:
+                own["data"] = patch["data"]
+            fields = lay(own, horizon)
+            key = ("stage", name, *((field, repr(one.value)) for field, one in fields.items()))
+            try:
+                stages.append(self._part(key, lambda name=name, fields=fields: self._make_stage(name, fields)))  # type: ignore[misc]
+            except InputError as error:
+                problems.append(error)
+        raise_problems(problems)
+        return tuple(stages)
+
+    def _make_stage(self, name: str, fields: Patch) -> StageSpec:
+        at = self._base["stages"].path
+        plain: dict[str, Any] = {"name": name}
+        for dotted, one in fields.items():
+            outer, _, inner = dotted.partition(".")
+            if inner:
+                plain.setdefault(outer, {})[inner] = one.value
+            elif outer != "data" and one.value is not None:
+                plain[outer] = one.value
+        missing = [field for field in ("trains", "global_batch") if field not in plain]
+        missing += [] if "lr" in plain.get("optimizer", {}) else ["optimizer.lr"]
+        missing += [] if fields.get("data", Leaf(None, ())).value is not None else ["data"]
+        missing += [] if {"epochs", "max_steps"} & plain.keys() else ["epochs or max_steps"]
+        if missing:
+            raise self._study.problem(at, f"the stage {name!r} must have {', '.join(missing)}", key=f"recipe.{name}")
+        plain["data"] = self._mix(fields["data"])
+        schedule = plain.get("schedule", {})
+        if schedule.get("warmup_steps") is not None and schedule.get("warmup_ratio") is not None:
+            raise self._study.problem(
+                fields["schedule.warmup_steps"].path,
+                "`warmup_steps` and `warmup_ratio` must not both be given",
+                key=f"recipe.{name}.schedule",
+            )
+        try:
+            return StageSpec.model_validate(plain)
+        except ValidationError as error:
+            detail = error.errors()[0]
+            field = ".".join(map(str, detail["loc"]))
+            leaf = fields.get(field)
+            raise self._study.problem(
+                leaf.path if leaf else at,
+                f"{detail['msg']}, but got {show(detail['input'])}",
+                key=f"recipe.{name}.{field}",
+            ) from error
+
+    def _mix(self, leaf: Leaf) -> MixSpec:
+        return self._part(("mix", repr(leaf.value)), lambda: self._make_mix(leaf))
+
+    def _make_mix(self, leaf: Leaf) -> MixSpec:
+        path: KeyPath = leaf.path
+        if isinstance(leaf.value, str):
+            name, entry = leaf.value, self._catalogue.mixes.get(leaf.value)
+            if entry is None:
+                legal = list(self._catalogue.mixes)
+                raise self._study.problem(
+                    path,
+                    f"must be one of {', '.join(legal)}, but got {name!r}",
+                    nearest(name, legal) or "Define it under `mixes`.",
+                )
+            if name in self._study.mixes:
+                path = ("mixes", name)
+        else:
+            entry = MixEntry.model_validate(leaf.value)
+            name = "+".join(part.source for part in entry.parts)
+        parts = tuple(
+            MixPart(
+                source=self.source(part.source, (*path, "parts", number, "source")),
+                fraction=part.fraction,
+                count=part.count,
+                repeat=part.repeat,
+                drop=part.drop,
+            )
+            for number, part in enumerate(entry.parts)
+        )
+        mix = MixSpec(name=name, parts=parts, draw_seed=entry.draw_seed, resample=entry.resample)
+        try:
+            mix_modalities(mix, self._realised)
+        except InputError as error:
+            raise self._study.problem(path, f"mix {name!r}: {error.law}", error.way_out) from error
+        return mix
+
+    def source(self, name: str, path: KeyPath) -> SourceSpec:
+        """A data source by name. Raises InputError, placed at `path`, if there is none."""
+        entry = self._catalogue.sources.get(name)
+        if entry is None:
+            legal = list(self._catalogue.sources)
+            raise self._study.problem(
+                path,
+                f"must be one of {', '.join(legal)}, but got {name!r}",
+                nearest(name, legal) or "Define it under `sources`.",
+            )
+        return self._part(("source", name), lambda: SourceSpec(name=name, **entry.model_dump(exclude={"source"})))
+
+    def _steps(self, stage: StageSpec, patch: Patch) -> int | None:
+        return self._part(("steps", id(stage)), lambda: stage_steps(stage, self._realised))
+
+    # ------------------------------------------------------------ benchmarks
+
+    def benchmarks(self) -> tuple[BenchmarkSpec, ...]:
+        """The study's benchmarks, suites written out. Raises InputError with all that is wrong with them."""
+        problems: list[InputError] = []
+        specs: dict[str, BenchmarkSpec] = {}
+        for number, choice in enumerate(self._study.benchmarks):
+            path: KeyPath = ("benchmarks", number)
+            for one in self._expand_suite(choice):
+                if one.id in specs:
+                    problems.append(
+                        self._study.problem(path, f"a benchmark must be there once, but {one.id!r} is twice")
+                    )
+                    continue
+                try:
+                    specs[one.id] = self._benchmark(one, path)
+                except InputError as error:
+                    problems.append(error)
+        raise_problems(problems)
+        return tuple(specs.values())
+
+    def _expand_suite(self, choice: BenchmarkChoice) -> tuple[BenchmarkChoice, ...]:
+        """A suite's members, with the fields that were set for the whole of it."""
+        members = self._catalogue.suites.get(choice.id)
+        if members is None:
+            return (choice,)
+        whole = choice.model_dump(exclude_unset=True, exclude={"id"})
+        return tuple(member.model_copy(update=whole) for member in members)
+
+    def _benchmark(self, choice: BenchmarkChoice, path: KeyPath) -> BenchmarkSpec:
+        entry = self._catalogue.benchmarks.get(choice.id)
+        fields = entry.model_dump(exclude_none=True) if entry else {}
+        fields.update(choice.model_dump(exclude_none=True))
+        if "source" not in fields:
+            legal = [*self._catalogue.suites, *self._catalogue.benchmarks]
+            raise self._study.problem(
+                path,
+                f"must be a suite or a benchmark ({', '.join(legal)}), but got {choice.id!r}",
+                nearest(choice.id, legal) or "Give its `source` to define it.",
+            )
+        source = self.source(fields["source"], path)
+        legal_tags = [*source.tags, TEXT_ONLY]
+        if fields.get("select") is not None and source.tags and fields["select"] not in legal_tags:
+            raise self._study.problem(
+                path,
+                f"select must be a tag of {source.name} ({', '.join(legal_tags)}), but got {fields['select']!r}",
+                nearest(fields["select"], legal_tags),
+            )
+        return BenchmarkSpec(**{**fields, "source": source})
+
+    def _wrong(self, leaves: Patch, name: str, law: str, way_out: str | None = None) -> InputError:
+        """An error at a field, or, where it was left out, at what makes it wrong."""
+        if name in leaves:
+            return self._study.problem(leaves[name].path, law, way_out)
+        cause = leaves.get("vision.backbone") or leaves["language.model"]
+        return self._study.problem(cause.path, f"{name} {law}", way_out)
+
+
+def _remainder(vision: VisionSpec) -> tuple[str, ...]:
+    unused = vision.resolution % vision.patch
+    if vision.family == "conv" or not unused:
+        return ()
+    return (f"{vision.backbone}: {vision.resolution} px = {vision.grid} x {vision.patch} + {unused} unused",)
+
+
+# ---------------------------------------------------------------- resources
+
+
+@dataclass(frozen=True)
+class ArmResources:
+    arm: ResourceSpec
+    stages: dict[str, ResourceSpec]
+
+
+def resolve_resources(study: Study, difference: Mapping[str, Any]) -> ArmResources:
+    """The study's resources with an arm's differences, for the arm and for the stages that differ from it."""
+    fields = study.resources.model_dump(exclude_unset=True)
+    stages = {name: dict(one) for name, one in fields.pop("stages", {}).items()}
+    fields.update({name: value for name, value in difference.items() if name != "stages"})
+    for name, one in difference.get("stages", {}).items():
+        stages.setdefault(name, {}).update(one)
+    arm = ResourceSpec(**fields)
+    return ArmResources(arm, {name: arm.model_copy(update=one) for name, one in stages.items()})
+
+
+def check_sizes(stage: StageSpec, resources: ResourceSpec) -> None:
+    """Raise InputError unless global batch = micro-batch x accumulation x workers."""
+    share, rest = divmod(stage.global_batch, resources.workers)
+    if rest:
+        raise InputError(
+            f"global_batch of stage {stage.name!r} must be a multiple of resources.workers,"
+            f" but {stage.global_batch} = {share} x {resources.workers} + {rest}",
+            way_out=f"The nearest number of workers is {_nearest_divisor(stage.global_batch, resources.workers)}.",
+        )
+    if resources.micro_batch is not None and share % resources.micro_batch:
+        raise InputError(
+            f"global_batch / workers of stage {stage.name!r} must be a multiple of resources.micro_batch, but"
+            f" {stage.global_batch} / {resources.workers} = {share} is none of {resources.micro_batch}",
+            way_out=f"The nearest micro-batch is {_nearest_divisor(share, resources.micro_batch)}.",
+        )
+
+
+def _nearest_divisor(number: int, wanted: int) -> int:
+    divisors = [one for one in range(1, number + 1) if number % one == 0]
+    return min(divisors, key=lambda one: abs(one - wanted))

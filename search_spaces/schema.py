@@ -1,0 +1,60 @@
+"""The JSON Schema of study files, for editors: completion and checks while writing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from search_spaces.catalogue.load import shipped
+from search_spaces.study import Study
+
+FILE = "study.schema.json"
+"""Name of the committed schema, beside the shipped studies."""
+
+
+def study_schema() -> dict[str, Any]:
+    """JSON Schema (2020-12) of a study file, short forms included."""
+    schema = Study.model_json_schema()
+    kinds = schema["$defs"]
+    catalogue = shipped()
+    fields = schema["properties"]
+
+    _may_be(schema, fields, "seeds", {"type": "array", "items": {"type": "integer"}, "minItems": 1})
+    _may_be(schema, fields, "recipe", {"type": "string", "examples": list(catalogue.recipes)})
+    suites_and_ids = [*catalogue.suites, *catalogue.benchmarks]
+    one_benchmark = {"anyOf": [{"type": "string", "examples": suites_and_ids}, {"$ref": "#/$defs/BenchmarkChoice"}]}
+    fields["benchmarks"]["items"] = one_benchmark
+    _may_be(schema, fields, "benchmarks", {"type": "string", "examples": suites_and_ids})
+    fields["suites"]["additionalProperties"]["items"] = one_benchmark
+    _may_be(schema, kinds["Base"]["properties"], "vision", {"type": "string", "examples": list(catalogue.encoders)})
+    _may_be(schema, kinds["Base"]["properties"], "language", {"type": "string", "examples": list(catalogue.languages)})
+    _may_be(schema, kinds["Hypothesis"]["properties"], "on", {"type": "string"})
+    kinds["VisionChoice"]["properties"]["backbone"]["examples"] = list(catalogue.encoders)
+    kinds["LanguageChoice"]["properties"]["model"]["examples"] = list(catalogue.languages)
+    fields["axes"]["additionalProperties"] = {
+        "description": "A list of values of the dotted path that names the axis, or label -> value or changes.",
+        "anyOf": [{"type": "array", "minItems": 1}, {"type": "object", "minProperties": 1}],
+    }
+    for patch in ("StagePatch", "OptimizerPatch", "ScheduleSpec", "StageResources"):
+        for field in kinds[patch]["properties"].values():
+            field.pop("default", None)  # what is not set stays as it is: these are no defaults
+    if "extends" not in schema.get("required", []):
+        schema["anyOf"] = [{"required": schema.pop("required")}, {"required": ["extends"]}]
+    kinds["Base"].pop("required", None)  # a file that extends another may leave out anything
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Study of ablate-vlm",
+        **{key: value for key, value in schema.items() if key != "title"},
+    }
+
+
+def schema_text() -> str:
+    """The schema as it is committed."""
+    return json.dumps(study_schema(), indent=2) + "\n"
+
+
+def _may_be(schema: dict[str, Any], fields: dict[str, Any], name: str, short: dict[str, Any]) -> None:
+    """Let a field have a short form as well."""
+    long = fields[name]
+    notes = {key: long.pop(key) for key in ("description", "default") if key in long}
+    fields[name] = {**notes, "anyOf": [short, long]}

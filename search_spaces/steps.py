@@ -1,0 +1,135 @@
+"""How many records a mix holds and how many steps a stage has. Exact: fractions are decimal, not binary, numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+from typing import Any
+
+from search_spaces.errors import InputError, nearest
+from search_spaces.identity import source_name
+from search_spaces.spec import MixPart, MixSpec, SourceSpec, StageSpec
+
+TEXT_ONLY = "text-only"
+"""Tag that every record without an image carries."""
+
+RealisedCounts = Mapping[str, Mapping[str, Any]]
+"""Counts of prepared sources by `identity.source_name`: ``{records, text_only, images, tags: {}}``."""
+
+
+@dataclass(frozen=True)
+class Modalities:
+    """Records with an image and without one: a batch is all of one kind."""
+
+    image: int
+    text: int
+
+    @property
+    def records(self) -> int:
+        return self.image + self.text
+
+    def __add__(self, other: Modalities) -> Modalities:
+        return Modalities(self.image + other.image, self.text + other.text)
+
+
+@dataclass(frozen=True)
+class SourceCounts:
+    """What a source holds, as counted or, before it is there, as declared."""
+
+    records: int
+    text_only: int
+    images: int | None
+    tags: Mapping[str, int]
+
+    @staticmethod
+    def of(source: SourceSpec, realised: RealisedCounts) -> SourceCounts | None:
+        """The realised counts of a source, else its declared ones, else None."""
+        counted = realised.get(source_name(source))
+        if counted is not None:
+            return SourceCounts(counted["records"], counted["text_only"], counted["images"], counted["tags"])
+        if source.records is None:
+            return None
+        return SourceCounts(source.records, source.text_only_records, source.images, source.tags)
+
+
+def mix_modalities(mix: MixSpec, realised: RealisedCounts) -> Modalities | None:
+    """Records of a mix; None while a source's counts are unknown.
+
+    Raises InputError for a mix without records, a part that asks for more than there is, and a tag that no record has.
+    """
+    parts = [_part_modalities(part, realised) for part in mix.parts]
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    total = sum(known, Modalities(0, 0))
+    if not total.records:
+        raise InputError("a mix must hold at least one record, but every record is dropped")
+    return total
+
+
+def _part_modalities(part: MixPart, realised: RealisedCounts) -> Modalities | None:
+    counts = SourceCounts.of(part.source, realised)
+    if counts is None:
+        return None
+    kept = _kept(part, counts)
+    if kept is None:
+        return None
+    drawn = _drawn(part, kept)
+    return Modalities(drawn.image * part.repeat, drawn.text * part.repeat)
+
+
+def _kept(part: MixPart, counts: SourceCounts) -> Modalities | None:
+    """What the dropped tags leave. Tags are taken to be disjoint, as those of all shipped sources are."""
+    text = 0 if TEXT_ONLY in part.drop else counts.text_only
+    image = counts.records - counts.text_only
+    for tag in part.drop:
+        if tag == TEXT_ONLY:
+            continue
+        if not counts.tags:
+            return None
+        if tag not in counts.tags:
+            legal = [*counts.tags, TEXT_ONLY]
+            raise InputError(
+                f"drop must name tags of {part.source.name} ({', '.join(legal)}), but got {tag!r}",
+                way_out=nearest(tag, legal),
+            )
+        image -= counts.tags[tag]
+    return Modalities(image, text) if image >= 0 else None
+
+
+def _drawn(part: MixPart, kept: Modalities) -> Modalities:
+    if part.count is not None:
+        size = part.count
+    elif part.fraction is not None:
+        size = round(part.fraction * kept.records)
+    else:
+        return kept
+    if size > kept.records:
+        raise InputError(
+            f"count must be at most the {kept.records:,} records that {part.source.name} has left, but got {size:,}",
+            way_out="Use `repeat` to take records several times.",
+        )
+    text = round(Fraction(size * kept.text, kept.records)) if kept.records else 0
+    return Modalities(size - text, text)
+
+
+def epoch_steps(records: Modalities, global_batch: int) -> int:
+    """Steps of one epoch: batches are of one modality, and the last, smaller one of each is filled up."""
+    return -(-records.image // global_batch) + -(-records.text // global_batch)
+
+
+def stage_steps(stage: StageSpec, realised: RealisedCounts) -> int | None:
+    """Optimizer steps of a stage; None while its data are unknown. Raises InputError as `mix_modalities` does."""
+    records = mix_modalities(stage.data, realised)
+    if stage.max_steps is not None:
+        return stage.max_steps
+    if records is None or stage.epochs is None:
+        return None
+    return ceil(Fraction(str(stage.epochs)) * epoch_steps(records, stage.global_batch))
+
+
+def uncounted_sources(mix: MixSpec, realised: RealisedCounts) -> tuple[str, ...]:
+    """Names of the sources whose counts are needed and unknown."""
+    return tuple(sorted({source_name(part.source) for part in mix.parts if _part_modalities(part, realised) is None}))

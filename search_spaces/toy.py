@@ -1,0 +1,249 @@
+"""Toy form of a study: every model tiny, all data generated, few steps. What differed still differs.
+
+A toy run proves that a study runs to its end, on this cluster and with these resources, before anyone spends GPU-hours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from search_spaces.identity import arm_fingerprint, canonical_json, source_name
+from search_spaces.resolve import ArmResources, ResolvedArm
+from search_spaces.spec import (
+    BenchmarkSpec,
+    LanguageSpec,
+    MixPart,
+    MixSpec,
+    ResourceSpec,
+    SourceSpec,
+    StageSpec,
+    TokenizerSpec,
+    VisionSpec,
+)
+from search_spaces.steps import TEXT_ONLY
+
+TOY_STEPS = 3
+TOY_BATCH = 8
+TRAIN_RECORDS = 64
+TEST_RECORDS = 24
+TEXT_LENGTH = 256
+"""Longest toy text, in bytes."""
+
+_ARCH = {"vit": ("test_vit", 16, 64), "conv": ("test_efficientnet", 32, 256)}
+"""timm's own test models: architecture, patch or stride in px, width of a feature."""
+_STRIDE_16_WIDTH = 48
+_TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 512}
+_KEY_VALUE_HEADS = {"llama": {}, "mistral": {"num_key_value_heads": 2}, "phi": {}}
+
+T = TypeVar("T", bound=Hashable)
+
+
+def toy_arms(arms: Sequence[ResolvedArm], resources: Sequence[ArmResources]) -> list[ResolvedArm]:
+    """The arms in toy form, in the same order. Arms that differ still differ, and stages that were shared still are."""
+    ranks = _Ranks(arms, resources)
+    tiny = [replace(arm, template=_toy_template(arm, ranks), steps=(), notes=()) for arm in arms]
+    return [_with_steps(arm) for arm in _told_apart(arms, tiny)]
+
+
+def toy_resources(resources: ArmResources) -> ArmResources:
+    """The same workers and ZeRO stages, without GPUs."""
+
+    def without_gpus(one: ResourceSpec) -> ResourceSpec:
+        return one.model_copy(update={"gpus_per_worker": 0, "micro_batch": None})
+
+    stages = {name: without_gpus(one) for name, one in resources.stages.items()}
+    return ArmResources(without_gpus(resources.arm), stages)
+
+
+def toy_benchmarks(benchmarks: Sequence[BenchmarkSpec]) -> tuple[BenchmarkSpec, ...]:
+    """The same ids over generated records."""
+    tags: dict[str, list[str]] = {}
+    for one in benchmarks:
+        tags.setdefault(source_name(one.source), []).extend([one.select] if one.select else [])
+    numbers = {name: number for number, name in enumerate(tags)}
+    toys = []
+    for one in benchmarks:
+        name = source_name(one.source)
+        source = _generated(one.source.name, 1000 + numbers[name], TEST_RECORDS, tags[name], {"split": "test"})
+        update = {"source": source, "protocol": "official", "sample": None, "answers": ()}
+        toys.append(one.model_copy(update=update))
+    return tuple(toys)
+
+
+def _generated(
+    name: str, seed: int, records: int, tags: Iterable[str], options: Mapping[str, str] | None = None
+) -> SourceSpec:
+    """A source of drawn shapes whose records carry the tags in turn."""
+    carried = sorted({"color", "shape", "yes-no", "negated", *tags} - {TEXT_ONLY})
+    if TEXT_ONLY in tags:
+        carried.append(TEXT_ONLY)
+    counts = {tag: len(range(position, records, len(carried))) for position, tag in enumerate(carried)}
+    return SourceSpec(
+        name=name,
+        version="1",
+        reader="generated",
+        records=records,
+        text_only_records=counts.pop(TEXT_ONLY, 0),
+        images=-(-records // len(carried)),
+        tags=counts,
+        options={"records": records, "seed": seed, "tags": ",".join(carried), **(options or {})},
+    )
+
+
+class _Ranks:
+    """Position of each distinct value among those of all arms: small numbers that keep differences and order."""
+
+    def __init__(self, arms: Sequence[ResolvedArm], resources: Sequence[ArmResources]):
+        visions = [arm.template.vision for arm in arms]
+        stages = [stage for arm in arms for stage in arm.template.stages]
+        parts = [part for stage in stages for part in stage.data.parts]
+        self.resolution = _ranked((vision.resolution for vision in visions), largest_first=True)
+        self.encoder = {
+            family: _ranked(_encoder(vision) for vision in visions if vision.family == family) for family in _ARCH
+        }
+        self.language = {
+            family: _ranked(_language(arm.template.language) for arm in arms if arm.template.language.family == family)
+            for family in _KEY_VALUE_HEADS
+        }
+        self.horizon = {
+            name: _ranked(_horizon(stage) for stage in stages if stage.name == name)
+            for name in {stage.name for stage in stages}
+        }
+        self.batch = _ranked(stage.global_batch for stage in stages)
+        self.count = _ranked(part.count for part in parts if part.count)
+        self.source = _ranked(source_name(part.source) for part in parts)
+        self.pooled = {
+            vision.resolution: _ranked(
+                (
+                    other.tokens
+                    for other in visions
+                    if other.resolution == vision.resolution and other.tokens < other.grid**2
+                ),
+                largest_first=True,
+            )
+            for vision in visions
+        }
+        tags: dict[str, set[str]] = {}
+        for part in parts:
+            text_only = {TEXT_ONLY} if part.source.text_only_records else set()
+            tags.setdefault(source_name(part.source), set()).update(part.drop, text_only)
+        self.tags = tags
+        workers = math.lcm(*(one.arm.workers for one in resources))
+        self.smallest_batch = -(-TOY_BATCH // workers) * workers
+
+
+def _ranked(values: Iterable[T], *, largest_first: bool = False) -> dict[T, int]:
+    ordered: list[Any] = sorted(set(values), reverse=largest_first)
+    return {value: rank for rank, value in enumerate(ordered)}
+
+
+def _encoder(vision: VisionSpec) -> str:
+    """Which encoder it is, whatever its resolution."""
+    return canonical_json([vision.backbone, vision.arch, vision.weights, vision.checkpoint, vision.interpolate])
+
+
+def _language(language: LanguageSpec) -> str:
+    return canonical_json(language.model_dump(mode="json", exclude={"prompt"}))
+
+
+def _horizon(stage: StageSpec) -> tuple[bool, float]:
+    """Epochs before steps, short before long."""
+    return (stage.max_steps is not None, stage.max_steps or stage.epochs or 0)
+
+
+def _toy_template(arm: ResolvedArm, ranks: _Ranks) -> Any:
+    spec = arm.template
+    return spec.model_copy(
+        update={
+            "vision": _toy_vision(spec.vision, ranks),
+            "language": _toy_language(spec.language, ranks),
+            "stages": tuple(_toy_stage(stage, ranks) for stage in spec.stages),
+        }
+    )
+
+
+def _toy_vision(vision: VisionSpec, ranks: _Ranks) -> VisionSpec:
+    arch, patch, width = _ARCH[vision.family]
+    if vision.family == "conv" and vision.patch <= 16:
+        patch, width = 16, _STRIDE_16_WIDTH
+    sides = max(4, len(ranks.resolution))
+    resolution = 16 * (sides - ranks.resolution[vision.resolution])
+    tell_apart = 0.5 + 0.001 * ranks.encoder[vision.family][_encoder(vision)]
+    toy = vision.model_copy(
+        update={
+            "arch": arch,
+            "weights": "random",
+            "checkpoint": None,
+            "resolution": resolution,
+            "interpolate": False,
+            "patch": patch,
+            "width": width,
+            "mean": (tell_apart,) * 3,  # encoders of one family become one architecture, shown slightly other colours
+            "std": (0.5, 0.5, 0.5),
+            "options": {"img_size": resolution} if vision.family == "vit" else {},
+        }
+    )
+    pooled = ranks.pooled[vision.resolution].get(vision.tokens) if vision.tokens < vision.grid**2 else None
+    side = toy.grid if pooled is None else max(1, toy.grid - 1 - pooled)
+    return toy.model_copy(update={"tokens": side**2})
+
+
+def _toy_language(language: LanguageSpec, ranks: _Ranks) -> LanguageSpec:
+    rank = ranks.language[language.family][_language(language)]
+    return language.model_copy(
+        update={
+            "checkpoint": None,
+            "config": {**_TINY, **_KEY_VALUE_HEADS[language.family], "intermediate_size": 64 + 8 * rank},
+            "tokenizer": TokenizerSpec(kind="bytes"),
+            "width": _TINY["hidden_size"],
+            "max_length": TEXT_LENGTH,
+        }
+    )
+
+
+def _toy_stage(stage: StageSpec, ranks: _Ranks) -> StageSpec:
+    warmup = stage.schedule.warmup_steps
+    return stage.model_copy(
+        update={
+            "data": _toy_mix(stage.data, ranks),
+            "epochs": None,
+            "max_steps": TOY_STEPS + ranks.horizon[stage.name][_horizon(stage)],
+            "global_batch": ranks.smallest_batch * (1 + ranks.batch[stage.global_batch]),
+            "schedule": stage.schedule.model_copy(update={"warmup_steps": None if warmup is None else min(warmup, 1)}),
+        }
+    )
+
+
+def _toy_mix(mix: MixSpec, ranks: _Ranks) -> MixSpec:
+    return mix.model_copy(update={"parts": tuple(_toy_part(part, ranks) for part in mix.parts)})
+
+
+def _toy_part(part: MixPart, ranks: _Ranks) -> MixPart:
+    name = source_name(part.source)
+    source = _generated(part.source.name, ranks.source[name], TRAIN_RECORDS, ranks.tags[name])
+    count = None if part.count is None else min(8 + ranks.count[part.count], TRAIN_RECORDS // 4)
+    return part.model_copy(update={"source": source, "count": count})
+
+
+def _told_apart(arms: Sequence[ResolvedArm], tiny: Sequence[ResolvedArm]) -> list[ResolvedArm]:
+    """Arms that became equal by becoming tiny (two warm-ups, say) differ in how they see colours."""
+    known: dict[str, dict[str, int]] = {}
+    result = []
+    for arm, toy in zip(arms, tiny, strict=True):
+        alike = known.setdefault(arm_fingerprint(toy.template), {})
+        number = alike.setdefault(arm_fingerprint(arm.template), len(alike))
+        if number:
+            vision = toy.template.vision
+            mean = (vision.mean[0], vision.mean[1], vision.mean[2] - 0.001 * number)
+            toy = replace(
+                toy, template=toy.template.model_copy(update={"vision": vision.model_copy(update={"mean": mean})})
+            )
+        result.append(toy)
+    return result
+
+
+def _with_steps(arm: ResolvedArm) -> ResolvedArm:
+    return replace(arm, steps=tuple(stage.max_steps for stage in arm.template.stages))

@@ -1,0 +1,161 @@
+"""Plain values to typed ones, with errors that name place, key, law, value and the nearest legal value."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from types import NoneType
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from search_spaces.errors import InputError, nearest
+from search_spaces.yaml_source import Document, KeyPath, key_text, show
+
+T = TypeVar("T")
+
+_KINDS = {
+    "string_type": "must be text",
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_type": "must be a number",
+    "bool_type": "must be true or false",
+    "tuple_type": "must be a list",
+    "list_type": "must be a list",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "model_attributes_type": "must be a mapping",
+}
+"""Kinds of pydantic's errors in the words of this program."""
+
+
+def typed(
+    kind: type[T], document: Document, path: KeyPath = (), value: Any = None
+) -> tuple[T | None, list[InputError]]:
+    """The value as `kind` (a model, or any annotation), or all that is wrong with it.
+
+    Args:
+        kind: what it is to be. Nothing is converted: ``"1"`` is no number and ``1.0`` no whole number.
+        document: where the value comes from.
+        path: its path in the document.
+        value: the value; by default that of the whole document.
+    """
+    plain = document.value if value is None and not path else value
+    try:
+        # by way of JSON, whose strict reading takes lists for tuples but no text for numbers
+        return adapter(kind).validate_json(json.dumps(plain), strict=True), []
+    except ValidationError as error:
+        return None, [_problem(detail, kind, document, path, plain) for detail in error.errors()]
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def adapter(kind: type[T]) -> TypeAdapter[T]:
+    """A validator of an annotation, made once."""
+    made: TypeAdapter[T] = _adapter(kind)  # type: ignore[arg-type]  # mypy takes types for unhashable
+    return made
+
+
+def field_kind(field: FieldInfo) -> Any:
+    """The annotation of a model's field with its constraints."""
+    annotation: Any = field.annotation
+    for constraint in field.metadata:
+        annotation = Annotated[annotation, constraint]
+    return annotation
+
+
+def _problem(detail: ErrorDetails, kind: Any, document: Document, path: KeyPath, value: Any) -> InputError:
+    inside = _inside(detail["loc"], value)
+    whole = path + inside
+    law, way_out = _law(detail, kind, inside, document, whole)
+    return InputError(law, place=document.origin(whole), key=key_text(whole) or None, way_out=way_out)
+
+
+def _law(
+    detail: ErrorDetails, kind: Any, inside: KeyPath, document: Document, whole: KeyPath
+) -> tuple[str, str | None]:
+    got = document.text(whole, detail["input"])
+    match detail["type"]:
+        case "missing":
+            return "must be given", None
+        case "extra_forbidden":
+            key, legal = str(inside[-1]), legal_keys(kind, inside[:-1])
+            return f"must be one of {', '.join(legal)}, but got {key!r}", nearest(key, legal)
+        case "literal_error":
+            legal = [str(choice) for choice in _choices(detail)]
+            return f"must be one of {', '.join(legal)}, but got {got!r}", nearest(got, legal)
+        case kind_of_error if kind_of_error in _KINDS:
+            return f"{_KINDS[kind_of_error]}, but got {_quoted(detail['input'], got)}", None
+        case "value_error":
+            return detail["msg"].removeprefix("Value error, "), None
+        case _:
+            law = detail["msg"].replace("Input should be ", "must be ").replace("Input should ", "must ")
+            law = law[0].lower() + law[1:]
+            return f"{law}, but got {_quoted(detail['input'], got)}", None
+
+
+def _quoted(value: Any, text: str) -> str:
+    return repr(text) if isinstance(value, str) else text or show(value)
+
+
+def _choices(detail: ErrorDetails) -> list[str]:
+    listed = str(detail.get("ctx", {}).get("expected", "")).replace(" or ", ", ")
+    return [choice.strip().strip("'") for choice in listed.split(",") if choice.strip()]
+
+
+def _inside(location: tuple[int | str, ...], value: Any) -> KeyPath:
+    """Pydantic's location without the names of union members: those of its parts that lead through the value."""
+    path: list[str | int] = []
+    for number, part in enumerate(location):
+        last = number == len(location) - 1
+        if isinstance(value, Mapping):
+            if part in value:
+                path.append(part)
+                value = value[part]
+            elif last:
+                path.append(part)  # a missing key
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            path.append(part)
+            value = value[part]
+        elif isinstance(value, list) and isinstance(part, int) and last:
+            path.append(part)
+    return tuple(path)
+
+
+def legal_keys(kind: Any, path: KeyPath) -> list[str]:
+    """Keys that a value of this kind has at a path inside of it, in the order of declaration."""
+    models = _models_at(kind, path)
+    return list(dict.fromkeys(field.alias or name for model in models for name, field in model.model_fields.items()))
+
+
+def _models_at(kind: Any, path: KeyPath) -> list[type[BaseModel]]:
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated:
+        return _models_at(arguments[0], path)
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if not path:
+            return [kind]
+        field = kind.model_fields.get(str(path[0]))
+        if field is not None:
+            return _models_at(field.annotation, path[1:])
+        extra = kind.__annotations__.get("__pydantic_extra__")
+        return _models_at(_extra_kind(kind), path[1:]) if extra is not None else []
+    if origin in (dict, list, tuple) and path:
+        return [model for inner in arguments for model in _models_at(inner, path[1:])]
+    if arguments and origin not in (dict, list, tuple):  # a union
+        return [model for inner in arguments if inner is not NoneType for model in _models_at(inner, path)]
+    return []
+
+
+def _extra_kind(model: type[BaseModel]) -> Any:
+    """What further keys of a model hold (pydantic keeps it as the annotation `dict[str, KIND]`)."""
+    import typing
+
+    hints = typing.get_type_hints(model, include_extras=True)
+    return get_args(hints["__pydantic_extra__"])[1]

@@ -1,0 +1,286 @@
+"""YAML files as plain values that know where they came from.
+
+The subset is that of YAML 1.2's core schema, read strictly: ``1e-4`` is a number and ``no`` a word; duplicate keys,
+tags, merge keys, NaN and infinities are refused. Keys are always text, as written.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import yaml
+
+from search_spaces.errors import InputError
+
+KeyPath: TypeAlias = tuple[str | int, ...]
+"""Keys and list positions from the root of a file to a value."""
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser is ten times faster, where it was built
+
+_NULL = re.compile(r"null|Null|NULL|~|")
+_BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
+_INT = re.compile(r"[-+]?[0-9]+")
+_OCTAL_OR_HEX = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NOT_FINITE = re.compile(r"[-+]?(\.inf|\.Inf|\.INF)|\.nan|\.NaN|\.NAN")
+
+
+@dataclass(frozen=True)
+class Document:
+    """A tree of plain values with, for each of them, its place and its text."""
+
+    value: Any
+    origins: dict[KeyPath, str] = field(default_factory=dict)
+    """``file:line`` or ``--set KEY=VALUE``."""
+    texts: dict[KeyPath, str] = field(default_factory=dict)
+    """Scalars as they were written: ``2e-5`` rather than ``2e-05``."""
+
+    def origin(self, path: KeyPath) -> str | None:
+        """Place of a value, or of the nearest one around it."""
+        for end in range(len(path), -1, -1):
+            if path[:end] in self.origins:
+                return self.origins[path[:end]]
+        return None
+
+    def text(self, path: KeyPath, value: Any) -> str:
+        """A value as its author wrote it, for names and messages."""
+        return self.texts.get(path) or show(value)
+
+
+def key_text(path: KeyPath) -> str:
+    """``axes.vision.resize[2]``."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return text.removeprefix(".")
+
+
+def show(value: Any) -> str:
+    """A plain value in YAML's words; lists are joined by ``+`` (``align+finetune``)."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return "+".join(map(show, value))
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key}: {show(item)}" for key, item in value.items()) + "}"
+    return str(value)
+
+
+def parse(text: str, place: str, *, line_numbers: bool = True) -> Document:
+    """Read one YAML document. Raises InputError with the line of what is not accepted."""
+    try:
+        _refuse_tags(text, place, line_numbers)
+        root = yaml.compose(text, Loader=_Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{place}:{mark.line + 1}" if mark and line_numbers else place
+        raise InputError(f"must be YAML, but {error.problem or error.context}", place=where) from error
+    except yaml.YAMLError as error:
+        raise InputError(f"must be YAML, but {error}", place=place) from error
+    document = Document(None)
+    if root is None:
+        return document
+    builder = _Builder(place, line_numbers, document)
+    value = builder.build(root, (), ())
+    return Document(value, document.origins, document.texts)
+
+
+def read(path: Path) -> Document:
+    """Read a YAML file. Raises InputError if it cannot be read."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"must be a readable text file, but {error}", place=str(path)) from error
+    return parse(text, str(path))
+
+
+def _refuse_tags(text: str, place: str, line_numbers: bool) -> None:
+    """Composed nodes no longer tell a written tag from a resolved one, so the events are looked at first."""
+    events: Any = yaml.parse(text, Loader=_Loader)
+    for event in events:
+        tag = getattr(event, "tag", None)
+        if tag is not None:
+            raise InputError(
+                f"a value must be plain, but it has the tag {tag.replace('tag:yaml.org,2002:', '!!')}",
+                place=f"{place}:{event.start_mark.line + 1}" if line_numbers else place,
+            )
+
+
+@dataclass
+class _Builder:
+    """Turns PyYAML's nodes into values; nodes keep the marks that constructed values lose."""
+
+    place: str
+    line_numbers: bool
+    document: Document
+
+    def build(self, node: Any, path: KeyPath, above: tuple[int, ...]) -> Any:
+        self.document.origins[path] = self._place(node)
+        if id(node) in above:
+            raise self._error(node, path, "an alias must not lie inside of what it repeats")
+        above = (*above, id(node))
+        if isinstance(node, yaml.ScalarNode):
+            return self._scalar(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.build(child, (*path, i), above) for i, child in enumerate(node.value)]
+        return self._mapping(node, path, above)
+
+    def _mapping(self, node: Any, path: KeyPath, above: tuple[int, ...]) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key_node, child in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise self._error(key_node, path, "a key must be a word, not a list or a mapping")
+            key = key_node.value
+            if key == "<<" and not key_node.style:
+                raise self._error(key_node, path, "YAML 1.2 has no merge keys `<<`", "Use `extends`.")
+            if key in result:
+                first = self.document.origins[(*path, key)]
+                raise self._error(key_node, (*path, key), f"a key must occur once, but it was there at {first}")
+            result[key] = self.build(child, (*path, key), above)
+            self.document.origins[(*path, key)] = self._place(key_node)
+        return result
+
+    def _scalar(self, node: Any, path: KeyPath) -> Any:
+        text: str = node.value
+        self.document.texts[path] = text
+        if node.style:  # quoted, or a block of text
+            return text
+        return self._plain(text, node, path)
+
+    def _plain(self, text: str, node: Any, path: KeyPath) -> Any:
+        if _NULL.fullmatch(text):
+            self.document.texts[path] = "null"
+            return None
+        if _BOOL.fullmatch(text):
+            return text.lower() == "true"
+        if _INT.fullmatch(text):
+            return int(text)
+        if _OCTAL_OR_HEX.fullmatch(text):
+            return int(text, 0)
+        if _FLOAT.fullmatch(text):
+            number = float(text)
+            if math.isfinite(number):
+                return number
+        if _NOT_FINITE.fullmatch(text) or _FLOAT.fullmatch(text):
+            raise self._error(node, path, f"a number must be finite, but got {text}")
+        return text
+
+    def _place(self, node: Any) -> str:
+        return f"{self.place}:{node.start_mark.line + 1}" if self.line_numbers else self.place
+
+    def _error(self, node: Any, path: KeyPath, law: str, way_out: str | None = None) -> InputError:
+        return InputError(law, place=self._place(node), key=key_text(path) or None, way_out=way_out)
+
+
+def leaves(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
+    """Every value that is no (non-empty) mapping, with its path; lists are leaves."""
+    if isinstance(value, dict) and value:
+        for key, child in value.items():
+            yield from leaves(child, (*path, key))
+    else:
+        yield path, value
+
+
+def merge(below: Document, above: Document) -> Document:
+    """`above` on top of `below`: maps merge, lists and scalars replace, null removes what is below it."""
+    origins, texts = dict(below.origins), dict(below.texts)
+
+    def forget(path: KeyPath) -> None:
+        for table in (origins, texts):
+            for known in [known for known in table if known[: len(path)] == path]:
+                del table[known]
+
+    def lay(low: Any, high: Any, path: KeyPath) -> Any:
+        if isinstance(low, dict) and isinstance(high, dict):
+            result = dict(low)
+            for key, child in high.items():
+                if child is None and key in low:
+                    forget((*path, key))
+                    del result[key]
+                else:
+                    result[key] = lay(low[key], child, (*path, key)) if key in low else take(child, (*path, key))
+            return result
+        forget(path)
+        return take(high, path)
+
+    def take(high: Any, path: KeyPath) -> Any:
+        for table, source in ((origins, above.origins), (texts, above.texts)):
+            table.update({known: text for known, text in source.items() if known[: len(path)] == path})
+        return high
+
+    return Document(lay(below.value, above.value, ()), origins, texts)
+
+
+def place_override(document: Document, text: str, *, name_maps: Sequence[str] = ()) -> Document:
+    """The document with ``a.b=value`` placed in it, as if it had been written there.
+
+    Args:
+        document: what to change; it is left as it is.
+        text: key path, ``=``, and a YAML value. Keys that hold dots are found if they are there already.
+        name_maps: top-level keys whose own keys may hold dots (``axes.vision.resize=[crop]``).
+    """
+    place = f"--set {text}"
+    dotted, equals, written = text.partition("=")
+    if not equals or not dotted.strip():
+        raise InputError("must have the form KEY=VALUE", place=place, way_out="For example: --set base.epochs=2")
+    addition = parse(written, place, line_numbers=False)
+    origins, texts = dict(document.origins), dict(document.texts)
+    root = _copy(document.value) if isinstance(document.value, dict) else {}
+    path: KeyPath = ()
+    node: Any = root
+    steps = _steps(root, dotted.strip().split("."), name_maps)
+    for i, step in enumerate(steps):
+        last = i == len(steps) - 1
+        if isinstance(node, list):
+            if not step.isdigit() or int(step) >= len(node):
+                raise InputError(
+                    f"the position must be a number from 0 to {len(node) - 1}, but got {step!r}", place=place
+                )
+            key: str | int = int(step)
+        else:
+            key = step
+        path = (*path, key)
+        if last:
+            node[key] = addition.value
+        else:
+            child = node.get(key) if isinstance(node, dict) else node[key]
+            if not isinstance(child, dict | list):
+                child = {}
+                node[key] = child
+                origins[path] = place
+            node = child
+    for table in (origins, texts):
+        for known in [known for known in table if known[: len(path)] == path]:
+            del table[known]
+    origins.update({path + known: where for known, where in addition.origins.items()})
+    texts.update({path + known: scalar for known, scalar in addition.texts.items()})
+    return Document(root, origins, texts)
+
+
+def _steps(root: dict[str, Any], parts: list[str], name_maps: Sequence[str]) -> list[str]:
+    """Split a dotted path into keys, where keys that exist may hold dots themselves."""
+    steps: list[str] = []
+    node: Any = root
+    while parts:
+        known = [n for n in range(len(parts), 0, -1) if isinstance(node, dict) and ".".join(parts[:n]) in node]
+        take = known[0] if known else len(parts) if steps and len(steps) == 1 and steps[0] in name_maps else 1
+        step, parts = ".".join(parts[:take]), parts[take:]
+        steps.append(step)
+        if isinstance(node, dict):
+            node = node.get(step)
+        elif isinstance(node, list) and step.isdigit() and int(step) < len(node):
+            node = node[int(step)]
+        else:
+            node = None
+    return steps
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copy(child) for key, child in value.items()}
+    return [_copy(child) for child in value] if isinstance(value, list) else value

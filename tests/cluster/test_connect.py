@@ -1,0 +1,21 @@
+"""Claims about cluster/connect.py that need no cluster; the embedded one serves tests/orchestrator/test_tuner.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from cluster.connect import connect, short_folder
+from search_spaces.errors import InputError
+
+
+def test_short_folder_path_too_long_for_sockets_is_replaced() -> None:
+    assert short_folder("/tmp") == "/tmp"
+    assert short_folder("/var/folders/" + "x" * 60, "/tmp") == "/tmp"
+
+
+def test_connect_ray_client_address_is_refused_with_a_way_out() -> None:
+    with (
+        pytest.raises(InputError, match=r"--address: .*ray://head:10001.*\n.*ablate submit"),
+        connect("ray://head:10001"),
+    ):
+        pass

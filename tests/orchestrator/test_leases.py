@@ -1,0 +1,43 @@
+"""Claims about orchestrator/leases.py."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from orchestrator.leases import Leases
+from trainables.store import LocalStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path)
+
+
+def test_take_one_of_several_is_held_takes_none_and_names_it(store: LocalStore) -> None:
+    first, second = Leases(store), Leases(store)
+    assert first.take(["b"]) is None
+    assert second.take(["a", "b", "c"]) == "b"
+    assert second.held == ()
+    assert first.take(["a"]) is None
+
+
+def test_release_all_others_may_take_them_at_once(store: LocalStore) -> None:
+    first, second = Leases(store), Leases(store)
+    assert first.take(["a", "b"]) is None
+    first.release_all()
+    assert second.take(["a", "b"]) is None
+
+
+def test_renew_lease_taken_over_is_named_once_and_no_longer_held(store: LocalStore) -> None:
+    leases = Leases(store)
+    assert leases.take(["a", "b"]) is None
+    taker = {"host": "elsewhere", "pid": 1, "started": 0.0, "nonce": "other"}
+    store.path("leases/a.json").write_text(json.dumps(taker))
+    assert leases.renew() == ["a"]
+    assert leases.held == ("b",)
+    assert leases.renew() == []
+    leases.release_all()
+    assert json.loads(store.path("leases/a.json").read_text()) == taker

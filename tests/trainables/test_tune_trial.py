@@ -1,0 +1,214 @@
+"""Claims about trainables/tune_trial.py, with a fake group of workers and without a cluster."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import ray
+
+from search_spaces.spec import (
+    LanguageSpec,
+    MixPart,
+    MixSpec,
+    OptimizerSpec,
+    ProjectorSpec,
+    ResourceSpec,
+    SourceSpec,
+    StageSpec,
+    TokenizerSpec,
+    TrialSpec,
+    VisionSpec,
+)
+from trainables import layout
+from trainables.records import Failure
+from trainables.store import LocalStore, get_json
+from trainables.task import StageTask, TrialTask
+from trainables.tune_trial import ALLOWANCE_S, GROWTH, TrialFailedError, TuneTrial
+
+HANG_S = 33.0
+
+
+class FakeGroup:
+    """Answers what it was told to; `requests` are all that it was asked."""
+
+    def __init__(self, answers: list[dict[str, Any]], size: int = 1):
+        self.answers, self.size, self.requests, self.killed = answers, size, [], False
+        self.requests: list[tuple[Any, ...]]
+
+    def open(self, task: Any, timeout_s: float) -> Mapping[str, Any]:
+        self.requests.append(("open", task.id, timeout_s))
+        return self.answers.pop(0) if self.answers and "failure" in self.answers[0] else {}
+
+    def advance(self, units: int, timeout_s: float) -> Mapping[str, Any]:
+        self.requests.append(("advance", units, timeout_s))
+        return self.answers.pop(0)
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+def progress(event: str = "progress", units: int = 1, seconds: float = 0.1) -> dict[str, Any]:
+    return {"progress": {"event": event, "node": "n1", "step": units}, "units": units, "seconds": seconds}
+
+
+def failure(kind: str) -> dict[str, Any]:
+    return {"failure": {"kind": kind, "message": "it broke", "traceback": "Traceback", "rank": 1}}
+
+
+def task(storage: Path, trial: str) -> TrialTask:
+    source = SourceSpec(name="none", version="1", reader="generated")
+    vision = VisionSpec(
+        backbone="tiny", arch="tiny", family="conv", weights="random", checkpoint=None, resolution=8, resize="naive",
+        interpolate=False, patch=4, width=4, tokens=4, mean=(0, 0, 0), std=(1, 1, 1),
+    )  # fmt: skip
+    language = LanguageSpec(
+        name="tiny", family="llama", checkpoint=None, config={}, tokenizer=TokenizerSpec(kind="bytes"), prompt="pure",
+        width=8, max_length=8,
+    )  # fmt: skip
+    stage = StageSpec(
+        name="finetune", trains=("projector",), data=MixSpec(name="none", parts=(MixPart(source=source),)),
+        max_steps=1, global_batch=8, optimizer=OptimizerSpec(lr=0.1),
+    )  # fmt: skip
+    return TrialTask(
+        study="fake", id=trial, arm="base",
+        trial=TrialSpec(
+            vision=vision, projector=ProjectorSpec(kind="linear"), language=language, stages=(stage,), seed=1
+        ),
+        features=(), stages=(StageTask(node="n1", key="k", steps=1, resources=ResourceSpec(hang_timeout_s=HANG_S)),),
+        benchmarks=(), evaluation_node="e", digests={}, storage=str(storage), data=str(storage),
+    )  # fmt: skip
+
+
+Make = Callable[..., TuneTrial]
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
+    """A trainable for trial `a` whose launcher hands out these groups; the tasks of `a` and `b` are on storage."""
+    monkeypatch.setattr(ray, "get_runtime_context", lambda: SimpleNamespace(get_node_id=lambda: "node-1"))
+    store = LocalStore(tmp_path)
+    for trial in ("a", "b"):
+        store.put(layout.trial_task("fake", trial), task(tmp_path, trial).model_dump_json().encode())
+
+    def made(*groups: Any) -> TuneTrial:
+        waiting = list(groups)
+        launcher = SimpleNamespace(start=lambda code: waiting.pop(0))
+        trainable = TuneTrial.__new__(TuneTrial)
+        trainable.setup({"trial": "a"}, launcher=launcher, code=None, study="fake", storage=str(tmp_path))
+        return trainable
+
+    return made
+
+
+def recorded(tmp_path: Path, trial: str = "a") -> Failure | None:
+    return get_json(LocalStore(tmp_path), layout.trial_failure("fake", trial))  # type: ignore[return-value]
+
+
+def test_step_first_one_starts_nothing_and_says_which_process_to_watch(make: Make) -> None:
+    result = make().step()
+    assert (result["event"], result["fresh_group"], result["node_id"]) == ("started", True, "node-1")
+    assert result["patience_s"] > HANG_S + ALLOWANCE_S
+
+
+def test_step_units_grow_towards_a_second_and_start_again_at_one_after_a_node(make: Make) -> None:
+    answers = [
+        progress(units=1, seconds=0.01),
+        progress(units=GROWTH, seconds=0.04),
+        progress("node_done", units=3, seconds=0.03),
+        progress(units=1, seconds=5.0),
+        progress(units=1, seconds=5.0),
+    ]
+    group = FakeGroup(answers)
+    trial = make(group)
+    for _ in range(6):
+        trial.step()
+    assert [request[1] for request in group.requests if request[0] == "advance"] == [1, GROWTH, GROWTH**2, 1, 1]
+
+
+def test_step_first_unit_of_a_node_has_more_time_than_the_others(make: Make) -> None:
+    group = FakeGroup([progress(), progress("node_done"), progress(), progress()])
+    trial = make(group)
+    results = [trial.step() for _ in range(5)]
+    waits = [request[2] for request in group.requests if request[0] == "advance"]
+    assert waits == [HANG_S + ALLOWANCE_S, HANG_S, HANG_S + ALLOWANCE_S, HANG_S]
+    assert [result["patience_s"] for result in results[1:]] == [HANG_S, HANG_S + ALLOWANCE_S, HANG_S, HANG_S]
+
+
+def test_step_trial_done_ends_the_tune_trial(make: Make) -> None:
+    trial = make(FakeGroup([progress(), progress("trial_done")]))
+    assert [trial.step().get("done") for _ in range(3)] == [None, False, True]
+
+
+def test_reset_config_next_trial_uses_the_same_group(make: Make) -> None:
+    group = FakeGroup([progress("trial_done"), progress("trial_done")])
+    trial = make(group)
+    trial.step(), trial.step()
+    assert trial.reset_config({"trial": "b"})
+    assert trial.step()["fresh_group"] is False
+    assert trial.step()["trial"] == "b"
+    assert [request[1] for request in group.requests if request[0] == "open"] == ["a", "b"]
+
+
+def test_step_task_changed_between_setup_and_start_counts(make: Make, tmp_path: Path) -> None:
+    group = FakeGroup([progress()])
+    trial = make(group)
+    changed = task(tmp_path, "a").model_copy(update={"id": "a-edited"})
+    LocalStore(tmp_path).put(layout.trial_task("fake", "a"), changed.model_dump_json().encode())
+    trial.step(), trial.step()
+    assert group.requests[0][:2] == ("open", "a-edited")
+
+
+@pytest.mark.parametrize("kind", ["lost", "hung", "memory", "error"])
+def test_step_failure_is_recorded_in_the_trials_folder_and_ends_the_group(
+    kind: str, make: Make, tmp_path: Path
+) -> None:
+    group = FakeGroup([progress(), failure(kind)])
+    trial = make(group)
+    trial.step(), trial.step()
+    with pytest.raises(TrialFailedError, match=f"{kind}: it broke"):
+        trial.step()
+    found = recorded(tmp_path)
+    assert found is not None
+    assert (found["kind"], found["traceback"]) == (kind, "Traceback")
+    assert found["log"] == layout.worker_log("fake", "a", 1)
+    assert group.killed
+
+
+def test_step_group_that_cannot_start_is_a_recorded_failure(make: Make, tmp_path: Path) -> None:
+    trial = make(failure("error"))
+    trial.step()
+    with pytest.raises(TrialFailedError):
+        trial.step()
+    assert recorded(tmp_path) is not None
+
+
+def test_step_reused_group_whose_workers_died_idle_is_replaced(make: Make, tmp_path: Path) -> None:
+    first, second = FakeGroup([progress("trial_done"), failure("lost")]), FakeGroup([progress("trial_done")])
+    trial = make(first, second)
+    trial.step(), trial.step()
+    trial.reset_config({"trial": "b"})
+    trial.step()
+    assert trial.step()["done"]
+    assert first.killed
+    assert recorded(tmp_path, "b") is None
+
+
+def test_step_task_that_cannot_be_read_is_a_recorded_failure(make: Make, tmp_path: Path) -> None:
+    trial = make()
+    trial.reset_config({"trial": "missing"})
+    with pytest.raises(TrialFailedError, match="FileNotFoundError"):
+        trial.step()
+    assert recorded(tmp_path, "missing") is not None
+
+
+def test_tune_trial_module_imports_no_torch() -> None:
+    """A group's conductor would pay 200 MB and six seconds for it."""
+    script = "import sys, trainables.tune_trial, cluster.gang; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,143 @@
+"""Claims about trainables/worker.py: one worker's side of a group, in this process and without torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainables import layout
+from trainables.records import Progress
+from trainables.task import Context, TrialTask
+from trainables.worker import Worker
+
+closed: list[str] = []
+
+
+def counting_loop(task: TrialTask, context: Context) -> Iterator[Progress]:
+    """Three units, the end of a node, two units, the end of another, the end."""
+    print(f"loop of {task.id}")
+    os.write(2, b"written by a library\n")
+    try:
+        for node, units in (("n1", 3), ("n2", 2)):
+            for step in range(units):
+                yield Progress(event="progress", node=node, step=step + 1, steps=units)
+            yield Progress(event="node_done", node=node)
+        yield Progress(event="trial_done")
+    finally:
+        closed.append(task.id)
+
+
+def breaking_loop(task: TrialTask, context: Context) -> Iterator[Progress]:
+    yield Progress(event="progress", node="n1")
+    if task.id == "memory":
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+    raise ValueError(f"record 17 of {task.id} is broken")
+
+
+def ending_loop(task: TrialTask, context: Context) -> Iterator[Progress]:
+    yield Progress(event="progress", node="n1")
+
+
+def worker(loop: Any = counting_loop, rank: int = 0) -> Worker:
+    place = {"rank": rank, "world": 2, "local_rank": rank, "device": "cpu", "threads": 1, "host": "127.0.0.1"}
+    return Worker(place, loop=f"{__name__}:{loop.__name__}", joins=False)
+
+
+def task(tmp_path: Path, trial: str = "t1") -> TrialTask:
+    return TrialTask.model_construct(study="fake", id=trial, storage=str(tmp_path))
+
+
+def log(tmp_path: Path, trial: str = "t1", rank: int = 0) -> str:
+    return (tmp_path / layout.worker_log("fake", trial, rank)).read_text()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_closed() -> None:
+    closed.clear()
+
+
+def test_advance_counts_units_but_never_beyond_the_end_of_a_node(tmp_path: Path) -> None:
+    member = worker()
+    member.open(task(tmp_path))
+    first, second, third = member.advance(2), member.advance(10), member.advance(10)
+    assert (first["units"], first["progress"]["step"]) == (2, 2)
+    assert (second["units"], second["progress"]) == (2, {"event": "node_done", "node": "n1"})
+    assert (third["units"], third["progress"]["node"]) == (3, "n2")
+    assert member.advance(10)["progress"] == {"event": "trial_done"}
+
+
+def test_advance_error_in_the_loop_is_an_answer_with_its_traceback_in_the_log(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    member = worker(breaking_loop, rank=1)
+    with capfd.disabled():  # pytest's own stdout is no file descriptor that could be redirected
+        member.open(task(tmp_path))
+        failure = member.advance(5)["failure"]
+    assert (failure["kind"], failure["message"]) == ("error", "ValueError: record 17 of t1 is broken")
+    assert failure["rank"] == 1
+    assert "breaking_loop" in failure["traceback"]
+    assert "record 17 of t1 is broken" in log(tmp_path, rank=1)
+
+
+def test_advance_out_of_memory_is_told_from_an_error(tmp_path: Path) -> None:
+    member = worker(breaking_loop)
+    member.open(task(tmp_path, "memory"))
+    assert member.advance(5)["failure"]["kind"] == "memory"
+
+
+def test_advance_loop_that_stops_without_an_end_is_a_failure(tmp_path: Path) -> None:
+    member = worker(ending_loop)
+    member.open(task(tmp_path))
+    assert "without saying" in member.advance(5)["failure"]["message"]
+
+
+def test_advance_after_a_failure_the_next_trial_runs_in_the_same_worker(tmp_path: Path) -> None:
+    member = worker(breaking_loop)
+    member.open(task(tmp_path))
+    assert "failure" in member.advance(5)
+    member.open(task(tmp_path, "t2"))
+    assert member.advance(1)["progress"]["node"] == "n1"
+
+
+def test_open_trial_stopped_in_the_middle_is_closed_first(tmp_path: Path) -> None:
+    member = worker()
+    member.open(task(tmp_path, "t1"))
+    member.advance(1)
+    member.open(task(tmp_path, "t2"))
+    assert closed == ["t1"]
+    member.close()
+    assert closed == ["t1"]  # the second has not begun: it has nothing to clean up
+
+
+def test_log_has_what_python_and_libraries_write_while_the_trial_is_open(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    member = worker()
+    with capfd.disabled():
+        member.open(task(tmp_path))
+        member.advance(1)
+        print("between two steps")
+        while member.advance(10)["progress"]["event"] != "trial_done":
+            pass
+    os.write(2, b"after the end")
+    text = log(tmp_path)
+    assert text.startswith("=== ")
+    assert "t1 rank 0 of 2" in text.splitlines()[0]
+    assert "loop of t1\n" in text
+    assert "written by a library\n" in text
+    assert "between two steps\n" in text
+    assert "after the end" not in text
+    assert capfd.readouterr().err == "after the end"
+
+
+def test_log_of_a_second_attempt_is_appended(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        member = worker()
+        with capfd.disabled():
+            member.open(task(tmp_path))
+            member.close()
+    assert log(tmp_path).count("=== ") == 2
