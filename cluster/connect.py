@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from cluster.fit import Room, rooms, usable_cpus, visible_gpus
 from search_spaces.errors import InputError
@@ -65,7 +66,7 @@ def _embedded(cpus: int | None) -> Iterator[tuple[Room, ...]]:
         from ray._private import ray_constants
 
         ray_constants.ENABLE_RAY_CLUSTER = False  # read from the environment at import, which may have been earlier
-        with _only_errors():
+        with _quiet():
             ray.init(
                 address="local",
                 num_cpus=cpus or usable_cpus(),
@@ -76,10 +77,10 @@ def _embedded(cpus: int | None) -> Iterator[tuple[Room, ...]]:
                 configure_logging=False,
                 _temp_dir=str(folder),
             )
-        try:
-            yield rooms(ray.nodes())
-        finally:
-            ray.shutdown()
+            try:
+                yield rooms(ray.nodes())
+            finally:
+                ray.shutdown()
     finally:
         for name, value in before.items():
             if value is None:
@@ -100,30 +101,38 @@ def _attached(address: str) -> Iterator[tuple[Room, ...]]:
             way_out="Ray Client has no support for Tune; submit the command as a job instead (ablate submit).",
         )
     environment = None if in_job() else {"py_modules": [str(_package(name)) for name in PACKAGES]}
+    with _quiet():
+        _attach(ray, address, environment)
+        try:
+            yield rooms(ray.nodes())
+        finally:
+            ray.shutdown()
+
+
+def _attach(ray: Any, address: str, environment: dict[str, Any] | None) -> None:
     try:
-        with _only_errors():
-            ray.init(address=address, runtime_env=environment, log_to_driver=False, configure_logging=False)
+        ray.init(address=address, runtime_env=environment, log_to_driver=False, configure_logging=False)
     except (ConnectionError, RuntimeError, ValueError) as error:
         raise InputError(
             f"the Ray cluster must be reachable, but {address!r} is not: {str(error).strip().splitlines()[0]}",
             place="--address",
             way_out="Is it running, and does RAY_AUTH_TOKEN hold its token? `ray status` asks the same question.",
         ) from error
-    try:
-        yield rooms(ray.nodes())
-    finally:
-        ray.shutdown()
 
 
 @contextmanager
-def _only_errors() -> Iterator[None]:
-    """Keeps Ray's notices about itself (that it has a token, say) from the terminal."""
+def _quiet() -> Iterator[None]:
+    """Keeps Ray's notices from the terminal: that it has a token, that a worker has died. We say so ourselves."""
+    from ray._private import worker
+
     logger = logging.getLogger("ray")
     before = logger.level
     logger.setLevel(logging.ERROR)
+    worker._worker_logs_enabled = False
     try:
         yield
     finally:
+        worker._worker_logs_enabled = True
         logger.setLevel(before)
 
 

@@ -241,7 +241,9 @@ def _fetch(call: Any, rank: int) -> Any:
     except OutOfMemoryError as error:
         return failure("memory", f"rank {rank} was ended because its node ran out of memory", traceback=str(error))
     except RayActorError as error:
-        return failure("lost", f"the process of rank {rank} is gone", traceback=str(error))
+        return failure(
+            "lost", f"the process of rank {rank} is gone: killed, out of memory, or crashed", traceback=str(error)
+        )
     except RayTaskError as error:
         return failure("error", _headline(error.cause or error), traceback=str(error))
     except RayError as error:

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import jinja2
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -587,8 +588,6 @@ _ABSENCES: Mapping[Absence, str] = {
     "unreadable": "unreadable",
 }
 _ARMS_NAMED = 5
-_ARM_WIDTH = 30
-"""Characters of an arm's name that a narrow terminal does not fold."""
 
 
 def _state_line(report: Report) -> str:
@@ -662,11 +661,9 @@ def _escaped(text: str) -> str:
 
 
 def _terminal_table(report: Report) -> Table:
-    table = Table(header_style="bold")
-    longest = max(len(row.arm) for row in report.rows)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for i, name in enumerate(_headers(report)):
-        width = min(longest, _ARM_WIDTH) if i == 0 else None
-        table.add_column(Text(name), justify="left" if i < 2 else "right", overflow="fold", min_width=width)
+        table.add_column(Text(name), justify="left" if i < 2 else "right", overflow="fold")
     for names, cells in _lines(report):
         texts = [Text(text, style="bold" if is_best else "") for text, is_best in cells]
         table.add_row(*map(Text, names), *texts)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import pickle
 import secrets
 import signal
 import threading
@@ -307,14 +308,27 @@ class _Told(Callback):  # type: ignore[misc]
         self._run.completed(trial.config["trial"], trial.last_result)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        error = trial.get_pickled_error() or trial.get_error()
-        kind: FailureKind = "lost" if isinstance(error, RayActorError) else "error"
-        said = str(error).strip().splitlines()
-        message = "the process of the trial is gone" if kind == "lost" else (said[-1] if said else "no message")
-        self._run.failed(trial.config["trial"], kind, message, str(error))
+        error = _error_of(trial)
+        died = isinstance(error, RayActorError) and "creation task" not in str(error)  # that is: its set-up failed
+        said = str(error).strip().splitlines() or ["no message"]
+        if died:
+            self._run.failed(
+                trial.config["trial"], "lost", "its process is gone: killed, out of memory, or crashed", str(error)
+            )
+        else:
+            self._run.failed(trial.config["trial"], "error", said[-1], str(error))
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
+
+
+def _error_of(trial: Any) -> BaseException:
+    """What Tune keeps of a trial's error, in its local folder."""
+    if trial.pickled_error_file and os.path.exists(trial.pickled_error_file):
+        with open(trial.pickled_error_file, "rb") as file:
+            error: BaseException = pickle.load(file)
+            return error
+    return RuntimeError("Tune gives no reason")
 
 
 class _LostLease(Stopper):  # type: ignore[misc]

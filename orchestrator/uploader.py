@@ -111,7 +111,8 @@ class Sieve:
             point = Point(metric, float(value), line["ts"], line.get("step", 0))
             if self._passes(point, has_step="step" in line):
                 self.sent[metric] = (point.step, point.value)
-                self.held.pop(metric, None)
+                if metric in self.held and self.held[metric].step <= point.step:
+                    del self.held[metric]
                 points.append(point)
         return points
 

@@ -39,7 +39,7 @@ from search_spaces.identity import (
 from search_spaces.plan import Arm, Exclusion, Node, Plan, PlannedTrial
 from search_spaces.resolve import ArmResources, ResolvedArm, Resolver, check_sizes
 from search_spaces.spec import BenchmarkSpec, SourceSpec, TrialSpec, VisionSpec
-from search_spaces.steps import RealisedCounts, SourceCounts, uncounted_sources
+from search_spaces.steps import RealisedCounts, most_images, uncounted_sources
 from search_spaces.study import Study
 from search_spaces.toy import toy_arms, toy_benchmarks, toy_resources
 from search_spaces.yaml_source import KeyPath
@@ -95,7 +95,8 @@ def plan_study(
         InputError: all that is wrong with the study's names, values and sizes, together.
     """
     realised: RealisedCounts = counts or {}
-    checked = _check(study, realised)
+    memo = Memo()
+    checked = _check(study, realised, memo)
     arms, benchmarks, notes = checked.arms, checked.benchmarks, list(checked.notes)
     if toy:
         tiny = toy_arms([arm.resolved for arm in arms], [arm.resources for arm in arms])
@@ -105,7 +106,6 @@ def plan_study(
         )
         benchmarks = toy_benchmarks(benchmarks)
         notes = ["toy: tiny models, generated data, few steps; its scores mean nothing"]
-    memo = Memo()
     graph = _Graph(digests or {}, realised, benchmarks, features, features_budget_bytes, memo)
     trials = [trial for arm in arms for trial in graph.add(arm, seeds_of(study, arm.draft.name))]
     kept = trials[:limit]
@@ -144,7 +144,7 @@ def _arm(arm: _CheckedArm, base: Patch, memo: Memo) -> Arm:
 # ---------------------------------------------------------------- checks
 
 
-def _check(study: Study, realised: RealisedCounts) -> _CheckedStudy:
+def _check(study: Study, realised: RealisedCounts, memo: Memo) -> _CheckedStudy:
     """The arms with their names looked up. Raises InputError with everything that can be found wrong at once."""
     catalogue = shipped().with_own(
         encoders=study.backbones,
@@ -171,7 +171,7 @@ def _check(study: Study, realised: RealisedCounts) -> _CheckedStudy:
     _check_stage_resources(study, catalogue, problems)
     raise_problems(problems)  # what follows would only repeat it
 
-    drafts = draft_arms(study, resolver.base, axes, reader, _ChangesNothing(resolver, base), problems)
+    drafts = draft_arms(study, resolver.base, axes, reader, _ChangesNothing(resolver, base, memo), problems)
     rules = Exclusions.of(study, axes, problems)
     raise_problems(problems)
 
@@ -189,7 +189,7 @@ def _check(study: Study, realised: RealisedCounts) -> _CheckedStudy:
         except InputError as error:
             problems.append(error)
     _check_references(study, [draft.name for draft in drafts], excluded, benchmarks, problems)
-    _check_distinct(study, arms, problems)
+    _check_distinct(study, arms, memo, problems)
     raise_problems(problems)
     if not arms:
         raise study.problem(("exclude",), "a study must have at least one arm, but all are excluded")
@@ -204,6 +204,7 @@ class _ChangesNothing:
 
     resolver: Resolver
     base: ResolvedArm | None
+    memo: Memo
 
     def __call__(self, value: AxisValue) -> bool:
         if self.base is None:
@@ -212,7 +213,7 @@ class _ChangesNothing:
             resolved = self.resolver.resolve(value.patch)
         except InputError:  # not the base's own, then; if an arm has this value, the arm reports it
             return False
-        return arm_fingerprint(resolved.template) == arm_fingerprint(self.base.template)
+        return arm_fingerprint(resolved.template, self.memo) == arm_fingerprint(self.base.template, self.memo)
 
 
 def _check_arm(study: Study, resolver: Resolver, draft: ArmDraft) -> _CheckedArm:
@@ -227,11 +228,10 @@ def _check_arm(study: Study, resolver: Resolver, draft: ArmDraft) -> _CheckedArm
     return _CheckedArm(draft, resolved, resources)
 
 
-def _check_distinct(study: Study, arms: Sequence[_CheckedArm], problems: list[InputError]) -> None:
+def _check_distinct(study: Study, arms: Sequence[_CheckedArm], memo: Memo, problems: list[InputError]) -> None:
     """Two arms with one name would be one row of a table, two with one specification one row under two names."""
     names: dict[str, ArmDraft] = {}
     specs: dict[str, ArmDraft] = {}
-    memo = Memo()
     for arm in arms:
         draft = arm.draft
         if draft.name in names:
@@ -433,8 +433,7 @@ class _Graph:
         name = f"features-{fingerprint(features_identity(vision, source, seed))[:12]}"
         if name in self._nodes:
             return name
-        counts = SourceCounts.of(source, self._realised)
-        images = source.images if counts is None else counts.images
+        images = most_images(source, self._realised)
         if images == 0:
             return None
         size = None if images is None else images * vision.grid**2 * vision.width * FEATURE_BYTES
@@ -452,7 +451,7 @@ class _Graph:
 
 
 def _sizes(sources: Mapping[str, int | None]) -> list[str]:
-    known = [f"{name} would take {size / 1e9:,.1f} GB" for name, size in sources.items() if size is not None]
+    known = [f"{name} could take {size / 1e9:,.1f} GB" for name, size in sources.items() if size is not None]
     unknown = [name for name, size in sources.items() if size is None]
     if unknown:
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""

@@ -44,7 +44,7 @@ class Node:
     trials: tuple[str, ...]
     missing: tuple[str, ...] = ()
     bytes: int | None = None
-    """Of `features`: size of the cache."""
+    """Of `features`: size of the cache, or the most it can be while images are not counted."""
 
 
 @dataclass(frozen=True)

@@ -98,7 +98,7 @@ class LanguageSpec(Spec):
     name: str
     family: Literal["llama", "mistral", "phi"]
     checkpoint: str | None
-    """Declared origin of the weights: ``hub:ID@REVISION`` or ``path:FOLDER``; None to build from `config`, at random."""
+    """Declared origin of the weights: ``hub:ID@REVISION`` or ``path:FOLDER``; None: built from `config`, at random."""
     config: dict[str, int | float | str | bool]
     """Fields of the transformers configuration class, where the model is built from one."""
     tokenizer: TokenizerSpec

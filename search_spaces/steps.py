@@ -34,6 +34,14 @@ class Modalities:
         return Modalities(self.image + other.image, self.text + other.text)
 
 
+def most_images(source: SourceSpec, realised: RealisedCounts) -> int | None:
+    """Images of a source; where only its records are known, as many as could be: one for each."""
+    counts = SourceCounts.of(source, realised)
+    if counts is None:
+        return source.images
+    return counts.records - counts.text_only if counts.images is None else counts.images
+
+
 @dataclass(frozen=True)
 class SourceCounts:
     """What a source holds, as counted or, before it is there, as declared."""

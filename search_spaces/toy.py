@@ -29,20 +29,20 @@ TOY_STEPS = 3
 TOY_BATCH = 8
 TRAIN_RECORDS = 64
 TEST_RECORDS = 24
-TEXT_LENGTH = 256
-"""Longest toy text, in bytes."""
+TEXT_LENGTH = 512
+"""Longest toy text, in bytes: the longest system prompt (270 bytes), a question and its answer."""
 
 _ARCH = {"vit": ("test_vit", 16, 64), "conv": ("test_efficientnet", 32, 256)}
 """timm's own test models: architecture, patch or stride in px, width of a feature."""
 _STRIDE_16_WIDTH = 48
-_TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 512}
+_TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 1024}
 _KEY_VALUE_HEADS = {"llama": {}, "mistral": {"num_key_value_heads": 2}, "phi": {}}
 
 T = TypeVar("T", bound=Hashable)
 
 
 def toy_arms(arms: Sequence[ResolvedArm], resources: Sequence[ArmResources]) -> list[ResolvedArm]:
-    """The arms in toy form, in the same order. Arms that differ still differ, and stages that were shared still are."""
+    """The arms in toy form, in the same order. Arms that differ still differ; most of what they shared they share."""
     ranks = _Ranks(arms, resources)
     tiny = [replace(arm, template=_toy_template(arm, ranks), steps=(), notes=()) for arm in arms]
     return [_with_steps(arm) for arm in _told_apart(arms, tiny)]
@@ -112,7 +112,10 @@ class _Ranks:
             name: _ranked(_horizon(stage) for stage in stages if stage.name == name)
             for name in {stage.name for stage in stages}
         }
-        self.batch = _ranked(stage.global_batch for stage in stages)
+        self.batch = {
+            name: _ranked(stage.global_batch for stage in stages if stage.name == name)
+            for name in {stage.name for stage in stages}
+        }
         self.count = _ranked(part.count for part in parts if part.count)
         self.source = _ranked(source_name(part.source) for part in parts)
         self.pooled = {
@@ -211,7 +214,7 @@ def _toy_stage(stage: StageSpec, ranks: _Ranks) -> StageSpec:
             "data": _toy_mix(stage.data, ranks),
             "epochs": None,
             "max_steps": TOY_STEPS + ranks.horizon[stage.name][_horizon(stage)],
-            "global_batch": ranks.smallest_batch * (1 + ranks.batch[stage.global_batch]),
+            "global_batch": ranks.smallest_batch * (1 + ranks.batch[stage.name][stage.global_batch]),
             "schedule": stage.schedule.model_copy(update={"warmup_steps": None if warmup is None else min(warmup, 1)}),
         }
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from types import NoneType
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -48,7 +48,18 @@ def typed(
         # by way of JSON, whose strict reading takes lists for tuples but no text for numbers
         return adapter(kind).validate_json(json.dumps(plain), strict=True), []
     except ValidationError as error:
-        return None, [_problem(detail, kind, document, path, plain) for detail in error.errors()]
+        details = error.errors()
+        return None, [
+            _problem(detail, kind, document, path, plain) for detail in details if not _follows(detail, details)
+        ]
+
+
+def _follows(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
+    """Whether a list is only too short because its items were refused."""
+    depth = len(detail["loc"])
+    return detail["type"] == "too_short" and any(
+        len(other["loc"]) > depth and other["loc"][:depth] == detail["loc"] for other in details
+    )
 
 
 @cache
@@ -92,6 +103,8 @@ def _law(
             return f"must be one of {', '.join(legal)}, but got {got!r}", nearest(got, legal)
         case kind_of_error if kind_of_error in _KINDS:
             return f"{_KINDS[kind_of_error]}, but got {_quoted(detail['input'], got)}", None
+        case "too_short":
+            return f"must have at least {detail['ctx']['min_length']}, but got {detail['ctx']['actual_length']}", None
         case "value_error":
             return detail["msg"].removeprefix("Value error, "), None
         case _:
@@ -155,7 +168,5 @@ def _models_at(kind: Any, path: KeyPath) -> list[type[BaseModel]]:
 
 def _extra_kind(model: type[BaseModel]) -> Any:
     """What further keys of a model hold (pydantic keeps it as the annotation `dict[str, KIND]`)."""
-    import typing
-
-    hints = typing.get_type_hints(model, include_extras=True)
+    hints = get_type_hints(model, include_extras=True)
     return get_args(hints["__pydantic_extra__"])[1]

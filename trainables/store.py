@@ -1,6 +1,6 @@
 """Storage that survives machines: atomic files and leases. A thing is done only if its file has its final name.
 
-`Store` is the protocol; `LocalStore` implements it on a file system that every node sees, by writing aside and renaming.
+`Store` is the protocol; `LocalStore` implements it on a file system that all nodes see, by writing aside and renaming.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class LocalStore:
             if aside.is_dir() and final.exists():
                 shutil.rmtree(final)
             os.replace(aside, final)
-            _sync(final.parent)
+            _sync_entry(final.parent)
         finally:
             if aside.is_dir():
                 shutil.rmtree(aside)
@@ -194,11 +194,16 @@ def put_json(store: Store, name: str, value: object) -> None:
 
 
 def _sync(path: Path) -> None:
-    """Flush to the disk what a rename is about to make visible."""
+    """Flush to the disk what a rename is about to make visible: a file, or a folder with its files."""
     if path.is_dir():
         for child in path.iterdir():
             if child.is_file():
-                _sync(child)
+                _sync_entry(child)
+    _sync_entry(path)
+
+
+def _sync_entry(path: Path) -> None:
+    """Flush one file, or the list of names of one folder: not what lies in it, which may be others' and unfinished."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

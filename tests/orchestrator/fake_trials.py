@@ -105,14 +105,15 @@ class Fakes:
         self.storage, self.paths, self.defaults = storage, paths, defaults
         self.behaviours: dict[str, dict[str, Any]] = {trial: {} for trial in paths}
         self.resources: dict[str, ResourceSpec] = {}
-        self.steps = 3
+        self.steps: dict[str, int] = {}
+        """Trial -> steps of each of its stages, where they are not 3."""
 
     def resource(self, trial: str) -> ResourceSpec:
         return self.resources.get(trial, ResourceSpec())
 
     def task(self, trial: str) -> TrialTask:
         stages = [
-            StageTask(node=node, key=f"key-{node}", steps=self.steps, resources=self.resource(trial))
+            StageTask(node=node, key=f"key-{node}", steps=self.steps.get(trial, 3), resources=self.resource(trial))
             for node in self.paths[trial]
         ]
         return TrialTask(
@@ -144,7 +145,7 @@ class Fakes:
         for trial, path in self.paths.items():
             for node in path:
                 sharing = tuple(other for other, stages in self.paths.items() if node in stages)
-                found[node] = Node(node, "stage", f"key-{node}", node, self.steps, None, sharing)
+                found[node] = Node(node, "stage", f"key-{node}", node, 3, None, sharing)
             found[f"evaluate-{trial}"] = Node(f"evaluate-{trial}", "evaluation", None, "evaluate", None, None, (trial,))
         return found
 

@@ -1,4 +1,4 @@
-"""Claims about orchestrator/tuner.py, on a local Ray cluster; with it cluster/gang.py, cluster/connect.py and the trainable.
+"""Claims about orchestrator/tuner.py, on a local Ray cluster; with it the gang launcher, `connect` and the trainable.
 
 The trials are fakes that write files; one test joins two workers in a real gloo group.
 """
@@ -135,11 +135,10 @@ class TestOneCluster:
     @pytest.mark.parametrize("workers", [1, 2])
     def test_run_worker_killed_its_trial_is_lost_and_the_others_finish(self, workers: int, tmp_path: Path) -> None:
         fakes = Fakes(tmp_path, {"victim": ["s1", "s2"], "other": ["s3"], "heir": ["s1"]})
-        fakes.steps, fakes.resources = 3000, {"victim": ResourceSpec(workers=workers)}
+        fakes.steps, fakes.resources = {"victim": 3000}, {"victim": ResourceSpec(workers=workers)}
 
         def strike(event: TrialEvent) -> None:
             if (event.kind, event.trial) == ("progress", "victim"):
-                fakes.steps = 3
                 os.kill(pids(tmp_path, "s1")[-1], signal.SIGKILL)
 
         outcomes = run(fakes, strike)
@@ -153,12 +152,12 @@ class TestOneCluster:
         self, workers: int, tmp_path: Path
     ) -> None:
         fakes = Fakes(tmp_path, {"victim": ["s1", "s2"], "other": ["s3"]})
-        fakes.steps, fakes.resources = 3000, {"victim": ResourceSpec(workers=workers, hang_timeout_s=3)}
+        fakes.steps = {"victim": 3000}
+        fakes.resources = {"victim": ResourceSpec(workers=workers, hang_timeout_s=3)}
         stopped: list[psutil.Process] = []
 
         def strike(event: TrialEvent) -> None:
             if (event.kind, event.trial) == ("progress", "victim") and not stopped:
-                fakes.steps = 3
                 stopped.append(psutil.Process(pids(tmp_path, "s1")[-1]))
                 stopped[0].suspend()
 
@@ -175,7 +174,7 @@ class TestOneCluster:
     ) -> None:
         monkeypatch.setattr(tuner, "RENEW_EVERY_S", 0.2)
         fakes = Fakes(tmp_path, {"a": ["s1"]})
-        fakes.steps = 3000
+        fakes.steps = {"a": 3000}
         taker = {"host": "elsewhere", "pid": 1, "started": 0.0, "nonce": "other"}
 
         def take_over(event: TrialEvent) -> None:

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def ablate(*arguments: str, storage: Path, cwd: Path = ROOT, check: int | None = 0) -> subprocess.CompletedProcess[str]:
+    """The command line as a user has it, with its own storage."""
+    environment = {**os.environ, "ABLATE_STORAGE": str(storage), "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
+    command = [sys.executable, "-m", "orchestrator", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=300)
+    if check is not None:
+        assert done.returncode == check, done.stderr + done.stdout
+    return done
+
+
+SMALL = """
+study: small
+question: Does it run?
+base:
+  vision: {backbone: efficientnet-lite0, resolution: 64}
+  projector: gelu-mlp
+  language: llama-2x96
+  stages: [finetune]
+  epochs: 1
+  data: easy-vqa-1500
+recipe: quickstart
+axes:
+  projector: [gelu-mlp, linear]
+seeds: [7]
+benchmarks: easy-vqa
+"""
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    file = tmp_path / "small.yaml"
+    file.write_text(SMALL)
+    return file
+
+
+def test_plan_as_json_has_the_fixed_fields(small: Path, tmp_path: Path) -> None:
+    planned = json.loads(ablate("plan", str(small), "--json", storage=tmp_path / "s").stdout)
+    assert set(planned) >= {"study", "arms", "trials", "stages", "excluded"}
+    assert set(planned["study"]) >= {"name", "digest"}
+    assert [arm["name"] for arm in planned["arms"]] == ["base", "projector=linear"]
+    for trial in planned["trials"]:
+        assert set(trial) >= {"id", "arm", "seed", "stages"}
+    for stage in planned["stages"]:
+        assert set(stage) >= {"id", "key", "name", "steps", "after", "trials"}
+
+
+def test_plan_leaves_the_storage_empty(small: Path, tmp_path: Path) -> None:
+    ablate("plan", str(small), storage=tmp_path / "s")
+    assert not list((tmp_path / "s").iterdir())
+
+
+def test_a_misspelt_key_exits_with_2_and_names_file_line_key_and_the_nearest(small: Path, tmp_path: Path) -> None:
+    small.write_text(SMALL.replace("projector: gelu-mlp\n  language", "projecter: gelu-mlp\n  language"))
+    done = ablate("plan", str(small), storage=tmp_path / "s", check=2)
+    assert f"{small}:6" in done.stderr
+    assert "projecter" in done.stderr
+    assert "projector" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_study_names_the_shipped_ones(tmp_path: Path) -> None:
+    done = ablate("plan", "quickstrat", storage=tmp_path / "s", check=2)
+    assert "quickstart" in done.stderr
+
+
+def test_an_impossible_ask_is_a_note_of_plan_and_an_error_of_run(small: Path, tmp_path: Path) -> None:
+    small.write_text(SMALL + "resources: {workers: 64}\n")
+    planned = ablate("plan", str(small), storage=tmp_path / "s")
+    assert "this machine cannot run it" in planned.stdout
+    done = ablate("run", str(small), storage=tmp_path / "s", check=2)
+    assert "64 workers" in done.stderr
+
+
+def test_a_missing_image_is_named_before_anything_trains(tmp_path: Path) -> None:
+    talk = [{"from": "human", "value": "<image>\nwhat?"}, {"from": "gpt", "value": "this"}]
+    (tmp_path / "chat.json").write_text(json.dumps([{"id": "a7", "image": "gone.png", "conversations": talk}] * 2))
+    study = tmp_path / "own.yaml"
+    own = "sources: {own: {reader: llava, path: chat.json, version: '1', records: 2}}\nmixes: {own: {parts: [{source: own}]}}\n"
+    study.write_text(SMALL.replace("data: easy-vqa-1500", "data: own") + own)
+    done = ablate("run", str(study), "--data", str(tmp_path), storage=tmp_path / "s", check=2)
+    assert "a7" in done.stderr
+    assert "gone.png" in done.stderr
+    assert not (tmp_path / "s" / "studies").exists()
+
+
+def test_weights_that_cannot_be_had_are_an_error_of_run_naming_what_was_tried(small: Path, tmp_path: Path) -> None:
+    small.write_text(SMALL.replace("language: llama-2x96", "language: smollm2-135m"))
+    done = ablate("run", str(small), "--data", str(tmp_path / "none"), storage=tmp_path / "s", check=2)
+    assert str(tmp_path / "none" / "smollm2-135m") in done.stderr
+    assert "--data" in done.stderr
+
+
+def test_schema_is_json(tmp_path: Path) -> None:
+    assert json.loads(ablate("schema", storage=tmp_path / "s").stdout)["type"] == "object"
+
+
+def test_report_and_status_of_a_study_that_never_ran_say_so(small: Path, tmp_path: Path) -> None:
+    assert "small" in ablate("report", str(small), storage=tmp_path / "s").stdout
+    status = json.loads(ablate("status", str(small), "--json", storage=tmp_path / "s").stdout)
+    assert status["counts"]["pending"] == 2
+
+
+def test_logs_of_an_unknown_trial_exit_with_2(tmp_path: Path) -> None:
+    assert "nothing-s7" in ablate("logs", "nothing-s7", storage=tmp_path / "s", check=2).stderr
+
+
+def test_a_foreign_package_of_our_name_is_refused_naming_its_file(tmp_path: Path) -> None:
+    foreign = tmp_path / "cluster"
+    foreign.mkdir()
+    (foreign / "__init__.py").write_text("")
+    done = ablate("plan", "quickstart", storage=tmp_path / "s", cwd=tmp_path, check=None)
+    assert done.returncode == 2
+    assert str(foreign / "__init__.py") in done.stderr
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize("study", ["quickstart", "smollm2"])
+def test_every_shipped_study_runs_at_toy_size_and_running_it_again_does_nothing(study: str, tmp_path: Path) -> None:
+    first = ablate("run", study, "--toy", storage=tmp_path / "s")
+    assert "FAILED" not in first.stdout
+    report = json.loads(ablate("report", study, "--toy", "--json", storage=tmp_path / "s").stdout)
+    assert report["study"] == f"{study}-toy"
+    again = ablate("run", study, "--toy", storage=tmp_path / "s")
+    assert "Nothing was left to do." in again.stdout
+
+
+def test_every_shipped_study_has_a_toy_test() -> None:
+    shipped = {file.stem for file in (ROOT / "search_spaces").glob("*.yaml")}
+    (marker,) = (
+        mark
+        for mark in test_every_shipped_study_runs_at_toy_size_and_running_it_again_does_nothing.pytestmark  # type: ignore[attr-defined]
+        if mark.name == "parametrize"
+    )
+    assert set(marker.args[1]) == shipped

@@ -1,0 +1,107 @@
+"""The direction of imports is data: orchestrator -> {trainables, cluster} -> search_spaces, and few doors to engines."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+NEVER = {
+    "search_spaces": {"torch", "ray", "deepspeed", "mlflow", "transformers", "trainables", "cluster", "orchestrator"},
+    "trainables": {"mlflow", "orchestrator", "cluster"},
+    "cluster": {"torch", "mlflow", "trainables", "orchestrator", "ray.tune"},
+    "orchestrator": {"torch", "deepspeed"},
+}
+
+DOORS = {
+    "mlflow": {"orchestrator/tracking.py"},
+    "deepspeed": {"trainables/engine.py"},
+    "ray.tune": {"trainables/tune_trial.py", "orchestrator/tuner.py"},
+}
+
+RAY_IN_TRAINABLES = {"trainables/tune_trial.py"}
+
+TORCH_FREE = [
+    "search_spaces.expand",
+    "trainables.benchmarks.closed_answers",
+    "trainables.data.batches",
+    "trainables.data.mix",
+    "trainables.data.prepare",
+    "trainables.data.readers",
+    "trainables.deepspeed_config",
+    "trainables.layout",
+    "trainables.model.prompts",
+    "trainables.model.weights",
+    "trainables.records",
+    "trainables.store",
+    "trainables.task",
+    "orchestrator.cli",
+    "orchestrator.plan_view",
+    "orchestrator.report",
+]
+
+HEAVY = ("torch", "ray", "deepspeed", "mlflow", "transformers", "timm")
+
+
+def _imports(file: Path) -> Iterator[str]:
+    """Every module that a file imports anywhere, with `from a import b` as both `a` and `a.b`."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _is_of(imported: str, package: str) -> bool:
+    return imported == package or imported.startswith(f"{package}.")
+
+
+def _files(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+@pytest.mark.parametrize("package", NEVER)
+def test_no_file_imports_what_its_folder_never_imports(package: str) -> None:
+    broken = [
+        (str(file.relative_to(ROOT)), imported)
+        for file in _files(package)
+        for imported in _imports(file)
+        for banned in NEVER[package]
+        if _is_of(imported, banned)
+    ]
+    assert broken == []
+
+
+@pytest.mark.parametrize("engine", DOORS)
+def test_an_engine_is_imported_through_its_doors_only(engine: str) -> None:
+    used = {
+        str(file.relative_to(ROOT))
+        for package in NEVER
+        for file in _files(package)
+        if any(_is_of(imported, engine) for imported in _imports(file))
+    }
+    assert used == DOORS[engine]
+
+
+def test_trainables_know_ray_in_the_module_of_the_tune_trainable_only() -> None:
+    used = {str(f.relative_to(ROOT)) for f in _files("trainables") if any(_is_of(i, "ray") for i in _imports(f))}
+    assert used == RAY_IN_TRAINABLES
+
+
+@pytest.mark.parametrize("module", TORCH_FREE)
+def test_light_modules_import_no_heavy_library(module: str) -> None:
+    """In a fresh interpreter, as a leaf's import counts for everybody above it."""
+    code = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+def test_there_is_no_module_called_utils() -> None:
+    assert [str(f) for package in NEVER for f in _files(package) if f.stem in ("utils", "helpers", "common")] == []

@@ -1,0 +1,29 @@
+"""The wheel carries everything that a study needs: built, unpacked elsewhere, and asked for a plan."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+def test_the_wheel_plans_the_quickstart_from_another_directory(tmp_path: Path) -> None:
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True, text=True)
+    (wheel,) = tmp_path.glob("ablate_vlm-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+        (entry,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
+        assert "ablate = orchestrator.cli:main" in archive.read(entry).decode()
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "ABLATE_STORAGE": str(tmp_path / "storage")}
+    command = [sys.executable, "-c", "from orchestrator.cli import main; main()", "plan", "quickstart", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=elsewhere, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["trials"]) == 16
