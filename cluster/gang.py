@@ -200,7 +200,7 @@ class ActorGroup:
             failed.append(_of_rank(answer, rank))
             deadline = min(deadline, time.monotonic() + GRACE_S)
         if failed:
-            return failed[0]
+            return min(failed, key=lambda answer: answer["failure"]["rank"])
         if pending:
             silent = sorted(pending.values())
             return failure(

@@ -190,15 +190,13 @@ def _has_plan_keys(plan: Plan, trial: PlannedTrial, result: TrialResult) -> bool
 
 
 def _evaluations(plan: Plan, result: TrialResult, store: Store) -> dict[str, EvaluationResult]:
-    """Results of the plan's benchmarks that are on storage. Scores under another protocol, or of more examples than the
-    plan's sample, answer another question and do not count."""
+    """Results of the plan's benchmarks that are on storage. Scores on other data, by another protocol or of another
+    selection answer another question and do not count."""
     found = {}
     for benchmark in plan.benchmarks:
         name = result["evaluations"].get(benchmark.id)
         evaluation = cast("EvaluationResult | None", read_json(store, name)) if name else None
-        if evaluation is None or evaluation["protocol"] != benchmark.protocol:
-            continue
-        if benchmark.sample is None or evaluation["n"] <= benchmark.sample:
+        if evaluation is not None and plan.benchmark_keys.get(benchmark.id) in (None, evaluation["asked"]):
             found[benchmark.id] = evaluation
     return found
 

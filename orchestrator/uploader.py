@@ -11,7 +11,7 @@ import math
 import threading
 import time
 import traceback
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -24,7 +24,7 @@ from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
 from trainables import layout
 from trainables.records import Failure, SpoolLine, read_spool
-from trainables.store import LEASE_SILENCE_S, Store, get_json, put_json
+from trainables.store import Store, get_json, put_json
 
 POLL_S = 2.0
 """Pause between two looks at the spools."""
@@ -229,13 +229,13 @@ class Replay:
             self._seen[trial.id] = seen
         self._show_progress()
 
-    def close_stale(self, running: Callable[[str], bool]) -> None:
+    def close_stale(self) -> None:
         """Give every open run of a trial that does not run its true status: that of storage, else KILLED."""
         self._open_study()
         planned = {trial.id: trial for trial in self._plan.trials}
         for trial, run in self._tracker.unfinished().items():
             ending = read_ending(self._store, self._plan.study, trial)
-            if running(trial) and not self._is_over(trial, ending):
+            if self._is_running(trial) and not self._is_over(trial, ending):
                 continue
             ending = ending or Ending("KILLED", self._last_sign(trial))
             if trial in planned:
@@ -243,18 +243,16 @@ class Replay:
             else:
                 self._tracker.set_status(run, ending.status, ending.ts)
 
-    def close(self, status: Status | None, still_running: Collection[str]) -> None:
-        """Close the runs of all trials but those, and the study's run; None derives its status from the trials."""
-        self.close_stale(lambda trial: trial in still_running)
+    def close(self, status: Status | None) -> None:
+        """Close the runs of trials that do not run, and the study's; None derives its status from its trials."""
+        self.close_stale()
         self._show_progress()
+        if status is None and any(self._is_running(trial.id) for trial in self._plan.trials):
+            return  # another driver is at work on the study, and will close it
         if status is None:
             counts = self._counts or {}
             status = "FAILED" if counts.get("failed") else "KILLED" if counts.get("pending") else "FINISHED"
         self._tracker.close_study(status)
-
-    def is_fresh(self, trial: str) -> bool:
-        """Whether the trial wrote something in the last minute, so that it may well be running somewhere."""
-        return time.time() - self._last_sign(trial) / 1000 < LEASE_SILENCE_S
 
     def _open_study(self) -> None:
         if self._study_is_open:
@@ -291,6 +289,9 @@ class Replay:
             self._save(trial.id, position)
         if ending and self._is_over(trial.id, ending) and position.ended != ending.ts:
             self._save(trial.id, self._settle(position.copy(), ending))
+
+    def _is_running(self, trial: str) -> bool:
+        return self._store.lease_owner(layout.trial_lease(self._plan.study, trial)) is not None
 
     def _is_over(self, trial: str, ending: Ending | None) -> bool:
         """Whether an ending is that of the latest attempt: one older than the spool's last line is not."""
@@ -444,12 +445,15 @@ def _run_of(position: Position) -> str:
 def sync_study(plan: Plan, store: Store, tracker: Tracker, notice: Notice = lambda text: None) -> int:
     """Replay everything that storage holds of a study (`ablate sync`); returns the number of points sent.
 
-    What the server has already stays as it is. Raises `TrackerAwayError` if the server stops answering.
+    What the server has already stays as it is. Raises InputError if the server stops answering.
     """
     replay = Replay(tracker, store, plan, notice, from_start=True)
-    replay.catch_up()
-    running = {trial.id for trial in plan.trials if replay.is_fresh(trial.id)}
-    replay.close(None, still_running=running)
+    try:
+        replay.catch_up()
+        replay.close(None)
+    except TrackerAwayError as error:
+        law = f"the tracking server must answer until everything is sent, but it says: {error}"
+        raise InputError(law, key=plan.study, way_out="Run the same command again: nothing is doubled.") from error
     return replay.points
 
 
@@ -468,7 +472,7 @@ class Uploader:
         self._asked = 0
         self._answered = 0
         self._stopping = False
-        self._closing: tuple[Status | None, Collection[str]] = (None, ())
+        self._status: Status | None = None
         self._is_closed = False
         self._noticed: set[str] = set()
 
@@ -484,19 +488,18 @@ class Uploader:
             self._wake.set()
             return self._answer.wait_for(lambda: self._answered >= asked, deadline_s)
 
-    def stop(
-        self, status: Status | None = None, *, still_running: Collection[str] = (), deadline_s: float = 30.0
-    ) -> bool:
+    def stop(self, status: Status | None = None, *, deadline_s: float = 30.0) -> bool:
         """Send what is left, close all runs with their true status, end the thread.
+
+        A trial whose lease a living driver holds runs on, and so does its run: release this driver's leases first.
 
         Args:
             status: of the study's run; None for what its trials say: FAILED if one has, else KILLED if one is missing.
-            still_running: trials that another driver of the same study runs; their runs stay open.
             deadline_s: the thread is left behind after this; what it did not send is sent by the next run or `sync`.
 
         Returns whether everything was sent and closed.
         """
-        self._closing = (status, still_running)
+        self._status = status
         self._stopping = True
         self._wake.set()
         self._thread.join(deadline_s)
@@ -511,10 +514,10 @@ class Uploader:
             try:
                 self._patiently(self._replay.catch_up)
                 if stopping:
-                    self._patiently(partial(self._replay.close, *self._closing))
+                    self._patiently(partial(self._replay.close, self._status))
                     self._is_closed = True
                 elif not stale_closed:
-                    self._patiently(partial(self._replay.close_stale, self._replay.is_fresh))
+                    self._patiently(self._replay.close_stale)
                     stale_closed = True
             except TrackerAwayError:
                 pass  # noticed when it went away; only given up because of `stop`

@@ -26,6 +26,7 @@ from search_spaces.errors import InputError, nearest, raise_problems
 from search_spaces.identity import (
     Memo,
     arm_fingerprint,
+    benchmark_key,
     declared_stage_key,
     features_identity,
     features_key,
@@ -124,6 +125,7 @@ def plan_study(
         nodes=graph.nodes(kept),
         benchmarks=benchmarks,
         axes=tuple(study.axes),
+        benchmark_keys={benchmark.id: benchmark_key(benchmark, digests or {}) for benchmark in benchmarks},
         excluded=checked.excluded,
         notes=(*notes, *graph.notes),
     )

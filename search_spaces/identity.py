@@ -11,16 +11,18 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
-from search_spaces.spec import LanguageSpec, MixSpec, SourceSpec, StageSpec, TrialSpec, VisionSpec
+from search_spaces.spec import BenchmarkSpec, LanguageSpec, MixSpec, SourceSpec, StageSpec, TrialSpec, VisionSpec
 
 TRAINER_VERSION = 1
 """Raised by hand when a change of the program changes trained numbers."""
 
 FEATURES_VERSION = 1
 """Raised by hand when a change of the program changes the features of a frozen encoder."""
+
+SCORING_VERSION = 1
+"""Raised by hand when a change of the program changes the score of an unchanged model."""
 
 
 def canonical_json(value: Any) -> str:
@@ -59,19 +61,20 @@ def _sha256(text: str) -> str:
 
 
 class Memo:
-    """Canonical texts of specs already seen. One of them makes the keys of many trials that share specs cheap.
+    """Canonical texts already made. One of them makes the keys of many trials that share specs cheap.
 
     It goes by object, not by equality, and keeps the objects alive; specs are frozen, so a text stays true.
     """
 
     def __init__(self) -> None:
-        self._texts: dict[tuple[str, int, int | None], tuple[object, str]] = {}
+        self._texts: dict[object, tuple[object, str]] = {}
 
-    def text(self, kind: str, spec: object, make: Callable[[], Any], extra: int | None = None) -> str:
-        """The canonical JSON of `make()`, which must be a function of `kind`, `spec` and `extra` alone."""
-        known = self._texts.get((kind, id(spec), extra))
+    def text(self, kind: str, specs: tuple[object, ...], make: Callable[[], str], extra: object = None) -> str:
+        """What `make()` gives, which must be a function of `kind`, `specs` and the hashable `extra` alone."""
+        key = (kind, extra, *map(id, specs))
+        known = self._texts.get(key)
         if known is None:
-            known = self._texts[kind, id(spec), extra] = (spec, canonical_json(make()))
+            known = self._texts[key] = (specs, make())
         return known[1]
 
 
@@ -99,20 +102,33 @@ def _stage(stage: StageSpec, horizon: int | None) -> dict[str, Any]:
 
 
 def _stages_text(trial: TrialSpec, steps: tuple[int | None, ...], memo: Memo) -> str:
-    texts = (
-        memo.text("stage", stage, partial(_stage, stage, horizon), horizon)
-        for stage, horizon in zip(trial.stages, steps, strict=False)
-    )
-    return "[" + ",".join(texts) + "]"
+    """The first stages of a trial, as many as there are `steps`."""
+
+    def stage_text(stage: StageSpec, horizon: int | None) -> str:
+        return memo.text("stage", (stage,), lambda: canonical_json(_stage(stage, horizon)), horizon)
+
+    def make() -> str:
+        return (
+            "["
+            + ",".join(stage_text(stage, horizon) for stage, horizon in zip(trial.stages, steps, strict=False))
+            + "]"
+        )
+
+    return memo.text("stages", (trial.stages,), make, steps)
 
 
 def _modules_text(trial: TrialSpec, memo: Memo) -> str:
     """Module specs; the name of a catalogue entry is a label, its architecture and origin are what it is."""
-    return _object(
-        vision=memo.text("vision", trial.vision, lambda: _without(_dump(trial.vision), "backbone")),
-        projector=memo.text("projector", trial.projector, lambda: _dump(trial.projector)),
-        language=memo.text("language", trial.language, lambda: _language(trial.language)),
-    )
+    vision, projector, language = trial.vision, trial.projector, trial.language
+
+    def make() -> str:
+        return _object(
+            vision=memo.text("vision", (vision,), lambda: canonical_json(_without(_dump(vision), "backbone"))),
+            projector=canonical_json(_dump(projector)),
+            language=memo.text("language", (language,), lambda: canonical_json(_language(language))),
+        )
+
+    return memo.text("modules", (vision, projector, language), make)
 
 
 def _without(values: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -227,3 +243,12 @@ def features_key(vision: VisionSpec, source: SourceSpec, seed: int, digests: Map
             "digests": {name: digests[name] for name in sorted(names)},
         }
     )
+
+
+def benchmark_key(benchmark: BenchmarkSpec, digests: Mapping[str, str]) -> str | None:
+    """What is asked of a model: the benchmark's data, selection and protocol; None while its data are unknown."""
+    name = source_name(benchmark.source)
+    if name not in digests:
+        return None
+    asked = benchmark.model_dump(mode="json", exclude={"source"})
+    return fingerprint({"scoring_version": SCORING_VERSION, "benchmark": asked, "data": digests[name]})

@@ -82,6 +82,8 @@ class Plan:
     nodes: dict[str, Node]
     benchmarks: tuple[BenchmarkSpec, ...]
     axes: tuple[str, ...]
+    benchmark_keys: dict[str, str | None] = field(default_factory=dict)
+    """Benchmark id -> what exactly is asked (`identity.benchmark_key`); None while its data are not known."""
     excluded: tuple[Exclusion, ...] = ()
     notes: tuple[str, ...] = field(default=())
     """Facts worth a line, such as pixels that no patch covers or an ask that this machine cannot meet."""

@@ -13,10 +13,10 @@ import torch
 import torch.distributed as dist
 
 from search_spaces.errors import InputError
-from search_spaces.identity import fingerprint, source_name, weights_name
+from search_spaces.identity import benchmark_key, fingerprint, weights_name
 from search_spaces.spec import BenchmarkSpec, TrialSpec
 from trainables import layout
-from trainables.benchmarks.closed_answers import PROTOCOL_VERSION, ClosedAnswers, Example, open_benchmark
+from trainables.benchmarks.closed_answers import ClosedAnswers, Example, open_benchmark
 from trainables.features import encode_images
 from trainables.model.tokenizer import IGNORE
 from trainables.model.vision import VisionEncoder
@@ -42,7 +42,6 @@ def evaluation_key(task: TrialTask, benchmark: BenchmarkSpec, results: list[Stag
     }
     return fingerprint(
         {
-            "protocol_version": PROTOCOL_VERSION,
             "weights": {**start, **trained},
             "vision": spec.vision.model_dump(mode="json", exclude={"backbone"}),
             "projector": spec.projector.model_dump(mode="json"),
@@ -240,6 +239,7 @@ def _write(
         )
     result: EvaluationResult = {
         "key": key,
+        "asked": str(benchmark_key(benchmark, task.digests)),
         "benchmark": benchmark.id,
         "protocol": benchmark.protocol,
         "n": len(examples),

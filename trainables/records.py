@@ -100,6 +100,8 @@ class EvaluationResult(TypedDict):
     """`evaluations/<key>/<benchmark>.json`."""
 
     key: str
+    asked: str
+    """Key of the question alone (`search_spaces.identity.benchmark_key`): data, selection, protocol."""
     benchmark: str
     protocol: str
     n: int

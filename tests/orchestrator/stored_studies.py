@@ -108,6 +108,7 @@ def finish_trial(
         write_examples(store, layout.evaluation_examples(key, benchmark), values, first_id)
         evaluation: EvaluationResult = {
             "key": key,
+            "asked": plan.benchmark_keys.get(benchmark) or "asked",
             "benchmark": benchmark,
             "protocol": "official",
             "n": len(values),

@@ -289,7 +289,7 @@ def test_mean_of_one_arm_covers_seeds_in_its_interval() -> None:
 )
 def test_is_no_signal_for_one_answer_or_the_majority_score(constant: bool, mean: float, expected: bool) -> None:
     evaluation: EvaluationResult = {
-        "key": "k", "benchmark": "b", "protocol": "official", "n": 10, "unparsable": 0, "metrics": {},
+        "key": "k", "asked": "a", "benchmark": "b", "protocol": "official", "n": 10, "unparsable": 0, "metrics": {},
         "majority": 67.8, "constant": constant, "gpu_seconds": 0.0, "examples": "",
     }  # fmt: skip
     assert is_no_signal(evaluation, mean) is expected

@@ -10,6 +10,7 @@ from stored_studies import answers, fail_trial, finish_stage, finish_trial, key_
 
 from orchestrator.ledger import read_ledger
 from search_spaces.errors import InputError
+from search_spaces.identity import benchmark_key, source_name
 from search_spaces.plan import Plan
 from search_spaces.spec import BenchmarkSpec
 from trainables import layout
@@ -122,20 +123,28 @@ def test_read_ledger_of_a_diverged_trial_is_done_without_scores(plan: Plan, stor
     assert entry.is_diverged
 
 
+def _asking(plan: Plan, benchmarks: tuple[BenchmarkSpec, ...]) -> Plan:
+    """The plan with these benchmarks, their data known."""
+    digests = {source_name(benchmark.source): key_of(benchmark.source.declared) for benchmark in benchmarks}
+    keys = {benchmark.id: benchmark_key(benchmark, digests) for benchmark in benchmarks}
+    return replace(plan, benchmarks=benchmarks, benchmark_keys=keys)
+
+
 @pytest.mark.parametrize(
     "changed",
     [
         BenchmarkSpec(id="count", source=two_stage_plan().benchmarks[0].source),
         BenchmarkSpec(id="colour", source=two_stage_plan().benchmarks[0].source, protocol="prismatic"),
         BenchmarkSpec(id="colour", source=two_stage_plan().benchmarks[0].source, sample=100),
+        BenchmarkSpec(id="colour", source=two_stage_plan().benchmarks[0].source.model_copy(update={"version": "2"})),
     ],
-    ids=["added", "other protocol", "smaller sample"],
+    ids=["added", "other protocol", "smaller sample", "other data"],
 )
 def test_read_ledger_after_a_benchmark_changed_keeps_the_rest_and_is_half_done(
     plan: Plan, store: LocalStore, changed: BenchmarkSpec
 ) -> None:
-    finish_trial(store, plan, trial_of(plan, "base", 7), BOTH)
-    ledger = read_ledger(replace(plan, benchmarks=(plan.benchmarks[0], changed)), store)
+    finish_trial(store, _asking(plan, plan.benchmarks), trial_of(plan, "base", 7), BOTH)
+    ledger = read_ledger(_asking(plan, (plan.benchmarks[0], changed)), store)
     assert ledger.trials["r64-s7"].state == "half-done"
     assert list(ledger.evaluations) == [("r64-s7", "shape")]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -26,10 +25,11 @@ from orchestrator.uploader import (
     Uploader,
     sync_study,
 )
+from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
 from trainables import layout
 from trainables.records import Spool, SpoolLine
-from trainables.store import LocalStore, put_json
+from trainables.store import LocalStore, Owner, put_json
 
 
 class MemoryTracker:
@@ -324,6 +324,14 @@ def test_uploader_stopped_while_the_server_is_away_says_how_to_send_the_rest(sto
     assert tracker.steps(TRIAL, "train/loss") == [0, 1, 2]
 
 
+def test_sync_to_a_server_that_goes_away_is_an_error_that_says_to_repeat(store: LocalStore) -> None:
+    write_steps(spool_of(store), range(3))
+    tracker = MemoryTracker()
+    tracker.away = True
+    with pytest.raises(InputError, match="Run the same command again"):
+        sync_study(PLAN, store, tracker)
+
+
 def test_uploader_survives_a_defect_and_shows_it_once(store: LocalStore) -> None:
     write_steps(spool_of(store), range(3))
     tracker = MemoryTracker()
@@ -349,11 +357,18 @@ def test_stop_closes_an_interrupted_trial_as_killed(store: LocalStore) -> None:
     assert tracker.study == "KILLED"
 
 
-def test_stop_leaves_the_runs_of_another_driver_open(store: LocalStore) -> None:
+def test_stop_leaves_what_another_driver_runs_open(store: LocalStore) -> None:
     write_steps(spool_of(store), range(3))
     tracker = MemoryTracker()
-    Uploader(tracker, store, PLAN).start().stop(still_running=[TRIAL])
-    assert tracker.status[tracker.runs[TRIAL]] == "RUNNING"
+    lease = store.lease(layout.trial_lease(PLAN.study, TRIAL), Owner.here())
+    assert lease is not None
+
+    Uploader(tracker, store, PLAN).start().stop()
+    assert (tracker.status[tracker.runs[TRIAL]], tracker.study) == ("RUNNING", "RUNNING")
+
+    lease.release()
+    Uploader(tracker, store, PLAN).start().stop()
+    assert (tracker.status[tracker.runs[TRIAL]], tracker.study) == ("KILLED", "KILLED")
 
 
 def test_trial_taken_up_again_is_running_and_then_finished(store: LocalStore) -> None:
@@ -367,10 +382,13 @@ def test_trial_taken_up_again_is_running_and_then_finished(store: LocalStore) ->
     resumed = now_ms() + 1000  # the failure's file is still there
     with store.path(layout.spool(PLAN.study, TRIAL)).open("a") as file:
         file.write(json.dumps({"ts": resumed, "step": 3, "metrics": {"train/loss": 0.2}}) + "\n")
+    lease = store.lease(layout.trial_lease(PLAN.study, TRIAL), Owner.here())
+    assert lease is not None
     uploader = Uploader(tracker, store, PLAN, poll_s=0.01).start()
     assert uploader.drain(30)
     assert (tracker.status[run], tracker.counts["failed"]) == ("RUNNING", 0)
 
+    lease.release()
     store.remove(layout.trial_failure(PLAN.study, TRIAL))
     succeed(store, TRIAL)
     uploader.stop()
@@ -381,10 +399,10 @@ def test_trial_taken_up_again_is_running_and_then_finished(store: LocalStore) ->
 def test_stale_run_of_a_dead_driver_is_closed_at_the_next_start(store: LocalStore) -> None:
     spool, tracker = spool_of(store), MemoryTracker()
     write_steps(spool, range(3))
-    Uploader(tracker, store, PLAN).start().stop(still_running=[TRIAL])  # as if it had been killed
-    path = store.path(layout.spool(PLAN.study, TRIAL))
-    an_hour_ago = time.time() - 3600
-    os.utime(path, (an_hour_ago, an_hour_ago))
+    uploader = Uploader(tracker, store, PLAN).start()
+    assert uploader.drain(30)
+    uploader.stop()
+    tracker.status[tracker.runs[TRIAL]] = "RUNNING"  # as it stays where a driver is killed
 
     uploader = Uploader(tracker, store, PLAN).start()
     assert uploader.drain(30)

@@ -10,9 +10,6 @@ from search_spaces.spec import BenchmarkSpec
 from trainables.data.mix import generator
 from trainables.data.prepare import PreparedSource
 
-PROTOCOL_VERSION = 1
-"""Raised by hand when the numbers of an unchanged model change. Part of every evaluation key."""
-
 
 @dataclass(frozen=True)
 class Example:

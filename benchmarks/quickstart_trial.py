@@ -1,0 +1,35 @@
+"""The base trial of the quickstart, prepared on a storage of its own: what the measurements train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from orchestrator.preflight import preflight
+from orchestrator.tasks import make_task
+from search_spaces.expand import plan_study
+from search_spaces.plan import Plan
+from search_spaces.study import load_study
+from trainables.store import LocalStore
+from trainables.task import TrialTask
+
+
+def quickstart_plan(storage: Path, *overrides: str) -> tuple[Plan, dict[str, str]]:
+    """The quickstart with its keys, and the digests they were made of."""
+    study = load_study("quickstart", overrides)
+    found = preflight(plan_study(study), LocalStore(storage), storage, print)
+    return plan_study(study, digests=found.digests, counts=found.counts), found.digests
+
+
+def base_task(storage: Path, *overrides: str) -> TrialTask:
+    """The task of the base arm with its first seed."""
+    plan, digests = quickstart_plan(storage, *overrides)
+    return make_task(plan, plan.trials[0], digests, storage, storage)
+
+
+def with_resources(task: TrialTask, **fields: Any) -> TrialTask:
+    """The same task on other resources."""
+    stages = tuple(
+        stage.model_copy(update={"resources": stage.resources.model_copy(update=fields)}) for stage in task.stages
+    )
+    return task.model_copy(update={"stages": stages})
