@@ -45,7 +45,8 @@ def main() -> None:
             print(f"{label}, batch {task.trial.stages[0].global_batch}")
             for zero in (0, 2, 3):
                 bare, engine = compare(with_resources(sized, zero=zero))
-                print(f"  ZeRO-{zero}: bare {bare:7.0f} samples/s, engine {engine:7.0f} samples/s, ratio {engine / bare:.3f}")
+                rates = f"bare {bare:7.0f} samples/s, engine {engine:7.0f} samples/s"
+                print(f"  ZeRO-{zero}: {rates}, ratio {engine / bare:.3f}", flush=True)
 
 
 def compare(task: TrialTask) -> tuple[float, float]:

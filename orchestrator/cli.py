@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -14,6 +15,7 @@ from orchestrator.settings import data_root, refuse_foreign_packages, storage_ro
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
+    from orchestrator.ledger import TrialState
     from search_spaces.plan import Plan
     from trainables.store import LocalStore
 
@@ -33,11 +35,11 @@ StorageOption = Annotated[
 ]
 DataOption = Annotated[
     Path | None,
-    typer.Option("--data", help="Where relative paths of sources and weights start [default: $ABLATE_DATA, else STORAGE/sources]."),
+    typer.Option("--data", help="Where paths of sources and weights start [$ABLATE_DATA, else STORAGE/sources]."),
 ]
 TrackingOption = Annotated[
     str | None,
-    typer.Option("--tracking-uri", envvar="MLFLOW_TRACKING_URI", help="MLflow server [default: SQLite inside the storage]."),
+    typer.Option("--tracking-uri", envvar="MLFLOW_TRACKING_URI", help="MLflow server [SQLite in the storage]."),
 ]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file; repeatable.")
@@ -47,9 +49,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of tables
 ToyOption = Annotated[
     bool, typer.Option("--toy", help="Every model tiny, all data generated, few steps: a smoke test of the study.")
 ]
-FeaturesOption = Annotated[
-    str, typer.Option("--features", help="Features of frozen encoders: auto, cache or stream.")
-]
+FeaturesOption = Annotated[str, typer.Option("--features", help="Features of frozen encoders: auto, cache or stream.")]
 BudgetOption = Annotated[
     float, typer.Option("--features-budget", min=0, help="Of --features auto: GB of cached features at most.")
 ]
@@ -72,7 +72,7 @@ def plan(
     toy: ToyOption = False,
     features: FeaturesOption = "auto",
     features_budget: BudgetOption = 20,
-    provenance: Annotated[bool, typer.Option("--provenance", help="Show where each value of the study came from.")] = False,
+    provenance: Annotated[bool, typer.Option("--provenance", help="Show where each value came from.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a study would do: arms, trials, stages, what is shared. Nothing is trained or downloaded."""
@@ -99,7 +99,7 @@ def run(
     address: Annotated[
         str | None, typer.Option("--address", help="A running Ray cluster (`auto` or host:port) [default: embedded].")
     ] = None,
-    cpus: Annotated[int | None, typer.Option("--cpus", min=1, help="CPUs of the embedded cluster [default: all].")] = None,
+    cpus: Annotated[int | None, typer.Option("--cpus", min=1, help="CPUs of the embedded cluster [all].")] = None,
     max_concurrent: Annotated[
         int | None, typer.Option("--max-concurrent", min=1, help="Most trials at a time [default: what fits].")
     ] = None,
@@ -139,7 +139,7 @@ def run(
     raise typer.Exit(_exit_code(done.outcomes.signal if done.outcomes else None, done.ledger.counts()))
 
 
-def _exit_code(signal: int | None, counts: dict[str, int]) -> int:  # type: ignore[type-arg, unused-ignore]
+def _exit_code(signal: int | None, counts: Mapping[TrialState, int]) -> int:
     if signal is not None:
         return EXIT_SIGNAL + signal
     if counts["failed"]:
@@ -201,7 +201,7 @@ def report(
 
 @app.command()
 def logs(
-    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="A trial's id, the beginning of one, or an arm's name.")],
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="A trial's id, its beginning, or an arm's name.")],
     storage: StorageOption = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of an arm's trials, the one with this seed.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the trial ends.")] = False,

@@ -117,17 +117,17 @@ def train_and_track(
     with connect(options.address, options.cpus) as nodes:
         refuse_impossible({arm: shape(ask) for arm, ask in arm_resources(plan).items()}, nodes)
         done = [entry.id for entry in ledger.trials.values() if entry.state == "done"]
-        with LiveView(plan, console, store=store, done=done) as view:
-            with uploading(Uploader(tracker, store, plan, notice=view.note)):
-                outcomes = run_trials(
-                    remaining_work(plan, ledger),
-                    plan.nodes,
-                    ledger.done_nodes,
-                    lambda trial: make_task(plan, trials[trial], found.digests, options.storage, options.data),
-                    store,
-                    RunSettings(plan.study, max_concurrent=options.max_concurrent),
-                    lambda event: show(event, view),
-                )
+        view = LiveView(plan, console, store=store, done=done)
+        with view, uploading(Uploader(tracker, store, plan, notice=view.note)):
+            outcomes = run_trials(
+                remaining_work(plan, ledger),
+                plan.nodes,
+                ledger.done_nodes,
+                lambda trial: make_task(plan, trials[trial], found.digests, options.storage, options.data),
+                store,
+                RunSettings(plan.study, max_concurrent=options.max_concurrent),
+                lambda event: show(event, view),
+            )
     return outcomes, open_command(tracker)
 
 

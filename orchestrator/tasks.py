@@ -66,9 +66,7 @@ def make_task(plan: Plan, trial: PlannedTrial, digests: dict[str, str], storage:
             FeaturesTask(node=node.id, key=_known(node), source=source_of[_known(node)]) for node in features
         ),
         stages=tuple(
-            StageTask(
-                node=node.id, key=_known(node), steps=node.steps or 0, resources=arm.resources_of(spec.name)
-            )
+            StageTask(node=node.id, key=_known(node), steps=node.steps or 0, resources=arm.resources_of(spec.name))
             for node, spec in zip(stages, trial.spec.stages, strict=True)
         ),
         benchmarks=plan.benchmarks,

@@ -84,8 +84,8 @@ def _part_modalities(part: MixPart, realised: RealisedCounts) -> Modalities | No
     kept = _kept(part, counts)
     if kept is None:
         return None
-    drawn = _drawn(part, kept)
-    return Modalities(drawn.image * part.repeat, drawn.text * part.repeat)
+    taken = drawn(part, kept)
+    return Modalities(taken.image * part.repeat, taken.text * part.repeat)
 
 
 def _kept(part: MixPart, counts: SourceCounts) -> Modalities | None:
@@ -107,7 +107,11 @@ def _kept(part: MixPart, counts: SourceCounts) -> Modalities | None:
     return Modalities(image, text) if image >= 0 else None
 
 
-def _drawn(part: MixPart, kept: Modalities) -> Modalities:
+def drawn(part: MixPart, kept: Modalities) -> Modalities:
+    """How many records a part takes of what its dropped tags leave, once: the same share of both modalities.
+
+    Raises InputError if it asks for more than there is.
+    """
     if part.count is not None:
         size = part.count
     elif part.fraction is not None:

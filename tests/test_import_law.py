@@ -1,4 +1,4 @@
-"""The direction of imports is data: orchestrator -> {trainables, cluster} -> search_spaces, and few doors to engines."""
+"""The direction of imports is data: orchestrator -> {trainables, cluster} -> search_spaces; engines have few doors."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from search_spaces.errors import InputError
+from search_spaces.resolve import check_sizes
 from search_spaces.spec import ResourceSpec, StageSpec
 
 OWNED = {
@@ -21,23 +22,9 @@ OWNED = {
 
 
 def micro_batch(stage: StageSpec, resources: ResourceSpec) -> int:
-    """Records per worker and forward pass.
-
-    Raises InputError unless the global batch divides by workers and micro-batches.
-    """
-    share, rest = divmod(stage.global_batch, resources.workers)
-    if rest:
-        raise InputError(
-            f"global_batch must be a multiple of resources.workers, but {stage.global_batch} % {resources.workers} = {rest}",
-            key=f"recipe.{stage.name}.global_batch",
-        )
-    micro = resources.micro_batch or share
-    if share % micro:
-        raise InputError(
-            f"global_batch / workers must be a multiple of resources.micro_batch, but {share} % {micro} = {share % micro}",
-            key="resources.micro_batch",
-        )
-    return micro
+    """Records per worker and forward pass. Raises InputError unless the global batch divides."""
+    check_sizes(stage, resources)
+    return resources.micro_batch or stage.global_batch // resources.workers
 
 
 def deepspeed_config(stage: StageSpec, resources: ResourceSpec, device: str) -> dict[str, Any]:

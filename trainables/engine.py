@@ -155,7 +155,7 @@ def make_optimizer(model: nn.Module, optimizer: OptimizerSpec) -> torch.optim.Op
 
 
 def _is_saved(part: nn.Module, buffer: str) -> bool:
-    """Whether a buffer is persistent, that is, part of the state dict (running statistics are, rotary tables are not)."""
+    """Whether a buffer is in the state dict: running statistics are, rotary tables are not."""
     return buffer in part.state_dict(keep_vars=True)
 
 

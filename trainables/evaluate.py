@@ -47,8 +47,7 @@ def evaluation_key(task: TrialTask, benchmark: BenchmarkSpec, results: list[Stag
             "projector": spec.projector.model_dump(mode="json"),
             "language": spec.language.model_dump(mode="json", exclude={"name"}),
             "precision": spec.stages[-1].precision,
-            "benchmark": benchmark.model_dump(mode="json", exclude={"source"}),
-            "data": task.digests[source_name(benchmark.source)],
+            "benchmark": benchmark_key(benchmark, task.digests),
         }
     )
 
@@ -60,7 +59,7 @@ def _origin(checkpoint: str | None, seed: int, task: TrialTask) -> str | int:
 def evaluate(
     task: TrialTask, results: list[StageResult], data: TrialData, context: Context, store: LocalStore
 ) -> Iterator[Progress]:
-    """Score every benchmark of the trial that has no result yet; yields after each batch, on all ranks equally often."""
+    """Score every benchmark that has no result yet; yields after each batch, on all ranks equally often."""
     todo = [b for b in task.benchmarks if not store.exists(_result_name(task, b, results))]
     if not todo:
         return

@@ -67,7 +67,8 @@ def encode_images(
 ) -> Features:
     """Features of some images, in fp32."""
     image_BCHW = torch.from_numpy(np.stack([pixels(source.picture(row), vision) for row in rows]))
-    return encoder(image_BCHW.to(device)).float().cpu().numpy()  # type: ignore[no-any-return]
+    precision = next(encoder.parameters()).dtype
+    return encoder(image_BCHW.to(device, precision)).float().cpu().numpy()  # type: ignore[no-any-return]
 
 
 def features_bytes(vision: VisionSpec, images: int) -> int:

@@ -88,7 +88,7 @@ class StageResult(TypedDict):
     losses_digest: str
     """SHA-256 over the losses of all steps, in hex floats."""
     gpu_seconds: float
-    """Wall seconds of the stage times its devices (CPU workers count as devices where there is no GPU), all attempts."""
+    """Wall seconds of the stage, all attempts, times its devices (CPU workers count where there is no GPU)."""
     samples_per_second: float
     counts: dict[str, int]
     """Realised records per source."""

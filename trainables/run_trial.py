@@ -29,9 +29,9 @@ from trainables.trial_spool import TrialSpool
 def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
     """Do what is left of a trial: everything that storage holds is skipped.
 
-    Yields progress, `node_done` after each node of the trial's path, and `trial_done` at the end. Writes features, stage
-    results, scores and, last, the trial's result. Raises whatever goes wrong; nothing half-written is left behind that
-    could be taken for done.
+    Yields progress, `node_done` after each node of the trial's path, and `trial_done` at the end. Writes features,
+    stage results, scores and, last, the trial's result. Raises whatever goes wrong; nothing half-written is left behind
+    that could be taken for done.
     """
     if context.world == 1:
         ensure_single(context.device)

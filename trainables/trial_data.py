@@ -127,7 +127,7 @@ class StageData:
     def _feature(self, record: int) -> Features:
         features = self._features[self.mix.source[record]]
         assert features is not None
-        return features[self._image_row(record)]
+        return np.asarray(features[self._image_row(record)])
 
     def _pixels(self, record: int) -> np.ndarray[Any, np.dtype[np.float32]]:
         return pixels(self.mix.sources[self.mix.source[record]].picture(self._image_row(record)), self._vision)

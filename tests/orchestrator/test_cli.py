@@ -88,7 +88,8 @@ def test_a_missing_image_is_named_before_anything_trains(tmp_path: Path) -> None
     talk = [{"from": "human", "value": "<image>\nwhat?"}, {"from": "gpt", "value": "this"}]
     (tmp_path / "chat.json").write_text(json.dumps([{"id": "a7", "image": "gone.png", "conversations": talk}] * 2))
     study = tmp_path / "own.yaml"
-    own = "sources: {own: {reader: llava, path: chat.json, version: '1', records: 2}}\nmixes: {own: {parts: [{source: own}]}}\n"
+    own = "sources: {own: {reader: llava, path: chat.json, version: '1', records: 2}}\n"
+    own += "mixes: {own: {parts: [{source: own}]}}\n"
     study.write_text(SMALL.replace("data: easy-vqa-1500", "data: own") + own)
     done = ablate("run", str(study), "--data", str(tmp_path), storage=tmp_path / "s", check=2)
     assert "a7" in done.stderr

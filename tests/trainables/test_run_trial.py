@@ -137,6 +137,12 @@ def test_every_family_trains_in_bf16_with_activation_checkpointing(family: str, 
     assert len(trained) == 2
 
 
+def test_a_finetuned_encoder_is_scored_in_the_precision_it_was_trained_in(tmp_path: Path) -> None:
+    everything = stage(trains=("vision", "projector", "language"), max_steps=2, precision="bf16")
+    run(make_task(tmp_path, cached=False, stages=(everything,)))
+    assert LocalStore(tmp_path).list("evaluations")
+
+
 def test_a_transformer_encoder_trains_from_pixels(tmp_path: Path) -> None:
     vit = vision(arch="test_vit", family="vit", patch=16, width=64, tokens=16, options={"img_size": 64})
     task = make_task(tmp_path, vision_spec=vit, cached=False, stages=(stage(max_steps=2),))

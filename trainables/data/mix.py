@@ -12,6 +12,7 @@ import numpy as np
 from search_spaces.errors import InputError
 from search_spaces.identity import source_name
 from search_spaces.spec import MixPart, MixSpec
+from search_spaces.steps import Modalities, drawn
 from trainables.data.prepare import PreparedSource
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
@@ -48,7 +49,7 @@ def realise(mix: MixSpec, prepared: Mapping[str, PreparedSource], seed: int) -> 
     for position, part in enumerate(mix.parts):
         name = source_name(part.source)
         draw_seed = (mix.draw_seed, position, seed if mix.resample == "per-seed" else -1)
-        rows = np.tile(_draw(part, prepared[name], draw_seed, mix.name), part.repeat)
+        rows = np.tile(_draw(part, prepared[name], draw_seed), part.repeat)
         chosen_source.append(np.full(len(rows), number[name], np.int64))
         chosen_row.append(rows)
         counts[name] += len(rows)
@@ -58,26 +59,18 @@ def realise(mix: MixSpec, prepared: Mapping[str, PreparedSource], seed: int) -> 
     return Mix(tuple(prepared[name] for name in names), names, source, row, counts)
 
 
-def _draw(part: MixPart, source: PreparedSource, draw_seed: tuple[int, int, int], mix_name: str) -> Rows:
+def _draw(part: MixPart, source: PreparedSource, draw_seed: tuple[int, int, int]) -> Rows:
+    """Rows of a source that a part takes, sorted: exactly as many of each modality as the plan has counted."""
     dropped = set(part.drop)
-    kept = (
-        [row for row, tags in enumerate(source.tags()) if dropped.isdisjoint(tags)] if dropped else range(len(source))
-    )
-    rows = np.asarray(kept, np.int64)
-    size = len(rows)
-    if part.count is not None:
-        size = part.count
-    elif part.fraction is not None:
-        size = round(part.fraction * len(rows))
-    if size > len(rows):
-        raise InputError(
-            f"count must be at most the {len(rows)} records that {part.source.name!r} has left, but got {size}",
-            key=f"mixes.{mix_name}",
-            way_out="Use `repeat` to take records several times.",
-        )
-    if size == len(rows):
-        return rows
-    return np.sort(generator("mix", *draw_seed).choice(rows, size, replace=False))
+    rows = np.asarray([row for row, tags in enumerate(source.tags()) if dropped.isdisjoint(tags)], np.int64)
+    has_image = source.image_rows[rows] >= 0
+    sizes = drawn(part, Modalities(int(has_image.sum()), int((~has_image).sum())))
+    chance = generator("mix", *draw_seed)
+    taken = [
+        of_modality if size == len(of_modality) else chance.choice(of_modality, size, replace=False)
+        for of_modality, size in ((rows[has_image], sizes.image), (rows[~has_image], sizes.text))
+    ]
+    return np.sort(np.concatenate(taken))
 
 
 def generator(*key: int | str) -> np.random.Generator:

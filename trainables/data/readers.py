@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import re
 from collections.abc import Iterator, Mapping
 from importlib import metadata, resources
 from pathlib import Path
@@ -55,6 +56,8 @@ class EasyVQAReader:
     Options: `split` (train or test) and `images` (only the first so many images). Tags follow the question's wording.
     """
 
+    NEGATION: ClassVar = re.compile(r"\b(not|no)\b")
+    """"does the image not contain a circle?", "is no circle present?"."""
     ANSWERS_OF_SHAPE: ClassVar = frozenset({"rectangle", "circle", "triangle"})
 
     def __init__(self, source: SourceSpec, data_root: Path):
@@ -80,7 +83,7 @@ class EasyVQAReader:
 
     def _tag(self, question: str, answer: str) -> str:
         if answer in ("yes", "no"):
-            return "negated" if " not " in question else "yes-no"
+            return "negated" if self.NEGATION.search(question) else "yes-no"
         return "shape" if answer in self.ANSWERS_OF_SHAPE else "color"
 
     def image(self, key: str) -> bytes:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import timm
 import torch
+from safetensors.torch import load_file
+from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from search_spaces.errors import InputError
@@ -17,8 +19,8 @@ from trainables.model.weights import find_weights
 class VisionEncoder(nn.Module):
     """Pixels B x 3 x R x R to features B x P x C, with P = grid^2, in row-major order.
 
-    Transformers give the output of their second-to-last block, without class and register tokens, as LLaVA and Prismatic
-    do; convolutional encoders the map whose stride is `vision.patch`.
+    Transformers give the output of their second-to-last block, without class and register tokens, as LLaVA and
+    Prismatic do; convolutional encoders the map whose stride is `vision.patch`.
     """
 
     def __init__(self, vision: VisionSpec):
@@ -50,25 +52,26 @@ def build_vision(vision: VisionSpec, seed: int, data_root: Path) -> VisionEncode
     with seeded("vision", seed):
         encoder = VisionEncoder(vision)
     if vision.checkpoint is not None:
-        _load(encoder.tower, vision.checkpoint, data_root)
+        _load(encoder.tower, vision, find_weights(vision.checkpoint, data_root))
     return encoder.eval()
 
 
-def _load(tower: nn.Module, origin: str, data_root: Path) -> None:
+def _load(tower: nn.Module, vision: VisionSpec, path: Path) -> None:
     """Strictly load weights by name, or by order where a file has other names for the same tensors.
 
-    Only heads are passed over: the encoder is built without one.
+    Only heads are passed over: the encoder is built without one. Positions of another resolution are interpolated where
+    the study asks for it.
     """
-    path = find_weights(origin, data_root)
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
-
-        weights = load_file(path)
-    else:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
+    weights = _read(path)
     wanted = tower.state_dict()
     if not set(wanted) <= set(weights):
         weights = dict(zip(wanted, weights.values(), strict=False))  # the head's tensors come last
+    if vision.interpolate and "pos_embed" in weights:
+        weights["pos_embed"] = resample_abs_pos_embed(
+            weights["pos_embed"],
+            new_size=[vision.grid, vision.grid],
+            num_prefix_tokens=0 if getattr(tower, "no_embed_class", False) else tower.num_prefix_tokens,
+        )
     chosen = {name: weights[name] for name in wanted if name in weights}
     wrong = [name for name in wanted if name not in chosen or chosen[name].shape != wanted[name].shape]
     if wrong:
@@ -77,3 +80,15 @@ def _load(tower: nn.Module, origin: str, data_root: Path) -> None:
             place=str(path),
         )
     tower.load_state_dict(chosen, strict=True)
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """Tensors of a file, or of the one file of weights in a folder, as hubs keep them."""
+    if path.is_dir():
+        found = [path / name for name in ("model.safetensors", "pytorch_model.bin") if (path / name).exists()]
+        if not found:
+            raise InputError("must hold model.safetensors or pytorch_model.bin", place=str(path))
+        path = found[0]
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    return dict(torch.load(path, map_location="cpu", weights_only=True))

@@ -98,7 +98,7 @@ class VLM(nn.Module):
             inputs_BLD = torch.cat([embedded[:, :1], image_BVD.to(embedded.dtype), embedded[:, 1:]], dim=1)
             seen = torch.ones(len(bos_B1), 1 + images, dtype=batch.mask_BT.dtype, device=batch.mask_BT.device)
             mask_BL = torch.cat([seen, batch.mask_BT], dim=1)
-        output = self.language.base_model(inputs_embeds=inputs_BLD, attention_mask=mask_BL, use_cache=False)  # type: ignore[operator, union-attr]
+        output = self.language.base_model(inputs_embeds=inputs_BLD, attention_mask=mask_BL, use_cache=False)  # type: ignore[operator]
         return output.last_hidden_state, images
 
     def _image_tokens(self, batch: Batch) -> Tensor | None:
@@ -121,7 +121,7 @@ def pool(features_BPC: Tensor, tokens: int) -> Tensor:
     if tokens == positions:
         return features_BPC
     side, pooled = round(positions**0.5), round(tokens**0.5)
-    grid_BCHW = features_BPC.transpose(1, 2).unflatten(2, (side, side))
+    grid_BCHW = features_BPC.transpose(1, 2).reshape(len(features_BPC), -1, side, side)
     return F.adaptive_avg_pool2d(grid_BCHW, pooled).flatten(2).transpose(1, 2)
 
 

@@ -58,8 +58,8 @@ def _from_hub(name: str, data_root: Path) -> Path:
         return Path(snapshot_download(repository, revision=revision or None))
     except Exception as error:  # the hub client raises dozens of types; all of them mean: not to be had
         raise InputError(
-            f"the weights of {repository!r} must be in the local cache, at {local}, or on the hub, but none of the three"
-            f" has them ({type(error).__name__}: {str(error).splitlines()[0][:200]})",
+            f"the weights of {repository!r} must be in the local cache, at {local}, or on the hub, but none of the"
+            f" three has them ({type(error).__name__}: {str(error).splitlines()[0][:200]})",
             way_out=f"Accept the model's licence and log in, or put a copy of the repository at {local}.",
         ) from error
 

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
+from safetensors.torch import save_file
 from tiny_trials import language, make_task, vision
 
+from search_spaces.errors import InputError
 from search_spaces.spec import TrialSpec
 from trainables.model.tokenizer import IGNORE, byte_tokenizer
 from trainables.model.vision import build_vision
@@ -110,3 +112,20 @@ def test_a_convolutional_encoder_gives_its_grid_in_row_major_order(tmp_path: Pat
     with torch.inference_mode():
         features_BCHW = encoder.tower.forward_features(image_BCHW)
         assert torch.equal(encoder(image_BCHW)[0, 1], features_BCHW[0, :, 0, 1])
+
+
+@pytest.mark.parametrize("side", [64, 96])
+def test_pretrained_positions_are_interpolated_to_another_resolution_where_asked(side: int, tmp_path: Path) -> None:
+    fields = {"arch": "test_vit", "family": "vit", "patch": 16, "width": 64, "weights": "pretrained"}
+    origin = build_vision(vision(**fields, tokens=16, options={"img_size": 64}), 7, tmp_path)
+    save_file(origin.tower.state_dict(), tmp_path / "vit.safetensors")
+    fields |= {"checkpoint": "path:vit.safetensors", "resolution": side, "options": {"img_size": side}}
+    fields["tokens"] = (side // 16) ** 2
+    loaded = build_vision(vision(**fields, interpolate=True), 8, tmp_path)
+    assert loaded.tower.pos_embed.shape[1] == fields["tokens"] + loaded.tower.num_prefix_tokens
+    assert torch.equal(loaded.tower.blocks[0].attn.qkv.weight, origin.tower.blocks[0].attn.qkv.weight)
+    if side == 64:
+        assert torch.allclose(loaded.tower.pos_embed, origin.tower.pos_embed)
+    else:
+        with pytest.raises(InputError, match="pos_embed"):
+            build_vision(vision(**fields), 8, tmp_path)
