@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,8 @@ SOCKET_PATH_LIMIT = 107
 
 SESSION_BYTES = 80
 """``/session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store`` and a margin."""
+
+KNOCK_TIMEOUT_S = 10.0
 
 EMBEDDED_ENVIRONMENT = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # loopback: nothing listens on the network
@@ -111,13 +114,22 @@ def _attached(address: str) -> Iterator[tuple[Room, ...]]:
 
 def _attach(ray: Any, address: str, environment: dict[str, Any] | None) -> None:
     try:
+        _knock(address)
         ray.init(address=address, runtime_env=environment, log_to_driver=False, configure_logging=False)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
-            f"the Ray cluster must be reachable, but {address!r} is not: {str(error).strip().splitlines()[0]}",
+            f"the Ray cluster must be reachable, but {address!r} is not: {reason}",
             place="--address",
             way_out="Is it running, and does RAY_AUTH_TOKEN hold its token? `ray status` asks the same question.",
         ) from error
+
+
+def _knock(address: str) -> None:
+    """Raises OSError if nobody listens at host:port; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=KNOCK_TIMEOUT_S).close()
 
 
 @contextmanager

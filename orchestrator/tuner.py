@@ -437,15 +437,16 @@ def _signals() -> Iterator[list[int]]:
 
 @contextmanager
 def _quiet(log: Any) -> Iterator[None]:
-    """What Ray and Tune log, and Python's warnings, go to a file meanwhile."""
+    """What Ray, Tune and the attendants log, and Python's warnings, go to a file meanwhile."""
     log.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(log)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    names = ["ray", "py.warnings", *(name for name in logging.root.manager.loggerDict if name.startswith("ray."))]
+    ours = ("ray", "orchestrator", "py.warnings")
+    names = [*ours, *(name for name in logging.root.manager.loggerDict if name.startswith("ray."))]
     loggers = [logging.getLogger(name) for name in names]
     before = [(each, each.handlers, each.propagate) for each in loggers]
     for each in loggers:
-        each.handlers, each.propagate = ([handler], False) if each.name in ("ray", "py.warnings") else ([], True)
+        each.handlers, each.propagate = ([handler], False) if each.name in ours else ([], True)
     with warnings.catch_warnings():
         logging.captureWarnings(True)
         try:

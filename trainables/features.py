@@ -6,6 +6,7 @@ the same bits.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from trainables import layout
 from trainables.data.prepare import PreparedSource
 from trainables.model.images import pixels
 from trainables.model.vision import VisionEncoder
+from trainables.records import FeaturesResult
 from trainables.store import LocalStore, put_json
 from trainables.task import Context
 
@@ -42,7 +44,7 @@ def produce_features(
     Rank 0 computes; the others yield equally often and meet it at the end. Unfinished work of a killed producer is
     thrown away: it is minutes at most.
     """
-    vision, total = encoder.vision, source.num_images
+    vision, total, began = encoder.vision, source.num_images, time.perf_counter()
     shape = (total, vision.grid**2, vision.width)
     batches = [range(start, min(start + _BATCH, total)) for start in range(0, total, _BATCH)]
     if context.rank == 0:
@@ -54,7 +56,12 @@ def produce_features(
                 yield rows.stop, total
             out.flush()
             del out
-        put_json(store, layout.features_result(key), {"key": key, "images": total, "shape": list(shape)})
+        result: FeaturesResult = {
+            "key": key,
+            "shape": list(shape),
+            "gpu_seconds": (time.perf_counter() - began) * context.world,
+        }
+        put_json(store, layout.features_result(key), result)
     else:
         yield from ((rows.stop, total) for rows in batches)
     if context.world > 1:

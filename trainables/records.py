@@ -96,6 +96,15 @@ class StageResult(TypedDict):
     """Versions, device, world size, micro-batch, ZeRO stage."""
 
 
+class FeaturesResult(TypedDict):
+    """`features/<key>/result.json`: written behind the features themselves."""
+
+    key: str
+    shape: list[int]
+    """Images, positions, width."""
+    gpu_seconds: float
+
+
 class EvaluationResult(TypedDict):
     """`evaluations/<key>/<benchmark>.json`."""
 

@@ -42,9 +42,9 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
         spool.begin()
         spent = 0.0
         for features in task.features:
-            before = time.perf_counter()
-            yield from _features(task, features, context, store)
-            spent += (time.perf_counter() - before) * context.world
+            if not store.exists(layout.features_result(features.key)):
+                yield from _features(task, features, context, store)
+                spent += _gpu_seconds(layout.features_result(features.key), store)
             yield {"event": "node_done", "node": features.node}
         data = TrialData(task, store)
         results: list[StageResult] = []
@@ -83,8 +83,6 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
 
 def _features(task: TrialTask, features: FeaturesTask, context: Context, store: LocalStore) -> Iterator[Progress]:
     """Produce cached features on rank 0; the others wait for it by yielding equally often."""
-    if store.exists(layout.features_result(features.key)):
-        return
     data = TrialData(task, store)
     source = data.source(_source(task, features.source))
     encoder = build_vision(task.trial.vision, task.trial.seed, data.root)
@@ -106,7 +104,7 @@ def _source(task: TrialTask, name: str) -> SourceSpec:
     """A source of the trial's data or benchmarks by its digest name."""
     sources = [part.source for stage in task.trial.stages for part in stage.data.parts]
     sources += [benchmark.source for benchmark in task.benchmarks]
-    return next(source for source in sources if source_name(source) == name)
+    return {source_name(source): source for source in sources}[name]
 
 
 def _result(
@@ -114,7 +112,8 @@ def _result(
 ) -> TrialResult:
     evaluations = {} if diverged else {b.id: evaluation_key(task, b, results) for b in task.benchmarks}
     scores = {} if diverged else read_results(task, results, store)
-    alone = sum(result["gpu_seconds"] for result in results) + sum(s["gpu_seconds"] for s in scores.values())
+    alone = sum(_gpu_seconds(layout.features_result(features.key), store) for features in task.features)
+    alone += sum(result["gpu_seconds"] for result in results) + sum(s["gpu_seconds"] for s in scores.values())
     return {
         "trial": task.id,
         "stages": [stage.key for stage in task.stages],
@@ -122,3 +121,8 @@ def _result(
         "diverged": diverged,
         "cost": {"gpu_seconds": spent, "gpu_seconds_alone": max(alone, spent), "wall_seconds": wall},
     }
+
+
+def _gpu_seconds(result_name: str, store: LocalStore) -> float:
+    """What a finished piece of work has cost whoever did it."""
+    return float((get_json(store, result_name) or {"gpu_seconds": 0.0})["gpu_seconds"])

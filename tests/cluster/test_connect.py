@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from cluster.connect import connect, short_folder
@@ -18,4 +20,12 @@ def test_connect_ray_client_address_is_refused_with_a_way_out() -> None:
         pytest.raises(InputError, match=r"--address: .*ray://head:10001.*\n.*ablate submit"),
         connect("ray://head:10001"),
     ):
+        pass
+
+
+def test_connect_nobody_listens_at_the_address_is_refused_at_once() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    with pytest.raises(InputError, match=rf"--address: .*'{address}' is not"), connect(address):
         pass
