@@ -20,6 +20,10 @@ OWNED = {
 }
 """Fields that a user's own settings may not touch, and what decides them: they would change the experiment."""
 
+CPU_BUCKETS = {"contiguous_gradients": False, "overlap_comm": False, "reduce_bucket_size": 1_000_000}
+"""DeepSpeed's own bucket of 5e8 elements is made for a GPU: on a CPU its pages are new in every step, which cost a tenth
+of the throughput of a small model (benchmarks/throughput.py)."""
+
 
 def micro_batch(stage: StageSpec, resources: ResourceSpec) -> int:
     """Records per worker and forward pass. Raises InputError unless the global batch divides."""
@@ -40,6 +44,8 @@ def deepspeed_config(stage: StageSpec, resources: ResourceSpec, device: str) -> 
         )
     micro = micro_batch(stage, resources)
     zero: dict[str, Any] = {"stage": resources.zero}
+    if device == "cpu" and resources.zero:
+        zero |= CPU_BUCKETS
     if resources.offload == "optimizer":
         zero["offload_optimizer"] = {"device": "cpu", "pin_memory": device == "cuda"}
     if resources.zero == 3:

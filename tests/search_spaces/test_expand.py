@@ -237,7 +237,7 @@ def test_features_of_a_frozen_encoder_are_shared_by_all_arms_that_see_alike() ->
     shared = features["efficientnet-lite0 64 px on easy-vqa-1500"]
     assert shared.bytes == 1500 * 2 * 2 * 1280 * 4
     arms = {trial.arm for trial in plan.trials if trial.id in shared.trials}
-    assert arms == {"base", "stages=align+finetune", "epochs=2", "data=easy-vqa-1500-no-negation", "vision.tokens=1"}
+    assert arms == {"base", "stages=align+finetune", "epochs=2", "data=no-negation", "vision.tokens=1"}
 
 
 def test_random_encoder_has_features_of_its_own_for_each_seed() -> None:
