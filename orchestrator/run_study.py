@@ -104,6 +104,7 @@ def train_and_track(
 ) -> tuple[Outcomes, str]:
     """Everything that needs Ray and MLflow: both start at the same time, as each takes seconds."""
     from cluster.connect import connect
+    from cluster.shared_storage import require_shared_storage
     from orchestrator.live import LiveView
     from orchestrator.tracking import open_command, open_tracker
     from orchestrator.tuner import RunSettings, run_trials
@@ -116,6 +117,7 @@ def train_and_track(
     tracker = open_tracker(options.tracking_uri, options.storage)
     with connect(options.address, options.cpus) as nodes:
         refuse_impossible({arm: shape(ask) for arm, ask in arm_resources(plan).items()}, nodes)
+        require_shared_storage(nodes, store)
         done = [entry.id for entry in ledger.trials.values() if entry.state == "done"]
         view = LiveView(plan, console, store=store, done=done)
         with view, uploading(Uploader(tracker, store, plan, notice=view.note)):

@@ -21,8 +21,8 @@ OWNED = {
 """Fields that a user's own settings may not touch, and what decides them: they would change the experiment."""
 
 CPU_BUCKETS = {"contiguous_gradients": False, "overlap_comm": False, "reduce_bucket_size": 1_000_000}
-"""DeepSpeed's own bucket of 5e8 elements is made for a GPU: on a CPU its pages are new in every step, which cost a tenth
-of the throughput of a small model (benchmarks/throughput.py)."""
+"""DeepSpeed's own bucket of 5e8 elements is made for a GPU: on a CPU its pages are new in every step, which cost a
+tenth of the throughput of a small model (benchmarks/throughput.py)."""
 
 
 def micro_batch(stage: StageSpec, resources: ResourceSpec) -> int:

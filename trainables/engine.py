@@ -24,7 +24,7 @@ from deepspeed.runtime.zero.partitioned_param_coordinator import PartitionedPara
 from torch import Tensor, nn
 
 from search_spaces.spec import OptimizerSpec, StageSpec
-from trainables.model.vlm import VLM, Batch, module
+from trainables.model.vlm import VLM, Batch, cast_statistics, module
 from trainables.schedule import factor
 
 _LINEAR = F.linear
@@ -40,7 +40,8 @@ class Engine:
     """One stage's engine around a model whose `requires_grad` is settled. Use it inside `open_engine`."""
 
     def __init__(self, model: VLM, stage: StageSpec, steps: int, config: dict[str, Any], device: str) -> None:
-        self._stage = stage
+        self.dtype = torch.bfloat16 if stage.precision == "bf16" else torch.float32
+        cast_statistics(model, self.dtype)  # DeepSpeed casts weights only
         optimizer = make_optimizer(model, stage.optimizer)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(stage.schedule, step, steps))
         deepspeed.init_distributed("nccl" if device == "cuda" else "gloo", auto_mpi_discovery=False)
@@ -50,7 +51,6 @@ class Engine:
         self._trained = tuple(stage.trains)
         self._zero = config["zero_optimization"]["stage"]
         self.device = self._engine.device
-        self.dtype = torch.bfloat16 if stage.precision == "bf16" else torch.float32
         self._world = torch.distributed.get_world_size()
 
     def step(self, batches: Iterator[Batch], targets: int) -> float:

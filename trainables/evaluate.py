@@ -20,7 +20,7 @@ from trainables.benchmarks.closed_answers import ClosedAnswers, Example, open_be
 from trainables.features import encode_images
 from trainables.model.tokenizer import IGNORE
 from trainables.model.vision import VisionEncoder
-from trainables.model.vlm import VLM, Batch, build_modules
+from trainables.model.vlm import VLM, Batch, build_modules, cast_weights
 from trainables.records import EvaluationResult, Progress, StageResult
 from trainables.store import LocalStore, get_json, put_json
 from trainables.task import Context, TrialTask
@@ -76,7 +76,8 @@ def load_trained(
     with_vision = not task.has_features_of(benchmark.source for benchmark in task.benchmarks)
     model = build_modules(task.trial, data.tokenizer, data.root, with_vision)
     load_weights(model, results, store)
-    return model.to(context.device, precision(task.trial)).eval()
+    cast_weights(model, precision(task.trial))
+    return model.to(context.device).eval()
 
 
 def precision(spec: TrialSpec) -> torch.dtype:

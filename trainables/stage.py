@@ -93,6 +93,7 @@ class _Run:
         """[step, loss, learning rate] of every logged step: a trial that shares this stage shows it, too."""
 
     def train(self) -> Iterator[tuple[Progress, dict[str, float]]]:
+        print(f"training stage {self._stage.name} {self._order.key}", flush=True)
         self._resume()
         steps, every = self._order.steps, max(1, self._order.steps // 250)
         while len(self.losses) < steps and not self._diverged:

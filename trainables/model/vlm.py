@@ -133,6 +133,23 @@ def build_modules(spec: TrialSpec, tokenizer: Tokenizer, data_root: Path, with_v
     return VLM(spec, vision, projector, language, tokenizer.bos)
 
 
+def cast_statistics(model: VLM, precision: torch.dtype) -> None:
+    """The encoder's statistics (batch norm) in the precision of its weights: torch mixes them in no other way.
+
+    Other buffers, such as rotary tables, stay in fp32.
+    """
+    for buffer in model.vision.buffers() if model.vision is not None else ():
+        if buffer.is_floating_point():
+            buffer.data = buffer.data.to(precision)
+
+
+def cast_weights(model: VLM, precision: torch.dtype) -> None:
+    """All weights in a precision, buffers as training has them."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(precision)
+    cast_statistics(model, precision)
+
+
 def module(model: VLM, name: Module) -> nn.Module:
     """One of the three parts, by the name that stages use."""
     part = getattr(model, name)

@@ -1,0 +1,58 @@
+"""Do all nodes see the same storage? Asked before anything runs: a trial on a node that does not would be lost."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from cluster.fit import Room
+from search_spaces.errors import InputError
+
+ANSWER_WITHIN_S = 120.0
+"""A node may have to start its first worker process to answer."""
+
+
+class Probed(Protocol):
+    """The part of a store that is needed: write a file, know its path, remove it."""
+
+    def put(self, name: str, data: bytes) -> None: ...
+    def path(self, name: str) -> Path: ...
+    def remove(self, name: str) -> None: ...
+
+
+def require_shared_storage(nodes: Sequence[Room], store: Probed) -> None:
+    """Write a probe and have every node read it. With one node there is nothing to ask.
+
+    Raises InputError naming the nodes that do not see it.
+    """
+    if len(nodes) < 2:
+        return
+    name = f"scratch/probe-{secrets.token_hex(4)}"
+    store.put(name, b"seen")
+    try:
+        blind = nodes_without(store.path(name), nodes)
+    finally:
+        store.remove(name)
+    if blind:
+        raise InputError(
+            f"every node must see the storage, but {len(blind)} of {len(nodes)} do not: {', '.join(blind)}",
+            place=str(store.path(".")),
+            way_out="Give a folder on a shared file system with --storage or ABLATE_STORAGE.",
+        )
+
+
+def nodes_without(file: Path, nodes: Sequence[Room]) -> list[str]:
+    """Ids of the nodes on which a file is not there."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    sees = ray.remote(num_cpus=0)(os.path.exists)
+    asked = [
+        sees.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node.name, soft=False)).remote(str(file))
+        for node in nodes
+    ]
+    answers = ray.get(asked, timeout=ANSWER_WITHIN_S)
+    return [node.name for node, seen in zip(nodes, answers, strict=True) if not seen]
