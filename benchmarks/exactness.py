@@ -21,8 +21,6 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-import psutil
-
 SHORT = ("--limit", "4", "--set", "base.epochs=0.25", "--set", "resources.checkpoint_every_steps=10")
 
 
@@ -87,12 +85,8 @@ def _killed_and_resumed(storage: Path) -> str:
         if process.poll() is not None:
             raise SystemExit("the study ended before a worker could be killed")
         time.sleep(0.05)
-    victim = next(
-        child
-        for child in psutil.Process(process.pid).children(recursive=True)
-        if "TuneTrial" in " ".join(child.cmdline())
-    )
-    victim.send_signal(signal.SIGKILL)
+    victim = _training(storage)
+    os.kill(victim, signal.SIGKILL)
     _wait(process, codes=(1,))
     _wait(_run(storage))
     resumed = [
@@ -101,7 +95,17 @@ def _killed_and_resumed(storage: Path) -> str:
         for line in log.read_text().splitlines()
         if "going on from step" in line
     ]
-    return f"killed pid {victim.pid}: exit 1, then: {'; '.join(resumed)}"
+    return f"killed pid {victim}: exit 1, then: {'; '.join(resumed)}"
+
+
+def _training(storage: Path) -> int:
+    """The process that has written a checkpoint, from the log of its trial."""
+    (key, *_) = (folder.parents[1].name for folder in storage.glob("stages/*/checkpoints/0*"))
+    for log in storage.glob("studies/*/trials/*/rank-0.log"):
+        lines = log.read_text().splitlines()
+        if any(line.endswith(key) for line in lines):
+            return int(next(line for line in reversed(lines) if line.startswith("=== ")).split()[-1])
+    raise SystemExit("no log tells who trains the stage")
 
 
 if __name__ == "__main__":
