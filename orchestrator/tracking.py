@@ -36,7 +36,7 @@ from mlflow.entities import Metric, Param, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.store.db import utils as database
 
-from orchestrator.uploader import Point, Status, TrackerAwayError, TrackerRefusedError
+from orchestrator.replay import Point, Status, TrackerAwayError, TrackerRefusedError
 from search_spaces.errors import InputError
 from search_spaces.plan import Arm, Plan, PlannedTrial
 from trainables import layout

@@ -17,7 +17,7 @@ def test_short_folder_path_too_long_for_sockets_is_replaced() -> None:
 
 def test_connect_ray_client_address_is_refused_with_a_way_out() -> None:
     with (
-        pytest.raises(InputError, match=r"--address: .*ray://head:10001.*\n.*ablate submit"),
+        pytest.raises(InputError, match=r"--address: .*ray://head:10001.*\n.*ray job submit"),
         connect("ray://head:10001"),
     ):
         pass

@@ -14,8 +14,9 @@ import pytest
 from mlflow import MlflowClient
 from small_plans import small_plan
 
+from orchestrator.replay import sync_study
 from orchestrator.tracking import open_tracker
-from orchestrator.uploader import Uploader, sync_study
+from orchestrator.uploader import Uploader
 from trainables import layout
 from trainables.records import Spool
 from trainables.store import LocalStore, put_json

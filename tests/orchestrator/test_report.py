@@ -14,7 +14,8 @@ import pytest
 from rich.console import Console
 from stored_studies import PROVENANCE, answers, fail_trial, finish_trial, key_of, trial_of, two_stage_plan
 
-from orchestrator.report import Finding, Report, build_report, to_json, to_markdown, to_terminal
+from orchestrator.report import Finding, Report, build_report
+from orchestrator.report_views import to_json, to_markdown, to_terminal
 from search_spaces.plan import Arm, Exclusion, Plan
 from trainables import layout
 from trainables.store import LocalStore

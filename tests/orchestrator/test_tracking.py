@@ -17,8 +17,8 @@ from mlflow.entities import Run
 from mlflow.utils.validation import _validate_metric_name
 from small_plans import small_plan, with_axis
 
+from orchestrator.replay import Point, TrackerRefusedError, sync_study
 from orchestrator.tracking import embedded_uri, legal_name, numeric_axes, open_command, open_tracker, study_note
-from orchestrator.uploader import Point, TrackerRefusedError, sync_study
 from search_spaces.errors import InputError
 from search_spaces.plan import Exclusion, Plan
 from trainables import layout

@@ -15,16 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_plans import small_plan
 
-from orchestrator.uploader import (
+from orchestrator.replay import (
     POINTS_PER_METRIC,
     Point,
     Sieve,
     Status,
     TrackerAwayError,
     TrackerRefusedError,
-    Uploader,
     sync_study,
 )
+from orchestrator.uploader import Uploader
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
 from trainables import layout

@@ -1,0 +1,446 @@
+"""From the spools on storage to the tracking server: a replay that may be repeated.
+
+Workers never talk to the server. They append records to a spool (`trainables.records`), and what is here sends them on,
+with the byte offset up to which a server has them kept on storage. Sending a record twice changes nothing, so an offset
+is written only after the server has taken what lies before it. A server that is away costs nothing: the spool waits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
+
+from search_spaces.errors import InputError
+from search_spaces.plan import Plan, PlannedTrial
+from trainables import layout
+from trainables.records import Failure, SpoolLine, read_spool
+from trainables.store import Store, get_json, put_json
+
+LINES_PER_BATCH = 1_000
+
+POINTS_PER_METRIC = 2_500
+"""A browser draws no more, and MLflow samples longer histories anyway. Metrics of longer trials are thinned to this."""
+
+Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
+Notice = Callable[[str], None]
+
+
+class TrackerAwayError(ConnectionError):
+    """The server did not answer, or not now: the same request may succeed later."""
+
+
+class TrackerRefusedError(ValueError):
+    """The server answered that it will never take this."""
+
+
+class Point(NamedTuple):
+    """One value of a metric; `ts` in milliseconds since the epoch."""
+
+    metric: str
+    value: float
+    ts: int
+    step: int
+
+
+class Tracker(Protocol):
+    """What the uploader asks of a tracking server. Every method may raise `TrackerAwayError` or `TrackerRefusedError`.
+
+    All of them may be repeated: runs are found before they are made, equal points and files replace themselves.
+    """
+
+    @property
+    def server(self) -> str:
+        """A short name of this server that can be part of a file name; another server has another."""
+
+    def open_study(self, plan: Plan, documents: Mapping[str, str]) -> None:
+        """Find or make the study's parent run and set it running. `documents`: artifact name -> text."""
+
+    def open_trial(self, trial: PlannedTrial, run: str | None, started: int) -> str:
+        """Find or make the trial's run and return its id; `run` is where it was last time."""
+
+    def log(self, run: str, points: Sequence[Point]) -> None: ...
+    def annotate(self, run: str, params: Mapping[str, str], tags: Mapping[str, str]) -> None: ...
+    def attach(self, run: str, name: str, content: str | Path) -> None: ...
+    def set_status(self, run: str, status: Status, ts: int) -> None: ...
+
+    def retire(self, run: str) -> None:
+        """Take out of sight a run whose trial has been started anew on other data: the two are never mixed."""
+
+    def unfinished(self) -> dict[str, str]:
+        """Trial -> run, of the runs of the study's trials that are open, whether they are in the plan or not."""
+
+    def show_progress(self, counts: Mapping[str, int]) -> None: ...
+    def close_study(self, status: Status) -> None: ...
+
+
+# ---------------------------------------------------------------------------------------------------- one trial
+
+
+@dataclass
+class Sieve:
+    """Decides which points of a spool are sent; a function of the lines alone, however they are cut into batches.
+
+    Points with a step: only steps beyond the last one sent, because a resumed trial repeats those behind its last
+    checkpoint, and every `stride`-th of them; the last one is held until the trial ends. Points without a step are
+    results: the newest value counts, and an equal one is not sent again.
+    """
+
+    stride: int = 1
+    sent: dict[str, tuple[int, float]] = field(default_factory=dict)
+    held: dict[str, Point] = field(default_factory=dict)
+
+    def take(self, line: SpoolLine) -> list[Point]:
+        points = []
+        for metric, value in line.get("metrics", {}).items():
+            point = Point(metric, float(value), line["ts"], line.get("step", 0))
+            if self._passes(point, has_step="step" in line):
+                self.sent[metric] = (point.step, point.value)
+                if metric in self.held and self.held[metric].step <= point.step:
+                    del self.held[metric]
+                points.append(point)
+        return points
+
+    def _passes(self, point: Point, has_step: bool) -> bool:
+        if point.metric not in self.sent:
+            return True
+        step, value = self.sent[point.metric]
+        if point.step == step:  # a result that was measured again, or the last step repeated by a resume
+            return not (point.value == value or (math.isnan(point.value) and math.isnan(value)))
+        if has_step and step < point.step < step + self.stride:
+            if point.metric not in self.held or self.held[point.metric].step < point.step:
+                self.held[point.metric] = point
+            return False
+        return point.step > step
+
+    def flush(self) -> list[Point]:
+        """What was held back of metrics that go no further, so that each ends with its true last value."""
+        points = list(self.held.values())
+        self.sent.update({point.metric: (point.step, point.value) for point in points})
+        self.held.clear()
+        return points
+
+
+@dataclass
+class Position:
+    """How far a server is with one trial: a file on storage, one per server and trial."""
+
+    run: str | None = None
+    born: int | None = None
+    """Time of the spool's first line. Another one means another spool, hence other work under the same trial id."""
+    offset: int = 0
+    last_ts: int = 0
+    status: Status = "RUNNING"
+    ended: int | None = None
+    """Time of the ending (result or failure) that has been recorded."""
+    non_finite: str | None = None
+    sieve: Sieve = field(default_factory=Sieve)
+
+    def copy(self) -> Position:
+        return replace(self, sieve=replace(self.sieve, sent=dict(self.sieve.sent), held=dict(self.sieve.held)))
+
+    @staticmethod
+    def load(store: Store, name: str) -> Position:
+        stored = get_json(store, name)
+        if stored is None:
+            return Position()
+        sieve = stored.pop("sieve")
+        return Position(
+            **stored,
+            sieve=Sieve(
+                sieve["stride"],
+                {metric: (step, value) for metric, (step, value) in sieve["sent"].items()},
+                {metric: Point(*point) for metric, point in sieve["held"].items()},
+            ),
+        )
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a trial ended, as storage says; the newer one where there are a result and a failure."""
+
+    status: Status
+    ts: int
+    failure: Failure | None = None
+    diverged: bool = False
+
+
+def read_ending(store: Store, study: str, trial: str) -> Ending | None:
+    """None while the trial has neither a result nor a failure."""
+    endings = []
+    result = get_json(store, layout.trial_result(study, trial))
+    if result is not None:
+        written = int(store.path(layout.trial_result(study, trial)).stat().st_mtime * 1000)
+        endings.append(Ending("FINISHED", written, diverged=bool(result.get("diverged"))))
+    failure = get_json(store, layout.trial_failure(study, trial))
+    if failure is not None:
+        killed = failure["kind"] == "killed"
+        endings.append(Ending("KILLED" if killed else "FAILED", failure["ts"], failure=failure))  # type: ignore[arg-type]
+    return max(endings, key=lambda ending: ending.ts, default=None)
+
+
+def stride_of(trial: PlannedTrial, plan: Plan) -> int:
+    """Every how many steps a point is sent, so that a metric has about `POINTS_PER_METRIC`; 1 while unknown."""
+    steps = sum(node.steps or 0 for node in trial.stage_nodes(plan))
+    return max(1, math.ceil(steps / POINTS_PER_METRIC))
+
+
+# ---------------------------------------------------------------------------------------------------- all trials
+
+
+class Replay:
+    """Brings a tracking server up to what storage holds of one study. Not thread-safe; `Uploader` owns one."""
+
+    def __init__(self, tracker: Tracker, store: Store, plan: Plan, notice: Notice, *, from_start: bool = False):
+        self._tracker, self._store, self._plan, self._notice = tracker, store, plan, notice
+        self._from_start = from_start
+        self._positions: dict[str, Position] = {}
+        self._seen: dict[str, tuple[float, ...]] = {}
+        self._endings: dict[str, Ending | None] = {}
+        self._counts: dict[str, int] | None = None
+        self._noticed: set[str] = set()
+        self._study_is_open = False
+        self.points = 0
+        """Points sent so far."""
+
+    def catch_up(self) -> None:
+        """Send everything that is new. Raises `TrackerAwayError`; calling again goes on where it stopped."""
+        self._open_study()
+        for trial in self._plan.trials:
+            seen = self._signature(trial.id)
+            if not any(seen) or self._seen.get(trial.id) == seen:
+                continue
+            self._attempt(f"trial {trial.id}", partial(self._catch_up_trial, trial))
+            self._seen[trial.id] = seen
+        self._show_progress()
+
+    def close_stale(self) -> None:
+        """Give every open run of a trial that does not run its true status: that of storage, else KILLED."""
+        self._open_study()
+        planned = {trial.id: trial for trial in self._plan.trials}
+        for trial, run in self._tracker.unfinished().items():
+            ending = read_ending(self._store, self._plan.study, trial)
+            if self._is_running(trial) and not self._is_over(trial, ending):
+                continue
+            ending = ending or Ending("KILLED", self._last_sign(trial))
+            if trial in planned:
+                self._save(trial, self._settle(self._open(planned[trial], ending.ts, None).copy(), ending))
+            else:
+                self._tracker.set_status(run, ending.status, ending.ts)
+
+    def close(self, status: Status | None) -> None:
+        """Close the runs of trials that do not run, and the study's; None derives its status from its trials."""
+        self.close_stale()
+        self._show_progress()
+        if status is None and any(self._is_running(trial.id) for trial in self._plan.trials):
+            return  # another driver is at work on the study, and will close it
+        if status is None:
+            counts = self._counts or {}
+            status = "FAILED" if counts.get("failed") else "KILLED" if counts.get("pending") else "FINISHED"
+        self._tracker.close_study(status)
+
+    def _open_study(self) -> None:
+        if self._study_is_open:
+            return
+        names = {"study.yaml": layout.study_file(self._plan.study), "plan.json": layout.plan_file(self._plan.study)}
+        documents = {name: self._store.get(file).decode() for name, file in names.items() if self._store.exists(file)}
+        self._tracker.open_study(self._plan, documents)
+        self._study_is_open = True
+
+    def _signature(self, trial: str) -> tuple[float, ...]:
+        """Changes whenever there may be something new; three calls of `stat`, because studies have thousands."""
+        study = self._plan.study
+        names = (layout.spool(study, trial), layout.trial_result(study, trial), layout.trial_failure(study, trial))
+        signature: list[float] = []
+        for name in names:
+            try:
+                stat = self._store.path(name).stat()
+                signature += (stat.st_size, stat.st_mtime)
+            except FileNotFoundError:
+                signature += (0, 0)
+        return tuple(signature)
+
+    def _catch_up_trial(self, trial: PlannedTrial) -> None:
+        spool = self._store.path(layout.spool(self._plan.study, trial.id))
+        ending = self._endings[trial.id] = read_ending(self._store, self._plan.study, trial.id)
+        first = next(read_spool(spool), None) if spool.exists() else None
+        if first is None and ending is None:
+            return
+        born = first[1]["ts"] if first else None
+        position = self._open(trial, born or (ending.ts if ending else 0), born)
+        while batch := list(islice(read_spool(spool, position.offset), LINES_PER_BATCH)) if first else []:
+            position = self._send(position.copy(), [line for _, line in batch])
+            position.offset = batch[-1][0]
+            self._save(trial.id, position)
+        if ending and self._is_over(trial.id, ending) and position.ended != ending.ts:
+            self._save(trial.id, self._settle(position.copy(), ending))
+
+    def _is_running(self, trial: str) -> bool:
+        return self._store.lease_owner(layout.trial_lease(self._plan.study, trial)) is not None
+
+    def _is_over(self, trial: str, ending: Ending | None) -> bool:
+        """Whether an ending is that of the latest attempt: one older than the spool's last line is not."""
+        if ending is None:
+            return False
+        slack_ms = 1000 if ending.status == "FINISHED" else 0  # its time is a file's, and their clock is coarser
+        position = self._positions.get(trial)
+        return position is None or ending.ts + slack_ms >= position.last_ts
+
+    def _open(self, trial: PlannedTrial, started: int, born: int | None) -> Position:
+        """Where the server is with this trial; its run is there afterwards. `born`: time of the spool's first line."""
+        position = self._positions.get(trial.id)
+        opened = position is not None
+        if position is None:
+            position = Position.load(self._store, self._offset_file(trial.id))
+            if self._from_start:
+                position = Position(run=position.run, born=position.born)
+        if position.run is not None and None not in (born, position.born) and born != position.born:
+            self._tracker.retire(position.run)
+            position, opened = Position(), False
+        if not opened:
+            run = self._tracker.open_trial(trial, position.run, started)
+            if run != position.run:
+                position = Position(run=run)
+            position.sieve.stride = stride_of(trial, self._plan)
+        position.born = position.born if born is None else born
+        self._positions[trial.id] = position
+        return position
+
+    def _send(self, position: Position, lines: Sequence[SpoolLine]) -> Position:
+        """Send one batch, and return the position with it (still without the new offset)."""
+        run = _run_of(position)
+        points: list[Point] = []
+        params: dict[str, str] = {}
+        tags: dict[str, str] = {}
+        files: dict[str, str | Path] = {}
+        status, status_ts = position.status, position.last_ts
+        for line in lines:
+            position.last_ts = max(position.last_ts, line["ts"])
+            points += position.sieve.take(line)
+            params |= line.get("params", {})
+            tags |= line.get("tags", {})
+            if "artifact" in line:
+                artifact = line["artifact"]
+                stored = self._store.path(artifact["path"]) if "path" in artifact else None
+                files[artifact["name"]] = stored or artifact["text"]
+            if "status" in line:
+                status, status_ts = line["status"], line["ts"]
+                points += position.sieve.flush() if status != "RUNNING" else []
+            elif "step" in line and status != "RUNNING":
+                status, status_ts = "RUNNING", line["ts"]  # a new attempt
+        tags |= self._note_non_finite(position, points)
+        self._log(run, points)
+        if params or tags:
+            self._attempt(f"run {run}: params and tags", partial(self._tracker.annotate, run, params, tags))
+        for name, content in files.items():
+            self._attempt(f"run {run}: {name}", partial(self._tracker.attach, run, name, content))
+        if status != position.status:
+            self._tracker.set_status(run, status, status_ts)
+            position.status = status
+        return position
+
+    def _log(self, run: str, points: Sequence[Point]) -> None:
+        """Send points; of a batch that is refused, all but those that are refused by themselves."""
+        if not points:
+            return
+        try:
+            self._tracker.log(run, points)
+        except TrackerRefusedError as refused:
+            if len(points) == 1:
+                self._notice_once(f"run {run}: {points[0].metric}: {refused}")
+                return
+            self._log(run, points[: len(points) // 2])
+            self._log(run, points[len(points) // 2 :])
+        else:
+            self.points += len(points)
+
+    def _note_non_finite(self, position: Position, points: Sequence[Point]) -> dict[str, str]:
+        """Charts cannot show infinities, and NaN is easily overlooked: the first one becomes a tag."""
+        first = next((point for point in points if not math.isfinite(point.value)), None)
+        if first is None or position.non_finite:
+            return {}
+        position.non_finite = f"{first.metric} = {first.value} at step {first.step}"
+        return {"ablate.non_finite": position.non_finite}
+
+    def _settle(self, position: Position, ending: Ending) -> Position:
+        """Record how a trial ended: its last points, what went wrong, its status."""
+        run = _run_of(position)
+        self._log(run, position.sieve.flush())
+        tags = {"ablate.diverged": "true"} if ending.diverged else {}
+        if ending.failure is None and position.ended is not None:
+            tags |= {"ablate.failure": "", "ablate.failure_message": ""}  # of an earlier attempt
+        if ending.failure is not None:
+            failure = ending.failure
+            tags |= {"ablate.failure": failure["kind"], "ablate.failure_message": failure["message"]}
+            text = f"{failure['kind']}: {failure['message']}\n\n{failure['traceback']}\nlog: {failure['log']}\n"
+            self._attempt(f"run {run}: failure.txt", partial(self._tracker.attach, run, "failure.txt", text))
+        if tags:
+            self._attempt(f"run {run}: tags", partial(self._tracker.annotate, run, {}, tags))
+        self._tracker.set_status(run, ending.status, ending.ts)
+        position.status, position.ended = ending.status, ending.ts
+        return position
+
+    def _show_progress(self) -> None:
+        endings = [self._ending(trial.id) for trial in self._plan.trials]
+        done = sum(ending is not None and ending.status == "FINISHED" for ending in endings)
+        failed = sum(ending is not None and ending.status == "FAILED" for ending in endings)
+        counts = {"done": done, "failed": failed, "pending": len(endings) - done - failed}
+        if counts != self._counts:
+            self._tracker.show_progress(counts)
+            self._counts = counts
+
+    def _ending(self, trial: str) -> Ending | None:
+        """The trial's ending as last read; None if it has since been taken up again."""
+        ending, position = self._endings.get(trial), self._positions.get(trial)
+        return None if ending and position and position.status == "RUNNING" else ending
+
+    def _last_sign(self, trial: str) -> int:
+        """When the trial last wrote to its spool, in milliseconds since the epoch; 0 if it never did."""
+        try:
+            return int(self._store.path(layout.spool(self._plan.study, trial)).stat().st_mtime * 1000)
+        except FileNotFoundError:
+            return 0
+
+    def _offset_file(self, trial: str) -> str:
+        return layout.upload_offset(self._tracker.server, self._plan.study, trial)
+
+    def _save(self, trial: str, position: Position) -> None:
+        put_json(self._store, self._offset_file(trial), asdict(position))
+        self._positions[trial] = position
+
+    def _attempt(self, what: str, action: Callable[[], None]) -> None:
+        """One refused thing is noticed and passed over: the records stay on storage, and the rest goes on."""
+        try:
+            action()
+        except TrackerRefusedError as refused:
+            self._notice_once(f"{what}: {refused}")
+
+    def _notice_once(self, text: str) -> None:
+        if text not in self._noticed:
+            self._noticed.add(text)
+            self._notice(f"tracking: not recorded: {text}")
+
+
+def _run_of(position: Position) -> str:
+    if position.run is None:
+        raise ValueError("a position has a run before anything is sent for it")
+    return position.run
+
+
+def sync_study(plan: Plan, store: Store, tracker: Tracker, notice: Notice = lambda text: None) -> int:
+    """Replay everything that storage holds of a study (`ablate sync`); returns the number of points sent.
+
+    What the server has already stays as it is. Raises InputError if the server stops answering.
+    """
+    replay = Replay(tracker, store, plan, notice, from_start=True)
+    try:
+        replay.catch_up()
+        replay.close(None)
+    except TrackerAwayError as error:
+        law = f"the tracking server must answer until everything is sent, but it says: {error}"
+        raise InputError(law, key=plan.study, way_out="Run the same command again: nothing is doubled.") from error
+    return replay.points
