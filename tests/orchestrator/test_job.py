@@ -43,6 +43,8 @@ def head() -> Iterator[dict[str, str]]:
     start = [RAY, "start", "--head", "--block", f"--temp-dir={folder}", "--node-ip-address=127.0.0.1"]
     start += [f"--port={port}", f"--dashboard-port={dashboard}", "--dashboard-host=127.0.0.1", "--num-cpus=2"]
     start += ["--object-store-memory=150000000", "--disable-usage-stats"]
+    # Ray's agent listens on one fixed port by default: two heads on a machine would share it, one without an agent.
+    start += [f"--dashboard-agent-{kind}-port={_free_port()}" for kind in ("listen", "grpc")]
     with open(Path(folder) / "start.log", "w") as log:
         process = subprocess.Popen(start, env=environment, stdout=log, stderr=log)
     try:
