@@ -56,13 +56,12 @@ class TrialSpool:
             self.metrics(stage_index, int(step) + 1, {"train/loss": loss, "train/lr": lr})
 
     def end(self, result: TrialResult, scores: dict[str, EvaluationResult]) -> None:
-        """Scores and cost, at the trial's last step, then its final status."""
-        step = sum(stage.steps for stage in self._task.stages)
+        """Scores and cost, then the final status. One value each, at step 0: MLflow draws such metrics as bars."""
         values = {f"eval/{name}/{key}": value for name, s in scores.items() for key, value in s["metrics"].items()}
         if scores:
             values["eval/mean"] = sum(s["metrics"]["accuracy"] for s in scores.values()) / len(scores)
         values |= {f"cost/{key}": value for key, value in result["cost"].items()}
-        self._write(step=step, metrics={key: value for key, value in values.items() if math.isfinite(value)})
+        self._write(step=0, metrics={key: value for key, value in values.items() if math.isfinite(value)})
         for name, score in scores.items():
             self._write(artifact={"name": f"examples/{name}.parquet", "path": score["examples"]})
         self._write(tags={"ablate.diverged": str(result["diverged"]).lower()})
