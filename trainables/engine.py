@@ -111,11 +111,13 @@ class Engine:
 @contextmanager
 def open_engine(model: VLM, stage: StageSpec, steps: int, config: dict[str, Any], device: str) -> Iterator[Engine]:
     """An engine for the time of a block; behind it the process is as if there had been none."""
-    engine = Engine(model, stage, steps, config, device)
     try:
-        yield engine
+        engine = Engine(model, stage, steps, config, device)
+        try:
+            yield engine
+        finally:
+            engine.destroy()
     finally:
-        engine.destroy()
         _forget()
 
 
@@ -126,7 +128,6 @@ def _forget() -> None:
     models alive in a stack of modules and in a method's cache.
     """
     F.linear = _LINEAR
-    torch.nn.functional.linear = _LINEAR
     parameter_offload.FWD_MODULE_STACK.clear()
     released: Callable[..., Any] = PartitionedParameterCoordinator._PartitionedParameterCoordinator__params_to_release
     for cell in released.__closure__ or ():
