@@ -104,6 +104,15 @@ def test_weights_that_cannot_be_had_are_an_error_of_run_naming_what_was_tried(sm
     assert "--data" in done.stderr
 
 
+def test_a_study_of_benchmarks_that_cannot_be_scored_yet_is_planned_and_its_run_says_so(
+    small: Path, tmp_path: Path
+) -> None:
+    small.write_text(SMALL.replace("benchmarks: easy-vqa", "benchmarks: prismatic-12"))
+    ablate("plan", str(small), storage=tmp_path / "s")
+    done = ablate("run", str(small), storage=tmp_path / "s", check=2)
+    assert "gqa-official can be planned with, but this version cannot read them yet" in done.stderr
+
+
 def test_schema_is_json(tmp_path: Path) -> None:
     assert json.loads(ablate("schema", storage=tmp_path / "s").stdout)["type"] == "object"
 

@@ -90,12 +90,12 @@ def test_a_submitted_job_runs_trials_whose_results_are_found_from_another_direct
     _wait_until_it_answers(head)
     storage = tmp_path / "storage"
     environment = {**head, "ABLATE_STORAGE": str(storage)}
-    run = ["python", "-m", "orchestrator", "run", "quickstart", "--toy", "--limit", "2", "--storage", str(storage)]
+    run = ["python", "-m", "orchestrator", "run", "quickstart", "--limit", "2", "--storage", str(storage)]
     done = _submit(environment, *run)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    status = ablate("status", "quickstart", "--toy", "--limit", "2", "--json", storage=storage, cwd=elsewhere)
+    status = ablate("status", "quickstart", "--limit", "2", "--json", storage=storage, cwd=elsewhere)
     assert json.loads(status.stdout)["counts"]["done"] == 2
 
 

@@ -19,6 +19,9 @@ from search_spaces.errors import InputError, nearest
 from search_spaces.spec import SourceSpec
 from trainables.data.record import TEXT_ONLY, Record
 
+PLANNED_ONLY = "official"
+"""Reader of catalogue entries whose files this version does not read: studies of them can be written and planned."""
+
 
 class Reader(Protocol):
     """How the records and images of one source are read."""
@@ -39,6 +42,12 @@ class Reader(Protocol):
 
 def open_reader(source: SourceSpec, data_root: Path) -> Reader:
     """The reader of a source. Raises InputError for unknown readers and missing files."""
+    if source.reader == PLANNED_ONLY:
+        raise InputError(
+            f"the official files of {source.name} can be planned with, but this version cannot read them yet",
+            key=f"sources.{source.name}",
+            way_out="Run the study with --toy, or name benchmarks that are read already (suite easy-vqa, or your own).",
+        )
     try:
         kind = READERS[source.reader]
     except KeyError:
