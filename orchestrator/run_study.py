@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from search_spaces.expand import FEATURES_BUDGET_BYTES, plan_study
 from search_spaces.plan import Plan
 from search_spaces.study import Study, load_study
 from trainables import layout
-from trainables.store import LocalStore, put_json
+from trainables.store import LocalStore, get_json, put_json
 
 if TYPE_CHECKING:
     from orchestrator.live import LiveView
@@ -90,19 +91,23 @@ def plan(study: Study, options: RunOptions, known: Digests) -> Plan:
 
 
 def set_aside_changed(plan: Plan, ledger: Ledger, store: LocalStore) -> None:
-    """Trials whose data or weights have changed since start anew; what they left before is kept beside them."""
-    for entry in ledger.trials.values():
-        if entry.state == "changed" and entry.result is not None:
-            old = store.path(layout.trial_folder(plan.study, entry.id))
-            kept = store.path(layout.superseded(plan.study, entry.id, entry.result["stages"][-1][:12]))
+    """Trials whose data or weights have changed since an earlier attempt start anew, with a spool of their own; what
+    that attempt left is kept under `superseded`."""
+    for trial in plan.trials:
+        attempt = get_json(store, layout.trial_task(plan.study, trial.id))
+        if attempt is None or ledger.trials[trial.id].state in ("done", "running"):
+            continue
+        keys = [stage["key"] for stage in attempt["stages"]]
+        if keys != [node.key for node in trial.stage_nodes(plan)]:
+            kept = store.path(layout.superseded(plan.study, trial.id, keys[-1][:12], int(time.time())))
             kept.parent.mkdir(parents=True, exist_ok=True)
-            old.rename(kept)
+            store.path(layout.trial_folder(plan.study, trial.id)).rename(kept)
 
 
 def train_and_track(
     plan: Plan, study: Study, ledger: Ledger, found: Digests, options: RunOptions, console: Console
 ) -> tuple[Outcomes, str]:
-    """Everything that needs Ray and MLflow: both start at the same time, as each takes seconds."""
+    """Everything that needs Ray and MLflow. They are imported here: each takes seconds."""
     from cluster.connect import connect
     from cluster.shared_storage import require_shared_storage
     from orchestrator.live import LiveView

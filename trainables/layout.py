@@ -88,9 +88,9 @@ def trial_failure(study: str, trial: str) -> str:
     return f"studies/{study}/trials/{trial}/failure.json"
 
 
-def superseded(study: str, trial: str, key: str) -> str:
-    """Where the folder of a trial goes whose data changed; `key` begins the key of its last stage."""
-    return f"studies/{study}/superseded/{trial}-{key}"
+def superseded(study: str, trial: str, key: str, seconds: int) -> str:
+    """Where the folder of a trial goes whose data changed: with the key of its last stage, and when it went there."""
+    return f"studies/{study}/superseded/{trial}-{key}-{seconds}"
 
 
 def trials(study: str) -> str:
