@@ -30,8 +30,8 @@ from trainables.stage import settle_gradients
 from trainables.task import Context, TrialTask
 from trainables.trial_data import StageData, TrialData
 
-BLOCK, ROUNDS, WARM_UP = 10, 12, 5
-"""Steps of one turn, turns of each, and steps before anything is timed."""
+BLOCK, ROUNDS = 10, 12
+"""Steps of one turn, and turns of each; one more turn comes first and is not counted."""
 
 
 def main() -> None:

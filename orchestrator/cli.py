@@ -259,31 +259,28 @@ def _plan(
 ) -> tuple[Plan, LocalStore]:
     """A study's plan with the digests that storage knows; nothing is read but that."""
     from orchestrator.preflight import known_digests
-    from search_spaces.expand import plan_study
+    from orchestrator.run_study import RunOptions, plan
     from search_spaces.study import load_study
 
     loaded = load_study(study, overrides or ())
     store = _store(storage_root(storage))
-    known = known_digests(store)
-    planned = plan_study(
-        loaded,
-        digests=known.digests,
-        counts=known.counts,
+    options = RunOptions(
+        storage=store.root,
+        data=data_root(None, store.root),
         limit=limit,
         features=_features(features),
         features_budget_bytes=int(features_budget * 1e9),
         toy=toy,
     )
-    return planned, store
+    return plan(loaded, options, known_digests(store)), store
 
 
 def _unmet_asks(planned: Plan) -> list[str]:
     """Asks that this machine cannot meet: only a note, as the study may be meant for a cluster."""
     from cluster.fit import impossible, this_machine
-    from orchestrator.tasks import arm_resources, shape
+    from orchestrator.tasks import asks
 
-    asks = {arm: shape(ask) for arm, ask in arm_resources(planned).items()}
-    reasons = impossible(asks, this_machine())
+    reasons = impossible(asks(planned), this_machine())
     if not reasons:
         return []
     name, reason = next(iter(reasons.items()))

@@ -17,7 +17,7 @@ from cluster.fit import refuse_impossible, this_machine
 from orchestrator.ledger import Ledger, read_ledger
 from orchestrator.plan_view import plan_json
 from orchestrator.preflight import Digests, preflight
-from orchestrator.tasks import arm_resources, make_task, remaining_work, shape
+from orchestrator.tasks import asks, make_task, remaining_work
 from search_spaces.expand import FEATURES_BUDGET_BYTES, plan_study
 from search_spaces.plan import Plan
 from search_spaces.study import Study, load_study
@@ -71,7 +71,7 @@ def run_study(name: str, options: RunOptions, console: Console) -> StudyRun:
     if ledger.is_finished:
         return StudyRun(final, ledger, None, None)
     if options.address is None and "RAY_ADDRESS" not in os.environ:
-        refuse_impossible({arm: shape(ask) for arm, ask in arm_resources(final).items()}, this_machine(options.cpus))
+        refuse_impossible(asks(final), this_machine(options.cpus))
     set_aside_changed(final, ledger, store)
     outcomes, tracking = train_and_track(final, study, ledger, found, options, console)
     return StudyRun(final, read_ledger(final, store), outcomes, tracking)
@@ -121,7 +121,7 @@ def train_and_track(
     put_json(store, layout.plan_file(plan.study), plan_json(plan))
     tracker = open_tracker(options.tracking_uri, options.storage)
     with connect(options.address, options.cpus) as nodes:
-        refuse_impossible({arm: shape(ask) for arm, ask in arm_resources(plan).items()}, nodes)
+        refuse_impossible(asks(plan), nodes)
         require_shared_storage(nodes, store)
         done = [entry.id for entry in ledger.trials.values() if entry.state == "done"]
         view = LiveView(plan, console, store=store, done=done)

@@ -6,9 +6,8 @@ import importlib.util
 import os
 from pathlib import Path
 
+from cluster.connect import PACKAGES
 from search_spaces.errors import InputError
-
-PACKAGES = ("search_spaces", "trainables", "cluster", "orchestrator")
 
 
 def storage_root(flag: Path | None) -> Path:

@@ -22,20 +22,20 @@ def shape(resources: ResourceSpec) -> Shape:
     return Shape(resources.workers, resources.cpus_per_worker, resources.gpus_per_worker)
 
 
-def arm_resources(plan: Plan) -> dict[str, ResourceSpec]:
-    """Resources of each arm's group, by the arm's name."""
-    return {arm.name: arm.resources for arm in plan.arms}
+def asks(plan: Plan) -> dict[str, Shape]:
+    """What the trials of each arm ask of the cluster, by the arm's name."""
+    return {arm.name: shape(arm.resources) for arm in plan.arms}
 
 
 def remaining_work(plan: Plan, ledger: Ledger) -> list[Work]:
     """Every trial that is not done yet, in plan order, with a rough cost of each node: only their ratios matter."""
-    resources = arm_resources(plan)
+    shapes = asks(plan)
     todo = [trial for trial in plan.trials if ledger.trials[trial.id].state != "done"]
     return [
         Work(
             trial.id,
             trial.path,
-            shape(resources[trial.arm]),
+            shapes[trial.arm],
             tuple(_cost(plan.nodes[node], len(plan.benchmarks)) for node in trial.path),
         )
         for trial in todo

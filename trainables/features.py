@@ -76,8 +76,3 @@ def encode_images(
     image_BCHW = torch.from_numpy(np.stack([pixels(source.picture(row), vision) for row in rows]))
     precision = next(encoder.parameters()).dtype
     return encoder(image_BCHW.to(device, precision)).float().cpu().numpy()  # type: ignore[no-any-return]
-
-
-def features_bytes(vision: VisionSpec, images: int) -> int:
-    """Size of a cache: fp32, positions x width for each image."""
-    return images * vision.grid**2 * vision.width * 4

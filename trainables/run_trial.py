@@ -40,13 +40,13 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
     spool = TrialSpool(task, store, enabled=context.rank == 0)
     try:
         spool.begin()
+        data = TrialData(task, store)
         spent = 0.0
         for features in task.features:
             if not store.exists(layout.features_result(features.key)):
-                yield from _features(task, features, context, store)
+                yield from _features(task, features, data, context, store)
                 spent += _gpu_seconds(layout.features_result(features.key), store)
             yield {"event": "node_done", "node": features.node}
-        data = TrialData(task, store)
         results: list[StageResult] = []
         for index, stage in enumerate(task.stages):
             known = get_json(store, layout.stage_result(stage.key))
@@ -81,9 +81,10 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
         spool.close()
 
 
-def _features(task: TrialTask, features: FeaturesTask, context: Context, store: LocalStore) -> Iterator[Progress]:
+def _features(
+    task: TrialTask, features: FeaturesTask, data: TrialData, context: Context, store: LocalStore
+) -> Iterator[Progress]:
     """Produce cached features on rank 0; the others wait for it by yielding equally often."""
-    data = TrialData(task, store)
     source = data.source(_source(task, features.source))
     encoder = build_vision(task.trial.vision, task.trial.seed, data.root)
     began = time.perf_counter()
