@@ -1,0 +1,225 @@
+"""Commands about one study: what it would do, doing it, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from orchestrator.commands.options import (
+    BudgetOption,
+    DataOption,
+    FeaturesOption,
+    JsonOption,
+    LimitOption,
+    SetOption,
+    StorageOption,
+    StudyArgument,
+    ToyOption,
+    TrackingOption,
+    console,
+    features_choice,
+    open_store,
+    planned_study,
+)
+from orchestrator.settings import data_root, storage_root
+from search_spaces.errors import InputError
+
+if TYPE_CHECKING:
+    from orchestrator.ledger import TrialState
+    from search_spaces.plan import Plan
+
+EXIT_DONE, EXIT_TRIAL_FAILED, EXIT_STOPPED, EXIT_SIGNAL = 0, 1, 3, 128
+"""Of `run`. Bad input is answered by the command line itself, with 2."""
+
+
+def schema() -> None:
+    """Print the JSON Schema of study files."""
+    from search_spaces.schema import study_schema
+
+    print(json.dumps(study_schema(), indent=2))
+
+
+def plan(
+    study: StudyArgument,
+    storage: StorageOption = None,
+    overrides: SetOption = None,
+    limit: LimitOption = None,
+    toy: ToyOption = False,
+    features: FeaturesOption = "auto",
+    features_budget: BudgetOption = 20,
+    provenance: Annotated[bool, typer.Option("--provenance", help="Show where each value came from.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a study would do: arms, trials, stages, what is shared. Nothing is trained or downloaded."""
+    from orchestrator.plan_view import plan_json, plan_view
+    from search_spaces.study import load_study
+
+    planned, _ = planned_study(study, storage, overrides, limit, toy, features, features_budget)
+    if as_json:
+        print(json.dumps(plan_json(planned), indent=1))
+    else:
+        origins = load_study(study, overrides or ()).provenance() if provenance else None
+        out = console()
+        out.print(plan_view(planned, origins))
+        for note in _unmet_asks(planned):
+            out.print(note, highlight=False)
+
+
+def run(
+    study: StudyArgument,
+    storage: StorageOption = None,
+    data: DataOption = None,
+    tracking_uri: TrackingOption = None,
+    address: Annotated[
+        str | None, typer.Option("--address", help="A running Ray cluster (`auto` or host:port) [default: embedded].")
+    ] = None,
+    cpus: Annotated[int | None, typer.Option("--cpus", min=1, help="CPUs of the embedded cluster [all].")] = None,
+    max_concurrent: Annotated[
+        int | None, typer.Option("--max-concurrent", min=1, help="Most trials at a time [default: what fits].")
+    ] = None,
+    overrides: SetOption = None,
+    limit: LimitOption = None,
+    toy: ToyOption = False,
+    features: FeaturesOption = "auto",
+    features_budget: BudgetOption = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Train and evaluate what is left of a study. Run it again to resume; finished work is never done twice."""
+    from orchestrator import report_views as views
+    from orchestrator.report import build_report
+    from orchestrator.run_study import RunOptions, run_study
+
+    root = storage_root(storage)
+    options = RunOptions(
+        storage=root,
+        data=data_root(data, root),
+        tracking_uri=tracking_uri,
+        address=address,
+        cpus=cpus,
+        overrides=tuple(overrides or ()),
+        limit=limit,
+        max_concurrent=max_concurrent,
+        features=features_choice(features),
+        features_budget_bytes=int(features_budget * 1e9),
+        toy=toy,
+    )
+    out = Console(stderr=True) if as_json else console()
+    done = run_study(study, options, out)
+    shown = build_report(done.plan, open_store(root), done.ledger)
+    if as_json:
+        print(views.to_json(shown))
+    else:
+        views.to_terminal(shown, out)
+        out.print(done.tracking or "Nothing was left to do.", highlight=False, soft_wrap=True)
+    raise typer.Exit(_exit_code(done.outcomes.signal if done.outcomes else None, done.ledger.counts()))
+
+
+def _exit_code(signal: int | None, counts: Mapping[TrialState, int]) -> int:
+    if signal is not None:
+        return EXIT_SIGNAL + signal
+    if counts["failed"]:
+        return EXIT_TRIAL_FAILED
+    return EXIT_DONE if counts["done"] == sum(counts.values()) else EXIT_STOPPED
+
+
+def status(
+    study: StudyArgument,
+    storage: StorageOption = None,
+    overrides: SetOption = None,
+    limit: LimitOption = None,
+    toy: ToyOption = False,
+    features: FeaturesOption = "auto",
+    features_budget: BudgetOption = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the state of every trial, from storage: also while the study runs, also from another machine."""
+    from orchestrator import status as states
+
+    planned, store = planned_study(study, storage, overrides, limit, toy, features, features_budget)
+    shown = states.study_status(planned, store)
+    if as_json:
+        print(states.to_json(shown))
+    else:
+        states.to_terminal(shown, console())
+
+
+def report(
+    study: StudyArgument,
+    storage: StorageOption = None,
+    overrides: SetOption = None,
+    limit: LimitOption = None,
+    toy: ToyOption = False,
+    features: FeaturesOption = "auto",
+    features_budget: BudgetOption = 20,
+    to: Annotated[str, typer.Option("--to", help="terminal, md or json.")] = "terminal",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file instead.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What the study has shown so far: arms by benchmarks, and one sentence for every choice."""
+    from orchestrator import report_views as views
+    from orchestrator.report import build_report
+
+    planned, store = planned_study(study, storage, overrides, limit, toy, features, features_budget)
+    shown, form = build_report(planned, store), "json" if as_json else to
+    if form == "terminal" and output is None:
+        views.to_terminal(shown, console())
+        return
+    texts = {"md": views.to_markdown, "json": views.to_json}
+    if form not in texts:
+        raise InputError(f"must be one of terminal, md, json, but got {form!r}", key="--to")
+    if output is None:
+        print(texts[form](shown))
+    else:
+        output.write_text(texts[form](shown))
+
+
+def logs(
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="A trial's id, its beginning, or an arm's name.")],
+    storage: StorageOption = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Of an arm's trials, the one with this seed.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the trial ends.")] = False,
+) -> None:
+    """Print what the workers of a trial wrote."""
+    from orchestrator.logs import find_trial, print_logs, stored_trials
+
+    store = open_store(storage_root(storage))
+    print_logs(store, find_trial(stored_trials(store), trial, seed), sys.stdout, follow=follow)
+
+
+def sync(
+    study: StudyArgument,
+    storage: StorageOption = None,
+    tracking_uri: TrackingOption = None,
+    overrides: SetOption = None,
+    limit: LimitOption = None,
+    toy: ToyOption = False,
+    features: FeaturesOption = "auto",
+    features_budget: BudgetOption = 20,
+) -> None:
+    """Send everything that storage holds of a study to an MLflow server; what is there already stays as it is."""
+    from orchestrator.replay import sync_study
+    from orchestrator.tracking import open_command, open_tracker
+
+    planned, store = planned_study(study, storage, overrides, limit, toy, features, features_budget)
+    tracker, out = open_tracker(tracking_uri, store.root), console()
+    points = sync_study(planned, store, tracker, out.print)
+    out.print(f"{points:,} points sent\n{open_command(tracker)}", highlight=False, soft_wrap=True)
+
+
+def _unmet_asks(planned: Plan) -> list[str]:
+    """Asks that this machine cannot meet: only a note, as the study may be meant for a cluster."""
+    from cluster.fit import impossible, this_machine
+    from orchestrator.tasks import asks
+
+    reasons = impossible(asks(planned), this_machine())
+    if not reasons:
+        return []
+    name, reason = next(iter(reasons.items()))
+    more = f" (and {len(reasons) - 1} more arms)" if len(reasons) > 1 else ""
+    return [f"this machine cannot run it: {name} {reason}{more}"]
