@@ -18,7 +18,6 @@ from search_spaces.plan import Arm, Plan
 from trainables import layout
 from trainables.store import Store
 
-BASE = "base"
 Absence = Literal["diverged", "failed", "running", "changed", "half-done", "pending", "unreadable"]
 
 
@@ -292,11 +291,11 @@ def _column(plan: Plan, index: int, rows: Sequence[Row]) -> Column:
 def _axes(plan: Plan, scored: _Scored, conditions: Sequence[Condition]) -> tuple[tuple[AxisFindings, ...], int]:
     """Every arm against the base, judged as one table, grouped by the one axis in which it differs."""
     arms = _asked_arms(plan)
-    base = next((arm for arm in arms if arm.name == BASE), None)
+    base = next((arm for arm in arms if arm.name == plan.base), None)
     if base is None:
         return (), 0
     others = [arm for arm in arms if arm is not base]
-    made = {arm.name: _contrasts(arm.name, scored) for arm in others}
+    made = {arm.name: _contrasts(base.name, arm.name, scored) for arm in others}
     table = [(name, benchmark, contrast) for name, (found, _) in made.items() for benchmark, contrast in found.items()]
     judged: dict[str, dict[str | None, Judgement]] = defaultdict(dict)
     for (name, benchmark, _), judgement in zip(table, judge([entry[2] for entry in table]), strict=True):
@@ -307,7 +306,7 @@ def _axes(plan: Plan, scored: _Scored, conditions: Sequence[Condition]) -> tuple
         differing = [axis for axis in plan.axes if arm.values.get(axis) != base.values.get(axis)]
         axis = differing[0] if len(differing) == 1 else ""
         differences = {
-            benchmark: _difference(benchmark, arm.name, judgement, scored)
+            benchmark: _difference(benchmark, (base.name, arm.name), judgement, scored)
             for benchmark, judgement in judged[arm.name].items()
         }
         finding = Finding(
@@ -316,9 +315,10 @@ def _axes(plan: Plan, scored: _Scored, conditions: Sequence[Condition]) -> tuple
             mean=differences.get(None),
             benchmarks=tuple(differences[name] for name in scored.benchmarks if name in differences),
             refused=made[arm.name][1],
-            conditions=_other_conditions(ran_with[arm.name], ran_with[BASE]),
+            conditions=_other_conditions(ran_with[arm.name], ran_with[base.name]),
         )
-        unfinished = [entry for entry in (*scored.trials[BASE], *scored.trials[arm.name]) if entry.state != "done"]
+        entries = (*scored.trials[base.name], *scored.trials[arm.name])
+        unfinished = [entry for entry in entries if entry.state != "done"]
         grouped[axis].append(replace(finding, sentence=_sentence(finding, unfinished, len(scored.benchmarks))))
     axes = tuple(
         AxisFindings(axis, base.values.get(axis), tuple(findings)) for axis, findings in grouped.items() if findings
@@ -326,12 +326,12 @@ def _axes(plan: Plan, scored: _Scored, conditions: Sequence[Condition]) -> tuple
     return axes, len(table)
 
 
-def _contrasts(arm: str, scored: _Scored) -> tuple[dict[str | None, Contrast], tuple[str, ...]]:
-    """Contrasts of an arm with the base by benchmark (None: mean over all), and why others were not made.
+def _contrasts(base: str, arm: str, scored: _Scored) -> tuple[dict[str | None, Contrast], tuple[str, ...]]:
+    """Contrasts of an arm with the base, by benchmark (None: mean over all), and why others were not made.
 
     A seed that diverged is not just missing: to compare the remaining ones would favour the arm that diverges.
     """
-    diverged = [entry for entry in (*scored.trials[BASE], *scored.trials[arm]) if entry.is_diverged]
+    diverged = [entry for entry in (*scored.trials[base], *scored.trials[arm]) if entry.is_diverged]
     if diverged:
         return {}, tuple(f"{entry.arm} diverged with seed {entry.seed}" for entry in diverged)
     found: dict[str | None, Contrast] = {}
@@ -340,18 +340,18 @@ def _contrasts(arm: str, scored: _Scored) -> tuple[dict[str | None, Contrast], t
     if len(scored.benchmarks) > 1:
         asked.insert(0, (None, scored.benchmarks))
     for name, benchmarks in asked:
-        if not set(scored.scores.seeds(arm, benchmarks)) & set(scored.scores.seeds(BASE, benchmarks)):
+        if not set(scored.scores.seeds(arm, benchmarks)) & set(scored.scores.seeds(base, benchmarks)):
             continue  # nothing to compare yet: the table shows what is missing
         try:
-            found[name] = scored.scores.contrast(BASE, arm, benchmarks)
+            found[name] = scored.scores.contrast(base, arm, benchmarks)
         except InputError as error:
             refused.append(_first_line(str(error)))
     return found, tuple(dict.fromkeys(refused))
 
 
-def _difference(benchmark: str | None, arm: str, judgement: Judgement, scored: _Scored) -> Difference:
+def _difference(benchmark: str | None, arms: tuple[str, str], judgement: Judgement, scored: _Scored) -> Difference:
     estimate = judgement.contrast.estimate
-    silent = [scored.no_signal.get((name, benchmark or ""), ()) for name in (BASE, arm)]
+    silent = [scored.no_signal.get((name, benchmark or ""), ()) for name in arms]
     return Difference(
         benchmark=benchmark,
         effect=estimate.value,

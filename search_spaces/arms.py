@@ -22,6 +22,9 @@ from search_spaces.study import Base, LanguageChoice, Resources, Study, VisionCh
 from search_spaces.typed import field_kind, typed
 from search_spaces.yaml_source import KeyPath, show
 
+_BESIDE_FIELDS = {"note", "resources"}
+"""Keys of a named arm that are no fields of its configuration."""
+
 MOST_ARMS = 100_000
 """A larger design is taken for a slip of the pen."""
 
@@ -358,8 +361,18 @@ def draft_arms(
         for chosen in _design(study, axes, problems)
     ]
     named = [_named_arm(study, name, entry, base, axes, reader, problems) for name, entry in study.arms.items()]
-    bases = [draft for draft in drafts if not draft.patch]
-    return [*bases, *(draft for draft in drafts if draft.patch), *named]
+    names_of_base = [draft for draft in named if not study.arms[draft.name].keys() - _BESIDE_FIELDS]
+    for draft in names_of_base[1:]:
+        law = f"the base must have one name, but {names_of_base[0].name!r} and {draft.name!r} both change nothing"
+        problems.append(study.problem(draft.path, law))
+    bases = [_named_base(draft, names_of_base) for draft in drafts if not draft.patch]
+    others = [draft for draft in named if draft not in names_of_base]
+    return [*bases, *(draft for draft in drafts if draft.patch), *others]
+
+
+def _named_base(base: ArmDraft, names: Sequence[ArmDraft]) -> ArmDraft:
+    """The base under the name of the arm that changes nothing, where the study has one."""
+    return replace(names[0], values=base.values) if names else base
 
 
 def _base_label(axis: Axis, base: Patch) -> str:
@@ -441,7 +454,7 @@ def _named_arm(
         problems.append(study.problem((*path, "note"), f"must be text, but got {show(note)}"))
     _, found = typed(Resources, study.document, (*path, "resources"), resources)
     problems.extend(found)
-    patch = reader.read({key: value for key, value in entry.items() if key not in ("note", "resources")}, path)
+    patch = reader.read({key: value for key, value in entry.items() if key not in _BESIDE_FIELDS}, path)
     values = {axis.name: _label_of(axis, base, patch) for axis in axes}
     return ArmDraft(name, patch, values, path, True, note, resources if not found else {})
 

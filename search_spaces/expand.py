@@ -125,6 +125,7 @@ def plan_study(
         nodes=graph.nodes(kept),
         benchmarks=benchmarks,
         axes=tuple(study.axes),
+        base=next((arm.draft.name for arm in arms if not arm.draft.patch and arm.draft.name in names), None),
         benchmark_keys={benchmark.id: benchmark_key(benchmark, digests or {}) for benchmark in benchmarks},
         excluded=checked.excluded,
         notes=(*notes, *graph.notes),

@@ -82,6 +82,8 @@ class Plan:
     nodes: dict[str, Node]
     benchmarks: tuple[BenchmarkSpec, ...]
     axes: tuple[str, ...]
+    base: str | None
+    """Name of the arm that the others are differences from; None if it is excluded or beyond the limit."""
     benchmark_keys: dict[str, str | None] = field(default_factory=dict)
     """Benchmark id -> what exactly is asked (`identity.benchmark_key`); None while its data are not known."""
     excluded: tuple[Exclusion, ...] = ()

@@ -164,7 +164,7 @@ class Study(Entry):
     """Dotted path in the base -> values, or name -> label -> changes by dotted path."""
     design: Literal["one-at-a-time", "grid", "list"] = "one-at-a-time"
     arms: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Further arms: name -> changes by dotted path, besides `note` and `resources`."""
+    """Further arms: name -> changes by dotted path, besides `note` and `resources`. One without changes names the base."""
     exclude: tuple[Exclude, ...] = ()
     zip: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()
     """Groups of axes that vary together."""

@@ -80,6 +80,7 @@ def small_plan(resolutions: Sequence[int] = (64, 32), seeds: Sequence[int] = (7,
         nodes=nodes,
         benchmarks=(BenchmarkSpec(id="shapes", source=SOURCE),),
         axes=("resolution",),
+        base="base",
     )
 
 

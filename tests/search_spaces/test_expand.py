@@ -92,6 +92,19 @@ def test_list_has_the_base_and_the_named_arms(tmp_path: Path) -> None:
     assert plan.arms[2].values == {"vision.resize": "crop", "epochs": "2"}
 
 
+def test_an_arm_without_changes_names_the_base(tmp_path: Path) -> None:
+    arms = "arms: {long: {epochs: 2}, published+7b: {note: as in the paper}}\nbenchmarks: [gqa]\nhypotheses: [{id: h, claim: c, "
+    claim = "pairs: [[published+7b, long]], expect: better}]\n"
+    plan = _plan(tmp_path, BASE + arms + claim + "design: list\n")
+    assert _names(plan) == ["published+7b", "long"]
+    assert (plan.base, plan.arms[0].note, plan.arms[0].difference) == ("published+7b", "as in the paper", {})
+
+
+def test_the_base_has_one_name(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the base must have one name, but 'one' and 'two' both change nothing"):
+        _plan(tmp_path, BASE + "arms: {one: {}, two: {note: again}}\ndesign: list\n")
+
+
 def test_named_value_may_patch_several_fields(tmp_path: Path) -> None:
     axes = "axes:\n  small:\n    224px: {vision: {backbone: clip-vit-l, resize: naive}}\n    336px: {}\n"
     plan = _plan(tmp_path, BASE + axes)
@@ -399,7 +412,7 @@ def test_base_that_cannot_be_is_refused(
         ("axes: {epochs: [2]}\nexclude: [{where: {epochs: 3}, reason: x}]", "exclude[0].where.epochs", "but got '3'"),
         ("axes: {epochs: [2]}\nexclude: [{where: {epoch: 2}, reason: x}]", "exclude[0].where.epoch", "an axis"),
         ("arms: {a: {epochs: 2}, b: {epochs: 2}}", "arms.b", "one specification, but 'a' and 'b'"),
-        ("arms: {a: {}}", "arms.a", "one specification, but 'base' and 'a'"),
+        ("arms: {a: {epochs: 1}}", "arms.a", "one specification, but 'base' and 'a'"),
         ("arms: {base: {epochs: 2}}", "arms.base", "names of arms must differ"),
         ("arms: {a: {epochs: 2, note: 3}}", "arms.a.note", "must be text"),
         ("arms: {a: {epochs: 2, resources: {worker: 3}}}", "arms.a.resources.worker", "but got 'worker'"),
