@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import yaml
 from rich.console import Console
 
-from cluster.fit import refuse_impossible, this_machine
+from cluster.fit import refuse_impossible, this_machine, usable_cpus
 from orchestrator.ledger import Ledger, read_ledger
 from orchestrator.plan_view import plan_json
 from orchestrator.preflight import Digests, preflight
@@ -47,6 +47,11 @@ class RunOptions:
     features_budget_bytes: int = FEATURES_BUDGET_BYTES
     toy: bool = False
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the trials run on a cluster inside this machine."""
+        return self.address is None and "RAY_ADDRESS" not in os.environ
+
 
 @dataclass(frozen=True)
 class StudyRun:
@@ -70,7 +75,7 @@ def run_study(name: str, options: RunOptions, console: Console) -> StudyRun:
     ledger = read_ledger(final, store)
     if ledger.is_finished:
         return StudyRun(final, ledger, None, None)
-    if options.address is None and "RAY_ADDRESS" not in os.environ:
+    if options.is_embedded:
         refuse_impossible(asks(final), this_machine(options.cpus))
     set_aside_changed(final, ledger, store)
     outcomes, tracking = train_and_track(final, study, ledger, found, options, console)
@@ -87,6 +92,7 @@ def plan(study: Study, options: RunOptions, known: Digests) -> Plan:
         features=options.features,
         features_budget_bytes=options.features_budget_bytes,
         toy=options.toy,
+        toy_workers=usable_cpus() if options.is_embedded else None,
     )
 
 

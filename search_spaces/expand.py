@@ -80,6 +80,7 @@ def plan_study(
     features_budget_bytes: int = FEATURES_BUDGET_BYTES,
     features: FeaturesChoice = "auto",
     toy: bool = False,
+    toy_workers: int | None = None,
 ) -> Plan:
     """Everything that is to be done, before anything is done.
 
@@ -91,6 +92,7 @@ def plan_study(
         features_budget_bytes: of `features="auto"`: frozen encoders are cached, in plan order, while they fit.
         features: whether the features of frozen encoders are cached.
         toy: every model tiny, all data generated, few steps; the plan's study is then named ``<study>-toy``.
+        toy_workers: most workers of a toy trial, where it is to run on a small machine; None for as many as asked.
 
     Raises:
         InputError: all that is wrong with the study's names, values and sizes, together.
@@ -102,7 +104,7 @@ def plan_study(
     if toy:
         tiny = toy_arms([arm.resolved for arm in arms], [arm.resources for arm in arms])
         arms = tuple(
-            _CheckedArm(arm.draft, resolved, toy_resources(arm.resources))
+            _CheckedArm(arm.draft, resolved, toy_resources(arm.resources, toy_workers))
             for arm, resolved in zip(arms, tiny, strict=True)
         )
         benchmarks = toy_benchmarks(benchmarks)

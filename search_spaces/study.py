@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -164,7 +165,8 @@ class Study(Entry):
     """Dotted path in the base -> values, or name -> label -> changes by dotted path."""
     design: Literal["one-at-a-time", "grid", "list"] = "one-at-a-time"
     arms: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Further arms: name -> changes by dotted path, besides `note` and `resources`. One without changes names the base."""
+    """Further arms: name -> changes by dotted path, besides `note` and `resources`. One that changes nothing gives the
+    base its name."""
     exclude: tuple[Exclude, ...] = ()
     zip: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()
     """Groups of axes that vary together."""
@@ -215,10 +217,22 @@ def load_study(name_or_path: str, overrides: Sequence[str] = ()) -> Study:
     return study
 
 
+@cache
+def _shipped() -> dict[str, Path]:
+    """Name -> file; what lies in a folder has it in its name (``prismatic/design_space``)."""
+    root = Path(str(resources.files("search_spaces")))
+    found = (*root.glob("*.yaml"), *root.glob("*/*.yaml"))
+    return {file.relative_to(root).with_suffix("").as_posix(): file for file in sorted(found) if _is_study(file)}
+
+
+def _is_study(file: Path) -> bool:
+    """Other files beside studies are what they extend: they have no name to keep results under."""
+    return any(line.startswith("study:") for line in file.read_text(encoding="utf-8").splitlines())
+
+
 def shipped_studies() -> list[str]:
     """Names of the studies that come with the program."""
-    folder = resources.files("search_spaces")
-    return sorted(Path(file.name).stem for file in folder.iterdir() if file.name.endswith(".yaml"))
+    return list(_shipped())
 
 
 def find_study(name_or_path: str, beside: Path | None = None) -> Path:
@@ -232,9 +246,9 @@ def find_study(name_or_path: str, beside: Path | None = None) -> Path:
     candidate = beside / path if beside and not path.is_absolute() else path
     if candidate.is_file():
         return candidate
-    if name_or_path in shipped_studies():
-        return Path(str(resources.files("search_spaces").joinpath(f"{name_or_path}.yaml")))
-    shipped = shipped_studies()
+    shipped = _shipped()
+    if name_or_path in shipped:
+        return shipped[name_or_path]
     raise InputError(
         f"STUDY must be a file, or one of {', '.join(shipped)}, but got {name_or_path!r}",
         place=str(beside) if beside else None,

@@ -48,14 +48,17 @@ def toy_arms(arms: Sequence[ResolvedArm], resources: Sequence[ArmResources]) -> 
     return [_with_steps(arm) for arm in _told_apart(arms, tiny)]
 
 
-def toy_resources(resources: ArmResources) -> ArmResources:
-    """The same workers and ZeRO stages, without GPUs."""
+def toy_resources(resources: ArmResources, most_workers: int | None = None) -> ArmResources:
+    """The same ZeRO stages and workers of one CPU each, without GPUs. An arm of more than `most_workers` gets one."""
 
-    def without_gpus(one: ResourceSpec) -> ResourceSpec:
-        return one.model_copy(update={"gpus_per_worker": 0, "micro_batch": None})
+    def small(one: ResourceSpec) -> ResourceSpec:
+        workers = 1 if most_workers is not None and one.workers > most_workers else one.workers
+        return one.model_copy(
+            update={"workers": workers, "gpus_per_worker": 0, "cpus_per_worker": 1, "micro_batch": None}
+        )
 
-    stages = {name: without_gpus(one) for name, one in resources.stages.items()}
-    return ArmResources(without_gpus(resources.arm), stages)
+    stages = {name: small(one) for name, one in resources.stages.items()}
+    return ArmResources(small(resources.arm), stages)
 
 
 def toy_benchmarks(benchmarks: Sequence[BenchmarkSpec]) -> tuple[BenchmarkSpec, ...]:

@@ -93,9 +93,9 @@ def test_list_has_the_base_and_the_named_arms(tmp_path: Path) -> None:
 
 
 def test_an_arm_without_changes_names_the_base(tmp_path: Path) -> None:
-    arms = "arms: {long: {epochs: 2}, published+7b: {note: as in the paper}}\nbenchmarks: [gqa]\nhypotheses: [{id: h, claim: c, "
-    claim = "pairs: [[published+7b, long]], expect: better}]\n"
-    plan = _plan(tmp_path, BASE + arms + claim + "design: list\n")
+    arms = "arms: {long: {epochs: 2}, published+7b: {note: as in the paper}}\ndesign: list\nbenchmarks: [gqa]\n"
+    claim = "hypotheses: [{id: h, claim: c, pairs: [[published+7b, long]], expect: better}]\n"
+    plan = _plan(tmp_path, BASE + arms + claim)
     assert _names(plan) == ["published+7b", "long"]
     assert (plan.base, plan.arms[0].note, plan.arms[0].difference) == ("published+7b", "as in the paper", {})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import resources
 from typing import Any
 
@@ -33,7 +34,8 @@ def test_schema_is_a_schema() -> None:
 @pytest.mark.parametrize("name", shipped_studies())
 def test_shipped_study_fits_the_schema_and_names_it(name: str) -> None:
     path = find_study(name)
-    assert path.read_text().startswith("# yaml-language-server: $schema=./study.schema.json\n")
+    (named,) = re.findall(r"\A# yaml-language-server: \$schema=(\S+)\n", path.read_text())
+    assert (path.parent / named).resolve() == find_study("quickstart").parent / FILE
     assert _problems(read(path).value) == []
 
 

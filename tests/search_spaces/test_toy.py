@@ -79,6 +79,13 @@ def test_toy_is_small(tmp_path: Path) -> None:
     assert all(arm.resources.workers == 16 and arm.resources_of("align").zero == 1 for arm in plan.arms)
 
 
+def test_toy_arm_that_asks_for_more_workers_than_there_are_gets_one(tmp_path: Path) -> None:
+    study = load_study(_many(tmp_path))
+    assert {arm.resources.workers for arm in plan_study(study, toy=True, toy_workers=2).arms} == {1}
+    assert {arm.resources.workers for arm in plan_study(study, toy=True, toy_workers=16).arms} == {16}
+    assert {arm.resources.cpus_per_worker for arm in plan_study(study, toy=True).arms} == {1}
+
+
 def test_toy_keeps_order_and_sharing_of_resolutions_epochs_and_stages() -> None:
     plan = _toy("quickstart")
     specs = {trial.arm: trial.spec for trial in plan.trials}
