@@ -8,6 +8,7 @@ import sys
 import typer
 
 from orchestrator.commands import study
+from orchestrator.commands.export import export
 from orchestrator.settings import refuse_foreign_packages
 from search_spaces.errors import InputError
 
@@ -21,7 +22,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (study.schema, study.plan, study.run, study.status, study.report, study.logs, study.sync):
+for command in (study.schema, study.plan, study.run, study.status, study.report, study.logs, study.sync, export):
     app.command()(command)
 
 

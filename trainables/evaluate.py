@@ -72,12 +72,22 @@ def evaluate(
 def load_trained(
     task: TrialTask, results: list[StageResult], data: TrialData, context: Context, store: LocalStore
 ) -> VLM:
-    """The model that the trial's stages have left on storage, ready to answer."""
+    """The model that the trial's stages have left on storage, ready to answer; without its encoder where that has
+    nothing to do."""
     with_vision = not task.has_features_of(benchmark.source for benchmark in task.benchmarks)
+    return _load(task, results, data, store, with_vision).to(context.device)
+
+
+def load_whole(task: TrialTask, results: list[StageResult], data: TrialData, store: LocalStore) -> VLM:
+    """The same model with its encoder, on the CPU."""
+    return _load(task, results, data, store, with_vision=True)
+
+
+def _load(task: TrialTask, results: list[StageResult], data: TrialData, store: LocalStore, with_vision: bool) -> VLM:
     model = build_modules(task.trial, data.tokenizer, data.root, with_vision)
     load_weights(model, results, store)
     cast_weights(model, precision(task.trial))
-    return model.to(context.device).eval()
+    return model.eval()
 
 
 def precision(spec: TrialSpec) -> torch.dtype:

@@ -16,8 +16,9 @@ from trainables.model.prompts import END, Segment, Turn, render, render_question
 IGNORE = -100
 """Label of a token that the loss does not count (the convention of torch's cross entropy)."""
 
-_SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
-_WORD = re.compile(r"\w+|[^\w\s]")
+SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
+"""First tokens of the tokenizers built here."""
+WORD = re.compile(r"\w+|[^\w\s]")
 
 Tokens = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -32,6 +33,8 @@ class Tokenizer:
     """Beginning of sequence; where a family has none, its end token stands in, as the image must follow something."""
     end: int
     pad: int
+    words: tuple[str, ...] = ()
+    """Of a word-level tokenizer: its words, numbered behind the special tokens."""
 
     def encode_segments(self, segments: Sequence[Segment]) -> tuple[list[int], list[bool]]:
         """Token ids and, for each, whether it is a target. The beginning-of-sequence token is not among them."""
@@ -57,20 +60,20 @@ class Tokenizer:
 
 def word_tokenizer(texts: Iterable[str]) -> Tokenizer:
     """One token for each lower-cased word or punctuation mark of `texts`, numbered in sorted order."""
-    words = sorted({word for text in texts for word in _WORD.findall(text.lower())})
-    number = {word: i for i, word in enumerate((*_SPECIAL, *words))}
+    words = sorted({word for text in texts for word in WORD.findall(text.lower())})
+    number = {word: i for i, word in enumerate((*SPECIAL, *words))}
     unknown = number["<unk>"]
 
     @lru_cache(maxsize=65_536)
     def encode(text: str) -> tuple[int, ...]:
-        return tuple(number.get(word, unknown) for word in _WORD.findall(text.lower()))
+        return tuple(number.get(word, unknown) for word in WORD.findall(text.lower()))
 
-    return Tokenizer(lambda text: list(encode(text)), len(number), bos=1, end=2, pad=0)
+    return Tokenizer(lambda text: list(encode(text)), len(number), bos=1, end=2, pad=0, words=tuple(words))
 
 
 def byte_tokenizer() -> Tokenizer:
     """One token for each UTF-8 byte: any text, no vocabulary."""
-    shift = len(_SPECIAL)
+    shift = len(SPECIAL)
     return Tokenizer(lambda text: [byte + shift for byte in text.encode()], 256 + shift, bos=1, end=2, pad=0)
 
 

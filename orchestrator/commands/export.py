@@ -1,0 +1,50 @@
+"""Handing a trained model to others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.commands.options import DataOption, JsonOption, StorageOption, console, open_store
+from orchestrator.settings import storage_root
+from search_spaces.errors import InputError, nearest
+
+FORMS = ("hf", "hf-language")
+
+
+def export(
+    trial: Annotated[str, typer.Argument(metavar="TRIAL", help="A trial's id, its beginning, or an arm's name.")],
+    to: Annotated[
+        str, typer.Option("--to", help="hf: LLaVA classes of transformers; hf-language: the language model alone.")
+    ] = "hf",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The folder to write [default: the trial's id, here].")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", help="Of an arm's trials, the one with this seed.")] = None,
+    storage: StorageOption = None,
+    data: DataOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a finished trial as a folder that transformers loads, with processor and model card."""
+    from orchestrator.logs import find_trial, stored_trials
+    from trainables import layout
+    from trainables.task import TrialTask
+
+    if to not in FORMS:
+        raise InputError(f"must be one of {', '.join(FORMS)}, but got {to!r}", key="--to", way_out=nearest(to, FORMS))
+    store = open_store(storage_root(storage))
+    found = find_trial(stored_trials(store), trial, seed)
+    task = TrialTask.model_validate_json(store.get(layout.trial_task(found.study, found.id)))
+    moved = {"storage": str(store.root), **({"data": str(data.expanduser().absolute())} if data else {})}
+    folder = (output or Path(found.id)).expanduser().absolute()
+
+    from trainables.export.folder import export_trial
+
+    export_trial(task.model_copy(update=moved), store, to, folder)  # type: ignore[arg-type]  # looked at above
+    if as_json:
+        print(json.dumps({"trial": found.id, "study": found.study, "to": to, "folder": str(folder)}))
+    else:
+        console().print(f"{found.id} is in {folder}", highlight=False, soft_wrap=True)

@@ -1,0 +1,160 @@
+"""Claims about exported trials: what transformers loads from the folder gives the numbers that were scored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny_trials import language, make_task, run, source, stage, vision
+from transformers import (
+    AutoModelForCausalLM,
+    AutoProcessor,
+    AutoTokenizer,
+    LlavaForConditionalGeneration,
+    LlavaImageProcessorPil,
+)
+
+from search_spaces.errors import InputError
+from search_spaces.spec import ProjectorSpec, TokenizerSpec, VisionSpec
+from trainables.evaluate import load_whole
+from trainables.export.folder import export_trial, finished_stages
+from trainables.model.images import pixels
+from trainables.model.vlm import Batch
+from trainables.store import LocalStore
+from trainables.task import TrialTask
+from trainables.trial_data import TrialData
+
+TINY = {"depth": 3, "embed_dim": 64, "num_heads": 4, "img_size": 56}
+CLIP = "vit_large_patch14_clip_quickgelu_336"
+SIGLIP = "vit_so400m_patch14_siglip_384"
+
+
+def _tower(arch: str, **changes: Any) -> VisionSpec:
+    fields: dict[str, Any] = {"arch": arch, "family": "vit", "resolution": 56, "patch": 14, "width": 64, "tokens": 16}
+    return vision(**(fields | {"options": TINY} | changes))
+
+
+def _trained(folder: Path, tower: VisionSpec, **changes: Any) -> TrialTask:
+    stages = (stage(max_steps=2, trains=("vision", "projector", "language")),)
+    task = make_task(folder, stages=stages, vision_spec=tower, cached=False, benchmarks=(), **changes)
+    run(task)
+    return task
+
+
+def _exported(task: TrialTask, folder: Path, form: Any = "hf") -> Path:
+    export_trial(task, LocalStore(Path(task.storage)), form, folder / "out")
+    return folder / "out"
+
+
+@pytest.mark.parametrize("resize", ["letterbox", "naive"])
+@pytest.mark.parametrize(("arch", "tokenizer"), [(CLIP, "bytes"), (SIGLIP, "words")])
+def test_exported_folder_answers_as_the_evaluated_model_does(
+    tmp_path: Path, arch: str, tokenizer: Any, resize: Any
+) -> None:
+    vocabulary = source() if tokenizer == "words" else None
+    task = _trained(
+        tmp_path,
+        _tower(arch, resize=resize),
+        language_spec=language(
+            tokenizer=TokenizerSpec(kind=tokenizer, source=vocabulary), prompt="vicuna-v15", max_length=512
+        ),
+    )
+    folder = _exported(task, tmp_path)
+    llava = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+    processor = AutoProcessor.from_pretrained(folder)
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 71, 3), np.uint8))
+    image_BCHW = torch.from_numpy(pixels(picture, task.trial.vision))[None]
+
+    exact = LlavaImageProcessorPil.from_pretrained(folder)(picture, return_tensors="pt")["pixel_values"]
+    assert torch.equal(exact, image_BCHW)
+
+    said = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "what color is the shape?"}]}]
+    text = processor.apply_chat_template(said)
+    inputs = processor(images=picture, text=text, return_tensors="pt")
+    store = LocalStore(tmp_path)
+    data = TrialData(task, store)
+    ids = data.tokenizer.encode_question("vicuna-v15", "what color is the shape?", 2048)
+    assert inputs["input_ids"][0].tolist() == [data.tokenizer.bos, *[llava.config.image_token_index] * 16, *ids]
+
+    ours = load_whole(task, finished_stages(task, store), data, store)
+    ids_BT = torch.tensor([ids])
+    batch = Batch(ids_BT, ids_BT, torch.ones_like(ids_BT), image_BCHW)
+    with torch.inference_mode():
+        expected = ours.token_logits(batch, torch.tensor([len(ids) - 1]))
+        inputs["pixel_values"] = exact
+        logits = llava(**inputs).logits[:, -1]
+    assert torch.allclose(logits[:, : expected.shape[1]], expected, atol=1e-5, rtol=0)
+    answer = llava.generate(**inputs, max_new_tokens=4, do_sample=False)[0, inputs["input_ids"].shape[1] :]
+    assert answer[0] == expected[0].argmax()
+    assert (answer < expected.shape[1]).all()
+
+
+def test_language_model_alone_is_exported_from_any_trial(tmp_path: Path) -> None:
+    task = make_task(tmp_path, stages=(stage(max_steps=2),))
+    run(task)
+    folder = _exported(task, tmp_path, "hf-language")
+    loaded = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    store = LocalStore(tmp_path)
+    ours: Any = load_whole(task, finished_stages(task, store), TrialData(task, store), store).language
+    ids_BT = torch.tensor([AutoTokenizer.from_pretrained(folder)("red circle")["input_ids"]])
+    assert ids_BT[0, 0] == 1
+    with torch.inference_mode():
+        assert torch.equal(loaded(input_ids=ids_BT).logits, ours(input_ids=ids_BT).logits)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"vision_spec": vision()}, "vision transformers only, but tiny is a convolutional encoder"),
+        ({"vision_spec": _tower("vit_large_patch14_reg4_dinov2")}, "CLIP and SigLIP towers, but tiny"),
+        (
+            {"vision_spec": _tower("vit_large_patch16_224", patch=14, options=TINY | {"patch_size": 14})},
+            "CLIP and SigLIP",
+        ),
+        ({"vision_spec": _tower(CLIP, tokens=4)}, "all 16 visual tokens of the grid, but here they are pooled to 4"),
+    ],
+)
+def test_model_that_llava_has_no_room_for_is_refused_with_the_reason(
+    tmp_path: Path, changes: dict[str, Any], reason: str
+) -> None:
+    task = make_task(tmp_path, stages=(stage(max_steps=1),), benchmarks=(), cached=False, **changes)
+    run(task)
+    with pytest.raises(InputError, match=reason):
+        _exported(task, tmp_path)
+    assert not list(tmp_path.glob("*out*")), "nothing half-written is left"
+
+
+def test_other_projectors_are_refused(tmp_path: Path) -> None:
+    task = make_task(tmp_path, stages=(stage(max_steps=1),), benchmarks=(), cached=False, vision_spec=_tower(CLIP))
+    task = task.model_copy(
+        update={"trial": task.trial.model_copy(update={"projector": ProjectorSpec(kind="fused-gelu-mlp")})}
+    )
+    run(task)
+    with pytest.raises(InputError, match="two layers"):
+        _exported(task, tmp_path)
+
+
+def test_unfinished_trial_is_not_exported(tmp_path: Path) -> None:
+    task = make_task(tmp_path)
+    with pytest.raises(InputError, match="its stage 'finetune' has not been trained to its end"):
+        _exported(task, tmp_path)
+
+
+def test_folder_that_is_there_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with pytest.raises(InputError, match="must not be there yet"):
+        _exported(make_task(tmp_path), tmp_path)
+
+
+def test_model_card_names_recipe_digests_and_scores(tmp_path: Path) -> None:
+    task = make_task(tmp_path, stages=(stage(max_steps=2),), vision_spec=_tower(CLIP), cached=False)
+    run(task)
+    card = (_exported(task, tmp_path) / "README.md").read_text()
+    assert "2 steps of 8 records, adamw at 0.003 (cosine)" in card
+    assert "| shapes | official | " in card
+    for name, digest in task.digests.items():
+        assert f"| `{name}` | `{digest}` |" in card

@@ -1,0 +1,132 @@
+"""A trial's outcome as a folder that transformers loads: weights, configuration, processor, model card."""
+
+from __future__ import annotations
+
+import shutil
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import jinja2
+from transformers import PreTrainedTokenizerFast
+
+from search_spaces.errors import InputError
+from trainables import layout
+from trainables.evaluate import load_whole, precision, read_results
+from trainables.export.llava import IMAGE_TOKEN, to_llava
+from trainables.export.processor import begin_texts, llava_processor
+from trainables.export.tokenizer import hf_tokenizer
+from trainables.model.vlm import VLM
+from trainables.records import StageResult
+from trainables.store import LocalStore, get_json
+from trainables.task import TrialTask
+from trainables.trial_data import TrialData
+
+Form = Literal["hf", "hf-language"]
+
+_LLAVA_USAGE = """\
+from PIL import Image
+from transformers import AutoProcessor, LlavaForConditionalGeneration
+
+folder = "{name}"
+model, processor = LlavaForConditionalGeneration.from_pretrained(folder), AutoProcessor.from_pretrained(folder)
+said = [{{"role": "user", "content": [{{"type": "image"}}, {{"type": "text", "text": "What is in the image?"}}]}}]
+text = processor.apply_chat_template(said)
+inputs = processor(images=Image.open("picture.jpg"), text=text, return_tensors="pt")
+print(processor.decode(model.generate(**inputs, max_new_tokens=64)[0]))"""
+
+_LANGUAGE_USAGE = """\
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+model, tokenizer = AutoModelForCausalLM.from_pretrained("{name}"), AutoTokenizer.from_pretrained("{name}")"""
+
+
+def export_trial(task: TrialTask, store: LocalStore, form: Form, folder: Path) -> None:
+    """Write a finished trial to `folder`, which must not be there yet; it appears when it is complete.
+
+    Raises:
+        InputError: the trial is not finished or diverged, the folder is there, or the model has no such form.
+    """
+    if folder.exists():
+        raise InputError(f"the folder must not be there yet, but {folder} is", key="--output")
+    results = finished_stages(task, store)
+    data = TrialData(task, store)
+    model = load_whole(task, results, data, store)
+    tokenizer = hf_tokenizer(task.trial.language, data.tokenizer, data.root)
+    aside = folder.parent / f".{folder.name}.aside"
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        if form == "hf":
+            _write_llava(model, task, tokenizer, aside)
+        else:
+            _write_language(model, tokenizer, aside)
+        usage = (_LLAVA_USAGE if form == "hf" else _LANGUAGE_USAGE).format(name=folder.name)
+        (aside / "README.md").write_text(model_card(task, results, store, form, usage))
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def finished_stages(task: TrialTask, store: LocalStore) -> list[StageResult]:
+    """The results of all stages. Raises InputError if one is missing or its loss diverged."""
+    found = [get_json(store, layout.stage_result(stage.key)) for stage in task.stages]
+    for stage, result in zip(task.trial.stages, found, strict=True):
+        if result is None or result["diverged"]:
+            state = "has not been trained to its end" if result is None else "diverged"
+            law = f"a trial must be finished to be exported, but its stage {stage.name!r} {state}"
+            raise InputError(law, key=task.id, way_out="Run the study again: what is left of it is done.")
+    return cast(list[StageResult], found)
+
+
+def _write_llava(model: VLM, task: TrialTask, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    tokenizer.add_special_tokens({"additional_special_tokens": [IMAGE_TOKEN]})
+    image_token = int(tokenizer.convert_tokens_to_ids(IMAGE_TOKEN))
+    language: Any = model.language
+    words = language.get_input_embeddings().num_embeddings
+    if image_token >= words:
+        language.resize_token_embeddings(image_token + 1, mean_resizing=False)
+    llava = to_llava(model, task.trial, image_token)
+    config: Any = llava.generation_config
+    config.suppress_tokens = list(range(min(image_token, words), language.get_input_embeddings().num_embeddings))
+    config.bos_token_id, config.eos_token_id = tokenizer.bos_token_id, tokenizer.eos_token_id
+    config.pad_token_id = tokenizer.pad_token_id
+    llava.save_pretrained(folder)
+    has_class_token = llava.config.vision_feature_select_strategy == "default"
+    processor = llava_processor(
+        task.trial.vision, task.trial.language.prompt, tokenizer, has_class_token=has_class_token
+    )
+    processor.save_pretrained(folder)
+
+
+def _write_language(model: VLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    begin_texts(tokenizer)
+    language: Any = model.language
+    language.config.use_cache = True
+    language.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def model_card(task: TrialTask, results: list[StageResult], store: LocalStore, form: Form, usage: str) -> str:
+    """What the model is, what it was trained on and how it scored, in Markdown."""
+    spec = task.trial
+    scores = [score for _, score in sorted(read_results(task, results, store).items())] if form == "hf" else []
+    template = resources.files("trainables.export").joinpath("card.md.j2").read_text(encoding="utf-8")
+    environment = jinja2.Environment(keep_trailing_newline=True, undefined=jinja2.StrictUndefined, autoescape=False)
+    return environment.from_string(template).render(
+        arm=task.arm,
+        seed=spec.seed,
+        study=task.study,
+        trial=task.id,
+        version=metadata.version("ablate-vlm"),
+        pipeline="image-text-to-text" if form == "hf" else "text-generation",
+        vision=spec.vision,
+        projector=spec.projector,
+        language=spec.language,
+        precision=str(precision(spec)).removeprefix("torch."),
+        stages=[{"spec": stage, "result": result} for stage, result in zip(spec.stages, results, strict=True)],
+        scores=scores,
+        digests=dict(sorted(task.digests.items())),
+        provenance=results[-1]["provenance"],
+        usage=usage,
+    )

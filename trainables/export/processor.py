@@ -1,0 +1,95 @@
+"""What stands between a user and an exported model: pictures to pixels, text to tokens, conversations to text."""
+
+from __future__ import annotations
+
+import json
+
+from tokenizers.processors import TemplateProcessing
+from transformers import LlavaImageProcessor, LlavaProcessor, PreTrainedTokenizerFast
+
+from search_spaces.spec import PromptStyle, VisionSpec
+from trainables.export.llava import IMAGE_TOKEN
+from trainables.model.prompts import END, render, render_question
+
+_QUESTION, _ANSWER = "\x01", "\x02"
+"""Stand for a question and its answer while a style is taken apart."""
+
+
+def llava_processor(
+    vision: VisionSpec, style: PromptStyle, tokenizer: PreTrainedTokenizerFast, *, has_class_token: bool
+) -> LlavaProcessor:
+    """A processor whose pictures and prompts are those of our evaluation.
+
+    The tokenizer must know `IMAGE_TOKEN`; it is made to begin every text with its beginning-of-sequence token.
+    """
+    begin_texts(tokenizer)
+    return LlavaProcessor(
+        image_processor=image_processor(vision),
+        tokenizer=tokenizer,
+        patch_size=vision.patch,
+        vision_feature_select_strategy="default" if has_class_token else "full",
+        num_additional_image_tokens=1 if has_class_token else 0,
+        image_token=IMAGE_TOKEN,
+        chat_template=chat_template(style),
+    )
+
+
+def image_processor(vision: VisionSpec) -> LlavaImageProcessor:
+    """Resizing and normalisation of `trainables.model.images`. Its `pil` backend gives the same pixels exactly; the
+    default one resizes with torch, which rounds a few of them otherwise."""
+    side = vision.resolution
+    crops = vision.resize == "crop"
+    return LlavaImageProcessor(
+        size={"shortest_edge": side} if crops else {"height": side, "width": side},
+        crop_size={"height": side, "width": side},
+        do_center_crop=crops,
+        do_pad=vision.resize == "letterbox",
+        image_mean=list(vision.mean),
+        image_std=list(vision.std),
+    )
+
+
+def begin_texts(tokenizer: PreTrainedTokenizerFast) -> None:
+    """Make a tokenizer begin every text with one beginning-of-sequence token, as our sequences do."""
+    bos = tokenizer.bos_token
+    tokenizer._tokenizer.post_processor = TemplateProcessing(
+        single=f"{bos} $A", pair=f"{bos} $A {bos} $B", special_tokens=[(bos, tokenizer.bos_token_id)]
+    )
+
+
+def chat_template(style: PromptStyle) -> str:
+    """A prompt style as a Jinja template: image first, then the turns; a last question ends as `render_question` does.
+
+    It is taken from the style itself, so that there is one home for its words.
+    """
+    first, _, second, answer = [segment.text for segment in render(style, [(_QUESTION, _ANSWER)] * 2)]
+    asked = render_question(style, (), _QUESTION)[-1].text
+    parts: dict[str, str] = {"end": answer.partition(_ANSWER)[2], "asked": asked.partition(_QUESTION)[2]}
+    for name, text in (("first", first), ("next", second)):
+        parts[f"{name}_before"], _, parts[f"{name}_after"] = text.partition(_QUESTION)
+    return _TEMPLATE % {name: _literal(text) for name, text in parts.items()}
+
+
+def _literal(text: str) -> str:
+    """A text as a Jinja expression, the end token by its name."""
+    return " + ".join("eos_token" if part == END else json.dumps(part) for part in text.partition(END) if part) or '""'
+
+
+_TEMPLATE = """\
+{%%- for message in messages -%%}
+{%%- set said = namespace(text="", image="") -%%}
+{%%- if message.content is string -%%}{%%- set said.text = message.content -%%}
+{%%- else -%%}
+{%%- for part in message.content -%%}
+{%%- if part.type == "image" -%%}{%%- set said.image = "<image>" -%%}
+{%%- else -%%}{%%- set said.text = said.text + part.text -%%}{%%- endif -%%}
+{%%- endfor -%%}
+{%%- endif -%%}
+{%%- if message.role == "assistant" -%%}{{- said.text + %(end)s -}}
+{%%- else -%%}
+{%%- set before = %(first_before)s if loop.first else %(next_before)s -%%}
+{%%- set after = %(first_after)s if loop.first else %(next_after)s -%%}
+{{- said.image + before + said.text + (%(asked)s if loop.last else after) -}}
+{%%- endif -%%}
+{%%- endfor -%%}
+"""

@@ -1,0 +1,54 @@
+"""Our tokenizers as those of transformers: a checkpoint's own, or word- and byte-level ones rebuilt piece by piece."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
+from tokenizers import Tokenizer as FastTokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from search_spaces.spec import LanguageSpec
+from trainables.model.tokenizer import SPECIAL, WORD, Tokenizer
+from trainables.model.weights import find_weights
+
+
+def hf_tokenizer(language: LanguageSpec, tokenizer: Tokenizer, data_root: Path) -> PreTrainedTokenizerFast:
+    """A tokenizer of transformers with the same ids as `tokenizer`, and with all special tokens named."""
+    if language.tokenizer.kind == "checkpoint":
+        assert language.checkpoint is not None
+        loaded = AutoTokenizer.from_pretrained(find_weights(language.checkpoint, data_root))
+    else:
+        fast = _words(tokenizer.words) if language.tokenizer.kind == "words" else _bytes()
+        loaded = PreTrainedTokenizerFast(tokenizer_object=fast, **dict(zip(_SPECIAL_NAMES, SPECIAL, strict=True)))
+    for name, number in (("bos_token", tokenizer.bos), ("eos_token", tokenizer.end), ("pad_token", tokenizer.pad)):
+        setattr(loaded, name, loaded.convert_ids_to_tokens(number))
+    return loaded
+
+
+_SPECIAL_NAMES = ("pad_token", "bos_token", "eos_token", "unk_token")
+
+
+def _words(words: tuple[str, ...]) -> FastTokenizer:
+    vocabulary = {word: number for number, word in enumerate((*SPECIAL, *words))}
+    fast = FastTokenizer(models.WordLevel(vocabulary, unk_token=SPECIAL[-1]))
+    fast.normalizer = normalizers.Lowercase()
+    fast.pre_tokenizer = pre_tokenizers.Split(Regex(WORD.pattern), "removed", invert=True)
+    return fast
+
+
+def _bytes() -> FastTokenizer:
+    letters = _byte_letters()
+    vocabulary = {token: number for number, token in enumerate((*SPECIAL, *letters))}
+    fast = FastTokenizer(models.BPE(vocabulary, [], unk_token=SPECIAL[-1]))
+    fast.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    fast.decoder = decoders.ByteLevel()
+    return fast
+
+
+def _byte_letters() -> list[str]:
+    """The letter that byte-level tokenizers show each byte as (GPT-2's table): printable bytes are themselves, the
+    others the letters from 256 on, in order."""
+    printable = {*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    others = iter(range(256, 512))
+    return [chr(byte if byte in printable else next(others)) for byte in range(256)]
