@@ -103,7 +103,7 @@ def _attached(address: str) -> Iterator[tuple[Room, ...]]:
             place="--address",
             way_out="Ray Client has no support for Tune; submit the command as a job instead (ray job submit).",
         )
-    environment = None if in_job() else {"py_modules": [str(_package(name)) for name in PACKAGES]}
+    environment = None if in_job() else {"py_modules": [str(package_folder(name)) for name in PACKAGES]}
     with _quiet():
         _attach(ray, address, environment)
         try:
@@ -161,11 +161,11 @@ def short_folder(preferred: str, fallback: str = "/tmp") -> str:
 
 def _search_path() -> Sequence[str]:
     """Where worker processes find the packages: where this process does, then whatever it was given."""
-    roots = dict.fromkeys(str(_package(name).parent) for name in PACKAGES)
+    roots = dict.fromkeys(str(package_folder(name).parent) for name in PACKAGES)
     return [*roots, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
 
 
-def _package(name: str) -> Path:
+def package_folder(name: str) -> Path:
     """The folder of one of our packages."""
     found = importlib.util.find_spec(name)
     if found is None or not found.submodule_search_locations:

@@ -9,6 +9,7 @@ import typer
 
 from orchestrator.commands import study
 from orchestrator.commands.export import export
+from orchestrator.commands.submit import submit
 from orchestrator.settings import refuse_foreign_packages
 from search_spaces.errors import InputError
 
@@ -22,7 +23,17 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (study.schema, study.plan, study.run, study.status, study.report, study.logs, study.sync, export):
+for command in (
+    study.schema,
+    study.plan,
+    study.run,
+    study.status,
+    study.report,
+    study.logs,
+    study.sync,
+    export,
+    submit,
+):
     app.command()(command)
 
 

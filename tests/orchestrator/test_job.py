@@ -100,6 +100,45 @@ def test_a_submitted_job_runs_trials_whose_results_are_found_from_another_direct
 
 
 @pytest.mark.ray
+def test_submit_sends_the_resolved_study_and_ends_with_its_exit_code(head: dict[str, str], tmp_path: Path) -> None:
+    _wait_until_it_answers(head)
+    below, storage = tmp_path / "below.yaml", tmp_path / "storage"
+    below.write_text("extends: quickstart\nstudy: from-afar\nseeds: [3]\n")
+    environment = {**head, "ABLATE_STORAGE": str(storage)}
+    command = [
+        sys.executable,
+        "-m",
+        "orchestrator",
+        "submit",
+        str(below),
+        "--toy",
+        "--limit",
+        "2",
+        "--set",
+        "seeds=[4]",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=400)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    assert "from-afar is the job" in done.stdout
+    assert "2 of 2 trials are done." in done.stdout
+    assert len(list((storage / "studies" / "from-afar-toy" / "trials").glob("*-s4-*"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "law"),
+    [
+        (["--storage", "/s"], "--address: must be given"),
+        (["--storage", "here", "--address", "http://127.0.0.1:1"], "--storage: must be an absolute path"),
+        (["--storage", "/s", "--address", "http://127.0.0.1:1"], "the cluster's dashboard must be reachable"),
+        (["--storage", "/s", "--address", "http://127.0.0.1:1", "--set", "base.data=x"], "base.data: must be one of"),
+    ],
+)
+def test_submit_refuses_what_cannot_become_a_job(tmp_path: Path, arguments: list[str], law: str) -> None:
+    done = ablate("submit", "quickstart", *arguments, storage=tmp_path, check=2)
+    assert law in done.stderr
+
+
+@pytest.mark.ray
 def test_a_driver_outside_of_the_cluster_runs_trials_by_address(head: dict[str, str], tmp_path: Path) -> None:
     _wait_until_it_answers(head)
     command = [

@@ -1,0 +1,104 @@
+"""A study as a job of a running Ray cluster: a folder with the code and the study, and the command to run in it."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.connect import PACKAGES, package_folder
+from search_spaces.errors import InputError
+
+LARGEST_PACKAGE_BYTES = 5_000_000
+"""What is sent travels to every node at the start of every job: code and a study, never data or environments."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A submitted job."""
+
+    id: str
+    address: str
+    """Of the cluster's dashboard."""
+
+
+@contextmanager
+def working_folder(files: Mapping[str, str]) -> Iterator[Path]:
+    """A folder with our packages and some files beside them (name -> text), for the time of a block.
+
+    Raises InputError if it is larger than `LARGEST_PACKAGE_BYTES`.
+    """
+    with tempfile.TemporaryDirectory(prefix="ablate-job-") as scratch:
+        folder = Path(scratch)
+        for name in PACKAGES:
+            shutil.copytree(package_folder(name), folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.pyc"))
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+        size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+        if size > LARGEST_PACKAGE_BYTES:
+            raise InputError(
+                f"the package of a job must have at most {LARGEST_PACKAGE_BYTES:,} bytes, but has {size:,}",
+                way_out="Is there something large among the installed packages of this project?",
+            )
+        yield folder
+
+
+def submit_job(
+    address: str, folder: Path, entrypoint: str, *, job_id: str | None = None, metadata: Mapping[str, str] | None = None
+) -> Job:
+    """Send a folder and start a command in it. Raises InputError if the cluster cannot be reached or says no."""
+    client = _client(address)
+    try:
+        submitted = client.submit_job(
+            entrypoint=entrypoint,
+            submission_id=job_id,
+            runtime_env={"working_dir": str(folder)},
+            metadata=dict(metadata or {}),
+        )
+    except (RuntimeError, ValueError) as error:
+        raise InputError(f"the cluster must take the job, but {_first_line(error)}", place=address) from error
+    return Job(submitted, client.get_address())
+
+
+def follow(job: Job, say: Callable[[str], None]) -> int:
+    """Pass on what a job writes until it ends; its exit code (1 if it was stopped or its node died)."""
+    client = _client(job.address)
+
+    async def pass_on() -> None:
+        async for text in client.tail_job_logs(job.id):
+            say(text)
+
+    asyncio.run(pass_on())
+    info = client.get_job_info(job.id)
+    code = info.driver_exit_code
+    if code is not None:
+        return int(code)
+    return 0 if info.status == "SUCCEEDED" else 1
+
+
+def commands(job: Job) -> Sequence[tuple[str, str]]:
+    """What a user may want to do with a job next: (purpose, command)."""
+    at = f"--address {job.address} {job.id}"
+    return [("follow it", f"ray job logs --follow {at}"), ("stop it", f"ray job stop {at}")]
+
+
+def _client(address: str):  # type: ignore[no-untyped-def]  # ray has no types
+    from ray.job_submission import JobSubmissionClient
+
+    try:
+        return JobSubmissionClient(address)
+    except (ConnectionError, RuntimeError) as error:
+        raise InputError(
+            f"the cluster's dashboard must be reachable, but {_first_line(error)}",
+            place=address,
+            key="--address",
+            way_out="It is usually http://HEAD:8265. Does RAY_AUTH_TOKEN hold the cluster's token?",
+        ) from error
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,91 @@
+"""Running a study as a job of a cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.commands.options import (
+    BudgetOption,
+    DataOption,
+    FeaturesOption,
+    JsonOption,
+    LimitOption,
+    SetOption,
+    StudyArgument,
+    ToyOption,
+    TrackingOption,
+    console,
+    features_choice,
+)
+from search_spaces.errors import InputError
+
+STUDY_FILE = "study.yaml"
+
+
+def submit(
+    study: StudyArgument,
+    storage: Annotated[
+        str | None,
+        typer.Option("--storage", envvar="ABLATE_STORAGE", help="Storage root as the cluster's nodes see it."),
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option("--address", envvar="RAY_API_SERVER_ADDRESS", help="The cluster's dashboard, http://HEAD:8265."),
+    ] = None,
+    data: DataOption = None,
+    tracking_uri: TrackingOption = None,
+    overrides: SetOption = None,
+    limit: LimitOption = None,
+    toy: ToyOption = False,
+    features: FeaturesOption = "auto",
+    features_budget: BudgetOption = 20,
+    job_id: Annotated[str | None, typer.Option("--id", help="The job's id [default: made by Ray].")] = None,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Show the job's output until it ends.")] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Send a study to a running Ray cluster as a job. Submitting it again resumes it."""
+    import yaml
+
+    from cluster.submit import commands, follow, submit_job, working_folder
+    from search_spaces.expand import plan_study
+    from search_spaces.study import load_study
+
+    if address is None:
+        raise InputError("must be given, or RAY_API_SERVER_ADDRESS", key="--address", way_out="http://HEAD:8265")
+    if storage is None or not Path(storage).is_absolute():
+        raise InputError(
+            f"must be an absolute path that every node of the cluster sees, but got {storage!r}", key="--storage"
+        )
+    loaded = load_study(study, overrides or ())
+    plan_study(loaded, toy=toy)  # what is wrong with the study is said here, not in the job's log
+    resolved = {key: value for key, value in loaded.document.value.items() if key != "extends"}
+    options = {
+        "--storage": storage,
+        "--data": None if data is None else str(data),
+        "--tracking-uri": tracking_uri,
+        "--limit": limit,
+        "--features": features_choice(features),
+        "--features-budget": features_budget,
+    }
+    given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
+    entrypoint = ["python", "-m", "orchestrator", "run", STUDY_FILE, *given, *(["--toy"] if toy else [])]
+    metadata = {"study": loaded.study, "submitter": os.environ.get("USER", "")}
+    with working_folder({STUDY_FILE: yaml.safe_dump(resolved, sort_keys=False)}) as folder:
+        job = submit_job(address, folder, shlex.join(entrypoint), job_id=job_id, metadata=metadata)
+    if as_json:
+        print(json.dumps({"job": job.id, "address": job.address, "study": loaded.study}))
+    else:
+        lines = [f"{loaded.study} is the job {job.id} of {job.address}"]
+        lines += [f"  to {purpose}: {command}" for purpose, command in commands(job)]
+        lines += [f"  to resume it: ablate submit {study} --storage {storage} --address {job.address}"]
+        console().print("\n".join(lines), highlight=False, soft_wrap=True)
+    if wait:
+        out = sys.stderr if as_json else sys.stdout
+        raise typer.Exit(follow(job, lambda text: print(text, end="", file=out, flush=True)))
