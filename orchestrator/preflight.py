@@ -117,5 +117,6 @@ def _sources(plan: Plan) -> Iterable[SourceSpec]:
 
 
 def _origins(plan: Plan) -> list[str]:
-    origins = {o for t in plan.trials for o in (t.spec.vision.checkpoint, t.spec.language.checkpoint) if o}
+    origins = {origin for trial in plan.trials for origin in trial.spec.vision.checkpoints}
+    origins |= {trial.spec.language.checkpoint for trial in plan.trials if trial.spec.language.checkpoint}
     return sorted(origins)

@@ -10,15 +10,15 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from search_spaces.catalogue.entries import OptimizerPatch, StagePatch
 from search_spaces.catalogue.load import Catalogue
 from search_spaces.errors import InputError, nearest
-from search_spaces.spec import ScheduleSpec
-from search_spaces.study import Base, LanguageChoice, Resources, Study, VisionChoice
+from search_spaces.spec import Module, ScheduleSpec
+from search_spaces.study import Base, LanguageChoice, ProjectorChoice, Resources, Study, VisionChoice
 from search_spaces.typed import field_kind, typed
 from search_spaces.yaml_source import KeyPath, show
 
@@ -80,11 +80,14 @@ class Axis:
 def _base_fields() -> dict[str, Any]:
     """Dotted path below `base` -> the type of its value."""
     kinds: dict[str, Any] = {}
-    for prefix, model in (("vision", VisionChoice), ("language", LanguageChoice)):
+    parts: dict[str, type[BaseModel]] = {
+        "vision": VisionChoice,
+        "projector": ProjectorChoice,
+        "language": LanguageChoice,
+    }
+    for prefix, model in parts.items():
         kinds.update({f"{prefix}.{name}": field_kind(one) for name, one in model.model_fields.items()})
-    kinds.update(
-        {name: field_kind(one) for name, one in Base.model_fields.items() if name not in ("vision", "language")}
-    )
+    kinds.update({name: field_kind(one) for name, one in Base.model_fields.items() if name not in parts})
     return kinds
 
 
@@ -97,6 +100,8 @@ def _stage_fields() -> dict[str, Any]:
             kinds.update({f"{name}.{key}": field_kind(inner) for key, inner in nested[name].model_fields.items()})
         else:
             kinds[name] = field_kind(one)
+    del kinds["optimizer.lr_scale"]  # a branch, so that the factor of one module can be an axis
+    kinds.update({f"optimizer.lr_scale.{module}": Annotated[float, Field(ge=0)] for module in get_args(Module)})
     return kinds
 
 
@@ -115,7 +120,7 @@ class Fields:
         return Fields(kinds, frozenset(branches))
 
 
-_SHORT = {"vision": "vision.backbone", "language": "language.model"}
+_SHORT = {"vision": "vision.backbone", "projector": "projector.kind", "language": "language.model"}
 """Plain text in the place of these mappings stands for one of their fields."""
 
 _RIVALS = (("epochs", "max_steps"), ("warmup_steps", "warmup_ratio"))
@@ -150,6 +155,14 @@ def difference(base: Patch, patch: Patch) -> dict[str, Any]:
     return {**changed, **gone}
 
 
+def field_problem(study: Study, leaves: Patch, name: str, law: str, way_out: str | None = None) -> InputError:
+    """An error at a field, or, where it was left out, at the model that makes it wrong."""
+    if name in leaves:
+        return study.problem(leaves[name].path, law, way_out)
+    cause = leaves.get("vision.backbone") or leaves["language.model"]
+    return study.problem(cause.path, f"{name} {law}", way_out)
+
+
 class PatchReader:
     """Reads mappings of (nested or dotted) paths into patches, collecting what is wrong."""
 
@@ -168,6 +181,10 @@ class PatchReader:
 
     def is_field(self, dotted: str) -> bool:
         return dotted in self._fields.kinds or dotted in _SHORT
+
+    def are_below(self, branch: str, values: Mapping[str, Any]) -> bool:
+        """Whether these are fields of one part of a configuration: ``kind`` and ``depth`` of ``projector``."""
+        return bool(values) and all(f"{branch}.{key}" in self._fields.kinds for key in values)
 
     def _read(self, dotted: str, value: Any, path: KeyPath, patch: Patch) -> None:
         if dotted in _SHORT and isinstance(value, str):
@@ -231,11 +248,14 @@ def recipe_patch(recipe: str, catalogue: Catalogue, path: KeyPath) -> Patch:
     patch: Patch = {}
     for stage, fields in catalogue.recipes[recipe].stages.items():
         for name, value in fields.model_dump(exclude_unset=True, mode="json").items():
-            if name in ("optimizer", "schedule"):
-                patch.update({f"recipe.{stage}.{name}.{key}": Leaf(inner, path) for key, inner in value.items()})
-            else:
-                patch[f"recipe.{stage}.{name}"] = Leaf(value, path)
+            patch.update(_flat(f"recipe.{stage}.{name}", value, path))
     return patch
+
+
+def _flat(dotted: str, value: Any, path: KeyPath) -> Patch:
+    if not isinstance(value, dict):
+        return {dotted: Leaf(value, path)}
+    return {one: leaf for key, inner in value.items() for one, leaf in _flat(f"{dotted}.{key}", inner, path).items()}
 
 
 # ---------------------------------------------------------------- axes
@@ -273,7 +293,7 @@ def _read_axis(
     values: dict[str, AxisValue] = {}
     for label, value, path in entries:
         if isinstance(value, dict):
-            patch = reader.read(value, path)
+            patch = reader.read({name: value} if reader.are_below(name, value) else value, path)
         elif not reader.is_field(name):
             problems.append(reader.unknown(name, ("axes", name)))
             break

@@ -28,17 +28,17 @@ from search_spaces.identity import (
     arm_fingerprint,
     benchmark_key,
     declared_stage_key,
+    features_digests,
     features_identity,
     features_key,
     fingerprint,
     needed_digests,
-    source_name,
     stage_key,
     trial_id,
-    weights_name,
 )
 from search_spaces.plan import Arm, Exclusion, Node, Plan, PlannedTrial
 from search_spaces.resolve import ArmResources, ResolvedArm, Resolver, check_sizes
+from search_spaces.resolve_vision import EncoderProbe
 from search_spaces.spec import BenchmarkSpec, SourceSpec, TrialSpec, VisionSpec
 from search_spaces.steps import RealisedCounts, most_images, uncounted_sources
 from search_spaces.study import Study
@@ -81,6 +81,7 @@ def plan_study(
     features: FeaturesChoice = "auto",
     toy: bool = False,
     toy_workers: int | None = None,
+    probe: EncoderProbe | None = None,
 ) -> Plan:
     """Everything that is to be done, before anything is done.
 
@@ -93,13 +94,14 @@ def plan_study(
         features: whether the features of frozen encoders are cached.
         toy: every model tiny, all data generated, few steps; the plan's study is then named ``<study>-toy``.
         toy_workers: most workers of a toy trial, where it is to run on a small machine; None for as many as asked.
+        probe: finds out the facts of encoders that are neither in the catalogue nor the study's own.
 
     Raises:
         InputError: all that is wrong with the study's names, values and sizes, together.
     """
     realised: RealisedCounts = counts or {}
     memo = Memo()
-    checked = _check(study, realised, memo)
+    checked = _check(study, realised, memo, probe)
     arms, benchmarks, notes = checked.arms, checked.benchmarks, list(checked.notes)
     if toy:
         tiny = toy_arms([arm.resolved for arm in arms], [arm.resources for arm in arms])
@@ -149,7 +151,7 @@ def _arm(arm: _CheckedArm, base: Patch, memo: Memo) -> Arm:
 # ---------------------------------------------------------------- checks
 
 
-def _check(study: Study, realised: RealisedCounts, memo: Memo) -> _CheckedStudy:
+def _check(study: Study, realised: RealisedCounts, memo: Memo, probe: EncoderProbe | None) -> _CheckedStudy:
     """The arms with their names looked up. Raises InputError with everything that can be found wrong at once."""
     catalogue = shipped().with_own(
         encoders=study.backbones,
@@ -160,7 +162,7 @@ def _check(study: Study, realised: RealisedCounts, memo: Memo) -> _CheckedStudy:
     )
     problems: list[InputError] = []
     reader = PatchReader(study, Fields.of(stage_names(study, catalogue)), problems)
-    resolver = Resolver(study, catalogue, base_patch(study, reader), realised)
+    resolver = Resolver(study, catalogue, base_patch(study, reader), realised, probe)
     benchmarks: tuple[BenchmarkSpec, ...] = ()
     base: ResolvedArm | None = None
     try:
@@ -448,8 +450,7 @@ class _Graph:
                 self._streamed.setdefault(encoder, {})[source.name] = size
                 return None
             self._budget_left -= size
-        wanted = [source_name(source), *([weights_name(vision.checkpoint)] if vision.checkpoint else [])]
-        missing = tuple(one for one in wanted if one not in self._digests)
+        missing = tuple(one for one in features_digests(vision, source) if one not in self._digests)
         key = features_key(vision, source, seed, self._digests)
         self._nodes[name] = Node(name, "features", key, f"{encoder} on {source.name}", None, None, (), missing, size)
         return name

@@ -123,12 +123,18 @@ def _modules_text(trial: TrialSpec, memo: Memo) -> str:
 
     def make() -> str:
         return _object(
-            vision=memo.text("vision", (vision,), lambda: canonical_json(_without(_dump(vision), "backbone"))),
+            vision=memo.text("vision", (vision,), lambda: canonical_json(vision_identity(vision))),
             projector=canonical_json(_dump(projector)),
             language=memo.text("language", (language,), lambda: canonical_json(_language(language))),
         )
 
     return memo.text("modules", (vision, projector, language), make)
+
+
+def vision_identity(vision: VisionSpec) -> dict[str, Any]:
+    """What an encoder is, without the labels of its catalogue entries."""
+    dumped = _without(_dump(vision), "backbone")
+    return {**dumped, "parts": [vision_identity(part) for part in vision.parts]} if vision.parts else dumped
 
 
 def _without(values: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -179,7 +185,8 @@ def needed_digests(trial: TrialSpec, stage_index: int) -> tuple[str, ...]:
     names = {source_name(part.source) for stage in trial.stages[: stage_index + 1] for part in stage.data.parts}
     if trial.language.tokenizer.source:
         names.add(source_name(trial.language.tokenizer.source))
-    names |= {weights_name(origin) for origin in (trial.vision.checkpoint, trial.language.checkpoint) if origin}
+    origins = (*trial.vision.checkpoints, *([trial.language.checkpoint] if trial.language.checkpoint else []))
+    names |= {weights_name(origin) for origin in origins}
     return tuple(sorted(names))
 
 
@@ -222,19 +229,23 @@ def features_identity(vision: VisionSpec, source: SourceSpec, seed: int) -> dict
 
     Pooling comes after the cache, so `tokens` is no part of it; a seed only matters to random weights.
     """
-    dumped = {key: value for key, value in _dump(vision).items() if key not in ("backbone", "tokens")}
     return {
         "features_version": FEATURES_VERSION,
-        "vision": dumped,
+        "vision": _without(vision_identity(vision), "tokens"),
         "source": source.declared,
         "options": source.options,
         "seed": seed if vision.weights == "random" else None,
     }
 
 
+def features_digests(vision: VisionSpec, source: SourceSpec) -> tuple[str, ...]:
+    """Names of all digests that the key of a source's features needs."""
+    return (source_name(source), *map(weights_name, vision.checkpoints))
+
+
 def features_key(vision: VisionSpec, source: SourceSpec, seed: int, digests: Mapping[str, str]) -> str | None:
     """Key of the cached features of one source's images; None while a digest is unknown."""
-    names = [source_name(source)] + ([weights_name(vision.checkpoint)] if vision.checkpoint else [])
+    names = features_digests(vision, source)
     if any(name not in digests for name in names):
         return None
     return fingerprint(

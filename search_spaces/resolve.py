@@ -5,18 +5,19 @@ Arms share most of their parts, so every part is resolved once and the same obje
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from search_spaces.arms import Leaf, Patch, lay, recipe_patch
-from search_spaces.catalogue.entries import BenchmarkChoice, EncoderEntry, MixEntry
+from search_spaces.arms import Leaf, Patch, field_problem, lay, recipe_patch
+from search_spaces.catalogue.entries import BenchmarkChoice, MixEntry
 from search_spaces.catalogue.load import Catalogue
 from search_spaces.errors import InputError, nearest, raise_problems
+from search_spaces.resolve_vision import EncoderProbe, VisionResolver, unused_pixels
 from search_spaces.spec import (
+    PROJECTOR_DEPTHS,
     BenchmarkSpec,
     LanguageSpec,
     MixPart,
@@ -30,13 +31,16 @@ from search_spaces.spec import (
     VisionSpec,
 )
 from search_spaces.steps import TEXT_ONLY, RealisedCounts, mix_modalities, stage_steps
-from search_spaces.study import LanguageChoice, Study, VisionChoice
+from search_spaces.study import LanguageChoice, ProjectorChoice, Study, VisionChoice
 from search_spaces.yaml_source import KeyPath, show
 
 T = TypeVar("T")
 
 _VISION = tuple(f"vision.{name}" for name in VisionChoice.model_fields)
+_PROJECTOR = tuple(f"projector.{name}" for name in ProjectorChoice.model_fields)
 _LANGUAGE = tuple(f"language.{name}" for name in LanguageChoice.model_fields)
+
+_SCALES = "optimizer.lr_scale."
 
 
 @dataclass(frozen=True)
@@ -56,8 +60,16 @@ class ResolvedArm:
 class Resolver:
     """Looks up the names of one study; keeps every part that it has resolved, and every error."""
 
-    def __init__(self, study: Study, catalogue: Catalogue, base: Patch, realised: RealisedCounts):
+    def __init__(
+        self,
+        study: Study,
+        catalogue: Catalogue,
+        base: Patch,
+        realised: RealisedCounts,
+        probe: EncoderProbe | None = None,
+    ):
         self._study, self._catalogue, self._base, self._realised = study, catalogue, base, realised
+        self._encoders = VisionResolver(study, catalogue, probe)
         self._parts: dict[tuple[object, ...], Any] = {}
 
     @property
@@ -94,19 +106,17 @@ class Resolver:
                 return None
 
         vision = attempt(lambda: self._vision(patch))
-        projector = self._part(
-            ("projector", patch["projector"].value if "projector" in patch else "gelu-mlp"),
-            lambda: ProjectorSpec(kind=patch["projector"].value if "projector" in patch else "gelu-mlp"),
-        )
+        projector = attempt(lambda: self._projector(patch))
         language = attempt(lambda: self._language(patch))
         stages = attempt(lambda: self._stages(patch))
         raise_problems(problems)
         assert vision is not None
+        assert projector is not None
         assert language is not None
         assert stages is not None
         template = TrialSpec(vision=vision, projector=projector, language=language, stages=stages, seed=0)
         steps = tuple(self._steps(stage, patch) for stage in stages)
-        notes = self._part(("notes", id(vision)), lambda: _remainder(vision))
+        notes = self._part(("notes", id(vision)), lambda: tuple(unused_pixels(vision)))
         return ResolvedArm(template, steps, notes)
 
     def _part(self, key: tuple[object, ...], make: Callable[[], T]) -> T:
@@ -132,121 +142,32 @@ class Resolver:
             )
         return lay(recipe_patch(leaf.value, self._catalogue, leaf.path), self._base)
 
-    # ------------------------------------------------------------ vision
+    # ------------------------------------------------------------ vision and projector
 
     def _vision(self, patch: Patch) -> VisionSpec:
         leaves = {name: patch[name] for name in _VISION if name in patch}
         key = ("vision", *((name, repr(leaf.value)) for name, leaf in leaves.items()))
-        return self._part(key, lambda: self._make_vision(leaves))
+        return self._part(key, lambda: self._encoders.resolve(leaves))
 
-    def _make_vision(self, leaves: Patch) -> VisionSpec:
-        given = {name.removeprefix("vision."): leaf.value for name, leaf in leaves.items()}
-        choice = VisionChoice.model_validate(given)
-        entry = self._catalogue.encoders.get(choice.backbone)
-        if entry is None:
-            legal = list(self._catalogue.encoders)
-            raise self._wrong(
-                leaves,
-                "vision.backbone",
-                f"must be one of {', '.join(legal)}, but got {choice.backbone!r}",
-                nearest(choice.backbone, legal) or "Define it under `backbones`.",
-            )
-        resolution = choice.resolution or entry.resolution
-        patch, width = self._patch_and_width(leaves, choice, entry)
-        interpolate = self._interpolates(leaves, choice, entry, resolution, patch)
-        if choice.weights == "pretrained" and entry.checkpoint is None:
-            raise self._wrong(
-                leaves,
-                "vision.weights",
-                f"must be random for {choice.backbone}, which has no checkpoint, but got 'pretrained'",
-            )
-        native = entry.native or entry.resolution
-        options = dict(entry.options)
-        if entry.family == "vit" and resolution != native:
-            options["img_size"] = resolution
-        spec = VisionSpec(
-            backbone=choice.backbone,
-            arch=entry.arch,
-            family=entry.family,
-            weights=choice.weights,
-            checkpoint=entry.checkpoint if choice.weights == "pretrained" else None,
-            resolution=resolution,
-            resize=choice.resize,
-            interpolate=interpolate,
-            patch=patch,
-            width=width,
-            tokens=1,
-            mean=entry.mean,
-            std=entry.std,
-            options=options,
-        )
-        return spec.model_copy(update={"tokens": self._tokens(leaves, choice, spec.grid)})
+    def _projector(self, patch: Patch) -> ProjectorSpec:
+        leaves = {name: patch[name] for name in _PROJECTOR if name in patch}
+        key = ("projector", *((name, repr(leaf.value)) for name, leaf in leaves.items()))
+        return self._part(key, lambda: self._make_projector(leaves))
 
-    def _patch_and_width(self, leaves: Patch, choice: VisionChoice, entry: EncoderEntry) -> tuple[int, int]:
-        if entry.family == "vit":
-            if choice.stride is not None:
-                raise self._wrong(
-                    leaves,
-                    "vision.stride",
-                    f"must be left out for {choice.backbone} (its patches: {entry.patch} px), but got {choice.stride}",
-                )
-            assert entry.patch is not None
-            assert entry.width is not None
-            return entry.patch, entry.width
-        stride = choice.stride or max(entry.strides)
-        if stride not in entry.strides:
-            legal = sorted(entry.strides)
-            raise self._wrong(
-                leaves,
-                "vision.stride",
-                f"must be one of {', '.join(map(str, legal))} for {choice.backbone}, but got {stride}",
-                f"The nearest is {min(legal, key=lambda one: abs(one - stride))}.",
+    def _make_projector(self, leaves: Patch) -> ProjectorSpec:
+        given = {name.removeprefix("projector."): leaf.value for name, leaf in leaves.items()}
+        choice = ProjectorChoice.model_validate(given)
+        least, default, most = PROJECTOR_DEPTHS[choice.kind]
+        depth = default if choice.depth is None else choice.depth
+        if depth < least or (most is not None and depth > most):
+            law = f"exactly {least}" if most == least else f"at least {least}"
+            leaf = leaves.get("projector.depth") or leaves["projector.kind"]
+            raise self._study.problem(
+                leaf.path,
+                f"projector.depth, the number of linear layers, must be {law} for {choice.kind}, but got {depth}",
+                f"The nearest is {least}." + (" One layer alone is `linear`." if depth == 1 else ""),
             )
-        return stride, entry.strides[stride]
-
-    def _interpolates(
-        self, leaves: Patch, choice: VisionChoice, entry: EncoderEntry, resolution: int, patch: int
-    ) -> bool:
-        """Whether position embeddings of a checkpoint are interpolated. Convolutions take any size."""
-        if entry.family == "conv":
-            return False
-        if resolution < patch:
-            raise self._wrong(
-                leaves, "vision.resolution", f"must be at least one patch ({patch} px), but got {resolution}"
-            )
-        native = entry.native or entry.resolution
-        if choice.weights == "random" or resolution == native:
-            return False
-        if resolution != entry.resolution and not choice.interpolate:
-            others = sorted(
-                name
-                for name, other in self._catalogue.encoders.items()
-                if other.resolution == resolution and other.family == "vit"
-            )
-            raise self._wrong(
-                leaves,
-                "vision.resolution",
-                f"must be {entry.resolution} px, as {choice.backbone} is made for, unless `vision.interpolate` is true,"
-                f" but got {resolution}",
-                f"Encoders made for {resolution} px: {', '.join(others)}."
-                if others
-                else "Set `vision.interpolate: true`.",
-            )
-        return True
-
-    def _tokens(self, leaves: Patch, choice: VisionChoice, grid: int) -> int:
-        if choice.tokens is None:
-            return grid * grid
-        side = math.isqrt(choice.tokens)
-        if side * side != choice.tokens or side > grid:
-            legal = [n * n for n in range(1, grid + 1)]
-            raise self._wrong(
-                leaves,
-                "vision.tokens",
-                f"must be a square number up to the grid's {grid} x {grid} = {grid * grid}, but got {choice.tokens}",
-                f"The nearest is {min(legal, key=lambda one: abs(one - choice.tokens))}.",  # type: ignore[operator]
-            )
-        return choice.tokens
+        return ProjectorSpec(kind=choice.kind, depth=None if depth == default else depth)
 
     # ------------------------------------------------------------ language
 
@@ -356,7 +277,11 @@ class Resolver:
         plain: dict[str, Any] = {"name": name}
         for dotted, one in fields.items():
             outer, _, inner = dotted.partition(".")
-            if inner:
+            if dotted.startswith(_SCALES):
+                if one.value != 1:  # a factor of 1 is none
+                    scales = plain.setdefault("optimizer", {}).setdefault("lr_scale", {})
+                    scales[dotted.removeprefix(_SCALES)] = one.value
+            elif inner:
                 plain.setdefault(outer, {})[inner] = one.value
             elif outer != "data" and one.value is not None:
                 plain[outer] = one.value
@@ -488,18 +413,7 @@ class Resolver:
         return BenchmarkSpec(**{**fields, "source": source})
 
     def _wrong(self, leaves: Patch, name: str, law: str, way_out: str | None = None) -> InputError:
-        """An error at a field, or, where it was left out, at what makes it wrong."""
-        if name in leaves:
-            return self._study.problem(leaves[name].path, law, way_out)
-        cause = leaves.get("vision.backbone") or leaves["language.model"]
-        return self._study.problem(cause.path, f"{name} {law}", way_out)
-
-
-def _remainder(vision: VisionSpec) -> tuple[str, ...]:
-    unused = vision.resolution % vision.patch
-    if vision.family == "conv" or not unused:
-        return ()
-    return (f"{vision.backbone}: {vision.resolution} px = {vision.grid} x {vision.patch} + {unused} unused",)
+        return field_problem(self._study, leaves, name, law, way_out)
 
 
 # ---------------------------------------------------------------- resources

@@ -6,7 +6,7 @@ anything that does not change the result, except where a field says so. Everythi
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -32,13 +32,17 @@ class Spec(BaseModel):
 
 
 class VisionSpec(Spec):
-    """The vision tower as it is used: images of `resolution` px in, `tokens` feature vectors of `width` out."""
+    """The vision encoder as it is used: images of `resolution` px in, `tokens` feature vectors of `width` out.
+
+    A fused encoder has `parts`, whose features are concatenated. Each has its own architecture, weights and
+    normalisation; on the whole, `patch`, `mean` and `std` are then those of the first part and nobody reads them.
+    """
 
     backbone: str
     """Name in the catalogue, or any timm architecture."""
     arch: str
-    """timm architecture that is built."""
-    family: Literal["vit", "conv"]
+    """timm architecture that is built; of a fused encoder those of its parts, joined by ``+``."""
+    family: Literal["vit", "conv", "fused"]
     weights: Literal["pretrained", "random"]
     checkpoint: str | None
     """Declared origin of pretrained weights: ``package:NAME``, ``hub:ID`` or ``path:FILE``; None for random weights."""
@@ -54,15 +58,54 @@ class VisionSpec(Spec):
     std: tuple[float, float, float]
     options: dict[str, Any] = {}
     """Keyword arguments of the architecture (the tiny models of `--toy`)."""
+    parts: tuple[VisionSpec, ...] = ()
+    """Of a fused encoder: its towers, all with one resolution and one grid."""
+
+    @property
+    def towers(self) -> tuple[VisionSpec, ...]:
+        """What is built: the parts of a fused encoder, or this one."""
+        return self.parts or (self,)
+
+    @property
+    def checkpoints(self) -> tuple[str, ...]:
+        """Declared origins of all pretrained weights."""
+        return tuple(tower.checkpoint for tower in self.towers if tower.checkpoint is not None)
 
     @property
     def grid(self) -> int:
         """Side of the square feature grid before pooling. Transformers drop a remainder, convolutions pad it."""
+        if self.parts:
+            return self.parts[0].grid
         return self.resolution // self.patch if self.family == "vit" else -(-self.resolution // self.patch)
 
 
+ProjectorKind = Literal["linear", "gelu-mlp", "fused-gelu-mlp"]
+
+
+class ProjectorDepths(NamedTuple):
+    """Numbers of linear layers that a kind of projector may have."""
+
+    least: int
+    default: int
+    most: int | None
+
+
+PROJECTOR_DEPTHS: dict[ProjectorKind, ProjectorDepths] = {
+    "linear": ProjectorDepths(1, 1, 1),
+    "gelu-mlp": ProjectorDepths(2, 2, None),
+    "fused-gelu-mlp": ProjectorDepths(2, 3, None),
+}
+"""Defaults as in Prismatic VLMs (prismatic/util/nn_utils.py)."""
+
+
 class ProjectorSpec(Spec):
-    kind: Literal["linear", "gelu-mlp", "fused-gelu-mlp"]
+    kind: ProjectorKind
+    depth: Positive | None = None
+    """Number of linear layers; None for the kind's own (so that it has one form, and one identity)."""
+
+    @property
+    def layers(self) -> int:
+        return self.depth or PROJECTOR_DEPTHS[self.kind].default
 
 
 class SourceSpec(Spec):
@@ -135,8 +178,8 @@ class OptimizerSpec(Spec):
     """Not applied to biases and one-dimensional weights."""
     clip: Annotated[float, Field(gt=0)] | None = 1.0
     """Largest global gradient norm; None to leave gradients as they are."""
-    lr_scale: dict[Module, float] = {}
-    """Factor on the learning rate of single modules."""
+    lr_scale: dict[Module, Annotated[float, Field(ge=0)]] = {}
+    """Factor on the learning rate of single modules; 1 for those that are not named."""
 
 
 class ScheduleSpec(Spec):

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, PrivateAttr, T
 
 from search_spaces.catalogue.entries import (
     BenchmarkChoice,
-    EncoderEntry,
+    Encoder,
     Entry,
     LanguageEntry,
     MixEntry,
@@ -21,7 +21,7 @@ from search_spaces.catalogue.entries import (
     StagePatch,
 )
 from search_spaces.errors import InputError, nearest, raise_problems
-from search_spaces.spec import Positive, PromptStyle, ResourceSpec
+from search_spaces.spec import Positive, ProjectorKind, PromptStyle, ResourceSpec
 from search_spaces.typed import typed
 from search_spaces.yaml_source import Document, KeyPath, key_text, leaves, merge, place_override, read
 
@@ -35,7 +35,7 @@ class VisionChoice(Entry):
     """The vision tower of an arm."""
 
     backbone: NonEmpty
-    """Name in the catalogue or in the study's `backbones`."""
+    """Name in the catalogue, in the study's `backbones`, or of any timm model."""
     resolution: Positive | None = None
     """Side of the square input in px; by default the checkpoint's own."""
     resize: Literal["letterbox", "naive", "crop"] = "letterbox"
@@ -70,14 +70,21 @@ def _is_mix(value: Any) -> str:
 DataChoice = Annotated[Annotated[str, Tag("name")] | Annotated[MixEntry, Tag("mix")], Discriminator(_is_mix)]
 """Name of a mix, or a mix."""
 
-Projector = Literal["linear", "gelu-mlp", "fused-gelu-mlp"]
+
+class ProjectorChoice(Entry):
+    """The projector of an arm."""
+
+    kind: ProjectorKind = "gelu-mlp"
+    depth: Positive | None = None
+    """Number of linear layers: 1 of `linear`; from 2 on, and by default 2, of `gelu-mlp`; from 2 on, and by default 3,
+    of `fused-gelu-mlp`, whose first layer is four times as wide as the features."""
 
 
 class Base(Entry):
     """One complete arm; every other arm is a difference from it."""
 
     vision: VisionChoice
-    projector: Projector = "gelu-mlp"
+    projector: ProjectorChoice = ProjectorChoice()
     language: LanguageChoice
     stages: Annotated[tuple[str, ...], Field(min_length=1)]
     """Names of stages of the recipe, in the order of training."""
@@ -178,7 +185,7 @@ class Study(Entry):
     sources: dict[str, SourceEntry] = Field(default_factory=dict)
     mixes: dict[str, MixEntry] = Field(default_factory=dict)
     languages: dict[str, LanguageEntry] = Field(default_factory=dict)
-    backbones: dict[str, EncoderEntry] = Field(default_factory=dict)
+    backbones: dict[str, Encoder] = Field(default_factory=dict)
     suites: dict[str, Annotated[tuple[BenchmarkChoice, ...], Field(min_length=1)]] = Field(default_factory=dict)
 
     _document: Document = PrivateAttr(default_factory=lambda: Document({}))
@@ -283,6 +290,7 @@ def _load_document(path: Path, overrides: Sequence[str], below: tuple[Path, ...]
 _SHORT_FORMS: tuple[tuple[tuple[str, ...], type, str | int], ...] = (
     (("base", "vision"), str, "backbone"),
     (("base", "language"), str, "model"),
+    (("base", "projector"), str, "kind"),
     (("recipe",), str, "extends"),
     (("seeds",), list, "default"),
     (("benchmarks",), str, 0),

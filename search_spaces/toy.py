@@ -105,7 +105,8 @@ class _Ranks:
         parts = [part for stage in stages for part in stage.data.parts]
         self.resolution = _ranked((vision.resolution for vision in visions), largest_first=True)
         self.encoder = {
-            family: _ranked(_encoder(vision) for vision in visions if vision.family == family) for family in _ARCH
+            family: _ranked(_encoder(vision) for vision in visions if vision.family == family)
+            for family in {vision.family for vision in visions}
         }
         self.language = {
             family: _ranked(_language(arm.template.language) for arm in arms if arm.template.language.family == family)
@@ -148,7 +149,8 @@ def _ranked(values: Iterable[T], *, largest_first: bool = False) -> dict[T, int]
 
 def _encoder(vision: VisionSpec) -> str:
     """Which encoder it is, whatever its resolution."""
-    return canonical_json([vision.backbone, vision.arch, vision.weights, vision.checkpoint, vision.interpolate])
+    parts = [_encoder(part) for part in vision.parts]
+    return canonical_json([vision.backbone, vision.arch, vision.weights, vision.checkpoint, vision.interpolate, parts])
 
 
 def _language(language: LanguageSpec) -> str:
@@ -172,13 +174,30 @@ def _toy_template(arm: ResolvedArm, ranks: _Ranks) -> Any:
 
 
 def _toy_vision(vision: VisionSpec, ranks: _Ranks) -> VisionSpec:
-    arch, patch, width = _ARCH[vision.family]
-    if vision.family == "conv" and vision.patch <= 16:
-        patch, width = 16, _STRIDE_16_WIDTH
     sides = max(4, len(ranks.resolution))
     resolution = 16 * (sides - ranks.resolution[vision.resolution])
+    is_fine = any(tower.patch <= 16 or tower.family == "vit" for tower in vision.towers)  # parts share one grid
+    towers = tuple(_toy_tower(tower, resolution, 16 if is_fine else 32) for tower in vision.towers)
+    toy = towers[0]
+    if vision.parts:
+        toy = vision.model_copy(
+            update={
+                **toy.model_dump(include={"weights", "resolution", "interpolate", "patch", "std"}),
+                "arch": "+".join(tower.arch for tower in towers),
+                "width": sum(tower.width for tower in towers),
+                "parts": towers,
+            }
+        )
     tell_apart = 0.5 + 0.001 * ranks.encoder[vision.family][_encoder(vision)]
-    toy = vision.model_copy(
+    toy = _tinted(toy, (tell_apart,) * 3)  # encoders of one family become one architecture, shown other colours
+    pooled = ranks.pooled[vision.resolution].get(vision.tokens) if vision.tokens < vision.grid**2 else None
+    side = toy.grid if pooled is None else max(1, toy.grid - 1 - pooled)
+    return toy.model_copy(update={"tokens": side**2})
+
+
+def _toy_tower(tower: VisionSpec, resolution: int, patch: int) -> VisionSpec:
+    arch, own_patch, width = _ARCH[tower.family]
+    toy = tower.model_copy(
         update={
             "arch": arch,
             "weights": "random",
@@ -186,15 +205,18 @@ def _toy_vision(vision: VisionSpec, ranks: _Ranks) -> VisionSpec:
             "resolution": resolution,
             "interpolate": False,
             "patch": patch,
-            "width": width,
-            "mean": (tell_apart,) * 3,  # encoders of one family become one architecture, shown slightly other colours
+            "width": width if patch == own_patch else _STRIDE_16_WIDTH,
             "std": (0.5, 0.5, 0.5),
-            "options": {"img_size": resolution} if vision.family == "vit" else {},
+            "options": {"img_size": resolution} if tower.family == "vit" else {},
         }
     )
-    pooled = ranks.pooled[vision.resolution].get(vision.tokens) if vision.tokens < vision.grid**2 else None
-    side = toy.grid if pooled is None else max(1, toy.grid - 1 - pooled)
-    return toy.model_copy(update={"tokens": side**2})
+    return toy.model_copy(update={"tokens": toy.grid**2})
+
+
+def _tinted(vision: VisionSpec, mean: tuple[float, float, float]) -> VisionSpec:
+    """An encoder that takes this colour for grey, with all its parts."""
+    parts = tuple(_tinted(part, mean) for part in vision.parts)
+    return vision.model_copy(update={"mean": mean, "parts": parts})
 
 
 def _toy_language(language: LanguageSpec, ranks: _Ranks) -> LanguageSpec:
@@ -244,9 +266,7 @@ def _told_apart(arms: Sequence[ResolvedArm], tiny: Sequence[ResolvedArm]) -> lis
         if number:
             vision = toy.template.vision
             mean = (vision.mean[0], vision.mean[1], vision.mean[2] - 0.001 * number)
-            toy = replace(
-                toy, template=toy.template.model_copy(update={"vision": vision.model_copy(update={"mean": mean})})
-            )
+            toy = replace(toy, template=toy.template.model_copy(update={"vision": _tinted(vision, mean)}))
         result.append(toy)
     return result
 

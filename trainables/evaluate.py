@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 
 from search_spaces.errors import InputError
-from search_spaces.identity import benchmark_key, fingerprint, weights_name
+from search_spaces.identity import benchmark_key, fingerprint, vision_identity, weights_name
 from search_spaces.spec import BenchmarkSpec, TrialSpec
 from trainables import layout
 from trainables.benchmarks.closed_answers import ClosedAnswers, Example, open_benchmark
@@ -36,20 +36,26 @@ def evaluation_key(task: TrialTask, benchmark: BenchmarkSpec, results: list[Stag
     spec = task.trial
     trained = {name: digest for result in results for name, digest in result["modules"].items()}
     start = {
-        "vision": _origin(spec.vision.checkpoint, spec.seed, task),
+        "vision": _vision_origin(spec, task),
         "language": _origin(spec.language.checkpoint, spec.seed, task),
         "projector": spec.seed,
     }
     return fingerprint(
         {
             "weights": {**start, **trained},
-            "vision": spec.vision.model_dump(mode="json", exclude={"backbone"}),
-            "projector": spec.projector.model_dump(mode="json"),
+            "vision": {"options": {}, **vision_identity(spec.vision)},
+            "projector": spec.projector.model_dump(mode="json", exclude_defaults=True),
             "language": spec.language.model_dump(mode="json", exclude={"name"}),
             "precision": spec.stages[-1].precision,
             "benchmark": benchmark_key(benchmark, task.digests),
         }
     )
+
+
+def _vision_origin(spec: TrialSpec, task: TrialTask) -> str | int | list[str | int]:
+    """Where an encoder's weights start from; of a fused one, where those of each part do."""
+    origins = [_origin(tower.checkpoint, spec.seed, task) for tower in spec.vision.towers]
+    return origins if spec.vision.parts else origins[0]
 
 
 def _origin(checkpoint: str | None, seed: int, task: TrialTask) -> str | int:

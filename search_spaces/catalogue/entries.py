@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from search_spaces.spec import Module, OptimizerSpec, Positive, PromptStyle, ScheduleSpec
 
@@ -29,7 +30,7 @@ Triple = tuple[float, float, float]
 
 
 class EncoderEntry(Entry):
-    """A vision encoder."""
+    """A vision encoder of one tower."""
 
     source: str | None = None
     """Where these facts come from."""
@@ -47,6 +48,8 @@ class EncoderEntry(Entry):
     """Of transformers: length of a patch feature."""
     strides: dict[int, Positive] = {}
     """Of convolutional encoders: output stride in px -> length of a feature. The largest is the default."""
+    multiple_of: Positive = 1
+    """Of convolutional encoders that do not pad: every resolution must be a multiple of this, in px."""
     mean: Triple
     std: Triple
     checkpoint: str | None = None
@@ -61,6 +64,24 @@ class EncoderEntry(Entry):
         if self.family == "conv" and not self.strides:
             raise ValueError("an encoder of family conv must have `strides`")
         return self
+
+
+class FusedEntry(Entry):
+    """A vision encoder of several towers, whose features are concatenated along the width."""
+
+    source: str | None = None
+    """Where these facts come from."""
+    parts: Annotated[tuple[NonEmpty, ...], Field(min_length=2)]
+    """Names of encoders. Each has its own normalisation, letterbox colour and weights; all must have one grid."""
+    resolution: Positive
+    """Used where a study names none, in px. Positions of parts that are made for another are interpolated."""
+
+
+def _towers(value: Any) -> str:
+    return "fused" if isinstance(value, FusedEntry) or (isinstance(value, Mapping) and "parts" in value) else "one"
+
+
+Encoder = Annotated[Annotated[EncoderEntry, Tag("one")] | Annotated[FusedEntry, Tag("fused")], Discriminator(_towers)]
 
 
 class TokenizerEntry(Entry):

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from search_spaces.catalogue.entries import (
     BenchmarkChoice,
     BenchmarkEntry,
-    EncoderEntry,
+    Encoder,
     LanguageEntry,
     MixEntry,
     RecipeEntry,
@@ -28,7 +28,7 @@ T = TypeVar("T")
 class Catalogue:
     """Name -> entry, of each kind."""
 
-    encoders: Mapping[str, EncoderEntry]
+    encoders: Mapping[str, Encoder]
     languages: Mapping[str, LanguageEntry]
     sources: Mapping[str, SourceEntry]
     mixes: Mapping[str, MixEntry]
@@ -39,7 +39,7 @@ class Catalogue:
     def with_own(
         self,
         *,
-        encoders: Mapping[str, EncoderEntry],
+        encoders: Mapping[str, Encoder],
         languages: Mapping[str, LanguageEntry],
         sources: Mapping[str, SourceEntry],
         mixes: Mapping[str, MixEntry],
@@ -60,7 +60,7 @@ class Catalogue:
 def shipped() -> Catalogue:
     """The catalogue that comes with the program."""
     return Catalogue(
-        encoders=_entries("encoders", EncoderEntry),
+        encoders=_entries("encoders", Encoder),  # type: ignore[arg-type]  # an annotation, as good as a type here
         languages=_entries("languages", LanguageEntry),
         sources=_entries("sources", SourceEntry),
         mixes=_entries("mixes", MixEntry),
