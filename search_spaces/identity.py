@@ -24,6 +24,10 @@ FEATURES_VERSION = 1
 SCORING_VERSION = 1
 """Raised by hand when a change of the program changes the score of an unchanged model."""
 
+RESIZE_VERSIONS = {"letterbox": 2, "crop": 2}
+"""Raised by hand when a change of the program changes the pixels of one strategy only; 1 for those that are not named.
+2: rounding as in torchvision, where the longer side is no whole number or the sides differ by an odd one."""
+
 
 def canonical_json(value: Any) -> str:
     """The one JSON text of a plain value: sorted keys, no blanks, shortest round-trip floats.
@@ -131,6 +135,12 @@ def _modules_text(trial: TrialSpec, memo: Memo) -> str:
     return memo.text("modules", (vision, projector, language), make)
 
 
+def resize_version(vision: VisionSpec) -> dict[str, int]:
+    """What keys of anything that has seen pixels hold besides the specification."""
+    version = RESIZE_VERSIONS.get(vision.resize, 1)
+    return {} if version == 1 else {"resize_version": version}
+
+
 def vision_identity(vision: VisionSpec) -> dict[str, Any]:
     """What an encoder is, without the labels of its catalogue entries."""
     dumped = _without(_dump(vision), "backbone")
@@ -217,6 +227,7 @@ def stage_key(
 
 def _stage_text(trial: TrialSpec, stage_index: int, steps: tuple[int | None, ...], memo: Memo) -> str:
     return _object(
+        **{name: str(version) for name, version in resize_version(trial.vision).items()},
         trainer_version=str(TRAINER_VERSION),
         modules=_modules_text(trial, memo),
         stages=_stages_text(trial, steps[: stage_index + 1], memo),
@@ -230,6 +241,7 @@ def features_identity(vision: VisionSpec, source: SourceSpec, seed: int) -> dict
     Pooling comes after the cache, so `tokens` is no part of it; a seed only matters to random weights.
     """
     return {
+        **resize_version(vision),
         "features_version": FEATURES_VERSION,
         "vision": _without(vision_identity(vision), "tokens"),
         "source": source.declared,

@@ -49,6 +49,7 @@ class Engine:
             model=model, optimizer=optimizer, lr_scheduler=scheduler, config=config, dist_init_required=False
         )
         self._trained = tuple(stage.trains)
+        self._optimizer, self._schedule, self._steps = stage.optimizer, stage.schedule, steps
         self._zero = config["zero_optimization"]["stage"]
         self.device = self._engine.device
         self._world = torch.distributed.get_world_size()
@@ -70,7 +71,8 @@ class Engine:
         return float(total) / targets
 
     def learning_rate(self) -> float:
-        return float(self._engine.get_lr()[0])
+        """Of the next step, before any module's own factor."""
+        return self._optimizer.lr * factor(self._schedule, self._engine.global_steps, self._steps)
 
     def save(self, folder: Path, tag: str, state: dict[str, Any]) -> None:
         """Write optimizer, scheduler, random states and `state`; all ranks together, below `folder/tag`."""

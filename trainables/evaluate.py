@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 
 from search_spaces.errors import InputError
-from search_spaces.identity import benchmark_key, fingerprint, vision_identity, weights_name
+from search_spaces.identity import benchmark_key, fingerprint, resize_version, vision_identity, weights_name
 from search_spaces.spec import BenchmarkSpec, TrialSpec
 from trainables import layout
 from trainables.benchmarks.closed_answers import ClosedAnswers, Example, open_benchmark
@@ -42,6 +42,7 @@ def evaluation_key(task: TrialTask, benchmark: BenchmarkSpec, results: list[Stag
     }
     return fingerprint(
         {
+            **resize_version(spec.vision),
             "weights": {**start, **trained},
             "vision": {"options": {}, **vision_identity(spec.vision)},
             "projector": spec.projector.model_dump(mode="json", exclude_defaults=True),

@@ -19,6 +19,7 @@ from search_spaces.spec import ResourceSpec, StageSpec
 from trainables import layout
 from trainables.deepspeed_config import deepspeed_config, micro_batch
 from trainables.engine import Engine, open_engine
+from trainables.model.vision import VisionEncoder
 from trainables.model.vlm import VLM, build_modules, module
 from trainables.records import Progress, StageResult
 from trainables.store import LocalStore, put_json
@@ -57,14 +58,24 @@ def train_stage(
 
 
 def settle_gradients(model: VLM, stage: StageSpec) -> None:
-    """Freeze what the stage does not train. The encoder stays in evaluation mode even where it is trained: statistics
-    over a batch would depend on how many workers share it."""
+    """Freeze what the stage does not train.
+
+    The encoder stays in evaluation mode even where it is trained: statistics over a batch would depend on how many
+    workers share it. What lies behind the layer that is read stays frozen: no gradient reaches it, but weight decay
+    would.
+    """
     model.requires_grad_(False)
     model.train()
     for name in stage.trains:
         module(model, name).requires_grad_(True)
-    if model.vision is not None:
+    if isinstance(model.vision, VisionEncoder):
         model.vision.eval()
+        if "vision" in stage.trains:
+            unused = model.vision.unused_parameters()
+            for key, parameter in model.vision.named_parameters():
+                parameter.requires_grad_(key not in unused)
+            if stage.activation_checkpointing:
+                model.vision.set_grad_checkpointing()
     if stage.activation_checkpointing:
         model.language.activation_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]
         if "language" in stage.trains or "projector" in stage.trains:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from search_spaces.identity import source_name
 from search_spaces.spec import BenchmarkSpec, ResourceSpec, SourceSpec, TrialSpec
@@ -48,6 +48,12 @@ class TrialTask(BaseModel):
     storage: str
     data: str
     """Folder that relative paths of data sources start from."""
+
+    @model_validator(mode="after")
+    def _features_are_of_a_frozen_encoder(self) -> TrialTask:
+        if self.features and any("vision" in stage.trains for stage in self.trial.stages):
+            raise ValueError("a trial that trains its encoder must not read features of the untrained one")
+        return self
 
     def has_features_of(self, sources: Iterable[SourceSpec]) -> bool:
         """Whether the features of all these sources are cached, so that the encoder itself is not needed."""

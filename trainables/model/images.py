@@ -1,4 +1,8 @@
-"""Pictures to pixels: the three resize strategies and the encoder's normalisation."""
+"""Pictures to pixels: the three resize strategies and each tower's normalisation.
+
+Pixel for pixel what Prismatic VLMs make of a picture: timm's evaluation transform at the encoder's own size, with
+torchvision's rounding (prismatic/models/backbones/vision/base_vision.py). Tests hold it against torchvision itself.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,12 @@ Pixels = np.ndarray[Any, np.dtype[np.float32]]
 
 
 def pixels(picture: Image.Image, vision: VisionSpec) -> Pixels:
-    """A square, normalised image: channels x resolution x resolution."""
+    """A square, normalised image of an RGB picture: channels x resolution x resolution.
+
+    A fused encoder's has three channels for each of its parts, in their order.
+    """
+    if vision.parts:
+        return np.concatenate([pixels(picture, part) for part in vision.parts])
     resized = _RESIZE[vision.resize](picture, vision)
     image_HWC = np.asarray(resized, np.float32) / 255.0
     normalised = (image_HWC - np.asarray(vision.mean, np.float32)) / np.asarray(vision.std, np.float32)
@@ -25,20 +34,27 @@ def _naive(picture: Image.Image, vision: VisionSpec) -> Image.Image:
 
 
 def _crop(picture: Image.Image, vision: VisionSpec) -> Image.Image:
-    """Shorter side to the resolution, then the centre."""
-    side = vision.resolution
-    scale = side / min(picture.size)
-    width, height = (max(side, round(length * scale)) for length in picture.size)
-    left, top = (width - side) // 2, (height - side) // 2
+    """Shorter side to the resolution, then the centre. The longer side is rounded down, the corner to even."""
+    side, shorter = vision.resolution, min(picture.size)
+    width, height = (side if length == shorter else int(side * length / shorter) for length in picture.size)
+    left, top = round((width - side) / 2), round((height - side) / 2)
     return picture.resize((width, height), Image.Resampling.BICUBIC).crop((left, top, left + side, top + side))
 
 
 def _letterbox(picture: Image.Image, vision: VisionSpec) -> Image.Image:
-    """Padded to a square with the mean colour (rounded down, as in Prismatic VLMs), then resized."""
-    side = max(picture.size)
-    square = Image.new("RGB", (side, side), tuple(int(255 * channel) for channel in vision.mean))
-    square.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
-    return _naive(square, vision)
+    """Equal borders of the mean colour (rounded down), then `_crop`.
+
+    Where the sides differ by an odd number, equal borders leave the picture one pixel short of a square.
+    """
+    longer = max(picture.size)
+    left, top = (longer - picture.width) // 2, (longer - picture.height) // 2
+    padded = Image.new(
+        "RGB",
+        (picture.width + 2 * left, picture.height + 2 * top),
+        tuple(int(255 * channel) for channel in vision.mean),
+    )
+    padded.paste(picture, (left, top))
+    return _crop(padded, vision)
 
 
 _RESIZE = {"naive": _naive, "crop": _crop, "letterbox": _letterbox}

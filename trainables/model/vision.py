@@ -1,7 +1,11 @@
-"""Vision encoders: any timm architecture, as a module from pixels to a square grid of patch features."""
+"""Vision encoders: any timm architecture, or several side by side, from pixels to a square grid of features.
+
+Shapes: B images, R their side in px, P = grid^2 positions in row-major order, C the length of a feature.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 import timm
@@ -16,55 +20,112 @@ from trainables.model.seeding import seeded
 from trainables.model.weights import find_weights
 
 
-class VisionEncoder(nn.Module):
-    """Pixels B x 3 x R x R to features B x P x C, with P = grid^2, in row-major order.
-
-    Transformers give the output of their second-to-last block, without class and register tokens, as LLaVA and
-    Prismatic do; convolutional encoders the map whose stride is `vision.patch`.
-    """
+class VisionEncoder(nn.Module, ABC):
+    """Pixels B x 3k x R x R to features B x P x C; k is the number of towers."""
 
     def __init__(self, vision: VisionSpec):
         super().__init__()
         self.vision = vision
+
+    def is_trained(self) -> bool:
+        return any(parameter.requires_grad for parameter in self.parameters())
+
+    def blank(self, like: Tensor) -> Tensor:
+        """One image of noughts, of the type and on the device of a tensor."""
+        side = self.vision.resolution
+        return like.new_zeros(1, 3 * len(self.vision.towers), side, side)
+
+    @abstractmethod
+    def set_grad_checkpointing(self) -> None:
+        """Keep no activations inside of blocks: they are computed again on the way back."""
+
+    @abstractmethod
+    def unused_parameters(self) -> set[str]:
+        """Names of parameters that no feature depends on: those behind the layer that is read."""
+
+
+class Tower(VisionEncoder):
+    """One timm model.
+
+    Transformers give the output of their second-to-last block, without class and register tokens and without the final
+    norm, as LLaVA and Prismatic do; convolutional encoders the map whose stride is `vision.patch`.
+    """
+
+    def __init__(self, vision: VisionSpec):
+        super().__init__(vision)
         self.tower = timm.create_model(vision.arch, pretrained=False, num_classes=0, **vision.options)
-        if vision.family == "vit":
-            self._layer = len(self.tower.blocks) - 2
-        else:
+        self._layer, self._whole = -2, False
+        if vision.family == "conv":
             strides = [level["reduction"] for level in self.tower.feature_info]
             if vision.patch not in strides:
                 raise InputError(
                     f"vision.stride must be one of {sorted(set(strides))} for {vision.arch}, but got {vision.patch}"
                 )
             self._layer = max(i for i, stride in enumerate(strides) if stride == vision.patch)
+            self._whole = vision.patch == max(strides) and vision.width == self.tower.num_features
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
-        if self.vision.family == "conv" and self.vision.width == self.tower.num_features:
+        if self._whole:  # some convolutional nets widen their last map once more
             features_BCHW: Tensor = self.tower.forward_features(image_BCHW)
-            return features_BCHW.flatten(2).transpose(1, 2)
-        (features,) = self.tower.forward_intermediates(
-            image_BCHW, indices=[self._layer], intermediates_only=True, output_fmt="NCHW", stop_early=True
-        )
-        return features.flatten(2).transpose(1, 2)  # type: ignore[no-any-return]
+        else:
+            (features_BCHW,) = self.tower.forward_intermediates(
+                image_BCHW, indices=[self._layer], intermediates_only=True, output_fmt="NCHW", stop_early=True
+            )
+        return features_BCHW.flatten(2).transpose(1, 2)
+
+    def set_grad_checkpointing(self) -> None:
+        self.tower.set_grad_checkpointing(True)
+
+    def unused_parameters(self) -> set[str]:
+        with torch.device("meta"):
+            copy = Tower(self.vision).eval()
+            side = self.vision.resolution
+            copy(torch.zeros(1, 3, side, side)).sum().backward()
+        return {name for name, parameter in copy.named_parameters() if parameter.grad is None}
+
+
+class FusedEncoder(VisionEncoder):
+    """Towers side by side, each with three channels of its own; their features are joined along C."""
+
+    def __init__(self, vision: VisionSpec):
+        super().__init__(vision)
+        self.parts = nn.ModuleList(Tower(part) for part in vision.parts)
+
+    def forward(self, image_BCHW: Tensor) -> Tensor:
+        images = image_BCHW.chunk(len(self.parts), dim=1)
+        return torch.cat([part(image) for part, image in zip(self.parts, images, strict=True)], dim=2)
+
+    def towers(self) -> list[Tower]:
+        return [part for part in self.parts if isinstance(part, Tower)]
+
+    def set_grad_checkpointing(self) -> None:
+        for tower in self.towers():
+            tower.set_grad_checkpointing()
+
+    def unused_parameters(self) -> set[str]:
+        return {f"parts.{i}.{name}" for i, tower in enumerate(self.towers()) for name in tower.unused_parameters()}
 
 
 def build_vision(vision: VisionSpec, seed: int, data_root: Path) -> VisionEncoder:
-    """An encoder with its weights: pretrained ones from their declared origin, random ones from the seed."""
+    """An encoder with its weights: pretrained ones from their declared origins, random ones from the seed."""
     with seeded("vision", seed):
-        encoder = VisionEncoder(vision)
-    if vision.checkpoint is not None:
-        _load(encoder.tower, vision, find_weights(vision.checkpoint, data_root))
+        encoder = FusedEncoder(vision) if vision.parts else Tower(vision)
+    towers = encoder.towers() if isinstance(encoder, FusedEncoder) else [encoder]
+    for tower in towers:
+        if tower.vision.checkpoint is not None:
+            _load(tower.tower, tower.vision, find_weights(tower.vision.checkpoint, data_root))
     return encoder.eval()
 
 
 def _load(tower: nn.Module, vision: VisionSpec, path: Path) -> None:
-    """Strictly load weights by name, or by order where a file has other names for the same tensors.
+    """Strictly load weights by name, or by order where a file of torch has other names for the same tensors.
 
     Only heads are passed over: the encoder is built without one. Positions of another resolution are interpolated where
-    the study asks for it.
+    the study asks for it, as timm does.
     """
-    weights = _read(path)
+    weights, is_ordered = _read(path)
     wanted = tower.state_dict()
-    if not set(wanted) <= set(weights):
+    if is_ordered and not set(wanted) <= set(weights):
         weights = dict(zip(wanted, weights.values(), strict=False))  # the head's tensors come last
     if vision.interpolate and "pos_embed" in weights:
         weights["pos_embed"] = resample_abs_pos_embed(
@@ -76,19 +137,21 @@ def _load(tower: nn.Module, vision: VisionSpec, path: Path) -> None:
     wrong = [name for name in wanted if name not in chosen or chosen[name].shape != wanted[name].shape]
     if wrong:
         raise InputError(
-            f"the weights must fit the architecture, but {len(wrong)} tensors do not (the first: {wrong[0]})",
+            f"the weights must fit the architecture {vision.arch}, but {len(wrong)} tensors do not"
+            f" (the first: {wrong[0]})",
             place=str(path),
         )
     tower.load_state_dict(chosen, strict=True)
 
 
-def _read(path: Path) -> dict[str, Tensor]:
-    """Tensors of a file, or of the one file of weights in a folder, as hubs keep them."""
+def _read(path: Path) -> tuple[dict[str, Tensor], bool]:
+    """Tensors of a file, or of the one file of weights in a folder, as hubs keep them; and whether their order is the
+    model's own (safetensors sorts)."""
     if path.is_dir():
         found = [path / name for name in ("model.safetensors", "pytorch_model.bin") if (path / name).exists()]
         if not found:
             raise InputError("must hold model.safetensors or pytorch_model.bin", place=str(path))
         path = found[0]
     if path.suffix == ".safetensors":
-        return load_file(path)
-    return dict(torch.load(path, map_location="cpu", weights_only=True))
+        return load_file(path), False
+    return dict(torch.load(path, map_location="cpu", weights_only=True)), True

@@ -17,7 +17,7 @@ from search_spaces.spec import Module, TrialSpec
 from trainables.model.language import build_language
 from trainables.model.projector import build_projector
 from trainables.model.tokenizer import IGNORE, Tokenizer
-from trainables.model.vision import build_vision
+from trainables.model.vision import VisionEncoder, build_vision
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,7 @@ class VLM(nn.Module):
         embedded = embed(torch.cat([bos_B1, batch.ids_BT], dim=1))
         image_BVD = self._image_tokens(batch)
         if image_BVD is None:
-            # Every rank must touch every trained parameter in every step, or ZeRO's collectives do not match.
-            dummy = self.projector(embedded.new_zeros(1, 1, self._width)).sum() * 0.0
-            inputs_BLD, images = embedded + dummy, 0
+            inputs_BLD, images = embedded + self._nought(embedded), 0
             mask_BL = torch.cat([torch.ones_like(bos_B1), batch.mask_BT], dim=1)
         else:
             images = image_BVD.shape[1]
@@ -100,6 +98,17 @@ class VLM(nn.Module):
             mask_BL = torch.cat([seen, batch.mask_BT], dim=1)
         output = self.language.base_model(inputs_embeds=inputs_BLD, attention_mask=mask_BL, use_cache=False)  # type: ignore[operator]
         return output.last_hidden_state, images
+
+    def _nought(self, like: Tensor) -> Tensor:
+        """Zero, by way of every trained parameter that images go through.
+
+        Each must have a gradient in every step: otherwise ZeRO's collectives do not match, and ZeRO-3 takes the
+        gradient of an earlier step.
+        """
+        features_BPC = like.new_zeros(1, 1, self._width)
+        if isinstance(self.vision, VisionEncoder) and torch.is_grad_enabled() and self.vision.is_trained():
+            features_BPC = self.vision(self.vision.blank(like))
+        return self.projector(features_BPC).sum() * 0.0  # type: ignore[no-any-return]
 
     def _image_tokens(self, batch: Batch) -> Tensor | None:
         features_BPC = batch.features_BPC
