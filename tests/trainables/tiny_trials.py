@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from search_spaces.identity import features_key, source_name, stage_key
+from search_spaces.identity import features_key, source_name, stage_key, weights_name
 from search_spaces.spec import (
     BenchmarkSpec,
     LanguageSpec,
@@ -22,6 +22,7 @@ from search_spaces.spec import (
     VisionSpec,
 )
 from trainables.data.prepare import prepare_source
+from trainables.model.weights import digest_weights, find_weights
 from trainables.run_trial import run_trial
 from trainables.store import LocalStore
 from trainables.task import Context, FeaturesTask, StageTask, TrialTask
@@ -95,6 +96,7 @@ def make_task(
     stages: tuple[StageSpec, ...] | None = None,
     vision_spec: VisionSpec | None = None,
     language_spec: LanguageSpec | None = None,
+    projector_spec: ProjectorSpec | None = None,
     cached: bool = True,
     benchmarks: tuple[BenchmarkSpec, ...] | None = None,
     **resources: Any,
@@ -103,7 +105,7 @@ def make_task(
     store, test = LocalStore(storage), source("test")
     spec = TrialSpec(
         vision=vision_spec or vision(),
-        projector=ProjectorSpec(kind="gelu-mlp"),
+        projector=projector_spec or ProjectorSpec(kind="gelu-mlp"),
         language=language_spec or language(),
         stages=stages or (stage(),),
         seed=seed,
@@ -111,6 +113,7 @@ def make_task(
     sources = {source_name(part.source): part.source for s in spec.stages for part in s.data.parts}
     sources[source_name(test)] = test
     digests = {name: prepare_source(s, store, storage)[0] for name, s in sources.items()}
+    digests |= {weights_name(o): digest_weights(find_weights(o, storage)) for o in spec.vision.checkpoints}
     steps = tuple(s.max_steps for s in spec.stages)
     nodes = tuple(
         StageTask(

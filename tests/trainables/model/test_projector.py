@@ -1,0 +1,65 @@
+"""Claims about projectors: their layers, and the published numbers of parameters."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from search_spaces.spec import ProjectorSpec
+from trainables.model.projector import build_projector
+
+
+def _shapes(projector: nn.Module) -> list[tuple[int, ...]]:
+    """(inputs, outputs) of every linear layer, in order."""
+    return [(one.in_features, one.out_features) for one in projector.modules() if isinstance(one, nn.Linear)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "depth", "shapes"),
+    [
+        ("linear", None, [(8, 6)]),
+        ("gelu-mlp", None, [(8, 6), (6, 6)]),
+        ("gelu-mlp", 4, [(8, 6), (6, 6), (6, 6), (6, 6)]),
+        ("fused-gelu-mlp", 2, [(8, 32), (32, 6)]),
+        ("fused-gelu-mlp", None, [(8, 32), (32, 6), (6, 6)]),
+        ("fused-gelu-mlp", 4, [(8, 32), (32, 6), (6, 6), (6, 6)]),
+    ],
+)
+def test_layers_are_those_of_the_kind_and_depth(kind: str, depth: int | None, shapes: list[tuple[int, ...]]) -> None:
+    spec = ProjectorSpec.model_validate({"kind": kind, "depth": depth})
+    projector = build_projector(spec, 8, 6, seed=7)
+    assert _shapes(projector) == shapes
+    assert spec.layers == len(shapes)
+    if len(shapes) > 1:
+        assert isinstance(projector, nn.Sequential)
+        assert [type(layer) for layer in projector] == [nn.Linear, *[nn.GELU, nn.Linear] * (len(shapes) - 1)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "width", "parameters"),
+    [
+        ("linear", 1024, 4_198_400),
+        ("gelu-mlp", 1024, 20_979_712),
+        ("gelu-mlp", 1152, 21_504_000),
+        ("fused-gelu-mlp", 2048, 67_125_248),
+        ("fused-gelu-mlp", 2176, 71_389_696),
+    ],
+)
+def test_parameters_at_7b_are_the_published_ones(kind: str, width: int, parameters: int) -> None:
+    """Prismatic VLMs, prismatic/util/nn_utils.py, at a language model's width of 4096: 21.0 M, 71.4 M, ..."""
+    with torch.device("meta"):
+        projector = build_projector(ProjectorSpec.model_validate({"kind": kind}), width, 4096, seed=7)
+    assert sum(one.numel() for one in projector.parameters()) == parameters
+
+
+def test_weights_follow_the_seed_alone() -> None:
+    def weights(seed: int) -> torch.Tensor:
+        return torch.cat(
+            [one.flatten() for one in build_projector(ProjectorSpec(kind="gelu-mlp"), 8, 6, seed).parameters()]
+        )
+
+    first = weights(7)
+    torch.manual_seed(3)
+    assert torch.equal(weights(7), first)
+    assert not torch.equal(weights(8), first)
