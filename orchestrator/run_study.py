@@ -14,6 +14,7 @@ import yaml
 from rich.console import Console
 
 from cluster.fit import refuse_impossible, this_machine, usable_cpus
+from orchestrator.encoder_probe import StoredProbe
 from orchestrator.ledger import Ledger, read_ledger
 from orchestrator.plan_view import plan_json
 from orchestrator.preflight import Digests, preflight
@@ -93,6 +94,7 @@ def plan(study: Study, options: RunOptions, known: Digests) -> Plan:
         features_budget_bytes=options.features_budget_bytes,
         toy=options.toy,
         toy_workers=usable_cpus() if options.is_embedded else None,
+        probe=StoredProbe(LocalStore(options.storage)),
     )
 
 

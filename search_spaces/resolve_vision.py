@@ -174,6 +174,9 @@ class _Encoder:
         native = entry.native or entry.resolution
         if self.choice.weights == "random" or resolution == native:
             return False
+        if not entry.interpolable:
+            law = f"must be {native} px for {name}, whose positions cannot be interpolated, but got {resolution}"
+            raise self._wrong("resolution", law)
         if resolution != declared and not self.choice.interpolate:
             others = sorted(
                 other_name

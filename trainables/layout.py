@@ -1,6 +1,7 @@
 """Where everything lives below the storage root. One home for each name; nothing else builds paths.
 
 digests.json                              content digests of data and weights, cached by path, size and mtime
+encoders.json                             facts of encoders that are in no catalogue, by name and version of timm
 data/<digest>/                            a prepared source: records.arrow, images.arrow, result.json
 features/<key>/                           features of a frozen encoder: features.npy, result.json
 stages/<key>/                             a trained stage: <module>.safetensors, result.json (written last)
@@ -116,6 +117,7 @@ def scratch(nonce: str) -> str:
 
 
 DIGESTS = "digests.json"
+ENCODERS = "encoders.json"
 TRACKING = "tracking"
 TRACKING_DATABASE = "tracking/mlflow.db"
 TRACKING_ARTIFACTS = "tracking/artifacts"

@@ -46,6 +46,8 @@ class EncoderEntry(Entry):
     """Of transformers: side of a patch in px."""
     width: Positive | None = None
     """Of transformers: length of a patch feature."""
+    interpolable: bool = True
+    """Of transformers: whether a checkpoint fits other resolutions once its position embeddings are interpolated."""
     strides: dict[int, Positive] = {}
     """Of convolutional encoders: output stride in px -> length of a feature. The largest is the default."""
     multiple_of: Positive = 1

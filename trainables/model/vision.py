@@ -127,14 +127,14 @@ def _load(tower: nn.Module, vision: VisionSpec, path: Path) -> None:
     wanted = tower.state_dict()
     if is_ordered and not set(wanted) <= set(weights):
         weights = dict(zip(wanted, weights.values(), strict=False))  # the head's tensors come last
-    if vision.interpolate and "pos_embed" in weights:
+    if vision.interpolate and "pos_embed" in wanted.keys() & weights.keys() and _differ(weights, wanted, "pos_embed"):
         weights["pos_embed"] = resample_abs_pos_embed(
             weights["pos_embed"],
             new_size=[vision.grid, vision.grid],
             num_prefix_tokens=0 if getattr(tower, "no_embed_class", False) else tower.num_prefix_tokens,
         )
     chosen = {name: weights[name] for name in wanted if name in weights}
-    wrong = [name for name in wanted if name not in chosen or chosen[name].shape != wanted[name].shape]
+    wrong = [name for name in wanted if name not in chosen or _differ(chosen, wanted, name)]
     if wrong:
         raise InputError(
             f"the weights must fit the architecture {vision.arch}, but {len(wrong)} tensors do not"
@@ -142,6 +142,10 @@ def _load(tower: nn.Module, vision: VisionSpec, path: Path) -> None:
             place=str(path),
         )
     tower.load_state_dict(chosen, strict=True)
+
+
+def _differ(one: dict[str, Tensor], other: dict[str, Tensor], name: str) -> bool:
+    return one[name].shape != other[name].shape
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], bool]:

@@ -1,0 +1,318 @@
+"""Claims about encoders and projectors in a study: pairs, any timm name, depths, and the keys that stay."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search_spaces.catalogue.entries import EncoderEntry
+from search_spaces.errors import InputError
+from search_spaces.expand import plan_study
+from search_spaces.identity import fingerprint
+from search_spaces.plan import Plan
+from search_spaces.resolve_vision import NoEncoder
+from search_spaces.spec import ProjectorSpec, VisionSpec
+from search_spaces.study import load_study
+
+BASE = """\
+study: test
+base:
+  vision: {backbone: clip-vit-l-336px}
+  projector: gelu-mlp
+  language: vicuna-v15-7b
+  stages: [finetune]
+  epochs: 1
+  data: llava-v15
+recipe: prismatic
+"""
+GOLDEN = (
+    BASE.replace("study: test", "study: golden")
+    + """\
+axes:
+  vision.backbone: [dinov2-vit-l, in1k-vit-l, efficientnet-lite0]
+  vision.resize: [naive, crop]
+  projector: [linear, fused-gelu-mlp]
+  stages: [[align, full-finetune]]
+benchmarks: gqa
+"""
+)
+PAIRS = {
+    "dinoclip-vit-l-336px": (336, 576, 2048, "clip_336"),
+    "dinosiglip-vit-so-384px": (384, 729, 2176, "siglip_384"),
+    "dinosiglip-vit-so-224px": (224, 256, 2176, "siglip_224"),
+}
+
+
+def _plan(folder: Path, text: str, **options: Any) -> Plan:
+    path = folder / "study.yaml"
+    path.write_text(text)
+    return plan_study(load_study(str(path)), **options)
+
+
+def _vision(folder: Path, choice: str, more: str = "", **options: Any) -> VisionSpec:
+    return _plan(folder, BASE.replace("{backbone: clip-vit-l-336px}", choice) + more, **options).trials[0].spec.vision
+
+
+def _problem(folder: Path, text: str, **options: Any) -> InputError:
+    with pytest.raises(InputError) as caught:
+        _plan(folder, text, **options)
+    return caught.value
+
+
+# ---------------------------------------------------------------- keys
+
+
+def test_trials_have_the_ids_they_had_before_encoders_could_be_fused_and_projectors_deep(tmp_path: Path) -> None:
+    plan = _plan(tmp_path, GOLDEN)
+    assert [trial.id.rpartition("-")[2] for trial in plan.trials] == [
+        "e5e95301213f",
+        "d5ae8f2daaf5",
+        "a1f1b27c1602",
+        "75cb84ba135f",
+        "c0a747c052ed",
+        "0d313dd1a49b",
+        "f34be8e32c90",
+        "afa7c64fa144",
+        "30326ce25996",
+    ]
+    naive = next(trial for trial in plan.trials if trial.arm == "vision.resize=naive")
+    assert [node for node in naive.path if node.startswith("stage")] == ["stage-90f5c74b8619"]
+
+
+def test_the_quickstarts_nodes_are_what_they_were() -> None:
+    plan = plan_study(load_study("quickstart"), features="cache")
+    nodes = [[trial.id, list(trial.path)] for trial in plan.trials]
+    assert fingerprint(nodes) == "6d1ed4d1c7020d0de2bcabf239548ade2168bb333b9d2a1b8c43fde4190dc926"
+
+
+# ---------------------------------------------------------------- pairs
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_fused_preset_has_the_papers_tokens_width_and_parts(name: str, tmp_path: Path) -> None:
+    resolution, tokens, width, other = PAIRS[name]
+    spec = _vision(tmp_path, name)
+    assert (spec.resolution, spec.tokens, spec.width, spec.family) == (resolution, tokens, width, "fused")
+    assert spec.parts[0].arch == "vit_large_patch14_reg4_dinov2"
+    assert spec.parts[1].arch.replace("quickgelu_", "").endswith(other)
+    assert [part.interpolate for part in spec.parts] == [True, False]
+    assert spec.parts[0].options == {"img_size": resolution}
+    assert spec.parts[0].mean != spec.parts[1].mean
+    assert len(spec.checkpoints) == 2
+
+
+def test_every_checkpoint_of_a_pair_is_asked_for(tmp_path: Path) -> None:
+    plan = _plan(tmp_path, BASE.replace("clip-vit-l-336px", "dinosiglip-vit-so-384px"), features="cache")
+    for node in plan.nodes.values():
+        if node.kind != "evaluation":
+            weights = {name for name in node.missing if name.startswith("weights:hub:timm")}
+            assert len(weights) == 2
+
+
+def test_a_study_may_have_pairs_of_its_own(tmp_path: Path) -> None:
+    own = """\
+backbones:
+  three: {parts: [clip-vit-l, siglip-vit-so400m, mine], resolution: 224}
+  mine: {arch: a, family: vit, resolution: 224, patch: 14, width: 8, mean: [0, 0, 0], std: [1, 1, 1],
+         checkpoint: path:a}
+"""
+    spec = _vision(tmp_path, "three", own)
+    assert (spec.tokens, spec.width, len(spec.parts)) == (256, 1024 + 1152 + 8, 3)
+    assert not spec.interpolate
+
+
+def test_a_pair_of_random_weights_has_no_checkpoints(tmp_path: Path) -> None:
+    spec = _vision(tmp_path, "{backbone: dinoclip-vit-l-336px, weights: random}")
+    assert spec.checkpoints == ()
+    assert not spec.interpolate
+
+
+@pytest.mark.parametrize(
+    ("more", "law"),
+    [
+        (
+            "{x: {parts: [dinov2-vit-l, in1k-vit-l], resolution: 224}}",
+            "one grid at 224 px, but have dinov2-vit-l 16 x 16",
+        ),
+        ("{x: {parts: [dinov2-vit-l, dinoclip-vit-l-336px], resolution: 336}}", "must be one tower"),
+        ("{x: {parts: [dinov2-vit-l, clip-vit-k], resolution: 336}}", "but got 'clip-vit-k'"),
+        ("{x: {parts: [dinov2-vit-l], resolution: 336}}", "parts"),
+        ("{x: {parts: [dinov2-vit-l, clip-vit-l], resolution: 336, arch: a}}", "arch"),
+    ],
+)
+def test_parts_that_cannot_be_joined_are_refused(more: str, law: str, tmp_path: Path) -> None:
+    text = BASE.replace("clip-vit-l-336px", "x") + f"backbones: {more}\n"
+    assert law in str(_problem(tmp_path, text))
+
+
+def test_another_resolution_of_a_pair_must_be_asked_for(tmp_path: Path) -> None:
+    text = BASE.replace("{backbone: clip-vit-l-336px}", "{backbone: dinoclip-vit-l-336px, resolution: 224}")
+    error = _problem(tmp_path, text)
+    assert "unless `vision.interpolate` is true" in error.law
+    assert "dinosiglip-vit-so-224px" in str(error.way_out)
+    spec = _vision(tmp_path, "{backbone: dinoclip-vit-l-336px, resolution: 224, interpolate: true}")
+    assert (spec.tokens, [part.interpolate for part in spec.parts]) == (256, [True, True])
+
+
+def test_pixels_that_no_patch_covers_are_noted_for_each_part(tmp_path: Path) -> None:
+    notes = _plan(tmp_path, BASE.replace("clip-vit-l-336px", "dinosiglip-vit-so-384px")).notes
+    assert "dinov2-vit-l: 384 px = 27 x 14 + 6 unused" in notes
+    assert "siglip-vit-so400m-384px: 384 px = 27 x 14 + 6 unused" in notes
+
+
+def test_a_finetuned_encoder_has_no_cached_features_where_a_frozen_one_has(tmp_path: Path) -> None:
+    text = BASE.replace("clip-vit-l-336px", "dinoclip-vit-l-336px") + "axes: {stages: [[full-finetune]]}\n"
+    frozen, finetuned = _plan(tmp_path, text, features="cache").trials
+    assert any(node.startswith("features") for node in frozen.path)
+    assert not any(node.startswith("features") for node in finetuned.path)
+
+
+def test_toy_pairs_are_tiny_and_stay_apart(tmp_path: Path) -> None:
+    text = BASE + "axes: {vision.backbone: [dinoclip-vit-l-336px, dinosiglip-vit-so-384px, mixed]}\n"
+    text += """\
+backbones:
+  mixed: {parts: [in1k-vit-l, net], resolution: 224}
+  net: {arch: n, family: conv, resolution: 224, strides: {16: 8}, mean: [0, 0, 0], std: [1, 1, 1], checkpoint: path:n}
+"""
+    plan = _plan(tmp_path, text, toy=True)
+    assert len({trial.id.rpartition("-")[2] for trial in plan.trials}) == 4
+    for trial in plan.trials[1:]:
+        spec = trial.spec.vision
+        assert spec.checkpoints == ()
+        assert {part.grid for part in spec.parts} == {spec.grid}
+        assert spec.width == sum(part.width for part in spec.parts)
+        assert spec.tokens == spec.grid**2
+
+
+# ---------------------------------------------------------------- any timm name
+
+
+def _refuse(name: str) -> EncoderEntry | NoEncoder:
+    raise AssertionError(f"asked about {name!r}")
+
+
+def _known(name: str) -> EncoderEntry | NoEncoder:
+    entries = {
+        "eva": EncoderEntry(
+            arch="eva", family="vit", resolution=196, patch=14, width=8, mean=(0, 0, 0), std=(1, 1, 1),
+            checkpoint="hub:timm/eva", interpolable=False,
+        ),
+        "net": EncoderEntry(
+            arch="net", family="conv", resolution=224, strides={16: 8, 32: 16}, mean=(0, 0, 0), std=(1, 1, 1),
+            checkpoint="hub:timm/net", multiple_of=32,
+        ),
+    }  # fmt: skip
+    return entries.get(name) or NoEncoder(f"must be known, but got {name!r}", ("resnet50", "resnet18"))
+
+
+def test_names_of_the_catalogue_ask_nobody(tmp_path: Path) -> None:
+    _plan(tmp_path, GOLDEN, probe=_refuse)
+    _vision(tmp_path, "dinosiglip-vit-so-384px", probe=_refuse)
+
+
+def test_another_name_is_asked_of_the_probe_also_as_a_part(tmp_path: Path) -> None:
+    spec = _vision(tmp_path, "eva", probe=_known)
+    assert (spec.arch, spec.checkpoint, spec.tokens, spec.width) == ("eva", "hub:timm/eva", 196, 8)
+    more = "backbones: {two: {parts: [clip-vit-l, eva], resolution: 196}}\n"
+    fused = _vision(tmp_path, "{backbone: two, interpolate: true}", more, probe=_known)
+    assert (fused.tokens, fused.width) == (196, 1032)
+
+
+@pytest.mark.parametrize(
+    ("choice", "law", "way_out"),
+    [
+        ("resnet5", "must be known, but got 'resnet5'", "'resnet50'"),
+        ("clip-vit-m", "must be known, but got 'clip-vit-m'", "'clip-vit-l'"),
+        ("{backbone: eva, resolution: 224, interpolate: true}", "must be 196 px for eva", "None"),
+        ("{backbone: net, resolution: 230}", "must be a multiple of 32 px for net", "nearest is 224"),
+        ("{backbone: net, stride: 8}", "must be one of 16, 32 for net", "nearest is 16"),
+    ],
+)
+def test_what_the_probe_does_not_allow_is_refused(choice: str, law: str, way_out: str, tmp_path: Path) -> None:
+    error = _problem(tmp_path, BASE.replace("{backbone: clip-vit-l-336px}", choice), probe=_known)
+    assert law in error.law
+    assert way_out in str(error.way_out)
+    assert str(error.place).endswith("study.yaml:3")
+
+
+# ---------------------------------------------------------------- projectors
+
+
+def _projectors(folder: Path, projector: str, axes: str = "") -> list[ProjectorSpec]:
+    plan = _plan(folder, BASE.replace("projector: gelu-mlp", f"projector: {projector}") + axes)
+    return [trial.spec.projector for trial in plan.trials]
+
+
+@pytest.mark.parametrize(
+    ("projector", "spec"),
+    [
+        ("gelu-mlp", {"kind": "gelu-mlp"}),
+        ("{kind: gelu-mlp, depth: 2}", {"kind": "gelu-mlp"}),
+        ("{depth: 3}", {"kind": "gelu-mlp", "depth": 3}),
+        ("{kind: fused-gelu-mlp, depth: 3}", {"kind": "fused-gelu-mlp"}),
+        ("{kind: fused-gelu-mlp, depth: 2}", {"kind": "fused-gelu-mlp", "depth": 2}),
+        ("{kind: linear, depth: 1}", {"kind": "linear"}),
+    ],
+)
+def test_a_default_depth_is_the_short_forms(projector: str, spec: dict[str, Any], tmp_path: Path) -> None:
+    assert _projectors(tmp_path, projector) == [ProjectorSpec.model_validate(spec)]
+
+
+@pytest.mark.parametrize(
+    ("projector", "law"),
+    [
+        ("{kind: linear, depth: 2}", "must be exactly 1 for linear, but got 2"),
+        ("{kind: gelu-mlp, depth: 1}", "must be at least 2 for gelu-mlp, but got 1"),
+        ("{kind: fused-gelu-mlp, depth: 1}", "must be at least 2 for fused-gelu-mlp, but got 1"),
+        ("{kind: gelu, depth: 2}", "must be one of linear, gelu-mlp"),
+        ("{kind: gelu-mlp, depth: 0}", "greater than or equal to 1"),
+    ],
+)
+def test_an_illegal_depth_is_refused_with_the_law(projector: str, law: str, tmp_path: Path) -> None:
+    assert law in str(_problem(tmp_path, BASE.replace("projector: gelu-mlp", f"projector: {projector}")))
+
+
+def test_kind_and_depth_are_axes_and_may_vary_together(tmp_path: Path) -> None:
+    axes = "axes: {projector.depth: [2, 3], projector.kind: [gelu-mlp, linear]}\n"
+    plan = _plan(tmp_path, BASE + axes)
+    assert [arm.name for arm in plan.arms] == ["base", "projector.depth=3", "projector.kind=linear"]
+    axes = "axes: {projector: [gelu-mlp, linear, {kind: gelu-mlp, depth: 4}]}\n"
+    plan = _plan(tmp_path, BASE + axes)
+    assert [trial.spec.projector.layers for trial in plan.trials] == [2, 1, 4]
+    assert [arm.values["projector"] for arm in plan.arms][:2] == ["gelu-mlp", "linear"]
+
+
+def test_a_fused_encoder_may_have_the_shallow_projector_so_that_fusion_can_be_told_from_depth(tmp_path: Path) -> None:
+    axes = "axes: {projector: [fused-gelu-mlp, {kind: fused-gelu-mlp, depth: 2}]}\n"
+    plan = _plan(tmp_path, BASE.replace("clip-vit-l-336px", "dinosiglip-vit-so-384px") + axes)
+    assert [trial.spec.projector.layers for trial in plan.trials] == [2, 3, 2]
+
+
+# ---------------------------------------------------------------- learning rates of modules
+
+
+def test_the_encoders_learning_rate_is_an_axis(tmp_path: Path) -> None:
+    text = BASE.replace("[finetune]", "[full-finetune]")
+    axes = "axes: {recipe.full-finetune.optimizer.lr_scale.vision: [1, 0.1, 0.01]}\n"
+    plan = _plan(tmp_path, text + axes)
+    assert [trial.spec.stages[0].optimizer.lr_scale for trial in plan.trials] == [{}, {"vision": 0.1}, {"vision": 0.01}]
+    axes = (
+        "axes: {recipe.full-finetune.optimizer.lr_scale: {slow: {vision: 0.1}, both: {vision: 0.1, projector: 10}}}\n"
+    )
+    plan = _plan(tmp_path, text + axes)
+    assert [trial.spec.stages[0].optimizer.lr_scale for trial in plan.trials] == [
+        {},
+        {"vision": 0.1},
+        {"vision": 0.1, "projector": 10},
+    ]
+
+
+def test_a_factor_may_be_part_of_a_studys_recipe(tmp_path: Path) -> None:
+    text = BASE.replace("[finetune]", "[full-finetune]").replace(
+        "recipe: prismatic", "recipe: {extends: prismatic, full-finetune: {optimizer: {lr_scale: {vision: 0.1}}}}"
+    )
+    assert _plan(tmp_path, text).trials[0].spec.stages[0].optimizer.lr_scale == {"vision": 0.1}
+    assert "lr_scale" in str(_problem(tmp_path, text.replace("vision: 0.1", "visoin: 0.1")))
+    assert "lr_scale" in str(_problem(tmp_path, text.replace("vision: 0.1", "vision: -1")))
