@@ -21,6 +21,7 @@ from transformers import (
 
 from search_spaces.errors import InputError
 from search_spaces.spec import TrialSpec, VisionSpec
+from trainables.model.vision import Tower
 from trainables.model.vlm import VLM
 
 IMAGE_TOKEN = "<image>"
@@ -30,14 +31,17 @@ IMAGE_TOKEN = "<image>"
 def refusal(spec: TrialSpec, tower: Any) -> str | None:
     """Why a model has no form as LLaVA classes, or None if it has one."""
     vision, projector = spec.vision, spec.projector
+    if vision.parts:
+        return f"LLaVA has one tower, but {vision.backbone} has {len(vision.parts)}"
     if vision.family != "vit":
         return f"LLaVA has vision transformers only, but {vision.backbone} is a convolutional encoder"
     if _flavour(tower) is None:
         return f"LLaVA has CLIP and SigLIP towers, but {vision.backbone} ({vision.arch}) is built otherwise"
     if vision.tokens != vision.grid**2:
         return f"LLaVA has all {vision.grid**2} visual tokens of the grid, but here they are pooled to {vision.tokens}"
-    if projector.kind != "gelu-mlp":
-        return f"LLaVA has a projector of two layers (gelu-mlp), but here it is {projector.kind}"
+    if (projector.kind, projector.layers) != ("gelu-mlp", 2):
+        found = f"{projector.kind} of {projector.layers} layers"
+        return f"LLaVA has a projector of two layers (gelu-mlp), but here it is {found}"
     return None
 
 
@@ -52,7 +56,7 @@ def to_llava(model: VLM, spec: TrialSpec, image_token: int) -> LlavaForCondition
     Raises:
         InputError: where LLaVA's classes have no room for it (`refusal`).
     """
-    tower: Any = model.vision.tower if model.vision is not None else None
+    tower: Any = model.vision.tower if isinstance(model.vision, Tower) else None
     reason = refusal(spec, tower)
     if reason is not None:
         raise InputError(reason, key="--to", way_out="`--own-code` exports any model, with its model code beside it.")

@@ -35,8 +35,12 @@ def llava_processor(
 
 
 def image_processor(vision: VisionSpec) -> LlavaImageProcessor:
-    """Resizing and normalisation of `trainables.model.images`. Its `pil` backend gives the same pixels exactly; the
-    default one resizes with torch, which rounds a few of them otherwise."""
+    """Resizing and normalisation of `trainables.model.images`.
+
+    Its `pil` backend gives the same pixels exactly, but where an odd number of pixels is to be shared between two
+    borders: LLaVA's processor rounds such a border otherwise, so that the picture is shifted by a pixel. The default
+    backend resizes with torch, which rounds a few pixels otherwise, too.
+    """
     side = vision.resolution
     crops = vision.resize == "crop"
     return LlavaImageProcessor(

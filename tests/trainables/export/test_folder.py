@@ -66,7 +66,7 @@ def test_exported_folder_answers_as_the_evaluated_model_does(
     folder = _exported(task, tmp_path)
     llava = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
     processor = AutoProcessor.from_pretrained(folder)
-    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 71, 3), np.uint8))
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 70, 3), np.uint8))
     image_BCHW = torch.from_numpy(pixels(picture, task.trial.vision))[None]
 
     exact = LlavaImageProcessorPil.from_pretrained(folder)(picture, return_tensors="pt")["pixel_values"]
@@ -112,6 +112,10 @@ def test_language_model_alone_is_exported_from_any_trial(tmp_path: Path) -> None
         ({"vision_spec": vision()}, "vision transformers only, but tiny is a convolutional encoder"),
         ({"vision_spec": _tower("vit_large_patch14_reg4_dinov2")}, "CLIP and SigLIP towers, but tiny"),
         (
+            {"vision_spec": _tower(CLIP, family="fused", width=2 * _tower(CLIP).width, parts=(_tower(CLIP),) * 2)},
+            "LLaVA has one tower, but tiny has 2",
+        ),
+        (
             {"vision_spec": _tower("vit_large_patch16_224", patch=14, options=TINY | {"patch_size": 14})},
             "CLIP and SigLIP",
         ),
@@ -128,10 +132,15 @@ def test_model_that_llava_has_no_room_for_is_refused_with_the_reason(
     assert not list(tmp_path.glob("*out*")), "nothing half-written is left"
 
 
-def test_other_projectors_are_refused(tmp_path: Path) -> None:
-    task = make_task(tmp_path, stages=(stage(max_steps=1),), benchmarks=(), cached=False, vision_spec=_tower(CLIP))
-    task = task.model_copy(
-        update={"trial": task.trial.model_copy(update={"projector": ProjectorSpec(kind="fused-gelu-mlp")})}
+@pytest.mark.parametrize("projector", [ProjectorSpec(kind="fused-gelu-mlp"), ProjectorSpec(kind="gelu-mlp", depth=3)])
+def test_other_projectors_are_refused(projector: ProjectorSpec, tmp_path: Path) -> None:
+    task = make_task(
+        tmp_path,
+        stages=(stage(max_steps=1),),
+        benchmarks=(),
+        cached=False,
+        vision_spec=_tower(CLIP),
+        projector_spec=projector,
     )
     run(task)
     with pytest.raises(InputError, match="two layers"):
