@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from search_spaces.errors import InputError, raise_problems
 from search_spaces.identity import fingerprint, source_name, weights_name
 from search_spaces.plan import Plan
-from search_spaces.spec import SourceSpec
+from search_spaces.spec import LanguageSpec, SourceSpec
 from trainables import layout
+from trainables.model.language_files import check_language
 from trainables.store import LocalStore, get_json, put_json
 
 
@@ -52,6 +53,12 @@ def preflight(plan: Plan, store: LocalStore, data_root: Path, report: Callable[[
             found[name] = _weights_entry(origin, cache.get(name), data_root, report)
         except InputError as error:
             problems.append(error)
+    for language, template, targets in _languages(plan):
+        if weights_name(str(language.checkpoint)) in found:  # what is missing is reported already
+            try:
+                check_language(language, data_root, template=template, targets=targets)
+            except InputError as error:
+                problems.append(error)
     raise_problems(problems)
     if any(cache.get(name) != entry for name, entry in found.items()):
         put_json(store, layout.DIGESTS, {**(get_json(store, layout.DIGESTS) or {}), **found})
@@ -114,6 +121,19 @@ def _sources(plan: Plan) -> Iterable[SourceSpec]:
         for stage in trial.spec.stages:
             sources |= {source_name(part.source): part.source for part in stage.data.parts}
     return sources.values()
+
+
+def _languages(plan: Plan) -> Iterable[tuple[LanguageSpec, bool, frozenset[str]]]:
+    """Every pretrained language model once, whether its chat template is asked for, and which layers get adapters."""
+    asked: dict[str, tuple[LanguageSpec, bool, frozenset[str]]] = {}
+    for spec in (trial.spec for trial in plan.trials):
+        if spec.language.checkpoint is None:
+            continue
+        template = "template" in (spec.language.prompt, *(stage.prompt for stage in spec.stages))
+        targets = frozenset(target for stage in spec.stages if stage.lora for target in stage.lora.targets)
+        _, before, others = asked.get(spec.language.checkpoint, (None, False, frozenset()))
+        asked[spec.language.checkpoint] = (spec.language, template or before, targets | others)
+    return asked.values()
 
 
 def _origins(plan: Plan) -> list[str]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -23,6 +24,7 @@ from search_spaces.expand import FEATURES_BUDGET_BYTES, plan_study
 from search_spaces.plan import Plan
 from search_spaces.study import Study, load_study
 from trainables import layout
+from trainables.model.language_files import language_facts
 from trainables.store import LocalStore, get_json, put_json
 
 if TYPE_CHECKING:
@@ -95,6 +97,7 @@ def plan(study: Study, options: RunOptions, known: Digests) -> Plan:
         toy=options.toy,
         toy_workers=usable_cpus() if options.is_embedded else None,
         probe=StoredProbe(LocalStore(options.storage)),
+        language_facts=partial(language_facts, data_root=options.data),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, NamedTuple, get_args
 
 from pydantic import BaseModel, Field
 
-from search_spaces.catalogue.entries import OptimizerPatch, StagePatch
+from search_spaces.catalogue.entries import LoraPatch, OptimizerPatch, StagePatch
 from search_spaces.catalogue.load import Catalogue
 from search_spaces.errors import InputError, nearest
 from search_spaces.spec import Module, ScheduleSpec
@@ -94,7 +94,7 @@ def _base_fields() -> dict[str, Any]:
 @cache
 def _stage_fields() -> dict[str, Any]:
     kinds: dict[str, Any] = {}
-    nested: dict[str, type[BaseModel]] = {"optimizer": OptimizerPatch, "schedule": ScheduleSpec}
+    nested: dict[str, type[BaseModel]] = {"optimizer": OptimizerPatch, "schedule": ScheduleSpec, "lora": LoraPatch}
     for name, one in StagePatch.model_fields.items():
         if name in nested:
             kinds.update({f"{name}.{key}": field_kind(inner) for key, inner in nested[name].model_fields.items()})

@@ -38,6 +38,7 @@ from search_spaces.identity import (
 )
 from search_spaces.plan import Arm, Exclusion, Node, Plan, PlannedTrial
 from search_spaces.resolve import ArmResources, ResolvedArm, Resolver, check_sizes
+from search_spaces.resolve_language import FactsOf
 from search_spaces.resolve_vision import EncoderProbe
 from search_spaces.spec import BenchmarkSpec, SourceSpec, TrialSpec, VisionSpec
 from search_spaces.steps import RealisedCounts, most_images, uncounted_sources
@@ -82,6 +83,7 @@ def plan_study(
     toy: bool = False,
     toy_workers: int | None = None,
     probe: EncoderProbe | None = None,
+    language_facts: FactsOf = lambda origin: None,
 ) -> Plan:
     """Everything that is to be done, before anything is done.
 
@@ -95,13 +97,14 @@ def plan_study(
         toy: every model tiny, all data generated, few steps; the plan's study is then named ``<study>-toy``.
         toy_workers: most workers of a toy trial, where it is to run on a small machine; None for as many as asked.
         probe: finds out the facts of encoders that are neither in the catalogue nor the study's own.
+        language_facts: what the configurations of checkpoints on this machine say.
 
     Raises:
         InputError: all that is wrong with the study's names, values and sizes, together.
     """
     realised: RealisedCounts = counts or {}
     memo = Memo()
-    checked = _check(study, realised, memo, probe)
+    checked = _check(study, realised, memo, probe, language_facts)
     arms, benchmarks, notes = checked.arms, checked.benchmarks, list(checked.notes)
     if toy:
         tiny = toy_arms([arm.resolved for arm in arms], [arm.resources for arm in arms])
@@ -151,7 +154,9 @@ def _arm(arm: _CheckedArm, base: Patch, memo: Memo) -> Arm:
 # ---------------------------------------------------------------- checks
 
 
-def _check(study: Study, realised: RealisedCounts, memo: Memo, probe: EncoderProbe | None) -> _CheckedStudy:
+def _check(
+    study: Study, realised: RealisedCounts, memo: Memo, probe: EncoderProbe | None, facts: FactsOf
+) -> _CheckedStudy:
     """The arms with their names looked up. Raises InputError with everything that can be found wrong at once."""
     catalogue = shipped().with_own(
         encoders=study.backbones,
@@ -162,7 +167,7 @@ def _check(study: Study, realised: RealisedCounts, memo: Memo, probe: EncoderPro
     )
     problems: list[InputError] = []
     reader = PatchReader(study, Fields.of(stage_names(study, catalogue)), problems)
-    resolver = Resolver(study, catalogue, base_patch(study, reader), realised, probe)
+    resolver = Resolver(study, catalogue, base_patch(study, reader), realised, probe, facts)
     benchmarks: tuple[BenchmarkSpec, ...] = ()
     base: ResolvedArm | None = None
     try:

@@ -15,6 +15,7 @@ from search_spaces.arms import Leaf, Patch, field_problem, lay, recipe_patch
 from search_spaces.catalogue.entries import BenchmarkChoice, MixEntry
 from search_spaces.catalogue.load import Catalogue
 from search_spaces.errors import InputError, nearest, raise_problems
+from search_spaces.resolve_language import FactsOf, LanguageLookup
 from search_spaces.resolve_vision import EncoderProbe, VisionResolver, unused_pixels
 from search_spaces.spec import (
     PROJECTOR_DEPTHS,
@@ -26,7 +27,6 @@ from search_spaces.spec import (
     ResourceSpec,
     SourceSpec,
     StageSpec,
-    TokenizerSpec,
     TrialSpec,
     VisionSpec,
 )
@@ -66,10 +66,12 @@ class Resolver:
         catalogue: Catalogue,
         base: Patch,
         realised: RealisedCounts,
-        probe: EncoderProbe | None = None,
+        probe: EncoderProbe | None,
+        facts: FactsOf,
     ):
         self._study, self._catalogue, self._base, self._realised = study, catalogue, base, realised
         self._encoders = VisionResolver(study, catalogue, probe)
+        self._languages = LanguageLookup(study, catalogue, self.source, facts)
         self._parts: dict[tuple[object, ...], Any] = {}
 
     @property
@@ -114,6 +116,7 @@ class Resolver:
         assert projector is not None
         assert language is not None
         assert stages is not None
+        self._languages.check_template(language, stages, patch)
         template = TrialSpec(vision=vision, projector=projector, language=language, stages=stages, seed=0)
         steps = tuple(self._steps(stage, patch) for stage in stages)
         notes = self._part(("notes", id(vision)), lambda: tuple(unused_pixels(vision)))
@@ -174,73 +177,7 @@ class Resolver:
     def _language(self, patch: Patch) -> LanguageSpec:
         leaves = {name: patch[name] for name in _LANGUAGE if name in patch}
         key = ("language", *((name, repr(leaf.value)) for name, leaf in leaves.items()))
-        return self._part(key, lambda: self._make_language(leaves))
-
-    def _make_language(self, leaves: Patch) -> LanguageSpec:
-        given = {name.removeprefix("language."): leaf.value for name, leaf in leaves.items()}
-        choice = LanguageChoice.model_validate(given)
-        origin = choice.model.partition(":")[0] if ":" in choice.model else None
-        if origin is not None:
-            return self._language_by_origin(leaves, choice)
-        entry = self._catalogue.languages.get(choice.model)
-        if entry is None:
-            legal = list(self._catalogue.languages)
-            raise self._wrong(
-                leaves,
-                "language.model",
-                f"must be one of {', '.join(legal)}, hub:ORG/MODEL@REVISION or path:FOLDER, but got {choice.model!r}",
-                nearest(choice.model, legal) or "Define it under `languages`.",
-            )
-        for name, own, asked in (("family", entry.family, choice.family), ("width", entry.width, choice.width)):
-            if asked not in (None, own):
-                raise self._wrong(
-                    leaves, f"language.{name}", f"must be {own}, as {choice.model} has it, but got {asked}"
-                )
-        vocabulary = entry.tokenizer.source
-        return LanguageSpec(
-            name=choice.model,
-            family=entry.family,
-            checkpoint=entry.checkpoint,
-            config=entry.config,
-            tokenizer=TokenizerSpec(
-                kind=entry.tokenizer.kind,
-                source=None if vocabulary is None else self.source(vocabulary, leaves["language.model"].path),
-            ),
-            prompt=choice.prompt or entry.prompt,
-            width=entry.width,
-            max_length=choice.max_length or entry.max_length,
-        )
-
-    def _language_by_origin(self, leaves: Patch, choice: LanguageChoice) -> LanguageSpec:
-        kind, _, rest = choice.model.partition(":")
-        if kind not in ("hub", "path") or not rest:
-            raise self._wrong(
-                leaves, "language.model", f"must start with hub: or path: and name something, but got {choice.model!r}"
-            )
-        if kind == "hub" and not rest.partition("@")[2]:
-            raise self._wrong(
-                leaves,
-                "language.model",
-                f"must name a revision, or it would not stay the same, but got {choice.model!r}",
-                f"For example: {choice.model}@main",
-            )
-        if choice.family is None or choice.width is None:
-            raise self._wrong(
-                leaves,
-                "language.model",
-                f"needs `family` (llama, mistral, phi) and `width` beside it: {choice.model!r} is not in the catalogue",
-                "Write language: {model: ..., family: ..., width: ...}.",
-            )
-        return LanguageSpec(
-            name=choice.model,
-            family=choice.family,
-            checkpoint=choice.model,
-            config={},
-            tokenizer=TokenizerSpec(kind="checkpoint"),
-            prompt=choice.prompt or "pure",
-            width=choice.width,
-            max_length=choice.max_length or 2048,
-        )
+        return self._part(key, lambda: self._languages.spec(leaves))
 
     # ------------------------------------------------------------ stages and data
 
@@ -299,6 +236,18 @@ class Resolver:
                 "`warmup_steps` and `warmup_ratio` must not both be given",
                 key=f"recipe.{name}.schedule",
             )
+        lora = plain.pop("lora", {})
+        if lora.get("rank") is not None:
+            if "language" not in plain["trains"]:
+                raise self._study.problem(
+                    fields["lora.rank"].path,
+                    f"`lora` must stand at a stage that trains the language model, but {name!r} trains"
+                    f" {', '.join(plain['trains'])}",
+                    key=f"recipe.{name}.lora",
+                    way_out=f"Add `language` to recipe.{name}.trains, or leave out the adapters.",
+                )
+            given = {field: value for field, value in lora.items() if value is not None}
+            plain["lora"] = {"alpha": 2 * lora["rank"], **given, "targets": sorted(set(lora.get("targets") or ()))}
         try:
             return StageSpec.model_validate(plain)
         except ValidationError as error:

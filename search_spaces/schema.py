@@ -37,7 +37,7 @@ def study_schema() -> dict[str, Any]:
         "description": "A list of values of the dotted path that names the axis, or label -> value or changes.",
         "anyOf": [{"type": "array", "minItems": 1}, {"type": "object", "minProperties": 1}],
     }
-    for patch in ("StagePatch", "OptimizerPatch", "ScheduleSpec", "StageResources"):
+    for patch in ("StagePatch", "OptimizerPatch", "ScheduleSpec", "LoraPatch", "StageResources"):
         for field in kinds[patch]["properties"].values():
             field.pop("default", None)  # what is not set stays as it is: these are no defaults
     if "extends" not in schema.get("required", []):

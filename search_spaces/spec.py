@@ -22,7 +22,9 @@ PromptStyle = Literal[
     "mistral-instruct",
     "phi-2",
     "chatml",
+    "template",
 ]
+"""`template` is the chat template of the checkpoint's own tokenizer."""
 
 
 class Spec(BaseModel):
@@ -139,9 +141,11 @@ class TokenizerSpec(Spec):
 
 class LanguageSpec(Spec):
     name: str
-    family: Literal["llama", "mistral", "phi"]
+    family: str
+    """`model_type` of the transformers configuration: llama, mistral, phi, qwen2, ..."""
     checkpoint: str | None
-    """Declared origin of the weights: ``hub:ID@REVISION`` or ``path:FOLDER``; None: built from `config`, at random."""
+    """Declared origin of the weights: ``hub:ID@REVISION``, ``path:FOLDER`` or ``path:FILE.gguf``; None: built from
+    `config`, at random."""
     config: dict[str, int | float | str | bool]
     """Fields of the transformers configuration class, where the model is built from one."""
     tokenizer: TokenizerSpec
@@ -149,6 +153,8 @@ class LanguageSpec(Spec):
     width: Positive
     max_length: Positive
     """Longest text in tokens; longer ones are cut. Visual tokens come on top."""
+    embedding_multiple: Positive = 1
+    """Rows of the embeddings are filled up to a multiple of it: 64 for the families of Prismatic VLMs."""
 
 
 class MixPart(Spec):
@@ -191,6 +197,17 @@ class ScheduleSpec(Spec):
     """Of `wsd`: the share of the steps in which the rate falls, linearly, to zero."""
 
 
+class LoraSpec(Spec):
+    """Low-rank adapters on the language model: its own weights stay as they are while the stage trains."""
+
+    rank: Positive
+    alpha: Annotated[float, Field(gt=0)]
+    """The product of the two small matrices is weighted by alpha / rank."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    targets: tuple[str, ...] = ()
+    """Names of the linear layers that get adapters (`q_proj`); none: all linear layers but the output layer."""
+
+
 class StageSpec(Spec):
     """One training phase. `epochs` and `max_steps` exclude one another."""
 
@@ -206,6 +223,8 @@ class StageSpec(Spec):
     activation_checkpointing: bool = False
     prompt: PromptStyle | None = None
     """None: the language model's own style. `caption` drops the question, as the align stage of LLaVA does."""
+    lora: LoraSpec | None = None
+    """Train adapters in the place of the language model's own weights."""
 
 
 class BenchmarkSpec(Spec):

@@ -53,10 +53,10 @@ class LanguageChoice(Entry):
 
     model: NonEmpty
     """Name in the catalogue or in the study's `languages`, or `hub:ORG/MODEL@REVISION`, or `path:FOLDER`."""
-    family: Literal["llama", "mistral", "phi"] | None = None
-    """Must be given with `hub:` and `path:`."""
+    family: NonEmpty | None = None
+    """Of `hub:` and `path:`: `model_type` in the model's config.json; must be given where that file is not at hand."""
     width: Positive | None = None
-    """Must be given with `hub:` and `path:`."""
+    """Of `hub:` and `path:`: length of an embedding; must be given where the model's config.json is not at hand."""
     prompt: PromptStyle | None = None
     """By default the model's own style; `pure` with `hub:` and `path:`."""
     max_length: Positive | None = None

@@ -17,6 +17,7 @@ from search_spaces.spec import (
     LanguageSpec,
     MixPart,
     MixSpec,
+    PromptStyle,
     ResourceSpec,
     SourceSpec,
     StageSpec,
@@ -36,7 +37,7 @@ _ARCH = {"vit": ("test_vit", 16, 64), "conv": ("test_efficientnet", 32, 256)}
 """timm's own test models: architecture, patch or stride in px, width of a feature."""
 _STRIDE_16_WIDTH = 48
 _TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 1024}
-_KEY_VALUE_HEADS = {"llama": {}, "mistral": {"num_key_value_heads": 2}, "phi": {}}
+_KEY_VALUE_HEADS: dict[str, dict[str, int]] = {"llama": {}, "mistral": {"num_key_value_heads": 2}, "phi": {}}
 
 T = TypeVar("T", bound=Hashable)
 
@@ -101,6 +102,7 @@ class _Ranks:
 
     def __init__(self, arms: Sequence[ResolvedArm], resources: Sequence[ArmResources]):
         visions = [arm.template.vision for arm in arms]
+        languages = [arm.template.language for arm in arms]
         stages = [stage for arm in arms for stage in arm.template.stages]
         parts = [part for stage in stages for part in stage.data.parts]
         self.resolution = _ranked((vision.resolution for vision in visions), largest_first=True)
@@ -109,7 +111,7 @@ class _Ranks:
             for family in {vision.family for vision in visions}
         }
         self.language = {
-            family: _ranked(_language(arm.template.language) for arm in arms if arm.template.language.family == family)
+            family: _ranked(_language(one) for one in languages if _toy_family(one) == family)
             for family in _KEY_VALUE_HEADS
         }
         self.horizon = {
@@ -151,6 +153,16 @@ def _encoder(vision: VisionSpec) -> str:
     """Which encoder it is, whatever its resolution."""
     parts = [_encoder(part) for part in vision.parts]
     return canonical_json([vision.backbone, vision.arch, vision.weights, vision.checkpoint, vision.interpolate, parts])
+
+
+def _toy_family(language: LanguageSpec) -> str:
+    """The family itself, or the one that most others are like."""
+    return language.family if language.family in _KEY_VALUE_HEADS else "llama"
+
+
+def _toy_style(style: PromptStyle) -> PromptStyle:
+    """Toy tokenizers have no chat template."""
+    return "chatml" if style == "template" else style
 
 
 def _language(language: LanguageSpec) -> str:
@@ -220,14 +232,18 @@ def _tinted(vision: VisionSpec, mean: tuple[float, float, float]) -> VisionSpec:
 
 
 def _toy_language(language: LanguageSpec, ranks: _Ranks) -> LanguageSpec:
-    rank = ranks.language[language.family][_language(language)]
+    family = _toy_family(language)
+    rank = ranks.language[family][_language(language)]
     return language.model_copy(
         update={
+            "family": family,
             "checkpoint": None,
-            "config": {**_TINY, **_KEY_VALUE_HEADS[language.family], "intermediate_size": 64 + 8 * rank},
+            "config": {**_TINY, **_KEY_VALUE_HEADS[family], "intermediate_size": 64 + 8 * rank},
             "tokenizer": TokenizerSpec(kind="bytes"),
             "width": _TINY["hidden_size"],
             "max_length": TEXT_LENGTH,
+            "prompt": _toy_style(language.prompt),
+            "embedding_multiple": 1,
         }
     )
 
@@ -240,6 +256,8 @@ def _toy_stage(stage: StageSpec, ranks: _Ranks) -> StageSpec:
             "epochs": None,
             "max_steps": TOY_STEPS + ranks.horizon[stage.name][_horizon(stage)],
             "global_batch": ranks.smallest_batch * (1 + ranks.batch[stage.name][stage.global_batch]),
+            "prompt": None if stage.prompt is None else _toy_style(stage.prompt),
+            "lora": None if stage.lora is None else stage.lora.model_copy(update={"targets": ()}),
             "schedule": stage.schedule.model_copy(update={"warmup_steps": None if warmup is None else min(warmup, 1)}),
         }
     )

@@ -14,7 +14,7 @@ import torch.distributed as dist
 
 from search_spaces.errors import InputError
 from search_spaces.identity import benchmark_key, fingerprint, resize_version, vision_identity, weights_name
-from search_spaces.spec import BenchmarkSpec, TrialSpec
+from search_spaces.spec import BenchmarkSpec, LanguageSpec, TrialSpec
 from trainables import layout
 from trainables.benchmarks.closed_answers import ClosedAnswers, Example, open_benchmark
 from trainables.features import encode_images
@@ -46,7 +46,7 @@ def evaluation_key(task: TrialTask, benchmark: BenchmarkSpec, results: list[Stag
             "weights": {**start, **trained},
             "vision": {"options": {}, **vision_identity(spec.vision)},
             "projector": spec.projector.model_dump(mode="json", exclude_defaults=True),
-            "language": spec.language.model_dump(mode="json", exclude={"name"}),
+            "language": _language(spec.language),
             "precision": spec.stages[-1].precision,
             "benchmark": benchmark_key(benchmark, task.digests),
         }
@@ -57,6 +57,12 @@ def _vision_origin(spec: TrialSpec, task: TrialTask) -> str | int | list[str | i
     """Where an encoder's weights start from; of a fused one, where those of each part do."""
     origins = [_origin(tower.checkpoint, spec.seed, task) for tower in spec.vision.towers]
     return origins if spec.vision.parts else origins[0]
+
+
+def _language(language: LanguageSpec) -> dict[str, Any]:
+    """All that may change an answer. An option that came later is left out at its default: old scores stay found."""
+    later = {"embedding_multiple"} if language.embedding_multiple == 1 else set()
+    return language.model_dump(mode="json", exclude={"name", *later})
 
 
 def _origin(checkpoint: str | None, seed: int, task: TrialTask) -> str | int:
@@ -200,7 +206,7 @@ class _Questions:
         return self._batch(numbers, rows, labels)
 
     def _option(self, answer: str) -> list[int]:
-        return [*self._tokenizer.encode(answer), self._tokenizer.end]
+        return self._tokenizer.encode_answer(self._spec.language.prompt, answer)
 
     def _has_image(self, number: int) -> bool:
         return self._closed.examples[number].image_row >= 0

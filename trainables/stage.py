@@ -19,6 +19,7 @@ from search_spaces.spec import ResourceSpec, StageSpec
 from trainables import layout
 from trainables.deepspeed_config import deepspeed_config, micro_batch
 from trainables.engine import Engine, open_engine
+from trainables.model.lora import add_lora, merged, train_adapters_only
 from trainables.model.vision import VisionEncoder
 from trainables.model.vlm import VLM, build_modules, module
 from trainables.records import Progress, StageResult
@@ -43,12 +44,16 @@ def train_stage(
     stage_data = StageData(data, task, stage, use_features)
     model = build_modules(task.trial, data.tokenizer, data.root, with_vision=not use_features)
     load_weights(model, earlier, store)
+    if stage.lora is not None:
+        add_lora(model.language, stage.lora, task.trial.seed, stage.name, model.draws)
     settle_gradients(model, stage)
     with open_engine(model, stage, order.steps, config, context.device) as engine:
         run = _Run(engine, stage, order, stage_data, context, store)
         yield from run.train()
         weights = engine.trained_weights()
         if context.rank == 0:
+            if stage.lora is not None:
+                weights["language"] = merged(weights["language"], stage.lora)
             modules = save_weights(weights, store, layout.stage_folder(order.key))
             result = run.result(modules, stage_data.mix.counts, provenance(order.resources, context))
             put_json(store, f"{layout.stage_folder(order.key)}/curve.json", {"curve": run.curve})
@@ -68,6 +73,8 @@ def settle_gradients(model: VLM, stage: StageSpec) -> None:
     model.train()
     for name in stage.trains:
         module(model, name).requires_grad_(True)
+    if stage.lora is not None:
+        train_adapters_only(model.language)
     if isinstance(model.vision, VisionEncoder):
         model.vision.eval()
         if "vision" in stage.trains:

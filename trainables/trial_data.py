@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from trainables.data.batches import FILLER, BatchPlan, micro_batches
 from trainables.data.mix import Mix, realise
 from trainables.data.prepare import PreparedSource
 from trainables.features import Features, open_features
+from trainables.model.dropout import record_draws
 from trainables.model.images import pixels
 from trainables.model.tokenizer import IGNORE, Tokenizer, build_tokenizer
 from trainables.model.vlm import Batch
@@ -52,7 +53,7 @@ class TrialData:
 
     def _open_tokenizer(self) -> Tokenizer:
         language = self._task.trial.language
-        folder = str(find_weights(language.checkpoint, self.root)) if language.checkpoint else None
+        path = find_weights(language.checkpoint, self.root) if language.checkpoint else None
 
         def texts() -> list[str]:
             vocabulary = language.tokenizer.source
@@ -60,7 +61,7 @@ class TrialData:
                 raise ValueError(f"language {language.name!r}: a word-level tokenizer needs a source")
             return self.source(vocabulary).texts()
 
-        return build_tokenizer(language, texts, folder)
+        return build_tokenizer(language, texts, path)
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,7 @@ class StageData:
         self._vision = spec.vision
         self._max_length = spec.language.max_length
         self._tokenizer = data.tokenizer
+        self._draws = partial(record_draws, spec.seed, stage.name)
         self._style: PromptStyle = stage.prompt or spec.language.prompt
         sources = {source_name(part.source): part.source for part in stage.data.parts}
         self.mix: Mix = realise(stage.data, {name: data.source(s) for name, s in sources.items()}, spec.seed)
@@ -96,7 +98,7 @@ class StageData:
         records = [int(row) for row in rows if row != FILLER]
         targets = sum(int((self._tokens(row)[1] != IGNORE).sum()) for row in records)
         shares = micro_batches(rows, rank, world, micro_batch)
-        return StepInput((self._collate(share) for share in shares), targets, len(records))
+        return StepInput((self._collate(share, step) for share in shares), targets, len(records))
 
     def _lengths(self) -> np.ndarray[Any, np.dtype[np.int64]]:
         """Characters of each record's text: near enough to tokens for grouping, and cheap on millions of records."""
@@ -110,7 +112,7 @@ class StageData:
         turns = self.mix.sources[self.mix.source[record]].turns(int(self.mix.row[record]))
         return self._tokenizer.encode_turns(self._style, turns, self._max_length)
 
-    def _collate(self, rows: np.ndarray[Any, Any]) -> Batch:
+    def _collate(self, rows: np.ndarray[Any, Any], step: int) -> Batch:
         texts = [self._tokens(int(row)) if row != FILLER else _NOTHING for row in rows]
         ids, labels, mask = pad([ids for ids, _ in texts], [labels for _, labels in texts], self._tokenizer.pad)
         records = [int(row) for row in rows if row != FILLER]
@@ -122,7 +124,7 @@ class StageData:
                 features_BPC = torch.from_numpy(np.stack([self._feature(record) for record in filled]))
             else:
                 image_BCHW = torch.from_numpy(np.stack([self._pixels(record) for record in filled]))
-        return Batch(ids, labels, mask, image_BCHW, features_BPC)
+        return Batch(ids, labels, mask, image_BCHW, features_BPC, self._draws(step, rows.tolist()))
 
     def _feature(self, record: int) -> Features:
         features = self._features[self.mix.source[record]]

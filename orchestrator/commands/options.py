@@ -45,6 +45,7 @@ BudgetOption = Annotated[
 def planned_study(
     study: str,
     storage: Path | None,
+    data: Path | None,
     overrides: list[str] | None,
     limit: int | None,
     toy: bool,
@@ -60,7 +61,7 @@ def planned_study(
     store = open_store(storage_root(storage))
     options = RunOptions(
         storage=store.root,
-        data=data_root(None, store.root),
+        data=data_root(data, store.root),
         limit=limit,
         features=features_choice(features),
         features_budget_bytes=int(features_budget * 1e9),

@@ -48,6 +48,7 @@ def schema() -> None:
 def plan(
     study: StudyArgument,
     storage: StorageOption = None,
+    data: DataOption = None,
     overrides: SetOption = None,
     limit: LimitOption = None,
     toy: ToyOption = False,
@@ -60,7 +61,7 @@ def plan(
     from orchestrator.plan_view import plan_json, plan_view
     from search_spaces.study import load_study
 
-    planned, _ = planned_study(study, storage, overrides, limit, toy, features, features_budget)
+    planned, _ = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
     if as_json:
         print(json.dumps(plan_json(planned), indent=1))
     else:
@@ -131,6 +132,7 @@ def _exit_code(signal: int | None, counts: Mapping[TrialState, int]) -> int:
 def status(
     study: StudyArgument,
     storage: StorageOption = None,
+    data: DataOption = None,
     overrides: SetOption = None,
     limit: LimitOption = None,
     toy: ToyOption = False,
@@ -141,7 +143,7 @@ def status(
     """Show the state of every trial, from storage: also while the study runs, also from another machine."""
     from orchestrator import status as states
 
-    planned, store = planned_study(study, storage, overrides, limit, toy, features, features_budget)
+    planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
     shown = states.study_status(planned, store)
     if as_json:
         print(states.to_json(shown))
@@ -152,6 +154,7 @@ def status(
 def report(
     study: StudyArgument,
     storage: StorageOption = None,
+    data: DataOption = None,
     overrides: SetOption = None,
     limit: LimitOption = None,
     toy: ToyOption = False,
@@ -165,7 +168,7 @@ def report(
     from orchestrator import report_views as views
     from orchestrator.report import build_report
 
-    planned, store = planned_study(study, storage, overrides, limit, toy, features, features_budget)
+    planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
     shown, form = build_report(planned, store), "json" if as_json else to
     if form == "terminal" and output is None:
         views.to_terminal(shown, console())
@@ -195,6 +198,7 @@ def logs(
 def sync(
     study: StudyArgument,
     storage: StorageOption = None,
+    data: DataOption = None,
     tracking_uri: TrackingOption = None,
     overrides: SetOption = None,
     limit: LimitOption = None,
@@ -206,7 +210,7 @@ def sync(
     from orchestrator.replay import sync_study
     from orchestrator.tracking import open_command, open_tracker
 
-    planned, store = planned_study(study, storage, overrides, limit, toy, features, features_budget)
+    planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
     tracker, out = open_tracker(tracking_uri, store.root), console()
     points = sync_study(planned, store, tracker, out.print)
     out.print(f"{points:,} points sent\n{open_command(tracker)}", highlight=False, soft_wrap=True)

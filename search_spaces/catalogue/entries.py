@@ -103,9 +103,11 @@ class LanguageEntry(Entry):
 
     source: str | None = None
     """Where these facts come from."""
-    family: Literal["llama", "mistral", "phi"]
+    family: NonEmpty
+    """`model_type` of the transformers configuration: llama, mistral, phi, qwen2, ..."""
     checkpoint: str | None = None
-    """Declared origin of the weights: `hub:ID@REVISION` or `path:FOLDER`; none to build from `config`, at random."""
+    """Declared origin of the weights: `hub:ID@REVISION`, `path:FOLDER`, `path:FILE.gguf`; none to build from `config`,
+    at random."""
     config: dict[str, int | float | str | bool] = {}
     """Fields of the transformers configuration class, where the model is built from one."""
     tokenizer: TokenizerEntry = TokenizerEntry(kind="checkpoint")
@@ -113,6 +115,8 @@ class LanguageEntry(Entry):
     width: Positive
     max_length: Positive = 2048
     """Longest text in tokens; visual tokens come on top."""
+    embedding_multiple: Positive | None = None
+    """Rows of the embeddings are a multiple of it; by default 64 for checkpoints of the families of Prismatic VLMs."""
 
     @model_validator(mode="after")
     def _has_weights(self) -> LanguageEntry:
@@ -199,6 +203,18 @@ class OptimizerPatch(OptimizerSpec):
     lr: Annotated[float, Field(gt=0)] = 1e-3  # never read: a patch is what was set
 
 
+class LoraPatch(Entry):
+    """Low-rank adapters in the place of the language model's own weights."""
+
+    rank: Positive | None = None
+    """None: no adapters, whatever the other fields say."""
+    alpha: Annotated[float, Field(gt=0)] | None = None
+    """Weight of the adapters, divided by the rank; by default twice the rank."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    targets: tuple[NonEmpty, ...] = ()
+    """Names of the linear layers that get adapters; by default all but the output layer."""
+
+
 class StagePatch(Entry):
     """Fields of a training stage; those that are not set keep their value."""
 
@@ -216,6 +232,7 @@ class StagePatch(Entry):
     activation_checkpointing: bool = False
     prompt: PromptStyle | None = None
     """None: the language model's own style."""
+    lora: LoraPatch = LoraPatch()
 
     @model_validator(mode="after")
     def _one_horizon(self) -> StagePatch:

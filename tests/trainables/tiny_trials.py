@@ -101,7 +101,7 @@ def make_task(
     benchmarks: tuple[BenchmarkSpec, ...] | None = None,
     **resources: Any,
 ) -> TrialTask:
-    """A task whose data are prepared on `storage`; `resources` are fields of ResourceSpec."""
+    """A task whose data are prepared on `storage`, also its data folder; `resources` are fields of ResourceSpec."""
     store, test = LocalStore(storage), source("test")
     spec = TrialSpec(
         vision=vision_spec or vision(),
@@ -113,7 +113,8 @@ def make_task(
     sources = {source_name(part.source): part.source for s in spec.stages for part in s.data.parts}
     sources[source_name(test)] = test
     digests = {name: prepare_source(s, store, storage)[0] for name, s in sources.items()}
-    digests |= {weights_name(o): digest_weights(find_weights(o, storage)) for o in spec.vision.checkpoints}
+    origins = [*spec.vision.checkpoints, *([spec.language.checkpoint] if spec.language.checkpoint else [])]
+    digests |= {weights_name(origin): digest_weights(find_weights(origin, storage)) for origin in origins}
     steps = tuple(s.max_steps for s in spec.stages)
     nodes = tuple(
         StageTask(

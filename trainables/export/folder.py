@@ -14,7 +14,7 @@ from search_spaces.errors import InputError
 from trainables import layout
 from trainables.evaluate import load_whole, precision, read_results
 from trainables.export.llava import IMAGE_TOKEN, to_llava
-from trainables.export.processor import begin_texts, llava_processor
+from trainables.export.processor import begin_texts, chat_template, llava_processor
 from trainables.export.tokenizer import hf_tokenizer
 from trainables.model.vlm import VLM
 from trainables.records import StageResult
@@ -58,7 +58,8 @@ def export_trial(task: TrialTask, store: LocalStore, form: Form, folder: Path) -
     aside.mkdir(parents=True)
     try:
         if form == "hf":
-            _write_llava(model, task, tokenizer, aside)
+            template = chat_template(task.trial.language.prompt, data.tokenizer)
+            _write_llava(model, task, tokenizer, template, aside)
         else:
             _write_language(model, tokenizer, aside)
         usage = (_LLAVA_USAGE if form == "hf" else _LANGUAGE_USAGE).format(name=folder.name)
@@ -79,7 +80,7 @@ def finished_stages(task: TrialTask, store: LocalStore) -> list[StageResult]:
     return cast(list[StageResult], found)
 
 
-def _write_llava(model: VLM, task: TrialTask, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+def _write_llava(model: VLM, task: TrialTask, tokenizer: PreTrainedTokenizerFast, template: str, folder: Path) -> None:
     tokenizer.add_special_tokens({"additional_special_tokens": [IMAGE_TOKEN]})
     image_token = int(tokenizer.convert_tokens_to_ids(IMAGE_TOKEN))
     language: Any = model.language
@@ -93,9 +94,7 @@ def _write_llava(model: VLM, task: TrialTask, tokenizer: PreTrainedTokenizerFast
     config.pad_token_id = tokenizer.pad_token_id
     llava.save_pretrained(folder)
     has_class_token = llava.config.vision_feature_select_strategy == "default"
-    processor = llava_processor(
-        task.trial.vision, task.trial.language.prompt, tokenizer, has_class_token=has_class_token
-    )
+    processor = llava_processor(task.trial.vision, template, tokenizer, has_class_token=has_class_token)
     processor.save_pretrained(folder)
 
 

@@ -9,16 +9,17 @@ from transformers import LlavaImageProcessor, LlavaProcessor, PreTrainedTokenize
 
 from search_spaces.spec import PromptStyle, VisionSpec
 from trainables.export.llava import IMAGE_TOKEN
-from trainables.model.prompts import END, render, render_question
+from trainables.model.prompts import END
+from trainables.model.tokenizer import Tokenizer
 
 _QUESTION, _ANSWER = "\x01", "\x02"
 """Stand for a question and its answer while a style is taken apart."""
 
 
 def llava_processor(
-    vision: VisionSpec, style: PromptStyle, tokenizer: PreTrainedTokenizerFast, *, has_class_token: bool
+    vision: VisionSpec, template: str, tokenizer: PreTrainedTokenizerFast, *, has_class_token: bool
 ) -> LlavaProcessor:
-    """A processor whose pictures and prompts are those of our evaluation.
+    """A processor whose pictures and prompts (`chat_template`) are those of our evaluation.
 
     The tokenizer must know `IMAGE_TOKEN`; it is made to begin every text with its beginning-of-sequence token.
     """
@@ -30,7 +31,7 @@ def llava_processor(
         vision_feature_select_strategy="default" if has_class_token else "full",
         num_additional_image_tokens=1 if has_class_token else 0,
         image_token=IMAGE_TOKEN,
-        chat_template=chat_template(style),
+        chat_template=template,
     )
 
 
@@ -61,14 +62,15 @@ def begin_texts(tokenizer: PreTrainedTokenizerFast) -> None:
     )
 
 
-def chat_template(style: PromptStyle) -> str:
-    """A prompt style as a Jinja template: image first, then the turns; a last question ends as `render_question` does.
+def chat_template(style: PromptStyle, tokenizer: Tokenizer) -> str:
+    """A prompt style as a Jinja template: image first, then the turns; a last question ends as in our evaluation.
 
     It is taken from the style itself, so that there is one home for its words.
     """
-    first, _, second, answer = [segment.text for segment in render(style, [(_QUESTION, _ANSWER)] * 2)]
-    asked = render_question(style, (), _QUESTION)[-1].text
-    parts: dict[str, str] = {"end": answer.partition(_ANSWER)[2], "asked": asked.partition(_QUESTION)[2]}
+    first, _, second, answer = [one.text for one in tokenizer.segments(style, [(_QUESTION, _ANSWER)] * 2)]
+    asked = tokenizer.question_segments(style, (), _QUESTION)[-1].text
+    lead, _, end = answer.partition(_ANSWER)
+    parts: dict[str, str] = {"lead": lead, "end": end, "asked": asked.partition(_QUESTION)[2]}
     for name, text in (("first", first), ("next", second)):
         parts[f"{name}_before"], _, parts[f"{name}_after"] = text.partition(_QUESTION)
     return _TEMPLATE % {name: _literal(text) for name, text in parts.items()}
@@ -89,7 +91,7 @@ _TEMPLATE = """\
 {%%- else -%%}{%%- set said.text = said.text + part.text -%%}{%%- endif -%%}
 {%%- endfor -%%}
 {%%- endif -%%}
-{%%- if message.role == "assistant" -%%}{{- said.text + %(end)s -}}
+{%%- if message.role == "assistant" -%%}{{- %(lead)s + said.text + %(end)s -}}
 {%%- else -%%}
 {%%- set before = %(first_before)s if loop.first else %(next_before)s -%%}
 {%%- set after = %(first_after)s if loop.first else %(next_after)s -%%}

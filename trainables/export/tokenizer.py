@@ -6,10 +6,10 @@ from pathlib import Path
 
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as FastTokenizer
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from search_spaces.spec import LanguageSpec
-from trainables.model.tokenizer import SPECIAL, WORD, Tokenizer
+from trainables.model.tokenizer import SPECIAL, WORD, Tokenizer, pretrained_tokenizer
 from trainables.model.weights import find_weights
 
 
@@ -17,7 +17,7 @@ def hf_tokenizer(language: LanguageSpec, tokenizer: Tokenizer, data_root: Path) 
     """A tokenizer of transformers with the same ids as `tokenizer`, and with all special tokens named."""
     if language.tokenizer.kind == "checkpoint":
         assert language.checkpoint is not None
-        loaded = AutoTokenizer.from_pretrained(find_weights(language.checkpoint, data_root))
+        loaded = pretrained_tokenizer(find_weights(language.checkpoint, data_root), language.family)
     else:
         fast = _words(tokenizer.words) if language.tokenizer.kind == "words" else _bytes()
         loaded = PreTrainedTokenizerFast(tokenizer_object=fast, **dict(zip(_SPECIAL_NAMES, SPECIAL, strict=True)))

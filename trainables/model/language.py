@@ -1,45 +1,111 @@
-"""Causal language models of transformers: from a configuration with seeded weights, or from a checkpoint."""
+"""Causal language models of transformers: from a configuration with seeded weights, or from a checkpoint.
+
+Weights are fp32 when a stage begins, whatever a checkpoint holds them in. An fp32 file is mapped, not copied; of a bf16
+file transformers reads each tensor once and converts it, so that at the peak the file's bytes and the fp32 weights are
+in memory together. A stage in fp32 trains these. In a stage in bf16 DeepSpeed casts the
+model to bf16 first; the optimizer's masters, in fp32, start from the cast values and are never rounded again, and the
+stage hands on what it computed with, in bf16. So a checkpoint in bf16 loses nothing, and one in fp32 or fp16 is rounded
+once.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import torch
 import transformers
-from torch import nn
+from torch import Tensor, nn, tanh
 
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, nearest
 from search_spaces.spec import LanguageSpec
+from trainables.model.language_files import gguf_file
 from trainables.model.seeding import seeded
 from trainables.model.weights import find_weights
 
-_CONFIGS = {
-    "llama": (transformers.LlamaConfig, transformers.LlamaForCausalLM),
-    "mistral": (transformers.MistralConfig, transformers.MistralForCausalLM),
-    "phi": (transformers.PhiConfig, transformers.PhiForCausalLM),
-}
+transformers.utils.logging.disable_progress_bar()  # workers write to log files
+
+_NO_DROPOUT = ("attention_dropout", "attn_pdrop", "attention_probs_dropout_prob")
+"""Attention kernels draw from the device's generator, which knows no record: such dropout is off (`dropout` has the
+other kind). The models of Prismatic VLMs have none."""
 
 
 def build_language(language: LanguageSpec, vocabulary: int, seed: int, data_root: Path) -> nn.Module:
-    """A causal language model in fp32, at least `vocabulary` tokens wide. It is used without a key-value cache."""
+    """A causal language model in fp32 that is used without a key-value cache, at least `vocabulary` tokens wide.
+
+    Embeddings grow to `vocabulary` and on to a multiple of `language.embedding_multiple` (64 for the families of
+    Prismatic VLMs); they never shrink. New rows are what the model's own initialisation draws from the trial's seed;
+    none of them is the id of a text's token, but the softmax has them in its denominator. Tied embeddings stay tied.
+    """
     if language.checkpoint is None:
-        config_class, model_class = _CONFIGS[language.family]
-        defaults = {"vocab_size": vocabulary, "tie_word_embeddings": False}
-        if "num_attention_heads" in language.config:  # Mistral's own default does not follow the number of heads
-            defaults["num_key_value_heads"] = int(language.config["num_attention_heads"])
-        options: dict[str, Any] = {**defaults, **language.config}
-        with seeded("language", seed):
-            model = model_class(config_class(**options))
+        model = _from_config(language, vocabulary, seed)
     else:
-        folder = find_weights(language.checkpoint, data_root)
-        model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-        if model.config.hidden_size != language.width:
-            raise InputError(
-                f"language.width must be the checkpoint's {model.config.hidden_size}, but got {language.width}",
-                place=str(folder),
-            )
-        if vocabulary > model.get_input_embeddings().num_embeddings:
-            model.resize_token_embeddings(vocabulary)
+        model = _from_checkpoint(language, find_weights(language.checkpoint, data_root))
+    rows = _rows(model.get_input_embeddings().num_embeddings, vocabulary, language.embedding_multiple)
+    if rows != model.get_input_embeddings().num_embeddings:
+        with seeded("new embeddings", seed):
+            model.resize_token_embeddings(rows, mean_resizing=False)
     model.config.use_cache = False
     return model  # type: ignore[no-any-return]
+
+
+def logits_of_head(model: nn.Module) -> Callable[[Tensor], Tensor]:
+    """What a language model makes of its output layer's values: some families scale them or bound them."""
+    config = model.config.get_text_config()  # type: ignore[operator, union-attr]
+    scale = (getattr(config, "logit_scale", None) or 1.0) / (getattr(config, "logits_scaling", None) or 1.0)
+    bound = getattr(config, "final_logit_softcapping", None)
+
+    def logits(values: Tensor) -> Tensor:
+        scaled = values if scale == 1.0 else values * scale
+        return scaled if bound is None else tanh(scaled / bound) * bound
+
+    return logits
+
+
+def _rows(present: int, vocabulary: int, multiple: int) -> int:
+    return -(-max(present, vocabulary) // multiple) * multiple
+
+
+def _from_config(language: LanguageSpec, vocabulary: int, seed: int) -> Any:
+    defaults: dict[str, Any] = {"vocab_size": vocabulary, "tie_word_embeddings": False}
+    if "num_attention_heads" in language.config:  # Mistral's own default does not follow the number of heads
+        defaults["num_key_value_heads"] = int(language.config["num_attention_heads"])
+    try:
+        config = transformers.AutoConfig.for_model(language.family, **{**defaults, **language.config})
+    except ValueError as error:
+        known = list(transformers.CONFIG_MAPPING)
+        raise InputError(
+            f"family of {language.name} must be a model_type of transformers, but got {language.family!r}",
+            way_out=nearest(language.family, known),
+        ) from error
+    with seeded("language", seed):
+        return transformers.AutoModelForCausalLM.from_config(_without_attention_dropout(config))
+
+
+def _from_checkpoint(language: LanguageSpec, path: Path) -> Any:
+    gguf = gguf_file(path)
+    where: dict[str, Any] = {"local_files_only": True}
+    where |= {"gguf_file": gguf.name} if gguf else {}
+    folder = gguf.parent if gguf else path
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder, **where)
+        model = transformers.AutoModelForCausalLM.from_pretrained(
+            folder, config=_without_attention_dropout(config), dtype="float32", **where
+        )
+    except (ValueError, OSError, ImportError) as error:
+        raise InputError(
+            f"{language.name} must be a causal language model that transformers {transformers.__version__} loads, but:"
+            f" {' '.join(str(error).split())[:300]}",
+            place=str(path),
+        ) from error
+    width = model.get_input_embeddings().embedding_dim
+    if width != language.width:
+        raise InputError(f"language.width must be the checkpoint's {width}, but got {language.width}", place=str(path))
+    return model
+
+
+def _without_attention_dropout(config: Any) -> Any:
+    for name in _NO_DROPOUT:
+        if getattr(config.get_text_config(), name, 0):
+            setattr(config.get_text_config(), name, 0.0)
+    return config

@@ -2,6 +2,10 @@
 
 A conversation is rendered as segments, each with a claim whether the loss counts it. Segments are tokenised one by one,
 so that a token never spans the border between a question and its answer.
+
+For generation Prismatic strips the white space behind the last question: `ASSISTANT:`, not `ASSISTANT: `. So that
+training sees the very tokens that generation starts from, the blank between question and answer belongs to the answer's
+segment; the text of the whole is the same, byte for byte.
 """
 
 from __future__ import annotations
@@ -33,60 +37,79 @@ END = "\x00"
 Turn = tuple[str, str]
 
 
+class Form(NamedTuple):
+    """One turn of a style: `before` is the question's side, `lead` + answer + `after` the answer's."""
+
+    before: str
+    lead: str
+    after: str
+
+
+CARRIES_BOS = frozenset({"phi-2"})
+"""Styles whose text begins with the beginning-of-sequence token itself, as Phi-2's tokenizer adds none."""
+
+
 def render(style: PromptStyle, turns: Sequence[Turn]) -> list[Segment]:
-    """Segments of a whole conversation, without the beginning-of-sequence token."""
+    """Segments of a whole conversation, without a beginning-of-sequence token that the tokenizer would add."""
     segments = []
     for number, (question, answer) in enumerate(turns):
-        before, after = _STYLES[style](question, number == 0)
-        if before:
-            segments.append(Segment(before, False))
-        segments.append(Segment(f"{answer or ' '}{after}", True))
+        form = _STYLES[style](question, number == 0)
+        if form.before:
+            segments.append(Segment(form.before, False))
+        segments.append(Segment(answer_text(style, answer), True))
     return segments
 
 
 def render_question(style: PromptStyle, turns: Sequence[Turn], question: str) -> list[Segment]:
     """Segments after which the model is to answer `question`; `turns` are what was said before."""
-    before, _ = _STYLES[style](question, not turns)
+    before = _STYLES[style](question, not turns).before
     return [*(segment._replace(is_target=False) for segment in render(style, turns)), Segment(before, False)]
 
 
-def _bare(question: str, first: bool) -> tuple[str, str]:
-    return f"{question} ", END
+def answer_text(style: PromptStyle, answer: str) -> str:
+    """The segment of an answer, its end included. An empty answer becomes one blank."""
+    form = _STYLES[style]("", False)
+    return f"{form.lead}{answer or ' '}{form.after}"
 
 
-def _caption(question: str, first: bool) -> tuple[str, str]:
-    return "", END
+def _bare(question: str, first: bool) -> Form:
+    return Form(f"{question} ", "", END)
 
 
-def _pure(question: str, first: bool) -> tuple[str, str]:
-    return f"In: {question}\nOut: ", END
+def _caption(question: str, first: bool) -> Form:
+    return Form("", "", END)
 
 
-def _vicuna(question: str, first: bool) -> tuple[str, str]:
-    return f"{_VICUNA_SYSTEM + ' ' if first else ''}USER: {question} ASSISTANT: ", END
+def _pure(question: str, first: bool) -> Form:
+    return Form(f"In: {question}\nOut:", " ", END)
 
 
-def _llama2_chat(opening: str) -> Callable[[str, bool], tuple[str, str]]:
-    def style(question: str, first: bool) -> tuple[str, str]:
+def _vicuna(question: str, first: bool) -> Form:
+    return Form(f"{_VICUNA_SYSTEM + ' ' if first else ''}USER: {question} ASSISTANT:", " ", END)
+
+
+def _llama2_chat(opening: str) -> Callable[[str, bool], Form]:
+    def style(question: str, first: bool) -> Form:
         system = f"{opening}\n{_LLAMA_SYSTEM}\n<</SYS>>\n\n" if first else ""
-        return f"[INST] {system}{question} [/INST] ", END
+        return Form(f"[INST] {system}{question} [/INST]", " ", END)
 
     return style
 
 
-def _mistral(question: str, first: bool) -> tuple[str, str]:
-    return f"[INST] {question} [/INST] ", END
+def _mistral(question: str, first: bool) -> Form:
+    return Form(f"[INST] {question} [/INST]", " ", END)
 
 
-def _phi2(question: str, first: bool) -> tuple[str, str]:
-    return f"{'<|endoftext|>' if first else ''}Input: {question}\nOutput: ", "\n<|endoftext|>"
+def _phi2(question: str, first: bool) -> Form:
+    return Form(f"{'<|endoftext|>' if first else ''}Input: {question}\nOutput:", " ", "\n<|endoftext|>")
 
 
-def _chatml(question: str, first: bool) -> tuple[str, str]:
-    return f"{'' if first else chr(10)}<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>"
+def _chatml(question: str, first: bool) -> Form:
+    before = f"{'' if first else chr(10)}<|im_start|>user\n{question}<|im_end|>\n<|im_start|>assistant\n"
+    return Form(before, "", "<|im_end|>")
 
 
-_STYLES: Mapping[str, Callable[[str, bool], tuple[str, str]]] = {
+_STYLES: Mapping[str, Callable[[str, bool], Form]] = {
     "bare": _bare,
     "caption": _caption,
     "pure": _pure,

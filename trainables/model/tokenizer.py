@@ -6,15 +6,29 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from search_spaces.errors import InputError
 from search_spaces.spec import LanguageSpec, PromptStyle
-from trainables.model.prompts import END, Segment, Turn, render, render_question
+from trainables.model.chat_template import ChatTemplate, chat_template
+from trainables.model.language_files import gguf_file
+from trainables.model.prompts import CARRIES_BOS, END, Segment, Turn, answer_text, render, render_question
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 IGNORE = -100
 """Label of a token that the loss does not count (the convention of torch's cross entropy)."""
+
+PAD = "<PAD>"
+"""The padding token of Prismatic VLMs."""
+
+_PADDED = frozenset({"llama", "mistral"})
+_BLANK = "\u2581"
+"""How sentencepiece writes a blank."""
 
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 """First tokens of the tokenizers built here."""
@@ -33,8 +47,31 @@ class Tokenizer:
     """Beginning of sequence; where a family has none, its end token stands in, as the image must follow something."""
     end: int
     pad: int
+    """Fills shorter records of a batch up, on the right.
+
+    Which token it is never changes a loss: a position of padding is no target, it stands behind all text of its record,
+    which by causal attention does not see it, and the attention mask hides it from whatever else would.
+    """
+    adds_blank: bool = False
+    """Whether `encode` puts a blank in front of every text, as sentencepiece does: its own is then dropped."""
+    template: ChatTemplate | None = None
+    """The chat template of a checkpoint's tokenizer, if it has one."""
     words: tuple[str, ...] = ()
     """Of a word-level tokenizer: its words, numbered behind the special tokens."""
+    bos_text: str = ""
+    """How a checkpoint's tokenizer writes the beginning of sequence."""
+    name: str = ""
+    """Of the model, for errors."""
+
+    def segments(self, style: PromptStyle, turns: Sequence[Turn]) -> list[Segment]:
+        """Segments of a conversation as the model reads them, behind the beginning of sequence and the image."""
+        return self._without_bos(style, self._template().render(turns) if style == "template" else render(style, turns))
+
+    def question_segments(self, style: PromptStyle, turns: Sequence[Turn], question: str) -> list[Segment]:
+        """Segments after which the model is to answer `question`."""
+        if style == "template":
+            return self._without_bos(style, self._template().render_question(turns, question))
+        return self._without_bos(style, render_question(style, turns, question))
 
     def encode_segments(self, segments: Sequence[Segment]) -> tuple[list[int], list[bool]]:
         """Token ids and, for each, whether it is a target. The beginning-of-sequence token is not among them."""
@@ -42,20 +79,43 @@ class Tokenizer:
         is_target: list[bool] = []
         for segment in segments:
             text, ends = segment.text.removesuffix(END), segment.text.endswith(END)
-            piece = self.encode(text) + ([self.end] if ends else [])
+            piece = self.encode(text.removeprefix(" ") if self.adds_blank else text) + ([self.end] if ends else [])
             ids += piece
             is_target += [segment.is_target] * len(piece)
         return ids, is_target
 
     def encode_turns(self, style: PromptStyle, turns: Sequence[Turn], max_length: int) -> tuple[Tokens, Tokens]:
         """Ids and labels of a training conversation, cut at `max_length`; labels are `IGNORE` outside answers."""
-        ids, is_target = self.encode_segments(render(style, turns))
+        ids, is_target = self.encode_segments(self.segments(style, turns))
         ids_T = np.asarray(ids[:max_length], np.int64)
         return ids_T, np.where(np.asarray(is_target[:max_length], bool), ids_T, IGNORE)
 
-    def encode_question(self, style: PromptStyle, question: str, max_length: int) -> list[int]:
-        """Ids of a prompt after which the answer is to come. Trailing white space is stripped, as in training text."""
-        return self.encode_segments(render_question(style, (), question))[0][:max_length]
+    def encode_question(
+        self, style: PromptStyle, question: str, max_length: int, turns: Sequence[Turn] = ()
+    ) -> list[int]:
+        """Ids of a prompt after which the answer is to come: those that stand before the answer in training."""
+        return self.encode_segments(self.question_segments(style, turns, question))[0][:max_length]
+
+    def encode_answer(self, style: PromptStyle, answer: str) -> list[int]:
+        """Ids of an answer and its end, as they follow a question in training."""
+        text = self._template().answer_text(answer) if style == "template" else answer_text(style, answer)
+        return self.encode_segments([Segment(text, True)])[0]
+
+    def _template(self) -> ChatTemplate:
+        if self.template is None:
+            raise InputError(
+                f"the prompt style `template` needs a chat template, but the tokenizer of {self.name} has none",
+                way_out="Name one of the other styles as `language.prompt`.",
+            )
+        return self.template
+
+    def _without_bos(self, style: PromptStyle, segments: list[Segment]) -> list[Segment]:
+        """Without a beginning-of-sequence token that the style's text carries: the model puts it before the image."""
+        carries = style in CARRIES_BOS or (style == "template" and self._template().carries_bos)
+        if not carries:
+            return segments
+        first = segments[0]
+        return [first._replace(text=first.text.removeprefix(self.bos_text)), *segments[1:]]
 
 
 def word_tokenizer(texts: Iterable[str]) -> Tokenizer:
@@ -77,33 +137,56 @@ def byte_tokenizer() -> Tokenizer:
     return Tokenizer(lambda text: [byte + shift for byte in text.encode()], 256 + shift, bos=1, end=2, pad=0)
 
 
-def checkpoint_tokenizer(folder: str) -> Tokenizer:
-    """The tokenizer that came with a language model."""
+def pretrained_tokenizer(path: Path, family: str) -> PreTrainedTokenizerFast:
+    """The tokenizer of transformers that came with a language model, from its folder or GGUF file.
+
+    Where it has no padding token, models of the families llama and mistral get a new one, `<PAD>`, as in Prismatic VLMs
+    (the embeddings grow with it, see `build_language`); elsewhere the end token stands in.
+    """
     from transformers import AutoTokenizer
 
-    loaded = AutoTokenizer.from_pretrained(folder)
+    gguf = gguf_file(path)
+    if gguf is None:
+        loaded = AutoTokenizer.from_pretrained(path, local_files_only=True)
+    else:
+        loaded = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, local_files_only=True)
+    if loaded.pad_token_id is None and family in _PADDED:
+        loaded.add_special_tokens({"pad_token": PAD})
+    return loaded
+
+
+def checkpoint_tokenizer(path: Path, family: str, name: str) -> Tokenizer:
+    """The tokenizer that came with a language model, behind our interface."""
+    loaded = pretrained_tokenizer(path, family)
     end = loaded.eos_token_id
+    if end is None:
+        raise InputError("a tokenizer must have an end token, or answers could not end, but it has none", place=name)
+    first = loaded.convert_ids_to_tokens(loaded.encode("a", add_special_tokens=False))[0]
     return Tokenizer(
-        lambda text: loaded.encode(text, add_special_tokens=False),
+        lambda text: loaded.encode(text, add_special_tokens=False) if text else [],
         len(loaded),
         bos=end if loaded.bos_token_id is None else loaded.bos_token_id,
         end=end,
         pad=end if loaded.pad_token_id is None else loaded.pad_token_id,
+        adds_blank=first.startswith(_BLANK),
+        template=chat_template(loaded, name),
+        bos_text=loaded.bos_token or "",
+        name=name,
     )
 
 
-def build_tokenizer(language: LanguageSpec, texts: Callable[[], Iterable[str]], folder: str | None) -> Tokenizer:
+def build_tokenizer(language: LanguageSpec, texts: Callable[[], Iterable[str]], path: Path | None) -> Tokenizer:
     """The tokenizer of a language model.
 
     Args:
         language: what is asked for.
         texts: all texts of the vocabulary's source; only called for word-level tokenizers.
-        folder: the checkpoint's folder or hub id, where there is one.
+        path: the checkpoint's folder or GGUF file, where there is one.
     """
     if language.tokenizer.kind == "words":
         return word_tokenizer(texts())
     if language.tokenizer.kind == "bytes":
         return byte_tokenizer()
-    if folder is None:
+    if path is None:
         raise ValueError(f"language {language.name!r}: a checkpoint's tokenizer needs a checkpoint")
-    return checkpoint_tokenizer(folder)
+    return checkpoint_tokenizer(path, language.family, language.name)

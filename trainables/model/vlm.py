@@ -14,7 +14,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from search_spaces.spec import Module, TrialSpec
-from trainables.model.language import build_language
+from trainables.model.dropout import Draws, follow_records
+from trainables.model.language import build_language, logits_of_head
 from trainables.model.projector import build_projector
 from trainables.model.tokenizer import IGNORE, Tokenizer
 from trainables.model.vision import VisionEncoder, build_vision
@@ -33,6 +34,8 @@ class Batch:
     mask_BT: Tensor
     image_BCHW: Tensor | None = None
     features_BPC: Tensor | None = None
+    draws_B: Tensor | None = None
+    """What each record's dropout follows (`dropout.record_draws`); not needed outside training."""
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Batch:
         """On a device, images and features in the precision of the model."""
@@ -43,6 +46,7 @@ class Batch:
             mask_BT=self.mask_BT.to(device, non_blocking=True),
             image_BCHW=None if self.image_BCHW is None else self.image_BCHW.to(device, dtype, non_blocking=True),
             features_BPC=None if self.features_BPC is None else self.features_BPC.to(device, dtype, non_blocking=True),
+            draws_B=None if self.draws_B is None else self.draws_B.to(device, non_blocking=True),
         )
 
 
@@ -57,9 +61,13 @@ class VLM(nn.Module):
         self._tokens = spec.vision.tokens
         self._width = spec.vision.width
         self._bos = bos
+        self._logits = logits_of_head(language)
+        self.draws = Draws()
+        follow_records(language, self.draws)
 
     def forward(self, batch: Batch) -> Tensor:
         """Sum of the cross entropy over the batch's target tokens, in fp32: the caller normalises."""
+        self.draws.seeds_B = batch.draws_B  # stays for the backward pass, which may compute activations again
         hidden_BLD, images = self._hidden(batch)
         # Position i predicts token i + 1; text token t stands at position 1 + images + t and is predicted one before.
         text_BTD = hidden_BLD[:, images : images + batch.ids_BT.shape[1]]
@@ -121,7 +129,7 @@ class VLM(nn.Module):
         return self.projector(pool(features_BPC, self._tokens))  # type: ignore[no-any-return]
 
     def _head(self, hidden: Tensor) -> Tensor:
-        return self.language.get_output_embeddings()(hidden)  # type: ignore[operator, no-any-return]
+        return self._logits(self.language.get_output_embeddings()(hidden))  # type: ignore[operator]
 
 
 def pool(features_BPC: Tensor, tokens: int) -> Tensor:

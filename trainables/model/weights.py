@@ -4,34 +4,61 @@ from __future__ import annotations
 
 import hashlib
 import os
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
 from search_spaces.errors import InputError
 
-_SUFFIXES = (".safetensors", ".bin", ".pth", ".pt")
+_SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".gguf")
+
+_UNREAD = ("*.h5", "*.msgpack", "*.onnx", "*.tflite", "*.mlmodel", "original/*", "onnx/*", "openvino/*", "coreml/*")
+"""Files of hub repositories that nothing here reads: weights of other frameworks."""
+
+_TIMEOUT_S = 5.0
+"""How long the hub may take for its first answer. A study asks for many models: none of them may cost minutes."""
 
 
 def find_weights(origin: str, data_root: Path) -> Path:
     """File or folder of an origin: ``package:NAME``, ``path:RELATIVE`` (to the data folder) or ``hub:ORG/NAME@REV``.
 
-    A hub's weights are taken from the local cache, or from ``<data>/hub/ORG/NAME``, or fetched. Raises InputError that
-    names what was tried.
+    A hub's weights are taken from ``<data>/hub/ORG/NAME``, from the hub client's local cache, or fetched. A cached
+    revision is used as it is, so that a branch such as `main` does not move under a study. Raises InputError that names
+    what was tried.
     """
     kind, _, name = origin.partition(":")
     if kind == "package":
         return _in_package(name)
+    path = local_weights(origin, data_root)
+    if path is not None:
+        return path
+    if kind == "path":
+        raise InputError(
+            f"the weights {origin!r} must be at {data_root / name}, but there is nothing",
+            way_out=f"Put them there, or name another folder than {data_root} with --data or ABLATE_DATA.",
+        )
+    fetched = _fetch(*_repository(name))
+    if isinstance(fetched, Path):
+        return fetched
+    local, cached = _hub_copy(name, data_root), _cache_folder()
+    raise InputError(
+        f"the weights of {origin!r} were found nowhere. Tried {local} (nothing there), the local cache {cached}"
+        f" (not in it, or not whole), and the hub ({fetched})",
+        way_out=f"Accept the model's licence on its page and log in (`hf auth login`), or put a copy of the repository"
+        f" (configuration, weights, tokenizer) at {local}.",
+    )
+
+
+def local_weights(origin: str, data_root: Path) -> Path | None:
+    """File or folder of a ``path:`` or ``hub:`` origin if it is on this machine; asks nobody else."""
+    kind, _, name = origin.partition(":")
     if kind == "path":
         path = data_root / name
-        if not path.exists():
-            raise InputError(
-                f"the weights {origin!r} must be at {path}, but there is nothing",
-                way_out=f"Put them there, or name another folder than {data_root} with --data or ABLATE_DATA.",
-            )
-        return path
-    if kind == "hub":
-        return _from_hub(name, data_root)
-    raise InputError(f"an origin of weights must start with package:, path: or hub:, but got {origin!r}")
+        return path if path.exists() else None
+    if kind != "hub":
+        raise InputError(f"an origin of weights must start with package:, path: or hub:, but got {origin!r}")
+    local = _hub_copy(name, data_root)
+    return local if local.exists() else _cached(*_repository(name))
 
 
 def _in_package(name: str) -> Path:
@@ -47,21 +74,72 @@ def _in_package(name: str) -> Path:
     return files[0]
 
 
-def _from_hub(name: str, data_root: Path) -> Path:
+def _repository(name: str) -> tuple[str, str | None]:
     repository, _, revision = name.partition("@")
-    local = data_root / "hub" / repository
-    if local.exists():
-        return local
+    return repository, revision or None
+
+
+def _hub_copy(name: str, data_root: Path) -> Path:
+    return data_root / "hub" / _repository(name)[0]
+
+
+def _cache_folder() -> str:
+    from huggingface_hub import constants
+
+    return str(constants.HF_HUB_CACHE)
+
+
+def _cached(repository: str, revision: str | None) -> Path | None:
+    """The snapshot in the hub client's cache, if it has weights: a fetch that was cut off may have left less."""
     from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        return Path(snapshot_download(repository, revision=revision or None))
+        folder = Path(snapshot_download(repository, revision=revision, local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+    return folder if _has_weights(folder) else None
+
+
+def _has_weights(path: Path) -> bool:
+    """Whether a file of weights is in a folder."""
+    return any(file.suffix in _SUFFIXES for file in path.iterdir())
+
+
+def _fetch(repository: str, revision: str | None) -> Path | str:
+    """The snapshot, fetched from the hub, or the hub's answer in one line."""
+    from huggingface_hub import HfApi, constants, snapshot_download
+
+    if constants.HF_HUB_OFFLINE:
+        return "not asked, as HF_HUB_OFFLINE is set"
+    away = _unreachable()
+    if away is not None:
+        return away
+    try:
+        siblings = HfApi().model_info(repository, revision=revision, timeout=_TIMEOUT_S).siblings or ()
+        twice = any(sibling.rfilename.endswith(".safetensors") for sibling in siblings)
+        unread = [*_UNREAD, *(("*.bin", "*.pth", "*.pt") if twice else ())]
+        return Path(snapshot_download(repository, revision=revision, etag_timeout=_TIMEOUT_S, ignore_patterns=unread))
     except Exception as error:  # the hub client raises dozens of types; all of them mean: not to be had
-        raise InputError(
-            f"the weights of {repository!r} must be in the local cache, at {local}, or on the hub, but none of the"
-            f" three has them ({type(error).__name__}: {str(error).splitlines()[0][:200]})",
-            way_out=f"Accept the model's licence and log in, or put a copy of the repository at {local}.",
-        ) from error
+        return _line(error)
+
+
+@cache
+def _unreachable() -> str | None:
+    """Why the hub does not answer at all; None if it does. Asked once, not once for each model of a study."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session  # type: ignore[attr-defined]
+
+    try:
+        get_session().head(constants.ENDPOINT, timeout=_TIMEOUT_S)
+    except Exception as error:  # of the HTTP library that the client happens to use
+        return f"{constants.ENDPOINT} cannot be reached: {_line(error)}"
+    return None
+
+
+def _line(error: Exception) -> str:
+    text = " ".join(str(error).split()) or "no message"
+    return f"{type(error).__name__}: {text[:200]}"
 
 
 def weight_files(path: Path) -> list[Path]:

@@ -14,6 +14,11 @@ LLAMA = (
     "You are a helpful language and vision assistant. You are able to understand the visual content that the user "
     "provides, and assist the user with a variety of tasks using natural language."
 )
+PRISMATIC = ("pure", "vicuna-v15", "llama2-chat", "llama2-chat-prismatic", "mistral-instruct", "phi-2")
+
+
+def _text(style: PromptStyle, turns: tuple[tuple[str, str], ...]) -> str:
+    return "".join(segment.text for segment in render(style, turns)).replace(END, "</s>")
 
 
 @pytest.mark.parametrize(
@@ -27,24 +32,64 @@ LLAMA = (
         ("phi-2", "<|endoftext|>Input: q1\nOutput: a1\n<|endoftext|>Input: q2\nOutput: a2\n<|endoftext|>"),
         ("bare", "q1 a1</s>q2 a2</s>"),
         ("caption", "a1</s>a2</s>"),
+        (
+            "chatml",
+            "<|im_start|>user\nq1<|im_end|>\n<|im_start|>assistant\na1<|im_end|>"
+            "\n<|im_start|>user\nq2<|im_end|>\n<|im_start|>assistant\na2<|im_end|>",
+        ),
     ],
 )
 def test_two_turns_are_rendered_byte_for_byte_as_published(style: PromptStyle, expected: str) -> None:
-    assert "".join(segment.text for segment in render(style, TURNS)).replace(END, "</s>") == expected
+    assert _text(style, TURNS) == expected
 
 
-@pytest.mark.parametrize("style", ["pure", "vicuna-v15", "chatml", "phi-2", "bare"])
+@pytest.mark.parametrize("style", [*PRISMATIC, "bare", "chatml"])
+def test_a_third_turn_is_like_the_second(style: PromptStyle) -> None:
+    two, three = _text(style, TURNS), _text(style, (*TURNS, ("q3", "a3")))
+    second = two.removeprefix(_text(style, TURNS[:1]))
+    assert three == two + second.replace("q2", "q3").replace("a2", "a3")
+
+
+@pytest.mark.parametrize("style", [*PRISMATIC, "chatml", "bare"])
 def test_only_answers_and_their_ends_are_targets(style: PromptStyle) -> None:
     targets = [segment.text.replace(END, "") for segment in render(style, TURNS) if segment.is_target]
-    assert [text[:2] for text in targets] == ["a1", "a2"]
+    assert [text.lstrip()[:2] for text in targets] == ["a1", "a2"]
 
 
-def test_an_empty_answer_becomes_a_blank_before_the_end() -> None:
-    assert render("pure", (("q", ""),))[-1].text == f" {END}"
+@pytest.mark.parametrize(
+    ("style", "expected"),
+    [
+        ("pure", "In: q1\nOut:  </s>"),
+        ("vicuna-v15", VICUNA + "USER: q1 ASSISTANT:  </s>"),
+        ("mistral-instruct", "[INST] q1 [/INST]  </s>"),
+        ("phi-2", "<|endoftext|>Input: q1\nOutput:  \n<|endoftext|>"),
+        ("bare", "q1  </s>"),
+        ("caption", " </s>"),
+    ],
+)
+def test_an_empty_answer_becomes_one_blank_before_the_end(style: PromptStyle, expected: str) -> None:
+    assert _text(style, (("q1", ""),)) == expected
 
 
-def test_a_question_ends_where_the_answer_of_training_begins() -> None:
-    for style in ("pure", "vicuna-v15", "chatml", "mistral-instruct"):
-        trained = "".join(segment.text for segment in render(style, (("q", "ANSWER"),)))  # type: ignore[arg-type]
-        asked = "".join(segment.text for segment in render_question(style, (), "q"))  # type: ignore[arg-type]
-        assert trained.split("ANSWER")[0] == asked
+@pytest.mark.parametrize(
+    ("style", "expected"),
+    [
+        ("pure", "In: q1\nOut: a1</s>In: q2\nOut:"),
+        ("vicuna-v15", VICUNA + "USER: q1 ASSISTANT: a1</s>USER: q2 ASSISTANT:"),
+        ("llama2-chat", f"[INST] <<SYS>>\n{LLAMA}\n<</SYS>>\n\nq1 [/INST] a1</s>[INST] q2 [/INST]"),
+        ("llama2-chat-prismatic", f"[INST] <<SYS>\n{LLAMA}\n<</SYS>>\n\nq1 [/INST] a1</s>[INST] q2 [/INST]"),
+        ("mistral-instruct", "[INST] q1 [/INST] a1</s>[INST] q2 [/INST]"),
+        ("phi-2", "<|endoftext|>Input: q1\nOutput: a1\n<|endoftext|>Input: q2\nOutput:"),
+    ],
+)
+def test_generation_ends_after_the_last_question_without_white_space(style: PromptStyle, expected: str) -> None:
+    asked = render_question(style, TURNS[:1], "q2")
+    assert "".join(segment.text for segment in asked).replace(END, "</s>") == expected
+    assert not any(segment.is_target for segment in asked)
+
+
+@pytest.mark.parametrize("style", [*PRISMATIC, "chatml", "bare"])
+def test_a_question_is_the_segment_that_stands_before_its_answer_in_training(style: PromptStyle) -> None:
+    trained = [segment.text for segment in render(style, TURNS)]
+    asked = [segment.text for segment in render_question(style, TURNS[:1], "q2")]
+    assert asked == trained[:-1]
