@@ -12,13 +12,18 @@ from orchestrator.commands.options import DataOption, JsonOption, StorageOption,
 from orchestrator.settings import storage_root
 from search_spaces.errors import InputError, nearest
 
-FORMS = ("hf", "hf-language")
+FORMS = ("hf", "hf-own-code", "hf-language")
 
 
 def export(
     trial: Annotated[str, typer.Argument(metavar="TRIAL", help="A trial's id, its beginning, or an arm's name.")],
     to: Annotated[
-        str, typer.Option("--to", help="hf: LLaVA classes of transformers; hf-language: the language model alone.")
+        str,
+        typer.Option(
+            "--to",
+            help="hf: LLaVA's classes of transformers; hf-own-code: any model, with its model code beside it;"
+            " hf-language: the language model alone.",
+        ),
     ] = "hf",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The folder to write [default: the trial's id, here].")

@@ -14,6 +14,7 @@ from search_spaces.errors import InputError
 from trainables import layout
 from trainables.evaluate import load_whole, precision, read_results
 from trainables.export.llava import IMAGE_TOKEN, to_llava
+from trainables.export.own import write_own
 from trainables.export.processor import begin_texts, chat_template, llava_processor
 from trainables.export.tokenizer import hf_tokenizer
 from trainables.model.vlm import VLM
@@ -22,7 +23,8 @@ from trainables.store import LocalStore, get_json
 from trainables.task import TrialTask
 from trainables.trial_data import TrialData
 
-Form = Literal["hf", "hf-language"]
+Form = Literal["hf", "hf-own-code", "hf-language"]
+"""LLaVA's classes; any model with its own model code; the language model alone."""
 
 _LLAVA_USAGE = """\
 from PIL import Image
@@ -35,10 +37,24 @@ text = processor.apply_chat_template(said)
 inputs = processor(images=Image.open("picture.jpg"), text=text, return_tensors="pt")
 print(processor.decode(model.generate(**inputs, max_new_tokens=64)[0]))"""
 
+_OWN_USAGE = """\
+from PIL import Image
+from transformers import AutoModel, AutoProcessor
+
+model = AutoModel.from_pretrained("{name}", trust_remote_code=True)
+processor = AutoProcessor.from_pretrained("{name}", trust_remote_code=True)
+said = [{{"role": "user", "content": [{{"type": "image"}}, {{"type": "text", "text": "What is in the image?"}}]}}]
+text = processor.apply_chat_template(said)
+inputs = processor(images=Image.open("picture.jpg"), text=text, return_tensors="pt")
+print(processor.decode(model.generate(**inputs, max_new_tokens=64)[0]))"""
+
 _LANGUAGE_USAGE = """\
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 model, tokenizer = AutoModelForCausalLM.from_pretrained("{name}"), AutoTokenizer.from_pretrained("{name}")"""
+
+
+_USAGE: dict[Form, str] = {"hf": _LLAVA_USAGE, "hf-own-code": _OWN_USAGE, "hf-language": _LANGUAGE_USAGE}
 
 
 def export_trial(task: TrialTask, store: LocalStore, form: Form, folder: Path) -> None:
@@ -57,12 +73,13 @@ def export_trial(task: TrialTask, store: LocalStore, form: Form, folder: Path) -
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     try:
-        if form == "hf":
-            template = chat_template(task.trial.language.prompt, data.tokenizer)
-            _write_llava(model, task, tokenizer, template, aside)
-        else:
+        if form == "hf-language":
             _write_language(model, tokenizer, aside)
-        usage = (_LLAVA_USAGE if form == "hf" else _LANGUAGE_USAGE).format(name=folder.name)
+        else:
+            template = chat_template(task.trial.language.prompt, data.tokenizer)
+            write = _write_llava if form == "hf" else _write_own
+            write(model, task, tokenizer, template, aside)
+        usage = _USAGE[form].format(name=folder.name)
         (aside / "README.md").write_text(model_card(task, results, store, form, usage))
         aside.rename(folder)
     finally:
@@ -81,21 +98,34 @@ def finished_stages(task: TrialTask, store: LocalStore) -> list[StageResult]:
 
 
 def _write_llava(model: VLM, task: TrialTask, tokenizer: PreTrainedTokenizerFast, template: str, folder: Path) -> None:
-    tokenizer.add_special_tokens({"additional_special_tokens": [IMAGE_TOKEN]})
-    image_token = int(tokenizer.convert_tokens_to_ids(IMAGE_TOKEN))
-    language: Any = model.language
-    words = language.get_input_embeddings().num_embeddings
-    if image_token >= words:
-        language.resize_token_embeddings(image_token + 1, mean_resizing=False)
+    image_token, unused = _with_image_token(model, tokenizer)
     llava = to_llava(model, task.trial, image_token)
-    config: Any = llava.generation_config
-    config.suppress_tokens = list(range(min(image_token, words), language.get_input_embeddings().num_embeddings))
-    config.bos_token_id, config.eos_token_id = tokenizer.bos_token_id, tokenizer.eos_token_id
-    config.pad_token_id = tokenizer.pad_token_id
+    llava.generation_config.update(**_generation(tokenizer, unused))
     llava.save_pretrained(folder)
     has_class_token = llava.config.vision_feature_select_strategy == "default"
     processor = llava_processor(task.trial.vision, template, tokenizer, has_class_token=has_class_token)
     processor.save_pretrained(folder)
+
+
+def _write_own(model: VLM, task: TrialTask, tokenizer: PreTrainedTokenizerFast, template: str, folder: Path) -> None:
+    image_token, unused = _with_image_token(model, tokenizer)
+    generation = _generation(tokenizer, unused)
+    write_own(model, task.trial, tokenizer, template, image_token, generation, folder)
+
+
+def _with_image_token(model: VLM, tokenizer: PreTrainedTokenizerFast) -> tuple[int, list[int]]:
+    """The id of the placeholder, which gets a row of the embeddings; and all ids that stand for no text."""
+    tokenizer.add_special_tokens({"additional_special_tokens": [IMAGE_TOKEN]})
+    image_token = int(tokenizer.convert_tokens_to_ids(IMAGE_TOKEN))
+    language: Any = model.language
+    if image_token >= language.get_input_embeddings().num_embeddings:
+        language.resize_token_embeddings(image_token + 1, mean_resizing=False)
+    return image_token, list(range(image_token, language.get_input_embeddings().num_embeddings))
+
+
+def _generation(tokenizer: PreTrainedTokenizerFast, unused: list[int]) -> dict[str, Any]:
+    special = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    return {**special, "suppress_tokens": unused}
 
 
 def _write_language(model: VLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
@@ -109,7 +139,7 @@ def _write_language(model: VLM, tokenizer: PreTrainedTokenizerFast, folder: Path
 def model_card(task: TrialTask, results: list[StageResult], store: LocalStore, form: Form, usage: str) -> str:
     """What the model is, what it was trained on and how it scored, in Markdown."""
     spec = task.trial
-    scores = [score for _, score in sorted(read_results(task, results, store).items())] if form == "hf" else []
+    scores = [score for _, score in sorted(read_results(task, results, store).items())] if form != "hf-language" else []
     template = resources.files("trainables.export").joinpath("card.md.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(keep_trailing_newline=True, undefined=jinja2.StrictUndefined, autoescape=False)
     return environment.from_string(template).render(
@@ -118,7 +148,7 @@ def model_card(task: TrialTask, results: list[StageResult], store: LocalStore, f
         study=task.study,
         trial=task.id,
         version=metadata.version("ablate-vlm"),
-        pipeline="image-text-to-text" if form == "hf" else "text-generation",
+        pipeline="text-generation" if form == "hf-language" else "image-text-to-text",
         vision=spec.vision,
         projector=spec.projector,
         language=spec.language,

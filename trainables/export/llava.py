@@ -59,7 +59,7 @@ def to_llava(model: VLM, spec: TrialSpec, image_token: int) -> LlavaForCondition
     tower: Any = model.vision.tower if isinstance(model.vision, Tower) else None
     reason = refusal(spec, tower)
     if reason is not None:
-        raise InputError(reason, key="--to", way_out="`--own-code` exports any model, with its model code beside it.")
+        raise InputError(reason, key="--to", way_out="`--to hf-own-code` exports any model, with its code.")
     language: Any = model.language
     config = LlavaConfig(
         vision_config=_vision_config(spec.vision, tower),

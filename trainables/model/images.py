@@ -6,17 +6,32 @@ torchvision's rounding (prismatic/models/backbones/vision/base_vision.py). Tests
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from PIL import Image
 
-from search_spaces.spec import VisionSpec
-
 Pixels = np.ndarray[Any, np.dtype[np.float32]]
 
 
-def pixels(picture: Image.Image, vision: VisionSpec) -> Pixels:
+class Seen(Protocol):
+    """How an encoder sees pictures: what this module needs of a `VisionSpec`. It imports nothing of this project, so
+    that an exported model carries it as it is."""
+
+    @property
+    def resolution(self) -> int: ...
+    @property
+    def resize(self) -> Literal["letterbox", "naive", "crop"]: ...
+    @property
+    def mean(self) -> tuple[float, float, float]: ...
+    @property
+    def std(self) -> tuple[float, float, float]: ...
+    @property
+    def parts(self) -> Sequence[Seen]: ...
+
+
+def pixels(picture: Image.Image, vision: Seen) -> Pixels:
     """A square, normalised image of an RGB picture: channels x resolution x resolution.
 
     A fused encoder's has three channels for each of its parts, in their order.
@@ -29,11 +44,11 @@ def pixels(picture: Image.Image, vision: VisionSpec) -> Pixels:
     return np.ascontiguousarray(normalised.transpose(2, 0, 1))
 
 
-def _naive(picture: Image.Image, vision: VisionSpec) -> Image.Image:
+def _naive(picture: Image.Image, vision: Seen) -> Image.Image:
     return picture.resize((vision.resolution, vision.resolution), Image.Resampling.BICUBIC)
 
 
-def _crop(picture: Image.Image, vision: VisionSpec) -> Image.Image:
+def _crop(picture: Image.Image, vision: Seen) -> Image.Image:
     """Shorter side to the resolution, then the centre. The longer side is rounded down, the corner to even."""
     side, shorter = vision.resolution, min(picture.size)
     width, height = (side if length == shorter else int(side * length / shorter) for length in picture.size)
@@ -41,7 +56,7 @@ def _crop(picture: Image.Image, vision: VisionSpec) -> Image.Image:
     return picture.resize((width, height), Image.Resampling.BICUBIC).crop((left, top, left + side, top + side))
 
 
-def _letterbox(picture: Image.Image, vision: VisionSpec) -> Image.Image:
+def _letterbox(picture: Image.Image, vision: Seen) -> Image.Image:
     """Equal borders of the mean colour (rounded down), then `_crop`.
 
     Where the sides differ by an odd number, equal borders leave the picture one pixel short of a square.

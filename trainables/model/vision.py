@@ -54,22 +54,22 @@ class Tower(VisionEncoder):
     def __init__(self, vision: VisionSpec):
         super().__init__(vision)
         self.tower = timm.create_model(vision.arch, pretrained=False, num_classes=0, **vision.options)
-        self._layer, self._whole = -2, False
+        self.layer, self.is_whole = -2, False
         if vision.family == "conv":
             strides = [level["reduction"] for level in self.tower.feature_info]
             if vision.patch not in strides:
                 raise InputError(
                     f"vision.stride must be one of {sorted(set(strides))} for {vision.arch}, but got {vision.patch}"
                 )
-            self._layer = max(i for i, stride in enumerate(strides) if stride == vision.patch)
-            self._whole = vision.patch == max(strides) and vision.width == self.tower.num_features
+            self.layer = max(i for i, stride in enumerate(strides) if stride == vision.patch)
+            self.is_whole = vision.patch == max(strides) and vision.width == self.tower.num_features
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
-        if self._whole:  # some convolutional nets widen their last map once more
+        if self.is_whole:  # some convolutional nets widen their last map once more
             features_BCHW: Tensor = self.tower.forward_features(image_BCHW)
         else:
             (features_BCHW,) = self.tower.forward_intermediates(
-                image_BCHW, indices=[self._layer], intermediates_only=True, output_fmt="NCHW", stop_early=True
+                image_BCHW, indices=[self.layer], intermediates_only=True, output_fmt="NCHW", stop_early=True
             )
         return features_BCHW.flatten(2).transpose(1, 2)
 

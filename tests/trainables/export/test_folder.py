@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from tiny_trials import language, make_task, run, source, stage, vision
 from transformers import (
+    AutoModel,
     AutoModelForCausalLM,
     AutoProcessor,
     AutoTokenizer,
@@ -91,6 +92,46 @@ def test_exported_folder_answers_as_the_evaluated_model_does(
     answer = llava.generate(**inputs, max_new_tokens=4, do_sample=False)[0, inputs["input_ids"].shape[1] :]
     assert answer[0] == expected[0].argmax()
     assert (answer < expected.shape[1]).all()
+
+
+DINO = "vit_large_patch14_reg4_dinov2"
+PAIR = _tower(
+    f"{CLIP}+{DINO}",
+    family="fused",
+    width=128,
+    parts=(_tower(CLIP, mean=(0.4, 0.5, 0.6)), _tower(DINO, std=(0.2, 0.3, 0.4))),
+)
+
+
+@pytest.mark.parametrize(
+    ("tower", "projector"),
+    [
+        (vision(tokens=1), ProjectorSpec(kind="linear")),
+        (PAIR.model_copy(update={"resize": "letterbox"}), ProjectorSpec(kind="fused-gelu-mlp")),
+    ],
+)
+def test_any_model_is_exported_with_its_own_code(tmp_path: Path, tower: VisionSpec, projector: ProjectorSpec) -> None:
+    task = _trained(tmp_path, tower, projector_spec=projector)
+    folder = _exported(task, tmp_path, "hf-own-code")
+    loaded = AutoModel.from_pretrained(folder, trust_remote_code=True, dtype=torch.float32).eval()
+    processor = AutoProcessor.from_pretrained(folder, trust_remote_code=True)
+    picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 71, 3), np.uint8))
+    said = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "what shape?"}]}]
+    inputs = processor(images=picture, text=processor.apply_chat_template(said), return_tensors="pt")
+    image_BCHW = torch.from_numpy(pixels(picture, task.trial.vision))[None]
+    assert torch.equal(inputs["pixel_values"], image_BCHW)
+
+    store = LocalStore(tmp_path)
+    data = TrialData(task, store)
+    ours: Any = load_whole(task, finished_stages(task, store), data, store)
+    ids = data.tokenizer.encode_question("bare", "what shape?", 2048)
+    with torch.inference_mode():
+        logits = loaded(**inputs).logits[:, -1]
+        ids_BT = torch.tensor([ids])
+        batch = Batch(ids_BT, ids_BT, torch.ones_like(ids_BT), image_BCHW)
+        expected = ours.token_logits(batch, torch.tensor([len(ids) - 1]))
+    assert torch.allclose(logits[:, : expected.shape[1]], expected, atol=1e-5, rtol=0)
+    assert loaded.generate(**inputs, max_new_tokens=3, do_sample=False)[0, 0] == expected[0].argmax()
 
 
 def test_language_model_alone_is_exported_from_any_trial(tmp_path: Path) -> None:

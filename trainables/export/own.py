@@ -1,0 +1,110 @@
+"""A trained model of any build, with its own model code beside it: transformers loads it with `trust_remote_code`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import save_torch_state_dict
+from torch import nn
+from transformers import PreTrainedTokenizerFast
+
+from search_spaces.spec import TrialSpec, VisionSpec
+from trainables.export import own_code
+from trainables.export.processor import begin_texts
+from trainables.model import images
+from trainables.model.vision import FusedEncoder, Tower
+from trainables.model.vlm import VLM
+
+_CODE = Path(next(iter(own_code.__path__)))
+_FILES = (_CODE / "modeling_ablate.py", _CODE / "processing_ablate.py", Path(images.__file__))
+
+
+def write_own(
+    model: VLM,
+    spec: TrialSpec,
+    tokenizer: PreTrainedTokenizerFast,
+    template: str,
+    image_token: int,
+    generation: dict[str, Any],
+    folder: Path,
+) -> None:
+    """Weights under their own names, the code that builds their modules, and a processor.
+
+    Args:
+        template: of conversations (`processor.chat_template`).
+        image_token: id of the placeholder of a visual token; the embedding must have a row for it.
+        generation: settings of generation.
+    """
+    language: Any = model.language
+    for file in _FILES:
+        shutil.copyfile(file, folder / file.name)
+    save_torch_state_dict(dict(model.state_dict()), folder)
+    _write(
+        folder / "config.json",
+        {
+            "model_type": "ablate-vlm",
+            "architectures": ["AblateVLM"],
+            "auto_map": {"AutoConfig": "modeling_ablate.AblateConfig", "AutoModel": "modeling_ablate.AblateVLM"},
+            "dtype": str(next(model.parameters()).dtype).removeprefix("torch."),
+            "text_config": language.config.to_dict(),
+            "towers": [_tower(tower) for tower in _towers(model.vision)],
+            "tokens": spec.vision.tokens,
+            "projector": _widths(model.projector),
+            "image_token_index": image_token,
+            "generation": generation,
+        },
+    )
+    begin_texts(tokenizer)
+    tokenizer.save_pretrained(folder)
+    (folder / "chat_template.jinja").write_text(template)
+    _write(
+        folder / "preprocessor_config.json",
+        {
+            "image_processor_type": "AblateImageProcessor",
+            "auto_map": {"AutoImageProcessor": "processing_ablate.AblateImageProcessor"},
+            "towers": [_sight(tower) for tower in spec.vision.towers],
+        },
+    )
+    _write(
+        folder / "processor_config.json",
+        {
+            "processor_class": "AblateProcessor",
+            "auto_map": {"AutoProcessor": "processing_ablate.AblateProcessor"},
+            "tokens": spec.vision.tokens,
+        },
+    )
+
+
+def _write(path: Path, value: dict[str, Any]) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def _towers(vision: nn.Module | None) -> list[Tower]:
+    return vision.towers() if isinstance(vision, FusedEncoder) else [vision]  # type: ignore[list-item]
+
+
+def _tower(tower: Tower) -> dict[str, Any]:
+    return {
+        "arch": tower.vision.arch,
+        "options": tower.vision.options,
+        "layer": tower.layer,
+        "whole": tower.is_whole,
+    }
+
+
+def _sight(vision: VisionSpec) -> dict[str, Any]:
+    return {
+        "resolution": vision.resolution,
+        "resize": vision.resize,
+        "mean": list(vision.mean),
+        "std": list(vision.std),
+    }
+
+
+def _widths(projector: nn.Module) -> list[int]:
+    layers = [layer for layer in projector.modules() if isinstance(layer, nn.Linear)]
+    return [layers[0].in_features, *chain(layer.out_features for layer in layers)]

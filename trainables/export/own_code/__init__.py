@@ -1,0 +1,1 @@
+"""Files that travel with an exported model. They import nothing of this project."""

@@ -1,0 +1,144 @@
+"""The model of this folder: vision towers (timm), projector and language model (transformers).
+
+It reads ``[BOS] [image] [text]``: every image token of `input_ids` is replaced by one visual token, in order.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import timm
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+
+
+class AblateConfig(PreTrainedConfig):
+    """What the model is built from.
+
+    Args:
+        text_config: of the language model.
+        towers: for each vision tower its timm `arch` and `options`, the `layer` that is read (an index for
+            `forward_intermediates`), and `whole`: whether the map behind the last layer is read instead.
+        tokens: visual tokens per image; the grid of features is average-pooled where it is larger.
+        projector: widths of the projector's layers, the first that of the features.
+        image_token_index: id of the placeholder of a visual token.
+        generation: settings of `generate`: special tokens, and those that stand for no text.
+    """
+
+    model_type = "ablate-vlm"
+    sub_configs: ClassVar[dict[str, Any]] = {"text_config": AutoConfig}
+
+    def __init__(
+        self,
+        text_config: PreTrainedConfig | dict[str, Any] | None = None,
+        towers: list[dict[str, Any]] | None = None,
+        tokens: int = 0,
+        projector: list[int] | None = None,
+        image_token_index: int = 0,
+        generation: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ):
+        if isinstance(text_config, dict):
+            values = dict(text_config)
+            text_config = AutoConfig.for_model(values.pop("model_type"), **values)
+        self.text_config = text_config
+        self.towers, self.tokens = towers or [], tokens
+        self.projector, self.image_token_index = projector or [], image_token_index
+        self.generation = generation or {}
+        super().__init__(**kwargs)
+
+
+class Tower(nn.Module):
+    """One timm model, read at one of its layers: B x 3 x R x R to B x positions x width."""
+
+    def __init__(self, arch: str, options: dict[str, Any], layer: int, whole: bool):
+        super().__init__()
+        self.tower = timm.create_model(arch, pretrained=False, num_classes=0, **options)
+        self._layer, self._whole = layer, whole
+
+    def forward(self, image: Tensor) -> Tensor:
+        if self._whole:
+            features = self.tower.forward_features(image)
+        else:
+            (features,) = self.tower.forward_intermediates(
+                image, indices=[self._layer], intermediates_only=True, output_fmt="NCHW", stop_early=True
+            )
+        flat: Tensor = features.flatten(2).transpose(1, 2)
+        return flat
+
+
+class FusedEncoder(nn.Module):
+    """Towers side by side, each with three channels of its own; features are joined along their width."""
+
+    def __init__(self, towers: list[dict[str, Any]]):
+        super().__init__()
+        self.parts = nn.ModuleList(Tower(**tower) for tower in towers)
+
+    def forward(self, image: Tensor) -> Tensor:
+        images = image.split(3, dim=1)
+        return torch.cat([part(one) for part, one in zip(self.parts, images, strict=True)], dim=2)
+
+
+class AblateVLM(PreTrainedModel):
+    """`AutoModel.from_pretrained(folder, trust_remote_code=True)`."""
+
+    config_class = AblateConfig
+    main_input_name = "input_ids"
+
+    def __init__(self, config: AblateConfig):
+        super().__init__(config)
+        self.vision = Tower(**config.towers[0]) if len(config.towers) == 1 else FusedEncoder(config.towers)
+        layers: list[nn.Module] = []
+        for inner, outer in pairwise(config.projector):
+            layers += [nn.GELU(), nn.Linear(inner, outer)]
+        self.projector = layers[1] if len(layers) == 2 else nn.Sequential(*layers[1:])
+        self.language = AutoModelForCausalLM.from_config(config.text_config)
+        self.post_init()
+
+    def embed(self, input_ids: Tensor, pixel_values: Tensor | None = None) -> Tensor:
+        """Input embeddings, with visual tokens in the places of image tokens."""
+        embedded: Tensor = self.language.get_input_embeddings()(input_ids)
+        if pixel_values is None:
+            return embedded
+        features = self.vision(pixel_values.to(embedded.dtype))
+        visual = self.projector(_pool(features, self.config.tokens)).to(embedded.dtype)
+        places = (input_ids == self.config.image_token_index).unsqueeze(-1).expand_as(embedded)
+        return embedded.masked_scatter(places, visual)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        pixel_values: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        embedded = self.embed(input_ids, pixel_values)
+        return self.language(inputs_embeds=embedded, attention_mask=attention_mask, **kwargs)
+
+    @torch.inference_mode()
+    def generate(
+        self,
+        input_ids: Tensor,
+        pixel_values: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        **kwargs: Any,
+    ) -> Tensor:
+        """Ids of the answer alone."""
+        embedded = self.embed(input_ids, pixel_values)
+        answer: Tensor = self.language.generate(
+            inputs_embeds=embedded, attention_mask=attention_mask, **{**self.config.generation, **kwargs}
+        )
+        return answer
+
+
+def _pool(features: Tensor, tokens: int) -> Tensor:
+    """Average-pool a square grid of features to a square number of tokens."""
+    positions = features.shape[1]
+    if tokens == positions:
+        return features
+    side, pooled = round(positions**0.5), round(tokens**0.5)
+    grid = features.transpose(1, 2).reshape(len(features), -1, side, side)
+    return F.adaptive_avg_pool2d(grid, pooled).flatten(2).transpose(1, 2)
