@@ -36,8 +36,12 @@ axes:
   projector: [linear, fused-gelu-mlp]
   stages: [[align, full-finetune]]
 benchmarks: gqa
+languages:
+  vicuna-v15-7b: {family: llama, checkpoint: "hub:lmsys/vicuna-7b-v1.5@main", prompt: vicuna-v15, width: 4096,
+                  embedding_multiple: 1}
 """
 )
+"""With the language model as it was: embeddings of the preset are a multiple of 64 now, which changes its numbers."""
 PAIRS = {
     "dinoclip-vit-l-336px": (336, 576, 2048, "clip_336"),
     "dinosiglip-vit-so-384px": (384, 729, 2176, "siglip_384"),
