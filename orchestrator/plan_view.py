@@ -85,6 +85,7 @@ def _stage_json(node: Node, stage_ids: set[str]) -> dict[str, Any]:
         "key": node.key,
         "name": node.name,
         "steps": node.steps,
+        "approximate": node.approximate,
         "after": node.after if node.after in stage_ids else None,
         "trials": list(node.trials),
         "missing": list(node.missing),
@@ -196,7 +197,7 @@ def _stages(plan: Plan) -> Table:
             (
                 node.id,
                 node.name,
-                "?" if node.steps is None else f"{node.steps:,}",
+                "?" if node.steps is None else f"{'about ' if node.approximate else ''}{node.steps:,}",
                 node.after or "-",
                 str(len(node.trials)),
                 node.key[:12] if node.key else "not known yet",

@@ -69,27 +69,32 @@ def preflight(plan: Plan, store: LocalStore, data_root: Path, report: Callable[[
 def _source_entry(
     source: SourceSpec, cached: Mapping[str, Any] | None, store: LocalStore, root: Path, report: Callable[[str], None]
 ) -> dict[str, Any]:
-    from trainables.data.prepare import prepare_source
-    from trainables.data.readers import open_reader
+    from trainables.data.prepare import is_prepared, prepare_source, source_signature
 
-    signature = fingerprint(open_reader(source, root).signature())
-    if cached and cached["signature"] == signature and store.exists(layout.data_folder(cached["digest"])):
-        entry = dict(cached)
-    else:
-        report(f"reading {source.declared}")
-        digest, counts = prepare_source(source, store, root, report)
-        entry = {"signature": signature, "digest": digest, "counts": dict(counts)}
-    _check_declared(source, entry["counts"])
-    return entry
+    if cached and is_prepared(store, cached["digest"]):
+        signature = fingerprint(source_signature(source, store, root, cached["digest"]))
+        if cached["signature"] == signature:
+            _check_declared(source, cached["counts"], report)
+            return dict(cached)
+    report(f"reading {source.declared}")
+    digest, counts = prepare_source(source, store, root, report)
+    _check_declared(source, counts, report)
+    signature = fingerprint(source_signature(source, store, root, digest))
+    return {"signature": signature, "digest": digest, "counts": dict(counts)}
 
 
-def _check_declared(source: SourceSpec, counts: Mapping[str, Any]) -> None:
-    """The numbers that the plan counted with must be those of the data."""
+def _check_declared(source: SourceSpec, counts: Mapping[str, Any], report: Callable[[str], None]) -> None:
+    """The numbers that the plan counted with must be those of the data, unless they were declared as approximate."""
     declared = {"records": source.records, "images": source.images}
     if source.records is not None:
         declared["text_only"] = source.text_only_records
     for name, number in declared.items():
-        if number is not None and number != counts[name]:
+        if number is None or number == counts[name]:
+            continue
+        if source.approximate:
+            found = f"{counts[name]:,} {name} where about {number:,} are declared"
+            report(f"{source.name}: {found}; steps follow what is there")
+        else:
             raise InputError(
                 f"the data must have the {number:,} {name} that are declared, but have {counts[name]:,}",
                 key=f"sources.{source.name}",

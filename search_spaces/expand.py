@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from search_spaces.arms import (
@@ -41,7 +41,7 @@ from search_spaces.resolve import ArmResources, ResolvedArm, Resolver, check_siz
 from search_spaces.resolve_language import FactsOf
 from search_spaces.resolve_vision import EncoderProbe
 from search_spaces.spec import BenchmarkSpec, SourceSpec, TrialSpec, VisionSpec
-from search_spaces.steps import RealisedCounts, most_images, uncounted_sources
+from search_spaces.steps import RealisedCounts, has_approximate_steps, most_images, uncounted_sources
 from search_spaces.study import Study
 from search_spaces.toy import toy_arms, toy_benchmarks, toy_resources
 from search_spaces.yaml_source import KeyPath
@@ -426,7 +426,17 @@ class _Graph:
         name = f"stage-{declared_stage_key(spec, index, steps, self._memo)[:12]}"
         if name not in self._nodes:
             key = None if missing else stage_key(spec, index, steps, self._digests, self._memo)
-            self._nodes[name] = Node(name, "stage", key, spec.stages[index].name, steps[index], after, (), missing)
+            self._nodes[name] = Node(
+                name,
+                "stage",
+                key,
+                spec.stages[index].name,
+                steps[index],
+                after,
+                (),
+                missing,
+                approximate=has_approximate_steps(spec.stages[index], self._realised),
+            )
         return name
 
     def _feature_path(self, spec: TrialSpec, sources: Iterable[SourceSpec]) -> list[str]:
@@ -471,4 +481,4 @@ def _sizes(sources: Mapping[str, int | None]) -> list[str]:
 
 
 def _with_trials(node: Node, trials: tuple[str, ...]) -> Node:
-    return Node(node.id, node.kind, node.key, node.name, node.steps, node.after, trials, node.missing, node.bytes)
+    return replace(node, trials=trials)

@@ -45,6 +45,8 @@ class Node:
     missing: tuple[str, ...] = ()
     bytes: int | None = None
     """Of `features`: size of the cache, or the most it can be while images are not counted."""
+    approximate: bool = False
+    """Of stages: the steps follow from rounded counts and will be settled by the data."""
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ class SourceSpec(Spec):
     name: str
     version: str
     reader: str
-    """A reader of trainables/data/readers.py: `easy-vqa`, `llava`, `parquet`, `generated`."""
+    """A reader of trainables/data/readers.py: `easy-vqa`, `llava`, `lrv`, `parquet`, `generated`."""
     path: str | None = None
     """File or folder, relative to `--data`; None for readers that bring their data (packages, generators)."""
     image_folder: str | None = None
@@ -125,6 +125,8 @@ class SourceSpec(Spec):
     images: int | None = None
     tags: dict[str, int] = {}
     """Records that carry each tag, where they are published: lets plan count what a `drop` leaves."""
+    approximate: bool = False
+    """The counts are rounded ones: plans say so, and the counts of the data are taken where they differ."""
     options: dict[str, int | float | str | bool] = {}
 
     @property

@@ -142,6 +142,12 @@ def stage_steps(stage: StageSpec, realised: RealisedCounts) -> int | None:
     return ceil(Fraction(str(stage.epochs)) * epoch_steps(records, stage.global_batch))
 
 
+def has_approximate_steps(stage: StageSpec, realised: RealisedCounts) -> bool:
+    """Whether the steps of a stage follow from rounded counts, as its data were not counted yet."""
+    rounded = (part.source.approximate and source_name(part.source) not in realised for part in stage.data.parts)
+    return stage.max_steps is None and any(rounded)
+
+
 def uncounted_sources(mix: MixSpec, realised: RealisedCounts) -> tuple[str, ...]:
     """Names of the sources whose counts are needed and unknown."""
     return tuple(sorted({source_name(part.source) for part in mix.parts if _part_modalities(part, realised) is None}))

@@ -16,7 +16,7 @@ import torch.distributed as dist
 
 from search_spaces.spec import VisionSpec
 from trainables import layout
-from trainables.data.prepare import PreparedSource
+from trainables.data.prepared import PreparedSource
 from trainables.model.images import pixels
 from trainables.model.vision import VisionEncoder
 from trainables.records import FeaturesResult

@@ -3,6 +3,8 @@
 digests.json                              content digests of data and weights, cached by path, size and mtime
 encoders.json                             facts of encoders that are in no catalogue, by name and version of timm
 data/<digest>/                            a prepared source: records.arrow, images.arrow, result.json
+preparing/<nonce>/                        one that is being read; owner.json tells by whom
+problems/<source>.txt                     images that the last reading of a source could not use
 features/<key>/                           features of a frozen encoder: features.npy, result.json
 stages/<key>/                             a trained stage: <module>.safetensors, result.json (written last)
 stages/<key>/checkpoints/<step>/          while it trains; removed at its end
@@ -40,6 +42,16 @@ def features_result(key: str) -> str:
 
 def data_folder(digest: str) -> str:
     return f"data/{digest}"
+
+
+def data_result(digest: str) -> str:
+    """Format and counts of a prepared source: written last, so that a source is prepared only if it is there."""
+    return f"data/{digest}/result.json"
+
+
+def data_problems(source: str) -> str:
+    """Every missing or broken image that the last reading of a source found."""
+    return f"problems/{source}.txt"
 
 
 def evaluation_result(key: str, benchmark: str) -> str:
@@ -118,6 +130,7 @@ def scratch(nonce: str) -> str:
 
 DIGESTS = "digests.json"
 ENCODERS = "encoders.json"
+PREPARING = "preparing"
 TRACKING = "tracking"
 TRACKING_DATABASE = "tracking/mlflow.db"
 TRACKING_ARTIFACTS = "tracking/artifacts"

@@ -6,8 +6,8 @@ import hashlib
 import math
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from trainables.model.vlm import VLM, build_modules, module
 from trainables.records import Progress, StageResult
 from trainables.store import LocalStore, put_json
 from trainables.task import Context, StageTask, TrialTask
-from trainables.trial_data import StageData, TrialData
+from trainables.trial_data import StageData, StepInput, TrialData
 from trainables.weights_io import load_weights, save_weights
 
 _KEPT_CHECKPOINTS = 2
@@ -89,6 +89,17 @@ def settle_gradients(model: VLM, stage: StageSpec) -> None:
             model.language.enable_input_require_grads()  # type: ignore[operator]
 
 
+def loader_threads(resources: ResourceSpec, is_gpu: bool, decodes: bool) -> int:
+    """Threads that load ahead: the worker's CPUs but the one that computes, or that drives the GPU.
+
+    None where there is nothing to decode on a CPU: cached features are mapped, and reading them ahead gains nothing.
+    """
+    spare = int(resources.cpus_per_worker) - 1
+    if is_gpu:
+        return max(1, spare)
+    return spare if decodes else 0
+
+
 class _Run:
     """The loop of one stage and what it remembers between steps."""
 
@@ -114,27 +125,33 @@ class _Run:
         print(f"training stage {self._stage.name} {self._order.key}", flush=True)
         self._resume()
         steps, every = self._order.steps, max(1, self._order.steps // 250)
-        while len(self.losses) < steps and not self._diverged:
-            started, step = time.perf_counter(), len(self.losses)
-            batch = self._data.step(step, self._context.rank, self._context.world, self._micro)
-            learning_rate = self._engine.learning_rate()
-            loss = self._engine.step(batch.batches, batch.targets)
-            self.losses.append(loss)
-            self._diverged = not math.isfinite(loss)
-            elapsed = time.perf_counter() - started
-            self._seconds += elapsed
-            self._records += batch.records
-            metrics = {}
-            if step % every == 0 or step + 1 == steps or self._diverged:
-                metrics = {
-                    "train/loss": loss,
-                    "train/lr": learning_rate,
-                    "train/samples_per_s": batch.records / elapsed,
-                }
-                self.curve.append([step, loss, learning_rate])
-            if (step + 1) % self._order.resources.checkpoint_every_steps == 0 and step + 1 < steps:
-                self._checkpoint(step + 1)
-            yield self._progress(step + 1, loss), metrics
+        with closing(self._inputs(range(len(self.losses), steps))) as inputs:
+            while len(self.losses) < steps and not self._diverged:
+                started, step = time.perf_counter(), len(self.losses)
+                batch = next(inputs)
+                learning_rate = self._engine.learning_rate()
+                loss = self._engine.step(batch.batches, batch.targets)
+                self.losses.append(loss)
+                self._diverged = not math.isfinite(loss)
+                elapsed = time.perf_counter() - started
+                self._seconds += elapsed
+                self._records += batch.records
+                metrics = {}
+                if step % every == 0 or step + 1 == steps or self._diverged:
+                    metrics = {
+                        "train/loss": loss,
+                        "train/lr": learning_rate,
+                        "train/samples_per_s": batch.records / elapsed,
+                    }
+                    self.curve.append([step, loss, learning_rate])
+                if (step + 1) % self._order.resources.checkpoint_every_steps == 0 and step + 1 < steps:
+                    self._checkpoint(step + 1)
+                yield self._progress(step + 1, loss), metrics
+
+    def _inputs(self, steps: range) -> Generator[StepInput, None, None]:
+        context, is_gpu = self._context, self._context.device == "cuda"
+        threads = loader_threads(self._order.resources, is_gpu, self._data.decodes)
+        return self._data.steps(steps, context.rank, context.world, self._micro, threads, pinned=is_gpu)
 
     def result(self, modules: dict[str, str], counts: dict[str, int], provenance: dict[str, str]) -> StageResult:
         finite = [loss for loss in self.losses if math.isfinite(loss)]

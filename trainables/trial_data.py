@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ from search_spaces.identity import features_key, source_name
 from search_spaces.spec import PromptStyle, SourceSpec, StageSpec
 from trainables.data.batches import FILLER, BatchPlan, micro_batches
 from trainables.data.mix import Mix, realise
-from trainables.data.prepare import PreparedSource
+from trainables.data.parallel import in_order
+from trainables.data.prepared import PreparedSource
 from trainables.features import Features, open_features
 from trainables.model.dropout import record_draws
 from trainables.model.images import pixels
@@ -25,8 +28,13 @@ from trainables.model.weights import find_weights
 from trainables.store import LocalStore
 from trainables.task import TrialTask
 
-_TOKENISED_RECORDS = 200_000
-"""Records whose tokens are kept in memory, so that a second epoch need not tokenise again (about 1 kB each)."""
+_TOKENISED_RECORDS = 20_000
+"""A mix of at most so many records is tokenised once (some kB each); of a larger one only what is in use is kept, as an
+epoch is over before a record comes again."""
+
+_RECORDS_IN_USE = 4096
+
+Numbers = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class TrialData:
@@ -55,7 +63,7 @@ class TrialData:
         language = self._task.trial.language
         path = find_weights(language.checkpoint, self.root) if language.checkpoint else None
 
-        def texts() -> list[str]:
+        def texts() -> Iterable[str]:
             vocabulary = language.tokenizer.source
             if vocabulary is None:
                 raise ValueError(f"language {language.name!r}: a word-level tokenizer needs a source")
@@ -75,11 +83,22 @@ class StepInput:
     """Records of the whole global batch, without fillers."""
 
 
+@dataclass(frozen=True)
+class _Share:
+    """One micro-batch of one rank; whoever loads a step's first also counts the targets of the whole step."""
+
+    step: int
+    is_first: bool
+    rows: Numbers
+
+
 class StageData:
     """The steps of one stage: a pure function of the step number."""
 
     def __init__(self, data: TrialData, task: TrialTask, stage: StageSpec, use_features: bool) -> None:
         spec = task.trial
+        self.decodes = not use_features
+        """Whether images are decoded, rather than their features read."""
         self._vision = spec.vision
         self._max_length = spec.language.max_length
         self._tokenizer = data.tokenizer
@@ -89,24 +108,45 @@ class StageData:
         self.mix: Mix = realise(stage.data, {name: data.source(s) for name, s in sources.items()}, spec.seed)
         self._has_image = self.mix.has_image()
         self._features = [data.features(sources[name]) if use_features else None for name in self.mix.names]
-        self._tokens = lru_cache(maxsize=_TOKENISED_RECORDS)(self._tokenise)
-        self.plan = BatchPlan(self._has_image, self._lengths(), stage.global_batch, f"{spec.seed}/{stage.name}")
+        kept = len(self.mix) if len(self.mix) <= _TOKENISED_RECORDS else _RECORDS_IN_USE
+        self._tokens = lru_cache(maxsize=kept)(self._tokenise)
+        self.plan = BatchPlan(self._has_image, self.mix.characters(), stage.global_batch, f"{spec.seed}/{stage.name}")
 
     def step(self, step: int, rank: int, world: int, micro_batch: int) -> StepInput:
-        """Input of optimizer step `step` (from 0)."""
-        rows = self.plan.batch(step)
-        records = [int(row) for row in rows if row != FILLER]
-        targets = sum(int((self._tokens(row)[1] != IGNORE).sum()) for row in records)
-        shares = micro_batches(rows, rank, world, micro_batch)
-        return StepInput((self._collate(share, step) for share in shares), targets, len(records))
+        """Input of optimizer step `step` (from 0), all of its micro-batches in memory."""
+        with closing(self.steps(range(step, step + 1), rank, world, micro_batch)) as inputs:
+            only = next(inputs)
+            return replace(only, batches=iter(list(only.batches)))
 
-    def _lengths(self) -> np.ndarray[Any, np.dtype[np.int64]]:
-        """Characters of each record's text: near enough to tokens for grouping, and cheap on millions of records."""
-        per_source = [
-            np.array([sum(len(q) + len(a) for q, a in source.turns(row)) for row in range(len(source))], np.int64)
-            for source in self.mix.sources
-        ]
-        return np.array([per_source[s][r] for s, r in zip(self.mix.source, self.mix.row, strict=True)], np.int64)
+    def steps(
+        self, steps: range, rank: int, world: int, micro_batch: int, threads: int = 0, pinned: bool = False
+    ) -> Generator[StepInput, None, None]:
+        """Inputs of consecutive optimizer steps; each must be used up before the next is asked for.
+
+        With threads, the next micro-batches are read, decoded, resized, tokenised and collated while these are computed
+        with. Threads change neither bits nor order. `pinned` puts batches where a GPU can copy them from on its own.
+        """
+
+        def load(share: _Share) -> tuple[int, Batch]:
+            batch = self._collate(share.rows, share.step)
+            return self._targets(share.step) if share.is_first else 0, batch.pinned() if pinned else batch
+
+        shares = (
+            _Share(step, number == 0, rows)
+            for step in steps
+            for number, rows in enumerate(micro_batches(self.plan.batch(step), rank, world, micro_batch))
+        )
+        with closing(in_order(load, shares, threads, 2 * threads)) as loaded:
+            for step in steps:
+                rows = self.plan.batch(step)
+                targets, first = next(loaded)
+                later = islice(loaded, len(rows) // (world * micro_batch) - 1)
+                batches = chain([first], (batch for _, batch in later))
+                yield StepInput(batches, targets, int((rows != FILLER).sum()))
+
+    def _targets(self, step: int) -> int:
+        rows = self.plan.batch(step)
+        return sum(int((self._tokens(int(row))[1] != IGNORE).sum()) for row in rows[rows != FILLER])
 
     def _tokenise(self, record: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         turns = self.mix.sources[self.mix.source[record]].turns(int(self.mix.row[record]))

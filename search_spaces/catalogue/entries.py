@@ -133,7 +133,7 @@ class SourceEntry(Entry):
     version: Text = "1"
     """Raised by whoever changes the data: `name@version` is the declared name."""
     reader: NonEmpty
-    """`easy-vqa`, `llava`, `parquet`, `generated`, `official`."""
+    """`easy-vqa`, `llava`, `lrv`, `parquet`, `generated`, `official`."""
     path: str | None = None
     """File or folder, relative to `--data`."""
     image_folder: str | None = None
@@ -143,6 +143,8 @@ class SourceEntry(Entry):
     images: Count | None = None
     tags: dict[str, Count] = {}
     """Records that carry each tag."""
+    approximate: bool = False
+    """The counts are rounded ones, because no exact ones are published."""
     options: dict[str, int | float | str | bool] = {}
 
 

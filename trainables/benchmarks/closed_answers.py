@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from search_spaces.errors import InputError
 from search_spaces.spec import BenchmarkSpec
 from trainables.data.mix import generator
-from trainables.data.prepare import PreparedSource
+from trainables.data.prepared import PreparedSource
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class ClosedAnswers:
 
 def open_benchmark(benchmark: BenchmarkSpec, source: PreparedSource) -> ClosedAnswers:
     """Select the benchmark's examples. Raises InputError if none is left or if an answer is not among the options."""
-    rows = [row for row, tags in enumerate(source.tags()) if benchmark.select is None or benchmark.select in tags]
+    rows = list(range(len(source))) if benchmark.select is None else source.rows_with(benchmark.select)
     if benchmark.sample is not None and benchmark.sample < len(rows):
         chosen = generator("sample", benchmark.id, benchmark.sample).choice(len(rows), benchmark.sample, replace=False)
         rows = [rows[i] for i in sorted(chosen)]

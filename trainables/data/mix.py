@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from search_spaces.errors import InputError
 from search_spaces.identity import source_name
 from search_spaces.spec import MixPart, MixSpec
 from search_spaces.steps import Modalities, drawn
-from trainables.data.prepare import PreparedSource
+from trainables.data.prepared import PreparedSource
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -34,7 +34,19 @@ class Mix:
         return len(self.row)
 
     def has_image(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        return np.array([self.sources[s].image_rows[r] >= 0 for s, r in zip(self.source, self.row, strict=True)], bool)
+        return self.of_records([source.image_rows >= 0 for source in self.sources])
+
+    def characters(self) -> Rows:
+        """Length of each record's text."""
+        return self.of_records([source.characters() for source in self.sources]).astype(np.int64)
+
+    def of_records(self, columns: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
+        """A column of the mix, from the columns of its sources."""
+        values = np.empty(len(self), columns[0].dtype)
+        for number, column in enumerate(columns):
+            chosen = self.source == number
+            values[chosen] = column[self.row[chosen]]
+        return values
 
 
 def realise(mix: MixSpec, prepared: Mapping[str, PreparedSource], seed: int) -> Mix:
@@ -61,8 +73,7 @@ def realise(mix: MixSpec, prepared: Mapping[str, PreparedSource], seed: int) -> 
 
 def _draw(part: MixPart, source: PreparedSource, draw_seed: tuple[int, int, int]) -> Rows:
     """Rows of a source that a part takes, sorted: exactly as many of each modality as the plan has counted."""
-    dropped = set(part.drop)
-    rows = np.asarray([row for row, tags in enumerate(source.tags()) if dropped.isdisjoint(tags)], np.int64)
+    rows = np.flatnonzero(~source.has_tag(part.drop)) if part.drop else np.arange(len(source))
     has_image = source.image_rows[rows] >= 0
     sizes = drawn(part, Modalities(int(has_image.sum()), int((~has_image).sum())))
     chance = generator("mix", *draw_seed)

@@ -1,40 +1,60 @@
 """Preparing a source once: every record and image read, checked and digested, then kept where loaders can map it.
 
 A prepared source is two Arrow files below `data/<digest>/`. Arrow's own format, not Parquet, because a memory-mapped
-record batch gives one image without decoding its neighbours.
+record batch gives one image without decoding its neighbours. Both are written as the source is read, images once, and
+get the digest's name at the end. A preparation that was killed begins anew: it is bound by reading, takes minutes
+for 350,000 images, and its leftovers are removed by the next one.
 """
 
 from __future__ import annotations
 
-import hashlib
-import io
-from collections import Counter
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypedDict
+import json
+import secrets
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 import pyarrow as pa
-from PIL import Image
 
 from search_spaces.errors import InputError
 from search_spaces.spec import SourceSpec
 from trainables import layout
+from trainables.data.checked_images import checked_images, default_threads
+from trainables.data.files import stats
+from trainables.data.pace import Pace
 from trainables.data.readers import Reader, open_reader
-from trainables.data.record import TEXT_ONLY, Record
-from trainables.store import LocalStore
+from trainables.data.tally import Counts, Tally
+from trainables.store import LocalStore, Owner, get_json
 
+_RECORDS_PER_BATCH = 4096
 _IMAGES_PER_BATCH = 256
+_BYTES_PER_BATCH = 1 << 28
+"""A batch of images ends with the image that reaches this: Arrow counts its bytes in 31 bits."""
+
 _SHOWN_PROBLEMS = 20
+_WATCHED_IMAGES = 1000
+_FORMAT = 2
+
+_RECORDS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("image", pa.int32()),
+        ("questions", pa.list_(pa.string())),
+        ("answers", pa.list_(pa.string())),
+        ("tags", pa.list_(pa.string())),
+        ("characters", pa.int32()),
+    ]
+)
+_IMAGES = pa.schema([("key", pa.string()), ("bytes", pa.binary())])
 
 
-class Counts(TypedDict):
-    """What a source really holds."""
+@runtime_checkable
+class HasImageFiles(Protocol):
+    """Readers whose images are files of their own."""
 
-    records: int
-    text_only: int
-    images: int
-    tags: dict[str, int]
+    def image_file(self, key: str) -> Path: ...
 
 
 def prepare_source(
@@ -43,140 +63,137 @@ def prepare_source(
     """Digest and counts of a source, prepared on storage if it is not yet.
 
     Raises:
-        InputError: missing files, unreadable records, an empty source, or missing and broken images (all of them are
-            looked at, the first 20 named).
+        InputError: missing files, unreadable records, an empty source, one that changes meanwhile, or missing and
+            broken images (all of them are looked at and listed in a file, the first 20 are named).
+    """
+    reader, tally = open_reader(source, data_root), Tally()
+    before = reader.signature()
+    with _aside(store) as folder:
+        pace = Pace(source.name, report)
+        _write_records(reader, tally, folder, pace)
+        _write_images(reader, tally, folder, pace)
+        raise_image_problems(source, tally, store)
+        if reader.signature() != before:
+            raise InputError("the data must not change while they are read, but did", key=f"sources.{source.name}")
+        digest, counts = tally.digest(), tally.counts()
+        if not is_prepared(store, digest):
+            told = {"format": _FORMAT, "counts": counts, "watched": _watched(tally.image_keys)}
+            (folder / "result.json").write_text(json.dumps(told))
+            with store.aside(layout.data_folder(digest)) as final:
+                folder.rename(final)
+    return digest, counts
+
+
+def is_prepared(store: LocalStore, digest: str) -> bool:
+    return (get_json(store, layout.data_result(digest)) or {}).get("format") == _FORMAT
+
+
+def source_signature(source: SourceSpec, store: LocalStore, data_root: Path, digest: str) -> dict[str, Any]:
+    """What is looked at to believe that a source is still the one that was prepared as `digest`.
+
+    Its place and options; name, size and time of change of its files, of up to 1,000 images spread over the source, and
+    of every folder with images. A single image rewritten in place among more than 1,000 is not noticed: trials go on
+    with what was prepared, which is what their keys name. `ablate data check` reads everything.
     """
     reader = open_reader(source, data_root)
-    records = list(reader.records())
-    if not records:
-        raise InputError("a source must have at least one record, but it has none", key=f"sources.{source.name}")
-    digest = _digest(source, reader, records, report)
-    folder = layout.data_folder(digest)
-    if not store.exists(folder):
-        with store.aside(folder) as aside:
-            aside.mkdir()
-            _write(reader, records, aside)
-    return digest, _counts(records)
-
-
-def _counts(records: list[Record]) -> Counts:
-    tags = Counter(tag for record in records for tag in record.tags)
+    watched: list[str] = (get_json(store, layout.data_result(digest)) or {}).get("watched", [])
+    images = [reader.image_file(key) for key in watched] if isinstance(reader, HasImageFiles) else []
+    place = source.model_dump(include={"reader", "path", "image_folder", "options"})
     return {
-        "records": len(records),
-        "text_only": tags.pop(TEXT_ONLY, 0),
-        "images": len({record.image for record in records} - {None}),
-        "tags": dict(sorted(tags.items())),
+        "source": {**place, "root": str(data_root) if source.path else None},
+        "files": reader.signature(),
+        "images": stats(images),
+        "folders": stats(sorted({image.parent for image in images})),
     }
 
 
-def _image_keys(records: list[Record]) -> list[str]:
-    """Keys in the order of first use: the row numbers of images.arrow."""
-    return list(dict.fromkeys(record.image for record in records if record.image is not None))
-
-
-def _digest(source: SourceSpec, reader: Reader, records: list[Record], report: Callable[[str], None]) -> str:
-    """SHA-256 over all records and the bytes of all images; checks every image on the way."""
-    digest, problems = hashlib.sha256(), []
-    for record in records:
-        digest.update(repr((record.id, record.image, record.turns, record.tags)).encode())
-    keys = _image_keys(records)
-    first_use = {record.image: record.id for record in reversed(records)}
-    for number, key in enumerate(keys):
-        try:
-            data = reader.image(key)
-            Image.open(io.BytesIO(data)).verify()
-        except FileNotFoundError:
-            problems.append(f"record {first_use[key]!r}: the image {key!r} is missing")
-            continue
-        except (OSError, SyntaxError, ValueError) as error:  # what pillow raises for broken files
-            problems.append(f"record {first_use[key]!r}: the image {key!r} is broken ({error})")
-            continue
-        digest.update(hashlib.sha256(data).digest())
-        if number % 10_000 == 9_999:
-            report(f"{source.name}: {number + 1:,} of {len(keys):,} images checked")
-    if problems:
-        more = len(problems) - _SHOWN_PROBLEMS
-        shown = "\n  ".join(problems[:_SHOWN_PROBLEMS])
-        raise InputError(
-            f"every image must be there and readable, but {len(problems)} of {len(keys)} are not:\n  {shown}"
-            + (f"\n  and {more} more" if more > 0 else ""),
-            key=f"sources.{source.name}",
-        )
-    return digest.hexdigest()
-
-
-def _write(reader: Reader, records: list[Record], folder: Path) -> None:
-    keys = _image_keys(records)
-    row_of = {key: row for row, key in enumerate(keys)}
-    table = pa.table(
-        {
-            "id": pa.array([record.id for record in records], pa.string()),
-            "image": pa.array([-1 if record.image is None else row_of[record.image] for record in records], pa.int32()),
-            "questions": pa.array([[q for q, _ in record.turns] for record in records], pa.list_(pa.string())),
-            "answers": pa.array([[a for _, a in record.turns] for record in records], pa.list_(pa.string())),
-            "tags": pa.array([list(record.tags) for record in records], pa.list_(pa.string())),
-        }
+def raise_image_problems(source: SourceSpec, tally: Tally, store: LocalStore) -> None:
+    """All images that cannot be used: into a file on storage, and the first ones into the error."""
+    if not tally.problems:
+        return
+    name = layout.data_problems(source.name)
+    store.put(name, "".join(f"{problem}\n" for problem in tally.problems).encode())
+    problems, images = len(tally.problems), tally.counts()["images"]
+    shown = "\n  ".join(tally.problems[:_SHOWN_PROBLEMS])
+    more = problems - _SHOWN_PROBLEMS
+    raise InputError(
+        f"every image must be there and readable, but {problems} of {images} are not:\n  {shown}"
+        + (f"\n  and {more} more" if more > 0 else ""),
+        key=f"sources.{source.name}",
+        way_out=f"All of them are listed in {store.path(name)}.",
     )
-    with pa.OSFile(str(folder / "records.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-        writer.write_table(table)
-    schema = pa.schema([("key", pa.string()), ("bytes", pa.binary())])
-    with pa.OSFile(str(folder / "images.arrow"), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
-        for start in range(0, len(keys), _IMAGES_PER_BATCH):
-            chunk = keys[start : start + _IMAGES_PER_BATCH]
-            writer.write_batch(
-                pa.record_batch([pa.array(chunk), pa.array([reader.image(k) for k in chunk])], schema=schema)
-            )
 
 
-class PreparedSource:
-    """A prepared source, mapped into memory: nothing is read before it is asked for."""
+def _watched(keys: Iterable[str]) -> list[str]:
+    """Images that stand for all: some spread evenly, and the first of every folder."""
+    all_keys = list(keys)
+    spread = all_keys[:: -(-len(all_keys) // _WATCHED_IMAGES) or 1]
+    folders: dict[PurePosixPath, str] = {}
+    for key in all_keys:
+        folders.setdefault(PurePosixPath(key).parent, key)
+    return list(dict.fromkeys([*spread, *folders.values()]))
 
-    def __init__(self, store: LocalStore, digest: str):
-        folder = store.path(layout.data_folder(digest))
-        self.digest = digest
-        self._records = pa.ipc.open_file(pa.memory_map(str(folder / "records.arrow"))).read_all()
-        self._images = pa.ipc.open_file(pa.memory_map(str(folder / "images.arrow")))
-        self.image_rows: np.ndarray[Any, np.dtype[np.int32]] = self._records["image"].to_numpy()
-        """Row of each record's image, -1 for text-only records."""
 
-    def __len__(self) -> int:
-        return int(self._records.num_rows)
+def _write_records(reader: Reader, tally: Tally, folder: Path, pace: Pace) -> None:
+    with _arrow_file(folder / "records.arrow", _RECORDS) as write:
+        batch: list[tuple[Any, ...]] = []
+        for record in reader.records():
+            image = tally.add_record(record)
+            questions, answers = zip(*record.turns, strict=True)
+            batch.append((record.id, image, questions, answers, record.tags, record.characters))
+            if len(batch) == _RECORDS_PER_BATCH:
+                write(batch)
+                batch = []
+                pace.at("records", tally.counted, None)
+        write(batch)
+    if not tally.counted:
+        raise InputError("a source must have at least one record, but it has none", key=f"sources.{pace.name}")
 
-    @property
-    def num_images(self) -> int:
-        return int(self.image_rows.max(initial=-1)) + 1
 
-    def id(self, row: int) -> str:
-        return str(self._records["id"][row])
+def _write_images(reader: Reader, tally: Tally, folder: Path, pace: Pace) -> None:
+    keys = list(tally.image_keys)
+    with _arrow_file(folder / "images.arrow", _IMAGES) as write:
+        batch: list[tuple[Any, ...]] = []
+        size = 0
+        for number, image in enumerate(checked_images(reader, keys, default_threads()), 1):
+            tally.add_image(image)
+            pace.at("images", number, len(keys))
+            batch.append((image.key, image.data))
+            size += len(image.data)
+            if len(batch) == _IMAGES_PER_BATCH or size >= _BYTES_PER_BATCH:
+                write(batch)
+                batch, size = [], 0
+        write(batch)
 
-    def turns(self, row: int) -> tuple[tuple[str, str], ...]:
-        questions, answers = self._records["questions"][row].as_py(), self._records["answers"][row].as_py()
-        return tuple(zip(questions, answers, strict=True))
 
-    def tags(self) -> list[list[str]]:
-        """Tags of all records."""
-        return self._records["tags"].to_pylist()  # type: ignore[no-any-return]
+@contextmanager
+def _arrow_file(path: Path, schema: pa.Schema) -> Iterator[Callable[[list[tuple[Any, ...]]], None]]:
+    """A function that appends rows to an Arrow file as one record batch."""
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
 
-    def texts(self) -> list[str]:
-        """Every question and answer, for vocabularies."""
-        columns = (self._records["questions"], self._records["answers"])
-        return [text for column in columns for turns in column.to_pylist() for text in turns]
+        def write(rows: list[tuple[Any, ...]]) -> None:
+            if rows:
+                columns = zip(*rows, strict=True)
+                arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
+                writer.write_batch(pa.record_batch(arrays, schema=schema))
 
-    def answers(self) -> list[str]:
-        """The last answer of every record."""
-        return [turns[-1] for turns in self._records["answers"].to_pylist()]
+        yield write
 
-    def image_key(self, image_row: int) -> str:
-        return str(self._image(image_row)["key"])
 
-    def picture(self, image_row: int) -> Image.Image:
-        """The decoded image as RGB."""
-        try:
-            return Image.open(io.BytesIO(self._image(image_row)["bytes"].as_py())).convert("RGB")
-        except (OSError, SyntaxError, ValueError) as error:
-            raise InputError(f"the image {self.image_key(image_row)!r} must be readable, but {error}") from error
-
-    def _image(self, image_row: int) -> dict[str, Any]:
-        batch = self._images.get_batch(image_row // _IMAGES_PER_BATCH)
-        row = image_row % _IMAGES_PER_BATCH
-        return {"key": batch.column(0)[row], "bytes": batch.column(1)[row]}
+@contextmanager
+def _aside(store: LocalStore) -> Iterator[Path]:
+    """A folder to prepare in, gone at the end; those of processes of this host that are gone are removed first."""
+    parent = store.path(layout.PREPARING)
+    parent.mkdir(parents=True, exist_ok=True)
+    for left in parent.iterdir():
+        owner = left / "owner.json"
+        if owner.exists() and Owner(**json.loads(owner.read_text())).is_gone():
+            shutil.rmtree(left, ignore_errors=True)
+    outer = parent / secrets.token_hex(6)
+    outer.mkdir()
+    try:
+        (outer / "owner.json").write_text(json.dumps(vars(Owner.here())))
+        (outer / "data").mkdir()
+        yield outer / "data"
+    finally:
+        shutil.rmtree(outer, ignore_errors=True)

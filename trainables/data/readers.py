@@ -1,7 +1,7 @@
 """Readers of data sources: official files in, records and image bytes out. No torch.
 
-A reader is a class with `files` (what its content depends on), `records` and `image`. To add one, write it here and
-enter it in `READERS`; the contract test runs over all of them.
+A reader is a class with `signature` (what its content depends on), `records` and `image`, which threads may call at
+once; where images are files, `image_file` names them. Enter a new one in `READERS`; the contract test runs over all.
 """
 
 from __future__ import annotations
@@ -17,6 +17,10 @@ from typing import Any, ClassVar, Protocol
 
 from search_spaces.errors import InputError, nearest
 from search_spaces.spec import SourceSpec
+from trainables.data.files import stats
+from trainables.data.llava import LlavaReader
+from trainables.data.lrv import LrvReader
+from trainables.data.parquet import ParquetReader
 from trainables.data.record import TEXT_ONLY, Record
 
 PLANNED_ONLY = "official"
@@ -82,7 +86,7 @@ class EasyVQAReader:
         self._images = source.options.get("images")
 
     def signature(self) -> list[list[Any]]:
-        return [["easy-vqa", metadata.version("easy-vqa")], *_stat([self._folder / "questions.json"])]
+        return [["easy-vqa", metadata.version("easy-vqa")], *stats([self._folder / "questions.json"])]
 
     def records(self) -> Iterator[Record]:
         questions = json.loads((self._folder / "questions.json").read_text())
@@ -97,77 +101,6 @@ class EasyVQAReader:
 
     def image(self, key: str) -> bytes:
         return (self._folder / "images" / f"{key}.png").read_bytes()
-
-
-class LlavaReader:
-    """LLaVA's JSON: `[{"id", "image"?, "conversations": [{"from": "human"|"gpt", "value"}]}]`, images in a folder."""
-
-    def __init__(self, source: SourceSpec, data_root: Path):
-        if source.path is None:
-            raise InputError("a llava source needs `path`, its JSON file", key=f"sources.{source.name}")
-        self._name = source.name
-        self._file = data_root / source.path
-        self._images = data_root / source.image_folder if source.image_folder else self._file.parent
-        _must_exist(self._file, source, data_root)
-
-    def signature(self) -> list[list[Any]]:
-        images = (self._images / record.image for record in self.records() if record.image)
-        return _stat([self._file, *(path for path in sorted(set(images)) if path.exists())])
-
-    def records(self) -> Iterator[Record]:
-        try:
-            rows = json.loads(self._file.read_text())
-        except ValueError as error:
-            raise InputError(f"must be a JSON array, but {error}", place=str(self._file)) from error
-        for number, row in enumerate(rows):
-            yield _llava_record(row, number, f"{self._file}[{number}]")
-
-    def image(self, key: str) -> bytes:
-        return (self._images / key).read_bytes()
-
-
-class ParquetReader:
-    """Parquet with columns `id`, `image` (bytes, or a struct with `bytes`; null for text), `conversations`, `tags`?."""
-
-    def __init__(self, source: SourceSpec, data_root: Path):
-        if source.path is None:
-            raise InputError("a parquet source needs `path`, a file or folder", key=f"sources.{source.name}")
-        path = data_root / source.path
-        _must_exist(path, source, data_root)
-        self._files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
-        self._cached: tuple[int, Any] | None = None
-
-    def signature(self) -> list[list[Any]]:
-        return _stat(self._files)
-
-    def records(self) -> Iterator[Record]:
-        for number, file in enumerate(self._files):
-            table = self._table(number)
-            for row, entry in enumerate(table.drop_columns(["image"]).to_pylist()):
-                has_image = table["image"][row].is_valid
-                entry["image"] = f"{number}:{row}" if has_image else None
-                yield _llava_record(entry, row, f"{file}[{row}]")
-
-    def image(self, key: str) -> bytes:
-        number, row = map(int, key.split(":"))
-        value = self._table(number)["image"][row].as_py()
-        return value["bytes"] if isinstance(value, dict) else value  # type: ignore[no-any-return]
-
-    def _table(self, number: int) -> Any:
-        import pyarrow
-        import pyarrow.parquet
-
-        if self._cached is None or self._cached[0] != number:
-            file = self._files[number]
-            try:
-                table = pyarrow.parquet.read_table(file)
-            except (pyarrow.ArrowException, OSError) as error:
-                raise InputError(f"must be a readable Parquet file, but {error}", place=str(file)) from error
-            missing = {"id", "image", "conversations"} - set(table.column_names)
-            if missing:
-                raise InputError(f"must have the columns {sorted(missing)}", place=str(file))
-            self._cached = (number, table)
-        return self._cached[1]
 
 
 class GeneratedReader:
@@ -237,47 +170,7 @@ class GeneratedReader:
 READERS: Mapping[str, type[Reader]] = {
     "easy-vqa": EasyVQAReader,
     "llava": LlavaReader,
+    "lrv": LrvReader,
     "parquet": ParquetReader,
     "generated": GeneratedReader,
 }
-
-
-def _llava_record(row: Any, number: int, place: str) -> Record:
-    if not isinstance(row, dict) or not isinstance(row.get("conversations"), list):
-        raise InputError("a record must be an object with a list `conversations`", place=place)
-    values: list[str] = []
-    for turn, expected in zip(row["conversations"], _roles(), strict=False):
-        if turn.get("from") != expected:
-            raise InputError(
-                f"turns must alternate human, gpt, but turn {len(values)} is {turn.get('from')!r}", place=place
-            )
-        values.append(str(turn.get("value", "")).replace("<image>", "").strip())
-    if not values or len(values) % 2:
-        raise InputError(f"conversations must be human, gpt pairs, but there are {len(values)} turns", place=place)
-    image = row.get("image")
-    tags = tuple(row.get("tags") or ())
-    return Record(
-        id=str(row.get("id", number)),
-        image=image,
-        turns=tuple(zip(values[::2], values[1::2], strict=True)),
-        tags=tags if image is not None else (*tags, TEXT_ONLY),
-    )
-
-
-def _roles() -> Iterator[str]:
-    while True:
-        yield "human"
-        yield "gpt"
-
-
-def _stat(files: list[Path]) -> list[list[Any]]:
-    return [[str(file), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
-
-
-def _must_exist(path: Path, source: SourceSpec, data_root: Path) -> None:
-    if not path.exists():
-        raise InputError(
-            f"the data of source {source.name!r} must be at {path}, but there is nothing",
-            key=f"sources.{source.name}.path",
-            way_out=f"Put it there, or name another folder than {data_root} with --data or ABLATE_DATA.",
-        )

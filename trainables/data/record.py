@@ -18,3 +18,8 @@ class Record:
     turns: tuple[tuple[str, str], ...]
     """(question, answer) pairs, stripped, without image placeholders."""
     tags: tuple[str, ...] = ()
+
+    @property
+    def characters(self) -> int:
+        """Length of the text: near enough to tokens for grouping records, whatever the tokenizer."""
+        return sum(len(question) + len(answer) for question, answer in self.turns)

@@ -37,6 +37,10 @@ class Batch:
     draws_B: Tensor | None = None
     """What each record's dropout follows (`dropout.record_draws`); not needed outside training."""
 
+    def pinned(self) -> Batch:
+        """In page-locked memory, from which a GPU copies while the CPU goes on."""
+        return replace(self, **{name: part.pin_memory() for name, part in vars(self).items() if part is not None})
+
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Batch:
         """On a device, images and features in the precision of the model."""
         return replace(

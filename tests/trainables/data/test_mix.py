@@ -9,7 +9,8 @@ from search_spaces.errors import InputError
 from search_spaces.identity import source_name
 from search_spaces.spec import MixPart, MixSpec, SourceSpec
 from trainables.data.mix import Mix, realise
-from trainables.data.prepare import PreparedSource, prepare_source
+from trainables.data.prepare import prepare_source
+from trainables.data.prepared import PreparedSource
 from trainables.store import LocalStore
 
 
@@ -43,8 +44,9 @@ def test_a_draw_is_the_same_for_every_seed_unless_the_mix_says_otherwise(tmp_pat
 
 def test_dropped_tags_leave_no_record(tmp_path: Path) -> None:
     mix = _realise(tmp_path, MixPart(source=source(), drop=("negated", "color")))
-    tags = mix.sources[0].tags()
-    assert {tag for row in mix.row for tag in tags[row]} == {"shape", "yes-no"}
+    kept = {tag: set(mix.sources[0].rows_with(tag)) for tag in ("color", "shape", "yes-no", "negated")}
+    assert set(mix.row.tolist()) == kept["shape"] | kept["yes-no"]
+    assert not set(mix.row.tolist()) & (kept["color"] | kept["negated"])
 
 
 def test_asking_for_more_than_there_is_names_what_is_left(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ from PIL import Image
 
 from search_spaces.errors import InputError
 from search_spaces.spec import SourceSpec
-from trainables.data.prepare import PreparedSource, prepare_source
+from trainables.data.prepare import prepare_source
+from trainables.data.prepared import PreparedSource
 from trainables.store import LocalStore
 
 

@@ -38,6 +38,14 @@ def make_source(reader: str, folder: Path) -> SourceSpec:
         ]
         (folder / "chat.json").write_text(json.dumps(rows))
         fields |= {"path": "chat.json", "image_folder": "images"}
+    if reader == "lrv":
+        for image in ("lrv-vg/7.jpg", "lrv-chart/c/8.png"):
+            (folder / image).parent.mkdir(parents=True)
+            (folder / image).write_bytes(_png())
+        asked = {"question": "what is it?", "answer": "red"}
+        for name, images in (("filter_cap1", ["7"]), ("filter_cap_more1", []), ("chart_release_update", ["c/8.png"])):
+            (folder / f"{name}.json").write_text(json.dumps([{"image_id": image, **asked} for image in images]))
+        fields["path"] = "."
     if reader == "parquet":
         conversations = [CONVERSATION, CONVERSATION]
         table = pa.table({"id": ["a", "b"], "image": [_png(), None], "conversations": conversations})

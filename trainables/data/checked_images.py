@@ -1,0 +1,78 @@
+"""Images read and looked at, in parallel and in order: what is missing or broken is found before anything trains."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Generator, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from PIL import Image
+
+from trainables.data.parallel import in_order
+
+if TYPE_CHECKING:
+    from trainables.data.readers import Reader
+
+_IMAGES_PER_TASK = 32
+_MOST_THREADS = 16
+_SCALE = 8
+"""JPEGs are decoded to an eighth of their side: their whole stream is read, most of the arithmetic is not done."""
+
+
+@dataclass(frozen=True)
+class CheckedImage:
+    """An image as it was found."""
+
+    key: str
+    data: bytes
+    """Encoded; empty if there is a problem."""
+    digest: bytes
+    """SHA-256 of `data`."""
+    problem: str | None
+    """Why it cannot be used."""
+
+
+def checked_images(reader: Reader, keys: Iterable[str], threads: int) -> Generator[CheckedImage, None, None]:
+    """Read and decode images, in the order of `keys`; a few hundred are in memory at a time."""
+
+    def check(some: tuple[str, ...]) -> list[CheckedImage]:
+        return [_checked(reader, key) for key in some]
+
+    for images in in_order(check, _chunks(keys), threads, 2 * threads):
+        yield from images
+
+
+def default_threads() -> int:
+    """As many threads as this process may use processors, within reason: more only wait for the disk."""
+    return min(len(os.sched_getaffinity(0)), _MOST_THREADS)
+
+
+def _chunks(keys: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    remaining = iter(keys)
+    while chunk := tuple(islice(remaining, _IMAGES_PER_TASK)):
+        yield chunk
+
+
+def _checked(reader: Reader, key: str) -> CheckedImage:
+    try:
+        data = reader.image(key)
+    except FileNotFoundError:
+        return CheckedImage(key, b"", b"", "is missing")
+    except OSError as error:
+        return CheckedImage(key, b"", b"", f"cannot be read ({error.strerror or error})")
+    try:
+        _decode(data)
+    except Exception as error:  # pillow's plug-ins raise whatever broken bytes lead them to: all of it is one finding
+        return CheckedImage(key, b"", b"", f"is broken ({error or type(error).__name__})")
+    return CheckedImage(key, data, hashlib.sha256(data).digest(), None)
+
+
+def _decode(data: bytes) -> None:
+    with Image.open(io.BytesIO(data)) as picture:
+        if picture.format == "JPEG":
+            picture.draft(None, (picture.width // _SCALE, picture.height // _SCALE))
+        picture.load()

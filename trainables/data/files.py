@@ -1,0 +1,36 @@
+"""What readers of files have in common: a file that must be there, and what tells that it has not changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from search_spaces.errors import InputError
+from search_spaces.spec import SourceSpec
+
+
+def source_path(source: SourceSpec, data_root: Path, what: str) -> Path:
+    """The existing file or folder that a source names. Raises InputError if it names none, or nothing is there."""
+    if source.path is None:
+        raise InputError(f"a {source.reader} source needs `path`, {what}", key=f"sources.{source.name}")
+    path = data_root / source.path
+    if not path.exists():
+        raise InputError(
+            f"the data of source {source.name!r} must be at {path}, but there is nothing",
+            key=f"sources.{source.name}.path",
+            way_out=f"Put it there, or name another folder than {data_root} with --data or ABLATE_DATA.",
+        )
+    return path
+
+
+def stats(files: Iterable[Path]) -> list[list[Any]]:
+    """(name, size, time of change) of each file that is there."""
+    found = []
+    for file in files:
+        try:
+            stat = file.stat()
+        except FileNotFoundError:
+            continue
+        found.append([str(file), stat.st_size, stat.st_mtime_ns])
+    return found

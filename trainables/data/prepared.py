@@ -1,0 +1,75 @@
+"""A prepared source, mapped into memory: nothing is read before it is asked for, and threads may read at once."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from PIL import Image
+
+from search_spaces.errors import InputError
+from trainables import layout
+from trainables.store import LocalStore
+
+
+class PreparedSource:
+    """What `prepare_source` has written. Rows are records in the file's order, image rows follow their first use."""
+
+    def __init__(self, store: LocalStore, digest: str):
+        folder = store.path(layout.data_folder(digest))
+        self.digest = digest
+        self._records = pa.ipc.open_file(pa.memory_map(str(folder / "records.arrow"))).read_all()
+        images = pa.ipc.open_file(pa.memory_map(str(folder / "images.arrow"))).read_all()
+        self._keys, self._bytes = images["key"], images["bytes"]
+        self._questions, self._answers = self._records["questions"], self._records["answers"]
+        self.image_rows: np.ndarray[Any, np.dtype[np.int32]] = self._records["image"].to_numpy()
+        """Row of each record's image, -1 for text-only records."""
+
+    def __len__(self) -> int:
+        return int(self._records.num_rows)
+
+    @property
+    def num_images(self) -> int:
+        return len(self._keys)
+
+    def id(self, row: int) -> str:
+        return str(self._records["id"][row])
+
+    def turns(self, row: int) -> tuple[tuple[str, str], ...]:
+        return tuple(zip(self._questions[row].as_py(), self._answers[row].as_py(), strict=True))
+
+    def characters(self) -> np.ndarray[Any, np.dtype[np.int32]]:
+        """Length of each record's text."""
+        return self._records["characters"].to_numpy()  # type: ignore[no-any-return]
+
+    def has_tag(self, tags: Iterable[str]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Which records carry at least one of some tags."""
+        wanted = pa.array(sorted(tags), pa.string())
+        column = self._records["tags"].combine_chunks()
+        hits = np.cumsum(pc.is_in(column.values, wanted).to_numpy(zero_copy_only=False))
+        until = np.concatenate([[0], hits])[column.offsets.to_numpy()]
+        return np.asarray(until[1:] > until[:-1])
+
+    def rows_with(self, tag: str) -> list[int]:
+        """Records that carry a tag."""
+        return np.flatnonzero(self.has_tag([tag])).tolist()
+
+    def texts(self) -> Iterator[str]:
+        """Every question and answer, for vocabularies."""
+        for column in (self._questions, self._answers):
+            for chunk in column.chunks:
+                yield from chunk.flatten().to_pylist()
+
+    def image_key(self, image_row: int) -> str:
+        return str(self._keys[image_row])
+
+    def picture(self, image_row: int) -> Image.Image:
+        """The decoded image as RGB."""
+        try:
+            return Image.open(io.BytesIO(self._bytes[image_row].as_py())).convert("RGB")
+        except (OSError, SyntaxError, ValueError) as error:
+            raise InputError(f"the image {self.image_key(image_row)!r} must be readable, but {error}") from error
