@@ -8,6 +8,7 @@ import sys
 import typer
 
 from orchestrator.commands import study
+from orchestrator.commands.data import data
 from orchestrator.commands.export import export
 from orchestrator.commands.submit import submit
 from orchestrator.settings import refuse_foreign_packages
@@ -35,6 +36,7 @@ for command in (
     submit,
 ):
     app.command()(command)
+app.add_typer(data, name="data")
 
 
 def main() -> None:

@@ -41,7 +41,7 @@ def preflight(plan: Plan, store: LocalStore, data_root: Path, report: Callable[[
     """
     cache, problems = get_json(store, layout.DIGESTS) or {}, list[InputError]()
     found: dict[str, dict[str, Any]] = {}
-    for source in _sources(plan):
+    for source in plan_sources(plan):
         name = source_name(source)
         try:
             found[name] = _source_entry(source, cache.get(name), store, data_root, report)
@@ -85,21 +85,27 @@ def _source_entry(
 
 def _check_declared(source: SourceSpec, counts: Mapping[str, Any], report: Callable[[str], None]) -> None:
     """The numbers that the plan counted with must be those of the data, unless they were declared as approximate."""
-    declared = {"records": source.records, "images": source.images}
-    if source.records is not None:
-        declared["text_only"] = source.text_only_records
-    for name, number in declared.items():
-        if number is None or number == counts[name]:
-            continue
-        if source.approximate:
-            found = f"{counts[name]:,} {name} where about {number:,} are declared"
-            report(f"{source.name}: {found}; steps follow what is there")
-        else:
+    for difference in declared_differences(source, counts):
+        if not source.approximate:
             raise InputError(
-                f"the data must have the {number:,} {name} that are declared, but have {counts[name]:,}",
+                f"the data must be what is declared, but {difference}",
                 key=f"sources.{source.name}",
                 way_out="Get the version of the data that the catalogue names, or declare a source of your own.",
             )
+        report(f"{source.name}: {difference}; steps follow what is there")
+
+
+def declared_differences(source: SourceSpec, counts: Mapping[str, Any]) -> list[str]:
+    """Where the counts of the data are others than the declared ones, in words."""
+    declared = {"records": source.records, "images": source.images}
+    if source.records is not None:
+        declared["text_only"] = source.text_only_records
+    about = "about " if source.approximate else ""
+    return [
+        f"has {counts[name]:,} {name} where {about}{number:,} are declared"
+        for name, number in declared.items()
+        if number is not None and number != counts[name]
+    ]
 
 
 def _weights_entry(
@@ -116,7 +122,7 @@ def _weights_entry(
     return {"signature": signature, "digest": digest_weights(path)}
 
 
-def _sources(plan: Plan) -> Iterable[SourceSpec]:
+def plan_sources(plan: Plan) -> Iterable[SourceSpec]:
     """Every source once: of mixes, vocabularies and benchmarks."""
     sources = {source_name(b.source): b.source for b in plan.benchmarks}
     for trial in plan.trials:

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 _EVERY_S = 10.0
+
+
+class Progress(Protocol):
+    """Who is told how far a reading is."""
+
+    def at(self, phase: str, done: int, total: int | None) -> None:
+        """`done` of `total` (None while unknown) records or images, as `phase` says, are read."""
+        ...
 
 
 class Pace:
@@ -18,7 +27,7 @@ class Pace:
         self._began = self._said = 0.0
 
     def at(self, phase: str, done: int, total: int | None) -> None:
-        """Tell that `done` of `total` (None while unknown) are read; a new phase starts a new clock."""
+        """As `Progress` says; a new phase starts a new clock."""
         now = self._clock()
         if phase != self._phase:
             self._phase, self._began, self._said = phase, now, now

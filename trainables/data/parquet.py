@@ -22,6 +22,9 @@ from trainables.data.record import Record
 IMAGES_BY_PATH = b"ablate-vlm.images-by-path"
 """Key of a file's metadata: the path in `image` names the image, whose bytes are stored at its first use only."""
 
+IMAGE_DIGEST = "image_sha256"
+"""Column of such files: set where an image's bytes are stored."""
+
 _ROWS = 1024
 """Records turned into Python values at a time."""
 
@@ -76,15 +79,17 @@ class ParquetReader:
                     yield table.slice(start, _ROWS), keys[start : start + _ROWS]
 
     def _keys(self, file: Any, number: int, group: int, rows: int) -> list[str | None]:
-        stored = self._stored(file, number, group, rows)
         if IMAGES_BY_PATH in (file.schema_arrow.metadata or {}):
             with _told_as_input(self._files[number]):
-                table = file.read_row_group(group, columns=["image.path"])
-            paths = [None if image is None else image["path"] for image in table["image"].to_pylist()]
-            for row, path in enumerate(paths):
-                if path is not None and stored[row]:
-                    self._at.setdefault(path, (number, group, row))
-            return paths
+                table = file.read_row_group(group, columns=["image.path", IMAGE_DIGEST])
+            paths = pc.struct_field(table["image"], "path").to_pylist()
+            for row, (path, is_stored) in enumerate(
+                zip(paths, table[IMAGE_DIGEST].is_valid().to_pylist(), strict=True)
+            ):
+                if is_stored:
+                    self._at[path] = (number, group, row)
+            return paths  # type: ignore[no-any-return]
+        stored = self._stored(file, number, group, rows)
         before = sum(file.metadata.row_group(i).num_rows for i in range(group))
         keys = [f"{number}:{before + row}" if stored[row] else None for row in range(rows)]
         self._at |= {key: (number, group, row) for row, key in enumerate(keys) if key is not None}

@@ -109,10 +109,9 @@ def source_signature(source: SourceSpec, store: LocalStore, data_root: Path, dig
 
 def raise_image_problems(source: SourceSpec, tally: Tally, store: LocalStore) -> None:
     """All images that cannot be used: into a file on storage, and the first ones into the error."""
-    if not tally.problems:
+    file = list_image_problems(source, tally, store)
+    if file is None:
         return
-    name = layout.data_problems(source.name)
-    store.put(name, "".join(f"{problem}\n" for problem in tally.problems).encode())
     problems, images = len(tally.problems), tally.counts()["images"]
     shown = "\n  ".join(tally.problems[:_SHOWN_PROBLEMS])
     more = problems - _SHOWN_PROBLEMS
@@ -120,8 +119,17 @@ def raise_image_problems(source: SourceSpec, tally: Tally, store: LocalStore) ->
         f"every image must be there and readable, but {problems} of {images} are not:\n  {shown}"
         + (f"\n  and {more} more" if more > 0 else ""),
         key=f"sources.{source.name}",
-        way_out=f"All of them are listed in {store.path(name)}.",
+        way_out=f"All of them are listed in {file}.",
     )
+
+
+def list_image_problems(source: SourceSpec, tally: Tally, store: LocalStore) -> Path | None:
+    """The file with a line for each image that cannot be used; None if there is none."""
+    if not tally.problems:
+        return None
+    name = layout.data_problems(source.name)
+    store.put(name, "".join(f"{problem}\n" for problem in tally.problems).encode())
+    return store.path(name)
 
 
 def _watched(keys: Iterable[str]) -> list[str]:

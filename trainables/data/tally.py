@@ -64,6 +64,10 @@ class Tally:
         """Keys in the order of first use."""
         return self._rows.keys()
 
+    @property
+    def num_images(self) -> int:
+        return len(self._rows)
+
     def digest(self) -> str:
         """SHA-256 over all records and then the digests of all images."""
         whole = self._digest.copy()

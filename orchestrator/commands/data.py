@@ -1,0 +1,177 @@
+"""Commands about data: is all there and whole, as one folder of Parquet, and what is it like."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from orchestrator.commands.options import (
+    DataOption,
+    JsonOption,
+    SetOption,
+    StorageOption,
+    console,
+    open_store,
+)
+from orchestrator.settings import data_root, storage_root
+from search_spaces.errors import InputError
+
+if TYPE_CHECKING:
+    from orchestrator.data_targets import Target
+    from trainables.data.pace import Progress
+
+EXIT_DONE, EXIT_WRONG = 0, 2
+
+data = typer.Typer(help="Data sources: check them, convert them to Parquet, describe them.", no_args_is_help=True)
+
+WhatArgument = Annotated[
+    str,
+    typer.Argument(metavar="WHAT", help="A study, the name of a data source, or a LLaVA JSON (JSONL) file."),
+]
+ImagesOption = Annotated[
+    Path | None, typer.Option("--images", help="Of a JSON file: the folder its image paths start from [its own].")
+]
+SourceOption = Annotated[
+    str | None, typer.Option("--source", help="Of a study: this one of its sources, its own ones included.")
+]
+WorkersOption = Annotated[
+    int | None, typer.Option("--workers", min=1, help="Threads that read and decode images [the CPUs, at most 16].")
+]
+
+
+@data.command()
+def check(
+    what: WhatArgument,
+    images: ImagesOption = None,
+    source: SourceOption = None,
+    storage: StorageOption = None,
+    data_folder: DataOption = None,
+    overrides: SetOption = None,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read everything a study or source needs: every record, every image. Exit code 2 if something is wrong."""
+    from orchestrator.data_check import check_source, to_terminal
+    from orchestrator.data_targets import targets
+    from trainables.data.checked_images import default_threads
+
+    store, root = _places(storage, data_folder)
+    found = []
+    for target in targets(what, images, source, store, overrides):
+        with _progress(target) as progress:
+            found.append(check_source(target, store, root, workers or default_threads(), progress))
+    if as_json:
+        print(json.dumps([asdict(one) for one in found], indent=1))
+    else:
+        to_terminal(found, console())
+    raise typer.Exit(EXIT_DONE if all(one.is_fine for one in found) else EXIT_WRONG)
+
+
+@data.command()
+def convert(
+    what: WhatArgument,
+    to: Annotated[Path, typer.Option("--to", help="The folder to write, new.")],
+    images: ImagesOption = None,
+    source: SourceOption = None,
+    storage: StorageOption = None,
+    data_folder: DataOption = None,
+    overrides: SetOption = None,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a source as Parquet, with the same digest: nothing is trained anew. Run again, it goes on."""
+    from orchestrator.data_targets import targets
+    from trainables.data.checked_images import default_threads
+    from trainables.data.convert import convert_source
+
+    store, root = _places(storage, data_folder)
+    chosen = targets(what, images, source, store, overrides)
+    if len(chosen) != 1:
+        names = ", ".join(target.source.name for target in chosen)
+        raise InputError(f"convert writes one source, but {what} has {names}", way_out="Name one with --source.")
+    with _progress(chosen[0]) as progress:
+        done = convert_source(chosen[0].source, root, to, store, workers or default_threads(), progress)
+    if as_json:
+        print(json.dumps({**asdict(done), "folder": str(done.folder)}, indent=1))
+        return
+    kept = f", {done.kept} of them kept from before" if done.kept else ""
+    out = console()
+    out.print(f"{done.folder}: {_told(done.counts)}, {done.shards} files{kept}", highlight=False, soft_wrap=True)
+    out.print(f"digest {done.digest}\nTo use it, give the source `reader: parquet` and `path: {to}`.", highlight=False)
+
+
+@data.command()
+def stats(
+    what: WhatArgument,
+    images: ImagesOption = None,
+    source: SourceOption = None,
+    storage: StorageOption = None,
+    data_folder: DataOption = None,
+    overrides: SetOption = None,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Of a source: global batch to count steps with.")] = 128,
+    workers: WorkersOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Describe records, texts and images of sources, and for a study its mixes as they come out."""
+    from orchestrator.data_stats import describe_mixes, describe_source, to_terminal
+    from orchestrator.data_targets import targets
+    from trainables.data.checked_images import default_threads
+
+    store, root = _places(storage, data_folder)
+    chosen = targets(what, images, source, store, overrides)
+    described = []
+    for target in chosen:
+        with _progress(target) as progress:
+            described.append(describe_source(target, root, batch, workers or default_threads(), progress))
+    mixes = describe_mixes(chosen, described)
+    if as_json:
+        print(json.dumps({"sources": described, "mixes": mixes}, indent=1))
+    else:
+        to_terminal(described, mixes, console())
+
+
+def _places(storage: Path | None, data_folder: Path | None) -> tuple[Any, Path]:
+    root = storage_root(storage)
+    return open_store(root), data_root(data_folder, root)
+
+
+def _told(counts: Any) -> str:
+    return f"{counts['records']:,} records, {counts['images']:,} images, {counts['text_only']:,} text-only"
+
+
+@contextmanager
+def _progress(target: Target) -> Iterator[Progress]:
+    """A bar on a terminal, else a line every ten seconds; on stderr, so that JSON stays whole."""
+    from trainables.data.pace import Pace
+
+    name = target.source.name
+    if not sys.stderr.isatty():
+        yield Pace(name, lambda line: print(line, file=sys.stderr, flush=True))
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        yield _Bars(bars, name)
+
+
+class _Bars:
+    """One bar for each phase of reading a source."""
+
+    def __init__(self, bars: Any, name: str):
+        self._bars, self._name = bars, name
+        self._tasks: dict[str, Any] = {}
+
+    def at(self, phase: str, done: int, total: int | None) -> None:
+        if phase not in self._tasks:
+            self._tasks[phase] = self._bars.add_task(f"{self._name}: {phase}", total=total)
+        self._bars.update(self._tasks[phase], completed=done)

@@ -1,0 +1,99 @@
+"""`ablate data check`: is everything there, whole, and as much as declared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from orchestrator.data_targets import Target
+from orchestrator.preflight import declared_differences, known_digests
+from search_spaces.errors import InputError
+from search_spaces.identity import source_name
+from trainables.data.pace import Progress
+from trainables.data.prepare import list_image_problems
+from trainables.data.readers import open_reader
+from trainables.data.survey import survey
+from trainables.store import LocalStore
+
+_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What was found of one source."""
+
+    source: str
+    is_fine: bool
+    published: str | None
+    counts: dict[str, Any] | None = None
+    """None where its records could not be read."""
+    digest: str | None = None
+    """None where something of it is missing."""
+    error: str | None = None
+    problems: int = 0
+    """Images that are missing or broken."""
+    first_problems: tuple[str, ...] = ()
+    problems_file: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def check_source(target: Target, store: LocalStore, root: Path, threads: int, progress: Progress) -> Checked:
+    """Read a source whole, however often it was read before, and compare with what is declared and was prepared."""
+    source, published = target.source, target.published
+    try:
+        tally = survey(open_reader(source, root), threads, progress)
+    except InputError as error:
+        return Checked(source.declared, False, published, error=str(error))
+    counts, file = tally.counts(), list_image_problems(source, tally, store)
+    differing = declared_differences(source, counts)
+    if not tally.counted:
+        differing = ["it has no records"]
+    digest = None if tally.problems else tally.digest()
+    return Checked(
+        source.declared,
+        not tally.problems and (not differing or (source.approximate and tally.counted > 0)),
+        published,
+        dict(counts),
+        digest,
+        problems=len(tally.problems),
+        first_problems=tuple(tally.problems[:_SHOWN]),
+        problems_file=None if file is None else str(file),
+        notes=(*differing, *_changed(target, digest, store)),
+    )
+
+
+def _changed(target: Target, digest: str | None, store: LocalStore) -> list[str]:
+    before = known_digests(store).digests.get(source_name(target.source))
+    if before is None or digest is None or before == digest:
+        return []
+    return [f"changed since it was prepared as {before[:12]}: the next run trains anew on what is there now"]
+
+
+def to_terminal(found: Sequence[Checked], out: Console) -> None:
+    for one in found:
+        mark = "[green]ok   [/]" if one.is_fine else "[red]wrong[/]"
+        out.print(f"{mark} {_line(one)}", highlight=False, soft_wrap=True)
+        lines = [*one.notes, *one.first_problems]
+        if one.problems > len(one.first_problems):
+            lines.append(f"and {one.problems - len(one.first_problems):,} more")
+        if one.problems_file:
+            lines.append(f"All of them are listed in {one.problems_file}.")
+        if one.error:
+            lines += one.error.splitlines()
+        if not one.is_fine and one.published:
+            lines.append(f"Published as: {one.published}")
+        for line in lines:
+            out.print(f"      {line}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _line(one: Checked) -> str:
+    if one.counts is None:
+        return one.source
+    counts = one.counts
+    said = f"{one.source}: {counts['records']:,} records ({counts['text_only']:,} text-only)"
+    broken = f", {one.problems:,} of them missing or broken" if one.problems else ""
+    return f"{said}, {counts['images']:,} images{broken}" + (f", digest {one.digest[:12]}" if one.digest else "")

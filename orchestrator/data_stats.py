@@ -1,0 +1,97 @@
+"""`ablate data stats`: what sources and mixes are like."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.data_targets import Target
+from search_spaces.identity import source_name
+from search_spaces.spec import MixSpec, StageSpec
+from search_spaces.steps import Modalities, epoch_steps, mix_modalities
+from trainables.data.pace import Progress
+from trainables.data.readers import open_reader
+from trainables.data.survey import profile
+
+
+def describe_source(target: Target, root: Path, batch: int, threads: int, progress: Progress) -> dict[str, Any]:
+    """The profile of a source and the steps of an epoch of it, as plain values."""
+    described = asdict(profile(open_reader(target.source, root), threads, progress))
+    counts = described["counts"]
+    records = Modalities(counts["records"] - counts["text_only"], counts["text_only"])
+    return {"source": target.source.declared, **described, "batch": batch, "steps": epoch_steps(records, batch)}
+
+
+def describe_mixes(targets: Sequence[Target], described: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For each mix and batch size of the targets' study: realised records by modality and source, steps of an epoch."""
+    realised = {source_name(t.source): one["counts"] for t, one in zip(targets, described, strict=True)}
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    for stage in _stages(targets):
+        records = mix_modalities(stage.data, realised)
+        if records is None:
+            raise ValueError(f"every source of the mix {stage.data.name} was counted")
+        found.setdefault(
+            (stage.data.name, stage.global_batch),
+            {
+                "mix": stage.data.name,
+                "batch": stage.global_batch,
+                "image": records.image,
+                "text": records.text,
+                "steps": epoch_steps(records, stage.global_batch),
+                "sources": _by_source(stage.data, realised),
+            },
+        )
+    return list(found.values())
+
+
+def _by_source(mix: MixSpec, realised: Any) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for part in mix.parts:
+        taken = mix_modalities(mix.model_copy(update={"parts": (part,)}), realised)
+        counts[part.source.name] = counts.get(part.source.name, 0) + (taken.records if taken else 0)
+    return counts
+
+
+def _stages(targets: Sequence[Target]) -> list[StageSpec]:
+    plans = {id(target.plan): target.plan for target in targets if target.plan is not None}
+    return [stage for plan in plans.values() for trial in plan.trials for stage in trial.spec.stages]
+
+
+def to_terminal(described: Sequence[dict[str, Any]], mixes: Sequence[dict[str, Any]], out: Console) -> None:
+    for one in described:
+        out.print(_source_view(one))
+    if mixes:
+        table = Table(
+            "mix", "batch", "with image", "text-only", "steps of an epoch", "records by source", title="Mixes"
+        )
+        for mix in mixes:
+            shares = ", ".join(f"{name} {count:,}" for name, count in mix["sources"].items())
+            numbers = (f"{mix[name]:,}" for name in ("batch", "image", "text", "steps"))
+            table.add_row(mix["mix"], *numbers, shares)
+        out.print(table)
+
+
+def _source_view(one: dict[str, Any]) -> Group:
+    counts = one["counts"]
+    title = (
+        f"{one['source']}: {counts['records']:,} records ({counts['text_only']:,} text-only), {counts['images']:,} "
+        f"images, {one['steps']:,} steps of an epoch at batch {one['batch']:,}"
+    )
+    table = Table("", *one["characters"])
+    named = {
+        f"characters of a record (most: {one['longest']})": one["characters"],
+        "turns": one["turns"],
+        f"image width in px ({one['measured']:,} looked at)": one["width"],
+        "image height in px": one["height"],
+    }
+    for name, values in named.items():
+        table.add_row(name, *(f"{value:,}" for value in values.values()))
+    if counts["tags"]:
+        title += "\ntags: " + ", ".join(f"{tag} {count:,}" for tag, count in counts["tags"].items())
+    return Group(Text(title), table)

@@ -1,0 +1,174 @@
+"""A source as Parquet: one folder of a few files in place of hundreds of thousands of images, with the same digest."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock, Timeout
+
+from search_spaces.errors import InputError
+from search_spaces.identity import fingerprint
+from search_spaces.spec import SourceSpec
+from trainables.data.checked_images import CheckedImage, checked_images
+from trainables.data.pace import Progress
+from trainables.data.parquet import IMAGE_DIGEST, IMAGES_BY_PATH
+from trainables.data.prepare import raise_image_problems
+from trainables.data.readers import Reader, open_reader
+from trainables.data.record import TEXT_ONLY, Record
+from trainables.data.tally import Counts, Tally
+from trainables.store import LocalStore, get_json, put_json
+
+_RECORDS_PER_SHARD = 8192
+_ROW_GROUP = 256
+_MANIFEST = "convert.json"
+
+_TURN = pa.struct([("from", pa.string()), ("value", pa.string())])
+_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
+        ("conversations", pa.list_(_TURN)),
+        ("tags", pa.list_(pa.string())),
+        (IMAGE_DIGEST, pa.binary(32)),
+    ],
+    metadata={IMAGES_BY_PATH: b"1"},
+)
+_COMPRESSED = {f"conversations.list.element.{name}": "zstd" for name in ("from", "value")}
+"""Image bytes are compressed already."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    folder: Path
+    digest: str
+    """That of the source, and of the folder when it is read as a source."""
+    counts: Counts
+    shards: int
+    kept: int
+    """Shards that an interrupted conversion had finished."""
+
+
+def convert_source(
+    source: SourceSpec, data_root: Path, folder: Path, store: LocalStore, threads: int, progress: Progress
+) -> Conversion:
+    """Write a source as Parquet files in `folder`, which gets its name when all are written.
+
+    Until then it is called `<folder>.converting`: the same call goes on there with the first file that is not finished.
+
+    Raises:
+        InputError: a folder that is there already or begun from other data, whatever `prepare_source` finds wrong.
+            Files without missing or broken images are kept, so that only the others are left to do.
+    """
+    if folder.exists():
+        raise InputError("must be a new folder, but is there already", key="--to", place=str(folder))
+    reader, tally = open_reader(source, data_root), Tally()
+    target = LocalStore(folder.with_name(f"{folder.name}.converting").absolute())
+    target.root.mkdir(parents=True, exist_ok=True)
+    lock = target.root.with_name(f".{target.root.name}.lock")
+    try:
+        with FileLock(lock, timeout=0):
+            _begin(reader, source, target)
+            shards, kept = _write_shards(reader, tally, target, threads, progress)
+            raise_image_problems(source, tally, store)
+            if not tally.counted:
+                raise InputError("a source must have at least one record", key=f"sources.{source.name}")
+            told = {"digest": tally.digest(), "counts": tally.counts()}
+            put_json(target, _MANIFEST, {**(get_json(target, _MANIFEST) or {}), **told})
+            os.rename(target.root, folder)
+    except Timeout:
+        raise InputError("another process is converting to it", key="--to", place=str(folder)) from None
+    lock.unlink(missing_ok=True)
+    return Conversion(folder, tally.digest(), tally.counts(), shards, kept)
+
+
+def _begin(reader: Reader, source: SourceSpec, target: LocalStore) -> None:
+    """Leave what was begun from the same data, without what was not finished. Raises InputError for other data."""
+    begun = {"from": fingerprint([source.model_dump(mode="json"), reader.signature()])}
+    found = get_json(target, _MANIFEST)
+    if found is not None and found["from"] != begun["from"]:
+        raise InputError(
+            "holds an interrupted conversion of other data",
+            place=str(target.root),
+            way_out="Remove that folder, or convert to another one.",
+        )
+    for unfinished in target.root.glob(".*.aside"):
+        unfinished.unlink()
+    put_json(target, _MANIFEST, begun)
+
+
+def _write_shards(
+    reader: Reader, tally: Tally, target: LocalStore, threads: int, progress: Progress
+) -> tuple[int, int]:
+    records, shards, kept = reader.records(), 0, 0
+    while chunk := list(islice(records, _RECORDS_PER_SHARD)):
+        known = tally.num_images
+        is_first = _first_uses(chunk, tally)
+        name = f"part-{shards:05d}.parquet"
+        if target.exists(name):
+            digests = pq.read_table(target.path(name), columns=[IMAGE_DIGEST])[IMAGE_DIGEST].drop_null()
+            for digest in digests.to_pylist():
+                tally.add_image_digest(digest)
+            kept += 1
+        else:
+            keys = list(islice(tally.image_keys, known, None))
+            _write_shard(chunk, is_first, checked_images(reader, keys, threads), tally, target, name)
+        shards += 1
+        progress.at("records", tally.counted, None)
+    return shards, kept
+
+
+def _first_uses(records: list[Record], tally: Tally) -> list[bool]:
+    """Adds the records to the tally; which of them bring an image that none before has."""
+    first = []
+    for record in records:
+        known = tally.num_images
+        tally.add_record(record)
+        first.append(tally.num_images > known)
+    return first
+
+
+def _write_shard(
+    records: list[Record],
+    is_first: list[bool],
+    images: Iterator[CheckedImage],
+    tally: Tally,
+    target: LocalStore,
+    name: str,
+) -> None:
+    """One file, unless one of its images cannot be used: then it is left to do."""
+    before = len(tally.problems)
+    aside = target.path(f".{name}.aside")
+    with pq.ParquetWriter(aside, _SCHEMA, compression=_COMPRESSED, use_dictionary=False) as writer:
+        for start in range(0, len(records), _ROW_GROUP):
+            rows = []
+            chosen = slice(start, start + _ROW_GROUP)
+            for record, first in zip(records[chosen], is_first[chosen], strict=True):
+                image = next(images) if first else None
+                if image is not None:
+                    tally.add_image(image)
+                rows.append(_row(record, image))
+            writer.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), row_group_size=_ROW_GROUP)
+    if len(tally.problems) > before:
+        aside.unlink()
+        return
+    with target.aside(name) as final:
+        os.rename(aside, final)
+
+
+def _row(record: Record, image: CheckedImage | None) -> dict[str, Any]:
+    turns = [turn for question, answer in record.turns for turn in (("human", question), ("gpt", answer))]
+    stored = {"bytes": image.data if image else None, "path": record.image}
+    return {
+        "id": record.id,
+        "image": None if record.image is None else stored,
+        "conversations": [{"from": role, "value": value} for role, value in turns],
+        "tags": [tag for tag in record.tags if tag != TEXT_ONLY],
+        IMAGE_DIGEST: image.digest if image and not image.problem else None,
+    }

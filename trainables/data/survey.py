@@ -1,0 +1,89 @@
+"""Looking at a source without keeping it: what it holds, what is wrong with it, what its records are like."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from trainables.data.checked_images import checked_images
+from trainables.data.pace import Progress
+from trainables.data.parallel import in_order
+from trainables.data.readers import Reader
+from trainables.data.tally import Counts, Tally
+
+_SHARES = {"least": 0.0, "median": 0.5, "p90": 0.9, "p99": 0.99, "most": 1.0}
+_MEASURED_IMAGES = 2000
+
+
+def survey(reader: Reader, threads: int, progress: Progress) -> Tally:
+    """Read every record and decode every image, as a preparation does, and write nothing."""
+    tally = Tally()
+    for record in reader.records():
+        tally.add_record(record)
+        progress.at("records", tally.counted, None)
+    keys = list(tally.image_keys)
+    for number, image in enumerate(checked_images(reader, keys, threads), 1):
+        tally.add_image(image)
+        progress.at("images", number, len(keys))
+    return tally
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a source's records and images are like; distributions by `least`, `median`, `p90`, `p99`, `most`."""
+
+    counts: Counts
+    characters: dict[str, int]
+    """Of a record's questions and answers together."""
+    longest: str
+    """Id of the record with most characters."""
+    turns: dict[str, int]
+    """Questions, each with its answer."""
+    width: dict[str, int]
+    height: dict[str, int]
+    measured: int
+    """Images whose size was looked at: at most 2,000, spread evenly over the source."""
+
+
+def profile(reader: Reader, threads: int, progress: Progress) -> Profile:
+    """Statistics of a source. Images that are missing or broken are left out of their sizes: `survey` names them.
+
+    A source without records has distributions of zeros.
+    """
+    tally, characters, turns, longest = Tally(), [0], [0], ("", -1)
+    for record in reader.records():
+        tally.add_record(record)
+        progress.at("records", tally.counted, None)
+        characters.append(record.characters)
+        turns.append(len(record.turns))
+        if record.characters > longest[1]:
+            longest = record.id, record.characters
+    keys = list(tally.image_keys)
+    spread = keys[:: -(-len(keys) // _MEASURED_IMAGES) or 1]
+
+    def size(key: str) -> tuple[int, int] | None:
+        try:
+            with Image.open(io.BytesIO(reader.image(key))) as picture:
+                return picture.size
+        except OSError:  # missing, or of no known format
+            return None
+
+    sizes = [one for one in in_order(size, spread, threads, 4 * threads) if one is not None]
+    return Profile(
+        counts=tally.counts(),
+        characters=_distribution(characters[1:] or characters),
+        longest=longest[0],
+        turns=_distribution(turns[1:] or turns),
+        width=_distribution([width for width, _ in sizes]),
+        height=_distribution([height for _, height in sizes]),
+        measured=len(sizes),
+    )
+
+
+def _distribution(values: list[int]) -> dict[str, int]:
+    numbers: np.ndarray[Any, Any] = np.asarray(values or [0])
+    return {name: int(np.quantile(numbers, share, method="lower")) for name, share in _SHARES.items()}
