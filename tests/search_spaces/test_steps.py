@@ -8,10 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError
 from search_spaces.identity import source_name
 from search_spaces.spec import MixPart, MixSpec, OptimizerSpec, SourceSpec, StageSpec
-from search_spaces.steps import Modalities, epoch_steps, mix_modalities, stage_steps, uncounted_sources
+from search_spaces.steps import (
+    Modalities,
+    epoch_steps,
+    has_approximate_steps,
+    mix_modalities,
+    stage_steps,
+    uncounted_sources,
+)
 
 MIX665K = SourceSpec(name="mix", version="1", reader="llava", records=665_298, text_only_records=40_688)
 TAGGED = SourceSpec(name="tagged", version="1", reader="llava", records=100, tags={"a": 70, "b": 30})
@@ -113,3 +121,42 @@ def test_fraction_splits_over_modalities_without_losing_records(image: int, text
     assert records.records == round(fraction * (image + text))
     assert 0 <= records.image <= image
     assert 0 <= records.text <= text
+
+
+@pytest.mark.parametrize(
+    ("mix", "batch", "steps"),
+    [
+        ("llava-v15", 128, 5198),
+        ("llava-align", 256, 2181),
+        ("llava-multimodal", 128, 4880),
+        ("llava-lrv", 128, 7876),
+        ("llava-lvis4v", 128, 6938),
+        ("llava-lvis4v-lrv", 128, 9616),
+    ],
+)
+def test_steps_of_the_papers_mixes_follow_from_declared_counts(mix: str, batch: int, steps: int) -> None:
+    records = mix_modalities(_shipped_mix(mix), {})
+    assert records is not None
+    assert epoch_steps(records, batch) == steps
+
+
+def test_only_mixes_with_rounded_counts_have_approximate_steps_until_the_data_are_counted() -> None:
+    rounded = {
+        name
+        for name in shipped().mixes
+        if has_approximate_steps(_stage(MIX665K, epochs=1).model_copy(update={"data": _shipped_mix(name)}), {})
+    }
+    assert rounded == {"llava-lvis4v", "llava-lvis4v-lrv"}
+    stage = _stage(MIX665K, max_steps=7).model_copy(update={"data": _shipped_mix("llava-lvis4v")})
+    assert not has_approximate_steps(stage, {})
+    counted = {source_name(part.source): {"records": 1} for part in _shipped_mix("llava-lvis4v").parts}
+    assert not has_approximate_steps(stage.model_copy(update={"max_steps": None, "epochs": 1}), counted)
+
+
+def _shipped_mix(name: str) -> MixSpec:
+    sources = shipped().sources
+    parts = []
+    for part in shipped().mixes[name].parts:
+        source = SourceSpec(name=part.source, **sources[part.source].model_dump(exclude={"source"}))
+        parts.append(MixPart(**{**part.model_dump(), "source": source}))
+    return _mix(*parts)

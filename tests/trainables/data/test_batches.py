@@ -3,9 +3,11 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from search_spaces.steps import Modalities, epoch_steps
 from trainables.data.batches import FILLER, BatchPlan, micro_batches
 
 
@@ -40,6 +42,33 @@ def test_ranks_and_micro_batches_share_a_global_batch_out_without_loss(world: in
     shares = [micro_batches(batch, rank, world, micro) for rank in range(world)]
     assert {len(share) for share in shares} == {16 // (world * micro)}
     assert sorted(int(row) for share in shares for rows in share for row in rows) == sorted(batch.tolist())
+
+
+@pytest.mark.parametrize("counts", [(7, 3), (17, 1), (10, 0), (40, 20), (1, 0), (0, 1), (0, 9), (16, 16)])
+@given(world=st.sampled_from([1, 2, 4, 8]), micro=st.sampled_from([1, 2, 4, 8, 16]), seed=st.text(max_size=4))
+def test_any_counts_give_every_rank_equally_many_micro_batches_and_every_record_once(
+    counts: tuple[int, int], world: int, micro: int, seed: str
+) -> None:
+    if 16 % (world * micro):
+        return
+    plan = _plan(*counts, 16, seed)
+    seen: Counter[int] = Counter()
+    for step in range(plan.steps_per_epoch):
+        shares = [micro_batches(plan.batch(step), rank, world, micro) for rank in range(world)]
+        assert {len(share) for share in shares} == {16 // (world * micro)}
+        assert {len(rows) for share in shares for rows in share} == {micro}
+        seen.update(int(row) for share in shares for rows in share for row in rows if row != FILLER)
+    assert seen == dict.fromkeys(range(sum(counts)), 1)
+    assert plan.steps_per_epoch == epoch_steps(Modalities(*counts), 16)
+
+
+def test_lengths_sort_the_rows_of_a_batch_and_choose_none_of_them() -> None:
+    has_image = np.array([True] * 50)
+    long_last, all_alike = (BatchPlan(has_image, lengths, 16, "7") for lengths in (np.arange(50), np.zeros(50, int)))
+    for step in range(2 * long_last.steps_per_epoch):
+        rows = long_last.batch(step)
+        assert set(rows.tolist()) == set(all_alike.batch(step).tolist())
+        assert rows.tolist() == sorted(rows.tolist(), reverse=True)
 
 
 def test_order_depends_on_seed_and_epoch_alone() -> None:

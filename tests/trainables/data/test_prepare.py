@@ -4,13 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from search_spaces.errors import InputError
 from search_spaces.spec import SourceSpec
-from trainables.data.prepare import prepare_source
+from trainables.data.llava import LlavaReader
+from trainables.data.prepare import _watched, prepare_source, source_signature
 from trainables.data.prepared import PreparedSource
-from trainables.store import LocalStore
+from trainables.store import LocalStore, Owner
 
 
 def _llava(folder: Path, images: list[str | None]) -> SourceSpec:
@@ -56,6 +59,69 @@ def test_every_missing_and_broken_image_is_named_and_nothing_is_kept(tmp_path: P
     assert "'gone.png' is missing" in str(caught.value)
     assert "'broken.png' is broken" in str(caught.value)
     assert not (tmp_path / "store" / "data").exists()
+
+
+def test_all_unusable_images_are_listed_in_a_file_and_twenty_are_shown(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "store")
+    with pytest.raises(InputError, match="and 5 more"):
+        prepare_source(_llava(tmp_path, [f"{i}.png" for i in range(25)]), store, tmp_path)
+    listed = store.get("problems/s.txt").decode().splitlines()
+    assert [line.split("'")[3] for line in listed] == [f"{i}.png" for i in range(25)]
+
+
+def test_a_truncated_jpeg_is_broken(tmp_path: Path) -> None:
+    Image.effect_noise((200, 200), 90).save(tmp_path / "a.jpg")
+    whole = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="truncated"):
+        prepare_source(_llava(tmp_path, ["a.jpg"]), LocalStore(tmp_path / "store"), tmp_path)
+
+
+def test_every_image_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+    read = LlavaReader.image
+    monkeypatch.setattr(LlavaReader, "image", lambda self, key: names.append(key) or read(self, key))
+    for name in ("a.png", "b.png"):
+        _picture(tmp_path, name)
+    prepare_source(_llava(tmp_path, ["b.png", "a.png", "b.png"]), LocalStore(tmp_path / "store"), tmp_path)
+    assert sorted(names) == ["a.png", "b.png"]
+
+
+def test_a_killed_preparation_leaves_nothing_that_stays(tmp_path: Path) -> None:
+    _picture(tmp_path, "a.png")
+    store, source = LocalStore(tmp_path / "store"), _llava(tmp_path, ["a.png"])
+    left = store.path("preparing/killed")
+    (left / "data").mkdir(parents=True)
+    gone = {**vars(Owner.here()), "started": 0.0}
+    (left / "owner.json").write_text(json.dumps(gone))
+    prepare_source(source, store, tmp_path)
+    assert list(store.path("preparing").iterdir()) == []
+
+
+def test_a_signature_changes_with_the_records_an_image_or_a_new_place_and_not_by_looking(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "store")
+    (tmp_path / "images").mkdir()
+    for number in range(3):
+        _picture(tmp_path / "images", f"{number}.png")
+    source = _llava(tmp_path, [f"images/{number}.png" for number in range(3)])
+    digest, _ = prepare_source(source, store, tmp_path)
+    seen = [source_signature(source, store, tmp_path, digest)]
+    assert source_signature(source, store, tmp_path, digest) == seen[0]
+    _picture(tmp_path / "images", "1.png", 99)
+    seen.append(source_signature(source, store, tmp_path, digest))
+    (tmp_path / "chat.json").write_text((tmp_path / "chat.json").read_text() + " ")
+    seen.append(source_signature(source, store, tmp_path, digest))
+    seen.append(source_signature(source.model_copy(update={"image_folder": "images"}), store, tmp_path, digest))
+    assert all(one not in seen[:number] for number, one in enumerate(seen))
+
+
+@given(st.integers(1, 5000))
+def test_what_is_watched_of_a_large_source_is_bounded_and_holds_an_image_of_every_folder(images: int) -> None:
+    keys = [f"{number % 7}/{number}" for number in range(images)]
+    watched = _watched(keys)
+    assert len(watched) <= 1007
+    assert {key.split("/")[0] for key in watched} == {key.split("/")[0] for key in keys}
+    assert images > 1000 or sorted(watched) == sorted(keys)
 
 
 def test_a_source_without_records_is_refused(tmp_path: Path) -> None:

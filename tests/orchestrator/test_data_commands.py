@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from orchestrator.cli import app
+from search_spaces.errors import InputError
+
+TALK = [{"from": "human", "value": "<image>\nq"}, {"from": "gpt", "value": "answer"}]
+STUDY = """
+study: own
+question: q
+base:
+  vision: {backbone: efficientnet-lite0}
+  projector: linear
+  language: vicuna-v15-7b
+  stages: [finetune]
+  epochs: 1
+  data: mine
+recipe: quickstart
+sources:
+  mine: {reader: llava, path: chat.json, records: RECORDS, text_only_records: 1, EXTRA}
+mixes:
+  mine: {parts: [{source: mine, repeat: 2}]}
+benchmarks: []
+"""
+
+
+@pytest.fixture
+def chat(tmp_path: Path) -> Path:
+    rows: list[dict[str, object]] = [{"id": str(i), "image": f"{i}.png", "conversations": TALK} for i in range(3)]
+    for number in range(3):
+        Image.new("RGB", (6 + number, 4)).save(tmp_path / f"{number}.png")
+    (tmp_path / "chat.json").write_text(json.dumps([*rows, {"id": "t", "conversations": TALK}]))
+    return tmp_path / "chat.json"
+
+
+def _run(*arguments: str | Path) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["data", *map(str, arguments)])
+    if isinstance(result.exception, InputError):
+        raise result.exception
+    return result.exit_code, result.stdout
+
+
+def test_check_of_a_whole_source_is_fine_and_tells_its_counts_and_digest(chat: Path, tmp_path: Path) -> None:
+    code, out = _run("check", chat, "--storage", tmp_path / "store", "--json")
+    (found,) = json.loads(out)
+    assert (code, found["is_fine"]) == (0, True)
+    assert found["counts"] == {"records": 4, "text_only": 1, "images": 3, "tags": {}}
+    assert len(found["digest"]) == 64
+
+
+def test_check_lists_every_image_that_cannot_be_used_and_exits_with_2(chat: Path, tmp_path: Path) -> None:
+    (tmp_path / "0.png").unlink()
+    (tmp_path / "2.png").write_bytes(b"no image")
+    code, out = _run("check", chat, "--storage", tmp_path / "store")
+    assert code == 2
+    listed = (tmp_path / "store" / "problems" / "chat.txt").read_text().splitlines()
+    assert ["'0.png' is missing" in listed[0], "'2.png' is broken" in listed[1]] == [True, True]
+    assert all(line in out for line in listed)
+
+
+def test_check_of_missing_data_says_where_they_are_published(tmp_path: Path) -> None:
+    code, out = _run("check", "lvis-instruct4v", "--storage", tmp_path)
+    assert code == 2
+    assert "huggingface.co/datasets/X2FD/LVIS-Instruct4V" in out
+    assert "lvis_instruct4v_220k.json, but there is nothing" in out
+
+
+def test_a_converted_source_has_the_digest_that_check_finds(chat: Path, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    _, converted = _run("convert", chat, "--to", tmp_path / "out", "--storage", store, "--json")
+    _, checked = _run("check", chat, "--storage", store, "--json")
+    assert json.loads(converted)["digest"] == json.loads(checked)[0]["digest"]
+
+
+def test_stats_tell_lengths_and_sizes(chat: Path, tmp_path: Path) -> None:
+    _, out = _run("stats", chat, "--storage", tmp_path / "store", "--batch", "2", "--json")
+    (found,) = json.loads(out)["sources"]
+    assert found["steps"] == 2 + 1
+    assert (found["width"]["least"], found["width"]["most"], found["measured"]) == (6, 8, 3)
+    assert found["characters"]["median"] == len("q" + "answer")
+
+
+def _study(folder: Path, records: int, extra: str = "images: 3") -> Path:
+    file = folder / "own.yaml"
+    file.write_text(STUDY.replace("RECORDS", str(records)).replace("EXTRA", extra))
+    return file
+
+
+def test_stats_of_a_study_count_its_mixes_as_they_come_out(chat: Path, tmp_path: Path) -> None:
+    study = _study(tmp_path, 4)
+    _, out = _run("stats", study, "--data", tmp_path, "--storage", tmp_path / "store", "--json")
+    (mix,) = json.loads(out)["mixes"]
+    assert (mix["image"], mix["text"], mix["steps"], mix["sources"]) == (6, 2, 2, {"mine": 8})
+
+
+@pytest.mark.parametrize(("extra", "code"), [("images: 3", 2), ("approximate: true", 0)])
+def test_other_counts_than_declared_are_wrong_unless_declared_as_approximate(
+    chat: Path, tmp_path: Path, extra: str, code: int
+) -> None:
+    study = _study(tmp_path, 5, extra)
+    got, out = _run("check", study, "--source", "mine", "--data", tmp_path, "--storage", tmp_path / "store", "--json")
+    assert got == code
+    assert "has 4 records where" in json.loads(out)[0]["notes"][0]
+
+
+def test_convert_of_several_sources_asks_for_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="convert writes one source"):
+        _run("convert", "quickstart", "--to", tmp_path / "out", "--storage", tmp_path)

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from search_spaces.errors import InputError
+from search_spaces.spec import SourceSpec
+from trainables.data.readers import open_reader
+
+TALK = [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]
+IMAGES = {
+    "bytes": lambda images: pa.array(images, pa.binary()),
+    "large bytes": lambda images: pa.array(images, pa.large_binary()),
+    "struct": lambda images: pa.array([None if i is None else {"bytes": i, "path": "same.png"} for i in images]),
+    "struct of null": lambda images: pa.array([{"bytes": i, "path": "same.png"} for i in images]),
+}
+
+
+def _png(shade: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("L", (2, 2), shade).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _reader(folder: Path, *tables: dict[str, Any]) -> Any:
+    for number, columns in enumerate(tables):
+        pq.write_table(pa.table(columns), folder / f"{number}.parquet", row_group_size=2)
+    return open_reader(SourceSpec(name="s", version="1", reader="parquet", path=str(folder)), folder)
+
+
+@pytest.mark.parametrize("kind", IMAGES)
+@pytest.mark.parametrize("images", [[1, 2, 3], [1, None, 3], [None, None, None], [None, 2, 3]])
+def test_images_of_any_form_are_found_by_file_and_row(tmp_path: Path, kind: str, images: list[int | None]) -> None:
+    column = IMAGES[kind]([None if shade is None else _png(shade) for shade in images])
+    table = {"id": ["a", "b", "c"], "image": column, "conversations": [TALK] * 3}
+    reader = _reader(tmp_path, table, table)
+    keys = [record.image for record in reader.records()]
+    assert keys == [f"{n}:{row}" if shade else None for n in range(2) for row, shade in enumerate(images)]
+    for key, shade in zip(keys, images * 2, strict=True):
+        assert key is None or reader.image(key) == _png(shade or 0)
+
+
+def test_an_unreadable_record_names_its_file_and_row(tmp_path: Path) -> None:
+    good = {"id": ["a"] * 5, "image": pa.nulls(5, pa.binary()), "conversations": [TALK] * 5}
+    with pytest.raises(InputError, match=r"1\.parquet\[3\]"):
+        list(_reader(tmp_path, good, {**good, "conversations": [TALK, TALK, TALK, [], TALK]}).records())
+
+
+@pytest.mark.parametrize(
+    ("columns", "law"),
+    [
+        ({"id": ["a"]}, "must have the columns conversations, image"),
+        ({"id": ["a"], "conversations": [TALK], "image": ["a.png"]}, "`image` must be bytes"),
+        ({"id": ["a"], "conversations": [TALK], "image": [[b"x"]]}, "`image` must be bytes"),
+        ({"id": ["a"], "conversations": ["q"], "image": [b"x"]}, "a list `conversations`"),
+    ],
+)
+def test_a_file_of_another_form_is_refused(tmp_path: Path, columns: dict[str, Any], law: str) -> None:
+    with pytest.raises(InputError, match=law):
+        list(_reader(tmp_path, columns).records())
+
+
+def test_a_folder_without_files_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"must hold files \*\.parquet"):
+        _reader(tmp_path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(cut=st.integers(0, 700), flip=st.integers(0, 700))
+def test_a_damaged_file_gives_records_or_an_input_error(tmp_path: Path, cut: int, flip: int) -> None:
+    _reader(tmp_path, {"id": ["a"], "image": [_png(1)], "conversations": [TALK]})
+    whole = bytearray((tmp_path / "0.parquet").read_bytes())
+    whole[flip % len(whole)] ^= 255
+    (tmp_path / "0.parquet").write_bytes(whole[: max(1, len(whole) - cut)])
+    source = SourceSpec(name="s", version="1", reader="parquet", path=str(tmp_path))
+    try:
+        reader = open_reader(source, tmp_path)
+        for record in reader.records():
+            assert record.image is None or isinstance(reader.image(record.image), bytes)
+    except InputError as error:
+        assert "0.parquet" in str(error)  # noqa: PT017
