@@ -7,6 +7,7 @@ import math
 import platform
 from importlib import metadata
 
+from search_spaces.identity import source_name
 from trainables import layout
 from trainables.deepspeed_config import deepspeed_config
 from trainables.records import EvaluationResult, Spool, TrialResult, read_spool
@@ -61,11 +62,23 @@ class TrialSpool:
         if scores:
             values["eval/mean"] = sum(s["metrics"]["accuracy"] for s in scores.values()) / len(scores)
         values |= {f"cost/{key}": value for key, value in result["cost"].items()}
+        values |= self._shares()
         self._write(step=0, metrics={key: value for key, value in values.items() if math.isfinite(value)})
         for name, score in scores.items():
             self._write(artifact={"name": f"examples/{name}.parquet", "path": score["examples"]})
         self._write(tags={"ablate.diverged": str(result["diverged"]).lower()})
         self._write(status="FINISHED")
+
+    def _shares(self) -> dict[str, float]:
+        """Share of each source in the records of each stage's mix, as drawn."""
+        shares: dict[str, float] = {}
+        for spec, order in zip(self._task.trial.stages, self._task.stages, strict=True):
+            counts = (get_json(self._store, layout.stage_result(order.key)) or {"counts": {}})["counts"]
+            names = {source_name(part.source): part.source.name for part in spec.data.parts}
+            for name, count in counts.items():
+                key = f"data/{spec.name}/{names[name]}"
+                shares[key] = shares.get(key, 0.0) + count / max(1, sum(counts.values()))
+        return shares
 
     def close(self) -> None:
         if self._spool is not None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import pytest
 import torch
 from tiny_trials import SGD, losses, make_task, run, source, stage
 
-from search_spaces.spec import MixPart, MixSpec, ResourceSpec
+from search_spaces.spec import MixPart, MixSpec, ResourceSpec, SourceSpec
+from trainables import layout
+from trainables.records import read_spool
 from trainables.run_trial import run_trial
 from trainables.stage import loader_threads
 from trainables.task import Context
@@ -40,6 +43,19 @@ def test_a_trial_that_loads_ahead_trains_as_one_that_does_not(tmp_path: Path) ->
     plain = make_task(tmp_path / "plain", stages=stages, cached=False, benchmarks=(), micro_batch=2)
     ahead = make_task(tmp_path / "ahead", stages=stages, cached=False, benchmarks=(), micro_batch=2, cpus_per_worker=3)
     assert losses(run(plain)) == losses(run(ahead))
+
+
+def test_shares_of_the_sources_as_drawn_are_told_to_the_tracking_server(tmp_path: Path) -> None:
+    other = SourceSpec(name="other", version="1", reader="generated", options={"records": 30, "seed": 2})
+    mix = MixSpec(name="two", parts=(MixPart(source=source(), count=10), MixPart(source=other, count=5, repeat=6)))
+    task = make_task(tmp_path, stages=(stage(data=mix, max_steps=1),), cached=False, benchmarks=())
+    run(task)
+    told: dict[str, float] = {}
+    for _, line in read_spool(tmp_path / layout.spool(task.study, task.id)):
+        told |= {name: value for name, value in line.get("metrics", {}).items() if name.startswith("data/")}
+    assert told == {"data/finetune/shapes": 0.25, "data/finetune/other": 0.75}
+    counts = json.loads((tmp_path / layout.stage_result(task.stages[0].key)).read_text())["counts"]
+    assert sorted(counts.values()) == [10, 30]
 
 
 def test_a_trial_stopped_early_leaves_no_thread(tmp_path: Path) -> None:
