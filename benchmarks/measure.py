@@ -5,7 +5,13 @@ from __future__ import annotations
 import subprocess
 import sys
 
-MEASUREMENTS = ("benchmarks.planning", "benchmarks.throughput", "benchmarks.groups", "benchmarks.exactness")
+MEASUREMENTS = (
+    "benchmarks.planning",
+    "benchmarks.data",
+    "benchmarks.throughput",
+    "benchmarks.groups",
+    "benchmarks.exactness",
+)
 
 
 def main() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import chain, islice
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,8 @@ class StageData:
         self._has_image = self.mix.has_image()
         self._features = [data.features(sources[name]) if use_features else None for name in self.mix.names]
         kept = len(self.mix) if len(self.mix) <= _TOKENISED_RECORDS else _RECORDS_IN_USE
+        self._tokenizing = Lock()
+        """Tokenizers of checkpoints refuse to be used by two threads at once when they change their own settings."""
         self._tokens = lru_cache(maxsize=kept)(self._tokenise)
         self.plan = BatchPlan(self._has_image, self.mix.characters(), stage.global_batch, f"{spec.seed}/{stage.name}")
 
@@ -150,7 +153,8 @@ class StageData:
 
     def _tokenise(self, record: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         turns = self.mix.sources[self.mix.source[record]].turns(int(self.mix.row[record]))
-        return self._tokenizer.encode_turns(self._style, turns, self._max_length)
+        with self._tokenizing:
+            return self._tokenizer.encode_turns(self._style, turns, self._max_length)
 
     def _collate(self, rows: np.ndarray[Any, Any], step: int) -> Batch:
         texts = [self._tokens(int(row)) if row != FILLER else _NOTHING for row in rows]
