@@ -46,9 +46,9 @@ TORCH_FREE = [
     "trainables.store",
     "trainables.task",
     "orchestrator.cli",
-    "orchestrator.encoder_probe",
     "orchestrator.data_check",
     "orchestrator.data_stats",
+    "orchestrator.encoder_probe",
     "orchestrator.plan_view",
     "orchestrator.report",
 ]
