@@ -21,7 +21,7 @@ import torch
 from benchmarks.quickstart_trial import base_task, with_resources
 from search_spaces.spec import StageSpec
 from trainables.deepspeed_config import deepspeed_config, micro_batch
-from trainables.engine import make_optimizer, open_engine
+from trainables.engine import make_optimizer, no_traces, open_engine
 from trainables.model.vlm import VLM, build_modules
 from trainables.process_group import ensure_single
 from trainables.run_trial import run_trial
@@ -61,7 +61,7 @@ def compare(task: TrialTask) -> tuple[float, float]:
 
     bare_step = _bare_loop(model(), stage, stage_data, order.steps)
     config = deepspeed_config(stage, order.resources, "cpu")
-    with open_engine(model(), stage, order.steps, config, "cpu") as engine:
+    with no_traces(), open_engine(model(), stage, order.steps, config, "cpu") as engine:
 
         def engine_step(number: int) -> None:
             batch = stage_data.step(number, 0, 1, micro)

@@ -85,7 +85,41 @@ class Seat:
     node_id: str
     host: str
     pid: int
-    has_gpu: bool
+    devices: tuple[str, ...] = ()
+    """GPUs that the process sees, by the names the driver knows; the first of them is its own."""
+
+
+def visible_devices(assigned: Sequence[str], variable: str | None) -> tuple[str, ...]:
+    """The GPUs a worker really sees, in the order in which libraries number them.
+
+    Args:
+        assigned: what Ray has given to the worker; none on a CPU.
+        variable: CUDA_VISIBLE_DEVICES of its process; a scheduler or RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES may
+            have left another value there than Ray's, and libraries believe the variable.
+    """
+    if not assigned:
+        return ()
+    if variable is None:
+        return ("0",)  # all are visible, and every rank would take the first
+    return tuple(name.strip() for name in variable.split(",") if name.strip()) or tuple(assigned)
+
+
+def shared_device(seats: Sequence[Seat]) -> str | None:
+    """Why this group cannot train: two ranks would use one GPU, or some have one and others have none."""
+    users: dict[tuple[str, str], int] = {}
+    for rank, seat in enumerate(seats):
+        if bool(seat.devices) != bool(seats[0].devices):
+            return f"all ranks must have a GPU or none, but of rank 0 and rank {rank} only one has"
+        if not seat.devices:
+            continue
+        first = users.setdefault((seat.node_id, seat.devices[0]), rank)
+        if first != rank:
+            return (
+                f"each rank must have a GPU of its own, but rank {first} (pid {seats[first].pid}) and rank {rank} (pid"
+                f" {seat.pid}) both see GPU {seat.devices[0]} of {seat.host} first: ask for whole GPUs, and unset"
+                " CUDA_VISIBLE_DEVICES and RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES where Ray was started"
+            )
+    return None
 
 
 class GangWorker:
@@ -96,7 +130,9 @@ class GangWorker:
 
     def seat(self) -> Seat:
         node_id = ray.get_runtime_context().get_node_id()
-        return Seat(node_id, ray.util.get_node_ip_address(), os.getpid(), bool(ray.get_gpu_ids()))
+        assigned = [str(gpu) for gpu in ray.get_gpu_ids()]
+        devices = visible_devices(assigned, os.environ.get("CUDA_VISIBLE_DEVICES"))
+        return Seat(node_id, ray.util.get_node_ip_address(), os.getpid(), devices)
 
     def take(self, code: MemberCode, place: Place, one_node: bool) -> Answer:
         made = _make(code, place, one_node)
@@ -141,6 +177,9 @@ class ActorGroup:
             return seats
         order = sorted(range(len(seats)), key=lambda i: (seats[i].node_id, i))  # ranks of a node are neighbours
         self._actors, self._seats = tuple(self._actors[i] for i in order), tuple(seats[i] for i in order)
+        shared = shared_device(self._seats)
+        if shared:
+            return failure("error", shared, rank=0)
         one_node = len({seat.node_id for seat in self._seats}) == 1
         threads = _threads(bundles[0])
         places = [self._place(rank, threads) for rank in range(len(self._seats))]
@@ -159,7 +198,7 @@ class ActorGroup:
     def _place(self, rank: int, threads: int) -> Place:
         seat = self._seats[rank]
         before = sum(other.node_id == seat.node_id for other in self._seats[:rank])
-        device_index, device = (0, "cuda") if seat.has_gpu else (before, "cpu")
+        device_index, device = (0, "cuda") if seat.devices else (before, "cpu")
         return Place(rank, len(self._seats), device_index, device, threads, seat.host)  # type: ignore[arg-type]
 
     def open(self, task: object, timeout_s: float) -> Answer:
@@ -274,7 +313,8 @@ def environment(place: Place, one_node: bool) -> dict[str, str]:
     if place.device == "cpu":
         variables["DS_ACCELERATOR"] = "cpu"
     if one_node:  # by name: looking the host name up is slow or wrong on many laptops
-        variables["GLOO_SOCKET_IFNAME"] = "lo0" if sys.platform == "darwin" else "lo"
+        loopback = "lo0" if sys.platform == "darwin" else "lo"
+        variables |= {"GLOO_SOCKET_IFNAME": loopback, "NCCL_SOCKET_IFNAME": loopback}
     return variables
 
 

@@ -9,15 +9,17 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.estimates import Assumptions, Estimate, estimate_json, estimates, peak_disk
+from orchestrator.sizes_view import gigabytes, sizes_view
+from orchestrator.tables import table
 from search_spaces.plan import Arm, Node, Plan, PlannedTrial
 from search_spaces.yaml_source import show
 
-MOST_ROWS = 40
-"""Longer tables are cut on the terminal; JSON has everything."""
 
-
-def plan_json(plan: Plan) -> dict[str, Any]:
-    """The plan as plain values."""
+def plan_json(plan: Plan, assumed: Assumptions | None = None) -> dict[str, Any]:
+    """The plan as plain values. `assumed` is what memory and cost rest on."""
+    assumed = assumed or Assumptions()
+    sizes = estimates(plan, assumed)
     stage_ids = {node.id for node in plan.nodes.values() if node.kind == "stage"}
     first = _first_trials(plan)
     return {
@@ -35,7 +37,11 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             }
             for trial in plan.trials
         ],
-        "stages": [_stage_json(node, stage_ids) for node in plan.nodes.values() if node.kind == "stage"],
+        "stages": [
+            {**_stage_json(node, stage_ids), **estimate_json(sizes[node.id])}
+            for node in plan.nodes.values()
+            if node.kind == "stage"
+        ],
         "features": [
             {
                 "id": node.id,
@@ -54,7 +60,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         ],
         "excluded": [{"arm": one.arm, "reason": one.reason} for one in plan.excluded],
         "notes": list(plan.notes),
-        "totals": totals(plan),
+        "totals": {**totals(plan), "gpu_hours": _hours(sizes), "peak_disk_bytes": peak_disk(plan, sizes)},
+        "assumptions": vars(assumed),
     }
 
 
@@ -92,6 +99,13 @@ def _stage_json(node: Node, stage_ids: set[str]) -> dict[str, Any]:
     }
 
 
+def _hours(sizes: Mapping[str, Estimate | None]) -> float | None:
+    """Of all stages, each once; None where some stage's are not known, or there are no GPUs."""
+    hours = [None if one is None else one.gpu_hours for one in sizes.values()]
+    known = [one for one in hours if one is not None]
+    return sum(known) if known and len(known) == len(hours) else None
+
+
 def totals(plan: Plan) -> dict[str, int | None]:
     """Counts of the plan, and what sharing saves. Steps are None where some stage's are not known yet."""
     stages = [node for node in plan.nodes.values() if node.kind == "stage"]
@@ -113,22 +127,27 @@ def totals(plan: Plan) -> dict[str, int | None]:
 # ---------------------------------------------------------------- terminal
 
 
-def plan_view(plan: Plan, provenance: Mapping[str, str] | None = None) -> RenderableType:
+def plan_view(
+    plan: Plan, provenance: Mapping[str, str] | None = None, assumed: Assumptions | None = None
+) -> RenderableType:
     """The plan as rich tables.
 
     Args:
         plan: what to show.
         provenance: key path of the study -> place, to be shown too (`Study.provenance()`).
+        assumed: what memory and cost rest on.
     """
-    parts: list[RenderableType] = [_title(plan), _arms(plan), _stages(plan)]
+    assumed = assumed or Assumptions()
+    sizes = estimates(plan, assumed)
+    parts: list[RenderableType] = [_title(plan), _arms(plan), _stages(plan, sizes), *sizes_view(plan, sizes, assumed)]
     features = [node for node in plan.nodes.values() if node.kind == "features"]
     if features:
         parts.append(_features(features))
     parts.append(_trials(plan))
     if plan.excluded:
-        parts.append(_rows("Excluded", ("arm", "reason"), ((one.arm, one.reason) for one in plan.excluded)))
+        parts.append(table("Excluded", ("arm", "reason"), ((one.arm, one.reason) for one in plan.excluded)))
     if provenance is not None:
-        parts.append(_rows("Where values come from", ("value", "from"), provenance.items()))
+        parts.append(table("Where values come from", ("value", "from"), provenance.items()))
     missing = sorted({name for node in plan.nodes.values() for name in node.missing})
     if missing:
         parts.append(Text(f"Keys are not known before preflight has digests of: {', '.join(missing)}", "dim"))
@@ -163,7 +182,7 @@ def _title(plan: Plan) -> Text:
 
 def _arms(plan: Plan) -> Table:
     first = _first_trials(plan)
-    return _rows(
+    return table(
         "Arms",
         ("arm", "difference from the base", "tokens per image", "feature width", "workers", "ZeRO", "note"),
         (
@@ -187,12 +206,12 @@ def _zeros(arm: Arm, trial: PlannedTrial) -> Iterable[int]:
     return (arm.resources_of(stage.name).zero for stage in trial.spec.stages)
 
 
-def _stages(plan: Plan) -> Table:
+def _stages(plan: Plan, sizes: Mapping[str, Estimate | None]) -> Table:
     nodes = [node for node in plan.nodes.values() if node.kind == "stage"]
     nodes.sort(key=lambda node: -len(node.trials))  # what is shared first
-    return _rows(
+    return table(
         "Stages",
-        ("stage", "name", "steps", "after", "trials", "key"),
+        ("stage", "name", "steps", "after", "trials", "GB each", "GPU-hours", "key"),
         (
             (
                 node.id,
@@ -200,18 +219,27 @@ def _stages(plan: Plan) -> Table:
                 "?" if node.steps is None else f"{'about ' if node.approximate else ''}{node.steps:,}",
                 node.after or "-",
                 str(len(node.trials)),
+                *_size_cells(sizes[node.id]),
                 node.key[:12] if node.key else "not known yet",
             )
             for node in nodes
         ),
-        right=(2, 4),
+        right=(2, 4, 5, 6),
         total=len(nodes),
     )
 
 
+def _size_cells(one: Estimate | None) -> tuple[str, str]:
+    """Memory of a worker and GPU-hours."""
+    if one is None:
+        return "unknown", "unknown"
+    memory = gigabytes(one.memory.total) + ("!" if one.fits is False else "")
+    return memory, "-" if one.gpu_hours is None else f"{one.gpu_hours:,.1f}"
+
+
 def _features(nodes: list[Node]) -> Table:
     total = sum(node.bytes or 0 for node in nodes)
-    return _rows(
+    return table(
         f"Cached features ({total:,} bytes)",
         ("features", "of", "bytes", "trials", "key"),
         (
@@ -230,7 +258,7 @@ def _features(nodes: list[Node]) -> Table:
 
 
 def _trials(plan: Plan) -> Table:
-    return _rows(
+    return table(
         "Trials",
         ("trial", "arm", "seed", "stages"),
         (
@@ -240,23 +268,3 @@ def _trials(plan: Plan) -> Table:
         right=(2,),
         total=len(plan.trials),
     )
-
-
-def _rows(
-    title: str,
-    columns: tuple[str, ...],
-    rows: Iterable[tuple[str, ...]],
-    *,
-    right: tuple[int, ...] = (),
-    total: int | None = None,
-) -> Table:
-    """A table of at most `MOST_ROWS` rows; `total` is how many there would be."""
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for number, name in enumerate(columns):
-        table.add_column(name, justify="right" if number in right else "left", overflow="fold")
-    for number, row in enumerate(rows):
-        if total is not None and number == MOST_ROWS:
-            table.add_row(f"... and {total - MOST_ROWS:,} more (--json has all)")
-            break
-        table.add_row(*map(Text, row))
-    return table

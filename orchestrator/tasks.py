@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cluster.cost import TEXT_TOKENS, operations
 from cluster.launcher import Shape
 from orchestrator.ledger import Ledger
 from orchestrator.schedule import Work
 from search_spaces.identity import features_key, source_name
-from search_spaces.plan import Node, Plan, PlannedTrial
-from search_spaces.spec import ResourceSpec
+from search_spaces.plan import Arm, Node, Plan, PlannedTrial
+from search_spaces.spec import ResourceSpec, StageSpec
 from trainables.task import FeaturesTask, StageTask, TrialTask
 
 _SECONDS_PER_MB_OF_FEATURES = 0.25
@@ -66,7 +67,13 @@ def make_task(plan: Plan, trial: PlannedTrial, digests: dict[str, str], storage:
             FeaturesTask(node=node.id, key=_known(node), source=source_of[_known(node)]) for node in features
         ),
         stages=tuple(
-            StageTask(node=node.id, key=_known(node), steps=node.steps or 0, resources=arm.resources_of(spec.name))
+            StageTask(
+                node=node.id,
+                key=_known(node),
+                steps=node.steps or 0,
+                resources=arm.resources_of(spec.name),
+                operations_per_record=_operations(arm, trial, spec, cached=bool(features)),
+            )
             for node, spec in zip(stages, trial.spec.stages, strict=True)
         ),
         benchmarks=plan.benchmarks,
@@ -75,6 +82,11 @@ def make_task(plan: Plan, trial: PlannedTrial, digests: dict[str, str], storage:
         storage=str(storage),
         data=str(data_root),
     )
+
+
+def _operations(arm: Arm, trial: PlannedTrial, stage: StageSpec, cached: bool) -> int | None:
+    text_tokens = min(TEXT_TOKENS, trial.spec.language.max_length)
+    return None if arm.size is None else operations(arm.size, stage, text_tokens, cached).model
 
 
 def _known(node: Node) -> str:

@@ -37,9 +37,11 @@ from search_spaces.identity import (
     trial_id,
 )
 from search_spaces.plan import Arm, Exclusion, Node, Plan, PlannedTrial
-from search_spaces.resolve import ArmResources, ResolvedArm, Resolver, check_sizes
+from search_spaces.resolve import ResolvedArm, Resolver
 from search_spaces.resolve_language import FactsOf
 from search_spaces.resolve_vision import EncoderProbe
+from search_spaces.resources import ArmResources, check_resources
+from search_spaces.sizes import KnownSizes, model_size
 from search_spaces.spec import BenchmarkSpec, SourceSpec, TrialSpec, VisionSpec
 from search_spaces.steps import RealisedCounts, has_approximate_steps, most_images, uncounted_sources
 from search_spaces.study import Study
@@ -70,6 +72,7 @@ class _CheckedStudy:
     base: Patch
     """Complete, with the stages of the recipe."""
     notes: tuple[str, ...]
+    sizes: KnownSizes
 
 
 def plan_study(
@@ -127,7 +130,7 @@ def plan_study(
                 "trials": [trial.id for trial in trials],
             }
         ),
-        arms=tuple(_arm(arm, checked.base, memo) for arm in arms if arm.draft.name in names),
+        arms=tuple(_arm(arm, checked, memo) for arm in arms if arm.draft.name in names),
         trials=tuple(kept),
         nodes=graph.nodes(kept),
         benchmarks=benchmarks,
@@ -139,15 +142,16 @@ def plan_study(
     )
 
 
-def _arm(arm: _CheckedArm, base: Patch, memo: Memo) -> Arm:
+def _arm(arm: _CheckedArm, checked: _CheckedStudy, memo: Memo) -> Arm:
     return Arm(
         id=arm_fingerprint(arm.resolved.template, memo)[:12],
         name=arm.draft.name,
-        difference=difference(base, arm.draft.patch),
+        difference=difference(checked.base, arm.draft.patch),
         values=arm.draft.values,
         resources=arm.resources.arm,
         note=arm.draft.note,
         stage_resources=arm.resources.stages,
+        size=model_size(arm.resolved.template, checked.sizes),
     )
 
 
@@ -207,7 +211,14 @@ def _check(
         raise study.problem(("exclude",), "a study must have at least one arm, but all are excluded")
     notes = [note for arm in arms for note in arm.resolved.notes]
     notes += [f"exclude[{number}] fits no arm" for number in range(len(study.exclude)) if number not in used]
-    return _CheckedStudy(tuple(arms), benchmarks, tuple(excluded), resolver.complete({}), tuple(dict.fromkeys(notes)))
+    return _CheckedStudy(
+        tuple(arms),
+        benchmarks,
+        tuple(excluded),
+        resolver.complete({}),
+        tuple(dict.fromkeys(notes)),
+        catalogue.known_sizes(),
+    )
 
 
 @dataclass(frozen=True)
@@ -233,7 +244,7 @@ def _check_arm(study: Study, resolver: Resolver, draft: ArmDraft) -> _CheckedArm
     resources = resolver.resources(draft.resources)
     for stage in resolved.template.stages:
         try:
-            check_sizes(stage, resources.stages.get(stage.name, resources.arm))
+            check_resources(stage, resources.stages.get(stage.name, resources.arm))
         except InputError as error:
             path: KeyPath = (*draft.path, "resources") if draft.resources else ("resources",)
             raise study.problem(path, error.law, error.way_out) from error

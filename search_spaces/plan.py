@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from search_spaces.sizes import ModelSize
 from search_spaces.spec import BenchmarkSpec, ResourceSpec, TrialSpec
 
 
@@ -23,6 +24,8 @@ class Arm:
     note: str | None = None
     stage_resources: dict[str, ResourceSpec] = field(default_factory=dict)
     """Stage name -> its resources, where they are not the arm's."""
+    size: ModelSize | None = None
+    """What memory and cost follow from; None where facts of the model are not known."""
 
     def resources_of(self, stage: str) -> ResourceSpec:
         """What a stage of this arm runs on."""

@@ -17,6 +17,7 @@ from search_spaces.catalogue.load import Catalogue
 from search_spaces.errors import InputError, nearest, raise_problems
 from search_spaces.resolve_language import FactsOf, LanguageLookup
 from search_spaces.resolve_vision import EncoderProbe, VisionResolver, unused_pixels
+from search_spaces.resources import ArmResources, resolve_resources
 from search_spaces.spec import (
     PROJECTOR_DEPTHS,
     BenchmarkSpec,
@@ -24,7 +25,6 @@ from search_spaces.spec import (
     MixPart,
     MixSpec,
     ProjectorSpec,
-    ResourceSpec,
     SourceSpec,
     StageSpec,
     TrialSpec,
@@ -95,7 +95,9 @@ class Resolver:
 
     def resources(self, difference: Mapping[str, Any]) -> ArmResources:
         """The study's resources with an arm's differences."""
-        return self._part(("resources", repr(difference)), lambda: resolve_resources(self._study, difference))
+        return self._part(
+            ("resources", repr(difference)), lambda: resolve_resources(self._study, self._catalogue, difference)
+        )
 
     def _resolve(self, patch: Patch) -> ResolvedArm:
         problems: list[InputError] = []
@@ -363,45 +365,3 @@ class Resolver:
 
     def _wrong(self, leaves: Patch, name: str, law: str, way_out: str | None = None) -> InputError:
         return field_problem(self._study, leaves, name, law, way_out)
-
-
-# ---------------------------------------------------------------- resources
-
-
-@dataclass(frozen=True)
-class ArmResources:
-    arm: ResourceSpec
-    stages: dict[str, ResourceSpec]
-
-
-def resolve_resources(study: Study, difference: Mapping[str, Any]) -> ArmResources:
-    """The study's resources with an arm's differences, for the arm and for the stages that differ from it."""
-    fields = study.resources.model_dump(exclude_unset=True)
-    stages = {name: dict(one) for name, one in fields.pop("stages", {}).items()}
-    fields.update({name: value for name, value in difference.items() if name != "stages"})
-    for name, one in difference.get("stages", {}).items():
-        stages.setdefault(name, {}).update(one)
-    arm = ResourceSpec(**fields)
-    return ArmResources(arm, {name: arm.model_copy(update=one) for name, one in stages.items()})
-
-
-def check_sizes(stage: StageSpec, resources: ResourceSpec) -> None:
-    """Raise InputError unless global batch = micro-batch x accumulation x workers."""
-    share, rest = divmod(stage.global_batch, resources.workers)
-    if rest:
-        raise InputError(
-            f"global_batch of stage {stage.name!r} must be a multiple of resources.workers,"
-            f" but {stage.global_batch} = {share} x {resources.workers} + {rest}",
-            way_out=f"The nearest number of workers is {_nearest_divisor(stage.global_batch, resources.workers)}.",
-        )
-    if resources.micro_batch is not None and share % resources.micro_batch:
-        raise InputError(
-            f"global_batch / workers of stage {stage.name!r} must be a multiple of resources.micro_batch, but"
-            f" {stage.global_batch} / {resources.workers} = {share} is none of {resources.micro_batch}",
-            way_out=f"The nearest micro-batch is {_nearest_divisor(share, resources.micro_batch)}.",
-        )
-
-
-def _nearest_divisor(number: int, wanted: int) -> int:
-    divisors = [one for one in range(1, number + 1) if number % one == 0]
-    return min(divisors, key=lambda one: abs(one - wanted))

@@ -22,6 +22,8 @@ def study_schema() -> dict[str, Any]:
 
     _may_be(schema, fields, "seeds", {"type": "array", "items": {"type": "integer"}, "minItems": 1})
     _may_be(schema, fields, "recipe", {"type": "string", "examples": list(catalogue.recipes)})
+    _may_be(schema, fields, "resources", {"type": "string", "examples": list(catalogue.resources)})
+    kinds["Resources"]["properties"]["preset"]["examples"] = list(catalogue.resources)
     suites_and_ids = [*catalogue.suites, *catalogue.benchmarks]
     one_benchmark = {"anyOf": [{"type": "string", "examples": suites_and_ids}, {"$ref": "#/$defs/BenchmarkChoice"}]}
     fields["benchmarks"]["items"] = one_benchmark

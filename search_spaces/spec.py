@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Positive = Annotated[int, Field(ge=1)]
 Module = Literal["vision", "projector", "language"]
+Offload = Literal["none", "optimizer", "optimizer+params"]
 PromptStyle = Literal[
     "bare",
     "caption",
@@ -251,7 +252,9 @@ class ResourceSpec(Spec):
     gpus_per_worker: Annotated[float, Field(ge=0)] = 0
     cpus_per_worker: Annotated[float, Field(gt=0)] = 1
     zero: Literal[0, 1, 2, 3] = 0
-    offload: Literal["none", "optimizer"] = "none"
+    offload: Offload = "none"
+    """What lives in the host's memory: `optimizer` (states and fp32 weights; ZeRO 1 to 3), `optimizer+params` (the
+    weights too; ZeRO 3 only)."""
     micro_batch: Positive | None = None
     """Records per worker and forward pass; None for the whole share of a worker."""
     checkpoint_every_steps: Positive = 500

@@ -19,6 +19,7 @@ from search_spaces.catalogue.entries import (
     NonEmpty,
     SourceEntry,
     StagePatch,
+    StageResources,
 )
 from search_spaces.errors import InputError, nearest, raise_problems
 from search_spaces.spec import Positive, ProjectorKind, PromptStyle, ResourceSpec
@@ -111,19 +112,13 @@ class RecipeChoice(BaseModel):
     """Name of a recipe of the catalogue."""
 
 
-class StageResources(Entry):
-    """Resources that may differ from stage to stage of a trial; those that are not set are the arm's."""
-
-    zero: Literal[0, 1, 2, 3] = 0
-    offload: Literal["none", "optimizer"] = "none"
-    micro_batch: Positive | None = None
-    checkpoint_every_steps: Positive = 500
-    deepspeed: dict[str, Any] = Field(default_factory=dict)
-
-
 class Resources(ResourceSpec):
     """What a trial runs on. Changes rounding at most, so that it is no axis."""
 
+    preset: str | None = None
+    """Name in the catalogue; what is set here replaces what the preset says, for all stages."""
+    deepspeed: dict[str, Any] | str = Field(default_factory=dict)  # type: ignore[assignment]
+    """Settings, or the path of a JSON file that holds them, relative to the study."""
     stages: dict[str, StageResources] = Field(default_factory=dict)
     """Stage name -> what differs there."""
 
@@ -292,6 +287,8 @@ _SHORT_FORMS: tuple[tuple[tuple[str, ...], type, str | int], ...] = (
     (("base", "language"), str, "model"),
     (("base", "projector"), str, "kind"),
     (("recipe",), str, "extends"),
+    (("resources",), str, "preset"),
+    (("arms", "*", "resources"), str, "preset"),
     (("seeds",), list, "default"),
     (("benchmarks",), str, 0),
     (("benchmarks", "*"), str, "id"),

@@ -11,7 +11,8 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from search_spaces.identity import arm_fingerprint, canonical_json, source_name
-from search_spaces.resolve import ArmResources, ResolvedArm
+from search_spaces.resolve import ResolvedArm
+from search_spaces.resources import ArmResources
 from search_spaces.spec import (
     BenchmarkSpec,
     LanguageSpec,

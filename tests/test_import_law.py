@@ -28,7 +28,10 @@ DOORS = {
 RAY_IN_TRAINABLES = {"trainables/tune_trial.py"}
 
 TORCH_FREE = [
+    "cluster.cost",
+    "cluster.memory",
     "search_spaces.expand",
+    "search_spaces.sizes",
     "trainables.benchmarks.closed_answers",
     "trainables.data.batches",
     "trainables.data.convert",
@@ -49,6 +52,7 @@ TORCH_FREE = [
     "orchestrator.data_check",
     "orchestrator.data_stats",
     "orchestrator.encoder_probe",
+    "orchestrator.estimates",
     "orchestrator.plan_view",
     "orchestrator.report",
 ]

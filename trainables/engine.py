@@ -40,9 +40,10 @@ class Engine:
     """One stage's engine around a model whose `requires_grad` is settled. Use it inside `open_engine`."""
 
     def __init__(self, model: VLM, stage: StageSpec, steps: int, config: dict[str, Any], device: str) -> None:
-        self.dtype = torch.bfloat16 if stage.precision == "bf16" else torch.float32
+        self.dtype = dtype_of(stage)
         cast_statistics(model, self.dtype)  # DeepSpeed casts weights only
-        optimizer = make_optimizer(model, stage.optimizer)
+        on_host = "offload_optimizer" in config["zero_optimization"]
+        optimizer = make_optimizer(model, stage.optimizer, fused=device == "cuda" and not on_host)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(stage.schedule, step, steps))
         deepspeed.init_distributed("nccl" if device == "cuda" else "gloo", auto_mpi_discovery=False)
         self._engine, *_ = deepspeed.initialize(
@@ -110,17 +111,43 @@ class Engine:
         del self._engine
 
 
+def dtype_of(stage: StageSpec) -> torch.dtype:
+    """Of weights, gradients and activations. In bf16 DeepSpeed keeps masters of trained weights in fp32 beside them."""
+    return torch.bfloat16 if stage.precision == "bf16" else torch.float32
+
+
 @contextmanager
 def open_engine(model: VLM, stage: StageSpec, steps: int, config: dict[str, Any], device: str) -> Iterator[Engine]:
-    """An engine for the time of a block; behind it the process is as if there had been none."""
+    """An engine for the time of a block, inside `no_traces`."""
+    engine = Engine(model, stage, steps, config, device)
     try:
-        engine = Engine(model, stage, steps, config, device)
-        try:
-            yield engine
-        finally:
-            engine.destroy()
+        yield engine
+    finally:
+        engine.destroy()
+
+
+@contextmanager
+def no_traces() -> Iterator[None]:
+    """Behind the block the process is as if DeepSpeed had never partitioned or trained a model in it."""
+    try:
+        yield
     finally:
         _forget()
+
+
+def partition(config: dict[str, Any]) -> Callable[[list[nn.Parameter]], None] | None:
+    """Cuts parameters that are equal on all ranks into one share for each, where ZeRO 3 keeps them so.
+
+    `zero.Init` around a constructor would do it while the model is built, but loses the initialisation of transformers
+    without a word, and cannot load a checkpoint. Here every weight has its value before it is cut.
+    """
+    if config["zero_optimization"]["stage"] != 3:
+        return None
+
+    def cut(parameters: list[nn.Parameter]) -> None:
+        deepspeed.zero.Init(module=nn.ParameterList(parameters), config_dict_or_path=config)
+
+    return cut
 
 
 def _forget() -> None:
@@ -138,13 +165,16 @@ def _forget() -> None:
     gc.collect()
 
 
-def make_optimizer(model: nn.Module, optimizer: OptimizerSpec) -> torch.optim.Optimizer:
-    """A torch optimizer over what requires gradients, one group for each (module, decays or not)."""
+def make_optimizer(model: nn.Module, optimizer: OptimizerSpec, fused: bool = False) -> torch.optim.Optimizer:
+    """A torch optimizer over what requires gradients, one group for each (module, decays or not).
+
+    `fused` updates all tensors of a group in few kernels: for weights that are on a GPU.
+    """
     groups: list[dict[str, Any]] = []
     for name, part in model.named_children():
         lr = optimizer.lr * optimizer.lr_scale.get(name, 1.0)  # type: ignore[call-overload]
         trained = [p for p in part.parameters() if p.requires_grad]
-        decays = {id(p) for key, p in part.named_parameters() if p.ndim > 1 and not key.endswith(".bias")}
+        decays = {id(p) for key, p in part.named_parameters() if _rank(p) > 1 and not key.endswith(".bias")}
         for decay, chosen in (
             (optimizer.weight_decay, [p for p in trained if id(p) in decays]),
             (0.0, [p for p in trained if id(p) not in decays]),
@@ -153,8 +183,12 @@ def make_optimizer(model: nn.Module, optimizer: OptimizerSpec) -> torch.optim.Op
                 groups.append({"params": chosen, "lr": lr, "weight_decay": decay})
     if optimizer.kind == "sgd":
         return torch.optim.SGD(groups, lr=optimizer.lr, momentum=optimizer.momentum)
-    fused = torch.cuda.is_available()
     return torch.optim.AdamW(groups, lr=optimizer.lr, betas=optimizer.betas, eps=optimizer.eps, fused=fused)
+
+
+def _rank(parameter: nn.Parameter) -> int:
+    """Number of dimensions; a share of ZeRO 3 remembers those of the whole."""
+    return len(getattr(parameter, "ds_shape", parameter.shape))
 
 
 def _is_saved(part: nn.Module, buffer: str) -> bool:

@@ -18,9 +18,10 @@ from search_spaces.spec import BenchmarkSpec, LanguageSpec, TrialSpec
 from trainables import layout
 from trainables.benchmarks.closed_answers import ClosedAnswers, Example, open_benchmark
 from trainables.features import encode_images
+from trainables.model.spread import Parts, spread
 from trainables.model.tokenizer import IGNORE
 from trainables.model.vision import VisionEncoder
-from trainables.model.vlm import VLM, Batch, build_modules, cast_weights
+from trainables.model.vlm import VLM, Batch, assemble, build_modules, cast_statistics
 from trainables.records import EvaluationResult, Progress, StageResult
 from trainables.store import LocalStore, get_json, put_json
 from trainables.task import Context, TrialTask
@@ -88,18 +89,29 @@ def load_trained(
     """The model that the trial's stages have left on storage, ready to answer; without its encoder where that has
     nothing to do."""
     with_vision = not task.has_features_of(benchmark.source for benchmark in task.benchmarks)
-    return _load(task, results, data, store, with_vision).to(context.device)
+    return _load(task, results, data, store, with_vision, torch.device(context.device))
 
 
 def load_whole(task: TrialTask, results: list[StageResult], data: TrialData, store: LocalStore) -> VLM:
     """The same model with its encoder, on the CPU."""
-    return _load(task, results, data, store, with_vision=True)
+    return _load(task, results, data, store, True, torch.device("cpu"))
 
 
-def _load(task: TrialTask, results: list[StageResult], data: TrialData, store: LocalStore, with_vision: bool) -> VLM:
-    model = build_modules(task.trial, data.tokenizer, data.root, with_vision)
-    load_weights(model, results, store)
-    cast_weights(model, precision(task.trial))
+def _load(
+    task: TrialTask,
+    results: list[StageResult],
+    data: TrialData,
+    store: LocalStore,
+    with_vision: bool,
+    device: torch.device,
+) -> VLM:
+    def made() -> Parts:
+        model = build_modules(task.trial, data.tokenizer, data.root, with_vision)
+        load_weights(model, results, store)
+        return dict(model.named_children())
+
+    model = assemble(task.trial, spread(made, precision(task.trial), device), data.tokenizer)
+    cast_statistics(model, precision(task.trial))
     return model.eval()
 
 

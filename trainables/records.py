@@ -90,6 +90,8 @@ class StageResult(TypedDict):
     gpu_seconds: float
     """Wall seconds of the stage, all attempts, times its devices (CPU workers count where there is no GPU)."""
     samples_per_second: float
+    mfu: NotRequired[float | None]
+    """Model FLOPs utilisation over the whole stage; None on devices without a known peak."""
     counts: dict[str, int]
     """Realised records per source."""
     provenance: dict[str, str]

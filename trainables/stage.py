@@ -15,13 +15,16 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from search_spaces.resources import micro_batch
 from search_spaces.spec import ResourceSpec, StageSpec
 from trainables import layout
-from trainables.deepspeed_config import deepspeed_config, micro_batch
-from trainables.engine import Engine, open_engine
+from trainables.deepspeed_config import deepspeed_config
+from trainables.engine import Engine, dtype_of, no_traces, open_engine, partition
+from trainables.hardware import check_device, device_name, peak_flops, reached, set_attention
 from trainables.model.lora import add_lora, merged, train_adapters_only
+from trainables.model.spread import Parts, arrive, spread
 from trainables.model.vision import VisionEncoder
-from trainables.model.vlm import VLM, build_modules, module
+from trainables.model.vlm import VLM, assemble, build_modules, module
 from trainables.records import Progress, StageResult
 from trainables.store import LocalStore, put_json
 from trainables.task import Context, StageTask, TrialTask
@@ -39,26 +42,37 @@ def train_stage(
     Yields progress and the step's metrics after every optimizer step, on all ranks equally often.
     """
     stage, order = task.trial.stages[index], task.stages[index]
+    check_device(stage, context.device)
     config = deepspeed_config(stage, order.resources, context.device)
     use_features = task.has_features_of(part.source for part in stage.data.parts)
     stage_data = StageData(data, task, stage, use_features)
-    model = build_modules(task.trial, data.tokenizer, data.root, with_vision=not use_features)
-    load_weights(model, earlier, store)
-    if stage.lora is not None:
-        add_lora(model.language, stage.lora, task.trial.seed, stage.name, model.draws)
-    settle_gradients(model, stage)
-    with open_engine(model, stage, order.steps, config, context.device) as engine:
-        run = _Run(engine, stage, order, stage_data, context, store)
-        yield from run.train()
-        weights = engine.trained_weights()
-        if context.rank == 0:
-            if stage.lora is not None:
-                weights["language"] = merged(weights["language"], stage.lora)
-            modules = save_weights(weights, store, layout.stage_folder(order.key))
-            result = run.result(modules, stage_data.mix.counts, provenance(order.resources, context))
-            put_json(store, f"{layout.stage_folder(order.key)}/curve.json", {"curve": run.curve})
-            put_json(store, layout.stage_result(order.key), result)
-            store.remove(layout.checkpoints(order.key))
+
+    def begin() -> Parts:
+        model = build_modules(task.trial, data.tokenizer, data.root, with_vision=not use_features)
+        load_weights(model, earlier, store)
+        return dict(model.named_children())
+
+    with no_traces():
+        dtype, device, keep = dtype_of(stage), torch.device(context.device), partition(config)
+        model = assemble(task.trial, spread(begin, dtype, device, keep), data.tokenizer)
+        if stage.lora is not None:
+            present = set(model.parameters())
+            add_lora(model.language, stage.lora, task.trial.seed, stage.name, model.draws)
+            arrive([one for one in model.parameters() if one not in present], dtype, device, keep)
+        settle_gradients(model, stage)
+        attention = set_attention(model.language, stage, context.device)
+        with open_engine(model, stage, order.steps, config, context.device) as engine:
+            run = _Run(engine, stage, order, stage_data, context, store)
+            yield from run.train()
+            weights = engine.trained_weights()
+            if context.rank == 0:
+                if stage.lora is not None:
+                    weights["language"] = merged(weights["language"], stage.lora)
+                modules = save_weights(weights, store, layout.stage_folder(order.key))
+                result = run.result(modules, stage_data.mix.counts, provenance(order.resources, context, attention))
+                put_json(store, f"{layout.stage_folder(order.key)}/curve.json", {"curve": run.curve})
+                put_json(store, layout.stage_result(order.key), result)
+                store.remove(layout.checkpoints(order.key))
     _barrier()
 
 
@@ -115,6 +129,7 @@ class _Run:
         self._engine, self._stage, self._order = engine, stage, order
         self._data, self._context, self._store = data, context, store
         self._micro = micro_batch(stage, order.resources)
+        self._peak = peak_flops(device_name(context.device), stage.precision)
         self._seconds, self._records = 0.0, 0
         self._diverged = False
         self.losses: list[float] = []
@@ -142,6 +157,7 @@ class _Run:
                         "train/loss": loss,
                         "train/lr": learning_rate,
                         "train/samples_per_s": batch.records / elapsed,
+                        **self._utilisation(batch.records, elapsed),
                     }
                     self.curve.append([step, loss, learning_rate])
                 if (step + 1) % self._order.resources.checkpoint_every_steps == 0 and step + 1 < steps:
@@ -165,9 +181,17 @@ class _Run:
             "losses_digest": hashlib.sha256(" ".join(loss.hex() for loss in self.losses).encode()).hexdigest(),
             "gpu_seconds": self._seconds * self._context.world,
             "samples_per_second": self._records / max(self._seconds, 1e-9),
+            "mfu": self._utilisation(self._records, max(self._seconds, 1e-9)).get("train/mfu"),
             "counts": counts,
             "provenance": provenance,
         }
+
+    def _utilisation(self, records: int, seconds: float) -> dict[str, float]:
+        """`train/mfu`, where the plan has counted operations and the device's peak is known."""
+        operations = self._order.operations_per_record
+        if operations is None or self._peak is None:
+            return {}
+        return {"train/mfu": reached(operations * records, seconds, self._context.world, self._peak)}
 
     def _progress(self, step: int, loss: float) -> Progress:
         rate = self._records / max(self._seconds, 1e-9)
@@ -226,13 +250,13 @@ def _finished(root: Path) -> list[Path]:
     return []
 
 
-def provenance(resources: ResourceSpec, context: Context) -> dict[str, str]:
+def provenance(resources: ResourceSpec, context: Context, attention: str) -> dict[str, str]:
     """What may change rounding, and is therefore said beside results."""
-    device = torch.cuda.get_device_name() if context.device == "cuda" else "cpu"
     versions = {name: metadata.version(name) for name in ("torch", "deepspeed", "transformers", "timm")}
     return {
         **versions,
-        "device": device,
+        "device": device_name(context.device),
+        "attention": attention,
         "world": str(context.world),
         "micro_batch": str(resources.micro_batch or "whole"),
         "zero": str(resources.zero),

@@ -30,6 +30,8 @@ class StageTask(BaseModel):
     key: str
     steps: int
     resources: ResourceSpec
+    operations_per_record: int | None = None
+    """Of the plan, forward and backward, at its assumed length of a text; None where the model's size is not known."""
 
 
 class TrialTask(BaseModel):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Collection
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from trainables.model.vlm import VLM, module
@@ -36,20 +38,23 @@ def load_weights(model: VLM, results: list[StageResult], store: LocalStore, stag
         path = store.path(f"{stage_folder}/{result['key']}/{name}.safetensors")
         if _digest(path) != result["modules"][name]:
             raise ValueError(f"{path} must have the digest that its stage recorded, but it was changed or is damaged")
-        load_strict(module(model, name), load_file(path), path)  # type: ignore[arg-type]
+        with safe_open(path, "pt") as file:
+            load_strict(module(model, name), file.keys(), file.get_tensor, path)  # type: ignore[arg-type]
 
 
-def load_strict(part: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
-    """Copy tensors into a module whose parameters and persistent buffers have exactly their names and shapes."""
+def load_strict(part: nn.Module, names: Collection[str], tensor_of: Callable[[str], Tensor], path: Path) -> None:
+    """Copy tensors, one at a time, into a module whose parameters and persistent buffers have exactly their names and
+    shapes."""
     persistent = part.state_dict(keep_vars=True)
     wanted = dict(part.named_parameters()) | {key: b for key, b in part.named_buffers() if key in persistent}
-    if wanted.keys() != tensors.keys():
-        odd = sorted(wanted.keys() ^ tensors.keys())
+    if wanted.keys() != set(names):
+        odd = sorted(wanted.keys() ^ set(names))
         raise ValueError(f"{path} must hold exactly the module's weights, but {len(odd)} differ, the first is {odd[0]}")
-    for key, tensor in tensors.items():
-        if wanted[key].shape != tensor.shape:
-            raise ValueError(f"{path}: {key} must be {tuple(wanted[key].shape)}, but is {tuple(tensor.shape)}")
-        wanted[key].data.copy_(tensor)
+    for key, target in wanted.items():
+        tensor = tensor_of(key)
+        if target.shape != tensor.shape:
+            raise ValueError(f"{path}: {key} must be {tuple(target.shape)}, but is {tuple(tensor.shape)}")
+        target.data.copy_(tensor)
 
 
 def _digest(path: Path) -> str:

@@ -41,6 +41,16 @@ BudgetOption = Annotated[
     float, typer.Option("--features-budget", min=0, help="Of --features auto: GB of cached features at most.")
 ]
 
+GpuOption = Annotated[
+    str | None, typer.Option("--gpu", help="What memory and hours are for: h200, h100, a100, ... [h100].")
+]
+MfuOption = Annotated[
+    float | None, typer.Option("--mfu", min=0.01, max=1.0, help="Share of the GPU's peak that is reached [0.3].")
+]
+TextOption = Annotated[
+    int | None, typer.Option("--text-tokens", min=1, help="Mean length of a text, for operations and hours [256].")
+]
+
 
 def planned_study(
     study: str,

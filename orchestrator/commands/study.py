@@ -15,11 +15,14 @@ from orchestrator.commands.options import (
     BudgetOption,
     DataOption,
     FeaturesOption,
+    GpuOption,
     JsonOption,
     LimitOption,
+    MfuOption,
     SetOption,
     StorageOption,
     StudyArgument,
+    TextOption,
     ToyOption,
     TrackingOption,
     console,
@@ -55,19 +58,24 @@ def plan(
     features: FeaturesOption = "auto",
     features_budget: BudgetOption = 20,
     provenance: Annotated[bool, typer.Option("--provenance", help="Show where each value came from.")] = False,
+    gpu: GpuOption = None,
+    mfu: MfuOption = None,
+    text_tokens: TextOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a study would do: arms, trials, stages, what is shared. Nothing is trained or downloaded."""
+    """Show what a study would do and take: arms, stages, sharing, memory, disk, hours. Nothing is trained."""
+    from orchestrator.estimates import Assumptions
     from orchestrator.plan_view import plan_json, plan_view
     from search_spaces.study import load_study
 
     planned, _ = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
+    assumed = Assumptions.of(gpu, mfu, text_tokens)
     if as_json:
-        print(json.dumps(plan_json(planned), indent=1))
+        print(json.dumps(plan_json(planned, assumed), indent=1))
     else:
         origins = load_study(study, overrides or ()).provenance() if provenance else None
         out = console()
-        out.print(plan_view(planned, origins))
+        out.print(plan_view(planned, origins, assumed))
         for note in _unmet_asks(planned):
             out.print(note, highlight=False)
 

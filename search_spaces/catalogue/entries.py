@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
-from search_spaces.spec import Module, OptimizerSpec, Positive, PromptStyle, ScheduleSpec
+from search_spaces.sizes import ConvShape, LanguageShape, VitShape
+from search_spaces.spec import Module, Offload, OptimizerSpec, Positive, PromptStyle, ResourceSpec, ScheduleSpec
 
 
 class Entry(BaseModel):
@@ -58,6 +59,8 @@ class EncoderEntry(Entry):
     """Declared origin of pretrained weights: `package:NAME`, `hub:ID` or `path:FILE`."""
     options: dict[str, Any] = {}
     """Keyword arguments of the architecture."""
+    shape: VitShape | ConvShape | None = None
+    """What its size follows from; without it plan says that memory and cost are unknown."""
 
     @model_validator(mode="after")
     def _has_shape(self) -> EncoderEntry:
@@ -117,6 +120,8 @@ class LanguageEntry(Entry):
     """Longest text in tokens; visual tokens come on top."""
     embedding_multiple: Positive | None = None
     """Rows of the embeddings are a multiple of it; by default 64 for checkpoints of the families of Prismatic VLMs."""
+    shape: LanguageShape | None = None
+    """What its size follows from; without it plan says that memory and cost are unknown."""
 
     @model_validator(mode="after")
     def _has_weights(self) -> LanguageEntry:
@@ -251,3 +256,38 @@ class RecipeEntry(Entry):
     source: str | None = None
     """Where these facts come from."""
     stages: Annotated[dict[str, StagePatch], Field(min_length=1)]
+
+
+class StageResources(Entry):
+    """Resources that may differ from stage to stage of a trial; those that are not set are the arm's."""
+
+    zero: Literal[0, 1, 2, 3] = 0
+    offload: Offload = "none"
+    micro_batch: Positive | None = None
+    checkpoint_every_steps: Positive = 500
+    deepspeed: dict[str, Any] | str = Field(default_factory=dict)
+    """Settings, or the path of a JSON file that holds them, relative to the study."""
+
+
+class ResourcesEntry(ResourceSpec):
+    """What a trial runs on, under a name."""
+
+    source: str | None = None
+    """What it is made for, and what that rests on."""
+    stages: dict[str, StageResources] = Field(default_factory=dict)
+    """Stage name -> what differs there."""
+
+
+class GpuEntry(Entry):
+    """A GPU: what fits on it, and how fast it is on paper."""
+
+    source: str
+    """Where these facts come from."""
+    names: Annotated[tuple[str, ...], Field(min_length=1)]
+    """Parts of the name that the driver reports; the first entry with a fitting one is taken."""
+    memory_bytes: Positive
+    """What the driver reports as total."""
+    bf16_tflops: Annotated[float, Field(gt=0)] | None = None
+    """Dense peak of bf16 matrix units with fp32 accumulation; none before Ampere."""
+    fp32_tflops: Annotated[float, Field(gt=0)]
+    """Peak of plain fp32, as torch uses by default."""

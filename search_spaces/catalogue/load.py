@@ -12,12 +12,16 @@ from search_spaces.catalogue.entries import (
     BenchmarkChoice,
     BenchmarkEntry,
     Encoder,
+    EncoderEntry,
+    GpuEntry,
     LanguageEntry,
     MixEntry,
     RecipeEntry,
+    ResourcesEntry,
     SourceEntry,
 )
 from search_spaces.errors import raise_problems
+from search_spaces.sizes import EncoderFacts, KnownSizes, LanguageFacts
 from search_spaces.typed import typed
 from search_spaces.yaml_source import parse
 
@@ -35,6 +39,8 @@ class Catalogue:
     benchmarks: Mapping[str, BenchmarkEntry]
     suites: Mapping[str, tuple[BenchmarkChoice, ...]]
     recipes: Mapping[str, RecipeEntry]
+    resources: Mapping[str, ResourcesEntry]
+    gpus: Mapping[str, GpuEntry]
 
     def with_own(
         self,
@@ -55,6 +61,20 @@ class Catalogue:
             suites={**self.suites, **suites},
         )
 
+    def known_sizes(self) -> KnownSizes:
+        """What is known of the sizes of models; entries without a shape are left out."""
+        encoders = {
+            name: EncoderFacts(arch=entry.arch, resolution=entry.resolution, shape=entry.shape)
+            for name, entry in self.encoders.items()
+            if isinstance(entry, EncoderEntry) and entry.shape is not None
+        }
+        languages = {
+            name: LanguageFacts(checkpoint=entry.checkpoint, config=entry.config, shape=entry.shape)
+            for name, entry in self.languages.items()
+            if entry.shape is not None
+        }
+        return KnownSizes(encoders, languages)
+
 
 @cache
 def shipped() -> Catalogue:
@@ -67,6 +87,8 @@ def shipped() -> Catalogue:
         benchmarks=_entries("benchmarks", BenchmarkEntry),
         suites=_entries("suites", tuple[BenchmarkChoice, ...]),
         recipes=_entries("recipes", RecipeEntry),
+        resources=_entries("resources", ResourcesEntry),
+        gpus=_entries("gpus", GpuEntry),
     )
 
 

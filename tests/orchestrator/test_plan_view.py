@@ -10,7 +10,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from orchestrator.plan_view import MOST_ROWS, plan_json, plan_view, summary
+from orchestrator.plan_view import plan_json, plan_view, summary
+from orchestrator.tables import MOST_ROWS
 from search_spaces.expand import plan_study
 from search_spaces.plan import Plan
 from search_spaces.study import load_study

@@ -54,6 +54,13 @@ def test_losses_of_zero_0_to_3_agree_at_every_step(tmp_path: Path) -> None:
         torch.testing.assert_close(torch.tensor(curve), torch.tensor(curves[0]), rtol=1e-5, atol=0)
 
 
+def test_offloaded_stages_have_the_losses_of_others(tmp_path: Path) -> None:
+    plain = losses(run(make_task(tmp_path / "plain", zero=2, cached=False, benchmarks=())))
+    for zero, offload in ((2, "optimizer"), (3, "optimizer+params")):
+        curve = losses(run(make_task(tmp_path / offload, zero=zero, offload=offload, cached=False, benchmarks=())))
+        torch.testing.assert_close(torch.tensor(curve), torch.tensor(plain), rtol=1e-5, atol=0)
+
+
 def test_accumulation_does_not_change_the_losses(tmp_path: Path) -> None:
     whole, cut = (losses(run(make_task(tmp_path / str(micro), micro_batch=micro))) for micro in (8, 2))
     torch.testing.assert_close(torch.tensor(cut), torch.tensor(whole), rtol=1e-5, atol=0)

@@ -6,6 +6,7 @@ D embedding width, L = 1 + V + T positions (1 + T in a batch without images).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -112,13 +113,13 @@ class VLM(nn.Module):
         return output.last_hidden_state, images
 
     def _nought(self, like: Tensor) -> Tensor:
-        """Zero, by way of every trained parameter that images go through.
+        """Zero, by way of every parameter that images go through.
 
-        Each must have a gradient in every step: otherwise ZeRO's collectives do not match, and ZeRO-3 takes the
-        gradient of an earlier step.
+        Each trained one must have a gradient in every step: otherwise ZeRO's collectives do not match, and ZeRO-3 takes
+        the gradient of an earlier step. Frozen ones are gathered by ZeRO-3, on all ranks or on none.
         """
         features_BPC = like.new_zeros(1, 1, self._width)
-        if isinstance(self.vision, VisionEncoder) and torch.is_grad_enabled() and self.vision.is_trained():
+        if isinstance(self.vision, VisionEncoder) and torch.is_grad_enabled():
             features_BPC = self.vision(self.vision.blank(like))
         return self.projector(features_BPC).sum() * 0.0  # type: ignore[no-any-return]
 
@@ -154,6 +155,11 @@ def build_modules(spec: TrialSpec, tokenizer: Tokenizer, data_root: Path, with_v
     return VLM(spec, vision, projector, language, tokenizer.bos)
 
 
+def assemble(spec: TrialSpec, parts: Mapping[str, nn.Module], tokenizer: Tokenizer) -> VLM:
+    """A model of parts that are there already, by the names of `VLM.named_children`."""
+    return VLM(spec, parts.get("vision"), parts["projector"], parts["language"], tokenizer.bos)
+
+
 def cast_statistics(model: VLM, precision: torch.dtype) -> None:
     """The encoder's statistics (batch norm) in the precision of its weights: torch mixes them in no other way.
 
@@ -162,13 +168,6 @@ def cast_statistics(model: VLM, precision: torch.dtype) -> None:
     for buffer in model.vision.buffers() if model.vision is not None else ():
         if buffer.is_floating_point():
             buffer.data = buffer.data.to(precision)
-
-
-def cast_weights(model: VLM, precision: torch.dtype) -> None:
-    """All weights in a precision, buffers as training has them."""
-    for parameter in model.parameters():
-        parameter.data = parameter.data.to(precision)
-    cast_statistics(model, precision)
 
 
 def module(model: VLM, name: Module) -> nn.Module:

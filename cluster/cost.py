@@ -1,0 +1,120 @@
+"""What a stage would cost: operations, GPU-hours, disk. Arithmetic on plain facts, every assumption a named argument.
+
+A matrix product of m x k and k x n numbers is 2 m k n operations; the backward pass computes two such products for each
+of the forward pass, one where the weights are frozen (Narayanan et al. 2021, arXiv 2104.04473, appendix; Chowdhery et
+al. 2022, arXiv 2204.02311, appendix B). Norms, activations and embeddings are left out: they are below a percent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cluster.memory import bytes_of_number, optimizer_bytes, sequence, trained_parameters
+from search_spaces.sizes import ConvShape, EncoderSize, ModelSize, VitShape, kv_width, vit_block_parameters
+from search_spaces.spec import ResourceSpec, StageSpec
+
+TEXT_TOKENS = 256
+"""Mean length of a text, assumed where nothing better is known. With it and `MFU`, `one-stage+7b` of Prismatic VLMs
+comes out at the "less than 9 hours on 8 A100" of the paper's impact statement (a test holds it to that)."""
+
+MFU = 0.30
+"""Share of a GPU's peak that a stage is assumed to reach: what FSDP and ZeRO reports of 7B models show at short
+sequences, and what the paper's nine hours come down to."""
+
+KEPT_CHECKPOINTS = 2
+
+
+@dataclass(frozen=True)
+class Operations:
+    """Floating-point operations of one record with an image."""
+
+    forward: int
+    backward: int
+    recomputed: int
+    """Of the forward pass, again, where activations are checkpointed."""
+
+    @property
+    def model(self) -> int:
+        """What the mathematics needs: MFU counts these."""
+        return self.forward + self.backward
+
+    @property
+    def hardware(self) -> int:
+        return self.model + self.recomputed
+
+
+def operations(size: ModelSize, stage: StageSpec, text_tokens: int, cached: bool) -> Operations:
+    """Operations of one record.
+
+    Args:
+        size: of the model.
+        stage: what is trained.
+        text_tokens: mean length of a text; all of it is taken for targets.
+        cached: features come from a cache.
+    """
+    vision = 0 if cached else sum(map(encoder_operations, size.encoders))
+    projector = 2 * size.parameters["projector"] * size.image_tokens
+    layers, scores = decoder_operations(size, text_tokens)
+    head = 2 * size.width * size.language.rows * text_tokens
+    factor = 2 if "language" in stage.trains else 1  # through frozen weights a gradient still has to pass
+    backward = factor * (layers + head) + 2 * scores
+    backward += 2 * projector if {"vision", "projector"} & set(stage.trains) else 0
+    backward += 2 * vision if "vision" in stage.trains else 0
+    repeated = layers + scores + (vision if "vision" in stage.trains else 0)
+    recomputed = repeated if stage.activation_checkpointing else 0
+    return Operations(vision + projector + layers + scores + head, backward, recomputed)
+
+
+def decoder_operations(size: ModelSize, text_tokens: int) -> tuple[int, int]:
+    """Forward operations of all decoder layers for one record: those with weights, and those of attention scores.
+
+    Scores are counted for the whole square of positions: with a padding mask kernels compute it all.
+    """
+    width, kv, shape = size.width, kv_width(size.width, size.language), size.language
+    positions = sequence(size, text_tokens)
+    mlp = (2 if size.family == "phi" else 3) * width * shape.mlp
+    weights = shape.layers * (2 * width * width + 2 * width * kv + mlp)
+    return 2 * weights * positions, 4 * shape.layers * positions**2 * width
+
+
+def encoder_operations(encoder: EncoderSize) -> int:
+    """Forward operations of one image, up to the block whose output is used: the second to last."""
+    if isinstance(encoder.shape, ConvShape):
+        return round(2 * encoder.shape.macs * encoder.scale)
+    shape: VitShape = encoder.shape
+    blocks = (shape.depth - 1) * encoder.tokens
+    patches = 2 * encoder.grid**2 * 3 * encoder.patch**2 * encoder.width
+    return patches + blocks * (2 * vit_block_parameters(shape, encoder.width) + 4 * encoder.tokens * encoder.width)
+
+
+def gpu_hours(operations_per_record: int, records: int, peak_tflops: float, mfu: float) -> float:
+    return operations_per_record * records / (peak_tflops * 1e12 * mfu) / 3600
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Bytes on storage."""
+
+    step_checkpoint: int
+    """One of those that are written while a stage runs; two are kept, and a third is there while it is written."""
+    handed_on: int
+    """What a finished stage leaves: safetensors of what it trained."""
+
+    @property
+    def running(self) -> int:
+        """While the stage runs."""
+        return (KEPT_CHECKPOINTS + 1) * self.step_checkpoint + self.handed_on
+
+
+def stage_disk(size: ModelSize, stage: StageSpec, resources: ResourceSpec, steps: int | None) -> Disk:
+    """Trained weights only, in the stage's precision, and in a step checkpoint masters and optimizer states in fp32."""
+    trained = trained_parameters(size, stage)
+    weights = bytes_of_number(stage) * trained
+    written = steps is None or steps > resources.checkpoint_every_steps
+    checkpoint = weights + optimizer_bytes(stage, resources, trained) if written else 0
+    return Disk(checkpoint, weights)
+
+
+def peak_tflops(stage: StageSpec, bf16: float | None, fp32: float) -> float | None:
+    """The peak that a stage's matrix products run at; None where the GPU has no such units."""
+    return bf16 if stage.precision == "bf16" else fp32

@@ -1,0 +1,206 @@
+"""Does a stage fit a GPU: memory by part, by arithmetic on plain facts.
+
+Weights, gradients and optimizer states are exact for the ZeRO stage (Rajbhandari et al. 2020, arXiv 1910.02054,
+sections 3.1 and 5, with the precisions that DeepSpeed 0.19.8 really keeps). Activations follow from what the layers of
+transformers and timm save for the backward pass; a test counts them on a small model. Sums are for the longest batch
+that a stage may meet, so they are an upper bound for most steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import get_args
+
+from search_spaces.resources import LIVE_PARAMETERS, PREFETCHED_PARAMETERS, REDUCE_BUCKET, micro_batch
+from search_spaces.sizes import ModelSize, VitShape, kv_width
+from search_spaces.spec import Offload, ResourceSpec, StageSpec
+
+RUNTIME_BYTES = 2_000_000_000
+"""Of a GPU: CUDA context, NCCL's buffers, cuBLAS workspace and what the allocator cannot use. An assumption."""
+
+FP32 = 4
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of one worker."""
+
+    weights: int
+    """Of projector and language model, and of an encoder that is trained."""
+    encoder: int
+    """Weights of a frozen encoder that is not replaced by cached features."""
+    gradients: int
+    optimizer: int
+    """fp32 master weights and the optimizer's states."""
+    activations: int
+    """Kept for the backward pass, at the longest batch."""
+    workspace: int
+    """Logits, ZeRO's buckets and gathered weights, or the fp32 gradients of the step if they are more; the runtime."""
+    host: int
+    """In the host's memory instead: what is offloaded."""
+
+    @property
+    def total(self) -> int:
+        """On the GPU, at the peak."""
+        return self.weights + self.encoder + self.gradients + self.optimizer + self.activations + self.workspace
+
+
+def stage_memory(size: ModelSize, stage: StageSpec, resources: ResourceSpec, text_tokens: int, cached: bool) -> Memory:
+    """Memory of one worker of a stage.
+
+    Args:
+        size: of the model.
+        stage, resources: what is trained, and on what.
+        text_tokens: of the longest text.
+        cached: features of the encoder come from a cache, the encoder is not there.
+    """
+    number = bytes_of_number(stage)
+    shares = resources.workers if resources.zero == 3 else 1
+    parameters = size.parameters
+    trained = trained_parameters(size, stage)
+    vision_trained = "vision" in stage.trains
+    modules = parameters["projector"] + parameters["language"] + (parameters["vision"] if vision_trained else 0)
+    weights = number * modules // shares
+    encoder = 0 if cached or vision_trained else number * parameters["vision"] // shares
+    gradients = number * trained // (resources.workers if resources.zero >= 2 else 1)
+    optimizer = optimizer_bytes(stage, resources, trained) // (resources.workers if resources.zero else 1)
+    host = 0
+    if resources.offload != "none":
+        fp32_gradients = FP32 * trained // resources.workers
+        host, optimizer = optimizer + fp32_gradients, 0
+        gradients = 0 if resources.zero >= 2 else gradients
+    if resources.offload == "optimizer+params":
+        host, weights, encoder = host + weights + encoder, 0, 0
+    activations = activation_bytes(size, stage, micro_batch(stage, resources), text_tokens)
+    backward = activations + logit_bytes(size, stage, micro_batch(stage, resources), text_tokens)
+    backward += bucket_bytes(stage, resources, modules + (0 if cached else parameters["vision"]))
+    workspace = max(backward, step_bytes(stage, resources, trained)) - activations
+    runtime = RUNTIME_BYTES if resources.gpus_per_worker else 0
+    return Memory(weights, encoder, gradients, optimizer, activations, workspace + runtime, host)
+
+
+def bytes_of_number(stage: StageSpec) -> int:
+    """Of weights, gradients and activations."""
+    return 2 if stage.precision == "bf16" else FP32
+
+
+def trained_parameters(size: ModelSize, stage: StageSpec) -> int:
+    """Those that a gradient reaches."""
+    used = sum(encoder.used for encoder in size.encoders)
+    return sum(used if name == "vision" else size.parameters[name] for name in stage.trains)
+
+
+def optimizer_bytes(stage: StageSpec, resources: ResourceSpec, trained: int) -> int:
+    """Of all workers together: states in fp32, and fp32 master weights.
+
+    DeepSpeed keeps masters for every bf16 stage (ZeRO 0: FP16_Optimizer of runtime/fp16) and, in fp32, a second copy of
+    the weights from ZeRO 1 on (`single_partition_of_fp32_groups` of runtime/zero/stage_1_and_2.py).
+    """
+    states = 2 if stage.optimizer.kind == "adamw" else int(stage.optimizer.momentum > 0)
+    has_masters = stage.precision == "bf16" or resources.zero > 0
+    return FP32 * (states + has_masters) * trained
+
+
+def activation_bytes(size: ModelSize, stage: StageSpec, micro: int, text_tokens: int) -> int:
+    """Saved for the backward pass by one micro-batch of images with the longest text.
+
+    With activation checkpointing a layer keeps its input, and one layer at a time is computed again (Chen et
+    al. 2016, arXiv 1604.06174). Attention is computed by a kernel that keeps no table of scores.
+    """
+    number, tokens = bytes_of_number(stage), micro * sequence(size, text_tokens)
+    layers = size.language.layers
+    layer = tokens * decoder_layer_bytes(size, number)
+    total = layers * tokens * size.width * number + layer if stage.activation_checkpointing else layers * layer
+    total += micro * size.image_tokens * (size.feature_width + 2 * size.width) * number
+    if "vision" in stage.trains:
+        for encoder in size.encoders:
+            if isinstance(encoder.shape, VitShape):
+                block = encoder_block_bytes(encoder.shape, encoder.width, number)
+                blocks = encoder.shape.depth - 1
+                kept = blocks * encoder.width * number + block if stage.activation_checkpointing else blocks * block
+                total += micro * encoder.tokens * kept
+    return total
+
+
+def sequence(size: ModelSize, text_tokens: int) -> int:
+    """Positions of a record: beginning of sequence, image, text."""
+    return 1 + size.image_tokens + text_tokens
+
+
+def decoder_layer_bytes(size: ModelSize, number: int) -> int:
+    """Saved per position by one decoder layer of transformers 5.23 with scaled-dot-product attention.
+
+    Llama, Mistral: two RMS norms (fp32 copy of the input, normalised value), inputs of the projections, q, k, v and the
+    attention's output, and four tensors of the gated MLP. Phi: one layer norm for both branches, an MLP whose GELU
+    keeps five tensors.
+    """
+    width, kv, mlp = size.width, kv_width(size.width, size.language), size.language.mlp
+    if size.family == "phi":
+        return number * (5 * width + 2 * kv + 5 * mlp)
+    norms = 2 * (FP32 + number) * width if number < FP32 else 2 * number * width
+    return norms + number * (5 * width + 2 * kv + 4 * mlp)
+
+
+def encoder_block_bytes(shape: VitShape, width: int, number: int) -> int:
+    """Saved per token by one block of timm 1.0.31: two layer norms, q, k, v, attention's output, MLP, layer scales."""
+    return number * ((8 + 2 * shape.layer_scale) * width + 2 * shape.mlp)
+
+
+def logit_bytes(size: ModelSize, stage: StageSpec, micro: int, text_tokens: int) -> int:
+    """Logits of target tokens only: in the stage's precision and in fp32, and the fp32 log-probabilities kept for the
+    backward pass. Every token of the text is taken for a target."""
+    return micro * text_tokens * size.language.rows * (bytes_of_number(stage) + 2 * FP32)
+
+
+def bucket_bytes(stage: StageSpec, resources: ResourceSpec, parameters: int) -> int:
+    """ZeRO's own buffers: two buckets of gradients that overlap with the backward pass; in ZeRO 3 gathered weights."""
+    if resources.zero == 0 or not resources.gpus_per_worker:
+        return 0
+    own = resources.deepspeed.get("zero_optimization", {})
+    elements = 2 * int(own.get("reduce_bucket_size", REDUCE_BUCKET))
+    if resources.zero == 3:
+        live = int(own.get("stage3_max_live_parameters", LIVE_PARAMETERS))
+        elements += min(parameters, live) + int(own.get("stage3_prefetch_bucket_size", PREFETCHED_PARAMETERS))
+    return elements * bytes_of_number(stage)
+
+
+def step_bytes(stage: StageSpec, resources: ResourceSpec, trained: int) -> int:
+    """Gradients in fp32 while the optimizer steps: by then activations are gone."""
+    if stage.precision == "fp32" or resources.offload != "none":
+        return 0
+    share = trained // (resources.workers if resources.zero else 1)
+    return FP32 * (min(share, 1_000_000_000) if resources.zero == 3 else share)
+
+
+# ---------------------------------------------------------------- what would fit
+
+
+def nearest_fitting(
+    size: ModelSize, stage: StageSpec, resources: ResourceSpec, text_tokens: int, cached: bool, gpu_bytes: int
+) -> str | None:
+    """The smallest change of an ask that fits, for people; None where none of those that are offered does.
+
+    Micro-batch, ZeRO stage and offload change rounding only, so none of them makes another experiment.
+    """
+    tried = sorted(_changes(stage, resources), key=lambda change: change[0])
+    for _, changed in tried:
+        if stage_memory(size, stage, changed, text_tokens, cached).total <= gpu_bytes:
+            wanted = {name: getattr(changed, name) for name in ("zero", "offload", "micro_batch")}
+            return ", ".join(f"{name}: {value}" for name, value in wanted.items() if value != getattr(resources, name))
+    return None
+
+
+def _changes(stage: StageSpec, resources: ResourceSpec) -> Iterator[tuple[float, ResourceSpec]]:
+    """Asks of the same workers that keep all laws, with how far they are off."""
+    offloads: tuple[Offload, ...] = get_args(Offload)
+    share = stage.global_batch // resources.workers
+    micro = micro_batch(stage, resources)
+    zeros = [zero for zero in (0, 1, 2, 3) if zero >= resources.zero]
+    for halvings, smaller in enumerate(one for one in range(micro, 0, -1) if share % one == 0):
+        for zero in zeros:
+            for more, offload in enumerate(offloads[offloads.index(resources.offload) :]):
+                if (offload == "none" or zero > 0) and (offload != "optimizer+params" or zero == 3):
+                    whole = resources.micro_batch if smaller == micro else smaller
+                    changed = {"zero": zero, "offload": offload, "micro_batch": whole}
+                    yield (zero - resources.zero) + 1.5 * halvings + 3 * more, resources.model_copy(update=changed)

@@ -1,0 +1,171 @@
+"""What each stage of a plan would take: memory, operations, GPU-hours, disk, with the assumptions behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.cost import MFU, TEXT_TOKENS, Disk, Operations, gpu_hours, operations, peak_tflops, stage_disk
+from cluster.memory import Memory, nearest_fitting, stage_memory, trained_parameters
+from search_spaces.catalogue.entries import GpuEntry
+from search_spaces.catalogue.load import shipped
+from search_spaces.errors import InputError, nearest
+from search_spaces.plan import Node, Plan, PlannedTrial
+from search_spaces.resources import micro_batch
+from search_spaces.sizes import ModelSize
+from search_spaces.spec import Module, ResourceSpec, StageSpec
+
+DEFAULT_GPU = "h100"
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """What no study says; shown beside every number that rests on it."""
+
+    gpu: str = DEFAULT_GPU
+    mfu: float = MFU
+    text_tokens: int = TEXT_TOKENS
+    """Mean length of a text. Memory is for the longest that the language model takes, `max_length`."""
+
+    @staticmethod
+    def of(gpu: str | None, mfu: float | None, text_tokens: int | None) -> Assumptions:
+        """Raises InputError for a GPU that the catalogue does not have."""
+        legal = list(shipped().gpus)
+        if gpu is not None and gpu not in legal:
+            law = f"must be one of {', '.join(legal)}, but got {gpu!r}"
+            raise InputError(law, key="--gpu", way_out=nearest(gpu, legal))
+        return Assumptions(gpu or DEFAULT_GPU, mfu or MFU, text_tokens or TEXT_TOKENS)
+
+    @property
+    def entry(self) -> GpuEntry:
+        return shipped().gpus[self.gpu]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Of one stage."""
+
+    stage: StageSpec
+    resources: ResourceSpec
+    parameters: Mapping[Module, int]
+    """Module -> its parameters."""
+    trained: int
+    memory: Memory
+    disk: Disk
+    operations: Operations
+    text_tokens: int
+    gpu_hours: float | None
+    """None without GPUs, and while steps are not known."""
+    fits: bool | None
+    """On the assumed GPU; None without GPUs."""
+    note: str | None
+    """What would fit, or why nothing can."""
+
+    @property
+    def total(self) -> int:
+        return sum(self.parameters.values())
+
+    @property
+    def micro_batch(self) -> int:
+        return micro_batch(self.stage, self.resources)
+
+
+def estimates(plan: Plan, assumed: Assumptions) -> dict[str, Estimate | None]:
+    """Id of every stage node -> its estimate; None where the size of its model is not known."""
+    arms = {arm.name: arm for arm in plan.arms}
+    trials = {trial.id: trial for trial in plan.trials}
+    found: dict[str, Estimate | None] = {}
+    for node in plan.nodes.values():
+        if node.kind == "stage":
+            trial = trials[node.trials[0]]
+            arm = arms[trial.arm]
+            stage = _stage(plan, trial, node)
+            resources = arm.resources_of(stage.name)
+            cached = any(name.startswith("features-") for name in trial.path)
+            longest = trial.spec.language.max_length
+            found[node.id] = (
+                None
+                if arm.size is None
+                else _estimate(arm.size, stage, resources, node.steps, longest, cached, assumed)
+            )
+    return found
+
+
+def _stage(plan: Plan, trial: PlannedTrial, node: Node) -> StageSpec:
+    nodes = [one.id for one in trial.stage_nodes(plan)]
+    return trial.spec.stages[nodes.index(node.id)]
+
+
+def _estimate(
+    size: ModelSize,
+    stage: StageSpec,
+    resources: ResourceSpec,
+    steps: int | None,
+    longest: int,
+    cached: bool,
+    assumed: Assumptions,
+) -> Estimate:
+    text_tokens = min(assumed.text_tokens, longest)
+    memory = stage_memory(size, stage, resources, longest, cached)
+    work = operations(size, stage, text_tokens, cached)
+    hours, fits, note = None, None, None
+    if resources.gpus_per_worker:
+        gpu = assumed.entry
+        peak = peak_tflops(stage, gpu.bf16_tflops, gpu.fp32_tflops)
+        fits = memory.total <= gpu.memory_bytes
+        if peak is None:
+            note = f"{assumed.gpu} has no bf16; choose another GPU, or `precision: fp32` (another experiment)"
+        elif steps is not None:
+            hours = gpu_hours(work.model, steps * stage.global_batch, peak, assumed.mfu)
+        if not fits and note is None:
+            change = nearest_fitting(size, stage, resources, longest, cached, gpu.memory_bytes)
+            would = (
+                f"the nearest that fits: {change}" if change else "no ZeRO stage, micro-batch or offload makes it fit"
+            )
+            note = f"needs {memory.total / 1e9:.0f} GB of {assumed.gpu}'s {gpu.memory_bytes / 1e9:.0f}; {would}"
+    return Estimate(
+        stage=stage,
+        resources=resources,
+        parameters=size.parameters,
+        trained=trained_parameters(size, stage),
+        memory=memory,
+        disk=stage_disk(size, stage, resources, steps),
+        operations=work,
+        text_tokens=text_tokens,
+        gpu_hours=hours,
+        fits=fits,
+        note=note,
+    )
+
+
+def peak_disk(plan: Plan, found: Mapping[str, Estimate | None]) -> int | None:
+    """Bytes on storage at the most, with one trial at a time: caches, what finished stages leave (each once, however
+    many trials share it), and the step checkpoints of the largest stage. None while some model's size is not known."""
+    known = [one for one in found.values() if one is not None]
+    if len(known) < len(found):
+        return None
+    features = sum(node.bytes or 0 for node in plan.nodes.values() if node.kind == "features")
+    running = max((one.disk.running - one.disk.handed_on for one in known), default=0)
+    return features + sum(one.disk.handed_on for one in known) + running
+
+
+def estimate_json(one: Estimate | None) -> dict[str, Any]:
+    """Extra fields of a stage in `plan --json`: null where they are not known."""
+    if one is None:
+        return dict.fromkeys(("parameters", "memory", "disk", "operations_per_record", "gpu_hours", "fits", "note"))
+    return {
+        "parameters": {"total": one.total, "trained": one.trained, "modules": dict(one.parameters)},
+        "memory": {**vars(one.memory), "total": one.memory.total},
+        "disk": {"step_checkpoint": one.disk.step_checkpoint, "handed_on": one.disk.handed_on},
+        "operations_per_record": {**vars(one.operations), "model": one.operations.model},
+        "batch": {
+            "global": one.stage.global_batch,
+            "micro": one.micro_batch,
+            "accumulation": one.stage.global_batch // (one.micro_batch * one.resources.workers),
+            "workers": one.resources.workers,
+        },
+        "gpu_hours": one.gpu_hours,
+        "fits": one.fits,
+        "note": one.note,
+    }

@@ -1,0 +1,31 @@
+"""Plain tables for the terminal, of a length that a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.table import Table
+from rich.text import Text
+
+MOST_ROWS = 40
+"""Longer tables are cut on the terminal; JSON has everything."""
+
+
+def table(
+    title: str,
+    columns: tuple[str, ...],
+    rows: Iterable[tuple[str, ...]],
+    *,
+    right: tuple[int, ...] = (),
+    total: int | None = None,
+) -> Table:
+    """A table of at most `MOST_ROWS` rows; `total` is how many there would be."""
+    shown = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for number, name in enumerate(columns):
+        shown.add_column(name, justify="right" if number in right else "left", overflow="fold")
+    for number, row in enumerate(rows):
+        if total is not None and number == MOST_ROWS:
+            shown.add_row(f"... and {total - MOST_ROWS:,} more (--json has all)")
+            break
+        shown.add_row(*map(Text, row))
+    return shown

@@ -1,0 +1,188 @@
+"""What a trial runs on: presets, differences of arms and stages, and the laws that an ask must keep."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from search_spaces.errors import InputError, nearest
+from search_spaces.spec import ResourceSpec, StageSpec
+
+if TYPE_CHECKING:
+    from search_spaces.catalogue.load import Catalogue
+    from search_spaces.study import Study
+
+REDUCE_BUCKET = 200_000_000
+"""Elements that ZeRO reduces at once on GPUs (DeepSpeed: 5e8). Two buckets of it are alive at a time, 0.8 GB in bf16
+instead of 2; at 0.4 GB each, a bucket is still far above what a link of 200 GB/s needs to be busy."""
+
+LIVE_PARAMETERS = 1_000_000_000
+PREFETCHED_PARAMETERS = 50_000_000
+"""Of ZeRO 3: weights that are gathered at a time, and ahead of their use (DeepSpeed's own defaults)."""
+
+OWNED = {
+    "train_batch_size": "the stage's global_batch",
+    "train_micro_batch_size_per_gpu": "resources.micro_batch",
+    "gradient_accumulation_steps": "global_batch, micro_batch and workers",
+    "gradient_clipping": "the stage's optimizer.clip",
+    "bf16": "the stage's precision",
+    "bfloat16": "the stage's precision",
+    "fp16": "the stage's precision (fp16 is not offered)",
+    "amp": "the stage's precision",
+    "torch_autocast": "the stage's precision",
+    "data_types": "the stage's precision",
+    "optimizer": "the stage's optimizer",
+    "scheduler": "the stage's schedule",
+    "prescale_gradients": "the loss, which is normalised over the global batch",
+    "gradient_predivide_factor": "the loss, which is normalised over the global batch",
+    "gradient_allreduce_op": "the loss, which is normalised over the global batch",
+    "sparse_gradients": "the stage's optimizer",
+    "activation_checkpointing": "the stage's activation_checkpointing",
+    "curriculum_learning": "the stage's data",
+    "data_efficiency": "the stage's data",
+    "progressive_layer_drop": "the model",
+    "compression_training": "the model",
+    "checkpoint": "the program, which resumes in the same shape only",
+    "zero_allow_untested_optimizer": "the program, which brings torch's optimizers",
+    "zero_force_ds_cpu_optimizer": "the program, which brings torch's optimizers",
+    "zero_optimization.stage": "resources.zero",
+    "zero_optimization.offload_optimizer": "resources.offload",
+    "zero_optimization.offload_param": "resources.offload",
+    "zero_optimization.cpu_offload": "resources.offload",
+    "zero_optimization.cpu_offload_param": "resources.offload",
+    "zero_optimization.zero_quantized_weights": "the stage's precision",
+    "zero_optimization.zero_quantized_nontrainable_weights": "the stage's precision",
+    "zero_optimization.zero_quantized_gradients": "the stage's precision",
+    "zero_optimization.compute_grad_norm": "the stage's optimizer.clip",
+}
+"""Fields that a user's DeepSpeed settings may not touch, and what decides them: they would change the experiment."""
+
+
+@dataclass(frozen=True)
+class ArmResources:
+    arm: ResourceSpec
+    stages: dict[str, ResourceSpec]
+
+
+def resolve_resources(study: Study, catalogue: Catalogue, difference: Mapping[str, Any]) -> ArmResources:
+    """The study's resources with an arm's differences, for the arm and for the stages that differ from it.
+
+    Field by field, the arm replaces the study and the study its preset; a preset that the arm names takes the place of
+    the study's. What is set for the whole trial replaces what a preset says of single stages, too. Raises InputError
+    for an unknown preset, and for a file of DeepSpeed settings that cannot be read.
+    """
+    own = study.resources.model_dump(exclude_unset=True)
+    fields: dict[str, Any] = {}
+    stages: dict[str, dict[str, Any]] = {}
+    for layer in (_preset(study, catalogue, difference.get("preset", own.get("preset"))), own, dict(difference)):
+        of_stages = layer.pop("stages", {})
+        for one in stages.values():
+            for name in layer:
+                one.pop(name, None)
+        fields.update(layer)
+        for name, one in of_stages.items():
+            stages[name] = {**stages.get(name, {}), **one}
+    fields.pop("preset", None)
+    arm = ResourceSpec(**{**fields, "deepspeed": _settings(study, fields.get("deepspeed", {}))})
+    return ArmResources(
+        arm,
+        {
+            name: arm.model_copy(
+                update={**one, **({"deepspeed": _settings(study, one["deepspeed"])} if "deepspeed" in one else {})}
+            )
+            for name, one in stages.items()
+        },
+    )
+
+
+def _preset(study: Study, catalogue: Catalogue, name: str | None) -> dict[str, Any]:
+    if name is None:
+        return {}
+    if name not in catalogue.resources:
+        legal = list(catalogue.resources)
+        law = f"must be one of {', '.join(legal)}, but got {name!r}"
+        raise study.problem(("resources", "preset"), law, nearest(name, legal))
+    return catalogue.resources[name].model_dump(exclude_unset=True, exclude={"source"})
+
+
+def _settings(study: Study, value: Any) -> Any:
+    """A user's DeepSpeed settings, read where they are in a file."""
+    if not isinstance(value, str):
+        return value
+    written = (study.document.origin(("resources",)) or "").rpartition(":")[0]
+    path = Path(written).parent / value
+    try:
+        settings = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        law = f"deepspeed must be settings or the path of a JSON file that holds them, but {path}: {error}"
+        raise study.problem(("resources", "deepspeed"), law) from error
+    if not isinstance(settings, dict):
+        raise study.problem(("resources", "deepspeed"), f"{path} must hold a JSON object")
+    return settings
+
+
+# ---------------------------------------------------------------- laws
+
+
+def check_resources(stage: StageSpec, resources: ResourceSpec) -> None:
+    """Raises InputError for an ask that cannot train this stage, or would make another experiment of it."""
+    check_sizes(stage, resources)
+    if resources.offload == "optimizer" and resources.zero == 0:
+        raise InputError(
+            f"stage {stage.name!r}: offload `optimizer` needs ZeRO 1, 2 or 3, but zero is 0", way_out="Set `zero: 2`."
+        )
+    if resources.offload == "optimizer+params" and resources.zero != 3:
+        raise InputError(
+            f"stage {stage.name!r}: offload `optimizer+params` needs ZeRO 3, but zero is {resources.zero}",
+            way_out="Set `zero: 3`, or `offload: optimizer`.",
+        )
+    if resources.workers > 1 and 0 < resources.gpus_per_worker < 1:
+        raise InputError(
+            "gpus_per_worker must be 1 where a trial has several workers: NCCL refuses two ranks on one device,"
+            f" but got {resources.gpus_per_worker:g}",
+            way_out="Set `gpus_per_worker: 1`, or `workers: 1`.",
+        )
+    for field in _fields(resources.deepspeed):
+        if field in OWNED:
+            raise InputError(
+                f"resources.deepspeed must not set {field!r}: {OWNED[field]} decides it",
+                key=f"resources.deepspeed.{field}",
+            )
+
+
+def _fields(settings: Mapping[str, Any]) -> Iterator[str]:
+    """The fields of DeepSpeed settings, those of `zero_optimization` with their dotted path."""
+    for name, value in sorted(settings.items()):
+        yield name
+        if name == "zero_optimization" and isinstance(value, Mapping):
+            yield from (f"{name}.{inner}" for inner in sorted(value))
+
+
+def check_sizes(stage: StageSpec, resources: ResourceSpec) -> None:
+    """Raise InputError unless global batch = micro-batch x accumulation x workers."""
+    share, rest = divmod(stage.global_batch, resources.workers)
+    if rest:
+        raise InputError(
+            f"global_batch of stage {stage.name!r} must be a multiple of resources.workers,"
+            f" but {stage.global_batch} = {share} x {resources.workers} + {rest}",
+            way_out=f"The nearest number of workers is {_nearest_divisor(stage.global_batch, resources.workers)}.",
+        )
+    if resources.micro_batch is not None and share % resources.micro_batch:
+        raise InputError(
+            f"global_batch / workers of stage {stage.name!r} must be a multiple of resources.micro_batch, but"
+            f" {stage.global_batch} / {resources.workers} = {share} is none of {resources.micro_batch}",
+            way_out=f"The nearest micro-batch is {_nearest_divisor(share, resources.micro_batch)}.",
+        )
+
+
+def micro_batch(stage: StageSpec, resources: ResourceSpec) -> int:
+    """Records per worker and forward pass of an ask that keeps the laws."""
+    return resources.micro_batch or stage.global_batch // resources.workers
+
+
+def _nearest_divisor(number: int, wanted: int) -> int:
+    divisors = [one for one in range(1, number + 1) if number % one == 0]
+    return min(divisors, key=lambda one: abs(one - wanted))

@@ -1,0 +1,250 @@
+"""How large a model is: parameters by arithmetic on published shapes. No torch; a test builds every model and compares.
+
+What a shape leaves open is unknown, never guessed: `model_size` then names what it lacks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+from search_spaces.spec import LanguageSpec, Module, Positive, ProjectorSpec, Spec, TrialSpec, VisionSpec
+
+KNOWN_FAMILIES = ("llama", "mistral", "phi")
+"""Families whose decoder layers `layer_parameters` knows."""
+
+PADDING = 64
+"""Prismatic VLMs add `<PAD>` and pad the embeddings to a multiple of this (models/backbones/llm/base_llm.py)."""
+
+
+class VitShape(Spec):
+    """What the architecture of a vision transformer is made of, besides patch and width."""
+
+    depth: Positive
+    """Blocks. The last one gives no features, but its weights are there."""
+    heads: Positive
+    mlp: Positive
+    """Width of the hidden layer of a block."""
+    class_token: bool = True
+    registers: int = 0
+    """Further tokens beside the class token."""
+    prefix_positions: bool = True
+    """The class token has a position embedding, too."""
+    patch_bias: bool = True
+    norm_pre: bool = False
+    layer_scale: bool = False
+    attention_pool: bool = False
+    """A pooling head, as SigLIP has one: not used for features, but part of the weights."""
+
+    @property
+    def prefix(self) -> int:
+        """Tokens in front of the patches."""
+        return self.class_token + self.registers
+
+
+class ConvShape(Spec):
+    """A convolutional encoder by its published totals, without a classifier."""
+
+    parameters: Positive
+    macs: Positive
+    """Multiply-adds of one image at the entry's resolution."""
+
+
+class LanguageShape(Spec):
+    """What the architecture of a causal language model is made of, besides its width."""
+
+    layers: Positive
+    heads: Positive
+    kv_heads: Positive
+    mlp: Positive
+    vocabulary: Positive
+    """Rows of the checkpoint's table of embeddings."""
+    tied: bool = False
+    """Input and output embeddings are one table."""
+    padded: bool = False
+    """A padding token is added and the table padded to a multiple of 64 when the model is loaded."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of the table of embeddings as the model is trained."""
+        return -(-(self.vocabulary + 1) // PADDING) * PADDING if self.padded else self.vocabulary
+
+
+@dataclass(frozen=True)
+class EncoderSize:
+    """One vision encoder at the resolution it is used at."""
+
+    shape: VitShape | ConvShape
+    patch: int
+    width: int
+    grid: int
+    """Side of the square of patches."""
+    scale: float = 1.0
+    """Of convolutions: pixels, relative to those that `macs` is counted with."""
+
+    @property
+    def parameters(self) -> int:
+        return self.shape.parameters if isinstance(self.shape, ConvShape) else vit_parameters(self)
+
+    @property
+    def used(self) -> int:
+        """Parameters that features depend on; the rest stays frozen where an encoder trains. Of convolutions, all."""
+        if isinstance(self.shape, ConvShape):
+            return self.parameters
+        return self.parameters - vit_block_parameters(self.shape, self.width) - 2 * self.width - _pool(self)
+
+    @property
+    def tokens(self) -> int:
+        return self.grid**2 + (self.shape.prefix if isinstance(self.shape, VitShape) else 0)
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """Everything that parameters, memory and operations of an arm's model follow from."""
+
+    encoders: tuple[EncoderSize, ...]
+    """More than one where features of several encoders are concatenated."""
+    image_tokens: int
+    projector: ProjectorSpec
+    language: LanguageShape
+    family: str
+    width: int
+    """Of the language model's embeddings."""
+
+    @property
+    def feature_width(self) -> int:
+        return sum(encoder.width for encoder in self.encoders)
+
+    @property
+    def parameters(self) -> dict[Module, int]:
+        return {
+            "vision": sum(encoder.parameters for encoder in self.encoders),
+            "projector": projector_parameters(self.projector, self.feature_width, self.width),
+            "language": language_parameters(self.family, self.width, self.language),
+        }
+
+
+def vit_parameters(encoder: EncoderSize) -> int:
+    """Parameters of timm's VisionTransformer without a classifier (timm 1.0.31, vision_transformer.py)."""
+    shape, width = encoder.shape, encoder.width
+    assert isinstance(shape, VitShape)
+    positions = encoder.grid**2 + (shape.class_token if shape.prefix_positions else 0)
+    embeddings = width * (shape.prefix + positions + 3 * encoder.patch**2 + shape.patch_bias)
+    norms = 2 * width * (1 + shape.norm_pre)
+    return embeddings + norms + _pool(encoder) + shape.depth * vit_block_parameters(shape, width)
+
+
+def _pool(encoder: EncoderSize) -> int:
+    """SigLIP's head: a latent query, an attention over the patches, a norm, an MLP."""
+    shape, width = encoder.shape, encoder.width
+    if not isinstance(shape, VitShape) or not shape.attention_pool:
+        return 0
+    attention = width + _linear(width, width) + _linear(width, 2 * width) + _linear(width, width)
+    return attention + 2 * width + _mlp(width, shape.mlp)
+
+
+def vit_block_parameters(shape: VitShape, width: int) -> int:
+    attention = _linear(width, 3 * width) + _linear(width, width)
+    return attention + _mlp(width, shape.mlp) + 4 * width + (2 * width if shape.layer_scale else 0)
+
+
+def projector_parameters(projector: ProjectorSpec, width_in: int, width_out: int) -> int:
+    """Parameters of a projector (Prismatic VLMs, prismatic/util/nn_utils.py); depth adds layers of `width_out`."""
+    hidden = [width_out] * (projector.layers - 1)
+    if projector.kind == "fused-gelu-mlp":
+        hidden[0] = 4 * width_in
+    return sum(_linear(inner, outer) for inner, outer in pairwise([width_in, *hidden, width_out]))
+
+
+def language_parameters(family: str, width: int, shape: LanguageShape) -> int:
+    """Parameters of transformers' LlamaForCausalLM, MistralForCausalLM and PhiForCausalLM (5.23)."""
+    tables = shape.rows * width * (1 if shape.tied else 2)
+    if family == "phi":  # layer norms and biases everywhere, the head included
+        return tables + shape.rows + 2 * width + shape.layers * layer_parameters(family, width, shape)
+    return tables + width + shape.layers * layer_parameters(family, width, shape)
+
+
+def layer_parameters(family: str, width: int, shape: LanguageShape) -> int:
+    """Parameters of one decoder layer."""
+    kv = kv_width(width, shape)
+    if family == "phi":
+        attention = _linear(width, width) * 2 + _linear(width, kv) * 2
+        return attention + _mlp(width, shape.mlp) + 2 * width
+    return 2 * width * width + 2 * width * kv + 3 * width * shape.mlp + 2 * width
+
+
+def kv_width(width: int, shape: LanguageShape) -> int:
+    """Width of keys and of values: smaller than the embedding where heads share them."""
+    return width // shape.heads * shape.kv_heads
+
+
+def _linear(width_in: int, width_out: int) -> int:
+    return width_in * width_out + width_out
+
+
+def _mlp(width: int, hidden: int) -> int:
+    return _linear(width, hidden) + _linear(hidden, width)
+
+
+# ---------------------------------------------------------------- from specifications
+
+
+class EncoderFacts(Spec):
+    """What the catalogue says of an encoder's size. `arch` guards it: it speaks of no other architecture."""
+
+    arch: str
+    resolution: Positive
+    shape: VitShape | ConvShape
+
+
+class LanguageFacts(Spec):
+    """What the catalogue says of a language model's size, and of which model."""
+
+    checkpoint: str | None
+    config: dict[str, int | float | str | bool]
+    shape: LanguageShape
+
+
+@dataclass(frozen=True)
+class KnownSizes:
+    """Name in the catalogue, or in the study's own entries -> facts. What is missing there is unknown."""
+
+    encoders: Mapping[str, EncoderFacts]
+    languages: Mapping[str, LanguageFacts]
+
+
+def model_size(trial: TrialSpec, known: KnownSizes) -> ModelSize | None:
+    """The size of a trial's model; None where the facts of a part are not known."""
+    language = language_shape(trial.language, known)
+    encoders = [encoder_size(tower, known) for tower in trial.vision.towers]
+    sized = tuple(encoder for encoder in encoders if encoder is not None)
+    if language is None or len(sized) < len(encoders):
+        return None
+    return ModelSize(
+        encoders=sized,
+        image_tokens=trial.vision.tokens,
+        projector=trial.projector,
+        language=language,
+        family=trial.language.family,
+        width=trial.language.width,
+    )
+
+
+def encoder_size(vision: VisionSpec, known: KnownSizes) -> EncoderSize | None:
+    facts = known.encoders.get(vision.backbone)
+    if facts is None or facts.arch != vision.arch:
+        return None
+    scale = (vision.resolution / facts.resolution) ** 2
+    return EncoderSize(facts.shape, vision.patch, vision.width, vision.grid, scale)
+
+
+def language_shape(language: LanguageSpec, known: KnownSizes) -> LanguageShape | None:
+    facts = known.languages.get(language.name)
+    if (
+        facts is None
+        or language.family not in KNOWN_FAMILIES
+        or (facts.checkpoint, facts.config) != (language.checkpoint, language.config)
+    ):
+        return None
+    return facts.shape

@@ -1,0 +1,65 @@
+"""Claims about cluster/cost.py: operations against a counter, hours against the paper, disk."""
+
+from __future__ import annotations
+
+import pytest
+import timm
+import torch
+import transformers
+from sized_stages import CLIP, SIZE_7B, TRAINED, sized_stage
+from torch.utils.flop_counter import FlopCounterMode
+
+from cluster.cost import MFU, TEXT_TOKENS, decoder_operations, encoder_operations, gpu_hours, operations, stage_disk
+from search_spaces.sizes import EncoderSize, LanguageShape, ModelSize
+from search_spaces.spec import ProjectorSpec, ResourceSpec
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "phi"])
+def test_operations_of_decoder_layers_are_those_that_torch_counts(family: str) -> None:
+    shape = LanguageShape(layers=3, heads=4, kv_heads=4 if family == "phi" else 2, mlp=344, vocabulary=64)
+    config = transformers.AutoConfig.for_model(
+        family, hidden_size=128, num_hidden_layers=3, num_attention_heads=4, intermediate_size=344,
+        num_key_value_heads=shape.kv_heads, vocab_size=64, sliding_window=None, attn_implementation="eager",
+    )  # fmt: skip
+    model = transformers.AutoModelForCausalLM.from_config(config)
+    with torch.no_grad(), FlopCounterMode(display=False) as counted:
+        model.base_model(inputs_embeds=torch.zeros(1, 257, 128), use_cache=False)
+    size = ModelSize((), 0, ProjectorSpec(kind="linear"), shape, family, 128)
+    assert counted.get_total_flops() == pytest.approx(sum(decoder_operations(size, 256)), rel=0.01)
+
+
+def test_operations_of_an_encoder_are_those_that_torch_counts_up_to_the_block_that_is_used() -> None:
+    with torch.device("meta"):
+        tower = timm.create_model("vit_large_patch14_clip_quickgelu_336", num_classes=0)
+        for block in tower.blocks:
+            block.attn.fused_attn = False
+        with FlopCounterMode(display=False) as counted:
+            tower.forward_intermediates(
+                torch.empty(1, 3, 336, 336), indices=[22], intermediates_only=True, stop_early=True
+            )
+    assert counted.get_total_flops() == pytest.approx(encoder_operations(EncoderSize(CLIP, 14, 1024, 24)), rel=0.01)
+
+
+def test_the_papers_base_arm_takes_less_than_nine_hours_on_eight_a100_as_it_reports() -> None:
+    work = operations(SIZE_7B, sized_stage(), TEXT_TOKENS, cached=False)
+    hours = gpu_hours(work.model, 5198 * 128, 312, MFU) / 8
+    assert 7 < hours < 9
+
+
+def test_frozen_weights_save_half_of_the_backward_pass_and_checkpointing_repeats_the_layers() -> None:
+    align, finetune = sized_stage(trains=("projector",)), sized_stage()
+    one, two = (operations(SIZE_7B, stage, 256, cached=True) for stage in (align, finetune))
+    assert one.forward == two.forward
+    assert 0.5 < one.backward / two.backward < 0.55
+    assert two.backward == pytest.approx(2 * two.forward, rel=1e-6)
+    assert operations(SIZE_7B, sized_stage(activation_checkpointing=False), 256, cached=True).recomputed == 0
+    assert two.forward > two.recomputed > 0.9 * two.forward
+
+
+def test_disk_holds_trained_weights_only_and_step_checkpoints_only_where_a_stage_writes_some() -> None:
+    disk = stage_disk(SIZE_7B, sized_stage(), ResourceSpec(zero=2), 5198)
+    assert (disk.handed_on, disk.step_checkpoint) == (2 * TRAINED, 14 * TRAINED)
+    assert stage_disk(SIZE_7B, sized_stage(), ResourceSpec(zero=2), 100).step_checkpoint == 0
+    assert (
+        stage_disk(SIZE_7B, sized_stage(trains=("projector",)), ResourceSpec(zero=2), None).handed_on == 2 * 20_979_712
+    )

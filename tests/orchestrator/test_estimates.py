@@ -1,0 +1,108 @@
+"""Claims about what a plan says of memory, hours and disk."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from orchestrator.estimates import Assumptions
+from orchestrator.plan_view import plan_json, plan_view
+from search_spaces.errors import InputError
+from search_spaces.expand import plan_study
+from search_spaces.plan import Plan
+from search_spaces.study import load_study
+
+STUDY = """\
+study: seven
+base: {vision: clip-vit-l-336px, language: vicuna-v15-7b, stages: [align, finetune], epochs: 1, data: llava-v15}
+recipe: prismatic
+resources: prismatic-7b-8x80gb
+axes: {epochs: [1, 2]}
+"""
+
+
+def _plan(folder: Path, text: str = STUDY) -> Plan:
+    (folder / "study.yaml").write_text(text)
+    return plan_study(load_study(str(folder / "study.yaml")))
+
+
+def _stages(plan: Plan, assumed: Assumptions) -> dict[str, dict[str, Any]]:
+    return {stage["name"]: stage for stage in plan_json(plan, assumed)["stages"]}
+
+
+def _shown(plan: Plan, assumed: Assumptions) -> str:
+    out = StringIO()
+    Console(file=out, width=200).print(plan_view(plan, None, assumed))
+    return out.getvalue()
+
+
+def test_json_tells_parameters_memory_by_part_disk_operations_and_hours(tmp_path: Path) -> None:
+    stages = _stages(_plan(tmp_path), Assumptions("a100"))
+    finetune = stages["finetune"]
+    assert finetune["parameters"]["modules"]["projector"] == 20_979_712
+    assert stages["align"]["parameters"]["trained"] == 20_979_712
+    memory = finetune["memory"]
+    assert memory["total"] == sum(size for part, size in memory.items() if part not in ("total", "host"))
+    assert finetune["fits"] is True
+    assert finetune["disk"]["handed_on"] == 2 * finetune["parameters"]["trained"]
+    assert finetune["batch"] == {"global": 128, "micro": 16, "accumulation": 1, "workers": 8}
+
+
+def test_every_shipped_preset_fits_the_gpu_that_its_name_promises(tmp_path: Path) -> None:
+    for preset, language, gpu in (
+        ("prismatic-7b-8x80gb", "vicuna-v15-7b", "a100"),
+        ("prismatic-7b-8x80gb-offload", "vicuna-v15-7b", "a100"),
+        ("prismatic-7b-1x80gb", "vicuna-v15-7b", "a100"),
+        ("prismatic-7b-8x40gb", "vicuna-v15-7b", "a100-40gb"),
+        ("prismatic-13b-8x80gb", "vicuna-v15-13b", "h100"),
+        ("prismatic-13b-8x80gb-offload", "vicuna-v15-13b", "h100"),
+    ):
+        text = STUDY.replace("prismatic-7b-8x80gb", preset).replace("vicuna-v15-7b", language)
+        text = text.replace("stages: [align, finetune]", "stages: [align, full-finetune]")
+        assert all(stage["fits"] for stage in _stages(_plan(tmp_path, text), Assumptions(gpu)).values()), preset
+
+
+def test_a_stage_that_does_not_fit_is_marked_and_the_nearest_fitting_change_is_named(tmp_path: Path) -> None:
+    plan = _plan(tmp_path, STUDY)
+    stage = _stages(plan, Assumptions("a100-40gb"))["finetune"]
+    assert stage["fits"] is False
+    assert "the nearest that fits: " in stage["note"]
+    assert f"note: finetune: {stage['note']}" in _shown(plan, Assumptions("a100-40gb")).replace("\n", " ")
+
+
+def test_a_gpu_without_bf16_is_named_when_the_study_is_planned(tmp_path: Path) -> None:
+    stage = _stages(_plan(tmp_path), Assumptions("v100"))["finetune"]
+    assert stage["gpu_hours"] is None
+    assert "v100 has no bf16" in stage["note"]
+
+
+def test_assumptions_are_shown_beside_what_rests_on_them(tmp_path: Path) -> None:
+    plan = _plan(tmp_path)
+    assumed = Assumptions("a100", mfu=0.4, text_tokens=300)
+    assert "if a100 reaches 40% of its peak and a text has 300 tokens" in _shown(plan, assumed)
+    assert plan_json(plan, assumed)["assumptions"] == {"gpu": "a100", "mfu": 0.4, "text_tokens": 300}
+    with pytest.raises(InputError, match=r"must be one of .*h100"):
+        Assumptions.of("h10", None, None)
+
+
+def test_a_shared_stage_is_counted_once_in_hours_and_on_disk(tmp_path: Path) -> None:
+    shown = plan_json(_plan(tmp_path), Assumptions("a100"))
+    stages = shown["stages"]
+    assert len(stages) == 3
+    assert shown["totals"]["gpu_hours"] == pytest.approx(sum(stage["gpu_hours"] for stage in stages))
+    left = sum(stage["disk"]["handed_on"] for stage in stages)
+    written = 3 * max(stage["disk"]["step_checkpoint"] for stage in stages)
+    assert shown["totals"]["peak_disk_bytes"] == left + written
+
+
+def test_models_of_unknown_shape_are_unknown_not_guessed(tmp_path: Path) -> None:
+    own = "languages: {mine: {family: llama, checkpoint: 'path:x', prompt: pure, width: 4096}}\n"
+    plan = _plan(tmp_path, STUDY.replace("vicuna-v15-7b", "mine") + own)
+    stage = _stages(plan, Assumptions())["finetune"]
+    assert stage["parameters"] is stage["memory"] is stage["gpu_hours"] is None
+    assert plan_json(plan)["totals"]["peak_disk_bytes"] is None
+    assert "Memory and cost are unknown" in _shown(plan, Assumptions())

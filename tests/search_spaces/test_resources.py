@@ -1,0 +1,89 @@
+"""Claims about presets of resources, what replaces them, and what an ask must keep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from search_spaces.catalogue.load import shipped
+from search_spaces.errors import InputError
+from search_spaces.expand import plan_study
+from search_spaces.plan import Arm
+from search_spaces.study import load_study
+
+STUDY = """\
+study: presets
+base: {vision: clip-vit-l-336px, language: vicuna-v15-7b, stages: [align, finetune], epochs: 1, data: llava-v15}
+recipe: prismatic
+"""
+
+
+def _arms(folder: Path, text: str) -> dict[str, Arm]:
+    (folder / "study.yaml").write_text(STUDY + text)
+    return {arm.name: arm for arm in plan_study(load_study(str(folder / "study.yaml"))).arms}
+
+
+@pytest.mark.parametrize("preset", shipped().resources)
+def test_every_preset_keeps_the_laws_of_both_recipe_stages(preset: str, tmp_path: Path) -> None:
+    base = _arms(tmp_path, f"resources: {preset}\n")["base"]
+    assert base.resources.gpus_per_worker == 1
+
+
+def test_a_preset_gives_each_stage_its_own_and_a_study_replaces_field_by_field(tmp_path: Path) -> None:
+    plain = _arms(tmp_path, "resources: prismatic-13b-8x80gb\n")["base"]
+    assert [plain.resources_of(name).zero for name in ("align", "finetune")] == [2, 3]
+    assert plain.resources_of("align").micro_batch == 16
+    own = _arms(tmp_path, "resources: {preset: prismatic-13b-8x80gb, micro_batch: 8, stages: {finetune: {zero: 1}}}\n")
+    assert [own["base"].resources_of(name).zero for name in ("align", "finetune")] == [2, 1]
+    assert [own["base"].resources_of(name).micro_batch for name in ("align", "finetune")] == [8, 8]
+
+
+def test_what_is_set_for_the_whole_trial_replaces_a_presets_value_for_one_stage(tmp_path: Path) -> None:
+    base = _arms(tmp_path, "resources: {preset: prismatic-13b-8x80gb, zero: 1}\n")["base"]
+    assert [base.resources_of(name).zero for name in ("align", "finetune")] == [1, 1]
+
+
+def test_an_arm_may_take_another_preset(tmp_path: Path) -> None:
+    arms = _arms(
+        tmp_path,
+        "resources: prismatic-7b-8x80gb\narms:\n  large: {language: vicuna-v15-13b, resources: prismatic-13b-8x80gb}\n",
+    )
+    assert (arms["base"].resources_of("finetune").zero, arms["large"].resources_of("finetune").zero) == (2, 3)
+
+
+def test_an_unknown_preset_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"must be one of .*prismatic-7b-8x80gb") as caught:
+        _arms(tmp_path, "resources: prismatic-7b-8x80\n")
+    assert "prismatic-7b-8x80gb" in str(caught.value.way_out)
+
+
+def test_deepspeed_settings_may_be_a_json_file_beside_the_study(tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text('{"zero_optimization": {"reduce_bucket_size": 1000}}')
+    base = _arms(tmp_path, "resources: {zero: 2, deepspeed: mine.json}\n")["base"]
+    assert base.resources.deepspeed == {"zero_optimization": {"reduce_bucket_size": 1000}}
+    with pytest.raises(InputError, match="path of a JSON file"):
+        _arms(tmp_path, "resources: {deepspeed: other.json}\n")
+
+
+@pytest.mark.parametrize(
+    ("resources", "law"),
+    [
+        ("{zero: 2, deepspeed: {zero_optimization: {offload_optimizer: {device: cpu}}}}", "resources.offload decides"),
+        ("{deepspeed: {bf16: {enabled: true}}}", "the stage's precision decides"),
+        ("{offload: optimizer}", "needs ZeRO 1, 2 or 3"),
+        ("{zero: 2, offload: optimizer+params}", "needs ZeRO 3"),
+        ("{workers: 2, gpus_per_worker: 0.5}", "NCCL refuses two ranks on one device"),
+        ("{workers: 8, micro_batch: 3}", "must be a multiple of resources.micro_batch"),
+    ],
+)
+def test_an_ask_that_cannot_train_a_stage_is_refused_when_it_is_planned(
+    resources: str, law: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=law):
+        _arms(tmp_path, f"resources: {resources}\n")
+
+
+def test_resources_do_not_enter_identity(tmp_path: Path) -> None:
+    plain, preset = _arms(tmp_path, "")["base"], _arms(tmp_path, "resources: prismatic-7b-1x80gb\n")["base"]
+    assert plain.id == preset.id

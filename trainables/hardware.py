@@ -1,0 +1,72 @@
+"""What a stage makes of its device: refusals, the attention kernel, the share of the peak that is reached."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+from torch import nn
+
+from search_spaces.catalogue.load import shipped
+from search_spaces.errors import InputError
+from search_spaces.spec import StageSpec
+
+BF16_CAPABILITY = (8, 0)
+"""Ampere: the first GPUs with matrix units for bf16 (NVIDIA CUDA C++ programming guide, compute capabilities)."""
+
+
+def refuse_precision(stage: StageSpec, name: str, capability: tuple[int, int] | None) -> None:
+    """Raises InputError for a precision that a device only imitates; `capability` is None on a CPU, which does bf16.
+
+    fp16 is not offered at all: its loss scaling skips steps, which makes another experiment of a stage.
+    """
+    if stage.precision == "bf16" and capability is not None and capability < BF16_CAPABILITY:
+        raise InputError(
+            f"stage {stage.name!r} is in bf16, which needs compute capability 8.0 (Ampere) or higher, but {name} has"
+            f" {capability[0]}.{capability[1]}",
+            key=f"recipe.{stage.name}.precision",
+            way_out="Run it on A100, H100 or later, or set `precision: fp32`, which is another experiment.",
+        )
+
+
+def check_device(stage: StageSpec, device: str) -> None:
+    """Raises InputError where this worker's device cannot do what the stage asks for."""
+    if device == "cuda":
+        refuse_precision(stage, torch.cuda.get_device_name(), torch.cuda.get_device_capability())
+
+
+def device_name(device: str) -> str:
+    return torch.cuda.get_device_name() if device == "cuda" else "cpu"
+
+
+def attention_kernel(device: str, precision: str, has_flash: bool, has_sdpa: bool) -> str:
+    """Name, in transformers' words, of the best attention that there is; all compute the same up to rounding."""
+    if device == "cuda" and precision == "bf16" and has_flash:
+        return "flash_attention_2"
+    return "sdpa" if has_sdpa else "eager"
+
+
+def set_attention(language: nn.Module, stage: StageSpec, device: str) -> str:
+    """Let a language model use the best kernel; returns its name. Raises nothing: eager attention is always there."""
+    model: Any = language
+    has_flash = find_spec("flash_attn") is not None and bool(getattr(model, "_supports_flash_attn", False))
+    kernel = attention_kernel(device, stage.precision, has_flash, bool(getattr(model, "_supports_sdpa", False)))
+    if model.config._attn_implementation != kernel:
+        model.set_attn_implementation(kernel)
+    return kernel
+
+
+def peak_flops(name: str, precision: str) -> float | None:
+    """Operations per second of a device on paper, by the name that its driver reports; None where it is not known."""
+    for entry in shipped().gpus.values():
+        if any(part in name for part in entry.names):
+            tflops = entry.bf16_tflops if precision == "bf16" else entry.fp32_tflops
+            return None if tflops is None else tflops * 1e12
+    return None
+
+
+def reached(operations: float, seconds: float, workers: int, peak: float) -> float:
+    """Model FLOPs utilisation: operations that the mathematics needs, over those that the devices could have done
+    (Chowdhery et al. 2022, arXiv 2204.02311, appendix B)."""
+    return operations / (seconds * workers * peak)
