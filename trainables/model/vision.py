@@ -27,9 +27,6 @@ class VisionEncoder(nn.Module, ABC):
         super().__init__()
         self.vision = vision
 
-    def is_trained(self) -> bool:
-        return any(parameter.requires_grad for parameter in self.parameters())
-
     def blank(self, like: Tensor) -> Tensor:
         """One image of noughts, of the type and on the device of a tensor."""
         side = self.vision.resolution
