@@ -127,6 +127,10 @@ def test_a_model_begins_with_the_same_bits_however_it_is_spread(tmp_path: Path) 
     checkpoint = LlamaForCausalLM(tied)
     for origin in (None, "path:checkpoint"):
         spec = language(checkpoint=origin) if origin else language()
+        for number in range(2 * len(ZEROS) if origin else 0):
+            checkpoint.save_pretrained(
+                tmp_path / f"{origin}-{1 + number // len(ZEROS)}-{number % len(ZEROS)}/checkpoint"
+            )
         tasks = [
             make_task(
                 tmp_path / f"{origin}-{workers}-{zero}", stages=(stage(optimizer=STILL, max_steps=1),),
@@ -134,9 +138,6 @@ def test_a_model_begins_with_the_same_bits_however_it_is_spread(tmp_path: Path) 
             )
             for workers in (1, 2) for zero in ZEROS
         ]  # fmt: skip
-        if origin:
-            for task in tasks:
-                checkpoint.save_pretrained(Path(task.data) / "checkpoint")
         for task in tasks[: len(ZEROS)]:
             run(task)
         _run_on_two(tasks[len(ZEROS) :])
@@ -149,6 +150,8 @@ def test_a_model_begins_with_the_same_bits_however_it_is_spread(tmp_path: Path) 
 
 
 def test_what_fails_on_rank_0_fails_on_all_ranks_at_once(tmp_path: Path) -> None:
+    (tmp_path / "nowhere").mkdir()
+    (tmp_path / "nowhere/config.json").write_text("{}")
     task = make_task(
         tmp_path, language_spec=language(checkpoint="path:nowhere"), cached=False, benchmarks=(), workers=2
     )
