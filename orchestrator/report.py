@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from orchestrator.effects import Contrast, Estimate, Judgement, Scores, is_no_signal, judge, read_examples
+from orchestrator.analysis.examples import is_no_signal, read_examples
+from orchestrator.analysis.exploratory import Judgement, judge
+from orchestrator.analysis.scores import Contrast, Estimate, Scores
 from orchestrator.ledger import Ledger, TrialEntry, TrialState, read_json, read_ledger
 from search_spaces.errors import InputError
 from search_spaces.plan import Arm, Plan

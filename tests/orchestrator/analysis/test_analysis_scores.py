@@ -11,7 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from scipy import stats
 
-from orchestrator.effects import Examples, Scores, is_no_signal, judge, read_examples
+from orchestrator.analysis.examples import Examples, is_no_signal, read_examples
+from orchestrator.analysis.exploratory import judge
+from orchestrator.analysis.scores import Scores
 from search_spaces.errors import InputError
 from trainables.records import EvaluationResult
 

@@ -1,0 +1,123 @@
+"""The examples that a benchmark consists of, and the scores of one trial on them.
+
+Images carry unequal numbers of examples, so a cell keeps sums per image. All scores are in points: 100 x the mean
+per-example score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from orchestrator.analysis.intervals import Floats
+from search_spaces.errors import InputError
+from trainables.records import EvaluationResult
+
+NO_SIGNAL_POINTS = 0.05
+"""A score this close to that of the majority answer shows nothing of the image (DESIGN, section 11)."""
+_NAMED_IDS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """What one per-example Parquet file holds, in any order."""
+
+    ids: tuple[str, ...]
+    clusters: tuple[str, ...]
+    """The image of each example."""
+    scores: Floats
+    """0 to 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """Which examples a benchmark consists of, and which of them share an image. Cells with one frame are aligned."""
+
+    benchmark: str
+    images: str
+    """What its cluster names belong to. Clusters of one name in two benchmarks with equal `images` are one image."""
+    ids: tuple[str, ...]
+    """Sorted."""
+    clusters: tuple[str, ...]
+    """Names of its images, sorted."""
+    cluster_of: NDArray[np.intp]
+    sizes: Floats
+    """Number of examples of each image."""
+
+    @property
+    def n(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """The scores of one arm with one seed on one benchmark: sums per image, in points."""
+
+    frame: Frame
+    sums: Floats
+    has_signal: bool
+
+    @property
+    def mean(self) -> float:
+        return float(self.sums.sum() / self.frame.n)
+
+
+def read_examples(path: Path) -> Examples:
+    """Ids, images and scores from a per-example Parquet file.
+
+    Raises:
+        InputError: if the file cannot be read, lacks a column, or holds a score outside 0 to 1.
+    """
+    try:
+        table = pq.read_table(path, columns=["id", "cluster", "score"])
+        ids, clusters = table["id"].to_pylist(), table["cluster"].to_pylist()
+        scores = table["score"].to_numpy().astype(np.float64)
+    except (OSError, ValueError, KeyError) as error:  # pyarrow's own errors derive from these
+        law = f"per-example scores must be a Parquet file with the columns id, cluster and score, but {error}"
+        raise InputError(law, place=str(path), way_out="Run the study again to score anew.") from error
+    wrong = [str(ids[i]) for i in np.flatnonzero(~((scores >= 0) & (scores <= 1)))]
+    if wrong:
+        raise InputError(f"per-example scores must be from 0 to 1, but those of {some(wrong)} are not", place=str(path))
+    return Examples(tuple(map(str, ids)), tuple(map(str, clusters)), scores)
+
+
+def is_no_signal(evaluation: EvaluationResult, mean: float) -> bool:
+    """Whether the model gives one answer throughout, or scores like the majority answer. `mean` is in points."""
+    return evaluation["constant"] or abs(mean - evaluation["majority"]) <= NO_SIGNAL_POINTS
+
+
+def common_frames(asked: Mapping[tuple[str, int], list[Frame]]) -> tuple[Frame, ...]:
+    """The frames that all of these trials were scored on, or an error that names two which were not."""
+    (first, expected), *others = asked.items()
+    for trial, frames in others:
+        for one, other in zip(expected, frames, strict=True):
+            if one is not other:
+                raise _misaligned(first, one, trial, other)
+    return tuple(expected)
+
+
+def _misaligned(first: tuple[str, int], one: Frame, second: tuple[str, int], other: Frame) -> InputError:
+    names = [f"{arm} (seed {seed})" for arm, seed in (first, second)]
+    only = [sorted(set(one.ids) - set(other.ids)), sorted(set(other.ids) - set(one.ids))]
+    details = [f"only {name} has {some(ids)}" for name, ids in zip(names, only, strict=True) if ids]
+    if not details:
+        pairs: list[list[Any]] = [[frame.clusters[i] for i in frame.cluster_of] for frame in (one, other)]
+        moved = [name for name, a, b in zip(one.ids, *pairs, strict=True) if a != b]
+        details = [f"the images of {some(moved)} differ"]
+    return InputError(
+        f"{names[0]} and {names[1]} must be scored on the same examples, but {'; '.join(details)}",
+        place=f"benchmark {one.benchmark}",
+        way_out="The benchmark's data changed between the two: run the study again.",
+    )
+
+
+def some(names: Iterable[str]) -> str:
+    listed = list(names)
+    shown = ", ".join(listed[:_NAMED_IDS])
+    return f"{shown} and {len(listed) - _NAMED_IDS} more" if len(listed) > _NAMED_IDS else shown
