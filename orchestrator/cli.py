@@ -11,6 +11,7 @@ from orchestrator.commands import study
 from orchestrator.commands.data import data
 from orchestrator.commands.export import export
 from orchestrator.commands.submit import submit
+from orchestrator.commands.verdicts import verdicts
 from orchestrator.settings import refuse_foreign_packages
 from search_spaces.errors import InputError
 
@@ -34,6 +35,7 @@ for command in (
     study.sync,
     export,
     submit,
+    verdicts,
 ):
     app.command()(command)
 app.add_typer(data, name="data")

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from orchestrator.analysis.examples import is_no_signal, read_examples
 from orchestrator.analysis.exploratory import Judgement, judge
-from orchestrator.analysis.scores import Contrast, Estimate, Scores
+from orchestrator.analysis.scores import Contrast, Estimate
+from orchestrator.analysis.study_scores import StudyScores, first_line
 from orchestrator.ledger import Ledger, TrialEntry, TrialState, read_json, read_ledger
 from search_spaces.errors import InputError
 from search_spaces.plan import Arm, Plan
@@ -176,7 +176,7 @@ class Report:
 def build_report(plan: Plan, store: Store, ledger: Ledger | None = None) -> Report:
     """What storage shows of the plan. Pass a `ledger` that was just read to save reading it again."""
     ledger = ledger or read_ledger(plan, store)
-    scored = _Scored(plan, store, ledger)
+    scored = StudyScores.of(plan, store, ledger)
     conditions = _conditions(plan, store, ledger)
     rows = _best_marked([_row(arm, scored) for arm in _asked_arms(plan)])
     axes, n_comparisons = _axes(plan, scored, conditions)
@@ -206,48 +206,19 @@ def signed(value: float) -> str:
     return f"{value:+.1f}" if abs(value) >= 0.05 else "0.0"
 
 
-class _Scored:
-    """Scores of all usable cells, and the trials of each arm. Diverged trials have no scores that could be compared."""
-
-    def __init__(self, plan: Plan, store: Store, ledger: Ledger) -> None:
-        self.scores = Scores()
-        self.trials: dict[str, list[TrialEntry]] = defaultdict(list)
-        for entry in ledger.trials.values():
-            self.trials[entry.arm].append(entry)
-        self.no_signal: dict[tuple[str, str], tuple[int, ...]] = {}
-        self.problems: list[str] = []
-        self.benchmarks = tuple(benchmark.id for benchmark in plan.benchmarks)
-        for trial in plan.trials:
-            for benchmark in plan.benchmarks:
-                evaluation = ledger.evaluations.get((trial.id, benchmark.id))
-                if evaluation is None or ledger.trials[trial.id].is_diverged:
-                    continue
-                try:
-                    examples = read_examples(store.path(evaluation["examples"]))
-                    silent = is_no_signal(evaluation, 100 * float(examples.scores.mean()))
-                    images = benchmark.source.declared
-                    self.scores.add(trial.arm, trial.seed, benchmark.id, examples, images=images, has_signal=not silent)
-                except InputError as error:
-                    self.problems.append(f"{trial.id} on {benchmark.id}: {_first_line(str(error))}")
-                    continue
-                if silent:
-                    key = trial.arm, benchmark.id
-                    self.no_signal[key] = (*self.no_signal.get(key, ()), trial.seed)
-
-
 def _asked_arms(plan: Plan) -> list[Arm]:
     """Arms that have a trial in the plan (`--limit` may leave some without)."""
     asked = {trial.arm for trial in plan.trials}
     return [arm for arm in plan.arms if arm.name in asked]
 
 
-def _row(arm: Arm, scored: _Scored) -> Row:
+def _row(arm: Arm, scored: StudyScores) -> Row:
     entries = {entry.seed: entry for entry in scored.trials[arm.name]}
     cells = [_cell(arm.name, (benchmark,), entries, scored) for benchmark in scored.benchmarks]
     return Row(arm.name, tuple(entries), tuple(cells), _cell(arm.name, scored.benchmarks, entries, scored))
 
 
-def _cell(arm: str, benchmarks: tuple[str, ...], entries: Mapping[int, TrialEntry], scored: _Scored) -> Cell:
+def _cell(arm: str, benchmarks: tuple[str, ...], entries: Mapping[int, TrialEntry], scored: StudyScores) -> Cell:
     seeds = scored.scores.seeds(arm, benchmarks)
     absent = {seed: _absence(entry) for seed, entry in entries.items() if seed not in seeds}
     silent = scored.no_signal.get((arm, benchmarks[0]), ()) if len(benchmarks) == 1 else ()
@@ -256,7 +227,7 @@ def _cell(arm: str, benchmarks: tuple[str, ...], entries: Mapping[int, TrialEntr
     try:
         return Cell(scored.scores.mean(arm, benchmarks), absent, silent)
     except InputError as error:
-        return Cell(None, absent, silent, refused=_first_line(str(error)))
+        return Cell(None, absent, silent, refused=first_line(str(error)))
 
 
 def _absence(entry: TrialEntry) -> Absence:
@@ -290,7 +261,7 @@ def _column(plan: Plan, index: int, rows: Sequence[Row]) -> Column:
     return Column(benchmark.id, benchmark.protocol, sizes.pop() if len(sizes) == 1 else None)
 
 
-def _axes(plan: Plan, scored: _Scored, conditions: Sequence[Condition]) -> tuple[tuple[AxisFindings, ...], int]:
+def _axes(plan: Plan, scored: StudyScores, conditions: Sequence[Condition]) -> tuple[tuple[AxisFindings, ...], int]:
     """Every arm against the base, judged as one table, grouped by the one axis in which it differs."""
     arms = _asked_arms(plan)
     base = next((arm for arm in arms if arm.name == plan.base), None)
@@ -328,7 +299,7 @@ def _axes(plan: Plan, scored: _Scored, conditions: Sequence[Condition]) -> tuple
     return axes, len(table)
 
 
-def _contrasts(base: str, arm: str, scored: _Scored) -> tuple[dict[str | None, Contrast], tuple[str, ...]]:
+def _contrasts(base: str, arm: str, scored: StudyScores) -> tuple[dict[str | None, Contrast], tuple[str, ...]]:
     """Contrasts of an arm with the base, by benchmark (None: mean over all), and why others were not made.
 
     A seed that diverged is not just missing: to compare the remaining ones would favour the arm that diverges.
@@ -347,11 +318,11 @@ def _contrasts(base: str, arm: str, scored: _Scored) -> tuple[dict[str | None, C
         try:
             found[name] = scored.scores.contrast(base, arm, benchmarks)
         except InputError as error:
-            refused.append(_first_line(str(error)))
+            refused.append(first_line(str(error)))
     return found, tuple(dict.fromkeys(refused))
 
 
-def _difference(benchmark: str | None, arms: tuple[str, str], judgement: Judgement, scored: _Scored) -> Difference:
+def _difference(benchmark: str | None, arms: tuple[str, str], judgement: Judgement, scored: StudyScores) -> Difference:
     estimate = judgement.contrast.estimate
     silent = [scored.no_signal.get((name, benchmark or ""), ()) for name in arms]
     return Difference(
@@ -461,7 +432,7 @@ def _failures(ledger: Ledger, store: Store) -> tuple[FailedTrial, ...]:
         FailedTrial(
             trial=entry.id,
             kind=entry.failure["kind"],
-            message=_first_line(entry.failure["message"]),
+            message=first_line(entry.failure["message"]),
             log=str(store.path(entry.failure["log"])) if entry.failure["log"] else "",
         )
         for entry in ledger.trials.values()
@@ -503,8 +474,3 @@ def _other_conditions(mine: Mapping[str, list[str]], base: Mapping[str, list[str
         for name, values in mine.items()
         if base.get(name, values) != values
     )
-
-
-def _first_line(message: str) -> str:
-    lines = message.strip().splitlines()
-    return lines[0] if lines else "no message"

@@ -22,6 +22,7 @@ from search_spaces.arms import (
     stage_names,
 )
 from search_spaces.catalogue.load import Catalogue, shipped
+from search_spaces.claims import legal_on
 from search_spaces.errors import InputError, nearest, raise_problems
 from search_spaces.identity import (
     Memo,
@@ -291,6 +292,7 @@ def _check_references(
             problems.append(study.problem(path, f"must name an arm of the study ({shown}), but got {name!r}", way_out))
 
     ids = [benchmark.id for benchmark in benchmarks]
+    on = legal_on(ids, {**shipped().suites, **study.suites})
     seen: set[str] = set()
     for number, hypothesis in enumerate(study.hypotheses):
         path: KeyPath = ("hypotheses", number)
@@ -304,9 +306,9 @@ def _check_references(
                 law = f"a contrast must be of two arms, but both are {pair[0]!r}"
                 problems.append(study.problem((*path, "pairs", row), law))
         for row, one in enumerate(hypothesis.on):
-            if one != "all" and one not in ids:
-                law = f"must be all, or a benchmark of the study ({', '.join(ids)}), but got {one!r}"
-                problems.append(study.problem((*path, "on", row), law, nearest(one, ["all", *ids])))
+            if one not in on:
+                law = f"must be all, or a benchmark or suite of the study ({', '.join(on[1:])}), but got {one!r}"
+                problems.append(study.problem((*path, "on", row), law, nearest(one, on)))
         if not ids:
             law = "a study with hypotheses must have benchmarks, but it has none"
             problems.append(study.problem(("benchmarks",), law))

@@ -137,7 +137,7 @@ class Hypothesis(Entry):
     pairs: Annotated[tuple[tuple[str, str], ...], Field(min_length=1)]
     """Names of arms: [reference, alternative]."""
     on: Annotated[tuple[str, ...], Field(min_length=1)] = ("all",)
-    """`all`, or ids of the study's benchmarks."""
+    """`all`, ids of the study's benchmarks, or names of suites of them."""
     expect: Literal["better", "worse", "equivalent", "not-worse"]
     """What the alternative is to be, compared with the reference."""
     margin: Annotated[float, Field(gt=0)] | None = None
@@ -174,6 +174,9 @@ class Study(Entry):
     """Groups of axes that vary together."""
     seeds: dict[str, Annotated[tuple[int, ...], Field(min_length=1)]] = Field(default={"default": (DEFAULT_SEED,)})
     """Replicates: arm -> seeds, and `default` for all others."""
+    seed_sd: Annotated[float, Field(gt=0)] | None = None
+    """Assumed standard deviation over seeds of an arm's score, in points: what plan reckons with, and what makes arms
+    with one seed comparable as recipes. Verdicts say that it was assumed."""
     benchmarks: tuple[BenchmarkChoice, ...] = ()
     resources: Resources = Resources()
     hypotheses: tuple[Hypothesis, ...] = ()
@@ -264,9 +267,9 @@ def _load_document(path: Path, overrides: Sequence[str], below: tuple[Path, ...]
     if real in below:
         circle = " -> ".join(file.name for file in (*below, real))
         raise InputError(f"`extends` must not lead back to a file, but: {circle}", place=str(path), key="extends")
-    document = _long_form(read(path))
+    document = long_form(read(path))
     for override in overrides:
-        document = _long_form(place_override(document, override, name_maps=("axes", "arms")))
+        document = long_form(place_override(document, override, name_maps=("axes", "arms")))
     parent = document.value.get("extends") if isinstance(document.value, dict) else None
     if not isinstance(parent, str):
         return document
@@ -299,7 +302,7 @@ _SHORT_FORMS: tuple[tuple[tuple[str, ...], type, str | int], ...] = (
 """Where (`*`: all keys or positions), which type is a short form, and under which key (or as which item) it goes."""
 
 
-def _long_form(document: Document) -> Document:
+def long_form(document: Document) -> Document:
     """Short forms written out, so that files merge and types have one form. Places stay those of the short form."""
     for pattern, short, key in _SHORT_FORMS:
         for path in list(_matching(document.value, pattern)):

@@ -26,6 +26,7 @@ from orchestrator.analysis.intervals import (
     Part,
     Pool,
     SeedSource,
+    check_df,
     crossed_interval,
 )
 from orchestrator.analysis.verdicts import Scope
@@ -54,7 +55,9 @@ class Effect:
 
     estimate: Estimate
     check: CrossedInterval | None
-    """The interval with which a statement must hold as well; see `_check`."""
+    """The interval with which a statement must hold as well; see `intervals.check_df`."""
+    df_pooled: float
+    """Of the spread pooled over the study's arms; 0 where there is none."""
 
 
 @dataclass(frozen=True)
@@ -119,13 +122,13 @@ class Scores:
         seeds = self.seeds(arm, benchmarks)
         if not seeds:
             raise InputError(f"a mean needs scores, but {arm} has no seed with all of {', '.join(benchmarks)}")
-        estimate, _ = self._estimate({arm: 1.0}, benchmarks, seeds, None)
+        estimate, _, _ = self._estimate({arm: 1.0}, benchmarks, seeds, None)
         return estimate
 
     def contrast(self, reference: str, alternative: str, benchmarks: Sequence[str]) -> Contrast:
         """Alternative - reference over their common seeds. Raises as `effect` does."""
         found = self.effect(pair_weights([(reference, alternative)]), benchmarks)
-        return Contrast(found.estimate, found.check, reference, alternative)
+        return Contrast(found.estimate, found.check, found.df_pooled, reference, alternative)
 
     def effect(self, weights: Mapping[str, float], benchmarks: Sequence[str], seed_sd: float | None = None) -> Effect:
         """A weighted sum of arms over the seeds that all of them have.
@@ -142,8 +145,8 @@ class Scores:
             named = " and ".join(weights) if len(weights) < 3 else f"{', '.join(weights)}"
             law = f"a contrast needs a common seed, but {named} share none with {', '.join(benchmarks)}"
             raise InputError(law)
-        estimate, check = self._estimate(weights, benchmarks, tuple(sorted(common)), seed_sd)
-        return Effect(estimate, check)
+        estimate, check, df_pooled = self._estimate(weights, benchmarks, tuple(sorted(common)), seed_sd)
+        return Effect(estimate, check, df_pooled)
 
     def cell(self, arm: str, seed: int, benchmark: str) -> Cell | None:
         return self._cells.get((arm, seed, benchmark))
@@ -167,7 +170,7 @@ class Scores:
 
     def _estimate(
         self, weights: Mapping[str, float], benchmarks: Sequence[str], seeds: tuple[int, ...], seed_sd: float | None
-    ) -> tuple[Estimate, CrossedInterval | None]:
+    ) -> tuple[Estimate, CrossedInterval | None, float]:
         """Of one arm with weight 1, or of arms with weights that add up to 0."""
         asked = {(a, s): [self._cells[a, s, name].frame for name in benchmarks] for a in weights for s in seeds}
         frames = common_frames(asked)
@@ -204,7 +207,7 @@ class Scores:
             n_examples=sum(frame.n for frame in frames),
             n_images=union.size,
         )
-        return estimate, _check(value, estimate, own, pooled, images)
+        return estimate, _check(value, estimate, own, pooled, images), pooled.df if pooled is not None else 0
 
     def _union(self, frames: tuple[Frame, ...]) -> _Union:
         key = tuple(map(id, frames))
@@ -246,20 +249,13 @@ def pair_weights(pairs: Sequence[tuple[str, str]]) -> dict[str, float]:
 def _check(
     value: float, estimate: Estimate, own: Part | None, pooled: Part | None, images: ImagePart
 ) -> CrossedInterval | None:
-    """The interval that must exclude 0 as well before a difference is called clear.
-
-    It is the other one of own and pooled. With two seeds the own interval has one degree of freedom: its factor of 12.7
-    says how little two numbers tell of their own spread, not that the pooled spread is wrong, and holding that against
-    a contrast would make pooling pointless. So with two seeds the own spread is taken at face value, with the pooled
-    degrees of freedom: it still vetoes where the arm visibly varies more than the others do. Simulated with 10 arms
-    (share of false alarms; noise of one arm equal / twice / three times the others'): pooled alone 5, 14, 22 %, this
-    rule 4, 10, 15 %, the literal own interval 3, 6, 8 % at a power of 66 instead of 98 % for an effect of 6 seed sd.
-    """
+    """The interval that must agree before something is said: the other one of own and pooled (`check_df`)."""
     if own is None or pooled is None:
         return None
-    if len(estimate.seeds) == 2:
-        return crossed_interval(value, Part(own.variance, pooled.df), images, "own")
-    return estimate.beside
+    n_seeds = len(estimate.seeds)
+    other = pooled if n_seeds >= OWN_SEEDS else own
+    source: SeedSource = "pooled" if n_seeds >= OWN_SEEDS else "own"
+    return crossed_interval(value, Part(other.variance, check_df(n_seeds, pooled.df)), images, source)
 
 
 @dataclass(frozen=True, eq=False)

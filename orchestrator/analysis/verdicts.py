@@ -16,6 +16,7 @@ Expectation = Literal["better", "worse", "equivalent", "not-worse"]
 Scope = Literal["recipe", "checkpoints"]
 Method = Literal["study", "paired-table", "prismatic-2024"]
 Unit = Literal["points", "percent"]
+Statement = Literal["differs", "equivalent", "not-worse"]
 
 ALPHA = 0.05
 
@@ -45,6 +46,8 @@ class Price:
     """On the benchmarks together, of the same kind; None: no number of examples up to 100 times as many would."""
     examples_gpu_hours: float | None
     """Of scoring the arms' trials on them."""
+    assumed_seed_sd: float | None = None
+    """In points, where the spread over seeds could not be seen."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,8 @@ class Sensitivity:
 class PublishedComparison:
     """Own result beside the published one, over the same pairs and benchmarks."""
 
-    difference: float
-    """Published, in the verdict's unit."""
+    difference: float | None
+    """Published, in the verdict's unit; None where it was not."""
     own: float | None
     agrees_in_sign: bool | None
     """None where either is 0 or the own effect is missing."""
@@ -109,6 +112,8 @@ class Verdict:
     n_examples: int
     """0 where examples are not known (tables)."""
     n_pairs: int
+    n_cells: int
+    """Differences of a benchmark and a pair that were averaged."""
     reasons: tuple[str, ...]
     """Plain words, most important first."""
     sentence: str
@@ -150,22 +155,40 @@ class Evidence:
     check: Interval | None
     """A second interval, with which a statement must hold as well."""
     may_be_equivalent: bool = True
-    """False for single checkpoints, and where a model shows no signal."""
+    """False for single checkpoints, and where no benchmark shows a signal."""
+    equivalence: tuple[Interval, Interval | None] | None = None
+    """Interval and check of the benchmarks that show a signal, where not all do: equivalence must hold on them, too."""
+    two_sided: bool = False
+    """`p` is two-sided whatever is expected."""
 
-    def p_of(self, statement: Literal["differs", "equivalent", "not-worse"], interval: Interval | None = None) -> float:
-        """p of one of the three tests; 1 where there is no margin to test at."""
-        using = interval or self.interval
+    def p_of(self, statement: Statement, *, checked: bool = False) -> float:
+        """p of one of the three tests; 1 where there is no margin to test at.
+
+        Args:
+            checked: the larger of this and that of the check.
+        """
+        intervals = [(self.interval, self.check)]
+        if statement != "differs":
+            if self.margin is None:
+                return 1.0
+            intervals += [self.equivalence] if self.equivalence is not None else []
+        chosen = [one for pair in intervals for one in (pair if checked else pair[:1]) if one is not None]
+        return max(self._p(statement, interval) for interval in chosen)
+
+    def _p(self, statement: Statement, interval: Interval) -> float:
         if statement == "differs":
-            return using.p
-        if self.margin is None:
-            return 1.0
-        above = using.p_above(-self.margin)
-        return above if statement == "not-worse" else max(above, using.p_below(self.margin))
+            same_side = (interval.value > 0) == (self.interval.value > 0)
+            return interval.p if same_side else 1.0
+        assert self.margin is not None
+        above = interval.p_above(-self.margin)
+        return above if statement == "not-worse" else max(above, interval.p_below(self.margin))
 
     @property
     def p(self) -> float:
         """Of the test that `expect` names."""
-        return self.p_of("differs" if self.expect in ("better", "worse") else self.expect)  # type: ignore[arg-type]
+        if self.expect in ("better", "worse") or self.two_sided:
+            return self.p_of("differs")
+        return self.p_of("equivalent" if self.expect == "equivalent" else "not-worse")
 
 
 @dataclass(frozen=True)
@@ -208,15 +231,13 @@ def _ruling(
 ) -> Ruling:
     """Statements other than the declared one take its place in the family when they are corrected."""
 
-    def held(statement: Literal["differs", "equivalent", "not-worse"], with_holm: bool, with_check: bool) -> bool:
+    def held(statement: Statement, with_holm: bool, with_check: bool) -> bool:
         if statement != "differs" and not one.may_be_equivalent:
             return False
         p = one.p_of(statement)
         if with_holm:
-            family = [p if i == position else other for i, other in enumerate(declared)]
-            p = holm(family)[position] if len(family) > 1 else p
-        confirmed = not with_check or one.check is None or one.p_of(statement, one.check) <= alpha
-        return p <= alpha and confirmed and (statement != "differs" or not with_check or _same_side(one))
+            p = holm([p if i == position else other for i, other in enumerate(declared)])[position]
+        return p <= alpha and (not with_check or one.p_of(statement, checked=True) <= alpha)
 
     def strongest(with_holm: bool, with_check: bool) -> Outcome:
         if held("differs", with_holm, with_check):
@@ -235,10 +256,6 @@ def _ruling(
         vetoed=alone if alone != verdict else None,
         corrected=uncorrected if uncorrected != verdict else None,
     )
-
-
-def _same_side(one: Evidence) -> bool:
-    return one.check is None or (one.check.value > 0) == (one.interval.value > 0)
 
 
 def _holds(one: Evidence, verdict: Outcome, equivalent: bool, not_worse: bool, alpha: float) -> bool | None:

@@ -1,0 +1,64 @@
+"""What storage holds of a study's scores, ready for effects."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from orchestrator.analysis.examples import is_no_signal, read_examples
+from orchestrator.analysis.scores import Scores
+from orchestrator.ledger import Ledger, TrialEntry
+from search_spaces.errors import InputError
+from search_spaces.plan import Plan
+from trainables.store import Store
+
+
+@dataclass
+class StudyScores:
+    """Scores of all usable cells, and the trials of each arm. Diverged trials have no scores that could be compared."""
+
+    benchmarks: tuple[str, ...]
+    scores: Scores = field(default_factory=Scores)
+    trials: dict[str, list[TrialEntry]] = field(default_factory=lambda: defaultdict(list))
+    """Arm -> its trials, in plan order."""
+    no_signal: dict[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
+    """(arm, benchmark) -> seeds whose model gives one answer throughout, or scores like the majority answer."""
+    asked: dict[tuple[str, int, str], tuple[str, str]] = field(default_factory=dict)
+    """(arm, seed, benchmark) -> key of what was asked, and protocol."""
+    scoring_seconds: dict[tuple[str, int, str], float] = field(default_factory=dict)
+    """(arm, seed, benchmark) -> GPU-seconds of scoring."""
+    problems: list[str] = field(default_factory=list)
+    """Results that are on storage and could not be used."""
+
+    @staticmethod
+    def of(plan: Plan, store: Store, ledger: Ledger) -> StudyScores:
+        found = StudyScores(tuple(benchmark.id for benchmark in plan.benchmarks))
+        for entry in ledger.trials.values():
+            found.trials[entry.arm].append(entry)
+        for trial in plan.trials:
+            for benchmark in plan.benchmarks:
+                evaluation = ledger.evaluations.get((trial.id, benchmark.id))
+                if evaluation is None or ledger.trials[trial.id].is_diverged:
+                    continue
+                try:
+                    examples = read_examples(store.path(evaluation["examples"]))
+                    silent = is_no_signal(evaluation, 100 * float(examples.scores.mean()))
+                    images = benchmark.source.declared
+                    found.scores.add(
+                        trial.arm, trial.seed, benchmark.id, examples, images=images, has_signal=not silent
+                    )
+                except InputError as error:
+                    found.problems.append(f"{trial.id} on {benchmark.id}: {first_line(str(error))}")
+                    continue
+                cell = (trial.arm, trial.seed, benchmark.id)
+                found.asked[cell] = evaluation["asked"], evaluation["protocol"]
+                found.scoring_seconds[cell] = evaluation["gpu_seconds"]
+                if silent:
+                    key = trial.arm, benchmark.id
+                    found.no_signal[key] = (*found.no_signal.get(key, ()), trial.seed)
+        return found
+
+
+def first_line(message: str) -> str:
+    lines = message.strip().splitlines()
+    return lines[0] if lines else "no message"

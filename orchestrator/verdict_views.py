@@ -1,0 +1,58 @@
+"""Verdicts on a terminal: each claim with what was found, why, and what would decide it."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from orchestrator.analysis.verdicts import PublishedComparison, Verdict, Verdicts
+from orchestrator.analysis.words import p_text, signed
+
+_HOLDS = {True: ("holds", "green"), False: ("does not hold", "red"), None: ("open", "yellow")}
+
+
+def to_terminal(found: Verdicts, console: Console) -> None:
+    console.print(Text(f"Verdicts on {found.source}", style="bold"))
+    for verdict in found.verdicts:
+        console.print(_title(verdict))
+        for line in _lines(verdict):
+            console.print(Text(f"  {line}"))
+    console.print()
+    for note in found.notes:
+        console.print(Text(note, style="dim"))
+
+
+def _title(verdict: Verdict) -> Text:
+    word, style = _HOLDS[verdict.holds]
+    return Text.assemble("\n", (verdict.id, "bold"), f": {verdict.claim}  ", (f"[{word}]", style))
+
+
+def _lines(verdict: Verdict) -> list[str]:
+    lines = [verdict.sentence]
+    if verdict.p is not None and verdict.p_adjusted is not None:
+        expected = f"expected {verdict.expect}" + (f" (margin {verdict.margin:g})" if verdict.margin else "")
+        lines.append(
+            f"{expected}; p {p_text(verdict.p)}, among all {p_text(verdict.p_adjusted)} (Holm); scope {verdict.scope}"
+        )
+    if verdict.beside is not None:
+        low, high = verdict.beside
+        other = "of its own seeds" if verdict.seeds_from == "pooled" else "pooled over the arms"
+        lines.append(f"with the spread {other}: {signed(low)} to {signed(high)}")
+    if verdict.effect is not None:
+        lines += [f"- {reason}" for reason in verdict.reasons]
+    lines += [f"- {one.name}: p {p_text(one.p)}, {one.verdict}" for one in verdict.sensitivity]
+    if verdict.published is not None:
+        lines.append(f"- {_published(verdict.published, verdict)}")
+    return lines
+
+
+def _published(comparison: PublishedComparison, verdict: Verdict) -> str:
+    if comparison.difference is None:
+        return f"published: {comparison.reason}"
+    text = f"published: {signed(comparison.difference)} {verdict.unit}"
+    if comparison.own is None or comparison.agrees is None:
+        return f"{text}; nothing to hold against it: {comparison.reason}"
+    sign = "same sign" if comparison.agrees_in_sign else "other sign"
+    inside = "inside" if comparison.in_interval else "outside of"
+    agrees = "agrees" if comparison.agrees else "does not agree"
+    return f"{text}, own {signed(comparison.own)}: {agrees} ({sign}, {inside} the own interval)"

@@ -1,0 +1,118 @@
+"""Hypotheses in a file of their own, for tables of scores that no study made."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from search_spaces.catalogue.entries import BenchmarkChoice, Entry
+from search_spaces.errors import InputError, nearest, raise_problems
+from search_spaces.study import Hypothesis, long_form
+from search_spaces.typed import typed
+from search_spaces.yaml_source import Document, KeyPath, key_text, read
+
+Suites = Mapping[str, Sequence[BenchmarkChoice]]
+
+
+class Claims(Entry):
+    """What a file of claims holds: `hypotheses`, as in a study."""
+
+    hypotheses: Annotated[tuple[Hypothesis, ...], Field(min_length=1)]
+
+
+def load_claims(path: Path) -> tuple[tuple[Hypothesis, ...], Document]:
+    """The hypotheses of a file, and where each value was written.
+
+    Raises:
+        InputError: everything that is wrong with the form of the file, together.
+    """
+    document = long_form(read(path))
+    if not isinstance(document.value, dict):
+        raise InputError("claims must be a mapping with `hypotheses`", place=str(path))
+    claims, problems = typed(Claims, document)
+    raise_problems(problems)
+    assert claims is not None
+    counts = Counter(one.id for one in claims.hypotheses)
+    for number, one in enumerate(claims.hypotheses):
+        at: KeyPath = ("hypotheses", number)
+        if counts[one.id] > 1:
+            problems.append(_problem(document, (*at, "id"), f"ids must differ, but {one.id!r} is there twice"))
+        for row, pair in enumerate(one.pairs):
+            if pair[0] == pair[1]:
+                law = f"a contrast must be of two models, but both are {pair[0]!r}"
+                problems.append(_problem(document, (*at, "pairs", row), law))
+    raise_problems(problems)
+    return claims.hypotheses, document
+
+
+def check_claims(
+    hypotheses: Sequence[Hypothesis],
+    document: Document,
+    models: Sequence[str],
+    benchmarks: Sequence[str],
+    suites: Suites,
+) -> None:
+    """Raise InputError for every model and benchmark that is not there, together."""
+    problems: list[InputError] = []
+    for number, one in enumerate(hypotheses):
+        at: KeyPath = ("hypotheses", number)
+        for row, pair in enumerate(one.pairs):
+            for side, name in enumerate(pair):
+                if name not in models:
+                    law = f"must name a model of the table, but got {name!r}"
+                    problems.append(_problem(document, (*at, "pairs", row, side), law, nearest(name, models)))
+        for row, name in enumerate(one.on):
+            legal = legal_on(benchmarks, suites)
+            if name not in legal:
+                law = f"must be all, or a benchmark or suite of the table ({', '.join(legal[1:])}), but got {name!r}"
+                problems.append(_problem(document, (*at, "on", row), law, nearest(name, legal)))
+    raise_problems(problems)
+
+
+def legal_on(benchmarks: Sequence[str], suites: Suites) -> list[str]:
+    """What `on` may name: `all`, single benchmarks, and suites of which every benchmark is there."""
+    whole = [name for name, members in suites.items() if all(member.id in benchmarks for member in members)]
+    return ["all", *benchmarks, *whole]
+
+
+def asked_benchmarks(
+    on: Sequence[str], benchmarks: Sequence[str], suites: Suites, everything: Sequence[str] | None = None
+) -> tuple[str, ...]:
+    """The benchmarks of an `on`, in the order of `benchmarks`, each once.
+
+    Args:
+        everything: what `all` stands for; by default all benchmarks.
+    """
+    asked: set[str] = set()
+    for name in on:
+        if name == "all":
+            asked.update(benchmarks if everything is None else everything)
+        elif name in benchmarks:
+            asked.add(name)
+        else:
+            asked.update(member.id for member in suites[name])
+    return tuple(name for name in benchmarks if name in asked)
+
+
+def find_file(name_or_path: str, suffix: str, kind: str) -> Path:
+    """A file, or a shipped one by its name without the suffix (``prismatic/published``). Raises InputError."""
+    path = Path(name_or_path).expanduser()
+    if path.is_file():
+        return path
+    root = Path(str(resources.files("search_spaces")))
+    found = {file.relative_to(root).with_suffix("").as_posix(): file for file in sorted(root.glob(f"*/*{suffix}"))}
+    if kind == "hypotheses":
+        found = {name: file for name, file in found.items() if file.stem.endswith("claims")}
+    if name_or_path in found:
+        return found[name_or_path]
+    law = f"must be a file, or one of {', '.join(found)}, but got {name_or_path!r}"
+    raise InputError(law, key=f"--{kind}", way_out=nearest(name_or_path, found))
+
+
+def _problem(document: Document, path: KeyPath, law: str, way_out: str | None = None) -> InputError:
+    return InputError(law, place=document.origin(path), key=key_text(path), way_out=way_out)
