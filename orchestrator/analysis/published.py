@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestrator.analysis.tables import ScoreTable, differences
+from orchestrator.analysis.tables import ScoreTable, TableMethod, differences
 from orchestrator.analysis.verdicts import PublishedComparison, Verdict, Verdicts
 
 
@@ -19,7 +19,7 @@ def _comparison(verdict: Verdict, published: ScoreTable) -> PublishedComparison:
     unknown += [name for name in verdict.benchmarks if name not in published.benchmarks]
     if unknown:
         return _none(f"not in the published table: {', '.join(dict.fromkeys(unknown))}")
-    method = "prismatic-2024" if verdict.method == "prismatic-2024" else "paired-table"
+    method: TableMethod = "prismatic-2024" if verdict.method == "prismatic-2024" else "paired-table"
     cells = differences(published, verdict.pairs, verdict.benchmarks, method)
     if isinstance(cells, str):
         return _none(f"not published: {cells}")

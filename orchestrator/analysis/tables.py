@@ -117,7 +117,7 @@ WAYS: Mapping[TableMethod, _Way] = {
 }
 
 
-def read_table(path: Path) -> ScoreTable:
+def read_table(path: Path, name: str | None = None) -> ScoreTable:
     """A CSV file of scores: a header, then one line per model; the first column is the model's id.
 
     Raises:
@@ -145,7 +145,7 @@ def read_table(path: Path) -> ScoreTable:
             raise InputError(f"the first cell must be a model's id, each once, but {found}", place=place)
         cells = zip(benchmarks, row[1:], strict=True)
         scores[model] = {name: _number(text, name, place) for name, text in cells if text.strip()}
-    return ScoreTable(str(path), tuple(benchmarks), scores)
+    return ScoreTable(name or str(path), tuple(benchmarks), scores)
 
 
 def judge_table(

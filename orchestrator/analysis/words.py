@@ -78,8 +78,8 @@ def signed(value: float) -> str:
 
 
 def p_text(p: float) -> str:
-    """`.0056`, `7.1e-08`: two significant digits."""
-    return f"{p:.2g}".replace("0.", ".", 1) if p >= 1e-4 else f"{p:.1e}"
+    """`.00558`, `7.11e-08`: three significant digits."""
+    return f"{p:.3g}".replace("0.", ".", 1) if p >= 1e-4 else f"{p:.2e}"
 
 
 def number_of(count: int, noun: str) -> str:

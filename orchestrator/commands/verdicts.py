@@ -84,7 +84,7 @@ def _of_table(scores: str, hypotheses: str | None, method: str) -> Verdicts:
     if method not in methods:
         law = f"must be one of {', '.join(methods)}, but got {method!r}"
         raise InputError(law, key="--method", way_out=nearest(method, methods))
-    table = read_table(find_file(scores, ".csv", "scores"))
+    table = read_table(find_file(scores, ".csv", "scores"), scores)
     claims, document = load_claims(find_file(hypotheses, ".yaml", "hypotheses"))
     return judge_table(table, claims, document, method, shipped().suites)  # type: ignore[arg-type]
 
@@ -105,4 +105,4 @@ def _with_published(found: Verdicts) -> Verdicts:
     from orchestrator.analysis.tables import read_table
     from search_spaces.claims import find_file
 
-    return beside_published(found, read_table(find_file(PUBLISHED, ".csv", "scores")))
+    return beside_published(found, read_table(find_file(PUBLISHED, ".csv", "scores"), PUBLISHED))
