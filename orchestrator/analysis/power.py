@@ -134,7 +134,8 @@ def price(
 @lru_cache(maxsize=512)
 def _reach(design: Design, two_sided: bool) -> Floats:
     """Of each draw, how far an estimate must lie from a bound so that it is said to be beyond it."""
-    tail = 1 - design.alpha / (2 if two_sided else 1)
+    sides = 2 if two_sided else 1
+    tail = 1 - design.alpha / sides
     n = design.n_seeds
     if n == 1:
         return np.array([float(special.ndtri(tail)) * design.error])
@@ -146,9 +147,8 @@ def _reach(design: Design, two_sided: bool) -> Floats:
     if n >= OWN_SEEDS:
         ratios.reverse()
     (main, df), (check, _) = ratios
-    return np.maximum(
-        _half_width(main, df, tail, design), _half_width(check, check_df(n, design.df_pooled), tail, design)
-    )
+    confirming = _half_width(check, check_df(n, design.df_pooled), 1 - ALPHA / sides, design)  # not Holm's business
+    return np.maximum(_half_width(main, df, tail, design), confirming)
 
 
 def _half_width(ratio: Floats, df: float, tail: float, design: Design) -> Floats:

@@ -76,6 +76,7 @@ class Scores:
         self._seeds: dict[str, set[int]] = {}
         self._frames: dict[bytes, Frame] = {}
         self._sorted: dict[bytes, tuple[Frame, NDArray[np.intp]]] = {}
+        self._seen: dict[tuple[str, str, int, int], tuple[Examples, tuple[Frame, NDArray[np.intp]]]] = {}
         self._pools: dict[tuple[int, ...], Pool] = {}
         self._unions: dict[tuple[int, ...], _Union] = {}
 
@@ -153,6 +154,9 @@ class Scores:
 
     def _frame(self, place: str, benchmark: str, images: str, examples: Examples) -> tuple[Frame, NDArray[np.intp]]:
         """The frame of these examples, the same object for the same examples in any order, and their sorting order."""
+        same = (benchmark, images, id(examples.ids), id(examples.clusters))
+        if same in self._seen:  # the very same names: no need to digest them
+            return self._seen[same][1]
         digest = _digest(benchmark, images, examples.ids, examples.clusters)
         if digest not in self._sorted:  # files of one benchmark come in one order: they are sorted once
             duplicates = sorted(name for name, count in Counter(examples.ids).items() if count > 1)
@@ -166,6 +170,7 @@ class Scores:
             sizes = np.bincount(cluster_of).astype(np.float64)
             frame = Frame(benchmark, images, ids, tuple(names.tolist()), cluster_of, sizes)
             self._sorted[digest] = self._frames.setdefault(_digest(benchmark, images, ids, clusters), frame), order
+        self._seen[same] = examples, self._sorted[digest]
         return self._sorted[digest]
 
     def _estimate(
