@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.analysis.examples import Examples
+from orchestrator.analysis.pairs import pair_weights
 from orchestrator.analysis.power import Design, power, smallest_effect
-from orchestrator.analysis.scores import Effect, Scores, pair_weights
+from orchestrator.analysis.scores import Effect, Scores
 from orchestrator.analysis.verdicts import Evidence, Ruling, rule
 
 N_ARMS = 6
@@ -192,7 +193,8 @@ def main() -> None:
         seen = "" if setting.noisy != 1 else f"{100 * _share(simulate(planted, asked, 1)):.1f} ({predicted:.1f})"
         print(
             f"| {setting} | {100 * null.covered / null.contrasts:.1f} | "
-            f"{100 * null.first_covered / null.studies:.1f} | {100 * null.false_families / null.studies:.1f} | {seen} | "
+            f"{100 * null.first_covered / null.studies:.1f} | "
+            f"{100 * null.false_families / null.studies:.1f} | {seen} | "
             f"{100 * null.bootstrap_covered / null.bootstraps:.1f} | "
             f"{100 * null.unclustered_alarms / null.bootstraps:.1f} |",
             flush=True,

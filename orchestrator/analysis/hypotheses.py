@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.analysis.intervals import LEVEL, OWN_SEEDS, CrossedInterval
+from orchestrator.analysis.pairs import pair_weights
 from orchestrator.analysis.power import DEFAULT_SEED_SD, Design, price
-from orchestrator.analysis.scores import Effect, pair_weights
+from orchestrator.analysis.scores import Effect
 from orchestrator.analysis.study_scores import StudyScores, first_line
 from orchestrator.analysis.verdicts import (
     ALPHA,

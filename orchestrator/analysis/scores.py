@@ -29,6 +29,7 @@ from orchestrator.analysis.intervals import (
     check_df,
     crossed_interval,
 )
+from orchestrator.analysis.pairs import pair_weights
 from orchestrator.analysis.verdicts import Scope
 from search_spaces.errors import InputError
 
@@ -240,15 +241,6 @@ class Scores:
             }
             self._pools[key] = Pool.of(means)
         return self._pools[key]
-
-
-def pair_weights(pairs: Sequence[tuple[str, str]]) -> dict[str, float]:
-    """Arm -> its weight in the mean over pairs of alternative - reference. Arms that cancel out keep a weight of 0."""
-    weights: dict[str, float] = {}
-    for reference, alternative in pairs:
-        weights[reference] = weights.get(reference, 0.0) - 1 / len(pairs)
-        weights[alternative] = weights.get(alternative, 0.0) + 1 / len(pairs)
-    return weights
 
 
 def _check(

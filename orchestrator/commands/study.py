@@ -34,8 +34,11 @@ from orchestrator.settings import data_root, storage_root
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
+    from orchestrator.analysis.plan_power import HypothesisPower
     from orchestrator.ledger import TrialState
     from search_spaces.plan import Plan
+    from search_spaces.study import Study
+    from trainables.store import LocalStore
 
 EXIT_DONE, EXIT_TRIAL_FAILED, EXIT_STOPPED, EXIT_SIGNAL = 0, 1, 3, 128
 """Of `run`. Bad input is answered by the command line itself, with 2."""
@@ -68,14 +71,19 @@ def plan(
     from orchestrator.plan_view import plan_json, plan_view
     from search_spaces.study import load_study
 
-    planned, _ = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
+    planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
     assumed = Assumptions.of(gpu, mfu, text_tokens)
+    power = _power(load_study(study, overrides or ()), planned, store)
     if as_json:
-        print(json.dumps(plan_json(planned, assumed), indent=1))
+        print(json.dumps({**plan_json(planned, assumed), "power": [one.as_json() for one in power]}, indent=1))
     else:
         origins = load_study(study, overrides or ()).provenance() if provenance else None
         out = console()
         out.print(plan_view(planned, origins, assumed))
+        if power:
+            from orchestrator.power_view import power_view
+
+            out.print(power_view(power))
         for note in _unmet_asks(planned):
             out.print(note, highlight=False)
 
@@ -222,6 +230,16 @@ def sync(
     tracker, out = open_tracker(tracking_uri, store.root), console()
     points = sync_study(planned, store, tracker, out.print)
     out.print(f"{points:,} points sent\n{open_command(tracker)}", highlight=False, soft_wrap=True)
+
+
+def _power(loaded: Study, planned: Plan, store: LocalStore) -> tuple[HypothesisPower, ...]:
+    """What the plan's hypotheses can decide, with what storage knows of the arms' spread over seeds."""
+    if not loaded.hypotheses:
+        return ()
+    from orchestrator.analysis.plan_power import earlier_accuracies, plan_power
+    from orchestrator.ledger import read_ledger
+
+    return plan_power(loaded, planned, earlier_accuracies(planned, read_ledger(planned, store)))
 
 
 def _unmet_asks(planned: Plan) -> list[str]:

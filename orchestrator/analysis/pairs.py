@@ -1,0 +1,14 @@
+"""Pairs of arms as one weighted sum, so that an arm in several pairs is counted as the one arm that it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def pair_weights(pairs: Sequence[tuple[str, str]]) -> dict[str, float]:
+    """Arm -> its weight in the mean over pairs of alternative - reference. Arms that cancel out keep a weight of 0."""
+    weights: dict[str, float] = {}
+    for reference, alternative in pairs:
+        weights[reference] = weights.get(reference, 0.0) - 1 / len(pairs)
+        weights[alternative] = weights.get(alternative, 0.0) + 1 / len(pairs)
+    return weights
