@@ -146,7 +146,8 @@ def _verdict(
         return _refused(hypothesis, benchmarks, tuple(reasons))
     estimate = found.effect.estimate
     interval = estimate.interval
-    cost = _price(hypothesis, found, ledger, scored, n_judged) if ruling.verdict == "undecided" else None
+    is_open = ruling.verdict == "undecided" and len(found.silent) < len(benchmarks)
+    cost = _price(hypothesis, found, ledger, scored, n_judged) if is_open else None
     seeds = number_of(len(estimate.seeds), "seed")
     return Verdict(
         id=hypothesis.id,

@@ -141,13 +141,14 @@ def _reach(design: Design, two_sided: bool) -> Floats:
         return np.array([float(special.ndtri(tail)) * design.error])
     random = np.random.default_rng(0)
     own = random.chisquare(n - 1, _DRAWS)
-    rest = design.df_pooled - (n - 1)
-    pooled = (own + random.chisquare(rest, _DRAWS)) / design.df_pooled if rest > 0 else own / (n - 1)
-    ratios = [(pooled, design.df_pooled), (own / (n - 1), n - 1)]
+    df_pooled = max(design.df_pooled, n - 1)
+    rest = df_pooled - (n - 1)
+    pooled = (own + random.chisquare(rest, _DRAWS)) / df_pooled if rest > 0 else own / (n - 1)
+    ratios = [(pooled, df_pooled), (own / (n - 1), float(n - 1))]
     if n >= OWN_SEEDS:
         ratios.reverse()
     (main, df), (check, _) = ratios
-    confirming = _half_width(check, check_df(n, design.df_pooled), 1 - ALPHA / sides, design)  # not Holm's business
+    confirming = _half_width(check, check_df(n, df_pooled), 1 - ALPHA / sides, design)  # not Holm's business
     return np.maximum(_half_width(main, df, tail, design), confirming)
 
 

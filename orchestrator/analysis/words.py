@@ -91,8 +91,8 @@ def price_words(price: Price) -> str:
     ways = []
     if price.more_seeds is not None:
         cost = f" ({hours(price.seeds_gpu_hours)})" if price.seeds_gpu_hours is not None else ""
-        assumed = f", assuming that scores vary over seeds by {price.assumed_seed_sd:g} points,"
-        given = assumed if price.assumed_seed_sd is not None else ""
+        sd = price.assumed_seed_sd
+        given = f", assuming that scores vary over seeds by {sd:g} points," if sd is not None else ""
         ways.append(f"{number_of(price.more_seeds, 'more seed')} of each arm{cost}{given}")
     if price.more_examples is not None:
         cost = f" ({hours(price.examples_gpu_hours)} to score)" if price.examples_gpu_hours is not None else ""
