@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
+from orchestrator.analysis.aggregates import Aggregates
+from orchestrator.analysis.factors import Factors
 from orchestrator.analysis.verdicts import PublishedComparison, Verdict, Verdicts
 from orchestrator.analysis.words import p_text, signed
 
+_MOST_ROWS = 12
 _HOLDS = {True: ("holds", "green"), False: ("does not hold", "red"), None: ("open", "yellow")}
 
 
@@ -17,9 +21,43 @@ def to_terminal(found: Verdicts, console: Console) -> None:
         console.print(_title(verdict))
         for line in _lines(verdict):
             console.print(Text(f"  {line}"))
+    if found.aggregates is not None and found.aggregates.models:
+        console.print()
+        console.print(_aggregates_table(found.aggregates))
+    if found.aggregates is not None and found.aggregates.factors is not None:
+        console.print()
+        for line in _factor_lines(found.aggregates.factors):
+            console.print(Text(line))
     console.print()
     for note in found.notes:
         console.print(Text(note, style="dim"))
+
+
+def _aggregates_table(found: Aggregates) -> Table:
+    """Best first; raw points beside every z."""
+    assert found.pool is not None
+    title = f"Against the pool {found.pool.name!r} ({len(found.pool.members)} members), z with its jackknife error"
+    groups = list(dict.fromkeys(group for one in found.models for group in one.groups))
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    for name in ("model", "points", "z", *groups):
+        table.add_column(name, justify="left" if name == "model" else "right", overflow="fold")
+    for one in found.models[:_MOST_ROWS]:
+        means = (f"{one.groups[group]:.1f}" if group in one.groups else "" for group in groups)
+        table.add_row(*map(Text, (one.model, f"{one.points:.1f}", f"{one.z:+.2f} ± {one.z_error:.2f}", *means)))
+    if len(found.models) > _MOST_ROWS:
+        table.add_row(f"... and {len(found.models) - _MOST_ROWS} more (--json has all)")
+    return table
+
+
+def _factor_lines(found: Factors) -> list[str]:
+    """Effects of single values over all trials, and what the design leaves unknown."""
+    lines = [
+        f"{one.term}: {signed(one.effect)} points ({signed(one.interval[0])} to {signed(one.interval[1])})"
+        for one in found.factors
+    ]
+    if lines:
+        lines.insert(0, "Main effects in the mean over all benchmarks (95 % interval over seeds):")
+    return lines + [f"not known from this design: {reason}" for reason in found.unknown]
 
 
 def _title(verdict: Verdict) -> Text:

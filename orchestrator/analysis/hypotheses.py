@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from orchestrator.analysis.aggregates import GROUPS, Aggregates, aggregated, reference_pool
+from orchestrator.analysis.bootstrap import image_errors
+from orchestrator.analysis.factors import Row, factors
 from orchestrator.analysis.intervals import LEVEL, OWN_SEEDS, CrossedInterval
 from orchestrator.analysis.pairs import pair_weights
 from orchestrator.analysis.power import DEFAULT_SEED_SD, Design, price
@@ -51,7 +55,29 @@ def judge_study(study: Study, plan: Plan, ledger: Ledger, scored: StudyScores) -
         _verdict(one, asked[i], found[i], rulings.get(i), ledger, scored, len(judged))
         for i, one in enumerate(study.hypotheses)
     )
-    return Verdicts(plan.study, "study", LEVEL, verdicts, _notes(verdicts, study, len(judged)))
+    notes = _notes(verdicts, study, len(judged))
+    groups = {name: [member.id for member in suites[name]] for name in GROUPS}
+    return Verdicts(plan.study, "study", LEVEL, verdicts, notes, _aggregates(plan, scored, groups))
+
+
+def _aggregates(plan: Plan, scored: StudyScores, groups: Mapping[str, Sequence[str]]) -> Aggregates:
+    """Arms that have scores of all benchmarks with every seed they were asked with."""
+    means: dict[str, dict[str, float]] = {}
+    rows: list[Row] = []
+    for arm in plan.arms:
+        seeds = [trial.seed for trial in plan.trials if trial.arm == arm.name]
+        table = {seed: [scored.scores.cell(arm.name, seed, name) for name in scored.benchmarks] for seed in seeds}
+        complete = {seed: [cell.mean for cell in row if cell] for seed, row in table.items() if all(row)}
+        if len(complete) < len(seeds) or not seeds:
+            continue
+        columns = zip(*complete.values(), strict=True)
+        means[arm.name] = {
+            name: sum(column) / len(column) for name, column in zip(scored.benchmarks, columns, strict=True)
+        }
+        rows += [(arm.values, seed, sum(values) / len(values)) for seed, values in complete.items()]
+    pool = reference_pool(f"arms of {plan.study}", scored.benchmarks, means)
+    base = next((arm.values for arm in plan.arms if arm.name == plan.base), None)
+    return replace(aggregated(means, pool, groups), factors=factors(rows, base) if base and rows else None)
 
 
 def _found(
@@ -182,10 +208,18 @@ def _verdict(
         ),
         seeds_from=interval.seeds,
         beside=(estimate.beside.low, estimate.beside.high) if estimate.beside is not None else None,
+        image_error=math.sqrt(interval.image_part),
+        image_error_bootstrap=_bootstrapped(hypothesis, benchmarks, scored),
         by_benchmark=tuple(_component(name, hypothesis.pairs, (name,), found, scored) for name in benchmarks),
         by_pair=tuple(_component(f"{a} -> {b}", ((a, b),), benchmarks, found, scored) for a, b in hypothesis.pairs),
         price=cost,
     )
+
+
+def _bootstrapped(hypothesis: Hypothesis, benchmarks: Sequence[str], scored: StudyScores) -> float:
+    weights = pair_weights(hypothesis.pairs)
+    _, of_mean = image_errors([scored.scores.image_sums([weights], name) for name in benchmarks])
+    return float(of_mean[0])
 
 
 def _refused(hypothesis: Hypothesis, benchmarks: tuple[str, ...], reasons: tuple[str, ...]) -> Verdict:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.analysis.bootstrap import ImageSums
 from orchestrator.analysis.examples import Cell, Examples, Frame, common_frames, some
 from orchestrator.analysis.intervals import (
     OWN_SEEDS,
@@ -149,6 +150,23 @@ class Scores:
             raise InputError(law)
         estimate, check, df_pooled = self._estimate(weights, benchmarks, tuple(sorted(common)), seed_sd)
         return Effect(estimate, check, df_pooled)
+
+    def image_sums(self, effects: Sequence[Mapping[str, float]], benchmark: str) -> ImageSums:
+        """Of several weighted sums of arms on one benchmark, each the mean over the seeds that all of its arms have.
+
+        Raises:
+            InputError: if they were scored on different examples, or there is no common seed.
+        """
+        columns, frames = [], {}
+        for weights in effects:
+            common = set.intersection(*(set(self.seeds(arm, (benchmark,))) for arm in weights))
+            if not common:
+                raise InputError(f"a contrast needs a common seed, but {', '.join(weights)} share none")
+            cells = {(arm, seed): self._cells[arm, seed, benchmark] for arm in weights for seed in common}
+            frames.update({trial: [cell.frame] for trial, cell in cells.items()})
+            total: Floats = sum((w * cells[arm, s].sums for arm, w in weights.items() for s in common), np.zeros(1))
+            columns.append(total / len(common))
+        return ImageSums(common_frames(frames)[0], np.stack(columns, axis=1).astype(np.float32))
 
     def cell(self, arm: str, seed: int, benchmark: str) -> Cell | None:
         return self._cells.get((arm, seed, benchmark))

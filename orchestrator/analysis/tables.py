@@ -20,6 +20,7 @@ from typing import Literal
 
 import numpy as np
 
+from orchestrator.analysis.aggregates import GROUPS, aggregated, reference_pool
 from orchestrator.analysis.intervals import Floats, Interval, t_interval
 from orchestrator.analysis.verdicts import (
     ALPHA,
@@ -154,8 +155,12 @@ def judge_table(
     document: Document,
     method: TableMethod,
     suites: Suites,
+    pool: ScoreTable | None = None,
 ) -> Verdicts:
     """Judge hypotheses whose pairs are models of the table.
+
+    Args:
+        pool: table whose complete models z-scores are measured against; by default the table itself.
 
     Raises:
         InputError: for models and benchmarks that the table does not have, at their places in `document`.
@@ -171,7 +176,12 @@ def judge_table(
     verdicts = tuple(
         _verdict(table, one, asked[i], cells[i], rulings.get(i), method) for i, one in enumerate(hypotheses)
     )
-    return Verdicts(table.name, method, 1 - way.alpha, verdicts, way.notes)
+    frozen = reference_pool((pool or table).name, everything, (pool or table).scores)
+    if pool is not None and frozen is None:
+        law = f"a pool must have three models with scores on {', '.join(everything)}, but {pool.name} has not"
+        raise InputError(law, key="--pool")
+    groups = {name: [member.id for member in suites[name]] for name in GROUPS}
+    return Verdicts(table.name, method, 1 - way.alpha, verdicts, way.notes, aggregated(table.scores, frozen, groups))
 
 
 def differences(

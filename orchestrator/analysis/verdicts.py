@@ -6,11 +6,12 @@ Judging knows nothing of where effects come from: a study (`hypotheses`) or a ta
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from orchestrator.analysis.aggregates import Aggregates
 from orchestrator.analysis.intervals import Interval
 
 Outcome = Literal["better", "worse", "equivalent", "not-worse", "undecided"]
@@ -124,6 +125,10 @@ class Verdict:
     """Where the spread over seeds comes from: pooled, own, assumed, none."""
     beside: tuple[float, float] | None = None
     """The interval with the other of own and pooled."""
+    image_error: float | None = None
+    """Standard error in points by the choice of images alone, as the interval has it."""
+    image_error_bootstrap: float | None = None
+    """The same from 2,000 draws of images with replacement, for a check; it holds what seeds add to images as well."""
     by_benchmark: tuple[Component, ...] = ()
     by_pair: tuple[Component, ...] = ()
     price: Price | None = None
@@ -143,8 +148,8 @@ class Verdicts:
     verdicts: tuple[Verdict, ...]
     notes: tuple[str, ...] = ()
     """What holds for all of them: the correction, what an interval covers, what the method cannot say."""
-    aggregates: dict[str, Any] = field(default_factory=dict)
-    """Group means and z-scores against a frozen pool; see `aggregates`."""
+    aggregates: Aggregates | None = None
+    """Group means, z-scores against a frozen pool, and a study's main effects."""
 
 
 @dataclass(frozen=True)
@@ -287,7 +292,7 @@ def verdicts_json(found: Verdicts) -> dict[str, Any]:
         "level": found.level,
         "verdicts": [_plain(asdict(verdict)) for verdict in found.verdicts],
         "notes": list(found.notes),
-        "aggregates": _plain(found.aggregates),
+        "aggregates": _plain(asdict(found.aggregates)) if found.aggregates is not None else None,
     }
 
 

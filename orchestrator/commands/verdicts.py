@@ -43,6 +43,10 @@ def verdicts(
     published: Annotated[
         bool, typer.Option("--published", help="Show the published difference of Prismatic VLMs beside every own one.")
     ] = False,
+    pool: Annotated[
+        str | None,
+        typer.Option("--pool", metavar="CSV", help="Of --scores: measure z-scores against the models of this table."),
+    ] = None,
     storage: StorageOption = None,
     overrides: SetOption = None,
     limit: LimitOption = None,
@@ -57,7 +61,7 @@ def verdicts(
     if scores is None and hypotheses is not None:
         raise InputError("must come with --scores: a study has its own", key="--hypotheses")
     if scores is not None:
-        found = _of_table(scores, hypotheses, method)
+        found = _of_table(scores, hypotheses, method, pool)
     else:
         assert study is not None
         found = _of_study(study, (storage, overrides, limit, toy, features, features_budget))
@@ -73,7 +77,7 @@ def verdicts(
         to_terminal(found, console())
 
 
-def _of_table(scores: str, hypotheses: str | None, method: str) -> Verdicts:
+def _of_table(scores: str, hypotheses: str | None, method: str, pool: str | None) -> Verdicts:
     from orchestrator.analysis.tables import TableMethod, judge_table, read_table
     from search_spaces.catalogue.load import shipped
     from search_spaces.claims import find_file, load_claims
@@ -86,7 +90,8 @@ def _of_table(scores: str, hypotheses: str | None, method: str) -> Verdicts:
         raise InputError(law, key="--method", way_out=nearest(method, methods))
     table = read_table(find_file(scores, ".csv", "scores"), scores)
     claims, document = load_claims(find_file(hypotheses, ".yaml", "hypotheses"))
-    return judge_table(table, claims, document, method, shipped().suites)  # type: ignore[arg-type]
+    reference = read_table(find_file(pool, ".csv", "pool"), pool) if pool is not None else None
+    return judge_table(table, claims, document, method, shipped().suites, reference)  # type: ignore[arg-type]
 
 
 def _of_study(name: str, options: tuple) -> Verdicts:  # type: ignore[type-arg]

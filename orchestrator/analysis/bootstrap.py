@@ -1,0 +1,65 @@
+"""The error by the choice of images, by drawing images with replacement: for many effects at once, as matrix products.
+
+It checks the linearised image part of `scores`, and serves where that is not to be had. What it must not serve is the
+spread over seeds: with two to five of them a percentile bootstrap is far too sure (`benchmarks.verdict_coverage`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.analysis.examples import Frame
+from orchestrator.analysis.intervals import Floats
+
+REPEATS = 2000
+_CHUNK = 250
+"""Draws at a time: 250 x 10,000 images in single precision are 10 MB."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSums:
+    """Of several effects (E) on one benchmark: sums of their examples' points on each image (C)."""
+
+    frame: Frame
+    sums_CE: NDArray[np.float32]
+
+
+def image_errors(benchmarks: Sequence[ImageSums], repeats: int = REPEATS, seed: int = 0) -> tuple[Floats, Floats]:
+    """Standard errors in points: of each benchmark (B x E), and of the unweighted mean over them (E).
+
+    Benchmarks of one image set are drawn together: an image that two of them share is in both or in neither.
+    """
+    n_effects = benchmarks[0].sums_CE.shape[1]
+    of_mean = np.zeros((repeats, n_effects), dtype=np.float32)
+    errors = np.zeros((len(benchmarks), n_effects))
+    sets: dict[str, list[int]] = defaultdict(list)
+    for number, one in enumerate(benchmarks):
+        sets[one.frame.images].append(number)
+    for number_of_set, members in enumerate(sets.values()):
+        names = sorted({name for i in members for name in benchmarks[i].frame.clusters})
+        index = {name: position for position, name in enumerate(names)}
+        drawn = {i: np.empty((repeats, n_effects), dtype=np.float32) for i in members}
+        at = {i: np.array([index[name] for name in benchmarks[i].frame.clusters]) for i in members}
+        random = np.random.default_rng([seed, number_of_set])
+        for start in range(0, repeats, _CHUNK):
+            end = min(start + _CHUNK, repeats)
+            weights_RU = _multinomial(random, end - start, len(names))
+            for i in members:
+                weights_RC = weights_RU if len(at[i]) == len(names) else weights_RU[:, at[i]]
+                examples_R = weights_RC @ benchmarks[i].frame.sizes.astype(np.float32)
+                drawn[i][start:end] = (weights_RC @ benchmarks[i].sums_CE) / examples_R[:, None]
+        for i in members:
+            errors[i] = drawn[i].std(axis=0, ddof=1)
+            of_mean += drawn[i] / len(benchmarks)
+    return errors, of_mean.std(axis=0, ddof=1).astype(np.float64)
+
+
+def _multinomial(random: np.random.Generator, repeats: int, n: int) -> NDArray[np.float32]:
+    """How often each of n images is drawn in n draws; counting draws is ten times faster than `random.multinomial`."""
+    drawn = random.integers(0, n, (repeats, n)) + n * np.arange(repeats)[:, None]
+    return np.bincount(drawn.ravel(), minlength=repeats * n).reshape(repeats, n).astype(np.float32)

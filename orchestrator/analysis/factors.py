@@ -1,0 +1,103 @@
+"""Main effects and interactions of a study's axes, where its design can estimate them.
+
+An ordinary least-squares fit of the trials' mean scores on the axes, seeds as blocks. In a grid every trial serves
+every axis. One axis at a time leaves interactions unknown: the effect of a choice is then its effect at the base.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from orchestrator.analysis.intervals import Floats
+
+Row = tuple[Mapping[str, str], int, float]
+"""Axis -> label, seed, mean score in points."""
+
+
+@dataclass(frozen=True)
+class Factor:
+    """The effect of a value of an axis against the base's, averaged over the other axes; or an interaction of two."""
+
+    term: str
+    """`resize=naive`, or `resize=naive x epochs=2`: how much more the two do together than each alone."""
+    effect: float
+    interval: tuple[float, float]
+    """95 %, over seeds; images are not in it."""
+    p: float
+
+
+@dataclass(frozen=True)
+class Factors:
+    factors: tuple[Factor, ...]
+    unknown: tuple[str, ...]
+    """Effects that the design cannot estimate, in plain words."""
+    df: int
+    """Residual degrees of freedom."""
+
+
+def factors(rows: Sequence[Row], base: Mapping[str, str]) -> Factors:
+    """Fit main effects, and the interactions of two axes that the trials cross completely enough.
+
+    Args:
+        rows: one for every trial with scores.
+        base: axis -> label of the base.
+    """
+    levels = {
+        axis: [label for label in dict.fromkeys(row[0][axis] for row in rows) if label != base[axis]] for axis in base
+    }
+    axes = [axis for axis, labels in levels.items() if labels]
+    mains = {f"{axis}={label}": _is(rows, axis, label) for axis in axes for label in levels[axis]}
+    seeds = list(dict.fromkeys(row[1] for row in rows))
+    fixed = [np.ones(len(rows)), *(np.array([float(row[1] == seed) for row in rows]) for seed in seeds[1:])]
+    columns: list[Floats] = [*fixed, *mains.values()]
+    unknown = [axis for axis, labels in levels.items() if not labels]
+    reasons = [f"{axis}: only one value has results" for axis in unknown]
+    names = list(mains)
+    if np.linalg.matrix_rank(np.column_stack(columns)) < len(columns):
+        law = "the main effects cannot be told apart: some values always come together"
+        return Factors((), (*reasons, law), 0)
+    lost = []
+    for one, other in itertools.combinations(axes, 2):
+        crossed = {
+            f"{one}={a} x {other}={b}": mains[f"{one}={a}"] * mains[f"{other}={b}"]
+            for a in levels[one]
+            for b in levels[other]
+        }
+        wider = [*columns, *crossed.values()]
+        if np.linalg.matrix_rank(np.column_stack(wider)) == len(wider) and len(rows) > len(wider):
+            columns, names = wider, [*names, *crossed]
+        else:
+            lost.append(f"{one} x {other}")
+    if lost:
+        reasons.append(f"interactions that this design cannot estimate: {', '.join(lost)}")
+    df = len(rows) - len(columns)
+    if df < 1:
+        return Factors((), (*reasons, "no trials are left to estimate the noise: add seeds"), 0)
+    return Factors(_fit(rows, base, columns, names, len(fixed)), tuple(reasons), df)
+
+
+def _fit(
+    rows: Sequence[Row], base: Mapping[str, str], columns: list[Floats], names: list[str], n_fixed: int
+) -> tuple[Factor, ...]:
+    """Main effects are averaged over the other axes: columns of crossed axes are centred before the products."""
+    from statsmodels.regression.linear_model import OLS
+
+    centred = {name: column - column.mean() for name, column in zip(names, columns[n_fixed:], strict=True)}
+    design = [*columns[:n_fixed]]
+    for name in names:
+        parts = name.split(" x ")
+        design.append(centred[parts[0]] * centred[parts[1]] if len(parts) == 2 else centred[name])
+    result = OLS(np.array([row[2] for row in rows]), np.column_stack(design)).fit()
+    bounds = result.conf_int()
+    return tuple(
+        Factor(name, float(result.params[i]), (float(bounds[i][0]), float(bounds[i][1])), float(result.pvalues[i]))
+        for i, name in enumerate(names, start=n_fixed)
+    )
+
+
+def _is(rows: Sequence[Row], axis: str, label: str) -> Floats:
+    return np.array([float(row[0][axis] == label) for row in rows])

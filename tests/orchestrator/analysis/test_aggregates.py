@@ -1,0 +1,108 @@
+"""Z-scores against a frozen pool, groups, and what a design can say of its axes."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from orchestrator.analysis.aggregates import against_pool, aggregated, freeze_pool, reference_pool
+from orchestrator.analysis.factors import factors
+from orchestrator.analysis.tables import read_table
+from search_spaces.claims import find_file
+from search_spaces.errors import InputError
+
+SCORES = {"a": {"x": 10.0, "y": 1.0}, "b": {"x": 20.0, "y": 2.0}, "c": {"x": 30.0, "y": 6.0}}
+
+
+def test_z_is_against_the_pool_with_ddof_1_and_raw_points_stand_beside_it() -> None:
+    pool = freeze_pool("three", ("a", "b", "c"), ("x", "y"), SCORES)
+    best = against_pool(SCORES, pool, {"both": ("x", "y")})[0]
+    assert pool.sd == pytest.approx((10.0, np.std([1, 2, 6], ddof=1)))
+    assert best.model == "c"
+    assert best.z == pytest.approx((1 + 3 / np.std([1, 2, 6], ddof=1)) / 2)
+    assert (best.points, best.groups) == (18.0, {"both": 18.0})
+
+
+def test_another_model_does_not_move_the_z_of_those_that_are_there() -> None:
+    pool = freeze_pool("three", ("a", "b", "c"), ("x", "y"), SCORES)
+    more = {**SCORES, "d": {"x": 90.0, "y": 50.0}}
+    before, after = ({one.model: one.z for one in against_pool(s, pool, {})} for s in (SCORES, more))
+    assert before == {model: z for model, z in after.items() if model != "d"}
+
+
+def test_jackknife_is_zero_for_nothing_and_grows_where_a_member_is_alone() -> None:
+    pool = freeze_pool("three", ("a", "b", "c"), ("x", "y"), SCORES)
+    even = {m: {"x": v, "y": v} for m, v in zip("abcdef", (1.0, 2, 3, 4, 5, 6), strict=True)}
+    errors = {one.model: one.z_error for one in against_pool(SCORES, pool, {})}
+    calm = {one.model: one.z_error for one in against_pool(even, freeze_pool("six", list(even), ("x", "y"), even), {})}
+    assert errors["c"] > max(calm.values()) > 0
+
+
+def test_published_ranking_is_that_of_the_table() -> None:
+    table = read_table(find_file("prismatic/published", ".csv", "scores"))
+    benchmarks = [name for name in table.benchmarks if name != "textvqa-ocr"]
+    own = {model: row for model, row in table.scores.items() if "+" in model}
+    found = aggregated(own, reference_pool("published", benchmarks, own), {}).models
+    n = len(own)  # the figures to meet are of the population's standard deviation
+    z = {one.model: one.z * np.sqrt(n / (n - 1)) for one in found}
+    assert z["prism-dinosiglip+13b"] == pytest.approx(1.47, abs=0.005)
+    assert z["one-stage+7b"] == pytest.approx(-0.16, abs=0.005)
+    assert z["dinov2-224px+7b"] == pytest.approx(-2.69, abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("members", "scores", "message"),
+    [
+        (("a", "b"), SCORES, "at least three members"),
+        (("a", "b", "d"), SCORES, "there is none of d on x, d on y"),
+        (("a", "b", "c"), {m: {"x": 1.0, "y": v["y"]} for m, v in SCORES.items()}, "score alike on x"),
+    ],
+)
+def test_pool_that_cannot_serve_is_refused(members: tuple[str, ...], scores: dict, message: str) -> None:  # type: ignore[type-arg]
+    with pytest.raises(InputError, match=message):
+        freeze_pool("p", members, ("x", "y"), scores)
+
+
+BASE = {"resize": "letterbox", "epochs": "1"}
+
+
+def _grid(interaction: float) -> list[tuple[dict[str, str], int, float]]:
+    rng = np.random.default_rng(0)
+    rows = []
+    for resize, epochs, seed in itertools.product(("letterbox", "naive"), ("1", "2"), (7, 8, 9)):
+        a, b = resize == "naive", epochs == "2"
+        score = 50 + 2 * a - 3 * b + interaction * a * b + seed + rng.normal(0, 0.05)
+        rows.append(({"resize": resize, "epochs": epochs}, seed, score))
+    return rows
+
+
+def test_grid_shows_main_effects_averaged_over_the_other_axis_and_the_interaction() -> None:
+    found = factors(_grid(interaction=4.0), BASE)
+    effects = {one.term: one for one in found.factors}
+    assert effects["resize=naive"].effect == pytest.approx(4.0, abs=0.1)
+    assert effects["epochs=2"].effect == pytest.approx(-1.0, abs=0.1)
+    assert effects["resize=naive x epochs=2"].effect == pytest.approx(4.0, abs=0.2)
+    low, high = effects["resize=naive"].interval
+    assert low < 4.0 < high < 4.3
+    assert (found.unknown, found.df) == ((), 12 - 3 - 3)
+
+
+def test_one_axis_at_a_time_cannot_see_interactions_and_says_so() -> None:
+    rows = [row for row in _grid(4.0) if "2" not in row[0].values() or "naive" not in row[0].values()]
+    found = factors(rows, BASE)
+    assert {one.term for one in found.factors} == {"resize=naive", "epochs=2"}
+    assert found.unknown == ("interactions that this design cannot estimate: resize x epochs",)
+    assert {one.term: round(one.effect) for one in found.factors} == {"resize=naive": 2, "epochs=2": -3}
+
+
+def test_axes_that_vary_together_cannot_be_told_apart() -> None:
+    rows = [row for row in _grid(0.0) if (row[0]["resize"] == "naive") == (row[0]["epochs"] == "2")]
+    assert "cannot be told apart" in factors(rows, BASE).unknown[0]
+
+
+def test_single_seed_leaves_no_noise_to_estimate() -> None:
+    found = factors([row for row in _grid(0.0) if row[1] == 7][:3], BASE)
+    assert found.factors == ()
+    assert "add seeds" in found.unknown[-1]
