@@ -7,6 +7,7 @@ every axis. One axis at a time leaves interactions unknown: the effect of a choi
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -72,8 +73,10 @@ def factors(rows: Sequence[Row], base: Mapping[str, str]) -> Factors:
             columns, names = wider, [*names, *crossed]
         else:
             lost.append(f"{one} x {other}")
-    if lost:
-        reasons.append(f"interactions that this design cannot estimate: {', '.join(lost)}")
+    if lost and len(lost) == math.comb(len(axes), 2):
+        reasons.append("interactions: no two axes are crossed, so an effect is known at the base's other values only")
+    elif lost:
+        reasons.append(f"interactions of axes that are not crossed: {', '.join(lost)}")
     df = len(rows) - len(columns)
     if df < 1:
         return Factors((), (*reasons, "no trials are left to estimate the noise: add seeds"), 0)

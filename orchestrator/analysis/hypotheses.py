@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.analysis.aggregates import GROUPS, Aggregates, aggregated, reference_pool
-from orchestrator.analysis.bootstrap import image_errors
+from orchestrator.analysis.bootstrap import ImageSums, image_errors
+from orchestrator.analysis.exact import exact_p
 from orchestrator.analysis.factors import Row, factors
 from orchestrator.analysis.intervals import LEVEL, OWN_SEEDS, CrossedInterval
 from orchestrator.analysis.pairs import pair_weights
@@ -42,6 +43,8 @@ class _Found:
     evidence: Evidence
     silent: Mapping[str, tuple[str, ...]]
     """Benchmark -> arms of the hypothesis without a signal there."""
+    sums: list[ImageSums]
+    """Of each benchmark."""
 
 
 def judge_study(study: Study, plan: Plan, ledger: Ledger, scored: StudyScores) -> Verdicts:
@@ -99,6 +102,7 @@ def _found(
         heard = (
             scored.scores.effect(weights, speaking, seed_sd) if len(speaking) < len(benchmarks) and speaking else None
         )
+        sums = [scored.scores.image_sums([weights], name) for name in benchmarks]
     except InputError as error:
         return [first_line(str(error))]
     evidence = Evidence(
@@ -108,8 +112,9 @@ def _found(
         effect.check,
         may_be_equivalent=effect.estimate.scope == "recipe" and bool(speaking),
         equivalence=(heard.estimate.interval, heard.check) if heard is not None else None,
+        p_exact=exact_p(sums) if effect.estimate.scope == "checkpoints" else None,
     )
-    return _Found(effect, evidence, {name: names for name, names in silent.items() if names})
+    return _Found(effect, evidence, {name: names for name, names in silent.items() if names}, sums)
 
 
 def _planned_seeds(arms: Sequence[str], plan: Plan) -> list[int]:
@@ -209,17 +214,12 @@ def _verdict(
         seeds_from=interval.seeds,
         beside=(estimate.beside.low, estimate.beside.high) if estimate.beside is not None else None,
         image_error=math.sqrt(interval.image_part),
-        image_error_bootstrap=_bootstrapped(hypothesis, benchmarks, scored),
+        image_error_bootstrap=float(image_errors(found.sums)[1][0]),
+        p_exact=found.evidence.p_exact,
         by_benchmark=tuple(_component(name, hypothesis.pairs, (name,), found, scored) for name in benchmarks),
         by_pair=tuple(_component(f"{a} -> {b}", ((a, b),), benchmarks, found, scored) for a, b in hypothesis.pairs),
         price=cost,
     )
-
-
-def _bootstrapped(hypothesis: Hypothesis, benchmarks: Sequence[str], scored: StudyScores) -> float:
-    weights = pair_weights(hypothesis.pairs)
-    _, of_mean = image_errors([scored.scores.image_sums([weights], name) for name in benchmarks])
-    return float(of_mean[0])
 
 
 def _refused(hypothesis: Hypothesis, benchmarks: tuple[str, ...], reasons: tuple[str, ...]) -> Verdict:
@@ -265,7 +265,8 @@ def _reasons(
     hypothesis: Hypothesis, found: _Found, ruling: Ruling, interval: CrossedInterval, cost: Price | None
 ) -> list[str]:
     estimate = found.effect.estimate
-    reasons = ruling_reasons(hypothesis, ruling, interval, ALPHA, corrected=True)
+    second = "other estimate of the seeds' spread" if found.evidence.p_exact is None else "exact test over images"
+    reasons = ruling_reasons(hypothesis, ruling, interval, ALPHA, corrected=True, second=second)
     if ruling.vetoed is not None and found.effect.check is not None:
         check = found.effect.check
         reasons.append(f"with the {_spread(check.seeds)} it is {signed(check.low)} to {signed(check.high)}")

@@ -125,6 +125,8 @@ class Verdict:
     """Where the spread over seeds comes from: pooled, own, assumed, none."""
     beside: tuple[float, float] | None = None
     """The interval with the other of own and pooled."""
+    p_exact: float | None = None
+    """Of single checkpoints: exact McNemar, or sign flips of whole images; a difference must hold with it as well."""
     image_error: float | None = None
     """Standard error in points by the choice of images alone, as the interval has it."""
     image_error_bootstrap: float | None = None
@@ -167,6 +169,8 @@ class Evidence:
     """Interval and check of the benchmarks that show a signal, where not all do: equivalence must hold on them, too."""
     two_sided: bool = False
     """`p` is two-sided whatever is expected."""
+    p_exact: float | None = None
+    """Of the effect being 0, by a test without a normal distribution: a difference must hold with it as well."""
 
     def p_of(self, statement: Statement, *, checked: bool = False) -> float:
         """p of one of the three tests; 1 where there is no margin to test at.
@@ -180,7 +184,8 @@ class Evidence:
                 return 1.0
             intervals += [self.equivalence] if self.equivalence is not None else []
         chosen = [one for pair in intervals for one in (pair if checked else pair[:1]) if one is not None]
-        return max(self._p(statement, interval) for interval in chosen)
+        p = max(self._p(statement, interval) for interval in chosen)
+        return max(p, self.p_exact) if checked and statement == "differs" and self.p_exact is not None else p
 
     def _p(self, statement: Statement, interval: Interval) -> float:
         if statement == "differs":

@@ -44,15 +44,17 @@ def found_words(
 
 
 def ruling_reasons(
-    hypothesis: Hypothesis, ruling: Ruling, interval: Interval | None, alpha: float, corrected: bool
+    hypothesis: Hypothesis,
+    ruling: Ruling,
+    interval: Interval | None,
+    alpha: float,
+    corrected: bool,
+    second: str = "other estimate of the seeds' spread",
 ) -> list[str]:
-    """Why the verdict is not stronger, and what it says of the claim."""
+    """Why the verdict is not stronger, and what it says of the claim. `second` names what must agree."""
     reasons = []
     if ruling.vetoed is not None:
-        reasons.append(
-            f"the interval alone would show {_STATED[ruling.vetoed]}, but the other estimate of the seeds' spread does "
-            "not confirm it"
-        )
+        reasons.append(f"the interval alone would show {_STATED[ruling.vetoed]}, but the {second} does not confirm it")
     if ruling.corrected is not None:
         reasons.append(
             f"on its own the test would show {_STATED[ruling.corrected]}, but not among all hypotheses together "

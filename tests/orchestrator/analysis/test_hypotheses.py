@@ -9,10 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from statsmodels.stats.contingency_tables import mcnemar
 from stored_studies import fail_trial, finish_trial, trial_of, two_stage_plan
 
+from orchestrator.analysis.bootstrap import ImageSums
+from orchestrator.analysis.exact import exact_p
+from orchestrator.analysis.examples import Examples
 from orchestrator.analysis.hypotheses import judge_study
 from orchestrator.analysis.plan_power import earlier_accuracies, plan_power
+from orchestrator.analysis.scores import Scores
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.analysis.verdicts import Verdict, verdicts_json
 from orchestrator.ledger import read_ledger
@@ -241,3 +246,34 @@ def test_plan_of_uncounted_examples_says_so() -> None:
     found = plan_power(_study(_claim(expect="worse")), replace(plan, benchmarks=uncounted))[0]
     assert (found.smallest_effect, found.n_examples) == (None, None)
     assert "not counted yet" in found.assumptions[0]
+
+
+def _sums(differences: np.ndarray, per_image: int = 1) -> ImageSums:
+    names = tuple(f"q{i:04d}" for i in range(len(differences)))
+    images = tuple(f"i{i // per_image:04d}" for i in range(len(differences)))
+    scores = Scores()
+    scores.add("a", 7, "shape", Examples(names, images, np.zeros(len(differences))))
+    scores.add("b", 7, "shape", Examples(names, images, differences))
+    return scores.image_sums([{"a": -1.0, "b": 1.0}], "shape")
+
+
+def test_exact_test_of_single_questions_is_mcnemars() -> None:
+    differences = np.array([1.0] * 9 + [-1.0] * 2 + [0.0] * 30)
+    expected = mcnemar([[15, 9], [2, 15]], exact=True).pvalue
+    assert exact_p([_sums(differences)]) == pytest.approx(expected)
+
+
+def test_sign_flips_move_whole_images() -> None:
+    differences = np.repeat([1.0, 0.9, 0.8, -0.1], 25)
+    independent, clustered = exact_p([_sums(differences)]), exact_p([_sums(differences, per_image=25)])
+    assert independent < 0.001
+    assert clustered == pytest.approx(2 * 2 / 16, abs=0.02)  # 4 of 16 sign patterns are as extreme
+
+
+def test_single_seed_reports_the_exact_test_beside_its_interval(store: LocalStore) -> None:
+    plan = two_stage_plan(seeds=(7,))
+    _finish(store, plan)
+    verdict = _judged(store, plan, _claim(on=("shape",), expect="worse"))[0]
+    assert (verdict.verdict, verdict.scope) == ("worse", "checkpoints")
+    assert verdict.p_exact == pytest.approx(1 / 10001)
+    assert verdict.image_error_bootstrap == pytest.approx(verdict.image_error, rel=0.1)

@@ -1,0 +1,43 @@
+"""Tests of two single checkpoints that need no normal distribution: exact McNemar, or sign flips of whole images.
+
+Under the null an image's difference is as likely to be its opposite. Where every image carries one question with a 0/1
+score that is McNemar's test, and exact; else signs are flipped at random, image by image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from orchestrator.analysis.bootstrap import ImageSums
+from orchestrator.analysis.intervals import Floats
+
+FLIPS = 10_000
+
+
+def exact_p(benchmarks: Sequence[ImageSums], seed: int = 0) -> float:
+    """Two-sided p of the first effect of each, in the unweighted mean over them, being 0."""
+    shares = _image_shares(benchmarks)
+    moving = shares[np.abs(shares) > 1e-9]
+    if not moving.size:
+        return 1.0
+    if np.ptp(np.abs(moving)) < 1e-9 * float(np.abs(moving).max()):
+        from scipy import stats
+
+        return float(stats.binomtest(int((moving > 0).sum()), moving.size).pvalue)
+    random, seen, extreme = np.random.default_rng(seed), abs(float(moving.sum())) * (1 - 1e-9), 0
+    for _ in range(FLIPS // 500):
+        signs = random.integers(0, 2, (500, moving.size), dtype=np.int8) * 2.0 - 1.0
+        extreme += int((np.abs(signs @ moving) >= seen).sum())
+    return (extreme + 1) / (FLIPS + 1)
+
+
+def _image_shares(benchmarks: Sequence[ImageSums]) -> Floats:
+    """What every image adds to the effect; those that benchmarks share add all of it together."""
+    shares: dict[tuple[str, str], float] = {}
+    for one in benchmarks:
+        for name, total in zip(one.frame.clusters, one.sums_CE[:, 0], strict=True):
+            key = one.frame.images, name
+            shares[key] = shares.get(key, 0.0) + float(total) / one.frame.n / len(benchmarks)
+    return np.array(list(shares.values()))
