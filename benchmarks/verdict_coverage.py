@@ -183,7 +183,7 @@ def main() -> None:
     parser.add_argument("--studies", type=int, default=2000)
     asked = parser.parse_args().studies
     print(
-        "| setting | contrasts covered % | of them the first arm's % | families with a false claim % | "
+        "| setting | contrasts covered % | the first arm's covered % | families with a false claim % | "
         "power % (predicted) | bootstrap covers % | unclustered false alarms % |\n|---|--:|--:|--:|--:|--:|--:|"
     )
     for setting in settings():

@@ -125,6 +125,9 @@ def _planned_seeds(arms: Sequence[str], plan: Plan) -> list[int]:
 
 def _refusals(arms: Sequence[str], seeds: Sequence[int], benchmarks: Sequence[str], scored: StudyScores) -> list[str]:
     """Why these arms may not be compared. A seed that diverged is a result: to leave it out would favour its arm."""
+    absent = [arm for arm in arms if not scored.trials.get(arm)]
+    if absent:
+        return [f"this plan has no trial of {', '.join(absent)}"]
     if not seeds:
         return [f"{', '.join(arms)} have no seed in common"]
     entries = [entry for arm in arms for entry in scored.trials[arm] if entry.seed in seeds]
