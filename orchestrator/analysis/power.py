@@ -170,7 +170,7 @@ def _smallest(power_at: Callable[[float], float], design: Design, at: float) -> 
     low, high = 0.0, max(design.error, 1e-9)
     while power_at(high) < at:
         low, high = high, 2 * high
-    for _ in range(30):
+    for _ in range(20):
         middle = (low + high) / 2
         low, high = (low, middle) if power_at(middle) >= at else (middle, high)
     return high

@@ -165,6 +165,7 @@ def judge_table(
     Raises:
         InputError: for models and benchmarks that the table does not have, at their places in `document`.
     """
+    hypotheses = [_with_ids(one) for one in hypotheses]
     check_claims(hypotheses, document, table.models, table.benchmarks, suites)
     way = WAYS[method]
     everything = [name for name in table.benchmarks if method == "paired-table" or name != _NO_AGGREGATE]
@@ -202,6 +203,11 @@ def differences(
     except ZeroDivisionError:
         return "a relative difference of two scores that add up to 0 means nothing"
     return np.array(rows)
+
+
+def _with_ids(hypothesis: Hypothesis) -> Hypothesis:
+    """Names of the published table's columns are accepted in `on` as they are in a header."""
+    return hypothesis.model_copy(update={"on": tuple(ALIASES.get(name, name) for name in hypothesis.on)})
 
 
 def _evidence(hypothesis: Hypothesis, cells: Floats | str, way: _Way) -> Evidence:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,7 @@ CLAIM = "hypotheses:\n  - {{id: h, claim: c, pairs: [[{0}, {1}]], on: {2}, expec
 
 
 def test_table_of_unknown_benchmarks_is_judged_on_any_of_them(tmp_path: Path) -> None:
-    everything, one = (_judged(tmp_path, TABLE, CLAIM.format("a", "b", on))[0] for on in ("all", "[gqa, mine]"))
+    everything, one = (_judged(tmp_path, TABLE, CLAIM.format("a", "b", on))[0] for on in ("all", "[GQA, mine]"))
     assert everything.benchmarks == ("gqa", "mine", "pope")
     assert everything.effect == pytest.approx(6.5 / 3)
     assert (one.benchmarks, one.n_cells) == (("gqa", "mine"), 2)
@@ -180,6 +181,16 @@ def test_reproduction_is_shown_beside_the_published_difference() -> None:
     assert lrv.own == pytest.approx(lrv.difference - 8)
     assert (lrv.agrees_in_sign, lrv.in_interval, lrv.agrees) == (False, False, False)
     assert lvis.agrees is True
+
+
+def test_study_whose_arms_carry_published_ids_is_compared_in_points() -> None:
+    table = read_table(find_file("prismatic/published", ".csv", "scores"))
+    own = published("paired-table")
+    study = replace(own, method="study", verdicts=tuple(replace(one, method="study") for one in own.verdicts))
+    single = beside_published(study, table).verdicts[0].published
+    assert single is not None
+    assert single.difference == pytest.approx(own.verdicts[0].effect)
+    assert single.agrees is True
 
 
 def test_hypothesis_of_other_models_has_no_published_difference(tmp_path: Path) -> None:
