@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from orchestrator.commands.options import (
     BudgetOption,
+    DataOption,
     FeaturesOption,
     JsonOption,
     LimitOption,
@@ -22,6 +24,8 @@ from search_spaces.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from orchestrator.analysis.verdicts import Verdicts
+    from search_spaces.plan import Plan
+    from trainables.store import LocalStore
 
 PUBLISHED = "prismatic/published"
 
@@ -48,6 +52,7 @@ def verdicts(
         typer.Option("--pool", metavar="CSV", help="Of --scores: measure z-scores against the models of this table."),
     ] = None,
     storage: StorageOption = None,
+    data: DataOption = None,
     overrides: SetOption = None,
     limit: LimitOption = None,
     toy: ToyOption = False,
@@ -64,7 +69,8 @@ def verdicts(
         found = _of_table(scores, hypotheses, method, pool)
     else:
         assert study is not None
-        found = _of_study(study, (storage, overrides, limit, toy, features, features_budget))
+        planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
+        found = _of_study(study, overrides or (), planned, store)
     if published:
         found = _with_published(found)
     if as_json:
@@ -94,15 +100,14 @@ def _of_table(scores: str, hypotheses: str | None, method: str, pool: str | None
     return judge_table(table, claims, document, method, shipped().suites, reference)  # type: ignore[arg-type]
 
 
-def _of_study(name: str, options: tuple) -> Verdicts:  # type: ignore[type-arg]
+def _of_study(name: str, overrides: Sequence[str], planned: Plan, store: LocalStore) -> Verdicts:
     from orchestrator.analysis.hypotheses import judge_study
     from orchestrator.analysis.study_scores import StudyScores
     from orchestrator.ledger import read_ledger
     from search_spaces.study import load_study
 
-    planned, store = planned_study(name, *options)
     ledger = read_ledger(planned, store)
-    return judge_study(load_study(name, options[1] or ()), planned, ledger, StudyScores.of(planned, store, ledger))
+    return judge_study(load_study(name, overrides), planned, ledger, StudyScores.of(planned, store, ledger))
 
 
 def _with_published(found: Verdicts) -> Verdicts:
