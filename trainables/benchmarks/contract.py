@@ -1,0 +1,160 @@
+"""What a benchmark is: official files in, examples; an output in, a score; rows in, metrics. No torch.
+
+A benchmark is one module with one `Benchmark` object, entered in `registry.py`. Its protocols are objects of their own,
+because a prompt, a parser and a formula belong together: a number means nothing without them. Everything here works on
+plain values, so that predictions made anywhere can be scored, and an evaluation inside a trial does the same things:
+
+    examples = benchmark.read(files, None)
+    protocol = benchmark.protocol("official")
+    prompt, options = protocol.prompt(example), protocol.options(example)    # no options: generate freely
+    parsed = protocol.parse(output, example)                                 # of likelihoods: the chosen option
+    score = protocol.score(parsed, example)                                  # 0 to 1
+    metrics = protocol.summarise(rows).metrics
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from search_spaces.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from trainables.benchmarks.reference_files import ReferenceFiles
+
+POINTS = "points"
+"""Unit of accuracies: 0 to 100."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One question of a benchmark. Everything in it is plain, so that it can be stored as JSON."""
+
+    id: str
+    cluster: str
+    """The image: examples of one image are not independent."""
+    image: str | None
+    """Path below the benchmark's folder of images; None where there is no image."""
+    question: str
+    """The question, expression or caption alone: protocols make prompts of it."""
+    options: tuple[str, ...] = ()
+    """Texts of the choices that belong to the example; not those of a protocol."""
+    reference: Any = None
+    """What the protocols of this benchmark score against."""
+    groups: Mapping[str, str] = field(default_factory=dict)
+    """Kind of group -> the example's group (`split`, `answer_type`): results are given for each."""
+    counted: bool = True
+    """Whether the headline metric and the per-example results hold it (GQA: the balanced questions)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """What a protocol made of an output."""
+
+    value: Any
+    """What is scored, as a plain value; None if there is none."""
+    ok: bool = True
+    """Whether the output could be read at all. Some protocols score what they cannot read (POPE: it is a yes)."""
+
+
+UNPARSABLE = Parsed(None, ok=False)
+
+
+class Row(NamedTuple):
+    """One scored example."""
+
+    example: Example
+    prediction: str
+    """The output as text; of likelihoods the chosen option."""
+    parsed: Parsed
+    score: float
+    likelihoods: Mapping[str, float] | None = None
+    """Option -> score, where options were ranked: larger is likelier. Curves need them."""
+
+
+class Summary(NamedTuple):
+    metrics: dict[str, float]
+    warnings: tuple[str, ...] = ()
+    """What a reader of the numbers must know: a ratio without a denominator, boxes outside of their image."""
+
+
+def _no_options(example: Example) -> tuple[str, ...]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How one benchmark is asked and scored. Changing what it does means raising `version`."""
+
+    about: str
+    """Whose it is, and what it does to outputs and references."""
+    prompt: Callable[[Example], str]
+    """The question as the model gets it, without the model's own chat format."""
+    parse: Callable[[str, Example], Parsed]
+    score: Callable[[Parsed, Example], float]
+    """From 0 to 1."""
+    summarise: Callable[[Sequence[Row]], Summary]
+    """Metrics of the rows, in the order of the reference files. Zero denominators give 0 and a warning."""
+    headline: str = "accuracy"
+    """The metric that people quote."""
+    units: Mapping[str, str] = field(default_factory=dict)
+    """Units of metrics other than `points` (0 to 100), by the name before any slash."""
+    options: Callable[[Example], tuple[str, ...]] = _no_options
+    """What is ranked by likelihood (of the first token, if they differ there), the first of equals first; none: generate."""
+    max_new_tokens: int = 16
+    version: int = 1
+
+    def unit(self, metric: str) -> str:
+        return self.units.get(metric.split("/")[0], POINTS)
+
+
+@dataclass(frozen=True)
+class WantedFile:
+    """A file that a benchmark reads."""
+
+    role: str
+    patterns: tuple[str, ...]
+    """Names under which it is published, as globs: what is looked for in a folder."""
+    published: str
+    """Where its authors publish it."""
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Known sizes of the published set."""
+
+    examples: tuple[int, ...]
+    """One of them: some sets are in use in two versions."""
+    images: int | None = None
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    id: str
+    title: str
+    split: str
+    """The split that is read unless another is asked for."""
+    files: tuple[WantedFile, ...]
+    images: str
+    """Where the images come from, and under which path an example names them."""
+    totals: Totals
+    read: Callable[[ReferenceFiles, str | None], list[Example]]
+    """Examples of a split (None: the default one), in the order of the files. Raises InputError only."""
+    protocols: Mapping[str, Protocol]
+    splits: tuple[str, ...] = ()
+    """Other splits that the same files hold."""
+    strata: tuple[str, ...] = ()
+    """Kinds of groups that a slim subset keeps in proportion."""
+
+    def protocol(self, name: str) -> Protocol:
+        """Raises InputError naming the legal protocols."""
+        try:
+            return self.protocols[name]
+        except KeyError:
+            raise InputError(
+                f"the protocol of {self.id} must be one of {', '.join(self.protocols)}, but got {name!r}",
+                key="protocol",
+                way_out=nearest(name, self.protocols),
+            ) from None

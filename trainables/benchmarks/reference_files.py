@@ -1,0 +1,164 @@
+"""The files of a benchmark, opened whatever they are called: told apart by what they hold.
+
+A folder is searched for the published names first; where those are not there, every data file in it counts.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from search_spaces.errors import InputError
+from trainables.benchmarks.contract import WantedFile
+from trainables.benchmarks.plain_pickle import load_plain
+
+DATA_SUFFIXES = (".json", ".jsonl", ".p", ".pkl", ".pickle", ".csv")
+
+
+@dataclass(frozen=True)
+class Document:
+    """One file, parsed: plain values only."""
+
+    path: Path
+    value: Any
+    """Of a file with one JSON value per line: the list of them. Of a CSV file: its lines."""
+
+    @property
+    def place(self) -> str:
+        return str(self.path)
+
+    @property
+    def rows(self) -> list[Any]:
+        """The records of a file that holds one per line (a single line reads as one JSON value), or a list of them."""
+        if isinstance(self.value, list):
+            return self.value
+        return [self.value] if isinstance(self.value, dict) else []
+
+
+class ReferenceFiles:
+    """Files that were given, or found in a folder. Each is read when it is first asked for, and once."""
+
+    def __init__(self, benchmark: str, paths: Sequence[Path]):
+        self._benchmark, self.paths = benchmark, tuple(paths)
+        self._documents: dict[Path, Document] = {}
+
+    def documents(self) -> list[Document]:
+        return [self._document(path) for path in self.paths]
+
+    def one(self, role: str, holds: Callable[[Document], bool]) -> Document:
+        """The document of a role. Raises InputError unless there is exactly one."""
+        found = self.maybe(role, holds)
+        if found is None:
+            raise InputError(
+                f"the references of {self._benchmark} must have {role}, but none of these files is it:"
+                f" {', '.join(map(str, self.paths)) or '(none)'}",
+                way_out=f"`ablate benchmarks show {self._benchmark}` lists the files and where they are published.",
+            )
+        return found
+
+    def maybe(self, role: str, holds: Callable[[Document], bool]) -> Document | None:
+        found = self.all(holds)
+        if len(found) > 1:
+            raise InputError(
+                f"the references of {self._benchmark} must have {role} once, but these all are it:"
+                f" {', '.join(str(document.path) for document in found)}",
+                way_out="Name the files instead of their folder.",
+            )
+        return found[0] if found else None
+
+    def all(self, holds: Callable[[Document], bool]) -> list[Document]:
+        return [document for document in self.documents() if holds(document)]
+
+    def forget(self) -> None:
+        """Let go of what was read: annotation files are large."""
+        self._documents.clear()
+
+    def _document(self, path: Path) -> Document:
+        if path not in self._documents:
+            self._documents[path] = Document(path, _parsed(path))
+        return self._documents[path]
+
+
+def find_files(benchmark: str, wanted: Sequence[WantedFile], paths: Iterable[Path]) -> ReferenceFiles:
+    """The data files among `paths` and in folders among them.
+
+    Raises:
+        InputError: a path that does not exist.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        if not path.exists():
+            raise InputError(f"references must exist, but there is nothing at {path}", key="--references")
+        found.update(dict.fromkeys(_in_folder(path, wanted) if path.is_dir() else [path]))
+    return ReferenceFiles(benchmark, list(found))
+
+
+def matching(folder: Path, wanted: WantedFile) -> list[Path]:
+    """Files below a folder that have one of the published names."""
+    return [path for path in _data_files(folder) if _is_called(path, folder, wanted)]
+
+
+def _in_folder(folder: Path, wanted: Sequence[WantedFile]) -> list[Path]:
+    files = _data_files(folder)
+    named = [path for path in files if any(_is_called(path, folder, one) for one in wanted)]
+    complete = all(any(_is_called(path, folder, one) for path in named) for one in wanted if one.required)
+    return named if complete else files
+
+
+def _data_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in DATA_SUFFIXES and path.is_file())
+
+
+def _is_called(path: Path, folder: Path, wanted: WantedFile) -> bool:
+    name = path.relative_to(folder).as_posix()
+    return any(fnmatch.fnmatchcase(name, p) or fnmatch.fnmatchcase(name, f"*/{p}") for p in wanted.patterns)
+
+
+def _parsed(path: Path) -> Any:
+    suffix = path.suffix.lower()
+    try:
+        if suffix in (".p", ".pkl", ".pickle"):
+            return load_plain(path.read_bytes(), str(path))
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InputError(f"must be readable, but {error.strerror or error}", place=str(path)) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"must be UTF-8 text, but {error}", place=str(path)) from error
+    if suffix == ".csv":
+        return text.splitlines()
+    return read_json_lines(text, str(path)) if suffix == ".jsonl" else _json_or_lines(text, path)
+
+
+def _json_or_lines(text: str, path: Path) -> Any:
+    """One JSON value, or (POPE's files are called .json) one per line."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        first = text.lstrip().partition("\n")[0]
+        if _is_json(first):
+            return read_json_lines(text, str(path))
+        raise InputError(f"must be JSON, but {error}", place=str(path)) from error
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def read_json_lines(text: str, place: str) -> list[Any]:
+    """One JSON value per line; empty lines are passed over. Raises InputError with the line."""
+    values = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            try:
+                values.append(json.loads(line))
+            except (ValueError, RecursionError) as error:
+                raise InputError(f"must be one JSON value per line, but {error}", place=f"{place}:{number}") from error
+    return values

@@ -1,0 +1,25 @@
+"""The benchmarks that this program reads and scores. Adding one: a module with a `BENCHMARK`, and its line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from search_spaces.errors import InputError, nearest
+from trainables.benchmarks import pope, vqav2, vsr
+from trainables.benchmarks.contract import Benchmark
+
+BENCHMARKS: Mapping[str, Benchmark] = {
+    benchmark.id: benchmark for benchmark in (vqav2.BENCHMARK, vsr.BENCHMARK, pope.BENCHMARK)
+}
+
+
+def find_benchmark(name: str) -> Benchmark:
+    """Raises InputError naming the benchmarks."""
+    try:
+        return BENCHMARKS[name]
+    except KeyError:
+        raise InputError(
+            f"benchmark must be one of {', '.join(BENCHMARKS)}, but got {name!r}",
+            key="BENCHMARK",
+            way_out=nearest(name, BENCHMARKS),
+        ) from None

@@ -1,0 +1,100 @@
+"""Answers that are one of two words, and how different programs find the word in a sentence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from trainables.benchmarks import answers
+from trainables.benchmarks.contract import UNPARSABLE, Example, Parsed, Row, Summary
+from trainables.benchmarks.summaries import Decisions, average_precision, grouped, margins, points, roc_auc
+
+_WORD = re.compile(r"[a-z']+")
+
+
+def option(text: str, options: Sequence[str]) -> str | None:
+    """The option that a text is, without regard to case, surrounding space and one full stop; else None."""
+    said = text.strip().removesuffix(".").strip().casefold()
+    return next((one for one in options if one.casefold() == said), None)
+
+
+def first_sentence(text: str) -> Parsed:
+    """POPE's own parser: no if a word of the first sentence is exactly No, no or not; everything else is yes.
+
+    Words are split at single spaces, so "NO", "No!" and "no\\n" are yes. What holds no such word in any spelling counts
+    as unparsable, and is a yes all the same.
+    """
+    words = text.split(".")[0].replace(",", "").split(" ")
+    said = "no" if {"No", "no", "not"} & set(words) else "yes"
+    return Parsed(said, ok=bool({"yes", "no", "not"} & set(_WORD.findall(text.lower()))))
+
+
+def only_word(text: str) -> Parsed:
+    """lmms-eval: the whole output but for case and surrounding space."""
+    said = text.lower().strip()
+    return Parsed(said) if said in ("yes", "no") else UNPARSABLE
+
+
+def one_of_two_words(text: str) -> Parsed:
+    """VLMEvalKit: exactly one of yes and no among the words, else unknown."""
+    words = set(answers.vlmevalkit_punctuation(text.lower()).split()) & {"yes", "no"}
+    return Parsed(words.pop()) if len(words) == 1 else UNPARSABLE
+
+
+def either(positive: str, negative: str) -> Callable[[str, Example], Parsed]:
+    """The option that was ranked first, or its word."""
+
+    def parse(output: str, example: Example) -> Parsed:
+        said = option(output, (positive, negative))
+        return UNPARSABLE if said is None else Parsed(said)
+
+    return parse
+
+
+def equals_reference(parsed: Parsed, example: Example) -> float:
+    return float(parsed.value is not None and str(parsed.value).casefold() == str(example.reference).casefold())
+
+
+def decisions(rows: Sequence[Row], positive: str = "yes") -> Decisions:
+    """What was answered against what is so; whatever is not the positive word is a no."""
+    return Decisions.count(
+        (str(row.parsed.value).casefold() == positive for row in rows),
+        (str(row.example.reference).casefold() == positive for row in rows),
+    )
+
+
+def curves(rows: Sequence[Row], positive: str, negative: str, suffix: str = "") -> Summary:
+    """ROC-AUC and PR-AUC (0 to 1) where every option was ranked; a warning where only one class is there."""
+    scores = margins(rows, positive, negative)
+    if scores is None or not rows:
+        return Summary({})
+    truth = [str(row.example.reference).casefold() == positive.casefold() for row in rows]
+    areas = {"roc_auc": roc_auc(truth, scores), "pr_auc": average_precision(truth, scores)}
+    missing = [name for name, area in areas.items() if area is None]
+    where = f" of {suffix.removeprefix('/')}" if suffix else ""
+    warnings = (f"{' and '.join(missing)}{where} need both classes",) if missing else ()
+    return Summary({f"{name}{suffix}": area for name, area in areas.items() if area is not None}, warnings)
+
+
+def split_means(rows: Sequence[Row], measures: Callable[[Decisions], dict[str, float]]) -> Summary:
+    """Measures of each split, their unweighted mean over the splits, and pooled over all examples."""
+    per_split = {split: decisions(members) for split, members in grouped(rows, "split").items()}
+    each = {split: measures(counts) for split, counts in per_split.items()}
+    pooled = decisions(rows)
+    metrics = {name: sum(one[name] for one in each.values()) / max(1, len(each)) for name in measures(pooled)}
+    for split, values in each.items():
+        metrics.update({f"{name}/{split}": value for name, value in values.items()})
+    if len(each) > 1:
+        metrics.update({f"{name}/pooled": value for name, value in measures(pooled).items()})
+    warnings = [f"{split}: given as 0: {what}" for split, counts in per_split.items() for what in counts.undefined()]
+    return Summary(metrics, tuple(warnings))
+
+
+def ranked_accuracy(positive: str, negative: str) -> Callable[[Sequence[Row]], Summary]:
+    """Accuracy and the two areas."""
+
+    def summarise(rows: Sequence[Row]) -> Summary:
+        areas = curves(rows, positive, negative)
+        return Summary({"accuracy": points([row.score for row in rows]), **areas.metrics}, areas.warnings)
+
+    return summarise
