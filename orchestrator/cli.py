@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from orchestrator.commands import study
+from orchestrator.commands import score, study
 from orchestrator.commands.data import data
 from orchestrator.commands.export import export
 from orchestrator.commands.submit import submit
@@ -36,9 +36,11 @@ for command in (
     export,
     submit,
     verdicts,
+    score.score,
 ):
     app.command()(command)
 app.add_typer(data, name="data")
+app.add_typer(score.benchmarks, name="benchmarks")
 
 
 def main() -> None:

@@ -45,7 +45,7 @@ class Example:
     groups: Mapping[str, str] = field(default_factory=dict)
     """Kind of group -> the example's group (`split`, `answer_type`): results are given for each."""
     counted: bool = True
-    """Whether the headline metric and the per-example results hold it (GQA: the balanced questions)."""
+    """Whether it counts in every protocol (GQA: the balanced questions)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,10 @@ def _no_options(example: Example) -> tuple[str, ...]:
     return ()
 
 
+def _is_counted(example: Example) -> bool:
+    return example.counted
+
+
 @dataclass(frozen=True)
 class Protocol:
     """How one benchmark is asked and scored. Changing what it does means raising `version`."""
@@ -101,9 +105,12 @@ class Protocol:
     units: Mapping[str, str] = field(default_factory=dict)
     """Units of metrics other than `points` (0 to 100), by the name before any slash."""
     options: Callable[[Example], tuple[str, ...]] = _no_options
-    """What is ranked by likelihood (of the first token, if they differ there), the first of equals first; none: generate."""
+    """What is ranked by likelihood (of the first token, if they differ there); none: generate."""
     max_new_tokens: int = 16
     version: int = 1
+
+    counts: Callable[[Example], bool] = _is_counted
+    """Whether the headline metric and the per-example results hold an example."""
 
     def unit(self, metric: str) -> str:
         return self.units.get(metric.split("/")[0], POINTS)
@@ -145,6 +152,8 @@ class Benchmark:
     protocols: Mapping[str, Protocol]
     splits: tuple[str, ...] = ()
     """Other splits that the same files hold."""
+    folder: str = ""
+    """Name of its folder below a folder of all benchmarks; by default its id."""
     strata: tuple[str, ...] = ()
     """Kinds of groups that a slim subset keeps in proportion."""
 

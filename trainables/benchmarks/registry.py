@@ -5,11 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from search_spaces.errors import InputError, nearest
-from trainables.benchmarks import pope, vqav2, vsr
+from trainables.benchmarks import ai2d, gqa, ocidref, pope, refcoco, tallyqa, textvqa, vizwiz, vqav2, vsr
 from trainables.benchmarks.contract import Benchmark
 
 BENCHMARKS: Mapping[str, Benchmark] = {
-    benchmark.id: benchmark for benchmark in (vqav2.BENCHMARK, vsr.BENCHMARK, pope.BENCHMARK)
+    benchmark.id: benchmark
+    for benchmark in (
+        vqav2.BENCHMARK,
+        gqa.BENCHMARK,
+        vizwiz.BENCHMARK,
+        textvqa.PLAIN,
+        textvqa.WITH_OCR,
+        refcoco.PLAIN,
+        refcoco.PLUS,
+        refcoco.G,
+        ocidref.BENCHMARK,
+        vsr.BENCHMARK,
+        pope.BENCHMARK,
+        tallyqa.BENCHMARK,
+        ai2d.BENCHMARK,
+    )
 }
 
 

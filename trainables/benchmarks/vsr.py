@@ -113,7 +113,7 @@ BENCHMARK = Benchmark(
             units={"roc_auc": "0 to 1", "pr_auc": "0 to 1"},
         ),
         "vlmevalkit": Protocol(
-            "VLMEvalKit: yes and no for true and false; an answer with both or neither is wrong",
+            "VLMEvalKit: yes and no for true and false, both or neither is wrong (the question's wording is ours)",
             lambda example: f"Is the statement true of the image? {example.question}{SHORT}",
             _yes_or_no,
             equals_reference,

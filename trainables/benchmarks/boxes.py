@@ -1,0 +1,143 @@
+"""Boxes in outputs: found, understood as corners in pixels, and compared. Corners are x0, y0, x1, y1.
+
+Programs understand different things by a box, and each is here under its own name. Nothing ever chooses among several
+boxes by looking at the right one.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+Box = tuple[float, float, float, float]
+
+
+class Size(NamedTuple):
+    """Of an image, in px."""
+
+    width: float
+    height: float
+
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
+_IN_BRACKETS = re.compile(
+    rf"[\[(]\s*({_NUMBER})(?:\s*,\s*|\s+)({_NUMBER})(?:\s*,\s*|\s+)({_NUMBER})(?:\s*,\s*|\s+)({_NUMBER})\s*[\])]"
+)
+_ANY_NUMBER = re.compile(_NUMBER)
+_LMMS_NUMBER = r"(-?\d+(?:\.\d+)?)"
+_LMMS = re.compile(rf"\[\s*{_LMMS_NUMBER},\s*{_LMMS_NUMBER},\s*{_LMMS_NUMBER},\s*{_LMMS_NUMBER}\s*\]")
+
+
+class Found(NamedTuple):
+    box: Box
+    convention: str
+    """`normalised` (0 to 1 of the image), `thousandths`, `pixels`."""
+
+
+def first_box(text: str) -> Box | None:
+    """The first four numbers in brackets, else the first four numbers; None if there are fewer."""
+    match = _IN_BRACKETS.search(text)
+    numbers = match.groups() if match else _ANY_NUMBER.findall(text)[:4]
+    return _finite([float(number) for number in numbers]) if len(numbers) == 4 else None
+
+
+def tolerant(text: str) -> Found | None:
+    """A box whose numbers all lie within 0 and 1 is normalised, any other is in pixels of the original image."""
+    box = first_box(text)
+    if box is None:
+        return None
+    return Found(box, "normalised" if all(0 <= number <= 1 for number in box) else "pixels")
+
+
+def vlmevalkit(text: str) -> Found | None:
+    """Up to 1.5: normalised; up to 1000: thousandths; else pixels."""
+    box = first_box(text)
+    if box is None:
+        return None
+    largest = max(box)
+    return Found(box, "normalised" if largest <= 1.5 else "thousandths" if largest <= 1000 else "pixels")
+
+
+def lmms(text: str) -> Box | None:
+    """lmms-eval's `bbox_rec`: the first `[a, b, c, d]`, commas needed, no bare or exponential fractions."""
+    match = _LMMS.search(text)
+    return _finite([float(number) for number in match.groups()]) if match else None
+
+
+def strict(text: str) -> Box | None:
+    """TRI-ML/vlm-evaluation: the whole output is a Python list of four numbers within 0 and 1, corners in order."""
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
+    if not isinstance(value, list) or len(value) != 4 or not all(isinstance(v, int | float) for v in value):
+        return None
+    box = _finite([float(number) for number in value])
+    if box is None or not all(0 <= number <= 1 for number in box) or not (box[0] < box[2] and box[1] < box[3]):
+        return None
+    return box
+
+
+def in_pixels(found: Found, size: Size) -> Box:
+    x0, y0, x1, y1 = found.box
+    if found.convention == "pixels":
+        return found.box
+    scale = 1 if found.convention == "normalised" else 1000
+    return (x0 / scale * size.width, y0 / scale * size.height, x1 / scale * size.width, y1 / scale * size.height)
+
+
+def ordered_and_clipped(box: Box, size: Size) -> Box:
+    """Reversed corners swapped, then cut to the image."""
+    x0, x1 = sorted((box[0], box[2]))
+    y0, y1 = sorted((box[1], box[3]))
+    return (
+        min(max(x0, 0.0), size.width),
+        min(max(y0, 0.0), size.height),
+        min(max(x1, 0.0), size.width),
+        min(max(y1, 0.0), size.height),
+    )
+
+
+def corners(xywh: Sequence[float]) -> Box:
+    x, y, width, height = xywh
+    return (x, y, x + width, y + height)
+
+
+def normalised(box: Box, size: Size) -> Box:
+    return (box[0] / size.width, box[1] / size.height, box[2] / size.width, box[3] / size.height)
+
+
+def rounded(box: Box) -> Box:
+    """To two decimals, as models are trained on."""
+    return (round(box[0], 2), round(box[1], 2), round(box[2], 2), round(box[3], 2))
+
+
+def iou(one: Box, other: Box) -> float:
+    """Intersection over union, 0 to 1. A box without area, or with reversed corners, overlaps nothing."""
+    overlap = max(0, min(one[2], other[2]) - max(one[0], other[0])) * max(
+        0, min(one[3], other[3]) - max(one[1], other[1])
+    )
+    if not overlap:
+        return 0.0
+    union = _area(one) + _area(other) - overlap
+    value = overlap / union if union > 0 else 0.0
+    return min(1.0, value) if math.isfinite(value) else 0.0
+
+
+def _area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
+def holds_center_of(box: Box, other: Box) -> bool:
+    x, y = (other[0] + other[2]) / 2, (other[1] + other[3]) / 2
+    return box[0] <= x <= box[2] and box[1] <= y <= box[3]
+
+
+def _finite(numbers: Sequence[float]) -> Box | None:
+    if not all(math.isfinite(number) and abs(number) < 1e12 for number in numbers):
+        return None
+    a, b, c, d = numbers
+    return (a, b, c, d)

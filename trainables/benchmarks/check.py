@@ -1,0 +1,107 @@
+"""What of a benchmark is there: its files with digests, its examples against the known totals, its images."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from search_spaces.errors import InputError
+from trainables.benchmarks.contract import Benchmark, Example
+from trainables.benchmarks.reference_files import find_files, matching
+
+IMAGES = "images"
+"""Folder of images inside a benchmark's folder."""
+_SHOWN = 3
+_DIGESTED_FILES = 8
+"""Sets of thousands of files (AI2D's questions) get one digest over all of them."""
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    role: str
+    wanted: tuple[str, ...]
+    published: str
+    required: bool
+    paths: tuple[str, ...]
+    sha256: str | None
+    """Over the file, or over the sorted names and contents of several."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    benchmark: str
+    folder: str
+    state: Literal["complete", "incomplete", "absent", "unreadable"]
+    """`incomplete`: fewer or more examples than are published, or images are missing."""
+    files: tuple[FoundFile, ...]
+    n: int = 0
+    known: tuple[int, ...] = ()
+    images: int = 0
+    missing_images: tuple[str, ...] = field(default=(), repr=False)
+    examples: tuple[dict[str, Any], ...] = ()
+    problem: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "missing_images": len(self.missing_images)}
+
+
+def check_benchmark(benchmark: Benchmark, folder: Path) -> Checked:
+    """Look at one benchmark's folder. Nothing that is wrong there is raised: it is what the caller wants to know."""
+    files = tuple(_found(benchmark, number, folder) for number in range(len(benchmark.files)))
+    place, known = str(folder), benchmark.totals.examples
+    if not folder.is_dir() or (not any(file.paths for file in files) and not list(folder.iterdir())):
+        return Checked(benchmark.id, place, "absent", files, known=known)
+    try:
+        examples = benchmark.read(find_files(benchmark.id, benchmark.files, [folder]), None)
+    except InputError as error:
+        return Checked(benchmark.id, place, "unreadable", files, known=known, problem=str(error))
+    keys = dict.fromkeys(example.image for example in examples if example.image is not None)
+    missing = tuple(key for key in keys if not (folder / IMAGES / key).is_file())
+    complete = len(examples) in known and not missing
+    return Checked(
+        benchmark.id,
+        place,
+        "complete" if complete else "incomplete",
+        files,
+        len(examples),
+        known,
+        len(keys),
+        missing,
+        _samples(examples),
+    )
+
+
+def _samples(examples: Sequence[Example]) -> tuple[dict[str, Any], ...]:
+    """A few examples from all over the set."""
+    step = max(1, len(examples) // _SHOWN)
+    return tuple(
+        {"id": e.id, "image": e.image, "question": e.question, "options": list(e.options), "reference": e.reference}
+        for e in examples[::step][:_SHOWN]
+    )
+
+
+def _found(benchmark: Benchmark, number: int, folder: Path) -> FoundFile:
+    wanted = benchmark.files[number]
+    paths = matching(folder, wanted) if folder.is_dir() else []
+    return FoundFile(
+        wanted.role,
+        wanted.patterns,
+        wanted.published,
+        wanted.required,
+        tuple(str(path) for path in paths[:_DIGESTED_FILES]),
+        _sha256(paths, folder) if paths else None,
+    )
+
+
+def _sha256(paths: Sequence[Path], folder: Path) -> str:
+    whole = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256")
+        if len(paths) == 1:
+            return digest.hexdigest()
+        whole.update(f"{path.relative_to(folder).as_posix()}\0{digest.hexdigest()}\n".encode())
+    return whole.hexdigest()

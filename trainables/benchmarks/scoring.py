@@ -1,0 +1,151 @@
+"""From examples and predictions to a result: what `ablate score` prints, and the rows behind it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from search_spaces.errors import InputError, raise_problems
+from trainables.benchmarks.contract import Benchmark, Example, Protocol, Row
+from trainables.benchmarks.predictions import Predictions, check_ids, chosen
+from trainables.benchmarks.summaries import points
+
+EXAMPLE_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("cluster", pa.string()),
+        ("prediction", pa.string()),
+        ("parsed", pa.string()),
+        ("score", pa.float64()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A benchmark's result under one protocol."""
+
+    benchmark: str
+    protocol: str
+    version: int
+    """Of the protocol."""
+    split: str
+    n: int
+    """Examples that count for the headline metric."""
+    unparsable: int
+    """Of these, outputs that the protocol's parser could not read."""
+    excluded: int
+    """Examples that do not count (GQA's unbalanced questions, TallyQA's imported ones)."""
+    headline: str
+    metrics: dict[str, float]
+    units: dict[str, str]
+    """Metric -> unit; accuracies are in points, 0 to 100."""
+    by: dict[str, dict[str, float]]
+    """Kind of group -> group -> mean score in points."""
+    warnings: tuple[str, ...] = ()
+    rows: Sequence[Row] = field(default=(), repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        shown = {name: value for name, value in vars(self).items() if name != "rows"}
+        return {**shown, "warnings": list(self.warnings)}
+
+
+def score_predictions(
+    benchmark: Benchmark, protocol_name: str, examples: Sequence[Example], predictions: Predictions, split: str | None
+) -> Scored:
+    """Score predictions made anywhere.
+
+    Raises:
+        InputError: ids that are missing, extra or duplicated; scores of other options than the protocol's.
+    """
+    protocol = benchmark.protocol(protocol_name)
+    check_ids(examples, predictions)
+    rows, problems = [], list[InputError]()
+    for example in examples:
+        prediction = predictions.by_id[example.id]
+        try:
+            text, likelihoods = chosen(prediction, example, protocol)
+        except InputError as error:
+            problems.append(InputError(error.law, place=f"{predictions.place}:{prediction.line}", key=error.key))
+            continue
+        rows.append(score_one(protocol, example, text, likelihoods))
+    raise_problems(problems[:20])
+    return summarise(benchmark, protocol_name, rows, split)
+
+
+def score_one(protocol: Protocol, example: Example, output: str, likelihoods: Mapping[str, float] | None = None) -> Row:
+    parsed = protocol.parse(output, example)
+    return Row(example, output, parsed, protocol.score(parsed, example), likelihoods)
+
+
+def summarise(benchmark: Benchmark, protocol_name: str, rows: Sequence[Row], split: str | None = None) -> Scored:
+    """The result of scored rows, which stand in the order of the reference files."""
+    protocol = benchmark.protocol(protocol_name)
+    summary = protocol.summarise(rows)
+    counted = [row for row in rows if protocol.counts(row.example)]
+    return Scored(
+        benchmark=benchmark.id,
+        protocol=protocol_name,
+        version=protocol.version,
+        split=split or benchmark.split,
+        n=len(counted),
+        unparsable=sum(not row.parsed.ok for row in counted),
+        excluded=len(rows) - len(counted),
+        headline=protocol.headline,
+        metrics=summary.metrics,
+        units={name: protocol.unit(name) for name in summary.metrics},
+        by=_by_groups(counted),
+        warnings=summary.warnings,
+        rows=counted,
+    )
+
+
+def _by_groups(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
+    scores: dict[str, dict[str, list[float]]] = {}
+    for row in rows:
+        for kind, group in row.example.groups.items():
+            scores.setdefault(kind, {}).setdefault(group, []).append(row.score)
+    return {kind: {g: points(found) for g, found in sorted(groups.items())} for kind, groups in scores.items()}
+
+
+def example_table(rows: Iterable[Row], metadata: Mapping[str, str]) -> pa.Table:
+    """Per-example results: `id, cluster, prediction, parsed, score`; unread outputs have no `parsed`."""
+    rows = list(rows)
+    table = pa.table(
+        [
+            [row.example.id for row in rows],
+            [row.example.cluster for row in rows],
+            [_storable(row.prediction) for row in rows],
+            [_parsed_text(row.parsed.value) for row in rows],
+            [row.score for row in rows],
+        ],
+        schema=EXAMPLE_SCHEMA,
+    )
+    return table.replace_schema_metadata(dict(metadata))
+
+
+def write_examples(scored: Scored, path: Path, model_digest: str = "", seed: str = "") -> None:
+    metadata = {
+        "benchmark": scored.benchmark,
+        "protocol": scored.protocol,
+        "model digest": model_digest,
+        "seed": seed,
+    }
+    pq.write_table(example_table(scored.rows, metadata), path)
+
+
+def _parsed_text(value: Any) -> str | None:
+    if value is None:
+        return None
+    return _storable(value if isinstance(value, str) else json.dumps(value))
+
+
+def _storable(text: str) -> str:
+    """Lone surrogates, which JSON may hold, are no UTF-8."""
+    return text.encode("utf-8", "replace").decode("utf-8")
