@@ -48,7 +48,7 @@ def score(
 
     found = find_benchmark(benchmark)
     found.protocol(protocol)
-    examples = found.read(find_files(found.id, found.files, references), split)
+    examples = found.examples(find_files(found.id, found.files, references), split)
     scored = score_predictions(found, protocol, examples, read_predictions(predictions), split)
     if per_example is not None:
         write_examples(scored, per_example, model_digest, seed)

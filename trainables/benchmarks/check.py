@@ -55,7 +55,7 @@ def check_benchmark(benchmark: Benchmark, folder: Path) -> Checked:
     if not folder.is_dir() or (not any(file.paths for file in files) and not list(folder.iterdir())):
         return Checked(benchmark.id, place, "absent", files, known=known)
     try:
-        examples = benchmark.read(find_files(benchmark.id, benchmark.files, [folder]), None)
+        examples = benchmark.examples(find_files(benchmark.id, benchmark.files, [folder]))
     except InputError as error:
         return Checked(benchmark.id, place, "unreadable", files, known=known, problem=str(error))
     keys = dict.fromkeys(example.image for example in examples if example.image is not None)

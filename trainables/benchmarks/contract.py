@@ -4,7 +4,7 @@ A benchmark is one module with one `Benchmark` object, entered in `registry.py`.
 because a prompt, a parser and a formula belong together: a number means nothing without them. Everything here works on
 plain values, so that predictions made anywhere can be scored, and an evaluation inside a trial does the same things:
 
-    examples = benchmark.read(files, None)
+    examples = benchmark.examples(files)
     protocol = benchmark.protocol("official")
     prompt, options = protocol.prompt(example), protocol.options(example)    # no options: generate freely
     parsed = protocol.parse(output, example)                                 # of likelihoods: the chosen option
@@ -14,6 +14,7 @@ plain values, so that predictions made anywhere can be scored, and an evaluation
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -156,6 +157,19 @@ class Benchmark:
     """Name of its folder below a folder of all benchmarks; by default its id."""
     strata: tuple[str, ...] = ()
     """Kinds of groups that a slim subset keeps in proportion."""
+
+    def examples(self, files: ReferenceFiles, split: str | None = None) -> list[Example]:
+        """What `read` gives, if there is any and every id is there once. Raises InputError."""
+        found = self.read(files, split)
+        twice = [name for name, count in Counter(example.id for example in found).items() if count > 1]
+        if twice:
+            raise InputError(
+                f"every example must have an id of its own, but {len(twice)} are there again: {', '.join(twice[:20])}",
+                place=", ".join(map(str, files.paths[:3])),
+            )
+        if not found:
+            raise InputError("references must hold at least one example, but hold none", key=self.id)
+        return found
 
     def protocol(self, name: str) -> Protocol:
         """Raises InputError naming the legal protocols."""

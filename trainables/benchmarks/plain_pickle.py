@@ -10,7 +10,8 @@ import io
 import pickle
 import pickletools
 import struct
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 from search_spaces.errors import InputError
 
@@ -36,33 +37,43 @@ def load_plain(data: bytes, place: str) -> Any:
         InputError: for anything that is no plain value (a class, a function, a call), and for what is no pickle.
     """
     try:
-        for opcode, argument, position in pickletools.genops(data):
-            if opcode.name not in _PLAIN:
-                named = f" {argument}" if argument is not None else ""
-                raise InputError(
-                    f"a pickle must hold plain values only, but at byte {position} it has {opcode.name}{named}",
-                    place=place,
-                    way_out="Such a file can run programs: get the published one.",
-                )
         return _PlainUnpickler(io.BytesIO(data), encoding="latin-1").load()
-    except InputError:
-        raise
-    except _BROKEN as error:
-        raise InputError(f"must be a pickle, but {error}", place=place) from error
+    except _NotPlainError as error:
+        raise InputError(
+            f"a pickle must hold plain values only, but has {error}",
+            place=place,
+            way_out="Such a file can run programs: get the published one.",
+        ) from error
+    except _DAMAGED as error:
+        raise InputError(f"must be a pickle, but {error or type(error).__name__}", place=place) from error
 
 
-_BROKEN = (
+class _NotPlainError(Exception):
+    """An opcode that does more than to build plain values."""
+
+
+_DAMAGED = (
     *(pickle.UnpicklingError, ValueError, EOFError, IndexError, KeyError, TypeError, AttributeError),
-    *(struct.error, OverflowError, MemoryError, UnicodeError, RecursionError),
+    *(struct.error, OverflowError, MemoryError),
 )
-"""What pickle and pickletools raise for damaged input."""
+"""What the standard library raises for damaged pickles."""
 
 
-class _PlainUnpickler(pickle.Unpickler):
-    """A second lock behind the list of opcodes."""
+def _refuse(name: str) -> Callable[[Any], None]:
+    def refuse(unpickler: Any) -> None:
+        raise _NotPlainError(name)
+
+    return refuse
+
+
+class _PlainUnpickler(pickle._Unpickler):
+    """The unpickler of the standard library that is written in Python, because its opcodes are a table: here most of
+    them are refused. (The one in C can also be made to reserve any amount of memory.)"""
+
+    dispatch: ClassVar = {
+        ord(code): pickle._Unpickler.dispatch[ord(code)] if op.name in _PLAIN else _refuse(op.name)
+        for code, op in pickletools.code2op.items()  # type: ignore[attr-defined]
+    }
 
     def find_class(self, module: str, name: str) -> Any:
-        raise pickle.UnpicklingError(f"it names {module}.{name}")
-
-    def persistent_load(self, pid: Any) -> Any:
-        raise pickle.UnpicklingError("it names an object outside of the file")
+        raise _NotPlainError(f"{module}.{name}")

@@ -148,7 +148,7 @@ def chosen(prediction: Prediction, example: Example, protocol: Protocol) -> tupl
     """The text that is scored, and the options' scores under the protocol's names for them.
 
     The first of the likeliest options is chosen, in the order of the protocol, or of the file where it has none.
-    Options are called by the protocol's names (in any case), or, where these are letters, by the texts that they stand for.
+    Options are called by the protocol's names (in any case) or, where these are letters, by what they stand for.
     """
     if prediction.scores is None:
         assert prediction.text is not None

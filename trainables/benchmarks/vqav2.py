@@ -47,7 +47,9 @@ def _holds(document: Document, key: str) -> bool:
     """A COCO file of instances has `annotations` as well, but without answers."""
     value = document.value
     rows = value.get(key) if isinstance(value, dict) else None
-    return isinstance(rows, list) and (key != "annotations" or not rows or "answers" in rows[0])
+    if not isinstance(rows, list) or not rows or not isinstance(rows[0], dict):
+        return False
+    return key != "annotations" or "answers" in rows[0]
 
 
 def _rows(document: Document, key: str) -> list[Fields]:

@@ -1,0 +1,149 @@
+"""What was observed by running the authors' programs, each statement a case here."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainables.benchmarks import answers
+from trainables.benchmarks.soft_accuracy import exact_mean, soft_accuracy
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("Yes", "yes"),
+        ("NO!", "no"),
+        ("2.", "2"),
+        ("10.5", "10.5"),
+        (".5", ".5"),
+        ("no.1", "no.1"),
+        ("u.s.a.", "usa"),
+        ("hello,world", "hello world"),
+        ("1,000-2,000", "10002000"),
+        ("1,000", "1000"),
+        ("t-shirt", "t shirt"),
+        ("a b-c", "b c"),
+        ("b -c d-e", "b c de"),
+        ("t.w.o", "2"),
+        ("th.e cat", "cat"),
+        ("none", "0"),
+        ("ten", "10"),
+        ("eleven", "eleven"),
+        ("a", ""),
+        ("vitamin a", "vitamin"),
+        ("dont", "don't"),
+        ("Ive", "ive"),
+        ("hed", "he'd"),
+        ("its", "its"),
+        ("do not", "do not"),
+        ("somebody'd", "somebodyd"),
+        ("oclock", "o'clock"),
+        ("yall", "y'all"),
+        ("red\nblue", "red blue"),
+        ("\tred\t", "red"),
+        ("the\u00a0dog", "dog"),
+        ("\u3002", "\u3002"),
+        ("it\u2019s", "it\u2019s"),
+        ("a: b$ c%", "a: b$ c%"),
+    ],
+)
+def test_the_official_normaliser(text: str, expected: str) -> None:
+    assert answers.vqa_official(text) == expected
+
+
+def test_only_the_first_32_periods_go() -> None:
+    assert answers.vqa_official("yes" + "." * 33) == "yes."
+    assert answers.vqa_official("yes" + "." * 32) == "yes"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("woman's", "woman 's"),
+        ("where's", "where 's"),
+        ("wheres", "where's"),
+        ("hello,world", "helloworld"),
+        ("1,000-2,000", "1000 2000"),
+        ("ACME?", "acme"),
+        ("the brand is acme", "brand is acme"),
+    ],
+)
+def test_the_evalai_normaliser(text: str, expected: str) -> None:
+    assert answers.evalai(text) == expected
+
+
+def test_vlmevalkit_keeps_the_period_behind_a_digit() -> None:
+    assert answers.vlmevalkit("2.") == "2."
+    assert answers.vlmevalkit("yes.") == "yes"
+
+
+def test_vizwiz_tables_are_damaged_but_for_a_few_entries() -> None:
+    assert answers.vizwiz("didnt") == "didn\u2019t"
+    assert answers.vizwiz_prismatic("didnt") == "didn`t"
+    assert answers.vizwiz("weve") == answers.vizwiz_prismatic("weve") == "we've"
+    assert answers.vizwiz("couldn'tve") == "couldn\u2019t\u2019ve"
+
+
+def test_the_official_normaliser_twice_is_not_the_same_as_once() -> None:
+    once = answers.vqa_official("on.e. the.")
+    assert answers.vqa_official(answers.vqa_official("a.n none")) != "an 0"
+    assert once == "1"
+
+
+def _official_as_published(text: str) -> str:
+    """Steps 1 to 3 written as plainly as the reference states them: slow, without shortcuts."""
+    text = text.replace("\n", " ").replace("\t", " ").strip()
+    out = text
+    for sign in ';/[]"{}()=+\\_-><@`,?!':
+        if sign + " " in text or " " + sign in text or re.search(r"(\d)(,)(\d)", text):
+            out = out.replace(sign, "")
+        else:
+            out = out.replace(sign, " ")
+    out = re.sub(r"(?!<=\d)(\.)(?!\d)", "", out, count=32)
+    words = [answers.NUMBER_WORDS.get(word, word) for word in out.lower().split()]
+    words = [word for word in words if word not in ("a", "an", "the")]
+    return " ".join(answers._CONTRACTIONS.get(word, word) for word in words)
+
+
+@given(
+    st.text(alphabet=" .,;/[]\"{}()=+\\_-><@`?!':$\n\tabtheon0123456789\u0663\u00a0\u00e9", max_size=50)
+    | st.text(max_size=30)
+    | st.lists(st.sampled_from(["dont", "the", "two", "1,000", "a-b", "y'all'dve", "x.", "."]), max_size=6).map(
+        " ".join
+    )
+)
+def test_the_official_normaliser_equals_its_plain_statement(text: str) -> None:
+    assert answers.vqa_official(text) == _official_as_published(text)
+
+
+@pytest.mark.parametrize(("matches", "score"), [(0, 0), (1, 0.3), (2, 0.6), (3, 0.9), (4, 1), (9, 1), (10, 1)])
+def test_soft_accuracy_over_ten_references(matches: int, score: float) -> None:
+    references = ["red"] * matches + ["blue"] * (10 - matches)
+    assert soft_accuracy("red", references) == pytest.approx(score)
+    assert soft_accuracy("red", references, exact_mean) == pytest.approx(score)
+
+
+def test_soft_accuracy_of_other_numbers_of_references() -> None:
+    assert soft_accuracy("red", []) == 0
+    assert soft_accuracy("red", ["red"]) == 0
+    assert soft_accuracy("red", ["red"] * 3) == pytest.approx(2 / 3)
+
+
+def test_equal_references_do_not_drop_one_another() -> None:
+    assert soft_accuracy("yes", ["yes"] * 10) == 1
+    assert soft_accuracy("yes", ["yes"] * 5 + ["no"] * 5) == 1
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=12))
+def test_soft_accuracy_equals_the_loop_of_the_authors(matches: list[bool]) -> None:
+    references = ["yes" if match else "no" for match in matches]
+    accuracies = []
+    for left_out in range(len(references)):
+        others = [reference for at, reference in enumerate(references) if at != left_out]
+        accuracies.append(min(1, float(len([r for r in others if r == "yes"])) / 3))
+    assert soft_accuracy("yes", references) == float(sum(accuracies)) / len(accuracies)
