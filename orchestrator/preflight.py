@@ -39,7 +39,7 @@ def preflight(plan: Plan, store: LocalStore, data_root: Path, report: Callable[[
     Raises:
         InputError: everything that is missing, broken or cannot be read by this version, together.
     """
-    cache, problems = get_json(store, layout.DIGESTS) or {}, list[InputError]()
+    cache, problems = get_json(store, layout.DIGESTS) or {}, _benchmark_problems(plan)
     found: dict[str, dict[str, Any]] = {}
     for source in plan_sources(plan):
         name = source_name(source)
@@ -64,6 +64,30 @@ def preflight(plan: Plan, store: LocalStore, data_root: Path, report: Callable[[
         put_json(store, layout.DIGESTS, {**(get_json(store, layout.DIGESTS) or {}), **found})
     counts = {name: entry["counts"] for name, entry in found.items() if "counts" in entry}
     return Digests({name: entry["digest"] for name, entry in found.items()}, counts)
+
+
+def _benchmark_problems(plan: Plan) -> list[InputError]:
+    """Protocols that a benchmark does not have, and benchmarks that trials cannot be scored on."""
+    from trainables.benchmarks.examples import find_protocol, is_evaluation
+
+    problems = []
+    for benchmark in plan.benchmarks:
+        if not is_evaluation(benchmark.source):
+            continue
+        try:
+            find_protocol(benchmark)
+        except InputError as error:
+            problems.append(InputError(error.law, key=f"benchmarks.{benchmark.id}", way_out=error.way_out))
+            continue
+        problems.append(
+            InputError(
+                f"{benchmark.id} can be planned with and its predictions scored (ablate score), but this version does"
+                " not evaluate trials on it",
+                key=f"benchmarks.{benchmark.id}",
+                way_out="Run the study with --toy, or name benchmarks with closed answers (suite easy-vqa).",
+            )
+        )
+    return problems
 
 
 def _source_entry(

@@ -138,7 +138,7 @@ class SourceEntry(Entry):
     version: Text = "1"
     """Raised by whoever changes the data: `name@version` is the declared name."""
     reader: NonEmpty
-    """`easy-vqa`, `llava`, `lrv`, `parquet`, `generated`, `official`."""
+    """`easy-vqa`, `llava`, `lrv`, `parquet`, `generated`, and of evaluation sets `official`, `questions`."""
     path: str | None = None
     """File or folder, relative to `--data`."""
     image_folder: str | None = None

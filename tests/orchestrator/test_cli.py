@@ -110,7 +110,7 @@ def test_a_study_of_benchmarks_that_cannot_be_scored_yet_is_planned_and_its_run_
     small.write_text(SMALL.replace("benchmarks: easy-vqa", "benchmarks: prismatic-12"))
     ablate("plan", str(small), storage=tmp_path / "s")
     done = ablate("run", str(small), storage=tmp_path / "s", check=2)
-    assert "gqa-official can be planned with, but this version cannot read them yet" in done.stderr
+    assert "gqa can be planned with and its predictions scored" in done.stderr
 
 
 def test_schema_is_json(tmp_path: Path) -> None:

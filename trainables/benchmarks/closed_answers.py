@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from search_spaces.errors import InputError
 from search_spaces.spec import BenchmarkSpec
-from trainables.data.mix import generator
+from trainables.data.draws import generator
 from trainables.data.prepared import PreparedSource
 
 

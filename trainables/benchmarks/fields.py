@@ -75,6 +75,10 @@ class Fields:
     def records(self, key: str) -> list[Fields]:
         return [Fields(record, f"{self.place}.{key}[{number}]") for number, record in enumerate(self.items(key))]
 
+    def plain(self, key: str) -> Any:
+        """Whatever it is."""
+        return self._get(key)
+
     def mapping(self, key: str) -> dict[str, Any]:
         value = self._get(key)
         if not isinstance(value, dict):

@@ -106,7 +106,7 @@ def _in_folder(folder: Path, wanted: Sequence[WantedFile]) -> list[Path]:
     files = _data_files(folder)
     named = [path for path in files if any(_is_called(path, folder, one) for one in wanted)]
     complete = all(any(_is_called(path, folder, one) for path in named) for one in wanted if one.required)
-    return named if complete else files
+    return named if wanted and complete else files
 
 
 def _data_files(folder: Path) -> list[Path]:

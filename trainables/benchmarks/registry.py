@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from search_spaces.errors import InputError, nearest
 from trainables.benchmarks import ai2d, gqa, ocidref, pope, refcoco, tallyqa, textvqa, vizwiz, vqav2, vsr
 from trainables.benchmarks.contract import Benchmark
+from trainables.benchmarks.own import FAMILIES
 
 BENCHMARKS: Mapping[str, Benchmark] = {
     benchmark.id: benchmark
@@ -29,12 +30,13 @@ BENCHMARKS: Mapping[str, Benchmark] = {
 
 
 def find_benchmark(name: str) -> Benchmark:
-    """Raises InputError naming the benchmarks."""
+    """A benchmark, or a family for sets of a user's own. Raises InputError naming them."""
+    legal = {**BENCHMARKS, **FAMILIES}
     try:
-        return BENCHMARKS[name]
+        return legal[name]
     except KeyError:
         raise InputError(
-            f"benchmark must be one of {', '.join(BENCHMARKS)}, but got {name!r}",
-            key="BENCHMARK",
-            way_out=nearest(name, BENCHMARKS),
+            f"benchmark must be one of {', '.join(BENCHMARKS)}, or a family ({', '.join(FAMILIES)}), but got {name!r}",
+            key="benchmark",
+            way_out=nearest(name, legal),
         ) from None

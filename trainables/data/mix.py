@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from search_spaces.errors import InputError
 from search_spaces.identity import source_name
 from search_spaces.spec import MixPart, MixSpec
 from search_spaces.steps import Modalities, drawn
+from trainables.data.draws import generator
 from trainables.data.prepared import PreparedSource
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
@@ -82,9 +82,3 @@ def _draw(part: MixPart, source: PreparedSource, draw_seed: tuple[int, int, int]
         for of_modality, size in ((rows[has_image], sizes.image), (rows[~has_image], sizes.text))
     ]
     return np.sort(np.concatenate(taken))
-
-
-def generator(*key: int | str) -> np.random.Generator:
-    """A random generator that is a function of its key alone, the same on every machine."""
-    digest = hashlib.sha256(repr(key).encode()).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))

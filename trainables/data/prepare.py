@@ -45,6 +45,7 @@ _RECORDS = pa.schema(
         ("answers", pa.list_(pa.string())),
         ("tags", pa.list_(pa.string())),
         ("characters", pa.int32()),
+        ("example", pa.string()),
     ]
 )
 _IMAGES = pa.schema([("key", pa.string()), ("bytes", pa.binary())])
@@ -148,7 +149,7 @@ def _write_records(reader: Reader, tally: Tally, folder: Path, pace: Pace) -> No
         for record in reader.records():
             image = tally.add_record(record)
             questions, answers = zip(*record.turns, strict=True)
-            batch.append((record.id, image, questions, answers, record.tags, record.characters))
+            batch.append((record.id, image, questions, answers, record.tags, record.characters, record.example))
             if len(batch) == _RECORDS_PER_BATCH:
                 write(batch)
                 batch = []

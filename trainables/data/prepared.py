@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,6 +57,10 @@ class PreparedSource:
     def rows_with(self, tag: str) -> list[int]:
         """Records that carry a tag."""
         return np.flatnonzero(self.has_tag([tag])).tolist()
+
+    def examples(self, rows: Sequence[int]) -> list[str]:
+        """Of evaluation sources: the examples behind some records, as JSON."""
+        return self._records["example"].take(pa.array(rows, pa.int64())).to_pylist()  # type: ignore[no-any-return]
 
     def texts(self) -> Iterator[str]:
         """Every question and answer, for vocabularies."""

@@ -17,14 +17,12 @@ from typing import Any, ClassVar, Protocol
 
 from search_spaces.errors import InputError, nearest
 from search_spaces.spec import SourceSpec
+from trainables.data.evaluation_sets import EvaluationReader
 from trainables.data.files import stats
 from trainables.data.llava import LlavaReader
 from trainables.data.lrv import LrvReader
 from trainables.data.parquet import ParquetReader
 from trainables.data.record import TEXT_ONLY, Record
-
-PLANNED_ONLY = "official"
-"""Reader of catalogue entries whose files this version does not read: studies of them can be written and planned."""
 
 
 class Reader(Protocol):
@@ -46,12 +44,6 @@ class Reader(Protocol):
 
 def open_reader(source: SourceSpec, data_root: Path) -> Reader:
     """The reader of a source. Raises InputError for unknown readers and missing files."""
-    if source.reader == PLANNED_ONLY:
-        raise InputError(
-            f"the official files of {source.name} can be planned with, but this version cannot read them yet",
-            key=f"sources.{source.name}",
-            way_out="Run the study with --toy, or name benchmarks that are read already (suite easy-vqa, or your own).",
-        )
     try:
         kind = READERS[source.reader]
     except KeyError:
@@ -173,4 +165,6 @@ READERS: Mapping[str, type[Reader]] = {
     "lrv": LrvReader,
     "parquet": ParquetReader,
     "generated": GeneratedReader,
+    "official": EvaluationReader,
+    "questions": EvaluationReader,
 }

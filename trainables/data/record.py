@@ -18,6 +18,8 @@ class Record:
     turns: tuple[tuple[str, str], ...]
     """(question, answer) pairs, stripped, without image placeholders."""
     tags: tuple[str, ...] = ()
+    example: str = ""
+    """Of evaluation sources: the whole example of its benchmark, as JSON."""
 
     @property
     def characters(self) -> int:

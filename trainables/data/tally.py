@@ -40,6 +40,7 @@ class Tally:
     def add_record(self, record: Record) -> int:
         """Row of the record's image among the source's images, -1 without one."""
         self._digest.update(repr((record.id, record.image, record.turns, record.tags)).encode())
+        self._digest.update(record.example.encode())
         self._tags.update(record.tags)
         self.counted += 1
         if record.image is None:

@@ -4,15 +4,20 @@ import io
 import json
 from pathlib import Path
 
+import official_files
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
 from search_spaces.errors import InputError
-from search_spaces.spec import SourceSpec
+from search_spaces.spec import BenchmarkSpec, SourceSpec
+from trainables.benchmarks.examples import open_examples
+from trainables.benchmarks.reference_files import find_files
+from trainables.data.prepare import PreparedSource, prepare_source
 from trainables.data.readers import READERS, open_reader
 from trainables.data.record import TEXT_ONLY
+from trainables.store import LocalStore
 
 
 def _png() -> bytes:
@@ -51,7 +56,26 @@ def make_source(reader: str, folder: Path) -> SourceSpec:
         table = pa.table({"id": ["a", "b"], "image": [_png(), None], "conversations": conversations})
         pq.write_table(table, folder / "data.parquet")
         fields["path"] = "data.parquet"
+    if reader in ("official", "questions"):
+        write_evaluation_set(reader, folder)
+        fields |= {"path": "set", "options": {"benchmark": "vqav2" if reader == "official" else "yes-no"}}
     return SourceSpec(**fields)  # type: ignore[arg-type]
+
+
+def write_evaluation_set(reader: str, folder: Path) -> None:
+    """Three questions about two images, in the files of VQAv2 or of the family yes-no."""
+    images = [f"COCO_val2014_{number:012d}.jpg" for number in range(2)]
+    (folder / "set" / "images").mkdir(parents=True)
+    for image in images:
+        (folder / "set" / "images" / image).write_bytes(_png())
+    if reader == "official":
+        official_files.vqav2(folder / "set")
+    else:
+        rows = [
+            {"id": n, "image": images[n // 2], "question": f"is it {n}?", "answer": "yes", "groups": {"split": "a"}}
+            for n in range(3)
+        ]
+        (folder / "set" / "mine.jsonl").write_text("\n".join(map(json.dumps, rows)))
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -69,6 +93,35 @@ def test_reader_contract_records_have_unique_ids_images_open_and_the_signature_i
         if record.image is not None:
             assert Image.open(io.BytesIO(reader.image(record.image))).size
     assert reader.signature() == open_reader(source, tmp_path).signature()
+
+
+@pytest.mark.parametrize("name", ["official", "questions"])
+def test_an_evaluation_source_is_prepared_with_its_examples(name: str, tmp_path: Path) -> None:
+    source = make_source(name, tmp_path)
+    store = LocalStore(tmp_path / "store")
+    digest, counts = prepare_source(source, store, tmp_path)
+    assert (counts["records"], counts["images"]) == (3, 2)
+    prepared = PreparedSource(store, digest)
+    asked = open_examples(BenchmarkSpec(id="mine", source=source), prepared)
+    files = find_files("x", (), [tmp_path / "set"])
+    assert list(asked.examples) == asked.benchmark.examples(files)
+    assert [prepared.image_key(row) for row in asked.image_rows] == [example.image for example in asked.examples]
+    sampled = open_examples(BenchmarkSpec(id="mine", source=source, sample=2), prepared)
+    assert len(sampled.examples) == len(sampled.image_rows) == 2
+    tag = prepared.tags()[0][0]
+    chosen = open_examples(BenchmarkSpec(id="mine", source=source, select=tag), prepared)
+    assert 0 < len(chosen.examples) <= 3
+    with pytest.raises(InputError, match=r"none of .* has the tag"):
+        open_examples(BenchmarkSpec(id="mine", source=source, select="no=such"), prepared)
+
+
+def test_an_evaluation_source_must_say_what_its_files_are(tmp_path: Path) -> None:
+    write_evaluation_set("official", tmp_path)
+    with pytest.raises(InputError, match="benchmark"):
+        open_reader(SourceSpec(name="s", version="1", reader="official", path="set"), tmp_path)
+    options = {"benchmark": "vqa2"}
+    with pytest.raises(InputError, match="Did you mean 'vqav2'"):
+        open_reader(SourceSpec(name="s", version="1", reader="official", path="set", options=options), tmp_path)
 
 
 def test_llava_turns_are_stripped_and_lose_the_image_placeholder(tmp_path: Path) -> None:
