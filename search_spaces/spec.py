@@ -117,7 +117,7 @@ class SourceSpec(Spec):
     name: str
     version: str
     reader: str
-    """A reader of trainables/data/readers.py: `easy-vqa`, `llava`, `lrv`, `parquet`, `generated`, and of evaluation sets
+    """A reader of trainables/data/readers.py: `easy-vqa`, `llava`, `lrv`, `parquet`, `generated`; of evaluation sets
     `official` and `questions`."""
     path: str | None = None
     """File or folder, relative to `--data`; None for readers that bring their data (packages, generators)."""
