@@ -67,7 +67,7 @@ def preflight(plan: Plan, store: LocalStore, data_root: Path, report: Callable[[
 
 
 def _benchmark_problems(plan: Plan) -> list[InputError]:
-    """Protocols that a benchmark does not have, and benchmarks that trials cannot be scored on."""
+    """Protocols that a benchmark does not have."""
     from trainables.benchmarks.examples import find_protocol, is_evaluation
 
     problems = []
@@ -78,15 +78,6 @@ def _benchmark_problems(plan: Plan) -> list[InputError]:
             find_protocol(benchmark)
         except InputError as error:
             problems.append(InputError(error.law, key=f"benchmarks.{benchmark.id}", way_out=error.way_out))
-            continue
-        problems.append(
-            InputError(
-                f"{benchmark.id} can be planned with and its predictions scored (ablate score), but this version does"
-                " not evaluate trials on it",
-                key=f"benchmarks.{benchmark.id}",
-                way_out="Run the study with --toy, or name benchmarks with closed answers (suite easy-vqa).",
-            )
-        )
     return problems
 
 

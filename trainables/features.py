@@ -7,7 +7,7 @@ the same bits.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,7 @@ def produce_features(
 
 @torch.inference_mode()
 def encode_images(
-    encoder: VisionEncoder, source: PreparedSource, vision: VisionSpec, rows: range, device: str
+    encoder: VisionEncoder, source: PreparedSource, vision: VisionSpec, rows: Sequence[int], device: str
 ) -> Features:
     """Features of some images, in fp32."""
     image_BCHW = torch.from_numpy(np.stack([pixels(source.picture(row), vision) for row in rows]))

@@ -9,6 +9,7 @@ features/<key>/                           features of a frozen encoder: features
 stages/<key>/                             a trained stage: <module>.safetensors, result.json (written last)
 stages/<key>/checkpoints/<step>/          while it trains; removed at its end
 evaluations/<key>/<benchmark>.parquet     scores per example; <benchmark>.json is written last
+evaluations/<key>/<benchmark>.answers/    answers so far, while it is being scored
 studies/<study>/study.yaml, plan.json     what was asked for
 studies/<study>/trials/<trial>/           spec.json, task.json, spool.jsonl, rank-<n>.log, result.json or failure.json
 leases/<key>.json, trials/<study>/<trial>.json   who is producing what (`trainables.store.Lease`)
@@ -60,6 +61,10 @@ def evaluation_result(key: str, benchmark: str) -> str:
 
 def evaluation_examples(key: str, benchmark: str) -> str:
     return f"evaluations/{key}/{benchmark}.parquet"
+
+
+def evaluation_answers(key: str, benchmark: str) -> str:
+    return f"evaluations/{key}/{benchmark}.answers"
 
 
 def study_folder(study: str) -> str:

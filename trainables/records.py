@@ -117,10 +117,17 @@ class EvaluationResult(TypedDict):
     protocol: str
     n: int
     unparsable: int
+    points: float
+    """100 x the mean score per example: what arms are compared in."""
+    headline: str
+    """The metric that people quote of this benchmark."""
     metrics: dict[str, float]
-    """`accuracy` in 0-100, and what else the benchmark reports."""
+    """In 0-100 where `units` does not say otherwise."""
+    units: dict[str, str]
+    warnings: list[str]
+    """What a reader of the metrics must know."""
     majority: float
-    """Score, 0-100, of always giving the most frequent right answer."""
+    """Score, 0-100, of the best answer that is the same throughout."""
     constant: bool
     """The model gave one answer throughout."""
     gpu_seconds: float

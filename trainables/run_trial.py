@@ -14,7 +14,8 @@ from typing import cast
 from search_spaces.identity import source_name
 from search_spaces.spec import SourceSpec
 from trainables import layout
-from trainables.evaluate import evaluate, evaluation_key, read_results
+from trainables.evaluation.evaluate import evaluate
+from trainables.evaluation.results import evaluation_key, read_results
 from trainables.features import produce_features
 from trainables.model.vision import build_vision
 from trainables.process_group import ensure_single

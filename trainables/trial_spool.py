@@ -60,7 +60,7 @@ class TrialSpool:
         """Scores and cost, then the final status. One value each, at step 0: MLflow draws such metrics as bars."""
         values = {f"eval/{name}/{key}": value for name, s in scores.items() for key, value in s["metrics"].items()}
         if scores:
-            values["eval/mean"] = sum(s["metrics"]["accuracy"] for s in scores.values()) / len(scores)
+            values["eval/mean"] = sum(s["points"] for s in scores.values()) / len(scores)
         values |= {f"cost/{key}": value for key, value in result["cost"].items()}
         values |= self._shares()
         self._write(step=0, metrics={key: value for key, value in values.items() if math.isfinite(value)})

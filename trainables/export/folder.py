@@ -12,7 +12,8 @@ from transformers import PreTrainedTokenizerFast
 
 from search_spaces.errors import InputError
 from trainables import layout
-from trainables.evaluate import load_whole, precision, read_results
+from trainables.evaluation.evaluate import load_whole, precision
+from trainables.evaluation.results import read_results
 from trainables.export.llava import IMAGE_TOKEN, to_llava
 from trainables.export.own import write_own
 from trainables.export.processor import begin_texts, chat_template, llava_processor

@@ -42,6 +42,8 @@ class Tokenizer:
     """Text to token ids. `encode` adds no special tokens."""
 
     encode: Callable[[str], list[int]]
+    decode: Callable[[Sequence[int]], str]
+    """Text of generated tokens, special ones left out."""
     size: int
     bos: int
     """Beginning of sequence; where a family has none, its end token stands in, as the image must follow something."""
@@ -128,13 +130,20 @@ def word_tokenizer(texts: Iterable[str]) -> Tokenizer:
     def encode(text: str) -> tuple[int, ...]:
         return tuple(number.get(word, unknown) for word in WORD.findall(text.lower()))
 
-    return Tokenizer(lambda text: list(encode(text)), len(number), bos=1, end=2, pad=0, words=tuple(words))
+    def decode(ids: Sequence[int]) -> str:
+        return " ".join(words[i - len(SPECIAL)] for i in ids if i >= len(SPECIAL))
+
+    return Tokenizer(lambda text: list(encode(text)), decode, len(number), bos=1, end=2, pad=0, words=tuple(words))
 
 
 def byte_tokenizer() -> Tokenizer:
     """One token for each UTF-8 byte: any text, no vocabulary."""
     shift = len(SPECIAL)
-    return Tokenizer(lambda text: [byte + shift for byte in text.encode()], 256 + shift, bos=1, end=2, pad=0)
+
+    def decode(ids: Sequence[int]) -> str:
+        return bytes(i - shift for i in ids if shift <= i < 256 + shift).decode(errors="replace")
+
+    return Tokenizer(lambda text: [byte + shift for byte in text.encode()], decode, 256 + shift, bos=1, end=2, pad=0)
 
 
 def pretrained_tokenizer(path: Path, family: str) -> PreTrainedTokenizerFast:
@@ -164,6 +173,7 @@ def checkpoint_tokenizer(path: Path, family: str, name: str) -> Tokenizer:
     first = loaded.convert_ids_to_tokens(loaded.encode("a", add_special_tokens=False))[0]
     return Tokenizer(
         lambda text: loaded.encode(text, add_special_tokens=False) if text else [],
+        lambda ids: str(loaded.decode(ids, skip_special_tokens=True)),
         len(loaded),
         bos=end if loaded.bos_token_id is None else loaded.bos_token_id,
         end=end,

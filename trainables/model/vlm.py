@@ -65,7 +65,7 @@ class VLM(nn.Module):
         self.language = language
         self._tokens = spec.vision.tokens
         self._width = spec.vision.width
-        self._bos = bos
+        self.bos = bos
         self._logits = logits_of_head(language)
         self.draws = Draws()
         follow_records(language, self.draws)
@@ -77,28 +77,13 @@ class VLM(nn.Module):
         # Position i predicts token i + 1; text token t stands at position 1 + images + t and is predicted one before.
         text_BTD = hidden_BLD[:, images : images + batch.ids_BT.shape[1]]
         is_target_BT = batch.labels_BT != IGNORE
-        logits_ND = self._head(text_BTD[is_target_BT]).float()
+        logits_ND = self.head(text_BTD[is_target_BT]).float()
         return F.cross_entropy(logits_ND, batch.labels_BT[is_target_BT], reduction="sum")
-
-    def token_logits(self, batch: Batch, position_B: Tensor) -> Tensor:
-        """Logits B x vocabulary of the token that follows text token `position_B` of each record."""
-        hidden_BLD, images = self._hidden(batch)
-        rows = torch.arange(len(position_B), device=position_B.device)
-        return self._head(hidden_BLD[rows, 1 + images + position_B]).float()
-
-    def label_log_probs(self, batch: Batch) -> Tensor:
-        """Sum of the log-probabilities of each record's targets, B."""
-        hidden_BLD, images = self._hidden(batch)
-        text_BTD = hidden_BLD[:, images : images + batch.ids_BT.shape[1]]
-        log_probs = torch.log_softmax(self._head(text_BTD).float(), dim=-1)
-        is_target_BT = batch.labels_BT != IGNORE
-        chosen = log_probs.gather(-1, batch.labels_BT.clamp_min(0).unsqueeze(-1)).squeeze(-1)
-        return (chosen * is_target_BT).sum(dim=1)
 
     def _hidden(self, batch: Batch) -> tuple[Tensor, int]:
         """Last hidden states B x L x D, and the number of visual tokens V (0 without images)."""
         embed = self.language.get_input_embeddings()  # type: ignore[operator]
-        bos_B1 = torch.full_like(batch.ids_BT[:, :1], self._bos)
+        bos_B1 = torch.full_like(batch.ids_BT[:, :1], self.bos)
         embedded = embed(torch.cat([bos_B1, batch.ids_BT], dim=1))
         image_BVD = self._image_tokens(batch)
         if image_BVD is None:
@@ -131,9 +116,14 @@ class VLM(nn.Module):
             if self.vision is None:
                 raise ValueError("this model was built without its encoder: batches must bring features")
             features_BPC = self.vision(batch.image_BCHW)
+        return self.visual_tokens(features_BPC)
+
+    def visual_tokens(self, features_BPC: Tensor) -> Tensor:
+        """What the language model sees of images, B x V x D, from their features."""
         return self.projector(pool(features_BPC, self._tokens))  # type: ignore[no-any-return]
 
-    def _head(self, hidden: Tensor) -> Tensor:
+    def head(self, hidden: Tensor) -> Tensor:
+        """Logits of the token that follows, from last hidden states of any leading shape."""
         return self._logits(self.language.get_output_embeddings()(hidden))  # type: ignore[operator]
 
 

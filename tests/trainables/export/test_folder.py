@@ -21,10 +21,9 @@ from transformers import (
 
 from search_spaces.errors import InputError
 from search_spaces.spec import ProjectorSpec, TokenizerSpec, VisionSpec
-from trainables.evaluate import load_whole
+from trainables.evaluation.evaluate import load_whole
 from trainables.export.folder import export_trial, finished_stages
 from trainables.model.images import pixels
-from trainables.model.vlm import Batch
 from trainables.store import LocalStore
 from trainables.task import TrialTask
 from trainables.trial_data import TrialData
@@ -49,6 +48,15 @@ def _trained(folder: Path, tower: VisionSpec, **changes: Any) -> TrialTask:
 def _exported(task: TrialTask, folder: Path, form: Any = "hf") -> Path:
     export_trial(task, LocalStore(Path(task.storage)), form, folder / "out")
     return folder / "out"
+
+
+def _next_logits(model: Any, image_BCHW: torch.Tensor, ids: list[int], bos: int) -> torch.Tensor:
+    """Of the token behind `[BOS] [image] [ids]`, 1 x vocabulary."""
+    embed = model.language.get_input_embeddings()
+    visual_VD = model.visual_tokens(model.vision(image_BCHW))[0]
+    read = torch.cat([embed(torch.tensor([bos])), visual_VD, embed(torch.tensor(ids))])[None]
+    logits: torch.Tensor = model.language(inputs_embeds=read).logits[:, -1]
+    return logits
 
 
 @pytest.mark.parametrize("resize", ["letterbox", "naive"])
@@ -81,11 +89,9 @@ def test_exported_folder_answers_as_the_evaluated_model_does(
     ids = data.tokenizer.encode_question("vicuna-v15", "what color is the shape?", 2048)
     assert inputs["input_ids"][0].tolist() == [data.tokenizer.bos, *[llava.config.image_token_index] * 16, *ids]
 
-    ours = load_whole(task, finished_stages(task, store), data, store)
-    ids_BT = torch.tensor([ids])
-    batch = Batch(ids_BT, ids_BT, torch.ones_like(ids_BT), image_BCHW)
+    ours: Any = load_whole(task, finished_stages(task, store), data, store)
     with torch.inference_mode():
-        expected = ours.token_logits(batch, torch.tensor([len(ids) - 1]))
+        expected = _next_logits(ours, image_BCHW, ids, data.tokenizer.bos)
         inputs["pixel_values"] = exact
         logits = llava(**inputs).logits[:, -1]
     assert torch.allclose(logits[:, : expected.shape[1]], expected, atol=1e-5, rtol=0)
@@ -127,9 +133,7 @@ def test_any_model_is_exported_with_its_own_code(tmp_path: Path, tower: VisionSp
     ids = data.tokenizer.encode_question("bare", "what shape?", 2048)
     with torch.inference_mode():
         logits = loaded(**inputs).logits[:, -1]
-        ids_BT = torch.tensor([ids])
-        batch = Batch(ids_BT, ids_BT, torch.ones_like(ids_BT), image_BCHW)
-        expected = ours.token_logits(batch, torch.tensor([len(ids) - 1]))
+        expected = _next_logits(ours, image_BCHW, ids, data.tokenizer.bos)
     assert torch.allclose(logits[:, : expected.shape[1]], expected, atol=1e-5, rtol=0)
     assert loaded.generate(**inputs, max_new_tokens=3, do_sample=False)[0, 0] == expected[0].argmax()
 

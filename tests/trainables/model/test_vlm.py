@@ -58,17 +58,6 @@ def test_the_loss_of_a_padded_batch_is_the_sum_of_its_records_one_by_one(
     with torch.inference_mode():
         slow = sum(_slow_loss(model, batch, row) for row in range(3))
         assert float(model(batch)) == pytest.approx(slow, rel=1e-5)
-        assert float(-model.label_log_probs(batch).sum()) == pytest.approx(slow, rel=1e-5)
-
-
-def test_token_logits_are_those_of_the_token_that_follows(spec: TrialSpec, tmp_path: Path) -> None:
-    model, batch = _model(spec, tmp_path), _batch([6, 6])
-    with torch.inference_mode():
-        log_probs = model.token_logits(batch, torch.tensor([4, 4])).log_softmax(-1)
-        last_only = torch.full_like(batch.labels_BT, IGNORE)
-        last_only[:, 5] = batch.ids_BT[:, 5]
-        expected = model.label_log_probs(Batch(batch.ids_BT, last_only, batch.mask_BT, None, batch.features_BPC))
-        assert torch.allclose(log_probs[torch.arange(2), batch.ids_BT[:, 5]], expected, atol=1e-5)
 
 
 def test_a_text_only_batch_touches_the_projector_with_zero_gradient(spec: TrialSpec, tmp_path: Path) -> None:

@@ -1,0 +1,107 @@
+"""Claims about a model that answers: batches, shared images and caches change nothing of what it says one by one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tiny_trials import language, make_task
+
+from trainables.evaluation.answering import Answerer, Images
+from trainables.model.tokenizer import byte_tokenizer
+from trainables.model.vlm import VLM, build_modules
+
+PROMPTS = [[40, 41, 42, 43, 44, 45, 46], [50, 51], [60, 61, 62, 63], [70]]
+OF_PROMPT = [1, 0, 1, 2]
+OPTIONS = [[[80, 2], [81, 82, 2], [81, 83, 84, 85, 2]], [[90, 91, 2], [90, 92, 2]], [[80, 2]], [[81, 82, 2], [7, 2]]]
+END = 2
+
+
+@pytest.fixture(params=["llama", "mistral", "phi"])
+def model(request: pytest.FixtureRequest, tmp_path: Path) -> VLM:
+    spec = make_task(tmp_path, language_spec=language(family=request.param)).trial
+    return build_modules(spec, byte_tokenizer(), tmp_path, with_vision=False).eval()
+
+
+@pytest.fixture
+def features_UPC() -> torch.Tensor:  # tensors carry their shape
+    return torch.randn(3, 4, 256, generator=torch.Generator().manual_seed(0))
+
+
+def _answerer(model: VLM) -> Answerer:
+    return Answerer(model, pad=0, end=END, device="cpu", dtype=torch.float32)
+
+
+def _logits(model: VLM, features_PC: torch.Tensor | None, ids: list[int]) -> torch.Tensor:
+    """Of every position of `[BOS] [image] [ids]`, read at once and without a cache."""
+    part: Any = model
+    embed = part.language.get_input_embeddings()
+    parts = [embed(torch.tensor([1]))]
+    if features_PC is not None:
+        parts.append(part.projector(features_PC))
+    read = torch.cat([*parts, embed(torch.tensor(ids))])[None]
+    logits: torch.Tensor = part.language(inputs_embeds=read, use_cache=False).logits[0]
+    return logits
+
+
+def _log_prob(model: VLM, features_PC: torch.Tensor | None, prompt: list[int], option: list[int]) -> float:
+    log_probs = _logits(model, features_PC, prompt + option).log_softmax(-1)
+    begin = len(log_probs) - len(option) - 1
+    return sum(float(log_probs[begin + i, token]) for i, token in enumerate(option))
+
+
+def _greedy(model: VLM, features_PC: torch.Tensor | None, prompt: list[int], most: int) -> list[int]:
+    said: list[int] = []
+    while len(said) < most:
+        token = int(_logits(model, features_PC, prompt + said)[-1].argmax())
+        if token == END:
+            break
+        said.append(token)
+    return said
+
+
+@pytest.mark.parametrize("has_image", [True, False])
+def test_options_have_the_likelihood_that_each_has_by_itself(
+    model: VLM, features_UPC: torch.Tensor, has_image: bool
+) -> None:
+    images = Images(features_UPC, OF_PROMPT) if has_image else None
+    ranked = _answerer(model).rank_options(PROMPTS, images, OPTIONS)
+    with torch.inference_mode():
+        for prompt, image, options, scores in zip(PROMPTS, OF_PROMPT, OPTIONS, ranked, strict=True):
+            features_PC = features_UPC[image] if has_image else None
+            assert scores == pytest.approx([_log_prob(model, features_PC, prompt, o) for o in options], abs=1e-4)
+
+
+def test_first_tokens_have_the_likelihood_that_each_has_by_itself(model: VLM, features_UPC: torch.Tensor) -> None:
+    ranked = _answerer(model).rank_first_tokens(PROMPTS, Images(features_UPC, OF_PROMPT), OPTIONS)
+    with torch.inference_mode():
+        for prompt, image, options, scores in zip(PROMPTS, OF_PROMPT, OPTIONS, ranked, strict=True):
+            alone = [_log_prob(model, features_UPC[image], prompt, option[:1]) for option in options]
+            assert scores == pytest.approx(alone, abs=1e-5)
+
+
+@pytest.mark.parametrize("has_image", [True, False])
+def test_generated_tokens_are_those_of_reading_everything_again(
+    model: VLM, features_UPC: torch.Tensor, has_image: bool
+) -> None:
+    images = Images(features_UPC, OF_PROMPT) if has_image else None
+    answers = _answerer(model).generate(PROMPTS, images, 9)
+    with torch.inference_mode():
+        expected = [
+            _greedy(model, features_UPC[image] if has_image else None, prompt, 9)
+            for prompt, image in zip(PROMPTS, OF_PROMPT, strict=True)
+        ]
+    assert answers == expected
+
+
+def test_answers_end_before_the_end_token_and_others_go_on(model: VLM, features_UPC: torch.Tensor) -> None:
+    """The head is made to say the end token where a prompt has said a certain one before."""
+    plain = _answerer(model).generate(PROMPTS, Images(features_UPC, OF_PROMPT), 9)
+    stops = {answer[3] for answer in plain[:3]}
+    ends_early = Answerer(model, pad=0, end=next(iter(stops)), device="cpu", dtype=torch.float32)
+    answers = ends_early.generate(PROMPTS, Images(features_UPC, OF_PROMPT), 9)
+    for answer, whole in zip(answers, plain, strict=True):
+        end = next(iter(stops))
+        assert answer == whole[: whole.index(end)] if end in whole else whole

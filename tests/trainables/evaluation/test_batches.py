@@ -1,0 +1,58 @@
+"""Claims about the plan of an evaluation: it is a function of the questions, and every question is in it once."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainables.evaluation.batches import MOST_QUESTIONS, POSITIONS, Question, plan_batches
+
+_questions = st.lists(
+    st.builds(
+        Question,
+        length=st.integers(1, 3_000),
+        image=st.integers(-1, 12),
+        way=st.sampled_from(["first-token", "whole-options", "generate"]),
+        extra=st.integers(1, 200),
+        options=st.integers(0, 20),
+    ),
+    max_size=300,
+)
+
+
+@given(_questions, st.integers(1, 800))
+def test_every_question_is_in_one_batch_with_others_of_its_kind(questions: list[Question], visual: int) -> None:
+    batches = plan_batches(questions, visual)
+    assert Counter(n for batch in batches for n in batch.numbers) == Counter(range(len(questions)))
+    for batch in batches:
+        assert {(questions[n].way, questions[n].image >= 0) for n in batch.numbers} == {(batch.way, batch.has_image)}
+
+
+@given(_questions, st.integers(1, 800))
+def test_a_batch_keeps_within_its_positions(questions: list[Question], visual: int) -> None:
+    for batch in plan_batches(questions, visual):
+        longest = max(questions[n].length + questions[n].extra for n in batch.numbers)
+        before = 1 + (visual if batch.has_image else 0)
+        assert len(batch.numbers) <= MOST_QUESTIONS
+        assert len(batch.numbers) == 1 or len(batch.numbers) * (before + longest) <= POSITIONS
+
+
+@given(_questions)
+def test_questions_about_an_image_are_split_only_where_they_fill_a_batch(questions: list[Question]) -> None:
+    batches = [set(batch.numbers) for batch in plan_batches(questions, 16)]
+    kinds: dict[tuple[int, str], set[int]] = {}
+    for number, question in enumerate(questions):
+        if question.image >= 0:
+            kinds.setdefault((question.image, question.way), set()).add(number)
+    for members in kinds.values():
+        holding = [batch for batch in batches if batch & members]
+        assert all(batch <= members for batch in holding[:-1])
+
+
+def test_images_with_the_longest_questions_come_first() -> None:
+    lengths = {0: [3, 4], 1: [9, 1], 2: [5]}
+    questions = [Question(n, image, "generate", 16) for image, all_of in lengths.items() for n in all_of]
+    (batch,) = plan_batches(questions, 4)
+    assert batch.numbers == (2, 3, 4, 1, 0)

@@ -1,0 +1,1 @@
+"""Scoring trained models: questions in batches that no hardware shapes, answers, scores per example."""

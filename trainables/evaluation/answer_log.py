@@ -1,0 +1,61 @@
+"""Answers as they come, so that a killed evaluation goes on where it was. No torch.
+
+Every worker appends to a file of its own, one line per batch. A line that was cut by a kill is no line; batches that
+several workers have answered (in attempts of unequal size) have equal answers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from trainables import layout
+from trainables.store import LocalStore
+
+Answer = str | list[float]
+"""A generated text, or the log-likelihood of each option."""
+
+
+class AnswerLog:
+    """The answers of one benchmark by one model. Closing keeps the files; `discard` removes them."""
+
+    def __init__(self, store: LocalStore, key: str, benchmark: str, rank: int):
+        self._store, self._folder = store, layout.evaluation_answers(key, benchmark)
+        path = store.path(f"{self._folder}/rank-{rank}.jsonl")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("ab", buffering=0)
+        self._file.write(b"\n")  # whatever a killed writer left without its end
+
+    def __enter__(self) -> AnswerLog:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._file.close()
+
+    def read(self) -> dict[int, list[Answer]]:
+        """Batch -> answers, of all workers."""
+        found: dict[int, list[Answer]] = {}
+        for path in sorted(self._store.path(self._folder).glob("rank-*.jsonl")):
+            found.update(_batches(path))
+        return found
+
+    def write(self, batch: int, answers: Sequence[Answer]) -> None:
+        self._file.write(json.dumps([batch, list(answers)]).encode() + b"\n")
+
+    def discard(self) -> None:
+        self._store.remove(self._folder)
+
+
+def _batches(path: Path) -> dict[int, list[Answer]]:
+    found: dict[int, list[Answer]] = {}
+    for line in path.read_bytes().splitlines(keepends=True):
+        if not line.endswith(b"\n") or not line.strip():
+            continue
+        try:
+            number, answers = json.loads(line)
+        except ValueError:  # cut in the middle, then closed by the next writer
+            continue
+        found[number] = answers
+    return found

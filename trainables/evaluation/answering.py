@@ -1,0 +1,177 @@
+"""A model that answers: likelihoods of given options, or greedy generation, with a key-value cache.
+
+A sequence is `[BOS] [image] [prompt] [answer]`. What an image adds to the cache is computed once and serves all
+questions about it; what a prompt adds serves all its options. Prompts of a batch are padded on the right: padding is
+masked, and what follows has its true positions.
+
+Shapes: U images, B prompts, T tokens, V visual tokens, D embedding width, K positions in the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from trainables.evaluation.batches import POSITIONS
+from trainables.model.vlm import VLM
+
+Ids = Sequence[int]
+
+
+@dataclass(frozen=True)
+class Images:
+    """What the prompts of a batch see."""
+
+    features_UPC: Tensor
+    of_prompt: Sequence[int]
+    """Row of each prompt's image."""
+
+
+@dataclass
+class _State:
+    """Everything that the model has read so far, of B rows."""
+
+    cache: Any
+    mask_BK: Tensor
+    """Which positions of the cache are real."""
+    length_B: Tensor
+    """Number of real positions of each row: where the next token stands."""
+    hidden_BD: Tensor
+    """Last hidden state of each row's last real position."""
+
+    def rows(self, chosen: Tensor) -> _State:
+        """A copy of some rows, in the given order, repeated where they are."""
+        cache = DynamicCache()
+        for number, layer in enumerate(self.cache.layers):
+            cache.update(layer.keys[chosen], layer.values[chosen], number)
+        return _State(cache, self.mask_BK[chosen], self.length_B[chosen], self.hidden_BD[chosen])
+
+
+class Answerer:
+    """A model in evaluation mode, on its device."""
+
+    def __init__(self, model: VLM, pad: int, end: int, device: str, dtype: torch.dtype):
+        self._model, self._language = model, model.language
+        self._pad, self._end = pad, end
+        self._device, self._dtype = device, dtype
+
+    @torch.inference_mode()
+    def rank_first_tokens(
+        self, prompts: Sequence[Ids], images: Images | None, options: Sequence[Sequence[Ids]]
+    ) -> list[list[float]]:
+        """Log-probability of the first token of each option, for each prompt."""
+        log_probs_BW = self._log_probs(self._read_prompts(prompts, images).hidden_BD)
+        return [
+            [float(row_W[option[0]]) for option in own] for row_W, own in zip(log_probs_BW.cpu(), options, strict=True)
+        ]
+
+    @torch.inference_mode()
+    def rank_options(
+        self, prompts: Sequence[Ids], images: Images | None, options: Sequence[Sequence[Ids]]
+    ) -> list[list[float]]:
+        """Log-probability of each whole option, for each prompt."""
+        state = self._read_prompts(prompts, images)
+        first_BW = self._log_probs(state.hidden_BD).cpu()
+        asked = [(row, tuple(option)) for row, own in enumerate(options) for option in own]
+        scores = [float(first_BW[row, option[0]]) for row, option in asked]
+        longer = [i for i, (_, option) in enumerate(asked) if len(option) > 1]
+        width = state.mask_BK.shape[1] + max((len(asked[i][1]) for i in longer), default=0)
+        at_once = max(1, POSITIONS // width)
+        for start in range(0, len(longer), at_once):
+            chunk = longer[start : start + at_once]
+            rows = torch.tensor([asked[i][0] for i in chunk], device=self._device)
+            texts = [asked[i][1] for i in chunk]
+            hidden_BTD = self._extend(state.rows(rows), self._embedded([text[:-1] for text in texts]))
+            for i, text, hidden_TD in zip(chunk, texts, hidden_BTD, strict=True):
+                log_probs_TW = self._log_probs(hidden_TD[: len(text) - 1])
+                following = torch.tensor(text[1:], device=self._device)
+                scores[i] += float(log_probs_TW.gather(1, following[:, None]).sum())
+        ranked = iter(scores)
+        return [[next(ranked) for _ in own] for own in options]
+
+    @torch.inference_mode()
+    def generate(self, prompts: Sequence[Ids], images: Images | None, most: int) -> list[list[int]]:
+        """The likeliest next token again and again, until the end token (which is left out) or `most` tokens."""
+        state = self._read_prompts(prompts, images)
+        answers: list[list[int]] = [[] for _ in prompts]
+        writing: list[int | None] = list(range(len(prompts)))
+        """The prompt of each row; None where its answer has ended."""
+        for step in range(most):
+            tokens = self._model.head(state.hidden_BD).argmax(dim=1).tolist()
+            writing = [None if token == self._end else prompt for prompt, token in zip(writing, tokens, strict=True)]
+            for prompt, token in zip(writing, tokens, strict=True):
+                if prompt is not None:
+                    answers[prompt].append(token)
+            going_on = [row for row, prompt in enumerate(writing) if prompt is not None]
+            if not going_on or step + 1 == most:
+                break
+            if 2 * len(going_on) <= len(writing):  # a copy of the cache is worth it when it halves the work
+                state = state.rows(torch.tensor(going_on, device=self._device))
+                tokens, writing = [tokens[row] for row in going_on], [writing[row] for row in going_on]
+            self._extend(state, self._embedded([[token] for token in tokens]))
+        return answers
+
+    def _read_prompts(self, prompts: Sequence[Ids], images: Images | None) -> _State:
+        """Read the images once each, then every prompt behind its own."""
+        before = self._read_images(images)
+        of_prompt = images.of_prompt if images is not None else [0] * len(prompts)
+        state = before.rows(torch.tensor(of_prompt, device=self._device))
+        self._extend(state, self._embedded(prompts))
+        return state
+
+    def _read_images(self, images: Images | None) -> _State:
+        """`[BOS] [image]` of each image, or `[BOS]` alone."""
+        bos_D = self._embed(torch.tensor(self._model.bos, device=self._device))
+        if images is None:
+            inputs_BLD = bos_D[None, None]
+        else:
+            features_UPC = images.features_UPC.to(self._device, self._dtype)
+            visual_UVD = self._model.visual_tokens(features_UPC).to(bos_D.dtype)
+            inputs_BLD = torch.cat([bos_D.expand(len(visual_UVD), 1, -1), visual_UVD], dim=1)
+        count, length = inputs_BLD.shape[:2]
+        empty = torch.zeros(count, 0, dtype=torch.long, device=self._device)
+        state = _State(DynamicCache(), empty, empty.sum(1), inputs_BLD[:, 0])
+        self._extend(state, (inputs_BLD, torch.ones(count, length, dtype=torch.long, device=self._device)))
+        return state
+
+    def _extend(self, state: _State, read: tuple[Tensor, Tensor]) -> Tensor:
+        """Let the model read on, in place; hidden states B x T x D of what was read."""
+        inputs_BTD, mask_BT = read
+        state.mask_BK = torch.cat([state.mask_BK, mask_BT], dim=1)
+        position_BT = state.length_B[:, None] + torch.arange(inputs_BTD.shape[1], device=self._device)
+        output = self._language.base_model(  # type: ignore[operator]
+            inputs_embeds=inputs_BTD,
+            attention_mask=state.mask_BK,
+            position_ids=position_BT,
+            cache=state.cache,
+            use_cache=True,
+        )
+        hidden_BTD: Tensor = output.last_hidden_state
+        count_B = mask_BT.sum(dim=1)
+        rows = torch.arange(len(count_B), device=self._device)
+        last_BD = hidden_BTD[rows, (count_B - 1).clamp_min(0)]
+        state.hidden_BD = torch.where((count_B > 0)[:, None], last_BD, state.hidden_BD)
+        state.length_B = state.length_B + count_B
+        return hidden_BTD
+
+    def _embedded(self, texts: Sequence[Ids]) -> tuple[Tensor, Tensor]:
+        """Right-padded embeddings B x T x D and their mask."""
+        width = max(1, *map(len, texts)) if texts else 1
+        ids_BT = np.full((len(texts), width), self._pad, np.int64)
+        mask_BT = np.zeros((len(texts), width), np.int64)
+        for row, text in enumerate(texts):
+            ids_BT[row, : len(text)] = text
+            mask_BT[row, : len(text)] = 1
+        return self._embed(torch.from_numpy(ids_BT).to(self._device)), torch.from_numpy(mask_BT).to(self._device)
+
+    def _embed(self, ids: Tensor) -> Tensor:
+        return self._language.get_input_embeddings()(ids)  # type: ignore[operator, no-any-return]
+
+    def _log_probs(self, hidden: Tensor) -> Tensor:
+        return torch.log_softmax(self._model.head(hidden).float(), dim=-1)

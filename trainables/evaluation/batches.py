@@ -1,0 +1,97 @@
+"""Which questions are answered together: a function of the questions alone, never of workers or memory. No torch.
+
+Kernels are not invariant to the shape of a batch, so a fixed plan is what makes scores the same on any hardware. All
+questions about one image stand together, because what is computed for the image serves all of them; images with long
+questions come first, so that rows of a batch are of about one length and a batch that is too large shows at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+POSITIONS = 32_768
+"""Most positions (rows times the longest row, what is still to be written included) of a batch. A model of 7B keeps
+half a megabyte for each: 16 GB."""
+
+MOST_QUESTIONS = 128
+
+Way = Literal["first-token", "whole-options", "generate"]
+"""How a question is answered: by the likelihood of its options' first tokens or of all their tokens, or freely."""
+
+
+class Question(NamedTuple):
+    """What the plan must know of a question."""
+
+    length: int
+    """Of its prompt, in tokens."""
+    image: int
+    """Row of its image; -1 where there is none."""
+    way: Way
+    extra: int
+    """Most tokens that come on top: the longest option, or what may be generated."""
+    options: int = 0
+
+
+@dataclass(frozen=True)
+class QuestionBatch:
+    """Positions of questions that are answered together, all in one way, all with an image or none."""
+
+    numbers: tuple[int, ...]
+    way: Way
+    has_image: bool
+
+
+def plan_batches(questions: Sequence[Question], image_positions: int) -> list[QuestionBatch]:
+    """The batches of a benchmark, each question in one of them.
+
+    Args:
+        questions: in the order of the benchmark.
+        image_positions: what an image takes in the sequence.
+    """
+    kinds: dict[tuple[bool, Way], list[int]] = {}
+    for number, question in enumerate(questions):
+        kinds.setdefault((question.image >= 0, question.way), []).append(number)
+    return [
+        QuestionBatch(numbers, way, has_image)
+        for (has_image, way), members in sorted(kinds.items())
+        for numbers in _packed(questions, members, 1 + image_positions if has_image else 1)
+    ]
+
+
+def _packed(questions: Sequence[Question], members: Sequence[int], before: int) -> Iterator[tuple[int, ...]]:
+    """Whole images in the order of their longest question, cut where a batch is full."""
+    rows = max(max(1, questions[n].options) if questions[n].way == "whole-options" else 1 for n in members)
+    batch: list[int] = []
+    for group in _by_image(questions, members):
+        longest = _size(questions[(batch or group)[0]])
+        if batch and len(batch) + len(group) > _room(before + longest, rows):
+            yield tuple(batch)
+            batch, longest = [], _size(questions[group[0]])
+        for number in group:
+            if len(batch) == _room(before + longest, rows):  # one image alone may have more questions than fit
+                yield tuple(batch)
+                batch = []
+            batch.append(number)
+    yield tuple(batch)
+
+
+def _by_image(questions: Sequence[Question], members: Sequence[int]) -> list[list[int]]:
+    """Questions of one image together, longest first; a question without one stands for itself."""
+    groups: dict[int, list[int]] = {}
+    for number in members:
+        image = questions[number].image
+        groups.setdefault(image if image >= 0 else -1 - number, []).append(number)
+    for group in groups.values():
+        group.sort(key=lambda number: (-_size(questions[number]), number))
+    return sorted(groups.values(), key=lambda group: (-_size(questions[group[0]]), group[0]))
+
+
+def _size(question: Question) -> int:
+    return question.length + question.extra
+
+
+def _room(positions: int, rows: int) -> int:
+    """Questions of a batch whose longest row has so many positions, each in so many rows."""
+    return max(1, min(MOST_QUESTIONS, POSITIONS // (positions * rows)))

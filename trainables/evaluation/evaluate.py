@@ -1,0 +1,220 @@
+"""Scoring what was saved: the consolidated weights in a plain model, one replica per worker, never the live engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.distributed as dist
+
+from search_spaces.errors import InputError
+from search_spaces.spec import BenchmarkSpec, TrialSpec
+from trainables.evaluation.answer_log import Answer, AnswerLog
+from trainables.evaluation.answering import Answerer, Images
+from trainables.evaluation.batches import Question, QuestionBatch, Way, plan_batches
+from trainables.evaluation.questions import Questions, open_questions
+from trainables.evaluation.results import evaluation_key, result_name, write_result
+from trainables.features import Features, encode_images
+from trainables.model.spread import Parts, spread
+from trainables.model.tokenizer import Tokenizer
+from trainables.model.vision import VisionEncoder
+from trainables.model.vlm import VLM, assemble, build_modules, cast_statistics
+from trainables.records import Progress, StageResult
+from trainables.store import LocalStore
+from trainables.task import Context, TrialTask
+from trainables.trial_data import TrialData
+from trainables.weights_io import load_weights
+
+IMAGES_AT_ONCE = 32
+"""Of one forward pass of the encoder; fixed, because kernels are not invariant to it."""
+
+
+def evaluate(
+    task: TrialTask, results: list[StageResult], data: TrialData, context: Context, store: LocalStore
+) -> Iterator[Progress]:
+    """Score every benchmark that has no result yet; yields after each batch, on all ranks equally often."""
+    todo = [b for b in task.benchmarks if not store.exists(result_name(task, b, results))]
+    if not todo:
+        return
+    model = load_trained(task, results, data, context, store)
+    for number, benchmark in enumerate(todo):
+        label = f"evaluate {benchmark.id} ({number + 1}/{len(todo)})"
+        key = evaluation_key(task, benchmark, results)
+        yield from _score(task, benchmark, model, data, context, store, key, label)
+
+
+def load_trained(
+    task: TrialTask, results: list[StageResult], data: TrialData, context: Context, store: LocalStore
+) -> VLM:
+    """The model that the trial's stages have left on storage, ready to answer; without its encoder where that has
+    nothing to do."""
+    with_vision = not task.has_features_of(benchmark.source for benchmark in task.benchmarks)
+    return _load(task, results, data, store, with_vision, torch.device(context.device))
+
+
+def load_whole(task: TrialTask, results: list[StageResult], data: TrialData, store: LocalStore) -> VLM:
+    """The same model with its encoder, on the CPU."""
+    return _load(task, results, data, store, True, torch.device("cpu"))
+
+
+def _load(
+    task: TrialTask,
+    results: list[StageResult],
+    data: TrialData,
+    store: LocalStore,
+    with_vision: bool,
+    device: torch.device,
+) -> VLM:
+    def made() -> Parts:
+        model = build_modules(task.trial, data.tokenizer, data.root, with_vision)
+        load_weights(model, results, store)
+        return dict(model.named_children())
+
+    model = assemble(task.trial, spread(made, precision(task.trial), device), data.tokenizer)
+    cast_statistics(model, precision(task.trial))
+    return model.eval()
+
+
+def precision(spec: TrialSpec) -> torch.dtype:
+    return torch.bfloat16 if spec.stages[-1].precision == "bf16" else torch.float32
+
+
+def _score(
+    task: TrialTask,
+    benchmark: BenchmarkSpec,
+    model: VLM,
+    data: TrialData,
+    context: Context,
+    store: LocalStore,
+    key: str,
+    label: str,
+) -> Iterator[Progress]:
+    """Answer what has no answer yet, batch by batch, each on one worker; then score all of it on rank 0."""
+    started = time.perf_counter()
+    asked = Asked(task.trial, open_questions(benchmark, data.source(benchmark.source)), data.tokenizer)
+    respondent = _Respondent(asked, benchmark, model, data, task.trial, context.device)
+    batches = plan_batches(asked.plan, task.trial.vision.tokens)
+    with AnswerLog(store, key, benchmark.id, context.rank) as log:
+        answered = _shared(log.read() if context.rank == 0 else {}, context)
+        left = [number for number in range(len(batches)) if number not in answered]
+        done, total = len(answered), len(batches)
+        for start in range(0, len(left), context.world):  # every rank yields equally often, with or without a batch
+            mine = left[start + context.rank : start + context.rank + 1]
+            for number in mine:
+                answered[number] = respondent.answer(batches[number])
+                log.write(number, answered[number])
+            done = min(total, done + context.world)
+            seconds = time.perf_counter() - started
+            rate = (start + context.world) / seconds
+            yield {
+                "event": "progress",
+                "node": task.evaluation_node,
+                "label": label,
+                "step": done,
+                "steps": total,
+                "rate": rate * len(asked.plan) / total,
+                "eta_s": (total - done) / rate,
+            }
+        answered = _gathered(answered, context)
+        if context.rank == 0:
+            gpu_seconds = (time.perf_counter() - started) * context.world
+            rows = asked.questions.rows(_in_order(answered, batches))
+            write_result(task, benchmark, asked.questions, rows, key, gpu_seconds, store)
+            log.discard()
+
+
+class Asked:
+    """A benchmark's questions in a model's tokens."""
+
+    def __init__(self, spec: TrialSpec, questions: Questions, tokenizer: Tokenizer):
+        self.questions, self._tokenizer = questions, tokenizer
+        language, protocol = spec.language, questions.protocol
+        if language.prompt == "caption":
+            raise InputError("the prompt style of a language model must ask questions, but `caption` drops them")
+        self.most_tokens = protocol.max_new_tokens
+        self.prompts = [
+            tokenizer.encode_question(language.prompt, protocol.prompt(example), language.max_length)
+            for example in questions.examples
+        ]
+        encoded: dict[tuple[str, ...], list[list[int]]] = {(): []}
+        self.options: list[list[list[int]]] = []
+        for example in questions.examples:
+            texts = protocol.options(example)
+            if texts not in encoded:
+                encoded[texts] = [tokenizer.encode_answer(language.prompt, text) for text in texts]
+            self.options.append(encoded[texts])
+        self.plan = [
+            self._question(prompt, image, options)
+            for prompt, image, options in zip(self.prompts, questions.image_rows, self.options, strict=True)
+        ]
+
+    def _question(self, prompt: list[int], image: int, options: list[list[int]]) -> Question:
+        if not options:
+            return Question(len(prompt), image, "generate", self.most_tokens)
+        tells_apart = len({option[0] for option in options}) == len(options)
+        way: Way = "first-token" if tells_apart else "whole-options"
+        longest = 1 if tells_apart else max(map(len, options))
+        return Question(len(prompt), image, way, longest, len(options))
+
+
+class _Respondent:
+    """Answers batches of questions with a model and its images."""
+
+    def __init__(
+        self, asked: Asked, benchmark: BenchmarkSpec, model: VLM, data: TrialData, spec: TrialSpec, device: str
+    ):
+        self._asked, self._model, self._spec, self._device = asked, model, spec, device
+        self._source, self._features = data.source(benchmark.source), data.features(benchmark.source)
+        self._tokenizer = data.tokenizer
+        self._answerer = Answerer(model, data.tokenizer.pad, data.tokenizer.end, device, precision(spec))
+
+    def answer(self, batch: QuestionBatch) -> list[Answer]:
+        prompts = [self._asked.prompts[number] for number in batch.numbers]
+        images = self._images(batch) if batch.has_image else None
+        if batch.way == "generate":
+            texts = self._answerer.generate(prompts, images, self._asked.most_tokens)
+            return [self._tokenizer.decode(text) for text in texts]
+        options = [self._asked.options[number] for number in batch.numbers]
+        rank = self._answerer.rank_first_tokens if batch.way == "first-token" else self._answerer.rank_options
+        return [*rank(prompts, images, options)]
+
+    def _images(self, batch: QuestionBatch) -> Images:
+        rows = [self._asked.questions.image_rows[number] for number in batch.numbers]
+        unique = sorted(set(rows))
+        position = {row: i for i, row in enumerate(unique)}
+        return Images(torch.from_numpy(self._encoded(unique)), [position[row] for row in rows])
+
+    def _encoded(self, rows: list[int]) -> Features:
+        """Features of some images: from the cache, or from the encoder, whose batches follow from the plan, too."""
+        if self._features is not None:
+            return np.asarray(self._features[rows])
+        encoder = self._model.vision
+        assert isinstance(encoder, VisionEncoder)
+        chunks = [rows[start : start + IMAGES_AT_ONCE] for start in range(0, len(rows), IMAGES_AT_ONCE)]
+        vision, device = self._spec.vision, self._device
+        return np.concatenate([encode_images(encoder, self._source, vision, chunk, device) for chunk in chunks])
+
+
+def _in_order(answered: dict[int, list[Answer]], batches: list[QuestionBatch]) -> list[Answer]:
+    """Answers in the order of the questions."""
+    pairs = [pair for number, batch in enumerate(batches) for pair in zip(batch.numbers, answered[number], strict=True)]
+    return [answer for _, answer in sorted(pairs, key=lambda pair: pair[0])]
+
+
+def _shared(found: dict[int, list[Answer]], context: Context) -> dict[int, list[Answer]]:
+    """What rank 0 has found, on all ranks: they must agree on what is left."""
+    if context.world == 1:
+        return found
+    box = [found]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+def _gathered(answered: dict[int, list[Answer]], context: Context) -> dict[int, list[Answer]]:
+    if context.world == 1:
+        return answered
+    parts: list[dict[int, list[Answer]] | None] = [None] * context.world
+    dist.all_gather_object(parts, answered)
+    return {number: answers for part in parts if part for number, answers in part.items()}

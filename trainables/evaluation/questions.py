@@ -1,0 +1,70 @@
+"""A benchmark's questions as a trial is asked them, and what becomes of its answers. No torch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from search_spaces.spec import BenchmarkSpec
+from trainables.benchmarks.closed_answers import open_closed
+from trainables.benchmarks.contract import Example, Protocol, Row
+from trainables.benchmarks.examples import is_evaluation, open_examples
+from trainables.benchmarks.scoring import score_one
+from trainables.benchmarks.summaries import points
+from trainables.data.prepared import PreparedSource
+from trainables.evaluation.answer_log import Answer
+
+_FREQUENT = 8
+"""Answers that are tried as the constant one, besides the options."""
+
+
+@dataclass(frozen=True)
+class Questions:
+    """The examples of a benchmark, in its order."""
+
+    examples: tuple[Example, ...]
+    image_rows: tuple[int, ...]
+    """Row of each example's image in its source; -1 where there is none."""
+    protocol: Protocol
+
+    def rows(self, answers: Sequence[Answer]) -> list[Row]:
+        """Every example with what was made of its answer."""
+        return [self._row(example, answer) for example, answer in zip(self.examples, answers, strict=True)]
+
+    def _row(self, example: Example, answer: Answer) -> Row:
+        if isinstance(answer, str):
+            prediction, likelihoods = answer, None
+        else:
+            options = self.protocol.options(example)
+            likelihoods = dict(zip(options, answer, strict=True))
+            prediction = options[max(range(len(options)), key=answer.__getitem__)]  # the first of equals
+        return score_one(self.protocol, example, prediction, likelihoods)
+
+    def best_constant(self, rows: Sequence[Row]) -> float:
+        """Score (0-100) of the best answer that is the same throughout: what shows nothing of the images.
+
+        Tried are all options, where every example has the same, and the most frequent predictions: a model that has
+        found nothing but a majority gives it often.
+        """
+        counted = [row.example for row in rows if self.protocol.counts(row.example)]
+        common = set(map(self.protocol.options, counted))
+        tried = dict.fromkeys(common.pop() if len(common) == 1 else ())
+        tried |= dict.fromkeys(name for name, _ in Counter(row.prediction for row in rows).most_common(_FREQUENT))
+        return max((self._constant(prediction, counted) for prediction in tried), default=0.0)
+
+    def _constant(self, prediction: str, examples: Sequence[Example]) -> float:
+        return points([score_one(self.protocol, example, prediction).score for example in examples])
+
+
+def open_questions(benchmark: BenchmarkSpec, source: PreparedSource) -> Questions:
+    """The questions of a benchmark. Raises InputError where its data do not hold them."""
+    if is_evaluation(benchmark.source):
+        asked = open_examples(benchmark, source)
+        return Questions(tuple(asked.examples), tuple(asked.image_rows), asked.protocol)
+    return Questions(*open_closed(benchmark, source))
+
+
+def units(protocol: Protocol, metrics: Mapping[str, float]) -> dict[str, str]:
+    """Units of those metrics that are not in points."""
+    return {name: protocol.unit(name) for name in metrics if protocol.unit(name) != "points"}
