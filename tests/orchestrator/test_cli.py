@@ -104,13 +104,14 @@ def test_weights_that_cannot_be_had_are_an_error_of_run_naming_what_was_tried(sm
     assert "--data" in done.stderr
 
 
-def test_a_study_of_benchmarks_that_cannot_be_scored_yet_is_planned_and_its_run_says_so(
+def test_a_study_of_benchmarks_is_planned_without_their_files_and_its_run_names_all_that_are_missing(
     small: Path, tmp_path: Path
 ) -> None:
     small.write_text(SMALL.replace("benchmarks: easy-vqa", "benchmarks: prismatic-12"))
     ablate("plan", str(small), storage=tmp_path / "s")
-    done = ablate("run", str(small), storage=tmp_path / "s", check=2)
-    assert "gqa can be planned with and its predictions scored" in done.stderr
+    done = ablate("run", str(small), "--data", str(tmp_path / "none"), storage=tmp_path / "s", check=2)
+    for folder in ("vqav2", "gqa", "refcoco+", "ai2d"):
+        assert str(tmp_path / "none" / "benchmarks" / folder) in done.stderr
 
 
 def test_schema_is_json(tmp_path: Path) -> None:

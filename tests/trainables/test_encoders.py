@@ -13,7 +13,8 @@ from hub_checkpoints import FAMILIES, PAIRS, encoder_spec
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from tiny_trials import ADAMW, losses, make_task, run, source, stage, vision
-from trainables.evaluate import evaluation_key, load_trained
+from trainables.evaluation.evaluate import load_trained
+from trainables.evaluation.results import evaluation_key
 
 from search_spaces.spec import MixPart, MixSpec, OptimizerSpec, ProjectorSpec
 from trainables import layout

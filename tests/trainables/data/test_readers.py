@@ -14,7 +14,8 @@ from search_spaces.errors import InputError
 from search_spaces.spec import BenchmarkSpec, SourceSpec
 from trainables.benchmarks.examples import open_examples
 from trainables.benchmarks.reference_files import find_files
-from trainables.data.prepare import PreparedSource, prepare_source
+from trainables.data.prepare import prepare_source
+from trainables.data.prepared import PreparedSource
 from trainables.data.readers import READERS, open_reader
 from trainables.data.record import TEXT_ONLY
 from trainables.store import LocalStore
@@ -108,7 +109,7 @@ def test_an_evaluation_source_is_prepared_with_its_examples(name: str, tmp_path:
     assert [prepared.image_key(row) for row in asked.image_rows] == [example.image for example in asked.examples]
     sampled = open_examples(BenchmarkSpec(id="mine", source=source, sample=2), prepared)
     assert len(sampled.examples) == len(sampled.image_rows) == 2
-    tag = prepared.tags()[0][0]
+    tag = next(iter(open_reader(source, tmp_path).records())).tags[0]
     chosen = open_examples(BenchmarkSpec(id="mine", source=source, select=tag), prepared)
     assert 0 < len(chosen.examples) <= 3
     with pytest.raises(InputError, match=r"none of .* has the tag"):
