@@ -1,0 +1,47 @@
+"""One small miniature on disk for all tests of a session, and how its files are read without the program's readers."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from trainables.benchmarks.miniature.generate import SETS, Size, generate
+
+SMALL = Size(images=24, training_images=40)
+
+
+@cache
+def folder() -> Path:
+    made = Path(mkdtemp(prefix="miniature-"))
+    generate(SMALL, made)
+    return made
+
+
+def of(name: str) -> Path:
+    return folder() / "benchmarks" / name
+
+
+def read_json(path: Path) -> Any:
+    return json.loads(path.read_text())
+
+
+def read_json_lines(path: Path) -> list[Any]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def read_pickle(path: Path) -> Any:
+    return pickle.loads(path.read_bytes())
+
+
+def files_of(root: Path) -> Iterator[tuple[str, bytes]]:
+    for path in sorted(root.rglob("*")):
+        if path.is_file():
+            yield str(path.relative_to(root)), path.read_bytes()
+
+
+NAMES = tuple(SETS)

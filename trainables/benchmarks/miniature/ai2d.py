@@ -1,0 +1,73 @@
+"""AI2D: diagrams of shapes in a chain of arrows, with a JSON file of multiple-choice questions each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+from trainables.benchmarks.miniature.answers import write_image, write_json
+from trainables.benchmarks.miniature.questions import Asked, MiniSet, Page, letter, letter_turn
+from trainables.benchmarks.miniature.scene import CELL, COLOURS, COLUMNS, GROUNDS, HEIGHT, SHAPES, Scene, Thing
+
+TEST_IDS = "ai2d_test_ids.csv"
+_IN_TEST = 3
+"""One diagram in so many is not in the test ids."""
+_LABELS = tuple(letter(i) for i in range(COLUMNS))
+_INSET, _SIDE = 7, CELL - 14
+_TOP = (HEIGHT - _SIDE) // 2
+
+
+def compose(draw: Random, number: int) -> Scene:
+    """Four different shapes in a row, lettered from the left, with arrows that run left or right."""
+    shapes, colours = draw.sample(SHAPES, COLUMNS), draw.sample(list(COLOURS), COLUMNS)
+    parts = tuple(
+        Thing(colour, shape, (CELL * column + _INSET, _TOP, CELL * (column + 1) - _INSET, _TOP + _SIDE), letter(column))
+        for column, (colour, shape) in enumerate(zip(colours, shapes, strict=True))
+    )
+    steps = [(i, i + 1) for i in range(COLUMNS - 1)]
+    arrows = steps if draw.random() < 0.5 else [(other, one) for one, other in steps]
+    return Scene(parts, draw.choice(GROUNDS), tuple(arrows))
+
+
+def ask(draw: Random, scene: Scene, number: int) -> tuple[Asked, ...]:
+    start, end = (scene.things[i] for i in draw.choice(scene.arrows))
+    marked, named, coloured = draw.sample(scene.things, 3)
+    colours = [thing.colour for thing in scene.things]
+    return (
+        _choice(draw, f"What does the arrow from the {start.shape} point to?", end.shape, SHAPES, "arrow", number),
+        Asked(f"Which label marks the {marked.shape}?", marked.text, "diagram", "label", _LABELS),
+        _choice(draw, f"What shape is labeled {named.text}?", named.shape, SHAPES, "shape", number + 1),
+        _choice(draw, f"What color is the {coloured.shape}?", coloured.colour, colours, "color", number + 2),
+    )
+
+
+def _choice(draw: Random, text: str, answer: str, options: Sequence[str], form: str, position: int) -> Asked:
+    """Options in any order, the right one where its turn puts it, so that no letter is right more often."""
+    others = draw.sample([option for option in options if option != answer], len(options) - 1)
+    position %= len(options)
+    return Asked(text, answer, "diagram", form, (*others[:position], answer, *others[position:]))
+
+
+def write(pages: Sequence[Page], folder: Path) -> None:
+    test_ids = []
+    for page in pages:
+        number = 100 + page.number
+        image = f"{number}.png"
+        write_image(folder / "images" / image, page.scene)
+        questions = {
+            asked.text: {
+                "abcLabel": asked.options == _LABELS,
+                "answerTexts": list(asked.options),
+                "correctAnswer": asked.options.index(asked.answer),
+                "questionId": f"{image}-{position}",
+            }
+            for position, asked in enumerate(page.asked)
+        }
+        write_json(folder / "questions" / f"{image}.json", {"imageName": image, "questions": questions})
+        if page.number % _IN_TEST:
+            test_ids.append(number)
+    (folder / TEST_IDS).write_text("".join(f"{number}\n" for number in test_ids), encoding="utf-8")
+
+
+AI2D = MiniSet("ai2d", compose, ask, write, letter_turn)

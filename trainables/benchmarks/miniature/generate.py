@@ -1,0 +1,91 @@
+"""The door of the miniature: a folder of official files, training records and open prompts, a function of its sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from trainables.benchmarks.miniature import qualitative
+from trainables.benchmarks.miniature.ai2d import AI2D
+from trainables.benchmarks.miniature.gqa import GQA
+from trainables.benchmarks.miniature.ocidref import OCIDREF
+from trainables.benchmarks.miniature.pope import POPE
+from trainables.benchmarks.miniature.questions import MiniSet, Page
+from trainables.benchmarks.miniature.refer import REFCOCO, REFCOCO_PLUS, REFCOCOG
+from trainables.benchmarks.miniature.scene import Scene
+from trainables.benchmarks.miniature.tallyqa import TALLYQA
+from trainables.benchmarks.miniature.textvqa import TEXTVQA
+from trainables.benchmarks.miniature.training import Lesson, lessons, write_training
+from trainables.benchmarks.miniature.vizwiz import VIZWIZ
+from trainables.benchmarks.miniature.vqav2 import VQAV2
+from trainables.benchmarks.miniature.vsr import VSR
+from trainables.store import LocalStore
+
+VERSION = 1
+"""Raised when equal sizes make other files."""
+
+SETS: Mapping[str, MiniSet] = {
+    one.name: one
+    for one in (
+        VQAV2, GQA, VIZWIZ, TEXTVQA, REFCOCO, REFCOCO_PLUS, REFCOCOG, OCIDREF, VSR, POPE, TALLYQA, AI2D,
+    )
+}  # fmt: skip
+BENCHMARKS, QUALITATIVE = "benchmarks", "qualitative"
+
+
+@dataclass(frozen=True)
+class Size:
+    images: int = 48
+    """Of each set; of VizWiz, which asks one question per image, three times as many."""
+    training_images: int = 600
+    """Plain scenes of the training records; other scenes come on top."""
+    seed: int = 7
+
+    @property
+    def folder(self) -> str:
+        """Where it is kept below `--data` when it is made on first use."""
+        return f"miniature/v{VERSION}-{self.images}-{self.training_images}-{self.seed}"
+
+
+def ready(size: Size, data_root: Path) -> Path:
+    """The folder of a miniature, made if it is not there yet."""
+    store = LocalStore(data_root.absolute())
+    if not store.exists(size.folder):
+        with store.aside(size.folder) as aside:
+            generate(size, aside)
+    return store.path(size.folder)
+
+
+def generate(size: Size, folder: Path) -> None:
+    """`benchmarks/<id>/...` for every set, `mini-train.json` with `train/...`, and `qualitative/...`."""
+    for name, of in SETS.items():
+        target = folder / BENCHMARKS / name
+        target.mkdir(parents=True, exist_ok=True)
+        of.write(pages(of, size), target)
+    write_training(training(size), folder)
+    qualitative.write_samples(samples(size), folder / QUALITATIVE)
+
+
+def pages(of: MiniSet, size: Size) -> list[Page]:
+    """The images of a set with what is asked about them."""
+    return [_page(of, number, size.seed) for number in range(size.images * (3 if of is VIZWIZ else 1))]
+
+
+def samples(size: Size) -> list[Scene]:
+    return [
+        qualitative.compose(Random(f"{size.seed}/qualitative/{number}"), number)
+        for number in range(qualitative.SAMPLES)
+    ]
+
+
+def training(size: Size) -> list[Lesson]:
+    shown = {page.scene for of in SETS.values() for page in pages(of, size)} | set(samples(size))
+    return list(lessons(SETS, size.training_images, size.seed, shown))
+
+
+def _page(of: MiniSet, number: int, seed: int) -> Page:
+    draw = Random(f"{seed}/test/{of.name}/{number}")
+    scene = of.compose(draw, number)
+    return Page(number, scene, of.ask(draw, scene, number))

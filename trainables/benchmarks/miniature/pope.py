@@ -1,0 +1,76 @@
+"""POPE: three JSON Lines files that ask for things that are there and for absent ones, ever harder to deny."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+from trainables.benchmarks.miniature.answers import write_image, write_json_lines
+from trainables.benchmarks.miniature.questions import SHORT, Asked, MiniSet, Page, Turn, absent_names, an
+from trainables.benchmarks.miniature.scene import Scene, several
+
+SPLITS = ("random", "popular", "adversarial")
+_PER_SPLIT = 2
+"""Things that are there per image and split, and as many that are not."""
+
+
+def compose(draw: Random, number: int) -> Scene:
+    return several(draw, 2 + number % 3)
+
+
+def ask(draw: Random, scene: Scene, number: int) -> tuple[Asked, ...]:
+    """Per split two questions to affirm and two to deny in turn; `form` is the split."""
+    asked = []
+    for split in SPLITS:
+        there = draw.sample(scene.names(), _PER_SPLIT)
+        for present, absent in zip(there, _absent(draw, scene, split), strict=True):
+            asked += [_question(present, "Yes", split), _question(absent, "No", split)]
+    return tuple(asked)
+
+
+def _absent(draw: Random, scene: Scene, split: str) -> list[str]:
+    """Random: any. Popular: what scenes most often have, which is decided when the set is written. Adversarial: of a
+    colour and a shape that are both in the image, where there are any such."""
+    absent = absent_names(scene)
+    likely: list[str] = []
+    if split == "adversarial":
+        colours, shapes = ({getattr(thing, what) for thing in scene.things} for what in ("colour", "shape"))
+        likely = [name for name in absent if name.split()[0] in colours and name.split()[1] in shapes]
+        draw.shuffle(likely)
+    rest = [name for name in absent if name not in likely]
+    return [*likely, *draw.sample(rest, _PER_SPLIT)][:_PER_SPLIT]
+
+
+def _question(name: str, answer: str, split: str) -> Asked:
+    return Asked(f"Is there {an(name)} in the image?", answer, "look", split)
+
+
+def write(pages: Sequence[Page], folder: Path) -> None:
+    images = {page.number: f"COCO_val2014_{310_000 + 17 * page.number:012d}.jpg" for page in pages}
+    for page in pages:
+        write_image(folder / "val2014" / images[page.number], page.scene)
+    popular = [name for name, _ in Counter(name for page in pages for name in page.scene.names()).most_common()]
+    for split in SPLITS:
+        asked = [(page, one) for page in pages for one in _of_split(page, split, popular)]
+        rows = [
+            {"question_id": 1 + i, "image": images[page.number], "text": one.text, "label": one.answer.lower()}
+            for i, (page, one) in enumerate(asked)
+        ]
+        write_json_lines(folder / f"coco_pope_{split}.json", rows)
+
+
+def _of_split(page: Page, split: str, popular: Sequence[str]) -> list[Asked]:
+    asked = [one for one in page.asked if one.form == split]
+    if split != "popular":
+        return asked
+    absent = (name for name in popular if name not in page.scene.names())
+    return [one if one.answer == "Yes" else _question(next(absent), "No", split) for one in asked]
+
+
+def _turn(asked: Asked) -> Turn:
+    return f"{asked.text}\n{SHORT}", asked.answer
+
+
+POPE = MiniSet("pope", compose, ask, write, _turn)

@@ -1,0 +1,165 @@
+"""What can be asked about a scene, with the answer. Official files and training records draw from the same forms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+from pathlib import Path
+from random import Random
+from typing import Literal
+
+from trainables.benchmarks.miniature.scene import COLOURS, NAMES, SHAPES, SIGN, Scene, Thing, above, left_of
+
+Skill = Literal["look", "count", "box", "text", "relation", "diagram"]
+"""What a question asks for. Training records carry it as their tag, so that a mix can leave it out."""
+Turn = tuple[str, str]
+
+SHORT = "Answer the question using a single word or phrase."
+LETTER = "Answer with the option's letter from the given choices directly."
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question, expression or statement about one scene."""
+
+    text: str
+    answer: str
+    skill: Skill
+    form: str
+    """Which of a set's forms it is: question types of the official files follow from it."""
+    options: tuple[str, ...] = ()
+    """Of multiple choice: what is offered, in order."""
+    things: tuple[Thing, ...] = ()
+    """What the question is about, the thing in question first."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One image of a set with everything asked about it."""
+
+    number: int
+    scene: Scene
+    asked: tuple[Asked, ...]
+
+
+@dataclass(frozen=True)
+class MiniSet:
+    """A benchmark in miniature. `number` counts the images of a set: answers that must be balanced follow it."""
+
+    name: str
+    compose: Callable[[Random, int], Scene]
+    ask: Callable[[Random, Scene, int], tuple[Asked, ...]]
+    write: Callable[[Sequence[Page], Path], None]
+    """Official files and images below the set's folder."""
+    turn: Callable[[Asked], Turn]
+    """Prompt and answer as a model is trained on them: what Prismatic VLMs' harness asks and expects."""
+
+
+def short_turn(asked: Asked) -> Turn:
+    return f"{asked.text}\n{SHORT}", asked.answer
+
+
+def letter_turn(asked: Asked) -> Turn:
+    listed = "\n".join(f"{letter(number)}. {option}" for number, option in enumerate(asked.options))
+    return f"{asked.text}\n{listed}\n{LETTER}", letter(asked.options.index(asked.answer))
+
+
+def letter(number: int) -> str:
+    return chr(ord("A") + number)
+
+
+def yes_no(wanted: bool) -> str:
+    return "yes" if wanted else "no"
+
+
+def an(name: str) -> str:
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def colour_of(draw: Random, scene: Scene) -> Asked | None:
+    thing = _with_unique_shape(draw, scene)
+    if thing is None:
+        return None
+    return Asked(f"What color is the {thing.shape}?", thing.colour, "look", "color", tuple(COLOURS), (thing,))
+
+
+def shape_of(draw: Random, scene: Scene) -> Asked | None:
+    unique = [thing for thing in scene.things if scene.only(colour=thing.colour)]
+    if not unique:
+        return None
+    thing = draw.choice(unique)
+    return Asked(f"What shape is the {thing.colour} object?", thing.shape, "look", "shape", SHAPES, (thing,))
+
+
+def count_of(draw: Random, scene: Scene) -> Asked:
+    """How many there are of a shape that is there, of a colour, or of everything."""
+    form = draw.choice(("shape", "color", "object"))
+    thing = draw.choice(scene.things)
+    if form == "shape":
+        return count_question(f"{plural(thing.shape)} are there", len(scene.all(shape=thing.shape)))
+    if form == "color":
+        return count_question(f"{thing.colour} objects are there", len(scene.all(colour=thing.colour)))
+    return count_question("objects are there", len(scene.things))
+
+
+def count_question(of: str, count: int) -> Asked:
+    return Asked(f"How many {of}?", str(count), "count", "count")
+
+
+def plural(shape: str) -> str:
+    return f"{shape}es" if shape.endswith("s") else f"{shape}s"
+
+
+def presence(draw: Random, scene: Scene, wanted: bool) -> Asked:
+    name = draw.choice(scene.names() if wanted else absent_names(scene))
+    return Asked(f"Is there {an(name)} in the image?", yes_no(wanted), "look", "presence")
+
+
+def attribute(draw: Random, scene: Scene, wanted: bool) -> Asked:
+    """Whether a thing has a colour; of presence where no shape is there only once."""
+    thing = _with_unique_shape(draw, scene)
+    if thing is None:
+        return presence(draw, scene, wanted)
+    colour = thing.colour if wanted else draw.choice([c for c in COLOURS if c != thing.colour])
+    return Asked(f"Is the {thing.shape} {colour}?", yes_no(wanted), "look", "attribute", (), (thing,))
+
+
+def absent_names(scene: Scene) -> list[str]:
+    there = set(scene.names())
+    return [name for name in (f"{colour} {shape}" for colour, shape in NAMES) if name not in there]
+
+
+RELATIONS: Mapping[str, Callable[[Thing, Thing], bool]] = {
+    "left of": left_of,
+    "right of": lambda one, other: left_of(other, one),
+    "above": above,
+    "below": lambda one, other: above(other, one),
+}
+OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
+
+
+def related(draw: Random, scene: Scene) -> tuple[Thing, str, Thing]:
+    """Two things and a relation that holds of them."""
+    holding = [
+        (one, relation, other)
+        for one, other in permutations(scene.things, 2)
+        for relation, holds in RELATIONS.items()
+        if holds(one, other)
+    ]
+    return draw.choice(holding)
+
+
+def phrase(relation: str) -> str:
+    """How a sentence says it."""
+    return f"to the {relation}" if relation.endswith(" of") else relation
+
+
+def _with_unique_shape(draw: Random, scene: Scene) -> Thing | None:
+    unique = [thing for thing in scene.things if thing.shape != SIGN and scene.only(shape=thing.shape)]
+    return draw.choice(unique) if unique else None
+
+
+def given(*asked: Asked | None) -> tuple[Asked, ...]:
+    """Those that could be asked."""
+    return tuple(one for one in asked if one is not None)

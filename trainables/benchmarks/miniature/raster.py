@@ -1,0 +1,118 @@
+"""Scenes to pixels in whole numbers, so that every machine draws the same; then to PNG or JPEG by pillow."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from pathlib import PurePath
+from random import Random
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from trainables.benchmarks.miniature.font import text_mask
+from trainables.benchmarks.miniature.scene import COLOURS, SIGN, Scene, Thing
+
+Pixels = np.ndarray[Any, np.dtype[np.uint8]]
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
+
+_INK = (15, 15, 15)
+_PAPER = (255, 255, 255)
+_TEXT_SCALE = 3
+_BLUR = 13
+"""Radius in px of a box blur, applied twice: more than a shape's own radius."""
+
+
+def rasterise(scene: Scene) -> Pixels:
+    """Height x width x 3."""
+    width, height = scene.size
+    pixels = np.empty((height, width, 3), np.uint8)
+    pixels[:] = scene.ground
+    for one, other in scene.arrows:
+        _arrow(pixels, scene, scene.things[one], scene.things[other])
+    for thing in scene.things:
+        left, top, right, bottom = scene.box(thing)
+        area = pixels[top:bottom, left:right]
+        area[_MASKS[thing.shape](right - left, bottom - top)] = COLOURS[thing.colour]
+        if thing.text:
+            _write(area, thing.text.upper(), _PAPER if sum(COLOURS[thing.colour]) < 400 else _INK, scene.scale)
+    if scene.veil == "blur":
+        return _blurred(_blurred(pixels))
+    return _dark(pixels) if scene.veil == "dark" else pixels
+
+
+def encoded(scene: Scene, name: str) -> bytes:
+    """The image as the file type of its name: .png, or .jpg at a quality that leaves colours alone."""
+    image, buffer = Image.fromarray(rasterise(scene)), io.BytesIO()
+    if PurePath(name).suffix == ".png":
+        image.save(buffer, format="PNG")
+    else:
+        image.save(buffer, format="JPEG", quality=95, subsampling=0)
+    return buffer.getvalue()
+
+
+def _circle(width: int, height: int) -> Mask:
+    u, v = _from_centre(width, height)
+    return (u * height) ** 2 + (v * width) ** 2 <= (width * height) ** 2
+
+
+def _square(width: int, height: int) -> Mask:
+    return np.ones((height, width), bool)
+
+
+def _triangle(width: int, height: int) -> Mask:
+    """Pointing up."""
+    u, _ = _from_centre(width, height)
+    rows = np.arange(height)[:, None]
+    return np.abs(u) * 2 * height <= np.maximum(width * (2 * rows + 1), 2 * height)
+
+
+def _cross(width: int, height: int) -> Mask:
+    u, v = _from_centre(width, height)
+    return (np.abs(u) * 3 <= width) | (np.abs(v) * 3 <= height)
+
+
+_MASKS: Mapping[str, Callable[[int, int], Mask]] = {
+    "circle": _circle,
+    "square": _square,
+    "triangle": _triangle,
+    "cross": _cross,
+    SIGN: _square,
+}
+
+
+def _from_centre(width: int, height: int) -> tuple[Any, Any]:
+    """Twice the distance of each column and row of pixels from the centre."""
+    return 2 * np.arange(width)[None, :] + 1 - width, 2 * np.arange(height)[:, None] + 1 - height
+
+
+def _write(area: Pixels, text: str, colour: tuple[int, int, int], scale: int) -> None:
+    mask = text_mask(text, _TEXT_SCALE * scale)
+    top, left = (area.shape[0] - mask.shape[0]) // 2, (area.shape[1] - mask.shape[1]) // 2
+    area[top : top + mask.shape[0], left : left + mask.shape[1]][mask] = colour
+
+
+def _arrow(pixels: Pixels, scene: Scene, one: Thing, other: Thing) -> None:
+    """A line between two things of one row, with a head at the second."""
+    scale = scene.scale
+    (start_x, y), (end_x, _) = ((round(scale * x), round(scale * y)) for x, y in (one.centre, other.centre))
+    pixels[y - scale : y + scale, min(start_x, end_x) : max(start_x, end_x)] = _INK
+    tip, step = (other.box[0], -1) if start_x < end_x else (other.box[2], 1)
+    for reach in range(6 * scale):
+        pixels[y - reach // 2 - 1 : y + reach // 2 + 1, scale * tip + step * reach - (step < 0)] = _INK
+
+
+def _blurred(pixels: Pixels) -> Pixels:
+    """Mean over a square of 2 * _BLUR + 1 px around each pixel, the borders repeated."""
+    side = 2 * _BLUR + 1
+    padded = np.pad(pixels.astype(np.int64), ((_BLUR + 1, _BLUR), (_BLUR + 1, _BLUR), (0, 0)), mode="edge")
+    sums = padded.cumsum(axis=0).cumsum(axis=1)
+    means = (sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]) // side**2
+    return means.astype(np.uint8)
+
+
+def _dark(pixels: Pixels) -> Pixels:
+    """Nearly black, with some grain that is the same for the same image."""
+    grain = np.frombuffer(Random(pixels.tobytes()).randbytes(pixels.size), np.uint8).reshape(pixels.shape)
+    return (4 + pixels // 64 + grain % 8).astype(np.uint8)

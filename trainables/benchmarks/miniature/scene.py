@@ -1,0 +1,144 @@
+"""What is in a drawn image: shapes with colours and boxes, signs with words. Every set draws its questions from it.
+
+Things stand in the cells of a grid, so that they never touch, and a model of a few hundred thousand weights can learn
+where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Literal
+
+COLOURS: Mapping[str, tuple[int, int, int]] = {
+    "red": (215, 25, 30),
+    "green": (20, 150, 55),
+    "blue": (30, 65, 215),
+    "yellow": (240, 210, 30),
+    "purple": (140, 40, 160),
+    "black": (20, 20, 20),
+}
+SHAPES = ("circle", "square", "triangle", "cross")
+SIGN = "sign"
+NAMES = tuple((colour, shape) for colour in COLOURS for shape in SHAPES)
+WORDS = ("stop", "exit", "taxi", "cafe", "bank", "sale", "open", "zoo", "bus", "gym")
+NUMBERS = ("12", "25", "37", "48", "60", "94")
+GROUNDS = ((250, 250, 250), (228, 232, 238), (245, 236, 222), (222, 238, 226))
+
+COLUMNS, ROWS, CELL = 4, 3, 40
+WIDTH, HEIGHT = COLUMNS * CELL, ROWS * CELL
+_SIDES = (24, 28, 32, 36)
+_CLEARLY = 20
+"""Centres must be this many px apart for one thing to be left of or above another. In neighbouring cells they are 26 px
+apart at least, within one column or row of cells 14 px at most: a relation is clear or it does not hold."""
+
+Box = tuple[int, int, int, int]
+Cell = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A shape or a sign. `box` is left, top, right, bottom in px; the right and bottom edges are outside of it."""
+
+    colour: str
+    shape: str
+    box: Box
+    text: str = ""
+    """Drawn on the thing, in capitals."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.colour} {self.shape}"
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        left, top, right, bottom = self.box
+        return (left + right) / 2, (top + bottom) / 2
+
+
+@dataclass(frozen=True)
+class Scene:
+    things: tuple[Thing, ...]
+    ground: tuple[int, int, int] = GROUNDS[0]
+    arrows: tuple[tuple[int, int], ...] = ()
+    """Pairs of things, by number, of which the first points to the second; both stand in one row."""
+    veil: Literal["", "blur", "dark"] = ""
+    """What makes an image useless: nothing of its things can be told."""
+    scale: int = 1
+    """Image px per px of the boxes."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the image in px."""
+        return WIDTH * self.scale, HEIGHT * self.scale
+
+    def box(self, thing: Thing) -> Box:
+        """Left, top, right, bottom in px of the image."""
+        left, top, right, bottom = (self.scale * edge for edge in thing.box)
+        return left, top, right, bottom
+
+    def relative_box(self, thing: Thing) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom as shares of width and height."""
+        left, top, right, bottom = thing.box
+        return left / WIDTH, top / HEIGHT, right / WIDTH, bottom / HEIGHT
+
+    def names(self) -> list[str]:
+        return [thing.name for thing in self.things]
+
+    def only(self, *, colour: str | None = None, shape: str | None = None) -> Thing | None:
+        """The one thing that is so; None if there is none or more than one."""
+        found = self.all(colour=colour, shape=shape)
+        return found[0] if len(found) == 1 else None
+
+    def all(self, *, colour: str | None = None, shape: str | None = None) -> list[Thing]:
+        return [t for t in self.things if colour in (None, t.colour) and shape in (None, t.shape)]
+
+
+def left_of(one: Thing, other: Thing) -> bool:
+    """Clearly left of it, in any row."""
+    return other.centre[0] - one.centre[0] >= _CLEARLY
+
+
+def above(one: Thing, other: Thing) -> bool:
+    """Clearly above it, in any column."""
+    return other.centre[1] - one.centre[1] >= _CLEARLY
+
+
+def several(draw: Random, count: int) -> Scene:
+    """So many shapes of different names anywhere."""
+    return arranged(draw, draw.sample(NAMES, count))
+
+
+def arranged(draw: Random, names: Sequence[tuple[str, str]]) -> Scene:
+    """Shapes of the given colours and shapes, each somewhere in a cell of its own."""
+    cells = draw.sample([(column, row) for column in range(COLUMNS) for row in range(ROWS)], len(names))
+    return placed(draw, zip(names, cells, strict=True))
+
+
+def placed(draw: Random, things: Iterable[tuple[tuple[str, str], Cell]]) -> Scene:
+    """Shapes in given cells."""
+    drawn = tuple(_in_cell(draw, colour, shape, cell) for (colour, shape), cell in things)
+    return Scene(drawn, draw.choice(GROUNDS))
+
+
+def with_signs(draw: Random, texts: Sequence[str], shapes: int) -> Scene:
+    """Signs of different colours, one in a row each and two cells wide, and some shapes in the rows without."""
+    rows = draw.sample(range(ROWS), len(texts))
+    colours = draw.sample(list(COLOURS), len(texts))
+    signs = [_sign(draw, colour, text, row) for colour, text, row in zip(colours, texts, rows, strict=True)]
+    cells = [(column, row) for row in range(ROWS) if row not in rows for column in range(COLUMNS)]
+    scene = placed(draw, zip(draw.sample(NAMES, shapes), draw.sample(cells, shapes), strict=True))
+    return replace(scene, things=(*signs, *scene.things))
+
+
+def _in_cell(draw: Random, colour: str, shape: str, cell: Cell) -> Thing:
+    side = draw.choice(_SIDES)
+    left, top = (CELL * position + 1 + draw.randint(0, CELL - side - 2) for position in cell)
+    return Thing(colour, shape, (left, top, left + side, top + side))
+
+
+def _sign(draw: Random, colour: str, text: str, row: int) -> Thing:
+    left = draw.randint(1, WIDTH - 2 * CELL - 1)
+    top = CELL * row + draw.randint(1, 5)
+    return Thing(colour, SIGN, (left, top, left + 2 * CELL - 2, top + 33), text)

@@ -1,0 +1,115 @@
+"""Training records in LLaVA's format that teach every set, from scenes that no set shows.
+
+A record is a conversation about one image, all of its turns of one skill; the skill is its tag, beside LLaVA's own
+fields. Sets that ask about plain scenes ask about the same images, so that few have to be encoded.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+from trainables.benchmarks.miniature import qualitative
+from trainables.benchmarks.miniature.answers import write_image, write_json
+from trainables.benchmarks.miniature.questions import MiniSet, Turn, plural
+from trainables.benchmarks.miniature.scene import SHAPES, Scene, several
+
+TRAINING = "mini-train.json"
+IMAGES = "train"
+
+_PLAIN = ("vqav2", "gqa", "refcoco", "refcoco+", "refcocog", "vsr", "pope")
+"""Sets that ask about any scene of several things. Each image is shown to every second of them."""
+_OWN_SCENES = {"vizwiz": 0.3, "textvqa": 0.4, "ocidref": 0.2, "tallyqa": 0.5, "ai2d": 0.4}
+"""Images of sets with scenes of their own, per plain image."""
+_LONGEST = 90
+"""Words and punctuation marks of a conversation, which ends before a turn that would go beyond it. Batches are as long as
+their longest record, and 16 options alone take 80."""
+_PIECE = re.compile(r"\w+|[^\w\s]")
+_SIDES = {"circle": 0, "square": 4, "triangle": 3, "cross": 12}
+_OPPOSITES = {"left": "right", "right": "left", "above": "below", "below": "above", "yes": "no", "true": "false"}
+
+
+class Lesson(NamedTuple):
+    """One record before it is written. Without a scene it is text alone."""
+
+    image: str
+    scene: Scene | None
+    skill: str
+    turns: list[Turn]
+
+
+def lessons(sets: Mapping[str, MiniSet], plain_images: int, seed: int, shown: set[Scene]) -> Iterator[Lesson]:
+    """Every record. `shown` are the scenes of the sets: none of them is used."""
+    for number in range(plain_images):
+        draw = Random(f"{seed}/train/plain/{number}")
+        scene = _unseen(lambda: several(draw, 2 + number % 4), shown)  # noqa: B023 - called at once
+        image = f"plain/{number:06d}.jpg"
+        for position, name in enumerate(_PLAIN):
+            if (number + position) % 2 == 0:
+                yield from _lessons_of(sets[name], draw, image, scene, number)
+        yield Lesson(image, scene, "caption", [(qualitative.PROMPT, qualitative.description(draw, scene))])
+    for name, share in _OWN_SCENES.items():
+        for number in range(round(plain_images * share)):
+            draw = Random(f"{seed}/train/{name}/{number}")
+            scene = _unseen(lambda: sets[name].compose(draw, number), shown)  # noqa: B023
+            yield from _lessons_of(sets[name], draw, f"{name}/{number:06d}.jpg", scene, number)
+    yield from (Lesson("", None, "text-only", [turn]) for turn in _text_only())
+
+
+def write_training(lessons: Sequence[Lesson], folder: Path) -> None:
+    for image, scene in {lesson.image: lesson.scene for lesson in lessons}.items():
+        if scene is not None:
+            write_image(folder / IMAGES / image, scene)
+    write_json(folder / TRAINING, [_record(number, lesson) for number, lesson in enumerate(lessons)])
+
+
+def _unseen(compose: Any, shown: set[Scene]) -> Scene:
+    scene: Scene = compose()
+    while scene in shown:
+        scene = compose()
+    return scene
+
+
+def _lessons_of(of: MiniSet, draw: Random, image: str, scene: Scene, number: int) -> Iterator[Lesson]:
+    """What a set asks about the scene, asked twice, as one conversation for each skill.
+
+    Turns are drawn from more than are kept: in a conversation that holds one yes and one no, the last would be known.
+    """
+    asked = [*of.ask(draw, scene, number), *of.ask(draw, scene, number + 1)]
+    for skill in dict.fromkeys(one.skill for one in asked):
+        turns = list(dict(of.turn(one) for one in asked if one.skill == skill).items())
+        yield Lesson(image, scene, skill, _conversation(draw.sample(turns, len(turns))))
+
+
+def _conversation(turns: Sequence[Turn]) -> list[Turn]:
+    """As many of the turns as fit, at least one."""
+    ends = list(accumulate(sum(len(_PIECE.findall(text)) for text in turn) for turn in turns))
+    return list(turns[: max(1, bisect_right(ends, _LONGEST))])
+
+
+def _text_only() -> Iterator[Turn]:
+    for shape in SHAPES:
+        yield f"How many corners does a {shape} have?", str(_SIDES[shape])
+        yield f"What are many {plural(shape)} called?", plural(shape)
+    for word, opposite in _OPPOSITES.items():
+        yield f"What is the opposite of {word}?", opposite
+    for one in range(10):
+        yield f"What number comes after {one}?", str(one + 1)
+        for other in range(10):
+            yield f"What is {one} plus {other}?", str(one + other)
+
+
+def _record(number: int, lesson: Lesson) -> dict[str, Any]:
+    picture = {} if lesson.scene is None else {"image": lesson.image}
+    conversation = [
+        {"from": who, "value": f"<image>\n{text}" if picture and position == 0 and who == "human" else text}
+        for position, turn in enumerate(lesson.turns)
+        for who, text in zip(("human", "gpt"), turn, strict=True)
+    ]
+    tags = {} if lesson.scene is None else {"tags": [lesson.skill]}
+    return {"id": f"{number:06d}", **picture, "conversations": conversation, **tags}

@@ -1,0 +1,69 @@
+"""VizWiz validation: one question per image, ten answers, and images on which nothing can be told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+from trainables.benchmarks.miniature.answers import ten_answers, with_confidence, write_image, write_json
+from trainables.benchmarks.miniature.questions import SHORT, Asked, MiniSet, Page, Skill, Turn
+from trainables.benchmarks.miniature.scene import COLOURS, SHAPES, SIGN, WORDS, Scene, several, with_signs
+
+UNANSWERABLE = "unanswerable"
+_SIGN_IN = 3
+"""One image in so many shows a sign, the others a shape."""
+_TEXT = {"color": "What color is this?", "shape": "What shape is this?", "text": "What does this sign say?"}
+_LOOKING: Skill = "look"
+_READING: Skill = "text"
+_HINT = "When the provided information is insufficient, respond with 'Unanswerable'."
+
+
+def compose(draw: Random, number: int) -> Scene:
+    """Two of five images are useless, alike for signs and shapes."""
+    has_sign = number % _SIGN_IN == 0
+    scene = with_signs(draw, [draw.choice(WORDS)], 0) if has_sign else several(draw, 1)
+    if number // _SIGN_IN % 5 in (1, 3):
+        return replace(scene, veil=draw.choice(("blur", "dark")))
+    return scene
+
+
+def ask(draw: Random, scene: Scene, number: int) -> tuple[Asked, ...]:
+    (thing,) = scene.things
+    if thing.shape == SIGN:
+        form, answer, options, skill = "text", thing.text, WORDS, _READING
+    elif number % 2:
+        form, answer, options, skill = "color", thing.colour, tuple(COLOURS), _LOOKING
+    else:
+        form, answer, options, skill = "shape", thing.shape, SHAPES, _LOOKING
+    return (Asked(_TEXT[form], UNANSWERABLE if scene.veil else answer, skill, form, options, (thing,)),)
+
+
+def write(pages: Sequence[Page], folder: Path) -> None:
+    draw = Random("vizwiz annotators")
+    rows = []
+    for page in pages:
+        image = f"VizWiz_val_{page.number:08d}.jpg"
+        write_image(folder / "val" / image, page.scene)
+        (asked,) = page.asked
+        useless = asked.answer == UNANSWERABLE
+        others = asked.options if useless else (*asked.options, UNANSWERABLE, "unsuitable")
+        rows.append(
+            {
+                "image": image,
+                "question": asked.text,
+                "answers": with_confidence(draw, ten_answers(draw, asked.answer, others)),
+                "answer_type": UNANSWERABLE if useless else "other",
+                "answerable": int(not useless),
+            }
+        )
+    write_json(folder / "val.json", rows)
+
+
+def _turn(asked: Asked) -> Turn:
+    answer = "Unanswerable" if asked.answer == UNANSWERABLE else asked.answer
+    return f"{asked.text}\n{_HINT}\n{SHORT}", answer
+
+
+VIZWIZ = MiniSet("vizwiz", compose, ask, write, _turn)
