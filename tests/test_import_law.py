@@ -38,6 +38,7 @@ TORCH_FREE = [
     "trainables.benchmarks.examples",
     "trainables.benchmarks.registry",
     "trainables.benchmarks.scoring",
+    "trainables.benchmarks.miniature.generate",
     "trainables.data.batches",
     "trainables.data.convert",
     "trainables.data.mix",

@@ -137,6 +137,28 @@ def stats(
         to_terminal(described, mixes, console())
 
 
+@data.command("make-mini")
+def make_mini(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; it must not be there yet.")],
+    images: Annotated[int, typer.Option("--images", min=24, help="Images of each benchmark.")] = 48,
+    training_images: Annotated[int, typer.Option("--training-images", min=24, help="Scenes to train on.")] = 600,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed draws other scenes.")] = 7,
+) -> None:
+    """Draw a miniature of every benchmark: official files with known answers, training records, open prompts.
+
+    Studies that name its sources make it themselves, below --data; this is for looking at it, and for other programs.
+    """
+    from trainables.benchmarks.miniature.generate import Size, generate
+    from trainables.store import LocalStore
+
+    target = folder.expanduser().absolute()
+    if target.exists():
+        raise InputError("must not be there yet", key="DIR", place=str(target), way_out="Name a new folder.")
+    with LocalStore(target.parent).aside(target.name) as aside:
+        generate(Size(images, training_images, seed), aside)
+    print(target)
+
+
 def _places(storage: Path | None, data_folder: Path | None) -> tuple[Any, Path]:
     root = storage_root(storage)
     return open_store(root), data_root(data_folder, root)

@@ -137,8 +137,18 @@ def test_a_foreign_package_of_our_name_is_refused_naming_its_file(tmp_path: Path
     assert str(foreign / "__init__.py") in done.stderr
 
 
+def test_a_miniature_is_drawn_into_a_new_folder_and_never_into_one_that_is_there(tmp_path: Path) -> None:
+    target = tmp_path / "mini"
+    size = ("--images", "24", "--training-images", "24")
+    done = ablate("data", "make-mini", str(target), *size, storage=tmp_path / "s")
+    assert done.stdout.strip() == str(target)
+    assert {path.name for path in target.iterdir()} == {"benchmarks", "mini-train.json", "qualitative", "train"}
+    again = ablate("data", "make-mini", str(target), *size, storage=tmp_path / "s", check=2)
+    assert "Name a new folder" in again.stderr
+
+
 @pytest.mark.ray
-@pytest.mark.parametrize("study", ["quickstart", "smollm2"])
+@pytest.mark.parametrize("study", ["quickstart", "smollm2", "mini"])
 def test_every_shipped_study_runs_at_toy_size_and_running_it_again_does_nothing(study: str, tmp_path: Path) -> None:
     first = ablate("run", study, "--toy", storage=tmp_path / "s")
     assert "FAILED" not in first.stdout

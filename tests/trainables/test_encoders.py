@@ -13,11 +13,11 @@ from hub_checkpoints import FAMILIES, PAIRS, encoder_spec
 from pydantic import ValidationError
 from safetensors.torch import load_file, save_file
 from tiny_trials import ADAMW, losses, make_task, run, source, stage, vision
-from trainables.evaluation.evaluate import load_trained
-from trainables.evaluation.results import evaluation_key
 
 from search_spaces.spec import MixPart, MixSpec, OptimizerSpec, ProjectorSpec
 from trainables import layout
+from trainables.evaluation.evaluate import load_trained
+from trainables.evaluation.results import evaluation_key
 from trainables.model.vision import build_vision
 from trainables.model.vlm import build_modules
 from trainables.stage import settle_gradients

@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Protocol
 
 from search_spaces.errors import InputError, nearest
 from search_spaces.spec import SourceSpec
+from trainables.benchmarks.miniature.generate import make_if_asked
 from trainables.data.evaluation_sets import EvaluationReader
 from trainables.data.files import stats
 from trainables.data.llava import LlavaReader
@@ -43,7 +44,12 @@ class Reader(Protocol):
 
 
 def open_reader(source: SourceSpec, data_root: Path) -> Reader:
-    """The reader of a source. Raises InputError for unknown readers and missing files."""
+    """The reader of a source. Raises InputError for unknown readers and missing files.
+
+    The files of a miniature are drawn here, when they are first asked for.
+    """
+    if source.path is not None:
+        make_if_asked(source.path, data_root)
     try:
         kind = READERS[source.reader]
     except KeyError:

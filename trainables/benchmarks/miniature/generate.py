@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+from search_spaces.errors import InputError
 from trainables.benchmarks.miniature import qualitative
 from trainables.benchmarks.miniature.ai2d import AI2D
 from trainables.benchmarks.miniature.gqa import GQA
@@ -33,6 +35,8 @@ SETS: Mapping[str, MiniSet] = {
     )
 }  # fmt: skip
 BENCHMARKS, QUALITATIVE = "benchmarks", "qualitative"
+ROOT = "miniature/"
+"""Paths of sources that begin so lie in a miniature."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,32 @@ class Size:
 
     @property
     def folder(self) -> str:
-        """Where it is kept below `--data` when it is made on first use."""
-        return f"miniature/v{VERSION}-{self.images}-{self.training_images}-{self.seed}"
+        """Where it is kept below `--data` when it is made on first use; named by all that it is made from."""
+        return f"{ROOT}v{VERSION}-images{self.images}-train{self.training_images}-seed{self.seed}"
+
+
+def make_if_asked(path: str, data_root: Path) -> None:
+    """Make the miniature that a source's path lies in, if it lies in one that is not there yet.
+
+    Raises InputError if the name of the miniature's folder is not one that this version can make.
+    """
+    if not path.startswith(ROOT):
+        return
+    folder = "/".join(path.split("/")[:2])
+    if (data_root / folder).exists():
+        return
+    named = re.fullmatch(rf"{ROOT}v{VERSION}-images(\d+)-train(\d+)-seed(\d+)", folder)
+    if named is None:
+        raise InputError(
+            f"a miniature must be called {ROOT}v{VERSION}-images<N>-train<N>-seed<N>, but got {folder!r}",
+            key="path",
+            way_out=f"The default one is {Size().folder}.",
+        )
+    ready(Size(*map(int, named.groups())), data_root)
 
 
 def ready(size: Size, data_root: Path) -> Path:
-    """The folder of a miniature, made if it is not there yet."""
+    """The folder of a miniature below `--data`, made if it is not there yet: whole or not at all."""
     store = LocalStore(data_root.absolute())
     if not store.exists(size.folder):
         with store.aside(size.folder) as aside:

@@ -37,7 +37,7 @@ _GLOBAL = {"query": "color", "side": None, "verify": None, "both": None}
 
 
 def compose(draw: Random, number: int) -> Scene:
-    return several(draw, 2 + number % 3)
+    return several(draw, 2 + number % 2)
 
 
 def ask(draw: Random, scene: Scene, number: int) -> tuple[Asked, ...]:

@@ -30,7 +30,7 @@ def _take(number: int) -> int:
 
 
 def write(pages: Sequence[Page], folder: Path) -> None:
-    expressions = {}
+    expressions: dict[str, dict[str, Any]] = {}
     for page in pages:
         sequence = _SEQUENCE.format(1 + page.number // _TAKES)
         scene_path = f"{sequence}/rgb/result_2018-08-20-13-{page.number // 60:02d}-{page.number % 60:02d}.png"

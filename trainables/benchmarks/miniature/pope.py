@@ -17,7 +17,7 @@ _PER_SPLIT = 2
 
 
 def compose(draw: Random, number: int) -> Scene:
-    return several(draw, 2 + number % 3)
+    return several(draw, 2 + number % 2)
 
 
 def ask(draw: Random, scene: Scene, number: int) -> tuple[Asked, ...]:

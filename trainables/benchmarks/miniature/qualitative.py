@@ -1,8 +1,8 @@
 """Open prompts about drawn scenes, with what is in them: for samples of text that no benchmark scores.
 
-`prompts.json` holds `vocabulary` (every name that a thing can have) and `samples`, each with `id`, `image` (a file of the
-folder `images`), `prompt` and `objects` (`name`, `color`, `shape` and `box` in px). A name of the vocabulary that an answer
-mentions and that is not among the sample's objects is unsupported.
+`prompts.json` holds `vocabulary` (every name that a thing can have) and `samples`, each with `id`, `image` (a file of
+the folder `images`), `prompt` and `objects` (`name`, `color`, `shape` and `box` in px). A name of the vocabulary that
+an answer mentions and that is not among the sample's objects is unsupported.
 """
 
 from __future__ import annotations

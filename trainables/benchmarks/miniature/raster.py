@@ -16,10 +16,12 @@ from trainables.benchmarks.miniature.scene import COLOURS, SIGN, Scene, Thing
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 Mask = np.ndarray[Any, np.dtype[np.bool_]]
+Whole = np.ndarray[Any, np.dtype[np.int64]]
 
 _INK = (15, 15, 15)
 _PAPER = (255, 255, 255)
-_TEXT_SCALE = 3
+_WORD_SCALE, _LETTER_SCALE = 3, 2
+"""Side of a dot in px. Single letters stand on shapes, and leave more of them to be seen."""
 _BLUR = 13
 """Radius in px of a box blur, applied twice: more than a shape's own radius."""
 
@@ -54,7 +56,8 @@ def encoded(scene: Scene, name: str) -> bytes:
 
 def _circle(width: int, height: int) -> Mask:
     u, v = _from_centre(width, height)
-    return (u * height) ** 2 + (v * width) ** 2 <= (width * height) ** 2
+    inside: Mask = (u * height) ** 2 + (v * width) ** 2 <= (width * height) ** 2
+    return inside
 
 
 def _square(width: int, height: int) -> Mask:
@@ -65,12 +68,14 @@ def _triangle(width: int, height: int) -> Mask:
     """Pointing up."""
     u, _ = _from_centre(width, height)
     rows = np.arange(height)[:, None]
-    return np.abs(u) * 2 * height <= np.maximum(width * (2 * rows + 1), 2 * height)
+    inside: Mask = np.abs(u) * 2 * height <= np.maximum(width * (2 * rows + 1), 2 * height)
+    return inside
 
 
 def _cross(width: int, height: int) -> Mask:
     u, v = _from_centre(width, height)
-    return (np.abs(u) * 3 <= width) | (np.abs(v) * 3 <= height)
+    inside: Mask = (np.abs(u) * 3 <= width) | (np.abs(v) * 3 <= height)
+    return inside
 
 
 _MASKS: Mapping[str, Callable[[int, int], Mask]] = {
@@ -82,13 +87,13 @@ _MASKS: Mapping[str, Callable[[int, int], Mask]] = {
 }
 
 
-def _from_centre(width: int, height: int) -> tuple[Any, Any]:
+def _from_centre(width: int, height: int) -> tuple[Whole, Whole]:
     """Twice the distance of each column and row of pixels from the centre."""
     return 2 * np.arange(width)[None, :] + 1 - width, 2 * np.arange(height)[:, None] + 1 - height
 
 
 def _write(area: Pixels, text: str, colour: tuple[int, int, int], scale: int) -> None:
-    mask = text_mask(text, _TEXT_SCALE * scale)
+    mask = text_mask(text, scale * (_WORD_SCALE if len(text) > 1 else _LETTER_SCALE))
     top, left = (area.shape[0] - mask.shape[0]) // 2, (area.shape[1] - mask.shape[1]) // 2
     area[top : top + mask.shape[0], left : left + mask.shape[1]][mask] = colour
 
@@ -108,7 +113,7 @@ def _blurred(pixels: Pixels) -> Pixels:
     side = 2 * _BLUR + 1
     padded = np.pad(pixels.astype(np.int64), ((_BLUR + 1, _BLUR), (_BLUR + 1, _BLUR), (0, 0)), mode="edge")
     sums = padded.cumsum(axis=0).cumsum(axis=1)
-    means = (sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]) // side**2
+    means: Whole = (sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side]) // side**2
     return means.astype(np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""RefCOCO, RefCOCO+ and RefCOCOg: a pickle of references with their sentences, COCO instances, COCO train2014 images."""
+"""RefCOCO, RefCOCO+ and RefCOCOg: a pickle of references with sentences, COCO instances, COCO train2014 images."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Describe = Callable[[Random, Scene, Thing], list[str]]
 
 
 def compose(draw: Random, number: int) -> Scene:
-    return several(draw, 2 + number % 4)
+    return several(draw, 2 + number % 2)
 
 
 def by_place(draw: Random, scene: Scene, thing: Thing) -> list[str]:

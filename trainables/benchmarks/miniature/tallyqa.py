@@ -1,13 +1,14 @@
-"""TallyQA test: counts of simple (imported) and complex (amt) questions, and imported ones that official scores drop."""
+"""TallyQA test: counts: simple (imported) and complex (amt) questions, imported ones that the official scorer drops."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from trainables.benchmarks.miniature.answers import write_image, write_json
-from trainables.benchmarks.miniature.questions import Asked, MiniSet, Page, Turn, letter_turn, plural
+from trainables.benchmarks.miniature.questions import Asked, MiniSet, Page, letter_turn, plural
 from trainables.benchmarks.miniature.scene import COLOURS, SHAPES, WIDTH, Scene, arranged
 
 COUNTS = 6
@@ -31,8 +32,8 @@ def ask(draw: Random, scene: Scene, number: int) -> tuple[Asked, ...]:
     simple = _question(f"How many {plural(shape)} are there?", len(scene.all(shape=shape)), "simple")
     both = _question(f"How many {colour} {plural(shape)} are there?", len(scene.all(colour=colour, shape=shape)), "amt")
     everything = _question("How many objects are there in total?", len(scene.things), "not-simple")
-    side, inside = draw.choice((("left", lambda x: x < WIDTH / 2), ("right", lambda x: x > WIDTH / 2)))
-    on_side = [thing for thing in scene.all(colour=colour) if inside(thing.centre[0])]
+    side = draw.choice(("left", "right"))
+    on_side = [thing for thing in scene.all(colour=colour) if (thing.centre[0] < WIDTH / 2) == (side == "left")]
     half = _question(f"How many {colour} objects are on the {side} side?", len(on_side), "amt")
     return (simple, both, half, everything) if number % 4 == 0 else (simple, both, half)
 
@@ -42,7 +43,7 @@ def _question(text: str, count: int, form: str) -> Asked:
 
 
 def write(pages: Sequence[Page], folder: Path) -> None:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for page in pages:
         image_id = 2_410_000 + 19 * page.number
         of_coco = page.number % 3 == 0

@@ -49,7 +49,7 @@ def write(pages: Sequence[Page], folder: Path) -> None:
         tokens = [ocr_token(sign) for sign in _signs(page.scene)]
         rosetta.append({"image_id": image_id, "ocr_tokens": tokens, "ocr_info": _info(page.scene)})
         for position, asked in enumerate(page.asked):
-            rows.append(_row(draw, page, image_id, asked, 34_602 + 2 * page.number + position))
+            rows.append(_row(draw, page, image_id, asked, 34_602 + ROWS * page.number + position))
             text = f"{asked.text}\nReference OCR token: {', '.join(tokens)}\n{SHORT}"
             image = f"{image_id}.jpg"
             llava.append({"question_id": image_id, "image": image, "text": text, "category": "default"})
@@ -87,9 +87,7 @@ def _info(scene: Scene) -> list[dict[str, Any]]:
     for sign in _signs(scene):
         left, top, right, bottom = scene.relative_box(sign)
         box = {"top_left_x": left, "top_left_y": top, "width": right - left, "height": bottom - top}
-        info.append(
-            {"word": ocr_token(sign), "bounding_box": {**box, "rotation": 0, "roll": 0, "pitch": 0, "yaw": 0}}
-        )
+        info.append({"word": ocr_token(sign), "bounding_box": {**box, "rotation": 0, "roll": 0, "pitch": 0, "yaw": 0}})
     return info
 
 

@@ -22,13 +22,16 @@ from trainables.benchmarks.miniature.scene import SHAPES, Scene, several
 TRAINING = "mini-train.json"
 IMAGES = "train"
 
-_PLAIN = ("vqav2", "gqa", "refcoco", "refcoco+", "refcocog", "vsr", "pope")
-"""Sets that ask about any scene of several things. Each image is shown to every second of them."""
-_OWN_SCENES = {"vizwiz": 0.3, "textvqa": 0.4, "ocidref": 0.2, "tallyqa": 0.5, "ai2d": 0.4}
+_PLAIN = {"vqav2": 1, "gqa": 1, "vsr": 1, "pope": 1, "refcoco": 9, "refcoco+": 9, "refcocog": 9}
+"""Sets that ask about any scene of several things, and every how many images. A box has ten times the target tokens of
+a word: asked as often, boxes would be most of the loss."""
+_CAPTIONED = 6
+"""One image in so many is described."""
+_OWN_SCENES = {"vqav2": 0.5, "vizwiz": 0.3, "textvqa": 0.4, "ocidref": 0.1, "tallyqa": 0.4, "ai2d": 0.3}
 """Images of sets with scenes of their own, per plain image."""
 _LONGEST = 90
-"""Words and punctuation marks of a conversation, which ends before a turn that would go beyond it. Batches are as long as
-their longest record, and 16 options alone take 80."""
+"""Words and punctuation marks of a conversation, which ends before a turn that would go beyond it. Batches are as long
+as their longest record, and 16 options alone take 80."""
 _PIECE = re.compile(r"\w+|[^\w\s]")
 _SIDES = {"circle": 0, "square": 4, "triangle": 3, "cross": 12}
 _OPPOSITES = {"left": "right", "right": "left", "above": "below", "below": "above", "yes": "no", "true": "false"}
@@ -47,12 +50,13 @@ def lessons(sets: Mapping[str, MiniSet], plain_images: int, seed: int, shown: se
     """Every record. `shown` are the scenes of the sets: none of them is used."""
     for number in range(plain_images):
         draw = Random(f"{seed}/train/plain/{number}")
-        scene = _unseen(lambda: several(draw, 2 + number % 4), shown)  # noqa: B023 - called at once
+        scene = _unseen(lambda: several(draw, 2 + number % 2), shown)  # noqa: B023 - called at once
         image = f"plain/{number:06d}.jpg"
-        for position, name in enumerate(_PLAIN):
-            if (number + position) % 2 == 0:
+        for position, (name, every) in enumerate(_PLAIN.items()):
+            if (number + 3 * position) % every == 0:
                 yield from _lessons_of(sets[name], draw, image, scene, number)
-        yield Lesson(image, scene, "caption", [(qualitative.PROMPT, qualitative.description(draw, scene))])
+        if number % _CAPTIONED == 0:
+            yield Lesson(image, scene, "caption", [(qualitative.PROMPT, qualitative.description(draw, scene))])
     for name, share in _OWN_SCENES.items():
         for number in range(round(plain_images * share)):
             draw = Random(f"{seed}/train/{name}/{number}")

@@ -8,15 +8,12 @@ from pathlib import Path
 from random import Random
 
 from trainables.benchmarks.miniature.answers import ten_answers, with_confidence, write_image, write_json
-from trainables.benchmarks.miniature.questions import SHORT, Asked, MiniSet, Page, Skill, Turn
+from trainables.benchmarks.miniature.questions import SHORT, Asked, MiniSet, Page, Turn
 from trainables.benchmarks.miniature.scene import COLOURS, SHAPES, SIGN, WORDS, Scene, several, with_signs
 
 UNANSWERABLE = "unanswerable"
 _SIGN_IN = 3
 """One image in so many shows a sign, the others a shape."""
-_TEXT = {"color": "What color is this?", "shape": "What shape is this?", "text": "What does this sign say?"}
-_LOOKING: Skill = "look"
-_READING: Skill = "text"
 _HINT = "When the provided information is insufficient, respond with 'Unanswerable'."
 
 
@@ -32,12 +29,12 @@ def compose(draw: Random, number: int) -> Scene:
 def ask(draw: Random, scene: Scene, number: int) -> tuple[Asked, ...]:
     (thing,) = scene.things
     if thing.shape == SIGN:
-        form, answer, options, skill = "text", thing.text, WORDS, _READING
+        asked = Asked("What does this sign say?", thing.text, "text", "text", WORDS, (thing,))
     elif number % 2:
-        form, answer, options, skill = "color", thing.colour, tuple(COLOURS), _LOOKING
+        asked = Asked("What color is this?", thing.colour, "look", "color", tuple(COLOURS), (thing,))
     else:
-        form, answer, options, skill = "shape", thing.shape, SHAPES, _LOOKING
-    return (Asked(_TEXT[form], UNANSWERABLE if scene.veil else answer, skill, form, options, (thing,)),)
+        asked = Asked("What shape is this?", thing.shape, "look", "shape", SHAPES, (thing,))
+    return (replace(asked, answer=UNANSWERABLE) if scene.veil else asked,)
 
 
 def write(pages: Sequence[Page], folder: Path) -> None:

@@ -36,7 +36,7 @@ _TYPES = {
 
 
 def compose(draw: Random, number: int) -> Scene:
-    return several(draw, 1 + number % 4)
+    return several(draw, 1 + number % 3)
 
 
 def ask(draw: Random, scene: Scene, number: int) -> tuple[Asked, ...]:

@@ -68,7 +68,9 @@ def test_gqa_is_an_object_of_questions_with_programs_types_and_groups() -> None:
     assert {question["types"]["structural"] for question in questions.values()} == {
         "query", "verify", "choose", "logical",
     }  # fmt: skip
-    assert any(question["groups"]["global"] for question in questions.values()), "or the official scorer divides by zero"
+    assert any(question["groups"]["global"] for question in questions.values()), (
+        "or the official scorer divides by zero"
+    )
 
 
 def test_vizwiz_is_a_list_with_ten_answers_and_whether_there_is_one() -> None:
