@@ -32,7 +32,8 @@ _BLANK = "\u2581"
 
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 """First tokens of the tokenizers built here."""
-WORD = re.compile(r"\w+|[^\w\s]")
+WORD = re.compile(r"\d+\.\d+|\w+|[^\w\s]")
+"""Words, punctuation marks, and numbers with a decimal point: a coordinate is one token, and whole when read back."""
 
 Tokens = np.ndarray[Any, np.dtype[np.int64]]
 

@@ -14,6 +14,12 @@ def test_an_unknown_word_is_one_token_and_not_an_error() -> None:
     assert tokenizer.encode("purple red") == [3, 4]
 
 
+def test_a_number_with_a_decimal_point_is_one_token_so_that_boxes_are_short() -> None:
+    tokenizer = word_tokenizer(["[0.12, 0.30, 0.55, 0.88]", "is it red?"])
+    assert len(tokenizer.encode("[0.12, 0.30, 0.55, 0.88]")) == 9
+    assert tokenizer.encode("red.") == [tokenizer.encode("red")[0], 3]
+
+
 def test_bytes_cover_any_text() -> None:
     tokenizer = byte_tokenizer()
     ids = tokenizer.encode("caf\u00e9")

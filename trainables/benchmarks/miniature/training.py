@@ -22,8 +22,8 @@ from trainables.benchmarks.miniature.scene import SHAPES, Scene, several
 TRAINING = "mini-train.json"
 IMAGES = "train"
 
-_PLAIN = {"vqav2": 1, "gqa": 1, "vsr": 1, "pope": 1, "refcoco": 9, "refcoco+": 9, "refcocog": 9}
-"""Sets that ask about any scene of several things, and every how many images. A box has ten times the target tokens of
+_PLAIN = {"vqav2": 1, "gqa": 1, "vsr": 1, "pope": 1, "refcoco": 4, "refcoco+": 4, "refcocog": 4}
+"""Sets that ask about any scene of several things, and every how many images. A box has six times the target tokens of
 a word: asked as often, boxes would be most of the loss."""
 _CAPTIONED = 6
 """One image in so many is described."""
@@ -32,7 +32,7 @@ _OWN_SCENES = {"vqav2": 0.5, "vizwiz": 0.3, "textvqa": 0.4, "ocidref": 0.1, "tal
 _LONGEST = 90
 """Words and punctuation marks of a conversation, which ends before a turn that would go beyond it. Batches are as long
 as their longest record, and 16 options alone take 80."""
-_PIECE = re.compile(r"\w+|[^\w\s]")
+_PIECE = re.compile(r"\d+\.\d+|\w+|[^\w\s]")
 _SIDES = {"circle": 0, "square": 4, "triangle": 3, "cross": 12}
 _OPPOSITES = {"left": "right", "right": "left", "above": "below", "below": "above", "yes": "no", "true": "false"}
 

@@ -1,0 +1,73 @@
+"""The program's own readers and scorers take the miniature for the real sets."""
+
+from __future__ import annotations
+
+import pytest
+from small_miniature import NAMES, SMALL, of
+
+from trainables.benchmarks.contract import Example
+from trainables.benchmarks.miniature.generate import SETS, pages
+from trainables.benchmarks.miniature.questions import Asked, Page
+from trainables.benchmarks.reference_files import find_files
+from trainables.benchmarks.registry import BENCHMARKS
+
+BOXES = ("refcoco", "refcoco+", "refcocog")
+
+
+def examples_of(benchmark: str) -> list[Example]:
+    known = BENCHMARKS[benchmark]
+    return known.read(find_files(benchmark, known.files, [of(benchmark.removesuffix("-ocr"))]), None)
+
+
+def in_file_order(page: Page) -> list[Asked]:
+    """References follow the things of an image, whichever was drawn first to be asked for."""
+    return sorted(page.asked, key=lambda a: page.scene.things.index(a.things[0])) if a_box(page) else list(page.asked)
+
+
+def a_box(page: Page) -> bool:
+    return page.asked[0].skill == "box" and page.scene.scale == 1
+
+
+@pytest.mark.parametrize("benchmark", BENCHMARKS)
+def test_a_benchmark_reads_its_miniature_with_unique_ids_and_images_that_are_there(benchmark: str) -> None:
+    examples = examples_of(benchmark)
+    assert len({example.id for example in examples}) == len(examples) > 0
+    files = {
+        path.relative_to(of(benchmark.removesuffix("-ocr"))).as_posix()
+        for path in of(benchmark.removesuffix("-ocr")).rglob("*")
+    }
+    for example in examples:
+        assert example.image is not None
+        assert any(file.endswith(example.image) for file in files)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_training_prompts_are_those_of_the_prismatic_protocol_and_known_answers_score_one(name: str) -> None:
+    protocol, examples = BENCHMARKS[name].protocol("prismatic"), examples_of(name)
+    shown = [page for page in pages(SETS[name], SMALL) if name not in BOXES or page.number % 15 not in (6, 13)]
+    turns = [SETS[name].turn(asked) for page in shown for asked in in_file_order(page)]
+    if name == "pope":  # what is popular is only known when the set is written
+        asked = {prompt for prompt, _ in turns}
+        assert asked & {protocol.prompt(example) for example in examples}
+        turns = [(protocol.prompt(e), {"yes": "Yes", "no": "No"}[e.reference]) for e in examples]
+    for example, (prompt, answer) in zip(examples, turns, strict=True):
+        assert protocol.prompt(example) == "\n".join(
+            line for line in prompt.split("\n") if not line.startswith("Reference")
+        )
+        assert not protocol.options(example) or answer in protocol.options(example)
+        assert protocol.score(protocol.parse(answer, example), example) == 1.0
+
+
+def test_training_shows_ocr_tokens_as_the_prismatic_protocol_does() -> None:
+    protocol = BENCHMARKS["textvqa-ocr"].protocol("prismatic")
+    asked = {protocol.prompt(example) for example in examples_of("textvqa-ocr")}
+    taught = {SETS["textvqa"].turn(one)[0] for page in pages(SETS["textvqa"], SMALL) for one in page.asked}
+    with_tokens = {prompt for prompt in taught if "Reference OCR token" in prompt}
+    assert with_tokens
+    assert {_sorted_tokens(prompt) for prompt in with_tokens} <= {_sorted_tokens(prompt) for prompt in asked}
+
+
+def _sorted_tokens(prompt: str) -> tuple[str, ...]:
+    """A prompt whatever the order in which the tokens were read."""
+    question, tokens, instruction = prompt.split("\n")
+    return question, *sorted(tokens.removeprefix("Reference OCR token: ").split(", ")), instruction
