@@ -22,12 +22,12 @@ from trainables.benchmarks.miniature.scene import SHAPES, Scene, several
 TRAINING = "mini-train.json"
 IMAGES = "train"
 
-_PLAIN = {"vqav2": 1, "gqa": 1, "vsr": 1, "pope": 1, "refcoco": 4, "refcoco+": 4, "refcocog": 4}
+_PLAIN = {"vqav2": 2, "gqa": 2, "vsr": 2, "pope": 1, "refcoco": 6, "refcoco+": 6, "refcocog": 6}
 """Sets that ask about any scene of several things, and every how many images. A box has six times the target tokens of
 a word: asked as often, boxes would be most of the loss."""
 _CAPTIONED = 6
 """One image in so many is described."""
-_OWN_SCENES = {"vqav2": 0.5, "vizwiz": 0.3, "textvqa": 0.4, "ocidref": 0.1, "tallyqa": 0.4, "ai2d": 0.3}
+_OWN_SCENES = {"vqav2": 1.0, "vizwiz": 0.3, "textvqa": 0.4, "ocidref": 0.1, "tallyqa": 0.4, "ai2d": 0.3}
 """Images of sets with scenes of their own, per plain image."""
 _LONGEST = 90
 """Words and punctuation marks of a conversation, which ends before a turn that would go beyond it. Batches are as long
