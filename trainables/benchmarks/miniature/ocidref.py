@@ -34,7 +34,7 @@ def write(pages: Sequence[Page], folder: Path) -> None:
     for page in pages:
         sequence = _SEQUENCE.format(1 + page.number // _TAKES)
         scene_path = f"{sequence}/rgb/result_2018-08-20-13-{page.number // 60:02d}-{page.number % 60:02d}.png"
-        write_image(folder / "OCID-dataset" / scene_path, page.scene)
+        write_image(folder / "images" / scene_path, page.scene)
         for asked in page.asked:
             key = 83_000 + len(expressions)
             expressions[str(key)] = _expression(page, asked, sequence, scene_path)

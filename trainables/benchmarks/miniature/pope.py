@@ -50,7 +50,7 @@ def _question(name: str, answer: str, split: str) -> Asked:
 def write(pages: Sequence[Page], folder: Path) -> None:
     images = {page.number: f"COCO_val2014_{310_000 + 17 * page.number:012d}.jpg" for page in pages}
     for page in pages:
-        write_image(folder / "val2014" / images[page.number], page.scene)
+        write_image(folder / "images" / images[page.number], page.scene)
     popular = [name for name, _ in Counter(name for page in pages for name in page.scene.names()).most_common()]
     for split in SPLITS:
         asked = [(page, one) for page in pages for one in _of_split(page, split, popular)]

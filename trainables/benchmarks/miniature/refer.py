@@ -89,7 +89,7 @@ def _writing(file: str, base: int, splits: Mapping[int, str]) -> Callable[[Seque
         files = _Files(base)
         for page in pages:
             files.add(page, splits.get(page.number % 15, "val"))
-            write_image(folder / "train2014" / files.images[-1]["file_name"], page.scene)
+            write_image(folder / "images" / files.images[-1]["file_name"], page.scene)
         (folder / file).write_bytes(pickle.dumps(files.refs, protocol=_PICKLE_PROTOCOL))
         write_json(folder / "instances.json", files.instances())
 

@@ -48,7 +48,7 @@ def write(pages: Sequence[Page], folder: Path) -> None:
         image_id = 2_410_000 + 19 * page.number
         of_coco = page.number % 3 == 0
         image = f"val2014/COCO_val2014_{image_id:012d}.jpg" if of_coco else f"VG_100K_2/{image_id}.jpg"
-        write_image(folder / image, page.scene)
+        write_image(folder / "images" / image, page.scene)
         for asked in page.asked:
             imported = "imported_vqa" if of_coco else "imported_genome"
             rows.append(

@@ -45,7 +45,7 @@ def write(pages: Sequence[Page], folder: Path) -> None:
     rows, llava, rosetta = [], [], []
     for page in pages:
         image_id = sha256(f"textvqa {page.number}".encode()).hexdigest()[:16]
-        write_image(folder / "train_images" / f"{image_id}.jpg", page.scene)
+        write_image(folder / "images" / f"{image_id}.jpg", page.scene)
         tokens = [ocr_token(sign) for sign in _signs(page.scene)]
         rosetta.append({"image_id": image_id, "ocr_tokens": tokens, "ocr_info": _info(page.scene)})
         for position, asked in enumerate(page.asked):

@@ -42,7 +42,7 @@ def write(pages: Sequence[Page], folder: Path) -> None:
     rows = []
     for page in pages:
         image = f"VizWiz_val_{page.number:08d}.jpg"
-        write_image(folder / "val" / image, page.scene)
+        write_image(folder / "images" / image, page.scene)
         (asked,) = page.asked
         useless = asked.answer == UNANSWERABLE
         others = asked.options if useless else (*asked.options, UNANSWERABLE, "unsuitable")

@@ -56,7 +56,7 @@ def write(pages: Sequence[Page], folder: Path) -> None:
     questions, annotations = [], []
     for page in pages:
         image_id = 1001 + 7 * page.number
-        write_image(folder / "val2014" / f"COCO_val2014_{image_id:012d}.jpg", page.scene)
+        write_image(folder / "images" / f"COCO_val2014_{image_id:012d}.jpg", page.scene)
         for position, asked in enumerate(page.asked):
             ids = {"image_id": image_id, "question_id": 1000 * image_id + position}
             question_type, answer_type = _TYPES[asked.form]

@@ -46,7 +46,7 @@ def test_vqav2_has_questions_and_annotations_apart_with_ten_numbered_answers() -
         assert kinds(row["answers"]) == {"answer": "str", "answer_confidence": "str", "answer_id": "int"}
         assert [answer["answer_id"] for answer in row["answers"]] == list(range(1, 11))
         assert {answer["answer_confidence"] for answer in row["answers"]} <= {"yes", "maybe", "no"}
-        opens(of("vqav2") / "val2014" / f"COCO_val2014_{row['image_id']:012d}.jpg", "JPEG")
+        opens(of("vqav2") / "images" / f"COCO_val2014_{row['image_id']:012d}.jpg", "JPEG")
 
 
 def test_gqa_is_an_object_of_questions_with_programs_types_and_groups() -> None:
@@ -83,7 +83,7 @@ def test_vizwiz_is_a_list_with_ten_answers_and_whether_there_is_one() -> None:
         assert kinds(row["answers"]) == {"answer": "str", "answer_confidence": "str"}
         assert len(row["answers"]) == 10
         assert row["answerable"] == (row["answer_type"] != "unanswerable")
-        opens(of("vizwiz") / "val" / row["image"], "JPEG")
+        opens(of("vizwiz") / "images" / row["image"], "JPEG")
     assert {row["answerable"] for row in rows} == {0, 1}
 
 
@@ -110,7 +110,7 @@ def test_textvqa_has_annotations_and_both_forms_of_ocr_in_one_order() -> None:
         assert ocr == f"Reference OCR token: {', '.join(rosetta[row['image_id']]['ocr_tokens'])}"
         assert instruction == "Answer the question using a single word or phrase."
         assert [info["word"] for info in rosetta[row["image_id"]]["ocr_info"]] == rosetta[row["image_id"]]["ocr_tokens"]
-        opens(of("textvqa") / "train_images" / asked["image"], "JPEG", (row["image_width"], row["image_height"]))
+        opens(of("textvqa") / "images" / asked["image"], "JPEG", (row["image_width"], row["image_height"]))
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_refer_sets_are_a_pickle_of_references_and_coco_instances(name: str, fil
         assert annotation["image_id"] == ref["image_id"]
         assert annotation["category_id"] == ref["category_id"]
         assert ref["file_name"].startswith(f"COCO_train2014_{ref['image_id']:012d}_")
-        opens(of(name) / "train2014" / image["file_name"], "JPEG", (image["width"], image["height"]))
+        opens(of(name) / "images" / image["file_name"], "JPEG", (image["width"], image["height"]))
 
 
 def test_ocidref_boxes_are_json_strings_of_corners_and_its_images_640_by_480() -> None:
@@ -159,7 +159,7 @@ def test_ocidref_boxes_are_json_strings_of_corners_and_its_images_640_by_480() -
         assert 0 <= left < right <= 640
         assert 0 <= top < bottom <= 480
         assert row["scene_path"].startswith(row["sequence_path"])
-        opens(of("ocidref") / "OCID-dataset" / row["scene_path"], "PNG", (640, 480))
+        opens(of("ocidref") / "images" / row["scene_path"], "PNG", (640, 480))
     takes = {row["take_id"] for row in expressions.values()}
     assert takes == set(range(21)), "so that all three degrees of clutter occur"
 
@@ -184,7 +184,7 @@ def test_pope_files_are_json_lines_numbered_from_one(split: str) -> None:
     assert {row["label"] for row in rows} == {"yes", "no"}
     assert len({(row["image"], row["text"]) for row in rows}) == len(rows)
     for row in rows:
-        opens(of("pope") / "val2014" / row["image"], "JPEG")
+        opens(of("pope") / "images" / row["image"], "JPEG")
 
 
 def test_tallyqa_has_simple_complex_and_dropped_questions() -> None:
@@ -198,7 +198,7 @@ def test_tallyqa_has_simple_complex_and_dropped_questions() -> None:
         ("imported_vqa", False), ("imported_genome", False),
     }  # fmt: skip
     for row in rows:
-        opens(of("tallyqa") / row["image"], "JPEG")
+        opens(of("tallyqa") / "images" / row["image"], "JPEG")
 
 
 def test_ai2d_has_one_file_per_diagram_and_ids_of_its_test_set() -> None:

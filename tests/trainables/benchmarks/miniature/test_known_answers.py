@@ -84,7 +84,7 @@ def test_vqav2_answers_are_those_of_the_pixels() -> None:
     questions = read_json(of("vqav2") / "v2_OpenEnded_mscoco_val2014_questions.json")["questions"]
     annotations = read_json(of("vqav2") / "v2_mscoco_val2014_annotations.json")["annotations"]
     for asked, annotation in zip(questions, annotations, strict=True):
-        found = seen_in(of("vqav2") / "val2014" / f"COCO_val2014_{asked['image_id']:012d}.jpg")
+        found = seen_in(of("vqav2") / "images" / f"COCO_val2014_{asked['image_id']:012d}.jpg")
         names = [name.split() for name, boxes in found.items() for _ in boxes]
         text, answer = asked["question"], annotation["multiple_choice_answer"]
         if match := re.fullmatch(r"What color is the (\w+)\?", text):
@@ -151,7 +151,7 @@ def test_refer_boxes_are_those_of_the_named_thing(name: str, file: str) -> None:
     boxes = {annotation["id"]: annotation["bbox"] for annotation in instances["annotations"]}
     files = {image["id"]: image["file_name"] for image in instances["images"]}
     for ref in read_pickle(of(name) / file):
-        found = seen_in(of(name) / "train2014" / files[ref["image_id"]])
+        found = seen_in(of(name) / "images" / files[ref["image_id"]])
         x, y, width, height = boxes[ref["ann_id"]]
         named = NAMED.search(ref["sentences"][0]["sent"])
         assert named is not None
@@ -161,7 +161,7 @@ def test_refer_boxes_are_those_of_the_named_thing(name: str, file: str) -> None:
 
 def test_ocidref_boxes_are_those_of_the_named_thing() -> None:
     for row in read_json(of("ocidref") / "val_expressions.json").values():
-        found = seen_in(of("ocidref") / "OCID-dataset" / row["scene_path"])
+        found = seen_in(of("ocidref") / "images" / row["scene_path"])
         assert found[row["class"]] == [tuple(json.loads(row["bbox"]))]
 
 
@@ -169,13 +169,13 @@ def test_pope_labels_are_those_of_the_pixels() -> None:
     for split in ("random", "popular", "adversarial"):
         for row in read_json_lines(of("pope") / f"coco_pope_{split}.json"):
             (name,) = NAMED.findall(row["text"])
-            found = seen_in(of("pope") / "val2014" / row["image"])
+            found = seen_in(of("pope") / "images" / row["image"])
             assert (" ".join(name) in found) == (row["label"] == "yes")
 
 
 def test_tallyqa_counts_are_those_of_the_pixels() -> None:
     for row in read_json(of("tallyqa") / "test.json"):
-        found = seen_in(of("tallyqa") / row["image"])
+        found = seen_in(of("tallyqa") / "images" / row["image"])
         things = [(*name.split(), box) for name, boxes in found.items() for box in boxes]
         words = row["question"].rstrip("?").split()
         count = 0
@@ -190,7 +190,7 @@ def test_tallyqa_counts_are_those_of_the_pixels() -> None:
 
 def test_words_on_signs_are_those_of_the_annotations() -> None:
     for row in read_json(of("textvqa") / "TextVQA_0.5.1_val.json")["data"]:
-        image = pixels_of(of("textvqa") / "train_images" / f"{row['image_id']}.jpg")
+        image = pixels_of(of("textvqa") / "images" / f"{row['image_id']}.jpg")
         (answer, _), *_ = Counter(row["answers"]).most_common()
         colour = re.search(rf"the ({'|'.join(COLOURS)}) sign", row["question"])
         read = [text for on, text in _texts(image) if colour is None or on == colour[1]]
@@ -221,7 +221,7 @@ def _read(ink: np.ndarray[Any, np.dtype[np.bool_]]) -> str:
 
 def test_nothing_can_be_told_on_images_without_an_answer_and_everything_on_the_others() -> None:
     for row in read_json(of("vizwiz") / "val.json"):
-        image = pixels_of(of("vizwiz") / "val" / row["image"])
+        image = pixels_of(of("vizwiz") / "images" / row["image"])
         contrast = np.abs(np.diff(image.sum(axis=2), axis=1)).max()
         assert (contrast > 150) == bool(row["answerable"])
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
-from small_miniature import NAMES, SMALL, of
+import io
 
+import pytest
+from PIL import Image
+from small_miniature import NAMES, SMALL, folder, of
+
+from search_spaces.spec import SourceSpec
 from trainables.benchmarks.contract import Example
 from trainables.benchmarks.miniature.generate import SETS, pages
 from trainables.benchmarks.miniature.questions import Asked, Page
 from trainables.benchmarks.reference_files import find_files
 from trainables.benchmarks.registry import BENCHMARKS
+from trainables.data.readers import open_reader
 
 BOXES = ("refcoco", "refcoco+", "refcocog")
 
@@ -29,16 +34,16 @@ def a_box(page: Page) -> bool:
 
 
 @pytest.mark.parametrize("benchmark", BENCHMARKS)
-def test_a_benchmark_reads_its_miniature_with_unique_ids_and_images_that_are_there(benchmark: str) -> None:
-    examples = examples_of(benchmark)
-    assert len({example.id for example in examples}) == len(examples) > 0
-    files = {
-        path.relative_to(of(benchmark.removesuffix("-ocr"))).as_posix()
-        for path in of(benchmark.removesuffix("-ocr")).rglob("*")
-    }
-    for example in examples:
-        assert example.image is not None
-        assert any(file.endswith(example.image) for file in files)
+def test_a_trial_s_reader_finds_every_example_and_its_image_with_no_option_but_the_benchmark(benchmark: str) -> None:
+    path = f"benchmarks/{benchmark.removesuffix('-ocr')}"
+    source = SourceSpec(name="mini", version="1", reader="official", path=path, options={"benchmark": benchmark})
+    reader = open_reader(source, folder())
+    records = list(reader.records())
+    assert [record.id for record in records] == [example.id for example in examples_of(benchmark)]
+    assert len({record.id for record in records}) == len(records) > 0
+    for key in {record.image for record in records}:
+        assert key is not None
+        assert Image.open(io.BytesIO(reader.image(key))).mode == "RGB"
 
 
 @pytest.mark.parametrize("name", NAMES)
