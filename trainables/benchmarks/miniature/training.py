@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
 from random import Random
@@ -72,8 +72,9 @@ def write_training(lessons: Sequence[Lesson], folder: Path) -> None:
     write_json(folder / TRAINING, [_record(number, lesson) for number, lesson in enumerate(lessons)])
 
 
-def _unseen(compose: Any, shown: set[Scene]) -> Scene:
-    scene: Scene = compose()
+def _unseen(compose: Callable[[], Scene], shown: set[Scene]) -> Scene:
+    """The first scene that no set shows."""
+    scene = compose()
     while scene in shown:
         scene = compose()
     return scene

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import pickle
+import shutil
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -18,6 +20,7 @@ SMALL = Size(images=24, training_images=40)
 @cache
 def folder() -> Path:
     made = Path(mkdtemp(prefix="miniature-"))
+    atexit.register(shutil.rmtree, made)
     generate(SMALL, made)
     return made
 
