@@ -11,6 +11,7 @@ from cluster.memory import Memory, nearest_fitting, stage_memory, trained_parame
 from search_spaces.catalogue.entries import GpuEntry
 from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError, nearest
+from search_spaces.identity import features_node
 from search_spaces.plan import Node, Plan, PlannedTrial
 from search_spaces.resources import micro_batch
 from search_spaces.sizes import ModelSize
@@ -82,7 +83,8 @@ def estimates(plan: Plan, assumed: Assumptions) -> dict[str, Estimate | None]:
             arm = arms[trial.arm]
             stage = _stage(plan, trial, node)
             resources = arm.resources_of(stage.name)
-            cached = any(name.startswith("features-") for name in trial.path)
+            seen = (features_node(trial.spec.vision, part.source, trial.seed) for part in stage.data.parts)
+            cached = all(name in trial.path for name in seen)
             longest = trial.spec.language.max_length
             found[node.id] = (
                 None

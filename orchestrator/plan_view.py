@@ -139,7 +139,8 @@ def plan_view(
     """
     assumed = assumed or Assumptions()
     sizes = estimates(plan, assumed)
-    parts: list[RenderableType] = [_title(plan), _arms(plan), _stages(plan, sizes), *sizes_view(plan, sizes, assumed)]
+    parts: list[RenderableType] = [_title(plan), _arms(plan), *_arm_notes(plan)]
+    parts += [_stages(plan, sizes), *sizes_view(plan, sizes, assumed)]
     features = [node for node in plan.nodes.values() if node.kind == "features"]
     if features:
         parts.append(_features(features))
@@ -184,7 +185,7 @@ def _arms(plan: Plan) -> Table:
     first = _first_trials(plan)
     return table(
         "Arms",
-        ("arm", "difference from the base", "tokens per image", "feature width", "workers", "ZeRO", "note"),
+        ("arm", "difference from the base", "tokens per image", "feature width", "workers", "ZeRO"),
         (
             (
                 arm.name,
@@ -193,13 +194,23 @@ def _arms(plan: Plan) -> Table:
                 str(first[arm.name].spec.vision.width),
                 str(arm.resources.workers),
                 "/".join(str(zero) for zero in dict.fromkeys(_zeros(arm, first[arm.name]))),
-                arm.note or "",
             )
             for arm in plan.arms
         ),
         right=(2, 3, 4, 5),
         total=len(plan.arms),
     )
+
+
+def _arm_notes(plan: Plan) -> list[Text]:
+    """Notes of arms, each once with all arms that have it."""
+    arms: dict[str, list[str]] = {}
+    for arm in plan.arms:
+        if arm.note is not None:
+            arms.setdefault(arm.note, []).append(arm.name)
+    if not arms:
+        return []
+    return [Text("\n").join(Text.assemble((", ".join(names), "bold"), f": {note}") for note, names in arms.items())]
 
 
 def _zeros(arm: Arm, trial: PlannedTrial) -> Iterable[int]:

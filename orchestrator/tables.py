@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from rich.table import Table
 from rich.text import Text
 
-MOST_ROWS = 40
+MOST_ROWS = 60
 """Longer tables are cut on the terminal; JSON has everything."""
 
 

@@ -30,8 +30,8 @@ from search_spaces.identity import (
     benchmark_key,
     declared_stage_key,
     features_digests,
-    features_identity,
     features_key,
+    features_node,
     fingerprint,
     needed_digests,
     stage_key,
@@ -407,10 +407,7 @@ class _Graph:
     @property
     def notes(self) -> list[str]:
         """What is not cached although nothing trains it, and why."""
-        return [
-            f"frozen features of {encoder} are not cached: {', '.join(_sizes(sources))}"
-            for encoder, sources in self._streamed.items()
-        ]
+        return [f"frozen features of {encoder} are not cached: {_sizes(of)}" for encoder, of in self._streamed.items()]
 
     def _chain(self, arm: ResolvedArm) -> _Chain:
         template, steps = arm.template, arm.steps
@@ -465,7 +462,7 @@ class _Graph:
 
     def _new_feature_node(self, vision: VisionSpec, source: SourceSpec, seed: int) -> str | None:
         """The node of a source's features, or None where they are not cached."""
-        name = f"features-{fingerprint(features_identity(vision, source, seed))[:12]}"
+        name = features_node(vision, source, seed)
         if name in self._nodes:
             return name
         images = most_images(source, self._realised)
@@ -484,13 +481,16 @@ class _Graph:
         return name
 
 
-def _sizes(sources: Mapping[str, int | None]) -> list[str]:
-    known = [f"{name} could take {size / 1e9:,.1f} GB" for name, size in sources.items() if size is not None]
-    unknown = [name for name, size in sources.items() if size is None]
-    if unknown:
-        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
-        known.append(f"size unknown for {', '.join(unknown[:3])}{more}")
-    return known
+def _sizes(sources: Mapping[str, int | None]) -> str:
+    """What sources would take together, and how many of them nobody has counted yet."""
+    known = [size for size in sources.values() if size is not None]
+    parts = [f"{_count(len(known))} could take {sum(known) / 1e9:,.1f} GB"] if known else []
+    unknown = len(sources) - len(known)
+    return ", ".join([*parts, *([f"the size of {_count(unknown)} is unknown"] if unknown else [])])
+
+
+def _count(sources: int) -> str:
+    return f"{sources} source{'' if sources == 1 else 's'}"
 
 
 def _with_trials(node: Node, trials: tuple[str, ...]) -> Node:

@@ -250,6 +250,11 @@ def features_identity(vision: VisionSpec, source: SourceSpec, seed: int) -> dict
     }
 
 
+def features_node(vision: VisionSpec, source: SourceSpec, seed: int) -> str:
+    """Id of the plan's node for the cached features of one source's images."""
+    return f"features-{fingerprint(features_identity(vision, source, seed))[:12]}"
+
+
 def features_digests(vision: VisionSpec, source: SourceSpec) -> tuple[str, ...]:
     """Names of all digests that the key of a source's features needs."""
     return (source_name(source), *map(weights_name, vision.checkpoints))

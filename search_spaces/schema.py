@@ -39,6 +39,8 @@ def study_schema() -> dict[str, Any]:
         "description": "A list of values of the dotted path that names the axis, or label -> value or changes.",
         "anyOf": [{"type": "array", "minItems": 1}, {"type": "object", "minProperties": 1}],
     }
+    arms = fields["arms"]  # null removes an arm of the study that is extended
+    arms["additionalProperties"] = {"anyOf": [arms["additionalProperties"], {"type": "null"}]}
     for patch in ("StagePatch", "OptimizerPatch", "ScheduleSpec", "LoraPatch", "StageResources"):
         for field in kinds[patch]["properties"].values():
             field.pop("default", None)  # what is not set stays as it is: these are no defaults

@@ -267,7 +267,7 @@ def test_encoder_that_is_trained_has_no_cached_features(tmp_path: Path) -> None:
 def test_features_beyond_the_budget_are_not_cached_and_a_note_says_so(tmp_path: Path) -> None:
     plan = _plan(tmp_path, BASE)
     assert all(node.kind != "features" for node in plan.nodes.values())
-    assert any("llava-mix665k could take 1,473.6 GB" in note for note in plan.notes)
+    assert any("not cached: 1 source could take 1,473.6 GB" in note for note in plan.notes)
     cached = _plan(tmp_path, BASE, features_budget_bytes=2 * 10**12)
     assert [node.bytes for node in cached.nodes.values() if node.kind == "features"] == [624_610 * 576 * 1024 * 4]
 
