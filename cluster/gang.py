@@ -199,7 +199,7 @@ class ActorGroup:
         seat = self._seats[rank]
         before = sum(other.node_id == seat.node_id for other in self._seats[:rank])
         device_index, device = (0, "cuda") if seat.devices else (before, "cpu")
-        return Place(rank, len(self._seats), device_index, device, threads, seat.host)  # type: ignore[arg-type]
+        return Place(rank, len(self._seats), device_index, device, threads, seat.host, before == 0)  # type: ignore[arg-type]
 
     def open(self, task: object, timeout_s: float) -> Answer:
         return self._all("open", task, timeout_s=timeout_s)

@@ -47,6 +47,8 @@ class Place:
     threads: int
     host: str
     """Address under which the other workers reach this one."""
+    first_of_node: bool = False
+    """No worker of the group with a lower rank is on this node."""
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,12 @@ stages/<key>/checkpoints/<step>/          while it trains; removed at its end
 evaluations/<key>/<benchmark>.parquet     scores per example; <benchmark>.json is written last
 evaluations/<key>/<benchmark>.answers/    answers so far, while it is being scored
 studies/<study>/study.yaml, plan.json     what was asked for
-studies/<study>/trials/<trial>/           spec.json, task.json, spool.jsonl, rank-<n>.log, result.json or failure.json
+studies/<study>/trials/<trial>/           spec.json, task.json, spool.jsonl, node-<n>.jsonl, rank-<n>.log,
+                                          result.json or failure.json
 leases/<key>.json, trials/<study>/<trial>.json   who is producing what (`trainables.store.Lease`)
 scratch/<nonce>/                          Ray Tune's own files while a run lasts
 tracking/mlflow.db, artifacts/            the embedded MLflow store
+tracking/storage-id                       names this storage to tracking servers that several storages share
 tracking/offsets/<server>/<study>/        <trial>.json: how much of its spool that server has
 """
 
@@ -89,6 +91,11 @@ def spool(study: str, trial: str) -> str:
     return f"studies/{study}/trials/{trial}/spool.jsonl"
 
 
+def node_spool(study: str, trial: str, rank: int) -> str:
+    """What another node than rank 0's tells of itself, by the rank of its first worker."""
+    return f"studies/{study}/trials/{trial}/node-{rank}.jsonl"
+
+
 def worker_log(study: str, trial: str, rank: int) -> str:
     return f"studies/{study}/trials/{trial}/rank-{rank}.log"
 
@@ -139,3 +146,4 @@ PREPARING = "preparing"
 TRACKING = "tracking"
 TRACKING_DATABASE = "tracking/mlflow.db"
 TRACKING_ARTIFACTS = "tracking/artifacts"
+STORAGE_ID = "tracking/storage-id"

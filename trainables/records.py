@@ -14,16 +14,29 @@ from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
 
+class DataUse(TypedDict):
+    """One data source or benchmark that a trial has read."""
+
+    name: str
+    digest: str
+    """SHA-256 of the content."""
+    context: Literal["training", "evaluation"]
+    tags: dict[str, str]
+    """What was realised: `records.<stage>` and `share.<stage>`, or the number of `examples`."""
+
+
 class SpoolLine(TypedDict):
-    """One record. Exactly one of `metrics`, `params`, `tags`, `artifact`, `status` is there besides `ts`."""
+    """One record. Exactly one of `metrics`, `params`, `tags`, `data`, `artifact`, `status` is there besides `ts`."""
 
     ts: int
     """Milliseconds since the epoch."""
     step: NotRequired[int]
-    """Global optimizer step over all stages of the trial; only with `metrics`."""
+    """Global optimizer step over all stages of the trial, of `system/` metrics the trial's seconds; only with
+    `metrics`."""
     metrics: NotRequired[dict[str, float]]
     params: NotRequired[dict[str, str]]
     tags: NotRequired[dict[str, str]]
+    data: NotRequired[list[DataUse]]
     artifact: NotRequired[dict[str, str]]
     """`name` (path in the run's artifacts) and `text`, or `name` and `path` (relative to the storage root)."""
     status: NotRequired[Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]]

@@ -38,7 +38,7 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
         ensure_single(context.device)
     started = time.time()
     store = context.store(task)
-    spool = TrialSpool(task, store, enabled=context.rank == 0)
+    spool = TrialSpool(task, store, context)
     try:
         spool.begin()
         data = TrialData(task, store)
@@ -73,7 +73,7 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
             )
         if context.rank == 0:
             result = _result(task, results, diverged, spent, time.time() - started, store)
-            spool.end(result, read_results(task, results, store))
+            spool.end(result, results, read_results(task, results, store))
             put_json(store, layout.trial_result(task.study, task.id), result)
             store.remove(layout.trial_failure(task.study, task.id))
         yield {"event": "node_done", "node": task.evaluation_node}

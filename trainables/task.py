@@ -71,6 +71,8 @@ class Context:
     world: int = 1
     local_rank: int = 0
     device: Literal["cpu", "cuda"] = "cpu"
+    is_first_of_node: bool = False
+    """One worker of each node looks after what is the node's; rank 0 does so for its own without being told."""
 
     def store(self, task: TrialTask) -> LocalStore:
         return LocalStore(Path(task.storage))

@@ -5,30 +5,41 @@ from __future__ import annotations
 import json
 import math
 import platform
+import threading
+import time
 from importlib import metadata
 
 from search_spaces.identity import source_name
 from trainables import layout
 from trainables.deepspeed_config import deepspeed_config
-from trainables.records import EvaluationResult, Spool, TrialResult, read_spool
+from trainables.records import DataUse, EvaluationResult, Spool, StageResult, TrialResult, read_spool
 from trainables.store import LocalStore, get_json
-from trainables.task import TrialTask
+from trainables.system_sampler import SystemSampler
+from trainables.task import Context, TrialTask
 
 _PACKAGES = ("torch", "deepspeed", "transformers", "timm", "ray", "mlflow", "pyarrow", "pillow", "numpy")
 
 
 class TrialSpool:
-    """Writer of one trial's spool on rank 0; on other ranks it does nothing.
+    """Writer of one trial's spool on rank 0, and of what each other node does in a spool of its own.
 
     An attempt that goes on from a checkpoint repeats steps whose records were written before. They are equal, so they
     are left out: the history has one point per step.
     """
 
-    def __init__(self, task: TrialTask, store: LocalStore, enabled: bool) -> None:
+    def __init__(self, task: TrialTask, store: LocalStore, context: Context) -> None:
         self._task, self._store = task, store
-        path = store.path(layout.spool(task.study, task.id))
-        self._last_step = _last_step(store, task) if enabled else -1
-        self._spool = Spool(path) if enabled else None
+        self._lock = threading.Lock()
+        enabled, name = context.rank == 0, layout.spool(task.study, task.id)
+        if not enabled:
+            name = layout.node_spool(task.study, task.id, context.rank)
+        self._past = _Past(store, name)
+        self._spool = Spool(store.path(name)) if enabled else None
+        self._sampler: SystemSampler | None = None
+        self._node_spool: Spool | None = None
+        if enabled or context.is_first_of_node:
+            self._node_spool = self._spool or Spool(store.path(name))
+            self._sampler = SystemSampler(context.rank, self._system).start()
 
     def begin(self) -> None:
         task, device = self._task, "cuda" if self._task.stages[0].resources.gpus_per_worker else "cpu"
@@ -46,8 +57,9 @@ class TrialSpool:
     def metrics(self, stage_index: int, step: int, values: dict[str, float]) -> None:
         """Metrics of optimizer step `step` of a stage."""
         global_step = sum(stage.steps for stage in self._task.stages[:stage_index]) + step
-        if values and global_step > self._last_step:
+        if values and global_step > self._past.last_step:
             self._write(step=global_step, metrics={**values, "stage": float(stage_index)})
+            self._past.see(global_step, values)
 
     def replay(self, stage_index: int, key: str) -> None:
         """The curve of a stage that another trial has trained: it is this trial's, too."""
@@ -56,13 +68,14 @@ class TrialSpool:
         ]:
             self.metrics(stage_index, int(step) + 1, {"train/loss": loss, "train/lr": lr})
 
-    def end(self, result: TrialResult, scores: dict[str, EvaluationResult]) -> None:
-        """Scores and cost, then the final status. One value each, at step 0: MLflow draws such metrics as bars."""
+    def end(self, result: TrialResult, stages: list[StageResult], scores: dict[str, EvaluationResult]) -> None:
+        """Data, scores and cost, then the final status. One value each, at step 0: MLflow draws them as bars."""
+        self._write(data=[*_training_data(self._task, stages), *_evaluation_data(self._task, scores)])
         values = {f"eval/{name}/{key}": value for name, s in scores.items() for key, value in s["metrics"].items()}
         if scores:
             values["eval/mean"] = sum(s["points"] for s in scores.values()) / len(scores)
-        values |= {f"cost/{key}": value for key, value in result["cost"].items()}
-        values |= self._shares()
+        values |= {f"cost/{key}": value for key, value in {**result["cost"], **self._costs(stages)}.items()}
+        values |= {**self._shares(), **self._past.best}
         self._write(step=0, metrics={key: value for key, value in values.items() if math.isfinite(value)})
         for name, score in scores.items():
             self._write(artifact={"name": f"examples/{name}.parquet", "path": score["examples"]})
@@ -81,19 +94,85 @@ class TrialSpool:
         return shares
 
     def close(self) -> None:
-        if self._spool is not None:
-            self._spool.close()
+        if self._sampler is not None:
+            self._sampler.close()
+        if self._node_spool is not None:
+            self._node_spool.close()
+
+    def _costs(self, stages: list[StageResult]) -> dict[str, float]:
+        seconds = sum(stage["gpu_seconds"] for stage in stages)
+        weighted = sum(stage["samples_per_second"] * stage["gpu_seconds"] for stage in stages)
+        costs = {"restarts": float(self._past.attempts), "samples_per_s": weighted / seconds if seconds else math.nan}
+        if self._sampler is not None:
+            costs["peak_memory_gb"] = self._sampler.peak_memory_gb()
+        if self._past.queue_wait_s is not None:
+            costs["queue_wait_s"] = self._past.queue_wait_s
+        return costs
+
+    def _system(self, seconds: float, values: dict[str, float]) -> None:
+        """Called by the sampler's thread. Seconds run on over the attempts of a trial."""
+        with self._lock:
+            if self._node_spool is not None:
+                self._node_spool.write(step=round(self._past.age_s + seconds), metrics=values)
 
     def _artifact(self, name: str, text: str) -> None:
         self._write(artifact={"name": name, "text": text})
 
     def _write(self, **fields: object) -> None:
-        if self._spool is not None:
-            self._spool.write(**fields)
+        with self._lock:
+            if self._spool is not None:
+                self._spool.write(**fields)
 
 
-def _last_step(store: LocalStore, task: TrialTask) -> int:
-    path = store.path(layout.spool(task.study, task.id))
-    if not path.exists():
-        return -1
-    return max((line["step"] for _, line in read_spool(path) if "step" in line), default=-1)
+class _Past:
+    """What earlier attempts have left in a spool, and what is best so far."""
+
+    def __init__(self, store: LocalStore, name: str) -> None:
+        now = time.time()
+        self.last_step, self.attempts, self.age_s = -1, 0, 0.0
+        self.best: dict[str, float] = {}
+        self.queue_wait_s = _since(store, name, now)
+        """From the hand-out to this attempt's begin: the group may have had to start first."""
+        path = store.path(name)
+        for number, (_, line) in enumerate(read_spool(path) if path.exists() else ()):
+            self.age_s = self.age_s or (now - line["ts"] / 1000 if number == 0 else 0.0)
+            self.attempts += line.get("status") == "RUNNING"
+            metrics = line.get("metrics", {})
+            if "step" in line and not all(metric.startswith("system/") for metric in metrics):
+                self.last_step = max(self.last_step, line["step"])
+                self.see(line["step"], metrics)
+
+    def see(self, step: int, metrics: dict[str, float]) -> None:
+        loss = metrics.get("train/loss", math.nan)
+        if loss < self.best.get("best/train_loss", math.inf):
+            self.best = {"best/train_loss": loss, "best/step": float(step)}
+
+
+def _since(store: LocalStore, spool: str, now: float) -> float | None:
+    """Seconds since the trial's task was written, which is when it was handed out; None where it was not."""
+    task = store.path(spool).with_name("task.json")
+    return max(0.0, now - task.stat().st_mtime) if task.exists() else None
+
+
+def _training_data(task: TrialTask, stages: list[StageResult]) -> list[DataUse]:
+    """Each source once, with what every stage has drawn from it."""
+    tags: dict[str, dict[str, str]] = {}
+    for stage in stages:
+        total = sum(stage["counts"].values()) or 1
+        for name, records in stage["counts"].items():
+            share = {f"share.{stage['name']}": f"{records / total:.4f}"}
+            tags.setdefault(name, {}).update({f"records.{stage['name']}": str(records), **share})
+    return [DataUse(name=n, digest=task.digests.get(n, ""), context="training", tags=t) for n, t in tags.items()]
+
+
+def _evaluation_data(task: TrialTask, scores: dict[str, EvaluationResult]) -> list[DataUse]:
+    return [
+        DataUse(
+            name=benchmark.id,
+            digest=task.digests.get(source_name(benchmark.source), ""),
+            context="evaluation",
+            tags={"examples": str(scores[benchmark.id]["n"]), "protocol": scores[benchmark.id]["protocol"]},
+        )
+        for benchmark in task.benchmarks
+        if benchmark.id in scores
+    ]

@@ -49,13 +49,14 @@ class Worker:
     """A member of a group. The loop's libraries are imported when it is made, and kept out of garbage collections.
 
     Args:
-        place: rank, world, local_rank, device and host (`cluster.launcher.Place`), as a plain mapping.
+        place: rank, world, local_rank, device, host and first_of_node (`cluster.launcher.Place`), as a plain mapping.
         loop: import path ``module:name`` of the loop.
         joins: False for loops that need no process group.
     """
 
     def __init__(self, place: Mapping[str, Any], loop: str = RUN_TRIAL, joins: bool = True):
-        self._context = Context(place["rank"], place["world"], place["local_rank"], place["device"])
+        is_first = place.get("first_of_node", False)
+        self._context = Context(place["rank"], place["world"], place["local_rank"], place["device"], is_first)
         self._host: str = place["host"]
         self._loop: Loop = _load(loop)
         self._rendezvous = Rendezvous() if joins else None
