@@ -8,6 +8,7 @@ is written only after the server has taken what lies before it. A server that is
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -15,16 +16,28 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
+from orchestrator.logs import last_lines
+from orchestrator.status import study_status
+from orchestrator.summary import StudySummary, summarize
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
 from trainables import layout
-from trainables.records import Failure, SpoolLine, read_spool
+from trainables.records import DataUse, Failure, SpoolLine, read_spool
 from trainables.store import Store, get_json, put_json
 
 LINES_PER_BATCH = 1_000
 
 POINTS_PER_METRIC = 2_500
 """A browser draws no more, and MLflow samples longer histories anyway. Metrics of longer trials are thinned to this."""
+
+PROGRESS_EVERY_S = 60.0
+"""Between two looks at how long the study will take, where nothing has started or ended."""
+
+SHOWING_SHARE = 0.05
+"""Progress and summary are made anew only so often that making them takes no larger share of the time."""
+
+LOG_LINES = 40
+"""Last lines of the failing worker's log in `error.txt`."""
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 Notice = Callable[[str], None]
@@ -57,8 +70,11 @@ class Tracker(Protocol):
     def server(self) -> str:
         """A short name of this server that can be part of a file name; another server has another."""
 
-    def open_study(self, plan: Plan, documents: Mapping[str, str]) -> None:
-        """Find or make the study's parent run and set it running. `documents`: artifact name -> text."""
+    def open_study(self, plan: Plan, documents: Mapping[str, str]) -> Sequence[str]:
+        """Find or make the study's parent run and set it running. `documents`: artifact name -> text.
+
+        Returns what a person should know, such as that the study goes by another name on this server.
+        """
 
     def open_trial(self, trial: PlannedTrial, run: str | None, started: int) -> str:
         """Find or make the trial's run and return its id; `run` is where it was last time."""
@@ -66,6 +82,11 @@ class Tracker(Protocol):
     def log(self, run: str, points: Sequence[Point]) -> None: ...
     def annotate(self, run: str, params: Mapping[str, str], tags: Mapping[str, str]) -> None: ...
     def attach(self, run: str, name: str, content: str | Path) -> None: ...
+    def link_data(self, run: str, data: Sequence[DataUse]) -> None: ...
+
+    def offer_model(self, run: str, trial: PlannedTrial, checkpoints: Mapping[str, str]) -> None:
+        """Make known where a finished trial's weights are. `checkpoints`: stage -> URI, the last one's is evaluated."""
+
     def set_status(self, run: str, status: Status, ts: int) -> None: ...
 
     def retire(self, run: str) -> None:
@@ -74,7 +95,14 @@ class Tracker(Protocol):
     def unfinished(self) -> dict[str, str]:
         """Trial -> run, of the runs of the study's trials that are open, whether they are in the plan or not."""
 
-    def show_progress(self, counts: Mapping[str, int]) -> None: ...
+    def show_progress(self, values: Mapping[str, float]) -> None:
+        """`done`, `running`, `failed`, `pending` trials, `gpu_hours` of those that have ended, `eta_s` if known."""
+
+    def show_summary(self, summary: StudySummary) -> None: ...
+
+    def write_views(self) -> Sequence[str]:
+        """Write the saved views for the metrics that are there. Returns what was left alone, and why."""
+
     def close_study(self, status: Status) -> None: ...
 
 
@@ -139,9 +167,12 @@ class Position:
     """Time of the ending (result or failure) that has been recorded."""
     non_finite: str | None = None
     sieve: Sieve = field(default_factory=Sieve)
+    nodes: dict[str, int] = field(default_factory=dict)
+    """Name of another node's spool -> offset in it."""
 
     def copy(self) -> Position:
-        return replace(self, sieve=replace(self.sieve, sent=dict(self.sieve.sent), held=dict(self.sieve.held)))
+        sieve = replace(self.sieve, sent=dict(self.sieve.sent), held=dict(self.sieve.held))
+        return replace(self, sieve=sieve, nodes=dict(self.nodes))
 
     @staticmethod
     def load(store: Store, name: str) -> Position:
@@ -167,6 +198,9 @@ class Ending:
     ts: int
     failure: Failure | None = None
     diverged: bool = False
+    stages: tuple[str, ...] = ()
+    """Keys of its stages, where it has a result."""
+    gpu_seconds: float = 0.0
 
 
 def read_ending(store: Store, study: str, trial: str) -> Ending | None:
@@ -175,7 +209,9 @@ def read_ending(store: Store, study: str, trial: str) -> Ending | None:
     result = get_json(store, layout.trial_result(study, trial))
     if result is not None:
         written = int(store.path(layout.trial_result(study, trial)).stat().st_mtime * 1000)
-        endings.append(Ending("FINISHED", written, diverged=bool(result.get("diverged"))))
+        spent = float(result.get("cost", {}).get("gpu_seconds", 0.0))
+        stages = tuple(result.get("stages", ()))
+        endings.append(Ending("FINISHED", written, None, bool(result.get("diverged")), stages, spent))
     failure = get_json(store, layout.trial_failure(study, trial))
     if failure is not None:
         killed = failure["kind"] == "killed"
@@ -202,6 +238,8 @@ class Replay:
         self._seen: dict[str, tuple[float, ...]] = {}
         self._endings: dict[str, Ending | None] = {}
         self._counts: dict[str, int] | None = None
+        self._summarized: dict[str, int] | None = None
+        self._next_look = self._next_summary = 0.0
         self._noticed: set[str] = set()
         self._study_is_open = False
         self.points = 0
@@ -217,6 +255,7 @@ class Replay:
             self._attempt(f"trial {trial.id}", partial(self._catch_up_trial, trial))
             self._seen[trial.id] = seen
         self._show_progress()
+        self._show_summary()
 
     def close_stale(self) -> None:
         """Give every open run of a trial that does not run its true status: that of storage, else KILLED."""
@@ -228,31 +267,49 @@ class Replay:
                 continue
             ending = ending or Ending("KILLED", self._last_sign(trial))
             if trial in planned:
-                self._save(trial, self._settle(self._open(planned[trial], ending.ts, None).copy(), ending))
+                position = self._open(planned[trial], ending.ts, None).copy()
+                self._save(trial, self._settle(planned[trial], position, ending))
             else:
                 self._tracker.set_status(run, ending.status, ending.ts)
 
     def close(self, status: Status | None) -> None:
-        """Close the runs of trials that do not run, and the study's; None derives its status from its trials."""
+        """Close the runs of trials that do not run, and the study's; None derives its status from its trials. What is
+        shown of the whole study comes last: a run must not stay open because a summary takes long."""
         self.close_stale()
-        self._show_progress()
-        if status is None and any(self._is_running(trial.id) for trial in self._plan.trials):
-            return  # another driver is at work on the study, and will close it
-        if status is None:
-            counts = self._counts or {}
-            status = "FAILED" if counts.get("failed") else "KILLED" if counts.get("pending") else "FINISHED"
-        self._tracker.close_study(status)
+        self._show_progress(at_once=True)
+        counts = self._counts or {}
+        if status is not None:
+            self._tracker.close_study(status)
+        elif not any(self._is_running(trial.id) for trial in self._plan.trials):  # else another driver will close it
+            missing = counts.get("pending", 0) + counts.get("running", 0)
+            self._tracker.close_study("FAILED" if counts.get("failed") else "KILLED" if missing else "FINISHED")
+        self._show_summary(at_once=True)
+        self._write_views()
 
     def _open_study(self) -> None:
         if self._study_is_open:
             return
         names = {"study.yaml": layout.study_file(self._plan.study), "plan.json": layout.plan_file(self._plan.study)}
         documents = {name: self._store.get(file).decode() for name, file in names.items() if self._store.exists(file)}
-        self._tracker.open_study(self._plan, documents)
+        for remark in self._tracker.open_study(self._plan, documents):
+            self._notice(f"tracking: {remark}")
+        self._write_views()
         self._study_is_open = True
 
+    def _write_views(self) -> None:
+        """Views are a convenience: whatever goes wrong with them, the records go on."""
+        try:
+            remarks = self._tracker.write_views()
+        except TrackerAwayError:
+            raise
+        except Exception as error:
+            remarks = [f"{type(error).__name__}: {error}"]
+        for remark in remarks:
+            self._notice_once(f"saved views: {remark}")
+
     def _signature(self, trial: str) -> tuple[float, ...]:
-        """Changes whenever there may be something new; three calls of `stat`, because studies have thousands."""
+        """Changes whenever there may be something new; three calls of `stat`, because studies have thousands. Spools of
+        other nodes are looked at whenever the trial's own grows."""
         study = self._plan.study
         names = (layout.spool(study, trial), layout.trial_result(study, trial), layout.trial_failure(study, trial))
         signature: list[float] = []
@@ -276,8 +333,14 @@ class Replay:
             position = self._send(position.copy(), [line for _, line in batch])
             position.offset = batch[-1][0]
             self._save(trial.id, position)
+        for node in sorted(spool.parent.glob("node-*.jsonl")):
+            if batch := list(read_spool(node, position.nodes.get(node.name, 0))):
+                position = position.copy()
+                self._log(_run_of(position), [point for _, line in batch for point in position.sieve.take(line)])
+                position.nodes[node.name] = batch[-1][0]
+                self._save(trial.id, position)
         if ending and self._is_over(trial.id, ending) and position.ended != ending.ts:
-            self._save(trial.id, self._settle(position.copy(), ending))
+            self._save(trial.id, self._settle(trial, position.copy(), ending))
 
     def _is_running(self, trial: str) -> bool:
         return self._store.lease_owner(layout.trial_lease(self._plan.study, trial)) is not None
@@ -317,12 +380,14 @@ class Replay:
         params: dict[str, str] = {}
         tags: dict[str, str] = {}
         files: dict[str, str | Path] = {}
+        data: list[DataUse] = []
         status, status_ts = position.status, position.last_ts
         for line in lines:
             position.last_ts = max(position.last_ts, line["ts"])
             points += position.sieve.take(line)
             params |= line.get("params", {})
             tags |= line.get("tags", {})
+            data += line.get("data", [])
             if "artifact" in line:
                 artifact = line["artifact"]
                 stored = self._store.path(artifact["path"]) if "path" in artifact else None
@@ -336,6 +401,8 @@ class Replay:
         self._log(run, points)
         if params or tags:
             self._attempt(f"run {run}: params and tags", partial(self._tracker.annotate, run, params, tags))
+        if data:
+            self._attempt(f"run {run}: data", partial(self._tracker.link_data, run, data))
         for name, content in files.items():
             self._attempt(f"run {run}: {name}", partial(self._tracker.attach, run, name, content))
         if status != position.status:
@@ -366,32 +433,80 @@ class Replay:
         position.non_finite = f"{first.metric} = {first.value} at step {first.step}"
         return {"ablate.non_finite": position.non_finite}
 
-    def _settle(self, position: Position, ending: Ending) -> Position:
-        """Record how a trial ended: its last points, what went wrong, its status."""
+    def _settle(self, trial: PlannedTrial, position: Position, ending: Ending) -> Position:
+        """Record how a trial ended: its last points, what went wrong, where its weights are, its status."""
         run = _run_of(position)
         self._log(run, position.sieve.flush())
-        tags = {"ablate.diverged": "true"} if ending.diverged else {}
-        if ending.failure is None and position.ended is not None:
-            tags |= {"ablate.failure": "", "ablate.failure_message": ""}  # of an earlier attempt
+        tags = {"ablate.diverged": "true", "ablate.error_class": "diverged"} if ending.diverged else {}
+        if ending.failure is None and position.ended is not None and not ending.diverged:
+            tags |= {"ablate.error_class": "none", "ablate.error": ""}  # of an earlier attempt
         if ending.failure is not None:
-            failure = ending.failure
-            tags |= {"ablate.failure": failure["kind"], "ablate.failure_message": failure["message"]}
-            text = f"{failure['kind']}: {failure['message']}\n\n{failure['traceback']}\nlog: {failure['log']}\n"
-            self._attempt(f"run {run}: failure.txt", partial(self._tracker.attach, run, "failure.txt", text))
+            tags |= {"ablate.error_class": ending.failure["kind"], "ablate.error": ending.failure["message"]}
+            text = self._error_text(ending.failure)
+            self._attempt(f"run {run}: error.txt", partial(self._tracker.attach, run, "error.txt", text))
         if tags:
             self._attempt(f"run {run}: tags", partial(self._tracker.annotate, run, {}, tags))
+        if ending.status == "FINISHED" and not ending.diverged:
+            folders = {key: self._store.path(layout.stage_folder(key)) for key in ending.stages}
+            kept = {
+                node.name: folders[key].as_uri()
+                for node, key in zip(trial.stage_nodes(self._plan), ending.stages, strict=False)
+                if folders[key].exists()
+            }
+            if kept:
+                self._attempt(f"run {run}: model", partial(self._tracker.offer_model, run, trial, kept))
         self._tracker.set_status(run, ending.status, ending.ts)
         position.status, position.ended = ending.status, ending.ts
         return position
 
-    def _show_progress(self) -> None:
+    def _error_text(self, failure: Failure) -> str:
+        log = self._store.path(failure["log"])
+        tail = "\n".join(last_lines(log, LOG_LINES)) if failure["log"] else ""
+        parts = [f"{failure['kind']}: {failure['message']}", failure["traceback"], f"log: {log}", tail]
+        return "\n\n".join(part for part in parts if part) + "\n"
+
+    def _show_progress(self, *, at_once: bool = False) -> None:
         endings = [self._ending(trial.id) for trial in self._plan.trials]
+        positions = [self._positions.get(trial.id) for trial in self._plan.trials]
         done = sum(ending is not None and ending.status == "FINISHED" for ending in endings)
         failed = sum(ending is not None and ending.status == "FAILED" for ending in endings)
-        counts = {"done": done, "failed": failed, "pending": len(endings) - done - failed}
-        if counts != self._counts:
-            self._tracker.show_progress(counts)
-            self._counts = counts
+        running = sum(
+            ending is None and position is not None and position.status == "RUNNING"
+            for ending, position in zip(endings, positions, strict=True)
+        )
+        counts = {"done": done, "running": running, "failed": failed, "pending": len(endings) - done - running - failed}
+        if counts == self._counts and not at_once and time.monotonic() < self._next_look:
+            return
+        began = time.monotonic()
+        values: dict[str, float] = {**counts, "gpu_hours": sum(e.gpu_seconds for e in endings if e is not None) / 3600}
+        eta = self._eta_s() if running and began >= self._next_look else None
+        values |= {"eta_s": eta} if eta is not None else {} if running else {"eta_s": 0.0}
+        self._tracker.show_progress(values)
+        self._counts = counts
+        took = time.monotonic() - began
+        self._next_look = max(self._next_look, time.monotonic() + max(PROGRESS_EVERY_S, took / SHOWING_SHARE))
+
+    def _eta_s(self) -> float | None:
+        try:
+            return study_status(self._plan, self._store).eta_s
+        except InputError as error:  # a broken file on storage: whoever runs the study is told, records go on
+            self._notice_once(f"progress: {error}")
+            return None
+
+    def _show_summary(self, *, at_once: bool = False) -> None:
+        """What the finished trials show, whenever there are more of them."""
+        finished = {
+            trial: ending.ts for trial, ending in self._endings.items() if ending and ending.status == "FINISHED"
+        }
+        began = time.monotonic()
+        if finished == (self._summarized or {}) or (began < self._next_summary and not at_once):
+            return
+        try:
+            self._tracker.show_summary(summarize(self._plan, self._store))
+        except InputError as error:
+            self._notice_once(f"summary: {error}")
+        self._summarized = finished
+        self._next_summary = time.monotonic() + (time.monotonic() - began) / SHOWING_SHARE
 
     def _ending(self, trial: str) -> Ending | None:
         """The trial's ending as last read; None if it has since been taken up again."""

@@ -40,6 +40,8 @@ class RunOptions:
     storage: Path
     data: Path
     tracking_uri: str | None = None
+    offline: bool = False
+    """Talk to no tracking server: records wait in the spools for `ablate sync`."""
     address: str | None = None
     cpus: int | None = None
     """Of the embedded cluster; None for all."""
@@ -130,13 +132,13 @@ def train_and_track(
     trials = {trial.id: trial for trial in plan.trials}
     store.put(layout.study_file(plan.study), yaml.safe_dump(study.document.value, sort_keys=False).encode())
     put_json(store, layout.plan_file(plan.study), plan_json(plan))
-    tracker = open_tracker(options.tracking_uri, options.storage)
+    tracker = None if options.offline else open_tracker(options.tracking_uri, options.storage)
     with connect(options.address, options.cpus) as nodes:
         refuse_impossible(asks(plan), nodes)
         require_shared_storage(nodes, store)
         done = [entry.id for entry in ledger.trials.values() if entry.state == "done"]
         view = LiveView(plan, console, store=store, done=done)
-        with view, uploading(Uploader(tracker, store, plan, notice=view.note)):
+        with view, uploading(Uploader(tracker, store, plan, notice=view.note) if tracker else None):
             outcomes = run_trials(
                 remaining_work(plan, ledger),
                 plan.nodes,
@@ -146,12 +148,15 @@ def train_and_track(
                 RunSettings(plan.study, max_concurrent=options.max_concurrent),
                 lambda event: show(event, view),
             )
-    return outcomes, open_command(tracker)
+    return outcomes, open_command(tracker) if tracker else f"Offline: `ablate sync {plan.study}` sends it to MLflow."
 
 
 @contextmanager
-def uploading(uploader: Uploader) -> Iterator[None]:
+def uploading(uploader: Uploader | None) -> Iterator[None]:
     """Records flow to the tracking server while the block runs; behind it all runs have their true status."""
+    if uploader is None:
+        yield
+        return
     uploader.start()
     try:
         yield

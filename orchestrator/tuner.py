@@ -36,7 +36,7 @@ from orchestrator.schedule import FINISHED, Work, shapes
 from orchestrator.searcher import LOOK_EVERY_S, HandOut
 from search_spaces.plan import Node
 from trainables import layout
-from trainables.records import Failure, Progress, Spool
+from trainables.records import Failure, Progress
 from trainables.store import Store, get_json, put_json
 from trainables.task import TrialTask
 from trainables.tune_trial import TuneTrial
@@ -213,7 +213,6 @@ class _Run:
         failure = self.record(trial, kind, message, traceback)
         self._states[trial] = "failed"
         self._failures[trial] = failure
-        _write_status(self.store, self.settings.study, trial, "FAILED")
         self.hand_out.ended(trial, group_kept=group_kept)
         self._tell("failed", trial, failure=failure)
 
@@ -239,7 +238,6 @@ class _Run:
         for killed in [trial for trial, state in self._states.items() if state == "running"]:
             self._states[killed] = "killed"
             failure = self.record(killed, "killed", f"the run was stopped by {name}")
-            _write_status(self.store, self.settings.study, killed, "KILLED")
             self._tell("killed", killed, failure=failure)
 
     def outcomes(self) -> Outcomes:
@@ -470,10 +468,3 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
-
-
-def _write_status(store: Store, study: str, trial: str, status: str) -> None:
-    """The attempt's end in its spool: the process that writes there may be gone."""
-    spool = Spool(store.path(layout.spool(study, trial)))
-    spool.write(status=status)
-    spool.close()

@@ -93,6 +93,9 @@ def run(
     storage: StorageOption = None,
     data: DataOption = None,
     tracking_uri: TrackingOption = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Talk to no tracking server; `ablate sync` sends everything later.")
+    ] = False,
     address: Annotated[
         str | None, typer.Option("--address", help="A running Ray cluster (`auto` or host:port) [default: embedded].")
     ] = None,
@@ -117,6 +120,7 @@ def run(
         storage=root,
         data=data_root(data, root),
         tracking_uri=tracking_uri,
+        offline=offline,
         address=address,
         cpus=cpus,
         overrides=tuple(overrides or ()),
@@ -221,14 +225,28 @@ def sync(
     toy: ToyOption = False,
     features: FeaturesOption = "auto",
     features_budget: BudgetOption = 20,
+    register_best: Annotated[
+        str | None,
+        typer.Option("--register-best", metavar="MODEL", help="Give the best trial's model the alias `best` there."),
+    ] = None,
 ) -> None:
     """Send everything that storage holds of a study to an MLflow server; what is there already stays as it is."""
-    from orchestrator.replay import sync_study
+    from orchestrator.replay import TrackerAwayError, TrackerRefusedError, sync_study
+    from orchestrator.summary import summarize
     from orchestrator.tracking import open_command, open_tracker
 
     planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
     tracker, out = open_tracker(tracking_uri, store.root), console()
     points = sync_study(planned, store, tracker, out.print)
+    if register_best is not None:
+        best = summarize(planned, store).best_trial
+        if best is None:
+            raise InputError("a study must have scores before its best model has a name", key="--register-best")
+        try:
+            version = tracker.register_best(register_best, best)
+        except (TrackerAwayError, TrackerRefusedError) as error:
+            raise InputError(f"the server must register the model, but it says: {error}", place=tracker.uri) from error
+        out.print(f"{register_best}@best is version {version}: the model of {best}", highlight=False, soft_wrap=True)
     out.print(f"{points:,} points sent\n{open_command(tracker)}", highlight=False, soft_wrap=True)
 
 

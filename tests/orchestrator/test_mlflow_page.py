@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,16 +11,19 @@ from types import ModuleType
 
 import pytest
 from mlflow import MlflowClient
-from small_plans import small_plan
+from small_plans import small_plan, with_axis
+from stored_studies import answers, fail_trial, finish_trial, two_stage_plan
 
 from orchestrator.replay import sync_study
 from orchestrator.tracking import open_tracker
 from orchestrator.uploader import Uploader
 from trainables import layout
 from trainables.records import Spool
-from trainables.store import LocalStore, put_json
+from trainables.store import LocalStore
 
 PLAN = small_plan(resolutions=(64, 32), seeds=(7, 8))
+STUDY = with_axis(two_stage_plan(resolutions=(64, 32, 16), seeds=(7, 8)), "vision.resize", "letterbox")
+FAILED = "r16-s8"
 
 
 def load_screenshot() -> ModuleType:
@@ -42,33 +44,36 @@ def write_steps(spool: Spool, steps: range) -> None:
         spool.write(step=step, metrics={"train/loss": 1 / step})
 
 
-def write_spools(store: LocalStore) -> None:
-    for index, trial in enumerate(PLAN.trials):
-        spool = Spool(store.path(layout.spool(PLAN.study, trial.id)))
+def write_study(store: LocalStore) -> None:
+    """Five trials that have finished, and one that has failed."""
+    for number, trial in enumerate(STUDY.trials):
+        spool = Spool(store.path(layout.spool(STUDY.study, trial.id)))
+        spool.write(status="RUNNING")
         write_steps(spool, range(1, 11))
-        spool.write(metrics={"eval/shapes/accuracy": 70.0 + index, "cost/gpu_seconds": 12.5})
+        if trial.id == FAILED:
+            fail_trial(store, STUDY, trial, "CUDA is gone")
+            continue
+        accuracy = {"shape": 0.9 - 0.05 * number, "colour": 0.5}
+        scores = {name: answers(share, seed=number) for name, share in accuracy.items()}
+        finish_trial(store, STUDY, trial, scores)
+        values = {f"eval/{name}/accuracy": 100 * float(each.mean()) for name, each in scores.items()}
+        values |= {"eval/mean": sum(values.values()) / 2, "cost/gpu_seconds": 14.0, "cost/gpu_seconds_alone": 20.0}
+        spool.write(step=0, metrics=values)
         spool.write(status="FINISHED")
-        result = {"trial": trial.id, "stages": [], "evaluations": {}, "diverged": False, "cost": {}}
-        put_json(store, layout.trial_result(PLAN.study, trial.id), result)
 
 
 @pytest.fixture
 def chromium() -> str:
     found: str | None = screenshot.find_chromium()
-    if found is None:
-        reason = "no Chromium is installed (Debian: apt-get install chromium)"
-        if "CI" in os.environ:
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return found
+    return found or pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
 
 
 @pytest.fixture(scope="module")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     storage = tmp_path_factory.mktemp("storage")
     store = LocalStore(storage)
-    write_spools(store)
-    sync_study(PLAN, store, open_tracker(None, storage))
+    write_study(store)
+    sync_study(STUDY, store, open_tracker(None, storage))
     return storage
 
 
@@ -78,19 +83,29 @@ def server(storage: Path) -> Iterator[str]:
         yield address
 
 
+VIEWS = {
+    "1-leaderboard": (["base s7", "resolution=32px s8", "base (mean)", "eval/mean", "arm/mean", "letterbox"], 9, 9),
+    "2-parallel": (["cfg/resolution", "eval/mean", "letterbox", "base s8"], 1, 6),
+    "3-cost": (["cost/gpu_seconds_alone", "cost/wall_seconds", "eval/mean", "base s7"], 6, 6),
+    "4-curves": (["train/loss", "Step", "resolution=16px s7"], 1, 6),
+    "5-groups": (["Group: base", "Group: resolution=32px", "eval/shape/accuracy", "eval/colour/accuracy"], 6, 6),
+    "6-failures": (["resolution=16px s8", "CUDA is gone", "lost"], 0, 1),
+    "7-difference": (["base (mean)", "resolution=16px (mean)", "arm/shape", "Compare by"], 0, 3),
+    "8-arms": (["resolution=32px (mean)", "arm/mean_low", "arm/mean_high", "arm/seeds"], 0, 3),
+}
+"""Texts of the page and its charts, at least so many drawn layers of charts, and so many runs."""
+
+
 @pytest.mark.browser
-def test_page_of_a_study_lists_its_trials_and_its_question(server: str, chromium: str) -> None:
-    texts = ["base s7", "base s8", "resolution=32px s7", "resolution=32px s8", "4 matching runs"]
-    shown = asyncio.run(screenshot.show(chromium, screenshot.study_page(server, "small"), texts))
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_saved_view_opens_by_its_link_in_a_fresh_browser(view: str, server: str, chromium: str) -> None:
+    texts, charts, runs = VIEWS[view]
+    url = screenshot.saved_views(server, "small")[view]
+    matching = f"{runs} matching {'run' if runs == 1 else 'runs'}"
+    shown = asyncio.run(screenshot.show(chromium, url, [*texts, matching], height=1800))
+    assert shown.charts >= charts
     assert "Does resolution help?" in shown.text
     assert shown.png.startswith(b"\x89PNG")
-
-
-@pytest.mark.browser
-def test_charts_of_a_study_show_its_metrics(server: str, chromium: str) -> None:
-    metrics = ["train/loss", "eval/shapes/accuracy", "cost/gpu_seconds", "cfg/resolution"]
-    url = screenshot.study_page(server, "small", charts=True)
-    asyncio.run(screenshot.show(chromium, url, [*metrics, "resolution=32px s7"], height=3000))
 
 
 @pytest.mark.slow

@@ -7,6 +7,8 @@ import math
 import shutil
 import socket
 import sqlite3
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -16,9 +18,13 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.utils.validation import _validate_metric_name
 from small_plans import small_plan, with_axis
+from stored_studies import answers, finish_trial, two_stage_plan
 
+from orchestrator.names import distinct_labels, legal_name, looks, numeric_axes
 from orchestrator.replay import Point, TrackerRefusedError, sync_study
-from orchestrator.tracking import embedded_uri, legal_name, numeric_axes, open_command, open_tracker, study_note
+from orchestrator.study_note import study_note
+from orchestrator.summary import summarize
+from orchestrator.tracking import embedded_uri, open_command, open_tracker, storage_id
 from search_spaces.errors import InputError
 from search_spaces.plan import Exclusion, Plan
 from trainables import layout
@@ -26,6 +32,7 @@ from trainables.records import Spool
 from trainables.store import LocalStore
 
 PLAN = small_plan()
+STORED = two_stage_plan(resolutions=(64, 32))
 
 
 @pytest.fixture(scope="module")
@@ -263,3 +270,143 @@ def test_plan_and_study_are_artifacts_of_the_study_run(storage: Path, client: Ml
     (study,) = runs_of(client, "study")
     files = {file.path for file in client.list_artifacts(study.info.run_id)}
     assert files == {"study.yaml", "plan.json", "environment.json"}
+
+
+def finished(storage: Path) -> LocalStore:
+    """A storage with two seeds of two arms, all finished, and scores that favour the second arm."""
+    store = LocalStore(storage)
+    for number, trial in enumerate(STORED.trials):
+        finish_trial(store, STORED, trial, {"shape": answers(0.5 + 0.1 * number, number), "colour": answers(0.5)})
+    return store
+
+
+def test_an_arm_over_its_seeds_is_a_run_with_its_interval(storage: Path, client: MlflowClient) -> None:
+    store = finished(storage)
+    for _ in range(2):
+        sync_study(STORED, store, open_tracker(None, storage))
+    runs = {run.data.tags["ablate.arm"]: run for run in runs_of(client, "summary")}
+    assert set(runs) == {"base", "resolution=32px"}
+    metrics = runs["resolution=32px"].data.metrics
+    assert metrics["arm/shape"] == pytest.approx(75.0)
+    assert metrics["arm/mean_low"] < metrics["arm/mean"] < metrics["arm/mean_high"]
+    assert metrics["arm/seeds"] == 2
+    assert runs["resolution=32px"].data.params == {"resolution": "32px"}
+    assert len(client.get_metric_history(runs["base"].info.run_id, "arm/mean")) == 1
+    (study,) = runs_of(client, "study")
+    assert "resolution: 32px: " in study.data.tags["mlflow.note.content"]
+    assert {"report.md", "report.json"} <= {file.path for file in client.list_artifacts(study.info.run_id)}
+    assert "| resolution=32px | 62.5 |" in study.data.tags["mlflow.note.content"]
+
+
+def test_a_finished_trial_has_a_model_where_its_weights_are(storage: Path, client: MlflowClient) -> None:
+    store = finished(storage)
+    for _ in range(2):
+        sync_study(STORED, store, open_tracker(None, storage))
+    experiment = client.get_experiment_by_name("small").experiment_id
+    models = client.search_logged_models([experiment])
+    assert len(models) == len(STORED.trials)
+    (model,) = [model for model in models if model.source_run_id == trial_run(client, "r32-s8").info.run_id]
+    assert model.params == {"resolution": "32px", "seed": "8"}
+    key = [node.key for node in STORED.trials[3].stage_nodes(STORED)][-1]
+    assert model.tags["ablate.checkpoint_uri"] == (storage / layout.stage_folder(str(key))).as_uri()
+
+
+def test_the_best_model_gets_an_alias_in_the_registry(storage: Path, client: MlflowClient) -> None:
+    store, tracker = finished(storage), open_tracker(None, storage)
+    sync_study(STORED, store, tracker)
+    best = summarize(STORED, store).best_trial
+    assert best == "r32-s8"
+    assert [tracker.register_best("small-vlm", best) for _ in range(2)] == ["1", "1"]
+    version = client.get_model_version_by_alias("small-vlm", "best")
+    assert version.run_id == trial_run(client, "r32-s8").info.run_id
+
+
+def test_data_is_linked_with_its_digest_and_what_was_drawn(storage: Path, client: MlflowClient) -> None:
+    spool = Spool(LocalStore(storage).path(layout.spool("small", "r64-s7")))
+    tags = {"records.finetune": "1500", "share.finetune": "1.0000"}
+    training = {"name": "shapes@1", "digest": "a" * 64, "context": "training", "tags": tags}
+    spool.write(data=[training, {"name": "shape", "digest": "b" * 64, "context": "evaluation", "tags": {}}])
+    for _ in range(2):
+        sync_study(PLAN, LocalStore(storage), open_tracker(None, storage))
+    inputs = trial_run(client, "r64-s7").inputs.dataset_inputs
+    assert [(use.dataset.name, use.dataset.digest) for use in inputs] == [("shapes@1", "a" * 32), ("shape", "b" * 32)]
+    told = {tag.key: tag.value for tag in inputs[0].tags}
+    assert told == {"mlflow.data.context": "training", **tags}
+
+
+def test_equal_trials_of_two_studies_name_each_other(storage: Path, client: MlflowClient) -> None:
+    other = replace(PLAN, study="other")
+    for plan in (PLAN, other):
+        tracker = open_tracker(None, storage)
+        tracker.open_study(plan, {})
+        tracker.open_trial(plan.trials[0], None, 1000)
+    mine = trial_run(client, "r64-s7")
+    (theirs,) = runs_of(client, "trial", "other")
+    assert json.loads(mine.data.tags["ablate.also_in"]) == {"other": theirs.info.run_id}
+    assert json.loads(theirs.data.tags["ablate.also_in"]) == {"small": mine.info.run_id}
+
+
+def test_two_storages_with_a_study_of_one_name_do_not_share_an_experiment(
+    storage: Path, client: MlflowClient, tmp_path: Path
+) -> None:
+    server, elsewhere = embedded_uri(storage), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert open_tracker(server, storage).open_study(PLAN, {}) == []
+    (remark,) = open_tracker(server, elsewhere).open_study(PLAN, {})
+    name = f"small ({storage_id(elsewhere)})"
+    assert remark == f"the experiment 'small' is of another storage: this study is {name!r}"
+    assert len(open_tracker(server, elsewhere).open_study(PLAN, {})) == 1
+    assert len(runs_of(client, "study")) == len(runs_of(client, "study", name)) == 1
+
+
+def test_a_copy_of_a_storage_goes_on_in_the_same_experiment(storage: Path, tmp_path: Path) -> None:
+    open_tracker(embedded_uri(storage), storage).open_study(PLAN, {})
+    copy = tmp_path / "copy"
+    shutil.copytree(storage / layout.TRACKING, copy / layout.TRACKING)
+    assert open_tracker(embedded_uri(storage), copy).open_study(PLAN, {}) == []
+
+
+def test_labels_keep_what_runs_were_told_when_a_rival_is_added(storage: Path, client: MlflowClient) -> None:
+    first = with_axis(PLAN, "vision.backbone", "siglip-vit-b16")
+    tracker = open_tracker(None, storage)
+    tracker.open_study(first, {})
+    tracker.open_trial(first.trials[0], None, 1000)
+    arms = (
+        first.arms[0],
+        replace(first.arms[1], values={**first.arms[1].values, "vision.backbone": "siglip-vit-so400m"}),
+    )
+    second = replace(first, arms=arms)
+    tracker = open_tracker(None, storage)
+    tracker.open_study(second, {})
+    for trial in second.trials:
+        tracker.open_trial(trial, None, 1000)
+    assert trial_run(client, "r64-s7").data.params["vision.backbone"] == "siglip-vit-b16"
+    assert trial_run(client, "r32-s7").data.params["vision.backbone"] == "so400m siglip-vit-so400m"
+
+
+@given(st.lists(st.text("ab-1", min_size=1, max_size=24), unique=True, max_size=12), st.integers(0, 12))
+def test_labels_look_different_however_they_are_shortened(labels: list[str], before: int) -> None:
+    known = distinct_labels(labels[:before], {})
+    told = distinct_labels(labels, known)
+    assert all(not looks(one) & looks(other) for one, other in combinations(told.values(), 2))
+    assert all(label in text for label, text in told.items())
+    assert {label: told[label] for label in known} == known
+
+
+def test_views_are_skipped_with_a_reason_on_a_server_without_them(
+    storage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = open_tracker(None, storage)
+    monkeypatch.setattr(tracker, "_server_version", lambda: "3.14.0")
+    tracker.open_study(PLAN, {})
+    assert tracker.write_views() == ["saved views need MLflow 3.15 or newer, and the server is 3.14.0"]
+    assert "viewStateShareKey" not in tracker.link("http://server")
+
+
+def test_views_are_tags_of_the_experiment_and_the_link_opens_the_first(storage: Path, client: MlflowClient) -> None:
+    tracker = open_tracker(None, storage)
+    tracker.open_study(PLAN, {})
+    assert tracker.write_views() == []
+    tags = client.get_experiment_by_name("small").tags
+    assert sum(name.startswith("mlflow.sharedViewState.ablate-") for name in tags) == 8
+    assert "viewStateShareKey=ablate-1-leaderboard" in tracker.link("http://server")

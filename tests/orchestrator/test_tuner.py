@@ -25,7 +25,6 @@ from orchestrator import tuner
 from orchestrator.tuner import Outcomes, RunSettings, TrialEvent, run_trials
 from search_spaces.spec import ResourceSpec
 from trainables import layout
-from trainables.records import read_spool
 from trainables.store import LocalStore, get_json
 
 pytestmark = pytest.mark.ray
@@ -120,7 +119,7 @@ class TestOneCluster:
         assert (failure["kind"], failure["message"]) == ("error", "ValueError: broken at s1")
         assert "in _unit" in failure["traceback"]
         assert "ValueError: broken at s1" in (tmp_path / failure["log"]).read_text()
-        assert [line["status"] for _, line in read_spool(tmp_path / layout.spool(STUDY, "leader"))] == ["FAILED"]
+        assert (tmp_path / layout.trial_failure(STUDY, "leader")).exists()
 
     def test_run_again_after_a_failure_the_failed_trial_is_done_and_its_failure_forgotten(self, tmp_path: Path) -> None:
         fakes = Fakes(tmp_path, {"a": ["s1", "s2"]}, fail_at="s2", raises="memory")

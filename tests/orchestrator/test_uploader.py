@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from small_plans import small_plan
+from stored_studies import answers, finish_trial, two_stage_plan
 
 from orchestrator.replay import (
     POINTS_PER_METRIC,
@@ -24,11 +25,12 @@ from orchestrator.replay import (
     TrackerRefusedError,
     sync_study,
 )
+from orchestrator.summary import StudySummary
 from orchestrator.uploader import Uploader
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
 from trainables import layout
-from trainables.records import Spool, SpoolLine
+from trainables.records import DataUse, Spool, SpoolLine
 from trainables.store import LocalStore, Owner, put_json
 
 
@@ -44,7 +46,11 @@ class MemoryTracker:
         self.files: dict[str, dict[str, str | Path]] = defaultdict(dict)
         self.status: dict[str, Status] = {}
         self.study: Status | None = None
-        self.counts: dict[str, int] = {}
+        self.counts: dict[str, float] = {}
+        self.data: dict[str, list[DataUse]] = defaultdict(list)
+        self.models: dict[str, dict[str, str]] = {}
+        self.summary: StudySummary | None = None
+        self.views_written = 0
         self.retired: list[str] = []
         self.away = False
         self.requests = 0
@@ -54,9 +60,10 @@ class MemoryTracker:
         if self.away:
             raise TrackerAwayError("connection refused")
 
-    def open_study(self, plan: Plan, documents: Mapping[str, str]) -> None:
+    def open_study(self, plan: Plan, documents: Mapping[str, str]) -> list[str]:
         self._request()
         self.study = "RUNNING"
+        return []
 
     def open_trial(self, trial: PlannedTrial, run: str | None, started: int) -> str:
         self._request()
@@ -79,6 +86,14 @@ class MemoryTracker:
         self._request()
         self.files[run][name] = content
 
+    def link_data(self, run: str, data: Sequence[DataUse]) -> None:
+        self._request()
+        self.data[run] += data
+
+    def offer_model(self, run: str, trial: PlannedTrial, checkpoints: Mapping[str, str]) -> None:
+        self._request()
+        self.models[run] = dict(checkpoints)
+
     def set_status(self, run: str, status: Status, ts: int) -> None:
         self._request()
         self.status[run] = status
@@ -91,9 +106,18 @@ class MemoryTracker:
         self._request()
         return {trial: run for trial, run in self.runs.items() if self.status[run] == "RUNNING"}
 
-    def show_progress(self, counts: Mapping[str, int]) -> None:
+    def show_progress(self, values: Mapping[str, float]) -> None:
         self._request()
-        self.counts = dict(counts)
+        self.counts = dict(values)
+
+    def show_summary(self, summary: StudySummary) -> None:
+        self._request()
+        self.summary = summary
+
+    def write_views(self) -> list[str]:
+        self._request()
+        self.views_written += 1
+        return []
 
     def close_study(self, status: Status) -> None:
         self._request()
@@ -159,9 +183,9 @@ def test_sync_sends_points_files_tags_and_true_statuses(store: LocalStore) -> No
     assert tracker.tags[run]["ablate.zero"] == "2"
     assert tracker.files[run] == {"deepspeed.json": "{}"}
     assert (tracker.status[run], tracker.status[failed]) == ("FINISHED", "FAILED")
-    assert tracker.tags[failed]["ablate.failure"] == "lost"
-    assert "worker died" in str(tracker.files[failed]["failure.txt"])
-    assert tracker.counts == {"done": 1, "failed": 1, "pending": 0}
+    assert tracker.tags[failed]["ablate.error_class"] == "lost"
+    assert "worker died" in str(tracker.files[failed]["error.txt"])
+    assert tracker.counts == {"done": 1, "running": 0, "failed": 1, "pending": 0, "gpu_hours": 0.0, "eta_s": 0.0}
     assert tracker.study == "FAILED"
 
 
@@ -337,7 +361,7 @@ def test_uploader_survives_a_defect_and_shows_it_once(store: LocalStore) -> None
     tracker = MemoryTracker()
     notices: list[str] = []
 
-    def broken(counts: Mapping[str, int]) -> None:
+    def broken(values: Mapping[str, float]) -> None:
         raise KeyError("a defect")
 
     tracker.show_progress = broken  # type: ignore[method-assign]
@@ -393,7 +417,7 @@ def test_trial_taken_up_again_is_running_and_then_finished(store: LocalStore) ->
     succeed(store, TRIAL)
     uploader.stop()
     assert (tracker.status[run], tracker.counts["done"]) == ("FINISHED", 1)
-    assert tracker.tags[run]["ablate.failure"] == ""
+    assert tracker.tags[run]["ablate.error_class"] == "none"
 
 
 def test_stale_run_of_a_dead_driver_is_closed_at_the_next_start(store: LocalStore) -> None:
@@ -409,3 +433,93 @@ def test_stale_run_of_a_dead_driver_is_closed_at_the_next_start(store: LocalStor
 
     assert tracker.status[tracker.runs[TRIAL]] == "KILLED"
     uploader.stop()
+
+
+def test_what_other_nodes_tell_arrives_once(store: LocalStore) -> None:
+    write_steps(spool_of(store), range(3))
+    node = Spool(store.path(layout.node_spool(PLAN.study, TRIAL, 8)))
+    node.write(step=10, metrics={"system/node_8/cpu_percent": 50.0})
+    tracker = MemoryTracker()
+    sync_study(PLAN, store, tracker)
+    node.write(step=20, metrics={"system/node_8/cpu_percent": 60.0})
+    sync_study(PLAN, store, tracker)
+    assert tracker.steps(TRIAL, "system/node_8/cpu_percent") == [10, 20]
+
+
+def test_a_failure_is_shown_with_the_end_of_its_log(store: LocalStore) -> None:
+    log = layout.worker_log(PLAN.study, TRIAL, 3)
+    store.put(log, b"".join(b"line %d\n" % number for number in range(100)))
+    failure = {"trial": TRIAL, "kind": "memory", "message": "full", "traceback": "Trace", "log": log, "ts": now_ms()}
+    put_json(store, layout.trial_failure(PLAN.study, TRIAL), failure)
+    tracker = MemoryTracker()
+    sync_study(PLAN, store, tracker)
+    text = str(tracker.files[tracker.runs[TRIAL]]["error.txt"])
+    assert text.startswith("memory: full\n\nTrace\n")
+    assert text.endswith("line 99\n")
+    assert "line 59\n" not in text
+    assert tracker.tags[tracker.runs[TRIAL]]["ablate.error_class"] == "memory"
+
+
+def test_views_are_written_at_the_start_and_again_at_the_end(store: LocalStore) -> None:
+    tracker = MemoryTracker()
+    sync_study(PLAN, store, tracker)
+    assert tracker.views_written == 2
+
+
+def test_views_that_cannot_be_written_cost_nothing_but_a_notice(store: LocalStore) -> None:
+    write_steps(spool_of(store), range(3))
+    tracker, notices = MemoryTracker(), []
+
+    def broken() -> list[str]:
+        raise TypeError("a defect")
+
+    tracker.write_views = broken  # type: ignore[method-assign]
+    sync_study(PLAN, store, tracker, notices.append)
+    assert tracker.steps(TRIAL, "train/loss") == [0, 1, 2]
+    assert notices == ["tracking: not recorded: saved views: TypeError: a defect"]
+
+
+def test_a_summary_is_shown_when_trials_have_finished_and_not_before(store: LocalStore) -> None:
+    plan = two_stage_plan(resolutions=(64, 32), seeds=(7,))
+    tracker = MemoryTracker()
+    sync_study(plan, store, tracker)
+    assert tracker.summary is None
+    finish_trial(store, plan, plan.trials[0], {"shape": answers(0.9), "colour": answers(0.5)})
+    sync_study(plan, store, tracker)
+    assert tracker.summary is not None
+    assert [arm.arm for arm in tracker.summary.arms] == ["base"]
+    assert set(tracker.models) == {tracker.runs["r64-s7"]}
+    assert set(tracker.models[tracker.runs["r64-s7"]]) == {"align", "finetune"}
+
+
+class FlakyTracker(MemoryTracker):
+    """A server that takes a request and then does not say so, every third time."""
+
+    def _request(self) -> None:
+        self.requests += 1
+
+    def log(self, run: str, points: Sequence[Point]) -> None:
+        super().log(run, points)
+        self._lose_the_answer()
+
+    def open_trial(self, trial: PlannedTrial, run: str | None, started: int) -> str:
+        found = super().open_trial(trial, run, started)
+        self._lose_the_answer()
+        return found
+
+    def _lose_the_answer(self) -> None:
+        if self.requests % 3 == 0:
+            raise TrackerAwayError("the connection was closed")
+
+
+def test_a_server_whose_answers_get_lost_has_everything_once(store: LocalStore) -> None:
+    spools, tracker = [spool_of(store, trial.id) for trial in PLAN.trials], FlakyTracker()
+    uploader = Uploader(tracker, store, PLAN, notice=lambda text: None, poll_s=0.001).start()
+    for begin in range(0, 30, 5):
+        for spool in spools:
+            write_steps(spool, range(begin, begin + 5))
+        assert uploader.drain(60)
+    uploader.stop()
+    for trial in PLAN.trials:
+        assert tracker.steps(trial.id, "train/loss") == list(range(30))
+    assert len(tracker.runs) == len(PLAN.trials)

@@ -1,0 +1,86 @@
+"""What a study has shown so far, small enough to be shown beside its runs: means of arms, and sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from orchestrator import report_views
+from orchestrator.ledger import read_ledger
+from orchestrator.report import Cell, Report, build_report
+from search_spaces.plan import Plan
+from trainables.store import Store
+
+
+@dataclass(frozen=True)
+class ArmSummary:
+    """One arm over its seeds."""
+
+    arm: str
+    numbers: dict[str, float]
+    """`mean`, `mean_low`, `mean_high`; the same for each benchmark by its id; `seeds`, `gpu_seconds`; `order` in the
+    plan. Scores and the limits of their 95 % intervals in points. What is not known is not there."""
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    arms: tuple[ArmSummary, ...]
+    """Arms with at least one score, in plan order."""
+    statements: tuple[str, ...]
+    """What the results say, one sentence each; what matters most first."""
+    documents: dict[str, str]
+    """The report in its forms: name of the file -> text."""
+    best_trial: str | None
+    """Of the arm with the highest mean over its seeds, the trial with the highest mean over the benchmarks."""
+
+    @property
+    def best_arms(self) -> tuple[ArmSummary, ...]:
+        """By their mean, highest first."""
+        known = [arm for arm in self.arms if "mean" in arm.numbers]
+        return tuple(sorted(known, key=lambda arm: -arm.numbers["mean"]))
+
+
+def summarize(plan: Plan, store: Store) -> StudySummary:
+    """The summary of what storage holds now. Reads every score of every example: seconds for a large study."""
+    ledger = read_ledger(plan, store)
+    report = build_report(plan, store, ledger)
+    documents = {"report.md": report_views.to_markdown(report), "report.json": report_views.to_json(report)}
+    summary = StudySummary(_arms(report), _statements(report), documents, None)
+    if not summary.best_arms:
+        return summary
+    best = summary.best_arms[0].arm
+    scores: dict[str, list[float]] = {}
+    for (trial, _), evaluation in ledger.evaluations.items():
+        scores.setdefault(trial, []).append(evaluation["metrics"]["accuracy"])
+    candidates = [entry.id for entry in ledger.trials.values() if entry.arm == best and entry.state == "done"]
+    means = {trial: sum(scores[trial]) / len(scores[trial]) for trial in candidates if trial in scores}
+    return replace(summary, best_trial=max(means, key=lambda trial: means[trial], default=None))
+
+
+def _arms(report: Report) -> tuple[ArmSummary, ...]:
+    costs = {cost.arm: cost.gpu_seconds / cost.trials for cost in report.costs}
+    arms = []
+    for order, row in enumerate(report.rows):
+        numbers = _numbers("mean", row.mean)
+        for column, cell in zip(report.columns, row.cells, strict=True):
+            numbers |= _numbers(column.benchmark, cell)
+        if numbers:
+            seeds = max(len(row.seeds) - len(cell.absent) for cell in (row.mean, *row.cells))
+            numbers |= {"seeds": float(seeds), "order": float(order)}
+            numbers |= {"gpu_seconds": costs[row.arm]} if row.arm in costs else {}
+            arms.append(ArmSummary(row.arm, numbers))
+    return tuple(arms)
+
+
+def _numbers(name: str, cell: Cell) -> dict[str, float]:
+    if cell.estimate is None:
+        return {}
+    interval = cell.estimate.interval
+    return {name: cell.estimate.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+
+
+def _statements(report: Report) -> tuple[str, ...]:
+    return tuple(
+        f"{axis.axis}: {finding.label}: {finding.sentence}" if axis.axis else f"{finding.label}: {finding.sentence}"
+        for axis in report.axes
+        for finding in axis.findings
+    )
