@@ -1,7 +1,8 @@
-"""A picture of a study in MLflow, taken in a real browser: python docs/screenshot.py STORAGE STUDY PNG
+"""Pictures of a study in MLflow, taken in a real browser: python docs/screenshot.py STORAGE STUDY FOLDER [VIEW ...]
 
-Serves the embedded tracking database of a storage root on loopback, opens the study's page in headless Chromium through
-the DevTools protocol, waits until it shows what is expected, and writes what the browser shows.
+Serves the embedded tracking database of a storage root on loopback, opens each saved view of the study in headless
+Chromium through the DevTools protocol, waits until it shows what is expected, and writes what the browser shows. Every
+view is opened in a fresh browser, as by somebody who got the link.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import base64
+import io
 import json
 import os
 import shutil
@@ -26,8 +28,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import aiohttp
+from PIL import Image
 
-from orchestrator.tracking import experiment_page
+from orchestrator.dashboard import TAG_PREFIX, View, decoded, view_url
 
 FLAGS = (
     "--headless=new",
@@ -42,7 +45,7 @@ FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-port=0",
 )
-WIDTH = 1600
+WIDTH = 1400
 START_S = 120.0
 """For a server or a browser to start on a busy machine."""
 
@@ -52,12 +55,24 @@ localStorage.setItem('mlflow.assistant.panelOpen_v1', 'false');
 """
 """MLflow opens a chat over a quarter of the page when a browser sees it for the first time."""
 
+REST_S = 1.5
+"""Between two pictures that must be the same before a page counts as drawn."""
+
 PAGE_S = 90.0
 """For a page to show what is waited for."""
 
 
+ALL_TEXT = """
+(document.body ? document.body.innerText : '') + '\\n'
+    + [...document.querySelectorAll('svg text')].map(text => text.textContent).join('\\n')
+"""
+"""What the page says, and what its charts say."""
+
+
 class Shown(NamedTuple):
     text: str
+    charts: int
+    """Charts that have drawn something."""
     png: bytes
 
 
@@ -141,10 +156,10 @@ class Page:
         return result["result"].get("value")
 
     async def wait_for(self, texts: Sequence[str]) -> str:
-        """Wait until the page has each of these texts, and return all of its text."""
+        """Wait until the page or its charts have each of these texts, and return all of its text."""
         deadline = time.monotonic() + PAGE_S
         while True:
-            text = str(await self.evaluate("document.body ? document.body.innerText : ''"))
+            text = str(await self.evaluate(ALL_TEXT))
             missing = [wanted for wanted in texts if wanted not in text]
             if not missing:
                 return text
@@ -153,8 +168,21 @@ class Page:
             await asyncio.sleep(0.25)
 
     async def picture(self) -> bytes:
-        shot = await self.call("Page.captureScreenshot", format="png")
-        return base64.b64decode(shot["data"])
+        """What the page looks like once it has come to rest: where something is still loading, something moves."""
+        deadline, before = time.monotonic() + PAGE_S, ""
+        while True:
+            shot = str((await self.call("Page.captureScreenshot", format="png"))["data"])
+            if shot == before or time.monotonic() > deadline:
+                return _small(base64.b64decode(shot))
+            before = shot
+            await asyncio.sleep(REST_S)
+
+
+def _small(png: bytes) -> bytes:
+    """The same picture in 128 colours: a third of the size."""
+    packed = io.BytesIO()
+    Image.open(io.BytesIO(png)).convert("RGB").quantize(128).save(packed, "PNG", optimize=True)
+    return packed.getvalue()
 
 
 @asynccontextmanager
@@ -193,17 +221,18 @@ async def show(chromium: str, url: str, texts: Sequence[str], height: int = 1000
         await page.call("Page.addScriptToEvaluateOnNewDocument", source=CLOSE_ASSISTANT)
         await page.call("Page.navigate", url=url)
         text = await page.wait_for(texts)
-        await asyncio.sleep(2)  # what comes in after the text is there: rows, charts
-        return Shown(text, await page.picture())
+        picture = await page.picture()
+        charts = await page.evaluate("document.querySelectorAll('.js-plotly-plot .main-svg, .parcoords canvas').length")
+        return Shown(text, int(charts), picture)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("storage", type=Path)
     parser.add_argument("study")
-    parser.add_argument("png", type=Path)
-    parser.add_argument("--charts", action="store_true", help="the charts instead of the table")
-    parser.add_argument("--height", type=int, default=1000, help="of the browser's window, in px")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("views", nargs="*", help="ids of views, such as 1-leaderboard; all of them if none is given")
+    parser.add_argument("--height", type=int, default=1100, help="of the browser's window, in px")
     arguments = parser.parse_args()
     chromium = find_chromium()
     if chromium is None:
@@ -212,16 +241,27 @@ def main() -> None:
     if not database.exists():
         raise SystemExit(f"{database}: there is no tracking database")
     with served(database) as address:
-        url = study_page(address, arguments.study, charts=arguments.charts)
-        arguments.png.write_bytes(asyncio.run(show(chromium, url, ["matching runs"], arguments.height)).png)
+        for name, url in saved_views(address, arguments.study).items():
+            if not arguments.views or name in arguments.views:
+                shown = asyncio.run(show(chromium, url, ["matching run"], arguments.height))
+                (arguments.folder / f"mlflow-{name}.png").write_bytes(shown.png)
 
 
-def study_page(address: str, study: str, *, charts: bool = False) -> str:
-    """Where a server shows the trials of a study, in a table or with charts of all metrics."""
+def saved_views(address: str, study: str) -> dict[str, str]:
+    """The links of a study's saved views, as the server has them: short id -> URL."""
     url = f"{address}/api/2.0/mlflow/experiments/get-by-name?experiment_name={study}"
     with urllib.request.urlopen(url, timeout=30) as answer:
-        experiment = json.load(answer)["experiment"]["experiment_id"]
-    return experiment_page(address, experiment) + ("&compareRunsMode=CHART" if charts else "")
+        experiment = json.load(answer)["experiment"]
+    links = {}
+    for tag in sorted(experiment["tags"], key=lambda tag: str(tag["key"])):
+        if tag["key"].startswith(f"{TAG_PREFIX}ablate-"):
+            id_ = tag["key"].removeprefix(TAG_PREFIX)
+            state = decoded(tag["value"])
+            table = id_ in ("ablate-6-failures", "ablate-8-arms")
+            links[id_.removeprefix("ablate-")] = view_url(
+                address, experiment["experiment_id"], View(id_, json.loads(tag["value"])["name"], state, not table)
+            )
+    return links
 
 
 if __name__ == "__main__":
