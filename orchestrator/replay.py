@@ -9,26 +9,24 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
 
 from orchestrator.logs import last_lines
+from orchestrator.position import Ending, Position, read_ending, stride_of
 from orchestrator.status import study_status
-from orchestrator.summary import StudySummary, summarize
+from orchestrator.summary import summarize
+from orchestrator.tracker import Notice, Point, Status, Tracker, TrackerAwayError, TrackerRefusedError
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
 from trainables import layout
 from trainables.records import DataUse, Failure, SpoolLine, read_spool
-from trainables.store import Store, get_json, put_json
+from trainables.store import Store, put_json
 
 LINES_PER_BATCH = 1_000
-
-POINTS_PER_METRIC = 2_500
-"""A browser draws no more, and MLflow samples longer histories anyway. Metrics of longer trials are thinned to this."""
 
 PROGRESS_EVERY_S = 60.0
 """Between two looks at how long the study will take, where nothing has started or ended."""
@@ -38,194 +36,6 @@ SHOWING_SHARE = 0.05
 
 LOG_LINES = 40
 """Last lines of the failing worker's log in `error.txt`."""
-
-Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
-Notice = Callable[[str], None]
-
-
-class TrackerAwayError(ConnectionError):
-    """The server did not answer, or not now: the same request may succeed later."""
-
-
-class TrackerRefusedError(ValueError):
-    """The server answered that it will never take this."""
-
-
-class Point(NamedTuple):
-    """One value of a metric; `ts` in milliseconds since the epoch."""
-
-    metric: str
-    value: float
-    ts: int
-    step: int
-
-
-class Tracker(Protocol):
-    """What the uploader asks of a tracking server. Every method may raise `TrackerAwayError` or `TrackerRefusedError`.
-
-    All of them may be repeated: runs are found before they are made, equal points and files replace themselves.
-    """
-
-    @property
-    def server(self) -> str:
-        """A short name of this server that can be part of a file name; another server has another."""
-
-    def open_study(self, plan: Plan, documents: Mapping[str, str]) -> Sequence[str]:
-        """Find or make the study's parent run and set it running. `documents`: artifact name -> text.
-
-        Returns what a person should know, such as that the study goes by another name on this server.
-        """
-
-    def open_trial(self, trial: PlannedTrial, run: str | None, started: int) -> str:
-        """Find or make the trial's run and return its id; `run` is where it was last time."""
-
-    def log(self, run: str, points: Sequence[Point]) -> None: ...
-    def annotate(self, run: str, params: Mapping[str, str], tags: Mapping[str, str]) -> None: ...
-    def attach(self, run: str, name: str, content: str | Path) -> None: ...
-    def link_data(self, run: str, data: Sequence[DataUse]) -> None: ...
-
-    def offer_model(self, run: str, trial: PlannedTrial, checkpoints: Mapping[str, str]) -> None:
-        """Make known where a finished trial's weights are. `checkpoints`: stage -> URI, the last one's is evaluated."""
-
-    def set_status(self, run: str, status: Status, ts: int) -> None: ...
-
-    def retire(self, run: str) -> None:
-        """Take out of sight a run whose trial has been started anew on other data: the two are never mixed."""
-
-    def unfinished(self) -> dict[str, str]:
-        """Trial -> run, of the runs of the study's trials that are open, whether they are in the plan or not."""
-
-    def show_progress(self, values: Mapping[str, float]) -> None:
-        """`done`, `running`, `failed`, `pending` trials, `gpu_hours` of those that have ended, `eta_s` if known."""
-
-    def show_summary(self, summary: StudySummary) -> None: ...
-
-    def write_views(self) -> Sequence[str]:
-        """Write the saved views for the metrics that are there. Returns what was left alone, and why."""
-
-    def close_study(self, status: Status) -> None: ...
-
-
-# ---------------------------------------------------------------------------------------------------- one trial
-
-
-@dataclass
-class Sieve:
-    """Decides which points of a spool are sent; a function of the lines alone, however they are cut into batches.
-
-    Points with a step: only steps beyond the last one sent, because a resumed trial repeats those behind its last
-    checkpoint, and every `stride`-th of them; the last one is held until the trial ends. Points without a step are
-    results: the newest value counts, and an equal one is not sent again.
-    """
-
-    stride: int = 1
-    sent: dict[str, tuple[int, float]] = field(default_factory=dict)
-    held: dict[str, Point] = field(default_factory=dict)
-
-    def take(self, line: SpoolLine) -> list[Point]:
-        points = []
-        for metric, value in line.get("metrics", {}).items():
-            point = Point(metric, float(value), line["ts"], line.get("step", 0))
-            if self._passes(point, has_step="step" in line):
-                self.sent[metric] = (point.step, point.value)
-                if metric in self.held and self.held[metric].step <= point.step:
-                    del self.held[metric]
-                points.append(point)
-        return points
-
-    def _passes(self, point: Point, has_step: bool) -> bool:
-        if point.metric not in self.sent:
-            return True
-        step, value = self.sent[point.metric]
-        if point.step == step:  # a result that was measured again, or the last step repeated by a resume
-            return not (point.value == value or (math.isnan(point.value) and math.isnan(value)))
-        if has_step and step < point.step < step + self.stride:
-            if point.metric not in self.held or self.held[point.metric].step < point.step:
-                self.held[point.metric] = point
-            return False
-        return point.step > step
-
-    def flush(self) -> list[Point]:
-        """What was held back of metrics that go no further, so that each ends with its true last value."""
-        points = list(self.held.values())
-        self.sent.update({point.metric: (point.step, point.value) for point in points})
-        self.held.clear()
-        return points
-
-
-@dataclass
-class Position:
-    """How far a server is with one trial: a file on storage, one per server and trial."""
-
-    run: str | None = None
-    born: int | None = None
-    """Time of the spool's first line. Another one means another spool, hence other work under the same trial id."""
-    offset: int = 0
-    last_ts: int = 0
-    status: Status = "RUNNING"
-    ended: int | None = None
-    """Time of the ending (result or failure) that has been recorded."""
-    non_finite: str | None = None
-    sieve: Sieve = field(default_factory=Sieve)
-    nodes: dict[str, int] = field(default_factory=dict)
-    """Name of another node's spool -> offset in it."""
-
-    def copy(self) -> Position:
-        sieve = replace(self.sieve, sent=dict(self.sieve.sent), held=dict(self.sieve.held))
-        return replace(self, sieve=sieve, nodes=dict(self.nodes))
-
-    @staticmethod
-    def load(store: Store, name: str) -> Position:
-        stored = get_json(store, name)
-        if stored is None:
-            return Position()
-        sieve = stored.pop("sieve")
-        return Position(
-            **stored,
-            sieve=Sieve(
-                sieve["stride"],
-                {metric: (step, value) for metric, (step, value) in sieve["sent"].items()},
-                {metric: Point(*point) for metric, point in sieve["held"].items()},
-            ),
-        )
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a trial ended, as storage says; the newer one where there are a result and a failure."""
-
-    status: Status
-    ts: int
-    failure: Failure | None = None
-    diverged: bool = False
-    stages: tuple[str, ...] = ()
-    """Keys of its stages, where it has a result."""
-    gpu_seconds: float = 0.0
-
-
-def read_ending(store: Store, study: str, trial: str) -> Ending | None:
-    """None while the trial has neither a result nor a failure."""
-    endings = []
-    result = get_json(store, layout.trial_result(study, trial))
-    if result is not None:
-        written = int(store.path(layout.trial_result(study, trial)).stat().st_mtime * 1000)
-        spent = float(result.get("cost", {}).get("gpu_seconds", 0.0))
-        stages = tuple(result.get("stages", ()))
-        endings.append(Ending("FINISHED", written, None, bool(result.get("diverged")), stages, spent))
-    failure = get_json(store, layout.trial_failure(study, trial))
-    if failure is not None:
-        killed = failure["kind"] == "killed"
-        endings.append(Ending("KILLED" if killed else "FAILED", failure["ts"], failure=failure))  # type: ignore[arg-type]
-    return max(endings, key=lambda ending: ending.ts, default=None)
-
-
-def stride_of(trial: PlannedTrial, plan: Plan) -> int:
-    """Every how many steps a point is sent, so that a metric has about `POINTS_PER_METRIC`; 1 while unknown."""
-    steps = sum(node.steps or 0 for node in trial.stage_nodes(plan))
-    return max(1, math.ceil(steps / POINTS_PER_METRIC))
-
-
-# ---------------------------------------------------------------------------------------------------- all trials
 
 
 class Replay:

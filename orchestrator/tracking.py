@@ -40,9 +40,9 @@ from mlflow.utils.rest_utils import http_request
 
 from orchestrator.dashboard import NEEDED_MLFLOW, TAG_SIZE, subject, view_tags, view_url, views
 from orchestrator.names import distinct_labels, legal_name, numeric_axes
-from orchestrator.replay import Point, Status, TrackerAwayError, TrackerRefusedError
 from orchestrator.study_note import study_note
 from orchestrator.summary import StudySummary
+from orchestrator.tracker import Point, Status, TrackerAwayError, TrackerRefusedError
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
 from trainables import layout
@@ -169,7 +169,7 @@ def _environment_json() -> str:
 
 
 class MlflowTracker:
-    """`orchestrator.replay.Tracker` on MLflow."""
+    """`orchestrator.tracker.Tracker` on MLflow."""
 
     def __init__(self, client: MlflowClient, storage: Path, server: str, artifacts: str | None):
         self.storage = storage

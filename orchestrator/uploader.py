@@ -11,7 +11,8 @@ from typing import Self
 
 import tenacity
 
-from orchestrator.replay import Notice, Replay, Status, Tracker, TrackerAwayError, TrackerRefusedError
+from orchestrator.replay import Replay
+from orchestrator.tracker import Notice, Status, Tracker, TrackerAwayError, TrackerRefusedError
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
 from trainables.store import Store

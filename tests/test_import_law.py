@@ -71,6 +71,7 @@ TORCH_FREE = [
     "orchestrator.report",
     "orchestrator.study_note",
     "orchestrator.summary",
+    "orchestrator.tracker",
 ]
 
 HEAVY = ("torch", "ray", "deepspeed", "mlflow", "transformers", "timm")

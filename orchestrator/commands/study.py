@@ -231,8 +231,9 @@ def sync(
     ] = None,
 ) -> None:
     """Send everything that storage holds of a study to an MLflow server; what is there already stays as it is."""
-    from orchestrator.replay import TrackerAwayError, TrackerRefusedError, sync_study
+    from orchestrator.replay import sync_study
     from orchestrator.summary import summarize
+    from orchestrator.tracker import TrackerAwayError, TrackerRefusedError
     from orchestrator.tracking import open_command, open_tracker
 
     planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)

@@ -21,9 +21,10 @@ from small_plans import small_plan, with_axis
 from stored_studies import answers, finish_trial, two_stage_plan
 
 from orchestrator.names import distinct_labels, legal_name, looks, numeric_axes
-from orchestrator.replay import Point, TrackerRefusedError, sync_study
+from orchestrator.replay import sync_study
 from orchestrator.study_note import study_note
 from orchestrator.summary import summarize
+from orchestrator.tracker import Point, TrackerRefusedError
 from orchestrator.tracking import embedded_uri, open_command, open_tracker, storage_id
 from search_spaces.errors import InputError
 from search_spaces.plan import Exclusion, Plan

@@ -16,16 +16,10 @@ from hypothesis import strategies as st
 from small_plans import small_plan
 from stored_studies import answers, finish_trial, two_stage_plan
 
-from orchestrator.replay import (
-    POINTS_PER_METRIC,
-    Point,
-    Sieve,
-    Status,
-    TrackerAwayError,
-    TrackerRefusedError,
-    sync_study,
-)
+from orchestrator.position import POINTS_PER_METRIC, Sieve
+from orchestrator.replay import sync_study
 from orchestrator.summary import StudySummary
+from orchestrator.tracker import Point, Status, TrackerAwayError, TrackerRefusedError
 from orchestrator.uploader import Uploader
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
