@@ -23,7 +23,7 @@ from orchestrator.tracker import Notice, Point, Status, Tracker, TrackerAwayErro
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
 from trainables import layout
-from trainables.records import DataUse, Failure, SpoolLine, read_spool
+from trainables.records import DataUse, Failure, SpoolLine, is_of_machine, read_spool
 from trainables.store import Store, put_json
 
 LINES_PER_BATCH = 1_000
@@ -193,8 +193,10 @@ class Replay:
         data: list[DataUse] = []
         status, status_ts = position.status, position.last_ts
         for line in lines:
-            position.last_ts = max(position.last_ts, line["ts"])
             points += position.sieve.take(line)
+            if is_of_machine(line):  # it may go on until its process is ended, when the failure is recorded already
+                continue
+            position.last_ts = max(position.last_ts, line["ts"])
             params |= line.get("params", {})
             tags |= line.get("tags", {})
             data += line.get("data", [])

@@ -42,6 +42,12 @@ class SpoolLine(TypedDict):
     status: NotRequired[Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]]
 
 
+def is_of_machine(line: SpoolLine) -> bool:
+    """Whether a record tells of the machine only. Such records say nothing of how far the trial is."""
+    metrics = line.get("metrics", {})
+    return bool(metrics) and all(name.startswith("system/") for name in metrics)
+
+
 class Spool:
     """Append-only writer of one trial's spool; several attempts append to the same file."""
 

@@ -12,7 +12,7 @@ from importlib import metadata
 from search_spaces.identity import source_name
 from trainables import layout
 from trainables.deepspeed_config import deepspeed_config
-from trainables.records import DataUse, EvaluationResult, Spool, StageResult, TrialResult, read_spool
+from trainables.records import DataUse, EvaluationResult, Spool, StageResult, TrialResult, is_of_machine, read_spool
 from trainables.store import LocalStore, get_json
 from trainables.system_sampler import SystemSampler
 from trainables.task import Context, TrialTask
@@ -70,6 +70,8 @@ class TrialSpool:
 
     def end(self, result: TrialResult, stages: list[StageResult], scores: dict[str, EvaluationResult]) -> None:
         """Data, scores and cost, then the final status. One value each, at step 0: MLflow draws them as bars."""
+        if self._sampler is not None:
+            self._sampler.close()  # its last record comes before the status, which is the last of all
         self._write(data=[*_training_data(self._task, stages), *_evaluation_data(self._task, scores)])
         values = {f"eval/{name}/{key}": value for name, s in scores.items() for key, value in s["metrics"].items()}
         if scores:
@@ -137,10 +139,9 @@ class _Past:
         for number, (_, line) in enumerate(read_spool(path) if path.exists() else ()):
             self.age_s = self.age_s or (now - line["ts"] / 1000 if number == 0 else 0.0)
             self.attempts += line.get("status") == "RUNNING"
-            metrics = line.get("metrics", {})
-            if "step" in line and not all(metric.startswith("system/") for metric in metrics):
+            if "step" in line and not is_of_machine(line):
                 self.last_step = max(self.last_step, line["step"])
-                self.see(line["step"], metrics)
+                self.see(line["step"], line.get("metrics", {}))
 
     def see(self, step: int, metrics: dict[str, float]) -> None:
         loss = metrics.get("train/loss", math.nan)

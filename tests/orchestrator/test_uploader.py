@@ -440,6 +440,20 @@ def test_what_other_nodes_tell_arrives_once(store: LocalStore) -> None:
     assert tracker.steps(TRIAL, "system/node_8/cpu_percent") == [10, 20]
 
 
+def test_a_sample_of_the_machine_after_the_end_is_no_new_attempt(store: LocalStore) -> None:
+    path = store.path(layout.spool(PLAN.study, TRIAL))
+    spool = spool_of(store)
+    write_steps(spool, range(3))
+    fail(store, TRIAL, "hung", now_ms())
+    with path.open("a") as file:
+        sample = {"ts": now_ms() + 5000, "step": 30, "metrics": {"system/node_0/cpu_percent": 50.0}}
+        file.write(json.dumps(sample) + "\n")
+    tracker = MemoryTracker()
+    sync_study(PLAN, store, tracker)
+    assert tracker.status[tracker.runs[TRIAL]] == "FAILED"
+    assert tracker.steps(TRIAL, "system/node_0/cpu_percent") == [30]
+
+
 def test_a_failure_is_shown_with_the_end_of_its_log(store: LocalStore) -> None:
     log = layout.worker_log(PLAN.study, TRIAL, 3)
     store.put(log, b"".join(b"line %d\n" % number for number in range(100)))

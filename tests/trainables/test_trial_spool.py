@@ -45,6 +45,7 @@ def test_costs_and_the_best_of_the_curve_are_told_at_the_end(tmp_path: Path) -> 
     told = metrics_of(task)
     assert told["best/train_loss"] == min(losses.values())
     assert losses[int(told["best/step"])] == told["best/train_loss"]
+    assert lines_of(task)[-1].get("status") == "FINISHED"
     assert told["cost/restarts"] == 0
     assert told["cost/samples_per_s"] > 0
     assert told["cost/peak_memory_gb"] > 0
