@@ -52,7 +52,7 @@ class Subject:
     numeric: tuple[str, ...]
     """Those of them that are mirrored as `cfg/<axis>`."""
     benchmarks: tuple[str, ...]
-    """Metrics `eval/<benchmark>/accuracy`, in plan order."""
+    """Metrics `eval/<benchmark>/points`, in plan order."""
     metrics: frozenset[str]
     """All metrics that the page may meet."""
     baseline: str | None = None
@@ -71,7 +71,7 @@ class View:
 
 def subject(plan: Plan, metrics: Iterable[str] = (), baseline: str | None = None) -> Subject:
     """The subject of a study's views. `metrics`: names that its runs have; those that every study gets are added."""
-    benchmarks = tuple(legal_name(f"eval/{benchmark.id}/accuracy") for benchmark in plan.benchmarks)
+    benchmarks = tuple(legal_name(f"eval/{benchmark.id}/points") for benchmark in plan.benchmarks)
     numeric = tuple(legal_name(axis) for axis in plan.axes if axis in numeric_axes(plan))
     expected = {PRIMARY, COST, "cost/gpu_seconds", "cost/wall_seconds", "train/loss", "train/lr", "train/samples_per_s"}
     expected |= {"stage", *benchmarks, *(f"cfg/{axis}" for axis in numeric), "arm/mean", "arm/seeds"}

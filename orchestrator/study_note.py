@@ -25,9 +25,10 @@ READING = """
   and in nothing else. Seeds are replicates. The runs called `(mean)` are arms over their seeds: `arm/<benchmark>`, with
   the limits of the 95 % interval as `_low` and `_high`.
 - The saved views are in the menu on the top right of the experiment's page.
-- `eval/<benchmark>/<metric>` are scores, accuracies in points (0-100); `best/` the best of a curve; `train/` goes by
-  optimizer step over all stages; `system/` by seconds. `cost/gpu_seconds` was spent by this trial,
-  `cost/gpu_seconds_alone` counts all of its stages, those that it shares included; `cfg/` mirrors numeric axes.
+- `eval/<benchmark>/points` is 100 x the mean score of an example, beside the benchmark's own metrics, and `eval/mean`
+  its mean over the benchmarks; `best/` is the best of a curve; `train/` goes by optimizer step over all stages;
+  `system/` by seconds. `cost/gpu_seconds` was spent by this trial, `cost/gpu_seconds_alone` counts all of its stages,
+  those that it shares included; `cfg/` mirrors numeric axes.
 """
 
 COMMANDS = """

@@ -74,6 +74,7 @@ class TrialSpool:
             self._sampler.close()  # its last record comes before the status, which is the last of all
         self._write(data=[*_training_data(self._task, stages), *_evaluation_data(self._task, scores)])
         values = {f"eval/{name}/{key}": value for name, s in scores.items() for key, value in s["metrics"].items()}
+        values |= {f"eval/{name}/points": s["points"] for name, s in scores.items()}
         if scores:
             values["eval/mean"] = sum(s["points"] for s in scores.values()) / len(scores)
         values |= {f"cost/{key}": value for key, value in {**result["cost"], **self._costs(stages)}.items()}

@@ -56,7 +56,7 @@ def write_study(store: LocalStore) -> None:
         accuracy = {"shape": 0.9 - 0.05 * number, "colour": 0.5}
         scores = {name: answers(share, seed=number) for name, share in accuracy.items()}
         finish_trial(store, STUDY, trial, scores)
-        values = {f"eval/{name}/accuracy": 100 * float(each.mean()) for name, each in scores.items()}
+        values = {f"eval/{name}/points": 100 * float(each.mean()) for name, each in scores.items()}
         values |= {"eval/mean": sum(values.values()) / 2, "cost/gpu_seconds": 14.0, "cost/gpu_seconds_alone": 20.0}
         spool.write(step=0, metrics=values)
         spool.write(status="FINISHED")
@@ -88,7 +88,7 @@ VIEWS = {
     "2-parallel": (["cfg/resolution", "eval/mean", "letterbox", "base s8"], 1, 6),
     "3-cost": (["cost/gpu_seconds_alone", "cost/wall_seconds", "eval/mean", "base s7"], 6, 6),
     "4-curves": (["train/loss", "Step", "resolution=16px s7"], 1, 6),
-    "5-groups": (["Group: base", "Group: resolution=32px", "eval/shape/accuracy", "eval/colour/accuracy"], 6, 6),
+    "5-groups": (["Group: base", "Group: resolution=32px", "eval/shape/points", "eval/colour/points"], 6, 6),
     "6-failures": (["resolution=16px s8", "CUDA is gone", "lost"], 0, 1),
     "7-difference": (["base (mean)", "resolution=16px (mean)", "arm/shape", "Compare by"], 0, 3),
     "8-arms": (["resolution=32px (mean)", "arm/mean_low", "arm/mean_high", "arm/seeds"], 0, 3),
