@@ -11,6 +11,7 @@ MEASUREMENTS = (
     "benchmarks.throughput",
     "benchmarks.groups",
     "benchmarks.exactness",
+    "benchmarks.outage",
     "benchmarks.scoring",
     "benchmarks.analysis",
     "benchmarks.verdict_coverage",
