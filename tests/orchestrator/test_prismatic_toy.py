@@ -9,7 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_cli import ROOT, ablate
+from test_cli import LARGE_STUDIES, ROOT, ablate
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("study", LARGE_STUDIES[1:])
+def test_its_other_studies_run_at_toy_size_as_well(study: str, tmp_path: Path) -> None:
+    ablate("plan", study, "--toy", storage=tmp_path)
+    command = [sys.executable, "-m", "orchestrator", "run", study, "--toy", "--storage", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=1700)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
 
 
 @pytest.mark.ray

@@ -30,12 +30,12 @@ class RecordDropout(nn.Module):
     def __init__(self, probability: float, number: int, draws: Draws):
         super().__init__()
         self.p = probability
-        self._number, self._draws = number, draws
+        self._number, self.draws = number, draws
 
     def forward(self, values: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return values
-        seeds_B = self._draws.seeds_B
+        seeds_B = self.draws.seeds_B
         if seeds_B is None or len(seeds_B) != len(values):
             raise ValueError("dropout needs the draws of the batch's records: set `Batch.draws_B`")
         kept = keep_mask(seeds_B.to(values.device), self._number, values.shape[1:], self.p)
@@ -46,7 +46,11 @@ class RecordDropout(nn.Module):
 
 
 def follow_records(model: nn.Module, draws: Draws) -> None:
-    """Replace the dropout layers of a model, in the order of their names."""
+    """Let the dropout layers of a model follow `draws`: torch's are replaced, in the order of their names; those that
+    followed others (of a model that these modules were taken from) follow these."""
+    for layer in model.modules():
+        if isinstance(layer, RecordDropout):
+            layer.draws = draws
     found = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, nn.Dropout) and layer.p > 0]
     for number, (name, layer) in enumerate(sorted(found, key=lambda pair: pair[0])):
         parent, _, own = name.rpartition(".")
