@@ -268,7 +268,8 @@ def read_axes(study: Study, base: Patch, reader: PatchReader, problems: list[Inp
         path: KeyPath = ("axes", name)
         if isinstance(written, list):
             entries: list[tuple[str, Any, KeyPath]] = [
-                (_label(study, item, (*path, i)), item, (*path, i)) for i, item in enumerate(written)
+                (label, item, (*path, i))
+                for i, (label, item) in enumerate(zip(axis_labels(study, name), written, strict=True))
             ]
         elif isinstance(written, dict):
             entries = [(label, value, (*path, label)) for label, value in written.items()]
@@ -306,6 +307,14 @@ def _read_axis(
         values[label] = AxisValue(label, patch, path, is_base)
     fields = frozenset(one for value in values.values() for one in value.patch)
     return Axis(name, tuple(values.values()), fields)
+
+
+def axis_labels(study: Study, axis: str) -> list[str]:
+    """Labels of an axis as they stand in the file; none of an axis that is not in it."""
+    written = study.axes.get(axis, {})
+    if isinstance(written, list):
+        return [_label(study, item, ("axes", axis, i)) for i, item in enumerate(written)]
+    return list(written)
 
 
 def _label(study: Study, value: Any, path: KeyPath) -> str:

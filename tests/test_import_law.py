@@ -68,7 +68,7 @@ TORCH_FREE = [
     "orchestrator.names",
     "orchestrator.plan_view",
     "orchestrator.replay",
-    "orchestrator.report",
+    "orchestrator.reporting.forms",
     "orchestrator.study_note",
     "orchestrator.summary",
     "orchestrator.tracker",

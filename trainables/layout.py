@@ -115,7 +115,11 @@ def trial_failure(study: str, trial: str) -> str:
 
 def superseded(study: str, trial: str, key: str, seconds: int) -> str:
     """Where the folder of a trial goes whose data changed: with the key of its last stage, and when it went there."""
-    return f"studies/{study}/superseded/{trial}-{key}-{seconds}"
+    return f"{superseded_trials(study)}/{trial}-{key}-{seconds}"
+
+
+def superseded_trials(study: str) -> str:
+    return f"studies/{study}/superseded"
 
 
 def trials(study: str) -> str:

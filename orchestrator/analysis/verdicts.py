@@ -290,20 +290,21 @@ def _holds(one: Evidence, verdict: Outcome, equivalent: bool, not_worse: bool, a
 
 
 def verdicts_json(found: Verdicts) -> dict[str, Any]:
-    """As plain values, floats rounded to 9 significant digits so that equal results give equal bytes."""
+    """As plain values (`plain_values`)."""
     return {
         "source": found.source,
         "method": found.method,
         "level": found.level,
-        "verdicts": [_plain(asdict(verdict)) for verdict in found.verdicts],
+        "verdicts": [plain_values(asdict(verdict)) for verdict in found.verdicts],
         "notes": list(found.notes),
-        "aggregates": _plain(asdict(found.aggregates)) if found.aggregates is not None else None,
+        "aggregates": plain_values(asdict(found.aggregates)) if found.aggregates is not None else None,
     }
 
 
-def _plain(value: Any) -> Any:
+def plain_values(value: Any) -> Any:
+    """As JSON holds them; floats rounded to 9 significant digits, so that equal results give equal bytes."""
     if isinstance(value, float):
         return float(f"{value:.9g}")
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+        return {str(key): plain_values(item) for key, item in value.items()}
+    return [plain_values(item) for item in value] if isinstance(value, list | tuple) else value

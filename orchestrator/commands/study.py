@@ -31,7 +31,7 @@ from orchestrator.commands.options import (
     planned_study,
 )
 from orchestrator.settings import data_root, storage_root
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from orchestrator.analysis.plan_power import HypothesisPower
@@ -111,9 +111,11 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Train and evaluate what is left of a study. Run it again to resume; finished work is never done twice."""
-    from orchestrator import report_views as views
-    from orchestrator.report import build_report
+    from orchestrator.reporting.build import build_report
+    from orchestrator.reporting.plain import to_json
+    from orchestrator.reporting.text import to_terminal
     from orchestrator.run_study import RunOptions, run_study
+    from search_spaces.study import load_study
 
     root = storage_root(storage)
     options = RunOptions(
@@ -132,11 +134,11 @@ def run(
     )
     out = Console(stderr=True) if as_json else console()
     done = run_study(study, options, out)
-    shown = build_report(done.plan, open_store(root), done.ledger)
+    shown = build_report(load_study(study, overrides or ()), done.plan, open_store(root), done.ledger)
     if as_json:
-        print(views.to_json(shown))
+        print(to_json(shown), end="")
     else:
-        views.to_terminal(shown, out)
+        to_terminal(shown, out)
         out.print(done.tracking or "Nothing was left to do.", highlight=False, soft_wrap=True)
     raise typer.Exit(_exit_code(done.outcomes.signal if done.outcomes else None, done.ledger.counts()))
 
@@ -180,26 +182,44 @@ def report(
     toy: ToyOption = False,
     features: FeaturesOption = "auto",
     features_budget: BudgetOption = 20,
-    to: Annotated[str, typer.Option("--to", help="terminal, md or json.")] = "terminal",
+    to: Annotated[str, typer.Option("--to", help="terminal, html, md, tex, csv or json.")] = "terminal",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file instead.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What the study has shown so far: arms by benchmarks, and one sentence for every choice."""
-    from orchestrator import report_views as views
-    from orchestrator.report import build_report
+    """What the study has shown so far: verdicts, arms by benchmarks, figures, costs, and how it came about."""
+    from orchestrator.reporting.build import build_report
+    from search_spaces.study import load_study
 
+    form = _form("json" if as_json else to, output)
     planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
-    shown, form = build_report(planned, store), "json" if as_json else to
-    if form == "terminal" and output is None:
-        views.to_terminal(shown, console())
+    shown = build_report(load_study(study, overrides or ()), planned, store)
+    if form == "terminal":
+        from orchestrator.reporting.text import to_terminal
+
+        to_terminal(shown, console())
         return
-    texts = {"md": views.to_markdown, "json": views.to_json}
-    if form not in texts:
-        raise InputError(f"must be one of terminal, md, json, but got {form!r}", key="--to")
+    from orchestrator.reporting.forms import FORMS
+
+    text = FORMS[form](shown)
     if output is None:
-        print(texts[form](shown))
+        sys.stdout.write(text)
     else:
-        output.write_text(texts[form](shown))
+        output.write_text(text, encoding="utf-8")
+
+
+def _form(to: str, output: Path | None) -> str:
+    """The form asked for; into a file it may also be told by the file's suffix."""
+    from orchestrator.reporting.forms import FORMS
+
+    if to == "terminal" and output is not None:
+        to = output.suffix.removeprefix(".")
+        if to not in FORMS:
+            known = ", ".join(FORMS)
+            raise InputError(f"must be given for a file that ends on none of {known}", key="--to", place=str(output))
+    if to not in ("terminal", *FORMS):
+        law = f"must be one of terminal, {', '.join(FORMS)}, but got {to!r}"
+        raise InputError(law, key="--to", way_out=nearest(to, FORMS))
+    return to
 
 
 def logs(

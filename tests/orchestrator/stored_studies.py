@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from small_plans import SOURCE, small_plan
 
 from search_spaces.plan import Node, Plan, PlannedTrial
 from search_spaces.spec import BenchmarkSpec
+from search_spaces.study import Hypothesis, Study
 from trainables import layout
 from trainables.records import EvaluationResult, Failure, StageResult, TrialResult
 from trainables.store import LocalStore, put_json
@@ -145,3 +147,8 @@ def fail_trial(store: LocalStore, plan: Plan, trial: PlannedTrial, message: str 
         "ts": 1_700_000_000_000,
     }
     put_json(store, layout.trial_failure(plan.study, trial.id), failure)
+
+
+def study_of(*hypotheses: Hypothesis, **fields: Any) -> Study:
+    """A study with these claims, for a plan that was made by hand; its document is empty."""
+    return Study.model_construct(hypotheses=hypotheses, **fields)

@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rich.console import Console
-from stored_studies import PROVENANCE, answers, fail_trial, finish_trial, key_of, trial_of, two_stage_plan
+from stored_studies import PROVENANCE, answers, fail_trial, finish_trial, key_of, study_of, trial_of, two_stage_plan
 
-from orchestrator.report import Finding, Report, build_report
-from orchestrator.report_views import to_json, to_markdown, to_terminal
+from orchestrator.reporting.build import build_report as build_report_of
+from orchestrator.reporting.model import Finding, Report
+from orchestrator.reporting.plain import to_json
+from orchestrator.reporting.text import to_markdown, to_terminal
 from search_spaces.plan import Arm, Exclusion, Plan
 from trainables import layout
 from trainables.store import LocalStore
@@ -43,6 +45,10 @@ def _answers(arm: str, seed: int) -> dict[str, np.ndarray]:
         scores[hard[: round((ACCURACIES[arm][i] + noise[i]) * 400)]] = 1
         values[benchmark] = scores
     return values
+
+
+def build_report(plan: Plan, store: LocalStore) -> Report:
+    return build_report_of(study_of(), plan, store)
 
 
 def _finish_all(store: LocalStore, plan: Plan, but: Mapping[str, int] | None = None) -> None:

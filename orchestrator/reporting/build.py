@@ -1,0 +1,198 @@
+"""Makes the report of a study from storage alone.
+
+It can be made at any time, also while the study runs: what is not there yet is shown as missing. Equal storage gives an
+equal report, on any machine; nothing here knows the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from orchestrator.analysis.hypotheses import judge_study
+from orchestrator.analysis.plan_power import earlier_accuracies, plan_power
+from orchestrator.analysis.study_scores import StudyScores, first_line
+from orchestrator.ledger import Ledger, TrialEntry, read_ledger
+from orchestrator.names import numeric_axes
+from orchestrator.reporting.findings import axis_findings
+from orchestrator.reporting.model import (
+    Absence,
+    AxisCurve,
+    AxisFindings,
+    AxisPoint,
+    Cell,
+    Column,
+    FailedTrial,
+    Report,
+    Row,
+)
+from orchestrator.reporting.provenance import conditions_of, provenance
+from orchestrator.reporting.samples import samples
+from orchestrator.reporting.work import arm_costs, sharing, stage_tree
+from search_spaces.arms import axis_labels
+from search_spaces.errors import InputError
+from search_spaces.plan import Arm, Plan
+from search_spaces.study import Study
+from trainables import layout
+from trainables.store import Store
+
+
+def build_report(study: Study, plan: Plan, store: Store, ledger: Ledger | None = None) -> Report:
+    """What storage shows of the study and its plan. Pass a `ledger` that was just read to save reading it again."""
+    ledger = ledger or read_ledger(plan, store)
+    scored = StudyScores.of(plan, store, ledger)
+    conditions = conditions_of(ledger, store)
+    arms = _asked_arms(plan)
+    axes, n_comparisons = axis_findings(plan, arms, scored, conditions)
+    rows = _marked(_best_marked([_row(arm, scored) for arm in arms]), scored.benchmarks, axes)
+    return Report(
+        study=plan.study,
+        question=plan.question,
+        digest=plan.digest,
+        n_trials=len(plan.trials),
+        seeds=tuple(dict.fromkeys(trial.seed for trial in plan.trials)),
+        counts=ledger.counts(),
+        diverged=tuple(entry.id for entry in ledger.trials.values() if entry.is_diverged),
+        verdicts=judge_study(study, plan, ledger, scored),
+        power=plan_power(study, plan, earlier_accuracies(plan, ledger)),
+        columns=tuple(_column(plan, i, rows) for i in range(len(plan.benchmarks))),
+        rows=rows,
+        base=plan.base,
+        axes=axes,
+        curves=_curves(study, plan, arms),
+        n_comparisons=n_comparisons,
+        work=stage_tree(plan, ledger, store),
+        sharing=sharing(plan, ledger),
+        costs=arm_costs(arms, ledger, rows),
+        samples=samples(plan, store, ledger, scored),
+        failures=_failures(ledger, store),
+        provenance=provenance(study, plan, store, conditions),
+        problems=tuple(scored.problems),
+        excluded=tuple((exclusion.arm, exclusion.reason) for exclusion in plan.excluded),
+        removed=ledger.removed,
+        superseded=_superseded(plan, store),
+    )
+
+
+def _asked_arms(plan: Plan) -> list[Arm]:
+    """Arms that have a trial in the plan (`--limit` may leave some without)."""
+    asked = {trial.arm for trial in plan.trials}
+    return [arm for arm in plan.arms if arm.name in asked]
+
+
+def _row(arm: Arm, scored: StudyScores) -> Row:
+    entries = {entry.seed: entry for entry in scored.trials[arm.name]}
+    cells = [_cell(arm.name, (benchmark,), entries, scored) for benchmark in scored.benchmarks]
+    return Row(arm.name, arm.values, tuple(entries), tuple(cells), _cell(arm.name, scored.benchmarks, entries, scored))
+
+
+def _cell(arm: str, benchmarks: tuple[str, ...], entries: Mapping[int, TrialEntry], scored: StudyScores) -> Cell:
+    seeds = scored.scores.seeds(arm, benchmarks)
+    absent = {seed: _absence(entry) for seed, entry in entries.items() if seed not in seeds}
+    silent = scored.no_signal.get((arm, benchmarks[0]), ()) if len(benchmarks) == 1 else ()
+    if not seeds:
+        return Cell(None, absent, {})
+    by_seed = {seed: _mean(arm, seed, benchmarks, scored) for seed in seeds}
+    try:
+        return Cell(scored.scores.mean(arm, benchmarks), absent, by_seed, silent)
+    except InputError as error:
+        return Cell(None, absent, by_seed, silent, refused=first_line(str(error)))
+
+
+def _mean(arm: str, seed: int, benchmarks: Sequence[str], scored: StudyScores) -> float:
+    cells = [scored.scores.cell(arm, seed, name) for name in benchmarks]
+    return sum(cell.mean for cell in cells if cell is not None) / len(benchmarks)
+
+
+def _absence(entry: TrialEntry) -> Absence:
+    if entry.is_diverged:
+        return "diverged"
+    return "unreadable" if entry.state == "done" else entry.state
+
+
+def _best_marked(rows: list[Row]) -> tuple[Row, ...]:
+    def marked(cell: Cell, column: Sequence[Cell]) -> Cell:
+        values = [other.estimate.value for other in column if other.estimate is not None]
+        is_best = len(values) > 1 and cell.estimate is not None and cell.estimate.value >= max(values) - 1e-9
+        return replace(cell, is_best=is_best)
+
+    columns = list(zip(*(row.cells for row in rows), strict=True))
+    means = [row.mean for row in rows]
+    return tuple(
+        replace(
+            row,
+            cells=tuple(marked(cell, column) for cell, column in zip(row.cells, columns, strict=True)),
+            mean=marked(row.mean, means),
+        )
+        for row in rows
+    )
+
+
+def _column(plan: Plan, index: int, rows: Sequence[Row]) -> Column:
+    estimates = [row.cells[index].estimate for row in rows]
+    sizes = {estimate.n_examples for estimate in estimates if estimate is not None}
+    benchmark = plan.benchmarks[index]
+    return Column(benchmark.id, benchmark.protocol, sizes.pop() if len(sizes) == 1 else None)
+
+
+def _marked(rows: Sequence[Row], benchmarks: Sequence[str], axes: Sequence[AxisFindings]) -> tuple[Row, ...]:
+    """With a mark where a cell is clearly higher or lower than the base's."""
+    clear = {
+        (finding.arm, difference.benchmark): difference.effect
+        for axis in axes
+        for finding in axis.findings
+        for difference in (finding.mean, *finding.benchmarks)
+        if difference is not None and difference.is_clear
+    }
+
+    def marked(cell: Cell, arm: str, benchmark: str | None) -> Cell:
+        effect = clear.get((arm, benchmark))
+        return cell if effect is None else replace(cell, mark="higher" if effect > 0 else "lower")
+
+    return tuple(
+        replace(
+            row,
+            cells=tuple(marked(cell, row.arm, name) for cell, name in zip(row.cells, benchmarks, strict=True)),
+            mean=marked(row.mean, row.arm, None),
+        )
+        for row in rows
+    )
+
+
+def _curves(study: Study, plan: Plan, arms: Sequence[Arm]) -> tuple[AxisCurve, ...]:
+    """Arms that differ from the base in one axis at most, along that axis."""
+    base = next((arm for arm in arms if arm.name == plan.base), None)
+    if base is None:
+        return ()
+    numbers = numeric_axes(plan)
+    curves = []
+    for axis in plan.axes:
+        along = [arm for arm in arms if all(arm.values[one] == base.values[one] for one in plan.axes if one != axis)]
+        first = {arm.values[axis]: arm for arm in reversed(along)}
+        points = [
+            AxisPoint(label, numbers[axis][label] if axis in numbers else None, arm.name, arm is base)
+            for label, arm in first.items()
+        ]
+        order = axis_labels(study, axis)
+        points.sort(key=lambda point: (point.number or 0, order.index(point.label) if point.label in order else 999))
+        if len(points) > 1:
+            curves.append(AxisCurve(axis, tuple(points)))
+    return tuple(curves)
+
+
+def _failures(ledger: Ledger, store: Store) -> tuple[FailedTrial, ...]:
+    return tuple(
+        FailedTrial(
+            trial=entry.id,
+            kind=entry.failure["kind"],
+            message=first_line(entry.failure["message"]),
+            log=str(store.path(entry.failure["log"])) if entry.failure["log"] else "",
+        )
+        for entry in ledger.trials.values()
+        if entry.failure is not None
+    )
+
+
+def _superseded(plan: Plan, store: Store) -> tuple[str, ...]:
+    prefix = layout.superseded_trials(plan.study) + "/"
+    return tuple(sorted({name.removeprefix(prefix).split("/", 1)[0] for name in store.list(prefix.rstrip("/"))}))

@@ -1,0 +1,165 @@
+"""Every arm against the base, judged as one exploratory table, and each in one plain sentence."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from orchestrator.analysis.exploratory import Judgement, judge
+from orchestrator.analysis.scores import Contrast
+from orchestrator.analysis.study_scores import StudyScores, first_line
+from orchestrator.ledger import TrialEntry
+from orchestrator.reporting.model import AxisFindings, Condition, Difference, Finding
+from orchestrator.reporting.provenance import conditions_by_arm
+from search_spaces.errors import InputError
+from search_spaces.plan import Arm, Plan
+
+
+def axis_findings(
+    plan: Plan, arms: Sequence[Arm], scored: StudyScores, conditions: Sequence[Condition]
+) -> tuple[tuple[AxisFindings, ...], int]:
+    """Every arm against the base, grouped by the one axis in which it differs; and the number of comparisons."""
+    base = next((arm for arm in arms if arm.name == plan.base), None)
+    if base is None:
+        return (), 0
+    others = [arm for arm in arms if arm is not base]
+    made = {arm.name: _contrasts(base.name, arm.name, scored) for arm in others}
+    table = [(name, benchmark, contrast) for name, (found, _) in made.items() for benchmark, contrast in found.items()]
+    judged: dict[str, dict[str | None, Judgement]] = defaultdict(dict)
+    for (name, benchmark, _), judgement in zip(table, judge([entry[2] for entry in table]), strict=True):
+        judged[name][benchmark] = judgement
+    ran_with = conditions_by_arm(conditions)
+    grouped: dict[str, list[Finding]] = {axis: [] for axis in (*plan.axes, "")}
+    for arm in others:
+        differing = [axis for axis in plan.axes if arm.values.get(axis) != base.values.get(axis)]
+        axis = differing[0] if len(differing) == 1 else ""
+        differences = {
+            benchmark: _difference(benchmark, (base.name, arm.name), judgement, scored)
+            for benchmark, judgement in judged[arm.name].items()
+        }
+        finding = Finding(
+            label=arm.values[axis] if axis else arm.name,
+            arm=arm.name,
+            mean=differences.get(None),
+            benchmarks=tuple(differences[name] for name in scored.benchmarks if name in differences),
+            refused=made[arm.name][1],
+            conditions=_other_conditions(ran_with[arm.name], ran_with[base.name]),
+        )
+        entries = (*scored.trials[base.name], *scored.trials[arm.name])
+        unfinished = [entry for entry in entries if entry.state != "done"]
+        grouped[axis].append(replace(finding, sentence=_sentence(finding, unfinished, len(scored.benchmarks))))
+    axes = tuple(
+        AxisFindings(axis, base.values.get(axis), tuple(findings)) for axis, findings in grouped.items() if findings
+    )
+    return axes, len(table)
+
+
+def _contrasts(base: str, arm: str, scored: StudyScores) -> tuple[dict[str | None, Contrast], tuple[str, ...]]:
+    """Contrasts of an arm with the base, by benchmark (None: mean over all), and why others were not made.
+
+    A seed that diverged is not just missing: to compare the remaining ones would favour the arm that diverges.
+    """
+    diverged = [entry for entry in (*scored.trials[base], *scored.trials[arm]) if entry.is_diverged]
+    if diverged:
+        return {}, tuple(f"{entry.arm} diverged with seed {entry.seed}" for entry in diverged)
+    found: dict[str | None, Contrast] = {}
+    refused: list[str] = []
+    asked: list[tuple[str | None, tuple[str, ...]]] = [(name, (name,)) for name in scored.benchmarks]
+    if len(scored.benchmarks) > 1:
+        asked.insert(0, (None, scored.benchmarks))
+    for name, benchmarks in asked:
+        if not set(scored.scores.seeds(arm, benchmarks)) & set(scored.scores.seeds(base, benchmarks)):
+            continue  # nothing to compare yet: the table shows what is missing
+        try:
+            found[name] = scored.scores.contrast(base, arm, benchmarks)
+        except InputError as error:
+            refused.append(first_line(str(error)))
+    return found, tuple(dict.fromkeys(refused))
+
+
+def _difference(benchmark: str | None, arms: tuple[str, str], judgement: Judgement, scored: StudyScores) -> Difference:
+    estimate = judgement.contrast.estimate
+    silent = [scored.no_signal.get((name, benchmark or ""), ()) for name in arms]
+    return Difference(
+        benchmark=benchmark,
+        effect=estimate.value,
+        low=estimate.interval.low,
+        high=estimate.interval.high,
+        seeds_from=estimate.interval.seeds,
+        beside=(estimate.beside.low, estimate.beside.high) if estimate.beside is not None else None,
+        p=estimate.interval.p,
+        p_adjusted=judgement.p_adjusted,
+        is_clear=judgement.is_clear,
+        reason=judgement.reason,
+        scope=estimate.scope,
+        seeds=estimate.seeds,
+        n_examples=estimate.n_examples,
+        n_images=estimate.n_images,
+        no_signal=all(silent),
+    )
+
+
+def _sentence(finding: Finding, unfinished: Sequence[TrialEntry], n_benchmarks: int) -> str:
+    """One plain sentence, and the caveats that belong to it."""
+    main = finding.mean or (finding.benchmarks[0] if n_benchmarks == 1 and finding.benchmarks else None)
+    missing = ", ".join(f"{entry.arm} with seed {entry.seed} ({entry.state})" for entry in unfinished)
+    if main is None and not finding.benchmarks:
+        reasons = finding.refused or ((f"missing: {missing}",) if missing else ("no common seed with the base",))
+        return f"not compared: {'; '.join(reasons)}."
+    parts = []
+    if main is not None:
+        over = f" in the mean over {n_benchmarks} benchmarks" if main.benchmark is None else f" on {main.benchmark}"
+        clear = f"{_words(main.effect)} than the base" if main.is_clear else "no clear difference to the base"
+        value = "" if main.is_clear else f"{signed(main.effect)}, "
+        parts.append(f"{clear}{over} ({value}{_interval_words(main)}; {_seed_words(main.seeds)})")
+        if main.reason:
+            parts.append(f"the interval excludes 0, but {main.reason}")
+    if main is None or main.benchmark is None:
+        clear_ones = [d for d in finding.benchmarks if d.is_clear]
+        named = ", ".join(f"{d.benchmark} ({signed(d.effect)}, {_interval_words(d, short=True)})" for d in clear_ones)
+        silent = [d.benchmark or "" for d in finding.benchmarks if d.no_signal and not d.is_clear]
+        parts.append(f"clear on {named}" if named else "on no single benchmark a clear difference")
+        if silent:
+            parts.append(f"neither shows a signal on {', '.join(silent)}")
+        for d in finding.benchmarks:
+            if d.reason:
+                parts.append(f"not clear on {d.benchmark} ({signed(d.effect)}): {d.reason}")
+    elif main.no_signal and not main.is_clear:
+        parts.append("neither shows a signal")
+    if any(d.scope == "checkpoints" for d in (main, *finding.benchmarks) if d is not None):
+        parts.append("with one seed only these two checkpoints are compared, the choice itself was not tested")
+    if missing:
+        parts.append(f"missing: {missing}")
+    parts += [f"not compared: {reason}" for reason in finding.refused]
+    if finding.conditions:
+        parts.append(f"ran under other conditions than the base ({'; '.join(finding.conditions)})")
+    return "; ".join(parts) + "."
+
+
+def _words(effect: float) -> str:
+    points = f"{abs(effect):.1f}"
+    return f"{points} {'point' if points == '1.0' else 'points'} {'higher' if effect > 0 else 'lower'}"
+
+
+def _interval_words(difference: Difference, short: bool = False) -> str:
+    interval = f"{signed(difference.low)} to {signed(difference.high)}"
+    return interval if short else f"95 % interval {interval}"
+
+
+def _seed_words(seeds: Sequence[int]) -> str:
+    return f"{len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}"
+
+
+def _other_conditions(mine: Mapping[str, list[str]], base: Mapping[str, list[str]]) -> tuple[str, ...]:
+    """In what an arm ran otherwise than the base, where both are known."""
+    return tuple(
+        f"{name}: {' and '.join(values)} against {' and '.join(base[name])}"
+        for name, values in mine.items()
+        if base.get(name, values) != values
+    )
+
+
+def signed(value: float) -> str:
+    """`+1.2`, `-0.4`, `0.0`: one decimal, and no minus before a zero."""
+    return f"{value:+.1f}" if abs(value) >= 0.05 else "0.0"

@@ -1,0 +1,20 @@
+"""The forms in which a report can be written to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from orchestrator.reporting.html import to_html
+from orchestrator.reporting.latex import to_tex
+from orchestrator.reporting.model import Report
+from orchestrator.reporting.plain import to_csv, to_json
+from orchestrator.reporting.text import to_markdown
+
+FORMS: Mapping[str, Callable[[Report], str]] = {
+    "html": to_html,
+    "md": to_markdown,
+    "tex": to_tex,
+    "csv": to_csv,
+    "json": to_json,
+}
+"""Name of a form, which is also the suffix of its files -> what writes it."""

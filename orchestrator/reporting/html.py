@@ -1,0 +1,109 @@
+"""A report as one HTML file: no script, nothing from elsewhere, figures drawn into the page. Equal reports give equal
+bytes."""
+
+from __future__ import annotations
+
+from importlib import resources
+from itertools import groupby
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from orchestrator.analysis.verdicts import Verdict
+from orchestrator.analysis.words import number_of, p_text, signed
+from orchestrator.reporting import figures, words
+from orchestrator.reporting.figures import Bar
+from orchestrator.reporting.model import AxisCurve, Cell, Column, Finding, Report, Row
+
+_KINDS = {True: "yes", False: "no", None: "open"}
+_BAD = ("diverged", "failed", "unreadable")
+
+
+def to_html(report: Report) -> str:
+    """The whole page. Names and messages are escaped, whatever they hold."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("orchestrator"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=True,
+    )
+    return environment.get_template("report.html.j2").render(**_context(report)) + "\n"
+
+
+def _context(report: Report) -> dict[str, Any]:
+    by_arm = {row.arm: row for row in report.rows}
+    lines = {finding.arm: _arm_bar(finding) for finding in report.findings}
+    verdicts = [(verdict, _verdict_bar(verdict)) for verdict in report.verdicts.verdicts]
+    n = len(report.columns)
+    samples = [(name, list(rows)) for name, rows in groupby(report.samples, key=lambda sample: sample.benchmark)]
+    return {
+        "report": report,
+        "words": words,
+        "figures": figures,
+        "signed": signed,
+        "p_text": p_text,
+        "css": Markup((resources.files("orchestrator") / "templates" / "report.css").read_text()),
+        "each": f"{number_of(n, 'benchmark')}, {words.seeds_text(report.seeds)}",
+        "over": f"in the mean over {n} benchmarks" if n > 1 else f"on {report.columns[0].benchmark}" if n else "",
+        "level": f"{100 * report.verdicts.level:g}",
+        "verdicts": verdicts,
+        "scale": figures.forest_scale([bar for _, bar in verdicts]) if verdicts else None,
+        "lines": lines,
+        "arm_scale": figures.forest_scale(list(lines.values())),
+        "headers": _headers(report),
+        "cells": lambda row: _cells(report, row),
+        "cell_class": _cell_class,
+        "by_arm": by_arm,
+        "curve_cells": lambda curve, index: _curve_cells(curve, index, by_arm),
+        "seed_scale": figures.seed_scale(report),
+        "priced": [cost for cost in report.costs if by_arm[cost.arm].mean.estimate is not None],
+        "samples": samples,
+        "factors": report.verdicts.aggregates.factors if report.verdicts.aggregates is not None else None,
+        "range_text": _range_text,
+    }
+
+
+def _verdict_bar(verdict: Verdict) -> Bar:
+    low, high = verdict.interval or (0.0, 0.0)
+    return Bar(verdict.id, verdict.effect, low, high, _KINDS[verdict.holds])
+
+
+def _arm_bar(finding: Finding) -> Bar:
+    main = finding.main
+    if main is None:
+        return Bar(finding.label, None)
+    kind = "level" if not main.is_clear else "higher" if main.effect > 0 else "lower"
+    return Bar(finding.label, main.effect, main.low, main.high, kind)
+
+
+def _headers(report: Report) -> list[tuple[str, str]]:
+    """Name and number of examples; first the mean, where there are several benchmarks."""
+    means = [(f"mean of {len(report.columns)}", "")] if len(report.columns) > 1 else []
+    return [*means, *((c.benchmark, f"n {c.n_examples:,}" if c.n_examples is not None else "") for c in report.columns)]
+
+
+def _cells(report: Report, row: Row) -> list[tuple[Cell, Column | None]]:
+    means: list[tuple[Cell, Column | None]] = [(row.mean, None)] if len(report.columns) > 1 else []
+    return [*means, *zip(row.cells, report.columns, strict=True)]
+
+
+def _cell_class(cell: Cell) -> str:
+    if cell.estimate is None:
+        is_bad = cell.refused is not None or any(absence in _BAD for absence in cell.absent.values())
+        return "bad" if is_bad else "absent"
+    return " ".join(name for name, holds in (("best", cell.is_best), ("silent", bool(cell.no_signal))) if holds)
+
+
+def _curve_cells(curve: AxisCurve, index: int | None, by_arm: dict[str, Row]) -> list[Cell]:
+    """Of the curve's points, on one benchmark or in the mean over all."""
+    rows = [by_arm[point.arm] for point in curve.points]
+    return [row.mean if index is None else row.cells[index] for row in rows]
+
+
+def _range_text(values: tuple[float, float] | None) -> str:
+    if values is None:
+        return "none"
+    low, high = (f"{value:.2g}" for value in values)
+    return low if low == high else f"{low} to {high}"

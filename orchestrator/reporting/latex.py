@@ -1,0 +1,159 @@
+r"""A report as LaTeX, to be `\input` into a paper: a table of verdicts, and arms by benchmarks. Needs booktabs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from orchestrator.analysis.verdicts import Verdict
+from orchestrator.analysis.words import p_text
+from orchestrator.reporting import words
+from orchestrator.reporting.model import Cell, Report
+
+BENCHMARKS_PER_TABLE = 7
+"""More columns do not fit a page: they go on in a further table."""
+
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': "''",
+    "[": "{[}",
+    "]": "{]}",
+}
+
+
+def to_tex(report: Report) -> str:
+    r"""Tables ready for `\input`; `\usepackage{booktabs}` in the preamble. Without results a comment says so."""
+    head = f"% {report.study}, digest {report.digest[:12]}; needs \\usepackage{{booktabs}}\n"
+    if not report.has_results:
+        return f"{head}% {words.NOTHING}\n"
+    tables = [_verdict_table(report)] if report.verdicts.verdicts else []
+    n = len(report.columns)
+    for start in range(0, n, BENCHMARKS_PER_TABLE):
+        tables.append(_score_table(report, range(start, min(start + BENCHMARKS_PER_TABLE, n))))
+    return head + "\n".join(tables)
+
+
+def escaped(text: str) -> str:
+    """Plain text as LaTeX prints it. What pdfLaTeX has no letter for becomes a question mark."""
+    special = "".join(_SPECIAL.get(letter, letter) for letter in re.sub(r"\s+", " ", text))
+    return special.encode("ascii", "replace").decode() if not special.isascii() else special
+
+
+def _verdict_table(report: Report) -> str:
+    rows = [_verdict_row(verdict) for verdict in report.verdicts.verdicts]
+    caption = (
+        f"{_sentence(report.question)}Verdicts: difference in points with its "
+        f"{100 * report.verdicts.level:g} % interval; p after Holm's correction."
+    )
+    header = r"claim & verdict & difference & interval & $p$ \\"
+    return _table(r"p{.34\linewidth}lrrr", header, rows, escaped(caption), f"tab:{_label(report.study)}-verdicts")
+
+
+def _verdict_row(verdict: Verdict) -> str:
+    claim = f"{escaped(verdict.claim)} ({words.HOLDS[verdict.holds]})"
+    if verdict.effect is None or verdict.interval is None or verdict.p_adjusted is None:
+        return rf"{claim} & not compared & & & \\"
+    low, high = verdict.interval
+    effect = f"${verdict.effect:+.1f}$"
+    return rf"{claim} & {verdict.verdict} & {effect} & $[{low:+.1f}, {high:+.1f}]$ & {_p(verdict.p_adjusted)} \\"
+
+
+def _score_table(report: Report, columns: Sequence[int]) -> str:
+    """Two lines for each arm: scores, and their intervals in small type."""
+    with_mean = len(report.columns) > 1
+    names = [escaped(report.columns[i].benchmark) for i in columns]
+    sizes = [report.columns[i].n_examples for i in columns]
+    means = [f"mean of {len(report.columns)}"] if with_mean else []
+    counts = [rf"{{\scriptsize $n={size:,}$}}".replace(",", "{,}") if size is not None else "" for size in sizes]
+    header = rf"arm & {' & '.join([*means, *names])} \\"
+    if any(counts):
+        header += f"\n & {' & '.join([*('' for _ in means), *counts])} \\\\"
+    rows, incomplete = [], []
+    for row in report.rows:
+        cells = [row.mean] if with_mean else []
+        cells += [row.cells[i] for i in columns]
+        if all(cell.estimate is None for cell in cells) and len({_absent(cell) for cell in cells}) == 1:
+            rows.append(rf"{escaped(row.arm)} & \multicolumn{{{len(cells)}}}{{l}}{{{_absent(cells[0])}}} \\[2pt]")
+            continue
+        rows.append(rf"{escaped(row.arm)} & {' & '.join(map(_value, cells))} \\")
+        rows.append(rf" & {' & '.join(map(_interval, cells))} \\[2pt]")
+        if any(cell.absent for cell in cells if cell.estimate is not None):
+            seeds = next(cell for cell in cells if cell.estimate is not None and cell.absent)
+            incomplete.append(f"{row.arm} without {words.absence_text(seeds, always_seeds=True)}")
+    is_part = len(columns) < len(report.columns)
+    part = f" ({columns[0] + 1} to {columns[-1] + 1} of {len(report.columns)})" if is_part else ""
+    caption = (
+        rf"Arms by benchmarks{part}: points with their 95~\% intervals. Bold: the highest mean of a column; "
+        r"$\uparrow$, $\downarrow$: clearly higher or lower than the base."
+    )
+    if any(cell.no_signal for row in report.rows for cell in row.cells):
+        caption += r" $\dagger$: no signal, with some seed at least."
+    if incomplete:
+        caption += rf" $\ddagger$: {escaped('; '.join(incomplete))}."
+    label = f"tab:{_label(report.study)}-scores" + (f"-{columns[0] + 1}" if is_part else "")
+    return _table("l" + "r" * (len(columns) + with_mean), header, rows, caption, label)
+
+
+def _value(cell: Cell) -> str:
+    if cell.estimate is None:
+        return _absent(cell)
+    value = f"{cell.estimate.value:.1f}"
+    marks = [r"\uparrow" if cell.mark == "higher" else r"\downarrow"] if cell.mark is not None else []
+    raised = (r"\dagger" if cell.no_signal else "") + (r"\ddagger" if cell.absent else "")
+    marks += [f"^{{{raised}}}"] if raised else []
+    return (rf"\textbf{{{value}}}" if cell.is_best else value) + (f"${''.join(marks)}$" if marks else "")
+
+
+def _absent(cell: Cell) -> str:
+    return escaped("refused" if cell.refused is not None else words.absence_text(cell))
+
+
+def _interval(cell: Cell) -> str:
+    if cell.estimate is None:
+        return ""
+    interval = cell.estimate.interval
+    return rf"{{\scriptsize $[{interval.low:.1f}, {interval.high:.1f}]$}}"
+
+
+def _table(columns: str, header: str, rows: Sequence[str], caption: str, label: str) -> str:
+    lines = [
+        r"\begin{table*}[t]",
+        r"\centering\small",
+        rf"\caption{{{caption}}}",
+        rf"\label{{{label}}}",
+        rf"\begin{{tabular}}{{{columns}}}",
+        r"\toprule",
+        header,
+        r"\midrule",
+        *rows,
+        r"\bottomrule",
+        r"\end{tabular}",
+        r"\end{table*}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _p(p: float) -> str:
+    text = p_text(p)
+    number, _, exponent = text.partition("e")
+    return rf"${number}\cdot 10^{{{int(exponent)}}}$" if exponent else f"${number}$"
+
+
+def _label(study: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", study.lower())
+
+
+def _sentence(text: str) -> str:
+    return f"{text} " if text else ""

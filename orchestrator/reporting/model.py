@@ -1,0 +1,270 @@
+"""The report of a study as plain data: what was asked, what is there, what it shows, and how it came about.
+
+Every view is a function of this and of nothing else, so equal reports give equal bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from orchestrator.analysis.plan_power import HypothesisPower
+from orchestrator.analysis.scores import Estimate
+from orchestrator.analysis.verdicts import Verdicts
+from orchestrator.ledger import TrialState
+
+Absence = Literal["diverged", "failed", "running", "changed", "half-done", "pending", "unreadable"]
+Mark = Literal["higher", "lower"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One benchmark of the table."""
+
+    benchmark: str
+    protocol: str
+    n_examples: int | None
+    """None while nothing is scored, or where arms were scored on unequal numbers."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One arm on one benchmark, or in the mean over all. Scores are in points."""
+
+    estimate: Estimate | None
+    """None where no seed has scores, or none that may be averaged (`refused`)."""
+    absent: dict[int, Absence]
+    """Planned seeds without a score -> why."""
+    by_seed: dict[int, float]
+    no_signal: tuple[int, ...] = ()
+    """Seeds whose model gives one answer throughout, or scores like the majority answer."""
+    is_best: bool = False
+    refused: str | None = None
+    mark: Mark | None = None
+    """Clearly higher or lower than the base here (`Difference.is_clear`)."""
+
+
+@dataclass(frozen=True)
+class Row:
+    arm: str
+    values: dict[str, str]
+    """Axis -> label."""
+    seeds: tuple[int, ...]
+    cells: tuple[Cell, ...]
+    """In the order of the columns."""
+    mean: Cell
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One arm against the base, on one benchmark or in the mean over all of them (`benchmark` None)."""
+
+    benchmark: str | None
+    effect: float
+    low: float
+    high: float
+    seeds_from: str
+    """`pooled` over the study's arms, the contrast's `own`, or `none` with one seed."""
+    beside: tuple[float, float] | None
+    """The interval with the other of `pooled` and `own`."""
+    p: float
+    p_adjusted: float
+    is_clear: bool
+    reason: str | None
+    scope: str
+    seeds: tuple[int, ...]
+    n_examples: int
+    n_images: int
+    no_signal: bool
+    """On this benchmark both models show no signal with some seed: an absent difference means nothing."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one arm shows against the base."""
+
+    label: str
+    """The axis value, or the arm's name where it differs from the base in more than one axis."""
+    arm: str
+    mean: Difference | None
+    benchmarks: tuple[Difference, ...]
+    refused: tuple[str, ...]
+    """Comparisons that were not made, and why."""
+    conditions: tuple[str, ...]
+    """In what its trials ran under other conditions than the base's: `device: cpu against H200`."""
+    sentence: str = ""
+
+    @property
+    def main(self) -> Difference | None:
+        """In the mean over all benchmarks, or on the only one there is."""
+        return self.mean or (self.benchmarks[0] if len(self.benchmarks) == 1 else None)
+
+
+@dataclass(frozen=True)
+class AxisFindings:
+    axis: str
+    """Empty for arms that differ from the base in several axes, or in none."""
+    base_value: str | None
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class AxisPoint:
+    """One value of an axis, everything else as in the base."""
+
+    label: str
+    number: float | None
+    """Where all labels of the axis are numbers of one unit."""
+    arm: str
+    is_base: bool
+
+
+@dataclass(frozen=True)
+class AxisCurve:
+    """The values of an axis that have an arm, by their number, or else in file order."""
+
+    axis: str
+    points: tuple[AxisPoint, ...]
+
+
+@dataclass(frozen=True)
+class StageWork:
+    """Work of one kind that the same arms need, once for each seed."""
+
+    name: str
+    kind: Literal["features", "stage", "evaluation"]
+    depth: int
+    """0 for what depends on nothing; work that follows stands below what it follows, one deeper."""
+    arms: tuple[str, ...]
+    n: int
+    done: int
+    steps: int | None
+    """Of one of them; None where they differ, or are not known."""
+    gpu_seconds: float
+    """Of those with a result, together."""
+    gpu_seconds_saved: float
+    """What it would have cost on top if every trial had done it for itself."""
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """What running equal work once has saved."""
+
+    stages_by_trial: int
+    stages: int
+    features_by_trial: int
+    features: int
+    gpu_seconds: float
+    gpu_seconds_alone: float
+    """What the trials with a result would have cost one by one."""
+
+
+@dataclass(frozen=True)
+class ArmCost:
+    arm: str
+    trials: int
+    """Those with a result."""
+    gpu_seconds: float
+    gpu_seconds_alone: float
+    wall_seconds: float
+    is_pareto: bool
+    """No other arm with scores is at least as good and as cheap (`hours_per_trial`), and better in one of them."""
+
+    @property
+    def hours_per_trial(self) -> float:
+        """GPU-hours of one trial with all of its stages: the price of the recipe, not of what was left to do."""
+        return self.gpu_seconds_alone / self.trials / 3600
+
+
+@dataclass(frozen=True)
+class FailedTrial:
+    trial: str
+    kind: str
+    message: str
+    """First line."""
+    log: str
+    """Path."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One item of provenance, and which arms ran with which value."""
+
+    name: str
+    arms: dict[str, tuple[str, ...]]
+    """Value -> arms; an arm under two values was run partly with each."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Answers of the arms to one question, side by side. From the examples of one seed (`samples`)."""
+
+    benchmark: str
+    id: str
+    image: str
+    """Its name."""
+    prompt: str | None
+    """Where the examples have it."""
+    answers: dict[str, tuple[str, float]]
+    """Arm -> what it said, and the score of that from 0 to 1."""
+
+
+@dataclass(frozen=True)
+class DataDigest:
+    """Content of a data source or of pretrained weights, as it was read."""
+
+    name: str
+    digest: str
+    records: int | None
+    images: int | None
+
+
+@dataclass(frozen=True)
+class Provenance:
+    program: str
+    """Version of this program, and of what changes numbers in it."""
+    spec: str
+    """The study after `extends` and `--set`, as YAML."""
+    data: tuple[DataDigest, ...]
+    conditions: tuple[Condition, ...]
+
+
+@dataclass(frozen=True)
+class Report:
+    study: str
+    question: str
+    digest: str
+    n_trials: int
+    seeds: tuple[int, ...]
+    counts: dict[TrialState, int]
+    diverged: tuple[str, ...]
+    verdicts: Verdicts
+    power: tuple[HypothesisPower, ...]
+    """What this design can decide, with what is known of the spread over seeds by now."""
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    base: str | None
+    axes: tuple[AxisFindings, ...]
+    curves: tuple[AxisCurve, ...]
+    n_comparisons: int
+    work: tuple[StageWork, ...]
+    sharing: Sharing
+    costs: tuple[ArmCost, ...]
+    samples: tuple[Sample, ...]
+    failures: tuple[FailedTrial, ...]
+    provenance: Provenance
+    problems: tuple[str, ...]
+    """Results that are on storage and could not be used."""
+    excluded: tuple[tuple[str, str], ...]
+    """Arm and reason."""
+    removed: tuple[str, ...]
+    superseded: tuple[str, ...]
+    """Attempts that were set aside, because data or weights have changed since."""
+
+    @property
+    def has_results(self) -> bool:
+        return any(cell.estimate is not None for row in self.rows for cell in row.cells) or bool(self.diverged)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        return tuple(finding for axis in self.axes for finding in axis.findings)

@@ -1,0 +1,148 @@
+"""A report for programs: JSON with all of it, and a tidy CSV table. Equal reports give equal bytes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+
+from orchestrator.analysis.intervals import LEVEL
+from orchestrator.analysis.scores import Estimate
+from orchestrator.analysis.verdicts import plain_values
+from orchestrator.reporting.model import Cell, Difference, Report, Row
+from orchestrator.reporting.words import HOLDS, absence_text
+
+MEAN = "mean"
+"""Stands in the column `benchmark` for the mean over all of them."""
+
+COLUMNS = {
+    "kind": "score: one trial; mean: an arm over its seeds; difference: an arm minus the base; verdict: a hypothesis",
+    "id": "the hypothesis of a verdict, else empty",
+    "arm": "name of the arm; of a verdict its alternatives, joined by ` | `",
+    "seed": "of a score",
+    "benchmark": "its id; `mean` for the mean over all; of a verdict its benchmarks, joined by ` | `",
+    "protocol": "of the benchmark",
+    "value": "points: 100 x the mean score of an example, or a difference of such means; empty where there is none",
+    "low": "lower limit of the interval; of one trial there is none",
+    "high": "upper limit of the interval",
+    "level": "of the interval",
+    "p": "of a difference being 0, or of what a hypothesis expects",
+    "p_adjusted": "Benjamini-Hochberg over all differences, Holm over all verdicts",
+    "n_seeds": "seeds in it",
+    "n_examples": "examples in it",
+    "n_images": "images in it, whose questions count as one draw",
+    "state": "ok, or why there is no value: missing, failed, diverged, running, refused, ...; of a verdict the verdict",
+    "note": "no signal; clear, for a difference that stands out; holds, does not hold, open, for a verdict",
+}
+"""Column of the CSV -> what it holds. After these, one column for each axis, called `axis:<name>`: the arm's label."""
+
+
+def to_json(report: Report) -> str:
+    """All of the report, floats rounded to 9 significant digits."""
+    return json.dumps(plain_values(asdict(report)), indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+
+def to_csv(report: Report) -> str:
+    """One line for each score, mean, difference and verdict; columns as in `COLUMNS`."""
+    axes = list(report.rows[0].values) if report.rows else []
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*COLUMNS, *map(_axis, axes)], restval="", lineterminator="\n")
+    writer.writeheader()
+    values = {row.arm: {_axis(axis): label for axis, label in row.values.items()} for row in report.rows}
+    for line in (*_scores(report), *_differences(report)):
+        writer.writerow({**line, **values[line["arm"]]})
+    writer.writerows(_verdicts(report))
+    return text.getvalue()
+
+
+def _axis(name: str) -> str:
+    return f"axis:{name}"
+
+
+def _scores(report: Report) -> Iterator[dict[str, str]]:
+    for row in report.rows:
+        for column, cell in zip(report.columns, row.cells, strict=True):
+            yield from _cell_lines(row, cell, column.benchmark, column.protocol)
+        if len(report.columns) > 1:
+            yield from _cell_lines(row, row.mean, MEAN, "")
+
+
+def _cell_lines(row: Row, cell: Cell, benchmark: str, protocol: str) -> Iterator[dict[str, str]]:
+    about = {"arm": row.arm, "benchmark": benchmark, "protocol": protocol}
+    for seed in row.seeds:
+        line = {"kind": "score", **about, "seed": str(seed)}
+        if seed in cell.by_seed:
+            silent = "no signal" if seed in cell.no_signal else ""
+            n = {"n_seeds": "1", **_counts(cell.estimate)} if cell.estimate is not None else {}
+            yield {**line, "value": _number(cell.by_seed[seed]), **n, "state": "ok", "note": silent}
+        else:
+            yield {**line, "state": cell.absent[seed]}
+    if cell.estimate is None:
+        yield {"kind": "mean", **about, "state": "refused" if cell.refused is not None else absence_text(cell)}
+        return
+    interval = cell.estimate.interval
+    yield {
+        "kind": "mean",
+        **about,
+        "value": _number(cell.estimate.value),
+        **_limits(interval.low, interval.high, level=LEVEL),
+        "n_seeds": str(len(cell.estimate.seeds)),
+        **_counts(cell.estimate),
+        "state": "ok",
+        "note": "no signal" if cell.no_signal else "",
+    }
+
+
+def _differences(report: Report) -> Iterator[dict[str, str]]:
+    for finding in report.findings:
+        for difference in (*finding.benchmarks, *((finding.mean,) if finding.mean is not None else ())):
+            yield {"kind": "difference", "arm": finding.arm, **_difference(difference)}
+
+
+def _difference(found: Difference) -> dict[str, str]:
+    notes = [name for name, holds in (("clear", found.is_clear), ("no signal", found.no_signal)) if holds]
+    return {
+        "benchmark": found.benchmark or MEAN,
+        "value": _number(found.effect),
+        **_limits(found.low, found.high, level=LEVEL),
+        "p": _number(found.p),
+        "p_adjusted": _number(found.p_adjusted),
+        "n_seeds": str(len(found.seeds)),
+        "n_examples": str(found.n_examples),
+        "n_images": str(found.n_images),
+        "state": "ok",
+        "note": ", ".join(notes),
+    }
+
+
+def _verdicts(report: Report) -> Iterator[dict[str, str]]:
+    for one in report.verdicts.verdicts:
+        limits = _limits(*one.interval, level=one.level) if one.interval is not None else {}
+        yield {
+            "kind": "verdict",
+            "id": one.id,
+            "arm": " | ".join(dict.fromkeys(alternative for _, alternative in one.pairs)),
+            "benchmark": " | ".join(one.benchmarks),
+            "value": _number(one.effect),
+            **limits,
+            "p": _number(one.p),
+            "p_adjusted": _number(one.p_adjusted),
+            "n_seeds": str(one.n_seeds),
+            "n_examples": str(one.n_examples),
+            "state": one.verdict,
+            "note": HOLDS[one.holds],
+        }
+
+
+def _limits(low: float, high: float, level: float) -> dict[str, str]:
+    return {"low": _number(low), "high": _number(high), "level": f"{level:g}"}
+
+
+def _counts(estimate: Estimate) -> dict[str, str]:
+    return {"n_examples": str(estimate.n_examples), "n_images": str(estimate.n_images)}
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.6g}"

@@ -1,0 +1,68 @@
+"""Where the numbers of a report come from: the study as it stands, versions, machines, digests of data and weights."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+
+import yaml
+
+from orchestrator.ledger import Ledger, read_json
+from orchestrator.reporting.model import Condition, DataDigest, Provenance
+from search_spaces.identity import FEATURES_VERSION, SCORING_VERSION, TRAINER_VERSION, needed_digests, source_name
+from search_spaces.plan import Plan
+from search_spaces.study import Study
+from trainables import layout
+from trainables.store import Store
+
+
+def provenance(study: Study, plan: Plan, store: Store, conditions: Sequence[Condition]) -> Provenance:
+    """All of it that storage and the study know."""
+    versions = f"trainer {TRAINER_VERSION}, features {FEATURES_VERSION}, scoring {SCORING_VERSION}"
+    return Provenance(
+        program=f"ablate-vlm {metadata.version('ablate-vlm')} ({versions})",
+        spec=yaml.safe_dump(study.document.value, sort_keys=False, allow_unicode=True, width=100),
+        data=_digests(plan, store),
+        conditions=tuple(conditions),
+    )
+
+
+def conditions_of(ledger: Ledger, store: Store) -> tuple[Condition, ...]:
+    """Provenance of the stages of all trials with a result: name -> value -> arms, in plan order."""
+    found: dict[str, dict[str, dict[str, None]]] = defaultdict(lambda: defaultdict(dict))
+    of_stage: dict[str, dict[str, str]] = {}
+    for entry in ledger.trials.values():
+        for key in entry.result["stages"] if entry.result is not None else ():
+            if key not in of_stage:
+                result = read_json(store, layout.stage_result(key))
+                of_stage[key] = result["provenance"] if result is not None else {}
+            for name, value in of_stage[key].items():
+                found[name][value][entry.arm] = None
+    return tuple(
+        Condition(name, {value: tuple(arms) for value, arms in sorted(values.items())})
+        for name, values in sorted(found.items())
+    )
+
+
+def conditions_by_arm(conditions: Sequence[Condition]) -> Mapping[str, Mapping[str, list[str]]]:
+    """Arm -> name of a condition -> the values it ran with."""
+    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for condition in conditions:
+        for value, arms in condition.arms.items():
+            for arm in arms:
+                found[arm][condition.name].append(value)
+    return found
+
+
+def _digests(plan: Plan, store: Store) -> tuple[DataDigest, ...]:
+    """Of what the study's trials and benchmarks read, as far as an earlier preflight has seen it."""
+    known = read_json(store, layout.DIGESTS) or {}
+    names = {source_name(benchmark.source) for benchmark in plan.benchmarks}
+    for trial in plan.trials:
+        names |= set(needed_digests(trial.spec, len(trial.spec.stages) - 1))
+    counts = {name: known[name].get("counts", {}) for name in names if name in known}
+    return tuple(
+        DataDigest(name, known[name]["digest"], counts[name].get("records"), counts[name].get("images"))
+        for name in sorted(counts)
+    )

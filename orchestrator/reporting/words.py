@@ -1,0 +1,252 @@
+"""What a report says in words, the same in every view."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from orchestrator.analysis.verdicts import Verdict
+from orchestrator.analysis.words import number_of, p_text, price_words, signed
+from orchestrator.reporting.model import Absence, Cell, Column, Condition, Report, Sharing
+
+NOTHING = "Nothing is scored yet. `ablate run` trains and scores the trials; what is done already is kept."
+COSTS_NOTE = (
+    "GPU-seconds are wall seconds times devices (workers, where there is no GPU) that the arm's trials spent; 'alone' "
+    "is what they would have spent with all their stages to themselves."
+)
+HOLDS: Mapping[bool | None, str] = {True: "holds", False: "does not hold", None: "open"}
+_ABSENCES: Mapping[Absence, str] = {
+    "diverged": "diverged",
+    "failed": "failed",
+    "running": "running",
+    "changed": "data changed",
+    "half-done": "missing",
+    "pending": "missing",
+    "unreadable": "unreadable",
+}
+_ARMS_NAMED = 5
+_NAMES_SPELT_OUT = 3
+
+
+def state_line(report: Report) -> str:
+    states = [f"{count} {state}" for state, count in report.counts.items() if count and state != "done"]
+    rest = f" ({', '.join(states)})" if states else ""
+    diverged = f" Diverged: {', '.join(report.diverged)}." if report.diverged else ""
+    return f"{report.counts['done']} of {report.n_trials} trials are done{rest}.{diverged}"
+
+
+def headline(report: Report) -> str:
+    """The answer in one line: how many claims hold, do not, are open; or how many arms differ clearly."""
+    if not report.has_results:
+        return "Nothing is scored yet."
+    verdicts = report.verdicts.verdicts
+    if verdicts:
+        counts = {state: sum(one.holds is state for one in verdicts) for state in (True, False, None)}
+        verbs = {True: ("holds", "hold"), False: ("does not hold", "do not hold"), None: ("is open", "are open")}
+        parts = [f"{count} {verbs[state][count != 1]}" for state, count in counts.items() if count]
+        return f"Of {number_of(len(verdicts), 'claim')}, {_listed(parts)}."
+    compared = [finding for finding in report.findings if finding.main is not None]
+    clear = [finding for finding in compared if finding.main is not None and finding.main.is_clear]
+    if not compared:
+        return "No arm can be compared with the base yet."
+    differ = "differs" if len(clear) == 1 else "differ"
+    return f"Of {number_of(len(compared), 'arm')}, {len(clear)} {differ} clearly from the base."
+
+
+def cost_line(report: Report) -> str:
+    """What it has cost so far, in GPU-hours."""
+    share = report.sharing
+    return f"{hours(share.gpu_seconds)}{_saved(share)}"
+
+
+def verdict_words(verdict: Verdict) -> str:
+    """One plain sentence that names the arms: what was found, and how large it is."""
+    if verdict.effect is None:
+        return f"Not compared: {'; '.join(verdict.reasons)}."
+    references = list(dict.fromkeys(reference for reference, _ in verdict.pairs))
+    alternatives = list(dict.fromkeys(alternative for _, alternative in verdict.pairs))
+    mean = " on average" if len(verdict.pairs) > 1 else ""
+    verb = "scores" if len(alternatives) == 1 else "score"
+    several, reference = _named(alternatives), _named(references)
+    where = _where(verdict.benchmarks)
+    if verdict.verdict in ("better", "worse"):
+        word = "higher" if verdict.verdict == "better" else "lower"
+        return f"{several} {verb}{mean} {_points(verdict.effect, verdict.unit)} {word} than {reference}{where}."
+    if verdict.verdict == "equivalent":
+        size = signed(verdict.effect)
+        return (
+            f"{several} {verb} the same as {reference}{where}, within {verdict.margin:g} {verdict.unit} ({size} seen)."
+        )
+    if verdict.verdict == "not-worse":
+        return (
+            f"{several} {verb} at most {verdict.margin:g} {verdict.unit} lower than {reference}{where} "
+            f"({signed(verdict.effect)} seen)."
+        )
+    word = "higher" if verdict.effect > 0 else "lower"
+    size = f"{_points(verdict.effect, verdict.unit)} {word} than" if abs(verdict.effect) >= 0.05 else "as high as"
+    seen = f"{several} {verb}{mean} {size} {reference}{where}"
+    if verdict.margin is None:
+        return f"Not decided: {seen}, which may be chance."
+    return f"Not decided: {seen}; that shows neither a difference nor its absence within {verdict.margin:g} points."
+
+
+def certainty(verdict: Verdict) -> str:
+    """How sure it is, in one line."""
+    if verdict.effect is None or verdict.interval is None:
+        return ""
+    low, high = verdict.interval
+    parts = [f"{100 * verdict.level:g} % interval {signed(low)} to {signed(high)}"]
+    if verdict.p_adjusted is not None:
+        parts.append(f"p {_p_words(verdict.p_adjusted)} (Holm)")
+    if verdict.n_seeds:
+        parts.append(number_of(verdict.n_seeds, "seed"))
+    if verdict.n_examples:
+        parts.append(number_of(verdict.n_examples, "example"))
+    if verdict.scope == "checkpoints":
+        parts.append("only these trained weights were compared, not the choice")
+    return "; ".join(parts)
+
+
+def deciding(verdict: Verdict) -> str:
+    """What would decide an open claim; empty where nothing is known of that."""
+    if verdict.price is None:
+        return ""
+    words = price_words(verdict.price)
+    return f"{words[0].upper()}{words[1:]}."
+
+
+def cell_text(cell: Cell, column: Column | None) -> str:
+    """`87.3 (85.1 to 89.5)` and what must be said with it; or why there is no number."""
+    if cell.estimate is None:
+        return "refused" if cell.refused is not None else absence_text(cell)
+    low, high = cell.estimate.interval.low, cell.estimate.interval.high
+    return ", ".join([f"{cell.estimate.value:.1f} ({low:.1f} to {high:.1f})", *remarks(cell, column)])
+
+
+def absence_text(cell: Cell, *, always_seeds: bool = False) -> str:
+    """Why there is no number: `missing`, or `failed (seed 7), missing (seed 8)`."""
+    reasons = _absences(cell)
+    return ", ".join(_with_seeds(reasons)) if always_seeds or len(reasons) > 1 else next(iter(reasons))
+
+
+def remarks(cell: Cell, column: Column | None) -> list[str]:
+    """What must be said with a number: its n where it is not the column's, no signal, seeds without a score."""
+    parts = []
+    if cell.estimate is not None and column is not None and column.n_examples is None:
+        parts.append(f"n {cell.estimate.n_examples}")
+    if cell.no_signal:
+        everywhere = cell.estimate is None or set(cell.no_signal) >= set(cell.estimate.seeds)
+        parts.append("no signal" if everywhere else f"no signal ({seeds_text(cell.no_signal)})")
+    return parts + _with_seeds(_absences(cell))
+
+
+def seeds_text(seeds: Sequence[int]) -> str:
+    return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
+
+
+def table_notes(report: Report) -> list[str]:
+    """What a reader of the table must know."""
+    cells = [cell for row in report.rows for cell in (*row.cells, row.mean)]
+    estimates = [cell.estimate for cell in cells if cell.estimate is not None]
+    notes = []
+    if any(estimate.scope == "recipe" for estimate in estimates):
+        notes.append("Intervals cover seeds and images (clusters of questions about one image).")
+    if any(estimate.scope == "checkpoints" for estimate in estimates):
+        notes.append("With one seed an interval covers images only: it is that of these weights, not of the recipe.")
+    if any(cell.no_signal for cell in cells):
+        notes.append("no signal: one answer throughout, or the score of always giving the most frequent answer.")
+    refusals = [
+        f"{row.arm} on {column.benchmark} is refused: {cell.refused}"
+        for row in report.rows
+        for column, cell in zip(report.columns, row.cells, strict=True)
+        if cell.refused is not None
+    ]
+    return notes + refusals
+
+
+def how_judged(report: Report) -> str:
+    """How the sentences on arms came about, in as many words as a reader needs to distrust them in the right places."""
+    differences = [d for finding in report.findings for d in (finding.mean, *finding.benchmarks) if d is not None]
+    text = (
+        "Differences are paired by example and seed. A difference is clear if its 95 % interval excludes 0, if it "
+        f"stands out among all {report.n_comparisons} comparisons of this report (Benjamini-Hochberg, q = 0.05), and "
+        "if the other estimate of the seeds' spread agrees."
+    )
+    if any(d.seeds_from == "pooled" for d in differences):
+        text += (
+            " With 2 to 4 seeds that spread is pooled over the arms; a pair that varies more than the others is only "
+            "caught where its own few seeds show it."
+        )
+    return text + " No clear difference does not mean that there is none."
+
+
+def sharing_line(sharing: Sharing) -> str:
+    text = f"Stages: {sharing.stages_by_trial} counted by trial, {sharing.stages} as work."
+    if sharing.features:
+        text += f" Feature caches: {sharing.features_by_trial} counted by trial, {sharing.features} as work."
+    spent, alone = sharing.gpu_seconds, sharing.gpu_seconds_alone
+    saved = f" ({100 * (alone - spent) / alone:.0f} % saved)" if alone > 0 else ""
+    return f"{text} GPU-seconds: {alone:.1f} one by one, {spent:.1f} spent{saved}."
+
+
+def provenance_lines(report: Report) -> list[str]:
+    conditions = report.provenance.conditions
+    equal = [f"{c.name} {value}" for c in conditions if len(c.arms) == 1 for value in c.arms]
+    lines = [f"The same for all: {', '.join(equal)}."] if equal else []
+    return lines + [f"Differs: {condition_line(c)}" for c in conditions if len(c.arms) > 1]
+
+
+def condition_line(condition: Condition) -> str:
+    parts = []
+    for value, arms in condition.arms.items():
+        more = f" and {len(arms) - _ARMS_NAMED} more" if len(arms) > _ARMS_NAMED else ""
+        parts.append(f"{value} ({', '.join(arms[:_ARMS_NAMED])}{more})")
+    return f"{condition.name}: {', '.join(parts)}"
+
+
+def hours(gpu_seconds: float) -> str:
+    """`3.2 GPU-hours`, or `49 GPU-seconds` below a tenth of an hour."""
+    if gpu_seconds < 360:
+        return f"{gpu_seconds:.0f} GPU-seconds"
+    return f"{gpu_seconds / 3600:,.3g} GPU-hours"
+
+
+def _p_words(p: float) -> str:
+    return p_text(p) if p >= 1e-4 else "< .0001"
+
+
+def _saved(sharing: Sharing) -> str:
+    saved = sharing.gpu_seconds_alone - sharing.gpu_seconds
+    if saved <= 0:
+        return ""
+    return f"; running shared work once saved {100 * saved / sharing.gpu_seconds_alone:.0f} %"
+
+
+def _named(arms: Sequence[str]) -> str:
+    return _listed(arms) if len(arms) <= _NAMES_SPELT_OUT else f"{len(arms)} arms"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    """`a, b and c`."""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+
+
+def _where(benchmarks: Sequence[str]) -> str:
+    if len(benchmarks) > _NAMES_SPELT_OUT:
+        return f" in the mean over {len(benchmarks)} benchmarks"
+    return f" on {_listed(benchmarks)}"
+
+
+def _points(effect: float, unit: str) -> str:
+    size = f"{abs(effect):.1f}"
+    return f"{size} {unit.rstrip('s') if size == '1.0' and unit == 'points' else unit}"
+
+
+def _absences(cell: Cell) -> dict[str, list[int]]:
+    reasons: dict[str, list[int]] = {}
+    for seed, absence in cell.absent.items():
+        reasons.setdefault(_ABSENCES[absence], []).append(seed)
+    return reasons
+
+
+def _with_seeds(reasons: Mapping[str, Sequence[int]]) -> list[str]:
+    return [f"{word} ({seeds_text(seeds)})" for word, seeds in reasons.items()]

@@ -1,0 +1,121 @@
+"""What was done, what it cost, and what sharing equal work has saved."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orchestrator.ledger import Ledger, read_json
+from orchestrator.reporting.model import ArmCost, Row, Sharing, StageWork
+from search_spaces.plan import Arm, Node, Plan
+from trainables import layout
+from trainables.store import Store
+
+
+def sharing(plan: Plan, ledger: Ledger) -> Sharing:
+    asked = [plan.nodes[node] for trial in plan.trials for node in trial.path]
+    unique = {node.id: node for node in asked}.values()
+    costs = [entry.result["cost"] for entry in ledger.trials.values() if entry.result is not None]
+    return Sharing(
+        stages_by_trial=sum(node.kind == "stage" for node in asked),
+        stages=sum(node.kind == "stage" for node in unique),
+        features_by_trial=sum(node.kind == "features" for node in asked),
+        features=sum(node.kind == "features" for node in unique),
+        gpu_seconds=sum(cost["gpu_seconds"] for cost in costs),
+        gpu_seconds_alone=sum(cost["gpu_seconds_alone"] for cost in costs),
+    )
+
+
+def arm_costs(arms: Sequence[Arm], ledger: Ledger, rows: Sequence[Row]) -> tuple[ArmCost, ...]:
+    """Of arms with a result, in plan order."""
+    by_arm: dict[str, list[dict[str, float]]] = {arm.name: [] for arm in arms}
+    for entry in ledger.trials.values():
+        if entry.result is not None:
+            by_arm[entry.arm].append(entry.result["cost"])
+    scores = {row.arm: row.mean.estimate.value for row in rows if row.mean.estimate is not None}
+    prices = {
+        arm: sum(one["gpu_seconds_alone"] for one in costs) / len(costs) for arm, costs in by_arm.items() if costs
+    }
+    front = _pareto({arm: (prices[arm], scores[arm]) for arm in prices if arm in scores})
+    return tuple(
+        ArmCost(
+            arm=arm,
+            trials=len(costs),
+            gpu_seconds=sum(cost["gpu_seconds"] for cost in costs),
+            gpu_seconds_alone=sum(cost["gpu_seconds_alone"] for cost in costs),
+            wall_seconds=sum(cost["wall_seconds"] for cost in costs),
+            is_pareto=arm in front,
+        )
+        for arm, costs in by_arm.items()
+        if costs
+    )
+
+
+def stage_tree(plan: Plan, ledger: Ledger, store: Store) -> tuple[StageWork, ...]:
+    """The graph of work, nodes of equal kind that the same arms need taken together; parents before children."""
+    users: dict[str, list[str]] = defaultdict(list)
+    for trial in plan.trials:
+        for name in trial.path:
+            users[name].append(trial.arm)
+    groups: dict[str, list[Node]] = defaultdict(list)
+    group_of: dict[str, str] = {}
+    children: dict[str | None, list[str]] = defaultdict(list)
+    for trial in plan.trials:
+        previous: str | None = None
+        for node in (plan.nodes[name] for name in trial.path):
+            if node.id not in group_of:
+                group = f"{previous}/{node.kind} {node.name}/{sorted(set(users[node.id]))}"
+                if group not in groups:
+                    children[previous].append(group)
+                group_of[node.id] = group
+                groups[group].append(node)
+            previous = group_of[node.id]
+    work: list[StageWork] = []
+
+    def descend(parent: str | None, depth: int) -> None:
+        for group in children[parent]:
+            work.append(_work(groups[group], depth, users, ledger, store))
+            descend(group, depth + 1)
+
+    descend(None, 0)
+    return tuple(work)
+
+
+def _work(
+    nodes: Sequence[Node], depth: int, users: Mapping[str, Sequence[str]], ledger: Ledger, store: Store
+) -> StageWork:
+    seconds = {node.id: _gpu_seconds(node, ledger, store) for node in nodes}
+    steps = {node.steps for node in nodes}
+    return StageWork(
+        name=nodes[0].name,
+        kind=nodes[0].kind,
+        depth=depth,
+        arms=tuple(dict.fromkeys(arm for node in nodes for arm in users[node.id])),
+        n=len(nodes),
+        done=sum(node.id in ledger.done_nodes for node in nodes),
+        steps=steps.pop() if len(steps) == 1 else None,
+        gpu_seconds=sum(seconds.values()),
+        gpu_seconds_saved=sum(seconds[node.id] * (len(users[node.id]) - 1) for node in nodes),
+    )
+
+
+def _gpu_seconds(node: Node, ledger: Ledger, store: Store) -> float:
+    """Of one piece of work; 0 while it has no result."""
+    if node.kind == "evaluation":
+        found = {e["key"] + b: e for (trial, b), e in ledger.evaluations.items() if trial in node.trials}
+        return sum(evaluation["gpu_seconds"] for evaluation in found.values())
+    result: dict[str, Any] | None = None
+    if node.key is not None:
+        name = layout.stage_result(node.key) if node.kind == "stage" else layout.features_result(node.key)
+        result = read_json(store, name)
+    return float(result["gpu_seconds"]) if result is not None else 0.0
+
+
+def _pareto(points: Mapping[str, tuple[float, float]]) -> frozenset[str]:
+    """Of arm -> (price, score) those that no other one beats in one and equals in the other."""
+
+    def is_beaten(price: float, score: float) -> bool:
+        return any(p <= price and s >= score and (p, s) != (price, score) for p, s in points.values())
+
+    return frozenset(arm for arm, point in points.items() if not is_beaten(*point))
