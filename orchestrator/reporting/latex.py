@@ -64,10 +64,10 @@ def _verdict_table(report: Report) -> str:
 def _verdict_row(verdict: Verdict) -> str:
     claim = f"{escaped(verdict.claim)} ({words.HOLDS[verdict.holds]})"
     if verdict.effect is None or verdict.interval is None or verdict.p_adjusted is None:
-        return rf"{claim} & not compared & & & \\"
+        return rf"{claim} & not compared & & & \\[2pt]"
     low, high = verdict.interval
     effect = f"${verdict.effect:+.1f}$"
-    return rf"{claim} & {verdict.verdict} & {effect} & $[{low:+.1f}, {high:+.1f}]$ & {_p(verdict.p_adjusted)} \\"
+    return rf"{claim} & {verdict.verdict} & {effect} & $[{low:+.1f}, {high:+.1f}]$ & {_p(verdict.p_adjusted)} \\[2pt]"
 
 
 def _score_table(report: Report, columns: Sequence[int]) -> str:

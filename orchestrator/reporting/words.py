@@ -43,13 +43,18 @@ def headline(report: Report) -> str:
         counts = {state: sum(one.holds is state for one in verdicts) for state in (True, False, None)}
         verbs = {True: ("holds", "hold"), False: ("does not hold", "do not hold"), None: ("is open", "are open")}
         parts = [f"{count} {verbs[state][count != 1]}" for state, count in counts.items() if count]
+        if len(parts) == 1:
+            one, several = verbs[verdicts[0].holds]
+            return f"The claim {one}." if len(verdicts) == 1 else f"All {len(verdicts)} claims {several}."
         return f"Of {number_of(len(verdicts), 'claim')}, {_listed(parts)}."
     compared = [finding for finding in report.findings if finding.main is not None]
     clear = [finding for finding in compared if finding.main is not None and finding.main.is_clear]
     if not compared:
         return "No arm can be compared with the base yet."
     differ = "differs" if len(clear) == 1 else "differ"
-    return f"Of {number_of(len(compared), 'arm')}, {len(clear)} {differ} clearly from the base."
+    scopes = {finding.main.scope for finding in compared if finding.main is not None}
+    as_trained = " One seed: these trained weights were compared, not the choices." if scopes == {"checkpoints"} else ""
+    return f"Of {number_of(len(compared), 'arm')}, {len(clear)} {differ} clearly from the base.{as_trained}"
 
 
 def cost_line(report: Report) -> str:
