@@ -37,6 +37,7 @@ def _context(report: Report) -> dict[str, Any]:
     lines = {finding.arm: _arm_bar(finding) for finding in report.findings}
     verdicts = [(verdict, _verdict_bar(verdict)) for verdict in report.verdicts.verdicts]
     n = len(report.columns)
+    aggregates = report.verdicts.aggregates
     samples = [(name, list(rows)) for name, rows in groupby(report.samples, key=lambda sample: sample.benchmark)]
     return {
         "report": report,
@@ -61,7 +62,10 @@ def _context(report: Report) -> dict[str, Any]:
         "seed_scale": figures.seed_scale(report),
         "priced": [cost for cost in report.costs if by_arm[cost.arm].mean.estimate is not None],
         "samples": samples,
-        "factors": report.verdicts.aggregates.factors if report.verdicts.aggregates is not None else None,
+        "aggregates": aggregates,
+        "pool": aggregates.pool if aggregates is not None else None,
+        "groups": list(dict.fromkeys(name for one in aggregates.models for name in one.groups)) if aggregates else [],
+        "factors": aggregates.factors if aggregates is not None else None,
         "range_text": _range_text,
     }
 
