@@ -22,6 +22,7 @@ from orchestrator.summary import summarize
 from orchestrator.tracker import Notice, Point, Status, Tracker, TrackerAwayError, TrackerRefusedError
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
+from search_spaces.study import Study
 from trainables import layout
 from trainables.records import DataUse, Failure, SpoolLine, is_of_machine, read_spool
 from trainables.store import Store, put_json
@@ -41,9 +42,11 @@ LOG_LINES = 40
 class Replay:
     """Brings a tracking server up to what storage holds of one study. Not thread-safe; `Uploader` owns one."""
 
-    def __init__(self, tracker: Tracker, store: Store, plan: Plan, notice: Notice, *, from_start: bool = False):
+    def __init__(
+        self, tracker: Tracker, store: Store, study: Study, plan: Plan, notice: Notice, *, from_start: bool = False
+    ):
         self._tracker, self._store, self._plan, self._notice = tracker, store, plan, notice
-        self._from_start = from_start
+        self._study, self._from_start = study, from_start
         self._positions: dict[str, Position] = {}
         self._seen: dict[str, tuple[float, ...]] = {}
         self._endings: dict[str, Ending | None] = {}
@@ -314,7 +317,7 @@ class Replay:
         if finished == (self._summarized or {}) or (began < self._next_summary and not at_once):
             return
         try:
-            self._tracker.show_summary(summarize(self._plan, self._store))
+            self._tracker.show_summary(summarize(self._study, self._plan, self._store))
         except InputError as error:
             self._notice_once(f"summary: {error}")
         self._summarized = finished
@@ -358,12 +361,12 @@ def _run_of(position: Position) -> str:
     return position.run
 
 
-def sync_study(plan: Plan, store: Store, tracker: Tracker, notice: Notice = lambda text: None) -> int:
+def sync_study(study: Study, plan: Plan, store: Store, tracker: Tracker, notice: Notice = lambda text: None) -> int:
     """Replay everything that storage holds of a study (`ablate sync`); returns the number of points sent.
 
     What the server has already stays as it is. Raises InputError if the server stops answering.
     """
-    replay = Replay(tracker, store, plan, notice, from_start=True)
+    replay = Replay(tracker, store, study, plan, notice, from_start=True)
     try:
         replay.catch_up()
         replay.close(None)

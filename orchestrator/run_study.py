@@ -138,7 +138,7 @@ def train_and_track(
         require_shared_storage(nodes, store)
         done = [entry.id for entry in ledger.trials.values() if entry.state == "done"]
         view = LiveView(plan, console, store=store, done=done)
-        with view, uploading(Uploader(tracker, store, plan, notice=view.note) if tracker else None):
+        with view, uploading(Uploader(tracker, store, study, plan, notice=view.note) if tracker else None):
             outcomes = run_trials(
                 remaining_work(plan, ledger),
                 plan.nodes,

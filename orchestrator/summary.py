@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from orchestrator import report_views
 from orchestrator.ledger import read_ledger
-from orchestrator.report import Cell, Report, build_report
+from orchestrator.reporting.build import build_report
+from orchestrator.reporting.forms import FORMS
+from orchestrator.reporting.model import Cell, Report
+from orchestrator.reporting.words import HOLDS, certainty, verdict_words
 from search_spaces.plan import Plan
+from search_spaces.study import Study
 from trainables.store import Store
 
 
@@ -39,11 +42,11 @@ class StudySummary:
         return tuple(sorted(known, key=lambda arm: -arm.numbers["mean"]))
 
 
-def summarize(plan: Plan, store: Store) -> StudySummary:
+def summarize(study: Study, plan: Plan, store: Store) -> StudySummary:
     """The summary of what storage holds now. Reads every score of every example: seconds for a large study."""
     ledger = read_ledger(plan, store)
-    report = build_report(plan, store, ledger)
-    documents = {"report.md": report_views.to_markdown(report), "report.json": report_views.to_json(report)}
+    report = build_report(study, plan, store, ledger)
+    documents = {f"report.{form}": write(report) for form, write in FORMS.items()}
     summary = StudySummary(_arms(report), _statements(report), documents, None)
     if not summary.best_arms:
         return summary
@@ -79,7 +82,12 @@ def _numbers(name: str, cell: Cell) -> dict[str, float]:
 
 
 def _statements(report: Report) -> tuple[str, ...]:
-    return tuple(
+    """Verdicts on the claims, then every arm against the base."""
+    verdicts = tuple(
+        f"**{HOLDS[verdict.holds]}**: {verdict.claim}: {verdict_words(verdict)} {certainty(verdict)}".strip()
+        for verdict in report.verdicts.verdicts
+    )
+    return verdicts + tuple(
         f"{axis.axis}: {finding.label}: {finding.sentence}" if axis.axis else f"{finding.label}: {finding.sentence}"
         for axis in report.axes
         for finding in axis.findings

@@ -15,6 +15,7 @@ from orchestrator.replay import Replay
 from orchestrator.tracker import Notice, Status, Tracker, TrackerAwayError, TrackerRefusedError
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
+from search_spaces.study import Study
 from trainables.store import Store
 
 POLL_S = 2.0
@@ -27,8 +28,17 @@ BUSY_SHARE = 0.05
 class Uploader:
     """The replay in a thread of the driver. Nothing that happens to the server reaches the caller."""
 
-    def __init__(self, tracker: Tracker, store: Store, plan: Plan, *, notice: Notice = print, poll_s: float = POLL_S):
-        self._replay = Replay(tracker, store, plan, notice)
+    def __init__(
+        self,
+        tracker: Tracker,
+        store: Store,
+        study: Study,
+        plan: Plan,
+        *,
+        notice: Notice = print,
+        poll_s: float = POLL_S,
+    ):
+        self._replay = Replay(tracker, store, study, plan, notice)
         self._notice, self._poll_s, self._study = notice, poll_s, plan.study
         self._thread = threading.Thread(target=self._work, name="uploader", daemon=True)
         self._wake = threading.Event()

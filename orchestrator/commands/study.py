@@ -255,12 +255,14 @@ def sync(
     from orchestrator.summary import summarize
     from orchestrator.tracker import TrackerAwayError, TrackerRefusedError
     from orchestrator.tracking import open_command, open_tracker
+    from search_spaces.study import load_study
 
     planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
+    loaded = load_study(study, overrides or ())
     tracker, out = open_tracker(tracking_uri, store.root), console()
-    points = sync_study(planned, store, tracker, out.print)
+    points = sync_study(loaded, planned, store, tracker, out.print)
     if register_best is not None:
-        best = summarize(planned, store).best_trial
+        best = summarize(loaded, planned, store).best_trial
         if best is None:
             raise InputError("a study must have scores before its best model has a name", key="--register-best")
         try:

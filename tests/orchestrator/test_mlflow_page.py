@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 from mlflow import MlflowClient
 from small_plans import small_plan, with_axis
-from stored_studies import answers, fail_trial, finish_trial, two_stage_plan
+from stored_studies import answers, fail_trial, finish_trial, study_of, two_stage_plan
 
 from orchestrator.replay import sync_study
 from orchestrator.tracking import open_tracker
@@ -73,7 +73,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     storage = tmp_path_factory.mktemp("storage")
     store = LocalStore(storage)
     write_study(store)
-    sync_study(STUDY, store, open_tracker(None, storage))
+    sync_study(study_of(), STUDY, store, open_tracker(None, storage))
     return storage
 
 
@@ -115,7 +115,7 @@ def test_outage_of_a_server_loses_nothing_and_doubles_nothing(tmp_path: Path) ->
     notices: list[str] = []
     with screenshot.served(database) as address:
         tracker = open_tracker(address, tmp_path)
-        uploader = Uploader(tracker, store, PLAN, notice=notices.append).start()
+        uploader = Uploader(tracker, store, study_of(), PLAN, notice=notices.append).start()
         write_steps(spool, range(1, 6))
         assert uploader.drain(120)
 

@@ -18,16 +18,20 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.utils.validation import _validate_metric_name
 from small_plans import small_plan, with_axis
-from stored_studies import answers, finish_trial, two_stage_plan
+from stored_studies import answers, finish_trial, study_of, two_stage_plan
 
 from orchestrator.names import distinct_labels, legal_name, looks, numeric_axes
 from orchestrator.replay import sync_study
+from orchestrator.reporting.build import build_report
+from orchestrator.reporting.forms import FORMS
+from orchestrator.reporting.html import to_html
 from orchestrator.study_note import study_note
 from orchestrator.summary import summarize
 from orchestrator.tracker import Point, TrackerRefusedError
 from orchestrator.tracking import embedded_uri, open_command, open_tracker, storage_id
 from search_spaces.errors import InputError
 from search_spaces.plan import Exclusion, Plan
+from search_spaces.study import Hypothesis
 from trainables import layout
 from trainables.records import Spool
 from trainables.store import LocalStore
@@ -164,7 +168,7 @@ def test_replay_of_a_spool_gives_a_complete_run(storage: Path, client: MlflowCli
     spool.write(status="FINISHED")
     notices: list[str] = []
 
-    sync_study(PLAN, store, open_tracker(None, storage), notices.append)
+    sync_study(study_of(), PLAN, store, open_tracker(None, storage), notices.append)
 
     run = trial_run(client, "r64-s7")
     assert run.info.status == "FINISHED"
@@ -267,7 +271,7 @@ def test_plan_and_study_are_artifacts_of_the_study_run(storage: Path, client: Ml
     store = LocalStore(storage)
     store.put(layout.study_file("small"), b"study: small\n")
     store.put(layout.plan_file("small"), json.dumps({"study": "small"}).encode())
-    sync_study(PLAN, store, open_tracker(None, storage))
+    sync_study(study_of(), PLAN, store, open_tracker(None, storage))
     (study,) = runs_of(client, "study")
     files = {file.path for file in client.list_artifacts(study.info.run_id)}
     assert files == {"study.yaml", "plan.json", "environment.json"}
@@ -284,7 +288,7 @@ def finished(storage: Path) -> LocalStore:
 def test_an_arm_over_its_seeds_is_a_run_with_its_interval(storage: Path, client: MlflowClient) -> None:
     store = finished(storage)
     for _ in range(2):
-        sync_study(STORED, store, open_tracker(None, storage))
+        sync_study(study_of(), STORED, store, open_tracker(None, storage))
     runs = {run.data.tags["ablate.arm"]: run for run in runs_of(client, "summary")}
     assert set(runs) == {"base", "resolution=32px"}
     metrics = runs["resolution=32px"].data.metrics
@@ -295,14 +299,26 @@ def test_an_arm_over_its_seeds_is_a_run_with_its_interval(storage: Path, client:
     assert len(client.get_metric_history(runs["base"].info.run_id, "arm/mean")) == 1
     (study,) = runs_of(client, "study")
     assert "resolution: 32px: " in study.data.tags["mlflow.note.content"]
-    assert {"report.md", "report.json"} <= {file.path for file in client.list_artifacts(study.info.run_id)}
     assert "| resolution=32px | 62.5 |" in study.data.tags["mlflow.note.content"]
+
+
+def test_the_studys_run_has_the_report_and_its_note_the_verdicts(storage: Path, client: MlflowClient) -> None:
+    store = finished(storage)
+    pairs = (("base", "resolution=32px"),)
+    claimed = study_of(Hypothesis(id="h", claim="Fewer pixels help", pairs=pairs, on=("shape",), expect="better"))
+    sync_study(claimed, STORED, store, open_tracker(None, storage))
+    (study,) = runs_of(client, "study")
+    names = {file.path for file in client.list_artifacts(study.info.run_id)}
+    assert {f"report.{form}" for form in FORMS} <= names
+    page = Path(client.download_artifacts(study.info.run_id, "report.html", str(storage))).read_text()
+    assert page == to_html(build_report(claimed, STORED, store))
+    assert "Fewer pixels help" in study.data.tags["mlflow.note.content"]
 
 
 def test_a_finished_trial_has_a_model_where_its_weights_are(storage: Path, client: MlflowClient) -> None:
     store = finished(storage)
     for _ in range(2):
-        sync_study(STORED, store, open_tracker(None, storage))
+        sync_study(study_of(), STORED, store, open_tracker(None, storage))
     experiment = client.get_experiment_by_name("small").experiment_id
     models = client.search_logged_models([experiment])
     assert len(models) == len(STORED.trials)
@@ -314,8 +330,8 @@ def test_a_finished_trial_has_a_model_where_its_weights_are(storage: Path, clien
 
 def test_the_best_model_gets_an_alias_in_the_registry(storage: Path, client: MlflowClient) -> None:
     store, tracker = finished(storage), open_tracker(None, storage)
-    sync_study(STORED, store, tracker)
-    best = summarize(STORED, store).best_trial
+    sync_study(study_of(), STORED, store, tracker)
+    best = summarize(study_of(), STORED, store).best_trial
     assert best == "r32-s8"
     assert [tracker.register_best("small-vlm", best) for _ in range(2)] == ["1", "1"]
     version = client.get_model_version_by_alias("small-vlm", "best")
@@ -328,7 +344,7 @@ def test_data_is_linked_with_its_digest_and_what_was_drawn(storage: Path, client
     training = {"name": "shapes@1", "digest": "a" * 64, "context": "training", "tags": tags}
     spool.write(data=[training, {"name": "shape", "digest": "b" * 64, "context": "evaluation", "tags": {}}])
     for _ in range(2):
-        sync_study(PLAN, LocalStore(storage), open_tracker(None, storage))
+        sync_study(study_of(), PLAN, LocalStore(storage), open_tracker(None, storage))
     inputs = trial_run(client, "r64-s7").inputs.dataset_inputs
     assert [(use.dataset.name, use.dataset.digest) for use in inputs] == [("shapes@1", "a" * 32), ("shape", "b" * 32)]
     told = {tag.key: tag.value for tag in inputs[0].tags}

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from small_plans import small_plan
-from stored_studies import answers, finish_trial, two_stage_plan
+from stored_studies import answers, finish_trial, study_of, two_stage_plan
 
 from orchestrator.position import POINTS_PER_METRIC, Sieve
 from orchestrator.replay import sync_study
@@ -169,7 +169,7 @@ def test_sync_sends_points_files_tags_and_true_statuses(store: LocalStore) -> No
     fail(store, "r32-s7", "lost", now_ms())
     tracker = MemoryTracker()
 
-    sync_study(PLAN, store, tracker)
+    sync_study(study_of(), PLAN, store, tracker)
 
     run, failed = tracker.runs[TRIAL], tracker.runs["r32-s7"]
     assert tracker.steps(TRIAL, "train/loss") == [0, 1, 2, 3, 4]
@@ -187,10 +187,10 @@ def test_sync_twice_to_one_server_changes_nothing(store: LocalStore) -> None:
     write_steps(spool_of(store), range(30))
     succeed(store, TRIAL)
     tracker = MemoryTracker()
-    sync_study(PLAN, store, tracker)
+    sync_study(study_of(), PLAN, store, tracker)
     before = (dict(tracker.points), dict(tracker.status), dict(tracker.runs))
 
-    sync_study(PLAN, store, tracker)
+    sync_study(study_of(), PLAN, store, tracker)
 
     assert (dict(tracker.points), dict(tracker.status), dict(tracker.runs)) == before
 
@@ -198,12 +198,12 @@ def test_sync_twice_to_one_server_changes_nothing(store: LocalStore) -> None:
 def test_uploader_after_a_restart_sends_only_what_is_new(store: LocalStore) -> None:
     spool, tracker = spool_of(store), MemoryTracker()
     write_steps(spool, range(3))
-    Uploader(tracker, store, PLAN).start().stop()
+    Uploader(tracker, store, study_of(), PLAN).start().stop()
     sent = set(tracker.points[tracker.runs[TRIAL]])
     tracker.points.clear()
 
     write_steps(spool, range(3, 5))
-    Uploader(tracker, store, PLAN).start().stop()
+    Uploader(tracker, store, study_of(), PLAN).start().stop()
 
     assert tracker.steps(TRIAL, "train/loss") == [3, 4]
     assert len(sent) == 6
@@ -214,7 +214,7 @@ def test_trial_resumed_from_a_checkpoint_has_each_step_once(store: LocalStore) -
     write_steps(spool, range(8))
     write_steps(spool, range(5, 10))  # the checkpoint was at step 5
 
-    sync_study(PLAN, store, tracker)
+    sync_study(study_of(), PLAN, store, tracker)
 
     assert tracker.steps(TRIAL, "train/loss") == list(range(10))
 
@@ -227,7 +227,7 @@ def test_result_measured_again_replaces_the_old_value(store: LocalStore) -> None
         with path.open("a") as file:
             file.write(json.dumps({"ts": ts, "metrics": {"eval/shapes/accuracy": value}}) + "\n")
 
-    sync_study(PLAN, store, tracker)
+    sync_study(study_of(), PLAN, store, tracker)
 
     assert tracker.values(TRIAL, "eval/shapes/accuracy") == [70.0, 71.0]
 
@@ -237,11 +237,11 @@ def test_spool_that_was_started_anew_gets_a_new_run(store: LocalStore) -> None:
     path = store.path(layout.spool(PLAN.study, TRIAL))
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"ts": 1000, "step": 9, "metrics": {"train/loss": 1.0}}) + "\n")
-    sync_study(PLAN, store, tracker)
+    sync_study(study_of(), PLAN, store, tracker)
     first = tracker.runs[TRIAL]
 
     path.write_text(json.dumps({"ts": 2000, "step": 1, "metrics": {"train/loss": 3.0}}) + "\n")
-    sync_study(PLAN, store, tracker)
+    sync_study(study_of(), PLAN, store, tracker)
 
     assert tracker.retired == [first]
     assert tracker.values(TRIAL, "train/loss") == [3.0]
@@ -258,7 +258,7 @@ def test_metric_of_a_long_trial_is_thinned_and_keeps_its_last_value(store: Local
         file.write(json.dumps({"ts": steps + 1, "metrics": {"eval/shapes/accuracy": 70.0}}) + "\n")
         file.write(json.dumps({"ts": steps + 1, "status": "FINISHED"}) + "\n")
 
-    sync_study(plan, store, tracker)
+    sync_study(study_of(), plan, store, tracker)
 
     sent = tracker.steps(TRIAL, "train/loss")
     assert len(sent) == pytest.approx(POINTS_PER_METRIC, abs=2)
@@ -290,7 +290,7 @@ def test_first_value_that_is_not_finite_is_tagged(store: LocalStore) -> None:
     spool.write(step=3, metrics={"train/loss": math.inf})
     spool.write(step=4, metrics={"train/loss": math.nan})
 
-    sync_study(PLAN, store, tracker)
+    sync_study(study_of(), PLAN, store, tracker)
 
     assert tracker.tags[tracker.runs[TRIAL]]["ablate.non_finite"] == "train/loss = inf at step 3"
 
@@ -301,7 +301,7 @@ def test_refused_metric_is_noticed_and_everything_else_arrives(store: LocalStore
     write_steps(spool, range(3))
     spool.write(step=3, metrics={"refused": 1.0, "train/loss": 0.1})
 
-    sync_study(PLAN, store, tracker, notices.append)
+    sync_study(study_of(), PLAN, store, tracker, notices.append)
 
     assert tracker.steps(TRIAL, "train/loss") == [0, 1, 2, 3]
     assert any("refused" in notice for notice in notices)
@@ -311,7 +311,7 @@ def test_uploader_while_the_server_is_away_loses_nothing(store: LocalStore) -> N
     spool, tracker = spool_of(store), MemoryTracker()
     notices: list[str] = []
     write_steps(spool, range(3))
-    uploader = Uploader(tracker, store, PLAN, notice=notices.append, poll_s=0.01).start()
+    uploader = Uploader(tracker, store, study_of(), PLAN, notice=notices.append, poll_s=0.01).start()
     assert uploader.drain(30)
 
     tracker.away = True
@@ -332,13 +332,13 @@ def test_uploader_stopped_while_the_server_is_away_says_how_to_send_the_rest(sto
     tracker = MemoryTracker()
     tracker.away = True
     notices: list[str] = []
-    uploader = Uploader(tracker, store, PLAN, notice=notices.append).start()
+    uploader = Uploader(tracker, store, study_of(), PLAN, notice=notices.append).start()
 
     assert not uploader.stop()
 
     assert "ablate sync small" in notices[-1]
     tracker.away = False
-    sync_study(PLAN, store, tracker)
+    sync_study(study_of(), PLAN, store, tracker)
     assert tracker.steps(TRIAL, "train/loss") == [0, 1, 2]
 
 
@@ -347,7 +347,7 @@ def test_sync_to_a_server_that_goes_away_is_an_error_that_says_to_repeat(store: 
     tracker = MemoryTracker()
     tracker.away = True
     with pytest.raises(InputError, match="Run the same command again"):
-        sync_study(PLAN, store, tracker)
+        sync_study(study_of(), PLAN, store, tracker)
 
 
 def test_uploader_survives_a_defect_and_shows_it_once(store: LocalStore) -> None:
@@ -359,7 +359,7 @@ def test_uploader_survives_a_defect_and_shows_it_once(store: LocalStore) -> None
         raise KeyError("a defect")
 
     tracker.show_progress = broken  # type: ignore[method-assign]
-    uploader = Uploader(tracker, store, PLAN, notice=notices.append, poll_s=0.01).start()
+    uploader = Uploader(tracker, store, study_of(), PLAN, notice=notices.append, poll_s=0.01).start()
     uploader.drain(0.3)
     uploader.stop()
 
@@ -370,7 +370,7 @@ def test_uploader_survives_a_defect_and_shows_it_once(store: LocalStore) -> None
 def test_stop_closes_an_interrupted_trial_as_killed(store: LocalStore) -> None:
     write_steps(spool_of(store), range(3))
     tracker = MemoryTracker()
-    Uploader(tracker, store, PLAN).start().stop()
+    Uploader(tracker, store, study_of(), PLAN).start().stop()
     assert tracker.status[tracker.runs[TRIAL]] == "KILLED"
     assert tracker.study == "KILLED"
 
@@ -381,11 +381,11 @@ def test_stop_leaves_what_another_driver_runs_open(store: LocalStore) -> None:
     lease = store.lease(layout.trial_lease(PLAN.study, TRIAL), Owner.here())
     assert lease is not None
 
-    Uploader(tracker, store, PLAN).start().stop()
+    Uploader(tracker, store, study_of(), PLAN).start().stop()
     assert (tracker.status[tracker.runs[TRIAL]], tracker.study) == ("RUNNING", "RUNNING")
 
     lease.release()
-    Uploader(tracker, store, PLAN).start().stop()
+    Uploader(tracker, store, study_of(), PLAN).start().stop()
     assert (tracker.status[tracker.runs[TRIAL]], tracker.study) == ("KILLED", "KILLED")
 
 
@@ -393,7 +393,7 @@ def test_trial_taken_up_again_is_running_and_then_finished(store: LocalStore) ->
     spool, tracker = spool_of(store), MemoryTracker()
     write_steps(spool, range(3))
     fail(store, TRIAL, "lost", now_ms())
-    Uploader(tracker, store, PLAN).start().stop()
+    Uploader(tracker, store, study_of(), PLAN).start().stop()
     run = tracker.runs[TRIAL]
     assert tracker.status[run] == "FAILED"
 
@@ -402,7 +402,7 @@ def test_trial_taken_up_again_is_running_and_then_finished(store: LocalStore) ->
         file.write(json.dumps({"ts": resumed, "step": 3, "metrics": {"train/loss": 0.2}}) + "\n")
     lease = store.lease(layout.trial_lease(PLAN.study, TRIAL), Owner.here())
     assert lease is not None
-    uploader = Uploader(tracker, store, PLAN, poll_s=0.01).start()
+    uploader = Uploader(tracker, store, study_of(), PLAN, poll_s=0.01).start()
     assert uploader.drain(30)
     assert (tracker.status[run], tracker.counts["failed"]) == ("RUNNING", 0)
 
@@ -417,12 +417,12 @@ def test_trial_taken_up_again_is_running_and_then_finished(store: LocalStore) ->
 def test_stale_run_of_a_dead_driver_is_closed_at_the_next_start(store: LocalStore) -> None:
     spool, tracker = spool_of(store), MemoryTracker()
     write_steps(spool, range(3))
-    uploader = Uploader(tracker, store, PLAN).start()
+    uploader = Uploader(tracker, store, study_of(), PLAN).start()
     assert uploader.drain(30)
     uploader.stop()
     tracker.status[tracker.runs[TRIAL]] = "RUNNING"  # as it stays where a driver is killed
 
-    uploader = Uploader(tracker, store, PLAN).start()
+    uploader = Uploader(tracker, store, study_of(), PLAN).start()
     assert uploader.drain(30)
 
     assert tracker.status[tracker.runs[TRIAL]] == "KILLED"
@@ -434,9 +434,9 @@ def test_what_other_nodes_tell_arrives_once(store: LocalStore) -> None:
     node = Spool(store.path(layout.node_spool(PLAN.study, TRIAL, 8)))
     node.write(step=10, metrics={"system/node_8/cpu_percent": 50.0})
     tracker = MemoryTracker()
-    sync_study(PLAN, store, tracker)
+    sync_study(study_of(), PLAN, store, tracker)
     node.write(step=20, metrics={"system/node_8/cpu_percent": 60.0})
-    sync_study(PLAN, store, tracker)
+    sync_study(study_of(), PLAN, store, tracker)
     assert tracker.steps(TRIAL, "system/node_8/cpu_percent") == [10, 20]
 
 
@@ -449,7 +449,7 @@ def test_a_sample_of_the_machine_after_the_end_is_no_new_attempt(store: LocalSto
         sample = {"ts": now_ms() + 5000, "step": 30, "metrics": {"system/node_0/cpu_percent": 50.0}}
         file.write(json.dumps(sample) + "\n")
     tracker = MemoryTracker()
-    sync_study(PLAN, store, tracker)
+    sync_study(study_of(), PLAN, store, tracker)
     assert tracker.status[tracker.runs[TRIAL]] == "FAILED"
     assert tracker.steps(TRIAL, "system/node_0/cpu_percent") == [30]
 
@@ -460,7 +460,7 @@ def test_a_failure_is_shown_with_the_end_of_its_log(store: LocalStore) -> None:
     failure = {"trial": TRIAL, "kind": "memory", "message": "full", "traceback": "Trace", "log": log, "ts": now_ms()}
     put_json(store, layout.trial_failure(PLAN.study, TRIAL), failure)
     tracker = MemoryTracker()
-    sync_study(PLAN, store, tracker)
+    sync_study(study_of(), PLAN, store, tracker)
     text = str(tracker.files[tracker.runs[TRIAL]]["error.txt"])
     assert text.startswith("memory: full\n\nTrace\n")
     assert text.endswith("line 99\n")
@@ -470,7 +470,7 @@ def test_a_failure_is_shown_with_the_end_of_its_log(store: LocalStore) -> None:
 
 def test_views_are_written_at_the_start_and_again_at_the_end(store: LocalStore) -> None:
     tracker = MemoryTracker()
-    sync_study(PLAN, store, tracker)
+    sync_study(study_of(), PLAN, store, tracker)
     assert tracker.views_written == 2
 
 
@@ -482,7 +482,7 @@ def test_views_that_cannot_be_written_cost_nothing_but_a_notice(store: LocalStor
         raise TypeError("a defect")
 
     tracker.write_views = broken  # type: ignore[method-assign]
-    sync_study(PLAN, store, tracker, notices.append)
+    sync_study(study_of(), PLAN, store, tracker, notices.append)
     assert tracker.steps(TRIAL, "train/loss") == [0, 1, 2]
     assert notices == ["tracking: not recorded: saved views: TypeError: a defect"]
 
@@ -490,10 +490,10 @@ def test_views_that_cannot_be_written_cost_nothing_but_a_notice(store: LocalStor
 def test_a_summary_is_shown_when_trials_have_finished_and_not_before(store: LocalStore) -> None:
     plan = two_stage_plan(resolutions=(64, 32), seeds=(7,))
     tracker = MemoryTracker()
-    sync_study(plan, store, tracker)
+    sync_study(study_of(), plan, store, tracker)
     assert tracker.summary is None
     finish_trial(store, plan, plan.trials[0], {"shape": answers(0.9), "colour": answers(0.5)})
-    sync_study(plan, store, tracker)
+    sync_study(study_of(), plan, store, tracker)
     assert tracker.summary is not None
     assert [arm.arm for arm in tracker.summary.arms] == ["base"]
     assert set(tracker.models) == {tracker.runs["r64-s7"]}
@@ -522,7 +522,7 @@ class FlakyTracker(MemoryTracker):
 
 def test_a_server_whose_answers_get_lost_has_everything_once(store: LocalStore) -> None:
     spools, tracker = [spool_of(store, trial.id) for trial in PLAN.trials], FlakyTracker()
-    uploader = Uploader(tracker, store, PLAN, notice=lambda text: None, poll_s=0.001).start()
+    uploader = Uploader(tracker, store, study_of(), PLAN, notice=lambda text: None, poll_s=0.001).start()
     for begin in range(0, 30, 5):
         for spool in spools:
             write_steps(spool, range(begin, begin + 5))
