@@ -101,75 +101,94 @@ def seed_strip(cell: Cell, scale: Scale) -> Markup:
 
 
 def axis_panel(curve: AxisCurve, cells: Sequence[Cell], what: str) -> Markup:
-    """Score against the values of an axis: seeds as rings, means joined, intervals upright. `cells`: of its points."""
+    """Score against the values of an axis: seeds as rings beside their mean, intervals upright; means are joined where
+    the values are numbers. `cells`: of its points. Labels that do not fit are numbers (`panel_key`)."""
     drawn = [(point, cell) for point, cell in zip(curve.points, cells, strict=True) if cell.estimate is not None]
     intervals = [cell.estimate.interval for _, cell in drawn if cell.estimate is not None]
     seeds = [value for _, cell in drawn for value in cell.by_seed.values()]
     scale = Scale.over([*(x for one in intervals for x in (one.low, one.high)), *seeds], n_ticks=4, margin=0.06)
-    places = _places(curve)
     marks = [_level(scale, tick, PANEL_HEIGHT) for tick in scale.ticks]
+    labels = [point.label for point in curve.points] if _labels_fit(curve) else list(map(str, _counted(curve)))
     means = []
-    for (point, place), cell in zip(zip(curve.points, places, strict=True), cells, strict=True):
-        marks.append(_value_label(point.label, place))
+    for point, cell, place, label in zip(curve.points, cells, _places(curve), labels, strict=True):
+        marks.append(_value_label(label, place))
+        x = percent(place)
         if cell.estimate is None:
-            marks.append(element("text", "no score", x=percent(place), y=PANEL_HEIGHT - 6, class_="tick mid absent"))
+            marks.append(element("text", "no score", x=x, y=PANEL_HEIGHT - 6, class_="tick mid absent"))
             continue
         interval = cell.estimate.interval
-        x, y = percent(place), scale.y(cell.estimate.value, PANEL_HEIGHT)
         top, bottom = scale.y(interval.high, PANEL_HEIGHT), scale.y(interval.low, PANEL_HEIGHT)
         marks.append(element("line", x1=x, x2=x, y1=top, y2=bottom, class_="whisker"))
         marks += [
             element("circle", cx=x, cy=scale.y(value, PANEL_HEIGHT), r=3.5, class_="seed", transform="translate(-10)")
             for value in cell.by_seed.values()
         ]
-        means.append((x, y, "dot base" if point.is_base else "dot"))
-    lines = [element("line", x1=a[0], y1=a[1], x2=b[0], y2=b[1], class_="curve") for a, b in pairwise(means)]
+        means.append((x, scale.y(cell.estimate.value, PANEL_HEIGHT), "dot base" if point.is_base else "dot"))
+    if curve.is_numeric:
+        marks += [element("line", x1=a[0], y1=a[1], x2=b[0], y2=b[1], class_="curve") for a, b in pairwise(means)]
     dots = [element("circle", cx=x, cy=y, r=4.5, class_=name) for x, y, name in means]
     spoken = ", ".join(f"{point.label} {cell.estimate.value:.1f}" for point, cell in drawn if cell.estimate is not None)
-    label = f"{what} against {curve.axis}: {spoken}"
-    return figure_svg([*marks, *lines, *dots], PANEL_HEIGHT + 22, "panel", label)
+    return figure_svg([*marks, *dots], PANEL_HEIGHT + 22, "panel", f"{what} against {curve.axis}: {spoken}")
+
+
+def panel_key(curve: AxisCurve) -> str:
+    """What the numbers below a panel stand for; empty where the labels themselves fit."""
+    if _labels_fit(curve):
+        return ""
+    return ", ".join(f"{i} {point.label}" for i, point in zip(_counted(curve), curve.points, strict=True))
+
+
+@dataclass(frozen=True)
+class _Spot:
+    """An arm in the plane of price and score. `x` as a share of the width, `y` in pixels."""
+
+    number: int
+    cost: ArmCost
+    x: float
+    y: float
 
 
 def pareto(rows: Sequence[Row], costs: Sequence[ArmCost]) -> Markup:
     """Score against the price of one trial; what nothing beats is filled and joined. Numbers are those of the table."""
-    scores = {row.arm: row.mean.estimate for row in rows if row.mean.estimate is not None}
-    points = [(i, one, scores[one.arm]) for i, one in enumerate(costs, start=1) if one.arm in scores]
-    across = Scale.over((one.hours_per_trial * 3600 for _, one, _ in points), n_ticks=5, margin=0.08)
-    up = Scale.over((estimate.value for _, _, estimate in points), n_ticks=5, margin=0.1)
+    scores = {row.arm: row.mean.estimate.value for row in rows if row.mean.estimate is not None}
+    priced = {i: one for i, one in enumerate(costs, start=1) if one.arm in scores}
+    is_long = max(one.hours_per_trial for one in priced.values()) > 0.2
+    unit, per_hour = ("GPU-hours", 1.0) if is_long else ("GPU-seconds", 3600.0)
+    across = Scale.over((one.hours_per_trial * per_hour for one in priced.values()), n_ticks=5, margin=0.08)
+    up = Scale.over((scores[one.arm] for one in priced.values()), n_ticks=5, margin=0.1)
+    spots = [
+        _Spot(i, one, across.at(one.hours_per_trial * per_hour), up.y(scores[one.arm], PARETO_HEIGHT))
+        for i, one in priced.items()
+    ]
     marks = [_level(up, tick, PARETO_HEIGHT) for tick in up.ticks]
-    unit, divisor = ("GPU-hours", 3600.0) if across.high > 720 else ("GPU-seconds", 1.0)
-    across = Scale.over((one.hours_per_trial * 3600 / divisor for _, one, _ in points), n_ticks=5, margin=0.08)
     marks += [
         element("text", tick_text(tick), x=across.x(tick), y=PARETO_HEIGHT + 16, class_="tick mid")
         for tick in across.ticks
     ]
     marks.append(element("text", f"{unit} of one trial", x="100%", y=PARETO_HEIGHT + 34, class_="tick end"))
-    placed = [
-        (i, one, across.at(one.hours_per_trial * 3600 / divisor), up.y(estimate.value, PARETO_HEIGHT))
-        for i, one, estimate in points
-    ]
-    front = sorted(
-        (place for place in placed if place[1].is_pareto), key=lambda place: (place[1].hours_per_trial, -place[3])
-    )
-    for (_, _, x1, y1), (_, _, x2, y2) in pairwise(front):
-        marks.append(element("line", x1=percent(x1), y1=y1, x2=percent(x2), y2=y1, class_="front"))
-        marks.append(element("line", x1=percent(x2), y1=y1, x2=percent(x2), y2=y2, class_="front"))
-    for _, one, x, y in placed:
-        marks.append(element("circle", cx=percent(x), cy=y, r=5.0, class_="dot" if one.is_pareto else "seed"))
-    for (i, _, _, _), (x, y) in zip(placed, _beside([(x, y) for _, _, x, y in placed]), strict=True):
-        marks.append(element("text", str(i), x=percent(x), y=y, class_="number mid"))
-    spoken = ", ".join(place[1].arm for place in front)
+    front = sorted((spot for spot in spots if spot.cost.is_pareto), key=lambda spot: (spot.x, -spot.y))
+    for one, other in pairwise(front):
+        corner = percent(other.x)
+        marks.append(element("line", x1=percent(one.x), y1=one.y, x2=corner, y2=one.y, class_="front"))
+        marks.append(element("line", x1=corner, y1=one.y, x2=corner, y2=other.y, class_="front"))
+    for spot in spots:
+        kind = "dot" if spot.cost.is_pareto else "seed"
+        marks.append(element("circle", cx=percent(spot.x), cy=spot.y, r=5.0, class_=kind))
+    for spot, (x, y) in zip(spots, _beside(spots), strict=True):
+        marks.append(element("text", str(spot.number), x=percent(x), y=y, class_="number mid"))
+    spoken = ", ".join(spot.cost.arm for spot in front)
     label = f"Mean score against {unit} of one trial. Not beaten in both: {spoken}"
     return figure_svg(marks, PARETO_HEIGHT + 40, "panel", label)
 
 
-def _beside(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+def _beside(spots: Sequence[_Spot]) -> list[tuple[float, float]]:
     """Where the numbers of points go: above, below or beside, the first that is free on a page of usual width."""
     width = 900.0
-    taken = [(x * width, y) for x, y in points]
+    taken = [(spot.x * width, spot.y) for spot in spots]
     found = []
-    for x, y in points:
-        ways = [(x * width, y - 9), (x * width, y + 19), (x * width + 14, y + 4), (x * width - 14, y + 4)]
+    for spot in spots:
+        x, y = spot.x * width, spot.y
+        ways = [(x, y - 9), (x, y + 19), (x + 14, y + 4), (x - 14, y + 4)]
         free = (way for way in ways if all(abs(way[0] - a) > 11 or abs(way[1] - 4 - b) > 11 for a, b in taken))
         way = next(free, ways[0])
         taken.append((way[0], way[1] - 4))
@@ -179,13 +198,20 @@ def _beside(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 def _places(curve: AxisCurve) -> list[float]:
     """Of the points along the width: by their numbers, or evenly."""
-    numbers = [point.number for point in curve.points if point.number is not None]
-    if len(numbers) == len(curve.points):
-        low, high = min(numbers), max(numbers)
-        shares = [(number - low) / (high - low) for number in numbers]
-    else:
-        shares = [i / (len(curve.points) - 1) for i in range(len(curve.points))]
-    return [PAD + (1 - 2 * PAD) * share for share in shares]
+    numbers = [float(i if point.number is None else point.number) for i, point in enumerate(curve.points)]
+    low, high = min(numbers), max(numbers)
+    return [PAD + (1 - 2 * PAD) * (number - low) / (high - low) for number in numbers]
+
+
+def _labels_fit(curve: AxisCurve) -> bool:
+    """Side by side below a panel that is as narrow as on a phone."""
+    width, letter = 270.0, 7.0
+    spots = list(zip(_places(curve), (letter * len(point.label) for point in curve.points), strict=True))
+    return all((b - a) * width > (one + other) / 2 + letter for (a, one), (b, other) in pairwise(spots))
+
+
+def _counted(curve: AxisCurve) -> range:
+    return range(1, len(curve.points) + 1)
 
 
 def _value_label(label: str, place: float) -> Markup:

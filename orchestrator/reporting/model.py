@@ -126,6 +126,10 @@ class AxisCurve:
     axis: str
     points: tuple[AxisPoint, ...]
 
+    @property
+    def is_numeric(self) -> bool:
+        return all(point.number is not None for point in self.points)
+
 
 @dataclass(frozen=True)
 class StageWork:

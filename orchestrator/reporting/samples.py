@@ -7,9 +7,11 @@ all arms with scores on the benchmark have.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestrator.analysis.study_scores import StudyScores
@@ -25,51 +27,45 @@ SHOWN = 3
 ANSWER_SIZE = 200
 """Characters of an answer that are shown."""
 
-Answers = Mapping[str, Mapping[str, Any]]
-"""Example id -> its columns."""
-
 
 def samples(plan: Plan, store: Store, ledger: Ledger, scored: StudyScores) -> tuple[Sample, ...]:
     """Of every benchmark the examples on which the arms' scores vary most; of equal ones the first by id."""
-    arms = [arm for arm in dict.fromkeys(trial.arm for trial in plan.trials) if scored.scores.seeds(arm, ())]
+    arms = list(dict.fromkeys(trial.arm for trial in plan.trials))
     found: list[Sample] = []
     for benchmark in scored.benchmarks:
         with_scores = [arm for arm in arms if scored.scores.seeds(arm, (benchmark,))][:SHOWN_ARMS]
         seeds = [set(scored.scores.seeds(arm, (benchmark,))) for arm in with_scores]
         common = sorted(set.intersection(*seeds)) if len(seeds) > 1 else []
         if common:
-            found += _of_benchmark(benchmark, _read(plan, store, ledger, benchmark, with_scores, common[0]))
+            trials = {trial.arm: trial.id for trial in plan.trials if trial.seed == common[0]}
+            tables = {
+                arm: pq.read_table(store.path(ledger.evaluations[trials[arm], benchmark]["examples"]))
+                for arm in with_scores
+            }
+            found += _of_benchmark(benchmark, tables)
     return tuple(found)
 
 
-def _read(
-    plan: Plan, store: Store, ledger: Ledger, benchmark: str, arms: Sequence[str], seed: int
-) -> dict[str, Answers]:
-    of_arm = {trial.arm: trial.id for trial in plan.trials if trial.seed == seed}
-    answers: dict[str, Answers] = {}
-    for arm in arms:
-        table = pq.read_table(store.path(ledger.evaluations[of_arm[arm], benchmark]["examples"]))
-        answers[arm] = {str(row["id"]): row for row in table.to_pylist()}
-    return answers
+def _of_benchmark(benchmark: str, tables: Mapping[str, pa.Table]) -> list[Sample]:
+    places = {arm: {str(name): i for i, name in enumerate(table["id"].to_pylist())} for arm, table in tables.items()}
+    ids = sorted(set.intersection(*(set(place) for place in places.values())))
+    scores = np.stack([table["score"].to_numpy()[[places[arm][name] for name in ids]] for arm, table in tables.items()])
+    variances = np.round(scores.astype(np.float64).var(axis=0), 9)
+    most = [i for i in np.argsort(-variances, kind="stable")[:SHOWN] if variances[i] > 0]
+    return [
+        _sample(benchmark, {arm: table.slice(places[arm][ids[i]], 1).to_pylist()[0] for arm, table in tables.items()})
+        for i in most
+    ]
 
 
-def _of_benchmark(benchmark: str, answers: Mapping[str, Answers]) -> list[Sample]:
-    arms = list(answers)
-    ids = sorted(set.intersection(*(set(answers[arm]) for arm in arms)))
-
-    def variation(name: str) -> float:
-        scores = [float(answers[arm][name]["score"]) for arm in arms]
-        mean = sum(scores) / len(scores)
-        return sum((score - mean) ** 2 for score in scores)
-
-    chosen = sorted((name for name in ids if variation(name) > 0), key=lambda name: (-round(variation(name), 9), name))
-    samples = []
-    for name in chosen[:SHOWN]:
-        row = answers[arms[0]][name]
-        prompt = row.get("prompt")
-        said = {
-            arm: (str(answers[arm][name]["prediction"])[:ANSWER_SIZE], float(answers[arm][name]["score"]))
-            for arm in arms
-        }
-        samples.append(Sample(benchmark, name, str(row["cluster"]), str(prompt) if prompt is not None else None, said))
-    return samples
+def _sample(benchmark: str, rows: Mapping[str, Mapping[str, Any]]) -> Sample:
+    """From the row that each arm has of one example."""
+    first = next(iter(rows.values()))
+    prompt = first.get("prompt")
+    return Sample(
+        benchmark=benchmark,
+        id=str(first["id"]),
+        image=str(first["cluster"]),
+        prompt=str(prompt) if prompt is not None else None,
+        answers={arm: (str(row["prediction"])[:ANSWER_SIZE], float(row["score"])) for arm, row in rows.items()},
+    )

@@ -8,6 +8,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -132,6 +133,19 @@ def test_axis_points_are_drawn_by_their_numbers(store: LocalStore) -> None:
     panel = page[page.index("Mean score against resolution") :]
     dots = [float(x) for x in re.findall(r'<circle cx="([\d.]+)%"[^>]*class="dot', panel[: panel.index("</svg>")])]
     assert (dots[1] - dots[0]) / (dots[2] - dots[0]) == pytest.approx(1 / 3, abs=0.01)
+
+
+def test_labels_that_do_not_fit_below_a_panel_become_numbers_with_a_key(store: LocalStore) -> None:
+    """As names of encoders do; such values are no numbers, and are not joined either."""
+    plan, names = two_stage_plan(), ("clip-vit-l-336px", "siglip-vit-so400m", "dinov2-vit-l-reg")
+    arms = tuple(replace(arm, values={"resolution": name}) for arm, name in zip(plan.arms, names, strict=True))
+    plan = replace(plan, arms=arms)
+    for trial in plan.trials:
+        finish_trial(store, plan, trial, scores(trial.arm, trial.seed, plan))
+    study = study_of(axes={"resolution": {name: {} for name in reversed(names)}})
+    page = to_html(build_report(study, plan, store))
+    assert "1 dinov2-vit-l-reg, 2 siglip-vit-so400m, 3 clip-vit-l-336px" in page
+    assert 'class="curve"' not in page
 
 
 @pytest.mark.parametrize("form", ["html", "md", "tex"])
