@@ -23,7 +23,6 @@ PAD = 0.06
 class Bar:
     """One line of a forest plot."""
 
-    label: str
     value: float | None
     low: float = 0.0
     high: float = 0.0

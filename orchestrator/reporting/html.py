@@ -72,15 +72,15 @@ def _context(report: Report) -> dict[str, Any]:
 
 def _verdict_bar(verdict: Verdict) -> Bar:
     low, high = verdict.interval or (0.0, 0.0)
-    return Bar(verdict.id, verdict.effect, low, high, _KINDS[verdict.holds])
+    return Bar(verdict.effect, low, high, _KINDS[verdict.holds])
 
 
 def _arm_bar(finding: Finding) -> Bar:
     main = finding.main
     if main is None:
-        return Bar(finding.label, None)
+        return Bar(None)
     kind = "level" if not main.is_clear else "higher" if main.effect > 0 else "lower"
-    return Bar(finding.label, main.effect, main.low, main.high, kind)
+    return Bar(main.effect, main.low, main.high, kind)
 
 
 def _headers(report: Report) -> list[tuple[str, str]]:
