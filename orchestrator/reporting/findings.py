@@ -9,6 +9,7 @@ from dataclasses import replace
 from orchestrator.analysis.exploratory import Judgement, judge
 from orchestrator.analysis.scores import Contrast
 from orchestrator.analysis.study_scores import StudyScores, first_line
+from orchestrator.analysis.words import number_of, signed
 from orchestrator.ledger import TrialEntry
 from orchestrator.reporting.model import AxisFindings, Condition, Difference, Finding
 from orchestrator.reporting.provenance import conditions_by_arm
@@ -112,7 +113,7 @@ def _sentence(finding: Finding, unfinished: Sequence[TrialEntry], n_benchmarks: 
         over = f" in the mean over {n_benchmarks} benchmarks" if main.benchmark is None else f" on {main.benchmark}"
         clear = f"{_words(main.effect)} than the base" if main.is_clear else "no clear difference to the base"
         value = "" if main.is_clear else f"{signed(main.effect)}, "
-        parts.append(f"{clear}{over} ({value}{_interval_words(main)}; {_seed_words(main.seeds)})")
+        parts.append(f"{clear}{over} ({value}{_interval_words(main)}; {number_of(len(main.seeds), 'seed')})")
         if main.reason:
             parts.append(f"the interval excludes 0, but {main.reason}")
     if main is None or main.benchmark is None:
@@ -147,10 +148,6 @@ def _interval_words(difference: Difference, short: bool = False) -> str:
     return interval if short else f"95 % interval {interval}"
 
 
-def _seed_words(seeds: Sequence[int]) -> str:
-    return f"{len(seeds)} {'seed' if len(seeds) == 1 else 'seeds'}"
-
-
 def _other_conditions(mine: Mapping[str, list[str]], base: Mapping[str, list[str]]) -> tuple[str, ...]:
     """In what an arm ran otherwise than the base, where both are known."""
     return tuple(
@@ -158,8 +155,3 @@ def _other_conditions(mine: Mapping[str, list[str]], base: Mapping[str, list[str
         for name, values in mine.items()
         if base.get(name, values) != values
     )
-
-
-def signed(value: float) -> str:
-    """`+1.2`, `-0.4`, `0.0`: one decimal, and no minus before a zero."""
-    return f"{value:+.1f}" if abs(value) >= 0.05 else "0.0"
