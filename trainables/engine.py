@@ -60,7 +60,9 @@ class Engine:
 
         `targets` is the number of target tokens of the global batch on all ranks. The sum of cross entropies is divided
         by it, so neither world size nor micro-batch weighs on the result: DeepSpeed averages over ranks, hence `world`.
+        Where every answer of the global batch is cut off by the longest text, that number and the loss are 0.
         """
+        targets = max(targets, 1)
         total = torch.zeros((), device=self.device, dtype=torch.float32)
         for batch in batches:
             loss_sum = self._engine(batch.to(self.device, self.dtype))

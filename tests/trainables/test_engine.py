@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from tiny_trials import losses, make_task, run, stage
+from tiny_trials import language, losses, make_task, run, stage
 
 from trainables import layout
 from trainables.store import LocalStore, get_json
@@ -64,6 +64,11 @@ def test_offloaded_stages_have_the_losses_of_others(tmp_path: Path) -> None:
 def test_accumulation_does_not_change_the_losses(tmp_path: Path) -> None:
     whole, cut = (losses(run(make_task(tmp_path / str(micro), micro_batch=micro))) for micro in (8, 2))
     torch.testing.assert_close(torch.tensor(cut), torch.tensor(whole), rtol=1e-5, atol=0)
+
+
+def test_a_stage_whose_texts_are_cut_before_every_answer_trains_on_nothing(tmp_path: Path) -> None:
+    curve = losses(run(make_task(tmp_path, language_spec=language(max_length=4), cached=False, benchmarks=())))
+    assert curve == [0.0] * 6
 
 
 def test_only_what_a_stage_trains_is_saved(tmp_path: Path) -> None:
