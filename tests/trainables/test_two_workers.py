@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import multiprocessing as mp
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
+from gloo_pair import rank_of_two, run_on_two
 from safetensors.torch import load_file
 from tiny_trials import SGD, language, losses, make_task, run, source, stage, vision
 from transformers import LlamaConfig, LlamaForCausalLM
@@ -16,45 +16,9 @@ from search_spaces.spec import MixPart, MixSpec
 from trainables import layout
 from trainables.model.tokenizer import byte_tokenizer
 from trainables.model.vlm import build_modules
-from trainables.process_group import Rendezvous
-from trainables.task import Context, TrialTask
+from trainables.task import TrialTask
 
 MIXED = MixSpec(name="mixed", parts=(MixPart(source=source(tags="color,text-only,shape")),))
-
-
-def _rank(tasks: list[TrialTask], rank: int, addresses: Any, answers: Any) -> None:
-    torch.set_num_threads(1)
-    meeting = Rendezvous()
-    if rank == 0:
-        address = meeting.listen("127.0.0.1", 2)
-        addresses.put(address)
-    else:
-        address = addresses.get(timeout=60)
-
-    os.environ.update(RANK=str(rank), WORLD_SIZE="2", LOCAL_RANK=str(rank), DS_ACCELERATOR="cpu")
-    meeting.join(address, rank, 2, "cpu", rank)
-    for task in tasks:
-        events = run(task, Context(rank=rank, world=2, local_rank=rank))
-        answers.put((rank, losses(events), len(events)))
-        torch.distributed.barrier()
-    torch.distributed.destroy_process_group()
-
-
-def _run_on_two(tasks: list[TrialTask]) -> list[list[float]]:
-    """Losses that rank 0 saw of each task; both ranks must yield equally often and see the same losses."""
-    spawn = mp.get_context("spawn")
-    addresses, answers = spawn.Queue(), spawn.Queue()
-    processes = [spawn.Process(target=_rank, args=(tasks, rank, addresses, answers)) for rank in (0, 1)]
-    for process in processes:
-        process.start()
-    seen = []
-    for _ in tasks:
-        told = sorted(answers.get(timeout=300) for _ in processes)
-        assert told[0][1:] == told[1][1:]
-        seen.append(list(told[0][1]))
-    for process in processes:
-        process.join(timeout=60)
-    return seen
 
 
 def _weights(task: TrialTask) -> dict[str, torch.Tensor]:
@@ -78,7 +42,7 @@ def test_two_workers_train_to_the_losses_and_weights_of_one(tmp_path: Path) -> N
     expected = torch.tensor(losses(run(alone)))
     both = [make_task(tmp_path / f"two{zero}", stages=stages, workers=2, zero=zero, micro_batch=2) for zero in ZEROS]
     one = _weights(alone)
-    for task, seen in zip(both, _run_on_two(both), strict=True):
+    for task, seen in zip(both, run_on_two(both), strict=True):
         torch.testing.assert_close(torch.tensor(seen), expected, rtol=1e-5, atol=0)
         two = _weights(task)
         assert max(float((one[key] - two[key]).abs().max()) for key in one) <= 1e-6
@@ -104,7 +68,7 @@ def test_text_and_fillers_beside_images_cannot_hang_whatever_is_trained(tmp_path
                 micro_batch=1,
             )
         )
-    seen = _run_on_two(tasks)
+    seen = run_on_two(tasks)
     for trains, first in ((cases[0][1], seen[0]), (cases[1][1], seen[1])):
         alone = make_task(
             tmp_path / f"alone{len(trains)}", vision_spec=tower,  cached=False, benchmarks=(),
@@ -140,7 +104,7 @@ def test_a_model_begins_with_the_same_bits_however_it_is_spread(tmp_path: Path) 
         ]  # fmt: skip
         for task in tasks[: len(ZEROS)]:
             run(task)
-        _run_on_two(tasks[len(ZEROS) :])
+        run_on_two(tasks[len(ZEROS) :])
         plain = build_modules(tasks[0].trial, byte_tokenizer(), Path(tasks[0].data), with_vision=False)
         expected = {name: value for name, value in plain.named_parameters() if not name.startswith("vision")}
         for task in tasks:
@@ -169,6 +133,6 @@ def test_what_fails_on_rank_0_fails_on_all_ranks_at_once(tmp_path: Path) -> None
 
 def _failing_rank(task: TrialTask, rank: int, addresses: Any, answers: Any) -> None:
     try:
-        _rank([task], rank, addresses, answers)
+        rank_of_two([task], rank, addresses, answers)
     except Exception as error:
         answers.put((rank, str(error)))

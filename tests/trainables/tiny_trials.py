@@ -103,6 +103,7 @@ def make_task(
 ) -> TrialTask:
     """A task whose data are prepared on `storage`, also its data folder; `resources` are fields of ResourceSpec."""
     store, test = LocalStore(storage), source("test")
+    benchmarks = (BenchmarkSpec(id="shapes", source=test, select="shape"),) if benchmarks is None else benchmarks
     spec = TrialSpec(
         vision=vision_spec or vision(),
         projector=projector_spec or ProjectorSpec(kind="gelu-mlp"),
@@ -111,7 +112,7 @@ def make_task(
         seed=seed,
     )
     sources = {source_name(part.source): part.source for s in spec.stages for part in s.data.parts}
-    sources[source_name(test)] = test
+    sources |= {source_name(benchmark.source): benchmark.source for benchmark in benchmarks}
     digests = {name: prepare_source(s, store, storage)[0] for name, s in sources.items()}
     origins = [*spec.vision.checkpoints, *([spec.language.checkpoint] if spec.language.checkpoint else [])]
     digests |= {weights_name(origin): digest_weights(find_weights(origin, storage)) for origin in origins}
@@ -136,7 +137,7 @@ def make_task(
         trial=spec,
         features=features if cached else (),
         stages=nodes,
-        benchmarks=(BenchmarkSpec(id="shapes", source=test, select="shape"),) if benchmarks is None else benchmarks,
+        benchmarks=benchmarks,
         evaluation_node="evaluation",
         digests=digests,
         storage=str(storage),
