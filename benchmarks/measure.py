@@ -13,6 +13,7 @@ MEASUREMENTS = (
     "benchmarks.exactness",
     "benchmarks.outage",
     "benchmarks.scoring",
+    "benchmarks.evaluation",
     "benchmarks.analysis",
     "benchmarks.verdict_coverage",
 )

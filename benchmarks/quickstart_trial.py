@@ -1,7 +1,9 @@
-"""The base trial of the quickstart, prepared on a storage of its own: what the measurements train."""
+"""The base trial of the quickstart, or of another shipped study, prepared on a storage of its own: what the
+measurements train."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +16,9 @@ from trainables.store import LocalStore
 from trainables.task import TrialTask
 
 
-def quickstart_plan(storage: Path, *overrides: str) -> tuple[Plan, dict[str, str]]:
-    """The quickstart with its keys, and the digests they were made of."""
-    study = load_study("quickstart", overrides)
-    found = preflight(plan_study(study), LocalStore(storage), storage, print)
-    return plan_study(study, digests=found.digests, counts=found.counts), found.digests
-
-
-def base_task(storage: Path, *overrides: str) -> TrialTask:
+def base_task(storage: Path, *overrides: str, study: str = "quickstart") -> TrialTask:
     """The task of the base arm with its first seed."""
-    plan, digests = quickstart_plan(storage, *overrides)
+    plan, digests = _planned(study, storage, overrides)
     return make_task(plan, plan.trials[0], digests, storage, storage)
 
 
@@ -33,3 +28,10 @@ def with_resources(task: TrialTask, **fields: Any) -> TrialTask:
         stage.model_copy(update={"resources": stage.resources.model_copy(update=fields)}) for stage in task.stages
     )
     return task.model_copy(update={"stages": stages})
+
+
+def _planned(study_name: str, storage: Path, overrides: Sequence[str]) -> tuple[Plan, dict[str, str]]:
+    """The study with its keys, and the digests they were made of."""
+    study = load_study(study_name, overrides)
+    found = preflight(plan_study(study), LocalStore(storage), storage, print)
+    return plan_study(study, digests=found.digests, counts=found.counts), found.digests

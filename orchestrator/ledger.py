@@ -53,7 +53,7 @@ class Ledger:
     done_nodes: frozenset[str]
     """Ids of the nodes that need no work: features and stages with a result, evaluations whose trials are all done."""
     evaluations: dict[tuple[str, str], EvaluationResult]
-    """(trial, benchmark) -> result, for the plan's benchmarks. Nothing of a `changed` trial is in it."""
+    """(trial, benchmark) -> result, for the plan's benchmarks and samples. Nothing of a `changed` trial is in it."""
     removed: tuple[str, ...]
     """Trials found under this study that the plan does not have, sorted."""
 
@@ -100,7 +100,7 @@ def read_ledger(plan: Plan, store: Store) -> Ledger:
         failure_name = layout.trial_failure(plan.study, trial.id)
         failure = read_json(store, failure_name) if failure_name in files else None
         state = _state(
-            is_done=result is not None and is_same and (result["diverged"] or len(scored) == len(plan.benchmarks)),
+            is_done=result is not None and is_same and (result["diverged"] or len(scored) == len(plan.asked)),
             is_held=owner is not None,
             has_failed=failure is not None,
             is_changed=result is not None and not is_same,
@@ -190,10 +190,10 @@ def _has_plan_keys(plan: Plan, trial: PlannedTrial, result: TrialResult) -> bool
 
 
 def _evaluations(plan: Plan, result: TrialResult, store: Store) -> dict[str, EvaluationResult]:
-    """Results of the plan's benchmarks that are on storage. Scores on other data, by another protocol or of another
+    """Results of the plan's benchmarks and samples that are on storage. Scores on other data, by another protocol or of another
     selection answer another question and do not count."""
     found = {}
-    for benchmark in plan.benchmarks:
+    for benchmark in plan.asked:
         name = result["evaluations"].get(benchmark.id)
         evaluation = cast("EvaluationResult | None", read_json(store, name)) if name else None
         if evaluation is not None and plan.benchmark_keys.get(benchmark.id) in (None, evaluation["asked"]):

@@ -58,6 +58,7 @@ def plan_json(plan: Plan, assumed: Assumptions | None = None) -> dict[str, Any]:
             {"id": one.id, "source": one.source.declared, "protocol": one.protocol, "sample": one.sample}
             for one in plan.benchmarks
         ],
+        "samples": [{"id": one.id, "source": one.source.declared, "protocol": one.protocol} for one in plan.samples],
         "excluded": [{"arm": one.arm, "reason": one.reason} for one in plan.excluded],
         "notes": list(plan.notes),
         "totals": {**totals(plan), "gpu_hours": _hours(sizes), "peak_disk_bytes": peak_disk(plan, sizes)},

@@ -71,7 +71,7 @@ def _benchmark_problems(plan: Plan) -> list[InputError]:
     from trainables.benchmarks.examples import find_protocol, is_evaluation
 
     problems = []
-    for benchmark in plan.benchmarks:
+    for benchmark in plan.asked:
         if not is_evaluation(benchmark.source):
             continue
         try:
@@ -138,8 +138,8 @@ def _weights_entry(
 
 
 def plan_sources(plan: Plan) -> Iterable[SourceSpec]:
-    """Every source once: of mixes, vocabularies and benchmarks."""
-    sources = {source_name(b.source): b.source for b in plan.benchmarks}
+    """Every source once: of mixes, vocabularies, benchmarks and samples."""
+    sources = {source_name(b.source): b.source for b in plan.asked}
     for trial in plan.trials:
         vocabulary = trial.spec.language.tokenizer.source
         if vocabulary is not None:

@@ -37,7 +37,7 @@ def remaining_work(plan: Plan, ledger: Ledger) -> list[Work]:
             trial.id,
             trial.path,
             shapes[trial.arm],
-            tuple(_cost(plan.nodes[node], len(plan.benchmarks)) for node in trial.path),
+            tuple(_cost(plan.nodes[node], len(plan.asked)) for node in trial.path),
         )
         for trial in todo
     ]
@@ -77,6 +77,7 @@ def make_task(plan: Plan, trial: PlannedTrial, digests: dict[str, str], storage:
             for node, spec in zip(stages, trial.spec.stages, strict=True)
         ),
         benchmarks=plan.benchmarks,
+        samples=plan.samples,
         evaluation_node=nodes[-1].id,
         digests=digests,
         storage=str(storage),
@@ -98,6 +99,6 @@ def _known(node: Node) -> str:
 def _feature_sources(plan: Plan, trial: PlannedTrial, digests: dict[str, str]) -> dict[str, str]:
     """Features key -> digest name of the source, for everything this trial's encoder may look at."""
     sources = [part.source for stage in trial.spec.stages for part in stage.data.parts]
-    sources += [benchmark.source for benchmark in plan.benchmarks]
+    sources += [benchmark.source for benchmark in plan.asked]
     spec = trial.spec
     return {str(features_key(spec.vision, source, spec.seed, digests)): source_name(source) for source in sources}

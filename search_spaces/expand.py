@@ -46,7 +46,7 @@ from search_spaces.sizes import KnownSizes, model_size
 from search_spaces.spec import BenchmarkSpec, SourceSpec, TrialSpec, VisionSpec
 from search_spaces.steps import RealisedCounts, has_approximate_steps, most_images, uncounted_sources
 from search_spaces.study import Study
-from search_spaces.toy import toy_arms, toy_benchmarks, toy_resources
+from search_spaces.toy import toy_arms, toy_benchmarks, toy_resources, toy_samples
 from search_spaces.yaml_source import KeyPath
 
 FEATURE_BYTES = 4
@@ -69,6 +69,7 @@ class _CheckedArm:
 class _CheckedStudy:
     arms: tuple[_CheckedArm, ...]
     benchmarks: tuple[BenchmarkSpec, ...]
+    samples: tuple[BenchmarkSpec, ...]
     excluded: tuple[Exclusion, ...]
     base: Patch
     """Complete, with the stages of the recipe."""
@@ -109,16 +110,16 @@ def plan_study(
     realised: RealisedCounts = counts or {}
     memo = Memo()
     checked = _check(study, realised, memo, probe, language_facts)
-    arms, benchmarks, notes = checked.arms, checked.benchmarks, list(checked.notes)
+    arms, benchmarks, samples, notes = checked.arms, checked.benchmarks, checked.samples, list(checked.notes)
     if toy:
         tiny = toy_arms([arm.resolved for arm in arms], [arm.resources for arm in arms])
         arms = tuple(
             _CheckedArm(arm.draft, resolved, toy_resources(arm.resources, toy_workers))
             for arm, resolved in zip(arms, tiny, strict=True)
         )
-        benchmarks = toy_benchmarks(benchmarks)
+        benchmarks, samples = toy_benchmarks(benchmarks), toy_samples(samples)
         notes = ["toy: tiny models, generated data, few steps; its scores mean nothing"]
-    graph = _Graph(digests or {}, realised, benchmarks, features, features_budget_bytes, memo)
+    graph = _Graph(digests or {}, realised, (*benchmarks, *samples), features, features_budget_bytes, memo)
     trials = [trial for arm in arms for trial in graph.add(arm, seeds_of(study, arm.draft.name))]
     kept = trials[:limit]
     names = {trial.arm for trial in kept}
@@ -137,7 +138,8 @@ def plan_study(
         benchmarks=benchmarks,
         axes=tuple(study.axes),
         base=next((arm.draft.name for arm in arms if not arm.draft.patch and arm.draft.name in names), None),
-        benchmark_keys={benchmark.id: benchmark_key(benchmark, digests or {}) for benchmark in benchmarks},
+        samples=samples,
+        benchmark_keys={one.id: benchmark_key(one, digests or {}) for one in (*benchmarks, *samples)},
         excluded=checked.excluded,
         notes=(*notes, *graph.notes),
     )
@@ -174,9 +176,10 @@ def _check(
     reader = PatchReader(study, Fields.of(stage_names(study, catalogue)), problems)
     resolver = Resolver(study, catalogue, base_patch(study, reader), realised, probe, facts)
     benchmarks: tuple[BenchmarkSpec, ...] = ()
+    samples: tuple[BenchmarkSpec, ...] = ()
     base: ResolvedArm | None = None
     try:
-        benchmarks = resolver.benchmarks()
+        benchmarks, samples = resolver.asked()
     except InputError as error:
         problems.append(error)
     try:
@@ -215,6 +218,7 @@ def _check(
     return _CheckedStudy(
         tuple(arms),
         benchmarks,
+        samples,
         tuple(excluded),
         resolver.complete({}),
         tuple(dict.fromkeys(notes)),

@@ -315,24 +315,27 @@ class Resolver:
 
     # ------------------------------------------------------------ benchmarks
 
-    def benchmarks(self) -> tuple[BenchmarkSpec, ...]:
-        """The study's benchmarks, suites written out. Raises InputError with all that is wrong with them."""
+    def asked(self) -> tuple[tuple[BenchmarkSpec, ...], tuple[BenchmarkSpec, ...]]:
+        """The study's benchmarks and its samples, suites written out. Raises InputError with all that is wrong."""
         problems: list[InputError] = []
         specs: dict[str, BenchmarkSpec] = {}
-        for number, choice in enumerate(self._study.benchmarks):
-            path: KeyPath = ("benchmarks", number)
-            for one in self._expand_suite(choice):
-                if one.id in specs:
-                    problems.append(
-                        self._study.problem(path, f"a benchmark must be there once, but {one.id!r} is twice")
-                    )
-                    continue
-                try:
-                    specs[one.id] = self._benchmark(one, path)
-                except InputError as error:
-                    problems.append(error)
+        found: list[tuple[BenchmarkSpec, ...]] = []
+        for key, choices in (("benchmarks", self._study.benchmarks), ("samples", self._study.samples)):
+            before = len(specs)
+            for number, choice in enumerate(choices):
+                path: KeyPath = (key, number)
+                for one in self._expand_suite(choice):
+                    if one.id in specs:
+                        law = f"a benchmark must be there once, but {one.id!r} is twice"
+                        problems.append(self._study.problem(path, law))
+                        continue
+                    try:
+                        specs[one.id] = self._benchmark(one, path)
+                    except InputError as error:
+                        problems.append(error)
+            found.append(tuple(specs.values())[before:])
         raise_problems(problems)
-        return tuple(specs.values())
+        return found[0], found[1]
 
     def _expand_suite(self, choice: BenchmarkChoice) -> tuple[BenchmarkChoice, ...]:
         """A suite's members, with the fields that were set for the whole of it."""

@@ -26,8 +26,9 @@ def study_schema() -> dict[str, Any]:
     kinds["Resources"]["properties"]["preset"]["examples"] = list(catalogue.resources)
     suites_and_ids = [*catalogue.suites, *catalogue.benchmarks]
     one_benchmark = {"anyOf": [{"type": "string", "examples": suites_and_ids}, {"$ref": "#/$defs/BenchmarkChoice"}]}
-    fields["benchmarks"]["items"] = one_benchmark
-    _may_be(schema, fields, "benchmarks", {"type": "string", "examples": suites_and_ids})
+    for key in ("benchmarks", "samples"):
+        fields[key]["items"] = one_benchmark
+        _may_be(schema, fields, key, {"type": "string", "examples": suites_and_ids})
     fields["suites"]["additionalProperties"]["items"] = one_benchmark
     _may_be(schema, kinds["Base"]["properties"], "vision", {"type": "string", "examples": list(catalogue.encoders)})
     _may_be(schema, kinds["Base"]["properties"], "projector", {"type": "string", "enum": list(PROJECTOR_DEPTHS)})

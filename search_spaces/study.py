@@ -178,6 +178,8 @@ class Study(Entry):
     """Assumed standard deviation over seeds of an arm's score, in points: what plan reckons with, and what makes arms
     with one seed comparable as recipes. Verdicts say that it was assumed."""
     benchmarks: tuple[BenchmarkChoice, ...] = ()
+    samples: tuple[BenchmarkChoice, ...] = ()
+    """Sets that every arm answers for the report alone, such as open prompts: no part of any mean, contrast or verdict."""
     resources: Resources = Resources()
     hypotheses: tuple[Hypothesis, ...] = ()
     sources: dict[str, SourceEntry] = Field(default_factory=dict)
@@ -295,6 +297,8 @@ _SHORT_FORMS: tuple[tuple[tuple[str, ...], type, str | int], ...] = (
     (("seeds",), list, "default"),
     (("benchmarks",), str, 0),
     (("benchmarks", "*"), str, "id"),
+    (("samples",), str, 0),
+    (("samples", "*"), str, "id"),
     (("suites", "*"), str, 0),
     (("suites", "*", "*"), str, "id"),
     (("hypotheses", "*", "on"), str, 0),

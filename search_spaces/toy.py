@@ -78,6 +78,28 @@ def toy_benchmarks(benchmarks: Sequence[BenchmarkSpec]) -> tuple[BenchmarkSpec, 
     return tuple(toys)
 
 
+def toy_samples(samples: Sequence[BenchmarkSpec]) -> tuple[BenchmarkSpec, ...]:
+    """The same ids over the open prompts of a small miniature, which is drawn."""
+    return tuple(
+        one.model_copy(
+            update={
+                "source": SourceSpec(
+                    name=one.source.name,
+                    version="1",
+                    reader="official",
+                    path="miniature/v1-images3-train3-seed7/qualitative",
+                    options={"benchmark": "open"},
+                ),
+                "select": None,
+                "protocol": "official",
+                "sample": None,
+                "answers": (),
+            }
+        )
+        for one in samples
+    )
+
+
 def _generated(
     name: str, seed: int, records: int, tags: Iterable[str], options: Mapping[str, str] | None = None
 ) -> SourceSpec:

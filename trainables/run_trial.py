@@ -105,14 +105,14 @@ def _features(
 def _source(task: TrialTask, name: str) -> SourceSpec:
     """A source of the trial's data or benchmarks by its digest name."""
     sources = [part.source for stage in task.trial.stages for part in stage.data.parts]
-    sources += [benchmark.source for benchmark in task.benchmarks]
+    sources += [benchmark.source for benchmark in task.asked]
     return {source_name(source): source for source in sources}[name]
 
 
 def _result(
     task: TrialTask, results: list[StageResult], diverged: bool, spent: float, wall: float, store: LocalStore
 ) -> TrialResult:
-    evaluations = {} if diverged else {b.id: evaluation_key(task, b, results) for b in task.benchmarks}
+    evaluations = {} if diverged else {b.id: evaluation_key(task, b, results) for b in task.asked}
     scores = {} if diverged else read_results(task, results, store)
     alone = sum(_gpu_seconds(layout.features_result(features.key), store) for features in task.features)
     alone += sum(result["gpu_seconds"] for result in results) + sum(s["gpu_seconds"] for s in scores.values())

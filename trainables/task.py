@@ -45,6 +45,8 @@ class TrialTask(BaseModel):
     features: tuple[FeaturesTask, ...]
     stages: tuple[StageTask, ...]
     benchmarks: tuple[BenchmarkSpec, ...]
+    samples: tuple[BenchmarkSpec, ...] = ()
+    """Answered and kept like benchmarks, but no part of any mean."""
     evaluation_node: str
     digests: dict[str, str]
     storage: str
@@ -56,6 +58,11 @@ class TrialTask(BaseModel):
         if self.features and any("vision" in stage.trains for stage in self.trial.stages):
             raise ValueError("a trial that trains its encoder must not read features of the untrained one")
         return self
+
+    @property
+    def asked(self) -> tuple[BenchmarkSpec, ...]:
+        """Everything that the trained model answers."""
+        return (*self.benchmarks, *self.samples)
 
     def has_features_of(self, sources: Iterable[SourceSpec]) -> bool:
         """Whether the features of all these sources are cached, so that the encoder itself is not needed."""

@@ -73,10 +73,7 @@ class TrialSpool:
         if self._sampler is not None:
             self._sampler.close()  # its last record comes before the status, which is the last of all
         self._write(data=[*_training_data(self._task, stages), *_evaluation_data(self._task, scores)])
-        values = {f"eval/{name}/{key}": value for name, s in scores.items() for key, value in s["metrics"].items()}
-        values |= {f"eval/{name}/points": s["points"] for name, s in scores.items()}
-        if scores:
-            values["eval/mean"] = sum(s["points"] for s in scores.values()) / len(scores)
+        values = _scores(self._task, scores)
         values |= {f"cost/{key}": value for key, value in {**result["cost"], **self._costs(stages)}.items()}
         values |= {**self._shares(), **self._past.best}
         self._write(step=0, metrics={key: value for key, value in values.items() if math.isfinite(value)})
@@ -167,6 +164,22 @@ def _training_data(task: TrialTask, stages: list[StageResult]) -> list[DataUse]:
     return [DataUse(name=n, digest=task.digests.get(n, ""), context="training", tags=t) for n, t in tags.items()]
 
 
+def _scores(task: TrialTask, scores: dict[str, EvaluationResult]) -> dict[str, float]:
+    """Metrics of benchmarks, their points and the mean of these; of samples apart from them."""
+    values = {
+        f"samples/{one.id}/{key}": v
+        for one in task.samples
+        if one.id in scores
+        for key, v in scores[one.id]["metrics"].items()
+    }
+    counted = {one.id: scores[one.id] for one in task.benchmarks if one.id in scores}
+    values |= {f"eval/{name}/{key}": v for name, score in counted.items() for key, v in score["metrics"].items()}
+    values |= {f"eval/{name}/points": score["points"] for name, score in counted.items()}
+    if counted:
+        values["eval/mean"] = sum(score["points"] for score in counted.values()) / len(counted)
+    return values
+
+
 def _evaluation_data(task: TrialTask, scores: dict[str, EvaluationResult]) -> list[DataUse]:
     return [
         DataUse(
@@ -175,6 +188,6 @@ def _evaluation_data(task: TrialTask, scores: dict[str, EvaluationResult]) -> li
             context="evaluation",
             tags={"examples": str(scores[benchmark.id]["n"]), "protocol": scores[benchmark.id]["protocol"]},
         )
-        for benchmark in task.benchmarks
+        for benchmark in task.asked
         if benchmark.id in scores
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from search_spaces.errors import InputError, nearest
-from trainables.benchmarks import ai2d, gqa, ocidref, pope, refcoco, tallyqa, textvqa, vizwiz, vqav2, vsr
+from trainables.benchmarks import ai2d, gqa, ocidref, open_answers, pope, refcoco, tallyqa, textvqa, vizwiz, vqav2, vsr
 from trainables.benchmarks.contract import Benchmark
 from trainables.benchmarks.own import FAMILIES
 
@@ -31,12 +31,13 @@ BENCHMARKS: Mapping[str, Benchmark] = {
 
 def find_benchmark(name: str) -> Benchmark:
     """A benchmark, or a family for sets of a user's own. Raises InputError naming them."""
-    legal = {**BENCHMARKS, **FAMILIES}
+    families = {**FAMILIES, open_answers.BENCHMARK.id: open_answers.BENCHMARK}
+    legal = {**BENCHMARKS, **families}
     try:
         return legal[name]
     except KeyError:
         raise InputError(
-            f"benchmark must be one of {', '.join(BENCHMARKS)}, or a family ({', '.join(FAMILIES)}), but got {name!r}",
+            f"benchmark must be one of {', '.join(BENCHMARKS)}, or a family ({', '.join(families)}), but got {name!r}",
             key="benchmark",
             way_out=nearest(name, legal),
         ) from None

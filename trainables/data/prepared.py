@@ -71,9 +71,13 @@ class PreparedSource:
     def image_key(self, image_row: int) -> str:
         return str(self._keys[image_row])
 
+    def image_bytes(self, image_row: int) -> bytes:
+        """The image's file as it was read."""
+        return self._bytes[image_row].as_py()  # type: ignore[no-any-return]
+
     def picture(self, image_row: int) -> Image.Image:
         """The decoded image as RGB."""
         try:
-            return Image.open(io.BytesIO(self._bytes[image_row].as_py())).convert("RGB")
+            return Image.open(io.BytesIO(self.image_bytes(image_row))).convert("RGB")
         except (OSError, SyntaxError, ValueError) as error:
             raise InputError(f"the image {self.image_key(image_row)!r} must be readable, but {error}") from error

@@ -34,8 +34,8 @@ IMAGES_AT_ONCE = 32
 def evaluate(
     task: TrialTask, results: list[StageResult], data: TrialData, context: Context, store: LocalStore
 ) -> Iterator[Progress]:
-    """Score every benchmark that has no result yet; yields after each batch, on all ranks equally often."""
-    todo = [b for b in task.benchmarks if not store.exists(result_name(task, b, results))]
+    """Score every benchmark, and answer all samples, that has no result yet; yields after each batch, on all ranks equally often."""
+    todo = [b for b in task.asked if not store.exists(result_name(task, b, results))]
     if not todo:
         return
     model = load_trained(task, results, data, context, store)
@@ -50,7 +50,7 @@ def load_trained(
 ) -> VLM:
     """The model that the trial's stages have left on storage, ready to answer; without its encoder where that has
     nothing to do."""
-    with_vision = not task.has_features_of(benchmark.source for benchmark in task.benchmarks)
+    with_vision = not task.has_features_of(benchmark.source for benchmark in task.asked)
     return _load(task, results, data, store, with_vision, torch.device(context.device))
 
 

@@ -64,8 +64,8 @@ def _origin(checkpoint: str | None, seed: int, task: TrialTask) -> str | int:
 
 
 def read_results(task: TrialTask, results: list[StageResult], store: LocalStore) -> dict[str, EvaluationResult]:
-    """The finished evaluations of a trial, by benchmark."""
-    found = {b.id: get_json(store, result_name(task, b, results)) for b in task.benchmarks}
+    """The finished evaluations of a trial, of benchmarks and samples, by id."""
+    found = {b.id: get_json(store, result_name(task, b, results)) for b in task.asked}
     return {name: result for name, result in found.items() if result is not None}  # type: ignore[misc]
 
 

@@ -9,7 +9,7 @@ from random import Random
 
 from trainables.benchmarks.miniature.answers import write_image, write_json_lines
 from trainables.benchmarks.miniature.questions import SHORT, Asked, MiniSet, Page, Turn, absent_names, an
-from trainables.benchmarks.miniature.scene import Scene, several
+from trainables.benchmarks.miniature.scene import NAMES, Scene, several
 
 SPLITS = ("random", "popular", "adversarial")
 _PER_SPLIT = 2
@@ -52,6 +52,9 @@ def write(pages: Sequence[Page], folder: Path) -> None:
     for page in pages:
         write_image(folder / "images" / images[page.number], page.scene)
     popular = [name for name, _ in Counter(name for page in pages for name in page.scene.names()).most_common()]
+    popular += [
+        name for name in sorted(" ".join(pair) for pair in NAMES) if name not in popular
+    ]  # a set of one or two images shows too few
     for split in SPLITS:
         asked = [(page, one) for page in pages for one in _of_split(page, split, popular)]
         rows = [

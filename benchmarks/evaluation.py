@@ -1,0 +1,150 @@
+"""Examples/s of evaluation against a batch-one loop of the same model, and its share of the quickstart's time.
+
+Both sides answer the miniature's twelve benchmarks from cached features, open the questions and score the answers. The
+loop takes one example at a time: the image and the prompt in one pass, then a token at a time with a key-value cache.
+Run: ``python -m benchmarks.evaluation``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("DS_ACCELERATOR", "cpu")
+
+import pyarrow.parquet as pq
+import torch
+
+from benchmarks.quickstart_trial import base_task
+from search_spaces.spec import BenchmarkSpec
+from trainables.benchmarks.scoring import score_one
+from trainables.evaluation.evaluate import load_trained
+from trainables.evaluation.questions import open_questions
+from trainables.evaluation.results import read_results
+from trainables.export.folder import finished_stages
+from trainables.records import EvaluationResult
+from trainables.run_trial import run_trial
+from trainables.task import Context, TrialTask
+from trainables.trial_data import TrialData
+
+STEPS = 200
+"""Enough for a model that ends its answers: one that does not would generate all that is allowed."""
+
+
+def main() -> None:
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as storage:
+        _against_a_loop(Path(storage))
+    with tempfile.TemporaryDirectory() as storage:
+        _share_of_the_quickstart(Path(storage))
+
+
+def _against_a_loop(storage: Path) -> None:
+    task = base_task(storage, "base.epochs=null", f"base.max_steps={STEPS}", "seeds=[7]", "samples=[]", study="mini")
+    for _ in run_trial(task, Context()):
+        pass
+    store = Context().store(task)
+    results = read_results(task, finished_stages(task, store), store)
+    loop = _Loop(task)
+    seconds: dict[str, list[float]] = {}
+    for benchmark in task.benchmarks:
+        way, alone, predictions = loop.answer(benchmark)
+        found = results[benchmark.id]
+        same = _same(storage, found, predictions)
+        rates = f"alone {found['n'] / alone:6.0f}/s, evaluation {found['n'] / found['gpu_seconds']:6.0f}/s"
+        factor = alone / found["gpu_seconds"]
+        print(f"  {benchmark.id:9} {way:10} n {found['n']:4}: {rates}, factor {factor:5.1f}, equal answers {same}")
+        sums = seconds.setdefault(way, [0.0, 0.0])
+        sums[0] += alone
+        sums[1] += found["gpu_seconds"]
+    for way, (alone, together) in seconds.items():
+        print(f"{way}: factor {alone / together:.1f}")
+    print(f"peak memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
+
+
+def _same(storage: Path, result: EvaluationResult, predictions: dict[str, str]) -> str:
+    rows = pq.read_table(storage / result["examples"]).to_pylist()
+    return f"{sum(predictions[row['id']] == row['prediction'] for row in rows)} of {len(rows)}"
+
+
+class _Loop:
+    """Batch one, with a key-value cache."""
+
+    def __init__(self, task: TrialTask):
+        store = Context().store(task)
+        self._task, self._data = task, TrialData(task, store)
+        self._model: Any = load_trained(task, finished_stages(task, store), self._data, Context(), store)
+        self._embed = self._model.language.get_input_embeddings()
+
+    @torch.inference_mode()
+    def answer(self, benchmark: BenchmarkSpec) -> tuple[str, float, dict[str, str]]:
+        """How it answers, seconds, and the prediction of each example."""
+        began = time.perf_counter()
+        source = self._data.source(benchmark.source)
+        questions, features = open_questions(benchmark, source), self._data.features(benchmark.source)
+        assert features is not None, "the miniature's features are cached"
+        language, tokenizer, protocol = self._task.trial.language, self._data.tokenizer, questions.protocol
+        rows = []
+        for example, row in zip(questions.examples, questions.image_rows, strict=True):
+            prompt = tokenizer.encode_question(language.prompt, protocol.prompt(example), language.max_length)
+            options = protocol.options(example)
+            cache, logits_W = self._read(torch.from_numpy(features[row].copy()), prompt)
+            if options:
+                firsts = [tokenizer.encode_answer(language.prompt, option)[0] for option in options]
+                assert len(set(firsts)) == len(firsts), "the miniature's options differ in their first token"
+                scores = logits_W.log_softmax(-1)[firsts].tolist()
+                prediction = options[scores.index(max(scores))]
+            else:
+                prediction = tokenizer.decode(self._generate(cache, logits_W, protocol.max_new_tokens))
+            rows.append(score_one(protocol, example, prediction))
+        protocol.summarise(rows)
+        way = "likelihood" if protocol.options(questions.examples[0]) else "generation"
+        return way, time.perf_counter() - began, {row.example.id: row.prediction for row in rows}
+
+    def _read(self, features_PC: torch.Tensor, prompt: Sequence[int]) -> tuple[Any, torch.Tensor]:
+        visual_TD = self._model.visual_tokens(features_PC[None])[0]
+        bos_D, prompt_TD = self._embed(torch.tensor(self._model.bos)), self._embed(torch.tensor(prompt))
+        read = self._model.language(
+            inputs_embeds=torch.cat([bos_D[None], visual_TD, prompt_TD])[None], use_cache=True, logits_to_keep=1
+        )
+        return read.past_key_values, read.logits[0, -1]
+
+    def _generate(self, cache: Any, logits_W: torch.Tensor, most: int) -> list[int]:
+        said: list[int] = []
+        while True:
+            token = int(logits_W.argmax())
+            if token == self._data.tokenizer.end:
+                return said
+            said.append(token)
+            if len(said) == most:
+                return said
+            read = self._model.language(input_ids=torch.tensor([[token]]), past_key_values=cache, use_cache=True)
+            logits_W = read.logits[0, -1]
+
+
+def _share_of_the_quickstart(storage: Path) -> None:
+    command = [sys.executable, "-m", "orchestrator", "run", "quickstart", "--storage", str(storage)]
+    began = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    wall = time.perf_counter() - began
+    trials = [json.loads(file.read_text()) for file in storage.glob("studies/quickstart/trials/*/result.json")]
+    scored = {name for trial in trials for name in trial["evaluations"].values()}
+    evaluating = sum(json.loads((storage / name).read_text())["gpu_seconds"] for name in scored)
+    working = sum(trial["cost"]["wall_seconds"] for trial in trials)
+    print(
+        f"quickstart: {wall:.0f} s, {len(trials)} trials at work for {working:.0f} s, {evaluating:.1f} s of it evaluating"
+    )
+    print(f"share of evaluation in the trials' wall time: {100 * evaluating / working:.1f} %")
+
+
+if __name__ == "__main__":
+    main()

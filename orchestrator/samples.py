@@ -1,0 +1,92 @@
+"""What the arms said to a study's samples, side by side, with the images: what a report shows of free answers. No torch.
+
+for sample in read_samples(plan, store, ledger):
+    sample.prompt, sample.image_bytes, sample.answers["base"].text
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from orchestrator.ledger import Ledger
+from orchestrator.preflight import known_digests
+from search_spaces.identity import source_name
+from search_spaces.plan import Plan
+from search_spaces.spec import BenchmarkSpec
+from trainables.benchmarks.contract import Example, Protocol
+from trainables.benchmarks.examples import is_evaluation, open_examples
+from trainables.data.prepared import PreparedSource
+from trainables.store import LocalStore
+
+
+@dataclass(frozen=True)
+class SampleAnswer:
+    text: str
+    score: float
+    """From 0 to 1; of open prompts the share of what is mentioned that is there."""
+    unsupported: tuple[str, ...]
+    """Of open prompts: what is mentioned and not there."""
+
+
+@dataclass(frozen=True)
+class OpenSample:
+    """One prompt and what every arm with an answer said to it, in plan order."""
+
+    benchmark: str
+    id: str
+    image: str | None
+    """Its name."""
+    image_bytes: bytes | None
+    """The file as it was prepared."""
+    prompt: str
+    answers: Mapping[str, SampleAnswer]
+    """Arm -> its answer with the first of its seeds that has one."""
+
+
+def read_samples(plan: Plan, store: LocalStore, ledger: Ledger) -> tuple[OpenSample, ...]:
+    """Every sample of the study that some arm has answered, in the order of its set."""
+    return tuple(found for samples in plan.samples for found in _of_set(plan, samples, store, ledger))
+
+
+def _of_set(plan: Plan, samples: BenchmarkSpec, store: LocalStore, ledger: Ledger) -> Iterator[OpenSample]:
+    said = _answers(plan, samples.id, store, ledger)
+    if not said or not is_evaluation(samples.source):
+        return
+    source = PreparedSource(store, known_digests(store).digests[source_name(samples.source)])
+    asked = open_examples(samples, source)
+    for example, row in zip(asked.examples, asked.image_rows, strict=True):
+        yield _sample(samples.id, asked.protocol, example, source.image_bytes(row) if row >= 0 else None, said)
+
+
+def _sample(
+    samples: str, protocol: Protocol, example: Example, image: bytes | None, said: Mapping[str, Mapping[str, Any]]
+) -> OpenSample:
+    return OpenSample(
+        benchmark=samples,
+        id=example.id,
+        image=example.image,
+        image_bytes=image,
+        prompt=protocol.prompt(example),
+        answers={arm: answers[example.id] for arm, answers in said.items() if example.id in answers},
+    )
+
+
+def _answers(plan: Plan, samples: str, store: LocalStore, ledger: Ledger) -> dict[str, dict[str, SampleAnswer]]:
+    """Arm -> example -> answer."""
+    found: dict[str, dict[str, SampleAnswer]] = {}
+    for trial in plan.trials:
+        evaluation = ledger.evaluations.get((trial.id, samples))
+        if evaluation is not None and trial.arm not in found:
+            rows: Sequence[Mapping[str, Any]] = pq.read_table(store.path(evaluation["examples"])).to_pylist()
+            found[trial.arm] = {row["id"]: _answer(row) for row in rows}
+    return found
+
+
+def _answer(row: Mapping[str, Any]) -> SampleAnswer:
+    parsed = json.loads(row["parsed"]) if str(row["parsed"]).startswith("{") else {}
+    return SampleAnswer(row["prediction"], row["score"], tuple(parsed.get("unsupported", ())))

@@ -1,0 +1,84 @@
+"""Samples: answered by every arm, kept for the report, and no part of anything that is compared."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from PIL import Image
+
+from orchestrator.analysis.study_scores import StudyScores
+from orchestrator.ledger import Ledger, read_ledger
+from orchestrator.preflight import preflight
+from orchestrator.samples import read_samples
+from orchestrator.tasks import make_task
+from search_spaces.errors import InputError
+from search_spaces.expand import plan_study
+from search_spaces.plan import Plan
+from search_spaces.study import load_study
+from trainables import layout
+from trainables.records import read_spool
+from trainables.run_trial import run_trial
+from trainables.store import LocalStore
+from trainables.task import Context
+
+ONE_ARM = ("axes={}", "hypotheses=[]", "seeds=[7]", "benchmarks=[{id: vqav2, source: mini-vqav2}]")
+
+
+def _toy_plan(*overrides: str) -> Plan:
+    return plan_study(load_study("mini", [*ONE_ARM, *overrides]), toy=True)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, LocalStore, Ledger]:
+    """The study mini with one arm, at toy size, run in this process."""
+    storage = tmp_path_factory.mktemp("samples")
+    store, study = LocalStore(storage), load_study("mini", ONE_ARM)
+    found = preflight(plan_study(study, toy=True), store, storage, lambda line: None)
+    plan = plan_study(study, toy=True, digests=found.digests, counts=found.counts)
+    for trial in plan.trials:
+        for _ in run_trial(make_task(plan, trial, found.digests, storage, storage), Context()):
+            pass
+    return plan, store, read_ledger(plan, store)
+
+
+def test_every_sample_comes_with_its_image_its_prompt_and_what_each_arm_said(
+    done: tuple[Plan, LocalStore, Ledger],
+) -> None:
+    found = read_samples(*done)
+    assert len(found) == 12
+    for sample in found:
+        assert sample.benchmark == "mini-open"
+        assert sample.prompt == "Describe the image."
+        assert sample.image_bytes is not None
+        assert Image.open(io.BytesIO(sample.image_bytes)).size == (160, 120)
+        assert set(sample.answers) == {"base"}
+        assert 0 <= sample.answers["base"].score <= 1
+
+
+def test_samples_are_tracked_apart_and_are_no_part_of_scores(done: tuple[Plan, LocalStore, Ledger]) -> None:
+    plan, store, ledger = done
+    assert ledger.is_finished
+    assert StudyScores.of(plan, store, ledger).benchmarks == ("vqav2",)
+    spool = store.path(layout.spool(plan.study, plan.trials[0].id))
+    metrics = {name: value for _, line in read_spool(spool) for name, value in line.get("metrics", {}).items()}
+    assert {"samples/mini-open/unsupported", "samples/mini-open/words"} <= metrics.keys()
+    assert metrics["eval/mean"] == ledger.evaluations[plan.trials[0].id, "vqav2"]["points"]
+
+
+def test_samples_change_no_key(done: tuple[Plan, LocalStore, Ledger]) -> None:
+    plan, without = done[0], _toy_plan("samples=[]")
+    assert [trial.id for trial in without.trials] == [trial.id for trial in plan.trials]
+    assert [one.id for one in plan.benchmarks] == [one.id for one in without.benchmarks]
+    assert read_samples(without, done[1], done[2]) == ()
+
+
+def test_a_trial_without_its_samples_is_not_done(done: tuple[Plan, LocalStore, Ledger]) -> None:
+    plan, store, _ = done
+    more = _toy_plan("samples=[mini-open, {id: others, source: mini-open}]")
+    assert read_ledger(more, store).trials[plan.trials[0].id].state == "half-done"
+
+
+def test_samples_may_not_be_benchmarks_as_well() -> None:
+    with pytest.raises(InputError, match="'vqav2' is twice"):
+        _toy_plan("samples=[{id: vqav2, source: mini-vqav2}]")
