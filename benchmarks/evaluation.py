@@ -141,7 +141,7 @@ def _share_of_the_quickstart(storage: Path) -> None:
     evaluating = sum(json.loads((storage / name).read_text())["gpu_seconds"] for name in scored)
     working = sum(trial["cost"]["wall_seconds"] for trial in trials)
     print(
-        f"quickstart: {wall:.0f} s, {len(trials)} trials at work for {working:.0f} s, {evaluating:.1f} s of it evaluating"
+        f"quickstart: {wall:.0f} s, {len(trials)} trials work {working:.0f} s, {evaluating:.1f} s of it on evaluation"
     )
     print(f"share of evaluation in the trials' wall time: {100 * evaluating / working:.1f} %")
 

@@ -190,8 +190,8 @@ def _has_plan_keys(plan: Plan, trial: PlannedTrial, result: TrialResult) -> bool
 
 
 def _evaluations(plan: Plan, result: TrialResult, store: Store) -> dict[str, EvaluationResult]:
-    """Results of the plan's benchmarks and samples that are on storage. Scores on other data, by another protocol or of another
-    selection answer another question and do not count."""
+    """Results of the plan's benchmarks and samples that are on storage. Scores on other data, by another protocol or of
+    another selection answer another question and do not count."""
     found = {}
     for benchmark in plan.asked:
         name = result["evaluations"].get(benchmark.id)

@@ -1,4 +1,4 @@
-"""What the arms said to a study's samples, side by side, with the images: what a report shows of free answers. No torch.
+"""What the arms said to a study's samples, side by side, with the images: for reports. No torch.
 
 for sample in read_samples(plan, store, ledger):
     sample.prompt, sample.image_bytes, sample.answers["base"].text

@@ -92,7 +92,8 @@ class Plan:
     samples: tuple[BenchmarkSpec, ...] = ()
     """Answered like benchmarks and kept for the report; no part of any mean, contrast or verdict."""
     benchmark_keys: dict[str, str | None] = field(default_factory=dict)
-    """Id of a benchmark or of samples -> what exactly is asked (`identity.benchmark_key`); None while its data are not known."""
+    """Id of a benchmark or of samples -> what exactly is asked (`identity.benchmark_key`); None while its data are not
+    known."""
     excluded: tuple[Exclusion, ...] = ()
     notes: tuple[str, ...] = field(default=())
     """Facts worth a line, such as pixels that no patch covers or an ask that this machine cannot meet."""

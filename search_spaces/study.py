@@ -179,7 +179,7 @@ class Study(Entry):
     with one seed comparable as recipes. Verdicts say that it was assumed."""
     benchmarks: tuple[BenchmarkChoice, ...] = ()
     samples: tuple[BenchmarkChoice, ...] = ()
-    """Sets that every arm answers for the report alone, such as open prompts: no part of any mean, contrast or verdict."""
+    """Sets that every arm answers for the report alone, such as open prompts: no part of any mean or verdict."""
     resources: Resources = Resources()
     hypotheses: tuple[Hypothesis, ...] = ()
     sources: dict[str, SourceEntry] = Field(default_factory=dict)

@@ -87,7 +87,7 @@ def toy_samples(samples: Sequence[BenchmarkSpec]) -> tuple[BenchmarkSpec, ...]:
                     name=one.source.name,
                     version="1",
                     reader="official",
-                    path="miniature/v1-images3-train3-seed7/qualitative",
+                    path="miniature/v1-images1-train1-seed7/qualitative",
                     options={"benchmark": "open"},
                 ),
                 "select": None,

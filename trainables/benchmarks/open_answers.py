@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
 
 from search_spaces.errors import InputError, nearest
 from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Row, Summary, Totals, WantedFile
@@ -90,8 +89,9 @@ def _pattern(texts: tuple[str, ...]) -> re.Pattern[str]:
 
 def _supported(parsed: Parsed, example: Example) -> float:
     """Share of the mentioned names that are there; 1 where none is mentioned."""
-    value: dict[str, Any] = parsed.value
-    return 1 - len(value["unsupported"]) / max(1, value["mentioned"])
+    mentioned: int = parsed.value["mentioned"]
+    made_up: list[str] = parsed.value["unsupported"]
+    return 1 - len(made_up) / max(1, mentioned)
 
 
 def _summary(rows: Sequence[Row]) -> Summary:

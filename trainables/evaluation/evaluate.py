@@ -34,7 +34,8 @@ IMAGES_AT_ONCE = 32
 def evaluate(
     task: TrialTask, results: list[StageResult], data: TrialData, context: Context, store: LocalStore
 ) -> Iterator[Progress]:
-    """Score every benchmark, and answer all samples, that has no result yet; yields after each batch, on all ranks equally often."""
+    """Score every benchmark, and answer all samples, without a result; yields after each batch, on all ranks equally
+    often."""
     todo = [b for b in task.asked if not store.exists(result_name(task, b, results))]
     if not todo:
         return

@@ -52,9 +52,8 @@ def write(pages: Sequence[Page], folder: Path) -> None:
     for page in pages:
         write_image(folder / "images" / images[page.number], page.scene)
     popular = [name for name, _ in Counter(name for page in pages for name in page.scene.names()).most_common()]
-    popular += [
-        name for name in sorted(" ".join(pair) for pair in NAMES) if name not in popular
-    ]  # a set of one or two images shows too few
+    every = [f"{colour} {shape}" for colour, shape in NAMES]
+    popular += [name for name in every if name not in popular]  # a set of one or two images shows too few
     for split in SPLITS:
         asked = [(page, one) for page in pages for one in _of_split(page, split, popular)]
         rows = [
