@@ -36,7 +36,7 @@ from trainables.run_trial import run_trial
 from trainables.task import Context, TrialTask
 from trainables.trial_data import TrialData
 
-STEPS = 200
+EPOCHS = 1
 """Enough for a model that ends its answers: one that does not would generate all that is allowed."""
 
 
@@ -49,7 +49,8 @@ def main() -> None:
 
 
 def _against_a_loop(storage: Path) -> None:
-    task = base_task(storage, "base.epochs=null", f"base.max_steps={STEPS}", "seeds=[7]", "samples=[]", study="mini")
+    alone = ("axes={}", "hypotheses=[]", "seeds=[7]", "samples=[]", f"base.epochs={EPOCHS}")
+    task = base_task(storage, *alone, study="mini")
     for _ in run_trial(task, Context()):
         pass
     store = Context().store(task)
@@ -57,17 +58,17 @@ def _against_a_loop(storage: Path) -> None:
     loop = _Loop(task)
     seconds: dict[str, list[float]] = {}
     for benchmark in task.benchmarks:
-        way, alone, predictions = loop.answer(benchmark)
+        way, slowly, predictions = loop.answer(benchmark)
         found = results[benchmark.id]
         same = _same(storage, found, predictions)
-        rates = f"alone {found['n'] / alone:6.0f}/s, evaluation {found['n'] / found['gpu_seconds']:6.0f}/s"
-        factor = alone / found["gpu_seconds"]
+        rates = f"alone {found['n'] / slowly:6.0f}/s, evaluation {found['n'] / found['gpu_seconds']:6.0f}/s"
+        factor = slowly / found["gpu_seconds"]
         print(f"  {benchmark.id:9} {way:10} n {found['n']:4}: {rates}, factor {factor:5.1f}, equal answers {same}")
         sums = seconds.setdefault(way, [0.0, 0.0])
-        sums[0] += alone
+        sums[0] += slowly
         sums[1] += found["gpu_seconds"]
-    for way, (alone, together) in seconds.items():
-        print(f"{way}: factor {alone / together:.1f}")
+    for way, (slowly, together) in seconds.items():
+        print(f"{way}: factor {slowly / together:.1f}")
     print(f"peak memory of the process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
 
 

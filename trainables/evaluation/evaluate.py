@@ -94,7 +94,7 @@ def _score(
 ) -> Iterator[Progress]:
     """Answer what has no answer yet, batch by batch, each on one worker; then score all of it on rank 0."""
     started = time.perf_counter()
-    asked = Asked(task.trial, open_questions(benchmark, data.source(benchmark.source)), data.tokenizer)
+    asked = _Asked(task.trial, open_questions(benchmark, data.source(benchmark.source)), data.tokenizer)
     respondent = _Respondent(asked, benchmark, model, data, task.trial, context.device)
     batches = plan_batches(asked.plan, task.trial.vision.tokens)
     with AnswerLog(store, key, benchmark.id, context.rank) as log:
@@ -126,7 +126,7 @@ def _score(
             log.discard()
 
 
-class Asked:
+class _Asked:
     """A benchmark's questions in a model's tokens."""
 
     def __init__(self, spec: TrialSpec, questions: Questions, tokenizer: Tokenizer):
@@ -164,7 +164,7 @@ class _Respondent:
     """Answers batches of questions with a model and its images."""
 
     def __init__(
-        self, asked: Asked, benchmark: BenchmarkSpec, model: VLM, data: TrialData, spec: TrialSpec, device: str
+        self, asked: _Asked, benchmark: BenchmarkSpec, model: VLM, data: TrialData, spec: TrialSpec, device: str
     ):
         self._asked, self._model, self._spec, self._device = asked, model, spec, device
         self._source, self._features = data.source(benchmark.source), data.features(benchmark.source)
