@@ -53,7 +53,9 @@ class Ledger:
     done_nodes: frozenset[str]
     """Ids of the nodes that need no work: features and stages with a result, evaluations whose trials are all done."""
     evaluations: dict[tuple[str, str], EvaluationResult]
-    """(trial, benchmark) -> result, for the plan's benchmarks and samples. Nothing of a `changed` trial is in it."""
+    """(trial, benchmark) -> result, for the plan's benchmarks. Nothing of a `changed` trial is in it."""
+    samples: dict[tuple[str, str], EvaluationResult]
+    """The same of the plan's samples, which nothing compares."""
     removed: tuple[str, ...]
     """Trials found under this study that the plan does not have, sorted."""
 
@@ -89,12 +91,14 @@ def read_ledger(plan: Plan, store: Store) -> Ledger:
         if node.kind == "stage" and node.id not in done and _resumes(node, store)
     }
     evaluations: dict[tuple[str, str], EvaluationResult] = {}
+    samples: dict[tuple[str, str], EvaluationResult] = {}
     entries: dict[str, TrialEntry] = {}
     for trial in plan.trials:
         result = _trial_result(plan, trial, store, files)
         is_same = result is not None and _has_plan_keys(plan, trial, result)
         scored = _evaluations(plan, result, store) if result is not None and is_same else {}
-        evaluations |= {(trial.id, benchmark): evaluation for benchmark, evaluation in scored.items()}
+        evaluations |= {(trial.id, one.id): scored[one.id] for one in plan.benchmarks if one.id in scored}
+        samples |= {(trial.id, one.id): scored[one.id] for one in plan.samples if one.id in scored}
         lease = layout.trial_lease(plan.study, trial.id)
         owner = store.lease_owner(lease) if lease in leases else None
         failure_name = layout.trial_failure(plan.study, trial.id)
@@ -119,7 +123,7 @@ def read_ledger(plan: Plan, store: Store) -> Ledger:
         )
     finished = {trial for trial, entry in entries.items() if entry.state == "done"}
     done |= {node.id for node in plan.nodes.values() if node.kind == "evaluation" and finished.issuperset(node.trials)}
-    return Ledger(entries, frozenset(done), evaluations, _removed(plan, files))
+    return Ledger(entries, frozenset(done), evaluations, samples, _removed(plan, files))
 
 
 def _state(*, is_done: bool, is_held: bool, has_failed: bool, is_changed: bool, is_begun: bool) -> TrialState:

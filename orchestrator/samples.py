@@ -80,7 +80,7 @@ def _answers(plan: Plan, samples: str, store: LocalStore, ledger: Ledger) -> dic
     """Arm -> example -> answer."""
     found: dict[str, dict[str, SampleAnswer]] = {}
     for trial in plan.trials:
-        evaluation = ledger.evaluations.get((trial.id, samples))
+        evaluation = ledger.samples.get((trial.id, samples))
         if evaluation is not None and trial.arm not in found:
             rows: Sequence[Mapping[str, Any]] = pq.read_table(store.path(evaluation["examples"])).to_pylist()
             found[trial.arm] = {row["id"]: _answer(row) for row in rows}

@@ -28,7 +28,7 @@ READING = """
 - `eval/<benchmark>/points` is 100 x the mean score of an example, beside the benchmark's own metrics, and `eval/mean`
   its mean over the benchmarks; `best/` is the best of a curve; `train/` goes by optimizer step over all stages;
   `system/` by seconds. `cost/gpu_seconds` was spent by this trial, `cost/gpu_seconds_alone` counts all of its stages,
-  those that it shares included; `cfg/` mirrors numeric axes.
+  those that it shares included; `cfg/` mirrors numeric axes; `samples/` tells of answers that no mean counts.
 """
 
 COMMANDS = """
