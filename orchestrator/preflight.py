@@ -12,7 +12,7 @@ from search_spaces.plan import Plan
 from search_spaces.spec import LanguageSpec, SourceSpec
 from trainables import layout
 from trainables.model.language_files import check_language
-from trainables.store import LocalStore, get_json, put_json
+from trainables.store import LocalStore, Store, get_json, put_json
 
 
 class Digests(NamedTuple):
@@ -23,7 +23,7 @@ class Digests(NamedTuple):
     """Of sources: `records`, `text_only`, `images` and `tags`, as counted."""
 
 
-def known_digests(store: LocalStore) -> Digests:
+def known_digests(store: Store) -> Digests:
     """What an earlier preflight on this storage found; enough for a plan to show keys. Nothing is read or checked."""
     cache = get_json(store, layout.DIGESTS) or {}
     counts = {name: entry["counts"] for name, entry in cache.items() if "counts" in entry}

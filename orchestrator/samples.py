@@ -18,10 +18,11 @@ from orchestrator.preflight import known_digests
 from search_spaces.identity import source_name
 from search_spaces.plan import Plan
 from search_spaces.spec import BenchmarkSpec
+from trainables import layout
 from trainables.benchmarks.contract import Example, Protocol
 from trainables.benchmarks.examples import is_evaluation, open_examples
 from trainables.data.prepared import PreparedSource
-from trainables.store import LocalStore
+from trainables.store import Store
 
 
 @dataclass(frozen=True)
@@ -48,16 +49,20 @@ class OpenSample:
     """Arm -> its answer with the first of its seeds that has one."""
 
 
-def read_samples(plan: Plan, store: LocalStore, ledger: Ledger) -> tuple[OpenSample, ...]:
-    """Every sample of the study that some arm has answered, in the order of its set."""
+def read_samples(plan: Plan, store: Store, ledger: Ledger) -> tuple[OpenSample, ...]:
+    """Every sample of the study that some arm has answered, in the order of its set.
+
+    None of a set whose prepared data are no longer on storage: its prompts and images are not known then.
+    """
     return tuple(found for samples in plan.samples for found in _of_set(plan, samples, store, ledger))
 
 
-def _of_set(plan: Plan, samples: BenchmarkSpec, store: LocalStore, ledger: Ledger) -> Iterator[OpenSample]:
+def _of_set(plan: Plan, samples: BenchmarkSpec, store: Store, ledger: Ledger) -> Iterator[OpenSample]:
     said = _answers(plan, samples.id, store, ledger)
-    if not said or not is_evaluation(samples.source):
+    digest = known_digests(store).digests.get(source_name(samples.source), "")
+    if not said or not is_evaluation(samples.source) or not store.exists(layout.data_result(digest)):
         return
-    source = PreparedSource(store, known_digests(store).digests[source_name(samples.source)])
+    source = PreparedSource(store, digest)
     asked = open_examples(samples, source)
     for example, row in zip(asked.examples, asked.image_rows, strict=True):
         yield _sample(samples.id, asked.protocol, example, source.image_bytes(row) if row >= 0 else None, said)
@@ -76,7 +81,7 @@ def _sample(
     )
 
 
-def _answers(plan: Plan, samples: str, store: LocalStore, ledger: Ledger) -> dict[str, dict[str, SampleAnswer]]:
+def _answers(plan: Plan, samples: str, store: Store, ledger: Ledger) -> dict[str, dict[str, SampleAnswer]]:
     """Arm -> example -> answer."""
     found: dict[str, dict[str, SampleAnswer]] = {}
     for trial in plan.trials:

@@ -29,6 +29,7 @@ from orchestrator.reporting.model import (
 from orchestrator.reporting.provenance import conditions_of, provenance
 from orchestrator.reporting.samples import samples
 from orchestrator.reporting.work import arm_costs, sharing, stage_tree
+from orchestrator.samples import read_samples
 from search_spaces.arms import axis_labels
 from search_spaces.errors import InputError
 from search_spaces.plan import Arm, Plan
@@ -65,6 +66,7 @@ def build_report(study: Study, plan: Plan, store: Store, ledger: Ledger | None =
         sharing=sharing(plan, ledger),
         costs=arm_costs(arms, ledger, rows),
         samples=samples(plan, store, ledger, scored),
+        open_samples=read_samples(plan, store, ledger),
         failures=_failures(ledger, store),
         provenance=provenance(study, plan, store, conditions),
         problems=tuple(scored.problems),

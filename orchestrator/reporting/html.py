@@ -3,18 +3,22 @@ bytes."""
 
 from __future__ import annotations
 
+import base64
+import io
 from importlib import resources
 from itertools import groupby
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
+from PIL import Image
 
 from orchestrator.analysis.verdicts import Verdict
 from orchestrator.analysis.words import number_of, p_text, signed
 from orchestrator.reporting import figures, words
 from orchestrator.reporting.figures import Bar
 from orchestrator.reporting.model import AxisCurve, Cell, Column, Finding, Report, Row
+from orchestrator.samples import OpenSample
 
 _KINDS = {True: "yes", False: "no", None: "open"}
 _BAD = ("diverged", "failed", "unreadable")
@@ -62,12 +66,23 @@ def _context(report: Report) -> dict[str, Any]:
         "seed_scale": figures.seed_scale(report),
         "priced": [cost for cost in report.costs if by_arm[cost.arm].mean.estimate is not None],
         "samples": samples,
+        "thumbnail": _thumbnail,
         "aggregates": aggregates,
         "pool": aggregates.pool if aggregates is not None else None,
         "groups": list(dict.fromkeys(name for one in aggregates.models for name in one.groups)) if aggregates else [],
         "factors": aggregates.factors if aggregates is not None else None,
         "range_text": _range_text,
     }
+
+
+def _thumbnail(sample: OpenSample) -> str:
+    """The image as a data URI, no side longer than 240 px."""
+    assert sample.image_bytes is not None
+    small = io.BytesIO()
+    with Image.open(io.BytesIO(sample.image_bytes)) as picture:
+        picture.thumbnail((240, 240))
+        picture.convert("RGB").save(small, "JPEG", quality=90)
+    return f"data:image/jpeg;base64,{base64.b64encode(small.getvalue()).decode()}"
 
 
 def _verdict_bar(verdict: Verdict) -> Bar:

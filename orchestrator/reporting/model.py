@@ -12,6 +12,7 @@ from orchestrator.analysis.plan_power import HypothesisPower
 from orchestrator.analysis.scores import Estimate
 from orchestrator.analysis.verdicts import Verdicts
 from orchestrator.ledger import TrialState
+from orchestrator.samples import OpenSample
 
 Absence = Literal["diverged", "failed", "running", "changed", "half-done", "pending", "unreadable"]
 Mark = Literal["higher", "lower"]
@@ -255,6 +256,8 @@ class Report:
     sharing: Sharing
     costs: tuple[ArmCost, ...]
     samples: tuple[Sample, ...]
+    open_samples: tuple[OpenSample, ...]
+    """Answers to the study's `samples`."""
     failures: tuple[FailedTrial, ...]
     provenance: Provenance
     problems: tuple[str, ...]

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from orchestrator.analysis.intervals import LEVEL
 from orchestrator.analysis.scores import Estimate
@@ -40,8 +40,9 @@ COLUMNS = {
 
 
 def to_json(report: Report) -> str:
-    """All of the report, floats rounded to 9 significant digits."""
-    return json.dumps(plain_values(asdict(report)), indent=1, sort_keys=True, allow_nan=False) + "\n"
+    """All of the report but the images of its samples, floats rounded to 9 significant digits."""
+    without_images = replace(report, open_samples=tuple(replace(s, image_bytes=None) for s in report.open_samples))
+    return json.dumps(plain_values(asdict(without_images)), indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
 def to_csv(report: Report) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import io
+import json
 
 import pytest
 from PIL import Image
@@ -10,6 +12,9 @@ from PIL import Image
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.ledger import Ledger, read_ledger
 from orchestrator.preflight import preflight
+from orchestrator.reporting.build import build_report
+from orchestrator.reporting.html import to_html
+from orchestrator.reporting.plain import to_json
 from orchestrator.samples import read_samples
 from orchestrator.tasks import make_task
 from search_spaces.errors import InputError
@@ -64,6 +69,15 @@ def test_samples_are_tracked_apart_and_are_no_part_of_scores(done: tuple[Plan, L
     metrics = {name: value for _, line in read_spool(spool) for name, value in line.get("metrics", {}).items()}
     assert {"samples/mini-open/unsupported", "samples/mini-open/words"} <= metrics.keys()
     assert metrics["eval/mean"] == ledger.evaluations[plan.trials[0].id, "vqav2"]["points"]
+
+
+def test_the_report_shows_every_answer_beside_its_image(done: tuple[Plan, LocalStore, Ledger]) -> None:
+    plan, store, ledger = done
+    report = build_report(load_study("mini", ONE_ARM), plan, store, ledger)
+    page = to_html(report)
+    assert page.count('<img src="data:image/jpeg;base64,') == 12
+    assert report.open_samples[0].answers["base"].text in html.unescape(page)
+    assert len(json.loads(to_json(report))["open_samples"]) == 12
 
 
 def test_samples_change_no_key(done: tuple[Plan, LocalStore, Ledger]) -> None:

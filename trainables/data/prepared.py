@@ -13,13 +13,13 @@ from PIL import Image
 
 from search_spaces.errors import InputError
 from trainables import layout
-from trainables.store import LocalStore
+from trainables.store import Store
 
 
 class PreparedSource:
     """What `prepare_source` has written. Rows are records in the file's order, image rows follow their first use."""
 
-    def __init__(self, store: LocalStore, digest: str):
+    def __init__(self, store: Store, digest: str):
         folder = store.path(layout.data_folder(digest))
         self.digest = digest
         self._records = pa.ipc.open_file(pa.memory_map(str(folder / "records.arrow"))).read_all()
