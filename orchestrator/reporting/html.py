@@ -14,7 +14,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from orchestrator.analysis.verdicts import Verdict
-from orchestrator.analysis.words import number_of, p_text, signed
+from orchestrator.analysis.words import p_text, signed
 from orchestrator.reporting import figures, words
 from orchestrator.reporting.figures import Bar
 from orchestrator.reporting.model import AxisCurve, Cell, Column, Finding, Report, Row
@@ -50,7 +50,6 @@ def _context(report: Report) -> dict[str, Any]:
         "signed": signed,
         "p_text": p_text,
         "css": Markup((resources.files("orchestrator") / "templates" / "report.css").read_text()),
-        "each": f"{number_of(n, 'benchmark')}, {words.seeds_text(report.seeds)}",
         "over": f"in the mean over {n} benchmarks" if n > 1 else f"on {report.columns[0].benchmark}" if n else "",
         "level": f"{100 * report.verdicts.level:g}",
         "verdicts": verdicts,

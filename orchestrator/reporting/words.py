@@ -23,6 +23,7 @@ _ABSENCES: Mapping[Absence, str] = {
     "pending": "missing",
     "unreadable": "unreadable",
 }
+_TESTS: Mapping[str, str] = {"equivalent": "test of equivalence, ", "not-worse": "test of not being worse, "}
 _ARMS_NAMED = 5
 _NAMES_SPELT_OUT = 3
 
@@ -57,10 +58,16 @@ def headline(report: Report) -> str:
     return f"Of {number_of(len(compared), 'arm')}, {len(clear)} {differ} clearly from the base.{as_trained}"
 
 
+def size_line(report: Report) -> str:
+    """`8, each with seeds 7, 8 on 4 benchmarks`."""
+    return f"{len(report.rows)}, each with {seeds_text(report.seeds)} on {number_of(len(report.columns), 'benchmark')}"
+
+
 def cost_line(report: Report) -> str:
-    """What it has cost so far, in GPU-hours."""
+    """What it has cost, in GPU-hours, and what is missing of that."""
     share = report.sharing
-    return f"{hours(share.gpu_seconds)}{_saved(share)}"
+    so_far = "" if report.counts["done"] == report.n_trials else " so far"
+    return f"{hours(share.gpu_seconds)}{so_far}{_saved(share)}"
 
 
 def verdict_words(verdict: Verdict) -> str:
@@ -86,12 +93,11 @@ def verdict_words(verdict: Verdict) -> str:
             f"{several} {verb} at most {verdict.margin:g} {verdict.unit} lower than {reference}{where} "
             f"({signed(verdict.effect)} seen)."
         )
-    word = "higher" if verdict.effect > 0 else "lower"
-    size = f"{_points(verdict.effect, verdict.unit)} {word} than" if abs(verdict.effect) >= 0.05 else "as high as"
-    seen = f"{several} {verb}{mean} {size} {reference}{where}"
-    if verdict.margin is None:
-        return f"Not decided: {seen}, which may be chance."
-    return f"Not decided: {seen}; that shows neither a difference nor its absence within {verdict.margin:g} points."
+    low, high = verdict.interval or (verdict.effect, verdict.effect)
+    bounds = f"from {_side(low, verdict.unit)} to {_side(high, verdict.unit)}"
+    meaning = "as good means within" if verdict.expect == "equivalent" else "the claim's margin is"
+    margin = f"; {meaning} {verdict.margin:g} {verdict.unit}" if verdict.margin is not None else ""
+    return f"Not decided: {several} may score{mean} {bounds} than {reference}{where}{margin}."
 
 
 def certainty(verdict: Verdict) -> str:
@@ -101,7 +107,7 @@ def certainty(verdict: Verdict) -> str:
     low, high = verdict.interval
     parts = [f"{100 * verdict.level:g} % interval {signed(low)} to {signed(high)}"]
     if verdict.p_adjusted is not None:
-        parts.append(f"p {_p_words(verdict.p_adjusted)} (Holm)")
+        parts.append(f"p {_p_words(verdict.p_adjusted)} ({_TESTS.get(verdict.expect, '')}Holm)")
     if verdict.n_seeds:
         parts.append(number_of(verdict.n_seeds, "seed"))
     if verdict.n_examples:
@@ -223,7 +229,7 @@ def _saved(sharing: Sharing) -> str:
     saved = sharing.gpu_seconds_alone - sharing.gpu_seconds
     if saved <= 0:
         return ""
-    return f"; running shared work once saved {100 * saved / sharing.gpu_seconds_alone:.0f} %"
+    return f"; {100 * saved / sharing.gpu_seconds_alone:.0f} % less than one by one, as shared work ran once"
 
 
 def _named(arms: Sequence[str]) -> str:
@@ -238,7 +244,11 @@ def _listed(parts: Sequence[str]) -> str:
 def _where(benchmarks: Sequence[str]) -> str:
     if len(benchmarks) > _NAMES_SPELT_OUT:
         return f" in the mean over {len(benchmarks)} benchmarks"
-    return f" on {_listed(benchmarks)}"
+    return f" {'in the mean over' if len(benchmarks) > 1 else 'on'} {_listed(benchmarks)}"
+
+
+def _side(effect: float, unit: str) -> str:
+    return f"{_points(effect, unit)} {'higher' if effect > 0 else 'lower'}"
 
 
 def _points(effect: float, unit: str) -> str:
