@@ -100,7 +100,7 @@ def price_words(price: Price) -> str:
         cost = f" ({hours(price.examples_gpu_hours)} to score)" if price.examples_gpu_hours is not None else ""
         ways.append(f"{price.more_examples:,} more examples{cost}")
     if not ways:
-        return "an effect of this size would not be decided by 100 more seeds alone, nor by 100 times as many examples alone"
+        return "an effect of this size would not be decided by 100 more seeds or 100 times as many examples alone"
     return f"{' or '.join(ways)} would decide with 80 % power, if the effect is as seen"
 
 

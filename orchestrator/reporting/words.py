@@ -229,7 +229,7 @@ def _saved(sharing: Sharing) -> str:
     saved = sharing.gpu_seconds_alone - sharing.gpu_seconds
     if saved <= 0:
         return ""
-    return f"; {100 * saved / sharing.gpu_seconds_alone:.0f} % less than one by one, as shared work ran once"
+    return f"; {100 * saved / sharing.gpu_seconds_alone:.0f} % saved by sharing equal work"
 
 
 def _named(arms: Sequence[str]) -> str:
