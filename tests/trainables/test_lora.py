@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import torch
+from gloo_pair import run_on_two
 from hub_languages import FAMILIES, hub_language
 from safetensors.torch import load_file
-from test_two_workers import _run_on_two
 from tiny_trials import SGD, language, losses, make_task, run, source, stage
 from torch import Tensor
 
@@ -89,7 +89,7 @@ def test_two_workers_train_adapters_with_dropout_to_the_weights_of_one(zero: int
     alone = make_task(tmp_path / "one", stages=(_tuned(max_steps=8),))
     expected = losses(run(alone))
     both = make_task(tmp_path / "two", stages=(_tuned(max_steps=8),), workers=2, zero=zero, micro_batch=2)
-    (found,) = _run_on_two([both])
+    (found,) = run_on_two([both])
     torch.testing.assert_close(torch.tensor(found), torch.tensor(expected), rtol=1e-5, atol=0)
     one, two = _weights(alone), _weights(both)
     assert max(float((one[key] - two[key]).abs().max()) for key in one) <= 1e-6
