@@ -11,6 +11,8 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+CARRIED = (".py", ".yaml", ".json", ".csv", ".j2", ".css", ".typed")
+"""What of the packages must be in the wheel."""
 
 
 def test_the_wheel_plans_the_quickstart_from_another_directory(tmp_path: Path) -> None:
@@ -26,6 +28,9 @@ def test_the_wheel_plans_the_quickstart_from_another_directory(tmp_path: Path) -
         archive.extractall(tmp_path / "site")
         (entry,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
         assert "ablate = orchestrator.cli:main" in archive.read(entry).decode()
+    kept = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.suffix in CARRIED}
+    site = tmp_path / "site"
+    assert {path for path in kept if not (site / path).exists() and not path.startswith("build/")} == set()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "ABLATE_STORAGE": str(tmp_path / "storage")}
