@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cluster.memory import bytes_of_number, optimizer_bytes, sequence, trained_parameters
+from search_spaces.resources import KEPT_CHECKPOINTS
 from search_spaces.sizes import ConvShape, EncoderSize, ModelSize, VitShape, kv_width, vit_block_parameters
 from search_spaces.spec import ResourceSpec, StageSpec
 
@@ -20,8 +21,6 @@ comes out at the "less than 9 hours on 8 A100" of the paper's impact statement (
 MFU = 0.30
 """Share of a GPU's peak that a stage is assumed to reach: what FSDP and ZeRO reports of 7B models show at short
 sequences, and what the paper's nine hours come down to."""
-
-KEPT_CHECKPOINTS = 2
 
 
 @dataclass(frozen=True)

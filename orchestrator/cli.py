@@ -41,7 +41,6 @@ for command in (
     app.command()(command)
 app.add_typer(data, name="data")
 app.add_typer(score.benchmarks, name="benchmarks")
-app.add_typer(data, name="data")
 
 
 def main() -> None:

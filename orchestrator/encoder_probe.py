@@ -7,10 +7,9 @@ import os
 import subprocess
 import sys
 from importlib import metadata
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
+from cluster.connect import package_folder
 from search_spaces.catalogue.entries import EncoderEntry
 from search_spaces.errors import InputError
 from search_spaces.resolve_vision import NoEncoder
@@ -56,11 +55,7 @@ def _entry(fields: dict[str, Any]) -> EncoderEntry:
 
 
 def _run(name: str) -> dict[str, Any]:
-    package = find_spec("trainables")
-    assert package is not None
-    assert package.submodule_search_locations is not None
-    root = Path(package.submodule_search_locations[0]).parent
-    paths = os.pathsep.join(filter(None, (str(root), os.environ.get("PYTHONPATH"))))
+    paths = os.pathsep.join(filter(None, (str(package_folder("trainables").parent), os.environ.get("PYTHONPATH"))))
     done = subprocess.run(
         [sys.executable, "-m", _PROGRAM, name],
         capture_output=True,

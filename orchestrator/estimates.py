@@ -71,6 +71,11 @@ class Estimate:
     def micro_batch(self) -> int:
         return micro_batch(self.stage, self.resources)
 
+    @property
+    def accumulation(self) -> int:
+        """Micro-batches of a worker in one optimizer step."""
+        return self.stage.global_batch // (self.micro_batch * self.resources.workers)
+
 
 def estimates(plan: Plan, assumed: Assumptions) -> dict[str, Estimate | None]:
     """Id of every stage node -> its estimate; None where the size of its model is not known."""
@@ -164,7 +169,7 @@ def estimate_json(one: Estimate | None) -> dict[str, Any]:
         "batch": {
             "global": one.stage.global_batch,
             "micro": one.micro_batch,
-            "accumulation": one.stage.global_batch // (one.micro_batch * one.resources.workers),
+            "accumulation": one.accumulation,
             "workers": one.resources.workers,
         },
         "gpu_hours": one.gpu_hours,

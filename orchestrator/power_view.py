@@ -5,39 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from orchestrator.analysis.plan_power import HypothesisPower
+from orchestrator.analysis.words import range_text
+from orchestrator.tables import table
 
 
 def power_view(found: Sequence[HypothesisPower]) -> RenderableType:
     """One line for each hypothesis, and below them what the figures rest on."""
+    columns = ("hypothesis", "expect", "seeds", "examples", "smallest effect", "smallest margin")
     title = "What this can decide (smallest values in points, 80 % power)"
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for name in ("hypothesis", "expect", "seeds", "examples", "smallest effect", "smallest margin"):
-        table.add_column(name, justify="left" if name in ("hypothesis", "expect") else "right", overflow="fold")
-    for one in found:
-        examples = f"{one.n_examples:,}" if one.n_examples is not None else "?"
-        cells = (one.id, one.expect, str(one.n_seeds), examples, _range(one.smallest_effect), _margin(one))
-        table.add_row(*map(Text, cells))
+    shown = table(title, columns, map(_row, found), right=(2, 3, 4, 5))
     resting = {words: None for one in found for words in one.assumptions}
     counted = [words for words in resting if " examples; " not in words]
     notes = [Text(f"assumed: {words}", "dim") for words in (*counted, *_differing(found))]
-    return Group(table, *notes)
+    return Group(shown, *notes)
 
 
-def _range(values: tuple[float, float] | None) -> str:
-    if values is None:
-        return "?"
-    low, high = (f"{value:.2g}" for value in values)
-    return low if low == high else f"{low} to {high}"
+def _row(one: HypothesisPower) -> tuple[str, ...]:
+    examples = f"{one.n_examples:,}" if one.n_examples is not None else "?"
+    return one.id, one.expect, str(one.n_seeds), examples, range_text(one.smallest_effect, "?"), _margin(one)
 
 
 def _margin(one: HypothesisPower) -> str:
     if one.smallest_margin is None and one.n_seeds == 1:
         return "none: one seed"
-    return _range(one.smallest_margin)
+    return range_text(one.smallest_margin, "?")
 
 
 def _differing(found: Sequence[HypothesisPower]) -> list[str]:

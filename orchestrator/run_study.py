@@ -62,6 +62,7 @@ class RunOptions:
 class StudyRun:
     """What a run came to."""
 
+    study: Study
     plan: Plan
     ledger: Ledger
     outcomes: Outcomes | None
@@ -79,12 +80,12 @@ def run_study(name: str, options: RunOptions, console: Console) -> StudyRun:
     final = plan(study, options, found)
     ledger = read_ledger(final, store)
     if ledger.is_finished:
-        return StudyRun(final, ledger, None, None)
+        return StudyRun(study, final, ledger, None, None)
     if options.is_embedded:
         refuse_impossible(asks(final), this_machine(options.cpus))
     set_aside_changed(final, ledger, store)
     outcomes, tracking = train_and_track(final, study, ledger, found, options, console)
-    return StudyRun(final, read_ledger(final, store), outcomes, tracking)
+    return StudyRun(study, final, read_ledger(final, store), outcomes, tracking)
 
 
 def plan(study: Study, options: RunOptions, known: Digests) -> Plan:

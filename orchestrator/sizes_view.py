@@ -39,14 +39,13 @@ def gigabytes(size: int) -> str:
 
 def _row(one: Estimate) -> tuple[str, ...]:
     memory = one.memory
-    accumulation = one.stage.global_batch // (one.micro_batch * one.resources.workers)
     return (
         one.stage.name,
         f"{one.trained / 1e6:,.1f}M",
         f"{one.total / 1e6:,.1f}M",
         str(one.resources.zero),
         one.resources.offload,
-        f"{one.micro_batch}x{accumulation}x{one.resources.workers}",
+        f"{one.micro_batch}x{one.accumulation}x{one.resources.workers}",
         *map(gigabytes, (memory.weights, memory.encoder, memory.gradients, memory.optimizer)),
         *map(gigabytes, (memory.activations, memory.workspace)),
         gigabytes(memory.total) + ("!" if one.fits is False else ""),

@@ -70,11 +70,9 @@ def _shown_so_far(summary: StudySummary) -> list[str]:
 
 
 def _arm_rows(plan: Plan) -> list[str]:
-    seeds: dict[str, list[int]] = {}
-    for trial in plan.trials:
-        seeds.setdefault(trial.arm, []).append(trial.seed)
+    seeds = plan.seeds_by_arm()
     rows = [
-        f"| {_cell(arm.name)} | {_cell(_difference(arm))} | {', '.join(map(str, seeds.get(arm.name, [])))} |"
+        f"| {_cell(arm.name)} | {_cell(_difference(arm))} | {', '.join(map(str, seeds.get(arm.name, ())))} |"
         for arm in plan.arms
     ]
     return rows + [f"| {_cell(exclusion.arm)} | not run: {_cell(exclusion.reason)} | |" for exclusion in plan.excluded]

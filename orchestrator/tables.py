@@ -18,14 +18,15 @@ def table(
     *,
     right: tuple[int, ...] = (),
     total: int | None = None,
+    most: int = MOST_ROWS,
 ) -> Table:
-    """A table of at most `MOST_ROWS` rows; `total` is how many there would be."""
+    """A table of at most `most` rows, if `total` says how many there would be; else of all."""
     shown = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for number, name in enumerate(columns):
         shown.add_column(name, justify="right" if number in right else "left", overflow="fold")
     for number, row in enumerate(rows):
-        if total is not None and number == MOST_ROWS:
-            shown.add_row(f"... and {total - MOST_ROWS:,} more (--json has all)")
+        if total is not None and number == most:
+            shown.add_row(f"... and {total - most:,} more (--json has all)")
             break
         shown.add_row(*map(Text, row))
     return shown

@@ -270,8 +270,8 @@ class MlflowTracker:
         with _speaking():
             runs = self._search(f"{_tag('kind')} != 'study'")
             metrics = {name for run in runs for name in run.data.metrics}
-            base = next((run for run in runs if _is_summary(run) and run.data.tags["ablate.arm"] == self._base), None)
-            about = subject(self._opened, metrics, base.info.run_id if base else None)
+            of_arms = {run.data.tags["ablate.arm"]: run.info.run_id for run in runs if _is_summary(run)}
+            about = subject(self._opened, metrics, of_arms.get(self._opened.base))
             experiment = self._client.get_experiment(self._experiment)
             tags, left_alone = view_tags(views(about), experiment.tags, int(time.time() * 1000))
             for name, value in tags.items():
@@ -416,10 +416,6 @@ class MlflowTracker:
         if self._plan is None:
             raise ValueError("open_study must come first")
         return self._plan
-
-    @property
-    def _base(self) -> str | None:
-        return next((arm.name for arm in self._opened.arms if not arm.difference), None)
 
     @property
     def _has_views(self) -> bool:
@@ -597,7 +593,7 @@ class MlflowTracker:
     def _write_base_values_of_new_axes(self, plan: Plan) -> None:
         """Runs from before an axis was added had the base's value of it, those of arms since removed included."""
         arms = {trial.id: trial.arm for trial in plan.trials}
-        base = next((arm.values for arm in plan.arms if not arm.difference), {})
+        base = self._values.get(plan.base or "", {})
         for run in self._search(f"{_tag('kind')} != 'study' and {_tag('study')} = {_quoted(plan.study)}"):
             tags = run.data.tags
             arm = tags["ablate.arm"] if tags["ablate.arm"] in self._values else arms.get(tags.get("ablate.trial", ""))

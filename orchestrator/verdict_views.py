@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.analysis.aggregates import Aggregates
+from orchestrator.analysis.aggregates import Aggregate, Aggregates
 from orchestrator.analysis.factors import Factors
 from orchestrator.analysis.verdicts import PublishedComparison, Verdict, Verdicts
-from orchestrator.analysis.words import p_text, signed
+from orchestrator.analysis.words import p_text, signed, spread_of
+from orchestrator.tables import table
 
 _MOST_ROWS = 12
 _HOLDS = {True: ("holds", "green"), False: ("does not hold", "red"), None: ("open", "yellow")}
@@ -38,15 +41,15 @@ def _aggregates_table(found: Aggregates) -> Table:
     assert found.pool is not None
     title = f"Against the pool {found.pool.name!r} ({len(found.pool.members)} members), z with its jackknife error"
     groups = list(dict.fromkeys(group for one in found.models for group in one.groups))
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for name in ("model", "points", "z", *groups):
-        table.add_column(name, justify="left" if name == "model" else "right", overflow="fold")
-    for one in found.models[:_MOST_ROWS]:
-        means = (f"{one.groups[group]:.1f}" if group in one.groups else "" for group in groups)
-        table.add_row(*map(Text, (one.model, f"{one.points:.1f}", f"{one.z:+.2f} ± {one.z_error:.2f}", *means)))
-    if len(found.models) > _MOST_ROWS:
-        table.add_row(f"... and {len(found.models) - _MOST_ROWS} more (--json has all)")
-    return table
+    columns = ("model", "points", "z", *groups)
+    rows = (_aggregate_row(one, groups) for one in found.models)
+    right = tuple(range(1, len(columns)))
+    return table(title, columns, rows, right=right, total=len(found.models), most=_MOST_ROWS)
+
+
+def _aggregate_row(one: Aggregate, groups: Sequence[str]) -> tuple[str, ...]:
+    means = (f"{one.groups[group]:.1f}" if group in one.groups else "" for group in groups)
+    return one.model, f"{one.points:.1f}", f"{one.z:+.2f} ± {one.z_error:.2f}", *means
 
 
 def _factor_lines(found: Factors) -> list[str]:
@@ -74,8 +77,8 @@ def _lines(verdict: Verdict) -> list[str]:
         )
     if verdict.beside is not None:
         low, high = verdict.beside
-        other = "of its own seeds" if verdict.seeds_from == "pooled" else "pooled over the arms"
-        lines.append(f"with the spread {other}: {signed(low)} to {signed(high)}")
+        other = "own" if verdict.seeds_from == "pooled" else "pooled"
+        lines.append(f"with the spread {spread_of(other)}: {signed(low)} to {signed(high)}")
     if verdict.effect is not None:
         lines += [f"- {reason}" for reason in verdict.reasons]
     lines += [f"- {one.name}: p {p_text(one.p)}, {one.verdict}" for one in verdict.sensitivity]

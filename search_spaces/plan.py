@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -97,6 +98,18 @@ class Plan:
     excluded: tuple[Exclusion, ...] = ()
     notes: tuple[str, ...] = field(default=())
     """Facts worth a line, such as pixels that no patch covers or an ask that this machine cannot meet."""
+
+    def seeds_by_arm(self) -> dict[str, tuple[int, ...]]:
+        """Arm -> the seeds of its trials, in plan order, of arms that have a trial."""
+        found: dict[str, tuple[int, ...]] = {}
+        for trial in self.trials:
+            found[trial.arm] = (*found.get(trial.arm, ()), trial.seed)
+        return found
+
+    def common_seeds(self, arms: Iterable[str]) -> list[int]:
+        """Seeds that all of these arms have trials of, sorted."""
+        seeds = self.seeds_by_arm()
+        return sorted(set.intersection(*(set(seeds.get(arm, ())) for arm in arms)))
 
     @property
     def asked(self) -> tuple[BenchmarkSpec, ...]:

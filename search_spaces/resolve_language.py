@@ -10,15 +10,13 @@ from search_spaces.arms import Leaf, Patch, field_problem
 from search_spaces.catalogue.entries import LanguageEntry
 from search_spaces.catalogue.load import Catalogue
 from search_spaces.errors import InputError, nearest
+from search_spaces.sizes import EMBEDDING_MULTIPLE
 from search_spaces.spec import LanguageSpec, SourceSpec, StageSpec, TokenizerSpec
 from search_spaces.study import LanguageChoice, Study
 from search_spaces.yaml_source import KeyPath
 
 PRISMATIC_FAMILIES = frozenset({"llama", "mistral", "phi"})
 """Families whose embeddings Prismatic VLMs resizes (prismatic/models/backbones/llm/*.py)."""
-
-EMBEDDING_MULTIPLE = 64
-"""Of Prismatic VLMs: rows of a resized embedding matrix are a multiple of it."""
 
 _MAX_LENGTH = 2048
 

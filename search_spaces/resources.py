@@ -23,6 +23,9 @@ LIVE_PARAMETERS = 1_000_000_000
 PREFETCHED_PARAMETERS = 50_000_000
 """Of ZeRO 3: weights that are gathered at a time, and ahead of their use (DeepSpeed's own defaults)."""
 
+KEPT_CHECKPOINTS = 2
+"""Of a stage that runs: older ones are removed when a newer one is whole."""
+
 OWNED = {
     "train_batch_size": "the stage's global_batch",
     "train_micro_batch_size_per_gpu": "resources.micro_batch",

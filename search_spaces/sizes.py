@@ -14,7 +14,7 @@ from search_spaces.spec import LanguageSpec, Module, Positive, ProjectorSpec, Sp
 KNOWN_FAMILIES = ("llama", "mistral", "phi")
 """Families whose decoder layers `layer_parameters` knows."""
 
-PADDING = 64
+EMBEDDING_MULTIPLE = 64
 """Prismatic VLMs add `<PAD>` and pad the embeddings to a multiple of this (models/backbones/llm/base_llm.py)."""
 
 
@@ -68,7 +68,8 @@ class LanguageShape(Spec):
     @property
     def rows(self) -> int:
         """Rows of the table of embeddings as the model is trained."""
-        return -(-(self.vocabulary + 1) // PADDING) * PADDING if self.padded else self.vocabulary
+        multiple = EMBEDDING_MULTIPLE if self.padded else 1
+        return -(-(self.vocabulary + self.padded) // multiple) * multiple
 
 
 @dataclass(frozen=True)

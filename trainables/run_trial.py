@@ -19,7 +19,7 @@ from trainables.evaluation.results import evaluation_key, read_results
 from trainables.features import produce_features
 from trainables.model.vision import build_vision
 from trainables.process_group import ensure_single
-from trainables.records import Progress, StageResult, TrialResult
+from trainables.records import EvaluationResult, Progress, StageResult, TrialResult
 from trainables.stage import train_stage
 from trainables.store import LocalStore, get_json, put_json
 from trainables.task import Context, FeaturesTask, TrialTask
@@ -63,17 +63,15 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
             results.append(cast(StageResult, known))
             yield {"event": "node_done", "node": stage.node}
         diverged = any(result["diverged"] for result in results)
+        scores: dict[str, EvaluationResult] = {}
         if not diverged:
             done_before = read_results(task, results, store).keys()
             yield from evaluate(task, results, data, context, store)
-            spent += sum(
-                result["gpu_seconds"]
-                for name, result in read_results(task, results, store).items()
-                if name not in done_before
-            )
+            scores = read_results(task, results, store)
+            spent += sum(score["gpu_seconds"] for name, score in scores.items() if name not in done_before)
         if context.rank == 0:
-            result = _result(task, results, diverged, spent, time.time() - started, store)
-            spool.end(result, results, read_results(task, results, store))
+            result = _result(task, results, scores, diverged, spent, time.time() - started, store)
+            spool.end(result, results, scores)
             put_json(store, layout.trial_result(task.study, task.id), result)
             store.remove(layout.trial_failure(task.study, task.id))
         yield {"event": "node_done", "node": task.evaluation_node}
@@ -110,10 +108,15 @@ def _source(task: TrialTask, name: str) -> SourceSpec:
 
 
 def _result(
-    task: TrialTask, results: list[StageResult], diverged: bool, spent: float, wall: float, store: LocalStore
+    task: TrialTask,
+    results: list[StageResult],
+    scores: dict[str, EvaluationResult],
+    diverged: bool,
+    spent: float,
+    wall: float,
+    store: LocalStore,
 ) -> TrialResult:
     evaluations = {} if diverged else {b.id: evaluation_key(task, b, results) for b in task.asked}
-    scores = {} if diverged else read_results(task, results, store)
     alone = sum(_gpu_seconds(layout.features_result(features.key), store) for features in task.features)
     alone += sum(result["gpu_seconds"] for result in results) + sum(s["gpu_seconds"] for s in scores.values())
     return {

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from search_spaces.resources import micro_batch
+from search_spaces.resources import KEPT_CHECKPOINTS, micro_batch
 from search_spaces.spec import ResourceSpec, StageSpec
 from trainables import layout
 from trainables.deepspeed_config import deepspeed_config
@@ -30,8 +30,6 @@ from trainables.store import LocalStore, put_json
 from trainables.task import Context, StageTask, TrialTask
 from trainables.trial_data import StageData, StepInput, TrialData
 from trainables.weights_io import load_weights, save_weights
-
-_KEPT_CHECKPOINTS = 2
 
 
 def train_stage(
@@ -221,7 +219,7 @@ class _Run:
         if self._context.rank == 0:
             (aside / "shape.json").write_text(_shape(self._order.resources))
             aside.rename(root / f"{step:08d}")
-            for old in _finished(root)[:-_KEPT_CHECKPOINTS]:
+            for old in _finished(root)[:-KEPT_CHECKPOINTS]:
                 shutil.rmtree(old)
         _barrier()
 

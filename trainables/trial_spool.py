@@ -75,23 +75,12 @@ class TrialSpool:
         self._write(data=[*_training_data(self._task, stages), *_evaluation_data(self._task, scores)])
         values = _scores(self._task, scores)
         values |= {f"cost/{key}": value for key, value in {**result["cost"], **self._costs(stages)}.items()}
-        values |= {**self._shares(), **self._past.best}
+        values |= {**_shares(self._task, stages), **self._past.best}
         self._write(step=0, metrics={key: value for key, value in values.items() if math.isfinite(value)})
         for name, score in scores.items():
             self._write(artifact={"name": f"examples/{name}.parquet", "path": score["examples"]})
         self._write(tags={"ablate.diverged": str(result["diverged"]).lower()})
         self._write(status="FINISHED")
-
-    def _shares(self) -> dict[str, float]:
-        """Share of each source in the records of each stage's mix, as drawn."""
-        shares: dict[str, float] = {}
-        for spec, order in zip(self._task.trial.stages, self._task.stages, strict=True):
-            counts = (get_json(self._store, layout.stage_result(order.key)) or {"counts": {}})["counts"]
-            names = {source_name(part.source): part.source.name for part in spec.data.parts}
-            for name, count in counts.items():
-                key = f"data/{spec.name}/{names[name]}"
-                shares[key] = shares.get(key, 0.0) + count / max(1, sum(counts.values()))
-        return shares
 
     def close(self) -> None:
         if self._sampler is not None:
@@ -151,6 +140,18 @@ def _since(store: LocalStore, spool: str, now: float) -> float | None:
     """Seconds since the trial's task was written, which is when it was handed out; None where it was not."""
     task = store.path(spool).with_name("task.json")
     return max(0.0, now - task.stat().st_mtime) if task.exists() else None
+
+
+def _shares(task: TrialTask, stages: list[StageResult]) -> dict[str, float]:
+    """Share of each source in the records of each stage's mix, as drawn."""
+    shares: dict[str, float] = {}
+    for spec, stage in zip(task.trial.stages, stages, strict=True):
+        counts = stage["counts"]
+        names = {source_name(part.source): part.source.name for part in spec.data.parts}
+        for name, count in counts.items():
+            key = f"data/{spec.name}/{names[name]}"
+            shares[key] = shares.get(key, 0.0) + count / max(1, sum(counts.values()))
+    return shares
 
 
 def _training_data(task: TrialTask, stages: list[StageResult]) -> list[DataUse]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from orchestrator.analysis.factors import Factors
 from orchestrator.analysis.intervals import Floats
+from search_spaces.claims import Suites
 from search_spaces.errors import InputError
 
 GROUPS = ("vqa-4", "loc-4", "chal-4")
@@ -63,6 +64,11 @@ class Aggregates:
     models: tuple[Aggregate, ...]
     factors: Factors | None = None
     """Only of a study."""
+
+
+def groups_of(suites: Suites) -> dict[str, list[str]]:
+    """Group -> its benchmarks."""
+    return {name: [member.id for member in suites[name]] for name in GROUPS}
 
 
 def reference_pool(name: str, benchmarks: Sequence[str], scores: Scores) -> Pool | None:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from orchestrator.analysis.aggregates import GROUPS, Aggregates, aggregated, reference_pool
+from orchestrator.analysis.aggregates import Aggregates, aggregated, groups_of, reference_pool
 from orchestrator.analysis.bootstrap import ImageSums, image_errors
 from orchestrator.analysis.exact import exact_p
 from orchestrator.analysis.factors import Row, factors
@@ -21,12 +21,12 @@ from orchestrator.analysis.verdicts import (
     Evidence,
     Price,
     Ruling,
-    Statement,
     Verdict,
     Verdicts,
     rule,
+    statement_of,
 )
-from orchestrator.analysis.words import found_words, number_of, price_words, ruling_reasons, signed
+from orchestrator.analysis.words import found_words, number_of, price_words, ruling_reasons, signed, spread_of
 from orchestrator.ledger import Ledger, TrialEntry
 from search_spaces.catalogue.load import shipped
 from search_spaces.claims import asked_benchmarks
@@ -59,16 +59,16 @@ def judge_study(study: Study, plan: Plan, ledger: Ledger, scored: StudyScores) -
         for i, one in enumerate(study.hypotheses)
     )
     notes = _notes(verdicts, study, len(judged))
-    groups = {name: [member.id for member in suites[name]] for name in GROUPS}
-    return Verdicts(plan.study, "study", LEVEL, verdicts, notes, _aggregates(plan, scored, groups))
+    return Verdicts(plan.study, "study", LEVEL, verdicts, notes, _aggregates(plan, scored, groups_of(suites)))
 
 
 def _aggregates(plan: Plan, scored: StudyScores, groups: Mapping[str, Sequence[str]]) -> Aggregates:
     """Arms that have scores of all benchmarks with every seed they were asked with."""
     means: dict[str, dict[str, float]] = {}
     rows: list[Row] = []
+    asked = plan.seeds_by_arm()
     for arm in plan.arms:
-        seeds = [trial.seed for trial in plan.trials if trial.arm == arm.name]
+        seeds = asked.get(arm.name, ())
         table = {seed: [scored.scores.cell(arm.name, seed, name) for name in scored.benchmarks] for seed in seeds}
         complete = {seed: [cell.mean for cell in row if cell] for seed, row in table.items() if all(row)}
         if len(complete) < len(seeds) or not seeds:
@@ -87,7 +87,7 @@ def _found(
     hypothesis: Hypothesis, benchmarks: tuple[str, ...], plan: Plan, scored: StudyScores, seed_sd: float | None
 ) -> _Found | list[str]:
     arms = list(dict.fromkeys(arm for pair in hypothesis.pairs for arm in pair))
-    seeds = _planned_seeds(arms, plan)
+    seeds = plan.common_seeds(arms)
     refusals = _refusals(arms, seeds, benchmarks, scored)
     if refusals:
         return refusals
@@ -115,12 +115,6 @@ def _found(
         p_exact=exact_p(sums) if effect.estimate.scope == "checkpoints" else None,
     )
     return _Found(effect, evidence, {name: names for name, names in silent.items() if names}, sums)
-
-
-def _planned_seeds(arms: Sequence[str], plan: Plan) -> list[int]:
-    """Seeds that the plan asks of all of these arms."""
-    of_arm = [{trial.seed for trial in plan.trials if trial.arm == arm} for arm in arms]
-    return sorted(set.intersection(*of_arm))
 
 
 def _refusals(arms: Sequence[str], seeds: Sequence[int], benchmarks: Sequence[str], scored: StudyScores) -> list[str]:
@@ -272,7 +266,7 @@ def _reasons(
     reasons = ruling_reasons(hypothesis, ruling, interval, ALPHA, corrected=True, second=second)
     if ruling.vetoed is not None and found.effect.check is not None:
         check = found.effect.check
-        reasons.append(f"with the {_spread(check.seeds)} it is {signed(check.low)} to {signed(check.high)}")
+        reasons.append(f"with the spread {spread_of(check.seeds)} it is {signed(check.low)} to {signed(check.high)}")
     if estimate.scope == "checkpoints":
         reasons.append("one seed: these checkpoints were compared, the choice itself was not tested")
     if interval.seeds == "assumed":
@@ -282,10 +276,6 @@ def _reasons(
     if cost is not None:
         reasons.append(price_words(cost))
     return reasons
-
-
-def _spread(source: str) -> str:
-    return "spread of its own seeds" if source == "own" else "spread pooled over the arms"
 
 
 def _price(hypothesis: Hypothesis, found: _Found, ledger: Ledger, scored: StudyScores, n_judged: int) -> Price:
@@ -303,12 +293,9 @@ def _price(hypothesis: Hypothesis, found: _Found, ledger: Ledger, scored: StudyS
         n_hypotheses=n_judged,
         is_seed_sd_assumed=estimate.interval.seeds == "assumed",
     )
-    statement: Statement = "differs"
-    if hypothesis.expect in ("equivalent", "not-worse"):
-        statement = "equivalent" if hypothesis.expect == "equivalent" else "not-worse"
     return price(
         estimate.value,
-        statement,
+        statement_of(hypothesis.expect),
         hypothesis.margin,
         design,
         seed_sd=DEFAULT_SEED_SD[1] if is_unknown else None,

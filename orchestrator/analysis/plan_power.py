@@ -98,8 +98,7 @@ def _of(
     earlier: Accuracies | None,
 ) -> HypothesisPower:
     weights = pair_weights(hypothesis.pairs)
-    seeds_of = {arm: {trial.seed for trial in plan.trials if trial.arm == arm} for arm in weights}
-    n_seeds = len(set.intersection(*seeds_of.values()))
+    n_seeds = len(plan.common_seeds(weights))
     sizes = [_size(benchmark) for benchmark in benchmarks]
     known = [size for size in sizes if size is not None]
     n_examples = sum(n for n, _ in known) if len(known) == len(sizes) else None
@@ -109,7 +108,7 @@ def _of(
         return HypothesisPower(hypothesis.id, hypothesis.expect, n_seeds, n_examples, None, None, (reason,))
     spread, words = _seed_sd([benchmark.id for benchmark in benchmarks], study, earlier)
     scale = sum(weight**2 for weight in weights.values())
-    n_arms = sum(1 for arm in plan.arms if sum(trial.arm == arm.name for trial in plan.trials) > 1)
+    n_arms = sum(len(seeds) > 1 for seeds in plan.seeds_by_arm().values())
     designs = [
         Design(
             n_seeds=n_seeds,

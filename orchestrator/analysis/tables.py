@@ -20,7 +20,7 @@ from typing import Literal
 
 import numpy as np
 
-from orchestrator.analysis.aggregates import GROUPS, aggregated, reference_pool
+from orchestrator.analysis.aggregates import aggregated, groups_of, reference_pool
 from orchestrator.analysis.intervals import Floats, Interval, t_interval
 from orchestrator.analysis.verdicts import (
     ALPHA,
@@ -181,8 +181,8 @@ def judge_table(
     if pool is not None and frozen is None:
         law = f"a pool must have three models with scores on {', '.join(everything)}, but {pool.name} has not"
         raise InputError(law, key="--pool")
-    groups = {name: [member.id for member in suites[name]] for name in GROUPS}
-    return Verdicts(table.name, method, 1 - way.alpha, verdicts, way.notes, aggregated(table.scores, frozen, groups))
+    aggregates = aggregated(table.scores, frozen, groups_of(suites))
+    return Verdicts(table.name, method, 1 - way.alpha, verdicts, way.notes, aggregates)
 
 
 def differences(

@@ -154,6 +154,11 @@ class Verdicts:
     """Group means, z-scores against a frozen pool, and a study's main effects."""
 
 
+def statement_of(expect: Expectation) -> Statement:
+    """What is tested where this is expected."""
+    return "differs" if expect == "better" or expect == "worse" else expect
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What the rule needs to know of one hypothesis."""
@@ -198,9 +203,7 @@ class Evidence:
     @property
     def p(self) -> float:
         """Of the test that `expect` names."""
-        if self.expect in ("better", "worse") or self.two_sided:
-            return self.p_of("differs")
-        return self.p_of("equivalent" if self.expect == "equivalent" else "not-worse")
+        return self.p_of("differs" if self.two_sided else statement_of(self.expect))
 
 
 @dataclass(frozen=True)

@@ -79,6 +79,19 @@ def signed(value: float) -> str:
     return "0.0" if float(text) == 0 else text
 
 
+def range_text(values: tuple[float, float] | None, unknown: str) -> str:
+    """`0.4 to 1.2`; one number where both look alike."""
+    if values is None:
+        return unknown
+    low, high = (f"{value:.2g}" for value in values)
+    return low if low == high else f"{low} to {high}"
+
+
+def spread_of(source: str) -> str:
+    """Where a spread over seeds comes from, behind the word: `of its own seeds`, `pooled over the arms`."""
+    return "of its own seeds" if source == "own" else "pooled over the arms"
+
+
 def p_text(p: float) -> str:
     """`.00558`, `7.11e-08`: three significant digits."""
     return f"{p:.3g}".replace("0.", ".", 1) if p >= 1e-4 else f"{p:.2e}"

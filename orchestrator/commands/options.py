@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import typer
 from rich.console import Console
@@ -14,6 +14,7 @@ from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
     from search_spaces.plan import Plan
+    from search_spaces.study import Study
     from trainables.store import LocalStore
 
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or the name of a shipped study.")]
@@ -52,6 +53,14 @@ TextOption = Annotated[
 ]
 
 
+class PlannedStudy(NamedTuple):
+    """A study as it was written, what it comes to, and the storage that it is about."""
+
+    study: Study
+    plan: Plan
+    store: LocalStore
+
+
 def planned_study(
     study: str,
     storage: Path | None,
@@ -61,8 +70,8 @@ def planned_study(
     toy: bool,
     features: str,
     features_budget: float,
-) -> tuple[Plan, LocalStore]:
-    """A study's plan with the digests that storage knows; nothing is read but that."""
+) -> PlannedStudy:
+    """A study and its plan with the digests that storage knows; nothing is read but that."""
     from orchestrator.preflight import known_digests
     from orchestrator.run_study import RunOptions, plan
     from search_spaces.study import load_study
@@ -77,7 +86,7 @@ def planned_study(
         features_budget_bytes=int(features_budget * 1e9),
         toy=toy,
     )
-    return plan(loaded, options, known_digests(store)), store
+    return PlannedStudy(loaded, plan(loaded, options, known_digests(store)), store)
 
 
 def features_choice(value: str) -> Literal["auto", "cache", "stream"]:

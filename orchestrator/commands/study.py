@@ -69,15 +69,14 @@ def plan(
     """Show what a study would do and take: arms, stages, sharing, memory, disk, hours. Nothing is trained."""
     from orchestrator.estimates import Assumptions
     from orchestrator.plan_view import plan_json, plan_view
-    from search_spaces.study import load_study
 
-    planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
+    loaded, planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
     assumed = Assumptions.of(gpu, mfu, text_tokens)
-    power = _power(load_study(study, overrides or ()), planned, store)
+    power = _power(loaded, planned, store)
     if as_json:
         print(json.dumps({**plan_json(planned, assumed), "power": [one.as_json() for one in power]}, indent=1))
     else:
-        origins = load_study(study, overrides or ()).provenance() if provenance else None
+        origins = loaded.provenance() if provenance else None
         out = console()
         out.print(plan_view(planned, origins, assumed))
         if power:
@@ -115,7 +114,6 @@ def run(
     from orchestrator.reporting.plain import to_json
     from orchestrator.reporting.text import to_terminal
     from orchestrator.run_study import RunOptions, run_study
-    from search_spaces.study import load_study
 
     root = storage_root(storage)
     options = RunOptions(
@@ -134,7 +132,7 @@ def run(
     )
     out = Console(stderr=True) if as_json else console()
     done = run_study(study, options, out)
-    shown = build_report(load_study(study, overrides or ()), done.plan, open_store(root), done.ledger)
+    shown = build_report(done.study, done.plan, open_store(root), done.ledger)
     if as_json:
         print(to_json(shown), end="")
     else:
@@ -165,7 +163,7 @@ def status(
     """Show the state of every trial, from storage: also while the study runs, also from another machine."""
     from orchestrator import status as states
 
-    planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
+    _, planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
     shown = states.study_status(planned, store)
     if as_json:
         print(states.to_json(shown))
@@ -188,11 +186,9 @@ def report(
 ) -> None:
     """What the study has shown so far: verdicts, arms by benchmarks, figures, costs, and how it came about."""
     from orchestrator.reporting.build import build_report
-    from search_spaces.study import load_study
 
     form = _form("json" if as_json else to, output)
-    planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
-    shown = build_report(load_study(study, overrides or ()), planned, store)
+    shown = build_report(*planned_study(study, storage, data, overrides, limit, toy, features, features_budget))
     if form == "terminal":
         from orchestrator.reporting.text import to_terminal
 
@@ -255,10 +251,8 @@ def sync(
     from orchestrator.summary import summarize
     from orchestrator.tracker import TrackerAwayError, TrackerRefusedError
     from orchestrator.tracking import open_command, open_tracker
-    from search_spaces.study import load_study
 
-    planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
-    loaded = load_study(study, overrides or ())
+    loaded, planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
     tracker, out = open_tracker(tracking_uri, store.root), console()
     points = sync_study(loaded, planned, store, tracker, out.print)
     if register_best is not None:

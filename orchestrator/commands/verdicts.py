@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
@@ -25,6 +24,7 @@ from search_spaces.errors import InputError, nearest
 if TYPE_CHECKING:
     from orchestrator.analysis.verdicts import Verdicts
     from search_spaces.plan import Plan
+    from search_spaces.study import Study
     from trainables.store import LocalStore
 
 PUBLISHED = "prismatic/published"
@@ -69,8 +69,7 @@ def verdicts(
         found = _of_table(scores, hypotheses, method, pool)
     else:
         assert study is not None
-        planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
-        found = _of_study(study, overrides or (), planned, store)
+        found = _of_study(*planned_study(study, storage, data, overrides, limit, toy, features, features_budget))
     if published:
         found = _with_published(found)
     if as_json:
@@ -100,14 +99,13 @@ def _of_table(scores: str, hypotheses: str | None, method: str, pool: str | None
     return judge_table(table, claims, document, method, shipped().suites, reference)  # type: ignore[arg-type]
 
 
-def _of_study(name: str, overrides: Sequence[str], planned: Plan, store: LocalStore) -> Verdicts:
+def _of_study(study: Study, planned: Plan, store: LocalStore) -> Verdicts:
     from orchestrator.analysis.hypotheses import judge_study
     from orchestrator.analysis.study_scores import StudyScores
     from orchestrator.ledger import read_ledger
-    from search_spaces.study import load_study
 
     ledger = read_ledger(planned, store)
-    return judge_study(load_study(name, overrides), planned, ledger, StudyScores.of(planned, store, ledger))
+    return judge_study(study, planned, ledger, StudyScores.of(planned, store, ledger))
 
 
 def _with_published(found: Verdicts) -> Verdicts:

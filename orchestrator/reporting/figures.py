@@ -56,9 +56,7 @@ def _ruler(scale: Scale, labels: Sequence[str]) -> Markup:
 def forest_bar(bar: Bar, scale: Scale, margin: float | None = None) -> Markup:
     """Interval and effect of one line, the line of no effect, and the margin around it where there is one."""
     middle = BAR_HEIGHT / 2
-    marks = [
-        element("line", x1=scale.x(tick), x2=scale.x(tick), y1=0, y2=BAR_HEIGHT, class_="grid") for tick in scale.ticks
-    ]
+    marks = _grid(scale)
     if margin is not None:
         low, high = max(-margin, scale.low), min(margin, scale.high)
         width = percent(scale.at(high) - scale.at(low))
@@ -86,9 +84,7 @@ def seed_scale(report: Report) -> Scale:
 def seed_strip(cell: Cell, scale: Scale) -> Markup:
     """The score of every seed as a ring, the mean as a bar, its interval as a line."""
     middle = BAR_HEIGHT / 2
-    marks = [
-        element("line", x1=scale.x(tick), x2=scale.x(tick), y1=0, y2=BAR_HEIGHT, class_="grid") for tick in scale.ticks
-    ]
+    marks = _grid(scale)
     if cell.estimate is not None:
         interval, mean = cell.estimate.interval, scale.x(cell.estimate.value)
         marks.append(
@@ -223,6 +219,13 @@ def _value_label(label: str, place: float) -> Markup:
     else:
         where = {"x": percent(place), "class_": "tick mid"}
     return element("text", label, y=PANEL_HEIGHT + 16, **where)
+
+
+def _grid(scale: Scale) -> list[Markup]:
+    """Upright lines at the ticks, as high as a bar."""
+    return [
+        element("line", x1=scale.x(tick), x2=scale.x(tick), y1=0, y2=BAR_HEIGHT, class_="grid") for tick in scale.ticks
+    ]
 
 
 def _level(scale: Scale, tick: float, height: float) -> Markup:

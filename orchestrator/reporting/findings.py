@@ -13,6 +13,7 @@ from orchestrator.analysis.words import number_of, signed
 from orchestrator.ledger import TrialEntry
 from orchestrator.reporting.model import AxisFindings, Condition, Difference, Finding
 from orchestrator.reporting.provenance import conditions_by_arm
+from orchestrator.reporting.words import side
 from search_spaces.errors import InputError
 from search_spaces.plan import Arm, Plan
 
@@ -111,7 +112,7 @@ def _sentence(finding: Finding, unfinished: Sequence[TrialEntry], n_benchmarks: 
     parts = []
     if main is not None:
         over = f" in the mean over {n_benchmarks} benchmarks" if main.benchmark is None else f" on {main.benchmark}"
-        clear = f"{_words(main.effect)} than the base" if main.is_clear else "no clear difference to the base"
+        clear = f"{side(main.effect)} than the base" if main.is_clear else "no clear difference to the base"
         value = "" if main.is_clear else f"{signed(main.effect)}, "
         parts.append(f"{clear}{over} ({value}{_interval_words(main)}; {number_of(len(main.seeds), 'seed')})")
         if main.reason:
@@ -136,11 +137,6 @@ def _sentence(finding: Finding, unfinished: Sequence[TrialEntry], n_benchmarks: 
     if finding.conditions:
         parts.append(f"ran under other conditions than the base ({'; '.join(finding.conditions)})")
     return "; ".join(parts) + "."
-
-
-def _words(effect: float) -> str:
-    points = f"{abs(effect):.1f}"
-    return f"{points} {'point' if points == '1.0' else 'points'} {'higher' if effect > 0 else 'lower'}"
 
 
 def _interval_words(difference: Difference, short: bool = False) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import io
+from functools import partial
 from importlib import resources
 from itertools import groupby
 from typing import Any
@@ -14,10 +15,10 @@ from markupsafe import Markup
 from PIL import Image
 
 from orchestrator.analysis.verdicts import Verdict
-from orchestrator.analysis.words import p_text, signed
+from orchestrator.analysis.words import p_text, range_text, signed
 from orchestrator.reporting import figures, words
 from orchestrator.reporting.figures import Bar
-from orchestrator.reporting.model import AxisCurve, Cell, Column, Finding, Report, Row
+from orchestrator.reporting.model import AxisCurve, Cell, Finding, Report, Row
 from orchestrator.samples import OpenSample
 
 _KINDS = {True: "yes", False: "no", None: "open"}
@@ -58,7 +59,7 @@ def _context(report: Report) -> dict[str, Any]:
         "lines": lines,
         "arm_scale": figures.forest_scale(list(lines.values())),
         "headers": _headers(report),
-        "cells": lambda row: _cells(report, row),
+        "cells": report.cells,
         "cell_class": _cell_class,
         "by_arm": by_arm,
         "curve_cells": lambda curve, index: _curve_cells(curve, index, by_arm),
@@ -70,7 +71,7 @@ def _context(report: Report) -> dict[str, Any]:
         "pool": aggregates.pool if aggregates is not None else None,
         "groups": list(dict.fromkeys(name for one in aggregates.models for name in one.groups)) if aggregates else [],
         "factors": aggregates.factors if aggregates is not None else None,
-        "range_text": _range_text,
+        "range_text": partial(range_text, unknown="none"),
     }
 
 
@@ -103,11 +104,6 @@ def _headers(report: Report) -> list[tuple[str, str]]:
     return [*means, *((c.benchmark, f"n {c.n_examples:,}" if c.n_examples is not None else "") for c in report.columns)]
 
 
-def _cells(report: Report, row: Row) -> list[tuple[Cell, Column | None]]:
-    means: list[tuple[Cell, Column | None]] = [(row.mean, None)] if len(report.columns) > 1 else []
-    return [*means, *zip(row.cells, report.columns, strict=True)]
-
-
 def _cell_class(cell: Cell) -> str:
     if cell.estimate is None:
         is_bad = cell.refused is not None or any(absence in _BAD for absence in cell.absent.values())
@@ -119,10 +115,3 @@ def _curve_cells(curve: AxisCurve, index: int | None, by_arm: dict[str, Row]) ->
     """Of the curve's points, on one benchmark or in the mean over all."""
     rows = [by_arm[point.arm] for point in curve.points]
     return [row.mean if index is None else row.cells[index] for row in rows]
-
-
-def _range_text(values: tuple[float, float] | None) -> str:
-    if values is None:
-        return "none"
-    low, high = (f"{value:.2g}" for value in values)
-    return low if low == high else f"{low} to {high}"

@@ -272,6 +272,11 @@ class Report:
     def has_results(self) -> bool:
         return any(cell.estimate is not None for row in self.rows for cell in row.cells) or bool(self.diverged)
 
+    def cells(self, row: Row) -> list[tuple[Cell, Column | None]]:
+        """Cells of a row with their columns; first the mean, without one, where there are several benchmarks."""
+        means: list[tuple[Cell, Column | None]] = [(row.mean, None)] if len(self.columns) > 1 else []
+        return [*means, *zip(row.cells, self.columns, strict=True)]
+
     @property
     def findings(self) -> tuple[Finding, ...]:
         return tuple(finding for axis in self.axes for finding in axis.findings)

@@ -1,8 +1,8 @@
 """Answers of the arms side by side, where they differ most: what a difference in points looks like.
 
-The one place from which views get qualitative samples. They come from the examples that every evaluation leaves on
-storage (`id, cluster, prediction, score`, and the question where there is a column `prompt`), of the first seed that
-all arms with scores on the benchmark have.
+They come from the examples that every evaluation leaves on storage (`id, cluster, prediction, score`, and the question
+where there is a column `prompt`), of the first seed that all arms with scores on the benchmark have. Answers to the
+prompts that a study names as its `samples` are another matter: `orchestrator.samples`.
 """
 
 from __future__ import annotations

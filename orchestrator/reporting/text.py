@@ -13,7 +13,7 @@ from rich.text import Text
 
 from orchestrator.analysis.verdicts import Verdict
 from orchestrator.reporting import words
-from orchestrator.reporting.model import Cell, Column, Report
+from orchestrator.reporting.model import Report
 
 
 def to_markdown(report: Report) -> str:
@@ -86,9 +86,7 @@ def _lines(report: Report) -> list[tuple[list[str], list[tuple[str, bool]]]]:
     """Of each row: arm and seeds, then the text of each cell and whether it is the best of its column."""
     rows = []
     for row in report.rows:
-        cells: list[tuple[Cell, Column | None]] = [(row.mean, None)] if len(report.columns) > 1 else []
-        cells += zip(row.cells, report.columns, strict=True)
-        texts = [(words.cell_text(cell, column), cell.is_best) for cell, column in cells]
+        texts = [(words.cell_text(cell, column), cell.is_best) for cell, column in report.cells(row)]
         rows.append(([row.arm, ", ".join(map(str, row.seeds))], texts))
     return rows
 

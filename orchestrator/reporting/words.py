@@ -94,7 +94,7 @@ def verdict_words(verdict: Verdict) -> str:
             f"({signed(verdict.effect)} seen)."
         )
     low, high = verdict.interval or (verdict.effect, verdict.effect)
-    bounds = f"from {_side(low, verdict.unit)} to {_side(high, verdict.unit)}"
+    bounds = f"from {side(low, verdict.unit)} to {side(high, verdict.unit)}"
     meaning = "as good means within" if verdict.expect == "equivalent" else "the claim's margin is"
     margin = f"; {meaning} {verdict.margin:g} {verdict.unit}" if verdict.margin is not None else ""
     return f"Not decided: {several} may score{mean} {bounds} than {reference}{where}{margin}."
@@ -247,7 +247,8 @@ def _where(benchmarks: Sequence[str]) -> str:
     return f" {'in the mean over' if len(benchmarks) > 1 else 'on'} {_listed(benchmarks)}"
 
 
-def _side(effect: float, unit: str) -> str:
+def side(effect: float, unit: str = "points") -> str:
+    """`6.2 points lower`."""
     return f"{_points(effect, unit)} {'higher' if effect > 0 else 'lower'}"
 
 

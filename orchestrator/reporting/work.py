@@ -10,6 +10,7 @@ from orchestrator.ledger import Ledger, read_json
 from orchestrator.reporting.model import ArmCost, Row, Sharing, StageWork
 from search_spaces.plan import Arm, Node, Plan
 from trainables import layout
+from trainables.records import EvaluationResult
 from trainables.store import Store
 
 
@@ -72,10 +73,13 @@ def stage_tree(plan: Plan, ledger: Ledger, store: Store) -> tuple[StageWork, ...
                 groups[group].append(node)
             previous = group_of[node.id]
     work: list[StageWork] = []
+    scorings: dict[str, list[EvaluationResult]] = defaultdict(list)
+    for (name, _), evaluation in ledger.evaluations.items():
+        scorings[name].append(evaluation)
 
     def descend(parent: str | None, depth: int) -> None:
         for group in children[parent]:
-            work.append(_work(groups[group], depth, users, ledger, store))
+            work.append(_work(groups[group], depth, users, scorings, ledger, store))
             descend(group, depth + 1)
 
     descend(None, 0)
@@ -83,9 +87,14 @@ def stage_tree(plan: Plan, ledger: Ledger, store: Store) -> tuple[StageWork, ...
 
 
 def _work(
-    nodes: Sequence[Node], depth: int, users: Mapping[str, Sequence[str]], ledger: Ledger, store: Store
+    nodes: Sequence[Node],
+    depth: int,
+    users: Mapping[str, Sequence[str]],
+    scorings: Mapping[str, Sequence[EvaluationResult]],
+    ledger: Ledger,
+    store: Store,
 ) -> StageWork:
-    seconds = {node.id: _gpu_seconds(node, ledger, store) for node in nodes}
+    seconds = {node.id: _gpu_seconds(node, scorings, store) for node in nodes}
     steps = {node.steps for node in nodes}
     return StageWork(
         name=nodes[0].name,
@@ -100,10 +109,10 @@ def _work(
     )
 
 
-def _gpu_seconds(node: Node, ledger: Ledger, store: Store) -> float:
+def _gpu_seconds(node: Node, scorings: Mapping[str, Sequence[EvaluationResult]], store: Store) -> float:
     """Of one piece of work; 0 while it has no result."""
     if node.kind == "evaluation":
-        found = {e["key"] + b: e for (trial, b), e in ledger.evaluations.items() if trial in node.trials}
+        found = {(one["key"], one["benchmark"]): one for trial in node.trials for one in scorings.get(trial, ())}
         return sum(evaluation["gpu_seconds"] for evaluation in found.values())
     result: dict[str, Any] | None = None
     if node.key is not None:

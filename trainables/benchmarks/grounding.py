@@ -11,7 +11,7 @@ from trainables.benchmarks import boxes
 from trainables.benchmarks.boxes import Box, Size
 from trainables.benchmarks.contract import UNPARSABLE, Example, Parsed, Protocol, Row, Summary
 from trainables.benchmarks.prompts import BOX, region
-from trainables.benchmarks.summaries import accuracy, grouped, points
+from trainables.benchmarks.summaries import accuracy, group_accuracies, points
 
 _LMMS_PREFIX = (
     "Bounding box coordinates are specified in the format (top-left x, top-left y, bottom-right x, bottom-right y). "
@@ -106,9 +106,7 @@ def _protocol(
     def summarise(rows: Sequence[Row]) -> Summary:
         metrics, warnings = accuracy(rows)
         metrics["iou"] = _mean([overlap(row.parsed, row.example) for row in rows])
-        for kind in by:
-            for group, members in grouped(rows, kind).items():
-                metrics[f"accuracy/{group}"] = points([row.score for row in members])
+        metrics |= group_accuracies(rows, by)
         return Summary(metrics, (*warnings, *warn(rows)))
 
     return Protocol(

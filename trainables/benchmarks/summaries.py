@@ -27,12 +27,19 @@ def accuracy_by(*kinds: str) -> Callable[[Sequence[Row]], Summary]:
 
     def summarise(rows: Sequence[Row]) -> Summary:
         whole = accuracy(rows)
-        for kind in kinds:
-            for group, members in grouped(rows, kind).items():
-                whole.metrics[f"accuracy/{group}"] = points([row.score for row in members])
+        whole.metrics.update(group_accuracies(rows, kinds))
         return whole
 
     return summarise
+
+
+def group_accuracies(rows: Sequence[Row], kinds: Iterable[str]) -> dict[str, float]:
+    """`accuracy/<group>` of each group of some kinds."""
+    return {
+        f"accuracy/{group}": points([row.score for row in members])
+        for kind in kinds
+        for group, members in grouped(rows, kind).items()
+    }
 
 
 def grouped(rows: Iterable[Row], kind: str) -> dict[str, list[Row]]:

@@ -12,6 +12,7 @@ from trainables import layout
 from trainables.benchmarks.contract import Row
 from trainables.benchmarks.examples import find_protocol, is_evaluation
 from trainables.benchmarks.scoring import example_table
+from trainables.benchmarks.summaries import points
 from trainables.evaluation.questions import Questions, units
 from trainables.records import EvaluationResult, StageResult
 from trainables.store import LocalStore, get_json, put_json
@@ -96,7 +97,7 @@ def write_result(
         "protocol": benchmark.protocol,
         "n": len(counted),
         "unparsable": sum(not row.parsed.ok for row in counted),
-        "points": 100 * sum(row.score for row in counted) / max(1, len(counted)),
+        "points": points([row.score for row in counted]),
         "headline": questions.protocol.headline,
         "metrics": dict(summary.metrics),
         "units": units(questions.protocol, summary.metrics),
