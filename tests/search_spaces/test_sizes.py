@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import timm
 import torch
-import transformers
+from meta_languages import language_on_meta
 
-from search_spaces.catalogue.entries import EncoderEntry, LanguageEntry
+from search_spaces.catalogue.entries import EncoderEntry
 from search_spaces.catalogue.load import shipped
 from search_spaces.expand import plan_study
 from search_spaces.sizes import EncoderSize, LanguageShape, language_parameters, layer_parameters, projector_parameters
@@ -40,25 +40,10 @@ def test_every_language_model_has_the_parameters_that_its_shape_says(name: str) 
     entry = CATALOGUE.languages[name]
     shape = entry.shape
     assert shape is not None
-    model = _on_meta(entry, shape)
+    model = language_on_meta(entry.family, entry.width, shape)
     assert language_parameters(entry.family, entry.width, shape) == sum(p.numel() for p in model.parameters())
     layer = sum(parameter.numel() for parameter in model.base_model.layers[0].parameters())
     assert layer_parameters(entry.family, entry.width, shape) == layer
-
-
-def _on_meta(entry: LanguageEntry, shape: LanguageShape) -> Any:
-    config = transformers.AutoConfig.for_model(
-        entry.family,
-        hidden_size=entry.width,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.kv_heads,
-        intermediate_size=shape.mlp,
-        vocab_size=shape.rows,
-        tie_word_embeddings=shape.tied,
-    )
-    with torch.device("meta"):
-        return transformers.AutoModelForCausalLM.from_config(config)
 
 
 @pytest.mark.parametrize(

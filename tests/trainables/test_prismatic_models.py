@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-import transformers
+from meta_languages import language_on_meta
 
 from search_spaces.expand import plan_study
 from search_spaces.plan import Plan
@@ -41,18 +41,7 @@ def _encoder(vision: str) -> int:
 @cache
 def _language(language: str, shape: LanguageShape) -> int:
     spec = LanguageSpec.model_validate_json(language)
-    config = transformers.AutoConfig.for_model(
-        spec.family,
-        hidden_size=spec.width,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.kv_heads,
-        intermediate_size=shape.mlp,
-        vocab_size=shape.rows,
-        tie_word_embeddings=shape.tied,
-    )
-    with torch.device("meta"):
-        return _parameters(transformers.AutoModelForCausalLM.from_config(config))
+    return _parameters(language_on_meta(spec.family, spec.width, shape))
 
 
 @pytest.mark.parametrize("arm", SPECS)

@@ -25,7 +25,7 @@ from trainables.data.checked_images import checked_images, default_threads
 from trainables.data.files import stats
 from trainables.data.pace import Pace
 from trainables.data.readers import Reader, open_reader
-from trainables.data.tally import Counts, Tally
+from trainables.data.tally import Counts, Tally, evenly
 from trainables.store import LocalStore, Owner, get_json
 
 _RECORDS_PER_BATCH = 4096
@@ -136,11 +136,10 @@ def list_image_problems(source: SourceSpec, tally: Tally, store: LocalStore) -> 
 def _watched(keys: Iterable[str]) -> list[str]:
     """Images that stand for all: some spread evenly, and the first of every folder."""
     all_keys = list(keys)
-    spread = all_keys[:: -(-len(all_keys) // _WATCHED_IMAGES) or 1]
     folders: dict[PurePosixPath, str] = {}
     for key in all_keys:
         folders.setdefault(PurePosixPath(key).parent, key)
-    return list(dict.fromkeys([*spread, *folders.values()]))
+    return list(dict.fromkeys([*evenly(all_keys, _WATCHED_IMAGES), *folders.values()]))
 
 
 def _write_records(reader: Reader, tally: Tally, folder: Path, pace: Pace) -> None:

@@ -13,7 +13,7 @@ from trainables.data.checked_images import checked_images
 from trainables.data.pace import Progress
 from trainables.data.parallel import in_order
 from trainables.data.readers import Reader
-from trainables.data.tally import Counts, Tally
+from trainables.data.tally import Counts, Tally, evenly
 
 _SHARES = {"least": 0.0, "median": 0.5, "p90": 0.9, "p99": 0.99, "most": 1.0}
 _MEASURED_IMAGES = 2000
@@ -62,8 +62,7 @@ def profile(reader: Reader, threads: int, progress: Progress) -> Profile:
         turns.append(len(record.turns))
         if record.characters > longest[1]:
             longest = record.id, record.characters
-    keys = list(tally.image_keys)
-    spread = keys[:: -(-len(keys) // _MEASURED_IMAGES) or 1]
+    measured = evenly(list(tally.image_keys), _MEASURED_IMAGES)
 
     def size(key: str) -> tuple[int, int] | None:
         try:
@@ -72,7 +71,7 @@ def profile(reader: Reader, threads: int, progress: Progress) -> Profile:
         except OSError:  # missing, or of no known format
             return None
 
-    sizes = [one for one in in_order(size, spread, threads, 4 * threads) if one is not None]
+    sizes = [one for one in in_order(size, measured, threads, 4 * threads) if one is not None]
     return Profile(
         counts=tally.counts(),
         characters=_distribution(characters[1:] or characters),

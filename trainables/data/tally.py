@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypedDict
 
 from trainables.data.checked_images import CheckedImage
@@ -79,3 +79,8 @@ class Tally:
         tags = dict(sorted(self._tags.items()))
         text_only = tags.pop(TEXT_ONLY, 0)
         return {"records": self.counted, "text_only": text_only, "images": len(self._rows), "tags": tags}
+
+
+def evenly(keys: Sequence[str], most: int) -> Sequence[str]:
+    """At most `most` of some keys, spread evenly over all."""
+    return keys[:: -(-len(keys) // most) or 1]
