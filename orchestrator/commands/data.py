@@ -24,7 +24,7 @@ from orchestrator.settings import data_root, storage_root
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
-    from orchestrator.data_targets import Target
+    from orchestrator.data.targets import Target
     from trainables.data.pace import Progress
 
 EXIT_DONE, EXIT_WRONG = 0, 2
@@ -58,8 +58,8 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Read everything a study or source needs: every record, every image. Exit code 2 if something is wrong."""
-    from orchestrator.data_check import check_source, to_terminal
-    from orchestrator.data_targets import targets
+    from orchestrator.data.check import check_source, to_terminal
+    from orchestrator.data.targets import targets
     from trainables.data.checked_images import default_threads
 
     store, root = _places(storage, data_folder)
@@ -87,7 +87,7 @@ def convert(
     as_json: JsonOption = False,
 ) -> None:
     """Write a source as Parquet, with the same digest: nothing is trained anew. Run again, it goes on."""
-    from orchestrator.data_targets import targets
+    from orchestrator.data.targets import targets
     from trainables.data.checked_images import default_threads
     from trainables.data.convert import convert_source
 
@@ -120,8 +120,8 @@ def stats(
     as_json: JsonOption = False,
 ) -> None:
     """Describe records, texts and images of sources, and for a study its mixes as they come out."""
-    from orchestrator.data_stats import describe_mixes, describe_source, to_terminal
-    from orchestrator.data_targets import targets
+    from orchestrator.data.stats import describe_mixes, describe_source, to_terminal
+    from orchestrator.data.targets import targets
     from trainables.data.checked_images import default_threads
 
     store, root = _places(storage, data_folder)

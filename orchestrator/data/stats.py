@@ -11,7 +11,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.data_targets import Target
+from orchestrator.data.targets import Target
 from search_spaces.identity import source_name
 from search_spaces.spec import MixSpec, StageSpec
 from search_spaces.steps import Modalities, epoch_steps, mix_modalities

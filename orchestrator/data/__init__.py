@@ -1,0 +1,1 @@
+"""The work of `ablate data`: checks, statistics and targets of training data."""
