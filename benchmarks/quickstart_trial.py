@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.preflight import preflight
+from orchestrator.planning.preflight import preflight
 from orchestrator.tasks import make_task
 from search_spaces.expand import plan_study
 from search_spaces.plan import Plan

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.estimates import Assumptions, Estimate, estimate_json, estimates, peak_disk
+from orchestrator.planning.estimates import Assumptions, Estimate, estimate_json, estimates, peak_disk
 from orchestrator.sizes_view import gigabytes, sizes_view
 from orchestrator.tables import table
 from search_spaces.plan import Arm, Node, Plan, PlannedTrial

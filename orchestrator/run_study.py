@@ -15,10 +15,10 @@ import yaml
 from rich.console import Console
 
 from cluster.fit import refuse_impossible, this_machine, usable_cpus
-from orchestrator.encoder_probe import StoredProbe
 from orchestrator.ledger import Ledger, read_ledger
 from orchestrator.plan_view import plan_json
-from orchestrator.preflight import Digests, preflight
+from orchestrator.planning.encoder_probe import StoredProbe
+from orchestrator.planning.preflight import Digests, preflight
 from orchestrator.tasks import asks, make_task, remaining_work
 from search_spaces.expand import FEATURES_BUDGET_BYTES, plan_study
 from search_spaces.plan import Plan

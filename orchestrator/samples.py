@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from orchestrator.ledger import Ledger
-from orchestrator.preflight import known_digests
+from orchestrator.planning.preflight import known_digests
 from search_spaces.identity import source_name
 from search_spaces.plan import Plan
 from search_spaces.spec import BenchmarkSpec

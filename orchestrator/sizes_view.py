@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from rich.console import RenderableType
 from rich.text import Text
 
-from orchestrator.estimates import Assumptions, Estimate, peak_disk
+from orchestrator.planning.estimates import Assumptions, Estimate, peak_disk
 from orchestrator.tables import table
 from search_spaces.plan import Plan
 

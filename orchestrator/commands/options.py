@@ -72,7 +72,7 @@ def planned_study(
     features_budget: float,
 ) -> PlannedStudy:
     """A study and its plan with the digests that storage knows; nothing is read but that."""
-    from orchestrator.preflight import known_digests
+    from orchestrator.planning.preflight import known_digests
     from orchestrator.run_study import RunOptions, plan
     from search_spaces.study import load_study
 

@@ -67,8 +67,8 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Show what a study would do and take: arms, stages, sharing, memory, disk, hours. Nothing is trained."""
-    from orchestrator.estimates import Assumptions
     from orchestrator.plan_view import plan_json, plan_view
+    from orchestrator.planning.estimates import Assumptions
 
     loaded, planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
     assumed = Assumptions.of(gpu, mfu, text_tokens)

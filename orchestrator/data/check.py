@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from orchestrator.data.targets import Target
-from orchestrator.preflight import declared_differences, known_digests
+from orchestrator.planning.preflight import declared_differences, known_digests
 from search_spaces.errors import InputError
 from search_spaces.identity import source_name
 from trainables.data.pace import Progress

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.preflight import known_digests, plan_sources
+from orchestrator.planning.preflight import known_digests, plan_sources
 from orchestrator.run_study import RunOptions, plan
 from orchestrator.settings import data_root
 from search_spaces.catalogue.entries import SourceEntry

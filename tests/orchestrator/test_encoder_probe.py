@@ -10,7 +10,7 @@ import pytest
 import timm
 import torch
 
-from orchestrator.encoder_probe import StoredProbe
+from orchestrator.planning.encoder_probe import StoredProbe
 from search_spaces.catalogue.entries import EncoderEntry
 from search_spaces.errors import InputError
 from search_spaces.expand import plan_study

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from orchestrator.preflight import known_digests, preflight
+from orchestrator.planning.preflight import known_digests, preflight
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
 from search_spaces.spec import BenchmarkSpec, SourceSpec

@@ -11,7 +11,7 @@ from PIL import Image
 
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.ledger import Ledger, read_ledger
-from orchestrator.preflight import preflight
+from orchestrator.planning.preflight import preflight
 from orchestrator.reporting.build import build_report
 from orchestrator.reporting.html import to_html
 from orchestrator.reporting.plain import to_json

@@ -1,0 +1,1 @@
+"""What a study would do and take: preflight, estimates, the plan as JSON."""
