@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from itertools import accumulate
 
-from orchestrator.summary import StudySummary
+from orchestrator.reporting.summary import StudySummary
 from search_spaces.plan import Arm, Plan
 
 NOTE_SIZE = 8_000

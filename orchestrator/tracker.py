@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
-from orchestrator.summary import StudySummary
+from orchestrator.reporting.summary import StudySummary
 from search_spaces.plan import Plan, PlannedTrial
 from trainables.records import DataUse
 

@@ -40,8 +40,8 @@ from mlflow.utils.rest_utils import http_request
 
 from orchestrator.dashboard import NEEDED_MLFLOW, TAG_SIZE, subject, view_tags, view_url, views
 from orchestrator.names import distinct_labels, legal_name, numeric_axes
+from orchestrator.reporting.summary import StudySummary
 from orchestrator.study_note import study_note
-from orchestrator.summary import StudySummary
 from orchestrator.tracker import Point, Status, TrackerAwayError, TrackerRefusedError
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial

@@ -70,9 +70,9 @@ TORCH_FREE = [
     "orchestrator.plan_view",
     "orchestrator.replay",
     "orchestrator.reporting.forms",
-    "orchestrator.samples",
+    "orchestrator.reporting.open_prompts",
     "orchestrator.study_note",
-    "orchestrator.summary",
+    "orchestrator.reporting.summary",
     "orchestrator.tracker",
 ]
 

@@ -248,7 +248,7 @@ def sync(
 ) -> None:
     """Send everything that storage holds of a study to an MLflow server; what is there already stays as it is."""
     from orchestrator.replay import sync_study
-    from orchestrator.summary import summarize
+    from orchestrator.reporting.summary import summarize
     from orchestrator.tracker import TrackerAwayError, TrackerRefusedError
     from orchestrator.tracking import open_command, open_tracker
 

@@ -14,6 +14,7 @@ from orchestrator.analysis.plan_power import earlier_accuracies, plan_power
 from orchestrator.analysis.study_scores import StudyScores, first_line
 from orchestrator.ledger import Ledger, TrialEntry, read_ledger
 from orchestrator.names import numeric_axes
+from orchestrator.reporting.disagreements import samples
 from orchestrator.reporting.findings import axis_findings
 from orchestrator.reporting.model import (
     Absence,
@@ -26,10 +27,9 @@ from orchestrator.reporting.model import (
     Report,
     Row,
 )
+from orchestrator.reporting.open_prompts import read_samples
 from orchestrator.reporting.provenance import conditions_of, provenance
-from orchestrator.reporting.samples import samples
 from orchestrator.reporting.work import arm_costs, sharing, stage_tree
-from orchestrator.samples import read_samples
 from search_spaces.arms import axis_labels
 from search_spaces.errors import InputError
 from search_spaces.plan import Arm, Plan

@@ -19,7 +19,7 @@ from orchestrator.analysis.words import p_text, range_text, signed
 from orchestrator.reporting import figures, words
 from orchestrator.reporting.figures import Bar
 from orchestrator.reporting.model import AxisCurve, Cell, Finding, Report, Row
-from orchestrator.samples import OpenSample
+from orchestrator.reporting.open_prompts import OpenSample
 
 _KINDS = {True: "yes", False: "no", None: "open"}
 _BAD = ("diverged", "failed", "unreadable")

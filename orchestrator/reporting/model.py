@@ -12,7 +12,7 @@ from orchestrator.analysis.plan_power import HypothesisPower
 from orchestrator.analysis.scores import Estimate
 from orchestrator.analysis.verdicts import Verdicts
 from orchestrator.ledger import TrialState
-from orchestrator.samples import OpenSample
+from orchestrator.reporting.open_prompts import OpenSample
 
 Absence = Literal["diverged", "failed", "running", "changed", "half-done", "pending", "unreadable"]
 Mark = Literal["higher", "lower"]

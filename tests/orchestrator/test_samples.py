@@ -14,8 +14,8 @@ from orchestrator.ledger import Ledger, read_ledger
 from orchestrator.planning.preflight import preflight
 from orchestrator.reporting.build import build_report
 from orchestrator.reporting.html import to_html
+from orchestrator.reporting.open_prompts import read_samples
 from orchestrator.reporting.plain import to_json
-from orchestrator.samples import read_samples
 from orchestrator.tasks import make_task
 from search_spaces.errors import InputError
 from search_spaces.expand import plan_study

@@ -25,8 +25,8 @@ from orchestrator.replay import sync_study
 from orchestrator.reporting.build import build_report
 from orchestrator.reporting.forms import FORMS
 from orchestrator.reporting.html import to_html
+from orchestrator.reporting.summary import summarize
 from orchestrator.study_note import study_note
-from orchestrator.summary import summarize
 from orchestrator.tracker import Point, TrackerRefusedError
 from orchestrator.tracking import embedded_uri, open_command, open_tracker, storage_id
 from search_spaces.errors import InputError

@@ -18,7 +18,7 @@ from stored_studies import answers, finish_trial, study_of, two_stage_plan
 
 from orchestrator.position import POINTS_PER_METRIC, Sieve
 from orchestrator.replay import sync_study
-from orchestrator.summary import StudySummary
+from orchestrator.reporting.summary import StudySummary
 from orchestrator.tracker import Point, Status, TrackerAwayError, TrackerRefusedError
 from orchestrator.uploader import Uploader
 from search_spaces.errors import InputError

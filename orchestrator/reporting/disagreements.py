@@ -2,7 +2,7 @@
 
 They come from the examples that every evaluation leaves on storage (`id, cluster, prediction, score`, and the question
 where there is a column `prompt`), of the first seed that all arms with scores on the benchmark have. Answers to the
-prompts that a study names as its `samples` are another matter: `orchestrator.samples`.
+prompts that a study names as its `samples` are another matter: `orchestrator.reporting.open_prompts`.
 """
 
 from __future__ import annotations
