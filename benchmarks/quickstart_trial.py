@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.planning.preflight import preflight
-from orchestrator.tasks import make_task
+from orchestrator.running.tasks import make_task
 from search_spaces.expand import plan_study
 from search_spaces.plan import Plan
 from search_spaces.study import load_study

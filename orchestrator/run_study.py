@@ -19,7 +19,7 @@ from orchestrator.ledger import Ledger, read_ledger
 from orchestrator.plan_view import plan_json
 from orchestrator.planning.encoder_probe import StoredProbe
 from orchestrator.planning.preflight import Digests, preflight
-from orchestrator.tasks import asks, make_task, remaining_work
+from orchestrator.running.tasks import asks, make_task, remaining_work
 from search_spaces.expand import FEATURES_BUDGET_BYTES, plan_study
 from search_spaces.plan import Plan
 from search_spaces.study import Study, load_study
@@ -29,7 +29,7 @@ from trainables.store import LocalStore, get_json, put_json
 
 if TYPE_CHECKING:
     from orchestrator.live import LiveView
-    from orchestrator.tuner import Outcomes, TrialEvent
+    from orchestrator.running.tuner import Outcomes, TrialEvent
     from orchestrator.uploader import Uploader
 
 
@@ -125,8 +125,8 @@ def train_and_track(
     from cluster.connect import connect
     from cluster.shared_storage import require_shared_storage
     from orchestrator.live import LiveView
+    from orchestrator.running.tuner import RunSettings, run_trials
     from orchestrator.tracking import open_command, open_tracker
-    from orchestrator.tuner import RunSettings, run_trials
     from orchestrator.uploader import Uploader
 
     store = LocalStore(options.storage)

@@ -22,7 +22,7 @@ NEVER = {
 DOORS = {
     "mlflow": {"orchestrator/tracking.py"},
     "deepspeed": {"trainables/engine.py"},
-    "ray.tune": {"trainables/tune_trial.py", "orchestrator/tuner.py"},
+    "ray.tune": {"trainables/tune_trial.py", "orchestrator/running/tuner.py"},
 }
 
 RAY_IN_TRAINABLES = {"trainables/tune_trial.py"}

@@ -280,7 +280,7 @@ def _power(loaded: Study, planned: Plan, store: LocalStore) -> tuple[HypothesisP
 def _unmet_asks(planned: Plan) -> list[str]:
     """Asks that this machine cannot meet: only a note, as the study may be meant for a cluster."""
     from cluster.fit import impossible, this_machine
-    from orchestrator.tasks import asks
+    from orchestrator.running.tasks import asks
 
     reasons = impossible(asks(planned), this_machine())
     if not reasons:

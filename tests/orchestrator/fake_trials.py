@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.launcher import Shape
-from orchestrator.schedule import Work
+from orchestrator.running.schedule import Work
 from search_spaces.plan import Node
 from search_spaces.spec import (
     LanguageSpec,

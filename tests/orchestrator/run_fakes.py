@@ -14,7 +14,7 @@ from fake_trials import LOOP, STUDY, Fakes
 
 from cluster.connect import connect
 from cluster.launcher import MemberCode
-from orchestrator.tuner import RunSettings, run_trials
+from orchestrator.running.tuner import RunSettings, run_trials
 from trainables.store import LocalStore
 
 if __name__ == "__main__":

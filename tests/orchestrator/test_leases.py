@@ -1,4 +1,4 @@
-"""Claims about orchestrator/leases.py."""
+"""Claims about orchestrator/running/leases.py."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.leases import Leases
+from orchestrator.running.leases import Leases
 from trainables.store import LocalStore
 
 

@@ -1,4 +1,4 @@
-"""Claims about orchestrator/schedule.py (the other schedule, of learning rates, is in trainables)."""
+"""Claims about orchestrator/running/schedule.py (the other schedule, of learning rates, is in trainables)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cluster.fit import Room
 from cluster.launcher import Shape
-from orchestrator.schedule import FINISHED, PATIENCE, Schedule, Work
+from orchestrator.running.schedule import FINISHED, PATIENCE, Schedule, Work
 
 SMALL, LARGE = Shape(workers=1), Shape(workers=4)
 

@@ -16,7 +16,7 @@ from orchestrator.reporting.build import build_report
 from orchestrator.reporting.html import to_html
 from orchestrator.reporting.open_prompts import read_samples
 from orchestrator.reporting.plain import to_json
-from orchestrator.tasks import make_task
+from orchestrator.running.tasks import make_task
 from search_spaces.errors import InputError
 from search_spaces.expand import plan_study
 from search_spaces.plan import Plan

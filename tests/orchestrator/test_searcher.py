@@ -1,4 +1,4 @@
-"""Claims about orchestrator/searcher.py."""
+"""Claims about orchestrator/running/hand_out.py."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from fake_trials import STUDY, Fakes
 
 from cluster.fit import Room
-from orchestrator.schedule import FINISHED
-from orchestrator.searcher import HandOut
+from orchestrator.running.hand_out import HandOut
+from orchestrator.running.schedule import FINISHED
 from trainables import layout
 from trainables.store import LocalStore, put_json
 

@@ -1,4 +1,4 @@
-"""Claims about orchestrator/tuner.py, on a local Ray cluster; with it the gang launcher, `connect` and the trainable.
+"""Claims about orchestrator/running/tuner.py, on a local Ray cluster; with it the gang launcher, `connect` and the trainable.
 
 The trials are fakes that write files; one test joins two workers in a real gloo group.
 """
@@ -21,8 +21,8 @@ from fake_trials import LOOP, STUDY, Fakes, lines
 
 from cluster.connect import connect
 from cluster.launcher import MemberCode
-from orchestrator import tuner
-from orchestrator.tuner import Outcomes, RunSettings, TrialEvent, run_trials
+from orchestrator.running import tuner
+from orchestrator.running.tuner import Outcomes, RunSettings, TrialEvent, run_trials
 from search_spaces.spec import ResourceSpec
 from trainables import layout
 from trainables.store import LocalStore, get_json

@@ -31,9 +31,9 @@ from cluster.fit import rooms
 from cluster.gang import Gang
 from cluster.launcher import Launcher, MemberCode
 from cluster.watchdog import Process, Watchdog, kill_in_cluster
-from orchestrator.leases import RENEW_EVERY_S
-from orchestrator.schedule import FINISHED, Work, shapes
-from orchestrator.searcher import LOOK_EVERY_S, HandOut
+from orchestrator.running.hand_out import LOOK_EVERY_S, HandOut
+from orchestrator.running.leases import RENEW_EVERY_S
+from orchestrator.running.schedule import FINISHED, Work, shapes
 from search_spaces.plan import Node
 from trainables import layout
 from trainables.records import Failure, Progress

@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Literal
 
 from cluster.fit import Room
-from orchestrator.leases import Leases
-from orchestrator.schedule import Finished, Schedule, Work
+from orchestrator.running.leases import Leases
+from orchestrator.running.schedule import Finished, Schedule, Work
 from search_spaces.plan import Node
 from trainables import layout
 from trainables.store import Store
