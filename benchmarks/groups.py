@@ -19,10 +19,10 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from cluster.connect import connect
-from orchestrator.ledger import read_ledger
 from orchestrator.planning.preflight import preflight
 from orchestrator.running.tasks import make_task, remaining_work
 from orchestrator.running.tuner import RunSettings, TrialEvent, run_trials
+from orchestrator.state.ledger import read_ledger
 from search_spaces.expand import plan_study
 from search_spaces.study import load_study
 from trainables.store import LocalStore

@@ -17,7 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.logs import last_lines
+from orchestrator.state.logs import last_lines
 from search_spaces.plan import Node, Plan
 from trainables.records import Failure, Progress
 from trainables.store import Store

@@ -15,11 +15,11 @@ import yaml
 from rich.console import Console
 
 from cluster.fit import refuse_impossible, this_machine, usable_cpus
-from orchestrator.ledger import Ledger, read_ledger
 from orchestrator.plan_view import plan_json
 from orchestrator.planning.encoder_probe import StoredProbe
 from orchestrator.planning.preflight import Digests, preflight
 from orchestrator.running.tasks import asks, make_task, remaining_work
+from orchestrator.state.ledger import Ledger, read_ledger
 from search_spaces.expand import FEATURES_BUDGET_BYTES, plan_study
 from search_spaces.plan import Plan
 from search_spaces.study import Study, load_study

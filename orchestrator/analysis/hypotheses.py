@@ -27,7 +27,7 @@ from orchestrator.analysis.verdicts import (
     statement_of,
 )
 from orchestrator.analysis.words import found_words, number_of, price_words, ruling_reasons, signed, spread_of
-from orchestrator.ledger import Ledger, TrialEntry
+from orchestrator.state.ledger import Ledger, TrialEntry
 from search_spaces.catalogue.load import shipped
 from search_spaces.claims import asked_benchmarks
 from search_spaces.errors import InputError

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from orchestrator.analysis.intervals import Pool
 from orchestrator.analysis.pairs import pair_weights
 from orchestrator.analysis.power import DEFAULT_SEED_SD, POWER, Design, smallest_effect, smallest_margin
-from orchestrator.ledger import Ledger
+from orchestrator.state.ledger import Ledger
 from search_spaces.catalogue.load import shipped
 from search_spaces.claims import asked_benchmarks
 from search_spaces.plan import Plan

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from orchestrator.analysis.examples import is_no_signal, read_examples
 from orchestrator.analysis.scores import Scores
-from orchestrator.ledger import Ledger, TrialEntry
+from orchestrator.state.ledger import Ledger, TrialEntry
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
 from trainables.store import Store

@@ -34,7 +34,7 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write a finished trial as a folder that transformers loads, with processor and model card."""
-    from orchestrator.logs import find_trial, stored_trials
+    from orchestrator.state.logs import find_trial, stored_trials
     from trainables import layout
     from trainables.task import TrialTask
 

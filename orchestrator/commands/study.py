@@ -35,7 +35,7 @@ from search_spaces.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from orchestrator.analysis.plan_power import HypothesisPower
-    from orchestrator.ledger import TrialState
+    from orchestrator.state.ledger import TrialState
     from search_spaces.plan import Plan
     from search_spaces.study import Study
     from trainables.store import LocalStore
@@ -161,7 +161,7 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show the state of every trial, from storage: also while the study runs, also from another machine."""
-    from orchestrator import status as states
+    from orchestrator.state import status as states
 
     _, planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
     shown = states.study_status(planned, store)
@@ -225,7 +225,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the trial ends.")] = False,
 ) -> None:
     """Print what the workers of a trial wrote."""
-    from orchestrator.logs import find_trial, print_logs, stored_trials
+    from orchestrator.state.logs import find_trial, print_logs, stored_trials
 
     store = open_store(storage_root(storage))
     print_logs(store, find_trial(stored_trials(store), trial, seed), sys.stdout, follow=follow)
@@ -272,7 +272,7 @@ def _power(loaded: Study, planned: Plan, store: LocalStore) -> tuple[HypothesisP
     if not loaded.hypotheses:
         return ()
     from orchestrator.analysis.plan_power import earlier_accuracies, plan_power
-    from orchestrator.ledger import read_ledger
+    from orchestrator.state.ledger import read_ledger
 
     return plan_power(loaded, planned, earlier_accuracies(planned, read_ledger(planned, store)))
 

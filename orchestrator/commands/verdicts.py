@@ -102,7 +102,7 @@ def _of_table(scores: str, hypotheses: str | None, method: str, pool: str | None
 def _of_study(study: Study, planned: Plan, store: LocalStore) -> Verdicts:
     from orchestrator.analysis.hypotheses import judge_study
     from orchestrator.analysis.study_scores import StudyScores
-    from orchestrator.ledger import read_ledger
+    from orchestrator.state.ledger import read_ledger
 
     ledger = read_ledger(planned, store)
     return judge_study(study, planned, ledger, StudyScores.of(planned, store, ledger))

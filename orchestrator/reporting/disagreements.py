@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestrator.analysis.study_scores import StudyScores
-from orchestrator.ledger import Ledger
 from orchestrator.reporting.model import Sample
+from orchestrator.state.ledger import Ledger
 from search_spaces.plan import Plan
 from trainables.store import Store
 

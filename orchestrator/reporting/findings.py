@@ -10,10 +10,10 @@ from orchestrator.analysis.exploratory import Judgement, judge
 from orchestrator.analysis.scores import Contrast
 from orchestrator.analysis.study_scores import StudyScores, first_line
 from orchestrator.analysis.words import number_of, signed
-from orchestrator.ledger import TrialEntry
 from orchestrator.reporting.model import AxisFindings, Condition, Difference, Finding
 from orchestrator.reporting.provenance import conditions_by_arm
 from orchestrator.reporting.words import side
+from orchestrator.state.ledger import TrialEntry
 from search_spaces.errors import InputError
 from search_spaces.plan import Arm, Plan
 

@@ -11,8 +11,8 @@ from typing import Literal
 from orchestrator.analysis.plan_power import HypothesisPower
 from orchestrator.analysis.scores import Estimate
 from orchestrator.analysis.verdicts import Verdicts
-from orchestrator.ledger import TrialState
 from orchestrator.reporting.open_prompts import OpenSample
+from orchestrator.state.ledger import TrialState
 
 Absence = Literal["diverged", "failed", "running", "changed", "half-done", "pending", "unreadable"]
 Mark = Literal["higher", "lower"]

@@ -13,8 +13,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from orchestrator.ledger import Ledger
 from orchestrator.planning.preflight import known_digests
+from orchestrator.state.ledger import Ledger
 from search_spaces.identity import source_name
 from search_spaces.plan import Plan
 from search_spaces.spec import BenchmarkSpec

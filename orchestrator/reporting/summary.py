@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from orchestrator.ledger import read_ledger
 from orchestrator.reporting.build import build_report
 from orchestrator.reporting.forms import FORMS
 from orchestrator.reporting.model import Cell, Report
 from orchestrator.reporting.words import HOLDS, certainty, verdict_words
+from orchestrator.state.ledger import read_ledger
 from search_spaces.plan import Plan
 from search_spaces.study import Study
 from trainables.store import Store

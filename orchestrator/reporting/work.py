@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestrator.ledger import Ledger, read_json
 from orchestrator.reporting.model import ArmCost, Row, Sharing, StageWork
+from orchestrator.state.ledger import Ledger, read_json
 from search_spaces.plan import Arm, Node, Plan
 from trainables import layout
 from trainables.records import EvaluationResult

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from cluster.cost import TEXT_TOKENS, operations
 from cluster.launcher import Shape
-from orchestrator.ledger import Ledger
 from orchestrator.running.schedule import Work
+from orchestrator.state.ledger import Ledger
 from search_spaces.identity import features_key, source_name
 from search_spaces.plan import Arm, Node, Plan, PlannedTrial
 from search_spaces.spec import ResourceSpec, StageSpec

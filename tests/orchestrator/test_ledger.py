@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from stored_studies import answers, fail_trial, finish_stage, finish_trial, key_of, trial_of, two_stage_plan
 
-from orchestrator.ledger import read_ledger
+from orchestrator.state.ledger import read_ledger
 from search_spaces.errors import InputError
 from search_spaces.identity import benchmark_key, source_name
 from search_spaces.plan import Plan

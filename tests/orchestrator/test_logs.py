@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.logs import StoredTrial, find_trial, last_lines, print_logs, stored_trials
+from orchestrator.state.logs import StoredTrial, find_trial, last_lines, print_logs, stored_trials
 from search_spaces.errors import InputError
 from trainables import layout
 from trainables.store import LocalStore

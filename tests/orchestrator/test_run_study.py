@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from stored_studies import answers, finish_trial, key_of, trial_of, two_stage_plan
 
-from orchestrator.ledger import read_ledger
 from orchestrator.run_study import set_aside_changed
+from orchestrator.state.ledger import read_ledger
 from search_spaces.plan import Plan
 from trainables import layout
 from trainables.store import LocalStore, put_json

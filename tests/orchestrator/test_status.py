@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 from stored_studies import answers, fail_trial, finish_stage, finish_trial, key_of, trial_of, two_stage_plan
 
-from orchestrator.status import StudyStatus, TrialStatus, duration, study_status, to_json, to_terminal
+from orchestrator.state.status import StudyStatus, TrialStatus, duration, study_status, to_json, to_terminal
 from search_spaces.plan import Plan
 from trainables import layout
 from trainables.store import LocalStore, Owner

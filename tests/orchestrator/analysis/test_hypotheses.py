@@ -20,7 +20,7 @@ from orchestrator.analysis.plan_power import earlier_accuracies, plan_power
 from orchestrator.analysis.scores import Scores
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.analysis.verdicts import Verdict, verdicts_json
-from orchestrator.ledger import read_ledger
+from orchestrator.state.ledger import read_ledger
 from search_spaces.plan import Plan
 from search_spaces.study import Hypothesis, Study
 from trainables.store import LocalStore

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.ledger import STATES, Ledger, TrialEntry, TrialState, read_ledger
+from orchestrator.state.ledger import STATES, Ledger, TrialEntry, TrialState, read_ledger
 from search_spaces.plan import Node, Plan, PlannedTrial
 from trainables import layout
 from trainables.records import SpoolLine, read_spool
