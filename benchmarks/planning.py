@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from orchestrator.plan_view import plan_json
+from orchestrator.terminal.plan import plan_json
 from search_spaces.expand import plan_study
 from search_spaces.study import load_study
 

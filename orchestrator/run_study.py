@@ -15,11 +15,11 @@ import yaml
 from rich.console import Console
 
 from cluster.fit import refuse_impossible, this_machine, usable_cpus
-from orchestrator.plan_view import plan_json
 from orchestrator.planning.encoder_probe import StoredProbe
 from orchestrator.planning.preflight import Digests, preflight
 from orchestrator.running.tasks import asks, make_task, remaining_work
 from orchestrator.state.ledger import Ledger, read_ledger
+from orchestrator.terminal.plan import plan_json
 from search_spaces.expand import FEATURES_BUDGET_BYTES, plan_study
 from search_spaces.plan import Plan
 from search_spaces.study import Study, load_study
@@ -28,8 +28,8 @@ from trainables.model.language_files import language_facts
 from trainables.store import LocalStore, get_json, put_json
 
 if TYPE_CHECKING:
-    from orchestrator.live import LiveView
     from orchestrator.running.tuner import Outcomes, TrialEvent
+    from orchestrator.terminal.live import LiveView
     from orchestrator.uploader import Uploader
 
 
@@ -124,8 +124,8 @@ def train_and_track(
     """Everything that needs Ray and MLflow. They are imported here: each takes seconds."""
     from cluster.connect import connect
     from cluster.shared_storage import require_shared_storage
-    from orchestrator.live import LiveView
     from orchestrator.running.tuner import RunSettings, run_trials
+    from orchestrator.terminal.live import LiveView
     from orchestrator.tracking import open_command, open_tracker
     from orchestrator.uploader import Uploader
 

@@ -67,7 +67,7 @@ TORCH_FREE = [
     "orchestrator.planning.encoder_probe",
     "orchestrator.planning.estimates",
     "orchestrator.names",
-    "orchestrator.plan_view",
+    "orchestrator.terminal.plan",
     "orchestrator.replay",
     "orchestrator.reporting.forms",
     "orchestrator.reporting.open_prompts",

@@ -67,8 +67,8 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Show what a study would do and take: arms, stages, sharing, memory, disk, hours. Nothing is trained."""
-    from orchestrator.plan_view import plan_json, plan_view
     from orchestrator.planning.estimates import Assumptions
+    from orchestrator.terminal.plan import plan_json, plan_view
 
     loaded, planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
     assumed = Assumptions.of(gpu, mfu, text_tokens)
@@ -80,7 +80,7 @@ def plan(
         out = console()
         out.print(plan_view(planned, origins, assumed))
         if power:
-            from orchestrator.power_view import power_view
+            from orchestrator.terminal.power import power_view
 
             out.print(power_view(power))
         for note in _unmet_asks(planned):

@@ -77,7 +77,7 @@ def verdicts(
 
         print(json.dumps(verdicts_json(found), indent=1, allow_nan=False))
     else:
-        from orchestrator.verdict_views import to_terminal
+        from orchestrator.terminal.verdicts import to_terminal
 
         to_terminal(found, console())
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from orchestrator.plan_view import plan_json, plan_view
 from orchestrator.planning.estimates import Assumptions
+from orchestrator.terminal.plan import plan_json, plan_view
 from search_spaces.errors import InputError
 from search_spaces.expand import plan_study
 from search_spaces.plan import Plan

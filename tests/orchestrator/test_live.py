@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from small_plans import small_plan
 
-from orchestrator.live import LiveView, Pace
+from orchestrator.terminal.live import LiveView, Pace
 from search_spaces.plan import Plan
 from trainables import layout
 from trainables.records import Failure, Progress

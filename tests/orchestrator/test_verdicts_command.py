@@ -11,7 +11,7 @@ from rich.console import Console
 from test_cli import ablate
 
 from orchestrator.analysis.tables import judge_table, read_table
-from orchestrator.verdict_views import to_terminal
+from orchestrator.terminal.verdicts import to_terminal
 from search_spaces.catalogue.load import shipped
 from search_spaces.claims import find_file, load_claims
 

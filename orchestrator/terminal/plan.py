@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.planning.estimates import Assumptions, Estimate, estimate_json, estimates, peak_disk
-from orchestrator.sizes_view import gigabytes, sizes_view
-from orchestrator.tables import table
+from orchestrator.terminal.sizes import gigabytes, sizes_view
+from orchestrator.terminal.tables import table
 from search_spaces.plan import Arm, Node, Plan, PlannedTrial
 from search_spaces.yaml_source import show
 

@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from orchestrator.planning.estimates import Assumptions, Estimate, peak_disk
-from orchestrator.tables import table
+from orchestrator.terminal.tables import table
 from search_spaces.plan import Plan
 
 

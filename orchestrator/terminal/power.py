@@ -9,7 +9,7 @@ from rich.text import Text
 
 from orchestrator.analysis.plan_power import HypothesisPower
 from orchestrator.analysis.words import range_text
-from orchestrator.tables import table
+from orchestrator.terminal.tables import table
 
 
 def power_view(found: Sequence[HypothesisPower]) -> RenderableType:

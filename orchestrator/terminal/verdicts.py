@@ -12,7 +12,7 @@ from orchestrator.analysis.aggregates import Aggregate, Aggregates
 from orchestrator.analysis.factors import Factors
 from orchestrator.analysis.verdicts import PublishedComparison, Verdict, Verdicts
 from orchestrator.analysis.words import p_text, signed, spread_of
-from orchestrator.tables import table
+from orchestrator.terminal.tables import table
 
 _MOST_ROWS = 12
 _HOLDS = {True: ("holds", "green"), False: ("does not hold", "red"), None: ("open", "yellow")}
