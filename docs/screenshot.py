@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 import aiohttp
 from PIL import Image
 
-from orchestrator.dashboard import TAG_PREFIX, View, decoded, view_url
+from orchestrator.tracking.saved_views import TAG_PREFIX, View, decoded, view_url
 
 FLAGS = (
     "--headless=new",

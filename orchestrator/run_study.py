@@ -30,7 +30,7 @@ from trainables.store import LocalStore, get_json, put_json
 if TYPE_CHECKING:
     from orchestrator.running.tuner import Outcomes, TrialEvent
     from orchestrator.terminal.live import LiveView
-    from orchestrator.uploader import Uploader
+    from orchestrator.tracking.uploader import Uploader
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,8 @@ def train_and_track(
     from cluster.shared_storage import require_shared_storage
     from orchestrator.running.tuner import RunSettings, run_trials
     from orchestrator.terminal.live import LiveView
-    from orchestrator.tracking import open_command, open_tracker
-    from orchestrator.uploader import Uploader
+    from orchestrator.tracking.mlflow_tracker import open_command, open_tracker
+    from orchestrator.tracking.uploader import Uploader
 
     store = LocalStore(options.storage)
     trials = {trial.id: trial for trial in plan.trials}

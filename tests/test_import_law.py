@@ -20,7 +20,7 @@ NEVER = {
 }
 
 DOORS = {
-    "mlflow": {"orchestrator/tracking.py"},
+    "mlflow": {"orchestrator/tracking/mlflow_tracker.py"},
     "deepspeed": {"trainables/engine.py"},
     "ray.tune": {"trainables/tune_trial.py", "orchestrator/running/tuner.py"},
 }
@@ -60,20 +60,20 @@ TORCH_FREE = [
     "orchestrator.analysis.plan_power",
     "orchestrator.analysis.tables",
     "orchestrator.cli",
-    "orchestrator.dashboard",
+    "orchestrator.tracking.saved_views",
     "orchestrator.data.check",
     "orchestrator.data.stats",
     "orchestrator.commands.score",
     "orchestrator.planning.encoder_probe",
     "orchestrator.planning.estimates",
-    "orchestrator.names",
+    "orchestrator.tracking.names",
     "orchestrator.terminal.plan",
-    "orchestrator.replay",
+    "orchestrator.tracking.replay",
     "orchestrator.reporting.forms",
     "orchestrator.reporting.open_prompts",
-    "orchestrator.study_note",
+    "orchestrator.tracking.study_note",
     "orchestrator.reporting.summary",
-    "orchestrator.tracker",
+    "orchestrator.tracking.tracker",
 ]
 
 HEAVY = ("torch", "ray", "deepspeed", "mlflow", "transformers", "timm")

@@ -247,10 +247,10 @@ def sync(
     ] = None,
 ) -> None:
     """Send everything that storage holds of a study to an MLflow server; what is there already stays as it is."""
-    from orchestrator.replay import sync_study
     from orchestrator.reporting.summary import summarize
-    from orchestrator.tracker import TrackerAwayError, TrackerRefusedError
-    from orchestrator.tracking import open_command, open_tracker
+    from orchestrator.tracking.mlflow_tracker import open_command, open_tracker
+    from orchestrator.tracking.replay import sync_study
+    from orchestrator.tracking.tracker import TrackerAwayError, TrackerRefusedError
 
     loaded, planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
     tracker, out = open_tracker(tracking_uri, store.root), console()

@@ -6,7 +6,7 @@ import json
 
 from small_plans import small_plan, with_axis
 
-from orchestrator.dashboard import (
+from orchestrator.tracking.saved_views import (
     DASHBOARD_VERSION,
     TAG_PREFIX,
     TAG_SIZE,

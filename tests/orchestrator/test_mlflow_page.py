@@ -14,9 +14,9 @@ from mlflow import MlflowClient
 from small_plans import small_plan, with_axis
 from stored_studies import answers, fail_trial, finish_trial, study_of, two_stage_plan
 
-from orchestrator.replay import sync_study
-from orchestrator.tracking import open_tracker
-from orchestrator.uploader import Uploader
+from orchestrator.tracking.mlflow_tracker import open_tracker
+from orchestrator.tracking.replay import sync_study
+from orchestrator.tracking.uploader import Uploader
 from trainables import layout
 from trainables.records import Spool
 from trainables.store import LocalStore

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from small_plans import small_plan
 from stored_studies import answers, finish_trial, study_of, two_stage_plan
 
-from orchestrator.position import POINTS_PER_METRIC, Sieve
-from orchestrator.replay import sync_study
 from orchestrator.reporting.summary import StudySummary
-from orchestrator.tracker import Point, Status, TrackerAwayError, TrackerRefusedError
-from orchestrator.uploader import Uploader
+from orchestrator.tracking.position import POINTS_PER_METRIC, Sieve
+from orchestrator.tracking.replay import sync_study
+from orchestrator.tracking.tracker import Point, Status, TrackerAwayError, TrackerRefusedError
+from orchestrator.tracking.uploader import Uploader
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
 from trainables import layout

@@ -15,11 +15,11 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
-from orchestrator.position import Ending, Position, read_ending, stride_of
 from orchestrator.reporting.summary import summarize
 from orchestrator.state.logs import last_lines
 from orchestrator.state.status import study_status
-from orchestrator.tracker import Notice, Point, Status, Tracker, TrackerAwayError, TrackerRefusedError
+from orchestrator.tracking.position import Ending, Position, read_ending, stride_of
+from orchestrator.tracking.tracker import Notice, Point, Status, Tracker, TrackerAwayError, TrackerRefusedError
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
 from search_spaces.study import Study

@@ -38,11 +38,11 @@ from mlflow.models.utils import get_external_mlflow_model_spec
 from mlflow.store.db import utils as database
 from mlflow.utils.rest_utils import http_request
 
-from orchestrator.dashboard import NEEDED_MLFLOW, TAG_SIZE, subject, view_tags, view_url, views
-from orchestrator.names import distinct_labels, legal_name, numeric_axes
 from orchestrator.reporting.summary import StudySummary
-from orchestrator.study_note import study_note
-from orchestrator.tracker import Point, Status, TrackerAwayError, TrackerRefusedError
+from orchestrator.tracking.names import distinct_labels, legal_name, numeric_axes
+from orchestrator.tracking.saved_views import NEEDED_MLFLOW, TAG_SIZE, subject, view_tags, view_url, views
+from orchestrator.tracking.study_note import study_note
+from orchestrator.tracking.tracker import Point, Status, TrackerAwayError, TrackerRefusedError
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
 from trainables import layout
@@ -169,7 +169,7 @@ def _environment_json() -> str:
 
 
 class MlflowTracker:
-    """`orchestrator.tracker.Tracker` on MLflow."""
+    """`orchestrator.tracking.tracker.Tracker` on MLflow."""
 
     def __init__(self, client: MlflowClient, storage: Path, server: str, artifacts: str | None):
         self.storage = storage

@@ -1,4 +1,4 @@
-"""The replay of `orchestrator.replay` in a thread of the driver, while a study runs."""
+"""The replay of `orchestrator.tracking.replay` in a thread of the driver, while a study runs."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Self
 
 import tenacity
 
-from orchestrator.replay import Replay
-from orchestrator.tracker import Notice, Status, Tracker, TrackerAwayError, TrackerRefusedError
+from orchestrator.tracking.replay import Replay
+from orchestrator.tracking.tracker import Notice, Status, Tracker, TrackerAwayError, TrackerRefusedError
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
 from search_spaces.study import Study

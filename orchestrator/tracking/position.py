@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
-from orchestrator.tracker import Point, Status
+from orchestrator.tracking.tracker import Point, Status
 from search_spaces.plan import Plan, PlannedTrial
 from trainables import layout
 from trainables.records import Failure, SpoolLine

@@ -1,0 +1,1 @@
+"""What a tracking server is given: replay of spools, MLflow runs, saved views."""
