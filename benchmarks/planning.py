@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from orchestrator.terminal.plan import plan_json
-from search_spaces.expand import plan_study
+from search_spaces.expansion.expand import plan_study
 from search_spaces.study import load_study
 
 GRID = """

@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.planning.preflight import preflight
 from orchestrator.running.tasks import make_task
-from search_spaces.expand import plan_study
+from search_spaces.expansion.expand import plan_study
 from search_spaces.plan import Plan
 from search_spaces.study import load_study
 from trainables.store import LocalStore

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from search_spaces.expand import plan_study
+from search_spaces.expansion.expand import plan_study
 from search_spaces.plan import Arm, Plan, PlannedTrial
 from search_spaces.study import load_study
 from search_spaces.yaml_source import show

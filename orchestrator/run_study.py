@@ -20,7 +20,7 @@ from orchestrator.planning.preflight import Digests, preflight
 from orchestrator.running.tasks import asks, make_task, remaining_work
 from orchestrator.state.ledger import Ledger, read_ledger
 from orchestrator.terminal.plan import plan_json
-from search_spaces.expand import FEATURES_BUDGET_BYTES, plan_study
+from search_spaces.expansion.expand import FEATURES_BUDGET_BYTES, plan_study
 from search_spaces.plan import Plan
 from search_spaces.study import Study, load_study
 from trainables import layout

@@ -30,7 +30,7 @@ RAY_IN_TRAINABLES = {"trainables/tune_trial.py"}
 TORCH_FREE = [
     "cluster.cost",
     "cluster.memory",
-    "search_spaces.expand",
+    "search_spaces.expansion.expand",
     "search_spaces.sizes",
     "trainables.benchmarks.check",
     "trainables.benchmarks.closed_answers",

@@ -54,7 +54,7 @@ def submit(
     import yaml
 
     from cluster.submit import commands, follow, submit_job, working_folder
-    from search_spaces.expand import plan_study
+    from search_spaces.expansion.expand import plan_study
     from search_spaces.study import load_study
 
     if address is None:

@@ -12,7 +12,7 @@ from typing import Any
 from cluster.connect import package_folder
 from search_spaces.catalogue.entries import EncoderEntry
 from search_spaces.errors import InputError
-from search_spaces.resolve_vision import NoEncoder
+from search_spaces.expansion.resolve_vision import NoEncoder
 from trainables import layout
 from trainables.store import LocalStore, get_json, put_json
 
@@ -21,7 +21,7 @@ _TIMEOUT_S = 600
 
 
 class StoredProbe:
-    """A `search_spaces.resolve_vision.EncoderProbe` over one storage."""
+    """A `search_spaces.expansion.resolve_vision.EncoderProbe` over one storage."""
 
     def __init__(self, store: LocalStore):
         self._store = store

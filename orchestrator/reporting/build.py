@@ -30,8 +30,8 @@ from orchestrator.reporting.provenance import conditions_of, provenance
 from orchestrator.reporting.work import arm_costs, sharing, stage_tree
 from orchestrator.state.ledger import Ledger, TrialEntry, read_ledger
 from orchestrator.tracking.names import numeric_axes
-from search_spaces.arms import axis_labels
 from search_spaces.errors import InputError
+from search_spaces.expansion.designs import axis_labels
 from search_spaces.plan import Arm, Plan
 from search_spaces.study import Study
 from trainables import layout

@@ -13,8 +13,8 @@ import torch
 from orchestrator.planning.encoder_probe import StoredProbe
 from search_spaces.catalogue.entries import EncoderEntry
 from search_spaces.errors import InputError
-from search_spaces.expand import plan_study
-from search_spaces.resolve_vision import NoEncoder
+from search_spaces.expansion.expand import plan_study
+from search_spaces.expansion.resolve_vision import NoEncoder
 from search_spaces.spec import VisionSpec
 from search_spaces.study import load_study
 from trainables.model.probe_encoder import probe

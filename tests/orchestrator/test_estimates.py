@@ -12,7 +12,7 @@ from rich.console import Console
 from orchestrator.planning.estimates import Assumptions
 from orchestrator.terminal.plan import plan_json, plan_view
 from search_spaces.errors import InputError
-from search_spaces.expand import plan_study
+from search_spaces.expansion.expand import plan_study
 from search_spaces.plan import Plan
 from search_spaces.study import load_study
 

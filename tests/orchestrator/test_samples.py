@@ -18,7 +18,7 @@ from orchestrator.reporting.plain import to_json
 from orchestrator.running.tasks import make_task
 from orchestrator.state.ledger import Ledger, read_ledger
 from search_spaces.errors import InputError
-from search_spaces.expand import plan_study
+from search_spaces.expansion.expand import plan_study
 from search_spaces.plan import Plan
 from search_spaces.study import load_study
 from trainables import layout

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from search_spaces.expand import plan_study
+from search_spaces.expansion.expand import plan_study
 from search_spaces.plan import Arm, Plan
 from search_spaces.study import load_study
 from search_spaces.yaml_source import read

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from search_spaces.errors import InputError
-from search_spaces.expand import plan_study
+from search_spaces.expansion.expand import plan_study
+from search_spaces.expansion.resolve_language import LanguageFacts
 from search_spaces.plan import Plan
-from search_spaces.resolve_language import LanguageFacts
 from search_spaces.spec import LanguageSpec, LoraSpec
 from search_spaces.study import load_study
 

@@ -9,10 +9,10 @@ import pytest
 
 from search_spaces.catalogue.entries import EncoderEntry
 from search_spaces.errors import InputError
-from search_spaces.expand import plan_study
+from search_spaces.expansion.expand import plan_study
+from search_spaces.expansion.resolve_vision import NoEncoder
 from search_spaces.identity import fingerprint
 from search_spaces.plan import Plan
-from search_spaces.resolve_vision import NoEncoder
 from search_spaces.spec import ProjectorSpec, VisionSpec
 from search_spaces.study import load_study
 

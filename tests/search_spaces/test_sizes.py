@@ -11,7 +11,7 @@ from meta_languages import language_on_meta
 
 from search_spaces.catalogue.entries import EncoderEntry
 from search_spaces.catalogue.load import shipped
-from search_spaces.expand import plan_study
+from search_spaces.expansion.expand import plan_study
 from search_spaces.sizes import EncoderSize, LanguageShape, language_parameters, layer_parameters, projector_parameters
 from search_spaces.spec import ProjectorSpec
 from search_spaces.study import load_study

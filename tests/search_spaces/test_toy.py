@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from search_spaces.expand import plan_study
+from search_spaces.expansion.expand import plan_study
 from search_spaces.identity import source_name
 from search_spaces.plan import Plan
 from search_spaces.study import load_study, shipped_studies

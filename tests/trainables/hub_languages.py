@@ -14,7 +14,7 @@ import transformers
 from tiny_trials import language
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from search_spaces.resolve_language import PRISMATIC_FAMILIES
+from search_spaces.expansion.resolve_language import PRISMATIC_FAMILIES
 from search_spaces.sizes import EMBEDDING_MULTIPLE
 from search_spaces.spec import LanguageSpec, TokenizerSpec
 

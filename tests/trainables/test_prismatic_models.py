@@ -9,7 +9,7 @@ import pytest
 import torch
 from meta_languages import language_on_meta
 
-from search_spaces.expand import plan_study
+from search_spaces.expansion.expand import plan_study
 from search_spaces.plan import Plan
 from search_spaces.sizes import LanguageShape
 from search_spaces.spec import LanguageSpec, VisionSpec

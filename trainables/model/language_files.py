@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces.errors import InputError, nearest
-from search_spaces.resolve_language import LanguageFacts
+from search_spaces.expansion.resolve_language import LanguageFacts
 from search_spaces.spec import LanguageSpec
 from trainables.model.weights import find_weights, local_weights
 

@@ -15,7 +15,7 @@ import pytest
 from hub_languages import CHATML, hub_language, make_checkpoint
 
 from search_spaces.errors import InputError
-from search_spaces.resolve_language import LanguageFacts
+from search_spaces.expansion.resolve_language import LanguageFacts
 from trainables.model.language_files import check_language, gguf_file, language_facts
 from trainables.model.weights import find_weights
 

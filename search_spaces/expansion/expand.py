@@ -6,7 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from search_spaces.arms import (
+from search_spaces.catalogue.load import Catalogue, shipped
+from search_spaces.claims import legal_on
+from search_spaces.errors import InputError, nearest, raise_problems
+from search_spaces.expansion.designs import (
     ArmDraft,
     AxisValue,
     Exclusions,
@@ -21,9 +24,10 @@ from search_spaces.arms import (
     seeds_of,
     stage_names,
 )
-from search_spaces.catalogue.load import Catalogue, shipped
-from search_spaces.claims import legal_on
-from search_spaces.errors import InputError, nearest, raise_problems
+from search_spaces.expansion.resolve_language import FactsOf
+from search_spaces.expansion.resolve_vision import EncoderProbe
+from search_spaces.expansion.resolver import ResolvedArm, Resolver
+from search_spaces.expansion.toy import toy_arms, toy_benchmarks, toy_resources, toy_samples
 from search_spaces.identity import (
     Memo,
     arm_fingerprint,
@@ -38,15 +42,11 @@ from search_spaces.identity import (
     trial_id,
 )
 from search_spaces.plan import Arm, Exclusion, Node, Plan, PlannedTrial
-from search_spaces.resolve import ResolvedArm, Resolver
-from search_spaces.resolve_language import FactsOf
-from search_spaces.resolve_vision import EncoderProbe
 from search_spaces.resources import ArmResources, check_resources
 from search_spaces.sizes import KnownSizes, model_size
 from search_spaces.spec import BenchmarkSpec, SourceSpec, TrialSpec, VisionSpec
 from search_spaces.steps import RealisedCounts, has_approximate_steps, most_images, uncounted_sources
 from search_spaces.study import Study
-from search_spaces.toy import toy_arms, toy_benchmarks, toy_resources, toy_samples
 from search_spaces.yaml_source import KeyPath
 
 FEATURE_BYTES = 4

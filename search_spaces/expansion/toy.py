@@ -10,8 +10,8 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from search_spaces.expansion.resolver import ResolvedArm
 from search_spaces.identity import arm_fingerprint, canonical_json, source_name
-from search_spaces.resolve import ResolvedArm
 from search_spaces.resources import ArmResources
 from search_spaces.spec import (
     BenchmarkSpec,
