@@ -6,8 +6,8 @@ from search_spaces.errors import InputError
 from search_spaces.spec import BenchmarkSpec
 from trainables.benchmarks.contract import Example, Parsed, Protocol
 from trainables.benchmarks.summaries import accuracy
-from trainables.data.draws import generator
 from trainables.data.prepared import PreparedSource
+from trainables.draws import generator
 
 
 def open_closed(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from trainables.benchmarks.contract import Example
-from trainables.data.draws import generator
+from trainables.draws import generator
 
 _TWO_SIDED_95 = 1.959963984540054
 _POWER_80 = 0.8416212335729143

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from trainables.data.draws import generator
+from trainables.draws import generator
 
 FILLER = -1
 """Row of a batch that stands for no record: zero loss weight."""

@@ -12,8 +12,8 @@ from search_spaces.errors import InputError
 from search_spaces.identity import source_name
 from search_spaces.spec import MixPart, MixSpec
 from search_spaces.steps import Modalities, drawn
-from trainables.data.draws import generator
 from trainables.data.prepared import PreparedSource
+from trainables.draws import generator
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
 
