@@ -57,8 +57,8 @@ def _make(folder: Path) -> None:
 
 
 def _score(folder: Path, protocol: str) -> None:
+    from trainables.benchmarks.files.reference_files import find_files
     from trainables.benchmarks.predictions import read_predictions
-    from trainables.benchmarks.reference_files import find_files
     from trainables.benchmarks.registry import find_benchmark
     from trainables.benchmarks.scoring import score_predictions
 

@@ -41,8 +41,8 @@ def score(
     as_json: JsonOption = False,
 ) -> None:
     """Score predictions, wherever they were made, by the rules of a benchmark's authors or of a named harness."""
+    from trainables.benchmarks.files.reference_files import find_files
     from trainables.benchmarks.predictions import read_predictions
-    from trainables.benchmarks.reference_files import find_files
     from trainables.benchmarks.registry import find_benchmark
     from trainables.benchmarks.scoring import score_predictions, write_examples
 

@@ -12,9 +12,9 @@ from trainables.benchmarks.choices import (
     vlmevalkit_letter,
 )
 from trainables.benchmarks.contract import Benchmark, Example, Protocol, Totals, WantedFile
-from trainables.benchmarks.fields import Fields
+from trainables.benchmarks.files.fields import Fields
+from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
 from trainables.benchmarks.prompts import LETTERS, multiple_choice
-from trainables.benchmarks.reference_files import Document, ReferenceFiles
 from trainables.benchmarks.summaries import accuracy_by
 
 _PUBLISHED = "https://prior.allenai.org/projects/diagram-understanding (ai2d-all.zip)"

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from search_spaces.errors import InputError
 from trainables.benchmarks.contract import Benchmark, Example
-from trainables.benchmarks.reference_files import find_files, matching
+from trainables.benchmarks.files.reference_files import find_files, matching
 
 IMAGES = "images"
 """Folder of images inside a benchmark's folder."""

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from search_spaces.errors import InputError, nearest
 
 if TYPE_CHECKING:
-    from trainables.benchmarks.reference_files import ReferenceFiles
+    from trainables.benchmarks.files.reference_files import ReferenceFiles
 
 POINTS = "points"
 """Unit of accuracies: 0 to 100."""

@@ -7,9 +7,9 @@ from typing import Any
 
 from trainables.benchmarks import answers
 from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Row, Summary, Totals, WantedFile
-from trainables.benchmarks.fields import Fields
+from trainables.benchmarks.files.fields import Fields
+from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
 from trainables.benchmarks.prompts import short_answer
-from trainables.benchmarks.reference_files import Document, ReferenceFiles
 from trainables.benchmarks.summaries import accuracy, grouped, points
 
 _PUBLISHED = "https://cs.stanford.edu/people/dorarad/gqa/download.html"

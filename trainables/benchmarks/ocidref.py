@@ -7,9 +7,9 @@ import json
 from search_spaces.errors import InputError
 from trainables.benchmarks.boxes import Size
 from trainables.benchmarks.contract import Benchmark, Example, Totals, WantedFile
-from trainables.benchmarks.fields import Fields, four_numbers
+from trainables.benchmarks.files.fields import Fields, four_numbers
+from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
 from trainables.benchmarks.grounding import protocols, reference
-from trainables.benchmarks.reference_files import Document, ReferenceFiles
 
 _SIZE = Size(640, 480)
 """Of all images."""

@@ -14,8 +14,8 @@ from functools import lru_cache
 
 from search_spaces.errors import InputError, nearest
 from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Row, Summary, Totals, WantedFile
-from trainables.benchmarks.fields import Fields
-from trainables.benchmarks.reference_files import Document, ReferenceFiles
+from trainables.benchmarks.files.fields import Fields
+from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
 
 _LONGEST = 64
 """Tokens of an answer."""

@@ -17,9 +17,9 @@ from trainables.benchmarks.boxes import Size
 from trainables.benchmarks.choices import equals_position, letter, letter_or_text, letters
 from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Row, Summary, Totals, WantedFile
 from trainables.benchmarks.counting import digits_else_zero, first_count_to_twenty
-from trainables.benchmarks.fields import Fields
+from trainables.benchmarks.files.fields import Fields
+from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
 from trainables.benchmarks.prompts import multiple_choice, short_answer
-from trainables.benchmarks.reference_files import Document, ReferenceFiles
 from trainables.benchmarks.soft_accuracy import each, soft_protocol
 from trainables.benchmarks.summaries import accuracy, accuracy_by
 from trainables.benchmarks.vqav2 import answers_of

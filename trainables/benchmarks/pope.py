@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from search_spaces.errors import InputError
 from trainables.benchmarks.contract import Benchmark, Example, Protocol, Row, Summary, Totals, WantedFile
-from trainables.benchmarks.fields import Fields
+from trainables.benchmarks.files.fields import Fields
+from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
 from trainables.benchmarks.prompts import short_answer
-from trainables.benchmarks.reference_files import Document, ReferenceFiles
 from trainables.benchmarks.summaries import Decisions, grouped, points
 from trainables.benchmarks.yes_no import (
     curves,

@@ -8,9 +8,9 @@ from typing import Any
 from search_spaces.errors import InputError, nearest
 from trainables.benchmarks.boxes import Size, corners
 from trainables.benchmarks.contract import Benchmark, Example, Totals, WantedFile
-from trainables.benchmarks.fields import Fields
+from trainables.benchmarks.files.fields import Fields
+from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
 from trainables.benchmarks.grounding import refcoco_protocols, reference
-from trainables.benchmarks.reference_files import Document, ReferenceFiles
 
 _PUBLISHED = "https://github.com/lichengunc/refer"
 

@@ -9,9 +9,9 @@ from search_spaces.errors import InputError
 from trainables.benchmarks.choices import equals_position, letter
 from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Row, Summary, Totals, WantedFile
 from trainables.benchmarks.counting import digits_else_zero, first_count_to_twenty
-from trainables.benchmarks.fields import Fields
+from trainables.benchmarks.files.fields import Fields
+from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
 from trainables.benchmarks.prompts import LETTERS, multiple_choice, short_answer
-from trainables.benchmarks.reference_files import Document, ReferenceFiles
 from trainables.benchmarks.summaries import accuracy, accuracy_by, grouped, points
 
 _LARGEST = 15

@@ -12,9 +12,9 @@ from typing import Any
 from search_spaces.errors import InputError
 from trainables.benchmarks import answers
 from trainables.benchmarks.contract import Benchmark, Example, Protocol, Totals, WantedFile
-from trainables.benchmarks.fields import Fields
+from trainables.benchmarks.files.fields import Fields
+from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
 from trainables.benchmarks.prompts import SHORT, short_answer
-from trainables.benchmarks.reference_files import Document, ReferenceFiles
 from trainables.benchmarks.soft_accuracy import each, exact_mean, soft_protocol
 
 _TOKENS = "\nReference OCR token: "

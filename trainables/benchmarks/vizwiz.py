@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from trainables.benchmarks import answers
 from trainables.benchmarks.contract import Benchmark, Example, Row, Summary, Totals, WantedFile
-from trainables.benchmarks.fields import Fields
+from trainables.benchmarks.files.fields import Fields
+from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
 from trainables.benchmarks.prompts import SHORT, UNANSWERABLE
-from trainables.benchmarks.reference_files import Document, ReferenceFiles
 from trainables.benchmarks.soft_accuracy import each, exact_mean, raw, soft_protocol
 from trainables.benchmarks.summaries import Decisions, accuracy, accuracy_by, average_precision, grouped, points
 from trainables.benchmarks.vqav2 import answers_of

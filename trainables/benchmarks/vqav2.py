@@ -8,9 +8,9 @@ from typing import Any
 from search_spaces.errors import InputError
 from trainables.benchmarks import answers
 from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Totals, WantedFile
-from trainables.benchmarks.fields import Fields
+from trainables.benchmarks.files.fields import Fields
+from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
 from trainables.benchmarks.prompts import short_answer
-from trainables.benchmarks.reference_files import Document, ReferenceFiles
 from trainables.benchmarks.soft_accuracy import each, exact_mean, soft_accuracy, soft_protocol, unless_unanimous
 from trainables.benchmarks.summaries import accuracy_by
 

@@ -16,9 +16,9 @@ from trainables.benchmarks.contract import (
     Totals,
     WantedFile,
 )
-from trainables.benchmarks.fields import Fields
+from trainables.benchmarks.files.fields import Fields
+from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
 from trainables.benchmarks.prompts import SHORT
-from trainables.benchmarks.reference_files import Document, ReferenceFiles
 from trainables.benchmarks.summaries import accuracy_by, points
 from trainables.benchmarks.yes_no import (
     decisions,

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from search_spaces.errors import InputError
 from trainables.benchmarks.check import check_benchmark
 from trainables.benchmarks.contract import Benchmark, Example
-from trainables.benchmarks.reference_files import find_files
+from trainables.benchmarks.files.reference_files import find_files
 from trainables.benchmarks.registry import BENCHMARKS
 from trainables.benchmarks.scoring import example_table, score_one, summarise
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from search_spaces.errors import InputError
 from trainables.benchmarks.contract import Example
+from trainables.benchmarks.files.reference_files import find_files
 from trainables.benchmarks.open_answers import BENCHMARK, mentions
-from trainables.benchmarks.reference_files import find_files
 from trainables.benchmarks.scoring import score_one, summarise
 
 VOCABULARY = {"dog": ["dog", "puppy"], "hot dog": ["hot dog"], "bus": ["bus"], "fire hydrant": ["fire hydrant"]}

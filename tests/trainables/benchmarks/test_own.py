@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_spaces.errors import InputError
+from trainables.benchmarks.files.reference_files import find_files
 from trainables.benchmarks.own import FAMILIES
-from trainables.benchmarks.reference_files import find_files
 from trainables.benchmarks.scoring import score_one, summarise
 
 CASES: dict[str, tuple[dict[str, Any], str, str]] = {

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_spaces.errors import InputError
-from trainables.benchmarks.plain_pickle import load_plain
+from trainables.benchmarks.files.plain_pickle import load_plain
 
 PLAIN = [{"a": [1, 2.5, None, True, False, -7, 10**30], "b": ("x", b"y"), "c": {"d": "\u00e9"}, 1: []}]
 

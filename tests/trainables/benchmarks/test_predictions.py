@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from search_spaces.errors import InputError
 from trainables.benchmarks.contract import Example
+from trainables.benchmarks.files.reference_files import find_files
 from trainables.benchmarks.predictions import check_ids, chosen, read_predictions
-from trainables.benchmarks.reference_files import find_files
 from trainables.benchmarks.registry import BENCHMARKS
 from trainables.benchmarks.scoring import score_predictions
 

@@ -10,7 +10,7 @@ import pytest
 
 from search_spaces.errors import InputError
 from trainables.benchmarks.contract import Example
-from trainables.benchmarks.reference_files import find_files
+from trainables.benchmarks.files.reference_files import find_files
 from trainables.benchmarks.registry import BENCHMARKS
 from trainables.benchmarks.scoring import Scored, score_one, summarise
 

@@ -19,7 +19,7 @@ from tiny_trials import run
 
 from search_spaces.spec import BenchmarkSpec
 from trainables.benchmarks.contract import Example, Protocol
-from trainables.benchmarks.reference_files import find_files
+from trainables.benchmarks.files.reference_files import find_files
 from trainables.benchmarks.registry import BENCHMARKS
 from trainables.evaluation import batches
 from trainables.evaluation.evaluate import load_whole

@@ -10,9 +10,9 @@ from small_miniature import NAMES, SMALL, folder, of
 
 from search_spaces.spec import SourceSpec
 from trainables.benchmarks.contract import Example
+from trainables.benchmarks.files.reference_files import find_files
 from trainables.benchmarks.miniature.generate import SETS, pages
 from trainables.benchmarks.miniature.questions import Asked, Page
-from trainables.benchmarks.reference_files import find_files
 from trainables.benchmarks.registry import BENCHMARKS
 from trainables.data.readers import open_reader
 

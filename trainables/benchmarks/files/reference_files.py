@@ -14,7 +14,7 @@ from typing import Any
 
 from search_spaces.errors import InputError
 from trainables.benchmarks.contract import WantedFile
-from trainables.benchmarks.plain_pickle import load_plain
+from trainables.benchmarks.files.plain_pickle import load_plain
 
 DATA_SUFFIXES = (".json", ".jsonl", ".p", ".pkl", ".pickle", ".csv")
 
