@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from search_spaces.errors import InputError
-from trainables.benchmarks.choices import (
+from trainables.benchmarks.contract import Benchmark, Example, Protocol, Totals, WantedFile
+from trainables.benchmarks.files.fields import Fields
+from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
+from trainables.benchmarks.scorers.choices import (
     equals_position,
     letter,
     letter_or_text,
@@ -11,11 +14,8 @@ from trainables.benchmarks.choices import (
     lmms_letter,
     vlmevalkit_letter,
 )
-from trainables.benchmarks.contract import Benchmark, Example, Protocol, Totals, WantedFile
-from trainables.benchmarks.files.fields import Fields
-from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
-from trainables.benchmarks.prompts import LETTERS, multiple_choice
-from trainables.benchmarks.summaries import accuracy_by
+from trainables.benchmarks.scorers.prompts import LETTERS, multiple_choice
+from trainables.benchmarks.scorers.summaries import accuracy_by
 
 _PUBLISHED = "https://prior.allenai.org/projects/diagram-understanding (ai2d-all.zip)"
 

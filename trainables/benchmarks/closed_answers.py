@@ -5,7 +5,7 @@ from __future__ import annotations
 from search_spaces.errors import InputError
 from search_spaces.spec import BenchmarkSpec
 from trainables.benchmarks.contract import Example, Parsed, Protocol
-from trainables.benchmarks.summaries import accuracy
+from trainables.benchmarks.scorers.summaries import accuracy
 from trainables.data.prepared import PreparedSource
 from trainables.draws import generator
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from trainables.benchmarks import answers
 from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Row, Summary, Totals, WantedFile
 from trainables.benchmarks.files.fields import Fields
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
-from trainables.benchmarks.prompts import short_answer
-from trainables.benchmarks.summaries import accuracy, grouped, points
+from trainables.benchmarks.scorers import answers
+from trainables.benchmarks.scorers.prompts import short_answer
+from trainables.benchmarks.scorers.summaries import accuracy, grouped, points
 
 _PUBLISHED = "https://cs.stanford.edu/people/dorarad/gqa/download.html"
 _COMMON = ("color", "material", "shape")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 from search_spaces.errors import InputError
-from trainables.benchmarks.boxes import Size
 from trainables.benchmarks.contract import Benchmark, Example, Totals, WantedFile
 from trainables.benchmarks.files.fields import Fields, four_numbers
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
-from trainables.benchmarks.grounding import protocols, reference
+from trainables.benchmarks.scorers.boxes import Size
+from trainables.benchmarks.scorers.grounding import protocols, reference
 
 _SIZE = Size(640, 480)
 """Of all images."""

@@ -12,18 +12,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from search_spaces.errors import InputError
-from trainables.benchmarks import answers, grounding
-from trainables.benchmarks.boxes import Size
-from trainables.benchmarks.choices import equals_position, letter, letter_or_text, letters
 from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Row, Summary, Totals, WantedFile
-from trainables.benchmarks.counting import digits_else_zero, first_count_to_twenty
 from trainables.benchmarks.files.fields import Fields
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
-from trainables.benchmarks.prompts import multiple_choice, short_answer
-from trainables.benchmarks.soft_accuracy import each, soft_protocol
-from trainables.benchmarks.summaries import accuracy, accuracy_by
+from trainables.benchmarks.scorers import answers, grounding
+from trainables.benchmarks.scorers.boxes import Size
+from trainables.benchmarks.scorers.choices import equals_position, letter, letter_or_text, letters
+from trainables.benchmarks.scorers.counting import digits_else_zero, first_count_to_twenty
+from trainables.benchmarks.scorers.prompts import multiple_choice, short_answer
+from trainables.benchmarks.scorers.soft_accuracy import each, soft_protocol
+from trainables.benchmarks.scorers.summaries import accuracy, accuracy_by
+from trainables.benchmarks.scorers.yes_no import decisions, either, equals_reference, first_sentence
 from trainables.benchmarks.vqav2 import answers_of
-from trainables.benchmarks.yes_no import decisions, either, equals_reference, first_sentence
 
 
 def _answers(row: Fields) -> Any:

@@ -8,9 +8,9 @@ from search_spaces.errors import InputError
 from trainables.benchmarks.contract import Benchmark, Example, Protocol, Row, Summary, Totals, WantedFile
 from trainables.benchmarks.files.fields import Fields
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
-from trainables.benchmarks.prompts import short_answer
-from trainables.benchmarks.summaries import Decisions, grouped, points
-from trainables.benchmarks.yes_no import (
+from trainables.benchmarks.scorers.prompts import short_answer
+from trainables.benchmarks.scorers.summaries import Decisions, grouped, points
+from trainables.benchmarks.scorers.yes_no import (
     curves,
     decisions,
     either,

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from search_spaces.errors import InputError, nearest
-from trainables.benchmarks.boxes import Size, corners
 from trainables.benchmarks.contract import Benchmark, Example, Totals, WantedFile
 from trainables.benchmarks.files.fields import Fields
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
-from trainables.benchmarks.grounding import refcoco_protocols, reference
+from trainables.benchmarks.scorers.boxes import Size, corners
+from trainables.benchmarks.scorers.grounding import refcoco_protocols, reference
 
 _PUBLISHED = "https://github.com/lichengunc/refer"
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from search_spaces.errors import InputError, raise_problems
 from trainables.benchmarks.contract import Benchmark, Example, Protocol, Row
 from trainables.benchmarks.predictions import Predictions, check_ids, chosen
-from trainables.benchmarks.summaries import points
+from trainables.benchmarks.scorers.summaries import points
 
 EXAMPLE_SCHEMA = pa.schema(
     [

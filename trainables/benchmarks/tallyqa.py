@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 
 from search_spaces.errors import InputError
-from trainables.benchmarks.choices import equals_position, letter
 from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Row, Summary, Totals, WantedFile
-from trainables.benchmarks.counting import digits_else_zero, first_count_to_twenty
 from trainables.benchmarks.files.fields import Fields
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
-from trainables.benchmarks.prompts import LETTERS, multiple_choice, short_answer
-from trainables.benchmarks.summaries import accuracy, accuracy_by, grouped, points
+from trainables.benchmarks.scorers.choices import equals_position, letter
+from trainables.benchmarks.scorers.counting import digits_else_zero, first_count_to_twenty
+from trainables.benchmarks.scorers.prompts import LETTERS, multiple_choice, short_answer
+from trainables.benchmarks.scorers.summaries import accuracy, accuracy_by, grouped, points
 
 _LARGEST = 15
 _COUNTS = tuple(str(count) for count in range(_LARGEST + 1))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainables.benchmarks import answers
 from trainables.benchmarks.contract import Benchmark, Example, Row, Summary, Totals, WantedFile
 from trainables.benchmarks.files.fields import Fields
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
-from trainables.benchmarks.prompts import SHORT, UNANSWERABLE
-from trainables.benchmarks.soft_accuracy import each, exact_mean, raw, soft_protocol
-from trainables.benchmarks.summaries import Decisions, accuracy, accuracy_by, average_precision, grouped, points
+from trainables.benchmarks.scorers import answers
+from trainables.benchmarks.scorers.prompts import SHORT, UNANSWERABLE
+from trainables.benchmarks.scorers.soft_accuracy import each, exact_mean, raw, soft_protocol
+from trainables.benchmarks.scorers.summaries import Decisions, accuracy, accuracy_by, average_precision, grouped, points
 from trainables.benchmarks.vqav2 import answers_of
 
 

@@ -18,9 +18,9 @@ from trainables.benchmarks.contract import (
 )
 from trainables.benchmarks.files.fields import Fields
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
-from trainables.benchmarks.prompts import SHORT
-from trainables.benchmarks.summaries import accuracy_by, points
-from trainables.benchmarks.yes_no import (
+from trainables.benchmarks.scorers.prompts import SHORT
+from trainables.benchmarks.scorers.summaries import accuracy_by, points
+from trainables.benchmarks.scorers.yes_no import (
     decisions,
     either,
     equals_reference,

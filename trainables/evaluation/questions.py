@@ -10,8 +10,8 @@ from search_spaces.spec import BenchmarkSpec
 from trainables.benchmarks.closed_answers import open_closed
 from trainables.benchmarks.contract import Example, Protocol, Row
 from trainables.benchmarks.examples import is_evaluation, open_examples
+from trainables.benchmarks.scorers.summaries import points
 from trainables.benchmarks.scoring import score_one
-from trainables.benchmarks.summaries import points
 from trainables.data.prepared import PreparedSource
 from trainables.evaluation.answer_log import Answer
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.benchmarks import answers
-from trainables.benchmarks.soft_accuracy import exact_mean, soft_accuracy
+from trainables.benchmarks.scorers import answers
+from trainables.benchmarks.scorers.soft_accuracy import exact_mean, soft_accuracy
 
 
 @pytest.mark.parametrize(

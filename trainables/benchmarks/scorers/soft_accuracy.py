@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from trainables.benchmarks.contract import Example, Parsed, Protocol, Row, Summary
-from trainables.benchmarks.summaries import accuracy_by
+from trainables.benchmarks.scorers.summaries import accuracy_by
 
 Normaliser = Callable[[str], str]
 References = Callable[[Sequence[str]], Sequence[str]]

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from trainables.benchmarks import boxes
-from trainables.benchmarks.boxes import Box, Size
 from trainables.benchmarks.contract import UNPARSABLE, Example, Parsed, Protocol, Row, Summary
-from trainables.benchmarks.prompts import BOX, region
-from trainables.benchmarks.summaries import accuracy, group_accuracies, points
+from trainables.benchmarks.scorers import boxes
+from trainables.benchmarks.scorers.boxes import Box, Size
+from trainables.benchmarks.scorers.prompts import BOX, region
+from trainables.benchmarks.scorers.summaries import accuracy, group_accuracies, points
 
 _LMMS_PREFIX = (
     "Bounding box coordinates are specified in the format (top-left x, top-left y, bottom-right x, bottom-right y). "

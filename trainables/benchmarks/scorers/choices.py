@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from trainables.benchmarks.answers import without_ascii_punctuation
 from trainables.benchmarks.contract import UNPARSABLE, Example, Parsed
-from trainables.benchmarks.prompts import LETTERS
-from trainables.benchmarks.yes_no import option
+from trainables.benchmarks.scorers.answers import without_ascii_punctuation
+from trainables.benchmarks.scorers.prompts import LETTERS
+from trainables.benchmarks.scorers.yes_no import option
 
 
 def letters(example: Example) -> tuple[str, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from trainables.benchmarks import answers
 from trainables.benchmarks.contract import UNPARSABLE, Example, Parsed, Row, Summary
-from trainables.benchmarks.summaries import Decisions, average_precision, grouped, margins, points, roc_auc
+from trainables.benchmarks.scorers import answers
+from trainables.benchmarks.scorers.summaries import Decisions, average_precision, grouped, margins, points, roc_auc
 
 _WORD = re.compile(r"[a-z']+")
 

@@ -1,0 +1,1 @@
+"""Parse and score answers, by the rules that benchmarks share."""
