@@ -36,7 +36,7 @@ TORCH_FREE = [
     "trainables.benchmarks.closed_answers",
     "trainables.benchmarks.contract",
     "trainables.benchmarks.examples",
-    "trainables.benchmarks.open_answers",
+    "trainables.benchmarks.sets.open_answers",
     "trainables.benchmarks.registry",
     "trainables.benchmarks.scoring",
     "trainables.benchmarks.miniature.generate",

@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from search_spaces.errors import InputError, nearest
-from trainables.benchmarks import ai2d, gqa, ocidref, open_answers, pope, refcoco, tallyqa, textvqa, vizwiz, vqav2, vsr
 from trainables.benchmarks.contract import Benchmark
-from trainables.benchmarks.own import FAMILIES
+from trainables.benchmarks.sets import (
+    ai2d,
+    gqa,
+    ocidref,
+    open_answers,
+    pope,
+    refcoco,
+    tallyqa,
+    textvqa,
+    vizwiz,
+    vqav2,
+    vsr,
+)
+from trainables.benchmarks.sets.own import FAMILIES
 
 BENCHMARKS: Mapping[str, Benchmark] = {
     benchmark.id: benchmark

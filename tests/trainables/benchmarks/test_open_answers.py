@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from search_spaces.errors import InputError
 from trainables.benchmarks.contract import Example
 from trainables.benchmarks.files.reference_files import find_files
-from trainables.benchmarks.open_answers import BENCHMARK, mentions
 from trainables.benchmarks.scoring import score_one, summarise
+from trainables.benchmarks.sets.open_answers import BENCHMARK, mentions
 
 VOCABULARY = {"dog": ["dog", "puppy"], "hot dog": ["hot dog"], "bus": ["bus"], "fire hydrant": ["fire hydrant"]}
 FILE: dict[str, Any] = {

@@ -11,7 +11,7 @@ from trainables.benchmarks.scorers import answers
 from trainables.benchmarks.scorers.prompts import SHORT, UNANSWERABLE
 from trainables.benchmarks.scorers.soft_accuracy import each, exact_mean, raw, soft_protocol
 from trainables.benchmarks.scorers.summaries import Decisions, accuracy, accuracy_by, average_precision, grouped, points
-from trainables.benchmarks.vqav2 import answers_of
+from trainables.benchmarks.sets.vqav2 import answers_of
 
 
 def read(files: ReferenceFiles, split: str | None) -> list[Example]:

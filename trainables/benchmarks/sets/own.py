@@ -23,7 +23,7 @@ from trainables.benchmarks.scorers.prompts import multiple_choice, short_answer
 from trainables.benchmarks.scorers.soft_accuracy import each, soft_protocol
 from trainables.benchmarks.scorers.summaries import accuracy, accuracy_by
 from trainables.benchmarks.scorers.yes_no import decisions, either, equals_reference, first_sentence
-from trainables.benchmarks.vqav2 import answers_of
+from trainables.benchmarks.sets.vqav2 import answers_of
 
 
 def _answers(row: Fields) -> Any:

@@ -1,0 +1,1 @@
+"""One module per benchmark: its files, prompts, protocols and metrics."""
