@@ -20,8 +20,8 @@ from search_spaces.plan import Plan
 from search_spaces.spec import BenchmarkSpec
 from trainables import layout
 from trainables.benchmarks.contract import Example, Protocol
-from trainables.benchmarks.examples import is_evaluation, open_examples
 from trainables.data.prepared import PreparedSource
+from trainables.evaluation.asked import is_evaluation, open_examples
 from trainables.store import Store
 
 

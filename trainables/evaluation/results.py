@@ -10,9 +10,9 @@ from search_spaces.identity import benchmark_key, fingerprint, resize_version, v
 from search_spaces.spec import BenchmarkSpec, LanguageSpec, TrialSpec
 from trainables import layout
 from trainables.benchmarks.contract import Row
-from trainables.benchmarks.examples import find_protocol, is_evaluation
 from trainables.benchmarks.scorers.summaries import points
 from trainables.benchmarks.scoring import example_table
+from trainables.evaluation.asked import find_protocol, is_evaluation
 from trainables.evaluation.questions import Questions, units
 from trainables.records import EvaluationResult, StageResult
 from trainables.store import LocalStore, get_json, put_json

@@ -12,12 +12,12 @@ from PIL import Image
 
 from search_spaces.errors import InputError
 from search_spaces.spec import BenchmarkSpec, SourceSpec
-from trainables.benchmarks.examples import open_examples
 from trainables.benchmarks.files.reference_files import find_files
 from trainables.data.prepare import prepare_source
 from trainables.data.prepared import PreparedSource
 from trainables.data.readers import READERS, open_reader
 from trainables.data.record import TEXT_ONLY
+from trainables.evaluation.asked import open_examples
 from trainables.store import LocalStore
 
 
