@@ -13,9 +13,9 @@ from PIL import Image, ImageDraw
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from trainables.benchmarks.miniature.generate import SETS, Size, pages
-from trainables.benchmarks.miniature.questions import Page
-from trainables.benchmarks.miniature.raster import rasterise
+from trainables.miniature.generate import SETS, Size, pages
+from trainables.miniature.questions import Page
+from trainables.miniature.raster import rasterise
 
 COLUMNS, WIDTH, HEIGHT, TEXT, GAP = 4, 200, 150, 62, 12
 SHOWN = {"vizwiz": 4, "textvqa": 1, "tallyqa": 4, "ocidref": 5, "refcocog": 3}

@@ -39,7 +39,7 @@ TORCH_FREE = [
     "trainables.benchmarks.sets.open_answers",
     "trainables.benchmarks.registry",
     "trainables.benchmarks.scoring",
-    "trainables.benchmarks.miniature.generate",
+    "trainables.miniature.generate",
     "trainables.data.batches",
     "trainables.data.convert",
     "trainables.data.mix",

@@ -148,7 +148,7 @@ def make_mini(
 
     Studies that name its sources make it themselves, below --data; this is for looking at it, and for other programs.
     """
-    from trainables.benchmarks.miniature.generate import Size, generate
+    from trainables.miniature.generate import Size, generate
     from trainables.store import LocalStore
 
     target = folder.expanduser().absolute()

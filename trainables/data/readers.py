@@ -17,13 +17,13 @@ from typing import Any, ClassVar, Protocol
 
 from search_spaces.errors import InputError, nearest
 from search_spaces.spec import SourceSpec
-from trainables.benchmarks.miniature.generate import make_if_asked
 from trainables.data.evaluation_sets import EvaluationReader
 from trainables.data.files import stats
 from trainables.data.llava import LlavaReader
 from trainables.data.lrv import LrvReader
 from trainables.data.parquet import ParquetReader
 from trainables.data.record import TEXT_ONLY, Record
+from trainables.miniature.generate import make_if_asked
 
 
 class Reader(Protocol):

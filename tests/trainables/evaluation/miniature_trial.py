@@ -8,7 +8,7 @@ from typing import Any
 from tiny_trials import ADAMW, language, make_task, stage, vision
 
 from search_spaces.spec import BenchmarkSpec, MixPart, MixSpec, SourceSpec, TokenizerSpec
-from trainables.benchmarks.miniature.generate import SETS, Size
+from trainables.miniature.generate import SETS, Size
 from trainables.task import TrialTask
 
 SMALL = Size(images=3, training_images=30)

@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from trainables.benchmarks.miniature.generate import SETS, Size, generate
+from trainables.miniature.generate import SETS, Size, generate
 
 SMALL = Size(images=24, training_images=40)
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from small_miniature import folder, of, read_json, read_json_lines, read_pickle
 
-from trainables.benchmarks.miniature.scene import HEIGHT, WIDTH
+from trainables.miniature.scene import HEIGHT, WIDTH
 
 
 def kinds(records: Iterable[dict[str, Any]]) -> dict[str, str]:

@@ -16,10 +16,10 @@ from PIL import Image
 from scipy import ndimage
 from small_miniature import folder, of, read_json, read_json_lines, read_pickle
 
-from trainables.benchmarks.miniature.font import text_mask
-from trainables.benchmarks.miniature.generate import SETS, Size, pages
-from trainables.benchmarks.miniature.raster import rasterise
-from trainables.benchmarks.miniature.scene import COLOURS, NUMBERS, SHAPES, WORDS, Scene, Thing, several
+from trainables.miniature.font import text_mask
+from trainables.miniature.generate import SETS, Size, pages
+from trainables.miniature.raster import rasterise
+from trainables.miniature.scene import COLOURS, NUMBERS, SHAPES, WORDS, Scene, Thing, several
 
 _PLURALS = {"circles", "squares", "triangles", "crosses"}
 Pixels = np.ndarray[Any, np.dtype[np.int64]]

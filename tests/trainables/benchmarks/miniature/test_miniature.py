@@ -15,9 +15,9 @@ from small_miniature import NAMES, SMALL, files_of, folder, of, read_json, read_
 from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError
 from search_spaces.spec import SourceSpec
-from trainables.benchmarks.miniature.generate import SETS, Size, generate, pages, samples, training
-from trainables.benchmarks.miniature.raster import rasterise
 from trainables.data.readers import open_reader
+from trainables.miniature.generate import SETS, Size, generate, pages, samples, training
+from trainables.miniature.raster import rasterise
 
 GOLDEN = {
     "json": "363ffa99158fbdfbbbbe117587419df9bbb11c36470eb562bf643c06d9fb9b45",

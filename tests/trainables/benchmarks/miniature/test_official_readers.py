@@ -11,10 +11,10 @@ from small_miniature import NAMES, SMALL, folder, of
 from search_spaces.spec import SourceSpec
 from trainables.benchmarks.contract import Example
 from trainables.benchmarks.files.reference_files import find_files
-from trainables.benchmarks.miniature.generate import SETS, pages
-from trainables.benchmarks.miniature.questions import Asked, Page
 from trainables.benchmarks.registry import BENCHMARKS
 from trainables.data.readers import open_reader
+from trainables.miniature.generate import SETS, pages
+from trainables.miniature.questions import Asked, Page
 
 BOXES = ("refcoco", "refcoco+", "refcocog")
 

@@ -9,20 +9,20 @@ from pathlib import Path
 from random import Random
 
 from search_spaces.errors import InputError
-from trainables.benchmarks.miniature import qualitative
-from trainables.benchmarks.miniature.ai2d import AI2D
-from trainables.benchmarks.miniature.gqa import GQA
-from trainables.benchmarks.miniature.ocidref import OCIDREF
-from trainables.benchmarks.miniature.pope import POPE
-from trainables.benchmarks.miniature.questions import MiniSet, Page
-from trainables.benchmarks.miniature.refer import REFCOCO, REFCOCO_PLUS, REFCOCOG
-from trainables.benchmarks.miniature.scene import Scene
-from trainables.benchmarks.miniature.tallyqa import TALLYQA
-from trainables.benchmarks.miniature.textvqa import TEXTVQA
-from trainables.benchmarks.miniature.training import Lesson, lessons, write_training
-from trainables.benchmarks.miniature.vizwiz import VIZWIZ
-from trainables.benchmarks.miniature.vqav2 import VQAV2
-from trainables.benchmarks.miniature.vsr import VSR
+from trainables.miniature import qualitative
+from trainables.miniature.ai2d import AI2D
+from trainables.miniature.gqa import GQA
+from trainables.miniature.ocidref import OCIDREF
+from trainables.miniature.pope import POPE
+from trainables.miniature.questions import MiniSet, Page
+from trainables.miniature.refer import REFCOCO, REFCOCO_PLUS, REFCOCOG
+from trainables.miniature.scene import Scene
+from trainables.miniature.tallyqa import TALLYQA
+from trainables.miniature.textvqa import TEXTVQA
+from trainables.miniature.training import Lesson, lessons, write_training
+from trainables.miniature.vizwiz import VIZWIZ
+from trainables.miniature.vqav2 import VQAV2
+from trainables.miniature.vsr import VSR
 from trainables.store import LocalStore
 
 VERSION = 1

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from trainables.benchmarks.miniature.answers import ten_answers, with_confidence, write_image, write_json
-from trainables.benchmarks.miniature.questions import SHORT, Asked, MiniSet, Page, Turn
-from trainables.benchmarks.miniature.scene import COLOURS, SHAPES, SIGN, WORDS, Scene, several, with_signs
+from trainables.miniature.answers import ten_answers, with_confidence, write_image, write_json
+from trainables.miniature.questions import SHORT, Asked, MiniSet, Page, Turn
+from trainables.miniature.scene import COLOURS, SHAPES, SIGN, WORDS, Scene, several, with_signs
 
 UNANSWERABLE = "unanswerable"
 _SIGN_IN = 3

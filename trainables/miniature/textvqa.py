@@ -8,9 +8,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from trainables.benchmarks.miniature.answers import ten_answers, write_image, write_json, write_json_lines
-from trainables.benchmarks.miniature.questions import SHORT, Asked, MiniSet, Page, Turn
-from trainables.benchmarks.miniature.scene import NUMBERS, ROWS, SIGN, WORDS, Scene, Thing, with_signs
+from trainables.miniature.answers import ten_answers, write_image, write_json, write_json_lines
+from trainables.miniature.questions import SHORT, Asked, MiniSet, Page, Turn
+from trainables.miniature.scene import NUMBERS, ROWS, SIGN, WORDS, Scene, Thing, with_signs
 
 ANNOTATIONS = "TextVQA_0.5.1_val.json"
 ROSETTA = "TextVQA_Rosetta_OCR_v0.2_val.json"

@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Literal
 
-from trainables.benchmarks.miniature.scene import COLOURS, NAMES, SHAPES, SIGN, Scene, Thing, above, left_of
+from trainables.miniature.scene import COLOURS, NAMES, SHAPES, SIGN, Scene, Thing, above, left_of
 
 Skill = Literal["look", "count", "box", "text", "relation", "diagram"]
 """What a question asks for. Training records carry it as their tag, so that a mix can leave it out."""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from trainables.benchmarks.miniature.answers import write_image, write_json_lines
-from trainables.benchmarks.miniature.questions import OPPOSITE, Asked, MiniSet, Page, Turn, phrase, related
-from trainables.benchmarks.miniature.scene import Scene, several
+from trainables.miniature.answers import write_image, write_json_lines
+from trainables.miniature.questions import OPPOSITE, Asked, MiniSet, Page, Turn, phrase, related
+from trainables.miniature.scene import Scene, several
 
 STATEMENTS = "test.jsonl"
 

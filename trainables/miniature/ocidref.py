@@ -8,10 +8,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from trainables.benchmarks.miniature.answers import write_image, write_json
-from trainables.benchmarks.miniature.questions import Asked, MiniSet, Page
-from trainables.benchmarks.miniature.refer import asking, by_look, turn
-from trainables.benchmarks.miniature.scene import NAMES, Scene, several
+from trainables.miniature.answers import write_image, write_json
+from trainables.miniature.questions import Asked, MiniSet, Page
+from trainables.miniature.refer import asking, by_look, turn
+from trainables.miniature.scene import NAMES, Scene, several
 
 EXPRESSIONS = "val_expressions.json"
 _TAKES = 21

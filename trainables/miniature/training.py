@@ -14,10 +14,10 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from trainables.benchmarks.miniature import qualitative
-from trainables.benchmarks.miniature.answers import write_image, write_json
-from trainables.benchmarks.miniature.questions import MiniSet, Turn, plural
-from trainables.benchmarks.miniature.scene import SHAPES, Scene, several
+from trainables.miniature import qualitative
+from trainables.miniature.answers import write_image, write_json
+from trainables.miniature.questions import MiniSet, Turn, plural
+from trainables.miniature.scene import SHAPES, Scene, several
 
 TRAINING = "mini-train.json"
 IMAGES = "train"

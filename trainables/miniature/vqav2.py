@@ -7,8 +7,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from trainables.benchmarks.miniature.answers import ten_answers, with_confidence, write_image, write_json
-from trainables.benchmarks.miniature.questions import (
+from trainables.miniature.answers import ten_answers, with_confidence, write_image, write_json
+from trainables.miniature.questions import (
     Asked,
     MiniSet,
     Page,
@@ -20,7 +20,7 @@ from trainables.benchmarks.miniature.questions import (
     shape_of,
     short_turn,
 )
-from trainables.benchmarks.miniature.scene import Scene, several
+from trainables.miniature.scene import Scene, several
 
 QUESTIONS = "v2_OpenEnded_mscoco_val2014_questions.json"
 ANNOTATIONS = "v2_mscoco_val2014_annotations.json"

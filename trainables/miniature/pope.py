@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from trainables.benchmarks.miniature.answers import write_image, write_json_lines
-from trainables.benchmarks.miniature.questions import SHORT, Asked, MiniSet, Page, Turn, absent_names, an
-from trainables.benchmarks.miniature.scene import NAMES, Scene, several
+from trainables.miniature.answers import write_image, write_json_lines
+from trainables.miniature.questions import SHORT, Asked, MiniSet, Page, Turn, absent_names, an
+from trainables.miniature.scene import NAMES, Scene, several
 
 SPLITS = ("random", "popular", "adversarial")
 _PER_SPLIT = 2

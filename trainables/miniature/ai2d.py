@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from trainables.benchmarks.miniature.answers import write_image, write_json
-from trainables.benchmarks.miniature.questions import Asked, MiniSet, Page, letter, letter_turn
-from trainables.benchmarks.miniature.scene import CELL, COLOURS, COLUMNS, GROUNDS, HEIGHT, SHAPES, Scene, Thing
+from trainables.miniature.answers import write_image, write_json
+from trainables.miniature.questions import Asked, MiniSet, Page, letter, letter_turn
+from trainables.miniature.scene import CELL, COLOURS, COLUMNS, GROUNDS, HEIGHT, SHAPES, Scene, Thing
 
 TEST_IDS = "ai2d_test_ids.csv"
 _IN_TEST = 3

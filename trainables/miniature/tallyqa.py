@@ -7,9 +7,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from trainables.benchmarks.miniature.answers import write_image, write_json
-from trainables.benchmarks.miniature.questions import Asked, MiniSet, Page, letter_turn, plural
-from trainables.benchmarks.miniature.scene import COLOURS, SHAPES, WIDTH, Scene, arranged
+from trainables.miniature.answers import write_image, write_json
+from trainables.miniature.questions import Asked, MiniSet, Page, letter_turn, plural
+from trainables.miniature.scene import COLOURS, SHAPES, WIDTH, Scene, arranged
 
 COUNTS = 6
 """Answers are 0 to 5."""

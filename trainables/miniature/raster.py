@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from trainables.benchmarks.miniature.font import text_mask
-from trainables.benchmarks.miniature.scene import COLOURS, SIGN, Scene, Thing
+from trainables.miniature.font import text_mask
+from trainables.miniature.scene import COLOURS, SIGN, Scene, Thing
 
 Pixels = np.ndarray[Any, np.dtype[np.uint8]]
 Mask = np.ndarray[Any, np.dtype[np.bool_]]

@@ -8,8 +8,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from trainables.benchmarks.miniature.answers import write_image, write_json
-from trainables.benchmarks.miniature.questions import (
+from trainables.miniature.answers import write_image, write_json
+from trainables.miniature.questions import (
     OPPOSITE,
     RELATIONS,
     Asked,
@@ -23,7 +23,7 @@ from trainables.benchmarks.miniature.questions import (
     short_turn,
     yes_no,
 )
-from trainables.benchmarks.miniature.scene import WIDTH, Scene, several
+from trainables.miniature.scene import WIDTH, Scene, several
 
 QUESTIONS = "testdev_balanced_questions.json"
 _TYPES = {

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from trainables.benchmarks.miniature.answers import write_image, write_json
-from trainables.benchmarks.miniature.questions import an, phrase, related
-from trainables.benchmarks.miniature.scene import NAMES, Scene, several
+from trainables.miniature.answers import write_image, write_json
+from trainables.miniature.questions import an, phrase, related
+from trainables.miniature.scene import NAMES, Scene, several
 
 PROMPTS = "prompts.json"
 PROMPT = "Describe the image."

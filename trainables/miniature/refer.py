@@ -8,9 +8,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from trainables.benchmarks.miniature.answers import write_image, write_json
-from trainables.benchmarks.miniature.questions import Asked, MiniSet, Page, Turn, phrase, related
-from trainables.benchmarks.miniature.scene import (
+from trainables.miniature.answers import write_image, write_json
+from trainables.miniature.questions import Asked, MiniSet, Page, Turn, phrase, related
+from trainables.miniature.scene import (
     HEIGHT,
     NAMES,
     WIDTH,

@@ -8,8 +8,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from trainables.benchmarks.miniature.raster import encoded
-from trainables.benchmarks.miniature.scene import Scene
+from trainables.miniature.raster import encoded
+from trainables.miniature.scene import Scene
 
 PEOPLE = 10
 _AGREE = (7, 8, 9, 10)
