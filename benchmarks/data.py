@@ -35,7 +35,7 @@ from trainables.data.prepare import prepare_source, source_signature
 from trainables.data.prepared import PreparedSource
 from trainables.data.record import Record
 from trainables.model.images import pixels
-from trainables.store import LocalStore
+from trainables.storage.store import LocalStore
 
 RECORDS, TEXT_ONLY, IMAGES = 665_298, 40_688, 4_000
 BATCH, PHOTOS = 128, 512

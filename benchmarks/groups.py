@@ -25,7 +25,7 @@ from orchestrator.running.tuner import RunSettings, TrialEvent, run_trials
 from orchestrator.state.ledger import read_ledger
 from search_spaces.expansion.expand import plan_study
 from search_spaces.study import load_study
-from trainables.store import LocalStore
+from trainables.storage.store import LocalStore
 
 
 def main() -> None:

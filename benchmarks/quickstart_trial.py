@@ -12,7 +12,7 @@ from orchestrator.running.tasks import make_task
 from search_spaces.expansion.expand import plan_study
 from search_spaces.plan import Plan
 from search_spaces.study import load_study
-from trainables.store import LocalStore
+from trainables.storage.store import LocalStore
 from trainables.task import TrialTask
 
 

@@ -23,9 +23,9 @@ from orchestrator.terminal.plan import plan_json
 from search_spaces.expansion.expand import FEATURES_BUDGET_BYTES, plan_study
 from search_spaces.plan import Plan
 from search_spaces.study import Study, load_study
-from trainables import layout
 from trainables.model.language_files import language_facts
-from trainables.store import LocalStore, get_json, put_json
+from trainables.storage import layout
+from trainables.storage.store import LocalStore, get_json, put_json
 
 if TYPE_CHECKING:
     from orchestrator.running.tuner import Outcomes, TrialEvent

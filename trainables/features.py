@@ -15,12 +15,12 @@ import torch
 import torch.distributed as dist
 
 from search_spaces.spec import VisionSpec
-from trainables import layout
 from trainables.data.prepared import PreparedSource
 from trainables.model.images import pixels
 from trainables.model.vision import VisionEncoder
-from trainables.records import FeaturesResult
-from trainables.store import LocalStore, put_json
+from trainables.storage import layout
+from trainables.storage.records import FeaturesResult
+from trainables.storage.store import LocalStore, put_json
 from trainables.task import Context
 
 _BATCH = 32

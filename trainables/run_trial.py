@@ -13,15 +13,15 @@ from typing import cast
 
 from search_spaces.identity import source_name
 from search_spaces.spec import SourceSpec
-from trainables import layout
 from trainables.evaluation.evaluate import evaluate
 from trainables.evaluation.results import evaluation_key, read_results
 from trainables.features import produce_features
 from trainables.model.vision import build_vision
 from trainables.process_group import ensure_single
-from trainables.records import EvaluationResult, Progress, StageResult, TrialResult
 from trainables.stage import train_stage
-from trainables.store import LocalStore, get_json, put_json
+from trainables.storage import layout
+from trainables.storage.records import EvaluationResult, Progress, StageResult, TrialResult
+from trainables.storage.store import LocalStore, get_json, put_json
 from trainables.task import Context, FeaturesTask, TrialTask
 from trainables.trial_data import TrialData
 from trainables.trial_spool import TrialSpool

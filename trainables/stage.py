@@ -17,7 +17,6 @@ import torch.distributed as dist
 
 from search_spaces.resources import KEPT_CHECKPOINTS, micro_batch
 from search_spaces.spec import ResourceSpec, StageSpec
-from trainables import layout
 from trainables.deepspeed_config import deepspeed_config
 from trainables.engine import Engine, dtype_of, no_traces, open_engine, partition
 from trainables.hardware import check_device, device_name, peak_flops, reached, set_attention
@@ -25,8 +24,9 @@ from trainables.model.lora import add_lora, merged, train_adapters_only
 from trainables.model.spread import Parts, arrive, spread
 from trainables.model.vision import VisionEncoder
 from trainables.model.vlm import VLM, assemble, build_modules, module
-from trainables.records import Progress, StageResult
-from trainables.store import LocalStore, put_json
+from trainables.storage import layout
+from trainables.storage.records import Progress, StageResult
+from trainables.storage.store import LocalStore, put_json
 from trainables.task import Context, StageTask, TrialTask
 from trainables.trial_data import StageData, StepInput, TrialData
 from trainables.weights_io import load_weights, save_weights

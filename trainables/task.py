@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from search_spaces.identity import source_name
 from search_spaces.spec import BenchmarkSpec, ResourceSpec, SourceSpec, TrialSpec
-from trainables.store import LocalStore
+from trainables.storage.store import LocalStore
 
 
 class FeaturesTask(BaseModel):

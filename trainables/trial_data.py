@@ -26,7 +26,7 @@ from trainables.model.images import pixels
 from trainables.model.tokenizer import IGNORE, Tokenizer, build_tokenizer
 from trainables.model.vlm import Batch
 from trainables.model.weights import find_weights
-from trainables.store import LocalStore
+from trainables.storage.store import LocalStore
 from trainables.task import TrialTask
 
 _TOKENISED_RECORDS = 20_000

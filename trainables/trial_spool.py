@@ -10,10 +10,18 @@ import time
 from importlib import metadata
 
 from search_spaces.identity import source_name
-from trainables import layout
 from trainables.deepspeed_config import deepspeed_config
-from trainables.records import DataUse, EvaluationResult, Spool, StageResult, TrialResult, is_of_machine, read_spool
-from trainables.store import LocalStore, get_json
+from trainables.storage import layout
+from trainables.storage.records import (
+    DataUse,
+    EvaluationResult,
+    Spool,
+    StageResult,
+    TrialResult,
+    is_of_machine,
+    read_spool,
+)
+from trainables.storage.store import LocalStore, get_json
 from trainables.system_sampler import SystemSampler
 from trainables.task import Context, TrialTask
 

@@ -18,9 +18,9 @@ import psutil
 import ray
 from ray import tune
 
-from trainables import layout
-from trainables.records import Failure
-from trainables.store import LocalStore, put_json
+from trainables.storage import layout
+from trainables.storage.records import Failure
+from trainables.storage.store import LocalStore, put_json
 from trainables.task import TrialTask
 
 STEP_S = 1.0

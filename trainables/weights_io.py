@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from trainables.model.vlm import VLM, module
-from trainables.records import StageResult
-from trainables.store import LocalStore
+from trainables.storage.records import StageResult
+from trainables.storage.store import LocalStore
 
 
 def save_weights(weights: dict[str, dict[str, Tensor]], store: LocalStore, folder: str) -> dict[str, str]:

@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypedDict
 
-from trainables import layout
 from trainables.process_group import Rendezvous
-from trainables.records import Progress
+from trainables.storage import layout
+from trainables.storage.records import Progress
 from trainables.task import Context, TrialTask
 
 RUN_TRIAL = "trainables.run_trial:run_trial"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from orchestrator.analysis.intervals import Floats
 from search_spaces.errors import InputError
-from trainables.records import EvaluationResult
+from trainables.storage.records import EvaluationResult
 
 NO_SIGNAL_POINTS = 0.05
 """A score this close to that of the majority answer shows nothing of the image (DESIGN, section 11)."""

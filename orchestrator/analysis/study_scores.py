@@ -10,7 +10,7 @@ from orchestrator.analysis.scores import Scores
 from orchestrator.state.ledger import Ledger, TrialEntry
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
-from trainables.store import Store
+from trainables.storage.store import Store
 
 
 @dataclass

@@ -149,7 +149,7 @@ def make_mini(
     Studies that name its sources make it themselves, below --data; this is for looking at it, and for other programs.
     """
     from trainables.miniature.generate import Size, generate
-    from trainables.store import LocalStore
+    from trainables.storage.store import LocalStore
 
     target = folder.expanduser().absolute()
     if target.exists():

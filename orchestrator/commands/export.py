@@ -35,7 +35,7 @@ def export(
 ) -> None:
     """Write a finished trial as a folder that transformers loads, with processor and model card."""
     from orchestrator.state.logs import find_trial, stored_trials
-    from trainables import layout
+    from trainables.storage import layout
     from trainables.task import TrialTask
 
     if to not in FORMS:

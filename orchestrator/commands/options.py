@@ -15,7 +15,7 @@ from search_spaces.errors import InputError
 if TYPE_CHECKING:
     from search_spaces.plan import Plan
     from search_spaces.study import Study
-    from trainables.store import LocalStore
+    from trainables.storage.store import LocalStore
 
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or the name of a shipped study.")]
 StorageOption = Annotated[
@@ -96,7 +96,7 @@ def features_choice(value: str) -> Literal["auto", "cache", "stream"]:
 
 
 def open_store(root: Path) -> LocalStore:
-    from trainables.store import LocalStore
+    from trainables.storage.store import LocalStore
 
     return LocalStore(root)
 

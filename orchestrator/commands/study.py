@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from orchestrator.state.ledger import TrialState
     from search_spaces.plan import Plan
     from search_spaces.study import Study
-    from trainables.store import LocalStore
+    from trainables.storage.store import LocalStore
 
 EXIT_DONE, EXIT_TRIAL_FAILED, EXIT_STOPPED, EXIT_SIGNAL = 0, 1, 3, 128
 """Of `run`. Bad input is answered by the command line itself, with 2."""

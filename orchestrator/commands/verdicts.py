@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from orchestrator.analysis.verdicts import Verdicts
     from search_spaces.plan import Plan
     from search_spaces.study import Study
-    from trainables.store import LocalStore
+    from trainables.storage.store import LocalStore
 
 PUBLISHED = "prismatic/published"
 

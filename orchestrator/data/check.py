@@ -17,7 +17,7 @@ from trainables.data.pace import Progress
 from trainables.data.prepare import list_image_problems
 from trainables.data.readers import open_reader
 from trainables.data.survey import survey
-from trainables.store import LocalStore
+from trainables.storage.store import LocalStore
 
 _SHOWN = 20
 

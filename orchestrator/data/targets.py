@@ -15,7 +15,7 @@ from search_spaces.errors import InputError, nearest
 from search_spaces.plan import Plan
 from search_spaces.spec import SourceSpec
 from search_spaces.study import load_study
-from trainables.store import LocalStore
+from trainables.storage.store import LocalStore
 
 _FILES = (".json", ".jsonl")
 

@@ -13,8 +13,8 @@ from cluster.connect import package_folder
 from search_spaces.catalogue.entries import EncoderEntry
 from search_spaces.errors import InputError
 from search_spaces.expansion.resolve_vision import NoEncoder
-from trainables import layout
-from trainables.store import LocalStore, get_json, put_json
+from trainables.storage import layout
+from trainables.storage.store import LocalStore, get_json, put_json
 
 _PROGRAM = "trainables.model.probe_encoder"
 _TIMEOUT_S = 600

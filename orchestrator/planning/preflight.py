@@ -10,9 +10,9 @@ from search_spaces.errors import InputError, raise_problems
 from search_spaces.identity import fingerprint, source_name, weights_name
 from search_spaces.plan import Plan
 from search_spaces.spec import LanguageSpec, SourceSpec
-from trainables import layout
 from trainables.model.language_files import check_language
-from trainables.store import LocalStore, Store, get_json, put_json
+from trainables.storage import layout
+from trainables.storage.store import LocalStore, Store, get_json, put_json
 
 
 class Digests(NamedTuple):

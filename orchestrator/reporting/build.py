@@ -34,8 +34,8 @@ from search_spaces.errors import InputError
 from search_spaces.expansion.designs import axis_labels
 from search_spaces.plan import Arm, Plan
 from search_spaces.study import Study
-from trainables import layout
-from trainables.store import Store
+from trainables.storage import layout
+from trainables.storage.store import Store
 
 
 def build_report(study: Study, plan: Plan, store: Store, ledger: Ledger | None = None) -> Report:

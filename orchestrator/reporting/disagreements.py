@@ -18,7 +18,7 @@ from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.reporting.model import Sample
 from orchestrator.state.ledger import Ledger
 from search_spaces.plan import Plan
-from trainables.store import Store
+from trainables.storage.store import Store
 
 SHOWN_ARMS = 6
 """The base and the arms that follow it in plan order: more do not fit side by side."""

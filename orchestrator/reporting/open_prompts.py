@@ -18,11 +18,11 @@ from orchestrator.state.ledger import Ledger
 from search_spaces.identity import source_name
 from search_spaces.plan import Plan
 from search_spaces.spec import BenchmarkSpec
-from trainables import layout
 from trainables.benchmarks.contract import Example, Protocol
 from trainables.data.prepared import PreparedSource
 from trainables.evaluation.asked import is_evaluation, open_examples
-from trainables.store import Store
+from trainables.storage import layout
+from trainables.storage.store import Store
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from orchestrator.state.ledger import Ledger, read_json
 from search_spaces.identity import FEATURES_VERSION, SCORING_VERSION, TRAINER_VERSION, needed_digests, source_name
 from search_spaces.plan import Plan
 from search_spaces.study import Study
-from trainables import layout
-from trainables.store import Store
+from trainables.storage import layout
+from trainables.storage.store import Store
 
 
 def provenance(study: Study, plan: Plan, store: Store, conditions: Sequence[Condition]) -> Provenance:

@@ -11,7 +11,7 @@ from orchestrator.reporting.words import HOLDS, certainty, verdict_words
 from orchestrator.state.ledger import read_ledger
 from search_spaces.plan import Plan
 from search_spaces.study import Study
-from trainables.store import Store
+from trainables.storage.store import Store
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Any
 from orchestrator.reporting.model import ArmCost, Row, Sharing, StageWork
 from orchestrator.state.ledger import Ledger, read_json
 from search_spaces.plan import Arm, Node, Plan
-from trainables import layout
-from trainables.records import EvaluationResult
-from trainables.store import Store
+from trainables.storage import layout
+from trainables.storage.records import EvaluationResult
+from trainables.storage.store import Store
 
 
 def sharing(plan: Plan, ledger: Ledger) -> Sharing:

@@ -15,8 +15,8 @@ from cluster.fit import Room
 from orchestrator.running.leases import Leases
 from orchestrator.running.schedule import Finished, Schedule, Work
 from search_spaces.plan import Node
-from trainables import layout
-from trainables.store import Store
+from trainables.storage import layout
+from trainables.storage.store import Store
 
 LOOK_EVERY_S = 2.0
 """How often storage is looked at for what other runs have finished or given up."""

@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Iterable, Sequence
 
-from trainables.store import Lease, Owner, Store
+from trainables.storage.store import Lease, Owner, Store
 
 RENEW_EVERY_S = 10.0
 """A sixth of the silence after which others may take a lease over."""

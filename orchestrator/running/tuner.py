@@ -35,9 +35,9 @@ from orchestrator.running.hand_out import LOOK_EVERY_S, HandOut
 from orchestrator.running.leases import RENEW_EVERY_S
 from orchestrator.running.schedule import FINISHED, Work, shapes
 from search_spaces.plan import Node
-from trainables import layout
-from trainables.records import Failure, Progress
-from trainables.store import Store, get_json, put_json
+from trainables.storage import layout
+from trainables.storage.records import Failure, Progress
+from trainables.storage.store import Store, get_json, put_json
 from trainables.task import TrialTask
 from trainables.tune_trial import TuneTrial
 

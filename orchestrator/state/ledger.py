@@ -13,9 +13,9 @@ from typing import Any, Literal, cast
 
 from search_spaces.errors import InputError
 from search_spaces.plan import Node, Plan, PlannedTrial
-from trainables import layout
-from trainables.records import EvaluationResult, Failure, TrialResult
-from trainables.store import Owner, Store
+from trainables.storage import layout
+from trainables.storage.records import EvaluationResult, Failure, TrialResult
+from trainables.storage.store import Owner, Store
 
 TrialState = Literal["done", "running", "failed", "changed", "half-done", "pending"]
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple, TextIO
 
 from search_spaces.errors import InputError, nearest
-from trainables import layout
-from trainables.store import Store
+from trainables.storage import layout
+from trainables.storage.store import Store
 
 FOLLOW_PERIOD_S = 0.5
 TAIL_BYTES = 64 * 1024

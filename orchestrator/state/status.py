@@ -15,9 +15,9 @@ from rich.text import Text
 
 from orchestrator.state.ledger import STATES, Ledger, TrialEntry, TrialState, read_ledger
 from search_spaces.plan import Node, Plan, PlannedTrial
-from trainables import layout
-from trainables.records import SpoolLine, read_spool
-from trainables.store import Store
+from trainables.storage import layout
+from trainables.storage.records import SpoolLine, read_spool
+from trainables.storage.store import Store
 
 _TAILS_BYTES = (16_384, 262_144)
 """How much of a spool's end is read; the longer one only where the shorter holds no metrics."""

@@ -19,8 +19,8 @@ from rich.text import Text
 
 from orchestrator.state.logs import last_lines
 from search_spaces.plan import Node, Plan
-from trainables.records import Failure, Progress
-from trainables.store import Store
+from trainables.storage.records import Failure, Progress
+from trainables.storage.store import Store
 
 FRAMES_PER_SECOND = 2
 """Drawing is done in a thread of rich; what is drawn changes hardly more often."""

@@ -45,9 +45,9 @@ from orchestrator.tracking.study_note import study_note
 from orchestrator.tracking.tracker import Point, Status, TrackerAwayError, TrackerRefusedError
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
-from trainables import layout
-from trainables.records import DataUse
-from trainables.store import LocalStore
+from trainables.storage import layout
+from trainables.storage.records import DataUse
+from trainables.storage.store import LocalStore
 
 CLIENT_SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from orchestrator.tracking.tracker import Point, Status
 from search_spaces.plan import Plan, PlannedTrial
-from trainables import layout
-from trainables.records import Failure, SpoolLine
-from trainables.store import Store, get_json
+from trainables.storage import layout
+from trainables.storage.records import Failure, SpoolLine
+from trainables.storage.store import Store, get_json
 
 POINTS_PER_METRIC = 2_500
 """A browser draws no more, and MLflow samples longer histories anyway. Metrics of longer trials are thinned to this."""

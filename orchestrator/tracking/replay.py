@@ -1,6 +1,6 @@
 """From the spools on storage to the tracking server: a replay that may be repeated.
 
-Workers never talk to the server. They append records to a spool (`trainables.records`), and what is here sends them on,
+Workers never talk to the server. They append records to a spool (`trainables.storage.records`), and what is here sends them on,
 with the byte offset up to which a server has them kept on storage. Sending a record twice changes nothing, so an offset
 is written only after the server has taken what lies before it. A server that is away costs nothing: the spool waits.
 """
@@ -23,9 +23,9 @@ from orchestrator.tracking.tracker import Notice, Point, Status, Tracker, Tracke
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
 from search_spaces.study import Study
-from trainables import layout
-from trainables.records import DataUse, Failure, SpoolLine, is_of_machine, read_spool
-from trainables.store import Store, put_json
+from trainables.storage import layout
+from trainables.storage.records import DataUse, Failure, SpoolLine, is_of_machine, read_spool
+from trainables.storage.store import Store, put_json
 
 LINES_PER_BATCH = 1_000
 

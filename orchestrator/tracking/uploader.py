@@ -16,7 +16,7 @@ from orchestrator.tracking.tracker import Notice, Status, Tracker, TrackerAwayEr
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
 from search_spaces.study import Study
-from trainables.store import Store
+from trainables.storage.store import Store
 
 POLL_S = 2.0
 """Pause between two looks at the spools."""

@@ -9,7 +9,7 @@ from cluster.connect import connect
 from cluster.fit import Room
 from cluster.shared_storage import nodes_without, require_shared_storage
 from search_spaces.errors import InputError
-from trainables.store import LocalStore
+from trainables.storage.store import LocalStore
 
 
 def test_one_node_is_not_asked(tmp_path: Path) -> None:

@@ -29,9 +29,9 @@ from search_spaces.spec import (
     TrialSpec,
     VisionSpec,
 )
-from trainables import layout
-from trainables.records import Progress
-from trainables.store import put_json
+from trainables.storage import layout
+from trainables.storage.records import Progress
+from trainables.storage.store import put_json
 from trainables.task import Context, StageTask, TrialTask
 
 STUDY = "fake"

@@ -15,7 +15,7 @@ from fake_trials import LOOP, STUDY, Fakes
 from cluster.connect import connect
 from cluster.launcher import MemberCode
 from orchestrator.running.tuner import RunSettings, run_trials
-from trainables.store import LocalStore
+from trainables.storage.store import LocalStore
 
 if __name__ == "__main__":
     storage, paths, unit_s = Path(sys.argv[1]), json.loads(sys.argv[2]), float(sys.argv[3])

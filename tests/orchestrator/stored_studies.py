@@ -15,9 +15,9 @@ from small_plans import SOURCE, small_plan
 from search_spaces.plan import Node, Plan, PlannedTrial
 from search_spaces.spec import BenchmarkSpec
 from search_spaces.study import Hypothesis, Study
-from trainables import layout
-from trainables.records import EvaluationResult, Failure, StageResult, TrialResult
-from trainables.store import LocalStore, put_json
+from trainables.storage import layout
+from trainables.storage.records import EvaluationResult, Failure, StageResult, TrialResult
+from trainables.storage.store import LocalStore, put_json
 
 N_EXAMPLES = 400
 PER_IMAGE = 4

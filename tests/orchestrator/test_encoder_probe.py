@@ -19,7 +19,7 @@ from search_spaces.spec import VisionSpec
 from search_spaces.study import load_study
 from trainables.model.probe_encoder import probe
 from trainables.model.vision import Tower
-from trainables.store import LocalStore
+from trainables.storage.store import LocalStore
 
 STUDY = """\
 study: test

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.running.leases import Leases
-from trainables.store import LocalStore
+from trainables.storage.store import LocalStore
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from search_spaces.errors import InputError
 from search_spaces.identity import benchmark_key, source_name
 from search_spaces.plan import Plan
 from search_spaces.spec import BenchmarkSpec
-from trainables import layout
-from trainables.store import LocalStore, Owner, put_json
+from trainables.storage import layout
+from trainables.storage.store import LocalStore, Owner, put_json
 
 BOTH = {"shape": answers(0.9), "colour": answers(0.5)}
 

@@ -13,9 +13,9 @@ from small_plans import small_plan
 
 from orchestrator.terminal.live import LiveView, Pace
 from search_spaces.plan import Plan
-from trainables import layout
-from trainables.records import Failure, Progress
-from trainables.store import LocalStore
+from trainables.storage import layout
+from trainables.storage.records import Failure, Progress
+from trainables.storage.store import LocalStore
 
 PLAN = small_plan(resolutions=(64, 32), seeds=(7, 8))
 

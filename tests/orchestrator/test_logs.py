@@ -9,8 +9,8 @@ import pytest
 
 from orchestrator.state.logs import StoredTrial, find_trial, last_lines, print_logs, stored_trials
 from search_spaces.errors import InputError
-from trainables import layout
-from trainables.store import LocalStore
+from trainables.storage import layout
+from trainables.storage.store import LocalStore
 
 LONG = "vision-backbone-clip-vit-l-336px-resolution-336px"[:48]
 TRIALS = [

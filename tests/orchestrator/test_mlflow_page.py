@@ -17,9 +17,9 @@ from stored_studies import answers, fail_trial, finish_trial, study_of, two_stag
 from orchestrator.tracking.mlflow_tracker import open_tracker
 from orchestrator.tracking.replay import sync_study
 from orchestrator.tracking.uploader import Uploader
-from trainables import layout
-from trainables.records import Spool
-from trainables.store import LocalStore
+from trainables.storage import layout
+from trainables.storage.records import Spool
+from trainables.storage.store import LocalStore
 
 PLAN = small_plan(resolutions=(64, 32), seeds=(7, 8))
 STUDY = with_axis(two_stage_plan(resolutions=(64, 32, 16), seeds=(7, 8)), "vision.resize", "letterbox")

@@ -11,7 +11,7 @@ from orchestrator.planning.preflight import known_digests, preflight
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
 from search_spaces.spec import BenchmarkSpec, SourceSpec
-from trainables.store import LocalStore
+from trainables.storage.store import LocalStore
 
 TALK = [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]
 

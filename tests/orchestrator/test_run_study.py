@@ -9,8 +9,8 @@ from stored_studies import answers, finish_trial, key_of, trial_of, two_stage_pl
 from orchestrator.run_study import set_aside_changed
 from orchestrator.state.ledger import read_ledger
 from search_spaces.plan import Plan
-from trainables import layout
-from trainables.store import LocalStore, put_json
+from trainables.storage import layout
+from trainables.storage.store import LocalStore, put_json
 
 BOTH = {"shape": answers(0.9), "colour": answers(0.5)}
 

@@ -21,10 +21,10 @@ from search_spaces.errors import InputError
 from search_spaces.expansion.expand import plan_study
 from search_spaces.plan import Plan
 from search_spaces.study import load_study
-from trainables import layout
-from trainables.records import read_spool
 from trainables.run_trial import run_trial
-from trainables.store import LocalStore
+from trainables.storage import layout
+from trainables.storage.records import read_spool
+from trainables.storage.store import LocalStore
 from trainables.task import Context
 
 ONE_ARM = ("axes={}", "hypotheses=[]", "seeds=[7]", "benchmarks=[{id: vqav2, source: mini-vqav2}]")

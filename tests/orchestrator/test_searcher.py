@@ -12,8 +12,8 @@ from fake_trials import STUDY, Fakes
 from cluster.fit import Room
 from orchestrator.running.hand_out import HandOut
 from orchestrator.running.schedule import FINISHED
-from trainables import layout
-from trainables.store import LocalStore, put_json
+from trainables.storage import layout
+from trainables.storage.store import LocalStore, put_json
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from stored_studies import answers, fail_trial, finish_stage, finish_trial, key_
 
 from orchestrator.state.status import StudyStatus, TrialStatus, duration, study_status, to_json, to_terminal
 from search_spaces.plan import Plan
-from trainables import layout
-from trainables.store import LocalStore, Owner
+from trainables.storage import layout
+from trainables.storage.store import LocalStore, Owner
 
 
 @pytest.fixture

@@ -32,9 +32,9 @@ from orchestrator.tracking.tracker import Point, TrackerRefusedError
 from search_spaces.errors import InputError
 from search_spaces.plan import Exclusion, Plan
 from search_spaces.study import Hypothesis
-from trainables import layout
-from trainables.records import Spool
-from trainables.store import LocalStore
+from trainables.storage import layout
+from trainables.storage.records import Spool
+from trainables.storage.store import LocalStore
 
 PLAN = small_plan()
 STORED = two_stage_plan(resolutions=(64, 32))

@@ -24,8 +24,8 @@ from cluster.launcher import MemberCode
 from orchestrator.running import tuner
 from orchestrator.running.tuner import Outcomes, RunSettings, TrialEvent, run_trials
 from search_spaces.spec import ResourceSpec
-from trainables import layout
-from trainables.store import LocalStore, get_json
+from trainables.storage import layout
+from trainables.storage.store import LocalStore, get_json
 
 pytestmark = pytest.mark.ray
 

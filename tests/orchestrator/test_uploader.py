@@ -23,9 +23,9 @@ from orchestrator.tracking.tracker import Point, Status, TrackerAwayError, Track
 from orchestrator.tracking.uploader import Uploader
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
-from trainables import layout
-from trainables.records import DataUse, Spool, SpoolLine
-from trainables.store import LocalStore, Owner, put_json
+from trainables.storage import layout
+from trainables.storage.records import DataUse, Spool, SpoolLine
+from trainables.storage.store import LocalStore, Owner, put_json
 
 
 class MemoryTracker:

@@ -15,13 +15,13 @@ from safetensors.torch import load_file, save_file
 from tiny_trials import ADAMW, losses, make_task, run, source, stage, vision
 
 from search_spaces.spec import MixPart, MixSpec, OptimizerSpec, ProjectorSpec
-from trainables import layout
 from trainables.evaluation.evaluate import load_trained
 from trainables.evaluation.results import evaluation_key
 from trainables.model.vision import build_vision
 from trainables.model.vlm import build_modules
 from trainables.stage import settle_gradients
-from trainables.store import LocalStore, get_json
+from trainables.storage import layout
+from trainables.storage.store import LocalStore, get_json
 from trainables.task import Context, TrialTask
 from trainables.trial_data import TrialData
 from trainables.weights_io import save_weights

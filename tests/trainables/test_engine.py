@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from tiny_trials import language, losses, make_task, run, stage
 
-from trainables import layout
-from trainables.store import LocalStore, get_json
+from trainables.storage import layout
+from trainables.storage.store import LocalStore, get_json
 from trainables.task import TrialTask
 
 

@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from tiny_trials import SGD, language, losses, make_task, run, source, stage
 
 from search_spaces.spec import MixPart, MixSpec, TokenizerSpec
-from trainables import layout
-from trainables.store import LocalStore
+from trainables.storage import layout
+from trainables.storage.store import LocalStore
 
 MIXED = MixSpec(name="mixed", parts=(MixPart(source=source(tags="color,text-only,shape")),))
 STYLES = {

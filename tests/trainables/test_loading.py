@@ -9,10 +9,10 @@ import torch
 from tiny_trials import SGD, losses, make_task, run, source, stage
 
 from search_spaces.spec import MixPart, MixSpec, ResourceSpec, SourceSpec
-from trainables import layout
-from trainables.records import read_spool
 from trainables.run_trial import run_trial
 from trainables.stage import loader_threads
+from trainables.storage import layout
+from trainables.storage.records import read_spool
 from trainables.task import Context
 from trainables.trial_data import StageData, TrialData
 

@@ -16,14 +16,14 @@ from torch import Tensor
 
 from search_spaces.errors import InputError
 from search_spaces.spec import LoraSpec, MixPart, MixSpec, StageSpec
-from trainables import layout
 from trainables.deepspeed_config import deepspeed_config
 from trainables.engine import open_engine
 from trainables.model.lora import add_lora, merged
 from trainables.model.vlm import build_modules
 from trainables.run_trial import run_trial
 from trainables.stage import settle_gradients
-from trainables.store import LocalStore
+from trainables.storage import layout
+from trainables.storage.store import LocalStore
 from trainables.task import Context, TrialTask
 from trainables.trial_data import StageData, TrialData
 

@@ -12,10 +12,10 @@ from safetensors.torch import load_file
 from tiny_trials import language, losses, make_task, run, source, stage, vision
 
 from search_spaces.spec import BenchmarkSpec, MixPart, MixSpec, OptimizerSpec
-from trainables import layout
-from trainables.records import read_spool
 from trainables.run_trial import run_trial
-from trainables.store import LocalStore, get_json
+from trainables.storage import layout
+from trainables.storage.records import read_spool
+from trainables.storage.store import LocalStore, get_json
 from trainables.task import Context, TrialTask
 
 TWO_STAGES = (stage("align", trains=("projector",), prompt="caption"), stage("finetune"))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trainables.store import LEASE_SILENCE_S, LocalStore, Owner
+from trainables.storage.store import LEASE_SILENCE_S, LocalStore, Owner
 
 
 @pytest.fixture

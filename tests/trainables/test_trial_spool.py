@@ -9,10 +9,10 @@ import pytest
 from tiny_trials import make_task, run, stage
 
 from search_spaces.identity import source_name
-from trainables import layout
-from trainables.records import read_spool
 from trainables.run_trial import run_trial
-from trainables.store import LocalStore
+from trainables.storage import layout
+from trainables.storage.records import read_spool
+from trainables.storage.store import LocalStore
 from trainables.task import Context, TrialTask
 from trainables.trial_spool import TrialSpool
 

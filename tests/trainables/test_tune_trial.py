@@ -25,9 +25,9 @@ from search_spaces.spec import (
     TrialSpec,
     VisionSpec,
 )
-from trainables import layout
-from trainables.records import Failure
-from trainables.store import LocalStore, get_json
+from trainables.storage import layout
+from trainables.storage.records import Failure
+from trainables.storage.store import LocalStore, get_json
 from trainables.task import StageTask, TrialTask
 from trainables.tune_trial import ALLOWANCE_S, GROWTH, TrialFailedError, TuneTrial
 

@@ -13,9 +13,9 @@ from tiny_trials import SGD, language, losses, make_task, run, source, stage, vi
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from search_spaces.spec import MixPart, MixSpec
-from trainables import layout
 from trainables.model.tokenizer import byte_tokenizer
 from trainables.model.vlm import build_modules
+from trainables.storage import layout
 from trainables.task import TrialTask
 
 MIXED = MixSpec(name="mixed", parts=(MixPart(source=source(tags="color,text-only,shape")),))

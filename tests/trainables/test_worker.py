@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from trainables import layout
-from trainables.records import Progress
+from trainables.storage import layout
+from trainables.storage.records import Progress
 from trainables.task import Context, TrialTask
 from trainables.worker import Worker
 

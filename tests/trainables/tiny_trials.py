@@ -24,7 +24,7 @@ from search_spaces.spec import (
 from trainables.data.prepare import prepare_source
 from trainables.model.weights import digest_weights, find_weights
 from trainables.run_trial import run_trial
-from trainables.store import LocalStore
+from trainables.storage.store import LocalStore
 from trainables.task import Context, FeaturesTask, StageTask, TrialTask
 
 GENERATED = {"records": 40, "seed": 1}

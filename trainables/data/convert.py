@@ -23,7 +23,7 @@ from trainables.data.prepare import raise_image_problems
 from trainables.data.readers import Reader, open_reader
 from trainables.data.record import TEXT_ONLY, Record
 from trainables.data.tally import Counts, Tally
-from trainables.store import LocalStore, get_json, put_json
+from trainables.storage.store import LocalStore, get_json, put_json
 
 _RECORDS_PER_SHARD = 8192
 _ROW_GROUP = 256

@@ -20,13 +20,13 @@ import pyarrow as pa
 
 from search_spaces.errors import InputError
 from search_spaces.spec import SourceSpec
-from trainables import layout
 from trainables.data.checked_images import checked_images, default_threads
 from trainables.data.files import stats
 from trainables.data.pace import Pace
 from trainables.data.readers import Reader, open_reader
 from trainables.data.tally import Counts, Tally, evenly
-from trainables.store import LocalStore, Owner, get_json
+from trainables.storage import layout
+from trainables.storage.store import LocalStore, Owner, get_json
 
 _RECORDS_PER_BATCH = 4096
 _IMAGES_PER_BATCH = 256

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from search_spaces.errors import InputError
-from trainables import layout
-from trainables.store import Store
+from trainables.storage import layout
+from trainables.storage.store import Store
 
 
 class PreparedSource:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from trainables import layout
-from trainables.store import LocalStore
+from trainables.storage import layout
+from trainables.storage.store import LocalStore
 
 Answer = str | list[float]
 """A generated text, or the log-likelihood of each option."""

@@ -21,8 +21,8 @@ from trainables.model.spread import Parts, spread
 from trainables.model.tokenizer import Tokenizer
 from trainables.model.vision import VisionEncoder
 from trainables.model.vlm import VLM, assemble, build_modules, cast_statistics
-from trainables.records import Progress, StageResult
-from trainables.store import LocalStore
+from trainables.storage.records import Progress, StageResult
+from trainables.storage.store import LocalStore
 from trainables.task import Context, TrialTask
 from trainables.trial_data import TrialData
 from trainables.weights_io import load_weights

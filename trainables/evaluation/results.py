@@ -8,14 +8,14 @@ import pyarrow.parquet as pq
 
 from search_spaces.identity import benchmark_key, fingerprint, resize_version, vision_identity, weights_name
 from search_spaces.spec import BenchmarkSpec, LanguageSpec, TrialSpec
-from trainables import layout
 from trainables.benchmarks.contract import Row
 from trainables.benchmarks.scorers.summaries import points
 from trainables.benchmarks.scoring import example_table
 from trainables.evaluation.asked import find_protocol, is_evaluation
 from trainables.evaluation.questions import Questions, units
-from trainables.records import EvaluationResult, StageResult
-from trainables.store import LocalStore, get_json, put_json
+from trainables.storage import layout
+from trainables.storage.records import EvaluationResult, StageResult
+from trainables.storage.store import LocalStore, get_json, put_json
 from trainables.task import TrialTask
 
 

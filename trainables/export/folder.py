@@ -11,7 +11,6 @@ import jinja2
 from transformers import PreTrainedTokenizerFast
 
 from search_spaces.errors import InputError
-from trainables import layout
 from trainables.evaluation.evaluate import load_whole, precision
 from trainables.evaluation.results import read_results
 from trainables.export.llava import IMAGE_TOKEN, to_llava
@@ -19,8 +18,9 @@ from trainables.export.own import write_own
 from trainables.export.processor import begin_texts, chat_template, llava_processor
 from trainables.export.tokenizer import hf_tokenizer
 from trainables.model.vlm import VLM
-from trainables.records import StageResult
-from trainables.store import LocalStore, get_json
+from trainables.storage import layout
+from trainables.storage.records import StageResult
+from trainables.storage.store import LocalStore, get_json
 from trainables.task import TrialTask
 from trainables.trial_data import TrialData
 

@@ -23,7 +23,7 @@ from trainables.miniature.training import Lesson, lessons, write_training
 from trainables.miniature.vizwiz import VIZWIZ
 from trainables.miniature.vqav2 import VQAV2
 from trainables.miniature.vsr import VSR
-from trainables.store import LocalStore
+from trainables.storage.store import LocalStore
 
 VERSION = 1
 """Raised when equal sizes make other files."""

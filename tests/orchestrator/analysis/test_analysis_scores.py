@@ -15,7 +15,7 @@ from orchestrator.analysis.examples import Examples, is_no_signal, read_examples
 from orchestrator.analysis.exploratory import judge
 from orchestrator.analysis.scores import Scores
 from search_spaces.errors import InputError
-from trainables.records import EvaluationResult
+from trainables.storage.records import EvaluationResult
 
 Scored = dict[tuple[str, int], np.ndarray]
 

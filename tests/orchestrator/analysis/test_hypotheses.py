@@ -23,7 +23,7 @@ from orchestrator.analysis.verdicts import Verdict, verdicts_json
 from orchestrator.state.ledger import read_ledger
 from search_spaces.plan import Plan
 from search_spaces.study import Hypothesis, Study
-from trainables.store import LocalStore
+from trainables.storage.store import LocalStore
 
 ACCURACIES = {"base": (0.90, 0.60), "resolution=32px": (0.90, 0.60), "resolution=16px": (0.50, 0.61)}
 

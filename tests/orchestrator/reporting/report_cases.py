@@ -12,7 +12,7 @@ from orchestrator.reporting.build import build_report
 from orchestrator.reporting.model import Report
 from search_spaces.plan import Exclusion, Plan
 from search_spaces.study import Hypothesis
-from trainables.store import LocalStore
+from trainables.storage.store import LocalStore
 
 ACCURACIES = {"base": (0.90, 0.60), "resolution=32px": (0.90, 0.61), "resolution=16px": (0.50, 0.60)}
 CLAIMS = (

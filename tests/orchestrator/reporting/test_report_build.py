@@ -19,8 +19,8 @@ from orchestrator.reporting.model import Finding, Report
 from orchestrator.reporting.plain import to_json
 from orchestrator.reporting.text import to_markdown, to_terminal
 from search_spaces.plan import Arm, Exclusion, Plan
-from trainables import layout
-from trainables.store import LocalStore
+from trainables.storage import layout
+from trainables.storage.store import LocalStore
 
 ACCURACIES = {"base": (0.90, 0.60), "resolution=32px": (0.89, 0.60), "resolution=16px": (0.50, 0.61)}
 

@@ -15,7 +15,7 @@ from report_cases import finished, hostile, under_way
 
 from orchestrator.reporting.html import to_html
 from orchestrator.reporting.model import Report
-from trainables.store import LocalStore
+from trainables.storage.store import LocalStore
 
 MEASURE = """
 const page = document.querySelector('iframe').contentDocument;

@@ -26,8 +26,8 @@ from orchestrator.reporting.latex import to_tex
 from orchestrator.reporting.model import Report
 from orchestrator.reporting.plain import COLUMNS, to_csv, to_json
 from orchestrator.reporting.text import to_markdown
-from trainables import layout
-from trainables.store import LocalStore
+from trainables.storage import layout
+from trainables.storage.store import LocalStore
 
 VOID = {"meta", "br", "line", "circle", "rect"}
 CASES = {"finished": finished, "under way": under_way, "unstarted": unstarted, "hostile": hostile}

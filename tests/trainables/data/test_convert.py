@@ -14,7 +14,7 @@ from trainables.data.convert import Conversion, convert_source
 from trainables.data.pace import Pace
 from trainables.data.prepare import prepare_source
 from trainables.data.prepared import PreparedSource
-from trainables.store import LocalStore
+from trainables.storage.store import LocalStore
 
 QUIET = Pace("s", lambda _: None)
 

@@ -11,7 +11,7 @@ from search_spaces.spec import MixPart, MixSpec, SourceSpec
 from trainables.data.mix import Mix, realise
 from trainables.data.prepare import prepare_source
 from trainables.data.prepared import PreparedSource
-from trainables.store import LocalStore
+from trainables.storage.store import LocalStore
 
 
 def _realise(folder: Path, *parts: MixPart, seed: int = 7, **mix: object) -> Mix:

@@ -13,7 +13,7 @@ from search_spaces.spec import SourceSpec
 from trainables.data.llava import LlavaReader
 from trainables.data.prepare import _watched, prepare_source, source_signature
 from trainables.data.prepared import PreparedSource
-from trainables.store import LocalStore, Owner
+from trainables.storage.store import LocalStore, Owner
 
 
 def _llava(folder: Path, images: list[str | None]) -> SourceSpec:

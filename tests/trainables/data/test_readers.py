@@ -18,7 +18,7 @@ from trainables.data.prepared import PreparedSource
 from trainables.data.readers import READERS, open_reader
 from trainables.data.record import TEXT_ONLY
 from trainables.evaluation.asked import open_examples
-from trainables.store import LocalStore
+from trainables.storage.store import LocalStore
 
 
 def _png() -> bytes:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainables import layout
 from trainables.evaluation.answer_log import AnswerLog
-from trainables.store import LocalStore
+from trainables.storage import layout
+from trainables.storage.store import LocalStore
 
 
 def test_answers_of_all_workers_are_found_again_and_a_cut_line_is_none(tmp_path: Path) -> None:

@@ -12,14 +12,14 @@ from tiny_trials import make_task, run, source, stage
 
 from search_spaces.identity import source_name
 from search_spaces.spec import BenchmarkSpec
-from trainables import layout
 from trainables.data.prepared import PreparedSource
 from trainables.evaluation import batches
 from trainables.evaluation.results import evaluation_key, read_results
 from trainables.export.folder import finished_stages
-from trainables.records import EvaluationResult
 from trainables.run_trial import run_trial
-from trainables.store import LocalStore
+from trainables.storage import layout
+from trainables.storage.records import EvaluationResult
+from trainables.storage.store import LocalStore
 from trainables.task import Context, TrialTask
 
 SHAPES = BenchmarkSpec(id="shapes", source=source("test"), select="shape")

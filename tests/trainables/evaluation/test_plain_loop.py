@@ -27,9 +27,9 @@ from trainables.evaluation.results import read_results
 from trainables.export.folder import finished_stages
 from trainables.model.images import pixels
 from trainables.model.tokenizer import Tokenizer
-from trainables.records import EvaluationResult
 from trainables.run_trial import run_trial
-from trainables.store import LocalStore
+from trainables.storage.records import EvaluationResult
+from trainables.storage.store import LocalStore
 from trainables.task import Context, TrialTask
 from trainables.trial_data import TrialData
 

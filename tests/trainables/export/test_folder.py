@@ -24,7 +24,7 @@ from search_spaces.spec import ProjectorSpec, TokenizerSpec, VisionSpec
 from trainables.evaluation.evaluate import load_whole
 from trainables.export.folder import export_trial, finished_stages
 from trainables.model.images import pixels
-from trainables.store import LocalStore
+from trainables.storage.store import LocalStore
 from trainables.task import TrialTask
 from trainables.trial_data import TrialData
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from search_spaces.spec import LanguageSpec, MixPart, MixSpec
 from trainables.model.tokenizer import IGNORE, byte_tokenizer
 from trainables.model.vlm import VLM, Batch, build_modules
-from trainables.store import LocalStore
+from trainables.storage.store import LocalStore
 from trainables.trial_data import StageData, TrialData, pad
 
 MIXED = MixSpec(name="mixed", parts=(MixPart(source=source(tags="color,text-only,shape")),))

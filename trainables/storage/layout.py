@@ -13,7 +13,7 @@ evaluations/<key>/<benchmark>.answers/    answers so far, while it is being scor
 studies/<study>/study.yaml, plan.json     what was asked for
 studies/<study>/trials/<trial>/           spec.json, task.json, spool.jsonl, node-<n>.jsonl, rank-<n>.log,
                                           result.json or failure.json
-leases/<key>.json, trials/<study>/<trial>.json   who is producing what (`trainables.store.Lease`)
+leases/<key>.json, trials/<study>/<trial>.json   who is producing what (`trainables.storage.store.Lease`)
 scratch/<nonce>/                          Ray Tune's own files while a run lasts
 tracking/mlflow.db, artifacts/            the embedded MLflow store
 tracking/storage-id                       names this storage to tracking servers that several storages share

@@ -1,0 +1,1 @@
+"""Keep, name, lease and spool what a study produces."""
