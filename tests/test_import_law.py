@@ -54,7 +54,7 @@ TORCH_FREE = [
     "trainables.model.weights",
     "trainables.storage.records",
     "trainables.storage.store",
-    "trainables.system_sampler",
+    "trainables.telemetry.system_sampler",
     "trainables.task",
     "orchestrator.analysis.hypotheses",
     "orchestrator.analysis.plan_power",

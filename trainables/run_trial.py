@@ -23,8 +23,8 @@ from trainables.storage import layout
 from trainables.storage.records import EvaluationResult, Progress, StageResult, TrialResult
 from trainables.storage.store import LocalStore, get_json, put_json
 from trainables.task import Context, FeaturesTask, TrialTask
+from trainables.telemetry.trial_spool import TrialSpool
 from trainables.trial_data import TrialData
-from trainables.trial_spool import TrialSpool
 
 
 def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from trainables.system_sampler import SystemSampler
+from trainables.telemetry.system_sampler import SystemSampler
 
 
 def test_a_sampler_ends_with_its_trial_and_leaves_at_least_one_sample() -> None:

@@ -14,7 +14,7 @@ from trainables.storage import layout
 from trainables.storage.records import read_spool
 from trainables.storage.store import LocalStore
 from trainables.task import Context, TrialTask
-from trainables.trial_spool import TrialSpool
+from trainables.telemetry.trial_spool import TrialSpool
 
 
 def lines_of(task: TrialTask) -> list[Any]:

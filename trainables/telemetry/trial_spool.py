@@ -22,8 +22,8 @@ from trainables.storage.records import (
     read_spool,
 )
 from trainables.storage.store import LocalStore, get_json
-from trainables.system_sampler import SystemSampler
 from trainables.task import Context, TrialTask
+from trainables.telemetry.system_sampler import SystemSampler
 
 _PACKAGES = ("torch", "deepspeed", "transformers", "timm", "ray", "mlflow", "pyarrow", "pillow", "numpy")
 

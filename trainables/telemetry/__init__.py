@@ -1,0 +1,1 @@
+"""Measure what a trial does and write it to its spool."""
