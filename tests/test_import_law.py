@@ -21,7 +21,7 @@ NEVER = {
 
 DOORS = {
     "mlflow": {"orchestrator/tracking/mlflow_tracker.py"},
-    "deepspeed": {"trainables/engine.py"},
+    "deepspeed": {"trainables/training/engine.py"},
     "ray.tune": {"trainables/tune_trial.py", "orchestrator/running/tuner.py"},
 }
 
@@ -47,7 +47,7 @@ TORCH_FREE = [
     "trainables.data.prepared",
     "trainables.data.readers",
     "trainables.data.survey",
-    "trainables.deepspeed_config",
+    "trainables.training.deepspeed_config",
     "trainables.storage.layout",
     "trainables.model.images",
     "trainables.model.prompts",

@@ -18,12 +18,12 @@ from trainables.evaluation.results import evaluation_key, read_results
 from trainables.features import produce_features
 from trainables.model.vision import build_vision
 from trainables.process_group import ensure_single
-from trainables.stage import train_stage
 from trainables.storage import layout
 from trainables.storage.records import EvaluationResult, Progress, StageResult, TrialResult
 from trainables.storage.store import LocalStore, get_json, put_json
 from trainables.task import Context, FeaturesTask, TrialTask
 from trainables.telemetry.trial_spool import TrialSpool
+from trainables.training.stage import train_stage
 from trainables.trial_data import TrialData
 
 

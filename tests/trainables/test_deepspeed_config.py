@@ -7,7 +7,7 @@ from tiny_trials import stage
 
 from search_spaces.errors import InputError
 from search_spaces.spec import ResourceSpec
-from trainables.deepspeed_config import deepspeed_config
+from trainables.training.deepspeed_config import deepspeed_config
 
 
 @pytest.mark.parametrize(("workers", "micro", "accumulation"), [(1, None, 1), (2, None, 1), (2, 2, 2), (4, 1, 2)])

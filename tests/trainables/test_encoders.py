@@ -19,12 +19,12 @@ from trainables.evaluation.evaluate import load_trained
 from trainables.evaluation.results import evaluation_key
 from trainables.model.vision import build_vision
 from trainables.model.vlm import build_modules
-from trainables.stage import settle_gradients
 from trainables.storage import layout
 from trainables.storage.store import LocalStore, get_json
 from trainables.task import Context, TrialTask
+from trainables.training.stage import settle_gradients
+from trainables.training.weights_io import save_weights
 from trainables.trial_data import TrialData
-from trainables.weights_io import save_weights
 
 EVERYTHING = ("vision", "projector", "language")
 ENCODERS = [*FAMILIES, *PAIRS]

@@ -4,9 +4,9 @@ import pytest
 from tiny_trials import make_task, run, stage
 
 from search_spaces.errors import InputError
-from trainables.hardware import attention_kernel, peak_flops, reached, refuse_precision
 from trainables.storage import layout
 from trainables.storage.store import LocalStore, get_json
+from trainables.training.hardware import attention_kernel, peak_flops, reached, refuse_precision
 
 
 def test_bf16_is_refused_before_ampere_and_nowhere_else() -> None:

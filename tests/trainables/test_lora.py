@@ -16,15 +16,15 @@ from torch import Tensor
 
 from search_spaces.errors import InputError
 from search_spaces.spec import LoraSpec, MixPart, MixSpec, StageSpec
-from trainables.deepspeed_config import deepspeed_config
-from trainables.engine import open_engine
 from trainables.model.lora import add_lora, merged
 from trainables.model.vlm import build_modules
 from trainables.run_trial import run_trial
-from trainables.stage import settle_gradients
 from trainables.storage import layout
 from trainables.storage.store import LocalStore
 from trainables.task import Context, TrialTask
+from trainables.training.deepspeed_config import deepspeed_config
+from trainables.training.engine import open_engine
+from trainables.training.stage import settle_gradients
 from trainables.trial_data import StageData, TrialData
 
 LORA = LoraSpec(rank=4, alpha=8, dropout=0.2)

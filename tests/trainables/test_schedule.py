@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from search_spaces.spec import ScheduleSpec
-from trainables.schedule import factor
+from trainables.training.learning_rate import factor
 
 
 def _factors(steps: int = 100, **fields: object) -> list[float]:

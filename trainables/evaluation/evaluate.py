@@ -24,8 +24,8 @@ from trainables.model.vlm import VLM, assemble, build_modules, cast_statistics
 from trainables.storage.records import Progress, StageResult
 from trainables.storage.store import LocalStore
 from trainables.task import Context, TrialTask
+from trainables.training.weights_io import load_weights
 from trainables.trial_data import TrialData
-from trainables.weights_io import load_weights
 
 IMAGES_AT_ONCE = 32
 """Of one forward pass of the encoder; fixed, because kernels are not invariant to it."""

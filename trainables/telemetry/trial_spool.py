@@ -10,7 +10,6 @@ import time
 from importlib import metadata
 
 from search_spaces.identity import source_name
-from trainables.deepspeed_config import deepspeed_config
 from trainables.storage import layout
 from trainables.storage.records import (
     DataUse,
@@ -24,6 +23,7 @@ from trainables.storage.records import (
 from trainables.storage.store import LocalStore, get_json
 from trainables.task import Context, TrialTask
 from trainables.telemetry.system_sampler import SystemSampler
+from trainables.training.deepspeed_config import deepspeed_config
 
 _PACKAGES = ("torch", "deepspeed", "transformers", "timm", "ray", "mlflow", "pyarrow", "pillow", "numpy")
 

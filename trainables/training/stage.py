@@ -17,9 +17,6 @@ import torch.distributed as dist
 
 from search_spaces.resources import KEPT_CHECKPOINTS, micro_batch
 from search_spaces.spec import ResourceSpec, StageSpec
-from trainables.deepspeed_config import deepspeed_config
-from trainables.engine import Engine, dtype_of, no_traces, open_engine, partition
-from trainables.hardware import check_device, device_name, peak_flops, reached, set_attention
 from trainables.model.lora import add_lora, merged, train_adapters_only
 from trainables.model.spread import Parts, arrive, spread
 from trainables.model.vision import VisionEncoder
@@ -28,8 +25,11 @@ from trainables.storage import layout
 from trainables.storage.records import Progress, StageResult
 from trainables.storage.store import LocalStore, put_json
 from trainables.task import Context, StageTask, TrialTask
+from trainables.training.deepspeed_config import deepspeed_config
+from trainables.training.engine import Engine, dtype_of, no_traces, open_engine, partition
+from trainables.training.hardware import check_device, device_name, peak_flops, reached, set_attention
+from trainables.training.weights_io import load_weights, save_weights
 from trainables.trial_data import StageData, StepInput, TrialData
-from trainables.weights_io import load_weights, save_weights
 
 
 def train_stage(

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from search_spaces.spec import OptimizerSpec, StageSpec
 from trainables.model.vlm import VLM, Batch, cast_statistics, module
-from trainables.schedule import factor
+from trainables.training.learning_rate import factor
 
 _LINEAR = F.linear
 

@@ -1,0 +1,1 @@
+"""Train a stage: DeepSpeed engine, learning-rate schedule, weights in and out."""
