@@ -21,7 +21,6 @@ import torch
 from benchmarks.quickstart_trial import base_task, with_resources
 from search_spaces.spec import StageSpec
 from trainables.model.vlm import VLM, build_modules
-from trainables.process_group import ensure_single
 from trainables.run_trial import run_trial
 from trainables.task import Context, TrialTask
 from trainables.training.deepspeed_config import deepspeed_config, micro_batch
@@ -29,6 +28,7 @@ from trainables.training.engine import make_optimizer, no_traces, open_engine
 from trainables.training.learning_rate import factor
 from trainables.training.stage import settle_gradients
 from trainables.trial_data import StageData, TrialData
+from trainables.workers.process_group import ensure_single
 
 BLOCK, ROUNDS = 10, 12
 """Steps of one turn, and turns of each; one more turn comes first and is not counted."""

@@ -22,10 +22,10 @@ NEVER = {
 DOORS = {
     "mlflow": {"orchestrator/tracking/mlflow_tracker.py"},
     "deepspeed": {"trainables/training/engine.py"},
-    "ray.tune": {"trainables/tune_trial.py", "orchestrator/running/tuner.py"},
+    "ray.tune": {"trainables/workers/tune_trial.py", "orchestrator/running/tuner.py"},
 }
 
-RAY_IN_TRAINABLES = {"trainables/tune_trial.py"}
+RAY_IN_TRAINABLES = {"trainables/workers/tune_trial.py"}
 
 TORCH_FREE = [
     "cluster.cost",

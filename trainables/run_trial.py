@@ -17,7 +17,6 @@ from trainables.evaluation.evaluate import evaluate
 from trainables.evaluation.results import evaluation_key, read_results
 from trainables.features import produce_features
 from trainables.model.vision import build_vision
-from trainables.process_group import ensure_single
 from trainables.storage import layout
 from trainables.storage.records import EvaluationResult, Progress, StageResult, TrialResult
 from trainables.storage.store import LocalStore, get_json, put_json
@@ -25,6 +24,7 @@ from trainables.task import Context, FeaturesTask, TrialTask
 from trainables.telemetry.trial_spool import TrialSpool
 from trainables.training.stage import train_stage
 from trainables.trial_data import TrialData
+from trainables.workers.process_group import ensure_single
 
 
 def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:

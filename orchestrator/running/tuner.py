@@ -39,7 +39,7 @@ from trainables.storage import layout
 from trainables.storage.records import Failure, Progress
 from trainables.storage.store import Store, get_json, put_json
 from trainables.task import TrialTask
-from trainables.tune_trial import TuneTrial
+from trainables.workers.tune_trial import TuneTrial
 
 FailureKind = Literal["lost", "hung", "error", "memory", "killed"]
 
@@ -56,7 +56,7 @@ TUNE_ENVIRONMENT = {
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "86400",
 }
 
-TRAINING = MemberCode("trainables.worker:Worker")
+TRAINING = MemberCode("trainables.workers.worker:Worker")
 """What workers run: the loop of `trainables.run_trial`."""
 
 logger = logging.getLogger(__name__)

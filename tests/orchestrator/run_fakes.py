@@ -20,7 +20,7 @@ from trainables.storage.store import LocalStore
 if __name__ == "__main__":
     storage, paths, unit_s = Path(sys.argv[1]), json.loads(sys.argv[2]), float(sys.argv[3])
     fakes = Fakes(storage, paths, unit_s=unit_s)
-    code = MemberCode("trainables.worker:Worker", {"loop": LOOP, "joins": False})
+    code = MemberCode("trainables.workers.worker:Worker", {"loop": LOOP, "joins": False})
     with connect(cpus=2):
         outcomes = run_trials(
             fakes.work, fakes.nodes, (), fakes.task, LocalStore(storage), RunSettings(STUDY, code=code)

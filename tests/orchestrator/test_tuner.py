@@ -31,7 +31,7 @@ pytestmark = pytest.mark.ray
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-FAKE = MemberCode("trainables.worker:Worker", {"loop": LOOP, "joins": False})
+FAKE = MemberCode("trainables.workers.worker:Worker", {"loop": LOOP, "joins": False})
 TWO = ResourceSpec(workers=2)
 
 
@@ -188,7 +188,7 @@ class TestOneCluster:
     def test_run_two_workers_join_one_gloo_group_and_compute_together(self, tmp_path: Path) -> None:
         fakes = Fakes(tmp_path, {"a": ["s1"], "b": ["s2"]})
         fakes.resources = {"a": TWO, "b": TWO}
-        outcomes = run(fakes, code=MemberCode("trainables.worker:Worker", {"loop": "fake_trials:gloo_loop"}))
+        outcomes = run(fakes, code=MemberCode("trainables.workers.worker:Worker", {"loop": "fake_trials:gloo_loop"}))
         assert set(outcomes.done) == {"a", "b"}
         assert outcomes.groups_started == 1
         for trial in "ab":

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from tiny_trials import losses, run
 
-from trainables.process_group import Rendezvous
 from trainables.task import Context, TrialTask
+from trainables.workers.process_group import Rendezvous
 
 
 def run_on_two(tasks: list[TrialTask], before: Callable[[], None] | None = None) -> list[list[float]]:

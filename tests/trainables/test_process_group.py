@@ -1,4 +1,4 @@
-"""Claims about trainables/process_group.py, in fresh processes: a process group is for life."""
+"""Claims about trainables/workers/process_group.py, in fresh processes: a process group is for life."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 SINGLE = """
-from trainables.process_group import ensure_single
+from trainables.workers.process_group import ensure_single
 ensure_single(); ensure_single()
 import os, torch, torch.distributed as dist
 value = torch.ones(1); dist.all_reduce(value)
@@ -15,7 +15,7 @@ print(dist.get_world_size(), value.item(), os.environ["RANK"], os.environ["WORLD
 
 LISTEN = """
 import torch, torch.distributed as dist
-from trainables.process_group import Rendezvous
+from trainables.workers.process_group import Rendezvous
 meeting = Rendezvous()
 address = meeting.listen("127.0.0.1", 2)
 print(address, flush=True)
@@ -25,7 +25,7 @@ value = torch.tensor([1.0]); dist.all_reduce(value); print(value.item())
 
 JOIN = """
 import sys, torch, torch.distributed as dist
-from trainables.process_group import Rendezvous
+from trainables.workers.process_group import Rendezvous
 meeting = Rendezvous()
 meeting.join(sys.argv[1], 1, 2, "cpu", 1)
 value = torch.tensor([2.0]); dist.all_reduce(value); print(value.item())
@@ -48,6 +48,6 @@ def test_rendezvous_two_processes_meet_on_a_port_that_the_system_chose() -> None
 
 
 def test_process_group_module_imports_no_torch() -> None:
-    script = "import sys, trainables.process_group, trainables.worker; print('torch' in sys.modules)"
+    script = "import sys, trainables.workers.process_group, trainables.workers.worker; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "False"

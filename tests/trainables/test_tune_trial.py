@@ -1,4 +1,4 @@
-"""Claims about trainables/tune_trial.py, with a fake group of workers and without a cluster."""
+"""Claims about trainables/workers/tune_trial.py, with a fake group of workers and without a cluster."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from trainables.storage import layout
 from trainables.storage.records import Failure
 from trainables.storage.store import LocalStore, get_json
 from trainables.task import StageTask, TrialTask
-from trainables.tune_trial import ALLOWANCE_S, GROWTH, TrialFailedError, TuneTrial
+from trainables.workers.tune_trial import ALLOWANCE_S, GROWTH, TrialFailedError, TuneTrial
 
 HANG_S = 33.0
 
@@ -209,6 +209,6 @@ def test_step_task_that_cannot_be_read_is_a_recorded_failure(make: Make, tmp_pat
 
 def test_tune_trial_module_imports_no_torch() -> None:
     """A group's conductor would pay 200 MB and six seconds for it."""
-    script = "import sys, trainables.tune_trial, cluster.gang; print('torch' in sys.modules)"
+    script = "import sys, trainables.workers.tune_trial, cluster.gang; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "False"

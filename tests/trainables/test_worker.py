@@ -1,4 +1,4 @@
-"""Claims about trainables/worker.py: one worker's side of a group, in this process and without torch."""
+"""Claims about trainables/workers/worker.py: one worker's side of a group, in this process and without torch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from trainables.storage import layout
 from trainables.storage.records import Progress
 from trainables.task import Context, TrialTask
-from trainables.worker import Worker
+from trainables.workers.worker import Worker
 
 closed: list[str] = []
 

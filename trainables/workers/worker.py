@@ -18,10 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypedDict
 
-from trainables.process_group import Rendezvous
 from trainables.storage import layout
 from trainables.storage.records import Progress
 from trainables.task import Context, TrialTask
+from trainables.workers.process_group import Rendezvous
 
 RUN_TRIAL = "trainables.run_trial:run_trial"
 

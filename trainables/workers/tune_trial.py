@@ -38,7 +38,7 @@ CONDUCTOR_S = 60.0
 
 
 class Group(Protocol):
-    """What this module asks of a group of workers; answers are those of `trainables.worker`."""
+    """What this module asks of a group of workers; answers are those of `trainables.workers.worker`."""
 
     @property
     def size(self) -> int: ...

@@ -1,0 +1,1 @@
+"""Run a trial in worker processes, and as Ray Tune sees it."""
