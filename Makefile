@@ -42,7 +42,7 @@ lint: install ## ruff and mypy
 	$(BIN)/mypy
 
 measure: install ## every figure of docs/measurements.md, measured on this machine
-	$(BIN)/python -m benchmarks.measure
+	$(BIN)/python -m measurements.measure
 
 clean: ## remove the virtual environment and build products (not your studies)
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

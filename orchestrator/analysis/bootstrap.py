@@ -1,7 +1,7 @@
 """The error by the choice of images, by drawing images with replacement: for many effects at once, as matrix products.
 
 It checks the linearised image part of `scores`, and serves where that is not to be had. What it must not serve is the
-spread over seeds: with two to five of them a percentile bootstrap is far too sure (`benchmarks.verdict_coverage`).
+spread over seeds: with two to five of them a percentile bootstrap is far too sure (`measurements.verdict_coverage`).
 """
 
 from __future__ import annotations

@@ -179,7 +179,7 @@ def check_df(n_seeds: int, df_pooled: float) -> float:
     spread is wrong, and holding that against an effect would make pooling pointless. So there the own spread is taken
     at face value, with the pooled degrees of freedom: it still vetoes where an arm visibly varies more than the others.
 
-    Measured by `python -m benchmarks.verdict_coverage` (8 arms, seeds alone vary; false alarms at 5 % with one arm as
+    Measured by `python -m measurements.verdict_coverage` (8 arms, seeds alone vary; false alarms at 5 % with one arm as
     noisy as the others / twice / three times, and power for an effect of 2.8 standard errors):
 
         2 seeds: pooled alone 5, 13, 21 %, power 68 %; face value 4, 10, 15 %, 57 %; literal 1, 2, 3 %, 14 %

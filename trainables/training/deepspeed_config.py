@@ -9,7 +9,7 @@ from search_spaces.spec import ResourceSpec, StageSpec
 
 CPU_BUCKETS = {"contiguous_gradients": False, "overlap_comm": False, "reduce_bucket_size": 1_000_000}
 """DeepSpeed's own bucket of 5e8 elements is made for a GPU: on a CPU its pages are new in every step, which cost a
-tenth of the throughput of a small model (benchmarks/throughput.py)."""
+tenth of the throughput of a small model (measurements/throughput.py)."""
 
 GPU_BUCKETS = {
     "contiguous_gradients": True,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.verdict_coverage import Setting, simulate
+from measurements.verdict_coverage import Setting, simulate
 from orchestrator.analysis.power import Design, power, price, smallest_effect, smallest_margin
 
 DESIGN = Design(n_seeds=3, df_pooled=10, seed_variance=0.5, image_variance=0.2)
@@ -53,7 +53,7 @@ def test_price_of_an_effect_of_nothing_is_none() -> None:
 
 @pytest.mark.parametrize("n_seeds", [2, 5])
 def test_some_simulated_studies_keep_coverage_false_claims_and_predicted_power(n_seeds: int) -> None:
-    """150 studies for each; `python -m benchmarks.verdict_coverage` has 2,000."""
+    """150 studies for each; `python -m measurements.verdict_coverage` has 2,000."""
     null = simulate(Setting(n_seeds, 0.2, 1.0), 150)
     assert 0.91 <= null.covered / null.contrasts <= 0.985
     assert null.false_families / null.studies <= 0.11

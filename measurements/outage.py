@@ -1,4 +1,4 @@
-"""What an outage of MLflow costs a study: ``python -m benchmarks.outage [--seconds 60]``. Takes about ten minutes.
+"""What an outage of MLflow costs a study: ``python -m measurements.outage [--seconds 60]``. Takes about ten minutes.
 
 The base trial of the quickstart, with more epochs, three times against a server of its own: undisturbed; with the
 server stopped for a minute in mid-training; and with the driver killed (SIGKILL) during that minute as well, and the

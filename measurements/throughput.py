@@ -1,7 +1,7 @@
 """Samples/s of the training loop against a bare PyTorch loop of the same model and batches.
 
 The two take turns in one process, a block of steps each, so that the machine's moods fall on both; the ratio of the
-medians is the figure. Run: ``python -m benchmarks.throughput``.
+medians is the figure. Run: ``python -m measurements.throughput``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ os.environ.setdefault("DS_ACCELERATOR", "cpu")
 
 import torch
 
-from benchmarks.quickstart_trial import base_task, with_resources
+from measurements.quickstart_trial import base_task, with_resources
 from search_spaces.spec import StageSpec
 from trainables.model.vlm import VLM, build_modules
 from trainables.run_trial import run_trial

@@ -1,4 +1,4 @@
-"""Seconds and memory of scoring 200,000 VQA predictions on one core: ``python -m benchmarks.scoring``.
+"""Seconds and memory of scoring 200,000 VQA predictions on one core: ``python -m measurements.scoring``.
 
 Seconds are those of the processor, so that what else runs on the machine counts for little.
 """
@@ -24,7 +24,7 @@ def main() -> None:
         folder = Path(name)
         _make(folder)
         for protocol in ("official", "prismatic"):
-            command = [sys.executable, "-m", "benchmarks.scoring", "score", str(folder), protocol]
+            command = [sys.executable, "-m", "measurements.scoring", "score", str(folder), protocol]
             print(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip(), flush=True)
 
 

@@ -1,6 +1,6 @@
 """Data at the size of LLaVA's mix, made up here: opening, planning, memory, reading images, loading ahead.
 
-Run: ``python -m benchmarks.data [records]`` (665,298 by default; 3 GB of memory at most, 1 GB of disk, some minutes).
+Run: ``python -m measurements.data [records]`` (665,298 by default; 3 GB of memory at most, 1 GB of disk, some minutes).
 """
 
 from __future__ import annotations

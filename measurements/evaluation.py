@@ -2,7 +2,7 @@
 
 Both sides answer benchmarks of the miniature, open the questions and score the answers; evaluation loads the model,
 too. The loop takes one example at a time: the image and the prompt in one pass, then a token at a time with a
-key-value cache. Seconds are those of the processor. Run: ``python -m benchmarks.evaluation``.
+key-value cache. Seconds are those of the processor. Run: ``python -m measurements.evaluation``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ os.environ.setdefault("DS_ACCELERATOR", "cpu")
 import pyarrow.parquet as pq
 import torch
 
-from benchmarks.quickstart_trial import base_task
+from measurements.quickstart_trial import base_task
 from search_spaces.spec import BenchmarkSpec
 from trainables.benchmarks.scoring import score_one
 from trainables.data.prepared import PreparedSource

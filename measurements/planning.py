@@ -1,4 +1,4 @@
-"""Seconds to plan 5,000 trials, and to answer `ablate plan quickstart`: ``python -m benchmarks.planning``."""
+"""Seconds to plan 5,000 trials, and to answer `ablate plan quickstart`: ``python -m measurements.planning``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seconds and memory of analysing a large study: ``python -m benchmarks.analysis [--arms N]``.
+"""Seconds and memory of analysing a large study: ``python -m measurements.analysis [--arms N]``.
 
 1,000 arms x 12 benchmarks x 10,000 examples on 2,500 images: every contrast with the base and its interval, the
 correction over all of them, and 2,000 bootstraps of every image part. Score matrices (arm x image) are built as results

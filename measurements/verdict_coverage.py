@@ -1,4 +1,4 @@
-"""Do intervals, verdicts and predicted power keep their word? ``python -m benchmarks.verdict_coverage``.
+"""Do intervals, verdicts and predicted power keep their word? ``python -m measurements.verdict_coverage``.
 
 Simulated studies of a base and five arms, judged by the program's own code as a study's hypotheses are:
 

@@ -6,16 +6,16 @@ import subprocess
 import sys
 
 MEASUREMENTS = (
-    "benchmarks.planning",
-    "benchmarks.data",
-    "benchmarks.throughput",
-    "benchmarks.groups",
-    "benchmarks.exactness",
-    "benchmarks.outage",
-    "benchmarks.scoring",
-    "benchmarks.evaluation",
-    "benchmarks.analysis",
-    "benchmarks.verdict_coverage",
+    "measurements.planning",
+    "measurements.data",
+    "measurements.throughput",
+    "measurements.groups",
+    "measurements.exactness",
+    "measurements.outage",
+    "measurements.scoring",
+    "measurements.evaluation",
+    "measurements.analysis",
+    "measurements.verdict_coverage",
 )
 
 

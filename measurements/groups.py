@@ -1,4 +1,4 @@
-"""Overheads of scheduling, from events of a real run: ``python -m benchmarks.groups``.
+"""Overheads of scheduling, from events of a real run: ``python -m measurements.groups``.
 
 - a fresh group: seconds from the hand-out of a trial to its first unit of work done;
 - a reused group: seconds from the end of one trial to the first unit of the next one in the same process;

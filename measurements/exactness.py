@@ -5,7 +5,7 @@
 - two `ablate run` on one storage at the same time: every stage trained once;
 - a finished study run again: seconds, and no Ray.
 
-Run: ``python -m benchmarks.exactness``. The study is the quickstart with fewer steps, fp32, on the CPU.
+Run: ``python -m measurements.exactness``. The study is the quickstart with fewer steps, fp32, on the CPU.
 """
 
 from __future__ import annotations
