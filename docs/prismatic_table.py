@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from search_spaces.expansion.expand import plan_study
 from search_spaces.plan import Arm, Plan, PlannedTrial
-from search_spaces.study import load_study
+from search_spaces.study_files import load_study
 from search_spaces.yaml_source import show
 
 SECTIONS = {

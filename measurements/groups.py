@@ -24,7 +24,7 @@ from orchestrator.running.tasks import make_task, remaining_work
 from orchestrator.running.tuner import RunSettings, TrialEvent, run_trials
 from orchestrator.state.ledger import read_ledger
 from search_spaces.expansion.expand import plan_study
-from search_spaces.study import load_study
+from search_spaces.study_files import load_study
 from trainables.storage.store import LocalStore
 
 

@@ -25,7 +25,7 @@ from typing import NamedTuple
 from mlflow import MlflowClient
 
 from docs.screenshot import served
-from trainables.storage.records import read_spool
+from trainables.storage.spool import read_spool
 
 METRIC = "train/loss"
 BEFORE_S, POLL_S = 10.0, 0.2

@@ -8,9 +8,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from orchestrator.terminal.plan import plan_json
+from orchestrator.planning.plan_json import plan_json
 from search_spaces.expansion.expand import plan_study
-from search_spaces.study import load_study
+from search_spaces.study_files import load_study
 
 GRID = """
 study: large

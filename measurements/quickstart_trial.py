@@ -11,7 +11,7 @@ from orchestrator.planning.preflight import preflight
 from orchestrator.running.tasks import make_task
 from search_spaces.expansion.expand import plan_study
 from search_spaces.plan import Plan
-from search_spaces.study import load_study
+from search_spaces.study_files import load_study
 from trainables.storage.store import LocalStore
 from trainables.task import TrialTask
 

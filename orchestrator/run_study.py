@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import yaml
 from rich.console import Console
 
-from cluster.fit import refuse_impossible, this_machine, usable_cpus
-from orchestrator.planning.encoder_probe import StoredProbe
+from cluster.fit import refuse_impossible, this_machine
+from orchestrator.planning.plan_json import plan_json
+from orchestrator.planning.planned import RunOptions, plan
 from orchestrator.planning.preflight import Digests, preflight
 from orchestrator.running.tasks import asks, make_task, remaining_work
 from orchestrator.state.ledger import Ledger, read_ledger
-from orchestrator.terminal.plan import plan_json
-from search_spaces.expansion.expand import FEATURES_BUDGET_BYTES, plan_study
 from search_spaces.plan import Plan
-from search_spaces.study import Study, load_study
-from trainables.model.language_files import language_facts
+from search_spaces.study import Study
+from search_spaces.study_files import load_study
 from trainables.storage import layout
 from trainables.storage.store import LocalStore, get_json, put_json
 
@@ -31,31 +27,6 @@ if TYPE_CHECKING:
     from orchestrator.running.tuner import Outcomes, TrialEvent
     from orchestrator.terminal.live import LiveView
     from orchestrator.tracking.uploader import Uploader
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """What the command line decides about a run; none of it changes a result."""
-
-    storage: Path
-    data: Path
-    tracking_uri: str | None = None
-    offline: bool = False
-    """Talk to no tracking server: records wait in the spools for `ablate sync`."""
-    address: str | None = None
-    cpus: int | None = None
-    """Of the embedded cluster; None for all."""
-    overrides: tuple[str, ...] = ()
-    limit: int | None = None
-    max_concurrent: int | None = None
-    features: Literal["auto", "cache", "stream"] = "auto"
-    features_budget_bytes: int = FEATURES_BUDGET_BYTES
-    toy: bool = False
-
-    @property
-    def is_embedded(self) -> bool:
-        """Whether the trials run on a cluster inside this machine."""
-        return self.address is None and "RAY_ADDRESS" not in os.environ
 
 
 @dataclass(frozen=True)
@@ -86,22 +57,6 @@ def run_study(name: str, options: RunOptions, console: Console) -> StudyRun:
     set_aside_changed(final, ledger, store)
     outcomes, tracking = train_and_track(final, study, ledger, found, options, console)
     return StudyRun(study, final, read_ledger(final, store), outcomes, tracking)
-
-
-def plan(study: Study, options: RunOptions, known: Digests) -> Plan:
-    """The plan of a study with what is known of its data."""
-    return plan_study(
-        study,
-        digests=known.digests,
-        counts=known.counts,
-        limit=options.limit,
-        features=options.features,
-        features_budget_bytes=options.features_budget_bytes,
-        toy=options.toy,
-        toy_workers=usable_cpus() if options.is_embedded else None,
-        probe=StoredProbe(LocalStore(options.storage)),
-        language_facts=partial(language_facts, data_root=options.data),
-    )
 
 
 def set_aside_changed(plan: Plan, ledger: Ledger, store: LocalStore) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib import resources
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, PrivateAttr, Tag, model_validator
@@ -21,10 +18,9 @@ from search_spaces.catalogue.entries import (
     StagePatch,
     StageResources,
 )
-from search_spaces.errors import InputError, nearest, raise_problems
+from search_spaces.errors import InputError
 from search_spaces.spec import Positive, ProjectorKind, PromptStyle, ResourceSpec
-from search_spaces.typed import typed
-from search_spaces.yaml_source import Document, KeyPath, key_text, leaves, merge, place_override, read
+from search_spaces.yaml_source import Document, KeyPath, key_text, leaves
 
 DEFAULT_SEED = 7
 """The seed of every published Prismatic model."""
@@ -202,144 +198,3 @@ class Study(Entry):
     def provenance(self) -> dict[str, str]:
         """Key path of every value of the study -> where it was written (``file:line`` or ``--set``)."""
         return {key_text(path): self._document.origin(path) or "" for path, _ in leaves(self._document.value) if path}
-
-
-def load_study(name_or_path: str, overrides: Sequence[str] = ()) -> Study:
-    """Read a study file.
-
-    Args:
-        name_or_path: a path, or the name of a shipped study.
-        overrides: ``a.b=value`` texts, placed as if they were written in the file; values are YAML.
-
-    Raises:
-        InputError: everything that is wrong with the form of the file, together.
-    """
-    document = _load_document(find_study(name_or_path), overrides, ())
-    if not isinstance(document.value, dict):
-        raise InputError("a study must be a mapping", place=name_or_path)
-    study, problems = typed(Study, document)
-    raise_problems(problems)
-    assert study is not None
-    study._document = document
-    return study
-
-
-@cache
-def _shipped() -> dict[str, Path]:
-    """Name -> file; what lies in a folder has it in its name (``prismatic/design_space``)."""
-    root = Path(str(resources.files("search_spaces")))
-    found = (*root.glob("*.yaml"), *root.glob("*/*.yaml"))
-    return {file.relative_to(root).with_suffix("").as_posix(): file for file in sorted(found) if _is_study(file)}
-
-
-def _is_study(file: Path) -> bool:
-    """Other files beside studies are what they extend: they have no name to keep results under."""
-    return any(line.startswith("study:") for line in file.read_text(encoding="utf-8").splitlines())
-
-
-def shipped_studies() -> list[str]:
-    """Names of the studies that come with the program."""
-    return list(_shipped())
-
-
-def find_study(name_or_path: str, beside: Path | None = None) -> Path:
-    """The file of a study. Raises InputError if there is none.
-
-    Args:
-        name_or_path: a path (relative to `beside`, where given), or the name of a shipped study.
-        beside: folder of the file that refers to it.
-    """
-    path = Path(name_or_path).expanduser()
-    candidate = beside / path if beside and not path.is_absolute() else path
-    if candidate.is_file():
-        return candidate
-    shipped = _shipped()
-    if name_or_path in shipped:
-        return shipped[name_or_path]
-    raise InputError(
-        f"STUDY must be a file, or one of {', '.join(shipped)}, but got {name_or_path!r}",
-        place=str(beside) if beside else None,
-        way_out=nearest(name_or_path, shipped),
-    )
-
-
-def _load_document(path: Path, overrides: Sequence[str], below: tuple[Path, ...]) -> Document:
-    """A file on top of what it extends, in long form."""
-    real = path.resolve()
-    if real in below:
-        circle = " -> ".join(file.name for file in (*below, real))
-        raise InputError(f"`extends` must not lead back to a file, but: {circle}", place=str(path), key="extends")
-    document = long_form(read(path))
-    for override in overrides:
-        document = long_form(place_override(document, override, name_maps=("axes", "arms")))
-    parent = document.value.get("extends") if isinstance(document.value, dict) else None
-    if not isinstance(parent, str):
-        return document
-    try:
-        parent_path = find_study(parent, path.parent)
-    except InputError as error:
-        raise InputError(
-            error.law.replace("STUDY", "extends"),
-            place=document.origin(("extends",)),
-            key="extends",
-            way_out=error.way_out,
-        ) from error
-    return merge(_load_document(parent_path, (), (*below, real)), document)
-
-
-_SHORT_FORMS: tuple[tuple[tuple[str, ...], type, str | int], ...] = (
-    (("base", "vision"), str, "backbone"),
-    (("base", "language"), str, "model"),
-    (("base", "projector"), str, "kind"),
-    (("recipe",), str, "extends"),
-    (("resources",), str, "preset"),
-    (("arms", "*", "resources"), str, "preset"),
-    (("seeds",), list, "default"),
-    (("benchmarks",), str, 0),
-    (("benchmarks", "*"), str, "id"),
-    (("samples",), str, 0),
-    (("samples", "*"), str, "id"),
-    (("suites", "*"), str, 0),
-    (("suites", "*", "*"), str, "id"),
-    (("hypotheses", "*", "on"), str, 0),
-)
-"""Where (`*`: all keys or positions), which type is a short form, and under which key (or as which item) it goes."""
-
-
-def long_form(document: Document) -> Document:
-    """Short forms written out, so that files merge and types have one form. Places stay those of the short form."""
-    for pattern, short, key in _SHORT_FORMS:
-        for path in list(_matching(document.value, pattern)):
-            document = _nested(document, path, short, key)
-    return document
-
-
-def _matching(value: Any, pattern: tuple[str, ...], path: KeyPath = ()) -> list[KeyPath]:
-    if not pattern:
-        return [path]
-    children: list[tuple[str | int, Any]] = []
-    if isinstance(value, dict):
-        children = [(key, child) for key, child in value.items() if pattern[0] in ("*", key)]
-    elif isinstance(value, list) and pattern[0] == "*":
-        children = list(enumerate(value))
-    return [found for key, child in children for found in _matching(child, pattern[1:], (*path, key))]
-
-
-def _nested(document: Document, path: KeyPath, short: type, key: str | int) -> Document:
-    node = document.value
-    for step in path[:-1]:
-        node = node[step]
-    value = node[path[-1]]
-    if not isinstance(value, short):
-        return document
-    node[path[-1]] = [value] if isinstance(key, int) else {key: value}
-
-    def moved(table: dict[KeyPath, str]) -> dict[KeyPath, str]:
-        depth = len(path)
-        return {
-            (*known[:depth], key, *known[depth:]) if known[:depth] == path else known: v for known, v in table.items()
-        }
-
-    origins = moved(document.origins)
-    origins[path] = document.origins.get(path) or document.origin(path) or ""
-    return Document(document.value, origins, moved(document.texts))

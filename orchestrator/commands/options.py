@@ -72,9 +72,9 @@ def planned_study(
     features_budget: float,
 ) -> PlannedStudy:
     """A study and its plan with the digests that storage knows; nothing is read but that."""
+    from orchestrator.planning.planned import RunOptions, plan
     from orchestrator.planning.preflight import known_digests
-    from orchestrator.run_study import RunOptions, plan
-    from search_spaces.study import load_study
+    from search_spaces.study_files import load_study
 
     loaded = load_study(study, overrides or ())
     store = open_store(storage_root(storage))

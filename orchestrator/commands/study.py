@@ -68,7 +68,8 @@ def plan(
 ) -> None:
     """Show what a study would do and take: arms, stages, sharing, memory, disk, hours. Nothing is trained."""
     from orchestrator.planning.estimates import Assumptions
-    from orchestrator.terminal.plan import plan_json, plan_view
+    from orchestrator.planning.plan_json import plan_json
+    from orchestrator.terminal.plan import plan_view
 
     loaded, planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
     assumed = Assumptions.of(gpu, mfu, text_tokens)
@@ -110,10 +111,11 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Train and evaluate what is left of a study. Run it again to resume; finished work is never done twice."""
+    from orchestrator.planning.planned import RunOptions
     from orchestrator.reporting.build import build_report
     from orchestrator.reporting.plain import to_json
-    from orchestrator.reporting.text import to_terminal
-    from orchestrator.run_study import RunOptions, run_study
+    from orchestrator.run_study import run_study
+    from orchestrator.terminal.report import to_terminal
 
     root = storage_root(storage)
     options = RunOptions(
@@ -161,14 +163,15 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show the state of every trial, from storage: also while the study runs, also from another machine."""
-    from orchestrator.state import status as states
+    from orchestrator.state.status import study_status, to_json
+    from orchestrator.terminal.status import to_terminal
 
     _, planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
-    shown = states.study_status(planned, store)
+    shown = study_status(planned, store)
     if as_json:
-        print(states.to_json(shown))
+        print(to_json(shown))
     else:
-        states.to_terminal(shown, console())
+        to_terminal(shown, console())
 
 
 def report(
@@ -190,7 +193,7 @@ def report(
     form = _form("json" if as_json else to, output)
     shown = build_report(*planned_study(study, storage, data, overrides, limit, toy, features, features_budget))
     if form == "terminal":
-        from orchestrator.reporting.text import to_terminal
+        from orchestrator.terminal.report import to_terminal
 
         to_terminal(shown, console())
         return

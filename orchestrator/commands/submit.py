@@ -55,7 +55,7 @@ def submit(
 
     from cluster.submit import commands, follow, submit_job, working_folder
     from search_spaces.expansion.expand import plan_study
-    from search_spaces.study import load_study
+    from search_spaces.study_files import load_study
 
     if address is None:
         raise InputError("must be given, or RAY_API_SERVER_ADDRESS", key="--address", way_out="http://HEAD:8265")

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orchestrator.planning.planned import RunOptions, plan
 from orchestrator.planning.preflight import known_digests, plan_sources
-from orchestrator.run_study import RunOptions, plan
 from orchestrator.settings import data_root
 from search_spaces.catalogue.entries import SourceEntry
 from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError, nearest
 from search_spaces.plan import Plan
 from search_spaces.spec import SourceSpec
-from search_spaces.study import load_study
+from search_spaces.study_files import load_study
 from trainables.storage.store import LocalStore
 
 _FILES = (".json", ".jsonl")

@@ -68,7 +68,7 @@ def preflight(plan: Plan, store: LocalStore, data_root: Path, report: Callable[[
 
 def _benchmark_problems(plan: Plan) -> list[InputError]:
     """Protocols that a benchmark does not have."""
-    from trainables.evaluation.asked import find_protocol, is_evaluation
+    from trainables.benchmarks.registry import find_protocol, is_evaluation
 
     problems = []
     for benchmark in plan.asked:

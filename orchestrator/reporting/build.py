@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from orchestrator.analysis.hypotheses import judge_study
+from orchestrator.analysis.numeric_axes import numeric_axes
 from orchestrator.analysis.plan_power import earlier_accuracies, plan_power
 from orchestrator.analysis.study_scores import StudyScores, first_line
 from orchestrator.reporting.disagreements import samples
@@ -29,7 +30,6 @@ from orchestrator.reporting.open_prompts import read_samples
 from orchestrator.reporting.provenance import conditions_of, provenance
 from orchestrator.reporting.work import arm_costs, sharing, stage_tree
 from orchestrator.state.ledger import Ledger, TrialEntry, read_ledger
-from orchestrator.tracking.names import numeric_axes
 from search_spaces.errors import InputError
 from search_spaces.expansion.designs import axis_labels
 from search_spaces.plan import Arm, Plan

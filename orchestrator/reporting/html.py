@@ -28,7 +28,7 @@ _BAD = ("diverged", "failed", "unreadable")
 def to_html(report: Report) -> str:
     """The whole page. Names and messages are escaped, whatever they hold."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("orchestrator"),
+        loader=jinja2.PackageLoader("orchestrator.reporting"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

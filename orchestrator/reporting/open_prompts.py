@@ -19,8 +19,9 @@ from search_spaces.identity import source_name
 from search_spaces.plan import Plan
 from search_spaces.spec import BenchmarkSpec
 from trainables.benchmarks.contract import Example, Protocol
+from trainables.benchmarks.registry import is_evaluation
 from trainables.data.prepared import PreparedSource
-from trainables.evaluation.asked import is_evaluation, open_examples
+from trainables.evaluation.asked import open_examples
 from trainables.storage import layout
 from trainables.storage.store import Store
 

@@ -5,32 +5,17 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from itertools import groupby
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from orchestrator.state.ledger import STATES, Ledger, TrialEntry, TrialState, read_ledger
+from orchestrator.state.ledger import Ledger, TrialEntry, TrialState, read_ledger
 from search_spaces.plan import Node, Plan, PlannedTrial
 from trainables.storage import layout
-from trainables.storage.records import SpoolLine, read_spool
+from trainables.storage.spool import SpoolLine, read_spool
 from trainables.storage.store import Store
 
 _TAILS_BYTES = (16_384, 262_144)
 """How much of a spool's end is read; the longer one only where the shorter holds no metrics."""
-_LISTED = 20
-"""Trials shown per state on a terminal; the rest are counted."""
-_COLOURS: Mapping[TrialState, str] = {
-    "done": "green",
-    "running": "cyan",
-    "failed": "red",
-    "changed": "yellow",
-    "half-done": "yellow",
-    "pending": "dim",
-}
 
 
 @dataclass(frozen=True)
@@ -110,56 +95,6 @@ def study_status(plan: Plan, store: Store, ledger: Ledger | None = None) -> Stud
 
 def to_json(status: StudyStatus) -> str:
     return json.dumps(asdict(status), indent=1, sort_keys=True, allow_nan=False) + "\n"
-
-
-def to_terminal(status: StudyStatus, console: Console) -> None:
-    """Totals first, then what somebody may want to act on: failures, what runs, what changed. The rest is counted."""
-    counted = [(f"{count} {state}", _COLOURS[state]) for state, count in status.counts.items() if count]
-    console.print(Text.assemble((status.study, "bold"), ": ", *_joined(counted or [("no trials", "dim")])))
-    if status.steps is not None:
-        left = f", about {duration(status.eta_s)} of training left" if status.eta_s is not None else ""
-        console.print(Text(f"{status.steps_done:,} of {status.steps:,} steps{left}"))
-    by_state = {state: [trial for trial in status.trials if trial.state == state] for state in STATES}
-    running = by_state["running"]
-    if running:
-        console.print(_running_table(running[:_LISTED]))
-        _print_rest(len(running), "running", console)
-    if waiting := [trial for trial in status.trials if trial.waits_for is not None]:
-        console.print(Text(f"{len(waiting)} wait for a stage that is being trained for another trial"))
-    by_failure = sorted(by_state["failed"], key=lambda trial: trial.failure or "")
-    groups = [(failure, list(group)) for failure, group in groupby(by_failure, key=lambda trial: trial.failure)]
-    for failure, group in groups[:_LISTED]:
-        others = f" and {len(group) - 1} more" if len(group) > 1 else ""
-        console.print(Text.assemble(("failed", "red"), f" {group[0].id}{others}: {failure or 'no message'}"))
-        if group[0].log:
-            console.print(Text(f"  log: {group[0].log}"), soft_wrap=True)
-    if len(groups) > _LISTED:
-        console.print(Text(f"and {len(groups) - _LISTED} more kinds of failure"))
-    for trial in by_state["half-done"][:_LISTED]:
-        at = f", stopped in {trial.stage}{_of(trial)}" if trial.step is not None else ""
-        console.print(Text.assemble(("half-done", "yellow"), f" {trial.id}{at}"))
-    _print_rest(len(by_state["half-done"]), "half-done", console)
-    if diverged := [trial.id for trial in status.trials if trial.diverged]:
-        console.print(Text.assemble(("diverged", "yellow"), f" {_listed(diverged)}"))
-    if changed := [trial.id for trial in by_state["changed"]]:
-        console.print(Text.assemble(("changed", "yellow"), f" data or weights changed since: {_listed(changed)}"))
-    if status.removed:
-        console.print(
-            Text.assemble(("removed", "dim"), f" on storage, no longer in the study: {_listed(status.removed)}")
-        )
-
-
-def duration(seconds: float) -> str:
-    """`45 s`, `12 min`, `3 h 05 min`, `2 d 4 h`."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if minutes < 90:
-        return f"{minutes} min"
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
-    hours = round(seconds / 3600)
-    return f"{hours // 24} d {hours % 24} h"
 
 
 def _trial_status(plan: Plan, trial: PlannedTrial, ledger: Ledger, pulse: _Pulse | None, store: Store) -> TrialStatus:
@@ -243,43 +178,3 @@ def _pulse_of(lines: list[SpoolLine]) -> _Pulse:
         pace = (timed[-1]["step"] - timed[0]["step"]) / ((timed[-1]["ts"] - timed[0]["ts"]) / 1000)
     loss = last["metrics"]["train/loss"]
     return _Pulse(last.get("step"), loss if math.isfinite(loss) else None, rates[-1] if rates else None, pace)
-
-
-def _running_table(trials: list[TrialStatus]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("running", "stage", "step", "loss", "samples/s", "left"):
-        table.add_column(name, justify="left" if name in ("running", "stage") else "right", overflow="fold")
-    for trial in trials:
-        table.add_row(
-            Text(trial.id),
-            Text(trial.stage or "starting"),
-            _of(trial).strip(),
-            "" if trial.loss is None else f"{trial.loss:.4f}",
-            "" if trial.samples_per_s is None else f"{trial.samples_per_s:.1f}",
-            "" if trial.eta_s is None else duration(trial.eta_s),
-        )
-    return table
-
-
-def _of(trial: TrialStatus) -> str:
-    if trial.step is None:
-        return ""
-    return f" {trial.step}" if trial.steps is None else f" {trial.step}/{trial.steps}"
-
-
-def _print_rest(count: int, state: TrialState, console: Console) -> None:
-    if count > _LISTED:
-        console.print(Text(f"and {count - _LISTED} more {state}"))
-
-
-def _listed(names: Iterable[str]) -> str:
-    listed = list(names)
-    more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
-    return ", ".join(listed[:_LISTED]) + more
-
-
-def _joined(parts: list[tuple[str, str]]) -> list[str | tuple[str, str]]:
-    joined: list[str | tuple[str, str]] = []
-    for part in parts:
-        joined += [", ", part] if joined else [part]
-    return joined

@@ -38,15 +38,16 @@ from mlflow.models.utils import get_external_mlflow_model_spec
 from mlflow.store.db import utils as database
 from mlflow.utils.rest_utils import http_request
 
+from orchestrator.analysis.numeric_axes import numeric_axes
 from orchestrator.reporting.summary import StudySummary
-from orchestrator.tracking.names import distinct_labels, legal_name, numeric_axes
+from orchestrator.tracking.names import distinct_labels, legal_name
 from orchestrator.tracking.saved_views import NEEDED_MLFLOW, TAG_SIZE, subject, view_tags, view_url, views
 from orchestrator.tracking.study_note import study_note
 from orchestrator.tracking.tracker import Point, Status, TrackerAwayError, TrackerRefusedError
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
 from trainables.storage import layout
-from trainables.storage.records import DataUse
+from trainables.storage.spool import DataUse
 from trainables.storage.store import LocalStore
 
 CLIENT_SETTINGS = {

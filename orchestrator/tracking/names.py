@@ -7,8 +7,6 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import chain, count, takewhile
 
-from search_spaces.plan import Plan
-
 SHOWN = 10
 """Parallel coordinates show so many characters of a label, or, from this length on (seen with 3.17), its first and
 last three. Labels that look the same there are drawn as one (mlflow#15484)."""
@@ -20,18 +18,6 @@ def legal_name(name: str) -> str:
     legal = re.sub(r"[^A-Za-z0-9_\-. :/]", "_", spelt)
     legal = posixpath.normpath(f"/{legal}"[:251]).strip("/ ")  # below a root, so that no `..` is left
     return legal or "_"
-
-
-def numeric_axes(plan: Plan) -> dict[str, dict[str, float]]:
-    """Axis -> label -> number, of axes whose labels are all numbers with one unit or none (``224px``, ``1.25``)."""
-    axes = {}
-    for axis in plan.axes:
-        labels = {arm.values[axis] for arm in plan.arms}
-        parsed = {label: re.fullmatch(r"([-+]?\d+\.?\d*(?:e[-+]?\d+)?)\s*([^\d\s]*)", label) for label in labels}
-        matches = [match for match in parsed.values() if match]
-        if len(matches) == len(labels) and len({match[2] for match in matches}) == 1:
-            axes[axis] = {label: float(match[1]) for label, match in parsed.items() if match}
-    return axes
 
 
 def distinct_labels(labels: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:

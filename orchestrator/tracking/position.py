@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from orchestrator.tracking.tracker import Point, Status
 from search_spaces.plan import Plan, PlannedTrial
 from trainables.storage import layout
-from trainables.storage.records import Failure, SpoolLine
+from trainables.storage.records import Failure
+from trainables.storage.spool import SpoolLine
 from trainables.storage.store import Store, get_json
 
 POINTS_PER_METRIC = 2_500

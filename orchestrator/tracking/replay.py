@@ -1,8 +1,9 @@
 """From the spools on storage to the tracking server: a replay that may be repeated.
 
-Workers never talk to the server. They append records to a spool (`trainables.storage.records`), and what is here sends them on,
-with the byte offset up to which a server has them kept on storage. Sending a record twice changes nothing, so an offset
-is written only after the server has taken what lies before it. A server that is away costs nothing: the spool waits.
+Workers never talk to the server. They append records to a spool (`trainables.storage.records`), and what is here sends
+them on, with the byte offset up to which a server has them kept on storage. Sending a record twice changes nothing, so
+an offset is written only after the server has taken what lies before it. A server that is away costs nothing: the spool
+waits.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
 from search_spaces.study import Study
 from trainables.storage import layout
-from trainables.storage.records import DataUse, Failure, SpoolLine, is_of_machine, read_spool
+from trainables.storage.records import Failure
+from trainables.storage.spool import DataUse, SpoolLine, is_of_machine, read_spool
 from trainables.storage.store import Store, put_json
 
 LINES_PER_BATCH = 1_000

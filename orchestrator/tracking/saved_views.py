@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from orchestrator.tracking.names import legal_name, numeric_axes
+from orchestrator.analysis.numeric_axes import numeric_axes
+from orchestrator.tracking.names import legal_name
 from search_spaces.plan import Plan
 
 DASHBOARD_VERSION = 1

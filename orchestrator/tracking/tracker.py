@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from orchestrator.reporting.summary import StudySummary
 from search_spaces.plan import Plan, PlannedTrial
-from trainables.storage.records import DataUse
+from trainables.storage.spool import DataUse
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 Notice = Callable[[str], None]

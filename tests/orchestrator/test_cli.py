@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from search_spaces.study import shipped_studies
+from search_spaces.study_files import shipped_studies
 
 ROOT = Path(__file__).parents[2]
 SMALL_STUDIES = ("quickstart", "smollm2", "mini")

@@ -16,7 +16,7 @@ from search_spaces.errors import InputError
 from search_spaces.expansion.expand import plan_study
 from search_spaces.expansion.resolve_vision import NoEncoder
 from search_spaces.spec import VisionSpec
-from search_spaces.study import load_study
+from search_spaces.study_files import load_study
 from trainables.model.probe_encoder import probe
 from trainables.model.vision import Tower
 from trainables.storage.store import LocalStore

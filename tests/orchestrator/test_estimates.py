@@ -10,11 +10,12 @@ import pytest
 from rich.console import Console
 
 from orchestrator.planning.estimates import Assumptions
-from orchestrator.terminal.plan import plan_json, plan_view
+from orchestrator.planning.plan_json import plan_json
+from orchestrator.terminal.plan import plan_view
 from search_spaces.errors import InputError
 from search_spaces.expansion.expand import plan_study
 from search_spaces.plan import Plan
-from search_spaces.study import load_study
+from search_spaces.study_files import load_study
 
 STUDY = """\
 study: seven

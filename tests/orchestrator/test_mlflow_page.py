@@ -18,7 +18,7 @@ from orchestrator.tracking.mlflow_tracker import open_tracker
 from orchestrator.tracking.replay import sync_study
 from orchestrator.tracking.uploader import Uploader
 from trainables.storage import layout
-from trainables.storage.records import Spool
+from trainables.storage.spool import Spool
 from trainables.storage.store import LocalStore
 
 PLAN = small_plan(resolutions=(64, 32), seeds=(7, 8))

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from orchestrator.terminal.plan import plan_json, plan_view, summary
+from orchestrator.planning.plan_json import plan_json
+from orchestrator.terminal.plan import plan_view, summary
 from orchestrator.terminal.tables import MOST_ROWS
 from search_spaces.expansion.expand import plan_study
 from search_spaces.plan import Plan
-from search_spaces.study import load_study
+from search_spaces.study_files import load_study
 
 TWO_STAGES = """\
 study: two
@@ -97,8 +98,9 @@ def test_view_cuts_long_tables_and_says_so(tmp_path: Path) -> None:
 
 def test_planning_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from orchestrator.terminal.plan import plan_view; from search_spaces.expansion.expand import plan_study;"
-        "from search_spaces.study import load_study; plan_view(plan_study(load_study('quickstart'), toy=True));"
+        "import sys; from orchestrator.terminal.plan import plan_view;"
+        "from search_spaces.expansion.expand import plan_study; from search_spaces.study import load_study;"
+        "plan_view(plan_study(load_study('quickstart'), toy=True));"
         "print([name for name in ('torch', 'ray', 'deepspeed', 'mlflow', 'transformers') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

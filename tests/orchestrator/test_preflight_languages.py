@@ -8,7 +8,8 @@ import pytest
 from hub_languages import hub_language, make_checkpoint
 from rich.console import Console
 
-from orchestrator.run_study import RunOptions, run_study
+from orchestrator.planning.planned import RunOptions
+from orchestrator.run_study import run_study
 from search_spaces.errors import InputError
 
 STUDY = """\

@@ -20,10 +20,10 @@ from orchestrator.state.ledger import Ledger, read_ledger
 from search_spaces.errors import InputError
 from search_spaces.expansion.expand import plan_study
 from search_spaces.plan import Plan
-from search_spaces.study import load_study
+from search_spaces.study_files import load_study
 from trainables.run_trial import run_trial
 from trainables.storage import layout
-from trainables.storage.records import read_spool
+from trainables.storage.spool import read_spool
 from trainables.storage.store import LocalStore
 from trainables.task import Context
 

@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 from stored_studies import answers, fail_trial, finish_stage, finish_trial, key_of, trial_of, two_stage_plan
 
-from orchestrator.state.status import StudyStatus, TrialStatus, duration, study_status, to_json, to_terminal
+from orchestrator.state.status import StudyStatus, TrialStatus, study_status, to_json
+from orchestrator.terminal.status import duration, to_terminal
 from search_spaces.plan import Plan
 from trainables.storage import layout
 from trainables.storage.store import LocalStore, Owner

@@ -20,12 +20,13 @@ from mlflow.utils.validation import _validate_metric_name
 from small_plans import small_plan, with_axis
 from stored_studies import answers, finish_trial, study_of, two_stage_plan
 
+from orchestrator.analysis.numeric_axes import numeric_axes
 from orchestrator.reporting.build import build_report
 from orchestrator.reporting.forms import FORMS
 from orchestrator.reporting.html import to_html
 from orchestrator.reporting.summary import summarize
 from orchestrator.tracking.mlflow_tracker import embedded_uri, open_command, open_tracker, storage_id
-from orchestrator.tracking.names import distinct_labels, legal_name, looks, numeric_axes
+from orchestrator.tracking.names import distinct_labels, legal_name, looks
 from orchestrator.tracking.replay import sync_study
 from orchestrator.tracking.study_note import study_note
 from orchestrator.tracking.tracker import Point, TrackerRefusedError
@@ -33,7 +34,7 @@ from search_spaces.errors import InputError
 from search_spaces.plan import Exclusion, Plan
 from search_spaces.study import Hypothesis
 from trainables.storage import layout
-from trainables.storage.records import Spool
+from trainables.storage.spool import Spool
 from trainables.storage.store import LocalStore
 
 PLAN = small_plan()

@@ -1,4 +1,4 @@
-"""Claims about orchestrator/running/tuner.py, on a local Ray cluster; with it the gang launcher, `connect` and the trainable.
+"""Claims about orchestrator/running/tuner.py, on a local Ray cluster; with it launcher, `connect` and trainable.
 
 The trials are fakes that write files; one test joins two workers in a real gloo group.
 """

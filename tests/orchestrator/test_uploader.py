@@ -24,7 +24,7 @@ from orchestrator.tracking.uploader import Uploader
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
 from trainables.storage import layout
-from trainables.storage.records import DataUse, Spool, SpoolLine
+from trainables.storage.spool import DataUse, Spool, SpoolLine
 from trainables.storage.store import LocalStore, Owner, put_json
 
 

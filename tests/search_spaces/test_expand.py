@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from search_spaces.errors import InputError, InputProblemsError
 from search_spaces.expansion.expand import plan_study
 from search_spaces.plan import Node, Plan
-from search_spaces.study import load_study
+from search_spaces.study_files import load_study
 
 BASE = """\
 study: test

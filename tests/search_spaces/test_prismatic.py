@@ -10,7 +10,7 @@ import pytest
 
 from search_spaces.expansion.expand import plan_study
 from search_spaces.plan import Arm, Plan
-from search_spaces.study import load_study
+from search_spaces.study_files import load_study
 from search_spaces.yaml_source import read
 
 FOLDER = Path(str(resources.files("search_spaces"))) / "prismatic"

@@ -11,7 +11,7 @@ from search_spaces.expansion.expand import plan_study
 from search_spaces.expansion.resolve_language import LanguageFacts
 from search_spaces.plan import Plan
 from search_spaces.spec import LanguageSpec, LoraSpec
-from search_spaces.study import load_study
+from search_spaces.study_files import load_study
 
 STUDY = """\
 study: languages

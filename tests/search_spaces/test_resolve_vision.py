@@ -14,7 +14,7 @@ from search_spaces.expansion.resolve_vision import NoEncoder
 from search_spaces.identity import fingerprint
 from search_spaces.plan import Plan
 from search_spaces.spec import ProjectorSpec, VisionSpec
-from search_spaces.study import load_study
+from search_spaces.study_files import load_study
 
 BASE = """\
 study: test

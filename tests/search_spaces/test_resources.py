@@ -10,7 +10,7 @@ from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError
 from search_spaces.expansion.expand import plan_study
 from search_spaces.plan import Arm
-from search_spaces.study import load_study
+from search_spaces.study_files import load_study
 
 STUDY = """\
 study: presets

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from search_spaces.schema import FILE, schema_text, study_schema
-from search_spaces.study import find_study, shipped_studies
+from search_spaces.study_files import find_study, shipped_studies
 from search_spaces.yaml_source import parse, read
 
 jsonschema = pytest.importorskip("jsonschema")

@@ -14,7 +14,7 @@ from search_spaces.catalogue.load import shipped
 from search_spaces.expansion.expand import plan_study
 from search_spaces.sizes import EncoderSize, LanguageShape, language_parameters, layer_parameters, projector_parameters
 from search_spaces.spec import ProjectorSpec
-from search_spaces.study import load_study
+from search_spaces.study_files import load_study
 from trainables.model.projector import build_projector
 from trainables.model.vision import FusedEncoder
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from search_spaces.errors import InputError, InputProblemsError
-from search_spaces.study import load_study, shipped_studies
+from search_spaces.study_files import load_study, shipped_studies
 
 BASE = """\
 study: test

@@ -9,7 +9,7 @@ import pytest
 from search_spaces.expansion.expand import plan_study
 from search_spaces.identity import source_name
 from search_spaces.plan import Plan
-from search_spaces.study import load_study, shipped_studies
+from search_spaces.study_files import load_study, shipped_studies
 
 MANY = """\
 study: many

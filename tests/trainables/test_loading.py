@@ -11,7 +11,7 @@ from tiny_trials import SGD, losses, make_task, run, source, stage
 from search_spaces.spec import MixPart, MixSpec, ResourceSpec, SourceSpec
 from trainables.run_trial import run_trial
 from trainables.storage import layout
-from trainables.storage.records import read_spool
+from trainables.storage.spool import read_spool
 from trainables.task import Context
 from trainables.training.stage import loader_threads
 from trainables.trial_data import StageData, TrialData

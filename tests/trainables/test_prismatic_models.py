@@ -13,7 +13,7 @@ from search_spaces.expansion.expand import plan_study
 from search_spaces.plan import Plan
 from search_spaces.sizes import LanguageShape
 from search_spaces.spec import LanguageSpec, VisionSpec
-from search_spaces.study import load_study
+from search_spaces.study_files import load_study
 from trainables.model.projector import build_projector
 from trainables.model.vision import FusedEncoder, Tower
 

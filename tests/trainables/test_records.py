@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trainables.storage.records import Spool, read_spool
+from trainables.storage.spool import Spool, read_spool
 
 
 def test_a_spool_is_read_back_in_order_with_resumable_offsets(tmp_path: Path) -> None:

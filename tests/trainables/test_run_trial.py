@@ -14,7 +14,7 @@ from tiny_trials import language, losses, make_task, run, source, stage, vision
 from search_spaces.spec import BenchmarkSpec, MixPart, MixSpec, OptimizerSpec
 from trainables.run_trial import run_trial
 from trainables.storage import layout
-from trainables.storage.records import read_spool
+from trainables.storage.spool import read_spool
 from trainables.storage.store import LocalStore, get_json
 from trainables.task import Context, TrialTask
 

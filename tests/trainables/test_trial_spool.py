@@ -11,7 +11,7 @@ from tiny_trials import make_task, run, stage
 from search_spaces.identity import source_name
 from trainables.run_trial import run_trial
 from trainables.storage import layout
-from trainables.storage.records import read_spool
+from trainables.storage.spool import read_spool
 from trainables.storage.store import LocalStore
 from trainables.task import Context, TrialTask
 from trainables.telemetry.trial_spool import TrialSpool

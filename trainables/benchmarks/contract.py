@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from search_spaces.errors import InputError, nearest
+from trainables.benchmarks.files.reference_files import WantedFile
 
 if TYPE_CHECKING:
     from trainables.benchmarks.files.reference_files import ReferenceFiles
@@ -117,18 +118,6 @@ class Protocol:
 
     def unit(self, metric: str) -> str:
         return self.units.get(metric.split("/")[0], POINTS)
-
-
-@dataclass(frozen=True)
-class WantedFile:
-    """A file that a benchmark reads."""
-
-    role: str
-    patterns: tuple[str, ...]
-    """Names under which it is published, as globs: what is looked for in a folder."""
-    published: str
-    """Where its authors publish it."""
-    required: bool = True
 
 
 @dataclass(frozen=True)

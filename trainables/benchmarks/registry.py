@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from search_spaces.errors import InputError, nearest
-from trainables.benchmarks.contract import Benchmark
+from search_spaces.spec import BenchmarkSpec, SourceSpec
+from trainables.benchmarks.contract import Benchmark, Protocol
 from trainables.benchmarks.sets import (
     ai2d,
     gqa,
@@ -53,3 +54,19 @@ def find_benchmark(name: str) -> Benchmark:
             key="benchmark",
             way_out=nearest(name, legal),
         ) from None
+
+
+READERS = ("official", "questions")
+"""Readers of sources whose records are examples of a benchmark."""
+
+
+def is_evaluation(source: SourceSpec) -> bool:
+    return source.reader in READERS
+
+
+def find_protocol(spec: BenchmarkSpec) -> tuple[Benchmark, Protocol]:
+    """What a study's benchmark is scored as. Raises InputError for names that do not exist."""
+    from trainables.benchmarks.registry import find_benchmark
+
+    benchmark = find_benchmark(str(spec.source.options.get("benchmark", "")))
+    return benchmark, benchmark.protocol(spec.protocol)

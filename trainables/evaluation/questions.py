@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from search_spaces.spec import BenchmarkSpec
 from trainables.benchmarks.contract import Example, Protocol, Row
+from trainables.benchmarks.registry import is_evaluation
 from trainables.benchmarks.scorers.summaries import points
 from trainables.benchmarks.scoring import score_one
 from trainables.data.prepared import PreparedSource
 from trainables.evaluation.answer_log import Answer
-from trainables.evaluation.asked import is_evaluation, open_examples
+from trainables.evaluation.asked import open_examples
 from trainables.evaluation.closed_answers import open_closed
 
 _FREQUENT = 8

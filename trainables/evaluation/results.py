@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 from search_spaces.identity import benchmark_key, fingerprint, resize_version, vision_identity, weights_name
 from search_spaces.spec import BenchmarkSpec, LanguageSpec, TrialSpec
 from trainables.benchmarks.contract import Row
+from trainables.benchmarks.registry import find_protocol, is_evaluation
 from trainables.benchmarks.scorers.summaries import points
 from trainables.benchmarks.scoring import example_table
-from trainables.evaluation.asked import find_protocol, is_evaluation
 from trainables.evaluation.questions import Questions, units
 from trainables.storage import layout
 from trainables.storage.records import EvaluationResult, StageResult

@@ -11,15 +11,8 @@ from importlib import metadata
 
 from search_spaces.identity import source_name
 from trainables.storage import layout
-from trainables.storage.records import (
-    DataUse,
-    EvaluationResult,
-    Spool,
-    StageResult,
-    TrialResult,
-    is_of_machine,
-    read_spool,
-)
+from trainables.storage.records import EvaluationResult, StageResult, TrialResult
+from trainables.storage.spool import DataUse, Spool, is_of_machine, read_spool
 from trainables.storage.store import LocalStore, get_json
 from trainables.task import Context, TrialTask
 from trainables.telemetry.system_sampler import SystemSampler

@@ -17,7 +17,8 @@ from stored_studies import PROVENANCE, answers, fail_trial, finish_trial, key_of
 from orchestrator.reporting.build import build_report as build_report_of
 from orchestrator.reporting.model import Finding, Report
 from orchestrator.reporting.plain import to_json
-from orchestrator.reporting.text import to_markdown, to_terminal
+from orchestrator.reporting.text import to_markdown
+from orchestrator.terminal.report import to_terminal
 from search_spaces.plan import Arm, Exclusion, Plan
 from trainables.storage import layout
 from trainables.storage.store import LocalStore

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces.errors import InputError
-from trainables.benchmarks.contract import WantedFile
 from trainables.benchmarks.files.plain_pickle import load_plain
 
 DATA_SUFFIXES = (".json", ".jsonl", ".p", ".pkl", ".pickle", ".csv")
@@ -162,3 +161,15 @@ def read_json_lines(text: str, place: str) -> list[Any]:
             except (ValueError, RecursionError) as error:
                 raise InputError(f"must be one JSON value per line, but {error}", place=f"{place}:{number}") from error
     return values
+
+
+@dataclass(frozen=True)
+class WantedFile:
+    """A file that a benchmark reads."""
+
+    role: str
+    patterns: tuple[str, ...]
+    """Names under which it is published, as globs: what is looked for in a folder."""
+    published: str
+    """Where its authors publish it."""
+    required: bool = True

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from search_spaces.errors import InputError
-from trainables.benchmarks.contract import Benchmark, Example, Protocol, Totals, WantedFile
+from trainables.benchmarks.contract import Benchmark, Example, Protocol, Totals
 from trainables.benchmarks.files.fields import Fields
-from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
+from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
 from trainables.benchmarks.scorers.choices import (
     equals_position,
     letter,

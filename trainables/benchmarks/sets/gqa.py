@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Row, Summary, Totals, WantedFile
+from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Row, Summary, Totals
 from trainables.benchmarks.files.fields import Fields
-from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
+from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
 from trainables.benchmarks.scorers import answers
 from trainables.benchmarks.scorers.prompts import short_answer
 from trainables.benchmarks.scorers.summaries import accuracy, grouped, points

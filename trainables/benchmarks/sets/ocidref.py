@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 from search_spaces.errors import InputError
-from trainables.benchmarks.contract import Benchmark, Example, Totals, WantedFile
+from trainables.benchmarks.contract import Benchmark, Example, Totals
 from trainables.benchmarks.files.fields import Fields, four_numbers
-from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
+from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
 from trainables.benchmarks.scorers.boxes import Size
 from trainables.benchmarks.scorers.grounding import protocols, reference
 

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from search_spaces.errors import InputError
-from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Row, Summary, Totals, WantedFile
+from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Row, Summary, Totals
 from trainables.benchmarks.files.fields import Fields
-from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
+from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
 from trainables.benchmarks.scorers import answers, grounding
 from trainables.benchmarks.scorers.boxes import Size
 from trainables.benchmarks.scorers.choices import equals_position, letter, letter_or_text, letters

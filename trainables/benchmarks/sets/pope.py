@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search_spaces.errors import InputError
-from trainables.benchmarks.contract import Benchmark, Example, Protocol, Row, Summary, Totals, WantedFile
+from trainables.benchmarks.contract import Benchmark, Example, Protocol, Row, Summary, Totals
 from trainables.benchmarks.files.fields import Fields
-from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
+from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
 from trainables.benchmarks.scorers.prompts import short_answer
 from trainables.benchmarks.scorers.summaries import Decisions, grouped, points
 from trainables.benchmarks.scorers.yes_no import (

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from search_spaces.errors import InputError
-from trainables.benchmarks.contract import Benchmark, Example, Protocol, Totals, WantedFile
+from trainables.benchmarks.contract import Benchmark, Example, Protocol, Totals
 from trainables.benchmarks.files.fields import Fields
-from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
+from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
 from trainables.benchmarks.scorers import answers
 from trainables.benchmarks.scorers.prompts import SHORT, short_answer
 from trainables.benchmarks.scorers.soft_accuracy import each, exact_mean, soft_protocol

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainables.benchmarks.contract import Benchmark, Example, Row, Summary, Totals, WantedFile
+from trainables.benchmarks.contract import Benchmark, Example, Row, Summary, Totals
 from trainables.benchmarks.files.fields import Fields
-from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
+from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
 from trainables.benchmarks.scorers import answers
 from trainables.benchmarks.scorers.prompts import SHORT, UNANSWERABLE
 from trainables.benchmarks.scorers.soft_accuracy import each, exact_mean, raw, soft_protocol

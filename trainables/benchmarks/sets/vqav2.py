@@ -6,9 +6,9 @@ import sys
 from typing import Any
 
 from search_spaces.errors import InputError
-from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Totals, WantedFile
+from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Totals
 from trainables.benchmarks.files.fields import Fields
-from trainables.benchmarks.files.reference_files import Document, ReferenceFiles
+from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
 from trainables.benchmarks.scorers import answers
 from trainables.benchmarks.scorers.prompts import short_answer
 from trainables.benchmarks.scorers.soft_accuracy import each, exact_mean, soft_accuracy, soft_protocol, unless_unanimous

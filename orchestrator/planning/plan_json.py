@@ -1,0 +1,118 @@
+"""Turn a plan into plain JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orchestrator.planning.estimates import Assumptions, Estimate, estimate_json, estimates, peak_disk
+from search_spaces.plan import Arm, Node, Plan, PlannedTrial
+
+
+def plan_json(plan: Plan, assumed: Assumptions | None = None) -> dict[str, Any]:
+    """The plan as plain values. `assumed` is what memory and cost rest on."""
+    assumed = assumed or Assumptions()
+    sizes = estimates(plan, assumed)
+    stage_ids = {node.id for node in plan.nodes.values() if node.kind == "stage"}
+    first = _first_trials(plan)
+    return {
+        "study": {"name": plan.study, "question": plan.question, "digest": plan.digest},
+        "axes": list(plan.axes),
+        "arms": [_arm_json(arm, first[arm.name]) for arm in plan.arms],
+        "trials": [
+            {
+                "id": trial.id,
+                "arm": trial.arm,
+                "seed": trial.seed,
+                "stages": [name for name in trial.path if name in stage_ids],
+                "features": [name for name in trial.path if name.startswith("features-")],
+                "evaluation": trial.path[-1],
+            }
+            for trial in plan.trials
+        ],
+        "stages": [
+            {**_stage_json(node, stage_ids), **estimate_json(sizes[node.id])}
+            for node in plan.nodes.values()
+            if node.kind == "stage"
+        ],
+        "features": [
+            {
+                "id": node.id,
+                "key": node.key,
+                "name": node.name,
+                "bytes": node.bytes,
+                "missing": list(node.missing),
+                "trials": list(node.trials),
+            }
+            for node in plan.nodes.values()
+            if node.kind == "features"
+        ],
+        "benchmarks": [
+            {"id": one.id, "source": one.source.declared, "protocol": one.protocol, "sample": one.sample}
+            for one in plan.benchmarks
+        ],
+        "samples": [{"id": one.id, "source": one.source.declared, "protocol": one.protocol} for one in plan.samples],
+        "excluded": [{"arm": one.arm, "reason": one.reason} for one in plan.excluded],
+        "notes": list(plan.notes),
+        "totals": {**totals(plan), "gpu_hours": _hours(sizes), "peak_disk_bytes": peak_disk(plan, sizes)},
+        "assumptions": vars(assumed),
+    }
+
+
+def _first_trials(plan: Plan) -> dict[str, PlannedTrial]:
+    first: dict[str, PlannedTrial] = {}
+    for trial in plan.trials:
+        first.setdefault(trial.arm, trial)
+    return first
+
+
+def _arm_json(arm: Arm, trial: PlannedTrial) -> dict[str, Any]:
+    return {
+        "id": arm.id,
+        "name": arm.name,
+        "difference": arm.difference,
+        "values": arm.values,
+        "tokens_per_image": trial.spec.vision.tokens,
+        "feature_width": trial.spec.vision.width,
+        "resources": arm.resources.model_dump(mode="json"),
+        "stage_resources": {name: one.model_dump(mode="json") for name, one in arm.stage_resources.items()},
+        "note": arm.note,
+    }
+
+
+def _stage_json(node: Node, stage_ids: set[str]) -> dict[str, Any]:
+    return {
+        "id": node.id,
+        "key": node.key,
+        "name": node.name,
+        "steps": node.steps,
+        "approximate": node.approximate,
+        "after": node.after if node.after in stage_ids else None,
+        "trials": list(node.trials),
+        "missing": list(node.missing),
+    }
+
+
+def _hours(sizes: Mapping[str, Estimate | None]) -> float | None:
+    """Of all stages, each once; None where some stage's are not known, or there are no GPUs."""
+    hours = [None if one is None else one.gpu_hours for one in sizes.values()]
+    known = [one for one in hours if one is not None]
+    return sum(known) if known and len(known) == len(hours) else None
+
+
+def totals(plan: Plan) -> dict[str, int | None]:
+    """Counts of the plan, and what sharing saves. Steps are None where some stage's are not known yet."""
+    stages = [node for node in plan.nodes.values() if node.kind == "stage"]
+    features = [node for node in plan.nodes.values() if node.kind == "features"]
+    known = [(node.steps, len(node.trials)) for node in stages if node.steps is not None]
+    complete = len(known) == len(stages)
+    return {
+        "arms": len(plan.arms),
+        "trials": len(plan.trials),
+        "stages": len(stages),
+        "stages_unshared": sum(len(node.trials) for node in stages),
+        "steps": sum(steps for steps, _ in known) if complete else None,
+        "steps_saved": sum(steps * (users - 1) for steps, users in known) if complete else None,
+        "features": len(features),
+        "feature_bytes": sum(node.bytes or 0 for node in features),
+    }
