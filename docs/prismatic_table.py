@@ -59,7 +59,7 @@ SECTIONS = {
 """Section of the paper -> published ids; `registry` for models that only the original's code names."""
 
 ENCODERS = {"clip": "CLIP", "siglip": "SigLIP", "dinov2": "DINOv2", "in1k": "ImageNet", "dino": "pair"}
-"""First word of a backbone's name -> what tests/trainables/test_encoders.py calls its kind."""
+"""First word of a backbone's name -> what tests/trainables/run_trial/test_encoders.py calls its kind."""
 
 
 def table() -> str:

@@ -1,4 +1,4 @@
-"""Claims about cluster/connect.py that need no cluster; the embedded one serves tests/orchestrator/test_tuner.py."""
+"""Claims about cluster/connect.py without a cluster; tests/orchestrator/running/test_tuner.py has the embedded one."""
 
 from __future__ import annotations
 

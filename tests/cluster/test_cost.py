@@ -6,12 +6,12 @@ import pytest
 import timm
 import torch
 import transformers
-from sized_stages import CLIP, SIZE_7B, TRAINED, sized_stage
 from torch.utils.flop_counter import FlopCounterMode
 
 from cluster.cost import MFU, TEXT_TOKENS, decoder_operations, encoder_operations, gpu_hours, operations, stage_disk
 from search_spaces.sizes import EncoderSize, LanguageShape, ModelSize
 from search_spaces.spec import ProjectorSpec, ResourceSpec
+from tests.support.sized_stages import CLIP, SIZE_7B, TRAINED, sized_stage
 
 
 @pytest.mark.parametrize("family", ["llama", "mistral", "phi"])

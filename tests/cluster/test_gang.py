@@ -1,4 +1,4 @@
-"""Claims about cluster/gang.py that need no cluster; groups of actors are run in tests/orchestrator/test_tuner.py."""
+"""Claims about cluster/gang.py without a cluster; tests/orchestrator/running/test_tuner.py runs groups of actors."""
 
 from __future__ import annotations
 

@@ -8,11 +8,11 @@ import pytest
 import timm
 import torch
 import transformers
-from sized_stages import SIZE_7B, TRAINED, sized_stage
 
 from cluster.memory import activation_bytes, encoder_block_bytes, nearest_fitting, optimizer_bytes, stage_memory
 from search_spaces.sizes import LanguageShape, ModelSize, VitShape
 from search_spaces.spec import ProjectorSpec, ResourceSpec, StageSpec
+from tests.support.sized_stages import SIZE_7B, TRAINED, sized_stage
 
 
 def _memory(stage: StageSpec, **resources: Any) -> Any:

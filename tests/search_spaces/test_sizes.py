@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import timm
 import torch
-from meta_languages import language_on_meta
 
 from search_spaces.catalogue.entries import EncoderEntry
 from search_spaces.catalogue.load import shipped
@@ -15,6 +14,7 @@ from search_spaces.expansion.expand import plan_study
 from search_spaces.sizes import EncoderSize, LanguageShape, language_parameters, layer_parameters, projector_parameters
 from search_spaces.spec import ProjectorSpec
 from search_spaces.study_files import load_study
+from tests.support.meta_languages import language_on_meta
 from trainables.model.projector import build_projector
 from trainables.model.vision import FusedEncoder
 

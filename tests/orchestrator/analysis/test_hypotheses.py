@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 from statsmodels.stats.contingency_tables import mcnemar
-from stored_studies import fail_trial, finish_trial, trial_of, two_stage_plan
 
 from orchestrator.analysis.bootstrap import ImageSums
 from orchestrator.analysis.exact import exact_p
@@ -23,6 +22,7 @@ from orchestrator.analysis.verdicts import Verdict, verdicts_json
 from orchestrator.state.ledger import read_ledger
 from search_spaces.plan import Plan
 from search_spaces.study import Hypothesis, Study
+from tests.support.stored_studies import fail_trial, finish_trial, trial_of, two_stage_plan
 from trainables.storage.store import LocalStore
 
 ACCURACIES = {"base": (0.90, 0.60), "resolution=32px": (0.90, 0.60), "resolution=16px": (0.50, 0.61)}

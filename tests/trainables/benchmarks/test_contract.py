@@ -7,12 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import official_files
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search_spaces.errors import InputError
+from tests.support import official_files
 from trainables.benchmarks.check import check_benchmark
 from trainables.benchmarks.contract import Benchmark, Example
 from trainables.benchmarks.files.reference_files import find_files

@@ -5,12 +5,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import official_files as official
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from search_spaces.errors import InputError
+from tests.support import official_files as official
 from trainables.benchmarks.contract import Example
 from trainables.benchmarks.files.reference_files import find_files
 from trainables.benchmarks.predictions import check_ids, chosen, read_predictions

@@ -3,11 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tiny_trials import source
 
 from search_spaces.errors import InputError
 from search_spaces.identity import source_name
 from search_spaces.spec import MixPart, MixSpec, SourceSpec
+from tests.support.tiny_trials import source
 from trainables.data.mix import Mix, realise
 from trainables.data.prepare import prepare_source
 from trainables.data.prepared import PreparedSource

@@ -4,7 +4,6 @@ import io
 import json
 from pathlib import Path
 
-import official_files
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -12,6 +11,7 @@ from PIL import Image
 
 from search_spaces.errors import InputError
 from search_spaces.spec import BenchmarkSpec, SourceSpec
+from tests.support import official_files
 from trainables.benchmarks.files.reference_files import find_files
 from trainables.data.prepare import prepare_source
 from trainables.data.prepared import PreparedSource

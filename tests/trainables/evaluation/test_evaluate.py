@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from tiny_trials import make_task, run, source, stage
 
 from search_spaces.identity import source_name
 from search_spaces.spec import BenchmarkSpec
+from tests.support.tiny_trials import make_task, run, source, stage
 from trainables.data.prepared import PreparedSource
 from trainables.evaluation import batches
 from trainables.evaluation.results import evaluation_key, read_results

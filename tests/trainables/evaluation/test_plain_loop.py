@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from gloo_pair import run_on_two
-from miniature_trial import ALL, SMALL, mini_task
 from PIL import Image
-from tiny_trials import run
 
 from search_spaces.spec import BenchmarkSpec
+from tests.support.gloo_pair import run_on_two
+from tests.support.miniature_trial import ALL, SMALL, mini_task
+from tests.support.tiny_trials import run
 from trainables.benchmarks.contract import Example, Protocol
 from trainables.benchmarks.files.reference_files import find_files
 from trainables.benchmarks.registry import BENCHMARKS

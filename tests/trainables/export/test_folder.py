@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_trials import language, make_task, run, source, stage, vision
 from transformers import (
     AutoModel,
     AutoModelForCausalLM,
@@ -21,6 +20,7 @@ from transformers import (
 
 from search_spaces.errors import InputError
 from search_spaces.spec import ProjectorSpec, TokenizerSpec, VisionSpec
+from tests.support.tiny_trials import language, make_task, run, source, stage, vision
 from trainables.evaluation.evaluate import load_whole
 from trainables.export.folder import export_trial, finished_stages
 from trainables.model.images import pixels

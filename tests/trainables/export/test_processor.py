@@ -6,9 +6,9 @@ from pathlib import Path
 
 import jinja2
 import pytest
-from hub_languages import make_checkpoint
 
 from search_spaces.spec import PromptStyle
+from tests.support.hub_languages import make_checkpoint
 from trainables.export.processor import chat_template
 from trainables.model.prompts import END, Segment
 from trainables.model.tokenizer import Tokenizer, checkpoint_tokenizer

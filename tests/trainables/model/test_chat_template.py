@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hub_languages import CHATML, make_checkpoint
 
 from search_spaces.errors import InputError
+from tests.support.hub_languages import CHATML, make_checkpoint
 from trainables.model.tokenizer import IGNORE, Tokenizer, checkpoint_tokenizer
 
 TURNS = (("What color?", "red"), ("What shape?", "a circle"), ("Is it so?", "yes"))

@@ -12,12 +12,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from tiny_trials import vision
 from torchvision.transforms import Compose, Resize
 from torchvision.transforms import functional as transforms
 
 from search_spaces.catalogue.entries import EncoderEntry
 from search_spaces.catalogue.load import shipped
+from tests.support.tiny_trials import vision
 from trainables.model.images import pixels
 
 STRATEGIES = ["letterbox", "naive", "crop"]

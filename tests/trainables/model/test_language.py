@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 import transformers
-from hub_languages import FAMILIES, ROWS, WIDTH, hub_language
-from tiny_trials import language
 
 from search_spaces.errors import InputError
+from tests.support.hub_languages import FAMILIES, ROWS, WIDTH, hub_language
+from tests.support.tiny_trials import language
 from trainables.model.language import build_language, logits_of_head
 from trainables.model.weights import find_weights
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hub_languages import CHATML, hub_language, make_checkpoint
 
 from search_spaces.errors import InputError
 from search_spaces.expansion.resolve_language import LanguageFacts
+from tests.support.hub_languages import CHATML, hub_language, make_checkpoint
 from trainables.model.language_files import check_language, gguf_file, language_facts
 from trainables.model.weights import find_weights
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 import transformers
-from hub_languages import FAMILIES, make_checkpoint
 
+from tests.support.hub_languages import FAMILIES, make_checkpoint
 from trainables.model.tokenizer import IGNORE, Tokenizer, checkpoint_tokenizer
 
 TURNS = (("What color?", "red"), ("What shape?", "a circle"))

@@ -9,15 +9,15 @@ import pytest
 import timm
 import torch
 import torch.nn.functional as F
-from hub_checkpoints import FAMILIES, PAIRS, SIDE, TINY, encoder_spec
 from safetensors.torch import load_file, save_file
-from tiny_trials import vision
 from torch import Tensor
 
 from search_spaces.catalogue.entries import EncoderEntry, FusedEntry
 from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError
 from search_spaces.spec import VisionSpec
+from tests.support.hub_checkpoints import FAMILIES, PAIRS, SIDE, TINY, encoder_spec
+from tests.support.tiny_trials import vision
 from trainables.model.vision import FusedEncoder, Tower, build_vision
 
 TOWERS = [name for name, entry in shipped().encoders.items() if isinstance(entry, EncoderEntry)]

@@ -6,10 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import save_file
-from tiny_trials import language, make_task, vision
 
 from search_spaces.errors import InputError
 from search_spaces.spec import TrialSpec
+from tests.support.tiny_trials import language, make_task, vision
 from trainables.model.tokenizer import IGNORE, byte_tokenizer
 from trainables.model.vision import build_vision
 from trainables.model.vlm import VLM, Batch, build_modules, pool

@@ -1,0 +1,168 @@
+"""`ray job submit` as a user types it, against a head on loopback with token authentication."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.support.command_line import ROOT, ablate
+
+RAY = str(Path(sys.executable).parent / "ray")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def head() -> Iterator[dict[str, str]]:
+    """Environment in which `ray job submit` reaches a fresh head; the head and all it started end with the test."""
+    folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")  # sockets below it must have short paths
+    port, dashboard = _free_port(), _free_port()
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # as in an activated environment
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "OMP_NUM_THREADS": "1",
+    }
+    start = [RAY, "start", "--head", "--block", f"--temp-dir={folder}", "--node-ip-address=127.0.0.1"]
+    start += [f"--port={port}", f"--dashboard-port={dashboard}", "--dashboard-host=127.0.0.1", "--num-cpus=2"]
+    start += ["--object-store-memory=150000000", "--disable-usage-stats"]
+    # Ray's agent listens on one fixed port by default: two heads on a machine would share it, one without an agent.
+    start += [f"--dashboard-agent-{kind}-port={_free_port()}" for kind in ("listen", "grpc")]
+    with open(Path(folder) / "start.log", "w") as log:
+        process = subprocess.Popen(start, env=environment, stdout=log, stderr=log)
+    try:
+        yield {
+            **environment,
+            "RAY_API_SERVER_ADDRESS": f"http://127.0.0.1:{dashboard}",
+            "START_LOG": log.name,
+            "GCS": f"127.0.0.1:{port}",
+        }
+    finally:
+        family = psutil.Process(process.pid).children(recursive=True)
+        process.terminate()
+        psutil.wait_procs(family, timeout=15)
+        for survivor in family:
+            if survivor.is_running():
+                survivor.kill()
+        process.wait(timeout=30)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _submit(environment: dict[str, str], *entrypoint: str) -> subprocess.CompletedProcess[str]:
+    """Submit a job and wait for its end; a head that has only just started asks to try again later."""
+    command = [RAY, "job", "submit", "--working-dir", ".", "--", *entrypoint]
+    for _ in range(20):
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=400)
+        if "please try again later" not in done.stdout + done.stderr:
+            break
+    return done
+
+
+def _wait_until_it_answers(environment: dict[str, str]) -> None:
+    for _ in range(60):
+        listing = subprocess.run([RAY, "job", "list"], capture_output=True, text=True, env=environment, timeout=60)
+        if listing.returncode == 0:
+            return
+    raise AssertionError(Path(environment["START_LOG"]).read_text())
+
+
+@pytest.mark.ray
+def test_a_submitted_job_runs_trials_whose_results_are_found_from_another_directory(
+    head: dict[str, str], tmp_path: Path
+) -> None:
+    _wait_until_it_answers(head)
+    storage = tmp_path / "storage"
+    environment = {**head, "ABLATE_STORAGE": str(storage)}
+    run = ["python", "-m", "orchestrator", "run", "quickstart", "--limit", "2", "--storage", str(storage)]
+    done = _submit(environment, *run)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    status = ablate("status", "quickstart", "--limit", "2", "--json", storage=storage, cwd=elsewhere)
+    assert json.loads(status.stdout)["counts"]["done"] == 2
+
+
+@pytest.mark.ray
+def test_submit_sends_the_resolved_study_and_ends_with_its_exit_code(head: dict[str, str], tmp_path: Path) -> None:
+    _wait_until_it_answers(head)
+    below, storage = tmp_path / "below.yaml", tmp_path / "storage"
+    below.write_text("extends: quickstart\nstudy: from-afar\nseeds: [3]\n")
+    environment = {**head, "ABLATE_STORAGE": str(storage)}
+    command = [
+        sys.executable,
+        "-m",
+        "orchestrator",
+        "submit",
+        str(below),
+        "--toy",
+        "--limit",
+        "2",
+        "--set",
+        "seeds=[4]",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=400)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    assert "from-afar is the job" in done.stdout
+    assert "2 of 2 trials are done." in done.stdout
+    assert len(list((storage / "studies" / "from-afar-toy" / "trials").glob("*-s4-*"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "law"),
+    [
+        (["--storage", "/s"], "--address: must be given"),
+        (["--storage", "here", "--address", "http://127.0.0.1:1"], "--storage: must be an absolute path"),
+        (["--storage", "/s", "--address", "http://127.0.0.1:1"], "the cluster's dashboard must be reachable"),
+        (["--storage", "/s", "--address", "http://127.0.0.1:1", "--set", "base.data=x"], "base.data: must be one of"),
+    ],
+)
+def test_submit_refuses_what_cannot_become_a_job(tmp_path: Path, arguments: list[str], law: str) -> None:
+    done = ablate("submit", "quickstart", *arguments, storage=tmp_path, check=2)
+    assert law in done.stderr
+
+
+@pytest.mark.ray
+def test_a_driver_outside_of_the_cluster_runs_trials_by_address(head: dict[str, str], tmp_path: Path) -> None:
+    _wait_until_it_answers(head)
+    command = [
+        sys.executable,
+        "-m",
+        "orchestrator",
+        "run",
+        "quickstart",
+        "--toy",
+        "--limit",
+        "2",
+        "--address",
+        head["GCS"],
+    ]
+    environment = {**head, "ABLATE_STORAGE": str(tmp_path / "storage")}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=400)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    assert "2 of 2 trials are done." in done.stdout
+
+
+def test_the_package_that_a_job_sends_is_small() -> None:
+    """What git tracks is what is sent, but for the folders that .rayignore names."""
+    ignored = tuple(line.strip("/") for line in (ROOT / ".rayignore").read_text().split())
+    listed = subprocess.run(["git", "ls-files"], capture_output=True, text=True, cwd=ROOT, check=True).stdout.split()
+    sent = [name for name in listed if not name.startswith(ignored)]
+    assert 0 < sum((ROOT / name).stat().st_size for name in sent) < 5_000_000

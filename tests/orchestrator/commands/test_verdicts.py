@@ -1,0 +1,115 @@
+"""`ablate verdicts` as a user calls it."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from orchestrator.analysis.tables import judge_table, read_table
+from orchestrator.terminal.verdicts import to_terminal
+from search_spaces.catalogue.load import shipped
+from search_spaces.claims import find_file, load_claims
+from tests.support.command_line import ablate
+
+TABLE = "model,GQA,mine,POPE\na,50,60,70\nb,52,61.5,73\n"
+CLAIMS = """
+hypotheses:
+  - id: b-beats-a
+    claim: b is better
+    pairs: [[a, b]]
+    on: all
+    expect: better
+"""
+FIXED = {
+    "id", "expect", "verdict", "holds", "scope", "effect", "unit", "interval", "level", "margin", "p", "p_adjusted",
+    "n_seeds", "n_examples", "n_pairs", "reasons",
+}  # fmt: skip
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[str, str]:
+    (tmp_path / "table.csv").write_text(TABLE)
+    (tmp_path / "claims.yaml").write_text(CLAIMS)
+    return str(tmp_path / "table.csv"), str(tmp_path / "claims.yaml")
+
+
+def test_table_as_json_has_the_fixed_fields_and_exits_with_0(files: tuple[str, str], tmp_path: Path) -> None:
+    done = ablate("verdicts", "--scores", files[0], "--hypotheses", files[1], "--json", storage=tmp_path / "s")
+    verdict = json.loads(done.stdout)["verdicts"][0]
+    assert set(verdict) >= FIXED
+    assert (verdict["unit"], verdict["scope"], verdict["n_pairs"], verdict["level"]) == (
+        "points",
+        "checkpoints",
+        1,
+        0.95,
+    )
+    assert verdict["effect"] == pytest.approx(6.5 / 3)
+    assert not (tmp_path / "s").exists()
+
+
+def test_shipped_claims_on_the_shipped_table_give_the_papers_p_values(tmp_path: Path) -> None:
+    names = ("--scores", "prismatic/published", "--hypotheses", "prismatic/claims", "--method", "prismatic-2024")
+    found = json.loads(ablate("verdicts", *names, "--published", "--json", storage=tmp_path / "s").stdout)
+    single = found["verdicts"][0]
+    assert (single["id"], round(single["p"], 5), single["verdict"], single["unit"]) == (
+        "single-stage", 0.00558, "better", "percent",
+    )  # fmt: skip
+    assert single["published"]["agrees"] is True
+    assert found["aggregates"]["pool"]["name"] == "prismatic/published"
+    assert found["source"] == "prismatic/published"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "either STUDY or --scores"),
+        (("quickstart", "--scores", "x"), "either STUDY or --scores"),
+        (("--scores", "prismatic/published"), "--hypotheses: must be given"),
+        (("quickstart", "--hypotheses", "prismatic/claims"), "--hypotheses: must come with --scores"),
+        (("--scores", "prismatic/publishd", "--hypotheses", "prismatic/claims"), "Did you mean 'prismatic/published'?"),
+        (
+            ("--scores", "prismatic/published", "--hypotheses", "prismatic/claims", "--method", "prismatic"),
+            "Did you mean 'prismatic-2024'?",
+        ),
+    ],
+)
+def test_bad_input_exits_with_2_and_a_way_out(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
+    done = ablate("verdicts", *arguments, storage=tmp_path / "s", check=2)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_study_that_never_ran_is_undecided_naming_what_is_missing(tmp_path: Path) -> None:
+    found = json.loads(ablate("verdicts", "quickstart", "--json", storage=tmp_path / "s").stdout)["verdicts"]
+    assert [one["verdict"] for one in found] == ["undecided"] * 4
+    assert all(one["holds"] is None and one["effect"] is None for one in found)
+    assert found[1]["reasons"][0].startswith("missing: base with seed 7 (pending)")
+
+
+def test_plan_tells_what_each_hypothesis_can_decide(tmp_path: Path) -> None:
+    planned = json.loads(ablate("plan", "quickstart", "--json", storage=tmp_path / "s").stdout)
+    assert [one["id"] for one in planned["power"]] == [
+        "resolution-shape", "pretraining", "negation-needs-data", "tokens",
+    ]  # fmt: skip
+    assert planned["power"][0]["smallest_effect"][0] < planned["power"][0]["smallest_effect"][1]
+    text = ablate("plan", "quickstart", storage=tmp_path / "s").stdout
+    assert "What this can decide" in text
+    assert "assumed: seed sd 0.3 to 1 points, a default" in text
+
+
+def test_terminal_says_verdict_claim_reasons_and_what_moves_it() -> None:
+    table = read_table(find_file("prismatic/published", ".csv", "scores"), "published")
+    claims, document = load_claims(find_file("prismatic/claims", ".yaml", "hypotheses"))
+    found = judge_table(table, claims, document, "prismatic-2024", shipped().suites)
+    console = Console(file=io.StringIO(), width=200, color_system=None)
+    to_terminal(found, console)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "single-stage: Leaving out the align stage loses nothing, and helps (4.1)  [holds]" in text
+    assert "Better: +2.1 percent (99 % interval +0.2 to +4.0; 2 pairs on 12 benchmarks)." in text
+    assert "refcoco, refcoco+ and refcocog counted once: p .0596, undecided" in text
+    assert "Against the pool 'published' (46 members)" in text

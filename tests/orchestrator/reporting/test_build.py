@@ -1,0 +1,276 @@
+"""What the report says of results on storage."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from orchestrator.reporting.build import build_report as build_report_of
+from orchestrator.reporting.model import Finding, Report
+from orchestrator.reporting.plain import to_json
+from orchestrator.reporting.text import to_markdown
+from orchestrator.terminal.report import to_terminal
+from search_spaces.plan import Arm, Exclusion, Plan
+from tests.support.stored_studies import (
+    PROVENANCE,
+    answers,
+    fail_trial,
+    finish_trial,
+    key_of,
+    study_of,
+    trial_of,
+    two_stage_plan,
+)
+from trainables.storage import layout
+from trainables.storage.store import LocalStore
+
+ACCURACIES = {"base": (0.90, 0.60), "resolution=32px": (0.89, 0.60), "resolution=16px": (0.50, 0.61)}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    return LocalStore(tmp_path)
+
+
+@pytest.fixture
+def plan() -> Plan:
+    return two_stage_plan()
+
+
+def _answers(arm: str, seed: int) -> dict[str, np.ndarray]:
+    """Benchmark -> scores: a little seed noise, and the same hard examples for all arms."""
+    noise = np.random.default_rng([seed, *arm.encode()]).normal(0, 0.004, 2)
+    hard = np.random.default_rng(1).permutation(400)
+    values = {}
+    for i, benchmark in enumerate(("shape", "colour")):
+        scores = np.zeros(400)
+        scores[hard[: round((ACCURACIES[arm][i] + noise[i]) * 400)]] = 1
+        values[benchmark] = scores
+    return values
+
+
+def build_report(plan: Plan, store: LocalStore) -> Report:
+    return build_report_of(study_of(), plan, store)
+
+
+def _finish_all(store: LocalStore, plan: Plan, but: Mapping[str, int] | None = None) -> None:
+    for trial in plan.trials:
+        if (but or {}).get(trial.arm) != trial.seed:
+            finish_trial(store, plan, trial, _answers(trial.arm, trial.seed))
+
+
+def _finding(report: Report, label: str) -> Finding:
+    return next(finding for axis in report.axes for finding in axis.findings if finding.label == label)
+
+
+def _terminal(report: Report, width: int = 200) -> str:
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    to_terminal(report, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_report_before_anything_ran_says_so_in_few_lines(plan: Plan, store: LocalStore) -> None:
+    text = to_markdown(build_report(plan, store))
+    assert "Does resolution help?" in text
+    assert "0 of 6 trials are done (6 pending)" in text
+    assert "Nothing is scored yet" in text
+    assert len(text.splitlines()) < 10
+    assert "Nothing is scored yet" in _terminal(build_report(plan, store))
+
+
+def test_report_of_a_finished_study_shows_means_intervals_and_the_best(plan: Plan, store: LocalStore) -> None:
+    _finish_all(store, plan)
+    report = build_report(plan, store)
+    table = [line for line in to_markdown(report).splitlines() if line.startswith("|")]
+    assert table[0] == "| arm | seeds | mean of 2 | shape (n 400) | colour (n 400) |"
+    assert re.fullmatch(r"\| base \| 7, 8 \| \*\*75\.\d .*", table[2])
+    assert re.search(r"\| \*\*9[01]\.\d \(8\d\.\d to 9\d\.\d\)\*\* \|", table[2])
+    bold = [[cell.is_best for cell in row.cells] for row in report.rows]
+    assert [sum(column) for column in zip(*bold, strict=True)] == [1, 1]
+
+
+def test_report_sentence_of_a_clear_effect_gives_size_interval_seeds_and_where(plan: Plan, store: LocalStore) -> None:
+    _finish_all(store, plan)
+    sentence = _finding(build_report(plan, store), "16px").sentence
+    assert re.match(
+        r"(19|20)\.\d points lower than the base in the mean over 2 benchmarks "
+        r"\(95 % interval -2\d\.\d to -1\d\.\d; 2 seeds\); clear on shape \(-(39|40)\.\d, ",
+        sentence,
+    )
+    assert not re.search(r"; clear on [^;]*colour", sentence)
+
+
+def test_report_sentence_of_a_null_is_no_clear_difference(plan: Plan, store: LocalStore) -> None:
+    _finish_all(store, plan)
+    finding = _finding(build_report(plan, store), "32px")
+    assert finding.sentence.startswith("no clear difference to the base in the mean over 2 benchmarks (")
+    assert "on no single benchmark a clear difference" in finding.sentence
+    assert finding.mean is not None
+    assert finding.mean.low < 0 < finding.mean.high
+
+
+def test_report_made_twice_has_equal_bytes(plan: Plan, store: LocalStore) -> None:
+    _finish_all(store, plan)
+    fail_trial(store, plan, trial_of(plan, "base", 7))
+    first, second = build_report(plan, store), build_report(plan, store)
+    assert to_json(first) == to_json(second)
+    assert to_markdown(first) == to_markdown(second)
+
+
+def test_report_as_json_holds_the_numbers(plan: Plan, store: LocalStore) -> None:
+    _finish_all(store, plan)
+    loaded = json.loads(to_json(build_report(plan, store)))
+    found = loaded["axes"][0]["findings"][1]["mean"]
+    assert loaded["study"] == "small"
+    assert found["is_clear"] is True
+    assert found["low"] < found["effect"] < found["high"]
+    assert found["beside"] is not None
+
+
+def test_report_shows_failed_missing_and_diverged_cells_as_such(plan: Plan, store: LocalStore) -> None:
+    _finish_all(store, plan, but={"base": 8, "resolution=32px": 8, "resolution=16px": 8})
+    fail_trial(store, plan, trial_of(plan, "resolution=32px", 8))
+    finish_trial(store, plan, trial_of(plan, "resolution=16px", 8), {}, diverged=True)
+    report = build_report(plan, store)
+    text = to_markdown(report)
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert "missing (seed 8)" in rows[1]
+    assert "failed (seed 8)" in rows[2]
+    assert "diverged (seed 8)" in rows[3]
+    assert "Diverged: r16-s8." in text
+    log = store.path(layout.worker_log(plan.study, "r32-s8", 0))
+    assert f"- `r32-s8` (lost): CUDA is gone; log: `{log}`" in text
+    assert "second line" not in text
+    assert _finding(report, "16px").sentence == "not compared: resolution=16px diverged with seed 8."
+    one_seed = _finding(report, "32px").sentence
+    assert "1 seed)" in one_seed
+    assert "the choice itself was not tested" in one_seed
+    assert "missing: base with seed 8 (half-done), resolution=32px with seed 8 (failed)" in one_seed
+
+
+def test_report_of_an_arm_without_any_score_names_what_is_missing(plan: Plan, store: LocalStore) -> None:
+    for seed in (7, 8):
+        finish_trial(store, plan, trial_of(plan, "base", seed), _answers("base", seed))
+    report = build_report(plan, store)
+    assert "not compared: missing: resolution=16px with seed 7" in _finding(report, "16px").sentence
+    assert "| resolution=16px | 7, 8 | missing | missing | missing |" in to_markdown(report)
+
+
+def test_report_marks_cells_without_a_signal(plan: Plan, store: LocalStore) -> None:
+    for trial in plan.trials:
+        finish_trial(store, plan, trial, _answers(trial.arm, trial.seed), constant=("colour",))
+    report = build_report(plan, store)
+    assert all(row.cells[1].no_signal == (7, 8) for row in report.rows)
+    assert not any(row.cells[0].no_signal for row in report.rows)
+    assert ", no signal |" in to_markdown(report)
+    assert "neither shows a signal on colour" in _finding(report, "32px").sentence
+
+
+def test_report_refuses_to_compare_arms_scored_on_other_examples(plan: Plan, store: LocalStore) -> None:
+    for trial in plan.trials:
+        first = 100 if trial.arm == "resolution=32px" else 0
+        finish_trial(store, plan, trial, _answers(trial.arm, trial.seed), first_id=first)
+    report = build_report(plan, store)
+    refused = _finding(report, "32px")
+    assert refused.mean is None
+    assert "base (seed 7) and resolution=32px (seed 7) must be scored on the same examples" in refused.sentence
+    assert _finding(report, "16px").mean is not None
+
+
+def test_report_lists_results_whose_examples_are_lost(plan: Plan, store: LocalStore) -> None:
+    _finish_all(store, plan)
+    store.remove(layout.evaluation_examples(key_of("evaluation r64-s7"), "shape"))
+    report = build_report(plan, store)
+    assert [problem.split(":")[0] for problem in report.problems] == ["r64-s7 on shape"]
+    assert "unreadable (seed 7)" in to_markdown(report)
+
+
+def test_report_tells_what_sharing_saved_and_what_it_cost(plan: Plan, store: LocalStore) -> None:
+    _finish_all(store, plan)
+    text = to_markdown(build_report(plan, store))
+    assert "Stages: 12 counted by trial, 8 as work." in text
+    assert "GPU-seconds: 120.0 one by one, 84.0 spent (30 % saved)." in text
+    assert "| base | 2 | 28.0 | 40.0 | 60.0 |" in text
+
+
+def test_report_says_when_compared_arms_ran_under_other_versions(plan: Plan, store: LocalStore) -> None:
+    for trial in plan.trials:
+        other = {**PROVENANCE, "torch": "2.13"} if trial.arm == "resolution=16px" else PROVENANCE
+        own = replace(plan, nodes={k: replace(n, key=key_of(trial.id + k)) for k, n in plan.nodes.items()})
+        finish_trial(store, own, trial, _answers(trial.arm, trial.seed), provenance=other)
+    unkeyed = replace(plan, nodes={k: replace(n, key=None) for k, n in plan.nodes.items()})
+    report = build_report(unkeyed, store)
+    assert "(torch: 2.13 against 2.14)" in _finding(report, "16px").sentence
+    assert "other conditions" not in _finding(report, "32px").sentence
+    text = to_markdown(report)
+    assert "The same for all: device cpu." in text
+    assert "Differs: torch: 2.13 (resolution=16px), 2.14 (base, resolution=32px)" in text
+
+
+def test_report_of_one_benchmark_has_no_mean_over_benchmarks(store: LocalStore) -> None:
+    plan = two_stage_plan(benchmarks=("shape",))
+    for trial in plan.trials:
+        finish_trial(store, plan, trial, {"shape": _answers(trial.arm, trial.seed)["shape"]})
+    report = build_report(plan, store)
+    assert "| arm | seeds | shape (n 400) |" in to_markdown(report)
+    assert "lower than the base on shape" in _finding(report, "16px").sentence
+
+
+def test_report_groups_arms_that_differ_in_several_axes_apart(plan: Plan, store: LocalStore) -> None:
+    def with_crop(arm: Arm) -> Arm:
+        return replace(arm, values={**arm.values, "resize": "crop" if arm.name == "resolution=16px" else "naive"})
+
+    crossed = replace(plan, arms=tuple(map(with_crop, plan.arms)), axes=("resolution", "resize"))
+    _finish_all(store, crossed)
+    report = build_report(crossed, store)
+    assert [(axis.axis, [f.label for f in axis.findings]) for axis in report.axes] == [
+        ("resolution", ["32px"]),
+        ("", ["resolution=16px"]),
+    ]
+    assert "### Other arms" in to_markdown(report)
+
+
+def test_report_lists_exclusions_and_trials_no_longer_asked_for(plan: Plan, store: LocalStore) -> None:
+    finish_trial(store, plan, trial_of(plan, "resolution=16px", 7), _answers("resolution=16px", 7))
+    smaller = replace(two_stage_plan(resolutions=(64, 32)), excluded=(Exclusion("resolution=8px", "below a patch"),))
+    text = to_markdown(build_report(smaller, store))
+    assert "- excluded: resolution=8px (below a patch)" in text
+    assert "- no longer asked for, still on storage: `r16-s7`" in text
+
+
+def test_report_on_a_terminal_prints_brackets_of_labels_as_they_are(plan: Plan, store: LocalStore) -> None:
+    def renamed(arm: Arm) -> Arm:
+        return replace(arm, values={"resolution": "[bold]"}) if arm.name != "base" else arm
+
+    _finish_all(store, plan)
+    text = _terminal(build_report(replace(plan, arms=tuple(map(renamed, plan.arms))), store))
+    assert "[bold]: " in text
+    assert "resolution=16px" in text
+
+
+def test_report_without_a_base_arm_shows_the_table_only(plan: Plan, store: LocalStore) -> None:
+    _finish_all(store, plan)
+    without = replace(plan, arms=plan.arms[1:], trials=tuple(t for t in plan.trials if t.arm != "base"))
+    report = build_report(without, store)
+    assert report.axes == ()
+    assert "Differences to the base" not in to_markdown(report)
+
+
+def test_report_escapes_bars_in_markdown_cells(plan: Plan, store: LocalStore) -> None:
+    arms = (plan.arms[0], replace(plan.arms[1], name="a|b"))
+    trials = tuple(
+        replace(t, arm="a|b") if t.arm != "base" else t for t in plan.trials if t.arm in ("base", "resolution=32px")
+    )
+    renamed = replace(plan, arms=arms, trials=trials)
+    for trial in trials:
+        finish_trial(store, renamed, trial, {"shape": answers(0.5, trial.seed), "colour": answers(0.5, trial.seed)})
+    assert "| a\\|b | 7, 8 |" in to_markdown(build_report(renamed, store))

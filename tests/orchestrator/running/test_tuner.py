@@ -1,0 +1,245 @@
+"""Claims about orchestrator/running/tuner.py, on a local Ray cluster; with it launcher, `connect` and trainable.
+
+The trials are fakes that write files; one test joins two workers in a real gloo group.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from cluster.connect import connect
+from cluster.launcher import MemberCode
+from orchestrator.running import tuner
+from orchestrator.running.tuner import Outcomes, RunSettings, TrialEvent, run_trials
+from search_spaces.spec import ResourceSpec
+from tests.support.fake_trials import LOOP, STUDY, Fakes, lines
+from trainables.storage import layout
+from trainables.storage.store import LocalStore, get_json
+
+pytestmark = pytest.mark.ray
+
+ROOT = Path(__file__).parents[3]
+FAKE = MemberCode("trainables.workers.worker:Worker", {"loop": LOOP, "joins": False})
+TWO = ResourceSpec(workers=2)
+
+
+@pytest.fixture(scope="module")
+def _cluster() -> Iterator[None]:
+    """Two CPUs for all tests of this module; workers find the fake loop."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = str(ROOT)
+    with connect(cpus=2):
+        yield
+    os.environ.pop("PYTHONPATH") if before is None else os.environ.update(PYTHONPATH=before)
+
+
+def run(
+    fakes: Fakes,
+    on_event: Callable[[TrialEvent], None] = lambda event: None,
+    code: MemberCode = FAKE,
+    limit: int | None = None,
+) -> Outcomes:
+    settings = RunSettings(STUDY, code=code, max_concurrent=limit)
+    return run_trials(fakes.work, fakes.nodes, (), fakes.task, LocalStore(fakes.storage), settings, on_event)
+
+
+def produced(storage: Path) -> dict[str, str]:
+    """Node -> the trial that produced it; fails if a node was produced twice."""
+    found = lines(storage, "produced")
+    assert len({node for node, *_ in found}) == len(found)
+    return {node: trial for node, trial, *_ in found}
+
+
+def pids(storage: Path, node: str) -> list[int]:
+    """Processes that have worked on a node, in the order in which they began."""
+    return list(dict.fromkeys(int(pid) for name, pid in lines(storage, "pids") if name == node))
+
+
+def leases(storage: Path) -> list[Path]:
+    return [path for path in (storage / "leases").rglob("*") if path.is_file()]
+
+
+@pytest.mark.usefixtures("_cluster")
+class TestOneCluster:
+    def test_run_shared_stage_is_produced_once_and_followers_start_before_the_leader_ends(self, tmp_path: Path) -> None:
+        fakes = Fakes(tmp_path, {"leader": ["s1", "a1"], "follower": ["s1", "b1"]})
+        fakes.behaviours["leader"] = {"gate": "open"}
+        events: list[tuple[str, str]] = []
+
+        def note(event: TrialEvent) -> None:
+            events.append((event.kind, event.trial))
+            if (event.kind, event.trial) == ("handed-out", "leader"):
+                (tmp_path / "open").touch()
+            if (event.kind, event.trial, event.progress.get("node")) == ("node-done", "leader", "s1"):
+                (tmp_path / "open").unlink()  # the leader waits in its second stage until the follower has started
+            if (event.kind, event.trial) == ("started", "follower"):
+                (tmp_path / "open").touch()
+
+        outcomes = run(fakes, note)
+        assert set(outcomes.done) == {"leader", "follower"}
+        assert produced(tmp_path) == {"s1": "leader", "a1": "leader", "b1": "follower"}
+        assert events.index(("handed-out", "follower")) < events.index(("done", "leader"))
+        assert not leases(tmp_path)
+        assert not (tmp_path / "scratch").exists() or not list((tmp_path / "scratch").iterdir())
+
+    def test_run_trials_of_one_shape_share_one_group_one_after_another(self, tmp_path: Path) -> None:
+        fakes = Fakes(tmp_path, {name: [f"s-{name}"] for name in "abcd"})
+        fakes.resources = dict.fromkeys("abcd", TWO)
+        outcomes = run(fakes)
+        assert set(outcomes.done) == set("abcd")
+        assert (outcomes.groups_started, outcomes.groups_reused) == (1, 3)
+        assert len({pid for node in fakes.nodes for pid in pids(tmp_path, node)}) == 2
+
+    def test_run_mixed_shapes_start_one_group_for_each_shape(self, tmp_path: Path) -> None:
+        fakes = Fakes(tmp_path, {name: [f"s-{name}"] for name in "abcdef"})
+        fakes.resources = dict.fromkeys("ace", TWO)
+        outcomes = run(fakes, limit=1)
+        assert len(outcomes.done) == 6
+        assert (outcomes.groups_started, outcomes.groups_reused) == (2, 4)
+
+    def test_run_leader_fails_a_trial_held_back_takes_its_place(self, tmp_path: Path) -> None:
+        fakes = Fakes(tmp_path, {"leader": ["s1", "a1", "a2"], "follower": ["s1", "b1"], "third": ["s1"]})
+        fakes.behaviours["leader"] = {"fail_at": "s1"}
+        outcomes = run(fakes)
+        assert set(outcomes.done) == {"follower", "third"}
+        assert produced(tmp_path) == {"s1": "follower", "b1": "follower"}
+        failure = outcomes.failed["leader"]
+        assert (failure["kind"], failure["message"]) == ("error", "ValueError: broken at s1")
+        assert "in _unit" in failure["traceback"]
+        assert "ValueError: broken at s1" in (tmp_path / failure["log"]).read_text()
+        assert (tmp_path / layout.trial_failure(STUDY, "leader")).exists()
+
+    def test_run_again_after_a_failure_the_failed_trial_is_done_and_its_failure_forgotten(self, tmp_path: Path) -> None:
+        fakes = Fakes(tmp_path, {"a": ["s1", "s2"]}, fail_at="s2", raises="memory")
+        first = run(fakes)
+        assert first.failed["a"]["kind"] == "memory"
+        (tmp_path / "healed").touch()
+        second = run(fakes)
+        assert second.done == ("a",)
+        assert get_json(LocalStore(tmp_path), layout.trial_failure(STUDY, "a")) is None
+        assert [node for node, *_ in lines(tmp_path, "produced")] == ["s1", "s2"]
+
+    @pytest.mark.parametrize("workers", [1, 2])
+    def test_run_worker_killed_its_trial_is_lost_and_the_others_finish(self, workers: int, tmp_path: Path) -> None:
+        fakes = Fakes(tmp_path, {"victim": ["s1", "s2"], "other": ["s3"], "heir": ["s1"]})
+        fakes.steps, fakes.resources = {"victim": 3000}, {"victim": ResourceSpec(workers=workers)}
+
+        def strike(event: TrialEvent) -> None:
+            if (event.kind, event.trial) == ("progress", "victim"):
+                os.kill(pids(tmp_path, "s1")[-1], signal.SIGKILL)
+
+        outcomes = run(fakes, strike)
+        assert set(outcomes.done) == {"other", "heir"}
+        assert outcomes.failed["victim"]["kind"] == "lost"
+        assert produced(tmp_path) == {"s1": "heir", "s3": "other"}
+        assert not leases(tmp_path)
+
+    @pytest.mark.parametrize("workers", [1, 2])
+    def test_run_worker_stopped_its_trial_is_hung_and_its_processes_are_ended(
+        self, workers: int, tmp_path: Path
+    ) -> None:
+        fakes = Fakes(tmp_path, {"victim": ["s1", "s2"], "other": ["s3"]})
+        fakes.steps = {"victim": 3000}
+        fakes.resources = {"victim": ResourceSpec(workers=workers, hang_timeout_s=3)}
+        stopped: list[psutil.Process] = []
+
+        def strike(event: TrialEvent) -> None:
+            if (event.kind, event.trial) == ("progress", "victim") and not stopped:
+                stopped.append(psutil.Process(pids(tmp_path, "s1")[-1]))
+                stopped[0].suspend()
+
+        outcomes = run(fakes, strike)
+        failure = outcomes.failed["victim"]
+        assert outcomes.done == ("other",)
+        assert failure["kind"] == "hung"
+        assert str(stopped[0].pid) in failure["message"]
+        assert workers == 1 or "rank 1" in failure["message"] or "rank 0" in failure["message"]
+        assert not psutil.wait_procs(stopped, timeout=20)[1]
+
+    def test_run_lease_taken_over_stops_the_trial_as_lost(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tuner, "RENEW_EVERY_S", 0.2)
+        fakes = Fakes(tmp_path, {"a": ["s1"]})
+        fakes.steps = {"a": 3000}
+        taker = {"host": "elsewhere", "pid": 1, "started": 0.0, "nonce": "other"}
+
+        def take_over(event: TrialEvent) -> None:
+            if event.kind == "progress":
+                (tmp_path / "leases/key-s1.json").write_text(json.dumps(taker))
+
+        outcomes = run(fakes, take_over)
+        assert outcomes.failed["a"]["kind"] == "lost"
+        assert "lease" in outcomes.failed["a"]["message"]
+        assert [path.name for path in leases(tmp_path)] == ["key-s1.json"]
+
+    def test_run_two_workers_join_one_gloo_group_and_compute_together(self, tmp_path: Path) -> None:
+        fakes = Fakes(tmp_path, {"a": ["s1"], "b": ["s2"]})
+        fakes.resources = {"a": TWO, "b": TWO}
+        outcomes = run(
+            fakes, code=MemberCode("trainables.workers.worker:Worker", {"loop": "tests.support.fake_trials:gloo_loop"})
+        )
+        assert set(outcomes.done) == {"a", "b"}
+        assert outcomes.groups_started == 1
+        for trial in "ab":
+            result = get_json(LocalStore(tmp_path), layout.trial_result(STUDY, trial))
+            assert result == {"sums": [1.0, 3.0, 5.0], "world": 2, "environment": "0"}
+
+    def test_run_tells_nothing_on_the_terminal(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        fakes = Fakes(tmp_path, {"good": ["s1"], "bad": ["s2"]})
+        fakes.behaviours["bad"] = {"fail_at": "s2"}
+        run(fakes)
+        assert capfd.readouterr() == ("", "")
+        assert "broken at s2" in (tmp_path / layout.driver_log(STUDY)).read_text()
+
+    def test_run_nothing_to_do_asks_no_cluster(self, tmp_path: Path) -> None:
+        assert run(Fakes(tmp_path, {})) == Outcomes((), {}, (), (), None, 0, 0)
+
+
+def start(storage: Path, paths: dict[str, Any], unit_s: float) -> subprocess.Popen[str]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "tests.support.run_fakes", str(storage), json.dumps(paths), str(unit_s)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+
+
+def test_run_twice_at_the_same_time_on_one_storage_produces_each_node_once(tmp_path: Path) -> None:
+    paths = {f"t{i}": [f"shared{i % 2}", f"own{i}"] for i in range(6)}
+    runs = [start(tmp_path, paths, 0.2) for _ in range(2)]
+    told = [process.communicate(timeout=180) for process in runs]
+    assert [process.returncode for process in runs] == [0, 0], told
+    assert len(produced(tmp_path)) == 8
+    for output, _ in told:
+        assert set(json.loads(output)["done"]) == set(paths)
+    assert not leases(tmp_path)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_run_signal_ends_everything_soon_gives_leases_back_and_records_it(number: int, tmp_path: Path) -> None:
+    process = start(tmp_path, {"a": ["s1"], "b": ["s2"], "c": ["s3"]}, 60.0)
+    deadline = time.monotonic() + 120
+    while len(lines(tmp_path, "pids")) < 2 and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    family = psutil.Process(process.pid).children(recursive=True)
+    workers = {int(pid) for _, pid in lines(tmp_path, "pids")}
+    assert workers <= {child.pid for child in family}
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number, errors
+    assert not psutil.wait_procs(family, timeout=20)[1]
+    outcomes = json.loads(output)
+    assert (sorted(outcomes["killed"]), outcomes["not_started"]) == (["a", "b"], ["c"])
+    assert not leases(tmp_path)
+    failure = get_json(LocalStore(tmp_path), layout.trial_failure(STUDY, "a"))
+    assert failure is not None
+    assert failure["kind"] == "killed"

@@ -1,0 +1,430 @@
+"""What a study leaves in MLflow, in the embedded database."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import socket
+import sqlite3
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.utils.validation import _validate_metric_name
+
+from orchestrator.analysis.numeric_axes import numeric_axes
+from orchestrator.reporting.build import build_report
+from orchestrator.reporting.forms import FORMS
+from orchestrator.reporting.html import to_html
+from orchestrator.reporting.summary import summarize
+from orchestrator.tracking.mlflow_tracker import embedded_uri, open_command, open_tracker, storage_id
+from orchestrator.tracking.names import distinct_labels, legal_name, looks
+from orchestrator.tracking.replay import sync_study
+from orchestrator.tracking.study_note import study_note
+from orchestrator.tracking.tracker import Point, TrackerRefusedError
+from search_spaces.errors import InputError
+from search_spaces.plan import Exclusion, Plan
+from search_spaces.study import Hypothesis
+from tests.support.small_plans import small_plan, with_axis
+from tests.support.stored_studies import answers, finish_trial, study_of, two_stage_plan
+from trainables.storage import layout
+from trainables.storage.spool import Spool
+from trainables.storage.store import LocalStore
+
+PLAN = small_plan()
+STORED = two_stage_plan(resolutions=(64, 32))
+
+
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    storage = tmp_path_factory.mktemp("empty")
+    open_tracker(None, storage)
+    return storage / layout.TRACKING_DATABASE
+
+
+@pytest.fixture
+def storage(tmp_path: Path, empty_database: Path) -> Path:
+    (tmp_path / layout.TRACKING).mkdir()
+    shutil.copyfile(empty_database, tmp_path / layout.TRACKING_DATABASE)
+    return tmp_path
+
+
+@pytest.fixture
+def client(storage: Path) -> MlflowClient:
+    return MlflowClient(embedded_uri(storage))
+
+
+def runs_of(client: MlflowClient, kind: str, study: str = "small") -> list[Run]:
+    experiment = client.get_experiment_by_name(study)
+    return list(client.search_runs([experiment.experiment_id], f"tags.`ablate.kind` = '{kind}'"))
+
+
+def trial_run(client: MlflowClient, trial: str) -> Run:
+    (run,) = [run for run in runs_of(client, "trial") if run.data.tags["ablate.trial"] == trial]
+    return run
+
+
+def test_study_has_one_experiment_with_nested_runs_found_by_tags(storage: Path, client: MlflowClient) -> None:
+    tracker = open_tracker(None, storage)
+    tracker.open_study(PLAN, {"study.yaml": "study: small\n"})
+    for trial in PLAN.trials:
+        tracker.open_trial(trial, None, 1000)
+
+    (study,) = runs_of(client, "study")
+    trials = runs_of(client, "trial")
+    assert {run.data.tags["mlflow.parentRunId"] for run in trials} == {study.info.run_id}
+    assert {(run.data.tags["ablate.arm"], run.data.tags["ablate.seed"]) for run in trials} == {
+        ("base", "7"),
+        ("resolution=32px", "7"),
+    }
+    assert trial_run(client, "r32-s7").data.params == {"resolution": "32px", "seed": "7"}
+    assert trial_run(client, "r32-s7").data.metrics == {"cfg/resolution": 32}
+    assert trial_run(client, "r32-s7").info.start_time == 1000
+    files = {file.path for file in client.list_artifacts(trial_run(client, "r32-s7").info.run_id)}
+    assert files == {"spec.json", "environment.json"}
+    assert {file.path for file in client.list_artifacts(study.info.run_id)} == {"study.yaml", "environment.json"}
+    assert (storage / layout.TRACKING_ARTIFACTS / "small" / study.info.run_id).is_dir()
+
+
+def test_runs_are_found_again_by_another_driver_with_and_without_their_ids(storage: Path, client: MlflowClient) -> None:
+    ids = []
+    for known in (None, "first", "0" * 32):
+        tracker = open_tracker(None, storage)
+        tracker.open_study(PLAN, {})
+        ids.append(tracker.open_trial(PLAN.trials[0], ids[0] if known == "first" else known, 1000))
+    assert len(set(ids)) == 1
+    assert (len(runs_of(client, "study")), len(runs_of(client, "trial"))) == (1, 1)
+
+
+def test_run_that_a_user_deleted_is_made_anew(storage: Path, client: MlflowClient) -> None:
+    tracker = open_tracker(None, storage)
+    tracker.open_study(PLAN, {})
+    run = tracker.open_trial(PLAN.trials[0], None, 1000)
+    client.delete_run(run)
+    assert tracker.open_trial(PLAN.trials[0], run, 1000) != run
+
+
+def test_points_sent_twice_are_there_once(storage: Path, client: MlflowClient) -> None:
+    tracker = open_tracker(None, storage)
+    tracker.open_study(PLAN, {})
+    run = tracker.open_trial(PLAN.trials[0], None, 1000)
+    points = [Point("train/loss", 1 / step, 1000 + step, step) for step in range(1, 1500)]
+    points.append(Point("train/loss", math.nan, 3000, 1500))
+    tracker.log(run, points)
+    tracker.log(run, points)
+    history = client.get_metric_history(run, "train/loss")
+    assert [metric.step for metric in history] == list(range(1, 1501))
+
+
+def test_infinity_is_recorded_as_not_a_number(storage: Path, client: MlflowClient) -> None:
+    tracker = open_tracker(None, storage)
+    tracker.open_study(PLAN, {})
+    run = tracker.open_trial(PLAN.trials[0], None, 1000)
+    tracker.log(run, [Point("train/loss", math.inf, 1000, 1)])
+    assert math.isnan(client.get_run(run).data.metrics["train/loss"])
+
+
+def test_axis_added_later_writes_the_base_value_into_existing_runs(storage: Path, client: MlflowClient) -> None:
+    tracker = open_tracker(None, storage)
+    tracker.open_study(PLAN, {})
+    for trial in PLAN.trials:
+        tracker.open_trial(trial, None, 1000)
+
+    smaller = small_plan(resolutions=(64,))  # the other arm is no longer in the study
+    open_tracker(None, storage).open_study(with_axis(smaller, "epochs", "2"), {})
+
+    assert trial_run(client, "r64-s7").data.params == {"resolution": "64px", "epochs": "2", "seed": "7"}
+    assert trial_run(client, "r32-s7").data.params == {"resolution": "32px", "epochs": "2", "seed": "7"}
+    assert trial_run(client, "r64-s7").data.metrics["cfg/epochs"] == 2
+
+
+def test_newest_counts_of_a_study_are_the_latest(storage: Path, client: MlflowClient) -> None:
+    tracker = open_tracker(None, storage)
+    tracker.open_study(PLAN, {})
+    tracker.show_progress({"done": 1, "failed": 1, "pending": 0})
+    tracker.show_progress({"done": 2, "failed": 0, "pending": 0})
+    tracker.close_study("FINISHED")
+    (study,) = runs_of(client, "study")
+    assert study.data.metrics == {"study/done": 2, "study/failed": 0, "study/pending": 0}
+    assert study.info.status == "FINISHED"
+
+
+def test_replay_of_a_spool_gives_a_complete_run(storage: Path, client: MlflowClient) -> None:
+    store = LocalStore(storage)
+    table = store.path("evaluations/key/shapes.parquet")
+    table.parent.mkdir(parents=True)
+    table.write_bytes(b"PAR1")
+    spool = Spool(store.path(layout.spool("small", "r64-s7")))
+    spool.write(step=1, metrics={"train/loss": 0.5, "eval/refcoco+/acc@0.5": 10.0})
+    spool.write(artifact={"name": "examples/shapes.parquet", "path": "evaluations/key/shapes.parquet"})
+    spool.write(artifact={"name": "deepspeed.json", "text": "{}"})
+    spool.write(artifact={"name": "gone.json", "path": "nowhere.json"})
+    spool.write(params={"resolution": "other"})  # MLflow never changes a parameter
+    spool.write(status="FINISHED")
+    notices: list[str] = []
+
+    sync_study(study_of(), PLAN, store, open_tracker(None, storage), notices.append)
+
+    run = trial_run(client, "r64-s7")
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["eval/refcocoplus/acc at 0.5"] == 10.0
+    assert run.data.params["resolution"] == "64px"
+    assert [file.path for file in client.list_artifacts(run.info.run_id, "examples")] == ["examples/shapes.parquet"]
+    assert len([notice for notice in notices if "gone.json" in notice or "params" in notice]) == 2
+
+
+def test_retired_run_is_out_of_sight(storage: Path, client: MlflowClient) -> None:
+    tracker = open_tracker(None, storage)
+    tracker.open_study(PLAN, {})
+    tracker.retire(tracker.open_trial(PLAN.trials[0], None, 1000))
+    assert runs_of(client, "trial") == []
+
+
+def test_unknown_run_is_refused_not_retried(storage: Path) -> None:
+    tracker = open_tracker(None, storage)
+    tracker.open_study(PLAN, {})
+    with pytest.raises(TrackerRefusedError):
+        tracker.log("0" * 32, [Point("train/loss", 1.0, 1000, 1)])
+
+
+def test_deleted_experiment_is_an_error_that_says_how_to_restore_it(storage: Path, client: MlflowClient) -> None:
+    open_tracker(None, storage).open_study(PLAN, {})
+    experiment = client.get_experiment_by_name("small").experiment_id
+    client.delete_experiment(experiment)
+    with pytest.raises(InputError, match=f"restore --experiment-id {experiment}"):
+        open_tracker(None, storage).open_study(PLAN, {})
+
+
+def test_server_that_does_not_answer_is_an_error_at_start(tmp_path: Path) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        uri = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        with pytest.raises(InputError, match=f"{uri}: the tracking server must answer"):
+            open_tracker(uri, tmp_path)
+
+
+def test_database_of_a_newer_mlflow_is_an_error_not_a_migration(storage: Path) -> None:
+    with sqlite3.connect(storage / layout.TRACKING_DATABASE) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'fffffffffff1'")
+    with pytest.raises(InputError, match="must have a schema that MLflow"):
+        open_tracker(None, storage)
+
+
+def test_embedded_study_is_opened_with_one_command(storage: Path) -> None:
+    tracker = open_tracker(None, storage)
+    tracker.open_study(PLAN, {})
+    text = open_command(tracker)
+    assert f"mlflow ui --backend-store-uri sqlite:///{storage}/tracking/mlflow.db --host 127.0.0.1" in text
+    assert "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "legal"),
+    [
+        ("eval/refcoco+/acc@0.5", "eval/refcocoplus/acc at 0.5"),
+        ("vision.resize", "vision.resize"),
+        ("train//loss", "train/loss"),
+        ("../../etc", "etc"),
+        ("été", "_t_"),
+        ("", "_"),
+    ],
+)
+def test_legal_name_keeps_what_it_can(name: str, legal: str) -> None:
+    assert legal_name(name) == legal
+
+
+@given(st.text(max_size=400))
+def test_legal_name_is_taken_by_mlflow(name: str) -> None:
+    _validate_metric_name(legal_name(name))
+    assert len(legal_name(name)) <= 250
+
+
+def test_axes_are_numeric_only_if_all_labels_are_numbers_of_one_unit() -> None:
+    plan = with_axis(with_axis(with_axis(small_plan(), "epochs", "1.25"), "lr", "2e-5"), "vision.resize", "naive")
+    assert set(numeric_axes(plan)) == {"resolution", "epochs", "lr"}
+    assert numeric_axes(plan)["lr"] == {"2e-5": 2e-5}
+
+
+def test_note_of_a_large_study_fits_and_keeps_the_commands() -> None:
+    plan = small_plan(resolutions=tuple(range(8, 4008, 8)))
+    note = study_note(plan)
+    assert len(note) < 8000
+    assert "ablate report small" in note
+    assert "Does resolution help?" in note
+    assert "more, see plan.json" in note
+
+
+def test_note_tells_what_was_excluded_and_why() -> None:
+    plan: Plan = small_plan()
+    excluded = (Exclusion("resolution=8px", "smaller than a | patch"),)
+    assert r"| resolution=8px | not run: smaller than a \| patch | |" in study_note(
+        Plan(**{**vars(plan), "excluded": excluded})
+    )
+
+
+def test_plan_and_study_are_artifacts_of_the_study_run(storage: Path, client: MlflowClient) -> None:
+    store = LocalStore(storage)
+    store.put(layout.study_file("small"), b"study: small\n")
+    store.put(layout.plan_file("small"), json.dumps({"study": "small"}).encode())
+    sync_study(study_of(), PLAN, store, open_tracker(None, storage))
+    (study,) = runs_of(client, "study")
+    files = {file.path for file in client.list_artifacts(study.info.run_id)}
+    assert files == {"study.yaml", "plan.json", "environment.json"}
+
+
+def finished(storage: Path) -> LocalStore:
+    """A storage with two seeds of two arms, all finished, and scores that favour the second arm."""
+    store = LocalStore(storage)
+    for number, trial in enumerate(STORED.trials):
+        finish_trial(store, STORED, trial, {"shape": answers(0.5 + 0.1 * number, number), "colour": answers(0.5)})
+    return store
+
+
+def test_an_arm_over_its_seeds_is_a_run_with_its_interval(storage: Path, client: MlflowClient) -> None:
+    store = finished(storage)
+    for _ in range(2):
+        sync_study(study_of(), STORED, store, open_tracker(None, storage))
+    runs = {run.data.tags["ablate.arm"]: run for run in runs_of(client, "summary")}
+    assert set(runs) == {"base", "resolution=32px"}
+    metrics = runs["resolution=32px"].data.metrics
+    assert metrics["arm/shape"] == pytest.approx(75.0)
+    assert metrics["arm/mean_low"] < metrics["arm/mean"] < metrics["arm/mean_high"]
+    assert metrics["arm/seeds"] == 2
+    assert runs["resolution=32px"].data.params == {"resolution": "32px"}
+    assert len(client.get_metric_history(runs["base"].info.run_id, "arm/mean")) == 1
+    (study,) = runs_of(client, "study")
+    assert "resolution: 32px: " in study.data.tags["mlflow.note.content"]
+    assert "| resolution=32px | 62.5 |" in study.data.tags["mlflow.note.content"]
+
+
+def test_the_studys_run_has_the_report_and_its_note_the_verdicts(storage: Path, client: MlflowClient) -> None:
+    store = finished(storage)
+    pairs = (("base", "resolution=32px"),)
+    claimed = study_of(Hypothesis(id="h", claim="Fewer pixels help", pairs=pairs, on=("shape",), expect="better"))
+    sync_study(claimed, STORED, store, open_tracker(None, storage))
+    (study,) = runs_of(client, "study")
+    names = {file.path for file in client.list_artifacts(study.info.run_id)}
+    assert {f"report.{form}" for form in FORMS} <= names
+    page = Path(client.download_artifacts(study.info.run_id, "report.html", str(storage))).read_text()
+    assert page == to_html(build_report(claimed, STORED, store))
+    assert "Fewer pixels help" in study.data.tags["mlflow.note.content"]
+
+
+def test_a_finished_trial_has_a_model_where_its_weights_are(storage: Path, client: MlflowClient) -> None:
+    store = finished(storage)
+    for _ in range(2):
+        sync_study(study_of(), STORED, store, open_tracker(None, storage))
+    experiment = client.get_experiment_by_name("small").experiment_id
+    models = client.search_logged_models([experiment])
+    assert len(models) == len(STORED.trials)
+    (model,) = [model for model in models if model.source_run_id == trial_run(client, "r32-s8").info.run_id]
+    assert model.params == {"resolution": "32px", "seed": "8"}
+    key = [node.key for node in STORED.trials[3].stage_nodes(STORED)][-1]
+    assert model.tags["ablate.checkpoint_uri"] == (storage / layout.stage_folder(str(key))).as_uri()
+
+
+def test_the_best_model_gets_an_alias_in_the_registry(storage: Path, client: MlflowClient) -> None:
+    store, tracker = finished(storage), open_tracker(None, storage)
+    sync_study(study_of(), STORED, store, tracker)
+    best = summarize(study_of(), STORED, store).best_trial
+    assert best == "r32-s8"
+    assert [tracker.register_best("small-vlm", best) for _ in range(2)] == ["1", "1"]
+    version = client.get_model_version_by_alias("small-vlm", "best")
+    assert version.run_id == trial_run(client, "r32-s8").info.run_id
+
+
+def test_data_is_linked_with_its_digest_and_what_was_drawn(storage: Path, client: MlflowClient) -> None:
+    spool = Spool(LocalStore(storage).path(layout.spool("small", "r64-s7")))
+    tags = {"records.finetune": "1500", "share.finetune": "1.0000"}
+    training = {"name": "shapes@1", "digest": "a" * 64, "context": "training", "tags": tags}
+    spool.write(data=[training, {"name": "shape", "digest": "b" * 64, "context": "evaluation", "tags": {}}])
+    for _ in range(2):
+        sync_study(study_of(), PLAN, LocalStore(storage), open_tracker(None, storage))
+    inputs = trial_run(client, "r64-s7").inputs.dataset_inputs
+    assert [(use.dataset.name, use.dataset.digest) for use in inputs] == [("shapes@1", "a" * 32), ("shape", "b" * 32)]
+    told = {tag.key: tag.value for tag in inputs[0].tags}
+    assert told == {"mlflow.data.context": "training", **tags}
+
+
+def test_equal_trials_of_two_studies_name_each_other(storage: Path, client: MlflowClient) -> None:
+    other = replace(PLAN, study="other")
+    for plan in (PLAN, other):
+        tracker = open_tracker(None, storage)
+        tracker.open_study(plan, {})
+        tracker.open_trial(plan.trials[0], None, 1000)
+    mine = trial_run(client, "r64-s7")
+    (theirs,) = runs_of(client, "trial", "other")
+    assert json.loads(mine.data.tags["ablate.also_in"]) == {"other": theirs.info.run_id}
+    assert json.loads(theirs.data.tags["ablate.also_in"]) == {"small": mine.info.run_id}
+
+
+def test_two_storages_with_a_study_of_one_name_do_not_share_an_experiment(
+    storage: Path, client: MlflowClient, tmp_path: Path
+) -> None:
+    server, elsewhere = embedded_uri(storage), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    assert open_tracker(server, storage).open_study(PLAN, {}) == []
+    (remark,) = open_tracker(server, elsewhere).open_study(PLAN, {})
+    name = f"small ({storage_id(elsewhere)})"
+    assert remark == f"the experiment 'small' is of another storage: this study is {name!r}"
+    assert len(open_tracker(server, elsewhere).open_study(PLAN, {})) == 1
+    assert len(runs_of(client, "study")) == len(runs_of(client, "study", name)) == 1
+
+
+def test_a_copy_of_a_storage_goes_on_in_the_same_experiment(storage: Path, tmp_path: Path) -> None:
+    open_tracker(embedded_uri(storage), storage).open_study(PLAN, {})
+    copy = tmp_path / "copy"
+    shutil.copytree(storage / layout.TRACKING, copy / layout.TRACKING)
+    assert open_tracker(embedded_uri(storage), copy).open_study(PLAN, {}) == []
+
+
+def test_labels_keep_what_runs_were_told_when_a_rival_is_added(storage: Path, client: MlflowClient) -> None:
+    first = with_axis(PLAN, "vision.backbone", "siglip-vit-b16")
+    tracker = open_tracker(None, storage)
+    tracker.open_study(first, {})
+    tracker.open_trial(first.trials[0], None, 1000)
+    arms = (
+        first.arms[0],
+        replace(first.arms[1], values={**first.arms[1].values, "vision.backbone": "siglip-vit-so400m"}),
+    )
+    second = replace(first, arms=arms)
+    tracker = open_tracker(None, storage)
+    tracker.open_study(second, {})
+    for trial in second.trials:
+        tracker.open_trial(trial, None, 1000)
+    assert trial_run(client, "r64-s7").data.params["vision.backbone"] == "siglip-vit-b16"
+    assert trial_run(client, "r32-s7").data.params["vision.backbone"] == "so400m siglip-vit-so400m"
+
+
+@given(st.lists(st.text("ab-1", min_size=1, max_size=24), unique=True, max_size=12), st.integers(0, 12))
+def test_labels_look_different_however_they_are_shortened(labels: list[str], before: int) -> None:
+    known = distinct_labels(labels[:before], {})
+    told = distinct_labels(labels, known)
+    assert all(not looks(one) & looks(other) for one, other in combinations(told.values(), 2))
+    assert all(label in text for label, text in told.items())
+    assert {label: told[label] for label in known} == known
+
+
+def test_views_are_skipped_with_a_reason_on_a_server_without_them(
+    storage: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = open_tracker(None, storage)
+    monkeypatch.setattr(tracker, "_server_version", lambda: "3.14.0")
+    tracker.open_study(PLAN, {})
+    assert tracker.write_views() == ["saved views need MLflow 3.15 or newer, and the server is 3.14.0"]
+    assert "viewStateShareKey" not in tracker.link("http://server")
+
+
+def test_views_are_tags_of_the_experiment_and_the_link_opens_the_first(storage: Path, client: MlflowClient) -> None:
+    tracker = open_tracker(None, storage)
+    tracker.open_study(PLAN, {})
+    assert tracker.write_views() == []
+    tags = client.get_experiment_by_name("small").tags
+    assert sum(name.startswith("mlflow.sharedViewState.ablate-") for name in tags) == 8
+    assert "viewStateShareKey=ablate-1-leaderboard" in tracker.link("http://server")

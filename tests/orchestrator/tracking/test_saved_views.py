@@ -1,0 +1,116 @@
+"""The saved views as data: what they hold, and when they are written."""
+
+from __future__ import annotations
+
+import json
+
+from orchestrator.tracking.saved_views import (
+    DASHBOARD_VERSION,
+    TAG_PREFIX,
+    TAG_SIZE,
+    WRITTEN_TAG,
+    View,
+    decoded,
+    encoded,
+    subject,
+    view_tags,
+    view_url,
+    views,
+)
+from tests.support.small_plans import small_plan, with_axis
+
+PLAN = with_axis(small_plan(), "vision.resize", "naive")
+VIEWS = views(subject(PLAN, ["train/loss", "system/node_0/cpu_percent"], "base-run"))
+
+
+def written(now: int = 1) -> dict[str, str]:
+    return view_tags(VIEWS, {}, now)[0]
+
+
+def test_every_view_mentions_every_metric_once() -> None:
+    about = subject(PLAN, ["new/metric"])
+    for view in views(about):
+        named = [card["metricKey"] for card in view.state["compareRunCharts"] if "metricKey" in card]
+        assert sorted(set(named)) == sorted(named), view.name
+        assert set(named) >= about.metrics, view.name
+
+
+def test_every_chart_is_in_a_section_and_has_an_id_of_its_own() -> None:
+    for view in VIEWS:
+        sections = {section["uuid"] for section in view.state["compareRunSections"]}
+        charts = view.state["compareRunCharts"]
+        assert all(chart["metricSectionId"] in sections for chart in charts)
+        assert len({chart["uuid"] for chart in charts}) == len(charts)
+
+
+def test_a_link_opens_a_view_by_its_fixed_id() -> None:
+    url = view_url("http://server:5000/", "3", VIEWS[0])
+    assert url == (
+        "http://server:5000/#/experiments/3/runs"
+        "?workflowType=machine_learning&viewStateShareKey=ablate-1-leaderboard&compareRunsMode=CHART"
+    )
+
+
+def test_parallel_coordinates_show_numeric_axes_by_number_and_others_by_label() -> None:
+    (chart,) = [card for card in VIEWS[1].state["compareRunCharts"] if card["type"] == "PARALLEL"]
+    assert chart["selectedParams"] == ["vision.resize"]
+    assert chart["selectedMetrics"] == ["cfg/resolution", "eval/mean"]
+
+
+def test_views_are_written_once_and_again_when_they_change() -> None:
+    tags = written()
+    assert len(tags) == len(VIEWS) + 1
+    assert view_tags(VIEWS, tags, 2) == ({}, [])
+    more = views(subject(PLAN, ["new/metric"]))
+    assert set(view_tags(more, tags, 2)[0]) == set(tags)
+
+
+def test_an_edited_view_stays_as_it_is_and_the_others_are_updated() -> None:
+    tags = written()
+    key = TAG_PREFIX + VIEWS[2].id
+    mine = json.loads(tags[key])
+    tags[key] = json.dumps({**mine, "name": "My own"})
+    new, kept = view_tags(views(subject(PLAN, ["new/metric"])), tags, 2)
+    assert key not in new
+    assert len(new) == len(VIEWS)
+    assert kept == ["the view '3 Quality against cost' was edited, and stays as it is"]
+
+
+def test_an_overridden_state_counts_as_edited_even_if_the_page_keeps_our_mark() -> None:
+    tags = written()
+    key = TAG_PREFIX + VIEWS[0].id
+    other = json.loads(encoded(View(VIEWS[0].id, VIEWS[0].name, {"searchFilter": "mine"}, True), 2))
+    tags[key] = json.dumps({**json.loads(tags[key]), "state": other["state"]})
+    assert key not in view_tags(VIEWS, tags, 3)[0]
+
+
+def test_a_view_that_was_deleted_stays_away() -> None:
+    tags = written()
+    del tags[TAG_PREFIX + VIEWS[4].id]
+    new, kept = view_tags(VIEWS, tags, 2)
+    assert new == {}
+    assert kept == ["the view '5 Averaged over seeds' was deleted, and stays away"]
+
+
+def test_a_view_of_somebody_else_under_our_id_is_not_touched() -> None:
+    tags = {TAG_PREFIX + VIEWS[0].id: "{}"}
+    assert TAG_PREFIX + VIEWS[0].id not in view_tags(VIEWS, tags, 1)[0]
+
+
+def test_views_of_a_newer_version_stay() -> None:
+    tags = {**written(), WRITTEN_TAG: json.dumps({"version": DASHBOARD_VERSION + 1, "views": []})}
+    new, kept = view_tags(views(subject(PLAN, ["new/metric"])), tags, 2)
+    assert new == {}
+    assert "newer version" in kept[0]
+
+
+def test_a_state_survives_its_tag() -> None:
+    for view in VIEWS:
+        assert decoded(encoded(view, 1)) == view.state
+
+
+def test_views_of_a_study_with_many_metrics_fit_into_their_tags() -> None:
+    many = [f"eval/benchmark-{number}/{kind}" for number in range(60) for kind in ("accuracy", "f1", "yes_rate")]
+    new, kept = view_tags(views(subject(PLAN, many)), {}, 1)
+    assert kept == []
+    assert max(map(len, new.values())) < TAG_SIZE

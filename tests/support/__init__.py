@@ -1,0 +1,1 @@
+"""Small studies, trials, checkpoints and official files that several tests use."""

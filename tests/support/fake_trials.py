@@ -1,0 +1,192 @@
+"""Trials without torch: a loop that writes files, and the tasks, nodes and work that go with it.
+
+What a fake trial does is told by its task's `arm`, a JSON object: `unit_s` (seconds per step), `gate` (a file below the
+storage root that must exist before a step ends), `fail_at` (a node at which it raises) and `raises` (what).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cluster.launcher import Shape
+from orchestrator.running.schedule import Work
+from search_spaces.plan import Node
+from search_spaces.spec import (
+    LanguageSpec,
+    MixPart,
+    MixSpec,
+    OptimizerSpec,
+    ProjectorSpec,
+    ResourceSpec,
+    SourceSpec,
+    StageSpec,
+    TokenizerSpec,
+    TrialSpec,
+    VisionSpec,
+)
+from trainables.storage import layout
+from trainables.storage.records import Progress
+from trainables.storage.store import put_json
+from trainables.task import Context, StageTask, TrialTask
+
+STUDY = "fake"
+LOOP = "tests.support.fake_trials:loop"
+
+
+def loop(task: TrialTask, context: Context) -> Iterator[Progress]:
+    """Steps through the stages that are not done; rank 0 appends who produced what to `produced`."""
+    behaviour, store = json.loads(task.arm), context.store(task)
+    print(f"open {task.id}", flush=True)
+    todo = [stage for stage in task.stages if not store.exists(layout.stage_result(stage.key))]
+    try:
+        for stage in todo:
+            for step in range(stage.steps):
+                _unit(behaviour, stage, Path(task.storage))
+                yield Progress(
+                    event="progress", node=stage.node, label=stage.node, step=step + 1, steps=stage.steps, loss=0.5
+                )
+            if context.rank == 0:
+                _append(Path(task.storage), "produced", f"{stage.node} {task.id} {os.getpid()} {time.time()}")
+                put_json(store, layout.stage_result(stage.key), {"key": stage.key})
+            yield Progress(event="node_done", node=stage.node)
+        if context.rank == 0:
+            put_json(store, layout.trial_result(task.study, task.id), {"trial": task.id})
+        yield Progress(event="trial_done", node=task.evaluation_node)
+    finally:
+        _append(Path(task.storage), "closed", f"{task.id} {context.rank}")
+
+
+def _unit(behaviour: Mapping[str, Any], stage: StageTask, storage: Path) -> None:
+    if behaviour.get("fail_at") == stage.node and not (storage / "healed").exists():
+        raise {"memory": MemoryError, "error": ValueError}[behaviour.get("raises", "error")](f"broken at {stage.node}")
+    _append(storage, "pids", f"{stage.node} {os.getpid()}")
+    time.sleep(behaviour.get("unit_s", 0.01))
+    while "gate" in behaviour and not (storage / behaviour["gate"]).exists():
+        time.sleep(0.02)
+
+
+def gloo_loop(task: TrialTask, context: Context) -> Iterator[Progress]:
+    """One all-reduce per step over a real process group; rank 0 leaves the sums in the trial's result."""
+    import torch
+    import torch.distributed as dist
+
+    sums = []
+    for step in range(task.stages[0].steps):
+        value = torch.tensor([float(step + context.rank)])
+        dist.all_reduce(value)
+        sums.append(value.item())
+        yield Progress(event="progress", node=task.stages[0].node, step=step + 1, steps=task.stages[0].steps)
+    if context.rank == 0:
+        result = {"sums": sums, "world": dist.get_world_size(), "environment": os.environ["RANK"]}
+        put_json(context.store(task), layout.trial_result(task.study, task.id), result)
+    yield Progress(event="trial_done", node=task.evaluation_node)
+
+
+def _append(storage: Path, name: str, line: str) -> None:
+    with (storage / name).open("a") as file:
+        file.write(line + "\n")
+
+
+def lines(storage: Path, name: str) -> list[list[str]]:
+    """What the loops have appended so far, each line split into words."""
+    path = storage / name
+    return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
+
+
+class Fakes:
+    """Trials over named stages: ``{"a": ["s1", "s2"], "b": ["s1", "s3"]}``, in plan order."""
+
+    def __init__(self, storage: Path, paths: Mapping[str, Sequence[str]], **defaults: Any):
+        self.storage, self.paths, self.defaults = storage, paths, defaults
+        self.behaviours: dict[str, dict[str, Any]] = {trial: {} for trial in paths}
+        self.resources: dict[str, ResourceSpec] = {}
+        self.steps: dict[str, int] = {}
+        """Trial -> steps of each of its stages, where they are not 3."""
+
+    def resource(self, trial: str) -> ResourceSpec:
+        return self.resources.get(trial, ResourceSpec())
+
+    def task(self, trial: str) -> TrialTask:
+        stages = [
+            StageTask(node=node, key=f"key-{node}", steps=self.steps.get(trial, 3), resources=self.resource(trial))
+            for node in self.paths[trial]
+        ]
+        return TrialTask(
+            study=STUDY,
+            id=trial,
+            arm=json.dumps({**self.defaults, **self.behaviours[trial]}),
+            trial=_SPEC,
+            features=(),
+            stages=tuple(stages),
+            benchmarks=(),
+            evaluation_node=f"evaluate-{trial}",
+            digests={},
+            storage=str(self.storage),
+            data=str(self.storage),
+        )
+
+    @property
+    def work(self) -> list[Work]:
+        found = []
+        for trial, path in self.paths.items():
+            ask = self.resource(trial)
+            shape = Shape(ask.workers, ask.cpus_per_worker, ask.gpus_per_worker)
+            found.append(Work(trial, (*path, f"evaluate-{trial}"), shape, (*(1.0 for _ in path), 0.1)))
+        return found
+
+    @property
+    def nodes(self) -> dict[str, Node]:
+        found = {}
+        for trial, path in self.paths.items():
+            for node in path:
+                sharing = tuple(other for other, stages in self.paths.items() if node in stages)
+                found[node] = Node(node, "stage", f"key-{node}", node, 3, None, sharing)
+            found[f"evaluate-{trial}"] = Node(f"evaluate-{trial}", "evaluation", None, "evaluate", None, None, (trial,))
+        return found
+
+
+_SOURCE = SourceSpec(name="none", version="1", reader="generated", records=8)
+_SPEC = TrialSpec(
+    vision=VisionSpec(
+        backbone="tiny",
+        arch="tiny",
+        family="conv",
+        weights="random",
+        checkpoint=None,
+        resolution=8,
+        resize="naive",
+        interpolate=False,
+        patch=4,
+        width=4,
+        tokens=4,
+        mean=(0, 0, 0),
+        std=(1, 1, 1),
+    ),
+    projector=ProjectorSpec(kind="linear"),
+    language=LanguageSpec(
+        name="tiny",
+        family="llama",
+        checkpoint=None,
+        config={},
+        tokenizer=TokenizerSpec(kind="bytes"),
+        prompt="pure",
+        width=8,
+        max_length=8,
+    ),
+    stages=(
+        StageSpec(
+            name="finetune",
+            trains=("projector",),
+            data=MixSpec(name="none", parts=(MixPart(source=_SOURCE),)),
+            max_steps=1,
+            global_batch=8,
+            optimizer=OptimizerSpec(lr=0.1),
+        ),
+    ),
+    seed=1,
+)

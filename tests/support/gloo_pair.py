@@ -1,0 +1,56 @@
+"""Tasks in two real processes that meet on gloo, without Ray."""
+
+from __future__ import annotations
+
+import multiprocessing as mp
+import os
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from tests.support.tiny_trials import losses, run
+from trainables.task import Context, TrialTask
+from trainables.workers.process_group import Rendezvous
+
+
+def run_on_two(tasks: list[TrialTask], before: Callable[[], None] | None = None) -> list[list[float]]:
+    """Losses that rank 0 saw of each task; both ranks must yield equally often and see the same losses.
+
+    `before` is called first in both processes.
+    """
+    spawn = mp.get_context("spawn")
+    addresses, answers = spawn.Queue(), spawn.Queue()
+    processes = [spawn.Process(target=rank_of_two, args=(tasks, rank, addresses, answers, before)) for rank in (0, 1)]
+    for process in processes:
+        process.start()
+    seen = []
+    for _ in tasks:
+        told = sorted(answers.get(timeout=300) for _ in processes)
+        assert told[0][1:] == told[1][1:]
+        seen.append(list(told[0][1]))
+    for process in processes:
+        process.join(timeout=60)
+    return seen
+
+
+def rank_of_two(
+    tasks: list[TrialTask], rank: int, addresses: Any, answers: Any, before: Callable[[], None] | None = None
+) -> None:
+    if before is not None:
+        before()
+    torch.set_num_threads(1)
+    meeting = Rendezvous()
+    if rank == 0:
+        address = meeting.listen("127.0.0.1", 2)
+        addresses.put(address)
+    else:
+        address = addresses.get(timeout=60)
+
+    os.environ.update(RANK=str(rank), WORLD_SIZE="2", LOCAL_RANK=str(rank), DS_ACCELERATOR="cpu")
+    meeting.join(address, rank, 2, "cpu", rank)
+    for task in tasks:
+        events = run(task, Context(rank=rank, world=2, local_rank=rank))
+        answers.put((rank, losses(events), len(events)))
+        torch.distributed.barrier()
+    torch.distributed.destroy_process_group()

@@ -1,0 +1,28 @@
+"""A process of its own that runs fake trials on an embedded cluster: ``run_fakes.py STORAGE PATHS [UNIT_S]``.
+
+Prints its outcomes as JSON and ends as the command line does: 1 if a trial failed, 128 + number for a signal.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from cluster.connect import connect
+from cluster.launcher import MemberCode
+from orchestrator.running.tuner import RunSettings, run_trials
+from tests.support.fake_trials import LOOP, STUDY, Fakes
+from trainables.storage.store import LocalStore
+
+if __name__ == "__main__":
+    storage, paths, unit_s = Path(sys.argv[1]), json.loads(sys.argv[2]), float(sys.argv[3])
+    fakes = Fakes(storage, paths, unit_s=unit_s)
+    code = MemberCode("trainables.workers.worker:Worker", {"loop": LOOP, "joins": False})
+    with connect(cpus=2):
+        outcomes = run_trials(
+            fakes.work, fakes.nodes, (), fakes.task, LocalStore(storage), RunSettings(STUDY, code=code)
+        )
+    print(json.dumps(asdict(outcomes)))
+    sys.exit(128 + outcomes.signal if outcomes.signal else int(bool(outcomes.failed)))

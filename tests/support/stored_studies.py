@@ -1,0 +1,154 @@
+"""Studies on storage for tests: the real files of finished, failed and half-done trials of a hand-made plan."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from search_spaces.plan import Node, Plan, PlannedTrial
+from search_spaces.spec import BenchmarkSpec
+from search_spaces.study import Hypothesis, Study
+from tests.support.small_plans import SOURCE, small_plan
+from trainables.storage import layout
+from trainables.storage.records import EvaluationResult, Failure, StageResult, TrialResult
+from trainables.storage.store import LocalStore, put_json
+
+N_EXAMPLES = 400
+PER_IMAGE = 4
+PROVENANCE = {"torch": "2.14", "device": "cpu"}
+
+
+def key_of(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()
+
+
+def two_stage_plan(
+    resolutions: Sequence[int] = (64, 32, 16),
+    seeds: Sequence[int] = (7, 8),
+    benchmarks: Sequence[str] = ("shape", "colour"),
+) -> Plan:
+    """Arms that share the align stage of their seed: 20 steps, and then 80 of their own."""
+    plan = small_plan(resolutions, seeds)
+    nodes: dict[str, Node] = {}
+    trials = []
+    for trial in plan.trials:
+        align, finetune, evaluation = f"align-s{trial.seed}", f"finetune-{trial.id}", f"evaluation-{trial.id}"
+        sharing = tuple(other.id for other in plan.trials if other.seed == trial.seed)
+        nodes[align] = Node(align, "stage", key_of(align), "align", 20, None, sharing)
+        nodes[finetune] = Node(finetune, "stage", key_of(finetune), "finetune", 80, align, (trial.id,))
+        nodes[evaluation] = Node(evaluation, "evaluation", None, "evaluation", None, finetune, (trial.id,))
+        trials.append(replace(trial, path=(align, finetune, evaluation)))
+    specs = tuple(BenchmarkSpec(id=name, source=SOURCE) for name in benchmarks)
+    return replace(plan, nodes=nodes, trials=tuple(trials), benchmarks=specs)
+
+
+def trial_of(plan: Plan, arm: str, seed: int) -> PlannedTrial:
+    return next(trial for trial in plan.trials if (trial.arm, trial.seed) == (arm, seed))
+
+
+def answers(accuracy: float, seed: int = 0, n: int = N_EXAMPLES) -> np.ndarray:
+    """Scores, 0 or 1, of `n` examples with exactly this accuracy, in an order that depends on `seed`."""
+    right = np.zeros(n)
+    right[: round(accuracy * n)] = 1.0
+    return np.random.default_rng(seed).permutation(right)
+
+
+def finish_stage(store: LocalStore, node: Node, provenance: Mapping[str, str] = PROVENANCE) -> None:
+    assert node.key is not None
+    assert node.steps is not None
+    result: StageResult = {
+        "key": node.key,
+        "name": node.name,
+        "steps": node.steps,
+        "modules": {"projector": key_of("weights " + node.id)},
+        "final_loss": 0.5,
+        "diverged": False,
+        "losses_digest": key_of("losses " + node.id),
+        "gpu_seconds": 10.0,
+        "samples_per_second": 32.0,
+        "counts": {"shapes@1": 100},
+        "provenance": dict(provenance),
+    }
+    put_json(store, layout.stage_result(node.key), result)
+
+
+def write_examples(store: LocalStore, name: str, scores: np.ndarray, first_id: int = 0) -> None:
+    ids = [f"q{first_id + i:04d}" for i in range(len(scores))]
+    clusters = [f"image{(first_id + i) // PER_IMAGE}" for i in range(len(scores))]
+    words = ["yes" if score else "no" for score in scores]
+    columns = {"id": ids, "cluster": clusters, "prediction": words, "parsed": words}
+    table = pa.table({**columns, "score": pa.array(scores, pa.float32())})
+    with store.aside(name) as aside:
+        pq.write_table(table, aside)
+
+
+def finish_trial(
+    store: LocalStore,
+    plan: Plan,
+    trial: PlannedTrial,
+    scores: Mapping[str, np.ndarray],
+    *,
+    diverged: bool = False,
+    majority: float = 12.5,
+    constant: Sequence[str] = (),
+    first_id: int = 0,
+    provenance: Mapping[str, str] = PROVENANCE,
+) -> None:
+    """Everything that a trial leaves behind at its end. `constant` names benchmarks on which it gave one answer."""
+    stages = [node.key or "" for node in trial.stage_nodes(plan)]
+    for node in trial.stage_nodes(plan):
+        finish_stage(store, node, provenance)
+    evaluations = {}
+    for benchmark, values in scores.items():
+        key = key_of(f"evaluation {trial.id}")
+        write_examples(store, layout.evaluation_examples(key, benchmark), values, first_id)
+        evaluation: EvaluationResult = {
+            "key": key,
+            "asked": plan.benchmark_keys.get(benchmark) or "asked",
+            "benchmark": benchmark,
+            "protocol": "official",
+            "n": len(values),
+            "unparsable": 0,
+            "points": 100 * float(values.mean()),
+            "headline": "accuracy",
+            "metrics": {"accuracy": 100 * float(values.mean())},
+            "units": {},
+            "warnings": [],
+            "majority": majority,
+            "constant": benchmark in constant,
+            "gpu_seconds": 1.0,
+            "examples": layout.evaluation_examples(key, benchmark),
+        }
+        evaluations[benchmark] = layout.evaluation_result(key, benchmark)
+        put_json(store, evaluations[benchmark], evaluation)
+    result: TrialResult = {
+        "trial": trial.id,
+        "stages": stages,
+        "evaluations": evaluations,
+        "diverged": diverged,
+        "cost": {"gpu_seconds": 14.0, "gpu_seconds_alone": 20.0, "wall_seconds": 30.0},
+    }
+    put_json(store, layout.trial_result(plan.study, trial.id), result)
+
+
+def fail_trial(store: LocalStore, plan: Plan, trial: PlannedTrial, message: str = "CUDA is gone\nsecond line") -> None:
+    failure: Failure = {
+        "trial": trial.id,
+        "kind": "lost",
+        "message": message,
+        "traceback": "Traceback ...",
+        "log": layout.worker_log(plan.study, trial.id, 0),
+        "ts": 1_700_000_000_000,
+    }
+    put_json(store, layout.trial_failure(plan.study, trial.id), failure)
+
+
+def study_of(*hypotheses: Hypothesis, **fields: Any) -> Study:
+    """A study with these claims, for a plan that was made by hand; its document is empty."""
+    return Study.model_construct(hypotheses=hypotheses, **fields)

@@ -1,0 +1,81 @@
+"""What a trial tells the tracking server of its data, its cost and its machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from search_spaces.identity import source_name
+from tests.support.tiny_trials import make_task, run, stage
+from trainables.run_trial import run_trial
+from trainables.storage import layout
+from trainables.storage.spool import read_spool
+from trainables.storage.store import LocalStore
+from trainables.task import Context, TrialTask
+from trainables.telemetry.trial_spool import TrialSpool
+
+
+def lines_of(task: TrialTask) -> list[Any]:
+    return [line for _, line in read_spool(Path(task.storage) / layout.spool(task.study, task.id))]
+
+
+def metrics_of(task: TrialTask) -> dict[str, float]:
+    return {name: value for line in lines_of(task) for name, value in line.get("metrics", {}).items()}
+
+
+def test_data_is_told_with_digests_and_what_each_stage_drew(tmp_path: Path) -> None:
+    task = make_task(tmp_path, stages=(stage("align", trains=("projector",), prompt="caption"), stage("finetune")))
+    run(task)
+    (told,) = [line["data"] for line in lines_of(task) if "data" in line]
+    training, evaluation = told
+    name = source_name(task.trial.stages[0].data.parts[0].source)
+    assert (training["name"], training["context"]) == (name, "training")
+    assert training["digest"] == task.digests[name]
+    assert set(training["tags"]) == {"records.align", "share.align", "records.finetune", "share.finetune"}
+    assert training["tags"]["share.finetune"] == "1.0000"
+    assert (evaluation["name"], evaluation["context"], evaluation["tags"]["examples"]) == ("shapes", "evaluation", "10")
+
+
+def test_costs_and_the_best_of_the_curve_are_told_at_the_end(tmp_path: Path) -> None:
+    task = make_task(tmp_path)
+    run(task)
+    losses = {line["step"]: line["metrics"]["train/loss"] for line in lines_of(task) if "train/loss" in str(line)}
+    told = metrics_of(task)
+    assert told["best/train_loss"] == min(losses.values())
+    assert losses[int(told["best/step"])] == told["best/train_loss"]
+    assert lines_of(task)[-1].get("status") == "FINISHED"
+    assert told["cost/restarts"] == 0
+    assert told["cost/samples_per_s"] > 0
+    assert told["cost/peak_memory_gb"] > 0
+
+
+def test_restarts_are_counted_and_system_samples_do_not_count_as_steps(tmp_path: Path) -> None:
+    task = make_task(tmp_path, checkpoint_every_steps=2)
+    loop = run_trial(task, Context())
+    for progress in loop:
+        if (progress.get("label"), progress.get("step")) == ("finetune", 3):
+            break
+    loop.close()  # type: ignore[attr-defined]
+    run(task)
+    assert metrics_of(task)["cost/restarts"] == 1
+    steps = [line["step"] for line in lines_of(task) if "train/loss" in line.get("metrics", {})]
+    assert steps == sorted(set(steps))
+    sampled = [line for line in lines_of(task) if "system/node_0/cpu_percent" in line.get("metrics", {})]
+    assert len(sampled) >= 2
+
+
+@pytest.mark.parametrize(("context", "expected"), [(Context(2, 4, 0), []), (Context(2, 4, 0, "cpu", True), [2])])
+def test_another_node_tells_of_itself_in_a_spool_of_its_own(
+    context: Context, expected: list[int], tmp_path: Path
+) -> None:
+    task = make_task(tmp_path)
+    spool = TrialSpool(task, LocalStore(tmp_path), context)
+    spool.begin()
+    spool.close()
+    assert lines_of(task) if expected == [0] else not (tmp_path / layout.spool(task.study, task.id)).exists()
+    written = sorted((tmp_path / layout.trial_folder(task.study, task.id)).glob("node-*.jsonl"))
+    assert [path.name for path in written] == [f"node-{rank}.jsonl" for rank in expected]
+    for path in written:
+        assert all("system/node_2/cpu_percent" in line["metrics"] for _, line in read_spool(path))

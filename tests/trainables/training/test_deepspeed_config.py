@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from search_spaces.errors import InputError
+from search_spaces.spec import ResourceSpec
+from tests.support.tiny_trials import stage
+from trainables.training.deepspeed_config import deepspeed_config
+
+
+@pytest.mark.parametrize(("workers", "micro", "accumulation"), [(1, None, 1), (2, None, 1), (2, 2, 2), (4, 1, 2)])
+def test_global_batch_is_micro_times_accumulation_times_world(
+    workers: int, micro: int | None, accumulation: int
+) -> None:
+    resources = ResourceSpec(workers=workers, micro_batch=micro)
+    config = deepspeed_config(stage(global_batch=8), resources, "cpu")
+    assert config["gradient_accumulation_steps"] == accumulation
+    assert config["train_micro_batch_size_per_gpu"] * accumulation * workers == 8
+
+
+@pytest.mark.parametrize(
+    ("workers", "micro", "law"), [(3, None, "multiple of resources.workers"), (2, 3, "micro_batch")]
+)
+def test_a_batch_that_does_not_divide_is_refused(workers: int, micro: int | None, law: str) -> None:
+    with pytest.raises(InputError, match=law):
+        deepspeed_config(stage(global_batch=8), ResourceSpec(workers=workers, micro_batch=micro), "cpu")
+
+
+def test_nothing_is_left_for_deepspeed_to_guess() -> None:
+    for zero in (0, 1, 2, 3):
+        assert "auto" not in str(deepspeed_config(stage(), ResourceSpec(zero=zero), "cuda"))
+
+
+@pytest.mark.parametrize("field", ["optimizer", "train_batch_size", "bf16", "gradient_clipping"])
+def test_settings_that_the_stage_owns_are_refused_by_name(field: str) -> None:
+    with pytest.raises(InputError, match=f"must not set '{field}'"):
+        deepspeed_config(stage(), ResourceSpec(deepspeed={field: {}}), "cpu")
+
+
+@pytest.mark.parametrize("field", ["stage", "offload_optimizer", "offload_param", "zero_quantized_weights"])
+def test_nested_settings_that_would_change_the_experiment_are_refused_by_name(field: str) -> None:
+    own = {"zero_optimization": {field: 1}}
+    with pytest.raises(InputError, match=f"must not set 'zero_optimization.{field}'"):
+        deepspeed_config(stage(), ResourceSpec(zero=2, deepspeed=own), "cpu")
+
+
+@pytest.mark.parametrize(
+    ("zero", "offload", "law"), [(0, "optimizer", "needs ZeRO 1, 2 or 3"), (2, "optimizer+params", "needs ZeRO 3")]
+)
+def test_an_offload_that_deepspeed_cannot_do_is_refused(zero: Any, offload: Any, law: str) -> None:
+    with pytest.raises(InputError, match=law):
+        deepspeed_config(stage(), ResourceSpec(zero=zero, offload=offload), "cpu")
+
+
+def test_offloaded_parts_are_on_the_host_and_pinned_beside_a_gpu() -> None:
+    zero = deepspeed_config(stage(), ResourceSpec(zero=3, offload="optimizer+params"), "cuda")["zero_optimization"]
+    assert zero["offload_optimizer"] == zero["offload_param"] == {"device": "cpu", "pin_memory": True}
+
+
+def test_other_settings_of_the_user_are_passed_on() -> None:
+    own = {"zero_optimization": {"overlap_comm": True}, "dump_state": True}
+    config = deepspeed_config(stage(), ResourceSpec(zero=2, deepspeed=own), "cpu")
+    assert config["zero_optimization"]["stage"] == 2
+    assert config["zero_optimization"]["overlap_comm"] is True
+    assert config["dump_state"] is True

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import gc
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from tests.support.tiny_trials import language, losses, make_task, run, stage
+from trainables.storage import layout
+from trainables.storage.store import LocalStore, get_json
+from trainables.task import TrialTask
+
+
+def _live_tensors() -> int:
+    gc.collect()
+    return sum(1 for thing in gc.get_objects() if isinstance(thing, torch.Tensor))
+
+
+def _weights(task: TrialTask) -> dict[str, str]:
+    result = get_json(LocalStore(Path(task.storage)), layout.stage_result(task.stages[-1].key))
+    assert result is not None
+    modules: dict[str, str] = result["modules"]
+    return modules
+
+
+def test_no_tensor_stays_alive_behind_an_engine_of_any_zero_stage(tmp_path: Path) -> None:
+    run(make_task(tmp_path / "warm", zero=3))
+    before = _live_tensors()
+    for zero in (0, 1, 2, 3, 3):
+        run(make_task(tmp_path / f"zero{zero}-{before}", zero=zero))
+        assert _live_tensors() <= before
+
+
+def test_linear_is_torchs_own_again_after_zero_3(tmp_path: Path) -> None:
+    linear = F.linear
+    run(make_task(tmp_path, zero=3))
+    assert F.linear is linear
+    assert torch.nn.functional.linear is linear
+
+
+def test_a_zero_2_trial_after_a_zero_3_trial_has_the_bytes_of_one_before_it(tmp_path: Path) -> None:
+    first = make_task(tmp_path / "first", zero=2)
+    run(first)
+    run(make_task(tmp_path / "between", zero=3))
+    second = make_task(tmp_path / "second", zero=2)
+    run(second)
+    assert _weights(first) == _weights(second)
+
+
+def test_losses_of_zero_0_to_3_agree_at_every_step(tmp_path: Path) -> None:
+    curves = [losses(run(make_task(tmp_path / str(zero), zero=zero))) for zero in (0, 1, 2, 3)]
+    for curve in curves[1:]:
+        torch.testing.assert_close(torch.tensor(curve), torch.tensor(curves[0]), rtol=1e-5, atol=0)
+
+
+def test_offloaded_stages_have_the_losses_of_others(tmp_path: Path) -> None:
+    plain = losses(run(make_task(tmp_path / "plain", zero=2, cached=False, benchmarks=())))
+    for zero, offload in ((2, "optimizer"), (3, "optimizer+params")):
+        curve = losses(run(make_task(tmp_path / offload, zero=zero, offload=offload, cached=False, benchmarks=())))
+        torch.testing.assert_close(torch.tensor(curve), torch.tensor(plain), rtol=1e-5, atol=0)
+
+
+def test_accumulation_does_not_change_the_losses(tmp_path: Path) -> None:
+    whole, cut = (losses(run(make_task(tmp_path / str(micro), micro_batch=micro))) for micro in (8, 2))
+    torch.testing.assert_close(torch.tensor(cut), torch.tensor(whole), rtol=1e-5, atol=0)
+
+
+def test_a_stage_whose_texts_are_cut_before_every_answer_trains_on_nothing(tmp_path: Path) -> None:
+    curve = losses(run(make_task(tmp_path, language_spec=language(max_length=4), cached=False, benchmarks=())))
+    assert curve == [0.0] * 6
+
+
+def test_only_what_a_stage_trains_is_saved(tmp_path: Path) -> None:
+    task = make_task(tmp_path, stages=(stage(trains=("projector",)),))
+    run(task)
+    assert set(_weights(task)) == {"projector"}

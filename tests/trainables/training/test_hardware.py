@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+
+from search_spaces.errors import InputError
+from tests.support.tiny_trials import make_task, run, stage
+from trainables.storage import layout
+from trainables.storage.store import LocalStore, get_json
+from trainables.training.hardware import attention_kernel, peak_flops, reached, refuse_precision
+
+
+def test_bf16_is_refused_before_ampere_and_nowhere_else() -> None:
+    bf16, fp32 = stage(precision="bf16"), stage(precision="fp32")
+    with pytest.raises(InputError, match=r"needs compute capability 8.0 \(Ampere\) or higher, but V100 has 7.0"):
+        refuse_precision(bf16, "V100", (7, 0))
+    refuse_precision(bf16, "A100", (8, 0))
+    refuse_precision(bf16, "cpu", None)
+    refuse_precision(fp32, "V100", (7, 0))
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "has_flash", "has_sdpa", "kernel"),
+    [
+        ("cuda", "bf16", True, True, "flash_attention_2"),
+        ("cuda", "fp32", True, True, "sdpa"),
+        ("cuda", "bf16", False, True, "sdpa"),
+        ("cpu", "bf16", True, True, "sdpa"),
+        ("cpu", "fp32", False, False, "eager"),
+    ],
+)
+def test_attention_is_the_best_kernel_that_is_there(
+    device: str, precision: str, has_flash: bool, has_sdpa: bool, kernel: str
+) -> None:
+    assert attention_kernel(device, precision, has_flash, has_sdpa) == kernel
+
+
+def test_a_peak_is_known_by_the_drivers_name_and_never_guessed() -> None:
+    assert peak_flops("NVIDIA H100 80GB HBM3", "bf16") == 989.4e12
+    assert peak_flops("NVIDIA A100-SXM4-80GB", "bf16") == 312e12
+    assert peak_flops("Tesla V100-SXM2-32GB", "bf16") is None
+    assert peak_flops("cpu", "fp32") is None
+
+
+def test_utilisation_is_work_over_what_all_devices_could_have_done() -> None:
+    assert reached(operations=8e12, seconds=2.0, workers=4, peak=2e12) == pytest.approx(0.5)
+
+
+def test_a_stage_tells_its_attention_kernel_and_no_utilisation_without_a_peak(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    task = make_task(tmp_path, cached=False, benchmarks=())
+    run(task)
+    result = get_json(LocalStore(tmp_path), layout.stage_result(task.stages[0].key))
+    assert result is not None
+    assert result["provenance"]["attention"] == "sdpa"
+    assert result["mfu"] is None
