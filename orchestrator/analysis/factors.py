@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from orchestrator.analysis.intervals import Floats
+from orchestrator.analysis.intervals import Floats, Interval, t_interval
 
 Row = tuple[Mapping[str, str], int, float]
 """Axis -> label, seed, mean score in points."""
@@ -87,19 +87,35 @@ def _fit(
     rows: Sequence[Row], base: Mapping[str, str], columns: list[Floats], names: list[str], n_fixed: int
 ) -> tuple[Factor, ...]:
     """Main effects are averaged over the other axes: columns of crossed axes are centred before the products."""
-    from statsmodels.regression.linear_model import OLS
-
     centred = {name: column - column.mean() for name, column in zip(names, columns[n_fixed:], strict=True)}
     design = [*columns[:n_fixed]]
     for name in names:
         parts = name.split(" x ")
         design.append(centred[parts[0]] * centred[parts[1]] if len(parts) == 2 else centred[name])
-    result = OLS(np.array([row[2] for row in rows]), np.column_stack(design)).fit()
-    bounds = result.conf_int()
+    intervals = least_squares(np.column_stack(design), np.array([row[2] for row in rows]))[n_fixed:]
     return tuple(
-        Factor(name, float(result.params[i]), (float(bounds[i][0]), float(bounds[i][1])), float(result.pvalues[i]))
-        for i, name in enumerate(names, start=n_fixed)
+        Factor(name, interval.value, (interval.low, interval.high), interval.p)
+        for name, interval in zip(names, intervals, strict=True)
     )
+
+
+def least_squares(design: Floats, y: Floats) -> list[Interval]:
+    """Fit `y` by ordinary least squares and give every coefficient with its 95 % t interval.
+
+    With design = QR the coefficients are R^-1 Q'y, and their covariance is s^2 R^-1 R^-T (Golub and Van Loan, Matrix
+    Computations, 5.3).
+
+    Args:
+        design: rows x coefficients, of full column rank, with more rows than coefficients.
+        y: one value for each row, in points.
+    """
+    q, r = np.linalg.qr(design)
+    inverse = np.linalg.inv(r)
+    coefficients = inverse @ (q.T @ y)
+    df = design.shape[0] - design.shape[1]
+    variance = float(((y - design @ coefficients) ** 2).sum()) / df
+    errors = np.sqrt(variance * (inverse**2).sum(axis=1))
+    return [t_interval(float(value), float(error), df) for value, error in zip(coefficients, errors, strict=True)]
 
 
 def _is(rows: Sequence[Row], axis: str, label: str) -> Floats:

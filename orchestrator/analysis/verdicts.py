@@ -235,7 +235,7 @@ def rule(evidence: Sequence[Evidence], alpha: float = ALPHA, *, corrected: bool 
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p values: those of statsmodels' `multipletests`, which runs a garbage collection on every call."""
+    """Adjust p values of one family by Holm's step-down procedure (Holm 1979)."""
     order = np.argsort(p_values, kind="stable")
     factors = np.arange(len(p_values), 0, -1)
     adjusted = np.empty(len(p_values))

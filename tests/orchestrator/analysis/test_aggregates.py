@@ -1,14 +1,11 @@
-"""Z-scores against a frozen pool, groups, and what a design can say of its axes."""
+"""Z-scores against a frozen pool, and groups."""
 
 from __future__ import annotations
-
-import itertools
 
 import numpy as np
 import pytest
 
 from orchestrator.analysis.aggregates import against_pool, aggregated, freeze_pool, reference_pool
-from orchestrator.analysis.factors import factors
 from orchestrator.analysis.tables import read_table
 from search_spaces.claims import find_file
 from search_spaces.errors import InputError
@@ -63,46 +60,3 @@ def test_published_ranking_is_that_of_the_table() -> None:
 def test_pool_that_cannot_serve_is_refused(members: tuple[str, ...], scores: dict, message: str) -> None:  # type: ignore[type-arg]
     with pytest.raises(InputError, match=message):
         freeze_pool("p", members, ("x", "y"), scores)
-
-
-BASE = {"resize": "letterbox", "epochs": "1"}
-
-
-def _grid(interaction: float) -> list[tuple[dict[str, str], int, float]]:
-    rng = np.random.default_rng(0)
-    rows = []
-    for resize, epochs, seed in itertools.product(("letterbox", "naive"), ("1", "2"), (7, 8, 9)):
-        a, b = resize == "naive", epochs == "2"
-        score = 50 + 2 * a - 3 * b + interaction * a * b + seed + rng.normal(0, 0.05)
-        rows.append(({"resize": resize, "epochs": epochs}, seed, score))
-    return rows
-
-
-def test_grid_shows_main_effects_averaged_over_the_other_axis_and_the_interaction() -> None:
-    found = factors(_grid(interaction=4.0), BASE)
-    effects = {one.term: one for one in found.factors}
-    assert effects["resize=naive"].effect == pytest.approx(4.0, abs=0.1)
-    assert effects["epochs=2"].effect == pytest.approx(-1.0, abs=0.1)
-    assert effects["resize=naive x epochs=2"].effect == pytest.approx(4.0, abs=0.2)
-    low, high = effects["resize=naive"].interval
-    assert low < 4.0 < high < 4.3
-    assert (found.unknown, found.df) == ((), 12 - 3 - 3)
-
-
-def test_one_axis_at_a_time_cannot_see_interactions_and_says_so() -> None:
-    rows = [row for row in _grid(4.0) if "2" not in row[0].values() or "naive" not in row[0].values()]
-    found = factors(rows, BASE)
-    assert {one.term for one in found.factors} == {"resize=naive", "epochs=2"}
-    assert "no two axes are crossed" in found.unknown[0]
-    assert {one.term: round(one.effect) for one in found.factors} == {"resize=naive": 2, "epochs=2": -3}
-
-
-def test_axes_that_vary_together_cannot_be_told_apart() -> None:
-    rows = [row for row in _grid(0.0) if (row[0]["resize"] == "naive") == (row[0]["epochs"] == "2")]
-    assert "cannot be told apart" in factors(rows, BASE).unknown[0]
-
-
-def test_single_seed_leaves_no_noise_to_estimate() -> None:
-    found = factors([row for row in _grid(0.0) if row[1] == 7][:3], BASE)
-    assert found.factors == ()
-    assert "add seeds" in found.unknown[-1]
