@@ -44,15 +44,15 @@ class StudyRun:
 
 def run_study(name: str, options: RunOptions, console: Console) -> StudyRun:
     """Do what is left of a study, and show it while it is done. Running it again is resuming it."""
-    store = LocalStore(options.storage)
-    study = load_study(name, options.overrides)
-    first = plan(study, options, Digests({}, {}))
-    found = preflight(first, store, options.data, console.print)
-    final = plan(study, options, found)
+    store = LocalStore(options.plan.storage)
+    study = load_study(name, options.plan.overrides)
+    first = plan(study, options.plan, Digests({}, {}))
+    found = preflight(first, store, options.plan.data, console.print)
+    final = plan(study, options.plan, found)
     ledger = read_ledger(final, store)
     if ledger.is_finished:
         return StudyRun(study, final, ledger, None, None)
-    if options.is_embedded:
+    if options.plan.is_embedded:
         refuse_impossible(asks(final), this_machine(options.cpus))
     set_aside_changed(final, ledger, store)
     outcomes, tracking = train_and_track(final, study, ledger, found, options, console)
@@ -84,12 +84,12 @@ def train_and_track(
     from orchestrator.tracking.mlflow_tracker import open_command, open_tracker
     from orchestrator.tracking.uploader import Uploader
 
-    store = LocalStore(options.storage)
+    store = LocalStore(options.plan.storage)
     trials = {trial.id: trial for trial in plan.trials}
     store.put(layout.study_file(plan.study), yaml.safe_dump(study.document.value, sort_keys=False).encode())
     put_json(store, layout.plan_file(plan.study), plan_json(plan))
-    tracker = None if options.offline else open_tracker(options.tracking_uri, options.storage)
-    with connect(options.address, options.cpus) as nodes:
+    tracker = None if options.offline else open_tracker(options.tracking_uri, options.plan.storage)
+    with connect(options.plan.address, options.cpus) as nodes:
         refuse_impossible(asks(plan), nodes)
         require_shared_storage(nodes, store)
         done = [entry.id for entry in ledger.trials.values() if entry.state == "done"]
@@ -99,7 +99,7 @@ def train_and_track(
                 remaining_work(plan, ledger),
                 plan.nodes,
                 ledger.done_nodes,
-                lambda trial: make_task(plan, trials[trial], found.digests, options.storage, options.data),
+                lambda trial: make_task(plan, trials[trial], found.digests, options.plan.storage, options.plan.data),
                 store,
                 RunSettings(plan.study, max_concurrent=options.max_concurrent),
                 lambda event: show(event, view),

@@ -6,12 +6,13 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from orchestrator.commands.option_groups import takes_groups
 from orchestrator.commands.options import (
     DataOption,
     JsonOption,
@@ -26,6 +27,7 @@ from search_spaces.errors import InputError
 if TYPE_CHECKING:
     from orchestrator.data.targets import Target
     from trainables.data.pace import Progress
+    from trainables.storage.store import LocalStore
 
 EXIT_DONE, EXIT_WRONG = 0, 2
 
@@ -35,38 +37,56 @@ WhatArgument = Annotated[
     str,
     typer.Argument(metavar="WHAT", help="A study, the name of a data source, or a LLaVA JSON (JSONL) file."),
 ]
-ImagesOption = Annotated[
-    Path | None, typer.Option("--images", help="Of a JSON file: the folder its image paths start from [its own].")
-]
-SourceOption = Annotated[
-    str | None, typer.Option("--source", help="Of a study: this one of its sources, its own ones included.")
-]
-WorkersOption = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Threads that read and decode images [the CPUs, at most 16].")
-]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadingOptions:
+    """Where data are read from, and by how many threads."""
+
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", help="Of a JSON file: the folder its image paths start from (default: its own)."),
+    ] = None
+    source: Annotated[
+        str | None, typer.Option("--source", help="Of a study: this one of its sources, its own ones included.")
+    ] = None
+    storage: StorageOption = None
+    data_folder: DataOption = None
+    overrides: SetOption = None
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=1, help="Threads that read and decode images (default: the CPUs, at most 16)."),
+    ] = None
+
+    def places(self) -> tuple[LocalStore, Path]:
+        """Open the storage, and name the folder in which relative paths of sources start."""
+        root = storage_root(self.storage)
+        return open_store(root), data_root(self.data_folder, root)
+
+    def threads(self) -> int:
+        """Choose the number of threads that read and decode images."""
+        from trainables.data.checked_images import default_threads
+
+        return self.workers or default_threads()
 
 
 @data.command()
+@takes_groups
 def check(
     what: WhatArgument,
-    images: ImagesOption = None,
-    source: SourceOption = None,
-    storage: StorageOption = None,
-    data_folder: DataOption = None,
-    overrides: SetOption = None,
-    workers: WorkersOption = None,
+    *,
+    reading: ReadingOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Read everything a study or source needs: every record, every image. Exit code 2 if something is wrong."""
     from orchestrator.data.check import check_source, to_terminal
     from orchestrator.data.targets import targets
-    from trainables.data.checked_images import default_threads
 
-    store, root = _places(storage, data_folder)
+    store, root = reading.places()
     found = []
-    for target in targets(what, images, source, store, overrides):
+    for target in targets(what, reading.images, reading.source, store, reading.overrides):
         with _progress(target) as progress:
-            found.append(check_source(target, store, root, workers or default_threads(), progress))
+            found.append(check_source(target, store, root, reading.threads(), progress))
     if as_json:
         print(json.dumps([asdict(one) for one in found], indent=1))
     else:
@@ -75,29 +95,25 @@ def check(
 
 
 @data.command()
+@takes_groups
 def convert(
     what: WhatArgument,
+    *,
     to: Annotated[Path, typer.Option("--to", help="The folder to write, new.")],
-    images: ImagesOption = None,
-    source: SourceOption = None,
-    storage: StorageOption = None,
-    data_folder: DataOption = None,
-    overrides: SetOption = None,
-    workers: WorkersOption = None,
+    reading: ReadingOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Write a source as Parquet, with the same digest: nothing is trained anew. Run again, it goes on."""
     from orchestrator.data.targets import targets
-    from trainables.data.checked_images import default_threads
     from trainables.data.convert import convert_source
 
-    store, root = _places(storage, data_folder)
-    chosen = targets(what, images, source, store, overrides)
+    store, root = reading.places()
+    chosen = targets(what, reading.images, reading.source, store, reading.overrides)
     if len(chosen) != 1:
         names = ", ".join(target.source.name for target in chosen)
         raise InputError(f"convert writes one source, but {what} has {names}", way_out="Name one with --source.")
     with _progress(chosen[0]) as progress:
-        done = convert_source(chosen[0].source, root, to, store, workers or default_threads(), progress)
+        done = convert_source(chosen[0].source, root, to, store, reading.threads(), progress)
     if as_json:
         print(json.dumps({**asdict(done), "folder": str(done.folder)}, indent=1))
         return
@@ -108,28 +124,24 @@ def convert(
 
 
 @data.command()
+@takes_groups
 def stats(
     what: WhatArgument,
-    images: ImagesOption = None,
-    source: SourceOption = None,
-    storage: StorageOption = None,
-    data_folder: DataOption = None,
-    overrides: SetOption = None,
+    *,
+    reading: ReadingOptions,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Of a source: global batch to count steps with.")] = 128,
-    workers: WorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Describe records, texts and images of sources, and for a study its mixes as they come out."""
     from orchestrator.data.stats import describe_mixes, describe_source, to_terminal
     from orchestrator.data.targets import targets
-    from trainables.data.checked_images import default_threads
 
-    store, root = _places(storage, data_folder)
-    chosen = targets(what, images, source, store, overrides)
+    store, root = reading.places()
+    chosen = targets(what, reading.images, reading.source, store, reading.overrides)
     described = []
     for target in chosen:
         with _progress(target) as progress:
-            described.append(describe_source(target, root, batch, workers or default_threads(), progress))
+            described.append(describe_source(target, root, batch, reading.threads(), progress))
     mixes = describe_mixes(chosen, described)
     if as_json:
         print(json.dumps({"sources": described, "mixes": mixes}, indent=1))
@@ -157,11 +169,6 @@ def make_mini(
     with LocalStore(target.parent).aside(target.name) as aside:
         generate(Size(images, training_images, seed), aside)
     print(target)
-
-
-def _places(storage: Path | None, data_folder: Path | None) -> tuple[Any, Path]:
-    root = storage_root(storage)
-    return open_store(root), data_root(data_folder, root)
 
 
 def _told(counts: Any) -> str:

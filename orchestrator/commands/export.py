@@ -26,7 +26,7 @@ def export(
         ),
     ] = "hf",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="The folder to write [default: the trial's id, here].")
+        Path | None, typer.Option("--output", "-o", help="The folder to write (default: the trial's id, here).")
     ] = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of an arm's trials, the one with this seed.")] = None,
     storage: StorageOption = None,

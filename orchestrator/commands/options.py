@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
@@ -10,24 +11,28 @@ import typer
 from rich.console import Console
 
 from orchestrator.settings import data_root, storage_root
-from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
+    from orchestrator.planning.planned import PlanOptions
     from search_spaces.plan import Plan
     from search_spaces.study import Study
     from trainables.storage.store import LocalStore
 
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or the name of a shipped study.")]
 StorageOption = Annotated[
-    Path | None, typer.Option("--storage", help="Storage root [default: $ABLATE_STORAGE, else ~/.ablate].")
+    Path | None, typer.Option("--storage", help="Storage root (default: $ABLATE_STORAGE, else ~/.ablate).")
 ]
 DataOption = Annotated[
     Path | None,
-    typer.Option("--data", help="Where paths of sources and weights start [$ABLATE_DATA, else STORAGE/sources]."),
+    typer.Option(
+        "--data", help="Where paths of sources and weights start (default: $ABLATE_DATA, else STORAGE/sources)."
+    ),
 ]
 TrackingOption = Annotated[
     str | None,
-    typer.Option("--tracking-uri", envvar="MLFLOW_TRACKING_URI", help="MLflow server [SQLite in the storage]."),
+    typer.Option(
+        "--tracking-uri", envvar="MLFLOW_TRACKING_URI", help="MLflow server (default: SQLite in the storage)."
+    ),
 ]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file; repeatable.")
@@ -37,70 +42,85 @@ JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of tables
 ToyOption = Annotated[
     bool, typer.Option("--toy", help="Every model tiny, all data generated, few steps: a smoke test of the study.")
 ]
-FeaturesOption = Annotated[str, typer.Option("--features", help="Features of frozen encoders: auto, cache or stream.")]
+FeaturesOption = Annotated[
+    Literal["auto", "cache", "stream"],
+    typer.Option("--features", help="Whether features of frozen encoders are cached."),
+]
 BudgetOption = Annotated[
     float, typer.Option("--features-budget", min=0, help="Of --features auto: GB of cached features at most.")
 ]
 
 GpuOption = Annotated[
-    str | None, typer.Option("--gpu", help="What memory and hours are for: h200, h100, a100, ... [h100].")
+    str | None, typer.Option("--gpu", help="What memory and hours are for: h200, h100, a100, ... (default: h100).")
 ]
 MfuOption = Annotated[
-    float | None, typer.Option("--mfu", min=0.01, max=1.0, help="Share of the GPU's peak that is reached [0.3].")
+    float | None,
+    typer.Option("--mfu", min=0.01, max=1.0, help="Share of the GPU's peak that is reached (default: 0.3)."),
 ]
 TextOption = Annotated[
-    int | None, typer.Option("--text-tokens", min=1, help="Mean length of a text, for operations and hours [256].")
+    int | None,
+    typer.Option("--text-tokens", min=1, help="Mean length of a text, for operations and hours (default: 256)."),
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectionOptions:
+    """Which trials of a study a command is about, and how they are planned: the same flags find the same trials."""
+
+    data: DataOption = None
+    overrides: SetOption = None
+    limit: LimitOption = None
+    toy: ToyOption = False
+    features: FeaturesOption = "auto"
+    features_budget: BudgetOption = 20
+
+    def plan_options(self, storage: Path, address: str | None = None) -> PlanOptions:
+        """The options of a plan on this storage.
+
+        Args:
+            storage: absolute root, from `settings.storage_root`.
+            address: of the Ray cluster that the trials are meant for; None for this machine.
+        """
+        from orchestrator.planning.planned import PlanOptions
+
+        return PlanOptions(
+            storage=storage,
+            data=data_root(self.data, storage),
+            overrides=tuple(self.overrides or ()),
+            limit=self.limit,
+            toy=self.toy,
+            features=self.features,
+            features_budget_bytes=int(self.features_budget * 1e9),
+            address=address,
+        )
 
 
 class PlannedStudy(NamedTuple):
-    """A study as it was written, what it comes to, and the storage that it is about."""
+    """A study as it was written, its plan, and the storage that holds its results."""
 
     study: Study
     plan: Plan
     store: LocalStore
 
 
-def planned_study(
-    study: str,
-    storage: Path | None,
-    data: Path | None,
-    overrides: list[str] | None,
-    limit: int | None,
-    toy: bool,
-    features: str,
-    features_budget: float,
-) -> PlannedStudy:
-    """A study and its plan with the digests that storage knows; nothing is read but that."""
-    from orchestrator.planning.planned import RunOptions, plan
+def planned_study(study: str, storage: Path | None, selection: SelectionOptions) -> PlannedStudy:
+    """Load a study and plan it with the digests that storage knows. No data and no weights are read."""
+    from orchestrator.planning.planned import plan
     from orchestrator.planning.preflight import known_digests
     from search_spaces.study_files import load_study
 
-    loaded = load_study(study, overrides or ())
     store = open_store(storage_root(storage))
-    options = RunOptions(
-        storage=store.root,
-        data=data_root(data, store.root),
-        limit=limit,
-        features=features_choice(features),
-        features_budget_bytes=int(features_budget * 1e9),
-        toy=toy,
-    )
-    return PlannedStudy(loaded, plan(loaded, options, known_digests(store)), store)
-
-
-def features_choice(value: str) -> Literal["auto", "cache", "stream"]:
-    if value in ("auto", "cache", "stream"):
-        return value  # type: ignore[return-value]
-    raise InputError(f"must be one of auto, cache, stream, but got {value!r}", key="--features")
+    loaded = load_study(study, selection.overrides or ())
+    return PlannedStudy(loaded, plan(loaded, selection.plan_options(store.root), known_digests(store)), store)
 
 
 def open_store(root: Path) -> LocalStore:
+    """Open the storage at an absolute root."""
     from trainables.storage.store import LocalStore
 
     return LocalStore(root)
 
 
 def console() -> Console:
-    """As wide as the terminal; where there is none, wide enough for tables of a dozen benchmarks."""
+    """Make a console as wide as the terminal; where there is none, wide enough for tables of a dozen benchmarks."""
     return Console() if sys.stdout.isatty() else Console(width=160)

@@ -152,7 +152,7 @@ def check_benchmarks(
     only: Annotated[list[str] | None, typer.Option("--only", metavar="BENCHMARK", help="Repeatable.")] = None,
     missing: Annotated[
         Path | None,
-        typer.Option("--missing", metavar="FOLDER", help="Where lists of missing images are written [DIR]."),
+        typer.Option("--missing", metavar="FOLDER", help="Where lists of missing images are written (default: DIR)."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -11,26 +11,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from orchestrator.commands.option_groups import takes_groups
 from orchestrator.commands.options import (
-    BudgetOption,
-    DataOption,
-    FeaturesOption,
     GpuOption,
     JsonOption,
-    LimitOption,
     MfuOption,
-    SetOption,
+    SelectionOptions,
     StorageOption,
     StudyArgument,
     TextOption,
-    ToyOption,
     TrackingOption,
     console,
-    features_choice,
     open_store,
     planned_study,
 )
-from orchestrator.settings import data_root, storage_root
+from orchestrator.settings import storage_root
 from search_spaces.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -51,15 +46,12 @@ def schema() -> None:
     print(json.dumps(study_schema(), indent=2))
 
 
+@takes_groups
 def plan(
     study: StudyArgument,
+    *,
     storage: StorageOption = None,
-    data: DataOption = None,
-    overrides: SetOption = None,
-    limit: LimitOption = None,
-    toy: ToyOption = False,
-    features: FeaturesOption = "auto",
-    features_budget: BudgetOption = 20,
+    selection: SelectionOptions,
     provenance: Annotated[bool, typer.Option("--provenance", help="Show where each value came from.")] = False,
     gpu: GpuOption = None,
     mfu: MfuOption = None,
@@ -71,7 +63,7 @@ def plan(
     from orchestrator.planning.plan_json import plan_json
     from orchestrator.terminal.plan import plan_view
 
-    loaded, planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
+    loaded, planned, store = planned_study(study, storage, selection)
     assumed = Assumptions.of(gpu, mfu, text_tokens)
     power = _power(loaded, planned, store)
     if as_json:
@@ -88,26 +80,25 @@ def plan(
             out.print(note, highlight=False)
 
 
+@takes_groups
 def run(
     study: StudyArgument,
+    *,
     storage: StorageOption = None,
-    data: DataOption = None,
+    selection: SelectionOptions,
     tracking_uri: TrackingOption = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Talk to no tracking server; `ablate sync` sends everything later.")
     ] = False,
     address: Annotated[
-        str | None, typer.Option("--address", help="A running Ray cluster (`auto` or host:port) [default: embedded].")
+        str | None, typer.Option("--address", help="A running Ray cluster (`auto` or host:port) (default: embedded).")
     ] = None,
-    cpus: Annotated[int | None, typer.Option("--cpus", min=1, help="CPUs of the embedded cluster [all].")] = None,
+    cpus: Annotated[
+        int | None, typer.Option("--cpus", min=1, help="CPUs of the embedded cluster (default: all).")
+    ] = None,
     max_concurrent: Annotated[
-        int | None, typer.Option("--max-concurrent", min=1, help="Most trials at a time [default: what fits].")
+        int | None, typer.Option("--max-concurrent", min=1, help="Most trials at a time (default: what fits).")
     ] = None,
-    overrides: SetOption = None,
-    limit: LimitOption = None,
-    toy: ToyOption = False,
-    features: FeaturesOption = "auto",
-    features_budget: BudgetOption = 20,
     as_json: JsonOption = False,
 ) -> None:
     """Train and evaluate what is left of a study. Run it again to resume; finished work is never done twice."""
@@ -119,18 +110,11 @@ def run(
 
     root = storage_root(storage)
     options = RunOptions(
-        storage=root,
-        data=data_root(data, root),
+        plan=selection.plan_options(root, address),
         tracking_uri=tracking_uri,
         offline=offline,
-        address=address,
         cpus=cpus,
-        overrides=tuple(overrides or ()),
-        limit=limit,
         max_concurrent=max_concurrent,
-        features=features_choice(features),
-        features_budget_bytes=int(features_budget * 1e9),
-        toy=toy,
     )
     out = Console(stderr=True) if as_json else console()
     done = run_study(study, options, out)
@@ -151,22 +135,19 @@ def _exit_code(signal: int | None, counts: Mapping[TrialState, int]) -> int:
     return EXIT_DONE if counts["done"] == sum(counts.values()) else EXIT_STOPPED
 
 
+@takes_groups
 def status(
     study: StudyArgument,
+    *,
     storage: StorageOption = None,
-    data: DataOption = None,
-    overrides: SetOption = None,
-    limit: LimitOption = None,
-    toy: ToyOption = False,
-    features: FeaturesOption = "auto",
-    features_budget: BudgetOption = 20,
+    selection: SelectionOptions,
     as_json: JsonOption = False,
 ) -> None:
     """Show the state of every trial, from storage: also while the study runs, also from another machine."""
     from orchestrator.state.status import study_status, to_json
     from orchestrator.terminal.status import to_terminal
 
-    _, planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
+    _, planned, store = planned_study(study, storage, selection)
     shown = study_status(planned, store)
     if as_json:
         print(to_json(shown))
@@ -174,15 +155,12 @@ def status(
         to_terminal(shown, console())
 
 
+@takes_groups
 def report(
     study: StudyArgument,
+    *,
     storage: StorageOption = None,
-    data: DataOption = None,
-    overrides: SetOption = None,
-    limit: LimitOption = None,
-    toy: ToyOption = False,
-    features: FeaturesOption = "auto",
-    features_budget: BudgetOption = 20,
+    selection: SelectionOptions,
     to: Annotated[str, typer.Option("--to", help="terminal, html, md, tex, csv or json.")] = "terminal",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file instead.")] = None,
     as_json: JsonOption = False,
@@ -191,7 +169,7 @@ def report(
     from orchestrator.reporting.build import build_report
 
     form = _form("json" if as_json else to, output)
-    shown = build_report(*planned_study(study, storage, data, overrides, limit, toy, features, features_budget))
+    shown = build_report(*planned_study(study, storage, selection))
     if form == "terminal":
         from orchestrator.terminal.report import to_terminal
 
@@ -234,16 +212,13 @@ def logs(
     print_logs(store, find_trial(stored_trials(store), trial, seed), sys.stdout, follow=follow)
 
 
+@takes_groups
 def sync(
     study: StudyArgument,
+    *,
     storage: StorageOption = None,
-    data: DataOption = None,
+    selection: SelectionOptions,
     tracking_uri: TrackingOption = None,
-    overrides: SetOption = None,
-    limit: LimitOption = None,
-    toy: ToyOption = False,
-    features: FeaturesOption = "auto",
-    features_budget: BudgetOption = 20,
     register_best: Annotated[
         str | None,
         typer.Option("--register-best", metavar="MODEL", help="Give the best trial's model the alias `best` there."),
@@ -255,7 +230,7 @@ def sync(
     from orchestrator.tracking.replay import sync_study
     from orchestrator.tracking.tracker import TrackerAwayError, TrackerRefusedError
 
-    loaded, planned, store = planned_study(study, storage, data, overrides, limit, toy, features, features_budget)
+    loaded, planned, store = planned_study(study, storage, selection)
     tracker, out = open_tracker(tracking_uri, store.root), console()
     points = sync_study(loaded, planned, store, tracker, out.print)
     if register_best is not None:

@@ -11,26 +11,23 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.commands.option_groups import takes_groups
 from orchestrator.commands.options import (
-    BudgetOption,
-    DataOption,
-    FeaturesOption,
     JsonOption,
-    LimitOption,
-    SetOption,
+    SelectionOptions,
     StudyArgument,
-    ToyOption,
     TrackingOption,
     console,
-    features_choice,
 )
 from search_spaces.errors import InputError
 
 STUDY_FILE = "study.yaml"
 
 
+@takes_groups
 def submit(
     study: StudyArgument,
+    *,
     storage: Annotated[
         str | None,
         typer.Option("--storage", envvar="ABLATE_STORAGE", help="Storage root as the cluster's nodes see it."),
@@ -39,14 +36,9 @@ def submit(
         str | None,
         typer.Option("--address", envvar="RAY_API_SERVER_ADDRESS", help="The cluster's dashboard, http://HEAD:8265."),
     ] = None,
-    data: DataOption = None,
+    selection: SelectionOptions,
     tracking_uri: TrackingOption = None,
-    overrides: SetOption = None,
-    limit: LimitOption = None,
-    toy: ToyOption = False,
-    features: FeaturesOption = "auto",
-    features_budget: BudgetOption = 20,
-    job_id: Annotated[str | None, typer.Option("--id", help="The job's id [default: made by Ray].")] = None,
+    job_id: Annotated[str | None, typer.Option("--id", help="The job's id (default: made by Ray).")] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Show the job's output until it ends.")] = True,
     as_json: JsonOption = False,
 ) -> None:
@@ -63,19 +55,19 @@ def submit(
         raise InputError(
             f"must be an absolute path that every node of the cluster sees, but got {storage!r}", key="--storage"
         )
-    loaded = load_study(study, overrides or ())
-    plan_study(loaded, toy=toy)  # what is wrong with the study is said here, not in the job's log
+    loaded = load_study(study, selection.overrides or ())
+    plan_study(loaded, toy=selection.toy)  # what is wrong with the study is said here, not in the job's log
     resolved = {key: value for key, value in loaded.document.value.items() if key != "extends"}
     options = {
         "--storage": storage,
-        "--data": None if data is None else str(data),
+        "--data": None if selection.data is None else str(selection.data),
         "--tracking-uri": tracking_uri,
-        "--limit": limit,
-        "--features": features_choice(features),
-        "--features-budget": features_budget,
+        "--limit": selection.limit,
+        "--features": selection.features,
+        "--features-budget": selection.features_budget,
     }
     given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
-    entrypoint = ["python", "-m", "orchestrator", "run", STUDY_FILE, *given, *(["--toy"] if toy else [])]
+    entrypoint = ["python", "-m", "orchestrator", "run", STUDY_FILE, *given, *(["--toy"] if selection.toy else [])]
     metadata = {"study": loaded.study, "submitter": os.environ.get("USER", "")}
     with working_folder({STUDY_FILE: yaml.safe_dump(resolved, sort_keys=False)}) as folder:
         job = submit_job(address, folder, shlex.join(entrypoint), job_id=job_id, metadata=metadata)

@@ -7,15 +7,11 @@ from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
+from orchestrator.commands.option_groups import takes_groups
 from orchestrator.commands.options import (
-    BudgetOption,
-    DataOption,
-    FeaturesOption,
     JsonOption,
-    LimitOption,
-    SetOption,
+    SelectionOptions,
     StorageOption,
-    ToyOption,
     console,
     planned_study,
 )
@@ -30,10 +26,12 @@ if TYPE_CHECKING:
 PUBLISHED = "prismatic/published"
 
 
+@takes_groups
 def verdicts(
     study: Annotated[
         str | None, typer.Argument(metavar="[STUDY]", help="A study file, or the name of a shipped study.")
     ] = None,
+    *,
     scores: Annotated[
         str | None,
         typer.Option("--scores", metavar="CSV", help="Judge a table instead: models by benchmarks, or a shipped name."),
@@ -52,12 +50,7 @@ def verdicts(
         typer.Option("--pool", metavar="CSV", help="Of --scores: measure z-scores against the models of this table."),
     ] = None,
     storage: StorageOption = None,
-    data: DataOption = None,
-    overrides: SetOption = None,
-    limit: LimitOption = None,
-    toy: ToyOption = False,
-    features: FeaturesOption = "auto",
-    features_budget: BudgetOption = 20,
+    selection: SelectionOptions,
     as_json: JsonOption = False,
 ) -> None:
     """What the results say of every hypothesis: better, worse, equivalent, not worse or undecided, and how surely."""
@@ -69,7 +62,7 @@ def verdicts(
         found = _of_table(scores, hypotheses, method, pool)
     else:
         assert study is not None
-        found = _of_study(*planned_study(study, storage, data, overrides, limit, toy, features, features_budget))
+        found = _of_study(*planned_study(study, storage, selection))
     if published:
         found = _with_published(found)
     if as_json:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.planning.planned import RunOptions, plan
+from orchestrator.planning.planned import PlanOptions, plan
 from orchestrator.planning.preflight import known_digests, plan_sources
 from orchestrator.settings import data_root
 from search_spaces.catalogue.entries import SourceEntry
@@ -50,7 +50,7 @@ def targets(
                 way_out=nearest(source, entries),
             )
         return [Target(_spec(source, entries[source]), entries[source].source)]
-    options = RunOptions(storage=store.root, data=data_root(None, store.root))
+    options = PlanOptions(storage=store.root, data=data_root(None, store.root))
     planned = plan(study, options, known_digests(store))
     return [Target(one, entries[one.name].source, planned) for one in plan_sources(planned)]
 

@@ -6,12 +6,11 @@ import os
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from cluster.fit import usable_cpus
 from orchestrator.planning.encoder_probe import StoredProbe
 from orchestrator.planning.preflight import Digests
-from search_spaces.expansion.expand import FEATURES_BUDGET_BYTES, plan_study
+from search_spaces.expansion.expand import FEATURES_BUDGET_BYTES, FeaturesChoice, plan_study
 from search_spaces.plan import Plan
 from search_spaces.study import Study
 from trainables.model.language_files import language_facts
@@ -19,23 +18,22 @@ from trainables.storage.store import LocalStore
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """What the command line decides about a run; none of it changes a result."""
+class PlanOptions:
+    """What the command line decides about a plan. None of it changes a result."""
 
     storage: Path
+    """Absolute root of the storage."""
     data: Path
-    tracking_uri: str | None = None
-    offline: bool = False
-    """Talk to no tracking server: records wait in the spools for `ablate sync`."""
-    address: str | None = None
-    cpus: int | None = None
-    """Of the embedded cluster; None for all."""
+    """Absolute folder in which relative paths of sources and weights start."""
     overrides: tuple[str, ...] = ()
+    """`KEY=VALUE` pairs laid over the study file."""
     limit: int | None = None
-    max_concurrent: int | None = None
-    features: Literal["auto", "cache", "stream"] = "auto"
+    """Keep the first so many trials, in plan order."""
+    features: FeaturesChoice = "auto"
     features_budget_bytes: int = FEATURES_BUDGET_BYTES
     toy: bool = False
+    address: str | None = None
+    """Of the Ray cluster that trials are meant for; None for RAY_ADDRESS, or else this machine."""
 
     @property
     def is_embedded(self) -> bool:
@@ -43,8 +41,31 @@ class RunOptions:
         return self.address is None and "RAY_ADDRESS" not in os.environ
 
 
-def plan(study: Study, options: RunOptions, known: Digests) -> Plan:
-    """The plan of a study with what is known of its data."""
+@dataclass(frozen=True)
+class RunOptions:
+    """What the command line decides about a run. None of it changes a result."""
+
+    plan: PlanOptions
+    tracking_uri: str | None = None
+    offline: bool = False
+    """Talk to no tracking server: records wait in the spools for `ablate sync`."""
+    cpus: int | None = None
+    """Of the embedded cluster; None for all."""
+    max_concurrent: int | None = None
+    """Most trials at a time; None for as many as the cluster has room for."""
+
+
+def plan(study: Study, options: PlanOptions, known: Digests) -> Plan:
+    """Plan a study with what is known of its data.
+
+    Args:
+        study: a loaded study.
+        options: of the command line.
+        known: digests and counts of data and weights; stages whose digests are not among them have no key.
+
+    Raises:
+        InputError: everything that is wrong with the study, together.
+    """
     return plan_study(
         study,
         digests=known.digests,

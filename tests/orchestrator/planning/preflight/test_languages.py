@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from orchestrator.planning.planned import RunOptions
+from orchestrator.planning.planned import PlanOptions, RunOptions
 from orchestrator.run_study import run_study
 from search_spaces.errors import InputError
 from tests.support.hub_languages import hub_language, make_checkpoint
@@ -46,7 +46,7 @@ def test_all_missing_models_of_a_study_are_named_together_and_each_once(
     (make_checkpoint(tmp_path / "data/half", "qwen2") / "tokenizer.json").unlink()
     file = tmp_path / "study.yaml"
     file.write_text(STUDY)
-    options = RunOptions(storage=tmp_path / "storage", data=tmp_path / "data")
+    options = RunOptions(PlanOptions(storage=tmp_path / "storage", data=tmp_path / "data"))
     with pytest.raises(InputError) as caught:
         run_study(str(file), options, Console(quiet=True))
     said = str(caught.value)
