@@ -1,4 +1,4 @@
-"""The main path of a study, step by step. Read this file first: each line of `run_study` is one step of DESIGN."""
+"""The main path of a study, step by step. Read this file first; docs/architecture.md has the steps as a picture."""
 
 from __future__ import annotations
 

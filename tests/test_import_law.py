@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -79,14 +81,29 @@ TORCH_FREE = [
 HEAVY = ("torch", "ray", "deepspeed", "mlflow", "transformers", "timm")
 
 
-def _imports(file: Path) -> Iterator[str]:
-    """Every module that a file imports anywhere, with `from a import b` as both `a` and `a.b`."""
-    for node in ast.walk(ast.parse(file.read_text())):
+def _imports(file: Path, at_run_time: bool = False) -> Iterator[str]:
+    """Every module that a file imports anywhere, with `from a import b` as both `a` and `a.b`; `at_run_time` leaves out
+    what only a type checker sees."""
+    tree = ast.parse(file.read_text())
+    unseen = {
+        id(inner)
+        for node in ast.walk(tree)
+        if at_run_time and isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in unseen:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             yield node.module
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _modules() -> dict[str, Path]:
+    files = (file for package in NEVER for file in _files(package) if file.name != "__init__.py")
+    return {".".join(file.relative_to(ROOT).with_suffix("").parts): file for file in files}
 
 
 def _is_of(imported: str, package: str) -> bool:
@@ -118,6 +135,24 @@ def test_an_engine_is_imported_through_its_doors_only(engine: str) -> None:
         if any(_is_of(imported, engine) for imported in _imports(file))
     }
     assert used == DOORS[engine]
+
+
+def test_siblings_import_one_another_in_one_direction() -> None:
+    """In every folder, what lies in it (modules, and folders as one each) has an order in which nothing imports what
+    comes later. Imports inside functions count; those for type checkers alone do not exist when the program runs."""
+    modules, arrows = _modules(), defaultdict[str, dict[str, set[str]]](lambda: defaultdict(set))
+    for module, file in modules.items():
+        for imported in modules.keys() & set(_imports(file, at_run_time=True)):
+            here, there = module.split("."), imported.split(".")
+            depth = next(
+                (depth for depth, (a, b) in enumerate(zip(here, there, strict=False)) if a != b), len(here) - 1
+            )
+            arrows[".".join(here[:depth])][here[depth]].add(there[depth])
+    for folder, graph in arrows.items():
+        try:
+            TopologicalSorter(graph).prepare()
+        except CycleError as error:
+            pytest.fail(f"{folder or 'the four packages'}: {' -> '.join(error.args[1])}")
 
 
 def test_trainables_know_ray_in_the_module_of_the_tune_trainable_only() -> None:

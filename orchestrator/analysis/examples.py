@@ -20,7 +20,7 @@ from search_spaces.errors import InputError
 from trainables.storage.records import EvaluationResult
 
 NO_SIGNAL_POINTS = 0.05
-"""A score this close to that of the majority answer shows nothing of the image (DESIGN, section 11)."""
+"""A score this close to that of the majority answer shows nothing of the image."""
 _NAMED_IDS = 5
 
 

@@ -66,7 +66,5 @@ def is_evaluation(source: SourceSpec) -> bool:
 
 def find_protocol(spec: BenchmarkSpec) -> tuple[Benchmark, Protocol]:
     """What a study's benchmark is scored as. Raises InputError for names that do not exist."""
-    from trainables.benchmarks.registry import find_benchmark
-
     benchmark = find_benchmark(str(spec.source.options.get("benchmark", "")))
     return benchmark, benchmark.protocol(spec.protocol)

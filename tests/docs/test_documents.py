@@ -1,0 +1,45 @@
+"""Documents name files that are there, and the architecture page names every folder."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = ("search_spaces", "cluster", "trainables", "orchestrator")
+
+
+def _tracked() -> list[str]:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [name for name in listed.stdout.splitlines() if (ROOT / name).exists()]
+
+
+DOCUMENTS = [name for name in _tracked() if name.endswith(".md")]
+SOURCES = [name for name in _tracked() if name.endswith((".md", ".py", ".yaml", ".toml")) and name != "CHANGELOG.md"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_of_a_document_lead_to_files_that_are_there(document: str) -> None:
+    text = re.sub(r"```.*?```", "", (ROOT / document).read_text(), flags=re.S)
+    links = [link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text)]
+    local = [link for link in links if link and not re.match(r"[a-z]+:", link)]
+    assert [link for link in local if not ((ROOT / document).parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_paths_of_the_repository_that_a_file_mentions_are_there(source: str) -> None:
+    folders = "|".join((*PACKAGES, "tests", "docs", "measurements"))
+    named = re.findall(
+        rf"(?<![\w/.])((?:{folders})(?:/\w+)+\.(?:py|md|yaml|csv|json|png))\b", (ROOT / source).read_text()
+    )
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_the_architecture_page_names_every_folder_and_no_other() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    named = set(re.findall(r"^\| `([a-z_/]+)/` \|", page, flags=re.M))
+    there = {str(Path(name).parent) for name in _tracked() if name.split("/")[0] in PACKAGES}
+    assert named == {folder for folder in there if not folder.endswith("templates")}
