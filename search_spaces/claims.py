@@ -12,8 +12,8 @@ from pydantic import Field
 
 from search_spaces.catalogue.entries import BenchmarkChoice, Entry
 from search_spaces.errors import InputError, nearest, raise_problems
+from search_spaces.short_forms import long_form
 from search_spaces.study import Hypothesis
-from search_spaces.study_files import long_form
 from search_spaces.typed import typed
 from search_spaces.yaml_source import Document, KeyPath, key_text, read
 

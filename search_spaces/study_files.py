@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from search_spaces.errors import InputError, nearest, raise_problems
+from search_spaces.short_forms import long_form
 from search_spaces.study import Study
 from search_spaces.typed import typed
-from search_spaces.yaml_source import Document, KeyPath, merge, place_override, read
+from search_spaces.yaml_source import Document, merge, place_override, read
 
 
 def load_study(name_or_path: str, overrides: Sequence[str] = ()) -> Study:
@@ -95,61 +95,3 @@ def _load_document(path: Path, overrides: Sequence[str], below: tuple[Path, ...]
             way_out=error.way_out,
         ) from error
     return merge(_load_document(parent_path, (), (*below, real)), document)
-
-
-_SHORT_FORMS: tuple[tuple[tuple[str, ...], type, str | int], ...] = (
-    (("base", "vision"), str, "backbone"),
-    (("base", "language"), str, "model"),
-    (("base", "projector"), str, "kind"),
-    (("recipe",), str, "extends"),
-    (("resources",), str, "preset"),
-    (("arms", "*", "resources"), str, "preset"),
-    (("seeds",), list, "default"),
-    (("benchmarks",), str, 0),
-    (("benchmarks", "*"), str, "id"),
-    (("samples",), str, 0),
-    (("samples", "*"), str, "id"),
-    (("suites", "*"), str, 0),
-    (("suites", "*", "*"), str, "id"),
-    (("hypotheses", "*", "on"), str, 0),
-)
-"""Where (`*`: all keys or positions), which type is a short form, and under which key (or as which item) it goes."""
-
-
-def long_form(document: Document) -> Document:
-    """Short forms written out, so that files merge and types have one form. Places stay those of the short form."""
-    for pattern, short, key in _SHORT_FORMS:
-        for path in list(_matching(document.value, pattern)):
-            document = _nested(document, path, short, key)
-    return document
-
-
-def _matching(value: Any, pattern: tuple[str, ...], path: KeyPath = ()) -> list[KeyPath]:
-    if not pattern:
-        return [path]
-    children: list[tuple[str | int, Any]] = []
-    if isinstance(value, dict):
-        children = [(key, child) for key, child in value.items() if pattern[0] in ("*", key)]
-    elif isinstance(value, list) and pattern[0] == "*":
-        children = list(enumerate(value))
-    return [found for key, child in children for found in _matching(child, pattern[1:], (*path, key))]
-
-
-def _nested(document: Document, path: KeyPath, short: type, key: str | int) -> Document:
-    node = document.value
-    for step in path[:-1]:
-        node = node[step]
-    value = node[path[-1]]
-    if not isinstance(value, short):
-        return document
-    node[path[-1]] = [value] if isinstance(key, int) else {key: value}
-
-    def moved(table: dict[KeyPath, str]) -> dict[KeyPath, str]:
-        depth = len(path)
-        return {
-            (*known[:depth], key, *known[depth:]) if known[:depth] == path else known: v for known, v in table.items()
-        }
-
-    origins = moved(document.origins)
-    origins[path] = document.origins.get(path) or document.origin(path) or ""
-    return Document(document.value, origins, moved(document.texts))

@@ -31,7 +31,7 @@ from orchestrator.reporting.provenance import conditions_of, provenance
 from orchestrator.reporting.work import arm_costs, sharing, stage_tree
 from orchestrator.state.ledger import Ledger, TrialEntry, read_ledger
 from search_spaces.errors import InputError
-from search_spaces.expansion.designs import axis_labels
+from search_spaces.expansion.axes import axis_labels
 from search_spaces.plan import Arm, Plan
 from search_spaces.study import Study
 from trainables.storage import layout

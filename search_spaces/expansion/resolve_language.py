@@ -9,7 +9,7 @@ from typing import NamedTuple
 from search_spaces.catalogue.entries import LanguageEntry
 from search_spaces.catalogue.load import Catalogue
 from search_spaces.errors import InputError, nearest
-from search_spaces.expansion.designs import Leaf, Patch, field_problem
+from search_spaces.expansion.patches import Leaf, Patch, field_problem
 from search_spaces.sizes import EMBEDDING_MULTIPLE
 from search_spaces.spec import LanguageSpec, SourceSpec, StageSpec, TokenizerSpec
 from search_spaces.study import LanguageChoice, Study

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from search_spaces.catalogue.entries import Encoder, EncoderEntry, FusedEntry
 from search_spaces.catalogue.load import Catalogue
 from search_spaces.errors import InputError, nearest
-from search_spaces.expansion.designs import Patch, field_problem
+from search_spaces.expansion.patches import Patch, field_problem
 from search_spaces.spec import VisionSpec
 from search_spaces.study import Study, VisionChoice
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from search_spaces.catalogue.entries import BenchmarkChoice, MixEntry
 from search_spaces.catalogue.load import Catalogue
 from search_spaces.errors import InputError, nearest, raise_problems
-from search_spaces.expansion.designs import Leaf, Patch, field_problem, lay, recipe_patch
+from search_spaces.expansion.patches import Leaf, Patch, field_problem, lay, recipe_patch
 from search_spaces.expansion.resolve_language import FactsOf, LanguageLookup
 from search_spaces.expansion.resolve_vision import EncoderProbe, VisionResolver, unused_pixels
 from search_spaces.resources import ArmResources, resolve_resources

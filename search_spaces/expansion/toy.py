@@ -6,21 +6,20 @@ A toy run proves that a study runs to its end, on this cluster and with these re
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from search_spaces.expansion.resolver import ResolvedArm
+from search_spaces.expansion.toy_data import TRAIN_RECORDS, generated_source
 from search_spaces.identity import arm_fingerprint, canonical_json, source_name
 from search_spaces.resources import ArmResources
 from search_spaces.spec import (
-    BenchmarkSpec,
     LanguageSpec,
     MixPart,
     MixSpec,
     PromptStyle,
     ResourceSpec,
-    SourceSpec,
     StageSpec,
     TokenizerSpec,
     VisionSpec,
@@ -29,8 +28,6 @@ from search_spaces.steps import TEXT_ONLY
 
 TOY_STEPS = 3
 TOY_BATCH = 8
-TRAIN_RECORDS = 64
-TEST_RECORDS = 24
 TEXT_LENGTH = 512
 """Longest toy text, in bytes: the longest system prompt (270 bytes), a question and its answer."""
 
@@ -61,63 +58,6 @@ def toy_resources(resources: ArmResources, most_workers: int | None = None) -> A
 
     stages = {name: small(one) for name, one in resources.stages.items()}
     return ArmResources(small(resources.arm), stages)
-
-
-def toy_benchmarks(benchmarks: Sequence[BenchmarkSpec]) -> tuple[BenchmarkSpec, ...]:
-    """The same ids over generated records."""
-    tags: dict[str, list[str]] = {}
-    for one in benchmarks:
-        tags.setdefault(source_name(one.source), []).extend([one.select] if one.select else [])
-    numbers = {name: number for number, name in enumerate(tags)}
-    toys = []
-    for one in benchmarks:
-        name = source_name(one.source)
-        source = _generated(one.source.name, 1000 + numbers[name], TEST_RECORDS, tags[name], {"split": "test"})
-        update = {"source": source, "protocol": "official", "sample": None, "answers": ()}
-        toys.append(one.model_copy(update=update))
-    return tuple(toys)
-
-
-def toy_samples(samples: Sequence[BenchmarkSpec]) -> tuple[BenchmarkSpec, ...]:
-    """The same ids over the open prompts of a small miniature, which is drawn."""
-    return tuple(
-        one.model_copy(
-            update={
-                "source": SourceSpec(
-                    name=one.source.name,
-                    version="1",
-                    reader="official",
-                    path="miniature/v1-images1-train1-seed7/qualitative",
-                    options={"benchmark": "open"},
-                ),
-                "select": None,
-                "protocol": "official",
-                "sample": None,
-                "answers": (),
-            }
-        )
-        for one in samples
-    )
-
-
-def _generated(
-    name: str, seed: int, records: int, tags: Iterable[str], options: Mapping[str, str] | None = None
-) -> SourceSpec:
-    """A source of drawn shapes whose records carry the tags in turn."""
-    carried = sorted({"color", "shape", "yes-no", "negated", *tags} - {TEXT_ONLY})
-    if TEXT_ONLY in tags:
-        carried.append(TEXT_ONLY)
-    counts = {tag: len(range(position, records, len(carried))) for position, tag in enumerate(carried)}
-    return SourceSpec(
-        name=name,
-        version="1",
-        reader="generated",
-        records=records,
-        text_only_records=counts.pop(TEXT_ONLY, 0),
-        images=-(-records // len(carried)),
-        tags=counts,
-        options={"records": records, "seed": seed, "tags": ",".join(carried), **(options or {})},
-    )
 
 
 class _Ranks:
@@ -292,7 +232,7 @@ def _toy_mix(mix: MixSpec, ranks: _Ranks) -> MixSpec:
 
 def _toy_part(part: MixPart, ranks: _Ranks) -> MixPart:
     name = source_name(part.source)
-    source = _generated(part.source.name, ranks.source[name], TRAIN_RECORDS, ranks.tags[name])
+    source = generated_source(part.source.name, ranks.source[name], TRAIN_RECORDS, ranks.tags[name])
     count = None if part.count is None else min(8 + ranks.count[part.count], TRAIN_RECORDS // 4)
     return part.model_copy(update={"source": source, "count": count})
 

@@ -1,0 +1,183 @@
+"""Merge the stages of all trials into one graph in which equal work is one node."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from search_spaces.expansion.checks import CheckedArm
+from search_spaces.expansion.resolver import ResolvedArm
+from search_spaces.identity import (
+    Memo,
+    declared_stage_key,
+    features_digests,
+    features_key,
+    features_node,
+    needed_digests,
+    stage_key,
+    trial_id,
+)
+from search_spaces.plan import Node, PlannedTrial
+from search_spaces.spec import BenchmarkSpec, SourceSpec, TrialSpec, VisionSpec
+from search_spaces.steps import RealisedCounts, has_approximate_steps, most_images, uncounted_sources
+
+FEATURE_BYTES = 4
+"""Of one cached number: features are kept in fp32, so that cached trials see the same bits as others."""
+
+
+FeaturesChoice = Literal["auto", "cache", "stream"]
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """What the trials of one arm have in common: the sources that an encoder sees, and the stages' wants."""
+
+    train_sources: tuple[tuple[SourceSpec, ...], ...]
+    """Of each stage."""
+    test_sources: tuple[SourceSpec, ...]
+    missing: tuple[tuple[str, ...], ...]
+    """Of each stage: names of digests and counts that its key needs and that are not there."""
+
+
+class Graph:
+    """Collects the nodes of all trials; equal work becomes one node."""
+
+    def __init__(
+        self,
+        digests: Mapping[str, str],
+        realised: RealisedCounts,
+        benchmarks: Sequence[BenchmarkSpec],
+        features: FeaturesChoice,
+        budget_bytes: int,
+        memo: Memo,
+    ):
+        self._digests, self._realised, self._benchmarks, self._memo = digests, realised, benchmarks, memo
+        self._features, self._budget_left = features, budget_bytes
+        self._nodes: dict[str, Node] = {}
+        self._feature_nodes: dict[tuple[int, int, int | None], str | None] = {}
+        self._keep: list[object] = []
+        """Objects whose ids are keys above."""
+        self._streamed: dict[str, dict[str, int | None]] = {}
+        """Encoder -> source -> bytes that its features would take."""
+
+    def add(self, arm: CheckedArm, seeds: Iterable[int]) -> list[PlannedTrial]:
+        """The trials of an arm; their nodes are there from then on."""
+        chain = self._chain(arm.resolved)
+        return [self._trial(arm, chain, seed) for seed in seeds]
+
+    def _trial(self, arm: CheckedArm, chain: _Chain, seed: int) -> PlannedTrial:
+        spec = arm.resolved.trial(seed)
+        name = trial_id(spec, arm.draft.name, self._memo)
+        of_stage = [self._feature_path(spec, sources) for sources in chain.train_sources]
+        path = dict.fromkeys(
+            node for nodes in (*of_stage, self._feature_path(spec, chain.test_sources)) for node in nodes
+        )
+        after = of_stage[0][-1] if of_stage[0] else None
+        for index in range(len(spec.stages)):
+            after = self._stage_node(spec, index, arm.resolved.steps, after, chain.missing[index])
+            path[after] = None
+        evaluation = f"evaluation-{name.rpartition('-')[2]}"
+        self._nodes[evaluation] = Node(evaluation, "evaluation", None, "evaluate", None, after, ())
+        path[evaluation] = None
+        return PlannedTrial(name, arm.draft.name, seed, spec, tuple(path))
+
+    def nodes(self, trials: Iterable[PlannedTrial]) -> dict[str, Node]:
+        """The nodes that these trials need, each with its trials, in the order of first need."""
+        users: dict[str, list[str]] = {}
+        for trial in trials:
+            for node in trial.path:
+                users.setdefault(node, []).append(trial.id)
+        return {name: _with_trials(self._nodes[name], tuple(names)) for name, names in users.items()}
+
+    @property
+    def notes(self) -> list[str]:
+        """What is not cached although nothing trains it, and why."""
+        return [f"frozen features of {encoder} are not cached: {_sizes(of)}" for encoder, of in self._streamed.items()]
+
+    def _chain(self, arm: ResolvedArm) -> _Chain:
+        template, steps = arm.template, arm.steps
+        if any("vision" in stage.trains for stage in template.stages) or self._features == "stream":
+            train: tuple[tuple[SourceSpec, ...], ...] = tuple(() for _ in template.stages)
+            test: tuple[SourceSpec, ...] = ()
+        else:
+            train = tuple(tuple(part.source for part in stage.data.parts) for stage in template.stages)
+            test = tuple(benchmark.source for benchmark in self._benchmarks)
+        missing = []
+        for index, stage in enumerate(template.stages):
+            wanted = [name for name in needed_digests(template, index) if name not in self._digests]
+            if steps[index] is None:
+                wanted += [f"counts of {name}" for name in uncounted_sources(stage.data, self._realised)]
+            missing.append(tuple(wanted))
+        return _Chain(train, test, tuple(missing))
+
+    def _stage_node(
+        self,
+        spec: TrialSpec,
+        index: int,
+        steps: tuple[int | None, ...],
+        after: str | None,
+        missing: tuple[str, ...],
+    ) -> str:
+        name = f"stage-{declared_stage_key(spec, index, steps, self._memo)[:12]}"
+        if name not in self._nodes:
+            key = None if missing else stage_key(spec, index, steps, self._digests, self._memo)
+            self._nodes[name] = Node(
+                name,
+                "stage",
+                key,
+                spec.stages[index].name,
+                steps[index],
+                after,
+                (),
+                missing,
+                approximate=has_approximate_steps(spec.stages[index], self._realised),
+            )
+        return name
+
+    def _feature_path(self, spec: TrialSpec, sources: Iterable[SourceSpec]) -> list[str]:
+        nodes = (self._feature_node(spec.vision, source, spec.seed) for source in sources)
+        return [node for node in nodes if node is not None]
+
+    def _feature_node(self, vision: VisionSpec, source: SourceSpec, seed: int) -> str | None:
+        known = (id(vision), id(source), seed if vision.weights == "random" else None)
+        if known not in self._feature_nodes:
+            self._keep += [vision, source]
+            self._feature_nodes[known] = self._new_feature_node(vision, source, seed)
+        return self._feature_nodes[known]
+
+    def _new_feature_node(self, vision: VisionSpec, source: SourceSpec, seed: int) -> str | None:
+        """The node of a source's features, or None where they are not cached."""
+        name = features_node(vision, source, seed)
+        if name in self._nodes:
+            return name
+        images = most_images(source, self._realised)
+        if images == 0:
+            return None
+        size = None if images is None else images * vision.grid**2 * vision.width * FEATURE_BYTES
+        encoder = f"{vision.backbone} {vision.resolution} px"
+        if self._features == "auto":
+            if size is None or size > self._budget_left:
+                self._streamed.setdefault(encoder, {})[source.name] = size
+                return None
+            self._budget_left -= size
+        missing = tuple(one for one in features_digests(vision, source) if one not in self._digests)
+        key = features_key(vision, source, seed, self._digests)
+        self._nodes[name] = Node(name, "features", key, f"{encoder} on {source.name}", None, None, (), missing, size)
+        return name
+
+
+def _sizes(sources: Mapping[str, int | None]) -> str:
+    """What sources would take together, and how many of them nobody has counted yet."""
+    known = [size for size in sources.values() if size is not None]
+    parts = [f"{_count(len(known))} could take {sum(known) / 1e9:,.1f} GB"] if known else []
+    unknown = len(sources) - len(known)
+    return ", ".join([*parts, *([f"the size of {_count(unknown)} is unknown"] if unknown else [])])
+
+
+def _count(sources: int) -> str:
+    return f"{sources} source{'' if sources == 1 else 's'}"
+
+
+def _with_trials(node: Node, trials: tuple[str, ...]) -> Node:
+    return replace(node, trials=trials)
