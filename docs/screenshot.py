@@ -30,7 +30,9 @@ from typing import Any, NamedTuple
 import aiohttp
 from PIL import Image
 
-from orchestrator.tracking.saved_views import TAG_PREFIX, View, decoded, view_url
+from orchestrator.tracking.pages import view_url
+from orchestrator.tracking.saved_views import View
+from orchestrator.tracking.view_tags import TAG_PREFIX, decoded
 
 FLAGS = (
     "--headless=new",

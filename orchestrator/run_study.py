@@ -81,7 +81,7 @@ def train_and_track(
     from cluster.shared_storage import require_shared_storage
     from orchestrator.running.tuner import RunSettings, run_trials
     from orchestrator.terminal.live import LiveView
-    from orchestrator.tracking.mlflow_tracker import open_command, open_tracker
+    from orchestrator.tracking.mlflow_connect import open_command, open_tracker
     from orchestrator.tracking.uploader import Uploader
 
     store = LocalStore(options.plan.storage)

@@ -22,7 +22,11 @@ NEVER = {
 }
 
 DOORS = {
-    "mlflow": {"orchestrator/tracking/mlflow_tracker.py"},
+    "mlflow": {
+        "orchestrator/tracking/mlflow_connect.py",
+        "orchestrator/tracking/mlflow_errors.py",
+        "orchestrator/tracking/mlflow_tracker.py",
+    },
     "deepspeed": {"trainables/training/engine.py"},
     "ray.tune": {"trainables/workers/tune_trial.py", "orchestrator/running/tuner.py"},
 }
@@ -63,12 +67,17 @@ TORCH_FREE = [
     "orchestrator.analysis.tables",
     "orchestrator.cli",
     "orchestrator.tracking.saved_views",
+    "orchestrator.tracking.view_charts",
+    "orchestrator.tracking.view_tags",
     "orchestrator.data.check",
     "orchestrator.data.stats",
     "orchestrator.commands.score",
     "orchestrator.planning.encoder_probe",
     "orchestrator.planning.estimates",
+    "orchestrator.tracking.environment",
+    "orchestrator.tracking.filter_language",
     "orchestrator.tracking.names",
+    "orchestrator.tracking.pages",
     "orchestrator.terminal.plan",
     "orchestrator.tracking.replay",
     "orchestrator.reporting.forms",

@@ -226,7 +226,7 @@ def sync(
 ) -> None:
     """Send everything that storage holds of a study to an MLflow server; what is there already stays as it is."""
     from orchestrator.reporting.summary import summarize
-    from orchestrator.tracking.mlflow_tracker import open_command, open_tracker
+    from orchestrator.tracking.mlflow_connect import open_command, open_tracker
     from orchestrator.tracking.replay import sync_study
     from orchestrator.tracking.tracker import TrackerAwayError, TrackerRefusedError
 

@@ -1,4 +1,4 @@
-"""The one door to MLflow: one experiment per study, one run for the study, one nested run per trial and per arm.
+"""Keep a study in MLflow: one experiment per study, one run for the study, one nested run per trial and per arm.
 
 Runs are found by their tags, never by name, and never made twice. Only what varies goes in as parameters, so that
 MLflow's comparison of runs is short; numeric axes are mirrored as metrics, because MLflow sorts parameters as text.
@@ -7,27 +7,16 @@ MLflow's comparison of runs is short; numeric axes are mirrored as metrics, beca
 from __future__ import annotations
 
 import getpass
-import hashlib
 import json
-import logging
 import math
-import os
-import platform
 import posixpath
-import secrets
 import shutil
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import cache
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
-
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when mlflow is imported
 
 import filelock
 import mlflow
@@ -35,138 +24,29 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.models.utils import get_external_mlflow_model_spec
-from mlflow.store.db import utils as database
 from mlflow.utils.rest_utils import http_request
 
 from orchestrator.analysis.numeric_axes import numeric_axes
 from orchestrator.reporting.summary import StudySummary
+from orchestrator.tracking.environment import environment_json, storage_id
+from orchestrator.tracking.filter_language import quoted, tag
+from orchestrator.tracking.mlflow_errors import translate_errors
 from orchestrator.tracking.names import distinct_labels, legal_name
-from orchestrator.tracking.saved_views import NEEDED_MLFLOW, TAG_SIZE, subject, view_tags, view_url, views
+from orchestrator.tracking.pages import experiment_page, view_url
+from orchestrator.tracking.saved_views import NEEDED_MLFLOW, subject, views
 from orchestrator.tracking.study_note import study_note
-from orchestrator.tracking.tracker import Point, Status, TrackerAwayError, TrackerRefusedError
+from orchestrator.tracking.tracker import Point, Status, TrackerRefusedError
+from orchestrator.tracking.view_tags import TAG_SIZE, view_tags
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
 from trainables.storage import layout
 from trainables.storage.spool import DataUse
-from trainables.storage.store import LocalStore
-
-CLIENT_SETTINGS = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-}
-"""MLflow's own retries take 247 s against a closed port; the uploader retries by itself, without end."""
-
-REFUSALS = {
-    "BAD_REQUEST",
-    "INVALID_PARAMETER_VALUE",
-    "INVALID_STATE",
-    "RESOURCE_ALREADY_EXISTS",
-    "RESOURCE_DOES_NOT_EXIST",
-}
-"""MLflow's error codes that another attempt would meet again; everything else may pass."""
 
 DIGEST_SIZE = 32
 """Hex digits of a dataset's digest: MLflow takes 36 characters."""
 
 PAGE = 1_000
 """Runs per request when a study's runs are searched."""
-
-PACKAGES = ("ablate-vlm", "torch", "deepspeed", "ray", "transformers", "timm", "mlflow", "numpy", "pyarrow")
-
-
-def open_tracker(uri: str | None, storage: Path) -> MlflowTracker:
-    """Reach the tracking server at `uri`; None for the database embedded in `storage`, made if it is not there.
-
-    Raises InputError if it does not answer within some seconds, or if its schema is newer than this MLflow.
-    """
-    for name, value in CLIENT_SETTINGS.items():
-        os.environ.setdefault(name, value)
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    if uri is None:
-        return MlflowTracker(_embedded(storage), storage, "embedded", (storage / layout.TRACKING_ARTIFACTS).as_uri())
-    way_out = "Start the server, or use --offline: `ablate sync` sends later what the storage keeps meanwhile."
-    try:
-        client = MlflowClient(uri)
-        client.search_experiments(max_results=1)
-    except (MlflowException, OSError, ImportError) as error:
-        law = f"the tracking server must answer before a study starts, but it says: {_first_line(error)}"
-        raise InputError(law, place=uri, way_out=way_out) from error
-    return MlflowTracker(client, storage, hashlib.sha256(uri.encode()).hexdigest()[:16], None)
-
-
-def embedded_uri(storage: Path) -> str:
-    return f"sqlite:///{storage / layout.TRACKING_DATABASE}"
-
-
-def _embedded(storage: Path) -> MlflowClient:
-    """The embedded database, made or brought to this MLflow's schema while no other process does so."""
-    path = storage / layout.TRACKING_DATABASE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(f"{path}.lock"):
-        if path.exists():
-            engine = database.create_sqlalchemy_engine_with_retry(embedded_uri(storage))
-            try:
-                if database._get_schema_version(engine) not in (None, database._get_latest_schema_revision()):
-                    database._upgrade_db(engine)  # what `mlflow db upgrade` does
-            except Exception as error:  # alembic has no base class for what it raises
-                law = f"the tracking database must have a schema that MLflow {metadata.version('mlflow')} knows"
-                way_out = "Use the MLflow that wrote it, or move it away and run `ablate sync`."
-                raise InputError(f"{law}, but: {_first_line(error)}", place=str(path), way_out=way_out) from error
-            finally:
-                engine.dispose()
-        client = MlflowClient(embedded_uri(storage))
-        client.search_experiments(max_results=1)
-    return client
-
-
-def storage_id(storage: Path) -> str:
-    """A short name of this storage, made once; a copy of the storage keeps it."""
-    store = LocalStore(storage)
-    with filelock.FileLock(f"{store.path(layout.STORAGE_ID)}.lock"):
-        if not store.exists(layout.STORAGE_ID):
-            store.put(layout.STORAGE_ID, secrets.token_hex(4).encode())
-        return store.get(layout.STORAGE_ID).decode().strip()
-
-
-def open_command(tracker: MlflowTracker) -> str:
-    """What to do to see the study in MLflow, for people: a command for the embedded database, else a link."""
-    if tracker.server != "embedded":
-        return f"MLflow: {tracker.link(tracker.uri)}" if tracker.uri.startswith("http") else f"MLflow: {tracker.uri}"
-    return (
-        f"To open MLflow:  mlflow ui --backend-store-uri {tracker.uri} --host 127.0.0.1 --port 5000 --workers 1\n"
-        f"and then:        {tracker.link('http://127.0.0.1:5000')}\n"
-        f"Artifacts are in {tracker.storage / layout.TRACKING_ARTIFACTS}"
-    )
-
-
-def experiment_page(server: str, experiment: str) -> str:
-    """Where a server shows a study's trials: by name, since MLflow folds them away when sorted by their creation."""
-    query = {
-        "workflowType": "machine_learning",
-        "searchFilter": f"{_tag('kind')} = 'trial'",
-        "orderByKey": "tags.`mlflow.runName`",
-        "orderByAsc": "true",
-        "startTime": "ALL",
-    }
-    return f"{server.rstrip('/')}/#/experiments/{experiment}/runs?{urlencode(query, quote_via=quote)}"
-
-
-@cache
-def _environment_json() -> str:
-    """Versions of what matters, as installed where the study is driven; a worker's own file replaces it in its run."""
-    installed = {}
-    for package in PACKAGES:
-        try:
-            installed[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            installed[package] = "not installed"
-    python = sys.version.split()[0]
-    return json.dumps({"python": python, "platform": platform.platform(), "packages": installed}, indent=1)
-
-
-# ---------------------------------------------------------------------------------------------------- the tracker
 
 
 class MlflowTracker:
@@ -208,13 +88,13 @@ class MlflowTracker:
     def open_study(self, plan: Plan, documents: Mapping[str, str]) -> list[str]:
         self._plan, self._numbers = plan, numeric_axes(plan)
         self._values = {arm.name: arm.values for arm in plan.arms}
-        with _speaking(), self._lock:
+        with translate_errors(), self._lock:
             self._version = self._server_version()
             experiment, remarks = self._find_experiment(plan)
             self._experiment = str(experiment.experiment_id)
             self._labels = self._settle_labels(plan, experiment.tags)
             self._other_studies = self._find_other_studies()
-            parents = self._search(f"{_tag('kind')} = 'study' and {_tag('study')} = {_quoted(plan.study)}")
+            parents = self._search(f"{tag('kind')} = 'study' and {tag('study')} = {quoted(plan.study)}")
             tags = {"ablate.plan": plan.digest}
             if parents:
                 parent, known_axes = parents[0], json.loads(parents[0].data.tags.get("ablate.axes", "[]"))
@@ -229,7 +109,7 @@ class MlflowTracker:
             tags["ablate.axes"] = json.dumps(plan.axes)  # last: whoever reads it may rely on the children having them
             self._client.log_batch(parent.info.run_id, tags=[RunTag(key, value) for key, value in tags.items()])
             self._client.update_run(parent.info.run_id, status="RUNNING")
-            for name, text in {**documents, "environment.json": _environment_json()}.items():
+            for name, text in {**documents, "environment.json": environment_json()}.items():
                 self._client.log_text(parent.info.run_id, text, name)
         return remarks
 
@@ -239,7 +119,7 @@ class MlflowTracker:
         new = {f"study/{name}": value for name, value in values.items()}
         if any(self._progress.get(name) != value for name, value in new.items()):
             step = max(0, now - self._parent.info.start_time) // 1000
-            with _speaking():
+            with translate_errors():
                 self._client.log_batch(
                     self._parent.info.run_id, metrics=[Metric(name, value, now, step) for name, value in new.items()]
                 )
@@ -247,7 +127,7 @@ class MlflowTracker:
 
     def show_summary(self, summary: StudySummary) -> None:
         now, note = int(time.time() * 1000), study_note(self._opened, summary)
-        with _speaking():
+        with translate_errors():
             self._client.set_tag(self._parent.info.run_id, "mlflow.note.content", note)
             self._client.set_experiment_tag(self._experiment, "mlflow.note.content", note)
             for name, text in summary.documents.items():
@@ -268,8 +148,8 @@ class MlflowTracker:
         if not self._has_views:
             needed = ".".join(map(str, NEEDED_MLFLOW))
             return [f"saved views need MLflow {needed} or newer, and the server is {self._version or 'of no version'}"]
-        with _speaking():
-            runs = self._search(f"{_tag('kind')} != 'study'")
+        with translate_errors():
+            runs = self._search(f"{tag('kind')} != 'study'")
             metrics = {name for run in runs for name in run.data.metrics}
             of_arms = {run.data.tags["ablate.arm"]: run.info.run_id for run in runs if _is_summary(run)}
             about = subject(self._opened, metrics, of_arms.get(self._opened.base))
@@ -286,11 +166,11 @@ class MlflowTracker:
 
     def open_trial(self, trial: PlannedTrial, run: str | None, started: int) -> str:
         found = self._known_run(run) if run else None
-        with _speaking():
+        with translate_errors():
             if found is None:
                 with self._lock:
                     found = self._find_trial(trial.id) or self._create_trial(trial, started)
-                texts = {"spec.json": trial.spec.model_dump_json(indent=1), "environment.json": _environment_json()}
+                texts = {"spec.json": trial.spec.model_dump_json(indent=1), "environment.json": environment_json()}
                 for name, text in texts.items():
                     self._client.log_text(found.info.run_id, text, name)
                 self._link_other_studies(found, trial.id)
@@ -305,11 +185,11 @@ class MlflowTracker:
             )
             for point in points
         ]
-        with _speaking():
+        with translate_errors():
             self._client.log_batch(run, metrics=metrics)
 
     def annotate(self, run: str, params: Mapping[str, str], tags: Mapping[str, str]) -> None:
-        with _speaking():
+        with translate_errors():
             self._client.log_batch(
                 run,
                 params=[Param(legal_name(name), value) for name, value in params.items()],
@@ -332,12 +212,12 @@ class MlflowTracker:
             )
             for use in data
         ]
-        with _speaking():
+        with translate_errors():
             self._client.log_inputs(run, inputs)
 
     def offer_model(self, run: str, trial: PlannedTrial, checkpoints: Mapping[str, str]) -> None:
         """A logged model that stays where it is on storage, with the axes as its parameters; made once per run."""
-        with _speaking(), self._lock:
+        with translate_errors(), self._lock:
             if self._model_of(run) is not None:
                 return
             tags = {
@@ -363,14 +243,14 @@ class MlflowTracker:
 
     def register_best(self, name: str, trial: str) -> str:
         """Give the model of a trial the alias `best` of a registered model; returns its version."""
-        with self._lock, _speaking():
+        with self._lock, translate_errors():
             run = self._find_trial(trial)
             model = self._model_of(run.info.run_id) if run is not None else None
             if run is None or model is None:
                 raise InputError(f"the trial must have a model on the server, but {trial} has none", place=self.uri)
-            if not self._client.search_registered_models(f"name = {_quoted(name)}"):
+            if not self._client.search_registered_models(f"name = {quoted(name)}"):
                 self._client.create_registered_model(name)
-            known = self._client.search_model_versions(f"name = {_quoted(name)}")
+            known = self._client.search_model_versions(f"name = {quoted(name)}")
             version = next((each for each in known if each.run_id == run.info.run_id), None)
             if version is None:
                 mlflow.set_tracking_uri(self.uri)  # where MLflow looks for the model, whatever the client says
@@ -381,7 +261,7 @@ class MlflowTracker:
         return str(version.version)
 
     def attach(self, run: str, name: str, content: str | Path) -> None:
-        with _speaking():
+        with translate_errors():
             if isinstance(content, str):
                 self._client.log_text(run, content, name)
                 return
@@ -391,22 +271,22 @@ class MlflowTracker:
                 self._client.log_artifact(run, str(Path(aside) / base), folder or None)
 
     def set_status(self, run: str, status: Status, ts: int) -> None:
-        with _speaking():
+        with translate_errors():
             if status == "RUNNING":
                 self._client.update_run(run, status=status)
             else:
                 self._client.set_terminated(run, status=status, end_time=ts)
 
     def retire(self, run: str) -> None:
-        with _speaking():
+        with translate_errors():
             self._client.set_tag(run, "ablate.retired", "the trial was started anew on other data")
             self._client.delete_run(run)
 
     def unfinished(self) -> dict[str, str]:
         study = self._opened.study
-        with _speaking():
+        with translate_errors():
             runs = self._search(
-                f"{_tag('kind')} = 'trial' and {_tag('study')} = {_quoted(study)} and attributes.status = 'RUNNING'"
+                f"{tag('kind')} = 'trial' and {tag('study')} = {quoted(study)} and attributes.status = 'RUNNING'"
             )
         return {run.data.tags["ablate.trial"]: str(run.info.run_id) for run in runs}
 
@@ -489,7 +369,7 @@ class MlflowTracker:
 
     def _find_other_studies(self) -> dict[str, str]:
         """Experiment -> study, of all studies of this program on the server but this one."""
-        experiments = self._client.search_experiments(filter_string=f"{_tag('study')} LIKE '%'")
+        experiments = self._client.search_experiments(filter_string=f"{tag('study')} LIKE '%'")
         return {
             str(experiment.experiment_id): experiment.tags["ablate.study"]
             for experiment in experiments
@@ -500,7 +380,7 @@ class MlflowTracker:
         """Equal trials of other studies have runs of their own: each names the others in a tag."""
         if not self._other_studies:
             return
-        condition = f"{_tag('kind')} = 'trial' and {_tag('trial')} = {_quoted(trial)}"
+        condition = f"{tag('kind')} = 'trial' and {tag('trial')} = {quoted(trial)}"
         twins = self._client.search_runs(list(self._other_studies), condition, ViewType.ACTIVE_ONLY, PAGE)
         mine = json.loads(run.data.tags.get("ablate.also_in", "{}"))
         for twin in twins:
@@ -513,7 +393,7 @@ class MlflowTracker:
 
     def _summary_run(self, arm: str) -> Any:
         if self._summaries is None:
-            found = self._search(f"{_tag('kind')} = 'summary' and {_tag('study')} = {_quoted(self._opened.study)}")
+            found = self._search(f"{tag('kind')} = 'summary' and {tag('study')} = {quoted(self._opened.study)}")
             self._summaries = {run.data.tags["ablate.arm"]: run for run in found}
         if arm not in self._summaries:
             tags = {
@@ -529,7 +409,7 @@ class MlflowTracker:
         return self._summaries[arm]
 
     def _model_of(self, run: str) -> Any | None:
-        found = self._client.search_logged_models([self._experiment], f"source_run_id = {_quoted(run)}", max_results=1)
+        found = self._client.search_logged_models([self._experiment], f"source_run_id = {quoted(run)}", max_results=1)
         return found[0] if found else None
 
     def _search(self, condition: str) -> list[Any]:
@@ -543,7 +423,7 @@ class MlflowTracker:
     def _known_run(self, run: str) -> Any | None:
         """The run as it is on the server, or None if it is deleted or not there."""
         try:
-            with _speaking():
+            with translate_errors():
                 found = self._client.get_run(run)
         except TrackerRefusedError:
             return None
@@ -552,7 +432,7 @@ class MlflowTracker:
     def _find_trial(self, trial: str) -> Any | None:
         study = self._opened.study
         found = self._search(
-            f"{_tag('kind')} = 'trial' and {_tag('study')} = {_quoted(study)} and {_tag('trial')} = {_quoted(trial)}"
+            f"{tag('kind')} = 'trial' and {tag('study')} = {quoted(study)} and {tag('trial')} = {quoted(trial)}"
         )
         return found[0] if found else None
 
@@ -595,7 +475,7 @@ class MlflowTracker:
         """Runs from before an axis was added had the base's value of it, those of arms since removed included."""
         arms = {trial.id: trial.arm for trial in plan.trials}
         base = self._values.get(plan.base or "", {})
-        for run in self._search(f"{_tag('kind')} != 'study' and {_tag('study')} = {_quoted(plan.study)}"):
+        for run in self._search(f"{tag('kind')} != 'study' and {tag('study')} = {quoted(plan.study)}"):
             tags = run.data.tags
             arm = tags["ablate.arm"] if tags["ablate.arm"] in self._values else arms.get(tags.get("ablate.trial", ""))
             self._write_axes(run, base if arm is None else self._values[arm], None)
@@ -616,34 +496,3 @@ def _source_tags(study: str) -> dict[str, str]:
         "mlflow.source.name": f"ablate run {study}",
         "mlflow.source.type": "LOCAL",
     }
-
-
-def _tag(name: str) -> str:
-    return f"tags.`ablate.{name}`"
-
-
-def _quoted(text: str) -> str:
-    """A string in MLflow's filter language, which has no escapes."""
-    quote = "'" if "'" not in text else '"'
-    return f"{quote}{text}{quote}"
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]
-
-
-@contextmanager
-def _speaking() -> Iterator[None]:
-    """Errors of MLflow, its database and its artifact store, as the two that the uploader tells apart."""
-    try:
-        yield
-    except FileNotFoundError as error:
-        raise TrackerRefusedError(_first_line(error)) from error
-    except MlflowException as error:
-        if error.error_code in REFUSALS:
-            raise TrackerRefusedError(_first_line(error)) from error
-        raise TrackerAwayError(_first_line(error)) from error
-    except (TrackerAwayError, TrackerRefusedError):
-        raise
-    except OSError as error:  # requests' errors are OSErrors, too
-        raise TrackerAwayError(_first_line(error)) from error

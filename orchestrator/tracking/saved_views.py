@@ -7,31 +7,18 @@ all metrics: those without a chart of theirs as deleted charts. Hence views are 
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urlencode
 
 from orchestrator.analysis.numeric_axes import numeric_axes
 from orchestrator.tracking.names import legal_name
+from orchestrator.tracking.view_charts import bar_chart, chart_of_kind, line_chart, scatter_chart
 from search_spaces.plan import Plan
-
-DASHBOARD_VERSION = 1
-"""Raised when the views of this program change: views of an older version are replaced, those of a newer one stay."""
 
 NEEDED_MLFLOW = (3, 15)
 """The first MLflow whose page lists saved views."""
 
-TAG_PREFIX = "mlflow.sharedViewState."
-WRITTEN_TAG = "ablate.dashboard"
-"""Tag of the experiment: the version that wrote the views, and their ids."""
-
-TAG_SIZE = 20_000
-"""Characters that MLflow takes as the value of an experiment's tag."""
 
 PRIMARY = "eval/mean"
 COST = "cost/gpu_seconds_alone"
@@ -39,9 +26,6 @@ COST = "cost/gpu_seconds_alone"
 
 MOST_CHARTS = 24
 """Bars of single benchmarks in one view: a page with hundreds of charts cannot be read, and does not fit in a tag."""
-
-MOST_RUNS = 100
-"""Runs drawn in one chart; the page loads as many."""
 
 
 @dataclass(frozen=True)
@@ -94,83 +78,20 @@ def views(about: Subject) -> tuple[View, ...]:
     )
 
 
-def view_url(server: str, experiment: str, view: View) -> str:
-    """The link that opens a view in any browser."""
-    query = {"workflowType": "machine_learning", "viewStateShareKey": view.id}
-    if view.shows_charts:
-        query["compareRunsMode"] = "CHART"
-    return f"{server.rstrip('/')}/#/experiments/{experiment}/runs?{urlencode(query, quote_via=quote)}"
-
-
 # ------------------------------------------------------------------------------------------------ tags
-
-
-def view_tags(wanted: Sequence[View], tags: Mapping[str, str], now_ms: int) -> tuple[dict[str, str], list[str]]:
-    """The tags to write, and what is left alone, in words.
-
-    A view that is not as this program wrote it was edited, and one that is gone was deleted by somebody: both stay as
-    they are. Views that a newer version wrote stay, too.
-    """
-    written = json.loads(tags.get(WRITTEN_TAG, "{}"))
-    if written.get("version", 0) > DASHBOARD_VERSION:
-        return {}, [f"the views are of a newer version ({written['version']}) of this program, and stay"]
-    known: set[str] = set(written.get("views", ()))
-    new: dict[str, str] = {}
-    kept: list[str] = []
-    for view in wanted:
-        key = TAG_PREFIX + view.id
-        there = tags.get(key)
-        if there is None and view.id in known:
-            kept.append(f"the view {view.name!r} was deleted, and stays away")
-            continue
-        if there is not None and not is_as_written(there):
-            kept.append(f"the view {view.name!r} was edited, and stays as it is")
-            continue
-        if there is not None and decoded(there) == view.state:
-            continue
-        value = encoded(view, now_ms)
-        if len(value) > TAG_SIZE:
-            kept.append(f"the view {view.name!r} does not fit in a tag ({len(value)} characters)")
-            continue
-        new[key] = value
-        known.add(view.id)
-    if new:
-        new[WRITTEN_TAG] = json.dumps({"version": DASHBOARD_VERSION, "views": sorted(known)})
-    return new, kept
-
-
-def encoded(view: View, now_ms: int) -> str:
-    """A view as the value of its tag."""
-    packed = base64.b64encode(zlib.compress(json.dumps(view.state, separators=(",", ":")).encode(), 9)).decode()
-    content = {"name": view.name, "state": f"deflate;{packed}"}
-    return json.dumps({**content, "createdAt": now_ms, "updatedAt": now_ms, "ablate": _digest(**content)})
-
-
-def is_as_written(value: str) -> bool:
-    """Whether a tag holds a view as this program wrote it: it carries a digest of itself."""
-    try:
-        content = json.loads(value)
-        return bool(content["ablate"] == _digest(content["name"], content["state"]))
-    except (ValueError, TypeError, KeyError):
-        return False
-
-
-def decoded(value: str) -> dict[str, Any]:
-    """The state of the page in the value of a tag."""
-    packed = json.loads(value)["state"].removeprefix("deflate;")
-    state: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(packed)))
-    return state
-
-
-def _digest(name: str, state: str) -> str:
-    return hashlib.sha256(f"{name}\n{state}".encode()).hexdigest()[:16]
 
 
 # ------------------------------------------------------------------------------------------------ the views
 
 
 def _overview(about: Subject) -> View:
-    charts = [_bar(PRIMARY), _bar("arm/mean"), _parallel_chart(about), _scatter(COST, PRIMARY), _line("train/loss")]
+    charts = [
+        bar_chart(PRIMARY),
+        bar_chart("arm/mean"),
+        _parallel_chart(about),
+        scatter_chart(COST, PRIMARY),
+        line_chart("train/loss"),
+    ]
     return _view(about, "1-leaderboard", "1 Leaderboard", {"All at once": charts}, kind=None, columns=_scores(about))
 
 
@@ -180,21 +101,30 @@ def _parallel(about: Subject) -> View:
 
 def _cost(about: Subject) -> View:
     rate = "train/samples_per_s"
-    charts = [_scatter(COST, PRIMARY), _scatter("cost/wall_seconds", PRIMARY), _bar(COST), _bar("cost/gpu_seconds")]
+    charts = [
+        scatter_chart(COST, PRIMARY),
+        scatter_chart("cost/wall_seconds", PRIMARY),
+        bar_chart(COST),
+        bar_chart("cost/gpu_seconds"),
+    ]
     columns = [_metric(PRIMARY), *map(_metric, sorted(name for name in about.metrics if name.startswith("cost/")))]
     return _view(
-        about, "3-cost", "3 Quality against cost", {"Cost": [*charts, _line(rate)]}, columns=_columns(about, columns)
+        about,
+        "3-cost",
+        "3 Quality against cost",
+        {"Cost": [*charts, line_chart(rate)]},
+        columns=_columns(about, columns),
     )
 
 
 def _curves(about: Subject) -> View:
     rest = sorted(name for name in about.metrics if name.startswith("train/") and name != "train/loss")
-    charts = [_line("train/loss"), *map(_line, rest)]
+    charts = [line_chart("train/loss"), *map(line_chart, rest)]
     return _view(about, "4-curves", "4 Training curves", {"By optimizer step": charts})
 
 
 def _groups(about: Subject) -> View:
-    charts = [_bar(PRIMARY), *map(_bar, about.benchmarks[:MOST_CHARTS]), _line("train/loss")]
+    charts = [bar_chart(PRIMARY), *map(bar_chart, about.benchmarks[:MOST_CHARTS]), line_chart("train/loss")]
     by_arm = {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": "ablate.arm"}]}
     columns = [_metric(PRIMARY), *map(_metric, about.benchmarks)]
     return _view(about, "5-groups", "5 Averaged over seeds", {"Means of arms": charts}, columns=columns, groups=by_arm)
@@ -203,13 +133,13 @@ def _groups(about: Subject) -> View:
 def _failures(about: Subject) -> View:
     columns = ["tags.`ablate.error_class`", "tags.`ablate.error`", *(_param(axis) for axis in about.axes)]
     filtered = " and tags.`ablate.error_class` != 'none'"
-    charts = {"How far they came": [_line("train/loss")]}
+    charts = {"How far they came": [line_chart("train/loss")]}
     return _view(about, "6-failures", "6 Failures", charts, columns=columns, filtered=filtered, charts_first=False)
 
 
 def _difference(about: Subject) -> View:
     card = {
-        **_card("DIFFERENCE"),
+        **chart_of_kind("DIFFERENCE"),
         "chartName": "Arms against the base",
         "compareGroups": ["Parameters", "Model metrics"],
         "showChangeFromBaseline": True,
@@ -225,7 +155,7 @@ def _difference(about: Subject) -> View:
 def _arms(about: Subject) -> View:
     names = ["arm/mean", "arm/mean_low", "arm/mean_high", "arm/seeds"]
     names += sorted(name for name in about.metrics if name.startswith("arm/") and name not in {*names, "arm/order"})
-    charts = [_bar("arm/mean"), *(_bar(name) for name in names[4:] if not name.endswith(("_low", "_high")))]
+    charts = [bar_chart("arm/mean"), *(bar_chart(name) for name in names[4:] if not name.endswith(("_low", "_high")))]
     return _view(
         about, "8-arms", "8 Arms with intervals", {"Means over seeds": charts[: MOST_CHARTS + 1]}, kind="summary",
         columns=_columns(about, list(map(_metric, names))), order=("metrics.`arm/mean`", False), charts_first=False,
@@ -255,7 +185,7 @@ def _view(
             cards.append({**card, "uuid": f"{id_}-{section}-{number}", "metricSectionId": f"{id_}-{section}"})
     shown = {card.get("metricKey") for card in cards}
     hidden = [
-        {**_bar(metric), "uuid": f"{id_}-hidden-{number}", "deleted": True, "metricSectionId": sections[0]["uuid"]}
+        {**bar_chart(metric), "uuid": f"{id_}-hidden-{number}", "deleted": True, "metricSectionId": sections[0]["uuid"]}
         for number, metric in enumerate(sorted(about.metrics - shown))
     ]
     state = {
@@ -306,38 +236,8 @@ def _param(name: str) -> str:
     return f"params.`{name}`"
 
 
-def _card(kind: str) -> dict[str, Any]:
-    return {"type": kind, "deleted": False, "isGenerated": False, "runsCountToCompare": MOST_RUNS}
-
-
-def _bar(metric: str) -> dict[str, Any]:
-    return {**_card("BAR"), "metricKey": metric}
-
-
-def _line(metric: str) -> dict[str, Any]:
-    return {
-        **_card("LINE"),
-        "metricKey": metric,
-        "selectedMetricKeys": [metric],
-        "lineSmoothness": 0,
-        "xAxisKey": "step",
-        "xAxisScaleType": "linear",
-        "scaleType": "linear",
-        "selectedXAxisMetricKey": "",
-        "yAxisKey": "metric",
-        "yAxisExpressions": [],
-        "ignoreOutliers": False,
-        "useGlobalXaxisKey": True,
-        "useGlobalLineSmoothing": True,
-    }
-
-
-def _scatter(x: str, y: str) -> dict[str, Any]:
-    return {**_card("SCATTER"), "xaxis": {"key": x, "type": "METRIC"}, "yaxis": {"key": y, "type": "METRIC"}}
-
-
 def _parallel_chart(about: Subject) -> dict[str, Any]:
     """Numeric axes by their numbers, the others by their labels, then the primary score."""
     params = [axis for axis in about.axes if axis not in about.numeric]
     metrics = [*(f"cfg/{axis}" for axis in about.axes if axis in about.numeric), PRIMARY]
-    return {**_card("PARALLEL"), "selectedParams": params, "selectedMetrics": metrics, "showAllRuns": True}
+    return {**chart_of_kind("PARALLEL"), "selectedParams": params, "selectedMetrics": metrics, "showAllRuns": True}

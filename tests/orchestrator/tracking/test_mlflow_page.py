@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 from mlflow import MlflowClient
 
-from orchestrator.tracking.mlflow_tracker import open_tracker
+from orchestrator.tracking.mlflow_connect import open_tracker
 from orchestrator.tracking.replay import sync_study
 from orchestrator.tracking.uploader import Uploader
 from tests.support.small_plans import small_plan, with_axis

@@ -23,7 +23,8 @@ from orchestrator.reporting.build import build_report
 from orchestrator.reporting.forms import FORMS
 from orchestrator.reporting.html import to_html
 from orchestrator.reporting.summary import summarize
-from orchestrator.tracking.mlflow_tracker import embedded_uri, open_command, open_tracker, storage_id
+from orchestrator.tracking.environment import storage_id
+from orchestrator.tracking.mlflow_connect import embedded_uri, open_command, open_tracker
 from orchestrator.tracking.names import distinct_labels, legal_name, looks
 from orchestrator.tracking.replay import sync_study
 from orchestrator.tracking.study_note import study_note

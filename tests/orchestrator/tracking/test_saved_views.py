@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 
-from orchestrator.tracking.saved_views import (
+from orchestrator.tracking.pages import view_url
+from orchestrator.tracking.saved_views import View, subject, views
+from orchestrator.tracking.view_tags import (
     DASHBOARD_VERSION,
     TAG_PREFIX,
     TAG_SIZE,
     WRITTEN_TAG,
-    View,
     decoded,
     encoded,
-    subject,
     view_tags,
-    view_url,
-    views,
 )
 from tests.support.small_plans import small_plan, with_axis
 

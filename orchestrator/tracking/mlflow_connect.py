@@ -1,0 +1,83 @@
+"""Open an MLflow tracker: a server's, or the database embedded in the storage."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from importlib import metadata
+from pathlib import Path
+
+import filelock
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.store.db import utils as database
+
+from orchestrator.tracking.mlflow_errors import first_line
+from orchestrator.tracking.mlflow_tracker import MlflowTracker
+from search_spaces.errors import InputError
+from trainables.storage import layout
+
+CLIENT_SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+"""MLflow's own retries take 247 s against a closed port; the uploader retries by itself, without end."""
+
+
+def open_tracker(uri: str | None, storage: Path) -> MlflowTracker:
+    """Reach the tracking server at `uri`; None for the database embedded in `storage`, made if it is not there.
+
+    Raises InputError if it does not answer within some seconds, or if its schema is newer than this MLflow.
+    """
+    for name, value in CLIENT_SETTINGS.items():
+        os.environ.setdefault(name, value)
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    if uri is None:
+        return MlflowTracker(_embedded(storage), storage, "embedded", (storage / layout.TRACKING_ARTIFACTS).as_uri())
+    way_out = "Start the server, or use --offline: `ablate sync` sends later what the storage keeps meanwhile."
+    try:
+        client = MlflowClient(uri)
+        client.search_experiments(max_results=1)
+    except (MlflowException, OSError, ImportError) as error:
+        law = f"the tracking server must answer before a study starts, but it says: {first_line(error)}"
+        raise InputError(law, place=uri, way_out=way_out) from error
+    return MlflowTracker(client, storage, hashlib.sha256(uri.encode()).hexdigest()[:16], None)
+
+
+def embedded_uri(storage: Path) -> str:
+    return f"sqlite:///{storage / layout.TRACKING_DATABASE}"
+
+
+def _embedded(storage: Path) -> MlflowClient:
+    """The embedded database, made or brought to this MLflow's schema while no other process does so."""
+    path = storage / layout.TRACKING_DATABASE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(f"{path}.lock"):
+        if path.exists():
+            engine = database.create_sqlalchemy_engine_with_retry(embedded_uri(storage))
+            try:
+                if database._get_schema_version(engine) not in (None, database._get_latest_schema_revision()):
+                    database._upgrade_db(engine)  # what `mlflow db upgrade` does
+            except Exception as error:  # alembic has no base class for what it raises
+                law = f"the tracking database must have a schema that MLflow {metadata.version('mlflow')} knows"
+                way_out = "Use the MLflow that wrote it, or move it away and run `ablate sync`."
+                raise InputError(f"{law}, but: {first_line(error)}", place=str(path), way_out=way_out) from error
+            finally:
+                engine.dispose()
+        client = MlflowClient(embedded_uri(storage))
+        client.search_experiments(max_results=1)
+    return client
+
+
+def open_command(tracker: MlflowTracker) -> str:
+    """What to do to see the study in MLflow, for people: a command for the embedded database, else a link."""
+    if tracker.server != "embedded":
+        return f"MLflow: {tracker.link(tracker.uri)}" if tracker.uri.startswith("http") else f"MLflow: {tracker.uri}"
+    return (
+        f"To open MLflow:  mlflow ui --backend-store-uri {tracker.uri} --host 127.0.0.1 --port 5000 --workers 1\n"
+        f"and then:        {tracker.link('http://127.0.0.1:5000')}\n"
+        f"Artifacts are in {tracker.storage / layout.TRACKING_ARTIFACTS}"
+    )

@@ -1,0 +1,40 @@
+"""Translate MLflow's errors into the two that the uploader tells apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mlflow.exceptions import MlflowException
+
+from orchestrator.tracking.tracker import TrackerAwayError, TrackerRefusedError
+
+REFUSALS = {
+    "BAD_REQUEST",
+    "INVALID_PARAMETER_VALUE",
+    "INVALID_STATE",
+    "RESOURCE_ALREADY_EXISTS",
+    "RESOURCE_DOES_NOT_EXIST",
+}
+"""MLflow's error codes that another attempt would meet again; everything else may pass."""
+
+
+def first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]
+
+
+@contextmanager
+def translate_errors() -> Iterator[None]:
+    """Errors of MLflow, its database and its artifact store, as the two that the uploader tells apart."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise TrackerRefusedError(first_line(error)) from error
+    except MlflowException as error:
+        if error.error_code in REFUSALS:
+            raise TrackerRefusedError(first_line(error)) from error
+        raise TrackerAwayError(first_line(error)) from error
+    except (TrackerAwayError, TrackerRefusedError):
+        raise
+    except OSError as error:  # requests' errors are OSErrors, too
+        raise TrackerAwayError(first_line(error)) from error

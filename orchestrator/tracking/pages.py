@@ -1,0 +1,28 @@
+"""Build links to MLflow's pages of a study."""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlencode
+
+from orchestrator.tracking.filter_language import tag
+from orchestrator.tracking.saved_views import View
+
+
+def experiment_page(server: str, experiment: str) -> str:
+    """Where a server shows a study's trials: by name, since MLflow folds them away when sorted by their creation."""
+    query = {
+        "workflowType": "machine_learning",
+        "searchFilter": f"{tag('kind')} = 'trial'",
+        "orderByKey": "tags.`mlflow.runName`",
+        "orderByAsc": "true",
+        "startTime": "ALL",
+    }
+    return f"{server.rstrip('/')}/#/experiments/{experiment}/runs?{urlencode(query, quote_via=quote)}"
+
+
+def view_url(server: str, experiment: str, view: View) -> str:
+    """The link that opens a view in any browser."""
+    query = {"workflowType": "machine_learning", "viewStateShareKey": view.id}
+    if view.shows_charts:
+        query["compareRunsMode"] = "CHART"
+    return f"{server.rstrip('/')}/#/experiments/{experiment}/runs?{urlencode(query, quote_via=quote)}"

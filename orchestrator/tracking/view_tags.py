@@ -1,0 +1,84 @@
+"""Keep saved views in tags of an experiment, and leave alone what a person has edited."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from orchestrator.tracking.saved_views import View
+
+DASHBOARD_VERSION = 1
+"""Raised when the views of this program change: views of an older version are replaced, those of a newer one stay."""
+
+TAG_PREFIX = "mlflow.sharedViewState."
+
+WRITTEN_TAG = "ablate.dashboard"
+"""Tag of the experiment: the version that wrote the views, and their ids."""
+
+TAG_SIZE = 20_000
+"""Characters that MLflow takes as the value of an experiment's tag."""
+
+
+def view_tags(wanted: Sequence[View], tags: Mapping[str, str], now_ms: int) -> tuple[dict[str, str], list[str]]:
+    """The tags to write, and what is left alone, in words.
+
+    A view that is not as this program wrote it was edited, and one that is gone was deleted by somebody: both stay as
+    they are. Views that a newer version wrote stay, too.
+    """
+    written = json.loads(tags.get(WRITTEN_TAG, "{}"))
+    if written.get("version", 0) > DASHBOARD_VERSION:
+        return {}, [f"the views are of a newer version ({written['version']}) of this program, and stay"]
+    known: set[str] = set(written.get("views", ()))
+    new: dict[str, str] = {}
+    kept: list[str] = []
+    for view in wanted:
+        key = TAG_PREFIX + view.id
+        there = tags.get(key)
+        if there is None and view.id in known:
+            kept.append(f"the view {view.name!r} was deleted, and stays away")
+            continue
+        if there is not None and not is_as_written(there):
+            kept.append(f"the view {view.name!r} was edited, and stays as it is")
+            continue
+        if there is not None and decoded(there) == view.state:
+            continue
+        value = encoded(view, now_ms)
+        if len(value) > TAG_SIZE:
+            kept.append(f"the view {view.name!r} does not fit in a tag ({len(value)} characters)")
+            continue
+        new[key] = value
+        known.add(view.id)
+    if new:
+        new[WRITTEN_TAG] = json.dumps({"version": DASHBOARD_VERSION, "views": sorted(known)})
+    return new, kept
+
+
+def encoded(view: View, now_ms: int) -> str:
+    """A view as the value of its tag."""
+    packed = base64.b64encode(zlib.compress(json.dumps(view.state, separators=(",", ":")).encode(), 9)).decode()
+    content = {"name": view.name, "state": f"deflate;{packed}"}
+    return json.dumps({**content, "createdAt": now_ms, "updatedAt": now_ms, "ablate": _digest(**content)})
+
+
+def is_as_written(value: str) -> bool:
+    """Whether a tag holds a view as this program wrote it: it carries a digest of itself."""
+    try:
+        content = json.loads(value)
+        return bool(content["ablate"] == _digest(content["name"], content["state"]))
+    except (ValueError, TypeError, KeyError):
+        return False
+
+
+def decoded(value: str) -> dict[str, Any]:
+    """The state of the page in the value of a tag."""
+    packed = json.loads(value)["state"].removeprefix("deflate;")
+    state: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(packed)))
+    return state
+
+
+def _digest(name: str, state: str) -> str:
+    return hashlib.sha256(f"{name}\n{state}".encode()).hexdigest()[:16]
