@@ -20,6 +20,7 @@ from search_spaces.catalogue.entries import (
     ResourcesEntry,
     SourceEntry,
 )
+from search_spaces.catalogue.official_sets import OfficialSetEntry, official_benchmarks, official_sources
 from search_spaces.errors import raise_problems
 from search_spaces.sizes import EncoderFacts, KnownSizes, LanguageFacts
 from search_spaces.typed import typed
@@ -79,12 +80,13 @@ class Catalogue:
 @cache
 def shipped() -> Catalogue:
     """The catalogue that comes with the program."""
+    official = _entries("official_sets", OfficialSetEntry)
     return Catalogue(
         encoders=_entries("encoders", Encoder),  # type: ignore[arg-type]  # an annotation, as good as a type here
         languages=_entries("languages", LanguageEntry),
-        sources=_entries("sources", SourceEntry),
+        sources={**_entries("sources", SourceEntry), **official_sources(official)},
         mixes=_entries("mixes", MixEntry),
-        benchmarks=_entries("benchmarks", BenchmarkEntry),
+        benchmarks={**_entries("benchmarks", BenchmarkEntry), **official_benchmarks(official)},
         suites=_entries("suites", tuple[BenchmarkChoice, ...]),
         recipes=_entries("recipes", RecipeEntry),
         resources=_entries("resources", ResourcesEntry),

@@ -1,4 +1,7 @@
-"""The benchmarks that this program reads and scores. Adding one: a module with a `BENCHMARK`, and its line here."""
+"""List the benchmarks that this program reads and scores, and find one by its name.
+
+docs/benchmarks.md says how to add one, with an example that the contract test runs.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
 
 
 def find_benchmark(name: str) -> Benchmark:
-    """A benchmark, or a family for sets of a user's own. Raises InputError naming them."""
+    """Find a benchmark, or a family for sets of a user's own, by its id. Raises InputError naming the legal ids."""
     families = {**FAMILIES, open_answers.BENCHMARK.id: open_answers.BENCHMARK}
     legal = {**BENCHMARKS, **families}
     try:
@@ -61,10 +64,11 @@ READERS = ("official", "questions")
 
 
 def is_evaluation(source: SourceSpec) -> bool:
+    """Tell whether the records of a source are examples of a benchmark."""
     return source.reader in READERS
 
 
 def find_protocol(spec: BenchmarkSpec) -> tuple[Benchmark, Protocol]:
-    """What a study's benchmark is scored as. Raises InputError for names that do not exist."""
+    """Find the benchmark and the protocol of a study's benchmark. Raises InputError for unknown names."""
     benchmark = find_benchmark(str(spec.source.options.get("benchmark", "")))
     return benchmark, benchmark.protocol(spec.protocol)

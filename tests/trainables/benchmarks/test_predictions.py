@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_spaces.errors import InputError
-from tests.support import official_files as official
+from tests.support.official_files.ai2d import write_ai2d
+from tests.support.official_files.tallyqa import write_tallyqa
+from tests.support.official_files.vsr import write_vsr
 from trainables.benchmarks.contract import Example
 from trainables.benchmarks.files.reference_files import find_files
 from trainables.benchmarks.predictions import check_ids, chosen, read_predictions
@@ -78,8 +80,8 @@ def test_missing_extra_and_duplicated_ids_are_listed_together(tmp_path: Path) ->
 
 
 def test_scores_choose_the_first_of_the_likeliest_in_the_order_of_the_protocol(tmp_path: Path) -> None:
-    official.ai2d(tmp_path)
-    official.tallyqa(tmp_path)
+    write_ai2d(tmp_path)
+    write_tallyqa(tmp_path)
     example = Example("1", "i", None, "q?", ("fox", "cow", "hawk", "krill"), 2)
     cases: list[tuple[str, str, dict[str, float], str]] = [
         ("ai2d", "prismatic", {"D": 1, "C": 1, "B": 0, "A": 0}, "C"),
@@ -97,7 +99,7 @@ def test_scores_choose_the_first_of_the_likeliest_in_the_order_of_the_protocol(t
 
 
 def test_scores_of_other_options_are_refused_with_their_line(tmp_path: Path) -> None:
-    official.vsr(tmp_path, (1,))
+    write_vsr(tmp_path, (1,))
     benchmark = BENCHMARKS["vsr"]
     examples = benchmark.examples(find_files("vsr", benchmark.files, [tmp_path / "test.jsonl"]))
     found = read_predictions(write(tmp_path, {"id": 0, "scores": {"True": 1, "Maybe": 0}}))

@@ -11,7 +11,7 @@ from PIL import Image
 
 from search_spaces.errors import InputError
 from search_spaces.spec import BenchmarkSpec, SourceSpec
-from tests.support import official_files
+from tests.support.official_files.vqav2 import write_vqav2
 from trainables.benchmarks.files.reference_files import find_files
 from trainables.data.prepare import prepare_source
 from trainables.data.prepared import PreparedSource
@@ -70,7 +70,7 @@ def write_evaluation_set(reader: str, folder: Path) -> None:
     for image in images:
         (folder / "set" / "images" / image).write_bytes(_png())
     if reader == "official":
-        official_files.vqav2(folder / "set")
+        write_vqav2(folder / "set")
     else:
         rows = [
             {"id": n, "image": images[n // 2], "question": f"is it {n}?", "answer": "yes", "groups": {"split": "a"}}

@@ -1,0 +1,52 @@
+"""Load the example of docs/benchmarks.md as if its files had been added."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
+
+from search_spaces.catalogue.official_sets import OfficialSetEntry
+from search_spaces.errors import raise_problems
+from search_spaces.typed import typed
+from search_spaces.yaml_source import parse
+
+PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+_FILE = re.compile(r"^\*\*[^`*]*`([^`]+)`\*\*", re.MULTILINE)
+"""Where the page turns to a file: its path in bold, `**1. `path`**`."""
+_BLOCK = re.compile(r"^```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@cache
+def documented_files() -> Mapping[str, str]:
+    """Read the code blocks of the page's recipe: path of the file -> its text."""
+    _, *files = _FILE.split(PAGE.read_text(encoding="utf-8").partition("## Adding an official benchmark")[2])
+    blocks = {path: _BLOCK.search(text) for path, text in zip(files[::2], files[1::2], strict=True)}
+    return {path: block[1] for path, block in blocks.items() if block}
+
+
+@cache
+def documented_module(path: str) -> ModuleType:
+    """Import one of the recipe's Python files, without adding it to a package."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / Path(path).name
+        file.write_text(documented_files()[path])
+        spec = importlib.util.spec_from_file_location(f"documented_{file.stem}", file)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+
+def documented_entries() -> Mapping[str, OfficialSetEntry]:
+    """Read the recipe's entry of the catalogue."""
+    path = "search_spaces/catalogue/official_sets.yaml"
+    entries, problems = typed(dict[str, OfficialSetEntry], parse(documented_files()[path], path))
+    raise_problems(problems)
+    assert entries is not None
+    return entries
