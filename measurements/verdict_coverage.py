@@ -19,11 +19,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from orchestrator.analysis.effects import Effect
 from orchestrator.analysis.examples import Examples
 from orchestrator.analysis.pairs import pair_weights
 from orchestrator.analysis.power import Design, power, smallest_effect
-from orchestrator.analysis.scores import Effect, Scores
-from orchestrator.analysis.verdicts import Evidence, Ruling, rule
+from orchestrator.analysis.rule import Evidence, Ruling, rule
+from orchestrator.analysis.scores import Scores
 
 N_ARMS = 6
 N_IMAGES, PER_IMAGE = 200, 5

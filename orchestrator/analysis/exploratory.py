@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from scipy import stats
 
-from orchestrator.analysis.scores import Contrast
-from orchestrator.analysis.words import spread_of
+from orchestrator.analysis.effects import Contrast
+from orchestrator.analysis.verdict_sentences import SPREAD_SOURCES
 
 FALSE_DISCOVERY_RATE = 0.05
 
@@ -42,7 +42,7 @@ def _judged(contrast: Contrast, p_adjusted: float, n: int, rate: float) -> Judge
         reason = f"it does not stand out among the {n} comparisons of this report"
         return Judgement(contrast, p_adjusted, False, reason)
     if contrast.check is not None and not contrast.check.excludes_zero:
-        other = spread_of(contrast.check.seeds)
+        other = SPREAD_SOURCES[contrast.check.seeds]
         low, high = contrast.check.low, contrast.check.high
         reason = f"the spread {other} leads to another conclusion ({low:+.1f} to {high:+.1f})"
         return Judgement(contrast, p_adjusted, False, reason)

@@ -18,7 +18,8 @@ import numpy as np
 from scipy import special
 
 from orchestrator.analysis.intervals import OWN_SEEDS, Floats, check_df
-from orchestrator.analysis.verdicts import ALPHA, Price, Statement
+from orchestrator.analysis.rule import ALPHA, Statement
+from orchestrator.analysis.verdict_model import Price
 
 POWER = 0.8
 MOST_SEEDS = 100

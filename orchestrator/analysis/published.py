@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from orchestrator.analysis.tables import ScoreTable, TableMethod, differences
-from orchestrator.analysis.verdicts import PublishedComparison, Verdict, Verdicts
+from orchestrator.analysis.score_table import ScoreTable, cell_differences
+from orchestrator.analysis.verdict_model import PublishedComparison, Refusal, Verdict, Verdicts
 
 
-def beside_published(found: Verdicts, published: ScoreTable) -> Verdicts:
-    """The verdicts with the published difference of every hypothesis whose arms carry ids of published models."""
-    verdicts = tuple(replace(one, published=_comparison(one, published)) for one in found.verdicts)
-    return replace(found, verdicts=verdicts)
+def beside_published(judged: Verdicts, published: ScoreTable) -> Verdicts:
+    """Add the published difference to every hypothesis whose arms carry ids of published models."""
+    verdicts = tuple(replace(verdict, published=_comparison(verdict, published)) for verdict in judged.verdicts)
+    return replace(judged, verdicts=verdicts)
 
 
 def _comparison(verdict: Verdict, published: ScoreTable) -> PublishedComparison:
@@ -19,17 +19,16 @@ def _comparison(verdict: Verdict, published: ScoreTable) -> PublishedComparison:
     unknown += [name for name in verdict.benchmarks if name not in published.benchmarks]
     if unknown:
         return _none(f"not in the published table: {', '.join(dict.fromkeys(unknown))}")
-    method: TableMethod = "prismatic-2024" if verdict.method == "prismatic-2024" else "paired-table"
-    cells = differences(published, verdict.pairs, verdict.benchmarks, method)
-    if isinstance(cells, str):
-        return _none(f"not published: {cells}")
-    theirs = float(cells.mean())
+    differences = cell_differences(published, verdict.pairs, verdict.benchmarks, verdict.unit)
+    if isinstance(differences, Refusal):
+        return _none(f"not published: {'; '.join(differences.reasons)}")
+    difference = float(differences.mean())
     if verdict.effect is None or verdict.interval is None:
-        return PublishedComparison(theirs, verdict.effect, None, None, None, "there is no own interval")
-    same_sign = (theirs > 0) == (verdict.effect > 0) if theirs and verdict.effect else None
+        return PublishedComparison(difference, verdict.effect, None, None, None, "there is no own interval")
+    same_sign = (difference > 0) == (verdict.effect > 0) if difference and verdict.effect else None
     low, high = verdict.interval
-    inside = low <= theirs <= high
-    return PublishedComparison(theirs, verdict.effect, same_sign, inside, bool(same_sign) and inside)
+    inside = low <= difference <= high
+    return PublishedComparison(difference, verdict.effect, same_sign, inside, bool(same_sign) and inside)
 
 
 def _none(reason: str) -> PublishedComparison:

@@ -104,7 +104,7 @@ def run(
     """Train and evaluate what is left of a study. Run it again to resume; finished work is never done twice."""
     from orchestrator.planning.planned import RunOptions
     from orchestrator.reporting.build import build_report
-    from orchestrator.reporting.plain import to_json
+    from orchestrator.reporting.csv_json import to_json
     from orchestrator.run_study import run_study
     from orchestrator.terminal.report import to_terminal
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated, get_args
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,10 +15,10 @@ from orchestrator.commands.options import (
     console,
     planned_study,
 )
-from search_spaces.errors import InputError, nearest
+from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
-    from orchestrator.analysis.verdicts import Verdicts
+    from orchestrator.analysis.verdict_model import Verdicts
     from search_spaces.plan import Plan
     from search_spaces.study import Study
     from trainables.storage.store import LocalStore
@@ -40,8 +40,9 @@ def verdicts(
         str | None, typer.Option("--hypotheses", metavar="YAML", help="Of --scores: a file, or a shipped name.")
     ] = None,
     method: Annotated[
-        str, typer.Option("--method", help="Of --scores: paired-table or prismatic-2024.")
-    ] = "paired-table",
+        str | None,
+        typer.Option("--method", metavar="NAME", help="Statistical method [default: study; of --scores paired-table]."),
+    ] = None,
     published: Annotated[
         bool, typer.Option("--published", help="Show the published difference of Prismatic VLMs beside every own one.")
     ] = False,
@@ -62,11 +63,11 @@ def verdicts(
         found = _of_table(scores, hypotheses, method, pool)
     else:
         assert study is not None
-        found = _of_study(*planned_study(study, storage, selection))
+        found = _of_study(*planned_study(study, storage, selection), method)
     if published:
         found = _with_published(found)
     if as_json:
-        from orchestrator.analysis.verdicts import verdicts_json
+        from orchestrator.analysis.verdict_model import verdicts_json
 
         print(json.dumps(verdicts_json(found), indent=1, allow_nan=False))
     else:
@@ -75,35 +76,36 @@ def verdicts(
         to_terminal(found, console())
 
 
-def _of_table(scores: str, hypotheses: str | None, method: str, pool: str | None) -> Verdicts:
-    from orchestrator.analysis.tables import TableMethod, judge_table, read_table
+def _of_table(scores: str, hypotheses: str | None, method: str | None, pool: str | None) -> Verdicts:
+    from orchestrator.analysis.methods.judge_table import judge_table
+    from orchestrator.analysis.methods.registry import TABLE_METHODS, find_name
+    from orchestrator.analysis.score_table import read_table
     from search_spaces.catalogue.load import shipped
     from search_spaces.claims import find_file, load_claims
 
     if hypotheses is None:
         raise InputError("must be given with --scores: a YAML file with `hypotheses`", key="--hypotheses")
-    methods = get_args(TableMethod)
-    if method not in methods:
-        law = f"must be one of {', '.join(methods)}, but got {method!r}"
-        raise InputError(law, key="--method", way_out=nearest(method, methods))
+    name = find_name(method, TABLE_METHODS)
     table = read_table(find_file(scores, ".csv", "scores"), scores)
     claims, document = load_claims(find_file(hypotheses, ".yaml", "hypotheses"))
     reference = read_table(find_file(pool, ".csv", "pool"), pool) if pool is not None else None
-    return judge_table(table, claims, document, method, shipped().suites, reference)  # type: ignore[arg-type]
+    return judge_table(table, claims, document, name, shipped().suites, reference)
 
 
-def _of_study(study: Study, planned: Plan, store: LocalStore) -> Verdicts:
-    from orchestrator.analysis.hypotheses import judge_study
+def _of_study(study: Study, planned: Plan, store: LocalStore, method: str | None) -> Verdicts:
+    from orchestrator.analysis.methods.judge_study import judge_study
+    from orchestrator.analysis.methods.registry import STUDY_METHODS, find_name
     from orchestrator.analysis.study_scores import StudyScores
     from orchestrator.state.ledger import read_ledger
 
+    name = find_name(method, STUDY_METHODS)
     ledger = read_ledger(planned, store)
-    return judge_study(study, planned, ledger, StudyScores.of(planned, store, ledger))
+    return judge_study(study, planned, ledger, StudyScores.of(planned, store, ledger), name)
 
 
 def _with_published(found: Verdicts) -> Verdicts:
     from orchestrator.analysis.published import beside_published
-    from orchestrator.analysis.tables import read_table
+    from orchestrator.analysis.score_table import read_table
     from search_spaces.claims import find_file
 
     return beside_published(found, read_table(find_file(PUBLISHED, ".csv", "scores"), PUBLISHED))

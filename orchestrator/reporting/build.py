@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from orchestrator.analysis.hypotheses import judge_study
+from orchestrator.analysis.methods.judge_study import judge_study
 from orchestrator.analysis.numeric_axes import numeric_axes
 from orchestrator.analysis.plan_power import earlier_accuracies, plan_power
 from orchestrator.analysis.study_scores import StudyScores, first_line
 from orchestrator.reporting.disagreements import samples
 from orchestrator.reporting.findings import axis_findings
-from orchestrator.reporting.model import (
+from orchestrator.reporting.open_prompts import read_samples
+from orchestrator.reporting.provenance import conditions_of, provenance
+from orchestrator.reporting.report_model import (
     Absence,
     AxisCurve,
     AxisFindings,
@@ -26,9 +28,7 @@ from orchestrator.reporting.model import (
     Report,
     Row,
 )
-from orchestrator.reporting.open_prompts import read_samples
-from orchestrator.reporting.provenance import conditions_of, provenance
-from orchestrator.reporting.work import arm_costs, sharing, stage_tree
+from orchestrator.reporting.work_and_cost import arm_costs, sharing, stage_tree
 from orchestrator.state.ledger import Ledger, TrialEntry, read_ledger
 from search_spaces.errors import InputError
 from search_spaces.expansion.axes import axis_labels

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orchestrator.analysis.study_scores import StudyScores
-from orchestrator.reporting.model import Sample
+from orchestrator.reporting.report_model import Sample
 from orchestrator.state.ledger import Ledger
 from search_spaces.plan import Plan
 from trainables.storage.store import Store

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from orchestrator.reporting.model import ArmCost, AxisCurve, Cell, Report, Row
+from orchestrator.reporting.report_model import ArmCost, AxisCurve, Cell, Report, Row
 from orchestrator.reporting.svg import Scale, element, figure_svg, percent, tick_text
 
 BAR_HEIGHT = 26

@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from orchestrator.analysis.effects import Contrast
 from orchestrator.analysis.exploratory import Judgement, judge
-from orchestrator.analysis.scores import Contrast
+from orchestrator.analysis.number_text import number_of, signed
 from orchestrator.analysis.study_scores import StudyScores, first_line
-from orchestrator.analysis.words import number_of, signed
-from orchestrator.reporting.model import AxisFindings, Condition, Difference, Finding
+from orchestrator.analysis.verdict_sentences import difference_text
 from orchestrator.reporting.provenance import conditions_by_arm
-from orchestrator.reporting.words import side
+from orchestrator.reporting.report_model import AxisFindings, Condition, Difference, Finding
 from orchestrator.state.ledger import TrialEntry
 from search_spaces.errors import InputError
 from search_spaces.plan import Arm, Plan
@@ -112,7 +112,7 @@ def _sentence(finding: Finding, unfinished: Sequence[TrialEntry], n_benchmarks: 
     parts = []
     if main is not None:
         over = f" in the mean over {n_benchmarks} benchmarks" if main.benchmark is None else f" on {main.benchmark}"
-        clear = f"{side(main.effect)} than the base" if main.is_clear else "no clear difference to the base"
+        clear = f"{difference_text(main.effect)} than the base" if main.is_clear else "no clear difference to the base"
         value = "" if main.is_clear else f"{signed(main.effect)}, "
         parts.append(f"{clear}{over} ({value}{_interval_words(main)}; {number_of(len(main.seeds), 'seed')})")
         if main.reason:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from orchestrator.reporting.csv_json import to_csv, to_json
 from orchestrator.reporting.html import to_html
 from orchestrator.reporting.latex import to_tex
-from orchestrator.reporting.model import Report
-from orchestrator.reporting.plain import to_csv, to_json
-from orchestrator.reporting.text import to_markdown
+from orchestrator.reporting.markdown import to_markdown
+from orchestrator.reporting.report_model import Report
 
 FORMS: Mapping[str, Callable[[Report], str]] = {
     "html": to_html,

@@ -14,12 +14,13 @@ import jinja2
 from markupsafe import Markup
 from PIL import Image
 
-from orchestrator.analysis.verdicts import Verdict
-from orchestrator.analysis.words import p_text, range_text, signed
-from orchestrator.reporting import figures, words
+from orchestrator.analysis import verdict_sentences
+from orchestrator.analysis.number_text import p_text, range_text, signed
+from orchestrator.analysis.verdict_model import Verdict
+from orchestrator.reporting import figures, sentences
 from orchestrator.reporting.figures import Bar
-from orchestrator.reporting.model import AxisCurve, Cell, Finding, Report, Row
 from orchestrator.reporting.open_prompts import OpenSample
+from orchestrator.reporting.report_model import AxisCurve, Cell, Finding, Report, Row
 
 _KINDS = {True: "yes", False: "no", None: "open"}
 _BAD = ("diverged", "failed", "unreadable")
@@ -46,7 +47,8 @@ def _context(report: Report) -> dict[str, Any]:
     samples = [(name, list(rows)) for name, rows in groupby(report.samples, key=lambda sample: sample.benchmark)]
     return {
         "report": report,
-        "words": words,
+        "sentences": sentences,
+        "verdict_sentences": verdict_sentences,
         "figures": figures,
         "signed": signed,
         "p_text": p_text,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from orchestrator.analysis.verdicts import Verdict
-from orchestrator.analysis.words import p_text
-from orchestrator.reporting import words
-from orchestrator.reporting.model import Cell, Report
+from orchestrator.analysis.number_text import p_text
+from orchestrator.analysis.verdict_model import Verdict
+from orchestrator.analysis.verdict_sentences import HOLDS
+from orchestrator.reporting import sentences
+from orchestrator.reporting.report_model import Cell, Report
 
 BENCHMARKS_PER_TABLE = 7
 """More columns do not fit a page: they go on in a further table."""
@@ -37,7 +38,7 @@ def to_tex(report: Report) -> str:
     r"""Tables ready for `\input`; `\usepackage{booktabs}` in the preamble. Without results a comment says so."""
     head = f"% {report.study}, digest {report.digest[:12]}; needs \\usepackage{{booktabs}}\n"
     if not report.has_results:
-        return f"{head}% {words.NOTHING}\n"
+        return f"{head}% {sentences.NOTHING}\n"
     tables = [_verdict_table(report)] if report.verdicts.verdicts else []
     n = len(report.columns)
     for start in range(0, n, BENCHMARKS_PER_TABLE):
@@ -62,7 +63,7 @@ def _verdict_table(report: Report) -> str:
 
 
 def _verdict_row(verdict: Verdict) -> str:
-    claim = f"{escaped(verdict.claim)} ({words.HOLDS[verdict.holds]})"
+    claim = f"{escaped(verdict.claim)} ({HOLDS[verdict.holds]})"
     if verdict.effect is None or verdict.interval is None or verdict.p_adjusted is None:
         return rf"{claim} & not compared & & & \\[2pt]"
     low, high = verdict.interval
@@ -91,7 +92,7 @@ def _score_table(report: Report, columns: Sequence[int]) -> str:
         rows.append(rf" & {' & '.join(map(_interval, cells))} \\[2pt]")
         if any(cell.absent for cell in cells if cell.estimate is not None):
             seeds = next(cell for cell in cells if cell.estimate is not None and cell.absent)
-            incomplete.append(f"{row.arm} without {words.absence_text(seeds, always_seeds=True)}")
+            incomplete.append(f"{row.arm} without {sentences.absence_text(seeds, always_seeds=True)}")
     is_part = len(columns) < len(report.columns)
     part = f" ({columns[0] + 1} to {columns[-1] + 1} of {len(report.columns)})" if is_part else ""
     caption = (
@@ -117,7 +118,7 @@ def _value(cell: Cell) -> str:
 
 
 def _absent(cell: Cell) -> str:
-    return escaped("refused" if cell.refused is not None else words.absence_text(cell))
+    return escaped("refused" if cell.refused is not None else sentences.absence_text(cell))
 
 
 def _interval(cell: Cell) -> str:

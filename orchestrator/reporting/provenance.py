@@ -8,7 +8,7 @@ from importlib import metadata
 
 import yaml
 
-from orchestrator.reporting.model import Condition, DataDigest, Provenance
+from orchestrator.reporting.report_model import Condition, DataDigest, Provenance
 from orchestrator.state.ledger import Ledger, read_json
 from search_spaces.identity import FEATURES_VERSION, SCORING_VERSION, TRAINER_VERSION, needed_digests, source_name
 from search_spaces.plan import Plan

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from orchestrator.analysis.verdict_sentences import HOLDS, certainty_line, sentence_with_arms
 from orchestrator.reporting.build import build_report
 from orchestrator.reporting.forms import FORMS
-from orchestrator.reporting.model import Cell, Report
-from orchestrator.reporting.words import HOLDS, certainty, verdict_words
+from orchestrator.reporting.report_model import Cell, Report
 from orchestrator.state.ledger import read_ledger
 from search_spaces.plan import Plan
 from search_spaces.study import Study
@@ -84,7 +84,7 @@ def _numbers(name: str, cell: Cell) -> dict[str, float]:
 def _statements(report: Report) -> tuple[str, ...]:
     """Verdicts on the claims, then every arm against the base."""
     verdicts = tuple(
-        f"**{HOLDS[verdict.holds]}**: {verdict.claim}: {verdict_words(verdict)} {certainty(verdict)}".strip()
+        f"**{HOLDS[verdict.holds]}**: {verdict.claim}: {sentence_with_arms(verdict)} {certainty_line(verdict)}".strip()
         for verdict in report.verdicts.verdicts
     )
     return verdicts + tuple(

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from orchestrator.analysis.number_text import range_text
 from orchestrator.analysis.plan_power import HypothesisPower
-from orchestrator.analysis.words import range_text
 from orchestrator.terminal.tables import table
 
 

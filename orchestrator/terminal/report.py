@@ -7,21 +7,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.analysis.verdicts import Verdict
-from orchestrator.reporting import words
-from orchestrator.reporting.model import Report
-from orchestrator.reporting.text import _headers, _lines
+from orchestrator.reporting import sentences
+from orchestrator.reporting.arm_table import table_headers, table_rows
+from orchestrator.reporting.report_model import Report
+from orchestrator.terminal.verdicts import print_short
 
 
 def to_terminal(report: Report, console: Console) -> None:
+    """Print verdicts, arms by benchmarks, findings, what sharing saved, and what went wrong."""
     console.print(Text(report.study, style="bold"))
     console.print(Text(report.question))
-    console.print(Text(words.state_line(report)))
+    console.print(Text(sentences.state_line(report)))
     if report.has_results:
         for verdict in report.verdicts.verdicts:
-            _print_verdict(verdict, console)
+            print_short(verdict, console)
         console.print(_terminal_table(report))
-        for line in words.table_notes(report):
+        for line in sentences.table_notes(report):
             console.print(Text(f"- {line}", style="dim"))
         for axis in report.axes:
             base = f" (base: {axis.base_value})" if axis.base_value is not None else ""
@@ -29,10 +30,10 @@ def to_terminal(report: Report, console: Console) -> None:
             for finding in axis.findings:
                 console.print(Text.assemble("  ", (finding.label, "cyan"), f": {finding.sentence}"))
         if report.axes:
-            console.print(Text(f"\n{words.how_judged(report)}", style="dim"))
-        console.print(Text(f"\n{words.sharing_line(report.sharing)}"))
+            console.print(Text(f"\n{sentences.how_judged(report)}", style="dim"))
+        console.print(Text(f"\n{sentences.sharing_line(report.sharing)}"))
     else:
-        console.print(Text(words.NOTHING))
+        console.print(Text(sentences.NOTHING))
     for failure in report.failures:
         console.print(Text.assemble(("failed ", "red"), f"{failure.trial} ({failure.kind}): {failure.message}"))
         if failure.log:
@@ -41,26 +42,14 @@ def to_terminal(report: Report, console: Console) -> None:
         console.print(Text.assemble(("not used ", "yellow"), problem))
     for condition in report.provenance.conditions:
         if len(condition.arms) > 1:
-            console.print(Text.assemble(("differs ", "yellow"), words.condition_line(condition)))
-
-
-_COLOURS = {True: "green", False: "red", None: "yellow"}
-
-
-def _print_verdict(verdict: Verdict, console: Console) -> None:
-    state = (f"[{words.HOLDS[verdict.holds]}]", _COLOURS[verdict.holds])
-    console.print(Text.assemble("\n", (verdict.id, "bold"), f": {verdict.claim}  ", state))
-    console.print(Text(f"  {words.verdict_words(verdict)}"))
-    for line in (words.certainty(verdict), words.deciding(verdict)):
-        if line:
-            console.print(Text(f"  {line}", style="dim"))
+            console.print(Text.assemble(("differs ", "yellow"), sentences.condition_line(condition)))
 
 
 def _terminal_table(report: Report) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    for i, name in enumerate(_headers(report)):
+    for i, name in enumerate(table_headers(report)):
         table.add_column(Text(name), justify="left" if i < 2 else "right", overflow="fold")
-    for names, cells in _lines(report):
+    for names, cells in table_rows(report):
         texts = [Text(text, style="bold" if is_best else "") for text, is_best in cells]
         table.add_row(*map(Text, names), *texts)
     return table

@@ -1,8 +1,8 @@
-"""Verdicts on a terminal: each claim with what was found, why, and what would decide it."""
+"""Verdicts on a terminal: in full for `ablate verdicts`, and in short for a report."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -10,30 +10,49 @@ from rich.text import Text
 
 from orchestrator.analysis.aggregates import Aggregate, Aggregates
 from orchestrator.analysis.factors import Factors
-from orchestrator.analysis.verdicts import PublishedComparison, Verdict, Verdicts
-from orchestrator.analysis.words import p_text, signed, spread_of
+from orchestrator.analysis.intervals import SeedSource
+from orchestrator.analysis.number_text import p_text, signed
+from orchestrator.analysis.verdict_model import PublishedComparison, Verdict, Verdicts
+from orchestrator.analysis.verdict_sentences import (
+    HOLDS,
+    SPREAD_SOURCES,
+    certainty_line,
+    price_sentence,
+    sentence_with_arms,
+)
 from orchestrator.terminal.tables import table
 
 _MOST_ROWS = 12
-_HOLDS = {True: ("holds", "green"), False: ("does not hold", "red"), None: ("open", "yellow")}
+_COLOURS: Mapping[bool | None, str] = {True: "green", False: "red", None: "yellow"}
 
 
-def to_terminal(found: Verdicts, console: Console) -> None:
-    console.print(Text(f"Verdicts on {found.source}", style="bold"))
-    for verdict in found.verdicts:
+def to_terminal(judged: Verdicts, console: Console) -> None:
+    """Print every verdict with its reasons, the aggregates, main effects, and the notes."""
+    console.print(Text(f"Verdicts on {judged.source}", style="bold"))
+    for verdict in judged.verdicts:
         console.print(_title(verdict))
         for line in _lines(verdict):
             console.print(Text(f"  {line}"))
-    if found.aggregates is not None and found.aggregates.models:
+    aggregates = judged.aggregates
+    if aggregates is not None and aggregates.models:
         console.print()
-        console.print(_aggregates_table(found.aggregates))
-    if found.aggregates is not None and found.aggregates.factors is not None:
+        console.print(_aggregates_table(aggregates))
+    if aggregates is not None and aggregates.factors is not None:
         console.print()
-        for line in _factor_lines(found.aggregates.factors):
+        for line in _factor_lines(aggregates.factors):
             console.print(Text(line))
     console.print()
-    for note in found.notes:
+    for note in judged.notes:
         console.print(Text(note, style="dim"))
+
+
+def print_short(verdict: Verdict, console: Console) -> None:
+    """Print one verdict as a report shows it: the claim, one sentence, how sure it is, and what would decide it."""
+    console.print(_title(verdict))
+    console.print(Text(f"  {sentence_with_arms(verdict)}"))
+    for line in (certainty_line(verdict), price_sentence(verdict)):
+        if line:
+            console.print(Text(f"  {line}", style="dim"))
 
 
 def _aggregates_table(found: Aggregates) -> Table:
@@ -64,8 +83,8 @@ def _factor_lines(found: Factors) -> list[str]:
 
 
 def _title(verdict: Verdict) -> Text:
-    word, style = _HOLDS[verdict.holds]
-    return Text.assemble("\n", (verdict.id, "bold"), f": {verdict.claim}  ", (f"[{word}]", style))
+    state = (f"[{HOLDS[verdict.holds]}]", _COLOURS[verdict.holds])
+    return Text.assemble("\n", (verdict.id, "bold"), f": {verdict.claim}  ", state)
 
 
 def _lines(verdict: Verdict) -> list[str]:
@@ -77,8 +96,8 @@ def _lines(verdict: Verdict) -> list[str]:
         )
     if verdict.beside is not None:
         low, high = verdict.beside
-        other = "own" if verdict.seeds_from == "pooled" else "pooled"
-        lines.append(f"with the spread {spread_of(other)}: {signed(low)} to {signed(high)}")
+        second: SeedSource = "own" if verdict.seeds_from == "pooled" else "pooled"
+        lines.append(f"with the spread {SPREAD_SOURCES[second]}: {signed(low)} to {signed(high)}")
     if verdict.effect is not None:
         lines += [f"- {reason}" for reason in verdict.reasons]
     lines += [f"- {one.name}: p {p_text(one.p)}, {one.verdict}" for one in verdict.sensitivity]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from orchestrator.reporting.build import build_report
-from orchestrator.reporting.model import Report
+from orchestrator.reporting.report_model import Report
 from search_spaces.plan import Exclusion, Plan
 from search_spaces.study import Hypothesis
 from tests.support.stored_studies import answers, fail_trial, finish_trial, study_of, trial_of, two_stage_plan

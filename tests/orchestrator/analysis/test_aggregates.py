@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from orchestrator.analysis.aggregates import against_pool, aggregated, freeze_pool, reference_pool
-from orchestrator.analysis.tables import read_table
+from orchestrator.analysis.score_table import read_table
 from search_spaces.claims import find_file
 from search_spaces.errors import InputError
 

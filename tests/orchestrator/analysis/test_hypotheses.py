@@ -14,11 +14,11 @@ from scipy import stats
 from orchestrator.analysis.bootstrap import ImageSums
 from orchestrator.analysis.exact import exact_p
 from orchestrator.analysis.examples import Examples
-from orchestrator.analysis.hypotheses import judge_study
+from orchestrator.analysis.methods.judge_study import judge_study
 from orchestrator.analysis.plan_power import earlier_accuracies, plan_power
 from orchestrator.analysis.scores import Scores
 from orchestrator.analysis.study_scores import StudyScores
-from orchestrator.analysis.verdicts import Verdict, verdicts_json
+from orchestrator.analysis.verdict_model import Verdict, verdicts_json
 from orchestrator.state.ledger import read_ledger
 from search_spaces.plan import Plan
 from search_spaces.study import Hypothesis, Study

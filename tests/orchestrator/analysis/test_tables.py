@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from orchestrator.analysis.methods.judge_table import judge_table
+from orchestrator.analysis.methods.registry import TableMethodName
 from orchestrator.analysis.published import beside_published
-from orchestrator.analysis.tables import ScoreTable, TableMethod, judge_table, read_table
-from orchestrator.analysis.verdicts import Verdict, Verdicts
+from orchestrator.analysis.score_table import ScoreTable, read_table
+from orchestrator.analysis.verdict_model import Verdict, Verdicts
 from search_spaces.catalogue.load import shipped
 from search_spaces.claims import find_file, load_claims
 from search_spaces.errors import InputError
@@ -33,7 +35,7 @@ PUBLISHED = {
 """Paper v2, sections 4 and B; p values as printed, some of them cut off rather than rounded."""
 
 
-def published(method: TableMethod = "prismatic-2024") -> Verdicts:
+def published(method: TableMethodName = "prismatic-2024") -> Verdicts:
     table = read_table(find_file("prismatic/published", ".csv", "scores"))
     claims, document = load_claims(find_file("prismatic/claims", ".yaml", "hypotheses"))
     return judge_table(table, claims, document, method, shipped().suites)
@@ -92,7 +94,7 @@ def test_paired_table_is_a_t_test_over_cells_in_points() -> None:
     assert "no examples, no seeds" in " ".join(verdict.reasons)
 
 
-def _judged(tmp_path: Path, csv: str, yaml: str, method: TableMethod = "paired-table") -> tuple[Verdict, ...]:
+def _judged(tmp_path: Path, csv: str, yaml: str, method: TableMethodName = "paired-table") -> tuple[Verdict, ...]:
     (tmp_path / "t.csv").write_text(csv)
     (tmp_path / "c.yaml").write_text(yaml)
     claims, document = load_claims(tmp_path / "c.yaml")

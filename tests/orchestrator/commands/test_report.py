@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.reporting.csv_json import COLUMNS
 from orchestrator.reporting.forms import FORMS
-from orchestrator.reporting.plain import COLUMNS
 from tests.support.command_line import ROOT, ablate
 
 

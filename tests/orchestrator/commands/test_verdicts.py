@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from orchestrator.analysis.tables import judge_table, read_table
+from orchestrator.analysis.methods.judge_table import judge_table
+from orchestrator.analysis.score_table import read_table
 from orchestrator.terminal.verdicts import to_terminal
 from search_spaces.catalogue.load import shipped
 from search_spaces.claims import find_file, load_claims

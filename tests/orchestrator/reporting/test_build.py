@@ -14,9 +14,9 @@ import pytest
 from rich.console import Console
 
 from orchestrator.reporting.build import build_report as build_report_of
-from orchestrator.reporting.model import Finding, Report
-from orchestrator.reporting.plain import to_json
-from orchestrator.reporting.text import to_markdown
+from orchestrator.reporting.csv_json import to_json
+from orchestrator.reporting.markdown import to_markdown
+from orchestrator.reporting.report_model import Finding, Report
 from orchestrator.terminal.report import to_terminal
 from search_spaces.plan import Arm, Exclusion, Plan
 from tests.support.stored_studies import (

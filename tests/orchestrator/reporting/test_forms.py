@@ -18,12 +18,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from orchestrator.reporting.build import build_report
+from orchestrator.reporting.csv_json import COLUMNS, to_csv, to_json
 from orchestrator.reporting.forms import FORMS
 from orchestrator.reporting.html import to_html
 from orchestrator.reporting.latex import to_tex
-from orchestrator.reporting.model import Report
-from orchestrator.reporting.plain import COLUMNS, to_csv, to_json
-from orchestrator.reporting.text import to_markdown
+from orchestrator.reporting.markdown import to_markdown
+from orchestrator.reporting.report_model import Report
 from tests.support.report_cases import CLAIMS, HOSTILE, finished, hostile, scores, under_way, unstarted
 from tests.support.stored_studies import finish_trial, key_of, study_of, two_stage_plan
 from trainables.storage import layout

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.reporting.html import to_html
-from orchestrator.reporting.model import Report
+from orchestrator.reporting.report_model import Report
 from tests.support.report_cases import finished, hostile, under_way
 from trainables.storage.store import LocalStore
 

@@ -12,9 +12,9 @@ from PIL import Image
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.planning.preflight import preflight
 from orchestrator.reporting.build import build_report
+from orchestrator.reporting.csv_json import to_json
 from orchestrator.reporting.html import to_html
 from orchestrator.reporting.open_prompts import read_samples
-from orchestrator.reporting.plain import to_json
 from orchestrator.running.tasks import make_task
 from orchestrator.state.ledger import Ledger, read_ledger
 from search_spaces.errors import InputError

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from orchestrator.analysis.verdicts import Verdict
-from orchestrator.analysis.words import number_of, p_text, price_words, signed
-from orchestrator.reporting.model import Absence, Cell, Column, Condition, Report, Sharing
+from orchestrator.analysis.number_text import listed, number_of
+from orchestrator.reporting.report_model import Absence, Cell, Column, Condition, Report, Sharing
 
 NOTHING = "Nothing is scored yet. `ablate run` trains and scores the trials; what is done already is kept."
 COSTS_NOTE = (
     "GPU-seconds are wall seconds times devices (workers, where there is no GPU) that the arm's trials spent; 'alone' "
     "is what they would have spent with all their stages to themselves."
 )
-HOLDS: Mapping[bool | None, str] = {True: "holds", False: "does not hold", None: "open"}
 _ABSENCES: Mapping[Absence, str] = {
     "diverged": "diverged",
     "failed": "failed",
@@ -23,9 +21,7 @@ _ABSENCES: Mapping[Absence, str] = {
     "pending": "missing",
     "unreadable": "unreadable",
 }
-_TESTS: Mapping[str, str] = {"equivalent": "test of equivalence, ", "not-worse": "test of not being worse, "}
 _ARMS_NAMED = 5
-_NAMES_SPELT_OUT = 3
 
 
 def state_line(report: Report) -> str:
@@ -47,7 +43,7 @@ def headline(report: Report) -> str:
         if len(parts) == 1:
             one, several = verbs[verdicts[0].holds]
             return f"The claim {one}." if len(verdicts) == 1 else f"All {len(verdicts)} claims {several}."
-        return f"Of {number_of(len(verdicts), 'claim')}, {_listed(parts)}."
+        return f"Of {number_of(len(verdicts), 'claim')}, {listed(parts)}."
     compared = [finding for finding in report.findings if finding.main is not None]
     clear = [finding for finding in compared if finding.main is not None and finding.main.is_clear]
     if not compared:
@@ -67,62 +63,7 @@ def cost_line(report: Report) -> str:
     """What it has cost, in GPU-hours, and what is missing of that."""
     share = report.sharing
     so_far = "" if report.counts["done"] == report.n_trials else " so far"
-    return f"{hours(share.gpu_seconds)}{so_far}{_saved(share)}"
-
-
-def verdict_words(verdict: Verdict) -> str:
-    """One plain sentence that names the arms: what was found, and how large it is."""
-    if verdict.effect is None:
-        return f"Not compared: {'; '.join(verdict.reasons)}."
-    references = list(dict.fromkeys(reference for reference, _ in verdict.pairs))
-    alternatives = list(dict.fromkeys(alternative for _, alternative in verdict.pairs))
-    mean = " on average" if len(verdict.pairs) > 1 else ""
-    verb = "scores" if len(alternatives) == 1 else "score"
-    several, reference = _named(alternatives), _named(references)
-    where = _where(verdict.benchmarks)
-    if verdict.verdict in ("better", "worse"):
-        word = "higher" if verdict.verdict == "better" else "lower"
-        return f"{several} {verb}{mean} {_points(verdict.effect, verdict.unit)} {word} than {reference}{where}."
-    if verdict.verdict == "equivalent":
-        size = signed(verdict.effect)
-        return (
-            f"{several} {verb} the same as {reference}{where}, within {verdict.margin:g} {verdict.unit} ({size} seen)."
-        )
-    if verdict.verdict == "not-worse":
-        return (
-            f"{several} {verb} at most {verdict.margin:g} {verdict.unit} lower than {reference}{where} "
-            f"({signed(verdict.effect)} seen)."
-        )
-    low, high = verdict.interval or (verdict.effect, verdict.effect)
-    bounds = f"from {side(low, verdict.unit)} to {side(high, verdict.unit)}"
-    meaning = "as good means within" if verdict.expect == "equivalent" else "the claim's margin is"
-    margin = f"; {meaning} {verdict.margin:g} {verdict.unit}" if verdict.margin is not None else ""
-    return f"Not decided: {several} may score{mean} {bounds} than {reference}{where}{margin}."
-
-
-def certainty(verdict: Verdict) -> str:
-    """How sure it is, in one line."""
-    if verdict.effect is None or verdict.interval is None:
-        return ""
-    low, high = verdict.interval
-    parts = [f"{100 * verdict.level:g} % interval {signed(low)} to {signed(high)}"]
-    if verdict.p_adjusted is not None:
-        parts.append(f"p {_p_words(verdict.p_adjusted)} ({_TESTS.get(verdict.expect, '')}Holm)")
-    if verdict.n_seeds:
-        parts.append(number_of(verdict.n_seeds, "seed"))
-    if verdict.n_examples:
-        parts.append(number_of(verdict.n_examples, "example"))
-    if verdict.scope == "checkpoints":
-        parts.append("only these trained weights were compared, not the choice")
-    return "; ".join(parts)
-
-
-def deciding(verdict: Verdict) -> str:
-    """What would decide an open claim; empty where nothing is known of that."""
-    if verdict.price is None:
-        return ""
-    words = price_words(verdict.price)
-    return f"{words[0].upper()}{words[1:]}."
+    return f"{gpu_time_text(share.gpu_seconds)}{so_far}{_saved(share)}"
 
 
 def cell_text(cell: Cell, column: Column | None) -> str:
@@ -214,15 +155,11 @@ def condition_line(condition: Condition) -> str:
     return f"{condition.name}: {', '.join(parts)}"
 
 
-def hours(gpu_seconds: float) -> str:
+def gpu_time_text(gpu_seconds: float) -> str:
     """`3.2 GPU-hours`, or `49 GPU-seconds` below a tenth of an hour."""
     if gpu_seconds < 360:
         return f"{gpu_seconds:.0f} GPU-seconds"
     return f"{gpu_seconds / 3600:,.3g} GPU-hours"
-
-
-def _p_words(p: float) -> str:
-    return p_text(p) if p >= 1e-4 else "< .0001"
 
 
 def _saved(sharing: Sharing) -> str:
@@ -230,31 +167,6 @@ def _saved(sharing: Sharing) -> str:
     if saved <= 0:
         return ""
     return f"; {100 * saved / sharing.gpu_seconds_alone:.0f} % saved by sharing equal work"
-
-
-def _named(arms: Sequence[str]) -> str:
-    return _listed(arms) if len(arms) <= _NAMES_SPELT_OUT else f"{len(arms)} arms"
-
-
-def _listed(parts: Sequence[str]) -> str:
-    """`a, b and c`."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-
-def _where(benchmarks: Sequence[str]) -> str:
-    if len(benchmarks) > _NAMES_SPELT_OUT:
-        return f" in the mean over {len(benchmarks)} benchmarks"
-    return f" {'in the mean over' if len(benchmarks) > 1 else 'on'} {_listed(benchmarks)}"
-
-
-def side(effect: float, unit: str = "points") -> str:
-    """`6.2 points lower`."""
-    return f"{_points(effect, unit)} {'higher' if effect > 0 else 'lower'}"
-
-
-def _points(effect: float, unit: str) -> str:
-    size = f"{abs(effect):.1f}"
-    return f"{size} {unit.rstrip('s') if size == '1.0' and unit == 'points' else unit}"
 
 
 def _absences(cell: Cell) -> dict[str, list[int]]:

@@ -8,11 +8,12 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 
+from orchestrator.analysis.effects import Estimate
 from orchestrator.analysis.intervals import LEVEL
-from orchestrator.analysis.scores import Estimate
-from orchestrator.analysis.verdicts import plain_values
-from orchestrator.reporting.model import Cell, Difference, Report, Row
-from orchestrator.reporting.words import HOLDS, absence_text
+from orchestrator.analysis.verdict_model import plain_values
+from orchestrator.analysis.verdict_sentences import HOLDS
+from orchestrator.reporting.report_model import Cell, Difference, Report, Row
+from orchestrator.reporting.sentences import absence_text
 
 MEAN = "mean"
 """Stands in the column `benchmark` for the mean over all of them."""

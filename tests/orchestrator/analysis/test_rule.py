@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 
 from orchestrator.analysis.intervals import Interval, t_interval
-from orchestrator.analysis.verdicts import Evidence, Expectation, Ruling, holm, rule
+from orchestrator.analysis.rule import Evidence, Ruling, holm, rule
+from orchestrator.analysis.verdict_model import Expectation
 
 
 def _interval(value: float, half: float, df: float | None = 40) -> Interval:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orchestrator.reporting.model import ArmCost, Row, Sharing, StageWork
+from orchestrator.reporting.report_model import ArmCost, Row, Sharing, StageWork
 from orchestrator.state.ledger import Ledger, read_json
 from search_spaces.plan import Arm, Node, Plan
 from trainables.storage import layout

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from orchestrator.analysis.effects import Estimate
 from orchestrator.analysis.plan_power import HypothesisPower
-from orchestrator.analysis.scores import Estimate
-from orchestrator.analysis.verdicts import Verdicts
+from orchestrator.analysis.verdict_model import Verdicts
 from orchestrator.reporting.open_prompts import OpenSample
 from orchestrator.state.ledger import TrialState
 

@@ -1,0 +1,1 @@
+"""Statistical methods: from results and hypotheses to verdicts, one module each."""

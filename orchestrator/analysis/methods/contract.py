@@ -1,0 +1,69 @@
+"""What every statistical method states, whether it judges a study or a table of scores.
+
+A method is a module of this folder with a `METHOD`, and its name and line in `registry`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, TypeVar
+
+from orchestrator.analysis.score_table import ScoreTable
+from orchestrator.analysis.study_scores import StudyScores
+from orchestrator.analysis.verdict_model import Unit, Verdict
+from orchestrator.state.ledger import Ledger
+from search_spaces.plan import Plan
+from search_spaces.study import Hypothesis
+
+Need = Literal["examples", "seeds"]
+Results = TypeVar("Results")
+
+
+@dataclass(frozen=True)
+class StudyResults:
+    """What a study has shown so far."""
+
+    plan: Plan
+    ledger: Ledger
+    scored: StudyScores
+    seed_sd: float | None
+    """Standard deviation of an arm's score over seeds that the study assumes, in points."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """A hypothesis, and the benchmarks that it is about."""
+
+    hypothesis: Hypothesis
+    benchmarks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a method says of all questions together."""
+
+    verdicts: tuple[Verdict, ...]
+    """In the order of the questions. Arms that cannot be compared are `undecided` without an effect; never an error."""
+    notes: tuple[str, ...]
+    """What holds for all of them."""
+
+
+@dataclass(frozen=True)
+class Method(Generic[Results]):
+    """A way from results to verdicts."""
+
+    name: str
+    needs: frozenset[Need]
+    """What it takes from results beside one score for each cell."""
+    unit: Unit
+    """Of its effects."""
+    level: float
+    """Of its intervals, 0 to 1."""
+    judge: Callable[[Results, Sequence[Question]], Judged]
+    outside_all: frozenset[str] = frozenset()
+    """Benchmarks that `on: all` does not stand for."""
+
+
+StudyMethod = Method[StudyResults]
+TableMethod = Method[ScoreTable]

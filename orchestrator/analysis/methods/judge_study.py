@@ -1,0 +1,61 @@
+"""Verdicts on a study's hypotheses, from the scores per example that storage holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from orchestrator.analysis.aggregates import Aggregates, aggregated, groups_of, reference_pool
+from orchestrator.analysis.factors import Row, factors
+from orchestrator.analysis.methods.contract import Question, StudyResults
+from orchestrator.analysis.methods.registry import STUDY_METHODS, StudyMethodName
+from orchestrator.analysis.study_scores import StudyScores
+from orchestrator.analysis.verdict_model import Verdicts
+from orchestrator.state.ledger import Ledger
+from search_spaces.catalogue.load import shipped
+from search_spaces.claims import asked_benchmarks
+from search_spaces.plan import Plan
+from search_spaces.study import Study
+
+
+def judge_study(
+    study: Study, plan: Plan, ledger: Ledger, scored: StudyScores, method: StudyMethodName = "study"
+) -> Verdicts:
+    """Judge all hypotheses of the study together. What cannot be compared is refused, with the reason.
+
+    Args:
+        plan: of the study.
+        ledger: what storage holds of the plan.
+        scored: the scores of `ledger`, read from storage.
+    """
+    suites = {**shipped().suites, **study.suites}
+    chosen = STUDY_METHODS[method]
+    everything = [name for name in scored.benchmarks if name not in chosen.outside_all]
+    questions = [
+        Question(hypothesis, asked_benchmarks(hypothesis.on, scored.benchmarks, suites, everything))
+        for hypothesis in study.hypotheses
+    ]
+    judged = chosen.judge(StudyResults(plan, ledger, scored, study.seed_sd), questions)
+    aggregates = _aggregates(plan, scored, groups_of(suites))
+    return Verdicts(plan.study, chosen.name, chosen.level, judged.verdicts, judged.notes, aggregates)
+
+
+def _aggregates(plan: Plan, scored: StudyScores, groups: Mapping[str, Sequence[str]]) -> Aggregates:
+    """Arms that have scores of all benchmarks with every seed they were asked with."""
+    means: dict[str, dict[str, float]] = {}
+    rows: list[Row] = []
+    asked = plan.seeds_by_arm()
+    for arm in plan.arms:
+        seeds = asked.get(arm.name, ())
+        table = {seed: [scored.scores.cell(arm.name, seed, name) for name in scored.benchmarks] for seed in seeds}
+        complete = {seed: [cell.mean for cell in row if cell] for seed, row in table.items() if all(row)}
+        if len(complete) < len(seeds) or not seeds:
+            continue
+        columns = zip(*complete.values(), strict=True)
+        means[arm.name] = {
+            name: sum(column) / len(column) for name, column in zip(scored.benchmarks, columns, strict=True)
+        }
+        rows += [(arm.values, seed, sum(values) / len(values)) for seed, values in complete.items()]
+    pool = reference_pool(f"arms of {plan.study}", scored.benchmarks, means)
+    base = next((arm.values for arm in plan.arms if arm.name == plan.base), None)
+    return replace(aggregated(means, pool, groups), factors=factors(rows, base) if base and rows else None)

@@ -1,0 +1,174 @@
+"""The verdict on a hypothesis as plain data, and as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from orchestrator.analysis.aggregates import Aggregates
+from orchestrator.analysis.intervals import SeedSource
+
+Outcome = Literal["better", "worse", "equivalent", "not-worse", "undecided"]
+Expectation = Literal["better", "worse", "equivalent", "not-worse"]
+Scope = Literal["recipe", "checkpoints"]
+Unit = Literal["points", "percent"]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why arms are not compared."""
+
+    reasons: tuple[str, ...]
+    """Plain words, most important first."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """The effect in one part of a hypothesis: on one benchmark, or of one pair. For plots and tables; not judged."""
+
+    name: str
+    """Benchmark id, or `reference -> alternative`."""
+    effect: float
+    interval: tuple[float, float] | None
+    """Unadjusted, at the verdict's level; None where one value has no spread of its own (a cell of a table)."""
+    no_signal: tuple[str, ...] = ()
+    """Arms of the hypothesis without a signal there."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """What would decide with 80 % power if the effect were as it was seen, and what that costs."""
+
+    more_seeds: int | None
+    """Per arm of the hypothesis, on top of those that are there; None: no number of seeds up to 100 would."""
+    seeds_gpu_hours: float | None
+    """Of these seeds, after what the arms' trials have cost so far; None where no cost is recorded."""
+    more_examples: int | None
+    """On the benchmarks together, of the same kind; None: no number of examples up to 100 times as many would."""
+    examples_gpu_hours: float | None
+    """Of scoring the arms' trials on them."""
+    assumed_seed_sd: float | None = None
+    """In points, where the spread over seeds could not be seen."""
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """The same test on other benchmarks: how much of a verdict hangs on which are counted."""
+
+    name: str
+    """`refcoco counted once`, `without vsr`."""
+    verdict: Outcome
+    effect: float
+    p: float
+    n: int
+    """Differences that enter the test."""
+
+
+@dataclass(frozen=True)
+class PublishedComparison:
+    """Own result beside the published one, over the same pairs and benchmarks."""
+
+    difference: float | None
+    """Published, in the verdict's unit; None where it was not."""
+    own: float | None
+    agrees_in_sign: bool | None
+    """None where either is 0 or the own effect is missing."""
+    in_interval: bool | None
+    """Whether the own interval holds the published difference."""
+    agrees: bool | None
+    """Both."""
+    reason: str | None = None
+    """Why there is nothing to compare, where there is not."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the results say of one hypothesis. `effect` None: the contrast was refused, `reasons` say why."""
+
+    id: str
+    claim: str
+    expect: Expectation
+    verdict: Outcome
+    holds: bool | None
+    """Whether the claim's own test holds; False where the results contradict it; None where they leave it open."""
+    scope: Scope
+    """`recipe`: the choice was tested. `checkpoints`: only these trained weights were."""
+    method: str
+    """Name of the statistical method, a key of `methods.registry`."""
+    pairs: tuple[tuple[str, str], ...]
+    """Reference and alternative."""
+    benchmarks: tuple[str, ...]
+    effect: float | None
+    """Alternative - reference, mean over pairs and then over benchmarks."""
+    unit: Unit
+    interval: tuple[float, float] | None
+    level: float
+    margin: float | None
+    p: float | None
+    """Of the test that `expect` names: two-sided for better and worse, the larger of two one-sided for equivalent,
+    one-sided for not-worse."""
+    p_adjusted: float | None
+    """Holm over the hypotheses that were judged together."""
+    n_seeds: int
+    """Common seeds; 0 where seeds are not known (tables)."""
+    n_examples: int
+    """0 where examples are not known (tables)."""
+    n_pairs: int
+    n_cells: int
+    """Differences of a benchmark and a pair that were averaged."""
+    reasons: tuple[str, ...]
+    """Plain words, most important first."""
+    sentence: str
+    """One plain sentence: what was found, how large, how surely."""
+    seeds_from: SeedSource = "none"
+    """Where the spread over seeds comes from."""
+    beside: tuple[float, float] | None = None
+    """The interval with the other of own and pooled."""
+    p_exact: float | None = None
+    """Of single checkpoints: exact McNemar, or sign flips of whole images; a difference must hold with it as well."""
+    image_error: float | None = None
+    """Standard error in points by the choice of images alone, as the interval has it."""
+    image_error_bootstrap: float | None = None
+    """The same from 2,000 draws of images with replacement, for a check; it holds what seeds add to images as well."""
+    by_benchmark: tuple[Component, ...] = ()
+    by_pair: tuple[Component, ...] = ()
+    price: Price | None = None
+    """Only where undecided."""
+    sensitivity: tuple[Sensitivity, ...] = ()
+    published: PublishedComparison | None = None
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """All verdicts that were reached together, and how."""
+
+    source: str
+    """Name of the study, or of the table."""
+    method: str
+    level: float
+    verdicts: tuple[Verdict, ...]
+    notes: tuple[str, ...] = ()
+    """What holds for all of them: the correction, what an interval covers, what the method cannot say."""
+    aggregates: Aggregates | None = None
+    """Group means, z-scores against a frozen pool, and a study's main effects."""
+
+
+def verdicts_json(found: Verdicts) -> dict[str, Any]:
+    """Turn verdicts into the values that `verdicts --json` prints."""
+    return {
+        "source": found.source,
+        "method": found.method,
+        "level": found.level,
+        "verdicts": [plain_values(asdict(verdict)) for verdict in found.verdicts],
+        "notes": list(found.notes),
+        "aggregates": plain_values(asdict(found.aggregates)) if found.aggregates is not None else None,
+    }
+
+
+def plain_values(value: Any) -> Any:
+    """Turn a value into what JSON holds. Floats get 9 significant digits, so that equal results give equal bytes."""
+    if isinstance(value, float):
+        return float(f"{value:.9g}")
+    if isinstance(value, dict):
+        return {str(key): plain_values(item) for key, item in value.items()}
+    return [plain_values(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,45 @@
+"""A report as Markdown. Equal reports give equal bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import jinja2
+
+from orchestrator.analysis import verdict_sentences
+from orchestrator.reporting import sentences
+from orchestrator.reporting.arm_table import table_headers, table_rows
+from orchestrator.reporting.report_model import Report
+
+
+def to_markdown(report: Report) -> str:
+    """Write the report as Markdown."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("orchestrator.reporting"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,  # Markdown, for people and for MLflow's viewer; nothing here is HTML
+    )
+    environment.filters["cell"] = _escaped
+    text = environment.get_template("report.md.j2").render(
+        report=report, sentences=sentences, verdict_sentences=verdict_sentences, table=_markdown_table(report)
+    )
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def _markdown_table(report: Report) -> list[str]:
+    headers = table_headers(report)
+    lines = [_markdown_line(headers), "|---|---|" + "--:|" * (len(headers) - 2)]
+    for names, cells in table_rows(report):
+        lines.append(_markdown_line([*names, *(f"**{text}**" if is_best else text for text, is_best in cells)]))
+    return lines
+
+
+def _markdown_line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(map(_escaped, cells))} |"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
