@@ -28,7 +28,7 @@ from search_spaces.spec import MixPart, MixSpec, SourceSpec, VisionSpec
 from trainables.data import readers
 from trainables.data.batches import FILLER, BatchPlan, micro_batches
 from trainables.data.checked_images import checked_images
-from trainables.data.llava import json_values
+from trainables.data.formats.llava_json import json_values
 from trainables.data.mix import realise
 from trainables.data.parallel import in_order
 from trainables.data.prepare import prepare_source, source_signature
@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 def main() -> None:
     records = int(sys.argv[1]) if len(sys.argv) > 1 else RECORDS
-    readers.READERS = {**readers.READERS, "made-up": MadeUp}
+    readers.READERS = {**readers.READERS, "generated": MadeUp}
     with tempfile.TemporaryDirectory() as folder:
         store = LocalStore(Path(folder))
         print(f"{records:,} records, {len(os.sched_getaffinity(0))} CPUs")
@@ -57,7 +57,7 @@ def main() -> None:
 
 def _scale(store: LocalStore, records: int) -> None:
     """One source of tiny images: what each record costs, not what its pixels do."""
-    source = SourceSpec(name="made-up", version="1", reader="made-up", options={"records": records})
+    source = SourceSpec(name="made-up", version="1", reader="generated", options={"records": records})
     (digest, _), seconds = _timed(lambda: prepare_source(source, store, store.root))
     print(f"prepare, {IMAGES:,} tiny images: {seconds:.1f} s")
     _, seconds = _timed(lambda: source_signature(source, store, store.root, digest))

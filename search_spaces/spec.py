@@ -111,14 +111,16 @@ class ProjectorSpec(Spec):
         return self.depth or PROJECTOR_DEPTHS[self.kind].default
 
 
+ReaderKind = Literal["easy-vqa", "llava", "lrv", "parquet", "generated", "official", "questions"]
+"""Formats of data sources; `official` and `questions` are those of evaluation sets."""
+
+
 class SourceSpec(Spec):
     """One data source. `name@version` is its declared name, the digest of its content its proof."""
 
     name: str
     version: str
-    reader: str
-    """A reader of trainables/data/readers.py: `easy-vqa`, `llava`, `lrv`, `parquet`, `generated`; of evaluation sets
-    `official` and `questions`."""
+    reader: ReaderKind
     path: str | None = None
     """File or folder, relative to `--data`; None for readers that bring their data (packages, generators)."""
     image_folder: str | None = None

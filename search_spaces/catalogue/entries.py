@@ -8,7 +8,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from search_spaces.sizes import ConvShape, LanguageShape, VitShape
-from search_spaces.spec import Module, Offload, OptimizerSpec, Positive, PromptStyle, ResourceSpec, ScheduleSpec
+from search_spaces.spec import (
+    Module,
+    Offload,
+    OptimizerSpec,
+    Positive,
+    PromptStyle,
+    ReaderKind,
+    ResourceSpec,
+    ScheduleSpec,
+)
 
 
 class Entry(BaseModel):
@@ -137,8 +146,8 @@ class SourceEntry(Entry):
     """Where these facts come from."""
     version: Text = "1"
     """Raised by whoever changes the data: `name@version` is the declared name."""
-    reader: NonEmpty
-    """`easy-vqa`, `llava`, `lrv`, `parquet`, `generated`, and of evaluation sets `official`, `questions`."""
+    reader: ReaderKind
+    """Format of the source; `official` and `questions` are those of evaluation sets."""
     path: str | None = None
     """File or folder, relative to `--data`."""
     image_folder: str | None = None

@@ -52,6 +52,7 @@ def test_short_forms_are_read_as_their_long_forms(tmp_path: Path) -> None:
         ("resources: {workers: true}\n", 8, "resources.workers", "must be a whole number, but got true", None),
         ("resources: {workers: 0}\n", 8, "resources.workers", "greater than or equal to 1, but got 0", None),
         ("resources: {zero: 4}\n", 8, "resources.zero", "must be one of 0, 1, 2, 3, but got '4'", None),
+        ("sources: {s: {reader: parket}}\n", 8, "sources.s.reader", "easy-vqa, llava, lrv, parquet", "'parquet'"),
         ("axes: [a]\n", 8, "axes", "must be a mapping", None),
         ("question: [a]\n", 8, "question", "must be text", None),
     ],

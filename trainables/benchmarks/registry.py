@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from search_spaces.errors import InputError, nearest
-from search_spaces.spec import BenchmarkSpec, SourceSpec
+from search_spaces.spec import BenchmarkSpec, ReaderKind, SourceSpec
 from trainables.benchmarks.contract import Benchmark, Protocol
 from trainables.benchmarks.sets import (
     ai2d,
@@ -59,13 +59,13 @@ def find_benchmark(name: str) -> Benchmark:
         ) from None
 
 
-READERS = ("official", "questions")
-"""Readers of sources whose records are examples of a benchmark."""
+EVALUATION_READERS: frozenset[ReaderKind] = frozenset({"official", "questions"})
+"""Formats of sources whose records are examples of a benchmark."""
 
 
 def is_evaluation(source: SourceSpec) -> bool:
     """Tell whether the records of a source are examples of a benchmark."""
-    return source.reader in READERS
+    return source.reader in EVALUATION_READERS
 
 
 def find_protocol(spec: BenchmarkSpec) -> tuple[Benchmark, Protocol]:

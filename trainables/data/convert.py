@@ -17,8 +17,8 @@ from search_spaces.errors import InputError
 from search_spaces.identity import fingerprint
 from search_spaces.spec import SourceSpec
 from trainables.data.checked_images import CheckedImage, checked_images
+from trainables.data.formats.parquet import IMAGE_DIGEST, IMAGES_BY_PATH
 from trainables.data.pace import Progress
-from trainables.data.parquet import IMAGE_DIGEST, IMAGES_BY_PATH
 from trainables.data.prepare import raise_image_problems
 from trainables.data.readers import Reader, open_reader
 from trainables.data.record import TEXT_ONLY, Record

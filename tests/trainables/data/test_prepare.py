@@ -10,7 +10,7 @@ from PIL import Image
 
 from search_spaces.errors import InputError
 from search_spaces.spec import SourceSpec
-from trainables.data.llava import LlavaReader
+from trainables.data.formats.llava_json import LlavaReader
 from trainables.data.prepare import _watched, prepare_source, source_signature
 from trainables.data.prepared import PreparedSource
 from trainables.storage.store import LocalStore, Owner

@@ -1,4 +1,4 @@
-"""Evaluation sets as data sources: every record is an example of a benchmark, which it carries whole."""
+"""Read an evaluation set as a data source: every record is an example of a benchmark, and carries it whole."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from trainables.data.record import TEXT_ONLY, Record
 
 
 class EvaluationReader:
-    """The official files of a benchmark, or a file of questions of a family (benchmarks/own.py).
+    """The official files of a benchmark, or a file of questions of a family.
 
     Options: `benchmark` (what its files are read as), `split`. Tags are the example's groups: `split=adversarial`.
     """

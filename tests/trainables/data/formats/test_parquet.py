@@ -87,3 +87,10 @@ def test_a_damaged_file_gives_records_or_an_input_error(tmp_path: Path, cut: int
             assert record.image is None or isinstance(reader.image(record.image), bytes)
     except InputError as error:
         assert "0.parquet" in str(error)  # noqa: PT017
+
+
+def test_a_corrupt_parquet_file_is_an_input_error_naming_the_file(tmp_path: Path) -> None:
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1 this is not parquet")
+    source = SourceSpec(name="s", version="1", reader="parquet", path="bad.parquet")
+    with pytest.raises(InputError, match=r"bad\.parquet"):
+        list(open_reader(source, tmp_path).records())

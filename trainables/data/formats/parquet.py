@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from search_spaces.errors import InputError
 from search_spaces.spec import SourceSpec
 from trainables.data.files import source_path, stats
-from trainables.data.llava import llava_record
+from trainables.data.formats.llava_json import llava_record
 from trainables.data.record import Record
 
 IMAGES_BY_PATH = b"ablate-vlm.images-by-path"

@@ -9,8 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from search_spaces.errors import InputError
-from trainables.data import llava
-from trainables.data.llava import json_values, llava_record
+from search_spaces.spec import SourceSpec
+from tests.support.source_files.llava_json import write_llava
+from trainables.data.formats import llava_json
+from trainables.data.formats.llava_json import json_values, llava_record
+from trainables.data.readers import open_reader
+from trainables.data.record import TEXT_ONLY
 
 TALK = [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]
 JSON = st.recursive(
@@ -35,7 +39,7 @@ def _record(**fields: Any) -> Any:
 def test_any_array_is_streamed_as_json_reads_it_whatever_the_size_of_a_piece(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: list[Any], chunk: int, indent: int | None, ascii_only: bool
 ) -> None:
-    monkeypatch.setattr(llava, "_CHUNK", chunk)
+    monkeypatch.setattr(llava_json, "_CHUNK", chunk)
     text = json.dumps(values, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "ignore")
     assert list(json_values(_file(tmp_path, text))) == json.loads(text)
 
@@ -45,7 +49,7 @@ def test_any_array_is_streamed_as_json_reads_it_whatever_the_size_of_a_piece(
 def test_one_object_per_line_is_read_as_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[Any], chunk: int
 ) -> None:
-    monkeypatch.setattr(llava, "_CHUNK", chunk)
+    monkeypatch.setattr(llava_json, "_CHUNK", chunk)
     assert list(json_values(_file(tmp_path, "\n".join(map(json.dumps, rows))))) == rows
 
 
@@ -117,3 +121,17 @@ def test_cleaning_a_text_again_changes_nothing(text: str) -> None:
     once = _record(conversations=[{"from": "human", "value": text}, TALK[1]]).turns[0][0]
     assert "<image>" not in once
     assert _record(conversations=[{"from": "human", "value": once}, TALK[1]]).turns[0][0] == once
+
+
+def test_llava_turns_are_stripped_and_lose_the_image_placeholder(tmp_path: Path) -> None:
+    (first, second) = open_reader(write_llava(tmp_path), tmp_path).records()
+    assert first.turns == (("what is it?", "red"),)
+    assert second.tags == (TEXT_ONLY,)
+
+
+def test_llava_with_turns_out_of_order_names_the_record(tmp_path: Path) -> None:
+    rows = [{"id": "x", "conversations": [{"from": "gpt", "value": "a"}, {"from": "human", "value": "b"}]}]
+    (tmp_path / "chat.json").write_text(json.dumps(rows))
+    source = SourceSpec(name="s", version="1", reader="llava", path="chat.json")
+    with pytest.raises(InputError, match=r"chat\.json\[0\].*alternate human, gpt"):
+        list(open_reader(source, tmp_path).records())

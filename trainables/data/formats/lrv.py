@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from search_spaces.errors import InputError
 from search_spaces.spec import SourceSpec
 from trainables.data.files import source_path, stats
-from trainables.data.llava import json_values, llava_record
+from trainables.data.formats.llava_json import json_values, llava_record
 from trainables.data.record import Record
 
 

@@ -1,0 +1,23 @@
+"""A conversation about an image and one without, in LLaVA's JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from search_spaces.spec import SourceSpec
+from tests.support.json_files import write_json
+from tests.support.small_images import png
+
+CONVERSATION = [{"from": "human", "value": "<image>\nwhat is it?"}, {"from": "gpt", "value": " red "}]
+
+
+def write_llava(folder: Path) -> SourceSpec:
+    (folder / "images").mkdir()
+    (folder / "images" / "a.png").write_bytes(png())
+    about_image, without = {"id": "a", "image": "a.png"}, {"id": "b"}
+    write_json(folder / "chat.json", [{**record, "conversations": CONVERSATION} for record in (about_image, without)])
+    return SourceSpec(name="llava", version="1", reader="llava", path="chat.json", image_folder="images")
+
+
+WRITERS: dict[str, Callable[[Path], SourceSpec]] = {"llava": write_llava}

@@ -1,0 +1,1 @@
+"""Read the source formats: official files in, records and image bytes out."""
