@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
@@ -27,7 +27,7 @@ class Claims(Entry):
 
 
 def load_claims(path: Path) -> tuple[tuple[Hypothesis, ...], Document]:
-    """The hypotheses of a file, and where each value was written.
+    """Read the hypotheses of a file; the document tells where each value was written.
 
     Raises:
         InputError: everything that is wrong with the form of the file, together.
@@ -35,20 +35,22 @@ def load_claims(path: Path) -> tuple[tuple[Hypothesis, ...], Document]:
     document = long_form(read(path))
     if not isinstance(document.value, dict):
         raise InputError("claims must be a mapping with `hypotheses`", place=str(path))
-    claims, problems = typed(Claims, document)
-    raise_problems(problems)
-    assert claims is not None
-    counts = Counter(one.id for one in claims.hypotheses)
-    for number, one in enumerate(claims.hypotheses):
-        at: KeyPath = ("hypotheses", number)
-        if counts[one.id] > 1:
-            problems.append(_problem(document, (*at, "id"), f"ids must differ, but {one.id!r} is there twice"))
-        for row, pair in enumerate(one.pairs):
+    claims = typed(Claims, document)
+    raise_problems(list(_form_problems(claims.hypotheses, document)))
+    return claims.hypotheses, document
+
+
+def _form_problems(hypotheses: Sequence[Hypothesis], document: Document) -> Iterator[InputError]:
+    """Find ids that are there twice and contrasts of a model with itself."""
+    counts = Counter(hypothesis.id for hypothesis in hypotheses)
+    for number, hypothesis in enumerate(hypotheses):
+        path: KeyPath = ("hypotheses", number)
+        if counts[hypothesis.id] > 1:
+            yield _problem(document, (*path, "id"), f"ids must differ, but {hypothesis.id!r} is there twice")
+        for row, pair in enumerate(hypothesis.pairs):
             if pair[0] == pair[1]:
                 law = f"a contrast must be of two models, but both are {pair[0]!r}"
-                problems.append(_problem(document, (*at, "pairs", row), law))
-    raise_problems(problems)
-    return claims.hypotheses, document
+                yield _problem(document, (*path, "pairs", row), law)
 
 
 def check_claims(
@@ -58,20 +60,36 @@ def check_claims(
     benchmarks: Sequence[str],
     suites: Suites,
 ) -> None:
-    """Raise InputError for every model and benchmark that is not there, together."""
+    """Check that every model and benchmark of a file of claims is in the table that it is about.
+
+    Args:
+        hypotheses: the claims, as `load_claims` returns them.
+        document: where each of their values was written.
+        models: names of the table's rows.
+        benchmarks: ids of the table's columns.
+        suites: name -> members, of all suites that `on` may name.
+
+    Raises:
+        InputError: every name that is not there, together.
+    """
+    legal_benchmarks = legal_on(benchmarks, suites)
     problems: list[InputError] = []
-    for number, one in enumerate(hypotheses):
-        at: KeyPath = ("hypotheses", number)
-        for row, pair in enumerate(one.pairs):
-            for side, name in enumerate(pair):
-                if name not in models:
-                    law = f"must name a model of the table, but got {name!r}"
-                    problems.append(_problem(document, (*at, "pairs", row, side), law, nearest(name, models)))
-        for row, name in enumerate(one.on):
-            legal = legal_on(benchmarks, suites)
-            if name not in legal:
-                law = f"must be all, or a benchmark or suite of the table ({', '.join(legal[1:])}), but got {name!r}"
-                problems.append(_problem(document, (*at, "on", row), law, nearest(name, legal)))
+    for number, hypothesis in enumerate(hypotheses):
+        path: KeyPath = ("hypotheses", number)
+        names = [
+            ((*path, "pairs", row, side), name)
+            for row, pair in enumerate(hypothesis.pairs)
+            for side, name in enumerate(pair)
+        ]
+        for place, name in names:
+            if name not in models:
+                law = f"must name a model of the table, but got {name!r}"
+                problems.append(_problem(document, place, law, nearest(name, models)))
+        for row, name in enumerate(hypothesis.on):
+            if name not in legal_benchmarks:
+                shown = ", ".join(legal_benchmarks[1:])
+                law = f"must be all, or a benchmark or suite of the table ({shown}), but got {name!r}"
+                problems.append(_problem(document, (*path, "on", row), law, nearest(name, legal_benchmarks)))
     raise_problems(problems)
 
 

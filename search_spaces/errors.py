@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class InputError(ValueError):
@@ -43,9 +46,36 @@ class InputProblemsError(InputError):
         return "\n\n".join(map(str, self.problems))
 
 
+class Problems:
+    """Collects what is wrong with one input, so that it can be raised in one go."""
+
+    def __init__(self) -> None:
+        self._collected: list[InputError] = []
+
+    def add(self, problem: InputError) -> None:
+        """Collect one problem."""
+        self._collected.append(problem)
+
+    def extend(self, problems: Iterable[InputError]) -> None:
+        """Collect several problems, in their order."""
+        self._collected.extend(problems)
+
+    def attempt(self, make: Callable[[], T]) -> T | None:
+        """Return what `make` returns, or collect the InputError that it raises and return None."""
+        try:
+            return make()
+        except InputError as error:
+            self.add(error)
+            return None
+
+    def raise_all(self) -> None:
+        """Raise what was collected: nothing, the one problem, or all of them together."""
+        raise_problems(self._collected)
+
+
 def raise_problems(problems: Sequence[InputError]) -> None:
-    """Raise what was collected: nothing, the one problem, or all of them together."""
-    flat = [one for problem in problems for one in getattr(problem, "problems", (problem,))]
+    """Raise nothing, the one problem, or all of them together; equal ones once, in order of first occurrence."""
+    flat = [part for problem in problems for part in getattr(problem, "problems", (problem,))]
     unique = {str(problem): problem for problem in flat}  # one mistake may show in many arms
     if len(unique) == 1:
         raise next(iter(unique.values()))

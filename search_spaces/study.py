@@ -191,6 +191,10 @@ class Study(Entry):
         """The plain values behind this study, after `extends` and `--set`, with their places."""
         return self._document
 
+    def seeds_of(self, arm: str) -> tuple[int, ...]:
+        """Return the seeds of an arm, by its name; none where neither it nor `default` has any."""
+        return self.seeds.get(arm, self.seeds.get("default", ()))
+
     def problem(self, path: KeyPath, law: str, way_out: str | None = None, *, key: str | None = None) -> InputError:
         """An error at a key path of this study."""
         return InputError(law, place=self._document.origin(path), key=key or key_text(path), way_out=way_out)

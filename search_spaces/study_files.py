@@ -7,7 +7,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from search_spaces.errors import InputError, nearest, raise_problems
+from search_spaces.errors import InputError, nearest
 from search_spaces.short_forms import long_form
 from search_spaces.study import Study
 from search_spaces.typed import typed
@@ -27,9 +27,7 @@ def load_study(name_or_path: str, overrides: Sequence[str] = ()) -> Study:
     document = _load_document(find_study(name_or_path), overrides, ())
     if not isinstance(document.value, dict):
         raise InputError("a study must be a mapping", place=name_or_path)
-    study, problems = typed(Study, document)
-    raise_problems(problems)
-    assert study is not None
+    study = typed(Study, document)
     study._document = document
     return study
 

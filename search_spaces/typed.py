@@ -12,7 +12,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from search_spaces.errors import InputError, nearest
+from search_spaces.errors import InputError, nearest, raise_problems
 from search_spaces.yaml_source import Document, KeyPath, key_text, show
 
 T = TypeVar("T")
@@ -32,26 +32,29 @@ _KINDS = {
 """Kinds of pydantic's errors in the words of this program."""
 
 
-def typed(
-    kind: type[T], document: Document, path: KeyPath = (), value: Any = None
-) -> tuple[T | None, list[InputError]]:
-    """The value as `kind` (a model, or any annotation), or all that is wrong with it.
+def typed(kind: type[T], document: Document, path: KeyPath = (), value: Any = None) -> T:
+    """Read a plain value as `kind`, a model or any annotation.
 
     Args:
         kind: what it is to be. Nothing is converted: ``"1"`` is no number and ``1.0`` no whole number.
         document: where the value comes from.
         path: its path in the document.
         value: the value; by default that of the whole document.
+
+    Raises:
+        InputError: everything that is wrong with the value, together.
     """
     plain = document.value if value is None and not path else value
     try:
         # by way of JSON, whose strict reading takes lists for tuples but no text for numbers
-        return adapter(kind).validate_json(json.dumps(plain), strict=True), []
+        return adapter(kind).validate_json(json.dumps(plain), strict=True)
     except ValidationError as error:
         details = error.errors()
-        return None, [
+        problems = [
             _problem(detail, kind, document, path, plain) for detail in details if not _follows(detail, details)
         ]
+        raise_problems(problems)
+        raise  # every error of pydantic makes a problem
 
 
 def _follows(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:

@@ -10,7 +10,8 @@ from pathlib import Path
 from cluster.fit import usable_cpus
 from orchestrator.planning.encoder_probe import StoredProbe
 from orchestrator.planning.preflight import Digests
-from search_spaces.expansion.expand import FEATURES_BUDGET_BYTES, FeaturesChoice, plan_study
+from search_spaces.expansion.expand import FEATURES_BUDGET_BYTES, plan_study
+from search_spaces.expansion.graph import FeaturesChoice
 from search_spaces.plan import Plan
 from search_spaces.study import Study
 from trainables.model.language_files import language_facts

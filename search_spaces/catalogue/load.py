@@ -21,7 +21,6 @@ from search_spaces.catalogue.entries import (
     SourceEntry,
 )
 from search_spaces.catalogue.official_sets import OfficialSetEntry, official_benchmarks, official_sources
-from search_spaces.errors import raise_problems
 from search_spaces.sizes import EncoderFacts, KnownSizes, LanguageFacts
 from search_spaces.typed import typed
 from search_spaces.yaml_source import parse
@@ -98,10 +97,7 @@ def _entries(name: str, kind: type[T]) -> Mapping[str, T]:
     file = f"catalogue/{name}.yaml"
     text = resources.files("search_spaces").joinpath(file).read_text(encoding="utf-8")
     document = parse(text, file)
-    entries, problems = typed(_mapping_of(kind), document)
-    raise_problems(problems)
-    assert entries is not None
-    return entries
+    return typed(_mapping_of(kind), document)
 
 
 def _mapping_of(kind: type[T]) -> type[dict[str, T]]:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from search_spaces.errors import InputError
 from search_spaces.expansion.fields import SHORT_FIELDS, rival
 from search_spaces.expansion.patches import Patch, same
-from search_spaces.expansion.study_reader import PatchReader
+from search_spaces.expansion.study_reader import StudyReader
 from search_spaces.study import Study
 from search_spaces.yaml_source import KeyPath, show
 
 
 @dataclass(frozen=True)
 class AxisValue:
+    """One value of an axis: what it is called and what it changes."""
+
     label: str
     patch: Patch
     path: KeyPath
@@ -25,62 +27,68 @@ class AxisValue:
 
 @dataclass(frozen=True)
 class Axis:
+    """One thing that a study varies, with its values in file order."""
+
     name: str
     values: tuple[AxisValue, ...]
     fields: frozenset[str]
     """Dotted paths that its values set."""
 
 
-def read_axes(study: Study, base: Patch, reader: PatchReader, problems: list[InputError]) -> list[Axis]:
-    """The axes with their values as patches; what equals the base's own value is marked so."""
+def read_axes(reader: StudyReader, base: Patch) -> list[Axis]:
+    """Read all axes with their values as patches, and mark the values that equal the base's own."""
     axes = []
-    for name, written in study.axes.items():
+    for name, written in reader.study.axes.items():
         path: KeyPath = ("axes", name)
-        if isinstance(written, list):
-            entries: list[tuple[str, Any, KeyPath]] = [
-                (label, item, (*path, i))
-                for i, (label, item) in enumerate(zip(axis_labels(study, name), written, strict=True))
-            ]
-        elif isinstance(written, dict):
-            entries = [(label, value, (*path, label)) for label, value in written.items()]
+        if not isinstance(written, list | dict):
+            reader.refuse(path, f"must be a list of values, or a mapping, but got {show(written)!r}")
+        elif not written:
+            reader.refuse(path, "an axis must have at least one value, but it has none")
         else:
-            problems.append(study.problem(path, f"must be a list of values, or a mapping, but got {show(written)!r}"))
-            continue
-        if not entries:
-            problems.append(study.problem(path, "an axis must have at least one value, but it has none"))
-            continue
-        axes.append(_read_axis(study, name, entries, base, reader, problems))
+            axes.append(_read_axis(reader, name, base))
     return axes
 
 
-def _read_axis(
-    study: Study,
-    name: str,
-    entries: Sequence[tuple[str, Any, KeyPath]],
-    base: Patch,
-    reader: PatchReader,
-    problems: list[InputError],
-) -> Axis:
+def _read_axis(reader: StudyReader, name: str, base: Patch) -> Axis:
     values: dict[str, AxisValue] = {}
-    for label, value, path in entries:
-        if isinstance(value, dict):
-            patch = reader.read({name: value} if reader.are_below(name, value) else value, path)
-        elif not reader.is_field(name):
-            problems.append(reader.unknown(name, ("axes", name)))
+    for label, value, path in _entries(reader.study, name):
+        patch = _value_patch(reader, name, value, path)
+        if patch is None:
             break
-        else:
-            patch = {}
-            reader.read_value(name, value, path, patch)
         if label in values:
-            problems.append(study.problem(path, f"the values of an axis must differ, but {label!r} is there twice"))
-        is_base = all(same(leaf.value, base[one].value if one in base else None) for one, leaf in patch.items())
-        values[label] = AxisValue(label, patch, path, is_base)
-    fields = frozenset(one for value in values.values() for one in value.patch)
+            reader.refuse(path, f"the values of an axis must differ, but {label!r} is there twice")
+        values[label] = AxisValue(label, patch, path, _is_part(patch, base))
+    fields = frozenset(field for value in values.values() for field in value.patch)
     return Axis(name, tuple(values.values()), fields)
 
 
+def _entries(study: Study, name: str) -> Iterator[tuple[str, Any, KeyPath]]:
+    """List the label, the value and the place of each value of an axis."""
+    written = study.axes[name]
+    keys = range(len(written)) if isinstance(written, list) else list(written)
+    for label, key in zip(axis_labels(study, name), keys, strict=True):
+        yield label, written[key], ("axes", name, key)
+
+
+def _value_patch(reader: StudyReader, name: str, value: Any, path: KeyPath) -> Patch | None:
+    """Read what a value changes; None where the axis would have to be a field and is none."""
+    if isinstance(value, dict):
+        return reader.read({name: value} if reader.are_below(name, value) else value, path)
+    if not reader.is_field(name):
+        reader.problems.add(reader.unknown(name, ("axes", name)))
+        return None
+    patch: Patch = {}
+    reader.read_value(name, value, path, patch)
+    return patch
+
+
+def _is_part(patch: Patch, base: Patch) -> bool:
+    """Whether the base has every value of a patch; a field that it leaves out counts as null."""
+    return all(same(leaf.value, base[field].value if field in base else None) for field, leaf in patch.items())
+
+
 def axis_labels(study: Study, axis: str) -> list[str]:
-    """Labels of an axis as they stand in the file; none of an axis that is not in it."""
+    """List the labels of an axis as they stand in the file; none of an axis that is not in it."""
     written = study.axes.get(axis, {})
     if isinstance(written, list):
         return [value_label(study, item, ("axes", axis, i)) for i, item in enumerate(written)]
@@ -88,29 +96,28 @@ def axis_labels(study: Study, axis: str) -> list[str]:
 
 
 def value_label(study: Study, value: Any, path: KeyPath) -> str:
+    """Label a value by what its author wrote; the items of a list are joined by ``+``."""
     if isinstance(value, list):
         return "+".join(value_label(study, item, (*path, i)) for i, item in enumerate(value))
     return study.document.text(path, value)
 
 
-def check_overlaps(study: Study, axes: Sequence[Axis], problems: list[InputError]) -> None:
-    """Two axes must not set one field: the second would silently undo the first."""
-    for one, other in itertools.combinations(axes, 2):
-        shared = {*one.fields, *filter(None, map(rival, one.fields))} & other.fields
-        if shared:
-            problems.append(
-                study.problem(
-                    ("axes", other.name),
-                    f"two axes must not set one field, but {one.name!r} and {other.name!r} both set {min(shared)!r}",
-                    "Make them one axis whose values set several fields, or name the arms under `arms`.",
-                )
-            )
-
-
 def base_label(axis: Axis, base: Patch) -> str:
-    """What the base has of an axis, in the axis' own words where it has some."""
+    """Label what the base has of an axis, in the axis' own words where it has some."""
     own = [value.label for value in axis.values if value.is_base]
     if own:
         return own[0]
     leaf = base.get(SHORT_FIELDS.get(axis.name, axis.name))
     return "base" if leaf is None else show(leaf.value)
+
+
+def overlap_problems(study: Study, axes: Sequence[Axis]) -> Iterator[InputError]:
+    """Find pairs of axes that set one field: the second would silently undo the first."""
+    for first, second in itertools.combinations(axes, 2):
+        shared = {*first.fields, *filter(None, map(rival, first.fields))} & second.fields
+        if shared:
+            yield study.problem(
+                ("axes", second.name),
+                f"two axes must not set one field, but {first.name!r} and {second.name!r} both set {min(shared)!r}",
+                "Make them one axis whose values set several fields, or name the arms under `arms`.",
+            )

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from search_spaces.catalogue.load import Catalogue, shipped
-from search_spaces.errors import InputError, nearest, raise_problems
-from search_spaces.expansion.axes import AxisValue, check_overlaps, read_axes
+from search_spaces.errors import InputError, nearest
+from search_spaces.expansion.axes import AxisValue, overlap_problems, read_axes
 from search_spaces.expansion.designs import ArmDraft, draft_arms
-from search_spaces.expansion.exclusions import Exclusions
+from search_spaces.expansion.exclusions import Exclusions, read_exclusions
 from search_spaces.expansion.fields import Fields, stage_names
 from search_spaces.expansion.patches import Patch
-from search_spaces.expansion.references import check_references
+from search_spaces.expansion.references import References
 from search_spaces.expansion.resolve_language import FactsOf
 from search_spaces.expansion.resolve_vision import EncoderProbe
 from search_spaces.expansion.resolver import ResolvedArm, Resolver
-from search_spaces.expansion.study_reader import PatchReader, base_patch
-from search_spaces.identity import (
-    Memo,
-    arm_fingerprint,
-)
+from search_spaces.expansion.study_reader import StudyReader, base_patch
+from search_spaces.identity import Memo, arm_fingerprint
 from search_spaces.plan import Exclusion
 from search_spaces.resources import ArmResources, check_resources
 from search_spaces.sizes import KnownSizes
@@ -33,6 +31,8 @@ from search_spaces.yaml_source import KeyPath
 
 @dataclass(frozen=True)
 class CheckedArm:
+    """An arm whose names were looked up and whose resources can train it."""
+
     draft: ArmDraft
     resolved: ResolvedArm
     resources: ArmResources
@@ -40,6 +40,8 @@ class CheckedArm:
 
 @dataclass(frozen=True)
 class CheckedStudy:
+    """Everything of a study that the plan is made of, free of problems."""
+
     arms: tuple[CheckedArm, ...]
     benchmarks: tuple[BenchmarkSpec, ...]
     samples: tuple[BenchmarkSpec, ...]
@@ -53,7 +55,18 @@ class CheckedStudy:
 def check_study(
     study: Study, realised: RealisedCounts, memo: Memo, probe: EncoderProbe | None, facts: FactsOf
 ) -> CheckedStudy:
-    """The arms with their names looked up. Raises InputError with everything that can be found wrong at once."""
+    """Look up the names of a study and check all of its arms.
+
+    Args:
+        study: what a user wrote.
+        realised: realised counts of prepared sources by `identity.source_name`, in the place of declared ones.
+        memo: keeps canonical texts that the keys of the plan need again.
+        probe: finds out the facts of encoders that are neither in the catalogue nor the study's own.
+        facts: what the configurations of checkpoints on this machine say.
+
+    Raises:
+        InputError: everything that can be found wrong at once, together.
+    """
     catalogue = shipped().with_own(
         encoders=study.backbones,
         languages=study.languages,
@@ -61,63 +74,63 @@ def check_study(
         mixes=study.mixes,
         suites=study.suites,
     )
-    problems: list[InputError] = []
-    reader = PatchReader(study, Fields.of(stage_names(study, catalogue)), problems)
-    resolver = Resolver(study, catalogue, base_patch(study, reader), realised, probe, facts)
-    benchmarks: tuple[BenchmarkSpec, ...] = ()
-    samples: tuple[BenchmarkSpec, ...] = ()
-    base: ResolvedArm | None = None
-    try:
-        benchmarks, samples = resolver.asked()
-    except InputError as error:
-        problems.append(error)
-    try:
-        base = resolver.resolve({})
-    except InputError as error:
-        problems.append(error)
-    axes = read_axes(study, resolver.base, reader, problems)
-    check_overlaps(study, axes, problems)
-    check_stage_resources(study, catalogue, problems)
-    raise_problems(problems)  # what follows would only repeat it
+    reader = StudyReader(study, Fields.of(stage_names(study, catalogue)))
+    problems = reader.problems
+    resolver = Resolver(study, catalogue, base_patch(reader), realised, probe, facts)
+    benchmarks, samples = problems.attempt(resolver.evaluations) or ((), ())
+    base = problems.attempt(lambda: resolver.resolve({}))
+    axes = read_axes(reader, resolver.base)
+    problems.extend(overlap_problems(study, axes))
+    problems.extend(_stage_name_problems(study, catalogue))
+    problems.raise_all()  # what follows would only repeat it
 
-    drafts = draft_arms(study, resolver.base, axes, reader, _ChangesNothing(resolver, base, memo), problems)
-    rules = Exclusions.of(study, axes, problems)
-    raise_problems(problems)
+    drafts = draft_arms(reader, resolver.base, axes, _ChangesNothing(resolver, base, memo))
+    exclusions = read_exclusions(reader, axes)
+    problems.raise_all()
 
-    arms: list[CheckedArm] = []
+    kept, excluded, unused = _split(study, drafts, exclusions)
+    attempts = [problems.attempt(partial(_check_arm, study, resolver, draft)) for draft in kept]
+    arms = tuple(arm for arm in attempts if arm is not None)
+    names = [draft.name for draft in drafts]
+    ids = [benchmark.id for benchmark in benchmarks]
+    problems.extend(References(study, names, {exclusion.arm for exclusion in excluded}, ids).problems())
+    problems.extend(_repetition_problems(study, arms, memo))
+    problems.raise_all()
+    if not arms:
+        raise study.problem(("exclude",), "a study must have at least one arm, but all are excluded")
+    notes = [*(note for arm in arms for note in arm.resolved.notes), *unused]
+    return CheckedStudy(
+        arms=arms,
+        benchmarks=benchmarks,
+        samples=samples,
+        excluded=excluded,
+        base=resolver.complete({}),
+        notes=tuple(dict.fromkeys(notes)),
+        sizes=catalogue.known_sizes(),
+    )
+
+
+def _split(
+    study: Study, drafts: Sequence[ArmDraft], exclusions: Exclusions
+) -> tuple[list[ArmDraft], tuple[Exclusion, ...], list[str]]:
+    """Split arms into those that are kept and those that are excluded, with a note for each unused exclusion."""
+    kept: list[ArmDraft] = []
     excluded: list[Exclusion] = []
     used: set[int] = set()
     for draft in drafts:
-        rule = rules.match(draft.values)
-        if rule is not None:
+        rule = exclusions.match(draft.values)
+        if rule is None:
+            kept.append(draft)
+        else:
             used.add(rule)
             excluded.append(Exclusion(draft.name, study.exclude[rule].reason))
-            continue
-        try:
-            arms.append(_check_arm(study, resolver, draft))
-        except InputError as error:
-            problems.append(error)
-    check_references(study, [draft.name for draft in drafts], excluded, benchmarks, problems)
-    check_distinct(study, arms, memo, problems)
-    raise_problems(problems)
-    if not arms:
-        raise study.problem(("exclude",), "a study must have at least one arm, but all are excluded")
-    notes = [note for arm in arms for note in arm.resolved.notes]
-    notes += [f"exclude[{number}] fits no arm" for number in range(len(study.exclude)) if number not in used]
-    return CheckedStudy(
-        tuple(arms),
-        benchmarks,
-        samples,
-        tuple(excluded),
-        resolver.complete({}),
-        tuple(dict.fromkeys(notes)),
-        catalogue.known_sizes(),
-    )
+    unused = [f"exclude[{number}] fits no arm" for number in range(len(study.exclude)) if number not in used]
+    return kept, tuple(excluded), unused
 
 
 @dataclass(frozen=True)
 class _ChangesNothing:
-    """Whether a value of an axis is the base's own, once names are looked up and defaults filled in."""
+    """Tells whether a value of an axis is the base's own, once names are looked up and defaults filled in."""
 
     resolver: Resolver
     base: ResolvedArm | None
@@ -145,37 +158,38 @@ def _check_arm(study: Study, resolver: Resolver, draft: ArmDraft) -> CheckedArm:
     return CheckedArm(draft, resolved, resources)
 
 
-def check_distinct(study: Study, arms: Sequence[CheckedArm], memo: Memo, problems: list[InputError]) -> None:
-    """Two arms with one name would be one row of a table, two with one specification one row under two names."""
-    names: dict[str, ArmDraft] = {}
-    specs: dict[str, ArmDraft] = {}
-    for arm in arms:
-        draft = arm.draft
+def _repetition_problems(study: Study, arms: Sequence[CheckedArm], memo: Memo) -> Iterator[InputError]:
+    """Find arms with one name (one row of a table) or with one specification (one row under two names)."""
+    names: set[str] = set()
+    first_of: dict[str, ArmDraft] = {}
+    for draft, template in ((arm.draft, arm.resolved.template) for arm in arms):
         if draft.name in names:
-            law = f"the names of arms must differ, but {draft.name!r} is there twice"
-            problems.append(study.problem(draft.path, law))
-        first = specs.setdefault(arm_fingerprint(arm.resolved.template, memo), draft)
+            yield study.problem(draft.path, f"the names of arms must differ, but {draft.name!r} is there twice")
+        first = first_of.setdefault(arm_fingerprint(template, memo), draft)
         if first is not draft and draft.name not in names:
-            problems.append(
-                study.problem(
-                    draft.path,
-                    f"two arms must not have one specification, but {first.name!r} and {draft.name!r} have",
-                    "Remove one of them, or `exclude` it.",
-                )
+            yield study.problem(
+                draft.path,
+                f"two arms must not have one specification, but {first.name!r} and {draft.name!r} have",
+                "Remove one of them, or `exclude` it.",
             )
-        names[draft.name] = draft
+        names.add(draft.name)
 
 
-def check_stage_resources(study: Study, catalogue: Catalogue, problems: list[InputError]) -> None:
+def _stage_name_problems(study: Study, catalogue: Catalogue) -> Iterator[InputError]:
+    """Find resources of stages that no recipe in reach of the study defines."""
     legal = stage_names(study, catalogue)
-    blocks: list[tuple[KeyPath, Mapping[str, Any]]] = [(("resources", "stages"), study.resources.stages)]
+    for path, stages in _stage_resources(study):
+        for stage in stages:
+            if stage not in legal:
+                law = f"must be a stage ({', '.join(legal)}), but got {stage!r}"
+                yield study.problem((*path, stage), law, nearest(stage, legal))
+
+
+def _stage_resources(study: Study) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
+    """List the `stages` blocks of the study's resources and of those of named arms, with their places."""
+    yield ("resources", "stages"), study.resources.stages
     for name, entry in study.arms.items():
         resources = entry.get("resources")
         stages = resources.get("stages") if isinstance(resources, dict) else None
         if isinstance(stages, dict):
-            blocks.append((("arms", name, "resources", "stages"), stages))
-    for path, block in blocks:
-        for stage in block:
-            if stage not in legal:
-                law = f"must be a stage ({', '.join(legal)}), but got {stage!r}"
-                problems.append(study.problem((*path, stage), law, nearest(stage, legal)))
+            yield ("arms", name, "resources", "stages"), stages

@@ -1,22 +1,22 @@
-"""From a study to its arms: flat configurations of dotted paths, each a difference from the base.
+"""Draft the arms of a study: flat configurations of dotted paths, each a difference from the base.
 
-Names are not looked up here and nothing is known about models; see `resolve`.
+Names are not looked up here and nothing is known about models; see `resolver`.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, assert_never
 
-from search_spaces.errors import InputError, nearest
+from search_spaces.errors import nearest
 from search_spaces.expansion.axes import Axis, AxisValue, base_label
 from search_spaces.expansion.fields import SHORT_FIELDS
 from search_spaces.expansion.patches import Patch, same
-from search_spaces.expansion.study_reader import PatchReader
-from search_spaces.study import Resources, Study
+from search_spaces.expansion.study_reader import StudyReader
+from search_spaces.study import Resources
 from search_spaces.typed import typed
 from search_spaces.yaml_source import KeyPath, show
 
@@ -44,142 +44,145 @@ class ArmDraft:
     """What differs from the study's resources."""
 
 
+Choice = tuple[tuple[str, AxisValue], ...]
+"""One value of each axis that it speaks of: (name of the axis, value)."""
+
+
 def draft_arms(
-    study: Study,
-    base: Patch,
-    axes: Sequence[Axis],
-    reader: PatchReader,
-    is_base_value: Callable[[AxisValue], bool],
-    problems: list[InputError],
+    reader: StudyReader, base: Patch, axes: Sequence[Axis], is_base_value: Callable[[AxisValue], bool]
 ) -> list[ArmDraft]:
-    """All arms in plan order, those to be excluded among them.
+    """Draft all arms in plan order, those to be excluded among them.
 
     Args:
-        study: whose `design`, `zip` and `arms` are read.
+        reader: of the study whose `design`, `zip` and `arms` are read; collects what is wrong with them.
         base: the base, flat.
         axes: the axes as read.
-        reader: reads the patches of named arms.
         is_base_value: whether a value changes nothing once names are looked up and defaults filled in.
-        problems: gets what is wrong.
     """
-    axes = [
-        replace(
-            axis, values=tuple(replace(value, is_base=value.is_base or is_base_value(value)) for value in axis.values)
-        )
-        for axis in axes
-    ]
-    for axis in axes:
-        of_base = [value for value in axis.values if value.is_base]
-        if len(of_base) > 1:
-            problems.append(
-                study.problem(
-                    of_base[1].path,
-                    f"the values of an axis must differ, but {of_base[0].label!r} and {of_base[1].label!r} are both"
-                    " the base's own",
-                )
-            )
+    axes = [_mark_base(reader, axis, is_base_value) for axis in axes]
     labels = {axis.name: base_label(axis, base) for axis in axes}
-    drafts = [
-        ArmDraft(
-            name=",".join(f"{axis}={value.label}" for axis, value in chosen if not value.is_base) or "base",
-            patch={path: leaf for _, value in chosen if not value.is_base for path, leaf in value.patch.items()},
-            values={**labels, **{axis: value.label for axis, value in chosen}},
-            path=next((value.path for _, value in chosen if not value.is_base), ("base",)),
-        )
-        for chosen in _design(study, axes, problems)
-    ]
-    named = [_named_arm(study, name, entry, base, axes, reader, problems) for name, entry in study.arms.items()]
-    names_of_base = [draft for draft in named if not study.arms[draft.name].keys() - _BESIDE_FIELDS]
+    drafts = [_draft(choice, labels) for choice in _choices(reader, axes)]
+    named = [_named_arm(reader, name, base, axes) for name in reader.study.arms]
+    names_of_base = [draft for draft in named if not reader.study.arms[draft.name].keys() - _BESIDE_FIELDS]
     for draft in names_of_base[1:]:
         law = f"the base must have one name, but {names_of_base[0].name!r} and {draft.name!r} both change nothing"
-        problems.append(study.problem(draft.path, law))
+        reader.refuse(draft.path, law)
     bases = [_named_base(draft, names_of_base) for draft in drafts if not draft.patch]
     others = [draft for draft in named if draft not in names_of_base]
     return [*bases, *(draft for draft in drafts if draft.patch), *others]
 
 
+def _mark_base(reader: StudyReader, axis: Axis, is_base_value: Callable[[AxisValue], bool]) -> Axis:
+    """Mark the values of an axis that are the base's own; more than one of them is refused."""
+    values = tuple(replace(value, is_base=value.is_base or is_base_value(value)) for value in axis.values)
+    own = [value for value in values if value.is_base]
+    if len(own) > 1:
+        law = f"the values of an axis must differ, but {own[0].label!r} and {own[1].label!r} are both the base's own"
+        reader.refuse(own[1].path, law)
+    return replace(axis, values=values)
+
+
+def _draft(choice: Choice, labels: Mapping[str, str]) -> ArmDraft:
+    """Draft the arm of one choice of values; `labels` are those of the base."""
+    changed = [(axis, value) for axis, value in choice if not value.is_base]
+    return ArmDraft(
+        name=",".join(f"{axis}={value.label}" for axis, value in changed) or "base",
+        patch={field: leaf for _, value in changed for field, leaf in value.patch.items()},
+        values={**labels, **{axis: value.label for axis, value in choice}},
+        path=changed[0][1].path if changed else ("base",),
+    )
+
+
 def _named_base(base: ArmDraft, names: Sequence[ArmDraft]) -> ArmDraft:
-    """The base under the name of the arm that changes nothing, where the study has one."""
+    """Give the base the name of the arm that changes nothing, where the study has one."""
     return replace(names[0], values=base.values) if names else base
 
 
-Chosen = tuple[tuple[str, AxisValue], ...]
+def _choices(reader: StudyReader, axes: Sequence[Axis]) -> list[Choice]:
+    """List the combinations of values that the design asks for, each in file order."""
+    groups = _groups(reader, axes)
+    match reader.study.design:
+        case "grid":
+            return _grid(reader, axes, groups)
+        case "one-at-a-time":
+            alone = (choice for group in groups for choice in group)
+            return [(), *(choice for choice in alone if not all(value.is_base for _, value in choice))]
+        case "list":
+            return [()]
+        case unreachable:
+            assert_never(unreachable)
 
 
-def _design(study: Study, axes: Sequence[Axis], problems: list[InputError]) -> Iterator[Chosen]:
-    """The combinations of values that the design asks for; (axis, value) pairs in file order."""
-    groups = _groups(study, axes, problems)
-    order = {axis.name: i for i, axis in enumerate(axes)}
-    if study.design == "grid" and groups:
-        size = math.prod(map(len, groups))
-        if size > MOST_ARMS:
-            problems.append(study.problem(("axes",), f"a grid must have at most {MOST_ARMS:,} arms, but got {size:,}"))
-            return
-        for product in itertools.product(*groups):
-            chosen = (pair for choice in product for pair in choice)
-            yield tuple(sorted(chosen, key=lambda pair: order[pair[0]]))
-        return
-    yield ()
-    if study.design == "one-at-a-time":
-        for group in groups:
-            for choice in group:
-                if not all(value.is_base for _, value in choice):
-                    yield choice
+def _grid(reader: StudyReader, axes: Sequence[Axis], groups: Sequence[Sequence[Choice]]) -> list[Choice]:
+    size = math.prod(map(len, groups))
+    if size > MOST_ARMS:
+        reader.refuse(("axes",), f"a grid must have at most {MOST_ARMS:,} arms, but got {size:,}")
+        return []
+    order = {axis.name: position for position, axis in enumerate(axes)}
+    combinations = (itertools.chain.from_iterable(product) for product in itertools.product(*groups))
+    return [tuple(sorted(pairs, key=lambda pair: order[pair[0]])) for pairs in combinations]
 
 
-def _groups(study: Study, axes: Sequence[Axis], problems: list[InputError]) -> list[list[Chosen]]:
-    """Axes, or zipped groups of them, each as the list of its choices; a group stands where its first axis does."""
-    by_name = {axis.name: axis for axis in axes}
-    zipped: dict[str, list[Axis]] = {}
-    for number, names in enumerate(study.zip):
-        path: KeyPath = ("zip", number)
-        members = []
-        for name in names:
-            if name not in by_name:
-                if name not in study.axes:  # else it is reported where it stands
-                    way_out = nearest(name, study.axes)
-                    problems.append(study.problem(path, f"must name axes of the study, but got {name!r}", way_out))
-            elif name in zipped or by_name[name] in members:
-                problems.append(study.problem(path, f"an axis must be zipped once, but {name!r} is there twice"))
-            else:
-                members.append(by_name[name])
-        if len({len(axis.values) for axis in members}) > 1:
-            counts = ", ".join(f"{axis.name} has {len(axis.values)}" for axis in members)
-            problems.append(study.problem(path, f"zipped axes must have equally many values, but {counts}"))
-            continue
-        members.sort(key=axes.index)
-        zipped.update({axis.name: members for axis in members})
-    groups: list[list[Chosen]] = []
+def _groups(reader: StudyReader, axes: Sequence[Axis]) -> list[list[Choice]]:
+    """List axes, or zipped groups of them, each as its choices; a group stands where its first axis does."""
+    zipped = _zipped(reader, axes)
+    groups: list[list[Choice]] = []
     for axis in axes:
         members = zipped.get(axis.name, [axis])
         if members[0] is axis:
-            rows = zip(*(one.values for one in members), strict=True)
-            groups.append([tuple((one.name, value) for one, value in zip(members, row, strict=True)) for row in rows])
+            names = [member.name for member in members]
+            rows = zip(*(member.values for member in members), strict=True)
+            groups.append([tuple(zip(names, row, strict=True)) for row in rows])
     return groups
 
 
-def _named_arm(
-    study: Study,
-    name: str,
-    entry: Mapping[str, Any],
-    base: Patch,
-    axes: Sequence[Axis],
-    reader: PatchReader,
-    problems: list[InputError],
-) -> ArmDraft:
+def _zipped(reader: StudyReader, axes: Sequence[Axis]) -> dict[str, list[Axis]]:
+    """Read `zip`: name of an axis -> the axes that vary together with it, itself among them, in file order."""
+    zipped: dict[str, list[Axis]] = {}
+    for number, names in enumerate(reader.study.zip):
+        path: KeyPath = ("zip", number)
+        members = _zip_members(reader, path, names, axes, zipped)
+        if len({len(axis.values) for axis in members}) > 1:
+            counts = ", ".join(f"{axis.name} has {len(axis.values)}" for axis in members)
+            reader.refuse(path, f"zipped axes must have equally many values, but {counts}")
+            continue
+        in_order = sorted(members, key=axes.index)
+        zipped.update({axis.name: in_order for axis in members})
+    return zipped
+
+
+def _zip_members(
+    reader: StudyReader, path: KeyPath, names: Sequence[str], axes: Sequence[Axis], taken: Collection[str]
+) -> list[Axis]:
+    """Look up the axes of one group; refuse those that are not there, or that a group has already."""
+    by_name = {axis.name: axis for axis in axes}
+    members: dict[str, Axis] = {}
+    for name in names:
+        if name in taken or name in members:
+            reader.refuse(path, f"an axis must be zipped once, but {name!r} is there twice")
+        elif name in by_name:
+            members[name] = by_name[name]
+        elif name not in reader.study.axes:  # else it is refused where it stands
+            way_out = nearest(name, reader.study.axes)
+            reader.refuse(path, f"must name axes of the study, but got {name!r}", way_out)
+    return list(members.values())
+
+
+def _named_arm(reader: StudyReader, name: str, base: Patch, axes: Sequence[Axis]) -> ArmDraft:
+    """Read an entry of `arms`."""
     path: KeyPath = ("arms", name)
+    entry = reader.study.arms[name]
     note, resources = entry.get("note"), entry.get("resources", {})
     if note is not None and not isinstance(note, str):
-        problems.append(study.problem((*path, "note"), f"must be text, but got {show(note)}"))
-    _, found = typed(Resources, study.document, (*path, "resources"), resources)
-    problems.extend(found)
+        reader.refuse((*path, "note"), f"must be text, but got {show(note)}")
+    legal = reader.problems.attempt(lambda: typed(Resources, reader.study.document, (*path, "resources"), resources))
     patch = reader.read({key: value for key, value in entry.items() if key not in _BESIDE_FIELDS}, path)
     values = {axis.name: _label_of(axis, base, patch) for axis in axes}
-    return ArmDraft(name, patch, values, path, True, note, resources if not found else {})
+    return ArmDraft(name, patch, values, path, True, note, {} if legal is None else resources)
 
 
 def _label_of(axis: Axis, base: Patch, patch: Patch) -> str:
-    """The label that fits a named arm, or its value itself."""
+    """Label a named arm on an axis: by the value that fits it, or by what it has itself."""
 
     def current(path: str) -> Any:
         leaf = patch.get(path) or base.get(path)

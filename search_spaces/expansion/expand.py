@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from search_spaces.expansion.checks import CheckedArm, CheckedStudy, check_study
-from search_spaces.expansion.exclusions import seeds_of
 from search_spaces.expansion.graph import FeaturesChoice, Graph
 from search_spaces.expansion.patches import difference
 from search_spaces.expansion.resolve_language import FactsOf
@@ -70,7 +69,7 @@ def plan_study(
         benchmarks, samples = toy_benchmarks(benchmarks), toy_samples(samples)
         notes = ["toy: tiny models, generated data, few steps; its scores mean nothing"]
     graph = Graph(digests or {}, realised, (*benchmarks, *samples), features, features_budget_bytes, memo)
-    trials = [trial for arm in arms for trial in graph.add(arm, seeds_of(study, arm.draft.name))]
+    trials = [trial for arm in arms for trial in graph.add(arm, study.seeds_of(arm.draft.name))]
     kept = trials[:limit]
     names = {trial.arm for trial in kept}
     return Plan(

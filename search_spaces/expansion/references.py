@@ -2,64 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 from search_spaces.catalogue.load import shipped
 from search_spaces.claims import legal_on
 from search_spaces.errors import InputError, nearest
-from search_spaces.plan import Exclusion
-from search_spaces.spec import BenchmarkSpec
-from search_spaces.study import Study
+from search_spaces.study import Hypothesis, Study
 from search_spaces.yaml_source import KeyPath
 
 
-def check_references(
-    study: Study,
-    arms: Sequence[str],
-    excluded: Sequence[Exclusion],
-    benchmarks: Sequence[BenchmarkSpec],
-    problems: list[InputError],
-) -> None:
-    """Hypotheses and seeds must speak of arms and benchmarks that are there."""
-    legal, out = set(arms), {exclusion.arm for exclusion in excluded}
+@dataclass(frozen=True)
+class References:
+    """Checks what a study refers to by name against what there is."""
 
-    def check_arm(name: str, path: KeyPath) -> None:
-        if name in out:
-            problems.append(study.problem(path, f"must name an arm of the study, but {name!r} is excluded"))
-        elif name not in legal:
-            shown = ", ".join(arms[:20]) + (", ..." if len(arms) > 20 else "")
-            way_out = nearest(name, arms)
-            problems.append(study.problem(path, f"must name an arm of the study ({shown}), but got {name!r}", way_out))
+    study: Study
+    arms: Sequence[str]
+    """Names of all arms, those that are excluded among them."""
+    excluded: AbstractSet[str]
+    """Names of the arms that are excluded."""
+    benchmarks: Sequence[str]
+    """Ids of the study's benchmarks."""
 
-    ids = [benchmark.id for benchmark in benchmarks]
-    on = legal_on(ids, {**shipped().suites, **study.suites})
-    seen: set[str] = set()
-    for number, hypothesis in enumerate(study.hypotheses):
-        path: KeyPath = ("hypotheses", number)
-        if hypothesis.id in seen:
-            problems.append(study.problem((*path, "id"), f"ids must differ, but {hypothesis.id!r} is there twice"))
-        seen.add(hypothesis.id)
+    def problems(self) -> Iterator[InputError]:
+        """Find what hypotheses and seeds refer to that is not there, or is there twice."""
+        seen: set[str] = set()
+        for number, hypothesis in enumerate(self.study.hypotheses):
+            path: KeyPath = ("hypotheses", number)
+            if hypothesis.id in seen:
+                yield self.study.problem((*path, "id"), f"ids must differ, but {hypothesis.id!r} is there twice")
+            seen.add(hypothesis.id)
+            yield from self._pair_problems(hypothesis, path)
+            yield from self._benchmark_problems(hypothesis, path)
+        yield from self._seed_problems()
+
+    def _pair_problems(self, hypothesis: Hypothesis, path: KeyPath) -> Iterator[InputError]:
         for row, pair in enumerate(hypothesis.pairs):
             for side, name in enumerate(pair):
-                check_arm(name, (*path, "pairs", row, side))
+                yield from self._arm_problems(name, (*path, "pairs", row, side))
             if pair[0] == pair[1]:
                 law = f"a contrast must be of two arms, but both are {pair[0]!r}"
-                problems.append(study.problem((*path, "pairs", row), law))
-        for row, one in enumerate(hypothesis.on):
-            if one not in on:
-                law = f"must be all, or a benchmark or suite of the study ({', '.join(on[1:])}), but got {one!r}"
-                problems.append(study.problem((*path, "on", row), law, nearest(one, on)))
-        if not ids:
-            law = "a study with hypotheses must have benchmarks, but it has none"
-            problems.append(study.problem(("benchmarks",), law))
-    for name, seeds in study.seeds.items():
-        if name != "default":
-            check_arm(name, ("seeds", name))
-        if len(set(seeds)) < len(seeds):
-            law = f"the seeds of an arm must differ, but got {', '.join(map(str, seeds))}"
-            problems.append(study.problem(("seeds", name), law))
-    if "default" not in study.seeds:
-        without = [name for name in arms if name not in study.seeds and name not in out]
+                yield self.study.problem((*path, "pairs", row), law)
+
+    def _arm_problems(self, name: str, path: KeyPath) -> Iterator[InputError]:
+        if name in self.excluded:
+            yield self.study.problem(path, f"must name an arm of the study, but {name!r} is excluded")
+        elif name not in self.arms:
+            shown = ", ".join(self.arms[:20]) + (", ..." if len(self.arms) > 20 else "")
+            law = f"must name an arm of the study ({shown}), but got {name!r}"
+            yield self.study.problem(path, law, nearest(name, self.arms))
+
+    def _benchmark_problems(self, hypothesis: Hypothesis, path: KeyPath) -> Iterator[InputError]:
+        legal = legal_on(self.benchmarks, {**shipped().suites, **self.study.suites})
+        for row, name in enumerate(hypothesis.on):
+            if name not in legal:
+                law = f"must be all, or a benchmark or suite of the study ({', '.join(legal[1:])}), but got {name!r}"
+                yield self.study.problem((*path, "on", row), law, nearest(name, legal))
+        if not self.benchmarks:
+            yield self.study.problem(("benchmarks",), "a study with hypotheses must have benchmarks, but it has none")
+
+    def _seed_problems(self) -> Iterator[InputError]:
+        for name, seeds in self.study.seeds.items():
+            if name != "default":
+                yield from self._arm_problems(name, ("seeds", name))
+            if len(set(seeds)) < len(seeds):
+                law = f"the seeds of an arm must differ, but got {', '.join(map(str, seeds))}"
+                yield self.study.problem(("seeds", name), law)
+        without = [name for name in self.arms if not self.study.seeds_of(name) and name not in self.excluded]
         if without:
             law = f"every arm must have seeds, but {without[0]!r} has none"
-            problems.append(study.problem(("seeds",), law, "Add `default`."))
+            yield self.study.problem(("seeds",), law, "Add `default`.")

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from search_spaces.catalogue.entries import BenchmarkChoice, MixEntry
 from search_spaces.catalogue.load import Catalogue
-from search_spaces.errors import InputError, nearest, raise_problems
+from search_spaces.errors import InputError, Problems, nearest, raise_problems
 from search_spaces.expansion.patches import Leaf, Patch, field_problem, lay, recipe_patch
 from search_spaces.expansion.resolve_language import FactsOf, LanguageLookup
 from search_spaces.expansion.resolve_vision import EncoderProbe, VisionResolver, unused_pixels
@@ -100,20 +101,12 @@ class Resolver:
         )
 
     def _resolve(self, patch: Patch) -> ResolvedArm:
-        problems: list[InputError] = []
-
-        def attempt(make: Callable[[], T]) -> T | None:
-            try:
-                return make()
-            except InputError as error:
-                problems.append(error)
-                return None
-
-        vision = attempt(lambda: self._vision(patch))
-        projector = attempt(lambda: self._projector(patch))
-        language = attempt(lambda: self._language(patch))
-        stages = attempt(lambda: self._stages(patch))
-        raise_problems(problems)
+        problems = Problems()
+        vision = problems.attempt(lambda: self._vision(patch))
+        projector = problems.attempt(lambda: self._projector(patch))
+        language = problems.attempt(lambda: self._language(patch))
+        stages = problems.attempt(lambda: self._stages(patch))
+        problems.raise_all()
         assert vision is not None
         assert projector is not None
         assert language is not None
@@ -205,7 +198,7 @@ class Resolver:
             fields = lay(own, horizon)
             key = ("stage", name, *((field, repr(one.value)) for field, one in fields.items()))
             try:
-                stages.append(self._part(key, lambda name=name, fields=fields: self._make_stage(name, fields)))  # type: ignore[misc]
+                stages.append(self._part(key, partial(self._make_stage, name, fields)))
             except InputError as error:
                 problems.append(error)
         raise_problems(problems)
@@ -315,7 +308,7 @@ class Resolver:
 
     # ------------------------------------------------------------ benchmarks
 
-    def asked(self) -> tuple[tuple[BenchmarkSpec, ...], tuple[BenchmarkSpec, ...]]:
+    def evaluations(self) -> tuple[tuple[BenchmarkSpec, ...], tuple[BenchmarkSpec, ...]]:
         """The study's benchmarks and its samples, suites written out. Raises InputError with all that is wrong."""
         problems: list[InputError] = []
         specs: dict[str, BenchmarkSpec] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from search_spaces.errors import InputError, nearest
+from search_spaces.errors import InputError, Problems, nearest
 from search_spaces.expansion.fields import SHORT_FIELDS, Fields, rival
 from search_spaces.expansion.patches import Leaf, Patch
 from search_spaces.study import Study
@@ -13,23 +13,36 @@ from search_spaces.typed import typed
 from search_spaces.yaml_source import KeyPath, show
 
 
-class PatchReader:
-    """Reads mappings of (nested or dotted) paths into patches, collecting what is wrong."""
+class StudyReader:
+    """Reads one study: mappings of (nested or dotted) paths become patches, problems are collected with their places.
 
-    def __init__(self, study: Study, fields: Fields, problems: list[InputError]):
-        self._study, self._fields, self._problems = study, fields, problems
+    Args:
+        study: what a user wrote.
+        fields: the dotted paths that its configurations have.
+    """
+
+    def __init__(self, study: Study, fields: Fields):
+        self.study, self._fields = study, fields
+        self.problems = Problems()
+        """What was found wrong so far, in the order of reading."""
+
+    def refuse(self, path: KeyPath, law: str, way_out: str | None = None) -> None:
+        """Collect a problem at a key path of the study."""
+        self.problems.add(self.study.problem(path, law, way_out))
 
     def read(self, mapping: Mapping[str, Any], path: KeyPath) -> Patch:
+        """Read a mapping of paths to values as a patch; what is refused is left out of it."""
         patch: Patch = {}
         for key, value in mapping.items():
             self.read_value(key, value, (*path, key), patch)
-        for one in patch:
-            other = rival(one)
-            if other in patch and one < str(other):
-                self._problems.append(self._study.problem(path, f"`{one}` and `{other}` must not both be given"))
+        for field in patch:
+            opponent = rival(field)
+            if opponent in patch and field < str(opponent):
+                self.refuse(path, f"`{field}` and `{opponent}` must not both be given")
         return patch
 
     def is_field(self, dotted: str) -> bool:
+        """Whether a dotted path names a field of a configuration, or a part that has a short form."""
         return dotted in self._fields.kinds or dotted in SHORT_FIELDS
 
     def are_below(self, branch: str, values: Mapping[str, Any]) -> bool:
@@ -37,6 +50,14 @@ class PatchReader:
         return bool(values) and all(f"{branch}.{key}" in self._fields.kinds for key in values)
 
     def read_value(self, dotted: str, value: Any, path: KeyPath, patch: Patch) -> None:
+        """Read one value into a patch.
+
+        Args:
+            dotted: the path of a field, or of a part whose fields are the keys of `value`.
+            value: what the study has there.
+            path: where the study has it.
+            patch: gets the value, or the values of all fields below; nothing where they are refused.
+        """
         if dotted in SHORT_FIELDS and isinstance(value, str):
             dotted = SHORT_FIELDS[dotted]
         is_branch = dotted in self._fields.branches
@@ -44,38 +65,45 @@ class PatchReader:
             for key, child in value.items():
                 self.read_value(f"{dotted}.{key}", child, (*path, key), patch)
         elif dotted in self._fields.kinds:
-            _, problems = typed(self._fields.kinds[dotted], self._study.document, path, value)
-            self._problems.extend(problems)
-            if dotted in patch:
-                self._problems.append(self._study.problem(path, f"`{dotted}` must be set once, but it is set twice"))
-            if not problems:
-                patch[dotted] = Leaf(value, path)
+            self._read_leaf(dotted, Leaf(value, path), patch)
         elif is_branch:
-            self._problems.append(self._study.problem(path, f"must be a mapping of fields, but got {show(value)!r}"))
+            self.refuse(path, f"must be a mapping of fields, but got {show(value)!r}")
         else:
-            self._problems.append(self.unknown(dotted, path))
+            self.problems.add(self.unknown(dotted, path))
+
+    def _read_leaf(self, dotted: str, leaf: Leaf, patch: Patch) -> None:
+        try:
+            typed(self._fields.kinds[dotted], self.study.document, leaf.path, leaf.value)
+            is_legal = True
+        except InputError as error:
+            self.problems.add(error)
+            is_legal = False
+        if dotted in patch:
+            self.refuse(leaf.path, f"`{dotted}` must be set once, but it is set twice")
+        if is_legal:
+            patch[dotted] = leaf
 
     def unknown(self, dotted: str, path: KeyPath) -> InputError:
-        """The error for a path that no configuration has."""
+        """Make the error for a path that no configuration has."""
         first = dotted.partition(".")[0]
         if first in ("seed", "seeds"):
-            return self._study.problem(path, "seeds are replicates, never an axis", "List them under `seeds`.")
+            return self.study.problem(path, "seeds are replicates, never an axis", "List them under `seeds`.")
         if first == "resources":
-            return self._study.problem(
+            return self.study.problem(
                 path, "resources change rounding at most, so they are no axis", "Use `arms.<name>.resources`."
             )
         legal = [*self._fields.kinds, *sorted(self._fields.branches)]
-        by_end = [one for one in legal if one.endswith("." + dotted)]
+        by_end = [field for field in legal if field.endswith("." + dotted)]
         way_out = f"Did you mean {by_end[0]!r}?" if by_end else nearest(dotted, legal)
-        top = sorted({one.partition(".")[0] for one in legal})
-        return self._study.problem(
+        top = sorted({field.partition(".")[0] for field in legal})
+        return self.study.problem(
             path, f"must be the path of a field of the base ({', '.join(top)}, ...), but got {dotted!r}", way_out
         )
 
 
-def base_patch(study: Study, reader: PatchReader) -> Patch:
-    """The base and the study's own changes of the recipe, flat."""
-    tree = study.document.value
+def base_patch(reader: StudyReader) -> Patch:
+    """Read the base, and the study's own changes of the recipe, as one flat patch."""
+    study, tree = reader.study, reader.study.document.value
     own = {name: stage for name, stage in tree["recipe"].items() if name != "extends"}
     patch = reader.read({"recipe": own}, ()) if own else {}
     patch.update(reader.read(tree["base"], ("base",)))
