@@ -99,7 +99,7 @@ def test_view_cuts_long_tables_and_says_so(tmp_path: Path) -> None:
 def test_planning_imports_nothing_heavy() -> None:
     code = (
         "import sys; from orchestrator.terminal.plan import plan_view;"
-        "from search_spaces.expansion.expand import plan_study; from search_spaces.study import load_study;"
+        "from search_spaces.expansion.expand import plan_study; from search_spaces.study_files import load_study;"
         "plan_view(plan_study(load_study('quickstart'), toy=True));"
         "print([name for name in ('torch', 'ray', 'deepspeed', 'mlflow', 'transformers') if name in sys.modules])"
     )
