@@ -22,7 +22,8 @@ def test_the_wheel_plans_the_quickstart_from_another_directory(tmp_path: Path) -
     for file in ("pyproject.toml", "README.md"):
         shutil.copy(ROOT / file, source / file)
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(source)]
-    subprocess.run(build, check=True, capture_output=True, text=True)
+    built = subprocess.run(build, check=True, capture_output=True, text=True)
+    assert "is absent from the `packages` configuration" not in built.stdout + built.stderr
     (wheel,) = tmp_path.glob("ablate_vlm-*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")

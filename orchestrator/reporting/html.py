@@ -52,7 +52,7 @@ def _context(report: Report) -> dict[str, Any]:
         "figures": figures,
         "signed": signed,
         "p_text": p_text,
-        "css": Markup((resources.files("orchestrator") / "templates" / "report.css").read_text()),
+        "css": Markup((resources.files("orchestrator.reporting") / "templates" / "report.css").read_text()),
         "over": f"in the mean over {n} benchmarks" if n > 1 else f"on {report.columns[0].benchmark}" if n else "",
         "level": f"{100 * report.verdicts.level:g}",
         "verdicts": verdicts,
