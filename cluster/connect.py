@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import logging
 import os
 import shutil
 import socket
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster.fit import Room, rooms, usable_cpus, visible_gpus
+from cluster.process_state import hide_ray_notices, set_environment
 from search_spaces.errors import InputError
 
 PACKAGES = ("search_spaces", "trainables", "cluster", "orchestrator")
@@ -62,14 +62,12 @@ def _embedded(cpus: int | None) -> Iterator[tuple[Room, ...]]:
     variables = {**EMBEDDED_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(_search_path())}
     if not gpus:
         variables["DS_ACCELERATOR"] = "cpu"
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
     try:
-        import ray
-        from ray._private import ray_constants
+        with set_environment(variables), hide_ray_notices():
+            import ray
+            from ray._private import ray_constants
 
-        ray_constants.ENABLE_RAY_CLUSTER = False  # read from the environment at import, which may have been earlier
-        with _quiet():
+            ray_constants.ENABLE_RAY_CLUSTER = False  # read from the environment at import, which may have been earlier
             ray.init(
                 address="local",
                 num_cpus=cpus or usable_cpus(),
@@ -85,11 +83,6 @@ def _embedded(cpus: int | None) -> Iterator[tuple[Room, ...]]:
             finally:
                 ray.shutdown()
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -104,7 +97,7 @@ def _attached(address: str) -> Iterator[tuple[Room, ...]]:
             way_out="Ray Client has no support for Tune; submit the command as a job instead (ray job submit).",
         )
     environment = None if in_job() else {"py_modules": [str(package_folder(name)) for name in PACKAGES]}
-    with _quiet():
+    with hide_ray_notices():
         _attach(ray, address, environment)
         try:
             yield rooms(ray.nodes())
@@ -130,22 +123,6 @@ def _knock(address: str) -> None:
     host, _, port = address.rpartition(":")
     if host and port.isdigit():
         socket.create_connection((host, int(port)), timeout=KNOCK_TIMEOUT_S).close()
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps Ray's notices from the terminal: that it has a token, that a worker has died. We say so ourselves."""
-    from ray._private import worker
-
-    logger = logging.getLogger("ray")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    worker._worker_logs_enabled = False
-    try:
-        yield
-    finally:
-        worker._worker_logs_enabled = True
-        logger.setLevel(before)
 
 
 def in_job() -> bool:

@@ -20,8 +20,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from cluster.connect import connect
 from orchestrator.planning.preflight import preflight
+from orchestrator.running.attempts import RunSettings, TrialEvent
 from orchestrator.running.tasks import make_task, remaining_work
-from orchestrator.running.tuner import RunSettings, TrialEvent, run_trials
+from orchestrator.running.tuner import run_trials
 from orchestrator.state.ledger import read_ledger
 from search_spaces.expansion.expand import plan_study
 from search_spaces.study_files import load_study

@@ -24,7 +24,7 @@ from trainables.storage import layout
 from trainables.storage.store import LocalStore, get_json, put_json
 
 if TYPE_CHECKING:
-    from orchestrator.running.tuner import Outcomes, TrialEvent
+    from orchestrator.running.attempts import Outcomes, TrialEvent
     from orchestrator.terminal.live import LiveView
     from orchestrator.tracking.uploader import Uploader
 
@@ -79,7 +79,8 @@ def train_and_track(
     """Everything that needs Ray and MLflow. They are imported here: each takes seconds."""
     from cluster.connect import connect
     from cluster.shared_storage import require_shared_storage
-    from orchestrator.running.tuner import RunSettings, run_trials
+    from orchestrator.running.attempts import RunSettings
+    from orchestrator.running.tuner import run_trials
     from orchestrator.terminal.live import LiveView
     from orchestrator.tracking.mlflow_connect import open_command, open_tracker
     from orchestrator.tracking.uploader import Uploader

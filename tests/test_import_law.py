@@ -28,7 +28,7 @@ DOORS = {
         "orchestrator/tracking/mlflow_tracker.py",
     },
     "deepspeed": {"trainables/training/engine.py"},
-    "ray.tune": {"trainables/workers/tune_trial.py", "orchestrator/running/tuner.py"},
+    "ray.tune": {"trainables/workers/tune_trial.py", "orchestrator/running/tune_hooks.py"},
 }
 
 RAY_IN_TRAINABLES = {"trainables/workers/tune_trial.py"}

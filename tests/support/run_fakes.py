@@ -12,7 +12,8 @@ from pathlib import Path
 
 from cluster.connect import connect
 from cluster.launcher import MemberCode
-from orchestrator.running.tuner import RunSettings, run_trials
+from orchestrator.running.attempts import RunSettings
+from orchestrator.running.tuner import run_trials
 from tests.support.fake_trials import LOOP, STUDY, Fakes
 from trainables.storage.store import LocalStore
 

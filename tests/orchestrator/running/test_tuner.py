@@ -19,9 +19,11 @@ import psutil
 import pytest
 
 from cluster.connect import connect
+from cluster.fit import Room
 from cluster.launcher import MemberCode
-from orchestrator.running import tuner
-from orchestrator.running.tuner import Outcomes, RunSettings, TrialEvent, run_trials
+from orchestrator.running.attempts import Outcomes, RunSettings, TrialEvent
+from orchestrator.running.leases import RENEW_EVERY_S
+from orchestrator.running.tuner import run_trials
 from search_spaces.spec import ResourceSpec
 from tests.support.fake_trials import LOOP, STUDY, Fakes, lines
 from trainables.storage import layout
@@ -49,8 +51,9 @@ def run(
     on_event: Callable[[TrialEvent], None] = lambda event: None,
     code: MemberCode = FAKE,
     limit: int | None = None,
+    renew_every_s: float = RENEW_EVERY_S,
 ) -> Outcomes:
-    settings = RunSettings(STUDY, code=code, max_concurrent=limit)
+    settings = RunSettings(STUDY, code=code, max_concurrent=limit, renew_every_s=renew_every_s)
     return run_trials(fakes.work, fakes.nodes, (), fakes.task, LocalStore(fakes.storage), settings, on_event)
 
 
@@ -167,10 +170,7 @@ class TestOneCluster:
         assert workers == 1 or "rank 1" in failure["message"] or "rank 0" in failure["message"]
         assert not psutil.wait_procs(stopped, timeout=20)[1]
 
-    def test_run_lease_taken_over_stops_the_trial_as_lost(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(tuner, "RENEW_EVERY_S", 0.2)
+    def test_run_lease_taken_over_stops_the_trial_as_lost(self, tmp_path: Path) -> None:
         fakes = Fakes(tmp_path, {"a": ["s1"]})
         fakes.steps = {"a": 3000}
         taker = {"host": "elsewhere", "pid": 1, "started": 0.0, "nonce": "other"}
@@ -179,7 +179,7 @@ class TestOneCluster:
             if event.kind == "progress":
                 (tmp_path / "leases/key-s1.json").write_text(json.dumps(taker))
 
-        outcomes = run(fakes, take_over)
+        outcomes = run(fakes, take_over, renew_every_s=0.2)
         assert outcomes.failed["a"]["kind"] == "lost"
         assert "lease" in outcomes.failed["a"]["message"]
         assert [path.name for path in leases(tmp_path)] == ["key-s1.json"]
@@ -204,7 +204,23 @@ class TestOneCluster:
         assert "broken at s2" in (tmp_path / layout.driver_log(STUDY)).read_text()
 
     def test_run_nothing_to_do_asks_no_cluster(self, tmp_path: Path) -> None:
-        assert run(Fakes(tmp_path, {})) == Outcomes((), {}, (), (), None, 0, 0)
+        assert run(Fakes(tmp_path, {})) == Outcomes()
+
+
+def test_run_cluster_that_cannot_be_asked_is_the_error_that_is_raised(tmp_path: Path) -> None:
+    def unreachable() -> list[Room]:
+        raise ConnectionError("the head of the cluster does not answer")
+
+    fakes, store, events = Fakes(tmp_path, {"a": ["s1"]}), LocalStore(tmp_path), list[TrialEvent]()
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(ConnectionError, match="the head of the cluster does not answer"):
+        run_trials(
+            fakes.work, fakes.nodes, (), fakes.task, store, RunSettings(STUDY, code=FAKE), events.append, unreachable
+        )
+    assert not events
+    assert not leases(tmp_path)
+    assert not list((tmp_path / "scratch").glob("*"))
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def start(storage: Path, paths: dict[str, Any], unit_s: float) -> subprocess.Popen[str]:

@@ -1,0 +1,98 @@
+"""One run of trials: what Tune reports of a trial goes to those whom it concerns.
+
+These are the attempts (what is known of each trial), the hand-out (what may start next) and the watchdog (which process
+must give its next sign until when).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from cluster.watchdog import Process, Watchdog, kill_in_cluster
+from orchestrator.running.attempts import Attempts, FailureKind
+from orchestrator.running.hand_out import HandOut
+from orchestrator.running.schedule import Finished
+from orchestrator.running.signals import InterruptedRunError, ReceivedSignals
+from trainables.storage.records import Progress
+
+logger = logging.getLogger(__name__)
+
+
+class Run:
+    """Main thread, but for the methods that say so."""
+
+    def __init__(self, attempts: Attempts, hand_out: HandOut, received: ReceivedSignals):
+        self._attempts, self._hand_out, self._received = attempts, hand_out, received
+        self._watchdog = Watchdog()
+        self._lost: set[str] = set()
+
+    def next(self) -> str | Literal[Finished.FINISHED] | None:
+        """The id of a trial that is now this run's to do; None: ask again; FINISHED: there will be none.
+
+        Raises InterruptedRunError if a signal has come.
+        """
+        self._received.raise_if_any()
+        return self._hand_out.next()
+
+    def go_on(self) -> None:
+        """Raises InterruptedRunError if a signal has come."""
+        self._received.raise_if_any()
+
+    def report(self, trial: str, result: Mapping[str, Any]) -> None:
+        """A trial's process gives a sign of life, and says what has happened."""
+        process = Process(result["node_id"], result["pid"], result["process_started"])
+        self._watchdog.heard(trial, process, time.monotonic(), result["patience_s"])
+        progress = Progress(**{key: result[key] for key in Progress.__annotations__ if key in result})  # type: ignore[typeddict-item]
+        event = result["event"]
+        if event == "started":
+            self._attempts.started(trial, result["fresh_group"])
+        elif event == "progress":
+            self._attempts.advanced(trial, progress)
+        elif event == "node_done":
+            if not self._hand_out.node_done(progress["node"]):
+                logger.warning("%s says that %s is done, but storage has no result", trial, progress["node"])
+            self._attempts.node_done(trial, progress)
+
+    def completed(self, trial: str, last: Mapping[str, Any]) -> None:
+        """Tune has taken a trial for finished: it said so, or it was stopped because it had lost a lease."""
+        finished = last.get("event") == "trial_done"
+        if finished and self._attempts.has_result(trial):
+            self._watchdog.forget(trial)
+            self._hand_out.ended(trial, group_kept=True)
+            self._attempts.done(trial)
+        elif finished:
+            self.failed(trial, "error", "the trial ended without leaving a result", group_kept=True)
+        else:
+            self.failed(trial, "lost", "a lease on its work was taken over by another run", group_kept=True)
+
+    def failed(
+        self, trial: str, kind: FailureKind, message: str, traceback: str = "", *, group_kept: bool = False
+    ) -> None:
+        """An attempt is over. What was recorded where it happened holds; else this is recorded."""
+        self._watchdog.forget(trial)
+        self._attempts.failed(trial, kind, message, traceback)
+        self._hand_out.ended(trial, group_kept=group_kept)
+
+    def interrupted(self, error: InterruptedRunError) -> None:
+        """A signal came and no process works any more: what this run held may be taken by others."""
+        self._hand_out.close()
+        for trial in self._attempts.running:
+            self._attempts.killed(trial, f"the run was stopped by {error}")
+
+    def has_lost_lease(self, trial: str) -> bool:
+        """Whether another run has taken over what this trial produces, so that it must stop."""
+        return trial in self._lost
+
+    def renew_leases(self) -> None:
+        """Give a sign of life for all leases. Called by a thread."""
+        self._lost.update(self._hand_out.renew())
+
+    def end_silent(self) -> None:
+        """End processes that should have given a sign by now. Called by a thread; Tune then finds them gone."""
+        for silence in self._watchdog.silent(time.monotonic()):
+            message = f"its process (pid {silence.process.pid}) gave no sign for {silence.seconds:.0f} s"
+            self._attempts.record(silence.name, "hung", message)
+            kill_in_cluster(silence.process)

@@ -1,0 +1,165 @@
+"""Ray Tune, fed by our hand-out: searcher, callback and stopper that connect Tune to a run.
+
+Tune is handed the ids of trials only. Its own state is scratch: what is done is told by storage.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections.abc import Mapping
+from typing import Any
+
+import ray
+from ray import tune
+from ray.exceptions import RayActorError
+from ray.tune import Callback, Stopper
+from ray.tune.execution.placement_groups import PlacementGroupFactory
+from ray.tune.search import Searcher
+
+from cluster.launcher import Shape
+from orchestrator.running.attempts import RunSettings
+from orchestrator.running.run import Run
+from orchestrator.running.schedule import FINISHED
+from orchestrator.running.signals import InterruptedRunError
+from trainables.workers.tune_trial import TuneTrial
+
+TUNE_ENVIRONMENT = {
+    "RAY_AIR_NEW_OUTPUT": "0",  # the new output draws boxes at any verbosity
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths of a study mean the same in every process
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours serves SIGTERM too
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # its snapshots are never read
+    "TUNE_MAX_PENDING_TRIALS_PG": "32",  # admission is ours; with Tune's own default groups start one after another
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "1",  # to the log
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "86400",
+}
+
+
+def fit(run: Run, shapes: Mapping[str, Shape], settings: RunSettings, storage: str, scratch: str) -> None:
+    """Let Tune run what the run hands out, until there is no more.
+
+    Args:
+        shapes: trial id -> what it asks of the cluster, for all trials that may be handed out.
+        storage: root of the storage on which workers find the task of a trial.
+        scratch: folder for Tune's own files.
+
+    Raises InterruptedRunError when a signal came: the processes of all running trials are killed by then.
+    """
+    launcher, study = settings.launcher, settings.study
+    reservations = {shape: PlacementGroupFactory(launcher.bundles(shape)) for shape in set(shapes.values())}
+    trainable = tune.with_parameters(TuneTrial, launcher=launcher, code=settings.code, study=study, storage=storage)
+    reports = _Reports(run)
+    tuner = tune.Tuner(
+        tune.with_resources(trainable, lambda config: reservations[shapes[config["trial"]]]),
+        tune_config=tune.TuneConfig(
+            search_alg=_TrialIds(run),
+            num_samples=len(shapes),
+            reuse_actors=True,
+            trial_name_creator=lambda trial: trial.config["trial"],
+            trial_dirname_creator=lambda trial: trial.trial_id,
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=scratch,
+            callbacks=[reports],
+            stop=_LostLease(run),
+            failure_config=tune.FailureConfig(max_failures=0),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),  # ours are written by the loop
+            verbose=0,
+        ),
+    )
+    try:
+        tuner.fit()
+    except InterruptedRunError:
+        reports.kill_running()
+        raise
+
+
+class _TrialIds(Searcher):  # type: ignore[misc]  # ray has no types
+    """Hands Tune the ids of trials, never what they are: Tune would interpret it."""
+
+    def __init__(self, run: Run):
+        super().__init__()
+        self._run = run
+
+    def suggest(self, trial_id: str) -> Any:
+        trial = self._run.next()
+        if trial is FINISHED:
+            return Searcher.FINISHED
+        return None if trial is None else {"trial": trial}
+
+    def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
+        """Nothing to do: the callback below gets the same, with the trial."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save: what is done is told by storage."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}  # Tune pickles it for a restore that never happens
+
+
+class _Reports(Callback):  # type: ignore[misc]
+    """Passes what Tune reports of each trial on to the run."""
+
+    def __init__(self, run: Run):
+        self._run = run
+        self._trials: list[Any] = []
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self._trials = trials
+        self._run.go_on()
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        self._run.report(trial.config["trial"], result)
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._run.completed(trial.config["trial"], trial.last_result)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        error = _error_of(trial)
+        text = str(error).strip()
+        if isinstance(error, RayActorError) and "creation task" not in text:  # else its set-up has failed
+            message = "its process is gone: killed, out of memory, or crashed"
+            self._run.failed(trial.config["trial"], "lost", message, text)
+        else:
+            self._run.failed(trial.config["trial"], "error", text.splitlines()[-1] if text else "no message", text)
+
+    def kill_running(self) -> None:
+        """Kill the process of every trial that Tune has running."""
+        for trial in self._trials:
+            if trial.status == "RUNNING" and trial.temporary_state.ray_actor is not None:
+                ray.kill(trial.temporary_state.ray_actor, no_restart=True)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+def _error_of(trial: Any) -> BaseException:
+    """Read the error that Tune keeps of a trial in its local folder."""
+    if trial.pickled_error_file and os.path.exists(trial.pickled_error_file):
+        with open(trial.pickled_error_file, "rb") as file:
+            error: BaseException = pickle.load(file)
+            return error
+    return RuntimeError("Tune gives no reason")
+
+
+class _LostLease(Stopper):  # type: ignore[misc]
+    """Stops trials whose lease was taken over; their group stays."""
+
+    def __init__(self, run: Run):
+        self._run = run
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return self._run.has_lost_lease(result["trial"]) and result["event"] != "trial_done"
+
+    def stop_all(self) -> bool:
+        return False
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
