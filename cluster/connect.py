@@ -14,6 +14,7 @@ from typing import Any
 
 from cluster.fit import Room, rooms, usable_cpus, visible_gpus
 from cluster.process_state import hide_ray_notices, set_environment
+from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 
 PACKAGES = ("search_spaces", "trainables", "cluster", "orchestrator")
@@ -110,9 +111,8 @@ def _attach(ray: Any, address: str, environment: dict[str, Any] | None) -> None:
         _knock(address)
         ray.init(address=address, runtime_env=environment, log_to_driver=False, configure_logging=False)
     except (OSError, RuntimeError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(
-            f"the Ray cluster must be reachable, but {address!r} is not: {reason}",
+            f"the Ray cluster must be reachable, but {address!r} is not: {first_line(error)}",
             place="--address",
             way_out="Is it running, and does RAY_AUTH_TOKEN hold its token? `ray status` asks the same question.",
         ) from error

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.connect import PACKAGES, package_folder
+from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 
 LARGEST_PACKAGE_BYTES = 5_000_000
@@ -60,7 +61,7 @@ def submit_job(
             metadata=dict(metadata or {}),
         )
     except (RuntimeError, ValueError) as error:
-        raise InputError(f"the cluster must take the job, but {_first_line(error)}", place=address) from error
+        raise InputError(f"the cluster must take the job, but {first_line(error)}", place=address) from error
     return Job(submitted, client.get_address())
 
 
@@ -93,12 +94,8 @@ def _client(address: str):  # type: ignore[no-untyped-def]  # ray has no types
         return JobSubmissionClient(address)
     except (ConnectionError, RuntimeError) as error:
         raise InputError(
-            f"the cluster's dashboard must be reachable, but {_first_line(error)}",
+            f"the cluster's dashboard must be reachable, but {first_line(error)}",
             place=address,
             key="--address",
             way_out="It is usually http://HEAD:8265. Does RAY_AUTH_TOKEN hold the cluster's token?",
         ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -25,11 +25,6 @@ def p_text(p: float) -> str:
     return f"{p:.3g}".replace("0.", ".", 1) if p >= 1e-4 else f"{p:.2e}"
 
 
-def number_of(count: int, noun: str) -> str:
-    """`1 seed`, `5,000 examples`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def gpu_hours_text(gpu_hours: float) -> str:
     """`0.3 GPU-hours`, three significant digits."""
     return f"{gpu_hours:.3g} GPU-hours"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from orchestrator.analysis.examples import is_no_signal, read_examples
 from orchestrator.analysis.scores import Scores
 from orchestrator.state.ledger import Ledger, TrialEntry
+from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
 from trainables.storage.store import Store
@@ -48,7 +49,7 @@ class StudyScores:
                         trial.arm, trial.seed, benchmark.id, examples, images=images, has_signal=not silent
                     )
                 except InputError as error:
-                    found.problems.append(f"{trial.id} on {benchmark.id}: {first_line(str(error))}")
+                    found.problems.append(f"{trial.id} on {benchmark.id}: {first_line(error)}")
                     continue
                 cell = (trial.arm, trial.seed, benchmark.id)
                 found.asked[cell] = evaluation["asked"], evaluation["protocol"]
@@ -57,8 +58,3 @@ class StudyScores:
                     key = trial.arm, benchmark.id
                     found.no_signal[key] = (*found.no_signal.get(key, ()), trial.seed)
         return found
-
-
-def first_line(message: str) -> str:
-    lines = message.strip().splitlines()
-    return lines[0] if lines else "no message"

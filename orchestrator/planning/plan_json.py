@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from orchestrator.planning.estimates import Assumptions, Estimate, estimate_json, estimates, peak_disk
 from search_spaces.plan import Arm, Node, Plan, PlannedTrial
@@ -100,8 +100,21 @@ def _hours(sizes: Mapping[str, Estimate | None]) -> float | None:
     return sum(known) if known and len(known) == len(hours) else None
 
 
-def totals(plan: Plan) -> dict[str, int | None]:
-    """Counts of the plan, and what sharing saves. Steps are None where some stage's are not known yet."""
+class Totals(TypedDict):
+    """Counts of a plan, and what sharing saves. Steps are None where some stage's are not known yet."""
+
+    arms: int
+    trials: int
+    stages: int
+    stages_unshared: int
+    steps: int | None
+    steps_saved: int | None
+    features: int
+    feature_bytes: int
+
+
+def totals(plan: Plan) -> Totals:
+    """Count what a plan has, and what sharing saves."""
     stages = [node for node in plan.nodes.values() if node.kind == "stage"]
     features = [node for node in plan.nodes.values() if node.kind == "features"]
     known = [(node.steps, len(node.trials)) for node in stages if node.steps is not None]

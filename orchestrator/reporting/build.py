@@ -12,7 +12,7 @@ from dataclasses import replace
 from orchestrator.analysis.methods.judge_study import judge_study
 from orchestrator.analysis.numeric_axes import numeric_axes
 from orchestrator.analysis.plan_power import earlier_accuracies, plan_power
-from orchestrator.analysis.study_scores import StudyScores, first_line
+from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.reporting.disagreements import samples
 from orchestrator.reporting.findings import axis_findings
 from orchestrator.reporting.open_prompts import read_samples
@@ -30,6 +30,7 @@ from orchestrator.reporting.report_model import (
 )
 from orchestrator.reporting.work_and_cost import arm_costs, sharing, stage_tree
 from orchestrator.state.ledger import Ledger, TrialEntry, read_ledger
+from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 from search_spaces.expansion.axes import axis_labels
 from search_spaces.plan import Arm, Plan
@@ -98,7 +99,7 @@ def _cell(arm: str, benchmarks: tuple[str, ...], entries: Mapping[int, TrialEntr
     try:
         return Cell(scored.scores.mean(arm, benchmarks), absent, by_seed, silent)
     except InputError as error:
-        return Cell(None, absent, by_seed, silent, refused=first_line(str(error)))
+        return Cell(None, absent, by_seed, silent, refused=first_line(error))
 
 
 def _mean(arm: str, seed: int, benchmarks: Sequence[str], scored: StudyScores) -> float:

@@ -8,14 +8,16 @@ from dataclasses import replace
 
 from orchestrator.analysis.effects import Contrast
 from orchestrator.analysis.exploratory import Judgement, judge
-from orchestrator.analysis.number_text import number_of, signed
-from orchestrator.analysis.study_scores import StudyScores, first_line
+from orchestrator.analysis.number_text import signed
+from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.analysis.verdict_sentences import difference_text
 from orchestrator.reporting.provenance import conditions_by_arm
 from orchestrator.reporting.report_model import AxisFindings, Condition, Difference, Finding
 from orchestrator.state.ledger import TrialEntry
+from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 from search_spaces.plan import Arm, Plan
+from search_spaces.quantities import number_of
 
 
 def axis_findings(
@@ -76,7 +78,7 @@ def _contrasts(base: str, arm: str, scored: StudyScores) -> tuple[dict[str | Non
         try:
             found[name] = scored.scores.contrast(base, arm, benchmarks)
         except InputError as error:
-            refused.append(first_line(str(error)))
+            refused.append(first_line(error))
     return found, tuple(dict.fromkeys(refused))
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from orchestrator.analysis.number_text import listed, number_of
+from orchestrator.analysis.number_text import listed
 from orchestrator.reporting.report_model import Absence, Cell, Column, Condition, Report, Sharing
+from search_spaces.quantities import number_of
 
 NOTHING = "Nothing is scored yet. `ablate run` trains and scores the trials; what is done already is kept."
 COSTS_NOTE = (

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from orchestrator.state.ledger import Ledger, TrialEntry, TrialState, read_ledger
+from search_spaces.error_text import first_line
 from search_spaces.plan import Node, Plan, PlannedTrial
 from trainables.storage import layout
 from trainables.storage.spool import SpoolLine, read_spool
@@ -101,8 +102,7 @@ def _trial_status(plan: Plan, trial: PlannedTrial, ledger: Ledger, pulse: _Pulse
     entry = ledger.trials[trial.id]
     failure = log = None
     if entry.failure is not None:
-        message = entry.failure["message"].strip().splitlines()
-        failure = f"{entry.failure['kind']}: {message[0] if message else 'no message'}"
+        failure = f"{entry.failure['kind']}: {first_line(entry.failure['message'])}"
         log = str(store.path(entry.failure["log"])) if entry.failure["log"] else None
     pulse = pulse or _Pulse()
     node, before = _current(plan, trial, entry, pulse.step)

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +18,7 @@ from rich.text import Text
 
 from orchestrator.state.logs import last_lines
 from search_spaces.plan import Node, Plan
+from search_spaces.quantities import clock_time
 from trainables.storage.records import Failure, Progress
 from trainables.storage.store import Store
 
@@ -141,7 +141,7 @@ class LiveView:
             if planned.kind != "stage" or running.progress.get("node") == node:  # else it was found done on storage
                 self._pace.add(planned, seconds)
             running.node_started = running.last_line = now
-        self._plain(f"{running.name}: {planned.name} done in {_duration(seconds)}")
+        self._plain(f"{running.name}: {planned.name} done in {clock_time(seconds)}")
 
     def trial_done(self, trial: str) -> None:
         with self._lock:
@@ -149,7 +149,7 @@ class LiveView:
             self._done.add(trial)
             self._failed.discard(trial)
             self._done_nodes |= set(self._trials[trial].path)
-            took = f" in {_duration(self._clock() - running.started)}" if running else ""
+            took = f" in {clock_time(self._clock() - running.started)}" if running else ""
             text = f"{self._name(trial)}: done{took} ({self._counts()})"
         self.note(text)
 
@@ -182,12 +182,12 @@ class LiveView:
     def _counts(self) -> str:
         failed = f", {len(self._failed)} failed" if self._failed else ""
         eta = self._eta()
-        return f"{len(self._done)} of {len(self._trials)} trials{failed}" + (f", {_duration(eta)} left" if eta else "")
+        return f"{len(self._done)} of {len(self._trials)} trials{failed}" + (f", {clock_time(eta)} left" if eta else "")
 
     def _summary(self) -> str:
         missing = len(self._trials) - len(self._done) - len(self._failed)
         parts = [f"{len(self._done)} done", f"{len(self._failed)} failed", f"{missing} not run"]
-        return f"study {self._plan.study}: {', '.join(parts)}, in {_duration(self._clock() - self._started)}"
+        return f"study {self._plan.study}: {', '.join(parts)}, in {clock_time(self._clock() - self._started)}"
 
     def _eta(self) -> float | None:
         """Seconds until the study's end; None while that cannot be told."""
@@ -209,7 +209,7 @@ class LiveView:
         if "rate" in progress:
             parts.append(f"{progress['rate']:.1f} samples/s")
         if "eta_s" in progress:
-            parts.append(f"{_duration(progress['eta_s'])} left")
+            parts.append(f"{clock_time(progress['eta_s'])} left")
         return ", ".join(part for part in parts if part)
 
     def _draw(self) -> RenderableType:
@@ -230,19 +230,14 @@ class LiveView:
                     f"{progress['step']}/{progress.get('steps', '?')}" if "step" in progress else "",
                     "" if loss is None else f"{loss:.4g}",
                     "" if rate is None else f"{rate:.1f}",
-                    "" if left is None else _duration(left),
+                    "" if left is None else clock_time(left),
                 )
             if len(rows) > room:
                 table.add_row(f"... and {len(rows) - room} more", "", "", "", "", "")
             ended = len(self._done) + len(self._failed)
             line = Table.grid(padding=(0, 1))
             bar = ProgressBar(total=max(1, len(self._plan.nodes)), completed=len(self._done_nodes), width=30)
-            elapsed = _duration(self._clock() - self._started)
+            elapsed = clock_time(self._clock() - self._started)
             nodes = f"{len(self._done_nodes)}/{len(self._plan.nodes)} pieces of work"
             line.add_row(escape(self._plan.study), bar, f"{self._counts()}, {nodes}, {elapsed} so far")
             return Group(table, line) if rows or ended < len(self._trials) else line
-
-
-def _duration(seconds: float) -> str:
-    """``12.3 s`` below a minute, else ``h:mm:ss``."""
-    return f"{seconds:.1f} s" if seconds < 60 else str(timedelta(seconds=round(seconds)))

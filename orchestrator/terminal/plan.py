@@ -10,9 +10,10 @@ from rich.text import Text
 
 from orchestrator.planning.estimates import Assumptions, Estimate, estimates
 from orchestrator.planning.plan_json import _first_trials, totals
-from orchestrator.terminal.sizes import gigabytes, sizes_view
+from orchestrator.terminal.sizes import sizes_view
 from orchestrator.terminal.tables import table
 from search_spaces.plan import Arm, Node, Plan, PlannedTrial
+from search_spaces.quantities import gigabytes, number_of
 from search_spaces.yaml_source import show
 
 # ---------------------------------------------------------------- terminal
@@ -52,17 +53,11 @@ def summary(plan: Plan) -> str:
     sums = totals(plan)
     steps = "steps not known yet" if sums["steps"] is None else f"{sums['steps']:,} steps"
     saved = f"; sharing saves {sums['steps_saved']:,} steps" if sums["steps_saved"] else ""
-    shared = (sums["stages_unshared"] or 0) - (sums["stages"] or 0)
+    shared = sums["stages_unshared"] - sums["stages"]
     if shared and not saved:
         saved = f"; sharing saves {shared} stages"
-    return (
-        f"{_count(sums['arms'], 'arm')}, {_count(sums['trials'], 'trial')}, {_count(sums['stages'], 'stage')}, "
-        f"{_count(len(plan.benchmarks), 'benchmark')}, {steps}{saved}"
-    )
-
-
-def _count(number: int | None, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    counts = {"arm": sums["arms"], "trial": sums["trials"], "stage": sums["stages"], "benchmark": len(plan.benchmarks)}
+    return ", ".join([*(number_of(count, noun) for noun, count in counts.items()), steps]) + saved
 
 
 def _title(plan: Plan) -> Text:

@@ -10,6 +10,7 @@ from rich.text import Text
 from orchestrator.planning.estimates import Assumptions, Estimate, peak_disk
 from orchestrator.terminal.tables import table
 from search_spaces.plan import Plan
+from search_spaces.quantities import gigabytes
 
 
 def sizes_view(plan: Plan, sizes: Mapping[str, Estimate | None], assumed: Assumptions) -> list[RenderableType]:
@@ -31,10 +32,6 @@ def sizes_view(plan: Plan, sizes: Mapping[str, Estimate | None], assumed: Assump
     parts.extend(Text(f"note: {note}", "yellow") for note in notes)
     parts.append(Text(_summary(plan, sizes, assumed), "dim"))
     return parts
-
-
-def gigabytes(size: int) -> str:
-    return f"{size / 1e9:,.1f}"
 
 
 def _row(one: Estimate) -> tuple[str, ...]:
@@ -59,7 +56,7 @@ def _summary(plan: Plan, sizes: Mapping[str, Estimate | None], assumed: Assumpti
     if unknown == len(sizes):
         return "Memory and cost are unknown: the catalogue has no shape of these models."
     disk = peak_disk(plan, sizes)
-    said = ["" if disk is None else f"Disk at most {disk / 1e9:,.1f} GB with one trial at a time. "]
+    said = ["" if disk is None else f"Disk at most {gigabytes(disk)} GB with one trial at a time. "]
     hours = [one.gpu_hours for one in sizes.values() if one is not None and one.gpu_hours is not None]
     if hours:
         said.append(

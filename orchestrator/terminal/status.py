@@ -11,6 +11,7 @@ from rich.text import Text
 
 from orchestrator.state.ledger import STATES, TrialState
 from orchestrator.state.status import StudyStatus, TrialStatus
+from search_spaces.quantities import duration
 
 _LISTED = 20
 """Trials shown per state on a terminal; the rest are counted."""
@@ -61,19 +62,6 @@ def to_terminal(status: StudyStatus, console: Console) -> None:
         console.print(
             Text.assemble(("removed", "dim"), f" on storage, no longer in the study: {_listed(status.removed)}")
         )
-
-
-def duration(seconds: float) -> str:
-    """`45 s`, `12 min`, `3 h 05 min`, `2 d 4 h`."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if minutes < 90:
-        return f"{minutes} min"
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
-    hours = round(seconds / 3600)
-    return f"{hours // 24} d {hours % 24} h"
 
 
 def _running_table(trials: list[TrialStatus]) -> Table:

@@ -7,15 +7,13 @@ import platform
 import secrets
 import sys
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 
 import filelock
 
+from trainables.package_versions import DRIVER_PACKAGES, installed_versions
 from trainables.storage import layout
 from trainables.storage.store import LocalStore
-
-PACKAGES = ("ablate-vlm", "torch", "deepspeed", "ray", "transformers", "timm", "mlflow", "numpy", "pyarrow")
 
 
 def storage_id(storage: Path) -> str:
@@ -30,11 +28,5 @@ def storage_id(storage: Path) -> str:
 @cache
 def environment_json() -> str:
     """Versions of what matters, as installed where the study is driven; a worker's own file replaces it in its run."""
-    installed = {}
-    for package in PACKAGES:
-        try:
-            installed[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            installed[package] = "not installed"
-    python = sys.version.split()[0]
-    return json.dumps({"python": python, "platform": platform.platform(), "packages": installed}, indent=1)
+    python, packages = sys.version.split()[0], installed_versions(DRIVER_PACKAGES)
+    return json.dumps({"python": python, "platform": platform.platform(), "packages": packages}, indent=1)

@@ -13,8 +13,9 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.store.db import utils as database
 
-from orchestrator.tracking.mlflow_errors import first_line
+from orchestrator.tracking.mlflow_errors import MESSAGE_SIZE
 from orchestrator.tracking.mlflow_tracker import MlflowTracker
+from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 from trainables.storage import layout
 
@@ -42,7 +43,7 @@ def open_tracker(uri: str | None, storage: Path) -> MlflowTracker:
         client = MlflowClient(uri)
         client.search_experiments(max_results=1)
     except (MlflowException, OSError, ImportError) as error:
-        law = f"the tracking server must answer before a study starts, but it says: {first_line(error)}"
+        law = f"the tracking server must answer before a study starts, but it says: {first_line(error)[:MESSAGE_SIZE]}"
         raise InputError(law, place=uri, way_out=way_out) from error
     return MlflowTracker(client, storage, hashlib.sha256(uri.encode()).hexdigest()[:16], None)
 
@@ -64,7 +65,9 @@ def _embedded(storage: Path) -> MlflowClient:
             except Exception as error:  # alembic has no base class for what it raises
                 law = f"the tracking database must have a schema that MLflow {metadata.version('mlflow')} knows"
                 way_out = "Use the MLflow that wrote it, or move it away and run `ablate sync`."
-                raise InputError(f"{law}, but: {first_line(error)}", place=str(path), way_out=way_out) from error
+                raise InputError(
+                    f"{law}, but: {first_line(error)[:MESSAGE_SIZE]}", place=str(path), way_out=way_out
+                ) from error
             finally:
                 engine.dispose()
         client = MlflowClient(embedded_uri(storage))

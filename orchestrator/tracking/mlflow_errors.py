@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from mlflow.exceptions import MlflowException
 
 from orchestrator.tracking.tracker import TrackerAwayError, TrackerRefusedError
+from search_spaces.error_text import first_line
 
 REFUSALS = {
     "BAD_REQUEST",
@@ -19,8 +20,8 @@ REFUSALS = {
 """MLflow's error codes that another attempt would meet again; everything else may pass."""
 
 
-def first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:300]
+MESSAGE_SIZE = 300
+"""Characters kept of a message: some are whole pages of HTML."""
 
 
 @contextmanager
@@ -29,12 +30,12 @@ def translate_errors() -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise TrackerRefusedError(first_line(error)) from error
+        raise TrackerRefusedError(first_line(error)[:MESSAGE_SIZE]) from error
     except MlflowException as error:
         if error.error_code in REFUSALS:
-            raise TrackerRefusedError(first_line(error)) from error
-        raise TrackerAwayError(first_line(error)) from error
+            raise TrackerRefusedError(first_line(error)[:MESSAGE_SIZE]) from error
+        raise TrackerAwayError(first_line(error)[:MESSAGE_SIZE]) from error
     except (TrackerAwayError, TrackerRefusedError):
         raise
     except OSError as error:  # requests' errors are OSErrors, too
-        raise TrackerAwayError(first_line(error)) from error
+        raise TrackerAwayError(first_line(error)[:MESSAGE_SIZE]) from error

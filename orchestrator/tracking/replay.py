@@ -21,6 +21,7 @@ from orchestrator.state.logs import last_lines
 from orchestrator.state.status import study_status
 from orchestrator.tracking.position import Ending, Position, read_ending, stride_of
 from orchestrator.tracking.tracker import Notice, Point, Status, Tracker, TrackerAwayError, TrackerRefusedError
+from search_spaces.error_text import named_message
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
 from search_spaces.study import Study
@@ -118,7 +119,7 @@ class Replay:
         except TrackerAwayError:
             raise
         except Exception as error:
-            remarks = [f"{type(error).__name__}: {error}"]
+            remarks = [named_message(error)]
         for remark in remarks:
             self._notice_once(f"saved views: {remark}")
 

@@ -19,6 +19,7 @@ from search_spaces.identity import (
     trial_id,
 )
 from search_spaces.plan import Node, PlannedTrial
+from search_spaces.quantities import gigabytes, number_of
 from search_spaces.spec import BenchmarkSpec, SourceSpec, TrialSpec, VisionSpec
 from search_spaces.steps import RealisedCounts, has_approximate_steps, most_images, uncounted_sources
 
@@ -170,13 +171,9 @@ class Graph:
 def _sizes(sources: Mapping[str, int | None]) -> str:
     """What sources would take together, and how many of them nobody has counted yet."""
     known = [size for size in sources.values() if size is not None]
-    parts = [f"{_count(len(known))} could take {sum(known) / 1e9:,.1f} GB"] if known else []
+    parts = [f"{number_of(len(known), 'source')} could take {gigabytes(sum(known))} GB"] if known else []
     unknown = len(sources) - len(known)
-    return ", ".join([*parts, *([f"the size of {_count(unknown)} is unknown"] if unknown else [])])
-
-
-def _count(sources: int) -> str:
-    return f"{sources} source{'' if sources == 1 else 's'}"
+    return ", ".join([*parts, *([f"the size of {number_of(unknown, 'source')} is unknown"] if unknown else [])])
 
 
 def _with_trials(node: Node, trials: tuple[str, ...]) -> Node:

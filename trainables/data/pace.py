@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from search_spaces.quantities import duration
+
 _EVERY_S = 10.0
 
 
@@ -36,9 +38,5 @@ class Pace:
         self._said = now
         rate = done / max(now - self._began, 1e-9)
         of = f" of {total:,}" if total is not None else ""
-        left = f", {_duration((total - done) / max(rate, 1e-9))} left" if total is not None else ""
+        left = f", {duration((total - done) / max(rate, 1e-9))} left" if total is not None else ""
         self._say(f"{self.name}: {done:,}{of} {phase}, {rate:,.0f}/s{left}")
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -17,6 +17,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from search_spaces.error_text import named_message
+
 Parts = dict[str, nn.Module]
 """The modules of a model by name."""
 
@@ -56,7 +58,7 @@ def _shared_structure(make: Callable[[], Parts], rank: int) -> Parts:
             message = [("structure", pickle.dumps(_hollow(parts)))]
         except Exception as error:
             failure = error
-            message = [("failure", f"{type(error).__name__}: {error}")]
+            message = [("failure", named_message(error))]
     dist.broadcast_object_list(message, src=0)
     if failure is not None:
         raise failure

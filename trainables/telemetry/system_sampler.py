@@ -15,6 +15,8 @@ from typing import Any
 
 import psutil
 
+from search_spaces.error_text import named_message
+
 PERIOD_S = 10.0
 
 Write = Callable[[float, dict[str, float]], None]
@@ -60,7 +62,7 @@ class SystemSampler:
             try:
                 self._write(time.monotonic() - self._began, self._sample())
             except Exception as error:  # nothing that is measured here may cost a trial
-                print(f"system metrics end here: {type(error).__name__}: {error}", flush=True)
+                print(f"system metrics end here: {named_message(error)}", flush=True)
                 return
 
     def _sample(self) -> dict[str, float]:

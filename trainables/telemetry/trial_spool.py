@@ -7,9 +7,9 @@ import math
 import platform
 import threading
 import time
-from importlib import metadata
 
 from search_spaces.identity import source_name
+from trainables.package_versions import WORKER_PACKAGES, installed_versions
 from trainables.storage import layout
 from trainables.storage.records import EvaluationResult, StageResult, TrialResult
 from trainables.storage.spool import DataUse, Spool, is_of_machine, read_spool
@@ -17,8 +17,6 @@ from trainables.storage.store import LocalStore, get_json
 from trainables.task import Context, TrialTask
 from trainables.telemetry.system_sampler import SystemSampler
 from trainables.training.deepspeed_config import deepspeed_config
-
-_PACKAGES = ("torch", "deepspeed", "transformers", "timm", "ray", "mlflow", "pyarrow", "pillow", "numpy")
 
 
 class TrialSpool:
@@ -50,8 +48,8 @@ class TrialSpool:
         }
         self._artifact("spec.json", task.trial.model_dump_json(indent=1))
         self._artifact("deepspeed.json", json.dumps(configs, indent=1))
-        versions = {name: metadata.version(name) for name in _PACKAGES}
-        environment = {"python": platform.python_version(), "machine": platform.machine(), "packages": versions}
+        packages = installed_versions(WORKER_PACKAGES)
+        environment = {"python": platform.python_version(), "machine": platform.machine(), "packages": packages}
         self._artifact("environment.json", json.dumps(environment, indent=1))
         self._write(status="RUNNING")
 

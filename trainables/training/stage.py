@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from trainables.model.lora import add_lora, merged, train_adapters_only
 from trainables.model.spread import Parts, arrive, spread
 from trainables.model.vision import VisionEncoder
 from trainables.model.vlm import VLM, assemble, build_modules, module
+from trainables.package_versions import STAGE_PACKAGES, installed_versions
 from trainables.storage import layout
 from trainables.storage.records import Progress, StageResult
 from trainables.storage.store import LocalStore, put_json
@@ -250,9 +250,8 @@ def _finished(root: Path) -> list[Path]:
 
 def provenance(resources: ResourceSpec, context: Context, attention: str) -> dict[str, str]:
     """What may change rounding, and is therefore said beside results."""
-    versions = {name: metadata.version(name) for name in ("torch", "deepspeed", "transformers", "timm")}
     return {
-        **versions,
+        **installed_versions(STAGE_PACKAGES),
         "device": device_name(context.device),
         "attention": attention,
         "world": str(context.world),

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from orchestrator.analysis.intervals import Floats, Interval, t_interval
 from orchestrator.analysis.methods.contract import Judged, Question, TableMethod
-from orchestrator.analysis.number_text import number_of
 from orchestrator.analysis.rule import Evidence, Ruling, rule
 from orchestrator.analysis.score_table import ScoreTable, cell_differences
 from orchestrator.analysis.verdict_model import Component, Refusal, Sensitivity, Unit, Verdict
 from orchestrator.analysis.verdict_sentences import result_sentence, ruling_reasons
+from search_spaces.quantities import number_of
 from search_spaces.study import Hypothesis
 
 NOT_INDEPENDENT = (

@@ -16,14 +16,16 @@ from orchestrator.analysis.effects import Effect
 from orchestrator.analysis.exact import exact_p
 from orchestrator.analysis.intervals import LEVEL, OWN_SEEDS
 from orchestrator.analysis.methods.contract import Judged, Question, StudyMethod, StudyResults
-from orchestrator.analysis.number_text import number_of, signed
+from orchestrator.analysis.number_text import signed
 from orchestrator.analysis.pairs import pair_weights
 from orchestrator.analysis.rule import ALPHA, Evidence, Ruling, rule
 from orchestrator.analysis.study_price import price_of_decision
-from orchestrator.analysis.study_scores import StudyScores, first_line
+from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.analysis.verdict_model import Component, Price, Refusal, Verdict
 from orchestrator.analysis.verdict_sentences import SPREAD_SOURCES, price_text, result_sentence, ruling_reasons
+from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
+from search_spaces.quantities import number_of
 from search_spaces.study import Hypothesis
 
 _NAME = "study"
@@ -78,7 +80,7 @@ def _measure(question: Question, results: StudyResults) -> _Measured | Refusal:
         part = scored.scores.effect(weights, with_signal, results.seed_sd) if is_part else None
         sums = [scored.scores.image_sums([weights], name) for name in benchmarks]
     except InputError as error:
-        return Refusal((first_line(str(error)),))
+        return Refusal((first_line(error),))
     evidence = Evidence(
         hypothesis.expect,
         hypothesis.margin,

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from orchestrator.state.status import StudyStatus, TrialStatus, study_status, to_json
-from orchestrator.terminal.status import duration, to_terminal
+from orchestrator.terminal.status import to_terminal
 from search_spaces.plan import Plan
 from tests.support.stored_studies import (
     answers,
@@ -158,11 +158,3 @@ def test_status_of_5000_trials_stays_readable(store: LocalStore) -> None:
     shown = _shown(study_status(plan, store))
     assert len(shown.splitlines()) < 100
     assert "and 40 more kinds of failure" in shown
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(4.2, "4 s"), (89, "89 s"), (90, "2 min"), (3 * 3600 + 290, "3 h 05 min"), (52 * 3600, "2 d 4 h")],
-)
-def test_duration_is_told_in_the_fitting_unit(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
