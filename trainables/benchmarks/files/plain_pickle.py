@@ -1,40 +1,24 @@
-"""Reading a pickle as data: lists, dicts, tuples, text, bytes, numbers, booleans and None, and nothing else.
+"""Read a pickle as data: lists, dicts, tuples, text, bytes, numbers, booleans and None, and nothing else.
 
-RefCOCO's references are published as pickles, and a pickle is a program: `pickle.loads` runs what it says. Here every
-opcode that would look up or call something is refused, before anything is looked up.
+RefCOCO's references are published as pickles, and a pickle is a program: `pickle.loads` runs what it says. Here is the
+recipe of Python's documentation ("Restricting Globals"): an unpickler that finds no class and no function.
 """
 
 from __future__ import annotations
 
 import io
 import pickle
-import pickletools
 import struct
-from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from search_spaces.errors import InputError
 
-_PLAIN = frozenset(
-    {
-        *("PROTO", "FRAME", "STOP", "MARK", "POP", "POP_MARK", "DUP"),
-        *("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "GET", "BINGET", "LONG_BINGET"),
-        *("NONE", "NEWTRUE", "NEWFALSE"),
-        *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),
-        *("STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
-        *("UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
-        *("EMPTY_LIST", "APPEND", "APPENDS", "LIST", "EMPTY_DICT", "DICT", "SETITEM", "SETITEMS"),
-        *("EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"),
-    }
-)
-"""Opcodes of pickletools that build plain values."""
-
 
 def load_plain(data: bytes, place: str) -> Any:
-    """The value of a pickle of any protocol; text that Python 2 wrote as bytes is read as Latin-1.
+    """Read the value of a pickle of any protocol; text that Python 2 wrote as bytes is read as Latin-1.
 
     Raises:
-        InputError: for anything that is no plain value (a class, a function, a call), and for what is no pickle.
+        InputError: for anything that is no plain value (a class, a function, a set), and for what is no pickle.
     """
     try:
         return _PlainUnpickler(io.BytesIO(data), encoding="latin-1").load()
@@ -49,7 +33,7 @@ def load_plain(data: bytes, place: str) -> Any:
 
 
 class _NotPlainError(Exception):
-    """An opcode that does more than to build plain values."""
+    """Something in a pickle that is more than a plain value."""
 
 
 _DAMAGED = (
@@ -59,21 +43,21 @@ _DAMAGED = (
 """What the standard library raises for damaged pickles."""
 
 
-def _refuse(name: str) -> Callable[[Any], None]:
-    def refuse(unpickler: Any) -> None:
-        raise _NotPlainError(name)
-
-    return refuse
-
-
 class _PlainUnpickler(pickle._Unpickler):
-    """The unpickler of the standard library that is written in Python, because its opcodes are a table: here most of
-    them are refused. (The one in C can also be made to reserve any amount of memory.)"""
+    """Refuse every name, and with it every call: what is called must be found first.
+
+    This is the standard library's unpickler that is written in Python. The one in C (`pickle.Unpickler`) reserves as
+    much memory as an index in the file demands: eight bytes of file can ask for 32 GB.
+    """
+
+    def find_class(self, module: str, name: str) -> NoReturn:
+        raise _NotPlainError(f"{module}.{name}")
+
+    def _refuse(self) -> NoReturn:
+        raise _NotPlainError("a set or a bytearray")
 
     dispatch: ClassVar = {
-        ord(code): pickle._Unpickler.dispatch[ord(code)] if op.name in _PLAIN else _refuse(op.name)
-        for code, op in pickletools.code2op.items()  # type: ignore[attr-defined]
+        **pickle._Unpickler.dispatch,
+        **dict.fromkeys((pickle.EMPTY_SET[0], pickle.FROZENSET[0], pickle.BYTEARRAY8[0]), _refuse),
     }
-
-    def find_class(self, module: str, name: str) -> Any:
-        raise _NotPlainError(f"{module}.{name}")
+    """Opcodes that build other values without a name."""

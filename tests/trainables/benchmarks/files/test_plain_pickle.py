@@ -4,6 +4,7 @@ import collections
 import contextlib
 import os
 import pickle
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -56,10 +57,36 @@ def test_anything_but_plain_values_is_refused(value: Any) -> None:
             load_plain(pickle.dumps(value, protocol), "x")
 
 
-@pytest.mark.parametrize("data", [b"P0\n.", b"\x80\x02(K\x01Q.", b"\x82\x01.", b"c__builtin__\neval\n."])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"P0\n.",
+        b"\x80\x02(K\x01Q.",
+        b"\x82\x01.",
+        b"c__builtin__\neval\n.",
+    ],
+)
 def test_names_persistent_ids_and_extensions_are_refused(data: bytes) -> None:
     with pytest.raises(InputError):
         load_plain(data, "x")
+
+
+@pytest.mark.parametrize("data", [b"])R.", b"(]o.", b"])\x81.", b"](S'a'\nK\x01db."])
+def test_a_plain_value_is_neither_called_nor_made_an_instance_of_nor_given_attributes(data: bytes) -> None:
+    with pytest.raises(InputError, match="must be a pickle, but"):
+        load_plain(data, "x")
+
+
+@pytest.mark.parametrize(
+    "data", [b"\x80\x02]r\xff\xff\xff\x7f.", b"\x80\x04\x8e\xff\xff\xff\xff\x00\x00\x00\x00x.", b"]p999999999\n."]
+)
+def test_a_number_in_a_file_reserves_no_memory(data: bytes) -> None:
+    tracemalloc.start()
+    with contextlib.suppress(InputError):
+        load_plain(data, "x")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000
 
 
 @given(st.binary(max_size=60))
