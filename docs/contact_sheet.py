@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from trainables.miniature.generate import SETS, Size, pages
-from trainables.miniature.questions import Page
+from trainables.miniature.question_forms import Page
 from trainables.miniature.raster import rasterise
 
 COLUMNS, WIDTH, HEIGHT, TEXT, GAP = 4, 200, 150, 62, 12

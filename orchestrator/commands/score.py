@@ -14,8 +14,8 @@ from search_spaces.errors import InputError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from trainables.benchmarks.check import Checked
     from trainables.benchmarks.contract import Benchmark
+    from trainables.benchmarks.inventory import Checked
     from trainables.benchmarks.scoring import Scored
 
 BenchmarkArgument = Annotated[str, typer.Argument(metavar="BENCHMARK", help="A benchmark's id: `benchmarks list`.")]
@@ -157,7 +157,7 @@ def check_benchmarks(
     as_json: JsonOption = False,
 ) -> None:
     """For each benchmark: the files it wants, what is there, examples against published totals, missing images."""
-    from trainables.benchmarks.check import check_benchmark
+    from trainables.benchmarks.inventory import check_benchmark
     from trainables.benchmarks.registry import BENCHMARKS, find_benchmark
 
     if not folder.is_dir():

@@ -21,7 +21,7 @@ from search_spaces.spec import BenchmarkSpec
 from trainables.benchmarks.contract import Example, Protocol
 from trainables.benchmarks.registry import is_evaluation
 from trainables.data.prepared import PreparedSource
-from trainables.evaluation.asked import open_examples
+from trainables.evaluation.selected_examples import open_examples
 from trainables.storage import layout
 from trainables.storage.store import Store
 

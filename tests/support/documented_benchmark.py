@@ -11,7 +11,6 @@ from tempfile import TemporaryDirectory
 from types import ModuleType
 
 from search_spaces.catalogue.official_sets import OfficialSetEntry
-from search_spaces.errors import raise_problems
 from search_spaces.typed import typed
 from search_spaces.yaml_source import parse
 
@@ -46,7 +45,4 @@ def documented_module(path: str) -> ModuleType:
 def documented_entries() -> Mapping[str, OfficialSetEntry]:
     """Read the recipe's entry of the catalogue."""
     path = "search_spaces/catalogue/official_sets.yaml"
-    entries, problems = typed(dict[str, OfficialSetEntry], parse(documented_files()[path], path))
-    raise_problems(problems)
-    assert entries is not None
-    return entries
+    return typed(dict[str, OfficialSetEntry], parse(documented_files()[path], path))

@@ -11,7 +11,7 @@ from typing import Any
 
 from search_spaces.errors import InputError, raise_problems
 from trainables.benchmarks.contract import Example, Protocol
-from trainables.benchmarks.scorers.prompts import LETTERS
+from trainables.benchmarks.scorers.instructions import LETTERS
 
 _SHOWN = 100
 

@@ -23,7 +23,7 @@ from trainables.benchmarks.sets import (
     vqav2,
     vsr,
 )
-from trainables.benchmarks.sets.own import FAMILIES
+from trainables.benchmarks.sets.families import FAMILIES
 
 BENCHMARKS: Mapping[str, Benchmark] = {
     benchmark.id: benchmark

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from trainables.evaluation.batches import POSITIONS
+from trainables.evaluation.question_batches import POSITIONS
 from trainables.model.vlm import VLM
 
 Ids = Sequence[int]

@@ -13,7 +13,7 @@ from search_spaces.errors import InputError
 from search_spaces.spec import BenchmarkSpec, TrialSpec
 from trainables.evaluation.answer_log import Answer, AnswerLog
 from trainables.evaluation.answering import Answerer, Images
-from trainables.evaluation.batches import Question, QuestionBatch, Way, plan_batches
+from trainables.evaluation.question_batches import Question, QuestionBatch, Way, plan_batches
 from trainables.evaluation.questions import Questions, open_questions
 from trainables.evaluation.results import evaluation_key, result_name, write_result
 from trainables.features import Features, encode_images

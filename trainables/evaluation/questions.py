@@ -13,8 +13,8 @@ from trainables.benchmarks.scorers.summaries import points
 from trainables.benchmarks.scoring import score_one
 from trainables.data.prepared import PreparedSource
 from trainables.evaluation.answer_log import Answer
-from trainables.evaluation.asked import open_examples
 from trainables.evaluation.closed_answers import open_closed
+from trainables.evaluation.selected_examples import open_examples
 
 _FREQUENT = 8
 """Answers that are tried as the constant one, besides the options."""

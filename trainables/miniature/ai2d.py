@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 from trainables.miniature.answers import write_image, write_json
-from trainables.miniature.questions import Asked, MiniSet, Page, letter, letter_turn
+from trainables.miniature.question_forms import Asked, MiniSet, Page, letter, letter_turn
 from trainables.miniature.scene import CELL, COLOURS, COLUMNS, GROUNDS, HEIGHT, SHAPES, Scene, Thing
 
 TEST_IDS = "ai2d_test_ids.csv"

@@ -14,7 +14,7 @@ from trainables.miniature.ai2d import AI2D
 from trainables.miniature.gqa import GQA
 from trainables.miniature.ocidref import OCIDREF
 from trainables.miniature.pope import POPE
-from trainables.miniature.questions import MiniSet, Page
+from trainables.miniature.question_forms import MiniSet, Page
 from trainables.miniature.refer import REFCOCO, REFCOCO_PLUS, REFCOCOG
 from trainables.miniature.scene import Scene
 from trainables.miniature.tallyqa import TALLYQA

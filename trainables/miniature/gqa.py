@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from trainables.miniature.answers import write_image, write_json
-from trainables.miniature.questions import (
+from trainables.miniature.question_forms import (
     OPPOSITE,
     RELATIONS,
     Asked,

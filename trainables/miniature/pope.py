@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 
 from trainables.miniature.answers import write_image, write_json_lines
-from trainables.miniature.questions import SHORT, Asked, MiniSet, Page, Turn, absent_names, an
+from trainables.miniature.question_forms import SHORT, Asked, MiniSet, Page, Turn, absent_names, an
 from trainables.miniature.scene import NAMES, Scene, several
 
 SPLITS = ("random", "popular", "adversarial")

@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 
 from trainables.miniature.answers import write_image, write_json
-from trainables.miniature.questions import an, phrase, related
+from trainables.miniature.question_forms import an, phrase, related
 from trainables.miniature.scene import NAMES, Scene, several
 
 PROMPTS = "prompts.json"

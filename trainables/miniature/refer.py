@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from trainables.miniature.answers import write_image, write_json
-from trainables.miniature.questions import Asked, MiniSet, Page, Turn, phrase, related
+from trainables.miniature.question_forms import Asked, MiniSet, Page, Turn, phrase, related
 from trainables.miniature.scene import (
     HEIGHT,
     NAMES,

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from trainables.miniature.answers import write_image, write_json
-from trainables.miniature.questions import Asked, MiniSet, Page, letter_turn, plural
+from trainables.miniature.question_forms import Asked, MiniSet, Page, letter_turn, plural
 from trainables.miniature.scene import COLOURS, SHAPES, WIDTH, Scene, arranged
 
 COUNTS = 6

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from trainables.miniature.answers import ten_answers, write_image, write_json, write_json_lines
-from trainables.miniature.questions import SHORT, Asked, MiniSet, Page, Turn
+from trainables.miniature.question_forms import SHORT, Asked, MiniSet, Page, Turn
 from trainables.miniature.scene import NUMBERS, ROWS, SIGN, WORDS, Scene, Thing, with_signs
 
 ANNOTATIONS = "TextVQA_0.5.1_val.json"

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from trainables.miniature import qualitative
 from trainables.miniature.answers import write_image, write_json
-from trainables.miniature.questions import MiniSet, Turn, plural
+from trainables.miniature.question_forms import MiniSet, Turn, plural
 from trainables.miniature.scene import SHAPES, Scene, several
 
 TRAINING = "mini-train.json"

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 
 from trainables.miniature.answers import ten_answers, with_confidence, write_image, write_json
-from trainables.miniature.questions import SHORT, Asked, MiniSet, Page, Turn
+from trainables.miniature.question_forms import SHORT, Asked, MiniSet, Page, Turn
 from trainables.miniature.scene import COLOURS, SHAPES, SIGN, WORDS, Scene, several, with_signs
 
 UNANSWERABLE = "unanswerable"

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from trainables.miniature.answers import ten_answers, with_confidence, write_image, write_json
-from trainables.miniature.questions import (
+from trainables.miniature.question_forms import (
     Asked,
     MiniSet,
     Page,

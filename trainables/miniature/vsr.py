@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 from trainables.miniature.answers import write_image, write_json_lines
-from trainables.miniature.questions import OPPOSITE, Asked, MiniSet, Page, Turn, phrase, related
+from trainables.miniature.question_forms import OPPOSITE, Asked, MiniSet, Page, Turn, phrase, related
 from trainables.miniature.scene import Scene, several
 
 STATEMENTS = "test.jsonl"

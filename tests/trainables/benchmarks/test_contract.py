@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from search_spaces.errors import InputError
 from tests.support import official_files
 from tests.support.documented_benchmark import documented_module
-from trainables.benchmarks.check import check_benchmark
 from trainables.benchmarks.contract import Benchmark, Example
 from trainables.benchmarks.files.reference_files import find_files
+from trainables.benchmarks.inventory import check_benchmark
 from trainables.benchmarks.registry import BENCHMARKS
 from trainables.benchmarks.scoring import example_table, score_one, summarise
 

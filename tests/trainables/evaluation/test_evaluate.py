@@ -13,7 +13,7 @@ from search_spaces.identity import source_name
 from search_spaces.spec import BenchmarkSpec
 from tests.support.tiny_trials import make_task, run, source, stage
 from trainables.data.prepared import PreparedSource
-from trainables.evaluation import batches
+from trainables.evaluation import question_batches
 from trainables.evaluation.results import evaluation_key, read_results
 from trainables.export.folder import finished_stages
 from trainables.run_trial import run_trial
@@ -27,7 +27,7 @@ SHAPES = BenchmarkSpec(id="shapes", source=source("test"), select="shape")
 
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "MOST_QUESTIONS", 3)
+    monkeypatch.setattr(question_batches, "MOST_QUESTIONS", 3)
 
 
 def _score(task: TrialTask) -> EvaluationResult:

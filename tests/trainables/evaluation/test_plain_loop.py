@@ -21,7 +21,7 @@ from tests.support.tiny_trials import run
 from trainables.benchmarks.contract import Example, Protocol
 from trainables.benchmarks.files.reference_files import find_files
 from trainables.benchmarks.registry import BENCHMARKS
-from trainables.evaluation import batches
+from trainables.evaluation import question_batches
 from trainables.evaluation.evaluate import load_whole
 from trainables.evaluation.results import read_results
 from trainables.export.folder import finished_stages
@@ -43,13 +43,13 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> TrialTask:
     """Trained and scored, with batches small enough that every benchmark has several."""
     task = mini_task(tmp_path_factory.mktemp("miniature"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batches, "MOST_QUESTIONS", FEW)
+        patch.setattr(question_batches, "MOST_QUESTIONS", FEW)
         run(task)
     return task
 
 
 def _few_questions_at_once() -> None:
-    batches.MOST_QUESTIONS = FEW
+    question_batches.MOST_QUESTIONS = FEW
 
 
 def _results(task: TrialTask) -> dict[str, EvaluationResult]:
@@ -166,7 +166,7 @@ def test_two_workers_leave_the_same_examples_as_one(trial: TrialTask, tmp_path: 
 def test_scoring_that_was_stopped_in_every_benchmark_leaves_the_same_examples(
     trial: TrialTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batches, "MOST_QUESTIONS", FEW)
+    monkeypatch.setattr(question_batches, "MOST_QUESTIONS", FEW)
     task = _unscored(trial, tmp_path / "stopped")
     stops = 0
     while not all(spec.id in _results(task) for spec in ALL):

@@ -14,7 +14,7 @@ from trainables.benchmarks.files.reference_files import find_files
 from trainables.benchmarks.registry import BENCHMARKS
 from trainables.data.readers import open_reader
 from trainables.miniature.generate import SETS, pages
-from trainables.miniature.questions import Asked, Page
+from trainables.miniature.question_forms import Asked, Page
 
 BOXES = ("refcoco", "refcoco+", "refcocog")
 DRAWN = [benchmark.id for benchmark in BENCHMARKS.values() if (benchmark.folder or benchmark.id) in SETS]

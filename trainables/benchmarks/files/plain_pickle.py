@@ -43,6 +43,10 @@ _DAMAGED = (
 """What the standard library raises for damaged pickles."""
 
 
+def _refuse(unpickler: Any) -> None:
+    raise _NotPlainError("a set or a bytearray")
+
+
 class _PlainUnpickler(pickle._Unpickler):
     """Refuse every name, and with it every call: what is called must be found first.
 
@@ -52,9 +56,6 @@ class _PlainUnpickler(pickle._Unpickler):
 
     def find_class(self, module: str, name: str) -> NoReturn:
         raise _NotPlainError(f"{module}.{name}")
-
-    def _refuse(self) -> NoReturn:
-        raise _NotPlainError("a set or a bytearray")
 
     dispatch: ClassVar = {
         **pickle._Unpickler.dispatch,

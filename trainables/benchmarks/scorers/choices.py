@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from trainables.benchmarks.contract import UNPARSABLE, Example, Parsed
-from trainables.benchmarks.scorers.answers import without_ascii_punctuation
-from trainables.benchmarks.scorers.prompts import LETTERS
+from trainables.benchmarks.scorers.instructions import LETTERS
+from trainables.benchmarks.scorers.normalisers import without_ascii_punctuation
 from trainables.benchmarks.scorers.yes_no import option
 
 

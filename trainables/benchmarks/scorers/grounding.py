@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from trainables.benchmarks.contract import UNPARSABLE, Example, Parsed, Protocol, Row, Summary
 from trainables.benchmarks.scorers import boxes
 from trainables.benchmarks.scorers.boxes import Box, Size
-from trainables.benchmarks.scorers.prompts import BOX, region
+from trainables.benchmarks.scorers.instructions import BOX, region
 from trainables.benchmarks.scorers.summaries import accuracy, group_accuracies, points
 
 _LMMS_PREFIX = (

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from trainables.benchmarks.contract import UNPARSABLE, Example, Parsed, Row, Summary
-from trainables.benchmarks.scorers import answers
+from trainables.benchmarks.scorers import normalisers
 from trainables.benchmarks.scorers.summaries import Decisions, average_precision, grouped, margins, points, roc_auc
 
 _WORD = re.compile(r"[a-z']+")
@@ -37,7 +37,7 @@ def only_word(text: str) -> Parsed:
 
 def one_of_two_words(text: str) -> Parsed:
     """VLMEvalKit: exactly one of yes and no among the words, else unknown."""
-    words = set(answers.vlmevalkit_punctuation(text.lower()).split()) & {"yes", "no"}
+    words = set(normalisers.vlmevalkit_punctuation(text.lower()).split()) & {"yes", "no"}
     return Parsed(words.pop()) if len(words) == 1 else UNPARSABLE
 
 

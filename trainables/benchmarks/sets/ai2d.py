@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from search_spaces.errors import InputError
 from trainables.benchmarks.contract import Benchmark, Example, Protocol, Totals
-from trainables.benchmarks.files.fields import Fields
+from trainables.benchmarks.files.record_fields import Fields
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
 from trainables.benchmarks.scorers.choices import (
     equals_position,
@@ -14,7 +14,7 @@ from trainables.benchmarks.scorers.choices import (
     lmms_letter,
     vlmevalkit_letter,
 )
-from trainables.benchmarks.scorers.prompts import LETTERS, multiple_choice
+from trainables.benchmarks.scorers.instructions import LETTERS, multiple_choice
 from trainables.benchmarks.scorers.summaries import accuracy_by
 
 _PUBLISHED = "https://prior.allenai.org/projects/diagram-understanding (ai2d-all.zip)"

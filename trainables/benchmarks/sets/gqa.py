@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Row, Summary, Totals
-from trainables.benchmarks.files.fields import Fields
+from trainables.benchmarks.files.record_fields import Fields
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
-from trainables.benchmarks.scorers import answers
-from trainables.benchmarks.scorers.prompts import short_answer
+from trainables.benchmarks.scorers import normalisers
+from trainables.benchmarks.scorers.instructions import short_answer
 from trainables.benchmarks.scorers.summaries import accuracy, grouped, points
 
 _PUBLISHED = "https://cs.stanford.edu/people/dorarad/gqa/download.html"
@@ -162,13 +162,13 @@ BENCHMARK = Benchmark(
         "official": _exact("GQA's eval.py: the same text, nothing cleaned", str),
         "prismatic": _exact(
             "TRI-ML/vlm-evaluation: predictions in lower case without ASCII punctuation, references as they are",
-            lambda text: answers.without_ascii_punctuation(text).lower(),
+            lambda text: normalisers.without_ascii_punctuation(text).lower(),
             max_new_tokens=128,
         ),
         "lmms": _exact(
             "lmms-eval: both sides in lower case without ASCII punctuation",
-            lambda text: answers.without_ascii_punctuation(text.strip().lower()),
-            lambda text: answers.without_ascii_punctuation(text.lower()),
+            lambda text: normalisers.without_ascii_punctuation(text.strip().lower()),
+            lambda text: normalisers.without_ascii_punctuation(text.lower()),
         ),
         "vlmevalkit": _exact(
             "VLMEvalKit: both sides stripped and in lower case",

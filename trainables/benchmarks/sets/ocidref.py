@@ -6,7 +6,7 @@ import json
 
 from search_spaces.errors import InputError
 from trainables.benchmarks.contract import Benchmark, Example, Totals
-from trainables.benchmarks.files.fields import Fields, four_numbers
+from trainables.benchmarks.files.record_fields import Fields, four_numbers
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
 from trainables.benchmarks.scorers.boxes import Size
 from trainables.benchmarks.scorers.grounding import protocols, reference

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from search_spaces.errors import InputError, nearest
 from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Row, Summary, Totals
-from trainables.benchmarks.files.fields import Fields
+from trainables.benchmarks.files.record_fields import Fields
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
 
 _LONGEST = 64

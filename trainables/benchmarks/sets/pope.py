@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from search_spaces.errors import InputError
 from trainables.benchmarks.contract import Benchmark, Example, Protocol, Row, Summary, Totals
-from trainables.benchmarks.files.fields import Fields
+from trainables.benchmarks.files.record_fields import Fields
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
-from trainables.benchmarks.scorers.prompts import short_answer
+from trainables.benchmarks.scorers.instructions import short_answer
 from trainables.benchmarks.scorers.summaries import Decisions, grouped, points
 from trainables.benchmarks.scorers.yes_no import (
     curves,

@@ -7,7 +7,7 @@ from typing import Any
 
 from search_spaces.errors import InputError, nearest
 from trainables.benchmarks.contract import Benchmark, Example, Totals
-from trainables.benchmarks.files.fields import Fields
+from trainables.benchmarks.files.record_fields import Fields
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
 from trainables.benchmarks.scorers.boxes import Size, corners
 from trainables.benchmarks.scorers.grounding import refcoco_protocols, reference

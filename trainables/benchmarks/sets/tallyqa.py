@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 from search_spaces.errors import InputError
 from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Row, Summary, Totals
-from trainables.benchmarks.files.fields import Fields
+from trainables.benchmarks.files.record_fields import Fields
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
 from trainables.benchmarks.scorers.choices import equals_position, letter
 from trainables.benchmarks.scorers.counting import digits_else_zero, first_count_to_twenty
-from trainables.benchmarks.scorers.prompts import LETTERS, multiple_choice, short_answer
+from trainables.benchmarks.scorers.instructions import LETTERS, multiple_choice, short_answer
 from trainables.benchmarks.scorers.summaries import accuracy, accuracy_by, grouped, points
 
 _LARGEST = 15

@@ -11,10 +11,10 @@ from typing import Any
 
 from search_spaces.errors import InputError
 from trainables.benchmarks.contract import Benchmark, Example, Protocol, Totals
-from trainables.benchmarks.files.fields import Fields
+from trainables.benchmarks.files.record_fields import Fields
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
-from trainables.benchmarks.scorers import answers
-from trainables.benchmarks.scorers.prompts import SHORT, short_answer
+from trainables.benchmarks.scorers import normalisers
+from trainables.benchmarks.scorers.instructions import SHORT, short_answer
 from trainables.benchmarks.scorers.soft_accuracy import each, exact_mean, soft_protocol
 
 _TOKENS = "\nReference OCR token: "
@@ -122,7 +122,7 @@ def _lmms_ocr(example: Example) -> str:
 
 
 def _m4c(about: str, prompt: Any, **fields: Any) -> Protocol:
-    return soft_protocol(about, answers.evalai, each(answers.evalai), prompt, **fields)
+    return soft_protocol(about, normalisers.evalai, each(normalisers.evalai), prompt, **fields)
 
 
 _ANNOTATIONS = WantedFile("annotations", ("TextVQA_0.5.1_val.json",), _PUBLISHED)
@@ -142,8 +142,8 @@ PLAIN = Benchmark(
         "lmms": _m4c("lmms-eval: EvalAI's normaliser; capitalises the question", _lmms, mean=exact_mean),
         "vlmevalkit": soft_protocol(
             "VLMEvalKit: its own normaliser on both sides",
-            answers.vlmevalkit,
-            each(answers.vlmevalkit),
+            normalisers.vlmevalkit,
+            each(normalisers.vlmevalkit),
             _plain,
             max_new_tokens=128,
         ),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trainables.benchmarks.contract import Benchmark, Example, Row, Summary, Totals
-from trainables.benchmarks.files.fields import Fields
+from trainables.benchmarks.files.record_fields import Fields
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
-from trainables.benchmarks.scorers import answers
-from trainables.benchmarks.scorers.prompts import SHORT, UNANSWERABLE
+from trainables.benchmarks.scorers import normalisers
+from trainables.benchmarks.scorers.instructions import SHORT, UNANSWERABLE
 from trainables.benchmarks.scorers.soft_accuracy import each, exact_mean, raw, soft_protocol
 from trainables.benchmarks.scorers.summaries import Decisions, accuracy, accuracy_by, average_precision, grouped, points
 from trainables.benchmarks.sets.vqav2 import answers_of
@@ -65,14 +65,14 @@ BENCHMARK = Benchmark(
     protocols={
         "official": soft_protocol(
             "VizWiz API: predictions normalised with curly apostrophes, references as they are",
-            answers.vizwiz,
+            normalisers.vizwiz,
             raw,
             prompt,
             summarise=accuracy_by("answer_type"),
         ),
         "prismatic": soft_protocol(
             "TRI-ML/vlm-evaluation: predictions normalised with backticks for apostrophes, references as they are",
-            answers.vizwiz_prismatic,
+            normalisers.vizwiz_prismatic,
             raw,
             prompt,
             summarise=_prismatic,
@@ -80,16 +80,16 @@ BENCHMARK = Benchmark(
         ),
         "lmms": soft_protocol(
             "lmms-eval: EvalAI's normaliser on both sides",
-            answers.evalai,
-            each(answers.evalai),
+            normalisers.evalai,
+            each(normalisers.evalai),
             lambda example: example.question.capitalize() + UNANSWERABLE + SHORT,
             summarise=accuracy_by("answer_type"),
             mean=exact_mean,
         ),
         "vlmevalkit": soft_protocol(
             "VLMEvalKit: its normaliser on both sides; asks the bare question",
-            answers.vlmevalkit,
-            each(answers.vlmevalkit),
+            normalisers.vlmevalkit,
+            each(normalisers.vlmevalkit),
             lambda example: example.question,
             summarise=accuracy_by("answer_type"),
             max_new_tokens=128,

@@ -7,10 +7,10 @@ from typing import Any
 
 from search_spaces.errors import InputError
 from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Totals
-from trainables.benchmarks.files.fields import Fields
+from trainables.benchmarks.files.record_fields import Fields
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
-from trainables.benchmarks.scorers import answers
-from trainables.benchmarks.scorers.prompts import short_answer
+from trainables.benchmarks.scorers import normalisers
+from trainables.benchmarks.scorers.instructions import short_answer
 from trainables.benchmarks.scorers.soft_accuracy import each, exact_mean, soft_accuracy, soft_protocol, unless_unanimous
 from trainables.benchmarks.scorers.summaries import accuracy_by
 
@@ -72,10 +72,10 @@ def _official() -> Protocol:
     off the image): ten times "black" and the prediction "Black." is 0."""
 
     def parse(output: str, example: Example) -> Parsed:
-        return Parsed(answers.white_space(output) if _unanimous(example) else answers.vqa_official(output))
+        return Parsed(normalisers.white_space(output) if _unanimous(example) else normalisers.vqa_official(output))
 
     def score(parsed: Parsed, example: Example) -> float:
-        compared = answers.white_space if _unanimous(example) else answers.vqa_official
+        compared = normalisers.white_space if _unanimous(example) else normalisers.vqa_official
         return soft_accuracy(parsed.value, [compared(reference) for reference in example.reference])
 
     about = "GT-Vision-Lab/VQA at HEAD: both sides normalised, unless all references are the same"
@@ -83,7 +83,7 @@ def _official() -> Protocol:
 
 
 def _unanimous(example: Example) -> bool:
-    return len({answers.white_space(reference) for reference in example.reference}) <= 1
+    return len({normalisers.white_space(reference) for reference in example.reference}) <= 1
 
 
 def prompt(example: Example) -> str:
@@ -108,31 +108,31 @@ BENCHMARK = Benchmark(
         "official": _official(),
         "official_2016": soft_protocol(
             "GT-Vision-Lab/VQA before 2021: of references only the punctuation, unless all are the same",
-            answers.vqa_official,
-            unless_unanimous(answers.punctuation),
+            normalisers.vqa_official,
+            unless_unanimous(normalisers.punctuation),
             prompt,
             by=("answer_type",),
         ),
         "prismatic": soft_protocol(
             "TRI-ML/vlm-evaluation: of references only the punctuation, always",
-            answers.vqa_official,
-            each(answers.punctuation),
+            normalisers.vqa_official,
+            each(normalisers.punctuation),
             prompt,
             by=("answer_type",),
             max_new_tokens=128,
         ),
         "lmms": soft_protocol(
             "lmms-eval since 2025-08: both sides normalised, always",
-            answers.vqa_official,
-            each(answers.vqa_official),
+            normalisers.vqa_official,
+            each(normalisers.vqa_official),
             prompt,
             by=("answer_type",),
             mean=exact_mean,
         ),
         "vlmevalkit": soft_protocol(
             "VLMEvalKit: both sides normalised, always; a period behind a digit stays",
-            answers.vlmevalkit,
-            each(answers.vlmevalkit),
+            normalisers.vlmevalkit,
+            each(normalisers.vlmevalkit),
             prompt,
             by=("answer_type",),
             max_new_tokens=128,

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from search_spaces.errors import InputError
 from trainables.benchmarks.contract import UNPARSABLE, Benchmark, Example, Parsed, Protocol, Row, Summary, Totals
-from trainables.benchmarks.files.fields import Fields
+from trainables.benchmarks.files.record_fields import Fields
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
-from trainables.benchmarks.scorers.prompts import SHORT
+from trainables.benchmarks.scorers.instructions import SHORT
 from trainables.benchmarks.scorers.summaries import accuracy_by, points
 from trainables.benchmarks.scorers.yes_no import (
     decisions,

@@ -8,10 +8,10 @@ from typing import Any
 
 from search_spaces.errors import InputError
 from search_spaces.spec import SourceSpec
-from trainables.benchmarks.check import IMAGES
 from trainables.benchmarks.contract import Example
 from trainables.benchmarks.example_json import dump_example, right_answer
 from trainables.benchmarks.files.reference_files import find_files
+from trainables.benchmarks.inventory import IMAGES
 from trainables.benchmarks.registry import find_benchmark
 from trainables.data.files import source_path, stats
 from trainables.data.record import TEXT_ONLY, Record

@@ -13,7 +13,7 @@ from trainables.benchmarks.files.reference_files import find_files
 from trainables.data.prepare import prepare_source
 from trainables.data.prepared import PreparedSource
 from trainables.data.readers import open_reader
-from trainables.evaluation.asked import open_examples
+from trainables.evaluation.selected_examples import open_examples
 from trainables.storage.store import LocalStore
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from search_spaces.errors import InputError
 from trainables.benchmarks.files.reference_files import find_files
 from trainables.benchmarks.scoring import score_one, summarise
-from trainables.benchmarks.sets.own import FAMILIES
+from trainables.benchmarks.sets.families import FAMILIES
 
 CASES: dict[str, tuple[dict[str, Any], str, str]] = {
     "vqa": ({"answers": ["red", "Red", "red.", "blue"]}, "Red", "blue"),

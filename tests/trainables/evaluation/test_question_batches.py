@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.evaluation.batches import MOST_QUESTIONS, POSITIONS, Question, plan_batches
+from trainables.evaluation.question_batches import MOST_QUESTIONS, POSITIONS, Question, plan_batches
 
 _questions = st.lists(
     st.builds(

@@ -13,13 +13,13 @@ from typing import Any
 
 from search_spaces.errors import InputError
 from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Row, Summary, Totals
-from trainables.benchmarks.files.fields import Fields
+from trainables.benchmarks.files.record_fields import Fields
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
-from trainables.benchmarks.scorers import answers, grounding
+from trainables.benchmarks.scorers import grounding, normalisers
 from trainables.benchmarks.scorers.boxes import Size
 from trainables.benchmarks.scorers.choices import equals_position, letter, letter_or_text, letters
 from trainables.benchmarks.scorers.counting import digits_else_zero, first_count_to_twenty
-from trainables.benchmarks.scorers.prompts import multiple_choice, short_answer
+from trainables.benchmarks.scorers.instructions import multiple_choice, short_answer
 from trainables.benchmarks.scorers.soft_accuracy import each, soft_protocol
 from trainables.benchmarks.scorers.summaries import accuracy, accuracy_by
 from trainables.benchmarks.scorers.yes_no import decisions, either, equals_reference, first_sentence
@@ -97,7 +97,7 @@ def _lettered(example: Example) -> str:
 
 
 def _exact(parsed: Parsed, example: Example) -> float:
-    return float(parsed.value == answers.vqa_official(example.reference))
+    return float(parsed.value == normalisers.vqa_official(example.reference))
 
 
 def _yes_no_summary(rows: Sequence[Row]) -> Summary:
@@ -134,12 +134,15 @@ FAMILIES: Mapping[str, Benchmark] = {
             {
                 "official": soft_protocol(
                     "soft accuracy, both sides normalised as VQA does",
-                    answers.vqa_official,
-                    each(answers.vqa_official),
+                    normalisers.vqa_official,
+                    each(normalisers.vqa_official),
                     _short,
                 ),
                 "evalai": soft_protocol(
-                    "soft accuracy, both sides normalised as EvalAI does", answers.evalai, each(answers.evalai), _short
+                    "soft accuracy, both sides normalised as EvalAI does",
+                    normalisers.evalai,
+                    each(normalisers.evalai),
+                    _short,
                 ),
             },
         ),
@@ -151,7 +154,7 @@ FAMILIES: Mapping[str, Benchmark] = {
                 "official": Protocol(
                     "the same text after VQA's normaliser",
                     _short,
-                    lambda output, example: Parsed(answers.vqa_official(output)),
+                    lambda output, example: Parsed(normalisers.vqa_official(output)),
                     _exact,
                     accuracy_by(),
                 )

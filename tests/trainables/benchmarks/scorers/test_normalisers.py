@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.benchmarks.scorers import answers
+from trainables.benchmarks.scorers import normalisers
 from trainables.benchmarks.scorers.soft_accuracy import exact_mean, soft_accuracy
 
 
@@ -53,12 +53,12 @@ from trainables.benchmarks.scorers.soft_accuracy import exact_mean, soft_accurac
     ],
 )
 def test_the_official_normaliser(text: str, expected: str) -> None:
-    assert answers.vqa_official(text) == expected
+    assert normalisers.vqa_official(text) == expected
 
 
 def test_only_the_first_32_periods_go() -> None:
-    assert answers.vqa_official("yes" + "." * 33) == "yes."
-    assert answers.vqa_official("yes" + "." * 32) == "yes"
+    assert normalisers.vqa_official("yes" + "." * 33) == "yes."
+    assert normalisers.vqa_official("yes" + "." * 32) == "yes"
 
 
 @pytest.mark.parametrize(
@@ -74,24 +74,24 @@ def test_only_the_first_32_periods_go() -> None:
     ],
 )
 def test_the_evalai_normaliser(text: str, expected: str) -> None:
-    assert answers.evalai(text) == expected
+    assert normalisers.evalai(text) == expected
 
 
 def test_vlmevalkit_keeps_the_period_behind_a_digit() -> None:
-    assert answers.vlmevalkit("2.") == "2."
-    assert answers.vlmevalkit("yes.") == "yes"
+    assert normalisers.vlmevalkit("2.") == "2."
+    assert normalisers.vlmevalkit("yes.") == "yes"
 
 
 def test_vizwiz_tables_are_damaged_but_for_a_few_entries() -> None:
-    assert answers.vizwiz("didnt") == "didn\u2019t"
-    assert answers.vizwiz_prismatic("didnt") == "didn`t"
-    assert answers.vizwiz("weve") == answers.vizwiz_prismatic("weve") == "we've"
-    assert answers.vizwiz("couldn'tve") == "couldn\u2019t\u2019ve"
+    assert normalisers.vizwiz("didnt") == "didn\u2019t"
+    assert normalisers.vizwiz_prismatic("didnt") == "didn`t"
+    assert normalisers.vizwiz("weve") == normalisers.vizwiz_prismatic("weve") == "we've"
+    assert normalisers.vizwiz("couldn'tve") == "couldn\u2019t\u2019ve"
 
 
 def test_the_official_normaliser_twice_is_not_the_same_as_once() -> None:
-    once = answers.vqa_official("on.e. the.")
-    assert answers.vqa_official(answers.vqa_official("a.n none")) != "an 0"
+    once = normalisers.vqa_official("on.e. the.")
+    assert normalisers.vqa_official(normalisers.vqa_official("a.n none")) != "an 0"
     assert once == "1"
 
 
@@ -105,9 +105,9 @@ def _official_as_published(text: str) -> str:
         else:
             out = out.replace(sign, " ")
     out = re.sub(r"(?!<=\d)(\.)(?!\d)", "", out, count=32)
-    words = [answers.NUMBER_WORDS.get(word, word) for word in out.lower().split()]
+    words = [normalisers.NUMBER_WORDS.get(word, word) for word in out.lower().split()]
     words = [word for word in words if word not in ("a", "an", "the")]
-    return " ".join(answers._CONTRACTIONS.get(word, word) for word in words)
+    return " ".join(normalisers._CONTRACTIONS.get(word, word) for word in words)
 
 
 @given(
@@ -118,7 +118,7 @@ def _official_as_published(text: str) -> str:
     )
 )
 def test_the_official_normaliser_equals_its_plain_statement(text: str) -> None:
-    assert answers.vqa_official(text) == _official_as_published(text)
+    assert normalisers.vqa_official(text) == _official_as_published(text)
 
 
 @pytest.mark.parametrize(("matches", "score"), [(0, 0), (1, 0.3), (2, 0.6), (3, 0.9), (4, 1), (9, 1), (10, 1)])
