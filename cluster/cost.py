@@ -52,7 +52,7 @@ def operations(size: ModelSize, stage: StageSpec, text_tokens: int, cached: bool
         cached: features come from a cache.
     """
     vision = 0 if cached else sum(map(encoder_operations, size.encoders))
-    projector = 2 * size.parameters["projector"] * size.image_tokens
+    projector = size.image_tokens * sum(layer.operations for layer in size.projector_layers)
     layers, scores = decoder_operations(size, text_tokens)
     head = 2 * size.width * size.language.rows * text_tokens
     factor = 2 if "language" in stage.trains else 1  # through frozen weights a gradient still has to pass

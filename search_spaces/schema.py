@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 from search_spaces.catalogue.load import shipped
-from search_spaces.spec import PROJECTOR_DEPTHS
+from search_spaces.projectors import ProjectorKind
 from search_spaces.study import Study
 
 FILE = "study.schema.json"
@@ -31,7 +31,7 @@ def study_schema() -> dict[str, Any]:
         _may_be(schema, fields, key, {"type": "string", "examples": suites_and_ids})
     fields["suites"]["additionalProperties"]["items"] = one_benchmark
     _may_be(schema, kinds["Base"]["properties"], "vision", {"type": "string", "examples": list(catalogue.encoders)})
-    _may_be(schema, kinds["Base"]["properties"], "projector", {"type": "string", "enum": list(PROJECTOR_DEPTHS)})
+    _may_be(schema, kinds["Base"]["properties"], "projector", {"type": "string", "enum": list(get_args(ProjectorKind))})
     _may_be(schema, kinds["Base"]["properties"], "language", {"type": "string", "examples": list(catalogue.languages)})
     _may_be(schema, kinds["Hypothesis"]["properties"], "on", {"type": "string"})
     kinds["VisionChoice"]["properties"]["backbone"]["examples"] = list(catalogue.encoders)

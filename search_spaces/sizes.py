@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
+from search_spaces.projectors import ProjectorLayer
 from search_spaces.spec import LanguageSpec, Module, Positive, ProjectorSpec, Spec, TrialSpec, VisionSpec
 
 KNOWN_FAMILIES = ("llama", "mistral", "phi")
@@ -118,10 +118,14 @@ class ModelSize:
         return sum(encoder.width for encoder in self.encoders)
 
     @property
+    def projector_layers(self) -> tuple[ProjectorLayer, ...]:
+        return self.projector.stack(self.feature_width, self.width)
+
+    @property
     def parameters(self) -> dict[Module, int]:
         return {
             "vision": sum(encoder.parameters for encoder in self.encoders),
-            "projector": projector_parameters(self.projector, self.feature_width, self.width),
+            "projector": sum(layer.parameters for layer in self.projector_layers),
             "language": language_parameters(self.family, self.width, self.language),
         }
 
@@ -148,14 +152,6 @@ def _pool(encoder: EncoderSize) -> int:
 def vit_block_parameters(shape: VitShape, width: int) -> int:
     attention = _linear(width, 3 * width) + _linear(width, width)
     return attention + _mlp(width, shape.mlp) + 4 * width + (2 * width if shape.layer_scale else 0)
-
-
-def projector_parameters(projector: ProjectorSpec, width_in: int, width_out: int) -> int:
-    """Parameters of a projector (Prismatic VLMs, prismatic/util/nn_utils.py); depth adds layers of `width_out`."""
-    hidden = [width_out] * (projector.layers - 1)
-    if projector.kind == "fused-gelu-mlp":
-        hidden[0] = 4 * width_in
-    return sum(_linear(inner, outer) for inner, outer in pairwise([width_in, *hidden, width_out]))
 
 
 def language_parameters(family: str, width: int, shape: LanguageShape) -> int:

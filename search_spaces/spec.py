@@ -6,9 +6,11 @@ anything that does not change the result, except where a field says so. Everythi
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from search_spaces.projectors import ProjectorKind, ProjectorLayer, projector_design
 
 Positive = Annotated[int, Field(ge=1)]
 Module = Literal["vision", "projector", "language"]
@@ -82,25 +84,6 @@ class VisionSpec(Spec):
         return self.resolution // self.patch if self.family == "vit" else -(-self.resolution // self.patch)
 
 
-ProjectorKind = Literal["linear", "gelu-mlp", "fused-gelu-mlp"]
-
-
-class ProjectorDepths(NamedTuple):
-    """Numbers of linear layers that a kind of projector may have."""
-
-    least: int
-    default: int
-    most: int | None
-
-
-PROJECTOR_DEPTHS: dict[ProjectorKind, ProjectorDepths] = {
-    "linear": ProjectorDepths(1, 1, 1),
-    "gelu-mlp": ProjectorDepths(2, 2, None),
-    "fused-gelu-mlp": ProjectorDepths(2, 3, None),
-}
-"""Defaults as in Prismatic VLMs (prismatic/util/nn_utils.py)."""
-
-
 class ProjectorSpec(Spec):
     kind: ProjectorKind
     depth: Positive | None = None
@@ -108,7 +91,12 @@ class ProjectorSpec(Spec):
 
     @property
     def layers(self) -> int:
-        return self.depth or PROJECTOR_DEPTHS[self.kind].default
+        """Number of linear layers."""
+        return self.depth or projector_design(self.kind).default
+
+    def stack(self, width_in: int, width_out: int) -> tuple[ProjectorLayer, ...]:
+        """Return the layers between features of `width_in` and embeddings of `width_out`."""
+        return projector_design(self.kind).layers(self.layers, width_in, width_out)
 
 
 ReaderKind = Literal["easy-vqa", "llava", "lrv", "parquet", "generated", "official", "questions"]

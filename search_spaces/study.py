@@ -19,7 +19,8 @@ from search_spaces.catalogue.entries import (
     StageResources,
 )
 from search_spaces.errors import InputError
-from search_spaces.spec import Positive, ProjectorKind, PromptStyle, ResourceSpec
+from search_spaces.projectors import ProjectorKind
+from search_spaces.spec import Positive, PromptStyle, ResourceSpec
 from search_spaces.yaml_source import Document, KeyPath, key_text, leaves
 
 DEFAULT_SEED = 7

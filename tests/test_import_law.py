@@ -39,6 +39,7 @@ TORCH_FREE = [
     "search_spaces.expansion.expand",
     "search_spaces.error_text",
     "search_spaces.quantities",
+    "search_spaces.projectors",
     "search_spaces.sizes",
     "trainables.benchmarks.inventory",
     "trainables.evaluation.closed_answers",

@@ -18,9 +18,9 @@ from search_spaces.errors import InputError, Problems, nearest, raise_problems
 from search_spaces.expansion.patches import Leaf, Patch, field_problem, lay, recipe_patch
 from search_spaces.expansion.resolve_language import FactsOf, LanguageLookup
 from search_spaces.expansion.resolve_vision import EncoderProbe, VisionResolver, unused_pixels
+from search_spaces.projectors import projector_design
 from search_spaces.resources import ArmResources, resolve_resources
 from search_spaces.spec import (
-    PROJECTOR_DEPTHS,
     BenchmarkSpec,
     LanguageSpec,
     MixPart,
@@ -155,8 +155,9 @@ class Resolver:
     def _make_projector(self, leaves: Patch) -> ProjectorSpec:
         given = {name.removeprefix("projector."): leaf.value for name, leaf in leaves.items()}
         choice = ProjectorChoice.model_validate(given)
-        least, default, most = PROJECTOR_DEPTHS[choice.kind]
-        depth = default if choice.depth is None else choice.depth
+        design = projector_design(choice.kind)
+        least, most = design.least, design.most
+        depth = design.default if choice.depth is None else choice.depth
         if depth < least or (most is not None and depth > most):
             law = f"exactly {least}" if most == least else f"at least {least}"
             leaf = leaves.get("projector.depth") or leaves["projector.kind"]
@@ -165,7 +166,7 @@ class Resolver:
                 f"projector.depth, the number of linear layers, must be {law} for {choice.kind}, but got {depth}",
                 f"The nearest is {least}." + (" One layer alone is `linear`." if depth == 1 else ""),
             )
-        return ProjectorSpec(kind=choice.kind, depth=None if depth == default else depth)
+        return ProjectorSpec(kind=choice.kind, depth=None if depth == design.default else depth)
 
     # ------------------------------------------------------------ language
 

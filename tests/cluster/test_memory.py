@@ -12,6 +12,7 @@ import transformers
 from cluster.memory import activation_bytes, encoder_block_bytes, nearest_fitting, optimizer_bytes, stage_memory
 from search_spaces.sizes import LanguageShape, ModelSize, VitShape
 from search_spaces.spec import ProjectorSpec, ResourceSpec, StageSpec
+from tests.support.saved_tensors import saved_bytes
 from tests.support.sized_stages import SIZE_7B, TRAINED, sized_stage
 
 
@@ -64,23 +65,6 @@ def test_the_nearest_fitting_change_keeps_the_experiment_and_fits() -> None:
     assert nearest_fitting(SIZE_7B, sized_stage(), asked, 2048, False, 1_000_000_000) is None
 
 
-def _saved_bytes(run: Any, ignored: Any) -> int:
-    """Bytes that autograd keeps for the backward pass, each storage once, without weights and inputs."""
-    weights = {tensor.untyped_storage().data_ptr() for tensor in ignored}
-    kept: dict[int, int] = {}
-
-    def pack(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in weights:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    alive = []
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        alive.append(run())
-    return sum(kept.values())
-
-
 @pytest.mark.parametrize("family", ["llama", "mistral", "phi"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_decoder_layers_keep_what_the_formula_says(family: str, precision: Any) -> None:
@@ -95,7 +79,7 @@ def test_decoder_layers_keep_what_the_formula_says(family: str, precision: Any) 
     model = transformers.AutoModelForCausalLM.from_config(config).to(dtype)
     inputs = torch.randn(1, tokens, width, dtype=dtype, requires_grad=True)
     mask = torch.ones(1, tokens, dtype=torch.long)
-    kept = _saved_bytes(
+    kept = saved_bytes(
         lambda: model.base_model(inputs_embeds=inputs, attention_mask=mask, use_cache=False),
         [*model.parameters(), *model.buffers(), inputs],
     )
@@ -110,6 +94,6 @@ def test_encoder_blocks_keep_what_the_formula_says() -> None:
         "vit_tiny_patch16_224", num_classes=0, embed_dim=width, depth=depth, num_heads=4, img_size=128
     )
     image = torch.randn(1, 3, 128, 128)
-    kept = _saved_bytes(lambda: tower.forward_features(image), [*tower.parameters(), image])
+    kept = saved_bytes(lambda: tower.forward_features(image), [*tower.parameters(), image])
     shape = VitShape(depth=depth, heads=4, mlp=mlp)
     assert kept == pytest.approx(depth * 65 * encoder_block_bytes(shape, width, 4), rel=0.12)

@@ -11,11 +11,9 @@ import torch
 from search_spaces.catalogue.entries import EncoderEntry
 from search_spaces.catalogue.load import shipped
 from search_spaces.expansion.expand import plan_study
-from search_spaces.sizes import EncoderSize, LanguageShape, language_parameters, layer_parameters, projector_parameters
-from search_spaces.spec import ProjectorSpec
+from search_spaces.sizes import EncoderSize, LanguageShape, language_parameters, layer_parameters
 from search_spaces.study_files import load_study
 from tests.support.meta_languages import language_on_meta
-from trainables.model.projector import build_projector
 from trainables.model.vision import FusedEncoder
 
 CATALOGUE = shipped()
@@ -44,27 +42,6 @@ def test_every_language_model_has_the_parameters_that_its_shape_says(name: str) 
     assert language_parameters(entry.family, entry.width, shape) == sum(p.numel() for p in model.parameters())
     layer = sum(parameter.numel() for parameter in model.base_model.layers[0].parameters())
     assert layer_parameters(entry.family, entry.width, shape) == layer
-
-
-@pytest.mark.parametrize(
-    ("kind", "depth", "width_in", "width_out", "published"),
-    [
-        ("linear", None, 1024, 4096, 4_198_400),
-        ("gelu-mlp", None, 1024, 4096, 20_979_712),
-        ("gelu-mlp", 3, 1152, 4096, None),
-        ("fused-gelu-mlp", None, 2176, 4096, None),
-        ("fused-gelu-mlp", 4, 2048, 5120, None),
-    ],
-)
-def test_every_projector_has_the_parameters_that_were_computed(
-    kind: Any, depth: int | None, width_in: int, width_out: int, published: int | None
-) -> None:
-    projector = ProjectorSpec(kind=kind, depth=depth)
-    with torch.device("meta"):
-        built = build_projector(projector, width_in, width_out, 7)
-    computed = projector_parameters(projector, width_in, width_out)
-    assert computed == sum(parameter.numel() for parameter in built.parameters())
-    assert published in (None, computed)
 
 
 def test_llama_2_has_its_published_parameters_and_prismatics_padding_comes_on_top() -> None:

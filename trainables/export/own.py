@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,17 @@ from transformers import PreTrainedTokenizerFast
 from search_spaces.spec import TrialSpec, VisionSpec
 from trainables.export import own_code
 from trainables.export.processor import begin_texts
-from trainables.model import images
+from trainables.model import images, projector_layers
 from trainables.model.vision import FusedEncoder, Tower
 from trainables.model.vlm import VLM
 
 _CODE = Path(next(iter(own_code.__path__)))
-_FILES = (_CODE / "modeling_ablate.py", _CODE / "processing_ablate.py", Path(images.__file__))
+_FILES = (
+    _CODE / "modeling_ablate.py",
+    _CODE / "processing_ablate.py",
+    Path(images.__file__),
+    Path(projector_layers.__file__),
+)
 
 
 def write_own(
@@ -53,7 +57,7 @@ def write_own(
             "text_config": language.config.to_dict(),
             "towers": [_tower(tower) for tower in _towers(model.vision)],
             "tokens": spec.vision.tokens,
-            "projector": _widths(model.projector),
+            "projector": spec.projector.stack(spec.vision.width, spec.language.width),
             "image_token_index": image_token,
             "generation": generation,
         },
@@ -103,8 +107,3 @@ def _sight(vision: VisionSpec) -> dict[str, Any]:
         "mean": list(vision.mean),
         "std": list(vision.std),
     }
-
-
-def _widths(projector: nn.Module) -> list[int]:
-    layers = [layer for layer in projector.modules() if isinstance(layer, nn.Linear)]
-    return [layers[0].in_features, *chain(layer.out_features for layer in layers)]

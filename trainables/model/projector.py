@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from torch import nn
 
 from search_spaces.spec import ProjectorSpec
+from trainables.model.projector_layers import stack
 from trainables.model.seeding import seeded
 
 
 def build_projector(projector: ProjectorSpec, width_in: int, width_out: int, seed: int) -> nn.Module:
-    """A projector with weights drawn from the trial's seed: linear layers with GELUs between them.
+    """Build a projector with weights drawn from the trial's seed.
 
-    All hidden layers are `width_out` wide, but for the first of `fused-gelu-mlp`: that is 4 x `width_in`.
+    Args:
+        projector: kind and depth; `search_spaces/projectors.py` says what layers they mean.
+        width_in: length of a visual feature.
+        width_out: length of an embedding of the language model.
+        seed: of the trial.
     """
     with seeded("projector", seed):
-        if projector.kind == "linear":
-            return nn.Linear(width_in, width_out)
-        hidden = [width_out] * (projector.layers - 1)
-        if projector.kind == "fused-gelu-mlp":
-            hidden[0] = 4 * width_in
-        layers: list[nn.Module] = []
-        for inner, outer in pairwise([width_in, *hidden, width_out]):
-            layers += [nn.GELU(), nn.Linear(inner, outer)]
-        return nn.Sequential(*layers[1:])
+        return stack(projector.stack(width_in, width_out))

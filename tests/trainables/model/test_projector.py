@@ -1,13 +1,49 @@
-"""Claims about projectors: their layers, and the published numbers of parameters."""
+"""Claims about projectors: every kind is built as its design says, and has the published numbers of parameters."""
 
 from __future__ import annotations
+
+from typing import get_args
 
 import pytest
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
+from search_spaces.projectors import LayerKind, ProjectorKind, projector_design
 from search_spaces.spec import ProjectorSpec
+from tests.support.saved_tensors import saved_bytes
+from trainables.model import projector_layers
 from trainables.model.projector import build_projector
+
+
+def _every_projector() -> list[ProjectorSpec]:
+    """Every kind at its least, its default and, where it may be so deep, at four linear layers."""
+    designs = {kind: projector_design(kind) for kind in get_args(ProjectorKind)}
+    return [
+        ProjectorSpec(kind=kind, depth=depth)
+        for kind, design in designs.items()
+        for depth in sorted({design.least, design.default, design.most or 4})
+    ]
+
+
+@pytest.mark.parametrize("spec", _every_projector(), ids=str)
+def test_every_kind_is_built_as_its_design_says(spec: ProjectorSpec) -> None:
+    """Shape of the output, parameters, operations and what the backward pass keeps, against torch's own counts."""
+    width_in, width_out, tokens = 96, 64, 5
+    layers = spec.stack(width_in, width_out)
+    projector = build_projector(spec, width_in, width_out, seed=7)
+    features = torch.randn(2, tokens, width_in, requires_grad=True)
+    with FlopCounterMode(display=False) as counted:
+        assert projector(features).shape == (2, tokens, width_out)
+    biases = sum(one.bias.numel() for one in projector.modules() if isinstance(one, nn.Linear))
+    assert sum(one.numel() for one in projector.parameters()) == sum(layer.parameters for layer in layers)
+    assert counted.get_total_flops() == 2 * tokens * (sum(layer.operations for layer in layers) - 2 * biases)
+    kept = saved_bytes(lambda: projector(features), projector.parameters())
+    assert kept == 4 * 2 * tokens * sum(layer.saved for layer in layers)
+
+
+def test_layers_are_of_the_kinds_that_designs_name() -> None:
+    assert get_args(projector_layers.LayerKind) == get_args(LayerKind)
 
 
 def _shapes(projector: nn.Module) -> list[tuple[int, ...]]:

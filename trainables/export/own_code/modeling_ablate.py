@@ -5,7 +5,6 @@ It reads ``[BOS] [image] [text]``: every image token of `input_ids` is replaced 
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any, ClassVar
 
 import timm
@@ -13,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
+
+from .projector_layers import stack  # type: ignore[import-not-found]  # it stands beside this file in an exported folder
 
 
 class AblateConfig(PreTrainedConfig):
@@ -23,7 +24,7 @@ class AblateConfig(PreTrainedConfig):
         towers: for each vision tower its timm `arch` and `options`, the `layer` that is read (an index for
             `forward_intermediates`), and `whole`: whether the map behind the last layer is read instead.
         tokens: visual tokens per image; the grid of features is average-pooled where it is larger.
-        projector: widths of the projector's layers, the first that of the features.
+        projector: the projector's layers, each as (kind, width in, width out).
         image_token_index: id of the placeholder of a visual token.
         generation: settings of `generate`: special tokens, and those that stand for no text.
     """
@@ -36,7 +37,7 @@ class AblateConfig(PreTrainedConfig):
         text_config: PreTrainedConfig | dict[str, Any] | None = None,
         towers: list[dict[str, Any]] | None = None,
         tokens: int = 0,
-        projector: list[int] | None = None,
+        projector: list[tuple[str, int, int]] | None = None,
         image_token_index: int = 0,
         generation: dict[str, Any] | None = None,
         **kwargs: Any,
@@ -91,10 +92,7 @@ class AblateVLM(PreTrainedModel):
     def __init__(self, config: AblateConfig):
         super().__init__(config)
         self.vision = Tower(**config.towers[0]) if len(config.towers) == 1 else FusedEncoder(config.towers)
-        layers: list[nn.Module] = []
-        for inner, outer in pairwise(config.projector):
-            layers += [nn.GELU(), nn.Linear(inner, outer)]
-        self.projector = layers[1] if len(layers) == 2 else nn.Sequential(*layers[1:])
+        self.projector = stack(config.projector)
         self.language = AutoModelForCausalLM.from_config(config.text_config)
         self.post_init()
 
