@@ -112,8 +112,3 @@ def stage_disk(size: ModelSize, stage: StageSpec, resources: ResourceSpec, steps
     written = steps is None or steps > resources.checkpoint_every_steps
     checkpoint = weights + optimizer_bytes(stage, resources, trained) if written else 0
     return Disk(checkpoint, weights)
-
-
-def peak_tflops(stage: StageSpec, bf16: float | None, fp32: float) -> float | None:
-    """The peak that a stage's matrix products run at; None where the GPU has no such units."""
-    return bf16 if stage.precision == "bf16" else fp32

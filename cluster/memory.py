@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import get_args
+from typing import assert_never, get_args
 
 from search_spaces.resources import LIVE_PARAMETERS, PREFETCHED_PARAMETERS, REDUCE_BUCKET, micro_batch
 from search_spaces.sizes import ModelSize, VitShape, kv_width
@@ -82,7 +82,13 @@ def stage_memory(size: ModelSize, stage: StageSpec, resources: ResourceSpec, tex
 
 def bytes_of_number(stage: StageSpec) -> int:
     """Of weights, gradients and activations."""
-    return 2 if stage.precision == "bf16" else FP32
+    match stage.precision:
+        case "fp32":
+            return FP32
+        case "bf16":
+            return 2
+        case _:
+            assert_never(stage.precision)
 
 
 def trained_parameters(size: ModelSize, stage: StageSpec) -> int:
@@ -97,9 +103,8 @@ def optimizer_bytes(stage: StageSpec, resources: ResourceSpec, trained: int) -> 
     DeepSpeed keeps masters for every bf16 stage (ZeRO 0: FP16_Optimizer of runtime/fp16) and, in fp32, a second copy of
     the weights from ZeRO 1 on (`single_partition_of_fp32_groups` of runtime/zero/stage_1_and_2.py).
     """
-    states = 2 if stage.optimizer.kind == "adamw" else int(stage.optimizer.momentum > 0)
-    has_masters = stage.precision == "bf16" or resources.zero > 0
-    return FP32 * (states + has_masters) * trained
+    has_masters = bytes_of_number(stage) < FP32 or resources.zero > 0
+    return FP32 * (stage.optimizer.states + has_masters) * trained
 
 
 def activation_bytes(size: ModelSize, stage: StageSpec, micro: int, text_tokens: int) -> int:
@@ -167,7 +172,7 @@ def bucket_bytes(stage: StageSpec, resources: ResourceSpec, parameters: int) -> 
 
 def step_bytes(stage: StageSpec, resources: ResourceSpec, trained: int) -> int:
     """Gradients in fp32 while the optimizer steps: by then activations are gone."""
-    if stage.precision == "fp32" or resources.offload != "none":
+    if bytes_of_number(stage) == FP32 or resources.offload != "none":
         return 0
     share = trained // (resources.workers if resources.zero else 1)
     return FP32 * (min(share, 1_000_000_000) if resources.zero == 3 else share)

@@ -6,7 +6,7 @@ anything that does not change the result, except where a field says so. Everythi
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,6 +15,9 @@ from search_spaces.projectors import ProjectorKind, ProjectorLayer, projector_de
 Positive = Annotated[int, Field(ge=1)]
 Module = Literal["vision", "projector", "language"]
 Offload = Literal["none", "optimizer", "optimizer+params"]
+OptimizerKind = Literal["adamw", "sgd"]
+ScheduleKind = Literal["cosine", "constant", "wsd"]
+Precision = Literal["fp32", "bf16"]
 PromptStyle = Literal[
     "bare",
     "caption",
@@ -169,7 +172,7 @@ class MixSpec(Spec):
 
 
 class OptimizerSpec(Spec):
-    kind: Literal["adamw", "sgd"] = "adamw"
+    kind: OptimizerKind = "adamw"
     lr: Annotated[float, Field(gt=0)]
     betas: tuple[float, float] = (0.9, 0.999)
     eps: Annotated[float, Field(gt=0)] = 1e-8
@@ -181,9 +184,20 @@ class OptimizerSpec(Spec):
     lr_scale: dict[Module, Annotated[float, Field(ge=0)]] = {}
     """Factor on the learning rate of single modules; 1 for those that are not named."""
 
+    @property
+    def states(self) -> int:
+        """Numbers that the optimizer keeps for every weight, in fp32: moments of AdamW, momentum of SGD."""
+        match self.kind:
+            case "adamw":
+                return 2
+            case "sgd":
+                return int(self.momentum > 0)
+            case _:
+                assert_never(self.kind)
+
 
 class ScheduleSpec(Spec):
-    kind: Literal["cosine", "constant", "wsd"] = "cosine"
+    kind: ScheduleKind = "cosine"
     warmup_steps: Annotated[int, Field(ge=0)] | None = None
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] | None = None
     """One of the two; a ratio is of the stage's steps, rounded down. Neither: no warm-up."""
@@ -213,7 +227,7 @@ class StageSpec(Spec):
     global_batch: Positive
     optimizer: OptimizerSpec
     schedule: ScheduleSpec = ScheduleSpec()
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "fp32"
     activation_checkpointing: bool = False
     prompt: PromptStyle | None = None
     """None: the language model's own style. `caption` drops the question, as the align stage of LLaVA does."""

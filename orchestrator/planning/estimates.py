@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.cost import MFU, TEXT_TOKENS, Disk, Operations, gpu_hours, operations, peak_tflops, stage_disk
+from cluster.cost import MFU, TEXT_TOKENS, Disk, Operations, gpu_hours, operations, stage_disk
 from cluster.memory import Memory, nearest_fitting, stage_memory, trained_parameters
 from search_spaces.catalogue.entries import GpuEntry
 from search_spaces.catalogue.load import shipped
@@ -119,7 +119,7 @@ def _estimate(
     hours, fits, note = None, None, None
     if resources.gpus_per_worker:
         gpu = assumed.entry
-        peak = peak_tflops(stage, gpu.bf16_tflops, gpu.fp32_tflops)
+        peak = gpu.tflops(stage.precision)
         fits = memory.total <= gpu.memory_bytes
         if peak is None:
             note = f"{assumed.gpu} has no bf16; choose another GPU, or `precision: fp32` (another experiment)"

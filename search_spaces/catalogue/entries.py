@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
@@ -13,6 +13,7 @@ from search_spaces.spec import (
     Offload,
     OptimizerSpec,
     Positive,
+    Precision,
     PromptStyle,
     ReaderKind,
     ResourceSpec,
@@ -244,7 +245,7 @@ class StagePatch(Entry):
     """Records per optimizer step, over all workers."""
     optimizer: OptimizerPatch = OptimizerPatch()
     schedule: ScheduleSpec = ScheduleSpec()
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Precision = "fp32"
     activation_checkpointing: bool = False
     prompt: PromptStyle | None = None
     """None: the language model's own style."""
@@ -300,3 +301,13 @@ class GpuEntry(Entry):
     """Dense peak of bf16 matrix units with fp32 accumulation; none before Ampere."""
     fp32_tflops: Annotated[float, Field(gt=0)]
     """Peak of plain fp32, as torch uses by default."""
+
+    def tflops(self, precision: Precision) -> float | None:
+        """Return the peak of matrix products in a precision; None where the GPU has no units for it."""
+        match precision:
+            case "fp32":
+                return self.fp32_tflops
+            case "bf16":
+                return self.bf16_tflops
+            case _:
+                assert_never(precision)

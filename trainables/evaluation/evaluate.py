@@ -17,6 +17,7 @@ from trainables.evaluation.question_batches import Question, QuestionBatch, Way,
 from trainables.evaluation.questions import Questions, open_questions
 from trainables.evaluation.results import evaluation_key, result_name, write_result
 from trainables.features import Features, encode_images
+from trainables.model.precision import dtype_of
 from trainables.model.spread import Parts, spread
 from trainables.model.tokenizer import Tokenizer
 from trainables.model.vision import VisionEncoder
@@ -79,7 +80,8 @@ def _load(
 
 
 def precision(spec: TrialSpec) -> torch.dtype:
-    return torch.bfloat16 if spec.stages[-1].precision == "bf16" else torch.float32
+    """Return the precision of evaluation: that of the last stage."""
+    return dtype_of(spec.stages[-1].precision)
 
 
 def _score(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from search_spaces.resources import REDUCE_BUCKET, check_resources, micro_batch
-from search_spaces.spec import ResourceSpec, StageSpec
+from search_spaces.spec import Precision, ResourceSpec, StageSpec
 
 CPU_BUCKETS = {"contiguous_gradients": False, "overlap_comm": False, "reduce_bucket_size": 1_000_000}
 """DeepSpeed's own bucket of 5e8 elements is made for a GPU: on a CPU its pages are new in every step, which cost a
@@ -19,6 +19,8 @@ GPU_BUCKETS = {
 }
 """Gradients are copied into one buffer as they appear, which keeps memory whole, and a full buffer is reduced on a
 stream of its own while the backward pass goes on. Not measured on a GPU yet; none of it enters identity."""
+
+BF16_ENABLED: dict[Precision, bool] = {"fp32": False, "bf16": True}
 
 
 def deepspeed_config(stage: StageSpec, resources: ResourceSpec, device: str) -> dict[str, Any]:
@@ -42,7 +44,7 @@ def deepspeed_config(stage: StageSpec, resources: ResourceSpec, device: str) -> 
         "train_micro_batch_size_per_gpu": micro,
         "gradient_accumulation_steps": stage.global_batch // (resources.workers * micro),
         "gradient_clipping": stage.optimizer.clip or 0.0,
-        "bf16": {"enabled": stage.precision == "bf16"},
+        "bf16": {"enabled": BF16_ENABLED[stage.precision]},
         "zero_optimization": zero,
         # Client optimizers: DeepSpeed's own compile a C++ extension for minutes at first use.
         "zero_allow_untested_optimizer": True,

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import deepspeed
 import numpy as np
@@ -24,6 +24,7 @@ from deepspeed.runtime.zero.partitioned_param_coordinator import PartitionedPara
 from torch import Tensor, nn
 
 from search_spaces.spec import OptimizerSpec, StageSpec
+from trainables.model.precision import dtype_of
 from trainables.model.vlm import VLM, Batch, cast_statistics, module
 from trainables.training.learning_rate import factor
 
@@ -40,7 +41,7 @@ class Engine:
     """One stage's engine around a model whose `requires_grad` is settled. Use it inside `open_engine`."""
 
     def __init__(self, model: VLM, stage: StageSpec, steps: int, config: dict[str, Any], device: str) -> None:
-        self.dtype = dtype_of(stage)
+        self.dtype = dtype_of(stage.precision)
         cast_statistics(model, self.dtype)  # DeepSpeed casts weights only
         on_host = "offload_optimizer" in config["zero_optimization"]
         optimizer = make_optimizer(model, stage.optimizer, fused=device == "cuda" and not on_host)
@@ -113,11 +114,6 @@ class Engine:
         del self._engine
 
 
-def dtype_of(stage: StageSpec) -> torch.dtype:
-    """Of weights, gradients and activations. In bf16 DeepSpeed keeps masters of trained weights in fp32 beside them."""
-    return torch.bfloat16 if stage.precision == "bf16" else torch.float32
-
-
 @contextmanager
 def open_engine(model: VLM, stage: StageSpec, steps: int, config: dict[str, Any], device: str) -> Iterator[Engine]:
     """An engine for the time of a block, inside `no_traces`."""
@@ -183,9 +179,13 @@ def make_optimizer(model: nn.Module, optimizer: OptimizerSpec, fused: bool = Fal
         ):
             if chosen:
                 groups.append({"params": chosen, "lr": lr, "weight_decay": decay})
-    if optimizer.kind == "sgd":
-        return torch.optim.SGD(groups, lr=optimizer.lr, momentum=optimizer.momentum)
-    return torch.optim.AdamW(groups, lr=optimizer.lr, betas=optimizer.betas, eps=optimizer.eps, fused=fused)
+    match optimizer.kind:
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=optimizer.lr, betas=optimizer.betas, eps=optimizer.eps, fused=fused)
+        case "sgd":
+            return torch.optim.SGD(groups, lr=optimizer.lr, momentum=optimizer.momentum)
+        case _:
+            assert_never(optimizer.kind)
 
 
 def _rank(parameter: nn.Parameter) -> int:

@@ -10,10 +10,11 @@ from torch import nn
 
 from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError
-from search_spaces.spec import StageSpec
+from search_spaces.spec import Precision, StageSpec
 
-BF16_CAPABILITY = (8, 0)
-"""Ampere: the first GPUs with matrix units for bf16 (NVIDIA CUDA C++ programming guide, compute capabilities)."""
+CAPABILITIES: dict[Precision, tuple[int, int]] = {"fp32": (0, 0), "bf16": (8, 0)}
+"""Lowest compute capability with units for a precision. Ampere has the first matrix units for bf16 (NVIDIA CUDA C++
+programming guide, compute capabilities)."""
 
 
 def refuse_precision(stage: StageSpec, name: str, capability: tuple[int, int] | None) -> None:
@@ -21,10 +22,11 @@ def refuse_precision(stage: StageSpec, name: str, capability: tuple[int, int] | 
 
     fp16 is not offered at all: its loss scaling skips steps, which makes another experiment of a stage.
     """
-    if stage.precision == "bf16" and capability is not None and capability < BF16_CAPABILITY:
+    needed = CAPABILITIES[stage.precision]
+    if capability is not None and capability < needed:
         raise InputError(
-            f"stage {stage.name!r} is in bf16, which needs compute capability 8.0 (Ampere) or higher, but {name} has"
-            f" {capability[0]}.{capability[1]}",
+            f"stage {stage.name!r} is in {stage.precision}, which needs compute capability {needed[0]}.{needed[1]}"
+            f" (Ampere) or higher, but {name} has {capability[0]}.{capability[1]}",
             key=f"recipe.{stage.name}.precision",
             way_out="Run it on A100, H100 or later, or set `precision: fp32`, which is another experiment.",
         )
@@ -40,7 +42,7 @@ def device_name(device: str) -> str:
     return torch.cuda.get_device_name() if device == "cuda" else "cpu"
 
 
-def attention_kernel(device: str, precision: str, has_flash: bool, has_sdpa: bool) -> str:
+def attention_kernel(device: str, precision: Precision, has_flash: bool, has_sdpa: bool) -> str:
     """Name, in transformers' words, of the best attention that there is; all compute the same up to rounding."""
     if device == "cuda" and precision == "bf16" and has_flash:
         return "flash_attention_2"
@@ -57,11 +59,11 @@ def set_attention(language: nn.Module, stage: StageSpec, device: str) -> str:
     return kernel
 
 
-def peak_flops(name: str, precision: str) -> float | None:
+def peak_flops(name: str, precision: Precision) -> float | None:
     """Operations per second of a device on paper, by the name that its driver reports; None where it is not known."""
     for entry in shipped().gpus.values():
         if any(part in name for part in entry.names):
-            tflops = entry.bf16_tflops if precision == "bf16" else entry.fp32_tflops
+            tflops = entry.tflops(precision)
             return None if tflops is None else tflops * 1e12
     return None
 

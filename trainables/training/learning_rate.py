@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import assert_never
 
 from search_spaces.spec import ScheduleSpec
 
@@ -24,9 +25,13 @@ def factor(schedule: ScheduleSpec, step: int, steps: int) -> float:
     warmup = warmup_steps(schedule, steps)
     if step < warmup:
         return (step + 1) / warmup
-    if schedule.kind == "constant":
-        return 1.0
-    if schedule.kind == "cosine":
-        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
-    decay = max(1, math.ceil(schedule.decay_ratio * steps))
-    return min(1.0, (steps - step) / decay)
+    match schedule.kind:
+        case "constant":
+            return 1.0
+        case "cosine":
+            return 0.5 * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup)))
+        case "wsd":
+            decay = max(1, math.ceil(schedule.decay_ratio * steps))
+            return min(1.0, (steps - step) / decay)
+        case _:
+            assert_never(schedule.kind)

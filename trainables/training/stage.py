@@ -17,6 +17,7 @@ import torch.distributed as dist
 from search_spaces.resources import KEPT_CHECKPOINTS, micro_batch
 from search_spaces.spec import ResourceSpec, StageSpec
 from trainables.model.lora import add_lora, merged, train_adapters_only
+from trainables.model.precision import dtype_of
 from trainables.model.spread import Parts, arrive, spread
 from trainables.model.vision import VisionEncoder
 from trainables.model.vlm import VLM, assemble, build_modules, module
@@ -26,7 +27,7 @@ from trainables.storage.records import Progress, StageResult
 from trainables.storage.store import LocalStore, put_json
 from trainables.task import Context, StageTask, TrialTask
 from trainables.training.deepspeed_config import deepspeed_config
-from trainables.training.engine import Engine, dtype_of, no_traces, open_engine, partition
+from trainables.training.engine import Engine, no_traces, open_engine, partition
 from trainables.training.hardware import check_device, device_name, peak_flops, reached, set_attention
 from trainables.training.weights_io import load_weights, save_weights
 from trainables.trial_data import StageData, StepInput, TrialData
@@ -51,7 +52,7 @@ def train_stage(
         return dict(model.named_children())
 
     with no_traces():
-        dtype, device, keep = dtype_of(stage), torch.device(context.device), partition(config)
+        dtype, device, keep = dtype_of(stage.precision), torch.device(context.device), partition(config)
         model = assemble(task.trial, spread(begin, dtype, device, keep), data.tokenizer)
         if stage.lora is not None:
             present = set(model.parameters())

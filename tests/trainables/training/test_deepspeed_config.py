@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from search_spaces.errors import InputError
-from search_spaces.spec import ResourceSpec
+from search_spaces.spec import Precision, ResourceSpec
 from tests.support.tiny_trials import stage
-from trainables.training.deepspeed_config import deepspeed_config
+from trainables.training.deepspeed_config import BF16_ENABLED, deepspeed_config
 
 
 @pytest.mark.parametrize(("workers", "micro", "accumulation"), [(1, None, 1), (2, None, 1), (2, 2, 2), (4, 1, 2)])
@@ -31,6 +31,12 @@ def test_a_batch_that_does_not_divide_is_refused(workers: int, micro: int | None
 def test_nothing_is_left_for_deepspeed_to_guess() -> None:
     for zero in (0, 1, 2, 3):
         assert "auto" not in str(deepspeed_config(stage(), ResourceSpec(zero=zero), "cuda"))
+
+
+def test_deepspeed_is_told_of_every_precision() -> None:
+    assert set(BF16_ENABLED) == set(get_args(Precision))
+    enabled = {one: deepspeed_config(stage(precision=one), ResourceSpec(), "cpu")["bf16"] for one in BF16_ENABLED}
+    assert enabled == {"fp32": {"enabled": False}, "bf16": {"enabled": True}}
 
 
 @pytest.mark.parametrize("field", ["optimizer", "train_batch_size", "bf16", "gradient_clipping"])

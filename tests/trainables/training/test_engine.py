@@ -2,14 +2,19 @@ from __future__ import annotations
 
 import gc
 from pathlib import Path
+from typing import get_args
 
+import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
+from search_spaces.spec import OptimizerKind, OptimizerSpec
 from tests.support.tiny_trials import language, losses, make_task, run, stage
 from trainables.storage import layout
 from trainables.storage.store import LocalStore, get_json
 from trainables.task import TrialTask
+from trainables.training.engine import make_optimizer
 
 
 def _live_tensors() -> int:
@@ -22,6 +27,29 @@ def _weights(task: TrialTask) -> dict[str, str]:
     assert result is not None
     modules: dict[str, str] = result["modules"]
     return modules
+
+
+def _stepped(spec: OptimizerSpec) -> tuple[torch.optim.Optimizer, int]:
+    """An optimizer after its first step, and the number of weights it trains."""
+    model = nn.ModuleDict({"projector": nn.Linear(3, 2)})
+    optimizer = make_optimizer(model, spec)
+    sum(parameter.sum() for parameter in model.parameters()).backward()
+    optimizer.step()
+    return optimizer, sum(parameter.numel() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("kind", get_args(OptimizerKind))
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_every_kind_of_optimizer_keeps_the_states_that_memory_counts(kind: OptimizerKind, momentum: float) -> None:
+    spec = OptimizerSpec(kind=kind, lr=0.1, momentum=momentum)
+    optimizer, weights = _stepped(spec)
+    kept = [value for state in optimizer.state.values() for value in state.values() if isinstance(value, torch.Tensor)]
+    assert sum(value.numel() for value in kept if value.dim()) == spec.states * weights
+
+
+def test_no_two_kinds_of_optimizer_are_one() -> None:
+    classes = {type(_stepped(OptimizerSpec(kind=kind, lr=0.1))[0]) for kind in get_args(OptimizerKind)}
+    assert len(classes) == len(get_args(OptimizerKind))
 
 
 def test_no_tensor_stays_alive_behind_an_engine_of_any_zero_stage(tmp_path: Path) -> None:

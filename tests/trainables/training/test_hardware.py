@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from search_spaces.errors import InputError
+from search_spaces.spec import Precision
 from tests.support.tiny_trials import make_task, run, stage
 from trainables.storage import layout
 from trainables.storage.store import LocalStore, get_json
-from trainables.training.hardware import attention_kernel, peak_flops, reached, refuse_precision
+from trainables.training.hardware import CAPABILITIES, attention_kernel, peak_flops, reached, refuse_precision
+
+
+def test_every_precision_has_a_lowest_capability() -> None:
+    assert set(CAPABILITIES) == set(get_args(Precision))
 
 
 def test_bf16_is_refused_before_ampere_and_nowhere_else() -> None:

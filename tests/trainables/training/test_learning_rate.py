@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
-from search_spaces.spec import ScheduleSpec
+from search_spaces.spec import ScheduleKind, ScheduleSpec
 from trainables.training.learning_rate import factor
 
 
@@ -11,12 +13,17 @@ def _factors(steps: int = 100, **fields: object) -> list[float]:
     return [factor(schedule, step, steps) for step in range(steps)]
 
 
-@pytest.mark.parametrize("kind", ["cosine", "constant", "wsd"])
+@pytest.mark.parametrize("kind", get_args(ScheduleKind))
 def test_every_schedule_rises_linearly_to_its_peak_and_stays_between_0_and_1(kind: str) -> None:
     factors = _factors(kind=kind, warmup_steps=10)
     assert factors[:10] == pytest.approx([(i + 1) / 10 for i in range(10)])
     assert max(factors) == 1
     assert min(factors) > 0
+
+
+def test_no_two_kinds_have_one_curve() -> None:
+    curves = {kind: tuple(_factors(kind=kind)) for kind in get_args(ScheduleKind)}
+    assert len(set(curves.values())) == len(curves)
 
 
 def test_cosine_is_half_way_down_in_the_middle_and_almost_zero_at_the_end() -> None:
