@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, assert_never
 
 import numpy as np
 from scipy import special
@@ -64,14 +64,20 @@ class Design:
 def power(statement: Statement, effect: float, design: Design, margin: float | None = None) -> float:
     """Probability of the verdict: `differs` (to the side of `effect`), `equivalent` or `not-worse` than `margin`."""
     if statement == "differs":
-        return _share((abs(effect) - _reach(design, True)) / design.error)
+        if design.error == 0:  # nothing varies: every difference is found
+            return float(effect != 0)
+        return float(np.mean(special.ndtr((abs(effect) - _reach(design, True)) / design.error)))
     assert margin is not None
     room = margin - _reach(design, False)
     upper = special.ndtr((room + effect) / design.error)  # above -margin
-    if statement == "not-worse":
-        return float(np.mean(upper))
-    lower = special.ndtr((room - effect) / design.error)
-    return float(np.mean(np.clip(upper + lower - 1, 0, None)))
+    match statement:
+        case "not-worse":
+            return float(np.mean(upper))
+        case "equivalent":
+            lower = special.ndtr((room - effect) / design.error)
+            return float(np.mean(np.clip(upper + lower - 1, 0, None)))
+        case _:
+            assert_never(statement)
 
 
 def smallest_effect(design: Design, at: float = POWER) -> float:
@@ -161,10 +167,6 @@ def _half_width(ratio: Floats, df: float, tail: float, design: Design) -> Floats
     total_df = np.where(share > 0, variance**2 / np.where(share > 0, share, 1.0), 1e9)
     found: Floats = special.stdtrit(np.minimum(total_df, 1e9), tail) * np.sqrt(variance)
     return found
-
-
-def _share(distances: Floats) -> float:
-    return float(np.mean(special.ndtr(distances)))
 
 
 def _smallest(power_at: Callable[[float], float], design: Design, at: float) -> float:

@@ -30,6 +30,7 @@ from search_spaces.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from orchestrator.analysis.plan_power import HypothesisPower
+    from orchestrator.reporting.forms import Form
     from orchestrator.state.ledger import TrialState
     from search_spaces.plan import Plan
     from search_spaces.study import Study
@@ -170,7 +171,7 @@ def report(
 
     form = _form("json" if as_json else to, output)
     shown = build_report(*planned_study(study, storage, selection))
-    if form == "terminal":
+    if form is None:
         from orchestrator.terminal.report import to_terminal
 
         to_terminal(shown, console())
@@ -184,19 +185,22 @@ def report(
         output.write_text(text, encoding="utf-8")
 
 
-def _form(to: str, output: Path | None) -> str:
-    """The form asked for; into a file it may also be told by the file's suffix."""
+def _form(to: str, output: Path | None) -> Form | None:
+    """Find the form asked for, None for the terminal; into a file it may also be told by the file's suffix."""
     from orchestrator.reporting.forms import FORMS
 
-    if to == "terminal" and output is not None:
-        to = output.suffix.removeprefix(".")
-        if to not in FORMS:
-            known = ", ".join(FORMS)
-            raise InputError(f"must be given for a file that ends on none of {known}", key="--to", place=str(output))
-    if to not in ("terminal", *FORMS):
-        law = f"must be one of terminal, {', '.join(FORMS)}, but got {to!r}"
-        raise InputError(law, key="--to", way_out=nearest(to, FORMS))
-    return to
+    is_told_by_suffix = to == "terminal" and output is not None
+    name = output.suffix.removeprefix(".") if is_told_by_suffix and output is not None else to
+    for form in FORMS:
+        if form == name:
+            return form
+    if is_told_by_suffix:
+        known = ", ".join(FORMS)
+        raise InputError(f"must be given for a file that ends on none of {known}", key="--to", place=str(output))
+    if to == "terminal":
+        return None
+    law = f"must be one of terminal, {', '.join(FORMS)}, but got {to!r}"
+    raise InputError(law, key="--to", way_out=nearest(to, FORMS))
 
 
 def logs(

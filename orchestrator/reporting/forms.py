@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 from orchestrator.reporting.csv_json import to_csv, to_json
 from orchestrator.reporting.html import to_html
@@ -10,7 +11,9 @@ from orchestrator.reporting.latex import to_tex
 from orchestrator.reporting.markdown import to_markdown
 from orchestrator.reporting.report_model import Report
 
-FORMS: Mapping[str, Callable[[Report], str]] = {
+Form = Literal["html", "md", "tex", "csv", "json"]
+
+FORMS: Mapping[Form, Callable[[Report], str]] = {
     "html": to_html,
     "md": to_markdown,
     "tex": to_tex,

@@ -3,17 +3,19 @@ r"""A report as LaTeX, to be `\input` into a paper: a table of verdicts, and arm
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from orchestrator.analysis.number_text import p_text
 from orchestrator.analysis.verdict_model import Verdict
 from orchestrator.analysis.verdict_sentences import HOLDS
 from orchestrator.reporting import sentences
-from orchestrator.reporting.report_model import Cell, Report
+from orchestrator.reporting.report_model import Cell, Mark, Report
 
 BENCHMARKS_PER_TABLE = 7
 """More columns do not fit a page: they go on in a further table."""
 
+ARROWS: Mapping[Mark, str] = {"higher": r"\uparrow", "lower": r"\downarrow"}
+"""Mark of a cell -> its symbol."""
 _SPECIAL = {
     "\\": r"\textbackslash{}",
     "&": r"\&",
@@ -111,7 +113,7 @@ def _value(cell: Cell) -> str:
     if cell.estimate is None:
         return _absent(cell)
     value = f"{cell.estimate.value:.1f}"
-    marks = [r"\uparrow" if cell.mark == "higher" else r"\downarrow"] if cell.mark is not None else []
+    marks = [ARROWS[cell.mark]] if cell.mark is not None else []
     raised = (r"\dagger" if cell.no_signal else "") + (r"\ddagger" if cell.absent else "")
     marks += [f"^{{{raised}}}"] if raised else []
     return (rf"\textbf{{{value}}}" if cell.is_best else value) + (f"${''.join(marks)}$" if marks else "")

@@ -13,7 +13,7 @@ COSTS_NOTE = (
     "GPU-seconds are wall seconds times devices (workers, where there is no GPU) that the arm's trials spent; 'alone' "
     "is what they would have spent with all their stages to themselves."
 )
-_ABSENCES: Mapping[Absence, str] = {
+ABSENCES: Mapping[Absence, str] = {
     "diverged": "diverged",
     "failed": "failed",
     "running": "running",
@@ -22,6 +22,7 @@ _ABSENCES: Mapping[Absence, str] = {
     "pending": "missing",
     "unreadable": "unreadable",
 }
+"""Why a cell has no number, in words."""
 _ARMS_NAMED = 5
 
 
@@ -173,7 +174,7 @@ def _saved(sharing: Sharing) -> str:
 def _absences(cell: Cell) -> dict[str, list[int]]:
     reasons: dict[str, list[int]] = {}
     for seed, absence in cell.absent.items():
-        reasons.setdefault(_ABSENCES[absence], []).append(seed)
+        reasons.setdefault(ABSENCES[absence], []).append(seed)
     return reasons
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 from orchestrator.reporting.report_model import ArmCost, Row, Sharing, StageWork
 from orchestrator.state.ledger import Ledger, read_json
@@ -111,13 +111,17 @@ def _work(
 
 def _gpu_seconds(node: Node, scorings: Mapping[str, Sequence[EvaluationResult]], store: Store) -> float:
     """Of one piece of work; 0 while it has no result."""
-    if node.kind == "evaluation":
-        found = {(one["key"], one["benchmark"]): one for trial in node.trials for one in scorings.get(trial, ())}
-        return sum(evaluation["gpu_seconds"] for evaluation in found.values())
-    result: dict[str, Any] | None = None
-    if node.key is not None:
-        name = layout.stage_result(node.key) if node.kind == "stage" else layout.features_result(node.key)
-        result = read_json(store, name)
+    match node.kind:
+        case "evaluation":
+            found = {(one["key"], one["benchmark"]): one for trial in node.trials for one in scorings.get(trial, ())}
+            return sum(evaluation["gpu_seconds"] for evaluation in found.values())
+        case "stage":
+            place = layout.stage_result
+        case "features":
+            place = layout.features_result
+        case _:
+            assert_never(node.kind)
+    result: dict[str, Any] | None = read_json(store, place(node.key)) if node.key is not None else None
     return float(result["gpu_seconds"]) if result is not None else 0.0
 
 

@@ -76,6 +76,7 @@ def test_shipped_claims_on_the_shipped_table_give_the_papers_p_values(tmp_path: 
             ("--scores", "prismatic/published", "--hypotheses", "prismatic/claims", "--method", "prismatic"),
             "Did you mean 'prismatic-2024'?",
         ),
+        (("quickstart", "--method", "paired-table"), "--method: must be one of study, but got 'paired-table'"),
     ],
 )
 def test_bad_input_exits_with_2_and_a_way_out(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:

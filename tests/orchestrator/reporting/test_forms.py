@@ -11,6 +11,7 @@ import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 from xml.etree import ElementTree
 
 import pyarrow as pa
@@ -19,7 +20,7 @@ import pytest
 
 from orchestrator.reporting.build import build_report
 from orchestrator.reporting.csv_json import COLUMNS, to_csv, to_json
-from orchestrator.reporting.forms import FORMS
+from orchestrator.reporting.forms import FORMS, Form
 from orchestrator.reporting.html import to_html
 from orchestrator.reporting.latex import to_tex
 from orchestrator.reporting.markdown import to_markdown
@@ -64,6 +65,10 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if not self.open or self.open[-1] != "style":
             self.texts.append(data)
+
+
+def test_every_form_has_a_writer() -> None:
+    assert set(FORMS) == set(get_args(Form))
 
 
 @pytest.mark.parametrize("form", FORMS)

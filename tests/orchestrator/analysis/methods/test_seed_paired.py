@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
 
-from orchestrator.analysis.bootstrap import ImageSums
-from orchestrator.analysis.exact import exact_p
-from orchestrator.analysis.examples import Examples
 from orchestrator.analysis.methods.judge_study import judge_study
-from orchestrator.analysis.plan_power import earlier_accuracies, plan_power
-from orchestrator.analysis.scores import Scores
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.analysis.verdict_model import Verdict, verdicts_json
 from orchestrator.state.ledger import read_ledger
@@ -206,68 +200,6 @@ def test_verdicts_have_the_fixed_fields_and_equal_bytes(store: LocalStore) -> No
     fixed = "id expect verdict holds scope effect unit interval level margin p p_adjusted n_seeds n_examples n_pairs"
     assert {*fixed.split(), "reasons"} <= set(first["verdicts"][0])
     assert first == second
-
-
-def _power(plan: Plan, *hypotheses: Hypothesis, earlier: Mapping[Any, Any] | None = None, **fields: Any) -> Any:
-    sized = tuple(replace_source(benchmark, records=2000, images=500) for benchmark in plan.benchmarks)
-    return plan_power(_study(*hypotheses, **fields), replace(plan, benchmarks=sized), earlier)[0]
-
-
-def replace_source(benchmark: Any, **fields: Any) -> Any:
-    return benchmark.model_copy(update={"source": benchmark.source.model_copy(update=fields)})
-
-
-def test_plan_says_what_it_can_decide_and_what_that_rests_on() -> None:
-    claim = _claim(expect="equivalent", margin=1.0)
-    few, many = (_power(two_stage_plan(seeds=tuple(range(n))), claim) for n in (2, 8))
-    assert few.smallest_effect[0] < few.smallest_effect[1]
-    assert many.smallest_effect[1] < few.smallest_effect[1]
-    assert many.smallest_margin[1] < few.smallest_margin[1]
-    assert few.assumptions[0] == "seed sd 0.3 to 1 points, a default"
-    assert few.n_examples == 4000
-
-
-def test_plan_with_one_seed_has_no_margin() -> None:
-    found = _power(two_stage_plan(seeds=(7,)), _claim(expect="equivalent", margin=1.0))
-    assert found.smallest_margin is None
-    assert found.smallest_effect is not None
-
-
-def test_plan_takes_the_spread_of_earlier_results(store: LocalStore) -> None:
-    plan = two_stage_plan(seeds=(7, 8, 9))
-    _finish(store, plan)
-    found = _power(plan, _claim(expect="worse"), earlier=earlier_accuracies(plan, read_ledger(plan, store)))
-    assert "seen in earlier results (4 degrees of freedom)" in found.assumptions[0]
-
-
-def test_plan_of_uncounted_examples_says_so() -> None:
-    plan = two_stage_plan()
-    uncounted = tuple(replace_source(benchmark, records=None) for benchmark in plan.benchmarks)
-    found = plan_power(_study(_claim(expect="worse")), replace(plan, benchmarks=uncounted))[0]
-    assert (found.smallest_effect, found.n_examples) == (None, None)
-    assert "not counted yet" in found.assumptions[0]
-
-
-def _sums(differences: np.ndarray, per_image: int = 1) -> ImageSums:
-    names = tuple(f"q{i:04d}" for i in range(len(differences)))
-    images = tuple(f"i{i // per_image:04d}" for i in range(len(differences)))
-    scores = Scores()
-    scores.add("a", 7, "shape", Examples(names, images, np.zeros(len(differences))))
-    scores.add("b", 7, "shape", Examples(names, images, differences))
-    return scores.image_sums([{"a": -1.0, "b": 1.0}], "shape")
-
-
-def test_exact_test_of_single_questions_is_mcnemars() -> None:
-    differences = np.array([1.0] * 9 + [-1.0] * 2 + [0.0] * 30)
-    expected = 2 * stats.binom.cdf(2, 9 + 2, 0.5)  # McNemar: of 11 discordant questions at most 2 on one side
-    assert exact_p([_sums(differences)]) == pytest.approx(expected)
-
-
-def test_sign_flips_move_whole_images() -> None:
-    differences = np.repeat([1.0, 0.9, 0.8, -0.1], 25)
-    independent, clustered = exact_p([_sums(differences)]), exact_p([_sums(differences, per_image=25)])
-    assert independent < 0.001
-    assert clustered == pytest.approx(2 * 2 / 16, abs=0.02)  # 4 of 16 sign patterns are as extreme
 
 
 def test_single_seed_reports_the_exact_test_beside_its_interval(store: LocalStore) -> None:

@@ -1,0 +1,27 @@
+"""Tables of words are complete: a new outcome, expectation or source of spread cannot be printed as another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import get_args
+
+import pytest
+
+from orchestrator.analysis.intervals import SeedSource
+from orchestrator.analysis.score_table import DIFFERENCES
+from orchestrator.analysis.verdict_model import Expectation, Outcome, Unit
+from orchestrator.analysis.verdict_sentences import OUTCOME_CLAIMS, OUTCOME_TITLES, SPREAD_SOURCES, TEST_NAMES
+
+
+@pytest.mark.parametrize(
+    ("table", "kind"),
+    [
+        (OUTCOME_TITLES, Outcome),
+        (OUTCOME_CLAIMS, Outcome),
+        (TEST_NAMES, Expectation),
+        (SPREAD_SOURCES, SeedSource),
+        (DIFFERENCES, Unit),
+    ],
+)
+def test_table_has_every_member_of_its_kind(table: Mapping[str, object], kind: object) -> None:
+    assert set(table) == set(get_args(kind))
