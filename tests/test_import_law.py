@@ -59,6 +59,7 @@ TORCH_FREE = [
     "trainables.training.deepspeed_config",
     "trainables.package_versions",
     "trainables.storage.layout",
+    "trainables.storage.lease",
     "trainables.model.images",
     "trainables.model.prompts",
     "trainables.model.weights",

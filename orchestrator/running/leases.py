@@ -6,7 +6,8 @@ import logging
 import threading
 from collections.abc import Iterable, Sequence
 
-from trainables.storage.store import Lease, Owner, Store
+from trainables.storage.lease import Lease, Owner
+from trainables.storage.store import Store
 
 RENEW_EVERY_S = 10.0
 """A sixth of the silence after which others may take a lease over."""

@@ -14,8 +14,9 @@ from typing import Any, Literal, cast
 from search_spaces.errors import InputError
 from search_spaces.plan import Node, Plan, PlannedTrial
 from trainables.storage import layout
+from trainables.storage.lease import Owner
 from trainables.storage.records import EvaluationResult, Failure, TrialResult
-from trainables.storage.store import Owner, Store
+from trainables.storage.store import Store
 
 TrialState = Literal["done", "running", "failed", "changed", "half-done", "pending"]
 
@@ -79,7 +80,7 @@ def read_ledger(plan: Plan, store: Store) -> Ledger:
     """
     files = set(store.list(layout.study_folder(plan.study)))
     done = {node.id for node in plan.nodes.values() if _has_result(node, store)}
-    leases = {name.removeprefix("leases/").removesuffix(".json") for name in store.list("leases")}
+    leases = store.leases()
     produced = {
         node.id
         for node in plan.nodes.values()

@@ -26,7 +26,8 @@ from trainables.data.pace import Pace
 from trainables.data.readers import Reader, open_reader
 from trainables.data.tally import Counts, Tally, evenly
 from trainables.storage import layout
-from trainables.storage.store import LocalStore, Owner, get_json
+from trainables.storage.lease import Owner
+from trainables.storage.store import LocalStore, get_json
 
 _RECORDS_PER_BATCH = 4096
 _IMAGES_PER_BATCH = 256
@@ -194,13 +195,13 @@ def _aside(store: LocalStore) -> Iterator[Path]:
     parent = store.path(layout.PREPARING)
     parent.mkdir(parents=True, exist_ok=True)
     for left in parent.iterdir():
-        owner = left / "owner.json"
-        if owner.exists() and Owner(**json.loads(owner.read_text())).is_gone():
+        owner = Owner.parse((left / "owner.json").read_bytes()) if (left / "owner.json").exists() else None
+        if owner is not None and owner.is_gone():
             shutil.rmtree(left, ignore_errors=True)
     outer = parent / secrets.token_hex(6)
     outer.mkdir()
     try:
-        (outer / "owner.json").write_text(json.dumps(vars(Owner.here())))
+        (outer / "owner.json").write_bytes(Owner.here().to_bytes())
         (outer / "data").mkdir()
         yield outer / "data"
     finally:

@@ -13,7 +13,7 @@ evaluations/<key>/<benchmark>.answers/    answers so far, while it is being scor
 studies/<study>/study.yaml, plan.json     what was asked for
 studies/<study>/trials/<trial>/           spec.json, task.json, spool.jsonl, node-<n>.jsonl, rank-<n>.log,
                                           result.json or failure.json
-leases/<key>.json, trials/<study>/<trial>.json   who is producing what (`trainables.storage.store.Lease`)
+leases/<key>/, trials/<study>/<trial>/    who is producing what: <nonce>.json (`trainables.storage.lease`)
 scratch/<nonce>/                          Ray Tune's own files while a run lasts
 tracking/mlflow.db, artifacts/            the embedded MLflow store
 tracking/storage-id                       names this storage to tracking servers that several storages share
@@ -87,6 +87,10 @@ def trial_lease(study: str, trial: str) -> str:
     return f"trials/{study}/{trial}"
 
 
+def lease_folder(name: str) -> str:
+    return f"{LEASES}/{name}"
+
+
 def spool(study: str, trial: str) -> str:
     return f"studies/{study}/trials/{trial}/spool.jsonl"
 
@@ -146,6 +150,7 @@ def scratch(nonce: str) -> str:
 
 DIGESTS = "digests.json"
 ENCODERS = "encoders.json"
+LEASES = "leases"
 PREPARING = "preparing"
 TRACKING = "tracking"
 TRACKING_DATABASE = "tracking/mlflow.db"

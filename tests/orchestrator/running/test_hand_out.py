@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from cluster.fit import Room
 from orchestrator.running.hand_out import HandOut
 from orchestrator.running.schedule import FINISHED
 from tests.support.fake_trials import STUDY, Fakes
+from tests.support.other_hosts import take_over
 from trainables.storage import layout
 from trainables.storage.store import LocalStore, put_json
 
@@ -107,8 +107,7 @@ def test_ended_failed_leader_its_leases_go_to_the_trial_that_takes_its_place(sto
 def test_renew_lease_taken_over_names_the_trial_that_must_stop(store: LocalStore, tmp_path: Path) -> None:
     run = hand_out(Fakes(tmp_path, {"a": ["s1"], "b": ["s2"]}), store)
     assert {run.next(), run.next()} == {"a", "b"}
-    taker = {"host": "elsewhere", "pid": 1, "started": 0.0, "nonce": "other"}
-    store.path("leases/key-s2.json").write_text(json.dumps(taker))
+    take_over(tmp_path, "key-s2")
     assert run.renew() == ("b",)
 
 

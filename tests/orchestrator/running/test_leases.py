@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from orchestrator.running.leases import Leases
+from tests.support.other_hosts import ELSEWHERE, take_over
 from trainables.storage.store import LocalStore
 
 
@@ -31,13 +31,12 @@ def test_release_all_others_may_take_them_at_once(store: LocalStore) -> None:
     assert second.take(["a", "b"]) is None
 
 
-def test_renew_lease_taken_over_is_named_once_and_no_longer_held(store: LocalStore) -> None:
+def test_renew_lease_taken_over_is_named_once_and_no_longer_held(store: LocalStore, tmp_path: Path) -> None:
     leases = Leases(store)
     assert leases.take(["a", "b"]) is None
-    taker = {"host": "elsewhere", "pid": 1, "started": 0.0, "nonce": "other"}
-    store.path("leases/a.json").write_text(json.dumps(taker))
+    take_over(tmp_path, "a")
     assert leases.renew() == ["a"]
     assert leases.held == ("b",)
     assert leases.renew() == []
     leases.release_all()
-    assert json.loads(store.path("leases/a.json").read_text()) == taker
+    assert (store.lease_owner("a"), store.lease_owner("b")) == (ELSEWHERE, None)

@@ -26,6 +26,7 @@ from orchestrator.running.leases import RENEW_EVERY_S
 from orchestrator.running.tuner import run_trials
 from search_spaces.spec import ResourceSpec
 from tests.support.fake_trials import LOOP, STUDY, Fakes, lines
+from tests.support.other_hosts import ELSEWHERE, lease_files, take_over
 from trainables.storage import layout
 from trainables.storage.store import LocalStore, get_json
 
@@ -69,10 +70,6 @@ def pids(storage: Path, node: str) -> list[int]:
     return list(dict.fromkeys(int(pid) for name, pid in lines(storage, "pids") if name == node))
 
 
-def leases(storage: Path) -> list[Path]:
-    return [path for path in (storage / "leases").rglob("*") if path.is_file()]
-
-
 @pytest.mark.usefixtures("_cluster")
 class TestOneCluster:
     def test_run_shared_stage_is_produced_once_and_followers_start_before_the_leader_ends(self, tmp_path: Path) -> None:
@@ -93,7 +90,7 @@ class TestOneCluster:
         assert set(outcomes.done) == {"leader", "follower"}
         assert produced(tmp_path) == {"s1": "leader", "a1": "leader", "b1": "follower"}
         assert events.index(("handed-out", "follower")) < events.index(("done", "leader"))
-        assert not leases(tmp_path)
+        assert not lease_files(tmp_path)
         assert not (tmp_path / "scratch").exists() or not list((tmp_path / "scratch").iterdir())
 
     def test_run_trials_of_one_shape_share_one_group_one_after_another(self, tmp_path: Path) -> None:
@@ -146,7 +143,7 @@ class TestOneCluster:
         assert set(outcomes.done) == {"other", "heir"}
         assert outcomes.failed["victim"]["kind"] == "lost"
         assert produced(tmp_path) == {"s1": "heir", "s3": "other"}
-        assert not leases(tmp_path)
+        assert not lease_files(tmp_path)
 
     @pytest.mark.parametrize("workers", [1, 2])
     def test_run_worker_stopped_its_trial_is_hung_and_its_processes_are_ended(
@@ -173,16 +170,16 @@ class TestOneCluster:
     def test_run_lease_taken_over_stops_the_trial_as_lost(self, tmp_path: Path) -> None:
         fakes = Fakes(tmp_path, {"a": ["s1"]})
         fakes.steps = {"a": 3000}
-        taker = {"host": "elsewhere", "pid": 1, "started": 0.0, "nonce": "other"}
 
-        def take_over(event: TrialEvent) -> None:
+        def strike(event: TrialEvent) -> None:
             if event.kind == "progress":
-                (tmp_path / "leases/key-s1.json").write_text(json.dumps(taker))
+                take_over(tmp_path, "key-s1")
 
-        outcomes = run(fakes, take_over, renew_every_s=0.2)
+        outcomes = run(fakes, strike, renew_every_s=0.2)
         assert outcomes.failed["a"]["kind"] == "lost"
         assert "lease" in outcomes.failed["a"]["message"]
-        assert [path.name for path in leases(tmp_path)] == ["key-s1.json"]
+        assert [path.parent.name for path in lease_files(tmp_path)] == ["key-s1"]
+        assert LocalStore(tmp_path).lease_owner("key-s1") == ELSEWHERE
 
     def test_run_two_workers_join_one_gloo_group_and_compute_together(self, tmp_path: Path) -> None:
         fakes = Fakes(tmp_path, {"a": ["s1"], "b": ["s2"]})
@@ -218,7 +215,7 @@ def test_run_cluster_that_cannot_be_asked_is_the_error_that_is_raised(tmp_path: 
             fakes.work, fakes.nodes, (), fakes.task, store, RunSettings(STUDY, code=FAKE), events.append, unreachable
         )
     assert not events
-    assert not leases(tmp_path)
+    assert not lease_files(tmp_path)
     assert not list((tmp_path / "scratch").glob("*"))
     assert signal.getsignal(signal.SIGINT) is handler
 
@@ -237,7 +234,7 @@ def test_run_twice_at_the_same_time_on_one_storage_produces_each_node_once(tmp_p
     assert len(produced(tmp_path)) == 8
     for output, _ in told:
         assert set(json.loads(output)["done"]) == set(paths)
-    assert not leases(tmp_path)
+    assert not lease_files(tmp_path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -255,7 +252,7 @@ def test_run_signal_ends_everything_soon_gives_leases_back_and_records_it(number
     assert not psutil.wait_procs(family, timeout=20)[1]
     outcomes = json.loads(output)
     assert (sorted(outcomes["killed"]), outcomes["not_started"]) == (["a", "b"], ["c"])
-    assert not leases(tmp_path)
+    assert not lease_files(tmp_path)
     failure = get_json(LocalStore(tmp_path), layout.trial_failure(STUDY, "a"))
     assert failure is not None
     assert failure["kind"] == "killed"

@@ -22,7 +22,8 @@ from tests.support.stored_studies import (
     two_stage_plan,
 )
 from trainables.storage import layout
-from trainables.storage.store import LocalStore, Owner
+from trainables.storage.lease import Owner
+from trainables.storage.store import LocalStore
 
 
 @pytest.fixture

@@ -24,8 +24,9 @@ from search_spaces.plan import Plan, PlannedTrial
 from tests.support.small_plans import small_plan
 from tests.support.stored_studies import answers, finish_trial, study_of, two_stage_plan
 from trainables.storage import layout
+from trainables.storage.lease import Owner
 from trainables.storage.spool import DataUse, Spool, SpoolLine
-from trainables.storage.store import LocalStore, Owner, put_json
+from trainables.storage.store import LocalStore, put_json
 
 
 class MemoryTracker:

@@ -13,7 +13,8 @@ from search_spaces.spec import SourceSpec
 from trainables.data.formats.llava_json import LlavaReader
 from trainables.data.prepare import _watched, prepare_source, source_signature
 from trainables.data.prepared import PreparedSource
-from trainables.storage.store import LocalStore, Owner
+from trainables.storage.lease import Owner
+from trainables.storage.store import LocalStore
 
 
 def _llava(folder: Path, images: list[str | None]) -> SourceSpec:

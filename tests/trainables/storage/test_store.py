@@ -1,14 +1,11 @@
 from __future__ import annotations
 
-import json
 import os
-import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from trainables.storage.store import LEASE_SILENCE_S, LocalStore, Owner
+from trainables.storage.store import LocalStore
 
 
 @pytest.fixture
@@ -49,43 +46,10 @@ def test_a_folder_written_aside_appears_whole_and_replaces_the_old_one(store: Lo
     assert store.get("folder/file") == b"second"
 
 
-def test_a_lease_is_held_by_one_owner_until_it_is_released(store: LocalStore) -> None:
-    first = store.lease("stage-1", Owner.here())
-    assert first is not None
-    assert store.lease("stage-1", Owner.here()) is None
-    first.release()
-    assert store.lease("stage-1", Owner.here()) is not None
-
-
-def test_a_lease_whose_process_is_gone_is_taken_over_at_once(store: LocalStore) -> None:
-    dead = replace(Owner.here(), pid=2**22 + 1)
-    assert store.lease("stage-1", dead) is not None
-    taken = store.lease("stage-1", Owner.here())
-    assert taken is not None
-    assert taken.is_held()
-
-
-def test_a_reused_process_number_does_not_keep_a_dead_owners_lease(store: LocalStore) -> None:
-    before = replace(Owner.here(), started=Owner.here().started - 1000)
-    assert store.lease("stage-1", before) is not None
-    assert store.lease_owner("stage-1") is None
-
-
-def test_a_silent_lease_of_another_host_is_taken_over_and_its_owner_cannot_renew_it(store: LocalStore) -> None:
-    elsewhere = store.lease("stage-1", replace(Owner.here(), host="elsewhere"))
-    assert elsewhere is not None
-    assert store.lease("stage-1", Owner.here()) is None
-    silent_since = time.time() - LEASE_SILENCE_S - 1
-    os.utime(elsewhere.path, (silent_since, silent_since))
-    assert store.lease("stage-1", Owner.here()) is not None
-    assert not elsewhere.renew()
-    elsewhere.release()
-    assert store.lease_owner("stage-1") is not None
-
-
-def test_leases_leave_no_files_beside_them(store: LocalStore) -> None:
-    owner = Owner.here()
-    store.lease("stage-1", owner)
-    store.lease("stage-1", Owner.here())
-    assert os.listdir(store.path("leases")) == ["stage-1.json"]
-    assert json.loads(store.get("leases/stage-1.json"))["nonce"] == owner.nonce
+def test_list_shows_neither_a_file_nor_a_folder_that_is_still_written_aside(store: LocalStore) -> None:
+    with store.aside("a/folder") as folder, store.aside("a/file") as file:
+        folder.mkdir()
+        (folder / "half").write_bytes(b"x")
+        file.write_bytes(b"x")
+        assert store.list("a") == []
+    assert store.list("a") == ["a/file", "a/folder/half"]

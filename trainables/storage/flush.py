@@ -1,0 +1,37 @@
+"""Flush files and folders to the disk, so that a machine that dies after a rename has what the rename made visible."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def flush_tree(path: Path) -> None:
+    """Flush a file, or a folder with everything below it."""
+    for entry in entries_of_tree(path):
+        flush_entry(entry)
+
+
+def entries_of_tree(path: Path) -> Iterator[Path]:
+    """List what must be flushed for `path` to be whole: files and folders at any depth, each folder after its content.
+
+    Links and special files have no content of their own here and are left out.
+    """
+    if path.is_symlink():
+        return
+    if path.is_dir():
+        for child in sorted(path.iterdir()):
+            yield from entries_of_tree(child)
+        yield path
+    elif path.is_file():
+        yield path
+
+
+def flush_entry(path: Path) -> None:
+    """Flush one file, or the list of names of one folder: not what lies in it, which may be others' and unfinished."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

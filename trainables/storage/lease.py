@@ -1,0 +1,246 @@
+"""Take, renew and release leases: the right to produce something, held by one process at a time.
+
+A lease is a folder, `leases/<name>/`, that holds at most one file, `<nonce>.json`; the nonce is new with every taking,
+and whoever's file lies there holds the lease. Four operations of the file system are all that is ever done to it, each
+of them atomic, each naming a nonce:
+
+- take: a folder with the taker's file in it is prepared aside and renamed to `leases/<name>`. POSIX (and NFS) refuse to
+  rename a folder over one that is not empty, so that a file enters only while no other is there.
+- take over: the file that was found abandoned is unlinked by its own name, then as above.
+- release: the holder unlinks its own name.
+- renew: the holder touches its own name, which fails if it is no longer there.
+
+Why there can never be two holders. Suppose two files lay in the folder at one time. Files enter only through a rename
+of a whole folder with one file in it; the second such rename found the folder without files, so that the first file had
+been unlinked before, and as a nonce is never used twice it did not come back. Nothing that anybody looked at earlier
+matters, however long it then slept: one that judged a lease abandoned and wakes up after others took it over, released
+it and took it again unlinks a name that is no longer there, and its rename is refused while anybody holds the lease; a
+holder that wakes up after it was taken over touches and unlinks only its own name, never the other's. Renaming the
+abandoned lease away and looking at what was caught would not do: what was caught may be another's fresh lease, and
+until it is put back a third finds the place free.
+
+What no lease can give: a holder that was silent for `LEASE_SILENCE_S` learns that it was taken over when it next calls
+`renew` or `is_held`, and may go on working until then. Results are therefore written so that producing one twice does
+no harm.
+
+Silence is measured on one clock, the file system's own: `renew` has it set the time of the lease, and whoever judges
+asks it for the time by touching a file of its own. Clocks of machines are not looked at.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+
+from trainables.storage.flush import flush_entry
+
+LEASE_SILENCE_S = 60.0
+"""A lease whose owner has given no sign of life for this long may be taken over."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process on a host, which holds a lease or works in a folder."""
+
+    host: str
+    """Empty if nobody knows: the lease cannot be read."""
+    pid: int
+    started: float
+    """Seconds from the start of the host to that of the process: tells it from a later one with its number, and does
+    not move when the host's clock is set."""
+
+    @staticmethod
+    def here() -> Owner:
+        """Name this process."""
+        return Owner(socket.gethostname(), os.getpid(), _started(os.getpid()))
+
+    @staticmethod
+    def parse(content: bytes) -> Owner | None:
+        """Read what `to_bytes` wrote; None of anything else, whatever it is."""
+        try:
+            fields = json.loads(content)
+        except (ValueError, RecursionError):
+            return None
+        match fields:
+            case {"host": str(host), "pid": int(pid), "started": float(started)} if 0 < pid < 2**31:
+                return Owner(host, pid, started)
+        return None
+
+    def to_bytes(self) -> bytes:
+        return json.dumps(asdict(self)).encode()
+
+    def is_gone(self) -> bool:
+        """Tell whether the owner ran on this host and its process has ended; False of what runs elsewhere."""
+        if self.host != socket.gethostname():
+            return False
+        try:
+            return abs(_started(self.pid) - self.started) > 2 or (
+                psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE
+            )
+        except psutil.NoSuchProcess:
+            return True
+
+
+UNREADABLE = Owner(host="", pid=0, started=0.0)
+"""Holds a lease that is empty or garbage until its silence shows that it was abandoned."""
+
+
+def _started(pid: int) -> float:
+    return psutil.Process(pid).create_time() - psutil.boot_time()
+
+
+class Lease(Protocol):
+    """A lease that was taken; `renew` it much more often than every `LEASE_SILENCE_S`."""
+
+    def is_held(self) -> bool:
+        """Tell whether it is still the taker's, read from storage."""
+        ...
+
+    def renew(self) -> bool:
+        """Give a sign of life. False if the lease was lost meanwhile."""
+        ...
+
+    def release(self) -> None:
+        """Give it back; nothing happens to a lease that was lost."""
+        ...
+
+
+@dataclass(frozen=True)
+class FolderLease:
+    """A lease on a file system, as told above."""
+
+    path: Path
+    """The holder's file. Nobody else's ever has this name."""
+
+    def is_held(self) -> bool:
+        return _read(self.path) is not None
+
+    def renew(self) -> bool:
+        try:
+            os.utime(self.path)
+        except OSError as error:
+            if error.errno not in _REMOVED:
+                raise
+            return False
+        return True
+
+    def release(self) -> None:
+        self.path.unlink(missing_ok=True)
+        try:
+            self.path.parent.rmdir()
+        except OSError as error:
+            if error.errno not in _OCCUPIED + _REMOVED:
+                raise
+
+
+_OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST)
+"""POSIX lets a file system answer with either where a folder is not empty."""
+
+_REMOVED = (errno.ENOENT, errno.ESTALE)
+"""What is said of a file that somebody removed; the second by NFS, of one that was removed while it was open."""
+
+
+def take_lease(folder: Path, owner: Owner) -> FolderLease | None:
+    """Take the lease that `folder` stands for.
+
+    It is free if nobody holds it, if its holder has been silent for `LEASE_SILENCE_S` or was a process of this host
+    that has ended. A lease that cannot be read is judged by its silence alone.
+
+    Args:
+        folder: `leases/<name>` of a storage root; what lies above it is made.
+        owner: who takes it, shown to others.
+
+    Returns:
+        The lease, or None while another one holds it.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for entry in _entries(folder):
+        if _living_owner(entry) is not None:
+            return None
+        entry.unlink(missing_ok=True)
+    nonce = secrets.token_hex(8)
+    taken = FolderLease(folder / f"{nonce}.json")
+    aside = folder.with_name(f".{folder.name}.{nonce}.aside")
+    aside.mkdir()
+    try:
+        _write(aside / taken.path.name, owner.to_bytes())
+        flush_entry(aside)
+        try:
+            os.rename(aside, folder)
+        except OSError as error:  # an NFS server may repeat a rename that it has done, and then says that it failed
+            if error.errno not in _OCCUPIED and not taken.is_held():
+                raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    flush_entry(folder.parent)
+    return taken if taken.is_held() else None
+
+
+def lease_owner(folder: Path) -> Owner | None:
+    """Read who holds the lease that `folder` stands for; None if it is free to take."""
+    return next((owner for entry in _entries(folder) if (owner := _living_owner(entry)) is not None), None)
+
+
+def _entries(folder: Path) -> list[Path]:
+    """List the holder's file, and whatever else was left there: its silence is waited for, too."""
+    try:
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
+        return []
+
+
+def _living_owner(entry: Path) -> Owner | None:
+    """Judge one file of a lease: its owner, or None if it was abandoned or has just been released."""
+    read = _read(entry)
+    if read is None:
+        return None
+    content, renewed = read
+    owner = Owner.parse(content) or UNREADABLE
+    return None if owner.is_gone() or _now(entry.parent.parent) - renewed > LEASE_SILENCE_S else owner
+
+
+def _read(entry: Path) -> tuple[bytes, float] | None:
+    """Read content and time of a file, or None if it is not there.
+
+    It is opened for that: NFS clients answer `stat` from a cache that may be as old as the silence.
+    """
+    try:
+        with entry.open("rb") as file:
+            return file.read(), os.fstat(file.fileno()).st_mtime
+    except OSError as error:
+        if error.errno not in _REMOVED:
+            raise
+        return None
+
+
+def _now(folder: Path) -> float:
+    """Ask the file system for its time, in seconds since the epoch, by touching a file below `folder`.
+
+    One that may not write there can take no lease and only looks: it has nothing better than its own clock.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            os.utime(probe.fileno())
+            return os.fstat(probe.fileno()).st_mtime
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
+        return time.time()
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
