@@ -36,15 +36,18 @@ def _show(sheet: Image.Image, corner: tuple[int, int], name: str, page: Page) ->
     left, top = corner
     picture, canvas = Image.fromarray(rasterise(page.scene)), ImageDraw.Draw(sheet)
     sheet.paste(picture.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS), corner)
-    asked = page.asked[0]
-    if asked.skill == "box":
+    question = page.questions[0]
+    if question.skill == "box":
         scale = WIDTH / page.scene.size[0]
         canvas.rectangle(
-            [edge * scale + offset for edge, offset in zip(page.scene.box(asked.things[0]), 2 * corner, strict=True)],
+            [
+                edge * scale + offset
+                for edge, offset in zip(page.scene.box(question.things[0]), 2 * corner, strict=True)
+            ],
             outline=(255, 0, 200),
             width=2,
         )
-    lines = [name, *textwrap.wrap(f"{asked.text} {asked.answer}", 36)]
+    lines = [name, *textwrap.wrap(f"{question.text} {question.answer}", 36)]
     for number, line in enumerate(lines[:4]):
         canvas.text((left, top + HEIGHT + 3 + 14 * number), line, fill="black" if number else (180, 0, 120))
 

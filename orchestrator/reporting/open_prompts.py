@@ -64,9 +64,9 @@ def _of_set(plan: Plan, samples: BenchmarkSpec, store: Store, ledger: Ledger) ->
     if not said or not is_evaluation(samples.source) or not store.exists(layout.data_result(digest)):
         return
     source = PreparedSource(store, digest)
-    asked = open_examples(samples, source)
-    for example, row in zip(asked.examples, asked.image_rows, strict=True):
-        yield _sample(samples.id, asked.protocol, example, source.image_bytes(row) if row >= 0 else None, said)
+    selected = open_examples(samples, source)
+    for example, row in zip(selected.examples, selected.image_rows, strict=True):
+        yield _sample(samples.id, selected.protocol, example, source.image_bytes(row) if row >= 0 else None, said)
 
 
 def _sample(

@@ -61,8 +61,8 @@ class Questions:
 def open_questions(benchmark: BenchmarkSpec, source: PreparedSource) -> Questions:
     """The questions of a benchmark. Raises InputError where its data do not hold them."""
     if is_evaluation(benchmark.source):
-        asked = open_examples(benchmark, source)
-        return Questions(tuple(asked.examples), tuple(asked.image_rows), asked.protocol)
+        selected = open_examples(benchmark, source)
+        return Questions(tuple(selected.examples), tuple(selected.image_rows), selected.protocol)
     return Questions(*open_closed(benchmark, source))
 
 

@@ -1,8 +1,8 @@
-"""Examples of an evaluation source after it has been prepared: what an evaluation inside a trial asks.
+"""Open the examples of an evaluation set that a study selects, after its source has been prepared.
 
-asked = open_examples(benchmark_spec, prepared_source)
-for example, row in zip(asked.examples, asked.image_rows):      # row -1: no image
-    ... asked.protocol.prompt(example), asked.protocol.options(example) ...
+selected = open_examples(benchmark_spec, prepared_source)
+for example, row in zip(selected.examples, selected.image_rows):      # row -1: no image
+    ... selected.protocol.prompt(example), selected.protocol.options(example) ...
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a study asks of one benchmark."""
+class SelectedExamples:
+    """The examples of one benchmark that a study evaluates on, and how they are asked and scored."""
 
     benchmark: Benchmark
     protocol: Protocol
     examples: Sequence[Example]
-    """Selected and, where a sample is asked for, drawn; in the order of the reference files."""
+    """In the order of the reference files."""
     image_rows: Sequence[int]
     """Row of each example's image in the prepared source; -1 for none."""
 
 
-def open_examples(spec: BenchmarkSpec, source: PreparedSource) -> Asked:
-    """Raises InputError if nothing is left after `select`."""
+def open_examples(spec: BenchmarkSpec, source: PreparedSource) -> SelectedExamples:
+    """Select, and where a sample is asked for draw, examples. Raises InputError if none has the tag `select`."""
     benchmark, protocol = find_protocol(spec)
     rows = list(range(len(source))) if spec.select is None else source.rows_with(spec.select)
     if not rows:
@@ -49,4 +49,4 @@ def open_examples(spec: BenchmarkSpec, source: PreparedSource) -> Asked:
         groups = [example.groups for example in examples]
         chosen = slim_positions(spec.id, groups, benchmark.strata, spec.sample)
         examples, rows = [examples[at] for at in chosen], [rows[at] for at in chosen]
-    return Asked(benchmark, protocol, examples, [int(source.image_rows[row]) for row in rows])
+    return SelectedExamples(benchmark, protocol, examples, [int(source.image_rows[row]) for row in rows])

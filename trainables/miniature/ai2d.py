@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from trainables.miniature.answers import write_image, write_json
-from trainables.miniature.question_forms import Asked, MiniSet, Page, letter, letter_turn
+from trainables.miniature.question_forms import MiniSet, Page, SceneQuestion, letter, letter_turn
 from trainables.miniature.scene import CELL, COLOURS, COLUMNS, GROUNDS, HEIGHT, SHAPES, Scene, Thing
+from trainables.miniature.written_files import write_image, write_json
 
 TEST_IDS = "ai2d_test_ids.csv"
 _IN_TEST = 3
@@ -30,23 +30,23 @@ def compose(draw: Random, number: int) -> Scene:
     return Scene(parts, draw.choice(GROUNDS), tuple(arrows))
 
 
-def ask(draw: Random, scene: Scene, number: int) -> tuple[Asked, ...]:
+def ask(draw: Random, scene: Scene, number: int) -> tuple[SceneQuestion, ...]:
     start, end = (scene.things[i] for i in draw.choice(scene.arrows))
     marked, named, coloured = draw.sample(scene.things, 3)
     colours = [thing.colour for thing in scene.things]
     return (
         _choice(draw, f"What does the arrow from the {start.shape} point to?", end.shape, SHAPES, "arrow", number),
-        Asked(f"Which label marks the {marked.shape}?", marked.text, "diagram", "label", _LABELS),
+        SceneQuestion(f"Which label marks the {marked.shape}?", marked.text, "diagram", "label", _LABELS),
         _choice(draw, f"What shape is labeled {named.text}?", named.shape, SHAPES, "shape", number + 1),
         _choice(draw, f"What color is the {coloured.shape}?", coloured.colour, colours, "color", number + 2),
     )
 
 
-def _choice(draw: Random, text: str, answer: str, options: Sequence[str], form: str, position: int) -> Asked:
+def _choice(draw: Random, text: str, answer: str, options: Sequence[str], form: str, position: int) -> SceneQuestion:
     """Options in any order, the right one where its turn puts it, so that no letter is right more often."""
     others = draw.sample([option for option in options if option != answer], len(options) - 1)
     position %= len(options)
-    return Asked(text, answer, "diagram", form, (*others[:position], answer, *others[position:]))
+    return SceneQuestion(text, answer, "diagram", form, (*others[:position], answer, *others[position:]))
 
 
 def write(pages: Sequence[Page], folder: Path) -> None:
@@ -56,13 +56,13 @@ def write(pages: Sequence[Page], folder: Path) -> None:
         image = f"{number}.png"
         write_image(folder / "images" / image, page.scene)
         questions = {
-            asked.text: {
-                "abcLabel": asked.options == _LABELS,
-                "answerTexts": list(asked.options),
-                "correctAnswer": asked.options.index(asked.answer),
+            question.text: {
+                "abcLabel": question.options == _LABELS,
+                "answerTexts": list(question.options),
+                "correctAnswer": question.options.index(question.answer),
                 "questionId": f"{image}-{position}",
             }
-            for position, asked in enumerate(page.asked)
+            for position, question in enumerate(page.questions)
         }
         write_json(folder / "questions" / f"{image}.json", {"imageName": image, "questions": questions})
         if page.number % _IN_TEST:

@@ -8,13 +8,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from trainables.miniature.answers import write_image, write_json
 from trainables.miniature.question_forms import (
     OPPOSITE,
     RELATIONS,
-    Asked,
     MiniSet,
     Page,
+    SceneQuestion,
     absent_names,
     an,
     given,
@@ -24,6 +23,7 @@ from trainables.miniature.question_forms import (
     yes_no,
 )
 from trainables.miniature.scene import WIDTH, Scene, several
+from trainables.miniature.written_files import write_image, write_json
 
 QUESTIONS = "testdev_balanced_questions.json"
 _TYPES = {
@@ -40,7 +40,7 @@ def compose(draw: Random, number: int) -> Scene:
     return several(draw, 2 + number % 2)
 
 
-def ask(draw: Random, scene: Scene, number: int) -> tuple[Asked, ...]:
+def ask(draw: Random, scene: Scene, number: int) -> tuple[SceneQuestion, ...]:
     return given(
         _query(draw, scene),
         _side(draw, scene),
@@ -49,41 +49,41 @@ def ask(draw: Random, scene: Scene, number: int) -> tuple[Asked, ...]:
     )
 
 
-def _query(draw: Random, scene: Scene) -> Asked | None:
+def _query(draw: Random, scene: Scene) -> SceneQuestion | None:
     """The colour of the only thing on one side of another."""
-    asked = []
+    questions = []
     for anchor in scene.things:
         for relation, holds in RELATIONS.items():
             there = [thing for thing in scene.things if thing is not anchor and holds(thing, anchor)]
             if len(there) == 1:
                 text = f"What color is the object {phrase(relation)} the {anchor.name}?"
-                asked.append(Asked(text, there[0].colour, "relation", "query", (), (there[0], anchor)))
-    return draw.choice(asked) if asked else None
+                questions.append(SceneQuestion(text, there[0].colour, "relation", "query", (), (there[0], anchor)))
+    return draw.choice(questions) if questions else None
 
 
-def _side(draw: Random, scene: Scene) -> Asked | None:
+def _side(draw: Random, scene: Scene) -> SceneQuestion | None:
     """On which half a thing is, where it does not reach over the middle."""
     beside = [thing for thing in scene.things if abs(thing.centre[0] - WIDTH / 2) > (thing.box[2] - thing.box[0]) / 2]
     if not beside:
         return None
     thing = draw.choice(beside)
     answer = "left" if thing.centre[0] < WIDTH / 2 else "right"
-    return Asked(f"Is the {thing.name} on the left or on the right?", answer, "look", "side", (), (thing,))
+    return SceneQuestion(f"Is the {thing.name} on the left or on the right?", answer, "look", "side", (), (thing,))
 
 
-def _verify(draw: Random, scene: Scene, wanted: bool) -> Asked:
+def _verify(draw: Random, scene: Scene, wanted: bool) -> SceneQuestion:
     one, relation, other = related(draw, scene)
     said = relation if wanted else OPPOSITE[relation]
     text = f"Is there {an(one.name)} {phrase(said)} the {other.name}?"
-    return Asked(text, yes_no(wanted), "relation", "verify", (), (one, other))
+    return SceneQuestion(text, yes_no(wanted), "relation", "verify", (), (one, other))
 
 
-def _both(draw: Random, scene: Scene, wanted: bool) -> Asked:
+def _both(draw: Random, scene: Scene, wanted: bool) -> SceneQuestion:
     """Whether two things are there; where not, one of them is."""
     one, other = draw.choice(list(permutations(scene.names(), 2)))
     said = other if wanted else draw.choice(absent_names(scene))
     pair = [one, said] if draw.random() < 0.5 else [said, one]
-    return Asked(f"Are there both {an(pair[0])} and {an(pair[1])}?", yes_no(wanted), "look", "both")
+    return SceneQuestion(f"Are there both {an(pair[0])} and {an(pair[1])}?", yes_no(wanted), "look", "both")
 
 
 def write(pages: Sequence[Page], folder: Path) -> None:
@@ -91,41 +91,43 @@ def write(pages: Sequence[Page], folder: Path) -> None:
     for page in pages:
         image_id = f"n{300_000 + 11 * page.number}"
         write_image(folder / "images" / f"{image_id}.jpg", page.scene)
-        ids = [str(201_000_000 + 100 * page.number + position) for position in range(len(page.asked))]
-        for key, asked in zip(ids, page.asked, strict=True):
-            questions[key] = _question(key, asked, image_id)
+        ids = [str(201_000_000 + 100 * page.number + position) for position in range(len(page.questions))]
+        for key, question in zip(ids, page.questions, strict=True):
+            questions[key] = _question(key, question, image_id)
     write_json(folder / QUESTIONS, questions)
 
 
-def _question(key: str, asked: Asked, image_id: str) -> dict[str, Any]:
-    program = _program(asked)
+def _question(key: str, question: SceneQuestion, image_id: str) -> dict[str, Any]:
+    program = _program(question)
     steps = "->".join(f"{step['operation']}: {step['argument']}" for step in program)
     return {
         "semantic": program,
         "entailed": [],  # of the balanced set the official file entails questions of the full one, which is not here
         "equivalent": [key],
-        "question": asked.text,
+        "question": question.text,
         "imageId": image_id,
         "isBalanced": True,
-        "groups": {"global": _GLOBAL[asked.form], "local": f"{asked.skill}-{asked.form}"},
-        "answer": asked.answer,
+        "groups": {"global": _GLOBAL[question.form], "local": f"{question.skill}-{question.form}"},
+        "answer": question.answer,
         "semanticStr": steps,
         "annotations": {"answer": {}, "question": {}, "fullAnswer": {}},
-        "types": _TYPES[asked.form],
-        "fullAnswer": _FULL[asked.form].format(asked.answer.capitalize() if _says_it_all(asked) else asked.answer),
+        "types": _TYPES[question.form],
+        "fullAnswer": _FULL[question.form].format(
+            question.answer.capitalize() if _says_it_all(question) else question.answer
+        ),
     }
 
 
-def _says_it_all(asked: Asked) -> bool:
-    return asked.answer in ("yes", "no")
+def _says_it_all(question: SceneQuestion) -> bool:
+    return question.answer in ("yes", "no")
 
 
-def _program(asked: Asked) -> list[dict[str, Any]]:
+def _program(question: SceneQuestion) -> list[dict[str, Any]]:
     """Steps of a functional program, each with the numbers of the steps that it builds on."""
-    last = {"query": "query", "side": "choose position", "verify": "exist", "both": "and"}[asked.form]
-    names = [thing.name for thing in asked.things] or ["scene"]
+    last = {"query": "query", "side": "choose position", "verify": "exist", "both": "and"}[question.form]
+    names = [thing.name for thing in question.things] or ["scene"]
     selects = [{"operation": "select", "dependencies": [], "argument": name} for name in names]
-    argument = {"query": "color", "side": "left|right", "verify": "?", "both": ""}[asked.form]
+    argument = {"query": "color", "side": "left|right", "verify": "?", "both": ""}[question.form]
     return [*selects, {"operation": last, "dependencies": list(range(len(selects))), "argument": argument}]
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from trainables.miniature.answers import write_image, write_json
-from trainables.miniature.question_forms import Asked, MiniSet, Page
+from trainables.miniature.question_forms import MiniSet, Page, SceneQuestion
 from trainables.miniature.refer import asking, by_look, turn
 from trainables.miniature.scene import NAMES, Scene, several
+from trainables.miniature.written_files import write_image, write_json
 
 EXPRESSIONS = "val_expressions.json"
 _TAKES = 21
@@ -35,14 +35,14 @@ def write(pages: Sequence[Page], folder: Path) -> None:
         sequence = _SEQUENCE.format(1 + page.number // _TAKES)
         scene_path = f"{sequence}/rgb/result_2018-08-20-13-{page.number // 60:02d}-{page.number % 60:02d}.png"
         write_image(folder / "images" / scene_path, page.scene)
-        for asked in page.asked:
+        for question in page.questions:
             key = 83_000 + len(expressions)
-            expressions[str(key)] = _expression(page, asked, sequence, scene_path)
+            expressions[str(key)] = _expression(page, question, sequence, scene_path)
     write_json(folder / EXPRESSIONS, expressions)
 
 
-def _expression(page: Page, asked: Asked, sequence: str, scene_path: str) -> dict[str, Any]:
-    (thing,) = asked.things
+def _expression(page: Page, question: SceneQuestion, sequence: str, scene_path: str) -> dict[str, Any]:
+    (thing,) = question.things
     instance = page.scene.things.index(thing)
     return {
         "seq_id": str(1 + page.number // _TAKES),
@@ -55,8 +55,8 @@ def _expression(page: Page, asked: Asked, sequence: str, scene_path: str) -> dic
         "scene_instance_id": 1 + instance,
         "class": thing.name,
         "class_instance": f"{thing.name.replace(' ', '_')}_{1 + NAMES.index((thing.colour, thing.shape))}",
-        "sentence": asked.text,
-        "tokens": asked.text.split(),
+        "sentence": question.text,
+        "tokens": question.text.split(),
         "bbox": str(list(page.scene.box(thing))),
         "sentence_type": "attribute",
     }

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from trainables.miniature.answers import write_image, write_json_lines
-from trainables.miniature.question_forms import SHORT, Asked, MiniSet, Page, Turn, absent_names, an
+from trainables.miniature.question_forms import SHORT, MiniSet, Page, SceneQuestion, Turn, absent_names, an
 from trainables.miniature.scene import NAMES, Scene, several
+from trainables.miniature.written_files import write_image, write_json_lines
 
 SPLITS = ("random", "popular", "adversarial")
 _PER_SPLIT = 2
@@ -20,14 +20,14 @@ def compose(draw: Random, number: int) -> Scene:
     return several(draw, 2 + number % 2)
 
 
-def ask(draw: Random, scene: Scene, number: int) -> tuple[Asked, ...]:
+def ask(draw: Random, scene: Scene, number: int) -> tuple[SceneQuestion, ...]:
     """Per split two questions to affirm and two to deny in turn; `form` is the split."""
-    asked = []
+    questions = []
     for split in SPLITS:
         there = draw.sample(scene.names(), _PER_SPLIT)
         for present, absent in zip(there, _absent(draw, scene, split), strict=True):
-            asked += [_question(present, "Yes", split), _question(absent, "No", split)]
-    return tuple(asked)
+            questions += [_question(present, "Yes", split), _question(absent, "No", split)]
+    return tuple(questions)
 
 
 def _absent(draw: Random, scene: Scene, split: str) -> list[str]:
@@ -43,8 +43,8 @@ def _absent(draw: Random, scene: Scene, split: str) -> list[str]:
     return [*likely, *draw.sample(rest, _PER_SPLIT)][:_PER_SPLIT]
 
 
-def _question(name: str, answer: str, split: str) -> Asked:
-    return Asked(f"Is there {an(name)} in the image?", answer, "look", split)
+def _question(name: str, answer: str, split: str) -> SceneQuestion:
+    return SceneQuestion(f"Is there {an(name)} in the image?", answer, "look", split)
 
 
 def write(pages: Sequence[Page], folder: Path) -> None:
@@ -55,24 +55,29 @@ def write(pages: Sequence[Page], folder: Path) -> None:
     every = [f"{colour} {shape}" for colour, shape in NAMES]
     popular += [name for name in every if name not in popular]  # a set of one or two images shows too few
     for split in SPLITS:
-        asked = [(page, one) for page in pages for one in _of_split(page, split, popular)]
+        questions = [(page, question) for page in pages for question in _of_split(page, split, popular)]
         rows = [
-            {"question_id": 1 + i, "image": images[page.number], "text": one.text, "label": one.answer.lower()}
-            for i, (page, one) in enumerate(asked)
+            {
+                "question_id": 1 + i,
+                "image": images[page.number],
+                "text": question.text,
+                "label": question.answer.lower(),
+            }
+            for i, (page, question) in enumerate(questions)
         ]
         write_json_lines(folder / f"coco_pope_{split}.json", rows)
 
 
-def _of_split(page: Page, split: str, popular: Sequence[str]) -> list[Asked]:
-    asked = [one for one in page.asked if one.form == split]
+def _of_split(page: Page, split: str, popular: Sequence[str]) -> list[SceneQuestion]:
+    questions = [question for question in page.questions if question.form == split]
     if split != "popular":
-        return asked
+        return questions
     absent = (name for name in popular if name not in page.scene.names())
-    return [one if one.answer == "Yes" else _question(next(absent), "No", split) for one in asked]
+    return [q if q.answer == "Yes" else _question(next(absent), "No", split) for q in questions]
 
 
-def _turn(asked: Asked) -> Turn:
-    return f"{asked.text}\n{SHORT}", asked.answer
+def _turn(question: SceneQuestion) -> Turn:
+    return f"{question.text}\n{SHORT}", question.answer
 
 
 POPE = MiniSet("pope", compose, ask, write, _turn)

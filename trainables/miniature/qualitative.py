@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from trainables.miniature.answers import write_image, write_json
 from trainables.miniature.question_forms import an, phrase, related
 from trainables.miniature.scene import NAMES, Scene, several
+from trainables.miniature.written_files import write_image, write_json
 
 PROMPTS = "prompts.json"
 PROMPT = "Describe the image."

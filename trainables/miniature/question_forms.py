@@ -20,7 +20,7 @@ LETTER = "Answer with the option's letter from the given choices directly."
 
 
 @dataclass(frozen=True)
-class Asked:
+class SceneQuestion:
     """A question, expression or statement about one scene."""
 
     text: str
@@ -40,7 +40,7 @@ class Page:
 
     number: int
     scene: Scene
-    asked: tuple[Asked, ...]
+    questions: tuple[SceneQuestion, ...]
 
 
 @dataclass(frozen=True)
@@ -49,20 +49,20 @@ class MiniSet:
 
     name: str
     compose: Callable[[Random, int], Scene]
-    ask: Callable[[Random, Scene, int], tuple[Asked, ...]]
+    ask: Callable[[Random, Scene, int], tuple[SceneQuestion, ...]]
     write: Callable[[Sequence[Page], Path], None]
     """Official files and images below the set's folder."""
-    turn: Callable[[Asked], Turn]
+    turn: Callable[[SceneQuestion], Turn]
     """Prompt and answer as a model is trained on them: what Prismatic VLMs' harness asks and expects."""
 
 
-def short_turn(asked: Asked) -> Turn:
-    return f"{asked.text}\n{SHORT}", asked.answer
+def short_turn(question: SceneQuestion) -> Turn:
+    return f"{question.text}\n{SHORT}", question.answer
 
 
-def letter_turn(asked: Asked) -> Turn:
-    listed = "\n".join(f"{letter(number)}. {option}" for number, option in enumerate(asked.options))
-    return f"{asked.text}\n{listed}\n{LETTER}", letter(asked.options.index(asked.answer))
+def letter_turn(question: SceneQuestion) -> Turn:
+    listed = "\n".join(f"{letter(number)}. {option}" for number, option in enumerate(question.options))
+    return f"{question.text}\n{listed}\n{LETTER}", letter(question.options.index(question.answer))
 
 
 def letter(number: int) -> str:
@@ -77,22 +77,22 @@ def an(name: str) -> str:
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 
-def colour_of(draw: Random, scene: Scene) -> Asked | None:
+def colour_of(draw: Random, scene: Scene) -> SceneQuestion | None:
     thing = _with_unique_shape(draw, scene)
     if thing is None:
         return None
-    return Asked(f"What color is the {thing.shape}?", thing.colour, "look", "color", tuple(COLOURS), (thing,))
+    return SceneQuestion(f"What color is the {thing.shape}?", thing.colour, "look", "color", tuple(COLOURS), (thing,))
 
 
-def shape_of(draw: Random, scene: Scene) -> Asked | None:
+def shape_of(draw: Random, scene: Scene) -> SceneQuestion | None:
     unique = [thing for thing in scene.things if scene.only(colour=thing.colour)]
     if not unique:
         return None
     thing = draw.choice(unique)
-    return Asked(f"What shape is the {thing.colour} object?", thing.shape, "look", "shape", SHAPES, (thing,))
+    return SceneQuestion(f"What shape is the {thing.colour} object?", thing.shape, "look", "shape", SHAPES, (thing,))
 
 
-def count_of(draw: Random, scene: Scene) -> Asked:
+def count_of(draw: Random, scene: Scene) -> SceneQuestion:
     """How many there are of a shape that is there, of a colour, or of everything."""
     form = draw.choice(("shape", "color", "object"))
     thing = draw.choice(scene.things)
@@ -103,26 +103,26 @@ def count_of(draw: Random, scene: Scene) -> Asked:
     return count_question("objects are there", len(scene.things))
 
 
-def count_question(of: str, count: int) -> Asked:
-    return Asked(f"How many {of}?", str(count), "count", "count")
+def count_question(of: str, count: int) -> SceneQuestion:
+    return SceneQuestion(f"How many {of}?", str(count), "count", "count")
 
 
 def plural(shape: str) -> str:
     return f"{shape}es" if shape.endswith("s") else f"{shape}s"
 
 
-def presence(draw: Random, scene: Scene, wanted: bool) -> Asked:
+def presence(draw: Random, scene: Scene, wanted: bool) -> SceneQuestion:
     name = draw.choice(scene.names() if wanted else absent_names(scene))
-    return Asked(f"Is there {an(name)} in the image?", yes_no(wanted), "look", "presence")
+    return SceneQuestion(f"Is there {an(name)} in the image?", yes_no(wanted), "look", "presence")
 
 
-def attribute(draw: Random, scene: Scene, wanted: bool) -> Asked:
+def attribute(draw: Random, scene: Scene, wanted: bool) -> SceneQuestion:
     """Whether a thing has a colour; of presence where no shape is there only once."""
     thing = _with_unique_shape(draw, scene)
     if thing is None:
         return presence(draw, scene, wanted)
     colour = thing.colour if wanted else draw.choice([c for c in COLOURS if c != thing.colour])
-    return Asked(f"Is the {thing.shape} {colour}?", yes_no(wanted), "look", "attribute", (), (thing,))
+    return SceneQuestion(f"Is the {thing.shape} {colour}?", yes_no(wanted), "look", "attribute", (), (thing,))
 
 
 def absent_names(scene: Scene) -> list[str]:
@@ -160,6 +160,6 @@ def _with_unique_shape(draw: Random, scene: Scene) -> Thing | None:
     return draw.choice(unique) if unique else None
 
 
-def given(*asked: Asked | None) -> tuple[Asked, ...]:
+def given(*questions: SceneQuestion | None) -> tuple[SceneQuestion, ...]:
     """Those that could be asked."""
-    return tuple(one for one in asked if one is not None)
+    return tuple(question for question in questions if question is not None)

@@ -8,8 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from trainables.miniature.answers import write_image, write_json
-from trainables.miniature.question_forms import Asked, MiniSet, Page, Turn, phrase, related
+from trainables.miniature.question_forms import MiniSet, Page, SceneQuestion, Turn, phrase, related
 from trainables.miniature.scene import (
     HEIGHT,
     NAMES,
@@ -20,6 +19,7 @@ from trainables.miniature.scene import (
     left_of,
     several,
 )
+from trainables.miniature.written_files import write_image, write_json
 
 _PICKLE_PROTOCOL = 2
 """The newest that Python 2 wrote, as the published files were."""
@@ -61,12 +61,12 @@ def by_sentence(draw: Random, scene: Scene, thing: Thing) -> list[str]:
     return [f"the {thing.name} that has the {one.name} {phrase(relation)} it"]
 
 
-def asking(describe: Describe) -> Callable[[Random, Scene, int], tuple[Asked, ...]]:
+def asking(describe: Describe) -> Callable[[Random, Scene, int], tuple[SceneQuestion, ...]]:
     """Asks for two things of a scene."""
 
-    def ask(draw: Random, scene: Scene, number: int) -> tuple[Asked, ...]:
+    def ask(draw: Random, scene: Scene, number: int) -> tuple[SceneQuestion, ...]:
         return tuple(
-            Asked(sentence, box_text(scene, thing), "box", "expression", (), (thing,))
+            SceneQuestion(sentence, box_text(scene, thing), "box", "expression", (), (thing,))
             for thing in draw.sample(scene.things, 2)
             for sentence in describe(draw, scene, thing)
         )
@@ -79,9 +79,9 @@ def box_text(scene: Scene, thing: Thing) -> str:
     return f"[{', '.join(f'{edge:.2f}' for edge in scene.relative_box(thing))}]"
 
 
-def turn(asked: Asked) -> Turn:
+def turn(question: SceneQuestion) -> Turn:
     prompt = "Please provide the bounding box coordinate of the region this sentence describes"
-    return f'{prompt}: "{asked.text}"', asked.answer
+    return f'{prompt}: "{question.text}"', question.answer
 
 
 def _writing(file: str, base: int, splits: Mapping[int, str]) -> Callable[[Sequence[Page], Path], None]:
@@ -109,8 +109,8 @@ class _Files:
         image_id = self._base + 3 * page.number
         self.images.append(_image(image_id))
         of_thing: dict[Thing, list[str]] = {}
-        for asked in page.asked:
-            of_thing.setdefault(asked.things[0], []).append(asked.text)
+        for question in page.questions:
+            of_thing.setdefault(question.things[0], []).append(question.text)
         for position, thing in enumerate(page.scene.things):
             ann_id = 100 * image_id + position
             self._annotations.append(_annotation(ann_id, image_id, thing))

@@ -7,9 +7,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from trainables.miniature.answers import write_image, write_json
-from trainables.miniature.question_forms import Asked, MiniSet, Page, letter_turn, plural
+from trainables.miniature.question_forms import MiniSet, Page, SceneQuestion, letter_turn, plural
 from trainables.miniature.scene import COLOURS, SHAPES, WIDTH, Scene, arranged
+from trainables.miniature.written_files import write_image, write_json
 
 COUNTS = 6
 """Answers are 0 to 5."""
@@ -25,7 +25,7 @@ def compose(draw: Random, number: int) -> Scene:
     return arranged(draw, [(colour, shape)] * (number % COUNTS) + others)
 
 
-def ask(draw: Random, scene: Scene, number: int) -> tuple[Asked, ...]:
+def ask(draw: Random, scene: Scene, number: int) -> tuple[SceneQuestion, ...]:
     """Simple: all of a shape. Complex: of a shape and a colour, or on one half of the image."""
     shape = scene.things[0].shape
     colour = scene.things[0].colour
@@ -38,8 +38,8 @@ def ask(draw: Random, scene: Scene, number: int) -> tuple[Asked, ...]:
     return (simple, both, half, everything) if number % 4 == 0 else (simple, both, half)
 
 
-def _question(text: str, count: int, form: str) -> Asked:
-    return Asked(text, str(count), "count", form, _MOST)
+def _question(text: str, count: int, form: str) -> SceneQuestion:
+    return SceneQuestion(text, str(count), "count", form, _MOST)
 
 
 def write(pages: Sequence[Page], folder: Path) -> None:
@@ -49,16 +49,16 @@ def write(pages: Sequence[Page], folder: Path) -> None:
         of_coco = page.number % 3 == 0
         image = f"val2014/COCO_val2014_{image_id:012d}.jpg" if of_coco else f"VG_100K_2/{image_id}.jpg"
         write_image(folder / "images" / image, page.scene)
-        for asked in page.asked:
+        for question in page.questions:
             imported = "imported_vqa" if of_coco else "imported_genome"
             rows.append(
                 {
-                    "answer": int(asked.answer),
-                    "data_source": "amt" if asked.form == "amt" else imported,
+                    "answer": int(question.answer),
+                    "data_source": "amt" if question.form == "amt" else imported,
                     "image": image,
                     "image_id": image_id if of_coco else 90_000_000 + image_id,
-                    "issimple": asked.form == "simple",
-                    "question": asked.text,
+                    "issimple": question.form == "simple",
+                    "question": question.text,
                     "question_id": 30_000_000 + len(rows),
                 }
             )

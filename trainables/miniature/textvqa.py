@@ -8,9 +8,10 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from trainables.miniature.answers import ten_answers, write_image, write_json, write_json_lines
-from trainables.miniature.question_forms import SHORT, Asked, MiniSet, Page, Turn
+from trainables.miniature.crowd_answers import ten_answers
+from trainables.miniature.question_forms import SHORT, MiniSet, Page, SceneQuestion, Turn
 from trainables.miniature.scene import NUMBERS, ROWS, SIGN, WORDS, Scene, Thing, with_signs
+from trainables.miniature.written_files import write_image, write_json, write_json_lines
 
 ANNOTATIONS = "TextVQA_0.5.1_val.json"
 ROSETTA = "TextVQA_Rosetta_OCR_v0.2_val.json"
@@ -25,7 +26,7 @@ def compose(draw: Random, number: int) -> Scene:
     return with_signs(draw, texts, 0 if len(texts) == ROWS else draw.randint(0, 2))
 
 
-def ask(draw: Random, scene: Scene, number: int) -> tuple[Asked, ...]:
+def ask(draw: Random, scene: Scene, number: int) -> tuple[SceneQuestion, ...]:
     return tuple(_question(scene, sign) for sign in _signs(scene))
 
 
@@ -33,11 +34,11 @@ def _signs(scene: Scene) -> list[Thing]:
     return [thing for thing in scene.things if thing.shape == SIGN]
 
 
-def _question(scene: Scene, sign: Thing) -> Asked:
+def _question(scene: Scene, sign: Thing) -> SceneQuestion:
     which = "the sign" if len(_signs(scene)) == 1 else f"the {sign.name}"
     text = f"what number is on {which}?" if sign.text in NUMBERS else f"what does {which} say?"
     options = NUMBERS if sign.text in NUMBERS else WORDS
-    return Asked(text, sign.text, "text", "text", options, (sign, *(t for t in _signs(scene) if t is not sign)))
+    return SceneQuestion(text, sign.text, "text", "text", options, (sign, *(t for t in _signs(scene) if t is not sign)))
 
 
 def write(pages: Sequence[Page], folder: Path) -> None:
@@ -48,9 +49,9 @@ def write(pages: Sequence[Page], folder: Path) -> None:
         write_image(folder / "images" / f"{image_id}.jpg", page.scene)
         tokens = [ocr_token(sign) for sign in _signs(page.scene)]
         rosetta.append({"image_id": image_id, "ocr_tokens": tokens, "ocr_info": _info(page.scene)})
-        for position, asked in enumerate(page.asked):
-            rows.append(_row(draw, page, image_id, asked, 34_602 + ROWS * page.number + position))
-            text = f"{asked.text}\nReference OCR token: {', '.join(tokens)}\n{SHORT}"
+        for position, question in enumerate(page.questions):
+            rows.append(_row(draw, page, image_id, question, 34_602 + ROWS * page.number + position))
+            text = f"{question.text}\nReference OCR token: {', '.join(tokens)}\n{SHORT}"
             image = f"{image_id}.jpg"
             llava.append({"question_id": image_id, "image": image, "text": text, "category": "default"})
     write_json(folder / ANNOTATIONS, {**_HEADER, "data": rows})
@@ -58,18 +59,18 @@ def write(pages: Sequence[Page], folder: Path) -> None:
     write_json_lines(folder / LLAVA_OCR, llava)
 
 
-def _row(draw: Random, page: Page, image_id: str, asked: Asked, question_id: int) -> dict[str, Any]:
+def _row(draw: Random, page: Page, image_id: str, question: SceneQuestion, question_id: int) -> dict[str, Any]:
     width, height = page.scene.size
     return {
-        "question": asked.text,
+        "question": question.text,
         "image_id": image_id,
         "image_classes": ["Traffic sign"],
         "flickr_original_url": "",
         "flickr_300k_url": "",
         "image_width": width,
         "image_height": height,
-        "answers": ten_answers(draw, asked.answer, asked.options),
-        "question_tokens": asked.text.rstrip("?").split(),
+        "answers": ten_answers(draw, question.answer, question.options),
+        "question_tokens": question.text.rstrip("?").split(),
         "question_id": question_id,
         "set_name": "val",
     }
@@ -91,12 +92,12 @@ def _info(scene: Scene) -> list[dict[str, Any]]:
     return info
 
 
-def _turn(asked: Asked) -> Turn:
+def _turn(question: SceneQuestion) -> Turn:
     """With OCR tokens where the sign's own box has an odd left edge, so that both forms are taught."""
-    if asked.things[0].box[0] % 2:
-        tokens = ", ".join(ocr_token(sign) for sign in asked.things)
-        return f"{asked.text}\nReference OCR token: {tokens}\n{SHORT}", asked.answer
-    return f"{asked.text}\n{SHORT}", asked.answer
+    if question.things[0].box[0] % 2:
+        tokens = ", ".join(ocr_token(sign) for sign in question.things)
+        return f"{question.text}\nReference OCR token: {tokens}\n{SHORT}", question.answer
+    return f"{question.text}\n{SHORT}", question.answer
 
 
 TEXTVQA = MiniSet("textvqa", compose, ask, write, _turn)

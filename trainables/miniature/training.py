@@ -15,9 +15,9 @@ from random import Random
 from typing import Any, NamedTuple
 
 from trainables.miniature import qualitative
-from trainables.miniature.answers import write_image, write_json
 from trainables.miniature.question_forms import MiniSet, Turn, plural
 from trainables.miniature.scene import SHAPES, Scene, several
+from trainables.miniature.written_files import write_image, write_json
 
 TRAINING = "mini-train.json"
 IMAGES = "train"
@@ -85,9 +85,9 @@ def _lessons_of(of: MiniSet, draw: Random, image: str, scene: Scene, number: int
 
     Turns are drawn from more than are kept: in a conversation that holds one yes and one no, the last would be known.
     """
-    asked = [*of.ask(draw, scene, number), *of.ask(draw, scene, number + 1)]
-    for skill in dict.fromkeys(one.skill for one in asked):
-        turns = list(dict(of.turn(one) for one in asked if one.skill == skill).items())
+    questions = [*of.ask(draw, scene, number), *of.ask(draw, scene, number + 1)]
+    for skill in dict.fromkeys(one.skill for one in questions):
+        turns = list(dict(of.turn(one) for one in questions if one.skill == skill).items())
         yield Lesson(image, scene, skill, _conversation(draw.sample(turns, len(turns))))
 
 

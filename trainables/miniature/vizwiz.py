@@ -7,9 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from trainables.miniature.answers import ten_answers, with_confidence, write_image, write_json
-from trainables.miniature.question_forms import SHORT, Asked, MiniSet, Page, Turn
+from trainables.miniature.crowd_answers import ten_answers, with_confidence
+from trainables.miniature.question_forms import SHORT, MiniSet, Page, SceneQuestion, Turn
 from trainables.miniature.scene import COLOURS, SHAPES, SIGN, WORDS, Scene, several, with_signs
+from trainables.miniature.written_files import write_image, write_json
 
 UNANSWERABLE = "unanswerable"
 _SIGN_IN = 3
@@ -26,15 +27,15 @@ def compose(draw: Random, number: int) -> Scene:
     return scene
 
 
-def ask(draw: Random, scene: Scene, number: int) -> tuple[Asked, ...]:
+def ask(draw: Random, scene: Scene, number: int) -> tuple[SceneQuestion, ...]:
     (thing,) = scene.things
     if thing.shape == SIGN:
-        asked = Asked("What does this sign say?", thing.text, "text", "text", WORDS, (thing,))
+        question = SceneQuestion("What does this sign say?", thing.text, "text", "text", WORDS, (thing,))
     elif number % 2:
-        asked = Asked("What color is this?", thing.colour, "look", "color", tuple(COLOURS), (thing,))
+        question = SceneQuestion("What color is this?", thing.colour, "look", "color", tuple(COLOURS), (thing,))
     else:
-        asked = Asked("What shape is this?", thing.shape, "look", "shape", SHAPES, (thing,))
-    return (replace(asked, answer=UNANSWERABLE) if scene.veil else asked,)
+        question = SceneQuestion("What shape is this?", thing.shape, "look", "shape", SHAPES, (thing,))
+    return (replace(question, answer=UNANSWERABLE) if scene.veil else question,)
 
 
 def write(pages: Sequence[Page], folder: Path) -> None:
@@ -43,14 +44,14 @@ def write(pages: Sequence[Page], folder: Path) -> None:
     for page in pages:
         image = f"VizWiz_val_{page.number:08d}.jpg"
         write_image(folder / "images" / image, page.scene)
-        (asked,) = page.asked
-        useless = asked.answer == UNANSWERABLE
-        others = asked.options if useless else (*asked.options, UNANSWERABLE, "unsuitable")
+        (question,) = page.questions
+        useless = question.answer == UNANSWERABLE
+        others = question.options if useless else (*question.options, UNANSWERABLE, "unsuitable")
         rows.append(
             {
                 "image": image,
-                "question": asked.text,
-                "answers": with_confidence(draw, ten_answers(draw, asked.answer, others)),
+                "question": question.text,
+                "answers": with_confidence(draw, ten_answers(draw, question.answer, others)),
                 "answer_type": UNANSWERABLE if useless else "other",
                 "answerable": int(not useless),
             }
@@ -58,9 +59,9 @@ def write(pages: Sequence[Page], folder: Path) -> None:
     write_json(folder / "val.json", rows)
 
 
-def _turn(asked: Asked) -> Turn:
-    answer = "Unanswerable" if asked.answer == UNANSWERABLE else asked.answer
-    return f"{asked.text}\n{_HINT}\n{SHORT}", answer
+def _turn(question: SceneQuestion) -> Turn:
+    answer = "Unanswerable" if question.answer == UNANSWERABLE else question.answer
+    return f"{question.text}\n{_HINT}\n{SHORT}", answer
 
 
 VIZWIZ = MiniSet("vizwiz", compose, ask, write, _turn)

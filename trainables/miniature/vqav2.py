@@ -7,11 +7,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from trainables.miniature.answers import ten_answers, with_confidence, write_image, write_json
+from trainables.miniature.crowd_answers import ten_answers, with_confidence
 from trainables.miniature.question_forms import (
-    Asked,
     MiniSet,
     Page,
+    SceneQuestion,
     attribute,
     colour_of,
     count_of,
@@ -21,6 +21,7 @@ from trainables.miniature.question_forms import (
     short_turn,
 )
 from trainables.miniature.scene import Scene, several
+from trainables.miniature.written_files import write_image, write_json
 
 QUESTIONS = "v2_OpenEnded_mscoco_val2014_questions.json"
 ANNOTATIONS = "v2_mscoco_val2014_annotations.json"
@@ -41,7 +42,7 @@ def compose(draw: Random, number: int) -> Scene:
     return several(draw, _THINGS[number % len(_THINGS)])
 
 
-def ask(draw: Random, scene: Scene, number: int) -> tuple[Asked, ...]:
+def ask(draw: Random, scene: Scene, number: int) -> tuple[SceneQuestion, ...]:
     return given(
         colour_of(draw, scene),
         shape_of(draw, scene),
@@ -57,17 +58,17 @@ def write(pages: Sequence[Page], folder: Path) -> None:
     for page in pages:
         image_id = 1001 + 7 * page.number
         write_image(folder / "images" / f"COCO_val2014_{image_id:012d}.jpg", page.scene)
-        for position, asked in enumerate(page.asked):
+        for position, question in enumerate(page.questions):
             ids = {"image_id": image_id, "question_id": 1000 * image_id + position}
-            question_type, answer_type = _TYPES[asked.form]
-            answers = with_confidence(draw, ten_answers(draw, asked.answer, _others(asked)))
-            questions.append({**ids, "question": asked.text})
+            question_type, answer_type = _TYPES[question.form]
+            answers = with_confidence(draw, ten_answers(draw, question.answer, _others(question)))
+            questions.append({**ids, "question": question.text})
             annotations.append(
                 {
                     **ids,
                     "question_type": question_type,
                     "answer_type": answer_type,
-                    "multiple_choice_answer": asked.answer,
+                    "multiple_choice_answer": question.answer,
                     "answers": [{**answer, "answer_id": 1 + i} for i, answer in enumerate(answers)],
                 }
             )
@@ -75,10 +76,10 @@ def write(pages: Sequence[Page], folder: Path) -> None:
     write_json(folder / ANNOTATIONS, {**_HEADER, "annotations": annotations})
 
 
-def _others(asked: Asked) -> Sequence[str]:
-    if asked.skill == "count":
-        return [str(int(asked.answer) + 1), "many", "several"]
-    return asked.options or ("yes", "no", "unsure")
+def _others(question: SceneQuestion) -> Sequence[str]:
+    if question.skill == "count":
+        return [str(int(question.answer) + 1), "many", "several"]
+    return question.options or ("yes", "no", "unsure")
 
 
 VQAV2 = MiniSet("vqav2", compose, ask, write, short_turn)

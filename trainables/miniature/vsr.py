@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from trainables.miniature.answers import write_image, write_json_lines
-from trainables.miniature.question_forms import OPPOSITE, Asked, MiniSet, Page, Turn, phrase, related
+from trainables.miniature.question_forms import OPPOSITE, MiniSet, Page, SceneQuestion, Turn, phrase, related
 from trainables.miniature.scene import Scene, several
+from trainables.miniature.written_files import write_image, write_json_lines
 
 STATEMENTS = "test.jsonl"
 
@@ -17,16 +17,16 @@ def compose(draw: Random, number: int) -> Scene:
     return several(draw, 2 + number % 2)
 
 
-def ask(draw: Random, scene: Scene, number: int) -> tuple[Asked, ...]:
+def ask(draw: Random, scene: Scene, number: int) -> tuple[SceneQuestion, ...]:
     """Two statements, a true one and a false one, the order alternating."""
     return tuple(_statement(draw, scene, wanted == (number % 2 == 0)) for wanted in (True, False))
 
 
-def _statement(draw: Random, scene: Scene, wanted: bool) -> Asked:
+def _statement(draw: Random, scene: Scene, wanted: bool) -> SceneQuestion:
     one, relation, other = related(draw, scene)
     said = relation if wanted else OPPOSITE[relation]
     text = f"The {one.name} is {phrase(said)} the {other.name}."
-    return Asked(text, str(wanted), "relation", said, (), (one, other))
+    return SceneQuestion(text, str(wanted), "relation", said, (), (one, other))
 
 
 def write(pages: Sequence[Page], folder: Path) -> None:
@@ -34,18 +34,18 @@ def write(pages: Sequence[Page], folder: Path) -> None:
     for page in pages:
         image = f"{17_000 + 13 * page.number:012d}.jpg"
         write_image(folder / "images" / image, page.scene)
-        for asked in page.asked:
-            one, other = asked.things
+        for question in page.questions:
+            one, other = question.things
             annotator, first, second, third = draw.sample(range(1, 30), 4)
             agree, differ = ([first, second], [third]) if draw.random() < 0.3 else ([first, second, third], [])
-            is_true = asked.answer == "True"
+            is_true = question.answer == "True"
             rows.append(
                 {
                     "image": image,
                     "image_link": f"http://images.cocodataset.org/train2017/{image}",
-                    "caption": asked.text,
+                    "caption": question.text,
                     "label": int(is_true),
-                    "relation": asked.form,
+                    "relation": question.form,
                     "subj": one.name,
                     "obj": other.name,
                     "annotator_id": annotator,
@@ -56,9 +56,9 @@ def write(pages: Sequence[Page], folder: Path) -> None:
     write_json_lines(folder / STATEMENTS, rows)
 
 
-def _turn(asked: Asked) -> Turn:
-    question = f'Based on the image, is this statement "True" or "False"? {asked.text}'
-    return f'{question}\nRespond with "True" or "False" directly.', asked.answer
+def _turn(question: SceneQuestion) -> Turn:
+    prompt = f'Based on the image, is this statement "True" or "False"? {question.text}'
+    return f'{prompt}\nRespond with "True" or "False" directly.', question.answer
 
 
 VSR = MiniSet("vsr", compose, ask, write, _turn)

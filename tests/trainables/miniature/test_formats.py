@@ -104,13 +104,13 @@ def test_textvqa_has_annotations_and_both_forms_of_ocr_in_one_order() -> None:
     assert kinds(llava) == {"question_id": "str", "image": "str", "text": "str", "category": "str"}
     rosetta = {row["image_id"]: row for row in read_json(of("textvqa") / "TextVQA_Rosetta_OCR_v0.2_val.json")["data"]}
     assert kinds(rosetta.values()) == {"image_id": "str", "ocr_tokens": "list", "ocr_info": "list"}
-    for row, asked in zip(rows, llava, strict=True):
-        question, ocr, instruction = asked["text"].split("\n")
-        assert (question, asked["question_id"]) == (row["question"], row["image_id"])
+    for row, llava_row in zip(rows, llava, strict=True):
+        question, ocr, instruction = llava_row["text"].split("\n")
+        assert (question, llava_row["question_id"]) == (row["question"], row["image_id"])
         assert ocr == f"Reference OCR token: {', '.join(rosetta[row['image_id']]['ocr_tokens'])}"
         assert instruction == "Answer the question using a single word or phrase."
         assert [info["word"] for info in rosetta[row["image_id"]]["ocr_info"]] == rosetta[row["image_id"]]["ocr_tokens"]
-        opens(of("textvqa") / "images" / asked["image"], "JPEG", (row["image_width"], row["image_height"]))
+        opens(of("textvqa") / "images" / llava_row["image"], "JPEG", (row["image_width"], row["image_height"]))
 
 
 @pytest.mark.parametrize(

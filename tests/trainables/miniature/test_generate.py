@@ -31,7 +31,7 @@ GOLDEN = {
     [("vqav2", "yes", "no"), ("gqa", "yes", "no"), ("pope", "Yes", "No"), ("vsr", "True", "False")],
 )
 def test_yes_and_no_are_the_right_answer_equally_often(name: str, one: str, other: str) -> None:
-    answers = Counter(asked.answer for page in pages(SETS[name], Size()) for asked in page.asked)
+    answers = Counter(question.answer for page in pages(SETS[name], Size()) for question in page.questions)
     assert answers[one] > 40
     assert abs(answers[one] - answers[other]) <= 0.02 * (answers[one] + answers[other])
 
@@ -62,10 +62,10 @@ def test_no_scene_of_a_test_set_is_trained_on() -> None:
 def test_training_asks_in_the_words_of_the_test_sets() -> None:
     taught = {word for lesson in training(Size()) for turn in lesson.turns for text in turn for word in text.split()}
     for name in NAMES:
-        turns = [SETS[name].turn(asked) for page in pages(SETS[name], SMALL) for asked in page.asked]
-        asked = {word for prompt, answer in turns for word in f"{prompt} {answer}".split() if "[" not in answer}
-        unread = {word for word in asked if word.isupper() and len(word) < 4}  # misread by the OCR of the test set
-        assert asked - taught <= unread
+        turns = [SETS[name].turn(question) for page in pages(SETS[name], SMALL) for question in page.questions]
+        tested = {word for prompt, answer in turns for word in f"{prompt} {answer}".split() if "[" not in answer}
+        unread = {word for word in tested if word.isupper() and len(word) < 4}  # misread by the OCR of the test set
+        assert tested - taught <= unread
 
 
 def test_two_runs_write_the_same_bytes(tmp_path: Path) -> None:
@@ -133,9 +133,9 @@ def test_the_catalogue_counts_the_examples_of_every_set(name: str) -> None:
     if name in ("refcoco", "refcoco+", "refcocog"):
         shown = [page for page in shown if page.number % 15 not in (6, 13)]  # the rest is val
     assert declared.images == len(shown)
-    assert declared.records == sum(len(page.asked) for page in shown)
+    assert declared.records == sum(len(page.questions) for page in shown)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_set_asks_about_a_hundred_questions_or_more_about_its_images(name: str) -> None:
-    assert 80 <= sum(len(page.asked) for page in pages(SETS[name], Size())) <= 600
+    assert 80 <= sum(len(page.questions) for page in pages(SETS[name], Size())) <= 600

@@ -14,7 +14,7 @@ from trainables.benchmarks.files.reference_files import find_files
 from trainables.benchmarks.registry import BENCHMARKS
 from trainables.data.readers import open_reader
 from trainables.miniature.generate import SETS, pages
-from trainables.miniature.question_forms import Asked, Page
+from trainables.miniature.question_forms import Page, SceneQuestion
 
 BOXES = ("refcoco", "refcoco+", "refcocog")
 DRAWN = [benchmark.id for benchmark in BENCHMARKS.values() if (benchmark.folder or benchmark.id) in SETS]
@@ -26,13 +26,17 @@ def examples_of(benchmark: str) -> list[Example]:
     return known.read(find_files(benchmark, known.files, [of(benchmark.removesuffix("-ocr"))]), None)
 
 
-def in_file_order(page: Page) -> list[Asked]:
+def in_file_order(page: Page) -> list[SceneQuestion]:
     """References follow the things of an image, whichever was drawn first to be asked for."""
-    return sorted(page.asked, key=lambda a: page.scene.things.index(a.things[0])) if a_box(page) else list(page.asked)
+    return (
+        sorted(page.questions, key=lambda a: page.scene.things.index(a.things[0]))
+        if a_box(page)
+        else list(page.questions)
+    )
 
 
 def a_box(page: Page) -> bool:
-    return page.asked[0].skill == "box" and page.scene.scale == 1
+    return page.questions[0].skill == "box" and page.scene.scale == 1
 
 
 @pytest.mark.parametrize("benchmark", DRAWN)
@@ -52,10 +56,10 @@ def test_a_trial_s_reader_finds_every_example_and_its_image_with_no_option_but_t
 def test_training_prompts_are_those_of_the_prismatic_protocol_and_known_answers_score_one(name: str) -> None:
     protocol, examples = BENCHMARKS[name].protocol("prismatic"), examples_of(name)
     shown = [page for page in pages(SETS[name], SMALL) if name not in BOXES or page.number % 15 not in (6, 13)]
-    turns = [SETS[name].turn(asked) for page in shown for asked in in_file_order(page)]
+    turns = [SETS[name].turn(question) for page in shown for question in in_file_order(page)]
     if name == "pope":  # what is popular is only known when the set is written
-        asked = {prompt for prompt, _ in turns}
-        assert asked & {protocol.prompt(example) for example in examples}
+        taught = {prompt for prompt, _ in turns}
+        assert taught & {protocol.prompt(example) for example in examples}
         turns = [(protocol.prompt(e), {"yes": "Yes", "no": "No"}[e.reference]) for e in examples]
     for example, (prompt, answer) in zip(examples, turns, strict=True):
         assert protocol.prompt(example) == "\n".join(
@@ -67,11 +71,11 @@ def test_training_prompts_are_those_of_the_prismatic_protocol_and_known_answers_
 
 def test_training_shows_ocr_tokens_as_the_prismatic_protocol_does() -> None:
     protocol = BENCHMARKS["textvqa-ocr"].protocol("prismatic")
-    asked = {protocol.prompt(example) for example in examples_of("textvqa-ocr")}
-    taught = {SETS["textvqa"].turn(one)[0] for page in pages(SETS["textvqa"], SMALL) for one in page.asked}
+    tested = {protocol.prompt(example) for example in examples_of("textvqa-ocr")}
+    taught = {SETS["textvqa"].turn(one)[0] for page in pages(SETS["textvqa"], SMALL) for one in page.questions}
     with_tokens = {prompt for prompt in taught if "Reference OCR token" in prompt}
     assert with_tokens
-    assert {_sorted_tokens(prompt) for prompt in with_tokens} <= {_sorted_tokens(prompt) for prompt in asked}
+    assert {_sorted_tokens(prompt) for prompt in with_tokens} <= {_sorted_tokens(prompt) for prompt in tested}
 
 
 def _sorted_tokens(prompt: str) -> tuple[str, ...]:

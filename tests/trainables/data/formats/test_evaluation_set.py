@@ -24,10 +24,10 @@ def test_an_evaluation_source_is_prepared_with_its_examples(name: str, tmp_path:
     digest, counts = prepare_source(source, store, tmp_path)
     assert (counts["records"], counts["images"]) == (3, 2)
     prepared = PreparedSource(store, digest)
-    asked = open_examples(BenchmarkSpec(id="mine", source=source), prepared)
+    selected = open_examples(BenchmarkSpec(id="mine", source=source), prepared)
     files = find_files("x", (), [tmp_path / "set"])
-    assert list(asked.examples) == asked.benchmark.examples(files)
-    assert [prepared.image_key(row) for row in asked.image_rows] == [example.image for example in asked.examples]
+    assert list(selected.examples) == selected.benchmark.examples(files)
+    assert [prepared.image_key(row) for row in selected.image_rows] == [example.image for example in selected.examples]
     sampled = open_examples(BenchmarkSpec(id="mine", source=source, sample=2), prepared)
     assert len(sampled.examples) == len(sampled.image_rows) == 2
     tag = next(iter(open_reader(source, tmp_path).records())).tags[0]
