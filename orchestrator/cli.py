@@ -1,5 +1,5 @@
-"""The command line: the list of commands, and what becomes of bad input. Help and plans answer at once, because every
-command imports what it needs when it runs."""
+"""The list of commands, and the exit code of bad input. Commands import what they need when they run, so that help
+and plans answer at once."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ app.add_typer(score.benchmarks, name="benchmarks")
 
 
 def main() -> None:
-    """Entry point: bad input becomes a message and exit code 2."""
+    """Run the command line; bad input becomes a message and exit code 2."""
     try:
         refuse_foreign_packages()
         app()

@@ -1,4 +1,4 @@
-"""Where things are: the storage root and the data folder, from flags and the environment. Always absolute."""
+"""Find the storage root and the data folder from flags and the environment, always as absolute paths."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from search_spaces.errors import InputError
 
 
 def storage_root(flag: Path | None) -> Path:
-    """`--storage`, else ABLATE_STORAGE, else ~/.ablate. Never below a job's working directory, which is a copy."""
+    """Choose the storage root and make it: `--storage`, else ABLATE_STORAGE, else ~/.ablate.
+
+    Raises:
+        InputError: if it cannot be written, or lies in a job's working directory, which is a copy that vanishes.
+    """
     root = (flag or Path(os.environ.get("ABLATE_STORAGE") or "~/.ablate")).expanduser().absolute()
     if "/runtime_resources/working_dir_files/" in f"{root}/":
         raise InputError(
@@ -27,13 +31,13 @@ def storage_root(flag: Path | None) -> Path:
 
 
 def data_root(flag: Path | None, storage: Path) -> Path:
-    """`--data`, else ABLATE_DATA, else the folder `sources` of the storage root."""
+    """Choose the data folder: `--data`, else ABLATE_DATA, else the folder `sources` of the storage root."""
     given = flag or (Path(os.environ["ABLATE_DATA"]) if os.environ.get("ABLATE_DATA") else storage / "sources")
     return given.expanduser().absolute()
 
 
 def refuse_foreign_packages() -> None:
-    """Our packages have common names. Raises InputError if one of them is somebody else's, naming the file."""
+    """Refuse to run when Python finds a package of somebody else under one of our names, which are common words."""
     home = Path(__file__).resolve().parent.parent
     for name in PACKAGES:
         spec = importlib.util.find_spec(name)

@@ -1,1 +1,1 @@
-"""The commands of the command line, grouped by what they are about. Each imports what it needs when it runs."""
+"""Commands of the command line, grouped by subject. Each imports what it needs when it runs."""

@@ -1,4 +1,4 @@
-"""Commands about data: is all there and whole, as one folder of Parquet, and what is it like."""
+"""Commands that check, convert and describe training data."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ WhatArgument = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class ReadingOptions:
-    """Where data are read from, and by how many threads."""
+    """Options of commands that read data: where from, and with how many threads."""
 
     images: Annotated[
         Path | None,
@@ -83,15 +83,15 @@ def check(
     from orchestrator.data.targets import targets
 
     store, root = reading.places()
-    found = []
-    for target in targets(what, reading.images, reading.source, store, reading.overrides):
+    checks = []
+    for target in targets(what, reading.images, reading.source, store, root, reading.overrides):
         with _progress(target) as progress:
-            found.append(check_source(target, store, root, reading.threads(), progress))
+            checks.append(check_source(target, store, root, reading.threads(), progress))
     if as_json:
-        print(json.dumps([asdict(one) for one in found], indent=1))
+        print(json.dumps([asdict(check) for check in checks], indent=1))
     else:
-        to_terminal(found, console())
-    raise typer.Exit(EXIT_DONE if all(one.is_fine for one in found) else EXIT_WRONG)
+        to_terminal(checks, console())
+    raise typer.Exit(EXIT_DONE if all(check.is_fine for check in checks) else EXIT_WRONG)
 
 
 @data.command()
@@ -108,7 +108,7 @@ def convert(
     from trainables.data.convert import convert_source
 
     store, root = reading.places()
-    chosen = targets(what, reading.images, reading.source, store, reading.overrides)
+    chosen = targets(what, reading.images, reading.source, store, root, reading.overrides)
     if len(chosen) != 1:
         names = ", ".join(target.source.name for target in chosen)
         raise InputError(f"convert writes one source, but {what} has {names}", way_out="Name one with --source.")
@@ -119,7 +119,7 @@ def convert(
         return
     kept = f", {done.kept} of them kept from before" if done.kept else ""
     out = console()
-    out.print(f"{done.folder}: {_told(done.counts)}, {done.shards} files{kept}", highlight=False, soft_wrap=True)
+    out.print(f"{done.folder}: {_counts_text(done.counts)}, {done.shards} files{kept}", highlight=False, soft_wrap=True)
     out.print(f"digest {done.digest}\nTo use it, give the source `reader: parquet` and `path: {to}`.", highlight=False)
 
 
@@ -137,7 +137,7 @@ def stats(
     from orchestrator.data.targets import targets
 
     store, root = reading.places()
-    chosen = targets(what, reading.images, reading.source, store, reading.overrides)
+    chosen = targets(what, reading.images, reading.source, store, root, reading.overrides)
     described = []
     for target in chosen:
         with _progress(target) as progress:
@@ -171,13 +171,13 @@ def make_mini(
     print(target)
 
 
-def _told(counts: Any) -> str:
+def _counts_text(counts: Any) -> str:
     return f"{counts['records']:,} records, {counts['images']:,} images, {counts['text_only']:,} text-only"
 
 
 @contextmanager
 def _progress(target: Target) -> Iterator[Progress]:
-    """A bar on a terminal, else a line every ten seconds; on stderr, so that JSON stays whole."""
+    """Show progress as a bar on a terminal, else as a line every ten seconds; on stderr, so that JSON stays whole."""
     from trainables.data.pace import Pace
 
     name = target.source.name
@@ -194,7 +194,7 @@ def _progress(target: Target) -> Iterator[Progress]:
 
 
 class _Bars:
-    """One bar for each phase of reading a source."""
+    """Progress bars, one for each phase of reading a source."""
 
     def __init__(self, bars: Any, name: str):
         self._bars, self._name = bars, name

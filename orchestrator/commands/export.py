@@ -1,4 +1,4 @@
-"""Handing a trained model to others."""
+"""`ablate export`: write a trained model in the format of another library."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ def export(
     if to not in FORMS:
         raise InputError(f"must be one of {', '.join(FORMS)}, but got {to!r}", key="--to", way_out=nearest(to, FORMS))
     store = open_store(storage_root(storage))
-    found = find_trial(stored_trials(store), trial, seed)
-    task = TrialTask.model_validate_json(store.get(layout.trial_task(found.study, found.id)))
+    stored = find_trial(stored_trials(store), trial, seed)
+    task = TrialTask.model_validate_json(store.get(layout.trial_task(stored.study, stored.id)))
     moved = {"storage": str(store.root), **({"data": str(data.expanduser().absolute())} if data else {})}
-    folder = (output or Path(found.id)).expanduser().absolute()
+    folder = (output or Path(stored.id)).expanduser().absolute()
 
     from trainables.export.folder import export_trial
 
     export_trial(task.model_copy(update=moved), store, to, folder)  # type: ignore[arg-type]  # looked at above
     if as_json:
-        print(json.dumps({"trial": found.id, "study": found.study, "to": to, "folder": str(folder)}))
+        print(json.dumps({"trial": stored.id, "study": stored.study, "to": to, "folder": str(folder)}))
     else:
-        console().print(f"{found.id} is in {folder}", highlight=False, soft_wrap=True)
+        console().print(f"{stored.id} is in {folder}", highlight=False, soft_wrap=True)

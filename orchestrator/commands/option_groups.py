@@ -1,4 +1,4 @@
-"""Options that come in groups: a dataclass whose fields are options stands for all of them in a command's signature.
+"""Declare groups of options: a dataclass whose fields are options stands for all of them in a command's signature.
 
 @dataclass(frozen=True, kw_only=True)
 class SelectionOptions:
@@ -50,7 +50,7 @@ def takes_groups(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """The parameters of a function or of a dataclass's constructor, their annotations evaluated."""
+    """List the parameters of a function or of a dataclass's constructor, with their annotations evaluated."""
     hints = get_type_hints(function, include_extras=True)
     return [
         parameter.replace(annotation=hints[parameter.name])

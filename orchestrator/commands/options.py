@@ -1,4 +1,4 @@
-"""Options that several commands share, and what they stand for."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ TextOption = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class SelectionOptions:
-    """Which trials of a study a command is about, and how they are planned: the same flags find the same trials."""
+    """Options that select trials of a study and plan them. Equal flags select equal trials in every command."""
 
     data: DataOption = None
     overrides: SetOption = None
@@ -75,7 +75,7 @@ class SelectionOptions:
     features_budget: BudgetOption = 20
 
     def plan_options(self, storage: Path, address: str | None = None) -> PlanOptions:
-        """The options of a plan on this storage.
+        """Turn the command line's options into those of a plan on this storage.
 
         Args:
             storage: absolute root, from `settings.storage_root`.

@@ -1,4 +1,4 @@
-"""Commands about benchmarks: scoring predictions made anywhere, and what a benchmark wants and has."""
+"""Commands that score predictions, and that list, describe and check benchmarks."""
 
 from __future__ import annotations
 
@@ -46,10 +46,10 @@ def score(
     from trainables.benchmarks.registry import find_benchmark
     from trainables.benchmarks.scoring import score_predictions, write_examples
 
-    found = find_benchmark(benchmark)
-    found.protocol(protocol)
-    examples = found.examples(find_files(found.id, found.files, references), split)
-    scored = score_predictions(found, protocol, examples, read_predictions(predictions), split)
+    chosen = find_benchmark(benchmark)
+    chosen.protocol(protocol)
+    examples = chosen.examples(find_files(chosen.id, chosen.files, references), split)
+    scored = score_predictions(chosen, protocol, examples, read_predictions(predictions), split)
     if per_example is not None:
         write_examples(scored, per_example, model_digest, seed)
     if as_json:
@@ -82,68 +82,69 @@ benchmarks = typer.Typer(no_args_is_help=True, help="What benchmarks there are, 
 
 @benchmarks.command("list")
 def list_benchmarks(as_json: JsonOption = False) -> None:
-    """Every benchmark with its split, size and protocols."""
+    """List every benchmark with its split, size and protocols."""
     from rich.table import Table
 
     from trainables.benchmarks.registry import BENCHMARKS
 
     if as_json:
-        print(json.dumps([_benchmark_json(one) for one in BENCHMARKS.values()], indent=1))
+        print(json.dumps([_benchmark_json(benchmark) for benchmark in BENCHMARKS.values()], indent=1))
         return
     table = Table("id", "title", "split", "examples", "headline", "protocols")
-    for one in BENCHMARKS.values():
-        sizes = " or ".join(f"{size:,}" for size in one.totals.examples)
-        headline = next(iter(one.protocols.values())).headline
-        table.add_row(one.id, one.title, one.split, sizes, headline, " ".join(one.protocols))
+    for benchmark in BENCHMARKS.values():
+        sizes = " or ".join(f"{size:,}" for size in benchmark.totals.examples)
+        headline = next(iter(benchmark.protocols.values())).headline
+        table.add_row(benchmark.id, benchmark.title, benchmark.split, sizes, headline, " ".join(benchmark.protocols))
     console().print(table)
 
 
 @benchmarks.command("show")
 def show_benchmark(benchmark: BenchmarkArgument, as_json: JsonOption = False) -> None:
-    """One benchmark: its files and where they are published, its protocols, its slim subset."""
+    """Show one benchmark: its files and where they are published, its protocols, its slim subset."""
     from trainables.benchmarks.registry import find_benchmark
 
-    found = find_benchmark(benchmark)
+    chosen = find_benchmark(benchmark)
     if as_json:
-        print(json.dumps(_benchmark_json(found), indent=1))
+        print(json.dumps(_benchmark_json(chosen), indent=1))
         return
     out = console()
-    lines = [f"{found.id}: {found.title}, {found.split}", "", "files"]
-    for file in found.files:
+    lines = [f"{chosen.id}: {chosen.title}, {chosen.split}", "", "files"]
+    for file in chosen.files:
         needed = "" if file.required else " (not needed for scoring)"
         lines.append(f"  {file.role}: {' or '.join(file.patterns)}{needed}\n    {file.published}")
-    lines += ["images", f"  {found.images}", "protocols"]
-    for name, protocol in found.protocols.items():
+    lines += ["images", f"  {chosen.images}", "protocols"]
+    for name, protocol in chosen.protocols.items():
         lines.append(f"  {name} v{protocol.version}, headline {protocol.headline}: {protocol.about}")
-    lines += ["size", f"  {_power(found)}"]
+    lines += ["size", f"  {_power(chosen)}"]
     out.print("\n".join(lines), highlight=False, markup=False)
 
 
-def _benchmark_json(one: Benchmark) -> dict[str, Any]:
+def _benchmark_json(benchmark: Benchmark) -> dict[str, Any]:
     return {
-        "id": one.id,
-        "title": one.title,
-        "split": one.split,
-        "splits": [one.split, *one.splits],
-        "examples": list(one.totals.examples),
-        "images": one.images,
+        "id": benchmark.id,
+        "title": benchmark.title,
+        "split": benchmark.split,
+        "splits": [benchmark.split, *benchmark.splits],
+        "examples": list(benchmark.totals.examples),
+        "images": benchmark.images,
         "files": [
             {"role": f.role, "names": list(f.patterns), "published": f.published, "required": f.required}
-            for f in one.files
+            for f in benchmark.files
         ],
         "protocols": {
-            name: {"version": p.version, "headline": p.headline, "about": p.about} for name, p in one.protocols.items()
+            name: {"version": p.version, "headline": p.headline, "about": p.about}
+            for name, p in benchmark.protocols.items()
         },
-        "power": _power(one),
+        "power": _power(benchmark),
     }
 
 
-def _power(one: Benchmark) -> str:
+def _power(benchmark: Benchmark) -> str:
     from search_spaces.catalogue.load import shipped
     from trainables.benchmarks.slim import power_statement
 
     slim = {choice.id: choice.sample for choice in shipped().suites["prismatic-12-slim"]}
-    return power_statement(one.totals.examples[0], slim.get(one.id))
+    return power_statement(benchmark.totals.examples[0], slim.get(benchmark.id))
 
 
 @benchmarks.command("check")
@@ -156,46 +157,46 @@ def check_benchmarks(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """For each benchmark: the files it wants, what is there, examples against published totals, missing images."""
+    """Check each benchmark's files: which it wants and which are there, published totals, missing images."""
     from trainables.benchmarks.inventory import check_benchmark
     from trainables.benchmarks.registry import BENCHMARKS, find_benchmark
 
     if not folder.is_dir():
         raise InputError(f"must be a folder, but got {folder}", key="DIR")
     chosen = [find_benchmark(name) for name in only] if only else list(BENCHMARKS.values())
-    checked = [check_benchmark(one, folder / (one.folder or one.id)) for one in chosen]
-    lists = {one.benchmark: _write_missing(one, missing or folder) for one in checked if one.missing_images}
+    checks = [check_benchmark(benchmark, folder / (benchmark.folder or benchmark.id)) for benchmark in chosen]
+    lists = {check.benchmark: _write_missing(check, missing or folder) for check in checks if check.missing_images}
     if as_json:
-        shown = [{**one.to_json(), "missing_list": lists.get(one.benchmark)} for one in checked]
+        shown = [{**check.to_json(), "missing_list": lists.get(check.benchmark)} for check in checks]
         print(json.dumps(shown, indent=1))
     else:
-        for one in checked:
-            _show_checked(one, lists.get(one.benchmark), console())
+        for check in checks:
+            _show_check(check, lists.get(check.benchmark), console())
 
 
-def _write_missing(one: Checked, folder: Path) -> str:
+def _write_missing(check: Checked, folder: Path) -> str:
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"missing-images-{one.benchmark}.txt"
-    file.write_text("\n".join(one.missing_images) + "\n")
+    file = folder / f"missing-images-{check.benchmark}.txt"
+    file.write_text("\n".join(check.missing_images) + "\n")
     return str(file)
 
 
-def _show_checked(one: Checked, missing_list: str | None, out: Console) -> None:
-    lines = [f"{one.benchmark}: {one.state} ({one.folder})"]
-    for file in one.files:
+def _show_check(check: Checked, missing_list: str | None, out: Console) -> None:
+    lines = [f"{check.benchmark}: {check.state} ({check.folder})"]
+    for file in check.files:
         if file.paths:
             lines.append(f"  {file.role}: {', '.join(file.paths)}\n    sha256 {file.sha256}")
-        elif one.state != "complete":
+        elif check.state != "complete":
             needed = "wants" if file.required else "may have"
             lines.append(f"  {needed} {file.role}: {' or '.join(file.wanted)}\n    {file.published}")
-    if one.problem:
-        lines += [f"  {line}" for line in one.problem.splitlines()]
-    if one.n:
-        known = " or ".join(f"{size:,}" for size in one.known)
-        lines.append(f"  {one.n:,} examples ({known} published), {one.images:,} images")
+    if check.problem:
+        lines += [f"  {line}" for line in check.problem.splitlines()]
+    if check.n:
+        known = " or ".join(f"{size:,}" for size in check.known)
+        lines.append(f"  {check.n:,} examples ({known} published), {check.images:,} images")
     if missing_list:
-        lines.append(f"  {len(one.missing_images):,} images are missing: {missing_list}")
-    for example in one.examples:
+        lines.append(f"  {len(check.missing_images):,} images are missing: {missing_list}")
+    for example in check.examples:
         lines.append(f"  e.g. {example['id']}: {example['question']!r} -> {_short(example['reference'])}")
     out.print("\n".join(lines), highlight=False, markup=False)
 

@@ -1,4 +1,4 @@
-"""Commands about one study: what it would do, doing it, and what came of it."""
+"""Commands that plan, run, watch and report a study."""
 
 from __future__ import annotations
 
@@ -68,7 +68,11 @@ def plan(
     assumed = Assumptions.of(gpu, mfu, text_tokens)
     power = _power(loaded, planned, store)
     if as_json:
-        print(json.dumps({**plan_json(planned, assumed), "power": [one.as_json() for one in power]}, indent=1))
+        print(
+            json.dumps(
+                {**plan_json(planned, assumed), "power": [hypothesis.as_json() for hypothesis in power]}, indent=1
+            )
+        )
     else:
         origins = loaded.provenance() if provenance else None
         out = console()
@@ -166,7 +170,7 @@ def report(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write to a file instead.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What the study has shown so far: verdicts, arms by benchmarks, figures, costs, and how it came about."""
+    """Report what a study has shown so far: verdicts, arms by benchmarks, figures, costs, provenance."""
     from orchestrator.reporting.build import build_report
 
     form = _form("json" if as_json else to, output)
@@ -186,7 +190,7 @@ def report(
 
 
 def _form(to: str, output: Path | None) -> Form | None:
-    """Find the form asked for, None for the terminal; into a file it may also be told by the file's suffix."""
+    """Choose the form of a report: the one that --to names, or that the file's suffix stands for; None: terminal."""
     from orchestrator.reporting.forms import FORMS
 
     is_told_by_suffix = to == "terminal" and output is not None
@@ -250,7 +254,7 @@ def sync(
 
 
 def _power(loaded: Study, planned: Plan, store: LocalStore) -> tuple[HypothesisPower, ...]:
-    """What the plan's hypotheses can decide, with what storage knows of the arms' spread over seeds."""
+    """Predict what the plan's hypotheses can decide, from what storage knows of the arms' spread over seeds."""
     if not loaded.hypotheses:
         return ()
     from orchestrator.analysis.plan_power import earlier_accuracies, plan_power
@@ -260,7 +264,7 @@ def _power(loaded: Study, planned: Plan, store: LocalStore) -> tuple[HypothesisP
 
 
 def _unmet_asks(planned: Plan) -> list[str]:
-    """Asks that this machine cannot meet: only a note, as the study may be meant for a cluster."""
+    """Note requests that this machine cannot meet: the study may be meant for a cluster."""
     from cluster.fit import impossible, this_machine
     from orchestrator.running.tasks import asks
 

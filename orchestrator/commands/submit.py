@@ -1,4 +1,4 @@
-"""Running a study as a job of a cluster."""
+"""`ablate submit`: run a study as a job of a Ray cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`ablate data check`: is everything there, whole, and as much as declared."""
+"""Check a source: every record and image is there and whole, and counts are those that were declared."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SHOWN = 20
 
 @dataclass(frozen=True)
 class Checked:
-    """What was found of one source."""
+    """Result of checking one source."""
 
     source: str
     is_fine: bool
@@ -42,7 +42,15 @@ class Checked:
 
 
 def check_source(target: Target, store: LocalStore, root: Path, threads: int, progress: Progress) -> Checked:
-    """Read a source whole, however often it was read before, and compare with what is declared and was prepared."""
+    """Read a whole source, however often it was read before, and compare it with its declaration and its prepared copy.
+
+    Args:
+        target: the source, and where it is published.
+        store: storage with the digests of what was prepared; the list of broken images is written there.
+        root: folder in which relative paths of sources start.
+        threads: how many read and decode images.
+        progress: told how far each phase is.
+    """
     source, published = target.source, target.published
     try:
         tally = survey(open_reader(source, root), threads, progress)
@@ -73,27 +81,28 @@ def _changed(target: Target, digest: str | None, store: LocalStore) -> list[str]
     return [f"changed since it was prepared as {before[:12]}: the next run trains anew on what is there now"]
 
 
-def to_terminal(found: Sequence[Checked], out: Console) -> None:
-    for one in found:
-        mark = "[green]ok   [/]" if one.is_fine else "[red]wrong[/]"
-        out.print(f"{mark} {_line(one)}", highlight=False, soft_wrap=True)
-        lines = [*one.notes, *one.first_problems]
-        if one.problems > len(one.first_problems):
-            lines.append(f"and {one.problems - len(one.first_problems):,} more")
-        if one.problems_file:
-            lines.append(f"All of them are listed in {one.problems_file}.")
-        if one.error:
-            lines += one.error.splitlines()
-        if not one.is_fine and one.published:
-            lines.append(f"Published as: {one.published}")
+def to_terminal(checks: Sequence[Checked], out: Console) -> None:
+    """Print the result of each check, with the first problems of a source that failed."""
+    for check in checks:
+        mark = "[green]ok   [/]" if check.is_fine else "[red]wrong[/]"
+        out.print(f"{mark} {_line(check)}", highlight=False, soft_wrap=True)
+        lines = [*check.notes, *check.first_problems]
+        if check.problems > len(check.first_problems):
+            lines.append(f"and {check.problems - len(check.first_problems):,} more")
+        if check.problems_file:
+            lines.append(f"All of them are listed in {check.problems_file}.")
+        if check.error:
+            lines += check.error.splitlines()
+        if not check.is_fine and check.published:
+            lines.append(f"Published as: {check.published}")
         for line in lines:
             out.print(f"      {line}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _line(one: Checked) -> str:
-    if one.counts is None:
-        return one.source
-    counts = one.counts
-    said = f"{one.source}: {counts['records']:,} records ({counts['text_only']:,} text-only)"
-    broken = f", {one.problems:,} of them missing or broken" if one.problems else ""
-    return f"{said}, {counts['images']:,} images{broken}" + (f", digest {one.digest[:12]}" if one.digest else "")
+def _line(check: Checked) -> str:
+    if check.counts is None:
+        return check.source
+    counts = check.counts
+    records = f"{check.source}: {counts['records']:,} records ({counts['text_only']:,} text-only)"
+    broken = f", {check.problems:,} of them missing or broken" if check.problems else ""
+    return f"{records}, {counts['images']:,} images{broken}" + (f", digest {check.digest[:12]}" if check.digest else "")

@@ -1,4 +1,4 @@
-"""`ablate data stats`: what sources and mixes are like."""
+"""Describe sources and mixes: records, texts, images, steps of an epoch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,15 @@ from trainables.data.survey import profile
 
 
 def describe_source(target: Target, root: Path, batch: int, threads: int, progress: Progress) -> dict[str, Any]:
-    """The profile of a source and the steps of an epoch of it, as plain values."""
+    """Profile a source and count the steps of its epoch, as plain values.
+
+    Args:
+        target: the source.
+        root: folder in which relative paths of sources start.
+        batch: global batch, in records, that steps are counted with.
+        threads: how many read and decode images.
+        progress: told how far each phase is.
+    """
     described = asdict(profile(open_reader(target.source, root), threads, progress))
     counts = described["counts"]
     records = Modalities(counts["records"] - counts["text_only"], counts["text_only"])
@@ -29,14 +37,14 @@ def describe_source(target: Target, root: Path, batch: int, threads: int, progre
 
 
 def describe_mixes(targets: Sequence[Target], described: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For each mix and batch size of the targets' study: realised records by modality and source, steps of an epoch."""
-    realised = {source_name(t.source): one["counts"] for t, one in zip(targets, described, strict=True)}
-    found: dict[tuple[str, int], dict[str, Any]] = {}
+    """Count records by modality and source, and steps of an epoch, of each mix and batch size of a study."""
+    realised = {source_name(t.source): source["counts"] for t, source in zip(targets, described, strict=True)}
+    mixes: dict[tuple[str, int], dict[str, Any]] = {}
     for stage in _stages(targets):
         records = mix_modalities(stage.data, realised)
         if records is None:
             raise ValueError(f"every source of the mix {stage.data.name} was counted")
-        found.setdefault(
+        mixes.setdefault(
             (stage.data.name, stage.global_batch),
             {
                 "mix": stage.data.name,
@@ -47,7 +55,7 @@ def describe_mixes(targets: Sequence[Target], described: Sequence[dict[str, Any]
                 "sources": _by_source(stage.data, realised),
             },
         )
-    return list(found.values())
+    return list(mixes.values())
 
 
 def _by_source(mix: MixSpec, realised: Any) -> dict[str, int]:
@@ -64,8 +72,9 @@ def _stages(targets: Sequence[Target]) -> list[StageSpec]:
 
 
 def to_terminal(described: Sequence[dict[str, Any]], mixes: Sequence[dict[str, Any]], out: Console) -> None:
-    for one in described:
-        out.print(_source_view(one))
+    """Print a table of each source, and one of all mixes."""
+    for source in described:
+        out.print(_source_view(source))
     if mixes:
         table = Table(
             "mix", "batch", "with image", "text-only", "steps of an epoch", "records by source", title="Mixes"
@@ -77,18 +86,18 @@ def to_terminal(described: Sequence[dict[str, Any]], mixes: Sequence[dict[str, A
         out.print(table)
 
 
-def _source_view(one: dict[str, Any]) -> Group:
-    counts = one["counts"]
+def _source_view(source: dict[str, Any]) -> Group:
+    counts = source["counts"]
     title = (
-        f"{one['source']}: {counts['records']:,} records ({counts['text_only']:,} text-only), {counts['images']:,} "
-        f"images, {one['steps']:,} steps of an epoch at batch {one['batch']:,}"
+        f"{source['source']}: {counts['records']:,} records ({counts['text_only']:,} text-only), {counts['images']:,} "
+        f"images, {source['steps']:,} steps of an epoch at batch {source['batch']:,}"
     )
-    table = Table("", *one["characters"])
+    table = Table("", *source["characters"])
     named = {
-        f"characters of a record (most: {one['longest']})": one["characters"],
-        "turns": one["turns"],
-        f"image width in px ({one['measured']:,} looked at)": one["width"],
-        "image height in px": one["height"],
+        f"characters of a record (most: {source['longest']})": source["characters"],
+        "turns": source["turns"],
+        f"image width in px ({source['measured']:,} looked at)": source["width"],
+        "image height in px": source["height"],
     }
     for name, values in named.items():
         table.add_row(name, *(f"{value:,}" for value in values.values()))

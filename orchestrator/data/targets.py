@@ -1,4 +1,4 @@
-"""What a data command is about: the sources of a study, one source of the catalogue, or a file of one's own."""
+"""Find the sources that a data command is about: a study's, one of the catalogue, or a file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 from orchestrator.planning.planned import PlanOptions, plan
 from orchestrator.planning.preflight import known_digests, plan_sources
-from orchestrator.settings import data_root
 from search_spaces.catalogue.entries import SourceEntry
 from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError, nearest
@@ -22,17 +21,31 @@ _FILES = (".json", ".jsonl")
 
 @dataclass(frozen=True)
 class Target:
+    """One source that a data command works on."""
+
     source: SourceSpec
     published: str | None
     """Where it is from, as the catalogue says."""
     plan: Plan | None = None
-    """Of the study that it was found in."""
+    """Plan of the study that has the source; None for a file or a source of the catalogue."""
 
 
 def targets(
-    what: str, images: Path | None, source: str | None, store: LocalStore, overrides: Sequence[str] | None
+    what: str, images: Path | None, source: str | None, store: LocalStore, root: Path, overrides: Sequence[str] | None
 ) -> list[Target]:
-    """The sources that `what` stands for. Raises InputError if it is none of the three."""
+    """Find the sources that an argument stands for.
+
+    Args:
+        what: a LLaVA JSON file, the name of a source of the catalogue, or a study.
+        images: of a file: the folder in which its image paths start; None for the file's own folder.
+        source: of a study: keep this source only.
+        store: storage with the digests that a study is planned with.
+        root: folder in which relative paths of sources and weights start.
+        overrides: of a study: `KEY=VALUE` pairs laid over its file.
+
+    Raises:
+        InputError: if `what` is none of the three, or `source` is not there.
+    """
     if what.endswith(_FILES):
         return [Target(_file_source(Path(what), images), None)]
     if images is not None:
@@ -50,9 +63,9 @@ def targets(
                 way_out=nearest(source, entries),
             )
         return [Target(_spec(source, entries[source]), entries[source].source)]
-    options = PlanOptions(storage=store.root, data=data_root(None, store.root))
+    options = PlanOptions(storage=store.root, data=root)
     planned = plan(study, options, known_digests(store))
-    return [Target(one, entries[one.name].source, planned) for one in plan_sources(planned)]
+    return [Target(spec, entries[spec.name].source, planned) for spec in plan_sources(planned)]
 
 
 def _file_source(file: Path, images: Path | None) -> SourceSpec:

@@ -1,4 +1,4 @@
-"""What each stage of a plan would take: memory, operations, GPU-hours, disk, with the assumptions behind them."""
+"""Estimate what each stage of a plan would take: memory, operations, GPU-hours, disk, and under which assumptions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DEFAULT_GPU = "h100"
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What no study says; shown beside every number that rests on it."""
+    """Assumptions that no study states; they are shown beside every number that rests on them."""
 
     gpu: str = DEFAULT_GPU
     mfu: float = MFU
@@ -31,7 +31,16 @@ class Assumptions:
 
     @staticmethod
     def of(gpu: str | None, mfu: float | None, text_tokens: int | None) -> Assumptions:
-        """Raises InputError for a GPU that the catalogue does not have."""
+        """Fill in the defaults of what the command line leaves out.
+
+        Args:
+            gpu: a name of the catalogue.
+            mfu: model FLOPs utilisation, in (0, 1].
+            text_tokens: mean length of a text.
+
+        Raises:
+            InputError: for a GPU that the catalogue does not have.
+        """
         legal = list(shipped().gpus)
         if gpu is not None and gpu not in legal:
             law = f"must be one of {', '.join(legal)}, but got {gpu!r}"
@@ -45,7 +54,7 @@ class Assumptions:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Of one stage."""
+    """What one stage would take."""
 
     stage: StageSpec
     resources: ResourceSpec
@@ -78,10 +87,10 @@ class Estimate:
 
 
 def estimates(plan: Plan, assumed: Assumptions) -> dict[str, Estimate | None]:
-    """Id of every stage node -> its estimate; None where the size of its model is not known."""
+    """Estimate every stage of a plan, by node id; None where the size of its model is not known."""
     arms = {arm.name: arm for arm in plan.arms}
     trials = {trial.id: trial for trial in plan.trials}
-    found: dict[str, Estimate | None] = {}
+    by_node: dict[str, Estimate | None] = {}
     for node in plan.nodes.values():
         if node.kind == "stage":
             trial = trials[node.trials[0]]
@@ -91,16 +100,16 @@ def estimates(plan: Plan, assumed: Assumptions) -> dict[str, Estimate | None]:
             seen = (features_node(trial.spec.vision, part.source, trial.seed) for part in stage.data.parts)
             cached = all(name in trial.path for name in seen)
             longest = trial.spec.language.max_length
-            found[node.id] = (
+            by_node[node.id] = (
                 None
                 if arm.size is None
                 else _estimate(arm.size, stage, resources, node.steps, longest, cached, assumed)
             )
-    return found
+    return by_node
 
 
 def _stage(plan: Plan, trial: PlannedTrial, node: Node) -> StageSpec:
-    nodes = [one.id for one in trial.stage_nodes(plan)]
+    nodes = [stage.id for stage in trial.stage_nodes(plan)]
     return trial.spec.stages[nodes.index(node.id)]
 
 
@@ -146,33 +155,36 @@ def _estimate(
     )
 
 
-def peak_disk(plan: Plan, found: Mapping[str, Estimate | None]) -> int | None:
-    """Bytes on storage at the most, with one trial at a time: caches, what finished stages leave (each once, however
-    many trials share it), and the step checkpoints of the largest stage. None while some model's size is not known."""
-    known = [one for one in found.values() if one is not None]
-    if len(known) < len(found):
+def peak_disk(plan: Plan, by_node: Mapping[str, Estimate | None]) -> int | None:
+    """Estimate the most bytes on storage, with one trial at a time; None while the size of some model is not known.
+
+    Counted are caches, what finished stages leave (once, however many trials share it), and the step checkpoints of the
+    largest stage.
+    """
+    known = [estimate for estimate in by_node.values() if estimate is not None]
+    if len(known) < len(by_node):
         return None
     features = sum(node.bytes or 0 for node in plan.nodes.values() if node.kind == "features")
-    running = max((one.disk.running - one.disk.handed_on for one in known), default=0)
-    return features + sum(one.disk.handed_on for one in known) + running
+    running = max((estimate.disk.running - estimate.disk.handed_on for estimate in known), default=0)
+    return features + sum(estimate.disk.handed_on for estimate in known) + running
 
 
-def estimate_json(one: Estimate | None) -> dict[str, Any]:
-    """Extra fields of a stage in `plan --json`: null where they are not known."""
-    if one is None:
+def estimate_json(estimate: Estimate | None) -> dict[str, Any]:
+    """Make the fields that an estimate adds to a stage in `plan --json`: null where it is not known."""
+    if estimate is None:
         return dict.fromkeys(("parameters", "memory", "disk", "operations_per_record", "gpu_hours", "fits", "note"))
     return {
-        "parameters": {"total": one.total, "trained": one.trained, "modules": dict(one.parameters)},
-        "memory": {**vars(one.memory), "total": one.memory.total},
-        "disk": {"step_checkpoint": one.disk.step_checkpoint, "handed_on": one.disk.handed_on},
-        "operations_per_record": {**vars(one.operations), "model": one.operations.model},
+        "parameters": {"total": estimate.total, "trained": estimate.trained, "modules": dict(estimate.parameters)},
+        "memory": {**vars(estimate.memory), "total": estimate.memory.total},
+        "disk": {"step_checkpoint": estimate.disk.step_checkpoint, "handed_on": estimate.disk.handed_on},
+        "operations_per_record": {**vars(estimate.operations), "model": estimate.operations.model},
         "batch": {
-            "global": one.stage.global_batch,
-            "micro": one.micro_batch,
-            "accumulation": one.accumulation,
-            "workers": one.resources.workers,
+            "global": estimate.stage.global_batch,
+            "micro": estimate.micro_batch,
+            "accumulation": estimate.accumulation,
+            "workers": estimate.resources.workers,
         },
-        "gpu_hours": one.gpu_hours,
-        "fits": one.fits,
-        "note": one.note,
+        "gpu_hours": estimate.gpu_hours,
+        "fits": estimate.fits,
+        "note": estimate.note,
     }

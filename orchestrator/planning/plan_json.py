@@ -10,7 +10,7 @@ from search_spaces.plan import Arm, Node, Plan, PlannedTrial
 
 
 def plan_json(plan: Plan, assumed: Assumptions | None = None) -> dict[str, Any]:
-    """The plan as plain values. `assumed` is what memory and cost rest on."""
+    """Turn a plan into plain values. `assumed` is what memory and cost rest on; None for the defaults."""
     assumed = assumed or Assumptions()
     sizes = estimates(plan, assumed)
     stage_ids = {node.id for node in plan.nodes.values() if node.kind == "stage"}
@@ -48,11 +48,18 @@ def plan_json(plan: Plan, assumed: Assumptions | None = None) -> dict[str, Any]:
             if node.kind == "features"
         ],
         "benchmarks": [
-            {"id": one.id, "source": one.source.declared, "protocol": one.protocol, "sample": one.sample}
-            for one in plan.benchmarks
+            {
+                "id": benchmark.id,
+                "source": benchmark.source.declared,
+                "protocol": benchmark.protocol,
+                "sample": benchmark.sample,
+            }
+            for benchmark in plan.benchmarks
         ],
-        "samples": [{"id": one.id, "source": one.source.declared, "protocol": one.protocol} for one in plan.samples],
-        "excluded": [{"arm": one.arm, "reason": one.reason} for one in plan.excluded],
+        "samples": [
+            {"id": sample.id, "source": sample.source.declared, "protocol": sample.protocol} for sample in plan.samples
+        ],
+        "excluded": [{"arm": exclusion.arm, "reason": exclusion.reason} for exclusion in plan.excluded],
         "notes": list(plan.notes),
         "totals": {**totals(plan), "gpu_hours": _hours(sizes), "peak_disk_bytes": peak_disk(plan, sizes)},
         "assumptions": vars(assumed),
@@ -75,7 +82,7 @@ def _arm_json(arm: Arm, trial: PlannedTrial) -> dict[str, Any]:
         "tokens_per_image": trial.spec.vision.tokens,
         "feature_width": trial.spec.vision.width,
         "resources": arm.resources.model_dump(mode="json"),
-        "stage_resources": {name: one.model_dump(mode="json") for name, one in arm.stage_resources.items()},
+        "stage_resources": {name: spec.model_dump(mode="json") for name, spec in arm.stage_resources.items()},
         "note": arm.note,
     }
 
@@ -94,9 +101,9 @@ def _stage_json(node: Node, stage_ids: set[str]) -> dict[str, Any]:
 
 
 def _hours(sizes: Mapping[str, Estimate | None]) -> float | None:
-    """Of all stages, each once; None where some stage's are not known, or there are no GPUs."""
-    hours = [None if one is None else one.gpu_hours for one in sizes.values()]
-    known = [one for one in hours if one is not None]
+    """Sum the GPU-hours of all stages, each counted once; None where some are not known, or there are no GPUs."""
+    hours = [None if size is None else size.gpu_hours for size in sizes.values()]
+    known = [each for each in hours if each is not None]
     return sum(known) if known and len(known) == len(hours) else None
 
 
