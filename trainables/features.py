@@ -19,8 +19,9 @@ from trainables.data.prepared import PreparedSource
 from trainables.model.images import pixels
 from trainables.model.vision import VisionEncoder
 from trainables.storage import layout
+from trainables.storage.record_files import read, write
 from trainables.storage.records import FeaturesResult
-from trainables.storage.store import LocalStore, put_json
+from trainables.storage.store import LocalStore
 from trainables.task import Context
 
 _BATCH = 32
@@ -31,7 +32,7 @@ Features = np.ndarray[Any, np.dtype[np.float32]]
 
 def open_features(store: LocalStore, key: str) -> Features | None:
     """Cached features, images x positions x width, mapped; None if they are not there."""
-    if not store.exists(layout.features_result(key)):
+    if read(store, layout.features_result(key), FeaturesResult) is None:
         return None
     return np.load(store.path(f"{layout.features_folder(key)}/features.npy"), mmap_mode="r")  # type: ignore[no-any-return]
 
@@ -56,12 +57,8 @@ def produce_features(
                 yield rows.stop, total
             out.flush()
             del out
-        result: FeaturesResult = {
-            "key": key,
-            "shape": list(shape),
-            "gpu_seconds": (time.perf_counter() - began) * context.world,
-        }
-        put_json(store, layout.features_result(key), result)
+        gpu_seconds = (time.perf_counter() - began) * context.world
+        write(store, layout.features_result(key), FeaturesResult(key=key, shape=shape, gpu_seconds=gpu_seconds))
     else:
         yield from ((rows.stop, total) for rows in batches)
     if context.world > 1:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import cast
 
 from search_spaces.identity import source_name
 from search_spaces.spec import SourceSpec
@@ -18,8 +17,9 @@ from trainables.evaluation.results import evaluation_key, read_results
 from trainables.features import produce_features
 from trainables.model.vision import build_vision
 from trainables.storage import layout
-from trainables.storage.records import EvaluationResult, Progress, StageResult, TrialResult
-from trainables.storage.store import LocalStore, get_json, put_json
+from trainables.storage.record_files import read, write
+from trainables.storage.records import Cost, EvaluationResult, FeaturesResult, Progress, StageResult, TrialResult
+from trainables.storage.store import LocalStore
 from trainables.task import Context, FeaturesTask, TrialTask
 from trainables.telemetry.trial_spool import TrialSpool
 from trainables.training.stage import train_stage
@@ -44,35 +44,35 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
         data = TrialData(task, store)
         spent = 0.0
         for features in task.features:
-            if not store.exists(layout.features_result(features.key)):
+            if read(store, layout.features_result(features.key), FeaturesResult) is None:
                 yield from _features(task, features, data, context, store)
-                spent += _gpu_seconds(layout.features_result(features.key), store)
+                spent += _features_seconds(features, store)
             yield {"event": "node_done", "node": features.node}
         results: list[StageResult] = []
         for index, stage in enumerate(task.stages):
-            known = get_json(store, layout.stage_result(stage.key))
+            known = read(store, layout.stage_result(stage.key), StageResult)
             if known is None:
                 for progress, metrics in train_stage(task, index, results, data, context, store):
                     spool.metrics(index, progress["step"], metrics)
                     yield progress
-                known = get_json(store, layout.stage_result(stage.key))
+                known = read(store, layout.stage_result(stage.key), StageResult)
                 assert known is not None, "a stage ends with its result on storage"
-                spent += known["gpu_seconds"]
+                spent += known.gpu_seconds
             else:
                 spool.replay(index, stage.key)
-            results.append(cast(StageResult, known))
+            results.append(known)
             yield {"event": "node_done", "node": stage.node}
-        diverged = any(result["diverged"] for result in results)
+        diverged = any(result.diverged for result in results)
         scores: dict[str, EvaluationResult] = {}
         if not diverged:
             done_before = read_results(task, results, store).keys()
             yield from evaluate(task, results, data, context, store)
             scores = read_results(task, results, store)
-            spent += sum(score["gpu_seconds"] for name, score in scores.items() if name not in done_before)
+            spent += sum(score.gpu_seconds for name, score in scores.items() if name not in done_before)
         if context.rank == 0:
             result = _result(task, results, scores, diverged, spent, time.time() - started, store)
             spool.end(result, results, scores)
-            put_json(store, layout.trial_result(task.study, task.id), result)
+            write(store, layout.trial_result(task.study, task.id), result)
             store.remove(layout.trial_failure(task.study, task.id))
         yield {"event": "node_done", "node": task.evaluation_node}
         yield {"event": "trial_done"}
@@ -117,17 +117,18 @@ def _result(
     store: LocalStore,
 ) -> TrialResult:
     evaluations = {} if diverged else {b.id: evaluation_key(task, b, results) for b in task.asked}
-    alone = sum(_gpu_seconds(layout.features_result(features.key), store) for features in task.features)
-    alone += sum(result["gpu_seconds"] for result in results) + sum(s["gpu_seconds"] for s in scores.values())
-    return {
-        "trial": task.id,
-        "stages": [stage.key for stage in task.stages],
-        "evaluations": {name: layout.evaluation_result(key, name) for name, key in evaluations.items()},
-        "diverged": diverged,
-        "cost": {"gpu_seconds": spent, "gpu_seconds_alone": max(alone, spent), "wall_seconds": wall},
-    }
+    alone = sum(_features_seconds(features, store) for features in task.features)
+    alone += sum(result.gpu_seconds for result in results) + sum(score.gpu_seconds for score in scores.values())
+    return TrialResult(
+        trial=task.id,
+        stages=tuple(stage.key for stage in task.stages),
+        evaluations={name: layout.evaluation_result(key, name) for name, key in evaluations.items()},
+        diverged=diverged,
+        cost=Cost(gpu_seconds=spent, gpu_seconds_alone=max(alone, spent), wall_seconds=wall),
+    )
 
 
-def _gpu_seconds(result_name: str, store: LocalStore) -> float:
-    """What a finished piece of work has cost whoever did it."""
-    return float((get_json(store, result_name) or {"gpu_seconds": 0.0})["gpu_seconds"])
+def _features_seconds(features: FeaturesTask, store: LocalStore) -> float:
+    """Return what cached features have cost whoever produced them, in device seconds; 0 if they are gone."""
+    result = read(store, layout.features_result(features.key), FeaturesResult)
+    return 0.0 if result is None else result.gpu_seconds

@@ -89,7 +89,7 @@ def read_examples(path: Path) -> Examples:
 
 def is_no_signal(evaluation: EvaluationResult, mean: float) -> bool:
     """Whether the model gives one answer throughout, or scores like the majority answer. `mean` is in points."""
-    return evaluation["constant"] or abs(mean - evaluation["majority"]) <= NO_SIGNAL_POINTS
+    return evaluation.constant or abs(mean - evaluation.majority) <= NO_SIGNAL_POINTS
 
 
 def common_frames(asked: Mapping[tuple[str, int], list[Frame]]) -> tuple[Frame, ...]:

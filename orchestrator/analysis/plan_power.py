@@ -80,7 +80,7 @@ def earlier_accuracies(plan: Plan, ledger: Ledger) -> dict[tuple[str, int], dict
     for trial in plan.trials:
         for benchmark in plan.benchmarks:
             evaluation = ledger.evaluations.get((trial.id, benchmark.id))
-            accuracy = evaluation["metrics"].get("accuracy") if evaluation is not None else None
+            accuracy = evaluation.metrics.get("accuracy") if evaluation is not None else None
             if accuracy is not None and not ledger.trials[trial.id].is_diverged:
                 found.setdefault((trial.arm, trial.seed), {})[benchmark.id] = accuracy
     return found

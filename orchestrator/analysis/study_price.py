@@ -61,7 +61,7 @@ def _gpu_hours_per_seed(arms: Mapping[str, float], ledger: Ledger) -> float | No
     seconds = 0.0
     for arm in arms:
         costs = [
-            entry.result["cost"]["gpu_seconds_alone"]
+            entry.result.cost.gpu_seconds_alone
             for entry in ledger.trials.values()
             if entry.arm == arm and entry.result is not None
         ]

@@ -42,7 +42,7 @@ class StudyScores:
                 if evaluation is None or ledger.trials[trial.id].is_diverged:
                     continue
                 try:
-                    examples = read_examples(store.path(evaluation["examples"]))
+                    examples = read_examples(store.path(evaluation.examples))
                     silent = is_no_signal(evaluation, 100 * float(examples.scores.mean()))
                     images = benchmark.source.declared
                     found.scores.add(
@@ -52,8 +52,8 @@ class StudyScores:
                     found.problems.append(f"{trial.id} on {benchmark.id}: {first_line(error)}")
                     continue
                 cell = (trial.arm, trial.seed, benchmark.id)
-                found.asked[cell] = evaluation["asked"], evaluation["protocol"]
-                found.scoring_seconds[cell] = evaluation["gpu_seconds"]
+                found.asked[cell] = evaluation.asked, evaluation.protocol
+                found.scoring_seconds[cell] = evaluation.gpu_seconds
                 if silent:
                     key = trial.arm, benchmark.id
                     found.no_signal[key] = (*found.no_signal.get(key, ()), trial.seed)

@@ -39,7 +39,7 @@ def samples(plan: Plan, store: Store, ledger: Ledger, scored: StudyScores) -> tu
         if common:
             trials = {trial.arm: trial.id for trial in plan.trials if trial.seed == common[0]}
             tables = {
-                arm: pq.read_table(store.path(ledger.evaluations[trials[arm], benchmark]["examples"]))
+                arm: pq.read_table(store.path(ledger.evaluations[trials[arm], benchmark].examples))
                 for arm in with_scores
             }
             found += _of_benchmark(benchmark, tables)

@@ -9,12 +9,14 @@ from importlib import metadata
 import yaml
 
 from orchestrator.reporting.report_model import Condition, DataDigest, Provenance
-from orchestrator.state.ledger import Ledger, read_json
+from orchestrator.state.ledger import Ledger
 from search_spaces.identity import FEATURES_VERSION, SCORING_VERSION, TRAINER_VERSION, needed_digests, source_name
 from search_spaces.plan import Plan
 from search_spaces.study import Study
 from trainables.storage import layout
-from trainables.storage.store import Store
+from trainables.storage.record_files import read
+from trainables.storage.records import StageResult
+from trainables.storage.store import Store, get_json
 
 
 def provenance(study: Study, plan: Plan, store: Store, conditions: Sequence[Condition]) -> Provenance:
@@ -31,12 +33,12 @@ def provenance(study: Study, plan: Plan, store: Store, conditions: Sequence[Cond
 def conditions_of(ledger: Ledger, store: Store) -> tuple[Condition, ...]:
     """Provenance of the stages of all trials with a result: name -> value -> arms, in plan order."""
     found: dict[str, dict[str, dict[str, None]]] = defaultdict(lambda: defaultdict(dict))
-    of_stage: dict[str, dict[str, str]] = {}
+    of_stage: dict[str, Mapping[str, str]] = {}
     for entry in ledger.trials.values():
-        for key in entry.result["stages"] if entry.result is not None else ():
+        for key in entry.result.stages if entry.result is not None else ():
             if key not in of_stage:
-                result = read_json(store, layout.stage_result(key))
-                of_stage[key] = result["provenance"] if result is not None else {}
+                result = read(store, layout.stage_result(key), StageResult)
+                of_stage[key] = result.provenance if result is not None else {}
             for name, value in of_stage[key].items():
                 found[name][value][entry.arm] = None
     return tuple(
@@ -57,7 +59,7 @@ def conditions_by_arm(conditions: Sequence[Condition]) -> Mapping[str, Mapping[s
 
 def _digests(plan: Plan, store: Store) -> tuple[DataDigest, ...]:
     """Of what the study's trials and benchmarks read, as far as an earlier preflight has seen it."""
-    known = read_json(store, layout.DIGESTS) or {}
+    known = get_json(store, layout.DIGESTS) or {}
     names = {source_name(benchmark.source) for benchmark in plan.benchmarks}
     for trial in plan.trials:
         names |= set(needed_digests(trial.spec, len(trial.spec.stages) - 1))

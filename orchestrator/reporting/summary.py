@@ -53,7 +53,7 @@ def summarize(study: Study, plan: Plan, store: Store) -> StudySummary:
     best = summary.best_arms[0].arm
     scores: dict[str, list[float]] = {}
     for (trial, _), evaluation in ledger.evaluations.items():
-        scores.setdefault(trial, []).append(evaluation["points"])
+        scores.setdefault(trial, []).append(evaluation.points)
     candidates = [entry.id for entry in ledger.trials.values() if entry.arm == best and entry.state == "done"]
     means = {trial: sum(scores[trial]) / len(scores[trial]) for trial in candidates if trial in scores}
     return replace(summary, best_trial=max(means, key=lambda trial: means[trial], default=None))

@@ -4,48 +4,44 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, assert_never
 
 from orchestrator.reporting.report_model import ArmCost, Row, Sharing, StageWork
-from orchestrator.state.ledger import Ledger, read_json
+from orchestrator.state.ledger import Ledger, node_result
 from search_spaces.plan import Arm, Node, Plan
-from trainables.storage import layout
-from trainables.storage.records import EvaluationResult
+from trainables.storage.records import Cost, EvaluationResult
 from trainables.storage.store import Store
 
 
 def sharing(plan: Plan, ledger: Ledger) -> Sharing:
     asked = [plan.nodes[node] for trial in plan.trials for node in trial.path]
     unique = {node.id: node for node in asked}.values()
-    costs = [entry.result["cost"] for entry in ledger.trials.values() if entry.result is not None]
+    costs = [entry.result.cost for entry in ledger.trials.values() if entry.result is not None]
     return Sharing(
         stages_by_trial=sum(node.kind == "stage" for node in asked),
         stages=sum(node.kind == "stage" for node in unique),
         features_by_trial=sum(node.kind == "features" for node in asked),
         features=sum(node.kind == "features" for node in unique),
-        gpu_seconds=sum(cost["gpu_seconds"] for cost in costs),
-        gpu_seconds_alone=sum(cost["gpu_seconds_alone"] for cost in costs),
+        gpu_seconds=sum(cost.gpu_seconds for cost in costs),
+        gpu_seconds_alone=sum(cost.gpu_seconds_alone for cost in costs),
     )
 
 
 def arm_costs(arms: Sequence[Arm], ledger: Ledger, rows: Sequence[Row]) -> tuple[ArmCost, ...]:
     """Of arms with a result, in plan order."""
-    by_arm: dict[str, list[dict[str, float]]] = {arm.name: [] for arm in arms}
+    by_arm: dict[str, list[Cost]] = {arm.name: [] for arm in arms}
     for entry in ledger.trials.values():
         if entry.result is not None:
-            by_arm[entry.arm].append(entry.result["cost"])
+            by_arm[entry.arm].append(entry.result.cost)
     scores = {row.arm: row.mean.estimate.value for row in rows if row.mean.estimate is not None}
-    prices = {
-        arm: sum(one["gpu_seconds_alone"] for one in costs) / len(costs) for arm, costs in by_arm.items() if costs
-    }
+    prices = {arm: sum(cost.gpu_seconds_alone for cost in costs) / len(costs) for arm, costs in by_arm.items() if costs}
     front = _pareto({arm: (prices[arm], scores[arm]) for arm in prices if arm in scores})
     return tuple(
         ArmCost(
             arm=arm,
             trials=len(costs),
-            gpu_seconds=sum(cost["gpu_seconds"] for cost in costs),
-            gpu_seconds_alone=sum(cost["gpu_seconds_alone"] for cost in costs),
-            wall_seconds=sum(cost["wall_seconds"] for cost in costs),
+            gpu_seconds=sum(cost.gpu_seconds for cost in costs),
+            gpu_seconds_alone=sum(cost.gpu_seconds_alone for cost in costs),
+            wall_seconds=sum(cost.wall_seconds for cost in costs),
             is_pareto=arm in front,
         )
         for arm, costs in by_arm.items()
@@ -111,18 +107,11 @@ def _work(
 
 def _gpu_seconds(node: Node, scorings: Mapping[str, Sequence[EvaluationResult]], store: Store) -> float:
     """Of one piece of work; 0 while it has no result."""
-    match node.kind:
-        case "evaluation":
-            found = {(one["key"], one["benchmark"]): one for trial in node.trials for one in scorings.get(trial, ())}
-            return sum(evaluation["gpu_seconds"] for evaluation in found.values())
-        case "stage":
-            place = layout.stage_result
-        case "features":
-            place = layout.features_result
-        case _:
-            assert_never(node.kind)
-    result: dict[str, Any] | None = read_json(store, place(node.key)) if node.key is not None else None
-    return float(result["gpu_seconds"]) if result is not None else 0.0
+    if node.kind == "evaluation":
+        found = {(one.key, one.benchmark): one for trial in node.trials for one in scorings.get(trial, ())}
+        return sum(evaluation.gpu_seconds for evaluation in found.values())
+    result = node_result(node, store)
+    return result.gpu_seconds if result is not None else 0.0
 
 
 def _pareto(points: Mapping[str, tuple[float, float]]) -> frozenset[str]:

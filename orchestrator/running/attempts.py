@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from cluster.gang import Gang
 from cluster.launcher import Launcher, MemberCode
 from orchestrator.running.leases import RENEW_EVERY_S
 from trainables.storage import layout
-from trainables.storage.records import Failure, Progress
-from trainables.storage.store import Store, get_json, put_json
+from trainables.storage.record_files import read_or_redo, write
+from trainables.storage.records import Failure, Progress, TrialResult
+from trainables.storage.store import Store
 from trainables.task import TrialTask
 
 FailureKind = Literal["lost", "hung", "error", "memory", "killed"]
@@ -107,8 +108,8 @@ class Attempts:
         self._tell("node-done", trial, progress)
 
     def has_result(self, trial: str) -> bool:
-        """Whether the trial's result is on storage."""
-        return self._store.exists(layout.trial_result(self._study, trial))
+        """Return whether the trial's result is on storage, whole. A damaged one is none, and a warning names it."""
+        return read_or_redo(self._store, layout.trial_result(self._study, trial), TrialResult) is not None
 
     def done(self, trial: str) -> None:
         self._states[trial] = "done"
@@ -130,13 +131,13 @@ class Attempts:
     def record(self, trial: str, kind: FailureKind, message: str, traceback: str = "") -> Failure:
         """Put a failure on storage, unless there is one already; returns the one that is there. Safe in any thread."""
         name = layout.trial_failure(self._study, trial)
-        recorded = get_json(self._store, name)
+        recorded = read_or_redo(self._store, name, Failure)
         if recorded is not None:
-            return cast(Failure, recorded)
+            return recorded
         log = layout.worker_log(self._study, trial, 0)
         now = int(time.time() * 1000)
         failure = Failure(trial=trial, kind=kind, message=message, traceback=traceback, log=log, ts=now)
-        put_json(self._store, name, failure)
+        write(self._store, name, failure)
         return failure
 
     def outcomes(self, signal: int | None) -> Outcomes:

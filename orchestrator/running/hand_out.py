@@ -6,6 +6,7 @@ is looked up by `look_elsewhere`, from a thread. All methods may be called from 
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +15,8 @@ from typing import Literal
 from cluster.fit import Room
 from orchestrator.running.leases import Leases
 from orchestrator.running.schedule import Finished, Schedule, Work
+from orchestrator.state.ledger import node_result
+from search_spaces.errors import InputError
 from search_spaces.plan import Node
 from trainables.storage import layout
 from trainables.storage.store import Store
@@ -23,6 +26,8 @@ LOOK_EVERY_S = 2.0
 
 TRIES = 16
 """Trials that are tried in one ask, while other runs hold what they need: an ask must not keep Tune waiting."""
+
+logger = logging.getLogger(__name__)
 
 
 class HandOut:
@@ -43,10 +48,11 @@ class HandOut:
         self._leases = Leases(store)
         self._lock = threading.RLock()
         self._lease_of: dict[str, str] = {}
-        self._result_of: dict[str, str] = {}
+        self._nodes: dict[str, Node] = {}
+        """Of features and stages: a trial's evaluation is its own, covered by the lease on the trial."""
         for node in {name: nodes[name] for item in work for name in item.path}.values():
-            if node.kind != "evaluation":  # a trial's evaluation is its own: covered by the lease on the trial
-                self._lease_of[node.id], self._result_of[node.id] = _key(node), _result(node)
+            if node.kind != "evaluation":
+                self._lease_of[node.id], self._nodes[node.id] = _key(node), node
         with_folder = []
         for item in work:
             folder = f"folder of {item.trial_id}"
@@ -77,7 +83,7 @@ class HandOut:
             return False
         self._leased[trial] = tuple(leases)
         for lease, node in leases.items():  # looked at again: it may have been finished just before
-            if node in self._result_of and self._store.exists(self._result_of[node]):
+            if self._has_result(node):
                 self._schedule.node_done(node)
                 self._leases.release([lease])
         return True
@@ -85,13 +91,23 @@ class HandOut:
     def node_done(self, node: str) -> bool:
         """A running trial says that a node is done. False if storage does not have its result: then it is not."""
         with self._lock:
-            if node not in self._result_of:
+            if node not in self._nodes:
                 return True  # an evaluation: nobody waits for it
-            if not self._store.exists(self._result_of[node]):
+            if not self._has_result(node):
                 return False
             self._schedule.node_done(node)
             self._leases.release([self._lease_of[node]])
             return True
+
+    def _has_result(self, node: str) -> bool:
+        """Return whether a node's result is on storage, whole. A damaged one is none: its trial fails and names it."""
+        if node not in self._nodes:
+            return False
+        try:
+            return node_result(self._nodes[node], self._store) is not None
+        except InputError as error:
+            logger.warning("%s", error)
+            return False
 
     def ended(self, trial: str, *, group_kept: bool) -> None:
         """A trial is done or has failed: what it has not produced may be produced by another one."""
@@ -104,7 +120,7 @@ class HandOut:
         with self._lock:
             awaited = self._schedule.elsewhere
         for node in awaited:
-            finished = node in self._result_of and self._store.exists(self._result_of[node])
+            finished = self._has_result(node)
             free = not finished and self._store.lease_owner(self._lease_of[node]) is None
             with self._lock:
                 if finished:
@@ -131,7 +147,3 @@ def _key(node: Node) -> str:
     if node.key is None:
         raise ValueError(f"{node.id}: work without a key cannot be done, it lacks {', '.join(node.missing)}")
     return node.key
-
-
-def _result(node: Node) -> str:
-    return layout.features_result(_key(node)) if node.kind == "features" else layout.stage_result(_key(node))

@@ -6,16 +6,15 @@ Nothing is kept between two reads, so a ledger is as true as the moment it was r
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Literal, assert_never
 
-from search_spaces.errors import InputError
 from search_spaces.plan import Node, Plan, PlannedTrial
 from trainables.storage import layout
 from trainables.storage.lease import Owner
-from trainables.storage.records import EvaluationResult, Failure, TrialResult
+from trainables.storage.record_files import read
+from trainables.storage.records import EvaluationResult, Failure, FeaturesResult, StageResult, TrialResult
 from trainables.storage.store import Store
 
 TrialState = Literal["done", "running", "failed", "changed", "half-done", "pending"]
@@ -44,7 +43,7 @@ class TrialEntry:
 
     @property
     def is_diverged(self) -> bool:
-        return self.result is not None and self.result["diverged"]
+        return self.result is not None and self.result.diverged
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def read_ledger(plan: Plan, store: Store) -> Ledger:
     has a checkpoint; else `pending`. The first that holds counts.
     """
     files = set(store.list(layout.study_folder(plan.study)))
-    done = {node.id for node in plan.nodes.values() if _has_result(node, store)}
+    done = {node.id for node in plan.nodes.values() if node_result(node, store) is not None}
     leases = store.leases()
     produced = {
         node.id
@@ -103,9 +102,9 @@ def read_ledger(plan: Plan, store: Store) -> Ledger:
         lease = layout.trial_lease(plan.study, trial.id)
         owner = store.lease_owner(lease) if lease in leases else None
         failure_name = layout.trial_failure(plan.study, trial.id)
-        failure = read_json(store, failure_name) if failure_name in files else None
+        failure = read(store, failure_name, Failure) if failure_name in files else None
         state = _state(
-            is_done=result is not None and is_same and (result["diverged"] or len(scored) == len(plan.asked)),
+            is_done=result is not None and is_same and (result.diverged or len(scored) == len(plan.asked)),
             is_held=owner is not None,
             has_failed=failure is not None,
             is_changed=result is not None and not is_same,
@@ -117,7 +116,7 @@ def read_ledger(plan: Plan, store: Store) -> Ledger:
             seed=trial.seed,
             state=state,
             result=result if is_same else None,
-            failure=cast(Failure, failure) if failure is not None and state == "failed" else None,
+            failure=failure if state == "failed" else None,
             working=next((node for node in trial.path if node not in done), None) if state == "running" else None,
             owner=owner if state == "running" else None,
             waits_for=None if state == "running" else next((node for node in trial.path if node in produced), None),
@@ -139,36 +138,23 @@ def _state(*, is_done: bool, is_held: bool, has_failed: bool, is_changed: bool, 
     return "half-done" if is_begun else "pending"
 
 
-def read_json(store: Store, name: str) -> dict[str, Any] | None:
-    """A JSON object from storage, or None if it is not there (or was removed by a run meanwhile).
+def node_result(node: Node, store: Store) -> StageResult | FeaturesResult | None:
+    """Read the result of a stage or of features; None if there is none yet, or if only trials have results of it.
 
     Raises:
-        InputError: if the file is no JSON object: it was not written by this program, or the disk lost part of it.
+        InputError: if the file is there but is not a whole result: such a node is neither done nor to be done again.
     """
-    try:
-        value = json.loads(store.get(name))
-    except FileNotFoundError:
+    if node.key is None:
         return None
-    except ValueError as error:
-        raise _broken(store, name, str(error)) from error
-    if not isinstance(value, dict):
-        raise _broken(store, name, f"it holds a {type(value).__name__}")
-    return value
-
-
-def _broken(store: Store, name: str, found: str) -> InputError:
-    return InputError(
-        f"a result must be a JSON object, but {found}",
-        place=str(store.path(name)),
-        way_out="Remove the file and run the study again; everything else is kept.",
-    )
-
-
-def _has_result(node: Node, store: Store) -> bool:
-    if node.key is None or node.kind == "evaluation":
-        return False
-    name = layout.stage_result(node.key) if node.kind == "stage" else layout.features_result(node.key)
-    return store.exists(name)
+    match node.kind:
+        case "stage":
+            return read(store, layout.stage_result(node.key), StageResult)
+        case "features":
+            return read(store, layout.features_result(node.key), FeaturesResult)
+        case "evaluation":
+            return None
+        case _:
+            assert_never(node.kind)
 
 
 def _resumes(node: Node, store: Store) -> bool:
@@ -183,14 +169,14 @@ def _resumes(node: Node, store: Store) -> bool:
 
 def _trial_result(plan: Plan, trial: PlannedTrial, store: Store, files: set[str]) -> TrialResult | None:
     name = layout.trial_result(plan.study, trial.id)
-    return cast("TrialResult | None", read_json(store, name)) if name in files else None
+    return read(store, name, TrialResult) if name in files else None
 
 
 def _has_plan_keys(plan: Plan, trial: PlannedTrial, result: TrialResult) -> bool:
     """Whether the result's stage keys are the plan's, as far as the plan knows them."""
     planned = [node.key for node in trial.stage_nodes(plan)]
-    return len(planned) == len(result["stages"]) and all(
-        key is None or key == found for key, found in zip(planned, result["stages"], strict=True)
+    return len(planned) == len(result.stages) and all(
+        key is None or key == found for key, found in zip(planned, result.stages, strict=True)
     )
 
 
@@ -199,9 +185,9 @@ def _evaluations(plan: Plan, result: TrialResult, store: Store) -> dict[str, Eva
     another selection answer another question and do not count."""
     found = {}
     for benchmark in plan.asked:
-        name = result["evaluations"].get(benchmark.id)
-        evaluation = cast("EvaluationResult | None", read_json(store, name)) if name else None
-        if evaluation is not None and plan.benchmark_keys.get(benchmark.id) in (None, evaluation["asked"]):
+        name = result.evaluations.get(benchmark.id)
+        evaluation = read(store, name, EvaluationResult) if name else None
+        if evaluation is not None and plan.benchmark_keys.get(benchmark.id) in (None, evaluation.asked):
             found[benchmark.id] = evaluation
     return found
 

@@ -102,8 +102,8 @@ def _trial_status(plan: Plan, trial: PlannedTrial, ledger: Ledger, pulse: _Pulse
     entry = ledger.trials[trial.id]
     failure = log = None
     if entry.failure is not None:
-        failure = f"{entry.failure['kind']}: {first_line(entry.failure['message'])}"
-        log = str(store.path(entry.failure["log"])) if entry.failure["log"] else None
+        failure = f"{entry.failure.kind}: {first_line(entry.failure.message)}"
+        log = str(store.path(entry.failure.log)) if entry.failure.log else None
     pulse = pulse or _Pulse()
     node, before = _current(plan, trial, entry, pulse.step)
     step = max(pulse.step - before, 0) if pulse.step is not None and node is not None and node.kind == "stage" else None

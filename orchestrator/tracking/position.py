@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from orchestrator.tracking.tracker import Point, Status
 from search_spaces.plan import Plan, PlannedTrial
 from trainables.storage import layout
-from trainables.storage.records import Failure
+from trainables.storage.record_files import read
+from trainables.storage.records import Failure, TrialResult
 from trainables.storage.spool import SpoolLine
 from trainables.storage.store import Store, get_json
 
@@ -113,16 +114,13 @@ class Ending:
 def read_ending(store: Store, study: str, trial: str) -> Ending | None:
     """None while the trial has neither a result nor a failure."""
     endings = []
-    result = get_json(store, layout.trial_result(study, trial))
+    result = read(store, layout.trial_result(study, trial), TrialResult)
     if result is not None:
         written = int(store.path(layout.trial_result(study, trial)).stat().st_mtime * 1000)
-        spent = float(result.get("cost", {}).get("gpu_seconds", 0.0))
-        stages = tuple(result.get("stages", ()))
-        endings.append(Ending("FINISHED", written, None, bool(result.get("diverged")), stages, spent))
-    failure = get_json(store, layout.trial_failure(study, trial))
+        endings.append(Ending("FINISHED", written, None, result.diverged, result.stages, result.cost.gpu_seconds))
+    failure = read(store, layout.trial_failure(study, trial), Failure)
     if failure is not None:
-        killed = failure["kind"] == "killed"
-        endings.append(Ending("KILLED" if killed else "FAILED", failure["ts"], failure=failure))  # type: ignore[arg-type]
+        endings.append(Ending("KILLED" if failure.kind == "killed" else "FAILED", failure.ts, failure=failure))
     return max(endings, key=lambda ending: ending.ts, default=None)
 
 

@@ -259,7 +259,7 @@ class Replay:
         if ending.failure is None and position.ended is not None and not ending.diverged:
             tags |= {"ablate.error_class": "none", "ablate.error": ""}  # of an earlier attempt
         if ending.failure is not None:
-            tags |= {"ablate.error_class": ending.failure["kind"], "ablate.error": ending.failure["message"]}
+            tags |= {"ablate.error_class": ending.failure.kind, "ablate.error": ending.failure.message}
             text = self._error_text(ending.failure)
             self._attempt(f"run {run}: error.txt", partial(self._tracker.attach, run, "error.txt", text))
         if tags:
@@ -278,9 +278,9 @@ class Replay:
         return position
 
     def _error_text(self, failure: Failure) -> str:
-        log = self._store.path(failure["log"])
-        tail = "\n".join(last_lines(log, LOG_LINES)) if failure["log"] else ""
-        parts = [f"{failure['kind']}: {failure['message']}", failure["traceback"], f"log: {log}", tail]
+        log = self._store.path(failure.log)
+        tail = "\n".join(last_lines(log, LOG_LINES)) if failure.log else ""
+        parts = [f"{failure.kind}: {failure.message}", failure.traceback, f"log: {log}", tail]
         return "\n\n".join(part for part in parts if part) + "\n"
 
     def _show_progress(self, *, at_once: bool = False) -> None:

@@ -29,9 +29,10 @@ from search_spaces.spec import (
     TrialSpec,
     VisionSpec,
 )
+from tests.support.small_records import stage_result, trial_result
 from trainables.storage import layout
+from trainables.storage.record_files import write
 from trainables.storage.records import Progress
-from trainables.storage.store import put_json
 from trainables.task import Context, StageTask, TrialTask
 
 STUDY = "fake"
@@ -52,10 +53,10 @@ def loop(task: TrialTask, context: Context) -> Iterator[Progress]:
                 )
             if context.rank == 0:
                 _append(Path(task.storage), "produced", f"{stage.node} {task.id} {os.getpid()} {time.time()}")
-                put_json(store, layout.stage_result(stage.key), {"key": stage.key})
+                write(store, layout.stage_result(stage.key), stage_result(stage.key))
             yield Progress(event="node_done", node=stage.node)
         if context.rank == 0:
-            put_json(store, layout.trial_result(task.study, task.id), {"trial": task.id})
+            write(store, layout.trial_result(task.study, task.id), trial_result(task.id))
         yield Progress(event="trial_done", node=task.evaluation_node)
     finally:
         _append(Path(task.storage), "closed", f"{task.id} {context.rank}")
@@ -71,7 +72,7 @@ def _unit(behaviour: Mapping[str, Any], stage: StageTask, storage: Path) -> None
 
 
 def gloo_loop(task: TrialTask, context: Context) -> Iterator[Progress]:
-    """One all-reduce per step over a real process group; rank 0 leaves the sums in the trial's result."""
+    """One all-reduce per step over a real process group; rank 0 appends the sums to `sums`."""
     import torch
     import torch.distributed as dist
 
@@ -82,8 +83,8 @@ def gloo_loop(task: TrialTask, context: Context) -> Iterator[Progress]:
         sums.append(value.item())
         yield Progress(event="progress", node=task.stages[0].node, step=step + 1, steps=task.stages[0].steps)
     if context.rank == 0:
-        result = {"sums": sums, "world": dist.get_world_size(), "environment": os.environ["RANK"]}
-        put_json(context.store(task), layout.trial_result(task.study, task.id), result)
+        _append(Path(task.storage), "sums", f"{task.id} {sums} {dist.get_world_size()} {os.environ['RANK']}")
+        write(context.store(task), layout.trial_result(task.study, task.id), trial_result(task.id))
     yield Progress(event="trial_done", node=task.evaluation_node)
 
 

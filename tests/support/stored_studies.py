@@ -16,8 +16,9 @@ from search_spaces.spec import BenchmarkSpec
 from search_spaces.study import Hypothesis, Study
 from tests.support.small_plans import SOURCE, small_plan
 from trainables.storage import layout
-from trainables.storage.records import EvaluationResult, Failure, StageResult, TrialResult
-from trainables.storage.store import LocalStore, put_json
+from trainables.storage.record_files import write
+from trainables.storage.records import Cost, EvaluationResult, Failure, StageResult, TrialResult
+from trainables.storage.store import LocalStore
 
 N_EXAMPLES = 400
 PER_IMAGE = 4
@@ -62,20 +63,20 @@ def answers(accuracy: float, seed: int = 0, n: int = N_EXAMPLES) -> np.ndarray:
 def finish_stage(store: LocalStore, node: Node, provenance: Mapping[str, str] = PROVENANCE) -> None:
     assert node.key is not None
     assert node.steps is not None
-    result: StageResult = {
-        "key": node.key,
-        "name": node.name,
-        "steps": node.steps,
-        "modules": {"projector": key_of("weights " + node.id)},
-        "final_loss": 0.5,
-        "diverged": False,
-        "losses_digest": key_of("losses " + node.id),
-        "gpu_seconds": 10.0,
-        "samples_per_second": 32.0,
-        "counts": {"shapes@1": 100},
-        "provenance": dict(provenance),
-    }
-    put_json(store, layout.stage_result(node.key), result)
+    result = StageResult(
+        key=node.key,
+        name=node.name,
+        steps=node.steps,
+        modules={"projector": key_of("weights " + node.id)},
+        final_loss=0.5,
+        diverged=False,
+        losses_digest=key_of("losses " + node.id),
+        gpu_seconds=10.0,
+        samples_per_second=32.0,
+        counts={"shapes@1": 100},
+        provenance=dict(provenance),
+    )
+    write(store, layout.stage_result(node.key), result)
 
 
 def write_examples(store: LocalStore, name: str, scores: np.ndarray, first_id: int = 0) -> None:
@@ -108,45 +109,45 @@ def finish_trial(
     for benchmark, values in scores.items():
         key = key_of(f"evaluation {trial.id}")
         write_examples(store, layout.evaluation_examples(key, benchmark), values, first_id)
-        evaluation: EvaluationResult = {
-            "key": key,
-            "asked": plan.benchmark_keys.get(benchmark) or "asked",
-            "benchmark": benchmark,
-            "protocol": "official",
-            "n": len(values),
-            "unparsable": 0,
-            "points": 100 * float(values.mean()),
-            "headline": "accuracy",
-            "metrics": {"accuracy": 100 * float(values.mean())},
-            "units": {},
-            "warnings": [],
-            "majority": majority,
-            "constant": benchmark in constant,
-            "gpu_seconds": 1.0,
-            "examples": layout.evaluation_examples(key, benchmark),
-        }
+        evaluation = EvaluationResult(
+            key=key,
+            asked=plan.benchmark_keys.get(benchmark) or "asked",
+            benchmark=benchmark,
+            protocol="official",
+            n=len(values),
+            unparsable=0,
+            points=100 * float(values.mean()),
+            headline="accuracy",
+            metrics={"accuracy": 100 * float(values.mean())},
+            units={},
+            warnings=(),
+            majority=majority,
+            constant=benchmark in constant,
+            gpu_seconds=1.0,
+            examples=layout.evaluation_examples(key, benchmark),
+        )
         evaluations[benchmark] = layout.evaluation_result(key, benchmark)
-        put_json(store, evaluations[benchmark], evaluation)
-    result: TrialResult = {
-        "trial": trial.id,
-        "stages": stages,
-        "evaluations": evaluations,
-        "diverged": diverged,
-        "cost": {"gpu_seconds": 14.0, "gpu_seconds_alone": 20.0, "wall_seconds": 30.0},
-    }
-    put_json(store, layout.trial_result(plan.study, trial.id), result)
+        write(store, evaluations[benchmark], evaluation)
+    result = TrialResult(
+        trial=trial.id,
+        stages=tuple(stages),
+        evaluations=evaluations,
+        diverged=diverged,
+        cost=Cost(gpu_seconds=14.0, gpu_seconds_alone=20.0, wall_seconds=30.0),
+    )
+    write(store, layout.trial_result(plan.study, trial.id), result)
 
 
 def fail_trial(store: LocalStore, plan: Plan, trial: PlannedTrial, message: str = "CUDA is gone\nsecond line") -> None:
-    failure: Failure = {
-        "trial": trial.id,
-        "kind": "lost",
-        "message": message,
-        "traceback": "Traceback ...",
-        "log": layout.worker_log(plan.study, trial.id, 0),
-        "ts": 1_700_000_000_000,
-    }
-    put_json(store, layout.trial_failure(plan.study, trial.id), failure)
+    failure = Failure(
+        trial=trial.id,
+        kind="lost",
+        message=message,
+        traceback="Traceback ...",
+        log=layout.worker_log(plan.study, trial.id, 0),
+        ts=1_700_000_000_000,
+    )
+    write(store, layout.trial_failure(plan.study, trial.id), failure)
 
 
 def study_of(*hypotheses: Hypothesis, **fields: Any) -> Study:

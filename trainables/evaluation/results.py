@@ -14,15 +14,16 @@ from trainables.benchmarks.scorers.summaries import points
 from trainables.benchmarks.scoring import example_table
 from trainables.evaluation.questions import Questions, units
 from trainables.storage import layout
+from trainables.storage.record_files import read, write
 from trainables.storage.records import EvaluationResult, StageResult
-from trainables.storage.store import LocalStore, get_json, put_json
+from trainables.storage.store import LocalStore
 from trainables.task import TrialTask
 
 
 def evaluation_key(task: TrialTask, benchmark: BenchmarkSpec, results: list[StageResult]) -> str:
     """Identity of a score: digests of all weights, the model around them, the benchmark's data and protocol."""
     spec = task.trial
-    trained = {name: digest for result in results for name, digest in result["modules"].items()}
+    trained = {name: digest for result in results for name, digest in result.modules.items()}
     start = {
         "vision": _vision_origin(spec, task),
         "language": _origin(spec.language.checkpoint, spec.seed, task),
@@ -66,8 +67,8 @@ def _origin(checkpoint: str | None, seed: int, task: TrialTask) -> str | int:
 
 def read_results(task: TrialTask, results: list[StageResult], store: LocalStore) -> dict[str, EvaluationResult]:
     """The finished evaluations of a trial, of benchmarks and samples, by id."""
-    found = {b.id: get_json(store, result_name(task, b, results)) for b in task.asked}
-    return {name: result for name, result in found.items() if result is not None}  # type: ignore[misc]
+    found = {b.id: read(store, result_name(task, b, results), EvaluationResult) for b in task.asked}
+    return {name: result for name, result in found.items() if result is not None}
 
 
 def result_name(task: TrialTask, benchmark: BenchmarkSpec, results: list[StageResult]) -> str:
@@ -90,21 +91,21 @@ def write_result(
     with store.aside(name) as aside:
         pq.write_table(example_table(counted, {field: str(value) for field, value in metadata.items()}), aside)
     summary = questions.protocol.summarise(rows)
-    result: EvaluationResult = {
-        "key": key,
-        "asked": str(benchmark_key(benchmark, task.digests)),
-        "benchmark": benchmark.id,
-        "protocol": benchmark.protocol,
-        "n": len(counted),
-        "unparsable": sum(not row.parsed.ok for row in counted),
-        "points": points([row.score for row in counted]),
-        "headline": questions.protocol.headline,
-        "metrics": dict(summary.metrics),
-        "units": units(questions.protocol, summary.metrics),
-        "warnings": list(summary.warnings),
-        "majority": questions.best_constant(rows),
-        "constant": len({row.prediction for row in counted}) == 1,
-        "gpu_seconds": gpu_seconds,
-        "examples": name,
-    }
-    put_json(store, layout.evaluation_result(key, benchmark.id), result)
+    result = EvaluationResult(
+        key=key,
+        asked=str(benchmark_key(benchmark, task.digests)),
+        benchmark=benchmark.id,
+        protocol=benchmark.protocol,
+        n=len(counted),
+        unparsable=sum(not row.parsed.ok for row in counted),
+        points=points([row.score for row in counted]),
+        headline=questions.protocol.headline,
+        metrics=dict(summary.metrics),
+        units=units(questions.protocol, summary.metrics),
+        warnings=tuple(summary.warnings),
+        majority=questions.best_constant(rows),
+        constant=len({row.prediction for row in counted}) == 1,
+        gpu_seconds=gpu_seconds,
+        examples=name,
+    )
+    write(store, layout.evaluation_result(key, benchmark.id), result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from importlib import metadata, resources
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import jinja2
 from transformers import PreTrainedTokenizerFast
@@ -19,8 +19,9 @@ from trainables.export.processor import begin_texts, chat_template, llava_proces
 from trainables.export.tokenizer import hf_tokenizer
 from trainables.model.vlm import VLM
 from trainables.storage import layout
+from trainables.storage.record_files import read
 from trainables.storage.records import StageResult
-from trainables.storage.store import LocalStore, get_json
+from trainables.storage.store import LocalStore
 from trainables.task import TrialTask
 from trainables.trial_data import TrialData
 
@@ -89,13 +90,15 @@ def export_trial(task: TrialTask, store: LocalStore, form: Form, folder: Path) -
 
 def finished_stages(task: TrialTask, store: LocalStore) -> list[StageResult]:
     """The results of all stages. Raises InputError if one is missing or its loss diverged."""
-    found = [get_json(store, layout.stage_result(stage.key)) for stage in task.stages]
-    for stage, result in zip(task.trial.stages, found, strict=True):
-        if result is None or result["diverged"]:
+    found = []
+    for stage, order in zip(task.trial.stages, task.stages, strict=True):
+        result = read(store, layout.stage_result(order.key), StageResult)
+        if result is None or result.diverged:
             state = "has not been trained to its end" if result is None else "diverged"
             law = f"a trial must be finished to be exported, but its stage {stage.name!r} {state}"
             raise InputError(law, key=task.id, way_out="Run the study again: what is left of it is done.")
-    return cast(list[StageResult], found)
+        found.append(result)
+    return found
 
 
 def _write_llava(model: VLM, task: TrialTask, tokenizer: PreTrainedTokenizerFast, template: str, folder: Path) -> None:
@@ -157,6 +160,6 @@ def model_card(task: TrialTask, results: list[StageResult], store: LocalStore, f
         stages=[{"spec": stage, "result": result} for stage, result in zip(spec.stages, results, strict=True)],
         scores=scores,
         digests=dict(sorted(task.digests.items())),
-        provenance=results[-1]["provenance"],
+        provenance=results[-1].provenance,
         usage=usage,
     )

@@ -6,7 +6,7 @@ data/<digest>/                            a prepared source: records.arrow, imag
 preparing/<nonce>/                        one that is being read; owner.json tells by whom
 problems/<source>.txt                     images that the last reading of a source could not use
 features/<key>/                           features of a frozen encoder: features.npy, result.json
-stages/<key>/                             a trained stage: <module>.safetensors, result.json (written last)
+stages/<key>/                             a trained stage: <module>.safetensors, curve.json, result.json (written last)
 stages/<key>/checkpoints/<step>/          while it trains; removed at its end
 evaluations/<key>/<benchmark>.parquet     scores per example; <benchmark>.json is written last
 evaluations/<key>/<benchmark>.answers/    answers so far, while it is being scored
@@ -29,6 +29,10 @@ def stage_folder(key: str) -> str:
 
 def stage_result(key: str) -> str:
     return f"stages/{key}/result.json"
+
+
+def stage_curve(key: str) -> str:
+    return f"stages/{key}/curve.json"
 
 
 def checkpoints(key: str) -> str:

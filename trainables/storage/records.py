@@ -1,21 +1,24 @@
-"""What a trial leaves behind, as plain values: spool lines, results, failures, progress. No torch, no ray.
+"""The records that a trial leaves on storage: results, scores, failures; and its progress. No torch, no ray.
 
-The spool is the only channel between workers and the tracking server: append-only JSON lines on storage, each complete
-in itself (time and step included), so that replaying it twice changes nothing.
+Each is a frozen dataclass and one JSON file, read and written by `trainables.storage.record_files` alone, which says
+what holds for files of other versions of this program and for damaged ones.
 """
 
 from __future__ import annotations
 
-from typing import Literal, NotRequired, TypedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypedDict
 
 
-class StageResult(TypedDict):
+@dataclass(frozen=True)
+class StageResult:
     """`stages/<key>/result.json`: written last, so its presence means that the stage is done."""
 
     key: str
     name: str
     steps: int
-    modules: dict[str, str]
+    modules: Mapping[str, str]
     """Trained module -> SHA-256 of its safetensors file."""
     final_loss: float | None
     diverged: bool
@@ -25,24 +28,34 @@ class StageResult(TypedDict):
     gpu_seconds: float
     """Wall seconds of the stage, all attempts, times its devices (CPU workers count where there is no GPU)."""
     samples_per_second: float
-    mfu: NotRequired[float | None]
-    """Model FLOPs utilisation over the whole stage; None on devices without a known peak."""
-    counts: dict[str, int]
+    counts: Mapping[str, int]
     """Realised records per source."""
-    provenance: dict[str, str]
+    provenance: Mapping[str, str]
     """Versions, device, world size, micro-batch, ZeRO stage."""
+    mfu: float | None = None
+    """Model FLOPs utilisation over the whole stage; None on devices without a known peak."""
 
 
-class FeaturesResult(TypedDict):
-    """`features/<key>/result.json`: written behind the features themselves."""
+@dataclass(frozen=True)
+class Curve:
+    """`stages/<key>/curve.json`: what a trial that shares the stage shows of it."""
+
+    curve: tuple[tuple[int, float, float], ...]
+    """Step, loss and learning rate of every logged step."""
+
+
+@dataclass(frozen=True)
+class FeaturesResult:
+    """`features/<key>/result.json`: written after the features themselves."""
 
     key: str
-    shape: list[int]
+    shape: tuple[int, ...]
     """Images, positions, width."""
     gpu_seconds: float
 
 
-class EvaluationResult(TypedDict):
+@dataclass(frozen=True)
+class EvaluationResult:
     """`evaluations/<key>/<benchmark>.json`."""
 
     key: str
@@ -56,10 +69,10 @@ class EvaluationResult(TypedDict):
     """100 x the mean score per example: what arms are compared in."""
     headline: str
     """The metric that people quote of this benchmark."""
-    metrics: dict[str, float]
+    metrics: Mapping[str, float]
     """In 0-100 where `units` does not say otherwise."""
-    units: dict[str, str]
-    warnings: list[str]
+    units: Mapping[str, str]
+    warnings: tuple[str, ...]
     """What a reader of the metrics must know."""
     majority: float
     """Score, 0-100, of the best answer that is the same throughout."""
@@ -70,20 +83,32 @@ class EvaluationResult(TypedDict):
     """Name on storage of the per-example Parquet: id, cluster, prediction, parsed, score."""
 
 
-class TrialResult(TypedDict):
+@dataclass(frozen=True)
+class Cost:
+    """What a trial has cost, in seconds."""
+
+    gpu_seconds: float
+    """Spent by this trial itself."""
+    gpu_seconds_alone: float
+    """With all its stages and features, whoever produced them."""
+    wall_seconds: float
+
+
+@dataclass(frozen=True)
+class TrialResult:
     """`studies/<study>/trials/<trial>/result.json`."""
 
     trial: str
-    stages: list[str]
+    stages: tuple[str, ...]
     """Stage keys, first to last."""
-    evaluations: dict[str, str]
+    evaluations: Mapping[str, str]
     """Benchmark id -> name on storage of its EvaluationResult."""
     diverged: bool
-    cost: dict[str, float]
-    """`gpu_seconds` spent by this trial, `gpu_seconds_alone` with all its stages, `wall_seconds`."""
+    cost: Cost
 
 
-class Failure(TypedDict):
+@dataclass(frozen=True)
+class Failure:
     """`studies/<study>/trials/<trial>/failure.json`: failure is data."""
 
     trial: str

@@ -7,13 +7,15 @@ import math
 import platform
 import threading
 import time
+from dataclasses import asdict
 
 from search_spaces.identity import source_name
 from trainables.package_versions import WORKER_PACKAGES, installed_versions
 from trainables.storage import layout
-from trainables.storage.records import EvaluationResult, StageResult, TrialResult
+from trainables.storage.record_files import read_or_redo
+from trainables.storage.records import Curve, EvaluationResult, StageResult, TrialResult
 from trainables.storage.spool import DataUse, Spool, is_of_machine, read_spool
-from trainables.storage.store import LocalStore, get_json
+from trainables.storage.store import LocalStore
 from trainables.task import Context, TrialTask
 from trainables.telemetry.system_sampler import SystemSampler
 from trainables.training.deepspeed_config import deepspeed_config
@@ -62,10 +64,9 @@ class TrialSpool:
 
     def replay(self, stage_index: int, key: str) -> None:
         """The curve of a stage that another trial has trained: it is this trial's, too."""
-        for step, loss, lr in (get_json(self._store, f"{layout.stage_folder(key)}/curve.json") or {"curve": []})[
-            "curve"
-        ]:
-            self.metrics(stage_index, int(step) + 1, {"train/loss": loss, "train/lr": lr})
+        stored = read_or_redo(self._store, layout.stage_curve(key), Curve)
+        for step, loss, learning_rate in stored.curve if stored is not None else ():
+            self.metrics(stage_index, step + 1, {"train/loss": loss, "train/lr": learning_rate})
 
     def end(self, result: TrialResult, stages: list[StageResult], scores: dict[str, EvaluationResult]) -> None:
         """Data, scores and cost, then the final status. One value each, at step 0: MLflow draws them as bars."""
@@ -73,12 +74,12 @@ class TrialSpool:
             self._sampler.close()  # its last record comes before the status, which is the last of all
         self._write(data=[*_training_data(self._task, stages), *_evaluation_data(self._task, scores)])
         values = _scores(self._task, scores)
-        values |= {f"cost/{key}": value for key, value in {**result["cost"], **self._costs(stages)}.items()}
+        values |= {f"cost/{key}": value for key, value in {**asdict(result.cost), **self._costs(stages)}.items()}
         values |= {**_shares(self._task, stages), **self._past.best}
         self._write(step=0, metrics={key: value for key, value in values.items() if math.isfinite(value)})
         for name, score in scores.items():
-            self._write(artifact={"name": f"examples/{name}.parquet", "path": score["examples"]})
-        self._write(tags={"ablate.diverged": str(result["diverged"]).lower()})
+            self._write(artifact={"name": f"examples/{name}.parquet", "path": score.examples})
+        self._write(tags={"ablate.diverged": str(result.diverged).lower()})
         self._write(status="FINISHED")
 
     def close(self) -> None:
@@ -88,8 +89,8 @@ class TrialSpool:
             self._node_spool.close()
 
     def _costs(self, stages: list[StageResult]) -> dict[str, float]:
-        seconds = sum(stage["gpu_seconds"] for stage in stages)
-        weighted = sum(stage["samples_per_second"] * stage["gpu_seconds"] for stage in stages)
+        seconds = sum(stage.gpu_seconds for stage in stages)
+        weighted = sum(stage.samples_per_second * stage.gpu_seconds for stage in stages)
         costs = {"restarts": float(self._past.attempts), "samples_per_s": weighted / seconds if seconds else math.nan}
         if self._sampler is not None:
             costs["peak_memory_gb"] = self._sampler.peak_memory_gb()
@@ -145,7 +146,7 @@ def _shares(task: TrialTask, stages: list[StageResult]) -> dict[str, float]:
     """Share of each source in the records of each stage's mix, as drawn."""
     shares: dict[str, float] = {}
     for spec, stage in zip(task.trial.stages, stages, strict=True):
-        counts = stage["counts"]
+        counts = stage.counts
         names = {source_name(part.source): part.source.name for part in spec.data.parts}
         for name, count in counts.items():
             key = f"data/{spec.name}/{names[name]}"
@@ -157,10 +158,10 @@ def _training_data(task: TrialTask, stages: list[StageResult]) -> list[DataUse]:
     """Each source once, with what every stage has drawn from it."""
     tags: dict[str, dict[str, str]] = {}
     for stage in stages:
-        total = sum(stage["counts"].values()) or 1
-        for name, records in stage["counts"].items():
-            share = {f"share.{stage['name']}": f"{records / total:.4f}"}
-            tags.setdefault(name, {}).update({f"records.{stage['name']}": str(records), **share})
+        total = sum(stage.counts.values()) or 1
+        for name, records in stage.counts.items():
+            share = {f"share.{stage.name}": f"{records / total:.4f}"}
+            tags.setdefault(name, {}).update({f"records.{stage.name}": str(records), **share})
     return [DataUse(name=n, digest=task.digests.get(n, ""), context="training", tags=t) for n, t in tags.items()]
 
 
@@ -170,13 +171,13 @@ def _scores(task: TrialTask, scores: dict[str, EvaluationResult]) -> dict[str, f
         f"samples/{one.id}/{key}": v
         for one in task.samples
         if one.id in scores
-        for key, v in scores[one.id]["metrics"].items()
+        for key, v in scores[one.id].metrics.items()
     }
     counted = {one.id: scores[one.id] for one in task.benchmarks if one.id in scores}
-    values |= {f"eval/{name}/{key}": v for name, score in counted.items() for key, v in score["metrics"].items()}
-    values |= {f"eval/{name}/points": score["points"] for name, score in counted.items()}
+    values |= {f"eval/{name}/{key}": v for name, score in counted.items() for key, v in score.metrics.items()}
+    values |= {f"eval/{name}/points": score.points for name, score in counted.items()}
     if counted:
-        values["eval/mean"] = sum(score["points"] for score in counted.values()) / len(counted)
+        values["eval/mean"] = sum(score.points for score in counted.values()) / len(counted)
     return values
 
 
@@ -186,7 +187,7 @@ def _evaluation_data(task: TrialTask, scores: dict[str, EvaluationResult]) -> li
             name=benchmark.id,
             digest=task.digests.get(source_name(benchmark.source), ""),
             context="evaluation",
-            tags={"examples": str(scores[benchmark.id]["n"]), "protocol": scores[benchmark.id]["protocol"]},
+            tags={"examples": str(scores[benchmark.id].n), "protocol": scores[benchmark.id].protocol},
         )
         for benchmark in task.asked
         if benchmark.id in scores

@@ -23,8 +23,9 @@ from trainables.model.vision import VisionEncoder
 from trainables.model.vlm import VLM, assemble, build_modules, module
 from trainables.package_versions import STAGE_PACKAGES, installed_versions
 from trainables.storage import layout
-from trainables.storage.records import Progress, StageResult
-from trainables.storage.store import LocalStore, put_json
+from trainables.storage.record_files import write
+from trainables.storage.records import Curve, Progress, StageResult
+from trainables.storage.store import LocalStore
 from trainables.task import Context, StageTask, TrialTask
 from trainables.training.deepspeed_config import deepspeed_config
 from trainables.training.engine import Engine, no_traces, open_engine, partition
@@ -69,8 +70,8 @@ def train_stage(
                     weights["language"] = merged(weights["language"], stage.lora)
                 modules = save_weights(weights, store, layout.stage_folder(order.key))
                 result = run.result(modules, stage_data.mix.counts, provenance(order.resources, context, attention))
-                put_json(store, f"{layout.stage_folder(order.key)}/curve.json", {"curve": run.curve})
-                put_json(store, layout.stage_result(order.key), result)
+                write(store, layout.stage_curve(order.key), Curve(tuple(run.curve)))
+                write(store, layout.stage_result(order.key), result)
                 store.remove(layout.checkpoints(order.key))
     _barrier()
 
@@ -132,8 +133,8 @@ class _Run:
         self._seconds, self._records = 0.0, 0
         self._diverged = False
         self.losses: list[float] = []
-        self.curve: list[list[float]] = []
-        """[step, loss, learning rate] of every logged step: a trial that shares this stage shows it, too."""
+        self.curve: list[tuple[int, float, float]] = []
+        """(step, loss, learning rate) of every logged step: a trial that shares this stage shows it, too."""
 
     def train(self) -> Iterator[tuple[Progress, dict[str, float]]]:
         print(f"training stage {self._stage.name} {self._order.key}", flush=True)
@@ -158,7 +159,7 @@ class _Run:
                         "train/samples_per_s": batch.records / elapsed,
                         **self._utilisation(batch.records, elapsed),
                     }
-                    self.curve.append([step, loss, learning_rate])
+                    self.curve.append((step, loss, learning_rate))
                 if (step + 1) % self._order.resources.checkpoint_every_steps == 0 and step + 1 < steps:
                     self._checkpoint(step + 1)
                 yield self._progress(step + 1, loss), metrics
@@ -170,20 +171,20 @@ class _Run:
 
     def result(self, modules: dict[str, str], counts: dict[str, int], provenance: dict[str, str]) -> StageResult:
         finite = [loss for loss in self.losses if math.isfinite(loss)]
-        return {
-            "key": self._order.key,
-            "name": self._stage.name,
-            "steps": len(self.losses),
-            "modules": modules,
-            "final_loss": finite[-1] if finite else None,
-            "diverged": self._diverged,
-            "losses_digest": hashlib.sha256(" ".join(loss.hex() for loss in self.losses).encode()).hexdigest(),
-            "gpu_seconds": self._seconds * self._context.world,
-            "samples_per_second": self._records / max(self._seconds, 1e-9),
-            "mfu": self._utilisation(self._records, max(self._seconds, 1e-9)).get("train/mfu"),
-            "counts": counts,
-            "provenance": provenance,
-        }
+        return StageResult(
+            key=self._order.key,
+            name=self._stage.name,
+            steps=len(self.losses),
+            modules=modules,
+            final_loss=finite[-1] if finite else None,
+            diverged=self._diverged,
+            losses_digest=hashlib.sha256(" ".join(loss.hex() for loss in self.losses).encode()).hexdigest(),
+            gpu_seconds=self._seconds * self._context.world,
+            samples_per_second=self._records / max(self._seconds, 1e-9),
+            mfu=self._utilisation(self._records, max(self._seconds, 1e-9)).get("train/mfu"),
+            counts=counts,
+            provenance=provenance,
+        )
 
     def _utilisation(self, records: int, seconds: float) -> dict[str, float]:
         """`train/mfu`, where the plan has counted operations and the device's peak is known."""
@@ -231,7 +232,7 @@ class _Run:
         for folder in reversed(_finished(root)):
             if (folder / "shape.json").read_text() == shape:
                 state: dict[str, Any] = self._engine.load(folder, "state")
-                self.losses, self.curve = list(state["losses"]), list(state["curve"])
+                self.losses, self.curve = list(state["losses"]), [tuple(point) for point in state["curve"]]
                 self._seconds, self._records = state["seconds"], state["records"]
                 print(f"{self._stage.name}: going on from step {len(self.losses)}", flush=True)
                 return

@@ -31,12 +31,12 @@ def load_weights(model: VLM, results: list[StageResult], store: LocalStore, stag
 
     Raises ValueError if a file is not what its stage wrote, or does not hold exactly the module's weights.
     """
-    latest = {name: result for result in results for name in result["modules"]}
+    latest = {name: result for result in results for name in result.modules}
     for name, result in latest.items():
         if name == "vision" and model.vision is None:
             continue
-        path = store.path(f"{stage_folder}/{result['key']}/{name}.safetensors")
-        if _digest(path) != result["modules"][name]:
+        path = store.path(f"{stage_folder}/{result.key}/{name}.safetensors")
+        if _digest(path) != result.modules[name]:
             raise ValueError(f"{path} must have the digest that its stage recorded, but it was changed or is damaged")
         with safe_open(path, "pt") as file:
             load_strict(module(model, name), file.keys(), file.get_tensor, path)  # type: ignore[arg-type]

@@ -19,8 +19,9 @@ import ray
 from ray import tune
 
 from trainables.storage import layout
+from trainables.storage.record_files import write
 from trainables.storage.records import Failure
-from trainables.storage.store import LocalStore, put_json
+from trainables.storage.store import LocalStore
 from trainables.task import TrialTask
 
 STEP_S = 1.0
@@ -147,9 +148,9 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
             log=layout.worker_log(self._study, self._trial, told["rank"] or 0),
             ts=int(time.time() * 1000),
         )
-        put_json(self._store, layout.trial_failure(self._study, self._trial), failure)
+        write(self._store, layout.trial_failure(self._study, self._trial), failure)
         self._give_up()
-        raise TrialFailedError(f"{failure['kind']}: {failure['message']}")
+        raise TrialFailedError(f"{failure.kind}: {failure.message}")
 
     def _timeout_s(self) -> float:
         """For the next request to the group."""

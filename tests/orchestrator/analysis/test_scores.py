@@ -15,7 +15,7 @@ from orchestrator.analysis.examples import Examples, is_no_signal, read_examples
 from orchestrator.analysis.exploratory import judge
 from orchestrator.analysis.scores import Scores
 from search_spaces.errors import InputError
-from trainables.storage.records import EvaluationResult
+from tests.support.small_records import evaluation_result
 
 Scored = dict[tuple[str, int], np.ndarray]
 
@@ -290,11 +290,7 @@ def test_mean_of_one_arm_covers_seeds_in_its_interval() -> None:
     ("constant", "mean", "expected"), [(True, 70.0, True), (False, 67.84, True), (False, 68.0, False)]
 )
 def test_is_no_signal_for_one_answer_or_the_majority_score(constant: bool, mean: float, expected: bool) -> None:
-    evaluation: EvaluationResult = {
-        "key": "k", "asked": "a", "benchmark": "b", "protocol": "official", "n": 10, "unparsable": 0, "metrics": {},
-        "majority": 67.8, "constant": constant, "gpu_seconds": 0.0, "examples": "",
-    }  # fmt: skip
-    assert is_no_signal(evaluation, mean) is expected
+    assert is_no_signal(evaluation_result("k", majority=67.8, constant=constant), mean) is expected
 
 
 def test_read_examples_of_a_file_with_an_impossible_score_names_the_example(tmp_path: Path) -> None:

@@ -68,7 +68,7 @@ def test_samples_are_tracked_apart_and_are_no_part_of_scores(done: tuple[Plan, L
     spool = store.path(layout.spool(plan.study, plan.trials[0].id))
     metrics = {name: value for _, line in read_spool(spool) for name, value in line.get("metrics", {}).items()}
     assert {"samples/mini-open/unsupported", "samples/mini-open/words"} <= metrics.keys()
-    assert metrics["eval/mean"] == ledger.evaluations[plan.trials[0].id, "vqav2"]["points"]
+    assert metrics["eval/mean"] == ledger.evaluations[plan.trials[0].id, "vqav2"].points
 
 
 def test_the_report_shows_every_answer_beside_its_image(done: tuple[Plan, LocalStore, Ledger]) -> None:

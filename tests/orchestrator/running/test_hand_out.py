@@ -12,8 +12,10 @@ from orchestrator.running.hand_out import HandOut
 from orchestrator.running.schedule import FINISHED
 from tests.support.fake_trials import STUDY, Fakes
 from tests.support.other_hosts import take_over
+from tests.support.small_records import stage_result
 from trainables.storage import layout
-from trainables.storage.store import LocalStore, put_json
+from trainables.storage.record_files import write
+from trainables.storage.store import LocalStore
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def hand_out(fakes: Fakes, store: LocalStore, prepared: list[str] | None = None,
 
 
 def finish_stage(store: LocalStore, node: str) -> None:
-    put_json(store, layout.stage_result(f"key-{node}"), {"key": node})
+    write(store, layout.stage_result(f"key-{node}"), stage_result(f"key-{node}"))
 
 
 def test_next_trial_handed_out_is_prepared_and_leased(store: LocalStore, tmp_path: Path) -> None:

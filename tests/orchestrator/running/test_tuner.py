@@ -28,7 +28,9 @@ from search_spaces.spec import ResourceSpec
 from tests.support.fake_trials import LOOP, STUDY, Fakes, lines
 from tests.support.other_hosts import ELSEWHERE, lease_files, take_over
 from trainables.storage import layout
-from trainables.storage.store import LocalStore, get_json
+from trainables.storage.record_files import read
+from trainables.storage.records import Failure
+from trainables.storage.store import LocalStore
 
 pytestmark = pytest.mark.ray
 
@@ -115,19 +117,19 @@ class TestOneCluster:
         assert set(outcomes.done) == {"follower", "third"}
         assert produced(tmp_path) == {"s1": "follower", "b1": "follower"}
         failure = outcomes.failed["leader"]
-        assert (failure["kind"], failure["message"]) == ("error", "ValueError: broken at s1")
-        assert "in _unit" in failure["traceback"]
-        assert "ValueError: broken at s1" in (tmp_path / failure["log"]).read_text()
+        assert (failure.kind, failure.message) == ("error", "ValueError: broken at s1")
+        assert "in _unit" in failure.traceback
+        assert "ValueError: broken at s1" in (tmp_path / failure.log).read_text()
         assert (tmp_path / layout.trial_failure(STUDY, "leader")).exists()
 
     def test_run_again_after_a_failure_the_failed_trial_is_done_and_its_failure_forgotten(self, tmp_path: Path) -> None:
         fakes = Fakes(tmp_path, {"a": ["s1", "s2"]}, fail_at="s2", raises="memory")
         first = run(fakes)
-        assert first.failed["a"]["kind"] == "memory"
+        assert first.failed["a"].kind == "memory"
         (tmp_path / "healed").touch()
         second = run(fakes)
         assert second.done == ("a",)
-        assert get_json(LocalStore(tmp_path), layout.trial_failure(STUDY, "a")) is None
+        assert read(LocalStore(tmp_path), layout.trial_failure(STUDY, "a"), Failure) is None
         assert [node for node, *_ in lines(tmp_path, "produced")] == ["s1", "s2"]
 
     @pytest.mark.parametrize("workers", [1, 2])
@@ -141,7 +143,7 @@ class TestOneCluster:
 
         outcomes = run(fakes, strike)
         assert set(outcomes.done) == {"other", "heir"}
-        assert outcomes.failed["victim"]["kind"] == "lost"
+        assert outcomes.failed["victim"].kind == "lost"
         assert produced(tmp_path) == {"s1": "heir", "s3": "other"}
         assert not lease_files(tmp_path)
 
@@ -162,9 +164,9 @@ class TestOneCluster:
         outcomes = run(fakes, strike)
         failure = outcomes.failed["victim"]
         assert outcomes.done == ("other",)
-        assert failure["kind"] == "hung"
-        assert str(stopped[0].pid) in failure["message"]
-        assert workers == 1 or "rank 1" in failure["message"] or "rank 0" in failure["message"]
+        assert failure.kind == "hung"
+        assert str(stopped[0].pid) in failure.message
+        assert workers == 1 or "rank 1" in failure.message or "rank 0" in failure.message
         assert not psutil.wait_procs(stopped, timeout=20)[1]
 
     def test_run_lease_taken_over_stops_the_trial_as_lost(self, tmp_path: Path) -> None:
@@ -176,8 +178,8 @@ class TestOneCluster:
                 take_over(tmp_path, "key-s1")
 
         outcomes = run(fakes, strike, renew_every_s=0.2)
-        assert outcomes.failed["a"]["kind"] == "lost"
-        assert "lease" in outcomes.failed["a"]["message"]
+        assert outcomes.failed["a"].kind == "lost"
+        assert "lease" in outcomes.failed["a"].message
         assert [path.parent.name for path in lease_files(tmp_path)] == ["key-s1"]
         assert LocalStore(tmp_path).lease_owner("key-s1") == ELSEWHERE
 
@@ -189,9 +191,8 @@ class TestOneCluster:
         )
         assert set(outcomes.done) == {"a", "b"}
         assert outcomes.groups_started == 1
-        for trial in "ab":
-            result = get_json(LocalStore(tmp_path), layout.trial_result(STUDY, trial))
-            assert result == {"sums": [1.0, 3.0, 5.0], "world": 2, "environment": "0"}
+        sums = sorted((tmp_path / "sums").read_text().splitlines())
+        assert sums == ["a [1.0, 3.0, 5.0] 2 0", "b [1.0, 3.0, 5.0] 2 0"]
 
     def test_run_tells_nothing_on_the_terminal(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         fakes = Fakes(tmp_path, {"good": ["s1"], "bad": ["s2"]})
@@ -253,6 +254,6 @@ def test_run_signal_ends_everything_soon_gives_leases_back_and_records_it(number
     outcomes = json.loads(output)
     assert (sorted(outcomes["killed"]), outcomes["not_started"]) == (["a", "b"], ["c"])
     assert not lease_files(tmp_path)
-    failure = get_json(LocalStore(tmp_path), layout.trial_failure(STUDY, "a"))
+    failure = read(LocalStore(tmp_path), layout.trial_failure(STUDY, "a"), Failure)
     assert failure is not None
-    assert failure["kind"] == "killed"
+    assert failure.kind == "killed"

@@ -12,6 +12,7 @@ from search_spaces.errors import InputError
 from search_spaces.identity import benchmark_key, source_name
 from search_spaces.plan import Plan
 from search_spaces.spec import BenchmarkSpec
+from tests.support.small_records import failure
 from tests.support.stored_studies import (
     answers,
     fail_trial,
@@ -23,7 +24,8 @@ from tests.support.stored_studies import (
 )
 from trainables.storage import layout
 from trainables.storage.lease import Owner
-from trainables.storage.store import LocalStore, put_json
+from trainables.storage.record_files import write
+from trainables.storage.store import LocalStore
 
 BOTH = {"shape": answers(0.9), "colour": answers(0.5)}
 
@@ -55,7 +57,7 @@ def test_read_ledger_of_a_trial_with_all_results_is_done_and_so_are_its_nodes(pl
     ledger = read_ledger(plan, store)
     assert ledger.trials[trial.id].state == "done"
     assert ledger.done_nodes == set(trial.path)
-    assert ledger.evaluations[trial.id, "shape"]["metrics"]["accuracy"] == pytest.approx(90)
+    assert ledger.evaluations[trial.id, "shape"].metrics["accuracy"] == pytest.approx(90)
     assert ledger.counts()["done"] == 1
 
 
@@ -106,7 +108,7 @@ def test_read_ledger_of_a_failed_trial_carries_the_failure(plan: Plan, store: Lo
     entry = read_ledger(plan, store).trials["r64-s7"]
     assert entry.state == "failed"
     assert entry.failure is not None
-    assert entry.failure["kind"] == "lost"
+    assert entry.failure.kind == "lost"
 
 
 def test_read_ledger_of_a_result_with_other_stage_keys_is_changed_and_its_scores_are_not_mixed_in(
@@ -187,6 +189,6 @@ def test_read_ledger_of_5000_trials_opens_only_what_is_there(tmp_path: Path) -> 
 
     plan = two_stage_plan(resolutions=tuple(range(16, 2516)), seeds=(7, 8))
     store = Counting(tmp_path)
-    put_json(store, layout.trial_failure(plan.study, "r16-s7"), {"kind": "lost"})
+    write(store, layout.trial_failure(plan.study, "r16-s7"), failure("r16-s7"))
     assert read_ledger(plan, store).counts()["pending"] == 4999
     assert Counting.opened == 1

@@ -13,8 +13,9 @@ from rich.console import Console
 from orchestrator.terminal.live import LiveView, Pace
 from search_spaces.plan import Plan
 from tests.support.small_plans import small_plan
+from tests.support.small_records import failure
 from trainables.storage import layout
-from trainables.storage.records import Failure, Progress
+from trainables.storage.records import Progress
 from trainables.storage.store import LocalStore
 
 PLAN = small_plan(resolutions=(64, 32), seeds=(7, 8))
@@ -43,11 +44,6 @@ def at_step(step: int, node: str = "stage-r64-s7") -> Progress:
     return Progress(
         event="progress", node=node, label="finetune", step=step, steps=10, loss=0.51234, rate=80.26, eta_s=75
     )
-
-
-def failure(**fields: str) -> Failure:
-    base = {"trial": "r32-s7", "kind": "lost", "message": "worker died", "traceback": "", "log": ""}
-    return Failure(**{**base, **fields}, ts=0)  # type: ignore[typeddict-item]
 
 
 def test_plain_output_tells_each_event_in_one_line() -> None:
@@ -86,7 +82,7 @@ def test_failure_shows_the_last_lines_of_the_log_and_its_path(tmp_path: Path) ->
     view, out, _ = plain(store=store)
     with view:
         view.trial_started("r32-s7")
-        view.trial_failed("r32-s7", failure(log=name))
+        view.trial_failed("r32-s7", failure("r32-s7", log=name))
     text = out.getvalue()
     assert "resolution=32px s7: FAILED (lost): worker died" in text
     assert "    | line 99\n" in text
@@ -98,7 +94,7 @@ def test_failure_shows_the_last_lines_of_the_log_and_its_path(tmp_path: Path) ->
 def test_failure_without_a_log_shows_its_traceback(tmp_path: Path) -> None:
     view, out, _ = plain(store=LocalStore(tmp_path))
     with view:
-        view.trial_failed("r32-s7", failure(traceback="Traceback\nValueError: [bold]no markup[/bold]"))
+        view.trial_failed("r32-s7", failure("r32-s7", traceback="Traceback\nValueError: [bold]no markup[/bold]"))
     assert "    | ValueError: [bold]no markup[/bold]" in out.getvalue()
 
 
@@ -114,7 +110,7 @@ def test_trials_done_before_are_counted_and_not_shown_again() -> None:
 def test_trial_that_succeeds_after_a_failure_is_not_counted_as_failed() -> None:
     view, out, _ = plain()
     with view:
-        view.trial_failed("r32-s7", failure())
+        view.trial_failed("r32-s7", failure("r32-s7"))
         view.trial_started("r32-s7")
         view.trial_done("r32-s7")
     assert "1 done, 0 failed" in out.getvalue()

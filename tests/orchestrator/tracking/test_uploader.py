@@ -22,11 +22,13 @@ from orchestrator.tracking.uploader import Uploader
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
 from tests.support.small_plans import small_plan
+from tests.support.small_records import failure, trial_result
 from tests.support.stored_studies import answers, finish_trial, study_of, two_stage_plan
 from trainables.storage import layout
 from trainables.storage.lease import Owner
+from trainables.storage.record_files import write
 from trainables.storage.spool import DataUse, Spool, SpoolLine
-from trainables.storage.store import LocalStore, put_json
+from trainables.storage.store import LocalStore
 
 
 class MemoryTracker:
@@ -145,14 +147,11 @@ def write_steps(spool: Spool, steps: range) -> None:
 
 
 def fail(store: LocalStore, trial: str, kind: str, ts: int) -> None:
-    name = layout.trial_failure(PLAN.study, trial)
-    failure = {"trial": trial, "kind": kind, "message": "worker died", "traceback": "", "log": "rank-0.log", "ts": ts}
-    put_json(store, name, failure)
+    write(store, layout.trial_failure(PLAN.study, trial), failure(trial, kind=kind, log="rank-0.log", ts=ts))
 
 
 def succeed(store: LocalStore, trial: str) -> None:
-    result = {"trial": trial, "stages": [], "evaluations": {}, "diverged": False, "cost": {}}
-    put_json(store, layout.trial_result(PLAN.study, trial), result)
+    write(store, layout.trial_result(PLAN.study, trial), trial_result(trial))
 
 
 def now_ms() -> int:
@@ -458,8 +457,8 @@ def test_a_sample_of_the_machine_after_the_end_is_no_new_attempt(store: LocalSto
 def test_a_failure_is_shown_with_the_end_of_its_log(store: LocalStore) -> None:
     log = layout.worker_log(PLAN.study, TRIAL, 3)
     store.put(log, b"".join(b"line %d\n" % number for number in range(100)))
-    failure = {"trial": TRIAL, "kind": "memory", "message": "full", "traceback": "Trace", "log": log, "ts": now_ms()}
-    put_json(store, layout.trial_failure(PLAN.study, TRIAL), failure)
+    memory = failure(TRIAL, kind="memory", message="full", traceback="Trace", log=log, ts=now_ms())
+    write(store, layout.trial_failure(PLAN.study, TRIAL), memory)
     tracker = MemoryTracker()
     sync_study(study_of(), PLAN, store, tracker)
     text = str(tracker.files[tracker.runs[TRIAL]]["error.txt"])

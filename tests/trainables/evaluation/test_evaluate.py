@@ -51,7 +51,7 @@ def test_stopped_scoring_goes_on_behind_the_batches_that_were_answered(tmp_path:
     log.write_text("".join(f"{json.dumps(line)}\n" for line in surely_triangles))
 
     run(task)
-    said = pq.read_table(store.path(_score(task)["examples"]))["prediction"].to_pylist()
+    said = pq.read_table(store.path(_score(task).examples))["prediction"].to_pylist()
     assert said.count("triangle") >= 6, "the six answers that were there were taken as they are"
     assert not log.exists()
 
@@ -61,7 +61,7 @@ def test_scores_are_the_same_from_cached_features_and_from_the_encoder(tmp_path:
     streamed = make_task(tmp_path / "streamed", benchmarks=(SHAPES,), cached=False)
     for task in (cached, streamed):
         run(task)
-    assert _score(cached)["points"] == _score(streamed)["points"]
+    assert _score(cached).points == _score(streamed).points
 
 
 def test_a_result_says_what_its_numbers_mean_and_what_a_constant_answer_would_get(tmp_path: Path) -> None:
@@ -71,6 +71,6 @@ def test_a_result_says_what_its_numbers_mean_and_what_a_constant_answer_would_ge
     prepared = PreparedSource(LocalStore(tmp_path), task.digests[source_name(SHAPES.source)])
     answers = [prepared.turns(row)[-1][1] for row in prepared.rows_with("shape")]
     ((_, most),) = Counter(answers).most_common(1)
-    assert score["majority"] == pytest.approx(100 * most / len(answers))
-    assert (score["headline"], score["units"], score["warnings"]) == ("accuracy", {}, [])
-    assert score["metrics"]["accuracy"] == pytest.approx(score["points"])
+    assert score.majority == pytest.approx(100 * most / len(answers))
+    assert (score.headline, score.units, score.warnings) == ("accuracy", {}, ())
+    assert score.metrics["accuracy"] == pytest.approx(score.points)

@@ -58,7 +58,7 @@ def _results(task: TrialTask) -> dict[str, EvaluationResult]:
 
 
 def _rows(task: TrialTask, name: str) -> pa.Table:
-    return pq.read_table(Path(task.storage) / _results(task)[name]["examples"])
+    return pq.read_table(Path(task.storage) / _results(task)[name].examples)
 
 
 class _PlainLoop:
@@ -154,7 +154,7 @@ def _unscored(trial: TrialTask, storage: Path) -> TrialTask:
 
 def _scores(task: TrialTask) -> dict[str, bytes]:
     """Every per-example file, whole."""
-    return {name: (Path(task.storage) / found["examples"]).read_bytes() for name, found in _results(task).items()}
+    return {name: (Path(task.storage) / found.examples).read_bytes() for name, found in _results(task).items()}
 
 
 def test_two_workers_leave_the_same_examples_as_one(trial: TrialTask, tmp_path: Path) -> None:

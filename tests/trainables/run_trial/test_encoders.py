@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -20,7 +19,9 @@ from trainables.evaluation.results import evaluation_key
 from trainables.model.vision import build_vision
 from trainables.model.vlm import build_modules
 from trainables.storage import layout
-from trainables.storage.store import LocalStore, get_json
+from trainables.storage.record_files import read, write
+from trainables.storage.records import Curve, EvaluationResult, StageResult, TrialResult
+from trainables.storage.store import LocalStore
 from trainables.task import Context, TrialTask
 from trainables.training.stage import settle_gradients
 from trainables.training.weights_io import save_weights
@@ -34,9 +35,9 @@ def _trained(task: TrialTask, name: str = "vision") -> Path:
     return Path(task.storage) / layout.stage_folder(task.stages[-1].key) / f"{name}.safetensors"
 
 
-def _results(task: TrialTask) -> list[Any]:
+def _results(task: TrialTask) -> list[StageResult]:
     store = LocalStore(Path(task.storage))
-    return [get_json(store, layout.stage_result(one.key)) for one in task.stages]
+    return [result for one in task.stages if (result := read(store, layout.stage_result(one.key), StageResult))]
 
 
 def _loaded(task: TrialTask) -> dict[str, torch.Tensor]:
@@ -59,11 +60,11 @@ def test_every_encoder_trains_from_its_checkpoint_and_is_scored(name: str, way: 
     spec = encoder_spec(name, tmp_path)
     task = make_task(tmp_path, vision_spec=spec, cached=way == "frozen", stages=stages)
     assert all(math.isfinite(loss) for loss in losses(run(task)))
-    result = get_json(LocalStore(tmp_path), layout.trial_result(task.study, task.id))
+    result = read(LocalStore(tmp_path), layout.trial_result(task.study, task.id), TrialResult)
     assert result is not None
-    score = get_json(LocalStore(tmp_path), result["evaluations"]["shapes"])
+    score = read(LocalStore(tmp_path), result.evaluations["shapes"], EvaluationResult)
     assert score is not None
-    assert score["n"] == 10
+    assert score.n == 10
 
 
 def test_streamed_features_of_a_pair_train_to_the_losses_of_cached_ones(tmp_path: Path) -> None:
@@ -104,8 +105,9 @@ def test_the_encoder_that_is_scored_is_the_one_that_was_saved(name: str, tmp_pat
     perturbed = {key: tensor + 0.25 for key, tensor in saved.items()}
     store, (result,) = LocalStore(tmp_path), _results(task)
     key_before = evaluation_key(task, task.benchmarks[0], [result])
-    result["modules"] |= save_weights({"vision": perturbed}, store, layout.stage_folder(task.stages[0].key))
-    (tmp_path / layout.stage_result(task.stages[0].key)).write_text(json.dumps(result))
+    digests = save_weights({"vision": perturbed}, store, layout.stage_folder(task.stages[0].key))
+    result = replace(result, modules={**result.modules, **digests})
+    write(store, layout.stage_result(task.stages[0].key), result)
     scored = _loaded(task)
     assert all(torch.equal(scored[key], perturbed[key]) for key in perturbed)
     assert evaluation_key(task, task.benchmarks[0], [result]) != key_before
@@ -130,7 +132,7 @@ def test_the_encoders_learning_rate_has_a_factor_of_its_own(tmp_path: Path) -> N
         run(task)
         weights = load_file(_trained(task))
         moved[scale] = torch.cat([(weights[key] - start[key]).flatten() for key in sorted(weights)])
-        assert _results(task)[0]["modules"].keys() == set(EVERYTHING)
+        assert _results(task)[0].modules.keys() == set(EVERYTHING)
     assert moved[1.0].abs().max() > 1e-4
     torch.testing.assert_close(moved[0.1], moved[1.0] * 0.1, rtol=1e-3, atol=1e-6)
     assert not moved[0.0].any()
@@ -141,9 +143,9 @@ def test_the_logged_learning_rate_is_the_stages_own(tmp_path: Path) -> None:
     trains = stage(trains=EVERYTHING, max_steps=4, optimizer=optimizer)
     task = make_task(tmp_path, cached=False, stages=(trains,))
     run(task)
-    curve = get_json(LocalStore(tmp_path), f"{layout.stage_folder(task.stages[0].key)}/curve.json")
+    curve = read(LocalStore(tmp_path), layout.stage_curve(task.stages[0].key), Curve)
     assert curve is not None
-    assert [rate for _, _, rate in curve["curve"]] == pytest.approx([0.0015, 0.003, 0.003, 0.0015])
+    assert [rate for _, _, rate in curve.curve] == pytest.approx([0.0015, 0.003, 0.003, 0.0015])
 
 
 @pytest.mark.parametrize("name", ["siglip", "dino+clip"])

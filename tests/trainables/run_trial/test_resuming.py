@@ -14,15 +14,17 @@ from search_spaces.spec import BenchmarkSpec, MixPart, MixSpec, OptimizerSpec
 from tests.support.tiny_trials import language, losses, make_task, run, source, stage, vision
 from trainables.run_trial import run_trial
 from trainables.storage import layout
+from trainables.storage.record_files import read
+from trainables.storage.records import EvaluationResult, StageResult, TrialResult
 from trainables.storage.spool import read_spool
-from trainables.storage.store import LocalStore, get_json
+from trainables.storage.store import LocalStore
 from trainables.task import Context, TrialTask
 
 TWO_STAGES = (stage("align", trains=("projector",), prompt="caption"), stage("finetune"))
 
 
-def _stage_result(task: TrialTask, index: int = -1) -> dict[str, Any]:
-    result = get_json(LocalStore(Path(task.storage)), layout.stage_result(task.stages[index].key))
+def _stage_result(task: TrialTask, index: int = -1) -> StageResult:
+    result = read(LocalStore(Path(task.storage)), layout.stage_result(task.stages[index].key), StageResult)
     assert result is not None
     return result
 
@@ -38,14 +40,14 @@ def test_a_trial_ends_with_stage_results_scores_and_its_own_result(tmp_path: Pat
     done = [event["node"] for event in events if event["event"] == "node_done"]
     assert done == ["features-0", "features-1", "stage-0", "stage-1", "evaluation"]
     assert events[-1] == {"event": "trial_done"}
-    result = get_json(store, layout.trial_result("tiny", "tiny"))
+    result = read(store, layout.trial_result("tiny", "tiny"), TrialResult)
     assert result is not None
-    score = get_json(store, result["evaluations"]["shapes"])
+    score = read(store, result.evaluations["shapes"], EvaluationResult)
     assert score is not None
-    rows = pq.read_table(store.path(score["examples"]))
+    rows = pq.read_table(store.path(score.examples))
     assert rows.column_names == ["id", "cluster", "prediction", "parsed", "score"]
-    assert rows.num_rows == score["n"] == 10
-    assert score["metrics"]["accuracy"] == pytest.approx(100 * sum(rows["score"].to_pylist()) / 10)
+    assert rows.num_rows == score.n == 10
+    assert score.metrics["accuracy"] == pytest.approx(100 * sum(rows["score"].to_pylist()) / 10)
     assert rows.schema.metadata[b"benchmark"] == b"shapes"
     assert not store.exists(layout.checkpoints(task.stages[0].key))
 
@@ -62,10 +64,10 @@ def test_a_stage_that_another_trial_trained_is_shared_with_its_curve(tmp_path: P
     run(follower)
     shown = [line["metrics"]["train/loss"] for line in _spool(follower) if "train/loss" in line.get("metrics", {})]
     assert shown == trained
-    costs = [get_json(LocalStore(tmp_path), layout.trial_result("tiny", name)) for name in ("leader", "follower")]
-    assert all(cost is not None for cost in costs)
-    assert costs[1]["cost"]["gpu_seconds"] < costs[0]["cost"]["gpu_seconds"]  # type: ignore[index]
-    assert costs[1]["cost"]["gpu_seconds_alone"] > costs[1]["cost"]["gpu_seconds"]  # type: ignore[index]
+    names = [layout.trial_result("tiny", name) for name in ("leader", "follower")]
+    first, second = (result.cost for name in names if (result := read(LocalStore(tmp_path), name, TrialResult)))
+    assert second.gpu_seconds < first.gpu_seconds
+    assert second.gpu_seconds_alone > second.gpu_seconds
 
 
 @pytest.mark.parametrize("zero", [0, 1, 2, 3])
@@ -78,8 +80,8 @@ def test_a_trial_stopped_between_steps_goes_on_to_the_bytes_of_an_undisturbed_on
     loop.close()  # type: ignore[attr-defined]
     rest = losses(run(task))
     assert losses(first) + rest == expected
-    assert _stage_result(task)["modules"] == _stage_result(undisturbed)["modules"]
-    assert _stage_result(task)["losses_digest"] == _stage_result(undisturbed)["losses_digest"]
+    assert _stage_result(task).modules == _stage_result(undisturbed).modules
+    assert _stage_result(task).losses_digest == _stage_result(undisturbed).losses_digest
 
 
 def test_a_resumed_trial_writes_each_step_to_its_spool_once(tmp_path: Path) -> None:
@@ -116,10 +118,10 @@ def test_a_diverged_trial_is_a_result_and_is_not_scored(tmp_path: Path) -> None:
     hot = OptimizerSpec(kind="sgd", lr=1e30, clip=None)
     task = make_task(tmp_path, stages=(stage(optimizer=hot),))
     run(task)
-    result = get_json(LocalStore(tmp_path), layout.trial_result("tiny", "tiny"))
+    result = read(LocalStore(tmp_path), layout.trial_result("tiny", "tiny"), TrialResult)
     assert result is not None
-    assert (result["diverged"], result["evaluations"]) == (True, {})
-    assert _stage_result(task)["diverged"]
+    assert (result.diverged, result.evaluations) == (True, {})
+    assert _stage_result(task).diverged
 
 
 def test_text_only_and_image_records_train_together_at_every_zero_stage(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Mapping
 from pathlib import Path
 from typing import get_args
 
@@ -12,7 +13,9 @@ from torch import nn
 from search_spaces.spec import OptimizerKind, OptimizerSpec
 from tests.support.tiny_trials import language, losses, make_task, run, stage
 from trainables.storage import layout
-from trainables.storage.store import LocalStore, get_json
+from trainables.storage.record_files import read
+from trainables.storage.records import StageResult
+from trainables.storage.store import LocalStore
 from trainables.task import TrialTask
 from trainables.training.engine import make_optimizer
 
@@ -22,11 +25,10 @@ def _live_tensors() -> int:
     return sum(1 for thing in gc.get_objects() if isinstance(thing, torch.Tensor))
 
 
-def _weights(task: TrialTask) -> dict[str, str]:
-    result = get_json(LocalStore(Path(task.storage)), layout.stage_result(task.stages[-1].key))
+def _weights(task: TrialTask) -> Mapping[str, str]:
+    result = read(LocalStore(Path(task.storage)), layout.stage_result(task.stages[-1].key), StageResult)
     assert result is not None
-    modules: dict[str, str] = result["modules"]
-    return modules
+    return result.modules
 
 
 def _stepped(spec: OptimizerSpec) -> tuple[torch.optim.Optimizer, int]:

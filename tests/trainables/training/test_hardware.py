@@ -8,7 +8,9 @@ from search_spaces.errors import InputError
 from search_spaces.spec import Precision
 from tests.support.tiny_trials import make_task, run, stage
 from trainables.storage import layout
-from trainables.storage.store import LocalStore, get_json
+from trainables.storage.record_files import read
+from trainables.storage.records import StageResult
+from trainables.storage.store import LocalStore
 from trainables.training.hardware import CAPABILITIES, attention_kernel, peak_flops, reached, refuse_precision
 
 
@@ -55,7 +57,7 @@ def test_utilisation_is_work_over_what_all_devices_could_have_done() -> None:
 def test_a_stage_tells_its_attention_kernel_and_no_utilisation_without_a_peak(tmp_path) -> None:  # type: ignore[no-untyped-def]
     task = make_task(tmp_path, cached=False, benchmarks=())
     run(task)
-    result = get_json(LocalStore(tmp_path), layout.stage_result(task.stages[0].key))
+    result = read(LocalStore(tmp_path), layout.stage_result(task.stages[0].key), StageResult)
     assert result is not None
-    assert result["provenance"]["attention"] == "sdpa"
-    assert result["mfu"] is None
+    assert result.provenance["attention"] == "sdpa"
+    assert result.mfu is None

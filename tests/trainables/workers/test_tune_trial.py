@@ -26,8 +26,9 @@ from search_spaces.spec import (
     VisionSpec,
 )
 from trainables.storage import layout
+from trainables.storage.record_files import read
 from trainables.storage.records import Failure
-from trainables.storage.store import LocalStore, get_json
+from trainables.storage.store import LocalStore
 from trainables.task import StageTask, TrialTask
 from trainables.workers.tune_trial import ALLOWANCE_S, GROWTH, TrialFailedError, TuneTrial
 
@@ -107,7 +108,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
 
 
 def recorded(tmp_path: Path, trial: str = "a") -> Failure | None:
-    return get_json(LocalStore(tmp_path), layout.trial_failure("fake", trial))  # type: ignore[return-value]
+    return read(LocalStore(tmp_path), layout.trial_failure("fake", trial), Failure)
 
 
 def test_step_first_one_starts_nothing_and_says_which_process_to_watch(make: Make) -> None:
@@ -175,8 +176,8 @@ def test_step_failure_is_recorded_in_the_trials_folder_and_ends_the_group(
         trial.step()
     found = recorded(tmp_path)
     assert found is not None
-    assert (found["kind"], found["traceback"]) == (kind, "Traceback")
-    assert found["log"] == layout.worker_log("fake", "a", 1)
+    assert (found.kind, found.traceback) == (kind, "Traceback")
+    assert found.log == layout.worker_log("fake", "a", 1)
     assert group.killed
 
 
