@@ -20,12 +20,12 @@ from trainables.benchmarks.inventory import check_benchmark
 from trainables.benchmarks.registry import BENCHMARKS
 from trainables.benchmarks.scoring import example_table, score_one, summarise
 
-EXAMPLE = documented_module("trainables/benchmarks/sets/clockqa.py").BENCHMARK
+EXAMPLE = documented_module("The module").BENCHMARK
 """The benchmark that the documentation shows how to add."""
 CASES: dict[str, Benchmark] = {**BENCHMARKS, EXAMPLE.id: EXAMPLE}
 WRITERS = {
     **official_files.WRITERS,
-    **documented_module("tests/support/official_files/clockqa.py").WRITERS,
+    **documented_module("The test").WRITERS,
 }
 PAIRS = [(name, protocol) for name, benchmark in CASES.items() for protocol in benchmark.protocols]
 

@@ -10,7 +10,7 @@ from search_spaces.errors import InputError
 from tests.support.documented_benchmark import documented_entries, documented_module
 from trainables.benchmarks.registry import BENCHMARKS, find_benchmark
 
-EXAMPLE = documented_module("trainables/benchmarks/sets/clockqa.py").BENCHMARK
+EXAMPLE = documented_module("The module").BENCHMARK
 ADDED = {**BENCHMARKS, EXAMPLE.id: EXAMPLE}
 """The benchmarks, after the documentation's example has been added."""
 SOURCES = {
