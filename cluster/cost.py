@@ -9,10 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cluster.memory import bytes_of_number, optimizer_bytes, sequence, trained_parameters
+from cluster.memory import FP32, bytes_of_number, optimizer_bytes, sequence
 from search_spaces.resources import KEPT_CHECKPOINTS
-from search_spaces.sizes import ConvShape, EncoderSize, ModelSize, VitShape, kv_width, vit_block_parameters
-from search_spaces.spec import ResourceSpec, StageSpec
+from search_spaces.sizes import (
+    ConvShape,
+    EncoderSize,
+    ModelSize,
+    VitShape,
+    decoder_linears,
+    vit_block_parameters,
+)
+from search_spaces.spec import LoraSpec, ResourceSpec, StageSpec
+from search_spaces.trained_sizes import adapter_size, trained_parameters
 
 TEXT_TOKENS = 256
 """Mean length of a text, assumed where nothing better is known. With it and `MFU`, `one-stage+7b` of Prismatic VLMs
@@ -55,13 +63,15 @@ def operations(size: ModelSize, stage: StageSpec, text_tokens: int, cached: bool
     projector = size.image_tokens * sum(layer.operations for layer in size.projector_layers)
     layers, scores = decoder_operations(size, text_tokens)
     head = 2 * size.width * size.language.rows * text_tokens
-    factor = 2 if "language" in stage.trains else 1  # through frozen weights a gradient still has to pass
-    backward = factor * (layers + head) + 2 * scores
+    adapters = 0 if stage.lora is None else adapter_operations(size, stage.lora, text_tokens)
+    is_trained = "language" in stage.trains and stage.lora is None
+    factor = 2 if is_trained else 1  # through frozen weights a gradient still has to pass
+    backward = factor * (layers + head) + 2 * (scores + adapters)
     backward += 2 * projector if {"vision", "projector"} & set(stage.trains) else 0
     backward += 2 * vision if "vision" in stage.trains else 0
-    repeated = layers + scores + (vision if "vision" in stage.trains else 0)
+    repeated = layers + scores + adapters + (vision if "vision" in stage.trains else 0)
     recomputed = repeated if stage.activation_checkpointing else 0
-    return Operations(vision + projector + layers + scores + head, backward, recomputed)
+    return Operations(vision + projector + layers + scores + adapters + head, backward, recomputed)
 
 
 def decoder_operations(size: ModelSize, text_tokens: int) -> tuple[int, int]:
@@ -69,11 +79,15 @@ def decoder_operations(size: ModelSize, text_tokens: int) -> tuple[int, int]:
 
     Scores are counted for the whole square of positions: with a padding mask kernels compute it all.
     """
-    width, kv, shape = size.width, kv_width(size.width, size.language), size.language
-    positions = sequence(size, text_tokens)
-    mlp = (2 if size.family == "phi" else 3) * width * shape.mlp
-    weights = shape.layers * (2 * width * width + 2 * width * kv + mlp)
-    return 2 * weights * positions, 4 * shape.layers * positions**2 * width
+    layers, positions = size.language.layers, sequence(size, text_tokens)
+    linears = decoder_linears(size.family, size.width, size.language).values()
+    weights = layers * sum(inner * outer for inner, outer in linears)
+    return 2 * weights * positions, 4 * layers * positions**2 * size.width
+
+
+def adapter_operations(size: ModelSize, lora: LoraSpec, text_tokens: int) -> int:
+    """Forward operations of all low-rank adapters for one record: two products each, beside the layer's own."""
+    return 2 * adapter_size(size, lora).parameters * sequence(size, text_tokens)
 
 
 def encoder_operations(encoder: EncoderSize) -> int:
@@ -106,9 +120,15 @@ class Disk:
 
 
 def stage_disk(size: ModelSize, stage: StageSpec, resources: ResourceSpec, steps: int | None) -> Disk:
-    """Trained weights only, in the stage's precision, and in a step checkpoint masters and optimizer states in fp32."""
-    trained = trained_parameters(size, stage)
-    weights = bytes_of_number(stage) * trained
+    """Trained weights only, in the stage's precision, and in a step checkpoint masters and optimizer states in fp32.
+
+    A stage with adapters hands on the whole language model with the adapters merged: the weights they change in fp32.
+    """
+    number, trained = bytes_of_number(stage), trained_parameters(size, stage)
     written = steps is None or steps > resources.checkpoint_every_steps
-    checkpoint = weights + optimizer_bytes(stage, resources, trained) if written else 0
-    return Disk(checkpoint, weights)
+    checkpoint = number * trained + optimizer_bytes(stage, resources, trained) if written else 0
+    handed_on = number * trained
+    if stage.lora is not None:
+        adapters = adapter_size(size, stage.lora)
+        handed_on += number * (size.parameters["language"] - adapters.parameters) + (FP32 - number) * adapters.adapted
+    return Disk(checkpoint, handed_on)

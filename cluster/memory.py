@@ -14,7 +14,8 @@ from typing import assert_never, get_args
 
 from search_spaces.resources import LIVE_PARAMETERS, PREFETCHED_PARAMETERS, REDUCE_BUCKET, micro_batch
 from search_spaces.sizes import ModelSize, VitShape, kv_width
-from search_spaces.spec import Offload, ResourceSpec, StageSpec
+from search_spaces.spec import LoraSpec, Offload, ResourceSpec, StageSpec
+from search_spaces.trained_sizes import adapter_size, trained_parameters
 
 RUNTIME_BYTES = 2_000_000_000
 """Of a GPU: CUDA context, NCCL's buffers, cuBLAS workspace and what the allocator cannot use. An assumption."""
@@ -61,6 +62,7 @@ def stage_memory(size: ModelSize, stage: StageSpec, resources: ResourceSpec, tex
     trained = trained_parameters(size, stage)
     vision_trained = "vision" in stage.trains
     modules = parameters["projector"] + parameters["language"] + (parameters["vision"] if vision_trained else 0)
+    modules += 0 if stage.lora is None else adapter_size(size, stage.lora).parameters
     weights = number * modules // shares
     encoder = 0 if cached or vision_trained else number * parameters["vision"] // shares
     gradients = number * trained // (resources.workers if resources.zero >= 2 else 1)
@@ -91,12 +93,6 @@ def bytes_of_number(stage: StageSpec) -> int:
             assert_never(stage.precision)
 
 
-def trained_parameters(size: ModelSize, stage: StageSpec) -> int:
-    """Those that a gradient reaches."""
-    used = sum(encoder.used for encoder in size.encoders)
-    return sum(used if name == "vision" else size.parameters[name] for name in stage.trains)
-
-
 def optimizer_bytes(stage: StageSpec, resources: ResourceSpec, trained: int) -> int:
     """Of all workers together: states in fp32, and fp32 master weights.
 
@@ -115,7 +111,8 @@ def activation_bytes(size: ModelSize, stage: StageSpec, micro: int, text_tokens:
     """
     number, tokens = bytes_of_number(stage), micro * sequence(size, text_tokens)
     layers = size.language.layers
-    layer = tokens * decoder_layer_bytes(size, number)
+    adapters = 0 if stage.lora is None else adapter_bytes(size, stage.lora, number) // layers
+    layer = tokens * (decoder_layer_bytes(size, number) + adapters)
     total = layers * tokens * size.width * number + layer if stage.activation_checkpointing else layers * layer
     total += micro * size.image_tokens * (size.feature_width + 2 * size.width) * number
     if "vision" in stage.trains:
@@ -141,10 +138,25 @@ def decoder_layer_bytes(size: ModelSize, number: int) -> int:
     keeps five tensors.
     """
     width, kv, mlp = size.width, kv_width(size.width, size.language), size.language.mlp
-    if size.family == "phi":
-        return number * (5 * width + 2 * kv + 5 * mlp)
-    norms = 2 * (FP32 + number) * width if number < FP32 else 2 * number * width
-    return norms + number * (5 * width + 2 * kv + 4 * mlp)
+    match size.family:
+        case "llama" | "mistral":
+            norms = 2 * (FP32 + number) * width if number < FP32 else 2 * number * width
+            return norms + number * (5 * width + 2 * kv + 4 * mlp)
+        case "phi":
+            return number * (5 * width + 2 * kv + 5 * mlp)
+        case _:
+            assert_never(size.family)
+
+
+def adapter_bytes(size: ModelSize, lora: LoraSpec, number: int) -> int:
+    """Saved per position by the adapters of all decoder layers, besides what the layers save themselves.
+
+    Each keeps what its first matrix gives; with dropout also its own copy of the layer's input, and the mask. That the
+    frozen layer then keeps no input is left out, so with dropout this is an upper bound.
+    """
+    adapters = adapter_size(size, lora)
+    copies = sum(inner for inner, _ in adapters.layers) * (number + 1) if lora.dropout else 0
+    return number * lora.rank * len(adapters.layers) + copies
 
 
 def encoder_block_bytes(shape: VitShape, width: int, number: int) -> int:

@@ -7,12 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal, assert_never, get_args
 
 from search_spaces.projectors import ProjectorLayer
-from search_spaces.spec import LanguageSpec, Module, Positive, ProjectorSpec, Spec, TrialSpec, VisionSpec
+from search_spaces.spec import (
+    LanguageSpec,
+    Module,
+    Positive,
+    ProjectorSpec,
+    Spec,
+    TrialSpec,
+    VisionSpec,
+)
 
-KNOWN_FAMILIES = ("llama", "mistral", "phi")
-"""Families whose decoder layers `layer_parameters` knows."""
+SizedFamily = Literal["llama", "mistral", "phi"]
+"""Families of language models whose decoder layers are known here."""
 
 EMBEDDING_MULTIPLE = 64
 """Prismatic VLMs add `<PAD>` and pad the embeddings to a multiple of this (models/backbones/llm/base_llm.py)."""
@@ -109,7 +118,7 @@ class ModelSize:
     image_tokens: int
     projector: ProjectorSpec
     language: LanguageShape
-    family: str
+    family: SizedFamily
     width: int
     """Of the language model's embeddings."""
 
@@ -154,21 +163,47 @@ def vit_block_parameters(shape: VitShape, width: int) -> int:
     return attention + _mlp(width, shape.mlp) + 4 * width + (2 * width if shape.layer_scale else 0)
 
 
-def language_parameters(family: str, width: int, shape: LanguageShape) -> int:
+def language_parameters(family: SizedFamily, width: int, shape: LanguageShape) -> int:
     """Parameters of transformers' LlamaForCausalLM, MistralForCausalLM and PhiForCausalLM (5.23)."""
     tables = shape.rows * width * (1 if shape.tied else 2)
-    if family == "phi":  # layer norms and biases everywhere, the head included
-        return tables + shape.rows + 2 * width + shape.layers * layer_parameters(family, width, shape)
-    return tables + width + shape.layers * layer_parameters(family, width, shape)
+    layers = shape.layers * layer_parameters(family, width, shape)
+    match family:
+        case "llama" | "mistral":
+            return tables + width + layers
+        case "phi":  # a bias of the head, and a layer norm in the place of an RMS norm
+            return tables + shape.rows + 2 * width + layers
+        case _:
+            assert_never(family)
 
 
-def layer_parameters(family: str, width: int, shape: LanguageShape) -> int:
+def layer_parameters(family: SizedFamily, width: int, shape: LanguageShape) -> int:
     """Parameters of one decoder layer."""
-    kv = kv_width(width, shape)
-    if family == "phi":
-        attention = _linear(width, width) * 2 + _linear(width, kv) * 2
-        return attention + _mlp(width, shape.mlp) + 2 * width
-    return 2 * width * width + 2 * width * kv + 3 * width * shape.mlp + 2 * width
+    linears = decoder_linears(family, width, shape).values()
+    weights = sum(inner * outer for inner, outer in linears)
+    match family:
+        case "llama" | "mistral":  # two RMS norms
+            return weights + 2 * width
+        case "phi":  # one layer norm, and biases
+            return weights + sum(outer for _, outer in linears) + 2 * width
+        case _:
+            assert_never(family)
+
+
+def decoder_linears(family: SizedFamily, width: int, shape: LanguageShape) -> dict[str, tuple[int, int]]:
+    """Name of every linear layer of one decoder layer, as transformers names it -> (width in, width out)."""
+    kv, mlp = kv_width(width, shape), shape.mlp
+    attention = {"q_proj": (width, width), "k_proj": (width, kv), "v_proj": (width, kv)}
+    match family:
+        case "llama" | "mistral":
+            attention |= {"o_proj": (width, width)}
+            feed_forward = {"gate_proj": (width, mlp), "up_proj": (width, mlp), "down_proj": (mlp, width)}
+        case "phi":
+            attention |= {"dense": (width, width)}
+            feed_forward = {"fc1": (width, mlp), "fc2": (mlp, width)}
+        case _:
+            assert_never(family)
+    named = {f"self_attn.{name}": widths for name, widths in attention.items()}
+    return named | {f"mlp.{name}": widths for name, widths in feed_forward.items()}
 
 
 def kv_width(width: int, shape: LanguageShape) -> int:
@@ -213,17 +248,17 @@ class KnownSizes:
 
 def model_size(trial: TrialSpec, known: KnownSizes) -> ModelSize | None:
     """The size of a trial's model; None where the facts of a part are not known."""
-    language = language_shape(trial.language, known)
+    language, family = language_shape(trial.language, known), sized_family(trial.language.family)
     encoders = [encoder_size(tower, known) for tower in trial.vision.towers]
     sized = tuple(encoder for encoder in encoders if encoder is not None)
-    if language is None or len(sized) < len(encoders):
+    if language is None or family is None or len(sized) < len(encoders):
         return None
     return ModelSize(
         encoders=sized,
         image_tokens=trial.vision.tokens,
         projector=trial.projector,
         language=language,
-        family=trial.language.family,
+        family=family,
         width=trial.language.width,
     )
 
@@ -236,11 +271,17 @@ def encoder_size(vision: VisionSpec, known: KnownSizes) -> EncoderSize | None:
     return EncoderSize(facts.shape, vision.patch, vision.width, vision.grid, scale)
 
 
+def sized_family(name: str) -> SizedFamily | None:
+    """Return the family of a `model_type` of transformers; None where its layers are not known here."""
+    families: tuple[SizedFamily, ...] = get_args(SizedFamily)
+    return next((family for family in families if family == name), None)
+
+
 def language_shape(language: LanguageSpec, known: KnownSizes) -> LanguageShape | None:
     facts = known.languages.get(language.name)
     if (
         facts is None
-        or language.family not in KNOWN_FAMILIES
+        or sized_family(language.family) is None
         or (facts.checkpoint, facts.config) != (language.checkpoint, language.config)
     ):
         return None

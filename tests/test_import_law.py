@@ -41,6 +41,7 @@ TORCH_FREE = [
     "search_spaces.quantities",
     "search_spaces.projectors",
     "search_spaces.sizes",
+    "search_spaces.trained_sizes",
     "trainables.benchmarks.inventory",
     "trainables.evaluation.closed_answers",
     "trainables.benchmarks.contract",

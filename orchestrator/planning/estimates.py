@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cluster.cost import MFU, TEXT_TOKENS, Disk, Operations, gpu_hours, operations, stage_disk
-from cluster.memory import Memory, nearest_fitting, stage_memory, trained_parameters
+from cluster.memory import Memory, nearest_fitting, stage_memory
 from search_spaces.catalogue.entries import GpuEntry
 from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError, nearest
@@ -16,6 +16,7 @@ from search_spaces.plan import Node, Plan, PlannedTrial
 from search_spaces.resources import micro_batch
 from search_spaces.sizes import ModelSize
 from search_spaces.spec import Module, ResourceSpec, StageSpec
+from search_spaces.trained_sizes import trained_parameters
 
 DEFAULT_GPU = "h100"
 

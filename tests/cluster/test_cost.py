@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import timm
 import torch
@@ -9,9 +11,12 @@ import transformers
 from torch.utils.flop_counter import FlopCounterMode
 
 from cluster.cost import MFU, TEXT_TOKENS, decoder_operations, encoder_operations, gpu_hours, operations, stage_disk
-from search_spaces.sizes import EncoderSize, LanguageShape, ModelSize
-from search_spaces.spec import ProjectorSpec, ResourceSpec
+from search_spaces.sizes import EncoderSize, LanguageShape, ModelSize, SizedFamily
+from search_spaces.spec import LoraSpec, ProjectorSpec, ResourceSpec
+from search_spaces.trained_sizes import adapter_size
 from tests.support.sized_stages import CLIP, SIZE_7B, TRAINED, sized_stage
+from trainables.model.dropout import Draws
+from trainables.model.lora import add_lora, train_adapters_only
 
 
 @pytest.mark.parametrize("family", ["llama", "mistral", "phi"])
@@ -26,6 +31,28 @@ def test_operations_of_decoder_layers_are_those_that_torch_counts(family: str) -
         model.base_model(inputs_embeds=torch.zeros(1, 257, 128), use_cache=False)
     size = ModelSize((), 0, ProjectorSpec(kind="linear"), shape, family, 128)
     assert counted.get_total_flops() == pytest.approx(sum(decoder_operations(size, 256)), rel=0.01)
+
+
+@pytest.mark.parametrize("family", get_args(SizedFamily))
+def test_operations_with_adapters_are_those_that_torch_counts_forward_and_backward(family: SizedFamily) -> None:
+    shape = LanguageShape(layers=3, heads=4, kv_heads=4 if family == "phi" else 2, mlp=344, vocabulary=64)
+    config = transformers.AutoConfig.for_model(
+        family, hidden_size=128, num_hidden_layers=3, num_attention_heads=4, intermediate_size=344,
+        num_key_value_heads=shape.kv_heads, vocab_size=64, sliding_window=None, attn_implementation="eager",
+    )  # fmt: skip
+    model = transformers.AutoModelForCausalLM.from_config(config)
+    lora = LoraSpec(rank=16, alpha=32)
+    add_lora(model, lora, 7, "finetune", Draws())
+    train_adapters_only(model)
+    inputs = torch.zeros(1, 257, 128, requires_grad=True)
+    with FlopCounterMode(display=False) as counted:
+        logits = model(inputs_embeds=inputs, use_cache=False).logits
+        forward = counted.get_total_flops()
+        logits.sum().backward()
+    size = ModelSize((), 0, ProjectorSpec(kind="linear"), shape, family, 128)
+    computed = operations(size, sized_stage(trains=("language",), lora=lora), 256, cached=True)
+    assert forward == pytest.approx(computed.forward, rel=0.01)
+    assert counted.get_total_flops() - forward == pytest.approx(computed.backward, rel=0.01)
 
 
 def test_operations_of_an_encoder_are_those_that_torch_counts_up_to_the_block_that_is_used() -> None:
@@ -63,3 +90,12 @@ def test_disk_holds_trained_weights_only_and_step_checkpoints_only_where_a_stage
     assert (
         stage_disk(SIZE_7B, sized_stage(trains=("projector",)), ResourceSpec(zero=2), None).handed_on == 2 * 20_979_712
     )
+
+
+def test_step_checkpoints_hold_adapters_only_and_what_is_handed_on_is_the_merged_language_model() -> None:
+    lora = LoraSpec(rank=8, alpha=16, targets=("q_proj",))
+    disk = stage_disk(SIZE_7B, sized_stage(lora=lora), ResourceSpec(zero=2), 5198)
+    adapters = adapter_size(SIZE_7B, lora)
+    assert (adapters.parameters, adapters.adapted) == (32 * 8 * 2 * 4096, 32 * 4096**2)
+    assert disk.step_checkpoint == 14 * (adapters.parameters + 20_979_712)
+    assert disk.handed_on == 2 * TRAINED + 2 * adapters.adapted

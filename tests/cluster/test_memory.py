@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import timm
@@ -10,10 +10,13 @@ import torch
 import transformers
 
 from cluster.memory import activation_bytes, encoder_block_bytes, nearest_fitting, optimizer_bytes, stage_memory
-from search_spaces.sizes import LanguageShape, ModelSize, VitShape
-from search_spaces.spec import ProjectorSpec, ResourceSpec, StageSpec
+from search_spaces.sizes import LanguageShape, ModelSize, SizedFamily, VitShape
+from search_spaces.spec import LoraSpec, ProjectorSpec, ResourceSpec, StageSpec
+from search_spaces.trained_sizes import adapter_size
 from tests.support.saved_tensors import saved_bytes
 from tests.support.sized_stages import SIZE_7B, TRAINED, sized_stage
+from trainables.model.dropout import Draws
+from trainables.model.lora import add_lora, train_adapters_only
 
 
 def _memory(stage: StageSpec, **resources: Any) -> Any:
@@ -65,27 +68,64 @@ def test_the_nearest_fitting_change_keeps_the_experiment_and_fits() -> None:
     assert nearest_fitting(SIZE_7B, sized_stage(), asked, 2048, False, 1_000_000_000) is None
 
 
-@pytest.mark.parametrize("family", ["llama", "mistral", "phi"])
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_decoder_layers_keep_what_the_formula_says(family: str, precision: Any) -> None:
-    """Several layers at once: at the border between two a tensor is kept for both."""
-    width, layers, tokens = 128, 4, 256
-    shape = LanguageShape(layers=layers, heads=4, kv_heads=4 if family == "phi" else 2, mlp=344, vocabulary=64)
+def _decoder(family: SizedFamily, dtype: torch.dtype) -> tuple[ModelSize, Any]:
+    """A small language model of several layers, and its size."""
+    shape = LanguageShape(layers=4, heads=4, kv_heads=4 if family == "phi" else 2, mlp=344, vocabulary=64)
     config = transformers.AutoConfig.for_model(
-        family, hidden_size=width, num_hidden_layers=layers, num_attention_heads=4, intermediate_size=344,
+        family, hidden_size=128, num_hidden_layers=shape.layers, num_attention_heads=4, intermediate_size=344,
         num_key_value_heads=shape.kv_heads, vocab_size=64, sliding_window=None, attn_implementation="sdpa",
     )  # fmt: skip
-    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     model = transformers.AutoModelForCausalLM.from_config(config).to(dtype)
+    return ModelSize((), 0, ProjectorSpec(kind="linear"), shape, family, 128), model
+
+
+@pytest.mark.parametrize("family", get_args(SizedFamily))
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_decoder_layers_keep_what_the_formula_says(family: SizedFamily, precision: Any) -> None:
+    """Several layers at once: at the border between two a tensor is kept for both."""
+    tokens, dtype = 256, torch.bfloat16 if precision == "bf16" else torch.float32
+    size, model = _decoder(family, dtype)
+    width = size.width
     inputs = torch.randn(1, tokens, width, dtype=dtype, requires_grad=True)
     mask = torch.ones(1, tokens, dtype=torch.long)
     kept = saved_bytes(
         lambda: model.base_model(inputs_embeds=inputs, attention_mask=mask, use_cache=False),
         [*model.parameters(), *model.buffers(), inputs],
     )
-    size = ModelSize((), 0, ProjectorSpec(kind="linear"), shape, family, width)
     computed = activation_bytes(size, sized_stage(precision=precision, activation_checkpointing=False), 1, tokens - 1)
     assert kept == pytest.approx(computed, rel=0.12)
+
+
+@pytest.mark.parametrize("family", get_args(SizedFamily))
+@pytest.mark.parametrize("dropout", [0.0, 0.1])
+def test_layers_with_adapters_keep_what_the_formula_says(family: SizedFamily, dropout: float) -> None:
+    """With dropout it is an upper bound: adapters copy inputs that the frozen layers then do not keep."""
+    size, model = _decoder(family, torch.float32)
+    lora, draws = LoraSpec(rank=8, alpha=16, dropout=dropout), Draws()
+    before = list(model.parameters())
+    add_lora(model, lora, 7, "finetune", draws)
+    train_adapters_only(model)
+    draws.seeds_B = torch.zeros(1, dtype=torch.long)
+    inputs = torch.randn(1, 256, size.width, requires_grad=True)
+    mask = torch.ones(1, 256, dtype=torch.long)
+    kept = saved_bytes(
+        lambda: model.base_model(inputs_embeds=inputs, attention_mask=mask, use_cache=False),
+        [*before, *model.parameters(), *model.buffers(), inputs],
+    )
+    stage = sized_stage(precision="fp32", activation_checkpointing=False, lora=lora)
+    computed = activation_bytes(size, stage, 1, 255)
+    assert kept == pytest.approx(computed, rel=0.12) if dropout == 0 else kept <= computed <= 1.25 * kept
+
+
+def test_adapters_alone_have_gradients_and_states_and_the_language_model_is_there_once() -> None:
+    lora = LoraSpec(rank=64, alpha=128)
+    whole, adapted = _memory(sized_stage(), zero=2), _memory(sized_stage(lora=lora), zero=2)
+    adapters = adapter_size(SIZE_7B, lora).parameters
+    trained = adapters + 20_979_712
+    assert adapters == 159_907_840  # rank 64 on all linear layers of Llama 2 7B
+    assert adapted.weights == whole.weights + 2 * adapters
+    assert (adapted.gradients, adapted.optimizer) == (2 * trained // 8, 12 * trained // 8)
+    assert adapted.total < whole.total
 
 
 def test_encoder_blocks_keep_what_the_formula_says() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import timm
@@ -11,7 +11,13 @@ import torch
 from search_spaces.catalogue.entries import EncoderEntry
 from search_spaces.catalogue.load import shipped
 from search_spaces.expansion.expand import plan_study
-from search_spaces.sizes import EncoderSize, LanguageShape, language_parameters, layer_parameters
+from search_spaces.sizes import (
+    EncoderSize,
+    LanguageShape,
+    SizedFamily,
+    language_parameters,
+    layer_parameters,
+)
 from search_spaces.study_files import load_study
 from tests.support.meta_languages import language_on_meta
 from trainables.model.vision import FusedEncoder
@@ -42,6 +48,10 @@ def test_every_language_model_has_the_parameters_that_its_shape_says(name: str) 
     assert language_parameters(entry.family, entry.width, shape) == sum(p.numel() for p in model.parameters())
     layer = sum(parameter.numel() for parameter in model.base_model.layers[0].parameters())
     assert layer_parameters(entry.family, entry.width, shape) == layer
+
+
+def test_every_family_that_is_sized_is_in_the_catalogue() -> None:
+    assert set(get_args(SizedFamily)) <= {one.family for one in CATALOGUE.languages.values()}
 
 
 def test_llama_2_has_its_published_parameters_and_prismatics_padding_comes_on_top() -> None:
