@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 from search_spaces.errors import InputError, nearest
 from search_spaces.spec import ResourceSpec, StageSpec
@@ -133,15 +133,7 @@ def _settings(study: Study, value: Any) -> Any:
 def check_resources(stage: StageSpec, resources: ResourceSpec) -> None:
     """Raises InputError for an ask that cannot train this stage, or would make another experiment of it."""
     check_sizes(stage, resources)
-    if resources.offload == "optimizer" and resources.zero == 0:
-        raise InputError(
-            f"stage {stage.name!r}: offload `optimizer` needs ZeRO 1, 2 or 3, but zero is 0", way_out="Set `zero: 2`."
-        )
-    if resources.offload == "optimizer+params" and resources.zero != 3:
-        raise InputError(
-            f"stage {stage.name!r}: offload `optimizer+params` needs ZeRO 3, but zero is {resources.zero}",
-            way_out="Set `zero: 3`, or `offload: optimizer`.",
-        )
+    _check_offload(stage, resources)
     if resources.workers > 1 and 0 < resources.gpus_per_worker < 1:
         raise InputError(
             "gpus_per_worker must be 1 where a trial has several workers: NCCL refuses two ranks on one device,"
@@ -154,6 +146,22 @@ def check_resources(stage: StageSpec, resources: ResourceSpec) -> None:
                 f"resources.deepspeed must not set {field!r}: {OWNED[field]} decides it",
                 key=f"resources.deepspeed.{field}",
             )
+
+
+def _check_offload(stage: StageSpec, resources: ResourceSpec) -> None:
+    match resources.offload:
+        case "none":
+            pass
+        case "optimizer":
+            if resources.zero == 0:
+                law = f"stage {stage.name!r}: offload `optimizer` needs ZeRO 1, 2 or 3, but zero is 0"
+                raise InputError(law, way_out="Set `zero: 2`.")
+        case "optimizer+params":
+            if resources.zero != 3:
+                law = f"stage {stage.name!r}: offload `optimizer+params` needs ZeRO 3, but zero is {resources.zero}"
+                raise InputError(law, way_out="Set `zero: 3`, or `offload: optimizer`.")
+        case unreachable:
+            assert_never(unreachable)
 
 
 def _fields(settings: Mapping[str, Any]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, PrivateAttr, Tag, model_validator
 
@@ -142,11 +142,16 @@ class Hypothesis(Entry):
 
     @model_validator(mode="after")
     def _has_margin(self) -> Hypothesis:
-        if self.margin is None and self.expect in ("equivalent", "not-worse"):
-            raise ValueError(
-                f"`margin` must be given where `expect` is {self.expect}: how many points still count as none"
-            )
-        return self
+        match self.expect:
+            case "better" | "worse":
+                return self
+            case "equivalent" | "not-worse":
+                if self.margin is None:
+                    law = f"`margin` must be given where `expect` is {self.expect}: how many points still count as none"
+                    raise ValueError(law)
+                return self
+            case unreachable:
+                assert_never(unreachable)
 
 
 class Study(Entry):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
-from types import NoneType
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -155,18 +154,20 @@ def _models_at(kind: Any, path: KeyPath) -> list[type[BaseModel]]:
     if origin is Annotated:
         return _models_at(arguments[0], path)
     if isinstance(kind, type) and issubclass(kind, BaseModel):
-        if not path:
-            return [kind]
-        field = kind.model_fields.get(str(path[0]))
-        if field is not None:
-            return _models_at(field.annotation, path[1:])
-        extra = kind.__annotations__.get("__pydantic_extra__")
-        return _models_at(_extra_kind(kind), path[1:]) if extra is not None else []
-    if origin in (dict, list, tuple) and path:
-        return [model for inner in arguments for model in _models_at(inner, path[1:])]
-    if arguments and origin not in (dict, list, tuple):  # a union
-        return [model for inner in arguments if inner is not NoneType for model in _models_at(inner, path)]
-    return []
+        return _models_inside(kind, path)
+    if origin in (dict, list, tuple):
+        return [model for inner in arguments for model in _models_at(inner, path[1:])] if path else []
+    return [model for inner in arguments for model in _models_at(inner, path)]  # a union; none of a plain type
+
+
+def _models_inside(model: type[BaseModel], path: KeyPath) -> list[type[BaseModel]]:
+    if not path:
+        return [model]
+    field = model.model_fields.get(str(path[0]))
+    if field is not None:
+        return _models_at(field.annotation, path[1:])
+    has_extra = "__pydantic_extra__" in model.__annotations__
+    return _models_at(_extra_kind(model), path[1:]) if has_extra else []
 
 
 def _extra_kind(model: type[BaseModel]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, assert_never
 
 from search_spaces.expansion.checks import CheckedArm
 from search_spaces.expansion.resolver import ResolvedArm
@@ -97,20 +97,20 @@ class Graph:
         return [f"frozen features of {encoder} are not cached: {_sizes(of)}" for encoder, of in self._streamed.items()]
 
     def _chain(self, arm: ResolvedArm) -> _Chain:
-        template, steps = arm.template, arm.steps
-        if any("vision" in stage.trains for stage in template.stages) or self._features == "stream":
-            train: tuple[tuple[SourceSpec, ...], ...] = tuple(() for _ in template.stages)
-            test: tuple[SourceSpec, ...] = ()
-        else:
-            train = tuple(tuple(part.source for part in stage.data.parts) for stage in template.stages)
-            test = tuple(benchmark.source for benchmark in self._benchmarks)
-        missing = []
-        for index, stage in enumerate(template.stages):
-            wanted = [name for name in needed_digests(template, index) if name not in self._digests]
-            if steps[index] is None:
-                wanted += [f"counts of {name}" for name in uncounted_sources(stage.data, self._realised)]
-            missing.append(tuple(wanted))
-        return _Chain(train, test, tuple(missing))
+        stages = arm.template.stages
+        missing = tuple(self._missing(arm, index) for index in range(len(stages)))
+        if any("vision" in stage.trains for stage in stages):
+            return _Chain(((),) * len(stages), (), missing)
+        train = tuple(tuple(part.source for part in stage.data.parts) for stage in stages)
+        return _Chain(train, tuple(benchmark.source for benchmark in self._benchmarks), missing)
+
+    def _missing(self, arm: ResolvedArm, index: int) -> tuple[str, ...]:
+        """Name the digests and counts that the key of a stage needs and that are not known."""
+        digests = [name for name in needed_digests(arm.template, index) if name not in self._digests]
+        if arm.steps[index] is not None:
+            return tuple(digests)
+        uncounted = uncounted_sources(arm.template.stages[index].data, self._realised)
+        return (*digests, *(f"counts of {name}" for name in uncounted))
 
     def _stage_node(
         self,
@@ -157,15 +157,35 @@ class Graph:
             return None
         size = None if images is None else images * vision.grid**2 * vision.width * FEATURE_BYTES
         encoder = f"{vision.backbone} {vision.resolution} px"
-        if self._features == "auto":
-            if size is None or size > self._budget_left:
-                self._streamed.setdefault(encoder, {})[source.name] = size
-                return None
-            self._budget_left -= size
+        if not self._is_cached(encoder, source, size):
+            return None
         missing = tuple(one for one in features_digests(vision, source) if one not in self._digests)
         key = features_key(vision, source, seed, self._digests)
         self._nodes[name] = Node(name, "features", key, f"{encoder} on {source.name}", None, None, (), missing, size)
         return name
+
+    def _is_cached(self, encoder: str, source: SourceSpec, size: int | None) -> bool:
+        """Decide whether features are cached; `auto` takes their size from the budget, or notes that they do not fit.
+
+        Args:
+            encoder: as it is called in notes.
+            source: whose images they are features of.
+            size: of all of them, in bytes; None where nobody has counted the images.
+        """
+        match self._features:
+            case "cache":
+                return True
+            case "stream":
+                return False
+            case "auto":
+                fits = size is not None and size <= self._budget_left
+                if size is not None and fits:
+                    self._budget_left -= size
+                else:
+                    self._streamed.setdefault(encoder, {})[source.name] = size
+                return fits
+            case unreachable:
+                assert_never(unreachable)
 
 
 def _sizes(sources: Mapping[str, int | None]) -> str:

@@ -37,6 +37,7 @@ _STRIDE_16_WIDTH = 48
 _TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 1024}
 _KEY_VALUE_HEADS: dict[str, dict[str, int]] = {"llama": {}, "mistral": {"num_key_value_heads": 2}, "phi": {}}
 
+G = TypeVar("G", bound=Hashable)
 T = TypeVar("T", bound=Hashable)
 
 
@@ -68,48 +69,40 @@ class _Ranks:
         languages = [arm.template.language for arm in arms]
         stages = [stage for arm in arms for stage in arm.template.stages]
         parts = [part for stage in stages for part in stage.data.parts]
+        pooled = [vision for vision in visions if vision.tokens < vision.grid**2]
         self.resolution = _ranked((vision.resolution for vision in visions), largest_first=True)
-        self.encoder = {
-            family: _ranked(_encoder(vision) for vision in visions if vision.family == family)
-            for family in {vision.family for vision in visions}
-        }
-        self.language = {
-            family: _ranked(_language(one) for one in languages if _toy_family(one) == family)
-            for family in _KEY_VALUE_HEADS
-        }
-        self.horizon = {
-            name: _ranked(_horizon(stage) for stage in stages if stage.name == name)
-            for name in {stage.name for stage in stages}
-        }
-        self.batch = {
-            name: _ranked(stage.global_batch for stage in stages if stage.name == name)
-            for name in {stage.name for stage in stages}
-        }
+        self.encoder = _ranked_within((vision.family, _encoder(vision)) for vision in visions)
+        self.language = _ranked_within((_toy_family(language), _language(language)) for language in languages)
+        self.horizon = _ranked_within((stage.name, _horizon(stage)) for stage in stages)
+        self.batch = _ranked_within((stage.name, stage.global_batch) for stage in stages)
         self.count = _ranked(part.count for part in parts if part.count)
         self.source = _ranked(source_name(part.source) for part in parts)
-        self.pooled = {
-            vision.resolution: _ranked(
-                (
-                    other.tokens
-                    for other in visions
-                    if other.resolution == vision.resolution and other.tokens < other.grid**2
-                ),
-                largest_first=True,
-            )
-            for vision in visions
-        }
-        tags: dict[str, set[str]] = {}
-        for part in parts:
-            text_only = {TEXT_ONLY} if part.source.text_only_records else set()
-            tags.setdefault(source_name(part.source), set()).update(part.drop, text_only)
-        self.tags = tags
-        workers = math.lcm(*(one.arm.workers for one in resources))
+        self.pooled = _ranked_within(((vision.resolution, vision.tokens) for vision in pooled), largest_first=True)
+        self.tags = _tags(parts)
+        workers = math.lcm(*(ask.arm.workers for ask in resources))
         self.smallest_batch = -(-TOY_BATCH // workers) * workers
 
 
 def _ranked(values: Iterable[T], *, largest_first: bool = False) -> dict[T, int]:
     ordered: list[Any] = sorted(set(values), reverse=largest_first)
     return {value: rank for rank, value in enumerate(ordered)}
+
+
+def _ranked_within(pairs: Iterable[tuple[G, T]], *, largest_first: bool = False) -> dict[G, dict[T, int]]:
+    """Rank the values of (group, value) pairs within their group."""
+    groups: dict[G, list[T]] = {}
+    for group, value in pairs:
+        groups.setdefault(group, []).append(value)
+    return {group: _ranked(values, largest_first=largest_first) for group, values in groups.items()}
+
+
+def _tags(parts: Iterable[MixPart]) -> dict[str, set[str]]:
+    """Collect the tags that the toy form of each source must carry: those that some mix drops, and `text-only`."""
+    tags: dict[str, set[str]] = {}
+    for part in parts:
+        text_only = {TEXT_ONLY} if part.source.text_only_records else set()
+        tags.setdefault(source_name(part.source), set()).update(part.drop, text_only)
+    return tags
 
 
 def _encoder(vision: VisionSpec) -> str:

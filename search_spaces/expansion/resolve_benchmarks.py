@@ -1,0 +1,74 @@
+"""Look up the benchmarks and samples of a study, suites written out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from search_spaces.catalogue.entries import BenchmarkChoice
+from search_spaces.catalogue.load import Catalogue
+from search_spaces.errors import Problems, nearest
+from search_spaces.spec import BenchmarkSpec, SourceSpec
+from search_spaces.steps import TEXT_ONLY
+from search_spaces.study import Study
+from search_spaces.yaml_source import KeyPath
+
+
+@dataclass(frozen=True)
+class BenchmarkResolver:
+    """Looks up what the arms of one study are evaluated on."""
+
+    study: Study
+    catalogue: Catalogue
+    source: Callable[[str, KeyPath], SourceSpec]
+    """Looks up a data source; raises InputError, placed at the path."""
+
+    def resolve(self) -> tuple[tuple[BenchmarkSpec, ...], tuple[BenchmarkSpec, ...]]:
+        """Look up the study's benchmarks and its samples. Raises InputError with all that is wrong."""
+        benchmarks = self._written_out("benchmarks", self.study.benchmarks)
+        samples = self._written_out("samples", self.study.samples)
+        problems = Problems()
+        specs: dict[str, BenchmarkSpec] = {}
+        for path, choice in (*benchmarks, *samples):
+            if choice.id in specs:
+                problems.add(self.study.problem(path, f"a benchmark must be there once, but {choice.id!r} is twice"))
+                continue
+            spec = problems.attempt(partial(self._spec, choice, path))
+            if spec is not None:
+                specs[choice.id] = spec
+        problems.raise_all()
+        return tuple(specs[choice.id] for _, choice in benchmarks), tuple(specs[choice.id] for _, choice in samples)
+
+    def _written_out(self, key: str, choices: Sequence[BenchmarkChoice]) -> list[tuple[KeyPath, BenchmarkChoice]]:
+        """List choices with their places; a suite gives its members, all at its own place."""
+        return [((key, number), member) for number, choice in enumerate(choices) for member in self._members(choice)]
+
+    def _members(self, choice: BenchmarkChoice) -> tuple[BenchmarkChoice, ...]:
+        """Return the members of a suite, with the fields that were set for the whole of it; else the choice itself."""
+        members = self.catalogue.suites.get(choice.id)
+        if members is None:
+            return (choice,)
+        whole = choice.model_dump(exclude_unset=True, exclude={"id"})
+        return tuple(member.model_copy(update=whole) for member in members)
+
+    def _spec(self, choice: BenchmarkChoice, path: KeyPath) -> BenchmarkSpec:
+        entry = self.catalogue.benchmarks.get(choice.id)
+        fields = entry.model_dump(exclude_none=True) if entry else {}
+        fields.update(choice.model_dump(exclude_none=True))
+        if "source" not in fields:
+            legal = [*self.catalogue.suites, *self.catalogue.benchmarks]
+            raise self.study.problem(
+                path,
+                f"must be a suite or a benchmark ({', '.join(legal)}), but got {choice.id!r}",
+                nearest(choice.id, legal) or "Give its `source` to define it.",
+            )
+        source = self.source(fields["source"], path)
+        legal_tags = [*source.tags, TEXT_ONLY]
+        if fields.get("select") is not None and source.tags and fields["select"] not in legal_tags:
+            raise self.study.problem(
+                path,
+                f"select must be a tag of {source.name} ({', '.join(legal_tags)}), but got {fields['select']!r}",
+                nearest(fields["select"], legal_tags),
+            )
+        return BenchmarkSpec(**{**fields, "source": source})

@@ -1,0 +1,134 @@
+"""Make the training stages of an arm from its recipe, its horizon and its data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from pydantic import ValidationError
+
+from search_spaces.errors import Problems, nearest
+from search_spaces.expansion.parts import Parts
+from search_spaces.expansion.patches import Leaf, Patch, lay
+from search_spaces.expansion.resolve_data import DataResolver
+from search_spaces.spec import StageSpec
+from search_spaces.study import Study
+from search_spaces.yaml_source import show
+
+_SCALES = "optimizer.lr_scale."
+
+
+@dataclass(frozen=True)
+class StageResolver:
+    """Makes the stages of the arms of one study."""
+
+    study: Study
+    base: Patch
+    """The study's own base: the place of what a stage lacks."""
+    data: DataResolver
+    parts: Parts
+
+    def resolve(self, patch: Patch) -> tuple[StageSpec, ...]:
+        """Make the stages of a complete configuration, in order of training. Raises InputError with all problems."""
+        leaf = patch["stages"]
+        if len(set(leaf.value)) < len(leaf.value):
+            raise self.study.problem(leaf.path, f"stages must differ, but got {show(leaf.value)}")
+        problems = Problems()
+        stages = [problems.attempt(partial(self._stage, patch, position)) for position in range(len(leaf.value))]
+        problems.raise_all()
+        return tuple(stage for stage in stages if stage is not None)
+
+    def _stage(self, patch: Patch, position: int) -> StageSpec:
+        name = patch["stages"].value[position]
+        fields = self._fields(patch, position)
+        key = ("stage", name, *((field, repr(leaf.value)) for field, leaf in fields.items()))
+        return self.parts.get(key, lambda: self._make(name, fields))
+
+    def _fields(self, patch: Patch, position: int) -> Patch:
+        """Collect the fields of a stage: its recipe's, the arm's data and, of the last stage, the arm's horizon."""
+        stages = patch["stages"]
+        name, prefix = stages.value[position], f"recipe.{stages.value[position]}."
+        own = {path.removeprefix(prefix): leaf for path, leaf in patch.items() if path.startswith(prefix)}
+        if not own:
+            legal = list(dict.fromkeys(path.split(".")[1] for path in patch if path.startswith("recipe.")))
+            law = f"must be stages of the recipe ({', '.join(legal)}), but got {name!r}"
+            raise self.study.problem((*stages.path, position), law, nearest(name, legal))
+        if "data" not in own and "data" in patch:
+            own["data"] = patch["data"]
+        horizon: Patch = {}
+        if position == len(stages.value) - 1:
+            asked = {field: patch[field] for field in ("epochs", "max_steps") if field in patch}
+            horizon = {field: leaf for field, leaf in asked.items() if leaf.value is not None}
+        return lay(own, horizon)
+
+    def _make(self, name: str, fields: Patch) -> StageSpec:
+        plain = _nested(name, fields)
+        self._check_complete(name, plain, fields)
+        plain["data"] = self.data.mix(fields["data"])
+        self._check_warmup(name, plain, fields)
+        lora = plain.pop("lora", {})
+        if lora.get("rank") is not None:
+            self._check_lora(name, plain, fields)
+            plain["lora"] = _adapters(lora)
+        try:
+            return StageSpec.model_validate(plain)
+        except ValidationError as error:
+            detail = error.errors()[0]
+            field = ".".join(map(str, detail["loc"]))
+            leaf = fields.get(field, self.base["stages"])
+            law = f"{detail['msg']}, but got {show(detail['input'])}"
+            raise self.study.problem(leaf.path, law, key=f"recipe.{name}.{field}") from error
+
+    def _check_complete(self, name: str, plain: dict[str, Any], fields: Patch) -> None:
+        """Raise InputError for a stage that lacks what every stage must have."""
+        missing = [field for field in ("trains", "global_batch") if field not in plain]
+        missing += [] if "lr" in plain.get("optimizer", {}) else ["optimizer.lr"]
+        missing += [] if fields.get("data", Leaf(None, ())).value is not None else ["data"]
+        missing += [] if {"epochs", "max_steps"} & plain.keys() else ["epochs or max_steps"]
+        if missing:
+            law = f"the stage {name!r} must have {', '.join(missing)}"
+            raise self.study.problem(self.base["stages"].path, law, key=f"recipe.{name}")
+
+    def _check_warmup(self, name: str, plain: dict[str, Any], fields: Patch) -> None:
+        """Raise InputError for two lengths of one warm-up."""
+        schedule = plain.get("schedule", {})
+        if schedule.get("warmup_steps") is not None and schedule.get("warmup_ratio") is not None:
+            raise self.study.problem(
+                fields["schedule.warmup_steps"].path,
+                "`warmup_steps` and `warmup_ratio` must not both be given",
+                key=f"recipe.{name}.schedule",
+            )
+
+    def _check_lora(self, name: str, plain: dict[str, Any], fields: Patch) -> None:
+        """Raise InputError for adapters of a language model that is not trained."""
+        if "language" not in plain["trains"]:
+            raise self.study.problem(
+                fields["lora.rank"].path,
+                f"`lora` must stand at a stage that trains the language model, but {name!r} trains"
+                f" {', '.join(plain['trains'])}",
+                key=f"recipe.{name}.lora",
+                way_out=f"Add `language` to recipe.{name}.trains, or leave out the adapters.",
+            )
+
+
+def _nested(name: str, fields: Patch) -> dict[str, Any]:
+    """Nest the dotted fields of a stage; what is null, and a factor of 1 on a learning rate, is left out."""
+    plain: dict[str, Any] = {"name": name}
+    for dotted, leaf in fields.items():
+        outer, _, inner = dotted.partition(".")
+        if dotted.startswith(_SCALES):
+            if leaf.value != 1:
+                scales = plain.setdefault("optimizer", {}).setdefault("lr_scale", {})
+                scales[dotted.removeprefix(_SCALES)] = leaf.value
+        elif inner:
+            plain.setdefault(outer, {})[inner] = leaf.value
+        elif outer != "data" and leaf.value is not None:
+            plain[outer] = leaf.value
+    return plain
+
+
+def _adapters(lora: dict[str, Any]) -> dict[str, Any]:
+    """Complete the fields of low-rank adapters: the weight is by default twice the rank."""
+    given = {field: value for field, value in lora.items() if value is not None}
+    return {"alpha": 2 * lora["rank"], **given, "targets": sorted(set(lora.get("targets") or ()))}
