@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from search_spaces.projectors import ProjectorKind, ProjectorLayer, projector_design
 
 Positive = Annotated[int, Field(ge=1)]
+TowerFamily = Literal["vit", "conv"]
+"""Kinds of vision encoders of one tower."""
 Module = Literal["vision", "projector", "language"]
 Offload = Literal["none", "optimizer", "optimizer+params"]
 OptimizerKind = Literal["adamw", "sgd"]
@@ -50,7 +52,7 @@ class VisionSpec(Spec):
     """Name in the catalogue, or any timm architecture."""
     arch: str
     """timm architecture that is built; of a fused encoder those of its parts, joined by ``+``."""
-    family: Literal["vit", "conv", "fused"]
+    family: TowerFamily | Literal["fused"]
     weights: Literal["pretrained", "random"]
     checkpoint: str | None
     """Declared origin of pretrained weights: ``package:NAME``, ``hub:ID`` or ``path:FILE``; None for random weights."""
@@ -82,9 +84,15 @@ class VisionSpec(Spec):
     @property
     def grid(self) -> int:
         """Side of the square feature grid before pooling. Transformers drop a remainder, convolutions pad it."""
-        if self.parts:
-            return self.parts[0].grid
-        return self.resolution // self.patch if self.family == "vit" else -(-self.resolution // self.patch)
+        match self.family:
+            case "fused":
+                return self.parts[0].grid
+            case "vit":
+                return self.resolution // self.patch
+            case "conv":
+                return -(-self.resolution // self.patch)
+            case unreachable:
+                assert_never(unreachable)
 
 
 class ProjectorSpec(Spec):

@@ -18,6 +18,7 @@ from search_spaces.spec import (
     ReaderKind,
     ResourceSpec,
     ScheduleSpec,
+    TowerFamily,
 )
 
 
@@ -47,7 +48,7 @@ class EncoderEntry(Entry):
     """Where these facts come from."""
     arch: NonEmpty
     """timm architecture."""
-    family: Literal["vit", "conv"]
+    family: TowerFamily
     resolution: Positive
     """Used where a study names none, in px."""
     native: Positive | None = None
@@ -74,10 +75,15 @@ class EncoderEntry(Entry):
 
     @model_validator(mode="after")
     def _has_shape(self) -> EncoderEntry:
-        if self.family == "vit" and (self.patch is None or self.width is None):
-            raise ValueError("an encoder of family vit must have `patch` and `width`")
-        if self.family == "conv" and not self.strides:
-            raise ValueError("an encoder of family conv must have `strides`")
+        match self.family:
+            case "vit":
+                if self.patch is None or self.width is None:
+                    raise ValueError("an encoder of family vit must have `patch` and `width`")
+            case "conv":
+                if not self.strides:
+                    raise ValueError("an encoder of family conv must have `strides`")
+            case unreachable:
+                assert_never(unreachable)
         return self
 
 

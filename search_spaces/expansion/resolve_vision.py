@@ -6,7 +6,7 @@ import difflib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, assert_never
 
 from search_spaces.catalogue.entries import Encoder, EncoderEntry, FusedEntry
 from search_spaces.catalogue.load import Catalogue
@@ -73,6 +73,19 @@ class VisionResolver:
         return choice.tokens
 
 
+class _Form(NamedTuple):
+    """What a family of encoders decides about one tower."""
+
+    patch: int
+    """Side of a patch, or output stride, in px."""
+    width: int
+    """Length of a feature."""
+    interpolate: bool
+    """Whether position embeddings of the checkpoint are interpolated."""
+    options: dict[str, Any]
+    """Further keyword arguments of the architecture."""
+
+
 @dataclass(frozen=True)
 class _Encoder:
     """One choice of an encoder, on its way to a specification."""
@@ -118,80 +131,95 @@ class _Encoder:
         )
 
     def _tower(self, name: str, entry: EncoderEntry, resolution: int, declared: int) -> VisionSpec:
-        patch, width = self._patch_and_width(name, entry)
-        interpolate = self._interpolates(name, entry, resolution, declared, patch)
-        if self.choice.weights == "pretrained" and entry.checkpoint is None:
-            raise self._wrong("weights", f"must be random for {name}, which has no checkpoint, but got 'pretrained'")
-        options = dict(entry.options)
-        if entry.family == "vit" and resolution != (entry.native or entry.resolution):
-            options["img_size"] = resolution
+        match entry.family:
+            case "vit":
+                form = self._vit(name, entry, resolution, declared)
+            case "conv":
+                form = self._conv(name, entry, resolution)
+            case unreachable:
+                assert_never(unreachable)
         spec = VisionSpec(
             backbone=name,
             arch=entry.arch,
             family=entry.family,
             weights=self.choice.weights,
-            checkpoint=entry.checkpoint if self.choice.weights == "pretrained" else None,
+            checkpoint=self._checkpoint(name, entry),
             resolution=resolution,
             resize=self.choice.resize,
-            interpolate=interpolate,
-            patch=patch,
-            width=width,
+            interpolate=form.interpolate,
+            patch=form.patch,
+            width=form.width,
             tokens=1,
             mean=entry.mean,
             std=entry.std,
-            options=options,
+            options={**entry.options, **form.options},
         )
         return spec.model_copy(update={"tokens": spec.grid**2})
 
-    def _patch_and_width(self, name: str, entry: EncoderEntry) -> tuple[int, int]:
-        if entry.family == "vit":
-            if self.choice.stride is not None:
-                law = f"must be left out for {name} (its patches: {entry.patch} px), but got {self.choice.stride}"
-                raise self._wrong("stride", law)
-            assert entry.patch is not None
-            assert entry.width is not None
-            return entry.patch, entry.width
+    def _checkpoint(self, name: str, entry: EncoderEntry) -> str | None:
+        match self.choice.weights:
+            case "random":
+                return None
+            case "pretrained":
+                if entry.checkpoint is None:
+                    law = f"must be random for {name}, which has no checkpoint, but got 'pretrained'"
+                    raise self._wrong("weights", law)
+                return entry.checkpoint
+            case unreachable:
+                assert_never(unreachable)
+
+    def _conv(self, name: str, entry: EncoderEntry, resolution: int) -> _Form:
+        """Choose the output stride of a convolutional encoder; it takes any size that it need not pad."""
         stride = self.choice.stride or max(entry.strides)
         if stride not in entry.strides:
             legal = sorted(entry.strides)
-            raise self._wrong(
-                "stride",
-                f"must be one of {', '.join(map(str, legal))} for {name}, but got {stride}",
-                f"The nearest is {min(legal, key=lambda one: abs(one - stride))}.",
-            )
-        return stride, entry.strides[stride]
+            law = f"must be one of {', '.join(map(str, legal))} for {name}, but got {stride}"
+            nearest_stride = min(legal, key=lambda known: abs(known - stride))
+            raise self._wrong("stride", law, f"The nearest is {nearest_stride}.")
+        unit = entry.multiple_of
+        if resolution % unit:
+            law = f"must be a multiple of {unit} px for {name}, which does not pad, but got {resolution}"
+            raise self._wrong("resolution", law, f"The nearest is {max(1, round(resolution / unit)) * unit}.")
+        return _Form(patch=stride, width=entry.strides[stride], interpolate=False, options={})
 
-    def _interpolates(self, name: str, entry: EncoderEntry, resolution: int, declared: int, patch: int) -> bool:
-        """Whether position embeddings of a checkpoint are interpolated. Convolutions take any size."""
-        if entry.family == "conv":
-            if resolution % entry.multiple_of:
-                unit = entry.multiple_of
-                law = f"must be a multiple of {unit} px for {name}, which does not pad, but got {resolution}"
-                raise self._wrong("resolution", law, f"The nearest is {max(1, round(resolution / unit)) * unit}.")
-            return False
+    def _vit(self, name: str, entry: EncoderEntry, resolution: int, declared: int) -> _Form:
+        """Take the patches of a transformer as they are; decide whether its positions are interpolated."""
+        patch, native = entry.patch, entry.native or entry.resolution
+        assert patch is not None
+        assert entry.width is not None
+        if self.choice.stride is not None:
+            law = f"must be left out for {name} (its patches: {patch} px), but got {self.choice.stride}"
+            raise self._wrong("stride", law)
         if resolution < patch:
             raise self._wrong("resolution", f"must be at least one patch ({patch} px), but got {resolution}")
-        native = entry.native or entry.resolution
-        if self.choice.weights == "random" or resolution == native:
-            return False
+        interpolate = self.choice.weights != "random" and resolution != native
+        if interpolate:
+            self._check_interpolation(name, entry, resolution, declared)
+        options = {} if resolution == native else {"img_size": resolution}
+        return _Form(patch=patch, width=entry.width, interpolate=interpolate, options=options)
+
+    def _check_interpolation(self, name: str, entry: EncoderEntry, resolution: int, declared: int) -> None:
+        """Raise InputError unless positions of a checkpoint can be interpolated and the study allows it."""
         if not entry.interpolable:
+            native = entry.native or entry.resolution
             law = f"must be {native} px for {name}, whose positions cannot be interpolated, but got {resolution}"
             raise self._wrong("resolution", law)
         if resolution != declared and not self.choice.interpolate:
-            others = sorted(
-                other_name
-                for other_name, other in self.known.catalogue.encoders.items()
-                if other.resolution == resolution and (isinstance(other, FusedEntry) or other.family == "vit")
-            )
-            raise self._wrong(
-                "resolution",
+            law = (
                 f"must be {declared} px, as {self.choice.backbone} is made for, unless `vision.interpolate` is true,"
-                f" but got {resolution}",
-                f"Encoders made for {resolution} px: {', '.join(others)}."
-                if others
-                else "Set `vision.interpolate: true`.",
+                f" but got {resolution}"
             )
-        return True
+            others = self._made_for(resolution)
+            way_out = f"Encoders made for {resolution} px: {', '.join(others)}." if others else None
+            raise self._wrong("resolution", law, way_out or "Set `vision.interpolate: true`.")
+
+    def _made_for(self, resolution: int) -> list[str]:
+        """Name the encoders that have positions for a resolution, sorted."""
+        return sorted(
+            name
+            for name, entry in self.known.catalogue.encoders.items()
+            if entry.resolution == resolution and (isinstance(entry, FusedEntry) or entry.family == "vit")
+        )
 
     def _wrong(self, field: str, law: str, way_out: str | None = None) -> InputError:
         return field_problem(self.known.study, self.leaves, f"vision.{field}", law, way_out)
@@ -200,6 +228,6 @@ class _Encoder:
 def unused_pixels(vision: VisionSpec) -> Iterator[str]:
     """A note for each tower whose patches leave pixels over."""
     for tower in vision.towers:
-        unused = tower.resolution % tower.patch
-        if tower.family == "vit" and unused:
+        unused = tower.resolution - tower.grid * tower.patch
+        if unused > 0:
             yield f"{tower.backbone}: {tower.resolution} px = {tower.grid} x {tower.patch} + {unused} unused"

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from itertools import chain
+from typing import Any, NamedTuple, TypeVar
 
 from search_spaces.expansion.resolver import ResolvedArm
 from search_spaces.expansion.toy_data import TRAIN_RECORDS, generated_source
@@ -22,6 +23,7 @@ from search_spaces.spec import (
     ResourceSpec,
     StageSpec,
     TokenizerSpec,
+    TowerFamily,
     VisionSpec,
 )
 from search_spaces.steps import TEXT_ONLY
@@ -31,11 +33,28 @@ TOY_BATCH = 8
 TEXT_LENGTH = 512
 """Longest toy text, in bytes: the longest system prompt (270 bytes), a question and its answer."""
 
-_ARCH = {"vit": ("test_vit", 16, 64), "conv": ("test_efficientnet", 32, 256)}
-"""timm's own test models: architecture, patch or stride in px, width of a feature."""
 _STRIDE_16_WIDTH = 48
 _TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "max_position_embeddings": 1024}
 _KEY_VALUE_HEADS: dict[str, dict[str, int]] = {"llama": {}, "mistral": {"num_key_value_heads": 2}, "phi": {}}
+
+
+class ToyTower(NamedTuple):
+    """One of timm's own test models."""
+
+    arch: str
+    patch: int
+    """Side of a patch, or output stride, in px."""
+    width: int
+    """Length of a feature."""
+    takes_size: bool
+    """Whether the architecture is built for one resolution, which it must be told."""
+
+
+TOY_TOWERS: dict[TowerFamily, ToyTower] = {
+    "vit": ToyTower("test_vit", 16, 64, takes_size=True),
+    "conv": ToyTower("test_efficientnet", 32, 256, takes_size=False),
+}
+"""The model that stands for every encoder of a family."""
 
 G = TypeVar("G", bound=Hashable)
 T = TypeVar("T", bound=Hashable)
@@ -67,8 +86,8 @@ class _Ranks:
     def __init__(self, arms: Sequence[ResolvedArm], resources: Sequence[ArmResources]):
         visions = [arm.template.vision for arm in arms]
         languages = [arm.template.language for arm in arms]
-        stages = [stage for arm in arms for stage in arm.template.stages]
-        parts = [part for stage in stages for part in stage.data.parts]
+        stages = list(chain.from_iterable(arm.template.stages for arm in arms))
+        parts = list(chain.from_iterable(stage.data.parts for stage in stages))
         pooled = [vision for vision in visions if vision.tokens < vision.grid**2]
         self.resolution = _ranked((vision.resolution for vision in visions), largest_first=True)
         self.encoder = _ranked_within((vision.family, _encoder(vision)) for vision in visions)
@@ -144,7 +163,7 @@ def _toy_template(arm: ResolvedArm, ranks: _Ranks) -> Any:
 def _toy_vision(vision: VisionSpec, ranks: _Ranks) -> VisionSpec:
     sides = max(4, len(ranks.resolution))
     resolution = 16 * (sides - ranks.resolution[vision.resolution])
-    is_fine = any(tower.patch <= 16 or tower.family == "vit" for tower in vision.towers)  # parts share one grid
+    is_fine = any(min(tower.patch, _toy_of(tower).patch) <= 16 for tower in vision.towers)  # parts share one grid
     towers = tuple(_toy_tower(tower, resolution, 16 if is_fine else 32) for tower in vision.towers)
     toy = towers[0]
     if vision.parts:
@@ -163,19 +182,24 @@ def _toy_vision(vision: VisionSpec, ranks: _Ranks) -> VisionSpec:
     return toy.model_copy(update={"tokens": side**2})
 
 
+def _toy_of(tower: VisionSpec) -> ToyTower:
+    assert tower.family != "fused", "the parts of a fused encoder are single towers"
+    return TOY_TOWERS[tower.family]
+
+
 def _toy_tower(tower: VisionSpec, resolution: int, patch: int) -> VisionSpec:
-    arch, own_patch, width = _ARCH[tower.family]
+    form = _toy_of(tower)
     toy = tower.model_copy(
         update={
-            "arch": arch,
+            "arch": form.arch,
             "weights": "random",
             "checkpoint": None,
             "resolution": resolution,
             "interpolate": False,
             "patch": patch,
-            "width": width if patch == own_patch else _STRIDE_16_WIDTH,
+            "width": form.width if patch == form.patch else _STRIDE_16_WIDTH,
             "std": (0.5, 0.5, 0.5),
-            "options": {"img_size": resolution} if tower.family == "vit" else {},
+            "options": {"img_size": resolution} if form.takes_size else {},
         }
     )
     return toy.model_copy(update={"tokens": toy.grid**2})

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from search_spaces.expansion.expand import plan_study
+from search_spaces.expansion.toy import TOY_TOWERS
 from search_spaces.identity import source_name
 from search_spaces.plan import Plan
+from search_spaces.spec import TowerFamily
 from search_spaces.study_files import load_study, shipped_studies
 
 MANY = """\
@@ -114,3 +117,7 @@ def test_toy_train_and_test_data_differ() -> None:
     plan = _toy("quickstart")
     train = {source_name(part.source) for trial in plan.trials for s in trial.spec.stages for part in s.data.parts}
     assert not train & {source_name(one.source) for one in plan.benchmarks}
+
+
+def test_every_family_of_encoders_has_a_toy() -> None:
+    assert set(TOY_TOWERS) == set(get_args(TowerFamily))
