@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from search_spaces.catalogue.load import Catalogue
 from search_spaces.errors import InputError, Problems, nearest
@@ -30,8 +30,6 @@ from search_spaces.spec import (
 )
 from search_spaces.steps import RealisedCounts, stage_steps
 from search_spaces.study import LanguageChoice, ProjectorChoice, Study, VisionChoice
-
-T = TypeVar("T")
 
 _VISION = tuple(f"vision.{name}" for name in VisionChoice.model_fields)
 _PROJECTOR = tuple(f"projector.{name}" for name in ProjectorChoice.model_fields)
