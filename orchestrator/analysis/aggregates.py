@@ -42,7 +42,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Aggregate:
-    """One model or arm."""
+    """Points and z-score of one model or arm."""
 
     model: str
     points: float
@@ -57,7 +57,7 @@ class Aggregate:
 
 @dataclass(frozen=True)
 class Aggregates:
-    """Of all models of a table, or all arms of a study."""
+    """Points and z-scores of all models of a table, or of all arms of a study."""
 
     pool: Pool | None
     """None where fewer than three models have all scores: then nothing but points can be given."""
@@ -67,48 +67,76 @@ class Aggregates:
 
 
 def groups_of(suites: Suites) -> dict[str, list[str]]:
-    """Group -> its benchmarks."""
+    """List the benchmarks of each group."""
     return {name: [member.id for member in suites[name]] for name in GROUPS}
 
 
 def reference_pool(name: str, benchmarks: Sequence[str], scores: Scores) -> Pool | None:
-    """The pool of all models that have all of these benchmarks, without benchmarks on which they score alike."""
+    """Freeze the pool of all models that have all of these benchmarks; None where fewer than three do.
+
+    Args:
+        name: of the pool.
+        benchmarks: those on which the members score alike are left out.
+        scores: model -> benchmark -> points.
+    """
     members = [model for model, row in scores.items() if all(benchmark in row for benchmark in benchmarks)]
-    differing = [one for one in benchmarks if len({scores[model][one] for model in members}) > 1]
+    differing = [benchmark for benchmark in benchmarks if len({scores[model][benchmark] for model in members}) > 1]
     return freeze_pool(name, members, differing, scores) if len(members) > 2 and differing else None
 
 
 def aggregated(scores: Scores, pool: Pool | None, groups: Mapping[str, Sequence[str]]) -> Aggregates:
-    """Every model against the pool."""
+    """Compare every model with the pool.
+
+    Args:
+        scores: model -> benchmark -> points.
+        pool: None: no model is compared.
+        groups: group -> its benchmarks.
+    """
     return Aggregates(pool, against_pool(scores, pool, groups) if pool is not None else ())
 
 
 def freeze_pool(name: str, members: Sequence[str], benchmarks: Sequence[str], scores: Scores) -> Pool:
-    """Means and standard deviations of a pool of at least three members.
+    """Compute means and standard deviations (ddof 1) of a pool of at least three members.
+
+    Args:
+        name: of the pool.
+        members: models of `scores`.
+        benchmarks: on which every member has a score.
+        scores: model -> benchmark -> points.
 
     Raises:
         InputError: for fewer members, a member without one of the scores, or a benchmark on which all score alike.
     """
     if len(members) < 3:
         raise InputError(f"a pool must have at least three members, but has {len(members)}", key=name)
-    missing = [f"{one} on {b}" for one in members for b in benchmarks if b not in scores.get(one, {})]
+    missing = [
+        f"{member} on {benchmark}"
+        for member in members
+        for benchmark in benchmarks
+        if benchmark not in scores.get(member, {})
+    ]
     if missing:
         raise InputError(f"a pool's members must have every score, but there is none of {', '.join(missing)}", key=name)
-    table = np.array([[scores[one][benchmark] for benchmark in benchmarks] for one in members])
+    table = np.array([[scores[member][benchmark] for benchmark in benchmarks] for member in members])
     sd = table.std(axis=0, ddof=1)
-    flat = [benchmark for benchmark, one in zip(benchmarks, sd, strict=True) if one == 0]
+    flat = [benchmark for benchmark, deviation in zip(benchmarks, sd, strict=True) if deviation == 0]
     if flat:
         raise InputError(f"a pool's members must differ, but all score alike on {', '.join(flat)}", key=name)
-    kept = {one: {benchmark: scores[one][benchmark] for benchmark in benchmarks} for one in members}
+    kept = {member: {benchmark: scores[member][benchmark] for benchmark in benchmarks} for member in members}
     means = tuple(float(value) for value in table.mean(axis=0))
     return Pool(name, tuple(members), tuple(benchmarks), means, tuple(float(value) for value in sd), kept)
 
 
 def against_pool(scores: Scores, pool: Pool, groups: Mapping[str, Sequence[str]]) -> tuple[Aggregate, ...]:
-    """Of every model that has all of the pool's benchmarks, best first."""
-    members = np.array([[pool.scores[one][name] for name in pool.benchmarks] for one in pool.members])
+    """Compute points, z and group means of every model that has all of the pool's benchmarks, best first.
+
+    Args:
+        scores: model -> benchmark -> points.
+        groups: group -> its benchmarks.
+    """
+    members = np.array([[pool.scores[member][name] for name in pool.benchmarks] for member in pool.members])
     without = [np.delete(members, i, axis=0) for i in range(len(members))]
-    found = []
+    aggregates = []
     for model, row in scores.items():
         if not all(name in row for name in pool.benchmarks):
             continue
@@ -121,12 +149,12 @@ def against_pool(scores: Scores, pool: Pool, groups: Mapping[str, Sequence[str]]
             for group, names in groups.items()
             if all(name in row for name in names)
         }
-        found.append(Aggregate(model, float(values.mean()), _z(values, members), error, means))
-    return tuple(sorted(found, key=lambda one: -one.z))
+        aggregates.append(Aggregate(model, float(values.mean()), _z(values, members), error, means))
+    return tuple(sorted(aggregates, key=lambda aggregate: -aggregate.z))
 
 
 def _z(values: Floats, members: Floats) -> float:
-    """A benchmark on which the rest of a jackknifed pool scores alike says nothing and is left out."""
+    """Average the z-scores over benchmarks; one on which the rest of a jackknifed pool scores alike is left out."""
     sd = members.std(axis=0, ddof=1)
     differs = sd > 0
     return float(((values - members.mean(axis=0))[differs] / sd[differs]).mean())

@@ -23,23 +23,28 @@ _CHUNK = 250
 
 @dataclass(frozen=True, eq=False)
 class ImageSums:
-    """Of several effects (E) on one benchmark: sums of their examples' points on each image (C)."""
+    """Sums of the examples' points on each image (C) of one benchmark, for several effects (E)."""
 
     frame: Frame
     sums_CE: NDArray[np.float32]
 
 
 def image_errors(benchmarks: Sequence[ImageSums], repeats: int = REPEATS, seed: int = 0) -> tuple[Floats, Floats]:
-    """Standard errors in points: of each benchmark (B x E), and of the unweighted mean over them (E).
+    """Estimate standard errors by images, in points: of each benchmark (B x E), and of the mean over them (E).
 
     Benchmarks of one image set are drawn together: an image that two of them share is in both or in neither.
+
+    Args:
+        benchmarks: sums of E effects on every image of each of the B benchmarks.
+        repeats: number of draws.
+        seed: of the random numbers.
     """
     n_effects = benchmarks[0].sums_CE.shape[1]
     of_mean = np.zeros((repeats, n_effects), dtype=np.float32)
     errors = np.zeros((len(benchmarks), n_effects))
     sets: dict[str, list[int]] = defaultdict(list)
-    for number, one in enumerate(benchmarks):
-        sets[one.frame.images].append(number)
+    for number, benchmark in enumerate(benchmarks):
+        sets[benchmark.frame.images].append(number)
     for number_of_set, members in enumerate(sets.values()):
         names = sorted({name for i in members for name in benchmarks[i].frame.clusters})
         index = {name: position for position, name in enumerate(names)}
@@ -60,6 +65,6 @@ def image_errors(benchmarks: Sequence[ImageSums], repeats: int = REPEATS, seed: 
 
 
 def _multinomial(random: np.random.Generator, repeats: int, n: int) -> NDArray[np.float32]:
-    """How often each of n images is drawn in n draws; counting draws is ten times faster than `random.multinomial`."""
+    """Draw n images n times and count each, `repeats` times; ten times faster than `random.multinomial`."""
     drawn = random.integers(0, n, (repeats, n)) + n * np.arange(repeats)[:, None]
     return np.bincount(drawn.ravel(), minlength=repeats * n).reshape(repeats, n).astype(np.float32)

@@ -39,9 +39,9 @@ def _reasons(arms: Sequence[str], seeds: Sequence[int], benchmarks: Sequence[str
         return [f"missing: {'; '.join(missing)}"]
     reasons = []
     for name in benchmarks:
-        asked = {(entry.arm, entry.seed): scored.asked[entry.arm, entry.seed, name] for entry in entries}
-        if len(set(asked.values())) > 1:
-            reasons.append(f"{name} was scored in different ways: {_ways(asked)}")
+        ways = {(entry.arm, entry.seed): scored.asked[entry.arm, entry.seed, name] for entry in entries}
+        if len(set(ways.values())) > 1:
+            reasons.append(f"{name} was scored in different ways: {_ways(ways)}")
     return reasons
 
 
@@ -54,10 +54,10 @@ def _missing(entry: TrialEntry, benchmarks: Sequence[str], scored: StudyScores) 
     return [f"{entry.arm} with seed {entry.seed}{where} ({state})"]
 
 
-def _ways(asked: Mapping[tuple[str, int], tuple[str, str]]) -> str:
-    """`base (seed 7) by official, naive (seed 7) by prismatic`, of one trial for each way."""
+def _ways(ways: Mapping[tuple[str, int], tuple[str, str]]) -> str:
+    """Name a trial for each way of scoring: `base (seed 7) by official, naive (seed 7) by prismatic`."""
     first: dict[tuple[str, str], tuple[str, int]] = {}
-    for trial, way in asked.items():
+    for trial, way in ways.items():
         first.setdefault(way, trial)
     protocols = {protocol for _, protocol in first}
     return ", ".join(

@@ -141,12 +141,12 @@ def estimate_effect(
 def _check(
     value: float, n_seeds: int, own: Part | None, pooled: Part | None, images: ImagePart
 ) -> CrossedInterval | None:
-    """Compute the interval that must agree with the first: the other one of own and pooled (`check_df`)."""
+    """Compute the interval that must agree with the first: that of the second of own and pooled (`check_df`)."""
     if own is None or pooled is None:
         return None
-    other = pooled if n_seeds >= OWN_SEEDS else own
+    second = pooled if n_seeds >= OWN_SEEDS else own
     source: SeedSource = "pooled" if n_seeds >= OWN_SEEDS else "own"
-    return crossed_interval(value, Part(other.variance, check_df(n_seeds, pooled.df)), images, source)
+    return crossed_interval(value, Part(second.variance, check_df(n_seeds, pooled.df)), images, source)
 
 
 def _image_part(sums: Sequence[Floats], means: Floats, frames: tuple[Frame, ...], union: ImageUnion) -> ImagePart:

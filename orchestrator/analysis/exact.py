@@ -17,7 +17,7 @@ FLIPS = 10_000
 
 
 def exact_p(benchmarks: Sequence[ImageSums], seed: int = 0) -> float:
-    """Two-sided p of the first effect of each, in the unweighted mean over them, being 0."""
+    """Test whether the first effect of each benchmark, in the unweighted mean over them, is 0: two-sided p, 0 to 1."""
     shares = _image_shares(benchmarks)
     moving = shares[np.abs(shares) > 1e-9]
     if not moving.size:
@@ -34,10 +34,10 @@ def exact_p(benchmarks: Sequence[ImageSums], seed: int = 0) -> float:
 
 
 def _image_shares(benchmarks: Sequence[ImageSums]) -> Floats:
-    """What every image adds to the effect; those that benchmarks share add all of it together."""
+    """Sum what every image adds to the effect on all benchmarks that share it, in points."""
     shares: dict[tuple[str, str], float] = {}
-    for one in benchmarks:
-        for name, total in zip(one.frame.clusters, one.sums_CE[:, 0], strict=True):
-            key = one.frame.images, name
-            shares[key] = shares.get(key, 0.0) + float(total) / one.frame.n / len(benchmarks)
+    for benchmark in benchmarks:
+        for name, total in zip(benchmark.frame.clusters, benchmark.sums_CE[:, 0], strict=True):
+            key = benchmark.frame.images, name
+            shares[key] = shares.get(key, 0.0) + float(total) / benchmark.frame.n / len(benchmarks)
     return np.array(list(shares.values()))

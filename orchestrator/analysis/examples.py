@@ -52,6 +52,7 @@ class Frame:
 
     @property
     def n(self) -> int:
+        """Number of examples."""
         return len(self.ids)
 
 
@@ -65,11 +66,12 @@ class Cell:
 
     @property
     def mean(self) -> float:
+        """Mean score of an example, in points."""
         return float(self.sums.sum() / self.frame.n)
 
 
 def read_examples(path: Path) -> Examples:
-    """Ids, images and scores from a per-example Parquet file.
+    """Read ids, images and scores from a per-example Parquet file.
 
     Raises:
         InputError: if the file cannot be read, lacks a column, or holds a score outside 0 to 1.
@@ -88,36 +90,46 @@ def read_examples(path: Path) -> Examples:
 
 
 def is_no_signal(evaluation: EvaluationResult, mean: float) -> bool:
-    """Whether the model gives one answer throughout, or scores like the majority answer. `mean` is in points."""
+    """Tell whether the model gives one answer throughout, or scores like the majority answer; `mean` is in points."""
     return evaluation.constant or abs(mean - evaluation.majority) <= NO_SIGNAL_POINTS
 
 
-def common_frames(asked: Mapping[tuple[str, int], list[Frame]]) -> tuple[Frame, ...]:
-    """The frames that all of these trials were scored on, or an error that names two which were not."""
-    (first, expected), *others = asked.items()
-    for trial, frames in others:
-        for one, other in zip(expected, frames, strict=True):
-            if one is not other:
-                raise _misaligned(first, one, trial, other)
+def common_frames(by_trial: Mapping[tuple[str, int], list[Frame]]) -> tuple[Frame, ...]:
+    """Return the frames that all of these trials were scored on.
+
+    Args:
+        by_trial: (arm, seed) -> a frame for each benchmark.
+
+    Raises:
+        InputError: that names two trials which were scored on different examples.
+    """
+    (first, expected), *rest = by_trial.items()
+    for trial, frames in rest:
+        for frame, second in zip(expected, frames, strict=True):
+            if frame is not second:
+                raise _misaligned(first, frame, trial, second)
     return tuple(expected)
 
 
-def _misaligned(first: tuple[str, int], one: Frame, second: tuple[str, int], other: Frame) -> InputError:
-    names = [f"{arm} (seed {seed})" for arm, seed in (first, second)]
-    only = [sorted(set(one.ids) - set(other.ids)), sorted(set(other.ids) - set(one.ids))]
+def _misaligned(
+    first_trial: tuple[str, int], frame: Frame, second_trial: tuple[str, int], second_frame: Frame
+) -> InputError:
+    names = [f"{arm} (seed {seed})" for arm, seed in (first_trial, second_trial)]
+    only = [sorted(set(frame.ids) - set(second_frame.ids)), sorted(set(second_frame.ids) - set(frame.ids))]
     details = [f"only {name} has {some(ids)}" for name, ids in zip(names, only, strict=True) if ids]
     if not details:
-        pairs: list[list[Any]] = [[frame.clusters[i] for i in frame.cluster_of] for frame in (one, other)]
-        moved = [name for name, a, b in zip(one.ids, *pairs, strict=True) if a != b]
+        pairs: list[list[Any]] = [[either.clusters[i] for i in either.cluster_of] for either in (frame, second_frame)]
+        moved = [name for name, a, b in zip(frame.ids, *pairs, strict=True) if a != b]
         details = [f"the images of {some(moved)} differ"]
     return InputError(
         f"{names[0]} and {names[1]} must be scored on the same examples, but {'; '.join(details)}",
-        place=f"benchmark {one.benchmark}",
+        place=f"benchmark {frame.benchmark}",
         way_out="The benchmark's data changed between the two: run the study again.",
     )
 
 
 def some(names: Iterable[str]) -> str:
+    """Name the first few, and count the rest."""
     listed = list(names)
     shown = ", ".join(listed[:_NAMED_IDS])
     return f"{shown} and {len(listed) - _NAMED_IDS} more" if len(listed) > _NAMED_IDS else shown

@@ -15,7 +15,7 @@ FALSE_DISCOVERY_RATE = 0.05
 
 @dataclass(frozen=True)
 class Judgement:
-    """A contrast as one of a table of many."""
+    """Whether a contrast stands out in a table of many."""
 
     contrast: Contrast
     p_adjusted: float
@@ -42,8 +42,8 @@ def _judged(contrast: Contrast, p_adjusted: float, n: int, rate: float) -> Judge
         reason = f"it does not stand out among the {n} comparisons of this report"
         return Judgement(contrast, p_adjusted, False, reason)
     if contrast.check is not None and not contrast.check.excludes_zero:
-        other = SPREAD_SOURCES[contrast.check.seeds]
+        second = SPREAD_SOURCES[contrast.check.seeds]
         low, high = contrast.check.low, contrast.check.high
-        reason = f"the spread {other} leads to another conclusion ({low:+.1f} to {high:+.1f})"
+        reason = f"the spread {second} leads to another conclusion ({low:+.1f} to {high:+.1f})"
         return Judgement(contrast, p_adjusted, False, reason)
     return Judgement(contrast, p_adjusted, True, None)

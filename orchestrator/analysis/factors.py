@@ -33,6 +33,8 @@ class Factor:
 
 @dataclass(frozen=True)
 class Factors:
+    """Main effects and interactions that the design can estimate."""
+
     factors: tuple[Factor, ...]
     unknown: tuple[str, ...]
     """Effects that the design cannot estimate, in plain words."""
@@ -62,17 +64,17 @@ def factors(rows: Sequence[Row], base: Mapping[str, str]) -> Factors:
         law = "the main effects cannot be told apart: some values always come together"
         return Factors((), (*reasons, law), 0)
     lost = []
-    for one, other in itertools.combinations(axes, 2):
+    for first, second in itertools.combinations(axes, 2):
         crossed = {
-            f"{one}={a} x {other}={b}": mains[f"{one}={a}"] * mains[f"{other}={b}"]
-            for a in levels[one]
-            for b in levels[other]
+            f"{first}={a} x {second}={b}": mains[f"{first}={a}"] * mains[f"{second}={b}"]
+            for a in levels[first]
+            for b in levels[second]
         }
         wider = [*columns, *crossed.values()]
         if np.linalg.matrix_rank(np.column_stack(wider)) == len(wider) and len(rows) > len(wider):
             columns, names = wider, [*names, *crossed]
         else:
-            lost.append(f"{one} x {other}")
+            lost.append(f"{first} x {second}")
     if lost and len(lost) == math.comb(len(axes), 2):
         reasons.append("interactions: no two axes are crossed, so an effect is known at the base's other values only")
     elif lost:
@@ -86,7 +88,7 @@ def factors(rows: Sequence[Row], base: Mapping[str, str]) -> Factors:
 def _fit(
     rows: Sequence[Row], base: Mapping[str, str], columns: list[Floats], names: list[str], n_fixed: int
 ) -> tuple[Factor, ...]:
-    """Main effects are averaged over the other axes: columns of crossed axes are centred before the products."""
+    """Fit the columns; those of crossed axes are centred first, so that main effects are means over the other axes."""
     centred = {name: column - column.mean() for name, column in zip(names, columns[n_fixed:], strict=True)}
     design = [*columns[:n_fixed]]
     for name in names:

@@ -8,7 +8,7 @@ from search_spaces.plan import Plan
 
 
 def numeric_axes(plan: Plan) -> dict[str, dict[str, float]]:
-    """Axis -> label -> number, of axes whose labels are all numbers with one unit or none (``224px``, ``1.25``)."""
+    """Read axis -> label -> number, of axes whose labels are all numbers of one unit or none (``224px``, ``1.25``)."""
     axes = {}
     for axis in plan.axes:
         labels = {arm.values[axis] for arm in plan.arms}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def pair_weights(pairs: Sequence[tuple[str, str]]) -> dict[str, float]:
-    """Arm -> its weight in the mean over pairs of alternative - reference. Arms that cancel out keep a weight of 0."""
+    """Weigh every arm in the mean over pairs of alternative - reference; arms that cancel out keep a weight of 0."""
     weights: dict[str, float] = {}
     for reference, alternative in pairs:
         weights[reference] = weights.get(reference, 0.0) - 1 / len(pairs)

@@ -49,6 +49,7 @@ class HypothesisPower:
     assumptions: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
+        """Turn it into the values that `plan --json` prints, in points with three decimals."""
         return {
             "id": self.id,
             "power": POWER,
@@ -61,29 +62,36 @@ class HypothesisPower:
 
 
 def plan_power(study: Study, plan: Plan, earlier: Accuracies | None = None) -> tuple[HypothesisPower, ...]:
-    """Of every hypothesis, in file order.
+    """Compute what every hypothesis of a plan can decide, in file order.
 
     Args:
+        plan: of the study.
         earlier: accuracies of the plan's trials that are done already.
     """
     suites = {**shipped().suites, **study.suites}
     benchmarks = {benchmark.id: benchmark for benchmark in plan.benchmarks}
     return tuple(
-        _of(one, [benchmarks[name] for name in asked], study, plan, earlier)
-        for one, asked in ((one, asked_benchmarks(one.on, tuple(benchmarks), suites)) for one in study.hypotheses)
+        _of(
+            hypothesis,
+            [benchmarks[name] for name in asked_benchmarks(hypothesis.on, tuple(benchmarks), suites)],
+            study,
+            plan,
+            earlier,
+        )
+        for hypothesis in study.hypotheses
     )
 
 
 def earlier_accuracies(plan: Plan, ledger: Ledger) -> dict[tuple[str, int], dict[str, float]]:
-    """What trials of the plan that are done scored, for the spread over seeds that more of them will show."""
-    found: dict[tuple[str, int], dict[str, float]] = {}
+    """Collect the accuracies of finished trials, for the spread over seeds that more of them will show."""
+    accuracies: dict[tuple[str, int], dict[str, float]] = {}
     for trial in plan.trials:
         for benchmark in plan.benchmarks:
             evaluation = ledger.evaluations.get((trial.id, benchmark.id))
             accuracy = evaluation.metrics.get("accuracy") if evaluation is not None else None
             if accuracy is not None and not ledger.trials[trial.id].is_diverged:
-                found.setdefault((trial.arm, trial.seed), {})[benchmark.id] = accuracy
-    return found
+                accuracies.setdefault((trial.arm, trial.seed), {})[benchmark.id] = accuracy
+    return accuracies
 
 
 def _range_json(values: tuple[float, float] | None) -> list[float] | None:
@@ -103,7 +111,7 @@ def _of(
     known = [size for size in sizes if size is not None]
     n_examples = sum(n for n, _ in known) if len(known) == len(sizes) else None
     if n_examples is None or not n_seeds:
-        uncounted = [one.id for one, size in zip(benchmarks, sizes, strict=True) if size is None]
+        uncounted = [benchmark.id for benchmark, size in zip(benchmarks, sizes, strict=True) if size is None]
         reason = f"examples of {', '.join(uncounted)} are not counted yet" if n_seeds else "its arms share no seed"
         return HypothesisPower(hypothesis.id, hypothesis.expect, n_seeds, n_examples, None, None, (reason,))
     spread, words = _seed_sd([benchmark.id for benchmark in benchmarks], study, earlier)
@@ -134,7 +142,7 @@ def _of(
 
 
 def _seed_sd(benchmarks: Sequence[str], study: Study, earlier: Accuracies | None) -> tuple[tuple[float, float], str]:
-    """Standard deviation over seeds of an arm's mean over these benchmarks, calm and restless, and where it is from."""
+    """Choose the standard deviation over seeds of an arm's mean, calm and restless, in points, and name its source."""
     means = {
         trial: sum(row[name] for name in benchmarks) / len(benchmarks)
         for trial, row in (earlier or {}).items()
@@ -151,7 +159,7 @@ def _seed_sd(benchmarks: Sequence[str], study: Study, earlier: Accuracies | None
 
 
 def _size(benchmark: BenchmarkSpec) -> tuple[int, int | None] | None:
-    """Examples and images of a benchmark, as far as the catalogue counts them."""
+    """Count examples and images of a benchmark, as far as the catalogue knows them."""
     source = benchmark.source
     n = source.records if benchmark.select is None else source.tags.get(benchmark.select)
     if n is None:
@@ -162,7 +170,7 @@ def _size(benchmark: BenchmarkSpec) -> tuple[int, int | None] | None:
 
 
 def _error(n: int, images: int | None, discordant: float) -> float:
-    """Standard error in points of the difference of two arms on one benchmark, by its examples.
+    """Compute the standard error in points of the difference of two arms on one benchmark, by its examples.
 
     sd of a difference of 0/1 scores is the root of the share that differs; questions about one image count less:
     design effect 1 + (m - 1) x correlation, m questions to an image.

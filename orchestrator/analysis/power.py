@@ -48,6 +48,7 @@ class Design:
 
     @property
     def alpha(self) -> float:
+        """Level of the first step of Holm's correction."""
         return ALPHA / self.n_hypotheses
 
     @property
@@ -58,11 +59,17 @@ class Design:
 
     @property
     def tests_recipe(self) -> bool:
+        """Whether the choice is tested, and not only these checkpoints."""
         return self.n_seeds > 1 or self.is_seed_sd_assumed
 
 
 def power(statement: Statement, effect: float, design: Design, margin: float | None = None) -> float:
-    """Probability of the verdict: `differs` (to the side of `effect`), `equivalent` or `not-worse` than `margin`."""
+    """Compute the probability of a verdict: `differs` (to the side of `effect`), `equivalent` or `not-worse`.
+
+    Args:
+        effect: true effect in points.
+        margin: in points; not None but for `differs`.
+    """
     if statement == "differs":
         if design.error == 0:  # nothing varies: every difference is found
             return float(effect != 0)
@@ -81,12 +88,20 @@ def power(statement: Statement, effect: float, design: Design, margin: float | N
 
 
 def smallest_effect(design: Design, at: float = POWER) -> float:
-    """The smallest true difference, in points, that is found with this power."""
+    """Find the smallest true difference, in points, that is decided with this power."""
     return _smallest(lambda effect: power("differs", effect, design), design, at)
 
 
 def smallest_margin(design: Design, statement: Literal["equivalent", "not-worse"], at: float = POWER) -> float | None:
-    """The smallest margin at which two choices that do not differ are found so; None for single checkpoints."""
+    """Find the smallest margin, in points, at which two choices that do not differ are shown to be so.
+
+    Args:
+        statement: the test.
+        at: power, 0 to 1.
+
+    Returns:
+        None for single checkpoints.
+    """
     if not design.tests_recipe:
         return None
     return _smallest(lambda margin: power(statement, 0.0, design, margin), design, at)
@@ -104,10 +119,15 @@ def price(
     gpu_hours_per_seed: float | None,
     scoring_gpu_hours: float | None,
 ) -> Price:
-    """How many more seeds, or more examples, would decide if the truth were what was seen.
+    """Estimate how many more seeds, or more examples, would decide if the truth were what was seen.
 
     Args:
+        effect: that was seen, in points.
+        statement: the test that the hypothesis expects.
+        margin: of the hypothesis, in points.
+        design: of the study as it stands.
         seed_sd: what `design` assumes of the spread over seeds, where there is one seed; only reported.
+        n_examples: on the benchmarks together.
         n_arms: arms of the hypothesis, which would get the seeds.
         gpu_hours_per_seed: of one more seed of each of them.
         scoring_gpu_hours: of scoring their trials once on all examples there are.
@@ -140,7 +160,7 @@ def price(
 
 @lru_cache(maxsize=512)
 def _reach(design: Design, two_sided: bool) -> Floats:
-    """Of each draw, how far an estimate must lie from a bound so that it is said to be beyond it."""
+    """Compute for each draw how far an estimate must lie from a bound to be judged beyond it."""
     sides = 2 if two_sided else 1
     tail = 1 - design.alpha / sides
     n = design.n_seeds
@@ -160,13 +180,13 @@ def _reach(design: Design, two_sided: bool) -> Floats:
 
 
 def _half_width(ratio: Floats, df: float, tail: float, design: Design) -> Floats:
-    """Of an interval whose estimate of the seeds' variance is `ratio` times the truth."""
+    """Compute the half-width of an interval whose estimate of the seeds' variance is `ratio` times the truth."""
     seeds = design.seed_variance / design.n_seeds * ratio
     variance = seeds + design.image_variance
     share = seeds**2 / df
     total_df = np.where(share > 0, variance**2 / np.where(share > 0, share, 1.0), 1e9)
-    found: Floats = special.stdtrit(np.minimum(total_df, 1e9), tail) * np.sqrt(variance)
-    return found
+    half_width: Floats = special.stdtrit(np.minimum(total_df, 1e9), tail) * np.sqrt(variance)
+    return half_width
 
 
 def _smallest(power_at: Callable[[float], float], design: Design, at: float) -> float:
@@ -180,7 +200,7 @@ def _smallest(power_at: Callable[[float], float], design: Design, at: float) -> 
 
 
 def _fewest(decides: Callable[[int], bool], most: int) -> int | None:
-    """The smallest number from 1 to `most` that decides; more never decides less."""
+    """Find the smallest number from 1 to `most` that decides; more never decides less."""
     if not decides(most):
         return None
     low, high = 0, most

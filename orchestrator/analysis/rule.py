@@ -49,7 +49,7 @@ class Evidence:
     """Of the effect being 0, by a test without a normal distribution: a difference must hold with it as well."""
 
     def p_of(self, statement: Statement, *, checked: bool = False) -> float:
-        """p of one of the three tests; 1 where there is no margin to test at.
+        """Compute p of one of the three tests; 1 where there is no margin to test at.
 
         Args:
             checked: the larger of this and that of the check.
@@ -59,7 +59,9 @@ class Evidence:
             if self.margin is None:
                 return 1.0
             intervals += [self.equivalence] if self.equivalence is not None else []
-        chosen = [one for pair in intervals for one in (pair if checked else pair[:1]) if one is not None]
+        chosen = [
+            interval for pair in intervals for interval in (pair if checked else pair[:1]) if interval is not None
+        ]
         p = max(self._p(statement, interval) for interval in chosen)
         return max(p, self.p_exact) if checked and statement == "differs" and self.p_exact is not None else p
 
@@ -79,7 +81,7 @@ class Evidence:
 
     @property
     def p(self) -> float:
-        """Of the test that `expect` names."""
+        """p of the test that `expect` names."""
         return self.p_of("differs" if self.two_sided else statement_of(self.expect))
 
 
@@ -104,11 +106,13 @@ def rule(evidence: Sequence[Evidence], alpha: float = ALPHA, *, corrected: bool 
     verdict is the strongest that holds of better or worse, equivalent, not-worse.
 
     Args:
+        evidence: one for each hypothesis.
+        alpha: level of the tests, 0 to 1.
         corrected: False: p is compared with alpha as it is; the adjusted p is only reported.
     """
-    declared = [one.p for one in evidence]
+    declared = [claim.p for claim in evidence]
     adjusted = holm(declared)
-    return tuple(_ruling(one, i, declared, adjusted[i], alpha, corrected) for i, one in enumerate(evidence))
+    return tuple(_ruling(claim, i, declared, adjusted[i], alpha, corrected) for i, claim in enumerate(evidence))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -121,21 +125,21 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def _ruling(
-    one: Evidence, position: int, declared: Sequence[float], p_adjusted: float, alpha: float, corrected: bool
+    claim: Evidence, position: int, declared: Sequence[float], p_adjusted: float, alpha: float, corrected: bool
 ) -> Ruling:
     """Statements other than the declared one take its place in the family when they are corrected."""
 
     def held(statement: Statement, with_holm: bool, with_check: bool) -> bool:
-        if statement != "differs" and not one.may_be_equivalent:
+        if statement != "differs" and not claim.may_be_equivalent:
             return False
-        p = one.p_of(statement)
+        p = claim.p_of(statement)
         if with_holm:
-            p = holm([p if i == position else other for i, other in enumerate(declared)])[position]
-        return p <= alpha and (not with_check or one.p_of(statement, checked=True) <= alpha)
+            p = holm([p if i == position else p_of_other for i, p_of_other in enumerate(declared)])[position]
+        return p <= alpha and (not with_check or claim.p_of(statement, checked=True) <= alpha)
 
     def strongest(with_holm: bool, with_check: bool) -> Outcome:
         if held("differs", with_holm, with_check):
-            return "better" if one.interval.value > 0 else "worse"
+            return "better" if claim.interval.value > 0 else "worse"
         if held("equivalent", with_holm, with_check):
             return "equivalent"
         return "not-worse" if held("not-worse", with_holm, with_check) else "undecided"
@@ -144,31 +148,31 @@ def _ruling(
     alone, uncorrected = strongest(corrected, False), strongest(False, True)
     return Ruling(
         verdict,
-        _holds(one, verdict, held("equivalent", corrected, True), held("not-worse", corrected, True), alpha),
-        one.p,
+        _holds(claim, verdict, held("equivalent", corrected, True), held("not-worse", corrected, True), alpha),
+        claim.p,
         p_adjusted,
         vetoed=alone if alone != verdict else None,
         corrected=uncorrected if uncorrected != verdict else None,
     )
 
 
-def _holds(one: Evidence, verdict: Outcome, equivalent: bool, not_worse: bool, alpha: float) -> bool | None:
+def _holds(claim: Evidence, verdict: Outcome, equivalent: bool, not_worse: bool, alpha: float) -> bool | None:
     """A claim of a difference is false if the opposite was found, or a difference smaller than the margin; a claim of
     none is false only if the difference lies beyond the margin: a small clear one contradicts nobody."""
-    if one.expect == "better" or one.expect == "worse":
-        if verdict == one.expect:
+    if claim.expect == "better" or claim.expect == "worse":
+        if verdict == claim.expect:
             return True
         return False if verdict in ("better", "worse", "equivalent") else None
-    assert one.margin is not None
-    beyond = [one.interval.p_below(-one.margin)]
-    match one.expect:
+    assert claim.margin is not None
+    beyond = [claim.interval.p_below(-claim.margin)]
+    match claim.expect:
         case "equivalent":
             is_shown = equivalent
-            beyond.append(one.interval.p_above(one.margin))
+            beyond.append(claim.interval.p_above(claim.margin))
         case "not-worse":
             is_shown = not_worse or verdict == "better"
         case _:
-            assert_never(one.expect)
+            assert_never(claim.expect)
     if is_shown:
         return True
     is_beyond = verdict in ("better", "worse") and min(beyond) <= alpha / 2

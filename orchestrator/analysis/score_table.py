@@ -50,6 +50,7 @@ class ScoreTable:
 
     @property
     def models(self) -> tuple[str, ...]:
+        """Names of the models, in file order."""
         return tuple(self.scores)
 
 
@@ -77,8 +78,8 @@ def read_table(path: Path, name: str | None = None) -> ScoreTable:
         if len(row) != len(header) + 1:
             raise InputError(f"a line must have {len(header) + 1} cells as the header, but has {len(row)}", place=place)
         if not model or model in scores:
-            found = f"{model!r} is there twice" if model else "one is empty"
-            raise InputError(f"the first cell must be a model's id, each once, but {found}", place=place)
+            problem = f"{model!r} is there twice" if model else "one is empty"
+            raise InputError(f"the first cell must be a model's id, each once, but {problem}", place=place)
         cells = zip(benchmarks, row[1:], strict=True)
         scores[model] = {name: _number(text, name, place) for name, text in cells if text.strip()}
     return ScoreTable(name or str(path), tuple(benchmarks), scores)
@@ -111,8 +112,8 @@ def cell_differences(
 def _refuse_repeated(names: Sequence[str], law: str, place: str) -> None:
     repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
     if repeated or "" in names:
-        found = f"{', '.join(repeated)} come more than once" if repeated else "one has no name"
-        raise InputError(f"{law}, but {found}", place=place)
+        problem = f"{', '.join(repeated)} come more than once" if repeated else "one has no name"
+        raise InputError(f"{law}, but {problem}", place=place)
 
 
 def _number(text: str, column: str, place: str) -> float:

@@ -42,6 +42,10 @@ class Scores:
         """Add the scores of one trial on one benchmark.
 
         Args:
+            arm: of the trial.
+            seed: of the trial.
+            benchmark: its id.
+            examples: in any order.
             images: name of the image set that the clusters belong to; None: the benchmark's own.
             has_signal: False for a cell of which `is_no_signal` holds. Its (non-)variation does not enter the pool.
 
@@ -59,12 +63,12 @@ class Scores:
         return cell
 
     def seeds(self, arm: str, benchmarks: Sequence[str]) -> tuple[int, ...]:
-        """Seeds of which all of these benchmarks are there, sorted."""
+        """List the seeds that have all of these benchmarks, sorted."""
         seeds = self._seeds.get(arm, set())
         return tuple(sorted(s for s in seeds if all((arm, s, name) in self._cells for name in benchmarks)))
 
     def mean(self, arm: str, benchmarks: Sequence[str]) -> Estimate:
-        """The arm's mean, over the seeds that have all of these benchmarks.
+        """Estimate the mean of an arm, over the seeds that have all of these benchmarks.
 
         Raises:
             InputError: if there is no such seed, or seeds were scored on different examples.
@@ -75,15 +79,25 @@ class Scores:
         return self._estimate({arm: 1.0}, benchmarks, seeds, None).estimate
 
     def contrast(self, reference: str, alternative: str, benchmarks: Sequence[str]) -> Contrast:
-        """Alternative - reference over their common seeds. Raises as `effect` does."""
+        """Estimate alternative - reference over their common seeds.
+
+        Args:
+            reference: an arm.
+            alternative: another arm.
+            benchmarks: over whose unweighted mean.
+
+        Raises:
+            InputError: as `effect` does.
+        """
         effect = self.effect(pair_weights([(reference, alternative)]), benchmarks)
         return Contrast(effect.estimate, effect.check, effect.df_pooled, reference, alternative)
 
     def effect(self, weights: Mapping[str, float], benchmarks: Sequence[str], seed_sd: float | None = None) -> Effect:
-        """A weighted sum of arms over the seeds that all of them have.
+        """Estimate a weighted sum of arms over the seeds that all of them have.
 
         Args:
             weights: arm -> weight; they add up to 0 (`pair_weights`).
+            benchmarks: over whose unweighted mean.
             seed_sd: assumed standard deviation in points of one arm's mean over seeds, used where there is one seed.
 
         Raises:
@@ -97,7 +111,7 @@ class Scores:
         return self._estimate(weights, benchmarks, tuple(sorted(common)), seed_sd)
 
     def image_sums(self, effects: Sequence[Mapping[str, float]], benchmark: str) -> ImageSums:
-        """Of several weighted sums of arms on one benchmark, each the mean over the seeds that all of its arms have.
+        """Sum weighted sums of arms on each image of one benchmark, each the mean over the seeds that its arms share.
 
         Raises:
             InputError: if they were scored on different examples, or there is no common seed.
@@ -114,10 +128,17 @@ class Scores:
         return ImageSums(common_frames(frames)[0], np.stack(columns, axis=1).astype(np.float32))
 
     def cell(self, arm: str, seed: int, benchmark: str) -> Cell | None:
+        """Find the scores of one trial on one benchmark, or None.
+
+        Args:
+            arm: of the trial.
+            seed: of the trial.
+            benchmark: its id.
+        """
         return self._cells.get((arm, seed, benchmark))
 
     def _frame(self, place: str, benchmark: str, images: str, examples: Examples) -> tuple[Frame, NDArray[np.intp]]:
-        """The frame of these examples, the same object for the same examples in any order, and their sorting order."""
+        """Find the frame of these examples, one object for equal examples in any order, and their sorting order."""
         same = (benchmark, images, id(examples.ids), id(examples.clusters))
         if same in self._seen:  # the very same names: no need to digest them
             return self._seen[same][1]
@@ -125,8 +146,8 @@ class Scores:
         if digest not in self._sorted:  # files of one benchmark come in one order: they are sorted once
             duplicates = sorted(name for name, count in Counter(examples.ids).items() if count > 1)
             if duplicates or not examples.ids:
-                found = f"{some(duplicates)} come more than once" if duplicates else "there are none"
-                raise InputError(f"example ids must be unique, but {found}", place=place)
+                problem = f"{some(duplicates)} come more than once" if duplicates else "there are none"
+                raise InputError(f"example ids must be unique, but {problem}", place=place)
             order = np.argsort(np.array(examples.ids))
             ids = tuple(examples.ids[i] for i in order)
             clusters = tuple(examples.clusters[i] for i in order)
@@ -157,22 +178,22 @@ class Scores:
         return self._unions[key]
 
     def _pool(self, frames: tuple[Frame, ...]) -> Pool:
-        """Seed variation over all arms that were scored on these examples and show a signal on one of them."""
+        """Pool the seed variation of all arms that were scored on these examples and show a signal on one of them."""
         key = tuple(map(id, frames))
         if key not in self._pools:
             trials: dict[tuple[str, int], list[Cell]] = {}
             for arm, seed in sorted({(arm, seed) for arm, seed, _ in self._cells}):
-                found = [self._cells.get((arm, seed, frame.benchmark)) for frame in frames]
+                row = [self._cells.get((arm, seed, frame.benchmark)) for frame in frames]
                 cells = [
-                    cell for cell, frame in zip(found, frames, strict=True) if cell is not None and cell.frame is frame
+                    cell for cell, frame in zip(row, frames, strict=True) if cell is not None and cell.frame is frame
                 ]
                 if len(cells) == len(frames):
                     trials[arm, seed] = cells
-            speaking = {arm for (arm, _), cells in trials.items() if any(cell.has_signal for cell in cells)}
+            with_signal = {arm for (arm, _), cells in trials.items() if any(cell.has_signal for cell in cells)}
             means = {
                 trial: sum(cell.mean for cell in cells) / len(cells)
                 for trial, cells in trials.items()
-                if trial[0] in speaking
+                if trial[0] in with_signal
             }
             self._pools[key] = Pool.of(means)
         return self._pools[key]

@@ -33,9 +33,15 @@ class StudyScores:
 
     @staticmethod
     def of(plan: Plan, store: Store, ledger: Ledger) -> StudyScores:
-        found = StudyScores(tuple(benchmark.id for benchmark in plan.benchmarks))
+        """Read the scores of all usable cells from storage.
+
+        Args:
+            plan: whose trials are read.
+            ledger: what storage holds of them.
+        """
+        scored = StudyScores(tuple(benchmark.id for benchmark in plan.benchmarks))
         for entry in ledger.trials.values():
-            found.trials[entry.arm].append(entry)
+            scored.trials[entry.arm].append(entry)
         for trial in plan.trials:
             for benchmark in plan.benchmarks:
                 evaluation = ledger.evaluations.get((trial.id, benchmark.id))
@@ -45,16 +51,16 @@ class StudyScores:
                     examples = read_examples(store.path(evaluation.examples))
                     silent = is_no_signal(evaluation, 100 * float(examples.scores.mean()))
                     images = benchmark.source.declared
-                    found.scores.add(
+                    scored.scores.add(
                         trial.arm, trial.seed, benchmark.id, examples, images=images, has_signal=not silent
                     )
                 except InputError as error:
-                    found.problems.append(f"{trial.id} on {benchmark.id}: {first_line(error)}")
+                    scored.problems.append(f"{trial.id} on {benchmark.id}: {first_line(error)}")
                     continue
                 cell = (trial.arm, trial.seed, benchmark.id)
-                found.asked[cell] = evaluation.asked, evaluation.protocol
-                found.scoring_seconds[cell] = evaluation.gpu_seconds
+                scored.asked[cell] = evaluation.asked, evaluation.protocol
+                scored.scoring_seconds[cell] = evaluation.gpu_seconds
                 if silent:
                     key = trial.arm, benchmark.id
-                    found.no_signal[key] = (*found.no_signal.get(key, ()), trial.seed)
-        return found
+                    scored.no_signal[key] = (*scored.no_signal.get(key, ()), trial.seed)
+        return scored

@@ -153,15 +153,15 @@ class Verdicts:
     """Group means, z-scores against a frozen pool, and a study's main effects."""
 
 
-def verdicts_json(found: Verdicts) -> dict[str, Any]:
+def verdicts_json(judged: Verdicts) -> dict[str, Any]:
     """Turn verdicts into the values that `verdicts --json` prints."""
     return {
-        "source": found.source,
-        "method": found.method,
-        "level": found.level,
-        "verdicts": [plain_values(asdict(verdict)) for verdict in found.verdicts],
-        "notes": list(found.notes),
-        "aggregates": plain_values(asdict(found.aggregates)) if found.aggregates is not None else None,
+        "source": judged.source,
+        "method": judged.method,
+        "level": judged.level,
+        "verdicts": [plain_values(asdict(verdict)) for verdict in judged.verdicts],
+        "notes": list(judged.notes),
+        "aggregates": plain_values(asdict(judged.aggregates)) if judged.aggregates is not None else None,
     }
 
 

@@ -183,7 +183,7 @@ def price_sentence(verdict: Verdict) -> str:
 
 
 def difference_text(effect: float, unit: str = "points") -> str:
-    """`6.2 points lower`."""
+    """Write a difference of an arm: `6.2 points lower`."""
     return f"{_size(effect, unit)} {'higher' if effect > 0 else 'lower'}"
 
 

@@ -60,20 +60,20 @@ def verdicts(
     if scores is None and hypotheses is not None:
         raise InputError("must come with --scores: a study has its own", key="--hypotheses")
     if scores is not None:
-        found = _of_table(scores, hypotheses, method, pool)
+        judged = _of_table(scores, hypotheses, method, pool)
     else:
         assert study is not None
-        found = _of_study(*planned_study(study, storage, selection), method)
+        judged = _of_study(*planned_study(study, storage, selection), method)
     if published:
-        found = _with_published(found)
+        judged = _with_published(judged)
     if as_json:
         from orchestrator.analysis.verdict_model import verdicts_json
 
-        print(json.dumps(verdicts_json(found), indent=1, allow_nan=False))
+        print(json.dumps(verdicts_json(judged), indent=1, allow_nan=False))
     else:
         from orchestrator.terminal.verdicts import to_terminal
 
-        to_terminal(found, console())
+        to_terminal(judged, console())
 
 
 def _of_table(scores: str, hypotheses: str | None, method: str | None, pool: str | None) -> Verdicts:
@@ -103,9 +103,9 @@ def _of_study(study: Study, planned: Plan, store: LocalStore, method: str | None
     return judge_study(study, planned, ledger, StudyScores.of(planned, store, ledger), name)
 
 
-def _with_published(found: Verdicts) -> Verdicts:
+def _with_published(judged: Verdicts) -> Verdicts:
     from orchestrator.analysis.published import beside_published
     from orchestrator.analysis.score_table import read_table
     from search_spaces.claims import find_file
 
-    return beside_published(found, read_table(find_file(PUBLISHED, ".csv", "scores"), PUBLISHED))
+    return beside_published(judged, read_table(find_file(PUBLISHED, ".csv", "scores"), PUBLISHED))

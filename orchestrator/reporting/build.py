@@ -40,7 +40,13 @@ from trainables.storage.store import Store
 
 
 def build_report(study: Study, plan: Plan, store: Store, ledger: Ledger | None = None) -> Report:
-    """What storage shows of the study and its plan. Pass a `ledger` that was just read to save reading it again."""
+    """Build the report of what storage shows of a study.
+
+    Args:
+        plan: of the study.
+        store: where its results lie.
+        ledger: of the plan, where it was just read, to save reading it again.
+    """
     ledger = ledger or read_ledger(plan, store)
     scored = StudyScores.of(plan, store, ledger)
     conditions = conditions_of(ledger, store)
@@ -78,9 +84,9 @@ def build_report(study: Study, plan: Plan, store: Store, ledger: Ledger | None =
 
 
 def _asked_arms(plan: Plan) -> list[Arm]:
-    """Arms that have a trial in the plan (`--limit` may leave some without)."""
-    asked = {trial.arm for trial in plan.trials}
-    return [arm for arm in plan.arms if arm.name in asked]
+    """List the arms that have a trial in the plan (`--limit` may leave some without)."""
+    planned = {trial.arm for trial in plan.trials}
+    return [arm for arm in plan.arms if arm.name in planned]
 
 
 def _row(arm: Arm, scored: StudyScores) -> Row:
@@ -115,7 +121,7 @@ def _absence(entry: TrialEntry) -> Absence:
 
 def _best_marked(rows: list[Row]) -> tuple[Row, ...]:
     def marked(cell: Cell, column: Sequence[Cell]) -> Cell:
-        values = [other.estimate.value for other in column if other.estimate is not None]
+        values = [neighbour.estimate.value for neighbour in column if neighbour.estimate is not None]
         is_best = len(values) > 1 and cell.estimate is not None and cell.estimate.value >= max(values) - 1e-9
         return replace(cell, is_best=is_best)
 
@@ -139,7 +145,7 @@ def _column(plan: Plan, index: int, rows: Sequence[Row]) -> Column:
 
 
 def _marked(rows: Sequence[Row], benchmarks: Sequence[str], axes: Sequence[AxisFindings]) -> tuple[Row, ...]:
-    """With a mark where a cell is clearly higher or lower than the base's."""
+    """Mark the cells that are clearly higher or lower than the base's."""
     clear = {
         (finding.arm, difference.benchmark): difference.effect
         for axis in axes
@@ -163,14 +169,18 @@ def _marked(rows: Sequence[Row], benchmarks: Sequence[str], axes: Sequence[AxisF
 
 
 def _curves(study: Study, plan: Plan, arms: Sequence[Arm]) -> tuple[AxisCurve, ...]:
-    """Arms that differ from the base in one axis at most, along that axis."""
+    """Collect the arms that differ from the base in one axis at most, along that axis."""
     base = next((arm for arm in arms if arm.name == plan.base), None)
     if base is None:
         return ()
     numbers = numeric_axes(plan)
     curves = []
     for axis in plan.axes:
-        along = [arm for arm in arms if all(arm.values[one] == base.values[one] for one in plan.axes if one != axis)]
+        along = [
+            arm
+            for arm in arms
+            if all(arm.values[other_axis] == base.values[other_axis] for other_axis in plan.axes if other_axis != axis)
+        ]
         first = {arm.values[axis]: arm for arm in reversed(along)}
         points = [
             AxisPoint(label, numbers[axis][label] if axis in numbers else None, arm.name, arm is base)

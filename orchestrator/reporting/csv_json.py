@@ -41,13 +41,13 @@ COLUMNS = {
 
 
 def to_json(report: Report) -> str:
-    """All of the report but the images of its samples, floats rounded to 9 significant digits."""
+    """Write all of the report but the images of its samples as JSON, floats rounded to 9 significant digits."""
     without_images = replace(report, open_samples=tuple(replace(s, image_bytes=None) for s in report.open_samples))
     return json.dumps(plain_values(asdict(without_images)), indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
 def to_csv(report: Report) -> str:
-    """One line for each score, mean, difference and verdict; columns as in `COLUMNS`."""
+    """Write one line for each score, mean, difference and verdict; columns as in `COLUMNS`."""
     axes = list(report.rows[0].values) if report.rows else []
     text = io.StringIO()
     writer = csv.DictWriter(text, [*COLUMNS, *map(_axis, axes)], restval="", lineterminator="\n")
@@ -103,38 +103,38 @@ def _differences(report: Report) -> Iterator[dict[str, str]]:
             yield {"kind": "difference", "arm": finding.arm, **_difference(difference)}
 
 
-def _difference(found: Difference) -> dict[str, str]:
-    notes = [name for name, holds in (("clear", found.is_clear), ("no signal", found.no_signal)) if holds]
+def _difference(difference: Difference) -> dict[str, str]:
+    notes = [name for name, holds in (("clear", difference.is_clear), ("no signal", difference.no_signal)) if holds]
     return {
-        "benchmark": found.benchmark or MEAN,
-        "value": _number(found.effect),
-        **_limits(found.low, found.high, level=LEVEL),
-        "p": _number(found.p),
-        "p_adjusted": _number(found.p_adjusted),
-        "n_seeds": str(len(found.seeds)),
-        "n_examples": str(found.n_examples),
-        "n_images": str(found.n_images),
+        "benchmark": difference.benchmark or MEAN,
+        "value": _number(difference.effect),
+        **_limits(difference.low, difference.high, level=LEVEL),
+        "p": _number(difference.p),
+        "p_adjusted": _number(difference.p_adjusted),
+        "n_seeds": str(len(difference.seeds)),
+        "n_examples": str(difference.n_examples),
+        "n_images": str(difference.n_images),
         "state": "ok",
         "note": ", ".join(notes),
     }
 
 
 def _verdicts(report: Report) -> Iterator[dict[str, str]]:
-    for one in report.verdicts.verdicts:
-        limits = _limits(*one.interval, level=one.level) if one.interval is not None else {}
+    for verdict in report.verdicts.verdicts:
+        limits = _limits(*verdict.interval, level=verdict.level) if verdict.interval is not None else {}
         yield {
             "kind": "verdict",
-            "id": one.id,
-            "arm": " | ".join(dict.fromkeys(alternative for _, alternative in one.pairs)),
-            "benchmark": " | ".join(one.benchmarks),
-            "value": _number(one.effect),
+            "id": verdict.id,
+            "arm": " | ".join(dict.fromkeys(alternative for _, alternative in verdict.pairs)),
+            "benchmark": " | ".join(verdict.benchmarks),
+            "value": _number(verdict.effect),
             **limits,
-            "p": _number(one.p),
-            "p_adjusted": _number(one.p_adjusted),
-            "n_seeds": str(one.n_seeds),
-            "n_examples": str(one.n_examples),
-            "state": one.verdict,
-            "note": HOLDS[one.holds],
+            "p": _number(verdict.p),
+            "p_adjusted": _number(verdict.p_adjusted),
+            "n_seeds": str(verdict.n_seeds),
+            "n_examples": str(verdict.n_examples),
+            "state": verdict.verdict,
+            "note": HOLDS[verdict.holds],
         }
 
 

@@ -29,9 +29,16 @@ ANSWER_SIZE = 200
 
 
 def samples(plan: Plan, store: Store, ledger: Ledger, scored: StudyScores) -> tuple[Sample, ...]:
-    """Of every benchmark the examples on which the arms' scores vary most; of equal ones the first by id."""
+    """Choose of every benchmark the examples on which the arms' scores vary most; of equal ones the first by id.
+
+    Args:
+        plan: whose arms are compared.
+        store: where their examples lie.
+        ledger: of the plan.
+        scored: the scores of the ledger.
+    """
     arms = list(dict.fromkeys(trial.arm for trial in plan.trials))
-    found: list[Sample] = []
+    chosen: list[Sample] = []
     for benchmark in scored.benchmarks:
         with_scores = [arm for arm in arms if scored.scores.seeds(arm, (benchmark,))][:SHOWN_ARMS]
         seeds = [set(scored.scores.seeds(arm, (benchmark,))) for arm in with_scores]
@@ -42,8 +49,8 @@ def samples(plan: Plan, store: Store, ledger: Ledger, scored: StudyScores) -> tu
                 arm: pq.read_table(store.path(ledger.evaluations[trials[arm], benchmark].examples))
                 for arm in with_scores
             }
-            found += _of_benchmark(benchmark, tables)
-    return tuple(found)
+            chosen += _of_benchmark(benchmark, tables)
+    return tuple(chosen)
 
 
 def _of_benchmark(benchmark: str, tables: Mapping[str, pa.Table]) -> list[Sample]:
@@ -59,7 +66,7 @@ def _of_benchmark(benchmark: str, tables: Mapping[str, pa.Table]) -> list[Sample
 
 
 def _sample(benchmark: str, rows: Mapping[str, Mapping[str, Any]]) -> Sample:
-    """From the row that each arm has of one example."""
+    """Make a sample from the row that each arm has of one example."""
     first = next(iter(rows.values()))
     prompt = first.get("prompt")
     return Sample(

@@ -31,16 +31,17 @@ class Bar:
 
 
 def forest_scale(bars: Sequence[Bar]) -> Scale:
+    """Scale the horizontal axis so that every interval and 0 fit."""
     return Scale.over((x for bar in bars if bar.value is not None for x in (bar.low, bar.high)), zero=True, n_ticks=6)
 
 
 def ruler(scale: Scale) -> Markup:
-    """The labels of an axis of differences."""
+    """Draw the labels of an axis of differences."""
     return _ruler(scale, [f"{tick:+g}" if tick else "0" for tick in scale.ticks])
 
 
 def score_ruler(scale: Scale) -> Markup:
-    """The labels of an axis of scores."""
+    """Draw the labels of an axis of scores."""
     return _ruler(scale, [tick_text(tick) for tick in scale.ticks])
 
 
@@ -54,7 +55,13 @@ def _ruler(scale: Scale, labels: Sequence[str]) -> Markup:
 
 
 def forest_bar(bar: Bar, scale: Scale, margin: float | None = None) -> Markup:
-    """Interval and effect of one line, the line of no effect, and the margin around it where there is one."""
+    """Draw effect and interval of one line, the line of no effect, and the margin around it.
+
+    Args:
+        bar: values in the unit of `scale`.
+        scale: of the horizontal axis.
+        margin: in the same unit; None: there is none.
+    """
     middle = BAR_HEIGHT / 2
     marks = _grid(scale)
     if margin is not None:
@@ -76,13 +83,14 @@ def forest_bar(bar: Bar, scale: Scale, margin: float | None = None) -> Markup:
 
 
 def seed_scale(report: Report) -> Scale:
+    """Scale the horizontal axis so that every seed and every interval of a mean fit."""
     values = [value for row in report.rows for value in row.mean.by_seed.values()]
     estimates = [row.mean.estimate.interval for row in report.rows if row.mean.estimate is not None]
-    return Scale.over([*values, *(x for one in estimates for x in (one.low, one.high))], n_ticks=6)
+    return Scale.over([*values, *(x for interval in estimates for x in (interval.low, interval.high))], n_ticks=6)
 
 
 def seed_strip(cell: Cell, scale: Scale) -> Markup:
-    """The score of every seed as a ring, the mean as a bar, its interval as a line."""
+    """Draw the score of every seed as a ring, the mean as a bar, its interval as a line."""
     middle = BAR_HEIGHT / 2
     marks = _grid(scale)
     if cell.estimate is not None:
@@ -96,12 +104,21 @@ def seed_strip(cell: Cell, scale: Scale) -> Markup:
 
 
 def axis_panel(curve: AxisCurve, cells: Sequence[Cell], what: str) -> Markup:
-    """Score against the values of an axis: seeds as rings beside their mean, intervals upright; means are joined where
-    the values are numbers. `cells`: of its points. Labels that do not fit are numbers (`panel_key`)."""
+    """Draw score against the values of an axis: seeds as rings beside their mean, intervals upright.
+
+    Means are joined where the values are numbers. Labels that do not fit are numbers (`panel_key`).
+
+    Args:
+        curve: the values of the axis, and their arms.
+        cells: of the curve's points.
+        what: name of the score, for screen readers.
+    """
     drawn = [(point, cell) for point, cell in zip(curve.points, cells, strict=True) if cell.estimate is not None]
     intervals = [cell.estimate.interval for _, cell in drawn if cell.estimate is not None]
     seeds = [value for _, cell in drawn for value in cell.by_seed.values()]
-    scale = Scale.over([*(x for one in intervals for x in (one.low, one.high)), *seeds], n_ticks=4, margin=0.06)
+    scale = Scale.over(
+        [*(x for interval in intervals for x in (interval.low, interval.high)), *seeds], n_ticks=4, margin=0.06
+    )
     marks = [_level(scale, tick, PANEL_HEIGHT) for tick in scale.ticks]
     labels = [point.label for point in curve.points] if _labels_fit(curve) else list(map(str, _counted(curve)))
     means = []
@@ -127,7 +144,7 @@ def axis_panel(curve: AxisCurve, cells: Sequence[Cell], what: str) -> Markup:
 
 
 def panel_key(curve: AxisCurve) -> str:
-    """What the numbers below a panel stand for; empty where the labels themselves fit."""
+    """Explain the numbers below a panel; empty where the labels themselves fit."""
     if _labels_fit(curve):
         return ""
     return ", ".join(f"{i} {point.label}" for i, point in zip(_counted(curve), curve.points, strict=True))
@@ -144,16 +161,16 @@ class _Spot:
 
 
 def pareto(rows: Sequence[Row], costs: Sequence[ArmCost]) -> Markup:
-    """Score against the price of one trial; what nothing beats is filled and joined. Numbers are those of the table."""
+    """Draw score against the price of one trial; arms that nothing beats are joined, numbers are those of the table."""
     scores = {row.arm: row.mean.estimate.value for row in rows if row.mean.estimate is not None}
-    priced = {i: one for i, one in enumerate(costs, start=1) if one.arm in scores}
-    is_long = max(one.hours_per_trial for one in priced.values()) > 0.2
+    priced = {i: cost for i, cost in enumerate(costs, start=1) if cost.arm in scores}
+    is_long = max(cost.hours_per_trial for cost in priced.values()) > 0.2
     unit, per_hour = ("GPU-hours", 1.0) if is_long else ("GPU-seconds", 3600.0)
-    across = Scale.over((one.hours_per_trial * per_hour for one in priced.values()), n_ticks=5, margin=0.08)
-    up = Scale.over((scores[one.arm] for one in priced.values()), n_ticks=5, margin=0.1)
+    across = Scale.over((cost.hours_per_trial * per_hour for cost in priced.values()), n_ticks=5, margin=0.08)
+    up = Scale.over((scores[cost.arm] for cost in priced.values()), n_ticks=5, margin=0.1)
     spots = [
-        _Spot(i, one, across.at(one.hours_per_trial * per_hour), up.y(scores[one.arm], PARETO_HEIGHT))
-        for i, one in priced.items()
+        _Spot(i, cost, across.at(cost.hours_per_trial * per_hour), up.y(scores[cost.arm], PARETO_HEIGHT))
+        for i, cost in priced.items()
     ]
     marks = [_level(up, tick, PARETO_HEIGHT) for tick in up.ticks]
     marks += [
@@ -162,10 +179,10 @@ def pareto(rows: Sequence[Row], costs: Sequence[ArmCost]) -> Markup:
     ]
     marks.append(element("text", f"{unit} of one trial", x="100%", y=PARETO_HEIGHT + 34, class_="tick end"))
     front = sorted((spot for spot in spots if spot.cost.is_pareto), key=lambda spot: (spot.x, -spot.y))
-    for one, other in pairwise(front):
-        corner = percent(other.x)
-        marks.append(element("line", x1=percent(one.x), y1=one.y, x2=corner, y2=one.y, class_="front"))
-        marks.append(element("line", x1=corner, y1=one.y, x2=corner, y2=other.y, class_="front"))
+    for spot, following in pairwise(front):
+        corner = percent(following.x)
+        marks.append(element("line", x1=percent(spot.x), y1=spot.y, x2=corner, y2=spot.y, class_="front"))
+        marks.append(element("line", x1=corner, y1=spot.y, x2=corner, y2=following.y, class_="front"))
     for spot in spots:
         kind = "dot" if spot.cost.is_pareto else "seed"
         marks.append(element("circle", cx=percent(spot.x), cy=spot.y, r=5.0, class_=kind))
@@ -177,32 +194,34 @@ def pareto(rows: Sequence[Row], costs: Sequence[ArmCost]) -> Markup:
 
 
 def _beside(spots: Sequence[_Spot]) -> list[tuple[float, float]]:
-    """Where the numbers of points go: above, below or beside, the first that is free on a page of usual width."""
+    """Place the numbers of points above, below or beside, the first that is free on a page of usual width."""
     width = 900.0
     taken = [(spot.x * width, spot.y) for spot in spots]
-    found = []
+    places = []
     for spot in spots:
         x, y = spot.x * width, spot.y
         ways = [(x, y - 9), (x, y + 19), (x + 14, y + 4), (x - 14, y + 4)]
         free = (way for way in ways if all(abs(way[0] - a) > 11 or abs(way[1] - 4 - b) > 11 for a, b in taken))
         way = next(free, ways[0])
         taken.append((way[0], way[1] - 4))
-        found.append((way[0] / width, way[1]))
-    return found
+        places.append((way[0] / width, way[1]))
+    return places
 
 
 def _places(curve: AxisCurve) -> list[float]:
-    """Of the points along the width: by their numbers, or evenly."""
+    """Place the points along the width, by their numbers or evenly, as shares of it."""
     numbers = [float(i if point.number is None else point.number) for i, point in enumerate(curve.points)]
     low, high = min(numbers), max(numbers)
     return [PAD + (1 - 2 * PAD) * (number - low) / (high - low) for number in numbers]
 
 
 def _labels_fit(curve: AxisCurve) -> bool:
-    """Side by side below a panel that is as narrow as on a phone."""
-    width, letter = 270.0, 7.0
+    """Tell whether the labels fit side by side below a panel that is as narrow as on a phone."""
+    panel_width, letter = 270.0, 7.0
     spots = list(zip(_places(curve), (letter * len(point.label) for point in curve.points), strict=True))
-    return all((b - a) * width > (one + other) / 2 + letter for (a, one), (b, other) in pairwise(spots))
+    return all(
+        (b - a) * panel_width > (width_a + width_b) / 2 + letter for (a, width_a), (b, width_b) in pairwise(spots)
+    )
 
 
 def _counted(curve: AxisCurve) -> range:
@@ -210,7 +229,7 @@ def _counted(curve: AxisCurve) -> range:
 
 
 def _value_label(label: str, place: float) -> Markup:
-    """Below its point; a long one at the border grows inwards."""
+    """Draw a label below its point; a long one at the border grows inwards."""
     is_long = len(label) > 6
     if is_long and place < 0.25:
         where = {"x": "0%", "class_": "tick"}
@@ -222,7 +241,7 @@ def _value_label(label: str, place: float) -> Markup:
 
 
 def _grid(scale: Scale) -> list[Markup]:
-    """Upright lines at the ticks, as high as a bar."""
+    """Draw upright lines at the ticks, as high as a bar."""
     return [
         element("line", x1=scale.x(tick), x2=scale.x(tick), y1=0, y2=BAR_HEIGHT, class_="grid") for tick in scale.ticks
     ]

@@ -23,19 +23,33 @@ from search_spaces.quantities import number_of
 def axis_findings(
     plan: Plan, arms: Sequence[Arm], scored: StudyScores, conditions: Sequence[Condition]
 ) -> tuple[tuple[AxisFindings, ...], int]:
-    """Every arm against the base, grouped by the one axis in which it differs; and the number of comparisons."""
+    """Compare every arm with the base, grouped by the one axis in which it differs.
+
+    Args:
+        plan: with the base and the axes.
+        arms: that have trials.
+        scored: the scores on storage.
+        conditions: under which the arms ran.
+
+    Returns:
+        The findings, and the number of comparisons that they were judged among.
+    """
     base = next((arm for arm in arms if arm.name == plan.base), None)
     if base is None:
         return (), 0
-    others = [arm for arm in arms if arm is not base]
-    made = {arm.name: _contrasts(base.name, arm.name, scored) for arm in others}
-    table = [(name, benchmark, contrast) for name, (found, _) in made.items() for benchmark, contrast in found.items()]
+    alternatives = [arm for arm in arms if arm is not base]
+    by_arm = {arm.name: _contrasts(base.name, arm.name, scored) for arm in alternatives}
+    table = [
+        (name, benchmark, contrast)
+        for name, (contrasts, _) in by_arm.items()
+        for benchmark, contrast in contrasts.items()
+    ]
     judged: dict[str, dict[str | None, Judgement]] = defaultdict(dict)
     for (name, benchmark, _), judgement in zip(table, judge([entry[2] for entry in table]), strict=True):
         judged[name][benchmark] = judgement
     ran_with = conditions_by_arm(conditions)
     grouped: dict[str, list[Finding]] = {axis: [] for axis in (*plan.axes, "")}
-    for arm in others:
+    for arm in alternatives:
         differing = [axis for axis in plan.axes if arm.values.get(axis) != base.values.get(axis)]
         axis = differing[0] if len(differing) == 1 else ""
         differences = {
@@ -47,7 +61,7 @@ def axis_findings(
             arm=arm.name,
             mean=differences.get(None),
             benchmarks=tuple(differences[name] for name in scored.benchmarks if name in differences),
-            refused=made[arm.name][1],
+            refused=by_arm[arm.name][1],
             conditions=_other_conditions(ran_with[arm.name], ran_with[base.name]),
         )
         entries = (*scored.trials[base.name], *scored.trials[arm.name])
@@ -60,26 +74,26 @@ def axis_findings(
 
 
 def _contrasts(base: str, arm: str, scored: StudyScores) -> tuple[dict[str | None, Contrast], tuple[str, ...]]:
-    """Contrasts of an arm with the base, by benchmark (None: mean over all), and why others were not made.
+    """Estimate the contrasts of an arm with the base, by benchmark (None: mean over all), and say why others were not.
 
     A seed that diverged is not just missing: to compare the remaining ones would favour the arm that diverges.
     """
     diverged = [entry for entry in (*scored.trials[base], *scored.trials[arm]) if entry.is_diverged]
     if diverged:
         return {}, tuple(f"{entry.arm} diverged with seed {entry.seed}" for entry in diverged)
-    found: dict[str | None, Contrast] = {}
+    contrasts: dict[str | None, Contrast] = {}
     refused: list[str] = []
-    asked: list[tuple[str | None, tuple[str, ...]]] = [(name, (name,)) for name in scored.benchmarks]
+    groups: list[tuple[str | None, tuple[str, ...]]] = [(name, (name,)) for name in scored.benchmarks]
     if len(scored.benchmarks) > 1:
-        asked.insert(0, (None, scored.benchmarks))
-    for name, benchmarks in asked:
+        groups.insert(0, (None, scored.benchmarks))
+    for name, benchmarks in groups:
         if not set(scored.scores.seeds(arm, benchmarks)) & set(scored.scores.seeds(base, benchmarks)):
             continue  # nothing to compare yet: the table shows what is missing
         try:
-            found[name] = scored.scores.contrast(base, arm, benchmarks)
+            contrasts[name] = scored.scores.contrast(base, arm, benchmarks)
         except InputError as error:
             refused.append(first_line(error))
-    return found, tuple(dict.fromkeys(refused))
+    return contrasts, tuple(dict.fromkeys(refused))
 
 
 def _difference(benchmark: str | None, arms: tuple[str, str], judgement: Judgement, scored: StudyScores) -> Difference:
@@ -105,7 +119,7 @@ def _difference(benchmark: str | None, arms: tuple[str, str], judgement: Judgeme
 
 
 def _sentence(finding: Finding, unfinished: Sequence[TrialEntry], n_benchmarks: int) -> str:
-    """One plain sentence, and the caveats that belong to it."""
+    """State a finding in one plain sentence, with its caveats."""
     main = finding.mean or (finding.benchmarks[0] if n_benchmarks == 1 and finding.benchmarks else None)
     missing = ", ".join(f"{entry.arm} with seed {entry.seed} ({entry.state})" for entry in unfinished)
     if main is None and not finding.benchmarks:
@@ -147,7 +161,7 @@ def _interval_words(difference: Difference, short: bool = False) -> str:
 
 
 def _other_conditions(mine: Mapping[str, list[str]], base: Mapping[str, list[str]]) -> tuple[str, ...]:
-    """In what an arm ran otherwise than the base, where both are known."""
+    """Name the conditions in which an arm ran otherwise than the base, where both are known."""
     return tuple(
         f"{name}: {' and '.join(values)} against {' and '.join(base[name])}"
         for name, values in mine.items()

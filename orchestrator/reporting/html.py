@@ -27,7 +27,7 @@ _BAD = ("diverged", "failed", "unreadable")
 
 
 def to_html(report: Report) -> str:
-    """The whole page. Names and messages are escaped, whatever they hold."""
+    """Write the report as one HTML page. Names and messages are escaped, whatever they hold."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("orchestrator.reporting"),
         undefined=jinja2.StrictUndefined,
@@ -71,14 +71,16 @@ def _context(report: Report) -> dict[str, Any]:
         "thumbnail": _thumbnail,
         "aggregates": aggregates,
         "pool": aggregates.pool if aggregates is not None else None,
-        "groups": list(dict.fromkeys(name for one in aggregates.models for name in one.groups)) if aggregates else [],
+        "groups": list(dict.fromkeys(name for aggregate in aggregates.models for name in aggregate.groups))
+        if aggregates
+        else [],
         "factors": aggregates.factors if aggregates is not None else None,
         "range_text": partial(range_text, unknown="none"),
     }
 
 
 def _thumbnail(sample: OpenSample) -> str:
-    """The image as a data URI, no side longer than 240 px."""
+    """Encode the image as a data URI, no side longer than 240 px."""
     assert sample.image_bytes is not None
     small = io.BytesIO()
     with Image.open(io.BytesIO(sample.image_bytes)) as picture:
@@ -101,7 +103,7 @@ def _arm_bar(finding: Finding) -> Bar:
 
 
 def _headers(report: Report) -> list[tuple[str, str]]:
-    """Name and number of examples; first the mean, where there are several benchmarks."""
+    """Name the columns with their numbers of examples; first the mean, where there are several benchmarks."""
     means = [(f"mean of {len(report.columns)}", "")] if len(report.columns) > 1 else []
     return [*means, *((c.benchmark, f"n {c.n_examples:,}" if c.n_examples is not None else "") for c in report.columns)]
 
@@ -114,6 +116,6 @@ def _cell_class(cell: Cell) -> str:
 
 
 def _curve_cells(curve: AxisCurve, index: int | None, by_arm: dict[str, Row]) -> list[Cell]:
-    """Of the curve's points, on one benchmark or in the mean over all."""
+    """Collect the cells of the curve's points, on one benchmark or in the mean over all."""
     rows = [by_arm[point.arm] for point in curve.points]
     return [row.mean if index is None else row.cells[index] for row in rows]

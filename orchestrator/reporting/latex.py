@@ -37,7 +37,7 @@ _SPECIAL = {
 
 
 def to_tex(report: Report) -> str:
-    r"""Tables ready for `\input`; `\usepackage{booktabs}` in the preamble. Without results a comment says so."""
+    r"""Write tables ready for `\input`; `\usepackage{booktabs}` in the preamble. Without results a comment says so."""
     head = f"% {report.study}, digest {report.digest[:12]}; needs \\usepackage{{booktabs}}\n"
     if not report.has_results:
         return f"{head}% {sentences.NOTHING}\n"
@@ -49,7 +49,7 @@ def to_tex(report: Report) -> str:
 
 
 def escaped(text: str) -> str:
-    """Plain text as LaTeX prints it. What pdfLaTeX has no letter for becomes a question mark."""
+    """Escape plain text for LaTeX. What pdfLaTeX has no letter for becomes a question mark."""
     special = "".join(_SPECIAL.get(letter, letter) for letter in re.sub(r"\s+", " ", text))
     return special.encode("ascii", "replace").decode() if not special.isascii() else special
 
@@ -74,7 +74,7 @@ def _verdict_row(verdict: Verdict) -> str:
 
 
 def _score_table(report: Report, columns: Sequence[int]) -> str:
-    """Two lines for each arm: scores, and their intervals in small type."""
+    """Write two lines for each arm: scores, and their intervals in small type."""
     with_mean = len(report.columns) > 1
     names = [escaped(report.columns[i].benchmark) for i in columns]
     sizes = [report.columns[i].n_examples for i in columns]

@@ -28,6 +28,8 @@ from trainables.storage.store import Store
 
 @dataclass(frozen=True)
 class SampleAnswer:
+    """What a model said to a prompt, and its score."""
+
     text: str
     score: float
     """From 0 to 1; of open prompts the share of what is mentioned that is there."""
@@ -51,26 +53,31 @@ class OpenSample:
 
 
 def read_samples(plan: Plan, store: Store, ledger: Ledger) -> tuple[OpenSample, ...]:
-    """Every sample of the study that some arm has answered, in the order of its set.
+    """Read every sample of the study that some arm has answered, in the order of its set.
 
     None of a set whose prepared data are no longer on storage: its prompts and images are not known then.
+
+    Args:
+        plan: with the sets of samples.
+        store: where answers and images lie.
+        ledger: of the plan.
     """
-    return tuple(found for samples in plan.samples for found in _of_set(plan, samples, store, ledger))
+    return tuple(sample for samples in plan.samples for sample in _of_set(plan, samples, store, ledger))
 
 
 def _of_set(plan: Plan, samples: BenchmarkSpec, store: Store, ledger: Ledger) -> Iterator[OpenSample]:
-    said = _answers(plan, samples.id, store, ledger)
+    answers = _answers(plan, samples.id, store, ledger)
     digest = known_digests(store).digests.get(source_name(samples.source), "")
-    if not said or not is_evaluation(samples.source) or not store.exists(layout.data_result(digest)):
+    if not answers or not is_evaluation(samples.source) or not store.exists(layout.data_result(digest)):
         return
     source = PreparedSource(store, digest)
     selected = open_examples(samples, source)
     for example, row in zip(selected.examples, selected.image_rows, strict=True):
-        yield _sample(samples.id, selected.protocol, example, source.image_bytes(row) if row >= 0 else None, said)
+        yield _sample(samples.id, selected.protocol, example, source.image_bytes(row) if row >= 0 else None, answers)
 
 
 def _sample(
-    samples: str, protocol: Protocol, example: Example, image: bytes | None, said: Mapping[str, Mapping[str, Any]]
+    samples: str, protocol: Protocol, example: Example, image: bytes | None, answers: Mapping[str, Mapping[str, Any]]
 ) -> OpenSample:
     return OpenSample(
         benchmark=samples,
@@ -78,19 +85,19 @@ def _sample(
         image=example.image,
         image_bytes=image,
         prompt=protocol.prompt(example),
-        answers={arm: answers[example.id] for arm, answers in said.items() if example.id in answers},
+        answers={arm: of_arm[example.id] for arm, of_arm in answers.items() if example.id in of_arm},
     )
 
 
 def _answers(plan: Plan, samples: str, store: Store, ledger: Ledger) -> dict[str, dict[str, SampleAnswer]]:
-    """Arm -> example -> answer."""
-    found: dict[str, dict[str, SampleAnswer]] = {}
+    """Read arm -> example -> answer, of the first seed of each arm that has one."""
+    answers: dict[str, dict[str, SampleAnswer]] = {}
     for trial in plan.trials:
         evaluation = ledger.samples.get((trial.id, samples))
-        if evaluation is not None and trial.arm not in found:
+        if evaluation is not None and trial.arm not in answers:
             rows: Sequence[Mapping[str, Any]] = pq.read_table(store.path(evaluation.examples)).to_pylist()
-            found[trial.arm] = {row["id"]: _answer(row) for row in rows}
-    return found
+            answers[trial.arm] = {row["id"]: _answer(row) for row in rows}
+    return answers
 
 
 def _answer(row: Mapping[str, Any]) -> SampleAnswer:

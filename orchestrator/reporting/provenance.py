@@ -20,7 +20,14 @@ from trainables.storage.store import Store, get_json
 
 
 def provenance(study: Study, plan: Plan, store: Store, conditions: Sequence[Condition]) -> Provenance:
-    """All of it that storage and the study know."""
+    """Collect versions, specification, data and conditions, as far as storage and the study know them.
+
+    Args:
+        study: with its document.
+        plan: of the study.
+        store: with the digests of an earlier preflight.
+        conditions: under which the arms ran (`conditions_of`).
+    """
     versions = f"trainer {TRAINER_VERSION}, features {FEATURES_VERSION}, scoring {SCORING_VERSION}"
     return Provenance(
         program=f"ablate-vlm {metadata.version('ablate-vlm')} ({versions})",
@@ -31,8 +38,8 @@ def provenance(study: Study, plan: Plan, store: Store, conditions: Sequence[Cond
 
 
 def conditions_of(ledger: Ledger, store: Store) -> tuple[Condition, ...]:
-    """Provenance of the stages of all trials with a result: name -> value -> arms, in plan order."""
-    found: dict[str, dict[str, dict[str, None]]] = defaultdict(lambda: defaultdict(dict))
+    """Collect the provenance of the stages of all trials with a result: name -> value -> arms, in plan order."""
+    arms_by_value: dict[str, dict[str, dict[str, None]]] = defaultdict(lambda: defaultdict(dict))
     of_stage: dict[str, Mapping[str, str]] = {}
     for entry in ledger.trials.values():
         for key in entry.result.stages if entry.result is not None else ():
@@ -40,25 +47,25 @@ def conditions_of(ledger: Ledger, store: Store) -> tuple[Condition, ...]:
                 result = read(store, layout.stage_result(key), StageResult)
                 of_stage[key] = result.provenance if result is not None else {}
             for name, value in of_stage[key].items():
-                found[name][value][entry.arm] = None
+                arms_by_value[name][value][entry.arm] = None
     return tuple(
         Condition(name, {value: tuple(arms) for value, arms in sorted(values.items())})
-        for name, values in sorted(found.items())
+        for name, values in sorted(arms_by_value.items())
     )
 
 
 def conditions_by_arm(conditions: Sequence[Condition]) -> Mapping[str, Mapping[str, list[str]]]:
-    """Arm -> name of a condition -> the values it ran with."""
-    found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    """Regroup conditions: arm -> name of a condition -> the values it ran with."""
+    by_arm: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for condition in conditions:
         for value, arms in condition.arms.items():
             for arm in arms:
-                found[arm][condition.name].append(value)
-    return found
+                by_arm[arm][condition.name].append(value)
+    return by_arm
 
 
 def _digests(plan: Plan, store: Store) -> tuple[DataDigest, ...]:
-    """Of what the study's trials and benchmarks read, as far as an earlier preflight has seen it."""
+    """Collect the digests of data and weights that the study reads, as far as an earlier preflight has seen them."""
     known = get_json(store, layout.DIGESTS) or {}
     names = {source_name(benchmark.source) for benchmark in plan.benchmarks}
     for trial in plan.trials:

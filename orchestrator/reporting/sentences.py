@@ -27,6 +27,7 @@ _ARMS_NAMED = 5
 
 
 def state_line(report: Report) -> str:
+    """State how many trials are done, and what became of the others."""
     states = [f"{count} {state}" for state, count in report.counts.items() if count and state != "done"]
     rest = f" ({', '.join(states)})" if states else ""
     diverged = f" Diverged: {', '.join(report.diverged)}." if report.diverged else ""
@@ -34,17 +35,17 @@ def state_line(report: Report) -> str:
 
 
 def headline(report: Report) -> str:
-    """The answer in one line: how many claims hold, do not, are open; or how many arms differ clearly."""
+    """State the answer in one line: how many claims hold, do not, are open; or how many arms differ clearly."""
     if not report.has_results:
         return "Nothing is scored yet."
     verdicts = report.verdicts.verdicts
     if verdicts:
-        counts = {state: sum(one.holds is state for one in verdicts) for state in (True, False, None)}
+        counts = {state: sum(verdict.holds is state for verdict in verdicts) for state in (True, False, None)}
         verbs = {True: ("holds", "hold"), False: ("does not hold", "do not hold"), None: ("is open", "are open")}
         parts = [f"{count} {verbs[state][count != 1]}" for state, count in counts.items() if count]
         if len(parts) == 1:
-            one, several = verbs[verdicts[0].holds]
-            return f"The claim {one}." if len(verdicts) == 1 else f"All {len(verdicts)} claims {several}."
+            singular, plural = verbs[verdicts[0].holds]
+            return f"The claim {singular}." if len(verdicts) == 1 else f"All {len(verdicts)} claims {plural}."
         return f"Of {number_of(len(verdicts), 'claim')}, {listed(parts)}."
     compared = [finding for finding in report.findings if finding.main is not None]
     clear = [finding for finding in compared if finding.main is not None and finding.main.is_clear]
@@ -57,19 +58,19 @@ def headline(report: Report) -> str:
 
 
 def size_line(report: Report) -> str:
-    """`8, each with seeds 7, 8 on 4 benchmarks`."""
+    """State the size of the study: `8, each with seeds 7, 8 on 4 benchmarks`."""
     return f"{len(report.rows)}, each with {seeds_text(report.seeds)} on {number_of(len(report.columns), 'benchmark')}"
 
 
 def cost_line(report: Report) -> str:
-    """What it has cost, in GPU-hours, and what is missing of that."""
+    """State what the study has cost so far, in GPU-hours, and what sharing has saved."""
     share = report.sharing
     so_far = "" if report.counts["done"] == report.n_trials else " so far"
     return f"{gpu_time_text(share.gpu_seconds)}{so_far}{_saved(share)}"
 
 
 def cell_text(cell: Cell, column: Column | None) -> str:
-    """`87.3 (85.1 to 89.5)` and what must be said with it; or why there is no number."""
+    """Write a cell: `87.3 (85.1 to 89.5)` and what must be said with it; or why there is no number."""
     if cell.estimate is None:
         return "refused" if cell.refused is not None else absence_text(cell)
     low, high = cell.estimate.interval.low, cell.estimate.interval.high
@@ -77,13 +78,13 @@ def cell_text(cell: Cell, column: Column | None) -> str:
 
 
 def absence_text(cell: Cell, *, always_seeds: bool = False) -> str:
-    """Why there is no number: `missing`, or `failed (seed 7), missing (seed 8)`."""
+    """Say why there is no number: `missing`, or `failed (seed 7), missing (seed 8)`."""
     reasons = _absences(cell)
     return ", ".join(_with_seeds(reasons)) if always_seeds or len(reasons) > 1 else next(iter(reasons))
 
 
 def remarks(cell: Cell, column: Column | None) -> list[str]:
-    """What must be said with a number: its n where it is not the column's, no signal, seeds without a score."""
+    """Collect what must be said with a number: its n where it is not the column's, no signal, seeds without a score."""
     parts = []
     if cell.estimate is not None and column is not None and column.n_examples is None:
         parts.append(f"n {cell.estimate.n_examples}")
@@ -94,11 +95,12 @@ def remarks(cell: Cell, column: Column | None) -> list[str]:
 
 
 def seeds_text(seeds: Sequence[int]) -> str:
+    """Name seeds: `seed 7`, `seeds 7, 8`."""
     return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
 
 
 def table_notes(report: Report) -> list[str]:
-    """What a reader of the table must know."""
+    """Explain what the intervals of the table cover, and which means are refused."""
     cells = [cell for row in report.rows for cell in (*row.cells, row.mean)]
     estimates = [cell.estimate for cell in cells if cell.estimate is not None]
     notes = []
@@ -118,7 +120,7 @@ def table_notes(report: Report) -> list[str]:
 
 
 def how_judged(report: Report) -> str:
-    """How the sentences on arms came about, in as many words as a reader needs to distrust them in the right places."""
+    """Explain how a difference is judged clear, and what that does not catch."""
     differences = [d for finding in report.findings for d in (finding.mean, *finding.benchmarks) if d is not None]
     text = (
         "Differences are paired by example and seed. A difference is clear if its 95 % interval excludes 0, if it "
@@ -134,6 +136,7 @@ def how_judged(report: Report) -> str:
 
 
 def sharing_line(sharing: Sharing) -> str:
+    """State how much work was shared, and what that has saved."""
     text = f"Stages: {sharing.stages_by_trial} counted by trial, {sharing.stages} as work."
     if sharing.features:
         text += f" Feature caches: {sharing.features_by_trial} counted by trial, {sharing.features} as work."
@@ -143,6 +146,7 @@ def sharing_line(sharing: Sharing) -> str:
 
 
 def provenance_lines(report: Report) -> list[str]:
+    """State the conditions that all arms share, and those that differ."""
     conditions = report.provenance.conditions
     equal = [f"{c.name} {value}" for c in conditions if len(c.arms) == 1 for value in c.arms]
     lines = [f"The same for all: {', '.join(equal)}."] if equal else []
@@ -150,6 +154,7 @@ def provenance_lines(report: Report) -> list[str]:
 
 
 def condition_line(condition: Condition) -> str:
+    """State which arms ran with which value of a condition."""
     parts = []
     for value, arms in condition.arms.items():
         more = f" and {len(arms) - _ARMS_NAMED} more" if len(arms) > _ARMS_NAMED else ""
@@ -158,7 +163,7 @@ def condition_line(condition: Condition) -> str:
 
 
 def gpu_time_text(gpu_seconds: float) -> str:
-    """`3.2 GPU-hours`, or `49 GPU-seconds` below a tenth of an hour."""
+    """Write GPU time: `3.2 GPU-hours`, or `49 GPU-seconds` below a tenth of an hour."""
     if gpu_seconds < 360:
         return f"{gpu_seconds:.0f} GPU-seconds"
     return f"{gpu_seconds / 3600:,.3g} GPU-hours"

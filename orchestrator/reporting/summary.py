@@ -26,6 +26,8 @@ class ArmSummary:
 
 @dataclass(frozen=True)
 class StudySummary:
+    """What a study has shown so far."""
+
     arms: tuple[ArmSummary, ...]
     """Arms with at least one score, in plan order."""
     statements: tuple[str, ...]
@@ -37,13 +39,18 @@ class StudySummary:
 
     @property
     def best_arms(self) -> tuple[ArmSummary, ...]:
-        """By their mean, highest first."""
+        """Arms with a mean, highest first."""
         known = [arm for arm in self.arms if "mean" in arm.numbers]
         return tuple(sorted(known, key=lambda arm: -arm.numbers["mean"]))
 
 
 def summarize(study: Study, plan: Plan, store: Store) -> StudySummary:
-    """The summary of what storage holds now. Reads every score of every example: seconds for a large study."""
+    """Summarize what storage holds now. Reads every score of every example: seconds for a large study.
+
+    Args:
+        plan: of the study.
+        store: where its results lie.
+    """
     ledger = read_ledger(plan, store)
     report = build_report(study, plan, store, ledger)
     documents = {f"report.{form}": write(report) for form, write in FORMS.items()}
@@ -82,7 +89,7 @@ def _numbers(name: str, cell: Cell) -> dict[str, float]:
 
 
 def _statements(report: Report) -> tuple[str, ...]:
-    """Verdicts on the claims, then every arm against the base."""
+    """State the verdicts on the claims, then every arm against the base."""
     verdicts = tuple(
         f"**{HOLDS[verdict.holds]}**: {verdict.claim}: {sentence_with_arms(verdict)} {certainty_line(verdict)}".strip()
         for verdict in report.verdicts.verdicts

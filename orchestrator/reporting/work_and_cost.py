@@ -13,13 +13,14 @@ from trainables.storage.store import Store
 
 
 def sharing(plan: Plan, ledger: Ledger) -> Sharing:
-    asked = [plan.nodes[node] for trial in plan.trials for node in trial.path]
-    unique = {node.id: node for node in asked}.values()
+    """Count the work of the plan by trial and once each, and sum its GPU-seconds shared and alone."""
+    nodes = [plan.nodes[node] for trial in plan.trials for node in trial.path]
+    unique = {node.id: node for node in nodes}.values()
     costs = [entry.result.cost for entry in ledger.trials.values() if entry.result is not None]
     return Sharing(
-        stages_by_trial=sum(node.kind == "stage" for node in asked),
+        stages_by_trial=sum(node.kind == "stage" for node in nodes),
         stages=sum(node.kind == "stage" for node in unique),
-        features_by_trial=sum(node.kind == "features" for node in asked),
+        features_by_trial=sum(node.kind == "features" for node in nodes),
         features=sum(node.kind == "features" for node in unique),
         gpu_seconds=sum(cost.gpu_seconds for cost in costs),
         gpu_seconds_alone=sum(cost.gpu_seconds_alone for cost in costs),
@@ -27,7 +28,13 @@ def sharing(plan: Plan, ledger: Ledger) -> Sharing:
 
 
 def arm_costs(arms: Sequence[Arm], ledger: Ledger, rows: Sequence[Row]) -> tuple[ArmCost, ...]:
-    """Of arms with a result, in plan order."""
+    """Sum the costs of every arm with a result, in plan order, and mark the Pareto front.
+
+    Args:
+        arms: of the plan.
+        ledger: with the costs of trials.
+        rows: with the mean scores of arms.
+    """
     by_arm: dict[str, list[Cost]] = {arm.name: [] for arm in arms}
     for entry in ledger.trials.values():
         if entry.result is not None:
@@ -50,7 +57,13 @@ def arm_costs(arms: Sequence[Arm], ledger: Ledger, rows: Sequence[Row]) -> tuple
 
 
 def stage_tree(plan: Plan, ledger: Ledger, store: Store) -> tuple[StageWork, ...]:
-    """The graph of work, nodes of equal kind that the same arms need taken together; parents before children."""
+    """Lay out the graph of work, nodes of equal kind that the same arms need taken together; parents before children.
+
+    Args:
+        plan: with the graph.
+        ledger: which work is done.
+        store: where the costs of stages lie.
+    """
     users: dict[str, list[str]] = defaultdict(list)
     for trial in plan.trials:
         for name in trial.path:
@@ -106,16 +119,18 @@ def _work(
 
 
 def _gpu_seconds(node: Node, scorings: Mapping[str, Sequence[EvaluationResult]], store: Store) -> float:
-    """Of one piece of work; 0 while it has no result."""
+    """Read the GPU-seconds of one piece of work; 0 while it has no result."""
     if node.kind == "evaluation":
-        found = {(one.key, one.benchmark): one for trial in node.trials for one in scorings.get(trial, ())}
-        return sum(evaluation.gpu_seconds for evaluation in found.values())
+        evaluations = {
+            (scoring.key, scoring.benchmark): scoring for trial in node.trials for scoring in scorings.get(trial, ())
+        }
+        return sum(evaluation.gpu_seconds for evaluation in evaluations.values())
     result = node_result(node, store)
     return result.gpu_seconds if result is not None else 0.0
 
 
 def _pareto(points: Mapping[str, tuple[float, float]]) -> frozenset[str]:
-    """Of arm -> (price, score) those that no other one beats in one and equals in the other."""
+    """Find in arm -> (price, score) those that no other one beats in one and equals in the other."""
 
     def is_beaten(price: float, score: float) -> bool:
         return any(p <= price and s >= score and (p, s) != (price, score) for p, s in points.values())

@@ -12,29 +12,41 @@ from orchestrator.analysis.plan_power import HypothesisPower
 from orchestrator.terminal.tables import table
 
 
-def power_view(found: Sequence[HypothesisPower]) -> RenderableType:
-    """One line for each hypothesis, and below them what the figures rest on."""
+def power_view(powers: Sequence[HypothesisPower]) -> RenderableType:
+    """Show one line for each hypothesis, and below them what the figures rest on."""
     columns = ("hypothesis", "expect", "seeds", "examples", "smallest effect", "smallest margin")
     title = "What this can decide (smallest values in points, 80 % power)"
-    shown = table(title, columns, map(_row, found), right=(2, 3, 4, 5))
-    resting = {words: None for one in found for words in one.assumptions}
-    counted = [words for words in resting if " examples; " not in words]
-    notes = [Text(f"assumed: {words}", "dim") for words in (*counted, *_differing(found))]
+    shown = table(title, columns, map(_row, powers), right=(2, 3, 4, 5))
+    resting = {assumption: None for hypothesis in powers for assumption in hypothesis.assumptions}
+    counted = [assumption for assumption in resting if " examples; " not in assumption]
+    notes = [Text(f"assumed: {assumption}", "dim") for assumption in (*counted, *_differing(powers))]
     return Group(shown, *notes)
 
 
-def _row(one: HypothesisPower) -> tuple[str, ...]:
-    examples = f"{one.n_examples:,}" if one.n_examples is not None else "?"
-    return one.id, one.expect, str(one.n_seeds), examples, range_text(one.smallest_effect, "?"), _margin(one)
+def _row(hypothesis: HypothesisPower) -> tuple[str, ...]:
+    examples = f"{hypothesis.n_examples:,}" if hypothesis.n_examples is not None else "?"
+    return (
+        hypothesis.id,
+        hypothesis.expect,
+        str(hypothesis.n_seeds),
+        examples,
+        range_text(hypothesis.smallest_effect, "?"),
+        _margin(hypothesis),
+    )
 
 
-def _margin(one: HypothesisPower) -> str:
-    if one.smallest_margin is None and one.n_seeds == 1:
+def _margin(hypothesis: HypothesisPower) -> str:
+    if hypothesis.smallest_margin is None and hypothesis.n_seeds == 1:
         return "none: one seed"
-    return range_text(one.smallest_margin, "?")
+    return range_text(hypothesis.smallest_margin, "?")
 
 
-def _differing(found: Sequence[HypothesisPower]) -> list[str]:
-    """The shares of questions on which arms differ: the same words for all hypotheses but for their number."""
-    tails = (words.split("; ", 1)[1] for one in found for words in one.assumptions if " examples; " in words)
+def _differing(powers: Sequence[HypothesisPower]) -> list[str]:
+    """Collect the shares of questions on which arms differ: the same words for all hypotheses but for their number."""
+    tails = (
+        assumption.split("; ", 1)[1]
+        for hypothesis in powers
+        for assumption in hypothesis.assumptions
+        if " examples; " in assumption
+    )
     return list(dict.fromkeys(tails))

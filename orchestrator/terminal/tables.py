@@ -20,7 +20,16 @@ def table(
     total: int | None = None,
     most: int = MOST_ROWS,
 ) -> Table:
-    """A table of at most `most` rows, if `total` says how many there would be; else of all."""
+    """Make a table of at most `most` rows, if `total` says how many there would be; else of all.
+
+    Args:
+        title: above it.
+        columns: their names.
+        rows: texts of the cells.
+        right: positions of columns that are aligned to the right.
+        total: number of rows, shown where they are cut.
+        most: number of rows that are shown.
+    """
     shown = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for number, name in enumerate(columns):
         shown.add_column(name, justify="right" if number in right else "left", overflow="fold")

@@ -55,31 +55,32 @@ def print_short(verdict: Verdict, console: Console) -> None:
             console.print(Text(f"  {line}", style="dim"))
 
 
-def _aggregates_table(found: Aggregates) -> Table:
-    """Best first; raw points beside every z."""
-    assert found.pool is not None
-    title = f"Against the pool {found.pool.name!r} ({len(found.pool.members)} members), z with its jackknife error"
-    groups = list(dict.fromkeys(group for one in found.models for group in one.groups))
+def _aggregates_table(aggregates: Aggregates) -> Table:
+    """Tabulate the models, best first; raw points beside every z."""
+    pool = aggregates.pool
+    assert pool is not None
+    title = f"Against the pool {pool.name!r} ({len(pool.members)} members), z with its jackknife error"
+    groups = list(dict.fromkeys(group for model in aggregates.models for group in model.groups))
     columns = ("model", "points", "z", *groups)
-    rows = (_aggregate_row(one, groups) for one in found.models)
+    rows = (_aggregate_row(model, groups) for model in aggregates.models)
     right = tuple(range(1, len(columns)))
-    return table(title, columns, rows, right=right, total=len(found.models), most=_MOST_ROWS)
+    return table(title, columns, rows, right=right, total=len(aggregates.models), most=_MOST_ROWS)
 
 
-def _aggregate_row(one: Aggregate, groups: Sequence[str]) -> tuple[str, ...]:
-    means = (f"{one.groups[group]:.1f}" if group in one.groups else "" for group in groups)
-    return one.model, f"{one.points:.1f}", f"{one.z:+.2f} ± {one.z_error:.2f}", *means
+def _aggregate_row(model: Aggregate, groups: Sequence[str]) -> tuple[str, ...]:
+    means = (f"{model.groups[group]:.1f}" if group in model.groups else "" for group in groups)
+    return model.model, f"{model.points:.1f}", f"{model.z:+.2f} ± {model.z_error:.2f}", *means
 
 
-def _factor_lines(found: Factors) -> list[str]:
-    """Effects of single values over all trials, and what the design leaves unknown."""
+def _factor_lines(factors: Factors) -> list[str]:
+    """List the effects of single values over all trials, and what the design leaves unknown."""
     lines = [
-        f"{one.term}: {signed(one.effect)} points ({signed(one.interval[0])} to {signed(one.interval[1])})"
-        for one in found.factors
+        f"{factor.term}: {signed(factor.effect)} points ({signed(factor.interval[0])} to {signed(factor.interval[1])})"
+        for factor in factors.factors
     ]
     if lines:
         lines.insert(0, "Main effects in the mean over all benchmarks (95 % interval over seeds):")
-    return lines + [f"not known from this design: {reason}" for reason in found.unknown]
+    return lines + [f"not known from this design: {reason}" for reason in factors.unknown]
 
 
 def _title(verdict: Verdict) -> Text:
@@ -100,7 +101,7 @@ def _lines(verdict: Verdict) -> list[str]:
         lines.append(f"with the spread {SPREAD_SOURCES[second]}: {signed(low)} to {signed(high)}")
     if verdict.effect is not None:
         lines += [f"- {reason}" for reason in verdict.reasons]
-    lines += [f"- {one.name}: p {p_text(one.p)}, {one.verdict}" for one in verdict.sensitivity]
+    lines += [f"- {test.name}: p {p_text(test.p)}, {test.verdict}" for test in verdict.sensitivity]
     if verdict.published is not None:
         lines.append(f"- {_published(verdict.published, verdict)}")
     return lines

@@ -47,7 +47,9 @@ class CellTTest:
 
     def judge(self, table: ScoreTable, questions: Sequence[Question]) -> Judged:
         """Judge all questions as one family; those with a missing cell or a single one are not tested."""
-        measured = [cell_differences(table, one.hypothesis.pairs, one.benchmarks, self.unit) for one in questions]
+        measured = [
+            cell_differences(table, question.hypothesis.pairs, question.benchmarks, self.unit) for question in questions
+        ]
         evidence = {
             i: self._evidence(questions[i].hypothesis, values)
             for i, values in enumerate(measured)

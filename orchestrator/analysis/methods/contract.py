@@ -11,7 +11,7 @@ from typing import Generic, Literal, TypeVar
 
 from orchestrator.analysis.score_table import ScoreTable
 from orchestrator.analysis.study_scores import StudyScores
-from orchestrator.analysis.verdict_model import Unit, Verdict
+from orchestrator.analysis.verdict_model import Refusal, Unit, Verdict
 from orchestrator.state.ledger import Ledger
 from search_spaces.plan import Plan
 from search_spaces.study import Hypothesis
@@ -51,7 +51,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Method(Generic[Results]):
-    """A way from results to verdicts."""
+    """A statistical method: its name, what it takes, and its function from results and questions to verdicts."""
 
     name: str
     needs: frozenset[Need]
@@ -67,3 +67,38 @@ class Method(Generic[Results]):
 
 StudyMethod = Method[StudyResults]
 TableMethod = Method[ScoreTable]
+
+
+def refused_verdict(method: Method[Results], question: Question, refusal: Refusal) -> Verdict:
+    """Record that a method did not compare the arms of a question.
+
+    Args:
+        method: that judges.
+        question: that it was asked.
+        refusal: why the arms are not compared.
+    """
+    hypothesis = question.hypothesis
+    return Verdict(
+        id=hypothesis.id,
+        claim=hypothesis.claim,
+        expect=hypothesis.expect,
+        verdict="undecided",
+        holds=None,
+        scope="checkpoints",
+        method=method.name,
+        pairs=hypothesis.pairs,
+        benchmarks=question.benchmarks,
+        effect=None,
+        unit=method.unit,
+        interval=None,
+        level=method.level,
+        margin=hypothesis.margin,
+        p=None,
+        p_adjusted=None,
+        n_seeds=0,
+        n_examples=0,
+        n_pairs=len(hypothesis.pairs),
+        n_cells=0,
+        reasons=refusal.reasons,
+        sentence=f"Not compared: {'; '.join(refusal.reasons)}.",
+    )

@@ -41,12 +41,12 @@ def judge_study(
 
 
 def _aggregates(plan: Plan, scored: StudyScores, groups: Mapping[str, Sequence[str]]) -> Aggregates:
-    """Arms that have scores of all benchmarks with every seed they were asked with."""
+    """Aggregate the arms that have scores of all benchmarks with every seed that was planned, and fit the axes."""
     means: dict[str, dict[str, float]] = {}
     rows: list[Row] = []
-    asked = plan.seeds_by_arm()
+    planned_seeds = plan.seeds_by_arm()
     for arm in plan.arms:
-        seeds = asked.get(arm.name, ())
+        seeds = planned_seeds.get(arm.name, ())
         table = {seed: [scored.scores.cell(arm.name, seed, name) for name in scored.benchmarks] for seed in seeds}
         complete = {seed: [cell.mean for cell in row if cell] for seed, row in table.items() if all(row)}
         if len(complete) < len(seeds) or not seeds:

@@ -15,7 +15,7 @@ from orchestrator.analysis.comparability import refused
 from orchestrator.analysis.effects import Effect
 from orchestrator.analysis.exact import exact_p
 from orchestrator.analysis.intervals import LEVEL, OWN_SEEDS
-from orchestrator.analysis.methods.contract import Judged, Question, StudyMethod, StudyResults
+from orchestrator.analysis.methods.contract import Judged, Question, StudyMethod, StudyResults, refused_verdict
 from orchestrator.analysis.number_text import signed
 from orchestrator.analysis.pairs import pair_weights
 from orchestrator.analysis.rule import ALPHA, Evidence, Ruling, rule
@@ -27,8 +27,6 @@ from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 from search_spaces.quantities import number_of
 from search_spaces.study import Hypothesis
-
-_NAME = "study"
 
 
 @dataclass(frozen=True)
@@ -46,18 +44,18 @@ class _Measured:
 def judge(results: StudyResults, questions: Sequence[Question]) -> Judged:
     """Judge all questions as one family. Arms that may not be compared are refused and do not enter the family."""
     measured = [_measure(question, results) for question in questions]
-    evidence = {i: one.evidence for i, one in enumerate(measured) if not isinstance(one, Refusal)}
+    evidence = {i: outcome.evidence for i, outcome in enumerate(measured) if not isinstance(outcome, Refusal)}
     rulings = dict(zip(evidence, rule([*evidence.values()]), strict=True))
     verdicts = tuple(
-        _refused(question, one)
-        if isinstance(one, Refusal)
-        else _verdict(question, one, rulings[i], results, len(evidence))
-        for i, (question, one) in enumerate(zip(questions, measured, strict=True))
+        refused_verdict(METHOD, question, outcome)
+        if isinstance(outcome, Refusal)
+        else _verdict(question, outcome, rulings[i], results, len(evidence))
+        for i, (question, outcome) in enumerate(zip(questions, measured, strict=True))
     )
     return Judged(verdicts, _notes(verdicts, results.seed_sd, len(evidence)))
 
 
-METHOD = StudyMethod(_NAME, frozenset({"examples", "seeds"}), "points", LEVEL, judge)
+METHOD = StudyMethod("study", frozenset({"examples", "seeds"}), "points", LEVEL, judge)
 
 
 def _measure(question: Question, results: StudyResults) -> _Measured | Refusal:
@@ -109,7 +107,7 @@ def _verdict(question: Question, measured: _Measured, ruling: Ruling, results: S
         verdict=ruling.verdict,
         holds=ruling.holds,
         scope=estimate.scope,
-        method=_NAME,
+        method=METHOD.name,
         pairs=hypothesis.pairs,
         benchmarks=benchmarks,
         effect=estimate.value,
@@ -137,34 +135,6 @@ def _verdict(question: Question, measured: _Measured, ruling: Ruling, results: S
             _component(f"{a} -> {b}", ((a, b),), benchmarks, measured, results.scored) for a, b in hypothesis.pairs
         ),
         price=price,
-    )
-
-
-def _refused(question: Question, refusal: Refusal) -> Verdict:
-    hypothesis = question.hypothesis
-    return Verdict(
-        id=hypothesis.id,
-        claim=hypothesis.claim,
-        expect=hypothesis.expect,
-        verdict="undecided",
-        holds=None,
-        scope="checkpoints",
-        method=_NAME,
-        pairs=hypothesis.pairs,
-        benchmarks=question.benchmarks,
-        effect=None,
-        unit="points",
-        interval=None,
-        level=LEVEL,
-        margin=hypothesis.margin,
-        p=None,
-        p_adjusted=None,
-        n_seeds=0,
-        n_examples=0,
-        n_pairs=len(hypothesis.pairs),
-        n_cells=0,
-        reasons=refusal.reasons,
-        sentence=f"Not compared: {'; '.join(refusal.reasons)}.",
     )
 
 
@@ -205,7 +175,7 @@ def _notes(verdicts: Sequence[Verdict], seed_sd: float | None, n_judged: int) ->
              "seed, that of seeds."]  # fmt: skip
     if n_judged > 1:
         notes.append(f"A verdict holds after Holm's correction over the {n_judged} hypotheses that could be judged.")
-    if any(one.seeds_from == "pooled" for one in verdicts):
+    if any(verdict.seeds_from == "pooled" for verdict in verdicts):
         notes.append(
             f"Below {OWN_SEEDS} seeds the spread over seeds is pooled over the arms, and the pair's own must agree."
         )
