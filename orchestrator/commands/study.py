@@ -78,7 +78,7 @@ def plan(
         out = console()
         out.print(plan_view(planned, origins, assumed))
         if power:
-            from orchestrator.terminal.power import power_view
+            from orchestrator.terminal.power_table import power_view
 
             out.print(power_view(power))
         for note in _unmet_asks(planned):

@@ -1,0 +1,36 @@
+"""Files of scores per example, and evaluations without a signal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from orchestrator.analysis.examples import is_no_signal, read_examples
+from search_spaces.errors import InputError
+from tests.support.small_records import evaluation_result
+
+
+@pytest.mark.parametrize(
+    ("constant", "mean", "expected"), [(True, 70.0, True), (False, 67.84, True), (False, 68.0, False)]
+)
+def test_is_no_signal_for_one_answer_or_the_majority_score(constant: bool, mean: float, expected: bool) -> None:
+    assert is_no_signal(evaluation_result("k", majority=67.8, constant=constant), mean) is expected
+
+
+def test_read_examples_of_a_file_with_an_impossible_score_names_the_example(tmp_path: Path) -> None:
+    file = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"id": ["a", "b"], "cluster": ["i", "i"], "score": [0.5, 1.5]}), file)
+    with pytest.raises(InputError, match=r"x\.parquet.*those of b"):
+        read_examples(file)
+
+
+@pytest.mark.parametrize("content", [b"", b"no parquet", None])
+def test_read_examples_of_a_missing_or_corrupt_file_names_the_file(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "x.parquet"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(InputError, match=r"x\.parquet"):
+        read_examples(file)
