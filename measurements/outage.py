@@ -25,9 +25,10 @@ from typing import NamedTuple
 from mlflow import MlflowClient
 
 from docs.screenshot import served
+from trainables.storage import tracked_names
 from trainables.storage.spool import read_spool
 
-METRIC = "train/loss"
+METRIC = tracked_names.TRAIN_LOSS
 BEFORE_S, POLL_S = 10.0, 0.2
 PATIENCE_S = 1200.0
 

@@ -23,8 +23,13 @@ NEVER = {
 
 DOORS = {
     "mlflow": {
+        "orchestrator/tracking/mlflow_axes.py",
         "orchestrator/tracking/mlflow_connect.py",
         "orchestrator/tracking/mlflow_errors.py",
+        "orchestrator/tracking/mlflow_experiment.py",
+        "orchestrator/tracking/mlflow_models.py",
+        "orchestrator/tracking/mlflow_runs.py",
+        "orchestrator/tracking/mlflow_server.py",
         "orchestrator/tracking/mlflow_tracker.py",
     },
     "deepspeed": {"trainables/training/engine.py"},
@@ -66,6 +71,7 @@ TORCH_FREE = [
     "trainables.model.weights",
     "trainables.storage.records",
     "trainables.storage.store",
+    "trainables.storage.tracked_names",
     "trainables.telemetry.system_sampler",
     "trainables.task",
     "orchestrator.analysis.methods.judge_study",
@@ -82,7 +88,7 @@ TORCH_FREE = [
     "orchestrator.planning.estimates",
     "orchestrator.tracking.environment",
     "orchestrator.tracking.filter_language",
-    "orchestrator.tracking.names",
+    "orchestrator.tracking.labels",
     "orchestrator.tracking.pages",
     "orchestrator.terminal.plan",
     "orchestrator.tracking.replay",

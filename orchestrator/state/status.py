@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from orchestrator.state.ledger import Ledger, TrialEntry, TrialState, read_ledger
 from search_spaces.error_text import first_line
 from search_spaces.plan import Node, Plan, PlannedTrial
-from trainables.storage import layout
+from trainables.storage import layout, tracked_names
 from trainables.storage.spool import SpoolLine, read_spool
 from trainables.storage.store import Store
 
@@ -161,7 +161,11 @@ def _pulse(plan: Plan, trial: PlannedTrial, store: Store) -> _Pulse:
         return _Pulse()
     size = os.path.getsize(path)
     for tail in _TAILS_BYTES:
-        lines = [line for _, line in read_spool(path, max(size - tail, 0)) if "train/loss" in line.get("metrics", {})]
+        lines = [
+            line
+            for _, line in read_spool(path, max(size - tail, 0))
+            if tracked_names.TRAIN_LOSS in line.get("metrics", {})
+        ]
         if lines or size <= tail:
             return _pulse_of(lines)
     return _Pulse()
@@ -171,10 +175,12 @@ def _pulse_of(lines: list[SpoolLine]) -> _Pulse:
     if not lines:
         return _Pulse()
     last = lines[-1]
-    timed = [line for line in lines if "train/samples_per_s" in line["metrics"]]  # replayed curves of others have none
-    rates = [line["metrics"]["train/samples_per_s"] for line in timed]
+    timed = [
+        line for line in lines if tracked_names.TRAIN_SAMPLES_PER_S in line["metrics"]
+    ]  # replayed curves of others have none
+    rates = [line["metrics"][tracked_names.TRAIN_SAMPLES_PER_S] for line in timed]
     pace = None
     if len(timed) > 1 and timed[-1]["ts"] > timed[0]["ts"] and timed[-1]["step"] > timed[0]["step"]:
         pace = (timed[-1]["step"] - timed[0]["step"]) / ((timed[-1]["ts"] - timed[0]["ts"]) / 1000)
-    loss = last["metrics"]["train/loss"]
+    loss = last["metrics"][tracked_names.TRAIN_LOSS]
     return _Pulse(last.get("step"), loss if math.isfinite(loss) else None, rates[-1] if rates else None, pace)

@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.db import utils as database
 
 from orchestrator.tracking.mlflow_errors import MESSAGE_SIZE
+from orchestrator.tracking.mlflow_server import MlflowServer
 from orchestrator.tracking.mlflow_tracker import MlflowTracker
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
@@ -26,6 +27,9 @@ CLIENT_SETTINGS = {
 }
 """MLflow's own retries take 247 s against a closed port; the uploader retries by itself, without end."""
 
+EMBEDDED = "embedded"
+"""Name of the server that is the storage's own database."""
+
 
 def open_tracker(uri: str | None, storage: Path) -> MlflowTracker:
     """Reach the tracking server at `uri`; None for the database embedded in `storage`, made if it is not there.
@@ -37,7 +41,8 @@ def open_tracker(uri: str | None, storage: Path) -> MlflowTracker:
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
     if uri is None:
-        return MlflowTracker(_embedded(storage), storage, "embedded", (storage / layout.TRACKING_ARTIFACTS).as_uri())
+        artifacts = (storage / layout.TRACKING_ARTIFACTS).as_uri()
+        return MlflowTracker(MlflowServer(_embedded(storage), storage, EMBEDDED, artifacts))
     way_out = "Start the server, or use --offline: `ablate sync` sends later what the storage keeps meanwhile."
     try:
         client = MlflowClient(uri)
@@ -45,7 +50,7 @@ def open_tracker(uri: str | None, storage: Path) -> MlflowTracker:
     except (MlflowException, OSError, ImportError) as error:
         law = f"the tracking server must answer before a study starts, but it says: {first_line(error)[:MESSAGE_SIZE]}"
         raise InputError(law, place=uri, way_out=way_out) from error
-    return MlflowTracker(client, storage, hashlib.sha256(uri.encode()).hexdigest()[:16], None)
+    return MlflowTracker(MlflowServer(client, storage, hashlib.sha256(uri.encode()).hexdigest()[:16], None))
 
 
 def embedded_uri(storage: Path) -> str:
@@ -53,7 +58,7 @@ def embedded_uri(storage: Path) -> str:
 
 
 def _embedded(storage: Path) -> MlflowClient:
-    """The embedded database, made or brought to this MLflow's schema while no other process does so."""
+    """Open the embedded database, made or brought to this MLflow's schema while no other process does so."""
     path = storage / layout.TRACKING_DATABASE
     path.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(f"{path}.lock"):
@@ -76,8 +81,8 @@ def _embedded(storage: Path) -> MlflowClient:
 
 
 def open_command(tracker: MlflowTracker) -> str:
-    """What to do to see the study in MLflow, for people: a command for the embedded database, else a link."""
-    if tracker.server != "embedded":
+    """Say how to see the study in MLflow: by a command for the embedded database, else by a link."""
+    if tracker.server != EMBEDDED:
         return f"MLflow: {tracker.link(tracker.uri)}" if tracker.uri.startswith("http") else f"MLflow: {tracker.uri}"
     return (
         f"To open MLflow:  mlflow ui --backend-store-uri {tracker.uri} --host 127.0.0.1 --port 5000 --workers 1\n"

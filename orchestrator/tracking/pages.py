@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlencode
 
-from orchestrator.tracking.filter_language import tag
+from orchestrator.tracking.filter_language import tag_field
 from orchestrator.tracking.saved_views import View
+from trainables.storage import tracked_names
 
 
 def experiment_page(server: str, experiment: str) -> str:
     """Where a server shows a study's trials: by name, since MLflow folds them away when sorted by their creation."""
     query = {
         "workflowType": "machine_learning",
-        "searchFilter": f"{tag('kind')} = 'trial'",
-        "orderByKey": "tags.`mlflow.runName`",
+        "searchFilter": f"{tag_field(tracked_names.KIND)} = 'trial'",
+        "orderByKey": tag_field("mlflow.runName"),
         "orderByAsc": "true",
         "startTime": "ALL",
     }

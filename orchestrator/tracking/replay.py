@@ -25,7 +25,7 @@ from search_spaces.error_text import named_message
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
 from search_spaces.study import Study
-from trainables.storage import layout
+from trainables.storage import layout, tracked_names
 from trainables.storage.records import Failure
 from trainables.storage.spool import DataUse, SpoolLine, is_of_machine, read_spool
 from trainables.storage.store import Store, put_json
@@ -249,17 +249,17 @@ class Replay:
         if first is None or position.non_finite:
             return {}
         position.non_finite = f"{first.metric} = {first.value} at step {first.step}"
-        return {"ablate.non_finite": position.non_finite}
+        return {tracked_names.NON_FINITE: position.non_finite}
 
     def _settle(self, trial: PlannedTrial, position: Position, ending: Ending) -> Position:
         """Record how a trial ended: its last points, what went wrong, where its weights are, its status."""
         run = _run_of(position)
         self._log(run, position.sieve.flush())
-        tags = {"ablate.diverged": "true", "ablate.error_class": "diverged"} if ending.diverged else {}
+        tags = {tracked_names.DIVERGED: "true", tracked_names.ERROR_CLASS: "diverged"} if ending.diverged else {}
         if ending.failure is None and position.ended is not None and not ending.diverged:
-            tags |= {"ablate.error_class": "none", "ablate.error": ""}  # of an earlier attempt
+            tags |= {tracked_names.ERROR_CLASS: "none", tracked_names.ERROR: ""}  # of an earlier attempt
         if ending.failure is not None:
-            tags |= {"ablate.error_class": ending.failure.kind, "ablate.error": ending.failure.message}
+            tags |= {tracked_names.ERROR_CLASS: ending.failure.kind, tracked_names.ERROR: ending.failure.message}
             text = self._error_text(ending.failure)
             self._attempt(f"run {run}: error.txt", partial(self._tracker.attach, run, "error.txt", text))
         if tags:

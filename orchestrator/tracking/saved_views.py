@@ -1,4 +1,4 @@
-"""The dashboard of a study as code: the saved views of MLflow's runs page. Pure construction; `tracking` writes them.
+"""Describe the dashboard of a study: the saved views of MLflow's runs page, as data.
 
 A saved view is a tag of the experiment (MLflow 3.15 and newer) that holds the state of the page: filter, order,
 columns, grouping, charts. MLflow's page adds a chart for every metric that a view does not mention, so views mention
@@ -12,17 +12,38 @@ from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.analysis.numeric_axes import numeric_axes
-from orchestrator.tracking.names import legal_name
+from orchestrator.tracking.filter_language import metric_field, param_field, tag_field
+from orchestrator.tracking.labels import legal_name
 from orchestrator.tracking.view_charts import bar_chart, chart_of_kind, line_chart, scatter_chart
 from search_spaces.plan import Plan
+from trainables.storage.tracked_names import (
+    ARM,
+    ARM_MEAN,
+    ARM_MEAN_HIGH,
+    ARM_MEAN_LOW,
+    ARM_NAME,
+    ARM_ORDER,
+    ARM_SEEDS,
+    COST,
+    COST_GPU_SECONDS,
+    COST_GPU_SECONDS_ALONE,
+    COST_WALL_SECONDS,
+    ERROR,
+    ERROR_CLASS,
+    EVAL_MEAN,
+    KIND,
+    STAGE,
+    TRAIN,
+    TRAIN_LOSS,
+    TRAIN_LR,
+    TRAIN_SAMPLES_PER_S,
+    RunKind,
+    axis_number,
+    evaluation_points,
+)
 
 NEEDED_MLFLOW = (3, 15)
 """The first MLflow whose page lists saved views."""
-
-
-PRIMARY = "eval/mean"
-COST = "cost/gpu_seconds_alone"
-"""What quality is plotted against: with all stages of its own, so that an arm is not cheap because others paid."""
 
 MOST_CHARTS = 24
 """Bars of single benchmarks in one view: a page with hundreds of charts cannot be read, and does not fit in a tag."""
@@ -56,10 +77,11 @@ class View:
 
 def subject(plan: Plan, metrics: Iterable[str] = (), baseline: str | None = None) -> Subject:
     """The subject of a study's views. `metrics`: names that its runs have; those that every study gets are added."""
-    benchmarks = tuple(legal_name(f"eval/{benchmark.id}/points") for benchmark in plan.benchmarks)
+    benchmarks = tuple(legal_name(evaluation_points(benchmark.id)) for benchmark in plan.benchmarks)
     numeric = tuple(legal_name(axis) for axis in plan.axes if axis in numeric_axes(plan))
-    expected = {PRIMARY, COST, "cost/gpu_seconds", "cost/wall_seconds", "train/loss", "train/lr", "train/samples_per_s"}
-    expected |= {"stage", *benchmarks, *(f"cfg/{axis}" for axis in numeric), "arm/mean", "arm/seeds"}
+    expected = {EVAL_MEAN, COST_GPU_SECONDS_ALONE, COST_GPU_SECONDS, COST_WALL_SECONDS, ARM_MEAN, ARM_SEEDS}
+    expected |= {STAGE, TRAIN_LOSS, TRAIN_LR, TRAIN_SAMPLES_PER_S}
+    expected |= {*benchmarks, *(axis_number(axis) for axis in numeric)}
     axes = tuple(legal_name(axis) for axis in plan.axes)
     return Subject(axes, numeric, benchmarks, frozenset({*expected, *metrics}), baseline)
 
@@ -78,19 +100,16 @@ def views(about: Subject) -> tuple[View, ...]:
     )
 
 
-# ------------------------------------------------------------------------------------------------ tags
-
-
 # ------------------------------------------------------------------------------------------------ the views
 
 
 def _overview(about: Subject) -> View:
     charts = [
-        bar_chart(PRIMARY),
-        bar_chart("arm/mean"),
+        bar_chart(EVAL_MEAN),
+        bar_chart(ARM_MEAN),
         _parallel_chart(about),
-        scatter_chart(COST, PRIMARY),
-        line_chart("train/loss"),
+        scatter_chart(COST_GPU_SECONDS_ALONE, EVAL_MEAN),
+        line_chart(TRAIN_LOSS),
     ]
     return _view(about, "1-leaderboard", "1 Leaderboard", {"All at once": charts}, kind=None, columns=_scores(about))
 
@@ -100,14 +119,17 @@ def _parallel(about: Subject) -> View:
 
 
 def _cost(about: Subject) -> View:
-    rate = "train/samples_per_s"
+    rate = TRAIN_SAMPLES_PER_S
     charts = [
-        scatter_chart(COST, PRIMARY),
-        scatter_chart("cost/wall_seconds", PRIMARY),
-        bar_chart(COST),
-        bar_chart("cost/gpu_seconds"),
+        scatter_chart(COST_GPU_SECONDS_ALONE, EVAL_MEAN),
+        scatter_chart(COST_WALL_SECONDS, EVAL_MEAN),
+        bar_chart(COST_GPU_SECONDS_ALONE),
+        bar_chart(COST_GPU_SECONDS),
     ]
-    columns = [_metric(PRIMARY), *map(_metric, sorted(name for name in about.metrics if name.startswith("cost/")))]
+    columns = [
+        metric_field(EVAL_MEAN),
+        *map(metric_field, sorted(name for name in about.metrics if name.startswith(COST))),
+    ]
     return _view(
         about,
         "3-cost",
@@ -118,22 +140,22 @@ def _cost(about: Subject) -> View:
 
 
 def _curves(about: Subject) -> View:
-    rest = sorted(name for name in about.metrics if name.startswith("train/") and name != "train/loss")
-    charts = [line_chart("train/loss"), *map(line_chart, rest)]
+    rest = sorted(name for name in about.metrics if name.startswith(TRAIN) and name != TRAIN_LOSS)
+    charts = [line_chart(TRAIN_LOSS), *map(line_chart, rest)]
     return _view(about, "4-curves", "4 Training curves", {"By optimizer step": charts})
 
 
 def _groups(about: Subject) -> View:
-    charts = [bar_chart(PRIMARY), *map(bar_chart, about.benchmarks[:MOST_CHARTS]), line_chart("train/loss")]
-    by_arm = {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": "ablate.arm"}]}
-    columns = [_metric(PRIMARY), *map(_metric, about.benchmarks)]
+    charts = [bar_chart(EVAL_MEAN), *map(bar_chart, about.benchmarks[:MOST_CHARTS]), line_chart(TRAIN_LOSS)]
+    by_arm = {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": ARM_NAME}]}
+    columns = [metric_field(EVAL_MEAN), *map(metric_field, about.benchmarks)]
     return _view(about, "5-groups", "5 Averaged over seeds", {"Means of arms": charts}, columns=columns, groups=by_arm)
 
 
 def _failures(about: Subject) -> View:
-    columns = ["tags.`ablate.error_class`", "tags.`ablate.error`", *(_param(axis) for axis in about.axes)]
-    filtered = " and tags.`ablate.error_class` != 'none'"
-    charts = {"How far they came": [line_chart("train/loss")]}
+    columns = [tag_field(ERROR_CLASS), tag_field(ERROR), *(param_field(axis) for axis in about.axes)]
+    filtered = f" and {tag_field(ERROR_CLASS)} != 'none'"
+    charts = {"How far they came": [line_chart(TRAIN_LOSS)]}
     return _view(about, "6-failures", "6 Failures", charts, columns=columns, filtered=filtered, charts_first=False)
 
 
@@ -148,17 +170,18 @@ def _difference(about: Subject) -> View:
     }
     return _view(
         about, "7-difference", "7 Difference to the base", {"Means over seeds": [card]}, kind="summary",
-        order=("metrics.`arm/order`", True),
+        order=(metric_field(ARM_ORDER), True),
     )  # fmt: skip
 
 
 def _arms(about: Subject) -> View:
-    names = ["arm/mean", "arm/mean_low", "arm/mean_high", "arm/seeds"]
-    names += sorted(name for name in about.metrics if name.startswith("arm/") and name not in {*names, "arm/order"})
-    charts = [bar_chart("arm/mean"), *(bar_chart(name) for name in names[4:] if not name.endswith(("_low", "_high")))]
+    names = [ARM_MEAN, ARM_MEAN_LOW, ARM_MEAN_HIGH, ARM_SEEDS]
+    names += sorted(name for name in about.metrics if name.startswith(ARM) and name not in {*names, ARM_ORDER})
+    charts = [bar_chart(ARM_MEAN), *(bar_chart(name) for name in names[4:] if not name.endswith(("_low", "_high")))]
     return _view(
         about, "8-arms", "8 Arms with intervals", {"Means over seeds": charts[: MOST_CHARTS + 1]}, kind="summary",
-        columns=_columns(about, list(map(_metric, names))), order=("metrics.`arm/mean`", False), charts_first=False,
+        columns=_columns(about, list(map(metric_field, names))), order=(metric_field(ARM_MEAN), False),
+        charts_first=False,
     )  # fmt: skip
 
 
@@ -168,11 +191,11 @@ def _view(
     name: str,
     charts: Mapping[str, list[dict[str, Any]]],
     *,
-    kind: str | None = "trial",
+    kind: RunKind | None = "trial",
     filtered: str = "",
     columns: Sequence[str] | None = None,
     groups: Mapping[str, Any] | None = None,
-    order: tuple[str, bool] = (f"metrics.`{PRIMARY}`", False),
+    order: tuple[str, bool] = (metric_field(EVAL_MEAN), False),
     charts_first: bool = True,
 ) -> View:
     """A view with these sections of charts. `kind`: of the runs it shows; None for trials and summaries."""
@@ -189,7 +212,7 @@ def _view(
         for number, metric in enumerate(sorted(about.metrics - shown))
     ]
     state = {
-        "searchFilter": ("tags.`ablate.kind` != 'study'" if kind is None else f"tags.`ablate.kind` = '{kind}'")
+        "searchFilter": (f"{tag_field(KIND)} != 'study'" if kind is None else f"{tag_field(KIND)} = '{kind}'")
         + filtered,
         "orderByKey": order[0],
         "orderByAsc": order[1],
@@ -221,23 +244,22 @@ def _view(
 
 
 def _columns(about: Subject, more: list[str]) -> list[str]:
-    return [*(_param(axis) for axis in about.axes), *more]
+    return [*(param_field(axis) for axis in about.axes), *more]
 
 
 def _scores(about: Subject) -> list[str]:
-    return _columns(about, [_metric(PRIMARY), *map(_metric, about.benchmarks[:MOST_CHARTS]), _metric(COST)])
-
-
-def _metric(name: str) -> str:
-    return f"metrics.`{name}`"
-
-
-def _param(name: str) -> str:
-    return f"params.`{name}`"
+    return _columns(
+        about,
+        [
+            metric_field(EVAL_MEAN),
+            *map(metric_field, about.benchmarks[:MOST_CHARTS]),
+            metric_field(COST_GPU_SECONDS_ALONE),
+        ],
+    )
 
 
 def _parallel_chart(about: Subject) -> dict[str, Any]:
     """Numeric axes by their numbers, the others by their labels, then the primary score."""
     params = [axis for axis in about.axes if axis not in about.numeric]
-    metrics = [*(f"cfg/{axis}" for axis in about.axes if axis in about.numeric), PRIMARY]
+    metrics = [*(axis_number(axis) for axis in about.axes if axis in about.numeric), EVAL_MEAN]
     return {**chart_of_kind("PARALLEL"), "selectedParams": params, "selectedMetrics": metrics, "showAllRuns": True}

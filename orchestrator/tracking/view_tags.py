@@ -10,14 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orchestrator.tracking.saved_views import View
+from trainables.storage import tracked_names
 
 DASHBOARD_VERSION = 1
 """Raised when the views of this program change: views of an older version are replaced, those of a newer one stay."""
 
 TAG_PREFIX = "mlflow.sharedViewState."
-
-WRITTEN_TAG = "ablate.dashboard"
-"""Tag of the experiment: the version that wrote the views, and their ids."""
 
 TAG_SIZE = 20_000
 """Characters that MLflow takes as the value of an experiment's tag."""
@@ -29,7 +27,7 @@ def view_tags(wanted: Sequence[View], tags: Mapping[str, str], now_ms: int) -> t
     A view that is not as this program wrote it was edited, and one that is gone was deleted by somebody: both stay as
     they are. Views that a newer version wrote stay, too.
     """
-    written = json.loads(tags.get(WRITTEN_TAG, "{}"))
+    written = json.loads(tags.get(tracked_names.DASHBOARD, "{}"))
     if written.get("version", 0) > DASHBOARD_VERSION:
         return {}, [f"the views are of a newer version ({written['version']}) of this program, and stay"]
     known: set[str] = set(written.get("views", ()))
@@ -53,7 +51,7 @@ def view_tags(wanted: Sequence[View], tags: Mapping[str, str], now_ms: int) -> t
         new[key] = value
         known.add(view.id)
     if new:
-        new[WRITTEN_TAG] = json.dumps({"version": DASHBOARD_VERSION, "views": sorted(known)})
+        new[tracked_names.DASHBOARD] = json.dumps({"version": DASHBOARD_VERSION, "views": sorted(known)})
     return new, kept
 
 

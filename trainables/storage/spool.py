@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict
 
+from trainables.storage import tracked_names
+
 
 class DataUse(TypedDict):
     """One data source or benchmark that a trial has read."""
@@ -41,7 +43,7 @@ class SpoolLine(TypedDict):
 def is_of_machine(line: SpoolLine) -> bool:
     """Whether a record tells of the machine only. Such records say nothing of how far the trial is."""
     metrics = line.get("metrics", {})
-    return bool(metrics) and all(name.startswith("system/") for name in metrics)
+    return bool(metrics) and all(name.startswith(tracked_names.SYSTEM) for name in metrics)
 
 
 class Spool:

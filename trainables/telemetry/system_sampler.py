@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 from search_spaces.error_text import named_message
+from trainables.storage import tracked_names
 
 PERIOD_S = 10.0
 
@@ -32,7 +33,7 @@ class SystemSampler:
     """
 
     def __init__(self, node: int, write: Write, period_s: float = PERIOD_S):
-        self._prefix, self._write, self._period_s = f"system/node_{node}", write, period_s
+        self._prefix, self._write, self._period_s = tracked_names.node_metrics(node), write, period_s
         self._began = time.monotonic()
         self._over = threading.Event()
         self._process = psutil.Process()

@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from search_spaces.identity import source_name
 from trainables.package_versions import WORKER_PACKAGES, installed_versions
-from trainables.storage import layout
+from trainables.storage import layout, tracked_names
 from trainables.storage.record_files import read_or_redo
 from trainables.storage.records import Curve, EvaluationResult, StageResult, TrialResult
 from trainables.storage.spool import DataUse, Spool, is_of_machine, read_spool
@@ -59,14 +59,14 @@ class TrialSpool:
         """Metrics of optimizer step `step` of a stage."""
         global_step = sum(stage.steps for stage in self._task.stages[:stage_index]) + step
         if values and global_step > self._past.last_step:
-            self._write(step=global_step, metrics={**values, "stage": float(stage_index)})
+            self._write(step=global_step, metrics={**values, tracked_names.STAGE: float(stage_index)})
             self._past.see(global_step, values)
 
     def replay(self, stage_index: int, key: str) -> None:
         """The curve of a stage that another trial has trained: it is this trial's, too."""
         stored = read_or_redo(self._store, layout.stage_curve(key), Curve)
         for step, loss, learning_rate in stored.curve if stored is not None else ():
-            self.metrics(stage_index, step + 1, {"train/loss": loss, "train/lr": learning_rate})
+            self.metrics(stage_index, step + 1, {tracked_names.TRAIN_LOSS: loss, tracked_names.TRAIN_LR: learning_rate})
 
     def end(self, result: TrialResult, stages: list[StageResult], scores: dict[str, EvaluationResult]) -> None:
         """Data, scores and cost, then the final status. One value each, at step 0: MLflow draws them as bars."""
@@ -74,12 +74,15 @@ class TrialSpool:
             self._sampler.close()  # its last record comes before the status, which is the last of all
         self._write(data=[*_training_data(self._task, stages), *_evaluation_data(self._task, scores)])
         values = _scores(self._task, scores)
-        values |= {f"cost/{key}": value for key, value in {**asdict(result.cost), **self._costs(stages)}.items()}
+        values |= {
+            tracked_names.cost_metric(key): value
+            for key, value in {**asdict(result.cost), **self._costs(stages)}.items()
+        }
         values |= {**_shares(self._task, stages), **self._past.best}
         self._write(step=0, metrics={key: value for key, value in values.items() if math.isfinite(value)})
         for name, score in scores.items():
             self._write(artifact={"name": f"examples/{name}.parquet", "path": score.examples})
-        self._write(tags={"ablate.diverged": str(result.diverged).lower()})
+        self._write(tags={tracked_names.DIVERGED: str(result.diverged).lower()})
         self._write(status="FINISHED")
 
     def close(self) -> None:
@@ -131,9 +134,9 @@ class _Past:
                 self.see(line["step"], line.get("metrics", {}))
 
     def see(self, step: int, metrics: dict[str, float]) -> None:
-        loss = metrics.get("train/loss", math.nan)
-        if loss < self.best.get("best/train_loss", math.inf):
-            self.best = {"best/train_loss": loss, "best/step": float(step)}
+        loss = metrics.get(tracked_names.TRAIN_LOSS, math.nan)
+        if loss < self.best.get(tracked_names.BEST_TRAIN_LOSS, math.inf):
+            self.best = {tracked_names.BEST_TRAIN_LOSS: loss, tracked_names.BEST_STEP: float(step)}
 
 
 def _since(store: LocalStore, spool: str, now: float) -> float | None:
@@ -149,7 +152,7 @@ def _shares(task: TrialTask, stages: list[StageResult]) -> dict[str, float]:
         counts = stage.counts
         names = {source_name(part.source): part.source.name for part in spec.data.parts}
         for name, count in counts.items():
-            key = f"data/{spec.name}/{names[name]}"
+            key = tracked_names.data_share(spec.name, names[name])
             shares[key] = shares.get(key, 0.0) + count / max(1, sum(counts.values()))
     return shares
 
@@ -160,24 +163,28 @@ def _training_data(task: TrialTask, stages: list[StageResult]) -> list[DataUse]:
     for stage in stages:
         total = sum(stage.counts.values()) or 1
         for name, records in stage.counts.items():
-            share = {f"share.{stage.name}": f"{records / total:.4f}"}
-            tags.setdefault(name, {}).update({f"records.{stage.name}": str(records), **share})
+            share = {tracked_names.share_drawn(stage.name): f"{records / total:.4f}"}
+            tags.setdefault(name, {}).update({tracked_names.records_drawn(stage.name): str(records), **share})
     return [DataUse(name=n, digest=task.digests.get(n, ""), context="training", tags=t) for n, t in tags.items()]
 
 
 def _scores(task: TrialTask, scores: dict[str, EvaluationResult]) -> dict[str, float]:
     """Metrics of benchmarks, their points and the mean of these; of samples apart from them."""
     values = {
-        f"samples/{one.id}/{key}": v
+        tracked_names.samples_metric(one.id, key): v
         for one in task.samples
         if one.id in scores
         for key, v in scores[one.id].metrics.items()
     }
     counted = {one.id: scores[one.id] for one in task.benchmarks if one.id in scores}
-    values |= {f"eval/{name}/{key}": v for name, score in counted.items() for key, v in score.metrics.items()}
-    values |= {f"eval/{name}/points": score.points for name, score in counted.items()}
+    values |= {
+        tracked_names.evaluation_metric(name, key): v
+        for name, score in counted.items()
+        for key, v in score.metrics.items()
+    }
+    values |= {tracked_names.evaluation_points(name): score.points for name, score in counted.items()}
     if counted:
-        values["eval/mean"] = sum(score.points for score in counted.values()) / len(counted)
+        values[tracked_names.EVAL_MEAN] = sum(score.points for score in counted.values()) / len(counted)
     return values
 
 

@@ -22,7 +22,7 @@ from trainables.model.spread import Parts, arrive, spread
 from trainables.model.vision import VisionEncoder
 from trainables.model.vlm import VLM, assemble, build_modules, module
 from trainables.package_versions import STAGE_PACKAGES, installed_versions
-from trainables.storage import layout
+from trainables.storage import layout, tracked_names
 from trainables.storage.record_files import write
 from trainables.storage.records import Curve, Progress, StageResult
 from trainables.storage.store import LocalStore
@@ -154,9 +154,9 @@ class _Run:
                 metrics = {}
                 if step % every == 0 or step + 1 == steps or self._diverged:
                     metrics = {
-                        "train/loss": loss,
-                        "train/lr": learning_rate,
-                        "train/samples_per_s": batch.records / elapsed,
+                        tracked_names.TRAIN_LOSS: loss,
+                        tracked_names.TRAIN_LR: learning_rate,
+                        tracked_names.TRAIN_SAMPLES_PER_S: batch.records / elapsed,
                         **self._utilisation(batch.records, elapsed),
                     }
                     self.curve.append((step, loss, learning_rate))
@@ -181,7 +181,7 @@ class _Run:
             losses_digest=hashlib.sha256(" ".join(loss.hex() for loss in self.losses).encode()).hexdigest(),
             gpu_seconds=self._seconds * self._context.world,
             samples_per_second=self._records / max(self._seconds, 1e-9),
-            mfu=self._utilisation(self._records, max(self._seconds, 1e-9)).get("train/mfu"),
+            mfu=self._utilisation(self._records, max(self._seconds, 1e-9)).get(tracked_names.TRAIN_MFU),
             counts=counts,
             provenance=provenance,
         )
@@ -191,7 +191,7 @@ class _Run:
         operations = self._order.operations_per_record
         if operations is None or self._peak is None:
             return {}
-        return {"train/mfu": reached(operations * records, seconds, self._context.world, self._peak)}
+        return {tracked_names.TRAIN_MFU: reached(operations * records, seconds, self._context.world, self._peak)}
 
     def _progress(self, step: int, loss: float) -> Progress:
         rate = self._records / max(self._seconds, 1e-9)

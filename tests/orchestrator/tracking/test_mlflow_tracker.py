@@ -24,8 +24,10 @@ from orchestrator.reporting.forms import FORMS
 from orchestrator.reporting.html import to_html
 from orchestrator.reporting.summary import summarize
 from orchestrator.tracking.environment import storage_id
+from orchestrator.tracking.labels import distinct_labels, legal_name, looks
 from orchestrator.tracking.mlflow_connect import embedded_uri, open_command, open_tracker
-from orchestrator.tracking.names import distinct_labels, legal_name, looks
+from orchestrator.tracking.mlflow_server import MlflowServer
+from orchestrator.tracking.mlflow_tracker import MlflowTracker
 from orchestrator.tracking.replay import sync_study
 from orchestrator.tracking.study_note import study_note
 from orchestrator.tracking.tracker import Point, TrackerRefusedError
@@ -33,7 +35,7 @@ from search_spaces.errors import InputError
 from search_spaces.plan import Exclusion, Plan
 from search_spaces.study import Hypothesis
 from tests.support.small_plans import small_plan, with_axis
-from tests.support.stored_studies import answers, finish_trial, study_of, two_stage_plan
+from tests.support.stored_studies import answers, fail_trial, finish_trial, study_of, two_stage_plan
 from trainables.storage import layout
 from trainables.storage.spool import Spool
 from trainables.storage.store import LocalStore
@@ -412,11 +414,13 @@ def test_labels_look_different_however_they_are_shortened(labels: list[str], bef
     assert {label: told[label] for label in known} == known
 
 
-def test_views_are_skipped_with_a_reason_on_a_server_without_them(
-    storage: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tracker = open_tracker(None, storage)
-    monkeypatch.setattr(tracker, "_server_version", lambda: "3.14.0")
+class OldServer(MlflowServer):
+    def version(self) -> str:
+        return "3.14.0"
+
+
+def test_views_are_skipped_with_a_reason_on_a_server_without_them(storage: Path, client: MlflowClient) -> None:
+    tracker = MlflowTracker(OldServer(client, storage, "old", None))
     tracker.open_study(PLAN, {})
     assert tracker.write_views() == ["saved views need MLflow 3.15 or newer, and the server is 3.14.0"]
     assert "viewStateShareKey" not in tracker.link("http://server")
@@ -429,3 +433,39 @@ def test_views_are_tags_of_the_experiment_and_the_link_opens_the_first(storage: 
     tags = client.get_experiment_by_name("small").tags
     assert sum(name.startswith("mlflow.sharedViewState.ablate-") for name in tags) == 8
     assert "viewStateShareKey=ablate-1-leaderboard" in tracker.link("http://server")
+
+
+def test_names_on_the_server_stay_as_they_are(storage: Path, client: MlflowClient) -> None:
+    """People filter by them, and runs of earlier studies have them."""
+    store = finished(storage)
+    spool = Spool(store.path(layout.spool("small", "r64-s7")))
+    spool.write(step=1, metrics={"train/loss": math.inf})
+    store.remove(layout.trial_result("small", STORED.trials[3].id))
+    fail_trial(store, STORED, STORED.trials[3])
+    sync_study(study_of(), STORED, store, open_tracker(None, storage))
+    (study,) = runs_of(client, "study")
+    experiment = client.get_experiment_by_name("small")
+    own = {run.data.tags["ablate.kind"]: names_of(run) for run in (study, *runs_of(client, "summary"))}
+    own["trial"] = set().union(*map(names_of, runs_of(client, "trial")))
+    assert {name for name in experiment.tags if name.startswith("ablate.")} == {
+        "ablate.dashboard", "ablate.labels", "ablate.storage", "ablate.study",
+    }  # fmt: skip
+    assert own["study"] == {
+        "ablate.axes", "ablate.kind", "ablate.plan", "ablate.study", "study/done", "study/eta_s", "study/failed",
+        "study/gpu_hours", "study/pending", "study/running",
+    }  # fmt: skip
+    assert own["summary"] == {
+        "ablate.arm", "ablate.kind", "ablate.study", "arm/colour", "arm/colour_high", "arm/colour_low",
+        "arm/gpu_seconds", "arm/mean", "arm/mean_high", "arm/mean_low", "arm/order", "arm/seeds", "arm/shape",
+        "arm/shape_high", "arm/shape_low", "cfg/resolution", "resolution",
+    }  # fmt: skip
+    assert own["trial"] == {
+        "ablate.arm", "ablate.checkpoint_uri", "ablate.error", "ablate.error_class", "ablate.kind",
+        "ablate.non_finite", "ablate.seed", "ablate.study", "ablate.trial", "cfg/resolution", "resolution", "seed",
+        "train/loss",
+    }  # fmt: skip
+
+
+def names_of(run: Run) -> set[str]:
+    """Metrics, parameters, and those tags that are not MLflow's own."""
+    return {*run.data.metrics, *run.data.params, *(tag for tag in run.data.tags if tag.startswith("ablate."))}

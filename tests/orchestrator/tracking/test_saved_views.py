@@ -10,12 +10,12 @@ from orchestrator.tracking.view_tags import (
     DASHBOARD_VERSION,
     TAG_PREFIX,
     TAG_SIZE,
-    WRITTEN_TAG,
     decoded,
     encoded,
     view_tags,
 )
 from tests.support.small_plans import small_plan, with_axis
+from trainables.storage.tracked_names import DASHBOARD
 
 PLAN = with_axis(small_plan(), "vision.resize", "naive")
 VIEWS = views(subject(PLAN, ["train/loss", "system/node_0/cpu_percent"], "base-run"))
@@ -96,7 +96,7 @@ def test_a_view_of_somebody_else_under_our_id_is_not_touched() -> None:
 
 
 def test_views_of_a_newer_version_stay() -> None:
-    tags = {**written(), WRITTEN_TAG: json.dumps({"version": DASHBOARD_VERSION + 1, "views": []})}
+    tags = {**written(), DASHBOARD: json.dumps({"version": DASHBOARD_VERSION + 1, "views": []})}
     new, kept = view_tags(views(subject(PLAN, ["new/metric"])), tags, 2)
     assert new == {}
     assert "newer version" in kept[0]

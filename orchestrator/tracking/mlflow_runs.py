@@ -1,0 +1,148 @@
+"""Find or make the runs of a study in MLflow: one for the study, and below it one per trial and one per arm.
+
+Runs are found by their tags, never by name, and never made twice.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mlflow.entities import Experiment, Metric, Run, RunTag
+
+from orchestrator.reporting.summary import ArmSummary
+from orchestrator.tracking.filter_language import has_tags, tag_field
+from orchestrator.tracking.labels import legal_name
+from orchestrator.tracking.mlflow_axes import AxisWriter
+from orchestrator.tracking.mlflow_experiment import find_other_studies, settle_labels
+from orchestrator.tracking.mlflow_server import MlflowServer
+from orchestrator.tracking.study_note import study_note
+from search_spaces.plan import Plan, PlannedTrial
+from trainables.storage import tracked_names
+
+
+@dataclass
+class StudyRuns:
+    """The runs of a study that has been opened on a server."""
+
+    server: MlflowServer
+    plan: Plan
+    experiment: str
+    """Id of the study's experiment."""
+    parent: Run
+    axes: AxisWriter
+    other_studies: Mapping[str, str]
+    """Experiment -> study, of the others on the server."""
+    _summaries: dict[str, Run] = field(default_factory=dict)
+    """Arm -> its run over all seeds, as far as they have been looked for."""
+
+    def search(self, condition: str) -> list[Run]:
+        return self.server.search_runs([self.experiment], condition)
+
+    def without_parent(self) -> list[Run]:
+        """Find the runs of trials and of arms."""
+        return self.search(f"{tag_field(tracked_names.KIND)} != 'study'")
+
+    def unfinished_trials(self) -> dict[str, str]:
+        """Return trial -> run, of the runs that are open."""
+        tags = {tracked_names.KIND: "trial", tracked_names.STUDY: self.plan.study}
+        runs = self.search(f"{has_tags(tags)} and attributes.status = 'RUNNING'")
+        return {run.data.tags[tracked_names.TRIAL]: str(run.info.run_id) for run in runs}
+
+    def find_trial(self, trial: str) -> Run | None:
+        tags = {tracked_names.KIND: "trial", tracked_names.STUDY: self.plan.study, tracked_names.TRIAL: trial}
+        found = self.search(has_tags(tags))
+        return found[0] if found else None
+
+    def create_trial(self, trial: PlannedTrial, started: int) -> Run:
+        """Make a trial's run. `started`: milliseconds since the epoch."""
+        tags = {
+            tracked_names.KIND: "trial",
+            tracked_names.TRIAL: trial.id,
+            tracked_names.ARM_NAME: trial.arm,
+            tracked_names.SEED: str(trial.seed),
+        }
+        return self.server.client.create_run(
+            self.experiment, run_name=f"{trial.arm} s{trial.seed}", tags=tags | self._child_tags(), start_time=started
+        )
+
+    def link_other_studies(self, run: Run, trial: str) -> None:
+        """Name in a tag the runs of an equal trial in other studies, and this one in theirs."""
+        if not self.other_studies:
+            return
+        condition = has_tags({tracked_names.KIND: "trial", tracked_names.TRIAL: trial})
+        twins = self.server.search_runs(list(self.other_studies), condition)
+        own_links = json.loads(run.data.tags.get(tracked_names.ALSO_IN, "{}"))
+        for twin in twins:
+            twin_links = json.loads(twin.data.tags.get(tracked_names.ALSO_IN, "{}"))
+            twin_links[self.plan.study] = run.info.run_id
+            self.server.client.set_tag(twin.info.run_id, tracked_names.ALSO_IN, json.dumps(twin_links))
+            own_links[self.other_studies[twin.info.experiment_id]] = twin.info.run_id
+        if twins:
+            self.server.client.set_tag(run.info.run_id, tracked_names.ALSO_IN, json.dumps(own_links))
+
+    def write_summary(self, arm: ArmSummary, now_ms: int) -> None:
+        """Write what an arm reaches over its seeds, as far as it has changed."""
+        with self.server.lock:
+            run = self._summary_run(arm.arm)
+        self.axes.write(run, self.axes.values[arm.arm])
+        numbers = {legal_name(tracked_names.arm_metric(name)): value for name, value in arm.numbers.items()}
+        new = {name: value for name, value in numbers.items() if run.data.metrics.get(name) != value}
+        if new:
+            points = [Metric(name, value, now_ms, 0) for name, value in new.items()]
+            self.server.client.log_batch(run.info.run_id, metrics=points)
+            run.data.metrics.update(new)
+
+    def write_base_values_of_new_axes(self) -> None:
+        """Give runs from before an axis was added the base's value of it, those of arms since removed included."""
+        arms = {trial.id: trial.arm for trial in self.plan.trials}
+        base = self.axes.values.get(self.plan.base or "", {})
+        for run in self.without_parent():
+            tags = run.data.tags
+            arm = tags[tracked_names.ARM_NAME]
+            known = arm if arm in self.axes.values else arms.get(tags.get(tracked_names.TRIAL, ""))
+            self.axes.write(run, base if known is None else self.axes.values[known])
+
+    def _summary_run(self, arm: str) -> Run:
+        if not self._summaries:
+            tags = {tracked_names.KIND: "summary", tracked_names.STUDY: self.plan.study}
+            self._summaries = {run.data.tags[tracked_names.ARM_NAME]: run for run in self.search(has_tags(tags))}
+        if arm not in self._summaries:
+            tags = {tracked_names.KIND: "summary", tracked_names.ARM_NAME: arm, **self._child_tags()}
+            run = self.server.client.create_run(self.experiment, run_name=f"{arm} (mean)", tags=tags)
+            self.server.client.set_terminated(run.info.run_id, status="FINISHED")
+            self._summaries[arm] = run
+        return self._summaries[arm]
+
+    def _child_tags(self) -> dict[str, str]:
+        study = self.plan.study
+        return {"mlflow.parentRunId": self.parent.info.run_id, tracked_names.STUDY: study, **_source_tags(study)}
+
+
+def open_runs(server: MlflowServer, plan: Plan, experiment: Experiment) -> StudyRuns:
+    """Find or make the study's run in its experiment and set it running; its other runs get what axes are new."""
+    labels, experiment_id = settle_labels(server, experiment, plan), str(experiment.experiment_id)
+    tags = {tracked_names.KIND: "study", tracked_names.STUDY: plan.study}
+    found = server.search_runs([experiment_id], has_tags(tags))
+    more_tags = {**_source_tags(plan.study), "mlflow.note.content": study_note(plan)}
+    parent = found[0] if found else server.client.create_run(experiment_id, run_name=plan.study, tags=tags | more_tags)
+    axes, others = AxisWriter(server.client, plan, labels), find_other_studies(server, experiment)
+    runs = StudyRuns(server, plan, experiment_id, parent, axes, others)
+    if found and json.loads(parent.data.tags.get(tracked_names.AXES, "[]")) != list(plan.axes):
+        runs.write_base_values_of_new_axes()
+    settled = {tracked_names.PLAN: plan.digest, tracked_names.AXES: json.dumps(plan.axes)}
+    server.client.log_batch(  # last: whoever reads the axes may rely on all runs having them
+        parent.info.run_id, tags=[RunTag(name, value) for name, value in settled.items()]
+    )
+    server.client.update_run(parent.info.run_id, status="RUNNING")
+    return runs
+
+
+def _source_tags(study: str) -> dict[str, str]:
+    return {
+        "mlflow.user": getpass.getuser(),
+        "mlflow.source.name": f"ablate run {study}",
+        "mlflow.source.type": "LOCAL",
+    }

@@ -1,0 +1,136 @@
+"""Name the metrics and tags of runs: in a trial's spool, and so on the tracking server.
+
+Servers keep these names for as long as they keep runs, and people filter by them: a name is never changed.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+# ------------------------------------------------------------------------------------------------ metrics
+
+STAGE = "stage"
+"""Index of the stage that a step belongs to."""
+
+TRAIN = "train/"
+TRAIN_LOSS = "train/loss"
+TRAIN_LR = "train/lr"
+TRAIN_SAMPLES_PER_S = "train/samples_per_s"
+TRAIN_MFU = "train/mfu"
+
+BEST_TRAIN_LOSS = "best/train_loss"
+BEST_STEP = "best/step"
+
+EVAL_MEAN = "eval/mean"
+"""Mean of the points of all benchmarks."""
+
+COST = "cost/"
+COST_GPU_SECONDS = "cost/gpu_seconds"
+COST_GPU_SECONDS_ALONE = "cost/gpu_seconds_alone"
+"""With all stages of its own, so that an arm is not cheap because others paid."""
+COST_WALL_SECONDS = "cost/wall_seconds"
+
+SYSTEM = "system/"
+"""What the machine did, by seconds: metrics of a process, not of the training."""
+
+ARM = "arm/"
+ARM_MEAN = "arm/mean"
+ARM_MEAN_LOW = "arm/mean_low"
+ARM_MEAN_HIGH = "arm/mean_high"
+ARM_SEEDS = "arm/seeds"
+ARM_ORDER = "arm/order"
+
+
+def evaluation_metric(benchmark: str, metric: str) -> str:
+    return f"eval/{benchmark}/{metric}"
+
+
+def evaluation_points(benchmark: str) -> str:
+    """Name 100 x the mean score of an example."""
+    return evaluation_metric(benchmark, "points")
+
+
+def samples_metric(samples: str, metric: str) -> str:
+    """Name a metric of answers that no mean counts."""
+    return f"samples/{samples}/{metric}"
+
+
+def cost_metric(name: str) -> str:
+    return f"{COST}{name}"
+
+
+def data_share(stage: str, source: str) -> str:
+    """Name the share of a source in the records that a stage has drawn."""
+    return f"data/{stage}/{source}"
+
+
+def node_metrics(node: int) -> str:
+    """Name the folder of metrics of one machine."""
+    return f"{SYSTEM}node_{node}"
+
+
+def axis_number(axis: str) -> str:
+    """Name the number of a numeric axis, mirrored as a metric."""
+    return f"cfg/{axis}"
+
+
+def arm_metric(name: str) -> str:
+    """Name what an arm reaches over its seeds."""
+    return f"{ARM}{name}"
+
+
+def study_metric(name: str) -> str:
+    """Name a count of a study's run: `done`, `failed`, `eta_s`."""
+    return f"study/{name}"
+
+
+# ------------------------------------------------------------------------------------------------ tags of runs
+
+RunKind = Literal["study", "trial", "summary"]
+"""A study's run, and below it one for each trial and one for each arm over its seeds."""
+
+KIND = "ablate.kind"
+STUDY = "ablate.study"
+TRIAL = "ablate.trial"
+ARM_NAME = "ablate.arm"
+SEED = "ablate.seed"
+
+PLAN = "ablate.plan"
+"""Digest of the plan."""
+AXES = "ablate.axes"
+"""Axes of which all runs have the value."""
+ALSO_IN = "ablate.also_in"
+"""Study -> run of the equal trial there."""
+RETIRED = "ablate.retired"
+"""Why a run was taken out of sight."""
+
+DIVERGED = "ablate.diverged"
+NON_FINITE = "ablate.non_finite"
+"""The first value that is no number."""
+ERROR = "ablate.error"
+ERROR_CLASS = "ablate.error_class"
+"""Kind of failure, `diverged`, or `none` once a later attempt has gone well."""
+
+CHECKPOINT_URI = "ablate.checkpoint_uri"
+"""Where the weights of the last stage are."""
+CHECKPOINTS = "ablate.checkpoints"
+"""Stage -> where its weights are."""
+
+# ------------------------------------------------------------------------------------------------ tags of experiments
+
+STORAGE = "ablate.storage"
+"""Id of the storage that an experiment belongs to."""
+LABELS = "ablate.labels"
+"""Axis -> label -> how parameters spell it."""
+DASHBOARD = "ablate.dashboard"
+"""The version of this program that wrote the saved views, and their ids."""
+
+# ------------------------------------------------------------------------------------------------ tags of linked data
+
+
+def records_drawn(stage: str) -> str:
+    return f"records.{stage}"
+
+
+def share_drawn(stage: str) -> str:
+    return f"share.{stage}"
