@@ -1,1 +1,1 @@
-"""What to run: the study file, its expansion into trials, and the identity of every piece of work."""
+"""Say what to run: read a study file, expand it into trials, and identify every piece of work."""

@@ -1,4 +1,4 @@
-"""Hypotheses in a file of their own, for tables of scores that no study made."""
+"""Read hypotheses from a file of their own, for tables of scores that no study made."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Suites = Mapping[str, Sequence[BenchmarkChoice]]
 
 
 class Claims(Entry):
-    """What a file of claims holds: `hypotheses`, as in a study."""
+    """Content of a file of claims: `hypotheses`, as in a study."""
 
     hypotheses: Annotated[tuple[Hypothesis, ...], Field(min_length=1)]
 
@@ -94,7 +94,7 @@ def check_claims(
 
 
 def legal_on(benchmarks: Sequence[str], suites: Suites) -> list[str]:
-    """What `on` may name: `all`, single benchmarks, and suites of which every benchmark is there."""
+    """List what `on` may name: `all`, single benchmarks, and suites of which every benchmark is there."""
     whole = [name for name, members in suites.items() if all(member.id in benchmarks for member in members)]
     return ["all", *benchmarks, *whole]
 
@@ -102,35 +102,47 @@ def legal_on(benchmarks: Sequence[str], suites: Suites) -> list[str]:
 def asked_benchmarks(
     on: Sequence[str], benchmarks: Sequence[str], suites: Suites, everything: Sequence[str] | None = None
 ) -> tuple[str, ...]:
-    """The benchmarks of an `on`, in the order of `benchmarks`, each once.
+    """Select the benchmarks that the `on` of a hypothesis names, each once, in the order of `benchmarks`.
 
     Args:
+        on: `all`, ids of benchmarks, or names of suites.
+        benchmarks: ids of all benchmarks.
+        suites: name -> members.
         everything: what `all` stands for; by default all benchmarks.
     """
-    asked: set[str] = set()
+    selected: set[str] = set()
     for name in on:
         if name == "all":
-            asked.update(benchmarks if everything is None else everything)
+            selected.update(benchmarks if everything is None else everything)
         elif name in benchmarks:
-            asked.add(name)
+            selected.add(name)
         else:
-            asked.update(member.id for member in suites[name])
-    return tuple(name for name in benchmarks if name in asked)
+            selected.update(member.id for member in suites[name])
+    return tuple(name for name in benchmarks if name in selected)
 
 
 def find_file(name_or_path: str, suffix: str, kind: str) -> Path:
-    """A file, or a shipped one by its name without the suffix (``prismatic/published``). Raises InputError."""
+    """Find a file, or a shipped one by its name without the suffix (``prismatic/published``).
+
+    Args:
+        name_or_path: a path, or the name of a shipped file.
+        suffix: of the shipped files in question, with its dot.
+        kind: option of the command line that names the file; `hypotheses` looks for claims only.
+
+    Raises:
+        InputError: if there is no such file.
+    """
     path = Path(name_or_path).expanduser()
     if path.is_file():
         return path
     root = Path(str(resources.files("search_spaces")))
-    found = {file.relative_to(root).with_suffix("").as_posix(): file for file in sorted(root.glob(f"*/*{suffix}"))}
+    shipped = {file.relative_to(root).with_suffix("").as_posix(): file for file in sorted(root.glob(f"*/*{suffix}"))}
     if kind == "hypotheses":
-        found = {name: file for name, file in found.items() if file.stem.endswith("claims")}
-    if name_or_path in found:
-        return found[name_or_path]
-    law = f"must be a file, or one of {', '.join(found)}, but got {name_or_path!r}"
-    raise InputError(law, key=f"--{kind}", way_out=nearest(name_or_path, found))
+        shipped = {name: file for name, file in shipped.items() if file.stem.endswith("claims")}
+    if name_or_path in shipped:
+        return shipped[name_or_path]
+    law = f"must be a file, or one of {', '.join(shipped)}, but got {name_or_path!r}"
+    raise InputError(law, key=f"--{kind}", way_out=nearest(name_or_path, shipped))
 
 
 def _problem(document: Document, path: KeyPath, law: str, way_out: str | None = None) -> InputError:

@@ -1,4 +1,4 @@
-"""The one error that a user's input can raise: a place, a law, a value and a way out."""
+"""Report what is wrong with a user's input: place, law, value and a way out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class InputError(ValueError):
-    """Bad input. The command line prints it without a traceback and exits with 2.
+    """Error in a user's input. The command line prints it without a traceback and exits with 2.
 
     Args:
         law: what must hold, and the value that does not ("must be one of letterbox, naive, crop, but got 'corp'").
@@ -33,7 +33,7 @@ class InputError(ValueError):
 
 
 class InputProblemsError(InputError):
-    """Several problems of one input, found together so that they can be mended together."""
+    """Several problems of one input, reported together so that they can be mended together."""
 
     def __init__(self, problems: Sequence[InputError]):
         self.problems = tuple(problems)
@@ -47,7 +47,7 @@ class InputProblemsError(InputError):
 
 
 class Problems:
-    """Collects what is wrong with one input, so that it can be raised in one go."""
+    """Collector of what is wrong with one input, so that it is raised in one go."""
 
     def __init__(self) -> None:
         self._collected: list[InputError] = []
@@ -88,6 +88,6 @@ def _rebuild(kind: type[InputError], law: str, place: str | None, key: str | Non
 
 
 def nearest(value: str, legal: Iterable[str]) -> str | None:
-    """A sentence naming the legal value closest to `value`, or None when nothing is close."""
+    """Suggest the legal value closest to `value` in a sentence; None when nothing is close."""
     matches = difflib.get_close_matches(value, list(legal), n=1, cutoff=0.5)
     return f"Did you mean {matches[0]!r}?" if matches else None

@@ -1,4 +1,4 @@
-"""The plan of a study as plain values: arms, trials, and the graph of work in which equal work is one node."""
+"""Represent the plan of a study: arms, trials, and the graph of work in which equal work is one node."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Arm:
     """What memory and cost follow from; None where facts of the model are not known."""
 
     def resources_of(self, stage: str) -> ResourceSpec:
-        """What a stage of this arm runs on."""
+        """Return what a stage of this arm runs on."""
         return self.stage_resources.get(stage, self.resources)
 
 
@@ -55,6 +55,8 @@ class Node:
 
 @dataclass(frozen=True)
 class PlannedTrial:
+    """One arm with one seed, and the work that it needs."""
+
     id: str
     arm: str
     """Name of the arm."""
@@ -64,18 +66,21 @@ class PlannedTrial:
     """Ids of the nodes this trial needs, in the order in which it does them: features, stages, evaluation."""
 
     def stage_nodes(self, plan: Plan) -> tuple[Node, ...]:
+        """Return the nodes of its training stages, in order."""
         return tuple(node for node in map(plan.nodes.__getitem__, self.path) if node.kind == "stage")
 
 
 @dataclass(frozen=True)
 class Exclusion:
+    """An arm that the study leaves out."""
+
     arm: str
     reason: str
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What `ablate plan` shows and `ablate run` does."""
+    """Everything that a study needs: what `ablate plan` shows and `ablate run` does."""
 
     study: str
     question: str
@@ -100,14 +105,14 @@ class Plan:
     """Facts worth a line, such as pixels that no patch covers or an ask that this machine cannot meet."""
 
     def seeds_by_arm(self) -> dict[str, tuple[int, ...]]:
-        """Arm -> the seeds of its trials, in plan order, of arms that have a trial."""
-        found: dict[str, tuple[int, ...]] = {}
+        """Map the arms that have a trial to the seeds of their trials, in plan order."""
+        seeds: dict[str, tuple[int, ...]] = {}
         for trial in self.trials:
-            found[trial.arm] = (*found.get(trial.arm, ()), trial.seed)
-        return found
+            seeds[trial.arm] = (*seeds.get(trial.arm, ()), trial.seed)
+        return seeds
 
     def common_seeds(self, arms: Iterable[str]) -> list[int]:
-        """Seeds that all of these arms have trials of, sorted."""
+        """List the seeds that all of these arms have trials of, sorted."""
         seeds = self.seeds_by_arm()
         return sorted(set.intersection(*(set(seeds.get(arm, ())) for arm in arms)))
 

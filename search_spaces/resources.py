@@ -1,4 +1,4 @@
-"""What a trial runs on: presets, differences of arms and stages, and the laws that an ask must keep."""
+"""Resolve what a trial runs on: presets, differences of arms and stages, and the laws that an ask must keep."""
 
 from __future__ import annotations
 
@@ -66,12 +66,14 @@ OWNED = {
 
 @dataclass(frozen=True)
 class ArmResources:
+    """What an arm runs on, and its stages where they differ."""
+
     arm: ResourceSpec
     stages: dict[str, ResourceSpec]
 
 
 def resolve_resources(study: Study, catalogue: Catalogue, difference: Mapping[str, Any]) -> ArmResources:
-    """The study's resources with an arm's differences, for the arm and for the stages that differ from it.
+    """Resolve the study's resources with an arm's differences, for the arm and for the stages that differ from it.
 
     Field by field, the arm replaces the study and the study its preset; a preset that the arm names takes the place of
     the study's. What is set for the whole trial replaces what a preset says of single stages, too. Raises InputError
@@ -82,21 +84,24 @@ def resolve_resources(study: Study, catalogue: Catalogue, difference: Mapping[st
     stages: dict[str, dict[str, Any]] = {}
     for layer in (_preset(study, catalogue, difference.get("preset", own.get("preset"))), own, dict(difference)):
         of_stages = layer.pop("stages", {})
-        for one in stages.values():
+        for stage in stages.values():
             for name in layer:
-                one.pop(name, None)
+                stage.pop(name, None)
         fields.update(layer)
-        for name, one in of_stages.items():
-            stages[name] = {**stages.get(name, {}), **one}
+        for name, stage in of_stages.items():
+            stages[name] = {**stages.get(name, {}), **stage}
     fields.pop("preset", None)
     arm = ResourceSpec(**{**fields, "deepspeed": _settings(study, fields.get("deepspeed", {}))})
     return ArmResources(
         arm,
         {
             name: arm.model_copy(
-                update={**one, **({"deepspeed": _settings(study, one["deepspeed"])} if "deepspeed" in one else {})}
+                update={
+                    **stage,
+                    **({"deepspeed": _settings(study, stage["deepspeed"])} if "deepspeed" in stage else {}),
+                }
             )
-            for name, one in stages.items()
+            for name, stage in stages.items()
         },
     )
 
@@ -112,7 +117,7 @@ def _preset(study: Study, catalogue: Catalogue, name: str | None) -> dict[str, A
 
 
 def _settings(study: Study, value: Any) -> Any:
-    """A user's DeepSpeed settings, read where they are in a file."""
+    """Take a user's DeepSpeed settings; where they are in a file, read it."""
     if not isinstance(value, str):
         return value
     written = (study.document.origin(("resources",)) or "").rpartition(":")[0]
@@ -131,7 +136,7 @@ def _settings(study: Study, value: Any) -> Any:
 
 
 def check_resources(stage: StageSpec, resources: ResourceSpec) -> None:
-    """Raises InputError for an ask that cannot train this stage, or would make another experiment of it."""
+    """Raise InputError for an ask that cannot train this stage, or would make another experiment of it."""
     check_sizes(stage, resources)
     _check_offload(stage, resources)
     if resources.workers > 1 and 0 < resources.gpus_per_worker < 1:
@@ -165,7 +170,7 @@ def _check_offload(stage: StageSpec, resources: ResourceSpec) -> None:
 
 
 def _fields(settings: Mapping[str, Any]) -> Iterator[str]:
-    """The fields of DeepSpeed settings, those of `zero_optimization` with their dotted path."""
+    """List the fields of DeepSpeed settings, those of `zero_optimization` with their dotted path."""
     for name, value in sorted(settings.items()):
         yield name
         if name == "zero_optimization" and isinstance(value, Mapping):
@@ -190,10 +195,10 @@ def check_sizes(stage: StageSpec, resources: ResourceSpec) -> None:
 
 
 def micro_batch(stage: StageSpec, resources: ResourceSpec) -> int:
-    """Records per worker and forward pass of an ask that keeps the laws."""
+    """Return the records per worker and forward pass of an ask that keeps the laws."""
     return resources.micro_batch or stage.global_batch // resources.workers
 
 
 def _nearest_divisor(number: int, wanted: int) -> int:
-    divisors = [one for one in range(1, number + 1) if number % one == 0]
-    return min(divisors, key=lambda one: abs(one - wanted))
+    divisors = [divisor for divisor in range(1, number + 1) if number % divisor == 0]
+    return min(divisors, key=lambda divisor: abs(divisor - wanted))

@@ -1,4 +1,4 @@
-"""The JSON Schema of study files, for editors: completion and checks while writing."""
+"""Write the JSON Schema of study files, for editors: completion and checks while writing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FILE = "study.schema.json"
 
 
 def study_schema() -> dict[str, Any]:
-    """JSON Schema (2020-12) of a study file, short forms included."""
+    """Make the JSON Schema (2020-12) of a study file, short forms included."""
     schema = Study.model_json_schema()
     kinds = schema["$defs"]
     catalogue = shipped()
@@ -56,12 +56,12 @@ def study_schema() -> dict[str, Any]:
 
 
 def schema_text() -> str:
-    """The schema as it is committed."""
+    """Write the schema as it is committed."""
     return json.dumps(study_schema(), indent=2) + "\n"
 
 
 def _may_be(schema: dict[str, Any], fields: dict[str, Any], name: str, short: dict[str, Any]) -> None:
-    """Let a field have a short form as well."""
+    """Let a field of a schema have a short form as well."""
     long = fields[name]
     notes = {key: long.pop(key) for key in ("description", "default") if key in long}
     fields[name] = {**notes, "anyOf": [short, long]}

@@ -26,7 +26,7 @@ _SHORT_FORMS: tuple[tuple[tuple[str, ...], type, str | int], ...] = (
 
 
 def long_form(document: Document) -> Document:
-    """Short forms written out, so that files merge and types have one form. Places stay those of the short form."""
+    """Write out short forms, so that files merge and types have one form. Places stay those of the short form."""
     for pattern, short, key in _SHORT_FORMS:
         for path in list(_matching(document.value, pattern)):
             document = _nested(document, path, short, key)
@@ -41,7 +41,7 @@ def _matching(value: Any, pattern: tuple[str, ...], path: KeyPath = ()) -> list[
         children = [(key, child) for key, child in value.items() if pattern[0] in ("*", key)]
     elif isinstance(value, list) and pattern[0] == "*":
         children = list(enumerate(value))
-    return [found for key, child in children for found in _matching(child, pattern[1:], (*path, key))]
+    return [match for key, child in children for match in _matching(child, pattern[1:], (*path, key))]
 
 
 def _nested(document: Document, path: KeyPath, short: type, key: str | int) -> Document:

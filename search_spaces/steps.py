@@ -1,4 +1,4 @@
-"""How many records a mix holds and how many steps a stage has. Exact: fractions are decimal, not binary, numbers."""
+"""Count the records of a mix and the steps of a stage. Exact: fractions are decimal, not binary, numbers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RealisedCounts = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Modalities:
-    """Records with an image and without one: a batch is all of one kind."""
+    """Numbers of records with an image and without one: a batch is all of one kind."""
 
     image: int
     text: int
@@ -30,12 +30,12 @@ class Modalities:
     def records(self) -> int:
         return self.image + self.text
 
-    def __add__(self, other: Modalities) -> Modalities:
-        return Modalities(self.image + other.image, self.text + other.text)
+    def __add__(self, addend: Modalities) -> Modalities:
+        return Modalities(self.image + addend.image, self.text + addend.text)
 
 
 def most_images(source: SourceSpec, realised: RealisedCounts) -> int | None:
-    """Images of a source; where only its records are known, as many as could be: one for each."""
+    """Count the images of a source; where only its records are known, as many as could be: one for each."""
     counts = SourceCounts.of(source, realised)
     if counts is None:
         return source.images
@@ -44,7 +44,7 @@ def most_images(source: SourceSpec, realised: RealisedCounts) -> int | None:
 
 @dataclass(frozen=True)
 class SourceCounts:
-    """What a source holds, as counted or, before it is there, as declared."""
+    """Counts of a source, as read or, before it is there, as declared."""
 
     records: int
     text_only: int
@@ -53,7 +53,7 @@ class SourceCounts:
 
     @staticmethod
     def of(source: SourceSpec, realised: RealisedCounts) -> SourceCounts | None:
-        """The realised counts of a source, else its declared ones, else None."""
+        """Return the realised counts of a source, else its declared ones, else None."""
         counted = realised.get(source_name(source))
         if counted is not None:
             return SourceCounts(counted["records"], counted["text_only"], counted["images"], counted["tags"])
@@ -63,7 +63,7 @@ class SourceCounts:
 
 
 def mix_modalities(mix: MixSpec, realised: RealisedCounts) -> Modalities | None:
-    """Records of a mix; None while a source's counts are unknown.
+    """Count the records of a mix; None while a source's counts are unknown.
 
     Raises InputError for a mix without records, a part that asks for more than there is, and a tag that no record has.
     """
@@ -89,7 +89,7 @@ def _part_modalities(part: MixPart, realised: RealisedCounts) -> Modalities | No
 
 
 def _kept(part: MixPart, counts: SourceCounts) -> Modalities | None:
-    """What the dropped tags leave. Tags are taken to be disjoint, as those of all shipped sources are."""
+    """Count what the dropped tags leave. Tags are taken to be disjoint, as those of all shipped sources are."""
     text = 0 if TEXT_ONLY in part.drop else counts.text_only
     image = counts.records - counts.text_only
     for tag in part.drop:
@@ -108,7 +108,7 @@ def _kept(part: MixPart, counts: SourceCounts) -> Modalities | None:
 
 
 def drawn(part: MixPart, kept: Modalities) -> Modalities:
-    """How many records a part takes of what its dropped tags leave, once: the same share of both modalities.
+    """Count the records that a part takes of what its dropped tags leave, once: the same share of both modalities.
 
     Raises InputError if it asks for more than there is.
     """
@@ -128,12 +128,12 @@ def drawn(part: MixPart, kept: Modalities) -> Modalities:
 
 
 def epoch_steps(records: Modalities, global_batch: int) -> int:
-    """Steps of one epoch: batches are of one modality, and the last, smaller one of each is filled up."""
+    """Count the steps of one epoch: batches are of one modality, and the last, smaller one of each is filled up."""
     return -(-records.image // global_batch) + -(-records.text // global_batch)
 
 
 def stage_steps(stage: StageSpec, realised: RealisedCounts) -> int | None:
-    """Optimizer steps of a stage; None while its data are unknown. Raises InputError as `mix_modalities` does."""
+    """Count the steps of a stage; None while its data are unknown. Raises InputError as `mix_modalities` does."""
     records = mix_modalities(stage.data, realised)
     if stage.max_steps is not None:
         return stage.max_steps
@@ -149,5 +149,5 @@ def has_approximate_steps(stage: StageSpec, realised: RealisedCounts) -> bool:
 
 
 def uncounted_sources(mix: MixSpec, realised: RealisedCounts) -> tuple[str, ...]:
-    """Names of the sources whose counts are needed and unknown."""
+    """Name the sources whose counts are needed and unknown."""
     return tuple(sorted({source_name(part.source) for part in mix.parts if _part_modalities(part, realised) is None}))

@@ -1,4 +1,4 @@
-"""The study file: what a user writes. Every field is typed and refuses unknown keys; nothing is looked up here."""
+"""Define the study file, as a user writes it. Every field is typed and refuses unknown keys; nothing is looked up."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ class Study(Entry):
 
     @property
     def document(self) -> Document:
-        """The plain values behind this study, after `extends` and `--set`, with their places."""
+        """Plain values that this study was read from, after `extends` and `--set`, with their places."""
         return self._document
 
     def seeds_of(self, arm: str) -> tuple[int, ...]:
@@ -202,9 +202,16 @@ class Study(Entry):
         return self.seeds.get(arm, self.seeds.get("default", ()))
 
     def problem(self, path: KeyPath, law: str, way_out: str | None = None, *, key: str | None = None) -> InputError:
-        """An error at a key path of this study."""
+        """Make an error at a key path of this study.
+
+        Args:
+            path: the key path; its place is that of the nearest value around it.
+            law: what must hold, and the value that does not.
+            way_out: what to write instead.
+            key: how the error calls the key, where that is not the path itself.
+        """
         return InputError(law, place=self._document.origin(path), key=key or key_text(path), way_out=way_out)
 
     def provenance(self) -> dict[str, str]:
-        """Key path of every value of the study -> where it was written (``file:line`` or ``--set``)."""
+        """Map the key path of every value of the study to where it was written (``file:line`` or ``--set``)."""
         return {key_text(path): self._document.origin(path) or "" for path, _ in leaves(self._document.value) if path}

@@ -1,4 +1,4 @@
-"""Find study files, read them, and expand their short forms."""
+"""Find study files and read them."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ def load_study(name_or_path: str, overrides: Sequence[str] = ()) -> Study:
 
 @cache
 def _shipped() -> dict[str, Path]:
-    """Name -> file; what lies in a folder has it in its name (``prismatic/design_space``)."""
+    """Map names to shipped files; what lies in a folder has it in its name (``prismatic/design_space``)."""
     root = Path(str(resources.files("search_spaces")))
-    found = (*root.glob("*.yaml"), *root.glob("*/*.yaml"))
-    return {file.relative_to(root).with_suffix("").as_posix(): file for file in sorted(found) if _is_study(file)}
+    files = (*root.glob("*.yaml"), *root.glob("*/*.yaml"))
+    return {file.relative_to(root).with_suffix("").as_posix(): file for file in sorted(files) if _is_study(file)}
 
 
 def _is_study(file: Path) -> bool:
-    """Other files beside studies are what they extend: they have no name to keep results under."""
+    """Whether a file has a name to keep results under; others beside studies are what they extend."""
     return any(line.startswith("study:") for line in file.read_text(encoding="utf-8").splitlines())
 
 
 def shipped_studies() -> list[str]:
-    """Names of the studies that come with the program."""
+    """List the studies that come with the program."""
     return list(_shipped())
 
 
 def find_study(name_or_path: str, beside: Path | None = None) -> Path:
-    """The file of a study. Raises InputError if there is none.
+    """Find the file of a study. Raises InputError if there is none.
 
     Args:
         name_or_path: a path (relative to `beside`, where given), or the name of a shipped study.
@@ -72,7 +72,7 @@ def find_study(name_or_path: str, beside: Path | None = None) -> Path:
 
 
 def _load_document(path: Path, overrides: Sequence[str], below: tuple[Path, ...]) -> Document:
-    """A file on top of what it extends, in long form."""
+    """Read a file and lay it on top of what it extends, in long form."""
     real = path.resolve()
     if real in below:
         circle = " -> ".join(file.name for file in (*below, real))

@@ -1,4 +1,4 @@
-"""Plain values to typed ones, with errors that name place, key, law, value and the nearest legal value."""
+"""Read plain values as typed ones, with errors that name place, key, law, value and the nearest legal value."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _follows(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
     """Whether a list is only too short because its items were refused."""
     depth = len(detail["loc"])
     return detail["type"] == "too_short" and any(
-        len(other["loc"]) > depth and other["loc"][:depth] == detail["loc"] for other in details
+        len(inner["loc"]) > depth and inner["loc"][:depth] == detail["loc"] for inner in details
     )
 
 
@@ -70,13 +70,13 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def adapter(kind: type[T]) -> TypeAdapter[T]:
-    """A validator of an annotation, made once."""
+    """Return the validator of an annotation, made once."""
     made: TypeAdapter[T] = _adapter(kind)  # type: ignore[arg-type]  # mypy takes types for unhashable
     return made
 
 
 def field_kind(field: FieldInfo) -> Any:
-    """The annotation of a model's field with its constraints."""
+    """Return the annotation of a model's field with its constraints."""
     annotation: Any = field.annotation
     for constraint in field.metadata:
         annotation = Annotated[annotation, constraint]
@@ -125,7 +125,7 @@ def _choices(detail: ErrorDetails) -> list[str]:
 
 
 def _inside(location: tuple[int | str, ...], value: Any) -> KeyPath:
-    """Pydantic's location without the names of union members: those of its parts that lead through the value."""
+    """Strip the names of union members off pydantic's location: keep the parts that lead through the value."""
     path: list[str | int] = []
     for number, part in enumerate(location):
         last = number == len(location) - 1
@@ -144,7 +144,7 @@ def _inside(location: tuple[int | str, ...], value: Any) -> KeyPath:
 
 
 def legal_keys(kind: Any, path: KeyPath) -> list[str]:
-    """Keys that a value of this kind has at a path inside of it, in the order of declaration."""
+    """List the keys that a value of this kind has at a path inside of it, in the order of declaration."""
     models = _models_at(kind, path)
     return list(dict.fromkeys(field.alias or name for model in models for name, field in model.model_fields.items()))
 
@@ -171,6 +171,6 @@ def _models_inside(model: type[BaseModel], path: KeyPath) -> list[type[BaseModel
 
 
 def _extra_kind(model: type[BaseModel]) -> Any:
-    """What further keys of a model hold (pydantic keeps it as the annotation `dict[str, KIND]`)."""
+    """Return what further keys of a model hold (pydantic keeps it as the annotation `dict[str, KIND]`)."""
     hints = get_type_hints(model, include_extras=True)
     return get_args(hints["__pydantic_extra__"])[1]

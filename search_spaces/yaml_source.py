@@ -1,4 +1,4 @@
-"""YAML files as plain values that know where they came from.
+"""Read YAML files as plain values that know where they came from.
 
 The subset is that of YAML 1.2's core schema, read strictly: ``1e-4`` is a number and ``no`` a word; duplicate keys,
 tags, merge keys, NaN and infinities are refused. Keys are always text, as written.
@@ -41,25 +41,25 @@ class Document:
     """Scalars as they were written: ``2e-5`` rather than ``2e-05``."""
 
     def origin(self, path: KeyPath) -> str | None:
-        """Place of a value, or of the nearest one around it."""
+        """Return the place of a value, or of the nearest one around it."""
         for end in range(len(path), -1, -1):
             if path[:end] in self.origins:
                 return self.origins[path[:end]]
         return None
 
     def text(self, path: KeyPath, value: Any) -> str:
-        """A value as its author wrote it, for names and messages."""
+        """Write a value as its author wrote it, for names and messages."""
         return self.texts.get(path) or show(value)
 
 
 def key_text(path: KeyPath) -> str:
-    """``axes.vision.resize[2]``."""
+    """Write a key path as ``axes.vision.resize[2]``."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".")
 
 
 def show(value: Any) -> str:
-    """A plain value in YAML's words; lists are joined by ``+`` (``align+finetune``)."""
+    """Write a plain value in YAML's words; lists are joined by ``+`` (``align+finetune``)."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -100,7 +100,7 @@ def read(path: Path) -> Document:
 
 
 def _refuse_tags(text: str, place: str, line_numbers: bool) -> None:
-    """Composed nodes no longer tell a written tag from a resolved one, so the events are looked at first."""
+    """Raise InputError for a written tag. Composed nodes no longer tell it from a resolved one; events do."""
     events: Any = yaml.parse(text, Loader=_Loader)
     for event in events:
         tag = getattr(event, "tag", None)
@@ -113,13 +113,20 @@ def _refuse_tags(text: str, place: str, line_numbers: bool) -> None:
 
 @dataclass
 class _Builder:
-    """Turns PyYAML's nodes into values; nodes keep the marks that constructed values lose."""
+    """Builder of values from PyYAML's nodes, which keep the marks that constructed values lose."""
 
     place: str
     line_numbers: bool
     document: Document
 
     def build(self, node: Any, path: KeyPath, above: tuple[int, ...]) -> Any:
+        """Build the value of a node.
+
+        Args:
+            node: what PyYAML composed.
+            path: where the value goes.
+            above: ids of the nodes around it; an alias must not be among them.
+        """
         self.document.origins[path] = self._place(node)
         if id(node) in above:
             raise self._error(node, path, "an alias must not lie inside of what it repeats")
@@ -178,7 +185,7 @@ class _Builder:
 
 
 def leaves(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:
-    """Every value that is no (non-empty) mapping, with its path; lists are leaves."""
+    """List every value that is no (non-empty) mapping, with its path; lists are leaves."""
     if isinstance(value, dict) and value:
         for key, child in value.items():
             yield from leaves(child, (*path, key))
@@ -194,7 +201,7 @@ def merge(below: Document, above: Document) -> Document:
 
 @dataclass(frozen=True)
 class _Merge:
-    """Lays values on top of others and keeps the places and texts of what is left."""
+    """Merge of two documents: the one above, and the places and texts of what is left."""
 
     above: Document
     origins: dict[KeyPath, str]

@@ -1,1 +1,1 @@
-"""Facts about encoders, language models, data, benchmarks and recipes, each with its source."""
+"""Keep facts about encoders, language models, data, benchmarks and recipes, each with its source."""

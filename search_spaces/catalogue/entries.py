@@ -1,4 +1,4 @@
-"""What a catalogue entry says. A study may hold entries of its own in the same form."""
+"""Define the entries of the catalogue. A study may hold entries of its own in the same form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shipped catalogue, read and checked once."""
+"""Read and check the shipped catalogue, once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Name -> entry, of each kind."""
+    """Entries of every kind by their names."""
 
     encoders: Mapping[str, Encoder]
     languages: Mapping[str, LanguageEntry]
@@ -51,7 +51,7 @@ class Catalogue:
         mixes: Mapping[str, MixEntry],
         suites: Mapping[str, tuple[BenchmarkChoice, ...]],
     ) -> Catalogue:
-        """This catalogue with a study's own entries, which hide shipped ones of the same name."""
+        """Add a study's own entries, which hide shipped ones of the same name."""
         return replace(
             self,
             encoders={**self.encoders, **encoders},
@@ -62,7 +62,7 @@ class Catalogue:
         )
 
     def known_sizes(self) -> KnownSizes:
-        """What is known of the sizes of models; entries without a shape are left out."""
+        """Collect the facts that sizes of models follow from; entries without a shape are left out."""
         encoders = {
             name: EncoderFacts(arch=entry.arch, resolution=entry.resolution, shape=entry.shape)
             for name, entry in self.encoders.items()
@@ -78,7 +78,7 @@ class Catalogue:
 
 @cache
 def shipped() -> Catalogue:
-    """The catalogue that comes with the program."""
+    """Return the catalogue that comes with the program."""
     official = _entries("official_sets", OfficialSetEntry)
     return Catalogue(
         encoders=_entries("encoders", Encoder),  # type: ignore[arg-type]  # an annotation, as good as a type here

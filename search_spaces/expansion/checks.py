@@ -130,7 +130,7 @@ def _split(
 
 @dataclass(frozen=True)
 class _ChangesNothing:
-    """Tells whether a value of an axis is the base's own, once names are looked up and defaults filled in."""
+    """Test whether a value of an axis is the base's own, once names are looked up and defaults filled in."""
 
     resolver: Resolver
     base: ResolvedArm | None

@@ -14,7 +14,7 @@ from search_spaces.yaml_source import KeyPath
 
 @dataclass(frozen=True)
 class Exclusions:
-    """Which arms are left out: of each entry, axis -> labels."""
+    """Rules that leave out arms: of each entry of `exclude`, axis -> labels."""
 
     rules: tuple[dict[str, frozenset[str]], ...]
 
@@ -27,7 +27,7 @@ class Exclusions:
 
 
 def read_exclusions(reader: StudyReader, axes: Sequence[Axis]) -> Exclusions:
-    """Read `exclude`; names of axes and labels that are not there are refused."""
+    """Read the entries of `exclude`; names of axes and labels that are not there are refused."""
     by_name = {axis.name: axis for axis in axes}
     rules = []
     for number, exclude in enumerate(reader.study.exclude):

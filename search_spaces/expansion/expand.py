@@ -1,4 +1,4 @@
-"""From a study to its plan: trials, and the graph of work in which equal work is one node."""
+"""Expand a study into its plan: trials, and the graph of work in which equal work is one node."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def plan_study(
     probe: EncoderProbe | None = None,
     language_facts: FactsOf = lambda origin: None,
 ) -> Plan:
-    """Everything that is to be done, before anything is done.
+    """Plan everything that a study needs, before anything is done.
 
     Args:
         study: what a user wrote.
@@ -88,7 +88,7 @@ def plan_study(
         axes=tuple(study.axes),
         base=next((arm.draft.name for arm in arms if not arm.draft.patch and arm.draft.name in names), None),
         samples=samples,
-        benchmark_keys={one.id: benchmark_key(one, digests or {}) for one in (*benchmarks, *samples)},
+        benchmark_keys={benchmark.id: benchmark_key(benchmark, digests or {}) for benchmark in (*benchmarks, *samples)},
         excluded=checked.excluded,
         notes=(*notes, *graph.notes),
     )

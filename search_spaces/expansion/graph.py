@@ -32,7 +32,7 @@ FeaturesChoice = Literal["auto", "cache", "stream"]
 
 @dataclass(frozen=True)
 class _Chain:
-    """What the trials of one arm have in common: the sources that an encoder sees, and the stages' wants."""
+    """Facts that the trials of one arm share: the sources that an encoder sees, and what keys of stages lack."""
 
     train_sources: tuple[tuple[SourceSpec, ...], ...]
     """Of each stage."""
@@ -42,7 +42,16 @@ class _Chain:
 
 
 class Graph:
-    """Collects the nodes of all trials; equal work becomes one node."""
+    """Nodes of all trials; equal work becomes one node.
+
+    Args:
+        digests: content digests by `identity.weights_name` and `identity.source_name`.
+        realised: realised counts of prepared sources, in the place of declared ones.
+        benchmarks: everything that a trained model is evaluated on, samples among it.
+        features: whether the features of frozen encoders are cached.
+        budget_bytes: of `features="auto"`: what all caches may take together.
+        memo: keeps canonical texts that many keys need.
+    """
 
     def __init__(
         self,
@@ -63,7 +72,7 @@ class Graph:
         """Encoder -> source -> bytes that its features would take."""
 
     def add(self, arm: CheckedArm, seeds: Iterable[int]) -> list[PlannedTrial]:
-        """The trials of an arm; their nodes are there from then on."""
+        """Add the nodes of an arm's trials, and return the trials."""
         chain = self._chain(arm.resolved)
         return [self._trial(arm, chain, seed) for seed in seeds]
 
@@ -84,7 +93,7 @@ class Graph:
         return PlannedTrial(name, arm.draft.name, seed, spec, tuple(path))
 
     def nodes(self, trials: Iterable[PlannedTrial]) -> dict[str, Node]:
-        """The nodes that these trials need, each with its trials, in the order of first need."""
+        """Return the nodes that these trials need, each with its trials, in the order of first need."""
         users: dict[str, list[str]] = {}
         for trial in trials:
             for node in trial.path:
@@ -93,7 +102,7 @@ class Graph:
 
     @property
     def notes(self) -> list[str]:
-        """What is not cached although nothing trains it, and why."""
+        """Notes on features that are not cached although nothing trains their encoder."""
         return [f"frozen features of {encoder} are not cached: {_sizes(of)}" for encoder, of in self._streamed.items()]
 
     def _chain(self, arm: ResolvedArm) -> _Chain:
@@ -148,7 +157,7 @@ class Graph:
         return self._feature_nodes[known]
 
     def _new_feature_node(self, vision: VisionSpec, source: SourceSpec, seed: int) -> str | None:
-        """The node of a source's features, or None where they are not cached."""
+        """Add the node of a source's features; None where they are not cached."""
         name = features_node(vision, source, seed)
         if name in self._nodes:
             return name
@@ -159,7 +168,7 @@ class Graph:
         encoder = f"{vision.backbone} {vision.resolution} px"
         if not self._is_cached(encoder, source, size):
             return None
-        missing = tuple(one for one in features_digests(vision, source) if one not in self._digests)
+        missing = tuple(name for name in features_digests(vision, source) if name not in self._digests)
         key = features_key(vision, source, seed, self._digests)
         self._nodes[name] = Node(name, "features", key, f"{encoder} on {source.name}", None, None, (), missing, size)
         return name
@@ -189,7 +198,7 @@ class Graph:
 
 
 def _sizes(sources: Mapping[str, int | None]) -> str:
-    """What sources would take together, and how many of them nobody has counted yet."""
+    """Say what sources would take together, and how many of them nobody has counted yet."""
     known = [size for size in sources.values() if size is not None]
     parts = [f"{number_of(len(known), 'source')} could take {gigabytes(sum(known))} GB"] if known else []
     unknown = len(sources) - len(known)

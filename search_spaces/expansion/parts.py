@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Parts:
-    """Parts of arms by what they were made from; one object serves all arms that have it.
+    """Memory of the parts of arms, by what they were made from: one object serves all arms that have it.
 
     That identity matters: `identity.Memo` goes by object.
     """

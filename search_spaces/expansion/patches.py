@@ -12,7 +12,7 @@ from search_spaces.yaml_source import KeyPath
 
 
 class Leaf(NamedTuple):
-    """One value of a configuration and where it was written."""
+    """One value of a configuration, and where it was written."""
 
     value: Any
     path: KeyPath
@@ -23,26 +23,35 @@ Patch = dict[str, Leaf]
 
 
 def lay(below: Patch, above: Patch) -> Patch:
-    """A configuration with a patch on top of it; a field that is set removes its rival."""
+    """Lay a patch on top of a configuration; a field that is set removes its rival."""
     result = {**below, **above}
     for path in above:
-        other = rival(path)
-        if other is not None and other not in above:
-            result.pop(other, None)
+        opponent = rival(path)
+        if opponent is not None and opponent not in above:
+            result.pop(opponent, None)
     return result
 
 
 def difference(base: Patch, patch: Patch) -> dict[str, Any]:
-    """What a patch changes, by dotted path; null for a field that gave way to its rival."""
+    """List what a patch changes, by dotted path; null for a field that gave way to its rival."""
     changed = {
         path: leaf.value for path, leaf in patch.items() if path not in base or not same(leaf.value, base[path].value)
     }
-    gone = {other: None for path in changed if (other := rival(path)) and other in base and other not in patch}
+    opponents = filter(None, map(rival, changed))
+    gone = {opponent: None for opponent in opponents if opponent in base and opponent not in patch}
     return {**changed, **gone}
 
 
 def field_problem(study: Study, leaves: Patch, name: str, law: str, way_out: str | None = None) -> InputError:
-    """An error at a field, or, where it was left out, at the model that makes it wrong."""
+    """Make an error at a field or, where it was left out, at the model that makes it wrong.
+
+    Args:
+        study: knows the places.
+        leaves: the fields of one part of a configuration, `vision` or `language`.
+        name: dotted path of the field.
+        law: what must hold, and the value that does not.
+        way_out: what to write instead.
+    """
     if name in leaves:
         return study.problem(leaves[name].path, law, way_out)
     cause = leaves.get("vision.backbone") or leaves["language.model"]
@@ -50,7 +59,7 @@ def field_problem(study: Study, leaves: Patch, name: str, law: str, way_out: str
 
 
 def recipe_patch(recipe: str, catalogue: Catalogue, path: KeyPath) -> Patch:
-    """The stages of a catalogue recipe, flat."""
+    """Flatten the stages of a catalogue recipe; `path` is the place of all their values."""
     patch: Patch = {}
     for stage, fields in catalogue.recipes[recipe].stages.items():
         for name, value in fields.model_dump(exclude_unset=True, mode="json").items():
@@ -61,9 +70,11 @@ def recipe_patch(recipe: str, catalogue: Catalogue, path: KeyPath) -> Patch:
 def _flat(dotted: str, value: Any, path: KeyPath) -> Patch:
     if not isinstance(value, dict):
         return {dotted: Leaf(value, path)}
-    return {one: leaf for key, inner in value.items() for one, leaf in _flat(f"{dotted}.{key}", inner, path).items()}
+    return {
+        field: leaf for key, inner in value.items() for field, leaf in _flat(f"{dotted}.{key}", inner, path).items()
+    }
 
 
-def same(one: Any, other: Any) -> bool:
-    """Equality of plain values in which true is not 1."""
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)
+def same(left: Any, right: Any) -> bool:
+    """Compare plain values; true is not 1."""
+    return bool(left == right) and isinstance(left, bool) == isinstance(right, bool)

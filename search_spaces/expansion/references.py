@@ -15,7 +15,7 @@ from search_spaces.yaml_source import KeyPath
 
 @dataclass(frozen=True)
 class References:
-    """Checks what a study refers to by name against what there is."""
+    """Names that a study refers to, and what there is for them to refer to."""
 
     study: Study
     arms: Sequence[str]

@@ -17,7 +17,7 @@ from search_spaces.yaml_source import KeyPath
 
 @dataclass(frozen=True)
 class BenchmarkResolver:
-    """Looks up what the arms of one study are evaluated on."""
+    """Lookup of what the arms of one study are evaluated on."""
 
     study: Study
     catalogue: Catalogue

@@ -17,7 +17,7 @@ from search_spaces.yaml_source import KeyPath
 
 @dataclass(frozen=True)
 class DataResolver:
-    """Looks up the data of one study."""
+    """Lookup of the data of one study."""
 
     study: Study
     catalogue: Catalogue

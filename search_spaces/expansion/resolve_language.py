@@ -1,4 +1,4 @@
-"""The language model of an arm: a name of the catalogue, or any causal model by its origin."""
+"""Look up the language model of an arm: a name of the catalogue, or any causal model by its origin."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAX_LENGTH = 2048
 
 
 class LanguageFacts(NamedTuple):
-    """What a checkpoint's own configuration says, where it is at hand."""
+    """Facts from a checkpoint's own configuration, where it is at hand."""
 
     family: str
     width: int
@@ -35,7 +35,7 @@ never where they were found. Raises InputError for a checkpoint that cannot be r
 
 @dataclass(frozen=True)
 class LanguageLookup:
-    """Looks up language models for one study."""
+    """Lookup of language models for one study."""
 
     study: Study
     catalogue: Catalogue
@@ -43,7 +43,7 @@ class LanguageLookup:
     facts: FactsOf
 
     def spec(self, leaves: Patch) -> LanguageSpec:
-        """The language model that the fields ``language.*`` ask for. Raises InputError."""
+        """Look up the language model that the fields ``language.*`` ask for. Raises InputError."""
         choice = LanguageChoice.model_validate(
             {name.removeprefix("language."): leaf.value for name, leaf in leaves.items()}
         )
@@ -62,7 +62,16 @@ class LanguageLookup:
         return self._of_entry(leaves["language.model"], choice, entry)
 
     def check_template(self, language: LanguageSpec, stages: Sequence[StageSpec], patch: Patch) -> None:
-        """Raise InputError where a chat template is asked for and the tokenizer is none of a checkpoint."""
+        """Check that a chat template is asked for only where the tokenizer is that of a checkpoint.
+
+        Args:
+            language: the arm's language model.
+            stages: the arm's stages; each may set a prompt style of its own.
+            patch: the arm's complete configuration, which has the places.
+
+        Raises:
+            InputError: for a tokenizer without a template.
+        """
         asks = ["language.prompt"] if language.prompt == "template" else []
         asks += [f"recipe.{stage.name}.prompt" for stage in stages if stage.prompt == "template"]
         if asks and language.tokenizer.kind != "checkpoint":
@@ -103,21 +112,21 @@ class LanguageLookup:
                 f"must name a revision, or it would not stay the same, but got {choice.model!r}",
                 f"For example: {choice.model}@main",
             )
-        found = self._found(leaves, choice)
+        facts = self._facts(leaves, choice)
         return LanguageSpec(
             name=choice.model,
-            family=found.family,
+            family=facts.family,
             checkpoint=choice.model,
             config={},
             tokenizer=TokenizerSpec(kind="checkpoint"),
             prompt=choice.prompt or "pure",
-            width=found.width,
+            width=facts.width,
             max_length=choice.max_length or _MAX_LENGTH,
-            embedding_multiple=_multiple(found.family),
+            embedding_multiple=_multiple(facts.family),
         )
 
-    def _found(self, leaves: Patch, choice: LanguageChoice) -> LanguageFacts:
-        """What the study says of the checkpoint (preflight compares), or what the checkpoint says of itself."""
+    def _facts(self, leaves: Patch, choice: LanguageChoice) -> LanguageFacts:
+        """Take facts from the study (preflight compares them with the checkpoint), or from the checkpoint itself."""
         if choice.family is not None and choice.width is not None:
             return LanguageFacts(choice.family, choice.width)
         try:
@@ -137,11 +146,11 @@ class LanguageLookup:
         )
 
     def _check(self, leaves: Patch, choice: LanguageChoice, facts: LanguageFacts) -> None:
-        """What a study says of a model must be what is known of it."""
+        """Raise InputError unless what the study says of a model is what is known of it."""
         for name, own in facts._asdict().items():
-            asked = getattr(choice, name)
-            if asked not in (None, own):
-                raise self._wrong(leaves, name, f"must be {own}, as {choice.model} has it, but got {asked}")
+            claimed = getattr(choice, name)
+            if claimed not in (None, own):
+                raise self._wrong(leaves, name, f"must be {own}, as {choice.model} has it, but got {claimed}")
 
     def _wrong(self, leaves: Patch, name: str, law: str, way_out: str | None = None) -> InputError:
         return field_problem(self.study, leaves, f"language.{name}", law, way_out)

@@ -21,7 +21,7 @@ _SCALES = "optimizer.lr_scale."
 
 @dataclass(frozen=True)
 class StageResolver:
-    """Makes the stages of the arms of one study."""
+    """Maker of the training stages of one study's arms."""
 
     study: Study
     base: Patch
@@ -58,8 +58,8 @@ class StageResolver:
             own["data"] = patch["data"]
         horizon: Patch = {}
         if position == len(stages.value) - 1:
-            asked = {field: patch[field] for field in ("epochs", "max_steps") if field in patch}
-            horizon = {field: leaf for field, leaf in asked.items() if leaf.value is not None}
+            given = {field: patch[field] for field in ("epochs", "max_steps") if field in patch}
+            horizon = {field: leaf for field, leaf in given.items() if leaf.value is not None}
         return lay(own, horizon)
 
     def _make(self, name: str, fields: Patch) -> StageSpec:

@@ -1,4 +1,4 @@
-"""From `base.vision` to a specification: the encoder's facts from the catalogue, the study or a probe of timm."""
+"""Look up the vision encoder of an arm: in the catalogue, in the study, or by a probe of timm."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from search_spaces.study import Study, VisionChoice
 
 
 class NoEncoder(NamedTuple):
-    """The answer to a name that cannot be an encoder."""
+    """Answer to a name that cannot be an encoder."""
 
     law: str
     """What must hold, and why it does not."""
@@ -31,7 +31,7 @@ EncoderProbe = Callable[[str], EncoderEntry | NoEncoder]
 
 @dataclass(frozen=True)
 class VisionResolver:
-    """Looks up encoders for one study."""
+    """Lookup of vision encoders for one study."""
 
     study: Study
     catalogue: Catalogue
@@ -39,13 +39,15 @@ class VisionResolver:
     """None: only the catalogue and the study's own entries are known."""
 
     def resolve(self, leaves: Patch) -> VisionSpec:
-        """The encoder that these `vision.*` fields ask for. Raises InputError with what is wrong."""
-        choice = VisionChoice.model_validate({name.removeprefix("vision."): one.value for name, one in leaves.items()})
+        """Look up the encoder that these `vision.*` fields ask for. Raises InputError with what is wrong."""
+        choice = VisionChoice.model_validate(
+            {name.removeprefix("vision."): leaf.value for name, leaf in leaves.items()}
+        )
         spec = _Encoder(self, leaves, choice).resolve()
         return spec.model_copy(update={"tokens": self._tokens(leaves, choice, spec.grid)})
 
     def find(self, leaves: Patch, name: str) -> Encoder:
-        """The facts of an encoder by its name."""
+        """Find the facts of an encoder by its name. Raises InputError, placed at `vision.backbone`."""
         entry = self.catalogue.encoders.get(name)
         if entry is not None:
             return entry
@@ -54,12 +56,12 @@ class VisionResolver:
             law = f"must be one of {', '.join(legal)}, but got {name!r}"
             way_out = nearest(name, legal) or "Define it under `backbones`."
             raise field_problem(self.study, leaves, "vision.backbone", law, way_out)
-        found = self.probe(name)
-        if isinstance(found, EncoderEntry):
-            return found
-        near = difflib.get_close_matches(name, [*legal, *found.near], n=3, cutoff=0.5)
+        answer = self.probe(name)
+        if isinstance(answer, EncoderEntry):
+            return answer
+        near = difflib.get_close_matches(name, [*legal, *answer.near], n=3, cutoff=0.5)
         way_out = f"Did you mean {' or '.join(map(repr, near))}?" if near else "Define it under `backbones`."
-        raise field_problem(self.study, leaves, "vision.backbone", found.law, way_out)
+        raise field_problem(self.study, leaves, "vision.backbone", answer.law, way_out)
 
     def _tokens(self, leaves: Patch, choice: VisionChoice, grid: int) -> int:
         if choice.tokens is None:
@@ -68,13 +70,13 @@ class VisionResolver:
         if side * side != choice.tokens or side > grid:
             legal = [n * n for n in range(1, grid + 1)]
             law = f"must be a square number up to the grid's {grid} x {grid} = {grid * grid}, but got {choice.tokens}"
-            way_out = f"The nearest is {min(legal, key=lambda one: abs(one - (choice.tokens or 0)))}."
+            way_out = f"The nearest is {min(legal, key=lambda count: abs(count - (choice.tokens or 0)))}."
             raise field_problem(self.study, leaves, "vision.tokens", law, way_out)
         return choice.tokens
 
 
 class _Form(NamedTuple):
-    """What a family of encoders decides about one tower."""
+    """Facts of one tower that its family of encoders decides."""
 
     patch: int
     """Side of a patch, or output stride, in px."""
@@ -226,7 +228,7 @@ class _Encoder:
 
 
 def unused_pixels(vision: VisionSpec) -> Iterator[str]:
-    """A note for each tower whose patches leave pixels over."""
+    """Write a note for each tower whose patches leave pixels over."""
     for tower in vision.towers:
         unused = tower.resolution - tower.grid * tower.patch
         if unused > 0:

@@ -1,4 +1,4 @@
-"""From names to specifications: a flat configuration is looked up in the catalogue and its defaults are filled in.
+"""Turn flat configurations into specifications: look up names in the catalogue and fill in defaults.
 
 Arms share most of their parts, so every part is resolved once and the same object serves all arms that have it.
 """
@@ -38,7 +38,7 @@ _LANGUAGE = tuple(f"language.{name}" for name in LanguageChoice.model_fields)
 
 @dataclass(frozen=True)
 class ResolvedArm:
-    """What an arm is, but for its seed."""
+    """Specification of an arm, but for its seed."""
 
     template: TrialSpec
     """With seed 0."""
@@ -47,11 +47,21 @@ class ResolvedArm:
     notes: tuple[str, ...] = ()
 
     def trial(self, seed: int) -> TrialSpec:
+        """Specify the trial of a seed."""
         return self.template.model_copy(update={"seed": seed})
 
 
 class Resolver:
-    """Looks up the names of one study; keeps every part that it has resolved, and every error."""
+    """Lookup of all names of one study; keeps every part that it has resolved, and every error.
+
+    Args:
+        study: what a user wrote.
+        catalogue: the shipped one with the study's own entries.
+        base: the study's base, flat.
+        realised: realised counts of prepared sources, in the place of declared ones.
+        probe: finds out the facts of encoders that the catalogue does not have; None to refuse them.
+        facts: what the configurations of checkpoints on this machine say.
+    """
 
     def __init__(
         self,
@@ -72,21 +82,21 @@ class Resolver:
 
     @property
     def base(self) -> Patch:
-        """The base with the stages of its recipe; as written, if the recipe is not known."""
+        """Base with the stages of its recipe; as written, if the recipe is not known."""
         try:
             return self.complete({})
         except InputError:  # reported by `resolve`
             return self._base
 
     def complete(self, patch: Patch) -> Patch:
-        """The base with the stages of the recipe below it and a patch on top. Raises InputError for another recipe."""
+        """Lay a patch on the base and the stages of its recipe. Raises InputError for a recipe that is not known."""
         leaf = patch.get("recipe", self._base.get("recipe"))
         recipe = None if leaf is None else leaf.value
         below = self._parts.get(("below", recipe), lambda: self._with_recipe(leaf))
         return lay(below, patch)
 
     def resolve(self, patch: Patch) -> ResolvedArm:
-        """The arm that differs from the base by `patch`. Raises InputError with all that is wrong with it."""
+        """Resolve the arm that differs from the base by `patch`. Raises InputError with all that is wrong with it."""
         return self._resolve(self.complete(patch))
 
     def evaluations(self) -> tuple[tuple[BenchmarkSpec, ...], tuple[BenchmarkSpec, ...]]:
@@ -94,7 +104,7 @@ class Resolver:
         return self._evaluations.resolve()
 
     def resources(self, difference: Mapping[str, Any]) -> ArmResources:
-        """The study's resources with an arm's differences."""
+        """Resolve the study's resources with an arm's differences. Raises InputError."""
         return self._parts.get(
             ("resources", repr(difference)), lambda: resolve_resources(self._study, self._catalogue, difference)
         )

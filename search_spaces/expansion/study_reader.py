@@ -14,7 +14,7 @@ from search_spaces.yaml_source import KeyPath, show
 
 
 class StudyReader:
-    """Reads one study: mappings of (nested or dotted) paths become patches, problems are collected with their places.
+    """Reader of one study: turns mappings of (nested or dotted) paths into patches and collects problems.
 
     Args:
         study: what a user wrote.

@@ -1,4 +1,4 @@
-"""Toy form of a study: every model tiny, all data generated, few steps. What differed still differs.
+"""Make the toy form of a study: every model tiny, all data generated, few steps. What differed still differs.
 
 A toy run proves that a study runs to its end, on this cluster and with these resources, before anyone spends GPU-hours.
 """
@@ -61,27 +61,27 @@ T = TypeVar("T", bound=Hashable)
 
 
 def toy_arms(arms: Sequence[ResolvedArm], resources: Sequence[ArmResources]) -> list[ResolvedArm]:
-    """The arms in toy form, in the same order. Arms that differ still differ; most of what they shared they share."""
+    """Make arms tiny, in the same order. Arms that differ still differ; most of what they shared they share."""
     ranks = _Ranks(arms, resources)
     tiny = [replace(arm, template=_toy_template(arm, ranks), steps=(), notes=()) for arm in arms]
     return [_with_steps(arm) for arm in _told_apart(arms, tiny)]
 
 
 def toy_resources(resources: ArmResources, most_workers: int | None = None) -> ArmResources:
-    """The same ZeRO stages and workers of one CPU each, without GPUs. An arm of more than `most_workers` gets one."""
+    """Keep ZeRO stages and workers, of one CPU each and without GPUs; an arm of more than `most_workers` gets one."""
 
-    def small(one: ResourceSpec) -> ResourceSpec:
-        workers = 1 if most_workers is not None and one.workers > most_workers else one.workers
-        return one.model_copy(
+    def small(ask: ResourceSpec) -> ResourceSpec:
+        workers = 1 if most_workers is not None and ask.workers > most_workers else ask.workers
+        return ask.model_copy(
             update={"workers": workers, "gpus_per_worker": 0, "cpus_per_worker": 1, "micro_batch": None}
         )
 
-    stages = {name: small(one) for name, one in resources.stages.items()}
+    stages = {name: small(ask) for name, ask in resources.stages.items()}
     return ArmResources(small(resources.arm), stages)
 
 
 class _Ranks:
-    """Position of each distinct value among those of all arms: small numbers that keep differences and order."""
+    """Ranks of each distinct value among those of all arms: small numbers that keep differences and order."""
 
     def __init__(self, arms: Sequence[ResolvedArm], resources: Sequence[ArmResources]):
         visions = [arm.template.vision for arm in arms]
@@ -125,18 +125,18 @@ def _tags(parts: Iterable[MixPart]) -> dict[str, set[str]]:
 
 
 def _encoder(vision: VisionSpec) -> str:
-    """Which encoder it is, whatever its resolution."""
+    """Identify an encoder, whatever its resolution."""
     parts = [_encoder(part) for part in vision.parts]
     return canonical_json([vision.backbone, vision.arch, vision.weights, vision.checkpoint, vision.interpolate, parts])
 
 
 def _toy_family(language: LanguageSpec) -> str:
-    """The family itself, or the one that most others are like."""
+    """Choose the toy family of a language model: its own, or the one that most others are like."""
     return language.family if language.family in _KEY_VALUE_HEADS else "llama"
 
 
 def _toy_style(style: PromptStyle) -> PromptStyle:
-    """Toy tokenizers have no chat template."""
+    """Replace the chat template, which toy tokenizers do not have."""
     return "chatml" if style == "template" else style
 
 
@@ -145,7 +145,7 @@ def _language(language: LanguageSpec) -> str:
 
 
 def _horizon(stage: StageSpec) -> tuple[bool, float]:
-    """Epochs before steps, short before long."""
+    """Make a sort key of a stage's length: epochs before steps, short before long."""
     return (stage.max_steps is not None, stage.max_steps or stage.epochs or 0)
 
 
@@ -206,7 +206,7 @@ def _toy_tower(tower: VisionSpec, resolution: int, patch: int) -> VisionSpec:
 
 
 def _tinted(vision: VisionSpec, mean: tuple[float, float, float]) -> VisionSpec:
-    """An encoder that takes this colour for grey, with all its parts."""
+    """Make an encoder take this colour for grey, with all its parts."""
     parts = tuple(_tinted(part, mean) for part in vision.parts)
     return vision.model_copy(update={"mean": mean, "parts": parts})
 
@@ -255,7 +255,7 @@ def _toy_part(part: MixPart, ranks: _Ranks) -> MixPart:
 
 
 def _told_apart(arms: Sequence[ResolvedArm], tiny: Sequence[ResolvedArm]) -> list[ResolvedArm]:
-    """Arms that became equal by becoming tiny (two warm-ups, say) differ in how they see colours."""
+    """Make arms that became equal by becoming tiny (two warm-ups, say) differ in how they see colours."""
     known: dict[str, dict[str, int]] = {}
     result = []
     for arm, toy in zip(arms, tiny, strict=True):

@@ -18,27 +18,29 @@ TEST_RECORDS = 24
 
 
 def toy_benchmarks(benchmarks: Sequence[BenchmarkSpec]) -> tuple[BenchmarkSpec, ...]:
-    """The same ids over generated records."""
+    """Replace the data of benchmarks by generated records; ids stay."""
     tags: dict[str, list[str]] = {}
-    for one in benchmarks:
-        tags.setdefault(source_name(one.source), []).extend([one.select] if one.select else [])
+    for benchmark in benchmarks:
+        tags.setdefault(source_name(benchmark.source), []).extend([benchmark.select] if benchmark.select else [])
     numbers = {name: number for number, name in enumerate(tags)}
     toys = []
-    for one in benchmarks:
-        name = source_name(one.source)
-        source = generated_source(one.source.name, 1000 + numbers[name], TEST_RECORDS, tags[name], {"split": "test"})
+    for benchmark in benchmarks:
+        name = source_name(benchmark.source)
+        source = generated_source(
+            benchmark.source.name, 1000 + numbers[name], TEST_RECORDS, tags[name], {"split": "test"}
+        )
         update = {"source": source, "protocol": "official", "sample": None, "answers": ()}
-        toys.append(one.model_copy(update=update))
+        toys.append(benchmark.model_copy(update=update))
     return tuple(toys)
 
 
 def toy_samples(samples: Sequence[BenchmarkSpec]) -> tuple[BenchmarkSpec, ...]:
-    """The same ids over the open prompts of a small miniature, which is drawn."""
+    """Replace the data of samples by the open prompts of a small miniature, which is drawn; ids stay."""
     return tuple(
-        one.model_copy(
+        sample.model_copy(
             update={
                 "source": SourceSpec(
-                    name=one.source.name,
+                    name=sample.source.name,
                     version="1",
                     reader="official",
                     path="miniature/v1-images1-train1-seed7/qualitative",
@@ -50,14 +52,22 @@ def toy_samples(samples: Sequence[BenchmarkSpec]) -> tuple[BenchmarkSpec, ...]:
                 "answers": (),
             }
         )
-        for one in samples
+        for sample in samples
     )
 
 
 def generated_source(
     name: str, seed: int, records: int, tags: Iterable[str], options: Mapping[str, str] | None = None
 ) -> SourceSpec:
-    """A source of drawn shapes whose records carry the tags in turn."""
+    """Make a source of drawn shapes whose records carry the tags in turn.
+
+    Args:
+        name: of the source that it stands for.
+        seed: of the drawing.
+        records: how many there are.
+        tags: carried besides those that all drawn records have; `text-only` ones have no image.
+        options: of the reader, besides `records`, `seed` and `tags`.
+    """
     carried = sorted({"color", "shape", "yes-no", "negated", *tags} - {TEXT_ONLY})
     if TEXT_ONLY in tags:
         carried.append(TEXT_ONLY)
