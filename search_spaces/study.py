@@ -15,9 +15,9 @@ from search_spaces.catalogue.entries import (
     MixEntry,
     NonEmpty,
     SourceEntry,
-    StagePatch,
     StageResources,
 )
+from search_spaces.catalogue.recipe_entries import StagePatch
 from search_spaces.errors import InputError
 from search_spaces.projectors import ProjectorKind
 from search_spaces.spec import Positive, PromptStyle, ResourceSpec

@@ -8,10 +8,11 @@ from importlib import resources
 from pathlib import Path
 
 from search_spaces.errors import InputError, nearest
+from search_spaces.overlay import merge, place_override
 from search_spaces.short_forms import long_form
 from search_spaces.study import Study
 from search_spaces.typed import typed
-from search_spaces.yaml_source import Document, merge, place_override, read
+from search_spaces.yaml_source import Document, read
 
 
 def load_study(name_or_path: str, overrides: Sequence[str] = ()) -> Study:

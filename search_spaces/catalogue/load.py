@@ -16,11 +16,11 @@ from search_spaces.catalogue.entries import (
     GpuEntry,
     LanguageEntry,
     MixEntry,
-    RecipeEntry,
     ResourcesEntry,
     SourceEntry,
 )
 from search_spaces.catalogue.official_sets import OfficialSetEntry, official_benchmarks, official_sources
+from search_spaces.catalogue.recipe_entries import RecipeEntry
 from search_spaces.sizes import EncoderFacts, KnownSizes, LanguageFacts
 from search_spaces.typed import typed
 from search_spaces.yaml_source import parse

@@ -9,8 +9,8 @@ from typing import Annotated, Any, get_args
 
 from pydantic import BaseModel, Field
 
-from search_spaces.catalogue.entries import LoraPatch, OptimizerPatch, StagePatch
 from search_spaces.catalogue.load import Catalogue
+from search_spaces.catalogue.recipe_entries import LoraPatch, OptimizerPatch, StagePatch
 from search_spaces.spec import Module, ScheduleSpec
 from search_spaces.study import Base, LanguageChoice, ProjectorChoice, Study, VisionChoice
 from search_spaces.typed import field_kind

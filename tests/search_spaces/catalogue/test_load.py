@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from search_spaces.catalogue.entries import OptimizerPatch, StagePatch
 from search_spaces.catalogue.load import shipped
+from search_spaces.catalogue.recipe_entries import OptimizerPatch, StagePatch
 from search_spaces.spec import OptimizerSpec, StageSpec
 from search_spaces.steps import TEXT_ONLY
 

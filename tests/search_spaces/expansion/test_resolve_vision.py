@@ -9,39 +9,11 @@ import pytest
 
 from search_spaces.catalogue.entries import EncoderEntry
 from search_spaces.errors import InputError
-from search_spaces.expansion.expand import plan_study
 from search_spaces.expansion.resolve_vision import NoEncoder
-from search_spaces.identity import fingerprint
-from search_spaces.plan import Plan
 from search_spaces.spec import ProjectorSpec, VisionSpec
-from search_spaces.study_files import load_study
+from tests.search_spaces.expansion.test_expand import GOLDEN
+from tests.support.small_studies import BASE, plan_of
 
-BASE = """\
-study: test
-base:
-  vision: {backbone: clip-vit-l-336px}
-  projector: gelu-mlp
-  language: vicuna-v15-7b
-  stages: [finetune]
-  epochs: 1
-  data: llava-v15
-recipe: prismatic
-"""
-GOLDEN = (
-    BASE.replace("study: test", "study: golden")
-    + """\
-axes:
-  vision.backbone: [dinov2-vit-l, in1k-vit-l, efficientnet-lite0]
-  vision.resize: [naive, crop]
-  projector: [linear, fused-gelu-mlp]
-  stages: [[align, full-finetune]]
-benchmarks: gqa
-languages:
-  vicuna-v15-7b: {family: llama, checkpoint: "hub:lmsys/vicuna-7b-v1.5@main", prompt: vicuna-v15, width: 4096,
-                  embedding_multiple: 1}
-"""
-)
-"""With the language model as it was: embeddings of the preset are a multiple of 64 now, which changes its numbers."""
 PAIRS = {
     "dinoclip-vit-l-336px": (336, 576, 2048, "clip_336"),
     "dinosiglip-vit-so-384px": (384, 729, 2176, "siglip_384"),
@@ -49,46 +21,17 @@ PAIRS = {
 }
 
 
-def _plan(folder: Path, text: str, **options: Any) -> Plan:
-    path = folder / "study.yaml"
-    path.write_text(text)
-    return plan_study(load_study(str(path)), **options)
-
-
 def _vision(folder: Path, choice: str, more: str = "", **options: Any) -> VisionSpec:
-    return _plan(folder, BASE.replace("{backbone: clip-vit-l-336px}", choice) + more, **options).trials[0].spec.vision
+    return plan_of(folder, BASE.replace("{backbone: clip-vit-l-336px}", choice) + more, **options).trials[0].spec.vision
 
 
 def _problem(folder: Path, text: str, **options: Any) -> InputError:
     with pytest.raises(InputError) as caught:
-        _plan(folder, text, **options)
+        plan_of(folder, text, **options)
     return caught.value
 
 
 # ---------------------------------------------------------------- keys
-
-
-def test_trials_have_the_ids_they_had_before_encoders_could_be_fused_and_projectors_deep(tmp_path: Path) -> None:
-    plan = _plan(tmp_path, GOLDEN)
-    assert [trial.id.rpartition("-")[2] for trial in plan.trials] == [
-        "e5e95301213f",
-        "d5ae8f2daaf5",
-        "a1f1b27c1602",
-        "75cb84ba135f",
-        "c0a747c052ed",
-        "0d313dd1a49b",
-        "f34be8e32c90",
-        "afa7c64fa144",
-        "30326ce25996",
-    ]
-    naive = next(trial for trial in plan.trials if trial.arm == "vision.resize=naive")
-    assert [node for node in naive.path if node.startswith("stage")] == ["stage-90f5c74b8619"]
-
-
-def test_the_quickstarts_nodes_are_what_they_were() -> None:
-    plan = plan_study(load_study("quickstart"), features="cache")
-    nodes = [[trial.id, list(trial.path)] for trial in plan.trials]
-    assert fingerprint(nodes) == "6d1ed4d1c7020d0de2bcabf239548ade2168bb333b9d2a1b8c43fde4190dc926"
 
 
 # ---------------------------------------------------------------- pairs
@@ -108,7 +51,7 @@ def test_a_fused_preset_has_the_papers_tokens_width_and_parts(name: str, tmp_pat
 
 
 def test_every_checkpoint_of_a_pair_is_asked_for(tmp_path: Path) -> None:
-    plan = _plan(tmp_path, BASE.replace("clip-vit-l-336px", "dinosiglip-vit-so-384px"), features="cache")
+    plan = plan_of(tmp_path, BASE.replace("clip-vit-l-336px", "dinosiglip-vit-so-384px"), features="cache")
     for node in plan.nodes.values():
         if node.kind != "evaluation":
             weights = {name for name in node.missing if name.startswith("weights:hub:timm")}
@@ -161,14 +104,14 @@ def test_another_resolution_of_a_pair_must_be_asked_for(tmp_path: Path) -> None:
 
 
 def test_pixels_that_no_patch_covers_are_noted_for_each_part(tmp_path: Path) -> None:
-    notes = _plan(tmp_path, BASE.replace("clip-vit-l-336px", "dinosiglip-vit-so-384px")).notes
+    notes = plan_of(tmp_path, BASE.replace("clip-vit-l-336px", "dinosiglip-vit-so-384px")).notes
     assert "dinov2-vit-l: 384 px = 27 x 14 + 6 unused" in notes
     assert "siglip-vit-so400m-384px: 384 px = 27 x 14 + 6 unused" in notes
 
 
 def test_a_finetuned_encoder_has_no_cached_features_where_a_frozen_one_has(tmp_path: Path) -> None:
     text = BASE.replace("clip-vit-l-336px", "dinoclip-vit-l-336px") + "axes: {stages: [[full-finetune]]}\n"
-    frozen, finetuned = _plan(tmp_path, text, features="cache").trials
+    frozen, finetuned = plan_of(tmp_path, text, features="cache").trials
     assert any(node.startswith("features") for node in frozen.path)
     assert not any(node.startswith("features") for node in finetuned.path)
 
@@ -180,7 +123,7 @@ backbones:
   mixed: {parts: [in1k-vit-l, net], resolution: 224}
   net: {arch: n, family: conv, resolution: 224, strides: {16: 8}, mean: [0, 0, 0], std: [1, 1, 1], checkpoint: path:n}
 """
-    plan = _plan(tmp_path, text, toy=True)
+    plan = plan_of(tmp_path, text, toy=True)
     assert len({trial.id.rpartition("-")[2] for trial in plan.trials}) == 4
     for trial in plan.trials[1:]:
         spec = trial.spec.vision
@@ -212,7 +155,7 @@ def _known(name: str) -> EncoderEntry | NoEncoder:
 
 
 def test_names_of_the_catalogue_ask_nobody(tmp_path: Path) -> None:
-    _plan(tmp_path, GOLDEN, probe=_refuse)
+    plan_of(tmp_path, GOLDEN, probe=_refuse)
     _vision(tmp_path, "dinosiglip-vit-so-384px", probe=_refuse)
 
 
@@ -245,7 +188,7 @@ def test_what_the_probe_does_not_allow_is_refused(choice: str, law: str, way_out
 
 
 def _projectors(folder: Path, projector: str, axes: str = "") -> list[ProjectorSpec]:
-    plan = _plan(folder, BASE.replace("projector: gelu-mlp", f"projector: {projector}") + axes)
+    plan = plan_of(folder, BASE.replace("projector: gelu-mlp", f"projector: {projector}") + axes)
     return [trial.spec.projector for trial in plan.trials]
 
 
@@ -280,17 +223,17 @@ def test_an_illegal_depth_is_refused_with_the_law(projector: str, law: str, tmp_
 
 def test_kind_and_depth_are_axes_and_may_vary_together(tmp_path: Path) -> None:
     axes = "axes: {projector.depth: [2, 3], projector.kind: [gelu-mlp, linear]}\n"
-    plan = _plan(tmp_path, BASE + axes)
+    plan = plan_of(tmp_path, BASE + axes)
     assert [arm.name for arm in plan.arms] == ["base", "projector.depth=3", "projector.kind=linear"]
     axes = "axes: {projector: [gelu-mlp, linear, {kind: gelu-mlp, depth: 4}]}\n"
-    plan = _plan(tmp_path, BASE + axes)
+    plan = plan_of(tmp_path, BASE + axes)
     assert [trial.spec.projector.layers for trial in plan.trials] == [2, 1, 4]
     assert [arm.values["projector"] for arm in plan.arms][:2] == ["gelu-mlp", "linear"]
 
 
 def test_a_fused_encoder_may_have_the_shallow_projector_so_that_fusion_can_be_told_from_depth(tmp_path: Path) -> None:
     axes = "axes: {projector: [fused-gelu-mlp, {kind: fused-gelu-mlp, depth: 2}]}\n"
-    plan = _plan(tmp_path, BASE.replace("clip-vit-l-336px", "dinosiglip-vit-so-384px") + axes)
+    plan = plan_of(tmp_path, BASE.replace("clip-vit-l-336px", "dinosiglip-vit-so-384px") + axes)
     assert [trial.spec.projector.layers for trial in plan.trials] == [2, 3, 2]
 
 
@@ -300,12 +243,12 @@ def test_a_fused_encoder_may_have_the_shallow_projector_so_that_fusion_can_be_to
 def test_the_encoders_learning_rate_is_an_axis(tmp_path: Path) -> None:
     text = BASE.replace("[finetune]", "[full-finetune]")
     axes = "axes: {recipe.full-finetune.optimizer.lr_scale.vision: [1, 0.1, 0.01]}\n"
-    plan = _plan(tmp_path, text + axes)
+    plan = plan_of(tmp_path, text + axes)
     assert [trial.spec.stages[0].optimizer.lr_scale for trial in plan.trials] == [{}, {"vision": 0.1}, {"vision": 0.01}]
     axes = (
         "axes: {recipe.full-finetune.optimizer.lr_scale: {slow: {vision: 0.1}, both: {vision: 0.1, projector: 10}}}\n"
     )
-    plan = _plan(tmp_path, text + axes)
+    plan = plan_of(tmp_path, text + axes)
     assert [trial.spec.stages[0].optimizer.lr_scale for trial in plan.trials] == [
         {},
         {"vision": 0.1},
@@ -317,6 +260,24 @@ def test_a_factor_may_be_part_of_a_studys_recipe(tmp_path: Path) -> None:
     text = BASE.replace("[finetune]", "[full-finetune]").replace(
         "recipe: prismatic", "recipe: {extends: prismatic, full-finetune: {optimizer: {lr_scale: {vision: 0.1}}}}"
     )
-    assert _plan(tmp_path, text).trials[0].spec.stages[0].optimizer.lr_scale == {"vision": 0.1}
+    assert plan_of(tmp_path, text).trials[0].spec.stages[0].optimizer.lr_scale == {"vision": 0.1}
     assert "lr_scale" in str(_problem(tmp_path, text.replace("vision: 0.1", "visoin: 0.1")))
     assert "lr_scale" in str(_problem(tmp_path, text.replace("vision: 0.1", "vision: -1")))
+
+
+def test_pixels_that_no_patch_covers_are_noted(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, BASE.replace("336px}", "336px, resolution: 384, interpolate: true}"))
+    assert "clip-vit-l-336px: 384 px = 27 x 14 + 6 unused" in plan.notes
+    assert plan.trials[0].spec.vision.tokens == 27 * 27
+
+
+@pytest.mark.parametrize("resolution", [16, 32, 48, 64, 100])
+def test_convolutional_encoder_takes_any_size(tmp_path: Path, resolution: int) -> None:
+    text = BASE.replace("{backbone: clip-vit-l-336px}", f"{{backbone: efficientnet-lite0, resolution: {resolution}}}")
+    vision = plan_of(tmp_path, text).trials[0].spec.vision
+    assert vision.tokens == (-(-resolution // 32)) ** 2
+
+
+def test_preset_with_another_resolution_than_its_checkpoint_interpolates(tmp_path: Path) -> None:
+    vision = plan_of(tmp_path, BASE.replace("clip-vit-l-336px", "dinov2-vit-l")).trials[0].spec.vision
+    assert (vision.resolution, vision.interpolate, vision.options) == (224, True, {"img_size": 224})

@@ -1,0 +1,71 @@
+"""Define the training recipes of the catalogue: stages as patches of the fields of a stage."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from search_spaces.catalogue.entries import Entry, NonEmpty
+from search_spaces.spec import (
+    Module,
+    OptimizerSpec,
+    Positive,
+    Precision,
+    PromptStyle,
+    ScheduleSpec,
+)
+
+
+class OptimizerPatch(OptimizerSpec):
+    """Fields of an optimizer; those that are not set keep their value."""
+
+    lr: Annotated[float, Field(gt=0)] = 1e-3  # never read: a patch is what was set
+
+
+class LoraPatch(Entry):
+    """Low-rank adapters in the place of the language model's own weights."""
+
+    rank: Positive | None = None
+    """None: no adapters, whatever the other fields say."""
+    alpha: Annotated[float, Field(gt=0)] | None = None
+    """Weight of the adapters, divided by the rank; by default twice the rank."""
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    targets: tuple[NonEmpty, ...] = ()
+    """Names of the linear layers that get adapters; by default all but the output layer."""
+
+
+class StagePatch(Entry):
+    """Fields of a training stage; those that are not set keep their value."""
+
+    trains: Annotated[tuple[Module, ...], Field(min_length=1)] | None = None
+    """Modules whose weights change."""
+    data: str | None = None
+    """Name of a mix; by default the arm's `data`."""
+    epochs: Annotated[float, Field(gt=0)] | None = None
+    max_steps: Positive | None = None
+    global_batch: Positive | None = None
+    """Records per optimizer step, over all workers."""
+    optimizer: OptimizerPatch = OptimizerPatch()
+    schedule: ScheduleSpec = ScheduleSpec()
+    precision: Precision = "fp32"
+    activation_checkpointing: bool = False
+    prompt: PromptStyle | None = None
+    """None: the language model's own style."""
+    lora: LoraPatch = LoraPatch()
+
+    @model_validator(mode="after")
+    def _one_horizon(self) -> StagePatch:
+        if self.epochs is not None and self.max_steps is not None:
+            raise ValueError("`epochs` and `max_steps` must not both be given")
+        if self.schedule.warmup_steps is not None and self.schedule.warmup_ratio is not None:
+            raise ValueError("`warmup_steps` and `warmup_ratio` must not both be given")
+        return self
+
+
+class RecipeEntry(Entry):
+    """Definitions of training stages."""
+
+    source: str | None = None
+    """Where these facts come from."""
+    stages: Annotated[dict[str, StagePatch], Field(min_length=1)]

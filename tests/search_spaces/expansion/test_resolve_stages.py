@@ -1,0 +1,35 @@
+"""Claims about stages: their recipe, horizon and data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.small_studies import BASE, plan_of, stage_nodes
+
+
+def test_max_steps_take_the_place_of_epochs(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, BASE + "axes: {max_steps: [6500]}\n")
+    assert plan.arms[1].difference == {"max_steps": 6500, "epochs": None}
+    assert [node.steps for node in stage_nodes(plan)] == [5198, 6500]
+
+
+def test_recipe_may_be_changed_in_the_study(tmp_path: Path) -> None:
+    text = BASE.replace(
+        "recipe: prismatic", "recipe: {extends: prismatic, finetune: {optimizer: {clip: null}, precision: fp32}}"
+    )
+    stage = plan_of(tmp_path, text).trials[0].spec.stages[0]
+    assert (stage.optimizer.clip, stage.optimizer.lr, stage.precision) == (None, 2e-5, "fp32")
+
+
+def test_recipe_may_be_the_studys_own(tmp_path: Path) -> None:
+    own = "recipe: {finetune: {trains: [projector], global_batch: 8, max_steps: 5, optimizer: {lr: 1e-3}}}"
+    text = BASE.replace("recipe: prismatic", own).replace("  epochs: 1\n", "")
+    assert [node.steps for node in stage_nodes(plan_of(tmp_path, text))] == [5]
+
+
+def test_epochs_of_the_base_are_those_of_the_last_stage(tmp_path: Path) -> None:
+    text = BASE.replace("[finetune]", "[align, finetune]").replace("epochs: 1", "epochs: 2")
+    assert [(node.name, node.steps) for node in stage_nodes(plan_of(tmp_path, text))] == [
+        ("align", 2181),
+        ("finetune", 10396),
+    ]
