@@ -11,19 +11,23 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, assert_never
 
 import psutil
 import ray
 from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from cluster.launcher import Answer, Group, Member, MemberCode, Place, Shape, failure
+from cluster.launcher import MemberCode, Shape
+from search_spaces.error_text import first_line, named_message
+from search_spaces.worker_contract import Advanced, Failed, Group, Member, Opened, Place
 
 START_TIMEOUT_S = 600.0
 """For processes to start and libraries to load, from a cold disk or a busy network file system."""
+
+Answer = TypeVar("Answer")
 
 GRACE_S = 5.0
 """When one rank fails, the others may be the reason (a peer that died breaks the connection): time for them to tell."""
@@ -40,7 +44,7 @@ class Gang:
             return [shape.bundle()]
         return [{"CPU": 0.0}, *(shape.bundle() for _ in range(shape.workers))]
 
-    def start(self, code: MemberCode) -> Group | Answer:
+    def start(self, code: MemberCode) -> Group | Failed:
         reservation = ray.util.get_current_placement_group()
         bundles: Sequence[Mapping[str, float]] = reservation.bundle_specs if reservation else [{"CPU": 1.0}]
         if len(bundles) == 1:
@@ -57,17 +61,17 @@ class OwnProcess:
         self._member = member
 
     @staticmethod
-    def start(code: MemberCode, threads: int) -> OwnProcess | Answer:
+    def start(code: MemberCode, threads: int) -> OwnProcess | Failed:
         gpus = ray.get_gpu_ids() if ray.is_initialized() else []
         host = ray.util.get_node_ip_address()
         place = Place(rank=0, world=1, local_rank=0, device="cuda" if gpus else "cpu", threads=threads, host=host)
         made = _make(code, place, one_node=True)
-        return made if isinstance(made, Mapping) else OwnProcess(made)
+        return made if isinstance(made, Failed) else OwnProcess(made)
 
-    def open(self, task: object, timeout_s: float) -> Answer:
+    def open(self, task: object, timeout_s: float) -> Opened | Failed:
         return self._member.open(task)
 
-    def advance(self, units: int, timeout_s: float) -> Answer:
+    def advance(self, units: int, timeout_s: float) -> Advanced | Failed:
         return self._member.advance(units)
 
     def close(self, timeout_s: float) -> None:
@@ -123,29 +127,57 @@ def shared_device(seats: Sequence[Seat]) -> str | None:
 
 
 class GangWorker:
-    """One rank of a group, as a Ray actor. An empty shell until `take`: seats come first, imports after."""
+    """One rank of a group, as a Ray actor. An empty shell until `take`: seats come first, imports after.
+
+    Every method answers: what a member raises, as it must not, is a `Failed` here.
+    """
 
     def __init__(self) -> None:
         self._member: Member | None = None
 
     def seat(self) -> Seat:
+        """Where this process has come to sit."""
         node_id = ray.get_runtime_context().get_node_id()
         assigned = [str(gpu) for gpu in ray.get_gpu_ids()]
         devices = visible_devices(assigned, os.environ.get("CUDA_VISIBLE_DEVICES"))
         return Seat(node_id, ray.util.get_node_ip_address(), os.getpid(), devices)
 
-    def take(self, code: MemberCode, place: Place, one_node: bool) -> Answer:
+    def take(self, code: MemberCode, place: Place, one_node: bool) -> Failed | None:
+        """Take a rank: import the code and make the member."""
         made = _make(code, place, one_node)
-        if isinstance(made, Mapping):
+        if isinstance(made, Failed):
             return made
         self._member = made
-        return {}
+        return None
 
-    def call(self, method: str, *args: Any) -> Any:
-        try:
-            return getattr(self._member, method)(*args)
-        except Exception as error:
-            return failure("error", _headline(error), traceback=traceback.format_exc())
+    def listen(self) -> str | Failed:
+        return _answered(self._taken.listen)
+
+    def join(self, address: str) -> Failed | None:
+        return _answered(lambda: self._taken.join(address))
+
+    def open(self, task: object) -> Opened | Failed:
+        return _answered(lambda: self._taken.open(task))
+
+    def advance(self, units: int) -> Advanced | Failed:
+        return _answered(lambda: self._taken.advance(units))
+
+    def close(self) -> Failed | None:
+        return _answered(self._taken.close)
+
+    @property
+    def _taken(self) -> Member:
+        if self._member is None:
+            raise RuntimeError("this worker has not taken a rank")
+        return self._member
+
+
+def _answered(call: Callable[[], Answer | Failed]) -> Answer | Failed:
+    """The answer of a call, or what it raised as a failure."""
+    try:
+        return call()
+    except Exception as error:
+        return Failed("error", first_line(named_message(error)), traceback=traceback.format_exc())
 
 
 class ActorGroup:
@@ -161,69 +193,73 @@ class ActorGroup:
     @staticmethod
     def start(
         code: MemberCode, reservation: Any, bundles: Sequence[Mapping[str, float]], timeout_s: float
-    ) -> ActorGroup | Answer:
+    ) -> ActorGroup | Failed:
+        """Start one actor in each bundle and let them meet. (Ray Tune drops the conductor's bundle: it is empty.)"""
         actors = [_actor(reservation, i, bundle) for i, bundle in enumerate(bundles)]
         group = ActorGroup(actors, ())
-        failed = group._meet(code, bundles, timeout_s)
+        failed = group._meet(code, _threads(bundles[0]), timeout_s)
         if failed:
             group.kill()
             return failed
         return group
 
-    def _meet(self, code: MemberCode, bundles: Sequence[Mapping[str, float]], timeout_s: float) -> Answer | None:
+    def _meet(self, code: MemberCode, threads: int, timeout_s: float) -> Failed | None:
         """Seat the actors, give them ranks, load their code, join them into one process group."""
         seats = self._ask([actor.seat.remote() for actor in self._actors], timeout_s)
-        if isinstance(seats, Mapping):
+        if isinstance(seats, Failed):
             return seats
         order = sorted(range(len(seats)), key=lambda i: (seats[i].node_id, i))  # ranks of a node are neighbours
         self._actors, self._seats = tuple(self._actors[i] for i in order), tuple(seats[i] for i in order)
         shared = shared_device(self._seats)
         if shared:
-            return failure("error", shared, rank=0)
+            return Failed("error", shared, rank=0)
         one_node = len({seat.node_id for seat in self._seats}) == 1
-        threads = _threads(bundles[0])
         places = [self._place(rank, threads) for rank in range(len(self._seats))]
         taken = self._ask(
             [actor.take.remote(code, place, one_node) for actor, place in zip(self._actors, places, strict=True)],
             timeout_s,
         )
-        if isinstance(taken, Mapping):
+        if isinstance(taken, Failed):
             return taken
-        address = self._ask([self._actors[0].call.remote("listen")], timeout_s)
-        if isinstance(address, Mapping):
+        address = self._ask([self._actors[0].listen.remote()], timeout_s)
+        if isinstance(address, Failed):
             return address
-        joined = self._ask([actor.call.remote("join", address[0]) for actor in self._actors], timeout_s)
-        return joined if isinstance(joined, Mapping) else None
+        joined = self._ask([actor.join.remote(address[0]) for actor in self._actors], timeout_s)
+        return joined if isinstance(joined, Failed) else None
 
     def _place(self, rank: int, threads: int) -> Place:
         seat = self._seats[rank]
         before = sum(other.node_id == seat.node_id for other in self._seats[:rank])
-        device_index, device = (0, "cuda") if seat.devices else (before, "cpu")
-        return Place(rank, len(self._seats), device_index, device, threads, seat.host, before == 0)  # type: ignore[arg-type]
+        return Place(
+            rank=rank,
+            world=len(self._seats),
+            local_rank=0 if seat.devices else before,
+            device="cuda" if seat.devices else "cpu",
+            threads=threads,
+            host=seat.host,
+            first_of_node=before == 0,
+        )
 
-    def open(self, task: object, timeout_s: float) -> Answer:
-        return self._all("open", task, timeout_s=timeout_s)
+    def open(self, task: object, timeout_s: float) -> Opened | Failed:
+        answers: list[Opened] | Failed = self._ask([actor.open.remote(task) for actor in self._actors], timeout_s)
+        return answers if isinstance(answers, Failed) else answers[0]
 
-    def advance(self, units: int, timeout_s: float) -> Answer:
-        return self._all("advance", units, timeout_s=timeout_s)
+    def advance(self, units: int, timeout_s: float) -> Advanced | Failed:
+        answers: list[Advanced] | Failed = self._ask([actor.advance.remote(units) for actor in self._actors], timeout_s)
+        return answers if isinstance(answers, Failed) else answers[0]
 
     def close(self, timeout_s: float) -> None:
-        self._all("close", timeout_s=timeout_s)
+        self._ask([actor.close.remote() for actor in self._actors], timeout_s)
 
     def kill(self) -> None:
         for actor in self._actors:
             ray.kill(actor, no_restart=True)
 
-    def _all(self, method: str, *args: Any, timeout_s: float) -> Answer:
-        """Rank 0's answer when all have answered, or the failure."""
-        answers = self._ask([actor.call.remote(method, *args) for actor in self._actors], timeout_s)
-        return answers if isinstance(answers, Mapping) else answers[0] or {}
-
-    def _ask(self, calls: Sequence[Any], timeout_s: float) -> list[Any] | Answer:
+    def _ask(self, calls: Sequence[Any], timeout_s: float) -> list[Any] | Failed:
         """The answers of all ranks, or the one failure that explains best why they are not all there."""
         pending = {call: rank for rank, call in enumerate(calls)}
         answers: dict[int, Any] = {}
-        failed: list[Answer] = []
+        failed: list[tuple[int, Failed]] = []
         deadline = time.monotonic() + timeout_s
         while pending:
             ready, _ = ray.wait(list(pending), num_returns=1, timeout=max(0.0, deadline - time.monotonic()))
@@ -231,22 +267,20 @@ class ActorGroup:
                 break
             rank = pending.pop(ready[0])
             answer = _fetch(ready[0], rank)
-            if not (isinstance(answer, Mapping) and "failure" in answer):
+            if not isinstance(answer, Failed):
                 answers[rank] = answer
                 continue
-            if answer["failure"]["kind"] in ("lost", "memory"):
-                return _of_rank(answer, rank)
-            failed.append(_of_rank(answer, rank))
+            answer = replace(answer, rank=rank)
+            if _explains_the_others(answer):
+                return answer
+            failed.append((rank, answer))
             deadline = min(deadline, time.monotonic() + GRACE_S)
         if failed:
-            return min(failed, key=lambda answer: answer["failure"]["rank"])
+            return min(failed, key=lambda ranked: ranked[0])[1]
         if pending:
             silent = sorted(pending.values())
-            return failure(
-                "hung",
-                f"{self._name(silent)} of {len(calls)} gave no sign for {timeout_s:.0f} s",
-                rank=silent[0],
-            )
+            message = f"{self._name(silent)} of {len(calls)} gave no sign for {timeout_s:.0f} s"
+            return Failed("hung", message, rank=silent[0])
         return [answers[rank] for rank in range(len(calls))]
 
     def _name(self, ranks: Sequence[int]) -> str:
@@ -261,6 +295,17 @@ class ActorGroup:
             state = _state(seat.pid) if seat.node_id == here else f"on {seat.host}"
             named.append(f"rank {rank} (pid {seat.pid}, {state})")
         return " and ".join(named)
+
+
+def _explains_the_others(failed: Failed) -> bool:
+    """Whether a rank's failure is why the others fail; else one of them may be why this one did."""
+    match failed.kind:
+        case "lost" | "memory":
+            return True
+        case "error" | "hung" | "killed":
+            return False
+        case _:
+            assert_never(failed.kind)
 
 
 def _actor(reservation: Any, index: int, bundle: Mapping[str, float]) -> Any:
@@ -278,28 +323,26 @@ def _fetch(call: Any, rank: int) -> Any:
     try:
         return ray.get(call)
     except OutOfMemoryError as error:
-        return failure("memory", f"rank {rank} was ended because its node ran out of memory", traceback=str(error))
+        return Failed("memory", f"rank {rank} was ended because its node ran out of memory", traceback=str(error))
     except RayActorError as error:
-        return failure(
+        return Failed(
             "lost", f"the process of rank {rank} is gone: killed, out of memory, or crashed", traceback=str(error)
         )
     except RayTaskError as error:
-        return failure("error", _headline(error.cause or error), traceback=str(error))
+        return Failed("error", first_line(named_message(error.cause or error)), traceback=str(error))
     except RayError as error:
-        return failure("lost", f"rank {rank} cannot be reached: {_headline(error)}", traceback=str(error))
+        return Failed(
+            "lost", f"rank {rank} cannot be reached: {first_line(named_message(error))}", traceback=str(error)
+        )
 
 
-def _of_rank(answer: Answer, rank: int) -> Answer:
-    return {"failure": {**answer["failure"], "rank": rank}}
-
-
-def _make(code: MemberCode, place: Place, one_node: bool) -> Member | Answer:
+def _make(code: MemberCode, place: Place, one_node: bool) -> Member | Failed:
     """A member in this process, or the failure of its imports. The environment comes first: libraries read it once."""
     os.environ.update(environment(place, one_node))
     try:
         return code.make(place)
     except Exception as error:
-        return failure("error", _headline(error), traceback=traceback.format_exc(), rank=place.rank)
+        return Failed("error", first_line(named_message(error)), traceback=traceback.format_exc(), rank=place.rank)
 
 
 def environment(place: Place, one_node: bool) -> dict[str, str]:
@@ -327,8 +370,3 @@ def _state(pid: int) -> str:
         return str(psutil.Process(pid).status())
     except psutil.NoSuchProcess:
         return "gone"
-
-
-def _headline(error: BaseException) -> str:
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__

@@ -20,11 +20,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from cluster.connect import connect
 from orchestrator.planning.preflight import preflight
-from orchestrator.running.attempts import RunSettings, TrialEvent
+from orchestrator.running.attempts import HandedOut, RunSettings, TrialEvent
 from orchestrator.running.tasks import make_task, remaining_work
 from orchestrator.running.tuner import run_trials
 from orchestrator.state.ledger import read_ledger
 from search_spaces.expansion.expand import plan_study
+from search_spaces.outcomes import NodeDone, TrialDone, UnitDone
 from search_spaces.study_files import load_study
 from trainables.storage.store import LocalStore
 
@@ -54,13 +55,13 @@ def measure(workers: int, storage: Path) -> None:
             events.append,
         )
         wall = time.perf_counter() - began
-    starts = {event.trial: event.at for event in events if event.kind == "handed-out"}
+    starts = {event.trial: event.at for event in events if isinstance(event.event, HandedOut)}
     first_work: dict[str, float] = {}
     for event in events:
-        if event.kind in ("progress", "node-done"):
+        if isinstance(event.event, UnitDone | NodeDone):
             first_work.setdefault(event.trial, event.at)
     order = sorted(starts, key=starts.__getitem__)
-    ends = {event.trial: event.at for event in events if event.kind == "done"}
+    ends = {event.trial: event.at for event in events if isinstance(event.event, TrialDone)}
     between = [starts[after] - ends[before] for before, after in itertools.pairwise(order)]
     whole = [ends[trial] - starts[trial] for trial in order[1:]]
     print(f"{workers} worker(s): {len(outcomes.done)} trials in {wall:.1f} s,", end=" ")

@@ -19,6 +19,7 @@ os.environ.setdefault("DS_ACCELERATOR", "cpu")
 import torch
 
 from measurements.quickstart_trial import base_task, with_resources
+from search_spaces.outcomes import NodeDone
 from search_spaces.spec import StageSpec
 from trainables.model.vlm import VLM, build_modules
 from trainables.run_trial import run_trial
@@ -106,7 +107,7 @@ def _produce_features(task: TrialTask) -> None:
     """Run the trial up to its first training step: the features are on storage then."""
     loop: Iterator[object] = run_trial(task, Context())
     for progress in loop:
-        if progress == {"event": "node_done", "node": task.features[-1].node}:
+        if progress == NodeDone(task.features[-1].node):
             break
     loop.close()  # type: ignore[attr-defined]
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 import yaml
 from rich.console import Console
@@ -15,8 +15,10 @@ from cluster.fit import refuse_impossible, this_machine
 from orchestrator.planning.plan_json import plan_json
 from orchestrator.planning.planned import RunOptions, plan
 from orchestrator.planning.preflight import Digests, preflight
+from orchestrator.running.attempts import AttemptFailed, HandedOut, Outcomes, RunSettings, TrialEvent
 from orchestrator.running.tasks import asks, make_task, remaining_work
 from orchestrator.state.ledger import Ledger, read_ledger
+from search_spaces.outcomes import NodeDone, Started, TrialDone, UnitDone
 from search_spaces.plan import Plan
 from search_spaces.study import Study
 from search_spaces.study_files import load_study
@@ -24,7 +26,6 @@ from trainables.storage import layout
 from trainables.storage.store import LocalStore, get_json, put_json
 
 if TYPE_CHECKING:
-    from orchestrator.running.attempts import Outcomes, TrialEvent
     from orchestrator.terminal.live import LiveView
     from orchestrator.tracking.uploader import Uploader
 
@@ -79,7 +80,6 @@ def train_and_track(
     """Everything that needs Ray and MLflow. They are imported here: each takes seconds."""
     from cluster.connect import connect
     from cluster.shared_storage import require_shared_storage
-    from orchestrator.running.attempts import RunSettings
     from orchestrator.running.tuner import run_trials
     from orchestrator.terminal.live import LiveView
     from orchestrator.tracking.mlflow_connect import open_command, open_tracker
@@ -123,13 +123,18 @@ def uploading(uploader: Uploader | None) -> Iterator[None]:
 
 def show(event: TrialEvent, view: LiveView) -> None:
     """One event of the run, in the live view."""
-    if event.kind == "handed-out":
-        view.trial_started(event.trial)
-    elif event.kind == "progress":
-        view.progress(event.trial, event.progress)
-    elif event.kind == "node-done":
-        view.node_done(event.trial, event.progress["node"])
-    elif event.kind == "done":
-        view.trial_done(event.trial)
-    elif event.kind in ("failed", "killed") and event.failure is not None:
-        view.trial_failed(event.trial, event.failure)
+    match event.event:
+        case HandedOut():
+            view.trial_started(event.trial)
+        case Started():
+            pass
+        case UnitDone() as progress:
+            view.progress(event.trial, progress)
+        case NodeDone(node):
+            view.node_done(event.trial, node)
+        case TrialDone():
+            view.trial_done(event.trial)
+        case AttemptFailed(failure):
+            view.trial_failed(event.trial, failure)
+        case _:
+            assert_never(event.event)

@@ -40,6 +40,7 @@ RAY_IN_TRAINABLES = {"trainables/workers/tune_trial.py"}
 
 TORCH_FREE = [
     "cluster.cost",
+    "cluster.launchers",
     "cluster.memory",
     "search_spaces.expansion.expand",
     "search_spaces.error_text",
@@ -47,6 +48,7 @@ TORCH_FREE = [
     "search_spaces.projectors",
     "search_spaces.sizes",
     "search_spaces.trained_sizes",
+    "search_spaces.worker_contract",
     "trainables.benchmarks.inventory",
     "trainables.evaluation.closed_answers",
     "trainables.benchmarks.contract",
@@ -74,6 +76,8 @@ TORCH_FREE = [
     "trainables.storage.tracked_names",
     "trainables.telemetry.system_sampler",
     "trainables.task",
+    "trainables.workers.tune_result",
+    "trainables.workers.worker",
     "orchestrator.analysis.methods.judge_study",
     "orchestrator.analysis.plan_power",
     "orchestrator.analysis.methods.judge_table",
@@ -86,6 +90,7 @@ TORCH_FREE = [
     "orchestrator.commands.score",
     "orchestrator.planning.encoder_probe",
     "orchestrator.planning.estimates",
+    "orchestrator.running.attempts",
     "orchestrator.tracking.environment",
     "orchestrator.tracking.filter_language",
     "orchestrator.tracking.labels",

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 
 from search_spaces.identity import source_name
+from search_spaces.outcomes import NodeDone, Progress, TrialDone, UnitDone
 from search_spaces.spec import SourceSpec
 from trainables.evaluation.evaluate import evaluate
 from trainables.evaluation.results import evaluation_key, read_results
@@ -18,7 +19,7 @@ from trainables.features import produce_features
 from trainables.model.vision import build_vision
 from trainables.storage import layout
 from trainables.storage.record_files import read, write
-from trainables.storage.records import Cost, EvaluationResult, FeaturesResult, Progress, StageResult, TrialResult
+from trainables.storage.records import Cost, EvaluationResult, FeaturesResult, StageResult, TrialResult
 from trainables.storage.store import LocalStore
 from trainables.task import Context, FeaturesTask, TrialTask
 from trainables.telemetry.trial_spool import TrialSpool
@@ -30,9 +31,9 @@ from trainables.workers.process_group import ensure_single
 def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
     """Do what is left of a trial: everything that storage holds is skipped.
 
-    Yields progress, `node_done` after each node of the trial's path, and `trial_done` at the end. Writes features,
-    stage results, scores and, last, the trial's result. Raises whatever goes wrong; nothing half-written is left behind
-    that could be taken for done.
+    Yields a `UnitDone` after each unit of work, a `NodeDone` after each node of the trial's path, and a `TrialDone` at
+    the end. Writes features, stage results, scores and, last, the trial's result. Raises whatever goes wrong; nothing
+    half-written is left that could be taken for done.
     """
     if context.world == 1:
         ensure_single(context.device)
@@ -47,13 +48,13 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
             if read(store, layout.features_result(features.key), FeaturesResult) is None:
                 yield from _features(task, features, data, context, store)
                 spent += _features_seconds(features, store)
-            yield {"event": "node_done", "node": features.node}
+            yield NodeDone(features.node)
         results: list[StageResult] = []
         for index, stage in enumerate(task.stages):
             known = read(store, layout.stage_result(stage.key), StageResult)
             if known is None:
                 for progress, metrics in train_stage(task, index, results, data, context, store):
-                    spool.metrics(index, progress["step"], metrics)
+                    spool.metrics(index, progress.step, metrics)
                     yield progress
                 known = read(store, layout.stage_result(stage.key), StageResult)
                 assert known is not None, "a stage ends with its result on storage"
@@ -61,7 +62,7 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
             else:
                 spool.replay(index, stage.key)
             results.append(known)
-            yield {"event": "node_done", "node": stage.node}
+            yield NodeDone(stage.node)
         diverged = any(result.diverged for result in results)
         scores: dict[str, EvaluationResult] = {}
         if not diverged:
@@ -74,30 +75,29 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
             spool.end(result, results, scores)
             write(store, layout.trial_result(task.study, task.id), result)
             store.remove(layout.trial_failure(task.study, task.id))
-        yield {"event": "node_done", "node": task.evaluation_node}
-        yield {"event": "trial_done"}
+        yield NodeDone(task.evaluation_node)
+        yield TrialDone()
     finally:
         spool.close()
 
 
 def _features(
     task: TrialTask, features: FeaturesTask, data: TrialData, context: Context, store: LocalStore
-) -> Iterator[Progress]:
+) -> Iterator[UnitDone]:
     """Produce cached features on rank 0; the others wait for it by yielding equally often."""
     source = data.source(_source(task, features.source))
     encoder = build_vision(task.trial.vision, task.trial.seed, data.root)
     began = time.perf_counter()
     for done, total in produce_features(encoder, source, store, features.key, context):
         seconds = time.perf_counter() - began
-        yield {
-            "event": "progress",
-            "node": features.node,
-            "label": "features",
-            "step": done,
-            "steps": total,
-            "rate": done / seconds,
-            "eta_s": seconds / done * (total - done),
-        }
+        yield UnitDone(
+            node=features.node,
+            label="features",
+            step=done,
+            steps=total,
+            rate=done / seconds,
+            eta_s=seconds / done * (total - done),
+        )
 
 
 def _source(task: TrialTask, name: str) -> SourceSpec:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
 
-from cluster.gang import Gang
-from cluster.launcher import Launcher, MemberCode
+from cluster.launcher import MemberCode
+from cluster.launchers import LauncherName
 from orchestrator.running.leases import RENEW_EVERY_S
+from orchestrator.state.ledger import TrialState
+from search_spaces.outcomes import FailureKind, NodeDone, Progress, Started, TrialDone, UnitDone
 from trainables.storage import layout
 from trainables.storage.record_files import read_or_redo, write
-from trainables.storage.records import Failure, Progress, TrialResult
+from trainables.storage.records import Failure, TrialResult
 from trainables.storage.store import Store
 from trainables.task import TrialTask
-
-FailureKind = Literal["lost", "hung", "error", "memory", "killed"]
-
 
 TRAINING = MemberCode("trainables.workers.worker:Worker")
 """What workers run: the loop of `trainables.run_trial`."""
@@ -28,7 +26,8 @@ class RunSettings:
     """How the trials of a study are run."""
 
     study: str
-    launcher: Launcher = field(default_factory=Gang)
+    launcher: LauncherName = "gang"
+    """Who starts the workers of a trial."""
     code: MemberCode = TRAINING
     max_concurrent: int | None = None
     """Most trials at a time, besides what the cluster has room for."""
@@ -37,15 +36,25 @@ class RunSettings:
 
 
 @dataclass(frozen=True)
+class HandedOut:
+    """The trial is now this run's to do."""
+
+
+@dataclass(frozen=True)
+class AttemptFailed:
+    """The attempt ended before its time; of kind `killed` if a signal stopped the run."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True)
 class TrialEvent:
     """Something that happened to a trial, for a live view."""
 
-    kind: Literal["handed-out", "started", "progress", "node-done", "done", "failed", "killed"]
     trial: str
     at: float
     """Seconds since the epoch."""
-    progress: Progress = field(default_factory=lambda: Progress())
-    failure: Failure | None = None
+    event: HandedOut | Started | Progress | AttemptFailed
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,7 @@ class Attempts:
         on_event: Callable[[TrialEvent], None],
     ):
         self._study, self._tasks, self._store, self._on_event = study, tasks, store, on_event
-        self._states: dict[str, str] = dict.fromkeys(trials, "waiting")
+        self._states: dict[str, TrialState] = dict.fromkeys(trials, "pending")
         self._failures: dict[str, Failure] = {}
         self._groups = {True: 0, False: 0}
 
@@ -94,39 +103,29 @@ class Attempts:
         task = self._tasks(trial)
         self._store.put(layout.trial_task(self._study, trial), task.model_dump_json(indent=1).encode())
         self._states[trial] = "running"
-        self._tell("handed-out", trial)
+        self._announce(trial, HandedOut())
 
-    def started(self, trial: str, fresh_group: bool) -> None:
-        """A worker process has taken the trial up, with a group of its own or with that of an earlier trial."""
-        self._groups[fresh_group] += 1
-        self._tell("started", trial)
-
-    def advanced(self, trial: str, progress: Progress) -> None:
-        self._tell("progress", trial, progress)
-
-    def node_done(self, trial: str, progress: Progress) -> None:
-        self._tell("node-done", trial, progress)
+    def progressed(self, trial: str, event: Started | UnitDone | NodeDone) -> None:
+        """A worker process has taken the trial up, or got further with it."""
+        if isinstance(event, Started):
+            self._groups[event.fresh_group] += 1
+        self._announce(trial, event)
 
     def has_result(self, trial: str) -> bool:
         """Return whether the trial's result is on storage, whole. A damaged one is none, and a warning names it."""
         return read_or_redo(self._store, layout.trial_result(self._study, trial), TrialResult) is not None
 
     def done(self, trial: str) -> None:
+        """The trial's result is on storage and its process has said so."""
         self._states[trial] = "done"
-        self._tell("done", trial)
+        self._announce(trial, TrialDone())
 
     def failed(self, trial: str, kind: FailureKind, message: str, traceback: str = "") -> None:
-        """An attempt has failed. What was recorded where it happened holds; else this is recorded."""
+        """An attempt is over. What was recorded where it happened holds; else this is recorded."""
         failure = self.record(trial, kind, message, traceback)
         self._states[trial] = "failed"
         self._failures[trial] = failure
-        self._tell("failed", trial, failure=failure)
-
-    def killed(self, trial: str, message: str) -> None:
-        """An attempt was ended by a signal to this run."""
-        failure = self.record(trial, "killed", message)
-        self._states[trial] = "killed"
-        self._tell("killed", trial, failure=failure)
+        self._announce(trial, AttemptFailed(failure))
 
     def record(self, trial: str, kind: FailureKind, message: str, traceback: str = "") -> Failure:
         """Put a failure on storage, unless there is one already; returns the one that is there. Safe in any thread."""
@@ -142,18 +141,19 @@ class Attempts:
 
     def outcomes(self, signal: int | None) -> Outcomes:
         """Sum up the run. `signal` is the number of the one that ended it, or None."""
+        killed = {trial for trial, failure in self._failures.items() if failure.kind == "killed"}
         return Outcomes(
             done=self._in("done"),
-            failed=dict(self._failures),
-            killed=self._in("killed"),
-            not_started=self._in("waiting"),
+            failed={trial: failure for trial, failure in self._failures.items() if trial not in killed},
+            killed=tuple(trial for trial in self._in("failed") if trial in killed),
+            not_started=self._in("pending"),
             signal=signal,
             groups_started=self._groups[True],
             groups_reused=self._groups[False],
         )
 
-    def _in(self, state: str) -> tuple[str, ...]:
+    def _in(self, state: TrialState) -> tuple[str, ...]:
         return tuple(trial for trial, current in self._states.items() if current == state)
 
-    def _tell(self, kind: Any, trial: str, progress: Progress | None = None, failure: Failure | None = None) -> None:
-        self._on_event(TrialEvent(kind, trial, time.time(), progress or Progress(), failure))
+    def _announce(self, trial: str, event: HandedOut | Started | Progress | AttemptFailed) -> None:
+        self._on_event(TrialEvent(trial, time.time(), event))

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal, assert_never
 
 from cluster.watchdog import Process, Watchdog, kill_in_cluster
-from orchestrator.running.attempts import Attempts, FailureKind
+from orchestrator.running.attempts import Attempts
 from orchestrator.running.hand_out import HandOut
 from orchestrator.running.schedule import Finished
 from orchestrator.running.signals import InterruptedRunError, ReceivedSignals
-from trainables.storage.records import Progress
+from search_spaces.outcomes import FailureKind, NodeDone, Started, TrialDone, UnitDone
+from trainables.workers.tune_result import TuneResult
 
 logger = logging.getLogger(__name__)
 
@@ -41,32 +41,34 @@ class Run:
         """Raises InterruptedRunError if a signal has come."""
         self._received.raise_if_any()
 
-    def report(self, trial: str, result: Mapping[str, Any]) -> None:
-        """A trial's process gives a sign of life, and says what has happened."""
-        process = Process(result["node_id"], result["pid"], result["process_started"])
-        self._watchdog.heard(trial, process, time.monotonic(), result["patience_s"])
-        progress = Progress(**{key: result[key] for key in Progress.__annotations__ if key in result})  # type: ignore[typeddict-item]
-        event = result["event"]
-        if event == "started":
-            self._attempts.started(trial, result["fresh_group"])
-        elif event == "progress":
-            self._attempts.advanced(trial, progress)
-        elif event == "node_done":
-            if not self._hand_out.node_done(progress["node"]):
-                logger.warning("%s says that %s is done, but storage has no result", trial, progress["node"])
-            self._attempts.node_done(trial, progress)
+    def report(self, result: TuneResult) -> None:
+        """A trial's process gives a sign of life and says what has happened."""
+        trial, event = result.trial, result.event
+        process = Process(result.node_id, result.pid, result.process_started)
+        self._watchdog.heard(trial, process, time.monotonic(), result.patience_s)
+        match event:
+            case Started() | UnitDone():
+                self._attempts.progressed(trial, event)
+            case NodeDone(node):
+                if not self._hand_out.node_done(node):
+                    logger.warning("%s says that %s is done, but storage has no result", trial, node)
+                self._attempts.progressed(trial, event)
+            case TrialDone():
+                pass  # Tune takes the trial for completed next
+            case _:
+                assert_never(event)
 
-    def completed(self, trial: str, last: Mapping[str, Any]) -> None:
-        """Tune has taken a trial for finished: it said so, or it was stopped because it had lost a lease."""
-        finished = last.get("event") == "trial_done"
-        if finished and self._attempts.has_result(trial):
+    def completed(self, result: TuneResult) -> None:
+        """Tune has taken a trial for finished: its last result says so, or it was stopped as it had lost a lease."""
+        trial = result.trial
+        if not isinstance(result.event, TrialDone):
+            self.failed(trial, "lost", "a lease on its work was taken over by another run", group_kept=True)
+        elif not self._attempts.has_result(trial):
+            self.failed(trial, "error", "the trial ended without leaving a result", group_kept=True)
+        else:
             self._watchdog.forget(trial)
             self._hand_out.ended(trial, group_kept=True)
             self._attempts.done(trial)
-        elif finished:
-            self.failed(trial, "error", "the trial ended without leaving a result", group_kept=True)
-        else:
-            self.failed(trial, "lost", "a lease on its work was taken over by another run", group_kept=True)
 
     def failed(
         self, trial: str, kind: FailureKind, message: str, traceback: str = "", *, group_kept: bool = False
@@ -80,10 +82,10 @@ class Run:
         """A signal came and no process works any more: what this run held may be taken by others."""
         self._hand_out.close()
         for trial in self._attempts.running:
-            self._attempts.killed(trial, f"the run was stopped by {error}")
+            self._attempts.failed(trial, "killed", f"the run was stopped by {error}")
 
     def has_lost_lease(self, trial: str) -> bool:
-        """Whether another run has taken over what this trial produces, so that it must stop."""
+        """Whether another run has taken over what this trial produces, so that it must stop. Called at each result."""
         return trial in self._lost
 
     def renew_leases(self) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import ray
@@ -18,10 +19,13 @@ from ray.tune.execution.placement_groups import PlacementGroupFactory
 from ray.tune.search import Searcher
 
 from cluster.launcher import Shape
+from cluster.launchers import LAUNCHERS
 from orchestrator.running.attempts import RunSettings
 from orchestrator.running.run import Run
 from orchestrator.running.schedule import FINISHED
 from orchestrator.running.signals import InterruptedRunError
+from search_spaces.outcomes import TrialDone
+from trainables.workers.tune_result import read_result
 from trainables.workers.tune_trial import TuneTrial
 
 TUNE_ENVIRONMENT = {
@@ -46,9 +50,10 @@ def fit(run: Run, shapes: Mapping[str, Shape], settings: RunSettings, storage: s
 
     Raises InterruptedRunError when a signal came: the processes of all running trials are killed by then.
     """
-    launcher, study = settings.launcher, settings.study
+    launcher = LAUNCHERS[settings.launcher]()
     reservations = {shape: PlacementGroupFactory(launcher.bundles(shape)) for shape in set(shapes.values())}
-    trainable = tune.with_parameters(TuneTrial, launcher=launcher, code=settings.code, study=study, storage=storage)
+    start_group = partial(launcher.start, settings.code)
+    trainable = tune.with_parameters(TuneTrial, start_group=start_group, study=settings.study, storage=storage)
     reports = _Reports(run)
     tuner = tune.Tuner(
         tune.with_resources(trainable, lambda config: reservations[shapes[config["trial"]]]),
@@ -116,10 +121,10 @@ class _Reports(Callback):  # type: ignore[misc]
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:
-        self._run.report(trial.config["trial"], result)
+        self._run.report(read_result(result))
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._run.completed(trial.config["trial"], trial.last_result)
+        self._run.completed(read_result(trial.last_result))
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         error = _error_of(trial)
@@ -156,7 +161,8 @@ class _LostLease(Stopper):  # type: ignore[misc]
         self._run = run
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        return self._run.has_lost_lease(result["trial"]) and result["event"] != "trial_done"
+        report = read_result(result)
+        return self._run.has_lost_lease(report.trial) and not isinstance(report.event, TrialDone)
 
     def stop_all(self) -> bool:
         return False

@@ -17,9 +17,10 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.state.logs import last_lines
+from search_spaces.outcomes import UnitDone
 from search_spaces.plan import Node, Plan
 from search_spaces.quantities import clock_time
-from trainables.storage.records import Failure, Progress
+from trainables.storage.records import Failure
 from trainables.storage.store import Store
 
 FRAMES_PER_SECOND = 2
@@ -37,7 +38,8 @@ class _Running:
     name: str
     started: float
     node_started: float
-    progress: Progress
+    progress: UnitDone | None
+    """None until its first unit of work is done."""
     last_line: float
 
 
@@ -114,11 +116,11 @@ class LiveView:
     def trial_started(self, trial: str) -> None:
         with self._lock:
             now = self._clock()
-            self._running[trial] = _Running(self._name(trial), now, now, Progress(), now)
+            self._running[trial] = _Running(self._name(trial), now, now, None, now)
             self._failed.discard(trial)
         self._plain(f"{self._name(trial)}: started ({trial})")
 
-    def progress(self, trial: str, progress: Progress) -> None:
+    def progress(self, trial: str, progress: UnitDone) -> None:
         """The latest state of a running trial; whatever came before it is forgotten."""
         with self._lock:
             running = self._running.get(trial)
@@ -138,7 +140,8 @@ class LiveView:
             if running is None:
                 return
             seconds = now - running.node_started
-            if planned.kind != "stage" or running.progress.get("node") == node:  # else it was found done on storage
+            worked_on = running.progress is not None and running.progress.node == node
+            if planned.kind != "stage" or worked_on:  # else it was found done on storage
                 self._pace.add(planned, seconds)
             running.node_started = running.last_line = now
         self._plain(f"{running.name}: {planned.name} done in {clock_time(seconds)}")
@@ -200,17 +203,15 @@ class LiveView:
         return max(0.0, rest - sum(spent) / max(1, len(spent)))
 
     @staticmethod
-    def _progress_line(progress: Progress) -> str:
-        parts = [progress.get("label", "")]
-        if "step" in progress:
-            parts.append(f"step {progress['step']}/{progress.get('steps', '?')}")
-        if (loss := progress.get("loss")) is not None:
-            parts.append(f"loss {loss:.4g}")
-        if "rate" in progress:
-            parts.append(f"{progress['rate']:.1f} samples/s")
-        if "eta_s" in progress:
-            parts.append(f"{clock_time(progress['eta_s'])} left")
-        return ", ".join(part for part in parts if part)
+    def _progress_line(progress: UnitDone) -> str:
+        parts = [progress.label, f"step {progress.step}/{progress.steps}"]
+        if progress.loss is not None:
+            parts.append(f"loss {progress.loss:.4g}")
+        if progress.rate is not None:
+            parts.append(f"{progress.rate:.1f} samples/s")
+        if progress.eta_s is not None:
+            parts.append(f"{clock_time(progress.eta_s)} left")
+        return ", ".join(parts)
 
     def _draw(self) -> RenderableType:
         with self._lock:
@@ -222,16 +223,7 @@ class LiveView:
             room = max(1, self._console.height - 4)
             rows = sorted(self._running.values(), key=lambda running: running.started)
             for running in rows[:room]:
-                progress = running.progress
-                loss, rate, left = progress.get("loss"), progress.get("rate"), progress.get("eta_s")
-                table.add_row(
-                    escape(running.name),
-                    escape(progress.get("label", "starting")),
-                    f"{progress['step']}/{progress.get('steps', '?')}" if "step" in progress else "",
-                    "" if loss is None else f"{loss:.4g}",
-                    "" if rate is None else f"{rate:.1f}",
-                    "" if left is None else clock_time(left),
-                )
+                table.add_row(escape(running.name), *_cells(running.progress))
             if len(rows) > room:
                 table.add_row(f"... and {len(rows) - room} more", "", "", "", "", "")
             ended = len(self._done) + len(self._failed)
@@ -241,3 +233,16 @@ class LiveView:
             nodes = f"{len(self._done_nodes)}/{len(self._plan.nodes)} pieces of work"
             line.add_row(escape(self._plan.study), bar, f"{self._counts()}, {nodes}, {elapsed} so far")
             return Group(table, line) if rows or ended < len(self._trials) else line
+
+
+def _cells(progress: UnitDone | None) -> tuple[str, str, str, str, str]:
+    """Stage, step, loss, samples per second and time left of a running trial."""
+    if progress is None:
+        return "starting", "", "", "", ""
+    return (
+        escape(progress.label),
+        f"{progress.step}/{progress.steps}",
+        "" if progress.loss is None else f"{progress.loss:.4g}",
+        "" if progress.rate is None else f"{progress.rate:.1f}",
+        "" if progress.eta_s is None else clock_time(progress.eta_s),
+    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from cluster.gang import Gang, Seat, environment, shared_device, visible_devices
-from cluster.launcher import Place, Shape
+from cluster.launcher import Shape
+from search_spaces.worker_contract import Place
 
 
 def test_bundles_one_worker_is_the_trials_own_process() -> None:

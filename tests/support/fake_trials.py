@@ -15,6 +15,7 @@ from typing import Any
 
 from cluster.launcher import Shape
 from orchestrator.running.schedule import Work
+from search_spaces.outcomes import NodeDone, Progress, TrialDone, UnitDone
 from search_spaces.plan import Node
 from search_spaces.spec import (
     LanguageSpec,
@@ -32,7 +33,6 @@ from search_spaces.spec import (
 from tests.support.small_records import stage_result, trial_result
 from trainables.storage import layout
 from trainables.storage.record_files import write
-from trainables.storage.records import Progress
 from trainables.task import Context, StageTask, TrialTask
 
 STUDY = "fake"
@@ -48,16 +48,14 @@ def loop(task: TrialTask, context: Context) -> Iterator[Progress]:
         for stage in todo:
             for step in range(stage.steps):
                 _unit(behaviour, stage, Path(task.storage))
-                yield Progress(
-                    event="progress", node=stage.node, label=stage.node, step=step + 1, steps=stage.steps, loss=0.5
-                )
+                yield UnitDone(stage.node, stage.node, step + 1, stage.steps, loss=0.5)
             if context.rank == 0:
                 _append(Path(task.storage), "produced", f"{stage.node} {task.id} {os.getpid()} {time.time()}")
                 write(store, layout.stage_result(stage.key), stage_result(stage.key))
-            yield Progress(event="node_done", node=stage.node)
+            yield NodeDone(stage.node)
         if context.rank == 0:
             write(store, layout.trial_result(task.study, task.id), trial_result(task.id))
-        yield Progress(event="trial_done", node=task.evaluation_node)
+        yield TrialDone()
     finally:
         _append(Path(task.storage), "closed", f"{task.id} {context.rank}")
 
@@ -81,11 +79,11 @@ def gloo_loop(task: TrialTask, context: Context) -> Iterator[Progress]:
         value = torch.tensor([float(step + context.rank)])
         dist.all_reduce(value)
         sums.append(value.item())
-        yield Progress(event="progress", node=task.stages[0].node, step=step + 1, steps=task.stages[0].steps)
+        yield UnitDone(task.stages[0].node, "sum", step + 1, task.stages[0].steps)
     if context.rank == 0:
         _append(Path(task.storage), "sums", f"{task.id} {sums} {dist.get_world_size()} {os.environ['RANK']}")
         write(context.store(task), layout.trial_result(task.study, task.id), trial_result(task.id))
-    yield Progress(event="trial_done", node=task.evaluation_node)
+    yield TrialDone()
 
 
 def _append(storage: Path, name: str, line: str) -> None:

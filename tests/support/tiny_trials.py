@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 from search_spaces.identity import features_key, source_name, stage_key, weights_name
+from search_spaces.outcomes import Progress, UnitDone
 from search_spaces.spec import (
     BenchmarkSpec,
     LanguageSpec,
@@ -145,11 +147,17 @@ def make_task(
     )
 
 
-def run(task: TrialTask, context: Context | None = None) -> list[dict[str, Any]]:
+def run(task: TrialTask, context: Context | None = None) -> list[Progress]:
     """All that the loop yields."""
-    return [dict(progress) for progress in run_trial(task, context or Context())]
+    return list(run_trial(task, context or Context()))
 
 
-def losses(events: list[dict[str, Any]]) -> list[float]:
-    """Losses of all training steps, in order."""
-    return [event["loss"] for event in events if event["event"] == "progress" and "loss" in event]
+def losses(events: list[Progress]) -> list[float]:
+    """Losses of all training steps, in order; not a number where a loss was not finite."""
+    steps = [event for event in events if isinstance(event, UnitDone) and event.node.startswith("stage-")]
+    return [math.nan if step.loss is None else step.loss for step in steps]
+
+
+def is_step(progress: Progress, step: int) -> bool:
+    """Whether this is the end of a step of the stage `finetune`."""
+    return isinstance(progress, UnitDone) and (progress.label, progress.step) == ("finetune", step)

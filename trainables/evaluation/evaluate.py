@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 
 from search_spaces.errors import InputError
+from search_spaces.outcomes import UnitDone
 from search_spaces.spec import BenchmarkSpec, TrialSpec
 from trainables.evaluation.answer_log import Answer, AnswerLog
 from trainables.evaluation.answering import Answerer, Images
@@ -22,7 +23,7 @@ from trainables.model.spread import Parts, spread
 from trainables.model.tokenizer import Tokenizer
 from trainables.model.vision import VisionEncoder
 from trainables.model.vlm import VLM, assemble, build_modules, cast_statistics
-from trainables.storage.records import Progress, StageResult
+from trainables.storage.records import StageResult
 from trainables.storage.store import LocalStore
 from trainables.task import Context, TrialTask
 from trainables.training.weights_io import load_weights
@@ -34,7 +35,7 @@ IMAGES_AT_ONCE = 32
 
 def evaluate(
     task: TrialTask, results: list[StageResult], data: TrialData, context: Context, store: LocalStore
-) -> Iterator[Progress]:
+) -> Iterator[UnitDone]:
     """Score every benchmark, and answer all samples, without a result; yields after each batch, on all ranks equally
     often."""
     todo = [b for b in task.asked if not store.exists(result_name(task, b, results))]
@@ -93,7 +94,7 @@ def _score(
     store: LocalStore,
     key: str,
     label: str,
-) -> Iterator[Progress]:
+) -> Iterator[UnitDone]:
     """Answer what has no answer yet, batch by batch, each on one worker; then score all of it on rank 0."""
     started = time.perf_counter()
     asked = _Asked(task.trial, open_questions(benchmark, data.source(benchmark.source)), data.tokenizer)
@@ -111,15 +112,14 @@ def _score(
             done = min(total, done + context.world)
             seconds = time.perf_counter() - started
             rate = (start + context.world) / seconds
-            yield {
-                "event": "progress",
-                "node": task.evaluation_node,
-                "label": label,
-                "step": done,
-                "steps": total,
-                "rate": rate * len(asked.plan) / total,
-                "eta_s": (total - done) / rate,
-            }
+            yield UnitDone(
+                node=task.evaluation_node,
+                label=label,
+                step=done,
+                steps=total,
+                rate=rate * len(asked.plan) / total,
+                eta_s=(total - done) / rate,
+            )
         answered = _gathered(answered, context)
         if context.rank == 0:
             gpu_seconds = (time.perf_counter() - started) * context.world

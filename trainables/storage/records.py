@@ -1,4 +1,4 @@
-"""The records that a trial leaves on storage: results, scores, failures; and its progress. No torch, no ray.
+"""The records that a trial leaves on storage: results, scores, failures. No torch, no ray.
 
 Each is a frozen dataclass and one JSON file, read and written by `trainables.storage.record_files` alone, which says
 what holds for files of other versions of this program and for damaged ones.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+
+from search_spaces.outcomes import FailureKind
 
 
 @dataclass(frozen=True)
@@ -112,25 +113,9 @@ class Failure:
     """`studies/<study>/trials/<trial>/failure.json`: failure is data."""
 
     trial: str
-    kind: Literal["lost", "hung", "error", "memory", "killed"]
+    kind: FailureKind
     message: str
     traceback: str
     log: str
     """Name on storage of the log to read."""
     ts: int
-
-
-class Progress(TypedDict, total=False):
-    """What the worker loop yields, and Tune reports: small, and safe to lose."""
-
-    event: Literal["progress", "node_done", "trial_done"]
-    node: str
-    """Id of the node of the work graph that is being worked on, or has just been finished."""
-    label: str
-    """`finetune`, `evaluate easy-vqa-shape`, `features`: for people."""
-    step: int
-    steps: int
-    loss: float | None
-    rate: float
-    """Samples per second."""
-    eta_s: float

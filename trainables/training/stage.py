@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from search_spaces.outcomes import UnitDone
 from search_spaces.resources import KEPT_CHECKPOINTS, micro_batch
 from search_spaces.spec import ResourceSpec, StageSpec
 from trainables.model.lora import add_lora, merged, train_adapters_only
@@ -24,7 +25,7 @@ from trainables.model.vlm import VLM, assemble, build_modules, module
 from trainables.package_versions import STAGE_PACKAGES, installed_versions
 from trainables.storage import layout, tracked_names
 from trainables.storage.record_files import write
-from trainables.storage.records import Curve, Progress, StageResult
+from trainables.storage.records import Curve, StageResult
 from trainables.storage.store import LocalStore
 from trainables.task import Context, StageTask, TrialTask
 from trainables.training.deepspeed_config import deepspeed_config
@@ -36,7 +37,7 @@ from trainables.trial_data import StageData, StepInput, TrialData
 
 def train_stage(
     task: TrialTask, index: int, earlier: list[StageResult], data: TrialData, context: Context, store: LocalStore
-) -> Iterator[tuple[Progress, dict[str, float]]]:
+) -> Iterator[tuple[UnitDone, dict[str, float]]]:
     """Train stage `index` and write its result, going on from its last checkpoint if there is one.
 
     Yields progress and the step's metrics after every optimizer step, on all ranks equally often.
@@ -136,7 +137,7 @@ class _Run:
         self.curve: list[tuple[int, float, float]] = []
         """(step, loss, learning rate) of every logged step: a trial that shares this stage shows it, too."""
 
-    def train(self) -> Iterator[tuple[Progress, dict[str, float]]]:
+    def train(self) -> Iterator[tuple[UnitDone, dict[str, float]]]:
         print(f"training stage {self._stage.name} {self._order.key}", flush=True)
         self._resume()
         steps, every = self._order.steps, max(1, self._order.steps // 250)
@@ -193,19 +194,18 @@ class _Run:
             return {}
         return {tracked_names.TRAIN_MFU: reached(operations * records, seconds, self._context.world, self._peak)}
 
-    def _progress(self, step: int, loss: float) -> Progress:
+    def _progress(self, step: int, loss: float) -> UnitDone:
         rate = self._records / max(self._seconds, 1e-9)
         left = (self._order.steps - step) * self._stage.global_batch
-        return {
-            "event": "progress",
-            "node": self._order.node,
-            "label": self._stage.name,
-            "step": step,
-            "steps": self._order.steps,
-            "loss": loss if math.isfinite(loss) else None,
-            "rate": rate,
-            "eta_s": left / rate,
-        }
+        return UnitDone(
+            node=self._order.node,
+            label=self._stage.name,
+            step=step,
+            steps=self._order.steps,
+            loss=loss if math.isfinite(loss) else None,
+            rate=rate,
+            eta_s=left / rate,
+        )
 
     def _checkpoint(self, step: int) -> None:
         """All ranks write into one folder, which gets its final name when all are done; older ones go."""

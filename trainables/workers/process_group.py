@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any
 
-Device = Literal["cpu", "cuda"]
+from search_spaces.worker_contract import Device
 
 JOIN_TIMEOUT_S = 300.0
 """For all ranks to meet. Hangs later on are found by the launcher's time-outs, not by the group's own."""

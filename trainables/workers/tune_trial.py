@@ -12,17 +12,23 @@ import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NoReturn, TypeVar
 
 import psutil
 import ray
 from ray import tune
 
+from search_spaces.error_text import named_message
+from search_spaces.outcomes import Progress, Started, UnitDone
+from search_spaces.worker_contract import Failed, Group, StartGroup
 from trainables.storage import layout
 from trainables.storage.record_files import write
 from trainables.storage.records import Failure
 from trainables.storage.store import LocalStore
 from trainables.task import TrialTask
+from trainables.workers.tune_result import TuneResult, write_result
+
+Answer = TypeVar("Answer")
 
 STEP_S = 1.0
 """Wall seconds that one step should take: long enough to cost nothing, short enough to show life and to stop soon."""
@@ -38,20 +44,6 @@ CONDUCTOR_S = 60.0
 """A group notices its own silent workers; whoever watches this process waits so much longer than the group does."""
 
 
-class Group(Protocol):
-    """What this module asks of a group of workers; answers are those of `trainables.workers.worker`."""
-
-    @property
-    def size(self) -> int: ...
-    def open(self, task: object, timeout_s: float) -> Mapping[str, Any]: ...
-    def advance(self, units: int, timeout_s: float) -> Mapping[str, Any]: ...
-    def kill(self) -> None: ...
-
-
-class Launcher(Protocol):
-    def start(self, code: Any) -> Group | Mapping[str, Any]: ...
-
-
 class TrialFailedError(RuntimeError):
     """The attempt is over. What happened is in the trial's folder; this only tells Tune to give the group up."""
 
@@ -59,12 +51,12 @@ class TrialFailedError(RuntimeError):
 class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
     """The Tune trainable. Its configuration is ``{"trial": id}``, nothing else (Tune interprets what it is given)."""
 
-    def setup(self, config: dict[str, Any], launcher: Launcher, code: Any, study: str, storage: str) -> None:
+    def setup(self, config: dict[str, Any], start_group: StartGroup, study: str, storage: str) -> None:
         """Args:
-        launcher, code: how workers are made, and the code that each of them runs.
+        start_group: starts the workers of this trial, inside its reservation.
         study, storage: where the trial's task is found.
         """
-        self._launcher, self._code, self._study = launcher, code, study
+        self._start_group, self._study = start_group, study
         self._store = LocalStore(Path(storage))
         self._group: Group | None = None
         self._remember(config)
@@ -76,7 +68,7 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
     def _remember(self, config: Mapping[str, Any]) -> None:
         self._trial: str = config["trial"]
         self._task: TrialTask | None = None
-        self._opened = False
+        self._opened: Group | None = None
         self._units = 1
         self._first = True
 
@@ -87,70 +79,60 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         except TrialFailedError:
             raise
         except Exception as error:
-            told = {"kind": "error", "message": f"{type(error).__name__}: {error}", "rank": 0}
-            self._checked({"failure": {**told, "traceback": traceback.format_exc()}})
-            raise
+            self._fail(Failed("error", named_message(error), traceback=traceback.format_exc(), rank=0))
 
     def _step(self) -> dict[str, Any]:
         if self._task is None:
             self._task = _read_task(self._store, self._study, self._trial)
-            return self._result({"event": "started", "fresh_group": self._group is None})
-        if not self._opened:
-            self._open(self._task)
-        answer = self._checked(self._running().advance(self._units, self._timeout_s()))
-        progress, units, seconds = answer["progress"], answer["units"], answer["seconds"]
-        self._first = progress["event"] != "progress"  # the next unit begins another node
-        wanted = int(STEP_S * units / max(seconds, 1e-6))
-        self._units = 1 if self._first else max(1, min(wanted, GROWTH * units))
-        done = progress["event"] == "trial_done"
-        return self._result({**progress, "units": units, "seconds": seconds, "done": done})
+            return self._result(Started(fresh_group=self._group is None))
+        group = self._opened or self._open(self._task)
+        advanced = self._checked(group.advance(self._units, self._timeout_s()))
+        self._first = not isinstance(advanced.progress, UnitDone)  # the next unit begins another node
+        wanted = int(STEP_S * advanced.units / max(advanced.seconds, 1e-6))
+        self._units = 1 if self._first else max(1, min(wanted, GROWTH * advanced.units))
+        return self._result(advanced.progress)
 
     def cleanup(self) -> None:
         self._give_up()
 
-    def _open(self, task: TrialTask) -> None:
+    def _open(self, task: TrialTask) -> Group:
         """Open the trial in the group that is there, or in a new one if there is none or its workers have died idle."""
         if self._group is not None:
             answer = self._group.open(task, self._timeout_s())
-            if answer.get("failure", {}).get("kind") not in ("lost", "hung"):
+            if not (isinstance(answer, Failed) and answer.kind in ("lost", "hung")):
                 self._checked(answer)
-                self._opened = True
-                return
+                self._opened = self._group
+                return self._group
             self._give_up()
-        started = self._launcher.start(self._code)
-        if isinstance(started, Mapping):
-            self._checked(started)
-            raise TrialFailedError("a launcher must answer with a group or with a failure")
-        self._group = started
+        self._group = self._checked(self._start_group())
         self._checked(self._group.open(task, self._timeout_s()))
-        self._opened = True
-
-    def _running(self) -> Group:
-        if self._group is None:
-            raise TrialFailedError("no group is running")
+        self._opened = self._group
         return self._group
 
     def _give_up(self) -> None:
-        group, self._group = self._group, None
+        group, self._group, self._opened = self._group, None, None
         if group is not None:
             group.kill()
 
-    def _checked(self, answer: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The answer, unless it is a failure: that is recorded in the trial's folder, and ends attempt and group."""
-        if "failure" not in answer:
-            return answer
-        told = answer["failure"]
+    def _checked(self, answer: Answer | Failed) -> Answer:
+        """The answer, unless it is a failure: that is the end of the attempt."""
+        if isinstance(answer, Failed):
+            self._fail(answer)
+        return answer
+
+    def _fail(self, failed: Failed) -> NoReturn:
+        """Record a failure in the trial's folder; it ends the attempt and its group."""
         failure = Failure(
             trial=self._trial,
-            kind=told["kind"],
-            message=told["message"],
-            traceback=told["traceback"],
-            log=layout.worker_log(self._study, self._trial, told["rank"] or 0),
+            kind=failed.kind,
+            message=failed.message,
+            traceback=failed.traceback,
+            log=layout.worker_log(self._study, self._trial, failed.rank or 0),
             ts=int(time.time() * 1000),
         )
         write(self._store, layout.trial_failure(self._study, self._trial), failure)
         self._give_up()
-        raise TrialFailedError(f"{failure.kind}: {failure.message}")
+        raise TrialFailedError(f"{failed.kind}: {failed.message}")
 
     def _timeout_s(self) -> float:
         """For the next request to the group."""
@@ -158,21 +140,23 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         patience = max((stage.resources.hang_timeout_s for stage in stages), default=ALLOWANCE_S)
         return patience + (ALLOWANCE_S if self._first else 0.0)
 
-    def _result(self, said: Mapping[str, Any]) -> dict[str, Any]:
-        """What Tune is told, with what a watchdog needs: this process, and how long the next result may take."""
+    def _result(self, event: Started | Progress) -> dict[str, Any]:
+        """What Tune is given, with what a watchdog needs: this process, and how long the next result may take."""
         patience_s = self._timeout_s()
-        if not self._opened:
+        if self._opened is None:
             patience_s += ALLOWANCE_S  # the group has to start first
         if self._group is None or self._group.size > 1:
             patience_s += CONDUCTOR_S
-        return {
-            **said,
-            "trial": self._trial,
-            "node_id": ray.get_runtime_context().get_node_id(),
-            "pid": os.getpid(),
-            "process_started": psutil.Process().create_time(),
-            "patience_s": patience_s,
-        }
+        return write_result(
+            TuneResult(
+                trial=self._trial,
+                event=event,
+                node_id=ray.get_runtime_context().get_node_id(),
+                pid=os.getpid(),
+                process_started=psutil.Process().create_time(),
+                patience_s=patience_s,
+            )
+        )
 
 
 def _read_task(store: LocalStore, study: str, trial: str) -> TrialTask:

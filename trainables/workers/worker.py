@@ -1,7 +1,6 @@
-"""One worker's side of a group: it opens the loop of a trial and advances it by counts of units.
+"""One worker's side of a group (`search_spaces.worker_contract.Member`): it opens a trial's loop and advances it.
 
-What goes wrong in the loop is an answer, not an exception, so that it means the same in this process and in another
-one. While a trial is open, the file descriptors 1 and 2 of the process belong to the trial's log.
+While a trial is open, the file descriptors 1 and 2 of the process belong to the trial's log.
 """
 
 from __future__ import annotations
@@ -12,14 +11,15 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
+from search_spaces.error_text import named_message
+from search_spaces.outcomes import FailureKind, Progress, TrialDone, UnitDone
+from search_spaces.worker_contract import Advanced, Failed, Opened, Place
 from trainables.storage import layout
-from trainables.storage.records import Progress
 from trainables.task import Context, TrialTask
 from trainables.workers.process_group import Rendezvous
 
@@ -28,36 +28,18 @@ RUN_TRIAL = "trainables.run_trial:run_trial"
 Loop = Callable[[TrialTask, Context], Iterator[Progress]]
 
 
-class Failed(TypedDict):
-    kind: str
-    message: str
-    traceback: str
-    rank: int | None
-
-
-class Answer(TypedDict, total=False):
-    """What a worker says to each request: nothing, how far it got, or how it failed."""
-
-    progress: Progress
-    units: int
-    seconds: float
-    """Wall time of these units."""
-    failure: Failed
-
-
 class Worker:
     """A member of a group. The loop's libraries are imported when it is made, and kept out of garbage collections.
 
     Args:
-        place: rank, world, local_rank, device, host and first_of_node (`cluster.launcher.Place`), as a plain mapping.
+        place: this worker's seat in its group.
         loop: import path ``module:name`` of the loop.
         joins: False for loops that need no process group.
     """
 
-    def __init__(self, place: Mapping[str, Any], loop: str = RUN_TRIAL, joins: bool = True):
-        is_first = place.get("first_of_node", False)
-        self._context = Context(place["rank"], place["world"], place["local_rank"], place["device"], is_first)
-        self._host: str = place["host"]
+    def __init__(self, place: Place, loop: str = RUN_TRIAL, joins: bool = True):
+        self._context = Context(place.rank, place.world, place.local_rank, place.device, place.first_of_node)
+        self._host = place.host
         self._loop: Loop = _load(loop)
         self._rendezvous = Rendezvous() if joins else None
         self._open: Iterator[Progress] | None = None
@@ -73,61 +55,62 @@ class Worker:
             context = self._context
             self._rendezvous.join(address, context.rank, context.world, context.device, context.local_rank)
 
-    def open(self, task: TrialTask) -> Answer:
+    def open(self, task: TrialTask) -> Opened | Failed:
         """Begin a trial. A trial that was stopped before its end is closed first: its clean-up runs now."""
         self.close()
         rank = self._context.rank
         self._log = _Redirection(Path(task.storage) / layout.worker_log(task.study, task.id, rank))
-        answer = Answer()
-        with _told(answer, rank):
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            print(f"=== {now} {task.id} rank {rank} of {self._context.world} pid {os.getpid()}", flush=True)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        print(f"=== {now} {task.id} rank {rank} of {self._context.world} pid {os.getpid()}", flush=True)
+        try:
             self._open = iter(self._loop(task, self._context))
-        return answer
+        except Exception as error:
+            return self._failed(error)
+        return Opened()
 
-    def advance(self, units: int) -> Answer:
+    def advance(self, units: int) -> Advanced | Failed:
         """Advance by at most so many units, to the end of a node at the furthest: the same on every rank."""
-        answer = Answer()
-        with _told(answer, self._context.rank):
-            if self._open is None:
-                raise RuntimeError("no trial is open")
-            began, done = time.monotonic(), 0
-            for _ in range(units):
-                progress = next(self._open, None)
-                if progress is None:
-                    raise RuntimeError("the loop ended without saying that the trial is done")
-                done += 1
-                answer["progress"] = progress
-                if progress.get("event") != "progress":
-                    break
-            answer["units"], answer["seconds"] = done, time.monotonic() - began
-        if "failure" in answer or answer.get("progress", {}).get("event") == "trial_done":
-            self.close()
+        try:
+            answer: Advanced | Failed = self._advanced(units)
+        except Exception as error:
+            answer = self._failed(error)
+        match answer:
+            case Failed() | Advanced(progress=TrialDone()):
+                self.close()
         return answer
 
     def close(self) -> None:
         """End the trial that is open, if one is: its `finally` blocks run, the process stays as it is.
 
-        An error in those blocks is told in the trial's log and must not fall on the next trial.
+        An error in those blocks is printed to the trial's log and must not fall on the next trial.
         """
         loop, self._open = self._open, None
         if isinstance(loop, Generator):
-            with _told(Answer(), self._context.rank):
+            try:
                 loop.close()
+            except Exception as error:
+                self._failed(error)
         if self._log is not None:
             self._log.end()
             self._log = None
 
+    def _advanced(self, units: int) -> Advanced:
+        if self._open is None:
+            raise RuntimeError("no trial is open")
+        began = time.monotonic()
+        for done in range(1, units + 1):
+            progress = next(self._open, None)
+            if progress is None:
+                raise RuntimeError("the loop ended without saying that the trial is done")
+            if done == units or not isinstance(progress, UnitDone):
+                return Advanced(progress, done, time.monotonic() - began)
+        raise ValueError(f"a worker must be advanced by 1 unit or more, but got {units}")
 
-@contextmanager
-def _told(answer: Answer, rank: int) -> Iterator[None]:
-    """Turns an exception of the block into a failure of the answer, told in full on stderr."""
-    try:
-        yield
-    except Exception as error:
-        told = traceback.format_exc()
-        print(told, file=sys.stderr, flush=True)
-        answer["failure"] = Failed(kind=_kind(error), message=_headline(error), traceback=told, rank=rank)
+    def _failed(self, error: Exception) -> Failed:
+        """The failure of an exception, which is printed in full to stderr."""
+        trace = traceback.format_exc()
+        print(trace, file=sys.stderr, flush=True)
+        return Failed(_kind(error), named_message(error), traceback=trace, rank=self._context.rank)
 
 
 class _Redirection:
@@ -156,16 +139,11 @@ def _flush() -> None:
             stream.flush()
 
 
-def _kind(error: Exception) -> str:
+def _kind(error: Exception) -> FailureKind:
     """`memory` for what runs out of device or host memory, whatever class a library raises it as."""
     out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     text = str(error).lower()
     return "memory" if out_of_memory or "out of memory" in text or "can't allocate memory" in text else "error"
-
-
-def _headline(error: Exception) -> str:
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _load(path: str) -> Any:

@@ -21,9 +21,10 @@ import pytest
 from cluster.connect import connect
 from cluster.fit import Room
 from cluster.launcher import MemberCode
-from orchestrator.running.attempts import Outcomes, RunSettings, TrialEvent
+from orchestrator.running.attempts import HandedOut, Outcomes, RunSettings, TrialEvent
 from orchestrator.running.leases import RENEW_EVERY_S
 from orchestrator.running.tuner import run_trials
+from search_spaces.outcomes import NodeDone, Started, TrialDone, UnitDone
 from search_spaces.spec import ResourceSpec
 from tests.support.fake_trials import LOOP, STUDY, Fakes, lines
 from tests.support.other_hosts import ELSEWHERE, lease_files, take_over
@@ -77,21 +78,20 @@ class TestOneCluster:
     def test_run_shared_stage_is_produced_once_and_followers_start_before_the_leader_ends(self, tmp_path: Path) -> None:
         fakes = Fakes(tmp_path, {"leader": ["s1", "a1"], "follower": ["s1", "b1"]})
         fakes.behaviours["leader"] = {"gate": "open"}
-        events: list[tuple[str, str]] = []
+        events: list[tuple[str, object]] = []
 
         def note(event: TrialEvent) -> None:
-            events.append((event.kind, event.trial))
-            if (event.kind, event.trial) == ("handed-out", "leader"):
-                (tmp_path / "open").touch()
-            if (event.kind, event.trial, event.progress.get("node")) == ("node-done", "leader", "s1"):
-                (tmp_path / "open").unlink()  # the leader waits in its second stage until the follower has started
-            if (event.kind, event.trial) == ("started", "follower"):
-                (tmp_path / "open").touch()
+            events.append((event.trial, event.event))
+            match event.trial, event.event:
+                case ("leader", HandedOut()) | ("follower", Started()):
+                    (tmp_path / "open").touch()
+                case "leader", NodeDone("s1"):
+                    (tmp_path / "open").unlink()  # the leader waits in its second stage until the follower has started
 
         outcomes = run(fakes, note)
         assert set(outcomes.done) == {"leader", "follower"}
         assert produced(tmp_path) == {"s1": "leader", "a1": "leader", "b1": "follower"}
-        assert events.index(("handed-out", "follower")) < events.index(("done", "leader"))
+        assert events.index(("follower", HandedOut())) < events.index(("leader", TrialDone()))
         assert not lease_files(tmp_path)
         assert not (tmp_path / "scratch").exists() or not list((tmp_path / "scratch").iterdir())
 
@@ -138,7 +138,7 @@ class TestOneCluster:
         fakes.steps, fakes.resources = {"victim": 3000}, {"victim": ResourceSpec(workers=workers)}
 
         def strike(event: TrialEvent) -> None:
-            if (event.kind, event.trial) == ("progress", "victim"):
+            if event.trial == "victim" and isinstance(event.event, UnitDone):
                 os.kill(pids(tmp_path, "s1")[-1], signal.SIGKILL)
 
         outcomes = run(fakes, strike)
@@ -157,7 +157,7 @@ class TestOneCluster:
         stopped: list[psutil.Process] = []
 
         def strike(event: TrialEvent) -> None:
-            if (event.kind, event.trial) == ("progress", "victim") and not stopped:
+            if event.trial == "victim" and isinstance(event.event, UnitDone) and not stopped:
                 stopped.append(psutil.Process(pids(tmp_path, "s1")[-1]))
                 stopped[0].suspend()
 
@@ -174,7 +174,7 @@ class TestOneCluster:
         fakes.steps = {"a": 3000}
 
         def strike(event: TrialEvent) -> None:
-            if event.kind == "progress":
+            if isinstance(event.event, UnitDone):
                 take_over(tmp_path, "key-s1")
 
         outcomes = run(fakes, strike, renew_every_s=0.2)

@@ -11,11 +11,11 @@ import pytest
 from rich.console import Console
 
 from orchestrator.terminal.live import LiveView, Pace
+from search_spaces.outcomes import UnitDone
 from search_spaces.plan import Plan
 from tests.support.small_plans import small_plan
 from tests.support.small_records import failure
 from trainables.storage import layout
-from trainables.storage.records import Progress
 from trainables.storage.store import LocalStore
 
 PLAN = small_plan(resolutions=(64, 32), seeds=(7, 8))
@@ -40,10 +40,8 @@ def terminal(plan: Plan = PLAN, height: int = 30) -> tuple[LiveView, io.StringIO
     return LiveView(plan, console, clock=clock), out, clock
 
 
-def at_step(step: int, node: str = "stage-r64-s7") -> Progress:
-    return Progress(
-        event="progress", node=node, label="finetune", step=step, steps=10, loss=0.51234, rate=80.26, eta_s=75
-    )
+def at_step(step: int, node: str = "stage-r64-s7") -> UnitDone:
+    return UnitDone(node=node, label="finetune", step=step, steps=10, loss=0.51234, rate=80.26, eta_s=75)
 
 
 def test_plain_output_tells_each_event_in_one_line() -> None:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from search_spaces.identity import source_name
+from search_spaces.outcomes import UnitDone
 from search_spaces.spec import BenchmarkSpec
 from tests.support.tiny_trials import make_task, run, source, stage
 from trainables.data.prepared import PreparedSource
@@ -39,7 +40,7 @@ def test_stopped_scoring_goes_on_behind_the_batches_that_were_answered(tmp_path:
     task = make_task(tmp_path, stages=(stage(max_steps=1),), benchmarks=(SHAPES,))
     loop = run_trial(task, Context())
     for event in loop:
-        if str(event.get("label", "")).startswith("evaluate") and event["step"] == 2:
+        if isinstance(event, UnitDone) and event.label.startswith("evaluate") and event.step == 2:
             break
     loop.close()  # type: ignore[attr-defined]
     store = LocalStore(tmp_path)

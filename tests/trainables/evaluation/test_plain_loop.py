@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from search_spaces.outcomes import UnitDone
 from search_spaces.spec import BenchmarkSpec
 from tests.support.gloo_pair import run_on_two
 from tests.support.miniature_trial import ALL, SMALL, mini_task
@@ -172,7 +173,7 @@ def test_scoring_that_was_stopped_in_every_benchmark_leaves_the_same_examples(
     while not all(spec.id in _results(task) for spec in ALL):
         loop = run_trial(task, Context())
         for event in loop:
-            if str(event.get("label", "")).startswith("evaluate") and event["step"] < event["steps"]:
+            if isinstance(event, UnitDone) and event.label.startswith("evaluate") and event.step < event.steps:
                 stops += 1
                 break
         loop.close()  # type: ignore[attr-defined]

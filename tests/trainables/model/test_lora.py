@@ -15,7 +15,7 @@ from search_spaces.errors import InputError
 from search_spaces.spec import LoraSpec, MixPart, MixSpec, StageSpec
 from tests.support.gloo_pair import run_on_two
 from tests.support.hub_languages import FAMILIES, hub_language
-from tests.support.tiny_trials import SGD, language, losses, make_task, run, source, stage
+from tests.support.tiny_trials import SGD, is_step, language, losses, make_task, run, source, stage
 from trainables.model.lora import add_lora, merged
 from trainables.model.vlm import build_modules
 from trainables.run_trial import run_trial
@@ -102,7 +102,7 @@ def test_a_stopped_stage_of_adapters_goes_on_to_the_bytes_of_an_undisturbed_one(
     expected = losses(run(undisturbed))
     task = make_task(tmp_path / "cut", **options)
     loop = run_trial(task, Context())
-    first = [dict(p) for p in takewhile(lambda p: (p.get("label"), p.get("step")) != ("finetune", 5), loop)]
+    first = list(takewhile(lambda progress: not is_step(progress, 5), loop))
     loop.close()  # type: ignore[attr-defined]
     assert losses(first) + losses(run(task)) == expected
     whole, cut = _weights(undisturbed), _weights(task)

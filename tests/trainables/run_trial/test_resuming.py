@@ -10,8 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from search_spaces.outcomes import NodeDone, TrialDone
 from search_spaces.spec import BenchmarkSpec, MixPart, MixSpec, OptimizerSpec
-from tests.support.tiny_trials import language, losses, make_task, run, source, stage, vision
+from tests.support.tiny_trials import is_step, language, losses, make_task, run, source, stage, vision
 from trainables.run_trial import run_trial
 from trainables.storage import layout
 from trainables.storage.record_files import read
@@ -37,9 +38,9 @@ def test_a_trial_ends_with_stage_results_scores_and_its_own_result(tmp_path: Pat
     task = make_task(tmp_path, stages=TWO_STAGES)
     events = run(task)
     store = LocalStore(tmp_path)
-    done = [event["node"] for event in events if event["event"] == "node_done"]
+    done = [event.node for event in events if isinstance(event, NodeDone)]
     assert done == ["features-0", "features-1", "stage-0", "stage-1", "evaluation"]
-    assert events[-1] == {"event": "trial_done"}
+    assert events[-1] == TrialDone()
     result = read(store, layout.trial_result("tiny", "tiny"), TrialResult)
     assert result is not None
     score = read(store, result.evaluations["shapes"], EvaluationResult)
@@ -76,7 +77,7 @@ def test_a_trial_stopped_between_steps_goes_on_to_the_bytes_of_an_undisturbed_on
     expected = losses(run(undisturbed))
     task = make_task(tmp_path / "cut", stages=TWO_STAGES, zero=zero, checkpoint_every_steps=2)
     loop = run_trial(task, Context())
-    first = [dict(p) for p in takewhile(lambda p: (p.get("label"), p.get("step")) != ("finetune", 5), loop)]
+    first = list(takewhile(lambda progress: not is_step(progress, 5), loop))
     loop.close()  # type: ignore[attr-defined]
     rest = losses(run(task))
     assert losses(first) + rest == expected
@@ -88,7 +89,7 @@ def test_a_resumed_trial_writes_each_step_to_its_spool_once(tmp_path: Path) -> N
     task = make_task(tmp_path, checkpoint_every_steps=2)
     loop = run_trial(task, Context())
     for progress in loop:
-        if (progress.get("label"), progress.get("step")) == ("finetune", 5):
+        if is_step(progress, 5):
             break
     loop.close()  # type: ignore[attr-defined]
     run(task)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from search_spaces.identity import source_name
-from tests.support.tiny_trials import make_task, run, stage
+from tests.support.tiny_trials import is_step, make_task, run, stage
 from trainables.run_trial import run_trial
 from trainables.storage import layout
 from trainables.storage.spool import read_spool
@@ -55,7 +55,7 @@ def test_restarts_are_counted_and_system_samples_do_not_count_as_steps(tmp_path:
     task = make_task(tmp_path, checkpoint_every_steps=2)
     loop = run_trial(task, Context())
     for progress in loop:
-        if (progress.get("label"), progress.get("step")) == ("finetune", 3):
+        if is_step(progress, 3):
             break
     loop.close()  # type: ignore[attr-defined]
     run(task)

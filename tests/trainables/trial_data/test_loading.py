@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from search_spaces.outcomes import UnitDone
 from search_spaces.spec import MixPart, MixSpec, ResourceSpec, SourceSpec
 from tests.support.tiny_trials import SGD, losses, make_task, run, source, stage
 from trainables.run_trial import run_trial
@@ -60,7 +61,7 @@ def test_shares_of_the_sources_as_drawn_are_told_to_the_tracking_server(tmp_path
 
 def test_a_trial_stopped_early_leaves_no_thread(tmp_path: Path) -> None:
     loop = run_trial(make_task(tmp_path, cached=False, micro_batch=2, cpus_per_worker=3), Context())
-    while next(loop)["event"] != "progress":
+    while not isinstance(next(loop), UnitDone):
         pass
     assert _data_threads() > 0
     loop.close()  # type: ignore[attr-defined]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import ray
 
+from search_spaces.outcomes import FailureKind, NodeDone, Started, TrialDone, UnitDone
 from search_spaces.spec import (
     LanguageSpec,
     MixPart,
@@ -25,11 +27,13 @@ from search_spaces.spec import (
     TrialSpec,
     VisionSpec,
 )
+from search_spaces.worker_contract import Advanced, Failed, Group, Opened
 from trainables.storage import layout
 from trainables.storage.record_files import read
 from trainables.storage.records import Failure
 from trainables.storage.store import LocalStore
 from trainables.task import StageTask, TrialTask
+from trainables.workers.tune_result import read_result
 from trainables.workers.tune_trial import ALLOWANCE_S, GROWTH, TrialFailedError, TuneTrial
 
 HANG_S = 33.0
@@ -38,28 +42,41 @@ HANG_S = 33.0
 class FakeGroup:
     """Answers what it was told to; `requests` are all that it was asked."""
 
-    def __init__(self, answers: list[dict[str, Any]], size: int = 1):
-        self.answers, self.size, self.requests, self.killed = answers, size, [], False
-        self.requests: list[tuple[Any, ...]]
+    def __init__(self, answers: list[Advanced | Failed], size: int = 1, opens: Opened | Failed | None = None):
+        self.answers, self.size, self.killed = answers, size, False
+        self.reopens: Opened | Failed = opens or Opened()
+        """Its answer to `open`, but for the first time."""
+        self.requests: list[tuple[Any, ...]] = []
 
-    def open(self, task: Any, timeout_s: float) -> Mapping[str, Any]:
+    def open(self, task: Any, timeout_s: float) -> Opened | Failed:
         self.requests.append(("open", task.id, timeout_s))
-        return self.answers.pop(0) if self.answers and "failure" in self.answers[0] else {}
+        return Opened() if len(self.requests) == 1 else self.reopens
 
-    def advance(self, units: int, timeout_s: float) -> Mapping[str, Any]:
+    def advance(self, units: int, timeout_s: float) -> Advanced | Failed:
         self.requests.append(("advance", units, timeout_s))
         return self.answers.pop(0)
+
+    def close(self, timeout_s: float) -> None:
+        self.requests.append(("close", timeout_s))
 
     def kill(self) -> None:
         self.killed = True
 
 
-def progress(event: str = "progress", units: int = 1, seconds: float = 0.1) -> dict[str, Any]:
-    return {"progress": {"event": event, "node": "n1", "step": units}, "units": units, "seconds": seconds}
+def unit_done(units: int = 1, seconds: float = 0.1) -> Advanced:
+    return Advanced(UnitDone("n1", "finetune", units, 100), units, seconds)
 
 
-def failure(kind: str) -> dict[str, Any]:
-    return {"failure": {"kind": kind, "message": "it broke", "traceback": "Traceback", "rank": 1}}
+def node_done(units: int = 1, seconds: float = 0.1) -> Advanced:
+    return Advanced(NodeDone("n1"), units, seconds)
+
+
+def trial_done() -> Advanced:
+    return Advanced(TrialDone(), 1, 0.1)
+
+
+def failed(kind: FailureKind) -> Failed:
+    return Failed(kind, "it broke", traceback="Traceback", rank=1)
 
 
 def task(storage: Path, trial: str) -> TrialTask:
@@ -97,11 +114,10 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     for trial in ("a", "b"):
         store.put(layout.trial_task("fake", trial), task(tmp_path, trial).model_dump_json().encode())
 
-    def made(*groups: Any) -> TuneTrial:
+    def made(*groups: Group | Failed) -> TuneTrial:
         waiting = list(groups)
-        launcher = SimpleNamespace(start=lambda code: waiting.pop(0))
         trainable = TuneTrial.__new__(TuneTrial)
-        trainable.setup({"trial": "a"}, launcher=launcher, code=None, study="fake", storage=str(tmp_path))
+        trainable.setup({"trial": "a"}, lambda: waiting.pop(0), study="fake", storage=str(tmp_path))
         return trainable
 
     return made
@@ -112,18 +128,18 @@ def recorded(tmp_path: Path, trial: str = "a") -> Failure | None:
 
 
 def test_step_first_one_starts_nothing_and_says_which_process_to_watch(make: Make) -> None:
-    result = make().step()
-    assert (result["event"], result["fresh_group"], result["node_id"]) == ("started", True, "node-1")
-    assert result["patience_s"] > HANG_S + ALLOWANCE_S
+    result = read_result(make().step())
+    assert (result.event, result.node_id, result.pid) == (Started(fresh_group=True), "node-1", os.getpid())
+    assert result.patience_s > HANG_S + ALLOWANCE_S
 
 
 def test_step_units_grow_towards_a_second_and_start_again_at_one_after_a_node(make: Make) -> None:
     answers = [
-        progress(units=1, seconds=0.01),
-        progress(units=GROWTH, seconds=0.04),
-        progress("node_done", units=3, seconds=0.03),
-        progress(units=1, seconds=5.0),
-        progress(units=1, seconds=5.0),
+        unit_done(units=1, seconds=0.01),
+        unit_done(units=GROWTH, seconds=0.04),
+        node_done(units=3, seconds=0.03),
+        unit_done(units=1, seconds=5.0),
+        unit_done(units=1, seconds=5.0),
     ]
     group = FakeGroup(answers)
     trial = make(group)
@@ -133,31 +149,31 @@ def test_step_units_grow_towards_a_second_and_start_again_at_one_after_a_node(ma
 
 
 def test_step_first_unit_of_a_node_has_more_time_than_the_others(make: Make) -> None:
-    group = FakeGroup([progress(), progress("node_done"), progress(), progress()])
+    group = FakeGroup([unit_done(), node_done(), unit_done(), unit_done()])
     trial = make(group)
-    results = [trial.step() for _ in range(5)]
+    results = [read_result(trial.step()) for _ in range(5)]
     waits = [request[2] for request in group.requests if request[0] == "advance"]
     assert waits == [HANG_S + ALLOWANCE_S, HANG_S, HANG_S + ALLOWANCE_S, HANG_S]
-    assert [result["patience_s"] for result in results[1:]] == [HANG_S, HANG_S + ALLOWANCE_S, HANG_S, HANG_S]
+    assert [result.patience_s for result in results[1:]] == [HANG_S, HANG_S + ALLOWANCE_S, HANG_S, HANG_S]
 
 
 def test_step_trial_done_ends_the_tune_trial(make: Make) -> None:
-    trial = make(FakeGroup([progress(), progress("trial_done")]))
-    assert [trial.step().get("done") for _ in range(3)] == [None, False, True]
+    trial = make(FakeGroup([unit_done(), trial_done()]))
+    assert [trial.step()["done"] for _ in range(3)] == [False, False, True]
 
 
 def test_reset_config_next_trial_uses_the_same_group(make: Make) -> None:
-    group = FakeGroup([progress("trial_done"), progress("trial_done")])
+    group = FakeGroup([trial_done(), trial_done()])
     trial = make(group)
     trial.step(), trial.step()
     assert trial.reset_config({"trial": "b"})
-    assert trial.step()["fresh_group"] is False
+    assert read_result(trial.step()).event == Started(fresh_group=False)
     assert trial.step()["trial"] == "b"
     assert [request[1] for request in group.requests if request[0] == "open"] == ["a", "b"]
 
 
 def test_step_task_changed_between_setup_and_start_counts(make: Make, tmp_path: Path) -> None:
-    group = FakeGroup([progress()])
+    group = FakeGroup([unit_done()])
     trial = make(group)
     changed = task(tmp_path, "a").model_copy(update={"id": "a-edited"})
     LocalStore(tmp_path).put(layout.trial_task("fake", "a"), changed.model_dump_json().encode())
@@ -167,9 +183,9 @@ def test_step_task_changed_between_setup_and_start_counts(make: Make, tmp_path: 
 
 @pytest.mark.parametrize("kind", ["lost", "hung", "memory", "error"])
 def test_step_failure_is_recorded_in_the_trials_folder_and_ends_the_group(
-    kind: str, make: Make, tmp_path: Path
+    kind: FailureKind, make: Make, tmp_path: Path
 ) -> None:
-    group = FakeGroup([progress(), failure(kind)])
+    group = FakeGroup([unit_done(), failed(kind)])
     trial = make(group)
     trial.step(), trial.step()
     with pytest.raises(TrialFailedError, match=f"{kind}: it broke"):
@@ -182,7 +198,7 @@ def test_step_failure_is_recorded_in_the_trials_folder_and_ends_the_group(
 
 
 def test_step_group_that_cannot_start_is_a_recorded_failure(make: Make, tmp_path: Path) -> None:
-    trial = make(failure("error"))
+    trial = make(failed("error"))
     trial.step()
     with pytest.raises(TrialFailedError):
         trial.step()
@@ -190,7 +206,7 @@ def test_step_group_that_cannot_start_is_a_recorded_failure(make: Make, tmp_path
 
 
 def test_step_reused_group_whose_workers_died_idle_is_replaced(make: Make, tmp_path: Path) -> None:
-    first, second = FakeGroup([progress("trial_done"), failure("lost")]), FakeGroup([progress("trial_done")])
+    first, second = FakeGroup([trial_done()], opens=failed("lost")), FakeGroup([trial_done()])
     trial = make(first, second)
     trial.step(), trial.step()
     trial.reset_config({"trial": "b"})

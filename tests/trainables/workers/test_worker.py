@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from search_spaces.outcomes import NodeDone, Progress, TrialDone, UnitDone
+from search_spaces.worker_contract import Advanced, Failed, Place
 from trainables.storage import layout
-from trainables.storage.records import Progress
 from trainables.task import Context, TrialTask
 from trainables.workers.worker import Worker
 
@@ -24,31 +25,42 @@ def counting_loop(task: TrialTask, context: Context) -> Iterator[Progress]:
     try:
         for node, units in (("n1", 3), ("n2", 2)):
             for step in range(units):
-                yield Progress(event="progress", node=node, step=step + 1, steps=units)
-            yield Progress(event="node_done", node=node)
-        yield Progress(event="trial_done")
+                yield UnitDone(node, "count", step + 1, units)
+            yield NodeDone(node)
+        yield TrialDone()
     finally:
         closed.append(task.id)
 
 
 def breaking_loop(task: TrialTask, context: Context) -> Iterator[Progress]:
-    yield Progress(event="progress", node="n1")
+    yield UnitDone("n1", "count", 1, 9)
     if task.id == "memory":
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
     raise ValueError(f"record 17 of {task.id} is broken")
 
 
 def ending_loop(task: TrialTask, context: Context) -> Iterator[Progress]:
-    yield Progress(event="progress", node="n1")
+    yield UnitDone("n1", "count", 1, 9)
 
 
 def worker(loop: Any = counting_loop, rank: int = 0) -> Worker:
-    place = {"rank": rank, "world": 2, "local_rank": rank, "device": "cpu", "threads": 1, "host": "127.0.0.1"}
+    place = Place(rank=rank, world=2, local_rank=rank, device="cpu", threads=1, host="127.0.0.1")
     return Worker(place, loop=f"{__name__}:{loop.__name__}", joins=False)
 
 
 def task(tmp_path: Path, trial: str = "t1") -> TrialTask:
     return TrialTask.model_construct(study="fake", id=trial, storage=str(tmp_path))
+
+
+def done(answer: Advanced | Failed) -> tuple[int, Progress]:
+    """Units and progress of an answer that must not be a failure."""
+    assert isinstance(answer, Advanced)
+    return answer.units, answer.progress
+
+
+def failed(answer: Advanced | Failed) -> Failed:
+    assert isinstance(answer, Failed)
+    return answer
 
 
 def log(tmp_path: Path, trial: str = "t1", rank: int = 0) -> str:
@@ -64,10 +76,10 @@ def test_advance_counts_units_but_never_beyond_the_end_of_a_node(tmp_path: Path)
     member = worker()
     member.open(task(tmp_path))
     first, second, third = member.advance(2), member.advance(10), member.advance(10)
-    assert (first["units"], first["progress"]["step"]) == (2, 2)
-    assert (second["units"], second["progress"]) == (2, {"event": "node_done", "node": "n1"})
-    assert (third["units"], third["progress"]["node"]) == (3, "n2")
-    assert member.advance(10)["progress"] == {"event": "trial_done"}
+    assert done(first) == (2, UnitDone("n1", "count", 2, 3))
+    assert done(second) == (2, NodeDone("n1"))
+    assert done(third) == (3, NodeDone("n2"))
+    assert done(member.advance(10)) == (1, TrialDone())
 
 
 def test_advance_error_in_the_loop_is_an_answer_with_its_traceback_in_the_log(
@@ -76,31 +88,31 @@ def test_advance_error_in_the_loop_is_an_answer_with_its_traceback_in_the_log(
     member = worker(breaking_loop, rank=1)
     with capfd.disabled():  # pytest's own stdout is no file descriptor that could be redirected
         member.open(task(tmp_path))
-        failure = member.advance(5)["failure"]
-    assert (failure["kind"], failure["message"]) == ("error", "ValueError: record 17 of t1 is broken")
-    assert failure["rank"] == 1
-    assert "breaking_loop" in failure["traceback"]
+        failure = failed(member.advance(5))
+    assert (failure.kind, failure.message) == ("error", "ValueError: record 17 of t1 is broken")
+    assert failure.rank == 1
+    assert "breaking_loop" in failure.traceback
     assert "record 17 of t1 is broken" in log(tmp_path, rank=1)
 
 
 def test_advance_out_of_memory_is_told_from_an_error(tmp_path: Path) -> None:
     member = worker(breaking_loop)
     member.open(task(tmp_path, "memory"))
-    assert member.advance(5)["failure"]["kind"] == "memory"
+    assert failed(member.advance(5)).kind == "memory"
 
 
 def test_advance_loop_that_stops_without_an_end_is_a_failure(tmp_path: Path) -> None:
     member = worker(ending_loop)
     member.open(task(tmp_path))
-    assert "without saying" in member.advance(5)["failure"]["message"]
+    assert "without saying" in failed(member.advance(5)).message
 
 
 def test_advance_after_a_failure_the_next_trial_runs_in_the_same_worker(tmp_path: Path) -> None:
     member = worker(breaking_loop)
     member.open(task(tmp_path))
-    assert "failure" in member.advance(5)
+    assert failed(member.advance(5))
     member.open(task(tmp_path, "t2"))
-    assert member.advance(1)["progress"]["node"] == "n1"
+    assert done(member.advance(1)) == (1, UnitDone("n1", "count", 1, 9))
 
 
 def test_open_trial_stopped_in_the_middle_is_closed_first(tmp_path: Path) -> None:
@@ -121,7 +133,7 @@ def test_log_has_what_python_and_libraries_write_while_the_trial_is_open(
         member.open(task(tmp_path))
         member.advance(1)
         print("between two steps")
-        while member.advance(10)["progress"]["event"] != "trial_done":
+        while done(member.advance(10))[1] != TrialDone():
             pass
     os.write(2, b"after the end")
     text = log(tmp_path)

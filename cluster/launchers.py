@@ -1,0 +1,20 @@
+"""The launchers, by name. To add one: a module with its class, and a name and a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from cluster.launcher import Launcher
+
+LauncherName = Literal["gang"]
+
+
+def _gang() -> Launcher:
+    from cluster.gang import Gang  # imports Ray
+
+    return Gang()
+
+
+LAUNCHERS: Mapping[LauncherName, Callable[[], Launcher]] = {"gang": _gang}
+"""Makes the launcher of a name, with its own defaults."""

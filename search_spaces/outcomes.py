@@ -1,0 +1,59 @@
+"""Words for what becomes of a trial while it runs, shared by those who train it, place its workers and keep count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+FailureKind = Literal["lost", "hung", "error", "memory", "killed"]
+"""Why an attempt ended before its time. Stored in `failure.json` in these words.
+
+- `lost`: a process is gone, or another run has taken the work over.
+- `hung`: a process gave no sign for longer than the trial allows, and was ended.
+- `error`: the trial's code, data or set-up raised.
+- `memory`: a device, a host or a process ran out of memory.
+- `killed`: the run was stopped by a signal.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A process has taken the trial up."""
+
+    fresh_group: bool
+    """Whether its workers have to be started; else it takes over the group of an earlier trial."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitDone:
+    """One small unit of work is done: a step, a batch. Small, and safe to lose."""
+
+    node: str
+    """Id of the node of the work graph that is being worked on."""
+    label: str
+    """`finetune`, `evaluate easy-vqa-shape`, `features`: for people."""
+    step: int
+    """Units done of this node (of this benchmark, while answers are given)."""
+    steps: int
+    loss: float | None = None
+    """None where there is none, and where it is not finite."""
+    rate: float | None = None
+    """Samples per second."""
+    eta_s: float | None = None
+    """Seconds left of these steps."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeDone:
+    """A node of the trial's path is done: its result is on storage."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class TrialDone:
+    """The whole trial is done: its result is on storage. Nothing comes after this."""
+
+
+Progress = UnitDone | NodeDone | TrialDone
+"""What the loop of a trial yields."""

@@ -1,0 +1,139 @@
+"""Claims about every launcher of cluster/launchers.py: what search_spaces/worker_contract.py says of a group."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import get_args
+
+import psutil
+import pytest
+
+from cluster.connect import connect
+from cluster.launcher import MemberCode, Shape
+from cluster.launchers import LAUNCHERS, LauncherName
+from cluster.process_state import set_environment
+from search_spaces.outcomes import NodeDone, TrialDone, UnitDone
+from search_spaces.worker_contract import Advanced, Failed, Opened
+from tests.support.fake_members import ConductedGroup, FakeTask
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("_cluster")]
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_S = 300.0
+"""For answers that come: generous, as it decides nothing."""
+
+Start = Callable[[int], ConductedGroup]
+
+
+@pytest.fixture(scope="module")
+def _cluster() -> Iterator[None]:
+    """Two CPUs for all tests of this module; workers find the fake member."""
+    with set_environment({"PYTHONPATH": str(ROOT)}), connect(cpus=2):
+        yield
+
+
+@pytest.fixture(params=get_args(LauncherName))
+def reserve(request: pytest.FixtureRequest) -> Iterator[Start]:
+    """Makes the conductor of a trial with so many workers, for each launcher in turn."""
+    conducted: list[ConductedGroup] = []
+
+    def make(workers: int) -> ConductedGroup:
+        conducted.append(ConductedGroup(request.param, LAUNCHERS[request.param]().bundles(Shape(workers))))
+        return conducted[-1]
+
+    yield make
+    for group in conducted:
+        group.end()
+
+
+def code(folder: Path, name: str = "FakeMember") -> MemberCode:
+    return MemberCode(f"tests.support.fake_members:{name}", {"folder": str(folder)})
+
+
+@pytest.fixture
+def start(reserve: Start, tmp_path: Path) -> Start:
+    """Makes a group of so many fake members, whose files are in `tmp_path`."""
+
+    def made(workers: int) -> ConductedGroup:
+        group = reserve(workers)
+        assert group.start(code(tmp_path)) == workers
+        return group
+
+    return made
+
+
+def processes(folder: Path) -> list[psutil.Process]:
+    """The processes of the ranks, in order."""
+    return [psutil.Process(int(file.read_text().split()[0])) for file in sorted(folder.glob("made-*"))]
+
+
+def test_every_name_of_a_launcher_has_its_line_in_the_table() -> None:
+    assert set(LAUNCHERS) == set(get_args(LauncherName))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_group_serves_one_task_after_another_in_the_same_processes(workers: int, start: Start, tmp_path: Path) -> None:
+    group = start(workers)
+    seats = [file.read_text().split(maxsplit=1)[1] for file in sorted(tmp_path.glob("made-*"))]
+    assert seats == [f"{rank} of {workers} {rank} of {workers}" for rank in range(workers)]
+    if workers > 1:
+        assert {file.read_text() for file in tmp_path.glob("joined-*")} == {"rank 0's address"}
+    before = processes(tmp_path)
+    assert group.open(FakeTask("first"), PATIENCE_S) == Opened()
+    assert group.advance(2, PATIENCE_S) == Advanced(UnitDone("n1", "count", 2, 3), 2, 0.1)
+    group.close(PATIENCE_S)
+    assert group.open(FakeTask("second"), PATIENCE_S) == Opened()
+    assert group.open(FakeTask("third"), PATIENCE_S) == Opened()
+    assert group.advance(9, PATIENCE_S) == Advanced(NodeDone("n1"), 4, 0.1)
+    assert group.advance(9, PATIENCE_S) == Advanced(TrialDone(), 1, 0.1)
+    assert processes(tmp_path) == before
+    assert {file.read_text() for file in tmp_path.glob("closed-*")} == {"first\nsecond\n"}
+    assert len(list(tmp_path.glob("closed-*"))) == workers
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_rank_that_fails_is_the_answer_of_the_group(workers: int, start: Start) -> None:
+    group, last = start(workers), workers - 1
+    group.open(FakeTask("task", last, "fail"), PATIENCE_S)
+    assert group.advance(9, PATIENCE_S) == Failed("error", "task is broken", "a traceback", last)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_code_that_cannot_be_imported_is_the_answer_of_the_start(workers: int, reserve: Start, tmp_path: Path) -> None:
+    failed = reserve(workers).start(code(tmp_path, "NoSuchMember"))
+    assert isinstance(failed, Failed)
+    assert failed.kind == "error"
+    assert "NoSuchMember" in failed.message
+    assert "Traceback" in failed.traceback
+
+
+def test_rank_that_dies_is_lost(start: Start) -> None:
+    group = start(2)
+    group.open(FakeTask("task", 1, "die"), PATIENCE_S)
+    failed = group.advance(9, PATIENCE_S)
+    assert isinstance(failed, Failed)
+    assert (failed.kind, failed.rank) == ("lost", 1)
+
+
+def test_rank_that_is_silent_is_hung_and_a_kill_ends_it_with_all_others(start: Start, tmp_path: Path) -> None:
+    group = start(2)
+    group.open(FakeTask("task", 1, "hang"), PATIENCE_S)
+    failed = group.advance(9, 2.0)
+    assert isinstance(failed, Failed)
+    assert (failed.kind, failed.rank) == ("hung", 1)
+    ranks = processes(tmp_path)
+    assert str(ranks[1].pid) in failed.message
+    group.kill()
+    assert not psutil.wait_procs(ranks, timeout=60)[1]
+    group.kill()
+
+
+def test_kill_of_a_group_of_one_in_the_conductors_process_closes_the_task(start: Start, tmp_path: Path) -> None:
+    group = start(1)
+    (rank,) = processes(tmp_path)
+    group.open(FakeTask("task"), PATIENCE_S)
+    group.kill()
+    gone = psutil.wait_procs([rank], timeout=0)[0]
+    assert gone or (tmp_path / "closed-0").read_text() == "task\n"
+    group.kill()

@@ -1,0 +1,44 @@
+"""What a trial's own process reports through Ray Tune: typed on both sides, a plain mapping on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from search_spaces.outcomes import NodeDone, Progress, Started, TrialDone, UnitDone
+
+_EVENTS: dict[str, type[Started | UnitDone | NodeDone | TrialDone]] = {
+    "started": Started,
+    "unit_done": UnitDone,
+    "node_done": NodeDone,
+    "trial_done": TrialDone,
+}
+_NAMES = {event: name for name, event in _EVENTS.items()}
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """One report: what happened, which process to watch, and how long the next report may take."""
+
+    trial: str
+    event: Started | Progress
+    node_id: str
+    """Ray's id of the node on which the process runs."""
+    pid: int
+    process_started: float
+    """Seconds since the epoch: tells the process from a later one of its pid."""
+    patience_s: float
+
+
+def write_result(result: TuneResult) -> dict[str, Any]:
+    """The mapping that Tune passes on. Tune reads `done` of it, and adds keys of its own."""
+    event = {"name": _NAMES[type(result.event)], **asdict(result.event)}
+    return {**vars(result), "event": event, "done": isinstance(result.event, TrialDone)}
+
+
+def read_result(given: Mapping[str, Any]) -> TuneResult:
+    """The report in a mapping that Tune has passed on."""
+    fields = dict(given["event"])
+    event = _EVENTS[fields.pop("name")](**fields)
+    return TuneResult(event=event, **{name: given[name] for name in TuneResult.__annotations__ if name != "event"})
