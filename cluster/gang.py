@@ -94,7 +94,7 @@ class Seat:
 
 
 def visible_devices(assigned: Sequence[str], variable: str | None) -> tuple[str, ...]:
-    """The GPUs a worker really sees, in the order in which libraries number them.
+    """List the GPUs a worker really sees, in the order in which libraries number them.
 
     Args:
         assigned: what Ray has given to the worker; none on a CPU.
@@ -109,7 +109,7 @@ def visible_devices(assigned: Sequence[str], variable: str | None) -> tuple[str,
 
 
 def shared_device(seats: Sequence[Seat]) -> str | None:
-    """Why this group cannot train: two ranks would use one GPU, or some have one and others have none."""
+    """Say why a group cannot train: two ranks would use one GPU, or some have one and others have none."""
     users: dict[tuple[str, str], int] = {}
     for rank, seat in enumerate(seats):
         if bool(seat.devices) != bool(seats[0].devices):
@@ -136,7 +136,7 @@ class GangWorker:
         self._member: Member | None = None
 
     def seat(self) -> Seat:
-        """Where this process has come to sit."""
+        """Return where this process has come to sit."""
         node_id = ray.get_runtime_context().get_node_id()
         assigned = [str(gpu) for gpu in ray.get_gpu_ids()]
         devices = visible_devices(assigned, os.environ.get("CUDA_VISIBLE_DEVICES"))
@@ -173,7 +173,7 @@ class GangWorker:
 
 
 def _answered(call: Callable[[], Answer | Failed]) -> Answer | Failed:
-    """The answer of a call, or what it raised as a failure."""
+    """Return the answer of a call, or what it raised as a failure."""
     try:
         return call()
     except Exception as error:
@@ -256,7 +256,7 @@ class ActorGroup:
             ray.kill(actor, no_restart=True)
 
     def _ask(self, calls: Sequence[Any], timeout_s: float) -> list[Any] | Failed:
-        """The answers of all ranks, or the one failure that explains best why they are not all there."""
+        """Collect the answers of all ranks, or the one failure that explains best why they are not all there."""
         pending = {call: rank for rank, call in enumerate(calls)}
         answers: dict[int, Any] = {}
         failed: list[tuple[int, Failed]] = []
@@ -284,7 +284,7 @@ class ActorGroup:
         return [answers[rank] for rank in range(len(calls))]
 
     def _name(self, ranks: Sequence[int]) -> str:
-        """``rank 0 (pid 4711, stopped) and rank 1 (pid 4712, running)``: the state where this node can tell it."""
+        """Name ranks for people: ``rank 0 (pid 4711, stopped) and rank 1 (pid 4712, on 10.0.0.2)``."""
         here = ray.get_runtime_context().get_node_id()
         named = []
         for rank in ranks:
@@ -298,7 +298,7 @@ class ActorGroup:
 
 
 def _explains_the_others(failed: Failed) -> bool:
-    """Whether a rank's failure is why the others fail; else one of them may be why this one did."""
+    """Return whether a rank's failure is why the others fail; else one of them may be why this one did."""
     match failed.kind:
         case "lost" | "memory":
             return True
@@ -319,7 +319,7 @@ def _actor(reservation: Any, index: int, bundle: Mapping[str, float]) -> Any:
 
 
 def _fetch(call: Any, rank: int) -> Any:
-    """The answer of a finished call; a dead process or an unforeseen error is answered for."""
+    """Fetch the answer of a finished call; a dead process or an unforeseen error is answered for."""
     try:
         return ray.get(call)
     except OutOfMemoryError as error:
@@ -337,7 +337,7 @@ def _fetch(call: Any, rank: int) -> Any:
 
 
 def _make(code: MemberCode, place: Place, one_node: bool) -> Member | Failed:
-    """A member in this process, or the failure of its imports. The environment comes first: libraries read it once."""
+    """Make this process's member, or fail as its imports do. The environment comes first: libraries read it once."""
     os.environ.update(environment(place, one_node))
     try:
         return code.make(place)
@@ -346,7 +346,7 @@ def _make(code: MemberCode, place: Place, one_node: bool) -> Member | Failed:
 
 
 def environment(place: Place, one_node: bool) -> dict[str, str]:
-    """Environment variables of a worker process."""
+    """Return the environment variables of a worker process."""
     variables = {
         "RANK": str(place.rank),
         "WORLD_SIZE": str(place.world),

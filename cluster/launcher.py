@@ -27,7 +27,7 @@ class Shape:
         return f"{workers} x {self.cpus_per_worker:g} CPU{gpus}"
 
     def bundle(self) -> dict[str, float]:
-        """Ray resources of one worker."""
+        """Return the Ray resources of one worker."""
         gpus = {"GPU": float(self.gpus_per_worker)} if self.gpus_per_worker else {}
         return {"CPU": float(self.cpus_per_worker), **gpus}
 
@@ -49,7 +49,7 @@ class Launcher(Protocol):
     """Makes groups of workers. It is pickled: made on the driver, used in the process of each trial."""
 
     def bundles(self, shape: Shape) -> list[dict[str, float]]:
-        """Ray resources to reserve for a trial of this shape; the first bundle is that of the trial's own process."""
+        """Return the Ray resources to reserve for a trial; the first bundle is that of the trial's own process."""
         ...
 
     def start(self, code: MemberCode) -> Group | Failed:
@@ -58,7 +58,7 @@ class Launcher(Protocol):
 
 
 def load(path: str) -> Callable[..., Any]:
-    """The object behind an import path ``module:name``."""
+    """Load the object that an import path ``module:name`` names."""
     module, _, name = path.partition(":")
     loaded: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return loaded

@@ -23,7 +23,7 @@ class Silence:
     name: str
     process: Process
     seconds: float
-    """How long nothing was heard."""
+    """Since the last sign of life."""
 
 
 class Watchdog:
@@ -32,18 +32,18 @@ class Watchdog:
     def __init__(self) -> None:
         self._expected: dict[str, tuple[Process, float, float]] = {}
 
-    def heard(self, name: str, process: Process, now: float, patience_s: float) -> None:
-        """A sign of life, and how long the next one may take."""
+    def note(self, name: str, process: Process, now: float, patience_s: float) -> None:
+        """Note a sign of life, and how long the next one may take."""
         self._expected[name] = (process, now, now + patience_s)
 
     def forget(self, name: str) -> None:
         self._expected.pop(name, None)
 
     def silent(self, now: float) -> list[Silence]:
-        """All whose time is up; they are forgotten, so that each is told once."""
+        """Return all whose time is up; they are forgotten, so that each is returned once."""
         late = [
-            Silence(name, process, now - heard)
-            for name, (process, heard, deadline) in list(self._expected.items())
+            Silence(name, process, now - noted)
+            for name, (process, noted, deadline) in list(self._expected.items())
             if now > deadline
         ]
         for silence in late:

@@ -94,7 +94,7 @@ class Attempts:
 
     @property
     def running(self) -> tuple[str, ...]:
-        """Trials that have been handed out and have not ended."""
+        """Ids of the trials that have been handed out and have not ended."""
         return self._in("running")
 
     def prepare(self, trial: str) -> None:
@@ -106,7 +106,7 @@ class Attempts:
         self._announce(trial, HandedOut())
 
     def progressed(self, trial: str, event: Started | UnitDone | NodeDone) -> None:
-        """A worker process has taken the trial up, or got further with it."""
+        """Announce that a worker process has taken the trial up, or got further with it."""
         if isinstance(event, Started):
             self._groups[event.fresh_group] += 1
         self._announce(trial, event)
@@ -116,12 +116,12 @@ class Attempts:
         return read_or_redo(self._store, layout.trial_result(self._study, trial), TrialResult) is not None
 
     def done(self, trial: str) -> None:
-        """The trial's result is on storage and its process has said so."""
+        """Count a trial as done: its process said so, and its result is on storage."""
         self._states[trial] = "done"
         self._announce(trial, TrialDone())
 
     def failed(self, trial: str, kind: FailureKind, message: str, traceback: str = "") -> None:
-        """An attempt is over. What was recorded where it happened holds; else this is recorded."""
+        """Count a trial as failed. A failure recorded where it happened holds; else this one is recorded."""
         failure = self.record(trial, kind, message, traceback)
         self._states[trial] = "failed"
         self._failures[trial] = failure

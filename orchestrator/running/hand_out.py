@@ -62,7 +62,7 @@ class HandOut:
         self._schedule = Schedule(with_folder, done, rooms, max_concurrent)
 
     def next(self) -> str | Literal[Finished.FINISHED] | None:
-        """The id of a trial that is now this run's to do; None: ask again; FINISHED: there will be none."""
+        """Return the id of a trial that is now this run's to do; None: ask again; FINISHED: there will be none."""
         with self._lock:
             for _ in range(TRIES):
                 trial = self._schedule.next()
@@ -89,7 +89,7 @@ class HandOut:
         return True
 
     def node_done(self, node: str) -> bool:
-        """A running trial says that a node is done. False if storage does not have its result: then it is not."""
+        """Free a node that a running trial says is done. False if storage does not have its result: then it is not."""
         with self._lock:
             if node not in self._nodes:
                 return True  # an evaluation: nobody waits for it
@@ -110,7 +110,7 @@ class HandOut:
             return False
 
     def ended(self, trial: str, *, group_kept: bool) -> None:
-        """A trial is done or has failed: what it has not produced may be produced by another one."""
+        """Free what a trial that is done or has failed has not produced: another one may produce it."""
         with self._lock:
             self._schedule.ended(trial, group_kept=group_kept)
             self._leases.release(self._leased.pop(trial, ()))

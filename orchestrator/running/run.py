@@ -30,22 +30,22 @@ class Run:
         self._lost: set[str] = set()
 
     def next(self) -> str | Literal[Finished.FINISHED] | None:
-        """The id of a trial that is now this run's to do; None: ask again; FINISHED: there will be none.
+        """Return the id of a trial that is now this run's to do; None: ask again; FINISHED: there will be none.
 
         Raises InterruptedRunError if a signal has come.
         """
         self._received.raise_if_any()
         return self._hand_out.next()
 
-    def go_on(self) -> None:
-        """Raises InterruptedRunError if a signal has come."""
+    def raise_if_interrupted(self) -> None:
+        """Raise InterruptedRunError if a signal has come."""
         self._received.raise_if_any()
 
     def report(self, result: TuneResult) -> None:
-        """A trial's process gives a sign of life and says what has happened."""
+        """Take a report of a trial's process: a sign of life, and what has happened."""
         trial, event = result.trial, result.event
         process = Process(result.node_id, result.pid, result.process_started)
-        self._watchdog.heard(trial, process, time.monotonic(), result.patience_s)
+        self._watchdog.note(trial, process, time.monotonic(), result.patience_s)
         match event:
             case Started() | UnitDone():
                 self._attempts.progressed(trial, event)
@@ -59,7 +59,7 @@ class Run:
                 assert_never(event)
 
     def completed(self, result: TuneResult) -> None:
-        """Tune has taken a trial for finished: its last result says so, or it was stopped as it had lost a lease."""
+        """End a trial that Tune takes for finished: its last result says so, or it was stopped for a lost lease."""
         trial = result.trial
         if not isinstance(result.event, TrialDone):
             self.failed(trial, "lost", "a lease on its work was taken over by another run", group_kept=True)
@@ -73,19 +73,19 @@ class Run:
     def failed(
         self, trial: str, kind: FailureKind, message: str, traceback: str = "", *, group_kept: bool = False
     ) -> None:
-        """An attempt is over. What was recorded where it happened holds; else this is recorded."""
+        """End a trial that has failed. A failure recorded where it happened holds; else this one is recorded."""
         self._watchdog.forget(trial)
         self._attempts.failed(trial, kind, message, traceback)
         self._hand_out.ended(trial, group_kept=group_kept)
 
     def interrupted(self, error: InterruptedRunError) -> None:
-        """A signal came and no process works any more: what this run held may be taken by others."""
+        """Give back what this run held, after a signal: no process works on it any more, so others may take it."""
         self._hand_out.close()
         for trial in self._attempts.running:
             self._attempts.failed(trial, "killed", f"the run was stopped by {error}")
 
     def has_lost_lease(self, trial: str) -> bool:
-        """Whether another run has taken over what this trial produces, so that it must stop. Called at each result."""
+        """Return whether another run has taken over what this trial produces, so that it must stop."""
         return trial in self._lost
 
     def renew_leases(self) -> None:

@@ -85,7 +85,7 @@ class Schedule:
 
     @property
     def waiting(self) -> int:
-        """Trials that have not been handed out."""
+        """How many trials have not been handed out."""
         return len(self._waiting)
 
     @property
@@ -94,7 +94,7 @@ class Schedule:
         return tuple(node for node, holder in self._holder.items() if holder == ELSEWHERE)
 
     def undone(self, trial: str) -> tuple[str, ...]:
-        """The nodes of a trial's path that are still to be produced, in order."""
+        """Return the nodes of a trial's path that are still to be produced, in order."""
         return tuple(node for node in self._work[trial].path if node not in self._done)
 
     def next(self) -> str | Literal[Finished.FINISHED] | None:
@@ -111,7 +111,7 @@ class Schedule:
         return trial
 
     def node_done(self, node: str) -> None:
-        """A node has been produced, here or elsewhere. Followers need not wait for its producer to go on."""
+        """Mark a node as produced, here or elsewhere. Followers need not wait for its producer to go on."""
         if node in self._done:
             return
         self._let_go(node)
@@ -122,7 +122,7 @@ class Schedule:
             self._offer(trial)
 
     def ended(self, trial: str, *, group_kept: bool) -> None:
-        """A trial that was handed out is over: done (its group can be reused) or failed (its group is gone)."""
+        """End a trial that was handed out: it is done (its group can be reused) or has failed (its group is gone)."""
         shape = self._work[trial].shape
         self._leave(trial)
         if group_kept:
@@ -135,21 +135,21 @@ class Schedule:
         self._offer(trial)
 
     def held_elsewhere(self, node: str) -> None:
-        """Somebody else is producing a node (another run on this storage)."""
+        """Mark a node that somebody else is producing (another run on this storage)."""
         if node not in self._done and node not in self._holder:
             self._hold(node, ELSEWHERE)
 
     def freed_elsewhere(self, node: str) -> None:
-        """Whoever was producing a node has given it up, undone."""
+        """Free a node that somebody else was producing and has given up, undone."""
         if self._holder.get(node) == ELSEWHERE:
             self._let_go(node)
 
     def drop(self, trial: str) -> None:
-        """A trial is not to be handed out any more."""
+        """Never hand out a trial that is still waiting."""
         self._waiting.discard(trial)
 
     def resize(self, nodes: Sequence[Room]) -> None:
-        """The cluster has changed. Running trials keep their seats on the nodes that are still there."""
+        """Take over the cluster's new nodes. Running trials keep their seats on those that are still there."""
         names = {room.name: i for i, room in enumerate(nodes)}
         free, seats = list(nodes), {}
         for trial, taken in self._seats.items():
@@ -178,7 +178,7 @@ class Schedule:
         return None
 
     def _head(self, shape: Shape) -> tuple[float, int, int, str] | None:
-        """The first of a shape's trials that may start; entries that no longer hold are thrown away on the way."""
+        """Return the first of a shape's trials that may start; entries that no longer hold are thrown away."""
         heap = self._ready[shape]
         while heap and not self._holds(heap[0]):
             heapq.heappop(heap)
@@ -236,5 +236,5 @@ class Schedule:
 
 
 def shapes(work: Iterable[Work]) -> Mapping[str, Shape]:
-    """Trial id -> what it asks of the cluster."""
+    """Map trial ids to what they ask of the cluster."""
     return {item.trial_id: item.shape for item in work}

@@ -33,7 +33,7 @@ class ReceivedSignals:
         self._numbers.append(number)
 
     def raise_if_any(self) -> None:
-        """Raises InterruptedRunError if a signal has come."""
+        """Raise InterruptedRunError if a signal has come."""
         if self._numbers:
             raise InterruptedRunError(self._numbers[0])
 

@@ -19,17 +19,17 @@ _SECONDS_PER_BENCHMARK = 1.0
 
 
 def shape(resources: ResourceSpec) -> Shape:
-    """What a trial of these resources asks of the cluster."""
+    """Return what a trial of these resources asks of the cluster."""
     return Shape(resources.workers, resources.cpus_per_worker, resources.gpus_per_worker)
 
 
 def asks(plan: Plan) -> dict[str, Shape]:
-    """What the trials of each arm ask of the cluster, by the arm's name."""
+    """Map the name of each arm to what its trials ask of the cluster."""
     return {arm.name: shape(arm.resources) for arm in plan.arms}
 
 
 def remaining_work(plan: Plan, ledger: Ledger) -> list[Work]:
-    """Every trial that is not done yet, in plan order, with a rough cost of each node: only their ratios matter."""
+    """List every trial that is not done yet, in plan order, with a rough cost of each node: only ratios matter."""
     shapes = asks(plan)
     todo = [trial for trial in plan.trials if ledger.trials[trial.id].state != "done"]
     return [
@@ -52,7 +52,7 @@ def _cost(node: Node, benchmarks: int) -> float:
 
 
 def make_task(plan: Plan, trial: PlannedTrial, digests: dict[str, str], storage: Path, data_root: Path) -> TrialTask:
-    """What the workers of a trial are told. All keys of the plan must be known."""
+    """Make the task that the workers of a trial are given. All keys of the plan must be known."""
     arm = next(arm for arm in plan.arms if arm.name == trial.arm)
     nodes = [plan.nodes[node] for node in trial.path]
     features = [node for node in nodes if node.kind == "features"]
@@ -97,7 +97,7 @@ def _known(node: Node) -> str:
 
 
 def _feature_sources(plan: Plan, trial: PlannedTrial, digests: dict[str, str]) -> dict[str, str]:
-    """Features key -> digest name of the source, for everything this trial's encoder may look at."""
+    """Map features keys to the digest names of their sources, for everything this trial's encoder may look at."""
     sources = [part.source for stage in trial.spec.stages for part in stage.data.parts]
     sources += [benchmark.source for benchmark in plan.asked]
     spec = trial.spec

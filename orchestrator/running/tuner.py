@@ -78,7 +78,10 @@ def run_trials(
 
 @contextmanager
 def _prepared_process(study: str, store: Store) -> Iterator[tuple[ReceivedSignals, str]]:
-    """Signals are noted, Tune is configured and quiet, and it has a folder for its own files while the block runs."""
+    """Note signals, configure and quiet Tune, and give it a folder for its own files while the block runs.
+
+    Yields the signals that come, and the folder.
+    """
     scratch = layout.scratch(secrets.token_hex(4))
     log = store.path(layout.driver_log(study))
     with log_to_file(log, ("ray", "orchestrator")), set_environment(TUNE_ENVIRONMENT), noted_signals() as received:

@@ -15,9 +15,9 @@ from cluster.watchdog import Process, Watchdog, kill
 HERE = Process("node", 4711, 0.0)
 
 
-def test_silent_only_after_its_patience_and_told_once() -> None:
+def test_silent_only_after_its_patience_and_returned_once() -> None:
     watch = Watchdog()
-    watch.heard("a", HERE, now=100.0, patience_s=10.0)
+    watch.note("a", HERE, now=100.0, patience_s=10.0)
     assert watch.silent(110.0) == []
     (silence,) = watch.silent(112.0)
     assert (silence.name, silence.process, silence.seconds) == ("a", HERE, 12.0)
@@ -26,14 +26,14 @@ def test_silent_only_after_its_patience_and_told_once() -> None:
 
 def test_heard_again_starts_a_new_wait_with_its_own_patience() -> None:
     watch = Watchdog()
-    watch.heard("a", HERE, now=0.0, patience_s=10.0)
-    watch.heard("a", HERE, now=9.0, patience_s=600.0)
+    watch.note("a", HERE, now=0.0, patience_s=10.0)
+    watch.note("a", HERE, now=9.0, patience_s=600.0)
     assert watch.silent(300.0) == []
 
 
 def test_forget_ended_trial_is_not_missed() -> None:
     watch = Watchdog()
-    watch.heard("a", HERE, now=0.0, patience_s=1.0)
+    watch.note("a", HERE, now=0.0, patience_s=1.0)
     watch.forget("a")
     assert watch.silent(9.0) == []
 

@@ -32,13 +32,13 @@ class TuneResult:
 
 
 def write_result(result: TuneResult) -> dict[str, Any]:
-    """The mapping that Tune passes on. Tune reads `done` of it, and adds keys of its own."""
+    """Write a report as the mapping that Tune passes on. Tune reads `done` of it, and adds keys of its own."""
     event = {"name": _NAMES[type(result.event)], **asdict(result.event)}
     return {**vars(result), "event": event, "done": isinstance(result.event, TrialDone)}
 
 
 def read_result(given: Mapping[str, Any]) -> TuneResult:
-    """The report in a mapping that Tune has passed on."""
+    """Read the report in a mapping that Tune has passed on."""
     fields = dict(given["event"])
     event = _EVENTS[fields.pop("name")](**fields)
     return TuneResult(event=event, **{name: given[name] for name in TuneResult.__annotations__ if name != "event"})

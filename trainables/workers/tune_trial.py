@@ -52,9 +52,11 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
     """The Tune trainable. Its configuration is ``{"trial": id}``, nothing else (Tune interprets what it is given)."""
 
     def setup(self, config: dict[str, Any], start_group: StartGroup, study: str, storage: str) -> None:
-        """Args:
-        start_group: starts the workers of this trial, inside its reservation.
-        study, storage: where the trial's task is found.
+        """Remember what a trial needs; nothing is started yet.
+
+        Args:
+            start_group: starts the workers of this trial, inside its reservation.
+            study, storage: where the trial's task is found.
         """
         self._start_group, self._study = start_group, study
         self._store = LocalStore(Path(storage))
@@ -73,7 +75,7 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         self._first = True
 
     def step(self) -> dict[str, Any]:
-        """One result. The first comes at once and says which process to watch."""
+        """Advance the trial and return one result. The first comes at once and says which process to watch."""
         try:
             return self._step()
         except TrialFailedError:
@@ -115,7 +117,7 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
             group.kill()
 
     def _checked(self, answer: Answer | Failed) -> Answer:
-        """The answer, unless it is a failure: that is the end of the attempt."""
+        """Return the answer, unless it is a failure: that is the end of the attempt."""
         if isinstance(answer, Failed):
             self._fail(answer)
         return answer
@@ -135,13 +137,13 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         raise TrialFailedError(f"{failed.kind}: {failed.message}")
 
     def _timeout_s(self) -> float:
-        """For the next request to the group."""
+        """How long the next request to the group may take."""
         stages = self._task.stages if self._task else ()
         patience = max((stage.resources.hang_timeout_s for stage in stages), default=ALLOWANCE_S)
         return patience + (ALLOWANCE_S if self._first else 0.0)
 
     def _result(self, event: Started | Progress) -> dict[str, Any]:
-        """What Tune is given, with what a watchdog needs: this process, and how long the next result may take."""
+        """Report to Tune, with what a watchdog needs: this process, and how long the next result may take."""
         patience_s = self._timeout_s()
         if self._opened is None:
             patience_s += ALLOWANCE_S  # the group has to start first

@@ -107,7 +107,7 @@ class Worker:
         raise ValueError(f"a worker must be advanced by 1 unit or more, but got {units}")
 
     def _failed(self, error: Exception) -> Failed:
-        """The failure of an exception, which is printed in full to stderr."""
+        """Return the failure of an exception, which is printed in full to stderr."""
         trace = traceback.format_exc()
         print(trace, file=sys.stderr, flush=True)
         return Failed(_kind(error), named_message(error), traceback=trace, rank=self._context.rank)
@@ -140,7 +140,7 @@ def _flush() -> None:
 
 
 def _kind(error: Exception) -> FailureKind:
-    """`memory` for what runs out of device or host memory, whatever class a library raises it as."""
+    """Return `memory` for what runs out of device or host memory, whatever class a library raises it as."""
     out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     text = str(error).lower()
     return "memory" if out_of_memory or "out of memory" in text or "can't allocate memory" in text else "error"
