@@ -15,6 +15,7 @@ from typing import Any, Literal
 from orchestrator.analysis.intervals import Pool
 from orchestrator.analysis.pairs import pair_weights
 from orchestrator.analysis.power import DEFAULT_SEED_SD, POWER, Design, smallest_effect, smallest_margin
+from orchestrator.analysis.verdict_model import Expectation
 from orchestrator.state.ledger import Ledger
 from search_spaces.catalogue.load import shipped
 from search_spaces.claims import asked_benchmarks
@@ -26,6 +27,14 @@ DISCORDANT = (0.05, 0.20)
 """Share of questions that two arms answer with different success, where nothing is known: a range."""
 IMAGE_CORRELATION = 0.1
 """Of the differences on questions about one image, where nothing is known."""
+
+MARGIN_TESTS: Mapping[Expectation, Literal["equivalent", "not-worse"]] = {
+    "better": "equivalent",
+    "worse": "equivalent",
+    "equivalent": "equivalent",
+    "not-worse": "not-worse",
+}
+"""The test whose smallest margin is shown, by what is expected."""
 
 Accuracies = Mapping[tuple[str, int], Mapping[str, float]]
 """(arm, seed) -> benchmark -> accuracy in points, of trials that are done."""
@@ -128,8 +137,7 @@ def _of(
         )
         for sd, share in zip(spread, DISCORDANT, strict=True)
     ]
-    statement: Literal["equivalent", "not-worse"] = "not-worse" if hypothesis.expect == "not-worse" else "equivalent"
-    margins = [smallest_margin(design, statement) for design in designs]
+    margins = [smallest_margin(design, MARGIN_TESTS[hypothesis.expect]) for design in designs]
     return HypothesisPower(
         id=hypothesis.id,
         expect=hypothesis.expect,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
-from orchestrator.analysis.plan_power import earlier_accuracies, plan_power
+from orchestrator.analysis.plan_power import MARGIN_TESTS, earlier_accuracies, plan_power
+from orchestrator.analysis.verdict_model import Expectation
 from orchestrator.state.ledger import read_ledger
 from search_spaces.plan import Plan
 from search_spaces.study import Hypothesis
@@ -62,3 +63,7 @@ def test_plan_of_uncounted_examples_says_so() -> None:
     found = plan_power(study_of(_claim(expect="worse")), replace(plan, benchmarks=uncounted))[0]
     assert (found.smallest_effect, found.n_examples) == (None, None)
     assert "not counted yet" in found.assumptions[0]
+
+
+def test_every_expectation_has_the_test_of_its_margin() -> None:
+    assert set(MARGIN_TESTS) == set(get_args(Expectation))
