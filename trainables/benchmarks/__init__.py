@@ -1,1 +1,1 @@
-"""Benchmarks: examples from prepared sources, and their scores. No torch."""
+"""Read evaluation sets and score answers to them. No torch."""

@@ -1,4 +1,4 @@
-"""What a benchmark is: official files in, examples; an output in, a score; rows in, metrics. No torch.
+"""Define what a benchmark does: read official files, ask, parse and score an output, sum rows up. No torch.
 
 A benchmark is one module with one `Benchmark` object, entered in `registry.py`. Its protocols are objects of their own,
 because a prompt, a parser and a formula belong together: a number means nothing without them. Everything here works on
@@ -54,7 +54,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """What a protocol made of an output."""
+    """Hold what a protocol reads out of an output."""
 
     value: Any
     """What is scored, as a plain value; None if there is none."""
@@ -66,7 +66,7 @@ UNPARSABLE = Parsed(None, ok=False)
 
 
 class Row(NamedTuple):
-    """One scored example."""
+    """Hold one scored example."""
 
     example: Example
     prediction: str
@@ -131,7 +131,7 @@ class Totals:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Without looks for reference cycles: reading makes millions of values and no cycle, and each look visits all."""
+    """Switch the garbage collector off: reading makes millions of values and no cycle, each collection visits all."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -162,7 +162,7 @@ class Benchmark:
     """Kinds of groups that a slim subset keeps in proportion."""
 
     def examples(self, files: ReferenceFiles, split: str | None = None) -> list[Example]:
-        """What `read` gives, if there is any and every id is there once. Raises InputError."""
+        """Read the examples of a split. Raises InputError if there are none, or if an id occurs twice."""
         with _no_collection():
             found = self.read(files, split)
         twice = [name for name, count in Counter(example.id for example in found).items() if count > 1]
@@ -176,7 +176,7 @@ class Benchmark:
         return found
 
     def protocol(self, name: str) -> Protocol:
-        """Raises InputError naming the legal protocols."""
+        """Find a protocol by its name. Raises InputError naming the legal ones."""
         try:
             return self.protocols[name]
         except KeyError:

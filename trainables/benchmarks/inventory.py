@@ -1,4 +1,4 @@
-"""What of a benchmark is there: its files with digests, its examples against the known totals, its images."""
+"""Check what of a benchmark is there: files with digests, examples against the known totals, images."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Checked:
 
 
 def check_benchmark(benchmark: Benchmark, folder: Path) -> Checked:
-    """Look at one benchmark's folder. Nothing that is wrong there is raised: it is what the caller wants to know."""
+    """Check one benchmark's folder. What is wrong there is returned, never raised."""
     files = tuple(_found(benchmark, number, folder) for number in range(len(benchmark.files)))
     place, known = str(folder), benchmark.totals.examples
     if not folder.is_dir() or (not any(file.paths for file in files) and not list(folder.iterdir())):
@@ -75,7 +75,7 @@ def check_benchmark(benchmark: Benchmark, folder: Path) -> Checked:
 
 
 def _samples(examples: Sequence[Example]) -> tuple[dict[str, Any], ...]:
-    """A few examples from all over the set."""
+    """Pick a few examples from all over the set."""
     step = max(1, len(examples) // _SHOWN)
     return tuple(
         {"id": e.id, "image": e.image, "question": e.question, "options": list(e.options), "reference": e.reference}

@@ -1,4 +1,4 @@
-"""Predictions made anywhere: JSON Lines of `{"id", "prediction"}` or `{"id", "scores": {option: number}}`."""
+"""Read predictions made anywhere: JSON Lines of `{"id", "prediction"}` or `{"id", "scores": {option: number}}`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Predictions:
 
 
 def read_predictions(path: Path) -> Predictions:
-    """All predictions of a file.
+    """Read all predictions of a file.
 
     Text is taken as it is; a number, a boolean or a list of numbers (a box) as its JSON text. null and objects are no
     predictions.
@@ -123,7 +123,7 @@ def _as_float(score: float) -> float:
 
 
 def check_ids(examples: Sequence[Example], predictions: Predictions) -> None:
-    """Every example must have exactly one prediction. Raises InputError with the ids of all kinds of trouble."""
+    """Check that every example has exactly one prediction. Raises InputError with all ids for which that fails."""
     wanted = [example.id for example in examples]
     known = set(wanted)
     troubles = {
@@ -145,7 +145,7 @@ def _listed(ids: Sequence[str]) -> str:
 
 
 def chosen(prediction: Prediction, example: Example, protocol: Protocol) -> tuple[str, Mapping[str, float] | None]:
-    """The text that is scored, and the options' scores under the protocol's names for them.
+    """Choose the text that is scored, and name the options' scores as the protocol does.
 
     The first of the likeliest options is chosen, in the order of the protocol, or of the file where it has none.
     Options are called by the protocol's names (in any case) or, where these are letters, by what they stand for.
@@ -167,7 +167,7 @@ def chosen(prediction: Prediction, example: Example, protocol: Protocol) -> tupl
 
 
 def _texts_of(options: Sequence[str], example: Example) -> Sequence[str]:
-    """What lettered options stand for."""
+    """Give the texts that lettered options stand for."""
     if tuple(options) != tuple(LETTERS[: len(options)]):
         return ()
     return example.options or [str(number) for number in range(len(options))]

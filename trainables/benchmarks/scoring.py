@@ -1,4 +1,4 @@
-"""From examples and predictions to a result: what `ablate score` prints, and the rows behind it."""
+"""Score examples and predictions: make the result that `ablate score` prints, and its rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXAMPLE_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Scored:
-    """A benchmark's result under one protocol."""
+    """Hold a benchmark's result under one protocol."""
 
     benchmark: str
     protocol: str
@@ -85,7 +85,7 @@ def score_one(protocol: Protocol, example: Example, output: str, likelihoods: Ma
 
 
 def summarise(benchmark: Benchmark, protocol_name: str, rows: Sequence[Row], split: str | None = None) -> Scored:
-    """The result of scored rows, which stand in the order of the reference files."""
+    """Sum scored rows up, which are in the order of the reference files."""
     protocol = benchmark.protocol(protocol_name)
     summary = protocol.summarise(rows)
     counted = [row for row in rows if protocol.counts(row.example)]
@@ -115,7 +115,7 @@ def _by_groups(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
 
 
 def example_table(rows: Iterable[Row], metadata: Mapping[str, str]) -> pa.Table:
-    """Per-example results: `id, cluster, prediction, parsed, score`; unread outputs have no `parsed`."""
+    """Make a table of per-example results; outputs that could not be read have no `parsed`."""
     rows = list(rows)
     table = pa.table(
         [
@@ -147,5 +147,5 @@ def _parsed_text(value: Any) -> str | None:
 
 
 def _storable(text: str) -> str:
-    """Lone surrogates, which JSON may hold, are no UTF-8."""
+    """Replace lone surrogates, which JSON may hold and UTF-8 may not."""
     return text.encode("utf-8", "replace").decode("utf-8")

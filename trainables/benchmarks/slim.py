@@ -1,4 +1,4 @@
-"""Slim subsets: fixed and seeded, drawn from each stratum in proportion, the same on every machine."""
+"""Draw slim subsets: seeded, from each stratum in proportion, the same on every machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DISCORDANT = 0.2
 
 
 def slim_positions(benchmark: str, groups: Sequence[Mapping[str, str]], strata: Sequence[str], size: int) -> list[int]:
-    """Positions of a subset of `size` examples, ascending.
+    """Draw the positions of a subset of `size` examples, ascending.
 
     Every stratum is put into an order that depends on the benchmark and the stratum alone, and gives its share by
     largest remainder: a larger subset holds most of a smaller one.
@@ -43,7 +43,7 @@ def slim(benchmark: str, examples: Sequence[Example], strata: Sequence[str], siz
 
 
 def detectable_difference(n: int) -> float:
-    """Points by which two models must differ on n examples to be told apart in 4 of 5 cases at 5 %, two-sided.
+    """Compute the difference in points that n examples detect with 80 % power at 5 %, two-sided.
 
     Paired, with one in five examples answered differently well by the two; examples that share an image count as
     independent here, so that the true figure is somewhat larger.

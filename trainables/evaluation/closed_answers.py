@@ -1,4 +1,4 @@
-"""Benchmarks that need no code: records with a closed answer set, which the model ranks. The right one scores 1."""
+"""Open benchmarks that need no code: records with a closed answer set, which the model ranks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from trainables.draws import generator
 def open_closed(
     benchmark: BenchmarkSpec, source: PreparedSource
 ) -> tuple[tuple[Example, ...], tuple[int, ...], Protocol]:
-    """The selected examples, the rows of their images (-1: none), and the protocol that ranks the answers.
+    """Select examples, with the rows of their images (-1: none) and the protocol that ranks the answers.
 
     Raises InputError if no example is left, or if an answer is not among the options.
     """
@@ -39,7 +39,7 @@ def open_closed(
 
 
 def protocol_of(answers: tuple[str, ...]) -> Protocol:
-    """Likelihood of each answer; equality with the record's own."""
+    """Make the protocol that ranks answers by likelihood; the record's own scores 1."""
     return Protocol(
         about="the likeliest of a closed set of answers must be the record's own",
         prompt=lambda example: example.question,

@@ -19,7 +19,7 @@ _TOP = (HEIGHT - _SIDE) // 2
 
 
 def compose(draw: Random, number: int) -> Scene:
-    """Four different shapes in a row, lettered from the left, with arrows that run left or right."""
+    """Compose four different shapes in a row, lettered from the left, with arrows that run left or right."""
     shapes, colours = draw.sample(SHAPES, COLUMNS), draw.sample(list(COLOURS), COLUMNS)
     parts = tuple(
         Thing(colour, shape, (CELL * column + _INSET, _TOP, CELL * (column + 1) - _INSET, _TOP + _SIDE), letter(column))
@@ -43,7 +43,7 @@ def ask(draw: Random, scene: Scene, number: int) -> tuple[SceneQuestion, ...]:
 
 
 def _choice(draw: Random, text: str, answer: str, options: Sequence[str], form: str, position: int) -> SceneQuestion:
-    """Options in any order, the right one where its turn puts it, so that no letter is right more often."""
+    """Shuffle options, the right one where its turn puts it, so that no letter is right more often."""
     others = draw.sample([option for option in options if option != answer], len(options) - 1)
     position %= len(options)
     return SceneQuestion(text, answer, "diagram", form, (*others[:position], answer, *others[position:]))

@@ -12,7 +12,7 @@ _SURE = ("yes", "yes", "yes", "maybe", "no")
 
 
 def ten_answers(draw: Random, answer: str, others: Sequence[str]) -> list[str]:
-    """Mostly the answer; up to three of `others`, each once."""
+    """Draw mostly the answer, and up to three of `others`, each once."""
     agree = draw.choice(_AGREE)
     wrong = [other for other in others if other != answer]
     given = [answer] * agree + draw.sample(wrong, min(PEOPLE - agree, len(wrong)))

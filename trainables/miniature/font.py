@@ -1,4 +1,4 @@
-"""Capital letters and digits as 5 x 7 dots, so that text is drawn alike on every machine and no font file is needed."""
+"""Draw capital letters and digits as 5 x 7 dots: the same pixels on every machine, without a font file."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _ROWS: Mapping[str, str] = {
 
 
 def text_mask(text: str, scale: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Height x width dots of a line of text, each letter's dot `scale` px wide."""
+    """Make the height x width mask of a line of text, each dot of a letter `scale` px wide."""
     width = len(text) * ADVANCE - (ADVANCE - GLYPH_WIDTH)
     mask = np.zeros((GLYPH_HEIGHT, width), bool)
     for number, letter in enumerate(text):

@@ -1,4 +1,4 @@
-"""The door of the miniature: a folder of official files, training records and open prompts, a function of its sizes."""
+"""Generate a miniature: a folder of official files, training records and open prompts, a function of its size."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Size:
 
     @property
     def folder(self) -> str:
-        """Where it is kept below `--data` when it is made on first use; named by all that it is made from."""
+        """Name the folder below `--data` of a miniature made on first use, after all that it is made from."""
         return f"{ROOT}v{VERSION}-images{self.images}-train{self.training_images}-seed{self.seed}"
 
 
@@ -74,7 +74,7 @@ def make_if_asked(path: str, data_root: Path) -> None:
 
 
 def ready(size: Size, data_root: Path) -> Path:
-    """The folder of a miniature below `--data`, made if it is not there yet: whole or not at all."""
+    """Make a miniature below `--data`, if it is not there yet, whole or not at all. Returns its folder."""
     store = LocalStore(data_root.absolute())
     if not store.exists(size.folder):
         with store.aside(size.folder) as aside:
@@ -83,7 +83,7 @@ def ready(size: Size, data_root: Path) -> Path:
 
 
 def generate(size: Size, folder: Path) -> None:
-    """`benchmarks/<id>/...` for every set, `mini-train.json` with `train/...`, and `qualitative/...`."""
+    """Write `benchmarks/<id>/...` for every set, `mini-train.json` with `train/...`, and `qualitative/...`."""
     for name, of in SETS.items():
         target = folder / BENCHMARKS / name
         target.mkdir(parents=True, exist_ok=True)
@@ -93,7 +93,7 @@ def generate(size: Size, folder: Path) -> None:
 
 
 def pages(of: MiniSet, size: Size) -> list[Page]:
-    """The images of a set with what is asked about them."""
+    """Draw the images of a set and the questions about them."""
     return [_page(of, number, size.seed) for number in range(size.images * (3 if of is VIZWIZ else 1))]
 
 

@@ -50,7 +50,7 @@ def ask(draw: Random, scene: Scene, number: int) -> tuple[SceneQuestion, ...]:
 
 
 def _query(draw: Random, scene: Scene) -> SceneQuestion | None:
-    """The colour of the only thing on one side of another."""
+    """Ask for the colour of the only thing on one side of another."""
     questions = []
     for anchor in scene.things:
         for relation, holds in RELATIONS.items():
@@ -62,7 +62,7 @@ def _query(draw: Random, scene: Scene) -> SceneQuestion | None:
 
 
 def _side(draw: Random, scene: Scene) -> SceneQuestion | None:
-    """On which half a thing is, where it does not reach over the middle."""
+    """Ask on which half a thing is, where it does not reach over the middle."""
     beside = [thing for thing in scene.things if abs(thing.centre[0] - WIDTH / 2) > (thing.box[2] - thing.box[0]) / 2]
     if not beside:
         return None
@@ -73,13 +73,13 @@ def _side(draw: Random, scene: Scene) -> SceneQuestion | None:
 
 def _verify(draw: Random, scene: Scene, wanted: bool) -> SceneQuestion:
     one, relation, other = related(draw, scene)
-    said = relation if wanted else OPPOSITE[relation]
-    text = f"Is there {an(one.name)} {phrase(said)} the {other.name}?"
+    stated = relation if wanted else OPPOSITE[relation]
+    text = f"Is there {an(one.name)} {phrase(stated)} the {other.name}?"
     return SceneQuestion(text, yes_no(wanted), "relation", "verify", (), (one, other))
 
 
 def _both(draw: Random, scene: Scene, wanted: bool) -> SceneQuestion:
-    """Whether two things are there; where not, one of them is."""
+    """Ask whether two things are there; where not, one of them is."""
     one, other = draw.choice(list(permutations(scene.names(), 2)))
     said = other if wanted else draw.choice(absent_names(scene))
     pair = [one, said] if draw.random() < 0.5 else [said, one]
@@ -123,7 +123,7 @@ def _says_it_all(question: SceneQuestion) -> bool:
 
 
 def _program(question: SceneQuestion) -> list[dict[str, Any]]:
-    """Steps of a functional program, each with the numbers of the steps that it builds on."""
+    """Write the steps of a functional program, each with the numbers of the steps that it builds on."""
     last = {"query": "query", "side": "choose position", "verify": "exist", "both": "and"}[question.form]
     names = [thing.name for thing in question.things] or ["scene"]
     selects = [{"operation": "select", "dependencies": [], "argument": name} for name in names]

@@ -20,12 +20,12 @@ _SEQUENCE = "ARID20/table/top/seq{:02d}"
 
 
 def compose(draw: Random, number: int) -> Scene:
-    """Take 0 shows two things, take 20 eight, as one after another is put on the table."""
+    """Compose a take: 0 shows two things, 20 eight, as one after another is put on the table."""
     return replace(several(draw, 2 + 6 * _take(number) // (_TAKES - 1)), scale=_SCALE)
 
 
 def _take(number: int) -> int:
-    """All takes in turn, in an order that mixes sparse and cluttered ones."""
+    """Choose a take: all in turn, in an order that mixes sparse and cluttered ones."""
     return number * 8 % _TAKES
 
 

@@ -21,7 +21,7 @@ def compose(draw: Random, number: int) -> Scene:
 
 
 def ask(draw: Random, scene: Scene, number: int) -> tuple[SceneQuestion, ...]:
-    """Per split two questions to affirm and two to deny in turn; `form` is the split."""
+    """Ask per split two questions to affirm and two to deny in turn; `form` is the split."""
     questions = []
     for split in SPLITS:
         there = draw.sample(scene.names(), _PER_SPLIT)
@@ -31,8 +31,11 @@ def ask(draw: Random, scene: Scene, number: int) -> tuple[SceneQuestion, ...]:
 
 
 def _absent(draw: Random, scene: Scene, split: str) -> list[str]:
-    """Random: any. Popular: what scenes most often have, which is decided when the set is written. Adversarial: of a
-    colour and a shape that are both in the image, where there are any such."""
+    """Choose absent names as a split does.
+
+    Random: any. Popular: what scenes most often have, which is decided when the set is written. Adversarial: of a colour
+    and a shape that are both in the image, where there are any such.
+    """
     absent = absent_names(scene)
     likely: list[str] = []
     if split == "adversarial":

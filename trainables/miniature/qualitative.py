@@ -1,4 +1,4 @@
-"""Open prompts about drawn scenes, with what is in them: for samples of text that no benchmark scores.
+"""Write open prompts about drawn scenes, and what is in them, for samples of text that no benchmark scores.
 
 `prompts.json` holds `vocabulary` (every name that a thing can have) and `samples`, each with `id`, `image` (a file of
 the folder `images`), `prompt` and `objects` (`name`, `color`, `shape` and `box` in px). A name of the vocabulary that
@@ -25,7 +25,7 @@ def compose(draw: Random, number: int) -> Scene:
 
 
 def description(draw: Random, scene: Scene) -> str:
-    """Every thing by its name, and how two of them stand."""
+    """Describe every thing by its name, and how two of them stand."""
     names = [an(name) for name in scene.names()]
     listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
     text = f"There is {listed}."

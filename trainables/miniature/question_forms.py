@@ -1,4 +1,4 @@
-"""What can be asked about a scene, with the answer. Official files and training records draw from the same forms."""
+"""Ask about a scene, with the answer. Official files and training records draw from the same forms."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SceneQuestion:
 
 @dataclass(frozen=True)
 class Page:
-    """One image of a set with everything asked about it."""
+    """One image of a set with all questions about it."""
 
     number: int
     scene: Scene
@@ -93,7 +93,7 @@ def shape_of(draw: Random, scene: Scene) -> SceneQuestion | None:
 
 
 def count_of(draw: Random, scene: Scene) -> SceneQuestion:
-    """How many there are of a shape that is there, of a colour, or of everything."""
+    """Ask how many there are of a shape that is there, of a colour, or of everything."""
     form = draw.choice(("shape", "color", "object"))
     thing = draw.choice(scene.things)
     if form == "shape":
@@ -117,7 +117,7 @@ def presence(draw: Random, scene: Scene, wanted: bool) -> SceneQuestion:
 
 
 def attribute(draw: Random, scene: Scene, wanted: bool) -> SceneQuestion:
-    """Whether a thing has a colour; of presence where no shape is there only once."""
+    """Ask whether a thing has a colour, or for presence where no shape is there only once."""
     thing = _with_unique_shape(draw, scene)
     if thing is None:
         return presence(draw, scene, wanted)
@@ -140,7 +140,7 @@ OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "bel
 
 
 def related(draw: Random, scene: Scene) -> tuple[Thing, str, Thing]:
-    """Two things and a relation that holds of them."""
+    """Draw two things and a relation that holds between them."""
     holding = [
         (one, relation, other)
         for one, other in permutations(scene.things, 2)
@@ -151,7 +151,7 @@ def related(draw: Random, scene: Scene) -> tuple[Thing, str, Thing]:
 
 
 def phrase(relation: str) -> str:
-    """How a sentence says it."""
+    """Give the words of a relation in a sentence."""
     return f"to the {relation}" if relation.endswith(" of") else relation
 
 
@@ -161,5 +161,5 @@ def _with_unique_shape(draw: Random, scene: Scene) -> Thing | None:
 
 
 def given(*questions: SceneQuestion | None) -> tuple[SceneQuestion, ...]:
-    """Those that could be asked."""
+    """Leave out the forms that the scene does not allow."""
     return tuple(question for question in questions if question is not None)

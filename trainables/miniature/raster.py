@@ -1,4 +1,4 @@
-"""Scenes to pixels in whole numbers, so that every machine draws the same; then to PNG or JPEG by pillow."""
+"""Draw scenes in whole numbers, the same pixels on every machine, and encode them as PNG or JPEG with pillow."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _BLUR = 13
 
 
 def rasterise(scene: Scene) -> Pixels:
-    """Height x width x 3."""
+    """Draw a scene as pixels, height x width x 3."""
     width, height = scene.size
     pixels = np.empty((height, width, 3), np.uint8)
     pixels[:] = scene.ground
@@ -45,7 +45,7 @@ def rasterise(scene: Scene) -> Pixels:
 
 
 def encoded(scene: Scene, name: str) -> bytes:
-    """The image as the file type of its name: .png, or .jpg at a quality that leaves colours alone."""
+    """Encode a scene as the file type of a name: .png, or .jpg at a quality that leaves colours alone."""
     image, buffer = Image.fromarray(rasterise(scene)), io.BytesIO()
     if PurePath(name).suffix == ".png":
         image.save(buffer, format="PNG")
@@ -65,7 +65,7 @@ def _square(width: int, height: int) -> Mask:
 
 
 def _triangle(width: int, height: int) -> Mask:
-    """Pointing up."""
+    """Draw a triangle that points up."""
     u, _ = _from_centre(width, height)
     rows = np.arange(height)[:, None]
     inside: Mask = np.abs(u) * 2 * height <= np.maximum(width * (2 * rows + 1), 2 * height)
@@ -88,7 +88,7 @@ _MASKS: Mapping[str, Callable[[int, int], Mask]] = {
 
 
 def _from_centre(width: int, height: int) -> tuple[Whole, Whole]:
-    """Twice the distance of each column and row of pixels from the centre."""
+    """Give twice the distance of each column and row of pixels from the centre."""
     return 2 * np.arange(width)[None, :] + 1 - width, 2 * np.arange(height)[:, None] + 1 - height
 
 
@@ -99,7 +99,7 @@ def _write(area: Pixels, text: str, colour: tuple[int, int, int], scale: int) ->
 
 
 def _arrow(pixels: Pixels, scene: Scene, one: Thing, other: Thing) -> None:
-    """A line between two things of one row, with a head at the second."""
+    """Draw a line between two things of one row, with a head at the second."""
     scale = scene.scale
     (start_x, y), (end_x, _) = ((round(scale * x), round(scale * y)) for x, y in (one.centre, other.centre))
     pixels[y - scale : y + scale, min(start_x, end_x) : max(start_x, end_x)] = _INK
@@ -109,7 +109,7 @@ def _arrow(pixels: Pixels, scene: Scene, one: Thing, other: Thing) -> None:
 
 
 def _blurred(pixels: Pixels) -> Pixels:
-    """Mean over a square of 2 * _BLUR + 1 px around each pixel, the borders repeated."""
+    """Average over a square of 2 * _BLUR + 1 px around each pixel, the borders repeated."""
     side = 2 * _BLUR + 1
     padded = np.pad(pixels.astype(np.int64), ((_BLUR + 1, _BLUR), (_BLUR + 1, _BLUR), (0, 0)), mode="edge")
     sums = padded.cumsum(axis=0).cumsum(axis=1)
@@ -118,6 +118,6 @@ def _blurred(pixels: Pixels) -> Pixels:
 
 
 def _dark(pixels: Pixels) -> Pixels:
-    """Nearly black, with some grain that is the same for the same image."""
+    """Darken to nearly black, with some grain that is the same for the same image."""
     grain = np.frombuffer(Random(pixels.tobytes()).randbytes(pixels.size), np.uint8).reshape(pixels.shape)
     return (4 + pixels // 64 + grain % 8).astype(np.uint8)

@@ -34,7 +34,7 @@ def compose(draw: Random, number: int) -> Scene:
 
 
 def by_place(draw: Random, scene: Scene, thing: Thing) -> list[str]:
-    """RefCOCO: what it is, and where in the image it is if it is the outermost one."""
+    """Describe as RefCOCO does: what it is, and where in the image it is if it is the outermost one."""
     others = [other for other in scene.things if other is not thing]
     outermost = {
         "leftmost object": all(left_of(thing, other) for other in others),
@@ -47,14 +47,14 @@ def by_place(draw: Random, scene: Scene, thing: Thing) -> list[str]:
 
 
 def by_look(draw: Random, scene: Scene, thing: Thing) -> list[str]:
-    """RefCOCO+: no word of place."""
+    """Describe as RefCOCO+ does: without words of place."""
     shorter = [f"the {thing.colour} one"] if scene.only(colour=thing.colour) else []
     shorter += [thing.shape] if scene.only(shape=thing.shape) else []
     return [f"the {thing.name}", *([draw.choice(shorter)] if shorter else [])]
 
 
 def by_sentence(draw: Random, scene: Scene, thing: Thing) -> list[str]:
-    """RefCOCOg: a longer description, by a neighbour where there is one."""
+    """Describe as RefCOCOg does: at length, by a neighbour where there is one."""
     one, relation, other = related(draw, Scene((thing, draw.choice([t for t in scene.things if t is not thing]))))
     if one is thing:
         return [f"the {thing.name} that is {phrase(relation)} the {other.name}"]
@@ -62,7 +62,7 @@ def by_sentence(draw: Random, scene: Scene, thing: Thing) -> list[str]:
 
 
 def asking(describe: Describe) -> Callable[[Random, Scene, int], tuple[SceneQuestion, ...]]:
-    """Asks for two things of a scene."""
+    """Make what asks for two things of a scene."""
 
     def ask(draw: Random, scene: Scene, number: int) -> tuple[SceneQuestion, ...]:
         return tuple(
@@ -75,7 +75,7 @@ def asking(describe: Describe) -> Callable[[Random, Scene, int], tuple[SceneQues
 
 
 def box_text(scene: Scene, thing: Thing) -> str:
-    """The box as the answer to a prompt: shares of width and height with two decimals."""
+    """Write a box as the answer to a prompt: shares of width and height with two decimals."""
     return f"[{', '.join(f'{edge:.2f}' for edge in scene.relative_box(thing))}]"
 
 

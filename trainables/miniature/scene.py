@@ -1,4 +1,4 @@
-"""What is in a drawn image: shapes with colours and boxes, signs with words. Every set draws its questions from it.
+"""Describe a drawn image: shapes with colours and boxes, signs with words. Every set asks about such scenes.
 
 Things stand in the cells of a grid, so that they never touch, and a model of a few hundred thousand weights can learn
 where they are.
@@ -87,7 +87,7 @@ class Scene:
         return [thing.name for thing in self.things]
 
     def only(self, *, colour: str | None = None, shape: str | None = None) -> Thing | None:
-        """The one thing that is so; None if there is none or more than one."""
+        """Find the only thing of a colour, a shape or both; None if there is none or more than one."""
         found = self.all(colour=colour, shape=shape)
         return found[0] if len(found) == 1 else None
 
@@ -96,34 +96,34 @@ class Scene:
 
 
 def left_of(one: Thing, other: Thing) -> bool:
-    """Clearly left of it, in any row."""
+    """Tell whether the first is clearly left of the second, in any row."""
     return other.centre[0] - one.centre[0] >= _CLEARLY
 
 
 def above(one: Thing, other: Thing) -> bool:
-    """Clearly above it, in any column."""
+    """Tell whether the first is clearly above the second, in any column."""
     return other.centre[1] - one.centre[1] >= _CLEARLY
 
 
 def several(draw: Random, count: int) -> Scene:
-    """So many shapes of different names anywhere."""
+    """Compose so many shapes of different names anywhere."""
     return arranged(draw, draw.sample(NAMES, count))
 
 
 def arranged(draw: Random, names: Sequence[tuple[str, str]]) -> Scene:
-    """Shapes of the given colours and shapes, each somewhere in a cell of its own."""
+    """Compose things of the given colours and shapes, each somewhere in a cell of its own."""
     cells = draw.sample([(column, row) for column in range(COLUMNS) for row in range(ROWS)], len(names))
     return placed(draw, zip(names, cells, strict=True))
 
 
 def placed(draw: Random, things: Iterable[tuple[tuple[str, str], Cell]]) -> Scene:
-    """Shapes in given cells."""
+    """Compose things in given cells."""
     drawn = tuple(_in_cell(draw, colour, shape, cell) for (colour, shape), cell in things)
     return Scene(drawn, draw.choice(GROUNDS))
 
 
 def with_signs(draw: Random, texts: Sequence[str], shapes: int) -> Scene:
-    """Signs of different colours, one in a row each and two cells wide, and some shapes in the rows without."""
+    """Compose signs of different colours, one in a row each and two cells wide, and shapes in the other rows."""
     rows = draw.sample(range(ROWS), len(texts))
     colours = draw.sample(list(COLOURS), len(texts))
     signs = [_sign(draw, colour, text, row) for colour, text, row in zip(colours, texts, rows, strict=True)]

@@ -17,7 +17,7 @@ _MOST = tuple(str(number) for number in range(16))
 
 
 def compose(draw: Random, number: int) -> Scene:
-    """From 0 to 5 equal things, in turn, among up to four others of another colour and another shape."""
+    """Compose 0 to 5 equal things, in turn, among up to four others of another colour and another shape."""
     colour, shape = draw.choice(list(COLOURS)), draw.choice(SHAPES)
     other_colours = [one for one in COLOURS if one != colour]
     other_shapes = [one for one in SHAPES if one != shape]
@@ -26,7 +26,7 @@ def compose(draw: Random, number: int) -> Scene:
 
 
 def ask(draw: Random, scene: Scene, number: int) -> tuple[SceneQuestion, ...]:
-    """Simple: all of a shape. Complex: of a shape and a colour, or on one half of the image."""
+    """Ask for counts. Simple: all of a shape. Complex: of a shape and a colour, or on one half of the image."""
     shape = scene.things[0].shape
     colour = scene.things[0].colour
     simple = _question(f"How many {plural(shape)} are there?", len(scene.all(shape=shape)), "simple")

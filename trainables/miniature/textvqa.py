@@ -77,13 +77,13 @@ def _row(draw: Random, page: Page, image_id: str, question: SceneQuestion, quest
 
 
 def ocr_token(sign: Thing) -> str:
-    """What an OCR system read: in capitals, and now and then without the last letter."""
+    """Misread a sign as an OCR system does: in capitals, and now and then without the last letter."""
     misread = sum(sign.box) % _MISREAD == 0
     return sign.text.upper()[: -1 if misread else None]
 
 
 def _info(scene: Scene) -> list[dict[str, Any]]:
-    """Words with boxes as shares of the image, as Rosetta gives them."""
+    """Write words with boxes as shares of the image, as Rosetta gives them."""
     info = []
     for sign in _signs(scene):
         left, top, right, bottom = scene.relative_box(sign)
@@ -93,7 +93,7 @@ def _info(scene: Scene) -> list[dict[str, Any]]:
 
 
 def _turn(question: SceneQuestion) -> Turn:
-    """With OCR tokens where the sign's own box has an odd left edge, so that both forms are taught."""
+    """Ask with OCR tokens where the sign's own box has an odd left edge, so that both forms are taught."""
     if question.things[0].box[0] % 2:
         tokens = ", ".join(ocr_token(sign) for sign in question.things)
         return f"{question.text}\nReference OCR token: {tokens}\n{SHORT}", question.answer

@@ -1,4 +1,4 @@
-"""Training records in LLaVA's format that teach every set, from scenes that no set shows.
+"""Write training records in LLaVA's format that teach every set, from scenes that no set shows.
 
 A record is a conversation about one image, all of its turns of one skill; the skill is its tag, beside LLaVA's own
 fields. Sets that ask about plain scenes ask about the same images, so that few have to be encoded.
@@ -47,7 +47,7 @@ class Lesson(NamedTuple):
 
 
 def lessons(sets: Mapping[str, MiniSet], plain_images: int, seed: int, shown: set[Scene]) -> Iterator[Lesson]:
-    """Every record. `shown` are the scenes of the sets: none of them is used."""
+    """Make every training record. `shown` are the scenes of the sets: none of them is used."""
     for number in range(plain_images):
         draw = Random(f"{seed}/train/plain/{number}")
         scene = _unseen(lambda: several(draw, 2 + number % 2), shown)  # noqa: B023 - called at once
@@ -73,7 +73,7 @@ def write_training(lessons: Sequence[Lesson], folder: Path) -> None:
 
 
 def _unseen(compose: Callable[[], Scene], shown: set[Scene]) -> Scene:
-    """The first scene that no set shows."""
+    """Draw scenes until one is shown by no set."""
     scene = compose()
     while scene in shown:
         scene = compose()
@@ -81,7 +81,7 @@ def _unseen(compose: Callable[[], Scene], shown: set[Scene]) -> Scene:
 
 
 def _lessons_of(of: MiniSet, draw: Random, image: str, scene: Scene, number: int) -> Iterator[Lesson]:
-    """What a set asks about the scene, asked twice, as one conversation for each skill.
+    """Ask what a set asks about the scene, twice, as one conversation for each skill.
 
     Turns are drawn from more than are kept: in a conversation that holds one yes and one no, the last would be known.
     """
@@ -92,7 +92,7 @@ def _lessons_of(of: MiniSet, draw: Random, image: str, scene: Scene, number: int
 
 
 def _conversation(turns: Sequence[Turn]) -> list[Turn]:
-    """As many of the turns as fit, at least one."""
+    """Join as many of the turns as fit, at least one."""
     ends = list(accumulate(sum(len(_PIECE.findall(text)) for text in turn) for turn in turns))
     return list(turns[: max(1, bisect_right(ends, _LONGEST))])
 

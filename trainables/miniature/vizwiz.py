@@ -19,7 +19,7 @@ _HINT = "When the provided information is insufficient, respond with 'Unanswerab
 
 
 def compose(draw: Random, number: int) -> Scene:
-    """Two of five images are useless, alike for signs and shapes."""
+    """Compose a scene. Two of five images are useless, alike for signs and shapes."""
     has_sign = number % _SIGN_IN == 0
     scene = with_signs(draw, [draw.choice(WORDS)], 0) if has_sign else several(draw, 1)
     if number // _SIGN_IN % 5 in (1, 3):

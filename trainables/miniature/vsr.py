@@ -18,15 +18,15 @@ def compose(draw: Random, number: int) -> Scene:
 
 
 def ask(draw: Random, scene: Scene, number: int) -> tuple[SceneQuestion, ...]:
-    """Two statements, a true one and a false one, the order alternating."""
+    """Make two statements, a true one and a false one, the order alternating."""
     return tuple(_statement(draw, scene, wanted == (number % 2 == 0)) for wanted in (True, False))
 
 
 def _statement(draw: Random, scene: Scene, wanted: bool) -> SceneQuestion:
     one, relation, other = related(draw, scene)
-    said = relation if wanted else OPPOSITE[relation]
-    text = f"The {one.name} is {phrase(said)} the {other.name}."
-    return SceneQuestion(text, str(wanted), "relation", said, (), (one, other))
+    stated = relation if wanted else OPPOSITE[relation]
+    text = f"The {one.name} is {phrase(stated)} the {other.name}."
+    return SceneQuestion(text, str(wanted), "relation", stated, (), (one, other))
 
 
 def write(pages: Sequence[Page], folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Fields of records in official files, taken by kind: what is missing or of another kind is named with its place."""
+"""Read the fields of records in official files by kind; name the place of what is missing or of another kind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from search_spaces.yaml_source import show
 
 
 class Fields:
-    """One record. Every getter raises InputError for what is not there or not of its kind."""
+    """Read one record. Every method raises InputError for a field that is missing or of another kind."""
 
     def __init__(self, record: Any, place: str):
         if not isinstance(record, dict):
@@ -29,11 +29,11 @@ class Fields:
         return value
 
     def label(self, key: str) -> str:
-        """Text that many records share: kept once."""
+        """Read text that many records share, and keep it once in memory."""
         return sys.intern(self.text(key))
 
     def id(self, key: str) -> str:
-        """A whole number or text, as text."""
+        """Read a whole number or text, as text."""
         value = self._get(key)
         if isinstance(value, bool) or not isinstance(value, int | str) or value == "":
             raise self._wrong(key, "a whole number or text", value)
@@ -66,7 +66,7 @@ class Fields:
         return values
 
     def box(self, key: str) -> list[float]:
-        """Four finite numbers."""
+        """Read four finite numbers."""
         return four_numbers(self._get(key), self.place, key)
 
     def record(self, key: str) -> Fields:
@@ -76,7 +76,7 @@ class Fields:
         return [Fields(record, f"{self.place}.{key}[{number}]") for number, record in enumerate(self.items(key))]
 
     def plain(self, key: str) -> Any:
-        """Whatever it is."""
+        """Read a value of any kind."""
         return self._get(key)
 
     def mapping(self, key: str) -> dict[str, Any]:

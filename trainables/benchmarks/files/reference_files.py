@@ -1,4 +1,4 @@
-"""The files of a benchmark, opened whatever they are called: told apart by what they hold.
+"""Open the files of a benchmark, whatever they are called: their content says which is which.
 
 A folder is searched for the published names first; where those are not there, every data file in it counts.
 """
@@ -20,7 +20,7 @@ DATA_SUFFIXES = (".json", ".jsonl", ".p", ".pkl", ".pickle", ".csv")
 
 @dataclass(frozen=True)
 class Document:
-    """One file, parsed: plain values only."""
+    """Hold the parsed content of one file, which is plain values only."""
 
     path: Path
     value: Any
@@ -39,7 +39,7 @@ class Document:
 
 
 class ReferenceFiles:
-    """Files that were given, or found in a folder. Each is read when it is first asked for, and once."""
+    """Read files that were given, or found in a folder: each when it is first needed, and once."""
 
     def __init__(self, benchmark: str, paths: Sequence[Path]):
         self._benchmark, self.paths = benchmark, tuple(paths)
@@ -49,7 +49,7 @@ class ReferenceFiles:
         return [self._document(path) for path in self.paths]
 
     def one(self, role: str, holds: Callable[[Document], bool]) -> Document:
-        """The document of a role. Raises InputError unless there is exactly one."""
+        """Find the document of a role by what it holds. Raises InputError unless there is exactly one."""
         found = self.maybe(role, holds)
         if found is None:
             raise InputError(
@@ -73,7 +73,7 @@ class ReferenceFiles:
         return [document for document in self.documents() if holds(document)]
 
     def forget(self) -> None:
-        """Let go of what was read: annotation files are large."""
+        """Free what was read: annotation files are large."""
         self._documents.clear()
 
     def _document(self, path: Path) -> Document:
@@ -83,7 +83,7 @@ class ReferenceFiles:
 
 
 def find_files(benchmark: str, wanted: Sequence[WantedFile], paths: Iterable[Path]) -> ReferenceFiles:
-    """The data files among `paths` and in folders among them.
+    """Find the data files among `paths` and in folders among them.
 
     Raises:
         InputError: a path that does not exist.
@@ -97,7 +97,7 @@ def find_files(benchmark: str, wanted: Sequence[WantedFile], paths: Iterable[Pat
 
 
 def matching(folder: Path, wanted: WantedFile) -> list[Path]:
-    """Files below a folder that have one of the published names."""
+    """Find the files below a folder that have one of the published names."""
     return [path for path in _data_files(folder) if _is_called(path, folder, wanted)]
 
 
@@ -133,7 +133,7 @@ def _parsed(path: Path) -> Any:
 
 
 def _json_or_lines(text: str, path: Path) -> Any:
-    """One JSON value, or (POPE's files are called .json) one per line."""
+    """Parse one JSON value, or one per line (POPE's files of lines are called .json)."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -152,7 +152,7 @@ def _is_json(line: str) -> bool:
 
 
 def read_json_lines(text: str, place: str) -> list[Any]:
-    """One JSON value per line; empty lines are passed over. Raises InputError with the line."""
+    """Parse one JSON value per line and skip empty lines. Raises InputError with the line's number."""
     values = []
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():

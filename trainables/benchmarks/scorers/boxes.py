@@ -1,4 +1,4 @@
-"""Boxes in outputs: found, understood as corners in pixels, and compared. Corners are x0, y0, x1, y1.
+"""Find boxes in outputs, convert them to corners in pixels (x0, y0, x1, y1) and compare them.
 
 Programs understand different things by a box, and each is here under its own name. Nothing ever chooses among several
 boxes by looking at the right one.
@@ -16,7 +16,7 @@ Box = tuple[float, float, float, float]
 
 
 class Size(NamedTuple):
-    """Of an image, in px."""
+    """Size of an image in px."""
 
     width: float
     height: float
@@ -38,7 +38,7 @@ class Found(NamedTuple):
 
 
 def first_box(text: str) -> Box | None:
-    """The first four numbers in brackets, else the first four numbers; None if there are fewer."""
+    """Find the first four numbers in brackets, else the first four numbers; None if there are fewer."""
     match = _IN_BRACKETS.search(text)
     numbers = match.groups() if match else _ANY_NUMBER.findall(text)[:4]
     return _finite([float(number) for number in numbers]) if len(numbers) == 4 else None
@@ -90,7 +90,7 @@ def in_pixels(found: Found, size: Size) -> Box:
 
 
 def ordered_and_clipped(box: Box, size: Size) -> Box:
-    """Reversed corners swapped, then cut to the image."""
+    """Swap reversed corners, then clip to the image."""
     x0, x1 = sorted((box[0], box[2]))
     y0, y1 = sorted((box[1], box[3]))
     return (
@@ -111,12 +111,12 @@ def normalised(box: Box, size: Size) -> Box:
 
 
 def rounded(box: Box) -> Box:
-    """To two decimals, as models are trained on."""
+    """Round to two decimals, as models are trained on."""
     return (round(box[0], 2), round(box[1], 2), round(box[2], 2), round(box[3], 2))
 
 
 def iou(one: Box, other: Box) -> float:
-    """Intersection over union, 0 to 1. A box without area, or with reversed corners, overlaps nothing."""
+    """Compute intersection over union, 0 to 1. A box without area, or with reversed corners, overlaps nothing."""
     overlap = max(0, min(one[2], other[2]) - max(one[0], other[0])) * max(
         0, min(one[3], other[3]) - max(one[1], other[1])
     )

@@ -1,4 +1,4 @@
-"""Multiple choice: which lettered option an output names, as different programs see it."""
+"""Find the lettered option that an output names, as each of several programs does."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def letters(example: Example) -> tuple[str, ...]:
 
 
 def letter(output: str, example: Example) -> Parsed:
-    """The option that was ranked first, or its letter alone; as its position."""
+    """Find the position of the option that was ranked first, or whose letter alone is the output."""
     said = option(output, letters(example))
     return UNPARSABLE if said is None else Parsed(LETTERS.index(said))
 
 
 def letter_or_text(output: str, example: Example) -> Parsed:
-    """A letter alone, bare or in brackets, with or without its text behind it, or the text of one option alone."""
+    """Read a letter alone, bare or in brackets, with or without its text after it, or the text of one option alone."""
     text = output.strip()
     match = re.match(r"[(\[*]*([A-Za-z])(?:[)\]*.:]|$)", text)
     if match and match.group(1).upper() in letters(example):

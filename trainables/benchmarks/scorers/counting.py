@@ -1,4 +1,4 @@
-"""Answers that are a count, and how different programs find it."""
+"""Find the count in an answer, as each of several programs does."""
 
 from __future__ import annotations
 

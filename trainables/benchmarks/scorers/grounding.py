@@ -1,4 +1,4 @@
-"""Benchmarks that ask for a box: their references, and a protocol of each program.
+"""Make references and protocols of benchmarks that ask for a box.
 
 A reference is `{"box": [x0, y0, x1, y1], "size": [width, height]}`, in pixels of the original image.
 """
@@ -47,7 +47,7 @@ def _as_box(parsed: Parsed) -> Box:
 
 
 def protocols(threshold: float, by: Sequence[str] = ()) -> dict[str, Protocol]:
-    """`official` and `prismatic` for a threshold of IoU, which counts as reached when it is equalled.
+    """Make `official` and `prismatic` for a threshold of IoU, which is reached when it is equalled.
 
     There is no official scorer of boxes: `official` takes the convention (share of expressions whose IoU reaches the
     threshold) and compares in pixels of the original image, with one tolerant parser.
@@ -76,7 +76,7 @@ def protocols(threshold: float, by: Sequence[str] = ()) -> dict[str, Protocol]:
 
 
 def refcoco_protocols() -> dict[str, Protocol]:
-    """Those of the harnesses that have the RefCOCO family."""
+    """Make the protocols of the harnesses that have the RefCOCO family."""
     vlmevalkit = _protocol(
         "VLMEvalKit: Precision@1; up to 1.5 normalised, up to 1000 thousandths, else pixels; swapped and clipped",
         lambda example: region(example.question),

@@ -1,4 +1,4 @@
-"""Instructions that several harnesses put behind a question: exact strings, as a model's score hangs on them.
+"""Hold the instructions that several harnesses put after a question: exact strings, as scores depend on them.
 
 Sources: TRI-ML/vlm-evaluation@d9f5896 (vlm_eval/models/prismatic.py), EvolvingLMMs-Lab/lmms-eval, haotian-liu/LLaVA.
 """

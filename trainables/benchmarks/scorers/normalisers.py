@@ -1,4 +1,4 @@
-"""Normalisers of short answers: pure functions from text to text, each named after whose code it equals.
+"""Normalise short answers: pure functions from text to text, each named after the program that it equals.
 
 The rules and tables are facts of the public evaluation code: GT-Vision-Lab/VQA (a013f00), facebookresearch/mmf
 (m4c_evaluators.py, b0ffc7f), the VizWiz API, TRI-ML/vlm-evaluation (d9f5896), open-compass/VLMEvalKit (e8e78f0).
@@ -59,7 +59,7 @@ _UNDAMAGED_KEYS = frozenset({"couldn'tve", "hadn'tve"})
 
 
 def _damaged(sign: str) -> Mapping[str, str]:
-    """The table as VizWiz has it: another sign for the apostrophe, but for the few that escaped."""
+    """Make the table as VizWiz has it: another sign for the apostrophe, except in a few entries."""
     return {
         key if key in _UNDAMAGED_KEYS else key.replace("'", sign): (
             value if key in _UNDAMAGED_VALUES else value.replace("'", sign)
@@ -73,7 +73,7 @@ _BACKTICK = _damaged("`")
 
 
 def white_space(text: str) -> str:
-    """Line ends and tabulators become spaces, those at the ends go."""
+    """Turn line ends and tabulators into spaces, and strip."""
     return text.replace("\n", " ").replace("\t", " ").strip()
 
 
@@ -96,14 +96,14 @@ def _punctuation(text: str, period: re.Pattern[str]) -> str:
 
 
 def words(text: str, contractions: Mapping[str, str] = _CONTRACTIONS) -> str:
-    """Lower case, number words to digits, articles away, contractions with their apostrophe."""
+    """Lower the case, turn number words into digits, drop articles, restore the apostrophe of contractions."""
     digits = [NUMBER_WORDS.get(word, word) for word in text.lower().split()]
     return " ".join([contractions.get(word, word) for word in digits if word not in _ARTICLES])
 
 
 @lru_cache(_CACHED)
 def vqa_official(text: str) -> str:
-    """GT-Vision-Lab/VQA: white space, punctuation, words."""
+    """Normalise as GT-Vision-Lab/VQA: white space, punctuation, words."""
     return words(punctuation(white_space(text)))
 
 
@@ -128,7 +128,7 @@ def evalai(text: str) -> str:
 
 @lru_cache(_CACHED)
 def vlmevalkit(text: str) -> str:
-    """VLMEvalKit: as the official one, but a period behind a digit stays ("2.")."""
+    """Normalise as VLMEvalKit: as the official one, but a period after a digit stays ("2.")."""
     return words(vlmevalkit_punctuation(white_space(text)))
 
 

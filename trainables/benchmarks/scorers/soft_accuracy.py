@@ -1,4 +1,4 @@
-"""VQA's soft accuracy, and benchmarks that are scored by it.
+"""Score by VQA's soft accuracy.
 
 For each reference in turn, an answer gets a third for every *other* reference that equals it, at most 1; the score is
 the mean over the references. "Other" is by position: programs that compare the entries themselves let equal entries
@@ -37,7 +37,7 @@ def _plain_mean(values: list[float]) -> float:
 
 
 def exact_mean(values: list[float]) -> float:
-    """lmms-eval's: without rounding on the way."""
+    """Average as lmms-eval does, without rounding on the way."""
     return float(statistics.mean(values))
 
 
@@ -52,7 +52,7 @@ def soft_protocol(
     summarise: Callable[[Sequence[Row]], Summary] | None = None,
     **fields: Any,
 ) -> Protocol:
-    """A protocol that normalises the prediction and the references of an example and compares them.
+    """Make a protocol that normalises prediction and references of an example and compares them.
 
     Args:
         references: all references of an example to what they are compared as.
@@ -69,12 +69,12 @@ def soft_protocol(
 
 
 def each(normaliser: Normaliser) -> References:
-    """Every reference normalised, whatever the others are."""
+    """Normalise every reference, whatever the others are."""
     return lambda references: [normaliser(reference) for reference in references]
 
 
 def unless_unanimous(normaliser: Normaliser) -> References:
-    """References normalised only where they are not all the same."""
+    """Normalise references only where they are not all the same."""
     return lambda references: [normaliser(r) for r in references] if len(set(references)) > 1 else references
 
 
@@ -83,7 +83,7 @@ def raw(references: Sequence[str]) -> Sequence[str]:
 
 
 def _answers(example: Example) -> Sequence[str]:
-    """The references of an example: a list, or `answers` of what else there is."""
+    """Give the references of an example: its list, or the list `answers` in it."""
     reference = example.reference
     texts: list[str] = reference["answers"] if isinstance(reference, dict) else reference
     return texts

@@ -1,4 +1,4 @@
-"""From rows to metrics: means over all and over groups, and what yes/no decisions are measured by."""
+"""Sum rows up: means over all and over groups, and the metrics of yes/no decisions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NO_EXAMPLES = "there is no example to score: the accuracy is given as 0"
 
 
 def points(scores: Sequence[float]) -> float:
-    """Mean score in points, summed from left to right as the authors' programs do; 0 of none."""
+    """Average scores in points, summed from left to right as the authors' programs do; 0 without scores."""
     return 100 * float(sum(scores)) / len(scores) if scores else 0.0
 
 
@@ -23,7 +23,7 @@ def accuracy(rows: Sequence[Row]) -> Summary:
 
 
 def accuracy_by(*kinds: str) -> Callable[[Sequence[Row]], Summary]:
-    """Accuracy over all, and over each group of some kinds: `accuracy/number`."""
+    """Make a summary of the accuracy over all, and over each group of some kinds: `accuracy/number`."""
 
     def summarise(rows: Sequence[Row]) -> Summary:
         whole = accuracy(rows)
@@ -34,7 +34,7 @@ def accuracy_by(*kinds: str) -> Callable[[Sequence[Row]], Summary]:
 
 
 def group_accuracies(rows: Sequence[Row], kinds: Iterable[str]) -> dict[str, float]:
-    """`accuracy/<group>` of each group of some kinds."""
+    """Compute `accuracy/<group>` for each group of some kinds."""
     return {
         f"accuracy/{group}": points([row.score for row in members])
         for kind in kinds
@@ -43,7 +43,7 @@ def group_accuracies(rows: Sequence[Row], kinds: Iterable[str]) -> dict[str, flo
 
 
 def grouped(rows: Iterable[Row], kind: str) -> dict[str, list[Row]]:
-    """Rows by their group of one kind, groups sorted; rows without one are left out."""
+    """Split rows by their group of one kind, groups sorted; rows without one are left out."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
         if kind in row.example.groups:
@@ -53,7 +53,7 @@ def grouped(rows: Iterable[Row], kind: str) -> dict[str, list[Row]]:
 
 @dataclass(frozen=True)
 class Decisions:
-    """Counts of yes/no decisions, yes being the positive class."""
+    """Count yes/no decisions, yes being the positive class."""
 
     true_yes: int
     false_yes: int
@@ -94,7 +94,7 @@ class Decisions:
         return _ratio(said_yes, said_yes + self.true_no + self.false_no)
 
     def undefined(self) -> list[str]:
-        """What has no denominator and is given as 0."""
+        """Name the metrics that have no denominator and are given as 0."""
         names = []
         if not self.true_yes + self.false_yes:
             names.append("precision (nothing was answered with yes)")
@@ -110,7 +110,7 @@ def _ratio(part: float, whole: float) -> float:
 
 
 def average_precision(is_positive: Sequence[bool], scores: Sequence[float]) -> float | None:
-    """Area under the precision-recall curve as a step function; None without positives.
+    """Compute the area under the precision-recall curve as a step function; None without positives.
 
     The sum over distinct thresholds of the gain in recall times the precision there, as scikit-learn defines it.
     """
@@ -125,7 +125,7 @@ def average_precision(is_positive: Sequence[bool], scores: Sequence[float]) -> f
 
 
 def roc_auc(is_positive: Sequence[bool], scores: Sequence[float]) -> float | None:
-    """Share of (positive, negative) pairs in which the positive has the larger score, ties half; None of one class."""
+    """Share of (positive, negative) pairs in which the positive has the larger score; ties half, one class None."""
     truth, values = np.asarray(is_positive, bool), np.asarray(scores, float)
     positives, negatives = int(truth.sum()), int((~truth).sum())
     if not positives or not negatives:
@@ -136,7 +136,7 @@ def roc_auc(is_positive: Sequence[bool], scores: Sequence[float]) -> float | Non
 
 
 def margins(rows: Sequence[Row], positive: str, negative: str) -> list[float] | None:
-    """How much likelier the positive option was, of each row; None unless every row was ranked.
+    """Compute how much likelier the positive option was, for each row; None unless every row was ranked.
 
     The difference orders probabilities of two options as their renormalised share does, and log-likelihoods as well.
     """

@@ -1,4 +1,4 @@
-"""Answers that are one of two words, and how different programs find the word in a sentence."""
+"""Find which of two words an answer says, as each of several programs does."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def one_of_two_words(text: str) -> Parsed:
 
 
 def either(positive: str, negative: str) -> Callable[[str, Example], Parsed]:
-    """The option that was ranked first, or its word."""
+    """Find the option that was ranked first, or whose word is the output."""
 
     def parse(output: str, example: Example) -> Parsed:
         said = option(output, (positive, negative))
@@ -56,7 +56,7 @@ def equals_reference(parsed: Parsed, example: Example) -> float:
 
 
 def decisions(rows: Sequence[Row], positive: str = "yes") -> Decisions:
-    """What was answered against what is so; whatever is not the positive word is a no."""
+    """Count answers against references; whatever is not the positive word is a no."""
     return Decisions.count(
         (str(row.parsed.value).casefold() == positive for row in rows),
         (str(row.example.reference).casefold() == positive for row in rows),
@@ -91,7 +91,7 @@ def split_means(rows: Sequence[Row], measures: Callable[[Decisions], dict[str, f
 
 
 def ranked_accuracy(positive: str, negative: str) -> Callable[[Sequence[Row]], Summary]:
-    """Accuracy and the two areas."""
+    """Make a summary of the accuracy and the areas under ROC and precision-recall curve."""
 
     def summarise(rows: Sequence[Row]) -> Summary:
         areas = curves(rows, positive, negative)

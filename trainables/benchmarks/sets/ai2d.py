@@ -21,7 +21,7 @@ _PUBLISHED = "https://prior.allenai.org/projects/diagram-understanding (ai2d-all
 
 
 def read(files: ReferenceFiles, split: str | None) -> list[Example]:
-    """Questions of all images, by image and in the order of each file; `val` is what is not among the test ids."""
+    """Read the questions of all images, by image and in file order; `val` is what is not among the test ids."""
     documents = files.all(_is_questions)
     if not documents:
         files.one("questions", _is_questions)  # says what was there instead

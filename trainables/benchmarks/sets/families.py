@@ -1,4 +1,4 @@
-"""Families: benchmarks that are only a way of asking and scoring, for sets of a user's own.
+"""Define families: ways of asking and scoring, for evaluation sets of a user's own.
 
 A set is one file, JSON Lines or a JSON list, with a record per question: `id`, `image` (a path below the images),
 `question` and, by family, `answers` (vqa), `answer` (exact, yes-no, counting), `options` and `answer` (multiple-choice:

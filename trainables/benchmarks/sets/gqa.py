@@ -74,7 +74,7 @@ def _example(number: str, row: Fields, choices: Any) -> Example:
 
 
 def _summary(rows: Sequence[Row]) -> Summary:
-    """Accuracy over the balanced questions, for binary and open ones, and what else the files allow.
+    """Compute accuracy over the balanced questions, for binary and open ones, and what else the files allow.
 
     Consistency needs the entailed questions, which the balanced files lack; validity and plausibility need the file of
     choices: they are left out, not given as 0.
@@ -104,13 +104,13 @@ def _among(balanced: Sequence[Row], kind: str, metric: str) -> dict[str, float]:
 
 
 def _distribution(balanced: Sequence[Row]) -> dict[str, float]:
-    """Chi-square of answered against right answers in each group, weighted by the group's size, / 100: 0 is best."""
+    """Compute chi-square of given against right answers in each group, weighted by its size, / 100: 0 is best."""
     gold: dict[str, dict[str, int]] = {}
-    said: dict[str, dict[str, int]] = {}
+    given: dict[str, dict[str, int]] = {}
     for row in balanced:
         group = row.example.reference.get("group")
         if group is not None:
-            for counts, answer in ((gold, row.example.reference["answer"]), (said, row.parsed.value)):
+            for counts, answer in ((gold, row.example.reference["answer"]), (given, row.parsed.value)):
                 of_group = counts.setdefault(group, {})
                 of_group[answer] = of_group.get(answer, 0) + 1
     if not gold:
@@ -118,7 +118,7 @@ def _distribution(balanced: Sequence[Row]) -> dict[str, float]:
     total, weight = 0.0, 0
     for group, expected in gold.items():
         size = sum(expected.values())
-        total += sum(_chi_square(e, said[group].get(answer, 0)) for answer, e in expected.items()) * size
+        total += sum(_chi_square(e, given[group].get(answer, 0)) for answer, e in expected.items()) * size
         weight += size
     return {"distribution": total / weight / 100}
 

@@ -33,7 +33,7 @@ def _is_expressions(document: Document) -> bool:
 
 
 def _example(number: str, row: Fields) -> Example:
-    """Boxes are text, and corners although the set's own notes say width and height."""
+    """Make an example. Boxes are text, and corners although the set's own notes say width and height."""
     try:
         box = json.loads(row.text("bbox"))
     except (ValueError, RecursionError) as error:

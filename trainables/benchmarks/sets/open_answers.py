@@ -33,7 +33,7 @@ def _holds_samples(document: Document) -> bool:
 
 
 def _vocabulary(whole: Fields) -> dict[str, list[str]]:
-    """Name -> all texts that mean it, itself included."""
+    """Read the vocabulary: name -> all texts that mean it, itself included."""
     if isinstance(whole.plain("vocabulary"), dict):
         synonyms = whole.record("vocabulary")
         found = {name: [name, *synonyms.texts(name)] for name in whole.mapping("vocabulary")}
@@ -62,14 +62,14 @@ def _objects(sample: Fields) -> list[str]:
 
 
 def _unsupported(output: str, example: Example) -> Parsed:
-    """Names that are mentioned and not there, sorted; how many names are mentioned is their share's denominator."""
+    """Find the names that are mentioned and not there, sorted, and count all that are mentioned."""
     mentioned = mentions(output, example.reference["vocabulary"])
     made_up = sorted(mentioned - set(example.reference["objects"]))
     return Parsed({"mentioned": len(mentioned), "unsupported": made_up}, ok=bool(output.strip()))
 
 
 def mentions(text: str, vocabulary: Mapping[str, Sequence[str]]) -> set[str]:
-    """Names of the vocabulary in a text, in any case, as whole words, in the plural by -s or -es, too.
+    """Find names of the vocabulary in a text, in any case, as whole words, also in the plural by -s or -es.
 
     Where several begin at one place the longest counts: "hot dog stand" mentions no hot dog if it is a name itself.
     """
@@ -88,7 +88,7 @@ def _pattern(texts: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _supported(parsed: Parsed, example: Example) -> float:
-    """Share of the mentioned names that are there; 1 where none is mentioned."""
+    """Compute the share of the mentioned names that are there; 1 where none is mentioned."""
     mentioned: int = parsed.value["mentioned"]
     made_up: list[str] = parsed.value["unsupported"]
     return 1 - len(made_up) / max(1, mentioned)

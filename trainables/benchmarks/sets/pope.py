@@ -77,12 +77,12 @@ def _measures(counts: Decisions) -> dict[str, float]:
 
 
 def _official(rows: Sequence[Row]) -> Summary:
-    """F1 and the others by split; the headline is the mean of the splits, as LLaVA's papers have it."""
+    """Compute F1 and the others by split; the headline is the mean of the splits, as LLaVA's papers have it."""
     return split_means(rows, _measures)
 
 
 def _prismatic(rows: Sequence[Row]) -> Summary:
-    """Unweighted mean of the splits' accuracies; areas over all examples, and by split."""
+    """Average the splits' accuracies unweighted; compute areas over all examples, and by split."""
     by_split = grouped(rows, "split")
     each = {split: points([row.score for row in members]) for split, members in by_split.items()}
     metrics = {"accuracy": sum(each.values()) / max(1, len(each))}
@@ -95,7 +95,7 @@ def _prismatic(rows: Sequence[Row]) -> Summary:
 
 
 def _lmms(rows: Sequence[Row]) -> Summary:
-    """Pooled over splits. What is neither yes nor no is missing from recall; its yes_ratio counts the references."""
+    """Pool over splits. What is neither yes nor no is missing from recall; yes_ratio counts the references."""
     metrics: dict[str, float] = {"accuracy": points([row.score for row in rows])}
     metrics |= _lmms_measures(rows)
     for split, members in grouped(rows, "split").items():
@@ -112,7 +112,7 @@ def _lmms_measures(rows: Sequence[Row]) -> dict[str, float]:
 
 
 def _vlmevalkit(rows: Sequence[Row]) -> Summary:
-    """An unknown answer is a no for F1, precision and recall, wrong for accuracy; all in percent and pooled."""
+    """Pool, in percent. An unknown answer is a no for F1, precision and recall, and wrong for accuracy."""
     metrics: dict[str, float] = {}
     for suffix, members in (("", rows), *((f"/{s}", m) for s, m in grouped(rows, "split").items())):
         counts = decisions(members)

@@ -42,7 +42,7 @@ def _example(row: Fields) -> Example:
 
 
 def _official(rows: Sequence[Row]) -> Summary:
-    """Accuracy and root mean square error of simple and complex questions; imported ones that are not simple drop out.
+    """Compute accuracy and RMSE of simple and complex questions; imported ones that are not simple are dropped.
 
     The authors give no number for both together: here it is that of the questions that count, pooled.
     """
@@ -102,8 +102,8 @@ BENCHMARK = Benchmark(
 
 
 def _letter_or_count(output: str, example: Example) -> Parsed:
-    """A letter that was ranked first, or the count that it stands for."""
-    said = output.strip()
-    if said in _COUNTS:
-        return Parsed(int(said))
+    """Read the letter that was ranked first, or the count that it stands for."""
+    text = output.strip()
+    if text in _COUNTS:
+        return Parsed(int(text))
     return letter(output, Example(example.id, example.cluster, None, "", _COUNTS))

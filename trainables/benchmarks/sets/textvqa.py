@@ -47,7 +47,7 @@ def _example(row: Fields) -> Example:
 
 
 def read_with_tokens(files: ReferenceFiles, split: str | None) -> list[Example]:
-    """The examples, with the OCR tokens of each image where a file of them is given: scoring does not need them."""
+    """Read examples, with OCR tokens of their images where a file of them is given: scoring does not need them."""
     rosetta = files.maybe("OCR tokens", lambda d: _first_of_data_has(d, "ocr_tokens") and not _is_annotations(d))
     prompts = files.maybe("questions with OCR tokens", _is_prompts)
     tokens = {} if rosetta is None else _rosetta_tokens(rosetta)
@@ -72,7 +72,7 @@ def _has_text(row: Any) -> bool:
 
 
 def _with_prompts(examples: list[Example], lines: list[Fields]) -> list[Example]:
-    """LLaVA's file has the question and its tokens as one text, one per example and in their order."""
+    """Take the tokens from LLaVA's file: question and tokens as one text, one per example and in their order."""
     if len(lines) != len(examples):
         raise InputError(
             f"the file of OCR tokens must have a line for each of the {len(examples)} questions, but has {len(lines)}",

@@ -39,17 +39,17 @@ def prompt(example: Example) -> str:
 
 
 def _prismatic(rows: Sequence[Row]) -> Summary:
-    """Accuracy over all, over answerable and unanswerable; average precision and F1 of having said "unanswerable"."""
+    """Compute accuracy over all, answerable and unanswerable; average precision and F1 of saying "unanswerable"."""
     metrics, warnings = accuracy(rows)
     for group, members in grouped(rows, "answerable").items():
         metrics[f"accuracy/{group}"] = points([row.score for row in members])
-    said = [row.parsed.value == "unanswerable" for row in rows]
+    predicted = [row.parsed.value == "unanswerable" for row in rows]
     truth = [row.example.groups.get("answerable") == "unanswerable" for row in rows]
-    precision = average_precision(truth, [float(one) for one in said])
+    precision = average_precision(truth, [float(one) for one in predicted])
     if precision is None:
         warnings = (*warnings, "given as 0: average precision and F1 (no question is unanswerable)")
     metrics["unanswerable_average_precision"] = 100 * (precision or 0.0)
-    metrics["unanswerable_f1"] = 100 * Decisions.count(said, truth).f1
+    metrics["unanswerable_f1"] = 100 * Decisions.count(predicted, truth).f1
     return Summary(metrics, warnings)
 
 

@@ -44,7 +44,7 @@ def read(files: ReferenceFiles, split: str | None) -> list[Example]:
 
 
 def _holds(document: Document, key: str) -> bool:
-    """A COCO file of instances has `annotations` as well, but without answers."""
+    """Tell whether a document holds such records. COCO's instances have `annotations`, too, but no answers."""
     value = document.value
     rows = value.get(key) if isinstance(value, dict) else None
     if not isinstance(rows, list) or not rows or not isinstance(rows[0], dict):
@@ -57,7 +57,7 @@ def _rows(document: Document, key: str) -> list[Fields]:
 
 
 def answers_of(row: Fields) -> list[str]:
-    """The texts of a list of `{"answer": ...}`, or of plain texts."""
+    """Read the texts of a list of `{"answer": ...}`, or of plain texts."""
     texts: list[str] = []
     for entry in row.items("answers"):
         text: Any = entry.get("answer") if isinstance(entry, dict) else entry

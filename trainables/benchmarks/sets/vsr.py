@@ -46,23 +46,23 @@ def prompt(example: Example) -> str:
 
 
 def _label(output: str, example: Example) -> Parsed:
-    """The label that a classifier chose, as its word or its number."""
-    said = option(output, ("False", "True", "0", "1"))
-    return UNPARSABLE if said is None else Parsed(said in ("True", "1"))
+    """Read the label that a classifier chose, as its word or its number."""
+    answer = option(output, ("False", "True", "0", "1"))
+    return UNPARSABLE if answer is None else Parsed(answer in ("True", "1"))
 
 
 def _true_or_false(output: str, example: Example) -> Parsed:
-    said = either("True", "False")(output, example)
-    return Parsed(said.value == "True") if said.ok else said
+    answer = either("True", "False")(output, example)
+    return Parsed(answer.value == "True") if answer.ok else answer
 
 
 def _yes_or_no(output: str, example: Example) -> Parsed:
-    said = one_of_two_words(output)
-    return Parsed(said.value == "yes") if said.ok else said
+    answer = one_of_two_words(output)
+    return Parsed(answer.value == "yes") if answer.ok else answer
 
 
 def _yes_no_measures(rows: Sequence[Row]) -> Summary:
-    """Its F1 is a share where the other three are percentages."""
+    """Compute VLMEvalKit's metrics: F1 is a share, the other three are percentages."""
     counts = decisions(rows, positive="true")
     metrics = {"accuracy": points([row.score for row in rows])}
     metrics |= {"precision": 100 * counts.precision, "recall": 100 * counts.recall, "f1": counts.f1}

@@ -18,7 +18,7 @@ from trainables.data.record import TEXT_ONLY, Record
 
 
 class EvaluationReader:
-    """The official files of a benchmark, or a file of questions of a family.
+    """Read the official files of a benchmark, or a file of questions of a family.
 
     Options: `benchmark` (what its files are read as), `split`. Tags are the example's groups: `split=adversarial`.
     """

@@ -15,7 +15,7 @@ from trainables.data.record import TEXT_ONLY, Record
 
 
 class GeneratedReader:
-    """Drawn shapes with known answers, for `--toy` and tests.
+    """Draw shapes with known answers, for `--toy` and tests.
 
     Options: `records`, `seed`, `split`, and `tags`, a comma-separated list of the tags that the records carry in turn;
     `text-only` among them makes records without an image.

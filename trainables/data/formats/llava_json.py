@@ -1,4 +1,4 @@
-"""LLaVA's records: JSON or JSON lines with images in a folder. Files are read as a stream, whatever their size."""
+"""Read LLaVA's records from JSON or JSON Lines, as a stream whatever their size, with images in a folder."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _ROLES = ("human", "gpt")
 
 
 class LlavaReader:
-    """LLaVA's JSON: `[{"id", "image"?, "conversations": [{"from": "human"|"gpt", "value"}]}]`, images in a folder.
+    """Read `[{"id", "image"?, "conversations": [{"from": "human"|"gpt", "value"}]}]`, images in a folder.
 
     One object per line, without the brackets, is read as well.
     """
@@ -51,7 +51,7 @@ class LlavaReader:
 
 
 def json_values(file: Path) -> Iterator[Any]:
-    """The elements of a JSON array, or the values of a JSON lines file, one after the other.
+    """Read the elements of a JSON array, or the values of a JSON Lines file, one after another.
 
     Raises InputError naming the element that cannot be read.
     """
@@ -72,7 +72,7 @@ def json_values(file: Path) -> Iterator[Any]:
 
 
 class _Text:
-    """A growing window on a text: what was consumed goes, what is missing is read."""
+    """Hold a window on a text: what was decoded is dropped, what is missing is read."""
 
     def __init__(self, file: TextIO):
         self._file = file
@@ -80,14 +80,14 @@ class _Text:
         self.window, self.at = "", 0
 
     def more(self) -> bool:
-        """Read on. False at the end of the file."""
+        """Read the next part of the file. Returns False at its end."""
         read = "" if self._ended else self._file.read(_CHUNK)
         self._ended = not read
         self.window, self.at = self.window[self.at :] + read, 0
         return bool(read)
 
     def peek(self) -> str:
-        """The next character that is no white space, which is where the window then stands; "" at the end."""
+        """Skip white space and give the next character; "" at the end."""
         while True:
             while self.at < len(self.window):
                 if not self.window[self.at].isspace():
@@ -141,7 +141,7 @@ def _next(text: _Text, decode: Any) -> Any:
 
 
 def llava_record(row: Any, number: int, place: str) -> Record:
-    """A record from its JSON object. Raises InputError, placed at `place`, for everything that cannot be trained on."""
+    """Make a record of its JSON object. Raises InputError, placed at `place`, for what cannot be trained on."""
     if not isinstance(row, dict) or not isinstance(row.get("conversations"), list):
         raise InputError("a record must be an object with a list `conversations`", place=place)
     turns = _turns(row["conversations"], place)
@@ -173,7 +173,7 @@ def _turns(conversations: list[Any], place: str) -> tuple[tuple[str, str], ...]:
 
 
 def _clean(text: str) -> str:
-    """Without image placeholders, stripped. Doing it again changes nothing: a converted source reads the same."""
+    """Remove image placeholders and strip. Doing it again changes nothing: a converted source reads the same."""
     while _PLACEHOLDER in text:
         text = text.replace(_PLACEHOLDER, "")
     return text.strip()

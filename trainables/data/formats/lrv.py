@@ -1,4 +1,4 @@
-"""LRV-Instruct as its authors publish it: three JSON files and two folders of images."""
+"""Read LRV-Instruct as its authors publish it: three JSON files and two folders of images."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trainables.data.record import Record
 
 
 class LrvReader:
-    """A folder with the files of `FILES`: arrays of `{"image_id", "question", "answer"}`, images in `lrv-vg` and
+    """Read a folder with the files of `FILES`: arrays of `{"image_id", "question", "answer"}`, images in `lrv-vg` and
     `lrv-chart`, as TRI-ML/prismatic-vlms@874c5bb names them (scripts/additional-datasets/lrv_instruct.py).
 
     Each question becomes a conversation of one turn. The files without coordinates are read, as there.

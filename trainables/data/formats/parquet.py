@@ -1,4 +1,4 @@
-"""Parquet sources: foreign ones, and those that `ablate data convert` writes. Images are read by row group."""
+"""Read Parquet sources: foreign ones, and those that `ablate data convert` writes. Images are read by row group."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _CACHED_ROW_GROUPS = 3
 
 
 class ParquetReader:
-    """Parquet with columns `id`, `image` (bytes, or a struct with `bytes`; null for text), `conversations`, `tags`?.
+    """Read columns `id`, `image` (bytes, or a struct with `bytes`; null for text), `conversations`, `tags`? of Parquet.
 
     A folder's files are read in the order of their names. Images are known by file and row, except in files of
     `ablate data convert`, which keep the paths that the images had.
@@ -68,11 +68,11 @@ class ParquetReader:
         return value["bytes"] if isinstance(value, dict) else value  # type: ignore[no-any-return]
 
     def _tables(self, number: int) -> Iterator[tuple[Any, list[str | None]]]:
-        """Records without their images, in small tables, and the key of each record's image."""
+        """Read records without their images, in small tables, and the key of each record's image."""
         with self._open(number) as file:
             columns = [name for name in ("id", "conversations", "tags") if name in file.schema_arrow.names]
             for group in range(file.num_row_groups):
-                with _told_as_input(self._files[number]):
+                with _pyarrow_errors_as_input(self._files[number]):
                     table = file.read_row_group(group, columns=columns)
                 keys = self._keys(file, number, group, table.num_rows)
                 for start in range(0, table.num_rows, _ROWS):
@@ -80,7 +80,7 @@ class ParquetReader:
 
     def _keys(self, file: Any, number: int, group: int, rows: int) -> list[str | None]:
         if IMAGES_BY_PATH in (file.schema_arrow.metadata or {}):
-            with _told_as_input(self._files[number]):
+            with _pyarrow_errors_as_input(self._files[number]):
                 table = file.read_row_group(group, columns=["image.path", IMAGE_DIGEST])
             paths = pc.struct_field(table["image"], "path").to_pylist()
             for row, (path, is_stored) in enumerate(
@@ -96,7 +96,7 @@ class ParquetReader:
         return keys
 
     def _stored(self, file: Any, number: int, group: int, rows: int) -> list[bool]:
-        """Which rows hold the bytes of an image: from the file's statistics, which know unless there are both kinds."""
+        """Find the rows that hold an image's bytes: from the file's statistics, unless there are both kinds of rows."""
         metadata = file.metadata.row_group(group)
         for i in range(metadata.num_columns):
             column = metadata.column(i)
@@ -110,13 +110,13 @@ class ParquetReader:
         return image.is_valid().to_pylist()  # type: ignore[no-any-return]
 
     def _image_column(self, number: int, group: int) -> Any:
-        """Images of a row group. The last few stay in memory; one thread reads at a time."""
+        """Read the images of a row group. The last few stay in memory; one thread reads at a time."""
         with self._reading:
             key = (number, group)
             if key in self._row_groups:
                 self._row_groups.move_to_end(key)
                 return self._row_groups[key]
-            with self._open(number) as file, _told_as_input(self._files[number]):
+            with self._open(number) as file, _pyarrow_errors_as_input(self._files[number]):
                 columns = ["image.bytes"] if pa.types.is_struct(file.schema_arrow.field("image").type) else ["image"]
                 self._row_groups[key] = file.read_row_group(group, columns=columns)["image"]
             while len(self._row_groups) > _CACHED_ROW_GROUPS:
@@ -125,7 +125,7 @@ class ParquetReader:
 
     def _open(self, number: int) -> Any:
         path = self._files[number]
-        with _told_as_input(path):
+        with _pyarrow_errors_as_input(path):
             file = pq.ParquetFile(path, memory_map=True)
         schema = file.schema_arrow
         missing = {"id", "image", "conversations"} - set(schema.names)
@@ -140,8 +140,8 @@ class ParquetReader:
 
 
 @contextmanager
-def _told_as_input(path: Path) -> Iterator[None]:
-    """What pyarrow raises about a file becomes an InputError that names it."""
+def _pyarrow_errors_as_input(path: Path) -> Iterator[None]:
+    """Raise what pyarrow raises about a file as an InputError that names it."""
     try:
         yield
     except (pa.ArrowException, OSError) as error:
