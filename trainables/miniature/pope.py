@@ -33,8 +33,8 @@ def ask(draw: Random, scene: Scene, number: int) -> tuple[SceneQuestion, ...]:
 def _absent(draw: Random, scene: Scene, split: str) -> list[str]:
     """Choose absent names as a split does.
 
-    Random: any. Popular: what scenes most often have, which is decided when the set is written. Adversarial: of a colour
-    and a shape that are both in the image, where there are any such.
+    Random: any. Popular: what scenes most often have, which is decided when the set is written. Adversarial: of a
+    colour and a shape that are both in the image, where there are any such.
     """
     absent = absent_names(scene)
     likely: list[str] = []
