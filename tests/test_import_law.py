@@ -97,6 +97,8 @@ TORCH_FREE = [
     "orchestrator.tracking.pages",
     "orchestrator.terminal.plan",
     "orchestrator.tracking.replay",
+    "orchestrator.tracking.study_progress",
+    "orchestrator.tracking.sync",
     "orchestrator.reporting.forms",
     "orchestrator.reporting.open_prompts",
     "orchestrator.tracking.study_note",

@@ -235,7 +235,7 @@ def sync(
     """Send everything that storage holds of a study to an MLflow server; what is there already stays as it is."""
     from orchestrator.reporting.summary import summarize
     from orchestrator.tracking.mlflow_connect import open_command, open_tracker
-    from orchestrator.tracking.replay import sync_study
+    from orchestrator.tracking.sync import sync_study
     from orchestrator.tracking.tracker import TrackerAwayError, TrackerRefusedError
 
     loaded, planned, store = planned_study(study, storage, selection)

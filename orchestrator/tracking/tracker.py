@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
@@ -11,7 +11,6 @@ from search_spaces.plan import Plan, PlannedTrial
 from trainables.storage.spool import DataUse
 
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
-Notice = Callable[[str], None]
 
 
 class TrackerAwayError(ConnectionError):

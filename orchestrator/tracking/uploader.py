@@ -11,8 +11,9 @@ from typing import Self
 
 import tenacity
 
+from orchestrator.tracking.notices import Notice, NoticeOnce
 from orchestrator.tracking.replay import Replay
-from orchestrator.tracking.tracker import Notice, Status, Tracker, TrackerAwayError, TrackerRefusedError
+from orchestrator.tracking.tracker import Status, Tracker, TrackerAwayError, TrackerRefusedError
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
 from search_spaces.study import Study
@@ -40,6 +41,7 @@ class Uploader:
     ):
         self._replay = Replay(tracker, store, study, plan, notice)
         self._notice, self._poll_s, self._study = notice, poll_s, plan.study
+        self._notice_once = NoticeOnce(notice, "tracking: ")
         self._thread = threading.Thread(target=self._work, name="uploader", daemon=True)
         self._wake = threading.Event()
         self._answer = threading.Condition()
@@ -48,7 +50,6 @@ class Uploader:
         self._stopping = False
         self._status: Status | None = None
         self._is_closed = False
-        self._noticed: set[str] = set()
 
     def start(self) -> Self:
         self._thread.start()
@@ -96,9 +97,9 @@ class Uploader:
             except TrackerAwayError:
                 pass  # noticed when it went away; only given up because of `stop`
             except (TrackerRefusedError, InputError) as refused:
-                self._notice_once(f"tracking: {refused}")
+                self._notice_once(str(refused))
             except Exception:  # a defect here must not cost a study; it is shown, and the spools keep everything
-                self._notice_once(f"tracking: {traceback.format_exc()}")
+                self._notice_once(traceback.format_exc())
             else:
                 with self._answer:
                     self._answered = asked
@@ -107,11 +108,6 @@ class Uploader:
                 return
             if asked == self._asked:
                 self._pause(max(self._poll_s, (time.thread_time() - began) / BUSY_SHARE))
-
-    def _notice_once(self, text: str) -> None:
-        if text not in self._noticed:
-            self._noticed.add(text)
-            self._notice(text)
 
     def _pause(self, seconds: float) -> None:
         self._wake.wait(0 if self._stopping else seconds)

@@ -13,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 
 from orchestrator.tracking.mlflow_connect import open_tracker
-from orchestrator.tracking.replay import sync_study
+from orchestrator.tracking.sync import sync_study
 from orchestrator.tracking.uploader import Uploader
 from tests.support.small_plans import small_plan, with_axis
 from tests.support.stored_studies import answers, fail_trial, finish_trial, study_of, two_stage_plan

@@ -28,8 +28,8 @@ from orchestrator.tracking.labels import distinct_labels, legal_name, looks
 from orchestrator.tracking.mlflow_connect import embedded_uri, open_command, open_tracker
 from orchestrator.tracking.mlflow_server import MlflowServer
 from orchestrator.tracking.mlflow_tracker import MlflowTracker
-from orchestrator.tracking.replay import sync_study
 from orchestrator.tracking.study_note import study_note
+from orchestrator.tracking.sync import sync_study
 from orchestrator.tracking.tracker import Point, TrackerRefusedError
 from search_spaces.errors import InputError
 from search_spaces.plan import Exclusion, Plan

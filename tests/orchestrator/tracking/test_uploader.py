@@ -7,17 +7,14 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from orchestrator.reporting.summary import StudySummary
-from orchestrator.tracking.position import POINTS_PER_METRIC, Sieve
-from orchestrator.tracking.replay import sync_study
+from orchestrator.tracking.sync import sync_study
 from orchestrator.tracking.tracker import Point, Status, TrackerAwayError, TrackerRefusedError
+from orchestrator.tracking.upload_cursor import POINTS_PER_METRIC
 from orchestrator.tracking.uploader import Uploader
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan, PlannedTrial
@@ -27,7 +24,7 @@ from tests.support.stored_studies import answers, finish_trial, study_of, two_st
 from trainables.storage import layout
 from trainables.storage.lease import Owner
 from trainables.storage.record_files import write
-from trainables.storage.spool import DataUse, Spool, SpoolLine
+from trainables.storage.spool import DataUse, Spool
 from trainables.storage.store import LocalStore
 
 
@@ -264,25 +261,6 @@ def test_metric_of_a_long_trial_is_thinned_and_keeps_its_last_value(store: Local
     assert len(sent) == pytest.approx(POINTS_PER_METRIC, abs=2)
     assert (sent[0], sent[-1]) == (1, steps)
     assert tracker.values(TRIAL, "eval/shapes/accuracy") == [70.0]
-
-
-LINE = st.fixed_dictionaries(
-    {"ts": st.integers(0, 50), "metrics": st.dictionaries(st.sampled_from("ab"), st.sampled_from([0.5, math.nan]))},
-    optional={"step": st.integers(0, 20)},
-)
-
-
-@given(lines=st.lists(LINE), stride=st.integers(1, 5))
-def test_sieve_never_goes_back_and_ends_with_the_last_step(lines: list[SpoolLine], stride: int) -> None:
-    sieve = Sieve(stride)
-    stepped: list[SpoolLine] = [{**line, "step": line.get("step", 0)} for line in lines]  # type: ignore[typeddict-item]
-    points = [point for line in stepped for point in sieve.take(line)] + sieve.flush()
-    for metric in "ab":
-        seen = [line["step"] for line in stepped if metric in line["metrics"]]
-        sent = [point.step for point in points if point.metric == metric]
-        assert sent == sorted(sent)
-        assert max(sent, default=None) == max(seen, default=None)
-        assert all(b == a or b - a >= stride for a, b in pairwise(sent[:-1]))
 
 
 def test_first_value_that_is_not_finite_is_tagged(store: LocalStore) -> None:
