@@ -1,4 +1,4 @@
-"""What the kinds of projectors are: their layers as data, from which parameters, operations, memory and modules follow.
+"""Describe the kinds of projectors: layers as data, from which parameters, operations, memory and modules follow.
 
 A new kind is a member of `ProjectorKind` and a case of `projector_design`. If it has a sort of layer that none has yet,
 that is a member of `LayerKind`, its cases in `ProjectorLayer`, and one in `trainables/model/projector_layers.py`. mypy
@@ -55,7 +55,7 @@ class ProjectorLayer(NamedTuple):
 
 @dataclass(frozen=True)
 class ProjectorDesign:
-    """How a kind is built, at the depths that it may have. A depth is a number of linear layers."""
+    """Design of a kind at the depths that it may have. A depth is a number of linear layers."""
 
     least: int
     default: int

@@ -1,4 +1,4 @@
-"""How large a model is: parameters by arithmetic on published shapes. No torch; a test builds every model and compares.
+"""Count the parameters of a model by arithmetic on published shapes. No torch; a test builds every model and compares.
 
 What a shape leaves open is unknown, never guessed: `model_size` then names what it lacks.
 """
@@ -83,7 +83,7 @@ class LanguageShape(Spec):
 
 @dataclass(frozen=True)
 class EncoderSize:
-    """One vision encoder at the resolution it is used at."""
+    """Size of one vision encoder at the resolution it is used at."""
 
     shape: VitShape | ConvShape
     patch: int
@@ -111,7 +111,7 @@ class EncoderSize:
 
 @dataclass(frozen=True)
 class ModelSize:
-    """Everything that parameters, memory and operations of an arm's model follow from."""
+    """Size of an arm's model: everything that its parameters, memory and operations follow from."""
 
     encoders: tuple[EncoderSize, ...]
     """More than one where features of several encoders are concatenated."""
@@ -140,7 +140,7 @@ class ModelSize:
 
 
 def vit_parameters(encoder: EncoderSize) -> int:
-    """Parameters of timm's VisionTransformer without a classifier (timm 1.0.31, vision_transformer.py)."""
+    """Count the parameters of timm's VisionTransformer without a classifier (timm 1.0.31, vision_transformer.py)."""
     shape, width = encoder.shape, encoder.width
     assert isinstance(shape, VitShape)
     positions = encoder.grid**2 + (shape.class_token if shape.prefix_positions else 0)
@@ -150,7 +150,7 @@ def vit_parameters(encoder: EncoderSize) -> int:
 
 
 def _pool(encoder: EncoderSize) -> int:
-    """SigLIP's head: a latent query, an attention over the patches, a norm, an MLP."""
+    """Count the parameters of SigLIP's head: a latent query, an attention over the patches, a norm, an MLP."""
     shape, width = encoder.shape, encoder.width
     if not isinstance(shape, VitShape) or not shape.attention_pool:
         return 0
@@ -159,12 +159,13 @@ def _pool(encoder: EncoderSize) -> int:
 
 
 def vit_block_parameters(shape: VitShape, width: int) -> int:
+    """Count the parameters of one block of a vision transformer."""
     attention = _linear(width, 3 * width) + _linear(width, width)
     return attention + _mlp(width, shape.mlp) + 4 * width + (2 * width if shape.layer_scale else 0)
 
 
 def language_parameters(family: SizedFamily, width: int, shape: LanguageShape) -> int:
-    """Parameters of transformers' LlamaForCausalLM, MistralForCausalLM and PhiForCausalLM (5.23)."""
+    """Count the parameters of transformers' LlamaForCausalLM, MistralForCausalLM and PhiForCausalLM (5.23)."""
     tables = shape.rows * width * (1 if shape.tied else 2)
     layers = shape.layers * layer_parameters(family, width, shape)
     match family:
@@ -177,7 +178,7 @@ def language_parameters(family: SizedFamily, width: int, shape: LanguageShape) -
 
 
 def layer_parameters(family: SizedFamily, width: int, shape: LanguageShape) -> int:
-    """Parameters of one decoder layer."""
+    """Count the parameters of one decoder layer."""
     linears = decoder_linears(family, width, shape).values()
     weights = sum(inner * outer for inner, outer in linears)
     match family:
@@ -190,7 +191,7 @@ def layer_parameters(family: SizedFamily, width: int, shape: LanguageShape) -> i
 
 
 def decoder_linears(family: SizedFamily, width: int, shape: LanguageShape) -> dict[str, tuple[int, int]]:
-    """Name of every linear layer of one decoder layer, as transformers names it -> (width in, width out)."""
+    """Map every linear layer of one decoder layer, as transformers names it, to (width in, width out)."""
     kv, mlp = kv_width(width, shape), shape.mlp
     attention = {"q_proj": (width, width), "k_proj": (width, kv), "v_proj": (width, kv)}
     match family:
@@ -207,7 +208,7 @@ def decoder_linears(family: SizedFamily, width: int, shape: LanguageShape) -> di
 
 
 def kv_width(width: int, shape: LanguageShape) -> int:
-    """Width of keys and of values: smaller than the embedding where heads share them."""
+    """Return the width of keys and of values: smaller than the embedding where heads share them."""
     return width // shape.heads * shape.kv_heads
 
 
@@ -223,7 +224,7 @@ def _mlp(width: int, hidden: int) -> int:
 
 
 class EncoderFacts(Spec):
-    """What the catalogue says of an encoder's size. `arch` guards it: it speaks of no other architecture."""
+    """Facts of the catalogue about an encoder's size. `arch` guards it: it speaks of no other architecture."""
 
     arch: str
     resolution: Positive
@@ -231,7 +232,7 @@ class EncoderFacts(Spec):
 
 
 class LanguageFacts(Spec):
-    """What the catalogue says of a language model's size, and of which model."""
+    """Facts of the catalogue about a language model's size, and about which model."""
 
     checkpoint: str | None
     config: dict[str, int | float | str | bool]
@@ -240,14 +241,14 @@ class LanguageFacts(Spec):
 
 @dataclass(frozen=True)
 class KnownSizes:
-    """Name in the catalogue, or in the study's own entries -> facts. What is missing there is unknown."""
+    """Facts by the names of the catalogue and of the study's own entries. What is missing there is unknown."""
 
     encoders: Mapping[str, EncoderFacts]
     languages: Mapping[str, LanguageFacts]
 
 
 def model_size(trial: TrialSpec, known: KnownSizes) -> ModelSize | None:
-    """The size of a trial's model; None where the facts of a part are not known."""
+    """Look up the size of a trial's model; None where the facts of a part are not known."""
     language, family = language_shape(trial.language, known), sized_family(trial.language.family)
     encoders = [encoder_size(tower, known) for tower in trial.vision.towers]
     sized = tuple(encoder for encoder in encoders if encoder is not None)
@@ -264,6 +265,7 @@ def model_size(trial: TrialSpec, known: KnownSizes) -> ModelSize | None:
 
 
 def encoder_size(vision: VisionSpec, known: KnownSizes) -> EncoderSize | None:
+    """Look up the size of an encoder of one tower; None where its facts are not known."""
     facts = known.encoders.get(vision.backbone)
     if facts is None or facts.arch != vision.arch:
         return None
@@ -278,6 +280,7 @@ def sized_family(name: str) -> SizedFamily | None:
 
 
 def language_shape(language: LanguageSpec, known: KnownSizes) -> LanguageShape | None:
+    """Look up the shape of a language model; None where its facts are not known."""
     facts = known.languages.get(language.name)
     if (
         facts is None

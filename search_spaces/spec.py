@@ -1,4 +1,4 @@
-"""Resolved specifications: what a trial *is*, after names have been looked up and defaults filled in.
+"""Specify what a trial *is*, after names have been looked up and defaults filled in.
 
 A study file is what a user writes; these are what the program runs. They are frozen, complete, serialisable and free of
 anything that does not change the result, except where a field says so. Everything below `TrialSpec` enters identity.

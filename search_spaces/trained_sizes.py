@@ -1,4 +1,4 @@
-"""How much of a model a stage trains: whole modules, or low-rank adapters in the place of the language model."""
+"""Count how much of a model a stage trains: whole modules, or low-rank adapters in the place of the language model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from search_spaces.spec import LoraSpec, Module, StageSpec
 
 @dataclass(frozen=True)
 class AdapterSize:
-    """The low-rank adapters of a stage (Hu et al. 2021, arXiv 2106.09685): two matrices beside each adapted layer."""
+    """Low-rank adapters of a stage (Hu et al. 2021, arXiv 2106.09685): two matrices beside each adapted layer."""
 
     rank: int
     layers: tuple[tuple[int, int], ...]
@@ -27,15 +27,15 @@ class AdapterSize:
 
 
 def adapter_size(size: ModelSize, lora: LoraSpec) -> AdapterSize:
-    """Size of adapters on all linear layers of the decoder, or on those whose names end as the targets do."""
+    """Size adapters on all linear layers of the decoder, or on those whose names end as the targets do."""
     linears = decoder_linears(size.family, size.width, size.language)
     named = ((f".layers.{n}.{name}", linears[name]) for n in range(size.language.layers) for name in linears)
-    chosen = [w for name, w in named if not lora.targets or any(name.endswith(f".{one}") for one in lora.targets)]
+    chosen = [w for name, w in named if not lora.targets or any(name.endswith(f".{target}") for target in lora.targets)]
     return AdapterSize(lora.rank, tuple(chosen))
 
 
 def trained_parameters(size: ModelSize, stage: StageSpec) -> int:
-    """Parameters that a gradient reaches and that are trained: of a language model with adapters, the adapters."""
+    """Count the parameters that a stage trains: of a language model with adapters, the adapters."""
     language = size.parameters["language"] if stage.lora is None else adapter_size(size, stage.lora).parameters
     trained: dict[Module, int] = {
         "vision": sum(encoder.used for encoder in size.encoders),

@@ -1,4 +1,4 @@
-"""What the catalogue says of an official evaluation set, and the source and the benchmark that follow from it."""
+"""Define official evaluation sets, and the source and the benchmark that follow from each."""
 
 from __future__ import annotations
 

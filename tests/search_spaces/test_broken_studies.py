@@ -19,7 +19,7 @@ WRONG_VALUES = (None, True, -1, 1.5, "x", [], ["x", "x"], {}, {"x": 1})
 
 
 def _places(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
-    """Paths of everything inside of a value."""
+    """List the paths of everything inside of a value."""
     children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, child in children:
         yield (*path, key)
@@ -27,7 +27,7 @@ def _places(value: Any, path: KeyPath = ()) -> Iterator[KeyPath]:
 
 
 def _broken(tree: dict[str, Any], path: KeyPath) -> Iterator[dict[str, Any]]:
-    """The study with one slip at a path: left out, misspelt, given twice, extended, or of a wrong type."""
+    """Make studies with one slip at a path: left out, misspelt, given twice, extended, or of a wrong type."""
     *above, key = path
 
     def changed() -> tuple[dict[str, Any], Any]:

@@ -76,7 +76,7 @@ DIGESTS = {source_name(SOURCE): "d"}
 
 
 def test_keys_are_what_they_have_always_been() -> None:
-    """A change here makes everybody's finished work unknown: raise TRAINER_VERSION knowingly instead."""
+    """Hold keys still: a change makes everybody's finished work unknown; raise TRAINER_VERSION knowingly instead."""
     assert trial_fingerprint(TRIAL).startswith("66f46b937ac5a615")
     assert declared_stage_key(TRIAL, 1, (3, None)).startswith("4b63627e7447534e")
     assert (stage_key(TRIAL, 1, (3, 4), DIGESTS) or "").startswith("65d467472f815d58")

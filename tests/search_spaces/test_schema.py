@@ -22,7 +22,7 @@ def _problems(value: Any) -> list[str]:
 
 
 def test_committed_schema_is_current() -> None:
-    """If it is not: `ablate schema > search_spaces/study.schema.json`."""
+    """Write it anew where it is not: `ablate schema > search_spaces/study.schema.json`."""
     committed = resources.files("search_spaces").joinpath(FILE).read_text(encoding="utf-8")
     assert committed == schema_text()
 

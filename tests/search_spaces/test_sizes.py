@@ -25,7 +25,9 @@ from trainables.model.vision import FusedEncoder
 CATALOGUE = shipped()
 
 
-@pytest.mark.parametrize("name", [name for name, one in CATALOGUE.encoders.items() if isinstance(one, EncoderEntry)])
+@pytest.mark.parametrize(
+    "name", [name for name, entry in CATALOGUE.encoders.items() if isinstance(entry, EncoderEntry)]
+)
 def test_every_encoder_has_the_parameters_that_its_shape_says(name: str) -> None:
     entry = CATALOGUE.encoders[name]
     assert isinstance(entry, EncoderEntry)
@@ -51,7 +53,7 @@ def test_every_language_model_has_the_parameters_that_its_shape_says(name: str) 
 
 
 def test_every_family_that_is_sized_is_in_the_catalogue() -> None:
-    assert set(get_args(SizedFamily)) <= {one.family for one in CATALOGUE.languages.values()}
+    assert set(get_args(SizedFamily)) <= {entry.family for entry in CATALOGUE.languages.values()}
 
 
 def test_llama_2_has_its_published_parameters_and_prismatics_padding_comes_on_top() -> None:

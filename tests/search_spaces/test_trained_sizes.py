@@ -16,7 +16,9 @@ from trainables.model.dropout import Draws
 from trainables.model.lora import add_lora, train_adapters_only
 
 CATALOGUE = shipped()
-ONE_OF_A_SHAPE = list({(one.family, one.width, one.shape): name for name, one in CATALOGUE.languages.items()}.values())
+ONE_OF_A_SHAPE = list(
+    {(entry.family, entry.width, entry.shape): name for name, entry in CATALOGUE.languages.items()}.values()
+)
 
 
 @pytest.mark.parametrize("targets", [(), ("q_proj", "v_proj"), ("0.self_attn.q_proj",)])

@@ -11,7 +11,9 @@ def test_excluded_arms_are_listed_with_their_reason_and_never_resolved(tmp_path:
     axes = "axes: {vision.backbone: [clip-vit-l-336px, clip-vit-l], vision.tokens: [576, 256]}\ndesign: grid\n"
     exclude = "exclude: [{where: {vision.backbone: clip-vit-l, vision.tokens: 576}, reason: only 256 patches}]\n"
     plan = plan_of(tmp_path, BASE + axes + exclude)
-    assert [(one.arm, one.reason) for one in plan.excluded] == [("vision.backbone=clip-vit-l", "only 256 patches")]
+    assert [(exclusion.arm, exclusion.reason) for exclusion in plan.excluded] == [
+        ("vision.backbone=clip-vit-l", "only 256 patches")
+    ]
     assert arm_names(plan) == ["base", "vision.tokens=256", "vision.backbone=clip-vit-l,vision.tokens=256"]
 
 

@@ -24,7 +24,7 @@ axes: {b: {x: {vision: {backbone: tiny, weights: random}}}}
     plan = plan_of(tmp_path, BASE + own)
     assert plan.trials[0].spec.language.checkpoint == "path:vicuna"
     assert [node.steps for node in stage_nodes(plan)] == [2, 2]
-    assert [one.id for one in plan.benchmarks] == ["gqa", "my-set"]
+    assert [benchmark.id for benchmark in plan.benchmarks] == ["gqa", "my-set"]
     assert plan.trials[1].spec.vision.arch == "test_vit"
 
 
@@ -61,12 +61,12 @@ def test_resources_differ_by_arm_and_by_stage(tmp_path: Path) -> None:
 
 
 def test_resources_and_labels_change_no_key(tmp_path: Path) -> None:
-    one = plan_of(tmp_path, BASE)
-    other = plan_of(
+    plain = plan_of(tmp_path, BASE)
+    renamed = plan_of(
         tmp_path, BASE.replace("study: test", "study: other") + "resources: {workers: 8, zero: 3}\nbenchmarks: [gqa]\n"
     )
-    assert [trial.id for trial in one.trials] == [trial.id for trial in other.trials]
-    assert [node.id for node in stage_nodes(one)] == [node.id for node in stage_nodes(other)]
+    assert [trial.id for trial in plain.trials] == [trial.id for trial in renamed.trials]
+    assert [node.id for node in stage_nodes(plain)] == [node.id for node in stage_nodes(renamed)]
 
 
 GOLDEN = (

@@ -43,8 +43,8 @@ def test_features_of_a_frozen_encoder_are_shared_by_all_arms_that_see_alike() ->
 
 def test_random_encoder_has_features_of_its_own_for_each_seed() -> None:
     plan = plan_study(load_study("quickstart"))
-    one, other = (trial for trial in plan.trials if trial.arm == "vision.weights=random")
-    assert not set(one.path) & set(other.path)
+    first, second = (trial for trial in plan.trials if trial.arm == "vision.weights=random")
+    assert not set(first.path) & set(second.path)
 
 
 def test_encoder_that_is_trained_has_no_cached_features(tmp_path: Path) -> None:

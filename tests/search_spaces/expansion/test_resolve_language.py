@@ -40,11 +40,11 @@ def _language(plan: Plan) -> LanguageSpec:
 
 
 def test_what_a_local_configuration_tells_need_not_be_written(tmp_path: Path) -> None:
-    told = _plan(tmp_path, "'hub:EleutherAI/pythia-1b@main'", facts={"hub:EleutherAI/pythia-1b@main": NEOX})
+    inferred = _plan(tmp_path, "'hub:EleutherAI/pythia-1b@main'", facts={"hub:EleutherAI/pythia-1b@main": NEOX})
     written = _plan(tmp_path, "{model: 'hub:EleutherAI/pythia-1b@main', family: gpt_neox, width: 2048}")
-    assert _language(told) == _language(written)
-    assert (_language(told).family, _language(told).width) == ("gpt_neox", 2048)
-    assert [trial.id for trial in told.trials] == [trial.id for trial in written.trials]
+    assert _language(inferred) == _language(written)
+    assert (_language(inferred).family, _language(inferred).width) == ("gpt_neox", 2048)
+    assert [trial.id for trial in inferred.trials] == [trial.id for trial in written.trials]
 
 
 def test_half_of_what_is_needed_may_be_written_if_it_is_true(tmp_path: Path) -> None:

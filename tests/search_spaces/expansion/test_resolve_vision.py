@@ -39,11 +39,11 @@ def _problem(folder: Path, text: str, **options: Any) -> InputError:
 
 @pytest.mark.parametrize("name", PAIRS)
 def test_a_fused_preset_has_the_papers_tokens_width_and_parts(name: str, tmp_path: Path) -> None:
-    resolution, tokens, width, other = PAIRS[name]
+    resolution, tokens, width, arch_end = PAIRS[name]
     spec = _vision(tmp_path, name)
     assert (spec.resolution, spec.tokens, spec.width, spec.family) == (resolution, tokens, width, "fused")
     assert spec.parts[0].arch == "vit_large_patch14_reg4_dinov2"
-    assert spec.parts[1].arch.replace("quickgelu_", "").endswith(other)
+    assert spec.parts[1].arch.replace("quickgelu_", "").endswith(arch_end)
     assert [part.interpolate for part in spec.parts] == [True, False]
     assert spec.parts[0].options == {"img_size": resolution}
     assert spec.parts[0].mean != spec.parts[1].mean

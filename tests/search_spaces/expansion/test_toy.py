@@ -104,8 +104,8 @@ def test_toy_data_carry_the_tags_that_mixes_drop_and_benchmarks_select(tmp_path:
     dropped = next(trial for trial in quick.trials if "no-negation" in trial.arm).spec.stages[0].data.parts[0]
     assert set(dropped.drop) <= set(dropped.source.tags)
     assert "text-only" not in str(dropped.source.options["tags"])
-    assert all(one.select in one.source.tags and one.source.reader == "generated" for one in quick.benchmarks)
-    assert [one.id for one in quick.benchmarks] == [one.id for one in plan_study(load_study("quickstart")).benchmarks]
+    assert all(toy.select in toy.source.tags and toy.source.reader == "generated" for toy in quick.benchmarks)
+    assert [toy.id for toy in quick.benchmarks] == [real.id for real in plan_study(load_study("quickstart")).benchmarks]
 
     mixed = _toy(_many(tmp_path)).trials[0].spec.stages[1].data.parts[0].source
     assert str(mixed.options["tags"]).endswith(",text-only")
@@ -116,7 +116,7 @@ def test_toy_data_carry_the_tags_that_mixes_drop_and_benchmarks_select(tmp_path:
 def test_toy_train_and_test_data_differ() -> None:
     plan = _toy("quickstart")
     train = {source_name(part.source) for trial in plan.trials for s in trial.spec.stages for part in s.data.parts}
-    assert not train & {source_name(one.source) for one in plan.benchmarks}
+    assert not train & {source_name(benchmark.source) for benchmark in plan.benchmarks}
 
 
 def test_every_family_of_encoders_has_a_toy() -> None:

@@ -86,7 +86,7 @@ def test_images_become_the_published_tokens(plan: Plan, name: str) -> None:
 def test_claims_are_the_hypotheses_of_the_study() -> None:
     claims = read(FOLDER / "claims.yaml").value["hypotheses"]
     study = load_study("prismatic/design_space")
-    assert [one.id for one in study.hypotheses] == [one["id"] for one in claims]
+    assert [hypothesis.id for hypothesis in study.hypotheses] == [claim["id"] for claim in claims]
 
 
 def test_what_the_code_did_otherwise_is_a_study_of_its_own(plan: Plan) -> None:
