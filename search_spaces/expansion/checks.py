@@ -23,8 +23,7 @@ from search_spaces.identity import Memo, arm_fingerprint
 from search_spaces.plan import Exclusion
 from search_spaces.resources import ArmResources, check_resources
 from search_spaces.sizes import KnownSizes
-from search_spaces.spec import BenchmarkSpec
-from search_spaces.steps import RealisedCounts
+from search_spaces.spec import BenchmarkSpec, MixSpec
 from search_spaces.study import Study
 from search_spaces.yaml_source import KeyPath
 
@@ -50,16 +49,15 @@ class CheckedStudy:
     """Complete, with the stages of the recipe."""
     notes: tuple[str, ...]
     sizes: KnownSizes
+    mixes: tuple[tuple[MixSpec, KeyPath], ...]
+    """Every mix, and where the study writes or names it: the place of what is wrong once its sources are counted."""
 
 
-def check_study(
-    study: Study, realised: RealisedCounts, memo: Memo, probe: EncoderProbe | None, facts: FactsOf
-) -> CheckedStudy:
+def check_study(study: Study, memo: Memo, probe: EncoderProbe | None, facts: FactsOf) -> CheckedStudy:
     """Look up the names of a study and check all of its arms.
 
     Args:
         study: what a user wrote.
-        realised: realised counts of prepared sources by `identity.source_name`, in the place of declared ones.
         memo: keeps canonical texts that the keys of the plan need again.
         probe: finds out the facts of encoders that are neither in the catalogue nor the study's own.
         facts: what the configurations of checkpoints on this machine say.
@@ -76,7 +74,7 @@ def check_study(
     )
     reader = StudyReader(study, Fields.of(stage_names(study, catalogue)))
     problems = reader.problems
-    resolver = Resolver(study, catalogue, base_patch(reader), realised, probe, facts)
+    resolver = Resolver(study, catalogue, base_patch(reader), probe, facts)
     benchmarks, samples = problems.attempt(resolver.evaluations) or ((), ())
     base = problems.attempt(lambda: resolver.resolve({}))
     axes = read_axes(reader, resolver.base)
@@ -107,6 +105,7 @@ def check_study(
         base=resolver.complete({}),
         notes=tuple(dict.fromkeys(notes)),
         sizes=catalogue.known_sizes(),
+        mixes=resolver.mixes,
     )
 
 

@@ -1,29 +1,128 @@
-"""Expand a study into its plan: trials, and the graph of work in which equal work is one node."""
+"""Expand a study: its arms and trials, then the graph of work in which equal work is one node.
+
+The two steps are apart because what trials need is known before their data are: `expand_study` names sources and
+checkpoints, preflight reads and digests them, and `plan_expansion` then knows every step and key.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
 from search_spaces.expansion.checks import CheckedArm, CheckedStudy, check_study
-from search_spaces.expansion.graph import FeaturesChoice, Graph
+from search_spaces.expansion.graph import FeaturesChoice, Graph, TrialDraft
 from search_spaces.expansion.patches import difference
+from search_spaces.expansion.resolve_data import check_mix
 from search_spaces.expansion.resolve_language import FactsOf
 from search_spaces.expansion.resolve_vision import EncoderProbe
 from search_spaces.expansion.toy import toy_arms, toy_resources
 from search_spaces.expansion.toy_data import toy_benchmarks, toy_samples
-from search_spaces.identity import (
-    Memo,
-    arm_fingerprint,
-    benchmark_key,
-    fingerprint,
-)
+from search_spaces.identity import Memo, arm_fingerprint, benchmark_key, fingerprint, trial_id
 from search_spaces.plan import Arm, Plan
 from search_spaces.sizes import model_size
+from search_spaces.spec import BenchmarkSpec
 from search_spaces.steps import RealisedCounts
 from search_spaces.study import Study
 
 FEATURES_BUDGET_BYTES = 20_000_000_000
 """Default of `--features-budget`."""
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """Arms and trials of a study, by declared names: everything that is known before data and weights are read."""
+
+    study: Study
+    name: str
+    """The study's, with ``-toy`` after it for its toy form."""
+    checked: CheckedStudy
+    trials: tuple[tuple[TrialDraft, ...], ...]
+    """Of each arm of `checked`; together they are all trials in plan order."""
+    memo: Memo
+    """Canonical texts that the keys of the plan need again."""
+
+    @property
+    def asked(self) -> tuple[BenchmarkSpec, ...]:
+        """Everything that a trained model answers: benchmarks, then samples."""
+        return (*self.checked.benchmarks, *self.checked.samples)
+
+    def first(self, limit: int | None) -> tuple[TrialDraft, ...]:
+        """List the first `limit` trials in plan order; None for all."""
+        return tuple(trial for trials in self.trials for trial in trials)[:limit]
+
+
+def expand_study(
+    study: Study,
+    *,
+    toy: bool = False,
+    toy_workers: int | None = None,
+    probe: EncoderProbe | None = None,
+    language_facts: FactsOf = lambda origin: None,
+) -> Expansion:
+    """Expand a study into its arms and trials, with all names looked up.
+
+    Args:
+        study: what a user wrote.
+        toy: every model tiny, all data generated, few steps; the study is then named ``<study>-toy``.
+        toy_workers: most workers of a toy trial, where it is to run on a small machine; None for as many as asked.
+        probe: finds out the facts of encoders that are neither in the catalogue nor the study's own.
+        language_facts: what the configurations of checkpoints on this machine say.
+
+    Raises:
+        InputError: all that is wrong with the study's names, values and sizes, together.
+    """
+    memo = Memo()
+    checked = check_study(study, memo, probe, language_facts)
+    if toy:
+        checked = _toy(checked, toy_workers)
+    trials = tuple(_trials(arm, study.seeds_of(arm.draft.name), memo) for arm in checked.arms)
+    return Expansion(study, f"{study.study}-toy" if toy else study.study, checked, trials, memo)
+
+
+def plan_expansion(
+    expansion: Expansion,
+    *,
+    digests: Mapping[str, str] | None = None,
+    counts: RealisedCounts | None = None,
+    limit: int | None = None,
+    features: FeaturesChoice = "auto",
+    features_budget_bytes: int = FEATURES_BUDGET_BYTES,
+) -> Plan:
+    """Plan the trials of an expanded study: the graph of work in which equal work is one node.
+
+    Args:
+        expansion: arms and trials.
+        digests: content digests by `identity.weights_name` and `identity.source_name`; keys need them.
+        counts: realised counts of prepared sources by `identity.source_name`, in the place of declared ones.
+        limit: keep the first so many trials in plan order.
+        features: whether the features of frozen encoders are cached.
+        features_budget_bytes: of `features="auto"`: frozen encoders are cached, in plan order, while they fit.
+
+    Raises:
+        InputError: if a mix asks for more than its counted sources hold.
+    """
+    study, checked, realised = expansion.study, expansion.checked, counts or {}
+    for mix, path in checked.mixes:
+        check_mix(study, mix, path, realised)
+    graph = Graph(digests or {}, realised, expansion.asked, features, features_budget_bytes, expansion.memo)
+    of_arms = zip(checked.arms, expansion.trials, strict=True)
+    trials = tuple(trial for arm, drafts in of_arms for trial in graph.add(arm, drafts))[:limit]
+    names = {trial.arm for trial in trials}
+    return Plan(
+        study=expansion.name,
+        question=study.question,
+        digest=_digest(expansion),
+        arms=tuple(_arm(arm, expansion) for arm in checked.arms if arm.draft.name in names),
+        trials=trials,
+        nodes=graph.nodes(trials),
+        benchmarks=checked.benchmarks,
+        axes=tuple(study.axes),
+        base=next((arm.draft.name for arm in checked.arms if not arm.draft.patch and arm.draft.name in names), None),
+        samples=checked.samples,
+        benchmark_keys={spec.id: benchmark_key(spec, digests or {}) for spec in expansion.asked},
+        excluded=checked.excluded,
+        notes=(*checked.notes, *graph.notes),
+    )
 
 
 def plan_study(
@@ -39,69 +138,53 @@ def plan_study(
     probe: EncoderProbe | None = None,
     language_facts: FactsOf = lambda origin: None,
 ) -> Plan:
-    """Plan everything that a study needs, before anything is done.
-
-    Args:
-        study: what a user wrote.
-        digests: content digests by `identity.weights_name` and `identity.source_name`; keys need them.
-        counts: realised counts of prepared sources by `identity.source_name`, in the place of declared ones.
-        limit: keep the first so many trials in plan order.
-        features_budget_bytes: of `features="auto"`: frozen encoders are cached, in plan order, while they fit.
-        features: whether the features of frozen encoders are cached.
-        toy: every model tiny, all data generated, few steps; the plan's study is then named ``<study>-toy``.
-        toy_workers: most workers of a toy trial, where it is to run on a small machine; None for as many as asked.
-        probe: finds out the facts of encoders that are neither in the catalogue nor the study's own.
-        language_facts: what the configurations of checkpoints on this machine say.
-
-    Raises:
-        InputError: all that is wrong with the study's names, values and sizes, together.
-    """
-    realised: RealisedCounts = counts or {}
-    memo = Memo()
-    checked = check_study(study, realised, memo, probe, language_facts)
-    arms, benchmarks, samples, notes = checked.arms, checked.benchmarks, checked.samples, list(checked.notes)
-    if toy:
-        tiny = toy_arms([arm.resolved for arm in arms], [arm.resources for arm in arms])
-        arms = tuple(
-            CheckedArm(arm.draft, resolved, toy_resources(arm.resources, toy_workers))
-            for arm, resolved in zip(arms, tiny, strict=True)
-        )
-        benchmarks, samples = toy_benchmarks(benchmarks), toy_samples(samples)
-        notes = ["toy: tiny models, generated data, few steps; its scores mean nothing"]
-    graph = Graph(digests or {}, realised, (*benchmarks, *samples), features, features_budget_bytes, memo)
-    trials = [trial for arm in arms for trial in graph.add(arm, study.seeds_of(arm.draft.name))]
-    kept = trials[:limit]
-    names = {trial.arm for trial in kept}
-    return Plan(
-        study=f"{study.study}-toy" if toy else study.study,
-        question=study.question,
-        digest=fingerprint(
-            {
-                "study": {key: value for key, value in study.document.value.items() if key != "extends"},
-                "trials": [trial.id for trial in trials],
-            }
-        ),
-        arms=tuple(_arm(arm, checked, memo) for arm in arms if arm.draft.name in names),
-        trials=tuple(kept),
-        nodes=graph.nodes(kept),
-        benchmarks=benchmarks,
-        axes=tuple(study.axes),
-        base=next((arm.draft.name for arm in arms if not arm.draft.patch and arm.draft.name in names), None),
-        samples=samples,
-        benchmark_keys={benchmark.id: benchmark_key(benchmark, digests or {}) for benchmark in (*benchmarks, *samples)},
-        excluded=checked.excluded,
-        notes=(*notes, *graph.notes),
+    """Expand and plan a study in one go, with what is known of its data; the arguments are those of the two steps."""
+    expansion = expand_study(study, toy=toy, toy_workers=toy_workers, probe=probe, language_facts=language_facts)
+    return plan_expansion(
+        expansion,
+        digests=digests,
+        counts=counts,
+        limit=limit,
+        features=features,
+        features_budget_bytes=features_budget_bytes,
     )
 
 
-def _arm(arm: CheckedArm, checked: CheckedStudy, memo: Memo) -> Arm:
+def _toy(checked: CheckedStudy, most_workers: int | None) -> CheckedStudy:
+    tiny = toy_arms([arm.resolved for arm in checked.arms], [arm.resources for arm in checked.arms])
+    return replace(
+        checked,
+        arms=tuple(
+            CheckedArm(arm.draft, resolved, toy_resources(arm.resources, most_workers))
+            for arm, resolved in zip(checked.arms, tiny, strict=True)
+        ),
+        benchmarks=toy_benchmarks(checked.benchmarks),
+        samples=toy_samples(checked.samples),
+        notes=("toy: tiny models, generated data, few steps; its scores mean nothing",),
+        mixes=(),
+    )
+
+
+def _trials(arm: CheckedArm, seeds: Iterable[int], memo: Memo) -> tuple[TrialDraft, ...]:
+    name = arm.draft.name
+    specs = {seed: arm.resolved.trial(seed) for seed in seeds}
+    return tuple(TrialDraft(trial_id(spec, name, memo), name, seed, spec) for seed, spec in specs.items())
+
+
+def _digest(expansion: Expansion) -> str:
+    """Fingerprint what was written and the ids of all trials, whatever the limit."""
+    written = {key: value for key, value in expansion.study.document.value.items() if key != "extends"}
+    return fingerprint({"study": written, "trials": [trial.id for trial in expansion.first(None)]})
+
+
+def _arm(arm: CheckedArm, expansion: Expansion) -> Arm:
     return Arm(
-        id=arm_fingerprint(arm.resolved.template, memo)[:12],
+        id=arm_fingerprint(arm.resolved.template, expansion.memo)[:12],
         name=arm.draft.name,
-        difference=difference(checked.base, arm.draft.patch),
+        difference=difference(expansion.checked.base, arm.draft.patch),
         values=arm.draft.values,
         resources=arm.resources.arm,
         note=arm.draft.note,
         stage_resources=arm.resources.stages,
-        size=model_size(arm.resolved.template, checked.sizes),
+        size=model_size(arm.resolved.template, expansion.checked.sizes),
     )

@@ -16,12 +16,11 @@ from search_spaces.identity import (
     features_node,
     needed_digests,
     stage_key,
-    trial_id,
 )
 from search_spaces.plan import Node, PlannedTrial
 from search_spaces.quantities import gigabytes, number_of
-from search_spaces.spec import BenchmarkSpec, SourceSpec, TrialSpec, VisionSpec
-from search_spaces.steps import RealisedCounts, has_approximate_steps, most_images, uncounted_sources
+from search_spaces.spec import BenchmarkSpec, SourceSpec, StageSpec, TrialSpec, VisionSpec
+from search_spaces.steps import RealisedCounts, has_approximate_steps, most_images, stage_steps, uncounted_sources
 
 FEATURE_BYTES = 4
 """Of one cached number: features are kept in fp32, so that cached trials see the same bits as others."""
@@ -31,9 +30,22 @@ FeaturesChoice = Literal["auto", "cache", "stream"]
 
 
 @dataclass(frozen=True)
-class _Chain:
-    """Facts that the trials of one arm share: the sources that an encoder sees, and what keys of stages lack."""
+class TrialDraft:
+    """A trial before its place in the graph is known."""
 
+    id: str
+    arm: str
+    """Name of the arm."""
+    seed: int
+    spec: TrialSpec
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """What the trials of one arm have in common: the sources that an encoder sees, and steps and wants of stages."""
+
+    steps: tuple[int | None, ...]
+    """Of each stage; None where its data are not known yet."""
     train_sources: tuple[tuple[SourceSpec, ...], ...]
     """Of each stage."""
     test_sources: tuple[SourceSpec, ...]
@@ -66,31 +78,31 @@ class Graph:
         self._features, self._budget_left = features, budget_bytes
         self._nodes: dict[str, Node] = {}
         self._feature_nodes: dict[tuple[int, int, int | None], str | None] = {}
+        self._stage_steps: dict[int, int | None] = {}
         self._keep: list[object] = []
         """Objects whose ids are keys above."""
         self._streamed: dict[str, dict[str, int | None]] = {}
         """Encoder -> source -> bytes that its features would take."""
 
-    def add(self, arm: CheckedArm, seeds: Iterable[int]) -> list[PlannedTrial]:
-        """Add the nodes of an arm's trials, and return the trials."""
+    def add(self, arm: CheckedArm, trials: Iterable[TrialDraft]) -> list[PlannedTrial]:
+        """Add the nodes of an arm's trials, and lay each trial's path through them."""
         chain = self._chain(arm.resolved)
-        return [self._trial(arm, chain, seed) for seed in seeds]
+        return [self._trial(trial, chain) for trial in trials]
 
-    def _trial(self, arm: CheckedArm, chain: _Chain, seed: int) -> PlannedTrial:
-        spec = arm.resolved.trial(seed)
-        name = trial_id(spec, arm.draft.name, self._memo)
+    def _trial(self, trial: TrialDraft, chain: _Chain) -> PlannedTrial:
+        spec = trial.spec
         of_stage = [self._feature_path(spec, sources) for sources in chain.train_sources]
         path = dict.fromkeys(
             node for nodes in (*of_stage, self._feature_path(spec, chain.test_sources)) for node in nodes
         )
         after = of_stage[0][-1] if of_stage[0] else None
         for index in range(len(spec.stages)):
-            after = self._stage_node(spec, index, arm.resolved.steps, after, chain.missing[index])
+            after = self._stage_node(spec, index, chain.steps, after, chain.missing[index])
             path[after] = None
-        evaluation = f"evaluation-{name.rpartition('-')[2]}"
+        evaluation = f"evaluation-{trial.id.rpartition('-')[2]}"
         self._nodes[evaluation] = Node(evaluation, "evaluation", None, "evaluate", None, after, ())
         path[evaluation] = None
-        return PlannedTrial(name, arm.draft.name, seed, spec, tuple(path))
+        return PlannedTrial(trial.id, trial.arm, trial.seed, spec, tuple(path))
 
     def nodes(self, trials: Iterable[PlannedTrial]) -> dict[str, Node]:
         """Return the nodes that these trials need, each with its trials, in the order of first need."""
@@ -107,16 +119,23 @@ class Graph:
 
     def _chain(self, arm: ResolvedArm) -> _Chain:
         stages = arm.template.stages
-        missing = tuple(self._missing(arm, index) for index in range(len(stages)))
+        steps = tuple(self._steps(stage) for stage in stages)
+        missing = tuple(self._missing(arm, index, steps[index]) for index in range(len(stages)))
         if any("vision" in stage.trains for stage in stages):
-            return _Chain(((),) * len(stages), (), missing)
+            return _Chain(steps, ((),) * len(stages), (), missing)
         train = tuple(tuple(part.source for part in stage.data.parts) for stage in stages)
-        return _Chain(train, tuple(benchmark.source for benchmark in self._benchmarks), missing)
+        return _Chain(steps, train, tuple(benchmark.source for benchmark in self._benchmarks), missing)
 
-    def _missing(self, arm: ResolvedArm, index: int) -> tuple[str, ...]:
+    def _steps(self, stage: StageSpec) -> int | None:
+        if id(stage) not in self._stage_steps:
+            self._keep.append(stage)
+            self._stage_steps[id(stage)] = stage_steps(stage, self._realised)
+        return self._stage_steps[id(stage)]
+
+    def _missing(self, arm: ResolvedArm, index: int, steps: int | None) -> tuple[str, ...]:
         """Name the digests and counts that the key of a stage needs and that are not known."""
         digests = [name for name in needed_digests(arm.template, index) if name not in self._digests]
-        if arm.steps[index] is not None:
+        if steps is not None:
             return tuple(digests)
         uncounted = uncounted_sources(arm.template.stages[index].data, self._realised)
         return (*digests, *(f"counts of {name}" for name in uncounted))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from search_spaces.catalogue.entries import MixEntry
 from search_spaces.catalogue.load import Catalogue
@@ -21,8 +21,9 @@ class DataResolver:
 
     study: Study
     catalogue: Catalogue
-    realised: RealisedCounts
     parts: Parts
+    mixes: list[tuple[MixSpec, KeyPath]] = field(default_factory=list)
+    """Every mix that was looked up, and where the study writes or names it."""
 
     def mix(self, leaf: Leaf) -> MixSpec:
         """Look up a mix by its name, or make the one that is written in its place. Raises InputError."""
@@ -49,10 +50,8 @@ class DataResolver:
             for number, part in enumerate(entry.parts)
         )
         mix = MixSpec(name=name, parts=parts, draw_seed=entry.draw_seed, resample=entry.resample)
-        try:
-            mix_modalities(mix, self.realised)
-        except InputError as error:
-            raise self.study.problem(path, f"mix {name!r}: {error.law}", error.way_out) from error
+        check_mix(self.study, mix, path, {})
+        self.mixes.append((mix, path))
         return mix
 
     def _mix_entry(self, name: str, path: KeyPath) -> MixEntry:
@@ -74,3 +73,21 @@ class DataResolver:
                 nearest(name, legal) or "Define it under `sources`.",
             )
         return self.parts.get(("source", name), lambda: SourceSpec(name=name, **entry.model_dump(exclude={"source"})))
+
+
+def check_mix(study: Study, mix: MixSpec, path: KeyPath, realised: RealisedCounts) -> None:
+    """Check that a mix can be drawn from what its sources hold.
+
+    Args:
+        study: the study that has the mix; it knows the line of `path`.
+        mix: what is drawn from which sources.
+        path: where the study writes or names the mix.
+        realised: counts of sources that were counted; declared counts serve for the others.
+
+    Raises:
+        InputError: if a part asks for more than there is or for a tag that no record has, or nothing is left.
+    """
+    try:
+        mix_modalities(mix, realised)
+    except InputError as error:
+        raise study.problem(path, f"mix {mix.name!r}: {error.law}", error.way_out) from error

@@ -23,13 +23,13 @@ from search_spaces.resources import ArmResources, resolve_resources
 from search_spaces.spec import (
     BenchmarkSpec,
     LanguageSpec,
+    MixSpec,
     ProjectorSpec,
-    StageSpec,
     TrialSpec,
     VisionSpec,
 )
-from search_spaces.steps import RealisedCounts, stage_steps
 from search_spaces.study import LanguageChoice, ProjectorChoice, Study, VisionChoice
+from search_spaces.yaml_source import KeyPath
 
 _VISION = tuple(f"vision.{name}" for name in VisionChoice.model_fields)
 _PROJECTOR = tuple(f"projector.{name}" for name in ProjectorChoice.model_fields)
@@ -42,8 +42,6 @@ class ResolvedArm:
 
     template: TrialSpec
     """With seed 0."""
-    steps: tuple[int | None, ...]
-    """Of each stage; None where its data are not known yet."""
     notes: tuple[str, ...] = ()
 
     def trial(self, seed: int) -> TrialSpec:
@@ -68,13 +66,12 @@ class Resolver:
         study: Study,
         catalogue: Catalogue,
         base: Patch,
-        realised: RealisedCounts,
         probe: EncoderProbe | None,
         facts: FactsOf,
     ):
-        self._study, self._catalogue, self._base, self._realised = study, catalogue, base, realised
+        self._study, self._catalogue, self._base = study, catalogue, base
         self._parts = Parts()
-        data = DataResolver(study, catalogue, realised, self._parts)
+        self._data = data = DataResolver(study, catalogue, self._parts)
         self._encoders = VisionResolver(study, catalogue, probe)
         self._languages = LanguageLookup(study, catalogue, data.source, facts)
         self._stages = StageResolver(study, base, data, self._parts)
@@ -99,6 +96,11 @@ class Resolver:
         """Resolve the arm that differs from the base by `patch`. Raises InputError with all that is wrong with it."""
         return self._resolve(self.complete(patch))
 
+    @property
+    def mixes(self) -> tuple[tuple[MixSpec, KeyPath], ...]:
+        """Every mix that was looked up, and where the study writes or names it."""
+        return tuple(self._data.mixes)
+
     def evaluations(self) -> tuple[tuple[BenchmarkSpec, ...], tuple[BenchmarkSpec, ...]]:
         """Look up the study's benchmarks and its samples. Raises InputError with all that is wrong."""
         return self._evaluations.resolve()
@@ -122,9 +124,8 @@ class Resolver:
         assert stages is not None
         self._languages.check_template(language, stages, patch)
         template = TrialSpec(vision=vision, projector=projector, language=language, stages=stages, seed=0)
-        steps = tuple(self._steps(stage, patch) for stage in stages)
         notes = self._parts.get(("notes", id(vision)), lambda: tuple(unused_pixels(vision)))
-        return ResolvedArm(template, steps, notes)
+        return ResolvedArm(template, notes)
 
     def _with_recipe(self, leaf: Leaf | None) -> Patch:
         if leaf is None:
@@ -168,6 +169,3 @@ class Resolver:
         leaves = {name: patch[name] for name in _LANGUAGE if name in patch}
         key = ("language", *((name, repr(leaf.value)) for name, leaf in leaves.items()))
         return self._parts.get(key, lambda: self._languages.spec(leaves))
-
-    def _steps(self, stage: StageSpec, patch: Patch) -> int | None:
-        return self._parts.get(("steps", id(stage)), lambda: stage_steps(stage, self._realised))

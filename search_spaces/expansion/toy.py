@@ -63,8 +63,8 @@ T = TypeVar("T", bound=Hashable)
 def toy_arms(arms: Sequence[ResolvedArm], resources: Sequence[ArmResources]) -> list[ResolvedArm]:
     """Make arms tiny, in the same order. Arms that differ still differ; most of what they shared they share."""
     ranks = _Ranks(arms, resources)
-    tiny = [replace(arm, template=_toy_template(arm, ranks), steps=(), notes=()) for arm in arms]
-    return [_with_steps(arm) for arm in _told_apart(arms, tiny)]
+    tiny = [replace(arm, template=_toy_template(arm, ranks), notes=()) for arm in arms]
+    return _told_apart(arms, tiny)
 
 
 def toy_resources(resources: ArmResources, most_workers: int | None = None) -> ArmResources:
@@ -267,7 +267,3 @@ def _told_apart(arms: Sequence[ResolvedArm], tiny: Sequence[ResolvedArm]) -> lis
             toy = replace(toy, template=toy.template.model_copy(update={"vision": _tinted(vision, mean)}))
         result.append(toy)
     return result
-
-
-def _with_steps(arm: ResolvedArm) -> ResolvedArm:
-    return replace(arm, steps=tuple(stage.max_steps for stage in arm.template.stages))
