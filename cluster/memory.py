@@ -114,7 +114,7 @@ def activation_bytes(size: ModelSize, stage: StageSpec, micro: int, text_tokens:
     adapters = 0 if stage.lora is None else adapter_bytes(size, stage.lora, number) // layers
     layer = tokens * (decoder_layer_bytes(size, number) + adapters)
     total = layers * tokens * size.width * number + layer if stage.activation_checkpointing else layers * layer
-    total += micro * size.image_tokens * (size.feature_width + 2 * size.width) * number
+    total += micro * size.image_tokens * sum(layer.saved for layer in size.projector_layers) * number
     if "vision" in stage.trains:
         for encoder in size.encoders:
             if isinstance(encoder.shape, VitShape):
