@@ -68,11 +68,11 @@ def stage_memory(size: ModelSize, stage: StageSpec, resources: ResourceSpec, tex
     gradients = number * trained // (resources.workers if resources.zero >= 2 else 1)
     optimizer = optimizer_bytes(stage, resources, trained) // (resources.workers if resources.zero else 1)
     host = 0
-    if resources.offload != "none":
+    if "optimizer" in resources.offloaded:
         fp32_gradients = FP32 * trained // resources.workers
         host, optimizer = optimizer + fp32_gradients, 0
         gradients = 0 if resources.zero >= 2 else gradients
-    if resources.offload == "optimizer+params":
+    if "params" in resources.offloaded:
         host, weights, encoder = host + weights + encoder, 0, 0
     activations = activation_bytes(size, stage, micro_batch(stage, resources), text_tokens)
     backward = activations + logit_bytes(size, stage, micro_batch(stage, resources), text_tokens)
@@ -184,7 +184,7 @@ def bucket_bytes(stage: StageSpec, resources: ResourceSpec, parameters: int) -> 
 
 def step_bytes(stage: StageSpec, resources: ResourceSpec, trained: int) -> int:
     """Gradients in fp32 while the optimizer steps: by then activations are gone."""
-    if bytes_of_number(stage) == FP32 or resources.offload != "none":
+    if bytes_of_number(stage) == FP32 or "optimizer" in resources.offloaded:
         return 0
     share = trained // (resources.workers if resources.zero else 1)
     return FP32 * (min(share, 1_000_000_000) if resources.zero == 3 else share)
@@ -217,7 +217,8 @@ def _changes(stage: StageSpec, resources: ResourceSpec) -> Iterator[tuple[float,
     for halvings, smaller in enumerate(one for one in range(micro, 0, -1) if share % one == 0):
         for zero in zeros:
             for more, offload in enumerate(offloads[offloads.index(resources.offload) :]):
-                if (offload == "none" or zero > 0) and (offload != "optimizer+params" or zero == 3):
-                    whole = resources.micro_batch if smaller == micro else smaller
-                    changed = {"zero": zero, "offload": offload, "micro_batch": whole}
-                    yield (zero - resources.zero) + 1.5 * halvings + 3 * more, resources.model_copy(update=changed)
+                whole = resources.micro_batch if smaller == micro else smaller
+                changed = {"zero": zero, "offload": offload, "micro_batch": whole}
+                change = resources.model_copy(update=changed)
+                if (not change.offloaded or zero > 0) and ("params" not in change.offloaded or zero == 3):
+                    yield (zero - resources.zero) + 1.5 * halvings + 3 * more, change

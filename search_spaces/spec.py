@@ -16,6 +16,10 @@ Positive = Annotated[int, Field(ge=1)]
 TowerFamily = Literal["vit", "conv"]
 """Kinds of vision encoders of one tower."""
 Module = Literal["vision", "projector", "language"]
+WeightsOrigin = Literal["pretrained", "random"]
+Resize = Literal["letterbox", "naive", "crop"]
+TokenizerKind = Literal["words", "bytes", "checkpoint"]
+Resample = Literal["never", "per-seed"]
 Offload = Literal["none", "optimizer", "optimizer+params"]
 OptimizerKind = Literal["adamw", "sgd"]
 ScheduleKind = Literal["cosine", "constant", "wsd"]
@@ -53,11 +57,11 @@ class VisionSpec(Spec):
     arch: str
     """timm architecture that is built; of a fused encoder those of its parts, joined by ``+``."""
     family: TowerFamily | Literal["fused"]
-    weights: Literal["pretrained", "random"]
+    weights: WeightsOrigin
     checkpoint: str | None
     """Declared origin of pretrained weights: ``package:NAME``, ``hub:ID`` or ``path:FILE``; None for random weights."""
     resolution: Positive
-    resize: Literal["letterbox", "naive", "crop"]
+    resize: Resize
     interpolate: bool
     patch: Positive
     """Patch size of a transformer, output stride of a convolutional encoder, in px."""
@@ -138,7 +142,7 @@ class SourceSpec(Spec):
 
 
 class TokenizerSpec(Spec):
-    kind: Literal["words", "bytes", "checkpoint"]
+    kind: TokenizerKind
     """`words`: one token for each word of a source's texts; `bytes`: UTF-8 bytes; `checkpoint`: the model's own."""
     source: SourceSpec | None = None
     """Of `words`: the data source whose texts make the vocabulary (all of them, whatever the mix uses)."""
@@ -176,7 +180,7 @@ class MixSpec(Spec):
     """For people; not part of identity."""
     parts: tuple[MixPart, ...]
     draw_seed: int = 0
-    resample: Literal["never", "per-seed"] = "never"
+    resample: Resample = "never"
 
 
 class OptimizerSpec(Spec):
@@ -275,6 +279,19 @@ class ResourceSpec(Spec):
     """A group that gives no sign for this long is taken for dead."""
     deepspeed: dict[str, Any] = {}
     """Further DeepSpeed settings; those that the stage owns are refused."""
+
+    @property
+    def offloaded(self) -> frozenset[Literal["optimizer", "params"]]:
+        """What lives in the host's memory."""
+        match self.offload:
+            case "none":
+                return frozenset()
+            case "optimizer":
+                return frozenset({"optimizer"})
+            case "optimizer+params":
+                return frozenset({"optimizer", "params"})
+            case _:
+                assert_never(self.offload)
 
 
 class TrialSpec(Spec):

@@ -20,7 +20,7 @@ from search_spaces.catalogue.entries import (
 from search_spaces.catalogue.recipe_entries import StagePatch
 from search_spaces.errors import InputError
 from search_spaces.projectors import ProjectorKind
-from search_spaces.spec import Positive, PromptStyle, ResourceSpec
+from search_spaces.spec import Positive, PromptStyle, Resize, ResourceSpec, WeightsOrigin
 from search_spaces.yaml_source import Document, KeyPath, key_text, leaves
 
 DEFAULT_SEED = 7
@@ -36,10 +36,10 @@ class VisionChoice(Entry):
     """Name in the catalogue, in the study's `backbones`, or of any timm model."""
     resolution: Positive | None = None
     """Side of the square input in px; by default the checkpoint's own."""
-    resize: Literal["letterbox", "naive", "crop"] = "letterbox"
+    resize: Resize = "letterbox"
     interpolate: bool = False
     """Allow another resolution than the checkpoint's own, by interpolating position embeddings."""
-    weights: Literal["pretrained", "random"] = "pretrained"
+    weights: WeightsOrigin = "pretrained"
     stride: Positive | None = None
     """Output stride of a convolutional encoder; by default its largest."""
     tokens: Positive | None = None

@@ -14,7 +14,9 @@ from search_spaces.spec import (
     Precision,
     PromptStyle,
     ReaderKind,
+    Resample,
     ResourceSpec,
+    TokenizerKind,
     TowerFamily,
 )
 
@@ -103,7 +105,7 @@ Encoder = Annotated[Annotated[EncoderEntry, Tag("one")] | Annotated[FusedEntry, 
 
 
 class TokenizerEntry(Entry):
-    kind: Literal["words", "bytes", "checkpoint"]
+    kind: TokenizerKind
     source: str | None = None
     """Of `words`: the data source whose texts make the vocabulary."""
 
@@ -193,7 +195,7 @@ class MixEntry(Entry):
     parts: Annotated[tuple[MixPartEntry, ...], Field(min_length=1)]
     draw_seed: int = 0
     """Seed of what `fraction` and `count` draw."""
-    resample: Literal["never", "per-seed"] = "never"
+    resample: Resample = "never"
 
 
 class BenchmarkEntry(Entry):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -60,7 +60,7 @@ def realise(mix: MixSpec, prepared: Mapping[str, PreparedSource], seed: int) -> 
     chosen_source, chosen_row, counts = [], [], dict.fromkeys(names, 0)
     for position, part in enumerate(mix.parts):
         name = source_name(part.source)
-        draw_seed = (mix.draw_seed, position, seed if mix.resample == "per-seed" else -1)
+        draw_seed = (mix.draw_seed, position, _resampling_seed(mix, seed))
         rows = np.tile(_draw(part, prepared[name], draw_seed), part.repeat)
         chosen_source.append(np.full(len(rows), number[name], np.int64))
         chosen_row.append(rows)
@@ -69,6 +69,16 @@ def realise(mix: MixSpec, prepared: Mapping[str, PreparedSource], seed: int) -> 
     if not len(row):
         raise InputError("a mix must hold at least one record, but every record was dropped", key=f"mixes.{mix.name}")
     return Mix(tuple(prepared[name] for name in names), names, source, row, counts)
+
+
+def _resampling_seed(mix: MixSpec, seed: int) -> int:
+    match mix.resample:
+        case "never":
+            return -1
+        case "per-seed":
+            return seed
+        case _:
+            assert_never(mix.resample)
 
 
 def _draw(part: MixPart, source: PreparedSource, draw_seed: tuple[int, int, int]) -> Rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import assert_never
 
 import numpy as np
 import torch
@@ -176,12 +177,17 @@ class _Respondent:
     def answer(self, batch: QuestionBatch) -> list[Answer]:
         prompts = [self._asked.prompts[number] for number in batch.numbers]
         images = self._images(batch) if batch.has_image else None
-        if batch.way == "generate":
-            texts = self._answerer.generate(prompts, images, self._asked.most_tokens)
-            return [self._tokenizer.decode(text) for text in texts]
         options = [self._asked.options[number] for number in batch.numbers]
-        rank = self._answerer.rank_first_tokens if batch.way == "first-token" else self._answerer.rank_options
-        return [*rank(prompts, images, options)]
+        match batch.way:
+            case "generate":
+                texts = self._answerer.generate(prompts, images, self._asked.most_tokens)
+                return [self._tokenizer.decode(text) for text in texts]
+            case "first-token":
+                return [*self._answerer.rank_first_tokens(prompts, images, options)]
+            case "whole-options":
+                return [*self._answerer.rank_options(prompts, images, options)]
+            case _:
+                assert_never(batch.way)
 
     def _images(self, batch: QuestionBatch) -> Images:
         rows = [self._asked.questions.image_rows[number] for number in batch.numbers]

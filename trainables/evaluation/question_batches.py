@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, assert_never
 
 POSITIONS = 32_768
 """Most positions (rows times the longest row, what is still to be written included) of a batch. A model of 7B keeps
@@ -60,9 +60,20 @@ def plan_batches(questions: Sequence[Question], image_positions: int) -> list[Qu
     ]
 
 
+def _rows(question: Question) -> int:
+    """Rows of a batch that a question takes."""
+    match question.way:
+        case "whole-options":
+            return max(1, question.options)
+        case "first-token" | "generate":
+            return 1
+        case _:
+            assert_never(question.way)
+
+
 def _packed(questions: Sequence[Question], members: Sequence[int], before: int) -> Iterator[tuple[int, ...]]:
     """Whole images in the order of their longest question, cut where a batch is full."""
-    rows = max(max(1, questions[n].options) if questions[n].way == "whole-options" else 1 for n in members)
+    rows = max(_rows(questions[n]) for n in members)
     batch: list[int] = []
     for group in _by_image(questions, members):
         longest = _size(questions[(batch or group)[0]])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from importlib import metadata, resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 import jinja2
 from transformers import PreTrainedTokenizerFast
@@ -75,12 +75,17 @@ def export_trial(task: TrialTask, store: LocalStore, form: Form, folder: Path) -
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     try:
-        if form == "hf-language":
-            _write_language(model, tokenizer, aside)
-        else:
-            template = chat_template(task.trial.language.prompt, data.tokenizer)
-            write = _write_llava if form == "hf" else _write_own
-            write(model, task, tokenizer, template, aside)
+        match form:
+            case "hf-language":
+                _write_language(model, tokenizer, aside)
+            case "hf":
+                template = chat_template(task.trial.language.prompt, data.tokenizer)
+                _write_llava(model, task, tokenizer, template, aside)
+            case "hf-own-code":
+                template = chat_template(task.trial.language.prompt, data.tokenizer)
+                _write_own(model, task, tokenizer, template, aside)
+            case _:
+                assert_never(form)
         usage = _USAGE[form].format(name=folder.name)
         (aside / "README.md").write_text(model_card(task, results, store, form, usage))
         aside.rename(folder)

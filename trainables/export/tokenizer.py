@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import assert_never
 
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as FastTokenizer
@@ -15,18 +16,26 @@ from trainables.model.weights import find_weights
 
 def hf_tokenizer(language: LanguageSpec, tokenizer: Tokenizer, data_root: Path) -> PreTrainedTokenizerFast:
     """A tokenizer of transformers with the same ids as `tokenizer`, and with all special tokens named."""
-    if language.tokenizer.kind == "checkpoint":
-        assert language.checkpoint is not None
-        loaded = pretrained_tokenizer(find_weights(language.checkpoint, data_root), language.family)
-    else:
-        fast = _words(tokenizer.words) if language.tokenizer.kind == "words" else _bytes()
-        loaded = PreTrainedTokenizerFast(tokenizer_object=fast, **dict(zip(_SPECIAL_NAMES, SPECIAL, strict=True)))
+    match language.tokenizer.kind:
+        case "checkpoint":
+            assert language.checkpoint is not None
+            loaded = pretrained_tokenizer(find_weights(language.checkpoint, data_root), language.family)
+        case "words":
+            loaded = _with_special_tokens(_words(tokenizer.words))
+        case "bytes":
+            loaded = _with_special_tokens(_bytes())
+        case _:
+            assert_never(language.tokenizer.kind)
     for name, number in (("bos_token", tokenizer.bos), ("eos_token", tokenizer.end), ("pad_token", tokenizer.pad)):
         setattr(loaded, name, loaded.convert_ids_to_tokens(number))
     return loaded
 
 
 _SPECIAL_NAMES = ("pad_token", "bos_token", "eos_token", "unk_token")
+
+
+def _with_special_tokens(fast: FastTokenizer) -> PreTrainedTokenizerFast:
+    return PreTrainedTokenizerFast(tokenizer_object=fast, **dict(zip(_SPECIAL_NAMES, SPECIAL, strict=True)))
 
 
 def _words(words: tuple[str, ...]) -> FastTokenizer:

@@ -6,7 +6,7 @@ import io
 from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from random import Random
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 from PIL import Image
@@ -39,9 +39,15 @@ def rasterise(scene: Scene) -> Pixels:
         area[_MASKS[thing.shape](right - left, bottom - top)] = COLOURS[thing.colour]
         if thing.text:
             _write(area, thing.text.upper(), _PAPER if sum(COLOURS[thing.colour]) < 400 else _INK, scene.scale)
-    if scene.veil == "blur":
-        return _blurred(_blurred(pixels))
-    return _dark(pixels) if scene.veil == "dark" else pixels
+    match scene.veil:
+        case "blur":
+            return _blurred(_blurred(pixels))
+        case "dark":
+            return _dark(pixels)
+        case "":
+            return pixels
+        case _:
+            assert_never(scene.veil)
 
 
 def encoded(scene: Scene, name: str) -> bytes:

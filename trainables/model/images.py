@@ -7,7 +7,7 @@ torchvision's rounding (prismatic/models/backbones/vision/base_vision.py). Tests
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, assert_never
 
 import numpy as np
 from PIL import Image
@@ -38,10 +38,22 @@ def pixels(picture: Image.Image, vision: Seen) -> Pixels:
     """
     if vision.parts:
         return np.concatenate([pixels(picture, part) for part in vision.parts])
-    resized = _RESIZE[vision.resize](picture, vision)
+    resized = _resized(picture, vision)
     image_HWC = np.asarray(resized, np.float32) / 255.0
     normalised = (image_HWC - np.asarray(vision.mean, np.float32)) / np.asarray(vision.std, np.float32)
     return np.ascontiguousarray(normalised.transpose(2, 0, 1))
+
+
+def _resized(picture: Image.Image, vision: Seen) -> Image.Image:
+    match vision.resize:
+        case "naive":
+            return _naive(picture, vision)
+        case "crop":
+            return _crop(picture, vision)
+        case "letterbox":
+            return _letterbox(picture, vision)
+        case _:
+            assert_never(vision.resize)
 
 
 def _naive(picture: Image.Image, vision: Seen) -> Image.Image:
@@ -70,6 +82,3 @@ def _letterbox(picture: Image.Image, vision: Seen) -> Image.Image:
     )
     padded.paste(picture, (left, top))
     return _crop(padded, vision)
-
-
-_RESIZE = {"naive": _naive, "crop": _crop, "letterbox": _letterbox}

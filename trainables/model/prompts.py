@@ -53,7 +53,7 @@ def render(style: PromptStyle, turns: Sequence[Turn]) -> list[Segment]:
     """Segments of a whole conversation, without a beginning-of-sequence token that the tokenizer would add."""
     segments = []
     for number, (question, answer) in enumerate(turns):
-        form = _STYLES[style](question, number == 0)
+        form = STYLES[style](question, number == 0)
         if form.before:
             segments.append(Segment(form.before, False))
         segments.append(Segment(answer_text(style, answer), True))
@@ -62,13 +62,13 @@ def render(style: PromptStyle, turns: Sequence[Turn]) -> list[Segment]:
 
 def render_question(style: PromptStyle, turns: Sequence[Turn], question: str) -> list[Segment]:
     """Segments after which the model is to answer `question`; `turns` are what was said before."""
-    before = _STYLES[style](question, not turns).before
+    before = STYLES[style](question, not turns).before
     return [*(segment._replace(is_target=False) for segment in render(style, turns)), Segment(before, False)]
 
 
 def answer_text(style: PromptStyle, answer: str) -> str:
     """The segment of an answer, its end included. An empty answer becomes one blank."""
-    form = _STYLES[style]("", False)
+    form = STYLES[style]("", False)
     return f"{form.lead}{answer or ' '}{form.after}"
 
 
@@ -109,7 +109,7 @@ def _chatml(question: str, first: bool) -> Form:
     return Form(before, "", "<|im_end|>")
 
 
-_STYLES: Mapping[str, Callable[[str, bool], Form]] = {
+STYLES: Mapping[PromptStyle, Callable[[str, bool], Form]] = {
     "bare": _bare,
     "caption": _caption,
     "pure": _pure,
@@ -120,3 +120,4 @@ _STYLES: Mapping[str, Callable[[str, bool], Form]] = {
     "phi-2": _phi2,
     "chatml": _chatml,
 }
+"""All styles but `template`, which the tokenizer of the checkpoint renders itself."""

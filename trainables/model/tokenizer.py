@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 import numpy as np
 
@@ -194,10 +194,14 @@ def build_tokenizer(language: LanguageSpec, texts: Callable[[], Iterable[str]], 
         texts: all texts of the vocabulary's source; only called for word-level tokenizers.
         path: the checkpoint's folder or GGUF file, where there is one.
     """
-    if language.tokenizer.kind == "words":
-        return word_tokenizer(texts())
-    if language.tokenizer.kind == "bytes":
-        return byte_tokenizer()
-    if path is None:
-        raise ValueError(f"language {language.name!r}: a checkpoint's tokenizer needs a checkpoint")
-    return checkpoint_tokenizer(path, language.family, language.name)
+    match language.tokenizer.kind:
+        case "words":
+            return word_tokenizer(texts())
+        case "bytes":
+            return byte_tokenizer()
+        case "checkpoint":
+            if path is None:
+                raise ValueError(f"language {language.name!r}: a checkpoint's tokenizer needs a checkpoint")
+            return checkpoint_tokenizer(path, language.family, language.name)
+        case _:
+            assert_never(language.tokenizer.kind)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from pathlib import Path
+from typing import assert_never
 
 import timm
 import torch
@@ -51,15 +52,25 @@ class Tower(VisionEncoder):
     def __init__(self, vision: VisionSpec):
         super().__init__(vision)
         self.tower = timm.create_model(vision.arch, pretrained=False, num_classes=0, **vision.options)
-        self.layer, self.is_whole = -2, False
-        if vision.family == "conv":
-            strides = [level["reduction"] for level in self.tower.feature_info]
-            if vision.patch not in strides:
-                raise InputError(
-                    f"vision.stride must be one of {sorted(set(strides))} for {vision.arch}, but got {vision.patch}"
-                )
-            self.layer = max(i for i, stride in enumerate(strides) if stride == vision.patch)
-            self.is_whole = vision.patch == max(strides) and vision.width == self.tower.num_features
+        match vision.family:
+            case "vit":
+                self.layer, self.is_whole = -2, False
+            case "conv":
+                self.layer, self.is_whole = self._map_of_stride(vision)
+            case "fused":
+                raise ValueError(f"{vision.backbone} has several towers, each of which is built by itself")
+            case _:
+                assert_never(vision.family)
+
+    def _map_of_stride(self, vision: VisionSpec) -> tuple[int, bool]:
+        """Index of the feature map of stride `vision.patch`, and whether the net's whole output is read instead."""
+        strides = [level["reduction"] for level in self.tower.feature_info]
+        if vision.patch not in strides:
+            raise InputError(
+                f"vision.stride must be one of {sorted(set(strides))} for {vision.arch}, but got {vision.patch}"
+            )
+        layer = max(i for i, stride in enumerate(strides) if stride == vision.patch)
+        return layer, vision.patch == max(strides) and vision.width == self.tower.num_features
 
     def forward(self, image_BCHW: Tensor) -> Tensor:
         if self.is_whole:  # some convolutional nets widen their last map once more

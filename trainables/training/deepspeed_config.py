@@ -34,9 +34,9 @@ def deepspeed_config(stage: StageSpec, resources: ResourceSpec, device: str) -> 
     if resources.zero:
         zero |= CPU_BUCKETS if device == "cpu" else GPU_BUCKETS
     on_host = {"device": "cpu", "pin_memory": device == "cuda"}
-    if resources.offload != "none":
+    if "optimizer" in resources.offloaded:
         zero["offload_optimizer"] = on_host
-    if resources.offload == "optimizer+params":
+    if "params" in resources.offloaded:
         zero["offload_param"] = on_host
     if resources.zero == 3:
         zero["stage3_gather_16bit_weights_on_model_save"] = False

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from search_spaces.spec import PromptStyle
-from trainables.model.prompts import END, render, render_question
+from trainables.model.prompts import END, STYLES, render, render_question
 
 TURNS = (("q1", "a1"), ("q2", "a2"))
 VICUNA = (
@@ -19,6 +21,10 @@ PRISMATIC = ("pure", "vicuna-v15", "llama2-chat", "llama2-chat-prismatic", "mist
 
 def _text(style: PromptStyle, turns: tuple[tuple[str, str], ...]) -> str:
     return "".join(segment.text for segment in render(style, turns)).replace(END, "</s>")
+
+
+def test_every_style_is_rendered_here_or_by_the_checkpoints_own_template() -> None:
+    assert {*STYLES, "template"} == set(get_args(PromptStyle))
 
 
 @pytest.mark.parametrize(
