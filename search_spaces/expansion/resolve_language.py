@@ -34,7 +34,7 @@ never where they were found. Raises InputError for a checkpoint that cannot be r
 
 
 @dataclass(frozen=True)
-class LanguageLookup:
+class LanguageResolver:
     """Lookup of language models for one study."""
 
     study: Study

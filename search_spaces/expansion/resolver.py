@@ -15,7 +15,7 @@ from search_spaces.expansion.parts import Parts
 from search_spaces.expansion.patches import Leaf, Patch, lay, recipe_patch
 from search_spaces.expansion.resolve_benchmarks import BenchmarkResolver
 from search_spaces.expansion.resolve_data import DataResolver
-from search_spaces.expansion.resolve_language import FactsOf, LanguageLookup
+from search_spaces.expansion.resolve_language import FactsOf, LanguageResolver
 from search_spaces.expansion.resolve_stages import StageResolver
 from search_spaces.expansion.resolve_vision import EncoderProbe, VisionResolver, unused_pixels
 from search_spaces.projectors import projector_design
@@ -73,7 +73,7 @@ class Resolver:
         self._parts = Parts()
         self._data = data = DataResolver(study, catalogue, self._parts)
         self._encoders = VisionResolver(study, catalogue, probe)
-        self._languages = LanguageLookup(study, catalogue, data.source, facts)
+        self._languages = LanguageResolver(study, catalogue, data.source, facts)
         self._stages = StageResolver(study, base, data, self._parts)
         self._evaluations = BenchmarkResolver(study, catalogue, data.source)
 
