@@ -5,18 +5,12 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import socket
-import sqlite3
 from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.utils.validation import _validate_metric_name
 
 from orchestrator.analysis.numeric_axes import numeric_axes
 from orchestrator.reporting.build import build_report
@@ -24,15 +18,12 @@ from orchestrator.reporting.forms import FORMS
 from orchestrator.reporting.html import to_html
 from orchestrator.reporting.summary import summarize
 from orchestrator.tracking.environment import storage_id
-from orchestrator.tracking.labels import distinct_labels, legal_name, looks
-from orchestrator.tracking.mlflow_connect import embedded_uri, open_command, open_tracker
+from orchestrator.tracking.mlflow_connect import embedded_uri, open_tracker
 from orchestrator.tracking.mlflow_server import MlflowServer
 from orchestrator.tracking.mlflow_tracker import MlflowTracker
-from orchestrator.tracking.study_note import study_note
 from orchestrator.tracking.sync import sync_study
 from orchestrator.tracking.tracker import Point, TrackerRefusedError
 from search_spaces.errors import InputError
-from search_spaces.plan import Exclusion, Plan
 from search_spaces.study import Hypothesis
 from tests.support.small_plans import small_plan, with_axis
 from tests.support.stored_studies import answers, fail_trial, finish_trial, study_of, two_stage_plan
@@ -42,20 +33,6 @@ from trainables.storage.store import LocalStore
 
 PLAN = small_plan()
 STORED = two_stage_plan(resolutions=(64, 32))
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    storage = tmp_path_factory.mktemp("empty")
-    open_tracker(None, storage)
-    return storage / layout.TRACKING_DATABASE
-
-
-@pytest.fixture
-def storage(tmp_path: Path, empty_database: Path) -> Path:
-    (tmp_path / layout.TRACKING).mkdir()
-    shutil.copyfile(empty_database, tmp_path / layout.TRACKING_DATABASE)
-    return tmp_path
 
 
 @pytest.fixture
@@ -204,71 +181,10 @@ def test_deleted_experiment_is_an_error_that_says_how_to_restore_it(storage: Pat
         open_tracker(None, storage).open_study(PLAN, {})
 
 
-def test_server_that_does_not_answer_is_an_error_at_start(tmp_path: Path) -> None:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        uri = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        with pytest.raises(InputError, match=f"{uri}: the tracking server must answer"):
-            open_tracker(uri, tmp_path)
-
-
-def test_database_of_a_newer_mlflow_is_an_error_not_a_migration(storage: Path) -> None:
-    with sqlite3.connect(storage / layout.TRACKING_DATABASE) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = 'fffffffffff1'")
-    with pytest.raises(InputError, match="must have a schema that MLflow"):
-        open_tracker(None, storage)
-
-
-def test_embedded_study_is_opened_with_one_command(storage: Path) -> None:
-    tracker = open_tracker(None, storage)
-    tracker.open_study(PLAN, {})
-    text = open_command(tracker)
-    assert f"mlflow ui --backend-store-uri sqlite:///{storage}/tracking/mlflow.db --host 127.0.0.1" in text
-    assert "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning" in text
-
-
-@pytest.mark.parametrize(
-    ("name", "legal"),
-    [
-        ("eval/refcoco+/acc@0.5", "eval/refcocoplus/acc at 0.5"),
-        ("vision.resize", "vision.resize"),
-        ("train//loss", "train/loss"),
-        ("../../etc", "etc"),
-        ("été", "_t_"),
-        ("", "_"),
-    ],
-)
-def test_legal_name_keeps_what_it_can(name: str, legal: str) -> None:
-    assert legal_name(name) == legal
-
-
-@given(st.text(max_size=400))
-def test_legal_name_is_taken_by_mlflow(name: str) -> None:
-    _validate_metric_name(legal_name(name))
-    assert len(legal_name(name)) <= 250
-
-
 def test_axes_are_numeric_only_if_all_labels_are_numbers_of_one_unit() -> None:
     plan = with_axis(with_axis(with_axis(small_plan(), "epochs", "1.25"), "lr", "2e-5"), "vision.resize", "naive")
     assert set(numeric_axes(plan)) == {"resolution", "epochs", "lr"}
     assert numeric_axes(plan)["lr"] == {"2e-5": 2e-5}
-
-
-def test_note_of_a_large_study_fits_and_keeps_the_commands() -> None:
-    plan = small_plan(resolutions=tuple(range(8, 4008, 8)))
-    note = study_note(plan)
-    assert len(note) < 8000
-    assert "ablate report small" in note
-    assert "Does resolution help?" in note
-    assert "more, see plan.json" in note
-
-
-def test_note_tells_what_was_excluded_and_why() -> None:
-    plan: Plan = small_plan()
-    excluded = (Exclusion("resolution=8px", "smaller than a | patch"),)
-    assert r"| resolution=8px | not run: smaller than a \| patch | |" in study_note(
-        Plan(**{**vars(plan), "excluded": excluded})
-    )
 
 
 def test_plan_and_study_are_artifacts_of_the_study_run(storage: Path, client: MlflowClient) -> None:
@@ -403,15 +319,6 @@ def test_labels_keep_what_runs_were_told_when_a_rival_is_added(storage: Path, cl
         tracker.open_trial(trial, None, 1000)
     assert trial_run(client, "r64-s7").data.params["vision.backbone"] == "siglip-vit-b16"
     assert trial_run(client, "r32-s7").data.params["vision.backbone"] == "so400m siglip-vit-so400m"
-
-
-@given(st.lists(st.text("ab-1", min_size=1, max_size=24), unique=True, max_size=12), st.integers(0, 12))
-def test_labels_look_different_however_they_are_shortened(labels: list[str], before: int) -> None:
-    known = distinct_labels(labels[:before], {})
-    told = distinct_labels(labels, known)
-    assert all(not looks(one) & looks(other) for one, other in combinations(told.values(), 2))
-    assert all(label in text for label, text in told.items())
-    assert {label: told[label] for label in known} == known
 
 
 class OldServer(MlflowServer):

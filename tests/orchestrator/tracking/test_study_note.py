@@ -1,0 +1,24 @@
+"""The note of a study."""
+
+from __future__ import annotations
+
+from orchestrator.tracking.study_note import study_note
+from search_spaces.plan import Exclusion, Plan
+from tests.support.small_plans import small_plan
+
+
+def test_note_of_a_large_study_fits_and_keeps_the_commands() -> None:
+    plan = small_plan(resolutions=tuple(range(8, 4008, 8)))
+    note = study_note(plan)
+    assert len(note) < 8000
+    assert "ablate report small" in note
+    assert "Does resolution help?" in note
+    assert "more, see plan.json" in note
+
+
+def test_note_tells_what_was_excluded_and_why() -> None:
+    plan: Plan = small_plan()
+    excluded = (Exclusion("resolution=8px", "smaller than a | patch"),)
+    assert r"| resolution=8px | not run: smaller than a \| patch | |" in study_note(
+        Plan(**{**vars(plan), "excluded": excluded})
+    )
