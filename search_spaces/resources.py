@@ -76,8 +76,15 @@ def resolve_resources(study: Study, catalogue: Catalogue, difference: Mapping[st
     """Resolve the study's resources with an arm's differences, for the arm and for the stages that differ from it.
 
     Field by field, the arm replaces the study and the study its preset; a preset that the arm names takes the place of
-    the study's. What is set for the whole trial replaces what a preset says of single stages, too. Raises InputError
-    for an unknown preset, and for a file of DeepSpeed settings that cannot be read.
+    the study's. What is set for the whole trial replaces what a preset says of single stages, too.
+
+    Args:
+        study: what a user wrote.
+        catalogue: has the presets.
+        difference: the `resources` of a named arm; empty for all others.
+
+    Raises:
+        InputError: for an unknown preset, and for a file of DeepSpeed settings that cannot be read.
     """
     own = study.resources.model_dump(exclude_unset=True)
     fields: dict[str, Any] = {}

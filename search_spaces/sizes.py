@@ -165,7 +165,13 @@ def vit_block_parameters(shape: VitShape, width: int) -> int:
 
 
 def language_parameters(family: SizedFamily, width: int, shape: LanguageShape) -> int:
-    """Count the parameters of transformers' LlamaForCausalLM, MistralForCausalLM and PhiForCausalLM (5.23)."""
+    """Count the parameters of transformers' LlamaForCausalLM, MistralForCausalLM and PhiForCausalLM (5.23).
+
+    Args:
+        family: `model_type` of the transformers configuration.
+        width: of an embedding.
+        shape: the rest of the architecture.
+    """
     tables = shape.rows * width * (1 if shape.tied else 2)
     layers = shape.layers * layer_parameters(family, width, shape)
     match family:
@@ -178,7 +184,7 @@ def language_parameters(family: SizedFamily, width: int, shape: LanguageShape) -
 
 
 def layer_parameters(family: SizedFamily, width: int, shape: LanguageShape) -> int:
-    """Count the parameters of one decoder layer."""
+    """Count the parameters of one decoder layer; the arguments are those of `language_parameters`."""
     linears = decoder_linears(family, width, shape).values()
     weights = sum(inner * outer for inner, outer in linears)
     match family:

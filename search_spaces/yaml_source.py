@@ -72,7 +72,16 @@ def show(value: Any) -> str:
 
 
 def parse(text: str, place: str, *, line_numbers: bool = True) -> Document:
-    """Read one YAML document. Raises InputError with the line of what is not accepted."""
+    """Read one YAML document.
+
+    Args:
+        text: of the document.
+        place: of the text, as errors and origins call it: a path, or ``--set KEY=VALUE``.
+        line_numbers: whether places end in ``:line``.
+
+    Raises:
+        InputError: with the line of what is not accepted.
+    """
     try:
         _refuse_tags(text, place, line_numbers)
         root = yaml.compose(text, Loader=_Loader)

@@ -96,7 +96,13 @@ def axis_labels(study: Study, axis: str) -> list[str]:
 
 
 def value_label(study: Study, value: Any, path: KeyPath) -> str:
-    """Label a value by what its author wrote; the items of a list are joined by ``+``."""
+    """Label a value by what its author wrote; the items of a list are joined by ``+``.
+
+    Args:
+        study: knows what was written.
+        value: a plain value.
+        path: where the study has it.
+    """
     if isinstance(value, list):
         return "+".join(value_label(study, item, (*path, i)) for i, item in enumerate(value))
     return study.document.text(path, value)
