@@ -17,13 +17,16 @@ from orchestrator.planning.planned import RunOptions, plan
 from orchestrator.planning.preflight import Digests, preflight
 from orchestrator.running.attempts import AttemptFailed, HandedOut, Outcomes, RunSettings, TrialEvent
 from orchestrator.running.tasks import asks, make_task, remaining_work
+from orchestrator.state.documents import PlanDocument
 from orchestrator.state.ledger import Ledger, read_ledger
 from search_spaces.outcomes import NodeDone, Started, TrialDone, UnitDone
 from search_spaces.plan import Plan
 from search_spaces.study import Study
 from search_spaces.study_files import load_study
 from trainables.storage import layout
-from trainables.storage.store import LocalStore, get_json, put_json
+from trainables.storage.record_files import read, write
+from trainables.storage.records import Attempt
+from trainables.storage.store import LocalStore
 
 if TYPE_CHECKING:
     from orchestrator.terminal.live import LiveView
@@ -64,10 +67,12 @@ def set_aside_changed(plan: Plan, ledger: Ledger, store: LocalStore) -> None:
     """Trials whose data or weights have changed since an earlier attempt start anew, with a spool of their own; what
     that attempt left is kept under `superseded`."""
     for trial in plan.trials:
-        attempt = get_json(store, layout.trial_task(plan.study, trial.id))
-        if attempt is None or ledger.trials[trial.id].state in ("done", "running"):
+        if ledger.trials[trial.id].state in ("done", "running"):
             continue
-        keys = [stage["key"] for stage in attempt["stages"]]
+        attempt = read(store, layout.trial_task(plan.study, trial.id), Attempt)
+        if attempt is None:
+            continue
+        keys = [stage.key for stage in attempt.stages]
         if keys != [node.key for node in trial.stage_nodes(plan)]:
             kept = store.path(layout.superseded(plan.study, trial.id, keys[-1][:12], int(time.time())))
             kept.parent.mkdir(parents=True, exist_ok=True)
@@ -88,7 +93,7 @@ def train_and_track(
     store = LocalStore(options.plan.storage)
     trials = {trial.id: trial for trial in plan.trials}
     store.put(layout.study_file(plan.study), yaml.safe_dump(study.document.value, sort_keys=False).encode())
-    put_json(store, layout.plan_file(plan.study), plan_json(plan))
+    write(store, layout.plan_file(plan.study), PlanDocument(plan_json(plan)))
     tracker = None if options.offline else open_tracker(options.tracking_uri, options.plan.storage)
     with connect(options.plan.address, options.cpus) as nodes:
         refuse_impossible(asks(plan), nodes)

@@ -27,6 +27,7 @@ from search_spaces.errors import InputError
 if TYPE_CHECKING:
     from orchestrator.data.targets import Target
     from trainables.data.pace import Progress
+    from trainables.storage.records import Counts
     from trainables.storage.store import LocalStore
 
 EXIT_DONE, EXIT_WRONG = 0, 2
@@ -171,8 +172,8 @@ def make_mini(
     print(target)
 
 
-def _counts_text(counts: Any) -> str:
-    return f"{counts['records']:,} records, {counts['images']:,} images, {counts['text_only']:,} text-only"
+def _counts_text(counts: Counts) -> str:
+    return f"{counts.records:,} records, {counts.images:,} images, {counts.text_only:,} text-only"
 
 
 @contextmanager

@@ -36,13 +36,16 @@ def export(
     """Write a finished trial as a folder that transformers loads, with processor and model card."""
     from orchestrator.state.logs import find_trial, stored_trials
     from trainables.storage import layout
+    from trainables.storage.record_files import read
     from trainables.task import TrialTask
 
     if to not in FORMS:
         raise InputError(f"must be one of {', '.join(FORMS)}, but got {to!r}", key="--to", way_out=nearest(to, FORMS))
     store = open_store(storage_root(storage))
     stored = find_trial(stored_trials(store), trial, seed)
-    task = TrialTask.model_validate_json(store.get(layout.trial_task(stored.study, stored.id)))
+    task = read(store, layout.trial_task(stored.study, stored.id), TrialTask)
+    if task is None:
+        raise InputError("a trial must have been run to be exported, but it has no task", key=stored.id)
     moved = {"storage": str(store.root), **({"data": str(data.expanduser().absolute())} if data else {})}
     folder = (output or Path(stored.id)).expanduser().absolute()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -17,6 +16,7 @@ from trainables.data.pace import Progress
 from trainables.data.prepare import list_image_problems
 from trainables.data.readers import open_reader
 from trainables.data.survey import survey
+from trainables.storage.records import Counts
 from trainables.storage.store import LocalStore
 
 _SHOWN = 20
@@ -29,7 +29,7 @@ class Checked:
     source: str
     is_fine: bool
     published: str | None
-    counts: dict[str, Any] | None = None
+    counts: Counts | None = None
     """None where its records could not be read."""
     digest: str | None = None
     """None where something of it is missing."""
@@ -65,7 +65,7 @@ def check_source(target: Target, store: LocalStore, root: Path, threads: int, pr
         source.declared,
         not tally.problems and (not differing or (source.approximate and tally.counted > 0)),
         published,
-        dict(counts),
+        counts,
         digest,
         problems=len(tally.problems),
         first_problems=tuple(tally.problems[:_SHOWN]),
@@ -103,6 +103,6 @@ def _line(check: Checked) -> str:
     if check.counts is None:
         return check.source
     counts = check.counts
-    records = f"{check.source}: {counts['records']:,} records ({counts['text_only']:,} text-only)"
+    records = f"{check.source}: {counts.records:,} records ({counts.text_only:,} text-only)"
     broken = f", {check.problems:,} of them missing or broken" if check.problems else ""
-    return f"{records}, {counts['images']:,} images{broken}" + (f", digest {check.digest[:12]}" if check.digest else "")
+    return f"{records}, {counts.images:,} images{broken}" + (f", digest {check.digest[:12]}" if check.digest else "")

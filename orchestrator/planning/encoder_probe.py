@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
+
+from pydantic import ConfigDict, RootModel, TypeAdapter
 
 from cluster.connect import package_folder
 from search_spaces.catalogue.entries import EncoderEntry
 from search_spaces.errors import InputError
 from search_spaces.expansion.resolve_vision import NoEncoder
 from trainables.storage import layout
-from trainables.storage.store import LocalStore, get_json, put_json
+from trainables.storage.record_files import read_or_redo, write
+from trainables.storage.store import LocalStore
 
 _PROGRAM = "trainables.model.probe_encoder"
 _TIMEOUT_S = 600
+
+
+class KnownEncoders(RootModel[dict[str, EncoderEntry]]):
+    """`encoders.json`: facts by name and version of timm."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """The program's answer to a name that can be an encoder."""
+
+    entry: EncoderEntry
+
+
+@dataclass(frozen=True)
+class _Unfit:
+    """The program's answer to any other name: why not, and what could have been meant."""
+
+    law: str
+    near: tuple[str, ...]
+
+
+_ANSWER: TypeAdapter[_Fit | _Unfit] = TypeAdapter(_Fit | _Unfit)
 
 
 class StoredProbe:
@@ -33,16 +59,18 @@ class StoredProbe:
         return self._asked[name]
 
     def _remembered(self, name: str) -> EncoderEntry | None:
-        known = (get_json(self._store, layout.ENCODERS) or {}).get(_remembered_name(name))
-        return None if known is None else _entry(known)
+        return self._known().get(_remembered_name(name))
+
+    def _known(self) -> dict[str, EncoderEntry]:
+        known = read_or_redo(self._store, layout.ENCODERS, KnownEncoders)
+        return {} if known is None else known.root
 
     def _ask(self, name: str) -> EncoderEntry | NoEncoder:
         answer = _run(name)
-        if "entry" not in answer:
-            return NoEncoder(answer["law"], tuple(answer["near"]))
-        known = get_json(self._store, layout.ENCODERS) or {}
-        put_json(self._store, layout.ENCODERS, {**known, _remembered_name(name): answer["entry"]})
-        return _entry(answer["entry"])
+        if isinstance(answer, _Unfit):
+            return NoEncoder(answer.law, answer.near)
+        write(self._store, layout.ENCODERS, KnownEncoders({**self._known(), _remembered_name(name): answer.entry}))
+        return answer.entry
 
 
 def _remembered_name(name: str) -> str:
@@ -50,11 +78,7 @@ def _remembered_name(name: str) -> str:
     return f"{name}@timm-{metadata.version('timm')}"
 
 
-def _entry(fields: dict[str, Any]) -> EncoderEntry:
-    return EncoderEntry.model_validate(fields)
-
-
-def _run(name: str) -> dict[str, Any]:
+def _run(name: str) -> _Fit | _Unfit:
     paths = os.pathsep.join(filter(None, (str(package_folder("trainables").parent), os.environ.get("PYTHONPATH"))))
     done = subprocess.run(
         [sys.executable, "-m", _PROGRAM, name],
@@ -70,4 +94,4 @@ def _run(name: str) -> dict[str, Any]:
             key="vision.backbone",
             way_out="Describe the encoder under `backbones` instead.",
         )
-    return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+    return _ANSWER.validate_json(done.stdout.splitlines()[-1])

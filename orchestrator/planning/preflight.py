@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +13,9 @@ from search_spaces.plan import Plan
 from search_spaces.spec import LanguageSpec, SourceSpec
 from trainables.model.language_files import check_language
 from trainables.storage import layout
-from trainables.storage.store import LocalStore, Store, get_json, put_json
+from trainables.storage.record_files import read_or_redo, write
+from trainables.storage.records import Counts, DigestCache, SourceDigest, WeightsDigest
+from trainables.storage.store import LocalStore, Store
 
 
 class Digests(NamedTuple):
@@ -25,9 +28,7 @@ class Digests(NamedTuple):
 
 def known_digests(store: Store) -> Digests:
     """What an earlier preflight on this storage found; enough for a plan to show keys. Nothing is read or checked."""
-    cache = get_json(store, layout.DIGESTS) or {}
-    counts = {name: entry["counts"] for name, entry in cache.items() if "counts" in entry}
-    return Digests({name: entry["digest"] for name, entry in cache.items()}, counts)
+    return _digests_of(_read_cache(store))
 
 
 def preflight(plan: Plan, store: LocalStore, data_root: Path, report: Callable[[str], None]) -> Digests:
@@ -39,8 +40,8 @@ def preflight(plan: Plan, store: LocalStore, data_root: Path, report: Callable[[
     Raises:
         InputError: everything that is missing, broken or cannot be read by this version, together.
     """
-    cache, problems = get_json(store, layout.DIGESTS) or {}, _benchmark_problems(plan)
-    found: dict[str, dict[str, Any]] = {}
+    cache, problems = _read_cache(store), _benchmark_problems(plan)
+    found: dict[str, SourceDigest | WeightsDigest] = {}
     for source in plan_sources(plan):
         name = source_name(source)
         try:
@@ -61,9 +62,19 @@ def preflight(plan: Plan, store: LocalStore, data_root: Path, report: Callable[[
                 problems.append(error)
     raise_problems(problems)
     if any(cache.get(name) != entry for name, entry in found.items()):
-        put_json(store, layout.DIGESTS, {**(get_json(store, layout.DIGESTS) or {}), **found})
-    counts = {name: entry["counts"] for name, entry in found.items() if "counts" in entry}
-    return Digests({name: entry["digest"] for name, entry in found.items()}, counts)
+        write(store, layout.DIGESTS, DigestCache({**_read_cache(store), **found}))
+    return _digests_of(found)
+
+
+def _read_cache(store: Store) -> dict[str, SourceDigest | WeightsDigest]:
+    """Read what earlier preflights have found; nothing if there was none, or if the file is damaged."""
+    cache = read_or_redo(store, layout.DIGESTS, DigestCache)
+    return {} if cache is None else cache.root
+
+
+def _digests_of(entries: Mapping[str, SourceDigest | WeightsDigest]) -> Digests:
+    counts = {name: asdict(entry.counts) for name, entry in entries.items() if isinstance(entry, SourceDigest)}
+    return Digests({name: entry.digest for name, entry in entries.items()}, counts)
 
 
 def _benchmark_problems(plan: Plan) -> list[InputError]:
@@ -82,23 +93,29 @@ def _benchmark_problems(plan: Plan) -> list[InputError]:
 
 
 def _source_entry(
-    source: SourceSpec, cached: Mapping[str, Any] | None, store: LocalStore, root: Path, report: Callable[[str], None]
-) -> dict[str, Any]:
+    source: SourceSpec,
+    cached: SourceDigest | WeightsDigest | None,
+    store: LocalStore,
+    root: Path,
+    report: Callable[[str], None],
+) -> SourceDigest:
     from trainables.data.prepare import is_prepared, prepare_source, source_signature
 
-    if cached and is_prepared(store, cached["digest"]):
-        signature = fingerprint(source_signature(source, store, root, cached["digest"]))
-        if cached["signature"] == signature:
-            _check_declared(source, cached["counts"], report)
-            return dict(cached)
+    if (
+        isinstance(cached, SourceDigest)
+        and is_prepared(store, cached.digest)
+        and cached.signature == fingerprint(source_signature(source, store, root, cached.digest))
+    ):
+        _check_declared(source, cached.counts, report)
+        return cached
     report(f"reading {source.declared}")
     digest, counts = prepare_source(source, store, root, report)
     _check_declared(source, counts, report)
     signature = fingerprint(source_signature(source, store, root, digest))
-    return {"signature": signature, "digest": digest, "counts": dict(counts)}
+    return SourceDigest(signature=signature, digest=digest, counts=counts)
 
 
-def _check_declared(source: SourceSpec, counts: Mapping[str, Any], report: Callable[[str], None]) -> None:
+def _check_declared(source: SourceSpec, counts: Counts, report: Callable[[str], None]) -> None:
     """The numbers that the plan counted with must be those of the data, unless they were declared as approximate."""
     for difference in declared_differences(source, counts):
         if not source.approximate:
@@ -110,31 +127,31 @@ def _check_declared(source: SourceSpec, counts: Mapping[str, Any], report: Calla
         report(f"{source.name}: {difference}; steps follow what is there")
 
 
-def declared_differences(source: SourceSpec, counts: Mapping[str, Any]) -> list[str]:
+def declared_differences(source: SourceSpec, counts: Counts) -> list[str]:
     """Where the counts of the data are others than the declared ones, in words."""
-    declared = {"records": source.records, "images": source.images}
+    declared = [("records", source.records, counts.records), ("images", source.images, counts.images)]
     if source.records is not None:
-        declared["text_only"] = source.text_only_records
+        declared.append(("text_only", source.text_only_records, counts.text_only))
     about = "about " if source.approximate else ""
     return [
-        f"has {counts[name]:,} {name} where {about}{number:,} are declared"
-        for name, number in declared.items()
-        if number is not None and number != counts[name]
+        f"has {counted:,} {name} where {about}{number:,} are declared"
+        for name, number, counted in declared
+        if number is not None and number != counted
     ]
 
 
 def _weights_entry(
-    origin: str, cached: Mapping[str, Any] | None, data_root: Path, report: Callable[[str], None]
-) -> dict[str, Any]:
+    origin: str, cached: SourceDigest | WeightsDigest | None, data_root: Path, report: Callable[[str], None]
+) -> WeightsDigest:
     from trainables.model.weights import digest_weights, find_weights, weight_files
 
     path = find_weights(origin, data_root)
     stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in weight_files(path)]
     signature = fingerprint(stats)
-    if cached and cached["signature"] == signature:
-        return dict(cached)
+    if isinstance(cached, WeightsDigest) and cached.signature == signature:
+        return cached
     report(f"digesting {origin}")
-    return {"signature": signature, "digest": digest_weights(path)}
+    return WeightsDigest(signature=signature, digest=digest_weights(path))
 
 
 def plan_sources(plan: Plan) -> Iterable[SourceSpec]:

@@ -8,6 +8,7 @@ from importlib import metadata
 
 import yaml
 
+from orchestrator.planning.preflight import known_digests
 from orchestrator.reporting.report_model import Condition, DataDigest, Provenance
 from orchestrator.state.ledger import Ledger
 from search_spaces.identity import FEATURES_VERSION, SCORING_VERSION, TRAINER_VERSION, needed_digests, source_name
@@ -16,7 +17,7 @@ from search_spaces.study import Study
 from trainables.storage import layout
 from trainables.storage.record_files import read
 from trainables.storage.records import StageResult
-from trainables.storage.store import Store, get_json
+from trainables.storage.store import Store
 
 
 def provenance(study: Study, plan: Plan, store: Store, conditions: Sequence[Condition]) -> Provenance:
@@ -66,12 +67,12 @@ def conditions_by_arm(conditions: Sequence[Condition]) -> Mapping[str, Mapping[s
 
 def _digests(plan: Plan, store: Store) -> tuple[DataDigest, ...]:
     """Collect the digests of data and weights that the study reads, as far as an earlier preflight has seen them."""
-    known = get_json(store, layout.DIGESTS) or {}
+    known = known_digests(store)
     names = {source_name(benchmark.source) for benchmark in plan.benchmarks}
     for trial in plan.trials:
         names |= set(needed_digests(trial.spec, len(trial.spec.stages) - 1))
-    counts = {name: known[name].get("counts", {}) for name in names if name in known}
+    counts = {name: known.counts.get(name, {}) for name in names if name in known.digests}
     return tuple(
-        DataDigest(name, known[name]["digest"], counts[name].get("records"), counts[name].get("images"))
+        DataDigest(name, known.digests[name], counts[name].get("records"), counts[name].get("images"))
         for name in sorted(counts)
     )

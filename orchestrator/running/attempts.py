@@ -100,8 +100,7 @@ class Attempts:
     def prepare(self, trial: str) -> None:
         """Write the task of a trial that is about to be handed out, and forget the failure of an earlier attempt."""
         self._store.remove(layout.trial_failure(self._study, trial))
-        task = self._tasks(trial)
-        self._store.put(layout.trial_task(self._study, trial), task.model_dump_json(indent=1).encode())
+        write(self._store, layout.trial_task(self._study, trial), self._tasks(trial))
         self._states[trial] = "running"
         self._announce(trial, HandedOut())
 

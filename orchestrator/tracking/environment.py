@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import secrets
 import sys
 from functools import cache
@@ -11,18 +12,31 @@ from pathlib import Path
 
 import filelock
 
+from search_spaces.errors import InputError
 from trainables.package_versions import DRIVER_PACKAGES, installed_versions
 from trainables.storage import layout
 from trainables.storage.store import LocalStore
 
 
 def storage_id(storage: Path) -> str:
-    """A short name of this storage, made once; a copy of the storage keeps it."""
+    """Return a short name of this storage, made once; a copy of the storage keeps it.
+
+    Raises:
+        InputError: the file that keeps it is damaged.
+    """
     store = LocalStore(storage)
     with filelock.FileLock(f"{store.path(layout.STORAGE_ID)}.lock"):
         if not store.exists(layout.STORAGE_ID):
             store.put(layout.STORAGE_ID, secrets.token_hex(4).encode())
-        return store.get(layout.STORAGE_ID).decode().strip()
+        stored = store.get(layout.STORAGE_ID)
+    if not re.fullmatch(rb"[0-9a-f]{8}\s*", stored):
+        raise InputError(
+            f"must be the 8 hexadecimal digits that name this storage to tracking servers, but is {stored[:20]!r}",
+            place=str(store.path(layout.STORAGE_ID)),
+            way_out="Put back what was there. Without the file, servers take this for another storage and show its"
+            " studies a second time.",
+        )
+    return stored.decode().strip()
 
 
 @cache

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
 
+from orchestrator.state.documents import study_documents
 from orchestrator.state.logs import last_lines
 from orchestrator.tracking.endings import Ending, ending_tags, read_ending
 from orchestrator.tracking.notices import Notice, NoticeOnce
@@ -94,9 +95,7 @@ class Replay:
     def _open_study(self) -> None:
         if self._study_is_open:
             return
-        names = {"study.yaml": layout.study_file(self._plan.study), "plan.json": layout.plan_file(self._plan.study)}
-        documents = {name: self._store.get(file).decode() for name, file in names.items() if self._store.exists(file)}
-        for remark in self._tracker.open_study(self._plan, documents):
+        for remark in self._tracker.open_study(self._plan, study_documents(self._store, self._plan.study)):
             self._notice(f"tracking: {remark}")
         self._write_views()
         self._study_is_open = True

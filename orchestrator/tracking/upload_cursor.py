@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 
 from orchestrator.tracking.tracker import Point, Status
 from search_spaces.plan import Plan, PlannedTrial
 from trainables.storage import layout
-from trainables.storage.record_files import read_or_redo
+from trainables.storage.record_files import read_or_redo, write
 from trainables.storage.spool import SpoolLine
-from trainables.storage.store import Store, put_json
+from trainables.storage.store import Store
 
 POINTS_PER_METRIC = 2_500
 """A browser draws no more, and MLflow samples longer histories anyway. Metrics of longer trials are thinned to this."""
@@ -106,7 +106,7 @@ def load_cursor(store: Store, server: str, study: str, trial: str) -> UploadCurs
 
 def save_cursor(store: Store, server: str, study: str, trial: str, cursor: UploadCursor) -> None:
     """Keep how far a server is with a trial; the arguments are those of `load_cursor`."""
-    put_json(store, layout.upload_offset(server, study, trial), asdict(cursor))
+    write(store, layout.upload_offset(server, study, trial), cursor)
 
 
 def stride_of(trial: PlannedTrial, plan: Plan) -> int:

@@ -22,8 +22,10 @@ from trainables.data.pace import Progress
 from trainables.data.prepare import raise_image_problems
 from trainables.data.readers import Reader, open_reader
 from trainables.data.record import TEXT_ONLY, Record
-from trainables.data.tally import Counts, Tally
-from trainables.storage.store import LocalStore, get_json, put_json
+from trainables.data.tally import Tally
+from trainables.storage.record_files import read_or_redo, write
+from trainables.storage.records import ConversionStart, Counts, FinishedConversion
+from trainables.storage.store import LocalStore
 
 _RECORDS_PER_SHARD = 8192
 _ROW_GROUP = 256
@@ -74,13 +76,12 @@ def convert_source(
     lock = target.root.with_name(f".{target.root.name}.lock")
     try:
         with FileLock(lock, timeout=0):
-            _begin(reader, source, target)
+            start = _begin(reader, source, target)
             shards, kept = _write_shards(reader, tally, target, threads, progress)
             raise_image_problems(source, tally, store)
             if not tally.counted:
                 raise InputError("a source must have at least one record", key=f"sources.{source.name}")
-            told = {"digest": tally.digest(), "counts": tally.counts()}
-            put_json(target, _MANIFEST, {**(get_json(target, _MANIFEST) or {}), **told})
+            write(target, _MANIFEST, FinishedConversion(start.source, tally.digest(), tally.counts()))
             os.rename(target.root, folder)
     except Timeout:
         raise InputError("another process is converting to it", key="--to", place=str(folder)) from None
@@ -88,11 +89,14 @@ def convert_source(
     return Conversion(folder, tally.digest(), tally.counts(), shards, kept)
 
 
-def _begin(reader: Reader, source: SourceSpec, target: LocalStore) -> None:
-    """Leave what was begun from the same data, without what was not finished. Raises InputError for other data."""
-    begun = {"from": fingerprint([source.model_dump(mode="json"), reader.signature()])}
-    found = get_json(target, _MANIFEST)
-    if found is not None and found["from"] != begun["from"]:
+def _begin(reader: Reader, source: SourceSpec, target: LocalStore) -> ConversionStart:
+    """Leave what was begun from the same data, without what was not finished. Raises InputError for other data.
+
+    Without a manifest nobody knows from which data the finished files are: they are written anew.
+    """
+    start = ConversionStart(fingerprint([source.model_dump(mode="json"), reader.signature()]))
+    found = read_or_redo(target, _MANIFEST, ConversionStart)
+    if found is not None and found != start:
         raise InputError(
             "holds an interrupted conversion of other data",
             place=str(target.root),
@@ -100,7 +104,11 @@ def _begin(reader: Reader, source: SourceSpec, target: LocalStore) -> None:
         )
     for unfinished in target.root.glob(".*.aside"):
         unfinished.unlink()
-    put_json(target, _MANIFEST, begun)
+    if found is None:
+        for finished in target.root.glob("part-*.parquet"):
+            finished.unlink()
+    write(target, _MANIFEST, start)
+    return start
 
 
 def _write_shards(

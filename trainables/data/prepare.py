@@ -8,7 +8,6 @@ for 350,000 images, and its leftovers are removed by the next one.
 
 from __future__ import annotations
 
-import json
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -24,10 +23,12 @@ from trainables.data.checked_images import checked_images, default_threads
 from trainables.data.files import stats
 from trainables.data.pace import Pace
 from trainables.data.readers import Reader, open_reader
-from trainables.data.tally import Counts, Tally, evenly
+from trainables.data.tally import Tally, evenly
 from trainables.storage import layout
 from trainables.storage.lease import Owner
-from trainables.storage.store import LocalStore, get_json
+from trainables.storage.record_files import read_or_redo, write
+from trainables.storage.records import Counts, PreparedManifest
+from trainables.storage.store import LocalStore
 
 _RECORDS_PER_BATCH = 4096
 _IMAGES_PER_BATCH = 256
@@ -79,15 +80,16 @@ def prepare_source(
             raise InputError("the data must not change while they are read, but did", key=f"sources.{source.name}")
         digest, counts = tally.digest(), tally.counts()
         if not is_prepared(store, digest):
-            told = {"format": _FORMAT, "counts": counts, "watched": _watched(tally.image_keys)}
-            (folder / "result.json").write_text(json.dumps(told))
+            prepared = PreparedManifest(format=_FORMAT, counts=counts, watched=tuple(_watched(tally.image_keys)))
+            write(LocalStore(folder), "result.json", prepared)
             with store.aside(layout.data_folder(digest)) as final:
                 folder.rename(final)
     return digest, counts
 
 
 def is_prepared(store: LocalStore, digest: str) -> bool:
-    return (get_json(store, layout.data_result(digest)) or {}).get("format") == _FORMAT
+    prepared = read_or_redo(store, layout.data_result(digest), PreparedManifest)
+    return prepared is not None and prepared.format == _FORMAT
 
 
 def source_signature(source: SourceSpec, store: LocalStore, data_root: Path, digest: str) -> dict[str, Any]:
@@ -98,7 +100,8 @@ def source_signature(source: SourceSpec, store: LocalStore, data_root: Path, dig
     with what was prepared, which is what their keys name. `ablate data check` reads everything.
     """
     reader = open_reader(source, data_root)
-    watched: list[str] = (get_json(store, layout.data_result(digest)) or {}).get("watched", [])
+    prepared = read_or_redo(store, layout.data_result(digest), PreparedManifest)
+    watched = prepared.watched if prepared is not None else ()
     images = [reader.image_file(key) for key in watched] if isinstance(reader, HasImageFiles) else []
     place = source.model_dump(include={"reader", "path", "image_folder", "options"})
     return {
@@ -114,7 +117,7 @@ def raise_image_problems(source: SourceSpec, tally: Tally, store: LocalStore) ->
     file = list_image_problems(source, tally, store)
     if file is None:
         return
-    problems, images = len(tally.problems), tally.counts()["images"]
+    problems, images = len(tally.problems), tally.counts().images
     shown = "\n  ".join(tally.problems[:_SHOWN_PROBLEMS])
     more = problems - _SHOWN_PROBLEMS
     raise InputError(

@@ -13,7 +13,8 @@ from trainables.data.checked_images import checked_images
 from trainables.data.pace import Progress
 from trainables.data.parallel import in_order
 from trainables.data.readers import Reader
-from trainables.data.tally import Counts, Tally, evenly
+from trainables.data.tally import Tally, evenly
+from trainables.storage.records import Counts
 
 _SHARES = {"least": 0.0, "median": 0.5, "p90": 0.9, "p99": 0.99, "most": 1.0}
 _MEASURED_IMAGES = 2000

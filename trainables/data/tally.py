@@ -5,19 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TypedDict
 
 from trainables.data.checked_images import CheckedImage
 from trainables.data.record import TEXT_ONLY, Record
-
-
-class Counts(TypedDict):
-    """What a source really holds."""
-
-    records: int
-    text_only: int
-    images: int
-    tags: dict[str, int]
+from trainables.storage.records import Counts
 
 
 class Tally:
@@ -78,7 +69,7 @@ class Tally:
     def counts(self) -> Counts:
         tags = dict(sorted(self._tags.items()))
         text_only = tags.pop(TEXT_ONLY, 0)
-        return {"records": self.counted, "text_only": text_only, "images": len(self._rows), "tags": tags}
+        return Counts(records=self.counted, text_only=text_only, images=len(self._rows), tags=tags)
 
 
 def evenly(keys: Sequence[str], most: int) -> Sequence[str]:

@@ -1,7 +1,7 @@
 """Answers as they come, so that a killed evaluation goes on where it was. No torch.
 
-Every worker appends to a file of its own, one line per batch. A line that was cut by a kill is no line; batches that
-several workers have answered (in attempts of unequal size) have equal answers.
+Every worker appends to a file of its own, one line per batch. A line that was cut by a kill or damaged is no line: its
+batch is answered again. Batches that several workers have answered (in attempts of unequal size) have equal answers.
 """
 
 from __future__ import annotations
@@ -54,8 +54,14 @@ def _batches(path: Path) -> dict[int, list[Answer]]:
         if not line.endswith(b"\n") or not line.strip():
             continue
         try:
-            number, answers = json.loads(line)
+            value = json.loads(line)
         except ValueError:  # cut in the middle, then closed by the next writer
             continue
-        found[number] = answers
+        match value:
+            case [int(number), list(answers)] if all(_is_answer(answer) for answer in answers):
+                found[number] = answers
     return found
+
+
+def _is_answer(value: object) -> bool:
+    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(one, float) for one in value))

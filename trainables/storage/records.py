@@ -1,4 +1,4 @@
-"""The records that a trial leaves on storage: results, scores, failures. No torch, no ray.
+"""The records on storage: results, scores, failures, and what is known of data. No torch, no ray.
 
 Each is a frozen dataclass and one JSON file, read and written by `trainables.storage.record_files` alone, which says
 what holds for files of other versions of this program and for damaged ones.
@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, RootModel
 
 from search_spaces.outcomes import FailureKind
 
@@ -119,3 +122,79 @@ class Failure:
     log: str
     """Name on storage of the log to read."""
     ts: int
+
+
+@dataclass(frozen=True)
+class AttemptStage:
+    key: str
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What any version of this program reads of `studies/<study>/trials/<trial>/task.json`: on which data it worked."""
+
+    stages: tuple[AttemptStage, ...]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What a source really holds."""
+
+    records: int
+    text_only: int
+    images: int
+    tags: Mapping[str, int]
+    """Records by tag."""
+
+
+@dataclass(frozen=True)
+class PreparedManifest:
+    """`data/<digest>/result.json`: written last, so its presence means that the source is prepared."""
+
+    format: int
+    """Of the Arrow files beside it."""
+    counts: Counts
+    watched: tuple[str, ...]
+    """Keys of images whose files are looked at to notice a change of the source."""
+
+
+@dataclass(frozen=True)
+class SourceDigest:
+    """What an earlier preflight has found of a source."""
+
+    signature: str
+    """Digest of what is looked at to believe that nothing has changed since."""
+    digest: str
+    """SHA-256 of the content."""
+    counts: Counts
+
+
+@dataclass(frozen=True)
+class WeightsDigest:
+    """What an earlier preflight has found of pretrained weights."""
+
+    signature: str
+    digest: str
+
+
+class DigestCache(RootModel[dict[str, SourceDigest | WeightsDigest]]):
+    """`digests.json`, by digest name (`search_spaces.identity.source_name`, `weights_name`)."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+@dataclass(frozen=True)
+class ConversionStart:
+    """`convert.json` while a source is being converted."""
+
+    source: Annotated[str, Field(alias="from")]
+    """Fingerprint of the source and its files."""
+
+
+@dataclass(frozen=True)
+class FinishedConversion:
+    """`convert.json` of a converted source, for people: nothing reads it."""
+
+    source: Annotated[str, Field(alias="from")]
+    digest: str
+    counts: Counts

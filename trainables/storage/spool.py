@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict, TypeGuard
 
 from trainables.storage import tracked_names
+
+logger = logging.getLogger(__name__)
 
 
 class DataUse(TypedDict):
@@ -74,9 +77,10 @@ def _ends_with_newline(path: Path) -> bool:
 def read_spool(path: Path, offset: int = 0) -> Iterator[tuple[int, SpoolLine]]:
     """Complete records from a byte offset on, each with the offset behind it.
 
-    A last line without its newline is still being written and is left for the next call; a line that is no JSON object
-    was cut by a kill and is passed over.
+    A last line without its newline is still being written and is left for the next call; a line that is no record was
+    cut by a kill or damaged on the disk: it is passed over, and their number is logged.
     """
+    passed_over = 0
     with path.open("rb") as file:
         file.seek(offset)
         for raw in file:
@@ -86,6 +90,55 @@ def read_spool(path: Path, offset: int = 0) -> Iterator[tuple[int, SpoolLine]]:
             try:
                 line = json.loads(raw)
             except ValueError:
-                continue
-            if isinstance(line, dict):
-                yield offset, line  # type: ignore[misc]
+                line = None
+            if _is_record(line):
+                yield offset, line
+            else:
+                passed_over += bool(raw.strip())
+    if passed_over:
+        logger.info("%s: %d lines are no records and were passed over", path, passed_over)
+
+
+def _is_record(line: object) -> TypeGuard[SpoolLine]:
+    """Check that a line has a time, and that each field known here is of its type; others are of a newer version.
+
+    There are millions of lines, so only what would break a reader is looked at.
+    """
+    if not isinstance(line, dict) or type(line.get("ts")) is not int:
+        return False
+    return all(_IS_OF_ITS_TYPE[name](value) for name, value in line.items() if name in _IS_OF_ITS_TYPE)
+
+
+_NUMBERS, _TEXTS = frozenset((int, float)), frozenset((str,))
+
+
+def _are_numbers(value: object) -> bool:
+    return isinstance(value, dict) and _NUMBERS.issuperset(map(type, value.values()))
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, dict) and _TEXTS.issuperset(map(type, value.values()))
+
+
+def _is_artifact(value: object) -> bool:
+    return isinstance(value, dict) and _are_texts(value) and "name" in value and ("text" in value or "path" in value)
+
+
+def _is_data(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(use, dict)
+        and _are_texts({name: use.get(name) for name in ("name", "digest", "context")})
+        and _are_texts(use.get("tags"))
+        for use in value
+    )
+
+
+_IS_OF_ITS_TYPE: dict[str, Callable[[object], bool]] = {
+    "step": lambda value: type(value) is int,
+    "metrics": _are_numbers,
+    "params": _are_texts,
+    "tags": _are_texts,
+    "data": _is_data,
+    "artifact": _is_artifact,
+    "status": lambda value: value in ("RUNNING", "FINISHED", "FAILED", "KILLED"),
+}

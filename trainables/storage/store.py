@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
-from typing import Any, Protocol
+from typing import Protocol
 
 from trainables.storage import layout
 from trainables.storage.flush import flush_entry, flush_tree
@@ -107,12 +106,3 @@ class LocalStore:
 
     def leases(self) -> set[str]:
         return {str(PurePath(file).parent.relative_to(layout.LEASES)) for file in self.list(layout.LEASES)}
-
-
-def get_json(store: Store, name: str) -> dict[str, Any] | None:
-    """A JSON object from storage, or None if it is not there."""
-    return json.loads(store.get(name)) if store.exists(name) else None
-
-
-def put_json(store: Store, name: str, value: object) -> None:
-    store.put(name, json.dumps(value, indent=1, sort_keys=True).encode())

@@ -22,7 +22,7 @@ from search_spaces.error_text import named_message
 from search_spaces.outcomes import Progress, Started, UnitDone
 from search_spaces.worker_contract import Failed, Group, StartGroup
 from trainables.storage import layout
-from trainables.storage.record_files import write
+from trainables.storage.record_files import read, write
 from trainables.storage.records import Failure
 from trainables.storage.store import LocalStore
 from trainables.task import TrialTask
@@ -162,4 +162,7 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
 
 
 def _read_task(store: LocalStore, study: str, trial: str) -> TrialTask:
-    return TrialTask.model_validate_json(store.get(layout.trial_task(study, trial)))
+    task = read(store, layout.trial_task(study, trial), TrialTask)
+    if task is None:
+        raise FileNotFoundError(f"{layout.trial_task(study, trial)} must be written before the trial is handed out")
+    return task

@@ -10,7 +10,9 @@ from orchestrator.state.ledger import read_ledger
 from search_spaces.plan import Plan
 from tests.support.stored_studies import answers, finish_trial, key_of, trial_of, two_stage_plan
 from trainables.storage import layout
-from trainables.storage.store import LocalStore, put_json
+from trainables.storage.record_files import write
+from trainables.storage.records import Attempt, AttemptStage
+from trainables.storage.store import LocalStore
 
 BOTH = {"shape": answers(0.9), "colour": answers(0.5)}
 
@@ -23,8 +25,8 @@ def store(tmp_path: Path) -> LocalStore:
 def _attempted(plan: Plan, store: LocalStore, trial: str) -> None:
     """What is left of an attempt that was handed out with the plan's keys."""
     (planned,) = (each for each in plan.trials if each.id == trial)
-    stages = [{"key": node.key} for node in planned.stage_nodes(plan)]
-    put_json(store, layout.trial_task(plan.study, trial), {"stages": stages})
+    stages = tuple(AttemptStage(key=node.key or "") for node in planned.stage_nodes(plan))
+    write(store, layout.trial_task(plan.study, trial), Attempt(stages))
     store.put(layout.spool(plan.study, trial), b'{"ts":1,"step":5,"metrics":{"train/loss":1.0}}\n')
 
 

@@ -14,6 +14,7 @@ from trainables.data.formats.llava_json import LlavaReader
 from trainables.data.prepare import _watched, prepare_source, source_signature
 from trainables.data.prepared import PreparedSource
 from trainables.storage.lease import Owner
+from trainables.storage.records import Counts
 from trainables.storage.store import LocalStore
 
 
@@ -34,7 +35,7 @@ def test_a_prepared_source_gives_back_records_and_pictures(tmp_path: Path) -> No
     source = _llava(tmp_path, ["b.png", None, "a.png", "b.png"])
     digest, counts = prepare_source(source, LocalStore(tmp_path / "store"), tmp_path)
     prepared = PreparedSource(LocalStore(tmp_path / "store"), digest)
-    assert counts == {"records": 4, "text_only": 1, "images": 2, "tags": {}}
+    assert counts == Counts(records=4, text_only=1, images=2, tags={})
     assert prepared.image_rows.tolist() == [0, -1, 1, 0]
     assert prepared.picture(1).getpixel((0, 0)) == (10, 0, 0)
     assert (prepared.turns(2), prepared.image_key(0)) == ((("q", "a"),), "b.png")

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from trainables.storage.spool import Spool, read_spool
 
 
@@ -24,3 +26,36 @@ def test_a_line_cut_by_a_kill_is_passed_over_and_the_next_attempt_is_whole(tmp_p
     spool.write(status="FINISHED")
     spool.close()
     assert [line.get("status") for _, line in read_spool(path)] == [None, "FINISHED"]
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"\xff\xfe\x00\x01",
+        b"[1, 2]",
+        b"{}",
+        b'{"step": 1, "metrics": {"loss": 0.5}}',
+        b'{"ts": "2", "status": "FINISHED"}',
+        b'{"ts": 2, "step": "1", "metrics": {"loss": 0.5}}',
+        b'{"ts": 2, "metrics": {"loss": "0.5"}}',
+        b'{"ts": 2, "metrics": [0.5]}',
+        b'{"ts": 2, "tags": {"a": 1}}',
+        b'{"ts": 2, "data": [{"name": "x"}]}',
+        b'{"ts": 2, "artifact": {"name": "x"}}',
+        b'{"ts": 2, "status": "UNKNOWN"}',
+    ],
+)
+def test_a_line_that_is_no_record_is_passed_over_and_counted(
+    tmp_path: Path, damaged: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "spool.jsonl"
+    path.write_bytes(b'{"ts":1,"status":"RUNNING"}\n' + damaged + b'\n{"ts":3,"status":"FINISHED"}\n')
+    with caplog.at_level("INFO"):
+        assert [line["ts"] for _, line in read_spool(path)] == [1, 3]
+    assert "1 lines are no records" in caplog.text
+
+
+def test_a_field_of_a_newer_version_does_not_cost_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "spool.jsonl"
+    path.write_bytes(b'{"ts":1,"metrics":{"loss":NaN},"step":2,"span":{"id":7}}\n')
+    assert [line["step"] for _, line in read_spool(path)] == [2]

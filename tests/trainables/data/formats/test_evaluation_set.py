@@ -22,7 +22,7 @@ def test_an_evaluation_source_is_prepared_with_its_examples(name: str, tmp_path:
     source = WRITERS[name](tmp_path)
     store = LocalStore(tmp_path / "store")
     digest, counts = prepare_source(source, store, tmp_path)
-    assert (counts["records"], counts["images"]) == (3, 2)
+    assert (counts.records, counts.images) == (3, 2)
     prepared = PreparedSource(store, digest)
     selected = open_examples(BenchmarkSpec(id="mine", source=source), prepared)
     files = find_files("x", (), [tmp_path / "set"])
