@@ -58,7 +58,7 @@ class Pace:
         self._amount[node.kind] = self._amount.get(node.kind, 0) + (node.steps or 1)
 
     def estimate(self, nodes: Collection[Node], at_once: int) -> float | None:
-        """Seconds for these nodes with so many trials at a time; None until each of their kinds has been seen."""
+        """Estimate the seconds of nodes with `at_once` trials at a time; None until each of their kinds was seen."""
         if any(node.kind not in self._seconds for node in nodes):
             return None
         rate = {kind: seconds / self._amount[kind] for kind, seconds in self._seconds.items()}
@@ -66,13 +66,14 @@ class Pace:
 
 
 class LiveView:
-    """Shows the events of a study as the driver tells them. Its methods may be called from any thread.
+    """Shows the events of a study as they happen. Its methods may be called from any thread.
 
     Args:
         plan: the study's plan.
         console: where to; a table if it is a terminal, else one line for each event.
         store: storage, so that a failure can show the last lines of its log.
         done: ids of trials that were done before this run.
+        clock: seconds, from any beginning.
     """
 
     def __init__(
@@ -121,7 +122,7 @@ class LiveView:
         self._plain(f"{self._name(trial)}: started ({trial})")
 
     def progress(self, trial: str, progress: UnitDone) -> None:
-        """The latest state of a running trial; whatever came before it is forgotten."""
+        """Show the latest state of a running trial; whatever came before it is forgotten."""
         with self._lock:
             running = self._running.get(trial)
             if running is None:  # a report may arrive after its trial's end
@@ -133,7 +134,7 @@ class LiveView:
         self._plain(f"{running.name}: {self._progress_line(progress)}")
 
     def node_done(self, trial: str, node: str) -> None:
-        """`node`: id of the finished piece of work in the plan."""
+        """Show that a piece of work is finished. `node`: its id in the plan."""
         with self._lock:
             now, running, planned = self._clock(), self._running.get(trial), self._plan.nodes[node]
             self._done_nodes.add(node)
@@ -157,7 +158,7 @@ class LiveView:
         self.note(text)
 
     def trial_failed(self, trial: str, failure: Failure) -> None:
-        """Shows what went wrong, the last lines of the log and where the rest of it is."""
+        """Show what went wrong, the last lines of the log and where the rest of it is."""
         with self._lock:
             self._running.pop(trial, None)
             self._failed.add(trial)
@@ -167,14 +168,14 @@ class LiveView:
         self.note("\n".join([message, *(f"    | {line}" for line in tail), f"    log: {log or failure.log}"]))
 
     def note(self, text: str) -> None:
-        """One message above the table, or a line of its own.
+        """Print one message above the table, or a line of its own.
 
         Never called while holding the lock: printing waits for the drawing thread, which waits for the lock.
         """
         self._console.print(Text(text), soft_wrap=True, highlight=False)
 
     def _plain(self, text: str) -> None:
-        """What the table shows anyway is only said where there is none."""
+        """Print what the table shows anyway, where there is no table."""
         if self._live is None:
             self.note(text)
 
@@ -193,7 +194,7 @@ class LiveView:
         return f"study {self._plan.study}: {', '.join(parts)}, in {clock_time(self._clock() - self._started)}"
 
     def _eta(self) -> float | None:
-        """Seconds until the study's end; None while that cannot be told."""
+        """Estimate the seconds until the study's end; None while that is not known."""
         ended = self._done | self._failed
         left = {node for trial in self._trials.values() if trial.id not in ended for node in trial.path}
         rest = self._pace.estimate([self._plan.nodes[node] for node in left - self._done_nodes], len(self._running))
@@ -236,7 +237,7 @@ class LiveView:
 
 
 def _cells(progress: UnitDone | None) -> tuple[str, str, str, str, str]:
-    """Stage, step, loss, samples per second and time left of a running trial."""
+    """Write stage, step, loss, samples per second and time left of a running trial."""
     if progress is None:
         return "starting", "", "", "", ""
     return (

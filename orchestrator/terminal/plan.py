@@ -22,7 +22,7 @@ from search_spaces.yaml_source import show
 def plan_view(
     plan: Plan, provenance: Mapping[str, str] | None = None, assumed: Assumptions | None = None
 ) -> RenderableType:
-    """The plan as rich tables.
+    """Show a plan as tables.
 
     Args:
         plan: what to show.
@@ -38,7 +38,9 @@ def plan_view(
         parts.append(_features(features))
     parts.append(_trials(plan))
     if plan.excluded:
-        parts.append(table("Excluded", ("arm", "reason"), ((one.arm, one.reason) for one in plan.excluded)))
+        parts.append(
+            table("Excluded", ("arm", "reason"), ((exclusion.arm, exclusion.reason) for exclusion in plan.excluded))
+        )
     if provenance is not None:
         parts.append(table("Where values come from", ("value", "from"), provenance.items()))
     missing = sorted({name for node in plan.nodes.values() for name in node.missing})
@@ -49,7 +51,7 @@ def plan_view(
 
 
 def summary(plan: Plan) -> str:
-    """One sentence of counts."""
+    """Write one sentence of counts."""
     sums = totals(plan)
     steps = "steps not known yet" if sums["steps"] is None else f"{sums['steps']:,} steps"
     saved = f"; sharing saves {sums['steps_saved']:,} steps" if sums["steps_saved"] else ""
@@ -89,7 +91,7 @@ def _arms(plan: Plan) -> Table:
 
 
 def _arm_notes(plan: Plan) -> list[Text]:
-    """Notes of arms, each once with all arms that have it."""
+    """Show notes of arms, each once with all arms that have it."""
     arms: dict[str, list[str]] = {}
     for arm in plan.arms:
         if arm.note is not None:
@@ -126,12 +128,12 @@ def _stages(plan: Plan, sizes: Mapping[str, Estimate | None]) -> Table:
     )
 
 
-def _size_cells(one: Estimate | None) -> tuple[str, str]:
-    """Memory of a worker and GPU-hours."""
-    if one is None:
+def _size_cells(estimate: Estimate | None) -> tuple[str, str]:
+    """Write memory of a worker and GPU-hours of a stage."""
+    if estimate is None:
         return "unknown", "unknown"
-    memory = gigabytes(one.memory.total) + ("!" if one.fits is False else "")
-    return memory, "-" if one.gpu_hours is None else f"{one.gpu_hours:,.1f}"
+    memory = gigabytes(estimate.memory.total) + ("!" if estimate.fits is False else "")
+    return memory, "-" if estimate.gpu_hours is None else f"{estimate.gpu_hours:,.1f}"
 
 
 def _features(nodes: list[Node]) -> Table:

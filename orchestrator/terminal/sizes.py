@@ -1,4 +1,4 @@
-"""What stages take, for people: one row for all stages that take the same."""
+"""Show what stages take in a terminal: one row for all stages that take the same."""
 
 from __future__ import annotations
 
@@ -14,13 +14,19 @@ from search_spaces.quantities import gigabytes
 
 
 def sizes_view(plan: Plan, sizes: Mapping[str, Estimate | None], assumed: Assumptions) -> list[RenderableType]:
-    """A table of memory by part, what does not fit, and one line of disk, hours and assumptions."""
-    known = [one for one in sizes.values() if one is not None]
+    """Show memory by part, what does not fit, and one line of disk, hours and assumptions.
+
+    Args:
+        plan: the study's plan.
+        sizes: stage -> what it takes; None where that is unknown.
+        assumed: what the figures rest on.
+    """
+    known = [estimate for estimate in sizes.values() if estimate is not None]
     parts: list[RenderableType] = []
     if known:
         counts: dict[tuple[str, ...], int] = {}
-        for one in known:
-            counts[_row(one)] = counts.get(_row(one), 0) + 1
+        for estimate in known:
+            counts[_row(estimate)] = counts.get(_row(estimate), 0) + 1
         rows = [(str(count), *row) for row, count in counts.items()]
         columns = ("stages", "name", "trained", "of", "ZeRO", "offload", "batch", "weights", "encoder", "gradients",
                    "optimizer", "activations", "workspace", "GB each", "host", "TFLOP")  # fmt: skip
@@ -28,42 +34,44 @@ def sizes_view(plan: Plan, sizes: Mapping[str, Estimate | None], assumed: Assump
         parts.append(
             table("Memory of a worker in GB, and TFLOP of a record", columns, rows, right=right, total=len(rows))
         )
-    notes = dict.fromkeys(f"{one.stage.name}: {one.note}" for one in known if one.note)
+    notes = dict.fromkeys(f"{estimate.stage.name}: {estimate.note}" for estimate in known if estimate.note)
     parts.extend(Text(f"note: {note}", "yellow") for note in notes)
     parts.append(Text(_summary(plan, sizes, assumed), "dim"))
     return parts
 
 
-def _row(one: Estimate) -> tuple[str, ...]:
-    memory = one.memory
+def _row(estimate: Estimate) -> tuple[str, ...]:
+    memory = estimate.memory
     return (
-        one.stage.name,
-        f"{one.trained / 1e6:,.1f}M",
-        f"{one.total / 1e6:,.1f}M",
-        str(one.resources.zero),
-        one.resources.offload,
-        f"{one.micro_batch}x{one.accumulation}x{one.resources.workers}",
+        estimate.stage.name,
+        f"{estimate.trained / 1e6:,.1f}M",
+        f"{estimate.total / 1e6:,.1f}M",
+        str(estimate.resources.zero),
+        estimate.resources.offload,
+        f"{estimate.micro_batch}x{estimate.accumulation}x{estimate.resources.workers}",
         *map(gigabytes, (memory.weights, memory.encoder, memory.gradients, memory.optimizer)),
         *map(gigabytes, (memory.activations, memory.workspace)),
-        gigabytes(memory.total) + ("!" if one.fits is False else ""),
+        gigabytes(memory.total) + ("!" if estimate.fits is False else ""),
         gigabytes(memory.host),
-        f"{one.operations.model / 1e12:,.2f}",
+        f"{estimate.operations.model / 1e12:,.2f}",
     )
 
 
 def _summary(plan: Plan, sizes: Mapping[str, Estimate | None], assumed: Assumptions) -> str:
-    unknown = sum(one is None for one in sizes.values())
+    unknown = sum(estimate is None for estimate in sizes.values())
     if unknown == len(sizes):
         return "Memory and cost are unknown: the catalogue has no shape of these models."
     disk = peak_disk(plan, sizes)
-    said = ["" if disk is None else f"Disk at most {gigabytes(disk)} GB with one trial at a time. "]
-    hours = [one.gpu_hours for one in sizes.values() if one is not None and one.gpu_hours is not None]
+    sentences = ["" if disk is None else f"Disk at most {gigabytes(disk)} GB with one trial at a time. "]
+    hours = [
+        estimate.gpu_hours for estimate in sizes.values() if estimate is not None and estimate.gpu_hours is not None
+    ]
     if hours:
-        said.append(
+        sentences.append(
             f"{sum(hours):,.0f} GPU-hours, if {assumed.gpu} reaches {assumed.mfu:.0%} of its peak and a"
             f" text has {assumed.text_tokens} tokens (--gpu, --mfu, --text-tokens). "
         )
-    said.append("Memory is for the longest text. batch = micro x accumulation x workers.")
+    sentences.append("Memory is for the longest text. batch = micro x accumulation x workers.")
     if unknown:
-        said.append(f" {unknown} stages are of unknown size: the catalogue has no shape of their models.")
-    return "".join(said)
+        sentences.append(f" {unknown} stages are of unknown size: the catalogue has no shape of their models.")
+    return "".join(sentences)

@@ -28,7 +28,7 @@ _COLOURS: Mapping[TrialState, str] = {
 
 
 def to_terminal(status: StudyStatus, console: Console) -> None:
-    """Totals first, then what somebody may want to act on: failures, what runs, what changed. The rest is counted."""
+    """Print totals, then what a person may want to act on: failures, what runs, what changed. The rest is counted."""
     counted = [(f"{count} {state}", _COLOURS[state]) for state, count in status.counts.items() if count]
     console.print(Text.assemble((status.study, "bold"), ": ", *_joined(counted or [("no trials", "dim")])))
     if status.steps is not None:

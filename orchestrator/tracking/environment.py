@@ -41,6 +41,6 @@ def storage_id(storage: Path) -> str:
 
 @cache
 def environment_json() -> str:
-    """Versions of what matters, as installed where the study is driven; a worker's own file replaces it in its run."""
+    """Write the versions installed where the study is driven; a worker's own file replaces it in its run."""
     python, packages = sys.version.split()[0], installed_versions(DRIVER_PACKAGES)
     return json.dumps({"python": python, "platform": platform.platform(), "packages": packages}, indent=1)

@@ -1,4 +1,4 @@
-"""What things are called in MLflow: names that it takes, labels that its charts can tell apart."""
+"""Spell names as MLflow takes them, and labels so that its charts tell them apart."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ last three. Labels that look the same there are drawn as one (mlflow#15484)."""
 
 
 def legal_name(name: str) -> str:
-    """`name` as MLflow takes it for metrics, parameters and tags: ASCII letters, digits, ``_-. :/``, 250 at most."""
+    """Spell a name of a metric, parameter or tag as MLflow takes it: ASCII letters, digits, ``_-. :/``, 250 at most."""
     spelt = name.replace("@", " at ").replace("+", "plus").replace("%", "percent")
     legal = re.sub(r"[^A-Za-z0-9_\-. :/]", "_", spelt)
     legal = posixpath.normpath(f"/{legal}"[:251]).strip("/ ")  # below a root, so that no `..` is left
@@ -21,31 +21,31 @@ def legal_name(name: str) -> str:
 
 
 def distinct_labels(labels: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
-    """Label -> what MLflow is told, so that all look different where its charts shorten them.
+    """Return label -> its spelling in MLflow, so that all look different where its charts shorten them.
 
     A label that would look like another one gets in front what tells it apart: `siglip-vit-b16` and `siglip-vit-so400m`
     become `b16 siglip-vit-b16` and `so400m siglip-vit-so400m`; where that does not help, a number. `known` are choices
     made before, which hold: MLflow never changes a parameter.
     """
-    told = {label: known[label] for label in labels if label in known}
+    spellings = {label: known[label] for label in labels if label in known}
     taken = {look for text in known.values() for look in looks(text)}
     for label in labels:
-        if label in told:
+        if label in spellings:
             continue
         numbered = (f"{number} {label}" for number in count(1))
         telling = _telling_first(label, [other for other in labels if other != label and looks(other) & looks(label)])
-        told[label] = next(text for text in chain([telling], numbered) if not looks(text) & taken)
-        taken |= looks(told[label])
-    return told
+        spellings[label] = next(text for text in chain([telling], numbered) if not looks(text) & taken)
+        taken |= looks(spellings[label])
+    return spellings
 
 
 def looks(label: str) -> set[str]:
-    """How a label may be shortened."""
+    """Return the ways in which a label may be shortened."""
     return {label} if len(label) < SHOWN else {label[:SHOWN], f"{label[:3]}...{label[-3:]}"}
 
 
 def _telling_first(label: str, rivals: list[str]) -> str:
-    """The label with the words in front by which it differs from its rivals; itself where it has none."""
+    """Put in front of a label the words by which it differs from its rivals; itself where it has none."""
     if not rivals:
         return label
     shared = min(

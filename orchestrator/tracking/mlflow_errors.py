@@ -26,7 +26,7 @@ MESSAGE_SIZE = 300
 
 @contextmanager
 def translate_errors() -> Iterator[None]:
-    """Errors of MLflow, its database and its artifact store, as the two that the uploader tells apart."""
+    """Raise errors of MLflow, its database and its artifact store as the two that the uploader tells apart."""
     try:
         yield
     except FileNotFoundError as error:

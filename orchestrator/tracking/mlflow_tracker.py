@@ -71,7 +71,7 @@ class MlflowTracker:
         return remarks
 
     def show_progress(self, values: Mapping[str, float]) -> None:
-        """By seconds since the study was first opened; nothing is sent where nothing has changed."""
+        """Write counts by seconds since the study was first opened; nothing is sent where nothing has changed."""
         now = _now_ms()
         new = {tracked_names.study_metric(name): value for name, value in values.items()}
         if any(self._progress.get(name) != value for name, value in new.items()):
@@ -91,7 +91,7 @@ class MlflowTracker:
                 self._opened.write_summary(arm, now)
 
     def write_views(self) -> list[str]:
-        """Returns why a view was not written: the server is too old for views, or somebody has edited it."""
+        """Write the saved views, and return why one was not: the server is too old, or somebody has edited it."""
         if not self._has_views:
             needed = ".".join(map(str, NEEDED_MLFLOW))
             return [f"saved views need MLflow {needed} or newer, and the server is {self._version or 'of no version'}"]
@@ -166,7 +166,7 @@ class MlflowTracker:
             offer_model(self._opened, run, trial, checkpoints)
 
     def register_best(self, name: str, trial: str) -> str:
-        """Give the model of a trial the alias `best` of a registered model; returns its version."""
+        """Give the model of a trial the alias `best` of a registered model, and return its version."""
         with self._mlflow.lock, translate_errors():
             return register_best(self._opened, name, trial)
 

@@ -10,7 +10,7 @@ from trainables.storage import tracked_names
 
 
 def experiment_page(server: str, experiment: str) -> str:
-    """Where a server shows a study's trials: by name, since MLflow folds them away when sorted by their creation."""
+    """Link to the trials of a study, sorted by name: MLflow folds them away when sorted by their creation."""
     query = {
         "workflowType": "machine_learning",
         "searchFilter": f"{tag_field(tracked_names.KIND)} = 'trial'",
@@ -22,7 +22,13 @@ def experiment_page(server: str, experiment: str) -> str:
 
 
 def view_url(server: str, experiment: str, view: View) -> str:
-    """The link that opens a view in any browser."""
+    """Link to a saved view, for any browser.
+
+    Args:
+        server: its address.
+        experiment: id of the study's experiment.
+        view: the view.
+    """
     query = {"workflowType": "machine_learning", "viewStateShareKey": view.id}
     if view.shows_charts:
         query["compareRunsMode"] = "CHART"

@@ -76,7 +76,13 @@ class View:
 
 
 def subject(plan: Plan, metrics: Iterable[str] = (), baseline: str | None = None) -> Subject:
-    """The subject of a study's views. `metrics`: names that its runs have; those that every study gets are added."""
+    """Describe what the views of a study are about.
+
+    Args:
+        plan: the study's plan.
+        metrics: names that its runs have; those that every study gets are added.
+        baseline: id of the run of the base's summary, once it is there.
+    """
     benchmarks = tuple(legal_name(evaluation_points(benchmark.id)) for benchmark in plan.benchmarks)
     numeric = tuple(legal_name(axis) for axis in plan.axes if axis in numeric_axes(plan))
     expected = {EVAL_MEAN, COST_GPU_SECONDS_ALONE, COST_GPU_SECONDS, COST_WALL_SECONDS, ARM_MEAN, ARM_SEEDS}
@@ -87,7 +93,7 @@ def subject(plan: Plan, metrics: Iterable[str] = (), baseline: str | None = None
 
 
 def views(about: Subject) -> tuple[View, ...]:
-    """The saved views, in the order of MLflow's menu. The first is what links open on."""
+    """Return the saved views, in the order of MLflow's menu. The first is what links open on."""
     return (
         _overview(about),
         _parallel(about),
@@ -198,7 +204,20 @@ def _view(
     order: tuple[str, bool] = (metric_field(EVAL_MEAN), False),
     charts_first: bool = True,
 ) -> View:
-    """A view with these sections of charts. `kind`: of the runs it shows; None for trials and summaries."""
+    """Make a view.
+
+    Args:
+        about: what the study's views are about.
+        id_: part of links, and of the ids of charts.
+        name: in MLflow's menu.
+        charts: name of a section -> its charts.
+        kind: of the runs it shows; None for trials and summaries.
+        filtered: a further condition, beginning with ` and `.
+        columns: of the table; None for axes and scores.
+        groups: how runs are grouped, in MLflow's words.
+        order: a field, and whether it ascends.
+        charts_first: whether links open the charts, not the table.
+    """
     sections, cards = [], []
     for section, members in charts.items():
         across = 1 if len(members) == 1 else 2 if len(members) <= 4 else 3
@@ -259,7 +278,7 @@ def _scores(about: Subject) -> list[str]:
 
 
 def _parallel_chart(about: Subject) -> dict[str, Any]:
-    """Numeric axes by their numbers, the others by their labels, then the primary score."""
+    """Draw numeric axes by their numbers, the others by their labels, then the primary score."""
     params = [axis for axis in about.axes if axis not in about.numeric]
     metrics = [*(axis_number(axis) for axis in about.axes if axis in about.numeric), EVAL_MEAN]
     return {**chart_of_kind("PARALLEL"), "selectedParams": params, "selectedMetrics": metrics, "showAllRuns": True}

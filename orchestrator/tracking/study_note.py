@@ -1,4 +1,4 @@
-"""The note of a study in MLflow: the Markdown on top of its run and its experiment."""
+"""Write the note of a study in MLflow: the Markdown on top of its run and its experiment."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ COMMANDS = """
 
 
 def study_note(plan: Plan, summary: StudySummary | None = None) -> str:
-    """The note of a study, with what it has shown so far."""
+    """Write the note of a study, with what it has shown so far."""
     parts = [
         f"# {plan.question}\n",
         f"{plan.study}: {len(plan.arms)} arms, {len(plan.trials)} trials.\n",
@@ -79,7 +79,7 @@ def _arm_rows(plan: Plan) -> list[str]:
 
 
 def _fitting(rows: Iterable[str], size: int, where: str) -> list[str]:
-    """As many rows as fit, and how many are left out."""
+    """Return as many rows as fit in `size` characters, and how many are left out and `where` they are."""
     rows = list(rows)
     shown = sum(reached <= size for reached in accumulate(len(row) + 1 for row in rows))
     return [*rows[:shown], *([f"\n... and {len(rows) - shown} more, {where}."] if shown < len(rows) else [])]

@@ -1,4 +1,4 @@
-"""What the replay asks of a tracking server, in words that no server knows: `tracking` speaks them to MLflow."""
+"""Define what the replay asks of a tracking server, whichever server it is."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Tracker(Protocol):
 
     @property
     def server(self) -> str:
-        """A short name of this server that can be part of a file name; another server has another."""
+        """Return a short name of this server that can be part of a file name; another server has another."""
 
     def open_study(self, plan: Plan, documents: Mapping[str, str]) -> Sequence[str]:
         """Find or make the study's parent run and set it running. `documents`: artifact name -> text.
@@ -47,30 +47,46 @@ class Tracker(Protocol):
         """
 
     def open_trial(self, trial: PlannedTrial, run: str | None, started: int) -> str:
-        """Find or make the trial's run and return its id; `run` is where it was last time."""
+        """Find or make the trial's run and return its id.
 
-    def log(self, run: str, points: Sequence[Point]) -> None: ...
-    def annotate(self, run: str, params: Mapping[str, str], tags: Mapping[str, str]) -> None: ...
-    def attach(self, run: str, name: str, content: str | Path) -> None: ...
-    def link_data(self, run: str, data: Sequence[DataUse]) -> None: ...
+        Args:
+            trial: the trial.
+            run: id of its run as last known.
+            started: milliseconds since the epoch, for a run that is made.
+        """
+
+    def log(self, run: str, points: Sequence[Point]) -> None:
+        """Add points to the histories of metrics."""
+
+    def annotate(self, run: str, params: Mapping[str, str], tags: Mapping[str, str]) -> None:
+        """Write parameters, which are never changed, and tags, of which the newest counts."""
+
+    def attach(self, run: str, name: str, content: str | Path) -> None:
+        """Attach a file to a run. `content`: its text, or where it is."""
+
+    def link_data(self, run: str, data: Sequence[DataUse]) -> None:
+        """Name the data that a run has used, with their digests."""
 
     def offer_model(self, run: str, trial: PlannedTrial, checkpoints: Mapping[str, str]) -> None:
         """Make known where a finished trial's weights are. `checkpoints`: stage -> URI, the last one's is evaluated."""
 
-    def set_status(self, run: str, status: Status, ts: int) -> None: ...
+    def set_status(self, run: str, status: Status, ts: int) -> None:
+        """Say how a run is. `ts`: since when, in milliseconds since the epoch."""
 
     def retire(self, run: str) -> None:
         """Take out of sight a run whose trial has been started anew on other data: the two are never mixed."""
 
     def unfinished(self) -> dict[str, str]:
-        """Trial -> run, of the runs of the study's trials that are open, whether they are in the plan or not."""
+        """Return trial -> run, of the study's trials whose runs are open, whether they are in the plan or not."""
 
     def show_progress(self, values: Mapping[str, float]) -> None:
-        """`done`, `running`, `failed`, `pending` trials, `gpu_hours` of those that have ended, `eta_s` if known."""
+        """Show `done`, `running`, `failed`, `pending` trials, `gpu_hours` of those that ended, `eta_s` if known."""
 
-    def show_summary(self, summary: StudySummary) -> None: ...
+    def show_summary(self, summary: StudySummary) -> None:
+        """Show what the finished trials say: numbers of arms, sentences, the report."""
 
     def write_views(self) -> Sequence[str]:
         """Write the saved views for the metrics that are there. Returns what was left alone, and why."""
 
-    def close_study(self, status: Status) -> None: ...
+    def close_study(self, status: Status) -> None:
+        """Give the study's run its last status."""

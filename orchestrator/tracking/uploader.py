@@ -1,4 +1,4 @@
-"""The replay of `orchestrator.tracking.replay` in a thread of the driver, while a study runs."""
+"""Replay spools to a tracking server in a thread of the driver, while a study runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BUSY_SHARE = 0.05
 
 
 class Uploader:
-    """The replay in a thread of the driver. Nothing that happens to the server reaches the caller."""
+    """Runs a replay in a thread of the driver. Nothing that happens to the server reaches the caller."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Uploader:
         self._thread = threading.Thread(target=self._work, name="uploader", daemon=True)
         self._wake = threading.Event()
         self._answer = threading.Condition()
-        self._asked = 0
+        self._requested = 0
         self._answered = 0
         self._stopping = False
         self._status: Status | None = None
@@ -58,10 +58,10 @@ class Uploader:
     def drain(self, deadline_s: float) -> bool:
         """Wait until the server has what the spools hold now; False if that took longer than `deadline_s`."""
         with self._answer:
-            self._asked += 1
-            asked = self._asked
+            self._requested += 1
+            requested = self._requested
             self._wake.set()
-            return self._answer.wait_for(lambda: self._answered >= asked, deadline_s)
+            return self._answer.wait_for(lambda: self._answered >= requested, deadline_s)
 
     def stop(self, status: Status | None = None, *, deadline_s: float = 30.0) -> bool:
         """Send what is left, close all runs with their true status, end the thread.
@@ -70,7 +70,7 @@ class Uploader:
 
         Args:
             status: of the study's run; None for what its trials say: FAILED if one has, else KILLED if one is missing.
-            deadline_s: the thread is left behind after this; what it did not send is sent by the next run or `sync`.
+            deadline_s: seconds after which the thread is left; what it did not send is sent by the next run or `sync`.
 
         Returns whether everything was sent and closed.
         """
@@ -85,14 +85,14 @@ class Uploader:
     def _work(self) -> None:
         stale_closed = False
         while True:
-            stopping, asked, began = self._stopping, self._asked, time.thread_time()
+            stopping, requested, began = self._stopping, self._requested, time.thread_time()
             try:
-                self._patiently(self._replay.catch_up)
+                self._repeat_while_away(self._replay.catch_up)
                 if stopping:
-                    self._patiently(partial(self._replay.close, self._status))
+                    self._repeat_while_away(partial(self._replay.close, self._status))
                     self._is_closed = True
                 elif not stale_closed:
-                    self._patiently(self._replay.close_stale)
+                    self._repeat_while_away(self._replay.close_stale)
                     stale_closed = True
             except TrackerAwayError:
                 pass  # noticed when it went away; only given up because of `stop`
@@ -102,18 +102,18 @@ class Uploader:
                 self._notice_once(traceback.format_exc())
             else:
                 with self._answer:
-                    self._answered = asked
+                    self._answered = requested
                     self._answer.notify_all()
             if stopping:
                 return
-            if asked == self._asked:
+            if requested == self._requested:
                 self._pause(max(self._poll_s, (time.thread_time() - began) / BUSY_SHARE))
 
     def _pause(self, seconds: float) -> None:
         self._wake.wait(0 if self._stopping else seconds)
         self._wake.clear()
 
-    def _patiently(self, action: Callable[[], None]) -> None:
+    def _repeat_while_away(self, action: Callable[[], None]) -> None:
         """Repeat while the server is away, ever more rarely; `drain` and `stop` cause an attempt at once."""
         away = False
 

@@ -22,10 +22,15 @@ TAG_SIZE = 20_000
 
 
 def view_tags(wanted: Sequence[View], tags: Mapping[str, str], now_ms: int) -> tuple[dict[str, str], list[str]]:
-    """The tags to write, and what is left alone, in words.
+    """Return the tags to write, and sentences about what is left alone.
 
     A view that is not as this program wrote it was edited, and one that is gone was deleted by somebody: both stay as
     they are. Views that a newer version wrote stay, too.
+
+    Args:
+        wanted: the views.
+        tags: of the experiment, as they are.
+        now_ms: milliseconds since the epoch.
     """
     written = json.loads(tags.get(tracked_names.DASHBOARD, "{}"))
     if written.get("version", 0) > DASHBOARD_VERSION:
@@ -35,14 +40,14 @@ def view_tags(wanted: Sequence[View], tags: Mapping[str, str], now_ms: int) -> t
     kept: list[str] = []
     for view in wanted:
         key = TAG_PREFIX + view.id
-        there = tags.get(key)
-        if there is None and view.id in known:
+        stored = tags.get(key)
+        if stored is None and view.id in known:
             kept.append(f"the view {view.name!r} was deleted, and stays away")
             continue
-        if there is not None and not is_as_written(there):
+        if stored is not None and not is_as_written(stored):
             kept.append(f"the view {view.name!r} was edited, and stays as it is")
             continue
-        if there is not None and decoded(there) == view.state:
+        if stored is not None and decoded(stored) == view.state:
             continue
         value = encoded(view, now_ms)
         if len(value) > TAG_SIZE:
@@ -56,14 +61,14 @@ def view_tags(wanted: Sequence[View], tags: Mapping[str, str], now_ms: int) -> t
 
 
 def encoded(view: View, now_ms: int) -> str:
-    """A view as the value of its tag."""
+    """Write a view as the value of its tag. `now_ms`: milliseconds since the epoch."""
     packed = base64.b64encode(zlib.compress(json.dumps(view.state, separators=(",", ":")).encode(), 9)).decode()
     content = {"name": view.name, "state": f"deflate;{packed}"}
     return json.dumps({**content, "createdAt": now_ms, "updatedAt": now_ms, "ablate": _digest(**content)})
 
 
 def is_as_written(value: str) -> bool:
-    """Whether a tag holds a view as this program wrote it: it carries a digest of itself."""
+    """Say whether a tag holds a view as this program wrote it: it carries a digest of itself."""
     try:
         content = json.loads(value)
         return bool(content["ablate"] == _digest(content["name"], content["state"]))
@@ -72,7 +77,7 @@ def is_as_written(value: str) -> bool:
 
 
 def decoded(value: str) -> dict[str, Any]:
-    """The state of the page in the value of a tag."""
+    """Read the state of the page from the value of a tag."""
     packed = json.loads(value)["state"].removeprefix("deflate;")
     state: dict[str, Any] = json.loads(zlib.decompress(base64.b64decode(packed)))
     return state
