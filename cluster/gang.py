@@ -7,13 +7,10 @@ import. Every wait has a time-out, because neither Ray nor gloo ends a wait for 
 
 from __future__ import annotations
 
-import os
-import sys
 import time
-import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, assert_never
+from typing import Any, assert_never
 
 import psutil
 import ray
@@ -21,13 +18,13 @@ from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskErr
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from cluster.launcher import MemberCode, Shape
+from cluster.seats import Seat, shared_device
+from cluster.worker_process import GangWorker, make_member
 from search_spaces.error_text import first_line, named_message
 from search_spaces.worker_contract import Advanced, Failed, Group, Member, Opened, Place
 
 START_TIMEOUT_S = 600.0
 """For processes to start and libraries to load, from a cold disk or a busy network file system."""
-
-Answer = TypeVar("Answer")
 
 GRACE_S = 5.0
 """When one rank fails, the others may be the reason (a peer that died breaks the connection): time for them to tell."""
@@ -65,7 +62,7 @@ class OwnProcess:
         gpus = ray.get_gpu_ids() if ray.is_initialized() else []
         host = ray.util.get_node_ip_address()
         place = Place(rank=0, world=1, local_rank=0, device="cuda" if gpus else "cpu", threads=threads, host=host)
-        made = _make(code, place, one_node=True)
+        made = make_member(code, place, one_node=True)
         return made if isinstance(made, Failed) else OwnProcess(made)
 
     def open(self, task: object, timeout_s: float) -> Opened | Failed:
@@ -80,104 +77,6 @@ class OwnProcess:
     def kill(self) -> None:
         """Close what is open; the worker itself ends with the process that it is."""
         self._member.close()
-
-
-@dataclass(frozen=True)
-class Seat:
-    """Where an actor of a group has come to sit."""
-
-    node_id: str
-    host: str
-    pid: int
-    devices: tuple[str, ...] = ()
-    """GPUs that the process sees, by the names the driver knows; the first of them is its own."""
-
-
-def visible_devices(assigned: Sequence[str], variable: str | None) -> tuple[str, ...]:
-    """List the GPUs a worker really sees, in the order in which libraries number them.
-
-    Args:
-        assigned: what Ray has given to the worker; none on a CPU.
-        variable: CUDA_VISIBLE_DEVICES of its process; a scheduler or RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES may
-            have left another value there than Ray's, and libraries believe the variable.
-    """
-    if not assigned:
-        return ()
-    if variable is None:
-        return ("0",)  # all are visible, and every rank would take the first
-    return tuple(name.strip() for name in variable.split(",") if name.strip()) or tuple(assigned)
-
-
-def shared_device(seats: Sequence[Seat]) -> str | None:
-    """Say why a group cannot train: two ranks would use one GPU, or some have one and others have none."""
-    users: dict[tuple[str, str], int] = {}
-    for rank, seat in enumerate(seats):
-        if bool(seat.devices) != bool(seats[0].devices):
-            return f"all ranks must have a GPU or none, but of rank 0 and rank {rank} only one has"
-        if not seat.devices:
-            continue
-        first = users.setdefault((seat.node_id, seat.devices[0]), rank)
-        if first != rank:
-            return (
-                f"each rank must have a GPU of its own, but rank {first} (pid {seats[first].pid}) and rank {rank} (pid"
-                f" {seat.pid}) both see GPU {seat.devices[0]} of {seat.host} first: ask for whole GPUs, and unset"
-                " CUDA_VISIBLE_DEVICES and RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES where Ray was started"
-            )
-    return None
-
-
-class GangWorker:
-    """One rank of a group, as a Ray actor. An empty shell until `take`: seats come first, imports after.
-
-    Every method answers: what a member raises, as it must not, is a `Failed` here.
-    """
-
-    def __init__(self) -> None:
-        self._member: Member | None = None
-
-    def seat(self) -> Seat:
-        """Return where this process has come to sit."""
-        node_id = ray.get_runtime_context().get_node_id()
-        assigned = [str(gpu) for gpu in ray.get_gpu_ids()]
-        devices = visible_devices(assigned, os.environ.get("CUDA_VISIBLE_DEVICES"))
-        return Seat(node_id, ray.util.get_node_ip_address(), os.getpid(), devices)
-
-    def take(self, code: MemberCode, place: Place, one_node: bool) -> Failed | None:
-        """Take a rank: import the code and make the member."""
-        made = _make(code, place, one_node)
-        if isinstance(made, Failed):
-            return made
-        self._member = made
-        return None
-
-    def listen(self) -> str | Failed:
-        return _answered(self._taken.listen)
-
-    def join(self, address: str) -> Failed | None:
-        return _answered(lambda: self._taken.join(address))
-
-    def open(self, task: object) -> Opened | Failed:
-        return _answered(lambda: self._taken.open(task))
-
-    def advance(self, units: int) -> Advanced | Failed:
-        return _answered(lambda: self._taken.advance(units))
-
-    def close(self) -> Failed | None:
-        return _answered(self._taken.close)
-
-    @property
-    def _taken(self) -> Member:
-        if self._member is None:
-            raise RuntimeError("this worker has not taken a rank")
-        return self._member
-
-
-def _answered(call: Callable[[], Answer | Failed]) -> Answer | Failed:
-    """Return the answer of a call, or what it raised as a failure."""
-    try:
-        return call()
-    except Exception as error:
-        return Failed("error", first_line(named_message(error)), traceback=traceback.format_exc())
 
 
 class ActorGroup:
@@ -334,31 +233,6 @@ def _fetch(call: Any, rank: int) -> Any:
         return Failed(
             "lost", f"rank {rank} cannot be reached: {first_line(named_message(error))}", traceback=str(error)
         )
-
-
-def _make(code: MemberCode, place: Place, one_node: bool) -> Member | Failed:
-    """Make this process's member, or fail as its imports do. The environment comes first: libraries read it once."""
-    os.environ.update(environment(place, one_node))
-    try:
-        return code.make(place)
-    except Exception as error:
-        return Failed("error", first_line(named_message(error)), traceback=traceback.format_exc(), rank=place.rank)
-
-
-def environment(place: Place, one_node: bool) -> dict[str, str]:
-    """Return the environment variables of a worker process."""
-    variables = {
-        "RANK": str(place.rank),
-        "WORLD_SIZE": str(place.world),
-        "LOCAL_RANK": str(place.local_rank),
-        "OMP_NUM_THREADS": str(place.threads),
-    }
-    if place.device == "cpu":
-        variables["DS_ACCELERATOR"] = "cpu"
-    if one_node:  # by name: looking the host name up is slow or wrong on many laptops
-        loopback = "lo0" if sys.platform == "darwin" else "lo"
-        variables |= {"GLOO_SOCKET_IFNAME": loopback, "NCCL_SOCKET_IFNAME": loopback}
-    return variables
 
 
 def _threads(bundle: Mapping[str, float]) -> int:
