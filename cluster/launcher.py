@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pkgutil import resolve_name
 from typing import Any, Protocol
 
 from search_spaces.worker_contract import Failed, Group, Member, Place
@@ -41,7 +41,7 @@ class MemberCode:
 
     def make(self, place: Place) -> Member:
         """Import the code and make this process's member; raises whatever that raises."""
-        member: Member = load(self.path)(place=place, **self.options)
+        member: Member = resolve_name(self.path)(place=place, **self.options)
         return member
 
 
@@ -55,10 +55,3 @@ class Launcher(Protocol):
     def start(self, code: MemberCode) -> Group | Failed:
         """Make a group inside the reservation of the calling trial. Of a failed start nothing is left running."""
         ...
-
-
-def load(path: str) -> Callable[..., Any]:
-    """Load the object that an import path ``module:name`` names."""
-    module, _, name = path.partition(":")
-    loaded: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    return loaded

@@ -6,7 +6,6 @@ While a trial is open, the file descriptors 1 and 2 of the process belong to the
 from __future__ import annotations
 
 import gc
-import importlib
 import os
 import sys
 import time
@@ -14,7 +13,7 @@ import traceback
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from pkgutil import resolve_name
 
 from search_spaces.error_text import named_message
 from search_spaces.outcomes import FailureKind, Progress, TrialDone, UnitDone
@@ -40,7 +39,7 @@ class Worker:
     def __init__(self, place: Place, loop: str = RUN_TRIAL, joins: bool = True):
         self._context = Context(place.rank, place.world, place.local_rank, place.device, place.first_of_node)
         self._host = place.host
-        self._loop: Loop = _load(loop)
+        self._loop: Loop = resolve_name(loop)
         self._rendezvous = Rendezvous() if joins else None
         self._open: Iterator[Progress] | None = None
         self._log: _Redirection | None = None
@@ -144,8 +143,3 @@ def _kind(error: Exception) -> FailureKind:
     out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     text = str(error).lower()
     return "memory" if out_of_memory or "out of memory" in text or "can't allocate memory" in text else "error"
-
-
-def _load(path: str) -> Any:
-    module, _, name = path.partition(":")
-    return getattr(importlib.import_module(module), name)
