@@ -24,7 +24,7 @@ from orchestrator.running.attempts import HandedOut, RunSettings, TrialEvent
 from orchestrator.running.tasks import make_task, remaining_work
 from orchestrator.running.tuner import run_trials
 from orchestrator.state.ledger import read_ledger
-from search_spaces.expansion.expand import plan_study
+from search_spaces.expansion.expand import expand_study, plan_expansion
 from search_spaces.outcomes import NodeDone, TrialDone, UnitDone
 from search_spaces.study_files import load_study
 from trainables.storage.store import LocalStore
@@ -39,8 +39,9 @@ def main() -> None:
 def measure(workers: int, storage: Path) -> None:
     """One study of toy trials, all in one group of `workers`."""
     store, study = LocalStore(storage), load_study("quickstart", [f"resources.workers={workers}"])
-    found = preflight(plan_study(study, toy=True), store, storage, lambda text: None)
-    plan = plan_study(study, toy=True, digests=found.digests, counts=found.counts)
+    expansion = expand_study(study, toy=True)
+    known = preflight(expansion.specs(), expansion.asked, store, storage, lambda text: None)
+    plan = plan_expansion(expansion, digests=known.digests, counts=known.counts)
     trials = {trial.id: trial for trial in plan.trials}
     events: list[TrialEvent] = []
     with connect(cpus=workers):
@@ -49,7 +50,7 @@ def measure(workers: int, storage: Path) -> None:
             remaining_work(plan, read_ledger(plan, store)),
             plan.nodes,
             (),
-            lambda trial: make_task(plan, trials[trial], found.digests, storage, storage),
+            lambda trial: make_task(plan, trials[trial], known.digests, storage, storage),
             store,
             RunSettings(plan.study),
             events.append,

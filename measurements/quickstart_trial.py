@@ -9,7 +9,7 @@ from typing import Any
 
 from orchestrator.planning.preflight import preflight
 from orchestrator.running.tasks import make_task
-from search_spaces.expansion.expand import plan_study
+from search_spaces.expansion.expand import expand_study, plan_expansion
 from search_spaces.plan import Plan
 from search_spaces.study_files import load_study
 from trainables.storage.store import LocalStore
@@ -33,5 +33,6 @@ def with_resources(task: TrialTask, **fields: Any) -> TrialTask:
 def _planned(study_name: str, storage: Path, overrides: Sequence[str]) -> tuple[Plan, dict[str, str]]:
     """The study with its keys, and the digests they were made of."""
     study = load_study(study_name, overrides)
-    found = preflight(plan_study(study), LocalStore(storage), storage, print)
-    return plan_study(study, digests=found.digests, counts=found.counts), found.digests
+    expansion = expand_study(study)
+    known = preflight(expansion.specs(), expansion.asked, LocalStore(storage), storage, print)
+    return plan_expansion(expansion, digests=known.digests, counts=known.counts), known.digests

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -67,6 +68,14 @@ class Problems:
         except InputError as error:
             self.add(error)
             return None
+
+    @contextmanager
+    def collected(self) -> Iterator[None]:
+        """Collect the InputError that the block raises, and go on after it."""
+        try:
+            yield
+        except InputError as error:
+            self.add(error)
 
     def raise_all(self) -> None:
         """Raise what was collected: nothing, the one problem, or all of them together."""

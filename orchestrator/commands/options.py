@@ -105,13 +105,14 @@ class PlannedStudy(NamedTuple):
 
 def planned_study(study: str, storage: Path | None, selection: SelectionOptions) -> PlannedStudy:
     """Load a study and plan it with the digests that storage knows. No data and no weights are read."""
-    from orchestrator.planning.planned import plan
+    from orchestrator.planning.planned import expand, plan
     from orchestrator.planning.preflight import known_digests
     from search_spaces.study_files import load_study
 
     store = open_store(storage_root(storage))
-    loaded = load_study(study, selection.overrides or ())
-    return PlannedStudy(loaded, plan(loaded, selection.plan_options(store.root), known_digests(store)), store)
+    options = selection.plan_options(store.root)
+    loaded = load_study(study, options.overrides)
+    return PlannedStudy(loaded, plan(expand(loaded, options), options, known_digests(store)), store)
 
 
 def open_store(root: Path) -> LocalStore:

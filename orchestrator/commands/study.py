@@ -108,7 +108,6 @@ def run(
 ) -> None:
     """Train and evaluate what is left of a study. Run it again to resume; finished work is never done twice."""
     from orchestrator.planning.planned import RunOptions
-    from orchestrator.reporting.build import build_report
     from orchestrator.reporting.csv_json import to_json
     from orchestrator.run_study import run_study
     from orchestrator.terminal.report import to_terminal
@@ -123,11 +122,10 @@ def run(
     )
     out = Console(stderr=True) if as_json else console()
     done = run_study(study, options, out)
-    shown = build_report(done.study, done.plan, open_store(root), done.ledger)
     if as_json:
-        print(to_json(shown), end="")
+        print(to_json(done.report), end="")
     else:
-        to_terminal(shown, out)
+        to_terminal(done.report, out)
         out.print(done.tracking or "Nothing was left to do.", highlight=False, soft_wrap=True)
     raise typer.Exit(_exit_code(done.outcomes.signal if done.outcomes else None, done.ledger.counts()))
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orchestrator.planning.planned import PlanOptions, plan
-from orchestrator.planning.preflight import known_digests, plan_sources
+from orchestrator.planning.planned import PlanOptions, expand, plan
+from orchestrator.planning.preflight import known_digests, sources_of
 from search_spaces.catalogue.entries import SourceEntry
 from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError, nearest
@@ -64,8 +64,9 @@ def targets(
             )
         return [Target(_spec(source, entries[source]), entries[source].source)]
     options = PlanOptions(storage=store.root, data=root)
-    planned = plan(study, options, known_digests(store))
-    return [Target(spec, entries[spec.name].source, planned) for spec in plan_sources(planned)]
+    planned = plan(expand(study, options), options, known_digests(store))
+    sources = sources_of((trial.spec for trial in planned.trials), planned.asked)
+    return [Target(spec, entries[spec.name].source, planned) for spec in sources]
 
 
 def _file_source(file: Path, images: Path | None) -> SourceSpec:

@@ -1,4 +1,4 @@
-"""Plan a study under the options of the command line."""
+"""Expand and plan a study under the options of the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from cluster.fit import usable_cpus
 from orchestrator.planning.encoder_probe import StoredProbe
 from orchestrator.planning.preflight import Digests
-from search_spaces.expansion.expand import FEATURES_BUDGET_BYTES, plan_study
+from search_spaces.expansion.expand import FEATURES_BUDGET_BYTES, Expansion, expand_study, plan_expansion
 from search_spaces.expansion.graph import FeaturesChoice
 from search_spaces.plan import Plan
 from search_spaces.study import Study
@@ -56,26 +56,37 @@ class RunOptions:
     """Most trials at a time; None for as many as the cluster has room for."""
 
 
-def plan(study: Study, options: PlanOptions, known: Digests) -> Plan:
-    """Plan a study with what is known of its data.
-
-    Args:
-        study: a loaded study.
-        options: of the command line.
-        known: digests and counts of data and weights; stages whose digests are not among them have no key.
+def expand(study: Study, options: PlanOptions) -> Expansion:
+    """Expand a study into arms and trials. Of data and weights, only the configurations of checkpoints are read.
 
     Raises:
         InputError: everything that is wrong with the study, together.
     """
-    return plan_study(
+    return expand_study(
         study,
+        toy=options.toy,
+        toy_workers=usable_cpus() if options.is_embedded else None,
+        probe=StoredProbe(LocalStore(options.storage)),
+        language_facts=partial(language_facts, data_root=options.data),
+    )
+
+
+def plan(expansion: Expansion, options: PlanOptions, known: Digests) -> Plan:
+    """Plan the selected trials of an expanded study.
+
+    Args:
+        expansion: arms and trials.
+        options: which trials are selected, and whether features are cached.
+        known: digests and counts of data and weights; stages whose digests are not among them have no key.
+
+    Raises:
+        InputError: if a mix asks for more than its counted sources hold.
+    """
+    return plan_expansion(
+        expansion,
         digests=known.digests,
         counts=known.counts,
         limit=options.limit,
         features=options.features,
         features_budget_bytes=options.features_budget_bytes,
-        toy=options.toy,
-        toy_workers=usable_cpus() if options.is_embedded else None,
-        probe=StoredProbe(LocalStore(options.storage)),
-        language_facts=partial(language_facts, data_root=options.data),
     )

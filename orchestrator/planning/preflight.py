@@ -1,16 +1,15 @@
-"""Before anything trains: data read and checked, weights found, digests known. Cached, so that it costs once."""
+"""Read, check and digest data and weights before anything trains. What has not changed is not read again."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from search_spaces.errors import InputError, raise_problems
+from search_spaces.errors import InputError, Problems
 from search_spaces.identity import fingerprint, source_name, weights_name
-from search_spaces.plan import Plan
-from search_spaces.spec import LanguageSpec, SourceSpec
+from search_spaces.spec import BenchmarkSpec, LanguageSpec, SourceSpec, TrialSpec
 from trainables.model.language_files import check_language
 from trainables.storage import layout
 from trainables.storage.record_files import read_or_redo, write
@@ -19,7 +18,7 @@ from trainables.storage.store import LocalStore, Store
 
 
 class Digests(NamedTuple):
-    """What is known of the content of data and weights, by their digest names."""
+    """Digests of data and weights, and counts of data, by digest name."""
 
     digests: dict[str, str]
     counts: dict[str, dict[str, Any]]
@@ -27,43 +26,51 @@ class Digests(NamedTuple):
 
 
 def known_digests(store: Store) -> Digests:
-    """What an earlier preflight on this storage found; enough for a plan to show keys. Nothing is read or checked."""
+    """Recall what earlier preflights on this storage found: enough for a plan to show keys. No data are read."""
     return _digests_of(_read_cache(store))
 
 
-def preflight(plan: Plan, store: LocalStore, data_root: Path, report: Callable[[str], None]) -> Digests:
-    """Read and digest everything the plan's trials need.
+def preflight(
+    specs: Sequence[TrialSpec],
+    asked: Sequence[BenchmarkSpec],
+    store: LocalStore,
+    data_root: Path,
+    report: Callable[[str], None],
+) -> Digests:
+    """Read and digest everything that trials need.
 
     Sources are prepared on storage, every image is opened; what has not changed since (path, size, time of change) is
     not read again.
 
+    Args:
+        specs: of the trials that are to run.
+        asked: benchmarks and samples that they are to answer.
+        store: storage for prepared sources and for what was found.
+        data_root: folder in which relative paths of sources and weights start.
+        report: told what is being read, a line at a time.
+
     Raises:
         InputError: everything that is missing, broken or cannot be read by this version, together.
     """
-    cache, problems = _read_cache(store), _benchmark_problems(plan)
-    found: dict[str, SourceDigest | WeightsDigest] = {}
-    for source in plan_sources(plan):
+    cache, problems = _read_cache(store), Problems()
+    problems.extend(_protocol_problems(asked))
+    entries: dict[str, SourceDigest | WeightsDigest] = {}
+    for source in sources_of(specs, asked):
         name = source_name(source)
-        try:
-            found[name] = _source_entry(source, cache.get(name), store, data_root, report)
-        except InputError as error:
-            problems.append(error)
-    for origin in _origins(plan):
+        with problems.collected():
+            entries[name] = _source_entry(source, cache.get(name), store, data_root, report)
+    for origin in _checkpoints(specs):
         name = weights_name(origin)
-        try:
-            found[name] = _weights_entry(origin, cache.get(name), data_root, report)
-        except InputError as error:
-            problems.append(error)
-    for language, template, targets in _languages(plan):
-        if weights_name(str(language.checkpoint)) in found:  # what is missing is reported already
-            try:
+        with problems.collected():
+            entries[name] = _weights_entry(origin, cache.get(name), data_root, report)
+    for language, template, targets in _languages(specs):
+        if weights_name(str(language.checkpoint)) in entries:  # what is missing is reported already
+            with problems.collected():
                 check_language(language, data_root, template=template, targets=targets)
-            except InputError as error:
-                problems.append(error)
-    raise_problems(problems)
-    if any(cache.get(name) != entry for name, entry in found.items()):
-        write(store, layout.DIGESTS, DigestCache({**_read_cache(store), **found}))
-    return _digests_of(found)
+    problems.raise_all()
+    if any(cache.get(name) != entry for name, entry in entries.items()):
+        write(store, layout.DIGESTS, DigestCache({**_read_cache(store), **entries}))
+    return _digests_of(entries)
 
 
 def _read_cache(store: Store) -> dict[str, SourceDigest | WeightsDigest]:
@@ -77,19 +84,17 @@ def _digests_of(entries: Mapping[str, SourceDigest | WeightsDigest]) -> Digests:
     return Digests({name: entry.digest for name, entry in entries.items()}, counts)
 
 
-def _benchmark_problems(plan: Plan) -> list[InputError]:
-    """Protocols that a benchmark does not have."""
+def _protocol_problems(asked: Iterable[BenchmarkSpec]) -> Iterator[InputError]:
+    """Find protocols that their benchmark does not have."""
     from trainables.benchmarks.registry import find_protocol, is_evaluation
 
-    problems = []
-    for benchmark in plan.asked:
+    for benchmark in asked:
         if not is_evaluation(benchmark.source):
             continue
         try:
             find_protocol(benchmark)
         except InputError as error:
-            problems.append(InputError(error.law, key=f"benchmarks.{benchmark.id}", way_out=error.way_out))
-    return problems
+            yield InputError(error.law, key=f"benchmarks.{benchmark.id}", way_out=error.way_out)
 
 
 def _source_entry(
@@ -116,7 +121,7 @@ def _source_entry(
 
 
 def _check_declared(source: SourceSpec, counts: Counts, report: Callable[[str], None]) -> None:
-    """The numbers that the plan counted with must be those of the data, unless they were declared as approximate."""
+    """Check that the data have the numbers that were declared; approximate ones are only reported."""
     for difference in declared_differences(source, counts):
         if not source.approximate:
             raise InputError(
@@ -128,7 +133,7 @@ def _check_declared(source: SourceSpec, counts: Counts, report: Callable[[str], 
 
 
 def declared_differences(source: SourceSpec, counts: Counts) -> list[str]:
-    """Where the counts of the data are others than the declared ones, in words."""
+    """Say in words where the counts of the data differ from the declared ones."""
     declared = [("records", source.records, counts.records), ("images", source.images, counts.images)]
     if source.records is not None:
         declared.append(("text_only", source.text_only_records, counts.text_only))
@@ -154,32 +159,32 @@ def _weights_entry(
     return WeightsDigest(signature=signature, digest=digest_weights(path))
 
 
-def plan_sources(plan: Plan) -> Iterable[SourceSpec]:
-    """Every source once: of mixes, vocabularies, benchmarks and samples."""
-    sources = {source_name(b.source): b.source for b in plan.asked}
-    for trial in plan.trials:
-        vocabulary = trial.spec.language.tokenizer.source
+def sources_of(specs: Iterable[TrialSpec], asked: Iterable[BenchmarkSpec]) -> list[SourceSpec]:
+    """List every source of trials and of what they answer once: of mixes, vocabularies, benchmarks and samples."""
+    sources = {source_name(benchmark.source): benchmark.source for benchmark in asked}
+    for spec in specs:
+        vocabulary = spec.language.tokenizer.source
         if vocabulary is not None:
             sources[source_name(vocabulary)] = vocabulary
-        for stage in trial.spec.stages:
+        for stage in spec.stages:
             sources |= {source_name(part.source): part.source for part in stage.data.parts}
-    return sources.values()
+    return list(sources.values())
 
 
-def _languages(plan: Plan) -> Iterable[tuple[LanguageSpec, bool, frozenset[str]]]:
-    """Every pretrained language model once, whether its chat template is asked for, and which layers get adapters."""
-    asked: dict[str, tuple[LanguageSpec, bool, frozenset[str]]] = {}
-    for spec in (trial.spec for trial in plan.trials):
+def _languages(specs: Iterable[TrialSpec]) -> Iterable[tuple[LanguageSpec, bool, frozenset[str]]]:
+    """List every pretrained language model once, whether its chat template is used, and which layers get adapters."""
+    by_checkpoint: dict[str, tuple[LanguageSpec, bool, frozenset[str]]] = {}
+    for spec in specs:
         if spec.language.checkpoint is None:
             continue
         template = "template" in (spec.language.prompt, *(stage.prompt for stage in spec.stages))
         targets = frozenset(target for stage in spec.stages if stage.lora for target in stage.lora.targets)
-        _, before, others = asked.get(spec.language.checkpoint, (None, False, frozenset()))
-        asked[spec.language.checkpoint] = (spec.language, template or before, targets | others)
-    return asked.values()
+        _, before, earlier = by_checkpoint.get(spec.language.checkpoint, (None, False, frozenset()))
+        by_checkpoint[spec.language.checkpoint] = (spec.language, template or before, targets | earlier)
+    return by_checkpoint.values()
 
 
-def _origins(plan: Plan) -> list[str]:
-    origins = {origin for trial in plan.trials for origin in trial.spec.vision.checkpoints}
-    origins |= {trial.spec.language.checkpoint for trial in plan.trials if trial.spec.language.checkpoint}
+def _checkpoints(specs: Iterable[TrialSpec]) -> list[str]:
+    origins = {origin for spec in specs for origin in spec.vision.checkpoints}
+    origins |= {spec.language.checkpoint for spec in specs if spec.language.checkpoint}
     return sorted(origins)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Self, assert_never
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -16,8 +16,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from orchestrator.running.attempts import AttemptFailed, HandedOut, TrialEvent
 from orchestrator.state.logs import last_lines
-from search_spaces.outcomes import UnitDone
+from search_spaces.outcomes import NodeDone, Started, TrialDone, UnitDone
 from search_spaces.plan import Node, Plan
 from search_spaces.quantities import clock_time
 from trainables.storage.records import Failure
@@ -113,6 +114,24 @@ class LiveView:
         if self._live:
             self._live.stop()
         self.note(self._summary())
+
+    def show(self, event: TrialEvent) -> None:
+        """Show one event of the run."""
+        match event.event:
+            case HandedOut():
+                self.trial_started(event.trial)
+            case Started():
+                pass
+            case UnitDone() as progress:
+                self.progress(event.trial, progress)
+            case NodeDone(node):
+                self.node_done(event.trial, node)
+            case TrialDone():
+                self.trial_done(event.trial)
+            case AttemptFailed(failure):
+                self.trial_failed(event.trial, failure)
+            case _:
+                assert_never(event.event)
 
     def trial_started(self, trial: str) -> None:
         with self._lock:

@@ -27,7 +27,10 @@ BUSY_SHARE = 0.05
 
 
 class Uploader:
-    """Runs a replay in a thread of the driver. Nothing that happens to the server reaches the caller."""
+    """Runs a replay in a thread of the driver. Nothing that happens to the server reaches the caller.
+
+    As a context manager it runs while the block does; at the end all runs have their true status.
+    """
 
     def __init__(
         self,
@@ -52,8 +55,15 @@ class Uploader:
         self._is_closed = False
 
     def start(self) -> Self:
+        """Start to replay the spools."""
         self._thread.start()
         return self
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
 
     def drain(self, deadline_s: float) -> bool:
         """Wait until the server has what the spools hold now; False if that took longer than `deadline_s`."""

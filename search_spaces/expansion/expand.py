@@ -20,7 +20,7 @@ from search_spaces.expansion.toy_data import toy_benchmarks, toy_samples
 from search_spaces.identity import Memo, arm_fingerprint, benchmark_key, fingerprint, trial_id
 from search_spaces.plan import Arm, Plan
 from search_spaces.sizes import model_size
-from search_spaces.spec import BenchmarkSpec
+from search_spaces.spec import BenchmarkSpec, TrialSpec
 from search_spaces.steps import RealisedCounts
 from search_spaces.study import Study
 
@@ -46,9 +46,9 @@ class Expansion:
         """Everything that a trained model answers: benchmarks, then samples."""
         return (*self.checked.benchmarks, *self.checked.samples)
 
-    def first(self, limit: int | None) -> tuple[TrialDraft, ...]:
-        """List the first `limit` trials in plan order; None for all."""
-        return tuple(trial for trials in self.trials for trial in trials)[:limit]
+    def specs(self, limit: int | None = None) -> list[TrialSpec]:
+        """List what the first `limit` trials in plan order are; None for all."""
+        return [trial.spec for trials in self.trials for trial in trials][:limit]
 
 
 def expand_study(
@@ -174,7 +174,7 @@ def _trials(arm: CheckedArm, seeds: Iterable[int], memo: Memo) -> tuple[TrialDra
 def _digest(expansion: Expansion) -> str:
     """Fingerprint what was written and the ids of all trials, whatever the limit."""
     written = {key: value for key, value in expansion.study.document.value.items() if key != "extends"}
-    return fingerprint({"study": written, "trials": [trial.id for trial in expansion.first(None)]})
+    return fingerprint({"study": written, "trials": [trial.id for trials in expansion.trials for trial in trials]})
 
 
 def _arm(arm: CheckedArm, expansion: Expansion) -> Arm:

@@ -18,7 +18,7 @@ from orchestrator.reporting.open_prompts import read_samples
 from orchestrator.running.tasks import make_task
 from orchestrator.state.ledger import Ledger, read_ledger
 from search_spaces.errors import InputError
-from search_spaces.expansion.expand import plan_study
+from search_spaces.expansion.expand import expand_study, plan_expansion, plan_study
 from search_spaces.plan import Plan
 from search_spaces.study_files import load_study
 from trainables.run_trial import run_trial
@@ -39,10 +39,11 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, LocalStore, Le
     """The study mini with one arm, at toy size, run in this process."""
     storage = tmp_path_factory.mktemp("samples")
     store, study = LocalStore(storage), load_study("mini", ONE_ARM)
-    found = preflight(plan_study(study, toy=True), store, storage, lambda line: None)
-    plan = plan_study(study, toy=True, digests=found.digests, counts=found.counts)
+    expansion = expand_study(study, toy=True)
+    known = preflight(expansion.specs(), expansion.asked, store, storage, lambda line: None)
+    plan = plan_expansion(expansion, digests=known.digests, counts=known.counts)
     for trial in plan.trials:
-        for _ in run_trial(make_task(plan, trial, found.digests, storage, storage), Context()):
+        for _ in run_trial(make_task(plan, trial, known.digests, storage, storage), Context()):
             pass
     return plan, store, read_ledger(plan, store)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.run_study import set_aside_changed
 from orchestrator.state.ledger import read_ledger
+from orchestrator.state.superseded import set_aside_changed
 from search_spaces.plan import Plan
 from tests.support.stored_studies import answers, finish_trial, key_of, trial_of, two_stage_plan
 from trainables.storage import layout
