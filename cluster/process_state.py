@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from typing import TextIO
 
 
 @contextmanager
@@ -42,16 +42,15 @@ def hide_ray_notices() -> Iterator[None]:
 
 
 @contextmanager
-def log_to_file(log: Path, names: Sequence[str]) -> Iterator[None]:
+def log_to(log: TextIO, names: Sequence[str]) -> Iterator[None]:
     """Write what these loggers, their children and Python's warnings say to a file while the block runs.
 
     Args:
-        log: appended to; its folder is made.
+        log: open for writing; the caller closes it.
         names: of top-level loggers. Children that have handlers of their own (Ray gives some of its loggers one) lose
             them meanwhile, or they would still write to the terminal.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(log)
+    handler = logging.StreamHandler(log)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     tops = (*names, "py.warnings")
     children = [name for name in logging.root.manager.loggerDict if name.startswith(tuple(f"{top}." for top in names))]

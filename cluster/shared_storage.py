@@ -16,10 +16,11 @@ ANSWER_WITHIN_S = 120.0
 
 
 class Probed(Protocol):
-    """The part of a store that is needed: write a file, know its path, remove it."""
+    """The part of a store that is needed: write a file, know where it can be read, remove it."""
 
     def put(self, name: str, data: bytes) -> None: ...
-    def path(self, name: str) -> Path: ...
+    def reading(self, name: str) -> Path: ...
+    def place(self, name: str) -> str: ...
     def remove(self, name: str) -> None: ...
 
 
@@ -33,13 +34,13 @@ def require_shared_storage(nodes: Sequence[Room], store: Probed) -> None:
     name = f"scratch/probe-{secrets.token_hex(4)}"
     store.put(name, b"seen")
     try:
-        blind = nodes_without(store.path(name), nodes)
+        blind = nodes_without(store.reading(name), nodes)
     finally:
         store.remove(name)
     if blind:
         raise InputError(
             f"every node must see the storage, but {len(blind)} of {len(nodes)} do not: {', '.join(blind)}",
-            place=str(store.path(".")),
+            place=store.place("."),
             way_out="Give a folder on a shared file system with --storage or ABLATE_STORAGE.",
         )
 

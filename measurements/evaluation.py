@@ -84,7 +84,7 @@ def _compare(task: TrialTask) -> str:
     said = {benchmark.id: loop.answer(benchmark) for benchmark in task.benchmarks}
     slowly = time.process_time() - began
     rows = {
-        name: pq.read_table(store.path(found["examples"])).to_pylist()
+        name: pq.read_table(store.reading(found["examples"])).to_pylist()
         for name, found in read_results(task, stages, store).items()
     }
     n = sum(map(len, rows.values()))

@@ -27,6 +27,7 @@ from mlflow import MlflowClient
 from docs.screenshot import served
 from trainables.storage import tracked_names
 from trainables.storage.spool import read_spool
+from trainables.storage.store import LocalStore
 
 METRIC = tracked_names.TRAIN_LOSS
 BEFORE_S, POLL_S = 10.0, 0.2
@@ -125,7 +126,8 @@ def _server_steps(address: str) -> list[int]:
 
 def _show(name: str, storage: Path, outage: Outage | None) -> None:
     (spool,) = storage.glob("studies/*/trials/*/spool.jsonl")
-    lines = [line for _, line in read_spool(spool) if METRIC in line.get("metrics", {})]
+    records = read_spool(LocalStore(spool.parent), spool.name)
+    lines = [line for _, line in records if METRIC in line.get("metrics", {})]
     points = [(line["ts"] / 1000, line["step"]) for line in lines]
     print(f"{name}: {len(points)} points in the spool", flush=True)
     if outage is None:

@@ -24,7 +24,7 @@ from search_spaces.study import Study
 from search_spaces.study_files import load_study
 from trainables.storage import layout
 from trainables.storage.record_files import write
-from trainables.storage.store import LocalStore
+from trainables.storage.store import LocalStore, Store
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def run_study(name: str, options: RunOptions, console: Console) -> StudyRun:
 
 
 def train_and_score(
-    study: Study, plan: Plan, ledger: Ledger, known: Digests, store: LocalStore, options: RunOptions, console: Console
+    study: Study, plan: Plan, ledger: Ledger, known: Digests, store: Store, options: RunOptions, console: Console
 ) -> tuple[Outcomes, str]:
     """Run on Ray what storage lacks (5); workers train (6) and score (7); records flow to MLflow (8).
 

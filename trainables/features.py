@@ -21,7 +21,7 @@ from trainables.model.vision import VisionEncoder
 from trainables.storage import layout
 from trainables.storage.record_files import read, write
 from trainables.storage.records import FeaturesResult
-from trainables.storage.store import LocalStore
+from trainables.storage.store import Store
 from trainables.task import Context
 
 _BATCH = 32
@@ -30,15 +30,15 @@ _BATCH = 32
 Features = np.ndarray[Any, np.dtype[np.float32]]
 
 
-def open_features(store: LocalStore, key: str) -> Features | None:
+def open_features(store: Store, key: str) -> Features | None:
     """Cached features, images x positions x width, mapped; None if they are not there."""
     if read(store, layout.features_result(key), FeaturesResult) is None:
         return None
-    return np.load(store.path(f"{layout.features_folder(key)}/features.npy"), mmap_mode="r")  # type: ignore[no-any-return]
+    return np.load(store.reading(f"{layout.features_folder(key)}/features.npy"), mmap_mode="r")  # type: ignore[no-any-return]
 
 
 def produce_features(
-    encoder: VisionEncoder, source: PreparedSource, store: LocalStore, key: str, context: Context
+    encoder: VisionEncoder, source: PreparedSource, store: Store, key: str, context: Context
 ) -> Iterator[tuple[int, int]]:
     """Compute and store the features of all images of a source; yields (images done, images) after each batch.
 
@@ -50,7 +50,7 @@ def produce_features(
     batches = [range(start, min(start + _BATCH, total)) for start in range(0, total, _BATCH)]
     if context.rank == 0:
         encoder = encoder.to(context.device)
-        with store.aside(f"{layout.features_folder(key)}/features.npy") as aside:
+        with store.writing(f"{layout.features_folder(key)}/features.npy") as aside:
             out = np.lib.format.open_memmap(aside, mode="w+", dtype=np.float32, shape=shape)
             for rows in batches:
                 out[rows.start : rows.stop] = encode_images(encoder, source, vision, rows, context.device)

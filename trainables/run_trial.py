@@ -20,7 +20,7 @@ from trainables.model.vision import build_vision
 from trainables.storage import layout
 from trainables.storage.record_files import read, write
 from trainables.storage.records import Cost, EvaluationResult, FeaturesResult, StageResult, TrialResult
-from trainables.storage.store import LocalStore
+from trainables.storage.store import Store
 from trainables.task import Context, FeaturesTask, TrialTask
 from trainables.telemetry.trial_spool import TrialSpool
 from trainables.training.stage import train_stage
@@ -82,7 +82,7 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
 
 
 def _features(
-    task: TrialTask, features: FeaturesTask, data: TrialData, context: Context, store: LocalStore
+    task: TrialTask, features: FeaturesTask, data: TrialData, context: Context, store: Store
 ) -> Iterator[UnitDone]:
     """Produce cached features on rank 0; the others wait for it by yielding equally often."""
     source = data.source(_source(task, features.source))
@@ -114,7 +114,7 @@ def _result(
     diverged: bool,
     spent: float,
     wall: float,
-    store: LocalStore,
+    store: Store,
 ) -> TrialResult:
     evaluations = {} if diverged else {b.id: evaluation_key(task, b, results) for b in task.asked}
     alone = sum(_features_seconds(features, store) for features in task.features)
@@ -128,7 +128,7 @@ def _result(
     )
 
 
-def _features_seconds(features: FeaturesTask, store: LocalStore) -> float:
+def _features_seconds(features: FeaturesTask, store: Store) -> float:
     """Return what cached features have cost whoever produced them, in device seconds; 0 if they are gone."""
     result = read(store, layout.features_result(features.key), FeaturesResult)
     return 0.0 if result is None else result.gpu_seconds

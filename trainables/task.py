@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from search_spaces.identity import source_name
 from search_spaces.spec import BenchmarkSpec, ResourceSpec, SourceSpec, TrialSpec
-from trainables.storage.store import LocalStore
+from trainables.storage.store import LocalStore, Store
 
 
 class FeaturesTask(BaseModel):
@@ -81,5 +81,5 @@ class Context:
     is_first_of_node: bool = False
     """One worker of each node looks after what is the node's; rank 0 does so for its own without being told."""
 
-    def store(self, task: TrialTask) -> LocalStore:
+    def store(self, task: TrialTask) -> Store:
         return LocalStore(Path(task.storage))

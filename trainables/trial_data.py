@@ -26,7 +26,7 @@ from trainables.model.images import pixels
 from trainables.model.tokenizer import IGNORE, Tokenizer, build_tokenizer
 from trainables.model.vlm import Batch
 from trainables.model.weights import find_weights
-from trainables.storage.store import LocalStore
+from trainables.storage.store import Store
 from trainables.task import TrialTask
 
 _TOKENISED_RECORDS = 20_000
@@ -41,7 +41,7 @@ Numbers = np.ndarray[Any, np.dtype[np.int64]]
 class TrialData:
     """Everything the stages and benchmarks of one trial read."""
 
-    def __init__(self, task: TrialTask, store: LocalStore) -> None:
+    def __init__(self, task: TrialTask, store: Store) -> None:
         self._task, self._store = task, store
         self.root = Path(task.data)
         self._prepared: dict[str, PreparedSource] = {}

@@ -48,7 +48,7 @@ class StudyScores:
                 if evaluation is None or ledger.trials[trial.id].is_diverged:
                     continue
                 try:
-                    examples = read_examples(store.path(evaluation.examples))
+                    examples = read_examples(store.reading(evaluation.examples))
                     silent = is_no_signal(evaluation, 100 * float(examples.scores.mean()))
                     images = benchmark.source.declared
                     scored.scores.add(

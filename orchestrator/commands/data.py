@@ -167,7 +167,7 @@ def make_mini(
     target = folder.expanduser().absolute()
     if target.exists():
         raise InputError("must not be there yet", key="DIR", place=str(target), way_out="Name a new folder.")
-    with LocalStore(target.parent).aside(target.name) as aside:
+    with LocalStore(target.parent).writing(target.name) as aside:
         generate(Size(images, training_images, seed), aside)
     print(target)
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from orchestrator.state.ledger import TrialState
     from search_spaces.plan import Plan
     from search_spaces.study import Study
-    from trainables.storage.store import LocalStore
+    from trainables.storage.store import Store
 
 EXIT_DONE, EXIT_TRIAL_FAILED, EXIT_STOPPED, EXIT_SIGNAL = 0, 1, 3, 128
 """Of `run`. Bad input is answered by the command line itself, with 2."""
@@ -251,7 +251,7 @@ def sync(
     out.print(f"{points:,} points sent\n{open_command(tracker)}", highlight=False, soft_wrap=True)
 
 
-def _power(loaded: Study, planned: Plan, store: LocalStore) -> tuple[HypothesisPower, ...]:
+def _power(loaded: Study, planned: Plan, store: Store) -> tuple[HypothesisPower, ...]:
     """Predict what the plan's hypotheses can decide, from what storage knows of the arms' spread over seeds."""
     if not loaded.hypotheses:
         return ()

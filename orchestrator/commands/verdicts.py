@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from orchestrator.analysis.verdict_model import Verdicts
     from search_spaces.plan import Plan
     from search_spaces.study import Study
-    from trainables.storage.store import LocalStore
+    from trainables.storage.store import Store
 
 PUBLISHED = "prismatic/published"
 
@@ -92,7 +92,7 @@ def _of_table(scores: str, hypotheses: str | None, method: str | None, pool: str
     return judge_table(table, claims, document, name, shipped().suites, reference)
 
 
-def _of_study(study: Study, planned: Plan, store: LocalStore, method: str | None) -> Verdicts:
+def _of_study(study: Study, planned: Plan, store: Store, method: str | None) -> Verdicts:
     from orchestrator.analysis.methods.judge_study import judge_study
     from orchestrator.analysis.methods.registry import STUDY_METHODS, find_name
     from orchestrator.analysis.study_scores import StudyScores

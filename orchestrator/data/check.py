@@ -17,7 +17,7 @@ from trainables.data.prepare import list_image_problems
 from trainables.data.readers import open_reader
 from trainables.data.survey import survey
 from trainables.storage.records import Counts
-from trainables.storage.store import LocalStore
+from trainables.storage.store import Store
 
 _SHOWN = 20
 
@@ -41,7 +41,7 @@ class Checked:
     notes: tuple[str, ...] = ()
 
 
-def check_source(target: Target, store: LocalStore, root: Path, threads: int, progress: Progress) -> Checked:
+def check_source(target: Target, store: Store, root: Path, threads: int, progress: Progress) -> Checked:
     """Read a whole source, however often it was read before, and compare it with its declaration and its prepared copy.
 
     Args:
@@ -74,7 +74,7 @@ def check_source(target: Target, store: LocalStore, root: Path, threads: int, pr
     )
 
 
-def _changed(target: Target, digest: str | None, store: LocalStore) -> list[str]:
+def _changed(target: Target, digest: str | None, store: Store) -> list[str]:
     before = known_digests(store).digests.get(source_name(target.source))
     if before is None or digest is None or before == digest:
         return []

@@ -16,7 +16,7 @@ from search_spaces.errors import InputError
 from search_spaces.expansion.resolve_vision import NoEncoder
 from trainables.storage import layout
 from trainables.storage.record_files import read_or_redo, write
-from trainables.storage.store import LocalStore
+from trainables.storage.store import Store
 
 _PROGRAM = "trainables.model.probe_encoder"
 _TIMEOUT_S = 600
@@ -49,7 +49,7 @@ _ANSWER: TypeAdapter[_Fit | _Unfit] = TypeAdapter(_Fit | _Unfit)
 class StoredProbe:
     """A `search_spaces.expansion.resolve_vision.EncoderProbe` over one storage."""
 
-    def __init__(self, store: LocalStore):
+    def __init__(self, store: Store):
         self._store = store
         self._asked: dict[str, EncoderEntry | NoEncoder] = {}
 

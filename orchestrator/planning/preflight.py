@@ -14,7 +14,7 @@ from trainables.model.language_files import check_language
 from trainables.storage import layout
 from trainables.storage.record_files import read_or_redo, write
 from trainables.storage.records import Counts, DigestCache, SourceDigest, WeightsDigest
-from trainables.storage.store import LocalStore, Store
+from trainables.storage.store import Store
 
 
 class Digests(NamedTuple):
@@ -33,7 +33,7 @@ def known_digests(store: Store) -> Digests:
 def preflight(
     specs: Sequence[TrialSpec],
     asked: Sequence[BenchmarkSpec],
-    store: LocalStore,
+    store: Store,
     data_root: Path,
     report: Callable[[str], None],
 ) -> Digests:
@@ -100,7 +100,7 @@ def _protocol_problems(asked: Iterable[BenchmarkSpec]) -> Iterator[InputError]:
 def _source_entry(
     source: SourceSpec,
     cached: SourceDigest | WeightsDigest | None,
-    store: LocalStore,
+    store: Store,
     root: Path,
     report: Callable[[str], None],
 ) -> SourceDigest:

@@ -199,7 +199,7 @@ def _failures(ledger: Ledger, store: Store) -> tuple[FailedTrial, ...]:
             trial=entry.id,
             kind=entry.failure.kind,
             message=first_line(entry.failure.message),
-            log=str(store.path(entry.failure.log)) if entry.failure.log else "",
+            log=store.place(entry.failure.log) if entry.failure.log else "",
         )
         for entry in ledger.trials.values()
         if entry.failure is not None

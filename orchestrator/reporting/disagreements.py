@@ -46,7 +46,7 @@ def samples(plan: Plan, store: Store, ledger: Ledger, scored: StudyScores) -> tu
         if common:
             trials = {trial.arm: trial.id for trial in plan.trials if trial.seed == common[0]}
             tables = {
-                arm: pq.read_table(store.path(ledger.evaluations[trials[arm], benchmark].examples))
+                arm: pq.read_table(store.reading(ledger.evaluations[trials[arm], benchmark].examples))
                 for arm in with_scores
             }
             chosen += _of_benchmark(benchmark, tables)

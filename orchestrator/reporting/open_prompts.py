@@ -95,7 +95,7 @@ def _answers(plan: Plan, samples: str, store: Store, ledger: Ledger) -> dict[str
     for trial in plan.trials:
         evaluation = ledger.samples.get((trial.id, samples))
         if evaluation is not None and trial.arm not in answers:
-            rows: Sequence[Mapping[str, Any]] = pq.read_table(store.path(evaluation.examples)).to_pylist()
+            rows: Sequence[Mapping[str, Any]] = pq.read_table(store.reading(evaluation.examples)).to_pylist()
             answers[trial.arm] = {row["id"]: _answer(row) for row in rows}
     return answers
 

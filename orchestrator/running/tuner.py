@@ -8,11 +8,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from io import BufferedWriter, TextIOWrapper
+from pathlib import Path
 
 import ray
 
 from cluster.fit import Room, rooms
-from cluster.process_state import log_to_file, set_environment
+from cluster.process_state import log_to, set_environment
 from orchestrator.running.attempts import Attempts, Outcomes, RunSettings, TrialEvent
 from orchestrator.running.attendants import Attendant, attended
 from orchestrator.running.hand_out import LOOK_EVERY_S, HandOut
@@ -70,22 +72,27 @@ def run_trials(
         ]
         with closing(hand_out), attended(attendants):
             try:
-                fit(run, shapes(work), settings, str(store.path(".")), scratch)
+                fit(run, shapes(work), settings, store.place("."), str(scratch))
             except InterruptedRunError as error:
                 run.interrupted(error)
     return attempts.outcomes(received.first)
 
 
 @contextmanager
-def _prepared_process(study: str, store: Store) -> Iterator[tuple[ReceivedSignals, str]]:
+def _prepared_process(study: str, store: Store) -> Iterator[tuple[ReceivedSignals, Path]]:
     """Note signals, configure and quiet Tune, and give it a folder for its own files while the block runs.
 
     Yields the signals that come, and the folder.
     """
     scratch = layout.scratch(secrets.token_hex(4))
-    log = store.path(layout.driver_log(study))
-    with log_to_file(log, ("ray", "orchestrator")), set_environment(TUNE_ENVIRONMENT), noted_signals() as received:
+    with (
+        TextIOWrapper(BufferedWriter(store.append(layout.driver_log(study)))) as log,
+        log_to(log, ("ray", "orchestrator")),
+        set_environment(TUNE_ENVIRONMENT),
+        noted_signals() as received,
+    ):
         try:
-            yield received, str(store.path(scratch))
+            with store.working_folder(scratch) as folder:
+                yield received, folder
         finally:
             store.remove(scratch)

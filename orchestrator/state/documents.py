@@ -43,6 +43,6 @@ def _study_text(store: Store, name: str) -> str:
         found = str(error)
     raise InputError(
         f"must be a study in YAML as this program writes it, but {found}",
-        place=str(store.path(name)),
+        place=store.place(name),
         way_out="Remove the file and run the study again; everything else is kept.",
     )

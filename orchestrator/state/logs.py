@@ -6,7 +6,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from pathlib import PurePath
 from typing import NamedTuple, TextIO
 
 from search_spaces.errors import InputError, nearest
@@ -19,6 +19,7 @@ SHOWN_IDS = 10
 """Ids that an error lists."""
 
 TRIAL_ID = re.compile(r"(?P<arm>.*)-s(?P<seed>\d+)-(?P<digest>[0-9a-f]{12,})")
+WORKER_LOG = re.compile(r"/rank-(\d+)\.log$")
 SLUG_LENGTH = 48
 """Where `search_spaces.identity.trial_id` cuts the arm's name."""
 
@@ -30,9 +31,8 @@ class StoredTrial(NamedTuple):
 
 def stored_trials(store: Store, study: str | None = None) -> list[StoredTrial]:
     """Every trial that left something on storage, of one study or of all."""
-    pattern = f"{study or '*'}/trials/*"
-    folders = store.path("studies").glob(pattern)
-    return sorted(StoredTrial(folder.parent.parent.name, folder.name) for folder in folders if folder.is_dir())
+    studies = [study] if study else store.folders(layout.STUDIES)
+    return sorted(StoredTrial(one, trial) for one in studies for trial in store.folders(layout.trials(one)))
 
 
 def find_trial(trials: Iterable[StoredTrial], query: str, seed: int | None = None) -> StoredTrial:
@@ -59,10 +59,10 @@ def find_trial(trials: Iterable[StoredTrial], query: str, seed: int | None = Non
     raise InputError(law, key="TRIAL", way_out=close or f"There are: {_listed(trials)}")
 
 
-def log_files(store: Store, trial: StoredTrial) -> list[Path]:
-    """The logs of a trial's workers, by rank."""
-    folder = store.path(layout.trial_folder(trial.study, trial.id))
-    return sorted(folder.glob("rank-*.log"), key=lambda path: int(path.stem.removeprefix("rank-")))
+def log_files(store: Store, trial: StoredTrial) -> list[str]:
+    """Name the logs of a trial's workers, by rank."""
+    logs = [name for name in store.list(layout.trial_folder(*trial)) if WORKER_LOG.search(name)]
+    return sorted(logs, key=lambda name: int(PurePath(name).stem.removeprefix("rank-")))
 
 
 def print_logs(
@@ -80,14 +80,14 @@ def print_logs(
     """
     if not follow and not log_files(store, trial):
         law = "the trial must have been started, but it has no log"
-        raise InputError(law, place=str(store.path(layout.trial_folder(trial.study, trial.id))), key=trial.id)
-    offsets: dict[Path, int] = {}
+        raise InputError(law, place=store.place(layout.trial_folder(trial.study, trial.id)), key=trial.id)
+    offsets: dict[str, int] = {}
     while True:
         has_ended = _has_ended(store, trial)  # asked before reading, so that the last lines are not missed
         files = log_files(store, trial)
-        for path in files:
-            prefix = f"[{path.stem}] " if len(files) > 1 else ""
-            text, offsets[path] = _whole_lines(path, offsets.get(path, 0), to_the_end=has_ended or not follow)
+        for name in files:
+            prefix = f"[{PurePath(name).stem}] " if len(files) > 1 else ""
+            text, offsets[name] = _whole_lines(store, name, offsets.get(name, 0), to_the_end=has_ended or not follow)
             for line in text.splitlines():
                 out.write(f"{prefix}{line}\n")
         out.flush()
@@ -96,19 +96,19 @@ def print_logs(
         wait()
 
 
-def last_lines(path: Path, count: int) -> list[str]:
+def last_lines(store: Store, name: str, count: int) -> list[str]:
     """The last lines of a log; none if it is not there."""
     try:
-        with path.open("rb") as file:
+        with store.open(name) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
             return file.read().decode(errors="replace").splitlines()[-count:]
     except FileNotFoundError:
         return []
 
 
-def _whole_lines(path: Path, offset: int, *, to_the_end: bool) -> tuple[str, int]:
+def _whole_lines(store: Store, name: str, offset: int, *, to_the_end: bool) -> tuple[str, int]:
     """What was added behind `offset`, up to the last newline unless `to_the_end`, and the offset behind it."""
-    with path.open("rb") as file:
+    with store.open(name) as file:
         file.seek(offset)
         raw = file.read()
     raw = raw if to_the_end else raw[: raw.rfind(b"\n") + 1]

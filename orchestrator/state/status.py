@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
@@ -103,7 +102,7 @@ def _trial_status(plan: Plan, trial: PlannedTrial, ledger: Ledger, pulse: _Pulse
     failure = log = None
     if entry.failure is not None:
         failure = f"{entry.failure.kind}: {first_line(entry.failure.message)}"
-        log = str(store.path(entry.failure.log)) if entry.failure.log else None
+        log = store.place(entry.failure.log) if entry.failure.log else None
     pulse = pulse or _Pulse()
     node, before = _current(plan, trial, entry, pulse.step)
     step = max(pulse.step - before, 0) if pulse.step is not None and node is not None and node.kind == "stage" else None
@@ -156,14 +155,14 @@ def _steps_under_way(plan: Plan, statuses: Iterable[TrialStatus], ledger: Ledger
 
 
 def _pulse(plan: Plan, trial: PlannedTrial, store: Store) -> _Pulse:
-    path = store.path(layout.spool(plan.study, trial.id))
-    if not path.exists():
+    name = layout.spool(plan.study, trial.id)
+    if not store.exists(name):
         return _Pulse()
-    size = os.path.getsize(path)
+    size = store.facts(name).size
     for tail in _TAILS_BYTES:
         lines = [
             line
-            for _, line in read_spool(path, max(size - tail, 0))
+            for _, line in read_spool(store, name, max(size - tail, 0))
             if tracked_names.TRAIN_LOSS in line.get("metrics", {})
         ]
         if lines or size <= tail:

@@ -9,10 +9,10 @@ from search_spaces.plan import Plan
 from trainables.storage import layout
 from trainables.storage.record_files import read
 from trainables.storage.records import Attempt
-from trainables.storage.store import LocalStore
+from trainables.storage.store import Store
 
 
-def set_aside_changed(plan: Plan, ledger: Ledger, store: LocalStore) -> None:
+def set_aside_changed(plan: Plan, ledger: Ledger, store: Store) -> None:
     """Move the folder of every trial whose stage keys have changed to `superseded`: it starts anew, with its own spool.
 
     Trials that are done or running are left alone.
@@ -25,6 +25,5 @@ def set_aside_changed(plan: Plan, ledger: Ledger, store: LocalStore) -> None:
             continue
         keys = [stage.key for stage in attempt.stages]
         if keys != [node.key for node in trial.stage_nodes(plan)]:
-            kept = store.path(layout.superseded(plan.study, trial.id, keys[-1][:12], int(time.time())))
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            store.path(layout.trial_folder(plan.study, trial.id)).rename(kept)
+            kept = layout.superseded(plan.study, trial.id, keys[-1][:12], int(time.time()))
+            store.move(layout.trial_folder(plan.study, trial.id), kept)

@@ -181,10 +181,11 @@ class LiveView:
         with self._lock:
             self._running.pop(trial, None)
             self._failed.add(trial)
-        log = self._store.path(failure.log) if self._store and failure.log else None
-        tail = last_lines(log, LOG_LINES) if log else failure.traceback.splitlines()[-LOG_LINES:]
+        log, tail = failure.log, failure.traceback.splitlines()[-LOG_LINES:]
+        if self._store and log:
+            log, tail = self._store.place(log), last_lines(self._store, log, LOG_LINES)
         message = f"{self._name(trial)}: FAILED ({failure.kind}): {failure.message}"
-        self.note("\n".join([message, *(f"    | {line}" for line in tail), f"    log: {log or failure.log}"]))
+        self.note("\n".join([message, *(f"    | {line}" for line in tail), f"    log: {log}"]))
 
     def note(self, text: str) -> None:
         """Print one message above the table, or a line of its own.

@@ -30,7 +30,7 @@ def read_ending(store: Store, study: str, trial: str) -> Ending | None:
     endings = []
     result = read(store, layout.trial_result(study, trial), TrialResult)
     if result is not None:
-        written = int(store.path(layout.trial_result(study, trial)).stat().st_mtime * 1000)
+        written = int(store.facts(layout.trial_result(study, trial)).modified * 1000)
         endings.append(Ending("FINISHED", written, None, result.diverged, result.stages, result.cost.gpu_seconds))
     failure = read(store, layout.trial_failure(study, trial), Failure)
     if failure is not None:

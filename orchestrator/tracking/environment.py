@@ -25,14 +25,14 @@ def storage_id(storage: Path) -> str:
         InputError: the file that keeps it is damaged.
     """
     store = LocalStore(storage)
-    with filelock.FileLock(f"{store.path(layout.STORAGE_ID)}.lock"):
+    with store.working_folder(layout.TRACKING) as folder, filelock.FileLock(folder / "storage-id.lock"):
         if not store.exists(layout.STORAGE_ID):
             store.put(layout.STORAGE_ID, secrets.token_hex(4).encode())
         stored = store.get(layout.STORAGE_ID)
     if not re.fullmatch(rb"[0-9a-f]{8}\s*", stored):
         raise InputError(
             f"must be the 8 hexadecimal digits that name this storage to tracking servers, but is {stored[:20]!r}",
-            place=str(store.path(layout.STORAGE_ID)),
+            place=store.place(layout.STORAGE_ID),
             way_out="Put back what was there. Without the file, servers take this for another storage and show its"
             " studies a second time.",
         )

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
+from pathlib import PurePath
 
 from orchestrator.state.documents import study_documents
 from orchestrator.state.logs import last_lines
@@ -122,29 +123,29 @@ class Replay:
         signature: list[float] = []
         for name in names:
             try:
-                stat = self._store.path(name).stat()
-                signature += (stat.st_size, stat.st_mtime)
+                signature += self._store.facts(name)
             except FileNotFoundError:
                 signature += (0, 0)
         return tuple(signature)
 
     def _catch_up_trial(self, trial: PlannedTrial) -> None:
-        spool = self._store.path(layout.spool(self._plan.study, trial.id))
+        spool = layout.spool(self._plan.study, trial.id)
         ending = self._endings[trial.id] = read_ending(self._store, self._plan.study, trial.id)
-        first = next(read_spool(spool), None) if spool.exists() else None
+        first = next(read_spool(self._store, spool), None) if self._store.exists(spool) else None
         if first is None and ending is None:
             return
         born = first[1]["ts"] if first else None
         cursor = self._open(trial, born or (ending.ts if ending else 0), born)
-        while batch := list(islice(read_spool(spool, cursor.offset), LINES_PER_BATCH)) if first else []:
+        while batch := list(islice(read_spool(self._store, spool, cursor.offset), LINES_PER_BATCH)) if first else []:
             cursor = self._send(cursor.copy(), [line for _, line in batch])
             cursor.offset = batch[-1][0]
             self._save(trial.id, cursor)
-        for node in sorted(spool.parent.glob("node-*.jsonl")):
-            if batch := list(read_spool(node, cursor.nodes.get(node.name, 0))):
+        for name in layout.node_spools(self._store.list(layout.trial_folder(self._plan.study, trial.id))):
+            node = PurePath(name).name
+            if batch := list(read_spool(self._store, name, cursor.nodes.get(node, 0))):
                 cursor = cursor.copy()
                 self._log(cursor.known_run, [point for _, line in batch for point in cursor.sieve.take(line)])
-                cursor.nodes[node.name] = batch[-1][0]
+                cursor.nodes[node] = batch[-1][0]
                 self._save(trial.id, cursor)
         if ending and self._is_over(trial.id, ending) and cursor.ended != ending.ts:
             self._save(trial.id, self._settle(trial, cursor.copy(), ending))
@@ -236,16 +237,15 @@ class Replay:
         """Return stage -> URI of its weights, of a trial that has gone well, as far as they are kept."""
         if ending.status != "FINISHED" or ending.diverged:
             return {}
-        folders = {key: self._store.path(layout.stage_folder(key)) for key in ending.stages}
         return {
-            node.name: folders[key].as_uri()
+            node.name: self._store.uri(layout.stage_folder(key))
             for node, key in zip(trial.stage_nodes(self._plan), ending.stages, strict=False)
-            if folders[key].exists()
+            if self._store.exists(layout.stage_folder(key))
         }
 
     def _error_text(self, failure: Failure) -> str:
-        log = self._store.path(failure.log)
-        tail = "\n".join(last_lines(log, LOG_LINES)) if failure.log else ""
+        log = self._store.place(failure.log)
+        tail = "\n".join(last_lines(self._store, failure.log, LOG_LINES)) if failure.log else ""
         parts = [f"{failure.kind}: {failure.message}", failure.traceback, f"log: {log}", tail]
         return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -265,7 +265,7 @@ class Replay:
     def _last_sign(self, trial: str) -> int:
         """Return when the trial last wrote to its spool, in milliseconds since the epoch; 0 if it never did."""
         try:
-            return int(self._store.path(layout.spool(self._plan.study, trial)).stat().st_mtime * 1000)
+            return int(self._store.facts(layout.spool(self._plan.study, trial)).modified * 1000)
         except FileNotFoundError:
             return 0
 

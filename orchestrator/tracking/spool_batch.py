@@ -48,7 +48,7 @@ def gather(lines: Sequence[SpoolLine], cursor: UploadCursor, store: Store) -> Sp
         batch.data += line.get("data", [])
         if "artifact" in line:
             artifact = line["artifact"]
-            batch.files[artifact["name"]] = store.path(artifact["path"]) if "path" in artifact else artifact["text"]
+            batch.files[artifact["name"]] = store.reading(artifact["path"]) if "path" in artifact else artifact["text"]
         if "status" in line:
             batch.status, batch.status_ts = line["status"], line["ts"]
             batch.points += cursor.sieve.flush() if batch.status != "RUNNING" else []

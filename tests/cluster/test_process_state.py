@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.process_state import log_to_file, set_environment
+from cluster.process_state import log_to, set_environment
 
 
 def test_set_environment_puts_back_what_was_there_and_removes_what_was_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,15 +21,15 @@ def test_set_environment_puts_back_what_was_there_and_removes_what_was_not(monke
     assert "ABLATE_TEST_NEW" not in os.environ
 
 
-def test_log_to_file_takes_loggers_their_children_and_warnings_and_gives_them_back(
+def test_log_to_takes_loggers_their_children_and_warnings_and_gives_them_back(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     child = logging.getLogger("loud.child")
     child.addHandler(logging.StreamHandler())
-    with log_to_file(tmp_path / "logs/driver.log", ["loud"]):
+    with (tmp_path / "driver.log").open("a") as log, log_to(log, ["loud"]):
         child.warning("from a child")
         warnings.warn("from Python", stacklevel=1)
-    text = (tmp_path / "logs/driver.log").read_text()
+    text = (tmp_path / "driver.log").read_text()
     assert "WARNING loud.child: from a child" in text
     assert "from Python" in text
     assert capfd.readouterr().err == ""

@@ -18,7 +18,7 @@ TRIAL = "r64-s7"
 
 
 def spool_of(store: LocalStore, trial: str = TRIAL) -> Spool:
-    return Spool(store.path(layout.spool(PLAN.study, trial)))
+    return Spool(store, layout.spool(PLAN.study, trial))
 
 
 def write_steps(spool: Spool, steps: range) -> None:

@@ -85,7 +85,7 @@ def write_examples(store: LocalStore, name: str, scores: np.ndarray, first_id: i
     words = ["yes" if score else "no" for score in scores]
     columns = {"id": ids, "cluster": clusters, "prediction": words, "parsed": words}
     table = pa.table({**columns, "score": pa.array(scores, pa.float32())})
-    with store.aside(name) as aside:
+    with store.writing(name) as aside:
         pq.write_table(table, aside)
 
 

@@ -26,7 +26,7 @@ from search_spaces.spec import (
 from trainables.data.prepare import prepare_source
 from trainables.model.weights import digest_weights, find_weights
 from trainables.run_trial import run_trial
-from trainables.storage.store import LocalStore
+from trainables.storage.store import LocalStore, Store
 from trainables.task import Context, FeaturesTask, StageTask, TrialTask
 
 GENERATED = {"records": 40, "seed": 1}
@@ -101,10 +101,14 @@ def make_task(
     projector_spec: ProjectorSpec | None = None,
     cached: bool = True,
     benchmarks: tuple[BenchmarkSpec, ...] | None = None,
+    store: Store | None = None,
     **resources: Any,
 ) -> TrialTask:
-    """A task whose data are prepared on `storage`, also its data folder; `resources` are fields of ResourceSpec."""
-    store, test = LocalStore(storage), source("test")
+    """A task whose data are prepared on `storage`, also its data folder; `resources` are fields of ResourceSpec.
+
+    With `store` they are prepared there, and `storage` is the data folder only.
+    """
+    store, test = store or LocalStore(storage), source("test")
     benchmarks = (BenchmarkSpec(id="shapes", source=test, select="shape"),) if benchmarks is None else benchmarks
     spec = TrialSpec(
         vision=vision_spec or vision(),

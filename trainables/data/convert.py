@@ -25,7 +25,7 @@ from trainables.data.record import TEXT_ONLY, Record
 from trainables.data.tally import Tally
 from trainables.storage.record_files import read_or_redo, write
 from trainables.storage.records import ConversionStart, Counts, FinishedConversion
-from trainables.storage.store import LocalStore
+from trainables.storage.store import LocalStore, Store
 
 _RECORDS_PER_SHARD = 8192
 _ROW_GROUP = 256
@@ -58,7 +58,7 @@ class Conversion:
 
 
 def convert_source(
-    source: SourceSpec, data_root: Path, folder: Path, store: LocalStore, threads: int, progress: Progress
+    source: SourceSpec, data_root: Path, folder: Path, store: Store, threads: int, progress: Progress
 ) -> Conversion:
     """Write a source as Parquet files in `folder`, which gets its name when all are written.
 
@@ -120,7 +120,7 @@ def _write_shards(
         is_first = _first_uses(chunk, tally)
         name = f"part-{shards:05d}.parquet"
         if target.exists(name):
-            digests = pq.read_table(target.path(name), columns=[IMAGE_DIGEST])[IMAGE_DIGEST].drop_null()
+            digests = pq.read_table(target.reading(name), columns=[IMAGE_DIGEST])[IMAGE_DIGEST].drop_null()
             for digest in digests.to_pylist():
                 tally.add_image_digest(digest)
             kept += 1
@@ -152,7 +152,7 @@ def _write_shard(
 ) -> None:
     """One file, unless one of its images cannot be used: then it is left to do."""
     before = len(tally.problems)
-    aside = target.path(f".{name}.aside")
+    aside = target.root / f".{name}.aside"
     with pq.ParquetWriter(aside, _SCHEMA, compression=_COMPRESSED, use_dictionary=False) as writer:
         for start in range(0, len(records), _ROW_GROUP):
             rows = []
@@ -166,7 +166,7 @@ def _write_shard(
     if len(tally.problems) > before:
         aside.unlink()
         return
-    with target.aside(name) as final:
+    with target.writing(name) as final:
         os.rename(aside, final)
 
 

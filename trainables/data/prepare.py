@@ -28,7 +28,7 @@ from trainables.storage import layout
 from trainables.storage.lease import Owner
 from trainables.storage.record_files import read_or_redo, write
 from trainables.storage.records import Counts, PreparedManifest
-from trainables.storage.store import LocalStore
+from trainables.storage.store import LocalStore, Store
 
 _RECORDS_PER_BATCH = 4096
 _IMAGES_PER_BATCH = 256
@@ -61,7 +61,7 @@ class HasImageFiles(Protocol):
 
 
 def prepare_source(
-    source: SourceSpec, store: LocalStore, data_root: Path, report: Callable[[str], None] = lambda _: None
+    source: SourceSpec, store: Store, data_root: Path, report: Callable[[str], None] = lambda _: None
 ) -> tuple[str, Counts]:
     """Digest and counts of a source, prepared on storage if it is not yet.
 
@@ -82,17 +82,17 @@ def prepare_source(
         if not is_prepared(store, digest):
             prepared = PreparedManifest(format=_FORMAT, counts=counts, watched=tuple(_watched(tally.image_keys)))
             write(LocalStore(folder), "result.json", prepared)
-            with store.aside(layout.data_folder(digest)) as final:
-                folder.rename(final)
+            with store.writing(layout.data_folder(digest)) as final:
+                shutil.move(folder, final)
     return digest, counts
 
 
-def is_prepared(store: LocalStore, digest: str) -> bool:
+def is_prepared(store: Store, digest: str) -> bool:
     prepared = read_or_redo(store, layout.data_result(digest), PreparedManifest)
     return prepared is not None and prepared.format == _FORMAT
 
 
-def source_signature(source: SourceSpec, store: LocalStore, data_root: Path, digest: str) -> dict[str, Any]:
+def source_signature(source: SourceSpec, store: Store, data_root: Path, digest: str) -> dict[str, Any]:
     """What is looked at to believe that a source is still the one that was prepared as `digest`.
 
     Its place and options; name, size and time of change of its files, of up to 1,000 images spread over the source, and
@@ -112,7 +112,7 @@ def source_signature(source: SourceSpec, store: LocalStore, data_root: Path, dig
     }
 
 
-def raise_image_problems(source: SourceSpec, tally: Tally, store: LocalStore) -> None:
+def raise_image_problems(source: SourceSpec, tally: Tally, store: Store) -> None:
     """All images that cannot be used: into a file on storage, and the first ones into the error."""
     file = list_image_problems(source, tally, store)
     if file is None:
@@ -128,13 +128,13 @@ def raise_image_problems(source: SourceSpec, tally: Tally, store: LocalStore) ->
     )
 
 
-def list_image_problems(source: SourceSpec, tally: Tally, store: LocalStore) -> Path | None:
-    """The file with a line for each image that cannot be used; None if there is none."""
+def list_image_problems(source: SourceSpec, tally: Tally, store: Store) -> str | None:
+    """Where a file lists each image that cannot be used; None if there is none."""
     if not tally.problems:
         return None
     name = layout.data_problems(source.name)
     store.put(name, "".join(f"{problem}\n" for problem in tally.problems).encode())
-    return store.path(name)
+    return store.place(name)
 
 
 def _watched(keys: Iterable[str]) -> list[str]:
@@ -193,19 +193,18 @@ def _arrow_file(path: Path, schema: pa.Schema) -> Iterator[Callable[[list[tuple[
 
 
 @contextmanager
-def _aside(store: LocalStore) -> Iterator[Path]:
+def _aside(store: Store) -> Iterator[Path]:
     """A folder to prepare in, gone at the end; those of processes of this host that are gone are removed first."""
-    parent = store.path(layout.PREPARING)
-    parent.mkdir(parents=True, exist_ok=True)
-    for left in parent.iterdir():
-        owner = Owner.parse((left / "owner.json").read_bytes()) if (left / "owner.json").exists() else None
-        if owner is not None and owner.is_gone():
-            shutil.rmtree(left, ignore_errors=True)
-    outer = parent / secrets.token_hex(6)
-    outer.mkdir()
-    try:
-        (outer / "owner.json").write_bytes(Owner.here().to_bytes())
-        (outer / "data").mkdir()
-        yield outer / "data"
-    finally:
-        shutil.rmtree(outer, ignore_errors=True)
+    with store.working_folder(layout.PREPARING) as parent:
+        for left in parent.iterdir():
+            owner = Owner.parse((left / "owner.json").read_bytes()) if (left / "owner.json").exists() else None
+            if owner is not None and owner.is_gone():
+                shutil.rmtree(left, ignore_errors=True)
+        outer = parent / secrets.token_hex(6)
+        outer.mkdir()
+        try:
+            (outer / "owner.json").write_bytes(Owner.here().to_bytes())
+            (outer / "data").mkdir()
+            yield outer / "data"
+        finally:
+            shutil.rmtree(outer, ignore_errors=True)

@@ -20,7 +20,7 @@ class PreparedSource:
     """What `prepare_source` has written. Rows are records in the file's order, image rows follow their first use."""
 
     def __init__(self, store: Store, digest: str):
-        folder = store.path(layout.data_folder(digest))
+        folder = store.reading(layout.data_folder(digest))
         self.digest = digest
         self._records = pa.ipc.open_file(pa.memory_map(str(folder / "records.arrow"))).read_all()
         images = pa.ipc.open_file(pa.memory_map(str(folder / "images.arrow"))).read_all()

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
 
 from trainables.storage import layout
-from trainables.storage.store import LocalStore
+from trainables.storage.store import Store
 
 Answer = str | list[float]
 """A generated text, or the log-likelihood of each option."""
@@ -21,11 +20,9 @@ Answer = str | list[float]
 class AnswerLog:
     """The answers of one benchmark by one model. Closing keeps the files; `discard` removes them."""
 
-    def __init__(self, store: LocalStore, key: str, benchmark: str, rank: int):
+    def __init__(self, store: Store, key: str, benchmark: str, rank: int):
         self._store, self._folder = store, layout.evaluation_answers(key, benchmark)
-        path = store.path(f"{self._folder}/rank-{rank}.jsonl")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab", buffering=0)
+        self._file = store.append(f"{self._folder}/rank-{rank}.jsonl")
         self._file.write(b"\n")  # whatever a killed writer left without its end
 
     def __enter__(self) -> AnswerLog:
@@ -37,8 +34,8 @@ class AnswerLog:
     def read(self) -> dict[int, list[Answer]]:
         """Batch -> answers, of all workers."""
         found: dict[int, list[Answer]] = {}
-        for path in sorted(self._store.path(self._folder).glob("rank-*.jsonl")):
-            found.update(_batches(path))
+        for name in self._store.list(self._folder):
+            found.update(_batches(self._store.get(name)))
         return found
 
     def write(self, batch: int, answers: Sequence[Answer]) -> None:
@@ -48,9 +45,9 @@ class AnswerLog:
         self._store.remove(self._folder)
 
 
-def _batches(path: Path) -> dict[int, list[Answer]]:
+def _batches(content: bytes) -> dict[int, list[Answer]]:
     found: dict[int, list[Answer]] = {}
-    for line in path.read_bytes().splitlines(keepends=True):
+    for line in content.splitlines(keepends=True):
         if not line.endswith(b"\n") or not line.strip():
             continue
         try:

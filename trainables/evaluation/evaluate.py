@@ -25,7 +25,7 @@ from trainables.model.tokenizer import Tokenizer
 from trainables.model.vision import VisionEncoder
 from trainables.model.vlm import VLM, assemble, build_modules, cast_statistics
 from trainables.storage.records import StageResult
-from trainables.storage.store import LocalStore
+from trainables.storage.store import Store
 from trainables.task import Context, TrialTask
 from trainables.training.weights_io import load_weights
 from trainables.trial_data import TrialData
@@ -35,7 +35,7 @@ IMAGES_AT_ONCE = 32
 
 
 def evaluate(
-    task: TrialTask, results: list[StageResult], data: TrialData, context: Context, store: LocalStore
+    task: TrialTask, results: list[StageResult], data: TrialData, context: Context, store: Store
 ) -> Iterator[UnitDone]:
     """Score every benchmark, and answer all samples, without a result; yields after each batch, on all ranks equally
     often."""
@@ -49,16 +49,14 @@ def evaluate(
         yield from _score(task, benchmark, model, data, context, store, key, label)
 
 
-def load_trained(
-    task: TrialTask, results: list[StageResult], data: TrialData, context: Context, store: LocalStore
-) -> VLM:
+def load_trained(task: TrialTask, results: list[StageResult], data: TrialData, context: Context, store: Store) -> VLM:
     """The model that the trial's stages have left on storage, ready to answer; without its encoder where that has
     nothing to do."""
     with_vision = not task.has_features_of(benchmark.source for benchmark in task.asked)
     return _load(task, results, data, store, with_vision, torch.device(context.device))
 
 
-def load_whole(task: TrialTask, results: list[StageResult], data: TrialData, store: LocalStore) -> VLM:
+def load_whole(task: TrialTask, results: list[StageResult], data: TrialData, store: Store) -> VLM:
     """The same model with its encoder, on the CPU."""
     return _load(task, results, data, store, True, torch.device("cpu"))
 
@@ -67,7 +65,7 @@ def _load(
     task: TrialTask,
     results: list[StageResult],
     data: TrialData,
-    store: LocalStore,
+    store: Store,
     with_vision: bool,
     device: torch.device,
 ) -> VLM:
@@ -92,7 +90,7 @@ def _score(
     model: VLM,
     data: TrialData,
     context: Context,
-    store: LocalStore,
+    store: Store,
     key: str,
     label: str,
 ) -> Iterator[UnitDone]:

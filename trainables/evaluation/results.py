@@ -16,7 +16,7 @@ from trainables.evaluation.questions import Questions, units
 from trainables.storage import layout
 from trainables.storage.record_files import read, write
 from trainables.storage.records import EvaluationResult, StageResult
-from trainables.storage.store import LocalStore
+from trainables.storage.store import Store
 from trainables.task import TrialTask
 
 
@@ -65,7 +65,7 @@ def _origin(checkpoint: str | None, seed: int, task: TrialTask) -> str | int:
     return task.digests[weights_name(checkpoint)] if checkpoint else seed
 
 
-def read_results(task: TrialTask, results: list[StageResult], store: LocalStore) -> dict[str, EvaluationResult]:
+def read_results(task: TrialTask, results: list[StageResult], store: Store) -> dict[str, EvaluationResult]:
     """The finished evaluations of a trial, of benchmarks and samples, by id."""
     found = {b.id: read(store, result_name(task, b, results), EvaluationResult) for b in task.asked}
     return {name: result for name, result in found.items() if result is not None}
@@ -82,13 +82,13 @@ def write_result(
     rows: list[Row],
     key: str,
     gpu_seconds: float,
-    store: LocalStore,
+    store: Store,
 ) -> None:
     """Per-example rows first, the result that points to them last."""
     counted = [row for row in rows if questions.protocol.counts(row.example)]
     metadata = {"benchmark": benchmark.id, "protocol": benchmark.protocol, "model digest": key, "seed": task.trial.seed}
     name = layout.evaluation_examples(key, benchmark.id)
-    with store.aside(name) as aside:
+    with store.writing(name) as aside:
         pq.write_table(example_table(counted, {field: str(value) for field, value in metadata.items()}), aside)
     summary = questions.protocol.summarise(rows)
     result = EvaluationResult(

@@ -21,7 +21,7 @@ from trainables.model.vlm import VLM
 from trainables.storage import layout
 from trainables.storage.record_files import read
 from trainables.storage.records import StageResult
-from trainables.storage.store import LocalStore
+from trainables.storage.store import Store
 from trainables.task import TrialTask
 from trainables.trial_data import TrialData
 
@@ -59,7 +59,7 @@ model, tokenizer = AutoModelForCausalLM.from_pretrained("{name}"), AutoTokenizer
 _USAGE: dict[Form, str] = {"hf": _LLAVA_USAGE, "hf-own-code": _OWN_USAGE, "hf-language": _LANGUAGE_USAGE}
 
 
-def export_trial(task: TrialTask, store: LocalStore, form: Form, folder: Path) -> None:
+def export_trial(task: TrialTask, store: Store, form: Form, folder: Path) -> None:
     """Write a finished trial to `folder`, which must not be there yet; it appears when it is complete.
 
     Raises:
@@ -93,7 +93,7 @@ def export_trial(task: TrialTask, store: LocalStore, form: Form, folder: Path) -
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def finished_stages(task: TrialTask, store: LocalStore) -> list[StageResult]:
+def finished_stages(task: TrialTask, store: Store) -> list[StageResult]:
     """The results of all stages. Raises InputError if one is missing or its loss diverged."""
     found = []
     for stage, order in zip(task.trial.stages, task.stages, strict=True):
@@ -145,7 +145,7 @@ def _write_language(model: VLM, tokenizer: PreTrainedTokenizerFast, folder: Path
     tokenizer.save_pretrained(folder)
 
 
-def model_card(task: TrialTask, results: list[StageResult], store: LocalStore, form: Form, usage: str) -> str:
+def model_card(task: TrialTask, results: list[StageResult], store: Store, form: Form, usage: str) -> str:
     """What the model is, what it was trained on and how it scored, in Markdown."""
     spec = task.trial
     scores = [score for _, score in sorted(read_results(task, results, store).items())] if form != "hf-language" else []

@@ -77,9 +77,9 @@ def ready(size: Size, data_root: Path) -> Path:
     """Make a miniature below `--data`, if it is not there yet, whole or not at all. Returns its folder."""
     store = LocalStore(data_root.absolute())
     if not store.exists(size.folder):
-        with store.aside(size.folder) as aside:
+        with store.writing(size.folder) as aside:
             generate(size, aside)
-    return store.path(size.folder)
+    return store.reading(size.folder)
 
 
 def generate(size: Size, folder: Path) -> None:

@@ -22,6 +22,9 @@ tracking/offsets/<server>/<study>/        <trial>.json: how much of its spool th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import PurePosixPath
+
 
 def stage_folder(key: str) -> str:
     return f"stages/{key}"
@@ -104,6 +107,11 @@ def node_spool(study: str, trial: str, rank: int) -> str:
     return f"studies/{study}/trials/{trial}/node-{rank}.jsonl"
 
 
+def node_spools(names: Iterable[str]) -> list[str]:
+    """Pick, of the files of a trial's folder, what other nodes tell of themselves."""
+    return sorted(name for name in names if PurePosixPath(name).match("node-*.jsonl"))
+
+
 def worker_log(study: str, trial: str, rank: int) -> str:
     return f"studies/{study}/trials/{trial}/rank-{rank}.log"
 
@@ -155,6 +163,7 @@ def scratch(nonce: str) -> str:
 DIGESTS = "digests.json"
 ENCODERS = "encoders.json"
 LEASES = "leases"
+STUDIES = "studies"
 PREPARING = "preparing"
 TRACKING = "tracking"
 TRACKING_DATABASE = "tracking/mlflow.db"

@@ -59,7 +59,7 @@ def read(store: Store, name: str, kind: type[R]) -> R | None:
     except ValidationError as error:
         raise InputError(
             f"must be a whole record as this program writes it, but {_what_is_wrong(data, error)}",
-            place=str(store.path(name)),
+            place=store.place(name),
             way_out="Remove the file and run the study again; everything else is kept.",
         ) from error
 

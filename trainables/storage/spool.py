@@ -7,10 +7,10 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Literal, NotRequired, TypedDict, TypeGuard
 
 from trainables.storage import tracked_names
+from trainables.storage.store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -52,10 +52,9 @@ def is_of_machine(line: SpoolLine) -> bool:
 class Spool:
     """Append-only writer of one trial's spool; several attempts append to the same file."""
 
-    def __init__(self, path: Path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab", buffering=0)
-        if self._file.tell() and not _ends_with_newline(path):
+    def __init__(self, store: Store, name: str):
+        self._file = store.append(name)
+        if not _is_empty_or_whole(store, name):
             self._file.write(b"\n")  # a killed writer may leave half a line: close it, readers skip it
 
     def write(self, **fields: Any) -> None:
@@ -64,24 +63,24 @@ class Spool:
         self._file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
 
     def close(self) -> None:
-        os.fsync(self._file.fileno())
         self._file.close()
 
 
-def _ends_with_newline(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
+def _is_empty_or_whole(store: Store, name: str) -> bool:
+    with store.open(name) as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        return size == 0 or file.read(1) == b"\n"
 
 
-def read_spool(path: Path, offset: int = 0) -> Iterator[tuple[int, SpoolLine]]:
+def read_spool(store: Store, name: str, offset: int = 0) -> Iterator[tuple[int, SpoolLine]]:
     """Complete records from a byte offset on, each with the offset behind it.
 
     A last line without its newline is still being written and is left for the next call; a line that is no record was
     cut by a kill or damaged on the disk: it is passed over, and their number is logged.
     """
     passed_over = 0
-    with path.open("rb") as file:
+    with store.open(name) as file:
         file.seek(offset)
         for raw in file:
             if not raw.endswith(b"\n"):
@@ -96,7 +95,7 @@ def read_spool(path: Path, offset: int = 0) -> Iterator[tuple[int, SpoolLine]]:
             else:
                 passed_over += bool(raw.strip())
     if passed_over:
-        logger.info("%s: %d lines are no records and were passed over", path, passed_over)
+        logger.info("%s: %d lines are no records and were passed over", store.place(name), passed_over)
 
 
 def _is_record(line: object) -> TypeGuard[SpoolLine]:

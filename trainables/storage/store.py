@@ -1,32 +1,121 @@
-"""Storage that survives machines: atomic files and leases. A thing is done only if its file has its final name.
+"""Storage that survives machines: atomic files, leases, and folders for those who need real ones.
 
-`Store` is the protocol; `LocalStore` implements it on a file system that all nodes see, by writing aside and renaming.
+`Store` is what everybody uses; it does not say that a name is a path. `LocalStore` keeps it in a folder of a file
+system that all nodes see, by writing aside and renaming.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePath
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from trainables.storage import layout
 from trainables.storage.flush import flush_entry, flush_tree
 from trainables.storage.lease import FolderLease, Lease, Owner, lease_owner, take_lease
 
+ASIDE = ".aside"
+"""How names of files and folders end that are being written: no listing shows them, or what is in them."""
+
+
+class Facts(NamedTuple):
+    """What is known of a file without reading it."""
+
+    size: int
+    """Bytes."""
+    modified: float
+    """When it was last written, in seconds since the epoch, by the storage's clock."""
+
 
 class Store(Protocol):
-    """Where results live. Names are relative paths with forward slashes."""
+    """Where results live. Names are relative, with forward slashes; a folder is there as long as something is in it.
 
-    def put(self, name: str, data: bytes) -> None: ...
-    def get(self, name: str) -> bytes: ...
-    def exists(self, name: str) -> bool: ...
-    def list(self, prefix: str) -> list[str]: ...
-    def remove(self, name: str) -> None: ...
-    def path(self, name: str) -> Path: ...
+    Whole files are put and read as bytes. What is too large for that, or written by a library that wants a path, goes
+    through `writing` and `reading`; what grows through `append` and `open`; what a library changes in place through
+    `working_folder`. Who reads never sees half of what was put, written or moved. What one process has put, the others
+    see as soon as the call has returned.
+    """
+
+    def put(self, name: str, data: bytes) -> None:
+        """Write a whole file or none: readers see the old content or the new one."""
+        ...
+
+    def get(self, name: str) -> bytes:
+        """Read a whole file. Raises FileNotFoundError if it is not there."""
+        ...
+
+    def exists(self, name: str) -> bool:
+        """Tell whether there is a file, or a folder with something in it."""
+        ...
+
+    def facts(self, name: str) -> Facts:
+        """Look at a file. Raises FileNotFoundError if it is not there."""
+        ...
+
+    def list(self, prefix: str) -> list[str]:
+        """Name all finished files below a folder, at any depth, sorted; none if it is not there."""
+        ...
+
+    def folders(self, prefix: str) -> tuple[str, ...]:
+        """Name the finished folders that lie directly in a folder, without its own name, sorted."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Remove a file or a folder; nothing happens if it is not there."""
+        ...
+
+    def move(self, name: str, to: str) -> None:
+        """Give a file or folder another name, which nothing has yet; a folder appears there whole."""
+        ...
+
+    def open(self, name: str) -> io.BufferedIOBase:
+        """Open a file to read it from any offset, as far as it was appended to by now. Raises FileNotFoundError."""
+        ...
+
+    def append(self, name: str) -> io.RawIOBase:
+        """Open a file to add to its end; it is made if it is not there.
+
+        Every `write` is one piece that readers see whole or cut, never mixed with another's. It is safe from a crash of
+        the process when it returns, and of the machine when the file is closed.
+        """
+        ...
+
+    def writing(self, name: str) -> AbstractContextManager[Path]:
+        """Give a local path to write a file or folder to; it gets its name when the block ends without an error.
+
+        Nothing lies at the path when the block begins. What had the name before is replaced.
+        """
+        ...
+
+    def reading(self, name: str) -> Path:
+        """Give a local path at which a finished file or folder can be read and mapped, as it is now; not written to.
+
+        Whether it is there shows when it is opened.
+        """
+        ...
+
+    def working_folder(self, name: str) -> AbstractContextManager[Path]:
+        """Give a local folder with the content of a folder, made if need be; changes are stored when the block ends.
+
+        Several processes may work in one at a time, each with files of its own: what one has written the others may
+        count on only after its block has ended. What is not finished may be seen by others, unless the name or a part
+        of it ends with `ASIDE`.
+        """
+        ...
+
+    def place(self, name: str) -> str:
+        """Say where a person finds a file."""
+        ...
+
+    def uri(self, name: str) -> str:
+        """Say the same to a program."""
+        ...
+
     def lease(self, name: str, owner: Owner) -> Lease | None:
         """Take the lease `name` for `owner`, or None while another one holds it (`trainables.storage.lease`)."""
         ...
@@ -48,20 +137,58 @@ class LocalStore:
         if not self.root.is_absolute():
             raise ValueError(f"the storage root must be absolute, but got {str(root)!r}")
 
-    def path(self, name: str) -> Path:
-        return self.root / name
-
     def put(self, name: str, data: bytes) -> None:
-        """Write a whole file or none: readers see the old content or the new one."""
-        with self.aside(name) as aside:
+        with self.writing(name) as aside:
             aside.write_bytes(data)
 
-    @contextmanager
-    def aside(self, name: str) -> Iterator[Path]:
-        """A path to write a file or folder to; it gets its final name when the block ends without an error."""
-        final = self.path(name)
+    def get(self, name: str) -> bytes:
+        return (self.root / name).read_bytes()
+
+    def exists(self, name: str) -> bool:
+        return (self.root / name).exists()
+
+    def facts(self, name: str) -> Facts:
+        stat = (self.root / name).stat()
+        return Facts(stat.st_size, stat.st_mtime)
+
+    def list(self, prefix: str) -> list[str]:
+        names: list[str] = []
+        for folder, folders, files in os.walk(self.root / prefix):  # passes over what others remove meanwhile
+            folders[:] = [one for one in folders if not one.endswith(ASIDE)]
+            inside = PurePath(folder).relative_to(self.root)
+            names += (str(inside / file) for file in files if not file.endswith(ASIDE))
+        return sorted(names)
+
+    def folders(self, prefix: str) -> tuple[str, ...]:
+        _, folders, _ = next(os.walk(self.root / prefix), ("", [], []))
+        return tuple(sorted(folder for folder in folders if not folder.endswith(ASIDE)))
+
+    def remove(self, name: str) -> None:
+        path = self.root / name
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+    def move(self, name: str, to: str) -> None:
+        final = self.root / to
         final.parent.mkdir(parents=True, exist_ok=True)
-        aside = final.parent / f".{final.name}.{secrets.token_hex(6)}.aside"
+        (self.root / name).rename(final)
+        flush_entry(final.parent)
+
+    def open(self, name: str) -> io.BufferedReader:
+        return (self.root / name).open("rb")
+
+    def append(self, name: str) -> io.FileIO:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _FlushedAtEnd(path, "ab")
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        final = self.root / name
+        final.parent.mkdir(parents=True, exist_ok=True)
+        aside = final.parent / f".{final.name}.{secrets.token_hex(6)}{ASIDE}"
         try:
             yield aside
             flush_tree(aside)
@@ -75,34 +202,33 @@ class LocalStore:
             else:
                 aside.unlink(missing_ok=True)
 
-    def get(self, name: str) -> bytes:
-        return self.path(name).read_bytes()
+    def reading(self, name: str) -> Path:
+        return self.root / name
 
-    def exists(self, name: str) -> bool:
-        return self.path(name).exists()
+    @contextmanager
+    def working_folder(self, name: str) -> Iterator[Path]:
+        folder = self.root / name
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
 
-    def list(self, prefix: str) -> list[str]:
-        """Names of all finished files below a folder, sorted."""
-        names: list[str] = []
-        for folder, folders, files in os.walk(self.path(prefix)):  # passes over what others remove meanwhile
-            folders[:] = [one for one in folders if not one.endswith(".aside")]
-            inside = PurePath(folder).relative_to(self.root)
-            names += (str(inside / file) for file in files if not file.endswith(".aside"))
-        return sorted(names)
+    def place(self, name: str) -> str:
+        return str(self.root / name)
 
-    def remove(self, name: str) -> None:
-        """Remove a file or a folder; nothing happens if it is not there."""
-        path = self.path(name)
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+    def uri(self, name: str) -> str:
+        return (self.root / name).as_uri()
 
     def lease(self, name: str, owner: Owner) -> FolderLease | None:
-        return take_lease(self.path(layout.lease_folder(name)), owner)
+        return take_lease(self.root / layout.lease_folder(name), owner)
 
     def lease_owner(self, name: str) -> Owner | None:
-        return lease_owner(self.path(layout.lease_folder(name)))
+        return lease_owner(self.root / layout.lease_folder(name))
 
     def leases(self) -> set[str]:
         return {str(PurePath(file).parent.relative_to(layout.LEASES)) for file in self.list(layout.LEASES)}
+
+
+class _FlushedAtEnd(io.FileIO):
+    def close(self) -> None:
+        if not self.closed:
+            os.fsync(self.fileno())
+        super().close()

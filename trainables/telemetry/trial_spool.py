@@ -8,6 +8,7 @@ import platform
 import threading
 import time
 from dataclasses import asdict
+from pathlib import PurePosixPath
 
 from search_spaces.identity import source_name
 from trainables.package_versions import WORKER_PACKAGES, installed_versions
@@ -15,7 +16,7 @@ from trainables.storage import layout, tracked_names
 from trainables.storage.record_files import read_or_redo
 from trainables.storage.records import Curve, EvaluationResult, StageResult, TrialResult
 from trainables.storage.spool import DataUse, Spool, is_of_machine, read_spool
-from trainables.storage.store import LocalStore
+from trainables.storage.store import Store
 from trainables.task import Context, TrialTask
 from trainables.telemetry.system_sampler import SystemSampler
 from trainables.training.deepspeed_config import deepspeed_config
@@ -28,18 +29,18 @@ class TrialSpool:
     are left out: the history has one point per step.
     """
 
-    def __init__(self, task: TrialTask, store: LocalStore, context: Context) -> None:
+    def __init__(self, task: TrialTask, store: Store, context: Context) -> None:
         self._task, self._store = task, store
         self._lock = threading.Lock()
         enabled, name = context.rank == 0, layout.spool(task.study, task.id)
         if not enabled:
             name = layout.node_spool(task.study, task.id, context.rank)
         self._past = _Past(store, name)
-        self._spool = Spool(store.path(name)) if enabled else None
+        self._spool = Spool(store, name) if enabled else None
         self._sampler: SystemSampler | None = None
         self._node_spool: Spool | None = None
         if enabled or context.is_first_of_node:
-            self._node_spool = self._spool or Spool(store.path(name))
+            self._node_spool = self._spool or Spool(store, name)
             self._sampler = SystemSampler(context.rank, self._system).start()
 
     def begin(self) -> None:
@@ -119,14 +120,13 @@ class TrialSpool:
 class _Past:
     """What earlier attempts have left in a spool, and what is best so far."""
 
-    def __init__(self, store: LocalStore, name: str) -> None:
+    def __init__(self, store: Store, name: str) -> None:
         now = time.time()
         self.last_step, self.attempts, self.age_s = -1, 0, 0.0
         self.best: dict[str, float] = {}
         self.queue_wait_s = _since(store, name, now)
         """From the hand-out to this attempt's begin: the group may have had to start first."""
-        path = store.path(name)
-        for number, (_, line) in enumerate(read_spool(path) if path.exists() else ()):
+        for number, (_, line) in enumerate(read_spool(store, name) if store.exists(name) else ()):
             self.age_s = self.age_s or (now - line["ts"] / 1000 if number == 0 else 0.0)
             self.attempts += line.get("status") == "RUNNING"
             if "step" in line and not is_of_machine(line):
@@ -139,10 +139,10 @@ class _Past:
             self.best = {tracked_names.BEST_TRAIN_LOSS: loss, tracked_names.BEST_STEP: float(step)}
 
 
-def _since(store: LocalStore, spool: str, now: float) -> float | None:
+def _since(store: Store, spool: str, now: float) -> float | None:
     """Seconds since the trial's task was written, which is when it was handed out; None where it was not."""
-    task = store.path(spool).with_name("task.json")
-    return max(0.0, now - task.stat().st_mtime) if task.exists() else None
+    task = str(PurePosixPath(spool).with_name("task.json"))
+    return max(0.0, now - store.facts(task).modified) if store.exists(task) else None
 
 
 def _shares(task: TrialTask, stages: list[StageResult]) -> dict[str, float]:

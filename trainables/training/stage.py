@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-import shutil
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing, suppress
-from pathlib import Path
+from contextlib import closing
 from typing import Any
 
 import torch
@@ -26,7 +24,7 @@ from trainables.package_versions import STAGE_PACKAGES, installed_versions
 from trainables.storage import layout, tracked_names
 from trainables.storage.record_files import write
 from trainables.storage.records import Curve, StageResult
-from trainables.storage.store import LocalStore
+from trainables.storage.store import ASIDE, Store
 from trainables.task import Context, StageTask, TrialTask
 from trainables.training.deepspeed_config import deepspeed_config
 from trainables.training.engine import Engine, no_traces, open_engine, partition
@@ -36,7 +34,7 @@ from trainables.trial_data import StageData, StepInput, TrialData
 
 
 def train_stage(
-    task: TrialTask, index: int, earlier: list[StageResult], data: TrialData, context: Context, store: LocalStore
+    task: TrialTask, index: int, earlier: list[StageResult], data: TrialData, context: Context, store: Store
 ) -> Iterator[tuple[UnitDone, dict[str, float]]]:
     """Train stage `index` and write its result, going on from its last checkpoint if there is one.
 
@@ -125,7 +123,7 @@ class _Run:
         order: StageTask,
         data: StageData,
         context: Context,
-        store: LocalStore,
+        store: Store,
     ) -> None:
         self._engine, self._stage, self._order = engine, stage, order
         self._data, self._context, self._store = data, context, store
@@ -209,45 +207,41 @@ class _Run:
 
     def _checkpoint(self, step: int) -> None:
         """All ranks write into one folder, which gets its final name when all are done; older ones go."""
-        root = self._store.path(layout.checkpoints(self._order.key))
-        aside = root / "writing.aside"
+        root = layout.checkpoints(self._order.key)
+        aside = f"{root}/writing{ASIDE}"
         if self._context.rank == 0:
-            shutil.rmtree(aside, ignore_errors=True)
-            aside.mkdir(parents=True)
+            self._store.remove(aside)
         _barrier()
         state = {"losses": self.losses, "curve": self.curve, "seconds": self._seconds, "records": self._records}
-        self._engine.save(aside, "state", state)
+        with self._store.working_folder(aside) as folder:
+            self._engine.save(folder, "state", state)
+            if self._context.rank == 0:
+                (folder / "shape.json").write_text(_shape(self._order.resources))
         _barrier()
         if self._context.rank == 0:
-            (aside / "shape.json").write_text(_shape(self._order.resources))
-            aside.rename(root / f"{step:08d}")
-            for old in _finished(root)[:-KEPT_CHECKPOINTS]:
-                shutil.rmtree(old)
+            self._store.move(aside, f"{root}/{step:08d}")
+            for old in self._store.folders(root)[:-KEPT_CHECKPOINTS]:
+                self._store.remove(f"{root}/{old}")
         _barrier()
 
     def _resume(self) -> None:
         """Go on from the newest checkpoint that this shape of group can read; others start the stage anew."""
-        root = self._store.path(layout.checkpoints(self._order.key))
+        root = layout.checkpoints(self._order.key)
         shape = _shape(self._order.resources)
-        for folder in reversed(_finished(root)):
+        for step in reversed(self._store.folders(root)):
+            folder = self._store.reading(f"{root}/{step}")
             if (folder / "shape.json").read_text() == shape:
                 state: dict[str, Any] = self._engine.load(folder, "state")
                 self.losses, self.curve = list(state["losses"]), [tuple(point) for point in state["curve"]]
                 self._seconds, self._records = state["seconds"], state["records"]
                 print(f"{self._stage.name}: going on from step {len(self.losses)}", flush=True)
                 return
-            print(f"{self._stage.name}: {folder.name} was written by another group shape, {shape} cannot read it")
+            print(f"{self._stage.name}: {step} was written by another group shape, {shape} cannot read it")
 
 
 def _shape(resources: ResourceSpec) -> str:
     """What must be equal for DeepSpeed to read a checkpoint."""
     return f"workers {resources.workers}, ZeRO {resources.zero}, offload {resources.offload}"
-
-
-def _finished(root: Path) -> list[Path]:
-    with suppress(FileNotFoundError):
-        return sorted(path for path in root.iterdir() if not path.name.endswith(".aside"))
-    return []
 
 
 def provenance(resources: ResourceSpec, context: Context, attention: str) -> dict[str, str]:

@@ -12,21 +12,21 @@ from torch import Tensor, nn
 
 from trainables.model.vlm import VLM, module
 from trainables.storage.records import StageResult
-from trainables.storage.store import LocalStore
+from trainables.storage.store import Store
 
 
-def save_weights(weights: dict[str, dict[str, Tensor]], store: LocalStore, folder: str) -> dict[str, str]:
+def save_weights(weights: dict[str, dict[str, Tensor]], store: Store, folder: str) -> dict[str, str]:
     """Write each module's weights below `folder`; returns module -> SHA-256 of its file."""
     digests = {}
     for name, tensors in weights.items():
         final = f"{folder}/{name}.safetensors"
-        with store.aside(final) as aside:
+        with store.writing(final) as aside:
             save_file({key: tensors[key].contiguous() for key in sorted(tensors)}, aside)
             digests[name] = _digest(aside)
     return digests
 
 
-def load_weights(model: VLM, results: list[StageResult], store: LocalStore, stage_folder: str = "stages") -> None:
+def load_weights(model: VLM, results: list[StageResult], store: Store, stage_folder: str = "stages") -> None:
     """Put the outcome of earlier stages into a freshly built model, the latest of each module.
 
     Raises ValueError if a file is not what its stage wrote, or does not hold exactly the module's weights.
@@ -35,7 +35,7 @@ def load_weights(model: VLM, results: list[StageResult], store: LocalStore, stag
     for name, result in latest.items():
         if name == "vision" and model.vision is None:
             continue
-        path = store.path(f"{stage_folder}/{result.key}/{name}.safetensors")
+        path = store.reading(f"{stage_folder}/{result.key}/{name}.safetensors")
         if _digest(path) != result.modules[name]:
             raise ValueError(f"{path} must have the digest that its stage recorded, but it was changed or is damaged")
         with safe_open(path, "pt") as file:

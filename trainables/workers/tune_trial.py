@@ -24,7 +24,7 @@ from search_spaces.worker_contract import Failed, Group, StartGroup
 from trainables.storage import layout
 from trainables.storage.record_files import read, write
 from trainables.storage.records import Failure
-from trainables.storage.store import LocalStore
+from trainables.storage.store import LocalStore, Store
 from trainables.task import TrialTask
 from trainables.workers.tune_result import TuneResult, write_result
 
@@ -59,7 +59,7 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
             study, storage: where the trial's task is found.
         """
         self._start_group, self._study = start_group, study
-        self._store = LocalStore(Path(storage))
+        self._store: Store = LocalStore(Path(storage))
         self._group: Group | None = None
         self._remember(config)
 
@@ -161,7 +161,7 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         )
 
 
-def _read_task(store: LocalStore, study: str, trial: str) -> TrialTask:
+def _read_task(store: Store, study: str, trial: str) -> TrialTask:
     task = read(store, layout.trial_task(study, trial), TrialTask)
     if task is None:
         raise FileNotFoundError(f"{layout.trial_task(study, trial)} must be written before the trial is handed out")

@@ -147,7 +147,7 @@ def test_report_shows_failed_missing_and_diverged_cells_as_such(plan: Plan, stor
     assert "failed (seed 8)" in rows[2]
     assert "diverged (seed 8)" in rows[3]
     assert "Diverged: r16-s8." in text
-    log = store.path(layout.worker_log(plan.study, "r32-s8", 0))
+    log = store.root / layout.worker_log(plan.study, "r32-s8", 0)
     assert f"- `r32-s8` (lost): CUDA is gone; log: `{log}`" in text
     assert "second line" not in text
     assert _finding(report, "16px").sentence == "not compared: resolution=16px diverged with seed 8."

@@ -161,7 +161,7 @@ def test_every_state_of_a_cell_is_visible(form: str, store: LocalStore) -> None:
     for wanted in ("no signal", "failed (seed 7)", "missing (seed 8)", "diverged (seed 7)"):
         assert wanted in text
     if form != "tex":
-        log = str(store.path(layout.worker_log("small", "r32-s7", 0)))
+        log = str(store.root / layout.worker_log("small", "r32-s7", 0))
         for wanted in ("CUDA is gone", log, "too small for a patch", "gone-s7", "r64-s8-0123456789ab-1700000000"):
             assert wanted in text
     assert "refused" in Page(to_html(_refused(store))).text
@@ -171,9 +171,9 @@ def _refused(store: LocalStore) -> Report:
     """Seeds of one arm were scored on different examples."""
     finished(store)
     name = layout.evaluation_examples(key_of("evaluation r64-s7"), "shape")
-    table = pq.read_table(store.path(name))
+    table = pq.read_table(store.root / name)
     store.remove(name)
-    with store.aside(name) as aside:
+    with store.writing(name) as aside:
         pq.write_table(table.slice(40), aside)
     return build_report(study_of(*CLAIMS), two_stage_plan(seeds=(7, 8, 9)), store)
 

@@ -66,8 +66,8 @@ def test_samples_are_tracked_apart_and_are_no_part_of_scores(done: tuple[Plan, L
     plan, store, ledger = done
     assert ledger.is_finished
     assert StudyScores.of(plan, store, ledger).benchmarks == ("vqav2",)
-    spool = store.path(layout.spool(plan.study, plan.trials[0].id))
-    metrics = {name: value for _, line in read_spool(spool) for name, value in line.get("metrics", {}).items()}
+    spool = read_spool(store, layout.spool(plan.study, plan.trials[0].id))
+    metrics = {name: value for _, line in spool for name, value in line.get("metrics", {}).items()}
     assert {"samples/mini-open/unsupported", "samples/mini-open/words"} <= metrics.keys()
     assert metrics["eval/mean"] == ledger.evaluations[plan.trials[0].id, "vqav2"].points
 

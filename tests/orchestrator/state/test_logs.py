@@ -32,7 +32,7 @@ def store(tmp_path: Path) -> LocalStore:
 
 
 def write(store: LocalStore, rank: int, text: str, trial: StoredTrial = TRIAL) -> None:
-    path = store.path(layout.worker_log(*trial, rank))
+    path = store.root / layout.worker_log(*trial, rank)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a") as file:
         file.write(text)
@@ -134,5 +134,5 @@ def test_follow_prints_what_is_added_until_the_trial_has_ended(store: LocalStore
 def test_last_lines_of_a_huge_log_are_its_last(tmp_path: Path) -> None:
     path = tmp_path / "rank-0.log"
     path.write_text("".join(f"line {number}\n" for number in range(100_000)))
-    assert last_lines(path, 2) == ["line 99998", "line 99999"]
-    assert last_lines(tmp_path / "absent.log", 2) == []
+    assert last_lines(LocalStore(tmp_path), path.name, 2) == ["line 99998", "line 99999"]
+    assert last_lines(LocalStore(tmp_path), "absent.log", 2) == []

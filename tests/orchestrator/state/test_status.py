@@ -129,7 +129,7 @@ def test_status_groups_equal_failures_and_prints_a_log(plan: Plan, store: LocalS
     shown = _shown(study_status(plan, store), width=300)
     assert "failed r64-s7 and 3 more: lost: CUDA is gone" in shown
     assert "failed r16-s7: lost: no space left on device" in shown
-    assert f"log: {store.path(layout.worker_log(plan.study, 'r64-s7', 0))}" in shown
+    assert f"log: {store.root / layout.worker_log(plan.study, 'r64-s7', 0)}" in shown
 
 
 def test_status_counts_trials_that_wait_for_a_stage_of_another(plan: Plan, store: LocalStore) -> None:

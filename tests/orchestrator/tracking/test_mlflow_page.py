@@ -47,7 +47,7 @@ def write_steps(spool: Spool, steps: range) -> None:
 def write_study(store: LocalStore) -> None:
     """Five trials that have finished, and one that has failed."""
     for number, trial in enumerate(STUDY.trials):
-        spool = Spool(store.path(layout.spool(STUDY.study, trial.id)))
+        spool = Spool(store, layout.spool(STUDY.study, trial.id))
         spool.write(status="RUNNING")
         write_steps(spool, range(1, 11))
         if trial.id == FAILED:
@@ -111,7 +111,7 @@ def test_a_saved_view_opens_by_its_link_in_a_fresh_browser(view: str, server: st
 @pytest.mark.slow
 def test_outage_of_a_server_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
     store, database = LocalStore(tmp_path), tmp_path / "server.db"
-    spool = Spool(store.path(layout.spool(PLAN.study, "r64-s7")))
+    spool = Spool(store, layout.spool(PLAN.study, "r64-s7"))
     notices: list[str] = []
     with screenshot.served(database) as address:
         tracker = open_tracker(address, tmp_path)

@@ -137,10 +137,10 @@ def test_newest_counts_of_a_study_are_the_latest(storage: Path, client: MlflowCl
 
 def test_replay_of_a_spool_gives_a_complete_run(storage: Path, client: MlflowClient) -> None:
     store = LocalStore(storage)
-    table = store.path("evaluations/key/shapes.parquet")
+    table = store.root / "evaluations/key/shapes.parquet"
     table.parent.mkdir(parents=True)
     table.write_bytes(b"PAR1")
-    spool = Spool(store.path(layout.spool("small", "r64-s7")))
+    spool = Spool(store, layout.spool("small", "r64-s7"))
     spool.write(step=1, metrics={"train/loss": 0.5, "eval/refcoco+/acc@0.5": 10.0})
     spool.write(artifact={"name": "examples/shapes.parquet", "path": "evaluations/key/shapes.parquet"})
     spool.write(artifact={"name": "deepspeed.json", "text": "{}"})
@@ -259,7 +259,7 @@ def test_the_best_model_gets_an_alias_in_the_registry(storage: Path, client: Mlf
 
 
 def test_data_is_linked_with_its_digest_and_what_was_drawn(storage: Path, client: MlflowClient) -> None:
-    spool = Spool(LocalStore(storage).path(layout.spool("small", "r64-s7")))
+    spool = Spool(LocalStore(storage), layout.spool("small", "r64-s7"))
     tags = {"records.finetune": "1500", "share.finetune": "1.0000"}
     training = {"name": "shapes@1", "digest": "a" * 64, "context": "training", "tags": tags}
     spool.write(data=[training, {"name": "shape", "digest": "b" * 64, "context": "evaluation", "tags": {}}])
@@ -345,7 +345,7 @@ def test_views_are_tags_of_the_experiment_and_the_link_opens_the_first(storage: 
 def test_names_on_the_server_stay_as_they_are(storage: Path, client: MlflowClient) -> None:
     """People filter by them, and runs of earlier studies have them."""
     store = finished(storage)
-    spool = Spool(store.path(layout.spool("small", "r64-s7")))
+    spool = Spool(store, layout.spool("small", "r64-s7"))
     spool.write(step=1, metrics={"train/loss": math.inf})
     store.remove(layout.trial_result("small", STORED.trials[3].id))
     fail_trial(store, STORED, STORED.trials[3])

@@ -70,7 +70,7 @@ def test_trial_resumed_from_a_checkpoint_has_each_step_once(store: LocalStore) -
 
 def test_result_measured_again_replaces_the_old_value(store: LocalStore) -> None:
     tracker = MemoryTracker()
-    path = store.path(layout.spool(PLAN.study, TRIAL))
+    path = store.root / layout.spool(PLAN.study, TRIAL)
     path.parent.mkdir(parents=True)
     for ts, value in enumerate((70.0, 70.0, 71.0)):
         with path.open("a") as file:
@@ -83,7 +83,7 @@ def test_result_measured_again_replaces_the_old_value(store: LocalStore) -> None
 
 def test_spool_that_was_started_anew_gets_a_new_run(store: LocalStore) -> None:
     tracker = MemoryTracker()
-    path = store.path(layout.spool(PLAN.study, TRIAL))
+    path = store.root / layout.spool(PLAN.study, TRIAL)
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"ts": 1000, "step": 9, "metrics": {"train/loss": 1.0}}) + "\n")
     sync_study(study_of(), PLAN, store, tracker)
@@ -99,7 +99,7 @@ def test_spool_that_was_started_anew_gets_a_new_run(store: LocalStore) -> None:
 def test_metric_of_a_long_trial_is_thinned_and_keeps_its_last_value(store: LocalStore) -> None:
     steps = 4 * POINTS_PER_METRIC
     plan, tracker = small_plan(steps=steps), MemoryTracker()
-    path = store.path(layout.spool(plan.study, TRIAL))
+    path = store.root / layout.spool(plan.study, TRIAL)
     path.parent.mkdir(parents=True)
     lines = [{"ts": step, "step": step, "metrics": {"train/loss": 1.0}} for step in range(1, steps + 1)]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -147,7 +147,7 @@ def test_sync_to_a_server_that_goes_away_is_an_error_that_says_to_repeat(store: 
 
 def test_what_other_nodes_tell_arrives_once(store: LocalStore) -> None:
     write_steps(spool_of(store), range(3))
-    node = Spool(store.path(layout.node_spool(PLAN.study, TRIAL, 8)))
+    node = Spool(store, layout.node_spool(PLAN.study, TRIAL, 8))
     node.write(step=10, metrics={"system/node_8/cpu_percent": 50.0})
     tracker = MemoryTracker()
     sync_study(study_of(), PLAN, store, tracker)
@@ -157,7 +157,7 @@ def test_what_other_nodes_tell_arrives_once(store: LocalStore) -> None:
 
 
 def test_a_sample_of_the_machine_after_the_end_is_no_new_attempt(store: LocalStore) -> None:
-    path = store.path(layout.spool(PLAN.study, TRIAL))
+    path = store.root / layout.spool(PLAN.study, TRIAL)
     spool = spool_of(store)
     write_steps(spool, range(3))
     fail(store, TRIAL, "hung", now_ms())

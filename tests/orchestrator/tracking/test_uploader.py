@@ -114,7 +114,7 @@ def test_trial_taken_up_again_is_running_and_then_finished(store: LocalStore) ->
     assert tracker.status[run] == "FAILED"
 
     resumed = now_ms() + 1000  # the failure's file is still there
-    with store.path(layout.spool(PLAN.study, TRIAL)).open("a") as file:
+    with (store.root / layout.spool(PLAN.study, TRIAL)).open("a") as file:
         file.write(json.dumps({"ts": resumed, "step": 3, "metrics": {"train/loss": 0.2}}) + "\n")
     lease = store.lease(layout.trial_lease(PLAN.study, TRIAL), Owner.here())
     assert lease is not None

@@ -92,12 +92,12 @@ def test_every_image_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_killed_preparation_leaves_nothing_that_stays(tmp_path: Path) -> None:
     _picture(tmp_path, "a.png")
     store, source = LocalStore(tmp_path / "store"), _llava(tmp_path, ["a.png"])
-    left = store.path("preparing/killed")
+    left = store.root / "preparing/killed"
     (left / "data").mkdir(parents=True)
     gone = {**vars(Owner.here()), "started": 0.0}
     (left / "owner.json").write_text(json.dumps(gone))
     prepare_source(source, store, tmp_path)
-    assert list(store.path("preparing").iterdir()) == []
+    assert list((store.root / "preparing").iterdir()) == []
 
 
 def test_a_signature_changes_with_the_records_an_image_or_a_new_place_and_not_by_looking(tmp_path: Path) -> None:

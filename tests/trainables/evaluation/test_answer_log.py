@@ -15,7 +15,7 @@ def test_answers_of_all_workers_are_found_again_and_a_cut_line_is_none(tmp_path:
         with AnswerLog(store, "key", "shapes", rank) as log:
             for batch in batches:
                 log.write(batch, [f"answer {batch}", "é\n"])
-    path = store.path(f"{layout.evaluation_answers('key', 'shapes')}/rank-0.jsonl")
+    path = store.root / f"{layout.evaluation_answers('key', 'shapes')}/rank-0.jsonl"
     whole = path.read_bytes()
     path.write_bytes(whole + b'[4, ["cut')
     with AnswerLog(store, "key", "shapes", 0) as log:

@@ -45,14 +45,14 @@ def test_stopped_scoring_goes_on_behind_the_batches_that_were_answered(tmp_path:
     loop.close()  # type: ignore[attr-defined]
     store = LocalStore(tmp_path)
     key = evaluation_key(task, SHAPES, finished_stages(task, store))
-    log = store.path(f"{layout.evaluation_answers(key, 'shapes')}/rank-0.jsonl")
+    log = store.root / f"{layout.evaluation_answers(key, 'shapes')}/rank-0.jsonl"
     kept = [json.loads(line) for line in log.read_text().splitlines() if line]
     assert [number for number, _ in kept] == [0, 1]
     surely_triangles = [[number, [[-9.0, -9.0, 0.0] for _ in answers]] for number, answers in kept]
     log.write_text("".join(f"{json.dumps(line)}\n" for line in surely_triangles))
 
     run(task)
-    said = pq.read_table(store.path(_score(task).examples))["prediction"].to_pylist()
+    said = pq.read_table(store.root / _score(task).examples)["prediction"].to_pylist()
     assert said.count("triangle") >= 6, "the six answers that were there were taken as they are"
     assert not log.exists()
 

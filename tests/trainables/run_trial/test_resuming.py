@@ -31,7 +31,7 @@ def _stage_result(task: TrialTask, index: int = -1) -> StageResult:
 
 
 def _spool(task: TrialTask) -> list[Any]:
-    return [line for _, line in read_spool(Path(task.storage) / layout.spool(task.study, task.id))]
+    return [line for _, line in read_spool(LocalStore(Path(task.storage)), layout.spool(task.study, task.id))]
 
 
 def test_a_trial_ends_with_stage_results_scores_and_its_own_result(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_trial_ends_with_stage_results_scores_and_its_own_result(tmp_path: Pat
     assert result is not None
     score = read(store, result.evaluations["shapes"], EvaluationResult)
     assert score is not None
-    rows = pq.read_table(store.path(score.examples))
+    rows = pq.read_table(store.root / score.examples)
     assert rows.column_names == ["id", "cluster", "prediction", "parsed", "score"]
     assert rows.num_rows == score.n == 10
     assert score.metrics["accuracy"] == pytest.approx(100 * sum(rows["score"].to_pylist()) / 10)

@@ -143,4 +143,4 @@ def test_what_can_be_made_again_is_as_good_as_absent_and_a_warning_names_the_fil
     store.put(NAME, content)
     with caplog.at_level(logging.WARNING):
         assert read_or_redo(store, NAME, Curve) is None
-    assert str(store.path(NAME)) in caplog.text
+    assert store.place(NAME) in caplog.text

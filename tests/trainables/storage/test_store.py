@@ -1,55 +1,161 @@
+"""The contract of trainables/storage/store.py, over every implementation; and how LocalStore keeps its files."""
+
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from trainables.storage.store import LocalStore
+from tests.support.copying_store import CopyingStore
+from trainables.storage.lease import Owner
+from trainables.storage.store import ASIDE, LocalStore, Store
+
+STORES: dict[str, Callable[[Path], Store]] = {"local": LocalStore, "copying": CopyingStore}
+HERE = Owner.here()
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    return STORES[request.param](tmp_path)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
+def local(tmp_path: Path) -> LocalStore:
     return LocalStore(tmp_path)
 
 
-def test_store_with_a_relative_root_is_refused() -> None:
+class TestEveryStore:
+    def test_put_then_get_returns_the_bytes_and_lists_the_name(self, store: Store) -> None:
+        store.put("a/b.bin", b"old")
+        store.put("a/b.bin", b"x")
+        assert (store.get("a/b.bin"), store.list("a"), store.exists("a/b.bin")) == (b"x", ["a/b.bin"], True)
+        assert store.facts("a/b.bin").size == 1
+
+    def test_what_is_not_there_is_said_alike(self, store: Store) -> None:
+        assert not store.exists("a/b")
+        assert (store.list("a"), store.folders("a")) == ([], ())
+        store.remove("a/b")
+        for look in (store.get, store.facts, store.open):
+            with pytest.raises(FileNotFoundError):
+                look("a/b")
+
+    def test_list_names_files_at_any_depth_and_folders_those_directly_inside(self, store: Store) -> None:
+        for name in ("a/z/deep/1", "a/b/1", "a/file", "other/1"):
+            store.put(name, b"")
+        assert store.list("a") == ["a/b/1", "a/file", "a/z/deep/1"]
+        assert store.folders("a") == ("b", "z")
+        assert store.exists("a/z/deep")
+
+    def test_remove_of_a_folder_takes_all_that_is_in_it_and_nothing_beside_it(self, store: Store) -> None:
+        for name in ("a/b/1", "a/b/c/2", "a/bc"):
+            store.put(name, b"")
+        store.remove("a/b")
+        assert (store.list("a"), store.exists("a/b")) == (["a/bc"], False)
+
+    def test_move_takes_a_folder_to_its_new_name(self, store: Store) -> None:
+        store.put("a/b/1", b"x")
+        store.move("a/b", "new/place")
+        assert (store.list("a"), store.list("new"), store.get("new/place/1")) == ([], ["new/place/1"], b"x")
+
+    def test_file_written_that_fails_leaves_the_old_content_and_nothing_beside_it(self, store: Store) -> None:
+        store.put("a/b.bin", b"old")
+
+        def write_half() -> None:
+            with store.writing("a/b.bin") as path:
+                path.write_bytes(b"ha")
+                raise OSError("disk full")
+
+        with pytest.raises(OSError, match="disk full"):
+            write_half()
+        assert (store.get("a/b.bin"), store.list("a")) == (b"old", ["a/b.bin"])
+
+    def test_folder_written_appears_whole_and_replaces_the_old_one(self, store: Store) -> None:
+        for content, other in (("first", "one"), ("second", "two")):
+            with store.writing("folder") as folder:
+                (folder / "deep").mkdir(parents=True)
+                (folder / "deep/file").write_text(content)
+                (folder / other).write_text(content)
+                assert not store.exists("folder/deep/file") or store.get("folder/deep/file") == b"first"
+        assert store.list("folder") == ["folder/deep/file", "folder/two"]
+        assert store.get("folder/deep/file") == b"second"
+
+    def test_list_shows_nothing_that_is_still_being_written(self, store: Store) -> None:
+        with store.writing("a/folder") as folder, store.writing("a/file") as file:
+            folder.mkdir()
+            (folder / "half").write_bytes(b"x")
+            file.write_bytes(b"x")
+            with store.working_folder(f"a/next{ASIDE}") as aside:
+                (aside / "half").write_bytes(b"x")
+            assert (store.list("a"), store.folders("a")) == ([], ())
+        assert store.list("a") == ["a/file", "a/folder/half"]
+
+    def test_reading_gives_a_path_to_a_file_or_a_folder(self, store: Store) -> None:
+        store.put("a/b/1", b"x")
+        assert store.reading("a/b/1").read_bytes() == b"x"
+        assert (store.reading("a") / "b/1").read_bytes() == b"x"
+        assert not store.reading("a/absent").exists()
+
+    def test_working_folder_holds_what_is_stored_and_stores_what_was_changed(self, store: Store) -> None:
+        for name in ("kept", "changed", "removed"):
+            store.put(f"work/{name}", b"old")
+        with store.working_folder("work") as folder:
+            assert sorted(path.name for path in folder.iterdir()) == ["changed", "kept", "removed"]
+            (folder / "changed").write_bytes(b"new")
+            (folder / "removed").unlink()
+            (folder / "sub").mkdir()
+            (folder / "sub/added").write_bytes(b"new")
+        assert {name: store.get(name) for name in store.list("work")} == {
+            "work/changed": b"new",
+            "work/kept": b"old",
+            "work/sub/added": b"new",
+        }
+
+    def test_two_that_work_in_one_folder_both_leave_their_files(self, store: Store) -> None:
+        with store.working_folder("work") as first, store.working_folder("work") as second:
+            (first / "first").write_bytes(b"1")
+            (second / "second").write_bytes(b"2")
+        assert store.list("work") == ["work/first", "work/second"]
+
+    def test_appended_pieces_are_read_from_any_offset_while_the_file_is_open(self, store: Store) -> None:
+        with store.append("a/log") as log:
+            log.write(b"one\n")
+            with store.append("a/log") as other:
+                other.write(b"two\n")
+            log.write(b"three\n")
+            with store.open("a/log") as file:
+                file.seek(4)
+                assert file.read() == b"two\nthree\n"
+            assert store.facts("a/log").size == 14
+
+    def test_lease_has_one_holder_and_is_listed_until_it_is_released(self, store: Store) -> None:
+        lease = store.lease("trials/study/a", HERE)
+        assert lease is not None
+        assert lease.renew()
+        assert store.lease("trials/study/a", HERE) is None
+        assert (store.lease_owner("trials/study/a"), store.leases()) == (HERE, {"trials/study/a"})
+        lease.release()
+        assert not lease.is_held()
+        assert (store.lease_owner("trials/study/a"), store.leases()) == (None, set())
+
+
+def test_local_store_with_a_relative_root_is_refused() -> None:
     with pytest.raises(ValueError, match="must be absolute"):
         LocalStore(Path("here"))
 
 
-def test_put_then_get_returns_the_bytes_and_lists_the_name(store: LocalStore) -> None:
-    store.put("a/b.bin", b"x")
-    assert (store.get("a/b.bin"), store.list("a"), store.exists("a/b.bin")) == (b"x", ["a/b.bin"], True)
+def test_local_store_keeps_a_file_under_its_own_name_and_nothing_beside_it(local: LocalStore) -> None:
+    local.put("a/b.bin", b"x")
+    with contextlib.suppress(OSError), local.writing("a/b.bin") as path:
+        path.write_bytes(b"ha")
+        raise OSError("disk full")
+    assert os.listdir(local.root / "a") == ["b.bin"]
+    assert local.reading("a/b.bin") == local.root / "a/b.bin"
 
 
-def test_a_write_that_fails_leaves_the_old_content_and_nothing_beside_it(store: LocalStore) -> None:
-    store.put("a/b.bin", b"old")
-
-    def write_half() -> None:
-        with store.aside("a/b.bin") as aside:
-            aside.write_bytes(b"ha")
-            raise OSError("disk full")
-
-    with pytest.raises(OSError, match="disk full"):
-        write_half()
-    assert store.get("a/b.bin") == b"old"
-    assert os.listdir(store.path("a")) == ["b.bin"]
-
-
-def test_a_folder_written_aside_appears_whole_and_replaces_the_old_one(store: LocalStore) -> None:
-    for content in ("first", "second"):
-        with store.aside("folder") as aside:
-            aside.mkdir()
-            (aside / "file").write_text(content)
-            assert not store.exists("folder/file") or store.get("folder/file") == b"first"
-    assert store.get("folder/file") == b"second"
-
-
-def test_list_shows_neither_a_file_nor_a_folder_that_is_still_written_aside(store: LocalStore) -> None:
-    with store.aside("a/folder") as folder, store.aside("a/file") as file:
-        folder.mkdir()
-        (folder / "half").write_bytes(b"x")
-        file.write_bytes(b"x")
-        assert store.list("a") == []
-    assert store.list("a") == ["a/file", "a/folder/half"]
+def test_local_store_says_its_paths_to_people_and_file_uris_to_programs(local: LocalStore) -> None:
+    assert local.place("a/b") == f"{local.root}/a/b"
+    assert local.place(".") == str(local.root)
+    assert local.uri("a/b") == f"file://{local.root}/a/b"

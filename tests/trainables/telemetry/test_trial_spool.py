@@ -18,7 +18,7 @@ from trainables.telemetry.trial_spool import TrialSpool
 
 
 def lines_of(task: TrialTask) -> list[Any]:
-    return [line for _, line in read_spool(Path(task.storage) / layout.spool(task.study, task.id))]
+    return [line for _, line in read_spool(LocalStore(Path(task.storage)), layout.spool(task.study, task.id))]
 
 
 def metrics_of(task: TrialTask) -> dict[str, float]:
@@ -78,4 +78,6 @@ def test_another_node_tells_of_itself_in_a_spool_of_its_own(
     written = sorted((tmp_path / layout.trial_folder(task.study, task.id)).glob("node-*.jsonl"))
     assert [path.name for path in written] == [f"node-{rank}.jsonl" for rank in expected]
     for path in written:
-        assert all("system/node_2/cpu_percent" in line["metrics"] for _, line in read_spool(path))
+        assert all(
+            "system/node_2/cpu_percent" in line["metrics"] for _, line in read_spool(LocalStore(path.parent), path.name)
+        )

@@ -13,6 +13,7 @@ from tests.support.tiny_trials import SGD, losses, make_task, run, source, stage
 from trainables.run_trial import run_trial
 from trainables.storage import layout
 from trainables.storage.spool import read_spool
+from trainables.storage.store import LocalStore
 from trainables.task import Context
 from trainables.training.stage import loader_threads
 from trainables.trial_data import StageData, TrialData
@@ -52,7 +53,7 @@ def test_shares_of_the_sources_as_drawn_are_told_to_the_tracking_server(tmp_path
     task = make_task(tmp_path, stages=(stage(data=mix, max_steps=1),), cached=False, benchmarks=())
     run(task)
     told: dict[str, float] = {}
-    for _, line in read_spool(tmp_path / layout.spool(task.study, task.id)):
+    for _, line in read_spool(LocalStore(tmp_path), layout.spool(task.study, task.id)):
         told |= {name: value for name, value in line.get("metrics", {}).items() if name.startswith("data/")}
     assert told == {"data/finetune/shapes": 0.25, "data/finetune/other": 0.75}
     counts = json.loads((tmp_path / layout.stage_result(task.stages[0].key)).read_text())["counts"]
