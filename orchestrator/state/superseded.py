@@ -25,5 +25,6 @@ def set_aside_changed(plan: Plan, ledger: Ledger, store: Store) -> None:
             continue
         keys = [stage.key for stage in attempt.stages]
         if keys != [node.key for node in trial.stage_nodes(plan)]:
-            kept = layout.superseded(plan.study, trial.id, keys[-1][:12], int(time.time()))
+            last = keys[-1][:12] if keys else "unknown"
+            kept = layout.superseded(plan.study, trial.id, last, int(time.time()))
             store.move(layout.trial_folder(plan.study, trial.id), kept)

@@ -84,7 +84,7 @@ def read_spool(store: Store, name: str, offset: int = 0) -> Iterator[tuple[int, 
         file.seek(offset)
         for raw in file:
             if not raw.endswith(b"\n"):
-                return
+                break
             offset += len(raw)
             try:
                 line = json.loads(raw)

@@ -1,0 +1,308 @@
+"""Every kind of file on storage, damaged in every way: each command redoes or refuses it by name, and never breaks."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from typer.testing import CliRunner
+
+from orchestrator.cli import app
+from orchestrator.commands.options import PlannedStudy
+from orchestrator.planning.encoder_probe import KnownEncoders
+from orchestrator.planning.plan_json import plan_json
+from orchestrator.planning.planned import PlanOptions, expand, plan
+from orchestrator.planning.preflight import Digests, known_digests, sources_of
+from orchestrator.state.documents import PlanDocument
+from orchestrator.state.ledger import read_ledger
+from orchestrator.state.superseded import set_aside_changed
+from orchestrator.tracking.environment import storage_id
+from orchestrator.tracking.sync import sync_study
+from search_spaces.errors import InputError
+from search_spaces.identity import source_name, weights_name
+from search_spaces.study_files import load_study
+from tests.support.memory_tracker import MemoryTracker
+from tests.support.stored_studies import answers, fail_trial, finish_trial, key_of
+from trainables.data.prepare import is_prepared
+from trainables.storage import layout
+from trainables.storage.record_files import read_or_redo, write
+from trainables.storage.records import (
+    Attempt,
+    AttemptStage,
+    Counts,
+    Curve,
+    DigestCache,
+    FeaturesResult,
+    PreparedManifest,
+    SourceDigest,
+    WeightsDigest,
+)
+from trainables.storage.spool import Spool
+from trainables.storage.store import LocalStore
+
+STUDY = """
+study: small
+base:
+  vision: {backbone: efficientnet-lite0, resolution: 64}
+  projector: gelu-mlp
+  language: llama-2x96
+  stages: [finetune]
+  epochs: 1
+  data: easy-vqa-1500
+recipe: quickstart
+axes:
+  projector: [gelu-mlp, linear]
+seeds: [7, 8]
+benchmarks: easy-vqa
+hypotheses:
+  - {id: linear, claim: a linear projector is worse, pairs: [[base, projector=linear]], on: all, expect: worse}
+"""
+COUNTS = Counts(records=14432, text_only=0, images=1500, tags={"color": 1900})
+
+KINDS: dict[str, tuple[str, Literal["refused", "redone", "shown", "not read"]]] = {
+    r"digests\.json": ("digests", "redone"),
+    r"encoders\.json": ("encoders", "redone"),
+    r"data/\w+/result\.json": ("prepared source", "redone"),
+    r"stages/\w+/result\.json": ("stage result", "refused"),
+    r"stages/\w+/curve\.json": ("curve", "redone"),
+    r"features/\w+/result\.json": ("features result", "refused"),
+    r"evaluations/\w+/[\w-]+\.json": ("evaluation result", "refused"),
+    r"evaluations/\w+/[\w-]+\.parquet": ("examples", "shown"),
+    r"studies/small/trials/[\w-]+/result\.json": ("trial result", "refused"),
+    r"studies/small/trials/[\w-]+/failure\.json": ("failure", "refused"),
+    r"studies/small/trials/[\w-]+/task\.json": ("task", "refused"),
+    r"studies/small/trials/[\w-]+/spool\.jsonl": ("spool", "redone"),
+    r"studies/small/trials/[\w-]+/rank-0\.log": ("log", "not read"),
+    r"studies/small/plan\.json": ("plan", "refused"),
+    r"studies/small/study\.yaml": ("study", "refused"),
+    r"tracking/offsets/memory/small/[\w-]+\.json": ("cursor", "redone"),
+    r"tracking/storage-id": ("storage id", "refused"),
+    r"tracking/storage-id\.lock": ("lock", "not read"),
+}
+"""Pattern of a file's name -> its kind, and what a command that reads it makes of a damaged one.
+
+`shown`: the report goes on without it, and says that it cannot be read."""
+
+DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
+    "absent": lambda content: None,
+    "empty": lambda content: b"",
+    "cut": lambda content: content[: len(content) // 2],
+    "no fields": lambda content: b"{}",
+    "a list": lambda content: b"[1, 2]",
+    "other types": lambda content: re.sub(rb'": [^\n{\[]+?(,?)\n', rb'": [[]]\1\n', content),
+    "binary": lambda content: b"\x93NUMPY\x00\xff\xfe" * 8,
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command came to: an exit code, and all that it said."""
+
+    code: int
+    text: str
+
+
+def _plan(store: LocalStore, file: Path) -> PlannedStudy:
+    study = load_study(str(file))
+    options = PlanOptions(store.root, store.root)
+    return PlannedStudy(study, plan(expand(study, options), options, known_digests(store)), store)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A storage with every kind of file, of a study with one failed trial; study.yaml lies beside it."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "study.yaml").write_text(STUDY)
+    store = LocalStore(folder / "storage")
+    study = load_study(str(folder / "study.yaml"))
+    options = PlanOptions(store.root, store.root)
+    first = plan(expand(study, options), options, Digests({}, {}))
+    names = [source_name(source) for source in sources_of([trial.spec for trial in first.trials], first.asked)]
+    digests: dict[str, SourceDigest | WeightsDigest] = {
+        name: SourceDigest("signature", key_of(name), COUNTS) for name in names
+    }
+    for origin in {origin for trial in first.trials for origin in trial.spec.vision.checkpoints}:
+        digests[weights_name(origin)] = WeightsDigest("signature", key_of(origin))
+    write(store, layout.DIGESTS, DigestCache(digests))
+    write(store, layout.ENCODERS, KnownEncoders({}))
+    write(store, layout.data_result(key_of(names[0])), PreparedManifest(2, COUNTS, ("0",)))
+    _, planned, _ = _plan(store, folder / "study.yaml")
+    write(store, layout.plan_file("small"), PlanDocument(plan_json(planned)))
+    store.put(layout.study_file("small"), STUDY.encode())
+    for number, trial in enumerate(planned.trials):
+        stages = tuple(AttemptStage(node.key or "") for node in trial.stage_nodes(planned))
+        write(store, layout.trial_task("small", trial.id), Attempt(stages))
+        store.put(layout.worker_log("small", trial.id, 0), b"a line\n")
+        spool = Spool(store, layout.spool("small", trial.id))
+        for step in range(1, 40):
+            spool.write(step=step, metrics={"train/loss": 1 / step, "train/samples_per_s": 8.0})
+        spool.close()
+        if number == 0:
+            fail_trial(store, planned, trial)
+        else:
+            scores = {one.id: answers(0.5 + number / 10, number) for one in planned.asked}
+            finish_trial(store, planned, trial, scores)
+    for node in planned.nodes.values():
+        if node.kind == "features" and node.key is not None:
+            write(store, layout.features_result(node.key), FeaturesResult(node.key, (1500, 4, 1280), 1.0))
+        if node.kind == "stage" and node.key is not None and store.exists(layout.stage_result(node.key)):
+            write(store, layout.stage_curve(node.key), Curve(((1, 0.5, 0.1),)))
+    storage_id(store.root)
+    sync_study(study, planned, store, MemoryTracker())
+    return folder
+
+
+def _files(root: Path) -> Iterator[str]:
+    yield from sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file())
+
+
+def _kind(name: str) -> str:
+    found = [kind for pattern, (kind, _) in KINDS.items() if re.fullmatch(pattern, name)]
+    assert len(found) == 1, f"{name} is of no kind that this test knows: say what a damaged one leads to"
+    return found[0]
+
+
+def _command(name: str, folder: Path, caplog: pytest.LogCaptureFixture) -> Outcome:
+    """Run one command in this process; InputError is exit code 2, as `orchestrator.cli.main` has it.
+
+    Of `run` it is what is read before anything trains; `sync` talks to a server in memory.
+    """
+    storage, study = folder / "storage", folder / "study.yaml"
+    caplog.clear()
+    try:
+        if name == "run":
+            found = _plan(LocalStore(storage), study)
+            for prepared in (storage / "data").iterdir():
+                is_prepared(found.store, prepared.name)
+            read_or_redo(found.store, layout.ENCODERS, KnownEncoders)
+            set_aside_changed(found.plan, read_ledger(found.plan, found.store), found.store)
+            return Outcome(0, caplog.text)
+        if name == "sync":
+            found = _plan(LocalStore(storage), study)
+            storage_id(storage)
+            notices: list[str] = []
+            sync_study(found.study, found.plan, found.store, MemoryTracker(), notices.append)
+            return Outcome(0, caplog.text + "\n".join(notices))
+    except InputError as error:
+        return Outcome(2, str(error) + caplog.text)
+    form = () if name == "report" else ("--json",)
+    done = CliRunner().invoke(app, [name, str(study), "--storage", str(storage), *form])
+    if isinstance(done.exception, InputError):
+        return Outcome(2, str(done.exception) + caplog.text)
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return Outcome(done.exit_code, done.output + caplog.text)
+
+
+COMMANDS = ("status", "report", "verdicts", "plan", "sync", "run")
+
+READERS = {
+    "digests": "status",
+    "encoders": "run",
+    "prepared source": "run",
+    "stage result": "status",
+    "features result": "status",
+    "evaluation result": "report",
+    "examples": "report",
+    "trial result": "verdicts",
+    "failure": "status",
+    "task": "run",
+    "plan": "sync",
+    "study": "sync",
+    "cursor": "sync",
+    "storage id": "sync",
+}
+"""A command that reads each kind, but for spools, whose lines are passed over, and curves, which only workers read."""
+
+
+def test_every_file_of_a_storage_is_of_a_known_kind(finished: Path) -> None:
+    assert {_kind(name) for name in _files(finished / "storage")} == {kind for kind, _ in KINDS.values()}
+
+
+def _cases(every: bool) -> list[tuple[str, str, str]]:
+    """Kind, damage and command: all of them, or a fixed spread in which each kind meets each damage."""
+    kinds = [kind for kind, law in KINDS.values() if law != "not read"]
+    cases = [(kind, damage, command) for kind in kinds for damage in DAMAGES for command in COMMANDS]
+    return cases if every else [case for number, case in enumerate(cases) if number % 7 == number // 42 % 7]
+
+
+def _damaged(finished: Path, folder: Path, kind: str, damage: str) -> Path:
+    """Copy the storage and damage one file of a kind in it; returns that file."""
+    shutil.copytree(finished, folder)
+    name = [one for one in _files(folder / "storage") if _kind(one) == kind][-1]
+    if kind == "task":  # read of the trial that is not done
+        name = str(next(folder.rglob("failure.json")).with_name("task.json").relative_to(folder / "storage"))
+    path = folder / "storage" / name
+    content = DAMAGES[damage](path.read_bytes())
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    return path
+
+
+def _check(
+    finished: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, damage: str, command: str
+) -> None:
+    folder = tmp_path / "copy"
+    path = _damaged(finished, folder, kind, damage)
+    with caplog.at_level(logging.WARNING):
+        outcome = _command(command, folder, caplog)
+    assert outcome.code in (0, 2, 3), outcome.text
+    assert "Traceback (most recent" not in outcome.text
+    if outcome.code == 2 and damage != "absent":
+        assert str(path) in outcome.text
+    laws = dict(KINDS.values())
+    if laws[kind] == "redone":
+        assert outcome.code != 2, outcome.text
+
+
+@pytest.mark.parametrize(("kind", "damage", "command"), _cases(every=False))
+def test_a_damaged_file_is_redone_or_refused_by_name(
+    finished: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, damage: str, command: str
+) -> None:
+    _check(finished, tmp_path, caplog, kind, damage, command)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "damage", "command"), _cases(every=True))
+def test_every_command_redoes_or_refuses_every_damaged_file(
+    finished: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, damage: str, command: str
+) -> None:
+    _check(finished, tmp_path, caplog, kind, damage, command)
+
+
+@pytest.mark.parametrize("kind", ["stage result", "features result", "trial result", "evaluation result", "failure"])
+@pytest.mark.parametrize("damage", [name for name in DAMAGES if name != "absent"])
+def test_a_damaged_result_is_never_taken_for_done(
+    finished: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, damage: str
+) -> None:
+    folder = tmp_path / "copy"
+    path = _damaged(finished, folder, kind, damage)
+    outcome = _command("status", folder, caplog)
+    assert outcome.code == 2
+    assert str(path) in outcome.text
+
+
+def test_the_undamaged_storage_is_read_by_every_command(finished: Path, caplog: pytest.LogCaptureFixture) -> None:
+    outcomes = {name: _command(name, finished, caplog) for name in COMMANDS}
+    assert {name: outcome.code for name, outcome in outcomes.items()} == dict.fromkeys(COMMANDS, 0)
+    assert json.loads(outcomes["status"].text)["counts"]["done"] == 3
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_whoever_reads_a_damaged_file_names_it(
+    finished: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    path = _damaged(finished, tmp_path / "copy", kind, "binary")
+    with caplog.at_level(logging.WARNING):
+        outcome = _command(READERS[kind], tmp_path / "copy", caplog)
+    assert str(path) in re.sub(r"\s", "", outcome.text)  # a terminal may break the line
+    assert outcome.code == {"refused": 2, "redone": 0, "shown": 0}[dict(KINDS.values())[kind]]
