@@ -227,7 +227,7 @@ def test_every_file_of_a_storage_is_of_a_known_kind(finished: Path) -> None:
 
 
 def _cases(every: bool) -> list[tuple[str, str, str]]:
-    """Kind, damage and command: all of them, or a fixed spread in which each kind meets each damage."""
+    """Kind, damage and command: all of them, or a fixed spread: each kind meets every command and six damages."""
     kinds = [kind for kind, law in KINDS.values() if law != "not read"]
     cases = [(kind, damage, command) for kind in kinds for damage in DAMAGES for command in COMMANDS]
     return cases if every else [case for number, case in enumerate(cases) if number % 7 == number // 42 % 7]
