@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cluster.memory import FP32, bytes_of_number, optimizer_bytes, sequence
+from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import KEPT_CHECKPOINTS
 from search_spaces.sizes import (
     ConvShape,
@@ -19,7 +20,7 @@ from search_spaces.sizes import (
     decoder_linears,
     vit_block_parameters,
 )
-from search_spaces.spec import LoraSpec, ResourceSpec, StageSpec
+from search_spaces.spec import LoraSpec, StageSpec
 from search_spaces.trained_sizes import adapter_size, trained_parameters
 
 TEXT_TOKENS = 256

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import assert_never, get_args
 
+from search_spaces.resource_spec import Offload, ResourceSpec
 from search_spaces.resources import LIVE_PARAMETERS, PREFETCHED_PARAMETERS, REDUCE_BUCKET, micro_batch
 from search_spaces.sizes import ModelSize, VitShape, kv_width
-from search_spaces.spec import LoraSpec, Offload, ResourceSpec, StageSpec
+from search_spaces.spec import LoraSpec, StageSpec
 from search_spaces.trained_sizes import adapter_size, trained_parameters
 
 RUNTIME_BYTES = 2_000_000_000

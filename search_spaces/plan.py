@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from search_spaces.resource_spec import ResourceSpec
 from search_spaces.sizes import ModelSize
-from search_spaces.spec import BenchmarkSpec, ResourceSpec, TrialSpec
+from search_spaces.spec import BenchmarkSpec, TrialSpec
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
 from search_spaces.errors import InputError, nearest
-from search_spaces.spec import ResourceSpec, StageSpec
+from search_spaces.resource_spec import ResourceSpec
+from search_spaces.spec import StageSpec
 
 if TYPE_CHECKING:
     from search_spaces.catalogue.load import Catalogue

@@ -1,7 +1,8 @@
 """Specify what a trial *is*, after names have been looked up and defaults filled in.
 
 A study file is what a user writes; these are what the program runs. They are frozen, complete, serialisable and free of
-anything that does not change the result, except where a field says so. Everything below `TrialSpec` enters identity.
+anything that does not change the result, except where a field says so. Everything that a `TrialSpec` holds enters
+identity. What a trial runs on is `resource_spec.py`.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ WeightsOrigin = Literal["pretrained", "random"]
 Resize = Literal["letterbox", "naive", "crop"]
 TokenizerKind = Literal["words", "bytes", "checkpoint"]
 Resample = Literal["never", "per-seed"]
-Offload = Literal["none", "optimizer", "optimizer+params"]
 OptimizerKind = Literal["adamw", "sgd"]
 ScheduleKind = Literal["cosine", "constant", "wsd"]
 Precision = Literal["fp32", "bf16"]
@@ -46,7 +46,7 @@ class Spec(BaseModel):
 
 
 class VisionSpec(Spec):
-    """The vision encoder as it is used: images of `resolution` px in, `tokens` feature vectors of `width` out.
+    """Vision encoder as it is used: images of `resolution` px in, `tokens` feature vectors of `width` out.
 
     A fused encoder has `parts`, whose features are concatenated. Each has its own architecture, weights and
     normalisation; on the whole, `patch`, `mean` and `std` are then those of the first part and nobody reads them.
@@ -77,7 +77,7 @@ class VisionSpec(Spec):
 
     @property
     def towers(self) -> tuple[VisionSpec, ...]:
-        """What is built: the parts of a fused encoder, or this one."""
+        """Towers that are built: the parts of a fused encoder, or this one."""
         return self.parts or (self,)
 
     @property
@@ -100,6 +100,8 @@ class VisionSpec(Spec):
 
 
 class ProjectorSpec(Spec):
+    """Projector from visual features to embeddings of the language model."""
+
     kind: ProjectorKind
     depth: Positive | None = None
     """Number of linear layers; None for the kind's own (so that it has one form, and one identity)."""
@@ -110,7 +112,7 @@ class ProjectorSpec(Spec):
         return self.depth or projector_design(self.kind).default
 
     def stack(self, width_in: int, width_out: int) -> tuple[ProjectorLayer, ...]:
-        """Return the layers between features of `width_in` and embeddings of `width_out`."""
+        """Return the layers between features of length `width_in` and embeddings of length `width_out`."""
         return projector_design(self.kind).layers(self.layers, width_in, width_out)
 
 
@@ -119,7 +121,7 @@ ReaderKind = Literal["easy-vqa", "llava", "lrv", "parquet", "generated", "offici
 
 
 class SourceSpec(Spec):
-    """One data source. `name@version` is its declared name, the digest of its content its proof."""
+    """Data source. `name@version` is its declared name; the digest of its content proves which data it is."""
 
     name: str
     version: str
@@ -138,10 +140,13 @@ class SourceSpec(Spec):
 
     @property
     def declared(self) -> str:
+        """Name and version, as keys hold them."""
         return f"{self.name}@{self.version}"
 
 
 class TokenizerSpec(Spec):
+    """Tokenizer of a language model."""
+
     kind: TokenizerKind
     """`words`: one token for each word of a source's texts; `bytes`: UTF-8 bytes; `checkpoint`: the model's own."""
     source: SourceSpec | None = None
@@ -149,6 +154,8 @@ class TokenizerSpec(Spec):
 
 
 class LanguageSpec(Spec):
+    """Causal language model with its tokenizer and prompt style."""
+
     name: str
     family: str
     """`model_type` of the transformers configuration: llama, mistral, phi, qwen2, ..."""
@@ -167,6 +174,8 @@ class LanguageSpec(Spec):
 
 
 class MixPart(Spec):
+    """Records that a data mix takes from one source: all, a fraction or a count of them, each `repeat` times."""
+
     source: SourceSpec
     fraction: Annotated[float, Field(gt=0, le=1)] | None = None
     count: Positive | None = None
@@ -176,6 +185,8 @@ class MixPart(Spec):
 
 
 class MixSpec(Spec):
+    """Data mix of a stage: which records of which sources it trains on."""
+
     name: str
     """For people; not part of identity."""
     parts: tuple[MixPart, ...]
@@ -184,6 +195,8 @@ class MixSpec(Spec):
 
 
 class OptimizerSpec(Spec):
+    """Optimizer of a stage with its hyperparameters and gradient clipping."""
+
     kind: OptimizerKind = "adamw"
     lr: Annotated[float, Field(gt=0)]
     betas: tuple[float, float] = (0.9, 0.999)
@@ -209,6 +222,8 @@ class OptimizerSpec(Spec):
 
 
 class ScheduleSpec(Spec):
+    """Learning-rate schedule of a stage: linear warm-up, then the curve that `kind` names."""
+
     kind: ScheduleKind = "cosine"
     warmup_steps: Annotated[int, Field(ge=0)] | None = None
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] | None = None
@@ -229,7 +244,7 @@ class LoraSpec(Spec):
 
 
 class StageSpec(Spec):
-    """One training phase. `epochs` and `max_steps` exclude one another."""
+    """Training stage: what it trains, on which data, how. `epochs` and `max_steps` exclude one another."""
 
     name: str
     trains: tuple[Module, ...]
@@ -248,7 +263,7 @@ class StageSpec(Spec):
 
 
 class BenchmarkSpec(Spec):
-    """One evaluation set with its protocol. Not part of a trial's identity."""
+    """Evaluation set with its protocol. Not part of a trial's identity."""
 
     id: str
     source: SourceSpec
@@ -262,40 +277,8 @@ class BenchmarkSpec(Spec):
     unit: str = "points"
 
 
-class ResourceSpec(Spec):
-    """What a trial runs on. Changes rounding at most, so none of it enters identity."""
-
-    workers: Positive = 1
-    gpus_per_worker: Annotated[float, Field(ge=0)] = 0
-    cpus_per_worker: Annotated[float, Field(gt=0)] = 1
-    zero: Literal[0, 1, 2, 3] = 0
-    offload: Offload = "none"
-    """What lives in the host's memory: `optimizer` (states and fp32 weights; ZeRO 1 to 3), `optimizer+params` (the
-    weights too; ZeRO 3 only)."""
-    micro_batch: Positive | None = None
-    """Records per worker and forward pass; None for the whole share of a worker."""
-    checkpoint_every_steps: Positive = 500
-    hang_timeout_s: Annotated[float, Field(gt=0)] = 600
-    """A group that gives no sign for this long is taken for dead."""
-    deepspeed: dict[str, Any] = {}
-    """Further DeepSpeed settings; those that the stage owns are refused."""
-
-    @property
-    def offloaded(self) -> frozenset[Literal["optimizer", "params"]]:
-        """What lives in the host's memory."""
-        match self.offload:
-            case "none":
-                return frozenset()
-            case "optimizer":
-                return frozenset({"optimizer"})
-            case "optimizer+params":
-                return frozenset({"optimizer", "params"})
-            case _:
-                assert_never(self.offload)
-
-
 class TrialSpec(Spec):
-    """One arm with one seed: everything that determines the trained weights, up to rounding."""
+    """Arm with a seed: everything that determines the trained weights, up to rounding."""
 
     vision: VisionSpec
     projector: ProjectorSpec

@@ -20,7 +20,8 @@ from search_spaces.catalogue.entries import (
 from search_spaces.catalogue.recipe_entries import StagePatch
 from search_spaces.errors import InputError
 from search_spaces.projectors import ProjectorKind
-from search_spaces.spec import Positive, PromptStyle, Resize, ResourceSpec, WeightsOrigin
+from search_spaces.resource_spec import ResourceSpec
+from search_spaces.spec import Positive, PromptStyle, Resize, WeightsOrigin
 from search_spaces.yaml_source import Document, KeyPath, key_text, leaves
 
 DEFAULT_SEED = 7

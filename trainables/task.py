@@ -10,7 +10,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from search_spaces.identity import source_name
-from search_spaces.spec import BenchmarkSpec, ResourceSpec, SourceSpec, TrialSpec
+from search_spaces.resource_spec import ResourceSpec
+from search_spaces.spec import BenchmarkSpec, SourceSpec, TrialSpec
 from trainables.storage.store import LocalStore, Store
 
 

@@ -13,9 +13,10 @@ from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError, nearest
 from search_spaces.identity import features_node
 from search_spaces.plan import Node, Plan, PlannedTrial
+from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import micro_batch
 from search_spaces.sizes import ModelSize
-from search_spaces.spec import Module, ResourceSpec, StageSpec
+from search_spaces.spec import Module, StageSpec
 from search_spaces.trained_sizes import trained_parameters
 
 DEFAULT_GPU = "h100"

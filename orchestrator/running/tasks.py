@@ -10,7 +10,8 @@ from orchestrator.running.schedule import Work
 from orchestrator.state.ledger import Ledger
 from search_spaces.identity import features_key, source_name
 from search_spaces.plan import Arm, Node, Plan, PlannedTrial
-from search_spaces.spec import ResourceSpec, StageSpec
+from search_spaces.resource_spec import ResourceSpec
+from search_spaces.spec import StageSpec
 from trainables.task import FeaturesTask, StageTask, TrialTask
 
 _SECONDS_PER_MB_OF_FEATURES = 0.25

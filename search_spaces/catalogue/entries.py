@@ -7,15 +7,14 @@ from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from search_spaces.resource_spec import Offload, ResourceSpec
 from search_spaces.sizes import ConvShape, LanguageShape, VitShape
 from search_spaces.spec import (
-    Offload,
     Positive,
     Precision,
     PromptStyle,
     ReaderKind,
     Resample,
-    ResourceSpec,
     TokenizerKind,
     TowerFamily,
 )

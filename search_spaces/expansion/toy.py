@@ -14,13 +14,13 @@ from typing import Any, NamedTuple, TypeVar
 from search_spaces.expansion.resolver import ResolvedArm
 from search_spaces.expansion.toy_data import TRAIN_RECORDS, generated_source
 from search_spaces.identity import arm_fingerprint, canonical_json, source_name
+from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import ArmResources
 from search_spaces.spec import (
     LanguageSpec,
     MixPart,
     MixSpec,
     PromptStyle,
-    ResourceSpec,
     StageSpec,
     TokenizerSpec,
     TowerFamily,

@@ -11,8 +11,9 @@ import transformers
 from torch.utils.flop_counter import FlopCounterMode
 
 from cluster.cost import MFU, TEXT_TOKENS, decoder_operations, encoder_operations, gpu_hours, operations, stage_disk
+from search_spaces.resource_spec import ResourceSpec
 from search_spaces.sizes import EncoderSize, LanguageShape, ModelSize, SizedFamily
-from search_spaces.spec import LoraSpec, ProjectorSpec, ResourceSpec
+from search_spaces.spec import LoraSpec, ProjectorSpec
 from search_spaces.trained_sizes import adapter_size
 from tests.support.sized_stages import CLIP, SIZE_7B, TRAINED, sized_stage
 from trainables.model.dropout import Draws

@@ -10,8 +10,9 @@ import torch
 import transformers
 
 from cluster.memory import activation_bytes, encoder_block_bytes, nearest_fitting, optimizer_bytes, stage_memory
+from search_spaces.resource_spec import ResourceSpec
 from search_spaces.sizes import LanguageShape, ModelSize, SizedFamily, VitShape
-from search_spaces.spec import LoraSpec, ProjectorSpec, ResourceSpec, StageSpec
+from search_spaces.spec import LoraSpec, ProjectorSpec, StageSpec
 from search_spaces.trained_sizes import adapter_size
 from tests.support.saved_tensors import saved_bytes
 from tests.support.sized_stages import SIZE_7B, TRAINED, sized_stage

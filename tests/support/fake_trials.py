@@ -17,13 +17,13 @@ from cluster.launcher import Shape
 from orchestrator.running.schedule import Work
 from search_spaces.outcomes import NodeDone, Progress, TrialDone, UnitDone
 from search_spaces.plan import Node
+from search_spaces.resource_spec import ResourceSpec
 from search_spaces.spec import (
     LanguageSpec,
     MixPart,
     MixSpec,
     OptimizerSpec,
     ProjectorSpec,
-    ResourceSpec,
     SourceSpec,
     StageSpec,
     TokenizerSpec,

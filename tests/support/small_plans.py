@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from search_spaces.plan import Arm, Node, Plan, PlannedTrial
+from search_spaces.resource_spec import ResourceSpec
 from search_spaces.spec import (
     BenchmarkSpec,
     LanguageSpec,
@@ -13,7 +14,6 @@ from search_spaces.spec import (
     MixSpec,
     OptimizerSpec,
     ProjectorSpec,
-    ResourceSpec,
     SourceSpec,
     StageSpec,
     TokenizerSpec,

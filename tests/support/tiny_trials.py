@@ -8,6 +8,7 @@ from typing import Any
 
 from search_spaces.identity import features_key, source_name, stage_key, weights_name
 from search_spaces.outcomes import Progress, UnitDone
+from search_spaces.resource_spec import ResourceSpec
 from search_spaces.spec import (
     BenchmarkSpec,
     LanguageSpec,
@@ -15,7 +16,6 @@ from search_spaces.spec import (
     MixSpec,
     OptimizerSpec,
     ProjectorSpec,
-    ResourceSpec,
     ScheduleSpec,
     SourceSpec,
     StageSpec,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import REDUCE_BUCKET, check_resources, micro_batch
-from search_spaces.spec import Precision, ResourceSpec, StageSpec
+from search_spaces.spec import Precision, StageSpec
 
 CPU_BUCKETS = {"contiguous_gradients": False, "overlap_comm": False, "reduce_bucket_size": 1_000_000}
 """DeepSpeed's own bucket of 5e8 elements is made for a GPU: on a CPU its pages are new in every step, which cost a

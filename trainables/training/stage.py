@@ -13,8 +13,9 @@ import torch
 import torch.distributed as dist
 
 from search_spaces.outcomes import UnitDone
+from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import KEPT_CHECKPOINTS, micro_batch
-from search_spaces.spec import ResourceSpec, StageSpec
+from search_spaces.spec import StageSpec
 from trainables.model.lora import add_lora, merged, train_adapters_only
 from trainables.model.precision import dtype_of
 from trainables.model.spread import Parts, arrive, spread

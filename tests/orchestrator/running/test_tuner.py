@@ -25,7 +25,7 @@ from orchestrator.running.attempts import HandedOut, Outcomes, RunSettings, Tria
 from orchestrator.running.leases import RENEW_EVERY_S
 from orchestrator.running.tuner import run_trials
 from search_spaces.outcomes import NodeDone, Started, TrialDone, UnitDone
-from search_spaces.spec import ResourceSpec
+from search_spaces.resource_spec import ResourceSpec
 from tests.support.fake_trials import LOOP, STUDY, Fakes, lines
 from tests.support.other_hosts import ELSEWHERE, lease_files, take_over
 from trainables.storage import layout

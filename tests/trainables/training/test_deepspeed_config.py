@@ -5,7 +5,8 @@ from typing import Any, get_args
 import pytest
 
 from search_spaces.errors import InputError
-from search_spaces.spec import Precision, ResourceSpec
+from search_spaces.resource_spec import ResourceSpec
+from search_spaces.spec import Precision
 from tests.support.tiny_trials import stage
 from trainables.training.deepspeed_config import BF16_ENABLED, deepspeed_config
 

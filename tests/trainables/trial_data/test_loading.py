@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from search_spaces.outcomes import UnitDone
-from search_spaces.spec import MixPart, MixSpec, ResourceSpec, SourceSpec
+from search_spaces.resource_spec import ResourceSpec
+from search_spaces.spec import MixPart, MixSpec, SourceSpec
 from tests.support.tiny_trials import SGD, losses, make_task, run, source, stage
 from trainables.run_trial import run_trial
 from trainables.storage import layout

@@ -14,13 +14,13 @@ import pytest
 import ray
 
 from search_spaces.outcomes import FailureKind, NodeDone, Started, TrialDone, UnitDone
+from search_spaces.resource_spec import ResourceSpec
 from search_spaces.spec import (
     LanguageSpec,
     MixPart,
     MixSpec,
     OptimizerSpec,
     ProjectorSpec,
-    ResourceSpec,
     SourceSpec,
     StageSpec,
     TokenizerSpec,

@@ -1,0 +1,43 @@
+"""Specify what a trial runs on. None of it enters a trial's identity: it changes rounding at most."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, assert_never
+
+from pydantic import Field
+
+from search_spaces.spec import Positive, Spec
+
+Offload = Literal["none", "optimizer", "optimizer+params"]
+
+
+class ResourceSpec(Spec):
+    """Workers, devices, memory and checkpoints of a trial. Changes rounding at most, so none of it enters identity."""
+
+    workers: Positive = 1
+    gpus_per_worker: Annotated[float, Field(ge=0)] = 0
+    cpus_per_worker: Annotated[float, Field(gt=0)] = 1
+    zero: Literal[0, 1, 2, 3] = 0
+    offload: Offload = "none"
+    """What lives in the host's memory: `optimizer` (states and fp32 weights; ZeRO 1 to 3), `optimizer+params` (the
+    weights too; ZeRO 3 only)."""
+    micro_batch: Positive | None = None
+    """Records per worker and forward pass; None for the whole share of a worker."""
+    checkpoint_every_steps: Positive = 500
+    hang_timeout_s: Annotated[float, Field(gt=0)] = 600
+    """A group that gives no sign for this long is taken for dead."""
+    deepspeed: dict[str, Any] = Field(default={})
+    """Further DeepSpeed settings; those that the stage owns are refused."""
+
+    @property
+    def offloaded(self) -> frozenset[Literal["optimizer", "params"]]:
+        """Parts of the training state that live in the host's memory."""
+        match self.offload:
+            case "none":
+                return frozenset()
+            case "optimizer":
+                return frozenset({"optimizer"})
+            case "optimizer+params":
+                return frozenset({"optimizer", "params"})
+            case _:
+                assert_never(self.offload)
