@@ -1,1 +1,1 @@
-"""Data of a trial: readers of official files, prepared sources, exact mixes, and batches that no hardware shapes."""
+"""Read, check and prepare the data of a trial, mix it exactly, and plan batches independently of hardware."""

@@ -1,4 +1,4 @@
-"""Which records make up each optimizer step: a function of (seed, epoch) and the data alone, never of hardware.
+"""Plan the records of each optimizer step: a function of (seed, epoch) and the data alone, never of hardware.
 
 A global batch holds one modality. Its rows are cut into micro-batches for ranks only afterwards, so another number of
 workers sees the same steps. The last, smaller batch of a modality is filled with rows of no weight: every rank makes
@@ -21,7 +21,7 @@ Rows = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class BatchPlan:
-    """The global batches of a stage.
+    """Plan of the global batches of a stage.
 
     Args:
         has_image: one entry per record of the mix.
@@ -41,7 +41,7 @@ class BatchPlan:
         self._epoch = lru_cache(maxsize=2)(self._plan_epoch)
 
     def batch(self, step: int) -> Rows:
-        """Records of optimizer step `step` (from 0), longest first; `FILLER` fills a smaller batch up."""
+        """Return the rows of optimizer step `step` (from 0), longest text first; `FILLER` pads a smaller batch."""
         epoch, index = divmod(step, self.steps_per_epoch)
         return self._epoch(epoch)[index]
 
@@ -58,10 +58,15 @@ class BatchPlan:
 
 
 def micro_batches(batch: Rows, rank: int, world: int, micro_batch: int) -> list[Rows]:
-    """This rank's share of a global batch, in micro-batches.
+    """Split a global batch into the micro-batches of one rank.
 
-    Rows are dealt like cards, so that at any moment all ranks work on texts of about the same length.
-    `len(batch)` must be a multiple of `world * micro_batch`.
+    Rows go to the ranks in turn, so that at any moment all ranks work on texts of about the same length.
+
+    Args:
+        batch: rows of the mix, `FILLER` included; a multiple of `world * micro_batch` of them.
+        rank: the rank to split for, from 0 to `world - 1`.
+        world: number of ranks.
+        micro_batch: rows of one forward pass on one rank.
     """
     return [
         batch[start + rank : start + world * micro_batch : world] for start in range(0, len(batch), world * micro_batch)

@@ -1,4 +1,4 @@
-"""Images read and looked at, in parallel and in order: what is missing or broken is found before anything trains."""
+"""Read and decode images in parallel and in order: missing and broken ones are found before anything trains."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SCALE = 8
 
 @dataclass(frozen=True)
 class CheckedImage:
-    """An image as it was found."""
+    """Content of one image, or why it cannot be used."""
 
     key: str
     data: bytes
@@ -37,17 +37,23 @@ class CheckedImage:
 
 
 def checked_images(reader: Reader, keys: Iterable[str], threads: int) -> Generator[CheckedImage, None, None]:
-    """Read and decode images, in the order of `keys`; a few hundred are in memory at a time."""
+    """Read and decode images, in the order of `keys`; a few hundred are in memory at a time.
 
-    def check(some: tuple[str, ...]) -> list[CheckedImage]:
-        return [_checked(reader, key) for key in some]
+    Args:
+        reader: reads the encoded images; its `image` is called by several threads.
+        keys: images within the reader's source.
+        threads: how many read at once; 0 reads in this thread.
+    """
+
+    def check(chunk: tuple[str, ...]) -> list[CheckedImage]:
+        return [_checked(reader, key) for key in chunk]
 
     for images in in_order(check, _chunks(keys), threads, 2 * threads):
         yield from images
 
 
 def default_threads() -> int:
-    """As many threads as this process may use processors, within reason: more only wait for the disk."""
+    """Count the processors that this process may use, at most 16: more threads only wait for the disk."""
     return min(len(os.sched_getaffinity(0)), _MOST_THREADS)
 
 

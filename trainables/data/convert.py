@@ -1,4 +1,4 @@
-"""A source as Parquet: one folder of a few files in place of hundreds of thousands of images, with the same digest."""
+"""Convert a source to Parquet: a few files in place of hundreds of thousands of images, with the same digest."""
 
 from __future__ import annotations
 
@@ -48,6 +48,8 @@ _COMPRESSED = {f"conversations.list.element.{name}": "zstd" for name in ("from",
 
 @dataclass(frozen=True)
 class Conversion:
+    """Outcome of a finished conversion."""
+
     folder: Path
     digest: str
     """That of the source, and of the folder when it is read as a source."""
@@ -63,6 +65,14 @@ def convert_source(
     """Write a source as Parquet files in `folder`, which gets its name when all are written.
 
     Until then it is called `<folder>.converting`: the same call goes on there with the first file that is not finished.
+
+    Args:
+        source: what to convert, and its format.
+        data_root: folder that the source's paths start at (`--data`).
+        folder: where to; must not be there yet.
+        store: storage, for the list of images that cannot be used.
+        threads: how many read images at once; 0 reads in this thread.
+        progress: receives how many records were converted.
 
     Raises:
         InputError: a folder that is there already or begun from other data, whatever `prepare_source` finds wrong.
@@ -90,13 +100,14 @@ def convert_source(
 
 
 def _begin(reader: Reader, source: SourceSpec, target: LocalStore) -> ConversionStart:
-    """Leave what was begun from the same data, without what was not finished. Raises InputError for other data.
+    """Write the manifest of a conversion; keep files finished earlier from the same data, remove unfinished ones.
 
-    Without a manifest nobody knows from which data the finished files are: they are written anew.
+    Without a manifest nobody knows from which data the finished files are: they are written anew. Raises InputError
+    for a folder that was begun from other data.
     """
     start = ConversionStart(fingerprint([source.model_dump(mode="json"), reader.signature()]))
-    found = read_or_redo(target, _MANIFEST, ConversionStart)
-    if found is not None and found != start:
+    earlier = read_or_redo(target, _MANIFEST, ConversionStart)
+    if earlier is not None and earlier != start:
         raise InputError(
             "holds an interrupted conversion of other data",
             place=str(target.root),
@@ -104,7 +115,7 @@ def _begin(reader: Reader, source: SourceSpec, target: LocalStore) -> Conversion
         )
     for unfinished in target.root.glob(".*.aside"):
         unfinished.unlink()
-    if found is None:
+    if earlier is None:
         for finished in target.root.glob("part-*.parquet"):
             finished.unlink()
     write(target, _MANIFEST, start)
@@ -133,7 +144,7 @@ def _write_shards(
 
 
 def _first_uses(records: list[Record], tally: Tally) -> list[bool]:
-    """Adds the records to the tally; which of them bring an image that none before has."""
+    """Add records to the tally; return for each whether it is the first to use its image."""
     first = []
     for record in records:
         known = tally.num_images
@@ -150,7 +161,7 @@ def _write_shard(
     target: LocalStore,
     name: str,
 ) -> None:
-    """One file, unless one of its images cannot be used: then it is left to do."""
+    """Write one file, unless one of its images cannot be used: then it is left to do."""
     before = len(tally.problems)
     aside = target.root / f".{name}.aside"
     with pq.ParquetWriter(aside, _SCHEMA, compression=_COMPRESSED, use_dictionary=False) as writer:

@@ -1,4 +1,4 @@
-"""What readers of files have in common: a file that must be there, and what tells that it has not changed."""
+"""Locate the files of a source and take the attributes by which a change of them is noticed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ from search_spaces.spec import SourceSpec
 
 
 def source_path(source: SourceSpec, data_root: Path, what: str) -> Path:
-    """The existing file or folder that a source names. Raises InputError if it names none, or nothing is there."""
+    """Locate the existing file or folder that a source names.
+
+    Args:
+        source: the source.
+        data_root: folder that its path starts at.
+        what: what must be there, for the error.
+
+    Raises:
+        InputError: the source names no path, or nothing is there.
+    """
     if source.path is None:
         raise InputError(f"a {source.reader} source needs `path`, {what}", key=f"sources.{source.name}")
     path = data_root / source.path
@@ -25,12 +34,12 @@ def source_path(source: SourceSpec, data_root: Path, what: str) -> Path:
 
 
 def stats(files: Iterable[Path]) -> list[list[Any]]:
-    """(name, size, time of change) of each file that is there."""
-    found = []
+    """Read (name, size in bytes, time of change in ns) of each file that exists."""
+    entries = []
     for file in files:
         try:
             stat = file.stat()
         except FileNotFoundError:
             continue
-        found.append([str(file), stat.st_size, stat.st_mtime_ns])
-    return found
+        entries.append([str(file), stat.st_size, stat.st_mtime_ns])
+    return entries

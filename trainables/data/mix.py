@@ -1,4 +1,4 @@
-"""Data mixes, realised: which records of which sources a stage trains on. Exact, seeded, counted."""
+"""Realise data mixes: draw, with a seed and exact counts, the records of each source that a stage trains on."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Rows = np.ndarray[Any, np.dtype[np.int64]]
 
 @dataclass(frozen=True)
 class Mix:
-    """Records as (source, row) pairs; a record that a part repeats is there several times."""
+    """Records of a mix as (source, row) pairs; a record that a part repeats is there several times."""
 
     sources: tuple[PreparedSource, ...]
     names: tuple[str, ...]
@@ -37,11 +37,11 @@ class Mix:
         return self.of_records([source.image_rows >= 0 for source in self.sources])
 
     def characters(self) -> Rows:
-        """Length of each record's text."""
+        """Count the characters of each record's text."""
         return self.of_records([source.characters() for source in self.sources]).astype(np.int64)
 
     def of_records(self, columns: Sequence[np.ndarray[Any, Any]]) -> np.ndarray[Any, Any]:
-        """A column of the mix, from the columns of its sources."""
+        """Gather a column of the mix from the columns of its sources, given in the order of `sources`."""
         values = np.empty(len(self), columns[0].dtype)
         for number, column in enumerate(columns):
             chosen = self.source == number
@@ -52,8 +52,16 @@ class Mix:
 def realise(mix: MixSpec, prepared: Mapping[str, PreparedSource], seed: int) -> Mix:
     """Draw the records of a mix.
 
-    A fraction or count is drawn with the mix's own seed, the same for every trial, unless the mix says
-    `resample: per-seed`. Raises InputError if a part asks for more than there is, or if nothing is left.
+    A fraction or count is drawn with the mix's own seed, the same for every trial, unless the mix has
+    `resample: per-seed`.
+
+    Args:
+        mix: parts, each of a source, with what is dropped, drawn and repeated of it.
+        prepared: sources by digest name.
+        seed: the trial's seed; used for `resample: per-seed` only.
+
+    Raises:
+        InputError: a part needs more records than there are, or no record is left.
     """
     names = tuple(dict.fromkeys(source_name(part.source) for part in mix.parts))
     number = {name: i for i, name in enumerate(names)}
@@ -82,7 +90,7 @@ def _resampling_seed(mix: MixSpec, seed: int) -> int:
 
 
 def _draw(part: MixPart, source: PreparedSource, draw_seed: tuple[int, int, int]) -> Rows:
-    """Rows of a source that a part takes, sorted: exactly as many of each modality as the plan has counted."""
+    """Draw the rows of a source that a part takes, sorted: of each modality exactly as many as the plan has counted."""
     rows = np.flatnonzero(~source.has_tag(part.drop)) if part.drop else np.arange(len(source))
     has_image = source.image_rows[rows] >= 0
     sizes = drawn(part, Modalities(int(has_image.sum()), int((~has_image).sum())))

@@ -1,4 +1,4 @@
-"""How far a long reading is, told in lines: for logs and terminals without bars."""
+"""Report the progress of a long reading in lines: for logs and terminals without bars."""
 
 from __future__ import annotations
 
@@ -12,31 +12,43 @@ _EVERY_S = 10.0
 
 
 class Progress(Protocol):
-    """Who is told how far a reading is."""
+    """Receiver of the progress of a reading."""
 
     def at(self, phase: str, done: int, total: int | None) -> None:
-        """`done` of `total` (None while unknown) records or images, as `phase` says, are read."""
+        """Receive how much was read.
+
+        Args:
+            phase: what is counted: `records` or `images`.
+            done: how many were read.
+            total: how many there are; None while unknown.
+        """
         ...
 
 
 class Pace:
-    """Says every ten seconds how much of a source was read, how fast, and how long the rest will take."""
+    """Line every ten seconds: how much of a source was read, how fast, and how long the rest will take.
 
-    def __init__(self, name: str, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic):
+    Args:
+        name: the source's.
+        report: receives the lines.
+        clock: seconds, from any beginning.
+    """
+
+    def __init__(self, name: str, report: Callable[[str], None], clock: Callable[[], float] = time.monotonic):
         self.name = name
-        self._say, self._clock = say, clock
+        self._report, self._clock = report, clock
         self._phase = ""
-        self._began = self._said = 0.0
+        self._began = self._reported = 0.0
 
     def at(self, phase: str, done: int, total: int | None) -> None:
-        """As `Progress` says; a new phase starts a new clock."""
+        """Report the progress if the last line is ten seconds old; a new phase starts a new clock."""
         now = self._clock()
         if phase != self._phase:
-            self._phase, self._began, self._said = phase, now, now
-        if now - self._said < _EVERY_S:
+            self._phase, self._began, self._reported = phase, now, now
+        if now - self._reported < _EVERY_S:
             return
-        self._said = now
+        self._reported = now
         rate = done / max(now - self._began, 1e-9)
         of = f" of {total:,}" if total is not None else ""
         left = f", {duration((total - done) / max(rate, 1e-9))} left" if total is not None else ""
-        self._say(f"{self.name}: {done:,}{of} {phase}, {rate:,.0f}/s{left}")
+        self._report(f"{self.name}: {done:,}{of} {phase}, {rate:,.0f}/s{left}")

@@ -1,5 +1,8 @@
-"""Work done ahead by threads, handed over in order. Threads, because decoding, resizing and hashing release Python's
-lock: they need no copies of what they read, and none outlives its loop."""
+"""Map a function over items with threads that work ahead, results in order.
+
+Threads, because decoding, resizing and hashing release Python's lock: they need no copies of what they read, and none
+outlives its loop.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +19,16 @@ Result = TypeVar("Result")
 def in_order(
     function: Callable[[Item], Result], items: Iterable[Item], threads: int, ahead: int
 ) -> Generator[Result, None, None]:
-    """`map(function, items)` with at most `ahead` results begun before they are asked for.
+    """Map a function over items in threads, at most `ahead` results begun before they are taken.
 
-    Without threads it is `map` itself. An error is raised where its result would have been. Closing the generator, or
+    An error is raised where its result would have been. Closing the generator, or
     an error, waits for what has begun and drops the rest: no thread is left.
+
+    Args:
+        function: called in several threads at once.
+        items: its arguments, one for each call.
+        threads: how many; with 0 the calls are made in this thread, when a result is taken.
+        ahead: results that are begun or wait to be taken, at most.
     """
     if threads < 1:
         yield from map(function, items)

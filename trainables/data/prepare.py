@@ -1,4 +1,4 @@
-"""Preparing a source once: every record and image read, checked and digested, then kept where loaders can map it.
+"""Prepare a source once: read, check and digest every record and image, and keep them where loaders can map them.
 
 A prepared source is two Arrow files below `data/<digest>/`. Arrow's own format, not Parquet, because a memory-mapped
 record batch gives one image without decoding its neighbours. Both are written as the source is read, images once, and
@@ -55,7 +55,7 @@ _IMAGES = pa.schema([("key", pa.string()), ("bytes", pa.binary())])
 
 @runtime_checkable
 class HasImageFiles(Protocol):
-    """Readers whose images are files of their own."""
+    """Reader whose images are files of their own."""
 
     def image_file(self, key: str) -> Path: ...
 
@@ -63,7 +63,13 @@ class HasImageFiles(Protocol):
 def prepare_source(
     source: SourceSpec, store: Store, data_root: Path, report: Callable[[str], None] = lambda _: None
 ) -> tuple[str, Counts]:
-    """Digest and counts of a source, prepared on storage if it is not yet.
+    """Read a whole source and prepare it on storage if that is not done; return its digest and counts.
+
+    Args:
+        source: what to prepare, and its format.
+        store: storage of the prepared source.
+        data_root: folder that the source's paths start at (`--data`).
+        report: receives a line about the progress every ten seconds.
 
     Raises:
         InputError: missing files, unreadable records, an empty source, one that changes meanwhile, or missing and
@@ -93,11 +99,17 @@ def is_prepared(store: Store, digest: str) -> bool:
 
 
 def source_signature(source: SourceSpec, store: Store, data_root: Path, digest: str) -> dict[str, Any]:
-    """What is looked at to believe that a source is still the one that was prepared as `digest`.
+    """Collect what must be equal for a source to count as unchanged since it was prepared as `digest`.
 
-    Its place and options; name, size and time of change of its files, of up to 1,000 images spread over the source, and
-    of every folder with images. A single image rewritten in place among more than 1,000 is not noticed: trials go on
-    with what was prepared, which is what their keys name. `ablate data check` reads everything.
+    That is its place and options; name, size and time of change of its files, of up to 1,000 images spread over the
+    source, and of every folder with images. A single image rewritten in place among more than 1,000 is not noticed:
+    trials go on with what was prepared, which is what their keys name. `ablate data check` reads everything.
+
+    Args:
+        source: the source.
+        store: storage, which names the images to look at.
+        data_root: folder that the source's paths start at (`--data`).
+        digest: the digest that an earlier preparation has computed.
     """
     reader = open_reader(source, data_root)
     prepared = read_or_redo(store, layout.data_result(digest), PreparedManifest)
@@ -113,7 +125,16 @@ def source_signature(source: SourceSpec, store: Store, data_root: Path, digest: 
 
 
 def raise_image_problems(source: SourceSpec, tally: Tally, store: Store) -> None:
-    """All images that cannot be used: into a file on storage, and the first ones into the error."""
+    """Raise an error about the images that cannot be used, and list all of them in a file on storage.
+
+    Args:
+        source: the source.
+        tally: what was read of it.
+        store: storage of the list.
+
+    Raises:
+        InputError: at least one image cannot be used; the first 20 are named.
+    """
     file = list_image_problems(source, tally, store)
     if file is None:
         return
@@ -129,7 +150,13 @@ def raise_image_problems(source: SourceSpec, tally: Tally, store: Store) -> None
 
 
 def list_image_problems(source: SourceSpec, tally: Tally, store: Store) -> str | None:
-    """Where a file lists each image that cannot be used; None if there is none."""
+    """Write the list of the images that cannot be used, and return its place; None if there is none.
+
+    Args:
+        source: the source.
+        tally: what was read of it.
+        store: storage of the list.
+    """
     if not tally.problems:
         return None
     name = layout.data_problems(source.name)
@@ -138,7 +165,7 @@ def list_image_problems(source: SourceSpec, tally: Tally, store: Store) -> str |
 
 
 def _watched(keys: Iterable[str]) -> list[str]:
-    """Images that stand for all: some spread evenly, and the first of every folder."""
+    """Choose images that stand for all: some spread evenly, and the first of every folder."""
     all_keys = list(keys)
     folders: dict[PurePosixPath, str] = {}
     for key in all_keys:
@@ -180,7 +207,7 @@ def _write_images(reader: Reader, tally: Tally, folder: Path, pace: Pace) -> Non
 
 @contextmanager
 def _arrow_file(path: Path, schema: pa.Schema) -> Iterator[Callable[[list[tuple[Any, ...]]], None]]:
-    """A function that appends rows to an Arrow file as one record batch."""
+    """Open an Arrow file to write: yields a function that appends rows as one record batch."""
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
 
         def write(rows: list[tuple[Any, ...]]) -> None:
@@ -194,7 +221,7 @@ def _arrow_file(path: Path, schema: pa.Schema) -> Iterator[Callable[[list[tuple[
 
 @contextmanager
 def _aside(store: Store) -> Iterator[Path]:
-    """A folder to prepare in, gone at the end; those of processes of this host that are gone are removed first."""
+    """Make a folder to prepare in, removed at the end; remove those of ended processes of this host first."""
     with store.working_folder(layout.PREPARING) as parent:
         for left in parent.iterdir():
             owner = Owner.parse((left / "owner.json").read_bytes()) if (left / "owner.json").exists() else None

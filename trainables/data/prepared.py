@@ -1,4 +1,4 @@
-"""A prepared source, mapped into memory: nothing is read before it is asked for, and threads may read at once."""
+"""Read a prepared source through a memory map: nothing is read before it is needed; several threads may read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from trainables.storage.store import Store
 
 
 class PreparedSource:
-    """What `prepare_source` has written. Rows are records in the file's order, image rows follow their first use."""
+    """Source as `prepare_source` has written it. Rows are in the file's order, image rows in that of first use."""
 
     def __init__(self, store: Store, digest: str):
         folder = store.reading(layout.data_folder(digest))
@@ -43,11 +43,11 @@ class PreparedSource:
         return tuple(zip(self._questions[row].as_py(), self._answers[row].as_py(), strict=True))
 
     def characters(self) -> np.ndarray[Any, np.dtype[np.int32]]:
-        """Length of each record's text."""
+        """Read the length of each record's text, in characters."""
         return self._records["characters"].to_numpy()  # type: ignore[no-any-return]
 
     def has_tag(self, tags: Iterable[str]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-        """Which records carry at least one of some tags."""
+        """Find the records that carry at least one of some tags; one boolean per row."""
         wanted = pa.array(sorted(tags), pa.string())
         column = self._records["tags"].combine_chunks()
         hits = np.cumsum(pc.is_in(column.values, wanted).to_numpy(zero_copy_only=False))
@@ -55,15 +55,15 @@ class PreparedSource:
         return np.asarray(until[1:] > until[:-1])
 
     def rows_with(self, tag: str) -> list[int]:
-        """Records that carry a tag."""
+        """List the rows of the records that carry a tag."""
         return np.flatnonzero(self.has_tag([tag])).tolist()
 
     def examples(self, rows: Sequence[int]) -> list[str]:
-        """Of evaluation sources: the examples behind some records, as JSON."""
+        """Read the examples of some records of an evaluation source, as JSON."""
         return self._records["example"].take(pa.array(rows, pa.int64())).to_pylist()  # type: ignore[no-any-return]
 
     def texts(self) -> Iterator[str]:
-        """Every question and answer, for vocabularies."""
+        """Read every question and answer, for vocabularies."""
         for column in (self._questions, self._answers):
             for chunk in column.chunks:
                 yield from chunk.flatten().to_pylist()
@@ -72,11 +72,11 @@ class PreparedSource:
         return str(self._keys[image_row])
 
     def image_bytes(self, image_row: int) -> bytes:
-        """The image's file as it was read."""
+        """Read the encoded image, unchanged."""
         return self._bytes[image_row].as_py()  # type: ignore[no-any-return]
 
     def picture(self, image_row: int) -> Image.Image:
-        """The decoded image as RGB."""
+        """Decode an image to RGB. Raises InputError if that fails."""
         try:
             return Image.open(io.BytesIO(self.image_bytes(image_row))).convert("RGB")
         except (OSError, SyntaxError, ValueError) as error:

@@ -1,6 +1,6 @@
 """Open the reader of a data source: a table of one reader for each source format. No torch.
 
-docs/data.md says how to add a format; a contract test runs over the whole table.
+docs/data.md shows how to add a format; a contract test runs over the whole table.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from trainables.miniature.generate import make_if_asked
 
 
 class Reader(Protocol):
-    """Read the records and images of one source. Threads may call `image` at once.
+    """Reader of the records and images of one source. Threads may call `image` at once.
 
-    Where images are files, a reader also has `image_file`, which gives the path of one.
+    Where images are files, a reader also has `image_file`, which returns the path of one.
     """
 
     def __init__(self, source: SourceSpec, data_root: Path):
-        """Raises InputError if the source lacks a field that its format needs, or if its files are not there."""
+        """Open the source. Raises InputError if it lacks a field that its format needs, or if its files are missing."""
         ...
 
     def signature(self) -> list[list[Any]]:
-        """What must be unchanged for the content to be unchanged: (name, size, mtime) of files, or versions."""
+        """Collect what changes with the content: (name, size, time of change) of files, or versions."""
         ...
 
     def records(self) -> Iterator[Record]:
-        """All records, in the order of the file. Raises InputError naming the record that cannot be read."""
+        """Read all records, in the order of the file. Raises InputError naming the record that cannot be read."""
         ...
 
     def image(self, key: str) -> bytes:
-        """The encoded image. Raises FileNotFoundError if it is missing."""
+        """Read the encoded image. Raises FileNotFoundError if it is missing."""
         ...
 
 

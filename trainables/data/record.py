@@ -1,4 +1,4 @@
-"""One training or evaluation record, whatever file it came from."""
+"""Define one training or evaluation record, the same for every source format."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ class Record:
 
     @property
     def characters(self) -> int:
-        """Length of the text: near enough to tokens for grouping records, whatever the tokenizer."""
+        """Length of the text: close enough to its tokens to group records, with any tokenizer."""
         return sum(len(question) + len(answer) for question, answer in self.turns)

@@ -1,4 +1,4 @@
-"""Looking at a source without keeping it: what it holds, what is wrong with it, what its records are like."""
+"""Examine a source without keeping it: its counts, its problems, the distributions of its records and images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,16 @@ _MEASURED_IMAGES = 2000
 
 
 def survey(reader: Reader, threads: int, progress: Progress) -> Tally:
-    """Read every record and decode every image, as a preparation does, and write nothing."""
+    """Read every record and decode every image, as a preparation does, and write nothing.
+
+    Args:
+        reader: of the source.
+        threads: how many read images at once; 0 reads in this thread.
+        progress: receives how many records and images were read.
+
+    Raises:
+        InputError: a record that cannot be read.
+    """
     tally = Tally()
     for record in reader.records():
         tally.add_record(record)
@@ -35,7 +44,7 @@ def survey(reader: Reader, threads: int, progress: Progress) -> Tally:
 
 @dataclass(frozen=True)
 class Profile:
-    """What a source's records and images are like; distributions by `least`, `median`, `p90`, `p99`, `most`."""
+    """Statistics of a source's records and images; distributions by `least`, `median`, `p90`, `p99`, `most`."""
 
     counts: Counts
     characters: dict[str, int]
@@ -51,9 +60,17 @@ class Profile:
 
 
 def profile(reader: Reader, threads: int, progress: Progress) -> Profile:
-    """Statistics of a source. Images that are missing or broken are left out of their sizes: `survey` names them.
+    """Compute statistics of a source. Missing and broken images are left out of the sizes: `survey` names them.
 
     A source without records has distributions of zeros.
+
+    Args:
+        reader: of the source.
+        threads: how many read images at once; 0 reads in this thread.
+        progress: receives how many records were read.
+
+    Raises:
+        InputError: a record that cannot be read.
     """
     tally, characters, turns, longest = Tally(), [0], [0], ("", -1)
     for record in reader.records():
@@ -72,7 +89,7 @@ def profile(reader: Reader, threads: int, progress: Progress) -> Profile:
         except OSError:  # missing, or of no known format
             return None
 
-    sizes = [one for one in in_order(size, measured, threads, 4 * threads) if one is not None]
+    sizes = [pixels for pixels in in_order(size, measured, threads, 4 * threads) if pixels is not None]
     return Profile(
         counts=tally.counts(),
         characters=_distribution(characters[1:] or characters),

@@ -1,4 +1,4 @@
-"""What a source holds, counted and digested while it is read: the same whatever files it is read from."""
+"""Count and digest a source while it is read: the same result from every file format."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from trainables.storage.records import Counts
 
 
 class Tally:
-    """Counts, digest and problems of a source. Feed it all records in order, and each image once, by first use.
+    """Counts, digest and problems of a source.
 
-    Records and images may come in turns, as long as an image does not come before the record that uses it first.
+    Add all records in order, and each image once, in the order of first use. Both may alternate, as long as an image is
+    not added before the record that uses it first.
     """
 
     def __init__(self) -> None:
@@ -29,7 +30,7 @@ class Tally:
         """One line for each image that cannot be used."""
 
     def add_record(self, record: Record) -> int:
-        """Row of the record's image among the source's images, -1 without one."""
+        """Count a record; return the row of its image among the source's images, -1 without one."""
         self._digest.update(repr((record.id, record.image, record.turns, record.tags)).encode())
         self._digest.update(record.example.encode())
         self._tags.update(record.tags)
@@ -61,7 +62,7 @@ class Tally:
         return len(self._rows)
 
     def digest(self) -> str:
-        """SHA-256 over all records and then the digests of all images."""
+        """Compute the SHA-256 over all records and then the digests of all images."""
         whole = self._digest.copy()
         whole.update(self._image_digests)
         return whole.hexdigest()
@@ -73,5 +74,5 @@ class Tally:
 
 
 def evenly(keys: Sequence[str], most: int) -> Sequence[str]:
-    """At most `most` of some keys, spread evenly over all."""
+    """Choose at most `most` keys, spread evenly over all."""
     return keys[:: -(-len(keys) // most) or 1]

@@ -1,1 +1,1 @@
-"""Scoring trained models: questions in batches that no hardware shapes, answers, scores per example."""
+"""Score trained models: batch the questions independently of hardware, answer them, score every example."""

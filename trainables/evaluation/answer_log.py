@@ -1,7 +1,8 @@
-"""Answers as they come, so that a killed evaluation goes on where it was. No torch.
+"""Log answers batch by batch, so that a killed evaluation resumes where it was. No torch.
 
-Every worker appends to a file of its own, one line per batch. A line that was cut by a kill or damaged is no line: its
-batch is answered again. Batches that several workers have answered (in attempts of unequal size) have equal answers.
+Every worker appends to a file of its own, one line per batch. A line that was cut by a kill or damaged is skipped:
+its batch is answered again. Batches that several workers have answered (in attempts of unequal size) have equal
+answers.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ Answer = str | list[float]
 
 
 class AnswerLog:
-    """The answers of one benchmark by one model. Closing keeps the files; `discard` removes them."""
+    """Log of the answers of one model to one benchmark. Closing keeps the files; `discard` removes them."""
 
     def __init__(self, store: Store, key: str, benchmark: str, rank: int):
         self._store, self._folder = store, layout.evaluation_answers(key, benchmark)
@@ -32,11 +33,11 @@ class AnswerLog:
         self._file.close()
 
     def read(self) -> dict[int, list[Answer]]:
-        """Batch -> answers, of all workers."""
-        found: dict[int, list[Answer]] = {}
+        """Read the answers of all workers, by the number of their batch."""
+        answers: dict[int, list[Answer]] = {}
         for name in self._store.list(self._folder):
-            found.update(_batches(self._store.get(name)))
-        return found
+            answers.update(_batches(self._store.get(name)))
+        return answers
 
     def write(self, batch: int, answers: Sequence[Answer]) -> None:
         self._file.write(json.dumps([batch, list(answers)]).encode() + b"\n")
@@ -46,7 +47,7 @@ class AnswerLog:
 
 
 def _batches(content: bytes) -> dict[int, list[Answer]]:
-    found: dict[int, list[Answer]] = {}
+    batches: dict[int, list[Answer]] = {}
     for line in content.splitlines(keepends=True):
         if not line.endswith(b"\n") or not line.strip():
             continue
@@ -56,9 +57,11 @@ def _batches(content: bytes) -> dict[int, list[Answer]]:
             continue
         match value:
             case [int(number), list(answers)] if all(_is_answer(answer) for answer in answers):
-                found[number] = answers
-    return found
+                batches[number] = answers
+    return batches
 
 
 def _is_answer(value: object) -> bool:
-    return isinstance(value, str) or (isinstance(value, list) and all(isinstance(one, float) for one in value))
+    return isinstance(value, str) or (
+        isinstance(value, list) and all(isinstance(likelihood, float) for likelihood in value)
+    )

@@ -1,8 +1,8 @@
-"""A model that answers: likelihoods of given options, or greedy generation, with a key-value cache.
+"""Answer prompts with a model: rank given options by likelihood, or generate greedily, with a key-value cache.
 
 A sequence is `[BOS] [image] [prompt] [answer]`. What an image adds to the cache is computed once and serves all
 questions about it; what a prompt adds serves all its options. Prompts of a batch are padded on the right: padding is
-masked, and what follows has its true positions.
+mranked, and what follows has its true positions.
 
 Shapes: U images, B prompts, T tokens, V visual tokens, D embedding width, K positions in the cache.
 """
@@ -26,7 +26,7 @@ Ids = Sequence[int]
 
 @dataclass(frozen=True)
 class Images:
-    """What the prompts of a batch see."""
+    """Encoded images of a batch of prompts."""
 
     features_UPC: Tensor
     of_prompt: Sequence[int]
@@ -35,7 +35,7 @@ class Images:
 
 @dataclass
 class _State:
-    """Everything that the model has read so far, of B rows."""
+    """Key-value cache and last hidden states of B rows."""
 
     cache: Any
     mask_BK: Tensor
@@ -46,7 +46,7 @@ class _State:
     """Last hidden state of each row's last real position."""
 
     def rows(self, chosen: Tensor) -> _State:
-        """A copy of some rows, in the given order, repeated where they are."""
+        """Copy the state of the given rows, in their order; a row may be repeated."""
         cache = DynamicCache()
         for number, layer in enumerate(self.cache.layers):
             cache.update(layer.keys[chosen], layer.values[chosen], number)
@@ -54,7 +54,15 @@ class _State:
 
 
 class Answerer:
-    """A model in evaluation mode, on its device."""
+    """Model in evaluation mode that answers batches of prompts.
+
+    Args:
+        model: the model, on its device.
+        pad: id of the padding token.
+        end: id of the token that ends an answer.
+        device: the model's device.
+        dtype: precision of the visual features.
+    """
 
     def __init__(self, model: VLM, pad: int, end: int, device: str, dtype: torch.dtype):
         self._model, self._language = model, model.language
@@ -65,7 +73,13 @@ class Answerer:
     def rank_first_tokens(
         self, prompts: Sequence[Ids], images: Images | None, options: Sequence[Sequence[Ids]]
     ) -> list[list[float]]:
-        """Log-probability of the first token of each option, for each prompt."""
+        """Compute the log-probability of the first token of each option of each prompt.
+
+        Args:
+            prompts: token ids of B prompts, without BOS.
+            images: the prompts' images; None where they have none.
+            options: of each prompt, the token ids of its options.
+        """
         log_probs_BW = self._log_probs(self._read_prompts(prompts, images).hidden_BD)
         return [
             [float(row_W[option[0]]) for option in own] for row_W, own in zip(log_probs_BW.cpu(), options, strict=True)
@@ -75,29 +89,41 @@ class Answerer:
     def rank_options(
         self, prompts: Sequence[Ids], images: Images | None, options: Sequence[Sequence[Ids]]
     ) -> list[list[float]]:
-        """Log-probability of each whole option, for each prompt."""
+        """Compute the log-probability of each whole option of each prompt, summed over its tokens.
+
+        Args:
+            prompts: token ids of B prompts, without BOS.
+            images: the prompts' images; None where they have none.
+            options: of each prompt, the token ids of its options.
+        """
         state = self._read_prompts(prompts, images)
         first_BW = self._log_probs(state.hidden_BD).cpu()
-        asked = [(row, tuple(option)) for row, own in enumerate(options) for option in own]
-        scores = [float(first_BW[row, option[0]]) for row, option in asked]
-        longer = [i for i, (_, option) in enumerate(asked) if len(option) > 1]
-        width = state.mask_BK.shape[1] + max((len(asked[i][1]) for i in longer), default=0)
+        ranked = [(row, tuple(option)) for row, own in enumerate(options) for option in own]
+        scores = [float(first_BW[row, option[0]]) for row, option in ranked]
+        longer = [i for i, (_, option) in enumerate(ranked) if len(option) > 1]
+        width = state.mask_BK.shape[1] + max((len(ranked[i][1]) for i in longer), default=0)
         at_once = max(1, POSITIONS // width)
         for start in range(0, len(longer), at_once):
             chunk = longer[start : start + at_once]
-            rows = torch.tensor([asked[i][0] for i in chunk], device=self._device)
-            texts = [asked[i][1] for i in chunk]
+            rows = torch.tensor([ranked[i][0] for i in chunk], device=self._device)
+            texts = [ranked[i][1] for i in chunk]
             hidden_BTD = self._extend(state.rows(rows), self._embedded([text[:-1] for text in texts]))
             for i, text, hidden_TD in zip(chunk, texts, hidden_BTD, strict=True):
                 log_probs_TW = self._log_probs(hidden_TD[: len(text) - 1])
                 following = torch.tensor(text[1:], device=self._device)
                 scores[i] += float(log_probs_TW.gather(1, following[:, None]).sum())
-        ranked = iter(scores)
-        return [[next(ranked) for _ in own] for own in options]
+        remaining = iter(scores)
+        return [[next(remaining) for _ in own] for own in options]
 
     @torch.inference_mode()
     def generate(self, prompts: Sequence[Ids], images: Images | None, most: int) -> list[list[int]]:
-        """The likeliest next token again and again, until the end token (which is left out) or `most` tokens."""
+        """Generate greedily until the end token (which is left out) or `most` tokens.
+
+        Args:
+            prompts: token ids of B prompts, without BOS.
+            images: the prompts' images; None where they have none.
+            most: tokens of an answer, at most.
+        """
         state = self._read_prompts(prompts, images)
         answers: list[list[int]] = [[] for _ in prompts]
         writing: list[int | None] = list(range(len(prompts)))
@@ -118,7 +144,7 @@ class Answerer:
         return answers
 
     def _read_prompts(self, prompts: Sequence[Ids], images: Images | None) -> _State:
-        """Read the images once each, then every prompt behind its own."""
+        """Prefill the cache with each image once, then with every prompt after its own image."""
         before = self._read_images(images)
         of_prompt = images.of_prompt if images is not None else [0] * len(prompts)
         state = before.rows(torch.tensor(of_prompt, device=self._device))
@@ -126,7 +152,7 @@ class Answerer:
         return state
 
     def _read_images(self, images: Images | None) -> _State:
-        """`[BOS] [image]` of each image, or `[BOS]` alone."""
+        """Prefill the cache with `[BOS] [image]` of each image, or with `[BOS]` alone."""
         bos_D = self._embed(torch.tensor(self._model.bos, device=self._device))
         if images is None:
             inputs_BLD = bos_D[None, None]
@@ -140,9 +166,9 @@ class Answerer:
         self._extend(state, (inputs_BLD, torch.ones(count, length, dtype=torch.long, device=self._device)))
         return state
 
-    def _extend(self, state: _State, read: tuple[Tensor, Tensor]) -> Tensor:
-        """Let the model read on, in place; hidden states B x T x D of what was read."""
-        inputs_BTD, mask_BT = read
+    def _extend(self, state: _State, embedded: tuple[Tensor, Tensor]) -> Tensor:
+        """Extend the state in place by embeddings and their mask; return their hidden states, B x T x D."""
+        inputs_BTD, mask_BT = embedded
         state.mask_BK = torch.cat([state.mask_BK, mask_BT], dim=1)
         position_BT = state.length_B[:, None] + torch.arange(inputs_BTD.shape[1], device=self._device)
         output = self._language.base_model(  # type: ignore[operator]
@@ -161,7 +187,7 @@ class Answerer:
         return hidden_BTD
 
     def _embedded(self, texts: Sequence[Ids]) -> tuple[Tensor, Tensor]:
-        """Right-padded embeddings B x T x D and their mask."""
+        """Embed token ids, padded on the right; return embeddings, B x T x D, and their mask, B x T."""
         width = max(1, *map(len, texts)) if texts else 1
         ids_BT = np.full((len(texts), width), self._pad, np.int64)
         mask_BT = np.zeros((len(texts), width), np.int64)

@@ -1,4 +1,4 @@
-"""Open benchmarks that need no code: records with a closed answer set, which the model ranks."""
+"""Open benchmarks with a closed set of answers: the model ranks them, and no code per benchmark is needed."""
 
 from __future__ import annotations
 

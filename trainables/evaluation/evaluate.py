@@ -1,4 +1,4 @@
-"""Scoring what was saved: the consolidated weights in a plain model, one replica per worker, never the live engine."""
+"""Evaluate the saved weights of a trial in a plain model, one replica per worker; the training engine is not used."""
 
 from __future__ import annotations
 
@@ -37,8 +37,15 @@ IMAGES_AT_ONCE = 32
 def evaluate(
     task: TrialTask, results: list[StageResult], data: TrialData, context: Context, store: Store
 ) -> Iterator[UnitDone]:
-    """Score every benchmark, and answer all samples, without a result; yields after each batch, on all ranks equally
-    often."""
+    """Evaluate every benchmark and sample that has no result yet; yields after each batch, equally often on all ranks.
+
+    Args:
+        task: the trial.
+        results: of its stages, in their order.
+        data: the trial's tokenizer, sources and features.
+        context: rank, world size and device of this worker.
+        store: storage of weights, answers and results.
+    """
     todo = [b for b in task.asked if not store.exists(result_name(task, b, results))]
     if not todo:
         return
@@ -50,14 +57,28 @@ def evaluate(
 
 
 def load_trained(task: TrialTask, results: list[StageResult], data: TrialData, context: Context, store: Store) -> VLM:
-    """The model that the trial's stages have left on storage, ready to answer; without its encoder where that has
-    nothing to do."""
+    """Load the trained model of a trial; without its encoder where all features are cached.
+
+    Args:
+        task: the trial.
+        results: of its stages, which name the weights.
+        data: the trial's tokenizer and folder of checkpoints.
+        context: device of this worker.
+        store: storage of the weights.
+    """
     with_vision = not task.has_features_of(benchmark.source for benchmark in task.asked)
     return _load(task, results, data, store, with_vision, torch.device(context.device))
 
 
 def load_whole(task: TrialTask, results: list[StageResult], data: TrialData, store: Store) -> VLM:
-    """The same model with its encoder, on the CPU."""
+    """Load the trained model of a trial with its encoder, on the CPU.
+
+    Args:
+        task: the trial.
+        results: of its stages, which name the weights.
+        data: the trial's tokenizer and folder of checkpoints.
+        store: storage of the weights.
+    """
     return _load(task, results, data, store, True, torch.device("cpu"))
 
 
@@ -69,12 +90,12 @@ def _load(
     with_vision: bool,
     device: torch.device,
 ) -> VLM:
-    def made() -> Parts:
+    def build() -> Parts:
         model = build_modules(task.trial, data.tokenizer, data.root, with_vision)
         load_weights(model, results, store)
         return dict(model.named_children())
 
-    model = assemble(task.trial, spread(made, precision(task.trial), device), data.tokenizer)
+    model = assemble(task.trial, spread(build, precision(task.trial), device), data.tokenizer)
     cast_statistics(model, precision(task.trial))
     return model.eval()
 
@@ -94,11 +115,11 @@ def _score(
     key: str,
     label: str,
 ) -> Iterator[UnitDone]:
-    """Answer what has no answer yet, batch by batch, each on one worker; then score all of it on rank 0."""
+    """Answer the batches that the log lacks, each on one worker; then score all answers on rank 0."""
     started = time.perf_counter()
-    asked = _Asked(task.trial, open_questions(benchmark, data.source(benchmark.source)), data.tokenizer)
-    respondent = _Respondent(asked, benchmark, model, data, task.trial, context.device)
-    batches = plan_batches(asked.plan, task.trial.vision.tokens)
+    questions = _EncodedQuestions(task.trial, open_questions(benchmark, data.source(benchmark.source)), data.tokenizer)
+    respondent = _Respondent(questions, benchmark, model, data, task.trial, context.device)
+    batches = plan_batches(questions.plan, task.trial.vision.tokens)
     with AnswerLog(store, key, benchmark.id, context.rank) as log:
         answered = _shared(log.read() if context.rank == 0 else {}, context)
         left = [number for number in range(len(batches)) if number not in answered]
@@ -116,19 +137,19 @@ def _score(
                 label=label,
                 step=done,
                 steps=total,
-                rate=rate * len(asked.plan) / total,
+                rate=rate * len(questions.plan) / total,
                 eta_s=(total - done) / rate,
             )
         answered = _gathered(answered, context)
         if context.rank == 0:
             gpu_seconds = (time.perf_counter() - started) * context.world
-            rows = asked.questions.rows(_in_order(answered, batches))
-            write_result(task, benchmark, asked.questions, rows, key, gpu_seconds, store)
+            rows = questions.questions.rows(_in_order(answered, batches))
+            write_result(task, benchmark, questions.questions, rows, key, gpu_seconds, store)
             log.discard()
 
 
-class _Asked:
-    """A benchmark's questions in a model's tokens."""
+class _EncodedQuestions:
+    """Questions of a benchmark as token ids of a model."""
 
     def __init__(self, spec: TrialSpec, questions: Questions, tokenizer: Tokenizer):
         self.questions, self._tokenizer = questions, tokenizer
@@ -155,30 +176,36 @@ class _Asked:
     def _question(self, prompt: list[int], image: int, options: list[list[int]]) -> Question:
         if not options:
             return Question(len(prompt), image, "generate", self.most_tokens)
-        tells_apart = len({option[0] for option in options}) == len(options)
-        way: Way = "first-token" if tells_apart else "whole-options"
-        longest = 1 if tells_apart else max(map(len, options))
+        distinct = len({option[0] for option in options}) == len(options)
+        way: Way = "first-token" if distinct else "whole-options"
+        longest = 1 if distinct else max(map(len, options))
         return Question(len(prompt), image, way, longest, len(options))
 
 
 class _Respondent:
-    """Answers batches of questions with a model and its images."""
+    """Model with its images and tokenizer, which answers batches of questions."""
 
     def __init__(
-        self, asked: _Asked, benchmark: BenchmarkSpec, model: VLM, data: TrialData, spec: TrialSpec, device: str
+        self,
+        questions: _EncodedQuestions,
+        benchmark: BenchmarkSpec,
+        model: VLM,
+        data: TrialData,
+        spec: TrialSpec,
+        device: str,
     ):
-        self._asked, self._model, self._spec, self._device = asked, model, spec, device
+        self._questions, self._model, self._spec, self._device = questions, model, spec, device
         self._source, self._features = data.source(benchmark.source), data.features(benchmark.source)
         self._tokenizer = data.tokenizer
         self._answerer = Answerer(model, data.tokenizer.pad, data.tokenizer.end, device, precision(spec))
 
     def answer(self, batch: QuestionBatch) -> list[Answer]:
-        prompts = [self._asked.prompts[number] for number in batch.numbers]
+        prompts = [self._questions.prompts[number] for number in batch.numbers]
         images = self._images(batch) if batch.has_image else None
-        options = [self._asked.options[number] for number in batch.numbers]
+        options = [self._questions.options[number] for number in batch.numbers]
         match batch.way:
             case "generate":
-                texts = self._answerer.generate(prompts, images, self._asked.most_tokens)
+                texts = self._answerer.generate(prompts, images, self._questions.most_tokens)
                 return [self._tokenizer.decode(text) for text in texts]
             case "first-token":
                 return [*self._answerer.rank_first_tokens(prompts, images, options)]
@@ -188,13 +215,13 @@ class _Respondent:
                 assert_never(batch.way)
 
     def _images(self, batch: QuestionBatch) -> Images:
-        rows = [self._asked.questions.image_rows[number] for number in batch.numbers]
+        rows = [self._questions.questions.image_rows[number] for number in batch.numbers]
         unique = sorted(set(rows))
         position = {row: i for i, row in enumerate(unique)}
         return Images(torch.from_numpy(self._encoded(unique)), [position[row] for row in rows])
 
     def _encoded(self, rows: list[int]) -> Features:
-        """Features of some images: from the cache, or from the encoder, whose batches follow from the plan, too."""
+        """Return features of some images: cached ones, or the encoder's, whose batches follow from the plan, too."""
         if self._features is not None:
             return np.asarray(self._features[rows])
         encoder = self._model.vision
@@ -205,16 +232,16 @@ class _Respondent:
 
 
 def _in_order(answered: dict[int, list[Answer]], batches: list[QuestionBatch]) -> list[Answer]:
-    """Answers in the order of the questions."""
+    """Order the answers as the questions are."""
     pairs = [pair for number, batch in enumerate(batches) for pair in zip(batch.numbers, answered[number], strict=True)]
     return [answer for _, answer in sorted(pairs, key=lambda pair: pair[0])]
 
 
-def _shared(found: dict[int, list[Answer]], context: Context) -> dict[int, list[Answer]]:
-    """What rank 0 has found, on all ranks: they must agree on what is left."""
+def _shared(answered: dict[int, list[Answer]], context: Context) -> dict[int, list[Answer]]:
+    """Broadcast the answers that rank 0 has read: all ranks must agree on what is left."""
     if context.world == 1:
-        return found
-    box = [found]
+        return answered
+    box = [answered]
     dist.broadcast_object_list(box, src=0)
     return box[0]
 

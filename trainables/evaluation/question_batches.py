@@ -1,4 +1,4 @@
-"""Which questions are answered together: a function of the questions alone, never of workers or memory. No torch.
+"""Plan which questions are answered together: a function of the questions alone, never of workers or memory. No torch.
 
 Kernels are not invariant to the shape of a batch, so a fixed plan is what makes scores the same on any hardware. All
 questions about one image stand together, because what is computed for the image serves all of them; images with long
@@ -22,7 +22,7 @@ Way = Literal["first-token", "whole-options", "generate"]
 
 
 class Question(NamedTuple):
-    """What the plan must know of a question."""
+    """Properties of a question that decide its batch."""
 
     length: int
     """Of its prompt, in tokens."""
@@ -44,11 +44,11 @@ class QuestionBatch:
 
 
 def plan_batches(questions: Sequence[Question], image_positions: int) -> list[QuestionBatch]:
-    """The batches of a benchmark, each question in one of them.
+    """Group the questions of a benchmark into batches, each question in one of them.
 
     Args:
         questions: in the order of the benchmark.
-        image_positions: what an image takes in the sequence.
+        image_positions: visual tokens of an image.
     """
     kinds: dict[tuple[bool, Way], list[int]] = {}
     for number, question in enumerate(questions):
@@ -61,7 +61,7 @@ def plan_batches(questions: Sequence[Question], image_positions: int) -> list[Qu
 
 
 def _rows(question: Question) -> int:
-    """Rows of a batch that a question takes."""
+    """Count the rows of a batch that a question takes."""
     match question.way:
         case "whole-options":
             return max(1, question.options)
@@ -72,7 +72,7 @@ def _rows(question: Question) -> int:
 
 
 def _packed(questions: Sequence[Question], members: Sequence[int], before: int) -> Iterator[tuple[int, ...]]:
-    """Whole images in the order of their longest question, cut where a batch is full."""
+    """Pack whole images into batches, in the order of their longest question; cut where a batch is full."""
     rows = max(_rows(questions[n]) for n in members)
     batch: list[int] = []
     for group in _by_image(questions, members):
@@ -89,7 +89,7 @@ def _packed(questions: Sequence[Question], members: Sequence[int], before: int) 
 
 
 def _by_image(questions: Sequence[Question], members: Sequence[int]) -> list[list[int]]:
-    """Questions of one image together, longest first; a question without one stands for itself."""
+    """Group questions by image, longest first; a question without an image is a group of its own."""
     groups: dict[int, list[int]] = {}
     for number in members:
         image = questions[number].image
@@ -104,5 +104,5 @@ def _size(question: Question) -> int:
 
 
 def _room(positions: int, rows: int) -> int:
-    """Questions of a batch whose longest row has so many positions, each in so many rows."""
+    """Compute how many questions a batch holds whose longest row has `positions`, `rows` for each question."""
     return max(1, min(MOST_QUESTIONS, POSITIONS // (positions * rows)))

@@ -1,4 +1,4 @@
-"""A benchmark's questions as a trial is asked them, and what becomes of its answers. No torch."""
+"""Open the questions of a benchmark for a trial, and score its answers to them. No torch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FREQUENT = 8
 
 @dataclass(frozen=True)
 class Questions:
-    """The examples of a benchmark, in its order."""
+    """Examples of a benchmark, in its order, with the protocol that scores them."""
 
     examples: tuple[Example, ...]
     image_rows: tuple[int, ...]
@@ -30,7 +30,7 @@ class Questions:
     protocol: Protocol
 
     def rows(self, answers: Sequence[Answer]) -> list[Row]:
-        """Every example with what was made of its answer."""
+        """Score every answer; one row per example, in the same order."""
         return [self._row(example, answer) for example, answer in zip(self.examples, answers, strict=True)]
 
     def _row(self, example: Example, answer: Answer) -> Row:
@@ -43,10 +43,10 @@ class Questions:
         return score_one(self.protocol, example, prediction, likelihoods)
 
     def best_constant(self, rows: Sequence[Row]) -> float:
-        """Score (0-100) of the best answer that is the same throughout: what shows nothing of the images.
+        """Compute the score (0-100) of the best constant answer, which needs no image.
 
         Tried are all options, where every example has the same, and the most frequent predictions: a model that has
-        found nothing but a majority gives it often.
+        learned nothing but a majority gives it often.
         """
         counted = [row.example for row in rows if self.protocol.counts(row.example)]
         common = set(map(self.protocol.options, counted))
@@ -59,7 +59,7 @@ class Questions:
 
 
 def open_questions(benchmark: BenchmarkSpec, source: PreparedSource) -> Questions:
-    """The questions of a benchmark. Raises InputError where its data do not hold them."""
+    """Open the questions of a benchmark. Raises InputError where its data do not hold them."""
     if is_evaluation(benchmark.source):
         selected = open_examples(benchmark, source)
         return Questions(tuple(selected.examples), tuple(selected.image_rows), selected.protocol)
@@ -67,5 +67,5 @@ def open_questions(benchmark: BenchmarkSpec, source: PreparedSource) -> Question
 
 
 def units(protocol: Protocol, metrics: Mapping[str, float]) -> dict[str, str]:
-    """Units of those metrics that are not in points."""
+    """Name the units of those metrics that are not in points."""
     return {name: protocol.unit(name) for name in metrics if protocol.unit(name) != "points"}

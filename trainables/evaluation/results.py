@@ -1,4 +1,4 @@
-"""The identity of a score, and its two files: a row per example, and the result that points to it. No torch."""
+"""Identify, read and write scores: a file with a row per example, and the result that names it. No torch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ from trainables.task import TrialTask
 
 
 def evaluation_key(task: TrialTask, benchmark: BenchmarkSpec, results: list[StageResult]) -> str:
-    """Identity of a score: digests of all weights, the model around them, the benchmark's data and protocol."""
+    """Compute the identity of a score: digests of all weights, the model, the benchmark's data and protocol.
+
+    Args:
+        task: the trial, with the digests of data and pretrained weights.
+        benchmark: a benchmark or sample of the task.
+        results: of all stages of the trial.
+    """
     spec = task.trial
     trained = {name: digest for result in results for name, digest in result.modules.items()}
     start = {
@@ -44,19 +50,19 @@ def evaluation_key(task: TrialTask, benchmark: BenchmarkSpec, results: list[Stag
 
 
 def _protocol_version(benchmark: BenchmarkSpec) -> dict[str, int]:
-    """What the program does for a protocol's name, where that has changed."""
+    """Return the version of a protocol as a part of the identity; nothing for the first version."""
     version = find_protocol(benchmark)[1].version if is_evaluation(benchmark.source) else 1
     return {} if version == 1 else {"protocol_version": version}
 
 
 def _vision_origin(spec: TrialSpec, task: TrialTask) -> str | int | list[str | int]:
-    """Where an encoder's weights start from; of a fused one, where those of each part do."""
+    """Identify the initial weights of an encoder; of a fused one, those of each part."""
     origins = [_origin(tower.checkpoint, spec.seed, task) for tower in spec.vision.towers]
     return origins if spec.vision.parts else origins[0]
 
 
 def _language(language: LanguageSpec) -> dict[str, Any]:
-    """All that may change an answer. An option that came later is left out at its default: old scores stay found."""
+    """Collect what may change an answer. Options added later are left out at their defaults: old keys stay valid."""
     later = {"embedding_multiple"} if language.embedding_multiple == 1 else set()
     return language.model_dump(mode="json", exclude={"name", *later})
 
@@ -66,9 +72,18 @@ def _origin(checkpoint: str | None, seed: int, task: TrialTask) -> str | int:
 
 
 def read_results(task: TrialTask, results: list[StageResult], store: Store) -> dict[str, EvaluationResult]:
-    """The finished evaluations of a trial, of benchmarks and samples, by id."""
-    found = {b.id: read(store, result_name(task, b, results), EvaluationResult) for b in task.asked}
-    return {name: result for name, result in found.items() if result is not None}
+    """Read the finished evaluations of a trial, of benchmarks and samples, by id.
+
+    Args:
+        task: the trial.
+        results: of all stages of the trial.
+        store: storage of the evaluations.
+
+    Raises:
+        InputError: a file that is damaged.
+    """
+    evaluations = {b.id: read(store, result_name(task, b, results), EvaluationResult) for b in task.asked}
+    return {name: result for name, result in evaluations.items() if result is not None}
 
 
 def result_name(task: TrialTask, benchmark: BenchmarkSpec, results: list[StageResult]) -> str:
@@ -84,7 +99,17 @@ def write_result(
     gpu_seconds: float,
     store: Store,
 ) -> None:
-    """Per-example rows first, the result that points to them last."""
+    """Write the rows of all counted examples, then the result that names their file.
+
+    Args:
+        task: the trial.
+        benchmark: a benchmark or sample of the task.
+        questions: the benchmark's.
+        rows: every example, scored.
+        key: identity of the score (`evaluation_key`).
+        gpu_seconds: seconds of answering, times the number of workers.
+        store: storage of both files.
+    """
     counted = [row for row in rows if questions.protocol.counts(row.example)]
     metadata = {"benchmark": benchmark.id, "protocol": benchmark.protocol, "model digest": key, "seed": task.trial.seed}
     name = layout.evaluation_examples(key, benchmark.id)

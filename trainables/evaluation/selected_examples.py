@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SelectedExamples:
-    """The examples of one benchmark that a study evaluates on, and how they are asked and scored."""
+    """Examples of one benchmark that a study evaluates on, and the protocol that asks and scores them."""
 
     benchmark: Benchmark
     protocol: Protocol
@@ -35,7 +35,7 @@ class SelectedExamples:
 
 
 def open_examples(spec: BenchmarkSpec, source: PreparedSource) -> SelectedExamples:
-    """Select, and where a sample is asked for draw, examples. Raises InputError if none has the tag `select`."""
+    """Select examples by tag, and draw a sample if the study has one. Raises InputError if none has the tag."""
     benchmark, protocol = find_protocol(spec)
     rows = list(range(len(source))) if spec.select is None else source.rows_with(spec.select)
     if not rows:

@@ -1,6 +1,6 @@
-"""What the machine of a trial does meanwhile: one sampler per node, while a trial is open there.
+"""Sample the load of the machine that a trial runs on: one sampler per node, while a trial is open there.
 
-A thread of the node's first worker looks every ten seconds and writes to a spool; it ends with the trial. It sees the
+A thread of the node's first worker samples every ten seconds and writes to a spool; it ends with the trial. It sees the
 whole node's processor and memory, and of the GPUs only those that the worker itself may use.
 """
 
@@ -21,15 +21,16 @@ from trainables.storage import tracked_names
 PERIOD_S = 10.0
 
 Write = Callable[[float, dict[str, float]], None]
-"""Gets the seconds since the sampler began, and values by metric."""
+"""Receives the seconds since the sampler began, and values by metric."""
 
 
 class SystemSampler:
-    """Samples until `close`.
+    """Thread that samples processor, memory and GPUs of a node until `close`.
 
     Args:
         node: number of the node in metric names `system/node_<node>/...`.
         write: where samples go; called in the sampler's own thread.
+        period_s: seconds between two samples.
     """
 
     def __init__(self, node: int, write: Write, period_s: float = PERIOD_S):
@@ -47,11 +48,11 @@ class SystemSampler:
         return self
 
     def peak_memory_gb(self) -> float:
-        """The most that was seen of this worker, now included: memory of its GPUs, or of its process without any."""
+        """Return the peak memory of this worker over all samples and now: of its GPUs; without any, of its process."""
         return max(self._peak_gb, self._memory_gb())
 
     def close(self) -> None:
-        """End the thread, with one last sample: short trials have one, too."""
+        """End the thread after one last sample, so that short trials have one, too."""
         if self._thread.is_alive():
             self._over.set()
             self._thread.join()
@@ -97,7 +98,7 @@ class SystemSampler:
 
 
 def _visible_gpus() -> list[Any]:
-    """Handles of the GPUs that this process may use; none without NVIDIA's library or a driver."""
+    """List handles of the GPUs that this process may use; none without NVIDIA's library or a driver."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
     names = [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
     if not names:

@@ -1,4 +1,4 @@
-"""What a trial tells the tracking server, in the words of its spool. Steps run on over the stages of a trial."""
+"""Write a trial's metrics, data and artifacts to its spool, for the tracker. Steps are counted over all stages."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from trainables.training.deepspeed_config import deepspeed_config
 
 
 class TrialSpool:
-    """Writer of one trial's spool on rank 0, and of what each other node does in a spool of its own.
+    """Writer of a trial's spool on rank 0, and of system metrics of each other node in a spool of its own.
 
-    An attempt that goes on from a checkpoint repeats steps whose records were written before. They are equal, so they
+    An attempt that resumes from a checkpoint repeats steps whose records were written before. They are equal, so they
     are left out: the history has one point per step.
     """
 
@@ -57,20 +57,32 @@ class TrialSpool:
         self._write(status="RUNNING")
 
     def metrics(self, stage_index: int, step: int, values: dict[str, float]) -> None:
-        """Metrics of optimizer step `step` of a stage."""
+        """Write metrics of an optimizer step, unless an earlier attempt has written them.
+
+        Args:
+            stage_index: position of the stage in the trial, from 0.
+            step: optimizer step of the stage.
+            values: by metric.
+        """
         global_step = sum(stage.steps for stage in self._task.stages[:stage_index]) + step
         if values and global_step > self._past.last_step:
             self._write(step=global_step, metrics={**values, tracked_names.STAGE: float(stage_index)})
-            self._past.see(global_step, values)
+            self._past.observe(global_step, values)
 
     def replay(self, stage_index: int, key: str) -> None:
-        """The curve of a stage that another trial has trained: it is this trial's, too."""
+        """Write the loss curve of a stage that another trial has trained and this one shares."""
         stored = read_or_redo(self._store, layout.stage_curve(key), Curve)
         for step, loss, learning_rate in stored.curve if stored is not None else ():
             self.metrics(stage_index, step + 1, {tracked_names.TRAIN_LOSS: loss, tracked_names.TRAIN_LR: learning_rate})
 
     def end(self, result: TrialResult, stages: list[StageResult], scores: dict[str, EvaluationResult]) -> None:
-        """Data, scores and cost, then the final status. One value each, at step 0: MLflow draws them as bars."""
+        """Write data, scores and cost, then the final status. One value each, at step 0: MLflow draws them as bars.
+
+        Args:
+            result: the trial's.
+            stages: results of its stages, in their order.
+            scores: evaluations of benchmarks and samples, by id.
+        """
         if self._sampler is not None:
             self._sampler.close()  # its last record comes before the status, which is the last of all
         self._write(data=[*_training_data(self._task, stages), *_evaluation_data(self._task, scores)])
@@ -103,7 +115,7 @@ class TrialSpool:
         return costs
 
     def _system(self, seconds: float, values: dict[str, float]) -> None:
-        """Called by the sampler's thread. Seconds run on over the attempts of a trial."""
+        """Write a sample, in the sampler's thread. Its step is the seconds since the trial's first attempt began."""
         with self._lock:
             if self._node_spool is not None:
                 self._node_spool.write(step=round(self._past.age_s + seconds), metrics=values)
@@ -118,35 +130,35 @@ class TrialSpool:
 
 
 class _Past:
-    """What earlier attempts have left in a spool, and what is best so far."""
+    """Records of earlier attempts in a spool, summed up, and the best loss so far."""
 
     def __init__(self, store: Store, name: str) -> None:
         now = time.time()
         self.last_step, self.attempts, self.age_s = -1, 0, 0.0
         self.best: dict[str, float] = {}
-        self.queue_wait_s = _since(store, name, now)
+        self.queue_wait_s = _queue_wait_s(store, name, now)
         """From the hand-out to this attempt's begin: the group may have had to start first."""
         for number, (_, line) in enumerate(read_spool(store, name) if store.exists(name) else ()):
             self.age_s = self.age_s or (now - line["ts"] / 1000 if number == 0 else 0.0)
             self.attempts += line.get("status") == "RUNNING"
             if "step" in line and not is_of_machine(line):
                 self.last_step = max(self.last_step, line["step"])
-                self.see(line["step"], line.get("metrics", {}))
+                self.observe(line["step"], line.get("metrics", {}))
 
-    def see(self, step: int, metrics: dict[str, float]) -> None:
+    def observe(self, step: int, metrics: dict[str, float]) -> None:
         loss = metrics.get(tracked_names.TRAIN_LOSS, math.nan)
         if loss < self.best.get(tracked_names.BEST_TRAIN_LOSS, math.inf):
             self.best = {tracked_names.BEST_TRAIN_LOSS: loss, tracked_names.BEST_STEP: float(step)}
 
 
-def _since(store: Store, spool: str, now: float) -> float | None:
-    """Seconds since the trial's task was written, which is when it was handed out; None where it was not."""
+def _queue_wait_s(store: Store, spool: str, now: float) -> float | None:
+    """Compute the seconds since the trial's task was written, which is when it was started; None without a task."""
     task = str(PurePosixPath(spool).with_name("task.json"))
     return max(0.0, now - store.facts(task).modified) if store.exists(task) else None
 
 
 def _shares(task: TrialTask, stages: list[StageResult]) -> dict[str, float]:
-    """Share of each source in the records of each stage's mix, as drawn."""
+    """Compute the share of each source in the records that each stage has drawn."""
     shares: dict[str, float] = {}
     for spec, stage in zip(task.trial.stages, stages, strict=True):
         counts = stage.counts
@@ -158,7 +170,7 @@ def _shares(task: TrialTask, stages: list[StageResult]) -> dict[str, float]:
 
 
 def _training_data(task: TrialTask, stages: list[StageResult]) -> list[DataUse]:
-    """Each source once, with what every stage has drawn from it."""
+    """List each source once, with the number and share of records that every stage has drawn from it."""
     tags: dict[str, dict[str, str]] = {}
     for stage in stages:
         total = sum(stage.counts.values()) or 1
@@ -169,14 +181,14 @@ def _training_data(task: TrialTask, stages: list[StageResult]) -> list[DataUse]:
 
 
 def _scores(task: TrialTask, scores: dict[str, EvaluationResult]) -> dict[str, float]:
-    """Metrics of benchmarks, their points and the mean of these; of samples apart from them."""
+    """Name the metrics of benchmarks, their points and the mean of these; metrics of samples apart from them."""
     values = {
-        tracked_names.samples_metric(one.id, key): v
-        for one in task.samples
-        if one.id in scores
-        for key, v in scores[one.id].metrics.items()
+        tracked_names.samples_metric(samples.id, key): v
+        for samples in task.samples
+        if samples.id in scores
+        for key, v in scores[samples.id].metrics.items()
     }
-    counted = {one.id: scores[one.id] for one in task.benchmarks if one.id in scores}
+    counted = {benchmark.id: scores[benchmark.id] for benchmark in task.benchmarks if benchmark.id in scores}
     values |= {
         tracked_names.evaluation_metric(name, key): v
         for name, score in counted.items()

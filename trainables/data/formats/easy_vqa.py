@@ -16,7 +16,7 @@ from trainables.data.record import Record
 
 
 class EasyVQAReader:
-    """Read the package easy-vqa: synthetic shapes on coloured grounds, with the author's own split (MIT, 2019).
+    """Reader of the package easy-vqa: synthetic shapes on coloured grounds, with the author's own split (MIT, 2019).
 
     Options: `split` (train or test) and `images` (only the first so many images). Tags follow the question's wording.
     """

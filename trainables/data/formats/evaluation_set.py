@@ -18,7 +18,7 @@ from trainables.data.record import TEXT_ONLY, Record
 
 
 class EvaluationReader:
-    """Read the official files of a benchmark, or a file of questions of a family.
+    """Reader of the official files of a benchmark, or of a file of questions of a family.
 
     Options: `benchmark` (what its files are read as), `split`. Tags are the example's groups: `split=adversarial`.
     """

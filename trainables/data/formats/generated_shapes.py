@@ -15,7 +15,7 @@ from trainables.data.record import TEXT_ONLY, Record
 
 
 class GeneratedReader:
-    """Draw shapes with known answers, for `--toy` and tests.
+    """Reader that draws its images: shapes with known answers, for `--toy` and tests.
 
     Options: `records`, `seed`, `split`, and `tags`, a comma-separated list of the tags that the records carry in turn;
     `text-only` among them makes records without an image.
@@ -51,10 +51,10 @@ class GeneratedReader:
         if tag == "shape":
             return "what shape is in the image?", shape
         if tag in ("yes-no", "negated"):
-            asked = self.SHAPES[number % len(self.SHAPES)]
+            named = self.SHAPES[number % len(self.SHAPES)]
             negated = tag == "negated"
-            question = f"does the image {'not ' if negated else ''}contain a {asked}?"
-            return question, "yes" if (asked == shape) != negated else "no"
+            question = f"does the image {'not ' if negated else ''}contain a {named}?"
+            return question, "yes" if (named == shape) != negated else "no"
         return "what color is the shape?", colour
 
     def _picture(self, image: str) -> tuple[str, str]:

@@ -27,7 +27,7 @@ _ROLES = ("human", "gpt")
 
 
 class LlavaReader:
-    """Read `[{"id", "image"?, "conversations": [{"from": "human"|"gpt", "value"}]}]`, images in a folder.
+    """Reader of `[{"id", "image"?, "conversations": [{"from": "human"|"gpt", "value"}]}]`, images in a folder.
 
     One object per line, without the brackets, is read as well.
     """
@@ -72,7 +72,7 @@ def json_values(file: Path) -> Iterator[Any]:
 
 
 class _Text:
-    """Hold a window on a text: what was decoded is dropped, what is missing is read."""
+    """Window on a text: what was decoded is dropped, what is missing is read."""
 
     def __init__(self, file: TextIO):
         self._file = file
@@ -87,7 +87,7 @@ class _Text:
         return bool(read)
 
     def peek(self) -> str:
-        """Skip white space and give the next character; "" at the end."""
+        """Skip white space and return the next character, which is not consumed; "" at the end."""
         while True:
             while self.at < len(self.window):
                 if not self.window[self.at].isspace():
@@ -122,7 +122,7 @@ def _values(text: _Text) -> Iterator[Any]:
 
 
 def _next(text: _Text, decode: Any) -> Any:
-    """Decode one value. A value that the window ends with may go on: it is decoded again with more of the file."""
+    """Decode one value; one that reaches the end of the window may be incomplete and is decoded again with more."""
     while True:
         try:
             value, end = decode(text.window, text.at)
@@ -141,7 +141,16 @@ def _next(text: _Text, decode: Any) -> Any:
 
 
 def llava_record(row: Any, number: int, place: str) -> Record:
-    """Make a record of its JSON object. Raises InputError, placed at `place`, for what cannot be trained on."""
+    """Make a record of its JSON object.
+
+    Args:
+        row: the decoded value.
+        number: its position in the file, which becomes the id of a record without one.
+        place: file and position, for errors.
+
+    Raises:
+        InputError: what cannot be trained on.
+    """
     if not isinstance(row, dict) or not isinstance(row.get("conversations"), list):
         raise InputError("a record must be an object with a list `conversations`", place=place)
     turns = _turns(row["conversations"], place)
@@ -173,7 +182,7 @@ def _turns(conversations: list[Any], place: str) -> tuple[tuple[str, str], ...]:
 
 
 def _clean(text: str) -> str:
-    """Remove image placeholders and strip. Doing it again changes nothing: a converted source reads the same."""
+    """Remove image placeholders and strip; idempotent, so that a converted source reads the same."""
     while _PLACEHOLDER in text:
         text = text.replace(_PLACEHOLDER, "")
     return text.strip()

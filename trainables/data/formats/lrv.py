@@ -14,10 +14,11 @@ from trainables.data.record import Record
 
 
 class LrvReader:
-    """Read a folder with the files of `FILES`: arrays of `{"image_id", "question", "answer"}`, images in `lrv-vg` and
-    `lrv-chart`, as TRI-ML/prismatic-vlms@874c5bb names them (scripts/additional-datasets/lrv_instruct.py).
+    """Reader of the three JSON files of LRV-Instruct and its images.
 
-    Each question becomes a conversation of one turn. The files without coordinates are read, as there.
+    The files of `FILES` are arrays of `{"image_id", "question", "answer"}`, images are in `lrv-vg` and `lrv-chart`, as
+    TRI-ML/prismatic-vlms@874c5bb names them (scripts/additional-datasets/lrv_instruct.py). Each question
+    becomes a conversation of one turn. The files without coordinates are read, as there.
     """
 
     FILES: ClassVar = {

@@ -32,9 +32,10 @@ _CACHED_ROW_GROUPS = 3
 
 
 class ParquetReader:
-    """Read columns `id`, `image` (bytes, or a struct with `bytes`; null for text), `conversations`, `tags`? of Parquet.
+    """Reader of Parquet files with records as LLaVA's.
 
-    A folder's files are read in the order of their names. Images are known by file and row, except in files of
+    Columns: `id`, `image` (bytes, or a struct with `bytes`; null for text), `conversations`, `tags`?. A
+    folder's files are read in the order of their names. Images are known by file and row, except in files of
     `ablate data convert`, which keep the paths that the images had.
     """
 
@@ -96,7 +97,7 @@ class ParquetReader:
         return keys
 
     def _stored(self, file: Any, number: int, group: int, rows: int) -> list[bool]:
-        """Find the rows that hold an image's bytes: from the file's statistics, unless there are both kinds of rows."""
+        """Find the rows that hold an image's bytes: from the file's statistics, unless only some of the rows do."""
         metadata = file.metadata.row_group(group)
         for i in range(metadata.num_columns):
             column = metadata.column(i)
@@ -141,7 +142,7 @@ class ParquetReader:
 
 @contextmanager
 def _pyarrow_errors_as_input(path: Path) -> Iterator[None]:
-    """Raise what pyarrow raises about a file as an InputError that names it."""
+    """Translate pyarrow's errors about a file into an InputError that names it."""
     try:
         yield
     except (pa.ArrowException, OSError) as error:
