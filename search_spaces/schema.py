@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any, get_args
 
+from pydantic import BaseModel
+
+from search_spaces.catalogue.entries import StageResources
 from search_spaces.catalogue.load import shipped
+from search_spaces.catalogue.recipe_entries import StagePatch
 from search_spaces.projectors import ProjectorKind
 from search_spaces.study import Study
+from search_spaces.typed import nested_models
 
 FILE = "study.schema.json"
 """Name of the committed schema, beside the shipped studies."""
@@ -42,8 +47,9 @@ def study_schema() -> dict[str, Any]:
     }
     arms = fields["arms"]  # null removes an arm of the study that is extended
     arms["additionalProperties"] = {"anyOf": [arms["additionalProperties"], {"type": "null"}]}
-    for patch in ("StagePatch", "OptimizerPatch", "ScheduleSpec", "LoraPatch", "StageResources"):
-        for field in kinds[patch]["properties"].values():
+    patches: list[type[BaseModel]] = [StagePatch, *nested_models(StagePatch).values(), StageResources]
+    for patch in patches:
+        for field in kinds[patch.__name__]["properties"].values():
             field.pop("default", None)  # what is not set stays as it is: these are no defaults
     if "extends" not in schema.get("required", []):
         schema["anyOf"] = [{"required": schema.pop("required")}, {"required": ["extends"]}]

@@ -83,6 +83,12 @@ def field_kind(field: FieldInfo) -> Any:
     return annotation
 
 
+def nested_models(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """Map the fields of a model that are models themselves to these."""
+    kinds = {name: field.annotation for name, field in model.model_fields.items()}
+    return {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, BaseModel)}
+
+
 def _problem(detail: ErrorDetails, kind: Any, document: Document, path: KeyPath, value: Any) -> InputError:
     inside = _inside(detail["loc"], value)
     whole = path + inside

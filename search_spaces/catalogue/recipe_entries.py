@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from search_spaces.catalogue.entries import Entry, NonEmpty
+from search_spaces.errors import InputError
 from search_spaces.spec import (
+    LoraSpec,
     Module,
     OptimizerSpec,
     Positive,
     Precision,
     PromptStyle,
     ScheduleSpec,
+    Spec,
 )
 
 
@@ -23,7 +28,26 @@ class OptimizerPatch(OptimizerSpec):
     lr: Annotated[float, Field(gt=0)] = 1e-3  # never read: a patch is what was set
 
 
-class LoraPatch(Entry):
+class StagePart(Entry, ABC):
+    """Fields of a part that a stage may have or not. An error is shown at the first field that is set."""
+
+    @abstractmethod
+    def complete(self, stage: str, trains: Sequence[Module]) -> Spec | None:
+        """Make the part of a stage.
+
+        Args:
+            stage: name of the stage.
+            trains: modules that it trains.
+
+        Returns:
+            The part with all its fields; None where the stage has none.
+
+        Raises:
+            InputError: the stage cannot have it; the resolver of stages adds the place.
+        """
+
+
+class LoraPatch(StagePart):
     """Low-rank adapters in the place of the language model's own weights."""
 
     rank: Positive | None = None
@@ -33,6 +57,18 @@ class LoraPatch(Entry):
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     targets: tuple[NonEmpty, ...] = ()
     """Names of the linear layers that get adapters; by default all but the output layer."""
+
+    def complete(self, stage: str, trains: Sequence[Module]) -> LoraSpec | None:
+        if self.rank is None:
+            return None
+        if "language" not in trains:
+            raise InputError(
+                f"`lora` must stand at a stage that trains the language model, but {stage!r} trains"
+                f" {', '.join(trains)}",
+                way_out=f"Add `language` to recipe.{stage}.trains, or leave out the adapters.",
+            )
+        alpha = self.alpha if self.alpha is not None else 2 * self.rank
+        return LoraSpec(rank=self.rank, alpha=alpha, dropout=self.dropout, targets=tuple(sorted(set(self.targets))))
 
 
 class StagePatch(Entry):

@@ -5,45 +5,45 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Annotated, Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from search_spaces.catalogue.load import Catalogue
-from search_spaces.catalogue.recipe_entries import LoraPatch, OptimizerPatch, StagePatch
-from search_spaces.spec import Module, ScheduleSpec
-from search_spaces.study import Base, LanguageChoice, ProjectorChoice, Study, VisionChoice
-from search_spaces.typed import field_kind
+from search_spaces.catalogue.recipe_entries import StagePatch
+from search_spaces.study import Base, Study
+from search_spaces.typed import field_kind, nested_models
+
+
+def _paths(model: type[BaseModel]) -> dict[str, Any]:
+    """Map the dotted paths of a model's values, those of the models inside it included, to their types."""
+    kinds: dict[str, Any] = {}
+    inside = nested_models(model)
+    for name, field in model.model_fields.items():
+        below = _paths(inside[name]) if name in inside else _choices(field)
+        kinds.update({f"{name}.{key}": kind for key, kind in below.items()} if below else {name: field_kind(field)})
+    return kinds
+
+
+def _choices(field: FieldInfo) -> dict[str, Any]:
+    """Map the names that a mapping's keys are chosen from to the type of its values, so that each can be an axis."""
+    if get_origin(field.annotation) is not dict:
+        return {}
+    keys, values = get_args(field.annotation)
+    return dict.fromkeys(get_args(keys), values) if get_origin(keys) is Literal else {}
 
 
 @cache
 def _base_fields() -> dict[str, Any]:
     """Map the dotted paths below `base` to the types of their values."""
-    kinds: dict[str, Any] = {}
-    parts: dict[str, type[BaseModel]] = {
-        "vision": VisionChoice,
-        "projector": ProjectorChoice,
-        "language": LanguageChoice,
-    }
-    for prefix, model in parts.items():
-        kinds.update({f"{prefix}.{name}": field_kind(field) for name, field in model.model_fields.items()})
-    kinds.update({name: field_kind(field) for name, field in Base.model_fields.items() if name not in parts})
-    return kinds
+    return _paths(Base)
 
 
 @cache
 def _stage_fields() -> dict[str, Any]:
     """Map the dotted paths below a stage of the recipe to the types of their values."""
-    kinds: dict[str, Any] = {}
-    nested: dict[str, type[BaseModel]] = {"optimizer": OptimizerPatch, "schedule": ScheduleSpec, "lora": LoraPatch}
-    for name, field in StagePatch.model_fields.items():
-        if name in nested:
-            kinds.update({f"{name}.{key}": field_kind(inner) for key, inner in nested[name].model_fields.items()})
-        else:
-            kinds[name] = field_kind(field)
-    del kinds["optimizer.lr_scale"]  # a branch, so that the factor of one module can be an axis
-    kinds.update({f"optimizer.lr_scale.{module}": Annotated[float, Field(ge=0)] for module in get_args(Module)})
-    return kinds
+    return _paths(StagePatch)
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from search_spaces.errors import Problems, nearest
+from search_spaces.catalogue.recipe_entries import StagePart, StagePatch
+from search_spaces.errors import InputError, Problems, nearest
 from search_spaces.expansion.parts import Parts
 from search_spaces.expansion.patches import Leaf, Patch, lay
 from search_spaces.expansion.resolve_data import DataResolver
-from search_spaces.spec import StageSpec
+from search_spaces.spec import Spec, StageSpec
 from search_spaces.study import Study
+from search_spaces.typed import nested_models
 from search_spaces.yaml_source import show
 
 _SCALES = "optimizer.lr_scale."
+_PARTS = {name: kind for name, kind in nested_models(StagePatch).items() if issubclass(kind, StagePart)}
+"""Name of the field -> patch of a part that a stage may have."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +71,8 @@ class StageResolver:
         self._check_complete(name, plain, fields)
         plain["data"] = self.data.mix(fields["data"])
         self._check_warmup(name, plain, fields)
-        lora = plain.pop("lora", {})
-        if lora.get("rank") is not None:
-            self._check_lora(name, plain, fields)
-            plain["lora"] = _adapters(lora)
+        for part in _PARTS:
+            plain |= self._part(part, name, plain, fields)
         try:
             return StageSpec.model_validate(plain)
         except ValidationError as error:
@@ -100,16 +102,16 @@ class StageResolver:
                 key=f"recipe.{name}.schedule",
             )
 
-    def _check_lora(self, name: str, plain: dict[str, Any], fields: Patch) -> None:
-        """Raise InputError for adapters of a language model that is not trained."""
-        if "language" not in plain["trains"]:
-            raise self.study.problem(
-                fields["lora.rank"].path,
-                f"`lora` must stand at a stage that trains the language model, but {name!r} trains"
-                f" {', '.join(plain['trains'])}",
-                key=f"recipe.{name}.lora",
-                way_out=f"Add `language` to recipe.{name}.trains, or leave out the adapters.",
-            )
+    def _part(self, part: str, name: str, plain: dict[str, Any], fields: Patch) -> dict[str, Spec]:
+        """Make a part that a stage may have from its fields; nothing where the stage has none."""
+        values = {field: value for field, value in plain.pop(part, {}).items() if value is not None}
+        try:
+            spec = _PARTS[part](**values).complete(name, plain["trains"])
+        except InputError as error:
+            first = next(f"{part}.{field}" for field in _PARTS[part].model_fields if f"{part}.{field}" in fields)
+            key = f"recipe.{name}.{part}"
+            raise self.study.problem(fields[first].path, error.law, error.way_out, key=key) from error
+        return {} if spec is None else {part: spec}
 
 
 def _nested(name: str, fields: Patch) -> dict[str, Any]:
@@ -126,9 +128,3 @@ def _nested(name: str, fields: Patch) -> dict[str, Any]:
         elif outer != "data" and leaf.value is not None:
             plain[outer] = leaf.value
     return plain
-
-
-def _adapters(lora: dict[str, Any]) -> dict[str, Any]:
-    """Complete the fields of low-rank adapters: the weight is by default twice the rank."""
-    given = {field: value for field, value in lora.items() if value is not None}
-    return {"alpha": 2 * lora["rank"], **given, "targets": sorted(set(lora.get("targets") or ()))}
