@@ -1,4 +1,4 @@
-"""A Ray cluster to run on: one of our own inside this machine, or one that is already there."""
+"""Connect to a Ray cluster: one of our own inside this machine, or one that is already running."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cluster.fit import Room, rooms, usable_cpus, visible_gpus
+from cluster.fit import NodeResources, node_resources, usable_cpus, visible_gpus
 from cluster.process_state import hide_ray_notices, set_environment
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 
 PACKAGES = ("search_spaces", "trainables", "cluster", "orchestrator")
-"""What a worker on another machine needs of this project."""
+"""The packages that a worker on another machine needs of this project."""
 
 OBJECT_STORE_BYTES = 150 * 1024**2
 """Of an embedded cluster. Workers exchange small mappings only; data and weights go through storage."""
@@ -29,7 +29,7 @@ SOCKET_PATH_LIMIT = 107
 SESSION_BYTES = 80
 """``/session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store`` and a margin."""
 
-KNOCK_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 10.0
 
 EMBEDDED_ENVIRONMENT = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # loopback: nothing listens on the network
@@ -41,23 +41,24 @@ EMBEDDED_ENVIRONMENT = {
 
 
 @contextmanager
-def connect(address: str | None = None, cpus: int | None = None) -> Iterator[tuple[Room, ...]]:
-    """A connected Ray cluster while the block runs; yields the room of its nodes.
+def connect(address: str | None = None, cpus: int | None = None) -> Iterator[tuple[NodeResources, ...]]:
+    """Connect to a Ray cluster while the block runs; yields the resources of its nodes.
 
     Args:
         address: of a running cluster (`auto`, `host:port`, `ray://` is not supported). None: the cluster whose job this
             process is, or that RAY_ADDRESS names; else an embedded one that lives as long as the block.
         cpus: of the embedded cluster; None for all that this process may use.
 
-    Raises InputError if the cluster cannot be reached.
+    Raises:
+        InputError: if the cluster cannot be reached.
     """
     address = address or os.environ.get("RAY_ADDRESS") or None
-    with _attached(address) if address and address != "local" else _embedded(cpus) as found:
-        yield found
+    with _attached(address) if address and address != "local" else _embedded(cpus) as nodes:
+        yield nodes
 
 
 @contextmanager
-def _embedded(cpus: int | None) -> Iterator[tuple[Room, ...]]:
+def _embedded(cpus: int | None) -> Iterator[tuple[NodeResources, ...]]:
     folder = Path(tempfile.mkdtemp(prefix="ablate-", dir=short_folder(tempfile.gettempdir())))
     gpus = visible_gpus()
     variables = {**EMBEDDED_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(_search_path())}
@@ -80,7 +81,7 @@ def _embedded(cpus: int | None) -> Iterator[tuple[Room, ...]]:
                 _temp_dir=str(folder),
             )
             try:
-                yield rooms(ray.nodes())
+                yield node_resources(ray.nodes())
             finally:
                 ray.shutdown()
     finally:
@@ -88,7 +89,7 @@ def _embedded(cpus: int | None) -> Iterator[tuple[Room, ...]]:
 
 
 @contextmanager
-def _attached(address: str) -> Iterator[tuple[Room, ...]]:
+def _attached(address: str) -> Iterator[tuple[NodeResources, ...]]:
     import ray
 
     if address.startswith("ray://"):
@@ -101,14 +102,14 @@ def _attached(address: str) -> Iterator[tuple[Room, ...]]:
     with hide_ray_notices():
         _attach(ray, address, environment)
         try:
-            yield rooms(ray.nodes())
+            yield node_resources(ray.nodes())
         finally:
             ray.shutdown()
 
 
 def _attach(ray: Any, address: str, environment: dict[str, Any] | None) -> None:
     try:
-        _knock(address)
+        _require_open_port(address)
         ray.init(address=address, runtime_env=environment, log_to_driver=False, configure_logging=False)
     except (OSError, RuntimeError, ValueError) as error:
         raise InputError(
@@ -118,33 +119,33 @@ def _attach(ray: Any, address: str, environment: dict[str, Any] | None) -> None:
         ) from error
 
 
-def _knock(address: str) -> None:
-    """Raises OSError if nobody listens at host:port; Ray itself would try for minutes."""
+def _require_open_port(address: str) -> None:
+    """Raise OSError if nothing listens at host:port; Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
     if host and port.isdigit():
-        socket.create_connection((host, int(port)), timeout=KNOCK_TIMEOUT_S).close()
+        socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S).close()
 
 
 def in_job() -> bool:
-    """Whether this process is the entry point of a Ray job: its code has been shipped already."""
+    """Return whether this process is the entry point of a Ray job, so that its code has been shipped already."""
     return "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ
 
 
 def short_folder(preferred: str, fallback: str = "/tmp") -> str:
-    """`preferred`, unless the sockets of a Ray session in it would get too long a path."""
+    """Choose a folder for a Ray session: `preferred`, unless its sockets would get too long a path in it."""
     longest = len(os.fsencode(preferred)) + len("/ablate-12345678") + SESSION_BYTES
     return preferred if longest <= SOCKET_PATH_LIMIT else fallback
 
 
 def _search_path() -> Sequence[str]:
-    """Where worker processes find the packages: where this process does, then whatever it was given."""
+    """List the folders in which workers look for packages: where ours are, then the PYTHONPATH of this process."""
     roots = dict.fromkeys(str(package_folder(name).parent) for name in PACKAGES)
     return [*roots, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
 
 
 def package_folder(name: str) -> Path:
-    """The folder of one of our packages."""
-    found = importlib.util.find_spec(name)
-    if found is None or not found.submodule_search_locations:
+    """Return the folder of one of our packages."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError(f"the package {name} of this project is not installed")
-    return Path(next(iter(found.submodule_search_locations))).resolve()
+    return Path(next(iter(spec.submodule_search_locations))).resolve()

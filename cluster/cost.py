@@ -1,4 +1,4 @@
-"""What a stage would cost: operations, GPU-hours, disk. Arithmetic on plain facts, every assumption a named argument.
+"""Estimate what a stage costs: operations, GPU-hours, disk. Every assumption is a named argument.
 
 A matrix product of m x k and k x n numbers is 2 m k n operations; the backward pass computes two such products for each
 of the forward pass, one where the weights are frozen (Narayanan et al. 2021, arXiv 2104.04473, appendix; Chowdhery et
@@ -43,16 +43,17 @@ class Operations:
 
     @property
     def model(self) -> int:
-        """What the mathematics needs: MFU counts these."""
+        """Operations that the mathematics needs: MFU counts these."""
         return self.forward + self.backward
 
     @property
     def hardware(self) -> int:
+        """Operations that the device does, with those that are repeated."""
         return self.model + self.recomputed
 
 
 def operations(size: ModelSize, stage: StageSpec, text_tokens: int, cached: bool) -> Operations:
-    """Operations of one record.
+    """Count the floating-point operations of training on one record with an image.
 
     Args:
         size: of the model.
@@ -76,7 +77,7 @@ def operations(size: ModelSize, stage: StageSpec, text_tokens: int, cached: bool
 
 
 def decoder_operations(size: ModelSize, text_tokens: int) -> tuple[int, int]:
-    """Forward operations of all decoder layers for one record: those with weights, and those of attention scores.
+    """Count the forward operations of all decoder layers for one record: with weights, and of attention scores.
 
     Scores are counted for the whole square of positions: with a padding mask kernels compute it all.
     """
@@ -87,12 +88,12 @@ def decoder_operations(size: ModelSize, text_tokens: int) -> tuple[int, int]:
 
 
 def adapter_operations(size: ModelSize, lora: LoraSpec, text_tokens: int) -> int:
-    """Forward operations of all low-rank adapters for one record: two products each, beside the layer's own."""
+    """Count the forward operations of all low-rank adapters for one record: two products each, beside the layer's."""
     return 2 * adapter_size(size, lora).parameters * sequence(size, text_tokens)
 
 
 def encoder_operations(encoder: EncoderSize) -> int:
-    """Forward operations of one image, up to the block whose output is used: the second to last."""
+    """Count the forward operations of one image, up to the block whose output is used: the second to last."""
     if isinstance(encoder.shape, ConvShape):
         return round(2 * encoder.shape.macs * encoder.scale)
     shape: VitShape = encoder.shape
@@ -102,6 +103,14 @@ def encoder_operations(encoder: EncoderSize) -> int:
 
 
 def gpu_hours(operations_per_record: int, records: int, peak_tflops: float, mfu: float) -> float:
+    """Estimate the GPU-hours of training.
+
+    Args:
+        operations_per_record: floating-point operations that the mathematics needs for one record.
+        records: that are trained on, repeats included.
+        peak_tflops: of the GPU at the stage's precision, in 1e12 operations a second.
+        mfu: share of the peak that is reached, in (0, 1].
+    """
     return operations_per_record * records / (peak_tflops * 1e12 * mfu) / 3600
 
 
@@ -116,14 +125,21 @@ class Disk:
 
     @property
     def running(self) -> int:
-        """While the stage runs."""
+        """The most that the stage needs while it runs."""
         return (KEPT_CHECKPOINTS + 1) * self.step_checkpoint + self.handed_on
 
 
 def stage_disk(size: ModelSize, stage: StageSpec, resources: ResourceSpec, steps: int | None) -> Disk:
-    """Trained weights only, in the stage's precision, and in a step checkpoint masters and optimizer states in fp32.
+    """Compute the bytes that a stage writes to storage.
 
-    A stage with adapters hands on the whole language model with the adapters merged: the weights they change in fp32.
+    Trained weights only, in the stage's precision; a step checkpoint also has masters and optimizer states in fp32. A
+    stage with adapters hands on the whole language model with the adapters merged: the weights they change in fp32.
+
+    Args:
+        size: of the model.
+        stage: what is trained.
+        resources: what it is trained on, and how often a step checkpoint is written.
+        steps: of the stage; None if they are not known, and then step checkpoints are counted.
     """
     number, trained = bytes_of_number(stage), trained_parameters(size, stage)
     written = steps is None or steps > resources.checkpoint_every_steps

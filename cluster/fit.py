@@ -1,4 +1,4 @@
-"""Does an ask fit a cluster, and how many trials run at once. Plain data in, plain data out: no Ray."""
+"""Fit trials to a cluster: whether a resource request can be met, and how many trials run at once. No Ray."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cluster.launcher import Shape
+from cluster.launcher import ResourceRequest
 from search_spaces.errors import InputError
 
 ROUNDING = 1e-6
@@ -15,67 +15,86 @@ ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
-class Room:
-    """What one node of a cluster has, or has left."""
+class NodeResources:
+    """The CPUs and GPUs of one node of a cluster: all of them, or those that are free."""
 
     name: str
     cpus: float
     gpus: float = 0
 
-    def holds(self, shape: Shape) -> int:
-        """How many workers of this shape fit into this room, at most as many as the shape has."""
-        by_cpus = (self.cpus + ROUNDING) // shape.cpus_per_worker
-        by_gpus = (self.gpus + ROUNDING) // shape.gpus_per_worker if shape.gpus_per_worker else by_cpus
-        return int(max(0, min(by_cpus, by_gpus, shape.workers)))
+    def capacity_for(self, request: ResourceRequest) -> int:
+        """Count the workers of a request that fit into this node, at most as many as the request has."""
+        by_cpus = (self.cpus + ROUNDING) // request.cpus_per_worker
+        by_gpus = (self.gpus + ROUNDING) // request.gpus_per_worker if request.gpus_per_worker else by_cpus
+        return int(max(0, min(by_cpus, by_gpus, request.workers)))
 
-    def less(self, shape: Shape, workers: int) -> Room:
-        """What is left when so many workers of this shape have been seated (negative numbers give back)."""
-        return Room(self.name, self.cpus - workers * shape.cpus_per_worker, self.gpus - workers * shape.gpus_per_worker)
+    def minus(self, request: ResourceRequest, workers: int) -> NodeResources:
+        """Subtract what so many workers of a request use; a negative number of workers gives it back."""
+        cpus, gpus = workers * request.cpus_per_worker, workers * request.gpus_per_worker
+        return NodeResources(self.name, self.cpus - cpus, self.gpus - gpus)
 
 
-def place(shape: Shape, free: Sequence[Room]) -> tuple[int, ...] | None:
-    """How many workers go to each room, or None if they do not all fit.
+def place(request: ResourceRequest, free: Sequence[NodeResources]) -> tuple[int, ...] | None:
+    """Place the workers of a trial: return how many go to each node, or None if they do not all fit.
 
-    One room for all of them if there is one, the tightest; else as few rooms as possible, as Ray's PACK does.
+    One node for all of them if there is one, the tightest; else as few nodes as possible, as Ray's PACK does.
     """
-    holds = [room.holds(shape) for room in free]
-    whole = [i for i, count in enumerate(holds) if count == shape.workers]
+    capacities = [node.capacity_for(request) for node in free]
+    whole = [i for i, capacity in enumerate(capacities) if capacity == request.workers]
     if whole:
         tightest = min(whole, key=lambda i: (free[i].gpus, free[i].cpus))
-        return tuple(shape.workers if i == tightest else 0 for i in range(len(free)))
-    seats, missing = [0] * len(free), shape.workers
-    for i in sorted(range(len(free)), key=lambda i: -holds[i]):
-        seats[i] = min(missing, holds[i])
-        missing -= seats[i]
-    return None if missing else tuple(seats)
+        return tuple(request.workers if i == tightest else 0 for i in range(len(free)))
+    placement, missing = [0] * len(free), request.workers
+    for i in sorted(range(len(free)), key=lambda i: -capacities[i]):
+        placement[i] = min(missing, capacities[i])
+        missing -= placement[i]
+    return None if missing else tuple(placement)
 
 
-def seated(shape: Shape, free: Sequence[Room], seats: Sequence[int]) -> tuple[Room, ...]:
-    """The rooms after these workers have been seated."""
-    return tuple(room.less(shape, count) for room, count in zip(free, seats, strict=True))
+def remaining(
+    request: ResourceRequest, free: Sequence[NodeResources], placement: Sequence[int]
+) -> tuple[NodeResources, ...]:
+    """Compute what is free once the workers of a request are placed.
+
+    Args:
+        request: what each of the workers uses.
+        free: what is free before, node by node.
+        placement: number of workers on each of these nodes, in the same order; negative numbers give back.
+    """
+    return tuple(node.minus(request, count) for node, count in zip(free, placement, strict=True))
 
 
-def at_once(shape: Shape, nodes: Sequence[Room], limit: int = 10_000) -> int:
-    """How many trials of this shape an empty cluster runs at the same time."""
+def at_once(request: ResourceRequest, nodes: Sequence[NodeResources], limit: int = 10_000) -> int:
+    """Count the trials of one request that an empty cluster runs at the same time.
+
+    Args:
+        request: what each trial needs.
+        nodes: all nodes of the cluster.
+        limit: the count ends there.
+    """
     count, free = 0, tuple(nodes)
-    while count < limit and (seats := place(shape, free)) is not None:
-        free, count = seated(shape, free, seats), count + 1
+    while count < limit and (placement := place(request, free)) is not None:
+        free, count = remaining(request, free, placement), count + 1
     return count
 
 
-def impossible(asks: Mapping[str, Shape], nodes: Sequence[Room]) -> dict[str, str]:
-    """Name of an ask (a trial or an arm) -> why this cluster can never meet it, even when it is empty."""
-    reasons: dict[Shape, str | None] = {}
-    for shape in asks.values():
-        if shape not in reasons:
-            met = place(shape, nodes) is not None
-            reasons[shape] = None if met else f"asks for {shape}, but the cluster has {describe(nodes)}"
-    return {name: reason for name, shape in asks.items() if (reason := reasons[shape]) is not None}
+def impossible(requests: Mapping[str, ResourceRequest], nodes: Sequence[NodeResources]) -> dict[str, str]:
+    """Map the names of requests that this cluster can never meet, even when it is empty, to the reasons."""
+    reasons: dict[ResourceRequest, str | None] = {}
+    for request in requests.values():
+        if request not in reasons:
+            is_met = place(request, nodes) is not None
+            reasons[request] = None if is_met else f"asks for {request}, but the cluster has {describe(nodes)}"
+    return {name: reason for name, request in requests.items() if (reason := reasons[request]) is not None}
 
 
-def refuse_impossible(asks: Mapping[str, Shape], nodes: Sequence[Room]) -> None:
-    """Raises InputError if an ask can never be met: waiting for it would last for ever."""
-    problems = impossible(asks, nodes)
+def refuse_impossible(requests: Mapping[str, ResourceRequest], nodes: Sequence[NodeResources]) -> None:
+    """Refuse a study with a request that can never be met: waiting for it would last for ever.
+
+    Raises:
+        InputError: naming the first such request, what the cluster has, and how many more there are.
+    """
+    problems = impossible(requests, nodes)
     if not problems:
         return
     name, reason = next(iter(problems.items()))
@@ -87,35 +106,37 @@ def refuse_impossible(asks: Mapping[str, Shape], nodes: Sequence[Room]) -> None:
     )
 
 
-def describe(nodes: Sequence[Room]) -> str:
-    """For people: ``2 CPU`` or ``2 nodes: 8 CPU and 4 GPU, 16 CPU``."""
-    each = [f"{room.cpus:g} CPU" + (f" and {room.gpus:g} GPU" if room.gpus else "") for room in nodes]
+def describe(nodes: Sequence[NodeResources]) -> str:
+    """Describe the nodes of a cluster for people: ``2 CPU`` or ``2 nodes: 8 CPU and 4 GPU, 16 CPU``."""
+    each = [f"{node.cpus:g} CPU" + (f" and {node.gpus:g} GPU" if node.gpus else "") for node in nodes]
     if len(each) == 1:
         return each[0]
     return f"{len(each)} nodes: {', '.join(each)}" if each else "no node"
 
 
-def rooms(nodes: Iterable[Mapping[str, object]]) -> tuple[Room, ...]:
-    """From what `ray.nodes()` returns: the nodes that are alive, in a stable order."""
-    found = []
+def node_resources(nodes: Iterable[Mapping[str, object]]) -> tuple[NodeResources, ...]:
+    """Read the nodes that are alive from what `ray.nodes()` returns, in a stable order."""
+    alive = []
     for node in nodes:
         resources = node.get("Resources")
         if node.get("Alive") and isinstance(resources, Mapping):
-            found.append(Room(str(node.get("NodeID")), float(resources.get("CPU", 0)), float(resources.get("GPU", 0))))
-    return tuple(sorted(found, key=lambda room: room.name))
+            cpus, gpus = float(resources.get("CPU", 0)), float(resources.get("GPU", 0))
+            alive.append(NodeResources(str(node.get("NodeID")), cpus, gpus))
+    return tuple(sorted(alive, key=lambda node: node.name))
 
 
-def this_machine(cpus: int | None = None) -> tuple[Room, ...]:
-    """The room of an embedded cluster: the CPUs that this process may use (or `cpus`) and the GPUs it can see."""
-    return (Room("this machine", cpus or usable_cpus(), visible_gpus()),)
+def this_machine(cpus: int | None = None) -> tuple[NodeResources, ...]:
+    """Return the one node of an embedded cluster: the CPUs this process may use (or `cpus`), the GPUs it can see."""
+    return (NodeResources("this machine", cpus or usable_cpus(), visible_gpus()),)
 
 
 def usable_cpus() -> int:
+    """Count the CPUs that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def visible_gpus(driver: Path = Path("/proc/driver/nvidia/gpus")) -> int:
-    """NVIDIA devices without importing torch: what the driver lists, unless CUDA_VISIBLE_DEVICES chooses."""
+    """Count the NVIDIA devices without importing torch: what the driver lists, unless CUDA_VISIBLE_DEVICES chooses."""
     listed = len(list(driver.iterdir())) if driver.is_dir() else 0
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
     if chosen is None:

@@ -1,4 +1,4 @@
-"""The `gang` launcher: all workers of a trial live in the reservation that Tune made for that trial.
+"""The `gang` launcher: all workers of a trial run in the reservation that Tune made for that trial.
 
 With one worker the trial's own process is the worker. With more, each is an actor in the trial's placement group and
 they meet in one `torch.distributed` group; the trial's own process then only conducts and never imports what they
@@ -17,17 +17,17 @@ import ray
 from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from cluster.launcher import MemberCode, Shape
-from cluster.seats import Seat, shared_device
+from cluster.launcher import MemberCode, ResourceRequest
+from cluster.worker_info import WorkerInfo, shared_device
 from cluster.worker_process import GangWorker, make_member
 from search_spaces.error_text import first_line, named_message
-from search_spaces.worker_contract import Advanced, Failed, Group, Member, Opened, Place
+from search_spaces.worker_contract import Advanced, Device, Failed, Group, Member, Opened, RankInfo
 
 START_TIMEOUT_S = 600.0
 """For processes to start and libraries to load, from a cold disk or a busy network file system."""
 
 GRACE_S = 5.0
-"""When one rank fails, the others may be the reason (a peer that died breaks the connection): time for them to tell."""
+"""When one rank fails, the others may be the reason (a peer that died breaks the connection): their time to answer."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,10 @@ class Gang:
 
     start_timeout_s: float = START_TIMEOUT_S
 
-    def bundles(self, shape: Shape) -> list[dict[str, float]]:
-        if shape.workers == 1:
-            return [shape.bundle()]
-        return [{"CPU": 0.0}, *(shape.bundle() for _ in range(shape.workers))]
+    def bundles(self, request: ResourceRequest) -> list[dict[str, float]]:
+        if request.workers == 1:
+            return [request.bundle()]
+        return [{"CPU": 0.0}, *(request.bundle() for _ in range(request.workers))]
 
     def start(self, code: MemberCode) -> Group | Failed:
         reservation = ray.util.get_current_placement_group()
@@ -50,7 +50,7 @@ class Gang:
 
 
 class OwnProcess:
-    """A group of one: the calling process. Time-outs are not kept here, no process can watch itself (see watchdog)."""
+    """A group of one worker: the calling process. It has no time-outs: no process can watch itself (see watchdog)."""
 
     size = 1
 
@@ -61,8 +61,9 @@ class OwnProcess:
     def start(code: MemberCode, threads: int) -> OwnProcess | Failed:
         gpus = ray.get_gpu_ids() if ray.is_initialized() else []
         host = ray.util.get_node_ip_address()
-        place = Place(rank=0, world=1, local_rank=0, device="cuda" if gpus else "cpu", threads=threads, host=host)
-        made = make_member(code, place, one_node=True)
+        device: Device = "cuda" if gpus else "cpu"
+        rank_info = RankInfo(rank=0, world=1, local_rank=0, device=device, threads=threads, host=host)
+        made = make_member(code, rank_info, one_node=True)
         return made if isinstance(made, Failed) else OwnProcess(made)
 
     def open(self, task: object, timeout_s: float) -> Opened | Failed:
@@ -80,10 +81,10 @@ class OwnProcess:
 
 
 class ActorGroup:
-    """Several workers, each an actor."""
+    """A group of several workers, each a Ray actor."""
 
-    def __init__(self, actors: Sequence[Any], seats: Sequence[Seat]):
-        self._actors, self._seats = tuple(actors), tuple(seats)
+    def __init__(self, actors: Sequence[Any], workers: Sequence[WorkerInfo]):
+        self._actors, self._workers = tuple(actors), tuple(workers)
 
     @property
     def size(self) -> int:
@@ -93,7 +94,14 @@ class ActorGroup:
     def start(
         code: MemberCode, reservation: Any, bundles: Sequence[Mapping[str, float]], timeout_s: float
     ) -> ActorGroup | Failed:
-        """Start one actor in each bundle and let them meet. (Ray Tune drops the conductor's bundle: it is empty.)"""
+        """Start one actor in each bundle and join them into one group.
+
+        Args:
+            code: makes the member of each worker process.
+            reservation: Ray's placement group of the calling trial.
+            bundles: resources of the workers, one bundle each. (Ray Tune drops the conductor's bundle: it is empty.)
+            timeout_s: seconds for each of the steps, for all ranks together.
+        """
         actors = [_actor(reservation, i, bundle) for i, bundle in enumerate(bundles)]
         group = ActorGroup(actors, ())
         failed = group._meet(code, _threads(bundles[0]), timeout_s)
@@ -103,21 +111,19 @@ class ActorGroup:
         return group
 
     def _meet(self, code: MemberCode, threads: int, timeout_s: float) -> Failed | None:
-        """Seat the actors, give them ranks, load their code, join them into one process group."""
-        seats = self._ask([actor.seat.remote() for actor in self._actors], timeout_s)
-        if isinstance(seats, Failed):
-            return seats
-        order = sorted(range(len(seats)), key=lambda i: (seats[i].node_id, i))  # ranks of a node are neighbours
-        self._actors, self._seats = tuple(self._actors[i] for i in order), tuple(seats[i] for i in order)
-        shared = shared_device(self._seats)
+        """Give the actors ranks by where they run, load their code, and join them into one process group."""
+        workers = self._ask([actor.info.remote() for actor in self._actors], timeout_s)
+        if isinstance(workers, Failed):
+            return workers
+        order = sorted(range(len(workers)), key=lambda i: (workers[i].node_id, i))  # ranks of a node are neighbours
+        self._actors, self._workers = tuple(self._actors[i] for i in order), tuple(workers[i] for i in order)
+        shared = shared_device(self._workers)
         if shared:
             return Failed("error", shared, rank=0)
-        one_node = len({seat.node_id for seat in self._seats}) == 1
-        places = [self._place(rank, threads) for rank in range(len(self._seats))]
-        taken = self._ask(
-            [actor.take.remote(code, place, one_node) for actor, place in zip(self._actors, places, strict=True)],
-            timeout_s,
-        )
+        one_node = len({worker.node_id for worker in self._workers}) == 1
+        rank_infos = [self._rank_info(rank, threads) for rank in range(len(self._workers))]
+        ranked = zip(self._actors, rank_infos, strict=True)
+        taken = self._ask([actor.take.remote(code, rank_info, one_node) for actor, rank_info in ranked], timeout_s)
         if isinstance(taken, Failed):
             return taken
         address = self._ask([self._actors[0].listen.remote()], timeout_s)
@@ -126,16 +132,16 @@ class ActorGroup:
         joined = self._ask([actor.join.remote(address[0]) for actor in self._actors], timeout_s)
         return joined if isinstance(joined, Failed) else None
 
-    def _place(self, rank: int, threads: int) -> Place:
-        seat = self._seats[rank]
-        before = sum(other.node_id == seat.node_id for other in self._seats[:rank])
-        return Place(
+    def _rank_info(self, rank: int, threads: int) -> RankInfo:
+        worker = self._workers[rank]
+        before = sum(lower.node_id == worker.node_id for lower in self._workers[:rank])
+        return RankInfo(
             rank=rank,
-            world=len(self._seats),
-            local_rank=0 if seat.devices else before,
-            device="cuda" if seat.devices else "cpu",
+            world=len(self._workers),
+            local_rank=0 if worker.devices else before,
+            device="cuda" if worker.devices else "cpu",
             threads=threads,
-            host=seat.host,
+            host=worker.host,
             first_of_node=before == 0,
         )
 
@@ -170,7 +176,7 @@ class ActorGroup:
                 answers[rank] = answer
                 continue
             answer = replace(answer, rank=rank)
-            if _explains_the_others(answer):
+            if _is_cause(answer):
                 return answer
             failed.append((rank, answer))
             deadline = min(deadline, time.monotonic() + GRACE_S)
@@ -187,16 +193,16 @@ class ActorGroup:
         here = ray.get_runtime_context().get_node_id()
         named = []
         for rank in ranks:
-            if rank >= len(self._seats):
+            if rank >= len(self._workers):
                 named.append(f"rank {rank}")
                 continue
-            seat = self._seats[rank]
-            state = _state(seat.pid) if seat.node_id == here else f"on {seat.host}"
-            named.append(f"rank {rank} (pid {seat.pid}, {state})")
+            worker = self._workers[rank]
+            state = _state(worker.pid) if worker.node_id == here else f"on {worker.host}"
+            named.append(f"rank {rank} (pid {worker.pid}, {state})")
         return " and ".join(named)
 
 
-def _explains_the_others(failed: Failed) -> bool:
+def _is_cause(failed: Failed) -> bool:
     """Return whether a rank's failure is why the others fail; else one of them may be why this one did."""
     match failed.kind:
         case "lost" | "memory":
@@ -218,7 +224,7 @@ def _actor(reservation: Any, index: int, bundle: Mapping[str, float]) -> Any:
 
 
 def _fetch(call: Any, rank: int) -> Any:
-    """Fetch the answer of a finished call; a dead process or an unforeseen error is answered for."""
+    """Fetch the answer of a finished call; a dead process or an unforeseen error becomes a `Failed`."""
     try:
         return ray.get(call)
     except OutOfMemoryError as error:

@@ -1,6 +1,6 @@
-"""What a launcher is: it makes a group of workers for one trial, from code that it is given and does not know.
+"""The contract of a launcher, which starts the workers of one trial from code that it is given and does not know.
 
-`search_spaces.worker_contract` says who calls what, in which order, and what may be answered.
+`search_spaces.worker_contract` says who calls what, in which order, and what the answers are.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pkgutil import resolve_name
 from typing import Any, Protocol
 
-from search_spaces.worker_contract import Failed, Group, Member, Place
+from search_spaces.worker_contract import Failed, Group, Member, RankInfo
 
 
 @dataclass(frozen=True, order=True)
-class Shape:
-    """What one trial asks of the cluster. Groups of equal shape can be reused by the next trial."""
+class ResourceRequest:
+    """The workers that one trial needs, and the CPUs and GPUs of each. A group serves trials of equal requests."""
 
     workers: int = 1
     cpus_per_worker: float = 1
@@ -39,16 +39,16 @@ class MemberCode:
     path: str
     options: Mapping[str, Any] = field(default_factory=dict)
 
-    def make(self, place: Place) -> Member:
-        """Import the code and make this process's member; raises whatever that raises."""
-        member: Member = resolve_name(self.path)(place=place, **self.options)
+    def make(self, rank_info: RankInfo) -> Member:
+        """Import the code and make this process's member. Whatever that raises is raised."""
+        member: Member = resolve_name(self.path)(rank_info=rank_info, **self.options)
         return member
 
 
 class Launcher(Protocol):
-    """Makes groups of workers. It is pickled: made on the driver, used in the process of each trial."""
+    """A maker of worker groups. It is pickled: made on the driver, used in the process of each trial."""
 
-    def bundles(self, shape: Shape) -> list[dict[str, float]]:
+    def bundles(self, request: ResourceRequest) -> list[dict[str, float]]:
         """Return the Ray resources to reserve for a trial; the first bundle is that of the trial's own process."""
         ...
 

@@ -17,4 +17,4 @@ def _gang() -> Launcher:
 
 
 LAUNCHERS: Mapping[LauncherName, Callable[[], Launcher]] = {"gang": _gang}
-"""Makes the launcher of a name, with its own defaults."""
+"""Name of a launcher -> what makes it, with its own defaults."""

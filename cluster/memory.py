@@ -1,4 +1,4 @@
-"""Does a stage fit a GPU: memory by part, by arithmetic on plain facts.
+"""Estimate the memory of a stage by part, to see whether it fits a GPU.
 
 Weights, gradients and optimizer states are exact for the ZeRO stage (Rajbhandari et al. 2020, arXiv 1910.02054,
 sections 3.1 and 5, with the precisions that DeepSpeed 0.19.8 really keeps). Activations follow from what the layers of
@@ -49,7 +49,7 @@ class Memory:
 
 
 def stage_memory(size: ModelSize, stage: StageSpec, resources: ResourceSpec, text_tokens: int, cached: bool) -> Memory:
-    """Memory of one worker of a stage.
+    """Estimate the peak memory of one worker of a stage.
 
     Args:
         size: of the model.
@@ -84,7 +84,7 @@ def stage_memory(size: ModelSize, stage: StageSpec, resources: ResourceSpec, tex
 
 
 def bytes_of_number(stage: StageSpec) -> int:
-    """Of weights, gradients and activations."""
+    """Return the bytes of one number of weights, gradients and activations."""
     match stage.precision:
         case "fp32":
             return FP32
@@ -95,7 +95,7 @@ def bytes_of_number(stage: StageSpec) -> int:
 
 
 def optimizer_bytes(stage: StageSpec, resources: ResourceSpec, trained: int) -> int:
-    """Of all workers together: states in fp32, and fp32 master weights.
+    """Compute the bytes of optimizer states and master weights in fp32, of all workers together.
 
     DeepSpeed keeps masters for every bf16 stage (ZeRO 0: FP16_Optimizer of runtime/fp16) and, in fp32, a second copy of
     the weights from ZeRO 1 on (`single_partition_of_fp32_groups` of runtime/zero/stage_1_and_2.py).
@@ -105,10 +105,16 @@ def optimizer_bytes(stage: StageSpec, resources: ResourceSpec, trained: int) -> 
 
 
 def activation_bytes(size: ModelSize, stage: StageSpec, micro: int, text_tokens: int) -> int:
-    """Saved for the backward pass by one micro-batch of images with the longest text.
+    """Compute the bytes saved for the backward pass by one micro-batch of images with the longest text.
 
     With activation checkpointing a layer keeps its input, and one layer at a time is computed again (Chen et
     al. 2016, arXiv 1604.06174). Attention is computed by a kernel that keeps no table of scores.
+
+    Args:
+        size: of the model.
+        stage: what is trained.
+        micro: records of a micro-batch.
+        text_tokens: of the longest text.
     """
     number, tokens = bytes_of_number(stage), micro * sequence(size, text_tokens)
     layers = size.language.layers
@@ -127,12 +133,12 @@ def activation_bytes(size: ModelSize, stage: StageSpec, micro: int, text_tokens:
 
 
 def sequence(size: ModelSize, text_tokens: int) -> int:
-    """Positions of a record: beginning of sequence, image, text."""
+    """Count the positions of a record: beginning of sequence, image, text."""
     return 1 + size.image_tokens + text_tokens
 
 
 def decoder_layer_bytes(size: ModelSize, number: int) -> int:
-    """Saved per position by one decoder layer of transformers 5.23 with scaled-dot-product attention.
+    """Compute the bytes saved per position by a decoder layer of transformers 5.23 with scaled-dot-product attention.
 
     Llama, Mistral: two RMS norms (fp32 copy of the input, normalised value), inputs of the projections, q, k, v and the
     attention's output, and four tensors of the gated MLP. Phi: one layer norm for both branches, an MLP whose GELU
@@ -150,10 +156,15 @@ def decoder_layer_bytes(size: ModelSize, number: int) -> int:
 
 
 def adapter_bytes(size: ModelSize, lora: LoraSpec, number: int) -> int:
-    """Saved per position by the adapters of all decoder layers, besides what the layers save themselves.
+    """Compute the bytes saved per position by the adapters of all decoder layers, besides what the layers save.
 
     Each keeps what its first matrix gives; with dropout also its own copy of the layer's input, and the mask. That the
     frozen layer then keeps no input is left out, so with dropout this is an upper bound.
+
+    Args:
+        size: of the model.
+        lora: the adapters.
+        number: bytes of one number.
     """
     adapters = adapter_size(size, lora)
     copies = sum(inner for inner, _ in adapters.layers) * (number + 1) if lora.dropout else 0
@@ -161,18 +172,40 @@ def adapter_bytes(size: ModelSize, lora: LoraSpec, number: int) -> int:
 
 
 def encoder_block_bytes(shape: VitShape, width: int, number: int) -> int:
-    """Saved per token by one block of timm 1.0.31: two layer norms, q, k, v, attention's output, MLP, layer scales."""
+    """Compute the bytes saved per token by one encoder block of timm 1.0.31.
+
+    It saves two layer norms, q, k, v, attention's output, the MLP and layer scales.
+
+    Args:
+        shape: of the encoder.
+        width: of a token.
+        number: bytes of one number.
+    """
     return number * ((8 + 2 * shape.layer_scale) * width + 2 * shape.mlp)
 
 
 def logit_bytes(size: ModelSize, stage: StageSpec, micro: int, text_tokens: int) -> int:
-    """Logits of target tokens only: in the stage's precision and in fp32, and the fp32 log-probabilities kept for the
-    backward pass. Every token of the text is taken for a target."""
+    """Compute the bytes of the logits of target tokens; every token of the text is taken for a target.
+
+    They exist in the stage's precision and in fp32, with the fp32 log-probabilities kept for the backward pass.
+
+    Args:
+        size: of the model.
+        stage: what is trained.
+        micro: records of a micro-batch.
+        text_tokens: of the longest text.
+    """
     return micro * text_tokens * size.language.rows * (bytes_of_number(stage) + 2 * FP32)
 
 
 def bucket_bytes(stage: StageSpec, resources: ResourceSpec, parameters: int) -> int:
-    """ZeRO's own buffers: two buckets of gradients that overlap with the backward pass; in ZeRO 3 gathered weights."""
+    """Compute the bytes of ZeRO's buffers: two buckets of gradients in flight, and in ZeRO 3 gathered weights.
+
+    Args:
+        stage: what is trained.
+        resources: ZeRO stage and a user's DeepSpeed settings.
+        parameters: of all modules of the model.
+    """
     if resources.zero == 0 or not resources.gpus_per_worker:
         return 0
     own = resources.deepspeed.get("zero_optimization", {})
@@ -184,7 +217,13 @@ def bucket_bytes(stage: StageSpec, resources: ResourceSpec, parameters: int) -> 
 
 
 def step_bytes(stage: StageSpec, resources: ResourceSpec, trained: int) -> int:
-    """Gradients in fp32 while the optimizer steps: by then activations are gone."""
+    """Compute the bytes of gradients in fp32 while the optimizer steps: by then activations are gone.
+
+    Args:
+        stage: what is trained.
+        resources: workers and ZeRO stage.
+        trained: parameters that are trained.
+    """
     if bytes_of_number(stage) == FP32 or "optimizer" in resources.offloaded:
         return 0
     share = trained // (resources.workers if resources.zero else 1)
@@ -197,9 +236,20 @@ def step_bytes(stage: StageSpec, resources: ResourceSpec, trained: int) -> int:
 def nearest_fitting(
     size: ModelSize, stage: StageSpec, resources: ResourceSpec, text_tokens: int, cached: bool, gpu_bytes: int
 ) -> str | None:
-    """The smallest change of an ask that fits, for people; None where none of those that are offered does.
+    """Find the smallest change of a resource request that fits a GPU.
 
     Micro-batch, ZeRO stage and offload change rounding only, so none of them makes another experiment.
+
+    Args:
+        size: of the model.
+        stage: what is trained.
+        resources: the request.
+        text_tokens: of the longest text.
+        cached: features of the encoder come from a cache, the encoder is not there.
+        gpu_bytes: memory of the GPU.
+
+    Returns:
+        The change for people, as ``zero: 2, micro_batch: 4``; None where none of those that are offered fits.
     """
     tried = sorted(_changes(stage, resources), key=lambda change: change[0])
     for _, changed in tried:
@@ -210,12 +260,12 @@ def nearest_fitting(
 
 
 def _changes(stage: StageSpec, resources: ResourceSpec) -> Iterator[tuple[float, ResourceSpec]]:
-    """Asks of the same workers that keep all laws, with how far they are off."""
+    """List requests of the same workers that keep all laws, with how far they are from the given one."""
     offloads: tuple[Offload, ...] = get_args(Offload)
     share = stage.global_batch // resources.workers
     micro = micro_batch(stage, resources)
     zeros = [zero for zero in (0, 1, 2, 3) if zero >= resources.zero]
-    for halvings, smaller in enumerate(one for one in range(micro, 0, -1) if share % one == 0):
+    for halvings, smaller in enumerate(size for size in range(micro, 0, -1) if share % size == 0):
         for zero in zeros:
             for more, offload in enumerate(offloads[offloads.index(resources.offload) :]):
                 whole = resources.micro_batch if smaller == micro else smaller

@@ -1,4 +1,4 @@
-"""Do all nodes see the same storage? Asked before anything runs: a trial on a node that does not would be lost."""
+"""Check that all nodes see the same storage, before anything runs: a trial on a node that does not would be lost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from cluster.fit import Room
+from cluster.fit import NodeResources
 from search_spaces.errors import InputError
 
 ANSWER_WITHIN_S = 120.0
@@ -24,10 +24,11 @@ class Probed(Protocol):
     def remove(self, name: str) -> None: ...
 
 
-def require_shared_storage(nodes: Sequence[Room], store: Probed) -> None:
-    """Write a probe and have every node read it. With one node there is nothing to ask.
+def require_shared_storage(nodes: Sequence[NodeResources], store: Probed) -> None:
+    """Write a probe and have every node read it. With one node there is nothing to check.
 
-    Raises InputError naming the nodes that do not see it.
+    Raises:
+        InputError: naming the nodes that do not see it.
     """
     if len(nodes) < 2:
         return
@@ -45,15 +46,15 @@ def require_shared_storage(nodes: Sequence[Room], store: Probed) -> None:
         )
 
 
-def nodes_without(file: Path, nodes: Sequence[Room]) -> list[str]:
-    """Ids of the nodes on which a file is not there."""
+def nodes_without(file: Path, nodes: Sequence[NodeResources]) -> list[str]:
+    """List the ids of the nodes on which a file is not there."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     sees = ray.remote(num_cpus=0)(os.path.exists)
-    asked = [
+    answers = [
         sees.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node.name, soft=False)).remote(str(file))
         for node in nodes
     ]
-    answers = ray.get(asked, timeout=ANSWER_WITHIN_S)
-    return [node.name for node, seen in zip(nodes, answers, strict=True) if not seen]
+    exists = ray.get(answers, timeout=ANSWER_WITHIN_S)
+    return [node.name for node, seen in zip(nodes, exists, strict=True) if not seen]

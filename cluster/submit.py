@@ -1,4 +1,4 @@
-"""A study as a job of a running Ray cluster: a folder with the code and the study, and the command to run in it."""
+"""Submit a study as a job of a running Ray cluster: a folder with the code and the study, and a command to run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 
 LARGEST_PACKAGE_BYTES = 5_000_000
-"""What is sent travels to every node at the start of every job: code and a study, never data or environments."""
+"""Most bytes of a job's package, which travels to every node: code and a study, never data or environments."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,10 @@ class Job:
 
 @contextmanager
 def working_folder(files: Mapping[str, str]) -> Iterator[Path]:
-    """A folder with our packages and some files beside them (name -> text), for the time of a block.
+    """Make a folder with our packages and some files beside them (name -> text) while the block runs.
 
-    Raises InputError if it is larger than `LARGEST_PACKAGE_BYTES`.
+    Raises:
+        InputError: if it is larger than `LARGEST_PACKAGE_BYTES`.
     """
     with tempfile.TemporaryDirectory(prefix="ablate-job-") as scratch:
         folder = Path(scratch)
@@ -51,7 +52,18 @@ def working_folder(files: Mapping[str, str]) -> Iterator[Path]:
 def submit_job(
     address: str, folder: Path, entrypoint: str, *, job_id: str | None = None, metadata: Mapping[str, str] | None = None
 ) -> Job:
-    """Send a folder and start a command in it. Raises InputError if the cluster cannot be reached or says no."""
+    """Send a folder to a cluster and start a command in it.
+
+    Args:
+        address: URL of the cluster's dashboard.
+        folder: with code and a study.
+        entrypoint: command line, run in the folder.
+        job_id: of the new job; None lets Ray choose one.
+        metadata: kept with the job.
+
+    Raises:
+        InputError: if the cluster cannot be reached or refuses the job.
+    """
     client = _client(address)
     try:
         submitted = client.submit_job(
@@ -65,13 +77,13 @@ def submit_job(
     return Job(submitted, client.get_address())
 
 
-def follow(job: Job, say: Callable[[str], None]) -> int:
-    """Pass on what a job writes until it ends; its exit code (1 if it was stopped or its node died)."""
+def follow(job: Job, write: Callable[[str], None]) -> int:
+    """Pass on what a job writes until it ends. Returns its exit code, 1 if it was stopped or its node died."""
     client = _client(job.address)
 
     async def pass_on() -> None:
         async for text in client.tail_job_logs(job.id):
-            say(text)
+            write(text)
 
     asyncio.run(pass_on())
     info = client.get_job_info(job.id)
@@ -82,7 +94,7 @@ def follow(job: Job, say: Callable[[str], None]) -> int:
 
 
 def commands(job: Job) -> Sequence[tuple[str, str]]:
-    """What a user may want to do with a job next: (purpose, command)."""
+    """List what a user may want to do with a job next: (purpose, command)."""
     at = f"--address {job.address} {job.id}"
     return [("follow it", f"ray job logs --follow {at}"), ("stop it", f"ray job stop {at}")]
 

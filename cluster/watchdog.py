@@ -1,4 +1,4 @@
-"""Processes that have gone silent. Ray waits for a stopped process for ever; a watchdog does not."""
+"""Watch processes by their heartbeats. Ray waits for a stopped process for ever; a watchdog does not."""
 
 from __future__ import annotations
 
@@ -19,43 +19,53 @@ class Process:
 
 
 @dataclass(frozen=True)
-class Silence:
+class MissedHeartbeat:
+    """A process whose next heartbeat is overdue."""
+
     name: str
     process: Process
     seconds: float
-    """Since the last sign of life."""
+    """Since the last heartbeat."""
 
 
 class Watchdog:
-    """Who must give a sign until when. Times are seconds of one monotonic clock, given by the caller."""
+    """The deadlines of the next heartbeats. Times are seconds of one monotonic clock, given by the caller."""
 
     def __init__(self) -> None:
         self._expected: dict[str, tuple[Process, float, float]] = {}
 
-    def note(self, name: str, process: Process, now: float, patience_s: float) -> None:
-        """Note a sign of life, and how long the next one may take."""
-        self._expected[name] = (process, now, now + patience_s)
+    def heartbeat(self, name: str, process: Process, now: float, timeout_s: float) -> None:
+        """Record a heartbeat.
+
+        Args:
+            name: what is watched.
+            process: to end if no further heartbeat comes.
+            now: time of this heartbeat.
+            timeout_s: seconds after which the next one is overdue.
+        """
+        self._expected[name] = (process, now, now + timeout_s)
 
     def forget(self, name: str) -> None:
+        """Stop watching a name, if it is watched."""
         self._expected.pop(name, None)
 
-    def silent(self, now: float) -> list[Silence]:
-        """Return all whose time is up; they are forgotten, so that each is returned once."""
-        late = [
-            Silence(name, process, now - noted)
-            for name, (process, noted, deadline) in list(self._expected.items())
+    def expired(self, now: float) -> list[MissedHeartbeat]:
+        """Return the heartbeats that are overdue; they are forgotten, so that each is returned once."""
+        overdue = [
+            MissedHeartbeat(name, process, now - last)
+            for name, (process, last, deadline) in list(self._expected.items())
             if now > deadline
         ]
-        for silence in late:
-            self.forget(silence.name)
-        return late
+        for missed in overdue:
+            self.forget(missed.name)
+        return overdue
 
 
 def kill(process: Process) -> bool:
-    """SIGKILL a process on this node; False if it is not there any more."""
+    """Send SIGKILL to a process on this node. Returns False if it is not there any more."""
     try:
-        found = psutil.Process(process.pid)
-        if abs(found.create_time() - process.started) > 2:
+        current = psutil.Process(process.pid)
+        if abs(current.create_time() - process.started) > 2:
             return False
         os.kill(process.pid, signal.SIGKILL)
     except (psutil.NoSuchProcess, ProcessLookupError):
@@ -64,7 +74,7 @@ def kill(process: Process) -> bool:
 
 
 def kill_in_cluster(process: Process, timeout_s: float = 30) -> bool:
-    """SIGKILL a process on whatever node it runs, by a small task there if that is another one."""
+    """Send SIGKILL to a process on whatever node it runs, by a small task there if that is another one."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 

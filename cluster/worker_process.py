@@ -1,4 +1,4 @@
-"""What runs in the process of a worker, whichever way it was started: its environment, its member, its seat."""
+"""Set up the process of a worker, whichever way it was started: its environment, its member, where it runs."""
 
 from __future__ import annotations
 
@@ -11,54 +11,68 @@ from typing import TypeVar
 import ray
 
 from cluster.launcher import MemberCode
-from cluster.seats import Seat, visible_devices
+from cluster.worker_info import WorkerInfo, visible_devices
 from search_spaces.error_text import first_line, named_message
-from search_spaces.worker_contract import Advanced, Failed, Member, Opened, Place
+from search_spaces.worker_contract import Advanced, Failed, Member, Opened, RankInfo
 
 Answer = TypeVar("Answer")
 
 
 class GangWorker:
-    """One rank of a group, as a Ray actor. An empty shell until `take`: seats come first, imports after.
+    """One rank of a group, as a Ray actor. Empty until `take`: ranks follow from where workers run, imports from ranks.
 
-    Every method answers: what a member raises, as it must not, is a `Failed` here.
+    No method raises: what a member raises, as it must not, is returned as a `Failed`.
     """
 
     def __init__(self) -> None:
         self._member: Member | None = None
 
-    def seat(self) -> Seat:
-        """Return where this process has come to sit."""
+    def info(self) -> WorkerInfo:
+        """Return where this process runs, and the GPUs that it sees."""
         node_id = ray.get_runtime_context().get_node_id()
         assigned = [str(gpu) for gpu in ray.get_gpu_ids()]
         devices = visible_devices(assigned, os.environ.get("CUDA_VISIBLE_DEVICES"))
-        return Seat(node_id, ray.util.get_node_ip_address(), os.getpid(), devices)
+        return WorkerInfo(node_id, ray.util.get_node_ip_address(), os.getpid(), devices)
 
-    def take(self, code: MemberCode, place: Place, one_node: bool) -> Failed | None:
-        """Take a rank: import the code and make the member."""
-        made = make_member(code, place, one_node)
+    def take(self, code: MemberCode, rank_info: RankInfo, one_node: bool) -> Failed | None:
+        """Take a rank: import the code and make the member.
+
+        Args:
+            code: makes the member.
+            rank_info: this worker's rank and device.
+            one_node: whether all workers of the group run on this node.
+
+        Returns:
+            The failure if the code cannot be imported or raises, else None.
+        """
+        made = make_member(code, rank_info, one_node)
         if isinstance(made, Failed):
             return made
         self._member = made
         return None
 
     def listen(self) -> str | Failed:
-        return _answered(self._taken.listen)
+        """Open the meeting point of the group on rank 0 and return its address."""
+        return _answered(self._required_member.listen)
 
     def join(self, address: str) -> Failed | None:
-        return _answered(lambda: self._taken.join(address))
+        """Join the group that meets at an address."""
+        return _answered(lambda: self._required_member.join(address))
 
     def open(self, task: object) -> Opened | Failed:
-        return _answered(lambda: self._taken.open(task))
+        """Begin a trial."""
+        return _answered(lambda: self._required_member.open(task))
 
     def advance(self, units: int) -> Advanced | Failed:
-        return _answered(lambda: self._taken.advance(units))
+        """Advance the loop by at most so many units."""
+        return _answered(lambda: self._required_member.advance(units))
 
     def close(self) -> Failed | None:
-        return _answered(self._taken.close)
+        """End the trial that is open, if one is."""
+        return _answered(self._required_member.close)
 
     @property
-    def _taken(self) -> Member:
+    def _required_member(self) -> Member:
         if self._member is None:
             raise RuntimeError("this worker has not taken a rank")
         return self._member
@@ -72,24 +86,33 @@ def _answered(call: Callable[[], Answer | Failed]) -> Answer | Failed:
         return Failed("error", first_line(named_message(error)), traceback=traceback.format_exc())
 
 
-def make_member(code: MemberCode, place: Place, one_node: bool) -> Member | Failed:
-    """Make this process's member, or fail as its imports do. The environment comes first: libraries read it once."""
-    os.environ.update(environment(place, one_node))
+def make_member(code: MemberCode, rank_info: RankInfo, one_node: bool) -> Member | Failed:
+    """Make this process's member. The environment is set first, because libraries read it once.
+
+    Args:
+        code: makes the member.
+        rank_info: this worker's rank and device.
+        one_node: whether all workers of the group run on this node.
+
+    Returns:
+        The member, or the failure if the code cannot be imported or raises.
+    """
+    os.environ.update(environment(rank_info, one_node))
     try:
-        return code.make(place)
+        return code.make(rank_info)
     except Exception as error:
-        return Failed("error", first_line(named_message(error)), traceback=traceback.format_exc(), rank=place.rank)
+        return Failed("error", first_line(named_message(error)), traceback=traceback.format_exc(), rank=rank_info.rank)
 
 
-def environment(place: Place, one_node: bool) -> dict[str, str]:
+def environment(rank_info: RankInfo, one_node: bool) -> dict[str, str]:
     """Return the environment variables of a worker process."""
     variables = {
-        "RANK": str(place.rank),
-        "WORLD_SIZE": str(place.world),
-        "LOCAL_RANK": str(place.local_rank),
-        "OMP_NUM_THREADS": str(place.threads),
+        "RANK": str(rank_info.rank),
+        "WORLD_SIZE": str(rank_info.world),
+        "LOCAL_RANK": str(rank_info.local_rank),
+        "OMP_NUM_THREADS": str(rank_info.threads),
     }
-    if place.device == "cpu":
+    if rank_info.device == "cpu":
         variables["DS_ACCELERATOR"] = "cpu"
     if one_node:  # by name: looking the host name up is slow or wrong on many laptops
         loopback = "lo0" if sys.platform == "darwin" else "lo"

@@ -20,7 +20,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from cluster.connect import connect
 from orchestrator.planning.preflight import preflight
-from orchestrator.running.attempts import HandedOut, RunSettings, TrialEvent
+from orchestrator.running.attempts import Dispatched, RunSettings, TrialEvent
 from orchestrator.running.tasks import make_task, remaining_work
 from orchestrator.running.tuner import run_trials
 from orchestrator.state.ledger import read_ledger
@@ -56,7 +56,7 @@ def measure(workers: int, storage: Path) -> None:
             events.append,
         )
         wall = time.perf_counter() - began
-    starts = {event.trial: event.at for event in events if isinstance(event.event, HandedOut)}
+    starts = {event.trial: event.at for event in events if isinstance(event.event, Dispatched)}
     first_work: dict[str, float] = {}
     for event in events:
         if isinstance(event.event, UnitDone | NodeDone):

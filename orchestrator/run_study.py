@@ -15,7 +15,7 @@ from orchestrator.planning.preflight import Digests, preflight
 from orchestrator.reporting.build import build_report
 from orchestrator.reporting.report_model import Report
 from orchestrator.running.attempts import Outcomes, RunSettings
-from orchestrator.running.tasks import asks, make_task, remaining_work
+from orchestrator.running.tasks import make_task, remaining_work, requests_by_arm
 from orchestrator.state.documents import PlanDocument
 from orchestrator.state.ledger import Ledger, read_ledger
 from orchestrator.state.superseded import set_aside_changed
@@ -81,7 +81,7 @@ def train_and_score(
     from orchestrator.tracking.uploader import Uploader
 
     if options.plan.is_embedded:
-        refuse_impossible(asks(plan), this_machine(options.cpus))
+        refuse_impossible(requests_by_arm(plan), this_machine(options.cpus))
     set_aside_changed(plan, ledger, store)
     store.put(layout.study_file(plan.study), yaml.safe_dump(study.document.value, sort_keys=False).encode())
     write(store, layout.plan_file(plan.study), PlanDocument(plan_json(plan)))
@@ -90,7 +90,7 @@ def train_and_score(
     tracker = None if options.offline else open_tracker(options.tracking_uri, options.plan.storage)
     with ExitStack() as stack:
         nodes = stack.enter_context(connect(options.plan.address, options.cpus))
-        refuse_impossible(asks(plan), nodes)
+        refuse_impossible(requests_by_arm(plan), nodes)
         require_shared_storage(nodes, store)
         view = stack.enter_context(LiveView(plan, console, store=store, done=done))
         if tracker is not None:

@@ -1,4 +1,4 @@
-"""Words for what becomes of a trial while it runs, shared by those who train it, place its workers and keep count."""
+"""Events of a trial that runs, shared by those who train it, place its workers and track its state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FailureKind = Literal["lost", "hung", "error", "memory", "killed"]
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A process has taken the trial up."""
+    """A process has started the trial."""
 
     fresh_group: bool
     """Whether its workers have to be started; else it takes over the group of an earlier trial."""

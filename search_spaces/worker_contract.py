@@ -1,8 +1,8 @@
-"""The contract between a trial and its workers. Who trains knows `Group`; who places workers knows `Member`.
+"""The contract between a trial and its workers. Training code calls `Group`; launchers call `Member`.
 
 The trial's own process (the *conductor*, a Ray Tune trial) calls, in this order:
 
-1. `launcher.start(code)` once, inside the reservation that was made from `launcher.bundles(shape)`. In each worker
+1. `launcher.start(code)` once, inside the reservation that was made from `launcher.bundles(request)`. In each worker
    process the launcher sets the environment, makes the member (which imports its libraries), then calls `listen` on
    rank 0 and `join` on all ranks. In a group of one both may be left out. It returns the `Group`, or a `Failed`
    and then has left no process behind.
@@ -13,12 +13,12 @@ The trial's own process (the *conductor*, a Ray Tune trial) calls, in this order
 5. `group.kill()` at the end, and after any `Failed`: a group that has failed is not used again.
 
 Answers are values, not exceptions, so that they mean the same in this process and across processes; all are picklable.
-What goes wrong in the loop is answered by the member. A process that has died or is silent is answered for by its
-group. A group answers with one failure for all ranks: the one that explains best why the others could not go on.
+A member returns what goes wrong in its loop; a group returns the failure of a process that has died or does not answer.
+A group returns one failure for all ranks: the one that explains best why the others could not go on.
 
-Time-outs: each call says how long all ranks together may take; after that the group answers `Failed("hung")` with the
-rank that is silent. A group of one that lives in the conductor's own process cannot watch itself and leaves time-outs
-to whoever watches the conductor (`cluster.watchdog`). A launcher limits its own start.
+Time-outs: each call says how long all ranks together may take; after that the group returns `Failed("hung")` with the
+rank that did not answer. A group of one that lives in the conductor's own process cannot watch itself and leaves
+time-outs to whoever watches the conductor (`cluster.watchdog`). A launcher limits its own start.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ Device = Literal["cpu", "cuda"]
 
 
 @dataclass(frozen=True)
-class Place:
-    """A worker's seat in its group, known before any heavy import."""
+class RankInfo:
+    """The rank of a worker in its group and the device it uses, known before any heavy import."""
 
     rank: int
     world: int
@@ -85,7 +85,7 @@ class Member(Protocol):
     """
 
     def listen(self) -> str:
-        """Rank 0 only: open the meeting point of the group and return its address."""
+        """Open the meeting point of the group, on rank 0 only, and return its address."""
         ...
 
     def join(self, address: str) -> None:
@@ -110,7 +110,7 @@ class Group(Protocol):
 
     @property
     def size(self) -> int:
-        """How many workers it has."""
+        """Number of its workers."""
         ...
 
     def open(self, task: object, timeout_s: float) -> Opened | Failed:
@@ -118,7 +118,7 @@ class Group(Protocol):
         ...
 
     def advance(self, units: int, timeout_s: float) -> Advanced | Failed:
-        """Advance the loop of every rank by the same count of units; rank 0's answer, or the failure."""
+        """Advance the loop of every rank by the same count of units. Returns rank 0's answer, or the failure."""
         ...
 
     def close(self, timeout_s: float) -> None:

@@ -81,7 +81,7 @@ def plan(
             from orchestrator.terminal.power_table import power_view
 
             out.print(power_view(power))
-        for note in _unmet_asks(planned):
+        for note in _unmet_requests(planned):
             out.print(note, highlight=False)
 
 
@@ -261,12 +261,12 @@ def _power(loaded: Study, planned: Plan, store: Store) -> tuple[HypothesisPower,
     return plan_power(loaded, planned, earlier_accuracies(planned, read_ledger(planned, store)))
 
 
-def _unmet_asks(planned: Plan) -> list[str]:
+def _unmet_requests(planned: Plan) -> list[str]:
     """Note requests that this machine cannot meet: the study may be meant for a cluster."""
     from cluster.fit import impossible, this_machine
-    from orchestrator.running.tasks import asks
+    from orchestrator.running.tasks import requests_by_arm
 
-    reasons = impossible(asks(planned), this_machine())
+    reasons = impossible(requests_by_arm(planned), this_machine())
     if not reasons:
         return []
     name, reason = next(iter(reasons.items()))

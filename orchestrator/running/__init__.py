@@ -1,1 +1,1 @@
-"""When each trial runs, and what became of it: schedule, hand-out, leases, Ray Tune."""
+"""Run trials: the order in which they start, their leases, their dispatch to Ray Tune, and their outcomes."""

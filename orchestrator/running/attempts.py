@@ -1,4 +1,4 @@
-"""What is known of each trial of this run: its state, why it failed, and the events that a view shows."""
+"""Track one attempt of each trial of this run: its state, why it failed, and the events that a view shows."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from trainables.storage.store import Store
 from trainables.task import TrialTask
 
 TRAINING = MemberCode("trainables.workers.worker:Worker")
-"""What workers run: the loop of `trainables.run_trial`."""
+"""The code that workers run: the loop of `trainables.run_trial`."""
 
 
 @dataclass(frozen=True)
 class RunSettings:
-    """How the trials of a study are run."""
+    """Settings with which the trials of a study are run."""
 
     study: str
     launcher: LauncherName = "gang"
     """Who starts the workers of a trial."""
     code: MemberCode = TRAINING
     max_concurrent: int | None = None
-    """Most trials at a time, besides what the cluster has room for."""
+    """Most trials at a time; None for as many as the cluster has resources for."""
     renew_every_s: float = RENEW_EVERY_S
-    """How often leases are renewed, and the cluster is asked for its nodes."""
+    """Seconds between two renewals of the leases, and between two listings of the cluster's nodes."""
 
 
 @dataclass(frozen=True)
-class HandedOut:
-    """The trial is now this run's to do."""
+class Dispatched:
+    """The trial has been handed to Tune, which starts it as soon as its workers can be placed."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,17 @@ class AttemptFailed:
 
 @dataclass(frozen=True)
 class TrialEvent:
-    """Something that happened to a trial, for a live view."""
+    """An event of a trial, for a live view."""
 
     trial: str
     at: float
     """Seconds since the epoch."""
-    event: HandedOut | Started | Progress | AttemptFailed
+    event: Dispatched | Started | Progress | AttemptFailed
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What became of the trials. `killed` were running when a signal came; `not_started` had not been handed out."""
+    """Outcomes of the trials. `killed` were running when a signal came; `not_started` had not been dispatched."""
 
     done: tuple[str, ...] = ()
     failed: Mapping[str, Failure] = field(default_factory=dict)
@@ -71,11 +71,13 @@ class Outcomes:
 
 
 class Attempts:
-    """One attempt of each trial. Touched by the main thread only, but for `record`.
+    """The attempts of a run, one of each trial. For the main thread only, except `record`.
 
     Args:
+        study: its name, which is its folder on storage.
         trials: ids of the trials of this run, in plan order.
-        tasks: makes the task of a trial, at the moment it is handed out.
+        tasks: makes the task of a trial, at the moment it is dispatched.
+        store: where tasks and failures are written.
         on_event: called in the calling thread; it should return quickly.
     """
 
@@ -94,18 +96,18 @@ class Attempts:
 
     @property
     def running(self) -> tuple[str, ...]:
-        """Ids of the trials that have been handed out and have not ended."""
+        """Ids of the trials that have been dispatched and have not ended."""
         return self._in("running")
 
     def prepare(self, trial: str) -> None:
-        """Write the task of a trial that is about to be handed out, and forget the failure of an earlier attempt."""
+        """Write the task of a trial that is about to be dispatched, and remove the failure of an earlier attempt."""
         self._store.remove(layout.trial_failure(self._study, trial))
         write(self._store, layout.trial_task(self._study, trial), self._tasks(trial))
         self._states[trial] = "running"
-        self._announce(trial, HandedOut())
+        self._announce(trial, Dispatched())
 
     def progressed(self, trial: str, event: Started | UnitDone | NodeDone) -> None:
-        """Announce that a worker process has taken the trial up, or got further with it."""
+        """Announce that a worker process has started the trial, or made progress with it."""
         if isinstance(event, Started):
             self._groups[event.fresh_group] += 1
         self._announce(trial, event)
@@ -115,19 +117,36 @@ class Attempts:
         return read_or_redo(self._store, layout.trial_result(self._study, trial), TrialResult) is not None
 
     def done(self, trial: str) -> None:
-        """Count a trial as done: its process said so, and its result is on storage."""
+        """Mark a trial as done: its process reported so, and its result is on storage."""
         self._states[trial] = "done"
         self._announce(trial, TrialDone())
 
     def failed(self, trial: str, kind: FailureKind, message: str, traceback: str = "") -> None:
-        """Count a trial as failed. A failure recorded where it happened holds; else this one is recorded."""
+        """Mark a trial as failed. A failure that its process has recorded holds; else this one is recorded.
+
+        Args:
+            trial: its id.
+            kind: of the failure.
+            message: one line for people.
+            traceback: of the exception, if there was one.
+        """
         failure = self.record(trial, kind, message, traceback)
         self._states[trial] = "failed"
         self._failures[trial] = failure
         self._announce(trial, AttemptFailed(failure))
 
     def record(self, trial: str, kind: FailureKind, message: str, traceback: str = "") -> Failure:
-        """Put a failure on storage, unless there is one already; returns the one that is there. Safe in any thread."""
+        """Write a failure to storage, unless there is one already. Safe in any thread.
+
+        Args:
+            trial: its id.
+            kind: of the failure.
+            message: one line for people.
+            traceback: of the exception, if there was one.
+
+        Returns:
+            The failure that is on storage.
+        """
         name = layout.trial_failure(self._study, trial)
         recorded = read_or_redo(self._store, name, Failure)
         if recorded is not None:
@@ -139,7 +158,7 @@ class Attempts:
         return failure
 
     def outcomes(self, signal: int | None) -> Outcomes:
-        """Sum up the run. `signal` is the number of the one that ended it, or None."""
+        """Summarise the run. `signal` is the number of the one that ended it, or None."""
         killed = {trial for trial, failure in self._failures.items() if failure.kind == "killed"}
         return Outcomes(
             done=self._in("done"),
@@ -154,5 +173,5 @@ class Attempts:
     def _in(self, state: TrialState) -> tuple[str, ...]:
         return tuple(trial for trial, current in self._states.items() if current == state)
 
-    def _announce(self, trial: str, event: HandedOut | Started | Progress | AttemptFailed) -> None:
+    def _announce(self, trial: str, event: Dispatched | Started | Progress | AttemptFailed) -> None:
         self._on_event(TrialEvent(trial, time.time(), event))

@@ -1,4 +1,4 @@
-"""The leases that a run holds: all of a trial's or none, renewed while it runs."""
+"""Hold the leases of a run: all of a trial's or none, renewed while it runs."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ class Leases:
 
     @property
     def held(self) -> tuple[str, ...]:
+        """Names of the leases that are held."""
         with self._lock:
             return tuple(self._held)
 
     def take(self, names: Sequence[str]) -> str | None:
-        """Take all of these leases. If one cannot be had: its name, and none is taken."""
+        """Take all of these leases, or none. Returns the name of one that cannot be had, else None."""
         taken: list[str] = []
         for name in names:
             lease = self._store.lease(name, self._owner)
@@ -42,7 +43,7 @@ class Leases:
         return None
 
     def release(self, names: Iterable[str]) -> None:
-        """Give leases back; those that are not held are passed over."""
+        """Release leases; names that are not held are ignored."""
         for name in tuple(names):
             with self._lock:
                 lease = self._held.pop(name, None)
@@ -50,7 +51,7 @@ class Leases:
                 lease.release()
 
     def renew(self) -> list[str]:
-        """Give a sign of life for each; returns the names of those that were lost meanwhile.
+        """Renew all leases that are held. Returns the names of those that were lost meanwhile.
 
         Storage that cannot be reached loses nothing by itself: whether a lease was taken over shows when it is back.
         """
@@ -72,4 +73,5 @@ class Leases:
         return lost
 
     def release_all(self) -> None:
+        """Release every lease that is held."""
         self.release(self.held)

@@ -1,12 +1,13 @@
-"""Which trial goes next: admission, sharing, order and affinity, as a state machine without clocks, files or Ray.
+"""Choose the next trial by sharing, order, admission and affinity: a state machine without clocks, files or Ray.
 
 - *Sharing*: a trial may start only when none of its undone nodes is being produced, by another trial or elsewhere; it
   then holds them all, and gives each back as it is done, so that followers start while it goes on. If it fails, its
-  undone nodes are free again and one of those held back takes its place.
+  undone nodes are free again and one of the trials that wait for them takes its place.
 - *Order*: longest remaining path first; of equals, the one whose next node most others wait for.
-- *Admission*: only what the cluster has room for now.
-- *Affinity*: the shape just freed goes first, because its group of workers can be reused; but a shape that has been
-  passed over `PATIENCE` times goes before all others, and then nothing else starts until there is room for it.
+- *Admission*: only what the free resources of the cluster hold now.
+- *Affinity*: trials with the resource request of one that has just ended go first, because its group of workers can be
+  reused; but a request that has been passed over `STARVATION_LIMIT` times goes before all others, and then nothing else
+  starts until it fits.
 """
 
 from __future__ import annotations
@@ -18,19 +19,19 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Literal
 
-from cluster.fit import Room, place, seated
-from cluster.launcher import Shape
+from cluster.fit import NodeResources, place, remaining
+from cluster.launcher import ResourceRequest
 
-PATIENCE = 8
-"""Hand-outs by which a shape may be passed over. Each turn of a large gang costs a wait for running trials to end, so
-this is also how many trials share that cost."""
+STARVATION_LIMIT = 8
+"""Most trials that go before those of another request which wait. Each turn of a large gang costs a wait for running
+trials to end, so this is also how many trials share that cost."""
 
 ELSEWHERE: Final = ""
-"""Holder of a node that somebody else is producing (a trial's id is never empty)."""
+"""Holder of a node that another run is producing (a trial's id is never empty)."""
 
 
 class Finished(Enum):
-    """No trial is left to hand out, ever."""
+    """No trial is left to dispatch, ever."""
 
     FINISHED = "finished"
 
@@ -40,19 +41,33 @@ FINISHED: Final = Finished.FINISHED
 
 @dataclass(frozen=True)
 class Work:
-    """One trial to do. `costs` are one for each node of `path`, in any common unit (seconds, steps)."""
+    """One trial to do. `costs` has one entry for each node of `path`, in any common unit (seconds, steps)."""
 
     trial_id: str
     path: tuple[str, ...]
-    shape: Shape
+    request: ResourceRequest
     costs: tuple[float, ...]
 
 
 class Schedule:
-    """Not thread-safe; every method is cheap: work is done when something happens, not when it is asked."""
+    """The order in which trials start. Not thread-safe. Every method is cheap: events do the work, `next` reads it.
+
+    Args:
+        work: the trials, in plan order.
+        done: ids of nodes that need not be produced.
+        nodes: resources of the cluster's nodes, all of them free.
+        max_concurrent: most trials at a time; None for as many as the cluster has resources for.
+
+    Raises:
+        ValueError: if a trial's costs are not one for each node of its path.
+    """
 
     def __init__(
-        self, work: Sequence[Work], done: Iterable[str], nodes: Sequence[Room], max_concurrent: int | None = None
+        self,
+        work: Sequence[Work],
+        done: Iterable[str],
+        nodes: Sequence[NodeResources],
+        max_concurrent: int | None = None,
     ):
         self._work = {item.trial_id: item for item in work}
         self._plan_order = {item.trial_id: i for i, item in enumerate(work)}
@@ -62,11 +77,11 @@ class Schedule:
         self._on_node: dict[str, list[str]] = defaultdict(list)
         self._blocked: Counter[str] = Counter()
         self._remaining: dict[str, float] = {}
-        self._ready: dict[Shape, list[tuple[float, int, int, str]]] = {item.shape: [] for item in work}
-        self._passed: Counter[Shape] = Counter()
-        self._idle: Counter[Shape] = Counter()
+        self._ready: dict[ResourceRequest, list[tuple[float, int, int, str]]] = {item.request: [] for item in work}
+        self._passed: Counter[ResourceRequest] = Counter()
+        self._idle: Counter[ResourceRequest] = Counter()
         self._free, self._max_concurrent = tuple(nodes), max_concurrent
-        self._seats: dict[str, tuple[int, ...]] = {}
+        self._placements: dict[str, tuple[int, ...]] = {}
         self._changed = True
         for item in work:
             if len(item.costs) != len(item.path):
@@ -81,16 +96,17 @@ class Schedule:
 
     @property
     def running(self) -> tuple[str, ...]:
-        return tuple(self._seats)
+        """Ids of the trials that have been dispatched and have not ended."""
+        return tuple(self._placements)
 
     @property
     def waiting(self) -> int:
-        """How many trials have not been handed out."""
+        """Number of trials that have not been dispatched."""
         return len(self._waiting)
 
     @property
     def elsewhere(self) -> tuple[str, ...]:
-        """Nodes that somebody else is producing."""
+        """Ids of the nodes that another run is producing."""
         return tuple(node for node, holder in self._holder.items() if holder == ELSEWHERE)
 
     def undone(self, trial: str) -> tuple[str, ...]:
@@ -98,7 +114,7 @@ class Schedule:
         return tuple(node for node in self._work[trial].path if node not in self._done)
 
     def next(self) -> str | Literal[Finished.FINISHED] | None:
-        """Hand out a trial: it now holds its undone nodes and its room. None: hold, ask again later."""
+        """Dispatch a trial: it now holds its undone nodes and its resources. None if none can start now."""
         if not self._waiting:
             return FINISHED
         if not self._changed:
@@ -107,14 +123,14 @@ class Schedule:
         if trial is None:
             self._changed = False  # until something happens, the answer stays the same
             return None
-        self._hand_out(trial)
+        self._dispatch(trial)
         return trial
 
     def node_done(self, node: str) -> None:
         """Mark a node as produced, here or elsewhere. Followers need not wait for its producer to go on."""
         if node in self._done:
             return
-        self._let_go(node)
+        self._release(node)
         self._done.add(node)
         for trial in self._on_node.get(node, ()):
             work = self._work[trial]
@@ -122,104 +138,104 @@ class Schedule:
             self._offer(trial)
 
     def ended(self, trial: str, *, group_kept: bool) -> None:
-        """End a trial that was handed out: it is done (its group can be reused) or has failed (its group is gone)."""
-        shape = self._work[trial].shape
+        """End a trial that was dispatched: it is done (its group can be reused) or has failed (its group is gone)."""
+        request = self._work[trial].request
         self._leave(trial)
         if group_kept:
-            self._idle[shape] += 1
+            self._idle[request] += 1
 
     def withdraw(self, trial: str) -> None:
-        """Undo a hand-out: the trial could not start after all and waits again."""
+        """Take a trial back that was dispatched: it could not start after all and waits again."""
         self._leave(trial)
         self._waiting.add(trial)
         self._offer(trial)
 
     def held_elsewhere(self, node: str) -> None:
-        """Mark a node that somebody else is producing (another run on this storage)."""
+        """Mark a node that another run on this storage is producing."""
         if node not in self._done and node not in self._holder:
             self._hold(node, ELSEWHERE)
 
     def freed_elsewhere(self, node: str) -> None:
-        """Free a node that somebody else was producing and has given up, undone."""
+        """Free a node that another run was producing and has given up, undone."""
         if self._holder.get(node) == ELSEWHERE:
-            self._let_go(node)
+            self._release(node)
 
     def drop(self, trial: str) -> None:
-        """Never hand out a trial that is still waiting."""
+        """Remove a trial that is still waiting: it is never dispatched."""
         self._waiting.discard(trial)
 
-    def resize(self, nodes: Sequence[Room]) -> None:
-        """Take over the cluster's new nodes. Running trials keep their seats on those that are still there."""
-        names = {room.name: i for i, room in enumerate(nodes)}
-        free, seats = list(nodes), {}
-        for trial, taken in self._seats.items():
+    def resize(self, nodes: Sequence[NodeResources]) -> None:
+        """Replace the cluster's nodes. Running trials keep their placement on those that are still there."""
+        names = {node.name: i for i, node in enumerate(nodes)}
+        free, placements = list(nodes), {}
+        for trial, placement in self._placements.items():
             moved = [0] * len(nodes)
-            for room, count in zip(self._free, taken, strict=True):
-                if count and room.name in names:
-                    moved[names[room.name]] = count
-            seats[trial] = tuple(moved)
-            free = list(seated(self._work[trial].shape, free, moved))
-        self._free, self._seats, self._changed = tuple(free), seats, True
+            for node, count in zip(self._free, placement, strict=True):
+                if count and node.name in names:
+                    moved[names[node.name]] = count
+            placements[trial] = tuple(moved)
+            free = list(remaining(self._work[trial].request, free, moved))
+        self._free, self._placements, self._changed = tuple(free), placements, True
 
     def _choose(self) -> str | None:
-        if self._max_concurrent is not None and len(self._seats) >= self._max_concurrent:
+        if self._max_concurrent is not None and len(self._placements) >= self._max_concurrent:
             return None
-        heads = {shape: head for shape in self._ready if (head := self._head(shape)) is not None}
-        starving = [shape for shape in heads if self._passed[shape] >= PATIENCE]
+        heads = {request: head for request in self._ready if (head := self._head(request)) is not None}
+        starving = [request for request in heads if self._passed[request] >= STARVATION_LIMIT]
         if starving:
-            first = max(starving, key=lambda shape: (self._passed[shape], shape))
+            first = max(starving, key=lambda request: (self._passed[request], request))
             if place(first, self._free) is not None:
                 return heads[first][-1]
-            if self._seats:  # room will come; without anything running it never would
+            if self._placements:  # they will end and free resources; without any, none will come
                 return None
-        for shape in sorted(heads, key=lambda shape: (-min(self._idle[shape], 1), heads[shape])):
-            if place(shape, self._free) is not None:
-                return heads[shape][-1]
+        for request in sorted(heads, key=lambda request: (-min(self._idle[request], 1), heads[request])):
+            if place(request, self._free) is not None:
+                return heads[request][-1]
         return None
 
-    def _head(self, shape: Shape) -> tuple[float, int, int, str] | None:
-        """Return the first of a shape's trials that may start; entries that no longer hold are thrown away."""
-        heap = self._ready[shape]
-        while heap and not self._holds(heap[0]):
+    def _head(self, request: ResourceRequest) -> tuple[float, int, int, str] | None:
+        """Return the first trial of a request that may start; outdated entries are removed."""
+        heap = self._ready[request]
+        while heap and not self._is_current(heap[0]):
             heapq.heappop(heap)
         return heap[0] if heap else None
 
-    def _holds(self, entry: tuple[float, int, int, str]) -> bool:
+    def _is_current(self, entry: tuple[float, int, int, str]) -> bool:
         trial = entry[-1]
         return trial in self._waiting and not self._blocked[trial] and entry[0] == -self._remaining[trial]
 
     def _offer(self, trial: str) -> None:
-        """Put a trial among those that may start, if it may."""
+        """Add a trial to those that may start, if it may."""
         self._changed = True
         if trial in self._waiting and not self._blocked[trial]:
             first = next(iter(self.undone(trial)), None)
             sharers = len(self._on_node[first]) if first is not None else 0
             entry = (-self._remaining[trial], -sharers, self._plan_order[trial], trial)
-            heapq.heappush(self._ready[self._work[trial].shape], entry)
+            heapq.heappush(self._ready[self._work[trial].request], entry)
 
-    def _hand_out(self, trial: str) -> None:
-        shape = self._work[trial].shape
-        seats = place(shape, self._free)
-        if seats is None:
+    def _dispatch(self, trial: str) -> None:
+        request = self._work[trial].request
+        placement = place(request, self._free)
+        if placement is None:
             raise RuntimeError(f"there is no room for {trial}")  # _choose has looked
-        self._free, self._seats[trial] = seated(shape, self._free, seats), seats
+        self._free, self._placements[trial] = remaining(request, self._free, placement), placement
         self._waiting.discard(trial)
-        for other in self._ready:
-            if other != shape and self._head(other) is not None:
-                self._passed[other] += 1
-        self._passed[shape] = 0
-        left = max(0, self._idle[shape] - 1)
-        self._idle.clear()  # Tune gives idle groups of other shapes up when it starts this one
-        self._idle[shape] = left
+        for passed in self._ready:
+            if passed != request and self._head(passed) is not None:
+                self._passed[passed] += 1
+        self._passed[request] = 0
+        left = max(0, self._idle[request] - 1)
+        self._idle.clear()  # Tune gives idle groups of other requests up when it starts this one
+        self._idle[request] = left
         for node in self.undone(trial):
             self._hold(node, trial)
 
     def _leave(self, trial: str) -> None:
-        seats = self._seats.pop(trial)
-        self._free = seated(self._work[trial].shape, self._free, [-count for count in seats])
+        placement = self._placements.pop(trial)
+        self._free = remaining(self._work[trial].request, self._free, [-count for count in placement])
         for node in self._work[trial].path:
             if self._holder.get(node) == trial:
-                self._let_go(node)
+                self._release(node)
         self._changed = True
 
     def _hold(self, node: str, holder: str) -> None:
@@ -227,7 +243,7 @@ class Schedule:
         for trial in self._on_node.get(node, ()):
             self._blocked[trial] += 1
 
-    def _let_go(self, node: str) -> None:
+    def _release(self, node: str) -> None:
         if self._holder.pop(node, None) is None:
             return
         for trial in self._on_node.get(node, ()):
@@ -235,6 +251,6 @@ class Schedule:
             self._offer(trial)
 
 
-def shapes(work: Iterable[Work]) -> Mapping[str, Shape]:
-    """Map trial ids to what they ask of the cluster."""
-    return {item.trial_id: item.shape for item in work}
+def requests_by_trial(work: Iterable[Work]) -> Mapping[str, ResourceRequest]:
+    """Map the id of each trial to its resource request."""
+    return {item.trial_id: item.request for item in work}

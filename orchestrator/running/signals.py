@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM during a run: noted, and acted upon where the run can be left."""
+"""Record SIGINT and SIGTERM during a run, to act upon them where the run can be left."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import FrameType
 
 
 class InterruptedRunError(BaseException):
-    """Leaves Tune from within. Not an Exception: Tune would wait for its actors to end by themselves."""
+    """A signal ends the run from within Tune. Not an Exception: Tune would wait for its actors to end by themselves."""
 
     def __init__(self, number: int):
         super().__init__(signal.Signals(number).name)
@@ -29,7 +29,8 @@ class ReceivedSignals:
         """Number of the signal that came first; None if none has come."""
         return self._numbers[0] if self._numbers else None
 
-    def note(self, number: int) -> None:
+    def record(self, number: int) -> None:
+        """Add a signal that has come."""
         self._numbers.append(number)
 
     def raise_if_any(self) -> None:
@@ -39,10 +40,10 @@ class ReceivedSignals:
 
 
 @contextmanager
-def noted_signals() -> Iterator[ReceivedSignals]:
-    """Note SIGINT and SIGTERM while the block runs, instead of dying of them; a second one has its usual effect.
+def record_signals() -> Iterator[ReceivedSignals]:
+    """Record SIGINT and SIGTERM while the block runs, instead of dying of them; a second one has its usual effect.
 
-    Outside of the main thread nothing can be noted, and nothing is.
+    Outside of the main thread no signal can be recorded, and none is.
     """
     received = ReceivedSignals()
     if threading.current_thread() is not threading.main_thread():
@@ -50,13 +51,13 @@ def noted_signals() -> Iterator[ReceivedSignals]:
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def note(number: int, frame: FrameType | None) -> None:
-        received.note(number)
+    def record(number: int, frame: FrameType | None) -> None:
+        received.record(number)
         for each in before:
             signal.signal(each, signal.SIG_DFL)
 
     for number in before:
-        signal.signal(number, note)
+        signal.signal(number, record)
     try:
         yield received
     finally:

@@ -1,11 +1,11 @@
-"""From a plan to what workers are given: tasks, and work for the schedule."""
+"""Make tasks for workers, and work for the schedule, from a plan."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from cluster.cost import TEXT_TOKENS, operations
-from cluster.launcher import Shape
+from cluster.launcher import ResourceRequest
 from orchestrator.running.schedule import Work
 from orchestrator.state.ledger import Ledger
 from search_spaces.identity import features_key, source_name
@@ -19,25 +19,25 @@ _SECONDS_PER_STEP = 0.05
 _SECONDS_PER_BENCHMARK = 1.0
 
 
-def shape(resources: ResourceSpec) -> Shape:
-    """Return what a trial of these resources asks of the cluster."""
-    return Shape(resources.workers, resources.cpus_per_worker, resources.gpus_per_worker)
+def resource_request(resources: ResourceSpec) -> ResourceRequest:
+    """Return the resource request of a trial that runs on these resources."""
+    return ResourceRequest(resources.workers, resources.cpus_per_worker, resources.gpus_per_worker)
 
 
-def asks(plan: Plan) -> dict[str, Shape]:
-    """Map the name of each arm to what its trials ask of the cluster."""
-    return {arm.name: shape(arm.resources) for arm in plan.arms}
+def requests_by_arm(plan: Plan) -> dict[str, ResourceRequest]:
+    """Map the name of each arm to the resource request of its trials."""
+    return {arm.name: resource_request(arm.resources) for arm in plan.arms}
 
 
 def remaining_work(plan: Plan, ledger: Ledger) -> list[Work]:
     """List every trial that is not done yet, in plan order, with a rough cost of each node: only ratios matter."""
-    shapes = asks(plan)
+    requests = requests_by_arm(plan)
     todo = [trial for trial in plan.trials if ledger.trials[trial.id].state != "done"]
     return [
         Work(
             trial.id,
             trial.path,
-            shapes[trial.arm],
+            requests[trial.arm],
             tuple(_cost(plan.nodes[node], len(plan.asked)) for node in trial.path),
         )
         for trial in todo
@@ -53,7 +53,18 @@ def _cost(node: Node, benchmarks: int) -> float:
 
 
 def make_task(plan: Plan, trial: PlannedTrial, digests: dict[str, str], storage: Path, data_root: Path) -> TrialTask:
-    """Make the task that the workers of a trial are given. All keys of the plan must be known."""
+    """Make the task that the workers of a trial are given.
+
+    Args:
+        plan: of the study.
+        trial: of this plan; the keys of its nodes must be known.
+        digests: name of a source, of weights or of a file -> digest.
+        storage: root of the storage, as workers see it.
+        data_root: root of the data, as workers see it.
+
+    Raises:
+        ValueError: if a node has no key.
+    """
     arm = next(arm for arm in plan.arms if arm.name == trial.arm)
     nodes = [plan.nodes[node] for node in trial.path]
     features = [node for node in nodes if node.kind == "features"]

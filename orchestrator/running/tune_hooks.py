@@ -1,6 +1,6 @@
-"""Ray Tune, fed by our hand-out: searcher, callback and stopper that connect Tune to a run.
+"""Connect Ray Tune to a run: searcher, callback and stopper.
 
-Tune is handed the ids of trials only. Its own state is scratch: what is done is told by storage.
+Tune is given the ids of trials only. Its own state is scratch: storage shows what is done.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ray.tune import Callback, Stopper
 from ray.tune.execution.placement_groups import PlacementGroupFactory
 from ray.tune.search import Searcher
 
-from cluster.launcher import Shape
+from cluster.launcher import ResourceRequest
 from cluster.launchers import LAUNCHERS
 from orchestrator.running.attempts import RunSettings
 from orchestrator.running.run import Run
@@ -40,26 +40,29 @@ TUNE_ENVIRONMENT = {
 }
 
 
-def fit(run: Run, shapes: Mapping[str, Shape], settings: RunSettings, storage: str, scratch: str) -> None:
-    """Let Tune run what the run hands out, until there is no more.
+def fit(run: Run, requests: Mapping[str, ResourceRequest], settings: RunSettings, storage: str, scratch: str) -> None:
+    """Let Tune run what the run dispatches, until no trial is left.
 
     Args:
-        shapes: trial id -> what it asks of the cluster, for all trials that may be handed out.
+        run: dispatches trials and is given the reports.
+        requests: trial id -> its resource request, for all trials that may be dispatched.
+        settings: launcher and code of the workers.
         storage: root of the storage on which workers find the task of a trial.
         scratch: folder for Tune's own files.
 
-    Raises InterruptedRunError when a signal came: the processes of all running trials are killed by then.
+    Raises:
+        InterruptedRunError: if a signal came; the processes of all running trials are killed by then.
     """
     launcher = LAUNCHERS[settings.launcher]()
-    reservations = {shape: PlacementGroupFactory(launcher.bundles(shape)) for shape in set(shapes.values())}
+    reservations = {request: PlacementGroupFactory(launcher.bundles(request)) for request in set(requests.values())}
     start_group = partial(launcher.start, settings.code)
     trainable = tune.with_parameters(TuneTrial, start_group=start_group, study=settings.study, storage=storage)
     reports = _Reports(run)
     tuner = tune.Tuner(
-        tune.with_resources(trainable, lambda config: reservations[shapes[config["trial"]]]),
+        tune.with_resources(trainable, lambda config: reservations[requests[config["trial"]]]),
         tune_config=tune.TuneConfig(
             search_alg=_TrialIds(run),
-            num_samples=len(shapes),
+            num_samples=len(requests),
             reuse_actors=True,
             trial_name_creator=lambda trial: trial.config["trial"],
             trial_dirname_creator=lambda trial: trial.trial_id,
@@ -82,7 +85,7 @@ def fit(run: Run, shapes: Mapping[str, Shape], settings: RunSettings, storage: s
 
 
 class _TrialIds(Searcher):  # type: ignore[misc]  # ray has no types
-    """Hands Tune the ids of trials, never what they are: Tune would interpret it."""
+    """A searcher that gives Tune the ids of trials, never what they are: Tune would interpret it."""
 
     def __init__(self, run: Run):
         super().__init__()
@@ -95,20 +98,20 @@ class _TrialIds(Searcher):  # type: ignore[misc]  # ray has no types
         return None if trial is None else {"trial": trial}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
-        """Nothing to do: the callback below gets the same, with the trial."""
+        """Do nothing: the callback below gets the same, with the trial."""
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing to save: what is done is told by storage."""
+        """Save nothing: storage shows what is done."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing to restore."""
+        """Restore nothing: nothing is saved."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {}  # Tune pickles it for a restore that never happens
 
 
 class _Reports(Callback):  # type: ignore[misc]
-    """Passes what Tune reports of each trial on to the run."""
+    """A callback that passes what Tune reports of each trial on to the run."""
 
     def __init__(self, run: Run):
         self._run = run
@@ -155,7 +158,7 @@ def _error_of(trial: Any) -> BaseException:
 
 
 class _LostLease(Stopper):  # type: ignore[misc]
-    """Stops trials whose lease was taken over; their group stays."""
+    """A stopper of trials whose lease was taken over; their group stays."""
 
     def __init__(self, run: Run):
         self._run = run

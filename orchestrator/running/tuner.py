@@ -1,6 +1,6 @@
-"""Runs the trials of a study with Ray Tune on the cluster that is connected, and tells what became of each.
+"""Run the trials of a study with Ray Tune on the connected cluster, and return their outcomes.
 
-What happened is told by files on storage. Tune is kept quiet: what it and Ray say goes to a log in the study's folder.
+Files on storage show what happened. Tune is kept quiet: what it and Ray log goes to a file in the study's folder.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from pathlib import Path
 
 import ray
 
-from cluster.fit import Room, rooms
+from cluster.fit import NodeResources, node_resources
 from cluster.process_state import log_to, set_environment
 from orchestrator.running.attempts import Attempts, Outcomes, RunSettings, TrialEvent
-from orchestrator.running.attendants import Attendant, attended
-from orchestrator.running.hand_out import LOOK_EVERY_S, HandOut
+from orchestrator.running.dispatcher import POLL_INTERVAL_S, Dispatcher
+from orchestrator.running.periodic import PeriodicCall, called_periodically
 from orchestrator.running.run import Run
-from orchestrator.running.schedule import Work, shapes
-from orchestrator.running.signals import InterruptedRunError, ReceivedSignals, noted_signals
+from orchestrator.running.schedule import Work, requests_by_trial
+from orchestrator.running.signals import InterruptedRunError, ReceivedSignals, record_signals
 from orchestrator.running.tune_hooks import TUNE_ENVIRONMENT, fit
 from search_spaces.plan import Node
 from trainables.storage import layout
 from trainables.storage.store import Store
 from trainables.task import TrialTask
 
-WATCH_EVERY_S = 0.5
-"""How often it is asked which processes have gone silent."""
+WATCHDOG_INTERVAL_S = 0.5
+"""Seconds between two checks for processes whose heartbeat is overdue."""
 
 
-def cluster_rooms() -> tuple[Room, ...]:
-    """Ask the Ray cluster that is connected for the room of its nodes."""
-    return rooms(ray.nodes())
+def list_cluster_nodes() -> tuple[NodeResources, ...]:
+    """List the nodes of the connected Ray cluster with their resources."""
+    return node_resources(ray.nodes())
 
 
 def run_trials(
@@ -44,35 +44,37 @@ def run_trials(
     store: Store,
     settings: RunSettings,
     on_event: Callable[[TrialEvent], None] = lambda event: None,
-    list_rooms: Callable[[], Sequence[Room]] = cluster_rooms,
+    list_nodes: Callable[[], Sequence[NodeResources]] = list_cluster_nodes,
 ) -> Outcomes:
-    """Run trials on the Ray cluster that is connected, until each is done or has failed, or a signal comes.
+    """Run trials on the connected Ray cluster, until each is done or has failed, or a signal comes.
 
     Args:
         work: the trials in plan order.
         nodes: the nodes of their paths; stages and features must have keys.
         done: ids of nodes whose results are known to be on storage.
-        tasks: makes the task of a trial, at the moment it is handed out.
+        tasks: makes the task of a trial, at the moment it is dispatched.
+        store: where tasks, results and leases are.
+        settings: how the trials are run.
         on_event: called in this thread; it should return quickly.
-        list_rooms: asks the cluster for its nodes; what it raises at first is raised here.
+        list_nodes: lists the cluster's nodes, now and again; what its first call raises is raised here.
     """
     if not work:
         return Outcomes()
     with _prepared_process(settings.study, store) as (received, scratch):
         attempts = Attempts(settings.study, (item.trial_id for item in work), tasks, store, on_event)
-        hand_out = HandOut(
-            work, nodes, done, list_rooms(), store, settings.study, attempts.prepare, settings.max_concurrent
+        dispatcher = Dispatcher(
+            work, nodes, done, list_nodes(), store, settings.study, attempts.prepare, settings.max_concurrent
         )
-        run = Run(attempts, hand_out, received)
-        attendants = [
-            Attendant(LOOK_EVERY_S, hand_out.look_elsewhere),
-            Attendant(settings.renew_every_s, run.renew_leases),
-            Attendant(settings.renew_every_s, lambda: hand_out.resize(list_rooms())),
-            Attendant(WATCH_EVERY_S, run.end_silent),
+        run = Run(attempts, dispatcher, received)
+        calls = [
+            PeriodicCall(POLL_INTERVAL_S, dispatcher.poll_other_runs),
+            PeriodicCall(settings.renew_every_s, run.renew_leases),
+            PeriodicCall(settings.renew_every_s, lambda: dispatcher.resize(list_nodes())),
+            PeriodicCall(WATCHDOG_INTERVAL_S, run.kill_unresponsive),
         ]
-        with closing(hand_out), attended(attendants):
+        with closing(dispatcher), called_periodically(calls):
             try:
-                fit(run, shapes(work), settings, store.place("."), str(scratch))
+                fit(run, requests_by_trial(work), settings, store.place("."), str(scratch))
             except InterruptedRunError as error:
                 run.interrupted(error)
     return attempts.outcomes(received.first)
@@ -80,16 +82,16 @@ def run_trials(
 
 @contextmanager
 def _prepared_process(study: str, store: Store) -> Iterator[tuple[ReceivedSignals, Path]]:
-    """Note signals, configure and quiet Tune, and give it a folder for its own files while the block runs.
+    """Record signals, configure and quiet Tune, and make a folder for its files while the block runs.
 
-    Yields the signals that come, and the folder.
+    Yields the signals that have come, and the folder.
     """
     scratch = layout.scratch(secrets.token_hex(4))
     with (
         TextIOWrapper(BufferedWriter(store.append(layout.driver_log(study)))) as log,
         log_to(log, ("ray", "orchestrator")),
         set_environment(TUNE_ENVIRONMENT),
-        noted_signals() as received,
+        record_signals() as received,
     ):
         try:
             with store.working_folder(scratch) as folder:

@@ -16,7 +16,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.running.attempts import AttemptFailed, HandedOut, TrialEvent
+from orchestrator.running.attempts import AttemptFailed, Dispatched, TrialEvent
 from orchestrator.state.logs import last_lines
 from search_spaces.outcomes import NodeDone, Started, TrialDone, UnitDone
 from search_spaces.plan import Node, Plan
@@ -118,7 +118,7 @@ class LiveView:
     def show(self, event: TrialEvent) -> None:
         """Show one event of the run."""
         match event.event:
-            case HandedOut():
+            case Dispatched():
                 self.trial_started(event.trial)
             case Started():
                 pass

@@ -6,54 +6,60 @@ from pathlib import Path
 
 import pytest
 
-from cluster.fit import Room, at_once, impossible, place, refuse_impossible, rooms, visible_gpus
-from cluster.launcher import Shape
+from cluster.fit import NodeResources, at_once, impossible, node_resources, place, refuse_impossible, visible_gpus
+from cluster.launcher import ResourceRequest
 from search_spaces.errors import InputError
 
-FOUR_GPUS = Room("a", cpus=16, gpus=4)
+FOUR_GPUS = NodeResources("a", cpus=16, gpus=4)
 
 
 def test_place_one_node_has_room_takes_the_tightest_one() -> None:
-    assert place(Shape(2, 1, 1), [FOUR_GPUS, Room("b", 16, 2)]) == (0, 2)
+    assert place(ResourceRequest(2, 1, 1), [FOUR_GPUS, NodeResources("b", 16, 2)]) == (0, 2)
 
 
 def test_place_no_node_has_room_for_all_spreads_over_as_few_as_possible() -> None:
-    assert place(Shape(6, 1, 1), [Room("a", 16, 1), FOUR_GPUS, Room("c", 16, 3)]) == (0, 4, 2)
+    assert place(ResourceRequest(6, 1, 1), [NodeResources("a", 16, 1), FOUR_GPUS, NodeResources("c", 16, 3)]) == (
+        0,
+        4,
+        2,
+    )
 
 
 def test_place_devices_are_short_although_cpus_are_not_is_none() -> None:
-    assert place(Shape(5, 1, 1), [FOUR_GPUS]) is None
+    assert place(ResourceRequest(5, 1, 1), [FOUR_GPUS]) is None
 
 
 @pytest.mark.parametrize(
-    ("shape", "nodes", "expected"),
+    ("needs", "nodes", "expected"),
     [
-        (Shape(1, 1), [Room("a", 2)], 2),
-        (Shape(2, 1), [Room("a", 3)], 1),
-        (Shape(2, 1), [Room("a", 3), Room("b", 3)], 3),
-        (Shape(1, 1, 0.25), [FOUR_GPUS], 16),
-        (Shape(1, 1, 0.3), [Room("a", 16, 0.9)], 3),
-        (Shape(8, 1, 1), [FOUR_GPUS], 0),
+        (ResourceRequest(1, 1), [NodeResources("a", 2)], 2),
+        (ResourceRequest(2, 1), [NodeResources("a", 3)], 1),
+        (ResourceRequest(2, 1), [NodeResources("a", 3), NodeResources("b", 3)], 3),
+        (ResourceRequest(1, 1, 0.25), [FOUR_GPUS], 16),
+        (ResourceRequest(1, 1, 0.3), [NodeResources("a", 16, 0.9)], 3),
+        (ResourceRequest(8, 1, 1), [FOUR_GPUS], 0),
     ],
 )
-def test_at_once_counts_the_trials_that_run_together(shape: Shape, nodes: list[Room], expected: int) -> None:
-    assert at_once(shape, nodes) == expected
+def test_at_once_counts_the_trials_that_run_together(
+    needs: ResourceRequest, nodes: list[NodeResources], expected: int
+) -> None:
+    assert at_once(needs, nodes) == expected
 
 
 def test_impossible_only_asks_that_never_fit_are_named_with_what_there_is() -> None:
-    problems = impossible({"base": Shape(1, 1), "big": Shape(3, 1)}, [Room("a", 2)])
+    problems = impossible({"base": ResourceRequest(1, 1), "big": ResourceRequest(3, 1)}, [NodeResources("a", 2)])
     assert problems == {"big": "asks for 3 workers x 1 CPU, but the cluster has 2 CPU"}
 
 
 def test_refuse_impossible_names_ask_cluster_and_way_out() -> None:
     with pytest.raises(InputError, match=r"resources: .*big asks for 1 worker x 1 CPU and 8 GPU.*\n.*--address"):
-        refuse_impossible({"big": Shape(1, 1, 8)}, [FOUR_GPUS])
+        refuse_impossible({"big": ResourceRequest(1, 1, 8)}, [FOUR_GPUS])
 
 
-def test_rooms_dead_nodes_are_left_out() -> None:
+def test_node_resources_dead_nodes_are_left_out() -> None:
     alive = {"NodeID": "a", "Alive": True, "Resources": {"CPU": 4.0, "GPU": 1.0, "memory": 1.0}}
     dead = {"NodeID": "b", "Alive": False, "Resources": {"CPU": 4.0}}
-    assert rooms([dead, alive]) == (Room("a", 4, 1),)
+    assert node_resources([dead, alive]) == (NodeResources("a", 4, 1),)
 
 
 @pytest.mark.parametrize(("chosen", "expected"), [(None, 2), ("0", 1), ("", 0), ("-1", 0), ("0,1,2,3", 2)])

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from cluster.connect import connect
-from cluster.launcher import MemberCode, Shape
+from cluster.launcher import MemberCode, ResourceRequest
 from cluster.launchers import LAUNCHERS, LauncherName
 from cluster.process_state import set_environment
 from search_spaces.outcomes import NodeDone, TrialDone, UnitDone
@@ -20,7 +20,7 @@ from tests.support.fake_members import ConductedGroup, FakeTask
 pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("_cluster")]
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_S = 300.0
+TIMEOUT_S = 300.0
 """For answers that come: generous, as it decides nothing."""
 
 Start = Callable[[int], ConductedGroup]
@@ -39,7 +39,7 @@ def reserve(request: pytest.FixtureRequest) -> Iterator[Start]:
     conducted: list[ConductedGroup] = []
 
     def make(workers: int) -> ConductedGroup:
-        conducted.append(ConductedGroup(request.param, LAUNCHERS[request.param]().bundles(Shape(workers))))
+        conducted.append(ConductedGroup(request.param, LAUNCHERS[request.param]().bundles(ResourceRequest(workers))))
         return conducted[-1]
 
     yield make
@@ -75,18 +75,18 @@ def test_every_name_of_a_launcher_has_its_line_in_the_table() -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_group_serves_one_task_after_another_in_the_same_processes(workers: int, start: Start, tmp_path: Path) -> None:
     group = start(workers)
-    seats = [file.read_text().split(maxsplit=1)[1] for file in sorted(tmp_path.glob("made-*"))]
-    assert seats == [f"{rank} of {workers} {rank} of {workers}" for rank in range(workers)]
+    ranks = [file.read_text().split(maxsplit=1)[1] for file in sorted(tmp_path.glob("made-*"))]
+    assert ranks == [f"{rank} of {workers} {rank} of {workers}" for rank in range(workers)]
     if workers > 1:
         assert {file.read_text() for file in tmp_path.glob("joined-*")} == {"rank 0's address"}
     before = processes(tmp_path)
-    assert group.open(FakeTask("first"), PATIENCE_S) == Opened()
-    assert group.advance(2, PATIENCE_S) == Advanced(UnitDone("n1", "count", 2, 3), 2, 0.1)
-    group.close(PATIENCE_S)
-    assert group.open(FakeTask("second"), PATIENCE_S) == Opened()
-    assert group.open(FakeTask("third"), PATIENCE_S) == Opened()
-    assert group.advance(9, PATIENCE_S) == Advanced(NodeDone("n1"), 4, 0.1)
-    assert group.advance(9, PATIENCE_S) == Advanced(TrialDone(), 1, 0.1)
+    assert group.open(FakeTask("first"), TIMEOUT_S) == Opened()
+    assert group.advance(2, TIMEOUT_S) == Advanced(UnitDone("n1", "count", 2, 3), 2, 0.1)
+    group.close(TIMEOUT_S)
+    assert group.open(FakeTask("second"), TIMEOUT_S) == Opened()
+    assert group.open(FakeTask("third"), TIMEOUT_S) == Opened()
+    assert group.advance(9, TIMEOUT_S) == Advanced(NodeDone("n1"), 4, 0.1)
+    assert group.advance(9, TIMEOUT_S) == Advanced(TrialDone(), 1, 0.1)
     assert processes(tmp_path) == before
     assert {file.read_text() for file in tmp_path.glob("closed-*")} == {"first\nsecond\n"}
     assert len(list(tmp_path.glob("closed-*"))) == workers
@@ -95,8 +95,8 @@ def test_group_serves_one_task_after_another_in_the_same_processes(workers: int,
 @pytest.mark.parametrize("workers", [1, 2])
 def test_rank_that_fails_is_the_answer_of_the_group(workers: int, start: Start) -> None:
     group, last = start(workers), workers - 1
-    group.open(FakeTask("task", last, "fail"), PATIENCE_S)
-    assert group.advance(9, PATIENCE_S) == Failed("error", "task is broken", "a traceback", last)
+    group.open(FakeTask("task", last, "fail"), TIMEOUT_S)
+    assert group.advance(9, TIMEOUT_S) == Failed("error", "task is broken", "a traceback", last)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -110,15 +110,15 @@ def test_code_that_cannot_be_imported_is_the_answer_of_the_start(workers: int, r
 
 def test_rank_that_dies_is_lost(start: Start) -> None:
     group = start(2)
-    group.open(FakeTask("task", 1, "die"), PATIENCE_S)
-    failed = group.advance(9, PATIENCE_S)
+    group.open(FakeTask("task", 1, "die"), TIMEOUT_S)
+    failed = group.advance(9, TIMEOUT_S)
     assert isinstance(failed, Failed)
     assert (failed.kind, failed.rank) == ("lost", 1)
 
 
 def test_rank_that_is_silent_is_hung_and_a_kill_ends_it_with_all_others(start: Start, tmp_path: Path) -> None:
     group = start(2)
-    group.open(FakeTask("task", 1, "hang"), PATIENCE_S)
+    group.open(FakeTask("task", 1, "hang"), TIMEOUT_S)
     failed = group.advance(9, 2.0)
     assert isinstance(failed, Failed)
     assert (failed.kind, failed.rank) == ("hung", 1)
@@ -132,7 +132,7 @@ def test_rank_that_is_silent_is_hung_and_a_kill_ends_it_with_all_others(start: S
 def test_kill_of_a_group_of_one_in_the_conductors_process_closes_the_task(start: Start, tmp_path: Path) -> None:
     group = start(1)
     (rank,) = processes(tmp_path)
-    group.open(FakeTask("task"), PATIENCE_S)
+    group.open(FakeTask("task"), TIMEOUT_S)
     group.kill()
     gone = psutil.wait_procs([rank], timeout=0)[0]
     assert gone or (tmp_path / "closed-0").read_text() == "task\n"

@@ -6,14 +6,14 @@ import pytest
 
 from cluster import shared_storage
 from cluster.connect import connect
-from cluster.fit import Room
+from cluster.fit import NodeResources
 from cluster.shared_storage import nodes_without, require_shared_storage
 from search_spaces.errors import InputError
 from trainables.storage.store import LocalStore
 
 
 def test_one_node_is_not_asked(tmp_path: Path) -> None:
-    require_shared_storage([Room("alone", 2, 0)], LocalStore(tmp_path))
+    require_shared_storage([NodeResources("alone", 2, 0)], LocalStore(tmp_path))
     assert not list(tmp_path.iterdir())
 
 
@@ -22,7 +22,7 @@ def test_nodes_that_do_not_see_the_storage_are_named_and_the_probe_is_removed(
 ) -> None:
     monkeypatch.setattr(shared_storage, "nodes_without", lambda file, nodes: ["second"] if file.exists() else [])
     with pytest.raises(InputError, match="1 of 2 do not: second"):
-        require_shared_storage([Room("first", 2, 0), Room("second", 2, 0)], LocalStore(tmp_path))
+        require_shared_storage([NodeResources("first", 2, 0), NodeResources("second", 2, 0)], LocalStore(tmp_path))
     assert LocalStore(tmp_path).list("scratch") == []
 
 

@@ -15,27 +15,27 @@ from cluster.watchdog import Process, Watchdog, kill
 HERE = Process("node", 4711, 0.0)
 
 
-def test_silent_only_after_its_patience_and_returned_once() -> None:
+def test_expired_only_after_its_timeout_and_returned_once() -> None:
     watch = Watchdog()
-    watch.note("a", HERE, now=100.0, patience_s=10.0)
-    assert watch.silent(110.0) == []
-    (silence,) = watch.silent(112.0)
-    assert (silence.name, silence.process, silence.seconds) == ("a", HERE, 12.0)
-    assert watch.silent(200.0) == []
+    watch.heartbeat("a", HERE, now=100.0, timeout_s=10.0)
+    assert watch.expired(110.0) == []
+    (missed,) = watch.expired(112.0)
+    assert (missed.name, missed.process, missed.seconds) == ("a", HERE, 12.0)
+    assert watch.expired(200.0) == []
 
 
-def test_heard_again_starts_a_new_wait_with_its_own_patience() -> None:
+def test_heartbeat_starts_a_new_wait_with_its_own_timeout() -> None:
     watch = Watchdog()
-    watch.note("a", HERE, now=0.0, patience_s=10.0)
-    watch.note("a", HERE, now=9.0, patience_s=600.0)
-    assert watch.silent(300.0) == []
+    watch.heartbeat("a", HERE, now=0.0, timeout_s=10.0)
+    watch.heartbeat("a", HERE, now=9.0, timeout_s=600.0)
+    assert watch.expired(300.0) == []
 
 
 def test_forget_ended_trial_is_not_missed() -> None:
     watch = Watchdog()
-    watch.note("a", HERE, now=0.0, patience_s=1.0)
+    watch.heartbeat("a", HERE, now=0.0, timeout_s=1.0)
     watch.forget("a")
-    assert watch.silent(9.0) == []
+    assert watch.expired(9.0) == []
 
 
 @pytest.fixture

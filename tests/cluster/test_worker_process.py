@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from cluster.worker_process import environment
-from search_spaces.worker_contract import Place
+from search_spaces.worker_contract import RankInfo
 
 
 def test_environment_cpu_worker_has_ranks_threads_and_loopback() -> None:
-    place = Place(rank=1, world=2, local_rank=1, device="cpu", threads=3, host="10.0.0.1")
-    variables = environment(place, one_node=True)
+    rank_info = RankInfo(rank=1, world=2, local_rank=1, device="cpu", threads=3, host="10.0.0.1")
+    variables = environment(rank_info, one_node=True)
     assert (variables["RANK"], variables["WORLD_SIZE"], variables["LOCAL_RANK"]) == ("1", "2", "1")
     assert (variables["OMP_NUM_THREADS"], variables["DS_ACCELERATOR"]) == ("3", "cpu")
     assert variables["GLOO_SOCKET_IFNAME"] == variables["NCCL_SOCKET_IFNAME"]
@@ -16,5 +16,5 @@ def test_environment_cpu_worker_has_ranks_threads_and_loopback() -> None:
 
 
 def test_environment_workers_on_several_nodes_or_gpus_choose_network_and_accelerator_themselves() -> None:
-    place = Place(rank=1, world=2, local_rank=0, device="cuda", threads=1, host="10.0.0.1")
-    assert not {"GLOO_SOCKET_IFNAME", "DS_ACCELERATOR"} & environment(place, one_node=False).keys()
+    rank_info = RankInfo(rank=1, world=2, local_rank=0, device="cuda", threads=1, host="10.0.0.1")
+    assert not {"GLOO_SOCKET_IFNAME", "DS_ACCELERATOR"} & environment(rank_info, one_node=False).keys()

@@ -15,7 +15,7 @@ import ray
 from cluster.launcher import MemberCode
 from cluster.launchers import LAUNCHERS, LauncherName
 from search_spaces.outcomes import NodeDone, Progress, TrialDone, UnitDone
-from search_spaces.worker_contract import Advanced, Failed, Group, Opened, Place
+from search_spaces.worker_contract import Advanced, Failed, Group, Opened, RankInfo
 
 
 @dataclass(frozen=True)
@@ -28,19 +28,21 @@ class FakeTask:
 
 
 class FakeMember:
-    """Leaves files in a folder: ``made-RANK`` (pid and seat), ``joined-RANK`` (address), ``closed-RANK`` (trials)."""
+    """Leaves files in a folder: ``made-RANK`` (pid and rank), ``joined-RANK`` (address), ``closed-RANK`` (trials)."""
 
-    def __init__(self, place: Place, folder: str):
-        self._place, self._folder = place, Path(folder)
+    def __init__(self, rank_info: RankInfo, folder: str):
+        self._rank_info, self._folder = rank_info, Path(folder)
         self._open: tuple[FakeTask, Iterator[Progress]] | None = None
-        seat = f"{os.getpid()} {place.rank} of {place.world} {os.environ['RANK']} of {os.environ['WORLD_SIZE']}"
-        (self._folder / f"made-{place.rank}").write_text(seat)
+        ranks = (
+            f"{os.getpid()} {rank_info.rank} of {rank_info.world} {os.environ['RANK']} of {os.environ['WORLD_SIZE']}"
+        )
+        (self._folder / f"made-{rank_info.rank}").write_text(ranks)
 
     def listen(self) -> str:
-        return f"rank {self._place.rank}'s address"
+        return f"rank {self._rank_info.rank}'s address"
 
     def join(self, address: str) -> None:
-        (self._folder / f"joined-{self._place.rank}").write_text(address)
+        (self._folder / f"joined-{self._rank_info.rank}").write_text(address)
 
     def open(self, task: FakeTask) -> Opened | Failed:
         self.close()
@@ -49,25 +51,25 @@ class FakeMember:
 
     def advance(self, units: int) -> Advanced | Failed:
         if self._open is None:
-            return Failed("error", "nothing is open", rank=self._place.rank)
+            return Failed("error", "nothing is open", rank=self._rank_info.rank)
         for done in range(1, units + 1):
             try:
                 progress = next(self._open[1])
             except ValueError as error:
-                return Failed("error", str(error), "a traceback", self._place.rank)
+                return Failed("error", str(error), "a traceback", self._rank_info.rank)
             if done == units or not isinstance(progress, UnitDone):
                 return Advanced(progress, done, 0.1)
         raise ValueError(units)
 
     def close(self) -> None:
         if self._open is not None:
-            with (self._folder / f"closed-{self._place.rank}").open("a") as file:
+            with (self._folder / f"closed-{self._rank_info.rank}").open("a") as file:
                 file.write(f"{self._open[0].name}\n")
         self._open = None
 
     def _count(self, task: FakeTask) -> Iterator[Progress]:
         yield UnitDone("n1", "count", 1, 3)
-        if self._place.rank == task.rank:
+        if self._rank_info.rank == task.rank:
             _misbehave(task)
         yield UnitDone("n1", "count", 2, 3)
         yield UnitDone("n1", "count", 3, 3)
@@ -105,12 +107,14 @@ class Conductor:
 
 
 class ConductedGroup:
-    """The driver's side of a conductor that sits in the reservation of its trial, as Ray Tune places it."""
+    """The driver's side of a conductor that runs in the reservation of its trial, as Ray Tune places it."""
 
     def __init__(self, name: LauncherName, bundles: list[dict[str, float]]):
         own = bundles[0]
-        seats = [bundle for bundle in bundles if any(bundle.values())]  # Tune reserves nothing for an empty first one
-        self._reservation = ray.util.placement_group(seats)
+        reserved = [
+            bundle for bundle in bundles if any(bundle.values())
+        ]  # Tune reserves nothing for an empty first one
+        self._reservation = ray.util.placement_group(reserved)
         ray.get(self._reservation.ready())
         there = ray.util.scheduling_strategies.PlacementGroupSchedulingStrategy(
             self._reservation, placement_group_bundle_index=0, placement_group_capture_child_tasks=True

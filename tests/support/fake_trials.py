@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cluster.launcher import Shape
 from orchestrator.running.schedule import Work
+from orchestrator.running.tasks import resource_request
 from search_spaces.outcomes import NodeDone, Progress, TrialDone, UnitDone
 from search_spaces.plan import Node
 from search_spaces.resource_spec import ResourceSpec
@@ -133,9 +133,8 @@ class Fakes:
     def work(self) -> list[Work]:
         found = []
         for trial, path in self.paths.items():
-            ask = self.resource(trial)
-            shape = Shape(ask.workers, ask.cpus_per_worker, ask.gpus_per_worker)
-            found.append(Work(trial, (*path, f"evaluate-{trial}"), shape, (*(1.0 for _ in path), 0.1)))
+            request = resource_request(self.resource(trial))
+            found.append(Work(trial, (*path, f"evaluate-{trial}"), request, (*(1.0 for _ in path), 0.1)))
         return found
 
     @property

@@ -1,47 +1,55 @@
-"""This process's membership in a `torch.distributed` group. torch is imported by what needs it, not with this module.
+"""Join this process to a `torch.distributed` group. torch is imported by what needs it, not with this module.
 
-No port is chosen in advance: rank 0 lets the system pick one and tells the others, so two groups can never race for it.
+No port is chosen in advance: rank 0 lets the system pick one and passes it on, so two groups can never race for it.
 """
 
 from __future__ import annotations
 
 import os
 from datetime import timedelta
-from typing import Any
+from typing import Any, assert_never
 
 from search_spaces.worker_contract import Device
 
 JOIN_TIMEOUT_S = 300.0
-"""For all ranks to meet. Hangs later on are found by the launcher's time-outs, not by the group's own."""
+"""For all ranks to join. Hangs later on are found by the launcher's time-outs, not by the group's own."""
 
 
 class Rendezvous:
-    """Where the ranks of one group meet. Rank 0 must keep it as long as the group lives: it serves the others."""
+    """The meeting point of one group's ranks. Rank 0 must keep it as long as the group lives: it serves the others."""
 
     def __init__(self) -> None:
         self._store: Any = None
 
     def listen(self, host: str, world: int) -> str:
-        """Rank 0: open the meeting point on a free port of `host` and return its address."""
+        """Open the meeting point on a free port of `host`, on rank 0 only, and return its address."""
         import torch.distributed as dist
 
-        patience = timedelta(seconds=JOIN_TIMEOUT_S)
-        self._store = dist.TCPStore(host, 0, world, is_master=True, timeout=patience, wait_for_workers=False)  # type: ignore[attr-defined]
+        timeout = timedelta(seconds=JOIN_TIMEOUT_S)
+        self._store = dist.TCPStore(host, 0, world, is_master=True, timeout=timeout, wait_for_workers=False)  # type: ignore[attr-defined]
         return f"{host}:{self._store.port}"
 
     def join(self, address: str, rank: int, world: int, device: Device, local_rank: int) -> None:
-        """Join the group at `address`; returns when all ranks have."""
+        """Join the group; returns when all ranks have.
+
+        Args:
+            address: `host:port` of the meeting point.
+            rank: of this process, from 0.
+            world: number of ranks.
+            device: `cuda` joins by NCCL, `cpu` by gloo.
+            local_rank: index of this process's GPU among those that it sees; not read on a CPU.
+        """
         import torch.distributed as dist
 
         host, _, port = address.rpartition(":")
         if self._store is None:
-            patience = timedelta(seconds=JOIN_TIMEOUT_S)
-            self._store = dist.TCPStore(host, int(port), world, is_master=False, timeout=patience)  # type: ignore[attr-defined]
+            timeout = timedelta(seconds=JOIN_TIMEOUT_S)
+            self._store = dist.TCPStore(host, int(port), world, is_master=False, timeout=timeout)  # type: ignore[attr-defined]
         _init(self._store, rank, world, device, local_rank)
 
 
 def ensure_single(device: Device = "cpu") -> None:
-    """A group of one in this process, if it is in no group yet. Needs no port: its store lives in memory."""
+    """Make a group of one in this process, if it is in no group yet. Needs no port: its store is in memory."""
     import torch.distributed as dist
 
     if dist.is_initialized():
@@ -55,9 +63,12 @@ def _init(store: Any, rank: int, world: int, device: Device, local_rank: int) ->
     import torch
     import torch.distributed as dist
 
-    if device == "cuda":
-        torch.cuda.set_device(local_rank)
-        place = torch.device("cuda", local_rank)
-        dist.init_process_group("nccl", store=store, rank=rank, world_size=world, device_id=place)
-    else:
-        dist.init_process_group("gloo", store=store, rank=rank, world_size=world)
+    match device:
+        case "cuda":
+            torch.cuda.set_device(local_rank)
+            gpu = torch.device("cuda", local_rank)
+            dist.init_process_group("nccl", store=store, rank=rank, world_size=world, device_id=gpu)
+        case "cpu":
+            dist.init_process_group("gloo", store=store, rank=rank, world_size=world)
+        case _:
+            assert_never(device)

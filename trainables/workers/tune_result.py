@@ -1,4 +1,4 @@
-"""What a trial's own process reports through Ray Tune: typed on both sides, a plain mapping on the way."""
+"""Write and read what a trial's process reports through Ray Tune: typed on both sides, a plain mapping on the way."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NAMES = {event: name for name, event in _EVENTS.items()}
 
 @dataclass(frozen=True)
 class TuneResult:
-    """One report: what happened, which process to watch, and how long the next report may take."""
+    """One report of a trial: what happened, which process to watch, and when the next report is due."""
 
     trial: str
     event: Started | Progress
@@ -28,7 +28,8 @@ class TuneResult:
     pid: int
     process_started: float
     """Seconds since the epoch: tells the process from a later one of its pid."""
-    patience_s: float
+    timeout_s: float
+    """Seconds after which the next report is overdue."""
 
 
 def write_result(result: TuneResult) -> dict[str, Any]:
@@ -37,8 +38,8 @@ def write_result(result: TuneResult) -> dict[str, Any]:
     return {**vars(result), "event": event, "done": isinstance(result.event, TrialDone)}
 
 
-def read_result(given: Mapping[str, Any]) -> TuneResult:
+def read_result(mapping: Mapping[str, Any]) -> TuneResult:
     """Read the report in a mapping that Tune has passed on."""
-    fields = dict(given["event"])
+    fields = dict(mapping["event"])
     event = _EVENTS[fields.pop("name")](**fields)
-    return TuneResult(event=event, **{name: given[name] for name in TuneResult.__annotations__ if name != "event"})
+    return TuneResult(event=event, **{name: mapping[name] for name in TuneResult.__annotations__ if name != "event"})

@@ -1,8 +1,8 @@
-"""A trial as Ray Tune sees it: start or reuse a group of workers, open the loop, advance it about a second per step.
+"""Run a trial as a Tune trainable: start or reuse a group of workers, open the loop, advance it about a second a step.
 
 Tune may set a trial up in one process and run it in another, so `setup` and `reset_config` only remember its id. What
 the trial is to do is read from storage when it starts, hence edits between two attempts count. The group outlives the
-trial and serves the next one of its shape. This process imports nothing heavy unless it is the only worker itself.
+trial and serves the next one of equal resources. This process imports nothing heavy unless it is the only worker.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ ALLOWANCE_S = 600.0
 """On top of the trial's own `hang_timeout_s` where something is done for the first time: libraries and weights are
 loaded, a model is built, an evaluation set is read."""
 
-CONDUCTOR_S = 60.0
+CONDUCTOR_MARGIN_S = 60.0
 """A group notices its own silent workers; whoever watches this process waits so much longer than the group does."""
 
 
 class TrialFailedError(RuntimeError):
-    """The attempt is over. What happened is in the trial's folder; this only tells Tune to give the group up."""
+    """The attempt has failed. What happened is in the trial's folder; this only has Tune give the group up."""
 
 
 class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
@@ -56,7 +56,8 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
 
         Args:
             start_group: starts the workers of this trial, inside its reservation.
-            study, storage: where the trial's task is found.
+            study: its name, which is its folder on storage.
+            storage: root of the storage with the trial's task.
         """
         self._start_group, self._study = start_group, study
         self._store: Store = LocalStore(Path(storage))
@@ -95,7 +96,7 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         return self._result(advanced.progress)
 
     def cleanup(self) -> None:
-        self._give_up()
+        self._drop_group()
 
     def _open(self, task: TrialTask) -> Group:
         """Open the trial in the group that is there, or in a new one if there is none or its workers have died idle."""
@@ -105,13 +106,13 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
                 self._checked(answer)
                 self._opened = self._group
                 return self._group
-            self._give_up()
+            self._drop_group()
         self._group = self._checked(self._start_group())
         self._checked(self._group.open(task, self._timeout_s()))
         self._opened = self._group
         return self._group
 
-    def _give_up(self) -> None:
+    def _drop_group(self) -> None:
         group, self._group, self._opened = self._group, None, None
         if group is not None:
             group.kill()
@@ -133,22 +134,22 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
             ts=int(time.time() * 1000),
         )
         write(self._store, layout.trial_failure(self._study, self._trial), failure)
-        self._give_up()
+        self._drop_group()
         raise TrialFailedError(f"{failed.kind}: {failed.message}")
 
     def _timeout_s(self) -> float:
-        """How long the next request to the group may take."""
+        """Return the seconds that the next request to the group may take."""
         stages = self._task.stages if self._task else ()
-        patience = max((stage.resources.hang_timeout_s for stage in stages), default=ALLOWANCE_S)
-        return patience + (ALLOWANCE_S if self._first else 0.0)
+        hang_timeout_s = max((stage.resources.hang_timeout_s for stage in stages), default=ALLOWANCE_S)
+        return hang_timeout_s + (ALLOWANCE_S if self._first else 0.0)
 
     def _result(self, event: Started | Progress) -> dict[str, Any]:
-        """Report to Tune, with what a watchdog needs: this process, and how long the next result may take."""
-        patience_s = self._timeout_s()
+        """Make a report to Tune, with what a watchdog needs: this process, and when the next report is due."""
+        timeout_s = self._timeout_s()
         if self._opened is None:
-            patience_s += ALLOWANCE_S  # the group has to start first
+            timeout_s += ALLOWANCE_S  # the group has to start first
         if self._group is None or self._group.size > 1:
-            patience_s += CONDUCTOR_S
+            timeout_s += CONDUCTOR_MARGIN_S
         return write_result(
             TuneResult(
                 trial=self._trial,
@@ -156,7 +157,7 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
                 node_id=ray.get_runtime_context().get_node_id(),
                 pid=os.getpid(),
                 process_started=psutil.Process().create_time(),
-                patience_s=patience_s,
+                timeout_s=timeout_s,
             )
         )
 

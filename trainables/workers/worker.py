@@ -1,4 +1,4 @@
-"""One worker's side of a group (`search_spaces.worker_contract.Member`): it opens a trial's loop and advances it.
+"""Open a trial's loop in a worker process and advance it (`search_spaces.worker_contract.Member`).
 
 While a trial is open, the file descriptors 1 and 2 of the process belong to the trial's log.
 """
@@ -17,7 +17,7 @@ from pkgutil import resolve_name
 
 from search_spaces.error_text import named_message
 from search_spaces.outcomes import FailureKind, Progress, TrialDone, UnitDone
-from search_spaces.worker_contract import Advanced, Failed, Opened, Place
+from search_spaces.worker_contract import Advanced, Failed, Opened, RankInfo
 from trainables.storage import layout
 from trainables.task import Context, TrialTask
 from trainables.workers.process_group import Rendezvous
@@ -31,14 +31,16 @@ class Worker:
     """A member of a group. The loop's libraries are imported when it is made, and kept out of garbage collections.
 
     Args:
-        place: this worker's seat in its group.
+        rank_info: this worker's rank and device.
         loop: import path ``module:name`` of the loop.
         joins: False for loops that need no process group.
     """
 
-    def __init__(self, place: Place, loop: str = RUN_TRIAL, joins: bool = True):
-        self._context = Context(place.rank, place.world, place.local_rank, place.device, place.first_of_node)
-        self._host = place.host
+    def __init__(self, rank_info: RankInfo, loop: str = RUN_TRIAL, joins: bool = True):
+        self._context = Context(
+            rank_info.rank, rank_info.world, rank_info.local_rank, rank_info.device, rank_info.first_of_node
+        )
+        self._host = rank_info.host
         self._loop: Loop = resolve_name(loop)
         self._rendezvous = Rendezvous() if joins else None
         self._open: Iterator[Progress] | None = None
@@ -47,9 +49,11 @@ class Worker:
         gc.freeze()  # the libraries' objects: each later collection would look at all of them (0.5 s)
 
     def listen(self) -> str:
+        """Open the meeting point of the group on rank 0 and return its address."""
         return self._rendezvous.listen(self._host, self._context.world) if self._rendezvous else "none"
 
     def join(self, address: str) -> None:
+        """Join the group that meets at `address`; returns when all ranks have."""
         if self._rendezvous:
             context = self._context
             self._rendezvous.join(address, context.rank, context.world, context.device, context.local_rank)
@@ -113,7 +117,7 @@ class Worker:
 
 
 class _Redirection:
-    """What this process and its children write goes to the end of a file, until `end`."""
+    """A redirection of what this process and its children write to the end of a file, until `end`."""
 
     def __init__(self, log: Path):
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -125,6 +129,7 @@ class _Redirection:
         os.close(file)
 
     def end(self) -> None:
+        """Restore the descriptors."""
         _flush()
         for descriptor, original in self._originals.items():
             os.dup2(original, descriptor)

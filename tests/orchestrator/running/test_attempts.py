@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.running.attempts import AttemptFailed, Attempts, HandedOut, Outcomes, TrialEvent
+from orchestrator.running.attempts import AttemptFailed, Attempts, Dispatched, Outcomes, TrialEvent
 from search_spaces.outcomes import Started, TrialDone
 from tests.support.fake_trials import STUDY, Fakes
 from trainables.storage import layout
@@ -44,7 +44,7 @@ def test_failed_failure_that_was_recorded_where_it_happened_holds(attempts: Atte
     recorded = attempts.record("a", "memory", "out of memory", "Traceback")
     attempts.failed("a", "lost", "its process is gone")
     assert attempts.outcomes(None).failed == {"a": recorded}
-    assert [event.event for event in events] == [HandedOut(), AttemptFailed(recorded)]
+    assert [event.event for event in events] == [Dispatched(), AttemptFailed(recorded)]
 
 
 def test_outcomes_tell_done_failed_killed_and_not_started_trials_apart(attempts: Attempts) -> None:
@@ -68,4 +68,4 @@ def test_outcomes_of_nothing_are_the_default(tmp_path: Path) -> None:
 def test_done_is_announced_as_the_end_of_the_trial(attempts: Attempts, events: list[TrialEvent]) -> None:
     attempts.prepare("a")
     attempts.done("a")
-    assert [(event.trial, event.event) for event in events] == [("a", HandedOut()), ("a", TrialDone())]
+    assert [(event.trial, event.event) for event in events] == [("a", Dispatched()), ("a", TrialDone())]

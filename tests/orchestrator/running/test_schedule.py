@@ -6,19 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.fit import Room
-from cluster.launcher import Shape
-from orchestrator.running.schedule import FINISHED, PATIENCE, Schedule, Work
+from cluster.fit import NodeResources
+from cluster.launcher import ResourceRequest
+from orchestrator.running.schedule import FINISHED, STARVATION_LIMIT, Schedule, Work
 
-SMALL, LARGE = Shape(workers=1), Shape(workers=4)
+SMALL, LARGE = ResourceRequest(workers=1), ResourceRequest(workers=4)
 
 
-def work(trial: str, *path: str, shape: Shape = SMALL, costs: tuple[float, ...] | None = None) -> Work:
-    return Work(trial, path, shape, costs or tuple(1.0 for _ in path))
+def work(trial: str, *path: str, request: ResourceRequest = SMALL, costs: tuple[float, ...] | None = None) -> Work:
+    return Work(trial, path, request, costs or tuple(1.0 for _ in path))
 
 
 def schedule(*items: Work, cpus: float = 8, done: tuple[str, ...] = (), limit: int | None = None) -> Schedule:
-    return Schedule(items, done, [Room("node", cpus)], limit)
+    return Schedule(items, done, [NodeResources("node", cpus)], limit)
 
 
 def handed_out(state: Schedule) -> list[str]:
@@ -81,7 +81,7 @@ def test_next_limit_of_concurrent_trials_is_kept_where_there_is_room() -> None:
 
 
 def test_next_shape_just_freed_goes_before_a_longer_path_of_another_shape() -> None:
-    items = [work("s1", "1", costs=(9,)), work("l1", "2", shape=LARGE, costs=(5,)), work("s2", "3", costs=(1,))]
+    items = [work("s1", "1", costs=(9,)), work("l1", "2", request=LARGE, costs=(5,)), work("s2", "3", costs=(1,))]
     state = schedule(*items, cpus=4, limit=1)
     assert handed_out(state) == ["s1"]
     finish(state, "s1")
@@ -89,7 +89,7 @@ def test_next_shape_just_freed_goes_before_a_longer_path_of_another_shape() -> N
 
 
 def test_next_failed_trial_leaves_no_group_so_that_the_longest_path_goes_next() -> None:
-    items = [work("s1", "1", costs=(9,)), work("l1", "2", shape=LARGE, costs=(5,)), work("s2", "3", costs=(1,))]
+    items = [work("s1", "1", costs=(9,)), work("l1", "2", request=LARGE, costs=(5,)), work("s2", "3", costs=(1,))]
     state = schedule(*items, cpus=4, limit=1)
     assert handed_out(state) == ["s1"]
     state.ended("s1", group_kept=False)
@@ -98,24 +98,24 @@ def test_next_failed_trial_leaves_no_group_so_that_the_longest_path_goes_next() 
 
 def test_next_large_gang_passed_over_often_enough_gets_the_cluster_to_itself() -> None:
     small = [work(f"s{i}", f"n{i}", costs=(9,)) for i in range(40)]
-    state = schedule(*small, work("large", "x", shape=LARGE, costs=(1,)), cpus=4)
+    state = schedule(*small, work("large", "x", request=LARGE, costs=(1,)), cpus=4)
     before: list[str] = []
     running = handed_out(state)
     while "large" not in running:
         before += running
         finish(state, state.running[0])
         running = handed_out(state)
-    assert len(before) == PATIENCE
+    assert len(before) == STARVATION_LIMIT
     assert state.running == ("large",)
 
 
 def test_next_gang_larger_than_one_node_is_seated_over_several() -> None:
-    state = Schedule([work("gang", "x", shape=LARGE)], (), [Room("a", 2), Room("b", 3)])
+    state = Schedule([work("gang", "x", request=LARGE)], (), [NodeResources("a", 2), NodeResources("b", 3)])
     assert handed_out(state) == ["gang"]
 
 
 def test_next_ask_that_fits_nowhere_does_not_keep_others_from_starting() -> None:
-    state = schedule(work("huge", "x", shape=LARGE, costs=(9,)), *(work(f"s{i}", f"n{i}") for i in range(20)), cpus=2)
+    state = schedule(work("huge", "x", request=LARGE, costs=(9,)), *(work(f"s{i}", f"n{i}") for i in range(20)), cpus=2)
     started = []
     while trials := handed_out(state):
         started += trials
@@ -153,9 +153,9 @@ def test_withdraw_trial_gives_its_room_and_nodes_back_and_is_handed_out_again() 
 
 
 def test_resize_lost_node_frees_nothing_and_new_node_gives_room() -> None:
-    state = Schedule([work("a", "1"), work("b", "2")], (), [Room("old", 1)])
+    state = Schedule([work("a", "1"), work("b", "2")], (), [NodeResources("old", 1)])
     assert handed_out(state) == ["a"]
-    state.resize([Room("new", 1)])
+    state.resize([NodeResources("new", 1)])
     assert handed_out(state) == ["b"]
 
 
@@ -179,7 +179,7 @@ def test_schedule_costs_that_do_not_match_the_path_are_refused() -> None:
     st.randoms(use_true_random=False),
 )
 def test_schedule_any_study_and_any_order_of_events_produces_each_node_once_and_ends(plan, random) -> None:  # type: ignore[no-untyped-def]
-    items = [work(f"t{i}", *sorted(shared), f"own{i}", shape=shape) for i, (shared, shape) in enumerate(plan)]
+    items = [work(f"t{i}", *sorted(shared), f"own{i}", request=request) for i, (shared, request) in enumerate(plan)]
     state = schedule(*items, cpus=4)
     producing: dict[str, str] = {}
     produced: list[str] = []

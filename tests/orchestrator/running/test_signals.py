@@ -6,12 +6,12 @@ import signal
 
 import pytest
 
-from orchestrator.running.signals import InterruptedRunError, noted_signals
+from orchestrator.running.signals import InterruptedRunError, record_signals
 
 
 def test_a_signal_is_noted_and_leaves_the_block_where_it_is_asked_for() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with noted_signals() as received:
+    with record_signals() as received:
         received.raise_if_any()
         signal.raise_signal(signal.SIGTERM)
         assert received.first == signal.SIGTERM

@@ -19,9 +19,9 @@ import psutil
 import pytest
 
 from cluster.connect import connect
-from cluster.fit import Room
+from cluster.fit import NodeResources
 from cluster.launcher import MemberCode
-from orchestrator.running.attempts import HandedOut, Outcomes, RunSettings, TrialEvent
+from orchestrator.running.attempts import Dispatched, Outcomes, RunSettings, TrialEvent
 from orchestrator.running.leases import RENEW_EVERY_S
 from orchestrator.running.tuner import run_trials
 from search_spaces.outcomes import NodeDone, Started, TrialDone, UnitDone
@@ -83,7 +83,7 @@ class TestOneCluster:
         def note(event: TrialEvent) -> None:
             events.append((event.trial, event.event))
             match event.trial, event.event:
-                case ("leader", HandedOut()) | ("follower", Started()):
+                case ("leader", Dispatched()) | ("follower", Started()):
                     (tmp_path / "open").touch()
                 case "leader", NodeDone("s1"):
                     (tmp_path / "open").unlink()  # the leader waits in its second stage until the follower has started
@@ -91,7 +91,7 @@ class TestOneCluster:
         outcomes = run(fakes, note)
         assert set(outcomes.done) == {"leader", "follower"}
         assert produced(tmp_path) == {"s1": "leader", "a1": "leader", "b1": "follower"}
-        assert events.index(("follower", HandedOut())) < events.index(("leader", TrialDone()))
+        assert events.index(("follower", Dispatched())) < events.index(("leader", TrialDone()))
         assert not lease_files(tmp_path)
         assert not (tmp_path / "scratch").exists() or not list((tmp_path / "scratch").iterdir())
 
@@ -206,7 +206,7 @@ class TestOneCluster:
 
 
 def test_run_cluster_that_cannot_be_asked_is_the_error_that_is_raised(tmp_path: Path) -> None:
-    def unreachable() -> list[Room]:
+    def unreachable() -> list[NodeResources]:
         raise ConnectionError("the head of the cluster does not answer")
 
     fakes, store, events = Fakes(tmp_path, {"a": ["s1"]}), LocalStore(tmp_path), list[TrialEvent]()

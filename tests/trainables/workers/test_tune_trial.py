@@ -130,7 +130,7 @@ def recorded(tmp_path: Path, trial: str = "a") -> Failure | None:
 def test_step_first_one_starts_nothing_and_says_which_process_to_watch(make: Make) -> None:
     result = read_result(make().step())
     assert (result.event, result.node_id, result.pid) == (Started(fresh_group=True), "node-1", os.getpid())
-    assert result.patience_s > HANG_S + ALLOWANCE_S
+    assert result.timeout_s > HANG_S + ALLOWANCE_S
 
 
 def test_step_units_grow_towards_a_second_and_start_again_at_one_after_a_node(make: Make) -> None:
@@ -154,7 +154,7 @@ def test_step_first_unit_of_a_node_has_more_time_than_the_others(make: Make) -> 
     results = [read_result(trial.step()) for _ in range(5)]
     waits = [request[2] for request in group.requests if request[0] == "advance"]
     assert waits == [HANG_S + ALLOWANCE_S, HANG_S, HANG_S + ALLOWANCE_S, HANG_S]
-    assert [result.patience_s for result in results[1:]] == [HANG_S, HANG_S + ALLOWANCE_S, HANG_S, HANG_S]
+    assert [result.timeout_s for result in results[1:]] == [HANG_S, HANG_S + ALLOWANCE_S, HANG_S, HANG_S]
 
 
 def test_step_trial_done_ends_the_tune_trial(make: Make) -> None:

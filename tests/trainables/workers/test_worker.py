@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from search_spaces.outcomes import NodeDone, Progress, TrialDone, UnitDone
-from search_spaces.worker_contract import Advanced, Failed, Place
+from search_spaces.worker_contract import Advanced, Failed, RankInfo
 from trainables.storage import layout
 from trainables.task import Context, TrialTask
 from trainables.workers.worker import Worker
@@ -44,8 +44,8 @@ def ending_loop(task: TrialTask, context: Context) -> Iterator[Progress]:
 
 
 def worker(loop: Any = counting_loop, rank: int = 0) -> Worker:
-    place = Place(rank=rank, world=2, local_rank=rank, device="cpu", threads=1, host="127.0.0.1")
-    return Worker(place, loop=f"{__name__}:{loop.__name__}", joins=False)
+    rank_info = RankInfo(rank=rank, world=2, local_rank=rank, device="cpu", threads=1, host="127.0.0.1")
+    return Worker(rank_info, loop=f"{__name__}:{loop.__name__}", joins=False)
 
 
 def task(tmp_path: Path, trial: str = "t1") -> TrialTask:

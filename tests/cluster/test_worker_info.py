@@ -1,26 +1,26 @@
-"""Claims about cluster/seats.py."""
+"""Claims about cluster/worker_info.py."""
 
 from __future__ import annotations
 
-from cluster.seats import Seat, shared_device, visible_devices
+from cluster.worker_info import WorkerInfo, shared_device, visible_devices
 
 
 def test_two_ranks_on_one_device_are_found_and_both_are_named() -> None:
-    seats = [Seat("node", "10.0.0.1", 100 + rank, (str(gpu),)) for rank, gpu in enumerate((0, 1, 1))]
-    problem = shared_device(seats)
+    workers = [WorkerInfo("node", "10.0.0.1", 100 + rank, (str(gpu),)) for rank, gpu in enumerate((0, 1, 1))]
+    problem = shared_device(workers)
     assert problem is not None
     assert "rank 1 (pid 101) and rank 2 (pid 102)" in problem
     assert "GPU 1 of 10.0.0.1" in problem
-    assert shared_device(seats[:2]) is None
+    assert shared_device(workers[:2]) is None
 
 
 def test_equal_device_numbers_on_two_nodes_are_two_devices() -> None:
-    assert shared_device([Seat("a", "10.0.0.1", 1, ("0",)), Seat("b", "10.0.0.2", 2, ("0",))]) is None
+    assert shared_device([WorkerInfo("a", "10.0.0.1", 1, ("0",)), WorkerInfo("b", "10.0.0.2", 2, ("0",))]) is None
 
 
 def test_a_group_is_on_gpus_or_on_cpus() -> None:
-    assert "only one has" in str(shared_device([Seat("a", "h", 1, ("0",)), Seat("a", "h", 2)]))
-    assert shared_device([Seat("a", "h", 1), Seat("a", "h", 2)]) is None
+    assert "only one has" in str(shared_device([WorkerInfo("a", "h", 1, ("0",)), WorkerInfo("a", "h", 2)]))
+    assert shared_device([WorkerInfo("a", "h", 1), WorkerInfo("a", "h", 2)]) is None
 
 
 def test_a_rank_uses_what_the_environment_shows_not_what_ray_gave() -> None:

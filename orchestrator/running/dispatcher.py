@@ -1,7 +1,7 @@
-"""Hands trials out: the schedule's choice, secured by leases on storage, with its task written.
+"""Dispatch trials: take the schedule's choice, secure it by leases on storage, and have its task written.
 
-Asked ten times a second, so nothing is read here until a trial really goes out. What other runs on the same storage do
-is looked up by `look_elsewhere`, from a thread. All methods may be called from several threads.
+Tune calls `next` ten times a second, so nothing is read until a trial is really dispatched. What other runs on the same
+storage do is looked up by `poll_other_runs`, from a thread. All methods may be called from several threads.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from cluster.fit import Room
+from cluster.fit import NodeResources
 from orchestrator.running.leases import Leases
 from orchestrator.running.schedule import Finished, Schedule, Work
 from orchestrator.state.ledger import node_result
@@ -21,24 +21,35 @@ from search_spaces.plan import Node
 from trainables.storage import layout
 from trainables.storage.store import Store
 
-LOOK_EVERY_S = 2.0
-"""How often storage is looked at for what other runs have finished or given up."""
+POLL_INTERVAL_S = 2.0
+"""Seconds between two looks at storage for what other runs have finished or given up."""
 
-TRIES = 16
-"""Trials that are tried in one ask, while other runs hold what they need: an ask must not keep Tune waiting."""
+MAX_ATTEMPTS = 16
+"""Trials whose leases are tried in one call, while other runs hold them: a call must not keep Tune waiting."""
 
 logger = logging.getLogger(__name__)
 
 
-class HandOut:
-    """One run's side of a study. A trial's own folder is leased like a node: two runs never work on one trial."""
+class Dispatcher:
+    """Dispatches the trials of one run. A trial's own folder is leased like a node: two runs never work on one trial.
+
+    Args:
+        work: the trials of this run, in plan order.
+        nodes: id -> node of the work graph, for all nodes of their paths.
+        done: ids of nodes whose results are known to be on storage.
+        cluster_nodes: resources of the cluster's nodes.
+        store: where results and leases are.
+        study: its name, which is its folder on storage.
+        prepare: called with the id of a trial that is about to be dispatched.
+        max_concurrent: most trials at a time; None for as many as the cluster has resources for.
+    """
 
     def __init__(
         self,
         work: Sequence[Work],
         nodes: Mapping[str, Node],
         done: Iterable[str],
-        rooms: Sequence[Room],
+        cluster_nodes: Sequence[NodeResources],
         store: Store,
         study: str,
         prepare: Callable[[str], None],
@@ -59,22 +70,22 @@ class HandOut:
             self._lease_of[folder] = layout.trial_lease(study, item.trial_id)
             with_folder.append(replace(item, path=(*item.path, folder), costs=(*item.costs, 0.0)))
         self._leased: dict[str, tuple[str, ...]] = {}
-        self._schedule = Schedule(with_folder, done, rooms, max_concurrent)
+        self._schedule = Schedule(with_folder, done, cluster_nodes, max_concurrent)
 
     def next(self) -> str | Literal[Finished.FINISHED] | None:
-        """Return the id of a trial that is now this run's to do; None: ask again; FINISHED: there will be none."""
+        """Dispatch a trial and return its id; None if none can start now, FINISHED if none is left."""
         with self._lock:
-            for _ in range(TRIES):
+            for _ in range(MAX_ATTEMPTS):
                 trial = self._schedule.next()
                 if not isinstance(trial, str):
                     return trial
-                if self._secured(trial):
+                if self._secure(trial):
                     self._prepare(trial)
                     return trial
             return None
 
-    def _secured(self, trial: str) -> bool:
-        """Take the leases of all that the trial will produce; if one cannot be had, the trial waits for it."""
+    def _secure(self, trial: str) -> bool:
+        """Take the leases of all that the trial will produce. If one is held by another run, the trial waits for it."""
         leases = {self._lease_of[node]: node for node in self._schedule.undone(trial) if node in self._lease_of}
         missing = self._leases.take(tuple(leases))
         if missing is not None:
@@ -82,14 +93,14 @@ class HandOut:
             self._schedule.held_elsewhere(leases[missing])
             return False
         self._leased[trial] = tuple(leases)
-        for lease, node in leases.items():  # looked at again: it may have been finished just before
+        for lease, node in leases.items():  # read again: it may have been finished just before
             if self._has_result(node):
                 self._schedule.node_done(node)
                 self._leases.release([lease])
         return True
 
     def node_done(self, node: str) -> bool:
-        """Free a node that a running trial says is done. False if storage does not have its result: then it is not."""
+        """Free a node that a running trial reports as done. Returns False, and frees nothing, if it has no result."""
         with self._lock:
             if node not in self._nodes:
                 return True  # an evaluation: nobody waits for it
@@ -110,13 +121,13 @@ class HandOut:
             return False
 
     def ended(self, trial: str, *, group_kept: bool) -> None:
-        """Free what a trial that is done or has failed has not produced: another one may produce it."""
+        """Free what an ended trial, done or failed, has not produced: another one may produce it."""
         with self._lock:
             self._schedule.ended(trial, group_kept=group_kept)
             self._leases.release(self._leased.pop(trial, ()))
 
-    def look_elsewhere(self) -> None:
-        """See what other runs have finished or given up."""
+    def poll_other_runs(self) -> None:
+        """Read from storage what other runs have finished or given up."""
         with self._lock:
             awaited = self._schedule.elsewhere
         for node in awaited:
@@ -129,17 +140,18 @@ class HandOut:
                     self._schedule.freed_elsewhere(node)
 
     def renew(self) -> tuple[str, ...]:
-        """Give a sign of life for all leases; returns the running trials that have lost one and must stop."""
+        """Renew all leases. Returns the running trials that have lost one and must stop."""
         lost = set(self._leases.renew())
         with self._lock:
             return tuple(trial for trial, leases in self._leased.items() if lost.intersection(leases))
 
-    def resize(self, rooms: Sequence[Room]) -> None:
+    def resize(self, cluster_nodes: Sequence[NodeResources]) -> None:
+        """Replace the cluster's nodes, some of which may have come or gone."""
         with self._lock:
-            self._schedule.resize(rooms)
+            self._schedule.resize(cluster_nodes)
 
     def close(self) -> None:
-        """Give all leases back."""
+        """Release all leases."""
         self._leases.release_all()
 
 

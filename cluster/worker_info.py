@@ -1,4 +1,4 @@
-"""Where the workers of a group have come to sit, and whether they can train there. No Ray, no processes."""
+"""Check where the workers of a group run: on which node, in which process, with which GPUs. No Ray, no processes."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Seat:
-    """Where an actor of a group has come to sit."""
+class WorkerInfo:
+    """Where a worker of a group runs."""
 
     node_id: str
     host: str
@@ -21,7 +21,7 @@ def visible_devices(assigned: Sequence[str], variable: str | None) -> tuple[str,
     """List the GPUs a worker really sees, in the order in which libraries number them.
 
     Args:
-        assigned: what Ray has given to the worker; none on a CPU.
+        assigned: ids of the GPUs that Ray has assigned to the worker; none on a CPU.
         variable: CUDA_VISIBLE_DEVICES of its process; a scheduler or RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES may
             have left another value there than Ray's, and libraries believe the variable.
     """
@@ -32,19 +32,26 @@ def visible_devices(assigned: Sequence[str], variable: str | None) -> tuple[str,
     return tuple(name.strip() for name in variable.split(",") if name.strip()) or tuple(assigned)
 
 
-def shared_device(seats: Sequence[Seat]) -> str | None:
-    """Say why a group cannot train: two ranks would use one GPU, or some have one and others have none."""
+def shared_device(workers: Sequence[WorkerInfo]) -> str | None:
+    """Explain why a group cannot train: two ranks would use one GPU, or some have one and others have none.
+
+    Args:
+        workers: of the group, by rank.
+
+    Returns:
+        The reason in one line, or None where each rank has a GPU of its own or none has any.
+    """
     users: dict[tuple[str, str], int] = {}
-    for rank, seat in enumerate(seats):
-        if bool(seat.devices) != bool(seats[0].devices):
+    for rank, worker in enumerate(workers):
+        if bool(worker.devices) != bool(workers[0].devices):
             return f"all ranks must have a GPU or none, but of rank 0 and rank {rank} only one has"
-        if not seat.devices:
+        if not worker.devices:
             continue
-        first = users.setdefault((seat.node_id, seat.devices[0]), rank)
+        first = users.setdefault((worker.node_id, worker.devices[0]), rank)
         if first != rank:
             return (
-                f"each rank must have a GPU of its own, but rank {first} (pid {seats[first].pid}) and rank {rank} (pid"
-                f" {seat.pid}) both see GPU {seat.devices[0]} of {seat.host} first: ask for whole GPUs, and unset"
-                " CUDA_VISIBLE_DEVICES and RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES where Ray was started"
+                f"each rank must have a GPU of its own, but rank {first} (pid {workers[first].pid}) and rank {rank}"
+                f" (pid {worker.pid}) both see GPU {worker.devices[0]} of {worker.host} first: ask for whole GPUs, and"
+                " unset CUDA_VISIBLE_DEVICES and RAY_EXPERIMENTAL_NOSET_CUDA_VISIBLE_DEVICES where Ray was started"
             )
     return None
