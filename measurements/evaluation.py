@@ -26,7 +26,7 @@ import torch
 
 from measurements.quickstart_trial import base_task
 from search_spaces.spec import BenchmarkSpec
-from trainables.benchmarks.scoring import score_one
+from trainables.benchmarks.scoring import score_example
 from trainables.data.prepared import PreparedSource
 from trainables.evaluation.evaluate import evaluate, load_trained
 from trainables.evaluation.questions import open_questions
@@ -120,7 +120,7 @@ class _Loop:
                 prediction = options[scores.index(max(scores))]
             else:
                 prediction = tokenizer.decode(self._generate(cache, logits_W, protocol.max_new_tokens))
-            rows.append(score_one(protocol, example, prediction))
+            rows.append(score_example(protocol, example, prediction))
         protocol.summarise(rows)
         return {row.example.id: row.prediction for row in rows}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from trainables.benchmarks.contract import Example
 from trainables.benchmarks.files.reference_files import find_files
 from trainables.benchmarks.registry import BENCHMARKS
-from trainables.benchmarks.scoring import Scored, score_one, summarise
+from trainables.benchmarks.scoring import Scored, score_example, summarise
 
 
 def read(name: str, folder: Path, split: str | None = None) -> list[Example]:
@@ -27,7 +27,7 @@ def scored(
     """Score one output per example under a protocol; `likelihoods` are those of the options, where they are ranked."""
     found = BENCHMARKS[name].protocol(protocol)
     each = likelihoods or [None] * len(outputs)
-    rows = [score_one(found, *of) for of in zip(examples, outputs, each, strict=True)]
+    rows = [score_example(found, *of) for of in zip(examples, outputs, each, strict=True)]
     return summarise(BENCHMARKS[name], protocol, rows)
 
 

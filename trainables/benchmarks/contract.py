@@ -1,4 +1,4 @@
-"""Define what a benchmark does: read official files, ask, parse and score an output, sum rows up. No torch.
+"""Define benchmarks and protocols: read official files, ask, parse and score outputs, summarise rows. No torch.
 
 A benchmark is one module with one `Benchmark` object, entered in `registry.py`. Its protocols are objects of their own,
 because a prompt, a parser and a formula belong together: a number means nothing without them. Everything here works on
@@ -33,7 +33,7 @@ POINTS = "points"
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One question of a benchmark. Everything in it is plain, so that it can be stored as JSON."""
+    """Question of a benchmark with its reference; all values are plain, so that it can be stored as JSON."""
 
     id: str
     cluster: str
@@ -54,7 +54,7 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """Hold what a protocol reads out of an output."""
+    """Value that a protocol reads from an output."""
 
     value: Any
     """What is scored, as a plain value; None if there is none."""
@@ -66,7 +66,7 @@ UNPARSABLE = Parsed(None, ok=False)
 
 
 class Row(NamedTuple):
-    """Hold one scored example."""
+    """Example with its prediction and score."""
 
     example: Example
     prediction: str
@@ -78,6 +78,8 @@ class Row(NamedTuple):
 
 
 class Summary(NamedTuple):
+    """Metrics over rows, with warnings about them."""
+
     metrics: dict[str, float]
     warnings: tuple[str, ...] = ()
     """What a reader of the numbers must know: a ratio without a denominator, boxes outside of their image."""
@@ -93,7 +95,7 @@ def _is_counted(example: Example) -> bool:
 
 @dataclass(frozen=True)
 class Protocol:
-    """How one benchmark is asked and scored. Changing what it does means raising `version`."""
+    """Prompt, parser, score and metrics of a benchmark. A change of what they do raises `version`."""
 
     about: str
     """Whose it is, and what it does to outputs and references."""
@@ -122,7 +124,7 @@ class Protocol:
 
 @dataclass(frozen=True)
 class Totals:
-    """Known sizes of the published set."""
+    """Published numbers of examples and images."""
 
     examples: tuple[int, ...]
     """One of them: some sets are in use in two versions."""
@@ -131,7 +133,7 @@ class Totals:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Switch the garbage collector off: reading makes millions of values and no cycle, each collection visits all."""
+    """Disable the garbage collector: reading makes millions of values without cycles, each collection visits all."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -143,10 +145,12 @@ def _no_collection() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Benchmark:
+    """Evaluation set: its files, how they are read, and its protocols."""
+
     id: str
     title: str
     split: str
-    """The split that is read unless another is asked for."""
+    """The split that is read by default."""
     files: tuple[WantedFile, ...]
     images: str
     """Where the images come from, and under which path an example names them."""
@@ -164,16 +168,16 @@ class Benchmark:
     def examples(self, files: ReferenceFiles, split: str | None = None) -> list[Example]:
         """Read the examples of a split. Raises InputError if there are none, or if an id occurs twice."""
         with _no_collection():
-            found = self.read(files, split)
-        twice = [name for name, count in Counter(example.id for example in found).items() if count > 1]
+            examples = self.read(files, split)
+        twice = [name for name, count in Counter(example.id for example in examples).items() if count > 1]
         if twice:
             raise InputError(
                 f"every example must have an id of its own, but {len(twice)} are there again: {', '.join(twice[:20])}",
                 place=", ".join(map(str, files.paths[:3])),
             )
-        if not found:
+        if not examples:
             raise InputError("references must hold at least one example, but hold none", key=self.id)
-        return found
+        return examples
 
     def protocol(self, name: str) -> Protocol:
         """Find a protocol by its name. Raises InputError naming the legal ones."""

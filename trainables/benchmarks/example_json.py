@@ -20,7 +20,7 @@ def load_example(text: str) -> Example:
 
 
 def right_answer(example: Example) -> str:
-    """Give a right answer as text: of several people's the most frequent, of a box its corners."""
+    """Write a right answer as text: of several people's the most frequent, of a box its corners."""
     reference = example.reference
     if isinstance(reference, dict):
         reference = reference.get("answer", reference.get("answers", reference.get("box")))

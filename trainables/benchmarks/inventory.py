@@ -1,4 +1,4 @@
-"""Check what of a benchmark is there: files with digests, examples against the known totals, images."""
+"""Check which parts of a benchmark are there: files with digests, examples against the known totals, images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ _DIGESTED_FILES = 8
 
 
 @dataclass(frozen=True)
-class FoundFile:
+class InventoryFile:
+    """File that a benchmark reads, with the paths and digest of what is there."""
+
     role: str
     wanted: tuple[str, ...]
     published: str
@@ -32,11 +34,13 @@ class FoundFile:
 
 @dataclass(frozen=True)
 class Checked:
+    """Outcome of the check of a benchmark's folder."""
+
     benchmark: str
     folder: str
     state: Literal["complete", "incomplete", "absent", "unreadable"]
     """`incomplete`: fewer or more examples than are published, or images are missing."""
-    files: tuple[FoundFile, ...]
+    files: tuple[InventoryFile, ...]
     n: int = 0
     known: tuple[int, ...] = ()
     images: int = 0
@@ -49,8 +53,8 @@ class Checked:
 
 
 def check_benchmark(benchmark: Benchmark, folder: Path) -> Checked:
-    """Check one benchmark's folder. What is wrong there is returned, never raised."""
-    files = tuple(_found(benchmark, number, folder) for number in range(len(benchmark.files)))
+    """Check one benchmark's folder. Problems are returned, never raised."""
+    files = tuple(_inventory_file(benchmark, number, folder) for number in range(len(benchmark.files)))
     place, known = str(folder), benchmark.totals.examples
     if not folder.is_dir() or (not any(file.paths for file in files) and not list(folder.iterdir())):
         return Checked(benchmark.id, place, "absent", files, known=known)
@@ -83,10 +87,10 @@ def _samples(examples: Sequence[Example]) -> tuple[dict[str, Any], ...]:
     )
 
 
-def _found(benchmark: Benchmark, number: int, folder: Path) -> FoundFile:
+def _inventory_file(benchmark: Benchmark, number: int, folder: Path) -> InventoryFile:
     wanted = benchmark.files[number]
     paths = matching(folder, wanted) if folder.is_dir() else []
-    return FoundFile(
+    return InventoryFile(
         wanted.role,
         wanted.patterns,
         wanted.published,

@@ -18,6 +18,8 @@ _SHOWN = 100
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
+    """Output for one example: a text, or scores of its options."""
+
     text: str | None
     """None where the options were ranked."""
     scores: Mapping[str, float] | None
@@ -26,6 +28,8 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Predictions:
+    """Predictions of a file, by the id of their example."""
+
     by_id: dict[str, Prediction]
     """The first of each id."""
     repeated: tuple[str, ...]
@@ -41,7 +45,7 @@ def read_predictions(path: Path) -> Predictions:
     Raises:
         InputError: a line that is none, with its number; the first 20 of them together.
     """
-    found, repeated, problems = dict[str, Prediction](), dict[str, None](), list[InputError]()
+    by_id, repeated, problems = dict[str, Prediction](), dict[str, None](), list[InputError]()
     for number, line in _lines(path):
         try:
             name, prediction = _prediction(line, number)
@@ -50,12 +54,12 @@ def read_predictions(path: Path) -> Predictions:
             if len(problems) == 20:
                 break
             continue
-        if name in found:
+        if name in by_id:
             repeated[name] = None
         else:
-            found[name] = prediction
+            by_id[name] = prediction
     raise_problems(problems)
-    return Predictions(found, tuple(repeated), str(path))
+    return Predictions(by_id, tuple(repeated), str(path))
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -132,9 +136,9 @@ def check_ids(examples: Sequence[Example], predictions: Predictions) -> None:
         "duplicated": list(predictions.repeated),
     }
     if any(troubles.values()):
-        said = "\n".join(f"  {len(ids):,} {kind}: {_listed(ids)}" for kind, ids in troubles.items() if ids)
+        listing = "\n".join(f"  {len(ids):,} {kind}: {_listed(ids)}" for kind, ids in troubles.items() if ids)
         raise InputError(
-            f"every one of the {len(known):,} examples must have exactly one prediction, but\n{said}",
+            f"every one of the {len(known):,} examples must have exactly one prediction, but\n{listing}",
             place=predictions.place,
         )
 
@@ -149,6 +153,14 @@ def chosen(prediction: Prediction, example: Example, protocol: Protocol) -> tupl
 
     The first of the likeliest options is chosen, in the order of the protocol, or of the file where it has none.
     Options are called by the protocol's names (in any case) or, where these are letters, by what they stand for.
+
+    Args:
+        prediction: a text, or scores of options.
+        example: the question.
+        protocol: names the options, if it has any.
+
+    Raises:
+        InputError: scores of other options than the protocol's.
     """
     if prediction.scores is None:
         assert prediction.text is not None
@@ -167,7 +179,7 @@ def chosen(prediction: Prediction, example: Example, protocol: Protocol) -> tupl
 
 
 def _texts_of(options: Sequence[str], example: Example) -> Sequence[str]:
-    """Give the texts that lettered options stand for."""
+    """List the texts that lettered options stand for; none where the options are no letters."""
     if tuple(options) != tuple(LETTERS[: len(options)]):
         return ()
     return example.options or [str(number) for number in range(len(options))]

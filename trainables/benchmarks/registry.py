@@ -1,6 +1,6 @@
 """List the benchmarks that this program reads and scores, and find one by its name.
 
-docs/benchmarks.md says how to add one, with an example that the contract test runs.
+docs/benchmarks.md shows how to add one, with an example that the contract test runs.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ EVALUATION_READERS: frozenset[ReaderKind] = frozenset({"official", "questions"})
 
 
 def is_evaluation(source: SourceSpec) -> bool:
-    """Tell whether the records of a source are examples of a benchmark."""
+    """Check whether the records of a source are examples of a benchmark."""
     return source.reader in EVALUATION_READERS
 
 

@@ -1,4 +1,4 @@
-"""Score examples and predictions: make the result that `ablate score` prints, and its rows."""
+"""Score predictions under a protocol: make the result that `ablate score` prints, and its rows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXAMPLE_SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Scored:
-    """Hold a benchmark's result under one protocol."""
+    """Result of a benchmark under one protocol."""
 
     benchmark: str
     protocol: str
@@ -61,6 +61,13 @@ def score_predictions(
 ) -> Scored:
     """Score predictions made anywhere.
 
+    Args:
+        benchmark: what was asked.
+        protocol_name: one of the benchmark's protocols.
+        examples: all examples of the split, in the order of the reference files.
+        predictions: one for each example.
+        split: the split that `examples` are of; None for the benchmark's own.
+
     Raises:
         InputError: ids that are missing, extra or duplicated; scores of other options than the protocol's.
     """
@@ -74,18 +81,35 @@ def score_predictions(
         except InputError as error:
             problems.append(InputError(error.law, place=f"{predictions.place}:{prediction.line}", key=error.key))
             continue
-        rows.append(score_one(protocol, example, text, likelihoods))
+        rows.append(score_example(protocol, example, text, likelihoods))
     raise_problems(problems[:20])
     return summarise(benchmark, protocol_name, rows, split)
 
 
-def score_one(protocol: Protocol, example: Example, output: str, likelihoods: Mapping[str, float] | None = None) -> Row:
+def score_example(
+    protocol: Protocol, example: Example, output: str, likelihoods: Mapping[str, float] | None = None
+) -> Row:
+    """Parse and score one output.
+
+    Args:
+        protocol: how to.
+        example: the question.
+        output: the model's text, or the likeliest option.
+        likelihoods: option -> log-likelihood, where options were ranked.
+    """
     parsed = protocol.parse(output, example)
     return Row(example, output, parsed, protocol.score(parsed, example), likelihoods)
 
 
 def summarise(benchmark: Benchmark, protocol_name: str, rows: Sequence[Row], split: str | None = None) -> Scored:
-    """Sum scored rows up, which are in the order of the reference files."""
+    """Summarise scored rows as a benchmark's result.
+
+    Args:
+        benchmark: what was asked.
+        protocol_name: the protocol that scored the rows.
+        rows: in the order of the reference files.
+        split: the split that they are of; None for the benchmark's own.
+    """
     protocol = benchmark.protocol(protocol_name)
     summary = protocol.summarise(rows)
     counted = [row for row in rows if protocol.counts(row.example)]
@@ -111,7 +135,9 @@ def _by_groups(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
     for row in rows:
         for kind, group in row.example.groups.items():
             scores.setdefault(kind, {}).setdefault(group, []).append(row.score)
-    return {kind: {g: points(found) for g, found in sorted(groups.items())} for kind, groups in scores.items()}
+    return {
+        kind: {group: points(members) for group, members in sorted(groups.items())} for kind, groups in scores.items()
+    }
 
 
 def example_table(rows: Iterable[Row], metadata: Mapping[str, str]) -> pa.Table:
@@ -131,6 +157,14 @@ def example_table(rows: Iterable[Row], metadata: Mapping[str, str]) -> pa.Table:
 
 
 def write_examples(scored: Scored, path: Path, model_digest: str = "", seed: str = "") -> None:
+    """Write the rows of a result as a Parquet file.
+
+    Args:
+        scored: the result.
+        path: the file.
+        model_digest: identifies the model, in the file's metadata.
+        seed: of the model's training, in the file's metadata.
+    """
     metadata = {
         "benchmark": scored.benchmark,
         "protocol": scored.protocol,

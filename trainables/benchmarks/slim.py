@@ -19,12 +19,18 @@ def slim_positions(benchmark: str, groups: Sequence[Mapping[str, str]], strata: 
 
     Every stratum is put into an order that depends on the benchmark and the stratum alone, and gives its share by
     largest remainder: a larger subset holds most of a smaller one.
+
+    Args:
+        benchmark: its id, which seeds the draw.
+        groups: of each example, kind -> group.
+        strata: kinds whose combinations are the strata.
+        size: examples to draw; all positions if it is not below their number.
     """
     if size >= len(groups):
         return list(range(len(groups)))
     members: dict[tuple[str, ...], list[int]] = {}
-    for position, of in enumerate(groups):
-        members.setdefault(tuple(of.get(kind, "") for kind in strata), []).append(position)
+    for position, own in enumerate(groups):
+        members.setdefault(tuple(own.get(kind, "") for kind in strata), []).append(position)
     names = sorted(members)
     exact = {name: size * len(members[name]) / len(groups) for name in names}
     shares = {name: math.floor(exact[name]) for name in names}
@@ -34,12 +40,20 @@ def slim_positions(benchmark: str, groups: Sequence[Mapping[str, str]], strata: 
     chosen: list[int] = []
     for name in names:
         order = generator("slim", benchmark, *name).permutation(len(members[name]))
-        chosen.extend(members[name][place] for place in order[: shares[name]])
+        chosen.extend(members[name][index] for index in order[: shares[name]])
     return sorted(chosen)
 
 
 def slim(benchmark: str, examples: Sequence[Example], strata: Sequence[str], size: int) -> list[Example]:
-    return [examples[at] for at in slim_positions(benchmark, [e.groups for e in examples], strata, size)]
+    """Draw a subset of examples (see `slim_positions`).
+
+    Args:
+        benchmark: its id, which seeds the draw.
+        examples: all of them.
+        strata: kinds of groups whose combinations are the strata.
+        size: examples to draw.
+    """
+    return [examples[position] for position in slim_positions(benchmark, [e.groups for e in examples], strata, size)]
 
 
 def detectable_difference(n: int) -> float:

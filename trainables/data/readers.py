@@ -17,7 +17,7 @@ from trainables.data.formats.llava_json import LlavaReader
 from trainables.data.formats.lrv import LrvReader
 from trainables.data.formats.parquet import ParquetReader
 from trainables.data.record import Record
-from trainables.miniature.generate import make_if_asked
+from trainables.miniature.generate import generate_if_named
 
 
 class Reader(Protocol):
@@ -65,5 +65,5 @@ def open_reader(source: SourceSpec, data_root: Path) -> Reader:
         InputError: files that are missing, or options that the format needs.
     """
     if source.path is not None:
-        make_if_asked(source.path, data_root)
+        generate_if_named(source.path, data_root)
     return READERS[source.reader](source, data_root)

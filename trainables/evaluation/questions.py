@@ -10,7 +10,7 @@ from search_spaces.spec import BenchmarkSpec
 from trainables.benchmarks.contract import Example, Protocol, Row
 from trainables.benchmarks.registry import is_evaluation
 from trainables.benchmarks.scorers.summaries import points
-from trainables.benchmarks.scoring import score_one
+from trainables.benchmarks.scoring import score_example
 from trainables.data.prepared import PreparedSource
 from trainables.evaluation.answer_log import Answer
 from trainables.evaluation.closed_answers import open_closed
@@ -40,7 +40,7 @@ class Questions:
             options = self.protocol.options(example)
             likelihoods = dict(zip(options, answer, strict=True))
             prediction = options[max(range(len(options)), key=answer.__getitem__)]  # the first of equals
-        return score_one(self.protocol, example, prediction, likelihoods)
+        return score_example(self.protocol, example, prediction, likelihoods)
 
     def best_constant(self, rows: Sequence[Row]) -> float:
         """Compute the score (0-100) of the best constant answer, which needs no image.
@@ -55,7 +55,7 @@ class Questions:
         return max((self._constant(prediction, counted) for prediction in tried), default=0.0)
 
     def _constant(self, prediction: str, examples: Sequence[Example]) -> float:
-        return points([score_one(self.protocol, example, prediction).score for example in examples])
+        return points([score_example(self.protocol, example, prediction).score for example in examples])
 
 
 def open_questions(benchmark: BenchmarkSpec, source: PreparedSource) -> Questions:

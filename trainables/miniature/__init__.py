@@ -1,1 +1,1 @@
-"""A miniature of every benchmark: drawn scenes with known answers, in the official formats. No torch."""
+"""Generate a miniature of every benchmark: drawn scenes with known answers, in the official formats. No torch."""

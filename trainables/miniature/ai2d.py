@@ -1,4 +1,4 @@
-"""AI2D: diagrams of shapes in a chain of arrows, with a JSON file of multiple-choice questions each."""
+"""Write AI2D: diagrams of shapes in a chain of arrows, with a JSON file of multiple-choice questions each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def compose(draw: Random, number: int) -> Scene:
         for column, (colour, shape) in enumerate(zip(colours, shapes, strict=True))
     )
     steps = [(i, i + 1) for i in range(COLUMNS - 1)]
-    arrows = steps if draw.random() < 0.5 else [(other, one) for one, other in steps]
+    arrows = steps if draw.random() < 0.5 else [(right, left) for left, right in steps]
     return Scene(parts, draw.choice(GROUNDS), tuple(arrows))
 
 
@@ -43,10 +43,10 @@ def ask(draw: Random, scene: Scene, number: int) -> tuple[SceneQuestion, ...]:
 
 
 def _choice(draw: Random, text: str, answer: str, options: Sequence[str], form: str, position: int) -> SceneQuestion:
-    """Shuffle options, the right one where its turn puts it, so that no letter is right more often."""
-    others = draw.sample([option for option in options if option != answer], len(options) - 1)
+    """Make a question with shuffled options, the right one at `position`, so that no letter is right more often."""
+    wrong = draw.sample([option for option in options if option != answer], len(options) - 1)
     position %= len(options)
-    return SceneQuestion(text, answer, "diagram", form, (*others[:position], answer, *others[position:]))
+    return SceneQuestion(text, answer, "diagram", form, (*wrong[:position], answer, *wrong[position:]))
 
 
 def write(pages: Sequence[Page], folder: Path) -> None:

@@ -11,10 +11,16 @@ _AGREE = (7, 8, 9, 10)
 _SURE = ("yes", "yes", "yes", "maybe", "no")
 
 
-def ten_answers(draw: Random, answer: str, others: Sequence[str]) -> list[str]:
-    """Draw mostly the answer, and up to three of `others`, each once."""
+def ten_answers(draw: Random, answer: str, distractors: Sequence[str]) -> list[str]:
+    """Draw ten answers: mostly the known one, and up to three distractors, each once.
+
+    Args:
+        draw: source of randomness.
+        answer: the known answer.
+        distractors: wrong answers; the known one among them is skipped.
+    """
     agree = draw.choice(_AGREE)
-    wrong = [other for other in others if other != answer]
+    wrong = [text for text in distractors if text != answer]
     given = [answer] * agree + draw.sample(wrong, min(PEOPLE - agree, len(wrong)))
     given += [answer] * (PEOPLE - len(given))
     draw.shuffle(given)

@@ -50,7 +50,7 @@ _ROWS: Mapping[str, str] = {
 
 
 def text_mask(text: str, scale: int) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Make the height x width mask of a line of text, each dot of a letter `scale` px wide."""
+    """Draw the height x width mask of a line of text, each dot of a letter `scale` px wide."""
     width = len(text) * ADVANCE - (ADVANCE - GLYPH_WIDTH)
     mask = np.zeros((GLYPH_HEIGHT, width), bool)
     for number, letter in enumerate(text):

@@ -1,4 +1,4 @@
-"""Generate a miniature: a folder of official files, training records and open prompts, a function of its size."""
+"""Generate a miniature: a folder of official files, training records and open prompts that its size determines."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ VERSION = 1
 """Raised when equal sizes make other files."""
 
 SETS: Mapping[str, MiniSet] = {
-    one.name: one
-    for one in (
+    members.name: members
+    for members in (
         VQAV2, GQA, VIZWIZ, TEXTVQA, REFCOCO, REFCOCO_PLUS, REFCOCOG, OCIDREF, VSR, POPE, TALLYQA, AI2D,
     )
 }  # fmt: skip
@@ -41,6 +41,8 @@ ROOT = "miniature/"
 
 @dataclass(frozen=True)
 class Size:
+    """Numbers of images of a miniature, and its seed."""
+
     images: int = 48
     """Of each set; of VizWiz, which asks one question per image, three times as many."""
     training_images: int = 600
@@ -49,12 +51,12 @@ class Size:
 
     @property
     def folder(self) -> str:
-        """Name the folder below `--data` of a miniature made on first use, after all that it is made from."""
+        """Folder of the miniature below `--data`, named by all that it is made from."""
         return f"{ROOT}v{VERSION}-images{self.images}-train{self.training_images}-seed{self.seed}"
 
 
-def make_if_asked(path: str, data_root: Path) -> None:
-    """Make the miniature that a source's path lies in, if it lies in one that is not there yet.
+def generate_if_named(path: str, data_root: Path) -> None:
+    """Generate the miniature that a source's path lies in, if it lies in one that is not there yet.
 
     Raises InputError if the name of the miniature's folder is not one that this version can make.
     """
@@ -74,7 +76,7 @@ def make_if_asked(path: str, data_root: Path) -> None:
 
 
 def ready(size: Size, data_root: Path) -> Path:
-    """Make a miniature below `--data`, if it is not there yet, whole or not at all. Returns its folder."""
+    """Generate a miniature below `--data`, whole or not at all, if it is not there yet; return its folder."""
     store = LocalStore(data_root.absolute())
     if not store.exists(size.folder):
         with store.writing(size.folder) as aside:
@@ -84,17 +86,17 @@ def ready(size: Size, data_root: Path) -> Path:
 
 def generate(size: Size, folder: Path) -> None:
     """Write `benchmarks/<id>/...` for every set, `mini-train.json` with `train/...`, and `qualitative/...`."""
-    for name, of in SETS.items():
+    for name, members in SETS.items():
         target = folder / BENCHMARKS / name
         target.mkdir(parents=True, exist_ok=True)
-        of.write(pages(of, size), target)
+        members.write(pages(members, size), target)
     write_training(training(size), folder)
     qualitative.write_samples(samples(size), folder / QUALITATIVE)
 
 
-def pages(of: MiniSet, size: Size) -> list[Page]:
+def pages(members: MiniSet, size: Size) -> list[Page]:
     """Draw the images of a set and the questions about them."""
-    return [_page(of, number, size.seed) for number in range(size.images * (3 if of is VIZWIZ else 1))]
+    return [_page(members, number, size.seed) for number in range(size.images * (3 if members is VIZWIZ else 1))]
 
 
 def samples(size: Size) -> list[Scene]:
@@ -105,11 +107,11 @@ def samples(size: Size) -> list[Scene]:
 
 
 def training(size: Size) -> list[Lesson]:
-    shown = {page.scene for of in SETS.values() for page in pages(of, size)} | set(samples(size))
+    shown = {page.scene for members in SETS.values() for page in pages(members, size)} | set(samples(size))
     return list(lessons(SETS, size.training_images, size.seed, shown))
 
 
-def _page(of: MiniSet, number: int, seed: int) -> Page:
-    draw = Random(f"{seed}/test/{of.name}/{number}")
-    scene = of.compose(draw, number)
-    return Page(number, scene, of.ask(draw, scene, number))
+def _page(members: MiniSet, number: int, seed: int) -> Page:
+    draw = Random(f"{seed}/test/{members.name}/{number}")
+    scene = members.compose(draw, number)
+    return Page(number, scene, members.ask(draw, scene, number))

@@ -1,4 +1,4 @@
-"""GQA test-dev balanced: one JSON object of questions by id, with their programs, types, groups and entailments."""
+"""Write GQA test-dev balanced: one JSON object of questions by id, with programs, types, groups and entailments."""
 
 from __future__ import annotations
 
@@ -72,17 +72,17 @@ def _side(draw: Random, scene: Scene) -> SceneQuestion | None:
 
 
 def _verify(draw: Random, scene: Scene, wanted: bool) -> SceneQuestion:
-    one, relation, other = related(draw, scene)
+    thing, relation, anchor = related(draw, scene)
     stated = relation if wanted else OPPOSITE[relation]
-    text = f"Is there {an(one.name)} {phrase(stated)} the {other.name}?"
-    return SceneQuestion(text, yes_no(wanted), "relation", "verify", (), (one, other))
+    text = f"Is there {an(thing.name)} {phrase(stated)} the {anchor.name}?"
+    return SceneQuestion(text, yes_no(wanted), "relation", "verify", (), (thing, anchor))
 
 
 def _both(draw: Random, scene: Scene, wanted: bool) -> SceneQuestion:
-    """Ask whether two things are there; where not, one of them is."""
-    one, other = draw.choice(list(permutations(scene.names(), 2)))
-    said = other if wanted else draw.choice(absent_names(scene))
-    pair = [one, said] if draw.random() < 0.5 else [said, one]
+    """Ask whether two things are there; in a question to deny, one of them is."""
+    present, second = draw.choice(list(permutations(scene.names(), 2)))
+    partner = second if wanted else draw.choice(absent_names(scene))
+    pair = [present, partner] if draw.random() < 0.5 else [partner, present]
     return SceneQuestion(f"Are there both {an(pair[0])} and {an(pair[1])}?", yes_no(wanted), "look", "both")
 
 
@@ -113,12 +113,12 @@ def _question(key: str, question: SceneQuestion, image_id: str) -> dict[str, Any
         "annotations": {"answer": {}, "question": {}, "fullAnswer": {}},
         "types": _TYPES[question.form],
         "fullAnswer": _FULL[question.form].format(
-            question.answer.capitalize() if _says_it_all(question) else question.answer
+            question.answer.capitalize() if _is_yes_no(question) else question.answer
         ),
     }
 
 
-def _says_it_all(question: SceneQuestion) -> bool:
+def _is_yes_no(question: SceneQuestion) -> bool:
     return question.answer in ("yes", "no")
 
 

@@ -1,4 +1,4 @@
-"""OCID-Ref validation: one JSON object of expressions by id; 640 x 480 PNG images of ever more cluttered scenes."""
+"""Write OCID-Ref validation: one JSON object of expressions by id; 640 x 480 PNG images of ever denser scenes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""POPE: three JSON Lines files that ask for things that are there and for absent ones, ever harder to deny."""
+"""Write POPE: three JSON Lines files that ask for present things and for absent ones, ever harder to deny."""
 
 from __future__ import annotations
 

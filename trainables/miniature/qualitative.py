@@ -25,14 +25,14 @@ def compose(draw: Random, number: int) -> Scene:
 
 
 def description(draw: Random, scene: Scene) -> str:
-    """Describe every thing by its name, and how two of them stand."""
+    """Describe every thing by its name, and the relation of two of them."""
     names = [an(name) for name in scene.names()]
     listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
     text = f"There is {listed}."
     if len(names) == 1:
         return text
-    one, relation, other = related(draw, scene)
-    return f"{text} The {one.name} is {phrase(relation)} the {other.name}."
+    thing, relation, anchor = related(draw, scene)
+    return f"{text} The {thing.name} is {phrase(relation)} the {anchor.name}."
 
 
 def write_samples(scenes: Sequence[Scene], folder: Path) -> None:

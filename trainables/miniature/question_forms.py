@@ -1,4 +1,4 @@
-"""Ask about a scene, with the answer. Official files and training records draw from the same forms."""
+"""Ask questions about scenes, with answers. Official files and training records draw from the same forms."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LETTER = "Answer with the option's letter from the given choices directly."
 
 @dataclass(frozen=True)
 class SceneQuestion:
-    """A question, expression or statement about one scene."""
+    """Question, expression or statement about one scene, with its answer."""
 
     text: str
     answer: str
@@ -36,7 +36,7 @@ class SceneQuestion:
 
 @dataclass(frozen=True)
 class Page:
-    """One image of a set with all questions about it."""
+    """Image of a set with all questions about it."""
 
     number: int
     scene: Scene
@@ -45,7 +45,10 @@ class Page:
 
 @dataclass(frozen=True)
 class MiniSet:
-    """A benchmark in miniature. `number` counts the images of a set: answers that must be balanced follow it."""
+    """Benchmark in miniature: how its scenes, questions and files are made.
+
+    `number` counts the images of a set: answers that must be balanced follow it.
+    """
 
     name: str
     compose: Callable[[Random, int], Scene]
@@ -93,7 +96,7 @@ def shape_of(draw: Random, scene: Scene) -> SceneQuestion | None:
 
 
 def count_of(draw: Random, scene: Scene) -> SceneQuestion:
-    """Ask how many there are of a shape that is there, of a colour, or of everything."""
+    """Ask for the number of things of a present shape, of a present colour, or of all things."""
     form = draw.choice(("shape", "color", "object"))
     thing = draw.choice(scene.things)
     if form == "shape":
@@ -132,26 +135,26 @@ def absent_names(scene: Scene) -> list[str]:
 
 RELATIONS: Mapping[str, Callable[[Thing, Thing], bool]] = {
     "left of": left_of,
-    "right of": lambda one, other: left_of(other, one),
+    "right of": lambda thing, anchor: left_of(anchor, thing),
     "above": above,
-    "below": lambda one, other: above(other, one),
+    "below": lambda thing, anchor: above(anchor, thing),
 }
 OPPOSITE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
 
 
 def related(draw: Random, scene: Scene) -> tuple[Thing, str, Thing]:
-    """Draw two things and a relation that holds between them."""
+    """Draw two things and a relation in which the first stands to the second."""
     holding = [
-        (one, relation, other)
-        for one, other in permutations(scene.things, 2)
+        (thing, relation, anchor)
+        for thing, anchor in permutations(scene.things, 2)
         for relation, holds in RELATIONS.items()
-        if holds(one, other)
+        if holds(thing, anchor)
     ]
     return draw.choice(holding)
 
 
 def phrase(relation: str) -> str:
-    """Give the words of a relation in a sentence."""
+    """Phrase a relation as in a sentence."""
     return f"to the {relation}" if relation.endswith(" of") else relation
 
 
@@ -161,5 +164,5 @@ def _with_unique_shape(draw: Random, scene: Scene) -> Thing | None:
 
 
 def given(*questions: SceneQuestion | None) -> tuple[SceneQuestion, ...]:
-    """Leave out the forms that the scene does not allow."""
+    """Collect questions, without those that the scene does not allow (None)."""
     return tuple(question for question in questions if question is not None)

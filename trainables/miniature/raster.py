@@ -31,8 +31,8 @@ def rasterise(scene: Scene) -> Pixels:
     width, height = scene.size
     pixels = np.empty((height, width, 3), np.uint8)
     pixels[:] = scene.ground
-    for one, other in scene.arrows:
-        _arrow(pixels, scene, scene.things[one], scene.things[other])
+    for start, end in scene.arrows:
+        _arrow(pixels, scene, scene.things[start], scene.things[end])
     for thing in scene.things:
         left, top, right, bottom = scene.box(thing)
         area = pixels[top:bottom, left:right]
@@ -94,7 +94,7 @@ _MASKS: Mapping[str, Callable[[int, int], Mask]] = {
 
 
 def _from_centre(width: int, height: int) -> tuple[Whole, Whole]:
-    """Give twice the distance of each column and row of pixels from the centre."""
+    """Compute twice the distance of each column and row of pixels from the centre."""
     return 2 * np.arange(width)[None, :] + 1 - width, 2 * np.arange(height)[:, None] + 1 - height
 
 
@@ -104,12 +104,12 @@ def _write(area: Pixels, text: str, colour: tuple[int, int, int], scale: int) ->
     area[top : top + mask.shape[0], left : left + mask.shape[1]][mask] = colour
 
 
-def _arrow(pixels: Pixels, scene: Scene, one: Thing, other: Thing) -> None:
+def _arrow(pixels: Pixels, scene: Scene, start: Thing, end: Thing) -> None:
     """Draw a line between two things of one row, with a head at the second."""
     scale = scene.scale
-    (start_x, y), (end_x, _) = ((round(scale * x), round(scale * y)) for x, y in (one.centre, other.centre))
+    (start_x, y), (end_x, _) = ((round(scale * x), round(scale * y)) for x, y in (start.centre, end.centre))
     pixels[y - scale : y + scale, min(start_x, end_x) : max(start_x, end_x)] = _INK
-    tip, step = (other.box[0], -1) if start_x < end_x else (other.box[2], 1)
+    tip, step = (end.box[0], -1) if start_x < end_x else (end.box[2], 1)
     for reach in range(6 * scale):
         pixels[y - reach // 2 - 1 : y + reach // 2 + 1, scale * tip + step * reach - (step < 0)] = _INK
 

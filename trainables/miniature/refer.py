@@ -1,4 +1,4 @@
-"""RefCOCO, RefCOCO+ and RefCOCOg: a pickle of references with sentences, COCO instances, COCO train2014 images."""
+"""Write RefCOCO, RefCOCO+ and RefCOCOg: a pickle of references with sentences, COCO instances, train2014 images."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from trainables.miniature.written_files import write_image, write_json
 
 _PICKLE_PROTOCOL = 2
 """The newest that Python 2 wrote, as the published files were."""
-_OTHER_SPLITS = {6: "testA", 13: "testB"}
+_TEST_SPLITS = {6: "testA", 13: "testB"}
 """Of fifteen images; the rest is val. RefCOCOg's umd split calls them all test."""
 
 Describe = Callable[[Random, Scene, Thing], list[str]]
@@ -34,35 +34,36 @@ def compose(draw: Random, number: int) -> Scene:
 
 
 def by_place(draw: Random, scene: Scene, thing: Thing) -> list[str]:
-    """Describe as RefCOCO does: what it is, and where in the image it is if it is the outermost one."""
-    others = [other for other in scene.things if other is not thing]
+    """Describe a thing as RefCOCO does: by its name, and by its place if it is the outermost one."""
+    rest = [neighbour for neighbour in scene.things if neighbour is not thing]
     outermost = {
-        "leftmost object": all(left_of(thing, other) for other in others),
-        "rightmost object": all(left_of(other, thing) for other in others),
-        "object at the top": all(above(thing, other) for other in others),
-        "object at the bottom": all(above(other, thing) for other in others),
+        "leftmost object": all(left_of(thing, neighbour) for neighbour in rest),
+        "rightmost object": all(left_of(neighbour, thing) for neighbour in rest),
+        "object at the top": all(above(thing, neighbour) for neighbour in rest),
+        "object at the bottom": all(above(neighbour, thing) for neighbour in rest),
     }
     places = [place for place, holds in outermost.items() if holds]
     return [thing.name, *([draw.choice(places)] if places else [])]
 
 
 def by_look(draw: Random, scene: Scene, thing: Thing) -> list[str]:
-    """Describe as RefCOCO+ does: without words of place."""
+    """Describe a thing as RefCOCO+ does: without words of place."""
     shorter = [f"the {thing.colour} one"] if scene.only(colour=thing.colour) else []
     shorter += [thing.shape] if scene.only(shape=thing.shape) else []
     return [f"the {thing.name}", *([draw.choice(shorter)] if shorter else [])]
 
 
 def by_sentence(draw: Random, scene: Scene, thing: Thing) -> list[str]:
-    """Describe as RefCOCOg does: at length, by a neighbour where there is one."""
-    one, relation, other = related(draw, Scene((thing, draw.choice([t for t in scene.things if t is not thing]))))
-    if one is thing:
-        return [f"the {thing.name} that is {phrase(relation)} the {other.name}"]
-    return [f"the {thing.name} that has the {one.name} {phrase(relation)} it"]
+    """Describe a thing as RefCOCOg does: in a sentence, by a neighbour."""
+    neighbour = draw.choice([t for t in scene.things if t is not thing])
+    first, relation, second = related(draw, Scene((thing, neighbour)))
+    if first is thing:
+        return [f"the {thing.name} that is {phrase(relation)} the {second.name}"]
+    return [f"the {thing.name} that has the {first.name} {phrase(relation)} it"]
 
 
 def asking(describe: Describe) -> Callable[[Random, Scene, int], tuple[SceneQuestion, ...]]:
-    """Make what asks for two things of a scene."""
+    """Make a function that asks for two things of a scene, each with all its descriptions."""
 
     def ask(draw: Random, scene: Scene, number: int) -> tuple[SceneQuestion, ...]:
         return tuple(
@@ -97,7 +98,7 @@ def _writing(file: str, base: int, splits: Mapping[int, str]) -> Callable[[Seque
 
 
 class _Files:
-    """References and instances as they grow, page by page."""
+    """References and instances of a set, added page by page."""
 
     def __init__(self, base: int) -> None:
         self.refs: list[dict[str, Any]] = []
@@ -175,12 +176,12 @@ def _annotation(ann_id: int, image_id: int, thing: Thing) -> dict[str, Any]:
     }
 
 
-REFCOCO = MiniSet("refcoco", compose, asking(by_place), _writing("refs(unc).p", 400_001, _OTHER_SPLITS), turn)
-REFCOCO_PLUS = MiniSet("refcoco+", compose, asking(by_look), _writing("refs(unc).p", 410_001, _OTHER_SPLITS), turn)
+REFCOCO = MiniSet("refcoco", compose, asking(by_place), _writing("refs(unc).p", 400_001, _TEST_SPLITS), turn)
+REFCOCO_PLUS = MiniSet("refcoco+", compose, asking(by_look), _writing("refs(unc).p", 410_001, _TEST_SPLITS), turn)
 REFCOCOG = MiniSet(
     "refcocog",
     compose,
     asking(by_sentence),
-    _writing("refs(umd).p", 420_001, dict.fromkeys(_OTHER_SPLITS, "test")),
+    _writing("refs(umd).p", 420_001, dict.fromkeys(_TEST_SPLITS, "test")),
     turn,
 )

@@ -1,4 +1,4 @@
-"""Describe a drawn image: shapes with colours and boxes, signs with words. Every set asks about such scenes.
+"""Compose the scenes that images are drawn from: shapes with colours and boxes, signs with words.
 
 Things stand in the cells of a grid, so that they never touch, and a model of a few hundred thousand weights can learn
 where they are.
@@ -39,7 +39,7 @@ Cell = tuple[int, int]
 
 @dataclass(frozen=True)
 class Thing:
-    """A shape or a sign. `box` is left, top, right, bottom in px; the right and bottom edges are outside of it."""
+    """Shape or sign. `box` is left, top, right, bottom in px; the right and bottom edges are outside of it."""
 
     colour: str
     shape: str
@@ -59,12 +59,14 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
+    """Things, arrows and ground of one image."""
+
     things: tuple[Thing, ...]
     ground: tuple[int, int, int] = GROUNDS[0]
     arrows: tuple[tuple[int, int], ...] = ()
     """Pairs of things, by number, of which the first points to the second; both stand in one row."""
     veil: Literal["", "blur", "dark"] = ""
-    """What makes an image useless: nothing of its things can be told."""
+    """What makes an image useless: none of its things can be recognised."""
     scale: int = 1
     """Image px per px of the boxes."""
 
@@ -74,12 +76,12 @@ class Scene:
         return WIDTH * self.scale, HEIGHT * self.scale
 
     def box(self, thing: Thing) -> Box:
-        """Left, top, right, bottom in px of the image."""
+        """Scale a thing's box: left, top, right, bottom in px of the image."""
         left, top, right, bottom = (self.scale * edge for edge in thing.box)
         return left, top, right, bottom
 
     def relative_box(self, thing: Thing) -> tuple[float, float, float, float]:
-        """Left, top, right, bottom as shares of width and height."""
+        """Normalise a thing's box: left, top, right, bottom as shares of width and height."""
         left, top, right, bottom = thing.box
         return left / WIDTH, top / HEIGHT, right / WIDTH, bottom / HEIGHT
 
@@ -88,25 +90,25 @@ class Scene:
 
     def only(self, *, colour: str | None = None, shape: str | None = None) -> Thing | None:
         """Find the only thing of a colour, a shape or both; None if there is none or more than one."""
-        found = self.all(colour=colour, shape=shape)
-        return found[0] if len(found) == 1 else None
+        matches = self.all(colour=colour, shape=shape)
+        return matches[0] if len(matches) == 1 else None
 
     def all(self, *, colour: str | None = None, shape: str | None = None) -> list[Thing]:
         return [t for t in self.things if colour in (None, t.colour) and shape in (None, t.shape)]
 
 
-def left_of(one: Thing, other: Thing) -> bool:
-    """Tell whether the first is clearly left of the second, in any row."""
-    return other.centre[0] - one.centre[0] >= _CLEARLY
+def left_of(thing: Thing, anchor: Thing) -> bool:
+    """Check whether a thing is clearly left of an anchor, in any row."""
+    return anchor.centre[0] - thing.centre[0] >= _CLEARLY
 
 
-def above(one: Thing, other: Thing) -> bool:
-    """Tell whether the first is clearly above the second, in any column."""
-    return other.centre[1] - one.centre[1] >= _CLEARLY
+def above(thing: Thing, anchor: Thing) -> bool:
+    """Check whether a thing is clearly above an anchor, in any column."""
+    return anchor.centre[1] - thing.centre[1] >= _CLEARLY
 
 
 def several(draw: Random, count: int) -> Scene:
-    """Compose so many shapes of different names anywhere."""
+    """Compose `count` shapes of different names, each in a cell of its own."""
     return arranged(draw, draw.sample(NAMES, count))
 
 
@@ -123,7 +125,13 @@ def placed(draw: Random, things: Iterable[tuple[tuple[str, str], Cell]]) -> Scen
 
 
 def with_signs(draw: Random, texts: Sequence[str], shapes: int) -> Scene:
-    """Compose signs of different colours, one in a row each and two cells wide, and shapes in the other rows."""
+    """Compose signs of different colours, each in a row of its own, and shapes in the remaining rows.
+
+    Args:
+        draw: source of randomness.
+        texts: words of the signs, which are two cells wide; at most as many as there are rows.
+        shapes: how many shapes; 0 where signs fill all rows.
+    """
     rows = draw.sample(range(ROWS), len(texts))
     colours = draw.sample(list(COLOURS), len(texts))
     signs = [_sign(draw, colour, text, row) for colour, text, row in zip(colours, texts, rows, strict=True)]

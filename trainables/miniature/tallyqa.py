@@ -1,4 +1,4 @@
-"""TallyQA test: counts: simple (imported) and complex (amt) questions, imported ones that the official scorer drops."""
+"""Write TallyQA test: simple (imported) and complex (amt) questions, imported ones that the official scorer drops."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _MOST = tuple(str(number) for number in range(16))
 def compose(draw: Random, number: int) -> Scene:
     """Compose 0 to 5 equal things, in turn, among up to four others of another colour and another shape."""
     colour, shape = draw.choice(list(COLOURS)), draw.choice(SHAPES)
-    other_colours = [one for one in COLOURS if one != colour]
-    other_shapes = [one for one in SHAPES if one != shape]
-    others = [(draw.choice(other_colours), draw.choice(other_shapes)) for _ in range(draw.randint(1, 4))]
-    return arranged(draw, [(colour, shape)] * (number % COUNTS) + others)
+    wrong_colours = [name for name in COLOURS if name != colour]
+    wrong_shapes = [name for name in SHAPES if name != shape]
+    distractors = [(draw.choice(wrong_colours), draw.choice(wrong_shapes)) for _ in range(draw.randint(1, 4))]
+    return arranged(draw, [(colour, shape)] * (number % COUNTS) + distractors)
 
 
 def ask(draw: Random, scene: Scene, number: int) -> tuple[SceneQuestion, ...]:

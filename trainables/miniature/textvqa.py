@@ -1,4 +1,4 @@
-"""TextVQA 0.5.1 validation, with OCR tokens as LLaVA's question file has them and as Rosetta's file has them."""
+"""Write TextVQA 0.5.1 validation, with OCR tokens as LLaVA's question file has them and as Rosetta's file has them."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def ocr_token(sign: Thing) -> str:
 
 
 def _info(scene: Scene) -> list[dict[str, Any]]:
-    """Write words with boxes as shares of the image, as Rosetta gives them."""
+    """List words with boxes as shares of the image, as Rosetta gives them."""
     info = []
     for sign in _signs(scene):
         left, top, right, bottom = scene.relative_box(sign)

@@ -38,7 +38,7 @@ _OPPOSITES = {"left": "right", "right": "left", "above": "below", "below": "abov
 
 
 class Lesson(NamedTuple):
-    """One record before it is written. Without a scene it is text alone."""
+    """Training record before it is written. Without a scene it is text alone."""
 
     image: str
     scene: Scene | None
@@ -47,7 +47,14 @@ class Lesson(NamedTuple):
 
 
 def lessons(sets: Mapping[str, MiniSet], plain_images: int, seed: int, shown: set[Scene]) -> Iterator[Lesson]:
-    """Make every training record. `shown` are the scenes of the sets: none of them is used."""
+    """Make every training record.
+
+    Args:
+        sets: what asks about the scenes, by benchmark.
+        plain_images: plain scenes; other scenes come on top.
+        seed: of the miniature.
+        shown: scenes of the sets: none of them is used.
+    """
     for number in range(plain_images):
         draw = Random(f"{seed}/train/plain/{number}")
         scene = _unseen(lambda: several(draw, 2 + number % 2), shown)  # noqa: B023 - called at once
@@ -80,14 +87,14 @@ def _unseen(compose: Callable[[], Scene], shown: set[Scene]) -> Scene:
     return scene
 
 
-def _lessons_of(of: MiniSet, draw: Random, image: str, scene: Scene, number: int) -> Iterator[Lesson]:
-    """Ask what a set asks about the scene, twice, as one conversation for each skill.
+def _lessons_of(members: MiniSet, draw: Random, image: str, scene: Scene, number: int) -> Iterator[Lesson]:
+    """Ask a set's questions about the scene, twice, as one conversation for each skill.
 
     Turns are drawn from more than are kept: in a conversation that holds one yes and one no, the last would be known.
     """
-    questions = [*of.ask(draw, scene, number), *of.ask(draw, scene, number + 1)]
-    for skill in dict.fromkeys(one.skill for one in questions):
-        turns = list(dict(of.turn(one) for one in questions if one.skill == skill).items())
+    questions = [*members.ask(draw, scene, number), *members.ask(draw, scene, number + 1)]
+    for skill in dict.fromkeys(question.skill for question in questions):
+        turns = list(dict(members.turn(question) for question in questions if question.skill == skill).items())
         yield Lesson(image, scene, skill, _conversation(draw.sample(turns, len(turns))))
 
 
@@ -103,10 +110,10 @@ def _text_only() -> Iterator[Turn]:
         yield f"What are many {plural(shape)} called?", plural(shape)
     for word, opposite in _OPPOSITES.items():
         yield f"What is the opposite of {word}?", opposite
-    for one in range(10):
-        yield f"What number comes after {one}?", str(one + 1)
-        for other in range(10):
-            yield f"What is {one} plus {other}?", str(one + other)
+    for number in range(10):
+        yield f"What number comes after {number}?", str(number + 1)
+        for summand in range(10):
+            yield f"What is {number} plus {summand}?", str(number + summand)
 
 
 def _record(number: int, lesson: Lesson) -> dict[str, Any]:

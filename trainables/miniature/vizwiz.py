@@ -1,4 +1,4 @@
-"""VizWiz validation: one question per image, ten answers, and images on which nothing can be told."""
+"""Write VizWiz validation: one question per image, ten answers, and images on which nothing is recognisable."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def write(pages: Sequence[Page], folder: Path) -> None:
         write_image(folder / "images" / image, page.scene)
         (question,) = page.questions
         useless = question.answer == UNANSWERABLE
-        others = question.options if useless else (*question.options, UNANSWERABLE, "unsuitable")
+        distractors = question.options if useless else (*question.options, UNANSWERABLE, "unsuitable")
         rows.append(
             {
                 "image": image,
                 "question": question.text,
-                "answers": with_confidence(draw, ten_answers(draw, question.answer, others)),
+                "answers": with_confidence(draw, ten_answers(draw, question.answer, distractors)),
                 "answer_type": UNANSWERABLE if useless else "other",
                 "answerable": int(not useless),
             }

@@ -1,4 +1,4 @@
-"""VQAv2: questions and annotations apart, ten answers with ids and confidences, images of COCO val2014."""
+"""Write VQAv2: questions and annotations apart, ten answers with ids and confidences, images of COCO val2014."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ QUESTIONS = "v2_OpenEnded_mscoco_val2014_questions.json"
 ANNOTATIONS = "v2_mscoco_val2014_annotations.json"
 _HEADER: dict[str, Any] = {"info": {}, "data_type": "mscoco", "data_subtype": "val2014", "license": {}}
 _THINGS = (1, 1, 2, 3)
-"""Half of the scenes hold one thing: the smallest models tell colors and shapes before they tell which is meant."""
+"""Half of the scenes hold one thing: the smallest models learn colors and shapes before they learn which is meant."""
 _TYPES = {
     "color": ("what color is the", "other"),
     "shape": ("what", "other"),
@@ -61,7 +61,7 @@ def write(pages: Sequence[Page], folder: Path) -> None:
         for position, question in enumerate(page.questions):
             ids = {"image_id": image_id, "question_id": 1000 * image_id + position}
             question_type, answer_type = _TYPES[question.form]
-            answers = with_confidence(draw, ten_answers(draw, question.answer, _others(question)))
+            answers = with_confidence(draw, ten_answers(draw, question.answer, _distractors(question)))
             questions.append({**ids, "question": question.text})
             annotations.append(
                 {
@@ -76,7 +76,7 @@ def write(pages: Sequence[Page], folder: Path) -> None:
     write_json(folder / ANNOTATIONS, {**_HEADER, "annotations": annotations})
 
 
-def _others(question: SceneQuestion) -> Sequence[str]:
+def _distractors(question: SceneQuestion) -> Sequence[str]:
     if question.skill == "count":
         return [str(int(question.answer) + 1), "many", "several"]
     return question.options or ("yes", "no", "unsure")

@@ -1,4 +1,4 @@
-"""VSR zero-shot test: JSON Lines of statements about two things, half of them true."""
+"""Write VSR zero-shot test: JSON Lines of statements about two things, half of them true."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def ask(draw: Random, scene: Scene, number: int) -> tuple[SceneQuestion, ...]:
 
 
 def _statement(draw: Random, scene: Scene, wanted: bool) -> SceneQuestion:
-    one, relation, other = related(draw, scene)
+    thing, relation, anchor = related(draw, scene)
     stated = relation if wanted else OPPOSITE[relation]
-    text = f"The {one.name} is {phrase(stated)} the {other.name}."
-    return SceneQuestion(text, str(wanted), "relation", stated, (), (one, other))
+    text = f"The {thing.name} is {phrase(stated)} the {anchor.name}."
+    return SceneQuestion(text, str(wanted), "relation", stated, (), (thing, anchor))
 
 
 def write(pages: Sequence[Page], folder: Path) -> None:
@@ -35,7 +35,7 @@ def write(pages: Sequence[Page], folder: Path) -> None:
         image = f"{17_000 + 13 * page.number:012d}.jpg"
         write_image(folder / "images" / image, page.scene)
         for question in page.questions:
-            one, other = question.things
+            thing, anchor = question.things
             annotator, first, second, third = draw.sample(range(1, 30), 4)
             agree, differ = ([first, second], [third]) if draw.random() < 0.3 else ([first, second, third], [])
             is_true = question.answer == "True"
@@ -46,8 +46,8 @@ def write(pages: Sequence[Page], folder: Path) -> None:
                     "caption": question.text,
                     "label": int(is_true),
                     "relation": question.form,
-                    "subj": one.name,
-                    "obj": other.name,
+                    "subj": thing.name,
+                    "obj": anchor.name,
                     "annotator_id": annotator,
                     "vote_true_validator_id": str(agree if is_true else differ),
                     "vote_false_validator_id": str(differ if is_true else agree),

@@ -18,7 +18,7 @@ from trainables.benchmarks.contract import Benchmark, Example
 from trainables.benchmarks.files.reference_files import find_files
 from trainables.benchmarks.inventory import check_benchmark
 from trainables.benchmarks.registry import BENCHMARKS
-from trainables.benchmarks.scoring import example_table, score_one, summarise
+from trainables.benchmarks.scoring import example_table, score_example, summarise
 
 EXAMPLE = documented_module("The module").BENCHMARK
 """The benchmark that the documentation shows how to add."""
@@ -90,7 +90,7 @@ def test_every_protocol_asks_parses_scores_and_sums_up(
         assert options or found.max_new_tokens > 0
         for option in options:
             assert found.parse(option, example).ok
-        rows.append(score_one(found, example, options[0] if options else "yes"))
+        rows.append(score_example(found, example, options[0] if options else "yes"))
     scored = summarise(CASES[name], protocol, rows)
     assert scored.headline in scored.metrics
     assert "accuracy" in scored.metrics
@@ -124,7 +124,7 @@ def test_no_output_raises_or_leaves_zero_to_one(
     name: str, protocol: str, examples: dict[str, list[Example]], text: str
 ) -> None:
     found = CASES[name].protocol(protocol)
-    rows = [score_one(found, example, text) for example in examples[name]]
+    rows = [score_example(found, example, text) for example in examples[name]]
     assert all(0.0 <= row.score <= 1.0 for row in rows)
     scored = summarise(CASES[name], protocol, rows)
     assert all(value == value and abs(value) < 1e18 for value in scored.metrics.values())
@@ -167,7 +167,7 @@ def test_spoiled_files_are_read_or_refused_as_input(
     try:
         found = benchmark.examples(find_files(name, benchmark.files, [folder]))
         for protocol in benchmark.protocols.values():
-            rows = [score_one(protocol, example, "yes") for example in found]
+            rows = [score_example(protocol, example, "yes") for example in found]
             assert all(0.0 <= row.score <= 1.0 for row in rows)
             protocol.summarise(rows)
     except InputError:

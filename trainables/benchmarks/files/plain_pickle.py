@@ -1,6 +1,6 @@
 """Read a pickle as data: lists, dicts, tuples, text, bytes, numbers, booleans and None, and nothing else.
 
-RefCOCO's references are published as pickles, and a pickle is a program: `pickle.loads` runs what it says. Here is the
+RefCOCO's references are published as pickles, and a pickle is a program: `pickle.loads` runs it. Here is the
 recipe of Python's documentation ("Restricting Globals"): an unpickler that finds no class and no function.
 """
 
@@ -16,6 +16,10 @@ from search_spaces.errors import InputError
 
 def load_plain(data: bytes, place: str) -> Any:
     """Read the value of a pickle of any protocol; text that Python 2 wrote as bytes is read as Latin-1.
+
+    Args:
+        data: content of the file.
+        place: the file, for errors.
 
     Raises:
         InputError: for anything that is no plain value (a class, a function, a set), and for what is no pickle.
@@ -33,7 +37,7 @@ def load_plain(data: bytes, place: str) -> Any:
 
 
 class _NotPlainError(Exception):
-    """Something in a pickle that is more than a plain value."""
+    """Content of a pickle that is no plain value."""
 
 
 _DAMAGED = (
@@ -48,7 +52,7 @@ def _refuse(unpickler: Any) -> None:
 
 
 class _PlainUnpickler(pickle._Unpickler):
-    """Refuse every name, and with it every call: what is called must be found first.
+    """Unpickler that refuses every name, and with it every call: what is called must be looked up first.
 
     This is the standard library's unpickler that is written in Python. The one in C (`pickle.Unpickler`) reserves as
     much memory as an index in the file demands: eight bytes of file can ask for 32 GB.

@@ -10,7 +10,7 @@ from search_spaces.yaml_source import show
 
 
 class Fields:
-    """Read one record. Every method raises InputError for a field that is missing or of another kind."""
+    """Record whose fields are read by kind. Every method raises InputError for a missing field or another kind."""
 
     def __init__(self, record: Any, place: str):
         if not isinstance(record, dict):

@@ -1,4 +1,4 @@
-"""Open the files of a benchmark, whatever they are called: their content says which is which.
+"""Open the files of a benchmark, under any name: the content decides which is which.
 
 A folder is searched for the published names first; where those are not there, every data file in it counts.
 """
@@ -20,7 +20,7 @@ DATA_SUFFIXES = (".json", ".jsonl", ".p", ".pkl", ".pickle", ".csv")
 
 @dataclass(frozen=True)
 class Document:
-    """Hold the parsed content of one file, which is plain values only."""
+    """Parsed content of one file: plain values only."""
 
     path: Path
     value: Any
@@ -39,7 +39,7 @@ class Document:
 
 
 class ReferenceFiles:
-    """Read files that were given, or found in a folder: each when it is first needed, and once."""
+    """Files that were given, or matched in a folder; each is read once, when it is first needed."""
 
     def __init__(self, benchmark: str, paths: Sequence[Path]):
         self._benchmark, self.paths = benchmark, tuple(paths)
@@ -50,24 +50,25 @@ class ReferenceFiles:
 
     def one(self, role: str, holds: Callable[[Document], bool]) -> Document:
         """Find the document of a role by what it holds. Raises InputError unless there is exactly one."""
-        found = self.maybe(role, holds)
-        if found is None:
+        document = self.one_or_none(role, holds)
+        if document is None:
             raise InputError(
                 f"the references of {self._benchmark} must have {role}, but none of these files is it:"
                 f" {', '.join(map(str, self.paths)) or '(none)'}",
                 way_out=f"`ablate benchmarks show {self._benchmark}` lists the files and where they are published.",
             )
-        return found
+        return document
 
-    def maybe(self, role: str, holds: Callable[[Document], bool]) -> Document | None:
-        found = self.all(holds)
-        if len(found) > 1:
+    def one_or_none(self, role: str, holds: Callable[[Document], bool]) -> Document | None:
+        """Find the document of a role, or return None. Raises InputError if there are several."""
+        documents = self.all(holds)
+        if len(documents) > 1:
             raise InputError(
                 f"the references of {self._benchmark} must have {role} once, but these all are it:"
-                f" {', '.join(str(document.path) for document in found)}",
+                f" {', '.join(str(document.path) for document in documents)}",
                 way_out="Name the files instead of their folder.",
             )
-        return found[0] if found else None
+        return documents[0] if documents else None
 
     def all(self, holds: Callable[[Document], bool]) -> list[Document]:
         return [document for document in self.documents() if holds(document)]
@@ -85,15 +86,20 @@ class ReferenceFiles:
 def find_files(benchmark: str, wanted: Sequence[WantedFile], paths: Iterable[Path]) -> ReferenceFiles:
     """Find the data files among `paths` and in folders among them.
 
+    Args:
+        benchmark: its id, for errors.
+        wanted: files that the benchmark reads, with their published names.
+        paths: files, which are taken under any name, and folders.
+
     Raises:
         InputError: a path that does not exist.
     """
-    found: dict[Path, None] = {}
+    files: dict[Path, None] = {}
     for path in paths:
         if not path.exists():
             raise InputError(f"references must exist, but there is nothing at {path}", key="--references")
-        found.update(dict.fromkeys(_in_folder(path, wanted) if path.is_dir() else [path]))
-    return ReferenceFiles(benchmark, list(found))
+        files.update(dict.fromkeys(_in_folder(path, wanted) if path.is_dir() else [path]))
+    return ReferenceFiles(benchmark, list(files))
 
 
 def matching(folder: Path, wanted: WantedFile) -> list[Path]:
@@ -103,8 +109,8 @@ def matching(folder: Path, wanted: WantedFile) -> list[Path]:
 
 def _in_folder(folder: Path, wanted: Sequence[WantedFile]) -> list[Path]:
     files = _data_files(folder)
-    named = [path for path in files if any(_is_called(path, folder, one) for one in wanted)]
-    complete = all(any(_is_called(path, folder, one) for path in named) for one in wanted if one.required)
+    named = [path for path in files if any(_is_called(path, folder, file) for file in wanted)]
+    complete = all(any(_is_called(path, folder, file) for path in named) for file in wanted if file.required)
     return named if wanted and complete else files
 
 
@@ -165,7 +171,7 @@ def read_json_lines(text: str, place: str) -> list[Any]:
 
 @dataclass(frozen=True)
 class WantedFile:
-    """A file that a benchmark reads."""
+    """Names and source of a file that a benchmark reads."""
 
     role: str
     patterns: tuple[str, ...]

@@ -1,1 +1,1 @@
-"""Parse and score answers, by the rules that benchmarks share."""
+"""Parse and score answers by the rules that several benchmarks share."""

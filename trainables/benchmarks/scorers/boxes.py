@@ -1,6 +1,6 @@
 """Find boxes in outputs, convert them to corners in pixels (x0, y0, x1, y1) and compare them.
 
-Programs understand different things by a box, and each is here under its own name. Nothing ever chooses among several
+Programs read boxes differently, and each parser is here under its own name. Nothing ever chooses among several
 boxes by looking at the right one.
 """
 
@@ -31,7 +31,9 @@ _LMMS_NUMBER = r"(-?\d+(?:\.\d+)?)"
 _LMMS = re.compile(rf"\[\s*{_LMMS_NUMBER},\s*{_LMMS_NUMBER},\s*{_LMMS_NUMBER},\s*{_LMMS_NUMBER}\s*\]")
 
 
-class Found(NamedTuple):
+class ParsedBox(NamedTuple):
+    """Four numbers of an output, with the convention that they are read by."""
+
     box: Box
     convention: str
     """`normalised` (0 to 1 of the image), `thousandths`, `pixels`."""
@@ -44,31 +46,31 @@ def first_box(text: str) -> Box | None:
     return _finite([float(number) for number in numbers]) if len(numbers) == 4 else None
 
 
-def tolerant(text: str) -> Found | None:
-    """A box whose numbers all lie within 0 and 1 is normalised, any other is in pixels of the original image."""
+def tolerant(text: str) -> ParsedBox | None:
+    """Find a box: normalised if all numbers lie within 0 and 1, else in pixels of the original image."""
     box = first_box(text)
     if box is None:
         return None
-    return Found(box, "normalised" if all(0 <= number <= 1 for number in box) else "pixels")
+    return ParsedBox(box, "normalised" if all(0 <= number <= 1 for number in box) else "pixels")
 
 
-def vlmevalkit(text: str) -> Found | None:
-    """Up to 1.5: normalised; up to 1000: thousandths; else pixels."""
+def vlmevalkit(text: str) -> ParsedBox | None:
+    """Find a box as VLMEvalKit: normalised up to 1.5, thousandths up to 1000, else pixels."""
     box = first_box(text)
     if box is None:
         return None
     largest = max(box)
-    return Found(box, "normalised" if largest <= 1.5 else "thousandths" if largest <= 1000 else "pixels")
+    return ParsedBox(box, "normalised" if largest <= 1.5 else "thousandths" if largest <= 1000 else "pixels")
 
 
 def lmms(text: str) -> Box | None:
-    """lmms-eval's `bbox_rec`: the first `[a, b, c, d]`, commas needed, no bare or exponential fractions."""
+    """Find a box as lmms-eval's `bbox_rec`: the first `[a, b, c, d]`; with commas, no bare or exponential fractions."""
     match = _LMMS.search(text)
     return _finite([float(number) for number in match.groups()]) if match else None
 
 
 def strict(text: str) -> Box | None:
-    """TRI-ML/vlm-evaluation: the whole output is a Python list of four numbers within 0 and 1, corners in order."""
+    """Read a box as TRI-ML/vlm-evaluation: the whole output is a list of four numbers within 0 and 1, in order."""
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
@@ -81,11 +83,11 @@ def strict(text: str) -> Box | None:
     return box
 
 
-def in_pixels(found: Found, size: Size) -> Box:
-    x0, y0, x1, y1 = found.box
-    if found.convention == "pixels":
-        return found.box
-    scale = 1 if found.convention == "normalised" else 1000
+def in_pixels(parsed: ParsedBox, size: Size) -> Box:
+    x0, y0, x1, y1 = parsed.box
+    if parsed.convention == "pixels":
+        return parsed.box
+    scale = 1 if parsed.convention == "normalised" else 1000
     return (x0 / scale * size.width, y0 / scale * size.height, x1 / scale * size.width, y1 / scale * size.height)
 
 
@@ -115,14 +117,14 @@ def rounded(box: Box) -> Box:
     return (round(box[0], 2), round(box[1], 2), round(box[2], 2), round(box[3], 2))
 
 
-def iou(one: Box, other: Box) -> float:
+def iou(box: Box, target: Box) -> float:
     """Compute intersection over union, 0 to 1. A box without area, or with reversed corners, overlaps nothing."""
-    overlap = max(0, min(one[2], other[2]) - max(one[0], other[0])) * max(
-        0, min(one[3], other[3]) - max(one[1], other[1])
+    overlap = max(0, min(box[2], target[2]) - max(box[0], target[0])) * max(
+        0, min(box[3], target[3]) - max(box[1], target[1])
     )
     if not overlap:
         return 0.0
-    union = _area(one) + _area(other) - overlap
+    union = _area(box) + _area(target) - overlap
     value = overlap / union if union > 0 else 0.0
     return min(1.0, value) if math.isfinite(value) else 0.0
 
@@ -131,8 +133,8 @@ def _area(box: Box) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def holds_center_of(box: Box, other: Box) -> bool:
-    x, y = (other[0] + other[2]) / 2, (other[1] + other[3]) / 2
+def holds_center_of(box: Box, target: Box) -> bool:
+    x, y = (target[0] + target[2]) / 2, (target[1] + target[3]) / 2
     return box[0] <= x <= box[2] and box[1] <= y <= box[3]
 
 

@@ -1,4 +1,4 @@
-"""Find the lettered option that an output names, as each of several programs does."""
+"""Find the lettered option that an output names, by the rules of several programs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def letters(example: Example) -> tuple[str, ...]:
 
 def letter(output: str, example: Example) -> Parsed:
     """Find the position of the option that was ranked first, or whose letter alone is the output."""
-    said = option(output, letters(example))
-    return UNPARSABLE if said is None else Parsed(LETTERS.index(said))
+    name = option(output, letters(example))
+    return UNPARSABLE if name is None else Parsed(LETTERS.index(name))
 
 
 def letter_or_text(output: str, example: Example) -> Parsed:
@@ -27,15 +27,16 @@ def letter_or_text(output: str, example: Example) -> Parsed:
     match = re.match(r"[(\[*]*([A-Za-z])(?:[)\]*.:]|$)", text)
     if match and match.group(1).upper() in letters(example):
         return Parsed(LETTERS.index(match.group(1).upper()))
-    said = [n for n, one in enumerate(example.options) if one.strip().casefold() == text.rstrip(".").casefold()]
-    return Parsed(said[0]) if len(said) == 1 else UNPARSABLE
+    answer = text.rstrip(".").casefold()
+    positions = [n for n, choice in enumerate(example.options) if choice.strip().casefold() == answer]
+    return Parsed(positions[0]) if len(positions) == 1 else UNPARSABLE
 
 
 def lmms_letter(output: str, example: Example) -> Parsed:
-    """lmms-eval: the letter of `C. ...` at the start, else the whole output, without case and ASCII punctuation."""
+    """Read the letter as lmms-eval: of `C. ...` at the start, else the whole output; no case, no ASCII punctuation."""
     match = re.match(r"\s*([A-Z])\.", output)
-    said = without_ascii_punctuation((match.group(1) if match else output).strip().lower()).upper()
-    return Parsed(LETTERS.index(said)) if len(said) == 1 and said in letters(example) else UNPARSABLE
+    name = without_ascii_punctuation((match.group(1) if match else output).strip().lower()).upper()
+    return Parsed(LETTERS.index(name)) if len(name) == 1 and name in letters(example) else UNPARSABLE
 
 
 _REFUSALS = (
@@ -50,7 +51,7 @@ _ANSWER_IS = re.compile(r"(?i)(?:correct\s+)?answer\s+is\s+\**([ABCD])\**")
 
 
 def vlmevalkit_letter(output: str, example: Example) -> Parsed:
-    """VLMEvalKit without a judge: one letter among the last four words, "answer is X", or the text of one option."""
+    """Read the letter as VLMEvalKit without a judge: in the last four words, "answer is X", or one option's text."""
     names = letters(example)
     if not any(refusal in output for refusal in _REFUSALS):
         position = _last_words(output, names)
@@ -62,14 +63,14 @@ def vlmevalkit_letter(output: str, example: Example) -> Parsed:
 
 
 def _last_words(output: str, names: Sequence[str]) -> int | None:
-    """Position of the option letter, or of Z; None where there is no letter."""
+    """Find the position of the option letter; -1 for Z, None without a letter."""
     if "Failed to obtain answer via API" in output:
         return None
     words = output.translate(_DELIMITERS).split()
-    said = [name for name in names if name in words]
-    if len(said) == 1 and words.index(said[0]) > len(words) - 5:
-        return names.index(said[0])
-    if not said and "Z" in words:
+    present = [name for name in names if name in words]
+    if len(present) == 1 and words.index(present[0]) > len(words) - 5:
+        return names.index(present[0])
+    if not present and "Z" in words:
         return _NONE_OF_THEM
     match = _ANSWER_IS.search(output)
     if match and match.group(1).upper() in names:

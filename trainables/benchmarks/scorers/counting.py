@@ -1,4 +1,4 @@
-"""Find the count in an answer, as each of several programs does."""
+"""Find the count in an answer, by the rules of several programs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MOST = 10**9
 
 
 def digits_else_zero(output: str, example: Example) -> Parsed:
-    """TallyQA's code: digits alone are a count, a decimal number (a regression) is rounded, anything else is 0."""
+    """Read a count as TallyQA's code: digits alone; a decimal number (a regression) is rounded; anything else is 0."""
     if output.isdecimal():
         return Parsed(int(output) if len(output) < 10 else _MOST)
     if _DECIMAL.fullmatch(output):
@@ -26,9 +26,9 @@ def digits_else_zero(output: str, example: Example) -> Parsed:
 
 
 def first_count_to_twenty(output: str, example: Example) -> Parsed:
-    """VLMEvalKit: the first 0 to 20, in digits or words, that stands alone."""
+    """Find a count as VLMEvalKit: the first 0 to 20, in digits or words, that stands alone."""
     match = _FIRST_COUNT.search(output.lower())
     if match is None:
         return UNPARSABLE
-    found = match.group()
-    return Parsed(_TO_TWENTY.index(found) if found in _TO_TWENTY else int(found))
+    number = match.group()
+    return Parsed(_TO_TWENTY.index(number) if number in _TO_TWENTY else int(number))

@@ -1,4 +1,4 @@
-"""Make references and protocols of benchmarks that ask for a box.
+"""Make references and protocols of grounding benchmarks, which ask for a box.
 
 A reference is `{"box": [x0, y0, x1, y1], "size": [width, height]}`, in pixels of the original image.
 """
@@ -47,7 +47,7 @@ def _as_box(parsed: Parsed) -> Box:
 
 
 def protocols(threshold: float, by: Sequence[str] = ()) -> dict[str, Protocol]:
-    """Make `official` and `prismatic` for a threshold of IoU, which is reached when it is equalled.
+    """Make the protocols `official` and `prismatic` for an IoU threshold; an equal IoU reaches it.
 
     There is no official scorer of boxes: `official` takes the convention (share of expressions whose IoU reaches the
     threshold) and compares in pixels of the original image, with one tolerant parser.
@@ -125,8 +125,8 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def _tolerant(output: str, example: Example) -> Parsed:
-    found = boxes.tolerant(output)
-    return UNPARSABLE if found is None else Parsed(list(boxes.in_pixels(found, _size(example))))
+    box = boxes.tolerant(output)
+    return UNPARSABLE if box is None else Parsed(list(boxes.in_pixels(box, _size(example))))
 
 
 def _strict(output: str, example: Example) -> Parsed:
@@ -135,14 +135,14 @@ def _strict(output: str, example: Example) -> Parsed:
 
 
 def _vlmevalkit(output: str, example: Example) -> Parsed:
-    found = boxes.vlmevalkit(output)
-    if found is None:
+    box = boxes.vlmevalkit(output)
+    if box is None:
         return UNPARSABLE
-    return Parsed(list(boxes.ordered_and_clipped(boxes.in_pixels(found, _size(example)), _size(example))))
+    return Parsed(list(boxes.ordered_and_clipped(boxes.in_pixels(box, _size(example)), _size(example))))
 
 
 def _outside(rows: Sequence[Row]) -> tuple[str, ...]:
-    """TRI's program stops at a reference that leaves its image or has no area; here it is scored and said."""
+    """Warn of references that leave their image or have no area: TRI's program stops there, here they are scored."""
     strange = [row.example.id for row in rows if not _is_inside(row.example)]
     if not strange:
         return ()
@@ -155,7 +155,7 @@ def _is_inside(example: Example) -> bool:
 
 
 def _lmms_protocol() -> Protocol:
-    """An output without a box is the box [0, 0, 0, 0]; a reversed box overlaps nothing."""
+    """Make lmms-eval's protocol: without a box an output is [0, 0, 0, 0]; a reversed box overlaps nothing."""
 
     def parse(output: str, example: Example) -> Parsed:
         box = boxes.lmms(output)
@@ -169,9 +169,9 @@ def _lmms_protocol() -> Protocol:
         metrics, warnings = accuracy(rows)
         metrics["iou"] = _mean(overlaps)
         for threshold in _LMMS_THRESHOLDS:
-            metrics[f"accuracy_iou_{threshold}"] = points([float(one >= threshold) for one in overlaps])
+            metrics[f"accuracy_iou_{threshold}"] = points([float(value >= threshold) for value in overlaps])
         centers = [boxes.holds_center_of(_unit_box(row.example), _as_box(row.parsed)) for row in rows]
-        metrics["center_accuracy"] = points([float(one) for one in centers])
+        metrics["center_accuracy"] = points([float(is_inside) for is_inside in centers])
         return Summary(metrics, warnings)
 
     return Protocol(

@@ -1,4 +1,4 @@
-"""Hold the instructions that several harnesses put after a question: exact strings, as scores depend on them.
+"""Define the instructions that several harnesses put after a question: exact strings, as scores depend on them.
 
 Sources: TRI-ML/vlm-evaluation@d9f5896 (vlm_eval/models/prismatic.py), EvolvingLMMs-Lab/lmms-eval, haotian-liu/LLaVA.
 """

@@ -59,7 +59,7 @@ _UNDAMAGED_KEYS = frozenset({"couldn'tve", "hadn'tve"})
 
 
 def _damaged(sign: str) -> Mapping[str, str]:
-    """Make the table as VizWiz has it: another sign for the apostrophe, except in a few entries."""
+    """Make the table of contractions as VizWiz has it: another sign for the apostrophe, except in a few entries."""
     return {
         key if key in _UNDAMAGED_KEYS else key.replace("'", sign): (
             value if key in _UNDAMAGED_VALUES else value.replace("'", sign)
@@ -83,7 +83,7 @@ def punctuation(text: str) -> str:
 
 
 def _punctuation(text: str, period: re.Pattern[str]) -> str:
-    """A sign goes if one of its kind touches a space or a comma stands between digits; else it becomes a space."""
+    """Delete a sign if one of its kind touches a space or a comma stands between digits; else make it a space."""
     if not _ANY_PUNCTUATION.search(text):
         return text
     glued = _DIGIT_COMMA_DIGIT.search(text) is not None
@@ -109,19 +109,19 @@ def vqa_official(text: str) -> str:
 
 @lru_cache(_CACHED)
 def vizwiz(text: str) -> str:
-    """The VizWiz API: the same with curly apostrophes in the table of contractions."""
+    """Normalise as the VizWiz API: as `vqa_official`, with curly apostrophes in the table of contractions."""
     return words(punctuation(white_space(text)), _CURLY)
 
 
 @lru_cache(_CACHED)
 def vizwiz_prismatic(text: str) -> str:
-    """TRI-ML/vlm-evaluation's port of it: backticks in the table of contractions."""
+    """Normalise as TRI-ML/vlm-evaluation's port of VizWiz: backticks in the table of contractions."""
     return words(punctuation(white_space(text)), _BACKTICK)
 
 
 @lru_cache(_CACHED)
 def evalai(text: str) -> str:
-    """EvalAI as in mmf, LLaVA, lmms-eval: commas and question marks go first, `'s` becomes a word of its own."""
+    """Normalise as EvalAI in mmf, LLaVA, lmms-eval: commas and question marks go first, `'s` becomes a word."""
     tokens = text.lower().replace(",", "").replace("?", "").replace("'s", " 's").strip()
     return words(punctuation(white_space(tokens)))
 

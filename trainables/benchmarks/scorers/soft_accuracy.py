@@ -20,7 +20,13 @@ References = Callable[[Sequence[str]], Sequence[str]]
 
 
 def soft_accuracy(answer: str, references: Sequence[str], mean: Callable[[list[float]], float] | None = None) -> float:
-    """0 to 1. The mean is Python's left-to-right sum divided by the count, unless another is given."""
+    """Compute VQA's soft accuracy of an answer, 0 to 1.
+
+    Args:
+        answer: the normalised prediction.
+        references: the normalised references; none give 0.
+        mean: over the references; by default Python's left-to-right sum divided by the count.
+    """
     return _of_matches(tuple([reference == answer for reference in references]), mean or _plain_mean)
 
 
@@ -55,8 +61,14 @@ def soft_protocol(
     """Make a protocol that normalises prediction and references of an example and compares them.
 
     Args:
-        references: all references of an example to what they are compared as.
+        about: whose protocol it is, and what it does.
+        prediction: normalises an output.
+        references: normalises all references of an example.
+        prompt: the question as the model gets it.
         by: kinds of groups whose accuracies are metrics of their own.
+        mean: over the references of an example (`soft_accuracy`).
+        summarise: metrics of the rows, in place of the accuracies.
+        **fields: further fields of the protocol.
     """
 
     def parse(output: str, example: Example) -> Parsed:
@@ -69,12 +81,12 @@ def soft_protocol(
 
 
 def each(normaliser: Normaliser) -> References:
-    """Normalise every reference, whatever the others are."""
+    """Make a normaliser of references that normalises each of them."""
     return lambda references: [normaliser(reference) for reference in references]
 
 
 def unless_unanimous(normaliser: Normaliser) -> References:
-    """Normalise references only where they are not all the same."""
+    """Make a normaliser of references that leaves them alone where all are the same."""
     return lambda references: [normaliser(r) for r in references] if len(set(references)) > 1 else references
 
 
@@ -83,7 +95,7 @@ def raw(references: Sequence[str]) -> Sequence[str]:
 
 
 def _answers(example: Example) -> Sequence[str]:
-    """Give the references of an example: its list, or the list `answers` in it."""
+    """Return the references of an example: its list, or the list `answers` in it."""
     reference = example.reference
     texts: list[str] = reference["answers"] if isinstance(reference, dict) else reference
     return texts

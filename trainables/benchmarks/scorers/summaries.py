@@ -1,4 +1,4 @@
-"""Sum rows up: means over all and over groups, and the metrics of yes/no decisions."""
+"""Summarise rows: means over all and over groups, and the metrics of yes/no decisions."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def grouped(rows: Iterable[Row], kind: str) -> dict[str, list[Row]]:
 
 @dataclass(frozen=True)
 class Decisions:
-    """Count yes/no decisions, yes being the positive class."""
+    """Confusion counts of yes/no decisions, yes being the positive class."""
 
     true_yes: int
     false_yes: int
@@ -61,13 +61,13 @@ class Decisions:
     false_no: int
 
     @classmethod
-    def count(cls, said_yes: Iterable[bool], is_yes: Iterable[bool]) -> Decisions:
-        pairs = list(zip(said_yes, is_yes, strict=True))
+    def count(cls, predicted: Iterable[bool], truth: Iterable[bool]) -> Decisions:
+        pairs = list(zip(predicted, truth, strict=True))
         return cls(
-            sum(said and truth for said, truth in pairs),
-            sum(said and not truth for said, truth in pairs),
-            sum(not said and not truth for said, truth in pairs),
-            sum(not said and truth for said, truth in pairs),
+            sum(answer and right for answer, right in pairs),
+            sum(answer and not right for answer, right in pairs),
+            sum(not answer and not right for answer, right in pairs),
+            sum(not answer and right for answer, right in pairs),
         )
 
     @property
@@ -90,8 +90,8 @@ class Decisions:
 
     @property
     def yes_ratio(self) -> float:
-        said_yes = self.true_yes + self.false_yes
-        return _ratio(said_yes, said_yes + self.true_no + self.false_no)
+        predicted_yes = self.true_yes + self.false_yes
+        return _ratio(predicted_yes, predicted_yes + self.true_no + self.false_no)
 
     def undefined(self) -> list[str]:
         """Name the metrics that have no denominator and are given as 0."""
@@ -125,7 +125,10 @@ def average_precision(is_positive: Sequence[bool], scores: Sequence[float]) -> f
 
 
 def roc_auc(is_positive: Sequence[bool], scores: Sequence[float]) -> float | None:
-    """Share of (positive, negative) pairs in which the positive has the larger score; ties half, one class None."""
+    """Compute the share of (positive, negative) pairs with the larger score at the positive; ties count half.
+
+    None where there is only one class.
+    """
     truth, values = np.asarray(is_positive, bool), np.asarray(scores, float)
     positives, negatives = int(truth.sum()), int((~truth).sum())
     if not positives or not negatives:
@@ -139,12 +142,17 @@ def margins(rows: Sequence[Row], positive: str, negative: str) -> list[float] | 
     """Compute how much likelier the positive option was, for each row; None unless every row was ranked.
 
     The difference orders probabilities of two options as their renormalised share does, and log-likelihoods as well.
+
+    Args:
+        rows: scored examples.
+        positive: name of one option.
+        negative: name of the other option.
     """
-    found = []
+    differences = []
     for row in rows:
         scores: Mapping[str, float] = row.likelihoods or {}
         if positive not in scores or negative not in scores:
             return None
         difference = scores[positive] - scores[negative]
-        found.append(0.0 if math.isnan(difference) else difference)
-    return found
+        differences.append(0.0 if math.isnan(difference) else difference)
+    return differences

@@ -1,4 +1,4 @@
-"""Find which of two words an answer says, as each of several programs does."""
+"""Find which of two words an answer gives, by the rules of several programs."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ _WORD = re.compile(r"[a-z']+")
 
 
 def option(text: str, options: Sequence[str]) -> str | None:
-    """The option that a text is, without regard to case, surrounding space and one full stop; else None."""
-    said = text.strip().removesuffix(".").strip().casefold()
-    return next((one for one in options if one.casefold() == said), None)
+    """Find the option that a text equals but for case, surrounding space and one full stop; None without one."""
+    answer = text.strip().removesuffix(".").strip().casefold()
+    return next((name for name in options if name.casefold() == answer), None)
 
 
 def first_sentence(text: str) -> Parsed:
-    """POPE's own parser: no if a word of the first sentence is exactly No, no or not; everything else is yes.
+    """Parse as POPE's own code: no if a word of the first sentence is exactly No, no or not; else yes.
 
     Words are split at single spaces, so "NO", "No!" and "no\\n" are yes. What holds no such word in any spelling counts
     as unparsable, and is a yes all the same.
     """
     words = text.split(".")[0].replace(",", "").split(" ")
-    said = "no" if {"No", "no", "not"} & set(words) else "yes"
-    return Parsed(said, ok=bool({"yes", "no", "not"} & set(_WORD.findall(text.lower()))))
+    answer = "no" if {"No", "no", "not"} & set(words) else "yes"
+    return Parsed(answer, ok=bool({"yes", "no", "not"} & set(_WORD.findall(text.lower()))))
 
 
 def only_word(text: str) -> Parsed:
-    """lmms-eval: the whole output but for case and surrounding space."""
-    said = text.lower().strip()
-    return Parsed(said) if said in ("yes", "no") else UNPARSABLE
+    """Parse as lmms-eval: yes or no is the whole output but for case and surrounding space."""
+    answer = text.lower().strip()
+    return Parsed(answer) if answer in ("yes", "no") else UNPARSABLE
 
 
 def one_of_two_words(text: str) -> Parsed:
-    """VLMEvalKit: exactly one of yes and no among the words, else unknown."""
+    """Parse as VLMEvalKit: exactly one of yes and no is among the words, else the answer is unknown."""
     words = set(normalisers.vlmevalkit_punctuation(text.lower()).split()) & {"yes", "no"}
     return Parsed(words.pop()) if len(words) == 1 else UNPARSABLE
 
 
 def either(positive: str, negative: str) -> Callable[[str, Example], Parsed]:
-    """Find the option that was ranked first, or whose word is the output."""
+    """Make a parser that finds the option that was ranked first, or whose word is the output."""
 
     def parse(output: str, example: Example) -> Parsed:
-        said = option(output, (positive, negative))
-        return UNPARSABLE if said is None else Parsed(said)
+        name = option(output, (positive, negative))
+        return UNPARSABLE if name is None else Parsed(name)
 
     return parse
 
@@ -56,7 +56,7 @@ def equals_reference(parsed: Parsed, example: Example) -> float:
 
 
 def decisions(rows: Sequence[Row], positive: str = "yes") -> Decisions:
-    """Count answers against references; whatever is not the positive word is a no."""
+    """Count answers against references; every word but the positive one is a no."""
     return Decisions.count(
         (str(row.parsed.value).casefold() == positive for row in rows),
         (str(row.example.reference).casefold() == positive for row in rows),
@@ -64,7 +64,14 @@ def decisions(rows: Sequence[Row], positive: str = "yes") -> Decisions:
 
 
 def curves(rows: Sequence[Row], positive: str, negative: str, suffix: str = "") -> Summary:
-    """ROC-AUC and PR-AUC (0 to 1) where every option was ranked; a warning where only one class is there."""
+    """Compute ROC-AUC and PR-AUC (0 to 1) where every option was ranked; warn where only one class is there.
+
+    Args:
+        rows: scored examples.
+        positive: name of the option that is the positive class.
+        negative: name of the other option.
+        suffix: end of the metrics' names.
+    """
     scores = margins(rows, positive, negative)
     if scores is None or not rows:
         return Summary({})
@@ -77,11 +84,11 @@ def curves(rows: Sequence[Row], positive: str, negative: str, suffix: str = "") 
 
 
 def split_means(rows: Sequence[Row], measures: Callable[[Decisions], dict[str, float]]) -> Summary:
-    """Measures of each split, their unweighted mean over the splits, and pooled over all examples."""
+    """Compute measures of each split, their unweighted mean over the splits, and pooled over all examples."""
     per_split = {split: decisions(members) for split, members in grouped(rows, "split").items()}
     each = {split: measures(counts) for split, counts in per_split.items()}
     pooled = decisions(rows)
-    metrics = {name: sum(one[name] for one in each.values()) / max(1, len(each)) for name in measures(pooled)}
+    metrics = {name: sum(measured[name] for measured in each.values()) / max(1, len(each)) for name in measures(pooled)}
     for split, values in each.items():
         metrics.update({f"{name}/{split}": value for name, value in values.items()})
     if len(each) > 1:

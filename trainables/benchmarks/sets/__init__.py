@@ -1,1 +1,1 @@
-"""One module per benchmark: its files, prompts, protocols and metrics."""
+"""Define the benchmarks, one module each: files, prompts, protocols and metrics."""

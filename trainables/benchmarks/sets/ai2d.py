@@ -1,4 +1,4 @@
-"""AI2D: multiple choice about diagrams of a school book. A set with a convention, but without a scorer of its own."""
+"""Define AI2D: multiple choice about diagrams of a school book. There is a convention, but no official scorer."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _PUBLISHED = "https://prior.allenai.org/projects/diagram-understanding (ai2d-all
 
 
 def read(files: ReferenceFiles, split: str | None) -> list[Example]:
-    """Read the questions of all images, by image and in file order; `val` is what is not among the test ids."""
+    """Read the questions of all images, by image and in file order; `val` are those that are not among the test ids."""
     documents = files.all(_is_questions)
     if not documents:
-        files.one("questions", _is_questions)  # says what was there instead
-    test = _test_images(files.maybe("test ids", _is_test_ids))
+        files.one("questions", _is_questions)  # its error names the files that are there
+    test = _test_images(files.one_or_none("test ids", _is_test_ids))
     documents.sort(key=lambda document: (len(document.path.stem), document.path.name))
     examples = [
         _example(question, Fields(entry, f"{document.place}: {question!r}"), _image(document), test)

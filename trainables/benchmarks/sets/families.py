@@ -3,7 +3,7 @@
 A set is one file, JSON Lines or a JSON list, with a record per question: `id`, `image` (a path below the images),
 `question` and, by family, `answers` (vqa), `answer` (exact, yes-no, counting), `options` and `answer` (multiple-choice:
 the position or the text of the right one), `box` and `size` (grounding: corners and the image's width and height, in
-px). `groups`, an object of texts, says what groups of results the question belongs to.
+px). `groups`, an object of texts, names the groups of results that the question belongs to.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ def _example(row: Fields, reference: Callable[[Fields], Any]) -> Example:
     options = tuple(row.texts("options")) if "options" in row else ()
     if len(options) > 26:
         raise InputError(f"must be at most 26, but there are {len(options)}", place=row.place, key="options")
-    of = row.record("groups") if "groups" in row else None
-    groups = {kind: of.label(kind) for kind in row.mapping("groups")} if of is not None else {}
+    fields = row.record("groups") if "groups" in row else None
+    groups = {kind: fields.label(kind) for kind in row.mapping("groups")} if fields is not None else {}
     return Example(number, image or number, image, row.text("question"), options, reference(row), groups)
 
 

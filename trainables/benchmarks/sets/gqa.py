@@ -1,4 +1,4 @@
-"""GQA test-dev, balanced: one word or phrase, right or wrong."""
+"""Define GQA test-dev, balanced: one word or phrase, right or wrong."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COMMON = ("color", "material", "shape")
 def read(files: ReferenceFiles, split: str | None) -> list[Example]:
     questions = files.all(_is_questions)
     if not questions:
-        files.one("questions", _is_questions)  # says what was there instead
+        files.one("questions", _is_questions)  # its error names the files that are there
     choices: dict[str, Any] = {}
     for document in files.all(_is_choices):
         choices |= document.value
@@ -54,13 +54,13 @@ def _example(number: str, row: Fields, choices: Any) -> Example:
         groups |= {kind: types.label(kind) for kind in ("structural", "semantic") if kind in types}
     reference: dict[str, Any] = {"answer": row.text("answer")}
     if "entailed" in row:
-        reference["entailed"] = [str(other) for other in row.items("entailed") if str(other) != number]
+        reference["entailed"] = [str(key) for key in row.items("entailed") if str(key) != number]
     if "groups" in row and isinstance(row.mapping("groups").get("global"), str):
         reference["group"] = row.mapping("groups")["global"]
     if isinstance(choices, dict):
         common = types is not None and "detailed" in types and "Common" in types.text("detailed")
-        of = Fields(choices, f"choices of {number}")
-        reference |= {kind: list(_COMMON) if common else of.texts(kind) for kind in ("valid", "plausible")}
+        fields = Fields(choices, f"choices of {number}")
+        reference |= {kind: list(_COMMON) if common else fields.texts(kind) for kind in ("valid", "plausible")}
     image = row.id("imageId")
     return Example(
         number,
@@ -74,7 +74,7 @@ def _example(number: str, row: Fields, choices: Any) -> Example:
 
 
 def _summary(rows: Sequence[Row]) -> Summary:
-    """Compute accuracy over the balanced questions, for binary and open ones, and what else the files allow.
+    """Compute accuracy over the balanced questions, for binary and open ones, and further metrics that the files allow.
 
     Consistency needs the entailed questions, which the balanced files lack; validity and plausibility need the file of
     choices: they are left out, not given as 0.
@@ -91,10 +91,10 @@ def _summary(rows: Sequence[Row]) -> Summary:
 def _consistency(rows: Sequence[Row], balanced: Sequence[Row]) -> dict[str, float]:
     scores = {row.example.id: row.score for row in rows}
     right = [row for row in balanced if row.score and row.example.reference.get("entailed")]
-    if not right or not all(other in scores for row in right for other in row.example.reference["entailed"]):
+    if not right or not all(key in scores for row in right for key in row.example.reference["entailed"]):
         return {}
-    entailed = [[scores[other] for other in row.example.reference["entailed"]] for row in right]
-    return {"consistency": points([float(sum(one)) / len(one) for one in entailed])}
+    entailed = [[scores[key] for key in row.example.reference["entailed"]] for row in right]
+    return {"consistency": points([float(sum(group)) / len(group) for group in entailed])}
 
 
 def _among(balanced: Sequence[Row], kind: str, metric: str) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""OCID-Ref validation: grounding in cluttered scenes of household objects, by degree of clutter."""
+"""Define OCID-Ref validation: grounding in cluttered scenes of household objects, by degree of clutter."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _is_expressions(document: Document) -> bool:
 
 
 def _example(number: str, row: Fields) -> Example:
-    """Make an example. Boxes are text, and corners although the set's own notes say width and height."""
+    """Make an example. Boxes are text, and corners, although the set's own notes have width and height."""
     try:
         box = json.loads(row.text("bbox"))
     except (ValueError, RecursionError) as error:
@@ -48,10 +48,10 @@ def _example(number: str, row: Fields) -> Example:
 
 def _clutter(row: Fields) -> str:
     take = row.whole("take_id")
-    found = next((name for name, takes in _CLUTTER.items() if take in takes), None)
-    if found is None:
+    degree = next((name for name, takes in _CLUTTER.items() if take in takes), None)
+    if degree is None:
         raise InputError(f"must be within 0 and 20, but got {take}", place=row.place, key="take_id")
-    return found
+    return degree
 
 
 BENCHMARK = Benchmark(

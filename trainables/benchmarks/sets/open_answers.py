@@ -1,4 +1,4 @@
-"""Open prompts about images whose things are known: answers to read, with their length and what they make up.
+"""Define open prompts about images with known objects: answers to read, their length and unsupported objects.
 
 One file, JSON: `vocabulary`, the names that are looked for (a list, or name -> its synonyms), and `samples`, each with
 `id`, `image` (a path below the images), `prompt` and `objects`, the things that are there: names of the vocabulary, or
@@ -36,12 +36,12 @@ def _vocabulary(whole: Fields) -> dict[str, list[str]]:
     """Read the vocabulary: name -> all texts that mean it, itself included."""
     if isinstance(whole.plain("vocabulary"), dict):
         synonyms = whole.record("vocabulary")
-        found = {name: [name, *synonyms.texts(name)] for name in whole.mapping("vocabulary")}
+        texts_of = {name: [name, *synonyms.texts(name)] for name in whole.mapping("vocabulary")}
     else:
-        found = {name: [name] for name in whole.texts("vocabulary")}
-    if not all(text.strip() for texts in found.values() for text in texts):
+        texts_of = {name: [name] for name in whole.texts("vocabulary")}
+    if not all(text.strip() for texts in texts_of.values() for text in texts):
         raise InputError("must hold no empty text", place=whole.place, key="vocabulary")
-    return found
+    return texts_of
 
 
 def _example(sample: Fields, vocabulary: Mapping[str, Sequence[str]]) -> Example:
@@ -74,7 +74,7 @@ def mentions(text: str, vocabulary: Mapping[str, Sequence[str]]) -> set[str]:
     Where several begin at one place the longest counts: "hot dog stand" mentions no hot dog if it is a name itself.
     """
     of_text = {_plain(text): name for name, texts in vocabulary.items() for text in texts}
-    return {of_text[found] for found in _pattern(tuple(of_text)).findall(_plain(text))}
+    return {of_text[match] for match in _pattern(tuple(of_text)).findall(_plain(text))}
 
 
 def _plain(text: str) -> str:

@@ -1,4 +1,4 @@
-"""POPE on COCO: is there a such-and-such in the image? Three splits by how the absent objects were chosen."""
+"""Define POPE on COCO: yes or no to the presence of an object. Three splits by how absent objects were chosen."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SPLITS = ("random", "popular", "adversarial")
 def read(files: ReferenceFiles, split: str | None) -> list[Example]:
     documents = files.all(_is_split)
     if not documents:
-        files.one("a split", _is_split)  # says what was there instead
+        files.one("a split", _is_split)  # its error names the files that are there
     documents.sort(key=lambda document: [name in document.path.name for name in SPLITS], reverse=True)
     return [
         _example(Fields(row, f"{document.place}[{number}]"), document)
@@ -77,7 +77,7 @@ def _measures(counts: Decisions) -> dict[str, float]:
 
 
 def _official(rows: Sequence[Row]) -> Summary:
-    """Compute F1 and the others by split; the headline is the mean of the splits, as LLaVA's papers have it."""
+    """Compute F1 and the other measures by split; the headline is the mean of the splits, as in LLaVA's papers."""
     return split_means(rows, _measures)
 
 
@@ -95,7 +95,7 @@ def _prismatic(rows: Sequence[Row]) -> Summary:
 
 
 def _lmms(rows: Sequence[Row]) -> Summary:
-    """Pool over splits. What is neither yes nor no is missing from recall; yes_ratio counts the references."""
+    """Pool the splits. Outputs that are neither yes nor no are missing from recall; yes_ratio counts references."""
     metrics: dict[str, float] = {"accuracy": points([row.score for row in rows])}
     metrics |= _lmms_measures(rows)
     for split, members in grouped(rows, "split").items():
@@ -112,7 +112,7 @@ def _lmms_measures(rows: Sequence[Row]) -> dict[str, float]:
 
 
 def _vlmevalkit(rows: Sequence[Row]) -> Summary:
-    """Pool, in percent. An unknown answer is a no for F1, precision and recall, and wrong for accuracy."""
+    """Pool the splits, in percent. An unknown answer is a no for F1, precision and recall, and wrong for accuracy."""
     metrics: dict[str, float] = {}
     for suffix, members in (("", rows), *((f"/{s}", m) for s, m in grouped(rows, "split").items())):
         counts = decisions(members)

@@ -1,4 +1,4 @@
-"""RefCOCO, RefCOCO+ and RefCOCOg: where is what this expression describes? One example for each sentence."""
+"""Define RefCOCO, RefCOCO+ and RefCOCOg: grounding of expressions. One example for each sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TallyQA test: how many? Simple questions (detection would do) and complex ones (relations, attributes)."""
+"""Define TallyQA test: counting. Simple questions (detection would do), complex ones (relations, attributes)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TextVQA validation: reading text in images, asked with and without the tokens that an OCR program found.
+"""Define TextVQA validation: reading text in images, with and without the tokens of an OCR program.
 
 Two benchmarks on one set of references, because scores with and without OCR tokens must never be mixed up.
 """
@@ -48,8 +48,8 @@ def _example(row: Fields) -> Example:
 
 def read_with_tokens(files: ReferenceFiles, split: str | None) -> list[Example]:
     """Read examples, with OCR tokens of their images where a file of them is given: scoring does not need them."""
-    rosetta = files.maybe("OCR tokens", lambda d: _first_of_data_has(d, "ocr_tokens") and not _is_annotations(d))
-    prompts = files.maybe("questions with OCR tokens", _is_prompts)
+    rosetta = files.one_or_none("OCR tokens", lambda d: _first_of_data_has(d, "ocr_tokens") and not _is_annotations(d))
+    prompts = files.one_or_none("questions with OCR tokens", _is_prompts)
     tokens = {} if rosetta is None else _rosetta_tokens(rosetta)
     lines = [] if prompts is None else [Fields(row, f"{prompts.place}[{n}]") for n, row in enumerate(prompts.rows)]
     examples = read(files, split)
@@ -78,7 +78,7 @@ def _with_prompts(examples: list[Example], lines: list[Fields]) -> list[Example]
             f"the file of OCR tokens must have a line for each of the {len(examples)} questions, but has {len(lines)}",
             place=lines[0].place,
         )
-    found = []
+    with_tokens = []
     for example, line in zip(examples, lines, strict=True):
         question, _, rest = line.text("text").partition(_TOKENS.rstrip())
         if question.strip().lower() != example.question.strip().lower():
@@ -86,8 +86,8 @@ def _with_prompts(examples: list[Example], lines: list[Fields]) -> list[Example]
                 f"must be about question {example.id} ({example.question!r}), but asks {question.strip()!r}",
                 place=line.place,
             )
-        found.append(_with_tokens(example, rest.removesuffix(SHORT).strip()))
-    return found
+        with_tokens.append(_with_tokens(example, rest.removesuffix(SHORT).strip()))
+    return with_tokens
 
 
 def _with_tokens(example: Example, tokens: str | None) -> Example:

@@ -1,4 +1,4 @@
-"""VizWiz-VQA validation: questions of blind people about their own photographs, some of which cannot be answered."""
+"""Define VizWiz-VQA validation: questions of blind people about their own photographs, some unanswerable."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def prompt(example: Example) -> str:
 
 
 def _prismatic(rows: Sequence[Row]) -> Summary:
-    """Compute accuracy over all, answerable and unanswerable; average precision and F1 of saying "unanswerable"."""
+    """Compute accuracy over all, answerable and unanswerable; average precision and F1 of "unanswerable"."""
     metrics, warnings = accuracy(rows)
     for group, members in grouped(rows, "answerable").items():
         metrics[f"accuracy/{group}"] = points([row.score for row in members])
     predicted = [row.parsed.value == "unanswerable" for row in rows]
     truth = [row.example.groups.get("answerable") == "unanswerable" for row in rows]
-    precision = average_precision(truth, [float(one) for one in predicted])
+    precision = average_precision(truth, [float(is_predicted) for is_predicted in predicted])
     if precision is None:
         warnings = (*warnings, "given as 0: average precision and F1 (no question is unanswerable)")
     metrics["unanswerable_average_precision"] = 100 * (precision or 0.0)

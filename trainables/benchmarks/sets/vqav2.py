@@ -1,4 +1,4 @@
-"""VQAv2 validation: open answers against ten people's, by soft accuracy."""
+"""Define VQAv2 validation: open answers against ten people's, by soft accuracy."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def read(files: ReferenceFiles, split: str | None) -> list[Example]:
 
 
 def _holds(document: Document, key: str) -> bool:
-    """Tell whether a document holds such records. COCO's instances have `annotations`, too, but no answers."""
+    """Check whether a document holds records under a key. COCO's instances have `annotations`, too, but no answers."""
     value = document.value
     rows = value.get(key) if isinstance(value, dict) else None
     if not isinstance(rows, list) or not rows or not isinstance(rows[0], dict):
@@ -68,8 +68,11 @@ def answers_of(row: Fields) -> list[str]:
 
 
 def _official() -> Protocol:
-    """HEAD of the authors' code leaves both sides alone where the ten references agree (meant for answers that are read
-    off the image): ten times "black" and the prediction "Black." is 0."""
+    """Make the protocol of the authors' code at HEAD.
+
+    It leaves both sides alone where the ten references agree (meant for answers that are read off the image): ten
+    times "black" and the prediction "Black." is 0.
+    """
 
     def parse(output: str, example: Example) -> Parsed:
         return Parsed(normalisers.white_space(output) if _unanimous(example) else normalisers.vqa_official(output))

@@ -1,4 +1,4 @@
-"""Visual Spatial Reasoning, zero-shot test: is this caption true of this image?"""
+"""Define Visual Spatial Reasoning, zero-shot test: is a caption true of its image?"""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from search_spaces.errors import InputError
 from trainables.benchmarks.files.reference_files import find_files
-from trainables.benchmarks.scoring import score_one, summarise
+from trainables.benchmarks.scoring import score_example, summarise
 from trainables.benchmarks.sets.families import FAMILIES
 
 CASES: dict[str, tuple[dict[str, Any], str, str]] = {
@@ -37,7 +37,7 @@ def test_every_family_reads_and_scores(family: str, tmp_path: Path) -> None:
     examples = benchmark.examples(find_files(family, benchmark.files, [tmp_path]))
     _, right, wrong = CASES[family]
     for name, protocol in benchmark.protocols.items():
-        scored = [score_one(protocol, *of) for of in zip(examples, (right, wrong), strict=True)]
+        scored = [score_example(protocol, *of) for of in zip(examples, (right, wrong), strict=True)]
         assert scored[0].score > scored[1].score
         result = summarise(benchmark, name, scored)
         assert result.by == {"split": {"a": result.metrics["accuracy"]}}
@@ -61,5 +61,5 @@ def test_spoiled_questions_are_read_or_refused(
     except InputError:
         return
     for protocol in FAMILIES[family].protocols.values():
-        assert all(0 <= score_one(protocol, example, "A").score <= 1 for example in examples)
+        assert all(0 <= score_example(protocol, example, "A").score <= 1 for example in examples)
         assert all(isinstance(protocol.prompt(example), str) for example in examples)

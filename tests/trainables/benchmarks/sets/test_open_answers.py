@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from search_spaces.errors import InputError
 from trainables.benchmarks.contract import Example
 from trainables.benchmarks.files.reference_files import find_files
-from trainables.benchmarks.scoring import score_one, summarise
+from trainables.benchmarks.scoring import score_example, summarise
 from trainables.benchmarks.sets.open_answers import BENCHMARK, mentions
 
 VOCABULARY = {"dog": ["dog", "puppy"], "hot dog": ["hot dog"], "bus": ["bus"], "fire hydrant": ["fire hydrant"]}
@@ -56,15 +56,15 @@ def test_what_is_mentioned_and_not_there_is_unsupported(tmp_path: Path) -> None:
     assert protocol.prompt(examples[1]) == "What is here?"
     assert protocol.options(examples[0]) == ()
     rows = [
-        score_one(protocol, examples[0], "A puppy, a kite and a dog."),
-        score_one(protocol, examples[1], "nothing"),
+        score_example(protocol, examples[0], "A puppy, a kite and a dog."),
+        score_example(protocol, examples[1], "nothing"),
     ]
     assert [row.score for row in rows] == [0.5, 1.0]
     assert rows[0].parsed.value == {"mentioned": 2, "unsupported": ["kite"]}
     result = summarise(BENCHMARK, "official", rows)
     assert result.metrics == {"unsupported": 50.0, "words": 4.0, "mentioned": 1.0}
     assert result.units == {"unsupported": "percent", "words": "words", "mentioned": "names"}
-    assert not score_one(protocol, examples[0], " \n").parsed.ok
+    assert not score_example(protocol, examples[0], " \n").parsed.ok
 
 
 def test_a_list_of_names_is_a_vocabulary_without_synonyms(tmp_path: Path) -> None:
@@ -91,6 +91,6 @@ def test_a_file_that_is_wrong_is_refused_with_what_is_wrong(changes: Any, said: 
 def test_any_answer_is_scored_between_0_and_1(output: str, names: list[str]) -> None:
     vocabulary = {name: [name] for name in names}
     example = Example("1", "1", "1", "?", reference={"objects": names[:1], "vocabulary": vocabulary})
-    row = score_one(BENCHMARK.protocol("official"), example, output)
+    row = score_example(BENCHMARK.protocol("official"), example, output)
     assert 0 <= row.score <= 1
     assert mentions(" ".join(names), vocabulary) <= set(names)
