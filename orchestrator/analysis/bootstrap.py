@@ -46,22 +46,36 @@ def image_errors(benchmarks: Sequence[ImageSums], repeats: int = REPEATS, seed: 
     for number, benchmark in enumerate(benchmarks):
         sets[benchmark.frame.images].append(number)
     for number_of_set, members in enumerate(sets.values()):
-        names = sorted({name for i in members for name in benchmarks[i].frame.clusters})
-        index = {name: position for position, name in enumerate(names)}
-        drawn = {i: np.empty((repeats, n_effects), dtype=np.float32) for i in members}
-        at = {i: np.array([index[name] for name in benchmarks[i].frame.clusters]) for i in members}
         random = np.random.default_rng([seed, number_of_set])
-        for start in range(0, repeats, _CHUNK):
-            end = min(start + _CHUNK, repeats)
-            weights_RU = _multinomial(random, end - start, len(names))
-            for i in members:
-                weights_RC = weights_RU if len(at[i]) == len(names) else weights_RU[:, at[i]]
-                examples_R = weights_RC @ benchmarks[i].frame.sizes.astype(np.float32)
-                drawn[i][start:end] = (weights_RC @ benchmarks[i].sums_CE) / examples_R[:, None]
-        for i in members:
-            errors[i] = drawn[i].std(axis=0, ddof=1)
-            of_mean += drawn[i] / len(benchmarks)
+        drawn = _drawn_means([benchmarks[i] for i in members], repeats, random)
+        for i, means_RE in zip(members, drawn, strict=True):
+            errors[i] = means_RE.std(axis=0, ddof=1)
+            of_mean += means_RE / len(benchmarks)
     return errors, of_mean.std(axis=0, ddof=1).astype(np.float64)
+
+
+def _drawn_means(
+    benchmarks: Sequence[ImageSums], repeats: int, random: np.random.Generator
+) -> list[NDArray[np.float32]]:
+    """Draw images with replacement and take the mean over their examples, R x E for each benchmark.
+
+    Args:
+        benchmarks: of one image set.
+        repeats: number of draws, R.
+        random: advanced by what is drawn.
+    """
+    names = sorted({name for benchmark in benchmarks for name in benchmark.frame.clusters})
+    index = {name: position for position, name in enumerate(names)}
+    positions = [np.array([index[name] for name in benchmark.frame.clusters]) for benchmark in benchmarks]
+    drawn = [np.empty((repeats, benchmark.sums_CE.shape[1]), dtype=np.float32) for benchmark in benchmarks]
+    for start in range(0, repeats, _CHUNK):
+        end = min(start + _CHUNK, repeats)
+        weights_RU = _multinomial(random, end - start, len(names))
+        for benchmark, at, means_RE in zip(benchmarks, positions, drawn, strict=True):
+            weights_RC = weights_RU if len(at) == len(names) else weights_RU[:, at]
+            examples_R = weights_RC @ benchmark.frame.sizes.astype(np.float32)
+            means_RE[start:end] = (weights_RC @ benchmark.sums_CE) / examples_R[:, None]
+    return drawn
 
 
 def _multinomial(random: np.random.Generator, repeats: int, n: int) -> NDArray[np.float32]:

@@ -52,52 +52,70 @@ def factors(rows: Sequence[Row], base: Mapping[str, str]) -> Factors:
     levels = {
         axis: [label for label in dict.fromkeys(row[0][axis] for row in rows) if label != base[axis]] for axis in base
     }
-    axes = [axis for axis, labels in levels.items() if labels]
-    mains = {f"{axis}={label}": _is(rows, axis, label) for axis in axes for label in levels[axis]}
+    varied = {axis: labels for axis, labels in levels.items() if labels}
+    reasons = [f"{axis}: only one value has results" for axis in levels if axis not in varied]
+    mains = {f"{axis}={label}": _is(rows, axis, label) for axis, labels in varied.items() for label in labels}
     seeds = list(dict.fromkeys(row[1] for row in rows))
     fixed = [np.ones(len(rows)), *(np.array([float(row[1] == seed) for row in rows]) for seed in seeds[1:])]
-    columns: list[Floats] = [*fixed, *mains.values()]
-    unknown = [axis for axis, labels in levels.items() if not labels]
-    reasons = [f"{axis}: only one value has results" for axis in unknown]
-    names = list(mains)
-    if np.linalg.matrix_rank(np.column_stack(columns)) < len(columns):
+    if not _are_independent([*fixed, *mains.values()]):
         law = "the main effects cannot be told apart: some values always come together"
         return Factors((), (*reasons, law), 0)
+    crossed, lost = _interactions(varied, mains, fixed)
+    if lost and len(lost) == math.comb(len(varied), 2):
+        reasons.append("interactions: no two axes are crossed, so an effect is known at the base's other values only")
+    elif lost:
+        reasons.append(f"interactions of axes that are not crossed: {', '.join(lost)}")
+    effects = {**mains, **crossed}
+    df = len(rows) - len(fixed) - len(effects)
+    if df < 1:
+        return Factors((), (*reasons, "no trials are left to estimate the noise: add seeds"), 0)
+    return Factors(_fit(np.array([row[2] for row in rows]), fixed, effects), tuple(reasons), df)
+
+
+def _interactions(
+    levels: Mapping[str, Sequence[str]], mains: Mapping[str, Floats], fixed: Sequence[Floats]
+) -> tuple[dict[str, Floats], list[str]]:
+    """Collect the interactions of every two axes that the trials cross completely enough.
+
+    Args:
+        levels: axis -> labels other than the base's.
+        mains: term -> column of every main effect.
+        fixed: columns of the constant and of the seeds.
+
+    Returns:
+        Term -> column of what can be estimated, and the pairs of axes whose interactions cannot.
+    """
+    crossed: dict[str, Floats] = {}
     lost = []
-    for first, second in itertools.combinations(axes, 2):
-        crossed = {
+    for first, second in itertools.combinations(levels, 2):
+        pair = {
             f"{first}={a} x {second}={b}": mains[f"{first}={a}"] * mains[f"{second}={b}"]
             for a in levels[first]
             for b in levels[second]
         }
-        wider = [*columns, *crossed.values()]
-        if np.linalg.matrix_rank(np.column_stack(wider)) == len(wider) and len(rows) > len(wider):
-            columns, names = wider, [*names, *crossed]
+        wider = [*fixed, *mains.values(), *crossed.values(), *pair.values()]
+        if _are_independent(wider) and len(wider[0]) > len(wider):
+            crossed |= pair
         else:
             lost.append(f"{first} x {second}")
-    if lost and len(lost) == math.comb(len(axes), 2):
-        reasons.append("interactions: no two axes are crossed, so an effect is known at the base's other values only")
-    elif lost:
-        reasons.append(f"interactions of axes that are not crossed: {', '.join(lost)}")
-    df = len(rows) - len(columns)
-    if df < 1:
-        return Factors((), (*reasons, "no trials are left to estimate the noise: add seeds"), 0)
-    return Factors(_fit(rows, base, columns, names, len(fixed)), tuple(reasons), df)
+    return crossed, lost
 
 
-def _fit(
-    rows: Sequence[Row], base: Mapping[str, str], columns: list[Floats], names: list[str], n_fixed: int
-) -> tuple[Factor, ...]:
+def _are_independent(columns: Sequence[Floats]) -> bool:
+    return int(np.linalg.matrix_rank(np.column_stack(columns))) == len(columns)
+
+
+def _fit(scores: Floats, fixed: Sequence[Floats], effects: Mapping[str, Floats]) -> tuple[Factor, ...]:
     """Fit the columns; those of crossed axes are centred first, so that main effects are means over the other axes."""
-    centred = {name: column - column.mean() for name, column in zip(names, columns[n_fixed:], strict=True)}
-    design = [*columns[:n_fixed]]
-    for name in names:
-        parts = name.split(" x ")
-        design.append(centred[parts[0]] * centred[parts[1]] if len(parts) == 2 else centred[name])
-    intervals = least_squares(np.column_stack(design), np.array([row[2] for row in rows]))[n_fixed:]
+    centred = {term: column - column.mean() for term, column in effects.items()}
+    design = [*fixed]
+    for term in effects:
+        parts = term.split(" x ")
+        design.append(centred[parts[0]] * centred[parts[1]] if len(parts) == 2 else centred[term])
+    intervals = least_squares(np.column_stack(design), scores)[len(fixed) :]
     return tuple(
-        Factor(name, interval.value, (interval.low, interval.high), interval.p)
-        for name, interval in zip(names, intervals, strict=True)
+        Factor(term, interval.value, (interval.low, interval.high), interval.p)
+        for term, interval in zip(effects, intervals, strict=True)
     )
 
 

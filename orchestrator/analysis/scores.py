@@ -181,22 +181,24 @@ class Scores:
         """Pool the seed variation of all arms that were scored on these examples and show a signal on one of them."""
         key = tuple(map(id, frames))
         if key not in self._pools:
-            trials: dict[tuple[str, int], list[Cell]] = {}
-            for arm, seed in sorted({(arm, seed) for arm, seed, _ in self._cells}):
-                row = [self._cells.get((arm, seed, frame.benchmark)) for frame in frames]
-                cells = [
-                    cell for cell, frame in zip(row, frames, strict=True) if cell is not None and cell.frame is frame
-                ]
-                if len(cells) == len(frames):
-                    trials[arm, seed] = cells
-            with_signal = {arm for (arm, _), cells in trials.items() if any(cell.has_signal for cell in cells)}
-            means = {
-                trial: sum(cell.mean for cell in cells) / len(cells)
-                for trial, cells in trials.items()
-                if trial[0] in with_signal
+            trials = {
+                (arm, seed): self._cells_on(frames, arm, seed) for arm, seed in sorted({key[:2] for key in self._cells})
             }
-            self._pools[key] = Pool.of(means)
+            complete = {trial: cells for trial, cells in trials.items() if len(cells) == len(frames)}
+            with_signal = {arm for (arm, _), cells in complete.items() if any(cell.has_signal for cell in cells)}
+            self._pools[key] = Pool.of(
+                {
+                    (arm, seed): sum(cell.mean for cell in cells) / len(cells)
+                    for (arm, seed), cells in complete.items()
+                    if arm in with_signal
+                }
+            )
         return self._pools[key]
+
+    def _cells_on(self, frames: tuple[Frame, ...], arm: str, seed: int) -> list[Cell]:
+        """List the cells of a trial that were scored on exactly these examples."""
+        cells = [self._cells.get((arm, seed, frame.benchmark)) for frame in frames]
+        return [cell for cell, frame in zip(cells, frames, strict=True) if cell is not None and cell.frame is frame]
 
 
 def _digest(benchmark: str, images: str, ids: tuple[str, ...], clusters: tuple[str, ...]) -> bytes:

@@ -113,34 +113,40 @@ def axis_panel(curve: AxisCurve, cells: Sequence[Cell], what: str) -> Markup:
         cells: of the curve's points.
         what: name of the score, for screen readers.
     """
-    drawn = [(point, cell) for point, cell in zip(curve.points, cells, strict=True) if cell.estimate is not None]
-    intervals = [cell.estimate.interval for _, cell in drawn if cell.estimate is not None]
-    seeds = [value for _, cell in drawn for value in cell.by_seed.values()]
-    scale = Scale.over(
-        [*(x for interval in intervals for x in (interval.low, interval.high)), *seeds], n_ticks=4, margin=0.06
-    )
+    drawn = [
+        (point, cell.estimate) for point, cell in zip(curve.points, cells, strict=True) if cell.estimate is not None
+    ]
+    ends = [end for _, estimate in drawn for end in (estimate.interval.low, estimate.interval.high)]
+    seeds = [value for cell in cells if cell.estimate is not None for value in cell.by_seed.values()]
+    scale = Scale.over([*ends, *seeds], n_ticks=4, margin=0.06)
     marks = [_level(scale, tick, PANEL_HEIGHT) for tick in scale.ticks]
     labels = [point.label for point in curve.points] if _labels_fit(curve) else list(map(str, _counted(curve)))
     means = []
     for point, cell, place, label in zip(curve.points, cells, _places(curve), labels, strict=True):
-        marks.append(_value_label(label, place))
         x = percent(place)
-        if cell.estimate is None:
-            marks.append(element("text", "no score", x=x, y=PANEL_HEIGHT - 6, class_="tick mid absent"))
-            continue
-        interval = cell.estimate.interval
-        top, bottom = scale.y(interval.high, PANEL_HEIGHT), scale.y(interval.low, PANEL_HEIGHT)
-        marks.append(element("line", x1=x, x2=x, y1=top, y2=bottom, class_="whisker"))
-        marks += [
-            element("circle", cx=x, cy=scale.y(value, PANEL_HEIGHT), r=3.5, class_="seed", transform="translate(-10)")
-            for value in cell.by_seed.values()
-        ]
-        means.append((x, scale.y(cell.estimate.value, PANEL_HEIGHT), "dot base" if point.is_base else "dot"))
+        marks += [_value_label(label, place), *_spread(cell, x, scale)]
+        if cell.estimate is not None:
+            means.append((x, scale.y(cell.estimate.value, PANEL_HEIGHT), "dot base" if point.is_base else "dot"))
     if curve.is_numeric:
         marks += [element("line", x1=a[0], y1=a[1], x2=b[0], y2=b[1], class_="curve") for a, b in pairwise(means)]
     dots = [element("circle", cx=x, cy=y, r=4.5, class_=name) for x, y, name in means]
-    spoken = ", ".join(f"{point.label} {cell.estimate.value:.1f}" for point, cell in drawn if cell.estimate is not None)
+    spoken = ", ".join(f"{point.label} {estimate.value:.1f}" for point, estimate in drawn)
     return figure_svg([*marks, *dots], PANEL_HEIGHT + 22, "panel", f"{what} against {curve.axis}: {spoken}")
+
+
+def _spread(cell: Cell, x: str, scale: Scale) -> list[Markup]:
+    """Draw the interval and the seeds of a score at a place of the panel, or that there is no score."""
+    if cell.estimate is None:
+        return [element("text", "no score", x=x, y=PANEL_HEIGHT - 6, class_="tick mid absent")]
+    interval = cell.estimate.interval
+    top, bottom = scale.y(interval.high, PANEL_HEIGHT), scale.y(interval.low, PANEL_HEIGHT)
+    return [
+        element("line", x1=x, x2=x, y1=top, y2=bottom, class_="whisker"),
+        *(
+            element("circle", cx=x, cy=scale.y(value, PANEL_HEIGHT), r=3.5, class_="seed", transform="translate(-10)")
+            for value in cell.by_seed.values()
+        ),
+    ]
 
 
 def panel_key(curve: AxisCurve) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from orchestrator.analysis.effects import Contrast
@@ -37,40 +36,47 @@ def axis_findings(
     base = next((arm for arm in arms if arm.name == plan.base), None)
     if base is None:
         return (), 0
-    alternatives = [arm for arm in arms if arm is not base]
-    by_arm = {arm.name: _contrasts(base.name, arm.name, scored) for arm in alternatives}
-    table = [
-        (name, benchmark, contrast)
-        for name, (contrasts, _) in by_arm.items()
-        for benchmark, contrast in contrasts.items()
-    ]
-    judged: dict[str, dict[str | None, Judgement]] = defaultdict(dict)
-    for (name, benchmark, _), judgement in zip(table, judge([entry[2] for entry in table]), strict=True):
-        judged[name][benchmark] = judgement
+    contrasts = {arm.name: _contrasts(base.name, arm.name, scored) for arm in arms if arm is not base}
+    judged = _judged({name: estimated for name, (estimated, _) in contrasts.items()})
     ran_with = conditions_by_arm(conditions)
     grouped: dict[str, list[Finding]] = {axis: [] for axis in (*plan.axes, "")}
-    for arm in alternatives:
-        differing = [axis for axis in plan.axes if arm.values.get(axis) != base.values.get(axis)]
-        axis = differing[0] if len(differing) == 1 else ""
-        differences = {
-            benchmark: _difference(benchmark, (base.name, arm.name), judgement, scored)
-            for benchmark, judgement in judged[arm.name].items()
-        }
-        finding = Finding(
-            label=arm.values[axis] if axis else arm.name,
-            arm=arm.name,
-            mean=differences.get(None),
-            benchmarks=tuple(differences[name] for name in scored.benchmarks if name in differences),
-            refused=by_arm[arm.name][1],
-            conditions=_other_conditions(ran_with[arm.name], ran_with[base.name]),
-        )
-        entries = (*scored.trials[base.name], *scored.trials[arm.name])
-        unfinished = [entry for entry in entries if entry.state != "done"]
-        grouped[axis].append(replace(finding, sentence=_sentence(finding, unfinished, len(scored.benchmarks))))
+    for arm in arms:
+        if arm is not base:
+            axis = _only_difference(plan.axes, arm, base)
+            differences = _differences((base.name, arm.name), judged[arm.name], scored)
+            finding = Finding(
+                label=arm.values[axis] if axis else arm.name,
+                arm=arm.name,
+                mean=differences.get(None),
+                benchmarks=tuple(differences[name] for name in scored.benchmarks if name in differences),
+                refused=contrasts[arm.name][1],
+                conditions=_other_conditions(ran_with[arm.name], ran_with[base.name]),
+            )
+            unfinished = _unfinished((base.name, arm.name), scored)
+            grouped[axis].append(replace(finding, sentence=_sentence(finding, unfinished, len(scored.benchmarks))))
     axes = tuple(
         AxisFindings(axis, base.values.get(axis), tuple(findings)) for axis, findings in grouped.items() if findings
     )
-    return axes, len(table)
+    return axes, sum(map(len, judged.values()))
+
+
+def _judged(
+    contrasts: Mapping[str, Mapping[str | None, Contrast]],
+) -> dict[str, dict[str | None, Judgement]]:
+    """Judge the contrasts of all arms, by benchmark, as one exploratory table."""
+    table = [contrast for by_benchmark in contrasts.values() for contrast in by_benchmark.values()]
+    judgements = iter(judge(table))
+    return {arm: {benchmark: next(judgements) for benchmark in by_benchmark} for arm, by_benchmark in contrasts.items()}
+
+
+def _only_difference(axes: Iterable[str], arm: Arm, base: Arm) -> str:
+    """Name the one axis in which an arm differs from the base; empty where there are several or none."""
+    differing = [axis for axis in axes if arm.values.get(axis) != base.values.get(axis)]
+    return differing[0] if len(differing) == 1 else ""
+
+
+def _unfinished(arms: tuple[str, str], scored: StudyScores) -> list[TrialEntry]:
+    return [entry for arm in arms for entry in scored.trials[arm] if entry.state != "done"]
 
 
 def _contrasts(base: str, arm: str, scored: StudyScores) -> tuple[dict[str | None, Contrast], tuple[str, ...]]:
@@ -94,6 +100,12 @@ def _contrasts(base: str, arm: str, scored: StudyScores) -> tuple[dict[str | Non
         except InputError as error:
             refused.append(first_line(error))
     return contrasts, tuple(dict.fromkeys(refused))
+
+
+def _differences(
+    arms: tuple[str, str], judged: Mapping[str | None, Judgement], scored: StudyScores
+) -> dict[str | None, Difference]:
+    return {benchmark: _difference(benchmark, arms, judgement, scored) for benchmark, judgement in judged.items()}
 
 
 def _difference(benchmark: str | None, arms: tuple[str, str], judgement: Judgement, scored: StudyScores) -> Difference:
@@ -125,26 +137,9 @@ def _sentence(finding: Finding, unfinished: Sequence[TrialEntry], n_benchmarks: 
     if main is None and not finding.benchmarks:
         reasons = finding.refused or ((f"missing: {missing}",) if missing else ("no common seed with the base",))
         return f"not compared: {'; '.join(reasons)}."
-    parts = []
-    if main is not None:
-        over = f" in the mean over {n_benchmarks} benchmarks" if main.benchmark is None else f" on {main.benchmark}"
-        clear = f"{difference_text(main.effect)} than the base" if main.is_clear else "no clear difference to the base"
-        value = "" if main.is_clear else f"{signed(main.effect)}, "
-        parts.append(f"{clear}{over} ({value}{_interval_words(main)}; {number_of(len(main.seeds), 'seed')})")
-        if main.reason:
-            parts.append(f"the interval excludes 0, but {main.reason}")
+    parts = [] if main is None else _main_parts(main, n_benchmarks)
     if main is None or main.benchmark is None:
-        clear_ones = [d for d in finding.benchmarks if d.is_clear]
-        named = ", ".join(f"{d.benchmark} ({signed(d.effect)}, {_interval_words(d, short=True)})" for d in clear_ones)
-        silent = [d.benchmark or "" for d in finding.benchmarks if d.no_signal and not d.is_clear]
-        parts.append(f"clear on {named}" if named else "on no single benchmark a clear difference")
-        if silent:
-            parts.append(f"neither shows a signal on {', '.join(silent)}")
-        for d in finding.benchmarks:
-            if d.reason:
-                parts.append(f"not clear on {d.benchmark} ({signed(d.effect)}): {d.reason}")
-    elif main.no_signal and not main.is_clear:
-        parts.append("neither shows a signal")
+        parts += _benchmark_parts(finding.benchmarks)
     if any(d.scope == "checkpoints" for d in (main, *finding.benchmarks) if d is not None):
         parts.append("with one seed only these two checkpoints are compared, the choice itself was not tested")
     if missing:
@@ -153,6 +148,30 @@ def _sentence(finding: Finding, unfinished: Sequence[TrialEntry], n_benchmarks: 
     if finding.conditions:
         parts.append(f"ran under other conditions than the base ({'; '.join(finding.conditions)})")
     return "; ".join(parts) + "."
+
+
+def _main_parts(main: Difference, n_benchmarks: int) -> list[str]:
+    """State the difference over all benchmarks, or on the only one, and what speaks against it."""
+    over = f" in the mean over {n_benchmarks} benchmarks" if main.benchmark is None else f" on {main.benchmark}"
+    clear = f"{difference_text(main.effect)} than the base" if main.is_clear else "no clear difference to the base"
+    value = "" if main.is_clear else f"{signed(main.effect)}, "
+    parts = [f"{clear}{over} ({value}{_interval_words(main)}; {number_of(len(main.seeds), 'seed')})"]
+    if main.reason:
+        parts.append(f"the interval excludes 0, but {main.reason}")
+    if main.benchmark is not None and main.no_signal and not main.is_clear:
+        parts.append("neither shows a signal")
+    return parts
+
+
+def _benchmark_parts(differences: Sequence[Difference]) -> list[str]:
+    """State on which of several benchmarks the difference is clear, and on which not and why."""
+    clear_ones = [d for d in differences if d.is_clear]
+    named = ", ".join(f"{d.benchmark} ({signed(d.effect)}, {_interval_words(d, short=True)})" for d in clear_ones)
+    silent = [d.benchmark or "" for d in differences if d.no_signal and not d.is_clear]
+    parts = [f"clear on {named}" if named else "on no single benchmark a clear difference"]
+    if silent:
+        parts.append(f"neither shows a signal on {', '.join(silent)}")
+    return parts + [f"not clear on {d.benchmark} ({signed(d.effect)}): {d.reason}" for d in differences if d.reason]
 
 
 def _interval_words(difference: Difference, short: bool = False) -> str:

@@ -76,27 +76,44 @@ def _verdict_row(verdict: Verdict) -> str:
 def _score_table(report: Report, columns: Sequence[int]) -> str:
     """Write two lines for each arm: scores, and their intervals in small type."""
     with_mean = len(report.columns) > 1
+    rows: list[str] = []
+    incomplete: list[str] = []
+    for row in report.rows:
+        cells = [*([row.mean] if with_mean else []), *(row.cells[i] for i in columns)]
+        rows += _arm_lines(row.arm, cells)
+        partial = next((cell for cell in cells if cell.estimate is not None and cell.absent), None)
+        if partial is not None:
+            incomplete.append(f"{row.arm} without {sentences.absence_text(partial, always_seeds=True)}")
+    label = f"tab:{_label(report.study)}-scores" + (f"-{columns[0] + 1}" if _is_part(report, columns) else "")
+    spec = "l" + "r" * (len(columns) + with_mean)
+    return _table(spec, _score_header(report, columns), rows, _score_caption(report, columns, incomplete), label)
+
+
+def _score_header(report: Report, columns: Sequence[int]) -> str:
+    """Write the names of the benchmarks and, where they are known, the numbers of their examples."""
     names = [escaped(report.columns[i].benchmark) for i in columns]
     sizes = [report.columns[i].n_examples for i in columns]
-    means = [f"mean of {len(report.columns)}"] if with_mean else []
     counts = [rf"{{\scriptsize $n={size:,}$}}".replace(",", "{,}") if size is not None else "" for size in sizes]
+    means = [f"mean of {len(report.columns)}"] if len(report.columns) > 1 else []
     header = rf"arm & {' & '.join([*means, *names])} \\"
     if any(counts):
         header += f"\n & {' & '.join([*('' for _ in means), *counts])} \\\\"
-    rows, incomplete = [], []
-    for row in report.rows:
-        cells = [row.mean] if with_mean else []
-        cells += [row.cells[i] for i in columns]
-        if all(cell.estimate is None for cell in cells) and len({_absent(cell) for cell in cells}) == 1:
-            rows.append(rf"{escaped(row.arm)} & \multicolumn{{{len(cells)}}}{{l}}{{{_absent(cells[0])}}} \\[2pt]")
-            continue
-        rows.append(rf"{escaped(row.arm)} & {' & '.join(map(_value, cells))} \\")
-        rows.append(rf" & {' & '.join(map(_interval, cells))} \\[2pt]")
-        if any(cell.absent for cell in cells if cell.estimate is not None):
-            seeds = next(cell for cell in cells if cell.estimate is not None and cell.absent)
-            incomplete.append(f"{row.arm} without {sentences.absence_text(seeds, always_seeds=True)}")
-    is_part = len(columns) < len(report.columns)
-    part = f" ({columns[0] + 1} to {columns[-1] + 1} of {len(report.columns)})" if is_part else ""
+    return header
+
+
+def _arm_lines(arm: str, cells: Sequence[Cell]) -> list[str]:
+    """Write the scores of an arm and their intervals, or one line that says why it has none."""
+    if all(cell.estimate is None for cell in cells) and len({_absent(cell) for cell in cells}) == 1:
+        return [rf"{escaped(arm)} & \multicolumn{{{len(cells)}}}{{l}}{{{_absent(cells[0])}}} \\[2pt]"]
+    return [
+        rf"{escaped(arm)} & {' & '.join(map(_value, cells))} \\",
+        rf" & {' & '.join(map(_interval, cells))} \\[2pt]",
+    ]
+
+
+def _score_caption(report: Report, columns: Sequence[int], incomplete: Sequence[str]) -> str:
+    n = len(report.columns)
+    part = f" ({columns[0] + 1} to {columns[-1] + 1} of {n})" if _is_part(report, columns) else ""
     caption = (
         rf"Arms by benchmarks{part}: points with their 95~\% intervals. Bold: the highest mean of a column; "
         r"$\uparrow$, $\downarrow$: clearly higher or lower than the base."
@@ -105,8 +122,11 @@ def _score_table(report: Report, columns: Sequence[int]) -> str:
         caption += r" $\dagger$: no signal, with some seed at least."
     if incomplete:
         caption += rf" $\ddagger$: {escaped('; '.join(incomplete))}."
-    label = f"tab:{_label(report.study)}-scores" + (f"-{columns[0] + 1}" if is_part else "")
-    return _table("l" + "r" * (len(columns) + with_mean), header, rows, caption, label)
+    return caption
+
+
+def _is_part(report: Report, columns: Sequence[int]) -> bool:
+    return len(columns) < len(report.columns)
 
 
 def _value(cell: Cell) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from orchestrator.analysis.number_text import listed
-from orchestrator.reporting.report_model import Absence, Cell, Column, Condition, Report, Sharing
+from orchestrator.analysis.verdict_model import Verdict
+from orchestrator.reporting.report_model import Absence, Cell, Column, Condition, Finding, Report, Sharing
 from search_spaces.quantities import number_of
 
 NOTHING = "Nothing is scored yet. `ablate run` trains and scores the trials; what is done already is kept."
@@ -39,22 +40,28 @@ def headline(report: Report) -> str:
     if not report.has_results:
         return "Nothing is scored yet."
     verdicts = report.verdicts.verdicts
-    if verdicts:
-        counts = {state: sum(verdict.holds is state for verdict in verdicts) for state in (True, False, None)}
-        verbs = {True: ("holds", "hold"), False: ("does not hold", "do not hold"), None: ("is open", "are open")}
-        parts = [f"{count} {verbs[state][count != 1]}" for state, count in counts.items() if count]
-        if len(parts) == 1:
-            singular, plural = verbs[verdicts[0].holds]
-            return f"The claim {singular}." if len(verdicts) == 1 else f"All {len(verdicts)} claims {plural}."
-        return f"Of {number_of(len(verdicts), 'claim')}, {listed(parts)}."
-    compared = [finding for finding in report.findings if finding.main is not None]
-    clear = [finding for finding in compared if finding.main is not None and finding.main.is_clear]
+    return _claims_line(verdicts) if verdicts else _arms_line(report.findings)
+
+
+def _claims_line(verdicts: Sequence[Verdict]) -> str:
+    counts = {state: sum(verdict.holds is state for verdict in verdicts) for state in (True, False, None)}
+    verbs = {True: ("holds", "hold"), False: ("does not hold", "do not hold"), None: ("is open", "are open")}
+    parts = [f"{count} {verbs[state][count != 1]}" for state, count in counts.items() if count]
+    if len(parts) == 1:
+        singular, plural = verbs[verdicts[0].holds]
+        return f"The claim {singular}." if len(verdicts) == 1 else f"All {len(verdicts)} claims {plural}."
+    return f"Of {number_of(len(verdicts), 'claim')}, {listed(parts)}."
+
+
+def _arms_line(findings: Sequence[Finding]) -> str:
+    compared = [finding.main for finding in findings if finding.main is not None]
     if not compared:
         return "No arm can be compared with the base yet."
-    differ = "differs" if len(clear) == 1 else "differ"
-    scopes = {finding.main.scope for finding in compared if finding.main is not None}
+    n_clear = sum(difference.is_clear for difference in compared)
+    differ = "differs" if n_clear == 1 else "differ"
+    scopes = {difference.scope for difference in compared}
     as_trained = " One seed: these trained weights were compared, not the choices." if scopes == {"checkpoints"} else ""
-    return f"Of {number_of(len(compared), 'arm')}, {len(clear)} {differ} clearly from the base.{as_trained}"
+    return f"Of {number_of(len(compared), 'arm')}, {n_clear} {differ} clearly from the base.{as_trained}"
 
 
 def size_line(report: Report) -> str:

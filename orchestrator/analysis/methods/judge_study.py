@@ -46,16 +46,21 @@ def _aggregates(plan: Plan, scored: StudyScores, groups: Mapping[str, Sequence[s
     rows: list[Row] = []
     planned_seeds = plan.seeds_by_arm()
     for arm in plan.arms:
-        seeds = planned_seeds.get(arm.name, ())
-        table = {seed: [scored.scores.cell(arm.name, seed, name) for name in scored.benchmarks] for seed in seeds}
-        complete = {seed: [cell.mean for cell in row if cell] for seed, row in table.items() if all(row)}
-        if len(complete) < len(seeds) or not seeds:
-            continue
-        columns = zip(*complete.values(), strict=True)
-        means[arm.name] = {
-            name: sum(column) / len(column) for name, column in zip(scored.benchmarks, columns, strict=True)
-        }
-        rows += [(arm.values, seed, sum(values) / len(values)) for seed, values in complete.items()]
+        by_seed = _complete_scores(scored, arm.name, planned_seeds.get(arm.name, ()))
+        if by_seed:
+            columns = zip(*by_seed.values(), strict=True)
+            means[arm.name] = {
+                name: sum(column) / len(column) for name, column in zip(scored.benchmarks, columns, strict=True)
+            }
+            rows += [(arm.values, seed, sum(values) / len(values)) for seed, values in by_seed.items()]
     pool = reference_pool(f"arms of {plan.study}", scored.benchmarks, means)
     base = next((arm.values for arm in plan.arms if arm.name == plan.base), None)
     return replace(aggregated(means, pool, groups), factors=factors(rows, base) if base and rows else None)
+
+
+def _complete_scores(scored: StudyScores, arm: str, seeds: Sequence[int]) -> dict[int, list[float]]:
+    """Map the seeds of an arm to its scores by benchmark; empty unless every seed has all of them."""
+    table = {seed: [scored.scores.cell(arm, seed, name) for name in scored.benchmarks] for seed in seeds}
+    if not all(all(row) for row in table.values()):
+        return {}
+    return {seed: [cell.mean for cell in row if cell] for seed, row in table.items()}
