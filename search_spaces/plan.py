@@ -10,6 +10,9 @@ from search_spaces.resource_spec import ResourceSpec
 from search_spaces.sizes import ModelSize
 from search_spaces.spec import BenchmarkSpec, TrialSpec
 
+NodeKind = Literal["features", "stage", "evaluation"]
+"""The kinds of work: features of an encoder, a training stage, the evaluation of a trained model."""
+
 
 @dataclass(frozen=True)
 class Arm:
@@ -39,7 +42,7 @@ class Node:
     """One piece of work. Trials that need the same node share it."""
 
     id: str
-    kind: Literal["features", "stage", "evaluation"]
+    kind: NodeKind
     key: str | None
     """Content key on storage; None while digests that it needs are unknown (see `missing`). None for evaluations."""
     name: str

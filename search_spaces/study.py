@@ -27,6 +27,9 @@ from search_spaces.yaml_source import Document, KeyPath, key_text, leaves
 DEFAULT_SEED = 7
 """The seed of every published Prismatic model."""
 
+Expectation = Literal["better", "worse", "equivalent", "not-worse"]
+"""What a hypothesis says of an alternative, compared with its reference."""
+
 Slug = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
 
 
@@ -136,7 +139,7 @@ class Hypothesis(Entry):
     """Names of arms: [reference, alternative]."""
     on: Annotated[tuple[str, ...], Field(min_length=1)] = ("all",)
     """`all`, ids of the study's benchmarks, or names of suites of them."""
-    expect: Literal["better", "worse", "equivalent", "not-worse"]
+    expect: Expectation
     """What the alternative is to be, compared with the reference."""
     margin: Annotated[float, Field(gt=0)] | None = None
     """In points; must be given for `equivalent` and `not-worse`."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from search_spaces.identity import source_name
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.spec import BenchmarkSpec, SourceSpec, TrialSpec
+from search_spaces.worker_contract import Device
 from trainables.storage.store import LocalStore, Store
 
 
@@ -78,7 +78,7 @@ class Context:
     rank: int = 0
     world: int = 1
     local_rank: int = 0
-    device: Literal["cpu", "cuda"] = "cpu"
+    device: Device = "cpu"
     is_first_of_node: bool = False
     """One worker of each node looks after what is the node's; rank 0 does so for its own without being told."""
 

@@ -15,13 +15,12 @@ from typing import Any, Literal
 from orchestrator.analysis.intervals import Pool
 from orchestrator.analysis.pairs import pair_weights
 from orchestrator.analysis.power import DEFAULT_SEED_SD, POWER, Design, smallest_effect, smallest_margin
-from orchestrator.analysis.verdict_model import Expectation
 from orchestrator.state.ledger import Ledger
 from search_spaces.catalogue.load import shipped
 from search_spaces.claims import asked_benchmarks
 from search_spaces.plan import Plan
 from search_spaces.spec import BenchmarkSpec
-from search_spaces.study import Hypothesis, Study
+from search_spaces.study import Expectation, Hypothesis, Study
 
 DISCORDANT = (0.05, 0.20)
 """Share of questions that two arms answer with different success, where nothing is known: a range."""
@@ -45,7 +44,7 @@ class HypothesisPower:
     """Smallest values that are decided with 80 % power: a range from calm to restless assumptions."""
 
     id: str
-    expect: str
+    expect: Expectation
     n_seeds: int
     """That all of its arms have."""
     n_examples: int | None

@@ -12,7 +12,8 @@ from typing import Literal, assert_never
 import numpy as np
 
 from orchestrator.analysis.intervals import Interval
-from orchestrator.analysis.verdict_model import Expectation, Outcome
+from orchestrator.analysis.verdict_model import Outcome
+from search_spaces.study import Expectation
 
 Statement = Literal["differs", "equivalent", "not-worse"]
 

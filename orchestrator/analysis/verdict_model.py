@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from orchestrator.analysis.aggregates import Aggregates
 from orchestrator.analysis.intervals import SeedSource
+from search_spaces.study import Expectation
 
 Outcome = Literal["better", "worse", "equivalent", "not-worse", "undecided"]
-Expectation = Literal["better", "worse", "equivalent", "not-worse"]
 Scope = Literal["recipe", "checkpoints"]
 Unit = Literal["points", "percent"]
 

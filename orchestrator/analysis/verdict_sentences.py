@@ -8,9 +8,9 @@ from typing import assert_never
 from orchestrator.analysis.intervals import Interval, SeedSource
 from orchestrator.analysis.number_text import gpu_hours_text, listed, p_text, signed
 from orchestrator.analysis.rule import Ruling
-from orchestrator.analysis.verdict_model import Expectation, Outcome, Price, Unit, Verdict
+from orchestrator.analysis.verdict_model import Outcome, Price, Unit, Verdict
 from search_spaces.quantities import number_of
-from search_spaces.study import Hypothesis
+from search_spaces.study import Expectation, Hypothesis
 
 HOLDS: Mapping[bool | None, str] = {True: "holds", False: "does not hold", None: "open"}
 """`Verdict.holds` in words."""

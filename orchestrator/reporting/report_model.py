@@ -13,6 +13,7 @@ from orchestrator.analysis.plan_power import HypothesisPower
 from orchestrator.analysis.verdict_model import Verdicts
 from orchestrator.reporting.open_prompts import OpenSample
 from orchestrator.state.ledger import TrialState
+from search_spaces.plan import NodeKind
 
 Absence = Literal["diverged", "failed", "running", "changed", "half-done", "pending", "unreadable"]
 Mark = Literal["higher", "lower"]
@@ -137,7 +138,7 @@ class StageWork:
     """Work of one kind that the same arms need, once for each seed."""
 
     name: str
-    kind: Literal["features", "stage", "evaluation"]
+    kind: NodeKind
     depth: int
     """0 for what depends on nothing; work that follows stands below what it follows, one deeper."""
     arms: tuple[str, ...]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import assert_never
 
 from orchestrator.reporting.report_model import ArmCost, Row, Sharing, StageWork
 from orchestrator.state.ledger import Ledger, node_result
@@ -120,13 +121,19 @@ def _work(
 
 def _gpu_seconds(node: Node, scorings: Mapping[str, Sequence[EvaluationResult]], store: Store) -> float:
     """Read the GPU-seconds of one piece of work; 0 while it has no result."""
-    if node.kind == "evaluation":
-        evaluations = {
-            (scoring.key, scoring.benchmark): scoring for trial in node.trials for scoring in scorings.get(trial, ())
-        }
-        return sum(evaluation.gpu_seconds for evaluation in evaluations.values())
-    result = node_result(node, store)
-    return result.gpu_seconds if result is not None else 0.0
+    match node.kind:
+        case "evaluation":
+            evaluations = {
+                (scoring.key, scoring.benchmark): scoring
+                for trial in node.trials
+                for scoring in scorings.get(trial, ())
+            }
+            return sum(evaluation.gpu_seconds for evaluation in evaluations.values())
+        case "features" | "stage":
+            result = node_result(node, store)
+            return result.gpu_seconds if result is not None else 0.0
+        case _:
+            assert_never(node.kind)
 
 
 def _pareto(points: Mapping[str, tuple[float, float]]) -> frozenset[str]:

@@ -10,7 +10,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, assert_never
 
 from cluster.fit import NodeResources
 from orchestrator.running.leases import Leases
@@ -62,8 +62,13 @@ class Dispatcher:
         self._nodes: dict[str, Node] = {}
         """Of features and stages: a trial's evaluation is its own, covered by the lease on the trial."""
         for node in {name: nodes[name] for item in work for name in item.path}.values():
-            if node.kind != "evaluation":
-                self._lease_of[node.id], self._nodes[node.id] = _key(node), node
+            match node.kind:
+                case "features" | "stage":
+                    self._lease_of[node.id], self._nodes[node.id] = _key(node), node
+                case "evaluation":
+                    pass
+                case _:
+                    assert_never(node.kind)
         with_folder = []
         for item in work:
             folder = f"folder of {item.trial_id}"

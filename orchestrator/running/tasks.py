@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import assert_never
 
 from cluster.cost import TEXT_TOKENS, operations
 from cluster.launcher import ResourceRequest
@@ -45,11 +46,15 @@ def remaining_work(plan: Plan, ledger: Ledger) -> list[Work]:
 
 
 def _cost(node: Node, benchmarks: int) -> float:
-    if node.kind == "features":
-        return (node.bytes or 0) / 1e6 * _SECONDS_PER_MB_OF_FEATURES
-    if node.kind == "stage":
-        return (node.steps or 0) * _SECONDS_PER_STEP
-    return benchmarks * _SECONDS_PER_BENCHMARK
+    match node.kind:
+        case "features":
+            return (node.bytes or 0) / 1e6 * _SECONDS_PER_MB_OF_FEATURES
+        case "stage":
+            return (node.steps or 0) * _SECONDS_PER_STEP
+        case "evaluation":
+            return benchmarks * _SECONDS_PER_BENCHMARK
+        case _:
+            assert_never(node.kind)
 
 
 def make_task(plan: Plan, trial: PlannedTrial, digests: dict[str, str], storage: Path, data_root: Path) -> TrialTask:

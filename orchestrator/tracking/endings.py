@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import assert_never
 
 from orchestrator.tracking.tracker import Status
+from search_spaces.outcomes import FailureKind
 from trainables.storage import layout, tracked_names
 from trainables.storage.record_files import read
 from trainables.storage.records import Failure, TrialResult
@@ -34,12 +36,22 @@ def read_ending(store: Store, study: str, trial: str) -> Ending | None:
         endings.append(Ending("FINISHED", written, None, result.diverged, result.stages, result.cost.gpu_seconds))
     failure = read(store, layout.trial_failure(study, trial), Failure)
     if failure is not None:
-        endings.append(Ending("KILLED" if failure.kind == "killed" else "FAILED", failure.ts, failure=failure))
+        endings.append(Ending(_status(failure.kind), failure.ts, failure=failure))
     return max(endings, key=lambda ending: ending.ts, default=None)
 
 
+def _status(kind: FailureKind) -> Status:
+    match kind:
+        case "killed":
+            return "KILLED"
+        case "lost" | "hung" | "error" | "memory":
+            return "FAILED"
+        case _:
+            assert_never(kind)
+
+
 def ending_tags(ending: Ending, *, is_first: bool) -> dict[str, str]:
-    """Return what tags say of an ending. `is_first`: none was recorded before, so there is nothing to take back."""
+    """Return the tags of an ending. `is_first`: none was recorded before, so that no older tag needs resetting."""
     if ending.failure is not None:
         return {tracked_names.ERROR_CLASS: ending.failure.kind, tracked_names.ERROR: ending.failure.message}
     if ending.diverged:

@@ -17,8 +17,8 @@ POINTS_PER_METRIC = 2_500
 
 
 @dataclass
-class Sieve:
-    """Decides which points of a spool are sent: a function of the lines alone, however they are cut into batches.
+class PointFilter:
+    """A filter of the points of a spool that are sent: a function of the lines alone, whatever batches they come in.
 
     Points with a step: only steps beyond the last one sent, because a resumed trial repeats those after its last
     checkpoint, and every `stride`-th of them; the last one is held until the trial ends. Points without a step are
@@ -77,7 +77,7 @@ class UploadCursor:
     """Time of the ending (result or failure) that has been recorded."""
     non_finite: str | None = None
     """The first value that was no number."""
-    sieve: Sieve = field(default_factory=Sieve)
+    sieve: PointFilter = field(default_factory=PointFilter)
     nodes: dict[str, int] = field(default_factory=dict)
     """Name of another node's spool -> offset in it."""
 

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import PurePosixPath
 
 from search_spaces.identity import source_name
+from search_spaces.worker_contract import Device
 from trainables.package_versions import WORKER_PACKAGES, installed_versions
 from trainables.storage import layout, tracked_names
 from trainables.storage.record_files import read_or_redo
@@ -44,7 +45,8 @@ class TrialSpool:
             self._sampler = SystemSampler(context.rank, self._system).start()
 
     def begin(self) -> None:
-        task, device = self._task, "cuda" if self._task.stages[0].resources.gpus_per_worker else "cpu"
+        task = self._task
+        device: Device = "cuda" if task.stages[0].resources.gpus_per_worker else "cpu"
         configs = {
             spec.name: deepspeed_config(spec, order.resources, device)
             for spec, order in zip(task.trial.stages, task.stages, strict=True)

@@ -7,12 +7,20 @@ from typing import Any
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import REDUCE_BUCKET, check_resources, micro_batch
 from search_spaces.spec import Precision, StageSpec
+from search_spaces.worker_contract import Device
 
-CPU_BUCKETS = {"contiguous_gradients": False, "overlap_comm": False, "reduce_bucket_size": 1_000_000}
+Buckets = dict[str, bool | int]
+"""Fields of `zero_optimization` that size its buffers -> values."""
+
+CPU_BUCKETS: Buckets = {
+    "contiguous_gradients": False,
+    "overlap_comm": False,
+    "reduce_bucket_size": 1_000_000,
+}
 """DeepSpeed's own bucket of 5e8 elements is made for a GPU: on a CPU its pages are new in every step, which cost a
 tenth of the throughput of a small model (measurements/throughput.py)."""
 
-GPU_BUCKETS = {
+GPU_BUCKETS: Buckets = {
     "contiguous_gradients": True,
     "overlap_comm": True,
     "reduce_bucket_size": REDUCE_BUCKET,
@@ -21,19 +29,27 @@ GPU_BUCKETS = {
 """Gradients are copied into one buffer as they appear, which keeps memory whole, and a full buffer is reduced on a
 stream of its own while the backward pass goes on. Not measured on a GPU yet; none of it enters identity."""
 
+BUCKETS: dict[Device, Buckets] = {"cpu": CPU_BUCKETS, "cuda": GPU_BUCKETS}
+
 BF16_ENABLED: dict[Precision, bool] = {"fp32": False, "bf16": True}
 
 
-def deepspeed_config(stage: StageSpec, resources: ResourceSpec, device: str) -> dict[str, Any]:
-    """What `deepspeed.initialize` is given, with the user's own settings merged in.
+def deepspeed_config(stage: StageSpec, resources: ResourceSpec, device: Device) -> dict[str, Any]:
+    """Make the configuration for `deepspeed.initialize`, with the user's own settings merged in.
 
-    Raises InputError if those set what the stage owns.
+    Args:
+        stage: what is trained.
+        resources: workers, ZeRO stage, offload and the user's DeepSpeed settings.
+        device: of the workers.
+
+    Raises:
+        InputError: if the user's settings set what the stage owns.
     """
     check_resources(stage, resources)
     micro = micro_batch(stage, resources)
     zero: dict[str, Any] = {"stage": resources.zero}
     if resources.zero:
-        zero |= CPU_BUCKETS if device == "cpu" else GPU_BUCKETS
+        zero |= BUCKETS[device]
     on_host = {"device": "cpu", "pin_memory": device == "cuda"}
     if "optimizer" in resources.offloaded:
         zero["offload_optimizer"] = on_host

@@ -24,9 +24,13 @@ from deepspeed.runtime.zero.partitioned_param_coordinator import PartitionedPara
 from torch import Tensor, nn
 
 from search_spaces.spec import OptimizerSpec, StageSpec
+from search_spaces.worker_contract import Device
 from trainables.model.precision import dtype_of
 from trainables.model.vlm import VLM, Batch, cast_statistics, module
 from trainables.training.learning_rate import factor
+
+BACKENDS: dict[Device, str] = {"cuda": "nccl", "cpu": "gloo"}
+"""The collective communication library of a device."""
 
 _LINEAR = F.linear
 
@@ -40,13 +44,13 @@ for message in (".*all_gather_into_tensor.*", ".*reduce_scatter_tensor.*"):
 class Engine:
     """One stage's engine around a model whose `requires_grad` is settled. Use it inside `open_engine`."""
 
-    def __init__(self, model: VLM, stage: StageSpec, steps: int, config: dict[str, Any], device: str) -> None:
+    def __init__(self, model: VLM, stage: StageSpec, steps: int, config: dict[str, Any], device: Device) -> None:
         self.dtype = dtype_of(stage.precision)
         cast_statistics(model, self.dtype)  # DeepSpeed casts weights only
         on_host = "offload_optimizer" in config["zero_optimization"]
         optimizer = make_optimizer(model, stage.optimizer, fused=device == "cuda" and not on_host)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(stage.schedule, step, steps))
-        deepspeed.init_distributed("nccl" if device == "cuda" else "gloo", auto_mpi_discovery=False)
+        deepspeed.init_distributed(BACKENDS[device], auto_mpi_discovery=False)
         self._engine, *_ = deepspeed.initialize(
             model=model, optimizer=optimizer, lr_scheduler=scheduler, config=config, dist_init_required=False
         )
@@ -115,7 +119,7 @@ class Engine:
 
 
 @contextmanager
-def open_engine(model: VLM, stage: StageSpec, steps: int, config: dict[str, Any], device: str) -> Iterator[Engine]:
+def open_engine(model: VLM, stage: StageSpec, steps: int, config: dict[str, Any], device: Device) -> Iterator[Engine]:
     """An engine for the time of a block, inside `no_traces`."""
     engine = Engine(model, stage, steps, config, device)
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, assert_never
 
 import torch
 from torch import nn
@@ -11,6 +11,7 @@ from torch import nn
 from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError
 from search_spaces.spec import Precision, StageSpec
+from search_spaces.worker_contract import Device
 
 CAPABILITIES: dict[Precision, tuple[int, int]] = {"fp32": (0, 0), "bf16": (8, 0)}
 """Lowest compute capability with units for a precision. Ampere has the first matrix units for bf16 (NVIDIA CUDA C++
@@ -32,24 +33,36 @@ def refuse_precision(stage: StageSpec, name: str, capability: tuple[int, int] | 
         )
 
 
-def check_device(stage: StageSpec, device: str) -> None:
+def check_device(stage: StageSpec, device: Device) -> None:
     """Raises InputError where this worker's device cannot do what the stage asks for."""
-    if device == "cuda":
-        refuse_precision(stage, torch.cuda.get_device_name(), torch.cuda.get_device_capability())
+    match device:
+        case "cuda":
+            refuse_precision(stage, torch.cuda.get_device_name(), torch.cuda.get_device_capability())
+        case "cpu":
+            refuse_precision(stage, "cpu", None)
+        case _:
+            assert_never(device)
 
 
-def device_name(device: str) -> str:
-    return torch.cuda.get_device_name() if device == "cuda" else "cpu"
+def device_name(device: Device) -> str:
+    """Return the name of this worker's device, as its driver reports it."""
+    match device:
+        case "cuda":
+            return torch.cuda.get_device_name()
+        case "cpu":
+            return "cpu"
+        case _:
+            assert_never(device)
 
 
-def attention_kernel(device: str, precision: Precision, has_flash: bool, has_sdpa: bool) -> str:
+def attention_kernel(device: Device, precision: Precision, has_flash: bool, has_sdpa: bool) -> str:
     """Name, in transformers' words, of the best attention that there is; all compute the same up to rounding."""
     if device == "cuda" and precision == "bf16" and has_flash:
         return "flash_attention_2"
     return "sdpa" if has_sdpa else "eager"
 
 
-def set_attention(language: nn.Module, stage: StageSpec, device: str) -> str:
+def set_attention(language: nn.Module, stage: StageSpec, device: Device) -> str:
     """Let a language model use the best kernel; returns its name. Raises nothing: eager attention is always there."""
     model: Any = language
     has_flash = find_spec("flash_attn") is not None and bool(getattr(model, "_supports_flash_attn", False))

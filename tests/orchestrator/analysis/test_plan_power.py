@@ -10,10 +10,9 @@ from typing import Any, get_args
 import numpy as np
 
 from orchestrator.analysis.plan_power import MARGIN_TESTS, earlier_accuracies, plan_power
-from orchestrator.analysis.verdict_model import Expectation
 from orchestrator.state.ledger import read_ledger
 from search_spaces.plan import Plan
-from search_spaces.study import Hypothesis
+from search_spaces.study import Expectation, Hypothesis
 from tests.support.stored_studies import answers, finish_trial, study_of, two_stage_plan
 from trainables.storage.store import LocalStore
 

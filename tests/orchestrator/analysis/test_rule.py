@@ -10,7 +10,7 @@ from scipy import stats
 
 from orchestrator.analysis.intervals import Interval, t_interval
 from orchestrator.analysis.rule import Evidence, Ruling, holm, rule
-from orchestrator.analysis.verdict_model import Expectation
+from search_spaces.study import Expectation
 
 
 def _interval(value: float, half: float, df: float | None = 40) -> Interval:

@@ -9,8 +9,9 @@ import pytest
 
 from orchestrator.analysis.intervals import SeedSource
 from orchestrator.analysis.score_table import DIFFERENCES
-from orchestrator.analysis.verdict_model import Expectation, Outcome, Unit
+from orchestrator.analysis.verdict_model import Outcome, Unit
 from orchestrator.analysis.verdict_sentences import OUTCOME_CLAIMS, OUTCOME_TITLES, SPREAD_SOURCES, TEST_NAMES
+from search_spaces.study import Expectation
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,9 @@ from orchestrator.reporting.build import build_report
 from orchestrator.reporting.csv_json import COLUMNS, to_csv, to_json
 from orchestrator.reporting.forms import FORMS, Form
 from orchestrator.reporting.html import to_html
-from orchestrator.reporting.latex import to_tex
+from orchestrator.reporting.latex import ARROWS, to_tex
 from orchestrator.reporting.markdown import to_markdown
-from orchestrator.reporting.report_model import Report
+from orchestrator.reporting.report_model import Mark, Report
 from tests.support.report_cases import CLAIMS, HOSTILE, finished, hostile, scores, under_way, unstarted
 from tests.support.stored_studies import finish_trial, key_of, study_of, two_stage_plan
 from trainables.storage import layout
@@ -69,6 +69,10 @@ class Page(HTMLParser):
 
 def test_every_form_has_a_writer() -> None:
     assert set(FORMS) == set(get_args(Form))
+
+
+def test_every_mark_of_a_cell_has_its_symbol_in_latex() -> None:
+    assert set(ARROWS) == set(get_args(Mark))
 
 
 @pytest.mark.parametrize("form", FORMS)

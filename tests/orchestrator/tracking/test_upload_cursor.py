@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.tracking.tracker import Point
-from orchestrator.tracking.upload_cursor import Sieve, UploadCursor, load_cursor, save_cursor
+from orchestrator.tracking.upload_cursor import PointFilter, UploadCursor, load_cursor, save_cursor
 from trainables.storage import layout
 from trainables.storage.spool import SpoolLine
 from trainables.storage.store import LocalStore
@@ -23,7 +23,7 @@ LINE = st.fixed_dictionaries(
 
 @given(lines=st.lists(LINE), stride=st.integers(1, 5))
 def test_sieve_never_goes_back_and_ends_with_the_last_step(lines: list[SpoolLine], stride: int) -> None:
-    sieve = Sieve(stride)
+    sieve = PointFilter(stride)
     stepped: list[SpoolLine] = [{**line, "step": line.get("step", 0)} for line in lines]  # type: ignore[typeddict-item]
     points = [point for line in stepped for point in sieve.take(line)] + sieve.flush()
     for metric in "ab":
@@ -35,7 +35,7 @@ def test_sieve_never_goes_back_and_ends_with_the_last_step(lines: list[SpoolLine
 
 
 def test_a_cursor_survives_storage_with_values_that_are_no_numbers(tmp_path: Path) -> None:
-    sieve = Sieve(2, {"a": (3, math.inf), "b": (1, 2.0)}, {"b": Point("b", -math.inf, 4, 5)})
+    sieve = PointFilter(2, {"a": (3, math.inf), "b": (1, 2.0)}, {"b": Point("b", -math.inf, 4, 5)})
     cursor = UploadCursor(run="run", born=3, status="KILLED", sieve=sieve, nodes={"node-8.jsonl": 3})
     save_cursor(LocalStore(tmp_path), "server", "small", "r64-s7", cursor)
     assert load_cursor(LocalStore(tmp_path), "server", "small", "r64-s7") == cursor

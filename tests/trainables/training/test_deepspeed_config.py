@@ -7,8 +7,9 @@ import pytest
 from search_spaces.errors import InputError
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.spec import Precision
+from search_spaces.worker_contract import Device
 from tests.support.tiny_trials import stage
-from trainables.training.deepspeed_config import BF16_ENABLED, deepspeed_config
+from trainables.training.deepspeed_config import BF16_ENABLED, BUCKETS, deepspeed_config
 
 
 @pytest.mark.parametrize(("workers", "micro", "accumulation"), [(1, None, 1), (2, None, 1), (2, 2, 2), (4, 1, 2)])
@@ -32,6 +33,10 @@ def test_a_batch_that_does_not_divide_is_refused(workers: int, micro: int | None
 def test_nothing_is_left_for_deepspeed_to_guess() -> None:
     for zero in (0, 1, 2, 3):
         assert "auto" not in str(deepspeed_config(stage(), ResourceSpec(zero=zero), "cuda"))
+
+
+def test_every_device_has_its_buckets() -> None:
+    assert set(BUCKETS) == set(get_args(Device))
 
 
 def test_deepspeed_is_told_of_every_precision() -> None:

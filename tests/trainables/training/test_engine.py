@@ -11,13 +11,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from search_spaces.spec import OptimizerKind, OptimizerSpec
+from search_spaces.worker_contract import Device
 from tests.support.tiny_trials import language, losses, make_task, run, stage
 from trainables.storage import layout
 from trainables.storage.record_files import read
 from trainables.storage.records import StageResult
 from trainables.storage.store import LocalStore
 from trainables.task import TrialTask
-from trainables.training.engine import make_optimizer
+from trainables.training.engine import BACKENDS, make_optimizer
 
 
 def _live_tensors() -> int:
@@ -38,6 +39,10 @@ def _stepped(spec: OptimizerSpec) -> tuple[torch.optim.Optimizer, int]:
     sum(parameter.sum() for parameter in model.parameters()).backward()
     optimizer.step()
     return optimizer, sum(parameter.numel() for parameter in model.parameters())
+
+
+def test_every_device_has_its_communication_library() -> None:
+    assert set(BACKENDS) == set(get_args(Device))
 
 
 @pytest.mark.parametrize("kind", get_args(OptimizerKind))

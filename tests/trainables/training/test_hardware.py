@@ -6,6 +6,7 @@ import pytest
 
 from search_spaces.errors import InputError
 from search_spaces.spec import Precision
+from search_spaces.worker_contract import Device
 from tests.support.tiny_trials import make_task, run, stage
 from trainables.storage import layout
 from trainables.storage.record_files import read
@@ -38,7 +39,7 @@ def test_bf16_is_refused_before_ampere_and_nowhere_else() -> None:
     ],
 )
 def test_attention_is_the_best_kernel_that_is_there(
-    device: str, precision: str, has_flash: bool, has_sdpa: bool, kernel: str
+    device: Device, precision: Precision, has_flash: bool, has_sdpa: bool, kernel: str
 ) -> None:
     assert attention_kernel(device, precision, has_flash, has_sdpa) == kernel
 

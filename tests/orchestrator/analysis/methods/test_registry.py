@@ -23,10 +23,10 @@ from orchestrator.analysis.methods.registry import (
 )
 from orchestrator.analysis.score_table import ScoreTable
 from orchestrator.analysis.study_scores import StudyScores
-from orchestrator.analysis.verdict_model import Expectation, Verdict, Verdicts, verdicts_json
+from orchestrator.analysis.verdict_model import Verdict, Verdicts, verdicts_json
 from orchestrator.state.ledger import read_ledger
 from search_spaces.errors import InputError
-from search_spaces.study import Hypothesis
+from search_spaces.study import Expectation, Hypothesis
 from tests.support.stored_studies import fail_trial, finish_trial, two_stage_plan
 from trainables.storage.store import LocalStore
 
