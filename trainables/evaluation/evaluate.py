@@ -19,8 +19,8 @@ from trainables.evaluation.question_batches import Question, QuestionBatch, Way,
 from trainables.evaluation.questions import Questions, open_questions
 from trainables.evaluation.results import evaluation_key, result_name, write_result
 from trainables.features import Features, encode_images
+from trainables.model.broadcast import Parts, broadcast_modules
 from trainables.model.precision import dtype_of
-from trainables.model.spread import Parts, spread
 from trainables.model.tokenizer import Tokenizer
 from trainables.model.vision import VisionEncoder
 from trainables.model.vlm import VLM, assemble, build_modules, cast_statistics
@@ -95,7 +95,7 @@ def _load(
         load_weights(model, results, store)
         return dict(model.named_children())
 
-    model = assemble(task.trial, spread(build, precision(task.trial), device), data.tokenizer)
+    model = assemble(task.trial, broadcast_modules(build, precision(task.trial), device), data.tokenizer)
     cast_statistics(model, precision(task.trial))
     return model.eval()
 

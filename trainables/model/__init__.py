@@ -1,1 +1,1 @@
-"""The vision-language model: vision tower, projector, language model, and the text they read."""
+"""Vision-language model: vision tower, projector, language model, and the text they read."""

@@ -1,6 +1,6 @@
-"""The prompt style `template`: a tokenizer's own chat template, cut into the segments of `prompts`.
+"""Render the prompt style `template`: a tokenizer's own chat template, cut into the segments of `prompts`.
 
-A template renders whole conversations. What the assistant says is found by rendering the conversation up to each of its
+A template renders whole conversations. The assistant's text is located by rendering the conversation up to each of its
 turns, with and without the turn: whatever the template adds for it is the answer's segment.
 """
 
@@ -17,12 +17,12 @@ Render = Callable[[list[dict[str, str]], bool], str]
 
 
 class ChatTemplate:
-    """Renders conversations with a template.
+    """Chat template of a checkpoint's tokenizer.
 
     Args:
-        name: of the checkpoint, for errors.
-        render: applies the template.
-        end: text of the tokenizer's end token.
+        name: name of the checkpoint, for errors.
+        render: function that applies the template.
+        end: text of the tokenizer's end token; empty if it has none.
         carries_bos: whether the template itself writes the beginning-of-sequence token.
     """
 
@@ -31,30 +31,30 @@ class ChatTemplate:
         self.carries_bos = carries_bos
 
     def render(self, turns: Sequence[Turn]) -> list[Segment]:
-        """Segments of a whole conversation; targets are exactly what the assistant says, and its end."""
+        """Render the segments of a whole conversation; targets are exactly the assistant's answers with their ends."""
         segments: list[Segment] = []
-        said, done, rest = list[dict[str, str]](), "", ""
+        messages, previous, remainder = list[dict[str, str]](), "", ""
         for question, answer in turns:
-            said.append({"role": "user", "content": question})
-            asked = self._text(said, opens=True)
-            said.append({"role": "assistant", "content": answer or " "})
-            whole = self._text(said, opens=False)
-            segments.append(Segment(rest + self._behind(done, asked), False))
-            spoken, rest = self._split(self._behind(asked, whole), answer)
-            segments.append(Segment(spoken, True))
-            done = whole
+            messages.append({"role": "user", "content": question})
+            prompt = self._text(messages, opens=True)
+            messages.append({"role": "assistant", "content": answer or " "})
+            conversation = self._text(messages, opens=False)
+            segments.append(Segment(remainder + self._suffix(previous, prompt), False))
+            reply, remainder = self._split_reply(self._suffix(prompt, conversation), answer)
+            segments.append(Segment(reply, True))
+            previous = conversation
         return segments
 
     def render_question(self, turns: Sequence[Turn], question: str) -> list[Segment]:
-        """Segments after which the model is to answer `question`."""
-        said = [{"role": role, "content": text} for turn in turns for role, text in zip(_ROLES, turn, strict=True)]
+        """Render the segments after which the model is to answer `question`."""
+        messages = [{"role": role, "content": text} for turn in turns for role, text in zip(_ROLES, turn, strict=True)]
         before = self.render(turns)
-        asked = self._text([*said, {"role": "user", "content": question}], opens=True)
+        prompt = self._text([*messages, {"role": "user", "content": question}], opens=True)
         text = "".join(segment.text.replace(END, "") for segment in before)
-        return [*(segment._replace(is_target=False) for segment in before), Segment(self._behind(text, asked), False)]
+        return [*(segment._replace(is_target=False) for segment in before), Segment(self._suffix(text, prompt), False)]
 
     def answer_text(self, answer: str) -> str:
-        """The segment of an answer, its end included."""
+        """Render the text of an answer's segment, its end included."""
         return self.render([("?", answer)])[-1].text
 
     def _text(self, messages: list[dict[str, str]], opens: bool) -> str:
@@ -63,7 +63,8 @@ class ChatTemplate:
         except Exception as error:  # of the template: it may raise what it likes
             raise InputError(f"the chat template of {self._name} refuses a conversation: {error}") from error
 
-    def _behind(self, start: str, text: str) -> str:
+    def _suffix(self, start: str, text: str) -> str:
+        """Return the part of a text that follows `start`. Raises InputError where the text begins otherwise."""
         if not text.startswith(start):
             raise InputError(
                 f"the chat template of {self._name} must keep what was said when more is said, but it does not: its"
@@ -72,19 +73,19 @@ class ChatTemplate:
             )
         return text[len(start) :]
 
-    def _split(self, said: str, answer: str) -> tuple[str, str]:
-        """What the assistant says, end included, and what the template writes behind it."""
+    def _split_reply(self, text: str, answer: str) -> tuple[str, str]:
+        """Split the text of an assistant's turn into its reply, end included, and what the template adds after it."""
         content = answer.strip()
-        begin = said.find(content)
+        begin = text.find(content)
         if begin < 0:
             raise InputError(f"the chat template of {self._name} must render answers as they are, but does not")
         end = begin + len(content)
-        marked = said.find(self._end, end) if self._end else -1
+        marked = text.find(self._end, end) if self._end else -1
         if marked >= 0:
             end = marked + len(self._end)
-            return said[:end], said[end:]
-        spoken = said.rstrip() if said[end:].strip() else said[:end] + END  # an end of its own, or none
-        return spoken, said[len(spoken.removesuffix(END)) :]
+            return text[:end], text[end:]
+        reply = text.rstrip() if text[end:].strip() else text[:end] + END  # an end of its own, or none
+        return reply, text[len(reply.removesuffix(END)) :]
 
 
 _ROLES = ("user", "assistant")
@@ -94,7 +95,10 @@ _DATE = "26 Jul 2024"
 
 
 def chat_template(tokenizer: Any, name: str) -> ChatTemplate | None:
-    """The template of a transformers tokenizer, if it has one."""
+    """Return the chat template of a transformers tokenizer, or None if it has none.
+
+    `name` is the checkpoint's, for errors.
+    """
     source = tokenizer.chat_template
     if not source:
         return None

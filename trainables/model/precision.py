@@ -1,4 +1,4 @@
-"""Precisions as torch has them."""
+"""Map precisions to torch's types."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from search_spaces.spec import Precision
 def dtype_of(precision: Precision) -> torch.dtype:
     """Return the type of weights, gradients and activations.
 
-    In bf16 DeepSpeed keeps masters of trained weights in fp32 beside them.
+    In bf16 DeepSpeed also keeps master copies of the trained weights in fp32.
     """
     match precision:
         case "fp32":

@@ -1,6 +1,6 @@
-"""What timm knows of a model, as a catalogue entry: `python -m trainables.model.probe_encoder NAME` prints it as JSON.
+"""Derive a catalogue entry from a timm model: `python -m trainables.model.probe_encoder NAME` prints it as JSON.
 
-A program of its own, so that whoever plans a study need not load torch. Nothing is downloaded and no memory is taken:
+A program of its own, so that planning a study need not load torch. Nothing is downloaded and no memory is taken:
 the model is built on torch's meta device, where tensors have shapes but no values, and its features are looked at.
 """
 
@@ -19,7 +19,11 @@ SOURCE = f"timm {timm.__version__}, probed"
 
 
 def probe(name: str) -> dict[str, Any]:
-    """``{"entry": fields of an EncoderEntry}``, or ``{"law": what does not hold, "near": names}``."""
+    """Describe a timm model as a catalogue entry.
+
+    Returns:
+        ``{"entry": fields of an EncoderEntry}``, or ``{"law": why it is no encoder, "near": similar names}``.
+    """
     architecture, _, tag = name.partition(".")
     if not timm.is_model(architecture):
         near = difflib.get_close_matches(name, [*timm.list_models(), *timm.list_pretrained()], n=5, cutoff=0.5)
@@ -36,7 +40,7 @@ def probe(name: str) -> dict[str, Any]:
 
 
 class _UnfitError(Exception):
-    """Why a model cannot be an encoder here, as the end of a sentence about it."""
+    """Reason why a model cannot be an encoder here, as the end of a sentence about it."""
 
 
 def _facts(name: str) -> dict[str, Any]:
@@ -65,7 +69,7 @@ def _facts(name: str) -> dict[str, Any]:
 
 
 def _transformer(name: str, model: nn.Module, side: int) -> dict[str, Any]:
-    """Facts of a model all of whose blocks have one map: patch, width, and whether a checkpoint fits other sizes."""
+    """Derive the facts of a model whose blocks have maps of one size: patch, width, whether it takes other sizes."""
     patch = int(model.feature_info[0]["reduction"])  # type: ignore[index]
     _, width, *grid = _map(model, side, -2).shape
     if grid != [side // patch] * 2:
@@ -75,20 +79,19 @@ def _transformer(name: str, model: nn.Module, side: int) -> dict[str, Any]:
 
 
 def _takes_other_sizes(name: str, model: nn.Module, side: int) -> bool:
-    """Whether nothing but `pos_embed` has another shape at another size."""
+    """Check that only `pos_embed` changes its shape when the model is built for images of `side` px."""
     try:
         with torch.device("meta"):
-            other = timm.create_model(name, pretrained=False, num_classes=0, img_size=side).eval()
-        _map(other, side, -2)
+            resized = timm.create_model(name, pretrained=False, num_classes=0, img_size=side).eval()
+        _map(resized, side, -2)
     except (TypeError, ValueError, AssertionError, RuntimeError):  # it is made for one size
         return False
     shapes = {key: tensor.shape for key, tensor in model.state_dict().items()}
-    return {key for key, tensor in other.state_dict().items() if tensor.shape != shapes.get(key)} <= {"pos_embed"}
+    return {key for key, tensor in resized.state_dict().items() if tensor.shape != shapes.get(key)} <= {"pos_embed"}
 
 
 def _convolutional(model: nn.Module, side: int) -> dict[str, Any]:
-    """Facts of a model whose maps become coarser: width by stride, and whether it takes sizes that strides do not
-    divide."""
+    """Derive the facts of a model whose maps become coarser: width by stride, and the sizes that it takes."""
     levels = {int(level["reduction"]): i for i, level in enumerate(model.feature_info)}  # type: ignore[arg-type]
     coarsest = max(levels)
     try:
@@ -110,7 +113,7 @@ def _convolutional(model: nn.Module, side: int) -> dict[str, Any]:
 
 
 def _map(model: nn.Module, side: int, index: int) -> Tensor:
-    """One intermediate map for one image, 1 x C x H x W, without values."""
+    """Compute an intermediate map of an image of `side` px, 1 x C x H x W, without values."""
     image_BCHW = torch.zeros(1, 3, side, side, device="meta")
     (map_BCHW,) = model.forward_intermediates(image_BCHW, indices=[index], intermediates_only=True)  # type: ignore[operator]
     return map_BCHW  # type: ignore[no-any-return]

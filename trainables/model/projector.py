@@ -1,4 +1,4 @@
-"""Projectors: from feature width to embedding width, as in Prismatic VLMs (prismatic/util/nn_utils.py)."""
+"""Build projectors from visual features to embeddings, as in Prismatic VLMs (prismatic/util/nn_utils.py)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def build_projector(projector: ProjectorSpec, width_in: int, width_out: int, see
         projector: kind and depth; `search_spaces/projectors.py` says what layers they mean.
         width_in: length of a visual feature.
         width_out: length of an embedding of the language model.
-        seed: of the trial.
+        seed: seed of the trial.
     """
     with seeded("projector", seed):
         return stack(projector.stack(width_in, width_out))

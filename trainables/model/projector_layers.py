@@ -1,4 +1,7 @@
-"""A projector's layers as modules. Imports nothing of this project, so that an exported model carries it as it is."""
+"""Build the layers of a projector as torch modules.
+
+Imports nothing of this project, so that an exported model carries it as it is.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Prompt styles: how a conversation becomes text. Strings are those of Prismatic VLMs (commit 874c5bb), exactly.
+"""Render conversations as text, by prompt style. Strings are those of Prismatic VLMs (commit 874c5bb), exactly.
 
-A conversation is rendered as segments, each with a claim whether the loss counts it. Segments are tokenised one by one,
+A conversation is rendered as segments, each with a flag whether the loss counts it. Segments are tokenised one by one,
 so that a token never spans the border between a question and its answer.
 
-For generation Prismatic strips the white space behind the last question: `ASSISTANT:`, not `ASSISTANT: `. So that
+For generation Prismatic strips the white space after the last question: `ASSISTANT:`, not `ASSISTANT: `. So that
 training sees the very tokens that generation starts from, the blank between question and answer belongs to the answer's
 segment; the text of the whole is the same, byte for byte.
 """
@@ -26,7 +26,7 @@ _LLAMA_SYSTEM = (
 
 
 class Segment(NamedTuple):
-    """A piece of text; `is_target` if the model is to produce it. `END` stands for the tokenizer's end token."""
+    """Piece of a prompt's text; `is_target` if the model is to produce it. `END` is the tokenizer's end token."""
 
     text: str
     is_target: bool
@@ -38,7 +38,7 @@ Turn = tuple[str, str]
 
 
 class Form(NamedTuple):
-    """One turn of a style: `before` is the question's side, `lead` + answer + `after` the answer's."""
+    """Turn of a prompt style: `before` is the question's side, `lead` + answer + `after` the answer's."""
 
     before: str
     lead: str
@@ -50,7 +50,7 @@ CARRIES_BOS = frozenset({"phi-2"})
 
 
 def render(style: PromptStyle, turns: Sequence[Turn]) -> list[Segment]:
-    """Segments of a whole conversation, without a beginning-of-sequence token that the tokenizer would add."""
+    """Render the segments of a whole conversation, without a beginning-of-sequence token of the tokenizer."""
     segments = []
     for number, (question, answer) in enumerate(turns):
         form = STYLES[style](question, number == 0)
@@ -61,13 +61,19 @@ def render(style: PromptStyle, turns: Sequence[Turn]) -> list[Segment]:
 
 
 def render_question(style: PromptStyle, turns: Sequence[Turn], question: str) -> list[Segment]:
-    """Segments after which the model is to answer `question`; `turns` are what was said before."""
+    """Render the segments of a prompt that asks `question`.
+
+    Args:
+        style: any style but `template` (`chat_template.py`).
+        turns: earlier turns of the conversation, as (question, answer).
+        question: text of the question to be answered.
+    """
     before = STYLES[style](question, not turns).before
     return [*(segment._replace(is_target=False) for segment in render(style, turns)), Segment(before, False)]
 
 
 def answer_text(style: PromptStyle, answer: str) -> str:
-    """The segment of an answer, its end included. An empty answer becomes one blank."""
+    """Render the text of an answer's segment, its end included. An empty answer becomes one blank."""
     form = STYLES[style]("", False)
     return f"{form.lead}{answer or ' '}{form.after}"
 

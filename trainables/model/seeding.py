@@ -1,4 +1,4 @@
-"""Initialisation that depends on a seed and a name, never on what was built before."""
+"""Seed the initialisation of modules by a seed and a name, independently of what was built before."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 
 @contextmanager
 def seeded(*key: int | str) -> Iterator[None]:
-    """Run a block with torch's random state a function of `key`, and put the old state back."""
+    """Run a block with torch's random state derived from `key`, and restore the old state after it."""
     digest = hashlib.sha256(repr(key).encode()).digest()
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(int.from_bytes(digest[:8], "little") >> 1)

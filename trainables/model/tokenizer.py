@@ -1,4 +1,4 @@
-"""Tokenizers behind one small interface: word-level and byte-level ones built here, or a checkpoint's own."""
+"""Tokenize text: word-level and byte-level tokenizers built here, or a checkpoint's own, with one interface."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Tokens = np.ndarray[Any, np.dtype[np.int64]]
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """Text to token ids. `encode` adds no special tokens."""
+    """Tokenizer of a language model. `encode` adds no special tokens."""
 
     encode: Callable[[str], list[int]]
     decode: Callable[[Sequence[int]], str]
@@ -52,7 +52,7 @@ class Tokenizer:
     pad: int
     """Fills shorter records of a batch up, on the right.
 
-    Which token it is never changes a loss: a position of padding is no target, it stands behind all text of its record,
+    Which token it is never changes a loss: a position of padding is no target, it stands after all text of its record,
     which by causal attention does not see it, and the attention mask hides it from whatever else would.
     """
     adds_blank: bool = False
@@ -60,24 +60,24 @@ class Tokenizer:
     template: ChatTemplate | None = None
     """The chat template of a checkpoint's tokenizer, if it has one."""
     words: tuple[str, ...] = ()
-    """Of a word-level tokenizer: its words, numbered behind the special tokens."""
+    """Of a word-level tokenizer: its words, numbered after the special tokens."""
     bos_text: str = ""
     """How a checkpoint's tokenizer writes the beginning of sequence."""
     name: str = ""
-    """Of the model, for errors."""
+    """Name of the model, for errors."""
 
     def segments(self, style: PromptStyle, turns: Sequence[Turn]) -> list[Segment]:
-        """Segments of a conversation as the model reads them, behind the beginning of sequence and the image."""
+        """Render the segments of a conversation as the model reads them after beginning of sequence and image."""
         return self._without_bos(style, self._template().render(turns) if style == "template" else render(style, turns))
 
     def question_segments(self, style: PromptStyle, turns: Sequence[Turn], question: str) -> list[Segment]:
-        """Segments after which the model is to answer `question`."""
+        """Render the segments of a prompt that asks `question`, after earlier `turns`."""
         if style == "template":
             return self._without_bos(style, self._template().render_question(turns, question))
         return self._without_bos(style, render_question(style, turns, question))
 
     def encode_segments(self, segments: Sequence[Segment]) -> tuple[list[int], list[bool]]:
-        """Token ids and, for each, whether it is a target. The beginning-of-sequence token is not among them."""
+        """Encode segments as token ids and, for each, whether it is a target; no beginning-of-sequence token."""
         ids: list[int] = []
         is_target: list[bool] = []
         for segment in segments:
@@ -88,7 +88,16 @@ class Tokenizer:
         return ids, is_target
 
     def encode_turns(self, style: PromptStyle, turns: Sequence[Turn], max_length: int) -> tuple[Tokens, Tokens]:
-        """Ids and labels of a training conversation, cut at `max_length`; labels are `IGNORE` outside answers."""
+        """Encode a training conversation.
+
+        Args:
+            style: prompt style.
+            turns: the conversation, as (question, answer).
+            max_length: number of tokens after which it is cut.
+
+        Returns:
+            Ids and labels, T each; labels are `IGNORE` outside answers.
+        """
         ids, is_target = self.encode_segments(self.segments(style, turns))
         ids_T = np.asarray(ids[:max_length], np.int64)
         return ids_T, np.where(np.asarray(is_target[:max_length], bool), ids_T, IGNORE)
@@ -96,11 +105,18 @@ class Tokenizer:
     def encode_question(
         self, style: PromptStyle, question: str, max_length: int, turns: Sequence[Turn] = ()
     ) -> list[int]:
-        """Ids of a prompt after which the answer is to come: those that stand before the answer in training."""
+        """Encode a prompt for generation: the ids that stand before the answer in training.
+
+        Args:
+            style: prompt style.
+            question: text of the question.
+            max_length: number of tokens after which the prompt is cut.
+            turns: earlier turns of the conversation.
+        """
         return self.encode_segments(self.question_segments(style, turns, question))[0][:max_length]
 
     def encode_answer(self, style: PromptStyle, answer: str) -> list[int]:
-        """Ids of an answer and its end, as they follow a question in training."""
+        """Encode an answer and its end, as they follow a question in training."""
         text = self._template().answer_text(answer) if style == "template" else answer_text(style, answer)
         return self.encode_segments([Segment(text, True)])[0]
 
@@ -113,7 +129,7 @@ class Tokenizer:
         return self.template
 
     def _without_bos(self, style: PromptStyle, segments: list[Segment]) -> list[Segment]:
-        """Without a beginning-of-sequence token that the style's text carries: the model puts it before the image."""
+        """Drop a beginning-of-sequence token that the style's text has: the model puts it before the image."""
         carries = style in CARRIES_BOS or (style == "template" and self._template().carries_bos)
         if not carries:
             return segments
@@ -122,7 +138,7 @@ class Tokenizer:
 
 
 def word_tokenizer(texts: Iterable[str]) -> Tokenizer:
-    """One token for each lower-cased word or punctuation mark of `texts`, numbered in sorted order."""
+    """Build a word-level tokenizer: a token for each lower-cased word or punctuation mark of `texts`, sorted."""
     words = sorted({word for text in texts for word in WORD.findall(text.lower())})
     number = {word: i for i, word in enumerate((*SPECIAL, *words))}
     unknown = number["<unk>"]
@@ -138,7 +154,7 @@ def word_tokenizer(texts: Iterable[str]) -> Tokenizer:
 
 
 def byte_tokenizer() -> Tokenizer:
-    """One token for each UTF-8 byte: any text, no vocabulary."""
+    """Build a byte-level tokenizer: a token for each UTF-8 byte, so that it needs no vocabulary."""
     shift = len(SPECIAL)
 
     def decode(ids: Sequence[int]) -> str:
@@ -148,7 +164,7 @@ def byte_tokenizer() -> Tokenizer:
 
 
 def pretrained_tokenizer(path: Path, family: str) -> PreTrainedTokenizerFast:
-    """The tokenizer of transformers that came with a language model, from its folder or GGUF file.
+    """Load a language model's tokenizer with transformers, from its folder or GGUF file.
 
     Where it has no padding token, models of the families llama and mistral get a new one, `<PAD>`, as in Prismatic VLMs
     (the embeddings grow with it, see `build_language`); elsewhere the end token stands in.
@@ -166,7 +182,16 @@ def pretrained_tokenizer(path: Path, family: str) -> PreTrainedTokenizerFast:
 
 
 def checkpoint_tokenizer(path: Path, family: str, name: str) -> Tokenizer:
-    """The tokenizer that came with a language model, behind our interface."""
+    """Load the tokenizer of a language model's checkpoint.
+
+    Args:
+        path: folder or GGUF file of the checkpoint.
+        family: `model_type` of its configuration.
+        name: name of the model, for errors.
+
+    Raises:
+        InputError: it has no end token.
+    """
     loaded = pretrained_tokenizer(path, family)
     end = loaded.eos_token_id
     if end is None:
@@ -187,12 +212,16 @@ def checkpoint_tokenizer(path: Path, family: str, name: str) -> Tokenizer:
 
 
 def build_tokenizer(language: LanguageSpec, texts: Callable[[], Iterable[str]], path: Path | None) -> Tokenizer:
-    """The tokenizer of a language model.
+    """Build or load the tokenizer of a language model.
 
     Args:
-        language: what is asked for.
-        texts: all texts of the vocabulary's source; only called for word-level tokenizers.
-        path: the checkpoint's folder or GGUF file, where there is one.
+        language: specification of the model with its kind of tokenizer.
+        texts: returns all texts of the vocabulary's source; only called for word-level tokenizers.
+        path: folder or GGUF file of the checkpoint; None for a model without one.
+
+    Raises:
+        InputError: a checkpoint's tokenizer has no end token.
+        ValueError: a checkpoint's tokenizer is specified for a model without a checkpoint.
     """
     match language.tokenizer.kind:
         case "words":

@@ -1,4 +1,4 @@
-"""Vision encoders: any timm architecture, or several side by side, from pixels to a square grid of features.
+"""Build vision encoders: any timm architecture, or several side by side, from pixels to a square grid of features.
 
 Shapes: B images, R their side in px, P = grid^2 positions in row-major order, C the length of a feature.
 """
@@ -22,28 +22,28 @@ from trainables.model.weights import find_weights
 
 
 class VisionEncoder(nn.Module, ABC):
-    """Pixels B x 3k x R x R to features B x P x C; k is the number of towers."""
+    """Vision encoder from pixels B x 3k x R x R to features B x P x C; k is the number of towers."""
 
     def __init__(self, vision: VisionSpec):
         super().__init__()
         self.vision = vision
 
-    def blank(self, like: Tensor) -> Tensor:
-        """One image of noughts, of the type and on the device of a tensor."""
+    def blank_image(self, like: Tensor) -> Tensor:
+        """Return an image of zeros, 1 x 3k x R x R, with the type and device of a tensor."""
         side = self.vision.resolution
         return like.new_zeros(1, 3 * len(self.vision.towers), side, side)
 
     @abstractmethod
     def set_grad_checkpointing(self) -> None:
-        """Keep no activations inside of blocks: they are computed again on the way back."""
+        """Enable activation checkpointing: activations inside blocks are computed again in the backward pass."""
 
     @abstractmethod
     def unused_parameters(self) -> set[str]:
-        """Names of parameters that no feature depends on: those behind the layer that is read."""
+        """Name the parameters that no feature depends on: those after the layer that is read."""
 
 
 class Tower(VisionEncoder):
-    """One timm model.
+    """Vision encoder of one timm model.
 
     Transformers give the output of their second-to-last block, without class and register tokens and without the final
     norm, as LLaVA and Prismatic do; convolutional encoders the map whose stride is `vision.patch`.
@@ -63,7 +63,7 @@ class Tower(VisionEncoder):
                 assert_never(vision.family)
 
     def _map_of_stride(self, vision: VisionSpec) -> tuple[int, bool]:
-        """Index of the feature map of stride `vision.patch`, and whether the net's whole output is read instead."""
+        """Find the feature map of stride `vision.patch`: its index, and whether the net's output is read instead."""
         strides = [level["reduction"] for level in self.tower.feature_info]
         if vision.patch not in strides:
             raise InputError(
@@ -93,7 +93,7 @@ class Tower(VisionEncoder):
 
 
 class FusedEncoder(VisionEncoder):
-    """Towers side by side, each with three channels of its own; their features are joined along C."""
+    """Vision encoder of several towers, each with three channels of its own; features are concatenated along C."""
 
     def __init__(self, vision: VisionSpec):
         super().__init__(vision)
@@ -115,7 +115,16 @@ class FusedEncoder(VisionEncoder):
 
 
 def build_vision(vision: VisionSpec, seed: int, data_root: Path) -> VisionEncoder:
-    """An encoder with its weights: pretrained ones from their declared origins, random ones from the seed."""
+    """Build an encoder with its weights, in evaluation mode, in fp32 on the CPU.
+
+    Args:
+        vision: specification of the encoder.
+        seed: seed of the trial, which random weights are drawn from.
+        data_root: folder that declared origins of pretrained weights are relative to.
+
+    Raises:
+        InputError: pretrained weights are absent or do not fit the architecture.
+    """
     with seeded("vision", seed):
         encoder = FusedEncoder(vision) if vision.parts else Tower(vision)
     towers = encoder.towers() if isinstance(encoder, FusedEncoder) else [encoder]
@@ -126,7 +135,7 @@ def build_vision(vision: VisionSpec, seed: int, data_root: Path) -> VisionEncode
 
 
 def _load(tower: nn.Module, vision: VisionSpec, path: Path) -> None:
-    """Strictly load weights by name, or by order where a file of torch has other names for the same tensors.
+    """Load weights strictly by name, or by order where a file of torch has other names for the same tensors.
 
     Only heads are passed over: the encoder is built without one. Positions of another resolution are interpolated where
     the study asks for it, as timm does.
@@ -152,18 +161,21 @@ def _load(tower: nn.Module, vision: VisionSpec, path: Path) -> None:
     tower.load_state_dict(chosen, strict=True)
 
 
-def _differ(one: dict[str, Tensor], other: dict[str, Tensor], name: str) -> bool:
-    return one[name].shape != other[name].shape
+def _differ(weights: dict[str, Tensor], wanted: dict[str, Tensor], name: str) -> bool:
+    return weights[name].shape != wanted[name].shape
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], bool]:
-    """Tensors of a file, or of the one file of weights in a folder, as hubs keep them; and whether their order is the
-    model's own (safetensors sorts)."""
+    """Read the tensors of a file of weights, or of the one in a folder as hubs keep it.
+
+    Returns:
+        Tensors by name, and whether their order is the model's own (safetensors sorts).
+    """
     if path.is_dir():
-        found = [path / name for name in ("model.safetensors", "pytorch_model.bin") if (path / name).exists()]
-        if not found:
+        files = [path / name for name in ("model.safetensors", "pytorch_model.bin") if (path / name).exists()]
+        if not files:
             raise InputError("must hold model.safetensors or pytorch_model.bin", place=str(path))
-        path = found[0]
+        path = files[0]
     if path.suffix == ".safetensors":
         return load_file(path), False
     return dict(torch.load(path, map_location="cpu", weights_only=True)), True

@@ -1,4 +1,4 @@
-"""The vision-language model: `[BOS] [image] [text]` over the language model's input embeddings.
+"""Assemble the vision-language model: `[BOS] [image] [text]` over the language model's input embeddings.
 
 Shapes: B records, T text tokens (without BOS), P feature positions of the grid, V visual tokens, C feature width,
 D embedding width, L = 1 + V + T positions (1 + T in a batch without images).
@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from search_spaces.spec import Module, TrialSpec
-from trainables.model.dropout import Draws, follow_records
+from trainables.model.dropout import Draws, replace_dropout
 from trainables.model.language import build_language, logits_of_head
 from trainables.model.projector import build_projector
 from trainables.model.tokenizer import IGNORE, Tokenizer
@@ -24,7 +24,7 @@ from trainables.model.vision import VisionEncoder, build_vision
 
 @dataclass(frozen=True)
 class Batch:
-    """Records of one modality: all have an image or none has.
+    """Batch of records of one modality: all have an image or none has.
 
     `features_BPC` are the encoder's cached output; where they are None, `image_BCHW` goes through the encoder. Both are
     None in a batch of text-only records.
@@ -36,14 +36,14 @@ class Batch:
     image_BCHW: Tensor | None = None
     features_BPC: Tensor | None = None
     draws_B: Tensor | None = None
-    """What each record's dropout follows (`dropout.record_draws`); not needed outside training."""
+    """Seeds of the records' dropout (`dropout.record_draws`); not needed outside training."""
 
     def pinned(self) -> Batch:
-        """In page-locked memory, from which a GPU copies while the CPU goes on."""
+        """Copy the batch to page-locked memory, from which a GPU copies asynchronously."""
         return replace(self, **{name: part.pin_memory() for name, part in vars(self).items() if part is not None})
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Batch:
-        """On a device, images and features in the precision of the model."""
+        """Copy the batch to a device, images and features in the model's precision `dtype`."""
         return replace(
             self,
             ids_BT=self.ids_BT.to(device, non_blocking=True),
@@ -56,7 +56,10 @@ class Batch:
 
 
 class VLM(nn.Module):
-    """Vision, projector and language. `vision` is None where all images come as cached features."""
+    """Vision-language model: vision encoder, projector and language model.
+
+    `vision` is None where all images come as cached features.
+    """
 
     def __init__(self, spec: TrialSpec, vision: nn.Module | None, projector: nn.Module, language: nn.Module, bos: int):
         super().__init__()
@@ -68,10 +71,10 @@ class VLM(nn.Module):
         self.bos = bos
         self._logits = logits_of_head(language)
         self.draws = Draws()
-        follow_records(language, self.draws)
+        replace_dropout(language, self.draws)
 
     def forward(self, batch: Batch) -> Tensor:
-        """Sum of the cross entropy over the batch's target tokens, in fp32: the caller normalises."""
+        """Compute the sum of the cross entropy over the batch's target tokens, in fp32: the caller normalises."""
         self.draws.seeds_B = batch.draws_B  # stays for the backward pass, which may compute activations again
         hidden_BLD, images = self._hidden(batch)
         # Position i predicts token i + 1; text token t stands at position 1 + images + t and is predicted one before.
@@ -81,13 +84,13 @@ class VLM(nn.Module):
         return F.cross_entropy(logits_ND, batch.labels_BT[is_target_BT], reduction="sum")
 
     def _hidden(self, batch: Batch) -> tuple[Tensor, int]:
-        """Last hidden states B x L x D, and the number of visual tokens V (0 without images)."""
+        """Compute the last hidden states, B x L x D, and the number of visual tokens V (0 without images)."""
         embed = self.language.get_input_embeddings()  # type: ignore[operator]
         bos_B1 = torch.full_like(batch.ids_BT[:, :1], self.bos)
         embedded = embed(torch.cat([bos_B1, batch.ids_BT], dim=1))
         image_BVD = self._image_tokens(batch)
         if image_BVD is None:
-            inputs_BLD, images = embedded + self._nought(embedded), 0
+            inputs_BLD, images = embedded + self._zero_through_projector(embedded), 0
             mask_BL = torch.cat([torch.ones_like(bos_B1), batch.mask_BT], dim=1)
         else:
             images = image_BVD.shape[1]
@@ -97,15 +100,15 @@ class VLM(nn.Module):
         output = self.language.base_model(inputs_embeds=inputs_BLD, attention_mask=mask_BL, use_cache=False)  # type: ignore[operator]
         return output.last_hidden_state, images
 
-    def _nought(self, like: Tensor) -> Tensor:
-        """Zero, by way of every parameter that images go through.
+    def _zero_through_projector(self, like: Tensor) -> Tensor:
+        """Compute a zero that depends on every parameter that images go through.
 
         Each trained one must have a gradient in every step: otherwise ZeRO's collectives do not match, and ZeRO-3 takes
         the gradient of an earlier step. Frozen ones are gathered by ZeRO-3, on all ranks or on none.
         """
         features_BPC = like.new_zeros(1, 1, self._width)
         if isinstance(self.vision, VisionEncoder) and torch.is_grad_enabled():
-            features_BPC = self.vision(self.vision.blank(like))
+            features_BPC = self.vision(self.vision.blank_image(like))
         return self.projector(features_BPC).sum() * 0.0  # type: ignore[no-any-return]
 
     def _image_tokens(self, batch: Batch) -> Tensor | None:
@@ -119,11 +122,11 @@ class VLM(nn.Module):
         return self.visual_tokens(features_BPC)
 
     def visual_tokens(self, features_BPC: Tensor) -> Tensor:
-        """What the language model sees of images, B x V x D, from their features."""
+        """Compute the visual tokens of images, B x V x D, from their features."""
         return self.projector(pool(features_BPC, self._tokens))  # type: ignore[no-any-return]
 
     def head(self, hidden: Tensor) -> Tensor:
-        """Logits of the token that follows, from last hidden states of any leading shape."""
+        """Compute the logits of the next token from last hidden states of any leading shape."""
         return self._logits(self.language.get_output_embeddings()(hidden))  # type: ignore[operator]
 
 
@@ -138,7 +141,14 @@ def pool(features_BPC: Tensor, tokens: int) -> Tensor:
 
 
 def build_modules(spec: TrialSpec, tokenizer: Tokenizer, data_root: Path, with_vision: bool) -> VLM:
-    """The whole model as the trial begins with it, in fp32 on the CPU."""
+    """Build the whole model as a trial starts with it, in fp32 on the CPU.
+
+    Args:
+        spec: specification of the trial.
+        tokenizer: tokenizer of its language model.
+        data_root: folder that declared origins of weights are relative to.
+        with_vision: whether the vision encoder is built; not needed where all images come as cached features.
+    """
     vision = build_vision(spec.vision, spec.seed, data_root) if with_vision else None
     projector = build_projector(spec.projector, spec.vision.width, spec.language.width, spec.seed)
     language = build_language(spec.language, tokenizer.size, spec.seed, data_root)
@@ -146,12 +156,18 @@ def build_modules(spec: TrialSpec, tokenizer: Tokenizer, data_root: Path, with_v
 
 
 def assemble(spec: TrialSpec, parts: Mapping[str, nn.Module], tokenizer: Tokenizer) -> VLM:
-    """A model of parts that are there already, by the names of `VLM.named_children`."""
+    """Assemble a model from existing modules.
+
+    Args:
+        spec: specification of the trial.
+        parts: modules by the names of `VLM.named_children`; `vision` may be absent.
+        tokenizer: tokenizer of the language model.
+    """
     return VLM(spec, parts.get("vision"), parts["projector"], parts["language"], tokenizer.bos)
 
 
 def cast_statistics(model: VLM, precision: torch.dtype) -> None:
-    """The encoder's statistics (batch norm) in the precision of its weights: torch mixes them in no other way.
+    """Cast the encoder's running statistics (batch norm) to the precision of its weights, as torch requires.
 
     Other buffers, such as rotary tables, stay in fp32.
     """
@@ -161,7 +177,7 @@ def cast_statistics(model: VLM, precision: torch.dtype) -> None:
 
 
 def module(model: VLM, name: Module) -> nn.Module:
-    """One of the three parts, by the name that stages use."""
+    """Return one of the model's three modules. Raises ValueError for a vision encoder that was not built."""
     part = getattr(model, name)
     if part is None:
         raise ValueError(f"this model was built without its {name}")

@@ -1,4 +1,4 @@
-"""Where pretrained weights lie on this machine, from their declared origin. No torch."""
+"""Locate pretrained weights by their declared origin: on this machine, or fetched from the hub. No torch."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _TIMEOUT_S = 5.0
 
 
 def find_weights(origin: str, data_root: Path) -> Path:
-    """File or folder of an origin: ``package:NAME``, ``path:RELATIVE`` (to the data folder) or ``hub:ORG/NAME@REV``.
+    """Locate the file or folder of an origin; fetch it from the hub where it is not on this machine.
 
-    A hub's weights are taken from ``<data>/hub/ORG/NAME``, from the hub client's local cache, or fetched. A cached
-    revision is used as it is, so that a branch such as `main` does not move under a study. Raises InputError that names
-    what was tried.
+    Origins are ``package:NAME``, ``path:RELATIVE`` (to the data folder) and ``hub:ORG/NAME@REV``. A hub's weights
+    are taken from ``<data>/hub/ORG/NAME``, from the hub client's local cache, or fetched. A cached revision is used as
+    it is, so that a branch such as `main` does not move under a study. Raises InputError that names what was tried.
     """
     kind, _, name = origin.partition(":")
     if kind == "package":
@@ -50,7 +50,7 @@ def find_weights(origin: str, data_root: Path) -> Path:
 
 
 def local_weights(origin: str, data_root: Path) -> Path | None:
-    """File or folder of a ``path:`` or ``hub:`` origin if it is on this machine; asks nobody else."""
+    """Locate the file or folder of a ``path:`` or ``hub:`` origin on this machine; None if it is not there."""
     kind, _, name = origin.partition(":")
     if kind == "path":
         path = data_root / name
@@ -90,7 +90,7 @@ def _cache_folder() -> str:
 
 
 def _cached(repository: str, revision: str | None) -> Path | None:
-    """The snapshot in the hub client's cache, if it has weights: a fetch that was cut off may have left less."""
+    """Return the snapshot in the hub client's cache, if it has weights: an interrupted fetch may have left less."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -102,53 +102,53 @@ def _cached(repository: str, revision: str | None) -> Path | None:
 
 
 def _has_weights(path: Path) -> bool:
-    """Whether a file of weights is in a folder."""
+    """Check whether a folder holds a file of weights."""
     return any(file.suffix in _SUFFIXES for file in path.iterdir())
 
 
 def _fetch(repository: str, revision: str | None) -> Path | str:
-    """The snapshot, fetched from the hub, or the hub's answer in one line."""
+    """Fetch the snapshot of a repository from the hub; where that fails, return the reason in one line."""
     from huggingface_hub import HfApi, constants, snapshot_download
 
     if constants.HF_HUB_OFFLINE:
         return "not asked, as HF_HUB_OFFLINE is set"
-    away = _unreachable()
-    if away is not None:
-        return away
+    reason = _unreachable()
+    if reason is not None:
+        return reason
     try:
         siblings = HfApi().model_info(repository, revision=revision, timeout=_TIMEOUT_S).siblings or ()
-        twice = any(sibling.rfilename.endswith(".safetensors") for sibling in siblings)
-        unread = [*_UNREAD, *(("*.bin", "*.pth", "*.pt") if twice else ())]
+        has_safetensors = any(sibling.rfilename.endswith(".safetensors") for sibling in siblings)
+        unread = [*_UNREAD, *(("*.bin", "*.pth", "*.pt") if has_safetensors else ())]
         return Path(snapshot_download(repository, revision=revision, etag_timeout=_TIMEOUT_S, ignore_patterns=unread))
     except Exception as error:  # the hub client raises dozens of types; all of them mean: not to be had
-        return _line(error)
+        return _one_line(error)
 
 
 @cache
 def _unreachable() -> str | None:
-    """Why the hub does not answer at all; None if it does. Asked once, not once for each model of a study."""
+    """Check once per process whether the hub answers at all; return the reason if it does not."""
     from huggingface_hub import constants
     from huggingface_hub.utils import get_session  # type: ignore[attr-defined]
 
     try:
         get_session().head(constants.ENDPOINT, timeout=_TIMEOUT_S)
     except Exception as error:  # of the HTTP library that the client happens to use
-        return f"{constants.ENDPOINT} cannot be reached: {_line(error)}"
+        return f"{constants.ENDPOINT} cannot be reached: {_one_line(error)}"
     return None
 
 
-def _line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     text = " ".join(str(error).split()) or "no message"
     return f"{type(error).__name__}: {text[:200]}"
 
 
 def weight_files(path: Path) -> list[Path]:
-    """Files that make up the weights and the tokenizer at a path, sorted."""
+    """List the files that make up the weights and the tokenizer at a path, sorted."""
     return [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
 
 
 def digest_weights(path: Path) -> str:
-    """SHA-256 over names and contents."""
+    """Compute the SHA-256 over the names and contents of `weight_files`, as 64 hex digits."""
     digest = hashlib.sha256()
     for file in weight_files(path):
         name = file.name if path.is_file() else os.path.relpath(file, path)

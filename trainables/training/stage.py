@@ -16,9 +16,9 @@ from search_spaces.outcomes import UnitDone
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import KEPT_CHECKPOINTS, micro_batch
 from search_spaces.spec import StageSpec
-from trainables.model.lora import add_lora, merged, train_adapters_only
+from trainables.model.broadcast import Parts, broadcast_modules, broadcast_weights
+from trainables.model.lora import add_lora, merge_adapters, train_adapters_only
 from trainables.model.precision import dtype_of
-from trainables.model.spread import Parts, arrive, spread
 from trainables.model.vision import VisionEncoder
 from trainables.model.vlm import VLM, assemble, build_modules, module
 from trainables.package_versions import STAGE_PACKAGES, installed_versions
@@ -53,12 +53,13 @@ def train_stage(
         return dict(model.named_children())
 
     with no_traces():
-        dtype, device, keep = dtype_of(stage.precision), torch.device(context.device), partition(config)
-        model = assemble(task.trial, spread(begin, dtype, device, keep), data.tokenizer)
+        dtype, device, cut = dtype_of(stage.precision), torch.device(context.device), partition(config)
+        model = assemble(task.trial, broadcast_modules(begin, dtype, device, cut), data.tokenizer)
         if stage.lora is not None:
             present = set(model.parameters())
             add_lora(model.language, stage.lora, task.trial.seed, stage.name, model.draws)
-            arrive([one for one in model.parameters() if one not in present], dtype, device, keep)
+            added = [parameter for parameter in model.parameters() if parameter not in present]
+            broadcast_weights(added, dtype, device, cut)
         settle_gradients(model, stage)
         attention = set_attention(model.language, stage, context.device)
         with open_engine(model, stage, order.steps, config, context.device) as engine:
@@ -67,7 +68,7 @@ def train_stage(
             weights = engine.trained_weights()
             if context.rank == 0:
                 if stage.lora is not None:
-                    weights["language"] = merged(weights["language"], stage.lora)
+                    weights["language"] = merge_adapters(weights["language"], stage.lora)
                 modules = save_weights(weights, store, layout.stage_folder(order.key))
                 result = run.result(modules, stage_data.mix.counts, provenance(order.resources, context, attention))
                 write(store, layout.stage_curve(order.key), Curve(tuple(run.curve)))

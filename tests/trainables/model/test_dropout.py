@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from trainables.model.dropout import Draws, RecordDropout, follow_records, keep_mask, record_draws
+from trainables.model.dropout import Draws, RecordDropout, keep_mask, record_draws, replace_dropout
 
 
 def test_a_records_mask_depends_on_neither_its_place_nor_the_padding_nor_the_others() -> None:
@@ -39,7 +39,7 @@ def test_records_steps_seeds_stages_and_layers_draw_independently() -> None:
 def test_every_dropout_layer_of_a_model_follows_records_and_evaluation_drops_nothing() -> None:
     draws = Draws()
     model = nn.Sequential(nn.Linear(4, 4), nn.Dropout(0.5), nn.Sequential(nn.Dropout(0.25), nn.Dropout(0.0)))
-    follow_records(model, draws)
+    replace_dropout(model, draws)
     assert [type(layer).__name__ for layer in model[2]] == ["RecordDropout", "Dropout"]
     values = torch.ones(2, 3, 4)
     with pytest.raises(ValueError, match="needs the draws"):

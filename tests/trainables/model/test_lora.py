@@ -16,7 +16,7 @@ from search_spaces.spec import LoraSpec, MixPart, MixSpec, StageSpec
 from tests.support.gloo_pair import run_on_two
 from tests.support.hub_languages import FAMILIES, hub_language
 from tests.support.tiny_trials import SGD, is_step, language, losses, make_task, run, source, stage
-from trainables.model.lora import add_lora, merged
+from trainables.model.lora import add_lora, merge_adapters
 from trainables.model.vlm import build_modules
 from trainables.run_trial import run_trial
 from trainables.storage import layout
@@ -154,7 +154,7 @@ def test_merged_weights_give_the_function_of_the_adapters(tmp_path: Path) -> Non
             if ".lora_B." in name:
                 parameter.normal_(generator=torch.Generator().manual_seed(len(name)))
         adapted = model.language(inputs_embeds=inputs).logits
-        whole = merged({name: p.detach() for name, p in model.language.named_parameters()}, LORA)
+        whole = merge_adapters({name: p.detach() for name, p in model.language.named_parameters()}, LORA)
         own = dict(plain.language.named_parameters())
         assert whole.keys() == own.keys()
         for name, tensor in whole.items():
