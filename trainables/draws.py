@@ -1,4 +1,4 @@
-"""Random draws that are a function of what they are for: no state, no order of calls."""
+"""Make random generators that are a function of a key: no state, no order of calls."""
 
 from __future__ import annotations
 
@@ -8,6 +8,6 @@ import numpy as np
 
 
 def generator(*key: int | str) -> np.random.Generator:
-    """A random generator that is a function of its key alone, the same on every machine."""
+    """Make a random generator that is a function of its key alone, the same on every machine."""
     digest = hashlib.sha256(repr(key).encode()).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest[:16], "little")))

@@ -1,4 +1,4 @@
-"""Features of frozen encoders: computed once, mapped by every trial that reads them.
+"""Cache the features of frozen encoders: computed once, mapped by every trial that reads them.
 
 The cache is the only producer (fixed batches of `_BATCH` images in the order of the prepared source), so all trials see
 the same bits.
@@ -31,7 +31,7 @@ Features = np.ndarray[Any, np.dtype[np.float32]]
 
 
 def open_features(store: Store, key: str) -> Features | None:
-    """Cached features, images x positions x width, mapped; None if they are not there."""
+    """Map the cached features of a key, images x positions x width; None if they are not there."""
     if read(store, layout.features_result(key), FeaturesResult) is None:
         return None
     return np.load(store.reading(f"{layout.features_folder(key)}/features.npy"), mmap_mode="r")  # type: ignore[no-any-return]
@@ -40,10 +40,20 @@ def open_features(store: Store, key: str) -> Features | None:
 def produce_features(
     encoder: VisionEncoder, source: PreparedSource, store: Store, key: str, context: Context
 ) -> Iterator[tuple[int, int]]:
-    """Compute and store the features of all images of a source; yields (images done, images) after each batch.
+    """Compute and store the features of all images of a source.
 
-    Rank 0 computes; the others yield equally often and meet it at the end. Unfinished work of a killed producer is
-    thrown away: it is minutes at most.
+    Rank 0 computes; the other ranks yield equally often and wait for it at the end. Unfinished work of a killed
+    producer is discarded: it is minutes at most.
+
+    Args:
+        encoder: frozen encoder with its weights.
+        source: prepared source of the images.
+        store: storage of the features.
+        key: key of the features (`identity.features_key`).
+        context: rank, world size and device of this worker.
+
+    Yields:
+        (images done, images of the source) after each batch.
     """
     vision, total, began = encoder.vision, source.num_images, time.perf_counter()
     shape = (total, vision.grid**2, vision.width)
@@ -69,7 +79,15 @@ def produce_features(
 def encode_images(
     encoder: VisionEncoder, source: PreparedSource, vision: VisionSpec, rows: Sequence[int], device: str
 ) -> Features:
-    """Features of some images, in fp32."""
+    """Compute the features of some images, images x positions x width, in fp32.
+
+    Args:
+        encoder: encoder on `device`.
+        source: prepared source of the images.
+        vision: size and normalisation of the images.
+        rows: rows of the images in the source.
+        device: `cpu` or `cuda`.
+    """
     image_BCHW = torch.from_numpy(np.stack([pixels(source.picture(row), vision) for row in rows]))
     precision = next(encoder.parameters()).dtype
     return encoder(image_BCHW.to(device, precision)).float().cpu().numpy()  # type: ignore[no-any-return]

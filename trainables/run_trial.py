@@ -1,8 +1,7 @@
-"""The worker loop: one trial from features through its stages to its scores. The same code for one bare process and for
-every rank of a group.
+"""Run one trial in a worker: features, stages, scores. The same code serves one process and every rank of a group.
 
-`run_trial` is a generator that yields after each small unit of work, equally often on all ranks, so that whoever drives
-it can stop between any two steps without anything in flight.
+`run_trial` is a generator that yields after each small unit of work, equally often on all ranks, so that its caller can
+stop between any two steps without anything in flight.
 """
 
 from __future__ import annotations
@@ -29,11 +28,14 @@ from trainables.workers.process_group import ensure_single
 
 
 def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
-    """Do what is left of a trial: everything that storage holds is skipped.
+    """Run the remaining work of a trial: everything that storage holds is skipped.
 
-    Yields a `UnitDone` after each unit of work, a `NodeDone` after each node of the trial's path, and a `TrialDone` at
-    the end. Writes features, stage results, scores and, last, the trial's result. Raises whatever goes wrong; nothing
+    Writes features, stage results, scores and, last, the trial's result. Errors are raised as they are; nothing
     half-written is left that could be taken for done.
+
+    Yields:
+        A `UnitDone` after each unit of work, a `NodeDone` after each node of the trial's path, and a `TrialDone` at the
+        end.
     """
     if context.world == 1:
         ensure_single(context.device)
@@ -84,7 +86,7 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
 def _features(
     task: TrialTask, features: FeaturesTask, data: TrialData, context: Context, store: Store
 ) -> Iterator[UnitDone]:
-    """Produce cached features on rank 0; the others wait for it by yielding equally often."""
+    """Produce cached features on rank 0; the other ranks yield equally often."""
     source = data.source(_source(task, features.source))
     encoder = build_vision(task.trial.vision, task.trial.seed, data.root)
     began = time.perf_counter()
@@ -101,7 +103,7 @@ def _features(
 
 
 def _source(task: TrialTask, name: str) -> SourceSpec:
-    """A source of the trial's data or benchmarks by its digest name."""
+    """Find a source of the trial's data or benchmarks by the name of its digest."""
     sources = [part.source for stage in task.trial.stages for part in stage.data.parts]
     sources += [benchmark.source for benchmark in task.asked]
     return {source_name(source): source for source in sources}[name]
@@ -129,6 +131,6 @@ def _result(
 
 
 def _features_seconds(features: FeaturesTask, store: Store) -> float:
-    """Return what cached features have cost whoever produced them, in device seconds; 0 if they are gone."""
+    """Return the cost of producing cached features, in device seconds; 0 if they are gone."""
     result = read(store, layout.features_result(features.key), FeaturesResult)
     return 0.0 if result is None else result.gpu_seconds

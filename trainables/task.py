@@ -1,4 +1,4 @@
-"""What a worker is given, and the few things it may ask of its surroundings."""
+"""Describe a worker's task, and its place in the worker group."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from trainables.storage.store import LocalStore, Store
 
 
 class FeaturesTask(BaseModel):
-    """Features of one source's images, cached before the stages that read them."""
+    """Task of caching the features of one source's images, before the stages that read them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     node: str
@@ -26,17 +26,20 @@ class FeaturesTask(BaseModel):
 
 
 class StageTask(BaseModel):
+    """Task of training one stage."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
     node: str
     key: str
     steps: int
     resources: ResourceSpec
     operations_per_record: int | None = None
-    """Of the plan, forward and backward, at its assumed length of a text; None where the model's size is not known."""
+    """Floating-point operations of the plan, forward and backward, at its assumed length of a text; None where the
+    model's size is not known."""
 
 
 class TrialTask(BaseModel):
-    """Everything one trial needs, as plain data; the same for all workers of its group."""
+    """Task of running one trial, as plain data; the same for all workers of its group."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     study: str
@@ -66,21 +69,22 @@ class TrialTask(BaseModel):
         return (*self.benchmarks, *self.samples)
 
     def has_features_of(self, sources: Iterable[SourceSpec]) -> bool:
-        """Whether the features of all these sources are cached, so that the encoder itself is not needed."""
+        """Check whether the features of all these sources are cached, so that the encoder itself is not needed."""
         cached = {features.source for features in self.features}
         return all(source_name(source) in cached for source in sources)
 
 
 @dataclass(frozen=True)
 class Context:
-    """A worker's surroundings. One process without Ray has rank 0 of 1."""
+    """Rank, world size and device of a worker. A single process without Ray has rank 0 of 1."""
 
     rank: int = 0
     world: int = 1
     local_rank: int = 0
     device: Device = "cpu"
     is_first_of_node: bool = False
-    """One worker of each node looks after what is the node's; rank 0 does so for its own without being told."""
+    """Whether this worker samples its node's hardware for all workers there; rank 0 always does so for its own node."""
 
     def store(self, task: TrialTask) -> Store:
+        """Open the storage of a trial."""
         return LocalStore(Path(task.storage))

@@ -1,4 +1,7 @@
-"""A trial's data and text, opened once: prepared sources, tokenizer, cached features, collation into batches."""
+"""Load the data of a trial: prepared sources, tokenizer, cached features, and batches collated from them.
+
+Shapes: B records of a micro-batch, T text tokens, P positions of the feature grid, C length of a feature.
+"""
 
 from __future__ import annotations
 
@@ -30,8 +33,8 @@ from trainables.storage.store import Store
 from trainables.task import TrialTask
 
 _TOKENISED_RECORDS = 20_000
-"""A mix of at most so many records is tokenised once (some kB each); of a larger one only what is in use is kept, as an
-epoch is over before a record comes again."""
+"""Largest mix whose records are tokenised once and kept (some kB each). Of a larger one only the records in use are
+kept, as an epoch is over before a record comes again."""
 
 _RECORDS_IN_USE = 4096
 
@@ -39,7 +42,7 @@ Numbers = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class TrialData:
-    """Everything the stages and benchmarks of one trial read."""
+    """Data sources, cached features and tokenizer of one trial, each opened once."""
 
     def __init__(self, task: TrialTask, store: Store) -> None:
         self._task, self._store = task, store
@@ -48,13 +51,14 @@ class TrialData:
         self.tokenizer = self._open_tokenizer()
 
     def source(self, source: SourceSpec) -> PreparedSource:
+        """Open a prepared source."""
         name = source_name(source)
         if name not in self._prepared:
             self._prepared[name] = PreparedSource(self._store, self._task.digests[name])
         return self._prepared[name]
 
     def features(self, source: SourceSpec) -> Features | None:
-        """Cached features of a source's images, if this trial's encoder has them."""
+        """Map the cached features of a source's images; None if the plan has none for this trial's encoder."""
         spec = self._task.trial
         key = features_key(spec.vision, source, spec.seed, self._task.digests)
         planned = {features.key for features in self._task.features}
@@ -75,7 +79,7 @@ class TrialData:
 
 @dataclass(frozen=True)
 class StepInput:
-    """One optimizer step of one rank."""
+    """Input of one optimizer step on one rank."""
 
     batches: Iterator[Batch]
     targets: int
@@ -85,8 +89,8 @@ class StepInput:
 
 
 @dataclass(frozen=True)
-class _Share:
-    """One micro-batch of one rank; whoever loads a step's first also counts the targets of the whole step."""
+class _MicroBatch:
+    """Rows of a micro-batch of one rank. With a step's first, the targets of the whole step are counted, too."""
 
     step: int
     is_first: bool
@@ -94,7 +98,7 @@ class _Share:
 
 
 class StageData:
-    """The steps of one stage: a pure function of the step number."""
+    """Inputs of a stage's optimizer steps: a pure function of the step number."""
 
     def __init__(self, data: TrialData, task: TrialTask, stage: StageSpec, use_features: bool) -> None:
         spec = task.trial
@@ -116,30 +120,45 @@ class StageData:
         self.plan = BatchPlan(self._has_image, self.mix.characters(), stage.global_batch, f"{spec.seed}/{stage.name}")
 
     def step(self, step: int, rank: int, world: int, micro_batch: int) -> StepInput:
-        """Input of optimizer step `step` (from 0), all of its micro-batches in memory."""
+        """Load the input of one optimizer step, all of its micro-batches in memory.
+
+        Args:
+            step: optimizer step, from 0.
+            rank: rank of the worker.
+            world: number of workers.
+            micro_batch: records per worker and forward pass.
+        """
         with closing(self.steps(range(step, step + 1), rank, world, micro_batch)) as inputs:
-            only = next(inputs)
-            return replace(only, batches=iter(list(only.batches)))
+            loaded = next(inputs)
+            return replace(loaded, batches=iter(list(loaded.batches)))
 
     def steps(
         self, steps: range, rank: int, world: int, micro_batch: int, threads: int = 0, pinned: bool = False
     ) -> Generator[StepInput, None, None]:
-        """Inputs of consecutive optimizer steps; each must be used up before the next is asked for.
+        """Load the inputs of consecutive optimizer steps; each must be used up before the next.
 
-        With threads, the next micro-batches are read, decoded, resized, tokenised and collated while these are computed
-        with. Threads change neither bits nor order. `pinned` puts batches where a GPU can copy them from on its own.
+        With threads, the next micro-batches are read, decoded, resized, tokenised and collated during the computation.
+        Threads change neither bits nor order.
+
+        Args:
+            steps: optimizer steps, from 0.
+            rank: rank of the worker.
+            world: number of workers.
+            micro_batch: records per worker and forward pass.
+            threads: number of loading threads; 0 to load in this thread.
+            pinned: whether batches are in page-locked memory, from which a GPU copies asynchronously.
         """
 
-        def load(share: _Share) -> tuple[int, Batch]:
-            batch = self._collate(share.rows, share.step)
-            return self._targets(share.step) if share.is_first else 0, batch.pinned() if pinned else batch
+        def load(micro: _MicroBatch) -> tuple[int, Batch]:
+            batch = self._collate(micro.rows, micro.step)
+            return self._targets(micro.step) if micro.is_first else 0, batch.pinned() if pinned else batch
 
-        shares = (
-            _Share(step, number == 0, rows)
+        micros = (
+            _MicroBatch(step, number == 0, rows)
             for step in steps
             for number, rows in enumerate(micro_batches(self.plan.batch(step), rank, world, micro_batch))
         )
-        with closing(in_order(load, shares, threads, 2 * threads)) as loaded:
+        with closing(in_order(load, micros, threads, 2 * threads)) as loaded:
             for step in steps:
                 rows = self.plan.batch(step)
                 targets, first = next(loaded)
@@ -157,11 +176,11 @@ class StageData:
             return self._tokenizer.encode_turns(self._style, turns, self._max_length)
 
     def _collate(self, rows: np.ndarray[Any, Any], step: int) -> Batch:
-        texts = [self._tokens(int(row)) if row != FILLER else _NOTHING for row in rows]
+        texts = [self._tokens(int(row)) if row != FILLER else _FILLER_TOKENS for row in rows]
         ids, labels, mask = pad([ids for ids, _ in texts], [labels for _, labels in texts], self._tokenizer.pad)
         records = [int(row) for row in rows if row != FILLER]
         image_BCHW = features_BPC = None
-        # A share of nothing but fillers goes the way of a batch without images: it weighs nothing either way.
+        # A micro-batch of fillers alone is treated as one without images: its loss is zero in either case.
         if records and self._has_image[records[0]]:
             filled = [int(row) if row != FILLER else records[0] for row in rows]
             if all(features is not None for features in self._features):
@@ -182,13 +201,22 @@ class StageData:
         return int(self.mix.sources[self.mix.source[record]].image_rows[self.mix.row[record]])
 
 
-_NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64))
+_FILLER_TOKENS = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 
 
 def pad(
     ids: list[np.ndarray[Any, Any]], labels: list[np.ndarray[Any, Any]], pad_id: int
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Right-padded ids, labels and attention mask, B x T with T at least 1."""
+    """Pad token ids and labels on the right.
+
+    Args:
+        ids: token ids of each record.
+        labels: labels of each record, as long as its ids.
+        pad_id: id of the padding token; the labels of padding are `IGNORE`.
+
+    Returns:
+        Ids, labels and attention mask, B x T each, with T the longest record's length and at least 1.
+    """
     width = max(1, *(len(row) for row in ids)) if ids else 1
     ids_BT = torch.full((len(ids), width), pad_id, dtype=torch.long)
     labels_BT = torch.full((len(ids), width), IGNORE, dtype=torch.long)

@@ -1,4 +1,4 @@
-"""A trial's outcome as a folder that transformers loads: weights, configuration, processor, model card."""
+"""Export a trial as a folder that transformers loads: weights, configuration, processor, model card."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from trainables.evaluation.evaluate import load_whole, precision
 from trainables.evaluation.results import read_results
 from trainables.export.llava import IMAGE_TOKEN, to_llava
 from trainables.export.own import write_own
-from trainables.export.processor import begin_texts, chat_template, llava_processor
+from trainables.export.processor import chat_template, llava_processor, prepend_bos
 from trainables.export.tokenizer import hf_tokenizer
 from trainables.model.vlm import VLM
 from trainables.storage import layout
@@ -26,7 +26,7 @@ from trainables.task import TrialTask
 from trainables.trial_data import TrialData
 
 Form = Literal["hf", "hf-own-code", "hf-language"]
-"""LLaVA's classes; any model with its own model code; the language model alone."""
+"""Forms of an export: LLaVA's classes; any model with its own model code; the language model alone."""
 
 _LLAVA_USAGE = """\
 from PIL import Image
@@ -62,6 +62,12 @@ _USAGE: dict[Form, str] = {"hf": _LLAVA_USAGE, "hf-own-code": _OWN_USAGE, "hf-la
 def export_trial(task: TrialTask, store: Store, form: Form, folder: Path) -> None:
     """Write a finished trial to `folder`, which must not be there yet; it appears when it is complete.
 
+    Args:
+        task: the trial.
+        store: storage that holds its results.
+        form: form of the export.
+        folder: folder that is made.
+
     Raises:
         InputError: the trial is not finished or diverged, the folder is there, or the model has no such form.
     """
@@ -94,16 +100,16 @@ def export_trial(task: TrialTask, store: Store, form: Form, folder: Path) -> Non
 
 
 def finished_stages(task: TrialTask, store: Store) -> list[StageResult]:
-    """The results of all stages. Raises InputError if one is missing or its loss diverged."""
-    found = []
+    """Read the results of all stages. Raises InputError if one is missing or its loss diverged."""
+    results = []
     for stage, order in zip(task.trial.stages, task.stages, strict=True):
         result = read(store, layout.stage_result(order.key), StageResult)
         if result is None or result.diverged:
             state = "has not been trained to its end" if result is None else "diverged"
             law = f"a trial must be finished to be exported, but its stage {stage.name!r} {state}"
             raise InputError(law, key=task.id, way_out="Run the study again: what is left of it is done.")
-        found.append(result)
-    return found
+        results.append(result)
+    return results
 
 
 def _write_llava(model: VLM, task: TrialTask, tokenizer: PreTrainedTokenizerFast, template: str, folder: Path) -> None:
@@ -123,7 +129,7 @@ def _write_own(model: VLM, task: TrialTask, tokenizer: PreTrainedTokenizerFast, 
 
 
 def _with_image_token(model: VLM, tokenizer: PreTrainedTokenizerFast) -> tuple[int, list[int]]:
-    """The id of the placeholder, which gets a row of the embeddings; and all ids that stand for no text."""
+    """Add the image placeholder to tokenizer and embeddings; return its id and all ids that stand for no text."""
     tokenizer.add_special_tokens({"additional_special_tokens": [IMAGE_TOKEN]})
     image_token = int(tokenizer.convert_tokens_to_ids(IMAGE_TOKEN))
     language: Any = model.language
@@ -138,7 +144,7 @@ def _generation(tokenizer: PreTrainedTokenizerFast, unused: list[int]) -> dict[s
 
 
 def _write_language(model: VLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    begin_texts(tokenizer)
+    prepend_bos(tokenizer)
     language: Any = model.language
     language.config.use_cache = True
     language.save_pretrained(folder)
@@ -146,7 +152,15 @@ def _write_language(model: VLM, tokenizer: PreTrainedTokenizerFast, folder: Path
 
 
 def model_card(task: TrialTask, results: list[StageResult], store: Store, form: Form, usage: str) -> str:
-    """What the model is, what it was trained on and how it scored, in Markdown."""
+    """Write the model card in Markdown: what the model is, what it was trained on and how it scored.
+
+    Args:
+        task: the trial.
+        results: results of its stages, in order.
+        store: storage that holds its scores.
+        form: form of the export; the language model alone has no scores.
+        usage: example code that loads the folder.
+    """
     spec = task.trial
     scores = [score for _, score in sorted(read_results(task, results, store).items())] if form != "hf-language" else []
     template = resources.files("trainables.export").joinpath("card.md.j2").read_text(encoding="utf-8")

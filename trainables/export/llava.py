@@ -1,7 +1,7 @@
-"""A trained model as the LLaVA classes of transformers: the same numbers in other modules.
+"""Convert a trained model to the LLaVA classes of transformers: the same weights in other modules.
 
 LLaVA of transformers is one CLIP or SigLIP tower, read at its second-to-last block, a projector of two layers, and a
-language model. A model of ours that is built so is rewritten weight by weight; any other is refused with the reason.
+language model. A model that is built so is converted weight by weight; any other is refused with the reason.
 """
 
 from __future__ import annotations
@@ -28,8 +28,11 @@ IMAGE_TOKEN = "<image>"
 """Placeholder of one visual token in a text."""
 
 
-def refusal(spec: TrialSpec, tower: Any) -> str | None:
-    """Why a model has no form as LLaVA classes, or None if it has one."""
+def unsupported_reason(spec: TrialSpec, tower: Any) -> str | None:
+    """Return the reason why LLaVA's classes cannot hold a model, or None if they can.
+
+    `tower` is the timm model of its encoder; None for an encoder of several towers.
+    """
     vision, projector = spec.vision, spec.projector
     if vision.parts:
         return f"LLaVA has one tower, but {vision.backbone} has {len(vision.parts)}"
@@ -40,24 +43,24 @@ def refusal(spec: TrialSpec, tower: Any) -> str | None:
     if vision.tokens != vision.grid**2:
         return f"LLaVA has all {vision.grid**2} visual tokens of the grid, but here they are pooled to {vision.tokens}"
     if (projector.kind, projector.layers) != ("gelu-mlp", 2):
-        found = f"{projector.kind} of {projector.layers} layers"
-        return f"LLaVA has a projector of two layers (gelu-mlp), but here it is {found}"
+        design = f"{projector.kind} of {projector.layers} layers"
+        return f"LLaVA has a projector of two layers (gelu-mlp), but here it is {design}"
     return None
 
 
 def to_llava(model: VLM, spec: TrialSpec, image_token: int) -> LlavaForConditionalGeneration:
-    """The same model in LLaVA's modules, in the precision of `model`; its weights are copied.
+    """Convert a model to LLaVA's modules, in the precision of `model`; its weights are copied.
 
     Args:
-        model: with its encoder, on the CPU.
-        spec: what it was built from.
+        model: model with its encoder, on the CPU.
+        spec: specification of the trial that it was built from.
         image_token: id of the placeholder; the embedding must have a row for it.
 
     Raises:
-        InputError: where LLaVA's classes have no room for it (`refusal`).
+        InputError: LLaVA's classes cannot hold it (`unsupported_reason`).
     """
     tower: Any = model.vision.tower if isinstance(model.vision, Tower) else None
-    reason = refusal(spec, tower)
+    reason = unsupported_reason(spec, tower)
     if reason is not None:
         raise InputError(reason, key="--to", way_out="`--to hf-own-code` exports any model, with its code.")
     language: Any = model.language
@@ -84,7 +87,7 @@ def to_llava(model: VLM, spec: TrialSpec, image_token: int) -> LlavaForCondition
 
 
 def _flavour(tower: Any) -> str | None:
-    """`clip` or `siglip`, by how a transformer is built; None for any other."""
+    """Classify a transformer by its layers as `clip` or `siglip`; None for any other."""
     blocks = getattr(tower, "blocks", ())
     plain = len(blocks) > 0 and all(isinstance(block.ls1, nn.Identity) for block in blocks)
     if not plain or getattr(tower, "reg_token", None) is not None:
@@ -123,7 +126,7 @@ def _activation(act: nn.Module) -> str:
 
 
 def _weights(model: VLM, tower: Any) -> Iterator[tuple[str, Tensor]]:
-    """Name in LLaVA -> weight, for all of the model."""
+    """Iterate over all weights of the model under their names in LLaVA."""
     yield from ((f"model.vision_tower.{name}", value) for name, value in _tower_weights(tower))
     projector: Any = model.projector
     for name, layer in (("linear_1", projector[0]), ("linear_2", projector[2])):
@@ -165,7 +168,7 @@ def _norm(theirs: str, ours: str, state: dict[str, Tensor]) -> Iterator[tuple[st
 
 
 def _restore_buffers(llava: nn.Module, buffers: dict[str, Tensor], language: Any) -> None:
-    """Buffers that no file holds: positions count up, rotary tables are those of our language model."""
+    """Set the buffers that no file holds: position ids count up, rotary tables are the language model's own."""
     own = dict(language.named_buffers())
     prefix = f"{language.base_model_prefix}."
     for name, buffer in buffers.items():

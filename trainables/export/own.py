@@ -1,4 +1,4 @@
-"""A trained model of any build, with its own model code beside it: transformers loads it with `trust_remote_code`."""
+"""Export a trained model of any build with its own model code: transformers loads it with `trust_remote_code`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from search_spaces.spec import TrialSpec, VisionSpec
 from trainables.export import own_code
-from trainables.export.processor import begin_texts
+from trainables.export.processor import prepend_bos
 from trainables.model import images, projector_layers
 from trainables.model.vision import FusedEncoder, Tower
 from trainables.model.vlm import VLM
@@ -36,12 +36,16 @@ def write_own(
     generation: dict[str, Any],
     folder: Path,
 ) -> None:
-    """Weights under their own names, the code that builds their modules, and a processor.
+    """Write weights under their own names, the code that builds their modules, and a processor.
 
     Args:
-        template: of conversations (`processor.chat_template`).
+        model: model with its encoder, on the CPU.
+        spec: specification of the trial that it was built from.
+        tokenizer: tokenizer of transformers; it is made to begin every text with its beginning-of-sequence token.
+        template: chat template in Jinja (`processor.chat_template`).
         image_token: id of the placeholder of a visual token; the embedding must have a row for it.
-        generation: settings of generation.
+        generation: settings of `generate`: ids of special tokens, and ids that stand for no text.
+        folder: existing folder that the files are written to.
     """
     language: Any = model.language
     for file in _FILES:
@@ -62,7 +66,7 @@ def write_own(
             "generation": generation,
         },
     )
-    begin_texts(tokenizer)
+    prepend_bos(tokenizer)
     tokenizer.save_pretrained(folder)
     (folder / "chat_template.jinja").write_text(template)
     _write(
@@ -70,7 +74,7 @@ def write_own(
         {
             "image_processor_type": "AblateImageProcessor",
             "auto_map": {"AutoImageProcessor": "processing_ablate.AblateImageProcessor"},
-            "towers": [_sight(tower) for tower in spec.vision.towers],
+            "towers": [_preprocessing(tower) for tower in spec.vision.towers],
         },
     )
     _write(
@@ -100,7 +104,7 @@ def _tower(tower: Tower) -> dict[str, Any]:
     }
 
 
-def _sight(vision: VisionSpec) -> dict[str, Any]:
+def _preprocessing(vision: VisionSpec) -> dict[str, Any]:
     return {
         "resolution": vision.resolution,
         "resize": vision.resize,

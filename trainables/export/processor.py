@@ -1,4 +1,4 @@
-"""What stands between a user and an exported model: pictures to pixels, text to tokens, conversations to text."""
+"""Build the processor of an exported model: pictures to pixels, text to tokens, conversations to text."""
 
 from __future__ import annotations
 
@@ -13,17 +13,22 @@ from trainables.model.prompts import END
 from trainables.model.tokenizer import Tokenizer
 
 _QUESTION, _ANSWER = "\x01", "\x02"
-"""Stand for a question and its answer while a style is taken apart."""
+"""Stand for a question and its answer while a prompt style is split into its parts."""
 
 
 def llava_processor(
     vision: VisionSpec, template: str, tokenizer: PreTrainedTokenizerFast, *, has_class_token: bool
 ) -> LlavaProcessor:
-    """A processor whose pictures and prompts (`chat_template`) are those of our evaluation.
+    """Build a processor whose pictures and prompts are those of the evaluation.
 
-    The tokenizer must know `IMAGE_TOKEN`; it is made to begin every text with its beginning-of-sequence token.
+    Args:
+        vision: specification of the encoder.
+        template: chat template in Jinja (`chat_template`).
+        tokenizer: tokenizer that knows `IMAGE_TOKEN`; it is made to begin every text with its beginning-of-sequence
+            token.
+        has_class_token: whether the encoder has a class token, which LLaVA drops from its features.
     """
-    begin_texts(tokenizer)
+    prepend_bos(tokenizer)
     return LlavaProcessor(
         image_processor=image_processor(vision),
         tokenizer=tokenizer,
@@ -36,11 +41,11 @@ def llava_processor(
 
 
 def image_processor(vision: VisionSpec) -> LlavaImageProcessor:
-    """Resizing and normalisation of `trainables.model.images`.
+    """Build an image processor with the resizing and normalisation of `trainables.model.images`.
 
-    Its `pil` backend gives the same pixels exactly, but where an odd number of pixels is to be shared between two
-    borders: LLaVA's processor rounds such a border otherwise, so that the picture is shifted by a pixel. The default
-    backend resizes with torch, which rounds a few pixels otherwise, too.
+    Its `pil` backend gives the same pixels exactly, except where an odd number of pixels is to be shared between two
+    borders: LLaVA's processor rounds such a border differently, so that the picture is shifted by a pixel. The default
+    backend resizes with torch, which also rounds a few pixels differently.
     """
     side = vision.resolution
     crops = vision.resize == "crop"
@@ -54,7 +59,7 @@ def image_processor(vision: VisionSpec) -> LlavaImageProcessor:
     )
 
 
-def begin_texts(tokenizer: PreTrainedTokenizerFast) -> None:
+def prepend_bos(tokenizer: PreTrainedTokenizerFast) -> None:
     """Make a tokenizer begin every text with one beginning-of-sequence token, as our sequences do."""
     bos = tokenizer.bos_token
     tokenizer._tokenizer.post_processor = TemplateProcessing(
@@ -63,21 +68,21 @@ def begin_texts(tokenizer: PreTrainedTokenizerFast) -> None:
 
 
 def chat_template(style: PromptStyle, tokenizer: Tokenizer) -> str:
-    """A prompt style as a Jinja template: image first, then the turns; a last question ends as in our evaluation.
+    """Convert a prompt style to a Jinja template: image first, then the turns; a last question ends as in evaluation.
 
-    It is taken from the style itself, so that there is one home for its words.
+    The template is derived from the style's own segments, so that its words are written in one place.
     """
-    first, _, second, answer = [one.text for one in tokenizer.segments(style, [(_QUESTION, _ANSWER)] * 2)]
-    asked = tokenizer.question_segments(style, (), _QUESTION)[-1].text
+    first, _, second, answer = [segment.text for segment in tokenizer.segments(style, [(_QUESTION, _ANSWER)] * 2)]
+    prompt = tokenizer.question_segments(style, (), _QUESTION)[-1].text
     lead, _, end = answer.partition(_ANSWER)
-    parts: dict[str, str] = {"lead": lead, "end": end, "asked": asked.partition(_QUESTION)[2]}
+    parts: dict[str, str] = {"lead": lead, "end": end, "generation": prompt.partition(_QUESTION)[2]}
     for name, text in (("first", first), ("next", second)):
         parts[f"{name}_before"], _, parts[f"{name}_after"] = text.partition(_QUESTION)
     return _TEMPLATE % {name: _literal(text) for name, text in parts.items()}
 
 
 def _literal(text: str) -> str:
-    """A text as a Jinja expression, the end token by its name."""
+    """Write a text as a Jinja expression, the end token by its name."""
     return " + ".join("eos_token" if part == END else json.dumps(part) for part in text.partition(END) if part) or '""'
 
 
@@ -95,7 +100,7 @@ _TEMPLATE = """\
 {%%- else -%%}
 {%%- set before = %(first_before)s if loop.first else %(next_before)s -%%}
 {%%- set after = %(first_after)s if loop.first else %(next_after)s -%%}
-{{- said.image + before + said.text + (%(asked)s if loop.last else after) -}}
+{{- said.image + before + said.text + (%(generation)s if loop.last else after) -}}
 {%%- endif -%%}
 {%%- endfor -%%}
 """

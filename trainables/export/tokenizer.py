@@ -1,4 +1,4 @@
-"""Our tokenizers as those of transformers: a checkpoint's own, or word- and byte-level ones rebuilt piece by piece."""
+"""Convert tokenizers to those of transformers: a checkpoint's own is loaded, word- and byte-level ones are rebuilt."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ from trainables.model.weights import find_weights
 
 
 def hf_tokenizer(language: LanguageSpec, tokenizer: Tokenizer, data_root: Path) -> PreTrainedTokenizerFast:
-    """A tokenizer of transformers with the same ids as `tokenizer`, and with all special tokens named."""
+    """Build a tokenizer of transformers with the same ids, and with all special tokens named.
+
+    Args:
+        language: specification of the language model.
+        tokenizer: tokenizer that the model was trained with.
+        data_root: folder that the origin of a checkpoint is relative to.
+    """
     match language.tokenizer.kind:
         case "checkpoint":
             assert language.checkpoint is not None
@@ -56,8 +62,10 @@ def _bytes() -> FastTokenizer:
 
 
 def _byte_letters() -> list[str]:
-    """The letter that byte-level tokenizers show each byte as (GPT-2's table): printable bytes are themselves, the
-    others the letters from 256 on, in order."""
+    """List the letters that byte-level tokenizers write for the 256 bytes (GPT-2's table).
+
+    Printable bytes are written as themselves, the rest as the letters from 256 on, in order.
+    """
     printable = {*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
-    others = iter(range(256, 512))
-    return [chr(byte if byte in printable else next(others)) for byte in range(256)]
+    letters = iter(range(256, 512))
+    return [chr(byte if byte in printable else next(letters)) for byte in range(256)]

@@ -1,4 +1,4 @@
-"""The DeepSpeed configuration: a pure function of stage, resources and device. Every "auto" is resolved here."""
+"""Derive the DeepSpeed configuration from stage, resources and device; no value is left to "auto"."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ CPU_BUCKETS: Buckets = {
     "overlap_comm": False,
     "reduce_bucket_size": 1_000_000,
 }
-"""DeepSpeed's own bucket of 5e8 elements is made for a GPU: on a CPU its pages are new in every step, which cost a
-tenth of the throughput of a small model (measurements/throughput.py)."""
+"""Communication settings on a CPU. DeepSpeed's own bucket of 5e8 elements is made for a GPU: on a CPU its pages are new
+in every step, which cost a tenth of the throughput of a small model (measurements/throughput.py)."""
 
 GPU_BUCKETS: Buckets = {
     "contiguous_gradients": True,
@@ -26,8 +26,9 @@ GPU_BUCKETS: Buckets = {
     "reduce_bucket_size": REDUCE_BUCKET,
     "allgather_bucket_size": REDUCE_BUCKET,
 }
-"""Gradients are copied into one buffer as they appear, which keeps memory whole, and a full buffer is reduced on a
-stream of its own while the backward pass goes on. Not measured on a GPU yet; none of it enters identity."""
+"""Communication settings on a GPU. Gradients are copied into one buffer as they appear, which keeps memory whole, and a
+full buffer is reduced on a stream of its own while the backward pass goes on. Not measured on a GPU yet; none of it
+enters identity."""
 
 BUCKETS: dict[Device, Buckets] = {"cpu": CPU_BUCKETS, "cuda": GPU_BUCKETS}
 
@@ -35,15 +36,15 @@ BF16_ENABLED: dict[Precision, bool] = {"fp32": False, "bf16": True}
 
 
 def deepspeed_config(stage: StageSpec, resources: ResourceSpec, device: Device) -> dict[str, Any]:
-    """Make the configuration for `deepspeed.initialize`, with the user's own settings merged in.
+    """Build the configuration of `deepspeed.initialize`, with the user's own settings merged in.
 
     Args:
-        stage: what is trained.
-        resources: workers, ZeRO stage, offload and the user's DeepSpeed settings.
-        device: of the workers.
+        stage: stage that is trained; it decides batch sizes, clipping and precision.
+        resources: workers, ZeRO stage, offloading, micro-batch and the user's own settings.
+        device: device of the workers.
 
     Raises:
-        InputError: if the user's settings set what the stage owns.
+        InputError: the resources cannot train the stage, or the user's settings set what the stage decides.
     """
     check_resources(stage, resources)
     micro = micro_batch(stage, resources)

@@ -1,7 +1,7 @@
-"""The one door to DeepSpeed: make an engine, step it, save and load it, and leave nothing behind.
+"""Wrap DeepSpeed: build an engine, step it, save and load it, and clean up the process after it.
 
-Private names of DeepSpeed are used here and nowhere else; pyproject.toml pins its version, and tests count what stays
-alive after an engine's end.
+No other module imports DeepSpeed. Its private names are used here, so pyproject.toml pins its version, and tests count
+what stays alive after an engine's end.
 """
 
 from __future__ import annotations
@@ -42,7 +42,15 @@ for message in (".*all_gather_into_tensor.*", ".*reduce_scatter_tensor.*"):
 
 
 class Engine:
-    """One stage's engine around a model whose `requires_grad` is settled. Use it inside `open_engine`."""
+    """DeepSpeed engine of one stage; built by `open_engine`.
+
+    Args:
+        model: model whose `requires_grad` flags are set (`stage.settle_gradients`).
+        stage: stage that is trained.
+        steps: optimizer steps of the whole stage, for the learning-rate schedule.
+        config: configuration of DeepSpeed (`deepspeed_config`).
+        device: `cpu` or `cuda`.
+    """
 
     def __init__(self, model: VLM, stage: StageSpec, steps: int, config: dict[str, Any], device: Device) -> None:
         self.dtype = dtype_of(stage.precision)
@@ -61,11 +69,12 @@ class Engine:
         self._world = torch.distributed.get_world_size()
 
     def step(self, batches: Iterator[Batch], targets: int) -> float:
-        """One optimizer step over this rank's micro-batches; the loss over the whole global batch is returned.
+        """Run an optimizer step over this rank's micro-batches; returns the loss of the whole global batch.
 
         `targets` is the number of target tokens of the global batch on all ranks. The sum of cross entropies is divided
-        by it, so neither world size nor micro-batch weighs on the result: DeepSpeed averages over ranks, hence `world`.
-        Where every answer of the global batch is cut off by the longest text, that number and the loss are 0.
+        by it, so the result depends neither on world size nor on micro-batch; DeepSpeed averages over ranks, hence the
+        factor `world`. Where every answer of the global batch is cut off by the maximum length of a text, that number
+        and the loss are 0.
         """
         targets = max(targets, 1)
         total = torch.zeros((), device=self.device, dtype=torch.float32)
@@ -79,11 +88,17 @@ class Engine:
         return float(total) / targets
 
     def learning_rate(self) -> float:
-        """Of the next step, before any module's own factor."""
+        """Compute the learning rate of the next step, before any module's own factor."""
         return self._optimizer.lr * factor(self._schedule, self._engine.global_steps, self._steps)
 
     def save(self, folder: Path, tag: str, state: dict[str, Any]) -> None:
-        """Write optimizer, scheduler, random states and `state`; all ranks together, below `folder/tag`."""
+        """Write a checkpoint of optimizer, scheduler, random states and `state` to `folder/tag`. A collective.
+
+        Args:
+            folder: folder of checkpoints, shared by all ranks.
+            tag: name of the checkpoint's folder in it.
+            state: values that `load` returns; rank 0's are kept.
+        """
         saved = {**state, "random": _random_states()}
         self._engine.save_checkpoint(
             str(folder), tag=tag, client_state=saved, save_latest=False, exclude_frozen_parameters=True
@@ -93,14 +108,14 @@ class Engine:
             torch.distributed.barrier()
 
     def load(self, folder: Path, tag: str) -> dict[str, Any]:
-        """Go on from what `save` wrote; returns its `state`. Frozen weights come from the model itself."""
+        """Resume from a checkpoint that `save` wrote; returns its `state`. Frozen weights are the model's own."""
         _, state = self._engine.load_checkpoint(str(folder), tag=tag, load_module_strict=False)
         own = folder / tag / f"random-{torch.distributed.get_rank()}.pt"
         _restore_random_states(torch.load(own, weights_only=False) if own.exists() else state["random"])
         return dict(state)
 
     def trained_weights(self) -> dict[str, dict[str, Tensor]]:
-        """Whole weights of the trained modules on the CPU; empty on other ranks than 0. A collective."""
+        """Gather the whole weights of the trained modules on the CPU of rank 0; empty on other ranks. A collective."""
         weights: dict[str, dict[str, Tensor]] = {}
         for name in self._trained:
             part = module(self._engine.module, name)
@@ -114,13 +129,14 @@ class Engine:
         return weights if torch.distributed.get_rank() == 0 else {}
 
     def destroy(self) -> None:
+        """Release the engine's memory."""
         self._engine.destroy()
         del self._engine
 
 
 @contextmanager
 def open_engine(model: VLM, stage: StageSpec, steps: int, config: dict[str, Any], device: Device) -> Iterator[Engine]:
-    """An engine for the time of a block, inside `no_traces`."""
+    """Build an engine and destroy it after the block, inside `no_traces`; the arguments are those of `Engine`."""
     engine = Engine(model, stage, steps, config, device)
     try:
         yield engine
@@ -130,7 +146,7 @@ def open_engine(model: VLM, stage: StageSpec, steps: int, config: dict[str, Any]
 
 @contextmanager
 def no_traces() -> Iterator[None]:
-    """Behind the block the process is as if DeepSpeed had never partitioned or trained a model in it."""
+    """Restore the process after a block, as if DeepSpeed had never partitioned or trained a model in it."""
     try:
         yield
     finally:
@@ -138,10 +154,10 @@ def no_traces() -> Iterator[None]:
 
 
 def partition(config: dict[str, Any]) -> Callable[[list[nn.Parameter]], None] | None:
-    """Cuts parameters that are equal on all ranks into one share for each, where ZeRO 3 keeps them so.
+    """Return a function that partitions equal parameters over the ranks in place, for ZeRO 3; else None.
 
-    `zero.Init` around a constructor would do it while the model is built, but loses the initialisation of transformers
-    without a word, and cannot load a checkpoint. Here every weight has its value before it is cut.
+    `zero.Init` around a constructor would do it while the model is built, but silently loses the initialisation of
+    transformers, and cannot load a checkpoint. Here every weight has its value before it is partitioned.
     """
     if config["zero_optimization"]["stage"] != 3:
         return None
@@ -153,7 +169,7 @@ def partition(config: dict[str, Any]) -> Callable[[list[nn.Parameter]], None] | 
 
 
 def _forget() -> None:
-    """Undo what engines leave in the process.
+    """Undo the changes that engines make to the process.
 
     ZeRO-3 replaces `torch.nn.functional.linear` for good, which changes the bits of every later trial, and keeps whole
     models alive in a stack of modules and in a method's cache.
@@ -168,9 +184,15 @@ def _forget() -> None:
 
 
 def make_optimizer(model: nn.Module, optimizer: OptimizerSpec, fused: bool = False) -> torch.optim.Optimizer:
-    """A torch optimizer over what requires gradients, one group for each (module, decays or not).
+    """Build a torch optimizer over the parameters that require gradients.
 
-    `fused` updates all tensors of a group in few kernels: for weights that are on a GPU.
+    There is one parameter group for each module and for its weights with and without weight decay: biases and
+    one-dimensional weights have none.
+
+    Args:
+        model: model whose direct children are the modules of `optimizer.lr_scale`.
+        optimizer: specification of the optimizer.
+        fused: whether all tensors of a group are updated in few kernels; for weights on a GPU.
     """
     groups: list[dict[str, Any]] = []
     for name, part in model.named_children():
@@ -193,12 +215,12 @@ def make_optimizer(model: nn.Module, optimizer: OptimizerSpec, fused: bool = Fal
 
 
 def _rank(parameter: nn.Parameter) -> int:
-    """Number of dimensions; a share of ZeRO 3 remembers those of the whole."""
+    """Count the dimensions of a parameter; for a partition of ZeRO 3, those of the whole parameter."""
     return len(getattr(parameter, "ds_shape", parameter.shape))
 
 
 def _is_saved(part: nn.Module, buffer: str) -> bool:
-    """Whether a buffer is in the state dict: running statistics are, rotary tables are not."""
+    """Check whether a buffer is in the state dict: running statistics are, rotary tables are not."""
     return buffer in part.state_dict(keep_vars=True)
 
 

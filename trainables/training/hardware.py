@@ -1,4 +1,4 @@
-"""What a stage makes of its device: refusals, the attention kernel, the share of the peak that is reached."""
+"""Fit a stage to its device: supported precisions, the attention kernel, the utilisation of the peak."""
 
 from __future__ import annotations
 
@@ -19,9 +19,17 @@ programming guide, compute capabilities)."""
 
 
 def refuse_precision(stage: StageSpec, name: str, capability: tuple[int, int] | None) -> None:
-    """Raises InputError for a precision that a device only imitates; `capability` is None on a CPU, which does bf16.
+    """Refuse a precision that a device has no matrix units for.
 
     fp16 is not offered at all: its loss scaling skips steps, which makes another experiment of a stage.
+
+    Args:
+        stage: stage with the precision.
+        name: name of the device, for the error.
+        capability: compute capability (major, minor); None on a CPU, which computes in bf16.
+
+    Raises:
+        InputError: the device only emulates the precision.
     """
     needed = CAPABILITIES[stage.precision]
     if capability is not None and capability < needed:
@@ -34,7 +42,7 @@ def refuse_precision(stage: StageSpec, name: str, capability: tuple[int, int] | 
 
 
 def check_device(stage: StageSpec, device: Device) -> None:
-    """Raises InputError where this worker's device cannot do what the stage asks for."""
+    """Check that this worker's device supports the stage. Raises InputError as `refuse_precision` does."""
     match device:
         case "cuda":
             refuse_precision(stage, torch.cuda.get_device_name(), torch.cuda.get_device_capability())
@@ -56,14 +64,29 @@ def device_name(device: Device) -> str:
 
 
 def attention_kernel(device: Device, precision: Precision, has_flash: bool, has_sdpa: bool) -> str:
-    """Name, in transformers' words, of the best attention that there is; all compute the same up to rounding."""
+    """Choose the fastest attention kernel that is available, by its name in transformers.
+
+    All kernels compute the same up to rounding.
+
+    Args:
+        device: kind of this worker's device.
+        precision: precision of the stage; flash attention needs bf16.
+        has_flash: whether flash attention is installed and the model supports it.
+        has_sdpa: whether the model supports torch's scaled dot-product attention.
+    """
     if device == "cuda" and precision == "bf16" and has_flash:
         return "flash_attention_2"
     return "sdpa" if has_sdpa else "eager"
 
 
 def set_attention(language: nn.Module, stage: StageSpec, device: Device) -> str:
-    """Let a language model use the best kernel; returns its name. Raises nothing: eager attention is always there."""
+    """Set the fastest attention kernel of a language model; returns its name.
+
+    Args:
+        language: model of transformers, changed in place.
+        stage: stage with the precision.
+        device: kind of this worker's device.
+    """
     model: Any = language
     has_flash = find_spec("flash_attn") is not None and bool(getattr(model, "_supports_flash_attn", False))
     kernel = attention_kernel(device, stage.precision, has_flash, bool(getattr(model, "_supports_sdpa", False)))
@@ -73,7 +96,7 @@ def set_attention(language: nn.Module, stage: StageSpec, device: Device) -> str:
 
 
 def peak_flops(name: str, precision: Precision) -> float | None:
-    """Operations per second of a device on paper, by the name that its driver reports; None where it is not known."""
+    """Look up a device's peak in floating-point operations per second, by its driver's name for it; None if unknown."""
     for entry in shipped().gpus.values():
         if any(part in name for part in entry.names):
             tflops = entry.tflops(precision)
@@ -81,7 +104,13 @@ def peak_flops(name: str, precision: Precision) -> float | None:
     return None
 
 
-def reached(operations: float, seconds: float, workers: int, peak: float) -> float:
-    """Model FLOPs utilisation: operations that the mathematics needs, over those that the devices could have done
-    (Chowdhery et al. 2022, arXiv 2204.02311, appendix B)."""
+def flops_utilisation(operations: float, seconds: float, workers: int, peak: float) -> float:
+    """Compute the model FLOPs utilisation, 0 to 1 (Chowdhery et al. 2022, arXiv 2204.02311, appendix B).
+
+    Args:
+        operations: floating-point operations that the model needs, without recomputation.
+        seconds: time that they took.
+        workers: number of devices.
+        peak: floating-point operations per second of one device.
+    """
     return operations / (seconds * workers * peak)

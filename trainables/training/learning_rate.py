@@ -1,4 +1,4 @@
-"""Learning-rate schedules: the factor on the peak rate, a pure function of the step."""
+"""Compute learning-rate schedules: the factor on the peak rate, a pure function of the step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from search_spaces.spec import ScheduleSpec
 
 
 def warmup_steps(schedule: ScheduleSpec, steps: int) -> int:
-    """Steps of linear warm-up; never all of them, so that the peak is reached."""
+    """Count the steps of linear warm-up of `steps`; never all of them, so that the peak is reached."""
     wanted = schedule.warmup_steps or 0
     if schedule.warmup_ratio is not None:
         wanted = int(schedule.warmup_ratio * steps)
@@ -17,10 +17,15 @@ def warmup_steps(schedule: ScheduleSpec, steps: int) -> int:
 
 
 def factor(schedule: ScheduleSpec, step: int, steps: int) -> float:
-    """Factor of optimizer step `step` (from 0) of `steps`.
+    """Compute the factor on the peak learning rate, 0 to 1.
 
-    Warm-up rises from 1/w to 1. After it `cosine` falls to 0 along half a wave, `constant` stays, and `wsd`
-    (warm-up-stable-decay) stays until its last `decay_ratio` of the steps and falls to 0 linearly.
+    The warm-up of w steps rises from 1/w to 1. After it `cosine` falls to 0 along half a wave, `constant` stays, and
+    `wsd` (warmup-stable-decay) stays until its last `decay_ratio` of the steps and falls to 0 linearly.
+
+    Args:
+        schedule: kind of the schedule and its warm-up.
+        step: optimizer step, from 0.
+        steps: optimizer steps of the stage.
     """
     warmup = warmup_steps(schedule, steps)
     if step < warmup:

@@ -1,4 +1,4 @@
-"""Training one stage: build, train, save. A generator that yields after every optimizer step."""
+"""Train one stage: build the model, train it, save its weights, and yield after every optimizer step."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from trainables.storage.store import ASIDE, Store
 from trainables.task import Context, StageTask, TrialTask
 from trainables.training.deepspeed_config import deepspeed_config
 from trainables.training.engine import Engine, no_traces, open_engine, partition
-from trainables.training.hardware import check_device, device_name, peak_flops, reached, set_attention
+from trainables.training.hardware import check_device, device_name, flops_utilisation, peak_flops, set_attention
 from trainables.training.weights_io import load_weights, save_weights
 from trainables.trial_data import StageData, StepInput, TrialData
 
@@ -37,9 +37,21 @@ from trainables.trial_data import StageData, StepInput, TrialData
 def train_stage(
     task: TrialTask, index: int, earlier: list[StageResult], data: TrialData, context: Context, store: Store
 ) -> Iterator[tuple[UnitDone, dict[str, float]]]:
-    """Train stage `index` and write its result, going on from its last checkpoint if there is one.
+    """Train a stage and write its weights and its result, resuming from its last checkpoint if there is one.
 
-    Yields progress and the step's metrics after every optimizer step, on all ranks equally often.
+    Args:
+        task: the trial.
+        index: position of the stage in the trial, from 0.
+        earlier: results of the trial's earlier stages, whose weights it starts from.
+        data: prepared data and tokenizer of the trial.
+        context: rank, world size and device of this worker.
+        store: storage of weights, checkpoints and results.
+
+    Yields:
+        Progress and the step's metrics after every optimizer step, on all ranks equally often.
+
+    Raises:
+        InputError: the device or the resources cannot train the stage.
     """
     stage, order = task.trial.stages[index], task.stages[index]
     check_device(stage, context.device)
@@ -63,26 +75,26 @@ def train_stage(
         settle_gradients(model, stage)
         attention = set_attention(model.language, stage, context.device)
         with open_engine(model, stage, order.steps, config, context.device) as engine:
-            run = _Run(engine, stage, order, stage_data, context, store)
-            yield from run.train()
+            loop = _StageLoop(engine, stage, order, stage_data, context, store)
+            yield from loop.train()
             weights = engine.trained_weights()
             if context.rank == 0:
                 if stage.lora is not None:
                     weights["language"] = merge_adapters(weights["language"], stage.lora)
                 modules = save_weights(weights, store, layout.stage_folder(order.key))
-                result = run.result(modules, stage_data.mix.counts, provenance(order.resources, context, attention))
-                write(store, layout.stage_curve(order.key), Curve(tuple(run.curve)))
+                result = loop.result(modules, stage_data.mix.counts, provenance(order.resources, context, attention))
+                write(store, layout.stage_curve(order.key), Curve(tuple(loop.curve)))
                 write(store, layout.stage_result(order.key), result)
                 store.remove(layout.checkpoints(order.key))
     _barrier()
 
 
 def settle_gradients(model: VLM, stage: StageSpec) -> None:
-    """Freeze what the stage does not train.
+    """Set `requires_grad` of all parameters: freeze the modules that the stage does not train.
 
     The encoder stays in evaluation mode even where it is trained: statistics over a batch would depend on how many
-    workers share it. What lies behind the layer that is read stays frozen: no gradient reaches it, but weight decay
-    would.
+    workers share it. Its parameters after the layer that is read stay frozen: no gradient reaches them, but weight
+    decay would.
     """
     model.requires_grad_(False)
     model.train()
@@ -105,9 +117,14 @@ def settle_gradients(model: VLM, stage: StageSpec) -> None:
 
 
 def loader_threads(resources: ResourceSpec, is_gpu: bool, decodes: bool) -> int:
-    """Threads that load ahead: the worker's CPUs but the one that computes, or that drives the GPU.
+    """Count the threads that load batches ahead: the worker's CPUs except the one that computes or drives the GPU.
 
-    None where there is nothing to decode on a CPU: cached features are mapped, and reading them ahead gains nothing.
+    On a CPU there are none where nothing is decoded: cached features are mapped, and reading them ahead gains nothing.
+
+    Args:
+        resources: CPUs of a worker.
+        is_gpu: whether the worker computes on a GPU.
+        decodes: whether images are decoded, rather than their features read.
     """
     spare = int(resources.cpus_per_worker) - 1
     if is_gpu:
@@ -115,8 +132,8 @@ def loader_threads(resources: ResourceSpec, is_gpu: bool, decodes: bool) -> int:
     return spare if decodes else 0
 
 
-class _Run:
-    """The loop of one stage and what it remembers between steps."""
+class _StageLoop:
+    """Training loop of one stage, with its losses, learning-rate curve and timings."""
 
     def __init__(
         self,
@@ -138,6 +155,7 @@ class _Run:
         """(step, loss, learning rate) of every logged step: a trial that shares this stage shows it, too."""
 
     def train(self) -> Iterator[tuple[UnitDone, dict[str, float]]]:
+        """Run the optimizer steps that are left; a loss that is not finite ends the loop."""
         print(f"training stage {self._stage.name} {self._order.key}", flush=True)
         self._resume()
         steps, every = self._order.steps, max(1, self._order.steps // 250)
@@ -171,6 +189,13 @@ class _Run:
         return self._data.steps(steps, context.rank, context.world, self._micro, threads, pinned=is_gpu)
 
     def result(self, modules: dict[str, str], counts: dict[str, int], provenance: dict[str, str]) -> StageResult:
+        """Build the result of the finished stage.
+
+        Args:
+            modules: trained module -> digest of its file of weights.
+            counts: source -> records of the mix.
+            provenance: versions and settings that may change rounding.
+        """
         finite = [loss for loss in self.losses if math.isfinite(loss)]
         return StageResult(
             key=self._order.key,
@@ -188,11 +213,13 @@ class _Run:
         )
 
     def _utilisation(self, records: int, seconds: float) -> dict[str, float]:
-        """`train/mfu`, where the plan has counted operations and the device's peak is known."""
+        """Compute the metric `train/mfu`; empty where operations or the device's peak are not known."""
         operations = self._order.operations_per_record
         if operations is None or self._peak is None:
             return {}
-        return {tracked_names.TRAIN_MFU: reached(operations * records, seconds, self._context.world, self._peak)}
+        return {
+            tracked_names.TRAIN_MFU: flops_utilisation(operations * records, seconds, self._context.world, self._peak)
+        }
 
     def _progress(self, step: int, loss: float) -> UnitDone:
         rate = self._records / max(self._seconds, 1e-9)
@@ -208,7 +235,7 @@ class _Run:
         )
 
     def _checkpoint(self, step: int) -> None:
-        """All ranks write into one folder, which gets its final name when all are done; older ones go."""
+        """Write a checkpoint of all ranks and remove old ones; its folder gets its final name when all are done."""
         root = layout.checkpoints(self._order.key)
         aside = f"{root}/writing{ASIDE}"
         if self._context.rank == 0:
@@ -227,7 +254,7 @@ class _Run:
         _barrier()
 
     def _resume(self) -> None:
-        """Go on from the newest checkpoint that this shape of group can read; others start the stage anew."""
+        """Resume from the newest checkpoint that a worker group of this shape can read, if there is one."""
         root = layout.checkpoints(self._order.key)
         shape = _shape(self._order.resources)
         for step in reversed(self._store.folders(root)):
@@ -242,12 +269,18 @@ class _Run:
 
 
 def _shape(resources: ResourceSpec) -> str:
-    """What must be equal for DeepSpeed to read a checkpoint."""
+    """Describe the shape of a worker group, which must be equal for DeepSpeed to read a checkpoint."""
     return f"workers {resources.workers}, ZeRO {resources.zero}, offload {resources.offload}"
 
 
 def provenance(resources: ResourceSpec, context: Context, attention: str) -> dict[str, str]:
-    """What may change rounding, and is therefore said beside results."""
+    """Collect versions and settings that may change rounding, for the stage's result.
+
+    Args:
+        resources: workers, micro-batch, ZeRO stage and offloading.
+        context: device and world size of this worker.
+        attention: name of the attention kernel.
+    """
     return {
         **installed_versions(STAGE_PACKAGES),
         "device": device_name(context.device),

@@ -1,4 +1,4 @@
-"""What a stage hands on: one safetensors file for each trained module, with its digest; loading is strict."""
+"""Save and load the weights of a stage: a safetensors file and its digest for each trained module."""
 
 from __future__ import annotations
 
@@ -16,7 +16,16 @@ from trainables.storage.store import Store
 
 
 def save_weights(weights: dict[str, dict[str, Tensor]], store: Store, folder: str) -> dict[str, str]:
-    """Write each module's weights below `folder`; returns module -> SHA-256 of its file."""
+    """Write each module's weights to a file in `folder`.
+
+    Args:
+        weights: module -> its tensors by name.
+        store: storage that the files are written to.
+        folder: name of the stage's folder on storage.
+
+    Returns:
+        Module -> SHA-256 of its file, as 64 hex digits.
+    """
     digests = {}
     for name, tensors in weights.items():
         final = f"{folder}/{name}.safetensors"
@@ -27,9 +36,16 @@ def save_weights(weights: dict[str, dict[str, Tensor]], store: Store, folder: st
 
 
 def load_weights(model: VLM, results: list[StageResult], store: Store, stage_folder: str = "stages") -> None:
-    """Put the outcome of earlier stages into a freshly built model, the latest of each module.
+    """Load the weights of earlier stages into a newly built model, the latest of each module.
 
-    Raises ValueError if a file is not what its stage wrote, or does not hold exactly the module's weights.
+    Args:
+        model: model that is changed in place; the weights of an encoder that was not built are left out.
+        results: results of the stages, in order.
+        store: storage that holds the weights.
+        stage_folder: name of the folder of all stages on storage.
+
+    Raises:
+        ValueError: a file is not what its stage wrote, or does not hold exactly the module's weights.
     """
     latest = {name: result for result in results for name in result.modules}
     for name, result in latest.items():
@@ -43,8 +59,17 @@ def load_weights(model: VLM, results: list[StageResult], store: Store, stage_fol
 
 
 def load_strict(part: nn.Module, names: Collection[str], tensor_of: Callable[[str], Tensor], path: Path) -> None:
-    """Copy tensors, one at a time, into a module whose parameters and persistent buffers have exactly their names and
-    shapes."""
+    """Copy tensors into a module, one at a time.
+
+    Args:
+        part: module that is changed in place.
+        names: names of the tensors: exactly those of its parameters and persistent buffers.
+        tensor_of: returns a tensor by its name.
+        path: file of the tensors, for errors.
+
+    Raises:
+        ValueError: names or shapes differ from the module's.
+    """
     persistent = part.state_dict(keep_vars=True)
     wanted = dict(part.named_parameters()) | {key: b for key, b in part.named_buffers() if key in persistent}
     if wanted.keys() != set(names):

@@ -1,1 +1,1 @@
-"""Files that travel with an exported model. They import nothing of this project."""
+"""Model code that is copied into an exported folder. It imports nothing of this project."""

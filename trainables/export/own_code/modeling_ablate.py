@@ -1,4 +1,4 @@
-"""The model of this folder: vision towers (timm), projector and language model (transformers).
+"""Vision-language model of this folder: vision towers (timm), projector and language model (transformers).
 
 It reads ``[BOS] [image] [text]``: every image token of `input_ids` is replaced by one visual token, in order.
 """
@@ -17,12 +17,12 @@ from .projector_layers import stack  # type: ignore[import-not-found]  # it stan
 
 
 class AblateConfig(PreTrainedConfig):
-    """What the model is built from.
+    """Configuration of the model.
 
     Args:
-        text_config: of the language model.
+        text_config: configuration of the language model.
         towers: for each vision tower its timm `arch` and `options`, the `layer` that is read (an index for
-            `forward_intermediates`), and `whole`: whether the map behind the last layer is read instead.
+            `forward_intermediates`), and `whole`: whether the map after the last layer is read instead.
         tokens: visual tokens per image; the grid of features is average-pooled where it is larger.
         projector: the projector's layers, each as (kind, width in, width out).
         image_token_index: id of the placeholder of a visual token.
@@ -53,7 +53,7 @@ class AblateConfig(PreTrainedConfig):
 
 
 class Tower(nn.Module):
-    """One timm model, read at one of its layers: B x 3 x R x R to B x positions x width."""
+    """Vision encoder of one timm model, read at one of its layers: B x 3 x R x R to B x positions x width."""
 
     def __init__(self, arch: str, options: dict[str, Any], layer: int, whole: bool):
         super().__init__()
@@ -72,7 +72,7 @@ class Tower(nn.Module):
 
 
 class FusedEncoder(nn.Module):
-    """Towers side by side, each with three channels of its own; features are joined along their width."""
+    """Vision encoder of several towers, each with three channels of its own; features are concatenated."""
 
     def __init__(self, towers: list[dict[str, Any]]):
         super().__init__()
@@ -80,11 +80,11 @@ class FusedEncoder(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         images = image.split(3, dim=1)
-        return torch.cat([part(one) for part, one in zip(self.parts, images, strict=True)], dim=2)
+        return torch.cat([part(channels) for part, channels in zip(self.parts, images, strict=True)], dim=2)
 
 
 class AblateVLM(PreTrainedModel):
-    """`AutoModel.from_pretrained(folder, trust_remote_code=True)`."""
+    """Vision-language model, loaded by `AutoModel.from_pretrained(folder, trust_remote_code=True)`."""
 
     config_class = AblateConfig
     main_input_name = "input_ids"
@@ -97,7 +97,12 @@ class AblateVLM(PreTrainedModel):
         self.post_init()
 
     def embed(self, input_ids: Tensor, pixel_values: Tensor | None = None) -> Tensor:
-        """Input embeddings, with visual tokens in the places of image tokens."""
+        """Compute input embeddings, with visual tokens in the places of image tokens.
+
+        Args:
+            input_ids: token ids, B x L.
+            pixel_values: pixels of B images, channels x R x R; None for text alone.
+        """
         embedded: Tensor = self.language.get_input_embeddings()(input_ids)
         if pixel_values is None:
             return embedded
@@ -124,7 +129,14 @@ class AblateVLM(PreTrainedModel):
         attention_mask: Tensor | None = None,
         **kwargs: Any,
     ) -> Tensor:
-        """Ids of the answer alone."""
+        """Generate answers; returns the ids of the answers alone, without the prompts.
+
+        Args:
+            input_ids: token ids of the prompts, B x L.
+            pixel_values: pixels of B images, channels x R x R; None for text alone.
+            attention_mask: 0 for padding, B x L.
+            kwargs: settings of `generate` of transformers; they replace those of the configuration.
+        """
         embedded = self.embed(input_ids, pixel_values)
         answer: Tensor = self.language.generate(
             inputs_embeds=embedded, attention_mask=attention_mask, **{**self.config.generation, **kwargs}

@@ -1,4 +1,4 @@
-"""Pictures and prompts for the model of this folder, as its evaluation had them."""
+"""Prepare pictures and prompts for the model of this folder, as its evaluation did."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .images import pixels  # type: ignore[import-not-found]  # it stands beside
 
 
 class AblateImageProcessor(BaseImageProcessor):
-    """Resizes and normalises pictures, once for each vision tower.
+    """Image processor that resizes and normalises pictures, once for each vision tower.
 
     Args:
         towers: for each tower `resolution`, `resize` (letterbox, naive or crop), `mean` and `std`.
@@ -38,7 +38,7 @@ class AblateImageProcessor(BaseImageProcessor):
 
 
 class AblateProcessor(ProcessorMixin):
-    """Pictures and text together; one picture becomes `tokens` image tokens."""
+    """Processor of pictures and text together; a picture becomes `tokens` image tokens."""
 
     def __init__(
         self,
