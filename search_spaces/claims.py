@@ -1,4 +1,4 @@
-"""Read hypotheses from a file of their own, for tables of scores that no study made."""
+"""Read hypotheses from a file of their own, for tables of scores that are no study's results."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Claims(Entry):
 
 
 def load_claims(path: Path) -> tuple[tuple[Hypothesis, ...], Document]:
-    """Read the hypotheses of a file; the document tells where each value was written.
+    """Read the hypotheses of a file, with the document that has the place of each value.
 
     Raises:
         InputError: everything that is wrong with the form of the file, together.
@@ -41,7 +41,7 @@ def load_claims(path: Path) -> tuple[tuple[Hypothesis, ...], Document]:
 
 
 def _form_problems(hypotheses: Sequence[Hypothesis], document: Document) -> Iterator[InputError]:
-    """Find ids that are there twice and contrasts of a model with itself."""
+    """Find ids that occur twice and contrasts of a model with itself."""
     counts = Counter(hypothesis.id for hypothesis in hypotheses)
     for number, hypothesis in enumerate(hypotheses):
         path: KeyPath = ("hypotheses", number)
@@ -64,7 +64,7 @@ def check_claims(
 
     Args:
         hypotheses: the claims, as `load_claims` returns them.
-        document: where each of their values was written.
+        document: document of the file, for the place of each value.
         models: names of the table's rows.
         benchmarks: ids of the table's columns.
         suites: name -> members, of all suites that `on` may name.
@@ -94,12 +94,12 @@ def check_claims(
 
 
 def legal_on(benchmarks: Sequence[str], suites: Suites) -> list[str]:
-    """List what `on` may name: `all`, single benchmarks, and suites of which every benchmark is there."""
+    """List the names that `on` may hold: `all`, single benchmarks, and suites of which every benchmark is there."""
     whole = [name for name, members in suites.items() if all(member.id in benchmarks for member in members)]
     return ["all", *benchmarks, *whole]
 
 
-def asked_benchmarks(
+def select_benchmarks(
     on: Sequence[str], benchmarks: Sequence[str], suites: Suites, everything: Sequence[str] | None = None
 ) -> tuple[str, ...]:
     """Select the benchmarks that the `on` of a hypothesis names, each once, in the order of `benchmarks`.
@@ -126,7 +126,7 @@ def find_file(name_or_path: str, suffix: str, kind: str) -> Path:
 
     Args:
         name_or_path: a path, or the name of a shipped file.
-        suffix: of the shipped files in question, with its dot.
+        suffix: suffix of the shipped files, with its dot.
         kind: option of the command line that names the file; `hypotheses` looks for claims only.
 
     Raises:

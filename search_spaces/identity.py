@@ -30,7 +30,7 @@ RESIZE_VERSIONS = {"letterbox": 2, "crop": 2}
 
 
 def canonical_json(value: Any) -> str:
-    """The one JSON text of a plain value: sorted keys, no blanks, shortest round-trip floats.
+    """Write a plain value as its one JSON text: sorted keys, no blanks, shortest round-trip floats.
 
     Integral floats and integers are one number (``1.0`` is ``1``). Raises TypeError for anything that has no canonical
     form: NaN, infinities, sets, callables, keys that are not strings.
@@ -56,7 +56,7 @@ def _canonical(value: Any, where: str) -> Any:
 
 
 def fingerprint(value: Any) -> str:
-    """SHA-256 of the canonical JSON, as 64 hex digits."""
+    """Compute the SHA-256 of a value's canonical JSON, as 64 hex digits."""
     return _sha256(canonical_json(value))
 
 
@@ -65,7 +65,7 @@ def _sha256(text: str) -> str:
 
 
 class Memo:
-    """Canonical texts already made. One of them makes the keys of many trials that share specs cheap.
+    """Cache of canonical texts, which makes the keys of many trials that share specs cheap.
 
     It goes by object, not by equality, and keeps the objects alive; specs are frozen, so a text stays true.
     """
@@ -74,7 +74,7 @@ class Memo:
         self._texts: dict[object, tuple[object, str]] = {}
 
     def text(self, kind: str, specs: tuple[object, ...], make: Callable[[], str], extra: object = None) -> str:
-        """What `make()` gives, which must be a function of `kind`, `specs` and the hashable `extra` alone."""
+        """Return the text of `make()`, which must be a function of `kind`, `specs` and the hashable `extra` alone."""
         key = (kind, extra, *map(id, specs))
         known = self._texts.get(key)
         if known is None:
@@ -83,12 +83,12 @@ class Memo:
 
 
 def _object(**texts: str) -> str:
-    """Canonical JSON of an object whose values are canonical JSON already."""
+    """Write the canonical JSON of an object whose values are canonical JSON already."""
     return "{" + ",".join(f'"{key}":{texts[key]}' for key in sorted(texts)) + "}"
 
 
 def _dump(spec: Any) -> dict[str, Any]:
-    """Only fields that were set to something else than their default: an option added later keeps old keys."""
+    """Dump the fields of a spec that differ from their default: an option added later keeps old keys."""
     return spec.model_dump(mode="json", exclude_defaults=True)  # type: ignore[no-any-return]
 
 
@@ -106,7 +106,7 @@ def _stage(stage: StageSpec, horizon: int | None) -> dict[str, Any]:
 
 
 def _stages_text(trial: TrialSpec, steps: tuple[int | None, ...], memo: Memo) -> str:
-    """The first stages of a trial, as many as there are `steps`."""
+    """Write the first stages of a trial, as many as there are `steps`."""
 
     def stage_text(stage: StageSpec, horizon: int | None) -> str:
         return memo.text("stage", (stage,), lambda: canonical_json(_stage(stage, horizon)), horizon)
@@ -122,7 +122,7 @@ def _stages_text(trial: TrialSpec, steps: tuple[int | None, ...], memo: Memo) ->
 
 
 def _modules_text(trial: TrialSpec, memo: Memo) -> str:
-    """Module specs; the name of a catalogue entry is a label, its architecture and origin are what it is."""
+    """Write the module specs, without the names of catalogue entries, which are labels."""
     vision, projector, language = trial.vision, trial.projector, trial.language
 
     def make() -> str:
@@ -136,13 +136,13 @@ def _modules_text(trial: TrialSpec, memo: Memo) -> str:
 
 
 def resize_version(vision: VisionSpec) -> dict[str, int]:
-    """What keys of anything that has seen pixels hold besides the specification."""
+    """Return the version of an encoder's resizing, for the keys of everything that depends on pixels."""
     version = RESIZE_VERSIONS.get(vision.resize, 1)
     return {} if version == 1 else {"resize_version": version}
 
 
 def vision_identity(vision: VisionSpec) -> dict[str, Any]:
-    """What an encoder is, without the labels of its catalogue entries."""
+    """Describe an encoder without the labels of its catalogue entries."""
     dumped = _without(_dump(vision), "backbone")
     return {**dumped, "parts": [vision_identity(part) for part in vision.parts]} if vision.parts else dumped
 
@@ -159,14 +159,14 @@ def _language(language: LanguageSpec) -> dict[str, Any]:
 
 
 def arm_fingerprint(trial: TrialSpec, memo: Memo | None = None) -> str:
-    """Identity of an arm by declared names: that of its trials without their seeds. 64 hex digits."""
+    """Compute the identity of an arm by declared names: that of its trials without their seeds. 64 hex digits."""
     memo = memo or Memo()
     declared = (None,) * len(trial.stages)
     return _sha256(_object(modules=_modules_text(trial, memo), stages=_stages_text(trial, declared, memo)))
 
 
 def trial_fingerprint(trial: TrialSpec, memo: Memo | None = None) -> str:
-    """Identity of a trial by declared names: known without data, never changes. 64 hex digits."""
+    """Compute the identity of a trial by declared names: known without data, never changes. 64 hex digits."""
     memo = memo or Memo()
     declared = (None,) * len(trial.stages)
     modules, stages = _modules_text(trial, memo), _stages_text(trial, declared, memo)
@@ -174,24 +174,24 @@ def trial_fingerprint(trial: TrialSpec, memo: Memo | None = None) -> str:
 
 
 def trial_id(trial: TrialSpec, arm: str, memo: Memo | None = None) -> str:
-    """Readable slug and 12 hex digits: ``resolution-32px-s7-0f3a...``. The slug is for people, the digits identify."""
+    """Build the id of a trial: a slug for people, and 12 hex digits that identify, ``resolution-32px-s7-0f3a...``."""
     slug = re.sub(r"[^a-z0-9]+", "-", arm.lower()).strip("-")[:48].rstrip("-")
     return f"{slug}-s{trial.seed}-{trial_fingerprint(trial, memo)[:12]}"
 
 
 def weights_name(origin: str) -> str:
-    """Name under which the digest of pretrained weights is kept."""
+    """Return the name under which the digest of pretrained weights is kept."""
     return f"weights:{origin}"
 
 
 def source_name(source: SourceSpec) -> str:
-    """Name under which the digest of a data source is kept."""
+    """Return the name under which the digest of a data source is kept."""
     options = f"?{canonical_json(source.options)}" if source.options else ""
     return f"source:{source.declared}{options}"
 
 
 def needed_digests(trial: TrialSpec, stage_index: int) -> tuple[str, ...]:
-    """Names of all digests that the key of this stage needs, sorted."""
+    """List the names of all digests that the key of a stage needs, sorted."""
     names = {source_name(part.source) for stage in trial.stages[: stage_index + 1] for part in stage.data.parts}
     if trial.language.tokenizer.source:
         names.add(source_name(trial.language.tokenizer.source))
@@ -203,7 +203,7 @@ def needed_digests(trial: TrialSpec, stage_index: int) -> tuple[str, ...]:
 def declared_stage_key(
     trial: TrialSpec, stage_index: int, steps: tuple[int | None, ...], memo: Memo | None = None
 ) -> str:
-    """Identity of a stage by declared names, 64 hex digits: what makes equal stages one node of the plan.
+    """Compute the identity of a stage by declared names, 64 hex digits: equal stages are one node of the plan.
 
     `steps` are the steps of the trial's stages (None where the data are not known yet).
     """
@@ -217,7 +217,7 @@ def stage_key(
     digests: Mapping[str, str],
     memo: Memo | None = None,
 ) -> str | None:
-    """Identity of a stage with the digests of its data and starting weights; None while one of them is unknown."""
+    """Compute the key of a stage from the digests of its data and starting weights; None while one is unknown."""
     names = needed_digests(trial, stage_index)
     if any(name not in digests for name in names) or steps[stage_index] is None:
         return None
@@ -236,7 +236,7 @@ def _stage_text(trial: TrialSpec, stage_index: int, steps: tuple[int | None, ...
 
 
 def features_identity(vision: VisionSpec, source: SourceSpec, seed: int) -> dict[str, Any]:
-    """What determines the cached features of a frozen encoder, by declared names.
+    """Describe what determines the cached features of a frozen encoder, by declared names.
 
     Pooling comes after the cache, so `tokens` is no part of it; a seed only matters to random weights.
     """
@@ -251,17 +251,17 @@ def features_identity(vision: VisionSpec, source: SourceSpec, seed: int) -> dict
 
 
 def features_node(vision: VisionSpec, source: SourceSpec, seed: int) -> str:
-    """Id of the plan's node for the cached features of one source's images."""
+    """Return the id of the plan's node for the cached features of one source's images."""
     return f"features-{fingerprint(features_identity(vision, source, seed))[:12]}"
 
 
 def features_digests(vision: VisionSpec, source: SourceSpec) -> tuple[str, ...]:
-    """Names of all digests that the key of a source's features needs."""
+    """List the names of all digests that the key of a source's features needs."""
     return (source_name(source), *map(weights_name, vision.checkpoints))
 
 
 def features_key(vision: VisionSpec, source: SourceSpec, seed: int, digests: Mapping[str, str]) -> str | None:
-    """Key of the cached features of one source's images; None while a digest is unknown."""
+    """Compute the key of the cached features of one source's images; None while a digest is unknown."""
     names = features_digests(vision, source)
     if any(name not in digests for name in names):
         return None
@@ -274,7 +274,7 @@ def features_key(vision: VisionSpec, source: SourceSpec, seed: int, digests: Map
 
 
 def benchmark_key(benchmark: BenchmarkSpec, digests: Mapping[str, str]) -> str | None:
-    """What is asked of a model: the benchmark's data, selection and protocol; None while its data are unknown."""
+    """Compute the key of a benchmark's data, selection and protocol; None while its data are unknown."""
     name = source_name(benchmark.source)
     if name not in digests:
         return None

@@ -16,7 +16,7 @@ NodeKind = Literal["features", "stage", "evaluation"]
 
 @dataclass(frozen=True)
 class Arm:
-    """One complete configuration without a seed."""
+    """Complete configuration without a seed."""
 
     id: str
     """First 12 hex digits of the fingerprint of its difference-free specification; no seed in it."""
@@ -30,16 +30,16 @@ class Arm:
     stage_resources: dict[str, ResourceSpec] = field(default_factory=dict)
     """Stage name -> its resources, where they are not the arm's."""
     size: ModelSize | None = None
-    """What memory and cost follow from; None where facts of the model are not known."""
+    """Size of the model, for memory and cost; None where facts of the model are not known."""
 
     def resources_of(self, stage: str) -> ResourceSpec:
-        """Return what a stage of this arm runs on."""
+        """Return the resources of a stage of this arm."""
         return self.stage_resources.get(stage, self.resources)
 
 
 @dataclass(frozen=True)
 class Node:
-    """One piece of work. Trials that need the same node share it."""
+    """Piece of work of a plan. Trials that need the same node share it."""
 
     id: str
     kind: NodeKind
@@ -48,7 +48,7 @@ class Node:
     name: str
     steps: int | None
     after: str | None
-    """The node that must be done before, on every path this node is on."""
+    """Id of the node that must be done before, on every path this node is on."""
     trials: tuple[str, ...]
     missing: tuple[str, ...] = ()
     bytes: int | None = None
@@ -59,7 +59,7 @@ class Node:
 
 @dataclass(frozen=True)
 class PlannedTrial:
-    """One arm with one seed, and the work that it needs."""
+    """Arm with a seed, and the work that it needs."""
 
     id: str
     arm: str
@@ -70,13 +70,13 @@ class PlannedTrial:
     """Ids of the nodes this trial needs, in the order in which it does them: features, stages, evaluation."""
 
     def stage_nodes(self, plan: Plan) -> tuple[Node, ...]:
-        """Return the nodes of its training stages, in order."""
+        """Return the nodes of the trial's training stages, in order."""
         return tuple(node for node in map(plan.nodes.__getitem__, self.path) if node.kind == "stage")
 
 
 @dataclass(frozen=True)
 class Exclusion:
-    """An arm that the study leaves out."""
+    """Arm that the study leaves out."""
 
     arm: str
     reason: str
@@ -84,7 +84,7 @@ class Exclusion:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that a study needs: what `ablate plan` shows and `ablate run` does."""
+    """Arms, trials and work of a study: `ablate plan` shows it, `ablate run` does it."""
 
     study: str
     question: str
@@ -102,11 +102,10 @@ class Plan:
     samples: tuple[BenchmarkSpec, ...] = ()
     """Answered like benchmarks and kept for the report; no part of any mean, contrast or verdict."""
     benchmark_keys: dict[str, str | None] = field(default_factory=dict)
-    """Id of a benchmark or of samples -> what exactly is asked (`identity.benchmark_key`); None while its data are not
-    known."""
+    """Id of a benchmark or of samples -> its key (`identity.benchmark_key`); None while its data are not known."""
     excluded: tuple[Exclusion, ...] = ()
     notes: tuple[str, ...] = field(default=())
-    """Facts worth a line, such as pixels that no patch covers or an ask that this machine cannot meet."""
+    """Facts worth a line, such as pixels that no patch covers or resources that this machine does not have."""
 
     def seeds_by_arm(self) -> dict[str, tuple[int, ...]]:
         """Map the arms that have a trial to the seeds of their trials, in plan order."""

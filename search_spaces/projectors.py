@@ -17,15 +17,16 @@ LayerKind = Literal["linear", "gelu"]
 
 
 class ProjectorLayer(NamedTuple):
-    """One layer, as it acts on every visual token alone."""
+    """Layer of a projector; it acts on every visual token alone."""
 
     kind: LayerKind
-    """`linear` has biases; `gelu` is the exact one."""
+    """`linear` has biases; `gelu` is the exact function, not its approximation by tanh."""
     width_in: int
     width_out: int
 
     @property
     def parameters(self) -> int:
+        """Number of weights and biases."""
         match self.kind:
             case "linear":
                 return self.width_in * self.width_out + self.width_out
@@ -55,14 +56,14 @@ class ProjectorLayer(NamedTuple):
 
 @dataclass(frozen=True)
 class ProjectorDesign:
-    """Design of a kind at the depths that it may have. A depth is a number of linear layers."""
+    """Design of a kind of projector at the depths that it may have. A depth is a number of linear layers."""
 
     least: int
     default: int
     most: int | None
     """None: any depth."""
     layers: Callable[[int, int, int], tuple[ProjectorLayer, ...]]
-    """From depth, width of features and width of embeddings."""
+    """(depth, width of features, width of embeddings) -> layers."""
 
 
 def projector_design(kind: ProjectorKind) -> ProjectorDesign:

@@ -1,4 +1,4 @@
-"""Resolve what a trial runs on: presets, differences of arms and stages, and the laws that an ask must keep."""
+"""Resolve and check the resources of a trial: presets, and differences of arms and stages."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ instead of 2; at 0.4 GB each, a bucket is still far above what a link of 200 GB/
 
 LIVE_PARAMETERS = 1_000_000_000
 PREFETCHED_PARAMETERS = 50_000_000
-"""Of ZeRO 3: weights that are gathered at a time, and ahead of their use (DeepSpeed's own defaults)."""
+"""ZeRO 3: weights that are gathered at a time, and ahead of their use (DeepSpeed's own defaults)."""
 
 KEPT_CHECKPOINTS = 2
-"""Of a stage that runs: older ones are removed when a newer one is whole."""
+"""Checkpoints of a running stage that are kept: older ones are removed when a newer one is complete."""
 
 OWNED = {
     "train_batch_size": "the stage's global_batch",
@@ -67,7 +67,7 @@ OWNED = {
 
 @dataclass(frozen=True)
 class ArmResources:
-    """What an arm runs on, and its stages where they differ."""
+    """Resources of an arm, and of its stages where they differ."""
 
     arm: ResourceSpec
     stages: dict[str, ResourceSpec]
@@ -80,8 +80,8 @@ def resolve_resources(study: Study, catalogue: Catalogue, difference: Mapping[st
     the study's. What is set for the whole trial replaces what a preset says of single stages, too.
 
     Args:
-        study: what a user wrote.
-        catalogue: has the presets.
+        study: the study, as its file has it.
+        catalogue: catalogue with the presets.
         difference: the `resources` of a named arm; empty for all others.
 
     Raises:
@@ -125,7 +125,7 @@ def _preset(study: Study, catalogue: Catalogue, name: str | None) -> dict[str, A
 
 
 def _settings(study: Study, value: Any) -> Any:
-    """Take a user's DeepSpeed settings; where they are in a file, read it."""
+    """Return a user's DeepSpeed settings, read from their file where the study names one."""
     if not isinstance(value, str):
         return value
     written = (study.document.origin(("resources",)) or "").rpartition(":")[0]
@@ -144,7 +144,11 @@ def _settings(study: Study, value: Any) -> Any:
 
 
 def check_resources(stage: StageSpec, resources: ResourceSpec) -> None:
-    """Raise InputError for an ask that cannot train this stage, or would make another experiment of it."""
+    """Check that resources can train a stage, and that they do not change the experiment.
+
+    Raises InputError for sizes that do not divide, offloading without its ZeRO stage, several workers on one device,
+    and DeepSpeed settings that the stage decides.
+    """
     check_sizes(stage, resources)
     _check_offload(stage, resources)
     if resources.workers > 1 and 0 < resources.gpus_per_worker < 1:
@@ -186,7 +190,7 @@ def _fields(settings: Mapping[str, Any]) -> Iterator[str]:
 
 
 def check_sizes(stage: StageSpec, resources: ResourceSpec) -> None:
-    """Raise InputError unless global batch = micro-batch x accumulation x workers."""
+    """Check that global batch = micro-batch x accumulation x workers. Raises InputError."""
     share, rest = divmod(stage.global_batch, resources.workers)
     if rest:
         raise InputError(
@@ -203,7 +207,7 @@ def check_sizes(stage: StageSpec, resources: ResourceSpec) -> None:
 
 
 def micro_batch(stage: StageSpec, resources: ResourceSpec) -> int:
-    """Return the records per worker and forward pass of an ask that keeps the laws."""
+    """Return the records per worker and forward pass, of resources that fit the stage (`check_sizes`)."""
     return resources.micro_batch or stage.global_batch // resources.workers
 
 

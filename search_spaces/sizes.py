@@ -10,15 +10,7 @@ from dataclasses import dataclass
 from typing import Literal, assert_never, get_args
 
 from search_spaces.projectors import ProjectorLayer
-from search_spaces.spec import (
-    LanguageSpec,
-    Module,
-    Positive,
-    ProjectorSpec,
-    Spec,
-    TrialSpec,
-    VisionSpec,
-)
+from search_spaces.spec import LanguageSpec, Module, Positive, ProjectorSpec, Spec, TrialSpec, VisionSpec
 
 SizedFamily = Literal["llama", "mistral", "phi"]
 """Families of language models whose decoder layers are known here."""
@@ -28,10 +20,10 @@ EMBEDDING_MULTIPLE = 64
 
 
 class VitShape(Spec):
-    """What the architecture of a vision transformer is made of, besides patch and width."""
+    """Architecture of a vision transformer, besides patch and width."""
 
     depth: Positive
-    """Blocks. The last one gives no features, but its weights are there."""
+    """Number of blocks. The last one gives no features, but its weights are there."""
     heads: Positive
     mlp: Positive
     """Width of the hidden layer of a block."""
@@ -53,7 +45,7 @@ class VitShape(Spec):
 
 
 class ConvShape(Spec):
-    """A convolutional encoder by its published totals, without a classifier."""
+    """Convolutional encoder by its published totals, without a classifier."""
 
     parameters: Positive
     macs: Positive
@@ -61,7 +53,7 @@ class ConvShape(Spec):
 
 
 class LanguageShape(Spec):
-    """What the architecture of a causal language model is made of, besides its width."""
+    """Architecture of a causal language model, besides its width."""
 
     layers: Positive
     heads: Positive
@@ -95,6 +87,7 @@ class EncoderSize:
 
     @property
     def parameters(self) -> int:
+        """Number of parameters."""
         return self.shape.parameters if isinstance(self.shape, ConvShape) else vit_parameters(self)
 
     @property
@@ -106,12 +99,13 @@ class EncoderSize:
 
     @property
     def tokens(self) -> int:
+        """Tokens of an image inside the encoder, class and register tokens included."""
         return self.grid**2 + (self.shape.prefix if isinstance(self.shape, VitShape) else 0)
 
 
 @dataclass(frozen=True)
 class ModelSize:
-    """Size of an arm's model: everything that its parameters, memory and operations follow from."""
+    """Size of an arm's model, from which its parameters, memory and operations follow."""
 
     encoders: tuple[EncoderSize, ...]
     """More than one where features of several encoders are concatenated."""
@@ -120,18 +114,21 @@ class ModelSize:
     language: LanguageShape
     family: SizedFamily
     width: int
-    """Of the language model's embeddings."""
+    """Width of the language model's embeddings."""
 
     @property
     def feature_width(self) -> int:
+        """Width of a visual feature, those of all encoders concatenated."""
         return sum(encoder.width for encoder in self.encoders)
 
     @property
     def projector_layers(self) -> tuple[ProjectorLayer, ...]:
+        """Layers of the projector, from the first to the last."""
         return self.projector.stack(self.feature_width, self.width)
 
     @property
     def parameters(self) -> dict[Module, int]:
+        """Number of parameters of each module."""
         return {
             "vision": sum(encoder.parameters for encoder in self.encoders),
             "projector": sum(layer.parameters for layer in self.projector_layers),
@@ -169,7 +166,7 @@ def language_parameters(family: SizedFamily, width: int, shape: LanguageShape) -
 
     Args:
         family: `model_type` of the transformers configuration.
-        width: of an embedding.
+        width: width of an embedding.
         shape: the rest of the architecture.
     """
     tables = shape.rows * width * (1 if shape.tied else 2)
@@ -230,7 +227,7 @@ def _mlp(width: int, hidden: int) -> int:
 
 
 class EncoderFacts(Spec):
-    """Facts of the catalogue about an encoder's size. `arch` guards it: it speaks of no other architecture."""
+    """Facts of the catalogue about an encoder's size; they hold for the architecture `arch` only."""
 
     arch: str
     resolution: Positive
@@ -238,7 +235,7 @@ class EncoderFacts(Spec):
 
 
 class LanguageFacts(Spec):
-    """Facts of the catalogue about a language model's size, and about which model."""
+    """Facts of the catalogue about a language model's size; they hold for this checkpoint or configuration only."""
 
     checkpoint: str | None
     config: dict[str, int | float | str | bool]
@@ -247,7 +244,7 @@ class LanguageFacts(Spec):
 
 @dataclass(frozen=True)
 class KnownSizes:
-    """Facts by the names of the catalogue and of the study's own entries. What is missing there is unknown."""
+    """Facts about sizes, by the names of the catalogue and of the study's own entries; others are unknown."""
 
     encoders: Mapping[str, EncoderFacts]
     languages: Mapping[str, LanguageFacts]

@@ -1,4 +1,4 @@
-"""Count the records of a mix and the steps of a stage. Exact: fractions are decimal, not binary, numbers."""
+"""Count the records of a mix and the steps of a stage, exactly: fractions are decimal, not binary, numbers."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ RealisedCounts = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Modalities:
-    """Numbers of records with an image and without one: a batch is all of one kind."""
+    """Numbers of records with an image and without one. A batch holds records of one modality."""
 
     image: int
     text: int
 
     @property
     def records(self) -> int:
+        """Number of all records."""
         return self.image + self.text
 
     def __add__(self, addend: Modalities) -> Modalities:
@@ -35,7 +36,7 @@ class Modalities:
 
 
 def most_images(source: SourceSpec, realised: RealisedCounts) -> int | None:
-    """Count the images of a source; where only its records are known, as many as could be: one for each."""
+    """Count the images of a source, or its records with an image where images are not counted; None if unknown."""
     counts = SourceCounts.of(source, realised)
     if counts is None:
         return source.images
@@ -44,7 +45,7 @@ def most_images(source: SourceSpec, realised: RealisedCounts) -> int | None:
 
 @dataclass(frozen=True)
 class SourceCounts:
-    """Counts of a source, as read or, before it is there, as declared."""
+    """Counts of a data source: realised ones or, before its data are there, declared ones."""
 
     records: int
     text_only: int
@@ -65,7 +66,7 @@ class SourceCounts:
 def mix_modalities(mix: MixSpec, realised: RealisedCounts) -> Modalities | None:
     """Count the records of a mix; None while a source's counts are unknown.
 
-    Raises InputError for a mix without records, a part that asks for more than there is, and a tag that no record has.
+    Raises InputError for a mix without records, a part that takes more than there is, and a tag that no record has.
     """
     parts = [_part_modalities(part, realised) for part in mix.parts]
     known = [part for part in parts if part is not None]
@@ -84,12 +85,12 @@ def _part_modalities(part: MixPart, realised: RealisedCounts) -> Modalities | No
     kept = _kept(part, counts)
     if kept is None:
         return None
-    taken = drawn(part, kept)
+    taken = drawn_records(part, kept)
     return Modalities(taken.image * part.repeat, taken.text * part.repeat)
 
 
 def _kept(part: MixPart, counts: SourceCounts) -> Modalities | None:
-    """Count what the dropped tags leave. Tags are taken to be disjoint, as those of all shipped sources are."""
+    """Count the records without dropped tags. Tags are assumed to be disjoint, as in all shipped sources."""
     text = 0 if TEXT_ONLY in part.drop else counts.text_only
     image = counts.records - counts.text_only
     for tag in part.drop:
@@ -107,10 +108,10 @@ def _kept(part: MixPart, counts: SourceCounts) -> Modalities | None:
     return Modalities(image, text) if image >= 0 else None
 
 
-def drawn(part: MixPart, kept: Modalities) -> Modalities:
-    """Count the records that a part takes of what its dropped tags leave, once: the same share of both modalities.
+def drawn_records(part: MixPart, kept: Modalities) -> Modalities:
+    """Count the records that a part of a mix draws, once: the same share of both modalities.
 
-    Raises InputError if it asks for more than there is.
+    `kept` are the records without the part's dropped tags. Raises InputError if fewer are left than the part takes.
     """
     if part.count is not None:
         size = part.count
@@ -143,11 +144,11 @@ def stage_steps(stage: StageSpec, realised: RealisedCounts) -> int | None:
 
 
 def has_approximate_steps(stage: StageSpec, realised: RealisedCounts) -> bool:
-    """Whether the steps of a stage follow from rounded counts, as its data were not counted yet."""
+    """Check whether the steps of a stage follow from rounded counts, as its data were not counted yet."""
     rounded = (part.source.approximate and source_name(part.source) not in realised for part in stage.data.parts)
     return stage.max_steps is None and any(rounded)
 
 
 def uncounted_sources(mix: MixSpec, realised: RealisedCounts) -> tuple[str, ...]:
-    """Name the sources whose counts are needed and unknown."""
+    """List the names of a mix's sources whose counts are unknown."""
     return tuple(sorted({source_name(part.source) for part in mix.parts if _part_modalities(part, realised) is None}))

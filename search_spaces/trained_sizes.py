@@ -10,7 +10,7 @@ from search_spaces.spec import LoraSpec, Module, StageSpec
 
 @dataclass(frozen=True)
 class AdapterSize:
-    """Low-rank adapters of a stage (Hu et al. 2021, arXiv 2106.09685): two matrices beside each adapted layer."""
+    """Size of a stage's low-rank adapters (Hu et al. 2021, arXiv 2106.09685): two matrices for each adapted layer."""
 
     rank: int
     layers: tuple[tuple[int, int], ...]
@@ -18,6 +18,7 @@ class AdapterSize:
 
     @property
     def parameters(self) -> int:
+        """Number of parameters of the adapters."""
         return self.rank * sum(inner + outer for inner, outer in self.layers)
 
     @property
@@ -27,7 +28,7 @@ class AdapterSize:
 
 
 def adapter_size(size: ModelSize, lora: LoraSpec) -> AdapterSize:
-    """Size adapters on all linear layers of the decoder, or on those whose names end as the targets do."""
+    """Compute the size of adapters on all linear layers of the decoder, or on those that the targets name."""
     linears = decoder_linears(size.family, size.width, size.language)
     named = ((f".layers.{n}.{name}", linears[name]) for n in range(size.language.layers) for name in linears)
     chosen = [w for name, w in named if not lora.targets or any(name.endswith(f".{target}") for target in lora.targets)]

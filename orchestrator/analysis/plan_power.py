@@ -17,7 +17,7 @@ from orchestrator.analysis.pairs import pair_weights
 from orchestrator.analysis.power import DEFAULT_SEED_SD, POWER, Design, smallest_effect, smallest_margin
 from orchestrator.state.ledger import Ledger
 from search_spaces.catalogue.load import shipped
-from search_spaces.claims import asked_benchmarks
+from search_spaces.claims import select_benchmarks
 from search_spaces.plan import Plan
 from search_spaces.spec import BenchmarkSpec
 from search_spaces.study import Expectation, Hypothesis, Study
@@ -81,7 +81,7 @@ def plan_power(study: Study, plan: Plan, earlier: Accuracies | None = None) -> t
     return tuple(
         _of(
             hypothesis,
-            [benchmarks[name] for name in asked_benchmarks(hypothesis.on, tuple(benchmarks), suites)],
+            [benchmarks[name] for name in select_benchmarks(hypothesis.on, tuple(benchmarks), suites)],
             study,
             plan,
             earlier,

@@ -11,7 +11,7 @@ import numpy as np
 from search_spaces.errors import InputError
 from search_spaces.identity import source_name
 from search_spaces.spec import MixPart, MixSpec
-from search_spaces.steps import Modalities, drawn
+from search_spaces.steps import Modalities, drawn_records
 from trainables.data.prepared import PreparedSource
 from trainables.draws import generator
 
@@ -93,7 +93,7 @@ def _draw(part: MixPart, source: PreparedSource, draw_seed: tuple[int, int, int]
     """Draw the rows of a source that a part takes, sorted: of each modality exactly as many as the plan has counted."""
     rows = np.flatnonzero(~source.has_tag(part.drop)) if part.drop else np.arange(len(source))
     has_image = source.image_rows[rows] >= 0
-    sizes = drawn(part, Modalities(int(has_image.sum()), int((~has_image).sum())))
+    sizes = drawn_records(part, Modalities(int(has_image.sum()), int((~has_image).sum())))
     chance = generator("mix", *draw_seed)
     taken = [
         of_modality if size == len(of_modality) else chance.choice(of_modality, size, replace=False)

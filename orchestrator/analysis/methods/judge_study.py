@@ -13,7 +13,7 @@ from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.analysis.verdict_model import Verdicts
 from orchestrator.state.ledger import Ledger
 from search_spaces.catalogue.load import shipped
-from search_spaces.claims import asked_benchmarks
+from search_spaces.claims import select_benchmarks
 from search_spaces.plan import Plan
 from search_spaces.study import Study
 
@@ -32,7 +32,7 @@ def judge_study(
     chosen = STUDY_METHODS[method]
     everything = [name for name in scored.benchmarks if name not in chosen.outside_all]
     questions = [
-        Question(hypothesis, asked_benchmarks(hypothesis.on, scored.benchmarks, suites, everything))
+        Question(hypothesis, select_benchmarks(hypothesis.on, scored.benchmarks, suites, everything))
         for hypothesis in study.hypotheses
     ]
     judged = chosen.judge(StudyResults(plan, ledger, scored, study.seed_sd), questions)

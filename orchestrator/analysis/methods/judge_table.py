@@ -9,7 +9,7 @@ from orchestrator.analysis.methods.contract import Question
 from orchestrator.analysis.methods.registry import TABLE_METHODS, TableMethodName
 from orchestrator.analysis.score_table import ALIASES, ScoreTable
 from orchestrator.analysis.verdict_model import Verdicts
-from search_spaces.claims import Suites, asked_benchmarks, check_claims
+from search_spaces.claims import Suites, check_claims, select_benchmarks
 from search_spaces.errors import InputError
 from search_spaces.study import Hypothesis
 from search_spaces.yaml_source import Document
@@ -38,7 +38,7 @@ def judge_table(
     chosen = TABLE_METHODS[method]
     everything = [name for name in table.benchmarks if name not in chosen.outside_all]
     questions = [
-        Question(hypothesis, asked_benchmarks(hypothesis.on, table.benchmarks, suites, everything))
+        Question(hypothesis, select_benchmarks(hypothesis.on, table.benchmarks, suites, everything))
         for hypothesis in hypotheses
     ]
     judged = chosen.judge(table, questions)
