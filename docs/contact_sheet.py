@@ -1,4 +1,4 @@
-"""Draws docs/miniature.png: one image of every set of the miniature with what is asked about it.
+"""Draw docs/miniature.png: one image of every set of the miniature with a question about it.
 
 python docs/contact_sheet.py
 """
@@ -25,10 +25,10 @@ SHOWN = {"vizwiz": 4, "textvqa": 1, "tallyqa": 4, "ocidref": 5, "refcocog": 3}
 def main() -> None:
     rows = -(-len(SETS) // COLUMNS)
     sheet = Image.new("RGB", (COLUMNS * (WIDTH + GAP) + GAP, rows * (HEIGHT + TEXT + GAP) + GAP), "white")
-    for position, (name, of) in enumerate(SETS.items()):
+    for position, (name, members) in enumerate(SETS.items()):
         row, column = divmod(position, COLUMNS)
         corner = (GAP + column * (WIDTH + GAP), GAP + row * (HEIGHT + TEXT + GAP))
-        _show(sheet, corner, name, pages(of, Size())[SHOWN.get(name, 0)])
+        _show(sheet, corner, name, pages(members, Size())[SHOWN.get(name, 0)])
     sheet.quantize(64).save(Path(__file__).parent / "miniature.png", optimize=True)
 
 

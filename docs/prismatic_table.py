@@ -1,4 +1,4 @@
-"""The table of docs/prismatic.md, from the study itself: ``python -m docs.prismatic_table``."""
+"""Write the table of docs/prismatic.md from the study itself: ``python -m docs.prismatic_table``."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ ENCODERS = {"clip": "CLIP", "siglip": "SigLIP", "dinov2": "DINOv2", "in1k": "Ima
 
 
 def table() -> str:
-    """Markdown, one row for each arm of the study."""
+    """Write the table as Markdown, one row for each arm of the study."""
     plan = plan_study(load_study("prismatic/design_space"))
     rows = ["| paper | arm | difference from `one-stage+7b` | steps | proof |", "|---|---|---|--:|---|"]
     for section, names in SECTIONS.items():

@@ -1,4 +1,4 @@
-"""Pictures of a study in MLflow, taken in a real browser: python docs/screenshot.py STORAGE STUDY FOLDER [VIEW ...]
+"""Take pictures of a study in MLflow with a real browser: python docs/screenshot.py STORAGE STUDY FOLDER [VIEW ...]
 
 Serves the embedded tracking database of a storage root on loopback, opens each saved view of the study in headless
 Chromium through the DevTools protocol, waits until it shows what is expected, and writes what the browser shows. Every
@@ -68,10 +68,12 @@ ALL_TEXT = """
 (document.body ? document.body.innerText : '') + '\\n'
     + [...document.querySelectorAll('svg text')].map(text => text.textContent).join('\\n')
 """
-"""What the page says, and what its charts say."""
+"""Text of the page and of its charts."""
 
 
 class Shown(NamedTuple):
+    """Page as the browser shows it."""
+
     text: str
     charts: int
     """Charts that have drawn something."""
@@ -79,13 +81,13 @@ class Shown(NamedTuple):
 
 
 def find_chromium() -> str | None:
-    """Path of an installed Chromium, or None."""
+    """Find the path of an installed Chromium, or None."""
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 @contextmanager
 def served(database: Path, port: int | None = None) -> Iterator[str]:
-    """Serve an MLflow database on this port of loopback, or on a free one; gives the server's address."""
+    """Serve an MLflow database on this port of loopback, or on a free one; yields the server's address."""
     port = port or _free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{database}"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
@@ -136,7 +138,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 class Page:
-    """One page of a browser, spoken to by the DevTools protocol."""
+    """Page of a browser, controlled through the DevTools protocol."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse):
         self._socket = socket
@@ -170,7 +172,7 @@ class Page:
             await asyncio.sleep(0.25)
 
     async def picture(self) -> bytes:
-        """What the page looks like once it has come to rest: where something is still loading, something moves."""
+        """Take a picture of the page once two in a row are the same: while something is loading, something moves."""
         deadline, before = time.monotonic() + PAGE_S, ""
         while True:
             shot = str((await self.call("Page.captureScreenshot", format="png"))["data"])
@@ -181,7 +183,7 @@ class Page:
 
 
 def _small(png: bytes) -> bytes:
-    """The same picture in 128 colours: a third of the size."""
+    """Reduce a picture to 128 colours: a third of the size."""
     packed = io.BytesIO()
     Image.open(io.BytesIO(png)).convert("RGB").quantize(128).save(packed, "PNG", optimize=True)
     return packed.getvalue()
@@ -189,7 +191,7 @@ def _small(png: bytes) -> bytes:
 
 @asynccontextmanager
 async def browser(chromium: str, height: int) -> AsyncIterator[Page]:
-    """A headless browser with one empty page and a profile that is thrown away."""
+    """Open a headless browser with one empty page and a temporary profile."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         command = [chromium, *FLAGS, f"--window-size={WIDTH},{height}", f"--user-data-dir={profile}", "about:blank"]
         process = subprocess.Popen(
@@ -217,7 +219,17 @@ async def _debugging_port(file: Path, process: subprocess.Popen[bytes]) -> int:
 
 
 async def show(chromium: str, url: str, texts: Sequence[str], height: int = 1000) -> Shown:
-    """Open a page and wait until it shows all these texts. MLflow draws only those charts that fit the height."""
+    """Open a page and wait until it shows all texts. MLflow draws only those charts that fit the height.
+
+    Args:
+        chromium: path of the browser.
+        url: the page.
+        texts: what must be shown, on the page or in its charts.
+        height: of the browser's window, in px.
+
+    Raises:
+        TimeoutError: some text is not shown in time.
+    """
     async with browser(chromium, height) as page:
         await page.call("Page.enable")
         await page.call("Page.addScriptToEvaluateOnNewDocument", source=CLOSE_ASSISTANT)
@@ -250,7 +262,7 @@ def main() -> None:
 
 
 def saved_views(address: str, study: str) -> dict[str, str]:
-    """The links of a study's saved views, as the server has them: short id -> URL."""
+    """Read the links of a study's saved views from the server: short id -> URL."""
     url = f"{address}/api/2.0/mlflow/experiments/get-by-name?experiment_name={study}"
     with urllib.request.urlopen(url, timeout=30) as answer:
         experiment = json.load(answer)["experiment"]

@@ -1,1 +1,1 @@
-"""Measurements: commands that print the figures of docs/measurements.md. No test asserts a time."""
+"""Print the figures of docs/measurements.md, one command for each. No test asserts a time."""

@@ -1,4 +1,4 @@
-"""Seconds and memory of analysing a large study: ``python -m measurements.analysis [--arms N]``.
+"""Measure seconds and memory of analysing a large study: ``python -m measurements.analysis [--arms N]``.
 
 1,000 arms x 12 benchmarks x 10,000 examples on 2,500 images: every contrast with the base and its interval, the
 correction over all of them, and 2,000 bootstraps of every image part. Score matrices (arm x image) are built as results
@@ -39,7 +39,7 @@ def timed(what: str) -> Iterator[None]:
 
 
 def scores_of(arm: int, benchmark: int) -> np.ndarray:
-    """0/1 answers: some questions are hard for all arms, some for this one."""
+    """Draw 0/1 answers: some questions are hard for all arms, some for this one."""
     hard = np.random.default_rng(benchmark).uniform(size=N_EXAMPLES)
     own = np.random.default_rng([arm, benchmark]).uniform(size=N_EXAMPLES)
     return (0.7 * hard + 0.3 * own < 0.5 + 0.0001 * arm).astype(np.uint8)
@@ -61,21 +61,21 @@ def main() -> None:
     cells = n_arms * N_BENCHMARKS
     print(f"built as results arrive, {cells:,} cells: {adding:.1f} s, {1e3 * adding / cells:.2f} ms each")
     print(f"reading a Parquet file of {N_EXAMPLES:,} examples: {1e3 * _reading():.1f} ms")
-    others = [f"arm{arm}" for arm in range(1, n_arms)]
+    alternatives = [f"arm{arm}" for arm in range(1, n_arms)]
     began = time.perf_counter()
-    with timed(f"{len(others) * (N_BENCHMARKS + 1):,} contrasts with their intervals"):
-        contrasts = [scores.contrast("arm0", arm, [name]) for arm in others for name in names]
-        contrasts += [scores.contrast("arm0", arm, names) for arm in others]
+    with timed(f"{len(alternatives) * (N_BENCHMARKS + 1):,} contrasts with their intervals"):
+        contrasts = [scores.contrast("arm0", arm, [name]) for arm in alternatives for name in names]
+        contrasts += [scores.contrast("arm0", arm, names) for arm in alternatives]
     with timed("Benjamini-Hochberg over all of them"):
         judge(contrasts)
     with timed("2,000 bootstraps of every image part"):
-        effects = [pair_weights([("arm0", arm)]) for arm in others]
+        effects = [pair_weights([("arm0", arm)]) for arm in alternatives]
         errors, of_mean = image_errors([scores.image_sums(effects, name) for name in names])
     print(f"analysis: {time.perf_counter() - began:.1f} s")
-    linear = np.sqrt([c.estimate.interval.image_part for c in contrasts[: len(others) * N_BENCHMARKS]])
+    linear = np.sqrt([c.estimate.interval.image_part for c in contrasts[: len(alternatives) * N_BENCHMARKS]])
     ratio = errors.T.reshape(-1) / linear
     print(f"bootstrap / linearised error: {ratio.mean():.3f}, from {ratio.min():.2f} to {ratio.max():.2f}")
-    assert of_mean.shape == (len(others),)
+    assert of_mean.shape == (len(alternatives),)
 
 
 def _reading() -> float:

@@ -1,4 +1,4 @@
-"""Data at the size of LLaVA's mix, made up here: opening, planning, memory, reading images, loading ahead.
+"""Measure synthetic data of the size of LLaVA's mix: opening, planning, memory, reading images, loading ahead.
 
 Run: ``python -m measurements.data [records]`` (665,298 by default; 3 GB of memory at most, 1 GB of disk, some minutes).
 """
@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 def main() -> None:
     records = int(sys.argv[1]) if len(sys.argv) > 1 else RECORDS
-    readers.READERS = {**readers.READERS, "generated": MadeUp}
+    readers.READERS = {**readers.READERS, "generated": SyntheticReader}
     with tempfile.TemporaryDirectory() as folder:
         store = LocalStore(Path(folder))
         print(f"{records:,} records, {len(os.sched_getaffinity(0))} CPUs")
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def _scale(store: LocalStore, records: int) -> None:
-    """One source of tiny images: what each record costs, not what its pixels do."""
+    """Measure a source of tiny images: the cost of each record, not of its pixels."""
     source = SourceSpec(name="made-up", version="1", reader="generated", options={"records": records})
     (digest, _), seconds = _timed(lambda: prepare_source(source, store, store.root))
     print(f"prepare, {IMAGES:,} tiny images: {seconds:.1f} s")
@@ -84,7 +84,7 @@ def _scale(store: LocalStore, records: int) -> None:
 
 
 def _json_stream(folder: Path, records: int) -> None:
-    """A JSON file of the size of LLaVA's, read as a stream."""
+    """Measure a JSON file of the size of LLaVA's, read as a stream."""
     file = folder / "chat.json"
     talk = [{"from": role, "value": "word " * 70} for _ in range(2) for role in ("human", "gpt")]
     with file.open("w") as out:
@@ -99,7 +99,7 @@ def _json_stream(folder: Path, records: int) -> None:
 
 
 def _checking(photos: list[bytes]) -> None:
-    """Reading, decoding and digesting photos of 640 x 480, by threads and by processes."""
+    """Measure reading, decoding and digesting of photos of 640 x 480, by threads and by processes."""
     reader: Any = _Photos(photos)
     keys = [str(number) for number in range(len(photos))] * 4
     for threads in (0, 1, 2, 4):
@@ -112,7 +112,7 @@ def _checking(photos: list[bytes]) -> None:
 
 
 def _loading(photos: list[bytes]) -> None:
-    """Micro-batches of decoded, resized photos for consumers that wait as for a GPU, or compute."""
+    """Measure micro-batches of decoded, resized photos for consumers that wait as for a GPU, or compute."""
     vision = VisionSpec(
         backbone="clip-vit-l-336px", arch="vit", family="vit", weights="random", checkpoint=None, resolution=336,
         resize="letterbox", interpolate=False, patch=14, width=1024, tokens=576, mean=(0.48, 0.46, 0.41),
@@ -146,8 +146,8 @@ def _loading(photos: list[bytes]) -> None:
         )
 
 
-class MadeUp:
-    """Records in the proportions of LLaVA's mix, with one to four turns of some hundred characters."""
+class SyntheticReader:
+    """Reader of records in the proportions of LLaVA's mix, with one to four turns of some hundred characters."""
 
     def __init__(self, source: SourceSpec, data_root: Path):
         self._records = int(source.options["records"])
@@ -181,7 +181,7 @@ def _jpeg(picture: Image.Image) -> bytes:
 
 
 def _photo(number: int) -> bytes:
-    """A picture with as many bytes as a photo of its size: smooth noise, 640 x 480."""
+    """Make a picture with as many bytes as a photo of its size: smooth noise, 640 x 480."""
     noise = np.random.default_rng(number).integers(0, 255, (120, 160, 3), dtype=np.uint8)
     return _jpeg(Image.fromarray(noise).resize((640, 480), Image.Resampling.BICUBIC))
 

@@ -1,4 +1,4 @@
-"""Examples/s of evaluation against a batch-one loop of the same model, and its share of the quickstart's time.
+"""Measure examples/s of evaluation against a batch-one loop of the same model, and its share of the quickstart's time.
 
 Both sides answer benchmarks of the miniature, open the questions and score the answers; evaluation loads the model,
 too. The loop takes one example at a time: the image and the prompt in one pass, then a token at a time with a
@@ -81,20 +81,20 @@ def _compare(task: TrialTask) -> str:
         pass
     together, loop = time.process_time() - began, _Loop(task)
     began = time.process_time()
-    said = {benchmark.id: loop.answer(benchmark) for benchmark in task.benchmarks}
+    predictions = {benchmark.id: loop.answer(benchmark) for benchmark in task.benchmarks}
     slowly = time.process_time() - began
     rows = {
-        name: pq.read_table(store.reading(found["examples"])).to_pylist()
-        for name, found in read_results(task, stages, store).items()
+        name: pq.read_table(store.reading(result.examples)).to_pylist()
+        for name, result in read_results(task, stages, store).items()
     }
     n = sum(map(len, rows.values()))
-    same = sum(said[name][row["id"]] == row["prediction"] for name, found in rows.items() for row in found)
+    same = sum(predictions[name][row["id"]] == row["prediction"] for name, members in rows.items() for row in members)
     rates = f"alone {n / slowly:.0f}/s, evaluation {n / together:.0f}/s, factor {slowly / together:.1f}"
     return f"{rates}; {same} of {n} answers equal"
 
 
 class _Loop:
-    """Batch one, with a key-value cache."""
+    """Model that answers one example at a time, with a key-value cache."""
 
     def __init__(self, task: TrialTask):
         store = Context().store(task)
@@ -104,7 +104,7 @@ class _Loop:
 
     @torch.inference_mode()
     def answer(self, benchmark: BenchmarkSpec) -> dict[str, str]:
-        """The prediction of each example."""
+        """Predict the answer to each example of a benchmark, by id."""
         source = self._data.source(benchmark.source)
         questions, features = open_questions(benchmark, source), self._data.features(benchmark.source)
         language, tokenizer, protocol = self._task.trial.language, self._data.tokenizer, questions.protocol
@@ -138,14 +138,14 @@ class _Loop:
         return read.past_key_values, read.logits[0, -1]
 
     def _generate(self, cache: Any, logits_W: torch.Tensor, most: int) -> list[int]:
-        said: list[int] = []
+        tokens: list[int] = []
         while True:
             token = int(logits_W.argmax())
             if token == self._data.tokenizer.end:
-                return said
-            said.append(token)
-            if len(said) == most:
-                return said
+                return tokens
+            tokens.append(token)
+            if len(tokens) == most:
+                return tokens
             read = self._model.language(input_ids=torch.tensor([[token]]), cache=cache, use_cache=True)
             logits_W = read.logits[0, -1]
 

@@ -1,4 +1,4 @@
-"""Equal work gives equal bytes: the digests of all final weights, told for every way of getting there.
+"""Check that equal work gives equal bytes: compare the digests of all final weights of several runs.
 
 - a study twice from scratch: every stage's weights equal;
 - a worker killed with SIGKILL in mid-stage, and the same command again: equal to undisturbed;
@@ -34,19 +34,19 @@ def main() -> None:
         _wait(again)
         print(f"finished study run again: {time.perf_counter() - began:.1f} s")
         _wait(_run(root / "second"))
-        _say("study twice from scratch", _weights(root / "first") == _weights(root / "second"))
+        _report("study twice from scratch", _weights(root / "first") == _weights(root / "second"))
         print(_killed_and_resumed(root / "killed"))
-        _say("killed with -9 and resumed", _weights(root / "first") == _weights(root / "killed"))
+        _report("killed with -9 and resumed", _weights(root / "first") == _weights(root / "killed"))
         both = [_run(root / "shared"), _run(root / "shared")]
         for process in both:
             _wait(process)
         trained = _trained_stages(root / "shared")
         once = set(trained.values()) == {1} and len(trained) == len(_weights(root / "first"))
-        _say(f"two runs at once: {len(trained)} stages, each trained once", once)
-        _say("two runs at once, weights", _weights(root / "first") == _weights(root / "shared"))
+        _report(f"two runs at once: {len(trained)} stages, each trained once", once)
+        _report("two runs at once, weights", _weights(root / "first") == _weights(root / "shared"))
 
 
-def _say(what: str, holds: bool) -> None:
+def _report(what: str, holds: bool) -> None:
     print(f"{what}: {'equal' if holds else 'DIFFERENT'}", flush=True)
     if not holds:
         sys.exit(1)
@@ -67,13 +67,13 @@ def _wait(process: subprocess.Popen[str], codes: Iterable[int] = (0,)) -> float:
 
 
 def _weights(storage: Path) -> dict[str, dict[str, str]]:
-    """Stage key -> digests of its modules."""
+    """Read the digests of the modules of each stage, by stage key."""
     results = sorted(storage.glob("stages/*/result.json"))
     return {result.parent.name: json.loads(result.read_text())["modules"] for result in results}
 
 
 def _trained_stages(storage: Path) -> Counter[str]:
-    """How often each stage was trained, counted in the workers' logs."""
+    """Count in the workers' logs how often each stage was trained."""
     text = "".join(log.read_text() for log in storage.glob("studies/*/trials/*/rank-0.log"))
     return Counter(line.split()[-1] for line in text.splitlines() if line.startswith("training stage "))
 
@@ -99,7 +99,7 @@ def _killed_and_resumed(storage: Path) -> str:
 
 
 def _training(storage: Path) -> int:
-    """The process that has written a checkpoint, from the log of its trial."""
+    """Find the process that has written a checkpoint in the log of its trial."""
     (key, *_) = (folder.parents[1].name for folder in storage.glob("stages/*/checkpoints/0*"))
     for log in storage.glob("studies/*/trials/*/rank-0.log"):
         lines = log.read_text().splitlines()

@@ -1,4 +1,4 @@
-"""Overheads of scheduling, from events of a real run: ``python -m measurements.groups``.
+"""Measure the overheads of scheduling from events of a real run: ``python -m measurements.groups``.
 
 - a fresh group: seconds from the hand-out of a trial to its first unit of work done;
 - a reused group: seconds from the end of one trial to the first unit of the next one in the same process;
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def measure(workers: int, storage: Path) -> None:
-    """One study of toy trials, all in one group of `workers`."""
+    """Measure one study of toy trials, all in one group of `workers`."""
     store, study = LocalStore(storage), load_study("quickstart", [f"resources.workers={workers}"])
     expansion = expand_study(study, toy=True)
     known = preflight(expansion.specs(), expansion.asked, store, storage, lambda text: None)

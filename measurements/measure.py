@@ -1,4 +1,4 @@
-"""All measurements, one after the other: ``make measure``. Takes about twenty minutes on 2 cores."""
+"""Run all measurements, one after the other: ``make measure``. Takes about twenty minutes on 2 cores."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""What an outage of MLflow costs a study: ``python -m measurements.outage [--seconds 60]``. Takes about ten minutes.
+"""Measure what an outage of MLflow costs a study: ``python -m measurements.outage [--seconds 60]``.
 
-The base trial of the quickstart, with more epochs, three times against a server of its own: undisturbed; with the
-server stopped for a minute in mid-training; and with the driver killed (SIGKILL) during that minute as well, and the
-same command run again once the server is back. Then the server's history is compared with the trial's spool: every
-step once. Seconds per step come from the spool: before, during and after the outage.
+It takes about ten minutes. The base trial of the quickstart, with more epochs, is run three times against a server of
+its own: undisturbed; with the server stopped for a minute in mid-training; and with the driver killed (SIGKILL) during
+that minute as well, and the same command run again once the server is back. Then the server's history is compared with
+the trial's spool: every step once. Seconds per step come from the spool: before, during and after the outage.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ PATIENCE_S = 1200.0
 
 
 class Outage(NamedTuple):
+    """Seconds since the epoch between which the server was stopped."""
+
     began: float
     ended: float
 
@@ -56,7 +58,7 @@ def main() -> None:
 
 
 def _study(storage: Path, seconds: float | None, kill: bool, epochs: int) -> Outage | None:
-    """Run the study to its end against a server; with `seconds`, that is away for so long from some steps on."""
+    """Run the study to its end against a server; with `seconds`, stop the server for so long in mid-training."""
     database = storage / "server.db"
     with served(database) as address:
         driver = _start(storage, address, epochs)
@@ -83,7 +85,7 @@ def _study(storage: Path, seconds: float | None, kill: bool, epochs: int) -> Out
 
 
 def _take_over(known: Path | None, storage: Path) -> None:
-    """What does not depend on training: it is made once."""
+    """Copy what does not depend on training from a known storage: prepared data and features."""
     storage.mkdir(parents=True)
     if known is not None:
         for name in ("data", "features"):
@@ -113,7 +115,7 @@ def _wait(is_so: Callable[[], bool], driver: subprocess.Popen[bytes]) -> None:
 
 
 def _server_steps(address: str) -> list[int]:
-    """Steps of the metric on the server, in its order; of the one run that there must be."""
+    """Read the steps of the metric on the server, in its order, of the only run."""
     client = MlflowClient(address)
     experiment = client.get_experiment_by_name("quickstart")
     if experiment is None:
@@ -143,7 +145,7 @@ def _show(name: str, storage: Path, outage: Outage | None) -> None:
 
 
 def _pace(points: Sequence[tuple[float, int]]) -> float:
-    """Median seconds per step between neighbouring points."""
+    """Compute the median seconds per step between neighbouring points."""
     paces = [(b[0] - a[0]) / (b[1] - a[1]) for a, b in pairwise(points) if b[1] > a[1]]
     return statistics.median(paces) if paces else float("nan")
 

@@ -1,4 +1,4 @@
-"""Seconds to plan 5,000 trials, and to answer `ablate plan quickstart`: ``python -m measurements.planning``."""
+"""Measure planning: 5,000 trials, and the command `ablate plan quickstart`: ``python -m measurements.planning``."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The base trial of the quickstart, or of another shipped study, prepared on a storage of its own: what the
-measurements train."""
+"""Prepare the base trial of the quickstart, or of another shipped study, on a storage of its own."""
 
 from __future__ import annotations
 
@@ -17,13 +16,19 @@ from trainables.task import TrialTask
 
 
 def base_task(storage: Path, *overrides: str, study: str = "quickstart") -> TrialTask:
-    """The task of the base arm with its first seed."""
+    """Prepare the task of the base arm with its first seed.
+
+    Args:
+        storage: root of the storage; data folder, too.
+        *overrides: changes to the study, as `--set` takes them.
+        study: name of a shipped study.
+    """
     plan, digests = _planned(study, storage, overrides)
     return make_task(plan, plan.trials[0], digests, storage, storage)
 
 
 def with_resources(task: TrialTask, **fields: Any) -> TrialTask:
-    """The same task on other resources."""
+    """Replace fields of the resources of all stages of a task."""
     stages = tuple(
         stage.model_copy(update={"resources": stage.resources.model_copy(update=fields)}) for stage in task.stages
     )
@@ -31,7 +36,7 @@ def with_resources(task: TrialTask, **fields: Any) -> TrialTask:
 
 
 def _planned(study_name: str, storage: Path, overrides: Sequence[str]) -> tuple[Plan, dict[str, str]]:
-    """The study with its keys, and the digests they were made of."""
+    """Plan the study with its keys; return the digests, too."""
     study = load_study(study_name, overrides)
     expansion = expand_study(study)
     known = preflight(expansion.specs(), expansion.asked, LocalStore(storage), storage, print)

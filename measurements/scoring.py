@@ -1,4 +1,4 @@
-"""Seconds and memory of scoring 200,000 VQA predictions on one core: ``python -m measurements.scoring``.
+"""Measure seconds and memory of scoring 200,000 VQA predictions on one core: ``python -m measurements.scoring``.
 
 Seconds are those of the processor, so that what else runs on the machine counts for little.
 """
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def _make(folder: Path) -> None:
-    """VQAv2's files with ten answers each, from a thousand distinct ones; and predictions, one in two right."""
+    """Write VQAv2's files with ten answers each, from a thousand distinct ones; and predictions, one in two right."""
     draw = random.Random(7)
     answers = [" ".join(draw.choices(_WORDS, k=draw.choice((1, 1, 1, 2, 3)))) for _ in range(1000)]
     head = {"info": {}, "data_type": "mscoco", "data_subtype": "val2014", "license": {}}
@@ -37,7 +37,7 @@ def _make(folder: Path) -> None:
     with (folder / "predictions.jsonl").open("w") as file:
         for number in range(QUESTIONS):
             given = draw.choices(draw.sample(answers, 3), (6, 3, 1), k=10)
-            said = given[0] if draw.random() < 0.5 else f"{draw.choice(answers)}."
+            prediction = given[0] if draw.random() < 0.5 else f"{draw.choice(answers)}."
             questions.append({"image_id": number // 5, "question": f"what is {number}?", "question_id": number})
             annotations.append(
                 {
@@ -51,7 +51,7 @@ def _make(folder: Path) -> None:
                     ],
                 }
             )
-            file.write(json.dumps({"id": number, "prediction": said}) + "\n")
+            file.write(json.dumps({"id": number, "prediction": prediction}) + "\n")
     (folder / "questions.json").write_text(json.dumps({**head, "task_type": "Open-Ended", "questions": questions}))
     (folder / "annotations.json").write_text(json.dumps({**head, "annotations": annotations}))
 

@@ -1,7 +1,7 @@
-"""Samples/s of the training loop against a bare PyTorch loop of the same model and batches.
+"""Measure samples/s of the training loop against a bare PyTorch loop of the same model and batches.
 
-The two take turns in one process, a block of steps each, so that the machine's moods fall on both; the ratio of the
-medians is the figure. Run: ``python -m measurements.throughput``.
+The two take turns in one process, a block of steps each, so that changes of the machine's speed fall on both; the
+ratio of the medians is the figure. Run: ``python -m measurements.throughput``.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def compare(task: TrialTask) -> tuple[float, float]:
-    """Samples/s of the bare loop and of the engine, medians over their turns."""
+    """Measure samples/s of the bare loop and of the engine, medians over their turns."""
     data = TrialData(task, Context().store(task))
     stage, order = task.trial.stages[0], task.stages[0]
     stage_data = StageData(data, task, stage, use_features=True)

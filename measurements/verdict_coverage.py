@@ -1,6 +1,7 @@
-"""Do intervals, verdicts and predicted power keep their word? ``python -m measurements.verdict_coverage``.
+"""Measure the coverage of intervals, the false claims of verdicts and their power.
 
-Simulated studies of a base and five arms, judged by the program's own code as a study's hypotheses are:
+Run: ``python -m measurements.verdict_coverage``. Simulated studies of a base and five arms are judged by the program's
+own code as a study's hypotheses are:
 
     score of arm a, seed s, question q of image c  =  50 + block_s + seed_as + arm_aq + rest_asq    (points)
 
@@ -38,6 +39,8 @@ _IMAGES = tuple(f"i{i // PER_IMAGE:05d}" for i in range(N_QUESTIONS))
 
 @dataclass(frozen=True)
 class Setting:
+    """Parameters of a simulated study."""
+
     n_seeds: int
     correlation: float
     seed_sd: float
@@ -48,7 +51,7 @@ class Setting:
 
     @property
     def design(self) -> Design:
-        """What plan would reckon with, had it known the truth."""
+        """Design that a plan would assume, had it known the truth."""
         image = 2 * ARM_SD**2 / N_QUESTIONS * (1 + (PER_IMAGE - 1) * self.correlation)
         seed = 2 * (self.seed_sd**2 + REST_SD**2 / N_QUESTIONS)
         return Design(self.n_seeds, (N_ARMS - 1) * (self.n_seeds - 1), seed, image, n_hypotheses=N_ARMS - 1)
@@ -68,7 +71,7 @@ class Outcome:
     first_covered: int = 0
     false_families: int = 0
     """Studies with a claimed difference that is not there."""
-    found: int = 0
+    detected: int = 0
     """Studies in which the first alternative is called better."""
     bootstrap_covered: int = 0
     bootstraps: int = 0
@@ -84,12 +87,12 @@ class Outcome:
             self.first_covered += held and i == 0
             self.contrasts += 1
         null = rulings[1:] if setting.effect else rulings
-        self.false_families += any(one.verdict in ("better", "worse") for one in null)
-        self.found += rulings[0].verdict == "better"
+        self.false_families += any(ruling.verdict in ("better", "worse") for ruling in null)
+        self.detected += rulings[0].verdict == "better"
 
 
 def study_points(setting: Setting, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Arms by seeds by questions."""
+    """Draw the points of a study: arms by seeds by questions."""
     shared, own = math.sqrt(setting.correlation), math.sqrt(1 - setting.correlation)
     image = np.repeat(rng.normal(size=(N_ARMS, N_IMAGES)), PER_IMAGE, axis=1)
     arm = ARM_SD * (shared * image + own * rng.normal(size=(N_ARMS, N_QUESTIONS)))
@@ -99,12 +102,12 @@ def study_points(setting: Setting, rng: np.random.Generator) -> NDArray[np.float
     points = 50 + arm[:, None] + (seed + block)[..., None]
     points = points + rng.normal(0, REST_SD, (N_ARMS, setting.n_seeds, N_QUESTIONS))
     points[1] += setting.effect
-    found: NDArray[np.float64] = points
-    return found
+    simulated: NDArray[np.float64] = points
+    return simulated
 
 
 def judged(points: NDArray[np.float64]) -> tuple[list[Effect], tuple[Ruling, ...]]:
-    """Every arm against the base, as five hypotheses of one study."""
+    """Judge every arm against the base, as five hypotheses of one study."""
     scores = Scores()
     for arm, name in enumerate(ARMS):
         for seed in range(points.shape[1]):
@@ -115,7 +118,14 @@ def judged(points: NDArray[np.float64]) -> tuple[list[Effect], tuple[Ruling, ...
 
 
 def simulate(setting: Setting, studies: int, seed: int = 0, *, peers: int = 0) -> Outcome:
-    """`peers`: of so many studies, the first contrast by a percentile bootstrap and by an unclustered test as well."""
+    """Simulate studies and count what their verdicts claim.
+
+    Args:
+        setting: parameters of each study.
+        studies: how many.
+        seed: of the draws.
+        peers: of so many studies, judge the first contrast by a percentile bootstrap and an unclustered test as well.
+    """
     rng, outcome = np.random.default_rng([seed, setting.n_seeds, round(100 * setting.correlation)]), Outcome()
     for number in range(studies):
         points = study_points(setting, rng)
@@ -130,7 +140,7 @@ def simulate(setting: Setting, studies: int, seed: int = 0, *, peers: int = 0) -
 
 
 def _percentile_bootstrap(difference_SQ: NDArray[np.float64], rng: np.random.Generator) -> tuple[float, float]:
-    """Hierarchical: seeds, then images, with replacement; 2.5 and 97.5 % of 500 means."""
+    """Bootstrap seeds, then images, with replacement; return 2.5 and 97.5 % of 500 means."""
     n_seeds = len(difference_SQ)
     images_SC = difference_SQ.reshape(n_seeds, N_IMAGES, PER_IMAGE).mean(2)
     seeds = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), 500) / n_seeds
@@ -141,7 +151,7 @@ def _percentile_bootstrap(difference_SQ: NDArray[np.float64], rng: np.random.Gen
 
 
 def _unclustered_rejects(difference_SQ: NDArray[np.float64]) -> bool:
-    """A paired t test over all scored examples of all seeds, as if each were a draw of its own."""
+    """Test all scored examples of all seeds by a paired t test, as if each were a draw of its own."""
     error = float(difference_SQ.std(ddof=1)) / math.sqrt(difference_SQ.size)
     return abs(float(difference_SQ.mean())) > 1.96 * error
 
@@ -157,7 +167,7 @@ def settings() -> Iterator[Setting]:
 
 
 def rules(studies: int) -> Iterator[str]:
-    """The rule for few seeds against its neighbours: false alarms and power where only seeds vary."""
+    """Compare the rule for few seeds with its neighbours: false alarms and power where only seeds vary."""
     from scipy import special
 
     rng, n_arms = np.random.default_rng(1), 8
@@ -182,16 +192,16 @@ def rules(studies: int) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=2000)
-    asked = parser.parse_args().studies
+    studies = parser.parse_args().studies
     print(
         "| setting | contrasts covered % | the first arm's covered % | families with a false claim % | "
         "power % (predicted) | bootstrap covers % | unclustered false alarms % |\n|---|--:|--:|--:|--:|--:|--:|"
     )
     for setting in settings():
-        null = simulate(setting, asked, peers=asked // 2)
+        null = simulate(setting, studies, peers=studies // 2)
         planted = Setting(setting.n_seeds, setting.correlation, setting.seed_sd, effect=smallest_effect(setting.design))
         predicted = 100 * power("differs", planted.effect, planted.design)
-        seen = "" if setting.noisy != 1 else f"{100 * _share(simulate(planted, asked, 1)):.1f} ({predicted:.1f})"
+        seen = "" if setting.noisy != 1 else f"{100 * _share(simulate(planted, studies, 1)):.1f} ({predicted:.1f})"
         print(
             f"| {setting} | {100 * null.covered / null.contrasts:.1f} | "
             f"{100 * null.first_covered / null.studies:.1f} | "
@@ -201,12 +211,12 @@ def main() -> None:
             flush=True,
         )
     print("\n| seeds | one arm's sd | false alarms %: pooled / face value / literal | power % |\n|--:|--:|---|---|")
-    for line in rules(10 * asked):
+    for line in rules(10 * studies):
         print(line, flush=True)
 
 
 def _share(outcome: Outcome) -> float:
-    return outcome.found / outcome.studies
+    return outcome.detected / outcome.studies
 
 
 if __name__ == "__main__":

@@ -25,9 +25,9 @@ def scored(
     likelihoods: Sequence[Mapping[str, float] | None] | None = None,
 ) -> Scored:
     """Score one output per example under a protocol; `likelihoods` are those of the options, where they are ranked."""
-    found = BENCHMARKS[name].protocol(protocol)
+    definition = BENCHMARKS[name].protocol(protocol)
     each = likelihoods or [None] * len(outputs)
-    rows = [score_example(found, *of) for of in zip(examples, outputs, each, strict=True)]
+    rows = [score_example(definition, *of) for of in zip(examples, outputs, each, strict=True)]
     return summarise(BENCHMARKS[name], protocol, rows)
 
 

@@ -33,12 +33,12 @@ def scores(arm: str, seed: int, plan: Plan) -> dict[str, np.ndarray]:
     """Benchmark -> scores, with a little noise by seed and the same hard examples for all arms."""
     noise = np.random.default_rng([seed, *arm.encode()]).normal(0, 0.004, 2)
     hard = np.random.default_rng(1).permutation(400)
-    found = {}
+    answers = {}
     for i, benchmark in enumerate(plan.benchmarks):
         right = np.zeros(400)
         right[hard[: round((ACCURACIES[arm][i % 2] + noise[i % 2]) * 400)]] = 1
-        found[benchmark.id] = right
-    return found
+        answers[benchmark.id] = right
+    return answers
 
 
 def finished(store: LocalStore, order: Callable[[list[int]], list[int]] = list) -> Report:

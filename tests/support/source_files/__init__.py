@@ -11,7 +11,7 @@ from search_spaces.spec import SourceSpec
 
 WRITERS: dict[str, Callable[[Path], SourceSpec]] = {
     reader: write
-    for module in sorted(found.name for found in pkgutil.iter_modules(__path__))
+    for module in sorted(info.name for info in pkgutil.iter_modules(__path__))
     for reader, write in importlib.import_module(f"{__name__}.{module}").WRITERS.items()
 }
 """Format -> what writes a small source of it into a folder, and says where it lies in it."""

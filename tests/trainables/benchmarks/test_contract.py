@@ -81,16 +81,16 @@ def test_reading_again_and_from_files_by_name_gives_the_same(name: str, tmp_path
 def test_every_protocol_asks_parses_scores_and_sums_up(
     name: str, protocol: str, examples: dict[str, list[Example]]
 ) -> None:
-    found = CASES[name].protocol(protocol)
+    definition = CASES[name].protocol(protocol)
     rows = []
     for example in examples[name]:
-        prompt, options = found.prompt(example), found.options(example)
+        prompt, options = definition.prompt(example), definition.options(example)
         assert example.question.lower() in prompt.lower()
         assert len(set(options)) == len(options)
-        assert options or found.max_new_tokens > 0
+        assert options or definition.max_new_tokens > 0
         for option in options:
-            assert found.parse(option, example).ok
-        rows.append(score_example(found, example, options[0] if options else "yes"))
+            assert definition.parse(option, example).ok
+        rows.append(score_example(definition, example, options[0] if options else "yes"))
     scored = summarise(CASES[name], protocol, rows)
     assert scored.headline in scored.metrics
     assert "accuracy" in scored.metrics
@@ -123,8 +123,8 @@ TEXTS = st.one_of(
 def test_no_output_raises_or_leaves_zero_to_one(
     name: str, protocol: str, examples: dict[str, list[Example]], text: str
 ) -> None:
-    found = CASES[name].protocol(protocol)
-    rows = [score_example(found, example, text) for example in examples[name]]
+    definition = CASES[name].protocol(protocol)
+    rows = [score_example(definition, example, text) for example in examples[name]]
     assert all(0.0 <= row.score <= 1.0 for row in rows)
     scored = summarise(CASES[name], protocol, rows)
     assert all(value == value and abs(value) < 1e18 for value in scored.metrics.values())
@@ -165,9 +165,9 @@ def test_spoiled_files_are_read_or_refused_as_input(
     file.write_text("\n".join(lines) + "\n")
     benchmark = CASES[name]
     try:
-        found = benchmark.examples(find_files(name, benchmark.files, [folder]))
+        examples = benchmark.examples(find_files(name, benchmark.files, [folder]))
         for protocol in benchmark.protocols.values():
-            rows = [score_example(protocol, example, "yes") for example in found]
+            rows = [score_example(protocol, example, "yes") for example in examples]
             assert all(0.0 <= row.score <= 1.0 for row in rows)
             protocol.summarise(rows)
     except InputError:

@@ -43,8 +43,8 @@ def named(*names: str) -> list[Example]:
     ],
 )
 def test_text_stays_and_other_plain_values_are_read_as_their_json_text(value: Any, text: str, tmp_path: Path) -> None:
-    found = read_predictions(write(tmp_path, {"id": 7, "prediction": value}))
-    assert found.by_id["7"].text == text
+    predictions = read_predictions(write(tmp_path, {"id": 7, "prediction": value}))
+    assert predictions.by_id["7"].text == text
 
 
 @pytest.mark.parametrize(
@@ -74,9 +74,9 @@ def test_what_is_no_prediction_is_refused_with_its_line(row: Any, tmp_path: Path
 
 def test_missing_extra_and_duplicated_ids_are_listed_together(tmp_path: Path) -> None:
     rows = [{"id": name, "prediction": "x"} for name in ("a", "b", "b", "z")]
-    found = read_predictions(write(tmp_path, *rows))
+    predictions = read_predictions(write(tmp_path, *rows))
     with pytest.raises(InputError, match=r"(?s)1 missing: c\n.*1 extra: z\n.*1 duplicated: b"):
-        check_ids(named("a", "b", "c"), found)
+        check_ids(named("a", "b", "c"), predictions)
 
 
 def test_scores_choose_the_first_of_the_likeliest_in_the_order_of_the_protocol(tmp_path: Path) -> None:
@@ -93,18 +93,18 @@ def test_scores_choose_the_first_of_the_likeliest_in_the_order_of_the_protocol(t
         ("gqa", "official", {"red": 1, "blue": 2}, "blue"),
     ]
     for benchmark, protocol, scores, expected in cases:
-        found = read_predictions(write(tmp_path, {"id": "1", "scores": scores})).by_id["1"]
+        prediction = read_predictions(write(tmp_path, {"id": "1", "scores": scores})).by_id["1"]
         bare = example if benchmark == "ai2d" else Example("1", "i", None, "q?")
-        assert chosen(found, bare, BENCHMARKS[benchmark].protocol(protocol))[0] == expected
+        assert chosen(prediction, bare, BENCHMARKS[benchmark].protocol(protocol))[0] == expected
 
 
 def test_scores_of_other_options_are_refused_with_their_line(tmp_path: Path) -> None:
     write_vsr(tmp_path, (1,))
     benchmark = BENCHMARKS["vsr"]
     examples = benchmark.examples(find_files("vsr", benchmark.files, [tmp_path / "test.jsonl"]))
-    found = read_predictions(write(tmp_path, {"id": 0, "scores": {"True": 1, "Maybe": 0}}))
+    predictions = read_predictions(write(tmp_path, {"id": 0, "scores": {"True": 1, "Maybe": 0}}))
     with pytest.raises(InputError, match=r"predictions\.jsonl:1.*True, False"):
-        score_predictions(benchmark, "prismatic", examples, found, None)
+        score_predictions(benchmark, "prismatic", examples, predictions, None)
 
 
 @given(st.binary(max_size=120))

@@ -72,10 +72,10 @@ def test_lengths_sort_the_rows_of_a_batch_and_choose_none_of_them() -> None:
 
 
 def test_order_depends_on_seed_and_epoch_alone() -> None:
-    first, again, other = _plan(40, 9, 8), _plan(40, 9, 8), _plan(40, 9, 8, seed="8/finetune")
+    first, again, reseeded = _plan(40, 9, 8), _plan(40, 9, 8), _plan(40, 9, 8, seed="8/finetune")
     steps = range(2 * first.steps_per_epoch)
     assert [first.batch(s).tolist() for s in steps] == [again.batch(s).tolist() for s in steps]
-    assert first.batch(0).tolist() != other.batch(0).tolist()
+    assert first.batch(0).tolist() != reseeded.batch(0).tolist()
     assert first.batch(0).tolist() != first.batch(first.steps_per_epoch).tolist()
 
 

@@ -24,12 +24,14 @@ def _rows(mix: Mix) -> list[tuple[int, int]]:
     return list(zip(mix.source.tolist(), mix.row.tolist(), strict=True))
 
 
-def _other(**options: object) -> SourceSpec:
+def _second_source(**options: object) -> SourceSpec:
     return SourceSpec(name="other", version="1", reader="generated", options={"records": 10, "seed": 9, **options})
 
 
 def test_counts_fractions_and_repeats_are_exact(tmp_path: Path) -> None:
-    mix = _realise(tmp_path, MixPart(source=source(), fraction=0.5), MixPart(source=_other(), count=4, repeat=3))
+    mix = _realise(
+        tmp_path, MixPart(source=source(), fraction=0.5), MixPart(source=_second_source(), count=4, repeat=3)
+    )
     assert list(mix.counts.values()) == [20, 12]
     assert len(mix) == 32
     assert len(set(_rows(mix))) == 24

@@ -114,7 +114,7 @@ def test_a_signature_changes_with_the_records_an_image_or_a_new_place_and_not_by
     (tmp_path / "chat.json").write_text((tmp_path / "chat.json").read_text() + " ")
     seen.append(source_signature(source, store, tmp_path, digest))
     seen.append(source_signature(source.model_copy(update={"image_folder": "images"}), store, tmp_path, digest))
-    assert all(one not in seen[:number] for number, one in enumerate(seen))
+    assert all(name not in seen[:number] for number, name in enumerate(seen))
 
 
 @given(st.integers(1, 5000))

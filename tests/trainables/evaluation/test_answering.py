@@ -53,13 +53,13 @@ def _log_prob(model: VLM, features_PC: torch.Tensor | None, prompt: list[int], o
 
 
 def _greedy(model: VLM, features_PC: torch.Tensor | None, prompt: list[int], most: int) -> list[int]:
-    said: list[int] = []
-    while len(said) < most:
-        token = int(_logits(model, features_PC, prompt + said)[-1].argmax())
+    tokens: list[int] = []
+    while len(tokens) < most:
+        token = int(_logits(model, features_PC, prompt + tokens)[-1].argmax())
         if token == END:
             break
-        said.append(token)
-    return said
+        tokens.append(token)
+    return tokens
 
 
 @pytest.mark.parametrize("has_image", [True, False])

@@ -52,8 +52,8 @@ def test_stopped_scoring_goes_on_behind_the_batches_that_were_answered(tmp_path:
     log.write_text("".join(f"{json.dumps(line)}\n" for line in surely_triangles))
 
     run(task)
-    said = pq.read_table(store.root / _score(task).examples)["prediction"].to_pylist()
-    assert said.count("triangle") >= 6, "the six answers that were there were taken as they are"
+    predictions = pq.read_table(store.root / _score(task).examples)["prediction"].to_pylist()
+    assert predictions.count("triangle") >= 6, "the six answers that were there were taken as they are"
     assert not log.exists()
 
 

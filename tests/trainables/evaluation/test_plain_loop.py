@@ -88,13 +88,13 @@ class _PlainLoop:
         return options[scores.index(max(scores))]
 
     def _greedy(self, before_TD: torch.Tensor, prompt: Ids, most: int, tokenizer: Tokenizer) -> Ids:
-        said: Ids = []
-        while len(said) < most:
-            token = int(self._logits(before_TD, prompt + said)[-1].argmax())
+        tokens: Ids = []
+        while len(tokens) < most:
+            token = int(self._logits(before_TD, prompt + tokens)[-1].argmax())
             if token == tokenizer.end:
                 break
-            said.append(token)
-        return said
+            tokens.append(token)
+        return tokens
 
     def _log_prob(self, before_TD: torch.Tensor, prompt: Ids, option: Ids) -> float:
         log_probs = self._logits(before_TD, prompt + option).log_softmax(-1)[-len(option) - 1 : -1]
@@ -143,8 +143,8 @@ def test_every_example_of_the_miniature_is_answered_and_scored_as_one_by_one(
 
 def test_the_model_under_test_says_different_things(trial: TrialTask) -> None:
     """Else the equality above would show little."""
-    said = {spec.id: set(_rows(trial, spec.id)["prediction"].to_pylist()) for spec in ALL}
-    assert sum(len(answers) > 1 for answers in said.values()) > 0.75 * len(ALL), said
+    predictions = {spec.id: set(_rows(trial, spec.id)["prediction"].to_pylist()) for spec in ALL}
+    assert sum(len(answers) > 1 for answers in predictions.values()) > 0.75 * len(ALL), predictions
 
 
 def _unscored(trial: TrialTask, storage: Path) -> TrialTask:
@@ -155,7 +155,7 @@ def _unscored(trial: TrialTask, storage: Path) -> TrialTask:
 
 def _scores(task: TrialTask) -> dict[str, bytes]:
     """Every per-example file, whole."""
-    return {name: (Path(task.storage) / found.examples).read_bytes() for name, found in _results(task).items()}
+    return {name: (Path(task.storage) / result.examples).read_bytes() for name, result in _results(task).items()}
 
 
 def test_two_workers_leave_the_same_examples_as_one(trial: TrialTask, tmp_path: Path) -> None:

@@ -27,13 +27,13 @@ GOLDEN = {
 
 
 @pytest.mark.parametrize(
-    ("name", "one", "other"),
+    ("name", "first", "second"),
     [("vqav2", "yes", "no"), ("gqa", "yes", "no"), ("pope", "Yes", "No"), ("vsr", "True", "False")],
 )
-def test_yes_and_no_are_the_right_answer_equally_often(name: str, one: str, other: str) -> None:
+def test_yes_and_no_are_the_right_answer_equally_often(name: str, first: str, second: str) -> None:
     answers = Counter(question.answer for page in pages(SETS[name], Size()) for question in page.questions)
-    assert answers[one] > 40
-    assert abs(answers[one] - answers[other]) <= 0.02 * (answers[one] + answers[other])
+    assert answers[first] > 40
+    assert abs(answers[first] - answers[second]) <= 0.02 * (answers[first] + answers[second])
 
 
 def test_every_pope_split_affirms_half_of_its_questions() -> None:
@@ -90,8 +90,8 @@ def test_every_machine_draws_the_same_pixels_and_writes_the_same_json() -> None:
 
 
 def test_another_seed_draws_other_scenes() -> None:
-    (one, other) = (pages(SETS["vqav2"], Size(images=4, seed=seed)) for seed in (7, 8))
-    assert not {page.scene for page in one} & {page.scene for page in other}
+    (scenes, reseeded) = (pages(SETS["vqav2"], Size(images=4, seed=seed)) for seed in (7, 8))
+    assert not {page.scene for page in scenes} & {page.scene for page in reseeded}
 
 
 def test_a_source_in_a_miniature_draws_it_when_it_is_first_opened_and_only_then(tmp_path: Path) -> None:

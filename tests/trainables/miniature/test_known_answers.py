@@ -1,4 +1,4 @@
-"""The answers are true of the image: what the files say is found again by looking at pixels alone."""
+"""Check that answers are true of the image: what the files hold is read again from pixels alone."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ def seen_in(path: Path) -> dict[str, list[tuple[int, int, int, int]]]:
 
 def seen(image: Pixels) -> dict[str, list[tuple[int, int, int, int]]]:
     """Name -> boxes of everything in an image, by pixels alone."""
-    found: dict[str, list[tuple[int, int, int, int]]] = {}
+    boxes_of: dict[str, list[tuple[int, int, int, int]]] = {}
     for colour in COLOURS:
         for box in parts(image, colour):
-            found.setdefault(f"{colour} {shape_in(image, colour, box)}", []).append(box)
-    return found
+            boxes_of.setdefault(f"{colour} {shape_in(image, colour, box)}", []).append(box)
+    return boxes_of
 
 
 def test_every_shape_fills_its_box_to_the_last_row_and_column() -> None:
@@ -76,16 +76,16 @@ def test_every_shape_fills_its_box_to_the_last_row_and_column() -> None:
 @pytest.mark.parametrize("name", ["vqav2", "gqa", "refcoco", "pope", "tallyqa", "vsr"])
 def test_what_is_drawn_is_what_the_scene_says(name: str) -> None:
     for page in pages(SETS[name], Size(images=12)):
-        found = {what: len(boxes) for what, boxes in seen(rasterise(page.scene).astype(np.int64)).items()}
-        assert found == Counter(page.scene.names())
+        counts = {what: len(boxes) for what, boxes in seen(rasterise(page.scene).astype(np.int64)).items()}
+        assert counts == Counter(page.scene.names())
 
 
 def test_vqav2_answers_are_those_of_the_pixels() -> None:
     questions = read_json(of("vqav2") / "v2_OpenEnded_mscoco_val2014_questions.json")["questions"]
     annotations = read_json(of("vqav2") / "v2_mscoco_val2014_annotations.json")["annotations"]
     for row, annotation in zip(questions, annotations, strict=True):
-        found = seen_in(of("vqav2") / "images" / f"COCO_val2014_{row['image_id']:012d}.jpg")
-        names = [name.split() for name, boxes in found.items() for _ in boxes]
+        boxes_of = seen_in(of("vqav2") / "images" / f"COCO_val2014_{row['image_id']:012d}.jpg")
+        names = [name.split() for name, boxes in boxes_of.items() for _ in boxes]
         text, answer = row["question"], annotation["multiple_choice_answer"]
         if match := re.fullmatch(r"What color is the (\w+)\?", text):
             assert [colour for colour, shape in names if shape == match[1]] == [answer]
@@ -111,33 +111,33 @@ def test_the_known_answer_has_at_least_seven_of_ten_people_behind_it() -> None:
 
 def test_gqa_relations_hold_of_the_pixels() -> None:
     for question in read_json(of("gqa") / "testdev_balanced_questions.json").values():
-        found = seen_in(of("gqa") / "images" / f"{question['imageId']}.jpg")
+        boxes_of = seen_in(of("gqa") / "images" / f"{question['imageId']}.jpg")
         form, text = question["types"]["structural"], question["question"]
         names = [" ".join(name) for name in NAMED.findall(text)]
         if form == "logical":
-            assert all(name in found for name in names) == (question["answer"] == "yes")
+            assert all(name in boxes_of for name in names) == (question["answer"] == "yes")
         elif form == "verify":
-            assert _stands(found[names[0]][0], text, found[names[1]][0]) == (question["answer"] == "yes")
+            assert _stands(boxes_of[names[0]][0], text, boxes_of[names[1]][0]) == (question["answer"] == "yes")
         elif form == "choose":
-            left, _, right, _ = found[names[0]][0]
+            left, _, right, _ = boxes_of[names[0]][0]
             assert question["answer"] == ("left" if left + right < 160 else "right")
         else:
-            (anchor,) = found[names[0]]
-            there = [name for name, (box,) in found.items() if box != anchor and _stands(box, text, anchor)]
+            (anchor,) = boxes_of[names[0]]
+            there = [name for name, (box,) in boxes_of.items() if box != anchor and _stands(box, text, anchor)]
             assert [name.split()[0] for name in there] == [question["answer"]]
 
 
 def test_vsr_labels_hold_of_the_pixels() -> None:
     for row in read_json_lines(of("vsr") / "test.jsonl"):
-        found = seen_in(of("vsr") / "images" / row["image"])
-        assert _stands(found[row["subj"]][0], row["relation"], found[row["obj"]][0]) == bool(row["label"])
+        boxes_of = seen_in(of("vsr") / "images" / row["image"])
+        assert _stands(boxes_of[row["subj"]][0], row["relation"], boxes_of[row["obj"]][0]) == bool(row["label"])
         assert row["caption"].startswith(f"The {row['subj']} is ")
 
 
-def _stands(one: tuple[int, int, int, int], text: str, other: tuple[int, int, int, int]) -> bool:
+def _stands(box: tuple[int, int, int, int], text: str, anchor: tuple[int, int, int, int]) -> bool:
     """Whether the relation that a text names holds of two boxes, by their centres."""
-    right = (one[0] + one[2] - other[0] - other[2]) / 2
-    down = (one[1] + one[3] - other[1] - other[3]) / 2
+    right = (box[0] + box[2] - anchor[0] - anchor[2]) / 2
+    down = (box[1] + box[3] - anchor[1] - anchor[3]) / 2
     distance = {"left of": -right, "right of": right, "above": -down, "below": down}
     (relation,) = [name for name in distance if name in text]
     return distance[relation] > 18
@@ -151,32 +151,32 @@ def test_refer_boxes_are_those_of_the_named_thing(name: str, file: str) -> None:
     boxes = {annotation["id"]: annotation["bbox"] for annotation in instances["annotations"]}
     files = {image["id"]: image["file_name"] for image in instances["images"]}
     for ref in read_pickle(of(name) / file):
-        found = seen_in(of(name) / "images" / files[ref["image_id"]])
+        boxes_of = seen_in(of(name) / "images" / files[ref["image_id"]])
         x, y, width, height = boxes[ref["ann_id"]]
         named = NAMED.search(ref["sentences"][0]["sent"])
         assert named is not None
-        ((left, top, right, bottom),) = found[named[0]]
+        ((left, top, right, bottom),) = boxes_of[named[0]]
         assert np.abs(np.array([left - x, top - y, right - x - width, bottom - y - height])).max() <= 1
 
 
 def test_ocidref_boxes_are_those_of_the_named_thing() -> None:
     for row in read_json(of("ocidref") / "val_expressions.json").values():
-        found = seen_in(of("ocidref") / "images" / row["scene_path"])
-        assert found[row["class"]] == [tuple(json.loads(row["bbox"]))]
+        boxes_of = seen_in(of("ocidref") / "images" / row["scene_path"])
+        assert boxes_of[row["class"]] == [tuple(json.loads(row["bbox"]))]
 
 
 def test_pope_labels_are_those_of_the_pixels() -> None:
     for split in ("random", "popular", "adversarial"):
         for row in read_json_lines(of("pope") / f"coco_pope_{split}.json"):
             (name,) = NAMED.findall(row["text"])
-            found = seen_in(of("pope") / "images" / row["image"])
-            assert (" ".join(name) in found) == (row["label"] == "yes")
+            boxes_of = seen_in(of("pope") / "images" / row["image"])
+            assert (" ".join(name) in boxes_of) == (row["label"] == "yes")
 
 
 def test_tallyqa_counts_are_those_of_the_pixels() -> None:
     for row in read_json(of("tallyqa") / "test.json"):
-        found = seen_in(of("tallyqa") / "images" / row["image"])
-        things = [(*name.split(), box) for name, boxes in found.items() for box in boxes]
+        boxes_of = seen_in(of("tallyqa") / "images" / row["image"])
+        things = [(*name.split(), box) for name, boxes in boxes_of.items() for box in boxes]
         words = row["question"].rstrip("?").split()
         count = 0
         for colour, shape, (left, _, right, _) in things:
@@ -199,14 +199,14 @@ def test_words_on_signs_are_those_of_the_annotations() -> None:
 
 def _texts(image: Pixels) -> list[tuple[str, str]]:
     """(colour, text) of every sign: the text whose dots fit what is not of the sign's colour."""
-    found = []
+    texts = []
     for colour in COLOURS:
         near = np.abs(image - COLOURS[colour]).sum(axis=2) < 120
         labels, _ = ndimage.label(near)
         for number, (y, x) in enumerate(ndimage.find_objects(labels), 1):
             if x.stop - x.start > 60 and (labels[y, x] == number).mean() > 0.5:
-                found.append((colour, _read(~near[y, x])))
-    return found
+                texts.append((colour, _read(~near[y, x])))
+    return texts
 
 
 def _read(ink: np.ndarray[Any, np.dtype[np.bool_]]) -> str:
@@ -236,7 +236,7 @@ def test_right_options_of_diagrams_are_those_of_the_pixels() -> None:
             corner = (top + bottom) // 2 + 6, (left + right) // 2
             assert tuple(image[corner[0] + 6, corner[1]]) == COLOURS[thing.colour]
         shapes = {thing.text: thing for thing in page.scene.things}
-        follows = {page.scene.things[one].shape: page.scene.things[other].shape for one, other in page.scene.arrows}
+        follows = {page.scene.things[start].shape: page.scene.things[end].shape for start, end in page.scene.arrows}
         for text, question in content["questions"].items():
             right = question["answerTexts"][question["correctAnswer"]]
             if match := re.fullmatch(r"What does the arrow from the (\w+) point to\?", text):
@@ -252,8 +252,8 @@ def test_right_options_of_diagrams_are_those_of_the_pixels() -> None:
 
 def test_open_prompts_list_everything_that_is_in_the_image() -> None:
     for sample in read_json(folder() / "qualitative" / "prompts.json")["samples"]:
-        found = seen_in(folder() / "qualitative" / "images" / sample["image"])
-        assert {entry["name"]: [tuple(entry["box"])] for entry in sample["objects"]} == found
+        boxes_of = seen_in(folder() / "qualitative" / "images" / sample["image"])
+        assert {entry["name"]: [tuple(entry["box"])] for entry in sample["objects"]} == boxes_of
 
 
 def test_scenes_hold_as_many_things_as_asked_and_none_touches_another() -> None:
@@ -261,7 +261,8 @@ def test_scenes_hold_as_many_things_as_asked_and_none_touches_another() -> None:
         scene = several(Random(number), 1 + number % 8)
         boxes = [thing.box for thing in scene.things]
         assert len(set(scene.names())) == len(boxes) == 1 + number % 8
-        for i, one in enumerate(boxes):
+        for i, box in enumerate(boxes):
             assert all(
-                one[2] < other[0] or other[2] < one[0] or one[3] < other[1] or other[3] < one[1] for other in boxes[:i]
+                box[2] < earlier[0] or earlier[2] < box[0] or box[3] < earlier[1] or earlier[3] < box[1]
+                for earlier in boxes[:i]
             )

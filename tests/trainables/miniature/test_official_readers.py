@@ -72,7 +72,9 @@ def test_training_prompts_are_those_of_the_prismatic_protocol_and_known_answers_
 def test_training_shows_ocr_tokens_as_the_prismatic_protocol_does() -> None:
     protocol = BENCHMARKS["textvqa-ocr"].protocol("prismatic")
     tested = {protocol.prompt(example) for example in examples_of("textvqa-ocr")}
-    taught = {SETS["textvqa"].turn(one)[0] for page in pages(SETS["textvqa"], SMALL) for one in page.questions}
+    taught = {
+        SETS["textvqa"].turn(question)[0] for page in pages(SETS["textvqa"], SMALL) for question in page.questions
+    }
     with_tokens = {prompt for prompt in taught if "Reference OCR token" in prompt}
     assert with_tokens
     assert {_sorted_tokens(prompt) for prompt in with_tokens} <= {_sorted_tokens(prompt) for prompt in tested}

@@ -28,8 +28,8 @@ def metrics_of(task: TrialTask) -> dict[str, float]:
 def test_data_is_told_with_digests_and_what_each_stage_drew(tmp_path: Path) -> None:
     task = make_task(tmp_path, stages=(stage("align", trains=("projector",), prompt="caption"), stage("finetune")))
     run(task)
-    (told,) = [line["data"] for line in lines_of(task) if "data" in line]
-    training, evaluation = told
+    (data,) = [line["data"] for line in lines_of(task) if "data" in line]
+    training, evaluation = data
     name = source_name(task.trial.stages[0].data.parts[0].source)
     assert (training["name"], training["context"]) == (name, "training")
     assert training["digest"] == task.digests[name]
@@ -42,13 +42,13 @@ def test_costs_and_the_best_of_the_curve_are_told_at_the_end(tmp_path: Path) -> 
     task = make_task(tmp_path)
     run(task)
     losses = {line["step"]: line["metrics"]["train/loss"] for line in lines_of(task) if "train/loss" in str(line)}
-    told = metrics_of(task)
-    assert told["best/train_loss"] == min(losses.values())
-    assert losses[int(told["best/step"])] == told["best/train_loss"]
+    metrics = metrics_of(task)
+    assert metrics["best/train_loss"] == min(losses.values())
+    assert losses[int(metrics["best/step"])] == metrics["best/train_loss"]
     assert lines_of(task)[-1].get("status") == "FINISHED"
-    assert told["cost/restarts"] == 0
-    assert told["cost/samples_per_s"] > 0
-    assert told["cost/peak_memory_gb"] > 0
+    assert metrics["cost/restarts"] == 0
+    assert metrics["cost/samples_per_s"] > 0
+    assert metrics["cost/peak_memory_gb"] > 0
 
 
 def test_restarts_are_counted_and_system_samples_do_not_count_as_steps(tmp_path: Path) -> None:

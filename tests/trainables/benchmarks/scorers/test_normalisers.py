@@ -144,6 +144,6 @@ def test_soft_accuracy_equals_the_loop_of_the_authors(matches: list[bool]) -> No
     references = ["yes" if match else "no" for match in matches]
     accuracies = []
     for left_out in range(len(references)):
-        others = [reference for at, reference in enumerate(references) if at != left_out]
-        accuracies.append(min(1, float(len([r for r in others if r == "yes"])) / 3))
+        rest = [reference for at, reference in enumerate(references) if at != left_out]
+        accuracies.append(min(1, float(len([r for r in rest if r == "yes"])) / 3))
     assert soft_accuracy("yes", references) == float(sum(accuracies)) / len(accuracies)

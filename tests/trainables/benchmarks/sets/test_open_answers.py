@@ -33,7 +33,7 @@ def _read(folder: Path, **changes: Any) -> list[Example]:
 
 
 @pytest.mark.parametrize(
-    ("text", "found"),
+    ("text", "names"),
     [
         ("", set()),
         ("A DOG and two  Buses.", {"dog", "bus"}),
@@ -46,8 +46,8 @@ def _read(folder: Path, **changes: Any) -> list[Example]:
         ("fire hydrants", {"fire hydrant"}),
     ],
 )
-def test_names_are_found_as_whole_words_in_any_case_and_the_longest_counts(text: str, found: set[str]) -> None:
-    assert mentions(text, VOCABULARY) == found
+def test_names_are_found_as_whole_words_in_any_case_and_the_longest_counts(text: str, names: set[str]) -> None:
+    assert mentions(text, VOCABULARY) == names
 
 
 def test_what_is_mentioned_and_not_there_is_unsupported(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_list_of_names_is_a_vocabulary_without_synonyms(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"vocabulary": ["dog", "bus", "kit"]}, "names of the vocabulary, but got 'kite'"),
         ({"vocabulary": ["dog", "bus", "kite", " "]}, "no empty text"),
@@ -82,8 +82,8 @@ def test_a_list_of_names_is_a_vocabulary_without_synonyms(tmp_path: Path) -> Non
         ({"samples": []}, "at least one example"),
     ],
 )
-def test_a_file_that_is_wrong_is_refused_with_what_is_wrong(changes: Any, said: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=said):
+def test_a_file_that_is_wrong_is_refused_with_what_is_wrong(changes: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=message):
         _read(tmp_path, **changes)
 
 

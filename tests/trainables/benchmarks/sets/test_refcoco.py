@@ -37,20 +37,20 @@ def _boxes(folder: Path, xywh: list[float], output: str, size: tuple[int, int] =
     ],
 )
 def test_boxes_as_each_program_reads_them(output: str, expected: tuple[int, ...], tmp_path: Path) -> None:
-    found = _boxes(tmp_path, [64.0, 48.0, 320.0, 240.0], output)
-    assert tuple(found[name] for name in ("official", "prismatic", "lmms", "vlmevalkit")) == expected
+    scores = _boxes(tmp_path, [64.0, 48.0, 320.0, 240.0], output)
+    assert tuple(scores[name] for name in ("official", "prismatic", "lmms", "vlmevalkit")) == expected
 
 
 def test_exactly_half_counts_in_pixels_and_is_lost_to_rounding_in_shares(tmp_path: Path) -> None:
-    found = _boxes(tmp_path, [64.0, 48.0, 320.0, 240.0], "[0.1, 0.1, 0.35, 0.6]")
-    assert (found["official"], found["vlmevalkit"]) == (1, 1)
-    assert (found["prismatic"], found["lmms"]) == (0, 0)
+    scores = _boxes(tmp_path, [64.0, 48.0, 320.0, 240.0], "[0.1, 0.1, 0.35, 0.6]")
+    assert (scores["official"], scores["vlmevalkit"]) == (1, 1)
+    assert (scores["prismatic"], scores["lmms"]) == (0, 0)
 
 
 def test_references_of_two_decimals_cost_small_boxes(tmp_path: Path) -> None:
-    found = _boxes(tmp_path, [100.0, 100.0, 2.0, 2.0], "[0.15625, 0.20833333333333334, 0.159375, 0.2125]")
-    assert found["prismatic"] == 0
-    assert found["official"] == 1
+    scores = _boxes(tmp_path, [100.0, 100.0, 2.0, 2.0], "[0.15625, 0.20833333333333334, 0.159375, 0.2125]")
+    assert scores["prismatic"] == 0
+    assert scores["official"] == 1
 
 
 def test_a_reference_that_leaves_its_image_is_scored_with_a_warning(tmp_path: Path) -> None:
