@@ -50,13 +50,13 @@ class CopyingStore:
 
     def remove(self, name: str) -> None:
         with self._lock:
-            for one in [name, *self._below(name)]:
-                self._objects.pop(one, None)
+            for key in [name, *self._below(name)]:
+                self._objects.pop(key, None)
 
     def move(self, name: str, to: str) -> None:
         with self._lock:
-            for one in [*([name] if name in self._objects else []), *self._below(name)]:
-                self._objects[to + one.removeprefix(name)] = self._objects.pop(one)
+            for key in [*([name] if name in self._objects else []), *self._below(name)]:
+                self._objects[to + key.removeprefix(name)] = self._objects.pop(key)
 
     def open(self, name: str) -> io.BytesIO:
         return io.BytesIO(self.get(name))
@@ -75,17 +75,17 @@ class CopyingStore:
         yield path
         files = {name: path} if path.is_file() else {f"{name}/{inside}": file for inside, file in _files(path).items()}
         self.remove(name)
-        for one, file in files.items():
-            self.put(one, file.read_bytes())
+        for key, file in files.items():
+            self.put(key, file.read_bytes())
 
     def reading(self, name: str) -> Path:
         path = self._new_path(name)
         if name in self._objects:
             path.write_bytes(self.get(name))
-        for one in self._below(name):
-            file = path / one.removeprefix(f"{name}/")
+        for key in self._below(name):
+            file = path / key.removeprefix(f"{name}/")
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(self.get(one))
+            file.write_bytes(self.get(key))
         return path
 
     @contextmanager

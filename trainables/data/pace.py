@@ -41,7 +41,7 @@ class Pace:
         self._began = self._reported = 0.0
 
     def at(self, phase: str, done: int, total: int | None) -> None:
-        """Report the progress if the last line is ten seconds old; a new phase starts a new clock."""
+        """Report the progress (`Progress.at`) if the last line is ten seconds old; a new phase starts a new clock."""
         now = self._clock()
         if phase != self._phase:
             self._phase, self._began, self._reported = phase, now, now

@@ -19,7 +19,14 @@ Answer = str | list[float]
 
 
 class AnswerLog:
-    """Log of the answers of one model to one benchmark. Closing keeps the files; `discard` removes them."""
+    """Log of the answers of one model to one benchmark. Closing keeps the files; `discard` removes them.
+
+    Args:
+        store: the storage.
+        key: identity of the score (`trainables.evaluation.results.evaluation_key`).
+        benchmark: id of the benchmark.
+        rank: of this worker, whose file is written.
+    """
 
     def __init__(self, store: Store, key: str, benchmark: str, rank: int):
         self._store, self._folder = store, layout.evaluation_answers(key, benchmark)

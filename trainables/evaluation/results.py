@@ -87,6 +87,13 @@ def read_results(task: TrialTask, results: list[StageResult], store: Store) -> d
 
 
 def result_name(task: TrialTask, benchmark: BenchmarkSpec, results: list[StageResult]) -> str:
+    """Name the result of an evaluation on storage.
+
+    Args:
+        task: the trial.
+        benchmark: a benchmark or sample of the task.
+        results: of all stages of the trial.
+    """
     return layout.evaluation_result(evaluation_key(task, benchmark, results), benchmark.id)
 
 

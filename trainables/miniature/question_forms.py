@@ -52,7 +52,9 @@ class MiniSet:
 
     name: str
     compose: Callable[[Random, int], Scene]
+    """Make the scene of an image from randomness and the image's number."""
     ask: Callable[[Random, Scene, int], tuple[SceneQuestion, ...]]
+    """Ask about a scene, from randomness, the scene and the image's number."""
     write: Callable[[Sequence[Page], Path], None]
     """Official files and images below the set's folder."""
     turn: Callable[[SceneQuestion], Turn]
@@ -115,12 +117,25 @@ def plural(shape: str) -> str:
 
 
 def presence(draw: Random, scene: Scene, wanted: bool) -> SceneQuestion:
+    """Ask whether a thing is there.
+
+    Args:
+        draw: source of randomness.
+        scene: the scene.
+        wanted: whether the answer is yes.
+    """
     name = draw.choice(scene.names() if wanted else absent_names(scene))
     return SceneQuestion(f"Is there {an(name)} in the image?", yes_no(wanted), "look", "presence")
 
 
 def attribute(draw: Random, scene: Scene, wanted: bool) -> SceneQuestion:
-    """Ask whether a thing has a colour, or for presence where no shape is there only once."""
+    """Ask whether a thing has a colour, or for presence where no shape is there only once.
+
+    Args:
+        draw: source of randomness.
+        scene: the scene.
+        wanted: whether the answer is yes.
+    """
     thing = _with_unique_shape(draw, scene)
     if thing is None:
         return presence(draw, scene, wanted)

@@ -27,6 +27,7 @@ _TEST_SPLITS = {6: "testA", 13: "testB"}
 """Of fifteen images; the rest is val. RefCOCOg's umd split calls them all test."""
 
 Describe = Callable[[Random, Scene, Thing], list[str]]
+"""Describe a thing of a scene, with randomness: one or two expressions that fit no other thing."""
 
 
 def compose(draw: Random, number: int) -> Scene:

@@ -1,16 +1,16 @@
-"""Where everything lives below the storage root. One home for each name; nothing else builds paths.
+"""Name every file and folder below the storage root; nothing else builds their names.
 
 digests.json                              content digests of data and weights, cached by path, size and mtime
 encoders.json                             facts of encoders that are in no catalogue, by name and version of timm
 data/<digest>/                            a prepared source: records.arrow, images.arrow, result.json
-preparing/<nonce>/                        one that is being read; owner.json tells by whom
+preparing/<nonce>/                        one that is being read; owner.json names by whom
 problems/<source>.txt                     images that the last reading of a source could not use
 features/<key>/                           features of a frozen encoder: features.npy, result.json
 stages/<key>/                             a trained stage: <module>.safetensors, curve.json, result.json (written last)
 stages/<key>/checkpoints/<step>/          while it trains; removed at its end
 evaluations/<key>/<benchmark>.parquet     scores per example; <benchmark>.json is written last
 evaluations/<key>/<benchmark>.answers/    answers so far, while it is being scored
-studies/<study>/study.yaml, plan.json     what was asked for
+studies/<study>/study.yaml, plan.json     the resolved study and its plan
 studies/<study>/trials/<trial>/           spec.json, task.json, spool.jsonl, node-<n>.jsonl, rank-<n>.log,
                                           result.json or failure.json
 leases/<key>/, trials/<study>/<trial>/    who is producing what: <nonce>.json (`trainables.storage.lease`)
@@ -55,12 +55,12 @@ def data_folder(digest: str) -> str:
 
 
 def data_result(digest: str) -> str:
-    """Format and counts of a prepared source: written last, so that a source is prepared only if it is there."""
+    """Name the manifest of a prepared source: written last, so that a source is prepared only if it is there."""
     return f"data/{digest}/result.json"
 
 
 def data_problems(source: str) -> str:
-    """Every missing or broken image that the last reading of a source found."""
+    """Name the list of images that the last reading of a source could not use."""
     return f"problems/{source}.txt"
 
 
@@ -85,12 +85,12 @@ def trial_folder(study: str, trial: str) -> str:
 
 
 def driver_log(study: str) -> str:
-    """What Ray and Tune say in the driver: kept from the terminal, there when something must be understood."""
+    """Name the log of Ray and Tune in the driver, which is kept from the terminal."""
     return f"studies/{study}/ray.log"
 
 
 def trial_lease(study: str, trial: str) -> str:
-    """Name of the lease on a trial's folder: one run at a time works on a trial."""
+    """Name the lease on a trial: one run at a time works on it."""
     return f"trials/{study}/{trial}"
 
 
@@ -103,21 +103,34 @@ def spool(study: str, trial: str) -> str:
 
 
 def node_spool(study: str, trial: str, rank: int) -> str:
-    """What another node than rank 0's tells of itself, by the rank of its first worker."""
+    """Name the spool of system metrics of a node without rank 0.
+
+    Args:
+        study: name of the study.
+        trial: id of the trial.
+        rank: of the node's first worker.
+    """
     return f"studies/{study}/trials/{trial}/node-{rank}.jsonl"
 
 
 def node_spools(names: Iterable[str]) -> list[str]:
-    """Pick, of the files of a trial's folder, what other nodes tell of themselves."""
+    """Select the spools of nodes without rank 0 from the files of a trial's folder."""
     return sorted(name for name in names if PurePosixPath(name).match("node-*.jsonl"))
 
 
 def worker_log(study: str, trial: str, rank: int) -> str:
+    """Name the log of a worker of a trial.
+
+    Args:
+        study: name of the study.
+        trial: id of the trial.
+        rank: of the worker.
+    """
     return f"studies/{study}/trials/{trial}/rank-{rank}.log"
 
 
 def trial_task(study: str, trial: str) -> str:
-    """What the trial's workers are to do: written by the driver just before it hands the trial out."""
+    """Name the task of a trial's workers: written by the driver just before it starts the trial."""
     return f"studies/{study}/trials/{trial}/task.json"
 
 
@@ -130,7 +143,14 @@ def trial_failure(study: str, trial: str) -> str:
 
 
 def superseded(study: str, trial: str, key: str, seconds: int) -> str:
-    """Where the folder of a trial goes whose data changed: with the key of its last stage, and when it went there."""
+    """Name the folder that a trial's folder is moved to when its data have changed.
+
+    Args:
+        study: name of the study.
+        trial: id of the trial.
+        key: of the last stage that was trained on the old data.
+        seconds: when it is moved, since the epoch.
+    """
     return f"{superseded_trials(study)}/{trial}-{key}-{seconds}"
 
 
@@ -143,7 +163,7 @@ def trials(study: str) -> str:
 
 
 def study_file(study: str) -> str:
-    """The resolved study, as YAML."""
+    """Name the file of the resolved study, YAML."""
     return f"studies/{study}/study.yaml"
 
 
@@ -152,11 +172,18 @@ def plan_file(study: str) -> str:
 
 
 def upload_offset(server: str, study: str, trial: str) -> str:
+    """Name the record of how much of a trial's spool a tracking server has.
+
+    Args:
+        server: identifies the server.
+        study: name of the study.
+        trial: id of the trial.
+    """
     return f"tracking/offsets/{server}/{study}/{trial}.json"
 
 
 def scratch(nonce: str) -> str:
-    """What Ray Tune wants to write during one run; removed at its end, nothing is ever read from it."""
+    """Name the folder of Ray Tune's own files during one run: removed at its end, never read."""
     return f"scratch/{nonce}"
 
 

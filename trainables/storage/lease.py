@@ -51,14 +51,14 @@ LEASE_SILENCE_S = 60.0
 
 @dataclass(frozen=True)
 class Owner:
-    """A process on a host, which holds a lease or works in a folder."""
+    """Process on a host that holds a lease or works in a folder."""
 
     host: str
     """Empty if nobody knows: the lease cannot be read."""
     pid: int
     started: float
-    """Seconds from the start of the host to that of the process: tells it from a later one with its number, and does
-    not move when the host's clock is set."""
+    """Seconds from the start of the host to that of the process: distinguishes it from a later one with its number, and
+    does not move when the host's clock is set."""
 
     @staticmethod
     def here() -> Owner:
@@ -67,7 +67,7 @@ class Owner:
 
     @staticmethod
     def parse(content: bytes) -> Owner | None:
-        """Read what `to_bytes` wrote; None of anything else, whatever it is."""
+        """Parse the bytes of `to_bytes`; None for any other content."""
         try:
             fields = json.loads(content)
         except (ValueError, RecursionError):
@@ -81,7 +81,7 @@ class Owner:
         return json.dumps(asdict(self)).encode()
 
     def is_gone(self) -> bool:
-        """Tell whether the owner ran on this host and its process has ended; False of what runs elsewhere."""
+        """Check whether the owner ran on this host and its process has ended; False for processes of other hosts."""
         if self.host != socket.gethostname():
             return False
         try:
@@ -101,24 +101,24 @@ def _started(pid: int) -> float:
 
 
 class Lease(Protocol):
-    """A lease that was taken; `renew` it much more often than every `LEASE_SILENCE_S`."""
+    """Lease that was taken; `renew` it much more often than every `LEASE_SILENCE_S`."""
 
     def is_held(self) -> bool:
-        """Tell whether it is still the taker's, read from storage."""
+        """Check on storage whether the lease is still the taker's."""
         ...
 
     def renew(self) -> bool:
-        """Give a sign of life. False if the lease was lost meanwhile."""
+        """Renew the lease. Returns False if it was lost meanwhile."""
         ...
 
     def release(self) -> None:
-        """Give it back; nothing happens to a lease that was lost."""
+        """Release the lease; nothing happens if it was lost."""
         ...
 
 
 @dataclass(frozen=True)
 class FolderLease:
-    """A lease on a file system, as told above."""
+    """Lease on a file system, as the module describes it."""
 
     path: Path
     """The holder's file. Nobody else's ever has this name."""
@@ -148,7 +148,7 @@ _OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST)
 """POSIX lets a file system answer with either where a folder is not empty."""
 
 _REMOVED = (errno.ENOENT, errno.ESTALE)
-"""What is said of a file that somebody removed; the second by NFS, of one that was removed while it was open."""
+"""Errors for a file that somebody removed; the second is that of NFS for one removed while it was open."""
 
 
 def take_lease(folder: Path, owner: Owner) -> FolderLease | None:
@@ -159,10 +159,10 @@ def take_lease(folder: Path, owner: Owner) -> FolderLease | None:
 
     Args:
         folder: `leases/<name>` of a storage root; what lies above it is made.
-        owner: who takes it, shown to others.
+        owner: who takes it, shown to other processes.
 
     Returns:
-        The lease, or None while another one holds it.
+        The lease, or None while another owner holds it.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     for entry in _entries(folder):
@@ -178,7 +178,7 @@ def take_lease(folder: Path, owner: Owner) -> FolderLease | None:
         flush_entry(aside)
         try:
             os.rename(aside, folder)
-        except OSError as error:  # an NFS server may repeat a rename that it has done, and then says that it failed
+        except OSError as error:  # an NFS server may repeat a rename that it has done, and then reports a failure
             if error.errno not in _OCCUPIED and not taken.is_held():
                 raise
     finally:
@@ -225,9 +225,9 @@ def _read(entry: Path) -> tuple[bytes, float] | None:
 
 
 def _now(folder: Path) -> float:
-    """Ask the file system for its time, in seconds since the epoch, by touching a file below `folder`.
+    """Read the file system's time, in seconds since the epoch, by touching a file below `folder`.
 
-    One that may not write there can take no lease and only looks: it has nothing better than its own clock.
+    A process that may not write there can take no lease and only looks: its own clock is all that it has.
     """
     try:
         with tempfile.TemporaryFile(dir=folder) as probe:

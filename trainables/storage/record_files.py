@@ -3,11 +3,11 @@
 What holds for every kind of record:
 
 - A file that is not there is no error: `read` returns None.
-- A field that this version does not know is passed over: a newer version wrote it, and whatever it means, the fields
+- A field that this version does not know is ignored: a newer version wrote it, and whatever it means, the fields
   known here mean what they always did. A field whose meaning changes gets another name.
 - A field that is missing is an error, unless it came after the first version: then it has a default. Values are never
   converted: text is no number, a list is no mapping.
-- A file that is empty, cut, no JSON, or of another type is never used and never taken for absent without a word.
+- A file that is empty, cut, no JSON, or of another type is never used, and never counts as absent silently.
 
 What a damaged file leads to depends on what is lost with it:
 
@@ -42,6 +42,7 @@ def read(store: Store, name: str, kind: type[R]) -> R | None:
     """Read a record, or return None if there is no file of that name (or it was removed meanwhile).
 
     Args:
+        store: the storage.
         name: of the file, relative to the storage root.
         kind: what the file holds: a frozen dataclass or a pydantic model.
 
@@ -65,7 +66,13 @@ def read(store: Store, name: str, kind: type[R]) -> R | None:
 
 
 def read_or_redo(store: Store, name: str, kind: type[R]) -> R | None:
-    """Read a record that can be made again: a damaged one is as good as none, and a warning names the file."""
+    """Read a record that can be made again: a damaged one counts as absent, and a warning names the file.
+
+    Args:
+        store: the storage.
+        name: of the file, relative to the storage root.
+        kind: what the file holds: a frozen dataclass or a pydantic model.
+    """
     try:
         return read(store, name, kind)
     except InputError as error:
@@ -74,7 +81,13 @@ def read_or_redo(store: Store, name: str, kind: type[R]) -> R | None:
 
 
 def write(store: Store, name: str, record: object) -> None:
-    """Write a record, whole or not at all. `record` is an instance of the kind that it is to be read as."""
+    """Write a record, whole or not at all.
+
+    Args:
+        store: the storage.
+        name: of the file, relative to the storage root.
+        record: an instance of the kind that the file is read as.
+    """
     plain = adapter(type(record)).dump_python(record, mode="json", by_alias=True)
     store.put(name, json.dumps(plain, indent=1, sort_keys=True).encode())
 

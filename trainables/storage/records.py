@@ -1,7 +1,7 @@
-"""The records on storage: results, scores, failures, and what is known of data. No torch, no ray.
+"""Define the records on storage: results, scores, failures, and what is known of data. No torch, no ray.
 
-Each is a frozen dataclass and one JSON file, read and written by `trainables.storage.record_files` alone, which says
-what holds for files of other versions of this program and for damaged ones.
+Each is a frozen dataclass and one JSON file, read and written by `trainables.storage.record_files` alone, which states
+the rules for files of other versions of this program and for damaged ones.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from search_spaces.outcomes import FailureKind
 
 @dataclass(frozen=True)
 class StageResult:
-    """`stages/<key>/result.json`: written last, so its presence means that the stage is done."""
+    """Result of a trained stage, `stages/<key>/result.json`: written last, so with it the stage is done."""
 
     key: str
     name: str
@@ -42,7 +42,7 @@ class StageResult:
 
 @dataclass(frozen=True)
 class Curve:
-    """`stages/<key>/curve.json`: what a trial that shares the stage shows of it."""
+    """Loss curve of a stage, `stages/<key>/curve.json`, which every trial that shares the stage shows."""
 
     curve: tuple[tuple[int, float, float], ...]
     """Step, loss and learning rate of every logged step."""
@@ -50,7 +50,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class FeaturesResult:
-    """`features/<key>/result.json`: written after the features themselves."""
+    """Features of a frozen encoder, `features/<key>/result.json`: written after the features themselves."""
 
     key: str
     shape: tuple[int, ...]
@@ -60,7 +60,7 @@ class FeaturesResult:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """`evaluations/<key>/<benchmark>.json`."""
+    """Scores of a trained model on a benchmark, `evaluations/<key>/<benchmark>.json`."""
 
     key: str
     asked: str
@@ -74,7 +74,7 @@ class EvaluationResult:
     headline: str
     """The metric that people quote of this benchmark."""
     metrics: Mapping[str, float]
-    """In 0-100 where `units` does not say otherwise."""
+    """In 0-100 where `units` names no other unit."""
     units: Mapping[str, str]
     warnings: tuple[str, ...]
     """What a reader of the metrics must know."""
@@ -89,7 +89,7 @@ class EvaluationResult:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a trial has cost, in seconds."""
+    """Cost of a trial, in seconds."""
 
     gpu_seconds: float
     """Spent by this trial itself."""
@@ -100,7 +100,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """`studies/<study>/trials/<trial>/result.json`."""
+    """Result of a finished trial, `studies/<study>/trials/<trial>/result.json`."""
 
     trial: str
     stages: tuple[str, ...]
@@ -113,7 +113,7 @@ class TrialResult:
 
 @dataclass(frozen=True)
 class Failure:
-    """`studies/<study>/trials/<trial>/failure.json`: failure is data."""
+    """Failure of a trial, `studies/<study>/trials/<trial>/failure.json`."""
 
     trial: str
     kind: FailureKind
@@ -126,19 +126,21 @@ class Failure:
 
 @dataclass(frozen=True)
 class AttemptStage:
+    """Stage of an attempt, by its key."""
+
     key: str
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """What any version of this program reads of `studies/<study>/trials/<trial>/task.json`: on which data it worked."""
+    """Part of `studies/<study>/trials/<trial>/task.json` that all versions read: the stages that were to be trained."""
 
     stages: tuple[AttemptStage, ...]
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What a source really holds."""
+    """Realised numbers of records and images of a source."""
 
     records: int
     text_only: int
@@ -149,7 +151,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class PreparedManifest:
-    """`data/<digest>/result.json`: written last, so its presence means that the source is prepared."""
+    """Manifest of a source, `data/<digest>/result.json`: written last, so with it the source is prepared."""
 
     format: int
     """Of the Arrow files beside it."""
@@ -160,7 +162,7 @@ class PreparedManifest:
 
 @dataclass(frozen=True)
 class SourceDigest:
-    """What an earlier preflight has found of a source."""
+    """Digest of a source from an earlier preflight, with what must be unchanged for it to hold."""
 
     signature: str
     """Digest of what is looked at to believe that nothing has changed since."""
@@ -171,21 +173,21 @@ class SourceDigest:
 
 @dataclass(frozen=True)
 class WeightsDigest:
-    """What an earlier preflight has found of pretrained weights."""
+    """Digest of pretrained weights from an earlier preflight."""
 
     signature: str
     digest: str
 
 
 class DigestCache(RootModel[dict[str, SourceDigest | WeightsDigest]]):
-    """`digests.json`, by digest name (`search_spaces.identity.source_name`, `weights_name`)."""
+    """Cached digests, `digests.json`, by digest name (`search_spaces.identity.source_name`, `weights_name`)."""
 
     model_config = ConfigDict(frozen=True)
 
 
 @dataclass(frozen=True)
 class ConversionStart:
-    """`convert.json` while a source is being converted."""
+    """Manifest of a conversion that is under way, `convert.json`."""
 
     source: Annotated[str, Field(alias="from")]
     """Fingerprint of the source and its files."""
@@ -193,7 +195,7 @@ class ConversionStart:
 
 @dataclass(frozen=True)
 class FinishedConversion:
-    """`convert.json` of a converted source, for people: nothing reads it."""
+    """Manifest of a converted source, `convert.json`, for people: nothing reads it."""
 
     source: Annotated[str, Field(alias="from")]
     digest: str

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class DataUse(TypedDict):
-    """One data source or benchmark that a trial has read."""
+    """Data source or benchmark that a trial has read."""
 
     name: str
     digest: str
@@ -27,7 +27,7 @@ class DataUse(TypedDict):
 
 
 class SpoolLine(TypedDict):
-    """One record. Exactly one of `metrics`, `params`, `tags`, `data`, `artifact`, `status` is there besides `ts`."""
+    """Record of a spool: `ts` and exactly one of `metrics`, `params`, `tags`, `data`, `artifact`, `status`."""
 
     ts: int
     """Milliseconds since the epoch."""
@@ -44,13 +44,13 @@ class SpoolLine(TypedDict):
 
 
 def is_of_machine(line: SpoolLine) -> bool:
-    """Whether a record tells of the machine only. Such records say nothing of how far the trial is."""
+    """Check whether a record holds system metrics only, which do not show the progress of the trial."""
     metrics = line.get("metrics", {})
     return bool(metrics) and all(name.startswith(tracked_names.SYSTEM) for name in metrics)
 
 
 class Spool:
-    """Append-only writer of one trial's spool; several attempts append to the same file."""
+    """Writer that appends to one trial's spool; several attempts append to the same file."""
 
     def __init__(self, store: Store, name: str):
         self._file = store.append(name)
@@ -74,12 +74,17 @@ def _is_empty_or_whole(store: Store, name: str) -> bool:
 
 
 def read_spool(store: Store, name: str, offset: int = 0) -> Iterator[tuple[int, SpoolLine]]:
-    """Complete records from a byte offset on, each with the offset behind it.
+    """Read complete records from a byte offset on, each with the offset after it.
 
     A last line without its newline is still being written and is left for the next call; a line that is no record was
-    cut by a kill or damaged on the disk: it is passed over, and their number is logged.
+    cut by a kill or damaged on the disk: it is skipped, and their number is logged.
+
+    Args:
+        store: the storage.
+        name: of the spool.
+        offset: bytes to skip: 0, or an offset that an earlier call has yielded.
     """
-    passed_over = 0
+    num_skipped = 0
     with store.open(name) as file:
         file.seek(offset)
         for raw in file:
@@ -93,9 +98,9 @@ def read_spool(store: Store, name: str, offset: int = 0) -> Iterator[tuple[int, 
             if _is_record(line):
                 yield offset, line
             else:
-                passed_over += bool(raw.strip())
-    if passed_over:
-        logger.info("%s: %d lines are no records and were passed over", store.place(name), passed_over)
+                num_skipped += bool(raw.strip())
+    if num_skipped:
+        logger.info("%s: %d lines are no records and were passed over", store.place(name), num_skipped)
 
 
 def _is_record(line: object) -> TypeGuard[SpoolLine]:

@@ -1,6 +1,6 @@
-"""Storage that survives machines: atomic files, leases, and folders for those who need real ones.
+"""Keep results on storage that outlives machines: atomic files, leases, and local folders where a library needs one.
 
-`Store` is what everybody uses; it does not say that a name is a path. `LocalStore` keeps it in a folder of a file
+`Store` is the interface for all callers; its names need not be paths. `LocalStore` keeps it in a folder of a file
 system that all nodes see, by writing aside and renaming.
 """
 
@@ -20,11 +20,11 @@ from trainables.storage.flush import flush_entry, flush_tree
 from trainables.storage.lease import FolderLease, Lease, Owner, lease_owner, take_lease
 
 ASIDE = ".aside"
-"""How names of files and folders end that are being written: no listing shows them, or what is in them."""
+"""Suffix of files and folders that are being written: no listing shows them, or their content."""
 
 
 class Facts(NamedTuple):
-    """What is known of a file without reading it."""
+    """Size and time of a file."""
 
     size: int
     """Bytes."""
@@ -33,7 +33,7 @@ class Facts(NamedTuple):
 
 
 class Store(Protocol):
-    """Where results live. Names are relative, with forward slashes; a folder is there as long as something is in it.
+    """Storage of results. Names are relative, with forward slashes; a folder is there as long as something is in it.
 
     Whole files are put and read as bytes. What is too large for that, or written by a library that wants a path, goes
     through `writing` and `reading`; what grows through `append` and `open`; what a library changes in place through
@@ -50,19 +50,19 @@ class Store(Protocol):
         ...
 
     def exists(self, name: str) -> bool:
-        """Tell whether there is a file, or a folder with something in it."""
+        """Check whether there is a file, or a folder with something in it."""
         ...
 
     def facts(self, name: str) -> Facts:
-        """Look at a file. Raises FileNotFoundError if it is not there."""
+        """Read size and time of a file. Raises FileNotFoundError if it is not there."""
         ...
 
     def list(self, prefix: str) -> list[str]:
-        """Name all finished files below a folder, at any depth, sorted; none if it is not there."""
+        """List all finished files below a folder, at any depth, sorted; none if it is not there."""
         ...
 
     def folders(self, prefix: str) -> tuple[str, ...]:
-        """Name the finished folders that lie directly in a folder, without its own name, sorted."""
+        """List the finished folders that lie directly in a folder, without its own name, sorted."""
         ...
 
     def remove(self, name: str) -> None:
@@ -70,7 +70,7 @@ class Store(Protocol):
         ...
 
     def move(self, name: str, to: str) -> None:
-        """Give a file or folder another name, which nothing has yet; a folder appears there whole."""
+        """Rename a file or folder to a name that nothing has yet; a folder appears there whole."""
         ...
 
     def open(self, name: str) -> io.BufferedIOBase:
@@ -86,21 +86,21 @@ class Store(Protocol):
         ...
 
     def writing(self, name: str) -> AbstractContextManager[Path]:
-        """Give a local path to write a file or folder to; it gets its name when the block ends without an error.
+        """Provide a local path to write a file or folder to; it gets its name when the block ends without an error.
 
         Nothing lies at the path when the block begins. What had the name before is replaced.
         """
         ...
 
     def reading(self, name: str) -> Path:
-        """Give a local path at which a finished file or folder can be read and mapped, as it is now; not written to.
+        """Provide a local path at which a finished file or folder can be read and mapped; it must not be written to.
 
         Whether it is there shows when it is opened.
         """
         ...
 
     def working_folder(self, name: str) -> AbstractContextManager[Path]:
-        """Give a local folder with the content of a folder, made if need be; changes are stored when the block ends.
+        """Provide a local folder with the content of a folder; changes are stored when the block ends.
 
         Several processes may work in one at a time, each with files of its own: what one has written the others may
         count on only after its block has ended. What is not finished may be seen by others, unless the name or a part
@@ -109,15 +109,15 @@ class Store(Protocol):
         ...
 
     def place(self, name: str) -> str:
-        """Say where a person finds a file."""
+        """Return where a person finds a file."""
         ...
 
     def uri(self, name: str) -> str:
-        """Say the same to a program."""
+        """Return the address of a file for a program."""
         ...
 
     def lease(self, name: str, owner: Owner) -> Lease | None:
-        """Take the lease `name` for `owner`, or None while another one holds it (`trainables.storage.lease`)."""
+        """Take the lease `name` for `owner`; None while another owner holds it (`trainables.storage.lease`)."""
         ...
 
     def lease_owner(self, name: str) -> Owner | None:
@@ -125,12 +125,12 @@ class Store(Protocol):
         ...
 
     def leases(self) -> set[str]:
-        """Name the leases that somebody has taken and not given back, whether the holder is alive or not."""
+        """List the leases that were taken and not released, whether the holder is alive or not."""
         ...
 
 
 class LocalStore:
-    """A store in a folder of a (shared) file system."""
+    """Store in a folder of a (shared) file system."""
 
     def __init__(self, root: Path):
         self.root = Path(root)
@@ -153,8 +153,8 @@ class LocalStore:
 
     def list(self, prefix: str) -> list[str]:
         names: list[str] = []
-        for folder, folders, files in os.walk(self.root / prefix):  # passes over what others remove meanwhile
-            folders[:] = [one for one in folders if not one.endswith(ASIDE)]
+        for folder, folders, files in os.walk(self.root / prefix):  # skips what others remove meanwhile
+            folders[:] = [child for child in folders if not child.endswith(ASIDE)]
             inside = PurePath(folder).relative_to(self.root)
             names += (str(inside / file) for file in files if not file.endswith(ASIDE))
         return sorted(names)

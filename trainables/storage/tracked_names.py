@@ -27,7 +27,7 @@ EVAL_MEAN = "eval/mean"
 COST = "cost/"
 COST_GPU_SECONDS = "cost/gpu_seconds"
 COST_GPU_SECONDS_ALONE = "cost/gpu_seconds_alone"
-"""With all stages of its own, so that an arm is not cheap because others paid."""
+"""With all stages of its own, so that an arm is not cheap because others have trained its stages."""
 COST_WALL_SECONDS = "cost/wall_seconds"
 
 SYSTEM = "system/"
@@ -46,12 +46,12 @@ def evaluation_metric(benchmark: str, metric: str) -> str:
 
 
 def evaluation_points(benchmark: str) -> str:
-    """Name 100 x the mean score of an example."""
+    """Name the points of a benchmark: 100 x the mean score of an example."""
     return evaluation_metric(benchmark, "points")
 
 
 def samples_metric(samples: str, metric: str) -> str:
-    """Name a metric of answers that no mean counts."""
+    """Name a metric of samples, which enters no mean."""
     return f"samples/{samples}/{metric}"
 
 
@@ -75,7 +75,7 @@ def axis_number(axis: str) -> str:
 
 
 def arm_metric(name: str) -> str:
-    """Name what an arm reaches over its seeds."""
+    """Name a metric of an arm over its seeds."""
     return f"{ARM}{name}"
 
 

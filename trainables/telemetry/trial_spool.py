@@ -28,6 +28,11 @@ class TrialSpool:
 
     An attempt that resumes from a checkpoint repeats steps whose records were written before. They are equal, so they
     are left out: the history has one point per step.
+
+    Args:
+        task: the trial.
+        store: storage of the spools.
+        context: rank of this worker; only rank 0 and the first worker of another node write.
     """
 
     def __init__(self, task: TrialTask, store: Store, context: Context) -> None:

@@ -45,7 +45,7 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Example
 
 
 def test_every_benchmark_has_small_official_files() -> None:
-    """If one has none: write tests/support/official_files/<id>.py, as docs/benchmarks.md shows."""
+    """Require official files of every benchmark: tests/support/official_files/<id>.py, as docs/benchmarks.md shows."""
     assert set(WRITERS) == set(CASES)
 
 
@@ -140,7 +140,7 @@ JSON = st.recursive(
 
 
 def _spoiled(value: Any, path: list[int], replacement: Any) -> Any:
-    """The value with one part of it replaced."""
+    """Replace one part of a value."""
     if not path or not isinstance(value, dict | list) or not value:
         return replacement
     keys: list[Any] = list(value) if isinstance(value, dict) else list(range(len(value)))

@@ -21,7 +21,7 @@ SOURCES = {
 
 
 def test_every_benchmark_is_an_official_set_of_the_catalogue() -> None:
-    """If one is not: add its entry to search_spaces/catalogue/official_sets.yaml."""
+    """Require an entry in the catalogue. If there is none: add it to search_spaces/catalogue/official_sets.yaml."""
     assert set(SOURCES) == set(ADDED)
 
 

@@ -26,7 +26,7 @@ def _small_files(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _llava(folder: Path, records: int = 11) -> SourceSpec:
-    """Images that several records share, over the borders of files; every fifth record has none."""
+    """Write a source whose records share images over the borders of files; every fifth record has none."""
     rows = []
     for number in range(records):
         value = f"<image>\n what is {number}?"

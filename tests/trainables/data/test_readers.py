@@ -17,7 +17,7 @@ from trainables.data.record import TEXT_ONLY
 
 
 def test_every_format_has_a_reader_and_a_small_source() -> None:
-    """If one has no source: write tests/support/source_files/<format>.py."""
+    """Require a small source of every format. If one has none: write tests/support/source_files/<format>.py."""
     assert set(READERS) == set(get_args(ReaderKind)) == set(WRITERS)
 
 

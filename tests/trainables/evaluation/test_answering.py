@@ -1,4 +1,4 @@
-"""Claims about a model that answers: batches, shared images and caches change nothing of what it says one by one."""
+"""Claims about a model that answers: batches, shared images and caches leave its answers as they are one by one."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _answerer(model: VLM) -> Answerer:
 
 
 def _logits(model: VLM, features_PC: torch.Tensor | None, ids: list[int]) -> torch.Tensor:
-    """Of every position of `[BOS] [image] [ids]`, read at once and without a cache."""
+    """Compute the logits of every position of `[BOS] [image] [ids]`, read at once and without a cache."""
     part: Any = model
     embed = part.language.get_input_embeddings()
     parts = [embed(torch.tensor([1]))]
@@ -97,7 +97,7 @@ def test_generated_tokens_are_those_of_reading_everything_again(
 
 
 def test_answers_end_before_the_end_token_and_others_go_on(model: VLM, features_UPC: torch.Tensor) -> None:
-    """The head is made to say the end token where a prompt has said a certain one before."""
+    """Take a token that some prompt has generated fourth as the end token."""
     plain = _answerer(model).generate(PROMPTS, Images(features_UPC, OF_PROMPT), 9)
     stops = {answer[3] for answer in plain[:3]}
     ends_early = Answerer(model, pad=0, end=next(iter(stops)), device="cpu", dtype=torch.float32)

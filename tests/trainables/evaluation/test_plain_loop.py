@@ -41,7 +41,7 @@ FEW = 4
 
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory: pytest.TempPathFactory) -> TrialTask:
-    """Trained and scored, with batches small enough that every benchmark has several."""
+    """Train and score a trial, with batches small enough that every benchmark has several."""
     task = mini_task(tmp_path_factory.mktemp("miniature"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(question_batches, "MOST_QUESTIONS", FEW)
@@ -63,7 +63,7 @@ def _rows(task: TrialTask, name: str) -> pa.Table:
 
 
 class _PlainLoop:
-    """One example at a time: no batch, no cache, the whole sequence read again for every token and every option."""
+    """Loop over examples: no batch, no cache, the whole sequence read again for every token and every option."""
 
     def __init__(self, task: TrialTask):
         store = LocalStore(Path(task.storage))
@@ -112,7 +112,7 @@ def plain_loop(trial: TrialTask) -> _PlainLoop:
 
 
 def _examples(name: str, data: Path) -> Sequence[Example]:
-    """Straight from the official files, past everything that is prepared and stored."""
+    """Read examples from the official files, past everything that is prepared and stored."""
     known = BENCHMARKS[name]
     return known.examples(find_files(name, known.files, [data / SMALL.folder / "benchmarks" / name]))
 
@@ -142,19 +142,19 @@ def test_every_example_of_the_miniature_is_answered_and_scored_as_one_by_one(
 
 
 def test_the_model_under_test_says_different_things(trial: TrialTask) -> None:
-    """Else the equality above would show little."""
+    """Require different answers: else the equality above would show little."""
     predictions = {spec.id: set(_rows(trial, spec.id)["prediction"].to_pylist()) for spec in ALL}
     assert sum(len(answers) > 1 for answers in predictions.values()) > 0.75 * len(ALL), predictions
 
 
 def _unscored(trial: TrialTask, storage: Path) -> TrialTask:
-    """The same trained trial on another storage, without any answer."""
+    """Copy the trained trial to another storage, without any answer."""
     shutil.copytree(trial.storage, storage, ignore=shutil.ignore_patterns("evaluations", "studies", "miniature"))
     return trial.model_copy(update={"storage": str(storage)})
 
 
 def _scores(task: TrialTask) -> dict[str, bytes]:
-    """Every per-example file, whole."""
+    """Read every per-example file, whole."""
     return {name: (Path(task.storage) / result.examples).read_bytes() for name, result in _results(task).items()}
 
 

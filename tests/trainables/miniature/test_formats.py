@@ -15,7 +15,7 @@ from trainables.miniature.scene import HEIGHT, WIDTH
 
 
 def kinds(records: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """Field -> type, which must be the same for all records."""
+    """Collect field -> type, which must be the same for all records."""
     (form,) = {json.dumps({key: type(value).__name__ for key, value in record.items()}) for record in records}
     return json.loads(form)  # type: ignore[no-any-return]
 

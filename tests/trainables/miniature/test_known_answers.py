@@ -31,7 +31,7 @@ def pixels_of(path: Path) -> Pixels:
 
 
 def parts(image: Pixels, colour: str) -> list[tuple[int, int, int, int]]:
-    """Left, top, right, bottom of every connected patch of a colour."""
+    """Find left, top, right, bottom of every connected patch of a colour."""
     near = np.abs(image - COLOURS[colour]).sum(axis=2) < 90
     labels, _ = ndimage.label(near)
     boxes = [(x.start, y.start, x.stop, y.stop) for y, x in ndimage.find_objects(labels)]
@@ -39,7 +39,7 @@ def parts(image: Pixels, colour: str) -> list[tuple[int, int, int, int]]:
 
 
 def shape_in(image: Pixels, colour: str, box: tuple[int, int, int, int]) -> str:
-    """By the share of its box that a shape fills, and by the upper half of it."""
+    """Classify a shape by the share of its box that it fills, and by the upper half of it."""
     left, top, right, bottom = box
     near = np.abs(image[top:bottom, left:right] - COLOURS[colour]).sum(axis=2) < 90
     filled, upper = near.mean(), near[: len(near) // 2].mean()
@@ -56,7 +56,7 @@ def seen_in(path: Path) -> dict[str, list[tuple[int, int, int, int]]]:
 
 
 def seen(image: Pixels) -> dict[str, list[tuple[int, int, int, int]]]:
-    """Name -> boxes of everything in an image, by pixels alone."""
+    """Find everything in an image by pixels alone: name -> boxes."""
     boxes_of: dict[str, list[tuple[int, int, int, int]]] = {}
     for colour in COLOURS:
         for box in parts(image, colour):
@@ -135,7 +135,7 @@ def test_vsr_labels_hold_of_the_pixels() -> None:
 
 
 def _stands(box: tuple[int, int, int, int], text: str, anchor: tuple[int, int, int, int]) -> bool:
-    """Whether the relation that a text names holds of two boxes, by their centres."""
+    """Check whether the relation that a text names holds of two boxes, by their centres."""
     right = (box[0] + box[2] - anchor[0] - anchor[2]) / 2
     down = (box[1] + box[3] - anchor[1] - anchor[3]) / 2
     distance = {"left of": -right, "right of": right, "above": -down, "below": down}
@@ -198,7 +198,7 @@ def test_words_on_signs_are_those_of_the_annotations() -> None:
 
 
 def _texts(image: Pixels) -> list[tuple[str, str]]:
-    """(colour, text) of every sign: the text whose dots fit what is not of the sign's colour."""
+    """Read (colour, text) of every sign: the text whose dots fit what is not of the sign's colour."""
     texts = []
     for colour in COLOURS:
         near = np.abs(image - COLOURS[colour]).sum(axis=2) < 120

@@ -27,7 +27,7 @@ def examples_of(benchmark: str) -> list[Example]:
 
 
 def in_file_order(page: Page) -> list[SceneQuestion]:
-    """References follow the things of an image, whichever was drawn first to be asked for."""
+    """Order questions for boxes by the things of an image, in which the files list them."""
     return (
         sorted(page.questions, key=lambda a: page.scene.things.index(a.things[0]))
         if a_box(page)
@@ -81,6 +81,6 @@ def test_training_shows_ocr_tokens_as_the_prismatic_protocol_does() -> None:
 
 
 def _sorted_tokens(prompt: str) -> tuple[str, ...]:
-    """A prompt whatever the order in which the tokens were read."""
+    """Sort the tokens of a prompt, whatever the order in which they were read."""
     question, tokens, instruction = prompt.split("\n")
     return question, *sorted(tokens.removeprefix("Reference OCR token: ").split(", ")), instruction

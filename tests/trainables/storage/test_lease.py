@@ -57,13 +57,13 @@ class TestOneHolder:
         silent = store.lease("stage-1", ELSEWHERE)
         assert silent is not None
         fall_silent(tmp_path)
-        other = store.lease("stage-1", HERE)
-        assert other is not None
+        successor = store.lease("stage-1", HERE)
+        assert successor is not None
         last_sign = lease_files(tmp_path)[0].stat().st_mtime_ns
         assert not silent.is_held()
         assert not silent.renew()
         silent.release()
-        assert other.is_held()
+        assert successor.is_held()
         assert lease_files(tmp_path)[0].stat().st_mtime_ns == last_sign
 
     def test_holder_that_was_taken_over_does_not_come_back_when_the_other_has_released(
@@ -72,9 +72,9 @@ class TestOneHolder:
         silent = store.lease("stage-1", ELSEWHERE)
         assert silent is not None
         fall_silent(tmp_path)
-        other = store.lease("stage-1", HERE)
-        assert other is not None
-        other.release()
+        successor = store.lease("stage-1", HERE)
+        assert successor is not None
+        successor.release()
         assert not silent.renew()
         silent.release()
         assert store.lease("stage-1", HERE) is not None
@@ -201,9 +201,9 @@ MEMORY = Path("/dev/shm")
 
 
 def _explore(root: str) -> dict[str, list[int]]:
-    """Of each way in which two could hold a lease: the orders of file operations (by their seeds) that led there."""
+    """Collect the orders of file operations (by their seeds) after which two could hold a lease, by the way."""
     watch_operations()
-    found: dict[str, list[int]] = {"taken twice": [], "at work together": [], "neither held nor free": []}
+    violations: dict[str, list[int]] = {"taken twice": [], "at work together": [], "neither held nor free": []}
     for seed in range(ORDERS):
         storage = Path(root) / str(seed)
         store = LocalStore(storage)
@@ -214,9 +214,9 @@ def _explore(root: str) -> dict[str, list[int]]:
         takers = [partial(_keep, store, won)] * 3
         interleave([*takers, silent.renew, silent.release], seed)
         if len(won) > 1:
-            found["taken twice"].append(seed)
+            violations["taken twice"].append(seed)
         if sum(lease.is_held() for lease in won) + (store.lease("stage-1", HERE) is not None) != 1:
-            found["neither held nor free"].append(seed)
+            violations["neither held nor free"].append(seed)
 
         store = LocalStore(storage / "again")
         assert store.lease("stage-1", ELSEWHERE) is not None
@@ -224,9 +224,9 @@ def _explore(root: str) -> dict[str, list[int]]:
         working, met = [0], [0]
         interleave([partial(_work_twice, store, working, met)] * 3, seed)
         if met[0]:
-            found["at work together"].append(seed)
+            violations["at work together"].append(seed)
         shutil.rmtree(storage)
-    return found
+    return violations
 
 
 def _keep(store: LocalStore, won: list[Lease]) -> None:
@@ -253,8 +253,8 @@ def test_no_order_of_file_operations_gives_a_stale_lease_two_holders() -> None:
         tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as root,
         multiprocessing.get_context("spawn").Pool(1) as process,
     ):
-        found = process.apply(_explore, (root,))
-    assert found == {"taken twice": [], "at work together": [], "neither held nor free": []}
+        violations = process.apply(_explore, (root,))
+    assert violations == {"taken twice": [], "at work together": [], "neither held nor free": []}
 
 
 PROCESSES = 16

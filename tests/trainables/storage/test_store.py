@@ -73,11 +73,11 @@ class TestEveryStore:
         assert (store.get("a/b.bin"), store.list("a")) == (b"old", ["a/b.bin"])
 
     def test_folder_written_appears_whole_and_replaces_the_old_one(self, store: Store) -> None:
-        for content, other in (("first", "one"), ("second", "two")):
+        for content, name in (("first", "one"), ("second", "two")):
             with store.writing("folder") as folder:
                 (folder / "deep").mkdir(parents=True)
                 (folder / "deep/file").write_text(content)
-                (folder / other).write_text(content)
+                (folder / name).write_text(content)
                 assert not store.exists("folder/deep/file") or store.get("folder/deep/file") == b"first"
         assert store.list("folder") == ["folder/deep/file", "folder/two"]
         assert store.get("folder/deep/file") == b"second"
@@ -122,8 +122,8 @@ class TestEveryStore:
     def test_appended_pieces_are_read_from_any_offset_while_the_file_is_open(self, store: Store) -> None:
         with store.append("a/log") as log:
             log.write(b"one\n")
-            with store.append("a/log") as other:
-                other.write(b"two\n")
+            with store.append("a/log") as second:
+                second.write(b"two\n")
             log.write(b"three\n")
             with store.open("a/log") as file:
                 file.seek(4)

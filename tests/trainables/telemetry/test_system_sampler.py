@@ -1,4 +1,4 @@
-"""Samples of the machine: one thread per trial and node, over when the trial is."""
+"""Claims about samples of the machine: one thread per trial and node, which ends with the trial."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trial tells the tracking server of its data, its cost and its machine."""
+"""Claims about what a trial writes for the tracking server: its data, its cost and its machine."""
 
 from __future__ import annotations
 

@@ -95,6 +95,16 @@ class Fields:
 
 
 def four_numbers(value: Any, place: str, key: str) -> list[float]:
+    """Check that a value is a list of four finite numbers, and return it.
+
+    Args:
+        value: the decoded value.
+        place: file and record, for errors.
+        key: the field, for errors.
+
+    Raises:
+        InputError: any other value.
+    """
     numbers = isinstance(value, list | tuple) and len(value) == 4
     if not numbers or not all(isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < 1e9 for v in value):
         raise InputError(f"must be four numbers, but got {_shown(value)}", place=place, key=key)

@@ -96,7 +96,7 @@ def test_the_official_normaliser_twice_is_not_the_same_as_once() -> None:
 
 
 def _official_as_published(text: str) -> str:
-    """Steps 1 to 3 written as plainly as the reference states them: slow, without shortcuts."""
+    """Normalise by steps 1 to 3, written as plainly as the reference states them: slow, without shortcuts."""
     text = text.replace("\n", " ").replace("\t", " ").strip()
     out = text
     for sign in ';/[]"{}()=+\\_-><@`,?!':
