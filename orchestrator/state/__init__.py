@@ -1,1 +1,1 @@
-"""What storage knows of a study: the ledger, its status, its logs."""
+"""Read what storage holds of a study: the ledger, its status, its logs."""

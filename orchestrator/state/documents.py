@@ -1,4 +1,4 @@
-"""What was asked for, as a run has left it beside its trials: the resolved study and its plan, for people to read."""
+"""Read the resolved study and the plan that a run has written beside its trials, for people to read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from trainables.storage.store import Store
 
 
 class PlanDocument(RootModel[dict[str, Any]]):
-    """`studies/<study>/plan.json`: a plan as plain values. This program takes none of them back."""
+    """The file `plan.json` of a study: a plan as plain values. This program makes no plan of them."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -23,7 +23,7 @@ def study_documents(store: Store, study: str) -> dict[str, str]:
     """Read the text of `study.yaml` and `plan.json` of a study, those that are there.
 
     Raises:
-        InputError: one of them is damaged; it is not handed on as if it were what was asked for.
+        InputError: one of them is damaged; it is not passed on as if it were what the run was given.
     """
     documents = {}
     if store.exists(layout.study_file(study)):
@@ -38,11 +38,11 @@ def _study_text(store: Store, name: str) -> str:
     try:
         if isinstance(yaml.safe_load(text), dict):
             return text.decode()
-        found = "it holds none"
+        problem = "it holds none"
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        found = str(error)
+        problem = str(error)
     raise InputError(
-        f"must be a study in YAML as this program writes it, but {found}",
+        f"must be a study in YAML as this program writes it, but {problem}",
         place=store.place(name),
         way_out="Remove the file and run the study again; everything else is kept.",
     )

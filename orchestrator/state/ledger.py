@@ -1,4 +1,4 @@
-"""What storage holds of a plan: the state of every trial and node. Truth lives there, not in Ray or a tracking server.
+"""Read the state of every trial and node of a plan from storage, and not from Ray or a tracking server.
 
 Reading costs one listing of the study's folder and of the leases, and a few look-ups per node and finished trial.
 Nothing is kept between two reads, so a ledger is as true as the moment it was read.
@@ -43,11 +43,14 @@ class TrialEntry:
 
     @property
     def is_diverged(self) -> bool:
+        """Whether the trial has a result, and it diverged."""
         return self.result is not None and self.result.diverged
 
 
 @dataclass(frozen=True)
 class Ledger:
+    """The state of every trial and node of a plan at the moment it was read."""
+
     trials: dict[str, TrialEntry]
     """Trial id -> entry, in plan order."""
     done_nodes: frozenset[str]
@@ -61,12 +64,13 @@ class Ledger:
 
     @property
     def is_finished(self) -> bool:
+        """Whether every trial is done."""
         return all(entry.state == "done" for entry in self.trials.values())
 
     def counts(self) -> dict[TrialState, int]:
-        """Trials per state; every state is there."""
-        found = Counter(entry.state for entry in self.trials.values())
-        return {state: found[state] for state in STATES}
+        """Count the trials of each state; every state is there."""
+        counts = Counter(entry.state for entry in self.trials.values())
+        return {state: counts[state] for state in STATES}
 
 
 def read_ledger(plan: Plan, store: Store) -> Ledger:
@@ -97,8 +101,10 @@ def read_ledger(plan: Plan, store: Store) -> Ledger:
         result = _trial_result(plan, trial, store, files)
         is_same = result is not None and _has_plan_keys(plan, trial, result)
         scored = _evaluations(plan, result, store) if result is not None and is_same else {}
-        evaluations |= {(trial.id, one.id): scored[one.id] for one in plan.benchmarks if one.id in scored}
-        samples |= {(trial.id, one.id): scored[one.id] for one in plan.samples if one.id in scored}
+        evaluations |= {
+            (trial.id, benchmark.id): scored[benchmark.id] for benchmark in plan.benchmarks if benchmark.id in scored
+        }
+        samples |= {(trial.id, sample.id): scored[sample.id] for sample in plan.samples if sample.id in scored}
         lease = layout.trial_lease(plan.study, trial.id)
         owner = store.lease_owner(lease) if lease in leases else None
         failure_name = layout.trial_failure(plan.study, trial.id)
@@ -173,27 +179,29 @@ def _trial_result(plan: Plan, trial: PlannedTrial, store: Store, files: set[str]
 
 
 def _has_plan_keys(plan: Plan, trial: PlannedTrial, result: TrialResult) -> bool:
-    """Whether the result's stage keys are the plan's, as far as the plan knows them."""
+    """Return whether the result's stage keys are the plan's, as far as the plan knows them."""
     planned = [node.key for node in trial.stage_nodes(plan)]
     return len(planned) == len(result.stages) and all(
-        key is None or key == found for key, found in zip(planned, result.stages, strict=True)
+        key is None or key == stored for key, stored in zip(planned, result.stages, strict=True)
     )
 
 
 def _evaluations(plan: Plan, result: TrialResult, store: Store) -> dict[str, EvaluationResult]:
-    """Results of the plan's benchmarks and samples that are on storage. Scores on other data, by another protocol or of
-    another selection answer another question and do not count."""
-    found = {}
+    """Read the results of the plan's benchmarks and samples that are on storage.
+
+    Scores on other data, by another protocol or of another selection answer another question and do not count.
+    """
+    evaluations = {}
     for benchmark in plan.asked:
         name = result.evaluations.get(benchmark.id)
         evaluation = read(store, name, EvaluationResult) if name else None
         if evaluation is not None and plan.benchmark_keys.get(benchmark.id) in (None, evaluation.asked):
-            found[benchmark.id] = evaluation
-    return found
+            evaluations[benchmark.id] = evaluation
+    return evaluations
 
 
 def _removed(plan: Plan, files: set[str]) -> tuple[str, ...]:
     prefix = layout.study_folder(plan.study) + "/trials/"
     planned = {trial.id for trial in plan.trials}
-    found = {name[len(prefix) :].split("/", 1)[0] for name in files if name.startswith(prefix)}
-    return tuple(sorted(found - planned))
+    stored = {name[len(prefix) :].split("/", 1)[0] for name in files if name.startswith(prefix)}
+    return tuple(sorted(stored - planned))

@@ -1,4 +1,4 @@
-"""`ablate logs TRIAL`: what a trial's workers wrote, found by as much of its name as tells it apart."""
+"""Find a trial by any unambiguous part of its name, and print the logs of its workers (`ablate logs TRIAL`)."""
 
 from __future__ import annotations
 
@@ -25,32 +25,39 @@ SLUG_LENGTH = 48
 
 
 class StoredTrial(NamedTuple):
+    """A trial that left something on storage."""
+
     study: str
     id: str
 
 
 def stored_trials(store: Store, study: str | None = None) -> list[StoredTrial]:
-    """Every trial that left something on storage, of one study or of all."""
+    """List every trial that left something on storage, of one study or of all."""
     studies = [study] if study else store.folders(layout.STUDIES)
-    return sorted(StoredTrial(one, trial) for one in studies for trial in store.folders(layout.trials(one)))
+    return sorted(StoredTrial(name, trial) for name in studies for trial in store.folders(layout.trials(name)))
 
 
 def find_trial(trials: Iterable[StoredTrial], query: str, seed: int | None = None) -> StoredTrial:
-    """The one trial meant by a full id, a unique beginning of one, its digest, or an arm's name and a seed.
+    """Find the one trial meant by a full id, a unique prefix of one, its digest, or an arm's name and a seed.
 
-    An arm's name and seed may be one text: ``resolution=32px s7``. Raises InputError with the nearest ids if no trial
-    or more than one is meant.
+    Args:
+        trials: to choose from.
+        query: an id, a prefix or a digest, or an arm's name. Name and seed may be one text: ``resolution=32px s7``.
+        seed: of the trial, where `query` does not say it.
+
+    Raises:
+        InputError: with the nearest ids, if no trial or more than one is meant.
     """
     trials = list(trials)
     if not trials:
         law, way_out = "there must be a trial, but the storage has none", "Run the study first, or name its --storage."
         raise InputError(law, key=query, way_out=way_out)
-    for is_meant in (_is_id, _is_arm_and_seed, _is_beginning):
-        found = [trial for trial in trials if is_meant(trial.id, query, seed)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            law = f"must mean one trial, but {query!r} means {len(found)}: {_listed(found)}"
+    for is_meant in (_is_id, _is_arm_and_seed, _is_prefix):
+        matches = [trial for trial in trials if is_meant(trial.id, query, seed)]
+        if len(matches) == 1:
+            return matches[0]
+        if matches:
+            law = f"must mean one trial, but {query!r} means {len(matches)}: {_listed(matches)}"
             raise InputError(law, key="TRIAL", way_out="Write more of the id, or add the seed or the study.")
     close = nearest(_slug(query), [trial.id for trial in trials]) or nearest(
         _slug(query), [_arm_and_seed(trial.id) for trial in trials]
@@ -60,7 +67,7 @@ def find_trial(trials: Iterable[StoredTrial], query: str, seed: int | None = Non
 
 
 def log_files(store: Store, trial: StoredTrial) -> list[str]:
-    """Name the logs of a trial's workers, by rank."""
+    """List the logs of a trial's workers, by rank."""
     logs = [name for name in store.list(layout.trial_folder(*trial)) if WORKER_LOG.search(name)]
     return sorted(logs, key=lambda name: int(PurePath(name).stem.removeprefix("rank-")))
 
@@ -75,15 +82,24 @@ def print_logs(
 ) -> None:
     """Write the logs of all ranks to `out`; with `follow` also what is added, until the trial has ended.
 
-    With more than one rank each line says whose it is. Raises InputError if nothing has been written and `follow` is
-    not set.
+    With more than one rank each line begins with its rank.
+
+    Args:
+        store: the storage.
+        trial: whose logs are printed.
+        out: where they are printed.
+        follow: print until the trial has ended.
+        wait: called between two looks at the logs.
+
+    Raises:
+        InputError: if nothing has been written and `follow` is not set.
     """
     if not follow and not log_files(store, trial):
         law = "the trial must have been started, but it has no log"
         raise InputError(law, place=store.place(layout.trial_folder(trial.study, trial.id)), key=trial.id)
     offsets: dict[str, int] = {}
     while True:
-        has_ended = _has_ended(store, trial)  # asked before reading, so that the last lines are not missed
+        has_ended = _has_ended(store, trial)  # read before the logs, so that the last lines are not missed
         files = log_files(store, trial)
         for name in files:
             prefix = f"[{PurePath(name).stem}] " if len(files) > 1 else ""
@@ -97,7 +113,16 @@ def print_logs(
 
 
 def last_lines(store: Store, name: str, count: int) -> list[str]:
-    """The last lines of a log; none if it is not there."""
+    """Read the last lines of a log.
+
+    Args:
+        store: the storage.
+        name: of the log.
+        count: most lines; they are taken from the last `TAIL_BYTES` bytes.
+
+    Returns:
+        The lines, oldest first; none if the log is not there.
+    """
     try:
         with store.open(name) as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
@@ -107,7 +132,7 @@ def last_lines(store: Store, name: str, count: int) -> list[str]:
 
 
 def _whole_lines(store: Store, name: str, offset: int, *, to_the_end: bool) -> tuple[str, int]:
-    """What was added behind `offset`, up to the last newline unless `to_the_end`, and the offset behind it."""
+    """Read what follows `offset`, up to the last newline unless `to_the_end`, and return it with its end's offset."""
     with store.open(name) as file:
         file.seek(offset)
         raw = file.read()
@@ -127,7 +152,7 @@ def _is_arm_and_seed(trial: str, query: str, seed: int | None) -> bool:
     return _arm_and_seed(trial) == (_slug(query) if seed is None else f"{_cut(_slug(query))}-s{seed}")
 
 
-def _is_beginning(trial: str, query: str, seed: int | None) -> bool:
+def _is_prefix(trial: str, query: str, seed: int | None) -> bool:
     match = TRIAL_ID.fullmatch(trial)
     if seed is not None and match and int(match["seed"]) != seed:
         return False
@@ -140,7 +165,7 @@ def _arm_and_seed(trial: str) -> str:
 
 
 def _slug(query: str) -> str:
-    """The query as ids are written; the arm's part is cut as they cut it."""
+    """Write a query as ids are written; the arm's part is cut as ids cut it."""
     slug = re.sub(r"[^a-z0-9]+", "-", query.lower()).strip("-")
     arm, separator, rest = slug.rpartition("-s")
     return f"{_cut(arm)}-s{rest}" if separator and rest.split("-")[0].isdigit() else _cut(slug)

@@ -1,4 +1,4 @@
-"""Where a study stands: every trial's state, what the running ones do at the moment, and how long the rest may take."""
+"""Read the status of a study: the state of every trial, the work of those that run, and the estimated time left."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from typing import assert_never
 
 from orchestrator.state.ledger import Ledger, TrialEntry, TrialState, read_ledger
 from search_spaces.error_text import first_line
@@ -15,19 +16,19 @@ from trainables.storage.spool import SpoolLine, read_spool
 from trainables.storage.store import Store
 
 _TAILS_BYTES = (16_384, 262_144)
-"""How much of a spool's end is read; the longer one only where the shorter holds no metrics."""
+"""Bytes of a spool's end that are read; the longer one only where the shorter holds no metrics."""
 
 
 @dataclass(frozen=True)
 class TrialStatus:
-    """One trial. What is not known is None."""
+    """The status of one trial. Unknown values are None."""
 
     id: str
     arm: str
     seed: int
     state: TrialState
     stage: str | None = None
-    """What is being worked on, or was last: `features`, a stage's name, `evaluation`."""
+    """The current work, or the last: `features`, a stage's name, `evaluation`."""
     waits_for: str | None = None
     """Name of something it needs that is being produced for another trial, maybe of another study."""
     step: int | None = None
@@ -46,6 +47,8 @@ class TrialStatus:
 
 @dataclass(frozen=True)
 class StudyStatus:
+    """The status of a study and of all its trials."""
+
     study: str
     counts: dict[TrialState, int]
     trials: tuple[TrialStatus, ...]
@@ -61,8 +64,8 @@ class StudyStatus:
 
 
 @dataclass(frozen=True)
-class _Pulse:
-    """What the end of a spool tells. Steps are global, over all stages of the trial."""
+class _Metrics:
+    """The newest metrics of a spool. Steps are global, over all stages of the trial."""
 
     step: int | None = None
     loss: float | None = None
@@ -71,59 +74,69 @@ class _Pulse:
 
 
 def study_status(plan: Plan, store: Store, ledger: Ledger | None = None) -> StudyStatus:
-    """The state of every trial as storage shows it now. Pass a `ledger` that was just read to save reading it again."""
+    """Read the status of every trial from storage.
+
+    Args:
+        plan: of the study.
+        store: the storage.
+        ledger: that was just read, to save reading it again.
+    """
     ledger = ledger or read_ledger(plan, store)
-    pulses = {
-        trial.id: _pulse(plan, trial, store)
+    metrics_of = {
+        trial.id: _read_metrics(plan, trial, store)
         for trial in plan.trials
         if ledger.trials[trial.id].state in ("running", "half-done", "failed")
     }
-    statuses = tuple(_trial_status(plan, trial, ledger, pulses.get(trial.id), store) for trial in plan.trials)
+    statuses = tuple(_trial_status(plan, trial, ledger, metrics_of.get(trial.id), store) for trial in plan.trials)
     stages = [node for node in plan.nodes.values() if node.kind == "stage"]
     known = [node.steps for node in stages if node.steps is not None]
     steps = sum(known) if len(known) == len(stages) else None
     done = sum(node.steps or 0 for node in stages if node.id in ledger.done_nodes)
     done += sum(_steps_under_way(plan, statuses, ledger).values())
     pace = sum(
-        pulse.steps_per_s or 0.0
+        metrics.steps_per_s or 0.0
         for status in statuses
-        if status.state == "running" and (pulse := pulses.get(status.id)) is not None
+        if status.state == "running" and (metrics := metrics_of.get(status.id)) is not None
     )
     eta = (steps - done) / pace if steps is not None and pace > 0 else None
     return StudyStatus(plan.study, ledger.counts(), statuses, done, steps, eta, ledger.removed)
 
 
 def to_json(status: StudyStatus) -> str:
+    """Write a status as JSON."""
     return json.dumps(asdict(status), indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
-def _trial_status(plan: Plan, trial: PlannedTrial, ledger: Ledger, pulse: _Pulse | None, store: Store) -> TrialStatus:
+def _trial_status(
+    plan: Plan, trial: PlannedTrial, ledger: Ledger, metrics: _Metrics | None, store: Store
+) -> TrialStatus:
     entry = ledger.trials[trial.id]
     failure = log = None
     if entry.failure is not None:
         failure = f"{entry.failure.kind}: {first_line(entry.failure.message)}"
         log = store.place(entry.failure.log) if entry.failure.log else None
-    pulse = pulse or _Pulse()
-    node, before = _current(plan, trial, entry, pulse.step)
-    step = max(pulse.step - before, 0) if pulse.step is not None and node is not None and node.kind == "stage" else None
+    metrics = metrics or _Metrics()
+    node, before = _current(plan, trial, entry, metrics.step)
+    is_training = node is not None and node.kind == "stage"
+    step = max(metrics.step - before, 0) if metrics.step is not None and is_training else None
     if step is not None and node is not None and node.steps is not None:
         step = min(step, node.steps)
-    is_live = entry.state == "running" and pulse.steps_per_s is not None
+    is_live = entry.state == "running" and metrics.steps_per_s is not None
     stages = [stage.steps for stage in trial.stage_nodes(plan)]
     eta = None
-    if is_live and pulse.step is not None and all(steps is not None for steps in stages):
-        eta = max(sum(steps or 0 for steps in stages) - pulse.step, 0) / (pulse.steps_per_s or 1.0)
+    if is_live and metrics.step is not None and all(steps is not None for steps in stages):
+        eta = max(sum(steps or 0 for steps in stages) - metrics.step, 0) / (metrics.steps_per_s or 1.0)
     return TrialStatus(
         id=trial.id,
         arm=trial.arm,
         seed=trial.seed,
         state=entry.state,
-        stage=None if node is None else node.name if node.kind == "stage" else node.kind,
+        stage=None if node is None else _work_name(node),
         waits_for=plan.nodes[entry.waits_for].name if entry.waits_for is not None else None,
         step=step,
         steps=node.steps if node is not None and node.kind == "stage" else None,
-        loss=pulse.loss,
-        samples_per_s=pulse.samples_per_s if entry.state == "running" else None,
+        loss=metrics.loss,
+        samples_per_s=metrics.samples_per_s if entry.state == "running" else None,
         eta_s=eta,
         diverged=entry.is_diverged,
         failure=failure,
@@ -131,8 +144,18 @@ def _trial_status(plan: Plan, trial: PlannedTrial, ledger: Ledger, pulse: _Pulse
     )
 
 
+def _work_name(node: Node) -> str:
+    match node.kind:
+        case "stage":
+            return node.name
+        case "features" | "evaluation":
+            return node.kind
+        case _:
+            assert_never(node.kind)
+
+
 def _current(plan: Plan, trial: PlannedTrial, entry: TrialEntry, step: int | None) -> tuple[Node | None, int]:
-    """The node a trial is at, and the global step at which it began: what its run is at, else by its last step."""
+    """Find the node a trial is at, and the global step at which it began: its run's node, else by its last step."""
     before = 0
     for node in (plan.nodes[name] for name in trial.path):
         ends = before + (node.steps or 0) if node.kind == "stage" else before
@@ -145,7 +168,7 @@ def _current(plan: Plan, trial: PlannedTrial, entry: TrialEntry, step: int | Non
 
 
 def _steps_under_way(plan: Plan, statuses: Iterable[TrialStatus], ledger: Ledger) -> dict[str, int]:
-    """Node id -> steps that a running trial has made of it."""
+    """Map nodes that are being trained to the steps that a running trial has made of them."""
     made: dict[str, int] = {}
     for status in statuses:
         node = ledger.trials[status.id].working
@@ -154,10 +177,10 @@ def _steps_under_way(plan: Plan, statuses: Iterable[TrialStatus], ledger: Ledger
     return made
 
 
-def _pulse(plan: Plan, trial: PlannedTrial, store: Store) -> _Pulse:
+def _read_metrics(plan: Plan, trial: PlannedTrial, store: Store) -> _Metrics:
     name = layout.spool(plan.study, trial.id)
     if not store.exists(name):
-        return _Pulse()
+        return _Metrics()
     size = store.facts(name).size
     for tail in _TAILS_BYTES:
         lines = [
@@ -166,13 +189,13 @@ def _pulse(plan: Plan, trial: PlannedTrial, store: Store) -> _Pulse:
             if tracked_names.TRAIN_LOSS in line.get("metrics", {})
         ]
         if lines or size <= tail:
-            return _pulse_of(lines)
-    return _Pulse()
+            return _newest_metrics(lines)
+    return _Metrics()
 
 
-def _pulse_of(lines: list[SpoolLine]) -> _Pulse:
+def _newest_metrics(lines: list[SpoolLine]) -> _Metrics:
     if not lines:
-        return _Pulse()
+        return _Metrics()
     last = lines[-1]
     timed = [
         line for line in lines if tracked_names.TRAIN_SAMPLES_PER_S in line["metrics"]
@@ -182,4 +205,4 @@ def _pulse_of(lines: list[SpoolLine]) -> _Pulse:
     if len(timed) > 1 and timed[-1]["ts"] > timed[0]["ts"] and timed[-1]["step"] > timed[0]["step"]:
         pace = (timed[-1]["step"] - timed[0]["step"]) / ((timed[-1]["ts"] - timed[0]["ts"]) / 1000)
     loss = last["metrics"][tracked_names.TRAIN_LOSS]
-    return _Pulse(last.get("step"), loss if math.isfinite(loss) else None, rates[-1] if rates else None, pace)
+    return _Metrics(last.get("step"), loss if math.isfinite(loss) else None, rates[-1] if rates else None, pace)
