@@ -64,7 +64,7 @@ def convert_source(
 ) -> Conversion:
     """Write a source as Parquet files in `folder`, which gets its name when all are written.
 
-    Until then it is called `<folder>.converting`: the same call goes on there with the first file that is not finished.
+    Until then it is called `<folder>.converting`: the same call resumes there with the first file that is not finished.
 
     Args:
         source: what to convert, and its format.

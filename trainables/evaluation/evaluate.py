@@ -117,9 +117,9 @@ def _score(
 ) -> Iterator[UnitDone]:
     """Answer the batches that the log lacks, each on one worker; then score all answers on rank 0."""
     started = time.perf_counter()
-    questions = _EncodedQuestions(task.trial, open_questions(benchmark, data.source(benchmark.source)), data.tokenizer)
-    respondent = _Respondent(questions, benchmark, model, data, task.trial, context.device)
-    batches = plan_batches(questions.plan, task.trial.vision.tokens)
+    encoded = _EncodedQuestions(task.trial, open_questions(benchmark, data.source(benchmark.source)), data.tokenizer)
+    respondent = _Respondent(encoded, benchmark, model, data, task.trial, context.device)
+    batches = plan_batches(encoded.plan, task.trial.vision.tokens)
     with AnswerLog(store, key, benchmark.id, context.rank) as log:
         answered = _shared(log.read() if context.rank == 0 else {}, context)
         left = [number for number in range(len(batches)) if number not in answered]
@@ -137,14 +137,14 @@ def _score(
                 label=label,
                 step=done,
                 steps=total,
-                rate=rate * len(questions.plan) / total,
+                rate=rate * len(encoded.plan) / total,
                 eta_s=(total - done) / rate,
             )
         answered = _gathered(answered, context)
         if context.rank == 0:
             gpu_seconds = (time.perf_counter() - started) * context.world
-            rows = questions.questions.rows(_in_order(answered, batches))
-            write_result(task, benchmark, questions.questions, rows, key, gpu_seconds, store)
+            rows = encoded.questions.rows(_in_order(answered, batches))
+            write_result(task, benchmark, encoded.questions, rows, key, gpu_seconds, store)
             log.discard()
 
 
