@@ -40,7 +40,7 @@ def measure(workers: int, storage: Path) -> None:
     """Measure one study of toy trials, all in one group of `workers`."""
     store, study = LocalStore(storage), load_study("quickstart", [f"resources.workers={workers}"])
     expansion = expand_study(study, toy=True)
-    known = preflight(expansion.specs(), expansion.asked, store, storage, lambda text: None)
+    known = preflight(expansion.specs(), expansion.evaluation_sets, store, storage, lambda text: None)
     plan = plan_expansion(expansion, digests=known.digests, counts=known.counts)
     trials = {trial.id: trial for trial in plan.trials}
     events: list[TrialEvent] = []

@@ -39,5 +39,5 @@ def _planned(study_name: str, storage: Path, overrides: Sequence[str]) -> tuple[
     """Plan the study with its keys; return the digests, too."""
     study = load_study(study_name, overrides)
     expansion = expand_study(study)
-    known = preflight(expansion.specs(), expansion.asked, LocalStore(storage), storage, print)
+    known = preflight(expansion.specs(), expansion.evaluation_sets, LocalStore(storage), storage, print)
     return plan_expansion(expansion, digests=known.digests, counts=known.counts), known.digests

@@ -54,7 +54,7 @@ def run_study(name: str, options: RunOptions, console: Console) -> StudyRun:
     study = load_study(name, options.plan.overrides)  # 1: a file becomes a typed study
     expansion = expand(study, options.plan)  # 2: a study becomes arms and trials
     specs, data = expansion.specs(options.plan.limit), options.plan.data
-    known = preflight(specs, expansion.asked, store, data, console.print)  # 3: data and weights are read and digested
+    known = preflight(specs, expansion.evaluation_sets, store, data, console.print)  # 3: data and weights are digested
     planned = plan(expansion, options.plan, known)  # 4: trials become a graph in which equal work is one node
     ledger = read_ledger(planned, store)
     outcomes, tracking = None, None

@@ -120,6 +120,6 @@ class Plan:
         return sorted(set.intersection(*(set(seeds.get(arm, ())) for arm in arms)))
 
     @property
-    def asked(self) -> tuple[BenchmarkSpec, ...]:
-        """Everything that a trained model answers."""
+    def evaluation_sets(self) -> tuple[BenchmarkSpec, ...]:
+        """Evaluation sets that the trained model answers: benchmarks, then samples."""
         return (*self.benchmarks, *self.samples)

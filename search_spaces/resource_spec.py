@@ -27,7 +27,7 @@ class ResourceSpec(Spec):
     hang_timeout_s: Annotated[float, Field(gt=0)] = 600
     """A group that gives no sign for this long is taken for dead."""
     deepspeed: dict[str, Any] = Field(default={})
-    """Further DeepSpeed settings; those that the stage owns are refused."""
+    """Further DeepSpeed settings; those that the stage decides are refused."""
 
     @property
     def offloaded(self) -> frozenset[Literal["optimizer", "params"]]:

@@ -181,7 +181,7 @@ def language_parameters(family: SizedFamily, width: int, shape: LanguageShape) -
 
 
 def layer_parameters(family: SizedFamily, width: int, shape: LanguageShape) -> int:
-    """Count the parameters of one decoder layer; the arguments are those of `language_parameters`."""
+    """Count the parameters of a decoder layer; the arguments are those of `language_parameters`."""
     linears = decoder_linears(family, width, shape).values()
     weights = sum(inner * outer for inner, outer in linears)
     match family:
@@ -194,7 +194,10 @@ def layer_parameters(family: SizedFamily, width: int, shape: LanguageShape) -> i
 
 
 def decoder_linears(family: SizedFamily, width: int, shape: LanguageShape) -> dict[str, tuple[int, int]]:
-    """Map every linear layer of one decoder layer, as transformers names it, to (width in, width out)."""
+    """Map the linear layers of a decoder layer, as transformers names them, to (width in, width out).
+
+    The arguments are those of `language_parameters`.
+    """
     kv, mlp = kv_width(width, shape), shape.mlp
     attention = {"q_proj": (width, width), "k_proj": (width, kv), "v_proj": (width, kv)}
     match family:

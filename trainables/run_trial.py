@@ -105,7 +105,7 @@ def _features(
 def _source(task: TrialTask, name: str) -> SourceSpec:
     """Find a source of the trial's data or benchmarks by the name of its digest."""
     sources = [part.source for stage in task.trial.stages for part in stage.data.parts]
-    sources += [benchmark.source for benchmark in task.asked]
+    sources += [benchmark.source for benchmark in task.evaluation_sets]
     return {source_name(source): source for source in sources}[name]
 
 
@@ -118,7 +118,7 @@ def _result(
     wall: float,
     store: Store,
 ) -> TrialResult:
-    evaluations = {} if diverged else {b.id: evaluation_key(task, b, results) for b in task.asked}
+    evaluations = {} if diverged else {b.id: evaluation_key(task, b, results) for b in task.evaluation_sets}
     alone = sum(_features_seconds(features, store) for features in task.features)
     alone += sum(result.gpu_seconds for result in results) + sum(score.gpu_seconds for score in scores.values())
     return TrialResult(

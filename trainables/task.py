@@ -64,8 +64,8 @@ class TrialTask(BaseModel):
         return self
 
     @property
-    def asked(self) -> tuple[BenchmarkSpec, ...]:
-        """Everything that the trained model answers."""
+    def evaluation_sets(self) -> tuple[BenchmarkSpec, ...]:
+        """Evaluation sets that the trained model answers: benchmarks, then samples."""
         return (*self.benchmarks, *self.samples)
 
     def has_features_of(self, sources: Iterable[SourceSpec]) -> bool:

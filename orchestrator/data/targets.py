@@ -65,7 +65,7 @@ def targets(
         return [Target(_spec(source, entries[source]), entries[source].source)]
     options = PlanOptions(storage=store.root, data=root)
     planned = plan(expand(study, options), options, known_digests(store))
-    sources = sources_of((trial.spec for trial in planned.trials), planned.asked)
+    sources = sources_of((trial.spec for trial in planned.trials), planned.evaluation_sets)
     return [Target(spec, entries[spec.name].source, planned) for spec in sources]
 
 

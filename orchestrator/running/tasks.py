@@ -39,7 +39,7 @@ def remaining_work(plan: Plan, ledger: Ledger) -> list[Work]:
             trial.id,
             trial.path,
             requests[trial.arm],
-            tuple(_cost(plan.nodes[node], len(plan.asked)) for node in trial.path),
+            tuple(_cost(plan.nodes[node], len(plan.evaluation_sets)) for node in trial.path),
         )
         for trial in todo
     ]
@@ -116,6 +116,6 @@ def _known(node: Node) -> str:
 def _feature_sources(plan: Plan, trial: PlannedTrial, digests: dict[str, str]) -> dict[str, str]:
     """Map features keys to the digest names of their sources, for everything this trial's encoder may look at."""
     sources = [part.source for stage in trial.spec.stages for part in stage.data.parts]
-    sources += [benchmark.source for benchmark in plan.asked]
+    sources += [benchmark.source for benchmark in plan.evaluation_sets]
     spec = trial.spec
     return {str(features_key(spec.vision, source, spec.seed, digests)): source_name(source) for source in sources}

@@ -110,7 +110,7 @@ def read_ledger(plan: Plan, store: Store) -> Ledger:
         failure_name = layout.trial_failure(plan.study, trial.id)
         failure = read(store, failure_name, Failure) if failure_name in files else None
         state = _state(
-            is_done=result is not None and is_same and (result.diverged or len(scored) == len(plan.asked)),
+            is_done=result is not None and is_same and (result.diverged or len(scored) == len(plan.evaluation_sets)),
             is_held=owner is not None,
             has_failed=failure is not None,
             is_changed=result is not None and not is_same,
@@ -192,7 +192,7 @@ def _evaluations(plan: Plan, result: TrialResult, store: Store) -> dict[str, Eva
     Scores on other data, by another protocol or of another selection answer another question and do not count.
     """
     evaluations = {}
-    for benchmark in plan.asked:
+    for benchmark in plan.evaluation_sets:
         name = result.evaluations.get(benchmark.id)
         evaluation = read(store, name, EvaluationResult) if name else None
         if evaluation is not None and plan.benchmark_keys.get(benchmark.id) in (None, evaluation.asked):

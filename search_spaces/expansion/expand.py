@@ -42,8 +42,8 @@ class Expansion:
     """Canonical texts that the keys of the plan need again."""
 
     @property
-    def asked(self) -> tuple[BenchmarkSpec, ...]:
-        """Everything that a trained model answers: benchmarks, then samples."""
+    def evaluation_sets(self) -> tuple[BenchmarkSpec, ...]:
+        """Evaluation sets that the trained model answers: benchmarks, then samples."""
         return (*self.checked.benchmarks, *self.checked.samples)
 
     def specs(self, limit: int | None = None) -> list[TrialSpec]:
@@ -104,7 +104,7 @@ def plan_expansion(
     study, checked, realised = expansion.study, expansion.checked, counts or {}
     for mix, path in checked.mixes:
         check_mix(study, mix, path, realised)
-    graph = Graph(digests or {}, realised, expansion.asked, features, features_budget_bytes, expansion.memo)
+    graph = Graph(digests or {}, realised, expansion.evaluation_sets, features, features_budget_bytes, expansion.memo)
     of_arms = zip(checked.arms, expansion.trials, strict=True)
     trials = tuple(trial for arm, drafts in of_arms for trial in graph.add(arm, drafts))[:limit]
     names = {trial.arm for trial in trials}
@@ -119,7 +119,7 @@ def plan_expansion(
         axes=tuple(study.axes),
         base=next((arm.draft.name for arm in checked.arms if not arm.draft.patch and arm.draft.name in names), None),
         samples=checked.samples,
-        benchmark_keys={spec.id: benchmark_key(spec, digests or {}) for spec in expansion.asked},
+        benchmark_keys={spec.id: benchmark_key(spec, digests or {}) for spec in expansion.evaluation_sets},
         excluded=checked.excluded,
         notes=(*checked.notes, *graph.notes),
     )

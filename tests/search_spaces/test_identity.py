@@ -124,8 +124,8 @@ def test_arm_is_a_trial_without_its_seed() -> None:
 
 def test_epochs_and_equally_many_steps_are_one_stage() -> None:
     by_steps = STAGE.model_copy(update={"epochs": None, "max_steps": 3})
-    other = TRIAL.model_copy(update={"stages": (by_steps, TRIAL.stages[1])})
-    assert declared_stage_key(other, 0, (3, 4)) == declared_stage_key(TRIAL, 0, (3, 4))
+    by_max_steps = TRIAL.model_copy(update={"stages": (by_steps, TRIAL.stages[1])})
+    assert declared_stage_key(by_max_steps, 0, (3, 4)) == declared_stage_key(TRIAL, 0, (3, 4))
 
 
 def test_stage_has_no_key_while_a_digest_or_its_steps_are_unknown() -> None:

@@ -46,7 +46,7 @@ def evaluate(
         context: rank, world size and device of this worker.
         store: storage of weights, answers and results.
     """
-    todo = [b for b in task.asked if not store.exists(result_name(task, b, results))]
+    todo = [b for b in task.evaluation_sets if not store.exists(result_name(task, b, results))]
     if not todo:
         return
     model = load_trained(task, results, data, context, store)
@@ -66,7 +66,7 @@ def load_trained(task: TrialTask, results: list[StageResult], data: TrialData, c
         context: device of this worker.
         store: storage of the weights.
     """
-    with_vision = not task.has_features_of(benchmark.source for benchmark in task.asked)
+    with_vision = not task.has_features_of(benchmark.source for benchmark in task.evaluation_sets)
     return _load(task, results, data, store, with_vision, torch.device(context.device))
 
 

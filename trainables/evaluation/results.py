@@ -82,7 +82,7 @@ def read_results(task: TrialTask, results: list[StageResult], store: Store) -> d
     Raises:
         InputError: a file that is damaged.
     """
-    evaluations = {b.id: read(store, result_name(task, b, results), EvaluationResult) for b in task.asked}
+    evaluations = {b.id: read(store, result_name(task, b, results), EvaluationResult) for b in task.evaluation_sets}
     return {name: result for name, result in evaluations.items() if result is not None}
 
 

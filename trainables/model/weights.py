@@ -16,7 +16,7 @@ _UNREAD = ("*.h5", "*.msgpack", "*.onnx", "*.tflite", "*.mlmodel", "original/*",
 """Files of hub repositories that nothing here reads: weights of other frameworks."""
 
 _TIMEOUT_S = 5.0
-"""How long the hub may take for its first answer. A study asks for many models: none of them may cost minutes."""
+"""Timeout of the hub's first answer, in seconds. A study may have many models: none of them may cost minutes."""
 
 
 def find_weights(origin: str, data_root: Path) -> Path:

@@ -215,6 +215,6 @@ def _evaluation_data(task: TrialTask, scores: dict[str, EvaluationResult]) -> li
             context="evaluation",
             tags={"examples": str(scores[benchmark.id].n), "protocol": scores[benchmark.id].protocol},
         )
-        for benchmark in task.asked
+        for benchmark in task.evaluation_sets
         if benchmark.id in scores
     ]

@@ -124,7 +124,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study = load_study(str(folder / "study.yaml"))
     options = PlanOptions(store.root, store.root)
     first = plan(expand(study, options), options, Digests({}, {}))
-    names = [source_name(source) for source in sources_of([trial.spec for trial in first.trials], first.asked)]
+    names = [
+        source_name(source) for source in sources_of([trial.spec for trial in first.trials], first.evaluation_sets)
+    ]
     digests: dict[str, SourceDigest | WeightsDigest] = {
         name: SourceDigest("signature", key_of(name), COUNTS) for name in names
     }
@@ -147,7 +149,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if number == 0:
             fail_trial(store, planned, trial)
         else:
-            scores = {one.id: answers(0.5 + number / 10, number) for one in planned.asked}
+            scores = {one.id: answers(0.5 + number / 10, number) for one in planned.evaluation_sets}
             finish_trial(store, planned, trial, scores)
     for node in planned.nodes.values():
         if node.kind == "features" and node.key is not None:

@@ -40,7 +40,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, LocalStore, Le
     storage = tmp_path_factory.mktemp("samples")
     store, study = LocalStore(storage), load_study("mini", ONE_ARM)
     expansion = expand_study(study, toy=True)
-    known = preflight(expansion.specs(), expansion.asked, store, storage, lambda line: None)
+    known = preflight(expansion.specs(), expansion.evaluation_sets, store, storage, lambda line: None)
     plan = plan_expansion(expansion, digests=known.digests, counts=known.counts)
     for trial in plan.trials:
         for _ in run_trial(make_task(plan, trial, known.digests, storage, storage), Context()):

@@ -51,7 +51,7 @@ def _exported(task: TrialTask, folder: Path, form: Any = "hf") -> Path:
 
 
 def _next_logits(model: Any, image_BCHW: torch.Tensor, ids: list[int], bos: int) -> torch.Tensor:
-    """Of the token behind `[BOS] [image] [ids]`, 1 x vocabulary."""
+    """Compute the logits of the token after `[BOS] [image] [ids]`, 1 x vocabulary."""
     embed = model.language.get_input_embeddings()
     visual_VD = model.visual_tokens(model.vision(image_BCHW))[0]
     read = torch.cat([embed(torch.tensor([bos])), visual_VD, embed(torch.tensor(ids))])[None]
@@ -81,8 +81,10 @@ def test_exported_folder_answers_as_the_evaluated_model_does(
     exact = LlavaImageProcessorPil.from_pretrained(folder)(picture, return_tensors="pt")["pixel_values"]
     assert torch.equal(exact, image_BCHW)
 
-    said = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "what color is the shape?"}]}]
-    text = processor.apply_chat_template(said)
+    conversation = [
+        {"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "what color is the shape?"}]}
+    ]
+    text = processor.apply_chat_template(conversation)
     inputs = processor(images=picture, text=text, return_tensors="pt")
     store = LocalStore(tmp_path)
     data = TrialData(task, store)
@@ -122,8 +124,8 @@ def test_any_model_is_exported_with_its_own_code(tmp_path: Path, tower: VisionSp
     loaded = AutoModel.from_pretrained(folder, trust_remote_code=True, dtype=torch.float32).eval()
     processor = AutoProcessor.from_pretrained(folder, trust_remote_code=True)
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 71, 3), np.uint8))
-    said = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "what shape?"}]}]
-    inputs = processor(images=picture, text=processor.apply_chat_template(said), return_tensors="pt")
+    conversation = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "what shape?"}]}]
+    inputs = processor(images=picture, text=processor.apply_chat_template(conversation), return_tensors="pt")
     image_BCHW = torch.from_numpy(pixels(picture, task.trial.vision))[None]
     assert torch.equal(inputs["pixel_values"], image_BCHW)
 

@@ -38,5 +38,5 @@ def test_it_writes_the_text_that_the_model_was_trained_on(family: str, style: Pr
     tokenizer = checkpoint_tokenizer(tmp_path, family, family)
     end = {"llama": "</s>", "phi": "<|endoftext|>", "qwen2": "<|im_end|>"}[family]
     assert _exported(style, tokenizer, list(TURNS), end) == _text(tokenizer.segments(style, TURNS), end)
-    asked = tokenizer.question_segments(style, TURNS[:1], "Why?")
-    assert _exported(style, tokenizer, [TURNS[0], ("Why?",)], end) == _text(asked, end)
+    prompt = tokenizer.question_segments(style, TURNS[:1], "Why?")
+    assert _exported(style, tokenizer, [TURNS[0], ("Why?",)], end) == _text(prompt, end)

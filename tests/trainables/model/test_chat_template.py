@@ -33,7 +33,7 @@ def _tokenizer(folder: Path, template: str | None, family: str = "qwen2") -> Tok
     return checkpoint_tokenizer(folder, family, f"path:{folder.name}")
 
 
-def _said(tokenizer: Tokenizer, labels: np.ndarray) -> list[int]:  # type: ignore[type-arg]
+def _target_ids(tokenizer: Tokenizer, labels: np.ndarray) -> list[int]:  # type: ignore[type-arg]
     return [int(label) for label in labels if label != IGNORE]
 
 
@@ -62,18 +62,20 @@ def test_smollm2s_own_template_adds_only_its_system_message_to_chatml(tmp_path: 
 def test_a_template_that_writes_the_beginning_of_sequence_does_not_have_it_twice(tmp_path: Path) -> None:
     tokenizer = _tokenizer(tmp_path / "a", LLAMA2, family="llama")
     ids, labels = tokenizer.encode_turns("template", TURNS[:2], 500)
-    one = [tokenizer.encode(text) for text in ("[INST] What color? [/INST]", "red ", "<s>[INST] What shape? [/INST]")]
-    assert ids.tolist()[: len(one[0])] == one[0]
+    pieces = [
+        tokenizer.encode(text) for text in ("[INST] What color? [/INST]", "red ", "<s>[INST] What shape? [/INST]")
+    ]
+    assert ids.tolist()[: len(pieces[0])] == pieces[0]
     assert tokenizer.bos not in ids[:3]
-    assert _said(tokenizer, labels)[: len(one[1])] == one[1]
-    assert _said(tokenizer, labels).count(tokenizer.end) == 2
+    assert _target_ids(tokenizer, labels)[: len(pieces[1])] == pieces[1]
+    assert _target_ids(tokenizer, labels).count(tokenizer.end) == 2
     assert (ids == tokenizer.bos).sum() == 1  # the second turn's, which the template writes in the middle
 
 
 def test_an_empty_answer_is_one_blank_and_the_end(tmp_path: Path) -> None:
     tokenizer = _tokenizer(tmp_path / "a", CHATML)
     _, labels = tokenizer.encode_turns("template", (("What?", ""),), 500)
-    assert _said(tokenizer, labels) == [*tokenizer.encode(" "), tokenizer.end]
+    assert _target_ids(tokenizer, labels) == [*tokenizer.encode(" "), tokenizer.end]
 
 
 def test_a_checkpoint_without_a_template_is_named(tmp_path: Path) -> None:

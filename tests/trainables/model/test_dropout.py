@@ -31,8 +31,8 @@ def test_records_steps_seeds_stages_and_layers_draw_independently() -> None:
         return keep_mask(record_draws(seed, stage, step, [record]), number, (128, 128), 0.5).float() - 0.5
 
     base = mask()
-    for other in (mask(seed=8), mask(stage="b"), mask(step=1), mask(record=1), mask(number=1), base.roll(1, 1)):
-        agreement = float((base * other).mean()) * 4
+    for changed in (mask(seed=8), mask(stage="b"), mask(step=1), mask(record=1), mask(number=1), base.roll(1, 1)):
+        agreement = float((base * changed).mean()) * 4
         assert abs(agreement) < 5 / 128
 
 

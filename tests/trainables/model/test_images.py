@@ -101,5 +101,5 @@ def test_parts_of_a_fused_encoder_see_their_own_borders_and_normalisation() -> N
     assert fused.shape == (6, 32, 32)
     for number, part in enumerate(parts):
         np.testing.assert_array_equal(fused[3 * number : 3 * number + 3], pixels(picture, part))
-    borders = fused[:, 0, :]  # the mean colour is nought, up to its rounding down, in each part's own terms
+    borders = fused[:, 0, :]  # the mean colour is zero, up to its rounding down, in each part's own terms
     assert np.abs(borders).max() <= 1 / 255 / 0.25

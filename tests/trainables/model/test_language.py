@@ -39,11 +39,11 @@ def test_a_checkpoint_is_loaded_as_it_is_but_for_new_rows(family: str, shards: b
 def test_new_rows_follow_the_seed_alone_and_look_like_the_models_own_initialisation(tmp_path: Path) -> None:
     spec = hub_language(tmp_path, "llama")
     torch.manual_seed(99)
-    one, again = (build_language(spec, 401, 7, tmp_path).get_input_embeddings().weight[ROWS:] for _ in range(2))
-    other = build_language(spec, 401, 8, tmp_path).get_input_embeddings().weight[ROWS:]
-    assert torch.equal(one, again)
-    assert not torch.equal(one, other)
-    assert 0.08 < float(one.detach().std()) < 0.12  # initializer_range of the checkpoint: 0.1
+    first, again = (build_language(spec, 401, 7, tmp_path).get_input_embeddings().weight[ROWS:] for _ in range(2))
+    reseeded = build_language(spec, 401, 8, tmp_path).get_input_embeddings().weight[ROWS:]
+    assert torch.equal(first, again)
+    assert not torch.equal(first, reseeded)
+    assert 0.08 < float(first.detach().std()) < 0.12  # initializer_range of the checkpoint: 0.1
 
 
 def test_tied_embeddings_stay_tied_when_they_grow(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ def test_a_broken_gguf_file_is_bad_input(tmp_path: Path) -> None:
 
 
 class _Hub(http.server.BaseHTTPRequestHandler):
-    """A hub that lets nobody in."""
+    """Serve a hub that refuses everybody."""
 
     def do_HEAD(self) -> None:
         self.send_response(200)
@@ -125,7 +125,7 @@ def gated_hub() -> Iterator[str]:
 
 
 def _find(origin: str, data: Path, **environment: str) -> str:
-    """What a fresh interpreter says of an origin: the hub client reads its environment when it is imported."""
+    """Locate an origin in a fresh interpreter: the hub client reads its environment when it is imported."""
     code = (
         "import sys; from pathlib import Path; from trainables.model.weights import find_weights\n"
         "try: print(find_weights(sys.argv[1], Path(sys.argv[2])))\n"
@@ -138,13 +138,13 @@ def _find(origin: str, data: Path, **environment: str) -> str:
 
 
 def test_a_gated_model_names_the_id_all_that_was_tried_and_how_to_supply_a_copy(tmp_path: Path, gated_hub: str) -> None:
-    said = _find("hub:meta-llama/Llama-2-7b-hf@main", tmp_path, HF_ENDPOINT=gated_hub)
-    assert said.startswith("InputError the weights of 'hub:meta-llama/Llama-2-7b-hf@main' were found nowhere")
+    message = _find("hub:meta-llama/Llama-2-7b-hf@main", tmp_path, HF_ENDPOINT=gated_hub)
+    assert message.startswith("InputError the weights of 'hub:meta-llama/Llama-2-7b-hf@main' were found nowhere")
     copy = tmp_path / "hub/meta-llama/Llama-2-7b-hf"
-    assert f"Tried {copy} (nothing there), the local cache {tmp_path / 'cache/hub'}" in said
-    assert "the hub (GatedRepoError: 403" in said
-    assert f"put a copy of the repository (configuration, weights, tokenizer) at {copy}." in said
-    assert len(said.splitlines()) == 2
+    assert f"Tried {copy} (nothing there), the local cache {tmp_path / 'cache/hub'}" in message
+    assert "the hub (GatedRepoError: 403" in message
+    assert f"put a copy of the repository (configuration, weights, tokenizer) at {copy}." in message
+    assert len(message.splitlines()) == 2
 
 
 def test_a_hub_out_of_reach_and_an_offline_machine_say_so(tmp_path: Path) -> None:

@@ -69,11 +69,11 @@ def test_loss_and_gradients_do_not_depend_on_how_a_global_batch_is_cut(
     )
     loss, gradients = _gradients(task, 8)
     for micro in (1, 2, 4):
-        other_loss, other = _gradients(task, micro)
-        torch.testing.assert_close(other_loss, loss, rtol=1e-6, atol=0)
-        assert other.keys() == gradients.keys()
+        accumulated_loss, accumulated = _gradients(task, micro)
+        torch.testing.assert_close(accumulated_loss, loss, rtol=1e-6, atol=0)
+        assert accumulated.keys() == gradients.keys()
         for name, gradient in gradients.items():
-            torch.testing.assert_close(other[name], gradient, rtol=1e-4, atol=1e-6)
+            torch.testing.assert_close(accumulated[name], gradient, rtol=1e-4, atol=1e-6)
 
 
 def test_dropout_is_on(tmp_path: Path) -> None:
@@ -89,10 +89,10 @@ def test_two_workers_train_adapters_with_dropout_to_the_weights_of_one(zero: int
     alone = make_task(tmp_path / "one", stages=(_tuned(max_steps=8),))
     expected = losses(run(alone))
     both = make_task(tmp_path / "two", stages=(_tuned(max_steps=8),), workers=2, zero=zero, micro_batch=2)
-    (found,) = run_on_two([both])
-    torch.testing.assert_close(torch.tensor(found), torch.tensor(expected), rtol=1e-5, atol=0)
-    one, two = _weights(alone), _weights(both)
-    assert max(float((one[key] - two[key]).abs().max()) for key in one) <= 1e-6
+    (curve,) = run_on_two([both])
+    torch.testing.assert_close(torch.tensor(curve), torch.tensor(expected), rtol=1e-5, atol=0)
+    single, double = _weights(alone), _weights(both)
+    assert max(float((single[key] - double[key]).abs().max()) for key in single) <= 1e-6
 
 
 @pytest.mark.parametrize("zero", [0, 3])

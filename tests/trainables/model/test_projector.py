@@ -35,8 +35,8 @@ def test_every_kind_is_built_as_its_design_says(spec: ProjectorSpec) -> None:
     features = torch.randn(2, tokens, width_in, requires_grad=True)
     with FlopCounterMode(display=False) as counted:
         assert projector(features).shape == (2, tokens, width_out)
-    biases = sum(one.bias.numel() for one in projector.modules() if isinstance(one, nn.Linear))
-    assert sum(one.numel() for one in projector.parameters()) == sum(layer.parameters for layer in layers)
+    biases = sum(layer.bias.numel() for layer in projector.modules() if isinstance(layer, nn.Linear))
+    assert sum(weight.numel() for weight in projector.parameters()) == sum(layer.parameters for layer in layers)
     assert counted.get_total_flops() == 2 * tokens * (sum(layer.operations for layer in layers) - 2 * biases)
     kept = saved_bytes(lambda: projector(features), projector.parameters())
     assert kept == 4 * 2 * tokens * sum(layer.saved for layer in layers)
@@ -48,7 +48,7 @@ def test_layers_are_of_the_kinds_that_designs_name() -> None:
 
 def _shapes(projector: nn.Module) -> list[tuple[int, ...]]:
     """(inputs, outputs) of every linear layer, in order."""
-    return [(one.in_features, one.out_features) for one in projector.modules() if isinstance(one, nn.Linear)]
+    return [(layer.in_features, layer.out_features) for layer in projector.modules() if isinstance(layer, nn.Linear)]
 
 
 @pytest.mark.parametrize(
@@ -86,13 +86,13 @@ def test_parameters_at_7b_are_the_published_ones(kind: str, width: int, paramete
     """Prismatic VLMs, prismatic/util/nn_utils.py, at a language model's width of 4096: 21.0 M, 71.4 M, ..."""
     with torch.device("meta"):
         projector = build_projector(ProjectorSpec.model_validate({"kind": kind}), width, 4096, seed=7)
-    assert sum(one.numel() for one in projector.parameters()) == parameters
+    assert sum(weight.numel() for weight in projector.parameters()) == parameters
 
 
 def test_weights_follow_the_seed_alone() -> None:
     def weights(seed: int) -> torch.Tensor:
         return torch.cat(
-            [one.flatten() for one in build_projector(ProjectorSpec(kind="gelu-mlp"), 8, 6, seed).parameters()]
+            [weight.flatten() for weight in build_projector(ProjectorSpec(kind="gelu-mlp"), 8, 6, seed).parameters()]
         )
 
     first = weights(7)

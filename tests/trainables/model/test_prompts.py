@@ -89,13 +89,13 @@ def test_an_empty_answer_becomes_one_blank_before_the_end(style: PromptStyle, ex
     ],
 )
 def test_generation_ends_after_the_last_question_without_white_space(style: PromptStyle, expected: str) -> None:
-    asked = render_question(style, TURNS[:1], "q2")
-    assert "".join(segment.text for segment in asked).replace(END, "</s>") == expected
-    assert not any(segment.is_target for segment in asked)
+    prompt = render_question(style, TURNS[:1], "q2")
+    assert "".join(segment.text for segment in prompt).replace(END, "</s>") == expected
+    assert not any(segment.is_target for segment in prompt)
 
 
 @pytest.mark.parametrize("style", [*PRISMATIC, "chatml", "bare"])
 def test_a_question_is_the_segment_that_stands_before_its_answer_in_training(style: PromptStyle) -> None:
     trained = [segment.text for segment in render(style, TURNS)]
-    asked = [segment.text for segment in render_question(style, TURNS[:1], "q2")]
-    assert asked == trained[:-1]
+    prompt = [segment.text for segment in render_question(style, TURNS[:1], "q2")]
+    assert prompt == trained[:-1]

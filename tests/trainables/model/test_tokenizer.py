@@ -4,9 +4,9 @@ from trainables.model.tokenizer import IGNORE, byte_tokenizer, word_tokenizer
 
 
 def test_words_are_numbered_by_the_alphabet_whatever_the_order_of_the_texts() -> None:
-    one, other = word_tokenizer(["is it red?", "yes"]), word_tokenizer(["Yes", "red is it?"])
-    assert one.encode("Is it red?") == other.encode("is it red?")
-    assert one.size == 4 + 5
+    first, second = word_tokenizer(["is it red?", "yes"]), word_tokenizer(["Yes", "red is it?"])
+    assert first.encode("Is it red?") == second.encode("is it red?")
+    assert first.size == 4 + 5
 
 
 def test_an_unknown_word_is_one_token_and_not_an_error() -> None:

@@ -73,5 +73,5 @@ def test_sentencepiece_tokenises_each_turn_as_prismatic_does(tmp_path: Path) -> 
 def test_a_question_and_its_answer_are_the_ids_of_training(style: str, family: str, tmp_path: Path) -> None:
     tokenizer, _ = _both(tmp_path, family)
     ids, _ = tokenizer.encode_turns(style, TURNS, 500)  # type: ignore[arg-type]
-    asked = tokenizer.encode_question(style, TURNS[1][0], 500, TURNS[:1])  # type: ignore[arg-type]
-    assert [*asked, *tokenizer.encode_answer(style, TURNS[1][1])] == ids.tolist()  # type: ignore[arg-type]
+    prompt_ids = tokenizer.encode_question(style, TURNS[1][0], 500, TURNS[:1])  # type: ignore[arg-type]
+    assert [*prompt_ids, *tokenizer.encode_answer(style, TURNS[1][1])] == ids.tolist()  # type: ignore[arg-type]

@@ -48,7 +48,7 @@ def _second_to_last(weights: dict[str, Tensor], image_BCHW: Tensor, name: str) -
 
     def attention(x: Tensor, block: str) -> Tensor:
         q, k, v = linear(x, f"{block}.attn.qkv").chunk(3, dim=-1)
-        q, k, v = (one.unflatten(-1, (heads, -1)).transpose(1, 2) for one in (q, k, v))
+        q, k, v = (values.unflatten(-1, (heads, -1)).transpose(1, 2) for values in (q, k, v))
         mixed = torch.softmax(q @ k.mT / q.shape[-1] ** 0.5, dim=-1) @ v
         return linear(mixed.transpose(1, 2).flatten(2), f"{block}.attn.proj")
 

@@ -70,9 +70,9 @@ def test_a_text_only_batch_touches_the_projector_with_zero_gradient(spec: TrialS
 def test_initial_weights_follow_the_seed_and_not_what_was_built_before(tmp_path: Path) -> None:
     specs = [make_task(tmp_path, seed=seed).trial for seed in (7, 7, 8)]
     torch.manual_seed(123)
-    first, again, other = (_model(spec, tmp_path).state_dict() for spec in specs)
+    first, again, reseeded = (_model(spec, tmp_path).state_dict() for spec in specs)
     assert all(torch.equal(first[key], again[key]) for key in first)
-    assert not torch.equal(first["projector.0.weight"], other["projector.0.weight"])
+    assert not torch.equal(first["projector.0.weight"], reseeded["projector.0.weight"])
 
 
 def test_pooling_averages_squares_of_the_grid() -> None:

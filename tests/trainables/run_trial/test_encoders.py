@@ -37,7 +37,7 @@ def _trained(task: TrialTask, name: str = "vision") -> Path:
 
 def _results(task: TrialTask) -> list[StageResult]:
     store = LocalStore(Path(task.storage))
-    return [result for one in task.stages if (result := read(store, layout.stage_result(one.key), StageResult))]
+    return [result for order in task.stages if (result := read(store, layout.stage_result(order.key), StageResult))]
 
 
 def _loaded(task: TrialTask) -> dict[str, torch.Tensor]:
@@ -152,8 +152,10 @@ def test_the_logged_learning_rate_is_the_stages_own(tmp_path: Path) -> None:
 def test_activation_checkpointing_covers_an_encoder_that_trains_and_changes_nothing(name: str, tmp_path: Path) -> None:
     spec = encoder_spec(name, tmp_path)
     curves = [
-        losses(run(make_task(tmp_path, vision_spec=spec, cached=False, stages=(one,))))
-        for one in (stage(trains=EVERYTHING, activation_checkpointing=again, max_steps=3) for again in (False, True))
+        losses(run(make_task(tmp_path, vision_spec=spec, cached=False, stages=(stage_spec,))))
+        for stage_spec in (
+            stage(trains=EVERYTHING, activation_checkpointing=again, max_steps=3) for again in (False, True)
+        )
     ]
     assert curves[0] == curves[1]
 

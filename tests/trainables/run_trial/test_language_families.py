@@ -54,11 +54,11 @@ def test_a_local_folder_is_the_same_model_as_its_hub_copy(tmp_path: Path) -> Non
     make_checkpoint(tmp_path / "own", "llama")
     hub = hub_language(tmp_path, "llama")
     local = hub.model_copy(update={"checkpoint": "path:own", "name": "path:own"})
-    one, other = (
+    from_hub, from_path = (
         losses(run(make_task(tmp_path, trial_id=spec.name.replace(":", "-").replace("/", "-"), language_spec=spec)))
         for spec in (hub, local)
     )
-    assert one == other
+    assert from_hub == from_path
 
 
 def test_a_pretrained_model_may_have_a_tokenizer_of_the_programs_own(tmp_path: Path) -> None:

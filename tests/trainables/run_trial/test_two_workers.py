@@ -41,11 +41,11 @@ def test_two_workers_train_to_the_losses_and_weights_of_one(tmp_path: Path) -> N
     alone = make_task(tmp_path / "one", stages=stages)
     expected = torch.tensor(losses(run(alone)))
     both = [make_task(tmp_path / f"two{zero}", stages=stages, workers=2, zero=zero, micro_batch=2) for zero in ZEROS]
-    one = _weights(alone)
+    single = _weights(alone)
     for task, seen in zip(both, run_on_two(both), strict=True):
         torch.testing.assert_close(torch.tensor(seen), expected, rtol=1e-5, atol=0)
-        two = _weights(task)
-        assert max(float((one[key] - two[key]).abs().max()) for key in one) <= 1e-6
+        double = _weights(task)
+        assert max(float((single[key] - double[key]).abs().max()) for key in single) <= 1e-6
 
 
 def test_text_and_fillers_beside_images_cannot_hang_whatever_is_trained(tmp_path: Path) -> None:
@@ -55,11 +55,11 @@ def test_text_and_fillers_beside_images_cannot_hang_whatever_is_trained(tmp_path
     cases = [(zero, trains) for zero in ZEROS for trains in (("vision", "projector", "language"), ("projector",))]
     tasks = []
     for number, (zero, trains) in enumerate(cases):
-        one = stage(optimizer=SGD, data=MIXED, max_steps=6, trains=trains)
+        stage_spec = stage(optimizer=SGD, data=MIXED, max_steps=6, trains=trains)
         tasks.append(
             make_task(
                 tmp_path / str(number),
-                stages=(one,),
+                stages=(stage_spec,),
                 vision_spec=tower,
                 cached=False,
                 benchmarks=(),
@@ -76,12 +76,12 @@ def test_text_and_fillers_beside_images_cannot_hang_whatever_is_trained(tmp_path
         )  # fmt: skip
         expected = torch.tensor(losses(run(alone)))
         torch.testing.assert_close(torch.tensor(first), expected, rtol=1e-5, atol=0)
-        for (_, other), curve in zip(cases, seen, strict=True):
-            if other == trains:
+        for (_, modules), curve in zip(cases, seen, strict=True):
+            if modules == trains:
                 torch.testing.assert_close(torch.tensor(curve), expected, rtol=1e-5, atol=0)
 
 
-def test_a_model_begins_with_the_same_bits_however_it_is_spread(tmp_path: Path) -> None:
+def test_a_model_begins_with_the_same_bits_however_it_is_broadcast(tmp_path: Path) -> None:
     """Random weights and those of a local checkpoint, at one and two workers, at every ZeRO stage."""
     tied = LlamaConfig(
         hidden_size=32, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1, intermediate_size=64,
@@ -108,9 +108,9 @@ def test_a_model_begins_with_the_same_bits_however_it_is_spread(tmp_path: Path) 
         plain = build_modules(tasks[0].trial, byte_tokenizer(), Path(tasks[0].data), with_vision=False)
         expected = {name: value for name, value in plain.named_parameters() if not name.startswith("vision")}
         for task in tasks:
-            found = _weights(task)
-            assert found.keys() == expected.keys()
-            assert all(torch.equal(found[name], expected[name]) for name in expected)
+            weights = _weights(task)
+            assert weights.keys() == expected.keys()
+            assert all(torch.equal(weights[name], expected[name]) for name in expected)
 
 
 def test_what_fails_on_rank_0_fails_on_all_ranks_at_once(tmp_path: Path) -> None:
@@ -124,11 +124,11 @@ def test_what_fails_on_rank_0_fails_on_all_ranks_at_once(tmp_path: Path) -> None
     processes = [spawn.Process(target=_failing_rank, args=(task, rank, addresses, answers)) for rank in (0, 1)]
     for process in processes:
         process.start()
-    told = dict(answers.get(timeout=120) for _ in processes)
+    messages = dict(answers.get(timeout=120) for _ in processes)
     for process in processes:
         process.join(timeout=60)
-    assert "nowhere" in told[0]
-    assert "rank 0 could not build the model" in told[1]
+    assert "nowhere" in messages[0]
+    assert "rank 0 could not build the model" in messages[1]
 
 
 def _failing_rank(task: TrialTask, rank: int, addresses: Any, answers: Any) -> None:

@@ -41,7 +41,7 @@ def test_every_device_has_its_buckets() -> None:
 
 def test_deepspeed_is_told_of_every_precision() -> None:
     assert set(BF16_ENABLED) == set(get_args(Precision))
-    enabled = {one: deepspeed_config(stage(precision=one), ResourceSpec(), "cpu")["bf16"] for one in BF16_ENABLED}
+    enabled = {name: deepspeed_config(stage(precision=name), ResourceSpec(), "cpu")["bf16"] for name in BF16_ENABLED}
     assert enabled == {"fp32": {"enabled": False}, "bf16": {"enabled": True}}
 
 

@@ -35,10 +35,10 @@ def test_loading_ahead_changes_neither_bits_nor_order(tmp_path: Path, rank: int,
         assert (ahead.targets, ahead.records) == (plain.targets, plain.records)
         pairs = list(zip(ahead.batches, plain.batches, strict=True))
         assert len(pairs) == 8 // (world * micro)
-        for one, other in pairs:
-            for name, part in vars(one).items():
-                assert (part is None) == (vars(other)[name] is None)
-                assert part is None or torch.equal(part, vars(other)[name])
+        for batch, expected in pairs:
+            for name, part in vars(batch).items():
+                assert (part is None) == (vars(expected)[name] is None)
+                assert part is None or torch.equal(part, vars(expected)[name])
 
 
 def test_a_trial_that_loads_ahead_trains_as_one_that_does_not(tmp_path: Path) -> None:
@@ -49,14 +49,14 @@ def test_a_trial_that_loads_ahead_trains_as_one_that_does_not(tmp_path: Path) ->
 
 
 def test_shares_of_the_sources_as_drawn_are_told_to_the_tracking_server(tmp_path: Path) -> None:
-    other = SourceSpec(name="other", version="1", reader="generated", options={"records": 30, "seed": 2})
-    mix = MixSpec(name="two", parts=(MixPart(source=source(), count=10), MixPart(source=other, count=5, repeat=6)))
+    second = SourceSpec(name="other", version="1", reader="generated", options={"records": 30, "seed": 2})
+    mix = MixSpec(name="two", parts=(MixPart(source=source(), count=10), MixPart(source=second, count=5, repeat=6)))
     task = make_task(tmp_path, stages=(stage(data=mix, max_steps=1),), cached=False, benchmarks=())
     run(task)
-    told: dict[str, float] = {}
+    shares: dict[str, float] = {}
     for _, line in read_spool(LocalStore(tmp_path), layout.spool(task.study, task.id)):
-        told |= {name: value for name, value in line.get("metrics", {}).items() if name.startswith("data/")}
-    assert told == {"data/finetune/shapes": 0.25, "data/finetune/other": 0.75}
+        shares |= {name: value for name, value in line.get("metrics", {}).items() if name.startswith("data/")}
+    assert shares == {"data/finetune/shapes": 0.25, "data/finetune/other": 0.75}
     counts = json.loads((tmp_path / layout.stage_result(task.stages[0].key)).read_text())["counts"]
     assert sorted(counts.values()) == [10, 30]
 

@@ -27,7 +27,9 @@ def _preflight(source: SourceSpec, folder: Path) -> list[str]:
     """What is said on the way."""
     plan = Plan("s", "q", "d", (), (), {}, (BenchmarkSpec(id="b", source=source),), (), None)
     said: list[str] = []
-    preflight([trial.spec for trial in plan.trials], plan.asked, LocalStore(folder / "store"), folder, said.append)
+    preflight(
+        [trial.spec for trial in plan.trials], plan.evaluation_sets, LocalStore(folder / "store"), folder, said.append
+    )
     return said
 
 
