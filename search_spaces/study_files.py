@@ -42,7 +42,7 @@ def _shipped() -> dict[str, Path]:
 
 
 def _is_study(file: Path) -> bool:
-    """Whether a file has a name to keep results under; others beside studies are what they extend."""
+    """Tell whether a file has a name to keep results under; files without one are what studies extend."""
     return any(line.startswith("study:") for line in file.read_text(encoding="utf-8").splitlines())
 
 

@@ -57,7 +57,7 @@ def typed(kind: type[T], document: Document, path: KeyPath = (), value: Any = No
 
 
 def _follows(detail: ErrorDetails, details: Sequence[ErrorDetails]) -> bool:
-    """Whether a list is only too short because its items were refused."""
+    """Tell whether a list is only too short because its items were refused."""
     depth = len(detail["loc"])
     return detail["type"] == "too_short" and any(
         len(inner["loc"]) > depth and inner["loc"][:depth] == detail["loc"] for inner in details

@@ -55,11 +55,11 @@ class Interval:
         return self.low > 0 or self.high < 0
 
     def p_above(self, bound: float) -> float:
-        """One-sided p of the truth being at most `bound`: small where it lies above."""
+        """Compute the one-sided p of the truth being at most `bound`: small where it lies above."""
         return _tail(self.value - bound, self.error, self.df)
 
     def p_below(self, bound: float) -> float:
-        """One-sided p of the truth being at least `bound`: small where it lies below."""
+        """Compute the one-sided p of the truth being at least `bound`: small where it lies below."""
         return _tail(bound - self.value, self.error, self.df)
 
 
@@ -192,7 +192,7 @@ def check_df(n_seeds: int, df_pooled: float) -> float:
 
 
 def quantile(probability: float, df: float | None) -> float:
-    """Of Student's t; of the normal distribution where `df` is None or infinite."""
+    """Return a quantile of Student's t; of the normal distribution where `df` is None or infinite."""
     if df is None or math.isinf(df):
         return float(special.ndtri(probability))
     return float(special.stdtrit(df, probability))

@@ -158,8 +158,11 @@ def _ruling(
 
 
 def _holds(claim: Evidence, verdict: Outcome, equivalent: bool, not_worse: bool, alpha: float) -> bool | None:
-    """A claim of a difference is false if the opposite was found, or a difference smaller than the margin; a claim of
-    none is false only if the difference lies beyond the margin: a small clear one contradicts nobody."""
+    """Compare a verdict with its claim.
+
+    A claim of a difference is false if the opposite was found, or a difference smaller than the margin; a claim of none
+    is false only if the difference lies beyond the margin: a small clear one contradicts nobody.
+    """
     if claim.expect == "better" or claim.expect == "worse":
         if verdict == claim.expect:
             return True

@@ -54,7 +54,7 @@ def verdicts(
     selection: SelectionOptions,
     as_json: JsonOption = False,
 ) -> None:
-    """What the results say of every hypothesis: better, worse, equivalent, not worse or undecided, and how surely."""
+    """Judge every hypothesis by the results: better, worse, equivalent, not worse or undecided, and how surely."""
     if (study is None) == (scores is None):
         raise InputError("either STUDY or --scores must be given, and not both", key="verdicts")
     if scores is None and hypotheses is not None:

@@ -74,7 +74,7 @@ class StoredProbe:
 
 
 def _remembered_name(name: str) -> str:
-    """With the version of timm, whose next one may know better."""
+    """Name an encoder with the version of timm, as the next version may describe it otherwise."""
     return f"{name}@timm-{metadata.version('timm')}"
 
 

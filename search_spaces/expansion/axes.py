@@ -83,7 +83,7 @@ def _value_patch(reader: StudyReader, name: str, value: Any, path: KeyPath) -> P
 
 
 def _is_part(patch: Patch, base: Patch) -> bool:
-    """Whether the base has every value of a patch; a field that it leaves out counts as null."""
+    """Tell whether the base has every value of a patch; a field that it leaves out counts as null."""
     return all(same(leaf.value, base[field].value if field in base else None) for field, leaf in patch.items())
 
 

@@ -42,11 +42,11 @@ class StudyReader:
         return patch
 
     def is_field(self, dotted: str) -> bool:
-        """Whether a dotted path names a field of a configuration, or a part that has a short form."""
+        """Tell whether a dotted path names a field of a configuration, or a part that has a short form."""
         return dotted in self._fields.kinds or dotted in SHORT_FIELDS
 
     def are_below(self, branch: str, values: Mapping[str, Any]) -> bool:
-        """Whether these are fields of one part of a configuration: ``kind`` and ``depth`` of ``projector``."""
+        """Tell whether these are fields of one part of a configuration: ``kind`` and ``depth`` of ``projector``."""
         return bool(values) and all(f"{branch}.{key}" in self._fields.kinds for key in values)
 
     def read_value(self, dotted: str, value: Any, path: KeyPath, patch: Patch) -> None:
