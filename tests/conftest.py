@@ -1,13 +1,16 @@
-"""One thread per process, no accelerator, no telemetry: before any library is imported. In CI no browser test is
-skipped."""
+"""One thread per process, no accelerator, no telemetry: set before any library is imported. In CI a skipped browser
+test fails. An empty storage for tests of any folder."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import hypothesis
 import pytest
+
+from trainables.storage.store import LocalStore
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no error
 hypothesis.settings.load_profile("untimed")
@@ -28,3 +31,9 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"browser tests must run in CI, but this one was skipped: {reason}"
     return report
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    """An empty storage."""
+    return LocalStore(tmp_path)

@@ -1,3 +1,5 @@
+"""The file of a small study, for tests of the orchestrator."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -18,19 +18,8 @@ from orchestrator.running.tasks import resource_request
 from search_spaces.outcomes import NodeDone, Progress, TrialDone, UnitDone
 from search_spaces.plan import Node
 from search_spaces.resource_spec import ResourceSpec
-from search_spaces.spec import (
-    LanguageSpec,
-    MixPart,
-    MixSpec,
-    OptimizerSpec,
-    ProjectorSpec,
-    SourceSpec,
-    StageSpec,
-    TokenizerSpec,
-    TrialSpec,
-    VisionSpec,
-)
 from tests.support.small_records import stage_result, trial_result
+from tests.support.tiny_specs import trial_spec
 from trainables.storage import layout
 from trainables.storage.record_files import write
 from trainables.task import Context, StageTask, TrialTask
@@ -119,7 +108,7 @@ class Fakes:
             study=STUDY,
             id=trial,
             arm=json.dumps({**self.defaults, **self.behaviours[trial]}),
-            trial=_SPEC,
+            trial=trial_spec(),
             features=(),
             stages=tuple(stages),
             benchmarks=(),
@@ -146,45 +135,3 @@ class Fakes:
                 found[node] = Node(node, "stage", f"key-{node}", node, 3, None, sharing)
             found[f"evaluate-{trial}"] = Node(f"evaluate-{trial}", "evaluation", None, "evaluate", None, None, (trial,))
         return found
-
-
-_SOURCE = SourceSpec(name="none", version="1", reader="generated", records=8)
-_SPEC = TrialSpec(
-    vision=VisionSpec(
-        backbone="tiny",
-        arch="tiny",
-        family="conv",
-        weights="random",
-        checkpoint=None,
-        resolution=8,
-        resize="naive",
-        interpolate=False,
-        patch=4,
-        width=4,
-        tokens=4,
-        mean=(0, 0, 0),
-        std=(1, 1, 1),
-    ),
-    projector=ProjectorSpec(kind="linear"),
-    language=LanguageSpec(
-        name="tiny",
-        family="llama",
-        checkpoint=None,
-        config={},
-        tokenizer=TokenizerSpec(kind="bytes"),
-        prompt="pure",
-        width=8,
-        max_length=8,
-    ),
-    stages=(
-        StageSpec(
-            name="finetune",
-            trains=("projector",),
-            data=MixSpec(name="none", parts=(MixPart(source=_SOURCE),)),
-            max_steps=1,
-            global_batch=8,
-            optimizer=OptimizerSpec(lr=0.1),
-        ),
-    ),
-    seed=1,
-)

@@ -10,7 +10,7 @@ import timm
 import torch
 
 from search_spaces.spec import VisionSpec
-from tests.support.tiny_trials import vision
+from tests.support.tiny_specs import vision
 
 TINY = {"embed_dim": 32, "depth": 4, "num_heads": 2}
 SIDE = 56

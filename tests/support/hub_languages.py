@@ -16,7 +16,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from search_spaces.expansion.resolve_language import PRISMATIC_FAMILIES
 from search_spaces.sizes import EMBEDDING_MULTIPLE
 from search_spaces.spec import LanguageSpec, TokenizerSpec
-from tests.support.tiny_trials import language
+from tests.support.tiny_specs import language
 
 WIDTH = 32
 ROWS = 480

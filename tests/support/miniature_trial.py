@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces.spec import BenchmarkSpec, MixPart, MixSpec, SourceSpec, TokenizerSpec
-from tests.support.tiny_trials import ADAMW, language, make_task, stage, vision
+from tests.support.tiny_specs import ADAMW, language, stage, vision
+from tests.support.tiny_trials import make_task
 from trainables.miniature.generate import SETS, Size
 from trainables.task import TrialTask
 

@@ -30,7 +30,7 @@ CLAIMS = (
 
 
 def scores(arm: str, seed: int, plan: Plan) -> dict[str, np.ndarray]:
-    """Benchmark -> scores, with a little noise by seed and the same hard examples for all arms."""
+    """Simulate scores by benchmark, with a little noise by seed and the same hard examples for all arms."""
     noise = np.random.default_rng([seed, *arm.encode()]).normal(0, 0.004, 2)
     hard = np.random.default_rng(1).permutation(400)
     answers = {}
@@ -42,7 +42,7 @@ def scores(arm: str, seed: int, plan: Plan) -> dict[str, np.ndarray]:
 
 
 def finished(store: LocalStore, order: Callable[[list[int]], list[int]] = list) -> Report:
-    """A finished study with three claims: one holds, one is open, one does not. `order`: of writing the trials."""
+    """Write a finished study with three claims (one holds, one is open, one does not), trials in this order."""
     plan = two_stage_plan(seeds=(7, 8, 9))
     for i in order(list(range(len(plan.trials)))):
         trial = plan.trials[i]
@@ -51,7 +51,7 @@ def finished(store: LocalStore, order: Callable[[list[int]], list[int]] = list) 
 
 
 def under_way(store: LocalStore) -> Report:
-    """A study in the middle of things: a missing, a failed and a diverged trial, an excluded arm, no signal."""
+    """Write a study under way: a missing, a failed and a diverged trial, an excluded arm, no signal."""
     plan = replace(two_stage_plan(), excluded=(Exclusion("resolution=8px", "too small for a patch"),))
     finish_trial(store, plan, trial_of(plan, "base", 7), scores("base", 7, plan), constant=("colour",))
     fail_trial(store, plan, trial_of(plan, "resolution=32px", 7), "CUDA is gone")
@@ -63,6 +63,7 @@ def under_way(store: LocalStore) -> Report:
 
 
 def unstarted(store: LocalStore) -> Report:
+    """Build the report of a study of which nothing has run."""
     return build_report(study_of(*CLAIMS), two_stage_plan(), store)
 
 
@@ -71,7 +72,7 @@ HOSTILE = '<script>alert("1")</script> & 50 % of #1_a $x^2$ {b}~\\'
 
 
 def hostile(store: LocalStore) -> Report:
-    """Arms, benchmarks, claims and failures with a name that every format must escape."""
+    """Write a study whose arms, benchmarks, claims and failures have a name that every format must escape."""
     plan = two_stage_plan()
     renamed = {"resolution=16px": HOSTILE}
     arms = tuple(
@@ -89,3 +90,6 @@ def hostile(store: LocalStore) -> Report:
             finish_trial(store, plan, trial, accuracies)
     claim = Hypothesis(id="h", claim=HOSTILE, pairs=(("base", HOSTILE),), expect="better")
     return build_report(study_of(claim), plan, store)
+
+
+CASES = {"finished": finished, "under way": under_way, "unstarted": unstarted, "hostile": hostile}

@@ -25,6 +25,29 @@ recipe: prismatic
 """
 """A study of one arm; tests append axes, arms and the like."""
 
+TWO_STAGES = """\
+study: two
+question: How long?
+base: {vision: clip-vit-l, language: vicuna-v15-7b, stages: [align, finetune], epochs: 1, data: llava-v15}
+recipe: prismatic
+axes: {epochs: [1, 2, 3]}
+exclude: [{where: {epochs: 3}, reason: too dear}]
+benchmarks: [gqa]
+"""
+"""A study of two stages whose epochs are an axis, with one arm excluded."""
+
+ENCODER_STUDY = """\
+study: test
+base:
+  vision: {{backbone: {name}, weights: random, {more}}}
+  language: vicuna-v15-7b
+  stages: [finetune]
+  epochs: 1
+  data: llava-v15
+recipe: prismatic
+"""
+"""A study of one encoder by name; `more` are further fields of it."""
+
 
 def plan_of(folder: Path, text: str, **options: Any) -> Plan:
     """Write a study into a folder and plan it; options are those of `plan_study`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -14,8 +15,10 @@ import pyarrow.parquet as pq
 from search_spaces.plan import Node, Plan, PlannedTrial
 from search_spaces.spec import BenchmarkSpec
 from search_spaces.study import Hypothesis, Study
-from tests.support.small_plans import SOURCE, small_plan
+from tests.support.small_plans import small_plan
+from tests.support.tiny_specs import source
 from trainables.storage import layout
+from trainables.storage.lease import Owner
 from trainables.storage.record_files import write
 from trainables.storage.records import Cost, EvaluationResult, Failure, StageResult, TrialResult
 from trainables.storage.store import LocalStore
@@ -26,6 +29,7 @@ PROVENANCE = {"torch": "2.14", "device": "cpu"}
 
 
 def key_of(name: str) -> str:
+    """Make the key of the node of this name."""
     return hashlib.sha256(name.encode()).hexdigest()
 
 
@@ -34,7 +38,7 @@ def two_stage_plan(
     seeds: Sequence[int] = (7, 8),
     benchmarks: Sequence[str] = ("shape", "colour"),
 ) -> Plan:
-    """Arms that share the align stage of their seed: 20 steps, and then 80 of their own."""
+    """Plan arms that share the align stage of their seed: 20 steps, and then 80 of their own."""
     plan = small_plan(resolutions, seeds)
     nodes: dict[str, Node] = {}
     trials = []
@@ -45,16 +49,17 @@ def two_stage_plan(
         nodes[finetune] = Node(finetune, "stage", key_of(finetune), "finetune", 80, align, (trial.id,))
         nodes[evaluation] = Node(evaluation, "evaluation", None, "evaluation", None, finetune, (trial.id,))
         trials.append(replace(trial, path=(align, finetune, evaluation)))
-    specs = tuple(BenchmarkSpec(id=name, source=SOURCE) for name in benchmarks)
+    specs = tuple(BenchmarkSpec(id=name, source=source()) for name in benchmarks)
     return replace(plan, nodes=nodes, trials=tuple(trials), benchmarks=specs)
 
 
 def trial_of(plan: Plan, arm: str, seed: int) -> PlannedTrial:
+    """Find the trial of an arm and a seed."""
     return next(trial for trial in plan.trials if (trial.arm, trial.seed) == (arm, seed))
 
 
 def answers(accuracy: float, seed: int = 0, n: int = N_EXAMPLES) -> np.ndarray:
-    """Scores, 0 or 1, of `n` examples with exactly this accuracy, in an order that depends on `seed`."""
+    """Make scores, 0 or 1, of `n` examples with exactly this accuracy, in an order that depends on `seed`."""
     right = np.zeros(n)
     right[: round(accuracy * n)] = 1.0
     return np.random.default_rng(seed).permutation(right)
@@ -153,3 +158,15 @@ def fail_trial(store: LocalStore, plan: Plan, trial: PlannedTrial, message: str 
 def study_of(*hypotheses: Hypothesis, **fields: Any) -> Study:
     """A study with these claims, for a plan that was made by hand; its document is empty."""
     return Study.model_construct(hypotheses=hypotheses, **fields)
+
+
+def hold_running(store: LocalStore, plan: Plan, trial: str, lines: list[dict[str, object]]) -> None:
+    """Hold a trial as a living run does, and write these lines to its spool."""
+    assert store.lease(layout.trial_lease(plan.study, trial), Owner.here())
+    store.put(layout.spool(plan.study, trial), "".join(json.dumps(line) + "\n" for line in lines).encode())
+
+
+def spool_step(step: int, seconds: float, loss: float = 0.5) -> dict[str, object]:
+    """Make the spool line of a training step that ended after so many seconds."""
+    values = {"train/loss": loss, "train/lr": 1e-3, "train/samples_per_s": 64.0}
+    return {"ts": 1_700_000_000_000 + round(1000 * seconds), "step": step, "metrics": values}

@@ -12,82 +12,16 @@ from search_spaces.resource_spec import ResourceSpec
 from search_spaces.spec import (
     BenchmarkSpec,
     LanguageSpec,
-    MixPart,
-    MixSpec,
-    OptimizerSpec,
     ProjectorSpec,
-    ScheduleSpec,
-    SourceSpec,
     StageSpec,
-    TokenizerSpec,
-    TrialSpec,
     VisionSpec,
 )
+from tests.support.tiny_specs import source, trial_spec
 from trainables.data.prepare import prepare_source
 from trainables.model.weights import digest_weights, find_weights
 from trainables.run_trial import run_trial
 from trainables.storage.store import LocalStore, Store
 from trainables.task import Context, FeaturesTask, StageTask, TrialTask
-
-GENERATED = {"records": 40, "seed": 1}
-SGD = OptimizerSpec(kind="sgd", lr=0.05, momentum=0.9)
-ADAMW = OptimizerSpec(lr=3e-3, eps=1e-8)
-
-
-def source(split: str = "train", **options: Any) -> SourceSpec:
-    return SourceSpec(name="shapes", version="1", reader="generated", options={**GENERATED, "split": split, **options})
-
-
-def vision(**changes: Any) -> VisionSpec:
-    fields: dict[str, Any] = {
-        "backbone": "tiny",
-        "arch": "test_efficientnet",
-        "family": "conv",
-        "weights": "random",
-        "checkpoint": None,
-        "resolution": 64,
-        "resize": "naive",
-        "interpolate": False,
-        "patch": 32,
-        "width": 256,
-        "tokens": 4,
-        "mean": (0.5, 0.5, 0.5),
-        "std": (0.5, 0.5, 0.5),
-    }
-    return VisionSpec(**(fields | changes))
-
-
-def language(**changes: Any) -> LanguageSpec:
-    fields: dict[str, Any] = {
-        "name": "tiny",
-        "family": "llama",
-        "checkpoint": None,
-        "config": {
-            "hidden_size": 32,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "intermediate_size": 64,
-            "initializer_range": 0.1,
-        },
-        "tokenizer": TokenizerSpec(kind="bytes"),
-        "prompt": "bare",
-        "width": 32,
-        "max_length": 96,
-    }
-    return LanguageSpec(**(fields | changes))
-
-
-def stage(name: str = "finetune", **changes: Any) -> StageSpec:
-    fields: dict[str, Any] = {
-        "name": name,
-        "trains": ("projector", "language"),
-        "data": MixSpec(name="shapes", parts=(MixPart(source=source()),)),
-        "max_steps": 6,
-        "global_batch": 8,
-        "optimizer": ADAMW,
-        "schedule": ScheduleSpec(kind="cosine", warmup_steps=2),
-    }
-    return StageSpec(**(fields | changes))
 
 
 def make_task(
@@ -104,19 +38,14 @@ def make_task(
     store: Store | None = None,
     **resources: Any,
 ) -> TrialTask:
-    """A task whose data are prepared on `storage`, also its data folder; `resources` are fields of ResourceSpec.
+    """Prepare data on `storage`, also the data folder, and make a task of them; `resources` are fields of ResourceSpec.
 
     With `store` they are prepared there, and `storage` is the data folder only.
     """
     store, test = store or LocalStore(storage), source("test")
     benchmarks = (BenchmarkSpec(id="shapes", source=test, select="shape"),) if benchmarks is None else benchmarks
-    spec = TrialSpec(
-        vision=vision_spec or vision(),
-        projector=projector_spec or ProjectorSpec(kind="gelu-mlp"),
-        language=language_spec or language(),
-        stages=stages or (stage(),),
-        seed=seed,
-    )
+    given = {"vision": vision_spec, "projector": projector_spec, "language": language_spec, "stages": stages}
+    spec = trial_spec(seed=seed, **{name: part for name, part in given.items() if part})
     sources = {source_name(part.source): part.source for s in spec.stages for part in s.data.parts}
     sources |= {source_name(benchmark.source): benchmark.source for benchmark in benchmarks}
     digests = {name: prepare_source(s, store, storage)[0] for name, s in sources.items()}
@@ -152,16 +81,16 @@ def make_task(
 
 
 def run(task: TrialTask, context: Context | None = None) -> list[Progress]:
-    """All that the loop yields."""
+    """Run a trial to its end, and list what its loop yields."""
     return list(run_trial(task, context or Context()))
 
 
 def losses(events: list[Progress]) -> list[float]:
-    """Losses of all training steps, in order; not a number where a loss was not finite."""
+    """List the losses of all training steps, in order; not a number where a loss was not finite."""
     steps = [event for event in events if isinstance(event, UnitDone) and event.node.startswith("stage-")]
     return [math.nan if step.loss is None else step.loss for step in steps]
 
 
 def is_step(progress: Progress, step: int) -> bool:
-    """Whether this is the end of a step of the stage `finetune`."""
+    """Check whether this is the end of a step of the stage `finetune`."""
     return isinstance(progress, UnitDone) and (progress.label, progress.step) == ("finetune", step)

@@ -1,3 +1,5 @@
+"""`ablate data` as a user calls it: checks, statistics, conversions and drawn miniatures."""
+
 from __future__ import annotations
 
 import json
@@ -9,6 +11,7 @@ from typer.testing import CliRunner
 
 from orchestrator.cli import app
 from search_spaces.errors import InputError
+from tests.support.command_line import ablate
 
 TALK = [{"from": "human", "value": "<image>\nq"}, {"from": "gpt", "value": "answer"}]
 STUDY = """
@@ -112,3 +115,13 @@ def test_other_counts_than_declared_are_wrong_unless_declared_as_approximate(
 def test_convert_of_several_sources_asks_for_one(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="convert writes one source"):
         _run("convert", "quickstart", "--to", tmp_path / "out", "--storage", tmp_path)
+
+
+def test_a_miniature_is_drawn_into_a_new_folder_and_never_into_one_that_is_there(tmp_path: Path) -> None:
+    target = tmp_path / "mini"
+    size = ("--images", "24", "--training-images", "24")
+    done = ablate("data", "make-mini", str(target), *size, storage=tmp_path / "s")
+    assert done.stdout.strip() == str(target)
+    assert {path.name for path in target.iterdir()} == {"benchmarks", "mini-train.json", "qualitative", "train"}
+    again = ablate("data", "make-mini", str(target), *size, storage=tmp_path / "s", check=2)
+    assert "Name a new folder" in again.stderr

@@ -158,11 +158,3 @@ def test_a_driver_outside_of_the_cluster_runs_trials_by_address(head: dict[str, 
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=400)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert "2 of 2 trials are done." in done.stdout
-
-
-def test_the_package_that_a_job_sends_is_small() -> None:
-    """What git tracks is what is sent, but for the folders that .rayignore names."""
-    ignored = tuple(line.strip("/") for line in (ROOT / ".rayignore").read_text().split())
-    listed = subprocess.run(["git", "ls-files"], capture_output=True, text=True, cwd=ROOT, check=True).stdout.split()
-    sent = [name for name in listed if not name.startswith(ignored)]
-    assert 0 < sum((ROOT / name).stat().st_size for name in sent) < 5_000_000

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
-from orchestrator.analysis.methods.judge_table import judge_table
-from orchestrator.analysis.score_table import read_table
-from orchestrator.terminal.verdicts import to_terminal
-from search_spaces.catalogue.load import shipped
-from search_spaces.claims import find_file, load_claims
 from tests.support.command_line import ablate
 
 TABLE = "model,GQA,mine,POPE\na,50,60,70\nb,52,61.5,73\n"
@@ -101,17 +94,3 @@ def test_plan_tells_what_each_hypothesis_can_decide(tmp_path: Path) -> None:
     text = ablate("plan", "quickstart", storage=tmp_path / "s").stdout
     assert "What this can decide" in text
     assert "assumed: seed sd 0.3 to 1 points, a default" in text
-
-
-def test_terminal_says_verdict_claim_reasons_and_what_moves_it() -> None:
-    table = read_table(find_file("prismatic/published", ".csv", "scores"), "published")
-    claims, document = load_claims(find_file("prismatic/claims", ".yaml", "hypotheses"))
-    found = judge_table(table, claims, document, "prismatic-2024", shipped().suites)
-    console = Console(file=io.StringIO(), width=200, color_system=None)
-    to_terminal(found, console)
-    assert isinstance(console.file, io.StringIO)
-    text = console.file.getvalue()
-    assert "single-stage: Leaving out the align stage loses nothing, and helps (4.1)  [holds]" in text
-    assert "Better: +2.1 percent (99 % interval +0.2 to +4.0; 2 pairs on 12 benchmarks)." in text
-    assert "refcoco, refcoco+ and refcocog counted once: p .0596, undecided" in text
-    assert "Against the pool 'published' (46 members)" in text

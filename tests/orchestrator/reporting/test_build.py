@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,11 +32,6 @@ from trainables.storage import layout
 from trainables.storage.store import LocalStore
 
 ACCURACIES = {"base": (0.90, 0.60), "resolution=32px": (0.89, 0.60), "resolution=16px": (0.50, 0.61)}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
-    return LocalStore(tmp_path)
 
 
 @pytest.fixture

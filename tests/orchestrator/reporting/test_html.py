@@ -1,20 +1,23 @@
-"""The HTML report in a real browser: nothing overflows a phone."""
+"""The HTML report is one well-formed file that says first what was found, and in a browser overflows no phone."""
 
 from __future__ import annotations
 
 import html
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from orchestrator.reporting.html import to_html
 from orchestrator.reporting.report_model import Report
-from tests.support.report_cases import finished, hostile, under_way
+from tests.support.html_page import Page
+from tests.support.report_cases import CASES, HOSTILE, finished, hostile, under_way, unstarted
 from trainables.storage.store import LocalStore
 
 MEASURE = """
@@ -59,3 +62,61 @@ def test_page_has_no_horizontal_overflow(
     assert wide == []
     assert boxes == 0
     assert 0 < scroll_width <= width
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_html_is_well_formed_and_needs_nothing_from_elsewhere(case: str, store: LocalStore) -> None:
+    page = to_html(CASES[case](store))
+    parsed = Page(page)
+    assert parsed.open == []
+    assert "script" not in {tag for tag, _ in parsed.elements}
+    for tag, attributes in parsed.elements:
+        assert not {"src", "srcset", "onload", "onclick"} & set(attributes), (tag, attributes)
+        assert str(attributes.get("href", "#")).startswith("#")
+    assert not re.search(r"url\(|@import|https?://", page)
+    for svg in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
+        ElementTree.fromstring(svg)
+
+
+def test_html_says_first_what_was_asked_and_found_how_surely_and_what_would_decide(store: LocalStore) -> None:
+    text = Page(to_html(finished(store))).text
+    first = text[: text.index("Every arm against the base")]
+    assert "Does resolution help?" in first
+    assert "Of 3 claims, 1 holds, 1 does not hold and 1 is open." in first
+    found = r"resolution=16px scores 40\.\d points lower than base on shape\."
+    sure = r"95 % interval -4\d\.\d to -3\d\.\d; p < \.0001 \(Holm\); 3 seeds; 400 examples"
+    assert re.search(rf"holds Small pictures hide shapes {found} {sure}", first)
+    assert re.search(rf"does not hold Small pictures help {found} {sure}", first)
+    undecided = (
+        r"Not decided: resolution=32px may score from 0\.\d points? lower to \d\.\d points? higher than base "
+        r"in the mean over shape and colour\."
+    )
+    assert re.search(rf"open Half the resolution is better {undecided}", first)
+    assert "To decide it:" in first
+    assert "126 GPU-seconds; 30 % saved by sharing equal work" in first
+
+
+def test_html_figures_have_text_alternatives(store: LocalStore) -> None:
+    """A label that says the numbers; or, for a line of a table, the numbers in the same line."""
+    page = to_html(finished(store))
+    drawings = [attributes for tag, attributes in Page(page).elements if tag == "svg"]
+    spoken = [attributes["aria-label"] for attributes in drawings if attributes.get("role") == "img"]
+    assert all(attributes.get("aria-hidden") == "true" or attributes.get("aria-label") for attributes in drawings)
+    assert any(label and label.startswith("Mean score against resolution: 16px ") for label in spoken)
+    assert any(label and label.startswith("Mean score against GPU-seconds of one trial. Not") for label in spoken)
+    drawn = [row for row in re.findall(r"<tr>.*?</tr>", page, re.DOTALL) if "<circle" in row]
+    assert len(drawn) == 2 + 3  # arms against the base, seeds of all arms
+    assert all(re.search(r"<td>[^<]*\d\.\d", row) for row in drawn)
+
+
+def test_html_before_anything_ran_says_so(store: LocalStore) -> None:
+    text = Page(to_html(unstarted(store))).text
+    assert "Nothing is scored yet" in text
+    assert "0 of 6 trials are done (6 pending)" in text
+    assert "missing" in text
+
+
+def test_html_shows_hostile_names_as_text(store: LocalStore) -> None:
+    page = to_html(hostile(store))
+    assert "<script" not in page
+    assert HOSTILE in Page(page).text

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import get_args
 
-from orchestrator.reporting.latex import ARROWS
-from orchestrator.reporting.report_model import Absence, Mark
+from orchestrator.reporting.report_model import Absence
 from orchestrator.reporting.sentences import ABSENCES
 
 
 def test_every_reason_for_an_absent_score_has_its_words() -> None:
     assert set(ABSENCES) == set(get_args(Absence))
-
-
-def test_every_mark_has_its_arrow() -> None:
-    assert set(ARROWS) == set(get_args(Mark))

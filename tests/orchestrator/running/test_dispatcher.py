@@ -18,11 +18,6 @@ from trainables.storage.record_files import write
 from trainables.storage.store import LocalStore
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
-    return LocalStore(tmp_path)
-
-
 def dispatcher(fakes: Fakes, store: LocalStore, prepared: list[str] | None = None, cpus: float = 8) -> Dispatcher:
     prepare = (lambda trial: None) if prepared is None else prepared.append
     return Dispatcher(fakes.work, fakes.nodes, (), [NodeResources("node", cpus)], store, STUDY, prepare)

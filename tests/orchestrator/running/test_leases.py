@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from orchestrator.running.leases import Leases
 from tests.support.other_hosts import ELSEWHERE, take_over
 from trainables.storage.store import LocalStore
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
-    return LocalStore(tmp_path)
 
 
 def test_take_one_of_several_is_held_takes_none_and_names_it(store: LocalStore) -> None:

@@ -31,11 +31,6 @@ BOTH = {"shape": answers(0.9), "colour": answers(0.5)}
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
-    return LocalStore(tmp_path)
-
-
-@pytest.fixture
 def plan() -> Plan:
     return two_stage_plan()
 

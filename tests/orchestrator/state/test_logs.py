@@ -26,11 +26,6 @@ TRIALS = [
 TRIAL = TRIALS[0]
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
-    return LocalStore(tmp_path)
-
-
 def write(store: LocalStore, rank: int, text: str, trial: StoredTrial = TRIAL) -> None:
     path = store.root / layout.worker_log(*trial, rank)
     path.parent.mkdir(parents=True, exist_ok=True)

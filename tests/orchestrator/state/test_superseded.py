@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -15,11 +14,6 @@ from trainables.storage.records import Attempt, AttemptStage
 from trainables.storage.store import LocalStore
 
 BOTH = {"shape": answers(0.9), "colour": answers(0.5)}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
-    return LocalStore(tmp_path)
 
 
 def _attempted(plan: Plan, store: LocalStore, trial: str) -> None:

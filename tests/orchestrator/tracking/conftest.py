@@ -6,14 +6,15 @@ import shutil
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
 
-from orchestrator.tracking.mlflow_connect import open_tracker
+from orchestrator.tracking.mlflow_connect import embedded_uri, open_tracker
 from trainables.storage import layout
-from trainables.storage.store import LocalStore
 
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An embedded database without any study, made once for all tests."""
     storage = tmp_path_factory.mktemp("empty")
     open_tracker(None, storage)
     return storage / layout.TRACKING_DATABASE
@@ -28,5 +29,6 @@ def storage(tmp_path: Path, empty_database: Path) -> Path:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
-    return LocalStore(tmp_path)
+def client(storage: Path) -> MlflowClient:
+    """A client of the embedded database."""
+    return MlflowClient(embedded_uri(storage))

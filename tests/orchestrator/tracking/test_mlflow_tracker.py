@@ -1,53 +1,28 @@
-"""What a study leaves in MLflow, in the embedded database."""
+"""Points, files, summaries and models of a study arrive in MLflow as they were recorded."""
 
 from __future__ import annotations
 
 import json
 import math
-import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from mlflow.entities import Run
 
-from orchestrator.analysis.numeric_axes import numeric_axes
 from orchestrator.reporting.build import build_report
 from orchestrator.reporting.forms import FORMS
 from orchestrator.reporting.html import to_html
-from orchestrator.reporting.summary import summarize
-from orchestrator.tracking.environment import storage_id
-from orchestrator.tracking.mlflow_connect import embedded_uri, open_tracker
+from orchestrator.tracking.mlflow_connect import open_tracker
 from orchestrator.tracking.mlflow_server import MlflowServer
 from orchestrator.tracking.mlflow_tracker import MlflowTracker
 from orchestrator.tracking.sync import sync_study
 from orchestrator.tracking.tracker import Point, TrackerRefusedError
-from search_spaces.errors import InputError
 from search_spaces.study import Hypothesis
-from tests.support.small_plans import small_plan, with_axis
-from tests.support.stored_studies import answers, fail_trial, finish_trial, study_of, two_stage_plan
+from tests.support.stored_studies import fail_trial, study_of
+from tests.support.tracked_runs import PLAN, STORED, finished, names_of, runs_of, trial_run
 from trainables.storage import layout
 from trainables.storage.spool import Spool
 from trainables.storage.store import LocalStore
-
-PLAN = small_plan()
-STORED = two_stage_plan(resolutions=(64, 32))
-
-
-@pytest.fixture
-def client(storage: Path) -> MlflowClient:
-    return MlflowClient(embedded_uri(storage))
-
-
-def runs_of(client: MlflowClient, kind: str, study: str = "small") -> list[Run]:
-    experiment = client.get_experiment_by_name(study)
-    return list(client.search_runs([experiment.experiment_id], f"tags.`ablate.kind` = '{kind}'"))
-
-
-def trial_run(client: MlflowClient, trial: str) -> Run:
-    (run,) = [run for run in runs_of(client, "trial") if run.data.tags["ablate.trial"] == trial]
-    return run
 
 
 def test_study_has_one_experiment_with_nested_runs_found_by_tags(storage: Path, client: MlflowClient) -> None:
@@ -72,24 +47,6 @@ def test_study_has_one_experiment_with_nested_runs_found_by_tags(storage: Path, 
     assert (storage / layout.TRACKING_ARTIFACTS / "small" / study.info.run_id).is_dir()
 
 
-def test_runs_are_found_again_by_another_driver_with_and_without_their_ids(storage: Path, client: MlflowClient) -> None:
-    ids = []
-    for known in (None, "first", "0" * 32):
-        tracker = open_tracker(None, storage)
-        tracker.open_study(PLAN, {})
-        ids.append(tracker.open_trial(PLAN.trials[0], ids[0] if known == "first" else known, 1000))
-    assert len(set(ids)) == 1
-    assert (len(runs_of(client, "study")), len(runs_of(client, "trial"))) == (1, 1)
-
-
-def test_run_that_a_user_deleted_is_made_anew(storage: Path, client: MlflowClient) -> None:
-    tracker = open_tracker(None, storage)
-    tracker.open_study(PLAN, {})
-    run = tracker.open_trial(PLAN.trials[0], None, 1000)
-    client.delete_run(run)
-    assert tracker.open_trial(PLAN.trials[0], run, 1000) != run
-
-
 def test_points_sent_twice_are_there_once(storage: Path, client: MlflowClient) -> None:
     tracker = open_tracker(None, storage)
     tracker.open_study(PLAN, {})
@@ -108,20 +65,6 @@ def test_infinity_is_recorded_as_not_a_number(storage: Path, client: MlflowClien
     run = tracker.open_trial(PLAN.trials[0], None, 1000)
     tracker.log(run, [Point("train/loss", math.inf, 1000, 1)])
     assert math.isnan(client.get_run(run).data.metrics["train/loss"])
-
-
-def test_axis_added_later_writes_the_base_value_into_existing_runs(storage: Path, client: MlflowClient) -> None:
-    tracker = open_tracker(None, storage)
-    tracker.open_study(PLAN, {})
-    for trial in PLAN.trials:
-        tracker.open_trial(trial, None, 1000)
-
-    smaller = small_plan(resolutions=(64,))  # the other arm is no longer in the study
-    open_tracker(None, storage).open_study(with_axis(smaller, "epochs", "2"), {})
-
-    assert trial_run(client, "r64-s7").data.params == {"resolution": "64px", "epochs": "2", "seed": "7"}
-    assert trial_run(client, "r32-s7").data.params == {"resolution": "32px", "epochs": "2", "seed": "7"}
-    assert trial_run(client, "r64-s7").data.metrics["cfg/epochs"] == 2
 
 
 def test_newest_counts_of_a_study_are_the_latest(storage: Path, client: MlflowClient) -> None:
@@ -159,32 +102,11 @@ def test_replay_of_a_spool_gives_a_complete_run(storage: Path, client: MlflowCli
     assert len([notice for notice in notices if "gone.json" in notice or "params" in notice]) == 2
 
 
-def test_retired_run_is_out_of_sight(storage: Path, client: MlflowClient) -> None:
-    tracker = open_tracker(None, storage)
-    tracker.open_study(PLAN, {})
-    tracker.retire(tracker.open_trial(PLAN.trials[0], None, 1000))
-    assert runs_of(client, "trial") == []
-
-
 def test_unknown_run_is_refused_not_retried(storage: Path) -> None:
     tracker = open_tracker(None, storage)
     tracker.open_study(PLAN, {})
     with pytest.raises(TrackerRefusedError):
         tracker.log("0" * 32, [Point("train/loss", 1.0, 1000, 1)])
-
-
-def test_deleted_experiment_is_an_error_that_says_how_to_restore_it(storage: Path, client: MlflowClient) -> None:
-    open_tracker(None, storage).open_study(PLAN, {})
-    experiment = client.get_experiment_by_name("small").experiment_id
-    client.delete_experiment(experiment)
-    with pytest.raises(InputError, match=f"restore --experiment-id {experiment}"):
-        open_tracker(None, storage).open_study(PLAN, {})
-
-
-def test_axes_are_numeric_only_if_all_labels_are_numbers_of_one_unit() -> None:
-    plan = with_axis(with_axis(with_axis(small_plan(), "epochs", "1.25"), "lr", "2e-5"), "vision.resize", "naive")
-    assert set(numeric_axes(plan)) == {"resolution", "epochs", "lr"}
-    assert numeric_axes(plan)["lr"] == {"2e-5": 2e-5}
 
 
 def test_plan_and_study_are_artifacts_of_the_study_run(storage: Path, client: MlflowClient) -> None:
@@ -195,14 +117,6 @@ def test_plan_and_study_are_artifacts_of_the_study_run(storage: Path, client: Ml
     (study,) = runs_of(client, "study")
     files = {file.path for file in client.list_artifacts(study.info.run_id)}
     assert files == {"study.yaml", "plan.json", "environment.json"}
-
-
-def finished(storage: Path) -> LocalStore:
-    """A storage with two seeds of two arms, all finished, and scores that favour the second arm."""
-    store = LocalStore(storage)
-    for number, trial in enumerate(STORED.trials):
-        finish_trial(store, STORED, trial, {"shape": answers(0.5 + 0.1 * number, number), "colour": answers(0.5)})
-    return store
 
 
 def test_an_arm_over_its_seeds_is_a_run_with_its_interval(storage: Path, client: MlflowClient) -> None:
@@ -235,29 +149,6 @@ def test_the_studys_run_has_the_report_and_its_note_the_verdicts(storage: Path, 
     assert "Fewer pixels help" in study.data.tags["mlflow.note.content"]
 
 
-def test_a_finished_trial_has_a_model_where_its_weights_are(storage: Path, client: MlflowClient) -> None:
-    store = finished(storage)
-    for _ in range(2):
-        sync_study(study_of(), STORED, store, open_tracker(None, storage))
-    experiment = client.get_experiment_by_name("small").experiment_id
-    models = client.search_logged_models([experiment])
-    assert len(models) == len(STORED.trials)
-    (model,) = [model for model in models if model.source_run_id == trial_run(client, "r32-s8").info.run_id]
-    assert model.params == {"resolution": "32px", "seed": "8"}
-    key = [node.key for node in STORED.trials[3].stage_nodes(STORED)][-1]
-    assert model.tags["ablate.checkpoint_uri"] == (storage / layout.stage_folder(str(key))).as_uri()
-
-
-def test_the_best_model_gets_an_alias_in_the_registry(storage: Path, client: MlflowClient) -> None:
-    store, tracker = finished(storage), open_tracker(None, storage)
-    sync_study(study_of(), STORED, store, tracker)
-    best = summarize(study_of(), STORED, store).best_trial
-    assert best == "r32-s8"
-    assert [tracker.register_best("small-vlm", best) for _ in range(2)] == ["1", "1"]
-    version = client.get_model_version_by_alias("small-vlm", "best")
-    assert version.run_id == trial_run(client, "r32-s8").info.run_id
-
-
 def test_data_is_linked_with_its_digest_and_what_was_drawn(storage: Path, client: MlflowClient) -> None:
     spool = Spool(LocalStore(storage), layout.spool("small", "r64-s7"))
     tags = {"records.finetune": "1500", "share.finetune": "1.0000"}
@@ -269,56 +160,6 @@ def test_data_is_linked_with_its_digest_and_what_was_drawn(storage: Path, client
     assert [(use.dataset.name, use.dataset.digest) for use in inputs] == [("shapes@1", "a" * 32), ("shape", "b" * 32)]
     told = {tag.key: tag.value for tag in inputs[0].tags}
     assert told == {"mlflow.data.context": "training", **tags}
-
-
-def test_equal_trials_of_two_studies_name_each_other(storage: Path, client: MlflowClient) -> None:
-    other = replace(PLAN, study="other")
-    for plan in (PLAN, other):
-        tracker = open_tracker(None, storage)
-        tracker.open_study(plan, {})
-        tracker.open_trial(plan.trials[0], None, 1000)
-    mine = trial_run(client, "r64-s7")
-    (theirs,) = runs_of(client, "trial", "other")
-    assert json.loads(mine.data.tags["ablate.also_in"]) == {"other": theirs.info.run_id}
-    assert json.loads(theirs.data.tags["ablate.also_in"]) == {"small": mine.info.run_id}
-
-
-def test_two_storages_with_a_study_of_one_name_do_not_share_an_experiment(
-    storage: Path, client: MlflowClient, tmp_path: Path
-) -> None:
-    server, elsewhere = embedded_uri(storage), tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    assert open_tracker(server, storage).open_study(PLAN, {}) == []
-    (remark,) = open_tracker(server, elsewhere).open_study(PLAN, {})
-    name = f"small ({storage_id(elsewhere)})"
-    assert remark == f"the experiment 'small' is of another storage: this study is {name!r}"
-    assert len(open_tracker(server, elsewhere).open_study(PLAN, {})) == 1
-    assert len(runs_of(client, "study")) == len(runs_of(client, "study", name)) == 1
-
-
-def test_a_copy_of_a_storage_goes_on_in_the_same_experiment(storage: Path, tmp_path: Path) -> None:
-    open_tracker(embedded_uri(storage), storage).open_study(PLAN, {})
-    copy = tmp_path / "copy"
-    shutil.copytree(storage / layout.TRACKING, copy / layout.TRACKING)
-    assert open_tracker(embedded_uri(storage), copy).open_study(PLAN, {}) == []
-
-
-def test_labels_keep_what_runs_were_told_when_a_rival_is_added(storage: Path, client: MlflowClient) -> None:
-    first = with_axis(PLAN, "vision.backbone", "siglip-vit-b16")
-    tracker = open_tracker(None, storage)
-    tracker.open_study(first, {})
-    tracker.open_trial(first.trials[0], None, 1000)
-    arms = (
-        first.arms[0],
-        replace(first.arms[1], values={**first.arms[1].values, "vision.backbone": "siglip-vit-so400m"}),
-    )
-    second = replace(first, arms=arms)
-    tracker = open_tracker(None, storage)
-    tracker.open_study(second, {})
-    for trial in second.trials:
-        tracker.open_trial(trial, None, 1000)
-    assert trial_run(client, "r64-s7").data.params["vision.backbone"] == "siglip-vit-b16"
-    assert trial_run(client, "r32-s7").data.params["vision.backbone"] == "so400m siglip-vit-so400m"
 
 
 class OldServer(MlflowServer):
@@ -371,8 +212,3 @@ def test_names_on_the_server_stay_as_they_are(storage: Path, client: MlflowClien
         "ablate.non_finite", "ablate.seed", "ablate.study", "ablate.trial", "cfg/resolution", "resolution", "seed",
         "train/loss",
     }  # fmt: skip
-
-
-def names_of(run: Run) -> set[str]:
-    """Metrics, parameters, and those tags that are not MLflow's own."""
-    return {*run.data.metrics, *run.data.params, *(tag for tag in run.data.tags if tag.startswith("ablate."))}

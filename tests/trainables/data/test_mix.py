@@ -7,7 +7,7 @@ import pytest
 from search_spaces.errors import InputError
 from search_spaces.identity import source_name
 from search_spaces.spec import MixPart, MixSpec, SourceSpec
-from tests.support.tiny_trials import source
+from tests.support.tiny_specs import source
 from trainables.data.mix import Mix, realise
 from trainables.data.prepare import prepare_source
 from trainables.data.prepared import PreparedSource

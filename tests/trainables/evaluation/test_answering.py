@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from tests.support.tiny_trials import language, make_task
+from tests.support.tiny_specs import language
+from tests.support.tiny_trials import make_task
 from trainables.evaluation.answering import Answerer, Images
 from trainables.model.tokenizer import byte_tokenizer
 from trainables.model.vlm import VLM, build_modules

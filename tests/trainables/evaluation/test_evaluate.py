@@ -12,7 +12,8 @@ import pytest
 from search_spaces.identity import source_name
 from search_spaces.outcomes import UnitDone
 from search_spaces.spec import BenchmarkSpec
-from tests.support.tiny_trials import make_task, run, source, stage
+from tests.support.tiny_specs import source, stage
+from tests.support.tiny_trials import make_task, run
 from trainables.data.prepared import PreparedSource
 from trainables.evaluation import question_batches
 from trainables.evaluation.results import evaluation_key, read_results

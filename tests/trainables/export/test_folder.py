@@ -20,7 +20,8 @@ from transformers import (
 
 from search_spaces.errors import InputError
 from search_spaces.spec import ProjectorSpec, TokenizerSpec, VisionSpec
-from tests.support.tiny_trials import language, make_task, run, source, stage, vision
+from tests.support.tiny_specs import language, source, stage, vision
+from tests.support.tiny_trials import make_task, run
 from trainables.evaluation.evaluate import load_whole
 from trainables.export.folder import export_trial, finished_stages
 from trainables.model.images import pixels

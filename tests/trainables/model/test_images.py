@@ -17,7 +17,7 @@ from torchvision.transforms import functional as transforms
 
 from search_spaces.catalogue.entries import EncoderEntry
 from search_spaces.catalogue.load import shipped
-from tests.support.tiny_trials import vision
+from tests.support.tiny_specs import vision
 from trainables.model.images import pixels
 
 STRATEGIES = ["letterbox", "naive", "crop"]

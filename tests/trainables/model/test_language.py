@@ -11,7 +11,7 @@ import transformers
 
 from search_spaces.errors import InputError
 from tests.support.hub_languages import FAMILIES, ROWS, WIDTH, hub_language
-from tests.support.tiny_trials import language
+from tests.support.tiny_specs import language
 from trainables.model.language import build_language, logits_of_head
 from trainables.model.weights import find_weights
 

@@ -15,7 +15,8 @@ from search_spaces.errors import InputError
 from search_spaces.spec import LoraSpec, MixPart, MixSpec, StageSpec
 from tests.support.gloo_pair import run_on_two
 from tests.support.hub_languages import FAMILIES, hub_language
-from tests.support.tiny_trials import SGD, is_step, language, losses, make_task, run, source, stage
+from tests.support.tiny_specs import SGD, language, source, stage
+from tests.support.tiny_trials import is_step, losses, make_task, run
 from trainables.model.lora import add_lora, merge_adapters
 from trainables.model.vlm import build_modules
 from trainables.run_trial import run_trial

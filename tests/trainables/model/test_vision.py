@@ -17,7 +17,7 @@ from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError
 from search_spaces.spec import VisionSpec
 from tests.support.hub_checkpoints import FAMILIES, PAIRS, SIDE, TINY, encoder_spec
-from tests.support.tiny_trials import vision
+from tests.support.tiny_specs import vision
 from trainables.model.vision import FusedEncoder, Tower, build_vision
 
 TOWERS = [name for name, entry in shipped().encoders.items() if isinstance(entry, EncoderEntry)]

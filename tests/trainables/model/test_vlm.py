@@ -9,7 +9,8 @@ from safetensors.torch import save_file
 
 from search_spaces.errors import InputError
 from search_spaces.spec import TrialSpec
-from tests.support.tiny_trials import language, make_task, vision
+from tests.support.tiny_specs import language, vision
+from tests.support.tiny_trials import make_task
 from trainables.model.tokenizer import IGNORE, byte_tokenizer
 from trainables.model.vision import build_vision
 from trainables.model.vlm import VLM, Batch, build_modules, pool

@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 
 from search_spaces.spec import MixPart, MixSpec, OptimizerSpec, ProjectorSpec
 from tests.support.hub_checkpoints import FAMILIES, PAIRS, encoder_spec
-from tests.support.tiny_trials import ADAMW, losses, make_task, run, source, stage, vision
+from tests.support.tiny_specs import ADAMW, source, stage, vision
+from tests.support.tiny_trials import losses, make_task, run
 from trainables.evaluation.evaluate import load_trained
 from trainables.evaluation.results import evaluation_key
 from trainables.model.vision import build_vision

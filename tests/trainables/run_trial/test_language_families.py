@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 
 from search_spaces.spec import MixPart, MixSpec, TokenizerSpec
 from tests.support.hub_languages import FAMILIES, hub_language, make_checkpoint
-from tests.support.tiny_trials import SGD, language, losses, make_task, run, source, stage
+from tests.support.tiny_specs import SGD, language, source, stage
+from tests.support.tiny_trials import losses, make_task, run
 from trainables.storage import layout
 from trainables.storage.store import LocalStore
 

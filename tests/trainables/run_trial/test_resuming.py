@@ -12,7 +12,8 @@ from safetensors.torch import load_file
 
 from search_spaces.outcomes import NodeDone, TrialDone
 from search_spaces.spec import BenchmarkSpec, MixPart, MixSpec, OptimizerSpec
-from tests.support.tiny_trials import is_step, language, losses, make_task, run, source, stage, vision
+from tests.support.tiny_specs import language, source, stage, vision
+from tests.support.tiny_trials import is_step, losses, make_task, run
 from trainables.run_trial import run_trial
 from trainables.storage import layout
 from trainables.storage.record_files import read

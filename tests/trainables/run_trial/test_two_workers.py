@@ -12,7 +12,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from search_spaces.spec import MixPart, MixSpec
 from tests.support.gloo_pair import rank_of_two, run_on_two
-from tests.support.tiny_trials import SGD, language, losses, make_task, run, source, stage, vision
+from tests.support.tiny_specs import SGD, language, source, stage, vision
+from tests.support.tiny_trials import losses, make_task, run
 from trainables.model.tokenizer import byte_tokenizer
 from trainables.model.vlm import build_modules
 from trainables.storage import layout

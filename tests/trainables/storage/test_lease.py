@@ -25,11 +25,6 @@ from trainables.storage.store import LocalStore
 HERE = Owner.here()
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
-    return LocalStore(tmp_path)
-
-
 class TestOneHolder:
     def test_lease_is_held_by_one_owner_until_it_is_released(self, store: LocalStore) -> None:
         first = store.lease("stage-1", HERE)

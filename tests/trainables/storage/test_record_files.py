@@ -6,7 +6,6 @@ import json
 import logging
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -36,11 +35,6 @@ DAMAGED = {
     "text": b'"text"',
     "binary": b"\x93NUMPY\x00\xff\xfe",
 }
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
-    return LocalStore(tmp_path)
 
 
 RECORDS = [

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from search_spaces.identity import source_name
-from tests.support.tiny_trials import is_step, make_task, run, stage
+from tests.support.tiny_specs import stage
+from tests.support.tiny_trials import is_step, make_task, run
 from trainables.run_trial import run_trial
 from trainables.storage import layout
 from trainables.storage.spool import read_spool

@@ -8,7 +8,7 @@ from search_spaces.errors import InputError
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.spec import Precision
 from search_spaces.worker_contract import Device
-from tests.support.tiny_trials import stage
+from tests.support.tiny_specs import stage
 from trainables.training.deepspeed_config import BF16_ENABLED, BUCKETS, deepspeed_config
 
 

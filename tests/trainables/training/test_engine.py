@@ -12,7 +12,8 @@ from torch import nn
 
 from search_spaces.spec import OptimizerKind, OptimizerSpec
 from search_spaces.worker_contract import Device
-from tests.support.tiny_trials import language, losses, make_task, run, stage
+from tests.support.tiny_specs import language, stage
+from tests.support.tiny_trials import losses, make_task, run
 from trainables.storage import layout
 from trainables.storage.record_files import read
 from trainables.storage.records import StageResult

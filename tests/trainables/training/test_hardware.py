@@ -7,7 +7,8 @@ import pytest
 from search_spaces.errors import InputError
 from search_spaces.spec import Precision
 from search_spaces.worker_contract import Device
-from tests.support.tiny_trials import make_task, run, stage
+from tests.support.tiny_specs import stage
+from tests.support.tiny_trials import make_task, run
 from trainables.storage import layout
 from trainables.storage.record_files import read
 from trainables.storage.records import StageResult

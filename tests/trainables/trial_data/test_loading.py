@@ -10,7 +10,8 @@ import torch
 from search_spaces.outcomes import UnitDone
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.spec import MixPart, MixSpec, SourceSpec
-from tests.support.tiny_trials import SGD, losses, make_task, run, source, stage
+from tests.support.tiny_specs import SGD, source, stage
+from tests.support.tiny_trials import losses, make_task, run
 from trainables.run_trial import run_trial
 from trainables.storage import layout
 from trainables.storage.spool import read_spool

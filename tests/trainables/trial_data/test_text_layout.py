@@ -11,7 +11,8 @@ from torch import Tensor
 
 from search_spaces.spec import LanguageSpec, MixPart, MixSpec
 from tests.support.hub_languages import hub_language
-from tests.support.tiny_trials import language, make_task, run, source, stage
+from tests.support.tiny_specs import language, source, stage
+from tests.support.tiny_trials import make_task, run
 from trainables.model.tokenizer import IGNORE, byte_tokenizer
 from trainables.model.vlm import VLM, Batch, build_modules
 from trainables.storage.store import LocalStore

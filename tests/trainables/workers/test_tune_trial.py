@@ -15,19 +15,8 @@ import ray
 
 from search_spaces.outcomes import FailureKind, NodeDone, Started, TrialDone, UnitDone
 from search_spaces.resource_spec import ResourceSpec
-from search_spaces.spec import (
-    LanguageSpec,
-    MixPart,
-    MixSpec,
-    OptimizerSpec,
-    ProjectorSpec,
-    SourceSpec,
-    StageSpec,
-    TokenizerSpec,
-    TrialSpec,
-    VisionSpec,
-)
 from search_spaces.worker_contract import Advanced, Failed, Group, Opened
+from tests.support.tiny_specs import trial_spec
 from trainables.storage import layout
 from trainables.storage.record_files import read
 from trainables.storage.records import Failure
@@ -80,24 +69,9 @@ def failed(kind: FailureKind) -> Failed:
 
 
 def task(storage: Path, trial: str) -> TrialTask:
-    source = SourceSpec(name="none", version="1", reader="generated")
-    vision = VisionSpec(
-        backbone="tiny", arch="tiny", family="conv", weights="random", checkpoint=None, resolution=8, resize="naive",
-        interpolate=False, patch=4, width=4, tokens=4, mean=(0, 0, 0), std=(1, 1, 1),
-    )  # fmt: skip
-    language = LanguageSpec(
-        name="tiny", family="llama", checkpoint=None, config={}, tokenizer=TokenizerSpec(kind="bytes"), prompt="pure",
-        width=8, max_length=8,
-    )  # fmt: skip
-    stage = StageSpec(
-        name="finetune", trains=("projector",), data=MixSpec(name="none", parts=(MixPart(source=source),)),
-        max_steps=1, global_batch=8, optimizer=OptimizerSpec(lr=0.1),
-    )  # fmt: skip
     return TrialTask(
         study="fake", id=trial, arm="base",
-        trial=TrialSpec(
-            vision=vision, projector=ProjectorSpec(kind="linear"), language=language, stages=(stage,), seed=1
-        ),
+        trial=trial_spec(),
         features=(), stages=(StageTask(node="n1", key="k", steps=1, resources=ResourceSpec(hang_timeout_s=HANG_S)),),
         benchmarks=(), evaluation_node="e", digests={}, storage=str(storage), data=str(storage),
     )  # fmt: skip

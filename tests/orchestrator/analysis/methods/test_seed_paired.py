@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,11 +19,6 @@ from tests.support.stored_studies import fail_trial, finish_trial, trial_of, two
 from trainables.storage.store import LocalStore
 
 ACCURACIES = {"base": (0.90, 0.60), "resolution=32px": (0.90, 0.60), "resolution=16px": (0.50, 0.61)}
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> LocalStore:
-    return LocalStore(tmp_path)
 
 
 def _answers(arm: str, seed: int, n: int = 2000) -> dict[str, np.ndarray]:

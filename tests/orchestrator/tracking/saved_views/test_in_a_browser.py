@@ -1,47 +1,25 @@
-"""What a person sees in MLflow after a study: its page in a real browser, and an outage of its server."""
+"""A saved view shows its runs and charts in a real browser."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
-from mlflow import MlflowClient
 
 from orchestrator.tracking.mlflow_connect import open_tracker
 from orchestrator.tracking.sync import sync_study
-from orchestrator.tracking.uploader import Uploader
-from tests.support.small_plans import small_plan, with_axis
+from tests.support.screenshots import screenshot
+from tests.support.small_plans import with_axis
+from tests.support.spools import write_steps
 from tests.support.stored_studies import answers, fail_trial, finish_trial, study_of, two_stage_plan
 from trainables.storage import layout
 from trainables.storage.spool import Spool
 from trainables.storage.store import LocalStore
 
-PLAN = small_plan(resolutions=(64, 32), seeds=(7, 8))
 STUDY = with_axis(two_stage_plan(resolutions=(64, 32, 16), seeds=(7, 8)), "vision.resize", "letterbox")
 FAILED = "r16-s8"
-
-
-def load_screenshot() -> ModuleType:
-    path = Path(__file__).parents[3] / "docs" / "screenshot.py"
-    spec = importlib.util.spec_from_file_location("screenshot", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules["screenshot"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-screenshot = load_screenshot()
-
-
-def write_steps(spool: Spool, steps: range) -> None:
-    for step in steps:
-        spool.write(step=step, metrics={"train/loss": 1 / step})
 
 
 def write_study(store: LocalStore) -> None:
@@ -106,30 +84,3 @@ def test_a_saved_view_opens_by_its_link_in_a_fresh_browser(view: str, server: st
     assert shown.charts >= charts
     assert "Does resolution help?" in shown.text
     assert shown.png.startswith(b"\x89PNG")
-
-
-@pytest.mark.slow
-def test_outage_of_a_server_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
-    store, database = LocalStore(tmp_path), tmp_path / "server.db"
-    spool = Spool(store, layout.spool(PLAN.study, "r64-s7"))
-    notices: list[str] = []
-    with screenshot.served(database) as address:
-        tracker = open_tracker(address, tmp_path)
-        uploader = Uploader(tracker, store, study_of(), PLAN, notice=notices.append).start()
-        write_steps(spool, range(1, 6))
-        assert uploader.drain(120)
-
-    write_steps(spool, range(6, 11))
-    assert not uploader.drain(5)
-
-    with screenshot.served(database, port=int(address.rpartition(":")[2])):
-        write_steps(spool, range(11, 16))
-        assert uploader.drain(120)
-        assert uploader.stop("FINISHED")
-        client = MlflowClient(address)
-        experiment = client.get_experiment_by_name("small").experiment_id
-        (run,) = client.search_runs([experiment], "tags.`ablate.trial` = 'r64-s7'")
-        history = client.get_metric_history(run.info.run_id, "train/loss")
-
-    assert [metric.step for metric in history] == list(range(1, 16))
-    assert ["away" in notice for notice in notices] == [True, False]

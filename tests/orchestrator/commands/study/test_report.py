@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.reporting.csv_json import COLUMNS
 from orchestrator.reporting.forms import FORMS
-from tests.support.command_line import ROOT, ablate
+from tests.support.command_line import ablate
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -36,8 +35,3 @@ def test_report_of_an_unknown_form_names_the_known_ones(small: Path, tmp_path: P
     done = ablate("report", str(small), "-o", str(tmp_path / "report.doc"), storage=tmp_path / "s", check=2)
     assert "report.doc" in done.stderr
     assert not (tmp_path / "report.doc").exists()
-
-
-def test_docs_name_every_column_of_the_csv() -> None:
-    page = (ROOT / "docs" / "report.md").read_text()
-    assert [name for name in COLUMNS if f"`{name}`" not in page] == []

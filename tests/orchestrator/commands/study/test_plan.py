@@ -1,0 +1,42 @@
+"""`ablate plan` as a user calls it: fixed fields, nothing written, mistakes by file and line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tests.support.command_line import SMALL, ablate
+
+
+def test_plan_as_json_has_the_fixed_fields(small: Path, tmp_path: Path) -> None:
+    planned = json.loads(ablate("plan", str(small), "--json", storage=tmp_path / "s").stdout)
+    assert set(planned) >= {"study", "arms", "trials", "stages", "excluded"}
+    assert set(planned["study"]) >= {"name", "digest"}
+    assert [arm["name"] for arm in planned["arms"]] == ["base", "projector=linear"]
+    for trial in planned["trials"]:
+        assert set(trial) >= {"id", "arm", "seed", "stages"}
+    for stage in planned["stages"]:
+        assert set(stage) >= {"id", "key", "name", "steps", "after", "trials"}
+
+
+def test_plan_leaves_the_storage_empty(small: Path, tmp_path: Path) -> None:
+    ablate("plan", str(small), storage=tmp_path / "s")
+    assert not list((tmp_path / "s").iterdir())
+
+
+def test_a_misspelt_key_exits_with_2_and_names_file_line_key_and_the_nearest(small: Path, tmp_path: Path) -> None:
+    small.write_text(SMALL.replace("projector: gelu-mlp\n  language", "projecter: gelu-mlp\n  language"))
+    done = ablate("plan", str(small), storage=tmp_path / "s", check=2)
+    assert f"{small}:6" in done.stderr
+    assert "projecter" in done.stderr
+    assert "projector" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_unknown_study_names_the_shipped_ones(tmp_path: Path) -> None:
+    done = ablate("plan", "quickstrat", storage=tmp_path / "s", check=2)
+    assert "quickstart" in done.stderr
+
+
+def test_schema_is_json(tmp_path: Path) -> None:
+    assert json.loads(ablate("schema", storage=tmp_path / "s").stdout)["type"] == "object"

@@ -1,0 +1,41 @@
+"""Figures are drawn by the numbers of their axis, with labels that fit."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from orchestrator.reporting.build import build_report
+from orchestrator.reporting.html import to_html
+from tests.support.report_cases import finished, scores
+from tests.support.stored_studies import finish_trial, study_of, two_stage_plan
+from trainables.storage.store import LocalStore
+
+
+def test_axis_points_are_drawn_by_their_numbers(store: LocalStore) -> None:
+    """16, 32 and 64 px: the second lies at a third of the way, not in the middle."""
+    curve = finished(store).curves[0]
+    assert [(point.label, point.number, point.is_base) for point in curve.points] == [
+        ("16px", 16.0, False),
+        ("32px", 32.0, False),
+        ("64px", 64.0, True),
+    ]
+    page = to_html(finished(store))
+    panel = page[page.index("Mean score against resolution") :]
+    dots = [float(x) for x in re.findall(r'<circle cx="([\d.]+)%"[^>]*class="dot', panel[: panel.index("</svg>")])]
+    assert (dots[1] - dots[0]) / (dots[2] - dots[0]) == pytest.approx(1 / 3, abs=0.01)
+
+
+def test_labels_that_do_not_fit_below_a_panel_become_numbers_with_a_key(store: LocalStore) -> None:
+    """As names of encoders do; such values are no numbers, and are not joined either."""
+    plan, names = two_stage_plan(), ("clip-vit-l-336px", "siglip-vit-so400m", "dinov2-vit-l-reg")
+    arms = tuple(replace(arm, values={"resolution": name}) for arm, name in zip(plan.arms, names, strict=True))
+    plan = replace(plan, arms=arms)
+    for trial in plan.trials:
+        finish_trial(store, plan, trial, scores(trial.arm, trial.seed, plan))
+    study = study_of(axes={"resolution": {name: {} for name in reversed(names)}})
+    page = to_html(build_report(study, plan, store))
+    assert "1 dinov2-vit-l-reg, 2 siglip-vit-so400m, 3 clip-vit-l-336px" in page
+    assert 'class="curve"' not in page

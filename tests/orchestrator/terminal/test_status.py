@@ -1,0 +1,95 @@
+"""`status` in the terminal: counts, what every running and stopped trial is at, failures in groups."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from orchestrator.state.status import StudyStatus, study_status
+from orchestrator.terminal.status import to_terminal
+from search_spaces.plan import Plan
+from tests.support.stored_studies import (
+    answers,
+    fail_trial,
+    finish_stage,
+    finish_trial,
+    hold_running,
+    key_of,
+    spool_step,
+    trial_of,
+    two_stage_plan,
+)
+from trainables.storage import layout
+from trainables.storage.lease import Owner
+from trainables.storage.store import LocalStore
+
+
+@pytest.fixture
+def plan() -> Plan:
+    return two_stage_plan()
+
+
+def _shown(status: StudyStatus, width: int = 100) -> str:
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    to_terminal(status, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_terminal_counts_trials_and_says_how_much_training_is_left(plan: Plan, store: LocalStore) -> None:
+    assert "small: 6 pending" in _shown(study_status(plan, store))
+    finish_stage(store, plan.nodes["align-s7"])
+    hold_running(store, plan, "r64-s7", [spool_step(30, 0), spool_step(50, 10)])
+    assert "50 of 520 steps, about 4 min of training left" in _shown(study_status(plan, store))
+
+
+def test_terminal_shows_step_and_loss_of_a_running_trial(plan: Plan, store: LocalStore) -> None:
+    finish_stage(store, plan.nodes["align-s7"])
+    hold_running(store, plan, "r64-s7", [spool_step(30, 0, 0.9), spool_step(50, 10, 0.25)])
+    text = _shown(study_status(plan, store))
+    assert "30/80" in text
+    assert "0.2500" in text
+
+
+def test_terminal_shows_where_a_trial_stopped(plan: Plan, store: LocalStore) -> None:
+    store.put(f"{layout.checkpoints(key_of('finetune-r64-s7'))}/00000040/state", b"weights")
+    lines = "".join(json.dumps(spool_step(step, step)) + "\n" for step in range(1, 66))
+    store.put(layout.spool(plan.study, "r64-s7"), lines.encode())
+    assert "half-done r64-s7, stopped in finetune 45/80" in _shown(study_status(plan, store))
+
+
+def test_terminal_counts_trials_that_wait_for_a_stage_of_another(plan: Plan, store: LocalStore) -> None:
+    hold_running(store, plan, "r64-s7", [])
+    assert store.lease(key_of("align-s7"), Owner.here())
+    assert "2 wait for a stage" in _shown(study_status(plan, store))
+
+
+def test_terminal_of_a_finished_study_says_so_first(plan: Plan, store: LocalStore) -> None:
+    for trial in plan.trials:
+        finish_trial(store, plan, trial, {"shape": answers(0.9), "colour": answers(0.5)})
+    assert _shown(study_status(plan, store)).splitlines()[0] == "small: 6 done"
+
+
+def test_terminal_groups_equal_failures_and_prints_a_log(plan: Plan, store: LocalStore) -> None:
+    for trial in plan.trials[:4]:
+        fail_trial(store, plan, trial)
+    fail_trial(store, plan, trial_of(plan, "resolution=16px", 7), "no space left on device")
+    text = _shown(study_status(plan, store), width=300)
+    assert "failed r64-s7 and 3 more: lost: CUDA is gone" in text
+    assert "failed r16-s7: lost: no space left on device" in text
+    assert f"log: {store.root / layout.worker_log(plan.study, 'r64-s7', 0)}" in text
+
+
+def test_terminal_of_5000_trials_stays_readable(store: LocalStore) -> None:
+    plan = two_stage_plan(resolutions=tuple(range(16, 2516)))
+    for trial in plan.trials[:60]:
+        fail_trial(store, plan, trial, f"failure number {trial.id}")
+    for node in list(plan.nodes)[:9]:
+        if plan.nodes[node].kind == "stage":
+            finish_stage(store, plan.nodes[node])
+    text = _shown(study_status(plan, store))
+    assert len(text.splitlines()) < 100
+    assert "and 40 more kinds of failure" in text

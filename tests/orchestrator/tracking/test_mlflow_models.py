@@ -1,0 +1,37 @@
+"""A finished trial has a model where its weights are, and the best one an alias."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlflow import MlflowClient
+
+from orchestrator.reporting.summary import summarize
+from orchestrator.tracking.mlflow_connect import open_tracker
+from orchestrator.tracking.sync import sync_study
+from tests.support.stored_studies import study_of
+from tests.support.tracked_runs import STORED, finished, trial_run
+from trainables.storage import layout
+
+
+def test_a_finished_trial_has_a_model_where_its_weights_are(storage: Path, client: MlflowClient) -> None:
+    store = finished(storage)
+    for _ in range(2):
+        sync_study(study_of(), STORED, store, open_tracker(None, storage))
+    experiment = client.get_experiment_by_name("small").experiment_id
+    models = client.search_logged_models([experiment])
+    assert len(models) == len(STORED.trials)
+    (model,) = [model for model in models if model.source_run_id == trial_run(client, "r32-s8").info.run_id]
+    assert model.params == {"resolution": "32px", "seed": "8"}
+    key = [node.key for node in STORED.trials[3].stage_nodes(STORED)][-1]
+    assert model.tags["ablate.checkpoint_uri"] == (storage / layout.stage_folder(str(key))).as_uri()
+
+
+def test_the_best_model_gets_an_alias_in_the_registry(storage: Path, client: MlflowClient) -> None:
+    store, tracker = finished(storage), open_tracker(None, storage)
+    sync_study(study_of(), STORED, store, tracker)
+    best = summarize(study_of(), STORED, store).best_trial
+    assert best == "r32-s8"
+    assert [tracker.register_best("small-vlm", best) for _ in range(2)] == ["1", "1"]
+    version = client.get_model_version_by_alias("small-vlm", "best")
+    assert version.run_id == trial_run(client, "r32-s8").info.run_id
