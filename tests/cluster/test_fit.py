@@ -1,4 +1,4 @@
-"""Claims about cluster/fit.py."""
+"""Trials are placed by what nodes have free, and asks that never fit are refused."""
 
 from __future__ import annotations
 

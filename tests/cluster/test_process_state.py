@@ -1,4 +1,4 @@
-"""Claims about cluster/process_state.py."""
+"""Environment and loggers of a process are put back as they were."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Nodes that do not see the shared storage are named before a study starts."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""The table of the Prismatic page is that of the shipped study."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What is said of an error in one line."""
+"""The first line of an error is never empty, and its named message has the type and all lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How counts, sizes and times are written for people."""
+"""Counts, sizes and times are written for people."""
 
 from __future__ import annotations
 

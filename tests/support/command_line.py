@@ -13,7 +13,7 @@ LARGE_STUDIES = ("prismatic/design_space", "prismatic/as_coded", "prismatic_seed
 
 
 def ablate(*arguments: str, storage: Path, cwd: Path = ROOT, check: int | None = 0) -> subprocess.CompletedProcess[str]:
-    """The command line as a user has it, with its own storage."""
+    """Run the command line as a user does, with a storage of its own, and check its exit code."""
     environment = {**os.environ, "ABLATE_STORAGE": str(storage), "PYTHONPATH": str(ROOT), "COLUMNS": "160"}
     command = [sys.executable, "-m", "orchestrator", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=300)

@@ -29,7 +29,7 @@ LOOP = "tests.support.fake_trials:loop"
 
 
 def loop(task: TrialTask, context: Context) -> Iterator[Progress]:
-    """Steps through the stages that are not done; rank 0 appends who produced what to `produced`."""
+    """Step through the stages that are not done; rank 0 appends who produced what to `produced`."""
     behaviour, store = json.loads(task.arm), context.store(task)
     print(f"open {task.id}", flush=True)
     todo = [stage for stage in task.stages if not store.exists(layout.stage_result(stage.key))]
@@ -59,7 +59,7 @@ def _unit(behaviour: Mapping[str, Any], stage: StageTask, storage: Path) -> None
 
 
 def gloo_loop(task: TrialTask, context: Context) -> Iterator[Progress]:
-    """One all-reduce per step over a real process group; rank 0 appends the sums to `sums`."""
+    """Reduce once per step over a real process group; rank 0 appends the sums to `sums`."""
     import torch
     import torch.distributed as dist
 
@@ -81,7 +81,7 @@ def _append(storage: Path, name: str, line: str) -> None:
 
 
 def lines(storage: Path, name: str) -> list[list[str]]:
-    """What the loops have appended so far, each line split into words."""
+    """Read what the loops have appended so far, each line split into words."""
     path = storage / name
     return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
 

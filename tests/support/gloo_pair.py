@@ -15,7 +15,7 @@ from trainables.workers.process_group import Rendezvous
 
 
 def run_on_two(tasks: list[TrialTask], before: Callable[[], None] | None = None) -> list[list[float]]:
-    """Losses that rank 0 saw of each task; both ranks must yield equally often and see the same losses.
+    """Run tasks on two processes and list the losses that rank 0 saw; both must see the same ones equally often.
 
     `before` is called first in both processes.
     """
@@ -37,6 +37,7 @@ def run_on_two(tasks: list[TrialTask], before: Callable[[], None] | None = None)
 def rank_of_two(
     tasks: list[TrialTask], rank: int, addresses: Any, answers: Any, before: Callable[[], None] | None = None
 ) -> None:
+    """Run the tasks as one of two ranks."""
     if before is not None:
         before()
     torch.set_num_threads(1)

@@ -53,7 +53,7 @@ def save_checkpoint(name: str, data_root: Path) -> str:
 
 
 def encoder_spec(name: str, data_root: Path, **changes: Any) -> VisionSpec:
-    """A family, or a pair of them, with checkpoints saved below `data_root`."""
+    """Describe a family, or a pair of them, with checkpoints saved below `data_root`."""
     if name in PAIRS:
         parts = tuple(encoder_spec(part, data_root, **changes) for part in PAIRS[name])
         width = sum(part.width for part in parts)

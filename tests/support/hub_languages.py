@@ -70,7 +70,7 @@ def make_checkpoint(
 
 
 def hub_language(data_root: Path, family: str, *, model: str | None = None, **changes: Any) -> LanguageSpec:
-    """The language model of a repository that is made below `<data>/hub`, if it is not there yet."""
+    """Describe the language model of a repository, made below `<data>/hub` if it is not there yet."""
     made = {name: changes.pop(name) for name in ("template", "shards", "dtype", "options") if name in changes}
     name = model or f"tiny/{family}"
     folder = data_root / "hub" / name

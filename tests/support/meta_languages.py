@@ -11,7 +11,7 @@ from search_spaces.sizes import LanguageShape
 
 
 def language_on_meta(family: str, width: int, shape: LanguageShape) -> Any:
-    """The model as transformers builds it."""
+    """Build a language model as transformers does, without memory."""
     config = transformers.AutoConfig.for_model(
         family,
         hidden_size=width,

@@ -30,6 +30,7 @@ PROTOCOLS = ("prismatic", "official")
 
 
 def benchmark(name: str, protocol: str) -> BenchmarkSpec:
+    """Describe a set of the miniature, scored under a protocol."""
     path = f"{SMALL.folder}/benchmarks/{name}"
     source = SourceSpec(name=f"mini-{name}", version="1", reader="official", path=path, options={"benchmark": name})
     return BenchmarkSpec(id=f"{name}-{protocol}", source=source, protocol=protocol)
@@ -39,7 +40,7 @@ ALL = tuple(benchmark(name, protocol) for name in SETS for protocol in PROTOCOLS
 
 
 def mini_task(storage: Path, benchmarks: tuple[BenchmarkSpec, ...] = ALL, **changes: Any) -> TrialTask:
-    """A model that has learnt a little: enough that it does not say one thing throughout."""
+    """Make a task whose model learns a little: enough that it does not say one thing throughout."""
     mix = MixSpec(name="mini", parts=(MixPart(source=TRAIN),))
     words = TokenizerSpec(kind="words", source=TRAIN)
     fields: dict[str, Any] = {

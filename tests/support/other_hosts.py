@@ -17,7 +17,7 @@ def lease_files(storage: Path) -> list[Path]:
 
 
 def fall_silent(storage: Path, seconds: float = 10**8) -> None:
-    """Let the last sign of life of all leases have been given so long ago."""
+    """Set the last sign of life of all leases so long ago."""
     for path in lease_files(storage):
         last = path.stat().st_mtime - seconds
         os.utime(path, (last, last))

@@ -19,6 +19,7 @@ TRAINED = 6_738_415_616 + 20_979_712
 
 
 def sized_stage(**changes: Any) -> StageSpec:
+    """Describe a stage of a 7B model as Prismatic trains it, but for these fields."""
     data = MixSpec(name="mix", parts=(MixPart(source=SourceSpec(name="s", version="1", reader="llava")),))
     fields: dict[str, Any] = {
         "name": "finetune", "trains": ("projector", "language"), "data": data, "max_steps": 10, "global_batch": 128,

@@ -43,16 +43,20 @@ _FAILURE = Failure(trial="", kind="lost", message="worker died", traceback="", l
 
 
 def stage_result(key: str, **fields: Any) -> StageResult:
+    """Make the result of a stage."""
     return replace(_STAGE, key=key, **fields)
 
 
 def evaluation_result(key: str, **fields: Any) -> EvaluationResult:
+    """Make the result of an evaluation."""
     return replace(_EVALUATION, key=key, **fields)
 
 
 def trial_result(trial: str, **fields: Any) -> TrialResult:
+    """Make the result of a trial."""
     return replace(_TRIAL, trial=trial, **fields)
 
 
 def failure(trial: str, **fields: Any) -> Failure:
+    """Make the failure of a trial."""
     return replace(_FAILURE, trial=trial, **fields)

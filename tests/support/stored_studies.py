@@ -66,6 +66,7 @@ def answers(accuracy: float, seed: int = 0, n: int = N_EXAMPLES) -> np.ndarray:
 
 
 def finish_stage(store: LocalStore, node: Node, provenance: Mapping[str, str] = PROVENANCE) -> None:
+    """Write the result of a stage."""
     assert node.key is not None
     assert node.steps is not None
     result = StageResult(
@@ -85,6 +86,7 @@ def finish_stage(store: LocalStore, node: Node, provenance: Mapping[str, str] = 
 
 
 def write_examples(store: LocalStore, name: str, scores: np.ndarray, first_id: int = 0) -> None:
+    """Write a table of scores per example."""
     ids = [f"q{first_id + i:04d}" for i in range(len(scores))]
     clusters = [f"image{(first_id + i) // PER_IMAGE}" for i in range(len(scores))]
     words = ["yes" if score else "no" for score in scores]
@@ -106,7 +108,7 @@ def finish_trial(
     first_id: int = 0,
     provenance: Mapping[str, str] = PROVENANCE,
 ) -> None:
-    """Everything that a trial leaves behind at its end. `constant` names benchmarks on which it gave one answer."""
+    """Write all that a finished trial leaves on storage; on the benchmarks in `constant` it gave one answer."""
     stages = [node.key or "" for node in trial.stage_nodes(plan)]
     for node in trial.stage_nodes(plan):
         finish_stage(store, node, provenance)
@@ -144,6 +146,7 @@ def finish_trial(
 
 
 def fail_trial(store: LocalStore, plan: Plan, trial: PlannedTrial, message: str = "CUDA is gone\nsecond line") -> None:
+    """Write that a trial failed."""
     failure = Failure(
         trial=trial.id,
         kind="lost",
@@ -156,7 +159,7 @@ def fail_trial(store: LocalStore, plan: Plan, trial: PlannedTrial, message: str 
 
 
 def study_of(*hypotheses: Hypothesis, **fields: Any) -> Study:
-    """A study with these claims, for a plan that was made by hand; its document is empty."""
+    """Make a study with these claims, for a plan that was made by hand; its document is empty."""
     return Study.model_construct(hypotheses=hypotheses, **fields)
 
 

@@ -1,4 +1,4 @@
-"""The versions recorded with stages, trials and studies."""
+"""The versions of packages are recorded with stages, trials and studies."""
 
 from __future__ import annotations
 

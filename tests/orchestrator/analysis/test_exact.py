@@ -1,4 +1,4 @@
-"""Tests of two checkpoints that need no normal distribution."""
+"""The exact test of two checkpoints is McNemar's, and flips whole images."""
 
 from __future__ import annotations
 

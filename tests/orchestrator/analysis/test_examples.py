@@ -1,4 +1,4 @@
-"""Files of scores per example, and evaluations without a signal."""
+"""Files of scores per example are read, and evaluations without a signal are known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a table of many contrasts calls clear."""
+"""A table of many contrasts calls clear what survives the pooled spread and the correction."""
 
 from __future__ import annotations
 

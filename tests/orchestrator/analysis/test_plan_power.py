@@ -1,4 +1,4 @@
-"""What a plan can decide, and what that rests on."""
+"""A plan says what each hypothesis can decide, and what that rests on."""
 
 from __future__ import annotations
 

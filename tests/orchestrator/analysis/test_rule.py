@@ -1,4 +1,4 @@
-"""What the rule says of intervals: the strongest that holds, with the check, after the correction."""
+"""The rule gives the strongest verdict that an interval holds, with the check, after the correction."""
 
 from __future__ import annotations
 

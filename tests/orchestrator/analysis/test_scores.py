@@ -1,4 +1,4 @@
-"""What the intervals of means and contrasts promise."""
+"""Intervals of means and contrasts cover the truth as often as they say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the report says of results on storage."""
+"""A report says of every cell what is on storage, and why a score is absent."""
 
 from __future__ import annotations
 

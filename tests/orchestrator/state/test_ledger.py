@@ -1,4 +1,4 @@
-"""What storage is taken to say about a plan."""
+"""The ledger finds on storage what is done, failed, half-done and pending of a plan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding a trial by as little as is typed, and showing its logs."""
+"""A trial is found by as little as is typed, and its logs are shown."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""A trial whose data changed starts with an empty folder, and its old one is kept."""
+
 from __future__ import annotations
 
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What the live view says, in a terminal and elsewhere."""
+"""The live view counts, names and ends trials, in a terminal and elsewhere."""
 
 from __future__ import annotations
 

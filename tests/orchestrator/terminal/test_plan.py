@@ -1,4 +1,4 @@
-"""Claims about how a plan is shown."""
+"""A plan is shown with what is shared, what is excluded and where values come from."""
 
 from __future__ import annotations
 

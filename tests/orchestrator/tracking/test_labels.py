@@ -1,4 +1,4 @@
-"""What things are called in MLflow."""
+"""Names are legal in MLflow, and labels that are shortened stay different."""
 
 from __future__ import annotations
 

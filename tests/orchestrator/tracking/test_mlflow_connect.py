@@ -1,4 +1,4 @@
-"""Reaching a tracking server, and the database embedded in a storage."""
+"""A tracking server that does not answer is an error at start; without one a storage has its own database."""
 
 from __future__ import annotations
 

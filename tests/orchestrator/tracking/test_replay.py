@@ -1,4 +1,4 @@
-"""The replay from spools to a tracking server."""
+"""The replay sends every point, file and status of a spool once, whatever happened between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The note of a study."""
+"""The note of a study fits MLflow however large the study is, and tells what was excluded."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from tests.support.json_files import write_json
 
 
 def write_ai2d(folder: Path, options: tuple[str, ...] = ("fox", "cow", "hawk", "krill"), correct: int = 2) -> None:
+    """Write small files of AI2D in the published form."""
     for image in ("12", "7"):
         questions = {
             f"What eats grass in {image}?": {

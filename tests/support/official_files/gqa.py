@@ -10,6 +10,7 @@ from tests.support.json_files import write_json
 
 
 def gqa_question(answer: str, image: str = "n1", **changes: Any) -> dict[str, Any]:
+    """Make a question of GQA with all published fields."""
     question = {
         "semantic": [{"operation": "select", "dependencies": [], "argument": "scene"}],
         "entailed": [],
@@ -28,6 +29,7 @@ def gqa_question(answer: str, image: str = "n1", **changes: Any) -> dict[str, An
 
 
 def write_gqa(folder: Path, questions: dict[str, Any] | None = None) -> None:
+    """Write small files of GQA in the published form."""
     default = {
         "201": gqa_question("no"),
         "202": gqa_question("t-shirt", types={"detailed": "x", "semantic": "obj", "structural": "query"}),

@@ -11,6 +11,7 @@ from tests.support.json_files import write_json
 def write_ocidref(
     folder: Path, takes: tuple[int, ...] = (0, 9, 10, 16, 17, 20), box: str = "[100, 120, 180, 210]"
 ) -> None:
+    """Write small files of OCID-Ref in the published form."""
     rows = {
         str(83152 + n): {
             "seq_id": "12",

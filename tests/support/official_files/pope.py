@@ -13,6 +13,7 @@ def write_pope(
     labels: tuple[str, ...] = ("yes", "no", "yes", "no"),
     splits: tuple[str, ...] = ("random", "popular", "adversarial"),
 ) -> None:
+    """Write small files of POPE in the published form."""
     for split in splits:
         rows = [
             {

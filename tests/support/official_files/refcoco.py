@@ -15,6 +15,7 @@ BOXES = ([64.0, 48.0, 128.0, 96.0], [0.0, 0.0, 640.0, 480.0])
 def write_refcoco(
     folder: Path, boxes: Any = BOXES, size: tuple[int, int] = (640, 480), refs: str = "unc", protocol: int = 2
 ) -> None:
+    """Write small files of a RefCOCO set in the published form."""
     records = [
         {
             "ref_id": n,

@@ -9,6 +9,7 @@ from tests.support.json_files import write_json
 
 
 def write_tallyqa(folder: Path, rows: list[tuple[int, str, bool]] | None = None) -> None:
+    """Write small files of TallyQA in the published form."""
     rows = rows or [(4, "amt", False), (2, "imported_genome", True), (3, "imported_vqa", False), (16, "amt", True)]
     questions = [
         {

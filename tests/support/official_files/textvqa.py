@@ -9,6 +9,7 @@ from tests.support.json_files import write_json
 
 
 def write_textvqa(folder: Path, references: list[list[str]] | None = None) -> None:
+    """Write small files of TextVQA in the published form."""
     references = references or [["acme"] * 10, ["12", "12", "twelve", *["12 oz"] * 7]]
     data = [
         {
@@ -28,6 +29,7 @@ def write_textvqa(folder: Path, references: list[list[str]] | None = None) -> No
 
 
 def write_textvqa_ocr(folder: Path) -> None:
+    """Write small files of TextVQA with its OCR tokens in the published form."""
     write_textvqa(folder)
     tokens = [{"image_id": f"003a{n}", "ocr_tokens": ["ACME", "12"]} for n in range(2)]
     write_json(folder / "TextVQA_Rosetta_OCR_v0.2_val.json", {"data": tokens})

@@ -9,6 +9,7 @@ from tests.support.json_files import write_json
 
 
 def write_vizwiz(folder: Path, references: list[list[str]] | None = None, answerable: list[int] | None = None) -> None:
+    """Write small files of VizWiz in the published form."""
     references = references or [["basil"] * 10, ["unanswerable"] * 8 + ["Coke"] * 2]
     rows = [
         {

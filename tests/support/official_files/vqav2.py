@@ -10,12 +10,13 @@ from tests.support.json_files import write_json
 
 
 def ten_answers(*answers: str) -> list[dict[str, Any]]:
-    """Ten people's answers: those given, the last repeated."""
+    """Make the answers of ten people: those given, the last repeated."""
     texts = [*answers, *[answers[-1]] * (10 - len(answers))]
     return [{"answer": text, "answer_confidence": "yes", "answer_id": i + 1} for i, text in enumerate(texts)]
 
 
 def write_vqav2(folder: Path, references: list[list[dict[str, Any]]] | None = None) -> None:
+    """Write small files of VQAv2 in the published form."""
     references = references or [ten_answers("red"), ten_answers("yes", "yes", "no"), ten_answers("2", "two", "three")]
     kinds = ("other", "yes/no", "number")
     head = {"info": {}, "data_type": "mscoco", "data_subtype": "val2014", "license": {}}

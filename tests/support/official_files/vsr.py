@@ -9,6 +9,7 @@ from tests.support.json_files import write_json_lines
 
 
 def write_vsr(folder: Path, labels: tuple[int, ...] = (1, 0, 1)) -> None:
+    """Write small files of VSR in the published form."""
     rows = [
         {
             "image": f"{17697 + n:012d}.jpg",

@@ -9,6 +9,7 @@ from search_spaces.spec import SourceSpec
 
 
 def describe_easy_vqa(folder: Path) -> SourceSpec:
+    """Describe a source of the package easy-vqa."""
     return SourceSpec(name="easy-vqa", version="1", reader="easy-vqa", options={"split": "test", "images": 2})
 
 

@@ -14,12 +14,14 @@ IMAGES = [f"COCO_val2014_{number:012d}.jpg" for number in range(2)]
 
 
 def write_official(folder: Path) -> SourceSpec:
+    """Write a small official set, and describe it as a source."""
     _write_images(folder)
     write_vqav2(folder / "set")
     return SourceSpec(name="official", version="1", reader="official", path="set", options={"benchmark": "vqav2"})
 
 
 def write_questions(folder: Path) -> SourceSpec:
+    """Write a small file of questions, and describe it as a source."""
     _write_images(folder)
     rows = [
         {"id": n, "image": IMAGES[n // 2], "question": f"is it {n}?", "answer": "yes", "groups": {"split": "a"}}

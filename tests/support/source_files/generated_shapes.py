@@ -9,6 +9,7 @@ from search_spaces.spec import SourceSpec
 
 
 def describe_generated(folder: Path) -> SourceSpec:
+    """Describe a source of generated shapes."""
     return SourceSpec(name="generated", version="1", reader="generated")
 
 

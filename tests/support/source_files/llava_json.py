@@ -13,6 +13,7 @@ CONVERSATION = [{"from": "human", "value": "<image>\nwhat is it?"}, {"from": "gp
 
 
 def write_llava(folder: Path) -> SourceSpec:
+    """Write a small file of LLaVA's form, and describe it as a source."""
     (folder / "images").mkdir()
     (folder / "images" / "a.png").write_bytes(png())
     about_image, without = {"id": "a", "image": "a.png"}, {"id": "b"}

@@ -11,6 +11,7 @@ from tests.support.small_images import png
 
 
 def write_lrv(folder: Path) -> SourceSpec:
+    """Write small files of LRV's form, and describe them as a source."""
     for image in ("lrv-vg/7.jpg", "lrv-chart/c/8.png"):
         (folder / image).parent.mkdir(parents=True)
         (folder / image).write_bytes(png())

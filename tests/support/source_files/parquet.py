@@ -14,6 +14,7 @@ from tests.support.source_files.llava_json import CONVERSATION
 
 
 def write_parquet(folder: Path) -> SourceSpec:
+    """Write a small Parquet file, and describe it as a source."""
     table = pa.table({"id": ["a", "b"], "image": [png(), None], "conversations": [CONVERSATION, CONVERSATION]})
     pq.write_table(table, folder / "data.parquet")
     return SourceSpec(name="parquet", version="1", reader="parquet", path="data.parquet")

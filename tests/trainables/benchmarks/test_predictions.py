@@ -1,3 +1,5 @@
+"""Files of predictions are read by their official forms, or refused with all that is wrong."""
+
 from __future__ import annotations
 
 import contextlib

@@ -1,3 +1,5 @@
+"""A slim subset is the same every time, has its size, and keeps proportions."""
+
 from __future__ import annotations
 
 from collections import Counter

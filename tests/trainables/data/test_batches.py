@@ -1,3 +1,5 @@
+"""Batches hold every record once per epoch, never mix modalities, and depend on seed and epoch alone."""
+
 from __future__ import annotations
 
 from collections import Counter

@@ -1,3 +1,5 @@
+"""A converted source is the same source, and a killed conversion goes on where it was."""
+
 from __future__ import annotations
 
 import json

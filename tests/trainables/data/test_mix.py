@@ -1,3 +1,5 @@
+"""A mix draws exact counts, the same for every seed unless it says otherwise."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""Results of threads come in order, no more is begun than was asked for, and no thread is left."""
+
 from __future__ import annotations
 
 import threading

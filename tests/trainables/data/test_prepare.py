@@ -1,3 +1,5 @@
+"""Preparing a source checks every image once, and its digest follows content, not time or place."""
+
 from __future__ import annotations
 
 import json

@@ -1,4 +1,4 @@
-"""What holds of the miniature as a whole: it is balanced, the same everywhere, and trains on nothing that it tests."""
+"""The miniature as a whole is balanced and the same everywhere."""
 
 from __future__ import annotations
 

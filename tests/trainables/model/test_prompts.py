@@ -1,3 +1,5 @@
+"""Every prompt style renders its turns byte for byte as published, and only answers are targets."""
+
 from __future__ import annotations
 
 from typing import get_args

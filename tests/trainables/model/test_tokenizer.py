@@ -1,3 +1,5 @@
+"""The program's own tokenizers cover any text, and label answers and the end token only."""
+
 from __future__ import annotations
 
 from trainables.model.tokenizer import IGNORE, byte_tokenizer, word_tokenizer

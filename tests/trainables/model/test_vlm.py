@@ -1,3 +1,5 @@
+"""The model's loss is the sum of its records' losses, and its first weights follow the seed."""
+
 from __future__ import annotations
 
 from pathlib import Path

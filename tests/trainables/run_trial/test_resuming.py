@@ -1,3 +1,5 @@
+"""A trial that was stopped goes on to the bytes of an undisturbed one, and shares the stages of others."""
+
 from __future__ import annotations
 
 import math

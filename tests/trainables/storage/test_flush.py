@@ -1,4 +1,4 @@
-"""Claims about trainables/storage/flush.py."""
+"""Flushing a tree reaches every file, and each folder after its content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds for files of other versions of this program, and for damaged ones."""
+"""Records of other versions are read, and damaged ones are named and redone or refused."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""A spool is read back in order with offsets, and a line that is no record is passed over."""
+
 from __future__ import annotations
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Claims about what a trial writes for the tracking server: its data, its cost and its machine."""
+"""A trial writes its data, its cost and its machine for the tracking server."""
 
 from __future__ import annotations
 

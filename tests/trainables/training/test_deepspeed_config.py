@@ -1,3 +1,5 @@
+"""DeepSpeed's configuration follows from the stage and its resources, and users cannot change the experiment by it."""
+
 from __future__ import annotations
 
 from typing import Any, get_args

@@ -1,3 +1,5 @@
+"""Every ZeRO stage, offload and accumulation trains to the same losses, and leaves no tensor behind."""
+
 from __future__ import annotations
 
 import gc

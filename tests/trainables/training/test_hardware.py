@@ -1,3 +1,5 @@
+"""Precision, attention kernel and peak follow from the device, and a peak is never guessed."""
+
 from __future__ import annotations
 
 from typing import get_args

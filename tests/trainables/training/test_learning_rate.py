@@ -1,3 +1,5 @@
+"""Every schedule rises to its peak and stays between 0 and 1."""
+
 from __future__ import annotations
 
 from typing import get_args

@@ -1,3 +1,5 @@
+"""Loading ahead changes neither bits nor order, and leaves no thread."""
+
 from __future__ import annotations
 
 import json

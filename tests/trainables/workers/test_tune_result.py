@@ -1,4 +1,4 @@
-"""Claims about trainables/workers/tune_result.py."""
+"""Every kind of progress can be written as a result of Ray Tune, and read again."""
 
 from __future__ import annotations
 

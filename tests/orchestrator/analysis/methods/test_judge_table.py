@@ -1,4 +1,4 @@
-"""Which benchmarks a hypothesis on a table is about, and what its file may say."""
+"""A hypothesis on a table is judged on its benchmarks, and a broken file is refused with its line."""
 
 from __future__ import annotations
 

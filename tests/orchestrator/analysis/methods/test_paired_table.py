@@ -1,4 +1,4 @@
-"""The t test over the cells of a table, in points."""
+"""The method `paired-table` is the t test over the cells of a table, in points."""
 
 from __future__ import annotations
 

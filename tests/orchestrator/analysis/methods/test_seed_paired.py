@@ -1,4 +1,4 @@
-"""Verdicts on studies that lie on storage."""
+"""Verdicts on studies on storage find planted effects, show equivalence, and refuse incomparable scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs without a tracking server, as a user types them."""
+"""A run without a tracking server is sent to one later, and nothing is doubled."""
 
 from __future__ import annotations
 

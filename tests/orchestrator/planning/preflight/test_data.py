@@ -1,3 +1,5 @@
+"""Preflight reads a source once, and again only where it has changed; declared counts are checked."""
+
 from __future__ import annotations
 
 import json

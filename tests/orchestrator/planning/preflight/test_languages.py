@@ -1,4 +1,4 @@
-"""What preflight says of language models before anything trains."""
+"""Preflight names every missing language model before anything trains."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""A pickle of plain values is read, and anything else is refused before it can run."""
+
 from __future__ import annotations
 
 import collections

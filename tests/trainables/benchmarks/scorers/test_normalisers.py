@@ -1,4 +1,4 @@
-"""What was observed by running the authors' programs, each statement a case here."""
+"""Normalisers give what the authors' programs were observed to give, case by case."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""LLaVA JSON of any size is streamed record by record, or refused with the place of the mistake."""
+
 from __future__ import annotations
 
 import json

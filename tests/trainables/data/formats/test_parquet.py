@@ -1,3 +1,5 @@
+"""Parquet files give records and images, or an error that names the file and row."""
+
 from __future__ import annotations
 
 import io
