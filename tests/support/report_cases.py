@@ -11,7 +11,15 @@ from orchestrator.reporting.build import build_report
 from orchestrator.reporting.report_model import Report
 from search_spaces.plan import Exclusion, Plan
 from search_spaces.study import Hypothesis
-from tests.support.stored_studies import answers, fail_trial, finish_trial, study_of, trial_of, two_stage_plan
+from tests.support.stored_studies import (
+    answers,
+    fail_trial,
+    finish_trial,
+    noisy_answers,
+    study_of,
+    trial_of,
+    two_stage_plan,
+)
 from trainables.storage.store import LocalStore
 
 ACCURACIES = {"base": (0.90, 0.60), "resolution=32px": (0.90, 0.61), "resolution=16px": (0.50, 0.60)}
@@ -31,14 +39,7 @@ CLAIMS = (
 
 def scores(arm: str, seed: int, plan: Plan) -> dict[str, np.ndarray]:
     """Simulate scores by benchmark, with a little noise by seed and the same hard examples for all arms."""
-    noise = np.random.default_rng([seed, *arm.encode()]).normal(0, 0.004, 2)
-    hard = np.random.default_rng(1).permutation(400)
-    answers = {}
-    for i, benchmark in enumerate(plan.benchmarks):
-        right = np.zeros(400)
-        right[hard[: round((ACCURACIES[arm][i % 2] + noise[i % 2]) * 400)]] = 1
-        answers[benchmark.id] = right
-    return answers
+    return noisy_answers(ACCURACIES, arm, seed, benchmarks=[benchmark.id for benchmark in plan.benchmarks])
 
 
 def finished(store: LocalStore, order: Callable[[list[int]], list[int]] = list) -> Report:

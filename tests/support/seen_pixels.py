@@ -1,4 +1,4 @@
-"""What is in an image of the miniature, found by its pixels alone."""
+"""What is in an image of the miniature, boxes_of by its pixels alone."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def seen_in(path: Path) -> dict[str, list[tuple[int, int, int, int]]]:
 
 def seen(image: Pixels) -> dict[str, list[tuple[int, int, int, int]]]:
     """Find everything in an image by pixels alone: boxes by name."""
-    found: dict[str, list[tuple[int, int, int, int]]] = {}
+    boxes_of: dict[str, list[tuple[int, int, int, int]]] = {}
     for colour in COLOURS:
         for box in parts(image, colour):
-            found.setdefault(f"{colour} {shape_in(image, colour, box)}", []).append(box)
-    return found
+            boxes_of.setdefault(f"{colour} {shape_in(image, colour, box)}", []).append(box)
+    return boxes_of
 
 
 def stands(box: tuple[int, int, int, int], text: str, anchor: tuple[int, int, int, int]) -> bool:

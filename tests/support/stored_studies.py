@@ -25,6 +25,7 @@ from trainables.storage.store import LocalStore
 
 N_EXAMPLES = 400
 PER_IMAGE = 4
+BOTH = ("shape", "colour")
 PROVENANCE = {"torch": "2.14", "device": "cpu"}
 
 
@@ -36,7 +37,7 @@ def key_of(name: str) -> str:
 def two_stage_plan(
     resolutions: Sequence[int] = (64, 32, 16),
     seeds: Sequence[int] = (7, 8),
-    benchmarks: Sequence[str] = ("shape", "colour"),
+    benchmarks: Sequence[str] = BOTH,
 ) -> Plan:
     """Plan arms that share the align stage of their seed: 20 steps, and then 80 of their own."""
     plan = small_plan(resolutions, seeds)
@@ -63,6 +64,32 @@ def answers(accuracy: float, seed: int = 0, n: int = N_EXAMPLES) -> np.ndarray:
     right = np.zeros(n)
     right[: round(accuracy * n)] = 1.0
     return np.random.default_rng(seed).permutation(right)
+
+
+def noisy_answers(
+    accuracies: Mapping[str, Sequence[float]],
+    arm: str,
+    seed: int,
+    n: int = N_EXAMPLES,
+    benchmarks: Sequence[str] = BOTH,
+) -> dict[str, np.ndarray]:
+    """Make scores by benchmark, with a little noise by seed and the same hard examples for all arms.
+
+    Args:
+        accuracies: By arm, one share of right answers for each benchmark, taken in turns.
+        arm: Whose answers are made.
+        seed: Of the trial.
+        n: Examples of a benchmark.
+        benchmarks: Names of the benchmarks, in the order of the accuracies.
+    """
+    noise = np.random.default_rng([seed, *arm.encode()]).normal(0, 0.004, 2)
+    hard = np.random.default_rng(1).permutation(n)
+    scores = {}
+    for i, benchmark in enumerate(benchmarks):
+        right = np.zeros(n)
+        right[hard[: round((accuracies[arm][i % 2] + noise[i % 2]) * n)]] = 1
+        scores[benchmark] = right
+    return scores
 
 
 def finish_stage(store: LocalStore, node: Node, provenance: Mapping[str, str] = PROVENANCE) -> None:

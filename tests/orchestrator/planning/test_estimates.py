@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from orchestrator.planning.estimates import Assumptions
 from orchestrator.planning.plan_json import plan_json
@@ -16,6 +14,7 @@ from search_spaces.errors import InputError
 from search_spaces.expansion.expand import plan_study
 from search_spaces.plan import Plan
 from search_spaces.study_files import load_study
+from tests.support.terminal_text import shown
 
 STUDY = """\
 study: seven
@@ -36,9 +35,7 @@ def _stages(plan: Plan, assumed: Assumptions) -> dict[str, dict[str, Any]]:
 
 
 def _shown(plan: Plan, assumed: Assumptions) -> str:
-    out = StringIO()
-    Console(file=out, width=200).print(plan_view(plan, None, assumed))
-    return out.getvalue()
+    return shown(lambda console: console.print(plan_view(plan, None, assumed)))
 
 
 def test_json_tells_parameters_memory_by_part_disk_operations_and_hours(tmp_path: Path) -> None:
@@ -91,13 +88,13 @@ def test_assumptions_are_shown_beside_what_rests_on_them(tmp_path: Path) -> None
 
 
 def test_a_shared_stage_is_counted_once_in_hours_and_on_disk(tmp_path: Path) -> None:
-    shown = plan_json(_plan(tmp_path), Assumptions("a100"))
-    stages = shown["stages"]
+    document = plan_json(_plan(tmp_path), Assumptions("a100"))
+    stages = document["stages"]
     assert len(stages) == 3
-    assert shown["totals"]["gpu_hours"] == pytest.approx(sum(stage["gpu_hours"] for stage in stages))
+    assert document["totals"]["gpu_hours"] == pytest.approx(sum(stage["gpu_hours"] for stage in stages))
     left = sum(stage["disk"]["handed_on"] for stage in stages)
     written = 3 * max(stage["disk"]["step_checkpoint"] for stage in stages)
-    assert shown["totals"]["peak_disk_bytes"] == left + written
+    assert document["totals"]["peak_disk_bytes"] == left + written
 
 
 def test_models_of_unknown_shape_are_unknown_not_guessed(tmp_path: Path) -> None:

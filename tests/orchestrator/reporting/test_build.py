@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 from collections.abc import Mapping
@@ -10,7 +9,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from orchestrator.reporting.build import build_report as build_report_of
 from orchestrator.reporting.csv_json import to_json
@@ -24,10 +22,12 @@ from tests.support.stored_studies import (
     fail_trial,
     finish_trial,
     key_of,
+    noisy_answers,
     study_of,
     trial_of,
     two_stage_plan,
 )
+from tests.support.terminal_text import shown
 from trainables.storage import layout
 from trainables.storage.store import LocalStore
 
@@ -40,15 +40,7 @@ def plan() -> Plan:
 
 
 def _answers(arm: str, seed: int) -> dict[str, np.ndarray]:
-    """Benchmark -> scores: a little seed noise, and the same hard examples for all arms."""
-    noise = np.random.default_rng([seed, *arm.encode()]).normal(0, 0.004, 2)
-    hard = np.random.default_rng(1).permutation(400)
-    values = {}
-    for i, benchmark in enumerate(("shape", "colour")):
-        scores = np.zeros(400)
-        scores[hard[: round((ACCURACIES[arm][i] + noise[i]) * 400)]] = 1
-        values[benchmark] = scores
-    return values
+    return noisy_answers(ACCURACIES, arm, seed)
 
 
 def build_report(plan: Plan, store: LocalStore) -> Report:
@@ -66,10 +58,7 @@ def _finding(report: Report, label: str) -> Finding:
 
 
 def _terminal(report: Report, width: int = 200) -> str:
-    console = Console(file=io.StringIO(), width=width, color_system=None)
-    to_terminal(report, console)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
+    return shown(lambda console: to_terminal(report, console), width)
 
 
 def test_report_before_anything_ran_says_so_in_few_lines(plan: Plan, store: LocalStore) -> None:

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from io import StringIO
 from pathlib import Path
-
-from rich.console import Console
 
 from orchestrator.terminal.plan import plan_view, summary
 from orchestrator.terminal.tables import MOST_ROWS
 from search_spaces.plan import Plan
 from tests.support.small_studies import TWO_STAGES, plan_of
+from tests.support.terminal_text import shown
 
 
 def _shown(plan: Plan, provenance: dict[str, str] | None = None) -> str:
-    out = StringIO()
-    Console(file=out, width=200).print(plan_view(plan, provenance))
-    return out.getvalue()
+    return shown(lambda console: console.print(plan_view(plan, provenance)))
 
 
 def test_view_shows_what_is_shared_and_what_that_saves(tmp_path: Path) -> None:
@@ -28,9 +24,9 @@ def test_view_shows_what_is_shared_and_what_that_saves(tmp_path: Path) -> None:
 
 
 def test_view_shows_exclusions_with_reasons_and_what_keys_wait_for(tmp_path: Path) -> None:
-    shown = _shown(plan_of(tmp_path, TWO_STAGES))
-    assert "too dear" in shown
-    assert "weights:hub:lmsys/vicuna-7b-v1.5@main" in shown.replace("\n", "")
+    text = _shown(plan_of(tmp_path, TWO_STAGES))
+    assert "too dear" in text
+    assert "weights:hub:lmsys/vicuna-7b-v1.5@main" in text.replace("\n", "")
 
 
 def test_view_shows_where_values_come_from_on_request(tmp_path: Path) -> None:
@@ -42,8 +38,8 @@ def test_view_shows_where_values_come_from_on_request(tmp_path: Path) -> None:
 def test_view_cuts_long_tables_and_says_so(tmp_path: Path) -> None:
     arms = "".join(f"  a{number}: {{max_steps: {number + 1}}}\n" for number in range(100))
     text = TWO_STAGES.split("axes")[0] + "arms:\n" + arms
-    shown = _shown(plan_of(tmp_path, text))
-    assert f"... and {101 - MOST_ROWS} more" in shown
+    text = _shown(plan_of(tmp_path, text))
+    assert f"... and {101 - MOST_ROWS} more" in text
 
 
 def test_planning_imports_nothing_heavy() -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 
 import pytest
-from rich.console import Console
 
 from orchestrator.state.status import StudyStatus, study_status
 from orchestrator.terminal.status import to_terminal
@@ -22,6 +20,7 @@ from tests.support.stored_studies import (
     trial_of,
     two_stage_plan,
 )
+from tests.support.terminal_text import shown
 from trainables.storage import layout
 from trainables.storage.lease import Owner
 from trainables.storage.store import LocalStore
@@ -33,10 +32,7 @@ def plan() -> Plan:
 
 
 def _shown(status: StudyStatus, width: int = 100) -> str:
-    console = Console(file=io.StringIO(), width=width, color_system=None)
-    to_terminal(status, console)
-    assert isinstance(console.file, io.StringIO)
-    return console.file.getvalue()
+    return shown(lambda console: to_terminal(status, console), width)
 
 
 def test_terminal_counts_trials_and_says_how_much_training_is_left(plan: Plan, store: LocalStore) -> None:

@@ -40,7 +40,7 @@ def test_right_options_of_diagrams_are_those_of_the_pixels() -> None:
             corner = (top + bottom) // 2 + 6, (left + right) // 2
             assert tuple(image[corner[0] + 6, corner[1]]) == COLOURS[thing.colour]
         shapes = {thing.text: thing for thing in page.scene.things}
-        follows = {page.scene.things[one].shape: page.scene.things[other].shape for one, other in page.scene.arrows}
+        follows = {page.scene.things[start].shape: page.scene.things[end].shape for start, end in page.scene.arrows}
         for text, question in content["questions"].items():
             right = question["answerTexts"][question["correctAnswer"]]
             if match := re.fullmatch(r"What does the arrow from the (\w+) point to\?", text):

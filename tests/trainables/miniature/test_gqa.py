@@ -33,17 +33,17 @@ def test_gqa_is_an_object_of_questions_with_programs_types_and_groups() -> None:
 
 def test_gqa_relations_hold_of_the_pixels() -> None:
     for question in read_json(of("gqa") / "testdev_balanced_questions.json").values():
-        found = seen_in(of("gqa") / "images" / f"{question['imageId']}.jpg")
+        boxes_of = seen_in(of("gqa") / "images" / f"{question['imageId']}.jpg")
         form, text = question["types"]["structural"], question["question"]
         names = [" ".join(name) for name in NAMED.findall(text)]
         if form == "logical":
-            assert all(name in found for name in names) == (question["answer"] == "yes")
+            assert all(name in boxes_of for name in names) == (question["answer"] == "yes")
         elif form == "verify":
-            assert stands(found[names[0]][0], text, found[names[1]][0]) == (question["answer"] == "yes")
+            assert stands(boxes_of[names[0]][0], text, boxes_of[names[1]][0]) == (question["answer"] == "yes")
         elif form == "choose":
-            left, _, right, _ = found[names[0]][0]
+            left, _, right, _ = boxes_of[names[0]][0]
             assert question["answer"] == ("left" if left + right < 160 else "right")
         else:
-            (anchor,) = found[names[0]]
-            there = [name for name, (box,) in found.items() if box != anchor and stands(box, text, anchor)]
+            (anchor,) = boxes_of[names[0]]
+            there = [name for name, (box,) in boxes_of.items() if box != anchor and stands(box, text, anchor)]
             assert [name.split()[0] for name in there] == [question["answer"]]

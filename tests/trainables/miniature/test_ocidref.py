@@ -29,5 +29,5 @@ def test_ocidref_boxes_are_json_strings_of_corners_and_its_images_640_by_480() -
 
 def test_ocidref_boxes_are_those_of_the_named_thing() -> None:
     for row in read_json(of("ocidref") / "val_expressions.json").values():
-        found = seen_in(of("ocidref") / "images" / row["scene_path"])
-        assert found[row["class"]] == [tuple(json.loads(row["bbox"]))]
+        boxes_of = seen_in(of("ocidref") / "images" / row["scene_path"])
+        assert boxes_of[row["class"]] == [tuple(json.loads(row["bbox"]))]

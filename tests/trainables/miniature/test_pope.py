@@ -26,8 +26,8 @@ def test_pope_labels_are_those_of_the_pixels() -> None:
     for split in ("random", "popular", "adversarial"):
         for row in read_json_lines(of("pope") / f"coco_pope_{split}.json"):
             (name,) = NAMED.findall(row["text"])
-            found = seen_in(of("pope") / "images" / row["image"])
-            assert (" ".join(name) in found) == (row["label"] == "yes")
+            boxes_of = seen_in(of("pope") / "images" / row["image"])
+            assert (" ".join(name) in boxes_of) == (row["label"] == "yes")
 
 
 def test_every_pope_split_affirms_half_of_its_questions() -> None:

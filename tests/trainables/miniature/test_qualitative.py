@@ -19,5 +19,5 @@ def test_open_prompts_come_with_the_objects_of_their_image() -> None:
 
 def test_open_prompts_list_everything_that_is_in_the_image() -> None:
     for sample in read_json(folder() / "qualitative" / "prompts.json")["samples"]:
-        found = seen_in(folder() / "qualitative" / "images" / sample["image"])
-        assert {entry["name"]: [tuple(entry["box"])] for entry in sample["objects"]} == found
+        boxes_of = seen_in(folder() / "qualitative" / "images" / sample["image"])
+        assert {entry["name"]: [tuple(entry["box"])] for entry in sample["objects"]} == boxes_of

@@ -25,5 +25,5 @@ def test_every_shape_fills_its_box_to_the_last_row_and_column() -> None:
 @pytest.mark.parametrize("name", ["vqav2", "gqa", "refcoco", "pope", "tallyqa", "vsr"])
 def test_what_is_drawn_is_what_the_scene_says(name: str) -> None:
     for page in pages(SETS[name], Size(images=12)):
-        found = {what: len(boxes) for what, boxes in seen(rasterise(page.scene).astype(np.int64)).items()}
-        assert found == Counter(page.scene.names())
+        counts = {what: len(boxes) for what, boxes in seen(rasterise(page.scene).astype(np.int64)).items()}
+        assert counts == Counter(page.scene.names())

@@ -51,9 +51,9 @@ def test_refer_boxes_are_those_of_the_named_thing(name: str, file: str) -> None:
     boxes = {annotation["id"]: annotation["bbox"] for annotation in instances["annotations"]}
     files = {image["id"]: image["file_name"] for image in instances["images"]}
     for ref in read_pickle(of(name) / file):
-        found = seen_in(of(name) / "images" / files[ref["image_id"]])
+        boxes_of = seen_in(of(name) / "images" / files[ref["image_id"]])
         x, y, width, height = boxes[ref["ann_id"]]
         named = NAMED.search(ref["sentences"][0]["sent"])
         assert named is not None
-        ((left, top, right, bottom),) = found[named[0]]
+        ((left, top, right, bottom),) = boxes_of[named[0]]
         assert np.abs(np.array([left - x, top - y, right - x - width, bottom - y - height])).max() <= 1

@@ -12,7 +12,8 @@ def test_scenes_hold_as_many_things_as_asked_and_none_touches_another() -> None:
         scene = several(Random(number), 1 + number % 8)
         boxes = [thing.box for thing in scene.things]
         assert len(set(scene.names())) == len(boxes) == 1 + number % 8
-        for i, one in enumerate(boxes):
+        for i, box in enumerate(boxes):
             assert all(
-                one[2] < other[0] or other[2] < one[0] or one[3] < other[1] or other[3] < one[1] for other in boxes[:i]
+                box[2] < earlier[0] or earlier[2] < box[0] or box[3] < earlier[1] or earlier[3] < box[1]
+                for earlier in boxes[:i]
             )

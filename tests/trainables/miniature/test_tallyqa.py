@@ -26,8 +26,8 @@ def test_tallyqa_has_simple_complex_and_dropped_questions() -> None:
 
 def test_tallyqa_counts_are_those_of_the_pixels() -> None:
     for row in read_json(of("tallyqa") / "test.json"):
-        found = seen_in(of("tallyqa") / "images" / row["image"])
-        things = [(*name.split(), box) for name, boxes in found.items() for box in boxes]
+        boxes_of = seen_in(of("tallyqa") / "images" / row["image"])
+        things = [(*name.split(), box) for name, boxes in boxes_of.items() for box in boxes]
         words = row["question"].rstrip("?").split()
         count = 0
         for colour, shape, (left, _, right, _) in things:

@@ -52,15 +52,15 @@ def test_words_on_signs_are_those_of_the_annotations() -> None:
 
 
 def _texts(image: Pixels) -> list[tuple[str, str]]:
-    """(colour, text) of every sign: the text whose dots fit what is not of the sign's colour."""
-    found = []
+    """Read (colour, text) of every sign: the text whose dots fit what is not of the sign's colour."""
+    texts = []
     for colour in COLOURS:
         near = np.abs(image - COLOURS[colour]).sum(axis=2) < 120
         labels, _ = ndimage.label(near)
         for number, (y, x) in enumerate(ndimage.find_objects(labels), 1):
             if x.stop - x.start > 60 and (labels[y, x] == number).mean() > 0.5:
-                found.append((colour, _read(~near[y, x])))
-    return found
+                texts.append((colour, _read(~near[y, x])))
+    return texts
 
 
 def _read(ink: np.ndarray[Any, np.dtype[np.bool_]]) -> str:

@@ -37,8 +37,8 @@ def test_vqav2_answers_are_those_of_the_pixels() -> None:
     questions = read_json(of("vqav2") / "v2_OpenEnded_mscoco_val2014_questions.json")["questions"]
     annotations = read_json(of("vqav2") / "v2_mscoco_val2014_annotations.json")["annotations"]
     for row, annotation in zip(questions, annotations, strict=True):
-        found = seen_in(of("vqav2") / "images" / f"COCO_val2014_{row['image_id']:012d}.jpg")
-        names = [name.split() for name, boxes in found.items() for _ in boxes]
+        boxes_of = seen_in(of("vqav2") / "images" / f"COCO_val2014_{row['image_id']:012d}.jpg")
+        names = [name.split() for name, boxes in boxes_of.items() for _ in boxes]
         text, answer = row["question"], annotation["multiple_choice_answer"]
         if match := re.fullmatch(r"What color is the (\w+)\?", text):
             assert [colour for colour, shape in names if shape == match[1]] == [answer]

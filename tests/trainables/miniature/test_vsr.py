@@ -23,6 +23,6 @@ def test_vsr_is_json_lines_whose_votes_are_strings() -> None:
 
 def test_vsr_labels_hold_of_the_pixels() -> None:
     for row in read_json_lines(of("vsr") / "test.jsonl"):
-        found = seen_in(of("vsr") / "images" / row["image"])
-        assert stands(found[row["subj"]][0], row["relation"], found[row["obj"]][0]) == bool(row["label"])
+        boxes_of = seen_in(of("vsr") / "images" / row["image"])
+        assert stands(boxes_of[row["subj"]][0], row["relation"], boxes_of[row["obj"]][0]) == bool(row["label"])
         assert row["caption"].startswith(f"The {row['subj']} is ")

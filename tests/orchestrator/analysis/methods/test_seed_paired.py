@@ -15,21 +15,14 @@ from orchestrator.analysis.verdict_model import Verdict, verdicts_json
 from orchestrator.state.ledger import read_ledger
 from search_spaces.plan import Plan
 from search_spaces.study import Hypothesis, Study
-from tests.support.stored_studies import fail_trial, finish_trial, trial_of, two_stage_plan
+from tests.support.stored_studies import fail_trial, finish_trial, noisy_answers, trial_of, two_stage_plan
 from trainables.storage.store import LocalStore
 
 ACCURACIES = {"base": (0.90, 0.60), "resolution=32px": (0.90, 0.60), "resolution=16px": (0.50, 0.61)}
 
 
-def _answers(arm: str, seed: int, n: int = 2000) -> dict[str, np.ndarray]:
-    noise = np.random.default_rng([seed, *arm.encode()]).normal(0, 0.004, 2)
-    hard = np.random.default_rng(1).permutation(n)
-    values = {}
-    for i, benchmark in enumerate(("shape", "colour")):
-        scores = np.zeros(n)
-        scores[hard[: round((ACCURACIES[arm][i] + noise[i]) * n)]] = 1
-        values[benchmark] = scores
-    return values
+def _answers(arm: str, seed: int) -> dict[str, np.ndarray]:
+    return noisy_answers(ACCURACIES, arm, seed, n=2000)
 
 
 def _finish(store: LocalStore, plan: Plan, constant: Sequence[str] = (), **options: Any) -> None:
