@@ -11,6 +11,7 @@ WHOLES = {
     "tests/orchestrator/commands/test_damaged_storage.py": "all commands about a study",
     "tests/search_spaces/prismatic/test_studies.py": "YAML and CSV files",
     "tests/test_ci_skips.py": "tests/conftest.py",
+    "tests/test_docstrings.py": "all docstrings",
     "tests/test_import_law.py": "all modules",
     "tests/test_mirror.py": "all test files",
     "tests/test_wheel.py": "the wheel",
