@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from search_spaces.catalogue.entries import BenchmarkChoice, Entry
-from search_spaces.errors import InputError, nearest, raise_problems
+from search_spaces.errors import InputError, Problems, nearest
 from search_spaces.short_forms import long_form
 from search_spaces.study import Hypothesis
 from search_spaces.typed import typed
@@ -36,7 +36,7 @@ def load_claims(path: Path) -> tuple[tuple[Hypothesis, ...], Document]:
     if not isinstance(document.value, dict):
         raise InputError("claims must be a mapping with `hypotheses`", place=str(path))
     claims = typed(Claims, document)
-    raise_problems(list(_form_problems(claims.hypotheses, document)))
+    Problems(_form_problems(claims.hypotheses, document)).raise_all()
     return claims.hypotheses, document
 
 
@@ -73,7 +73,7 @@ def check_claims(
         InputError: every name that is not there, together.
     """
     legal_benchmarks = legal_on(benchmarks, suites)
-    problems: list[InputError] = []
+    problems = Problems()
     for number, hypothesis in enumerate(hypotheses):
         path: KeyPath = ("hypotheses", number)
         names = [
@@ -84,13 +84,13 @@ def check_claims(
         for place, name in names:
             if name not in models:
                 law = f"must name a model of the table, but got {name!r}"
-                problems.append(_problem(document, place, law, nearest(name, models)))
+                problems.add(_problem(document, place, law, nearest(name, models)))
         for row, name in enumerate(hypothesis.on):
             if name not in legal_benchmarks:
                 shown = ", ".join(legal_benchmarks[1:])
                 law = f"must be all, or a benchmark or suite of the table ({shown}), but got {name!r}"
-                problems.append(_problem(document, (*path, "on", row), law, nearest(name, legal_benchmarks)))
-    raise_problems(problems)
+                problems.add(_problem(document, (*path, "on", row), law, nearest(name, legal_benchmarks)))
+    problems.raise_all()
 
 
 def legal_on(benchmarks: Sequence[str], suites: Suites) -> list[str]:

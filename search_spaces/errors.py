@@ -48,10 +48,14 @@ class InputProblemsError(InputError):
 
 
 class Problems:
-    """Collector of what is wrong with one input, so that it is raised in one go."""
+    """Collector of what is wrong with one input, so that it is raised in one go.
 
-    def __init__(self) -> None:
-        self._collected: list[InputError] = []
+    Args:
+        problems: those that are known already.
+    """
+
+    def __init__(self, problems: Iterable[InputError] = ()) -> None:
+        self._collected = list(problems)
 
     def add(self, problem: InputError) -> None:
         """Collect one problem."""
@@ -77,19 +81,17 @@ class Problems:
         except InputError as error:
             self.add(error)
 
+    def __len__(self) -> int:
+        return len(self._collected)
+
     def raise_all(self) -> None:
-        """Raise what was collected: nothing, the one problem, or all of them together."""
-        raise_problems(self._collected)
-
-
-def raise_problems(problems: Sequence[InputError]) -> None:
-    """Raise nothing, the one problem, or all of them together; equal ones once, in order of first occurrence."""
-    flat = [part for problem in problems for part in getattr(problem, "problems", (problem,))]
-    unique = {str(problem): problem for problem in flat}  # one mistake may show in many arms
-    if len(unique) == 1:
-        raise next(iter(unique.values()))
-    if unique:
-        raise InputProblemsError(list(unique.values()))
+        """Raise nothing, the one problem, or all of them together; equal ones once, in order of first occurrence."""
+        flat = [part for problem in self._collected for part in getattr(problem, "problems", (problem,))]
+        unique = {str(problem): problem for problem in flat}  # one mistake may show in many arms
+        if len(unique) == 1:
+            raise next(iter(unique.values()))
+        if unique:
+            raise InputProblemsError(list(unique.values()))
 
 
 def _rebuild(kind: type[InputError], law: str, place: str | None, key: str | None, way_out: str | None) -> InputError:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from search_spaces.errors import InputError, nearest, raise_problems
+from search_spaces.errors import InputError, Problems, nearest
 from search_spaces.yaml_source import Document, KeyPath, key_text, show
 
 T = TypeVar("T")
@@ -49,10 +49,9 @@ def typed(kind: type[T], document: Document, path: KeyPath = (), value: Any = No
         return adapter(kind).validate_json(json.dumps(plain), strict=True)
     except ValidationError as error:
         details = error.errors()
-        problems = [
+        Problems(
             _problem(detail, kind, document, path, plain) for detail in details if not _follows(detail, details)
-        ]
-        raise_problems(problems)
+        ).raise_all()
         raise  # every error of pydantic makes a problem
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from search_spaces.errors import InputError, raise_problems
+from search_spaces.errors import InputError, Problems
 from trainables.benchmarks.contract import Example, Protocol
 from trainables.benchmarks.scorers.instructions import LETTERS
 
@@ -45,12 +45,12 @@ def read_predictions(path: Path) -> Predictions:
     Raises:
         InputError: a line that is none, with its number; the first 20 of them together.
     """
-    by_id, repeated, problems = dict[str, Prediction](), dict[str, None](), list[InputError]()
+    by_id, repeated, problems = dict[str, Prediction](), dict[str, None](), Problems()
     for number, line in _lines(path):
         try:
             name, prediction = _prediction(line, number)
         except InputError as error:
-            problems.append(InputError(error.law, place=f"{path}:{number}", key=error.key))
+            problems.add(InputError(error.law, place=f"{path}:{number}", key=error.key))
             if len(problems) == 20:
                 break
             continue
@@ -58,7 +58,7 @@ def read_predictions(path: Path) -> Predictions:
             repeated[name] = None
         else:
             by_id[name] = prediction
-    raise_problems(problems)
+    problems.raise_all()
     return Predictions(by_id, tuple(repeated), str(path))
 
 

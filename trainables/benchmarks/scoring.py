@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from search_spaces.errors import InputError, raise_problems
+from search_spaces.errors import InputError, Problems
 from trainables.benchmarks.contract import Benchmark, Example, Protocol, Row
 from trainables.benchmarks.predictions import Predictions, check_ids, chosen
 from trainables.benchmarks.scorers.summaries import points
@@ -69,20 +69,23 @@ def score_predictions(
         split: the split that `examples` are of; None for the benchmark's own.
 
     Raises:
-        InputError: ids that are missing, extra or duplicated; scores of other options than the protocol's.
+        InputError: ids that are missing, extra or duplicated; scores of other options than the protocol's, the first 20
+            of them together.
     """
     protocol = benchmark.protocol(protocol_name)
     check_ids(examples, predictions)
-    rows, problems = [], list[InputError]()
+    rows, problems = [], Problems()
     for example in examples:
         prediction = predictions.by_id[example.id]
         try:
             text, likelihoods = chosen(prediction, example, protocol)
         except InputError as error:
-            problems.append(InputError(error.law, place=f"{predictions.place}:{prediction.line}", key=error.key))
+            problems.add(InputError(error.law, place=f"{predictions.place}:{prediction.line}", key=error.key))
+            if len(problems) == 20:
+                break
             continue
         rows.append(score_example(protocol, example, text, likelihoods))
-    raise_problems(problems[:20])
+    problems.raise_all()
     return summarise(benchmark, protocol_name, rows, split)
 
 
