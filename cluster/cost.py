@@ -20,8 +20,8 @@ from search_spaces.sizes import (
     decoder_linears,
     vit_block_parameters,
 )
-from search_spaces.spec import LoraSpec, StageSpec
-from search_spaces.trained_sizes import adapter_size, trained_parameters
+from search_spaces.spec import StageSpec
+from search_spaces.trained_sizes import stage_adapters, trained_parameters, trains_own_weights
 
 TEXT_TOKENS = 256
 """Mean length of a text, assumed where nothing better is known. With it and `MFU`, `one-stage+7b` of Prismatic VLMs
@@ -65,9 +65,8 @@ def operations(size: ModelSize, stage: StageSpec, text_tokens: int, cached: bool
     projector = size.image_tokens * sum(layer.operations for layer in size.projector_layers)
     layers, scores = decoder_operations(size, text_tokens)
     head = 2 * size.width * size.language.rows * text_tokens
-    adapters = 0 if stage.lora is None else adapter_operations(size, stage.lora, text_tokens)
-    is_trained = "language" in stage.trains and stage.lora is None
-    factor = 2 if is_trained else 1  # through frozen weights a gradient still has to pass
+    adapters = stage_adapters(size, stage).operations(sequence(size, text_tokens))
+    factor = 2 if trains_own_weights(stage, "language") else 1  # through frozen weights a gradient still has to pass
     backward = factor * (layers + head) + 2 * (scores + adapters)
     backward += 2 * projector if {"vision", "projector"} & set(stage.trains) else 0
     backward += 2 * vision if "vision" in stage.trains else 0
@@ -85,11 +84,6 @@ def decoder_operations(size: ModelSize, text_tokens: int) -> tuple[int, int]:
     linears = decoder_linears(size.family, size.width, size.language).values()
     weights = layers * sum(inner * outer for inner, outer in linears)
     return 2 * weights * positions, 4 * layers * positions**2 * size.width
-
-
-def adapter_operations(size: ModelSize, lora: LoraSpec, text_tokens: int) -> int:
-    """Count the forward operations of all low-rank adapters for one record: two products each, beside the layer's."""
-    return 2 * adapter_size(size, lora).parameters * sequence(size, text_tokens)
 
 
 def encoder_operations(encoder: EncoderSize) -> int:
@@ -145,7 +139,7 @@ def stage_disk(size: ModelSize, stage: StageSpec, resources: ResourceSpec, steps
     written = steps is None or steps > resources.checkpoint_every_steps
     checkpoint = number * trained + optimizer_bytes(stage, resources, trained) if written else 0
     handed_on = number * trained
-    if stage.lora is not None:
-        adapters = adapter_size(size, stage.lora)
+    if "language" in stage.trains and not trains_own_weights(stage, "language"):
+        adapters = stage_adapters(size, stage)
         handed_on += number * (size.parameters["language"] - adapters.parameters) + (FP32 - number) * adapters.adapted
     return Disk(checkpoint, handed_on)

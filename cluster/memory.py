@@ -8,6 +8,7 @@ that a stage may meet, so they are an upper bound for most steps.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import assert_never, get_args
@@ -15,8 +16,8 @@ from typing import assert_never, get_args
 from search_spaces.resource_spec import Offload, ResourceSpec
 from search_spaces.resources import LIVE_PARAMETERS, PREFETCHED_PARAMETERS, REDUCE_BUCKET, micro_batch
 from search_spaces.sizes import ModelSize, VitShape, kv_width
-from search_spaces.spec import LoraSpec, StageSpec
-from search_spaces.trained_sizes import adapter_size, trained_parameters
+from search_spaces.spec import StageSpec
+from search_spaces.trained_sizes import stage_adapters, trained_parameters
 
 RUNTIME_BYTES = 2_000_000_000
 """Of a GPU: CUDA context, NCCL's buffers, cuBLAS workspace and what the allocator cannot use. An assumption."""
@@ -63,7 +64,7 @@ def stage_memory(size: ModelSize, stage: StageSpec, resources: ResourceSpec, tex
     trained = trained_parameters(size, stage)
     vision_trained = "vision" in stage.trains
     modules = parameters["projector"] + parameters["language"] + (parameters["vision"] if vision_trained else 0)
-    modules += 0 if stage.lora is None else adapter_size(size, stage.lora).parameters
+    modules += stage_adapters(size, stage).parameters
     weights = number * modules // shares
     encoder = 0 if cached or vision_trained else number * parameters["vision"] // shares
     gradients = number * trained // (resources.workers if resources.zero >= 2 else 1)
@@ -118,7 +119,7 @@ def activation_bytes(size: ModelSize, stage: StageSpec, micro: int, text_tokens:
     """
     number, tokens = bytes_of_number(stage), micro * sequence(size, text_tokens)
     layers = size.language.layers
-    adapters = 0 if stage.lora is None else adapter_bytes(size, stage.lora, number) // layers
+    adapters = stage_adapters(size, stage).saved_bytes(number) // layers
     layer = tokens * (decoder_layer_bytes(size, number) + adapters)
     total = layers * tokens * size.width * number + layer if stage.activation_checkpointing else layers * layer
     total += micro * size.image_tokens * sum(layer.saved for layer in size.projector_layers) * number
@@ -153,22 +154,6 @@ def decoder_layer_bytes(size: ModelSize, number: int) -> int:
             return number * (5 * width + 2 * kv + 5 * mlp)
         case _:
             assert_never(size.family)
-
-
-def adapter_bytes(size: ModelSize, lora: LoraSpec, number: int) -> int:
-    """Compute the bytes saved per position by the adapters of all decoder layers, besides what the layers save.
-
-    Each keeps what its first matrix gives; with dropout also its own copy of the layer's input, and the mask. That the
-    frozen layer then keeps no input is left out, so with dropout this is an upper bound.
-
-    Args:
-        size: of the model.
-        lora: the adapters.
-        number: bytes of one number.
-    """
-    adapters = adapter_size(size, lora)
-    copies = sum(inner for inner, _ in adapters.layers) * (number + 1) if lora.dropout else 0
-    return number * lora.rank * len(adapters.layers) + copies
 
 
 def encoder_block_bytes(shape: VitShape, width: int, number: int) -> int:
@@ -262,14 +247,13 @@ def nearest_fitting(
 def _changes(stage: StageSpec, resources: ResourceSpec) -> Iterator[tuple[float, ResourceSpec]]:
     """List requests of the same workers that keep all laws, with how far they are from the given one."""
     offloads: tuple[Offload, ...] = get_args(Offload)
-    share = stage.global_batch // resources.workers
-    micro = micro_batch(stage, resources)
-    zeros = [zero for zero in (0, 1, 2, 3) if zero >= resources.zero]
-    for halvings, smaller in enumerate(size for size in range(micro, 0, -1) if share % size == 0):
-        for zero in zeros:
-            for more, offload in enumerate(offloads[offloads.index(resources.offload) :]):
-                whole = resources.micro_batch if smaller == micro else smaller
-                changed = {"zero": zero, "offload": offload, "micro_batch": whole}
-                change = resources.model_copy(update=changed)
-                if (not change.offloaded or zero > 0) and ("params" not in change.offloaded or zero == 3):
-                    yield (zero - resources.zero) + 1.5 * halvings + 3 * more, change
+    more_offload = offloads[offloads.index(resources.offload) :]
+    share, micro = stage.global_batch // resources.workers, micro_batch(stage, resources)
+    sizes = [size for size in range(micro, 0, -1) if share % size == 0]
+    for (halvings, size), zero, (more, offload) in itertools.product(
+        enumerate(sizes), range(resources.zero, 4), enumerate(more_offload)
+    ):
+        whole = resources.micro_batch if size == micro else size
+        change = resources.model_copy(update={"zero": zero, "offload": offload, "micro_batch": whole})
+        if (not change.offloaded or zero > 0) and ("params" not in change.offloaded or zero == 3):
+            yield (zero - resources.zero) + 1.5 * halvings + 3 * more, change
