@@ -113,12 +113,7 @@ def axis_panel(curve: AxisCurve, cells: Sequence[Cell], what: str) -> Markup:
         cells: of the curve's points.
         what: name of the score, for screen readers.
     """
-    drawn = [
-        (point, cell.estimate) for point, cell in zip(curve.points, cells, strict=True) if cell.estimate is not None
-    ]
-    ends = [end for _, estimate in drawn for end in (estimate.interval.low, estimate.interval.high)]
-    seeds = [value for cell in cells if cell.estimate is not None for value in cell.by_seed.values()]
-    scale = Scale.over([*ends, *seeds], n_ticks=4, margin=0.06)
+    scale = Scale.over([value for cell in cells for value in _drawn_values(cell)], n_ticks=4, margin=0.06)
     marks = [_level(scale, tick, PANEL_HEIGHT) for tick in scale.ticks]
     labels = [point.label for point in curve.points] if _labels_fit(curve) else list(map(str, _counted(curve)))
     means = []
@@ -130,8 +125,19 @@ def axis_panel(curve: AxisCurve, cells: Sequence[Cell], what: str) -> Markup:
     if curve.is_numeric:
         marks += [element("line", x1=a[0], y1=a[1], x2=b[0], y2=b[1], class_="curve") for a, b in pairwise(means)]
     dots = [element("circle", cx=x, cy=y, r=4.5, class_=name) for x, y, name in means]
-    spoken = ", ".join(f"{point.label} {estimate.value:.1f}" for point, estimate in drawn)
+    spoken = ", ".join(
+        f"{point.label} {cell.estimate.value:.1f}"
+        for point, cell in zip(curve.points, cells, strict=True)
+        if cell.estimate is not None
+    )
     return figure_svg([*marks, *dots], PANEL_HEIGHT + 22, "panel", f"{what} against {curve.axis}: {spoken}")
+
+
+def _drawn_values(cell: Cell) -> tuple[float, ...]:
+    """List the values that a panel shows of a score: the ends of its interval and its seeds."""
+    if cell.estimate is None:
+        return ()
+    return (cell.estimate.interval.low, cell.estimate.interval.high, *cell.by_seed.values())
 
 
 def _spread(cell: Cell, x: str, scale: Scale) -> list[Markup]:

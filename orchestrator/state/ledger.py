@@ -82,25 +82,14 @@ def read_ledger(plan: Plan, store: Store) -> Ledger:
     has a checkpoint; else `pending`. The first that holds counts.
     """
     files = set(store.list(layout.study_folder(plan.study)))
-    done = {node.id for node in plan.nodes.values() if node_result(node, store) is not None}
     leases = store.leases()
-    produced = {
-        node.id
-        for node in plan.nodes.values()
-        if node.key in leases and node.id not in done and store.lease_owner(node.key) is not None
-    }
-    resumable = {
-        node.id
-        for node in plan.nodes.values()
-        if node.kind == "stage" and node.id not in done and _resumes(node, store)
-    }
+    nodes = _read_nodes(plan, store, leases)
     evaluations: dict[tuple[str, str], EvaluationResult] = {}
     samples: dict[tuple[str, str], EvaluationResult] = {}
     entries: dict[str, TrialEntry] = {}
     for trial in plan.trials:
         result = _trial_result(plan, trial, store, files)
-        is_same = result is not None and _has_plan_keys(plan, trial, result)
-        scored = _evaluations(plan, result, store) if result is not None and is_same else {}
+        scored = _evaluations(plan, result, store) if result is not None and _has_plan_keys(plan, trial, result) else {}
         evaluations |= {
             (trial.id, benchmark.id): scored[benchmark.id] for benchmark in plan.benchmarks if benchmark.id in scored
         }
@@ -109,27 +98,76 @@ def read_ledger(plan: Plan, store: Store) -> Ledger:
         owner = store.lease_owner(lease) if lease in leases else None
         failure_name = layout.trial_failure(plan.study, trial.id)
         failure = read(store, failure_name, Failure) if failure_name in files else None
-        state = _state(
-            is_done=result is not None and is_same and (result.diverged or len(scored) == len(plan.evaluation_sets)),
-            is_held=owner is not None,
-            has_failed=failure is not None,
-            is_changed=result is not None and not is_same,
-            is_begun=is_same or any(node in done or node in resumable for node in trial.path),
-        )
-        entries[trial.id] = TrialEntry(
-            id=trial.id,
-            arm=trial.arm,
-            seed=trial.seed,
-            state=state,
-            result=result if is_same else None,
-            failure=failure if state == "failed" else None,
-            working=next((node for node in trial.path if node not in done), None) if state == "running" else None,
-            owner=owner if state == "running" else None,
-            waits_for=None if state == "running" else next((node for node in trial.path if node in produced), None),
-        )
+        entries[trial.id] = _entry(plan, trial, nodes, result, len(scored), owner, failure)
     finished = {trial for trial, entry in entries.items() if entry.state == "done"}
-    done |= {node.id for node in plan.nodes.values() if node.kind == "evaluation" and finished.issuperset(node.trials)}
-    return Ledger(entries, frozenset(done), evaluations, samples, _removed(plan, files))
+    evaluated = {
+        node.id for node in plan.nodes.values() if node.kind == "evaluation" and finished.issuperset(node.trials)
+    }
+    return Ledger(entries, nodes.done | evaluated, evaluations, samples, _removed(plan, files))
+
+
+@dataclass(frozen=True)
+class _Nodes:
+    """Ids of the plan's nodes by what storage holds of them."""
+
+    done: frozenset[str]
+    """With a result."""
+    produced: frozenset[str]
+    """Leased by a living run."""
+    resumable: frozenset[str]
+    """Stages with a checkpoint."""
+
+
+def _read_nodes(plan: Plan, store: Store, leases: set[str]) -> _Nodes:
+    done = frozenset(node.id for node in plan.nodes.values() if node_result(node, store) is not None)
+    open_nodes = [node for node in plan.nodes.values() if node.id not in done]
+    return _Nodes(
+        done,
+        frozenset(n.id for n in open_nodes if n.key in leases and store.lease_owner(n.key) is not None),
+        frozenset(n.id for n in open_nodes if n.kind == "stage" and _resumes(n, store)),
+    )
+
+
+def _entry(
+    plan: Plan,
+    trial: PlannedTrial,
+    nodes: _Nodes,
+    result: TrialResult | None,
+    n_scored: int,
+    owner: Owner | None,
+    failure: Failure | None,
+) -> TrialEntry:
+    """Judge the state of a trial by what storage holds of it.
+
+    Args:
+        plan: of the study.
+        trial: of the plan.
+        nodes: of the plan, as storage holds them.
+        result: of the trial, maybe of other stages than the plan's.
+        n_scored: number of the plan's benchmarks and samples that have a result.
+        owner: the run that has the trial.
+        failure: what the trial left when it failed.
+    """
+    is_same = result is not None and _has_plan_keys(plan, trial, result)
+    state = _state(
+        is_done=result is not None and is_same and (result.diverged or n_scored == len(plan.evaluation_sets)),
+        is_held=owner is not None,
+        has_failed=failure is not None,
+        is_changed=result is not None and not is_same,
+        is_begun=is_same or any(node in nodes.done | nodes.resumable for node in trial.path),
+    )
+    is_running = state == "running"
+    return TrialEntry(
+        id=trial.id,
+        arm=trial.arm,
+        seed=trial.seed,
+        state=state,
+        result=result if is_same else None,
+        failure=failure if state == "failed" else None,
+        working=next((node for node in trial.path if node not in nodes.done), None) if is_running else None,
+        owner=owner if is_running else None,
+        waits_for=None if is_running else next((node for node in trial.path if node in nodes.produced), None),
+    )
 
 
 def _state(*, is_done: bool, is_held: bool, has_failed: bool, is_changed: bool, is_begun: bool) -> TrialState:

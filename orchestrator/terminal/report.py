@@ -19,21 +19,30 @@ def to_terminal(report: Report, console: Console) -> None:
     console.print(Text(report.question))
     console.print(Text(sentences.state_line(report)))
     if report.has_results:
-        for verdict in report.verdicts.verdicts:
-            print_short(verdict, console)
-        console.print(_terminal_table(report))
-        for line in sentences.table_notes(report):
-            console.print(Text(f"- {line}", style="dim"))
-        for axis in report.axes:
-            base = f" (base: {axis.base_value})" if axis.base_value is not None else ""
-            console.print(Text(f"\n{axis.axis or 'other arms'}{base}", style="bold"))
-            for finding in axis.findings:
-                console.print(Text.assemble("  ", (finding.label, "cyan"), f": {finding.sentence}"))
-        if report.axes:
-            console.print(Text(f"\n{sentences.how_judged(report)}", style="dim"))
-        console.print(Text(f"\n{sentences.sharing_line(report.sharing)}"))
+        _print_results(report, console)
     else:
         console.print(Text(sentences.NOTHING))
+    _print_problems(report, console)
+
+
+def _print_results(report: Report, console: Console) -> None:
+    for verdict in report.verdicts.verdicts:
+        print_short(verdict, console)
+    console.print(_terminal_table(report))
+    for line in sentences.table_notes(report):
+        console.print(Text(f"- {line}", style="dim"))
+    for axis in report.axes:
+        base = f" (base: {axis.base_value})" if axis.base_value is not None else ""
+        console.print(Text(f"\n{axis.axis or 'other arms'}{base}", style="bold"))
+        for finding in axis.findings:
+            console.print(Text.assemble("  ", (finding.label, "cyan"), f": {finding.sentence}"))
+    if report.axes:
+        console.print(Text(f"\n{sentences.how_judged(report)}", style="dim"))
+    console.print(Text(f"\n{sentences.sharing_line(report.sharing)}"))
+
+
+def _print_problems(report: Report, console: Console) -> None:
+    """Print what failed, what was not used, and under which differing conditions arms ran."""
     for failure in report.failures:
         console.print(Text.assemble(("failed ", "red"), f"{failure.trial} ({failure.kind}): {failure.message}"))
         if failure.log:

@@ -41,15 +41,7 @@ def to_terminal(status: StudyStatus, console: Console) -> None:
         _print_rest(len(running), "running", console)
     if waiting := [trial for trial in status.trials if trial.waits_for is not None]:
         console.print(Text(f"{len(waiting)} wait for a stage that is being trained for another trial"))
-    by_failure = sorted(by_state["failed"], key=lambda trial: trial.failure or "")
-    groups = [(failure, list(group)) for failure, group in groupby(by_failure, key=lambda trial: trial.failure)]
-    for failure, group in groups[:_LISTED]:
-        others = f" and {len(group) - 1} more" if len(group) > 1 else ""
-        console.print(Text.assemble(("failed", "red"), f" {group[0].id}{others}: {failure or 'no message'}"))
-        if group[0].log:
-            console.print(Text(f"  log: {group[0].log}"), soft_wrap=True)
-    if len(groups) > _LISTED:
-        console.print(Text(f"and {len(groups) - _LISTED} more kinds of failure"))
+    _print_failures(by_state["failed"], console)
     for trial in by_state["half-done"][:_LISTED]:
         at = f", stopped in {trial.stage}{_of(trial)}" if trial.step is not None else ""
         console.print(Text.assemble(("half-done", "yellow"), f" {trial.id}{at}"))
@@ -62,6 +54,19 @@ def to_terminal(status: StudyStatus, console: Console) -> None:
         console.print(
             Text.assemble(("removed", "dim"), f" on storage, no longer in the study: {_listed(status.removed)}")
         )
+
+
+def _print_failures(failed: Iterable[TrialStatus], console: Console) -> None:
+    """Print one line for each kind of failure, with its first trial and log."""
+    by_failure = sorted(failed, key=lambda trial: trial.failure or "")
+    groups = [(failure, list(group)) for failure, group in groupby(by_failure, key=lambda trial: trial.failure)]
+    for failure, group in groups[:_LISTED]:
+        others = f" and {len(group) - 1} more" if len(group) > 1 else ""
+        console.print(Text.assemble(("failed", "red"), f" {group[0].id}{others}: {failure or 'no message'}"))
+        if group[0].log:
+            console.print(Text(f"  log: {group[0].log}"), soft_wrap=True)
+    if len(groups) > _LISTED:
+        console.print(Text(f"and {len(groups) - _LISTED} more kinds of failure"))
 
 
 def _running_table(trials: list[TrialStatus]) -> Table:
