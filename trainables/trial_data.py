@@ -178,16 +178,21 @@ class StageData:
     def _collate(self, rows: np.ndarray[Any, Any], step: int) -> Batch:
         texts = [self._tokens(int(row)) if row != FILLER else _FILLER_TOKENS for row in rows]
         ids, labels, mask = pad([ids for ids, _ in texts], [labels for _, labels in texts], self._tokenizer.pad)
-        records = [int(row) for row in rows if row != FILLER]
-        image_BCHW = features_BPC = None
-        # A micro-batch of fillers alone is treated as one without images: its loss is zero in either case.
-        if records and self._has_image[records[0]]:
-            filled = [int(row) if row != FILLER else records[0] for row in rows]
-            if all(features is not None for features in self._features):
-                features_BPC = torch.from_numpy(np.stack([self._feature(record) for record in filled]))
-            else:
-                image_BCHW = torch.from_numpy(np.stack([self._pixels(record) for record in filled]))
+        image_BCHW, features_BPC = self._images([int(row) if row != FILLER else None for row in rows])
         return Batch(ids, labels, mask, image_BCHW, features_BPC, self._draws(step, rows.tolist()))
+
+    def _images(self, records: list[int | None]) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        """Load the pixels or the cached features of the records' images; a filler (None) gets the first record's.
+
+        A micro-batch of fillers alone is treated as one without images: its loss is zero in either case.
+        """
+        first = next((record for record in records if record is not None), None)
+        if first is None or not self._has_image[first]:
+            return None, None
+        shown = [first if record is None else record for record in records]
+        if all(features is not None for features in self._features):
+            return None, torch.from_numpy(np.stack([self._feature(record) for record in shown]))
+        return torch.from_numpy(np.stack([self._pixels(record) for record in shown])), None
 
     def _feature(self, record: int) -> Features:
         features = self._features[self.mix.source[record]]

@@ -126,20 +126,18 @@ class Answerer:
         """
         state = self._read_prompts(prompts, images)
         answers: list[list[int]] = [[] for _ in prompts]
-        writing: list[int | None] = list(range(len(prompts)))
-        """The prompt of each row; None where its answer has ended."""
+        writing = {row: row for row in range(len(prompts))}
+        """Row -> its prompt, of the answers that have not ended."""
         for step in range(most):
             tokens = self._model.head(state.hidden_BD).argmax(dim=1).tolist()
-            writing = [None if token == self._end else prompt for prompt, token in zip(writing, tokens, strict=True)]
-            for prompt, token in zip(writing, tokens, strict=True):
-                if prompt is not None:
-                    answers[prompt].append(token)
-            going_on = [row for row, prompt in enumerate(writing) if prompt is not None]
-            if not going_on or step + 1 == most:
+            writing = {row: prompt for row, prompt in writing.items() if tokens[row] != self._end}
+            for row, prompt in writing.items():
+                answers[prompt].append(tokens[row])
+            if not writing or step + 1 == most:
                 break
-            if 2 * len(going_on) <= len(writing):  # a copy of the cache is worth it when it halves the work
-                state = state.rows(torch.tensor(going_on, device=self._device))
-                tokens, writing = [tokens[row] for row in going_on], [writing[row] for row in going_on]
+            if 2 * len(writing) <= len(tokens):  # a copy of the cache is worth it when it halves the work
+                state = state.rows(torch.tensor(list(writing), device=self._device))
+                tokens, writing = [tokens[row] for row in writing], dict(enumerate(writing.values()))
             self._extend(state, self._embedded([[token] for token in tokens]))
         return answers
 
