@@ -58,7 +58,7 @@ def stage_adapters(size: ModelSize, stage: StageSpec) -> AdapterSize:
 
 
 def trains_own_weights(stage: StageSpec, name: Module) -> bool:
-    """Whether a stage trains the weights of a module themselves, and nothing in their place."""
+    """Tell whether a stage trains the weights of a module themselves, and nothing in their place."""
     return name in stage.trains and not (name == "language" and stage.lora is not None)
 
 
