@@ -19,7 +19,8 @@ from trainables.data.prepared import PreparedSource
 from trainables.model.images import pixels
 from trainables.model.vision import VisionEncoder
 from trainables.storage import layout
-from trainables.storage.record_files import read, write
+from trainables.storage.finished import finished_features
+from trainables.storage.record_files import write
 from trainables.storage.records import FeaturesResult
 from trainables.storage.store import Store
 from trainables.task import Context
@@ -31,10 +32,13 @@ Features = np.ndarray[Any, np.dtype[np.float32]]
 
 
 def open_features(store: Store, key: str) -> Features | None:
-    """Map the cached features of a key, images x positions x width; None if they are not there."""
-    if read(store, layout.features_result(key), FeaturesResult) is None:
+    """Map the cached features of a key, images x positions x width; None if they are not there.
+
+    Raises InputError if they are not whole.
+    """
+    if finished_features(store, key) is None:
         return None
-    return np.load(store.reading(f"{layout.features_folder(key)}/features.npy"), mmap_mode="r")  # type: ignore[no-any-return]
+    return np.load(store.reading(layout.features_array(key)), mmap_mode="r")  # type: ignore[no-any-return]
 
 
 def produce_features(
@@ -60,7 +64,7 @@ def produce_features(
     batches = [range(start, min(start + _BATCH, total)) for start in range(0, total, _BATCH)]
     if context.rank == 0:
         encoder = encoder.to(context.device)
-        with store.writing(f"{layout.features_folder(key)}/features.npy") as aside:
+        with store.writing(layout.features_array(key)) as aside:
             out = np.lib.format.open_memmap(aside, mode="w+", dtype=np.float32, shape=shape)
             for rows in batches:
                 out[rows.start : rows.stop] = encode_images(encoder, source, vision, rows, context.device)

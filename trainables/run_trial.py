@@ -17,6 +17,7 @@ from trainables.evaluation.results import evaluation_key, read_results
 from trainables.features import produce_features
 from trainables.model.vision import build_vision
 from trainables.storage import layout
+from trainables.storage.finished import finished_features, finished_stage
 from trainables.storage.record_files import read, write
 from trainables.storage.records import Cost, EvaluationResult, FeaturesResult, StageResult, TrialResult
 from trainables.storage.store import Store
@@ -47,18 +48,18 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
         data = TrialData(task, store)
         spent = 0.0
         for features in task.features:
-            if read(store, layout.features_result(features.key), FeaturesResult) is None:
+            if finished_features(store, features.key) is None:
                 yield from _features(task, features, data, context, store)
                 spent += _features_seconds(features, store)
             yield NodeDone(features.node)
         results: list[StageResult] = []
         for index, stage in enumerate(task.stages):
-            known = read(store, layout.stage_result(stage.key), StageResult)
+            known = finished_stage(store, stage.key)
             if known is None:
                 for progress, metrics in train_stage(task, index, results, data, context, store):
                     spool.metrics(index, progress.step, metrics)
                     yield progress
-                known = read(store, layout.stage_result(stage.key), StageResult)
+                known = finished_stage(store, stage.key)
                 assert known is not None, "a stage ends with its result on storage"
                 spent += known.gpu_seconds
             else:

@@ -6,12 +6,13 @@ per-example score.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -76,17 +77,37 @@ def read_examples(path: Path) -> Examples:
     Raises:
         InputError: if the file cannot be read, lacks a column, or holds a score outside 0 to 1.
     """
-    try:
-        table = pq.read_table(path, columns=["id", "cluster", "score"])
-        ids, clusters = table["id"].to_pylist(), table["cluster"].to_pylist()
-        scores = table["score"].to_numpy().astype(np.float64)
-    except (OSError, ValueError, KeyError) as error:  # pyarrow's own errors derive from these
-        law = f"per-example scores must be a Parquet file with the columns id, cluster and score, but {error}"
-        raise InputError(law, place=str(path), way_out="Run the study again to score anew.") from error
+    table = read_answers(path, ("id", "cluster", "score"))
+    ids, clusters = table["id"].to_pylist(), table["cluster"].to_pylist()
+    if not pa.types.is_floating(table["score"].type):
+        raise InputError(f"per-example scores must be numbers, but are {table['score'].type}", place=str(path))
+    scores = table["score"].to_numpy().astype(np.float64)
     wrong = [str(ids[i]) for i in np.flatnonzero(~((scores >= 0) & (scores <= 1)))]
     if wrong:
         raise InputError(f"per-example scores must be from 0 to 1, but those of {some(wrong)} are not", place=str(path))
     return Examples(tuple(map(str, ids)), tuple(map(str, clusters)), scores)
+
+
+def read_answers(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> pa.Table:
+    """Read columns of a per-example Parquet file.
+
+    Args:
+        path: of the file.
+        columns: that it must have.
+        optional: those that are read where they are there.
+
+    Raises:
+        InputError: if the file cannot be read, or lacks a column.
+    """
+    try:
+        there = set(pq.read_schema(path).names) if optional else set()
+        return pq.read_table(path, columns=[*columns, *(name for name in optional if name in there)])
+    except (OSError, ValueError) as error:  # pyarrow's own errors derive from these
+        raise InputError(
+            f"per-example scores must be a Parquet file with the columns {', '.join(columns)}, but {error}",
+            place=str(path),
+            way_out=f"Remove {path.with_suffix('.json').name} beside it and run the study again to score anew.",
+        ) from error
 
 
 def is_no_signal(evaluation: EvaluationResult, mean: float) -> bool:

@@ -7,18 +7,22 @@ prompts that a study names as its `samples` are another matter: `orchestrator.re
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from orchestrator.analysis.examples import read_answers
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.reporting.report_model import Sample
 from orchestrator.state.ledger import Ledger
+from search_spaces.errors import InputError
 from search_spaces.plan import Plan
 from trainables.storage.store import Store
+
+logger = logging.getLogger(__name__)
 
 SHOWN_ARMS = 6
 """The base and the arms that follow it in plan order: more do not fit side by side."""
@@ -45,15 +49,30 @@ def samples(plan: Plan, store: Store, ledger: Ledger, scored: StudyScores) -> tu
         common = sorted(set.intersection(*seeds)) if len(seeds) > 1 else []
         if common:
             trials = {trial.arm: trial.id for trial in plan.trials if trial.seed == common[0]}
-            tables = {
-                arm: pq.read_table(store.reading(ledger.evaluations[trials[arm], benchmark].examples))
-                for arm in with_scores
-            }
-            chosen += _of_benchmark(benchmark, tables)
+            names = {arm: ledger.evaluations[trials[arm], benchmark].examples for arm in with_scores}
+            chosen += _of_benchmark(benchmark, _tables(names, store))
     return tuple(chosen)
 
 
+def _tables(names: Mapping[str, str], store: Store) -> dict[str, pa.Table]:
+    """Read the answers of each arm that can be read; of the others a warning names the file.
+
+    Args:
+        names: arm -> name on storage of its per-example Parquet.
+        store: where they lie.
+    """
+    tables = {}
+    for arm, name in names.items():
+        try:
+            tables[arm] = read_answers(store.reading(name), ("id", "cluster", "prediction", "score"), ("prompt",))
+        except InputError as error:
+            logger.warning("%s: %s; its answers are not shown", error.place, error.law)
+    return tables
+
+
 def _of_benchmark(benchmark: str, tables: Mapping[str, pa.Table]) -> list[Sample]:
+    if len(tables) < 2:  # nothing to compare
+        return []
     places = {arm: {str(name): i for i, name in enumerate(table["id"].to_pylist())} for arm, table in tables.items()}
     ids = sorted(set.intersection(*(set(place) for place in places.values())))
     scores = np.stack([table["score"].to_numpy()[[places[arm][name] for name in ids]] for arm, table in tables.items()])

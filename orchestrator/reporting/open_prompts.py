@@ -7,23 +7,26 @@ for sample in read_samples(plan, store, ledger):
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow.parquet as pq
-
+from orchestrator.analysis.examples import read_answers
 from orchestrator.planning.preflight import known_digests
 from orchestrator.state.ledger import Ledger
+from search_spaces.errors import InputError
 from search_spaces.identity import source_name
 from search_spaces.plan import Plan
 from search_spaces.spec import BenchmarkSpec
 from trainables.benchmarks.contract import Example, Protocol
 from trainables.benchmarks.registry import is_evaluation
+from trainables.data.prepare import is_prepared
 from trainables.data.prepared import PreparedSource
 from trainables.evaluation.selected_examples import open_examples
-from trainables.storage import layout
 from trainables.storage.store import Store
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class OpenSample:
 def read_samples(plan: Plan, store: Store, ledger: Ledger) -> tuple[OpenSample, ...]:
     """Read every sample of the study that some arm has answered, in the order of its set.
 
-    None of a set whose prepared data are no longer on storage: its prompts and images are not known then.
+    None of a set whose prepared data are no longer whole on storage: its prompts and images are not known then.
 
     Args:
         plan: with the sets of samples.
@@ -68,7 +71,7 @@ def read_samples(plan: Plan, store: Store, ledger: Ledger) -> tuple[OpenSample, 
 def _of_set(plan: Plan, samples: BenchmarkSpec, store: Store, ledger: Ledger) -> Iterator[OpenSample]:
     answers = _answers(plan, samples.id, store, ledger)
     digest = known_digests(store).digests.get(source_name(samples.source), "")
-    if not answers or not is_evaluation(samples.source) or not store.exists(layout.data_result(digest)):
+    if not answers or not is_evaluation(samples.source) or not is_prepared(store, digest):
         return
     source = PreparedSource(store, digest)
     selected = open_examples(samples, source)
@@ -90,13 +93,17 @@ def _sample(
 
 
 def _answers(plan: Plan, samples: str, store: Store, ledger: Ledger) -> dict[str, dict[str, SampleAnswer]]:
-    """Read arm -> example -> answer, of the first seed of each arm that has one."""
+    """Read arm -> example -> answer, of the first seed of each arm that has one which can be read."""
     answers: dict[str, dict[str, SampleAnswer]] = {}
     for trial in plan.trials:
         evaluation = ledger.samples.get((trial.id, samples))
         if evaluation is not None and trial.arm not in answers:
-            rows: Sequence[Mapping[str, Any]] = pq.read_table(store.reading(evaluation.examples)).to_pylist()
-            answers[trial.arm] = {row["id"]: _answer(row) for row in rows}
+            try:
+                table = read_answers(store.reading(evaluation.examples), ("id", "prediction", "parsed", "score"))
+            except InputError as error:
+                logger.warning("%s: %s; its answers are not shown", error.place, error.law)
+                continue
+            answers[trial.arm] = {row["id"]: _answer(row) for row in table.to_pylist()}
     return answers
 
 

@@ -12,6 +12,7 @@ from typing import Literal, assert_never
 
 from search_spaces.plan import Node, Plan, PlannedTrial
 from trainables.storage import layout
+from trainables.storage.finished import finished_features, finished_stage
 from trainables.storage.lease import Owner
 from trainables.storage.record_files import read
 from trainables.storage.records import EvaluationResult, Failure, FeaturesResult, StageResult, TrialResult
@@ -186,15 +187,16 @@ def node_result(node: Node, store: Store) -> StageResult | FeaturesResult | None
     """Read the result of a stage or of features; None if there is none yet, or if only trials have results of it.
 
     Raises:
-        InputError: if the file is there but is not a whole result: such a node is neither done nor to be done again.
+        InputError: if the result is there, but it or a file that it stands for is not whole: such a node is neither
+            done nor to be done again.
     """
     if node.key is None:
         return None
     match node.kind:
         case "stage":
-            return read(store, layout.stage_result(node.key), StageResult)
+            return finished_stage(store, node.key)
         case "features":
-            return read(store, layout.features_result(node.key), FeaturesResult)
+            return finished_features(store, node.key)
         case "evaluation":
             return None
         case _:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import sqlite3
+from contextlib import closing
 from importlib import metadata
 from pathlib import Path
 
@@ -34,7 +36,8 @@ EMBEDDED = "embedded"
 def open_tracker(uri: str | None, storage: Path) -> MlflowTracker:
     """Reach the tracking server at `uri`; None for the database embedded in `storage`, made if it is not there.
 
-    Raises InputError if it does not answer within some seconds, or if its schema is newer than this MLflow.
+    Raises InputError if it does not answer within some seconds, if its schema is newer than this MLflow, or if the
+    embedded database is damaged.
     """
     for name, value in CLIENT_SETTINGS.items():
         os.environ.setdefault(name, value)
@@ -63,6 +66,7 @@ def _embedded(storage: Path) -> MlflowClient:
     path.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(f"{path}.lock"):
         if path.exists():
+            _require_database(path)
             engine = database.create_sqlalchemy_engine_with_retry(embedded_uri(storage))
             try:
                 if database._get_schema_version(engine) not in (None, database._get_latest_schema_revision()):
@@ -78,6 +82,21 @@ def _embedded(storage: Path) -> MlflowClient:
         client = MlflowClient(embedded_uri(storage))
         client.search_experiments(max_results=1)
     return client
+
+
+def _require_database(path: Path) -> None:
+    """Raise InputError unless SQLite can open a file: MLflow would say so seconds later, and not which file."""
+    try:
+        with closing(sqlite3.connect(path, timeout=60)) as connection:
+            connection.execute("PRAGMA schema_version")
+    except sqlite3.OperationalError:  # another process has it: MLflow waits and says so
+        return
+    except sqlite3.DatabaseError as error:
+        raise InputError(
+            f"the tracking database must be one of SQLite that can be read, but: {error}",
+            place=str(path),
+            way_out="Move it away and run `ablate sync`: it is written anew from what storage keeps of every trial.",
+        ) from error
 
 
 def open_command(tracker: MlflowTracker) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from safetensors.numpy import save
 
 from search_spaces.plan import Node, Plan, PlannedTrial
 from search_spaces.spec import BenchmarkSpec
@@ -20,7 +22,7 @@ from tests.support.tiny_specs import source
 from trainables.storage import layout
 from trainables.storage.lease import Owner
 from trainables.storage.record_files import write
-from trainables.storage.records import Cost, EvaluationResult, Failure, StageResult, TrialResult
+from trainables.storage.records import Cost, EvaluationResult, Failure, FeaturesResult, StageResult, TrialResult
 from trainables.storage.store import LocalStore
 
 N_EXAMPLES = 400
@@ -96,11 +98,13 @@ def finish_stage(store: LocalStore, node: Node, provenance: Mapping[str, str] = 
     """Write the result of a stage."""
     assert node.key is not None
     assert node.steps is not None
+    weights = save({"weight": np.frombuffer(bytes.fromhex(key_of("weights " + node.id)), np.float32)})
+    store.put(layout.module_weights(layout.stage_folder(node.key), "projector"), weights)
     result = StageResult(
         key=node.key,
         name=node.name,
         steps=node.steps,
-        modules={"projector": key_of("weights " + node.id)},
+        modules={"projector": hashlib.sha256(weights).hexdigest()},
         final_loss=0.5,
         diverged=False,
         losses_digest=key_of("losses " + node.id),
@@ -110,6 +114,14 @@ def finish_stage(store: LocalStore, node: Node, provenance: Mapping[str, str] = 
         provenance=dict(provenance),
     )
     write(store, layout.stage_result(node.key), result)
+
+
+def finish_features(store: LocalStore, key: str, shape: tuple[int, ...] = (15, 4, 8)) -> None:
+    """Write features of zeros and their result."""
+    content = io.BytesIO()
+    np.save(content, np.zeros(shape, np.float32))
+    store.put(layout.features_array(key), content.getvalue())
+    write(store, layout.features_result(key), FeaturesResult(key, shape, 1.0))
 
 
 def write_examples(store: LocalStore, name: str, scores: np.ndarray, first_id: int = 0) -> None:

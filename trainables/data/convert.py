@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,9 +24,12 @@ from trainables.data.prepare import raise_image_problems
 from trainables.data.readers import Reader, open_reader
 from trainables.data.record import TEXT_ONLY, Record
 from trainables.data.tally import Tally
+from trainables.storage.payloads import check_parquet, damage
 from trainables.storage.record_files import read_or_redo, write
 from trainables.storage.records import ConversionStart, Counts, FinishedConversion
 from trainables.storage.store import LocalStore, Store
+
+logger = logging.getLogger(__name__)
 
 _RECORDS_PER_SHARD = 8192
 _ROW_GROUP = 256
@@ -130,7 +134,7 @@ def _write_shards(
         known = tally.num_images
         is_first = _first_uses(chunk, tally)
         name = f"part-{shards:05d}.parquet"
-        if target.exists(name):
+        if _is_finished(target, name):
             digests = pq.read_table(target.reading(name), columns=[IMAGE_DIGEST])[IMAGE_DIGEST].drop_null()
             for digest in digests.to_pylist():
                 tally.add_image_digest(digest)
@@ -141,6 +145,16 @@ def _write_shards(
         shards += 1
         progress.at("records", tally.counted, None)
     return shards, kept
+
+
+def _is_finished(target: LocalStore, name: str) -> bool:
+    """Tell whether an earlier conversion finished a file; a damaged one is written again, and a warning names it."""
+    if not target.exists(name):
+        return False
+    problem = damage(target, name, check_parquet)
+    if problem is not None:
+        logger.warning("%s: must be a whole Parquet file, but %s; it is made again", target.place(name), problem)
+    return problem is None
 
 
 def _first_uses(records: list[Record], tally: Tally) -> list[bool]:

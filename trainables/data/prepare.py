@@ -8,6 +8,7 @@ for 350,000 images, and its leftovers are removed by the next one.
 
 from __future__ import annotations
 
+import logging
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -26,6 +27,7 @@ from trainables.data.readers import Reader, open_reader
 from trainables.data.tally import Tally, evenly
 from trainables.storage import layout
 from trainables.storage.lease import Owner
+from trainables.storage.payloads import check_arrow, damage
 from trainables.storage.record_files import read_or_redo, write
 from trainables.storage.records import Counts, PreparedManifest
 from trainables.storage.store import LocalStore, Store
@@ -51,6 +53,9 @@ _RECORDS = pa.schema(
     ]
 )
 _IMAGES = pa.schema([("key", pa.string()), ("bytes", pa.binary())])
+
+
+logger = logging.getLogger(__name__)
 
 
 @runtime_checkable
@@ -94,8 +99,16 @@ def prepare_source(
 
 
 def is_prepared(store: Store, digest: str) -> bool:
+    """Tell whether storage holds a source whole; a damaged one is as good as none, and a warning names the file."""
     prepared = read_or_redo(store, layout.data_result(digest), PreparedManifest)
-    return prepared is not None and prepared.format == _FORMAT
+    if prepared is None or prepared.format != _FORMAT:
+        return False
+    for name in (layout.data_records(digest), layout.data_images(digest)):
+        problem = damage(store, name, check_arrow)
+        if problem is not None:
+            logger.warning("%s: must be a whole Arrow file, but %s; it is made again", store.place(name), problem)
+            return False
+    return True
 
 
 def source_signature(source: SourceSpec, store: Store, data_root: Path, digest: str) -> dict[str, Any]:

@@ -20,10 +20,9 @@ class PreparedSource:
     """Source as `prepare_source` has written it. Rows are in the file's order, image rows in that of first use."""
 
     def __init__(self, store: Store, digest: str):
-        folder = store.reading(layout.data_folder(digest))
         self.digest = digest
-        self._records = pa.ipc.open_file(pa.memory_map(str(folder / "records.arrow"))).read_all()
-        images = pa.ipc.open_file(pa.memory_map(str(folder / "images.arrow"))).read_all()
+        self._records = _mapped(store, layout.data_records(digest))
+        images = _mapped(store, layout.data_images(digest))
         self._keys, self._bytes = images["key"], images["bytes"]
         self._questions, self._answers = self._records["questions"], self._records["answers"]
         self.image_rows: np.ndarray[Any, np.dtype[np.int32]] = self._records["image"].to_numpy()
@@ -81,3 +80,15 @@ class PreparedSource:
             return Image.open(io.BytesIO(self.image_bytes(image_row))).convert("RGB")
         except (OSError, SyntaxError, ValueError) as error:
             raise InputError(f"the image {self.image_key(image_row)!r} must be readable, but {error}") from error
+
+
+def _mapped(store: Store, name: str) -> pa.Table:
+    """Map an Arrow file of a prepared source. Raises InputError if it is not there or damaged."""
+    try:
+        return pa.ipc.open_file(pa.memory_map(str(store.reading(name)))).read_all()
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(
+            f"must be a whole Arrow file, but {error}",
+            place=store.place(name),
+            way_out="Run the study again: the source is read anew.",
+        ) from error

@@ -121,7 +121,7 @@ def _score(
     respondent = _Respondent(encoded, benchmark, model, data, task.trial, context.device)
     batches = plan_batches(encoded.plan, task.trial.vision.tokens)
     with AnswerLog(store, key, benchmark.id, context.rank) as log:
-        answered = _shared(log.read() if context.rank == 0 else {}, context)
+        answered = _shared(_of_batches(log.read(), batches) if context.rank == 0 else {}, context)
         left = [number for number in range(len(batches)) if number not in answered]
         done, total = len(answered), len(batches)
         for start in range(0, len(left), context.world):  # every rank yields equally often, with or without a batch
@@ -235,6 +235,15 @@ def _in_order(answered: dict[int, list[Answer]], batches: list[QuestionBatch]) -
     """Order the answers as the questions are."""
     pairs = [pair for number, batch in enumerate(batches) for pair in zip(batch.numbers, answered[number], strict=True)]
     return [answer for _, answer in sorted(pairs, key=lambda pair: pair[0])]
+
+
+def _of_batches(logged: dict[int, list[Answer]], batches: list[QuestionBatch]) -> dict[int, list[Answer]]:
+    """Keep the answers to batches of this plan that have one for each question; the other batches are asked again."""
+    return {
+        number: answers
+        for number, answers in logged.items()
+        if 0 <= number < len(batches) and len(answers) == len(batches[number].numbers)
+    }
 
 
 def _shared(answered: dict[int, list[Answer]], context: Context) -> dict[int, list[Answer]]:

@@ -18,8 +18,7 @@ from trainables.export.own import write_own
 from trainables.export.processor import chat_template, llava_processor, prepend_bos
 from trainables.export.tokenizer import hf_tokenizer
 from trainables.model.vlm import VLM
-from trainables.storage import layout
-from trainables.storage.record_files import read
+from trainables.storage.finished import finished_stage
 from trainables.storage.records import StageResult
 from trainables.storage.store import Store
 from trainables.task import TrialTask
@@ -100,10 +99,10 @@ def export_trial(task: TrialTask, store: Store, form: Form, folder: Path) -> Non
 
 
 def finished_stages(task: TrialTask, store: Store) -> list[StageResult]:
-    """Read the results of all stages. Raises InputError if one is missing or its loss diverged."""
+    """Read the results of all stages. Raises InputError if one is missing or damaged, or its loss diverged."""
     results = []
     for stage, order in zip(task.trial.stages, task.stages, strict=True):
-        result = read(store, layout.stage_result(order.key), StageResult)
+        result = finished_stage(store, order.key)
         if result is None or result.diverged:
             state = "has not been trained to its end" if result is None else "diverged"
             law = f"a trial must be finished to be exported, but its stage {stage.name!r} {state}"

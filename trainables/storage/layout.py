@@ -38,6 +38,11 @@ def stage_curve(key: str) -> str:
     return f"stages/{key}/curve.json"
 
 
+def module_weights(folder: str, module: str) -> str:
+    """What a stage has left of a module that it trained, in its folder."""
+    return f"{folder}/{module}.safetensors"
+
+
 def checkpoints(key: str) -> str:
     return f"stages/{key}/checkpoints"
 
@@ -50,6 +55,10 @@ def features_result(key: str) -> str:
     return f"features/{key}/result.json"
 
 
+def features_array(key: str) -> str:
+    return f"features/{key}/features.npy"
+
+
 def data_folder(digest: str) -> str:
     return f"data/{digest}"
 
@@ -57,6 +66,14 @@ def data_folder(digest: str) -> str:
 def data_result(digest: str) -> str:
     """Name the manifest of a prepared source: written last, so that a source is prepared only if it is there."""
     return f"data/{digest}/result.json"
+
+
+def data_records(digest: str) -> str:
+    return f"data/{digest}/records.arrow"
+
+
+def data_images(digest: str) -> str:
+    return f"data/{digest}/images.arrow"
 
 
 def data_problems(source: str) -> str:

@@ -49,6 +49,16 @@ class Curve:
 
 
 @dataclass(frozen=True)
+class CheckpointManifest:
+    """`stages/<key>/checkpoints/<step>/manifest.json`: what tells whether a step checkpoint is whole."""
+
+    shape: str
+    """What must be equal of the group that reads it."""
+    files: Mapping[str, int]
+    """File, relative to the checkpoint -> bytes."""
+
+
+@dataclass(frozen=True)
 class FeaturesResult:
     """Features of a frozen encoder, `features/<key>/result.json`: written after the features themselves."""
 

@@ -14,7 +14,7 @@ import torch.distributed as dist
 
 from search_spaces.outcomes import UnitDone
 from search_spaces.resource_spec import ResourceSpec
-from search_spaces.resources import KEPT_CHECKPOINTS, micro_batch
+from search_spaces.resources import micro_batch
 from search_spaces.spec import StageSpec
 from trainables.model.broadcast import Parts, broadcast_modules, broadcast_weights
 from trainables.model.lora import add_lora, merge_adapters, train_adapters_only
@@ -25,11 +25,12 @@ from trainables.package_versions import STAGE_PACKAGES, installed_versions
 from trainables.storage import layout, tracked_names
 from trainables.storage.record_files import write
 from trainables.storage.records import Curve, StageResult
-from trainables.storage.store import ASIDE, Store
+from trainables.storage.store import Store
 from trainables.task import Context, StageTask, TrialTask
 from trainables.training.deepspeed_config import deepspeed_config
 from trainables.training.engine import Engine, no_traces, open_engine, partition
 from trainables.training.hardware import check_device, device_name, flops_utilisation, peak_flops, set_attention
+from trainables.training.step_checkpoints import StepCheckpoints
 from trainables.training.weights_io import load_weights, save_weights
 from trainables.trial_data import StageData, StepInput, TrialData
 
@@ -145,7 +146,8 @@ class _StageLoop:
         store: Store,
     ) -> None:
         self._engine, self._stage, self._order = engine, stage, order
-        self._data, self._context, self._store = data, context, store
+        self._data, self._context = data, context
+        self._checkpoints = StepCheckpoints(store, order.key, order.resources, context)
         self._micro = micro_batch(stage, order.resources)
         self._peak = peak_flops(device_name(context.device), stage.precision)
         self._seconds, self._records = 0.0, 0
@@ -235,42 +237,18 @@ class _StageLoop:
         )
 
     def _checkpoint(self, step: int) -> None:
-        """Write a checkpoint of all ranks and remove old ones; its folder gets its final name when all are done."""
-        root = layout.checkpoints(self._order.key)
-        aside = f"{root}/writing{ASIDE}"
-        if self._context.rank == 0:
-            self._store.remove(aside)
-        _barrier()
+        """Write a checkpoint of all ranks and remove old ones."""
         state = {"losses": self.losses, "curve": self.curve, "seconds": self._seconds, "records": self._records}
-        with self._store.working_folder(aside) as folder:
-            self._engine.save(folder, "state", state)
-            if self._context.rank == 0:
-                (folder / "shape.json").write_text(_shape(self._order.resources))
-        _barrier()
-        if self._context.rank == 0:
-            self._store.move(aside, f"{root}/{step:08d}")
-            for old in self._store.folders(root)[:-KEPT_CHECKPOINTS]:
-                self._store.remove(f"{root}/{old}")
-        _barrier()
+        self._checkpoints.save(step, lambda folder: self._engine.save(folder, "state", state))
 
     def _resume(self) -> None:
-        """Resume from the newest checkpoint that a worker group of this shape can read, if there is one."""
-        root = layout.checkpoints(self._order.key)
-        shape = _shape(self._order.resources)
-        for step in reversed(self._store.folders(root)):
-            folder = self._store.reading(f"{root}/{step}")
-            if (folder / "shape.json").read_text() == shape:
-                state: dict[str, Any] = self._engine.load(folder, "state")
-                self.losses, self.curve = list(state["losses"]), [tuple(point) for point in state["curve"]]
-                self._seconds, self._records = state["seconds"], state["records"]
-                print(f"{self._stage.name}: going on from step {len(self.losses)}", flush=True)
-                return
-            print(f"{self._stage.name}: {step} was written by another group shape, {shape} cannot read it")
-
-
-def _shape(resources: ResourceSpec) -> str:
-    """Describe the shape of a worker group, which must be equal for DeepSpeed to read a checkpoint."""
-    return f"workers {resources.workers}, ZeRO {resources.zero}, offload {resources.offload}"
+        """Resume from the newest checkpoint that is whole and that a worker group of this shape can read, if any."""
+        folder = self._checkpoints.newest()
+        if folder is not None:
+            state: dict[str, Any] = self._engine.load(folder, "state")
+            self.losses, self.curve = list(state["losses"]), [tuple(point) for point in state["curve"]]
+            self._seconds, self._records = state["seconds"], state["records"]
+            print(f"{self._stage.name}: going on from step {len(self.losses)}", flush=True)
 
 
 def provenance(resources: ResourceSpec, context: Context, attention: str) -> dict[str, str]:

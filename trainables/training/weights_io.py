@@ -10,7 +10,9 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from search_spaces.errors import InputError
 from trainables.model.vlm import VLM, module
+from trainables.storage import layout
 from trainables.storage.records import StageResult
 from trainables.storage.store import Store
 
@@ -28,7 +30,7 @@ def save_weights(weights: dict[str, dict[str, Tensor]], store: Store, folder: st
     """
     digests = {}
     for name, tensors in weights.items():
-        final = f"{folder}/{name}.safetensors"
+        final = layout.module_weights(folder, name)
         with store.writing(final) as aside:
             save_file({key: tensors[key].contiguous() for key in sorted(tensors)}, aside)
             digests[name] = _digest(aside)
@@ -45,15 +47,21 @@ def load_weights(model: VLM, results: list[StageResult], store: Store, stage_fol
         stage_folder: name of the folder of all stages on storage.
 
     Raises:
-        ValueError: a file is not what its stage wrote, or does not hold exactly the module's weights.
+        InputError: a file is not what its stage wrote.
+        ValueError: it does not hold exactly the module's weights.
     """
     latest = {name: result for result in results for name in result.modules}
     for name, result in latest.items():
         if name == "vision" and model.vision is None:
             continue
-        path = store.reading(f"{stage_folder}/{result.key}/{name}.safetensors")
+        folder = f"{stage_folder}/{result.key}"
+        path = store.reading(layout.module_weights(folder, name))
         if _digest(path) != result.modules[name]:
-            raise ValueError(f"{path} must have the digest that its stage recorded, but it was changed or is damaged")
+            raise InputError(
+                "must have the digest that its stage recorded, but it was changed or is damaged",
+                place=store.place(layout.module_weights(folder, name)),
+                way_out=f"Remove the folder {store.place(folder)} and run the study again: it is trained again.",
+            )
         with safe_open(path, "pt") as file:
             load_strict(module(model, name), file.keys(), file.get_tensor, path)  # type: ignore[arg-type]
 

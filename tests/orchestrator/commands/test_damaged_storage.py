@@ -27,10 +27,11 @@ from orchestrator.tracking.environment import storage_id
 from orchestrator.tracking.sync import sync_study
 from search_spaces.errors import InputError
 from search_spaces.identity import source_name, weights_name
+from search_spaces.spec import SourceSpec
 from search_spaces.study_files import load_study
 from tests.support.memory_tracker import MemoryTracker
-from tests.support.stored_studies import answers, fail_trial, finish_trial, key_of
-from trainables.data.prepare import is_prepared
+from tests.support.stored_studies import answers, fail_trial, finish_features, finish_trial, key_of
+from trainables.data.prepare import is_prepared, prepare_source
 from trainables.storage import layout
 from trainables.storage.record_files import read_or_redo, write
 from trainables.storage.records import (
@@ -39,8 +40,6 @@ from trainables.storage.records import (
     Counts,
     Curve,
     DigestCache,
-    FeaturesResult,
-    PreparedManifest,
     SourceDigest,
     WeightsDigest,
 )
@@ -64,15 +63,21 @@ benchmarks: easy-vqa
 hypotheses:
   - {id: linear, claim: a linear projector is worse, pairs: [[base, projector=linear]], on: all, expect: worse}
 """
+SHAPES = SourceSpec(
+    name="shapes", version="1", reader="generated", options={"records": 40, "seed": 1, "split": "train"}
+)
 COUNTS = Counts(records=14432, text_only=0, images=1500, tags={"color": 1900})
 
 KINDS: dict[str, tuple[str, Literal["refused", "redone", "shown", "not read"]]] = {
     r"digests\.json": ("digests", "redone"),
     r"encoders\.json": ("encoders", "redone"),
     r"data/\w+/result\.json": ("prepared source", "redone"),
+    r"data/\w+/(records|images)\.arrow": ("prepared data", "redone"),
     r"stages/\w+/result\.json": ("stage result", "refused"),
+    r"stages/\w+/\w+\.safetensors": ("weights", "refused"),
     r"stages/\w+/curve\.json": ("curve", "redone"),
     r"features/\w+/result\.json": ("features result", "refused"),
+    r"features/\w+/features\.npy": ("features", "refused"),
     r"evaluations/\w+/[\w-]+\.json": ("evaluation result", "refused"),
     r"evaluations/\w+/[\w-]+\.parquet": ("examples", "shown"),
     r"studies/small/trials/[\w-]+/result\.json": ("trial result", "refused"),
@@ -134,7 +139,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         digests[weights_name(origin)] = WeightsDigest("signature", key_of(origin))
     write(store, layout.DIGESTS, DigestCache(digests))
     write(store, layout.ENCODERS, KnownEncoders({}))
-    write(store, layout.data_result(key_of(names[0])), PreparedManifest(2, COUNTS, ("0",)))
+    prepare_source(SHAPES, store, folder)
     _, planned, _ = _plan(store, folder / "study.yaml")
     write(store, layout.plan_file("small"), PlanDocument(plan_json(planned)))
     store.put(layout.study_file("small"), STUDY.encode())
@@ -153,7 +158,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
             finish_trial(store, planned, trial, scores)
     for node in planned.nodes.values():
         if node.kind == "features" and node.key is not None:
-            write(store, layout.features_result(node.key), FeaturesResult(node.key, (1500, 4, 1280), 1.0))
+            finish_features(store, node.key)
         if node.kind == "stage" and node.key is not None and store.exists(layout.stage_result(node.key)):
             write(store, layout.stage_curve(node.key), Curve(((1, 0.5, 0.1),)))
     storage_id(store.root)
@@ -209,8 +214,11 @@ READERS = {
     "digests": "status",
     "encoders": "run",
     "prepared source": "run",
+    "prepared data": "run",
     "stage result": "status",
+    "weights": "status",
     "features result": "status",
+    "features": "status",
     "evaluation result": "report",
     "examples": "report",
     "trial result": "verdicts",
@@ -291,6 +299,38 @@ def test_a_damaged_result_is_never_taken_for_done(
     outcome = _command("status", folder, caplog)
     assert outcome.code == 2
     assert str(path) in outcome.text
+
+
+@pytest.mark.parametrize("kind", ["weights", "features"])
+@pytest.mark.parametrize("damage", [name for name in DAMAGES if name != "other types"])
+@pytest.mark.parametrize("command", ["status", "run"])
+def test_a_result_whose_files_are_damaged_is_never_taken_for_done(
+    finished: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, damage: str, command: str
+) -> None:
+    path = _damaged(finished, tmp_path / "copy", kind, damage)
+    outcome = _command(command, tmp_path / "copy", caplog)
+    assert outcome.code == 2
+    assert f"{path}: must be a whole" in outcome.text
+    assert f"Remove the folder {path.parent}" in outcome.text
+    shutil.rmtree(path.parent)
+    assert _command(command, tmp_path / "copy", caplog).code == 0
+
+
+@pytest.mark.parametrize("name", ["records.arrow", "images.arrow"])
+@pytest.mark.parametrize("damage", [name for name in DAMAGES if name != "other types"])
+def test_prepared_data_that_are_damaged_are_read_anew(
+    finished: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, damage: str
+) -> None:
+    store = LocalStore(tmp_path)
+    digest, counts = prepare_source(SHAPES, store, tmp_path)
+    path = tmp_path / "data" / digest / name
+    whole = path.read_bytes()
+    content = DAMAGES[damage](whole)
+    path.unlink() if content is None else path.write_bytes(content)
+    assert not is_prepared(store, digest)
+    assert str(path) in caplog.text
+    assert prepare_source(SHAPES, store, tmp_path) == (digest, counts)
+    assert path.read_bytes() == whole
 
 
 def test_the_undamaged_storage_is_read_by_every_command(finished: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import io
 import json
+import shutil
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -79,6 +81,34 @@ def test_the_report_shows_every_answer_beside_its_image(done: tuple[Plan, LocalS
     assert page.count('<img src="data:image/jpeg;base64,') == 12
     assert report.open_samples[0].answers["base"].text in html.unescape(page)
     assert len(json.loads(to_json(report))["open_samples"]) == 12
+
+
+DAMAGES = {
+    "cut": lambda content: content[: len(content) // 2],
+    "empty": lambda content: b"",
+    "none": lambda content: b"{}",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("pattern", ["evaluations/*/mini-open.parquet", "data/*/records.arrow", "data/*/images.arrow"])
+def test_the_report_leaves_out_samples_that_cannot_be_read_and_a_warning_names_the_file(
+    done: tuple[Plan, LocalStore, Ledger],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    pattern: str,
+    damage: str,
+) -> None:
+    plan, whole, _ = done
+    shutil.copytree(whole.root, tmp_path / "copy")
+    store = LocalStore(tmp_path / "copy")
+    paths = sorted(store.root.glob(pattern))
+    for path in paths:
+        path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    ledger = read_ledger(plan, store)
+    report = build_report(load_study("mini", ONE_ARM), plan, store, ledger)
+    assert not any(sample.answers for sample in report.open_samples)
+    assert any(str(path) in caplog.text for path in paths)
 
 
 def test_samples_change_no_key(done: tuple[Plan, LocalStore, Ledger]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,33 @@ def test_database_of_a_newer_mlflow_is_an_error_not_a_migration(storage: Path) -
         connection.execute("UPDATE alembic_version SET version_num = 'fffffffffff1'")
     with pytest.raises(InputError, match="must have a schema that MLflow"):
         open_tracker(None, storage)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[: len(content) // 2],
+        lambda content: content[:100],
+        lambda content: b"{}",
+        lambda content: b"[1, 2]",
+        lambda content: b"\x93NUMPY\x00\xff\xfe" * 8,
+    ],
+    ids=["cut", "cut in the header", "no fields", "a list", "binary"],
+)
+def test_a_damaged_embedded_database_is_refused_by_name(storage: Path, damage: Callable[[bytes], bytes]) -> None:
+    path = storage / layout.TRACKING_DATABASE
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(InputError, match=r"mlflow\.db: the tracking database must be one of SQLite") as refused:
+        open_tracker(None, storage)
+    assert str(path) in str(refused.value)
+    assert "ablate sync" in str(refused.value)
+    path.rename(path.with_suffix(".damaged"))
+    assert open_tracker(None, storage).open_study(PLAN, {})
+
+
+def test_an_empty_embedded_database_is_made_anew(storage: Path) -> None:
+    (storage / layout.TRACKING_DATABASE).write_bytes(b"")
+    assert open_tracker(None, storage).open_study(PLAN, {})
 
 
 def test_embedded_study_is_opened_with_one_command(storage: Path) -> None:

@@ -114,7 +114,7 @@ def test_a_finetuned_encoder_is_saved_and_is_the_one_that_is_scored(tmp_path: Pa
     assert any(key.startswith("tower.") for key in weights)
     LocalStore(tmp_path).remove("evaluations")
     file.write_bytes(file.read_bytes()[:-1] + b"\x01")
-    with pytest.raises(ValueError, match=r"vision\.safetensors must have the digest"):
+    with pytest.raises(ValueError, match=r"vision\.safetensors: must have the digest"):
         run(task)
 
 
