@@ -7,7 +7,7 @@ preparing/<nonce>/                        one that is being read; owner.json nam
 problems/<source>.txt                     images that the last reading of a source could not use
 features/<key>/                           features of a frozen encoder: features.npy, result.json
 stages/<key>/                             a trained stage: <module>.safetensors, curve.json, result.json (written last)
-stages/<key>/checkpoints/<step>/          while it trains; removed at its end
+stages/<key>/checkpoints/<step>/          while it trains, with manifest.json (written last); removed at its end
 evaluations/<key>/<benchmark>.parquet     scores per example; <benchmark>.json is written last
 evaluations/<key>/<benchmark>.answers/    answers so far, while it is being scored
 studies/<study>/study.yaml, plan.json     the resolved study and its plan

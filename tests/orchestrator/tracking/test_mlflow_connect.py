@@ -49,12 +49,12 @@ def test_a_damaged_embedded_database_is_refused_by_name(storage: Path, damage: C
     assert str(path) in str(refused.value)
     assert "ablate sync" in str(refused.value)
     path.rename(path.with_suffix(".damaged"))
-    assert open_tracker(None, storage).open_study(PLAN, {})
+    open_tracker(None, storage).open_study(PLAN, {})
 
 
 def test_an_empty_embedded_database_is_made_anew(storage: Path) -> None:
     (storage / layout.TRACKING_DATABASE).write_bytes(b"")
-    assert open_tracker(None, storage).open_study(PLAN, {})
+    open_tracker(None, storage).open_study(PLAN, {})
 
 
 def test_embedded_study_is_opened_with_one_command(storage: Path) -> None:
