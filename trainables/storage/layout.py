@@ -39,7 +39,7 @@ def stage_curve(key: str) -> str:
 
 
 def module_weights(folder: str, module: str) -> str:
-    """What a stage has left of a module that it trained, in its folder."""
+    """Name the weights of a module that a stage has trained, in the folder of that stage."""
     return f"{folder}/{module}.safetensors"
 
 

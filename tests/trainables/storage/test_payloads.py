@@ -1,3 +1,5 @@
+"""A damaged file of every binary format is told from a whole one by its size and header alone."""
+
 from __future__ import annotations
 
 import io

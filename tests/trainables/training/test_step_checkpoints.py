@@ -1,3 +1,5 @@
+"""A stage resumes from its newest whole step checkpoint; damaged ones are named, removed and passed over."""
+
 from __future__ import annotations
 
 import logging
