@@ -100,7 +100,7 @@ class _Loop:
         store = Context().store(task)
         self._task, self._data = task, TrialData(task, store)
         self._model: Any = load_trained(task, finished_stages(task, store), self._data, Context(), store)
-        self._embed: Any = self._model.language.get_input_embeddings()
+        self._embed = self._model.language.get_input_embeddings()  # type: ignore[operator]
 
     @torch.inference_mode()
     def answer(self, benchmark: BenchmarkSpec) -> dict[str, str]:

@@ -20,11 +20,12 @@ import torch
 
 from measurements.quickstart_trial import base_task, with_resources
 from search_spaces.outcomes import NodeDone
+from search_spaces.resources import micro_batch
 from search_spaces.spec import StageSpec
 from trainables.model.vlm import VLM, build_modules
 from trainables.run_trial import run_trial
 from trainables.task import Context, TrialTask
-from trainables.training.deepspeed_config import deepspeed_config, micro_batch
+from trainables.training.deepspeed_config import deepspeed_config
 from trainables.training.engine import make_optimizer, no_traces, open_engine
 from trainables.training.learning_rate import factor
 from trainables.training.stage import settle_gradients

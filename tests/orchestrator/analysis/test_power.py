@@ -59,5 +59,5 @@ def test_some_simulated_studies_keep_coverage_false_claims_and_predicted_power(n
     assert null.false_families / null.studies <= 0.11
     setting = Setting(n_seeds, 0.2, 1.0)
     planted = replace(setting, effect=smallest_effect(setting.design))
-    found = simulate(planted, 150, seed=1)
-    assert found.found / found.studies == pytest.approx(0.8, abs=0.11)
+    outcome = simulate(planted, 150, seed=1)
+    assert outcome.detected / outcome.studies == pytest.approx(0.8, abs=0.11)
