@@ -82,7 +82,7 @@ def find_other_studies(server: MlflowServer, experiment: Experiment) -> dict[str
     """Return experiment -> study, of all studies of this program on the server but the one of `experiment`."""
     experiments = server.client.search_experiments(filter_string=f"{tag_field(tracked_names.STUDY)} LIKE '%'")
     return {
-        str(found.experiment_id): found.tags[tracked_names.STUDY]
-        for found in experiments
-        if str(found.experiment_id) != str(experiment.experiment_id)
+        str(listed.experiment_id): listed.tags[tracked_names.STUDY]
+        for listed in experiments
+        if str(listed.experiment_id) != str(experiment.experiment_id)
     }

@@ -85,8 +85,8 @@ def register_best(runs: StudyRuns, name: str, trial: str) -> str:
 
 def _model_of(runs: StudyRuns, run: str) -> LoggedModel | None:
     condition = f"source_run_id = {quoted(run)}"
-    found = runs.server.client.search_logged_models([runs.experiment], condition, max_results=1)
-    return found[0] if found else None
+    models = runs.server.client.search_logged_models([runs.experiment], condition, max_results=1)
+    return models[0] if models else None
 
 
 def _model_name(trial: str) -> str:

@@ -53,8 +53,8 @@ class StudyRuns:
 
     def find_trial(self, trial: str) -> Run | None:
         tags = {tracked_names.KIND: "trial", tracked_names.STUDY: self.plan.study, tracked_names.TRIAL: trial}
-        found = self.search(has_tags(tags))
-        return found[0] if found else None
+        matches = self.search(has_tags(tags))
+        return matches[0] if matches else None
 
     def create_trial(self, trial: PlannedTrial, started: int) -> Run:
         """Make a trial's run. `started`: milliseconds since the epoch."""
@@ -125,12 +125,14 @@ def open_runs(server: MlflowServer, plan: Plan, experiment: Experiment) -> Study
     """Find or make the study's run in its experiment and set it running; its other runs get what axes are new."""
     labels, experiment_id = settle_labels(server, experiment, plan), str(experiment.experiment_id)
     tags = {tracked_names.KIND: "study", tracked_names.STUDY: plan.study}
-    found = server.search_runs([experiment_id], has_tags(tags))
+    parents = server.search_runs([experiment_id], has_tags(tags))
     more_tags = {**_source_tags(plan.study), "mlflow.note.content": study_note(plan)}
-    parent = found[0] if found else server.client.create_run(experiment_id, run_name=plan.study, tags=tags | more_tags)
+    parent = (
+        parents[0] if parents else server.client.create_run(experiment_id, run_name=plan.study, tags=tags | more_tags)
+    )
     axes, others = AxisWriter(server.client, plan, labels), find_other_studies(server, experiment)
     runs = StudyRuns(server, plan, experiment_id, parent, axes, others)
-    if found and json.loads(parent.data.tags.get(tracked_names.AXES, "[]")) != list(plan.axes):
+    if parents and json.loads(parent.data.tags.get(tracked_names.AXES, "[]")) != list(plan.axes):
         runs.write_base_values_of_new_axes()
     settled = {tracked_names.PLAN: plan.digest, tracked_names.AXES: json.dumps(plan.axes)}
     server.client.log_batch(  # last: whoever reads the axes may rely on all runs having them

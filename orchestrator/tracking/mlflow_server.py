@@ -64,7 +64,7 @@ class MlflowServer:
         """Return the run as it is on the server, or None if it is deleted or not there."""
         try:
             with translate_errors():
-                found = self.client.get_run(run)
+                fetched = self.client.get_run(run)
         except TrackerRefusedError:
             return None
-        return found if found.info.lifecycle_stage == "active" else None
+        return fetched if fetched.info.lifecycle_stage == "active" else None

@@ -117,16 +117,16 @@ class MlflowTracker:
 
     def open_trial(self, trial: PlannedTrial, run: str | None, started: int) -> str:
         runs = self._opened
-        found = self._mlflow.active_run(run) if run else None
+        mlflow_run = self._mlflow.active_run(run) if run else None
         with translate_errors():
-            if found is None:
+            if mlflow_run is None:
                 with self._mlflow.lock:
-                    found = runs.find_trial(trial.id) or runs.create_trial(trial, started)
+                    mlflow_run = runs.find_trial(trial.id) or runs.create_trial(trial, started)
                 texts = {"spec.json": trial.spec.model_dump_json(indent=1), "environment.json": environment_json()}
-                self._log_texts(str(found.info.run_id), texts)
-                runs.link_other_studies(found, trial.id)
-            runs.axes.write(found, runs.axes.values[trial.arm], trial.seed)
-        return str(found.info.run_id)
+                self._log_texts(str(mlflow_run.info.run_id), texts)
+                runs.link_other_studies(mlflow_run, trial.id)
+            runs.axes.write(mlflow_run, runs.axes.values[trial.arm], trial.seed)
+        return str(mlflow_run.info.run_id)
 
     def log(self, run: str, points: Sequence[Point]) -> None:
         # MLflow stores infinities as the largest float, which no chart survives; the uploader tags the run
