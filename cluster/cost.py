@@ -46,11 +46,6 @@ class Operations:
         """Operations that the mathematics needs: MFU counts these."""
         return self.forward + self.backward
 
-    @property
-    def hardware(self) -> int:
-        """Operations that the device does, with those that are repeated."""
-        return self.model + self.recomputed
-
 
 def operations(size: ModelSize, stage: StageSpec, text_tokens: int, cached: bool) -> Operations:
     """Count the floating-point operations of training on one record with an image.

@@ -70,6 +70,18 @@ def train_and_score(
 ) -> tuple[Outcomes, str]:
     """Run on Ray what storage lacks (5); workers train (6) and score (7); records flow to MLflow (8).
 
+    Args:
+        study: as it was written, for MLflow and for the copy on storage.
+        plan: whose stages and features all have keys.
+        ledger: what storage holds of the plan; only the rest is run.
+        known: digests of data and weights, which workers name their inputs by.
+        store: where results, leases and spools are.
+        options: of the command line.
+        console: where progress is shown.
+
+    Raises:
+        InputError: if a trial can never fit into the cluster, or a node does not see the storage.
+
     Returns:
         What became of the trials, and how to open the tracking server.
     """

@@ -29,6 +29,7 @@ from search_spaces.errors import InputError
 from search_spaces.identity import source_name, weights_name
 from search_spaces.spec import SourceSpec
 from search_spaces.study_files import load_study
+from tests.support.command_line import SMALL
 from tests.support.memory_tracker import MemoryTracker
 from tests.support.stored_studies import answers, fail_trial, finish_features, finish_trial, key_of
 from trainables.data.prepare import is_prepared, prepare_source
@@ -46,23 +47,13 @@ from trainables.storage.records import (
 from trainables.storage.spool import Spool
 from trainables.storage.store import LocalStore
 
-STUDY = """
-study: small
-base:
-  vision: {backbone: efficientnet-lite0, resolution: 64}
-  projector: gelu-mlp
-  language: llama-2x96
-  stages: [finetune]
-  epochs: 1
-  data: easy-vqa-1500
-recipe: quickstart
-axes:
-  projector: [gelu-mlp, linear]
-seeds: [7, 8]
-benchmarks: easy-vqa
+STUDY = (
+    SMALL.replace("seeds: [7]", "seeds: [7, 8]")
+    + """
 hypotheses:
   - {id: linear, claim: a linear projector is worse, pairs: [[base, projector=linear]], on: all, expect: worse}
 """
+)
 SHAPES = SourceSpec(
     name="shapes", version="1", reader="generated", options={"records": 40, "seed": 1, "split": "train"}
 )
