@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
-from .projector_layers import stack  # type: ignore[import-not-found]  # it stands beside this file in an exported folder
+from .projector_layers import stack  # it stands beside this file in an exported folder
 
 
 class AblateConfig(PreTrainedConfig):

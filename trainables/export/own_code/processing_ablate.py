@@ -11,7 +11,7 @@ from transformers import BatchFeature, ProcessorMixin
 from transformers.image_processing_utils import BaseImageProcessor
 from transformers.image_utils import make_flat_list_of_images, to_numpy_array
 
-from .images import pixels  # type: ignore[import-not-found]  # it stands beside this file in an exported folder
+from .images import pixels  # it stands beside this file in an exported folder
 
 
 class AblateImageProcessor(BaseImageProcessor):
