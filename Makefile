@@ -6,7 +6,7 @@ BIN := .venv/bin
 STORAGE ?= $(or $(ABLATE_STORAGE),$(HOME)/.ablate)
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install quickstart smollm2 test test-slow lint measure clean
+.PHONY: help install quickstart smollm2 test test-slow broken-inputs lint measure clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -35,6 +35,9 @@ test: install ## run the tests
 
 test-slow: install ## run the slow tests, too
 	$(BIN)/python -m pytest -m ''
+
+broken-inputs: install ## ten times the broken inputs that the tests try (an hour)
+	BROKEN_INPUTS_TIMES=10 $(BIN)/python -m pytest tests/broken_inputs
 
 lint: install ## ruff and mypy
 	$(BIN)/ruff check .
