@@ -120,6 +120,13 @@ ReaderKind = Literal["easy-vqa", "llava", "lrv", "parquet", "generated", "offici
 """Formats of data sources; `official` and `questions` are those of evaluation sets."""
 
 
+Family = Literal["vqa", "exact", "yes-no", "multiple-choice", "counting", "grounding"]
+"""Families of evaluation sets of a user's own: what `options: {benchmark: ...}` of their source names."""
+
+FAMILY_PROTOCOL = "plain"
+"""Protocol of families where a study names none: the question as it is, with no word added."""
+
+
 class SourceSpec(Spec):
     """Data source. `name@version` is its declared name; the digest of its content proves which data it is."""
 

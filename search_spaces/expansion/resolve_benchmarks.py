@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import get_args
 
 from search_spaces.catalogue.entries import BenchmarkChoice
 from search_spaces.catalogue.load import Catalogue
 from search_spaces.errors import Problems, nearest
-from search_spaces.spec import BenchmarkSpec, SourceSpec
+from search_spaces.spec import FAMILY_PROTOCOL, BenchmarkSpec, Family, SourceSpec
 from search_spaces.steps import TEXT_ONLY
 from search_spaces.study import Study
 from search_spaces.yaml_source import KeyPath
@@ -71,4 +72,6 @@ class BenchmarkResolver:
                 f"select must be a tag of {source.name} ({', '.join(legal_tags)}), but got {fields['select']!r}",
                 nearest(fields["select"], legal_tags),
             )
+        if source.options.get("benchmark") in get_args(Family):
+            fields.setdefault("protocol", FAMILY_PROTOCOL)
         return BenchmarkSpec(**{**fields, "source": source})

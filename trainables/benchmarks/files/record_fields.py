@@ -20,6 +20,11 @@ class Fields:
     def __contains__(self, key: str) -> bool:
         return key in self._record
 
+    @property
+    def names(self) -> list[str]:
+        """Names of the fields that the record has."""
+        return [str(name) for name in self._record]
+
     def text(self, key: str) -> str:
         value = self._get(key)
         if isinstance(value, bytes):  # Python 2 wrote text as bytes

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from search_spaces.errors import InputError
+from search_spaces.spec import FAMILY_PROTOCOL, Family
 from trainables.benchmarks.files.reference_files import find_files
 from trainables.benchmarks.scoring import score_example, summarise
 from trainables.benchmarks.sets.families import FAMILIES
@@ -43,6 +44,15 @@ def test_every_family_reads_and_scores(family: str, tmp_path: Path) -> None:
         assert result.by == {"split": {"a": result.metrics["accuracy"]}}
         for option in protocol.options(examples[0]):
             assert protocol.parse(option, examples[0]).ok
+
+
+def test_every_family_that_studies_may_name_is_there_and_asks_the_question_as_it_is(tmp_path: Path) -> None:
+    assert set(FAMILIES) == set(get_args(Family))
+    for family, benchmark in FAMILIES.items():
+        (tmp_path / "mine.jsonl").write_text("\n".join(map(json.dumps, rows(family))))
+        protocol = benchmark.protocol(FAMILY_PROTOCOL)
+        examples = benchmark.examples(find_files(family, benchmark.files, [tmp_path]))
+        assert {protocol.prompt(example) for example in examples} == {"what?"}
 
 
 @given(
