@@ -11,10 +11,41 @@ from search_spaces.errors import InputError
 
 
 def storage_root(flag: Path | None) -> Path:
-    """Choose the storage root and make it: `--storage`, else ABLATE_STORAGE, else ~/.ablate.
+    """Choose the storage root and make it.
 
     Raises:
         InputError: if it cannot be written, or lies in a job's working directory, which is a copy that vanishes.
+    """
+    root = chosen_root(flag)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the storage root must be writable, but {error.strerror}", place=str(root)) from error
+    return root
+
+
+def existing_storage(flag: Path | None) -> Path:
+    """Choose the storage root of a command that only reads: nothing is made.
+
+    Raises:
+        InputError: if there is no such folder, or it lies in a job's working directory.
+    """
+    root = chosen_root(flag)
+    if not os.path.isdir(root):  # unlike Path.is_dir, it never raises
+        what = "there is a file" if os.path.exists(root) else "nothing is there"
+        raise InputError(
+            f"the storage to read from must be a folder, but {what}",
+            place=str(root),
+            way_out="Name the storage of a run with --storage or ABLATE_STORAGE; `ablate run` makes one.",
+        )
+    return root
+
+
+def chosen_root(flag: Path | None) -> Path:
+    """Choose the absolute storage root: `--storage`, else ABLATE_STORAGE, else ~/.ablate; it need not be there.
+
+    Raises:
+        InputError: if it lies in a job's working directory, which is a copy that vanishes.
     """
     root = (flag or Path(os.environ.get("ABLATE_STORAGE") or "~/.ablate")).expanduser().absolute()
     if "/runtime_resources/working_dir_files/" in f"{root}/":
@@ -23,10 +54,6 @@ def storage_root(flag: Path | None) -> Path:
             place=str(root),
             way_out="Give an absolute path that every node sees, with --storage or ABLATE_STORAGE.",
         )
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"the storage root must be writable, but {error.strerror}", place=str(root)) from error
     return root
 
 

@@ -49,8 +49,9 @@ class Aggregate:
     """Unweighted mean over the pool's benchmarks."""
     z: float
     """Mean over the benchmarks of (score - mean of the pool) / sd of the pool."""
-    z_error: float
-    """Jackknife standard error over the pool's members."""
+    z_error: float | None
+    """Jackknife standard error over the pool's members. None: not defined, because the rest of the pool scores alike on
+    every benchmark once a certain member is left out."""
     groups: dict[str, float]
     """Group -> mean points, for groups of which every benchmark is there."""
 
@@ -119,7 +120,7 @@ def freeze_pool(name: str, members: Sequence[str], benchmarks: Sequence[str], sc
         raise InputError(f"a pool's members must have every score, but there is none of {', '.join(missing)}", key=name)
     table = np.array([[scores[member][benchmark] for benchmark in benchmarks] for member in members])
     sd = table.std(axis=0, ddof=1)
-    flat = [benchmark for benchmark, deviation in zip(benchmarks, sd, strict=True) if deviation == 0]
+    flat = [benchmark for benchmark, spread in zip(benchmarks, np.ptp(table, axis=0), strict=True) if spread == 0]
     if flat:
         raise InputError(f"a pool's members must differ, but all score alike on {', '.join(flat)}", key=name)
     kept = {member: {benchmark: scores[member][benchmark] for benchmark in benchmarks} for member in members}
@@ -141,20 +142,35 @@ def against_pool(scores: Scores, pool: Pool, groups: Mapping[str, Sequence[str]]
         if not all(name in row for name in pool.benchmarks):
             continue
         values = np.array([row[name] for name in pool.benchmarks])
-        left_out = [_z(values, rest) for rest in without]
-        n = len(left_out)
-        error = math.sqrt((n - 1) / n * float(((np.array(left_out) - np.mean(left_out)) ** 2).sum()))
+        z = _z(values, members)
+        assert z is not None, "a pool's members differ on all of its benchmarks"
         means = {
             group: sum(row[name] for name in names) / len(names)
             for group, names in groups.items()
             if all(name in row for name in names)
         }
-        aggregates.append(Aggregate(model, float(values.mean()), _z(values, members), error, means))
+        aggregates.append(Aggregate(model, float(values.mean()), z, _jackknife_error(values, without), means))
     return tuple(sorted(aggregates, key=lambda aggregate: -aggregate.z))
 
 
-def _z(values: Floats, members: Floats) -> float:
-    """Average the z-scores over benchmarks; one on which the rest of a jackknifed pool scores alike is left out."""
-    sd = members.std(axis=0, ddof=1)
-    differs = sd > 0
-    return float(((values - members.mean(axis=0))[differs] / sd[differs]).mean())
+def _jackknife_error(values: Floats, pools: Sequence[Floats]) -> float | None:
+    """Compute the standard error of a z-score over pools that lack one member each; None where one of them has none.
+
+    Args:
+        values: points of the model on the benchmarks.
+        pools: members x benchmarks, each without another member.
+    """
+    left_out = [z for pool in pools if (z := _z(values, pool)) is not None]
+    if len(left_out) < len(pools):
+        return None
+    n = len(left_out)
+    return math.sqrt((n - 1) / n * float(((np.array(left_out) - np.mean(left_out)) ** 2).sum()))
+
+
+def _z(values: Floats, members: Floats) -> float | None:
+    """Average the z-scores over the benchmarks on which a jackknifed pool differs; None where it differs on none."""
+    differs = np.ptp(members, axis=0) > 0  # a standard deviation of equal scores may be the rounding of their mean
+    if not differs.any():
+        return None
+    chosen = members[:, differs]
+    return float(((values[differs] - chosen.mean(axis=0)) / chosen.std(axis=0, ddof=1)).mean())

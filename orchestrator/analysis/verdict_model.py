@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -166,9 +167,12 @@ def verdicts_json(judged: Verdicts) -> dict[str, Any]:
 
 
 def plain_values(value: Any) -> Any:
-    """Turn a value into what JSON holds. Floats get 9 significant digits, so that equal results give equal bytes."""
+    """Turn a value into what JSON holds. Floats get 9 significant digits, so that equal results give equal bytes.
+
+    A number that is not defined becomes null: JSON has no NaN and no infinities.
+    """
     if isinstance(value, float):
-        return float(f"{value:.9g}")
+        return float(f"{value:.9g}") if math.isfinite(value) else None
     if isinstance(value, dict):
         return {str(key): plain_values(item) for key, item in value.items()}
     return [plain_values(item) for item in value] if isinstance(value, list | tuple) else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,8 +19,9 @@ from orchestrator.commands.options import (
     StorageOption,
     console,
     open_store,
+    print_json,
 )
-from orchestrator.settings import data_root, storage_root
+from orchestrator.settings import chosen_root, data_root, storage_root
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,9 +59,13 @@ class ReadingOptions:
         typer.Option("--workers", min=1, help="Threads that read and decode images (default: the CPUs, at most 16)."),
     ] = None
 
-    def places(self) -> tuple[LocalStore, Path]:
-        """Open the storage, and name the folder in which relative paths of sources start."""
-        root = storage_root(self.storage)
+    def places(self, *, writes: bool = False) -> tuple[LocalStore, Path]:
+        """Open the storage, and name the folder in which relative paths of sources start.
+
+        Args:
+            writes: whether the command writes: one that only reads makes no storage.
+        """
+        root = storage_root(self.storage) if writes else chosen_root(self.storage)
         return open_store(root), data_root(self.data_folder, root)
 
     def threads(self) -> int:
@@ -89,7 +93,7 @@ def check(
         with _progress(target) as progress:
             checks.append(check_source(target, store, root, reading.threads(), progress))
     if as_json:
-        print(json.dumps([asdict(check) for check in checks], indent=1))
+        print_json([asdict(check) for check in checks])
     else:
         to_terminal(checks, console())
     raise typer.Exit(EXIT_DONE if all(check.is_fine for check in checks) else EXIT_WRONG)
@@ -108,7 +112,7 @@ def convert(
     from orchestrator.data.targets import targets
     from trainables.data.convert import convert_source
 
-    store, root = reading.places()
+    store, root = reading.places(writes=True)
     chosen = targets(what, reading.images, reading.source, store, root, reading.overrides)
     if len(chosen) != 1:
         names = ", ".join(target.source.name for target in chosen)
@@ -116,7 +120,7 @@ def convert(
     with _progress(chosen[0]) as progress:
         done = convert_source(chosen[0].source, root, to, store, reading.threads(), progress)
     if as_json:
-        print(json.dumps({**asdict(done), "folder": str(done.folder)}, indent=1))
+        print_json({**asdict(done), "folder": str(done.folder)})
         return
     kept = f", {done.kept} of them kept from before" if done.kept else ""
     out = console()
@@ -145,7 +149,7 @@ def stats(
             described.append(describe_source(target, root, batch, reading.threads(), progress))
     mixes = describe_mixes(chosen, described)
     if as_json:
-        print(json.dumps({"sources": described, "mixes": mixes}, indent=1))
+        print_json({"sources": described, "mixes": mixes})
     else:
         to_terminal(described, mixes, console())
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from orchestrator.commands.options import DataOption, JsonOption, StorageOption, console, open_store
-from orchestrator.settings import storage_root
+from orchestrator.settings import existing_storage
 from search_spaces.errors import InputError, nearest
 
 FORMS = ("hf", "hf-own-code", "hf-language")
@@ -41,7 +41,7 @@ def export(
 
     if to not in FORMS:
         raise InputError(f"must be one of {', '.join(FORMS)}, but got {to!r}", key="--to", way_out=nearest(to, FORMS))
-    store = open_store(storage_root(storage))
+    store = open_store(existing_storage(storage))
     stored = find_trial(stored_trials(store), trial, seed)
     task = read(store, layout.trial_task(stored.study, stored.id), TrialTask)
     if task is None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 from rich.console import Console
 
-from orchestrator.settings import data_root, storage_root
+from orchestrator.settings import data_root
 
 if TYPE_CHECKING:
     from orchestrator.planning.planned import PlanOptions
@@ -78,7 +80,7 @@ class SelectionOptions:
         """Turn the command line's options into those of a plan on this storage.
 
         Args:
-            storage: absolute root, from `settings.storage_root`.
+            storage: absolute root, from `orchestrator.settings`.
             address: of the Ray cluster that the trials are meant for; None for this machine.
         """
         from orchestrator.planning.planned import PlanOptions
@@ -103,13 +105,19 @@ class PlannedStudy(NamedTuple):
     store: LocalStore
 
 
-def planned_study(study: str, storage: Path | None, selection: SelectionOptions) -> PlannedStudy:
-    """Load a study and plan it with the digests that storage knows. No data and no weights are read."""
+def planned_study(study: str, storage: Path, selection: SelectionOptions) -> PlannedStudy:
+    """Load a study and plan it with the digests that storage knows. No data and no weights are read.
+
+    Args:
+        study: a study file, or the name of a shipped study.
+        storage: absolute root, from `orchestrator.settings`.
+        selection: options of the command line.
+    """
     from orchestrator.planning.planned import expand, plan
     from orchestrator.planning.preflight import known_digests
     from search_spaces.study_files import load_study
 
-    store = open_store(storage_root(storage))
+    store = open_store(storage)
     options = selection.plan_options(store.root)
     loaded = load_study(study, options.overrides)
     return PlannedStudy(loaded, plan(expand(loaded, options), options, known_digests(store)), store)
@@ -125,3 +133,16 @@ def open_store(root: Path) -> LocalStore:
 def console() -> Console:
     """Make a console as wide as the terminal; where there is none, wide enough for tables of a dozen benchmarks."""
     return Console() if sys.stdout.isatty() else Console(width=160)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON that any program reads: a number that is not defined is null, as JSON has no NaN."""
+    print(json.dumps(_finite(value), indent=1, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

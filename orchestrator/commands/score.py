@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.commands.options import JsonOption, console
+from orchestrator.commands.options import JsonOption, console, print_json
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def score(
     if per_example is not None:
         write_examples(scored, per_example, model_digest, seed)
     if as_json:
-        print(json.dumps(scored.to_json(), indent=1))
+        print_json(scored.to_json())
     else:
         _show_score(scored, console())
 
@@ -88,7 +88,7 @@ def list_benchmarks(as_json: JsonOption = False) -> None:
     from trainables.benchmarks.registry import BENCHMARKS
 
     if as_json:
-        print(json.dumps([_benchmark_json(benchmark) for benchmark in BENCHMARKS.values()], indent=1))
+        print_json([_benchmark_json(benchmark) for benchmark in BENCHMARKS.values()])
         return
     table = Table("id", "title", "split", "examples", "headline", "protocols")
     for benchmark in BENCHMARKS.values():
@@ -105,7 +105,7 @@ def show_benchmark(benchmark: BenchmarkArgument, as_json: JsonOption = False) ->
 
     chosen = find_benchmark(benchmark)
     if as_json:
-        print(json.dumps(_benchmark_json(chosen), indent=1))
+        print_json(_benchmark_json(chosen))
         return
     out = console()
     lines = [f"{chosen.id}: {chosen.title}, {chosen.split}", "", "files"]
@@ -168,7 +168,7 @@ def check_benchmarks(
     lists = {check.benchmark: _write_missing(check, missing or folder) for check in checks if check.missing_images}
     if as_json:
         shown = [{**check.to_json(), "missing_list": lists.get(check.benchmark)} for check in checks]
-        print(json.dumps(shown, indent=1))
+        print_json(shown)
     else:
         for check in checks:
             _show_check(check, lists.get(check.benchmark), console())

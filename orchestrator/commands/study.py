@@ -24,8 +24,9 @@ from orchestrator.commands.options import (
     console,
     open_store,
     planned_study,
+    print_json,
 )
-from orchestrator.settings import storage_root
+from orchestrator.settings import chosen_root, existing_storage, storage_root
 from search_spaces.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -64,15 +65,11 @@ def plan(
     from orchestrator.planning.plan_json import plan_json
     from orchestrator.terminal.plan import plan_view
 
-    loaded, planned, store = planned_study(study, storage, selection)
+    loaded, planned, store = planned_study(study, chosen_root(storage), selection)
     assumed = Assumptions.of(gpu, mfu, text_tokens)
     power = _power(loaded, planned, store)
     if as_json:
-        print(
-            json.dumps(
-                {**plan_json(planned, assumed), "power": [hypothesis.as_json() for hypothesis in power]}, indent=1
-            )
-        )
+        print_json({**plan_json(planned, assumed), "power": [hypothesis.as_json() for hypothesis in power]})
     else:
         origins = loaded.provenance() if provenance else None
         out = console()
@@ -150,7 +147,7 @@ def status(
     from orchestrator.state.status import study_status, to_json
     from orchestrator.terminal.status import to_terminal
 
-    _, planned, store = planned_study(study, storage, selection)
+    _, planned, store = planned_study(study, existing_storage(storage), selection)
     shown = study_status(planned, store)
     if as_json:
         print(to_json(shown))
@@ -172,7 +169,7 @@ def report(
     from orchestrator.reporting.build import build_report
 
     form = _form("json" if as_json else to, output)
-    shown = build_report(*planned_study(study, storage, selection))
+    shown = build_report(*planned_study(study, existing_storage(storage), selection))
     if form is None:
         from orchestrator.terminal.report import to_terminal
 
@@ -214,7 +211,7 @@ def logs(
     """Print what the workers of a trial wrote."""
     from orchestrator.state.logs import find_trial, print_logs, stored_trials
 
-    store = open_store(storage_root(storage))
+    store = open_store(existing_storage(storage))
     print_logs(store, find_trial(stored_trials(store), trial, seed), sys.stdout, follow=follow)
 
 
@@ -236,7 +233,7 @@ def sync(
     from orchestrator.tracking.sync import sync_study
     from orchestrator.tracking.tracker import TrackerAwayError, TrackerRefusedError
 
-    loaded, planned, store = planned_study(study, storage, selection)
+    loaded, planned, store = planned_study(study, existing_storage(storage), selection)
     tracker, out = open_tracker(tracking_uri, store.root), console()
     points = sync_study(loaded, planned, store, tracker, out.print)
     if register_best is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +13,9 @@ from orchestrator.commands.options import (
     StorageOption,
     console,
     planned_study,
+    print_json,
 )
+from orchestrator.settings import existing_storage
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,13 +64,13 @@ def verdicts(
         judged = _of_table(scores, hypotheses, method, pool)
     else:
         assert study is not None
-        judged = _of_study(*planned_study(study, storage, selection), method)
+        judged = _of_study(*planned_study(study, existing_storage(storage), selection), method)
     if published:
         judged = _with_published(judged)
     if as_json:
         from orchestrator.analysis.verdict_model import verdicts_json
 
-        print(json.dumps(verdicts_json(judged), indent=1, allow_nan=False))
+        print_json(verdicts_json(judged))
     else:
         from orchestrator.terminal.verdicts import to_terminal
 

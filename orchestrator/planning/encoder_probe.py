@@ -69,7 +69,8 @@ class StoredProbe:
         answer = _run(name)
         if isinstance(answer, _Unfit):
             return NoEncoder(answer.law, answer.near)
-        write(self._store, layout.ENCODERS, KnownEncoders({**self._known(), _remembered_name(name): answer.entry}))
+        if self._store.exists(""):  # a plan makes no storage
+            write(self._store, layout.ENCODERS, KnownEncoders({**self._known(), _remembered_name(name): answer.entry}))
         return answer.entry
 
 

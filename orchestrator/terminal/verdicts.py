@@ -69,7 +69,8 @@ def _aggregates_table(aggregates: Aggregates) -> Table:
 
 def _aggregate_row(model: Aggregate, groups: Sequence[str]) -> tuple[str, ...]:
     means = (f"{model.groups[group]:.1f}" if group in model.groups else "" for group in groups)
-    return model.model, f"{model.points:.1f}", f"{model.z:+.2f} ± {model.z_error:.2f}", *means
+    error = "error not defined" if model.z_error is None else f"± {model.z_error:.2f}"
+    return model.model, f"{model.points:.1f}", f"{model.z:+.2f} {error}", *means
 
 
 def _factor_lines(factors: Factors) -> list[str]:

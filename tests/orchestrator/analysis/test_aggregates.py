@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -60,3 +62,19 @@ def test_published_ranking_is_that_of_the_table() -> None:
 def test_pool_that_cannot_serve_is_refused(members: tuple[str, ...], scores: dict, message: str) -> None:  # type: ignore[type-arg]
     with pytest.raises(InputError, match=message):
         freeze_pool("p", members, ("x", "y"), scores)
+
+
+def test_error_of_a_z_score_is_not_defined_where_the_rest_of_a_pool_is_alike() -> None:
+    """Without c, all models score alike: a mean over no benchmark is no number, and no warning is printed."""
+    tied = {"a": {"x": 10.1, "y": 1.0}, "b": {"x": 10.1, "y": 1.0}, "c": {"x": 30.0, "y": 1.0}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        compared = aggregated(tied, reference_pool("tied", ("x", "y"), tied), {})
+    assert [(model.model, model.z_error) for model in compared.models] == [("c", None), ("a", None), ("b", None)]
+
+
+def test_scores_that_differ_by_rounding_alone_are_alike() -> None:
+    third = 100 / 3  # the standard deviation of equal scores may be the rounding of their mean, 7e-15
+    tied = {name: {"x": third, "y": float(place)} for place, name in enumerate("abcdef")} | {"g": {"x": 40.0, "y": 6.0}}
+    compared = aggregated(tied, reference_pool("tied", ("x", "y"), tied), {})
+    assert all(abs(model.z) < 4 and (model.z_error or 0.0) < 10 for model in compared.models)
