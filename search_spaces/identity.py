@@ -153,8 +153,11 @@ def _without(values: dict[str, Any], *names: str) -> dict[str, Any]:
 
 def _language(language: LanguageSpec) -> dict[str, Any]:
     dumped = _without(_dump(language), "name")
-    if language.tokenizer.source:
-        dumped["tokenizer"] = {**dumped["tokenizer"], "source": source_name(language.tokenizer.source)}
+    tokenizer = language.tokenizer
+    if tokenizer.source:
+        dumped["tokenizer"] = {**dumped["tokenizer"], "source": source_name(tokenizer.source)}
+    elif tokenizer.sources:
+        dumped["tokenizer"] = {**dumped["tokenizer"], "sources": [source_name(source) for source in tokenizer.sources]}
     return dumped
 
 
@@ -193,8 +196,7 @@ def source_name(source: SourceSpec) -> str:
 def needed_digests(trial: TrialSpec, stage_index: int) -> tuple[str, ...]:
     """List the names of all digests that the key of a stage needs, sorted."""
     names = {source_name(part.source) for stage in trial.stages[: stage_index + 1] for part in stage.data.parts}
-    if trial.language.tokenizer.source:
-        names.add(source_name(trial.language.tokenizer.source))
+    names |= {source_name(source) for source in trial.language.tokenizer.vocabulary}
     origins = (*trial.vision.checkpoints, *([trial.language.checkpoint] if trial.language.checkpoint else []))
     names |= {weights_name(origin) for origin in origins}
     return tuple(sorted(names))

@@ -158,6 +158,14 @@ class TokenizerSpec(Spec):
     """`words`: one token for each word of a source's texts; `bytes`: UTF-8 bytes; `checkpoint`: the model's own."""
     source: SourceSpec | None = None
     """Of `words`: the data source whose texts make the vocabulary (all of them, whatever the mix uses)."""
+    sources: tuple[SourceSpec, ...] = ()
+    """Of `words` without a `source`: those that the study's base and the arm train on; their texts make the
+    vocabulary, of which the most frequent words stay."""
+
+    @property
+    def vocabulary(self) -> tuple[SourceSpec, ...]:
+        """Data sources whose texts make the vocabulary; none where the tokenizer needs none."""
+        return self.sources if self.source is None else (self.source,)
 
 
 class LanguageSpec(Spec):

@@ -69,10 +69,7 @@ class TrialData:
         path = find_weights(language.checkpoint, self.root) if language.checkpoint else None
 
         def texts() -> Iterable[str]:
-            vocabulary = language.tokenizer.source
-            if vocabulary is None:
-                raise ValueError(f"language {language.name!r}: a word-level tokenizer needs a source")
-            return self.source(vocabulary).texts()
+            return chain.from_iterable(self.source(source).texts() for source in language.tokenizer.vocabulary)
 
         return build_tokenizer(language, texts, path)
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from orchestrator.planning.question_checks import check_questions
 from search_spaces.errors import InputError, Problems
 from search_spaces.identity import fingerprint, source_name, weights_name
 from search_spaces.spec import BenchmarkSpec, LanguageSpec, SourceSpec, TrialSpec
@@ -70,7 +71,9 @@ def preflight(
     problems.raise_all()
     if any(cache.get(name) != entry for name, entry in entries.items()):
         write(store, layout.DIGESTS, DigestCache({**_read_cache(store), **entries}))
-    return _digests_of(entries)
+    known = _digests_of(entries)
+    check_questions(specs, asked, known.digests, store, data_root, report)
+    return known
 
 
 def _read_cache(store: Store) -> dict[str, SourceDigest | WeightsDigest]:
@@ -163,9 +166,7 @@ def sources_of(specs: Iterable[TrialSpec], asked: Iterable[BenchmarkSpec]) -> li
     """List every source of trials and of what they answer once: of mixes, vocabularies, benchmarks and samples."""
     sources = {source_name(benchmark.source): benchmark.source for benchmark in asked}
     for spec in specs:
-        vocabulary = spec.language.tokenizer.source
-        if vocabulary is not None:
-            sources[source_name(vocabulary)] = vocabulary
+        sources |= {source_name(source): source for source in spec.language.tokenizer.vocabulary}
         for stage in spec.stages:
             sources |= {source_name(part.source): part.source for part in stage.data.parts}
     return list(sources.values())

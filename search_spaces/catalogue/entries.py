@@ -106,12 +106,12 @@ Encoder = Annotated[Annotated[EncoderEntry, Tag("one")] | Annotated[FusedEntry, 
 class TokenizerEntry(Entry):
     kind: TokenizerKind
     source: str | None = None
-    """Of `words`: the data source whose texts make the vocabulary."""
+    """Of `words`: the data source whose texts make the vocabulary; by default all that the study's base trains on."""
 
     @model_validator(mode="after")
     def _has_source(self) -> TokenizerEntry:
-        if (self.kind == "words") != (self.source is not None):
-            raise ValueError("`source` must be given for a tokenizer of kind words, and for no other")
+        if self.kind != "words" and self.source is not None:
+            raise ValueError("`source` must be given for a tokenizer of kind words only")
         return self
 
 

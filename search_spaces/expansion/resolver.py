@@ -18,6 +18,7 @@ from search_spaces.expansion.resolve_data import DataResolver
 from search_spaces.expansion.resolve_language import FactsOf, LanguageResolver
 from search_spaces.expansion.resolve_stages import StageResolver
 from search_spaces.expansion.resolve_vision import EncoderProbe, VisionResolver, unused_pixels
+from search_spaces.identity import source_name
 from search_spaces.projectors import projector_design
 from search_spaces.resources import ArmResources, resolve_resources
 from search_spaces.spec import (
@@ -25,6 +26,8 @@ from search_spaces.spec import (
     LanguageSpec,
     MixSpec,
     ProjectorSpec,
+    StageSpec,
+    TokenizerSpec,
     TrialSpec,
     VisionSpec,
 )
@@ -123,9 +126,28 @@ class Resolver:
         assert language is not None
         assert stages is not None
         self._languages.check_template(language, stages, patch)
+        language = self._with_vocabulary(language, stages)
         template = TrialSpec(vision=vision, projector=projector, language=language, stages=stages, seed=0)
         notes = self._parts.get(("notes", id(vision)), lambda: tuple(unused_pixels(vision)))
         return ResolvedArm(template, notes)
+
+    def _with_vocabulary(self, language: LanguageSpec, stages: tuple[StageSpec, ...]) -> LanguageSpec:
+        """Give a word-level tokenizer without a source those that the base and the arm train on.
+
+        An arm that trains on less than the base has the base's words, so that arms of one study differ in their data
+        and not in their vocabulary; one that trains on more has more.
+        """
+        if language.tokenizer.kind != "words" or language.tokenizer.source is not None:
+            return language
+        base = self._stages.resolve(self.complete({}))
+        sources = {source_name(part.source): part.source for stage in (*base, *stages) for part in stage.data.parts}
+        names = tuple(sorted(sources))
+
+        def make() -> LanguageSpec:
+            tokenizer = TokenizerSpec(kind="words", sources=tuple(sources[name] for name in names))
+            return language.model_copy(update={"tokenizer": tokenizer})
+
+        return self._parts.get(("vocabulary", id(language), *names), make)
 
     def _with_recipe(self, leaf: Leaf | None) -> Patch:
         if leaf is None:

@@ -67,6 +67,14 @@ class PreparedSource:
             for chunk in column.chunks:
                 yield from chunk.flatten().to_pylist()
 
+    def questions(self, rows: Sequence[int] | np.ndarray[Any, np.dtype[np.int64]]) -> Iterator[str]:
+        """Read the questions of some records, of all their turns."""
+        return _texts_of(self._questions, rows)
+
+    def answers(self, rows: Sequence[int] | np.ndarray[Any, np.dtype[np.int64]]) -> Iterator[str]:
+        """Read the answers of some records, of all their turns."""
+        return _texts_of(self._answers, rows)
+
     def image_key(self, image_row: int) -> str:
         return str(self._keys[image_row])
 
@@ -80,6 +88,15 @@ class PreparedSource:
             return Image.open(io.BytesIO(self.image_bytes(image_row))).convert("RGB")
         except (OSError, SyntaxError, ValueError) as error:
             raise InputError(f"the image {self.image_key(image_row)!r} must be readable, but {error}") from error
+
+
+_ROWS_AT_ONCE = 4096
+
+
+def _texts_of(column: pa.ChunkedArray, rows: Sequence[int] | np.ndarray[Any, np.dtype[np.int64]]) -> Iterator[str]:
+    for start in range(0, len(rows), _ROWS_AT_ONCE):
+        for texts in column.take(pa.array(rows[start : start + _ROWS_AT_ONCE], pa.int64())).to_pylist():
+            yield from texts
 
 
 def _mapped(store: Store, name: str) -> pa.Table:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow.parquet as pq
 
-from search_spaces.identity import benchmark_key, fingerprint, resize_version, vision_identity, weights_name
+from search_spaces.identity import (
+    benchmark_key,
+    fingerprint,
+    resize_version,
+    source_name,
+    vision_identity,
+    weights_name,
+)
 from search_spaces.spec import BenchmarkSpec, LanguageSpec, TrialSpec
 from trainables.benchmarks.contract import Row
 from trainables.benchmarks.registry import find_protocol, is_evaluation
@@ -42,7 +50,7 @@ def evaluation_key(task: TrialTask, benchmark: BenchmarkSpec, results: list[Stag
             "weights": {**start, **trained},
             "vision": {"options": {}, **vision_identity(spec.vision)},
             "projector": spec.projector.model_dump(mode="json", exclude_defaults=True),
-            "language": _language(spec.language),
+            "language": _language(spec.language, task.digests),
             "precision": spec.stages[-1].precision,
             "benchmark": benchmark_key(benchmark, task.digests),
         }
@@ -61,10 +69,15 @@ def _vision_origin(spec: TrialSpec, task: TrialTask) -> str | int | list[str | i
     return origins if spec.vision.parts else origins[0]
 
 
-def _language(language: LanguageSpec) -> dict[str, Any]:
+def _language(language: LanguageSpec, digests: Mapping[str, str]) -> dict[str, Any]:
     """Collect what may change an answer. Options added later are left out at their defaults: old keys stay valid."""
     later = {"embedding_multiple"} if language.embedding_multiple == 1 else set()
-    return language.model_dump(mode="json", exclude={"name", *later})
+    dumped = language.model_dump(mode="json", exclude={"name", *later})
+    sources = dumped["tokenizer"].pop("sources")
+    if sources:
+        names = [source_name(source) for source in language.tokenizer.sources]
+        dumped["tokenizer"]["sources"] = {name: digests[name] for name in names}
+    return dumped
 
 
 def _origin(checkpoint: str | None, seed: int, task: TrialTask) -> str | int:

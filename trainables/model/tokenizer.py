@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -32,6 +33,8 @@ _BLANK = "\u2581"
 
 SPECIAL = ("<pad>", "<s>", "</s>", "<unk>")
 """First tokens of the tokenizers built here."""
+MOST_WORDS = 16_384
+"""Words that a vocabulary of a study's own mix has at most; a larger mix needs a tokenizer of subwords."""
 WORD = re.compile(r"\d+\.\d+|\w+|[^\w\s]")
 """Words, punctuation marks, and numbers with a decimal point: a coordinate is one token, and whole when read back."""
 
@@ -137,9 +140,17 @@ class Tokenizer:
         return [first._replace(text=first.text.removeprefix(self.bos_text)), *segments[1:]]
 
 
-def word_tokenizer(texts: Iterable[str]) -> Tokenizer:
-    """Build a word-level tokenizer: a token for each lower-cased word or punctuation mark of `texts`, sorted."""
-    words = sorted({word for text in texts for word in WORD.findall(text.lower())})
+def word_tokenizer(texts: Iterable[str], most: int | None = None) -> Tokenizer:
+    """Build a word-level tokenizer: a token for each lower-cased word or punctuation mark of `texts`, sorted.
+
+    Args:
+        texts: all texts of the vocabulary.
+        most: number of words that are kept where there are more, the most frequent first and of equals the first in
+            the alphabet; None for all.
+    """
+    counted = Counter(word for text in texts for word in WORD.findall(text.lower()))
+    ranked = sorted(counted, key=lambda word: (-counted[word], word))
+    words = sorted(ranked[:most])
     number = {word: i for i, word in enumerate((*SPECIAL, *words))}
     unknown = number["<unk>"]
 
@@ -216,7 +227,7 @@ def build_tokenizer(language: LanguageSpec, texts: Callable[[], Iterable[str]], 
 
     Args:
         language: specification of the model with its kind of tokenizer.
-        texts: returns all texts of the vocabulary's source; only called for word-level tokenizers.
+        texts: returns all texts of the vocabulary's sources; only called for word-level tokenizers.
         path: folder or GGUF file of the checkpoint; None for a model without one.
 
     Raises:
@@ -225,7 +236,7 @@ def build_tokenizer(language: LanguageSpec, texts: Callable[[], Iterable[str]], 
     """
     match language.tokenizer.kind:
         case "words":
-            return word_tokenizer(texts())
+            return word_tokenizer(texts(), None if language.tokenizer.source else MOST_WORDS)
         case "bytes":
             return byte_tokenizer()
         case "checkpoint":

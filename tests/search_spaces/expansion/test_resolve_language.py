@@ -9,9 +9,11 @@ import pytest
 from search_spaces.errors import InputError
 from search_spaces.expansion.expand import plan_study
 from search_spaces.expansion.resolve_language import LanguageFacts
+from search_spaces.identity import needed_digests
 from search_spaces.plan import Plan
 from search_spaces.spec import LanguageSpec, LoraSpec
 from search_spaces.study_files import load_study
+from tests.support.small_studies import BASE, plan_of
 
 STUDY = """\
 study: languages
@@ -131,3 +133,25 @@ def test_adapters_at_a_stage_that_does_not_train_the_language_model_are_refused(
 def test_wrong_fields_of_adapters_are_named(lora: str, law: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=law):
         _plan(tmp_path, "vicuna-v15-7b", recipe=f"{{extends: prismatic, finetune: {{lora: {lora}}}}}")
+
+
+TINY = BASE.replace("vicuna-v15-7b", "tiny")
+
+
+def test_the_words_of_tiny_are_those_of_what_the_base_and_the_arm_train_on(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, TINY + "axes: {data: [llava-v15, llava-lrv, llava-align]}\n")
+    words = {trial.arm: [source.name for source in trial.spec.language.tokenizer.vocabulary] for trial in plan.trials}
+    assert words == {
+        "base": ["llava-mix665k"],
+        "data=llava-lrv": ["llava-mix665k", "lrv-instruct"],
+        "data=llava-align": ["llava-align-558k", "llava-mix665k"],
+    }
+    assert "source:llava-mix665k@1" in needed_digests(plan.trials[0].spec, 0)
+
+
+def test_a_further_arm_moves_no_vocabulary_and_another_stage_does(tmp_path: Path) -> None:
+    alone = plan_of(tmp_path, TINY).trials[0]
+    beside = plan_of(tmp_path, TINY + "axes: {data: [llava-v15, llava-lrv]}\n").trials[0]
+    assert alone.id == beside.id
+    aligned = plan_of(tmp_path, TINY.replace("stages: [finetune]", "stages: [align, finetune]")).trials[0]
+    assert aligned.spec.language != alone.spec.language

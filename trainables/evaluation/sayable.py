@@ -1,0 +1,73 @@
+"""Find the questions whose right answer a model cannot say, because its tokenizer has no words for it. No torch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from trainables.benchmarks.contract import Example, Protocol
+from trainables.benchmarks.scorers.instructions import LETTERS
+from trainables.model.lexicon import Lexicon
+
+
+@dataclass(frozen=True)
+class Unsayable:
+    """Questions of a benchmark whose best answer cannot be said as it is scored."""
+
+    unknown: tuple[str, ...]
+    """Right answers with words that the tokenizer does not know, one for each question, in their order."""
+    changed: tuple[tuple[str, str], ...]
+    """Right answers that are read back as another text, and that text, which scores less."""
+    words: tuple[str, ...]
+    """Unknown words of the answers, most frequent first."""
+
+
+def unsayable(protocol: Protocol, examples: Sequence[Example], lexicon: Lexicon) -> Unsayable:
+    """Find the questions for which nothing that can be said scores as much as the best answer.
+
+    Args:
+        protocol: scores the answers.
+        examples: of a benchmark. Boxes are left out: numbers near the right ones score, too.
+        lexicon: what the tokenizer knows.
+    """
+    unknown, changed, words = list[str](), list[tuple[str, str]](), Counter[str]()
+    for example in examples:
+        scores = {text: _score(protocol, example, text) for text in _right_texts(protocol, example)}
+        best = max(scores.values(), default=0.0)
+        known = [text for text in scores if not lexicon.unknown(text)]
+        if best == 0.0 or any(_score(protocol, example, lexicon.said(text)) >= best for text in known):
+            continue
+        right = next(text for text, score in scores.items() if score == best)
+        if lexicon.unknown(right):
+            unknown.append(right)
+            words.update(set(lexicon.unknown(right)))
+        else:
+            changed.append((right, lexicon.said(right)))
+    ranked = sorted(words, key=lambda word: (-words[word], word))
+    return Unsayable(tuple(unknown), tuple(changed), tuple(ranked))
+
+
+def _score(protocol: Protocol, example: Example, text: str) -> float:
+    if protocol.options(example):  # ranked by likelihood, and never decoded
+        text = next((option for option in protocol.options(example) if option.casefold() == text.casefold()), text)
+    return protocol.score(protocol.parse(text, example), example)
+
+
+def _right_texts(protocol: Protocol, example: Example) -> list[str]:
+    """List texts among which the best answers are: a protocol's options, or what the reference says."""
+    return list(dict.fromkeys(protocol.options(example) or _of_reference(example)))
+
+
+def _of_reference(example: Example) -> Iterator[str]:
+    reference = example.reference
+    if isinstance(reference, dict):
+        reference = reference.get("answers", reference.get("answer", ()))
+    if isinstance(reference, str):
+        yield reference
+    elif isinstance(reference, int):
+        if reference < len(example.options):
+            yield from (LETTERS[reference], example.options[reference])
+        yield str(reference)
+    else:
+        yield from (text for text in reference if isinstance(text, str))
