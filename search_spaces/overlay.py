@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from search_spaces.errors import InputError
+from search_spaces.rivals import is_configuration, replaced_fields, rival
+from search_spaces.short_forms import with_maps_below
 from search_spaces.yaml_source import Document, KeyPath, parse
 
 
 def merge(below: Document, above: Document) -> Document:
-    """Lay one document on top of another: maps merge, lists and scalars replace, null removes what is below it."""
+    """Lay one document on top of another: maps merge, null removes what is below it, everything else replaces.
+
+    A text that stands for a map (`vision: clip-vit-l`) is that map where a map is laid on it, and a text like any
+    other where it is laid on a map. A field takes the place of its rival below (`max_steps` of `epochs`), in whatever
+    words it is set.
+    """
+    below = with_maps_below(below, above)
     merge = _Merge(above, dict(below.origins), dict(below.texts))
     return Document(merge.lay(below.value, above.value, ()), merge.origins, merge.texts)
 
@@ -28,16 +37,27 @@ class _Merge:
         """Return what the values below and above make together, at the same path of both documents."""
         if not isinstance(low, dict) or not isinstance(high, dict):
             return self._replace(high, path)
-        result = dict(low)
+        result = self._without_replaced(low, high, path) if is_configuration(path) else dict(low)
         for key, child in high.items():
             inner = (*path, key)
-            if key not in low:
+            if key not in result:
                 result[key] = self._replace(child, inner)
             elif child is None:
                 _forget(inner, self.origins, self.texts)
                 del result[key]
             else:
-                result[key] = self.lay(low[key], child, inner)
+                result[key] = self.lay(result[key], child, inner)
+        return result
+
+    def _without_replaced(self, low: dict[str, Any], high: dict[str, Any], path: KeyPath) -> dict[str, Any]:
+        """Copy a configuration without the fields that the one above sets in other words."""
+        result: dict[str, Any] = copy.deepcopy(low)
+        for inner in replaced_fields(low, high):
+            node: Any = result
+            for key in inner[:-1]:
+                node = node[key]
+            del node[inner[-1]]
+            _forget((*path, *inner), self.origins, self.texts)
         return result
 
     def _replace(self, high: Any, path: KeyPath) -> Any:
@@ -54,13 +74,16 @@ def _forget(path: KeyPath, *tables: dict[KeyPath, str]) -> None:
             del table[known]
 
 
-def place_override(document: Document, text: str, *, name_maps: Sequence[str] = ()) -> Document:
+def place_override(
+    document: Document, text: str, *, name_maps: Sequence[str] = (), null_removes: bool = False
+) -> Document:
     """Place ``a.b=value`` in a document, as if it had been written there.
 
     Args:
         document: what to change; it is left as it is.
         text: key path, ``=``, and a YAML value. Keys that hold dots are found if they are there already.
         name_maps: top-level keys whose own keys may hold dots (``axes.vision.resize=[crop]``).
+        null_removes: whether a null removes the value that is there, as in a study that extends another.
 
     Raises:
         InputError: for a text of another form, a value that is no YAML, and a position that a list does not have.
@@ -84,11 +107,28 @@ def place_override(document: Document, text: str, *, name_maps: Sequence[str] = 
         node = node[key]
     key = _key_of(node, last, place)
     path = (*path, key)
-    node[key] = addition.value
     _forget(path, origins, texts)
+    if null_removes and addition.value is None and isinstance(node, dict) and last in node:
+        del node[key]
+        return Document(root, origins, texts)
+    node[key] = addition.value
     origins.update({path + known: where for known, where in addition.origins.items()})
     texts.update({path + known: scalar for known, scalar in addition.texts.items()})
+    _drop_rival(root, path, origins, texts)
     return Document(root, origins, texts)
+
+
+def _drop_rival(root: Any, path: KeyPath, origins: dict[KeyPath, str], texts: dict[KeyPath, str]) -> None:
+    """Remove the field that the one at `path` takes the place of, where it stands beside it."""
+    opponent = rival(str(path[-1]))
+    if opponent is None or path[0] not in ("base", "recipe", "arms"):
+        return
+    node = root
+    for key in path[:-1]:
+        node = node[key]
+    if opponent in node and node[path[-1]] is not None:
+        del node[opponent]
+        _forget((*path[:-1], opponent), origins, texts)
 
 
 def _key_of(node: dict[str, Any] | list[Any], step: str, place: str) -> str | int:

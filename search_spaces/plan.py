@@ -29,6 +29,9 @@ class Arm:
     note: str | None = None
     stage_resources: dict[str, ResourceSpec] = field(default_factory=dict)
     """Stage name -> its resources, where they are not the arm's."""
+    by_axes: bool = True
+    """Whether `values` is all that it differs in from the base. A named arm that differs in more, or has a value that
+    no axis lists, is no point of an axis: it goes by its name, and no effect of an axis is estimated from it."""
     size: ModelSize | None = None
     """Size of the model, for memory and cost; None where facts of the model are not known."""
 

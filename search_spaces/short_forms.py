@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from search_spaces.yaml_source import Document, KeyPath
+
+SHORT_FIELDS = {"vision": "vision.backbone", "projector": "projector.kind", "language": "language.model"}
+"""Plain text in the place of these mappings stands for one of their fields."""
 
 _SHORT_FORMS: tuple[tuple[tuple[str, ...], type, str | int], ...] = (
     (("base", "vision"), str, "backbone"),
@@ -23,6 +27,20 @@ _SHORT_FORMS: tuple[tuple[tuple[str, ...], type, str | int], ...] = (
     (("hypotheses", "*", "on"), str, 0),
 )
 """Where (`*`: all keys or positions), which type is a short form, and under which key (or as which item) it goes."""
+
+
+_IN_ARMS = tuple((("arms", "*", name), str, dotted.removeprefix(f"{name}.")) for name, dotted in SHORT_FIELDS.items())
+"""Short forms that stay as they are in a study of one file, as arms are read by dotted paths."""
+
+
+def with_maps_below(below: Document, above: Document) -> Document:
+    """Copy a document with its short forms written out where another one, to be laid on it, has a map."""
+    below = Document(copy.deepcopy(below.value), below.origins, below.texts)
+    for pattern, short, key in (*_SHORT_FORMS, *_IN_ARMS):
+        for path in _matching(above.value, pattern):
+            if isinstance(_at(above.value, path), dict) and path in _matching(below.value, pattern):
+                below = _nested(below, path, short, key)
+    return below
 
 
 def long_form(document: Document) -> Document:
@@ -45,9 +63,7 @@ def _matching(value: Any, pattern: tuple[str, ...], path: KeyPath = ()) -> list[
 
 
 def _nested(document: Document, path: KeyPath, short: type, key: str | int) -> Document:
-    node = document.value
-    for step in path[:-1]:
-        node = node[step]
+    node = _at(document.value, path[:-1])
     value = node[path[-1]]
     if not isinstance(value, short):
         return document
@@ -62,3 +78,9 @@ def _nested(document: Document, path: KeyPath, short: type, key: str | int) -> D
     origins = moved(document.origins)
     origins[path] = document.origins.get(path) or document.origin(path) or ""
     return Document(document.value, origins, moved(document.texts))
+
+
+def _at(value: Any, path: KeyPath) -> Any:
+    for step in path:
+        value = value[step]
+    return value

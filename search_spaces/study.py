@@ -22,6 +22,7 @@ from search_spaces.errors import InputError
 from search_spaces.projectors import ProjectorKind
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.spec import Positive, PromptStyle, Resize, WeightsOrigin
+from search_spaces.study_layers import StudyLayers
 from search_spaces.yaml_source import Document, KeyPath, key_text, leaves
 
 DEFAULT_SEED = 7
@@ -195,11 +196,17 @@ class Study(Entry):
     suites: dict[str, Annotated[tuple[BenchmarkChoice, ...], Field(min_length=1)]] = Field(default_factory=dict)
 
     _document: Document = PrivateAttr(default_factory=lambda: Document({}))
+    _layers: StudyLayers | None = PrivateAttr(default=None)
 
     @property
     def document(self) -> Document:
         """Plain values that this study was read from, after `extends` and `--set`, with their places."""
         return self._document
+
+    @property
+    def layers(self) -> StudyLayers | None:
+        """Files and values of the command line that this study was put together from; None of one made in code."""
+        return self._layers
 
     def seeds_of(self, arm: str) -> tuple[int, ...]:
         """Return the seeds of an arm, by its name; none where neither it nor `default` has any."""

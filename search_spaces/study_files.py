@@ -8,9 +8,9 @@ from importlib import resources
 from pathlib import Path
 
 from search_spaces.errors import InputError, nearest
-from search_spaces.overlay import merge, place_override
-from search_spaces.short_forms import long_form
+from search_spaces.overlay import place_override
 from search_spaces.study import Study
+from search_spaces.study_layers import StudyLayers, at_the_cause
 from search_spaces.typed import typed
 from search_spaces.yaml_source import Document, read
 
@@ -25,12 +25,26 @@ def load_study(name_or_path: str, overrides: Sequence[str] = ()) -> Study:
     Raises:
         InputError: everything that is wrong with the form of the file, together.
     """
-    document = _load_document(find_study(name_or_path), overrides, ())
-    if not isinstance(document.value, dict):
-        raise InputError("a study must be a mapping", place=name_or_path)
-    study = typed(Study, document)
-    study._document = document
+    layers = _load_layers(find_study(name_or_path), tuple(overrides), ())
+    try:
+        return study_of(layers)
+    except InputError as error:
+        raise at_the_cause(error, layers, study_form) from error
+
+
+def study_of(layers: StudyLayers) -> Study:
+    """Read a study from what it is made of. Raises InputError with everything that is wrong with its form."""
+    document = layers.document()
+    study = study_form(document)
+    study._document, study._layers = document, layers
     return study
+
+
+def study_form(document: Document) -> Study:
+    """Read a document as a study. Raises InputError with everything that is wrong with its form, together."""
+    if not isinstance(document.value, dict):
+        raise InputError("a study must be a mapping", place=document.origin(()))
+    return typed(Study, document)
 
 
 @cache
@@ -72,18 +86,19 @@ def find_study(name_or_path: str, beside: Path | None = None) -> Path:
     )
 
 
-def _load_document(path: Path, overrides: Sequence[str], below: tuple[Path, ...]) -> Document:
-    """Read a file and lay it on top of what it extends, in long form."""
+def _load_layers(path: Path, overrides: tuple[str, ...], below: tuple[Path, ...]) -> StudyLayers:
+    """Read a file and what it extends."""
     real = path.resolve()
     if real in below:
         circle = " -> ".join(file.name for file in (*below, real))
         raise InputError(f"`extends` must not lead back to a file, but: {circle}", place=str(path), key="extends")
-    document = long_form(read(path))
+    document = read(path)
     for override in overrides:
-        document = long_form(place_override(document, override, name_maps=("axes", "arms")))
+        if override.partition("=")[0].strip() == "extends":
+            document = place_override(document, override)
     parent = document.value.get("extends") if isinstance(document.value, dict) else None
     if not isinstance(parent, str):
-        return document
+        return StudyLayers(None, document, overrides)
     try:
         parent_path = find_study(parent, path.parent)
     except InputError as error:
@@ -93,4 +108,4 @@ def _load_document(path: Path, overrides: Sequence[str], below: tuple[Path, ...]
             key="extends",
             way_out=error.way_out,
         ) from error
-    return merge(_load_document(parent_path, (), (*below, real)), document)
+    return StudyLayers(_load_layers(parent_path, (), (*below, real)).document(), document, overrides)

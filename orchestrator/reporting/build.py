@@ -179,7 +179,8 @@ def _curves(study: Study, plan: Plan, arms: Sequence[Arm]) -> tuple[AxisCurve, .
         along = [
             arm
             for arm in arms
-            if all(arm.values[other_axis] == base.values[other_axis] for other_axis in plan.axes if other_axis != axis)
+            if arm.by_axes
+            and all(arm.values[other_axis] == base.values[other_axis] for other_axis in plan.axes if other_axis != axis)
         ]
         first = {arm.values[axis]: arm for arm in reversed(along)}
         points = [

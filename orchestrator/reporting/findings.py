@@ -70,7 +70,9 @@ def _judged(
 
 
 def _only_difference(axes: Iterable[str], arm: Arm, base: Arm) -> str:
-    """Name the one axis in which an arm differs from the base; empty where there are several or none."""
+    """Name the one axis in which an arm differs from the base; empty where it differs in more, or in none."""
+    if not arm.by_axes:
+        return ""
     differing = [axis for axis in axes if arm.values.get(axis) != base.values.get(axis)]
     return differing[0] if len(differing) == 1 else ""
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from search_spaces.errors import InputError
-from search_spaces.expansion.fields import SHORT_FIELDS, rival
 from search_spaces.expansion.patches import Patch, same
 from search_spaces.expansion.study_reader import StudyReader
+from search_spaces.rivals import rival
+from search_spaces.short_forms import SHORT_FIELDS
 from search_spaces.study import Study
 from search_spaces.yaml_source import KeyPath, show
 

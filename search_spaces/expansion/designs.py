@@ -13,9 +13,9 @@ from typing import Any, assert_never
 
 from search_spaces.errors import nearest
 from search_spaces.expansion.axes import Axis, AxisValue, base_label
-from search_spaces.expansion.fields import SHORT_FIELDS
 from search_spaces.expansion.patches import Patch, same
 from search_spaces.expansion.study_reader import StudyReader
+from search_spaces.short_forms import SHORT_FIELDS
 from search_spaces.study import Resources
 from search_spaces.typed import typed
 from search_spaces.yaml_source import KeyPath, show
@@ -38,7 +38,8 @@ class ArmDraft:
     """Axis -> label."""
     path: KeyPath
     """Where it comes from: the base, an axis value, or an entry of `arms`."""
-    named: bool = False
+    by_axes: bool = True
+    """Whether values of the axes are all that it differs in from the base."""
     note: str | None = None
     resources: Mapping[str, Any] = field(default_factory=dict)
     """What differs from the study's resources."""
@@ -177,21 +178,34 @@ def _named_arm(reader: StudyReader, name: str, base: Patch, axes: Sequence[Axis]
         reader.refuse((*path, "note"), f"must be text, but got {show(note)}")
     legal = reader.problems.attempt(lambda: typed(Resources, reader.study.document, (*path, "resources"), resources))
     patch = reader.read({key: value for key, value in entry.items() if key not in _BESIDE_FIELDS}, path)
-    values = {axis.name: _label_of(axis, base, patch) for axis in axes}
-    return ArmDraft(name, patch, values, path, True, note, {} if legal is None else resources)
+    fitting = {axis.name: _fitting_value(axis, base, patch) for axis in axes}
+    by_axes = patch.keys() <= {field for value in fitting.values() if value is not None for field in value.patch}
+    labels = {axis.name: _label_of(axis, base, patch, fitting[axis.name], name) for axis in axes}
+    return ArmDraft(name, patch, labels, path, by_axes, note, {} if legal is None else resources)
 
 
-def _label_of(axis: Axis, base: Patch, patch: Patch) -> str:
-    """Label a named arm on an axis: by the value that fits it, or by what it has itself."""
+def _current(field: str, base: Patch, patch: Patch) -> Any:
+    leaf = patch.get(field) or base.get(field)
+    return leaf.value if leaf else None
 
-    def current(path: str) -> Any:
-        leaf = patch.get(path) or base.get(path)
-        return leaf.value if leaf else None
 
-    if not any(path in patch for path in axis.fields):
+def _fitting_value(axis: Axis, base: Patch, patch: Patch) -> AxisValue | None:
+    """Find the value of an axis that a named arm has; None where it changes none of the axis' fields, or otherwise."""
+    if any(field in patch for field in axis.fields):
+        for value in axis.values:
+            fields = value.patch.items()
+            if fields and all(same(_current(field, base, patch), leaf.value) for field, leaf in fields):
+                return value
+    return None
+
+
+def _label_of(axis: Axis, base: Patch, patch: Patch, fitting: AxisValue | None, arm: str) -> str:
+    """Label a named arm on an axis: by the value that fits it, by its own value of the field, or by its name."""
+    if not any(field in patch for field in axis.fields):
         return base_label(axis, base)
-    for value in axis.values:
-        if value.patch and all(same(current(path), leaf.value) for path, leaf in value.patch.items()):
-            return value.label
-    path = SHORT_FIELDS.get(axis.name, axis.name)
-    return show(current(path)) if path in axis.fields else "other"
+    if fitting is not None:
+        return fitting.label
+    field = SHORT_FIELDS.get(axis.name, axis.name)
+    if field in axis.fields:
+        return show(_current(field, base, patch))
+    return "other" if arm in [value.label for value in axis.values] else arm

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from search_spaces.errors import InputError
 from search_spaces.expansion.checks import CheckedArm, CheckedStudy, check_study
 from search_spaces.expansion.graph import FeaturesChoice, Graph, TrialDraft
 from search_spaces.expansion.patches import difference
@@ -23,6 +24,9 @@ from search_spaces.sizes import model_size
 from search_spaces.spec import BenchmarkSpec, TrialSpec
 from search_spaces.steps import RealisedCounts
 from search_spaces.study import Study
+from search_spaces.study_files import study_form
+from search_spaces.study_layers import at_the_cause
+from search_spaces.yaml_source import Document
 
 FEATURES_BUDGET_BYTES = 20_000_000_000
 """Default of `--features-budget`."""
@@ -72,11 +76,25 @@ def expand_study(
         InputError: all that is wrong with the study's names, values and sizes, together.
     """
     memo = Memo()
-    checked = check_study(study, memo, probe, language_facts)
+    try:
+        checked = check_study(study, memo, probe, language_facts)
+    except InputError as error:
+        raise _at_the_cause(error, study, probe, language_facts) from error
     if toy:
         checked = _toy(checked, toy_workers)
     trials = tuple(_trials(arm, study.seeds_of(arm.draft.name), memo) for arm in checked.arms)
     return Expansion(study, f"{study.study}-toy" if toy else study.study, checked, trials, memo)
+
+
+def _at_the_cause(error: InputError, study: Study, probe: EncoderProbe | None, facts: FactsOf) -> InputError:
+    """Move errors of a study that extends another to the lines that bring them about."""
+
+    def check(document: Document) -> None:
+        other = study_form(document)
+        other._document = document
+        check_study(other, Memo(), probe, facts)
+
+    return error if study.layers is None else at_the_cause(error, study.layers, check)
 
 
 def plan_expansion(
@@ -183,6 +201,7 @@ def _arm(arm: CheckedArm, expansion: Expansion) -> Arm:
         name=arm.draft.name,
         difference=difference(expansion.checked.base, arm.draft.patch),
         values=arm.draft.values,
+        by_axes=arm.draft.by_axes,
         resources=arm.resources.arm,
         note=arm.draft.note,
         stage_resources=arm.resources.stages,

@@ -62,23 +62,6 @@ class Fields:
         return Fields(kinds, frozenset(branches))
 
 
-SHORT_FIELDS = {"vision": "vision.backbone", "projector": "projector.kind", "language": "language.model"}
-"""Plain text in the place of these mappings stands for one of their fields."""
-
-
-_RIVALS = (("epochs", "max_steps"), ("warmup_steps", "warmup_ratio"))
-
-
-def rival(path: str) -> str | None:
-    """Return the field that `path` takes the place of, where only one of two may be set."""
-    stem, _, name = path.rpartition(".")
-    for pair in _RIVALS:
-        if name in pair:
-            opponent = pair[1 - pair.index(name)]
-            return f"{stem}.{opponent}" if stem else opponent
-    return None
-
-
 def stage_names(study: Study, catalogue: Catalogue) -> list[str]:
     """List every stage that some recipe in reach of the study defines."""
     names = [stage for recipe in catalogue.recipes.values() for stage in recipe.stages]

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from search_spaces.catalogue.load import Catalogue
 from search_spaces.errors import InputError
-from search_spaces.expansion.fields import rival
+from search_spaces.rivals import rival
 from search_spaces.study import Study
 from search_spaces.yaml_source import KeyPath
 

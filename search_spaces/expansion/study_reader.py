@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from search_spaces.errors import InputError, Problems, nearest
-from search_spaces.expansion.fields import SHORT_FIELDS, Fields, rival
+from search_spaces.expansion.fields import Fields
 from search_spaces.expansion.patches import Leaf, Patch
+from search_spaces.rivals import rival
+from search_spaces.short_forms import SHORT_FIELDS
 from search_spaces.study import Study
 from search_spaces.typed import typed
 from search_spaces.yaml_source import KeyPath, show

@@ -52,7 +52,8 @@ def _aggregates(plan: Plan, scored: StudyScores, groups: Mapping[str, Sequence[s
             means[arm.name] = {
                 name: sum(column) / len(column) for name, column in zip(scored.benchmarks, columns, strict=True)
             }
-            rows += [(arm.values, seed, sum(values) / len(values)) for seed, values in by_seed.items()]
+            if arm.by_axes:  # of another arm, a part of the effect is of what no axis says
+                rows += [(arm.values, seed, sum(values) / len(values)) for seed, values in by_seed.items()]
     pool = reference_pool(f"arms of {plan.study}", scored.benchmarks, means)
     base = next((arm.values for arm in plan.arms if arm.name == plan.base), None)
     return replace(aggregated(means, pool, groups), factors=factors(rows, base) if base and rows else None)

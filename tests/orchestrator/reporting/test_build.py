@@ -257,3 +257,23 @@ def test_report_escapes_bars_in_markdown_cells(plan: Plan, store: LocalStore) ->
     for trial in trials:
         finish_trial(store, renamed, trial, {"shape": answers(0.5, trial.seed), "colour": answers(0.5, trial.seed)})
     assert "| a\\|b | 7, 8 |" in to_markdown(build_report(renamed, store))
+
+
+def test_a_named_arm_is_told_by_its_name_and_is_no_point_of_an_axis(plan: Plan, store: LocalStore) -> None:
+    arms = tuple(
+        replace(arm, name="small", by_axes=False) if arm.name == "resolution=16px" else arm for arm in plan.arms
+    )
+    renamed = {"resolution=16px": "small"}
+    trials = tuple(replace(trial, arm=renamed.get(trial.arm, trial.arm)) for trial in plan.trials)
+    plan = replace(plan, arms=arms, trials=trials)
+    for trial in plan.trials:
+        arm = {"small": "resolution=16px"}.get(trial.arm, trial.arm)
+        finish_trial(store, plan, trial, _answers(arm, trial.seed))
+    report = build_report(plan, store)
+    assert [(axis.axis, [finding.label for finding in axis.findings]) for axis in report.axes] == [
+        ("resolution", ["32px"]),
+        ("", ["small"]),
+    ]
+    assert [point.arm for curve in report.curves for point in curve.points] == ["resolution=32px", "base"]
+    assert report.verdicts.aggregates.factors is not None
+    assert not [factor for factor in report.verdicts.aggregates.factors.factors if "16px" in factor.term]

@@ -92,3 +92,21 @@ def test_grid_has_all_combinations_once(
     combinations = {(t.spec.vision.resize, t.spec.stages[0].epochs, t.seed) for t in plan.trials}
     assert len(plan.trials) == len(combinations) == len(resizes) * len(epochs) * len(seeds)
     assert len({trial.id for trial in plan.trials}) == len(plan.trials)
+
+
+def test_a_named_arm_is_a_point_of_the_axes_only_if_they_say_all_of_it(tmp_path: Path) -> None:
+    text = """\
+axes: {vision.resize: [letterbox, naive], size: {large: {}, tall: {max_steps: 9}}}
+arms:
+  both: {vision.resize: naive, max_steps: 9}
+  more: {vision.resize: naive, vision.tokens: 144}
+  third: {vision.resize: crop}
+  named: {max_steps: 7}
+"""
+    arms = {arm.name: arm for arm in plan_of(tmp_path, BASE + text).arms}
+    assert {name: arm.by_axes for name, arm in arms.items()} == {
+        "base": True, "vision.resize=naive": True, "size=tall": True,
+        "both": True, "more": False, "third": False, "named": False,
+    }  # fmt: skip
+    assert arms["third"].values["vision.resize"] == "crop"
+    assert arms["named"].values["size"] == "named"
