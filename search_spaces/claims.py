@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -20,14 +20,30 @@ from search_spaces.yaml_source import Document, KeyPath, key_text, read
 Suites = Mapping[str, Sequence[BenchmarkChoice]]
 
 
+class ColumnScale(Entry):
+    """What the numbers in a column of a table of scores are."""
+
+    scale: Annotated[float, Field(gt=0)] = 100
+    """The best possible number where higher is better, the worst where lower is; 0 is the other end."""
+    better: Literal["higher", "lower"] = "higher"
+
+
+class TableOfClaims(Entry):
+    """What is to be known of the table that claims are about."""
+
+    columns: dict[str, ColumnScale] = Field(default_factory=dict)
+    """Column -> what its numbers are, where they are no points from 0 to 100; a column that is named here counts."""
+
+
 class Claims(Entry):
-    """Content of a file of claims: `hypotheses`, as in a study."""
+    """Content of a file of claims: `hypotheses`, as in a study, and what its table's columns are."""
 
     hypotheses: Annotated[tuple[Hypothesis, ...], Field(min_length=1)]
+    table: TableOfClaims = TableOfClaims()
 
 
-def load_claims(path: Path) -> tuple[tuple[Hypothesis, ...], Document]:
-    """Read the hypotheses of a file, with the document that has the place of each value.
+def load_claims(path: Path) -> tuple[Claims, Document]:
+    """Read a file of claims, with the document that has the place of each value.
 
     Raises:
         InputError: everything that is wrong with the form of the file, together.
@@ -37,7 +53,7 @@ def load_claims(path: Path) -> tuple[tuple[Hypothesis, ...], Document]:
         raise InputError("claims must be a mapping with `hypotheses`", place=str(path))
     claims = typed(Claims, document)
     Problems(_form_problems(claims.hypotheses, document)).raise_all()
-    return claims.hypotheses, document
+    return claims, document
 
 
 def _form_problems(hypotheses: Sequence[Hypothesis], document: Document) -> Iterator[InputError]:

@@ -1,42 +1,32 @@
-"""Tables of scores, models by benchmarks, and the differences of their cells."""
+"""Tables of scores, models by benchmarks in points, and the differences of their cells."""
 
 from __future__ import annotations
 
-import csv
-import math
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from orchestrator.analysis.intervals import Floats
+from orchestrator.analysis.score_columns import in_points
+from orchestrator.analysis.score_file import ALIASES, read_score_file
+from orchestrator.analysis.score_means import Derived
 from orchestrator.analysis.verdict_model import Refusal, Unit
-from search_spaces.errors import InputError
-
-ALIASES = {
-    "VQAv2": "vqav2",
-    "GQA": "gqa",
-    "VizWiz": "vizwiz",
-    "TextVQA+OCR": "textvqa-ocr",
-    "TextVQA": "textvqa",
-    "RefCOCO": "refcoco",
-    "RefCOCO+": "refcoco+",
-    "RefCOCOg": "refcocog",
-    "OCIDRef": "ocidref",
-    "VSR": "vsr",
-    "POPE": "pope",
-    "TallyQA": "tallyqa",
-    "AI2D": "ai2d",
-}
-"""Column names of the published table -> benchmark ids."""
-
+from search_spaces.claims import ColumnScale
 
 DIFFERENCES: Mapping[Unit, Callable[[float, float], float]] = {
     "points": lambda reference, alternative: alternative - reference,
     "percent": lambda reference, alternative: 200 * (alternative - reference) / (alternative + reference),
 }
 """Unit -> difference of two scores: as it is, or relative to the mean of both, so that it is symmetric."""
+_NO_MODELS = re.compile(
+    r"(?:human|humans|random|chance|majority|most[\s_-]*frequent|blind|upper[\s_-]*bound|average|avg\.?|mean|delta|\u0394|diff"
+    r"|difference|gain|improvement|std|max|min|best|sota)(?:\W.*|[\s_-]*(?:performance|guess|guessing|choice|baseline))?",
+    re.IGNORECASE,
+)
+"""Names of lines that are no model's."""
 
 
 @dataclass(frozen=True)
@@ -45,50 +35,74 @@ class ScoreTable:
 
     name: str
     benchmarks: tuple[str, ...]
+    """All columns with numbers, in file order."""
     scores: Mapping[str, Mapping[str, float]]
-    """Model -> benchmark -> score; cells that are empty in the file are not there."""
+    """Model -> benchmark -> points; cells that are empty in the file are not there."""
+    derived: Mapping[str, Derived] = field(default_factory=dict)
+    """Columns that are computed from others: `all` does not stand for them."""
+    costs: tuple[str, ...] = ()
+    """Columns of sizes, dates, seeds: `all` does not stand for them."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Columns that are no points -> why."""
+    notes: tuple[str, ...] = ()
+    """What was left out, converted, or read otherwise than it stands in the file."""
 
     @property
     def models(self) -> tuple[str, ...]:
         """Names of the models, in file order."""
         return tuple(self.scores)
 
+    @property
+    def counted(self) -> tuple[str, ...]:
+        """What `all` stands for: columns of scores of their own, those that cannot be compared among them."""
+        return tuple(name for name in self.benchmarks if name not in self.derived and name not in self.costs)
 
-def read_table(path: Path, name: str | None = None) -> ScoreTable:
-    """Read a CSV file of scores: a header, then one line per model; the first column is the model's id.
+    def comparable(self) -> dict[str, dict[str, float]]:
+        """Select what z-scores are made of: points of real models on columns that count."""
+        columns = [name for name in self.counted if name not in self.refused]
+        return {
+            model: {name: row[name] for name in columns if name in row}
+            for model, row in self.scores.items()
+            if not is_no_model(model)
+        }
+
+
+def is_no_model(name: str) -> bool:
+    """Tell whether the name of a line is that of a baseline or of a statistic: human, random, average, difference."""
+    return _NO_MODELS.fullmatch(name) is not None
+
+
+def read_table(path: Path, name: str | None = None, declared: Mapping[str, ColumnScale] | None = None) -> ScoreTable:
+    """Read a file of scores: a header, then one line per model; the first column is the model's id.
+
+    Args:
+        path: CSV with any usual separator, Markdown, rows of LaTeX, or an Excel workbook.
+        name: of the table; by default its path.
+        declared: column -> what its numbers are, where they are no points.
 
     Raises:
-        InputError: for a file that cannot be read, a name that comes twice, a line of another length, or a cell that is
-            neither empty nor a finite number.
+        InputError: for a file that cannot be read, a name that comes twice, a line of another length, a cell that is
+            neither empty nor a finite number, or a declaration that does not fit.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
-            lines = [(reader.line_num, row) for row in reader if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"a table must be a readable CSV file, but {error}", place=str(path)) from error
-    if len(lines) < 2 or len(lines[0][1]) < 2:
-        raise InputError("a table must have a header with benchmarks, and lines of models", place=str(path))
-    header = [name.strip() for name in lines[0][1][1:]]
-    benchmarks = [ALIASES.get(name, name) for name in header]
-    _refuse_repeated(benchmarks, "a benchmark must be one column", f"{path}:{lines[0][0]}")
-    scores: dict[str, dict[str, float]] = {}
-    for number, row in lines[1:]:
-        place, model = f"{path}:{number}", row[0].strip()
-        if len(row) != len(header) + 1:
-            raise InputError(f"a line must have {len(header) + 1} cells as the header, but has {len(row)}", place=place)
-        if not model or model in scores:
-            problem = f"{model!r} is there twice" if model else "one is empty"
-            raise InputError(f"the first cell must be a model's id, each once, but {problem}", place=place)
-        cells = zip(benchmarks, row[1:], strict=True)
-        scores[model] = {name: _number(text, name, place) for name, text in cells if text.strip()}
-    return ScoreTable(name or str(path), tuple(benchmarks), scores)
+    file = read_score_file(path)
+    scales = {ALIASES.get(column, column): scale for column, scale in (declared or {}).items()}
+    scores = in_points(file.columns, file.arrows, scales, str(path))
+    by_model = {
+        model: {column.name: scores.points[column.name][model] for column in file.columns if model in column.numbers}
+        for model in file.models
+    }
+    others = [model for model in file.models if is_no_model(model)]
+    notes = [*file.notes, *scores.notes]
+    if others:
+        notes.append(f"Not in the pool of z-scores: {', '.join(others)}, by name no model.")
+    names = tuple(column.name for column in file.columns)
+    return ScoreTable(name or str(path), names, by_model, scores.derived, scores.costs, scores.refused, tuple(notes))
 
 
 def cell_differences(
     table: ScoreTable, pairs: Sequence[tuple[str, str]], benchmarks: Sequence[str], unit: Unit
 ) -> Floats | Refusal:
-    """Subtract the scores of each pair on each benchmark, pairs x benchmarks in `unit`, or refuse with the reason.
+    """Subtract the scores of each pair on each benchmark, pairs x benchmarks in `unit`, or refuse with the reasons.
 
     Args:
         pairs: reference and alternative, models of the table.
@@ -99,30 +113,18 @@ def cell_differences(
         for name in benchmarks
         if name not in table.scores[model]
     ]
-    if missing:
-        return Refusal((f"no score of {', '.join(missing)}",))
+    reasons = [f"no score of {', '.join(missing)}"] if missing else []
+    reasons += [table.refused[name] for name in benchmarks if name in table.refused]
+    reasons += [
+        f"{name} {table.derived[name].sentence}, and would count them twice: leave it out of `on`"
+        for name in benchmarks
+        if name in table.derived and set(table.derived[name].parts) & set(benchmarks)
+    ]
+    if reasons:
+        return Refusal(tuple(reasons))
     difference = DIFFERENCES[unit]
     try:
         rows = [[difference(table.scores[a][name], table.scores[b][name]) for name in benchmarks] for a, b in pairs]
     except ZeroDivisionError:
         return Refusal(("a relative difference of two scores that add up to 0 means nothing",))
     return np.array(rows)
-
-
-def _refuse_repeated(names: Sequence[str], law: str, place: str) -> None:
-    repeated = [name for name in dict.fromkeys(names) if names.count(name) > 1]
-    if repeated or "" in names:
-        problem = f"{', '.join(repeated)} come more than once" if repeated else "one has no name"
-        raise InputError(f"{law}, but {problem}", place=place)
-
-
-def _number(text: str, column: str, place: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        raise InputError(
-            f"a score must be a number, or empty where there is none, but got {text!r}", place=place, key=column
-        )
-    return number

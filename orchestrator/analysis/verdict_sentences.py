@@ -8,7 +8,7 @@ from typing import assert_never
 from orchestrator.analysis.intervals import Interval, SeedSource
 from orchestrator.analysis.number_text import gpu_hours_text, listed, p_text, signed
 from orchestrator.analysis.rule import Ruling
-from orchestrator.analysis.verdict_model import Outcome, Price, Unit, Verdict
+from orchestrator.analysis.verdict_model import Outcome, Price, Refusal, Unit, Verdict
 from search_spaces.quantities import number_of
 from search_spaces.study import Expectation, Hypothesis
 
@@ -74,6 +74,11 @@ def result_sentence(
     return f"{title}: {signed(effect)} {unit} ({spread}{', '.join(basis)})."
 
 
+def refusal_sentence(refusal: Refusal) -> str:
+    """State why arms or models are not compared: `Not compared: no score of ours on vqav2.`"""
+    return f"Not compared: {'; '.join(refusal.reasons)}."
+
+
 def ruling_reasons(
     hypothesis: Hypothesis,
     ruling: Ruling,
@@ -129,7 +134,7 @@ def price_text(price: Price) -> str:
 def sentence_with_arms(verdict: Verdict) -> str:
     """State in one plain sentence which arm scores how much higher or lower than which, and where."""
     if verdict.effect is None:
-        return f"Not compared: {'; '.join(verdict.reasons)}."
+        return refusal_sentence(Refusal(verdict.reasons))
     references = list(dict.fromkeys(reference for reference, _ in verdict.pairs))
     alternatives = list(dict.fromkeys(alternative for _, alternative in verdict.pairs))
     mean = " on average" if len(verdict.pairs) > 1 else ""

@@ -35,7 +35,9 @@ def verdicts(
     *,
     scores: Annotated[
         str | None,
-        typer.Option("--scores", metavar="CSV", help="Judge a table instead: models by benchmarks, or a shipped name."),
+        typer.Option(
+            "--scores", metavar="FILE", help="Judge a table instead (CSV, Markdown, xlsx ...), or a shipped name."
+        ),
     ] = None,
     hypotheses: Annotated[
         str | None, typer.Option("--hypotheses", metavar="YAML", help="Of --scores: a file, or a shipped name.")
@@ -49,7 +51,7 @@ def verdicts(
     ] = False,
     pool: Annotated[
         str | None,
-        typer.Option("--pool", metavar="CSV", help="Of --scores: measure z-scores against the models of this table."),
+        typer.Option("--pool", metavar="FILE", help="Of --scores: measure z-scores against the models of this table."),
     ] = None,
     storage: StorageOption = None,
     selection: SelectionOptions,
@@ -87,10 +89,11 @@ def _of_table(scores: str, hypotheses: str | None, method: str | None, pool: str
     if hypotheses is None:
         raise InputError("must be given with --scores: a YAML file with `hypotheses`", key="--hypotheses")
     name = find_name(method, TABLE_METHODS)
-    table = read_table(find_file(scores, ".csv", "scores"), scores)
     claims, document = load_claims(find_file(hypotheses, ".yaml", "hypotheses"))
-    reference = read_table(find_file(pool, ".csv", "pool"), pool) if pool is not None else None
-    return judge_table(table, claims, document, name, shipped().suites, reference)
+    columns = claims.table.columns
+    table = read_table(find_file(scores, ".csv", "scores"), scores, columns)
+    reference = read_table(find_file(pool, ".csv", "pool"), pool, columns) if pool is not None else None
+    return judge_table(table, claims.hypotheses, document, name, shipped().suites, reference)
 
 
 def _of_study(study: Study, planned: Plan, store: Store, method: str | None) -> Verdicts:

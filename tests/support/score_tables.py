@@ -19,7 +19,7 @@ def judge_published(method: TableMethodName) -> Verdicts:
     """Judge the shipped claims on the published table of Prismatic VLMs."""
     table = read_table(find_file("prismatic/published", ".csv", "scores"))
     claims, document = load_claims(find_file("prismatic/claims", ".yaml", "hypotheses"))
-    return judge_table(table, claims, document, method, shipped().suites)
+    return judge_table(table, claims.hypotheses, document, method, shipped().suites)
 
 
 def judge_files(tmp_path: Path, csv: str, yaml: str, method: TableMethodName = "paired-table") -> tuple[Verdict, ...]:
@@ -27,4 +27,4 @@ def judge_files(tmp_path: Path, csv: str, yaml: str, method: TableMethodName = "
     (tmp_path / "t.csv").write_text(csv)
     (tmp_path / "c.yaml").write_text(yaml)
     claims, document = load_claims(tmp_path / "c.yaml")
-    return judge_table(read_table(tmp_path / "t.csv"), claims, document, method, shipped().suites).verdicts
+    return judge_table(read_table(tmp_path / "t.csv"), claims.hypotheses, document, method, shipped().suites).verdicts

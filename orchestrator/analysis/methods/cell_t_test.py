@@ -14,7 +14,7 @@ from orchestrator.analysis.methods.contract import Judged, Question, TableMethod
 from orchestrator.analysis.rule import Evidence, Ruling, rule
 from orchestrator.analysis.score_table import ScoreTable, cell_differences
 from orchestrator.analysis.verdict_model import Component, Refusal, Sensitivity, Unit, Verdict
-from orchestrator.analysis.verdict_sentences import result_sentence, ruling_reasons
+from orchestrator.analysis.verdict_sentences import refusal_sentence, result_sentence, ruling_reasons
 from search_spaces.quantities import number_of
 from search_spaces.study import Hypothesis
 
@@ -106,7 +106,9 @@ class CellTTest:
             n_pairs=len(hypothesis.pairs),
             n_cells=differences.size if differences is not None else 0,
             reasons=tuple(self._reasons(hypothesis, measured, ruling, interval)),
-            sentence=result_sentence(outcome, effect, self.unit, interval, 1 - self.alpha, [basis]),
+            sentence=refusal_sentence(measured)
+            if isinstance(measured, Refusal)
+            else result_sentence(outcome, effect, self.unit, interval, 1 - self.alpha, [basis]),
             by_benchmark=self._components(differences, benchmarks, axis=0),
             by_pair=self._components(differences, [f"{a} -> {b}" for a, b in hypothesis.pairs], axis=1),
             sensitivity=self._sensitivity(table, hypothesis, benchmarks),

@@ -12,6 +12,7 @@ from typing import Generic, Literal, TypeVar
 from orchestrator.analysis.score_table import ScoreTable
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.analysis.verdict_model import Refusal, Unit, Verdict
+from orchestrator.analysis.verdict_sentences import refusal_sentence
 from orchestrator.state.ledger import Ledger
 from search_spaces.plan import Plan
 from search_spaces.study import Hypothesis
@@ -100,5 +101,5 @@ def refused_verdict(method: Method[Results], question: Question, refusal: Refusa
         n_pairs=len(hypothesis.pairs),
         n_cells=0,
         reasons=refusal.reasons,
-        sentence=f"Not compared: {'; '.join(refusal.reasons)}.",
+        sentence=refusal_sentence(refusal),
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from orchestrator.analysis.aggregates import aggregated, groups_of, reference_pool
+from orchestrator.analysis.aggregates import Pool, aggregated, groups_of, reference_pool
 from orchestrator.analysis.methods.contract import Question
 from orchestrator.analysis.methods.registry import TABLE_METHODS, TableMethodName
-from orchestrator.analysis.score_table import ALIASES, ScoreTable
+from orchestrator.analysis.score_file import ALIASES
+from orchestrator.analysis.score_table import ScoreTable
 from orchestrator.analysis.verdict_model import Verdicts
 from search_spaces.claims import Suites, check_claims, select_benchmarks
 from search_spaces.errors import InputError
@@ -36,18 +37,32 @@ def judge_table(
     hypotheses = [_with_ids(hypothesis) for hypothesis in hypotheses]
     check_claims(hypotheses, document, table.models, table.benchmarks, suites)
     chosen = TABLE_METHODS[method]
-    everything = [name for name in table.benchmarks if name not in chosen.outside_all]
+    everything = [name for name in table.counted if name not in chosen.outside_all]
     questions = [
         Question(hypothesis, select_benchmarks(hypothesis.on, table.benchmarks, suites, everything))
         for hypothesis in hypotheses
     ]
     judged = chosen.judge(table, questions)
-    frozen = reference_pool((pool or table).name, everything, (pool or table).scores)
+    compared = [name for name in everything if name not in table.refused]
+    frozen = reference_pool((pool or table).name, compared, (pool or table).comparable())
     if pool is not None and frozen is None:
-        law = f"a pool must have three models with scores on {', '.join(everything)}, but {pool.name} has not"
+        law = f"a pool must have three models with scores on {', '.join(compared)}, but {pool.name} has not"
         raise InputError(law, key="--pool")
-    aggregates = aggregated(table.scores, frozen, groups_of(suites))
-    return Verdicts(table.name, chosen.name, chosen.level, judged.verdicts, judged.notes, aggregates)
+    aggregates = aggregated(table.comparable(), frozen, groups_of(suites))
+    notes = (*table.notes, *_notes(table, questions, pool, frozen), *judged.notes)
+    return Verdicts(table.name, chosen.name, chosen.level, judged.verdicts, notes, aggregates)
+
+
+def _notes(
+    table: ScoreTable, questions: Sequence[Question], pool: ScoreTable | None, frozen: Pool | None
+) -> Iterator[str]:
+    """State what no verdict states: columns that only the z-scores leave out, and why there are none of these."""
+    asked = {name for question in questions for name in question.benchmarks}
+    yield from (f"Not counted: {reason}." for name, reason in table.refused.items() if name not in asked)
+    if pool is not None:
+        yield from (f"{pool.name}: {note}" for note in pool.notes)
+    if frozen is None:
+        yield "No z-scores: fewer than three models have all scores, or they score alike."
 
 
 def _with_ids(hypothesis: Hypothesis) -> Hypothesis:

@@ -22,7 +22,9 @@ def test_reproduction_is_shown_beside_the_published_difference() -> None:
         for model, row in table.scores.items()
     }
     claims, document = load_claims(find_file("prismatic/claims", ".yaml", "hypotheses"))
-    own = judge_table(ScoreTable("own", table.benchmarks, moved), claims, document, "paired-table", shipped().suites)
+    own = judge_table(
+        ScoreTable("own", table.benchmarks, moved), claims.hypotheses, document, "paired-table", shipped().suites
+    )
     compared = {one.id: one.published for one in beside_published(own, table).verdicts}
     lrv, lvis = compared["lrv"], compared["lvis4v"]
     assert lrv is not None
@@ -47,7 +49,7 @@ def test_hypothesis_of_other_models_has_no_published_difference(tmp_path: Path) 
     (tmp_path / "t.csv").write_text(TABLE)
     (tmp_path / "c.yaml").write_text(CLAIM.format("a", "b", "all"))
     claims, document = load_claims(tmp_path / "c.yaml")
-    own = judge_table(read_table(tmp_path / "t.csv"), claims, document, "paired-table", shipped().suites)
+    own = judge_table(read_table(tmp_path / "t.csv"), claims.hypotheses, document, "paired-table", shipped().suites)
     table = read_table(find_file("prismatic/published", ".csv", "scores"))
     comparison = beside_published(own, table).verdicts[0].published
     assert comparison is not None

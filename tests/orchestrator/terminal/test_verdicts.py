@@ -13,7 +13,7 @@ from tests.support.terminal_text import shown
 def test_terminal_says_verdict_claim_reasons_and_what_moves_it() -> None:
     table = read_table(find_file("prismatic/published", ".csv", "scores"), "published")
     claims, document = load_claims(find_file("prismatic/claims", ".yaml", "hypotheses"))
-    verdicts = judge_table(table, claims, document, "prismatic-2024", shipped().suites)
+    verdicts = judge_table(table, claims.hypotheses, document, "prismatic-2024", shipped().suites)
     text = shown(lambda console: to_terminal(verdicts, console))
     assert "single-stage: Leaving out the align stage loses nothing, and helps (4.1)  [holds]" in text
     assert "Better: +2.1 percent (99 % interval +0.2 to +4.0; 2 pairs on 12 benchmarks)." in text

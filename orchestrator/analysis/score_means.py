@@ -1,0 +1,174 @@
+"""Find columns of a table of scores that are computed from other columns: a mean, a sum, the same numbers again.
+
+Such a column says nothing that its parts do not say, and would count them twice. A column is taken for the mean of
+others where it agrees with it in every line as far as the digits go, and where that would hardly happen by chance.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from orchestrator.analysis.intervals import Floats
+
+Kind = Literal["mean", "sum"]
+Masks = npt.NDArray[np.bool_]
+_KINDS: tuple[Kind, ...] = ("mean", "sum")
+_NAMED = re.compile(
+    r"(?:.*[\s._/-])?(?:avg|average|averaged|mean|overall|total|sum|aggregate)\.?"
+    r"(?:[\s._-]*(?:score|scores|acc|accuracy|points|performance|all|\d+))?(?:\s*[(\[].*)?"
+    r"|(?:avg|average|mean)[\s._/-]+(?!iou|ap\b|absolute|squared|reciprocal|precision|rank|opinion|average).*",
+    re.IGNORECASE,
+)
+_ALL_SUBSETS_UP_TO = 12
+"""Other columns of which every subset is tried; of more only the likely ones."""
+_BY_CHANCE = 0.05
+"""How often columns without any tie to one another may agree so well; above it a column counts as one of its own."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """Numbers of one column."""
+
+    name: str
+    numbers: Mapping[str, float]
+    """Model -> number, where there is one."""
+    decimals: int
+    """Most digits after the decimal sign."""
+
+
+@dataclass(frozen=True)
+class Derived:
+    """What a column is computed from."""
+
+    parts: tuple[str, ...]
+    """Names of the columns; none where it is only called a mean."""
+    kind: Literal["mean", "sum", "same", "named"]
+
+    @property
+    def sentence(self) -> str:
+        """Say it in words that follow a column's name."""
+        parts = ", ".join(self.parts)
+        return {
+            "mean": f"is the mean of {parts}",
+            "sum": f"is the sum of {parts}",
+            "same": f"holds the same numbers as {parts}",
+            "named": "is called a mean of others",
+        }[self.kind]
+
+
+def derived_columns(columns: Sequence[Column], kept: frozenset[str] = frozenset()) -> dict[str, Derived]:
+    """Find the columns that are computed from others.
+
+    Args:
+        columns: those with numbers, in the order of the table.
+        kept: names of columns that count as their own whatever they hold.
+
+    Returns:
+        Name of the column -> what it is. One column at least is always left.
+    """
+    found: dict[str, Derived] = {}
+    asked = [column for column in columns if column.name not in kept]
+    for column in sorted(asked, key=lambda c: not is_called_mean(c.name)):
+        others = [other for other in columns if other is not column and other.name not in found]
+        if not others:
+            continue
+        before = columns[: columns.index(column)]
+        derived = _same(column, before) or _computed(column, others)
+        if derived is None and len(others) < len(columns) - 1:
+            derived = _computed(column, [other for other in columns if other is not column])
+        if derived is None and is_called_mean(column.name):
+            derived = Derived((), "named")
+        if derived is not None:
+            found[column.name] = derived
+    return found
+
+
+def is_called_mean(name: str) -> bool:
+    """Tell whether a column's name is that of a mean or a sum of others."""
+    return _NAMED.fullmatch(name.strip()) is not None
+
+
+def _same(column: Column, before: Sequence[Column]) -> Derived | None:
+    """Find an earlier column with equal numbers in every line; three lines, or two with decimals, are asked for."""
+    values = set(column.numbers.values())
+    if len(values) < 2 or len(column.numbers) < (2 if column.decimals else 3):
+        return None
+    return next((Derived((other.name,), "same") for other in before if other.numbers == column.numbers), None)
+
+
+def _computed(column: Column, others: Sequence[Column]) -> Derived | None:
+    """Find the set of columns that a column is the mean or the sum of, the least likely one by chance."""
+    if len(others) < 2:
+        return None
+    named = is_called_mean(column.name)
+    models = list(column.numbers)
+    target = np.array([column.numbers[model] for model in models])
+    values = np.array([[other.numbers.get(model, np.nan) for other in others] for model in models])
+    sets, tries = _sets_of(len(others))
+    best: tuple[float, Derived] | None = None
+    for kind in _KINDS:
+        tolerances = _tolerances(kind, sets, column, others)
+        for number in _agreeing(kind, sets, tolerances, values, target, least=1 if named else 2):
+            parts = values[:, sets[number]]
+            chance = tries[number] * _chance(kind, parts[~np.isnan(parts).any(axis=1)], tolerances[number])
+            if (named or chance < _BY_CHANCE) and (best is None or chance < best[0]):
+                names = tuple(other.name for other, is_part in zip(others, sets[number], strict=True) if is_part)
+                best = chance, Derived(names, kind)
+    return best[1] if best else None
+
+
+def _sets_of(n: int) -> tuple[Masks, Floats]:
+    """List the sets of two of n columns or more that a mean may be of: all, neighbours, any.
+
+    Returns:
+        Sets x n, true for members; for each set how many are as likely as it, sums and means counted.
+    """
+    runs = [range(start, end) for start in range(n) for end in range(start + 2, n + 1) if end - start < n]
+    if n <= _ALL_SUBSETS_UP_TO:
+        others = [members for size in range(2, n) for members in itertools.combinations(range(n), size)]
+    else:
+        left_out = [out for size in (1, 2) for out in itertools.combinations(range(n), size)]
+        others = [tuple(i for i in range(n) if i not in out) for out in left_out]
+    sets = np.zeros((1 + len(runs) + len(others), n), dtype=bool)
+    for row, members in enumerate([range(n), *runs, *others]):
+        sets[row, list(members)] = True
+    tries = np.array([2.0] + [2.0 * len(runs)] * len(runs) + [2.0 * len(others)] * len(others))
+    return sets, tries
+
+
+def _tolerances(kind: Kind, sets: Masks, column: Column, others: Sequence[Column]) -> Floats:
+    """Compute how far rounding, or cutting off the last digit, may take a column from the mean or sum of each set."""
+    digits = np.where(sets, [other.decimals for other in others], 0).max(axis=1)
+    factors = 1.0 if kind == "mean" else sets.sum(axis=1)
+    return np.asarray(10.0**-column.decimals + factors * 10.0**-digits / 2 + 1e-9)
+
+
+def _agreeing(kind: Kind, sets: Masks, tolerances: Floats, values: Floats, target: Floats, least: int) -> list[int]:
+    """Find the sets whose mean or sum is the target in every line that has all of them, and in so many at least."""
+    sizes = sets.sum(axis=1, keepdims=True)
+    whole = sets.astype(float) @ (~np.isnan(values)).T.astype(float) == sizes
+    combined = sets.astype(float) @ np.nan_to_num(values).T / (sizes if kind == "mean" else 1)
+    agrees = np.abs(combined - target) <= tolerances[:, None]
+    return [int(number) for number in np.flatnonzero((agrees | ~whole).all(axis=1) & (whole.sum(axis=1) >= least))]
+
+
+def _chance(kind: Kind, values: Floats, tolerance: float) -> float:
+    """Estimate how often a column without a tie to others would agree with their mean or sum in every line.
+
+    The first line counts by how far its scores lie apart, each further one by how differently the columns move from
+    the first line to it: models that hardly differ prove little.
+
+    Args:
+        values: lines x columns.
+        tolerance: largest difference that counts as none.
+    """
+    factor = 1 if kind == "mean" else values.shape[1]
+    spreads = [values[0].std(), *(values[1:] - values[0]).std(axis=1)]
+    return float(np.prod([min(1.0, 2 * tolerance / (factor * spread)) if spread > 0 else 1.0 for spread in spreads]))

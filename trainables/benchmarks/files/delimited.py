@@ -1,0 +1,155 @@
+"""Split a table that is kept as text into cells: CSV with any usual separator, Markdown, rows of LaTeX.
+
+Which separator it has is seen in the lines: that by which most of them have as many cells as the header.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from search_spaces.errors import InputError
+
+SEPARATORS: Mapping[str, str] = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "|", "&": "&"}
+"""Separator -> its name."""
+_DECLARED = re.compile(r'"?sep=(.)"?\s*')
+_MARKDOWN_RULE = re.compile(r"[:=+-]*-[:=+-]*")
+_LATEX_RULE = re.compile(r"(?<!\\)\\(hline|\w*rule|cline|begin|end|rowcolor|addlinespace|centering|caption|label)\b.*")
+_LATEX_END = re.compile(r"\\\\\s*(\[[^\]]*\])?\s*(\\\w*(rule|hline|line)\b.*)?$")
+
+
+@dataclass(frozen=True)
+class Line:
+    """Cells of one line, without the space around them."""
+
+    number: int
+    """In the file, from 1; of cells with line breaks in quotes the last one."""
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Delimited:
+    """Lines of a table, neither empty ones nor comments; the first is the header."""
+
+    separator: str
+    lines: tuple[Line, ...]
+
+    @property
+    def separated_by(self) -> str:
+        return f"separated by {SEPARATORS[self.separator]}"
+
+
+def split_table(text: str, place: str) -> Delimited:
+    """Split a table into its cells.
+
+    Lines that begin with # are comments, but for a first one that is as wide as the next. `sep=;` in the first line,
+    as Excel has it, declares the separator. Cells that are empty in every line at the end are left out.
+
+    Args:
+        text: content of the file; line ends are `\\n`.
+        place: the file, for errors.
+
+    Raises:
+        InputError: where the first line has none of the separators, and where quotes do not end.
+    """
+    declared = _DECLARED.fullmatch(text.partition("\n")[0])
+    if declared is not None and declared[1] in SEPARATORS:
+        return _split(text[declared.end() :], declared[1], place)
+    tried, errors = [], []
+    for separator in SEPARATORS:
+        try:
+            tried.append(_split(text, separator, place))
+        except InputError as error:
+            errors.append(error)
+    wide = [table for table in tried if table.lines and len(table.lines[0].cells) > 1]
+    if wide:
+        return max(wide, key=_fit)
+    if errors and not any(table.lines for table in tried):
+        raise errors[0]
+    first = next((line.strip() for line in text.split("\n") if line.strip() and not line.startswith("#")), "")
+    raise InputError(
+        "a table must have a header with two columns or more, separated by commas, semicolons, tabs, | or &,"
+        f" and lines below it, but its first line is {first[:80]!r}",
+        place=place,
+    )
+
+
+def _fit(table: Delimited) -> tuple[float, int]:
+    """Rate a separator: the share of lines that are as wide as the header, then the header's width."""
+    width = len(table.lines[0].cells)
+    return sum(len(line.cells) == width for line in table.lines) / len(table.lines), width
+
+
+def _split(text: str, separator: str, place: str) -> Delimited:
+    lines = list(_without_comments(list(_rows(text, separator, place))))
+    if lines:
+        width = len(_stripped(lines[0].cells))
+        lines = [Line(line.number, _stripped(line.cells, width)) for line in lines]
+    return Delimited(separator, tuple(lines))
+
+
+def _stripped(cells: Sequence[str], least: int = 1) -> tuple[str, ...]:
+    """Drop empty cells at the end, down to a least number of cells."""
+    end = len(cells)
+    while end > least and not cells[end - 1]:
+        end -= 1
+    return tuple(cells[:end])
+
+
+def _without_comments(lines: Sequence[Line]) -> Iterator[Line]:
+    """Drop comments and empty lines. `#model,gqa` is a header if the next line is no comment and as wide."""
+    following = next((line for line in lines if not line.cells[0].startswith("#")), None)
+    for number, line in enumerate(lines):
+        is_comment = line.cells[0].startswith("#")
+        is_header = (
+            is_comment
+            and following is not None
+            and following in lines[number : number + 2]
+            and len(line.cells) == len(following.cells) > 1
+        )
+        if any(line.cells) and (not is_comment or is_header):
+            yield line
+
+
+def _rows(text: str, separator: str, place: str) -> Iterator[Line]:
+    if separator == "|":
+        yield from _piped_rows(text)
+    elif separator == "&":
+        yield from _latex_rows(text)
+    else:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
+        try:
+            for row in reader:
+                if row:
+                    yield Line(reader.line_num, tuple(cell.strip() for cell in row))
+        except csv.Error as error:
+            raise InputError(
+                f"a table must be a readable CSV file, but {error}", place=f"{place}:{reader.line_num}"
+            ) from error
+
+
+def _piped_rows(text: str) -> Iterator[Line]:
+    """Read lines of Markdown, or of CSV with pipes; the rule below the header is no line."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        inner = line.strip()
+        if not inner:
+            continue
+        cells = [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", inner)]
+        if inner.startswith("|"):
+            cells = cells[1:]
+        if inner.endswith("|") and not inner.endswith("\\|") and len(cells) > 1:
+            cells = cells[:-1]
+        if not all(_MARKDOWN_RULE.fullmatch(cell) for cell in cells) or len(cells) == 1:
+            yield Line(number, tuple(cells))
+
+
+def _latex_rows(text: str) -> Iterator[Line]:
+    """Read the rows of a tabular environment; rules and comments are no lines."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        row = _LATEX_END.sub("", re.sub(r"(?<!\\)%.*", "", line).strip())
+        row = row.strip() if "&" in row else _LATEX_RULE.sub("", row).strip()
+        if row:
+            yield Line(number, tuple(cell.strip() for cell in re.split(r"(?<!\\)&", row)))
