@@ -53,6 +53,15 @@ def study_schema() -> dict[str, Any]:
             field.pop("default", None)  # what is not set stays as it is: these are no defaults
     if "extends" not in schema.get("required", []):
         schema["anyOf"] = [{"required": schema.pop("required")}, {"required": ["extends"]}]
+    for kind, names in (
+        ("LanguageEntry", catalogue.languages),
+        ("EncoderEntry", catalogue.encoders),
+        ("FusedEntry", catalogue.encoders),
+    ):
+        entry = kinds[kind]
+        extends = {"type": "string", "description": "An entry that this one changes.", "examples": list(names)}
+        entry["properties"] = {"extends": extends, **entry["properties"]}
+        entry["anyOf"] = [{"required": entry.pop("required")}, {"required": ["extends"]}]
     kinds["Base"].pop("required", None)  # a file that extends another may leave out anything
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -7,12 +7,17 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
+from search_spaces.catalogue.load import shipped_document
 from search_spaces.errors import InputError, nearest
+from search_spaces.inheritance import with_inherited
 from search_spaces.overlay import place_override
 from search_spaces.study import Study
 from search_spaces.study_layers import StudyLayers, at_the_cause
 from search_spaces.typed import typed
 from search_spaces.yaml_source import Document, read
+
+_MAY_EXTEND = {"languages": "languages", "backbones": "encoders"}
+"""Entries of a study that may extend others -> file of the catalogue that has such."""
 
 
 def load_study(name_or_path: str, overrides: Sequence[str] = ()) -> Study:
@@ -34,7 +39,7 @@ def load_study(name_or_path: str, overrides: Sequence[str] = ()) -> Study:
 
 def study_of(layers: StudyLayers) -> Study:
     """Read a study from what it is made of. Raises InputError with everything that is wrong with its form."""
-    document = layers.document()
+    document = _with_entries(layers.document())
     study = study_form(document)
     study._document, study._layers = document, layers
     return study
@@ -44,7 +49,14 @@ def study_form(document: Document) -> Study:
     """Read a document as a study. Raises InputError with everything that is wrong with its form, together."""
     if not isinstance(document.value, dict):
         raise InputError("a study must be a mapping", place=document.origin(()))
-    return typed(Study, document)
+    return typed(Study, _with_entries(document))
+
+
+def _with_entries(document: Document) -> Document:
+    """Lay entries on those that they extend. Raises InputError."""
+    for key, catalogue in _MAY_EXTEND.items():
+        document = with_inherited(document, (key,), shipped_document(catalogue))
+    return document
 
 
 @cache

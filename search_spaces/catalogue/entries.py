@@ -115,6 +115,16 @@ class TokenizerEntry(Entry):
         return self
 
 
+_CONFIG_FIELDS = {
+    "width": "hidden_size",
+    "shape.layers": "num_hidden_layers",
+    "shape.heads": "num_attention_heads",
+    "shape.kv_heads": "num_key_value_heads",
+    "shape.mlp": "intermediate_size",
+}
+"""Sizes of an entry -> the field of a transformers configuration that says the same."""
+
+
 class LanguageEntry(Entry):
     """A language model."""
 
@@ -141,6 +151,16 @@ class LanguageEntry(Entry):
     def _has_weights(self) -> LanguageEntry:
         if self.checkpoint is None and (not self.config or self.tokenizer.kind == "checkpoint"):
             raise ValueError("a language model must have `checkpoint`, or `config` and a tokenizer of its own")
+        return self
+
+    @model_validator(mode="after")
+    def _is_of_one_size(self) -> LanguageEntry:
+        """Check that what is said twice is said alike: an entry that extends another may have changed one alone."""
+        shape = {} if self.shape is None else self.shape.model_dump()
+        for name, said in {"width": self.width, **{f"shape.{key}": value for key, value in shape.items()}}.items():
+            field = _CONFIG_FIELDS.get(name)
+            if field in self.config and self.config[field] != said:
+                raise ValueError(f"`{name}` must be `config.{field}`, {self.config[field]}, but got {said}")
         return self
 
 

@@ -21,9 +21,10 @@ from search_spaces.catalogue.entries import (
 )
 from search_spaces.catalogue.official_sets import OfficialSetEntry, official_benchmarks, official_sources
 from search_spaces.catalogue.recipe_entries import RecipeEntry
+from search_spaces.inheritance import with_inherited
 from search_spaces.sizes import EncoderFacts, KnownSizes, LanguageFacts
 from search_spaces.typed import typed
-from search_spaces.yaml_source import parse
+from search_spaces.yaml_source import Document, parse
 
 T = TypeVar("T")
 
@@ -93,11 +94,16 @@ def shipped() -> Catalogue:
     )
 
 
-def _entries(name: str, kind: type[T]) -> Mapping[str, T]:
+@cache
+def shipped_document(name: str) -> Document:
+    """Read a file of the catalogue, such as `languages`, as it is written but for `extends`."""
     file = f"catalogue/{name}.yaml"
     text = resources.files("search_spaces").joinpath(file).read_text(encoding="utf-8")
-    document = parse(text, file)
-    return typed(_mapping_of(kind), document)
+    return with_inherited(parse(text, file), ())
+
+
+def _entries(name: str, kind: type[T]) -> Mapping[str, T]:
+    return typed(_mapping_of(kind), shipped_document(name))
 
 
 def _mapping_of(kind: type[T]) -> type[dict[str, T]]:
