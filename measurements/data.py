@@ -24,10 +24,11 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from search_spaces.spec import MixPart, MixSpec, SourceSpec, VisionSpec
+from search_spaces.spec import MixPart, MixSpec, PixelSpec, SourceSpec, VisionSpec
 from trainables.data import readers
 from trainables.data.batches import FILLER, BatchPlan, micro_batches
 from trainables.data.checked_images import checked_images
+from trainables.data.decode import decode
 from trainables.data.formats.llava_json import json_values
 from trainables.data.mix import realise
 from trainables.data.parallel import in_order
@@ -103,7 +104,7 @@ def _checking(photos: list[bytes]) -> None:
     reader: Any = _Photos(photos)
     keys = [str(number) for number in range(len(photos))] * 4
     for threads in (0, 1, 2, 4):
-        _, seconds = _timed(lambda threads=threads: sum(1 for _ in checked_images(reader, keys, threads)))  # type: ignore[misc]
+        _, seconds = _timed(lambda threads=threads: sum(1 for _ in checked_images(reader, keys, PixelSpec(), threads)))  # type: ignore[misc]
         print(f"check photos, {threads} threads: {len(keys) / seconds:,.0f} images/s")
     with ProcessPoolExecutor(2, initializer=_keep, initargs=(photos,)) as pool:
         list(pool.map(_check_kept, range(2)))
@@ -122,7 +123,7 @@ def _loading(photos: list[bytes]) -> None:
     shares = [share for step in range(plan.steps_per_epoch) for share in micro_batches(plan.batch(step), 0, 1, 16)]
 
     def collate(rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        opened = (Image.open(io.BytesIO(photos[row])).convert("RGB") for row in rows)
+        opened = (decode(photos[row], PixelSpec()).picture for row in rows)
         return np.stack([pixels(picture, vision) for picture in opened])
 
     def consume(threads: int, compute: Callable[[], object]) -> float:
@@ -195,7 +196,7 @@ def _keep(photos: list[bytes]) -> None:
 
 
 def _check_kept(number: int) -> bool:
-    return all(image.problem is None for image in checked_images(_KEPT[0], [str(number % PHOTOS)], 0))
+    return all(image.problem is None for image in checked_images(_KEPT[0], [str(number % PHOTOS)], PixelSpec(), 0))
 
 
 def _timed(work: Callable[[], T]) -> tuple[T, float]:

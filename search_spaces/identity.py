@@ -21,6 +21,10 @@ TRAINER_VERSION = 1
 FEATURES_VERSION = 1
 """Raised by hand when a change of the program changes the features of a frozen encoder."""
 
+PIXELS_VERSION = 1
+"""Raised by hand when a change of the program changes the pixels of images that need more than a conversion to RGB:
+digests of sources with such images hold it, those of others do not."""
+
 SCORING_VERSION = 1
 """Raised by hand when a change of the program changes the score of an unchanged model."""
 

@@ -126,6 +126,22 @@ Family = Literal["vqa", "exact", "yes-no", "multiple-choice", "counting", "groun
 FAMILY_PROTOCOL = "plain"
 """Protocol of families where a study names none: the question as it is, with no word added."""
 
+Level = Annotated[int, Field(ge=0, le=255)]
+
+
+class PixelSpec(Spec):
+    """How images become RGB of 8 bits, where their files leave it open. Part of the digest where it changes pixels."""
+
+    ground: tuple[Level, Level, Level] = (255, 255, 255)
+    """Colour behind transparent parts: red, green and blue of 0 to 255."""
+    white: Annotated[float, Field(gt=0)] | None = None
+    """Sample that is white in grey images of more than 8 bits (4095 of a camera with 12 bits). None: what the file
+    declares, else 65535 of 16 bits and 1 of floats."""
+    shrink_above: Positive = 179
+    """Images of more megapixels are halved as they are read, until they have no more."""
+    limit: Positive = 400
+    """Images of more megapixels are refused: decoding takes up to 16 bytes of memory for each pixel."""
+
 
 class SourceSpec(Spec):
     """Data source. `name@version` is its declared name; the digest of its content proves which data it is."""
@@ -144,6 +160,7 @@ class SourceSpec(Spec):
     approximate: bool = False
     """The counts are rounded ones: plans say so, and the counts of the data are taken where they differ."""
     options: dict[str, int | float | str | bool] = {}
+    pixels: PixelSpec = PixelSpec()
 
     @property
     def declared(self) -> str:

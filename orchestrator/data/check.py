@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -16,6 +16,7 @@ from trainables.data.pace import Progress
 from trainables.data.prepare import list_image_problems
 from trainables.data.readers import open_reader
 from trainables.data.survey import survey
+from trainables.data.treated import treated_lines
 from trainables.storage.records import Counts
 from trainables.storage.store import Store
 
@@ -39,6 +40,10 @@ class Checked:
     first_problems: tuple[str, ...] = ()
     problems_file: str | None = None
     notes: tuple[str, ...] = ()
+    treated: dict[str, int] = field(default_factory=dict)
+    """Images by what is done to them when they are decoded."""
+    images: tuple[str, ...] = ()
+    """The same in words."""
 
 
 def check_source(target: Target, store: Store, root: Path, threads: int, progress: Progress) -> Checked:
@@ -53,7 +58,7 @@ def check_source(target: Target, store: Store, root: Path, threads: int, progres
     """
     source, published = target.source, target.published
     try:
-        tally = survey(open_reader(source, root), threads, progress)
+        tally = survey(open_reader(source, root), source.pixels, threads, progress)
     except InputError as error:
         return Checked(source.declared, False, published, error=str(error))
     counts, file = tally.counts(), list_image_problems(source, tally, store)
@@ -71,6 +76,8 @@ def check_source(target: Target, store: Store, root: Path, threads: int, progres
         first_problems=tuple(tally.problems[:_SHOWN]),
         problems_file=None if file is None else str(file),
         notes=(*differing, *_changed(target, digest, store)),
+        treated=dict(sorted(tally.treated.items())),
+        images=tuple(treated_lines(tally.treated, source.pixels)),
     )
 
 
@@ -86,7 +93,7 @@ def to_terminal(checks: Sequence[Checked], out: Console) -> None:
     for check in checks:
         mark = "[green]ok   [/]" if check.is_fine else "[red]wrong[/]"
         out.print(f"{mark} {_line(check)}", highlight=False, soft_wrap=True)
-        lines = [*check.notes, *check.first_problems]
+        lines = [*check.notes, *check.images, *check.first_problems]
         if check.problems > len(check.first_problems):
             lines.append(f"and {check.problems - len(check.first_problems):,} more")
         if check.problems_file:

@@ -18,6 +18,7 @@ from search_spaces.steps import Modalities, epoch_steps, mix_modalities
 from trainables.data.pace import Progress
 from trainables.data.readers import open_reader
 from trainables.data.survey import profile
+from trainables.data.treated import treated_lines
 
 
 def describe_source(target: Target, root: Path, batch: int, threads: int, progress: Progress) -> dict[str, Any]:
@@ -30,10 +31,12 @@ def describe_source(target: Target, root: Path, batch: int, threads: int, progre
         threads: how many read and decode images.
         progress: told how far each phase is.
     """
-    described = asdict(profile(open_reader(target.source, root), threads, progress))
+    described = asdict(profile(open_reader(target.source, root), target.source.pixels, threads, progress))
     counts = described["counts"]
     records = Modalities(counts["records"] - counts["text_only"], counts["text_only"])
-    return {"source": target.source.declared, **described, "batch": batch, "steps": epoch_steps(records, batch)}
+    in_words = treated_lines(described["treated"], target.source.pixels)
+    counted = {"batch": batch, "steps": epoch_steps(records, batch)}
+    return {"source": target.source.declared, **described, "images": in_words, **counted}
 
 
 def describe_mixes(targets: Sequence[Target], described: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -103,4 +106,5 @@ def _source_view(source: dict[str, Any]) -> Group:
         table.add_row(name, *(f"{value:,}" for value in values.values()))
     if counts["tags"]:
         title += "\ntags: " + ", ".join(f"{tag} {count:,}" for tag, count in counts["tags"].items())
+    title = "\n".join([title, *source["images"]])
     return Group(Text(title), table)

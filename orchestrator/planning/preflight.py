@@ -11,10 +11,11 @@ from orchestrator.planning.question_checks import check_questions
 from search_spaces.errors import InputError, Problems
 from search_spaces.identity import fingerprint, source_name, weights_name
 from search_spaces.spec import BenchmarkSpec, LanguageSpec, SourceSpec, TrialSpec
+from trainables.data.treated import treated_lines
 from trainables.model.language_files import check_language
 from trainables.storage import layout
 from trainables.storage.record_files import read_or_redo, write
-from trainables.storage.records import Counts, DigestCache, SourceDigest, WeightsDigest
+from trainables.storage.records import Counts, DigestCache, PreparedManifest, SourceDigest, WeightsDigest
 from trainables.storage.store import Store
 
 
@@ -118,9 +119,17 @@ def _source_entry(
         return cached
     report(f"reading {source.declared}")
     digest, counts = prepare_source(source, store, root, report)
+    for line in _treated(source, store, digest):
+        report(f"{source.name}: {line}")
     _check_declared(source, counts, report)
     signature = fingerprint(source_signature(source, store, root, digest))
     return SourceDigest(signature=signature, digest=digest, counts=counts)
+
+
+def _treated(source: SourceSpec, store: Store, digest: str) -> list[str]:
+    """Say what is done to the images of a source that was just prepared."""
+    prepared = read_or_redo(store, layout.data_result(digest), PreparedManifest)
+    return [] if prepared is None else treated_lines(prepared.treated, source.pixels)
 
 
 def _check_declared(source: SourceSpec, counts: Counts, report: Callable[[str], None]) -> None:

@@ -42,7 +42,9 @@ COLUMNS = {
 
 def to_json(report: Report) -> str:
     """Write all of the report but the images of its samples as JSON, floats rounded to 9 significant digits."""
-    without_images = replace(report, open_samples=tuple(replace(s, image_bytes=None) for s in report.open_samples))
+    without_images = replace(
+        report, open_samples=tuple(replace(s, image_bytes=None, pixels=None) for s in report.open_samples)
+    )
     return json.dumps(plain_values(asdict(without_images)), indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import jinja2
 from markupsafe import Markup
-from PIL import Image
 
 from orchestrator.analysis import verdict_sentences
 from orchestrator.analysis.number_text import p_text, range_text, signed
@@ -21,6 +20,7 @@ from orchestrator.reporting import figures, sentences
 from orchestrator.reporting.figures import Bar
 from orchestrator.reporting.open_prompts import OpenSample
 from orchestrator.reporting.report_model import AxisCurve, Cell, Finding, Report, Row
+from trainables.data.decode import decode
 
 _KINDS = {True: "yes", False: "no", None: "open"}
 _BAD = ("diverged", "failed", "unreadable")
@@ -82,10 +82,11 @@ def _context(report: Report) -> dict[str, Any]:
 def _thumbnail(sample: OpenSample) -> str:
     """Encode the image as a data URI, no side longer than 240 px."""
     assert sample.image_bytes is not None
+    assert sample.pixels is not None
     small = io.BytesIO()
-    with Image.open(io.BytesIO(sample.image_bytes)) as picture:
-        picture.thumbnail((240, 240))
-        picture.convert("RGB").save(small, "JPEG", quality=90)
+    picture = decode(sample.image_bytes, sample.pixels).picture
+    picture.thumbnail((240, 240))
+    picture.save(small, "JPEG", quality=90)
     return f"data:image/jpeg;base64,{base64.b64encode(small.getvalue()).decode()}"
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.analysis.examples import read_answers
@@ -18,7 +18,7 @@ from orchestrator.state.ledger import Ledger
 from search_spaces.errors import InputError
 from search_spaces.identity import source_name
 from search_spaces.plan import Plan
-from search_spaces.spec import BenchmarkSpec
+from search_spaces.spec import BenchmarkSpec, PixelSpec
 from trainables.benchmarks.contract import Example, Protocol
 from trainables.benchmarks.registry import is_evaluation
 from trainables.data.prepare import is_prepared
@@ -50,6 +50,8 @@ class OpenSample:
     """Its name."""
     image_bytes: bytes | None
     """The file as it was prepared."""
+    pixels: PixelSpec | None
+    """How it becomes pixels; None without an image."""
     prompt: str
     answers: Mapping[str, SampleAnswer]
     """Arm -> its answer with the first of its seeds that has one."""
@@ -76,17 +78,17 @@ def _of_set(plan: Plan, samples: BenchmarkSpec, store: Store, ledger: Ledger) ->
     source = PreparedSource(store, digest)
     selected = open_examples(samples, source)
     for example, row in zip(selected.examples, selected.image_rows, strict=True):
-        yield _sample(samples.id, selected.protocol, example, source.image_bytes(row) if row >= 0 else None, answers)
+        sample = _sample(samples.id, selected.protocol, example, answers)
+        yield replace(sample, image_bytes=source.image_bytes(row), pixels=source.pixels) if row >= 0 else sample
 
 
-def _sample(
-    samples: str, protocol: Protocol, example: Example, image: bytes | None, answers: Mapping[str, Mapping[str, Any]]
-) -> OpenSample:
+def _sample(samples: str, protocol: Protocol, example: Example, answers: Mapping[str, Mapping[str, Any]]) -> OpenSample:
     return OpenSample(
         benchmark=samples,
         id=example.id,
         image=example.image,
-        image_bytes=image,
+        image_bytes=None,
+        pixels=None,
         prompt=protocol.prompt(example),
         answers={arm: of_arm[example.id] for arm, of_arm in answers.items() if example.id in of_arm},
     )

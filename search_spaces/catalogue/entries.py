@@ -10,6 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Fiel
 from search_spaces.resource_spec import Offload, ResourceSpec
 from search_spaces.sizes import ConvShape, LanguageShape, VitShape
 from search_spaces.spec import (
+    PixelSpec,
     Positive,
     Precision,
     PromptStyle,
@@ -185,6 +186,8 @@ class SourceEntry(Entry):
     approximate: bool = False
     """The counts are rounded ones, because no exact ones are published."""
     options: dict[str, int | float | str | bool] = {}
+    pixels: PixelSpec = PixelSpec()
+    """How images become pixels, where their files leave it open."""
 
 
 class MixPartEntry(Entry):

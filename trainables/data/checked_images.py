@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from PIL import Image
-
+from search_spaces.spec import PixelSpec
+from trainables.data.decode import UnusableImageError, check
 from trainables.data.parallel import in_order
+from trainables.model.rgb import Treatment
 
 if TYPE_CHECKING:
     from trainables.data.readers import Reader
 
 _IMAGES_PER_TASK = 32
 _MOST_THREADS = 16
-_SCALE = 8
-"""JPEGs are decoded to an eighth of their side: their whole stream is read, most of the arithmetic is not done."""
 
 
 @dataclass(frozen=True)
@@ -34,21 +32,26 @@ class CheckedImage:
     """SHA-256 of `data`."""
     problem: str | None
     """Why it cannot be used."""
+    treatments: tuple[Treatment, ...] = ()
+    """What is done to it when it is decoded."""
 
 
-def checked_images(reader: Reader, keys: Iterable[str], threads: int) -> Generator[CheckedImage, None, None]:
+def checked_images(
+    reader: Reader, keys: Iterable[str], pixels: PixelSpec, threads: int
+) -> Generator[CheckedImage, None, None]:
     """Read and decode images, in the order of `keys`; a few hundred are in memory at a time.
 
     Args:
         reader: reads the encoded images; its `image` is called by several threads.
         keys: images within the reader's source.
+        pixels: how images of the source become pixels.
         threads: how many read at once; 0 reads in this thread.
     """
 
-    def check(chunk: tuple[str, ...]) -> list[CheckedImage]:
-        return [_checked(reader, key) for key in chunk]
+    def checked(chunk: tuple[str, ...]) -> list[CheckedImage]:
+        return [_checked(reader, key, pixels) for key in chunk]
 
-    for images in in_order(check, _chunks(keys), threads, 2 * threads):
+    for images in in_order(checked, _chunks(keys), threads, 2 * threads):
         yield from images
 
 
@@ -63,22 +66,17 @@ def _chunks(keys: Iterable[str]) -> Iterator[tuple[str, ...]]:
         yield chunk
 
 
-def _checked(reader: Reader, key: str) -> CheckedImage:
+def _checked(reader: Reader, key: str, pixels: PixelSpec) -> CheckedImage:
     try:
         data = reader.image(key)
     except FileNotFoundError:
         return CheckedImage(key, b"", b"", "is missing")
+    except IsADirectoryError:
+        return CheckedImage(key, b"", b"", "is a folder, no image")
     except OSError as error:
         return CheckedImage(key, b"", b"", f"cannot be read ({error.strerror or error})")
     try:
-        _decode(data)
-    except Exception as error:  # pillow's plug-ins raise whatever broken bytes lead them to: all of it is one finding
-        return CheckedImage(key, b"", b"", f"is broken ({error or type(error).__name__})")
-    return CheckedImage(key, data, hashlib.sha256(data).digest(), None)
-
-
-def _decode(data: bytes) -> None:
-    with Image.open(io.BytesIO(data)) as picture:
-        if picture.format == "JPEG":
-            picture.draft(None, (picture.width // _SCALE, picture.height // _SCALE))
-        picture.load()
+        treatments = check(data, pixels)
+    except UnusableImageError as error:
+        return CheckedImage(key, b"", b"", str(error))
+    return CheckedImage(key, data, hashlib.sha256(data).digest(), None, treatments)

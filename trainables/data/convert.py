@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from filelock import FileLock, Timeout
 
 from search_spaces.errors import InputError
 from search_spaces.identity import fingerprint
-from search_spaces.spec import SourceSpec
+from search_spaces.spec import PixelSpec, SourceSpec
 from trainables.data.checked_images import CheckedImage, checked_images
 from trainables.data.formats.parquet import IMAGE_DIGEST, IMAGES_BY_PATH
 from trainables.data.pace import Progress
@@ -34,6 +35,9 @@ logger = logging.getLogger(__name__)
 _RECORDS_PER_SHARD = 8192
 _ROW_GROUP = 256
 _MANIFEST = "convert.json"
+
+_TREATED = b"ablate-vlm.treated"
+"""Key of a file's metadata: how many of its images are treated when they are decoded, by what is done to them."""
 
 _TURN = pa.struct([("from", pa.string()), ("value", pa.string())])
 _SCHEMA = pa.schema(
@@ -84,14 +88,14 @@ def convert_source(
     """
     if folder.exists():
         raise InputError("must be a new folder, but is there already", key="--to", place=str(folder))
-    reader, tally = open_reader(source, data_root), Tally()
+    reader, tally = open_reader(source, data_root), Tally(source.pixels)
     target = LocalStore(folder.with_name(f"{folder.name}.converting").absolute())
     target.root.mkdir(parents=True, exist_ok=True)
     lock = target.root.with_name(f".{target.root.name}.lock")
     try:
         with FileLock(lock, timeout=0):
             start = _begin(reader, source, target)
-            shards, kept = _write_shards(reader, tally, target, threads, progress)
+            shards, kept = _write_shards(reader, source.pixels, tally, target, threads, progress)
             raise_image_problems(source, tally, store)
             if not tally.counted:
                 raise InputError("a source must have at least one record", key=f"sources.{source.name}")
@@ -127,7 +131,7 @@ def _begin(reader: Reader, source: SourceSpec, target: LocalStore) -> Conversion
 
 
 def _write_shards(
-    reader: Reader, tally: Tally, target: LocalStore, threads: int, progress: Progress
+    reader: Reader, pixels: PixelSpec, tally: Tally, target: LocalStore, threads: int, progress: Progress
 ) -> tuple[int, int]:
     records, shards, kept = reader.records(), 0, 0
     while chunk := list(islice(records, _RECORDS_PER_SHARD)):
@@ -138,10 +142,11 @@ def _write_shards(
             digests = pq.read_table(target.reading(name), columns=[IMAGE_DIGEST])[IMAGE_DIGEST].drop_null()
             for digest in digests.to_pylist():
                 tally.add_image_digest(digest)
+            tally.treated.update(_treated(target, name))
             kept += 1
         else:
             keys = list(islice(tally.image_keys, known, None))
-            _write_shard(chunk, is_first, checked_images(reader, keys, threads), tally, target, name)
+            _write_shard(chunk, is_first, checked_images(reader, keys, pixels, threads), tally, target, name)
         shards += 1
         progress.at("records", tally.counted, None)
     return shards, kept
@@ -155,6 +160,12 @@ def _is_finished(target: LocalStore, name: str) -> bool:
     if problem is not None:
         logger.warning("%s: must be a whole Parquet file, but %s; it is made again", target.place(name), problem)
     return problem is None
+
+
+def _treated(target: LocalStore, name: str) -> dict[str, int]:
+    """Read how many images of a finished file are treated, by what is done to them."""
+    metadata = pq.read_metadata(target.reading(name)).metadata or {}
+    return json.loads(metadata.get(_TREATED, b"{}"))  # type: ignore[no-any-return]
 
 
 def _first_uses(records: list[Record], tally: Tally) -> list[bool]:
@@ -176,7 +187,7 @@ def _write_shard(
     name: str,
 ) -> None:
     """Write one file, unless one of its images cannot be used: then it is left to do."""
-    before = len(tally.problems)
+    before, treated = len(tally.problems), tally.treated.copy()
     aside = target.root / f".{name}.aside"
     with pq.ParquetWriter(aside, _SCHEMA, compression=_COMPRESSED, use_dictionary=False) as writer:
         for start in range(0, len(records), _ROW_GROUP):
@@ -188,6 +199,7 @@ def _write_shard(
                     tally.add_image(image)
                 rows.append(_row(record, image))
             writer.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), row_group_size=_ROW_GROUP)
+        writer.add_key_value_metadata({_TREATED: json.dumps(tally.treated - treated).encode()})
     if len(tally.problems) > before:
         aside.unlink()
         return

@@ -19,7 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 import pyarrow as pa
 
 from search_spaces.errors import InputError
-from search_spaces.spec import SourceSpec
+from search_spaces.spec import PixelSpec, SourceSpec
 from trainables.data.checked_images import checked_images, default_threads
 from trainables.data.files import stats
 from trainables.data.pace import Pace
@@ -39,7 +39,7 @@ _BYTES_PER_BATCH = 1 << 28
 
 _SHOWN_PROBLEMS = 20
 _WATCHED_IMAGES = 1000
-_FORMAT = 2
+_FORMAT = 3
 
 _RECORDS = pa.schema(
     [
@@ -80,18 +80,24 @@ def prepare_source(
         InputError: missing files, unreadable records, an empty source, one that changes meanwhile, or missing and
             broken images (all of them are looked at and listed in a file, the first 20 are named).
     """
-    reader, tally = open_reader(source, data_root), Tally()
+    reader, tally = open_reader(source, data_root), Tally(source.pixels)
     before = reader.signature()
     with _aside(store) as folder:
         pace = Pace(source.name, report)
         _write_records(reader, tally, folder, pace)
-        _write_images(reader, tally, folder, pace)
+        _write_images(reader, source.pixels, tally, folder, pace)
         raise_image_problems(source, tally, store)
         if reader.signature() != before:
             raise InputError("the data must not change while they are read, but did", key=f"sources.{source.name}")
         digest, counts = tally.digest(), tally.counts()
         if not is_prepared(store, digest):
-            prepared = PreparedManifest(format=_FORMAT, counts=counts, watched=tuple(_watched(tally.image_keys)))
+            prepared = PreparedManifest(
+                format=_FORMAT,
+                counts=counts,
+                watched=tuple(_watched(tally.image_keys)),
+                pixels=source.pixels,
+                treated=dict(sorted(tally.treated.items())),
+            )
             write(LocalStore(folder), "result.json", prepared)
             with store.writing(layout.data_folder(digest)) as final:
                 shutil.move(folder, final)
@@ -129,6 +135,8 @@ def source_signature(source: SourceSpec, store: Store, data_root: Path, digest: 
     watched = prepared.watched if prepared is not None else ()
     images = [reader.image_file(key) for key in watched] if isinstance(reader, HasImageFiles) else []
     place = source.model_dump(include={"reader", "path", "image_folder", "options"})
+    if source.pixels != PixelSpec():
+        place["pixels"] = source.pixels.model_dump()
     return {
         "source": {**place, "root": str(data_root) if source.path else None},
         "files": reader.signature(),
@@ -202,12 +210,12 @@ def _write_records(reader: Reader, tally: Tally, folder: Path, pace: Pace) -> No
         raise InputError("a source must have at least one record, but it has none", key=f"sources.{pace.name}")
 
 
-def _write_images(reader: Reader, tally: Tally, folder: Path, pace: Pace) -> None:
+def _write_images(reader: Reader, pixels: PixelSpec, tally: Tally, folder: Path, pace: Pace) -> None:
     keys = list(tally.image_keys)
     with _arrow_file(folder / "images.arrow", _IMAGES) as write:
         batch: list[tuple[Any, ...]] = []
         size = 0
-        for number, image in enumerate(checked_images(reader, keys, default_threads()), 1):
+        for number, image in enumerate(checked_images(reader, keys, pixels, default_threads()), 1):
             tally.add_image(image)
             pace.at("images", number, len(keys))
             batch.append((image.key, image.data))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -12,7 +11,11 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from search_spaces.errors import InputError
+from search_spaces.spec import PixelSpec
+from trainables.data.decode import UnusableImageError, decode
 from trainables.storage import layout
+from trainables.storage.record_files import read
+from trainables.storage.records import PreparedManifest
 from trainables.storage.store import Store
 
 
@@ -22,6 +25,9 @@ class PreparedSource:
     def __init__(self, store: Store, digest: str):
         self.digest = digest
         self._records = _mapped(store, layout.data_records(digest))
+        manifest = read(store, layout.data_result(digest), PreparedManifest)
+        self.pixels = manifest.pixels if manifest is not None else PixelSpec()
+        """How images become pixels."""
         images = _mapped(store, layout.data_images(digest))
         self._keys, self._bytes = images["key"], images["bytes"]
         self._questions, self._answers = self._records["questions"], self._records["answers"]
@@ -83,11 +89,11 @@ class PreparedSource:
         return self._bytes[image_row].as_py()  # type: ignore[no-any-return]
 
     def picture(self, image_row: int) -> Image.Image:
-        """Decode an image to RGB. Raises InputError if that fails."""
+        """Decode an image to RGB as a person sees it. Raises InputError if that fails."""
         try:
-            return Image.open(io.BytesIO(self.image_bytes(image_row))).convert("RGB")
-        except (OSError, SyntaxError, ValueError) as error:
-            raise InputError(f"the image {self.image_key(image_row)!r} must be readable, but {error}") from error
+            return decode(self.image_bytes(image_row), self.pixels).picture
+        except UnusableImageError as error:
+            raise InputError(f"the image {self.image_key(image_row)!r} must be readable, but it {error}") from error
 
 
 _ROWS_AT_ONCE = 4096

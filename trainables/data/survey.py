@@ -2,41 +2,44 @@
 
 from __future__ import annotations
 
-import io
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
+from search_spaces.spec import PixelSpec
 from trainables.data.checked_images import checked_images
+from trainables.data.decode import UnusableImageError, check, shown_size
 from trainables.data.pace import Progress
 from trainables.data.parallel import in_order
 from trainables.data.readers import Reader
 from trainables.data.tally import Tally, evenly
+from trainables.model.rgb import Treatment
 from trainables.storage.records import Counts
 
 _SHARES = {"least": 0.0, "median": 0.5, "p90": 0.9, "p99": 0.99, "most": 1.0}
 _MEASURED_IMAGES = 2000
 
 
-def survey(reader: Reader, threads: int, progress: Progress) -> Tally:
+def survey(reader: Reader, pixels: PixelSpec, threads: int, progress: Progress) -> Tally:
     """Read every record and decode every image, as a preparation does, and write nothing.
 
     Args:
         reader: of the source.
+        pixels: how images of the source become pixels.
         threads: how many read images at once; 0 reads in this thread.
         progress: receives how many records and images were read.
 
     Raises:
         InputError: a record that cannot be read.
     """
-    tally = Tally()
+    tally = Tally(pixels)
     for record in reader.records():
         tally.add_record(record)
         progress.at("records", tally.counted, None)
     keys = list(tally.image_keys)
-    for number, image in enumerate(checked_images(reader, keys, threads), 1):
+    for number, image in enumerate(checked_images(reader, keys, pixels, threads), 1):
         tally.add_image(image)
         progress.at("images", number, len(keys))
     return tally
@@ -56,23 +59,26 @@ class Profile:
     width: dict[str, int]
     height: dict[str, int]
     measured: int
-    """Images whose size was looked at: at most 2,000, spread evenly over the source."""
+    """Images that were looked at: at most 2,000, spread evenly over the source."""
+    treated: dict[str, int]
+    """Those of them by what is done to them when they are decoded."""
 
 
-def profile(reader: Reader, threads: int, progress: Progress) -> Profile:
+def profile(reader: Reader, pixels: PixelSpec, threads: int, progress: Progress) -> Profile:
     """Compute statistics of a source. Missing and broken images are left out of the sizes: `survey` names them.
 
     A source without records has distributions of zeros.
 
     Args:
         reader: of the source.
+        pixels: how images of the source become pixels.
         threads: how many read images at once; 0 reads in this thread.
         progress: receives how many records were read.
 
     Raises:
         InputError: a record that cannot be read.
     """
-    tally, characters, turns, longest = Tally(), [0], [0], ("", -1)
+    tally, characters, turns, longest = Tally(pixels), [0], [0], ("", -1)
     for record in reader.records():
         tally.add_record(record)
         progress.at("records", tally.counted, None)
@@ -82,14 +88,16 @@ def profile(reader: Reader, threads: int, progress: Progress) -> Profile:
             longest = record.id, record.characters
     measured = evenly(list(tally.image_keys), _MEASURED_IMAGES)
 
-    def size(key: str) -> tuple[int, int] | None:
+    def look(key: str) -> tuple[tuple[int, int], tuple[Treatment, ...]] | None:
         try:
-            with Image.open(io.BytesIO(reader.image(key))) as picture:
-                return picture.size
-        except OSError:  # missing, or of no known format
+            data = reader.image(key)
+            return shown_size(data, pixels), check(data, pixels)
+        except (OSError, UnusableImageError):
             return None
 
-    sizes = [pixels for pixels in in_order(size, measured, threads, 4 * threads) if pixels is not None]
+    looks = [look for look in in_order(look, measured, threads, 4 * threads) if look is not None]
+    sizes = [size for size, _ in looks]
+    treated = Counter(treatment for _, treatments in looks for treatment in treatments)
     return Profile(
         counts=tally.counts(),
         characters=_distribution(characters[1:] or characters),
@@ -98,6 +106,7 @@ def profile(reader: Reader, threads: int, progress: Progress) -> Profile:
         width=_distribution([width for width, _ in sizes]),
         height=_distribution([height for _, height in sizes]),
         measured=len(sizes),
+        treated=dict(sorted(treated.items())),
     )
 
 

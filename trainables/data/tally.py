@@ -6,8 +6,11 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from search_spaces.identity import PIXELS_VERSION, canonical_json
+from search_spaces.spec import PixelSpec
 from trainables.data.checked_images import CheckedImage
 from trainables.data.record import TEXT_ONLY, Record
+from trainables.model.rgb import CHANGES_PIXELS
 from trainables.storage.records import Counts
 
 
@@ -18,7 +21,9 @@ class Tally:
     not added before the record that uses it first.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pixels: PixelSpec) -> None:
+        """Begin a tally; `pixels` is how images of the source become pixels."""
+        self._pixels = pixels
         self._digest = hashlib.sha256()
         self._image_digests = bytearray()
         self._tags: Counter[str] = Counter()
@@ -28,6 +33,8 @@ class Tally:
         self._first_users: list[str] = []
         self.problems: list[str] = []
         """One line for each image that cannot be used."""
+        self.treated: Counter[str] = Counter()
+        """Images by what is done to them when they are decoded."""
 
     def add_record(self, record: Record) -> int:
         """Count a record; return the row of its image among the source's images, -1 without one."""
@@ -45,6 +52,7 @@ class Tally:
     def add_image(self, image: CheckedImage) -> None:
         if image.problem is None:
             self.add_image_digest(image.digest)
+            self.treated.update(image.treatments)
         else:
             user = self._first_users[self._rows[image.key]]
             self.problems.append(f"record {user!r}: the image {image.key!r} {image.problem}")
@@ -62,10 +70,26 @@ class Tally:
         return len(self._rows)
 
     def digest(self) -> str:
-        """Compute the SHA-256 over all records and then the digests of all images."""
+        """Compute the SHA-256 over all records, then the digests of all images, then the version of their pixels."""
         whole = self._digest.copy()
         whole.update(self._image_digests)
+        whole.update(self._pixels_version())
         return whole.hexdigest()
+
+    def _pixels_version(self) -> bytes:
+        """Write the rules that have changed pixels; nothing where every image is converted as it ever was."""
+        done = {treatment for treatment, changes in CHANGES_PIXELS.items() if changes and self.treated[treatment]}
+        if not done:
+            return b""
+        pixels = self._pixels
+        rules: dict[str, object] = {"pixels_version": PIXELS_VERSION}
+        if "composed on the ground" in done:
+            rules["ground"] = pixels.ground
+        if pixels.white is not None and any(treatment.startswith("scaled") for treatment in done):
+            rules["white"] = pixels.white
+        if "shrunk on read" in done:
+            rules["shrink_above"] = pixels.shrink_above
+        return canonical_json(rules).encode()
 
     def counts(self) -> Counts:
         tags = dict(sorted(self._tags.items()))

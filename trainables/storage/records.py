@@ -7,12 +7,13 @@ the rules for files of other versions of this program and for damaged ones.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, RootModel
 
 from search_spaces.outcomes import FailureKind
+from search_spaces.spec import PixelSpec
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,10 @@ class PreparedManifest:
     counts: Counts
     watched: tuple[str, ...]
     """Keys of images whose files are looked at to notice a change of the source."""
+    pixels: PixelSpec = field(default_factory=PixelSpec)
+    """How its images become pixels."""
+    treated: Mapping[str, int] = field(default_factory=dict)
+    """Images by what is done to them when they are decoded."""
 
 
 @dataclass(frozen=True)

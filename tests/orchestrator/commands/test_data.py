@@ -63,7 +63,7 @@ def test_check_lists_every_image_that_cannot_be_used_and_exits_with_2(chat: Path
     code, out = _run("check", chat, "--storage", tmp_path / "store")
     assert code == 2
     listed = (tmp_path / "store" / "problems" / "chat.txt").read_text().splitlines()
-    assert ["'0.png' is missing" in listed[0], "'2.png' is broken" in listed[1]] == [True, True]
+    assert ["'0.png' is missing" in listed[0], "'2.png' is text, no image" in listed[1]] == [True, True]
     assert all(line in out for line in listed)
 
 

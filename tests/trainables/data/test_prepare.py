@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -11,12 +12,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from search_spaces.errors import InputError
-from search_spaces.spec import SourceSpec
+from search_spaces.spec import PixelSpec, SourceSpec
 from trainables.data.formats.llava_json import LlavaReader
 from trainables.data.prepare import _watched, prepare_source, source_signature
 from trainables.data.prepared import PreparedSource
+from trainables.storage import layout
 from trainables.storage.lease import Owner
-from trainables.storage.records import Counts
+from trainables.storage.record_files import read
+from trainables.storage.records import Counts, PreparedManifest
 from trainables.storage.store import LocalStore
 
 
@@ -61,7 +64,7 @@ def test_every_missing_and_broken_image_is_named_and_nothing_is_kept(tmp_path: P
         prepare_source(source, LocalStore(tmp_path / "store"), tmp_path)
     assert "2 of 3" in str(caught.value)
     assert "'gone.png' is missing" in str(caught.value)
-    assert "'broken.png' is broken" in str(caught.value)
+    assert "'broken.png' is a PNG that cannot be read" in str(caught.value)
     assert not (tmp_path / "store" / "data").exists()
 
 
@@ -77,8 +80,51 @@ def test_a_truncated_jpeg_is_broken(tmp_path: Path) -> None:
     Image.effect_noise((200, 200), 90).save(tmp_path / "a.jpg")
     whole = (tmp_path / "a.jpg").read_bytes()
     (tmp_path / "a.jpg").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match="truncated"):
+    with pytest.raises(InputError, match="is cut off"):
         prepare_source(_llava(tmp_path, ["a.jpg"]), LocalStore(tmp_path / "store"), tmp_path)
+
+
+def _digest_of(folder: Path, picture: Image.Image, pixels: PixelSpec | None = None) -> str:
+    folder.mkdir(exist_ok=True)
+    picture.save(folder / "a.png")
+    source = _llava(folder, ["a.png"])
+    if pixels is not None:
+        source = source.model_copy(update={"pixels": pixels})
+    return prepare_source(source, LocalStore(folder / "store"), folder)[0]
+
+
+def test_a_source_of_plain_images_has_the_digest_it_ever_had(tmp_path: Path) -> None:
+    _picture(tmp_path, "a.png", 7)
+    source = _llava(tmp_path, ["a.png"])
+    digest, _ = prepare_source(source, LocalStore(tmp_path / "store"), tmp_path)
+    record = repr(("0", "a.png", (("q", "a"),), ())).encode()
+    image = hashlib.sha256((tmp_path / "a.png").read_bytes()).digest()
+    assert digest == hashlib.sha256(record + image).hexdigest()
+    other = source.model_copy(update={"pixels": PixelSpec(ground=(1, 2, 3), white=99, limit=5)})
+    assert prepare_source(other, LocalStore(tmp_path / "store"), tmp_path)[0] == digest
+
+
+def test_the_rules_of_pixels_are_in_the_digest_where_they_changed_some(tmp_path: Path) -> None:
+    glass = Image.new("RGBA", (4, 4), (1, 2, 3, 128))
+    white = _digest_of(tmp_path / "a", glass)
+    assert _digest_of(tmp_path / "a", glass, PixelSpec(limit=5)) == white
+    assert _digest_of(tmp_path / "a", glass, PixelSpec(ground=(0, 0, 0))) != white
+    solid = Image.new("RGBA", (4, 4), (1, 2, 3, 255))
+    assert _digest_of(tmp_path / "b", solid) == _digest_of(tmp_path / "b", solid, PixelSpec(ground=(0, 0, 0)))
+
+
+def test_the_prepared_source_tells_what_is_done_to_its_images_and_does_it(tmp_path: Path) -> None:
+    Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(tmp_path / "a.png")
+    source = _llava(tmp_path, ["a.png"]).model_copy(update={"pixels": PixelSpec(ground=(9, 8, 7))})
+    store = LocalStore(tmp_path / "store")
+    digest, _ = prepare_source(source, store, tmp_path)
+    manifest = read(store, layout.data_result(digest), PreparedManifest)
+    assert manifest is not None
+    assert (manifest.treated, manifest.pixels.ground) == (
+        {"composed on the ground": 1, "wholly transparent": 1},
+        (9, 8, 7),
+    )
+    assert PreparedSource(store, digest).picture(0).getpixel((0, 0)) == (9, 8, 7)
 
 
 def test_every_image_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
