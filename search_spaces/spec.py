@@ -72,6 +72,8 @@ class VisionSpec(Spec):
     std: tuple[float, float, float]
     options: dict[str, Any] = {}
     """Keyword arguments of the architecture (the tiny models of `--toy`)."""
+    weights_prefix: str = ""
+    """What stands before the names of the encoder's tensors in its file, where it was cut out of another or wrapped."""
     parts: tuple[VisionSpec, ...] = ()
     """Of a fused encoder: its towers, all with one resolution and one grid."""
 
@@ -203,6 +205,8 @@ class LanguageSpec(Spec):
     """Longest text in tokens; longer ones are cut. Visual tokens come on top."""
     embedding_multiple: Positive = 1
     """Rows of the embeddings are filled up to a multiple of it: 64 for the families of Prismatic VLMs."""
+    weights_prefix: str = ""
+    """What stands before the names of the model's tensors in its files, where it was cut out of another or wrapped."""
 
 
 class MixPart(Spec):

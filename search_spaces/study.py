@@ -64,6 +64,8 @@ class LanguageChoice(Entry):
     """By default the model's own style; `pure` with `hub:` and `path:`."""
     max_length: Positive | None = None
     """Longest text in tokens."""
+    weights_prefix: str = ""
+    """What stands before the names of the model's tensors, where it was wrapped or cut out: `language_model.`"""
 
 
 def _is_mix(value: Any) -> str:

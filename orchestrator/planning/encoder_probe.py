@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from importlib import metadata
 
 from pydantic import ConfigDict, RootModel, TypeAdapter
 
-from cluster.connect import package_folder
+from orchestrator.planning.model_process import ask
 from search_spaces.catalogue.entries import EncoderEntry
-from search_spaces.errors import InputError
 from search_spaces.expansion.resolve_vision import NoEncoder
 from trainables.storage import layout
 from trainables.storage.record_files import read_or_redo, write
 from trainables.storage.store import Store
 
 _PROGRAM = "trainables.model.probe_encoder"
-_TIMEOUT_S = 600
 
 
 class KnownEncoders(RootModel[dict[str, EncoderEntry]]):
@@ -80,19 +75,4 @@ def _remembered_name(name: str) -> str:
 
 
 def _run(name: str) -> _Fit | _Unfit:
-    paths = os.pathsep.join(filter(None, (str(package_folder("trainables").parent), os.environ.get("PYTHONPATH"))))
-    done = subprocess.run(
-        [sys.executable, "-m", _PROGRAM, name],
-        capture_output=True,
-        text=True,
-        timeout=_TIMEOUT_S,
-        env={**os.environ, "PYTHONPATH": paths},
-    )
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        raise InputError(
-            f"timm must be able to describe {name!r}, but it failed: {last}",
-            key="vision.backbone",
-            way_out="Describe the encoder under `backbones` instead.",
-        )
-    return _ANSWER.validate_json(done.stdout.splitlines()[-1])
+    return _ANSWER.validate_json(ask(_PROGRAM, name, about=f"timm must be able to describe {name!r}"))

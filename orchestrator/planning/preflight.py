@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from orchestrator.planning.question_checks import check_questions
+from orchestrator.planning.weights_check import weights_problems
 from search_spaces.errors import InputError, Problems
 from search_spaces.identity import fingerprint, source_name, weights_name
-from search_spaces.spec import BenchmarkSpec, LanguageSpec, SourceSpec, TrialSpec
+from search_spaces.spec import BenchmarkSpec, SourceSpec, TrialSpec
 from trainables.data.treated import treated_lines
-from trainables.model.language_files import check_language
 from trainables.storage import layout
 from trainables.storage.record_files import read_or_redo, write
 from trainables.storage.records import Counts, DigestCache, PreparedManifest, SourceDigest, WeightsDigest
@@ -65,10 +65,8 @@ def preflight(
         name = weights_name(origin)
         with problems.collected():
             entries[name] = _weights_entry(origin, cache.get(name), data_root, report)
-    for language, template, targets in _languages(specs):
-        if weights_name(str(language.checkpoint)) in entries:  # what is missing is reported already
-            with problems.collected():
-                check_language(language, data_root, template=template, targets=targets)
+    with problems.collected():
+        problems.extend(weights_problems(specs, entries, store, data_root, report))
     problems.raise_all()
     if any(cache.get(name) != entry for name, entry in entries.items()):
         write(store, layout.DIGESTS, DigestCache({**_read_cache(store), **entries}))
@@ -179,19 +177,6 @@ def sources_of(specs: Iterable[TrialSpec], asked: Iterable[BenchmarkSpec]) -> li
         for stage in spec.stages:
             sources |= {source_name(part.source): part.source for part in stage.data.parts}
     return list(sources.values())
-
-
-def _languages(specs: Iterable[TrialSpec]) -> Iterable[tuple[LanguageSpec, bool, frozenset[str]]]:
-    """List every pretrained language model once, whether its chat template is used, and which layers get adapters."""
-    by_checkpoint: dict[str, tuple[LanguageSpec, bool, frozenset[str]]] = {}
-    for spec in specs:
-        if spec.language.checkpoint is None:
-            continue
-        template = "template" in (spec.language.prompt, *(stage.prompt for stage in spec.stages))
-        targets = frozenset(target for stage in spec.stages if stage.lora for target in stage.lora.targets)
-        _, before, earlier = by_checkpoint.get(spec.language.checkpoint, (None, False, frozenset()))
-        by_checkpoint[spec.language.checkpoint] = (spec.language, template or before, targets | earlier)
-    return by_checkpoint.values()
 
 
 def _checkpoints(specs: Iterable[TrialSpec]) -> list[str]:

@@ -69,6 +69,9 @@ class EncoderEntry(Entry):
     """Declared origin of pretrained weights: `package:NAME`, `hub:ID` or `path:FILE`."""
     options: dict[str, Any] = {}
     """Keyword arguments of the architecture."""
+    weights_prefix: str = ""
+    """What stands before the names of the encoder's tensors in its file, as in one that was cut out of another model:
+    `visual.trunk.`"""
     shape: VitShape | ConvShape | None = None
     """What its size follows from; without it plan says that memory and cost are unknown."""
 
@@ -145,6 +148,8 @@ class LanguageEntry(Entry):
     """Longest text in tokens; visual tokens come on top."""
     embedding_multiple: Positive | None = None
     """Rows of the embeddings are a multiple of it; by default 64 for checkpoints of the families of Prismatic VLMs."""
+    weights_prefix: str = ""
+    """What stands before the names of the model's tensors, where it was wrapped or cut out: `language_model.`"""
     shape: LanguageShape | None = None
     """What its size follows from; without it plan says that memory and cost are unknown."""
 

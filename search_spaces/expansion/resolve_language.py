@@ -97,6 +97,7 @@ class LanguageResolver:
             width=entry.width,
             max_length=choice.max_length or entry.max_length,
             embedding_multiple=entry.embedding_multiple or multiple,
+            weights_prefix=choice.weights_prefix or entry.weights_prefix,
         )
 
     def _by_origin(self, leaves: Patch, choice: LanguageChoice) -> LanguageSpec:
@@ -123,6 +124,7 @@ class LanguageResolver:
             width=facts.width,
             max_length=choice.max_length or _MAX_LENGTH,
             embedding_multiple=_multiple(facts.family),
+            weights_prefix=choice.weights_prefix,
         )
 
     def _facts(self, leaves: Patch, choice: LanguageChoice) -> LanguageFacts:

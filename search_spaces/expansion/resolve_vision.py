@@ -128,6 +128,7 @@ class _Encoder:
                 "interpolate": any(tower.interpolate for tower in towers),
                 "width": sum(tower.width for tower in towers),
                 "options": {},
+                "weights_prefix": "",
                 "parts": tuple(towers),
             }
         )
@@ -155,6 +156,7 @@ class _Encoder:
             mean=entry.mean,
             std=entry.std,
             options={**entry.options, **form.options},
+            weights_prefix=entry.weights_prefix if self.choice.weights == "pretrained" else "",
         )
         return spec.model_copy(update={"tokens": spec.grid**2})
 

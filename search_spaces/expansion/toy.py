@@ -182,6 +182,16 @@ def _toy_vision(vision: VisionSpec, ranks: _Ranks) -> VisionSpec:
     return toy.model_copy(update={"tokens": side**2})
 
 
+def is_toy_tower(tower: VisionSpec) -> bool:
+    """Check whether a tower is one of timm's test models with the facts that are known here."""
+    for form in TOY_TOWERS.values():
+        widths = {form.patch: form.width, **({} if form.takes_size else {16: _STRIDE_16_WIDTH})}
+        options = {"img_size": tower.resolution} if form.takes_size else {}
+        if (tower.arch, tower.options) == (form.arch, options) and tower.checkpoint is None:
+            return widths.get(tower.patch) == tower.width
+    return False
+
+
 def _toy_of(tower: VisionSpec) -> ToyTower:
     assert tower.family != "fused", "the parts of a fused encoder are single towers"
     return TOY_TOWERS[tower.family]
@@ -200,6 +210,7 @@ def _toy_tower(tower: VisionSpec, resolution: int, patch: int) -> VisionSpec:
             "width": form.width if patch == form.patch else _STRIDE_16_WIDTH,
             "std": (0.5, 0.5, 0.5),
             "options": {"img_size": resolution} if form.takes_size else {},
+            "weights_prefix": "",
         }
     )
     return toy.model_copy(update={"tokens": toy.grid**2})
@@ -224,6 +235,7 @@ def _toy_language(language: LanguageSpec, ranks: _Ranks) -> LanguageSpec:
             "max_length": TEXT_LENGTH,
             "prompt": _toy_style(language.prompt),
             "embedding_multiple": 1,
+            "weights_prefix": "",
         }
     )
 

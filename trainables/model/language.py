@@ -18,7 +18,9 @@ from torch import Tensor, nn, tanh
 
 from search_spaces.errors import InputError, nearest
 from search_spaces.spec import LanguageSpec
-from trainables.model.language_files import gguf_file
+from trainables.model.gguf_files import gguf_file, gguf_header
+from trainables.model.language_config import causal_config
+from trainables.model.language_weights import load_language, refuse_drawn
 from trainables.model.seeding import seeded
 from trainables.model.weights import find_weights
 
@@ -48,7 +50,8 @@ def build_language(language: LanguageSpec, vocabulary: int, seed: int, data_root
     if language.checkpoint is None:
         model = _from_config(language, vocabulary, seed)
     else:
-        model = _from_checkpoint(language, find_weights(language.checkpoint, data_root))
+        with seeded("language", seed):  # whatever a library draws on the way is the seed's
+            model = _from_checkpoint(language, find_weights(language.checkpoint, data_root))
     rows = _rows(model.get_input_embeddings().num_embeddings, vocabulary, language.embedding_multiple)
     if rows != model.get_input_embeddings().num_embeddings:
         with seeded("new embeddings", seed):
@@ -92,23 +95,32 @@ def _from_config(language: LanguageSpec, vocabulary: int, seed: int) -> Any:
 
 def _from_checkpoint(language: LanguageSpec, path: Path) -> Any:
     gguf = gguf_file(path)
-    where: dict[str, Any] = {"local_files_only": True}
-    where |= {"gguf_file": gguf.name} if gguf else {}
-    folder = gguf.parent if gguf else path
+    if gguf is None:
+        config = _without_attention_dropout(causal_config(path, language.weights_prefix))
+        model = load_language(config, path, language.weights_prefix)
+    else:
+        model = _from_gguf(language, gguf)
+    width = model.get_input_embeddings().embedding_dim
+    if width != language.width:
+        raise InputError(f"language.width must be the checkpoint's {width}, but got {language.width}", place=str(path))
+    return model
+
+
+def _from_gguf(language: LanguageSpec, file: Path) -> Any:
+    where: dict[str, Any] = {"local_files_only": True, "gguf_file": file.name}
+    gguf_header(file)
     try:
-        config = transformers.AutoConfig.from_pretrained(folder, **where)
-        model = transformers.AutoModelForCausalLM.from_pretrained(
-            folder, config=_without_attention_dropout(config), dtype="float32", **where
+        config = transformers.AutoConfig.from_pretrained(file.parent, **where)
+        model, found = transformers.AutoModelForCausalLM.from_pretrained(
+            file.parent, config=_without_attention_dropout(config), dtype="float32", output_loading_info=True, **where
         )
     except (ValueError, OSError, ImportError) as error:
         raise InputError(
             f"{language.name} must be a causal language model that transformers {transformers.__version__} loads, but:"
             f" {' '.join(str(error).split())[:300]}",
-            place=str(path),
+            place=str(file),
         ) from error
-    width = model.get_input_embeddings().embedding_dim
-    if width != language.width:
-        raise InputError(f"language.width must be the checkpoint's {width}, but got {language.width}", place=str(path))
+    refuse_drawn(model, found, str(file))
     return model
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from search_spaces.errors import InputError
 from search_spaces.spec import LanguageSpec, PromptStyle
 from trainables.model.chat_template import ChatTemplate, chat_template
-from trainables.model.language_files import gguf_file
+from trainables.model.gguf_files import gguf_file
 from trainables.model.prompts import CARRIES_BOS, END, Segment, Turn, answer_text, render, render_question
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ IGNORE = -100
 PAD = "<PAD>"
 """The padding token of Prismatic VLMs."""
 
-_PADDED = frozenset({"llama", "mistral"})
+PADDED = frozenset({"llama", "mistral"})
+"""Families whose tokenizers get `PAD` where they have no padding token."""
 _BLANK = "\u2581"
 """How sentencepiece writes a blank."""
 
@@ -179,15 +180,24 @@ def pretrained_tokenizer(path: Path, family: str) -> PreTrainedTokenizerFast:
 
     Where it has no padding token, models of the families llama and mistral get a new one, `<PAD>`, as in Prismatic VLMs
     (the embeddings grow with it, see `build_language`); elsewhere the end token stands in.
+
+    Raises InputError if its files cannot be read.
     """
     from transformers import AutoTokenizer
 
     gguf = gguf_file(path)
-    if gguf is None:
-        loaded = AutoTokenizer.from_pretrained(path, local_files_only=True)
-    else:
-        loaded = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, local_files_only=True)
-    if loaded.pad_token_id is None and family in _PADDED:
+    where: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+    where |= {"gguf_file": gguf.name} if gguf else {}
+    try:
+        loaded = AutoTokenizer.from_pretrained(gguf.parent if gguf else path, **where)
+    except Exception as error:  # of whatever reads its files: some raise bare exceptions
+        text = " ".join(str(error).split())[:200] or type(error).__name__
+        raise InputError(
+            f"the tokenizer must be one that transformers can load, but: {text}",
+            place=str(path),
+            way_out="Copy the tokenizer's files from the model's repository again.",
+        ) from error
+    if loaded.pad_token_id is None and family in PADDED:
         loaded.add_special_tokens({"pad_token": PAD})
     return loaded
 
@@ -207,7 +217,7 @@ def checkpoint_tokenizer(path: Path, family: str, name: str) -> Tokenizer:
     end = loaded.eos_token_id
     if end is None:
         raise InputError("a tokenizer must have an end token, or answers could not end, but it has none", place=name)
-    first = loaded.convert_ids_to_tokens(loaded.encode("a", add_special_tokens=False))[0]
+    first = "".join(loaded.convert_ids_to_tokens(loaded.encode("a", add_special_tokens=False))[:1])
     return Tokenizer(
         lambda text: loaded.encode(text, add_special_tokens=False) if text else [],
         lambda ids: str(loaded.decode(ids, skip_special_tokens=True)),

@@ -11,13 +11,15 @@ from typing import assert_never
 
 import timm
 import torch
-from safetensors.torch import load_file
 from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from search_spaces.errors import InputError
 from search_spaces.spec import VisionSpec
+from trainables.model.checkpoint_files import check_types, read_headers
 from trainables.model.seeding import seeded
+from trainables.model.torch_files import read_tensors
+from trainables.model.vision_weights import choose_tensors, encoder_file, prefix_positions
 from trainables.model.weights import find_weights
 
 
@@ -134,48 +136,74 @@ def build_vision(vision: VisionSpec, seed: int, data_root: Path) -> VisionEncode
     return encoder.eval()
 
 
-def _load(tower: nn.Module, vision: VisionSpec, path: Path) -> None:
-    """Load weights strictly by name, or by order where a file of torch has other names for the same tensors.
+def check_encoder(vision: VisionSpec, data_root: Path) -> None:
+    """Check that an encoder of one tower is what its specification says, and its weights are its own, without memory.
 
-    Only heads are passed over: the encoder is built without one. Positions of another resolution are interpolated where
-    the study asks for it, as timm does.
+    Args:
+        vision: specification of one tower.
+        data_root: folder that declared origins of pretrained weights are relative to.
+
+    Raises:
+        InputError: timm does not build it, it gives other features than declared, or its weights do not fit.
     """
-    weights, is_ordered = _read(path)
-    wanted = tower.state_dict()
-    if is_ordered and not set(wanted) <= set(weights):
-        weights = dict(zip(wanted, weights.values(), strict=False))  # the head's tensors come last
-    if vision.interpolate and "pos_embed" in wanted.keys() & weights.keys() and _differ(weights, wanted, "pos_embed"):
-        weights["pos_embed"] = resample_abs_pos_embed(
-            weights["pos_embed"],
-            new_size=[vision.grid, vision.grid],
-            num_prefix_tokens=0 if getattr(tower, "no_embed_class", False) else tower.num_prefix_tokens,
-        )
-    chosen = {name: weights[name] for name in wanted if name in weights}
-    wrong = [name for name in wanted if name not in chosen or _differ(chosen, wanted, name)]
-    if wrong:
+    tower = _on_meta(vision)
+    if vision.checkpoint is not None:
+        file = encoder_file(find_weights(vision.checkpoint, data_root))
+        chosen = choose_tensors(tower, vision, read_headers(file), str(file))
+        check_types(chosen, str(file), used=[name for name in chosen if tower.state_dict()[name].is_floating_point()])
+        _weights(tower, vision, file)
+
+
+def _on_meta(vision: VisionSpec) -> nn.Module:
+    """Build the timm model of a tower without memory. Raises InputError if its features are not as declared."""
+    key, side = f"backbones.{vision.backbone}", vision.resolution
+    try:
+        with torch.device("meta"):
+            built = Tower(vision).eval()
+            _, positions, width = built(torch.zeros(1, 3, side, side)).shape
+    except InputError:
+        raise
+    except Exception as error:  # of timm's many models: whatever odd sizes and options lead to
+        law = f"timm must build {vision.arch} for images of {side} px, but: {_one_line(error)}"
+        raise InputError(law, key=key, way_out="Correct `arch`, `resolution`, `native` or `options` there.") from error
+    if width != vision.width:
         raise InputError(
-            f"the weights must fit the architecture {vision.arch}, but {len(wrong)} tensors do not"
-            f" (the first: {wrong[0]})",
-            place=str(path),
+            f"the width of {vision.arch} must be {width}, as timm builds it, but got {vision.width}", key=key
         )
-    tower.load_state_dict(chosen, strict=True)
+    patch = _patch(built, vision)
+    if patch != vision.patch or positions != vision.grid**2:
+        name = "patch" if vision.family == "vit" else "stride"
+        law = f"the {name} of {vision.arch} must be {patch} px, as timm builds it, but got {vision.patch}"
+        raise InputError(law, key=key)
+    tower: nn.Module = built.tower
+    return tower
 
 
-def _differ(weights: dict[str, Tensor], wanted: dict[str, Tensor], name: str) -> bool:
-    return weights[name].shape != wanted[name].shape
+def _patch(built: Tower, vision: VisionSpec) -> int:
+    """Return the patch size or output stride in px that timm gives for the layer that is read."""
+    info = built.tower.feature_info
+    return int(info[built.layer]["reduction"])
 
 
-def _read(path: Path) -> tuple[dict[str, Tensor], bool]:
-    """Read the tensors of a file of weights, or of the one in a folder as hubs keep it.
+def _load(tower: nn.Module, vision: VisionSpec, path: Path) -> None:
+    """Load weights strictly. Where a study asks for it, positions of another resolution are interpolated as by timm."""
+    tower.load_state_dict(_weights(tower, vision, encoder_file(path)), strict=True)
 
-    Returns:
-        Tensors by name, and whether their order is the model's own (safetensors sorts).
-    """
-    if path.is_dir():
-        files = [path / name for name in ("model.safetensors", "pytorch_model.bin") if (path / name).exists()]
-        if not files:
-            raise InputError("must hold model.safetensors or pytorch_model.bin", place=str(path))
-        path = files[0]
-    if path.suffix == ".safetensors":
-        return load_file(path), False
-    return dict(torch.load(path, map_location="cpu", weights_only=True)), True
+
+def _weights(tower: nn.Module, vision: VisionSpec, file: Path) -> dict[str, Tensor]:
+    """Read the weights of a timm model from a file. Raises InputError if they do not fit or are no finite numbers."""
+    weights = choose_tensors(tower, vision, read_tensors(file), str(file))
+    for name, tensor in weights.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            law = f"weights must be finite numbers, but {name} has others (NaN or infinity)"
+            raise InputError(law, place=str(file))
+    positions = tower.state_dict().get("pos_embed")
+    if positions is not None and weights["pos_embed"].shape != positions.shape:
+        weights["pos_embed"] = resample_abs_pos_embed(
+            weights["pos_embed"], new_size=[vision.grid, vision.grid], num_prefix_tokens=prefix_positions(tower)
+        )
+    return weights
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

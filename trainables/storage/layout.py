@@ -206,6 +206,7 @@ def scratch(nonce: str) -> str:
 
 DIGESTS = "digests.json"
 ENCODERS = "encoders.json"
+CHECKED_WEIGHTS = "checked-weights.json"
 LEASES = "leases"
 STUDIES = "studies"
 PREPARING = "preparing"
