@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from orchestrator.analysis.intervals import Floats
 from search_spaces.errors import InputError
+from trainables.benchmarks.reading_notes import NOTED_SHARE, TELLING_SHARE
 from trainables.storage.records import EvaluationResult
 
 NO_SIGNAL_POINTS = 0.05
@@ -108,6 +109,19 @@ def read_answers(path: Path, columns: Sequence[str], optional: Sequence[str] = (
             place=str(path),
             way_out=f"Remove {path.with_suffix('.json').name} beside it and run the study again to score anew.",
         ) from error
+
+
+def unread_note(evaluation: EvaluationResult) -> str | None:
+    """Say how many answers could not be read where they are more than a tenth; None where they are fewer."""
+    if evaluation.unparsable <= NOTED_SHARE * evaluation.n:
+        return None
+    written = [warning for warning in evaluation.warnings if "could not be read" in warning]
+    return written[0] if written else f"{evaluation.unparsable:,} of {evaluation.n:,} answers could not be read"
+
+
+def is_mostly_unread(evaluation: EvaluationResult) -> bool:
+    """Tell whether more than half of the answers could not be read: no verdict passes over that."""
+    return evaluation.unparsable > TELLING_SHARE * evaluation.n
 
 
 def is_no_signal(evaluation: EvaluationResult, mean: float) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from orchestrator.analysis.examples import is_no_signal, read_examples
+from orchestrator.analysis.examples import is_mostly_unread, is_no_signal, read_examples, unread_note
 from orchestrator.analysis.scores import Scores
 from orchestrator.state.ledger import Ledger, TrialEntry
 from search_spaces.error_text import first_line
@@ -23,7 +23,14 @@ class StudyScores:
     trials: dict[str, list[TrialEntry]] = field(default_factory=lambda: defaultdict(list))
     """Arm -> its trials, in plan order."""
     no_signal: dict[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
-    """(arm, benchmark) -> seeds whose model gives one answer throughout, or scores like the majority answer."""
+    """(arm, benchmark) -> seeds whose model gives one answer throughout, scores like the majority answer, or gives
+    answers of which more than half could not be read."""
+    unread: dict[tuple[str, str], str] = field(default_factory=dict)
+    """(arm, benchmark) -> how many answers could not be read, of the first seed for which it is more than a tenth."""
+    mostly_unread: set[tuple[str, str]] = field(default_factory=set)
+    """(arm, benchmark) with a seed of which more than half of the answers could not be read."""
+    best_reachable: dict[str, float] = field(default_factory=dict)
+    """Benchmark -> what a perfect model gets, in points, where its results say so."""
     asked: dict[tuple[str, int, str], tuple[str, str]] = field(default_factory=dict)
     """(arm, seed, benchmark) -> key of what was asked, and protocol."""
     scoring_seconds: dict[tuple[str, int, str], float] = field(default_factory=dict)
@@ -60,7 +67,14 @@ class StudyScores:
                 cell = (trial.arm, trial.seed, benchmark.id)
                 scored.asked[cell] = evaluation.asked, evaluation.protocol
                 scored.scoring_seconds[cell] = evaluation.gpu_seconds
-                if silent:
-                    key = trial.arm, benchmark.id
+                if evaluation.best_reachable is not None:
+                    scored.best_reachable[benchmark.id] = evaluation.best_reachable
+                key = trial.arm, benchmark.id
+                if (note := unread_note(evaluation)) is not None:
+                    scored.unread.setdefault(key, note)
+                if is_mostly_unread(evaluation):
+                    scored.mostly_unread.add(key)
+                    scored.unread[key] = note or ""
+                if silent or is_mostly_unread(evaluation):
                     scored.no_signal[key] = (*scored.no_signal.get(key, ()), trial.seed)
         return scored

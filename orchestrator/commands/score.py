@@ -60,6 +60,9 @@ def score(
 
 def _show_score(scored: Scored, out: Console) -> None:
     from rich.table import Table
+    from rich.text import Text
+
+    from trainables.benchmarks.reading_notes import SAYS_LITTLE
 
     table = Table(title=f"{scored.benchmark} ({scored.split}), protocol {scored.protocol} v{scored.version}")
     table.add_column("metric")
@@ -72,9 +75,14 @@ def _show_score(scored: Scored, out: Console) -> None:
         )
     out.print(table)
     counts = f"n = {scored.n:,}, unparsable {scored.unparsable:,}"
-    out.print(counts + (f", not counted {scored.excluded:,}" if scored.excluded else ""), highlight=False)
+    counts += f", not counted {scored.excluded:,}" if scored.excluded else ""
+    best = (
+        f"{scored.best_reachable:.2f}" if scored.units[scored.headline] == "points" else f"{scored.best_reachable:.4f}"
+    )
+    out.print(f"{counts}, best reachable {scored.headline} {best}", highlight=False)
     for warning in scored.warnings:
-        out.print(f"note: {warning}", highlight=False)
+        kind = "warning" if warning.startswith(SAYS_LITTLE) else "note"
+        out.print(Text(f"{kind}: {warning}"))
 
 
 benchmarks = typer.Typer(no_args_is_help=True, help="What benchmarks there are, what they want, and what is there.")
@@ -194,6 +202,9 @@ def _show_check(check: Checked, missing_list: str | None, out: Console) -> None:
     if check.n:
         known = " or ".join(f"{size:,}" for size in check.known)
         lines.append(f"  {check.n:,} examples ({known} published), {check.images:,} images")
+    if check.best_reachable:
+        best = ", ".join(f"{name} {value:.2f}" for name, value in check.best_reachable.items())
+        lines.append(f"  best reachable score: {best}")
     if missing_list:
         lines.append(f"  {len(check.missing_images):,} images are missing: {missing_list}")
     for example in check.examples:

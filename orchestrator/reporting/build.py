@@ -63,7 +63,7 @@ def build_report(study: Study, plan: Plan, store: Store, ledger: Ledger | None =
         diverged=tuple(entry.id for entry in ledger.trials.values() if entry.is_diverged),
         verdicts=judge_study(study, plan, ledger, scored),
         power=plan_power(study, plan, earlier_accuracies(plan, ledger)),
-        columns=tuple(_column(plan, i, rows) for i in range(len(plan.benchmarks))),
+        columns=tuple(_column(plan, i, rows, scored) for i in range(len(plan.benchmarks))),
         rows=rows,
         base=plan.base,
         axes=axes,
@@ -99,13 +99,14 @@ def _cell(arm: str, benchmarks: tuple[str, ...], entries: Mapping[int, TrialEntr
     seeds = scored.scores.seeds(arm, benchmarks)
     absent = {seed: _absence(entry) for seed, entry in entries.items() if seed not in seeds}
     silent = scored.no_signal.get((arm, benchmarks[0]), ()) if len(benchmarks) == 1 else ()
+    unread = scored.unread.get((arm, benchmarks[0])) if len(benchmarks) == 1 else None
     if not seeds:
         return Cell(None, absent, {})
     by_seed = {seed: _mean(arm, seed, benchmarks, scored) for seed in seeds}
     try:
-        return Cell(scored.scores.mean(arm, benchmarks), absent, by_seed, silent)
+        return Cell(scored.scores.mean(arm, benchmarks), absent, by_seed, silent, unread)
     except InputError as error:
-        return Cell(None, absent, by_seed, silent, refused=first_line(error))
+        return Cell(None, absent, by_seed, silent, unread, refused=first_line(error))
 
 
 def _mean(arm: str, seed: int, benchmarks: Sequence[str], scored: StudyScores) -> float:
@@ -137,11 +138,12 @@ def _best_marked(rows: list[Row]) -> tuple[Row, ...]:
     )
 
 
-def _column(plan: Plan, index: int, rows: Sequence[Row]) -> Column:
+def _column(plan: Plan, index: int, rows: Sequence[Row], scored: StudyScores) -> Column:
     estimates = [row.cells[index].estimate for row in rows]
     sizes = {estimate.n_examples for estimate in estimates if estimate is not None}
     benchmark = plan.benchmarks[index]
-    return Column(benchmark.id, benchmark.protocol, sizes.pop() if len(sizes) == 1 else None)
+    n_examples = sizes.pop() if len(sizes) == 1 else None
+    return Column(benchmark.id, benchmark.protocol, n_examples, scored.best_reachable.get(benchmark.id))
 
 
 def _marked(rows: Sequence[Row], benchmarks: Sequence[str], axes: Sequence[AxisFindings]) -> tuple[Row, ...]:

@@ -27,6 +27,8 @@ class Column:
     protocol: str
     n_examples: int | None
     """None while nothing is scored, or where arms were scored on unequal numbers."""
+    best_reachable: float | None = None
+    """What a perfect model gets, in points; None where no result says so."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,9 @@ class Cell:
     """Planned seeds without a score -> why."""
     by_seed: dict[int, float]
     no_signal: tuple[int, ...] = ()
-    """Seeds whose model gives one answer throughout, or scores like the majority answer."""
+    """Seeds whose model gives one answer throughout, scores like the majority answer, or can mostly not be read."""
+    unread: str | None = None
+    """How many answers could not be read, where they are more than a tenth."""
     is_best: bool = False
     refused: str | None = None
     mark: Mark | None = None

@@ -25,6 +25,8 @@ ABSENCES: Mapping[Absence, str] = {
 }
 """Why a cell has no number, in words."""
 _ARMS_NAMED = 5
+_FULL_MARKS = 99.95
+"""A best reachable score from here on is shown as 100.0, and needs no note."""
 
 
 def state_line(report: Report) -> str:
@@ -116,7 +118,21 @@ def table_notes(report: Report) -> list[str]:
     if any(estimate.scope == "checkpoints" for estimate in estimates):
         notes.append("With one seed an interval covers images only: it is that of these weights, not of the recipe.")
     if any(cell.no_signal for cell in cells):
-        notes.append("no signal: one answer throughout, or the score of always giving the most frequent answer.")
+        notes.append(
+            "no signal: one answer throughout, the score of always giving the most frequent answer, or answers of which"
+            " more than half could not be read."
+        )
+    notes += [
+        f"The best reachable score on {column.benchmark} is {column.best_reachable:.1f} (protocol {column.protocol})."
+        for column in report.columns
+        if column.best_reachable is not None and column.best_reachable < _FULL_MARKS
+    ]
+    notes += [
+        f"{row.arm} on {column.benchmark}: {cell.unread}."
+        for row in report.rows
+        for column, cell in zip(report.columns, row.cells, strict=True)
+        if cell.unread
+    ]
     refusals = [
         f"{row.arm} on {column.benchmark} is refused: {cell.refused}"
         for row in report.rows

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from search_spaces.errors import InputError, nearest
 from trainables.benchmarks.files.reference_files import WantedFile
+from trainables.benchmarks.model_text import ModelText
 
 if TYPE_CHECKING:
     from trainables.benchmarks.files.reference_files import ReferenceFiles
@@ -75,6 +76,8 @@ class Row(NamedTuple):
     score: float
     likelihoods: Mapping[str, float] | None = None
     """Option -> score, where options were ranked: larger is likelier. Curves need them."""
+    is_read: bool = True
+    """Whether the protocol read the output, and read the answer that stands in it (`scoring.score_example`)."""
 
 
 class Summary(NamedTuple):
@@ -113,6 +116,11 @@ class Protocol:
     options: Callable[[Example], tuple[str, ...]] = _no_options
     """What is ranked by likelihood (of the first token, if they differ there); none: generate."""
     max_new_tokens: int = 16
+    model_text: ModelText = "strip"
+    """What the harness does to a model's decoded text before it parses it. Special tokens are left out always.
+
+    Files of predictions hold what came out of that: they are scored as they stand.
+    """
     version: int = 1
 
     counts: Callable[[Example], bool] = _is_counted

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from search_spaces.errors import InputError
+from trainables.benchmarks.best_reachable import best_reachable
 from trainables.benchmarks.contract import Benchmark, Example
 from trainables.benchmarks.files.reference_files import find_files, matching
 
@@ -45,6 +46,8 @@ class Checked:
     known: tuple[int, ...] = ()
     images: int = 0
     missing_images: tuple[str, ...] = field(default=(), repr=False)
+    best_reachable: dict[str, float] = field(default_factory=dict)
+    """Protocol -> what a perfect model gets in its headline metric on these references."""
     examples: tuple[dict[str, Any], ...] = ()
     problem: str | None = None
 
@@ -74,6 +77,7 @@ def check_benchmark(benchmark: Benchmark, folder: Path) -> Checked:
         known,
         len(keys),
         missing,
+        {name: best_reachable(protocol, examples)[protocol.headline] for name, protocol in benchmark.protocols.items()},
         _samples(examples),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from search_spaces.errors import InputError, Problems
+from trainables.benchmarks.best_reachable import best_row
 from trainables.benchmarks.contract import Benchmark, Example, Protocol, Row
+from trainables.benchmarks.model_text import MODEL_TEXTS
 from trainables.benchmarks.predictions import Predictions, check_ids, chosen
+from trainables.benchmarks.reading_notes import best_note, is_answer_read, model_text_changes, unparsable_notes
 from trainables.benchmarks.scorers.summaries import points
 
 EXAMPLE_SCHEMA = pa.schema(
@@ -39,10 +42,12 @@ class Scored:
     n: int
     """Examples that count for the headline metric."""
     unparsable: int
-    """Of these, outputs that the protocol's parser could not read."""
+    """Of these, outputs that the protocol could not read, or read as something else than they plainly say."""
     excluded: int
     """Examples that do not count (GQA's unbalanced questions, TallyQA's imported ones)."""
     headline: str
+    best_reachable: float
+    """What a perfect model gets in the headline metric on these references."""
     metrics: dict[str, float]
     units: dict[str, str]
     """Metric -> unit; accuracies are in points, 0 to 100."""
@@ -86,7 +91,26 @@ def score_predictions(
             continue
         rows.append(score_example(protocol, example, text, likelihoods))
     problems.raise_all()
-    return summarise(benchmark, protocol_name, rows, split)
+    scored = summarise(benchmark, protocol_name, rows, split)
+    return replace(scored, warnings=(*scored.warnings, *_model_text_note(protocol, rows, scored)))
+
+
+def _model_text_note(protocol: Protocol, rows: Sequence[Row], scored: Scored) -> tuple[str, ...]:
+    """Note a score that would be another one, had the predictions been cut as the harness cuts a model's output."""
+    if not model_text_changes(protocol, [row.prediction for row in rows if row.likelihoods is None]):
+        return ()
+    hand_over = MODEL_TEXTS[protocol.model_text]
+    cut = [
+        row if row.likelihoods is not None else score_example(protocol, row.example, hand_over(row.prediction))
+        for row in rows
+    ]
+    value = protocol.summarise(cut).metrics[protocol.headline]
+    if value == scored.metrics[protocol.headline]:
+        return ()
+    return (
+        f"predictions are scored as they stand; cut at both ends, as {scored.protocol} cuts what a model says, their"
+        f" {protocol.headline} is {value:.2f}",
+    )
 
 
 def score_example(
@@ -101,7 +125,8 @@ def score_example(
         likelihoods: option -> log-likelihood, where options were ranked.
     """
     parsed = protocol.parse(output, example)
-    return Row(example, output, parsed, protocol.score(parsed, example), likelihoods)
+    row = Row(example, output, parsed, protocol.score(parsed, example), likelihoods)
+    return row._replace(is_read=is_answer_read(protocol, row))
 
 
 def summarise(benchmark: Benchmark, protocol_name: str, rows: Sequence[Row], split: str | None = None) -> Scored:
@@ -116,19 +141,27 @@ def summarise(benchmark: Benchmark, protocol_name: str, rows: Sequence[Row], spl
     protocol = benchmark.protocol(protocol_name)
     summary = protocol.summarise(rows)
     counted = [row for row in rows if protocol.counts(row.example)]
+    best = [best_row(protocol, row.example) for row in rows]
+    reachable = protocol.summarise(best).metrics[protocol.headline]
+    best_counted = [row for row in best if protocol.counts(row.example)]
     return Scored(
         benchmark=benchmark.id,
         protocol=protocol_name,
         version=protocol.version,
         split=split or benchmark.split,
         n=len(counted),
-        unparsable=sum(not row.parsed.ok for row in counted),
+        unparsable=sum(not row.is_read for row in counted),
         excluded=len(rows) - len(counted),
         headline=protocol.headline,
+        best_reachable=reachable,
         metrics=summary.metrics,
         units={name: protocol.unit(name) for name in summary.metrics},
         by=_by_groups(counted),
-        warnings=summary.warnings,
+        warnings=(
+            *unparsable_notes(counted),
+            *summary.warnings,
+            *best_note(best_counted, protocol.headline, reachable),
+        ),
         rows=counted,
     )
 

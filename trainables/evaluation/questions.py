@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from search_spaces.spec import BenchmarkSpec
 from trainables.benchmarks.contract import Example, Protocol, Row
+from trainables.benchmarks.model_text import MODEL_TEXTS
 from trainables.benchmarks.registry import is_evaluation
 from trainables.benchmarks.scorers.summaries import points
 from trainables.benchmarks.scoring import score_example
@@ -35,12 +37,10 @@ class Questions:
 
     def _row(self, example: Example, answer: Answer) -> Row:
         if isinstance(answer, str):
-            prediction, likelihoods = answer, None
-        else:
-            options = self.protocol.options(example)
-            likelihoods = dict(zip(options, answer, strict=True))
-            prediction = options[max(range(len(options)), key=answer.__getitem__)]  # the first of equals
-        return score_example(self.protocol, example, prediction, likelihoods)
+            return score_example(self.protocol, example, MODEL_TEXTS[self.protocol.model_text](answer))
+        options = self.protocol.options(example)
+        likelihoods = dict(zip(options, answer, strict=True))
+        return score_example(self.protocol, example, _likeliest(likelihoods), likelihoods)
 
     def best_constant(self, rows: Sequence[Row]) -> float:
         """Compute the score (0-100) of the best constant answer, which needs no image.
@@ -55,7 +55,15 @@ class Questions:
         return max((self._constant(prediction, counted) for prediction in tried), default=0.0)
 
     def _constant(self, prediction: str, examples: Sequence[Example]) -> float:
-        return points([score_example(self.protocol, example, prediction).score for example in examples])
+        protocol = self.protocol
+        return points([protocol.score(protocol.parse(prediction, example), example) for example in examples])
+
+
+def _likeliest(likelihoods: Mapping[str, float]) -> str:
+    """Choose the likeliest option, the first of equals; none where a likelihood is no number, as nothing ranks then."""
+    if any(map(math.isnan, likelihoods.values())):
+        return ""
+    return max(likelihoods, key=likelihoods.__getitem__)
 
 
 def open_questions(benchmark: BenchmarkSpec, source: PreparedSource) -> Questions:

@@ -16,7 +16,9 @@ from search_spaces.identity import (
     weights_name,
 )
 from search_spaces.spec import BenchmarkSpec, LanguageSpec, TrialSpec
+from trainables.benchmarks.best_reachable import best_row
 from trainables.benchmarks.contract import Row
+from trainables.benchmarks.reading_notes import best_note, unparsable_notes
 from trainables.benchmarks.registry import find_protocol, is_evaluation
 from trainables.benchmarks.scorers.summaries import points
 from trainables.benchmarks.scoring import example_table
@@ -136,18 +138,26 @@ def write_result(
     with store.writing(name) as aside:
         pq.write_table(example_table(counted, {field: str(value) for field, value in metadata.items()}), aside)
     summary = questions.protocol.summarise(rows)
+    best = [best_row(questions.protocol, row.example) for row in rows]
+    reachable = questions.protocol.summarise(best).metrics[questions.protocol.headline]
+    best_counted = [row for row in best if questions.protocol.counts(row.example)]
     result = EvaluationResult(
         key=key,
         asked=str(benchmark_key(benchmark, task.digests)),
         benchmark=benchmark.id,
         protocol=benchmark.protocol,
         n=len(counted),
-        unparsable=sum(not row.parsed.ok for row in counted),
+        unparsable=sum(not row.is_read for row in counted),
         points=points([row.score for row in counted]),
         headline=questions.protocol.headline,
         metrics=dict(summary.metrics),
         units=units(questions.protocol, summary.metrics),
-        warnings=tuple(summary.warnings),
+        warnings=(
+            *unparsable_notes(counted),
+            *summary.warnings,
+            *best_note(best_counted, questions.protocol.headline, reachable),
+        ),
+        best_reachable=points([row.score for row in best_counted]),
         majority=questions.best_constant(rows),
         constant=len({row.prediction for row in counted}) == 1,
         gpu_seconds=gpu_seconds,

@@ -96,6 +96,8 @@ class EvaluationResult:
     gpu_seconds: float
     examples: str
     """Name on storage of the per-example Parquet: id, cluster, prediction, parsed, score."""
+    best_reachable: float | None = None
+    """What a perfect model gets in `points`; None in results of versions that did not compute it."""
 
 
 @dataclass(frozen=True)

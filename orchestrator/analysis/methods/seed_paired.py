@@ -39,6 +39,8 @@ class _Measured:
     """Benchmark -> arms of the hypothesis without a signal there."""
     sums: list[ImageSums]
     """Of each benchmark."""
+    unread: Mapping[tuple[str, str], str]
+    """(arm, benchmark) of which more than half of the answers could not be read -> the note on it."""
 
 
 def judge(results: StudyResults, questions: Sequence[Question]) -> Judged:
@@ -88,7 +90,13 @@ def _measure(question: Question, results: StudyResults) -> _Measured | Refusal:
         equivalence=(part.estimate.interval, part.check) if part is not None else None,
         p_exact=exact_p(sums) if effect.estimate.scope == "checkpoints" else None,
     )
-    return _Measured(effect, evidence, {name: silent for name, silent in no_signal.items() if silent}, sums)
+    unread = {
+        (arm, name): scored.unread[arm, name]
+        for name in benchmarks
+        for arm in arms
+        if (arm, name) in scored.mostly_unread
+    }
+    return _Measured(effect, evidence, {name: silent for name, silent in no_signal.items() if silent}, sums, unread)
 
 
 def _verdict(question: Question, measured: _Measured, ruling: Ruling, results: StudyResults, n_judged: int) -> Verdict:
@@ -163,6 +171,7 @@ def _reasons(hypothesis: Hypothesis, measured: _Measured, ruling: Ruling, price:
         reasons.append("one seed: these checkpoints were compared, the choice itself was not tested")
     if estimate.interval.seeds == "assumed":
         reasons.append("one seed: the spread over seeds is the study's `seed_sd`, an assumption")
+    reasons[:0] = [f"on {name}, {arm}: {note}" for (arm, name), note in measured.unread.items()]
     for name, arms in measured.no_signal.items():
         reasons.append(f"no signal on {name}: {', '.join(arms)}; it supports no equivalence")
     if price is not None:

@@ -46,6 +46,12 @@ def first_box(text: str) -> Box | None:
     return _finite([float(number) for number in numbers]) if len(numbers) == 4 else None
 
 
+def holds_one(text: str) -> bool:
+    """Check whether a text holds exactly one box: four numbers in brackets once, or else four numbers in all."""
+    in_brackets = len(_IN_BRACKETS.findall(text))
+    return in_brackets == 1 or (in_brackets == 0 and len(_ANY_NUMBER.findall(text)) == 4)
+
+
 def tolerant(text: str) -> ParsedBox | None:
     """Find a box: normalised if all numbers lie within 0 and 1, else in pixels of the original image."""
     box = first_box(text)

@@ -6,11 +6,11 @@ import re
 
 from trainables.benchmarks.contract import UNPARSABLE, Example, Parsed
 
-_TO_TWENTY = (
+TO_TWENTY = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"),
     *("thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
 )
-_FIRST_COUNT = re.compile(rf"\b(?:[0-9]|1[0-9]|20|{'|'.join(_TO_TWENTY)})\b")
+_FIRST_COUNT = re.compile(rf"\b(?:[0-9]|1[0-9]|20|{'|'.join(TO_TWENTY)})\b")
 _DECIMAL = re.compile(r"-?[0-9]{1,15}\.[0-9]{1,15}")
 _MOST = 10**9
 """Larger counts are cut off: their square must stay a finite number."""
@@ -31,4 +31,4 @@ def first_count_to_twenty(output: str, example: Example) -> Parsed:
     if match is None:
         return UNPARSABLE
     number = match.group()
-    return Parsed(_TO_TWENTY.index(number) if number in _TO_TWENTY else int(number))
+    return Parsed(TO_TWENTY.index(number) if number in TO_TWENTY else int(number))

@@ -6,9 +6,10 @@ A reference is `{"box": [x0, y0, x1, y1], "size": [width, height]}`, in pixels o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from trainables.benchmarks.contract import UNPARSABLE, Example, Parsed, Protocol, Row, Summary
-from trainables.benchmarks.scorers import boxes
+from trainables.benchmarks.scorers import boxes, own_sets
 from trainables.benchmarks.scorers.boxes import Box, Size
 from trainables.benchmarks.scorers.instructions import BOX, region
 from trainables.benchmarks.scorers.summaries import accuracy, group_accuracies, points
@@ -71,8 +72,26 @@ def protocols(threshold: float, by: Sequence[str] = ()) -> dict[str, Protocol]:
             by,
             max_new_tokens=128,
             warn=_outside,
+            version=2,
         ),
     }
+
+
+def own_protocols() -> dict[str, Protocol]:
+    """Make the protocols for sets of a user's own, at an IoU of 0.5; `official` takes nothing but one box for one."""
+    own = _protocol(
+        "IoU >= 0.5 in pixels; the only box of the answer, all of 0 to 1 or else in pixels",
+        lambda example: region(example.question),
+        _only,
+        _box,
+        0.5,
+        (),
+        max_new_tokens=64,
+        warn=_leaving,
+        version=2,
+        model_text="cut",
+    )
+    return {**protocols(0.5), "official": own}
 
 
 def refcoco_protocols() -> dict[str, Protocol]:
@@ -97,8 +116,8 @@ def _protocol(
     threshold: float,
     by: Sequence[str],
     *,
-    max_new_tokens: int,
     warn: Callable[[Sequence[Row]], tuple[str, ...]] = lambda rows: (),
+    **fields: Any,
 ) -> Protocol:
     def overlap(parsed: Parsed, example: Example) -> float:
         return boxes.iou(_as_box(parsed), target(example)) if parsed.ok else 0.0
@@ -116,7 +135,7 @@ def _protocol(
         lambda parsed, example: float(overlap(parsed, example) >= threshold),
         summarise,
         units={"iou": "0 to 1"},
-        max_new_tokens=max_new_tokens,
+        **fields,
     )
 
 
@@ -126,6 +145,11 @@ def _mean(values: Sequence[float]) -> float:
 
 def _tolerant(output: str, example: Example) -> Parsed:
     box = boxes.tolerant(output)
+    return UNPARSABLE if box is None else Parsed(list(boxes.in_pixels(box, _size(example))))
+
+
+def _only(output: str, example: Example) -> Parsed:
+    box = own_sets.one_box(output)
     return UNPARSABLE if box is None else Parsed(list(boxes.in_pixels(box, _size(example))))
 
 
@@ -139,6 +163,20 @@ def _vlmevalkit(output: str, example: Example) -> Parsed:
     if box is None:
         return UNPARSABLE
     return Parsed(list(boxes.ordered_and_clipped(boxes.in_pixels(box, _size(example)), _size(example))))
+
+
+def _leaving(rows: Sequence[Row]) -> tuple[str, ...]:
+    """Warn of boxes that leave their image: thousandths, or pixels of a resized image, look like that."""
+    leaving = [row for row in rows if row.parsed.ok and not _fits(_as_box(row.parsed), _size(row.example))]
+    if 10 * len(leaving) <= len(rows):
+        return ()
+    return (f"{len(leaving)} of {len(rows)} boxes leave their image, e.g. {leaving[0].prediction[:80]!r}: are they in"
+            " pixels of the original image, or of 0 to 1?",)  # fmt: skip
+
+
+def _fits(box: Box, size: Size) -> bool:
+    """Check whether a box lies in its image, give or take a hundredth of its sides."""
+    return min(box) >= -1 and box[2] <= 1.01 * size.width and box[3] <= 1.01 * size.height
 
 
 def _outside(rows: Sequence[Row]) -> tuple[str, ...]:

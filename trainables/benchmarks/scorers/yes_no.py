@@ -21,12 +21,14 @@ def option(text: str, options: Sequence[str]) -> str | None:
 def first_sentence(text: str) -> Parsed:
     """Parse as POPE's own code: no if a word of the first sentence is exactly No, no or not; else yes.
 
-    Words are split at single spaces, so "NO", "No!" and "no\\n" are yes. What holds no such word in any spelling counts
-    as unparsable, and is a yes all the same.
+    Words are split at single spaces, so "NO", "No!" and "no\\n" are yes. What holds no yes, or also a no in
+    another spelling, counts as unparsable, and is a yes all the same.
     """
-    words = text.split(".")[0].replace(",", "").split(" ")
-    answer = "no" if {"No", "no", "not"} & set(words) else "yes"
-    return Parsed(answer, ok=bool({"yes", "no", "not"} & set(_WORD.findall(text.lower()))))
+    sentence = text.split(".")[0]
+    if {"No", "no", "not"} & set(sentence.replace(",", "").split(" ")):
+        return Parsed("no")
+    said, in_all = set(_WORD.findall(sentence.lower())), set(_WORD.findall(text.lower()))
+    return Parsed("yes", ok=any("yes" in words and not {"no", "not"} & words for words in (said, in_all)))
 
 
 def only_word(text: str) -> Parsed:

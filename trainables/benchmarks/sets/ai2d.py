@@ -112,6 +112,7 @@ BENCHMARK = Benchmark(
             equals_position,
             accuracy_by("split"),
             max_new_tokens=128,
+            version=2,
         ),
     },
 )

@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from search_spaces.spec import FAMILY_PROTOCOL, Family
 from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Row, Summary, Totals
 from trainables.benchmarks.files.reference_files import ReferenceFiles, WantedFile
-from trainables.benchmarks.scorers import grounding, normalisers
-from trainables.benchmarks.scorers.choices import equals_position, letter, letter_or_text, letters
-from trainables.benchmarks.scorers.counting import digits_else_zero, first_count_to_twenty
+from trainables.benchmarks.scorers import grounding, normalisers, own_sets
+from trainables.benchmarks.scorers.choices import equals_position, letter, letters
 from trainables.benchmarks.scorers.instructions import multiple_choice, short_answer
-from trainables.benchmarks.scorers.soft_accuracy import each, soft_protocol
+from trainables.benchmarks.scorers.soft_accuracy import Normaliser
 from trainables.benchmarks.scorers.summaries import accuracy, accuracy_by
-from trainables.benchmarks.scorers.yes_no import decisions, either, equals_reference, first_sentence
+from trainables.benchmarks.scorers.yes_no import decisions, either, equals_reference
 from trainables.benchmarks.sets.own_answers import box, choice, count, one_answer, several_answers, yes_or_no
 from trainables.benchmarks.sets.own_records import Reference, read_own
 
@@ -33,8 +33,25 @@ def _lettered(example: Example) -> str:
     return multiple_choice(example.question, example.options)
 
 
+_SHORT_TEXT = own_sets.short_text(normalisers.vqa_official)
+
+
 def _exact(parsed: Parsed, example: Example) -> float:
-    return float(parsed.value == normalisers.vqa_official(example.reference))
+    return float(parsed.ok and parsed.value == _SHORT_TEXT(example.reference))
+
+
+def _several(about: str, normaliser: Normaliser) -> Protocol:
+    """Make a protocol of answers by several people, with a normaliser of both sides."""
+    normalise = own_sets.short_text(normaliser)
+
+    def score(parsed: Parsed, example: Example) -> float:
+        return own_sets.right_share(parsed.value, list(map(normalise, example.reference))) if parsed.ok else 0.0
+
+    return Protocol(about, _short, own_sets.exact_text(normaliser), score, accuracy_by(), **_OWN)
+
+
+_OWN: Mapping[str, Any] = {"model_text": "cut", "version": 2}
+"""Of protocols that read whatever an answer is framed by. Their first version took outputs as they stood."""
 
 
 def _yes_no_summary(rows: Sequence[Row]) -> Summary:
@@ -81,17 +98,13 @@ FAMILIES: Mapping[str, Benchmark] = {
             "open answers against several people's",
             several_answers,
             {
-                "official": soft_protocol(
-                    "soft accuracy, both sides normalised as VQA does",
+                "official": _several(
+                    "soft accuracy, both sides normalised as VQA does; below ten answers, three tenths are full",
                     normalisers.vqa_official,
-                    each(normalisers.vqa_official),
-                    _short,
                 ),
-                "evalai": soft_protocol(
-                    "soft accuracy, both sides normalised as EvalAI does",
+                "evalai": _several(
+                    "soft accuracy, both sides normalised as EvalAI does; below ten answers, three tenths are full",
                     normalisers.evalai,
-                    each(normalisers.evalai),
-                    _short,
                 ),
             },
         ),
@@ -103,9 +116,10 @@ FAMILIES: Mapping[str, Benchmark] = {
                 "official": Protocol(
                     "the same text after VQA's normaliser",
                     _short,
-                    lambda output, example: Parsed(normalisers.vqa_official(output)),
+                    own_sets.exact_text(normalisers.vqa_official),
                     _exact,
                     accuracy_by(),
+                    **_OWN,
                 )
             },
         ),
@@ -115,12 +129,13 @@ FAMILIES: Mapping[str, Benchmark] = {
             yes_or_no,
             {
                 "official": Protocol(
-                    "POPE's parser",
+                    "yes or no, true or false, 1 or 0, alone or first in a sentence; all else is unparsable and wrong",
                     _short,
-                    lambda output, example: first_sentence(output),
+                    own_sets.yes_or_no,
                     equals_reference,
                     _yes_no_summary,
                     units=_SHARES,
+                    **_OWN,
                 ),
                 "likelihood": Protocol(
                     "likelihood of Yes against No, Yes where they are equal",
@@ -139,7 +154,20 @@ FAMILIES: Mapping[str, Benchmark] = {
             choice,
             {
                 "official": Protocol(
-                    "the letter or the text of an option", _lettered, letter_or_text, equals_position, accuracy_by()
+                    "the letter or the text of an option, alone or together; all else is unparsable and wrong",
+                    _lettered,
+                    own_sets.lettered,
+                    equals_position,
+                    accuracy_by(),
+                    **_OWN,
+                ),
+                FAMILY_PROTOCOL: Protocol(
+                    "the question as it is; the letter or the text of an option; what names two is unparsable",
+                    _as_it_is,
+                    own_sets.text_or_letter,
+                    equals_position,
+                    accuracy_by(),
+                    **_OWN,
                 ),
                 "likelihood": Protocol(
                     "likelihood of the letters, the first of equals",
@@ -157,17 +185,23 @@ FAMILIES: Mapping[str, Benchmark] = {
             count,
             {
                 "official": Protocol(
-                    "digits alone, anything else is 0", _short, digits_else_zero, equals_position, accuracy_by()
-                ),
-                "words": Protocol(
-                    "the first 0 to 20 in digits or words",
+                    "a number alone, in digits or a word up to twenty; all else is unparsable and wrong",
                     _short,
-                    first_count_to_twenty,
+                    own_sets.whole_count,
                     equals_position,
                     accuracy_by(),
+                    **_OWN,
+                ),
+                "words": Protocol(
+                    "the only number of the answer, in digits or a word up to twenty",
+                    _short,
+                    own_sets.only_count,
+                    equals_position,
+                    accuracy_by(),
+                    **_OWN,
                 ),
             },
         ),
-        _family("grounding", "where is what this describes", box, grounding.protocols(0.5)),
+        _family("grounding", "where is what this describes", box, grounding.own_protocols()),
     )
 }

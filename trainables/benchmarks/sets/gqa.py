@@ -128,7 +128,11 @@ def _chi_square(expected: int, observed: int) -> float:
 
 
 def _exact(
-    about: str, clean: Callable[[str], str], clean_reference: Callable[[str], str] = str, max_new_tokens: int = 16
+    about: str,
+    clean: Callable[[str], str],
+    clean_reference: Callable[[str], str] = str,
+    max_new_tokens: int = 16,
+    version: int = 1,
 ) -> Protocol:
     def score(parsed: Parsed, example: Example) -> float:
         return float(parsed.value == clean_reference(example.reference["answer"]))
@@ -141,6 +145,7 @@ def _exact(
         _summary,
         units=_UNITS,
         max_new_tokens=max_new_tokens,
+        version=version,
     )
 
 
@@ -159,11 +164,12 @@ BENCHMARK = Benchmark(
     read=read,
     strata=("type",),
     protocols={
-        "official": _exact("GQA's eval.py: the same text, nothing cleaned", str),
+        "official": _exact("GQA's eval.py: the same text, nothing cleaned", str, version=2),
         "prismatic": _exact(
             "TRI-ML/vlm-evaluation: predictions in lower case without ASCII punctuation, references as they are",
             lambda text: normalisers.without_ascii_punctuation(text).lower(),
             max_new_tokens=128,
+            version=2,
         ),
         "lmms": _exact(
             "lmms-eval: both sides in lower case without ASCII punctuation",
@@ -180,6 +186,7 @@ BENCHMARK = Benchmark(
             "LLaVA's converter: full stops at the end go, lower case",
             lambda text: text.rstrip(".").lower(),
             max_new_tokens=128,
+            version=2,
         ),
     },
 )

@@ -123,6 +123,7 @@ BENCHMARK = Benchmark(
             headline="unsupported",
             units={"unsupported": "percent", "words": "words", "mentioned": "names"},
             max_new_tokens=_LONGEST,
+            model_text="keep",
         )
     },
 )

@@ -151,6 +151,7 @@ BENCHMARK = Benchmark(
             _official,
             headline="f1",
             units=_SHARES,
+            version=2,
         ),
         "prismatic": Protocol(
             "TRI-ML/vlm-evaluation: likelihood of Yes against No, Yes of equals; mean of the splits' accuracies",
@@ -177,6 +178,7 @@ BENCHMARK = Benchmark(
             _vlmevalkit,
             headline="f1",
             units=dict.fromkeys(("f1", "precision", "recall"), "percent"),
+            version=2,
         ),
         "llava": Protocol(
             "LLaVA: POPE's own parser; its papers give the mean of the three splits' F1",
@@ -186,6 +188,7 @@ BENCHMARK = Benchmark(
             _official,
             headline="f1",
             units=_SHARES,
+            version=2,
             max_new_tokens=128,
         ),
     },

@@ -79,6 +79,7 @@ BENCHMARK = Benchmark(
             equals_position,
             _official,
             units={"rmse": "objects"},
+            version=2,
             counts=lambda example: example.groups["official_split"] != "dropped",
         ),
         "prismatic": Protocol(

@@ -109,6 +109,7 @@ BENCHMARK = Benchmark(
             equals_reference,
             _yes_no_measures,
             units={"f1": "0 to 1"},
+            version=2,
         ),
     },
 )

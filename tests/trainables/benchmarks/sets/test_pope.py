@@ -27,9 +27,14 @@ def test_pope_takes_for_no(output: str, tmp_path: Path) -> None:
     assert points("pope", "official", read("pope", tmp_path), output) == 100
 
 
-def test_pope_counts_what_says_neither_as_unparsable(tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", ["official", "llava"])
+def test_pope_counts_a_yes_that_nobody_said_as_unparsable(protocol: str, tmp_path: Path) -> None:
     write_pope(tmp_path, splits=("random",))
-    assert scored("pope", "official", read("pope", tmp_path), ["Yes", "maybe", "NO!", ""]).unparsable == 2
+    examples = read("pope", tmp_path)
+    for output in ("maybe", "", "NO!", "no\n", "No</s>", "true", "<think>yes or no</think>no"):
+        assert scored("pope", protocol, examples, [output] * 4).unparsable == 4, output
+    for output in ("Yes", "yes, there is", " no", "No.", "I do not think so", "Yes. It is not far."):
+        assert scored("pope", protocol, examples, [output] * 4).unparsable == 0, output
 
 
 def test_pope_official_is_the_mean_over_splits_with_pooled_beside_it(tmp_path: Path) -> None:

@@ -1,0 +1,63 @@
+"""Compute the best score that a protocol gives to any answer: what a perfect model gets on these references."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from trainables.benchmarks.contract import Example, Protocol, Row
+from trainables.benchmarks.scorers.instructions import LETTERS
+
+
+def perfect_answers(protocol: Protocol, example: Example) -> list[str]:
+    """List texts among which is a best answer to a question: a protocol's options, or what its reference says.
+
+    Of several people's answers every one is listed; of a box its forms in pixels and from 0 to 1; of a choice its
+    letter and its text.
+    """
+    options = protocol.options(example)
+    return list(dict.fromkeys(options or _of_reference(example)))
+
+
+def _of_reference(example: Example) -> Iterator[str]:
+    reference = example.reference
+    if isinstance(reference, dict):
+        if "box" in reference:
+            yield from _boxes(reference["box"], reference["size"])
+            return
+        reference = reference.get("answer", reference.get("answers"))
+    if isinstance(reference, bool):
+        yield from ("True", "Yes") if reference else ("False", "No")
+    elif isinstance(reference, int):
+        if reference < len(example.options):
+            yield from (LETTERS[reference], example.options[reference])
+        yield str(reference)
+    elif isinstance(reference, str):
+        yield reference
+    else:
+        yield from reference
+
+
+def _boxes(box: Sequence[float], size: Sequence[float]) -> Iterator[str]:
+    """Write a box in all its forms: from 0 to 1 in full and with two decimals, in thousandths, in pixels."""
+    shares = [number / size[n % 2] for n, number in enumerate(box)]
+    for numbers in (shares, [round(share, 2) for share in shares], [1000 * share for share in shares], box):
+        yield json.dumps(list(numbers))
+
+
+def best_row(protocol: Protocol, example: Example) -> Row:
+    """Score the best of the perfect answers to a question."""
+    best: Row | None = None
+    for text in perfect_answers(protocol, example):
+        parsed = protocol.parse(text, example)
+        row = Row(example, text, parsed, protocol.score(parsed, example))
+        if best is None or row.score > best.score:
+            best = row
+        if best.score == 1:
+            break
+    return best or Row(example, "", protocol.parse("", example), 0.0)
+
+
+def best_reachable(protocol: Protocol, examples: Sequence[Example]) -> dict[str, float]:
+    """Compute the metrics of a perfect model on these references."""
+    return protocol.summarise([best_row(protocol, example) for example in examples]).metrics
