@@ -29,12 +29,13 @@ from trainables.data import readers
 from trainables.data.batches import FILLER, BatchPlan, micro_batches
 from trainables.data.checked_images import checked_images
 from trainables.data.decode import decode
-from trainables.data.formats.llava_json import json_values
+from trainables.data.formats.json_stream import JsonStream
 from trainables.data.mix import realise
 from trainables.data.parallel import in_order
 from trainables.data.prepare import prepare_source, source_signature
 from trainables.data.prepared import PreparedSource
 from trainables.data.record import Record
+from trainables.data.refused import Refuse, raise_refused
 from trainables.model.images import pixels
 from trainables.storage.store import LocalStore
 
@@ -94,7 +95,7 @@ def _json_stream(folder: Path, records: int) -> None:
             out.write(("," if number else "") + json.dumps({"id": str(number), "conversations": talk}))
         out.write("]")
     before = _memory()
-    count, seconds = _timed(lambda: sum(1 for _ in json_values(file)))
+    count, seconds = _timed(lambda: sum(1 for _ in JsonStream(file).values()))
     size, more = file.stat().st_size, max(0, _memory() - before)
     print(f"JSON of {size / 1e9:.2f} GB as a stream: {count:,} records in {seconds:.1f} s, {more / 1e6:.0f} MB more")
 
@@ -156,7 +157,7 @@ class SyntheticReader:
     def signature(self) -> list[list[Any]]:
         return [["made-up", self._records]]
 
-    def records(self) -> Iterator[Record]:
+    def records(self, refuse: Refuse = raise_refused) -> Iterator[Record]:
         every = max(2, RECORDS // TEXT_ONLY)
         for number in range(self._records):
             image = None if number % every == 0 else str(number % IMAGES)

@@ -13,14 +13,12 @@ from orchestrator.planning.preflight import declared_differences, known_digests
 from search_spaces.errors import InputError
 from search_spaces.identity import source_name
 from trainables.data.pace import Progress
-from trainables.data.prepare import list_image_problems
+from trainables.data.problems import SHOWN_PROBLEMS, list_problems, looked_in
 from trainables.data.readers import open_reader
 from trainables.data.survey import survey
 from trainables.data.treated import treated_lines
 from trainables.storage.records import Counts
 from trainables.storage.store import Store
-
-_SHOWN = 20
 
 
 @dataclass(frozen=True)
@@ -36,8 +34,13 @@ class Checked:
     """None where something of it is missing."""
     error: str | None = None
     problems: int = 0
-    """Images that are missing or broken."""
+    """Records that cannot be read, and images that are missing or broken."""
+    kinds: dict[str, int] = field(default_factory=dict)
+    """The same by kind."""
     first_problems: tuple[str, ...] = ()
+    """The first 20 of either sort."""
+    looked_in: str | None = None
+    """Where images were looked for, and what changes it, if some are missing or broken."""
     problems_file: str | None = None
     notes: tuple[str, ...] = ()
     treated: dict[str, int] = field(default_factory=dict)
@@ -58,23 +61,26 @@ def check_source(target: Target, store: Store, root: Path, threads: int, progres
     """
     source, published = target.source, target.published
     try:
-        tally = survey(open_reader(source, root), source.pixels, threads, progress)
+        reader = open_reader(source, root)
+        tally = survey(reader, source.pixels, threads, progress)
     except InputError as error:
         return Checked(source.declared, False, published, error=str(error))
-    counts, file = tally.counts(), list_image_problems(source, tally, store)
-    differing = declared_differences(source, counts)
-    if not tally.counted:
+    counts, file = tally.counts(), list_problems(source, tally, store)
+    differing = [] if tally.refused else declared_differences(source, counts)
+    if not tally.counted and not tally.refused:
         differing = ["it has no records"]
-    digest = None if tally.problems else tally.digest()
+    digest = None if file is not None else tally.digest()
     return Checked(
         source.declared,
-        not tally.problems and (not differing or (source.approximate and tally.counted > 0)),
+        file is None and (not differing or (source.approximate and tally.counted > 0)),
         published,
         counts,
         digest,
-        problems=len(tally.problems),
-        first_problems=tuple(tally.problems[:_SHOWN]),
-        problems_file=None if file is None else str(file),
+        problems=len(tally.refused) + len(tally.problems),
+        kinds=dict(sorted(tally.kinds.items())),
+        first_problems=(*tally.refused[:SHOWN_PROBLEMS], *tally.problems[:SHOWN_PROBLEMS]),
+        looked_in=looked_in(source, reader).strip() or None if tally.problems else None,
+        problems_file=file,
         notes=(*differing, *_changed(target, digest, store)),
         treated=dict(sorted(tally.treated.items())),
         images=tuple(treated_lines(tally.treated, source.pixels)),
@@ -96,6 +102,8 @@ def to_terminal(checks: Sequence[Checked], out: Console) -> None:
         lines = [*check.notes, *check.images, *check.first_problems]
         if check.problems > len(check.first_problems):
             lines.append(f"and {check.problems - len(check.first_problems):,} more")
+        if check.looked_in:
+            lines.append(check.looked_in)
         if check.problems_file:
             lines.append(f"All of them are listed in {check.problems_file}.")
         if check.error:
@@ -111,5 +119,8 @@ def _line(check: Checked) -> str:
         return check.source
     counts = check.counts
     records = f"{check.source}: {counts.records:,} records ({counts.text_only:,} text-only)"
-    broken = f", {check.problems:,} of them missing or broken" if check.problems else ""
+    images = check.kinds.get("missing image", 0) + check.kinds.get("broken image", 0)
+    broken = f", {images:,} of them missing or broken" if images else ""
+    if check.problems > images:
+        broken += f", {check.problems - images:,} records that cannot be read"
     return f"{records}, {counts.images:,} images{broken}" + (f", digest {check.digest[:12]}" if check.digest else "")

@@ -95,6 +95,8 @@ def _source_view(source: dict[str, Any]) -> Group:
         f"{source['source']}: {counts['records']:,} records ({counts['text_only']:,} text-only), {counts['images']:,} "
         f"images, {source['steps']:,} steps of an epoch at batch {source['batch']:,}"
     )
+    if source["refused"]:
+        title += f"\n{source['refused']:,} records cannot be read and are left out here: `ablate data check` lists them"
     table = Table("", *source["characters"])
     named = {
         f"characters of a record (most: {source['longest']})": source["characters"],

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _IMAGES_PER_TASK = 32
 _MOST_THREADS = 16
+MISSING = "is missing"
+"""Problem of an image that is not there, as opposed to one that cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def _checked(reader: Reader, key: str, pixels: PixelSpec) -> CheckedImage:
     try:
         data = reader.image(key)
     except FileNotFoundError:
-        return CheckedImage(key, b"", b"", "is missing")
+        return CheckedImage(key, b"", b"", MISSING)
     except IsADirectoryError:
         return CheckedImage(key, b"", b"", "is a folder, no image")
     except OSError as error:

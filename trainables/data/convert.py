@@ -21,7 +21,7 @@ from search_spaces.spec import PixelSpec, SourceSpec
 from trainables.data.checked_images import CheckedImage, checked_images
 from trainables.data.formats.parquet import IMAGE_DIGEST, IMAGES_BY_PATH
 from trainables.data.pace import Progress
-from trainables.data.prepare import raise_image_problems
+from trainables.data.problems import raise_problems
 from trainables.data.readers import Reader, open_reader
 from trainables.data.record import TEXT_ONLY, Record
 from trainables.data.tally import Tally
@@ -96,7 +96,7 @@ def convert_source(
         with FileLock(lock, timeout=0):
             start = _begin(reader, source, target)
             shards, kept = _write_shards(reader, source.pixels, tally, target, threads, progress)
-            raise_image_problems(source, tally, store)
+            raise_problems(source, reader, tally, store)
             if not tally.counted:
                 raise InputError("a source must have at least one record", key=f"sources.{source.name}")
             write(target, _MANIFEST, FinishedConversion(start.source, tally.digest(), tally.counts()))
@@ -133,7 +133,7 @@ def _begin(reader: Reader, source: SourceSpec, target: LocalStore) -> Conversion
 def _write_shards(
     reader: Reader, pixels: PixelSpec, tally: Tally, target: LocalStore, threads: int, progress: Progress
 ) -> tuple[int, int]:
-    records, shards, kept = reader.records(), 0, 0
+    records, shards, kept = reader.records(tally.refuse), 0, 0
     while chunk := list(islice(records, _RECORDS_PER_SHARD)):
         known = tally.num_images
         is_first = _first_uses(chunk, tally)

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import pyarrow as pa
 
@@ -23,7 +23,8 @@ from search_spaces.spec import PixelSpec, SourceSpec
 from trainables.data.checked_images import checked_images, default_threads
 from trainables.data.files import stats
 from trainables.data.pace import Pace
-from trainables.data.readers import Reader, open_reader
+from trainables.data.problems import raise_problems
+from trainables.data.readers import HasImageFiles, Reader, open_reader
 from trainables.data.tally import Tally, evenly
 from trainables.storage import layout
 from trainables.storage.lease import Owner
@@ -37,7 +38,6 @@ _IMAGES_PER_BATCH = 256
 _BYTES_PER_BATCH = 1 << 28
 """A batch of images ends with the image that reaches this: Arrow counts its bytes in 31 bits."""
 
-_SHOWN_PROBLEMS = 20
 _WATCHED_IMAGES = 1000
 _FORMAT = 3
 
@@ -58,13 +58,6 @@ _IMAGES = pa.schema([("key", pa.string()), ("bytes", pa.binary())])
 logger = logging.getLogger(__name__)
 
 
-@runtime_checkable
-class HasImageFiles(Protocol):
-    """Reader whose images are files of their own."""
-
-    def image_file(self, key: str) -> Path: ...
-
-
 def prepare_source(
     source: SourceSpec, store: Store, data_root: Path, report: Callable[[str], None] = lambda _: None
 ) -> tuple[str, Counts]:
@@ -77,8 +70,8 @@ def prepare_source(
         report: receives a line about the progress every ten seconds.
 
     Raises:
-        InputError: missing files, unreadable records, an empty source, one that changes meanwhile, or missing and
-            broken images (all of them are looked at and listed in a file, the first 20 are named).
+        InputError: missing files, an empty source, one that changes meanwhile, records that cannot be read and images
+            that are missing or broken (all are looked at and listed in a file, the first 20 are named).
     """
     reader, tally = open_reader(source, data_root), Tally(source.pixels)
     before = reader.signature()
@@ -86,7 +79,7 @@ def prepare_source(
         pace = Pace(source.name, report)
         _write_records(reader, tally, folder, pace)
         _write_images(reader, source.pixels, tally, folder, pace)
-        raise_image_problems(source, tally, store)
+        raise_problems(source, reader, tally, store)
         if reader.signature() != before:
             raise InputError("the data must not change while they are read, but did", key=f"sources.{source.name}")
         digest, counts = tally.digest(), tally.counts()
@@ -145,46 +138,6 @@ def source_signature(source: SourceSpec, store: Store, data_root: Path, digest: 
     }
 
 
-def raise_image_problems(source: SourceSpec, tally: Tally, store: Store) -> None:
-    """Raise an error about the images that cannot be used, and list all of them in a file on storage.
-
-    Args:
-        source: the source.
-        tally: what was read of it.
-        store: storage of the list.
-
-    Raises:
-        InputError: at least one image cannot be used; the first 20 are named.
-    """
-    file = list_image_problems(source, tally, store)
-    if file is None:
-        return
-    problems, images = len(tally.problems), tally.counts().images
-    shown = "\n  ".join(tally.problems[:_SHOWN_PROBLEMS])
-    more = problems - _SHOWN_PROBLEMS
-    raise InputError(
-        f"every image must be there and readable, but {problems} of {images} are not:\n  {shown}"
-        + (f"\n  and {more} more" if more > 0 else ""),
-        key=f"sources.{source.name}",
-        way_out=f"All of them are listed in {file}.",
-    )
-
-
-def list_image_problems(source: SourceSpec, tally: Tally, store: Store) -> str | None:
-    """Write the list of the images that cannot be used, and return its place; None if there is none.
-
-    Args:
-        source: the source.
-        tally: what was read of it.
-        store: storage of the list.
-    """
-    if not tally.problems:
-        return None
-    name = layout.data_problems(source.name)
-    store.put(name, "".join(f"{problem}\n" for problem in tally.problems).encode())
-    return store.place(name)
-
-
 def _watched(keys: Iterable[str]) -> list[str]:
     """Choose images that stand for all: some spread evenly, and the first of every folder."""
     all_keys = list(keys)
@@ -197,7 +150,7 @@ def _watched(keys: Iterable[str]) -> list[str]:
 def _write_records(reader: Reader, tally: Tally, folder: Path, pace: Pace) -> None:
     with _arrow_file(folder / "records.arrow", _RECORDS) as write:
         batch: list[tuple[Any, ...]] = []
-        for record in reader.records():
+        for record in reader.records(tally.refuse):
             image = tally.add_record(record)
             questions, answers = zip(*record.turns, strict=True)
             batch.append((record.id, image, questions, answers, record.tags, record.characters, record.example))
@@ -206,7 +159,7 @@ def _write_records(reader: Reader, tally: Tally, folder: Path, pace: Pace) -> No
                 batch = []
                 pace.at("records", tally.counted, None)
         write(batch)
-    if not tally.counted:
+    if not tally.counted and not tally.refused:
         raise InputError("a source must have at least one record, but it has none", key=f"sources.{pace.name}")
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from search_spaces.spec import ReaderKind, SourceSpec
 from trainables.data.formats.easy_vqa import EasyVQAReader
@@ -17,13 +17,14 @@ from trainables.data.formats.llava_json import LlavaReader
 from trainables.data.formats.lrv import LrvReader
 from trainables.data.formats.parquet import ParquetReader
 from trainables.data.record import Record
+from trainables.data.refused import Refuse, raise_refused
 from trainables.miniature.generate import generate_if_named
 
 
 class Reader(Protocol):
     """Reader of the records and images of one source. Threads may call `image` at once.
 
-    Where images are files, a reader also has `image_file`, which returns the path of one.
+    Where images are files, a reader also has `image_folder`, and `image_file`, which returns the path of one.
     """
 
     def __init__(self, source: SourceSpec, data_root: Path):
@@ -34,13 +35,30 @@ class Reader(Protocol):
         """Collect what changes with the content: (name, size, time of change) of files, or versions."""
         ...
 
-    def records(self) -> Iterator[Record]:
-        """Read all records, in the order of the file. Raises InputError naming the record that cannot be read."""
+    def records(self, refuse: Refuse = raise_refused) -> Iterator[Record]:
+        """Read all records, in the order of the file.
+
+        Args:
+            refuse: receives each record that cannot be read, with its place; then the next one is read.
+
+        Raises:
+            InputError: a file that cannot be read at all, and what `refuse` raises.
+        """
         ...
 
     def image(self, key: str) -> bytes:
         """Read the encoded image. Raises FileNotFoundError if it is missing."""
         ...
+
+
+@runtime_checkable
+class HasImageFiles(Protocol):
+    """Reader whose images are files of their own."""
+
+    image_folder: Path
+    """Where the paths of images start."""
+
+    def image_file(self, key: str) -> Path: ...
 
 
 READERS: Mapping[ReaderKind, type[Reader]] = {

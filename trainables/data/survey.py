@@ -25,6 +25,8 @@ _MEASURED_IMAGES = 2000
 def survey(reader: Reader, pixels: PixelSpec, threads: int, progress: Progress) -> Tally:
     """Read every record and decode every image, as a preparation does, and write nothing.
 
+    Records that cannot be read are in the tally, as are images that cannot be used.
+
     Args:
         reader: of the source.
         pixels: how images of the source become pixels.
@@ -32,10 +34,10 @@ def survey(reader: Reader, pixels: PixelSpec, threads: int, progress: Progress) 
         progress: receives how many records and images were read.
 
     Raises:
-        InputError: a record that cannot be read.
+        InputError: a file that cannot be read at all.
     """
     tally = Tally(pixels)
-    for record in reader.records():
+    for record in reader.records(tally.refuse):
         tally.add_record(record)
         progress.at("records", tally.counted, None)
     keys = list(tally.image_keys)
@@ -62,10 +64,15 @@ class Profile:
     """Images that were looked at: at most 2,000, spread evenly over the source."""
     treated: dict[str, int]
     """Those of them by what is done to them when they are decoded."""
+    refused: int
+    """Records that cannot be read."""
 
 
 def profile(reader: Reader, pixels: PixelSpec, threads: int, progress: Progress) -> Profile:
-    """Compute statistics of a source. Missing and broken images are left out of the sizes: `survey` names them.
+    """Compute statistics of a source.
+
+    Records that cannot be read are left out and counted, missing and broken images are left out of the sizes: `survey`
+    names both.
 
     A source without records has distributions of zeros.
 
@@ -76,10 +83,10 @@ def profile(reader: Reader, pixels: PixelSpec, threads: int, progress: Progress)
         progress: receives how many records were read.
 
     Raises:
-        InputError: a record that cannot be read.
+        InputError: a file that cannot be read at all.
     """
     tally, characters, turns, longest = Tally(pixels), [0], [0], ("", -1)
-    for record in reader.records():
+    for record in reader.records(tally.refuse):
         tally.add_record(record)
         progress.at("records", tally.counted, None)
         characters.append(record.characters)
@@ -107,6 +114,7 @@ def profile(reader: Reader, pixels: PixelSpec, threads: int, progress: Progress)
         height=_distribution([height for _, height in sizes]),
         measured=len(sizes),
         treated=dict(sorted(treated.items())),
+        refused=len(tally.refused),
     )
 
 

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 
 from search_spaces.identity import PIXELS_VERSION, canonical_json
 from search_spaces.spec import PixelSpec
-from trainables.data.checked_images import CheckedImage
+from trainables.data.checked_images import MISSING, CheckedImage
 from trainables.data.record import TEXT_ONLY, Record
+from trainables.data.refused import RefusedRecord
 from trainables.model.rgb import CHANGES_PIXELS
 from trainables.storage.records import Counts
 
@@ -31,10 +32,14 @@ class Tally:
         """Records so far."""
         self._rows: dict[str, int] = {}
         self._first_users: list[str] = []
+        self.refused: list[str] = []
+        """One line for each record that cannot be read."""
         self.problems: list[str] = []
         """One line for each image that cannot be used."""
         self.treated: Counter[str] = Counter()
         """Images by what is done to them when they are decoded."""
+        self.kinds: Counter[str] = Counter()
+        """How many records and images of each kind cannot be read or used."""
 
     def add_record(self, record: Record) -> int:
         """Count a record; return the row of its image among the source's images, -1 without one."""
@@ -49,6 +54,11 @@ class Tally:
             self._first_users.append(record.id)
         return row
 
+    def refuse(self, record: RefusedRecord) -> None:
+        """Keep why a record cannot be read; it is not counted among the records."""
+        self.refused.append(str(record))
+        self.kinds[record.kind] += 1
+
     def add_image(self, image: CheckedImage) -> None:
         if image.problem is None:
             self.add_image_digest(image.digest)
@@ -56,6 +66,7 @@ class Tally:
         else:
             user = self._first_users[self._rows[image.key]]
             self.problems.append(f"record {user!r}: the image {image.key!r} {image.problem}")
+            self.kinds["missing image" if image.problem == MISSING else "broken image"] += 1
 
     def add_image_digest(self, digest: bytes) -> None:
         self._image_digests += digest

@@ -14,6 +14,7 @@ from search_spaces.errors import InputError
 from tests.support.command_line import ablate
 
 TALK = [{"from": "human", "value": "<image>\nq"}, {"from": "gpt", "value": "answer"}]
+TEXT = [{"from": "human", "value": "q"}, TALK[1]]
 STUDY = """
 study: own
 question: q
@@ -38,7 +39,7 @@ def chat(tmp_path: Path) -> Path:
     rows: list[dict[str, object]] = [{"id": str(i), "image": f"{i}.png", "conversations": TALK} for i in range(3)]
     for number in range(3):
         Image.new("RGB", (6 + number, 4)).save(tmp_path / f"{number}.png")
-    (tmp_path / "chat.json").write_text(json.dumps([*rows, {"id": "t", "conversations": TALK}]))
+    (tmp_path / "chat.json").write_text(json.dumps([*rows, {"id": "t", "conversations": TEXT}]))
     return tmp_path / "chat.json"
 
 

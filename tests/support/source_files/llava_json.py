@@ -10,14 +10,15 @@ from tests.support.json_files import write_json
 from tests.support.small_images import png
 
 CONVERSATION = [{"from": "human", "value": "<image>\nwhat is it?"}, {"from": "gpt", "value": " red "}]
+WITHOUT_IMAGE = [{"from": "human", "value": "what colour is blood? "}, {"from": "gpt", "value": " red "}]
 
 
 def write_llava(folder: Path) -> SourceSpec:
     """Write a small file of LLaVA's form, and describe it as a source."""
     (folder / "images").mkdir()
     (folder / "images" / "a.png").write_bytes(png())
-    about_image, without = {"id": "a", "image": "a.png"}, {"id": "b"}
-    write_json(folder / "chat.json", [{**record, "conversations": CONVERSATION} for record in (about_image, without)])
+    about_image = {"id": "a", "image": "a.png", "conversations": CONVERSATION}
+    write_json(folder / "chat.json", [about_image, {"id": "b", "conversations": WITHOUT_IMAGE}])
     return SourceSpec(name="llava", version="1", reader="llava", path="chat.json", image_folder="images")
 
 

@@ -10,12 +10,12 @@ import pyarrow.parquet as pq
 
 from search_spaces.spec import SourceSpec
 from tests.support.small_images import png
-from tests.support.source_files.llava_json import CONVERSATION
+from tests.support.source_files.llava_json import CONVERSATION, WITHOUT_IMAGE
 
 
 def write_parquet(folder: Path) -> SourceSpec:
     """Write a small Parquet file, and describe it as a source."""
-    table = pa.table({"id": ["a", "b"], "image": [png(), None], "conversations": [CONVERSATION, CONVERSATION]})
+    table = pa.table({"id": ["a", "b"], "image": [png(), None], "conversations": [CONVERSATION, WITHOUT_IMAGE]})
     pq.write_table(table, folder / "data.parquet")
     return SourceSpec(name="parquet", version="1", reader="parquet", path="data.parquet")
 

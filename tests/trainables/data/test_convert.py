@@ -31,7 +31,7 @@ def _llava(folder: Path, records: int = 11) -> SourceSpec:
     """Write a source whose records share images over the borders of files; every fifth record has none."""
     rows = []
     for number in range(records):
-        value = f"<image>\n what is {number}?"
+        value = ("<image>\n" if number % 5 else "") + f" what is {number}?"
         row = {"id": number % 3, "conversations": [{"from": "human", "value": value}, {"from": "gpt", "value": "a"}]}
         if number % 5:
             name = f"{number % 4}.png"

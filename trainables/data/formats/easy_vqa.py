@@ -13,6 +13,7 @@ from search_spaces.errors import InputError
 from search_spaces.spec import SourceSpec
 from trainables.data.files import stats
 from trainables.data.record import Record
+from trainables.data.refused import Refuse, raise_refused
 
 
 class EasyVQAReader:
@@ -40,7 +41,7 @@ class EasyVQAReader:
     def signature(self) -> list[list[Any]]:
         return [["easy-vqa", metadata.version("easy-vqa")], *stats([self._folder / "questions.json"])]
 
-    def records(self) -> Iterator[Record]:
+    def records(self, refuse: Refuse = raise_refused) -> Iterator[Record]:
         questions = json.loads((self._folder / "questions.json").read_text())
         for number, (question, answer, image) in enumerate(questions):
             if self._images is None or image < int(self._images):

@@ -15,6 +15,7 @@ from trainables.benchmarks.inventory import IMAGES
 from trainables.benchmarks.registry import find_benchmark
 from trainables.data.files import source_path, stats
 from trainables.data.record import TEXT_ONLY, Record
+from trainables.data.refused import Refuse, raise_refused
 
 
 class EvaluationReader:
@@ -33,14 +34,14 @@ class EvaluationReader:
         self._benchmark = find_benchmark(str(source.options["benchmark"]))
         self._split = str(source.options["split"]) if "split" in source.options else None
         folder = path if path.is_dir() else path.parent
-        self._images = data_root / source.image_folder if source.image_folder else folder / IMAGES
+        self.image_folder = data_root / source.image_folder if source.image_folder else folder / IMAGES
         self._files = find_files(self._benchmark.id, self._benchmark.files, [path])
         self._examples: list[Example] | None = None
 
     def signature(self) -> list[list[Any]]:
         return stats(self._files.paths)
 
-    def records(self) -> Iterator[Record]:
+    def records(self, refuse: Refuse = raise_refused) -> Iterator[Record]:
         for example in self._read():
             tags = [f"{kind}={group}" for kind, group in example.groups.items()]
             tags += [TEXT_ONLY] if example.image is None else []
@@ -51,7 +52,7 @@ class EvaluationReader:
         return self.image_file(key).read_bytes()
 
     def image_file(self, key: str) -> Path:
-        return self._images / key
+        return self.image_folder / key
 
     def _read(self) -> list[Example]:
         if self._examples is None:

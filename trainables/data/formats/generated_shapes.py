@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 
 from search_spaces.spec import SourceSpec
 from trainables.data.record import TEXT_ONLY, Record
+from trainables.data.refused import Refuse, raise_refused
 
 
 class GeneratedReader:
@@ -38,7 +39,7 @@ class GeneratedReader:
     def signature(self) -> list[list[Any]]:
         return [["generated", 1, self._records, self._key, self._tags]]
 
-    def records(self) -> Iterator[Record]:
+    def records(self, refuse: Refuse = raise_refused) -> Iterator[Record]:
         for number in range(self._records):
             tag = self._tags[number % len(self._tags)]
             image = None if tag == TEXT_ONLY else str(number // len(self._tags))

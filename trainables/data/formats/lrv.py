@@ -9,8 +9,11 @@ from typing import Any, ClassVar
 from search_spaces.errors import InputError
 from search_spaces.spec import SourceSpec
 from trainables.data.files import source_path, stats
-from trainables.data.formats.llava_json import json_values, llava_record
+from trainables.data.formats.conversations import read_record
+from trainables.data.formats.json_stream import JsonStream
+from trainables.data.formats.record_text import type_name
 from trainables.data.record import Record
+from trainables.data.refused import RecordError, Refuse, raise_refused
 
 
 class LrvReader:
@@ -29,32 +32,40 @@ class LrvReader:
     """Name of the file -> its images."""
 
     def __init__(self, source: SourceSpec, data_root: Path):
-        self._folder = source_path(source, data_root, "the folder of its files")
-        missing = [name for name in self.FILES if not (self._folder / name).is_file()]
+        self.image_folder = source_path(source, data_root, "the folder of its files")
+        missing = [name for name in self.FILES if not (self.image_folder / name).is_file()]
         if missing:
             raise InputError(
-                f"must hold {', '.join(self.FILES)}, but not there: {', '.join(missing)}", place=str(self._folder)
+                f"must hold {', '.join(self.FILES)}, but not there: {', '.join(missing)}", place=str(self.image_folder)
             )
 
     def signature(self) -> list[list[Any]]:
-        return stats(self._folder / name for name in self.FILES)
+        return stats(self.image_folder / name for name in self.FILES)
 
-    def records(self) -> Iterator[Record]:
+    def records(self, refuse: Refuse = raise_refused) -> Iterator[Record]:
         for name, image in self.FILES.items():
-            for number, row in enumerate(json_values(self._folder / name)):
-                yield _record(row, number, image, f"{self._folder / name}[{number}]")
+            stream = JsonStream(self.image_folder / name)
+            for number, row in stream.values(refuse):
+                try:
+                    record = _record(row, number, image)
+                except RecordError as error:
+                    refuse(error.at(stream.place()))
+                else:
+                    yield record
 
     def image(self, key: str) -> bytes:
         return self.image_file(key).read_bytes()
 
     def image_file(self, key: str) -> Path:
-        return self._folder / key
+        return self.image_folder / key
 
 
-def _record(row: Any, number: int, image: str, place: str) -> Record:
+def _record(row: Any, number: int, image: str) -> Record:
     missing = [key for key in ("image_id", "question", "answer") if not isinstance(row, dict) or key not in row]
     if missing:
-        raise InputError(f"a record must have {', '.join(missing)}", place=place)
+        raise RecordError("form", f"a record must have {', '.join(missing)}")
+    name = row["image_id"]
+    if not isinstance(name, str | int) or isinstance(name, bool):
+        raise RecordError("image path", f"`image_id` must be text or a number, but is {type_name(name)}")
     turns = [{"from": "human", "value": row["question"]}, {"from": "gpt", "value": row["answer"]}]
-    key = image.format(row["image_id"])
-    return llava_record({"id": row["image_id"], "image": key, "conversations": turns}, number, place)
+    return read_record({"id": name, "image": image.format(name), "conversations": turns}, number)

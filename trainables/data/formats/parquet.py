@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -16,8 +17,9 @@ import pyarrow.parquet as pq
 from search_spaces.errors import InputError
 from search_spaces.spec import SourceSpec
 from trainables.data.files import source_path, stats
-from trainables.data.formats.llava_json import llava_record
+from trainables.data.formats.conversations import CONVERSATION_FIELDS, FIELDS, read_record
 from trainables.data.record import Record
+from trainables.data.refused import RecordError, Refuse, raise_refused
 
 IMAGES_BY_PATH = b"ablate-vlm.images-by-path"
 """Key of a file's metadata: the path in `image` names the image, whose bytes are stored at its first use only."""
@@ -30,13 +32,18 @@ _ROWS = 1024
 
 _CACHED_ROW_GROUPS = 3
 
+_IMAGE_COLUMNS = ("image", "images")
+
+Key = str | RecordError | None
+"""Key of a row's image; None for text; or why the row has no image that can be read."""
+
 
 class ParquetReader:
-    """Reader of Parquet files with records as LLaVA's.
+    """Reader of Parquet files whose rows are conversations in one of the forms of `conversations`.
 
-    Columns: `id`, `image` (bytes, or a struct with `bytes`; null for text), `conversations`, `tags`?. A
-    folder's files are read in the order of their names. Images are known by file and row, except in files of
-    `ablate data convert`, which keep the paths that the images had.
+    Columns: `image` (bytes, or a struct with `bytes`; null for text) or `images` (a list of at most one such), a
+    conversation, `id`?, `tags`?. A folder's files are read in the order of their names. Images are known by file and
+    row, except in files of `ablate data convert`, which keep the paths that the images had.
     """
 
     def __init__(self, source: SourceSpec, data_root: Path):
@@ -52,12 +59,17 @@ class ParquetReader:
     def signature(self) -> list[list[Any]]:
         return stats(self._files)
 
-    def records(self) -> Iterator[Record]:
+    def records(self, refuse: Refuse = raise_refused) -> Iterator[Record]:
         for number, file in enumerate(self._files):
             row = 0
-            for table, keys in self._tables(number):
-                for entry, key in zip(table.to_pylist(), keys, strict=True):
-                    yield llava_record({**entry, "image": key}, row, f"{file}[{row}]")
+            for group, table, keys in self._tables(number):
+                for entry, key in zip(_rows(table), keys, strict=True):
+                    try:
+                        record = read_record(_with_image(entry, key), row)
+                    except RecordError as error:
+                        refuse(error.at(f"{file}[{row}] (row group {group})"))
+                    else:
+                        yield record
                     row += 1
 
     def image(self, key: str) -> bytes:
@@ -66,20 +78,22 @@ class ParquetReader:
         except KeyError:
             raise FileNotFoundError(key) from None
         value = self._image_column(number, group)[row].as_py()
+        if isinstance(value, list):
+            value = value[0]
         return value["bytes"] if isinstance(value, dict) else value  # type: ignore[no-any-return]
 
-    def _tables(self, number: int) -> Iterator[tuple[Any, list[str | None]]]:
-        """Read records without their images, in small tables, and the key of each record's image."""
+    def _tables(self, number: int) -> Iterator[tuple[int, Any, list[Key]]]:
+        """Read records without their images, in small tables, with the row group and the key of each record's image."""
         with self._open(number) as file:
-            columns = [name for name in ("id", "conversations", "tags") if name in file.schema_arrow.names]
+            columns = [name for name in file.schema_arrow.names if name in FIELDS]
             for group in range(file.num_row_groups):
                 with _pyarrow_errors_as_input(self._files[number]):
                     table = file.read_row_group(group, columns=columns)
-                keys = self._keys(file, number, group, table.num_rows)
-                for start in range(0, table.num_rows, _ROWS):
-                    yield table.slice(start, _ROWS), keys[start : start + _ROWS]
+                keys = self._keys(file, number, group, file.metadata.row_group(group).num_rows)
+                for start in range(0, len(keys), _ROWS):
+                    yield group, table.slice(start, _ROWS), keys[start : start + _ROWS]
 
-    def _keys(self, file: Any, number: int, group: int, rows: int) -> list[str | None]:
+    def _keys(self, file: Any, number: int, group: int, rows: int) -> list[Key]:
         if IMAGES_BY_PATH in (file.schema_arrow.metadata or {}):
             with _pyarrow_errors_as_input(self._files[number]):
                 table = file.read_row_group(group, columns=["image.path", IMAGE_DIGEST])
@@ -90,25 +104,30 @@ class ParquetReader:
                 if is_stored:
                     self._at[path] = (number, group, row)
             return paths  # type: ignore[no-any-return]
-        stored = self._stored(file, number, group, rows)
+        if _image_field(file.schema_arrow) is None:
+            return [None] * rows
         before = sum(file.metadata.row_group(i).num_rows for i in range(group))
-        keys = [f"{number}:{before + row}" if stored[row] else None for row in range(rows)]
-        self._at |= {key: (number, group, row) for row, key in enumerate(keys) if key is not None}
+        keys: list[Key] = []
+        for row, held in enumerate(self._held(file, number, group, rows)):
+            key = f"{number}:{before + row}" if held is True else held or None
+            if isinstance(key, str):
+                self._at[key] = (number, group, row)
+            keys.append(key)
         return keys
 
-    def _stored(self, file: Any, number: int, group: int, rows: int) -> list[bool]:
-        """Find the rows that hold an image's bytes: from the file's statistics, unless only some of the rows do."""
+    def _held(self, file: Any, number: int, group: int, rows: int) -> list[bool | RecordError]:
+        """Tell for each row whether it holds an image, or why that cannot be said."""
         metadata = file.metadata.row_group(group)
         for i in range(metadata.num_columns):
             column = metadata.column(i)
             if column.path_in_schema in ("image", "image.bytes") and column.statistics is not None:
-                if column.statistics.has_null_count and column.statistics.null_count in (0, rows):
-                    return [column.statistics.null_count == 0] * rows
+                if column.statistics.has_null_count and column.statistics.null_count == 0:
+                    return [True] * rows
                 break
-        image = self._image_column(number, group)
-        if pa.types.is_struct(image.type):
-            image = pc.struct_field(image, "bytes")
-        return image.is_valid().to_pylist()  # type: ignore[no-any-return]
+        name = _image_field(file.schema_arrow).name
+        with _pyarrow_errors_as_input(self._files[number]):
+            images = file.read_row_group(group, columns=[name])[name].combine_chunks()
+        return _held_by_lists(images) if _is_list(images.type) else _held_by(images)
 
     def _image_column(self, number: int, group: int) -> Any:
         """Read the images of a row group. The last few stay in memory; one thread reads at a time."""
@@ -118,8 +137,9 @@ class ParquetReader:
                 self._row_groups.move_to_end(key)
                 return self._row_groups[key]
             with self._open(number) as file, _pyarrow_errors_as_input(self._files[number]):
-                columns = ["image.bytes"] if pa.types.is_struct(file.schema_arrow.field("image").type) else ["image"]
-                self._row_groups[key] = file.read_row_group(group, columns=columns)["image"]
+                field = _image_field(file.schema_arrow)
+                columns = [f"{field.name}.bytes"] if pa.types.is_struct(field.type) else [field.name]
+                self._row_groups[key] = file.read_row_group(group, columns=columns)[field.name]
             while len(self._row_groups) > _CACHED_ROW_GROUPS:
                 self._row_groups.popitem(last=False)
             return self._row_groups[key]
@@ -128,16 +148,96 @@ class ParquetReader:
         path = self._files[number]
         with _pyarrow_errors_as_input(path):
             file = pq.ParquetFile(path, memory_map=True)
-        schema = file.schema_arrow
-        missing = {"id", "image", "conversations"} - set(schema.names)
-        if missing:
-            raise InputError(f"must have the columns {', '.join(sorted(missing))}", place=str(path))
-        image = schema.field("image").type
-        if pa.types.is_struct(image):
-            image = image.field("bytes").type if image.get_field_index("bytes") >= 0 else image
-        if not (pa.types.is_binary(image) or pa.types.is_large_binary(image) or pa.types.is_null(image)):
-            raise InputError(f"`image` must be bytes, or a struct with `bytes`, but is {image}", place=str(path))
+        if not CONVERSATION_FIELDS & set(file.schema_arrow.names):
+            law = f"must have a column of conversations: {', '.join(sorted(CONVERSATION_FIELDS))}"
+            raise InputError(law, place=str(path))
+        if set(_IMAGE_COLUMNS) <= set(file.schema_arrow.names):
+            raise InputError("must have one column of images, but has `image` and `images`", place=str(path))
+        field = _image_field(file.schema_arrow)
+        if field is not None:
+            _check_image_type(field, path)
+        else:
+            _check_no_image(file.schema_arrow, path)
         return file
+
+
+def _image_field(schema: Any) -> Any:
+    """Find the column of images; None for text only."""
+    return next((schema.field(name) for name in _IMAGE_COLUMNS if name in schema.names), None)
+
+
+def _is_list(kind: Any) -> bool:
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+
+
+def _check_no_image(schema: Any, path: Path) -> None:
+    """Check that a file of text has no images under another name. Raises InputError."""
+    for field in schema:
+        kind = field.type.value_type if _is_list(field.type) else field.type
+        if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+            kind = kind.field("bytes").type
+        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+            law = f"images must be in a column `image` or `images`, but are in {field.name!r}"
+            raise InputError(law, place=str(path))
+
+
+def _check_image_type(field: Any, path: Path) -> None:
+    """Check that a column holds encoded images. Raises InputError."""
+    kind = field.type.value_type if _is_list(field.type) else field.type
+    if pa.types.is_struct(kind):
+        kind = kind.field("bytes").type if kind.get_field_index("bytes") >= 0 else kind
+    if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_null(kind)):
+        law = f"`{field.name}` must be bytes, or a struct with `bytes`, but is {field.type}"
+        raise InputError(law, place=str(path))
+
+
+def _held_by(images: Any) -> list[bool | RecordError]:
+    """Tell for each value of an image column whether it has bytes; a path alone is no image."""
+    if not pa.types.is_struct(images.type):
+        return images.is_valid().to_pylist()  # type: ignore[no-any-return]
+    held = pc.struct_field(images, "bytes").is_valid().to_pylist()
+    has_paths = images.type.get_field_index("path") >= 0
+    paths = pc.struct_field(images, "path").to_pylist() if has_paths else [None] * len(held)
+    return [
+        RecordError("image path", f"an image must have its bytes in the file, but {path!r} is a path alone")
+        if path and not has_bytes
+        else has_bytes
+        for has_bytes, path in zip(held, paths, strict=True)
+    ]
+
+
+def _held_by_lists(images: Any) -> list[bool | RecordError]:
+    """Tell for each list of images whether it has one, which must have bytes."""
+    items = iter(_held_by(pc.list_flatten(images)))
+    result: list[bool | RecordError] = []
+    for size in pc.list_value_length(images).to_pylist():
+        held = list(islice(items, size or 0))
+        law = f"a record must have at most one image, but this has a list of {size} images"
+        result.append(RecordError("several images", law) if len(held) > 1 else held[0] if held else False)
+    return result
+
+
+def _with_image(entry: dict[str, Any] | RecordError, key: Key) -> dict[str, Any]:
+    """Add the key of its image to a row. Raises what was found wrong with either."""
+    for wrong in (entry, key):
+        if isinstance(wrong, RecordError):
+            raise wrong
+    return {**entry, "image": key}  # type: ignore[dict-item]  # neither is an error here
+
+
+def _rows(table: Any) -> list[dict[str, Any] | RecordError]:
+    """Turn a small table into Python values; a row whose text is not UTF-8 becomes an error."""
+    try:
+        return table.to_pylist()  # type: ignore[no-any-return]
+    except UnicodeDecodeError:
+        return [_row(table.slice(row, 1)) for row in range(table.num_rows)]
+
+
+def _row(table: Any) -> dict[str, Any] | RecordError:
+    try:
+        return table.to_pylist()[0]  # type: ignore[no-any-return]
+    except UnicodeDecodeError as error:
+        return RecordError("encoding", f"texts must be UTF-8, but one has {error.object[error.start]:#04x}")
 
 
 @contextmanager

@@ -16,20 +16,29 @@ from PIL import Image
 from search_spaces.errors import InputError
 from search_spaces.spec import SourceSpec
 from trainables.data.readers import open_reader
+from trainables.data.refused import RefusedRecord
 
 TALK = [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]
-IMAGES = {
-    "bytes": lambda images: pa.array(images, pa.binary()),
-    "large bytes": lambda images: pa.array(images, pa.large_binary()),
-    "struct": lambda images: pa.array([None if i is None else {"bytes": i, "path": "same.png"} for i in images]),
-    "struct of null": lambda images: pa.array([{"bytes": i, "path": "same.png"} for i in images]),
-}
+CHAT = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
 
 
 def _png(shade: int) -> bytes:
     buffer = io.BytesIO()
     Image.new("L", (2, 2), shade).save(buffer, "PNG")
     return buffer.getvalue()
+
+
+_IMAGE = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+IMAGES = {
+    "bytes": lambda images: pa.array(images, pa.binary()),
+    "large bytes": lambda images: pa.array(images, pa.large_binary()),
+    "struct": lambda images: pa.array([None if i is None else {"bytes": i, "path": "same.png"} for i in images]),
+    "struct of null": lambda images: pa.array([{"bytes": i, "path": i and "same.png"} for i in images]),
+    "list of bytes": lambda images: pa.array([None if i is None else [i] for i in images], pa.list_(pa.binary())),
+    "list of structs": lambda images: pa.array(
+        [[] if i is None else [{"bytes": i, "path": "same.png"}] for i in images]
+    ),
+}
 
 
 def _reader(folder: Path, *tables: dict[str, Any]) -> Any:
@@ -59,15 +68,43 @@ def test_an_unreadable_record_names_its_file_and_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("columns", "law"),
     [
-        ({"id": ["a"]}, "must have the columns conversations, image"),
+        ({"id": ["a"]}, "must have a column of conversations"),
+        ({"conversations": [TALK], "jpg": [b"x"]}, "images must be in a column `image` or `images`, but are in 'jpg'"),
+        ({"conversations": [TALK], "image": [b"x"], "images": [[b"x"]]}, "one column of images"),
         ({"id": ["a"], "conversations": [TALK], "image": ["a.png"]}, "`image` must be bytes"),
-        ({"id": ["a"], "conversations": [TALK], "image": [[b"x"]]}, "`image` must be bytes"),
-        ({"id": ["a"], "conversations": ["q"], "image": [b"x"]}, "a list `conversations`"),
+        ({"id": ["a"], "conversations": [TALK], "image": [["a.png"]]}, "`image` must be bytes"),
+        ({"id": ["a"], "conversations": ["q"], "image": [b"x"]}, "must be a list of turns"),
     ],
 )
 def test_a_file_of_another_form_is_refused(tmp_path: Path, columns: dict[str, Any], law: str) -> None:
     with pytest.raises(InputError, match=law):
         list(_reader(tmp_path, columns).records())
+
+
+@pytest.mark.parametrize(
+    ("images", "law"),
+    [
+        (
+            pa.array([None, {"bytes": None, "path": "a.png"}], pa.struct({"bytes": pa.binary(), "path": pa.string()})),
+            "path alone",
+        ),
+        (pa.array([[_png(1)], [_png(1), _png(2)]]), "list of 2 images"),
+    ],
+)
+def test_a_row_without_one_image_of_its_own_is_named_by_row_and_group(tmp_path: Path, images: Any, law: str) -> None:
+    refused: list[RefusedRecord] = []
+    reader = _reader(tmp_path, {"images": images, "messages": [CHAT] * 2})
+    assert [record.turns for record in reader.records(refused.append)] == [(("q", "a"),)]
+    assert refused[0].place.endswith("0.parquet[1] (row group 0)")
+    assert law in refused[0].law
+
+
+def test_text_that_is_not_utf_8_spoils_its_own_row_only(tmp_path: Path) -> None:
+    texts = pa.array([b"q", b"caf\xe9", b"q"]).view(pa.string())
+    refused: list[RefusedRecord] = []
+    read = list(_reader(tmp_path, {"question": texts, "answer": ["a"] * 3}).records(refused.append))
+    assert [record.id for record in read] == ["0", "2"]
+    assert ("[1]" in refused[0].place, refused[0].kind) == (True, "encoding")
 
 
 def test_a_folder_without_files_is_refused(tmp_path: Path) -> None:

@@ -1,0 +1,64 @@
+"""Find the images that a text announces, and remove the placeholders: the image stands before the first question."""
+
+from __future__ import annotations
+
+import re
+
+from trainables.data.refused import RecordError
+
+PLACEHOLDER = "<image>"
+
+_MARKUP = re.compile(r"<image>(?!\s*[^<>\s]*\s*</image>)(?=(?:(?!<image>).)*</image>)|`<image>`", re.DOTALL)
+"""An element of XML with more in it than one word, or the word in quotes of Markdown: text about `<image>` itself."""
+
+_OTHER_SPELLINGS = re.compile(
+    r"<(?:\|image\|?|\|?image[ _-]?\d+\|?|\|image_pad\||\|vision_start\||image-placeholder|ImageHere|IMAGE)>|\[IMG\]"
+)
+"""Placeholders of other programs: Llama, Phi, MMMU, Qwen-VL, VILA and MAmmoTH, InternLM-XComposer."""
+
+_OTHER_MODALITY = re.compile(r"\s*<(video|audio)>|.*<(video|audio)>\s*$", re.DOTALL)
+"""At the beginning or end of a question; elsewhere it may be HTML."""
+
+
+def announced_images(turns: list[str]) -> int:
+    """Count the images that the questions of a conversation announce.
+
+    Args:
+        turns: questions and answers in turn.
+
+    Raises:
+        RecordError: an answer that announces an image, placeholders of another program, videos and sound.
+    """
+    announced = 0
+    for number, text in enumerate(turns):
+        if "<" not in text and "[IMG]" not in text:
+            continue
+        images = text.count(PLACEHOLDER)
+        if images and ("</image>" in text or f"`{PLACEHOLDER}`" in text):
+            images -= len(_MARKUP.findall(text))
+        if number % 2 and images:
+            raise RecordError("placeholder", f"an answer must be text, but turn {number} announces an image: <image>")
+        if not number % 2:
+            _check_spelling(text, number)
+        announced += images
+    return announced
+
+
+def without_placeholders(text: str) -> str:
+    """Remove image placeholders and strip; idempotent, so that a converted source reads the same."""
+    while PLACEHOLDER in text:
+        text = text.replace(PLACEHOLDER, "")
+    return text.strip()
+
+
+def _check_spelling(question: str, number: int) -> None:
+    other = _OTHER_SPELLINGS.search(question)
+    if other is not None:
+        law = f"images must be announced with <image>, but turn {number} has {other.group()!r}"
+        raise RecordError("placeholder", law, "Write <image> in its place.")
+    modality = _OTHER_MODALITY.match(question)
+    if modality is not None and f"</{modality.group(1) or modality.group(2)}>" not in question:
+        announced = modality.group(1) or modality.group(2)
+        raise RecordError(
+            "other modality", f"records are of text and images, but turn {number} announces <{announced}>"
+        )
