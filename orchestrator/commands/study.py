@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from orchestrator.analysis.plan_power import HypothesisPower
     from orchestrator.reporting.forms import Form
     from orchestrator.state.ledger import TrialState
+    from orchestrator.tracking.mlflow_tracker import MlflowTracker
     from search_spaces.plan import Plan
     from search_spaces.study import Study
     from trainables.storage.store import Store
@@ -228,24 +230,36 @@ def sync(
     ] = None,
 ) -> None:
     """Send everything that storage holds of a study to an MLflow server; what is there already stays as it is."""
-    from orchestrator.reporting.summary import summarize
     from orchestrator.tracking.mlflow_connect import open_command, open_tracker
     from orchestrator.tracking.sync import sync_study
-    from orchestrator.tracking.tracker import TrackerAwayError, TrackerRefusedError
 
     loaded, planned, store = planned_study(study, existing_storage(storage), selection)
     tracker, out = open_tracker(tracking_uri, store.root), console()
-    points = sync_study(loaded, planned, store, tracker, out.print)
+    sent = sync_study(loaded, planned, store, tracker, partial(out.print, highlight=False, soft_wrap=True))
     if register_best is not None:
-        best = summarize(loaded, planned, store).best_trial
-        if best is None:
-            raise InputError("a study must have scores before its best model has a name", key="--register-best")
-        try:
-            version = tracker.register_best(register_best, best)
-        except (TrackerAwayError, TrackerRefusedError) as error:
-            raise InputError(f"the server must register the model, but it says: {error}", place=tracker.uri) from error
-        out.print(f"{register_best}@best is version {version}: the model of {best}", highlight=False, soft_wrap=True)
-    out.print(f"{points:,} points sent\n{open_command(tracker)}", highlight=False, soft_wrap=True)
+        out.print(_registered(tracker, register_best, loaded, planned, store), highlight=False, soft_wrap=True)
+    out.print(f"{sent.points:,} points sent\n{open_command(tracker)}", highlight=False, soft_wrap=True)
+    if sent.missing is not None:
+        raise InputError(
+            f"everything must arrive, but the server did not take {sent.missing}",
+            place=tracker.uri,
+            way_out="What it took is there. Mend what it names and run the same command again: storage keeps all.",
+        )
+
+
+def _registered(tracker: MlflowTracker, name: str, loaded: Study, planned: Plan, store: Store) -> str:
+    """Give the model of the best trial a name on the server, and say so."""
+    from orchestrator.reporting.summary import summarize
+    from orchestrator.tracking.tracker import TrackerAwayError, TrackerDeniedError, TrackerRefusedError
+
+    best = summarize(loaded, planned, store).best_trial
+    if best is None:
+        raise InputError("a study must have scores before its best model has a name", key="--register-best")
+    try:
+        version = tracker.register_best(name, best)
+    except (TrackerAwayError, TrackerDeniedError, TrackerRefusedError) as error:
+        raise InputError(f"the server must register the model, but it says: {error}", place=tracker.uri) from error
+    return f"{name}@best is version {version}: the model of {best}"
 
 
 def _power(loaded: Study, planned: Plan, store: Store) -> tuple[HypothesisPower, ...]:

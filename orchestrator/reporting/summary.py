@@ -9,6 +9,7 @@ from orchestrator.reporting.build import build_report
 from orchestrator.reporting.forms import FORMS
 from orchestrator.reporting.report_model import Cell, Report
 from orchestrator.state.ledger import read_ledger
+from search_spaces.error_text import named_message
 from search_spaces.plan import Plan
 from search_spaces.study import Study
 from trainables.storage.store import Store
@@ -34,6 +35,8 @@ class StudySummary:
     """What the results say, one sentence each; what matters most first."""
     documents: dict[str, str]
     """The report in its forms: name of the file -> text."""
+    problems: dict[str, str]
+    """Name of a file -> why this form of the report could not be written."""
     best_trial: str | None
     """Of the arm with the highest mean over its seeds, the trial with the highest mean over the benchmarks."""
 
@@ -53,8 +56,8 @@ def summarize(study: Study, plan: Plan, store: Store) -> StudySummary:
     """
     ledger = read_ledger(plan, store)
     report = build_report(study, plan, store, ledger)
-    documents = {f"report.{form}": write(report) for form, write in FORMS.items()}
-    summary = StudySummary(_arms(report), _statements(report), documents, None)
+    documents, problems = _documents(report)
+    summary = StudySummary(_arms(report), _statements(report), documents, problems, None)
     if not summary.best_arms:
         return summary
     best = summary.best_arms[0].arm
@@ -64,6 +67,17 @@ def summarize(study: Study, plan: Plan, store: Store) -> StudySummary:
     candidates = [entry.id for entry in ledger.trials.values() if entry.arm == best and entry.state == "done"]
     means = {trial: sum(scores[trial]) / len(scores[trial]) for trial in candidates if trial in scores}
     return replace(summary, best_trial=max(means, key=lambda trial: means[trial], default=None))
+
+
+def _documents(report: Report) -> tuple[dict[str, str], dict[str, str]]:
+    """Write the report in every form. A form that fails is named, and never stops the others."""
+    documents, problems = {}, {}
+    for form, write in FORMS.items():
+        try:
+            documents[f"report.{form}"] = write(report)
+        except Exception as error:
+            problems[f"report.{form}"] = named_message(error)
+    return documents, problems
 
 
 def _arms(report: Report) -> tuple[ArmSummary, ...]:

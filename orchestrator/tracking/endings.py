@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
+from orchestrator.state.logs import last_lines
 from orchestrator.tracking.tracker import Status
 from search_spaces.outcomes import FailureKind
+from search_spaces.plan import Plan, PlannedTrial
 from trainables.storage import layout, tracked_names
 from trainables.storage.record_files import read
 from trainables.storage.records import Failure, TrialResult
 from trainables.storage.store import Store
+
+LOG_LINES = 40
+"""Last lines of the failing worker's log in `error.txt`."""
 
 
 @dataclass(frozen=True)
@@ -57,3 +62,29 @@ def ending_tags(ending: Ending, *, is_first: bool) -> dict[str, str]:
     if ending.diverged:
         return {tracked_names.DIVERGED: "true", tracked_names.ERROR_CLASS: "diverged"}
     return {} if is_first else {tracked_names.ERROR_CLASS: "none", tracked_names.ERROR: ""}
+
+
+def checkpoints_of(trial: PlannedTrial, ending: Ending, plan: Plan, store: Store) -> dict[str, str]:
+    """Return stage -> URI of its weights, of a trial that has gone well, as far as they are kept.
+
+    Args:
+        trial: of the plan.
+        ending: of the trial.
+        plan: of the study.
+        store: the storage.
+    """
+    if ending.status != "FINISHED" or ending.diverged:
+        return {}
+    return {
+        node.name: store.uri(layout.stage_folder(key))
+        for node, key in zip(trial.stage_nodes(plan), ending.stages, strict=False)
+        if store.exists(layout.stage_folder(key))
+    }
+
+
+def error_text(failure: Failure, store: Store) -> str:
+    """Write what is known of a failure: message, traceback, and the last lines of the worker's log."""
+    log = store.place(failure.log)
+    tail = "\n".join(last_lines(store, failure.log, LOG_LINES)) if failure.log else ""
+    parts = [f"{failure.kind}: {failure.message}", failure.traceback, f"log: {log}", tail]
+    return "\n\n".join(part for part in parts if part) + "\n"

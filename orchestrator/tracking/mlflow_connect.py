@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import sqlite3
 from contextlib import closing
 from importlib import metadata
@@ -12,12 +13,12 @@ from pathlib import Path
 
 import filelock
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 from mlflow.store.db import utils as database
 
-from orchestrator.tracking.mlflow_errors import MESSAGE_SIZE
+from orchestrator.tracking.mlflow_errors import MESSAGE_SIZE, plain_words, translate_errors
 from orchestrator.tracking.mlflow_server import MlflowServer
 from orchestrator.tracking.mlflow_tracker import MlflowTracker
+from orchestrator.tracking.tracker import TrackerAwayError, TrackerDeniedError, TrackerRefusedError
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 from trainables.storage import layout
@@ -28,6 +29,14 @@ CLIENT_SETTINGS = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 """MLflow's own retries take 247 s against a closed port; the uploader retries by itself, without end."""
+
+_MUST_ANSWER = "the tracking server must answer before a study starts, but it says"
+_AWAY = "Start the server, or use --offline: `ablate sync` sends later what the storage keeps meanwhile."
+_DENIED = (
+    "Look at the address and at MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD (or MLFLOW_TRACKING_TOKEN);"
+    " `mlflow server` answers only to the names of --allowed-hosts. Or use --offline: `ablate sync` sends later what"
+    " the storage keeps."
+)
 
 EMBEDDED = "embedded"
 """Name of the server that is the storage's own database."""
@@ -46,14 +55,38 @@ def open_tracker(uri: str | None, storage: Path) -> MlflowTracker:
     if uri is None:
         artifacts = (storage / layout.TRACKING_ARTIFACTS).as_uri()
         return MlflowTracker(MlflowServer(_embedded(storage), storage, EMBEDDED, artifacts))
-    way_out = "Start the server, or use --offline: `ablate sync` sends later what the storage keeps meanwhile."
+    _require_address(uri)
     try:
         client = MlflowClient(uri)
-        client.search_experiments(max_results=1)
-    except (MlflowException, OSError, ImportError) as error:
-        law = f"the tracking server must answer before a study starts, but it says: {first_line(error)[:MESSAGE_SIZE]}"
-        raise InputError(law, place=uri, way_out=way_out) from error
-    return MlflowTracker(MlflowServer(client, storage, hashlib.sha256(uri.encode()).hexdigest()[:16], None))
+        server = MlflowServer(client, storage, hashlib.sha256(uri.encode()).hexdigest()[:16], None)
+        with translate_errors():
+            client.search_experiments(max_results=1)
+            _require_mlflow(server)
+    except TrackerAwayError as error:
+        raise InputError(f"{_MUST_ANSWER}: {error}", place=uri, way_out=_AWAY) from error
+    except (TrackerDeniedError, TrackerRefusedError) as error:
+        raise InputError(f"{_MUST_ANSWER}: {error}", place=uri, way_out=_DENIED) from error
+    except Exception as error:  # of MLflow's plug-ins and of drivers of databases, which raise what they like
+        raise InputError(f"{_MUST_ANSWER}: {plain_words(error)}", place=uri, way_out=_DENIED) from error
+    return MlflowTracker(server)
+
+
+def _require_address(uri: str) -> None:
+    """Raise InputError for what MLflow would take as a folder of its old file store, which it would make."""
+    scheme = uri.split("://")[0] if "://" in uri else uri.split(":")[0] if uri.startswith(("databricks", "uc:")) else ""
+    if not scheme:
+        near = f"http://{uri}" if re.fullmatch(r"[\w.-]+(:\d+)?(/\S*)?", uri) else "http://HOST:PORT"
+        raise InputError(
+            f"the tracking server must be given with its scheme, but got {uri!r}",
+            key="--tracking-uri",
+            way_out=f"Write {near}, or sqlite:///PATH for a database; without the option, the storage has its own.",
+        )
+
+
+def _require_mlflow(server: MlflowServer) -> None:
+    """Raise a denial unless the address is one of MLflow, as far as that can be told."""
+    if server.uri.startswith("http") and (version := server.version()) and not re.match(r"\d+\.\d+", version):
+        raise TrackerDeniedError("it answers with a page, not as an MLflow server does")
 
 
 def embedded_uri(storage: Path) -> str:

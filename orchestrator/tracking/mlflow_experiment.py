@@ -12,6 +12,7 @@ from orchestrator.tracking.filter_language import tag_field
 from orchestrator.tracking.labels import distinct_labels
 from orchestrator.tracking.mlflow_server import MlflowServer
 from orchestrator.tracking.study_note import study_note
+from orchestrator.tracking.tracker import TrackerDeniedError
 from orchestrator.tracking.view_tags import TAG_SIZE
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
@@ -29,7 +30,12 @@ def find_experiment(server: MlflowServer, plan: Plan) -> tuple[Experiment, list[
     """
     own_storage = storage_id(server.storage)
     for name in (plan.study, f"{plan.study} ({own_storage})"):
+        server.harmless = "experiments/create", {"name": name}  # if making it fails, it is asked for once more
         experiment = server.client.get_experiment_by_name(name) or _create_experiment(server, name, plan)
+        if experiment is None or not experiment.experiment_id:
+            raise TrackerDeniedError("its answer names no experiment: it answers otherwise than MLflow does")
+        own_tag = {"experiment_id": experiment.experiment_id, "key": tracked_names.STORAGE, "value": own_storage}
+        server.harmless = "experiments/set-experiment-tag", own_tag
         if experiment.lifecycle_stage == "deleted":
             law = f"the experiment {name!r} must not be among the deleted ones"
             way_out = (

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import mlflow
-from mlflow.entities import LoggedModel
+from mlflow.entities import LoggedModel, LoggedModelStatus
 from mlflow.models.utils import get_external_mlflow_model_spec
 
 from orchestrator.tracking.filter_language import quoted
@@ -30,7 +30,8 @@ def offer_model(runs: StudyRuns, run: str, trial: PlannedTrial, checkpoints: Map
         trial: the trial that has trained it.
         checkpoints: stage -> URI of its weights; the last one's are the model.
     """
-    if _model_of(runs, run) is not None:
+    model = _model_of(runs, run)
+    if model is not None and model.status == LoggedModelStatus.READY:
         return
     client, weights = runs.server.client, list(checkpoints.values())[-1]
     tags = {
@@ -39,7 +40,8 @@ def offer_model(runs: StudyRuns, run: str, trial: PlannedTrial, checkpoints: Map
         tracked_names.CHECKPOINT_URI: weights,
         tracked_names.CHECKPOINTS: json.dumps(checkpoints),
     }
-    model = client.create_logged_model(
+    client.set_tag(run, tracked_names.CHECKPOINT_URI, weights)
+    model = model or client.create_logged_model(
         runs.experiment,
         name=_model_name(trial.id),
         source_run_id=run,
@@ -49,9 +51,9 @@ def offer_model(runs: StudyRuns, run: str, trial: PlannedTrial, checkpoints: Map
     )
     with tempfile.TemporaryDirectory() as folder:  # a model without this file cannot be registered
         get_external_mlflow_model_spec(model).save(str(Path(folder) / "MLmodel"))
-        client.log_model_artifacts(model.model_id, folder)
+        with runs.server.translate_artifact_errors():
+            client.log_model_artifacts(model.model_id, folder)
     client.finalize_logged_model(model.model_id, "READY")
-    client.set_tag(run, tracked_names.CHECKPOINT_URI, weights)
 
 
 def register_best(runs: StudyRuns, name: str, trial: str) -> str:

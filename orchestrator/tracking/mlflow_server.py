@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -11,17 +12,18 @@ from pathlib import Path
 import filelock
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
+from mlflow.exceptions import MlflowException
 from mlflow.utils.rest_utils import http_request
 
-from orchestrator.tracking.mlflow_errors import translate_errors
-from orchestrator.tracking.tracker import TrackerRefusedError
+from orchestrator.tracking.mlflow_errors import Answer, translate_artifact_errors, translate_errors
+from orchestrator.tracking.tracker import TrackerAwayError, TrackerDeniedError, TrackerRefusedError
 from trainables.storage import layout
 
 PAGE = 1_000
 """Runs per request when runs are searched."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class MlflowServer:
     """A server that answers, and the storage whose studies it is given."""
 
@@ -31,6 +33,8 @@ class MlflowServer:
     """Part of file names: `embedded`, or a digest of the address."""
     artifacts: str | None
     """URI of the folder of all artifacts, where the client decides that; None where the server does."""
+    harmless: tuple[str, dict[str, str]] | None = None
+    """End of the path, and body, of a request that writes what is there already: asked to learn why others fail."""
 
     @property
     def uri(self) -> str:
@@ -42,6 +46,40 @@ class MlflowServer:
         folder = self.storage / layout.TRACKING
         folder.mkdir(parents=True, exist_ok=True)
         return filelock.FileLock(folder / f".{self.name}.lock", is_singleton=False)
+
+    def translate_errors(self) -> AbstractContextManager[None]:
+        """Raise errors as those of `orchestrator.tracking.tracker`; where they do not tell, the server is asked."""
+        return translate_errors(self.probe)
+
+    def translate_artifact_errors(self) -> AbstractContextManager[None]:
+        """Raise whatever fails in the artifact store as a refusal of the artifact, while the server answers."""
+        return translate_artifact_errors(self.answers)
+
+    def probe(self) -> Answer | None:
+        """Ask the server for the harmless write, once; None where there is none yet, or no answer."""
+        if self.harmless is None or not self.uri.startswith("http"):
+            return None
+        path, body = self.harmless
+        credentials = self.client._tracking_client.store.get_host_creds()
+        endpoint = f"/api/2.0/mlflow/{path}"
+        try:
+            answer = http_request(
+                credentials, endpoint, "POST", json=body, timeout=10, max_retries=0, raise_on_status=False
+            )
+        except MlflowException:
+            return None
+        return Answer(answer.status_code, answer.text)
+
+    def answers(self) -> bool:
+        """Say whether the server answers at all."""
+        try:
+            with translate_errors():
+                self.client.search_experiments(max_results=1)
+        except TrackerAwayError:
+            return False
+        except (TrackerDeniedError, TrackerRefusedError):
+            return True
+        return True
 
     def version(self) -> str | None:
         """Return the version of MLflow that shows the studies; None if the server does not tell."""
@@ -63,7 +101,7 @@ class MlflowServer:
     def active_run(self, run: str) -> Run | None:
         """Return the run as it is on the server, or None if it is deleted or not there."""
         try:
-            with translate_errors():
+            with self.translate_errors():
                 fetched = self.client.get_run(run)
         except TrackerRefusedError:
             return None

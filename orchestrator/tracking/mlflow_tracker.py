@@ -14,9 +14,7 @@ from pathlib import Path
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
 
 from orchestrator.reporting.summary import StudySummary
-from orchestrator.tracking.environment import environment_json
 from orchestrator.tracking.labels import legal_name
-from orchestrator.tracking.mlflow_errors import translate_errors
 from orchestrator.tracking.mlflow_experiment import find_experiment
 from orchestrator.tracking.mlflow_models import offer_model, register_best
 from orchestrator.tracking.mlflow_runs import StudyRuns, open_runs
@@ -61,13 +59,12 @@ class MlflowTracker:
 
     # ------------------------------------------------------------------------------------------------ study
 
-    def open_study(self, plan: Plan, documents: Mapping[str, str]) -> list[str]:
-        with translate_errors(), self._mlflow.lock:
+    def open_study(self, plan: Plan) -> list[str]:
+        with self._mlflow.translate_errors(), self._mlflow.lock:
             self._version = self._mlflow.version()
             experiment, remarks = find_experiment(self._mlflow, plan)
             self._runs = open_runs(self._mlflow, plan, experiment)
             self._progress = dict(self._runs.parent.data.metrics)
-            self._log_texts(self._parent, {**documents, "environment.json": environment_json()})
         return remarks
 
     def show_progress(self, values: Mapping[str, float]) -> None:
@@ -77,16 +74,15 @@ class MlflowTracker:
         if any(self._progress.get(name) != value for name, value in new.items()):
             step = max(0, now - self._opened.parent.info.start_time) // 1000
             metrics = [Metric(name, value, now, step) for name, value in new.items()]
-            with translate_errors():
+            with self._mlflow.translate_errors():
                 self._mlflow.client.log_batch(self._parent, metrics=metrics)
             self._progress |= new
 
     def show_summary(self, summary: StudySummary) -> None:
         now, note = _now_ms(), study_note(self._opened.plan, summary)
-        with translate_errors():
+        with self._mlflow.translate_errors():
             self._mlflow.client.set_tag(self._parent, "mlflow.note.content", note)
             self._mlflow.client.set_experiment_tag(self._opened.experiment, "mlflow.note.content", note)
-            self._log_texts(self._parent, summary.documents)
             for arm in summary.arms:
                 self._opened.write_summary(arm, now)
 
@@ -95,7 +91,7 @@ class MlflowTracker:
         if not self._has_views:
             needed = ".".join(map(str, NEEDED_MLFLOW))
             return [f"saved views need MLflow {needed} or newer, and the server is {self._version or 'of no version'}"]
-        with translate_errors():
+        with self._mlflow.translate_errors():
             runs = self._opened.without_parent()
             metrics = {name for run in runs for name in run.data.metrics}
             of_arms = {
@@ -118,12 +114,10 @@ class MlflowTracker:
     def open_trial(self, trial: PlannedTrial, run: str | None, started: int) -> str:
         runs = self._opened
         mlflow_run = self._mlflow.active_run(run) if run else None
-        with translate_errors():
+        with self._mlflow.translate_errors():
             if mlflow_run is None:
                 with self._mlflow.lock:
                     mlflow_run = runs.find_trial(trial.id) or runs.create_trial(trial, started)
-                texts = {"spec.json": trial.spec.model_dump_json(indent=1), "environment.json": environment_json()}
-                self._log_texts(str(mlflow_run.info.run_id), texts)
                 runs.link_other_studies(mlflow_run, trial.id)
             runs.axes.write(mlflow_run, runs.axes.values[trial.arm], trial.seed)
         return str(mlflow_run.info.run_id)
@@ -136,19 +130,20 @@ class MlflowTracker:
             )
             for point in points
         ]
-        with translate_errors():
+        with self._mlflow.translate_errors():
             self._mlflow.client.log_batch(run, metrics=metrics)
 
     def annotate(self, run: str, params: Mapping[str, str], tags: Mapping[str, str]) -> None:
-        with translate_errors():
+        with self._mlflow.translate_errors():
             self._mlflow.client.log_batch(
                 run,
                 params=[Param(legal_name(name), value) for name, value in params.items()],
                 tags=[RunTag(legal_name(name), value) for name, value in tags.items()],
             )
 
-    def attach(self, run: str, name: str, content: str | Path) -> None:
-        with translate_errors():
+    def attach(self, run: str | None, name: str, content: str | Path) -> None:
+        run = run or self._parent
+        with self._mlflow.translate_artifact_errors():
             if isinstance(content, str):
                 self._mlflow.client.log_text(run, content, name)
                 return
@@ -158,32 +153,32 @@ class MlflowTracker:
                 self._mlflow.client.log_artifact(run, str(Path(aside) / base), folder or None)
 
     def link_data(self, run: str, data: Sequence[DataUse]) -> None:
-        with translate_errors():
+        with self._mlflow.translate_errors():
             self._mlflow.client.log_inputs(run, [_dataset_input(use) for use in data])
 
     def offer_model(self, run: str, trial: PlannedTrial, checkpoints: Mapping[str, str]) -> None:
-        with translate_errors(), self._mlflow.lock:
+        with self._mlflow.translate_errors(), self._mlflow.lock:
             offer_model(self._opened, run, trial, checkpoints)
 
     def register_best(self, name: str, trial: str) -> str:
         """Give the model of a trial the alias `best` of a registered model, and return its version."""
-        with self._mlflow.lock, translate_errors():
+        with self._mlflow.lock, self._mlflow.translate_errors():
             return register_best(self._opened, name, trial)
 
     def set_status(self, run: str, status: Status, ts: int) -> None:
-        with translate_errors():
+        with self._mlflow.translate_errors():
             if status == "RUNNING":
                 self._mlflow.client.update_run(run, status=status)
             else:
                 self._mlflow.client.set_terminated(run, status=status, end_time=ts)
 
     def retire(self, run: str) -> None:
-        with translate_errors():
+        with self._mlflow.translate_errors():
             self._mlflow.client.set_tag(run, tracked_names.RETIRED, "the trial was started anew on other data")
             self._mlflow.client.delete_run(run)
 
     def unfinished(self) -> dict[str, str]:
-        with translate_errors():
+        with self._mlflow.translate_errors():
             return self._opened.unfinished_trials()
 
     # ------------------------------------------------------------------------------------------------ below
@@ -202,10 +197,6 @@ class MlflowTracker:
     def _has_views(self) -> bool:
         numbers = [int(part) for part in (self._version or "").split(".")[:2] if part.isdecimal()]
         return tuple(numbers) >= NEEDED_MLFLOW
-
-    def _log_texts(self, run: str, texts: Mapping[str, str]) -> None:
-        for name, text in texts.items():
-            self._mlflow.client.log_text(run, text, name)
 
 
 def _now_ms() -> int:

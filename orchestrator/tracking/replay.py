@@ -8,31 +8,28 @@ waits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import islice
 from pathlib import PurePath
 
 from orchestrator.state.documents import study_documents
-from orchestrator.state.logs import last_lines
-from orchestrator.tracking.endings import Ending, ending_tags, read_ending
+from orchestrator.tracking.endings import Ending, checkpoints_of, ending_tags, error_text, read_ending
+from orchestrator.tracking.environment import environment_json
 from orchestrator.tracking.notices import Notice, NoticeOnce
+from orchestrator.tracking.sender import Sender
 from orchestrator.tracking.spool_batch import gather
 from orchestrator.tracking.study_progress import StudyProgress, TrialProgress
-from orchestrator.tracking.tracker import Point, Status, Tracker, TrackerAwayError, TrackerRefusedError
+from orchestrator.tracking.tracker import Status, Tracker, TrackerAwayError, TrackerDeniedError, TrackerGoneError
 from orchestrator.tracking.upload_cursor import UploadCursor, load_cursor, save_cursor, stride_of
 from search_spaces.error_text import named_message
 from search_spaces.plan import Plan, PlannedTrial
 from search_spaces.study import Study
 from trainables.storage import layout
-from trainables.storage.records import Failure
 from trainables.storage.spool import SpoolLine, read_spool
 from trainables.storage.store import Store
 
 LINES_PER_BATCH = 1_000
-
-LOG_LINES = 40
-"""Last lines of the failing worker's log in `error.txt`."""
 
 
 class Replay:
@@ -43,23 +40,33 @@ class Replay:
     ):
         self._tracker, self._store, self._plan, self._notice = tracker, store, plan, notice
         self._from_start = from_start
-        self._notice_once = NoticeOnce(notice, "tracking: not recorded: ")
-        self._progress = StudyProgress(tracker, store, study, plan, self._notice_once)
+        self._sender, self._notice_once = Sender(tracker, notice), NoticeOnce(notice, "tracking: ")
+        self.unsent = self._sender.unsent
+        """What the server did not take so far."""
+        self._progress = StudyProgress(tracker, store, study, plan, self._sender)
         self._cursors: dict[str, UploadCursor] = {}
         self._seen: dict[str, tuple[float, ...]] = {}
         self._endings: dict[str, Ending | None] = {}
         self._study_is_open = False
-        self.points = 0
-        """Points sent so far."""
+
+    @property
+    def points(self) -> int:
+        """Number of points sent so far."""
+        return self._sender.points
 
     def catch_up(self) -> None:
-        """Send everything that is new. Raises `TrackerAwayError`; calling again goes on where it stopped."""
+        """Send everything that is new; calling again goes on where it stopped.
+
+        Raises:
+            TrackerAwayError: the server does not answer.
+            TrackerDeniedError: it takes nothing from this client.
+        """
         self._open_study()
         for trial in self._plan.trials:
             seen = self._signature(trial.id)
             if not any(seen) or self._seen.get(trial.id) == seen:
                 continue
-            self._attempt(f"trial {trial.id}", partial(self._catch_up_trial, trial))
+            self._sender.attempt("trial", f"trial {trial.id}", partial(self._catch_up_run, trial))
             self._seen[trial.id] = seen
         self._progress.show_counts(self._trial_progress())
         self._progress.show_summary(self._endings)
@@ -67,48 +74,62 @@ class Replay:
     def close_stale(self) -> None:
         """Give every open run of a trial that does not run its true status: that of storage, else KILLED."""
         self._open_study()
-        planned = {trial.id: trial for trial in self._plan.trials}
         for trial, run in self._tracker.unfinished().items():
             ending = read_ending(self._store, self._plan.study, trial)
             if self._is_running(trial) and not self._is_over(trial, ending):
                 continue
             ending = ending or Ending("KILLED", self._last_sign(trial))
-            if trial in planned:
-                cursor = self._open(planned[trial], ending.ts, None).copy()
-                self._save(trial, self._settle(planned[trial], cursor, ending))
-            else:
-                self._tracker.set_status(run, ending.status, ending.ts)
+            self._sender.attempt("trial", f"trial {trial}", partial(self._close_run, trial, run, ending))
 
     def close(self, status: Status | None) -> None:
         """Close the runs of trials that do not run, and the study's; None derives its status from its trials. What is
         shown of the whole study comes last: a run must not stay open because a summary takes long."""
+        if self._sender.saw_passing:
+            self._send_again()
         self.close_stale()
         self._progress.show_counts(self._trial_progress(), at_once=True)
         counts = self._progress.counts
-        if status is not None:
-            self._tracker.close_study(status)
-        elif not any(self._is_running(trial.id) for trial in self._plan.trials):  # else another driver will close it
+        if status is None and not any(self._is_running(trial.id) for trial in self._plan.trials):
             missing = counts.get("pending", 0) + counts.get("running", 0)
-            self._tracker.close_study("FAILED" if counts.get("failed") else "KILLED" if missing else "FINISHED")
+            status = "FAILED" if counts.get("failed") else "KILLED" if missing else "FINISHED"
+        if status is not None:  # else another driver will close it
+            self._sender.attempt("view", "status of the study", partial(self._tracker.close_study, status))
         self._progress.show_summary(self._endings, at_once=True)
         self._write_views()
+
+    def _send_again(self) -> None:
+        """Send once more what was refused for a reason that may have passed, with all of the trials that it is of."""
+        self._sender.saw_passing = False
+        self._attach_documents()
+        for trial, cursor in list(self._cursors.items()):
+            if cursor.unsent:
+                del self._cursors[trial]
+                self._seen.pop(trial, None)
+        self.catch_up()
 
     def _open_study(self) -> None:
         if self._study_is_open:
             return
-        for remark in self._tracker.open_study(self._plan, study_documents(self._store, self._plan.study)):
+        for remark in self._tracker.open_study(self._plan):
             self._notice(f"tracking: {remark}")
+        self._attach_documents()
         self._write_views()
         self._study_is_open = True
+
+    def _attach_documents(self) -> None:
+        documents = study_documents(self._store, self._plan.study)
+        for name, text in {**documents, "environment.json": environment_json()}.items():
+            self._sender.attach(None, name, text)
 
     def _write_views(self) -> None:
         """Write the saved views, a convenience: whatever goes wrong with them, the records go on."""
         try:
             remarks = self._tracker.write_views()
-        except TrackerAwayError:
+        except (TrackerAwayError, TrackerDeniedError):
             raise
         except Exception as error:
-            remarks = [named_message(error)]
+            self.unsent.add("view", "saved views", named_message(error))
+            return
         for remark in remarks:
             self._notice_once(f"saved views: {remark}")
 
@@ -128,6 +149,23 @@ class Replay:
                 signature += (0, 0)
         return tuple(signature)
 
+    def _catch_up_run(self, trial: PlannedTrial) -> None:
+        """Send what is new of a trial; into another run where somebody has deleted its own meanwhile."""
+        try:
+            self._catch_up_trial(trial)
+        except TrackerGoneError:
+            if self._cursors.pop(trial.id, None) is None:  # no run can be made, either
+                raise
+            self._catch_up_trial(trial)
+
+    def _close_run(self, trial: str, run: str, ending: Ending) -> None:
+        planned = next((planned for planned in self._plan.trials if planned.id == trial), None)
+        if planned is None:
+            self._tracker.set_status(run, ending.status, ending.ts)
+            return
+        cursor = self._open(planned, ending.ts, None).copy()
+        self._save(trial, self._settle(planned, cursor, ending))
+
     def _catch_up_trial(self, trial: PlannedTrial) -> None:
         spool = layout.spool(self._plan.study, trial.id)
         ending = self._endings[trial.id] = read_ending(self._store, self._plan.study, trial.id)
@@ -144,7 +182,8 @@ class Replay:
             node = PurePath(name).name
             if batch := list(read_spool(self._store, name, cursor.nodes.get(node, 0))):
                 cursor = cursor.copy()
-                self._log(cursor.known_run, [point for _, line in batch for point in cursor.sieve.take(line)])
+                points = [point for _, line in batch for point in cursor.sieve.take(line)]
+                cursor.unsent |= self._sender.log(cursor.known_run, points)
                 cursor.nodes[node] = batch[-1][0]
                 self._save(trial.id, cursor)
         if ending and self._is_over(trial.id, ending) and cursor.ended != ending.ts:
@@ -173,7 +212,7 @@ class Replay:
         opened = cursor is not None
         if cursor is None:
             cursor = load_cursor(self._store, self._tracker.server, self._plan.study, trial.id)
-            if self._from_start:
+            if self._from_start or cursor.unsent:
                 cursor = UploadCursor(run=cursor.run, born=cursor.born)
         if cursor.run is not None and None not in (born, cursor.born) and born != cursor.born:
             self._tracker.retire(cursor.run)
@@ -182,6 +221,8 @@ class Replay:
             run = self._tracker.open_trial(trial, cursor.run, started)
             if run != cursor.run:
                 cursor = UploadCursor(run=run)
+            if not cursor.offset:
+                cursor.unsent |= self._describe(run, trial)
             cursor.sieve.stride = stride_of(trial, self._plan)
         cursor.born = cursor.born if born is None else born
         self._cursors[trial.id] = cursor
@@ -189,65 +230,44 @@ class Replay:
 
     def _send(self, cursor: UploadCursor, lines: Sequence[SpoolLine]) -> UploadCursor:
         """Send one batch, and return the cursor with it (still without the new offset)."""
-        run, batch = cursor.known_run, gather(lines, cursor, self._store)
-        self._log(run, batch.points)
+        run, batch, sender = cursor.known_run, gather(lines, cursor, self._store), self._sender
+        again = sender.log(run, batch.points)
         if batch.params or batch.tags:
             annotate = partial(self._tracker.annotate, run, batch.params, batch.tags)
-            self._attempt(f"run {run}: params and tags", annotate)
+            again |= sender.attempt("set of parameters and tags", f"params and tags of run {run}", annotate)
         if batch.data:
-            self._attempt(f"run {run}: data", partial(self._tracker.link_data, run, batch.data))
+            link = partial(self._tracker.link_data, run, batch.data)
+            again |= sender.attempt("list of data", f"data of run {run}", link)
         for name, content in batch.files.items():
-            self._attempt(f"run {run}: {name}", partial(self._tracker.attach, run, name, content))
+            again |= sender.attach(run, name, content)
+        cursor.unsent |= again
         if batch.status != cursor.status:
             self._tracker.set_status(run, batch.status, batch.status_ts)
             cursor.status = batch.status
         return cursor
 
-    def _log(self, run: str, points: Sequence[Point]) -> None:
-        """Send points; of a batch that is refused, all but those that are refused by themselves."""
-        if not points:
-            return
-        try:
-            self._tracker.log(run, points)
-        except TrackerRefusedError as refused:
-            if len(points) == 1:
-                self._notice_once(f"run {run}: {points[0].metric}: {refused}")
-                return
-            self._log(run, points[: len(points) // 2])
-            self._log(run, points[len(points) // 2 :])
-        else:
-            self.points += len(points)
+    def _describe(self, run: str, trial: PlannedTrial) -> bool:
+        """Attach what a trial is and where its study is driven; whether that should be done again."""
+        texts = {"spec.json": trial.spec.model_dump_json(indent=1), "environment.json": environment_json()}
+        again = [self._sender.attach(run, name, text) for name, text in texts.items()]
+        return any(again)
 
     def _settle(self, trial: PlannedTrial, cursor: UploadCursor, ending: Ending) -> UploadCursor:
         """Record how a trial ended: its last points, what went wrong, where its weights are, its status."""
-        run = cursor.known_run
-        self._log(run, cursor.sieve.flush())
+        run, sender = cursor.known_run, self._sender
+        again = sender.log(run, cursor.sieve.flush())
         if tags := ending_tags(ending, is_first=cursor.ended is None):
-            self._attempt(f"run {run}: tags", partial(self._tracker.annotate, run, {}, tags))
+            annotate = partial(self._tracker.annotate, run, {}, tags)
+            again |= sender.attempt("set of parameters and tags", f"params and tags of run {run}", annotate)
         if ending.failure is not None:
-            text = self._error_text(ending.failure)
-            self._attempt(f"run {run}: error.txt", partial(self._tracker.attach, run, "error.txt", text))
-        if checkpoints := self._checkpoints(trial, ending):
-            self._attempt(f"run {run}: model", partial(self._tracker.offer_model, run, trial, checkpoints))
+            again |= sender.attach(run, "error.txt", error_text(ending.failure, self._store))
+        if checkpoints := checkpoints_of(trial, ending, self._plan, self._store):
+            offer = partial(self._tracker.offer_model, run, trial, checkpoints)
+            again |= sender.attempt("model", f"model of run {run}", offer)
+        cursor.unsent |= again
         self._tracker.set_status(run, ending.status, ending.ts)
         cursor.status, cursor.ended = ending.status, ending.ts
         return cursor
-
-    def _checkpoints(self, trial: PlannedTrial, ending: Ending) -> dict[str, str]:
-        """Return stage -> URI of its weights, of a trial that has gone well, as far as they are kept."""
-        if ending.status != "FINISHED" or ending.diverged:
-            return {}
-        return {
-            node.name: self._store.uri(layout.stage_folder(key))
-            for node, key in zip(trial.stage_nodes(self._plan), ending.stages, strict=False)
-            if self._store.exists(layout.stage_folder(key))
-        }
-
-    def _error_text(self, failure: Failure) -> str:
-        log = self._store.place(failure.log)
-        tail = "\n".join(last_lines(self._store, failure.log, LOG_LINES)) if failure.log else ""
-        parts = [f"{failure.kind}: {failure.message}", failure.traceback, f"log: {log}", tail]
-        return "\n\n".join(part for part in parts if part) + "\n"
 
     def _trial_progress(self) -> list[TrialProgress]:
         progress = []
@@ -272,10 +292,3 @@ class Replay:
     def _save(self, trial: str, cursor: UploadCursor) -> None:
         save_cursor(self._store, self._tracker.server, self._plan.study, trial, cursor)
         self._cursors[trial] = cursor
-
-    def _attempt(self, what: str, action: Callable[[], None]) -> None:
-        """Do one thing; if it is refused, say so and go on: the records stay on storage."""
-        try:
-            action()
-        except TrackerRefusedError as refused:
-            self._notice_once(f"{what}: {refused}")

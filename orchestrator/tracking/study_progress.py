@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from orchestrator.reporting.summary import summarize
 from orchestrator.state.status import study_status
 from orchestrator.tracking.endings import Ending
-from orchestrator.tracking.notices import Notice
+from orchestrator.tracking.sender import Sender
 from orchestrator.tracking.tracker import Tracker
+from search_spaces.error_text import named_message
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
 from search_spaces.study import Study
@@ -40,12 +42,12 @@ class StudyProgress:
         store: the storage.
         study: with its claims, for the summary.
         plan: of the study.
-        notice: shows a message about trouble.
+        sender: counts what the server does not take.
     """
 
-    def __init__(self, tracker: Tracker, store: Store, study: Study, plan: Plan, notice: Notice):
+    def __init__(self, tracker: Tracker, store: Store, study: Study, plan: Plan, sender: Sender):
         self._tracker, self._store, self._study, self._plan = tracker, store, study, plan
-        self._notice = notice
+        self._sender = sender
         self.counts: dict[str, int] = {}
         """`done`, `running`, `failed` and `pending` trials as last shown; empty before."""
         self._summarized: dict[str, int] = {}
@@ -63,7 +65,7 @@ class StudyProgress:
             values["eta_s"] = 0.0
         elif began >= self._next_look and (eta_s := self._eta_s()) is not None:
             values["eta_s"] = eta_s
-        self._tracker.show_progress(values)
+        self._sender.attempt("view", "progress of the study", partial(self._tracker.show_progress, values))
         self.counts = counts
         took = time.monotonic() - began
         self._next_look = max(self._next_look, time.monotonic() + max(PROGRESS_EVERY_S, took / SHOWING_SHARE))
@@ -79,19 +81,33 @@ class StudyProgress:
         began = time.monotonic()
         if finished == self._summarized or (began < self._next_summary and not at_once):
             return
-        try:
-            self._tracker.show_summary(summarize(self._study, self._plan, self._store))
-        except InputError as error:
-            self._notice(f"summary: {error}")
+        self._send_summary()
         self._summarized = finished
         self._next_summary = time.monotonic() + (time.monotonic() - began) / SHOWING_SHARE
+
+    def _send_summary(self) -> None:
+        """Send every part of the summary that can be made: one that fails never stops the others."""
+        try:
+            summary = summarize(self._study, self._plan, self._store)
+        except Exception as error:  # a broken file on storage, or a defect: records go on, and it is said
+            self._sender.unsent.add("view", "summary of the study", _words(error))
+            return
+        for name, problem in summary.problems.items():
+            self._sender.unsent.add("view", name, problem)
+        self._sender.attempt("view", "summary of the study", partial(self._tracker.show_summary, summary))
+        for name, text in summary.documents.items():
+            self._sender.attach(None, name, text)
 
     def _eta_s(self) -> float | None:
         try:
             return study_status(self._plan, self._store).eta_s
         except InputError as error:  # a broken file on storage: whoever runs the study is told, records go on
-            self._notice(f"progress: {error}")
+            self._sender.unsent.add("view", "progress of the study", str(error))
             return None
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, InputError) else named_message(error)
 
 
 def _count(trials: Sequence[TrialProgress]) -> dict[str, int]:

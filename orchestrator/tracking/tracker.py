@@ -14,11 +14,32 @@ Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 
 
 class TrackerAwayError(ConnectionError):
-    """The server did not answer, or not now: the same request may succeed later."""
+    """The server did not answer, or not now: the same request may succeed later, by itself."""
+
+
+class TrackerDeniedError(PermissionError):
+    """The server takes nothing from this client until a person changes something.
+
+    It asks for a password, forbids, is read-only, or is no tracking server. Nothing is lost: all may be sent later.
+    """
 
 
 class TrackerRefusedError(ValueError):
-    """The server answered that it will never take this."""
+    """The server does not take this, but takes other things.
+
+    Args:
+        message: what it says.
+        cause: what refusals of one reason have in common, to count them.
+        passing: whether it may take the same later.
+    """
+
+    def __init__(self, message: str, *, cause: str = "", passing: bool = False):
+        super().__init__(message)
+        self.cause, self.passing = cause or message, passing
+
+
+class TrackerGoneError(TrackerRefusedError):
+    """What was to be written to is not on the server any more: a run or an experiment that somebody has deleted."""
 
 
 class Point(NamedTuple):
@@ -31,7 +52,7 @@ class Point(NamedTuple):
 
 
 class Tracker(Protocol):
-    """What the uploader asks of a tracking server. Every method may raise `TrackerAwayError` or `TrackerRefusedError`.
+    """What the uploader asks of a tracking server. Every method may raise the errors above.
 
     All of them may be repeated: runs are found before they are made, equal points and files replace themselves.
     """
@@ -40,8 +61,8 @@ class Tracker(Protocol):
     def server(self) -> str:
         """Return a short name of this server that can be part of a file name; another server has another."""
 
-    def open_study(self, plan: Plan, documents: Mapping[str, str]) -> Sequence[str]:
-        """Find or make the study's parent run and set it running. `documents`: artifact name -> text.
+    def open_study(self, plan: Plan) -> Sequence[str]:
+        """Find or make the study's parent run and set it running.
 
         Returns what a person should know, such as that the study goes by another name on this server.
         """
@@ -61,8 +82,14 @@ class Tracker(Protocol):
     def annotate(self, run: str, params: Mapping[str, str], tags: Mapping[str, str]) -> None:
         """Write parameters, which are never changed, and tags, of which the newest counts."""
 
-    def attach(self, run: str, name: str, content: str | Path) -> None:
-        """Attach a file to a run. `content`: its text, or where it is."""
+    def attach(self, run: str | None, name: str, content: str | Path) -> None:
+        """Attach a file to a run. A store of files that takes none is a refusal, and never an outage.
+
+        Args:
+            run: its id; None for the study's own.
+            name: of the file, with folders.
+            content: its text, or where it is.
+        """
 
     def link_data(self, run: str, data: Sequence[DataUse]) -> None:
         """Name the data that a run has used, with their digests."""
@@ -83,7 +110,7 @@ class Tracker(Protocol):
         """Show `done`, `running`, `failed`, `pending` trials, `gpu_hours` of those that ended, `eta_s` if known."""
 
     def show_summary(self, summary: StudySummary) -> None:
-        """Show what the finished trials say: numbers of arms, sentences, the report."""
+        """Show what the finished trials say: numbers of arms, sentences, the scores of this version of the study."""
 
     def write_views(self) -> Sequence[str]:
         """Write the saved views for the metrics that are there. Returns what was left alone, and why."""

@@ -80,6 +80,8 @@ class UploadCursor:
     sieve: PointFilter = field(default_factory=PointFilter)
     nodes: dict[str, int] = field(default_factory=dict)
     """Name of another node's spool -> offset in it."""
+    unsent: bool = False
+    """Whether something was not taken that may be taken later: the next session then sends all of the trial again."""
 
     @property
     def known_run(self) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from functools import partial
 from typing import Self
@@ -13,7 +13,14 @@ import tenacity
 
 from orchestrator.tracking.notices import Notice, NoticeOnce
 from orchestrator.tracking.replay import Replay
-from orchestrator.tracking.tracker import Status, Tracker, TrackerAwayError, TrackerRefusedError
+from orchestrator.tracking.tracker import (
+    Status,
+    Tracker,
+    TrackerAwayError,
+    TrackerDeniedError,
+    TrackerRefusedError,
+)
+from search_spaces.error_text import named_message
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
 from search_spaces.study import Study
@@ -24,6 +31,9 @@ POLL_S = 2.0
 
 BUSY_SHARE = 0.05
 """The pause grows with the CPU time that a look takes, so that looking never takes a larger share of one core."""
+
+
+logger = logging.getLogger(__name__)
 
 
 class Uploader:
@@ -88,6 +98,8 @@ class Uploader:
         self._stopping = True
         self._wake.set()
         self._thread.join(deadline_s)
+        if missing := self._replay.unsent.sentence():
+            self._notice(f"tracking: not everything was taken: {missing}; `ablate sync {self._study}` sends it again")
         if not self._is_closed:
             self._notice(f"tracking: not everything was sent; `ablate sync {self._study}` sends it later")
         return self._is_closed
@@ -97,19 +109,20 @@ class Uploader:
         while True:
             stopping, requested, began = self._stopping, self._requested, time.thread_time()
             try:
-                self._repeat_while_away(self._replay.catch_up)
+                self._repeat_until_taken(self._replay.catch_up)
                 if stopping:
-                    self._repeat_while_away(partial(self._replay.close, self._status))
+                    self._repeat_until_taken(partial(self._replay.close, self._status))
                     self._is_closed = True
                 elif not stale_closed:
-                    self._repeat_while_away(self._replay.close_stale)
+                    self._repeat_until_taken(self._replay.close_stale)
                     stale_closed = True
-            except TrackerAwayError:
+            except (TrackerAwayError, TrackerDeniedError):
                 pass  # noticed when it went away; only given up because of `stop`
             except (TrackerRefusedError, InputError) as refused:
                 self._notice_once(str(refused))
-            except Exception:  # a defect here must not cost a study; it is shown, and the spools keep everything
-                self._notice_once(traceback.format_exc())
+            except Exception as error:  # a defect here must not cost a study; it is said, and the spools keep all
+                logger.debug("the uploader has failed", exc_info=True)
+                self._notice_once(named_message(error))
             else:
                 with self._answer:
                     self._answered = requested
@@ -123,26 +136,25 @@ class Uploader:
         self._wake.wait(0 if self._stopping else seconds)
         self._wake.clear()
 
-    def _repeat_while_away(self, action: Callable[[], None]) -> None:
-        """Repeat while the server is away, ever more rarely; `drain` and `stop` cause an attempt at once."""
-        away = False
+    def _repeat_until_taken(self, action: Callable[[], None]) -> None:
+        """Repeat while the server is away or takes nothing, ever more rarely; `drain` and `stop` cause an attempt."""
+        before: set[type[BaseException]] = set()
 
-        def notice_away(state: tenacity.RetryCallState) -> None:
-            nonlocal away
-            if not away and state.outcome is not None:
-                reason = state.outcome.exception()
-                self._notice(
-                    f"tracking: the server is away ({reason}); training goes on, the records wait in the spool"
-                )
-            away = True
+        def notice(state: tenacity.RetryCallState) -> None:
+            reason = state.outcome.exception() if state.outcome is not None else None
+            if reason is None or type(reason) in before:
+                return
+            before.add(type(reason))
+            trouble = "takes nothing from here" if isinstance(reason, TrackerDeniedError) else "is away"
+            self._notice(f"tracking: the server {trouble} ({reason}); training goes on, the records wait in the spool")
 
         tenacity.Retrying(
-            retry=tenacity.retry_if_exception_type(TrackerAwayError),
+            retry=tenacity.retry_if_exception_type((TrackerAwayError, TrackerDeniedError)),
             wait=tenacity.wait_random_exponential(multiplier=1, min=self._poll_s, max=60),
             stop=lambda state: self._stopping,
             sleep=self._pause,
-            before_sleep=notice_away,
+            before_sleep=notice,
             reraise=True,
         )(action)
-        if away:
+        if before:
             self._notice("tracking: the server is back")

@@ -38,7 +38,7 @@ class MemoryTracker:
         if self.away:
             raise TrackerAwayError("connection refused")
 
-    def open_study(self, plan: Plan, documents: Mapping[str, str]) -> list[str]:
+    def open_study(self, plan: Plan) -> list[str]:
         self._request()
         self.study = "RUNNING"
         return []
@@ -60,9 +60,9 @@ class MemoryTracker:
         self._request()
         self.tags[run] |= tags
 
-    def attach(self, run: str, name: str, content: str | Path) -> None:
+    def attach(self, run: str | None, name: str, content: str | Path) -> None:
         self._request()
-        self.files[run][name] = content
+        self.files[run or "study"][name] = content
 
     def link_data(self, run: str, data: Sequence[DataUse]) -> None:
         self._request()

@@ -49,17 +49,17 @@ def test_a_damaged_embedded_database_is_refused_by_name(storage: Path, damage: C
     assert str(path) in str(refused.value)
     assert "ablate sync" in str(refused.value)
     path.rename(path.with_suffix(".damaged"))
-    open_tracker(None, storage).open_study(PLAN, {})
+    open_tracker(None, storage).open_study(PLAN)
 
 
 def test_an_empty_embedded_database_is_made_anew(storage: Path) -> None:
     (storage / layout.TRACKING_DATABASE).write_bytes(b"")
-    open_tracker(None, storage).open_study(PLAN, {})
+    open_tracker(None, storage).open_study(PLAN)
 
 
 def test_embedded_study_is_opened_with_one_command(storage: Path) -> None:
     tracker = open_tracker(None, storage)
-    tracker.open_study(PLAN, {})
+    tracker.open_study(PLAN)
     text = open_command(tracker)
     assert f"mlflow ui --backend-store-uri sqlite:///{storage}/tracking/mlflow.db --host 127.0.0.1" in text
     assert "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning" in text

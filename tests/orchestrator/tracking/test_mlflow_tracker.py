@@ -27,7 +27,7 @@ from trainables.storage.store import LocalStore
 
 def test_study_has_one_experiment_with_nested_runs_found_by_tags(storage: Path, client: MlflowClient) -> None:
     tracker = open_tracker(None, storage)
-    tracker.open_study(PLAN, {"study.yaml": "study: small\n"})
+    tracker.open_study(PLAN)
     for trial in PLAN.trials:
         tracker.open_trial(trial, None, 1000)
 
@@ -41,15 +41,14 @@ def test_study_has_one_experiment_with_nested_runs_found_by_tags(storage: Path, 
     assert trial_run(client, "r32-s7").data.params == {"resolution": "32px", "seed": "7"}
     assert trial_run(client, "r32-s7").data.metrics == {"cfg/resolution": 32}
     assert trial_run(client, "r32-s7").info.start_time == 1000
-    files = {file.path for file in client.list_artifacts(trial_run(client, "r32-s7").info.run_id)}
-    assert files == {"spec.json", "environment.json"}
-    assert {file.path for file in client.list_artifacts(study.info.run_id)} == {"study.yaml", "environment.json"}
+    tracker.attach(None, "study.yaml", "study: small\n")
+    assert {file.path for file in client.list_artifacts(study.info.run_id)} == {"study.yaml"}
     assert (storage / layout.TRACKING_ARTIFACTS / "small" / study.info.run_id).is_dir()
 
 
 def test_points_sent_twice_are_there_once(storage: Path, client: MlflowClient) -> None:
     tracker = open_tracker(None, storage)
-    tracker.open_study(PLAN, {})
+    tracker.open_study(PLAN)
     run = tracker.open_trial(PLAN.trials[0], None, 1000)
     points = [Point("train/loss", 1 / step, 1000 + step, step) for step in range(1, 1500)]
     points.append(Point("train/loss", math.nan, 3000, 1500))
@@ -61,7 +60,7 @@ def test_points_sent_twice_are_there_once(storage: Path, client: MlflowClient) -
 
 def test_infinity_is_recorded_as_not_a_number(storage: Path, client: MlflowClient) -> None:
     tracker = open_tracker(None, storage)
-    tracker.open_study(PLAN, {})
+    tracker.open_study(PLAN)
     run = tracker.open_trial(PLAN.trials[0], None, 1000)
     tracker.log(run, [Point("train/loss", math.inf, 1000, 1)])
     assert math.isnan(client.get_run(run).data.metrics["train/loss"])
@@ -69,7 +68,7 @@ def test_infinity_is_recorded_as_not_a_number(storage: Path, client: MlflowClien
 
 def test_newest_counts_of_a_study_are_the_latest(storage: Path, client: MlflowClient) -> None:
     tracker = open_tracker(None, storage)
-    tracker.open_study(PLAN, {})
+    tracker.open_study(PLAN)
     tracker.show_progress({"done": 1, "failed": 1, "pending": 0})
     tracker.show_progress({"done": 2, "failed": 0, "pending": 0})
     tracker.close_study("FINISHED")
@@ -104,7 +103,7 @@ def test_replay_of_a_spool_gives_a_complete_run(storage: Path, client: MlflowCli
 
 def test_unknown_run_is_refused_not_retried(storage: Path) -> None:
     tracker = open_tracker(None, storage)
-    tracker.open_study(PLAN, {})
+    tracker.open_study(PLAN)
     with pytest.raises(TrackerRefusedError):
         tracker.log("0" * 32, [Point("train/loss", 1.0, 1000, 1)])
 
@@ -169,14 +168,14 @@ class OldServer(MlflowServer):
 
 def test_views_are_skipped_with_a_reason_on_a_server_without_them(storage: Path, client: MlflowClient) -> None:
     tracker = MlflowTracker(OldServer(client, storage, "old", None))
-    tracker.open_study(PLAN, {})
+    tracker.open_study(PLAN)
     assert tracker.write_views() == ["saved views need MLflow 3.15 or newer, and the server is 3.14.0"]
     assert "viewStateShareKey" not in tracker.link("http://server")
 
 
 def test_views_are_tags_of_the_experiment_and_the_link_opens_the_first(storage: Path, client: MlflowClient) -> None:
     tracker = open_tracker(None, storage)
-    tracker.open_study(PLAN, {})
+    tracker.open_study(PLAN)
     assert tracker.write_views() == []
     tags = client.get_experiment_by_name("small").tags
     assert sum(name.startswith("mlflow.sharedViewState.ablate-") for name in tags) == 8

@@ -38,7 +38,7 @@ def test_sync_sends_points_files_tags_and_true_statuses(store: LocalStore) -> No
     assert tracker.steps(TRIAL, "train/loss") == [0, 1, 2, 3, 4]
     assert tracker.values(TRIAL, "eval/shapes/accuracy") == [71.5]
     assert tracker.tags[run]["ablate.zero"] == "2"
-    assert tracker.files[run] == {"deepspeed.json": "{}"}
+    assert tracker.files[run].keys() == {"spec.json", "environment.json", "deepspeed.json"}
     assert (tracker.status[run], tracker.status[failed]) == ("FINISHED", "FAILED")
     assert tracker.tags[failed]["ablate.error_class"] == "lost"
     assert "worker died" in str(tracker.files[failed]["error.txt"])

@@ -26,7 +26,7 @@ TRACKERS: dict[type[Tracker], Callable[[Path], Tracker]] = {
 def tracker(request: pytest.FixtureRequest, storage: Path) -> Tracker:
     """A tracker on which the study is open."""
     opened = TRACKERS[request.param](storage)
-    opened.open_study(PLAN, {"study.yaml": "study: small\n"})
+    opened.open_study(PLAN)
     return opened
 
 
@@ -66,7 +66,7 @@ def test_everything_may_be_repeated(tracker: Tracker, tmp_path: Path) -> None:
     run, file = tracker.open_trial(TRIAL, None, 1000), tmp_path / "table.parquet"
     file.write_bytes(b"PAR1")
     for _ in range(2):
-        tracker.open_study(PLAN, {})
+        tracker.open_study(PLAN)
         tracker.log(run, [Point("train/loss", 1.0, 1000, 1)])
         tracker.annotate(run, {"batch": "4"}, {"ablate.diverged": "false"})
         tracker.attach(run, "deepspeed.json", "{}")
