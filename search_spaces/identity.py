@@ -194,7 +194,8 @@ def weights_name(origin: str) -> str:
 def source_name(source: SourceSpec) -> str:
     """Return the name under which the digest of a data source is kept."""
     options = f"?{canonical_json(source.options)}" if source.options else ""
-    return f"source:{source.declared}{options}"
+    without = f" without {' and '.join(source.without)}" if source.without else ""
+    return f"source:{source.declared}{options}{without}"
 
 
 def needed_digests(trial: TrialSpec, stage_index: int) -> tuple[str, ...]:
@@ -252,6 +253,7 @@ def features_identity(vision: VisionSpec, source: SourceSpec, seed: int) -> dict
         "vision": _without(vision_identity(vision), "tokens"),
         "source": source.declared,
         "options": source.options,
+        **({"without": source.without} if source.without else {}),
         "seed": seed if vision.weights == "random" else None,
     }
 

@@ -145,6 +145,10 @@ class PixelSpec(Spec):
     """Images of more megapixels are refused: decoding takes up to 16 bytes of memory for each pixel."""
 
 
+LostImage = Literal["missing", "broken"]
+"""What a part of a mix may `drop` besides tags: records whose image is not there, or is no image that can be read."""
+
+
 class SourceSpec(Spec):
     """Data source. `name@version` is its declared name; the digest of its content proves which data it is."""
 
@@ -163,6 +167,8 @@ class SourceSpec(Spec):
     """The counts are rounded ones: plans say so, and the counts of the data are taken where they differ."""
     options: dict[str, int | float | str | bool] = {}
     pixels: PixelSpec = PixelSpec()
+    without: tuple[LostImage, ...] = ()
+    """How images may be lost: records with such are left out, as the parts of a mix that use the source `drop` them."""
 
     @property
     def declared(self) -> str:
@@ -217,7 +223,7 @@ class MixPart(Spec):
     count: Positive | None = None
     repeat: Positive = 1
     drop: tuple[str, ...] = ()
-    """Tags whose records are left out (`text-only` among them)."""
+    """Tags whose records are left out (`text-only` among them), and what `SourceSpec.without` names."""
 
 
 class MixSpec(Spec):

@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
-from typing import Any
+from typing import Any, get_args
 
 from search_spaces.errors import InputError, nearest
 from search_spaces.identity import source_name
-from search_spaces.spec import MixPart, MixSpec, SourceSpec, StageSpec
+from search_spaces.spec import LostImage, MixPart, MixSpec, SourceSpec, StageSpec
 
 TEXT_ONLY = "text-only"
 """Tag that every record without an image carries."""
+
+_LOST = get_args(LostImage)
 
 RealisedCounts = Mapping[str, Mapping[str, Any]]
 """Counts of prepared sources by `identity.source_name`: ``{records, text_only, images, tags: {}}``."""
@@ -94,12 +96,12 @@ def _kept(part: MixPart, counts: SourceCounts) -> Modalities | None:
     text = 0 if TEXT_ONLY in part.drop else counts.text_only
     image = counts.records - counts.text_only
     for tag in part.drop:
-        if tag == TEXT_ONLY:
+        if tag == TEXT_ONLY or (tag in _LOST and tag not in counts.tags):  # lost images are known when they are counted
             continue
         if not counts.tags:
             return None
         if tag not in counts.tags:
-            legal = [*counts.tags, TEXT_ONLY]
+            legal = [*counts.tags, TEXT_ONLY, *_LOST]
             raise InputError(
                 f"drop must name tags of {part.source.name} ({', '.join(legal)}), but got {tag!r}",
                 way_out=nearest(tag, legal),
@@ -144,8 +146,11 @@ def stage_steps(stage: StageSpec, realised: RealisedCounts) -> int | None:
 
 
 def has_approximate_steps(stage: StageSpec, realised: RealisedCounts) -> bool:
-    """Check whether the steps of a stage follow from rounded counts, as its data were not counted yet."""
-    rounded = (part.source.approximate and source_name(part.source) not in realised for part in stage.data.parts)
+    """Check whether a stage's steps follow from rounded counts, or from ones with lost images: data are not counted."""
+    rounded = (
+        (part.source.approximate or part.source.without) and source_name(part.source) not in realised
+        for part in stage.data.parts
+    )
     return stage.max_steps is None and any(rounded)
 
 

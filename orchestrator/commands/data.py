@@ -36,7 +36,10 @@ data = typer.Typer(help="Data sources: check them, convert them to Parquet, desc
 
 WhatArgument = Annotated[
     str,
-    typer.Argument(metavar="WHAT", help="A study, the name of a data source, or a LLaVA JSON (JSONL) file."),
+    typer.Argument(
+        metavar="WHAT",
+        help="A study, the name of a data source, or a file of conversations (JSON, Parquet).",
+    ),
 ]
 
 

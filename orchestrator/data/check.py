@@ -13,7 +13,7 @@ from orchestrator.planning.preflight import declared_differences, known_digests
 from search_spaces.errors import InputError
 from search_spaces.identity import source_name
 from trainables.data.pace import Progress
-from trainables.data.problems import SHOWN_PROBLEMS, list_problems, looked_in
+from trainables.data.problems import SHOWN_PROBLEMS, left_out_lines, list_problems, looked_in
 from trainables.data.readers import open_reader
 from trainables.data.survey import survey
 from trainables.data.treated import treated_lines
@@ -62,17 +62,18 @@ def check_source(target: Target, store: Store, root: Path, threads: int, progres
     source, published = target.source, target.published
     try:
         reader = open_reader(source, root)
-        tally = survey(reader, source.pixels, threads, progress)
+        tally = survey(source, reader, threads, progress)
     except InputError as error:
         return Checked(source.declared, False, published, error=str(error))
     counts, file = tally.counts(), list_problems(source, tally, store)
     differing = [] if tally.refused else declared_differences(source, counts)
     if not tally.counted and not tally.refused:
         differing = ["it has no records"]
-    digest = None if file is not None else tally.digest()
+    is_whole = not tally.refused and not tally.problems
+    digest = tally.digest() if is_whole else None
     return Checked(
         source.declared,
-        file is None and (not differing or (source.approximate and tally.counted > 0)),
+        is_whole and (not differing or (source.approximate and tally.counted > 0)),
         published,
         counts,
         digest,
@@ -81,7 +82,7 @@ def check_source(target: Target, store: Store, root: Path, threads: int, progres
         first_problems=(*tally.refused[:SHOWN_PROBLEMS], *tally.problems[:SHOWN_PROBLEMS]),
         looked_in=looked_in(source, reader).strip() or None if tally.problems else None,
         problems_file=file,
-        notes=(*differing, *_changed(target, digest, store)),
+        notes=(*left_out_lines(counts, file), *differing, *_changed(target, digest, store)),
         treated=dict(sorted(tally.treated.items())),
         images=tuple(treated_lines(tally.treated, source.pixels)),
     )
@@ -104,7 +105,7 @@ def to_terminal(checks: Sequence[Checked], out: Console) -> None:
             lines.append(f"and {check.problems - len(check.first_problems):,} more")
         if check.looked_in:
             lines.append(check.looked_in)
-        if check.problems_file:
+        if check.problems_file and check.problems:
             lines.append(f"All of them are listed in {check.problems_file}.")
         if check.error:
             lines += check.error.splitlines()

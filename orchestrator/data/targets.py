@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,16 @@ from search_spaces.catalogue.entries import SourceEntry
 from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError, nearest
 from search_spaces.plan import Plan
-from search_spaces.spec import SourceSpec
+from search_spaces.spec import ReaderKind, SourceSpec
 from search_spaces.study_files import load_study
 from trainables.storage.store import LocalStore
 
-_FILES = (".json", ".jsonl")
+_JSON = (".json", ".jsonl", ".ndjson")
+_FILES: Mapping[str, ReaderKind] = {
+    **dict.fromkeys((*_JSON, *(f"{suffix}.gz" for suffix in _JSON)), "llava"),
+    ".parquet": "parquet",
+}
+"""Ends of file names, and the formats of such files."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ def targets(
     """Find the sources that an argument stands for.
 
     Args:
-        what: a LLaVA JSON file, the name of a source of the catalogue, or a study.
+        what: a file of conversations (JSON, JSON Lines, Parquet), the name of a source of the catalogue, or a study.
         images: of a file: the folder in which its image paths start; None for the file's own folder.
         source: of a study: keep this source only.
         store: storage with the digests that a study is planned with.
@@ -46,8 +51,9 @@ def targets(
     Raises:
         InputError: if `what` is none of the three, or `source` is not there.
     """
-    if what.endswith(_FILES):
-        return [Target(_file_source(Path(what), images), None)]
+    suffix = next((suffix for suffix in _FILES if what.lower().endswith(suffix)), None)
+    if suffix is not None:
+        return [Target(_file_source(Path(what), suffix, images), None)]
     if images is not None:
         raise InputError("is for JSON files; a source of the catalogue or of a study names its own", key="--images")
     entry = shipped().sources.get(what)
@@ -69,9 +75,12 @@ def targets(
     return [Target(spec, entries[spec.name].source, planned) for spec in sources]
 
 
-def _file_source(file: Path, images: Path | None) -> SourceSpec:
+def _file_source(file: Path, suffix: str, images: Path | None) -> SourceSpec:
     folder = (images or file.parent).absolute()
-    return SourceSpec(name=file.stem, version="1", reader="llava", path=str(file.absolute()), image_folder=str(folder))
+    name, reader = file.name[: -len(suffix)] or file.name, _FILES[suffix]
+    if images is not None and reader == "parquet":
+        raise InputError("is for JSON files; Parquet holds its images", key="--images")
+    return SourceSpec(name=name, version="1", reader=reader, path=str(file.absolute()), image_folder=str(folder))
 
 
 def _spec(name: str, entry: SourceEntry) -> SourceSpec:

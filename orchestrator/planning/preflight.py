@@ -12,6 +12,7 @@ from orchestrator.planning.weights_check import weights_problems
 from search_spaces.errors import InputError, Problems
 from search_spaces.identity import fingerprint, source_name, weights_name
 from search_spaces.spec import BenchmarkSpec, SourceSpec, TrialSpec
+from trainables.data.problems import left_out_lines
 from trainables.data.treated import treated_lines
 from trainables.storage import layout
 from trainables.storage.record_files import read_or_redo, write
@@ -113,13 +114,13 @@ def _source_entry(
         and is_prepared(store, cached.digest)
         and cached.signature == fingerprint(source_signature(source, store, root, cached.digest))
     ):
-        _check_declared(source, cached.counts, report)
+        _check_declared(source, cached.counts, store, report)
         return cached
     report(f"reading {source.declared}")
     digest, counts = prepare_source(source, store, root, report)
     for line in _treated(source, store, digest):
         report(f"{source.name}: {line}")
-    _check_declared(source, counts, report)
+    _check_declared(source, counts, store, report)
     signature = fingerprint(source_signature(source, store, root, digest))
     return SourceDigest(signature=signature, digest=digest, counts=counts)
 
@@ -130,8 +131,10 @@ def _treated(source: SourceSpec, store: Store, digest: str) -> list[str]:
     return [] if prepared is None else treated_lines(prepared.treated, source.pixels)
 
 
-def _check_declared(source: SourceSpec, counts: Counts, report: Callable[[str], None]) -> None:
-    """Check that the data have the numbers that were declared; approximate ones are only reported."""
+def _check_declared(source: SourceSpec, counts: Counts, store: Store, report: Callable[[str], None]) -> None:
+    """Check that the data have the numbers that were declared; approximate ones, and what is left out, are reported."""
+    for line in left_out_lines(counts, store.place(layout.data_problems(source.name))):
+        report(f"{source.name}: {line}")
     for difference in declared_differences(source, counts):
         if not source.approximate:
             raise InputError(
@@ -143,8 +146,9 @@ def _check_declared(source: SourceSpec, counts: Counts, report: Callable[[str], 
 
 
 def declared_differences(source: SourceSpec, counts: Counts) -> list[str]:
-    """Say in words where the counts of the data differ from the declared ones."""
-    declared = [("records", source.records, counts.records), ("images", source.images, counts.images)]
+    """Say in words where the counts of the data, with what is left out, differ from the declared ones."""
+    records, images = counts.records + sum(counts.left_out.values()), counts.images + counts.lost_images
+    declared = [("records", source.records, records), ("images", source.images, images)]
     if source.records is not None:
         declared.append(("text_only", source.text_only_records, counts.text_only))
     about = "about " if source.approximate else ""

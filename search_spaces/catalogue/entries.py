@@ -31,6 +31,10 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
 Text = Annotated[str, BeforeValidator(_as_text, json_schema_input_type=str | int | float)]
 """Text that looks like a number may be written without quotes."""
 
@@ -204,8 +208,9 @@ class MixPartEntry(Entry):
     """Number of records that is drawn."""
     repeat: Positive = 1
     """How often each of them is there: a weight."""
-    drop: tuple[str, ...] = ()
-    """Tags whose records are left out (`text-only` among them)."""
+    drop: Annotated[tuple[str, ...], BeforeValidator(_as_tuple, json_schema_input_type=str | tuple[str, ...])] = ()
+    """Tags whose records are left out (`text-only` among them). `missing` leaves out records whose image is not there,
+    `broken` those whose image cannot be read."""
 
     @model_validator(mode="after")
     def _one_size(self) -> MixPartEntry:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
+from typing import get_args
 
-from search_spaces.catalogue.entries import MixEntry
+from search_spaces.catalogue.entries import MixEntry, MixPartEntry
 from search_spaces.catalogue.load import Catalogue
 from search_spaces.errors import InputError, nearest
 from search_spaces.expansion.parts import Parts
 from search_spaces.expansion.patches import Leaf
-from search_spaces.spec import MixPart, MixSpec, SourceSpec
+from search_spaces.spec import LostImage, MixPart, MixSpec, SourceSpec
 from search_spaces.steps import RealisedCounts, mix_modalities
 from search_spaces.study import Study
 from search_spaces.yaml_source import KeyPath
@@ -41,7 +43,7 @@ class DataResolver:
             name = "+".join(part.source for part in entry.parts)
         parts = tuple(
             MixPart(
-                source=self.source(part.source, (*path, "parts", number, "source")),
+                source=self._source_of(part, (*path, "parts", number, "source")),
                 fraction=part.fraction,
                 count=part.count,
                 repeat=part.repeat,
@@ -61,6 +63,15 @@ class DataResolver:
             law = f"must be one of {', '.join(legal)}, but got {name!r}"
             raise self.study.problem(path, law, nearest(name, legal) or "Define it under `mixes`.")
         return entry
+
+    def _source_of(self, part: MixPartEntry, path: KeyPath) -> SourceSpec:
+        """Look up the source of a part of a mix; what the part drops of lost images is a property of its source."""
+        source = self.source(part.source, path)
+        without = tuple(kind for kind in get_args(LostImage) if kind in part.drop)
+        if not without:
+            return source
+        make = partial(source.model_copy, update={"without": without})
+        return self.parts.get(("source", part.source, *without), make)
 
     def source(self, name: str, path: KeyPath) -> SourceSpec:
         """Look up a data source by name. Raises InputError, placed at `path`, if there is none."""

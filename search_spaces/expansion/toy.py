@@ -120,7 +120,8 @@ def _tags(parts: Iterable[MixPart]) -> dict[str, set[str]]:
     tags: dict[str, set[str]] = {}
     for part in parts:
         text_only = {TEXT_ONLY} if part.source.text_only_records else set()
-        tags.setdefault(source_name(part.source), set()).update(part.drop, text_only)
+        dropped = set(part.drop) - set(part.source.without)
+        tags.setdefault(source_name(part.source), set()).update(dropped, text_only)
     return tags
 
 

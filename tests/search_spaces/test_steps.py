@@ -160,3 +160,13 @@ def _shipped_mix(name: str) -> MixSpec:
         source = SourceSpec(name=part.source, **sources[part.source].model_dump(exclude={"source"}))
         parts.append(MixPart(**{**part.model_dump(), "source": source}))
     return _mix(*parts)
+
+
+def test_what_a_part_drops_of_lost_images_is_known_when_they_are_counted() -> None:
+    source = MIX665K.model_copy(update={"without": ("missing",)})
+    part = MixPart(source=source, drop=("missing", "text-only"))
+    stage = _stage(source, epochs=1).model_copy(update={"data": _mix(part)})
+    assert (stage_steps(stage, {}), has_approximate_steps(stage, {})) == (4880, True)
+    counted = {source_name(source): {"records": 665_298 - 355, "text_only": 40_688, "images": 9, "tags": {}}}
+    assert (stage_steps(stage, counted), has_approximate_steps(stage, counted)) == (4877, False)
+    assert source_name(source) != source_name(MIX665K)

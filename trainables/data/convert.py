@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,11 @@ from search_spaces.errors import InputError
 from search_spaces.identity import fingerprint
 from search_spaces.spec import PixelSpec, SourceSpec
 from trainables.data.checked_images import CheckedImage, checked_images
+from trainables.data.files import stats
 from trainables.data.formats.parquet import IMAGE_DIGEST, IMAGES_BY_PATH
 from trainables.data.pace import Progress
 from trainables.data.problems import raise_problems
-from trainables.data.readers import Reader, open_reader
+from trainables.data.readers import HasImageFiles, Reader, open_reader
 from trainables.data.record import TEXT_ONLY, Record
 from trainables.data.tally import Tally
 from trainables.storage.payloads import check_parquet, damage
@@ -83,19 +84,30 @@ def convert_source(
         progress: receives how many records were converted.
 
     Raises:
-        InputError: a folder that is there already or begun from other data, whatever `prepare_source` finds wrong.
-            Files without missing or broken images are kept, so that only the others are left to do.
+        InputError: a folder that is there already or cannot be written, whatever `prepare_source` finds wrong. When
+            that is corrected, the same call goes on: files whose records and images have not changed are kept.
     """
-    if folder.exists():
-        raise InputError("must be a new folder, but is there already", key="--to", place=str(folder))
+    folder = folder.absolute()
+    if folder.exists() or not folder.name:
+        raise InputError(
+            "must be a new folder, but is there already",
+            key="--to",
+            place=str(folder),
+            way_out="Name another folder, or remove this one: a finished conversion is not written again.",
+        )
     reader, tally = open_reader(source, data_root), Tally(source.pixels)
-    target = LocalStore(folder.with_name(f"{folder.name}.converting").absolute())
-    target.root.mkdir(parents=True, exist_ok=True)
+    target = LocalStore(folder.with_name(f"{folder.name}.converting"))
+    try:
+        target.root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        law = f"must be a folder that can be written, but {error.strerror}"
+        raise InputError(law, key="--to", place=str(folder)) from error
     lock = target.root.with_name(f".{target.root.name}.lock")
     try:
         with FileLock(lock, timeout=0):
             start = _begin(reader, source, target)
-            shards, kept = _write_shards(reader, source.pixels, tally, target, threads, progress)
+            seen = _SeenImages(reader, target, start)
+            shards, kept = _write_shards(reader, source.pixels, tally, target, seen, threads, progress)
             raise_problems(source, reader, tally, store)
             if not tally.counted:
                 raise InputError("a source must have at least one record", key=f"sources.{source.name}")
@@ -110,43 +122,72 @@ def convert_source(
 def _begin(reader: Reader, source: SourceSpec, target: LocalStore) -> ConversionStart:
     """Write the manifest of a conversion; keep files finished earlier from the same data, remove unfinished ones.
 
-    Without a manifest nobody knows from which data the finished files are: they are written anew. Raises InputError
-    for a folder that was begun from other data.
+    Files of other data, of records that were corrected since or of another image folder, are written anew, as are those
+    that have no manifest.
     """
     start = ConversionStart(fingerprint([source.model_dump(mode="json"), reader.signature()]))
     earlier = read_or_redo(target, _MANIFEST, ConversionStart)
-    if earlier is not None and earlier != start:
-        raise InputError(
-            "holds an interrupted conversion of other data",
-            place=str(target.root),
-            way_out="Remove that folder, or convert to another one.",
-        )
+    is_same = earlier is not None and earlier.source == start.source
+    if earlier is not None and not is_same:
+        logger.warning("%s was begun from data that have changed since, or from others: it is begun anew", target.root)
     for unfinished in target.root.glob(".*.aside"):
         unfinished.unlink()
-    if earlier is None:
+    if not is_same:
         for finished in target.root.glob("part-*.parquet"):
             finished.unlink()
+    if earlier is not None and is_same:
+        return earlier
     write(target, _MANIFEST, start)
     return start
 
 
+class _SeenImages:
+    """Size and time of change of the images in each finished file, by which a change of them is noticed."""
+
+    def __init__(self, reader: Reader, target: LocalStore, start: ConversionStart):
+        self._reader, self._target, self._start = reader, target, start
+        self._images = dict(start.images)
+
+    def of(self, keys: Sequence[str]) -> str:
+        """Compute a fingerprint of the files of some images."""
+        files = [self._reader.image_file(key) for key in keys] if isinstance(self._reader, HasImageFiles) else []
+        return fingerprint(stats(files))
+
+    def has(self, name: str, images: str) -> bool:
+        """Tell whether a finished file holds the images as they are now."""
+        return self._images.get(name) == images
+
+    def add(self, name: str, images: str) -> None:
+        """Keep what the images of a finished file were when they were read."""
+        self._images[name] = images
+        write(self._target, _MANIFEST, replace(self._start, images=dict(self._images)))
+
+
 def _write_shards(
-    reader: Reader, pixels: PixelSpec, tally: Tally, target: LocalStore, threads: int, progress: Progress
+    reader: Reader,
+    pixels: PixelSpec,
+    tally: Tally,
+    target: LocalStore,
+    seen: _SeenImages,
+    threads: int,
+    progress: Progress,
 ) -> tuple[int, int]:
     records, shards, kept = reader.records(tally.refuse), 0, 0
     while chunk := list(islice(records, _RECORDS_PER_SHARD)):
         known = tally.num_images
         is_first = _first_uses(chunk, tally)
         name = f"part-{shards:05d}.parquet"
-        if _is_finished(target, name):
+        keys = list(islice(tally.image_keys, known, None))
+        images = seen.of(keys)
+        if seen.has(name, images) and _is_finished(target, name):
             digests = pq.read_table(target.reading(name), columns=[IMAGE_DIGEST])[IMAGE_DIGEST].drop_null()
             for digest in digests.to_pylist():
                 tally.add_image_digest(digest)
             tally.treated.update(_treated(target, name))
             kept += 1
         else:
-            keys = list(islice(tally.image_keys, known, None))
-            _write_shard(chunk, is_first, checked_images(reader, keys, pixels, threads), tally, target, name)
+            if _write_shard(chunk, is_first, checked_images(reader, keys, pixels, threads), tally, target, name):
+                seen.add(name, images)
         shards += 1
         progress.at("records", tally.counted, None)
     return shards, kept
@@ -185,8 +226,8 @@ def _write_shard(
     tally: Tally,
     target: LocalStore,
     name: str,
-) -> None:
-    """Write one file, unless one of its images cannot be used: then it is left to do."""
+) -> bool:
+    """Write one file, unless one of its images cannot be used: then it is left to do. Returns whether it is written."""
     before, treated = len(tally.problems), tally.treated.copy()
     aside = target.root / f".{name}.aside"
     with pq.ParquetWriter(aside, _SCHEMA, compression=_COMPRESSED, use_dictionary=False) as writer:
@@ -202,9 +243,11 @@ def _write_shard(
         writer.add_key_value_metadata({_TREATED: json.dumps(tally.treated - treated).encode()})
     if len(tally.problems) > before:
         aside.unlink()
-        return
+        return False
+    target.remove(name)
     with target.writing(name) as final:
         os.rename(aside, final)
+    return True
 
 
 def _row(record: Record, image: CheckedImage | None) -> dict[str, Any]:

@@ -29,6 +29,8 @@ class Mix:
     row: Rows
     counts: dict[str, int]
     """Realised records per source name."""
+    left_out: dict[str, int]
+    """Records per source name that are dropped because their images are lost; sources without any are not named."""
 
     def __len__(self) -> int:
         return len(self.row)
@@ -76,7 +78,8 @@ def realise(mix: MixSpec, prepared: Mapping[str, PreparedSource], seed: int) -> 
     source, row = np.concatenate(chosen_source), np.concatenate(chosen_row)
     if not len(row):
         raise InputError("a mix must hold at least one record, but every record was dropped", key=f"mixes.{mix.name}")
-    return Mix(tuple(prepared[name] for name in names), names, source, row, counts)
+    left_out = {name: prepared[name].left_out for name in names if prepared[name].left_out}
+    return Mix(tuple(prepared[name] for name in names), names, source, row, counts, left_out)
 
 
 def _resampling_seed(mix: MixSpec, seed: int) -> int:

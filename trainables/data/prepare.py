@@ -71,7 +71,8 @@ def prepare_source(
 
     Raises:
         InputError: missing files, an empty source, one that changes meanwhile, records that cannot be read and images
-            that are missing or broken (all are looked at and listed in a file, the first 20 are named).
+            that are missing or broken (all are looked at and listed in a file, the first 20 are named), unless the
+            source leaves out their records: then these are listed alone.
     """
     reader, tally = open_reader(source, data_root), Tally(source.pixels)
     before = reader.signature()
@@ -79,6 +80,10 @@ def prepare_source(
         pace = Pace(source.name, report)
         _write_records(reader, tally, folder, pace)
         _write_images(reader, source.pixels, tally, folder, pace)
+        kept = tally.without(source.without)
+        if kept is not None:
+            tally = kept
+            _write_records(reader, tally, folder, pace)
         raise_problems(source, reader, tally, store)
         if reader.signature() != before:
             raise InputError("the data must not change while they are read, but did", key=f"sources.{source.name}")
@@ -87,7 +92,7 @@ def prepare_source(
             prepared = PreparedManifest(
                 format=_FORMAT,
                 counts=counts,
-                watched=tuple(_watched(tally.image_keys)),
+                watched=tuple(_watched([*tally.image_keys, *tally.lost])),
                 pixels=source.pixels,
                 treated=dict(sorted(tally.treated.items())),
             )
@@ -151,6 +156,8 @@ def _write_records(reader: Reader, tally: Tally, folder: Path, pace: Pace) -> No
     with _arrow_file(folder / "records.arrow", _RECORDS) as write:
         batch: list[tuple[Any, ...]] = []
         for record in reader.records(tally.refuse):
+            if tally.leaves_out(record):
+                continue
             image = tally.add_record(record)
             questions, answers = zip(*record.turns, strict=True)
             batch.append((record.id, image, questions, answers, record.tags, record.characters, record.example))
@@ -171,6 +178,8 @@ def _write_images(reader: Reader, pixels: PixelSpec, tally: Tally, folder: Path,
         for number, image in enumerate(checked_images(reader, keys, pixels, default_threads()), 1):
             tally.add_image(image)
             pace.at("images", number, len(keys))
+            if image.problem is not None:
+                continue
             batch.append((image.key, image.data))
             size += len(image.data)
             if len(batch) == _IMAGES_PER_BATCH or size >= _BYTES_PER_BATCH:

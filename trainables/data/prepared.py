@@ -28,6 +28,8 @@ class PreparedSource:
         manifest = read(store, layout.data_result(digest), PreparedManifest)
         self.pixels = manifest.pixels if manifest is not None else PixelSpec()
         """How images become pixels."""
+        self.left_out = sum(manifest.counts.left_out.values()) if manifest is not None else 0
+        """Records that are not there because their images are lost."""
         images = _mapped(store, layout.data_images(digest))
         self._keys, self._bytes = images["key"], images["bytes"]
         self._questions, self._answers = self._records["questions"], self._records["answers"]

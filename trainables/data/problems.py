@@ -10,6 +10,7 @@ from search_spaces.spec import SourceSpec
 from trainables.data.readers import HasImageFiles, Reader
 from trainables.data.tally import Tally
 from trainables.storage import layout
+from trainables.storage.records import Counts
 from trainables.storage.store import Store
 
 SHOWN_PROBLEMS = 20
@@ -28,7 +29,7 @@ def raise_problems(source: SourceSpec, reader: Reader, tally: Tally, store: Stor
         InputError: at least one record or image cannot be used; the first 20 of each are named.
     """
     file = list_problems(source, tally, store)
-    if file is None:
+    if not tally.refused and not tally.problems:
         return
     listed, problems, key = f"All of them are listed in {file}.", Problems(), f"sources.{source.name}"
     records, images = tally.counted + len(tally.refused), tally.num_images
@@ -43,19 +44,34 @@ def raise_problems(source: SourceSpec, reader: Reader, tally: Tally, store: Stor
 
 
 def list_problems(source: SourceSpec, tally: Tally, store: Store) -> str | None:
-    """Write the list of the records and images that cannot be used, and return its place; None if there is none.
+    """Write the list of the records and images that cannot be used or are left out; return its place, None without any.
 
     Args:
         source: the source.
         tally: what was read of it.
         store: storage of the list.
     """
-    lines = [*tally.refused, *tally.problems]
+    lines = [*tally.refused, *tally.problems, *tally.left_out]
     if not lines:
         return None
     name = layout.data_problems(source.name)
     store.put(name, "".join(f"{line}\n" for line in lines).encode(errors="backslashreplace"))
     return store.place(name)
+
+
+def left_out_lines(counts: Counts, file: str | None) -> list[str]:
+    """Say in words how many records are left out because their images are lost.
+
+    Args:
+        counts: of the source.
+        file: place of the list of them; None if it is not known.
+    """
+    listed = f", listed in {file}" if file else ""
+    every = counts.records + sum(counts.left_out.values())
+    return [
+        f"{number:,} of {every:,} records are left out, as their images are {kind}{listed}"
+        for kind, number in counts.left_out.items()
+    ]
 
 
 def looked_in(source: SourceSpec, reader: Reader) -> str:

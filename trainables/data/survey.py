@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from search_spaces.spec import PixelSpec
+from search_spaces.spec import PixelSpec, SourceSpec
 from trainables.data.checked_images import checked_images
 from trainables.data.decode import UnusableImageError, check, shown_size
 from trainables.data.pace import Progress
@@ -22,29 +22,33 @@ _SHARES = {"least": 0.0, "median": 0.5, "p90": 0.9, "p99": 0.99, "most": 1.0}
 _MEASURED_IMAGES = 2000
 
 
-def survey(reader: Reader, pixels: PixelSpec, threads: int, progress: Progress) -> Tally:
+def survey(source: SourceSpec, reader: Reader, threads: int, progress: Progress) -> Tally:
     """Read every record and decode every image, as a preparation does, and write nothing.
 
     Records that cannot be read are in the tally, as are images that cannot be used.
 
     Args:
+        source: how its images become pixels, and whether records are left out whose images are lost.
         reader: of the source.
-        pixels: how images of the source become pixels.
         threads: how many read images at once; 0 reads in this thread.
         progress: receives how many records and images were read.
 
     Raises:
         InputError: a file that cannot be read at all.
     """
-    tally = Tally(pixels)
+    tally = Tally(source.pixels)
     for record in reader.records(tally.refuse):
         tally.add_record(record)
         progress.at("records", tally.counted, None)
     keys = list(tally.image_keys)
-    for number, image in enumerate(checked_images(reader, keys, pixels, threads), 1):
+    for number, image in enumerate(checked_images(reader, keys, source.pixels, threads), 1):
         tally.add_image(image)
         progress.at("images", number, len(keys))
-    return tally
+    kept = tally.without(source.without)
+    for record in reader.records(kept.refuse) if kept is not None else ():
+        if kept is not None and not kept.leaves_out(record):
+            kept.add_record(record)
+    return kept or tally
 
 
 @dataclass(frozen=True)

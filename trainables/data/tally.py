@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from search_spaces.identity import PIXELS_VERSION, canonical_json
-from search_spaces.spec import PixelSpec
+from search_spaces.spec import LostImage, PixelSpec
 from trainables.data.checked_images import MISSING, CheckedImage
 from trainables.data.record import TEXT_ONLY, Record
 from trainables.data.refused import RefusedRecord
@@ -38,8 +38,42 @@ class Tally:
         """One line for each image that cannot be used."""
         self.treated: Counter[str] = Counter()
         """Images by what is done to them when they are decoded."""
+        self.unusable: dict[str, LostImage] = {}
+        """Images that cannot be used, in the order of `problems`."""
+        self.lost: dict[str, LostImage] = {}
+        """Images whose records are left out."""
+        self.left_out: list[str] = []
+        """One line for each record that is left out."""
+        self._left_out: Counter[str] = Counter()
         self.kinds: Counter[str] = Counter()
         """How many records and images of each kind cannot be read or used."""
+
+    def without(self, kinds: Collection[LostImage]) -> Tally | None:
+        """Begin the tally of the records whose images are not lost in some ways; None if there are no others.
+
+        All records must be read again: those that `leaves_out` tells are not to be added. The images need not.
+        """
+        lost = {key: kind for key, kind in self.unusable.items() if kind in kinds}
+        if not lost:
+            return None
+        kept = Tally(self._pixels)
+        kept.lost = lost
+        kept.treated, kept._image_digests = self.treated, self._image_digests
+        for key, line in zip(self.unusable, self.problems, strict=True):
+            if key not in lost:
+                kept.unusable[key] = self.unusable[key]
+                kept.problems.append(line)
+                kept.kinds[f"{self.unusable[key]} image"] += 1
+        return kept
+
+    def leaves_out(self, record: Record) -> bool:
+        """Tell whether a record is left out because its image is lost, and count and list it then."""
+        if not self.lost or record.image not in self.lost:
+            return False
+        kind = self.lost[record.image]
+        self.left_out.append(f"record {record.id!r}: the image {record.image!r} is {kind}; left out, as `drop` says")
+        self._left_out[kind] += 1
+        return True
 
     def add_record(self, record: Record) -> int:
         """Count a record; return the row of its image among the source's images, -1 without one."""
@@ -66,7 +100,9 @@ class Tally:
         else:
             user = self._first_users[self._rows[image.key]]
             self.problems.append(f"record {user!r}: the image {image.key!r} {image.problem}")
-            self.kinds["missing image" if image.problem == MISSING else "broken image"] += 1
+            kind: LostImage = "missing" if image.problem == MISSING else "broken"
+            self.unusable[image.key] = kind
+            self.kinds[f"{kind} image"] += 1
 
     def add_image_digest(self, digest: bytes) -> None:
         self._image_digests += digest
@@ -105,7 +141,14 @@ class Tally:
     def counts(self) -> Counts:
         tags = dict(sorted(self._tags.items()))
         text_only = tags.pop(TEXT_ONLY, 0)
-        return Counts(records=self.counted, text_only=text_only, images=len(self._rows), tags=tags)
+        return Counts(
+            records=self.counted,
+            text_only=text_only,
+            images=len(self._rows),
+            tags=tags,
+            left_out=dict(sorted(self._left_out.items())),
+            lost_images=len(self.lost),
+        )
 
 
 def evenly(keys: Sequence[str], most: int) -> Sequence[str]:

@@ -37,6 +37,8 @@ class StageResult:
     """Realised records per source."""
     provenance: Mapping[str, str]
     """Versions, device, world size, micro-batch, ZeRO stage."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Records per source that a part of the mix drops because their images are lost."""
     mfu: float | None = None
     """Model FLOPs utilisation over the whole stage; None on devices without a known peak."""
 
@@ -160,6 +162,10 @@ class Counts:
     images: int
     tags: Mapping[str, int]
     """Records by tag."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Records that are not among them, as their images are lost: by how they are lost."""
+    lost_images: int = 0
+    """Images of these."""
 
 
 @dataclass(frozen=True)
@@ -208,6 +214,8 @@ class ConversionStart:
 
     source: Annotated[str, Field(alias="from")]
     """Fingerprint of the source and its files."""
+    images: Mapping[str, str] = field(default_factory=dict)
+    """Finished file -> fingerprint of the files of its images."""
 
 
 @dataclass(frozen=True)

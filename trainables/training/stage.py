@@ -16,6 +16,7 @@ from search_spaces.outcomes import UnitDone
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import micro_batch
 from search_spaces.spec import StageSpec
+from trainables.data.mix import Mix
 from trainables.model.broadcast import Parts, broadcast_modules, broadcast_weights
 from trainables.model.lora import add_lora, merge_adapters, train_adapters_only
 from trainables.model.precision import dtype_of
@@ -83,7 +84,7 @@ def train_stage(
                 if stage.lora is not None:
                     weights["language"] = merge_adapters(weights["language"], stage.lora)
                 modules = save_weights(weights, store, layout.stage_folder(order.key))
-                result = loop.result(modules, stage_data.mix.counts, provenance(order.resources, context, attention))
+                result = loop.result(modules, stage_data.mix, provenance(order.resources, context, attention))
                 write(store, layout.stage_curve(order.key), Curve(tuple(loop.curve)))
                 write(store, layout.stage_result(order.key), result)
                 store.remove(layout.checkpoints(order.key))
@@ -190,12 +191,12 @@ class _StageLoop:
         threads = loader_threads(self._order.resources, is_gpu, self._data.decodes)
         return self._data.steps(steps, context.rank, context.world, self._micro, threads, pinned=is_gpu)
 
-    def result(self, modules: dict[str, str], counts: dict[str, int], provenance: dict[str, str]) -> StageResult:
+    def result(self, modules: dict[str, str], mix: Mix, provenance: dict[str, str]) -> StageResult:
         """Build the result of the finished stage.
 
         Args:
             modules: trained module -> digest of its file of weights.
-            counts: source -> records of the mix.
+            mix: what was trained on.
             provenance: versions and settings that may change rounding.
         """
         finite = [loss for loss in self.losses if math.isfinite(loss)]
@@ -210,7 +211,8 @@ class _StageLoop:
             gpu_seconds=self._seconds * self._context.world,
             samples_per_second=self._records / max(self._seconds, 1e-9),
             mfu=self._utilisation(self._records, max(self._seconds, 1e-9)).get(tracked_names.TRAIN_MFU),
-            counts=counts,
+            counts=mix.counts,
+            left_out=mix.left_out,
             provenance=provenance,
         )
 

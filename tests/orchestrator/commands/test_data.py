@@ -54,7 +54,14 @@ def test_check_of_a_whole_source_is_fine_and_tells_its_counts_and_digest(chat: P
     code, out = _run("check", chat, "--storage", tmp_path / "store", "--json")
     (found,) = json.loads(out)
     assert (code, found["is_fine"]) == (0, True)
-    assert found["counts"] == {"records": 4, "text_only": 1, "images": 3, "tags": {}}
+    assert found["counts"] == {
+        "records": 4,
+        "text_only": 1,
+        "images": 3,
+        "tags": {},
+        "left_out": {},
+        "lost_images": 0,
+    }
     assert len(found["digest"]) == 64
 
 
@@ -126,3 +133,51 @@ def test_a_miniature_is_drawn_into_a_new_folder_and_never_into_one_that_is_there
     assert {path.name for path in target.iterdir()} == {"benchmarks", "mini-train.json", "qualitative", "train"}
     again = ablate("data", "make-mini", str(target), *size, storage=tmp_path / "s", check=2)
     assert "Name a new folder" in again.stderr
+
+
+def test_check_tells_all_that_is_wrong_by_kind_with_the_folder_of_the_images(chat: Path, tmp_path: Path) -> None:
+    rows = json.loads(chat.read_text())
+    rows += [{"id": str(number), "conversations": TALK} for number in range(30)]
+    rows[0]["conversations"] = []
+    (tmp_path / "1.png").unlink()
+    chat.write_text(json.dumps(rows))
+    code, out = _run("check", chat, "--storage", tmp_path / "store", "--json")
+    (found,) = json.loads(out)
+    assert (code, found["problems"], found["digest"]) == (2, 32, None)
+    assert found["kinds"] == {"missing image": 1, "placeholder": 30, "turns": 1}
+    assert (len(found["first_problems"]), str(tmp_path) in found["looked_in"]) == (21, True)
+    assert len((tmp_path / "store" / "problems" / "chat.txt").read_text().splitlines()) == 32
+
+
+DROPPING = """
+study: own
+question: q
+base:
+  vision: {backbone: efficientnet-lite0}
+  language: vicuna-v15-7b
+  stages: [finetune]
+  epochs: 1
+  data: mine
+recipe: quickstart
+sources:
+  mine: {reader: llava, path: chat.json, records: 4, text_only_records: 1, images: 3}
+mixes:
+  mine: {parts: [{source: mine, drop: missing}]}
+benchmarks: []
+"""
+
+
+def test_a_part_that_drops_missing_images_is_fine_without_them_and_its_declared_counts_hold(
+    chat: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "1.png").unlink()
+    (tmp_path / "own.yaml").write_text(DROPPING)
+    places = ("--data", tmp_path, "--storage", tmp_path / "store")
+    code, out = _run("check", tmp_path / "own.yaml", *places, "--json")
+    (found,) = json.loads(out)
+    assert (code, found["problems"], found["counts"]["records"]) == (0, 0, 3)
+    assert found["counts"]["left_out"] == {"missing": 1}
+    assert "1 of 4 records are left out, as their images are missing" in found["notes"][0]
+    (tmp_path / "own.yaml").write_text(DROPPING.replace("records: 4", "records: 3"))
+    code, out = _run("check", tmp_path / "own.yaml", *places, "--json")
+    assert (code, "has 4 records where 3 are declared" in out) == (2, True)

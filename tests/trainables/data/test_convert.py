@@ -80,11 +80,11 @@ def test_a_killed_conversion_goes_on_with_the_first_file_that_is_not_finished(
     begun = iter(range(99))
     write = convert._write_shard
 
-    def killed(*args: object) -> None:
+    def killed(*args: object) -> bool:
         if next(begun) == killed_at:
             (tmp_path / "out.converting" / ".part-00009.parquet.x.aside").write_bytes(b"PAR1")
             raise KeyboardInterrupt
-        write(*args)  # type: ignore[arg-type]
+        return write(*args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(convert, "_write_shard", killed)
     with pytest.raises(KeyboardInterrupt):
@@ -115,13 +115,46 @@ def test_images_that_cannot_be_used_are_all_told_and_their_files_left_to_do(tmp_
     assert done.digest == prepare_source(source, LocalStore(tmp_path / "store"), tmp_path)[0]
 
 
-def test_a_conversion_begun_from_other_data_is_refused(tmp_path: Path) -> None:
+def test_a_conversion_whose_records_are_corrected_is_begun_anew_by_the_same_call(tmp_path: Path) -> None:
     source = _llava(tmp_path)
     (tmp_path / "1.png").unlink()
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="is missing"):
         _convert(source, tmp_path)
-    with pytest.raises(InputError, match="conversion of other data"):
-        _convert(_llava(tmp_path, records=12), tmp_path)
+    done = _convert(_llava(tmp_path, records=12), tmp_path)
+    assert (done.kept, done.counts.records) == (0, 12)
+    assert done.digest == prepare_source(source, LocalStore(tmp_path / "store"), tmp_path)[0]
+
+
+def test_a_conversion_goes_on_from_another_image_folder_and_from_a_corrected_record(tmp_path: Path) -> None:
+    source = _llava(tmp_path)
+    rows = (tmp_path / "chat.json").read_text()
+    (tmp_path / "chat.json").write_text(rows.replace('"gpt"', '"tool"', 1))
+    with pytest.raises(InputError, match="every record must be readable"):
+        _convert(source, tmp_path)
+    (tmp_path / "chat.json").write_text(rows)
+    elsewhere = source.model_copy(update={"image_folder": "elsewhere"})
+    with pytest.raises(InputError, match=r"elsewhere, which is not there.*names another folder"):
+        _convert(elsewhere, tmp_path)
+    done = _convert(source, tmp_path)
+    assert done.digest == prepare_source(source, LocalStore(tmp_path / "store"), tmp_path)[0]
+    assert done.kept == 0
+
+
+def test_an_image_that_was_exchanged_in_between_is_read_again(tmp_path: Path) -> None:
+    source = _llava(tmp_path)
+    (tmp_path / "3.png").unlink()
+    with pytest.raises(InputError, match="is missing"):
+        _convert(source, tmp_path)
+    Image.new("RGB", (9, 9), (99, 0, 0)).save(tmp_path / "1.png")
+    Image.new("RGB", (4, 4), (3, 0, 0)).save(tmp_path / "3.png")
+    done = _convert(source, tmp_path)
+    assert done.digest == prepare_source(source, LocalStore(tmp_path / "store"), tmp_path)[0]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="--to: must be a folder that can be written"):
+        convert_source(_llava(tmp_path), tmp_path, tmp_path / "file" / "out", LocalStore(tmp_path / "store"), 0, QUIET)
 
 
 def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:

@@ -177,3 +177,60 @@ def test_what_is_watched_of_a_large_source_is_bounded_and_holds_an_image_of_ever
 def test_a_source_without_records_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="at least one record"):
         prepare_source(_llava(tmp_path, []), LocalStore(tmp_path / "store"), tmp_path)
+
+
+def test_records_whose_images_are_missing_are_left_out_counted_and_listed_where_the_source_says_so(
+    tmp_path: Path,
+) -> None:
+    _picture(tmp_path, "a.png", 10)
+    _picture(tmp_path, "b.png", 20)
+    source = _llava(tmp_path, ["a.png", "gone.png", None, "b.png", "gone.png"])
+    store = LocalStore(tmp_path / "store")
+    with pytest.raises(InputError, match="1 of 3 are not"):
+        prepare_source(source, store, tmp_path)
+    digest, counts = prepare_source(source.model_copy(update={"without": ("missing",)}), store, tmp_path)
+    assert (counts.records, counts.text_only, counts.images) == (3, 1, 2)
+    assert (counts.left_out, counts.lost_images) == ({"missing": 2}, 1)
+    prepared = PreparedSource(store, digest)
+    assert ([prepared.id(row) for row in range(3)], prepared.left_out) == (["0", "2", "3"], 2)
+    assert prepared.picture(int(prepared.image_rows[2])).getpixel((0, 0)) == (20, 0, 0)
+    assert [line.split("'")[1] for line in store.get("problems/s.txt").decode().splitlines()] == ["1", "4"]
+
+
+def test_without_lost_images_the_data_are_the_same_whatever_may_be_left_out(tmp_path: Path) -> None:
+    _picture(tmp_path, "a.png")
+    source, store = _llava(tmp_path, ["a.png", None]), LocalStore(tmp_path / "store")
+    tolerant = source.model_copy(update={"without": ("missing", "broken")})
+    assert prepare_source(tolerant, store, tmp_path) == prepare_source(source, store, tmp_path)
+
+
+def test_broken_images_are_left_out_only_where_that_is_said(tmp_path: Path) -> None:
+    _picture(tmp_path, "a.png")
+    (tmp_path / "empty.png").write_bytes(b"")
+    source, store = _llava(tmp_path, ["a.png", "empty.png", "gone.png"]), LocalStore(tmp_path / "store")
+    with pytest.raises(InputError, match=r"'empty\.png' is empty"):
+        prepare_source(source.model_copy(update={"without": ("missing",)}), store, tmp_path)
+    both = source.model_copy(update={"without": ("missing", "broken")})
+    assert prepare_source(both, store, tmp_path)[1].left_out == {"broken": 1, "missing": 1}
+
+
+def test_a_missing_image_that_comes_back_is_a_change_of_the_source(tmp_path: Path) -> None:
+    _picture(tmp_path, "a.png")
+    source = _llava(tmp_path, ["a.png", "other/gone.png"]).model_copy(update={"without": ("missing",)})
+    store = LocalStore(tmp_path / "store")
+    digest, _ = prepare_source(source, store, tmp_path)
+    before = source_signature(source, store, tmp_path, digest)
+    (tmp_path / "other").mkdir()
+    _picture(tmp_path / "other", "gone.png")
+    assert source_signature(source, store, tmp_path, digest) != before
+
+
+def test_records_and_images_that_cannot_be_used_are_told_together(tmp_path: Path) -> None:
+    source, store = _llava(tmp_path, ["a.png", "/abs.png", "b.png"]), LocalStore(tmp_path / "store")
+    with pytest.raises(InputError) as caught:
+        prepare_source(source, store, tmp_path)
+    assert "1 of 3 are not" in str(caught.value)
+    assert "2 of 2 are not" in str(caught.value)
+    assert f"looked for in {tmp_path}" in str(caught.value)
+    assert "--data" in str(caught.value)
+    assert len(store.get("problems/s.txt").splitlines()) == 3
