@@ -68,7 +68,7 @@ def _score(folder: Path, protocol: str) -> None:
         find_files("vqav2", benchmark.files, [folder / "questions.json", folder / "annotations.json"])
     )
     marks.append(time.process_time())
-    predictions = read_predictions(folder / "predictions.jsonl")
+    predictions = read_predictions(folder / "predictions.jsonl", examples)
     marks.append(time.process_time())
     scored = score_predictions(benchmark, protocol, examples, predictions, None)
     marks.append(time.process_time())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from trainables.benchmarks.inventory import Checked
     from trainables.benchmarks.scoring import Scored
 
+BoxForm = Literal["corners", "xywh"]
 BenchmarkArgument = Annotated[str, typer.Argument(metavar="BENCHMARK", help="A benchmark's id: `benchmarks list`.")]
 
 
@@ -28,11 +30,20 @@ def score(
         typer.Option("--references", metavar="PATH", help="Official files, or folders of them; repeatable."),
     ],
     predictions: Annotated[
-        Path,
-        typer.Option("--predictions", metavar="FILE", help='JSON Lines: {"id", "prediction"} or {"id", "scores"}.'),
+        list[Path],
+        typer.Option(
+            "--predictions",
+            metavar="FILE",
+            help='Lines of {"id", "prediction"}, or the results file of a benchmark, LLaVA, lmms-eval, VLMEvalKit;'
+            " repeatable.",
+        ),
     ],
     protocol: Annotated[str, typer.Option("--protocol", help="How it is parsed and scored.")] = "official",
     split: Annotated[str | None, typer.Option("--split", help="Another split of the same files.")] = None,
+    boxes: Annotated[
+        BoxForm | None,
+        typer.Option("--boxes", help="What four numbers in a list are [default: as they and their field show]."),
+    ] = None,
     per_example: Annotated[
         Path | None, typer.Option("--per-example", metavar="FILE", help="Write each example's score as Parquet.")
     ] = None,
@@ -49,7 +60,9 @@ def score(
     chosen = find_benchmark(benchmark)
     chosen.protocol(protocol)
     examples = chosen.examples(find_files(chosen.id, chosen.files, references), split)
-    scored = score_predictions(chosen, protocol, examples, read_predictions(predictions), split)
+    answers = read_predictions(predictions, examples, boxes)
+    scored = score_predictions(chosen, protocol, examples, answers, split)
+    scored = replace(scored, warnings=(*scored.warnings, *answers.notes))
     if per_example is not None:
         write_examples(scored, per_example, model_digest, seed)
     if as_json:

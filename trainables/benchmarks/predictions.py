@@ -1,19 +1,26 @@
-"""Read predictions made anywhere: JSON Lines of `{"id", "prediction"}` or `{"id", "scores": {option: number}}`."""
+"""Read predictions made anywhere: `{"id", "prediction"}` or `{"id", "scores"}` per line, and the forms of other tools.
+
+The other forms are the results files of the benchmarks' own servers and scripts, LLaVA's answers files, lmms-eval's
+samples and VLMEvalKit's tables: `docs/benchmarks.md` lists what is read and how it is joined to the questions.
+"""
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from search_spaces.errors import InputError, Problems
+from search_spaces.errors import InputError
+from trainables.benchmarks.answers.corners import BoxForm, as_corners, box_form
+from trainables.benchmarks.answers.fields import Answer, answer_field, answer_text, read_answer, words_of
+from trainables.benchmarks.answers.join import Joined, join
+from trainables.benchmarks.answers.problems import KindsOfProblems
+from trainables.benchmarks.answers.records import read_records
 from trainables.benchmarks.contract import Example, Protocol
 from trainables.benchmarks.scorers.instructions import LETTERS
 
 _SHOWN = 100
+_PLAIN = "prediction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,107 +30,122 @@ class Prediction:
     text: str | None
     """None where the options were ranked."""
     scores: Mapping[str, float] | None
-    line: int
+    place: str
+    """File and line, or file and position in its list."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predictions of a file, by the id of their example."""
+    """Predictions of all files, by the id of their example."""
 
     by_id: dict[str, Prediction]
     """The first of each id."""
     repeated: tuple[str, ...]
     place: str
+    notes: tuple[str, ...] = ()
+    """How files in other forms than the plain one were read and joined, and what is odd about them."""
 
 
-def read_predictions(path: Path) -> Predictions:
-    """Read all predictions of a file.
+def read_predictions(
+    paths: Path | Sequence[Path], examples: Sequence[Example], boxes: BoxForm | None = None
+) -> Predictions:
+    """Read all predictions of files, and join them to their examples.
 
     Text is taken as it is; a number, a boolean or a list of numbers (a box) as its JSON text. null and objects are no
-    predictions.
+    predictions. Of several files, one whose name has a split's is about that split.
+
+    Args:
+        paths: one file or several.
+        examples: the questions, in the order of the reference files.
+        boxes: what four numbers in a list are; by default what they and their field show.
 
     Raises:
-        InputError: a line that is none, with its number; the first 20 of them together.
+        InputError: what is no prediction, each kind once with its places; a file whose questions nothing names.
     """
-    by_id, repeated, problems = dict[str, Prediction](), dict[str, None](), Problems()
-    for number, line in _lines(path):
+    paths = [paths] if isinstance(paths, Path) else list(paths)
+    by_id, repeated, notes = dict[str, Prediction](), dict[str, None](), list[str]()
+    for path in paths:
+        answers, field = _answers(path)
+        asked = _examples_of(path, examples) if len(paths) > 1 else examples
+        joined = join(answers, asked, str(path))
+        answers, form = _with_corners(answers, joined, asked, field, boxes, str(path))
+        _refuse_questions(answers, joined, asked, field, str(path))
+        for name, answer in zip(joined.names, answers, strict=True):
+            if name in by_id:
+                repeated[name] = None
+            else:
+                by_id[name] = Prediction(answer.text, answer.scores, answer.place)
+        notes += [f"{path.name}: {note}" for note in _notes(answers, joined, field, form)]
+    return Predictions(by_id, tuple(repeated), ", ".join(map(str, paths)), tuple(notes))
+
+
+def _answers(path: Path) -> tuple[list[Answer], str]:
+    """Read the answers of a file, all from one field."""
+    records, answers, problems = read_records(path), [], KindsOfProblems()
+    fields: dict[str, str] = {}
+    for record in records:
         try:
-            name, prediction = _prediction(line, number)
+            key = answer_field(record.fields)
+            fields.setdefault(key, record.place)
+            answers.append(read_answer(record.fields, key, record.place))
         except InputError as error:
-            problems.add(InputError(error.law, place=f"{path}:{number}", key=error.key))
-            if len(problems) == 20:
-                break
-            continue
-        if name in by_id:
-            repeated[name] = None
-        else:
-            by_id[name] = prediction
+            problems.add_error(error, record.place)
+    if len(fields) > 1 and set(fields) != {_PLAIN, "scores"}:
+        (first, _), (second, place), *_ = fields.items()
+        problems.add(f"answers must be in one field of all records, but are in {first}, and here in {second}", place)
     problems.raise_all()
-    return Predictions(by_id, tuple(repeated), str(path))
+    return answers, next(iter(fields))
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    try:
-        with path.open(encoding="utf-8-sig", newline="\n") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield number, line
-    except OSError as error:
-        raise InputError(f"must be readable, but {error.strerror or error}", place=str(path)) from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"must be UTF-8 text, but {error}", place=str(path)) from error
+def _examples_of(path: Path, examples: Sequence[Example]) -> Sequence[Example]:
+    """Select the examples of the split that is in a file's name, where their ids have splits."""
+    splits = {example.id.rpartition("/")[0] for example in examples} - {""}
+    named = [split for split in splits if split.lower() in path.name.lower()]
+    return [e for e in examples if e.id.rpartition("/")[0] == named[0]] if len(named) == 1 else examples
 
 
-def _prediction(line: str, number: int) -> tuple[str, Prediction]:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"must be one JSON object per line, but {error}") from error
-    if not isinstance(row, dict):
-        raise InputError('must be an object with "id" and "prediction" or "scores"')
-    name = row.get("id")
-    if isinstance(name, bool) or not isinstance(name, str | int):
-        raise InputError("must be text or a whole number", key="id")
-    if ("prediction" in row) == ("scores" in row):
-        raise InputError('must have either "prediction" or "scores"')
-    if "scores" in row:
-        return _name(name), Prediction(None, _scores(row["scores"]), number)
-    return _name(name), Prediction(_text(row["prediction"]), None, number)
+def _with_corners(
+    answers: list[Answer], joined: Joined, examples: Sequence[Example], field: str, boxes: BoxForm | None, place: str
+) -> tuple[list[Answer], BoxForm]:
+    """Turn boxes of x, y, width and height into corners, where they are such."""
+    if all(answer.box is None for answer in answers):
+        return answers, "corners"
+    by_id = {example.id: example for example in examples}
+    form = boxes or box_form(answers, by_id, joined.names, field, place)
+    if form == "corners":
+        return answers, form
+    turned = [
+        answer if answer.box is None else answer._replace(text=answer_text(as_corners(answer.box), field))
+        for answer in answers
+    ]
+    return turned, form
 
 
-def _name(value: str | int) -> str:
-    try:
-        return str(value)
-    except ValueError as error:  # Python refuses to write out integers of more than 4,300 digits
-        raise InputError("must be a shorter number", key="id") from error
+def _refuse_questions(
+    answers: Sequence[Answer], joined: Joined, examples: Sequence[Example], field: str, place: str
+) -> None:
+    """Refuse a file of questions, whose texts would be taken for answers."""
+    questions = {example.id: words_of(example.question) for example in examples}
+    same = [
+        name
+        for name, answer in zip(joined.names, answers, strict=True)
+        if answer.text and len(answer.text) > 10 and words_of(answer.text).startswith(questions.get(name) or "\0")
+    ]
+    if 2 * len(same) > len(answers):
+        law = f"must be answers, but {len(same):,} of {len(answers):,} are the questions themselves, e.g. {same[0]}"
+        raise InputError(law, place=place, key=field)
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    plain = isinstance(value, list) and all(isinstance(v, int | float) and not isinstance(v, bool) for v in value)
-    if isinstance(value, int | float) or plain:
-        try:
-            return json.dumps(int(value) if isinstance(value, float) and value.is_integer() else value)
-        except ValueError as error:
-            raise InputError("must be a shorter number", key="prediction") from error
-    raise InputError("must be text, a number, a boolean or a list of numbers", key="prediction")
-
-
-def _scores(value: Any) -> dict[str, float]:
-    if not isinstance(value, dict) or not value:
-        raise InputError("must be an object of option: number", key="scores")
-    for option, score in value.items():
-        if isinstance(score, bool) or not isinstance(score, int | float) or math.isnan(score) or score == math.inf:
-            raise InputError(f"the score of {option!r} must be a number (-Infinity may be one)", key="scores")
-    return {option: _as_float(score) for option, score in value.items()}
-
-
-def _as_float(score: float) -> float:
-    try:
-        return float(score)
-    except OverflowError as error:
-        raise InputError("a score must fit into a 64-bit float", key="scores") from error
+def _notes(answers: Sequence[Answer], joined: Joined, field: str, form: BoxForm) -> list[str]:
+    notes = list(joined.notes)
+    if field not in (_PLAIN, "scores") or joined.how != "by id":
+        notes.insert(0, f"answers are read from {field}, and joined {joined.how}")
+    if form == "xywh":
+        notes.append("boxes are read as x, y, width, height")
+    empty = [name for name, answer in zip(joined.names, answers, strict=True) if answer.text == ""]
+    if empty:
+        notes.append(f"{len(empty):,} of {len(answers):,} answers are empty, e.g. {empty[0]}")
+    return notes
 
 
 def check_ids(examples: Sequence[Example], predictions: Predictions) -> None:

@@ -85,7 +85,7 @@ def score_predictions(
         try:
             text, likelihoods = chosen(prediction, example, protocol)
         except InputError as error:
-            problems.add(InputError(error.law, place=f"{predictions.place}:{prediction.line}", key=error.key))
+            problems.add(InputError(error.law, place=prediction.place, key=error.key))
             if len(problems) == 20:
                 break
             continue

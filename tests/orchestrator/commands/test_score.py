@@ -66,6 +66,21 @@ def test_references_may_be_files_in_any_order_and_of_any_name(vqav2: Path) -> No
         assert shown["n"] == 3
 
 
+def test_results_file_of_the_benchmarks_server_is_read_and_said(vqav2: Path) -> None:
+    rows = [{"question_id": n, "answer": answer} for n, answer in enumerate(["red", "no", "two"])]
+    (vqav2 / "results.json").write_text(json.dumps(rows))
+    options = ["--references", str(vqav2 / "set"), "--predictions"]
+    plain = predictions(vqav2, {"0": "red", "1": "no", "2": "two"})
+    own, official = (
+        json.loads(ablate("score", "vqav2", *options, path, "--json").stdout)
+        for path in (plain, str(vqav2 / "results.json"))
+    )
+    assert official["metrics"] == own["metrics"]
+    assert set(official["warnings"]) - set(own["warnings"]) == {
+        "results.json: answers are read from answer, and joined by question_id"
+    }
+
+
 def test_wrong_ids_exit_2_with_all_of_them(vqav2: Path) -> None:
     made = predictions(vqav2, {"0": "red", "9": "x"})
     done = ablate("score", "vqav2", "--references", str(vqav2 / "set"), "--predictions", made, check=2)

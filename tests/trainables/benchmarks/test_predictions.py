@@ -45,7 +45,7 @@ def named(*names: str) -> list[Example]:
     ],
 )
 def test_text_stays_and_other_plain_values_are_read_as_their_json_text(value: Any, text: str, tmp_path: Path) -> None:
-    predictions = read_predictions(write(tmp_path, {"id": 7, "prediction": value}))
+    predictions = read_predictions(write(tmp_path, {"id": 7, "prediction": value}), named("7"))
     assert predictions.by_id["7"].text == text
 
 
@@ -71,12 +71,12 @@ def test_text_stays_and_other_plain_values_are_read_as_their_json_text(value: An
 )
 def test_what_is_no_prediction_is_refused_with_its_line(row: Any, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"predictions\.jsonl:2"):
-        read_predictions(write(tmp_path, {"id": 0, "prediction": "x"}, row))
+        read_predictions(write(tmp_path, {"id": 0, "prediction": "x"}, row), named("0", "1"))
 
 
 def test_missing_extra_and_duplicated_ids_are_listed_together(tmp_path: Path) -> None:
     rows = [{"id": name, "prediction": "x"} for name in ("a", "b", "b", "z")]
-    predictions = read_predictions(write(tmp_path, *rows))
+    predictions = read_predictions(write(tmp_path, *rows), named("a", "b", "c"))
     with pytest.raises(InputError, match=r"(?s)1 missing: c\n.*1 extra: z\n.*1 duplicated: b"):
         check_ids(named("a", "b", "c"), predictions)
 
@@ -95,7 +95,7 @@ def test_scores_choose_the_first_of_the_likeliest_in_the_order_of_the_protocol(t
         ("gqa", "official", {"red": 1, "blue": 2}, "blue"),
     ]
     for benchmark, protocol, scores, expected in cases:
-        prediction = read_predictions(write(tmp_path, {"id": "1", "scores": scores})).by_id["1"]
+        prediction = read_predictions(write(tmp_path, {"id": "1", "scores": scores}), named("1")).by_id["1"]
         bare = example if benchmark == "ai2d" else Example("1", "i", None, "q?")
         assert chosen(prediction, bare, BENCHMARKS[benchmark].protocol(protocol))[0] == expected
 
@@ -104,7 +104,7 @@ def test_scores_of_other_options_are_refused_with_their_line(tmp_path: Path) -> 
     write_vsr(tmp_path, (1,))
     benchmark = BENCHMARKS["vsr"]
     examples = benchmark.examples(find_files("vsr", benchmark.files, [tmp_path / "test.jsonl"]))
-    predictions = read_predictions(write(tmp_path, {"id": 0, "scores": {"True": 1, "Maybe": 0}}))
+    predictions = read_predictions(write(tmp_path, {"id": 0, "scores": {"True": 1, "Maybe": 0}}), examples)
     with pytest.raises(InputError, match=r"predictions\.jsonl:1.*True, False"):
         score_predictions(benchmark, "prismatic", examples, predictions, None)
 
@@ -114,4 +114,4 @@ def test_any_bytes_are_predictions_or_refused(tmp_path_factory: pytest.TempPathF
     file = tmp_path_factory.mktemp("bytes") / "p.jsonl"
     file.write_bytes(data)
     with contextlib.suppress(InputError):
-        read_predictions(file)
+        read_predictions(file, named("0", "1"))

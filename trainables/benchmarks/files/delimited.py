@@ -15,6 +15,7 @@ from search_spaces.errors import InputError
 
 SEPARATORS: Mapping[str, str] = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "|", "&": "&"}
 """Separator -> its name."""
+_LARGEST_CELL = 2**27
 _DECLARED = re.compile(r'"?sep=(.)"?\s*')
 _MARKDOWN_RULE = re.compile(r"[:=+-]*-[:=+-]*")
 _LATEX_RULE = re.compile(r"(?<!\\)\\(hline|\w*rule|cline|begin|end|rowcolor|addlinespace|centering|caption|label)\b.*")
@@ -69,8 +70,35 @@ def split_table(text: str, place: str) -> Delimited:
         return max(wide, key=_fit)
     if errors and not any(table.lines for table in tried):
         raise errors[0]
+    raise _no_table(text, place)
+
+
+def split_answers(text: str, place: str) -> Delimited:
+    """Split a table of texts, whose cells are kept as they are: CSV with commas, semicolons or tabs, without comments.
+
+    Args:
+        text: content of the file; line ends are `\\n`.
+        place: the file, for errors.
+
+    Raises:
+        InputError: where no separator makes a header of two columns or more, and where quotes do not end.
+    """
+    tried, errors = [], []
+    for separator in (",", ";", "\t"):
+        try:
+            lines = tuple(line for line in _csv_rows(text, separator, place, exact=True) if any(line.cells))
+            tried.append(Delimited(separator, lines))
+        except InputError as error:
+            errors.append(error)
+    wide = [table for table in tried if table.lines and len(table.lines[0].cells) > 1]
+    if wide:
+        return max(wide, key=_fit)
+    raise errors[0] if errors else _no_table(text, place)
+
+
+def _no_table(text: str, place: str) -> InputError:
     first = next((line.strip() for line in text.split("\n") if line.strip() and not line.startswith("#")), "")
-    raise InputError(
+    return InputError(
         "a table must have a header with two columns or more, separated by commas, semicolons, tabs, | or &,"
         f" and lines below it, but its first line is {first[:80]!r}",
         place=place,
@@ -120,15 +148,22 @@ def _rows(text: str, separator: str, place: str) -> Iterator[Line]:
     elif separator == "&":
         yield from _latex_rows(text)
     else:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
-        try:
-            for row in reader:
-                if row:
-                    yield Line(reader.line_num, tuple(cell.strip() for cell in row))
-        except csv.Error as error:
-            raise InputError(
-                f"a table must be a readable CSV file, but {error}", place=f"{place}:{reader.line_num}"
-            ) from error
+        yield from _csv_rows(text, separator, place)
+
+
+def _csv_rows(text: str, separator: str, place: str, exact: bool = False) -> Iterator[Line]:
+    """Read rows of CSV. `exact`: with the space around cells."""
+    csv.field_size_limit(_LARGEST_CELL)
+    source = io.StringIO(text, newline="")
+    reader = csv.reader(source, delimiter=separator, strict=True, skipinitialspace=not exact)
+    try:
+        for row in reader:
+            if row:
+                yield Line(reader.line_num, tuple(row if exact else (cell.strip() for cell in row)))
+    except csv.Error as error:
+        raise InputError(
+            f"a table must be a readable CSV file, but {error}", place=f"{place}:{reader.line_num}"
+        ) from error
 
 
 def _piped_rows(text: str) -> Iterator[Line]:

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import codecs
-import gzip
 import json
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from search_spaces.errors import InputError
+from trainables.benchmarks.files.plain_text import read_text
 
 _BLANKS = " \t\r\n"
-_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_GZIP = b"\x1f\x8b"
 
 
 class RecordLine(NamedTuple):
@@ -30,7 +26,7 @@ def read_record_lines(path: Path) -> list[RecordLine]:
 
     Raises InputError, with the line, for what is no JSON, for NaN and infinities, and for a key that is there twice.
     """
-    text = _text(path)
+    text = read_text(path)
     first = text.lstrip(_BLANKS)[:1]
     try:
         records = list(_of_list(text) if first == "[" else _of_lines(text))
@@ -39,18 +35,6 @@ def read_record_lines(path: Path) -> list[RecordLine]:
     if not records:
         raise InputError("must hold at least one record, but it is empty", place=str(path))
     return records
-
-
-def _text(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-        if content.startswith(_GZIP):
-            content = gzip.decompress(content)
-        return content.decode("utf-16" if content.startswith(_UTF_16) else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"must be UTF-8 text, but {error}", place=str(path)) from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"must be readable, but {error}", place=str(path)) from error
 
 
 class _AtLineError(Exception):

@@ -14,6 +14,7 @@ from typing import Any
 
 from search_spaces.errors import InputError
 from trainables.benchmarks.files.plain_pickle import load_plain
+from trainables.benchmarks.files.plain_text import read_bytes, read_text
 
 DATA_SUFFIXES = (".json", ".jsonl", ".p", ".pkl", ".pickle", ".csv")
 
@@ -115,24 +116,24 @@ def _in_folder(folder: Path, wanted: Sequence[WantedFile]) -> list[Path]:
 
 
 def _data_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in DATA_SUFFIXES and path.is_file())
+    return sorted(path for path in folder.rglob("*") if _suffix(path) in DATA_SUFFIXES and path.is_file())
+
+
+def _suffix(path: Path) -> str:
+    """Name the kind of a file by its suffix, that of the file inside where it is gzipped."""
+    return Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
 
 
 def _is_called(path: Path, folder: Path, wanted: WantedFile) -> bool:
-    name = path.relative_to(folder).as_posix()
+    name = path.relative_to(folder).as_posix().removesuffix(".gz")
     return any(fnmatch.fnmatchcase(name, p) or fnmatch.fnmatchcase(name, f"*/{p}") for p in wanted.patterns)
 
 
 def _parsed(path: Path) -> Any:
-    suffix = path.suffix.lower()
-    try:
-        if suffix in (".p", ".pkl", ".pickle"):
-            return load_plain(path.read_bytes(), str(path))
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"must be readable, but {error.strerror or error}", place=str(path)) from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"must be UTF-8 text, but {error}", place=str(path)) from error
+    suffix = _suffix(path)
+    if suffix in (".p", ".pkl", ".pickle"):
+        return load_plain(read_bytes(path), str(path))
+    text = read_text(path)
     if suffix == ".csv":
         return text.splitlines()
     return read_json_lines(text, str(path)) if suffix == ".jsonl" else _json_or_lines(text, path)

@@ -20,7 +20,7 @@ def read_lines(path: Path) -> Delimited:
         InputError: for what is neither text with separators nor a workbook, and for dates in cells.
     """
     data = read_bytes(path)
-    return _sheet(data, str(path)) if is_workbook(data) else split_table(text_of(data, str(path)), str(path))
+    return read_sheet(data, str(path)) if is_workbook(data) else split_table(text_of(data, str(path)), str(path))
 
 
 def is_workbook(data: bytes) -> bool:
@@ -28,8 +28,17 @@ def is_workbook(data: bytes) -> bool:
     return data.startswith(b"PK\x03\x04")
 
 
-def _sheet(data: bytes, place: str) -> Delimited:
-    """Read the first sheet that holds anything."""
+def read_sheet(data: bytes, place: str, exact: bool = False) -> Delimited:
+    """Read the first sheet of a workbook that holds anything.
+
+    Args:
+        data: content of the file.
+        place: the file, for errors.
+        exact: whether the space around texts is kept.
+
+    Raises:
+        InputError: for what is no workbook, one without cells, dates in cells, and where openpyxl is not installed.
+    """
     try:
         import openpyxl
     except ImportError as error:
@@ -43,7 +52,7 @@ def _sheet(data: bytes, place: str) -> Delimited:
         raise InputError(f"must be an Excel workbook, but {error or type(error).__name__}", place=place) from error
     rows = next((rows for rows in sheets if any(any(cell is not None for cell in row) for row in rows)), [])
     lines = [
-        Line(number, tuple(_text(cell, f"{place}:{number}") for cell in row))
+        Line(number, tuple(_text(cell, f"{place}:{number}", exact) for cell in row))
         for number, row in enumerate(rows, start=1)
         if any(cell is not None for cell in row)
     ]
@@ -52,7 +61,7 @@ def _sheet(data: bytes, place: str) -> Delimited:
     return Delimited(",", tuple(lines))
 
 
-def _text(cell: Any, place: str) -> str:
+def _text(cell: Any, place: str, exact: bool) -> str:
     """Write a cell as text. Raises InputError for a date: a spreadsheet program makes dates of answers such as 3-4."""
     if cell is None:
         return ""
@@ -61,5 +70,5 @@ def _text(cell: Any, place: str) -> str:
     if isinstance(cell, int | float):
         return str(int(cell)) if float(cell).is_integer() else repr(cell)
     if isinstance(cell, str):
-        return cell.strip()
+        return cell if exact else cell.strip()
     raise InputError(f"cells must be text or numbers, but one is {cell}", place=place, way_out="Format it as text.")

@@ -1,0 +1,1 @@
+"""Read answers that were made elsewhere, in the forms of benchmarks and harnesses, and join them to their questions."""
