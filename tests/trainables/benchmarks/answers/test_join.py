@@ -57,7 +57,7 @@ def test_missing_line_of_a_file_without_ids_never_shifts_the_others(tmp_path: Pa
     )
     for wrong, message in (
         (rows[1:], "one to each of 3 questions, but are 2"),
-        (rows[1:] + rows[:1], "in their order, but 3 of 3"),
+        (rows[1:] + rows[:1], "in their order, but 2 of 3"),
     ):
         with pytest.raises(InputError, match=message):
             read_predictions(write(tmp_path, wrong), examples)
