@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from orchestrator.commands.options import JsonOption, console, print_json
+from orchestrator.commands.options import DataOption, JsonOption, SetOption, StorageOption, console, print_json
+from orchestrator.settings import data_root, storage_root
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from orchestrator.planning.study_prompts import StudyPrompt
     from trainables.benchmarks.contract import Benchmark
     from trainables.benchmarks.inventory import Checked
     from trainables.benchmarks.scoring import Scored
+    from trainables.evaluation.asking import Asked
+
+_SHOWN_IMAGES = 20
 
 BoxForm = Literal["corners", "xywh"]
 BenchmarkArgument = Annotated[str, typer.Argument(metavar="BENCHMARK", help="A benchmark's id: `benchmarks list`.")]
@@ -120,13 +126,34 @@ def list_benchmarks(as_json: JsonOption = False) -> None:
 
 
 @benchmarks.command("show")
-def show_benchmark(benchmark: BenchmarkArgument, as_json: JsonOption = False) -> None:
-    """Show one benchmark: its files and where they are published, its protocols, its slim subset."""
+def show_benchmark(
+    benchmark: BenchmarkArgument,
+    references: Annotated[
+        list[Path] | None,
+        typer.Option("--references", metavar="PATH", help="Its files, for the prompt of a real example; repeatable."),
+    ] = None,
+    study: Annotated[
+        str | None,
+        typer.Option("--study", help="A study one of whose benchmarks is shown as its language models read it."),
+    ] = None,
+    overrides: SetOption = None,
+    data: DataOption = None,
+    storage: StorageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one benchmark: its files and where they are published, its protocols with their prompts, its slim subset."""
+    from trainables.benchmarks.files.reference_files import find_files
     from trainables.benchmarks.registry import find_benchmark
+    from trainables.evaluation.asking import ask_by_all, placeholder
 
+    if study is not None:
+        _show_in_study(_study_prompt(study, benchmark, overrides, data, storage), as_json)
+        return
     chosen = find_benchmark(benchmark)
+    examples = chosen.examples(find_files(chosen.id, chosen.files, references)) if references else ()
+    prompts = ask_by_all(chosen, placeholder(examples))
     if as_json:
-        print_json(_benchmark_json(chosen))
+        print_json(_benchmark_json(chosen, prompts))
         return
     out = console()
     lines = [f"{chosen.id}: {chosen.title}, {chosen.split}", "", "files"]
@@ -136,11 +163,41 @@ def show_benchmark(benchmark: BenchmarkArgument, as_json: JsonOption = False) ->
     lines += ["images", f"  {chosen.images}", "protocols"]
     for name, protocol in chosen.protocols.items():
         lines.append(f"  {name} v{protocol.version}, headline {protocol.headline}: {protocol.about}")
+        lines += [*_quoted(prompts[name].prompt), f"    {prompts[name].answered}"]
     lines += ["size", f"  {_power(chosen)}"]
     out.print("\n".join(lines), highlight=False, markup=False)
 
 
-def _benchmark_json(benchmark: Benchmark) -> dict[str, Any]:
+def _quoted(prompt: str) -> list[str]:
+    return [f"    | {line}" for line in prompt.split("\n")]
+
+
+def _study_prompt(
+    study: str, benchmark: str, overrides: list[str] | None, data: Path | None, storage: Path | None
+) -> StudyPrompt:
+    from orchestrator.planning.planned import PlanOptions
+    from orchestrator.planning.study_prompts import study_prompt
+
+    root = storage_root(storage)
+    options = PlanOptions(storage=root, data=data_root(data, root), overrides=tuple(overrides or ()))
+    return study_prompt(study, benchmark, options)
+
+
+def _show_in_study(shown: StudyPrompt, as_json: bool) -> None:
+    if as_json:
+        print_json(shown.to_json())
+        return
+    spec = shown.benchmark
+    lines = [f"{spec.id} (source {spec.source.declared}), protocol {spec.protocol}, example {shown.example.id}"]
+    for label, text in shown.read_as.items():
+        lines += [f"  language {label}; after the beginning of sequence and the image it reads:", *_quoted(text)]
+    lines.append(f"  {shown.asked.answered}")
+    for name, asked in shown.others.items():
+        lines += [f"  protocol {name} would ask:", *_quoted(asked.prompt), f"    {asked.answered}"]
+    console().print("\n".join(lines), highlight=False, markup=False)
+
+
+def _benchmark_json(benchmark: Benchmark, prompts: Mapping[str, Asked] | None = None) -> dict[str, Any]:
     return {
         "id": benchmark.id,
         "title": benchmark.title,
@@ -153,7 +210,12 @@ def _benchmark_json(benchmark: Benchmark) -> dict[str, Any]:
             for f in benchmark.files
         ],
         "protocols": {
-            name: {"version": p.version, "headline": p.headline, "about": p.about}
+            name: {
+                "version": p.version,
+                "headline": p.headline,
+                "about": p.about,
+                **({"prompt": prompts[name].prompt, "answered": prompts[name].answered} if prompts else {}),
+            }
             for name, p in benchmark.protocols.items()
         },
         "power": _power(benchmark),
@@ -164,6 +226,8 @@ def _power(benchmark: Benchmark) -> str:
     from search_spaces.catalogue.load import shipped
     from trainables.benchmarks.slim import power_statement
 
+    if not benchmark.totals.examples:
+        return "of a set of your own: as many as its file holds"
     slim = {choice.id: choice.sample for choice in shipped().suites["prismatic-12-slim"]}
     return power_statement(benchmark.totals.examples[0], slim.get(benchmark.id))
 
@@ -174,11 +238,14 @@ def check_benchmarks(
     only: Annotated[list[str] | None, typer.Option("--only", metavar="BENCHMARK", help="Repeatable.")] = None,
     missing: Annotated[
         Path | None,
-        typer.Option("--missing", metavar="FOLDER", help="Where lists of missing images are written (default: DIR)."),
+        typer.Option("--missing", metavar="FOLDER", help="Write lists of all missing images into this folder."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check each benchmark's files: which it wants and which are there, published totals, missing images."""
+    """Check each benchmark's files: which it wants and which are there, published totals, missing images.
+
+    Exits with 2 unless all of them are complete. Nothing is written but the lists of --missing.
+    """
     from trainables.benchmarks.inventory import check_benchmark
     from trainables.benchmarks.registry import BENCHMARKS, find_benchmark
 
@@ -186,13 +253,15 @@ def check_benchmarks(
         raise InputError(f"must be a folder, but got {folder}", key="DIR")
     chosen = [find_benchmark(name) for name in only] if only else list(BENCHMARKS.values())
     checks = [check_benchmark(benchmark, folder / (benchmark.folder or benchmark.id)) for benchmark in chosen]
-    lists = {check.benchmark: _write_missing(check, missing or folder) for check in checks if check.missing_images}
+    lists = {check.benchmark: _write_missing(check, missing) for check in checks if missing and check.missing_images}
     if as_json:
         shown = [{**check.to_json(), "missing_list": lists.get(check.benchmark)} for check in checks]
         print_json(shown)
     else:
         for check in checks:
             _show_check(check, lists.get(check.benchmark), console())
+    if any(check.state != "complete" for check in checks):
+        raise typer.Exit(2)
 
 
 def _write_missing(check: Checked, folder: Path) -> str:
@@ -218,8 +287,10 @@ def _show_check(check: Checked, missing_list: str | None, out: Console) -> None:
     if check.best_reachable:
         best = ", ".join(f"{name} {value:.2f}" for name, value in check.best_reachable.items())
         lines.append(f"  best reachable score: {best}")
-    if missing_list:
-        lines.append(f"  {len(check.missing_images):,} images are missing: {missing_list}")
+    if check.missing_images:
+        where = missing_list or "--missing FOLDER lists all"
+        lines.append(f"  {len(check.missing_images):,} images are missing ({where}), the first of them:")
+        lines += [f"    {image}" for image in check.missing_images[:_SHOWN_IMAGES]]
     for example in check.examples:
         lines.append(f"  e.g. {example['id']}: {example['question']!r} -> {_short(example['reference'])}")
     out.print("\n".join(lines), highlight=False, markup=False)

@@ -67,7 +67,7 @@ def check_benchmark(benchmark: Benchmark, folder: Path) -> Checked:
         return Checked(benchmark.id, place, "unreadable", files, known=known, problem=str(error))
     keys = dict.fromkeys(example.image for example in examples if example.image is not None)
     missing = tuple(key for key in keys if not (folder / IMAGES / key).is_file())
-    complete = len(examples) in known and not missing
+    complete = (not known or len(examples) in known) and not missing
     return Checked(
         benchmark.id,
         place,

@@ -77,9 +77,10 @@ def unseen_forms(
 
 def _added(prompt: str, question: str) -> list[tuple[Side, str]]:
     """List what a protocol puts before a question, and the last line of what it puts behind it."""
-    before, is_there, behind = prompt.partition(question)
-    if not is_there:
+    at = prompt.lower().find(question.lower())  # some protocols begin it with a capital
+    if at < 0:
         return []
+    before, behind = prompt[:at], prompt[at + len(question) :]
     lines = behind.strip().splitlines()
     forms: list[tuple[Side, str]] = [("ends", lines[-1].strip())] if lines else []
     forms.append(("begins", before.strip()))

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 IGNORE = -100
 """Label of a token that the loss does not count (the convention of torch's cross entropy)."""
 
+PLACE = "{prompt}"
+"""Stands for a question in the form of a prompt style."""
+
 PAD = "<PAD>"
 """The padding token of Prismatic VLMs."""
 
@@ -79,6 +82,10 @@ class Tokenizer:
         if style == "template":
             return self._without_bos(style, self._template().render_question(turns, question))
         return self._without_bos(style, render_question(style, turns, question))
+
+    def question_form(self, style: PromptStyle) -> str:
+        """Write what the model reads after beginning of sequence and image, with `PLACE` where the question stands."""
+        return "".join(segment.text for segment in self.question_segments(style, (), PLACE))
 
     def encode_segments(self, segments: Sequence[Segment]) -> tuple[list[int], list[bool]]:
         """Encode segments as token ids and, for each, whether it is a target; no beginning-of-sequence token."""
