@@ -176,6 +176,18 @@ def _by_groups(rows: Sequence[Row]) -> dict[str, dict[str, float]]:
     }
 
 
+def asked_table(rows: Sequence[Row], protocol: Protocol, metadata: Mapping[str, str]) -> pa.Table:
+    """Make a table of per-example results with a column `prompt`, the question as the protocol puts it.
+
+    Args:
+        rows: examples that a protocol has asked.
+        protocol: the protocol.
+        metadata: of the file.
+    """
+    prompts = [_storable(protocol.prompt(row.example)) for row in rows]
+    return example_table(rows, metadata).append_column("prompt", pa.array(prompts, pa.string()))
+
+
 def example_table(rows: Iterable[Row], metadata: Mapping[str, str]) -> pa.Table:
     """Make a table of per-example results; outputs that could not be read have no `parsed`."""
     rows = list(rows)

@@ -144,7 +144,8 @@ def _score(
         if context.rank == 0:
             gpu_seconds = (time.perf_counter() - started) * context.world
             rows = encoded.questions.rows(_in_order(answered, batches))
-            write_result(task, benchmark, encoded.questions, rows, key, gpu_seconds, store)
+            form = data.tokenizer.question_form(task.trial.language.prompt)
+            write_result(task, benchmark, encoded.questions, rows, key, gpu_seconds, store, form)
             log.discard()
 
 

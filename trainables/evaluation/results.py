@@ -21,7 +21,7 @@ from trainables.benchmarks.contract import Row
 from trainables.benchmarks.reading_notes import best_note, unparsable_notes
 from trainables.benchmarks.registry import find_protocol, is_evaluation
 from trainables.benchmarks.scorers.summaries import points
-from trainables.benchmarks.scoring import example_table
+from trainables.benchmarks.scoring import asked_table
 from trainables.evaluation.questions import Questions, units
 from trainables.storage import layout
 from trainables.storage.record_files import read, write
@@ -120,8 +120,11 @@ def write_result(
     key: str,
     gpu_seconds: float,
     store: Store,
+    prompt_form: str,
 ) -> None:
     """Write the rows of all counted examples, then the result that names their file.
+
+    The file has the prompt of every example, and in its metadata the chat format that stood around it.
 
     Args:
         task: the trial.
@@ -131,12 +134,15 @@ def write_result(
         key: identity of the score (`evaluation_key`).
         gpu_seconds: seconds of answering, times the number of workers.
         store: storage of both files.
+        prompt_form: what the model read around a prompt (`Tokenizer.question_form`).
     """
     counted = [row for row in rows if questions.protocol.counts(row.example)]
     metadata = {"benchmark": benchmark.id, "protocol": benchmark.protocol, "model digest": key, "seed": task.trial.seed}
+    metadata["prompt form"] = prompt_form
     name = layout.evaluation_examples(key, benchmark.id)
     with store.writing(name) as aside:
-        pq.write_table(example_table(counted, {field: str(value) for field, value in metadata.items()}), aside)
+        table = asked_table(counted, questions.protocol, {field: str(value) for field, value in metadata.items()})
+        pq.write_table(table, aside, compression="zstd")  # prompts repeat their instruction
     summary = questions.protocol.summarise(rows)
     best = [best_row(questions.protocol, row.example) for row in rows]
     reachable = questions.protocol.summarise(best).metrics[questions.protocol.headline]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from importlib import metadata, resources
 from pathlib import Path
@@ -13,6 +14,7 @@ from transformers import PreTrainedTokenizerFast
 from search_spaces.errors import InputError
 from trainables.evaluation.evaluate import load_whole, precision
 from trainables.evaluation.results import read_results
+from trainables.export.card_questions import CardQuestion, card_questions, usage_question
 from trainables.export.llava import IMAGE_TOKEN, to_llava
 from trainables.export.own import write_own
 from trainables.export.processor import chat_template, llava_processor, prepend_bos
@@ -29,14 +31,16 @@ Form = Literal["hf", "hf-own-code", "hf-language"]
 
 _LLAVA_USAGE = """\
 from PIL import Image
-from transformers import AutoProcessor, LlavaForConditionalGeneration
+from transformers import AutoImageProcessor, AutoProcessor, LlavaForConditionalGeneration
 
-folder = "{name}"
+folder, question = "{name}", {question}
 model, processor = LlavaForConditionalGeneration.from_pretrained(folder), AutoProcessor.from_pretrained(folder)
-said = [{{"role": "user", "content": [{{"type": "image"}}, {{"type": "text", "text": "What is in the image?"}}]}}]
+processor.image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil")  # the pixels that were scored
+said = [{{"role": "user", "content": [{{"type": "image"}}, {{"type": "text", "text": question}}]}}]
 text = processor.apply_chat_template(said)
 inputs = processor(images=Image.open("picture.jpg"), text=text, return_tensors="pt")
-print(processor.decode(model.generate(**inputs, max_new_tokens=64)[0]))"""
+answer = model.generate(**inputs, max_new_tokens={tokens})[0, inputs["input_ids"].shape[1]:]
+print(processor.decode(answer, skip_special_tokens=True).strip())"""
 
 _OWN_USAGE = """\
 from PIL import Image
@@ -44,10 +48,12 @@ from transformers import AutoModel, AutoProcessor
 
 model = AutoModel.from_pretrained("{name}", trust_remote_code=True)
 processor = AutoProcessor.from_pretrained("{name}", trust_remote_code=True)
-said = [{{"role": "user", "content": [{{"type": "image"}}, {{"type": "text", "text": "What is in the image?"}}]}}]
+question = {question}
+said = [{{"role": "user", "content": [{{"type": "image"}}, {{"type": "text", "text": question}}]}}]
 text = processor.apply_chat_template(said)
 inputs = processor(images=Image.open("picture.jpg"), text=text, return_tensors="pt")
-print(processor.decode(model.generate(**inputs, max_new_tokens=64)[0]))"""
+answer = model.generate(**inputs, max_new_tokens={tokens})[0]
+print(processor.decode(answer, skip_special_tokens=True).strip())"""
 
 _LANGUAGE_USAGE = """\
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -91,8 +97,13 @@ def export_trial(task: TrialTask, store: Store, form: Form, folder: Path) -> Non
                 _write_own(model, task, tokenizer, template, aside)
             case _:
                 assert_never(form)
-        usage = _USAGE[form].format(name=folder.name)
-        (aside / "README.md").write_text(model_card(task, results, store, form, usage))
+        questions = card_questions(task, data, store)
+        asked = usage_question(questions)
+        name, question = folder.name, json.dumps(asked.prompt)
+        usage = _USAGE[form].format(name=name, question=question, tokens=asked.max_new_tokens)
+        prompt_form = data.tokenizer.question_form(task.trial.language.prompt)
+        card = model_card(task, results, store, form, usage, questions, prompt_form)
+        (aside / "README.md").write_text(card, encoding="utf-8")
         aside.rename(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
@@ -150,7 +161,15 @@ def _write_language(model: VLM, tokenizer: PreTrainedTokenizerFast, folder: Path
     tokenizer.save_pretrained(folder)
 
 
-def model_card(task: TrialTask, results: list[StageResult], store: Store, form: Form, usage: str) -> str:
+def model_card(
+    task: TrialTask,
+    results: list[StageResult],
+    store: Store,
+    form: Form,
+    usage: str,
+    questions: list[CardQuestion],
+    prompt_form: str,
+) -> str:
     """Write the model card in Markdown: what the model is, what it was trained on and how it scored.
 
     Args:
@@ -159,6 +178,8 @@ def model_card(task: TrialTask, results: list[StageResult], store: Store, form: 
         store: storage that holds its scores.
         form: form of the export; the language model alone has no scores.
         usage: example code that loads the folder.
+        questions: how its benchmarks were asked.
+        prompt_form: what it read around a prompt (`Tokenizer.question_form`).
     """
     spec = task.trial
     scores = [score for _, score in sorted(read_results(task, results, store).items())] if form != "hf-language" else []
@@ -180,4 +201,6 @@ def model_card(task: TrialTask, results: list[StageResult], store: Store, form: 
         digests=dict(sorted(task.digests.items())),
         provenance=results[-1].provenance,
         usage=usage,
+        questions=questions if form != "hf-language" else [],
+        prompt_form=prompt_form,
     )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
@@ -19,10 +24,20 @@ from transformers import (
 )
 
 from search_spaces.errors import InputError
-from search_spaces.spec import ProjectorSpec, TokenizerSpec, VisionSpec
+from search_spaces.spec import (
+    BenchmarkSpec,
+    MixPart,
+    MixSpec,
+    ProjectorSpec,
+    SourceSpec,
+    TokenizerSpec,
+    VisionSpec,
+)
+from tests.support.own_sets import write_own_set
 from tests.support.tiny_specs import language, source, stage, vision
 from tests.support.tiny_trials import make_task, run
 from trainables.evaluation.evaluate import load_whole
+from trainables.evaluation.results import read_results
 from trainables.export.folder import export_trial, finished_stages
 from trainables.model.images import pixels
 from trainables.storage.store import LocalStore
@@ -215,3 +230,51 @@ def test_model_card_names_recipe_digests_and_scores(tmp_path: Path) -> None:
     assert "| shapes | official | " in card
     for name, digest in task.digests.items():
         assert f"| `{name}` | `{digest}` |" in card
+
+
+def _asked_by_the_card(folder: Path, picture: Path, instead: tuple[str, str] = ("", "")) -> str:
+    """Run the code of a model card on a picture, as a reader would; `instead` replaces a text in it."""
+    (code,) = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
+    assert instead[0] in code
+    said = io.StringIO()
+    program = code.replace(f'"{folder.name}"', repr(str(folder))).replace('"picture.jpg"', repr(str(picture)))
+    with contextlib.redirect_stdout(said):
+        exec(program.replace(*instead) if instead[0] else program, {})
+    return said.getvalue().strip()
+
+
+@pytest.mark.parametrize(
+    ("form", "tower", "protocol"),
+    [("hf", _tower(CLIP, resize="naive"), "official"), ("hf-own-code", vision(), "plain")],
+)
+def test_an_exported_model_that_is_asked_in_the_cards_words_answers_as_it_was_scored(
+    tmp_path: Path, form: Any, tower: VisionSpec, protocol: str
+) -> None:
+    write_own_set(tmp_path, 12)
+    train = SourceSpec(name="ours", version="1", reader="llava", path="train.json", image_folder="images")
+    test = train.model_copy(
+        update={"name": "test", "reader": "questions", "path": "test.jsonl", "options": {"benchmark": "exact"}}
+    )
+    mix = MixSpec(name="ours", parts=(MixPart(source=train),))
+    task = make_task(
+        tmp_path,
+        stages=(stage(max_steps=60, data=mix, trains=("vision", "projector", "language")),),
+        vision_spec=tower,
+        language_spec=language(tokenizer=TokenizerSpec(kind="words", sources=(train,)), prompt="vicuna-v15"),
+        benchmarks=(BenchmarkSpec(id="ours", source=test, protocol=protocol),),
+        cached=False,
+    )
+    run(task)
+    results = read_results(task, finished_stages(task, LocalStore(tmp_path)), LocalStore(tmp_path))
+    table = pq.read_table(tmp_path / results["ours"].examples)
+    rows = table.to_pylist()
+    assert {row["prediction"] for row in rows} - {""}
+    folder = _exported(task, tmp_path, form)
+    card = (folder / "README.md").read_text()
+    assert f"```text\n{rows[0]['prompt']}\n```" in card
+    assert table.schema.metadata[b"prompt form"].decode().endswith("USER: {prompt} ASSISTANT:")
+    assert table.schema.metadata[b"prompt form"].decode() in card
+    for row in rows:
+        instead = (json.dumps(rows[0]["prompt"]), json.dumps(row["prompt"]))
+        answer = _asked_by_the_card(folder, tmp_path / "images" / row["cluster"], instead)
+        assert (row["id"], answer) == (row["id"], row["prediction"].strip())
