@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from search_spaces.short_forms import SHORT_FIELDS
-from search_spaces.yaml_source import KeyPath, leaves
+from search_spaces.yaml_source import KeyPath, leaves, value_at
 
 _RIVALS = (("epochs", "max_steps"), ("warmup_steps", "warmup_ratio"))
 
@@ -38,8 +38,9 @@ def replaced_fields(low: Mapping[str, Any], high: Mapping[str, Any]) -> Iterator
     """
     above = _by_dotted_path(high)
     for dotted, path in _by_dotted_path(low).items():
-        opponent = above.get(rival(dotted) or "")
-        if above.get(dotted, path) != path or (opponent is not None and _at(high, opponent) is not None):
+        opponent = rival(dotted)
+        takes_its_place = opponent in above and value_at(high, above[opponent]) is not None
+        if above.get(dotted, path) != path or takes_its_place:
             yield path
 
 
@@ -50,10 +51,3 @@ def _by_dotted_path(configuration: Mapping[str, Any]) -> dict[str, KeyPath]:
         dotted = ".".join(map(str, path))
         fields[SHORT_FIELDS.get(dotted, dotted) if isinstance(value, str) else dotted] = path
     return fields
-
-
-def _at(configuration: Mapping[str, Any], path: KeyPath) -> Any:
-    value: Any = configuration
-    for key in path:
-        value = value[key]
-    return value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from search_spaces.yaml_source import Document, KeyPath
+from search_spaces.yaml_source import Document, KeyPath, value_at
 
 SHORT_FIELDS = {"vision": "vision.backbone", "projector": "projector.kind", "language": "language.model"}
 """Plain text in the place of these mappings stands for one of their fields."""
@@ -38,7 +38,7 @@ def with_maps_below(below: Document, above: Document) -> Document:
     below = Document(copy.deepcopy(below.value), below.origins, below.texts)
     for pattern, short, key in (*_SHORT_FORMS, *_IN_ARMS):
         for path in _matching(above.value, pattern):
-            if isinstance(_at(above.value, path), dict) and path in _matching(below.value, pattern):
+            if isinstance(value_at(above.value, path), dict) and path in _matching(below.value, pattern):
                 below = _nested(below, path, short, key)
     return below
 
@@ -63,7 +63,7 @@ def _matching(value: Any, pattern: tuple[str, ...], path: KeyPath = ()) -> list[
 
 
 def _nested(document: Document, path: KeyPath, short: type, key: str | int) -> Document:
-    node = _at(document.value, path[:-1])
+    node = value_at(document.value, path[:-1])
     value = node[path[-1]]
     if not isinstance(value, short):
         return document
@@ -78,9 +78,3 @@ def _nested(document: Document, path: KeyPath, short: type, key: str | int) -> D
     origins = moved(document.origins)
     origins[path] = document.origins.get(path) or document.origin(path) or ""
     return Document(document.value, origins, moved(document.texts))
-
-
-def _at(value: Any, path: KeyPath) -> Any:
-    for step in path:
-        value = value[step]
-    return value

@@ -8,11 +8,13 @@ from importlib import resources
 from pathlib import Path
 
 from search_spaces.catalogue.load import shipped_document
-from search_spaces.errors import InputError, nearest
+from search_spaces.errors import InputError, Problems, nearest
+from search_spaces.form_hints import explained, number_problems, template_problems
 from search_spaces.inheritance import with_inherited
 from search_spaces.overlay import place_override
 from search_spaces.study import Study
 from search_spaces.study_layers import StudyLayers, at_the_cause
+from search_spaces.suggestions import legal_suggestions
 from search_spaces.typed import typed
 from search_spaces.yaml_source import Document, read
 
@@ -39,8 +41,12 @@ def load_study(name_or_path: str, overrides: Sequence[str] = ()) -> Study:
 
 def study_of(layers: StudyLayers) -> Study:
     """Read a study from what it is made of. Raises InputError with everything that is wrong with its form."""
-    document = _with_entries(layers.document())
-    study = study_form(document)
+    document = layers.document()
+    try:
+        document = _with_entries(document)
+        study = study_form(document)
+    except InputError as error:
+        raise legal_suggestions(error, document, study_form) from error
     study._document, study._layers = document, layers
     return study
 
@@ -49,7 +55,19 @@ def study_form(document: Document) -> Study:
     """Read a document as a study. Raises InputError with everything that is wrong with its form, together."""
     if not isinstance(document.value, dict):
         raise InputError("a study must be a mapping", place=document.origin(()))
-    return typed(Study, _with_entries(document))
+    document = _with_entries(document)
+    problems = Problems([*template_problems(document), *number_problems(document)])
+    study = problems.attempt(lambda: _typed_study(document))
+    problems.raise_all()
+    assert study is not None
+    return study
+
+
+def _typed_study(document: Document) -> Study:
+    try:
+        return typed(Study, document)
+    except InputError as error:
+        raise explained(error, document) from error
 
 
 def _with_entries(document: Document) -> Document:

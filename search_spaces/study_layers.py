@@ -13,6 +13,7 @@ from typing import Any
 from search_spaces.errors import InputError, Problems
 from search_spaces.overlay import merge, place_override
 from search_spaces.short_forms import long_form
+from search_spaces.suggestions import UntriedSuggestion
 from search_spaces.yaml_source import Document, KeyPath, leaves
 
 MOST_CHANGES = 40
@@ -79,18 +80,24 @@ def at_the_cause(error: InputError, layers: StudyLayers, check: Callable[[Docume
     return error
 
 
-def _moved(problem: InputError, others: list[tuple[str, set[tuple[str | None, str | None]]]]) -> InputError:
+Name = tuple[str | None, str | None]
+"""Place and key of a problem."""
+
+
+def _moved(problem: InputError, others: list[tuple[str, set[Name] | None]]) -> InputError:
     for place, names in others:
-        if (problem.place, problem.key) not in names:
+        if names is not None and (problem.place, problem.key) not in names:
             law = f"{problem.law} (there: {problem.place})"
             return InputError(law, place=place, key=problem.key, way_out=problem.way_out)
     return problem
 
 
-def _names_of_problems(layers: StudyLayers, check: Callable[[Document], object]) -> set[tuple[str | None, str | None]]:
-    """Check a study and name its problems by place and key."""
+def _names_of_problems(layers: StudyLayers, check: Callable[[Document], object]) -> set[Name] | None:
+    """Check a study and name its problems; None where that is not known without more work."""
     try:
         check(layers.document())
+    except UntriedSuggestion:
+        return None
     except InputError as error:
         return {(problem.place, problem.key) for problem in getattr(error, "problems", (error,))}
     return set()

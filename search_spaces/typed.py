@@ -12,6 +12,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from search_spaces.errors import InputError, Problems, nearest
+from search_spaces.flow_text import flow_text
+from search_spaces.scalar_hints import scalar_hint
 from search_spaces.yaml_source import Document, KeyPath, key_text, show
 
 T = TypeVar("T")
@@ -98,7 +100,9 @@ def _problem(detail: ErrorDetails, kind: Any, document: Document, path: KeyPath,
 def _law(
     detail: ErrorDetails, kind: Any, inside: KeyPath, document: Document, whole: KeyPath
 ) -> tuple[str, str | None]:
-    got = document.text(whole, detail["input"])
+    given = detail["input"]
+    is_nested = isinstance(given, list | dict)
+    got = flow_text(given, document, whole) if is_nested else document.text(whole, given)
     match detail["type"]:
         case "missing":
             return "must be given", None
@@ -109,7 +113,8 @@ def _law(
             legal = [str(choice) for choice in _choices(detail)]
             return f"must be one of {', '.join(legal)}, but got {got!r}", nearest(got, legal)
         case kind_of_error if kind_of_error in _KINDS:
-            return f"{_KINDS[kind_of_error]}, but got {_quoted(detail['input'], got)}", None
+            law = f"{_KINDS[kind_of_error]}, but got {_quoted(detail['input'], got)}"
+            return law, scalar_hint(kind_of_error, detail["input"])
         case "too_short":
             return f"must have at least {detail['ctx']['min_length']}, but got {detail['ctx']['actual_length']}", None
         case "value_error":

@@ -25,6 +25,7 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the C parser is 
 _NULL = re.compile(r"null|Null|NULL|~|")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]+")
+_LEADING_ZERO = re.compile(r"[-+]?0[0-9]+(\.[0-9]*)?")
 _OCTAL_OR_HEX = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE = re.compile(r"[-+]?(\.inf|\.Inf|\.INF)|\.nan|\.NaN|\.NAN")
@@ -88,7 +89,8 @@ def parse(text: str, place: str, *, line_numbers: bool = True) -> Document:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{place}:{mark.line + 1}" if mark and line_numbers else place
-        raise InputError(f"must be YAML, but {error.problem or error.context}", place=where) from error
+        what = (error.problem or error.context or "").removeprefix("but ")
+        raise InputError(f"must be YAML, but {what}", place=where) from error
     except yaml.YAMLError as error:
         raise InputError(f"must be YAML, but {error}", place=place) from error
     document = Document(None)
@@ -117,6 +119,7 @@ def _refuse_tags(text: str, place: str, line_numbers: bool) -> None:
             raise InputError(
                 f"a value must be plain, but it has the tag {tag.replace('tag:yaml.org,2002:', '!!')}",
                 place=f"{place}:{event.start_mark.line + 1}" if line_numbers else place,
+                way_out="Leave out the tag.",
             )
 
 
@@ -150,10 +153,11 @@ class _Builder:
         result: dict[str, Any] = {}
         for key_node, child in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
-                raise self._error(key_node, path, "a key must be a word, not a list or a mapping")
+                law = "a key must be a word, not a list or a mapping"
+                raise self._error(key_node, path, law, "A template such as {{ x }} is not filled in: write its value.")
             key = key_node.value
             if key == "<<" and not key_node.style:
-                raise self._error(key_node, path, "YAML 1.2 has no merge keys `<<`", "Use `extends`.")
+                raise self._error(key_node, path, "YAML 1.2 has no merge keys `<<`", "Write its keys out.")
             if key in result:
                 first = self.document.origins[(*path, key)]
                 raise self._error(key_node, (*path, key), f"a key must occur once, but it was there at {first}")
@@ -174,6 +178,11 @@ class _Builder:
             return None
         if _BOOL.fullmatch(text):
             return text.lower() == "true"
+        if _LEADING_ZERO.fullmatch(text):
+            law = f"a number must not begin with 0, as some read 010 as 8 and some as 10, but got {text}"
+            sign, digits = text.removesuffix(text.lstrip("+-")).strip("+"), text.lstrip("+-0")
+            plain = f"{sign}{digits if digits[:1].isdigit() else f'0{digits}'}"
+            raise self._error(node, path, law, f"Write `{plain}`; in quotes it is text.")
         if _INT.fullmatch(text):
             return int(text)
         if _OCTAL_OR_HEX.fullmatch(text):
@@ -191,6 +200,13 @@ class _Builder:
 
     def _error(self, node: Any, path: KeyPath, law: str, way_out: str | None = None) -> InputError:
         return InputError(law, place=self._place(node), key=key_text(path) or None, way_out=way_out)
+
+
+def value_at(value: Any, path: KeyPath) -> Any:
+    """Return what a key path leads to inside of a value. Raises KeyError or IndexError where it leads nowhere."""
+    for key in path:
+        value = value[key]
+    return value
 
 
 def leaves(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, Any]]:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from cluster.fit import usable_cpus
 from orchestrator.planning.encoder_probe import StoredProbe
+from orchestrator.planning.language_memory import StoredLanguageFacts
 from orchestrator.planning.preflight import Digests
 from search_spaces.expansion.expand import FEATURES_BUDGET_BYTES, Expansion, expand_study, plan_expansion
 from search_spaces.expansion.graph import FeaturesChoice
 from search_spaces.plan import Plan
 from search_spaces.study import Study
-from trainables.model.language_files import language_facts
 from trainables.storage.store import LocalStore
 
 
@@ -59,15 +58,18 @@ class RunOptions:
 def expand(study: Study, options: PlanOptions) -> Expansion:
     """Expand a study into arms and trials. Of data and weights, only the configurations of checkpoints are read.
 
+    What a run on this storage knew of checkpoints is recalled where they are not on this machine.
+
     Raises:
         InputError: everything that is wrong with the study, together.
     """
+    store = LocalStore(options.storage)
     return expand_study(
         study,
         toy=options.toy,
         toy_workers=usable_cpus() if options.is_embedded else None,
-        probe=StoredProbe(LocalStore(options.storage)),
-        language_facts=partial(language_facts, data_root=options.data),
+        probe=StoredProbe(store),
+        language_facts=StoredLanguageFacts(store, options.data),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from orchestrator.planning.language_memory import remember_languages
 from orchestrator.planning.question_checks import check_questions
 from orchestrator.planning.weights_check import weights_problems
 from search_spaces.errors import InputError, Problems
@@ -71,6 +72,7 @@ def preflight(
     problems.raise_all()
     if any(cache.get(name) != entry for name, entry in entries.items()):
         write(store, layout.DIGESTS, DigestCache({**_read_cache(store), **entries}))
+    remember_languages(specs, store, data_root)
     known = _digests_of(entries)
     check_questions(specs, asked, known.digests, store, data_root, report)
     return known

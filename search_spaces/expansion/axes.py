@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from search_spaces.errors import InputError
+from search_spaces.expansion.foreign_axes import foreign_axis
 from search_spaces.expansion.patches import Patch, same
 from search_spaces.expansion.study_reader import StudyReader
 from search_spaces.rivals import rival
@@ -41,7 +42,10 @@ def read_axes(reader: StudyReader, base: Patch) -> list[Axis]:
     axes = []
     for name, written in reader.study.axes.items():
         path: KeyPath = ("axes", name)
-        if not isinstance(written, list | dict):
+        foreign = foreign_axis(reader, name, written)
+        if foreign is not None:
+            reader.problems.add(foreign)
+        elif not isinstance(written, list | dict):
             reader.refuse(path, f"must be a list of values, or a mapping, but got {show(written)!r}")
         elif not written:
             reader.refuse(path, "an axis must have at least one value, but it has none")
@@ -76,7 +80,7 @@ def _value_patch(reader: StudyReader, name: str, value: Any, path: KeyPath) -> P
     if isinstance(value, dict):
         return reader.read({name: value} if reader.are_below(name, value) else value, path)
     if not reader.is_field(name):
-        reader.problems.add(reader.unknown(name, ("axes", name)))
+        reader.problems.add(reader.unknown(name, ("axes", name), taken=reader.study.axes))
         return None
     patch: Patch = {}
     reader.read_value(name, value, path, patch)

@@ -60,7 +60,7 @@ def draft_arms(
         axes: the axes as read.
         is_base_value: whether a value changes nothing once names are looked up and defaults filled in.
     """
-    axes = [_mark_base(reader, axis, is_base_value) for axis in axes]
+    axes = [_mark_base(reader, axis, base, is_base_value) for axis in axes]
     labels = {axis.name: base_label(axis, base) for axis in axes}
     drafts = [_draft(choice, labels) for choice in _choices(reader, axes)]
     named = [_named_arm(reader, name, base, axes) for name in reader.study.arms]
@@ -73,14 +73,37 @@ def draft_arms(
     return [*bases, *(draft for draft in drafts if draft.patch), *others]
 
 
-def _mark_base(reader: StudyReader, axis: Axis, is_base_value: Callable[[AxisValue], bool]) -> Axis:
-    """Mark the values of an axis that are the base's own; more than one of them is refused."""
-    values = tuple(replace(value, is_base=value.is_base or is_base_value(value)) for value in axis.values)
-    own = [value for value in values if value.is_base]
+def _mark_base(reader: StudyReader, axis: Axis, base: Patch, is_base_value: Callable[[AxisValue], bool]) -> Axis:
+    """Mark the values of an axis that are the base's own; more than one of them, or one that has no effect, is refused.
+
+    Together with values of other axes, in a grid or zipped, a value may have an effect that it has not alone.
+    """
+    is_alone = reader.study.design != "grid" and not any(axis.name in group for group in reader.study.zip)
+    values: list[AxisValue] = []
+    ignored: list[tuple[AxisValue, str]] = []
+    for value in axis.values:
+        is_same = value.is_base or is_base_value(value)
+        other = None if value.is_base or not is_same else _other_field(value.patch, base)
+        if other is not None and is_alone:
+            ignored.append((value, other))
+        values.append(replace(value, is_base=is_same and other is None))
+    for value, dotted in ignored[:1]:
+        leaf = value.patch[dotted]
+        path = ("axes", axis.name) if dotted == axis.name else leaf.path
+        reader.problems.add(reader.without_effect(dotted, leaf.value, path))
+    own = [] if ignored else [value for value in values if value.is_base]
     if len(own) > 1:
         law = f"the values of an axis must differ, but {own[0].label!r} and {own[1].label!r} are both the base's own"
         reader.refuse(own[1].path, law)
-    return replace(axis, values=values)
+    return replace(axis, values=tuple(values))
+
+
+def _other_field(patch: Patch, base: Patch) -> str | None:
+    """Find a field that a patch sets to something else than the base has; one that the base leaves out is no such."""
+    for dotted, leaf in patch.items():
+        if dotted in base and base[dotted].value is not None and not same(leaf.value, base[dotted].value):
+            return dotted
+    return None
 
 
 def _draft(choice: Choice, labels: Mapping[str, str]) -> ArmDraft:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from search_spaces.catalogue.entries import EncoderEntry
 from search_spaces.errors import InputError
 from search_spaces.expansion.checks import CheckedArm, CheckedStudy, check_study
 from search_spaces.expansion.graph import FeaturesChoice, Graph, TrialDraft
 from search_spaces.expansion.patches import difference
 from search_spaces.expansion.resolve_data import check_mix
 from search_spaces.expansion.resolve_language import FactsOf
-from search_spaces.expansion.resolve_vision import EncoderProbe
+from search_spaces.expansion.resolve_vision import EncoderProbe, NoEncoder
 from search_spaces.expansion.toy import toy_arms, toy_resources
 from search_spaces.expansion.toy_data import toy_benchmarks, toy_samples
 from search_spaces.identity import Memo, arm_fingerprint, benchmark_key, fingerprint, trial_id
@@ -26,6 +27,7 @@ from search_spaces.steps import RealisedCounts
 from search_spaces.study import Study
 from search_spaces.study_files import study_form
 from search_spaces.study_layers import at_the_cause
+from search_spaces.suggestions import UntriedSuggestion, legal_suggestions
 from search_spaces.yaml_source import Document
 
 FEATURES_BUDGET_BYTES = 20_000_000_000
@@ -76,24 +78,44 @@ def expand_study(
         InputError: all that is wrong with the study's names, values and sizes, together.
     """
     memo = Memo()
+    probe = None if probe is None else _KeptProbe(probe)
     try:
         checked = check_study(study, memo, probe, language_facts)
     except InputError as error:
-        raise _at_the_cause(error, study, probe, language_facts) from error
+        raise _helpful(error, study, probe, language_facts) from error
     if toy:
         checked = _toy(checked, toy_workers)
     trials = tuple(_trials(arm, study.seeds_of(arm.draft.name), memo) for arm in checked.arms)
     return Expansion(study, f"{study.study}-toy" if toy else study.study, checked, trials, memo)
 
 
-def _at_the_cause(error: InputError, study: Study, probe: EncoderProbe | None, facts: FactsOf) -> InputError:
-    """Move errors of a study that extends another to the lines that bring them about."""
+class _KeptProbe:
+    """Probe that keeps its answers, and gives no others once it is closed: to ask anew takes seconds."""
+
+    def __init__(self, probe: EncoderProbe):
+        self._probe = probe
+        self._answers: dict[str, EncoderEntry | NoEncoder] = {}
+        self.is_open = True
+
+    def __call__(self, name: str) -> EncoderEntry | NoEncoder:
+        if name not in self._answers:
+            if not self.is_open:
+                raise UntriedSuggestion(name)
+            self._answers[name] = self._probe(name)
+        return self._answers[name]
+
+
+def _helpful(error: InputError, study: Study, probe: _KeptProbe | None, facts: FactsOf) -> InputError:
+    """Keep the suggestions that lead out, and move errors to the lines that bring them about."""
 
     def check(document: Document) -> None:
         other = study_form(document)
         other._document = document
         check_study(other, Memo(), probe, facts)
 
+    if probe is not None:
+        probe.is_open = False
+    error = legal_suggestions(error, study.document, check)
     return error if study.layers is None else at_the_cause(error, study.layers, check)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from search_spaces.errors import InputError, Problems, nearest
+from search_spaces.errors import InputError, Problems
 from search_spaces.expansion.fields import Fields
 from search_spaces.expansion.patches import Leaf, Patch
+from search_spaces.field_paths import near_fields
 from search_spaces.rivals import rival
 from search_spaces.short_forms import SHORT_FIELDS
 from search_spaces.study import Study
@@ -47,6 +48,22 @@ class StudyReader:
         """Tell whether a dotted path names a field of a configuration, or a part that has a short form."""
         return dotted in self._fields.kinds or dotted in SHORT_FIELDS
 
+    def is_branch(self, dotted: str) -> bool:
+        """Tell whether a dotted path names a part of a configuration that has fields."""
+        return dotted in self._fields.branches
+
+    def kind_of(self, dotted: str) -> Any:
+        """Return the annotation of a field; None of a path that is no field."""
+        return self._fields.kinds.get(dotted)
+
+    def is_legal(self, dotted: str, value: Any, path: KeyPath) -> bool:
+        """Tell whether a field may have a value, as far as its type says."""
+        try:
+            typed(self._fields.kinds[dotted], self.study.document, path, value)
+        except InputError:
+            return False
+        return True
+
     def are_below(self, branch: str, values: Mapping[str, Any]) -> bool:
         """Tell whether these are fields of one part of a configuration: ``kind`` and ``depth`` of ``projector``."""
         return bool(values) and all(f"{branch}.{key}" in self._fields.kinds for key in values)
@@ -85,8 +102,23 @@ class StudyReader:
         if is_legal:
             patch[dotted] = leaf
 
-    def unknown(self, dotted: str, path: KeyPath) -> InputError:
-        """Make the error for a path that no configuration has."""
+    def without_effect(self, field: str, value: Any, path: KeyPath) -> InputError:
+        """Make the error for a value of a field that is not the base's and changes nothing all the same."""
+        stages, parts = self.study.base.stages, field.split(".")
+        if parts[0] == "recipe" and len(parts) > 2 and parts[1] not in stages:
+            law = f"must change something at a stage of the base ({', '.join(stages)}), but got {field!r}"
+            near = self.near_fields(".".join(parts[2:]), self.study.axes) if path[-1] == field else []
+            own = [name for name in near if name.startswith("recipe.")]
+            return self.study.problem(path, law, f"Did you mean {' or '.join(map(repr, own))}?" if own else None)
+        law = f"must change something, but with {field}: {show(value)} the model is the base's"
+        return self.study.problem(path, law, "Another field of the base, or of the recipe, decides it.")
+
+    def near_fields(self, dotted: str, taken: Collection[str] = ()) -> list[str]:
+        """List the fields of the study's base that a path could stand for; `taken` ones are named already."""
+        return near_fields(dotted, self.study.base.stages, taken)
+
+    def unknown(self, dotted: str, path: KeyPath, taken: Collection[str] = ()) -> InputError:
+        """Make the error for a path that no configuration has; `taken` are fields that must not be suggested."""
         first = dotted.partition(".")[0]
         if first in ("seed", "seeds"):
             return self.study.problem(path, "seeds are replicates, never an axis", "List them under `seeds`.")
@@ -94,10 +126,9 @@ class StudyReader:
             return self.study.problem(
                 path, "resources change rounding at most, so they are no axis", "Use `arms.<name>.resources`."
             )
-        legal = [*self._fields.kinds, *sorted(self._fields.branches)]
-        by_end = [field for field in legal if field.endswith("." + dotted)]
-        way_out = f"Did you mean {by_end[0]!r}?" if by_end else nearest(dotted, legal)
-        top = sorted({field.partition(".")[0] for field in legal})
+        near = self.near_fields(dotted, taken)
+        way_out = f"Did you mean {' or '.join(map(repr, near))}?" if near else None
+        top = sorted({field.partition(".")[0] for field in self._fields.kinds})
         return self.study.problem(
             path, f"must be the path of a field of the base ({', '.join(top)}, ...), but got {dotted!r}", way_out
         )

@@ -21,7 +21,6 @@ from search_spaces.yaml_source import key_text, parse
         ("true", True),
         ("null", None),
         ("~", None),
-        ("010", 10),
         ("0x1F", 31),
         ("1:30", "1:30"),
         ("2024-01-01", "2024-01-01"),
@@ -52,6 +51,8 @@ def test_key_is_text_as_it_was_written(key: str) -> None:
         ("x: &x {a: 1}\ny:\n  <<: *x", "no merge keys", 3),
         ("a: [1, 2\nb: 3", "must be YAML", 2),
         ("? [1, 2]\n: 3", "a key must be a word", 1),
+        ("a: 1\nb: 010", "must not begin with 0", 2),
+        ("a: 1\n---\nb: 2", "must be YAML, but found another document", 2),
     ],
 )
 def test_what_is_not_plain_is_refused_with_its_line(text: str, law: str, line: int) -> None:

@@ -2,6 +2,7 @@
 
 digests.json                              content digests of data and weights, cached by path, size and mtime
 encoders.json                             facts of encoders that are in no catalogue, by name and version of timm
+languages.json                            facts of language models that were given by their origin
 data/<digest>/                            a prepared source: records.arrow, images.arrow, result.json
 preparing/<nonce>/                        one that is being read; owner.json names by whom
 problems/<source>.txt                     images that the last reading of a source could not use
@@ -207,6 +208,7 @@ def scratch(nonce: str) -> str:
 DIGESTS = "digests.json"
 ENCODERS = "encoders.json"
 CHECKED_WEIGHTS = "checked-weights.json"
+LANGUAGES = "languages.json"
 LEASES = "leases"
 STUDIES = "studies"
 PREPARING = "preparing"

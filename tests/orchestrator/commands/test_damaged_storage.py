@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from orchestrator.cli import app
 from orchestrator.commands.options import PlannedStudy
 from orchestrator.planning.encoder_probe import KnownEncoders
+from orchestrator.planning.language_memory import KnownLanguages
 from orchestrator.planning.plan_json import plan_json
 from orchestrator.planning.planned import PlanOptions, expand, plan
 from orchestrator.planning.preflight import Digests, known_digests, sources_of
@@ -62,6 +63,7 @@ COUNTS = Counts(records=14432, text_only=0, images=1500, tags={"color": 1900})
 KINDS: dict[str, tuple[str, Literal["refused", "redone", "shown", "not read"]]] = {
     r"digests\.json": ("digests", "redone"),
     r"encoders\.json": ("encoders", "redone"),
+    r"languages\.json": ("languages", "redone"),
     r"data/\w+/result\.json": ("prepared source", "redone"),
     r"data/\w+/(records|images)\.arrow": ("prepared data", "redone"),
     r"stages/\w+/result\.json": ("stage result", "refused"),
@@ -130,6 +132,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         digests[weights_name(origin)] = WeightsDigest("signature", key_of(origin))
     write(store, layout.DIGESTS, DigestCache(digests))
     write(store, layout.ENCODERS, KnownEncoders({}))
+    write(store, layout.LANGUAGES, KnownLanguages({}))
     prepare_source(SHAPES, store, folder)
     _, planned, _ = _plan(store, folder / "study.yaml")
     write(store, layout.plan_file("small"), PlanDocument(plan_json(planned)))
@@ -180,6 +183,7 @@ def _command(name: str, folder: Path, caplog: pytest.LogCaptureFixture) -> Outco
             for prepared in (storage / "data").iterdir():
                 is_prepared(found.store, prepared.name)
             read_or_redo(found.store, layout.ENCODERS, KnownEncoders)
+            read_or_redo(found.store, layout.LANGUAGES, KnownLanguages)
             set_aside_changed(found.plan, read_ledger(found.plan, found.store), found.store)
             return Outcome(0, caplog.text)
         if name == "sync":
@@ -204,6 +208,7 @@ COMMANDS = ("status", "report", "verdicts", "plan", "sync", "run")
 READERS = {
     "digests": "status",
     "encoders": "run",
+    "languages": "run",
     "prepared source": "run",
     "prepared data": "run",
     "stage result": "status",
