@@ -19,11 +19,12 @@ from orchestrator.running.tasks import make_task, remaining_work, requests_by_ar
 from orchestrator.state.documents import PlanDocument
 from orchestrator.state.ledger import Ledger, read_ledger
 from orchestrator.state.superseded import set_aside_changed
+from search_spaces.errors import InputError
 from search_spaces.plan import Plan
 from search_spaces.study import Study
 from search_spaces.study_files import load_study
 from trainables.storage import layout
-from trainables.storage.record_files import write
+from trainables.storage.record_files import read, write
 from trainables.storage.store import LocalStore, Store
 
 
@@ -58,11 +59,56 @@ def run_study(name: str, options: RunOptions, console: Console) -> StudyRun:
     planned = plan(expansion, options.plan, known)  # 4: trials become a graph in which equal work is one node
     ledger = read_ledger(planned, store)
     outcomes, tracking = None, None
-    if not ledger.is_finished:
+    if ledger.is_finished:
+        tracking = show_version(study, planned, store, options, console)
+    else:
         outcomes, tracking = train_and_score(study, planned, ledger, known, store, options, console)  # 5 to 8
         ledger = read_ledger(planned, store)
     report = build_report(study, planned, store, ledger)  # 9: results become verdicts and a report
     return StudyRun(report, ledger, outcomes, tracking)
+
+
+def show_version(study: Study, plan: Plan, store: Store, options: RunOptions, console: Console) -> str | None:
+    """Show a finished study on the tracking server where another version of it was the last that ran; nothing is run.
+
+    Args:
+        study: as it was written.
+        plan: of which every trial is done.
+        store: where its results are.
+        options: of the command line.
+        console: where trouble is shown: whatever the server does, the study is finished.
+
+    Returns:
+        How to open the tracking server; None if it shows this version already.
+    """
+    last = read(store, layout.plan_file(plan.study), PlanDocument)
+    if last is None or last.root.get("study", {}).get("digest") == plan.digest:
+        return None
+    write_documents(study, plan, store)
+    if options.offline:
+        return offline_sentence(plan)
+    from orchestrator.tracking.mlflow_connect import open_command, open_tracker
+    from orchestrator.tracking.uploader import Uploader
+
+    try:
+        tracker = open_tracker(options.tracking_uri, options.plan.storage)
+    except InputError as error:
+        console.print(f"tracking: {error}", highlight=False, markup=False, soft_wrap=True)
+        return offline_sentence(plan)
+    with Uploader(tracker, store, study, plan, notice=console.print):
+        pass
+    return open_command(tracker)
+
+
+def write_documents(study: Study, plan: Plan, store: Store) -> None:
+    """Write the study as it was written and its plan to storage, for people to read."""
+    store.put(layout.study_file(plan.study), yaml.safe_dump(study.document.value, sort_keys=False).encode())
+    write(store, layout.plan_file(plan.study), PlanDocument(plan_json(plan)))
+
+
+def offline_sentence(plan: Plan) -> str:
+    """Say how a study is sent to a tracking server later."""
+    return f"Offline: `ablate sync {plan.study}` sends it to MLflow."
 
 
 def train_and_score(
@@ -95,8 +141,7 @@ def train_and_score(
     if options.plan.is_embedded:
         refuse_impossible(requests_by_arm(plan), this_machine(options.cpus))
     set_aside_changed(plan, ledger, store)
-    store.put(layout.study_file(plan.study), yaml.safe_dump(study.document.value, sort_keys=False).encode())
-    write(store, layout.plan_file(plan.study), PlanDocument(plan_json(plan)))
+    write_documents(study, plan, store)
     trials = {trial.id: trial for trial in plan.trials}
     done = [entry.id for entry in ledger.trials.values() if entry.state == "done"]
     tracker = None if options.offline else open_tracker(options.tracking_uri, options.plan.storage)
@@ -116,4 +161,4 @@ def train_and_score(
             RunSettings(plan.study, max_concurrent=options.max_concurrent),
             view.show,
         )
-    return outcomes, open_command(tracker) if tracker else f"Offline: `ablate sync {plan.study}` sends it to MLflow."
+    return outcomes, open_command(tracker) if tracker else offline_sentence(plan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -106,6 +106,8 @@ class Plan:
     """Answered like benchmarks and kept for the report; no part of any mean, contrast or verdict."""
     benchmark_keys: dict[str, str | None] = field(default_factory=dict)
     """Id of a benchmark or of samples -> its key (`identity.benchmark_key`); None while its data are not known."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """Content digests of data and weights that the plan was made with, by `identity.source_name` and `weights_name`."""
     excluded: tuple[Exclusion, ...] = ()
     notes: tuple[str, ...] = field(default=())
     """Facts worth a line, such as pixels that no patch covers or resources that this machine does not have."""

@@ -119,7 +119,9 @@ def _result(
     wall: float,
     store: Store,
 ) -> TrialResult:
-    evaluations = {} if diverged else {b.id: evaluation_key(task, b, results) for b in task.evaluation_sets}
+    evaluations = (
+        {} if diverged else {b.id: evaluation_key(task.trial, task.digests, b, results) for b in task.evaluation_sets}
+    )
     alone = sum(_features_seconds(features, store) for features in task.features)
     alone += sum(result.gpu_seconds for result in results) + sum(score.gpu_seconds for score in scores.values())
     return TrialResult(

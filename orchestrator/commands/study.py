@@ -125,7 +125,10 @@ def run(
         print(to_json(done.report), end="")
     else:
         to_terminal(done.report, out)
-        out.print(done.tracking or "Nothing was left to do.", highlight=False, soft_wrap=True)
+        if done.outcomes is None:
+            out.print("Nothing was left to do.")
+        if done.tracking is not None:
+            out.print(done.tracking, highlight=False, soft_wrap=True)
     raise typer.Exit(_exit_code(done.outcomes.signal if done.outcomes else None, done.ledger.counts()))
 
 

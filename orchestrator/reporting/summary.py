@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from orchestrator.analysis.verdict_sentences import HOLDS, certainty_line, sentence_with_arms
 from orchestrator.reporting.build import build_report
 from orchestrator.reporting.forms import FORMS
 from orchestrator.reporting.report_model import Cell, Report
-from orchestrator.state.ledger import read_ledger
+from orchestrator.state.ledger import Ledger, read_ledger
 from search_spaces.error_text import named_message
 from search_spaces.plan import Plan
 from search_spaces.study import Study
 from trainables.storage.store import Store
+from trainables.telemetry.score_metrics import score_metrics
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,16 @@ class ArmSummary:
     numbers: dict[str, float]
     """`mean`, `mean_low`, `mean_high`; the same for each benchmark by its id; `seeds`, `gpu_seconds`; `order` in the
     plan. Scores and the limits of their 95 % intervals in points. What is not known is not there."""
+
+
+@dataclass(frozen=True)
+class TrialScores:
+    """Scores of one trial on the study's benchmarks and samples."""
+
+    metrics: dict[str, float]
+    """Name on a tracking server -> value."""
+    examples: dict[str, Path]
+    """Benchmark or samples -> file of the scores per example."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +49,8 @@ class StudySummary:
     """The report in its forms: name of the file -> text."""
     problems: dict[str, str]
     """Name of a file -> why this form of the report could not be written."""
+    scores: dict[str, TrialScores]
+    """Finished trial -> its scores."""
     best_trial: str | None
     """Of the arm with the highest mean over its seeds, the trial with the highest mean over the benchmarks."""
 
@@ -57,7 +71,7 @@ def summarize(study: Study, plan: Plan, store: Store) -> StudySummary:
     ledger = read_ledger(plan, store)
     report = build_report(study, plan, store, ledger)
     documents, problems = _documents(report)
-    summary = StudySummary(_arms(report), _statements(report), documents, problems, None)
+    summary = StudySummary(_arms(report), _statements(report), documents, problems, _scores(plan, ledger, store), None)
     if not summary.best_arms:
         return summary
     best = summary.best_arms[0].arm
@@ -67,6 +81,21 @@ def summarize(study: Study, plan: Plan, store: Store) -> StudySummary:
     candidates = [entry.id for entry in ledger.trials.values() if entry.arm == best and entry.state == "done"]
     means = {trial: sum(scores[trial]) / len(scores[trial]) for trial in candidates if trial in scores}
     return replace(summary, best_trial=max(means, key=lambda trial: means[trial], default=None))
+
+
+def _scores(plan: Plan, ledger: Ledger, store: Store) -> dict[str, TrialScores]:
+    results_of = ledger.evaluations | ledger.samples
+    scores = {}
+    for entry in ledger.trials.values():
+        results = {
+            evaluation_set.id: result
+            for evaluation_set in plan.evaluation_sets
+            if (result := results_of.get((entry.id, evaluation_set.id))) is not None
+        }
+        if entry.state == "done" and results:
+            examples = {name: store.reading(result.examples) for name, result in results.items()}
+            scores[entry.id] = TrialScores(score_metrics(plan.benchmarks, plan.samples, results), examples)
+    return scores
 
 
 def _documents(report: Report) -> tuple[dict[str, str], dict[str, str]]:

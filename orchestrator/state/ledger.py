@@ -7,10 +7,14 @@ Nothing is kept between two reads, so a ledger is as true as the moment it was r
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
+from search_spaces.identity import needed_digests, source_name
 from search_spaces.plan import Node, Plan, PlannedTrial
+from search_spaces.spec import BenchmarkSpec
+from trainables.evaluation.results import evaluation_key
 from trainables.storage import layout
 from trainables.storage.finished import finished_features, finished_stage
 from trainables.storage.lease import Owner
@@ -90,7 +94,8 @@ def read_ledger(plan: Plan, store: Store) -> Ledger:
     entries: dict[str, TrialEntry] = {}
     for trial in plan.trials:
         result = _trial_result(plan, trial, store, files)
-        scored = _evaluations(plan, result, store) if result is not None and _has_plan_keys(plan, trial, result) else {}
+        is_same = result is not None and _has_plan_keys(plan, trial, result)
+        scored = _evaluations(plan, trial, result, nodes, store) if result is not None and is_same else {}
         evaluations |= {
             (trial.id, benchmark.id): scored[benchmark.id] for benchmark in plan.benchmarks if benchmark.id in scored
         }
@@ -113,6 +118,8 @@ class _Nodes:
 
     done: frozenset[str]
     """With a result."""
+    stages: Mapping[str, StageResult]
+    """Id of a stage that is done -> its result."""
     produced: frozenset[str]
     """Leased by a living run."""
     resumable: frozenset[str]
@@ -120,10 +127,12 @@ class _Nodes:
 
 
 def _read_nodes(plan: Plan, store: Store, leases: set[str]) -> _Nodes:
-    done = frozenset(node.id for node in plan.nodes.values() if node_result(node, store) is not None)
+    results = {node.id: result for node in plan.nodes.values() if (result := node_result(node, store)) is not None}
+    done = frozenset(results)
     open_nodes = [node for node in plan.nodes.values() if node.id not in done]
     return _Nodes(
         done,
+        {name: result for name, result in results.items() if isinstance(result, StageResult)},
         frozenset(n.id for n in open_nodes if n.key in leases and store.lease_owner(n.key) is not None),
         frozenset(n.id for n in open_nodes if n.kind == "stage" and _resumes(n, store)),
     )
@@ -226,18 +235,37 @@ def _has_plan_keys(plan: Plan, trial: PlannedTrial, result: TrialResult) -> bool
     )
 
 
-def _evaluations(plan: Plan, result: TrialResult, store: Store) -> dict[str, EvaluationResult]:
+def _evaluations(
+    plan: Plan, trial: PlannedTrial, result: TrialResult, nodes: _Nodes, store: Store
+) -> dict[str, EvaluationResult]:
     """Read the results of the plan's benchmarks and samples that are on storage.
 
-    Scores on other data, by another protocol or of another selection answer another question and do not count.
+    They are found by their keys, whatever the trial was scored on last: scores on other data, by another protocol or of
+    another selection answer another question and do not count, and those of an earlier version of the study do again.
+
+    Args:
+        plan: of the study.
+        trial: of the plan.
+        result: of the trial, with the plan's stage keys.
+        nodes: of the plan, as storage holds them.
+        store: the storage.
     """
     evaluations = {}
     for benchmark in plan.evaluation_sets:
-        name = result.evaluations.get(benchmark.id)
+        name = _planned_evaluation(plan, trial, benchmark, nodes) or result.evaluations.get(benchmark.id)
         evaluation = read(store, name, EvaluationResult) if name else None
         if evaluation is not None and plan.benchmark_keys.get(benchmark.id) in (None, evaluation.asked):
             evaluations[benchmark.id] = evaluation
     return evaluations
+
+
+def _planned_evaluation(plan: Plan, trial: PlannedTrial, benchmark: BenchmarkSpec, nodes: _Nodes) -> str | None:
+    """Name the result of an evaluation by its key; None where the plan does not know all that the key is made of."""
+    results = [nodes.stages[node.id] for node in trial.stage_nodes(plan) if node.id in nodes.stages]
+    needed = {source_name(benchmark.source), *needed_digests(trial.spec, len(trial.spec.stages) - 1)}
+    if len(results) < len(trial.spec.stages) or not needed.issubset(plan.digests):
+        return None
+    return layout.evaluation_result(evaluation_key(trial.spec, plan.digests, benchmark, results), benchmark.id)
 
 
 def _removed(plan: Plan, files: set[str]) -> tuple[str, ...]:

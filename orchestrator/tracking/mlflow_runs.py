@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 
 from mlflow.entities import Experiment, Metric, Run, RunTag
 
-from orchestrator.reporting.summary import ArmSummary
+from orchestrator.reporting.summary import ArmSummary, TrialScores
 from orchestrator.tracking.filter_language import has_tags, tag_field
 from orchestrator.tracking.labels import legal_name
 from orchestrator.tracking.mlflow_axes import AxisWriter
 from orchestrator.tracking.mlflow_experiment import find_other_studies, settle_labels
 from orchestrator.tracking.mlflow_server import MlflowServer
 from orchestrator.tracking.study_note import study_note
+from search_spaces.identity import fingerprint
 from search_spaces.plan import Plan, PlannedTrial
 from trainables.storage import tracked_names
 
@@ -61,8 +62,8 @@ class StudyRuns:
         tags = {
             tracked_names.KIND: "trial",
             tracked_names.TRIAL: trial.id,
-            tracked_names.ARM_NAME: trial.arm,
             tracked_names.SEED: str(trial.seed),
+            **self._version_tags(trial.arm),
         }
         return self.server.client.create_run(
             self.experiment, run_name=f"{trial.arm} s{trial.seed}", tags=tags | self._child_tags(), start_time=started
@@ -95,6 +96,55 @@ class StudyRuns:
             self.server.client.log_batch(run.info.run_id, metrics=points)
             run.data.metrics.update(new)
 
+    def mark_versions(self) -> None:
+        """Tag what is of the study as it is written now, and what no longer is; views show only the former.
+
+        A trial that this plan lacks but that carries the study's digest lies beyond a limit, and stays.
+        """
+        arms = {trial.id: trial.arm for trial in self.plan.trials}
+        for run in self.without_parent():
+            tags = run.data.tags
+            trial = tags.get(tracked_names.TRIAL, "")
+            arm = tags[tracked_names.ARM_NAME]
+            if tags[tracked_names.KIND] == "summary" and arm in self.axes.values:
+                is_current = tags.get(tracked_names.SCORES) == scores_digest(self.plan, arm)
+                wanted = self._version_tags(arm) if is_current else {tracked_names.CURRENT: "false"}
+            elif trial in arms:
+                wanted = self._version_tags(arms[trial])
+                if tags.get(tracked_names.ARM_NAME) != arms[trial]:
+                    seed = tags.get(tracked_names.SEED, "")
+                    self.server.client.update_run(run.info.run_id, name=f"{arms[trial]} s{seed}")
+            else:
+                is_beyond_limit = tags.get(tracked_names.PLAN) == self.plan.digest
+                wanted = {} if is_beyond_limit else {tracked_names.CURRENT: "false"}
+            new = [RunTag(name, value) for name, value in wanted.items() if tags.get(name) != value]
+            if new:
+                self.server.client.log_batch(run.info.run_id, tags=new)
+
+    def write_scores(self, trials: Mapping[str, TrialScores], now_ms: int) -> dict[str, tuple[str, TrialScores]]:
+        """Make the newest values of finished trials those of the study as it is written now, where they are not.
+
+        A trial may have been scored on other benchmarks since, by a version of the study that is no longer the current.
+
+        Args:
+            trials: id of a trial -> its scores.
+            now_ms: milliseconds since the epoch.
+
+        Returns trial -> its run and scores, where something was written.
+        """
+        written = {}
+        tags = {tracked_names.KIND: "trial", tracked_names.STUDY: self.plan.study}
+        for run in self.search(f"{has_tags(tags)} and attributes.status = 'FINISHED'"):
+            trial = run.data.tags[tracked_names.TRIAL]
+            if trial not in trials:
+                continue
+            numbers = {legal_name(name): value for name, value in trials[trial].metrics.items()}
+            if new := {name: value for name, value in numbers.items() if run.data.metrics.get(name) != value}:
+                points = [Metric(name, value, now_ms, 0) for name, value in new.items()]
+                self.server.client.log_batch(run.info.run_id, metrics=points)
+                written[trial] = (str(run.info.run_id), trials[trial])
+        return written
+
     def write_base_values_of_new_axes(self) -> None:
         """Give runs from before an axis was added the base's value of it, those of arms since removed included."""
         arms = {trial.id: trial.arm for trial in self.plan.trials}
@@ -108,13 +158,23 @@ class StudyRuns:
     def _summary_run(self, arm: str) -> Run:
         if not self._summaries:
             tags = {tracked_names.KIND: "summary", tracked_names.STUDY: self.plan.study}
-            self._summaries = {run.data.tags[tracked_names.ARM_NAME]: run for run in self.search(has_tags(tags))}
+            runs = [run for run in self.search(has_tags(tags)) if run.data.tags.get(tracked_names.CURRENT) == "true"]
+            self._summaries = {run.data.tags[tracked_names.ARM_NAME]: run for run in runs}
         if arm not in self._summaries:
-            tags = {tracked_names.KIND: "summary", tracked_names.ARM_NAME: arm, **self._child_tags()}
+            digest = scores_digest(self.plan, arm)
+            tags = {tracked_names.KIND: "summary", tracked_names.SCORES: digest, **self._version_tags(arm)}
+            tags |= self._child_tags()
             run = self.server.client.create_run(self.experiment, run_name=f"{arm} (mean)", tags=tags)
             self.server.client.set_terminated(run.info.run_id, status="FINISHED")
             self._summaries[arm] = run
         return self._summaries[arm]
+
+    def _version_tags(self, arm: str) -> dict[str, str]:
+        return {
+            tracked_names.ARM_NAME: arm,
+            tracked_names.PLAN: self.plan.digest,
+            tracked_names.CURRENT: "true",
+        }
 
     def _child_tags(self) -> dict[str, str]:
         study = self.plan.study
@@ -134,12 +194,24 @@ def open_runs(server: MlflowServer, plan: Plan, experiment: Experiment) -> Study
     runs = StudyRuns(server, plan, experiment_id, parent, axes, others)
     if parents and json.loads(parent.data.tags.get(tracked_names.AXES, "[]")) != list(plan.axes):
         runs.write_base_values_of_new_axes()
+    if parents:
+        runs.mark_versions()
     settled = {tracked_names.PLAN: plan.digest, tracked_names.AXES: json.dumps(plan.axes)}
     server.client.log_batch(  # last: whoever reads the axes may rely on all runs having them
         parent.info.run_id, tags=[RunTag(name, value) for name, value in settled.items()]
     )
     server.client.update_run(parent.info.run_id, status="RUNNING")
     return runs
+
+
+def scores_digest(plan: Plan, arm: str) -> str:
+    """Identify what an arm's numbers over its seeds are of: its trials, their stages, and the benchmarks."""
+    trials = {trial.id: [node.key for node in trial.stage_nodes(plan)] for trial in plan.trials if trial.arm == arm}
+    benchmarks = [
+        plan.benchmark_keys.get(benchmark.id) or fingerprint(benchmark.model_dump(mode="json"))
+        for benchmark in plan.benchmarks
+    ]
+    return fingerprint({"trials": trials, "benchmarks": benchmarks})[:16]
 
 
 def _source_tags(study: str) -> dict[str, str]:

@@ -85,6 +85,10 @@ class MlflowTracker:
             self._mlflow.client.set_experiment_tag(self._opened.experiment, "mlflow.note.content", note)
             for arm in summary.arms:
                 self._opened.write_summary(arm, now)
+            written = self._opened.write_scores(summary.scores, now)
+        for run, scores in written.values():
+            for benchmark, path in scores.examples.items():
+                self.attach(run, f"examples/{benchmark}.parquet", path)
 
     def write_views(self) -> list[str]:
         """Write the saved views, and return why one was not: the server is too old, or somebody has edited it."""
@@ -92,7 +96,7 @@ class MlflowTracker:
             needed = ".".join(map(str, NEEDED_MLFLOW))
             return [f"saved views need MLflow {needed} or newer, and the server is {self._version or 'of no version'}"]
         with self._mlflow.translate_errors():
-            runs = self._opened.without_parent()
+            runs = [run for run in self._opened.without_parent() if run.data.tags.get(tracked_names.CURRENT) == "true"]
             metrics = {name for run in runs for name in run.data.metrics}
             of_arms = {
                 run.data.tags[tracked_names.ARM_NAME]: run.info.run_id

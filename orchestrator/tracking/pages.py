@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlencode
 
-from orchestrator.tracking.filter_language import tag_field
+from orchestrator.tracking.filter_language import has_tags, tag_field
 from orchestrator.tracking.saved_views import View
 from trainables.storage import tracked_names
 
@@ -13,7 +13,7 @@ def experiment_page(server: str, experiment: str) -> str:
     """Link to the trials of a study, sorted by name: MLflow folds them away when sorted by their creation."""
     query = {
         "workflowType": "machine_learning",
-        "searchFilter": f"{tag_field(tracked_names.KIND)} = 'trial'",
+        "searchFilter": has_tags({tracked_names.KIND: "trial", tracked_names.CURRENT: "true"}),
         "orderByKey": tag_field("mlflow.runName"),
         "orderByAsc": "true",
         "startTime": "ALL",

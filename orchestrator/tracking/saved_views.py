@@ -28,6 +28,7 @@ from trainables.storage.tracked_names import (
     COST_GPU_SECONDS,
     COST_GPU_SECONDS_ALONE,
     COST_WALL_SECONDS,
+    CURRENT,
     ERROR,
     ERROR_CLASS,
     EVAL_MEAN,
@@ -232,7 +233,7 @@ def _view(
     ]
     state = {
         "searchFilter": (f"{tag_field(KIND)} != 'study'" if kind is None else f"{tag_field(KIND)} = '{kind}'")
-        + filtered,
+        + f" and {tag_field(CURRENT)} = 'true'{filtered}",
         "orderByKey": order[0],
         "orderByAsc": order[1],
         "startTime": "ALL",

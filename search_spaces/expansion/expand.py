@@ -160,6 +160,7 @@ def plan_expansion(
         base=next((arm.draft.name for arm in checked.arms if not arm.draft.patch and arm.draft.name in names), None),
         samples=checked.samples,
         benchmark_keys={spec.id: benchmark_key(spec, digests or {}) for spec in expansion.evaluation_sets},
+        digests=digests or {},
         excluded=checked.excluded,
         notes=(*checked.notes, *graph.notes),
     )

@@ -52,7 +52,7 @@ def evaluate(
     model = load_trained(task, results, data, context, store)
     for number, benchmark in enumerate(todo):
         label = f"evaluate {benchmark.id} ({number + 1}/{len(todo)})"
-        key = evaluation_key(task, benchmark, results)
+        key = evaluation_key(task.trial, task.digests, benchmark, results)
         yield from _score(task, benchmark, model, data, context, store, key, label)
 
 

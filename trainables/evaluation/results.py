@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -30,19 +30,21 @@ from trainables.storage.store import Store
 from trainables.task import TrialTask
 
 
-def evaluation_key(task: TrialTask, benchmark: BenchmarkSpec, results: list[StageResult]) -> str:
+def evaluation_key(
+    spec: TrialSpec, digests: Mapping[str, str], benchmark: BenchmarkSpec, results: Sequence[StageResult]
+) -> str:
     """Compute the identity of a score: digests of all weights, the model, the benchmark's data and protocol.
 
     Args:
-        task: the trial, with the digests of data and pretrained weights.
-        benchmark: a benchmark or sample of the task.
+        spec: of the trial.
+        digests: of data and pretrained weights, by `identity.source_name` and `identity.weights_name`.
+        benchmark: a benchmark or sample of the trial.
         results: of all stages of the trial.
     """
-    spec = task.trial
     trained = {name: digest for result in results for name, digest in result.modules.items()}
     start = {
-        "vision": _vision_origin(spec, task),
-        "language": _origin(spec.language.checkpoint, spec.seed, task),
+        "vision": _vision_origin(spec, digests),
+        "language": _origin(spec.language.checkpoint, spec.seed, digests),
         "projector": spec.seed,
     }
     return fingerprint(
@@ -52,9 +54,9 @@ def evaluation_key(task: TrialTask, benchmark: BenchmarkSpec, results: list[Stag
             "weights": {**start, **trained},
             "vision": {"options": {}, **vision_identity(spec.vision)},
             "projector": spec.projector.model_dump(mode="json", exclude_defaults=True),
-            "language": _language(spec.language, task.digests),
+            "language": _language(spec.language, digests),
             "precision": spec.stages[-1].precision,
-            "benchmark": benchmark_key(benchmark, task.digests),
+            "benchmark": benchmark_key(benchmark, digests),
         }
     )
 
@@ -65,9 +67,9 @@ def _protocol_version(benchmark: BenchmarkSpec) -> dict[str, int]:
     return {} if version == 1 else {"protocol_version": version}
 
 
-def _vision_origin(spec: TrialSpec, task: TrialTask) -> str | int | list[str | int]:
+def _vision_origin(spec: TrialSpec, digests: Mapping[str, str]) -> str | int | list[str | int]:
     """Identify the initial weights of an encoder; of a fused one, those of each part."""
-    origins = [_origin(tower.checkpoint, spec.seed, task) for tower in spec.vision.towers]
+    origins = [_origin(tower.checkpoint, spec.seed, digests) for tower in spec.vision.towers]
     return origins if spec.vision.parts else origins[0]
 
 
@@ -82,8 +84,8 @@ def _language(language: LanguageSpec, digests: Mapping[str, str]) -> dict[str, A
     return dumped
 
 
-def _origin(checkpoint: str | None, seed: int, task: TrialTask) -> str | int:
-    return task.digests[weights_name(checkpoint)] if checkpoint else seed
+def _origin(checkpoint: str | None, seed: int, digests: Mapping[str, str]) -> str | int:
+    return digests[weights_name(checkpoint)] if checkpoint else seed
 
 
 def read_results(task: TrialTask, results: list[StageResult], store: Store) -> dict[str, EvaluationResult]:
@@ -109,7 +111,7 @@ def result_name(task: TrialTask, benchmark: BenchmarkSpec, results: list[StageRe
         benchmark: a benchmark or sample of the task.
         results: of all stages of the trial.
     """
-    return layout.evaluation_result(evaluation_key(task, benchmark, results), benchmark.id)
+    return layout.evaluation_result(evaluation_key(task.trial, task.digests, benchmark, results), benchmark.id)
 
 
 def write_result(

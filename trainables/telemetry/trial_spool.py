@@ -19,6 +19,7 @@ from trainables.storage.records import Curve, EvaluationResult, StageResult, Tri
 from trainables.storage.spool import DataUse, Spool, is_of_machine, read_spool
 from trainables.storage.store import Store
 from trainables.task import Context, TrialTask
+from trainables.telemetry.score_metrics import score_metrics
 from trainables.telemetry.system_sampler import SystemSampler
 from trainables.training.deepspeed_config import deepspeed_config
 
@@ -93,7 +94,7 @@ class TrialSpool:
         if self._sampler is not None:
             self._sampler.close()  # its last record comes before the status, which is the last of all
         self._write(data=[*_training_data(self._task, stages), *_evaluation_data(self._task, scores)])
-        values = _scores(self._task, scores)
+        values = score_metrics(self._task.benchmarks, self._task.samples, scores)
         values |= {
             tracked_names.cost_metric(key): value
             for key, value in {**asdict(result.cost), **self._costs(stages)}.items()
@@ -185,26 +186,6 @@ def _training_data(task: TrialTask, stages: list[StageResult]) -> list[DataUse]:
             share = {tracked_names.share_drawn(stage.name): f"{records / total:.4f}"}
             tags.setdefault(name, {}).update({tracked_names.records_drawn(stage.name): str(records), **share})
     return [DataUse(name=n, digest=task.digests.get(n, ""), context="training", tags=t) for n, t in tags.items()]
-
-
-def _scores(task: TrialTask, scores: dict[str, EvaluationResult]) -> dict[str, float]:
-    """Name the metrics of benchmarks, their points and the mean of these; metrics of samples apart from them."""
-    values = {
-        tracked_names.samples_metric(samples.id, key): v
-        for samples in task.samples
-        if samples.id in scores
-        for key, v in scores[samples.id].metrics.items()
-    }
-    counted = {benchmark.id: scores[benchmark.id] for benchmark in task.benchmarks if benchmark.id in scores}
-    values |= {
-        tracked_names.evaluation_metric(name, key): v
-        for name, score in counted.items()
-        for key, v in score.metrics.items()
-    }
-    values |= {tracked_names.evaluation_points(name): score.points for name, score in counted.items()}
-    if counted:
-        values[tracked_names.EVAL_MEAN] = sum(score.points for score in counted.values()) / len(counted)
-    return values
 
 
 def _evaluation_data(task: TrialTask, scores: dict[str, EvaluationResult]) -> list[DataUse]:

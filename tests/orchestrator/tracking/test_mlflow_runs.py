@@ -5,11 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from orchestrator.tracking.mlflow_connect import open_tracker
-from tests.support.tracked_runs import PLAN, runs_of, trial_run
+from orchestrator.tracking.sync import sync_study
+from orchestrator.tracking.view_tags import TAG_PREFIX, decoded
+from search_spaces.plan import Plan
+from tests.support.stored_studies import study_of
+from tests.support.tracked_runs import PLAN, STORED, finished, runs_of, trial_run
 
 
 def test_runs_are_found_again_by_another_driver_with_and_without_their_ids(storage: Path, client: MlflowClient) -> None:
@@ -47,3 +54,81 @@ def test_equal_trials_of_two_studies_name_each_other(storage: Path, client: Mlfl
     (theirs,) = runs_of(client, "trial", "other")
     assert json.loads(mine.data.tags["ablate.also_in"]) == {"other": theirs.info.run_id}
     assert json.loads(theirs.data.tags["ablate.also_in"]) == {"small": mine.info.run_id}
+
+
+def shown(client: MlflowClient, kind: str) -> dict[str, Run]:
+    """List by name the runs that saved views show of one kind."""
+    runs = [run for run in runs_of(client, kind) if run.data.tags["ablate.current"] == "true"]
+    return {run.info.run_name: run for run in runs}
+
+
+def edited(**fields: Any) -> Plan:
+    """Make the plan of an edited study under the same name."""
+    return replace(STORED, digest="e" * 64, **fields)
+
+
+def test_what_an_edit_removes_is_marked_and_what_goes_back_is_shown_again(storage: Path, client: MlflowClient) -> None:
+    store = finished(storage)
+    fewer = edited(
+        arms=STORED.arms[:1], trials=tuple(trial for trial in STORED.trials if trial.arm == "base" and trial.seed == 7)
+    )
+    sync_study(study_of(), STORED, store, open_tracker(None, storage))
+    before = {name: run.data.metrics for name, run in shown(client, "summary").items()}
+    sync_study(study_of(), fewer, store, open_tracker(None, storage))
+
+    assert shown(client, "trial").keys() == {"base s7"}
+    assert {run.data.tags["ablate.plan"] for run in shown(client, "trial").values()} == {"e" * 64}
+    assert shown(client, "summary")["base (mean)"].data.metrics["arm/seeds"] == 1
+    assert len(runs_of(client, "trial")) == 4
+
+    sync_study(study_of(), STORED, store, open_tracker(None, storage))
+    assert shown(client, "trial").keys() == {"base s7", "base s8", "resolution=32px s7", "resolution=32px s8"}
+    assert {name: run.data.metrics for name, run in shown(client, "summary").items()} == before
+    assert (len(runs_of(client, "trial")), len(runs_of(client, "summary"))) == (4, 3)
+
+
+def test_numbers_of_an_arm_are_of_one_version_and_a_trials_newest_of_the_current(
+    storage: Path, client: MlflowClient
+) -> None:
+    """A benchmark leaves the study: the mean of the rest is another number, and no run has both."""
+    store = finished(storage)
+    one_benchmark = edited(benchmarks=STORED.benchmarks[:1])
+    for plan in (STORED, one_benchmark, STORED, one_benchmark):
+        sync_study(study_of(), plan, store, open_tracker(None, storage))
+        both = plan is STORED
+        runs = shown(client, "summary")
+        assert ("arm/colour" in runs["resolution=32px (mean)"].data.metrics) == both
+        assert runs["resolution=32px (mean)"].data.metrics["arm/mean"] == pytest.approx(62.5 if both else 75.0)
+        trial = shown(client, "trial")["resolution=32px s8"]
+        assert trial.data.metrics["eval/mean"] == pytest.approx(65.0 if both else 80.0)
+    for run in runs_of(client, "summary"):
+        assert len({point.value for point in client.get_metric_history(run.info.run_id, "arm/mean")}) == 1
+
+
+def test_a_trial_beyond_a_limit_stays_and_a_renamed_arm_has_its_new_name(storage: Path, client: MlflowClient) -> None:
+    renamed = {"resolution=32px": "small"}
+    for plan in (PLAN, replace(PLAN, trials=PLAN.trials[:1], arms=PLAN.arms[:1])):
+        tracker = open_tracker(None, storage)
+        tracker.open_study(plan)
+        for trial in plan.trials:
+            tracker.open_trial(trial, None, 1000)
+    assert shown(client, "trial").keys() == {"base s7", "resolution=32px s7"}
+
+    arms = tuple(replace(arm, name=renamed.get(arm.name, arm.name)) for arm in PLAN.arms)
+    trials = tuple(replace(trial, arm=renamed.get(trial.arm, trial.arm)) for trial in PLAN.trials)
+    open_tracker(None, storage).open_study(replace(PLAN, digest="e" * 64, arms=arms, trials=trials))
+    assert {name: run.data.tags["ablate.arm"] for name, run in shown(client, "trial").items()} == {
+        "base s7": "base",
+        "small s7": "small",
+    }
+
+
+def test_saved_views_show_the_current_version_only(storage: Path, client: MlflowClient) -> None:
+    tracker = open_tracker(None, storage)
+    tracker.open_study(PLAN)
+    tracker.write_views()
+    tags = client.get_experiment_by_name("small").tags
+    states = [decoded(value) for name, value in tags.items() if name.startswith(TAG_PREFIX)]
+    assert len(states) == 8
+    assert all("tags.`ablate.current` = 'true'" in state["searchFilter"] for state in states)
+    assert all(client.search_runs(["1"], state["searchFilter"]) is not None for state in states)

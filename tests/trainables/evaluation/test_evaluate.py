@@ -45,7 +45,7 @@ def test_stopped_scoring_goes_on_behind_the_batches_that_were_answered(tmp_path:
             break
     loop.close()  # type: ignore[attr-defined]
     store = LocalStore(tmp_path)
-    key = evaluation_key(task, SHAPES, finished_stages(task, store))
+    key = evaluation_key(task.trial, task.digests, SHAPES, finished_stages(task, store))
     log = store.root / f"{layout.evaluation_answers(key, 'shapes')}/rank-0.jsonl"
     kept = [json.loads(line) for line in log.read_text().splitlines() if line]
     assert [number for number, _ in kept] == [0, 1]

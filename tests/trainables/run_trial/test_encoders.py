@@ -85,7 +85,9 @@ def test_a_pairs_keys_depend_on_the_weights_of_each_part(tmp_path: Path) -> None
         changed = make_task(tmp_path, vision_spec=task.trial.vision)
         assert changed.stages[0].key != task.stages[0].key
         assert changed.features[0].key != task.features[0].key
-        assert evaluation_key(changed, task.benchmarks[0], []) != evaluation_key(task, task.benchmarks[0], [])
+        assert evaluation_key(changed.trial, changed.digests, task.benchmarks[0], []) != evaluation_key(
+            task.trial, task.digests, task.benchmarks[0], []
+        )
         task = changed
 
 
@@ -105,13 +107,13 @@ def test_the_encoder_that_is_scored_is_the_one_that_was_saved(name: str, tmp_pat
 
     perturbed = {key: tensor + 0.25 for key, tensor in saved.items()}
     store, (result,) = LocalStore(tmp_path), _results(task)
-    key_before = evaluation_key(task, task.benchmarks[0], [result])
+    key_before = evaluation_key(task.trial, task.digests, task.benchmarks[0], [result])
     digests = save_weights({"vision": perturbed}, store, layout.stage_folder(task.stages[0].key))
     result = replace(result, modules={**result.modules, **digests})
     write(store, layout.stage_result(task.stages[0].key), result)
     scored = _loaded(task)
     assert all(torch.equal(scored[key], perturbed[key]) for key in perturbed)
-    assert evaluation_key(task, task.benchmarks[0], [result]) != key_before
+    assert evaluation_key(task.trial, task.digests, task.benchmarks[0], [result]) != key_before
 
 
 def test_a_trial_that_trains_its_encoder_cannot_read_features_of_the_frozen_one(tmp_path: Path) -> None:
