@@ -7,9 +7,11 @@ import sys
 
 import typer
 
-from orchestrator.commands import score, study
+from orchestrator.commands import study
+from orchestrator.commands.benchmarks import benchmarks
 from orchestrator.commands.data import data
 from orchestrator.commands.export import export
+from orchestrator.commands.score import score
 from orchestrator.commands.submit import submit
 from orchestrator.commands.verdicts import verdicts
 from orchestrator.settings import refuse_foreign_packages
@@ -36,11 +38,11 @@ for command in (
     export,
     submit,
     verdicts,
-    score.score,
+    score,
 ):
     app.command()(command)
 app.add_typer(data, name="data")
-app.add_typer(score.benchmarks, name="benchmarks")
+app.add_typer(benchmarks, name="benchmarks")
 
 
 def main() -> None:

@@ -143,7 +143,7 @@ OWN: dict[str, dict[str, Damage]] = {
         "null": _answer(None, refused="answer"),
         "boolean": _answer(False, refused="answer"),
         "object": _answer({"text": "teal"}, refused="answer"),
-        "article alone": _answer("the", refused="answer"),
+        "article alone": _answer("a", "a"),
         "missing": lambda case: without(case, "answer"),
         "misspelt": lambda case: _misnamed(case, "answer", "anwser"),
         "of several": lambda case: _misnamed(case, "answer", "answers"),

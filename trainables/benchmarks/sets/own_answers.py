@@ -10,7 +10,7 @@ from typing import Any
 
 from search_spaces.errors import InputError
 from trainables.benchmarks.files.record_fields import Fields
-from trainables.benchmarks.scorers import grounding, normalisers
+from trainables.benchmarks.scorers import grounding
 from trainables.benchmarks.scorers.boxes import Size
 from trainables.benchmarks.scorers.instructions import LETTERS
 from trainables.benchmarks.sets.own_fields import options_of, plain_text, require
@@ -32,9 +32,7 @@ def one_answer(row: Fields) -> str:
                 law, place=row.place, key="answer", way_out="Of several, any right: `answers`, family vqa."
             )
         value = value[0]
-    text = plain_text(value, row.place, "answer")
-    _check_something_left([text], row.place, "answer")
-    return text
+    return plain_text(value, row.place, "answer")
 
 
 def several_answers(row: Fields) -> list[str]:
@@ -46,20 +44,11 @@ def several_answers(row: Fields) -> list[str]:
     texts = [plain_text(_entry(entry), row.place, key) for entry in entries]
     if not texts:
         raise InputError("must hold at least one answer, but is empty", place=row.place, key=key)
-    _check_something_left(texts, row.place, key)
     return texts
 
 
 def _entry(entry: Any) -> Any:
     return entry.get("answer") if isinstance(entry, dict) else entry
-
-
-def _check_something_left(texts: list[str], place: str, key: str) -> None:
-    """Check that an answer is more than the articles and marks that VQA's normaliser drops: "" would be as right."""
-    if any(normalisers.vqa_official(text) for text in texts):
-        return
-    law = f"must have a word that is no article, as these are dropped before answers are compared, but got {texts[0]!r}"
-    raise InputError(law, place=place, key=key, way_out="For the letters of options use the family multiple-choice.")
 
 
 _YES_OR_NO = {"yes": "yes", "no": "no", "true": "yes", "false": "no"}

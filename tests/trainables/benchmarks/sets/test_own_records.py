@@ -27,6 +27,7 @@ def read(family: str, folder: Path, *records: Any) -> list[Example]:
     [
         ("exact", {"answer": "red"}, "red"),
         ("exact", {"answer": ["red"]}, "red"),
+        ("exact", {"answer": "A"}, "A"),
         ("exact", {"answer": 3}, "3"),
         ("exact", {"answer": 3.0}, "3"),
         ("exact", {"answer": 2.5}, "2.5"),
@@ -61,7 +62,6 @@ def test_answers_are_read_as_people_write_them(
         ("exact", {"answer": ["red", "blue"]}, "answer", "family vqa"),
         ("exact", {"answers": ["red"]}, "answer", "family vqa"),
         ("exact", {"answer": " "}, "answer", "empty"),
-        ("exact", {"answer": "A"}, "answer", "multiple-choice"),
         ("exact", {"anwser": "red"}, "answer", "Did you mean 'anwser'"),
         ("vqa", {"answers": []}, "answers", "at least one"),
         ("vqa", {"answers": ["red", None]}, "answers", "null"),
