@@ -144,10 +144,15 @@ def finish_trial(
     diverged: bool = False,
     majority: float = 12.5,
     constant: Sequence[str] = (),
+    unparsable: Mapping[str, int] | None = None,
+    best_reachable: float | None = None,
     first_id: int = 0,
     provenance: Mapping[str, str] = PROVENANCE,
 ) -> None:
-    """Write all that a finished trial leaves on storage; on the benchmarks in `constant` it gave one answer."""
+    """Write all that a finished trial leaves on storage; on the benchmarks in `constant` it gave one answer.
+
+    `unparsable` has the number of its answers that could not be read, by benchmark.
+    """
     stages = [node.key or "" for node in trial.stage_nodes(plan)]
     for node in trial.stage_nodes(plan):
         finish_stage(store, node, provenance)
@@ -161,7 +166,7 @@ def finish_trial(
             benchmark=benchmark,
             protocol="official",
             n=len(values),
-            unparsable=0,
+            unparsable=(unparsable or {}).get(benchmark, 0),
             points=100 * float(values.mean()),
             headline="accuracy",
             metrics={"accuracy": 100 * float(values.mean())},
@@ -171,6 +176,7 @@ def finish_trial(
             constant=benchmark in constant,
             gpu_seconds=1.0,
             examples=layout.evaluation_examples(key, benchmark),
+            best_reachable=best_reachable,
         )
         evaluations[benchmark] = layout.evaluation_result(key, benchmark)
         write(store, evaluations[benchmark], evaluation)

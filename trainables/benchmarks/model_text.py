@@ -62,7 +62,7 @@ MODEL_TEXTS: Mapping[ModelText, Callable[[str], str]] = {"keep": _keep, "strip":
 
 
 def bare_answer(text: str) -> str:
-    """Take off what frames an answer: thoughts, end tokens, Markdown, quotes, `Answer:`, a full stop at the end.
+    """Take off what frames an answer: thoughts, end tokens, Markdown, quotes, `Answer:`, a full stop or `!` at the end.
 
     Never leaves nothing of a text that holds something else than thoughts and end tokens.
     """
@@ -86,4 +86,6 @@ def _unframed(text: str) -> str:
             return match.group(1)
     if match := _ANSWER_IS.match(text):
         return text[match.end() :]
-    return text[:-1] if text.endswith((".", "\u3002")) and not text.endswith("..") else text
+    if re.match(r"\.[^\d.]", text):
+        return text[1:]
+    return text[:-1] if text.endswith((".", "!", "\u3002")) and not text.endswith("..") else text

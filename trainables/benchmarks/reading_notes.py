@@ -26,7 +26,7 @@ def is_answer_read(protocol: Protocol, row: Row) -> bool:
     if not row.parsed.ok or not output.strip():
         return False
     bare = bare_answer(output)
-    if bare == output or output.strip() in _references(example):
+    if bare == output or output in _references(example):
         return True
     alone = protocol.parse(bare, example)
     return not alone.ok or alone.value == row.parsed.value

@@ -158,6 +158,18 @@ def test_report_marks_cells_without_a_signal(plan: Plan, store: LocalStore) -> N
     assert "neither shows a signal on colour" in _finding(report, "32px").sentence
 
 
+def test_report_tells_unread_answers_and_the_best_reachable_score(plan: Plan, store: LocalStore) -> None:
+    for trial in plan.trials:
+        unparsable = {"shape": 250, "colour": 50} if trial.arm == "base" else {}
+        finish_trial(store, plan, trial, _answers(trial.arm, trial.seed), unparsable=unparsable, best_reachable=91.234)
+    text = _terminal(build_report(plan, store))
+    assert "base on shape: 250 of 400 answers could not be read." in text
+    assert "base on colour: 50 of 400 answers could not be read." in text
+    assert "The best reachable score on shape is 91.2 (protocol official)." in text
+    assert "no signal" in text
+    assert "base on shape: 250 of 400 answers could not be read." in to_markdown(build_report(plan, store))
+
+
 def test_report_refuses_to_compare_arms_scored_on_other_examples(plan: Plan, store: LocalStore) -> None:
     for trial in plan.trials:
         first = 100 if trial.arm == "resolution=32px" else 0

@@ -89,7 +89,7 @@ def _letter(answer: str, example: Example) -> int | None:
 
 _NUMBER = r"(?:\d{1,3}(?:,\d{3})+|\d{1,9})"
 _WORDS = "|".join(TO_TWENTY)
-_WHOLE_COUNT = re.compile(rf"({_NUMBER})(?:\.0+)?|({_WORDS}|none)", re.ASCII)
+_WHOLE_COUNT = re.compile(rf"({_NUMBER})(?:\.0+)?|({_WORDS})", re.ASCII)
 _FIRST_COUNT = re.compile(rf"(?<![\w.,:/-])({_NUMBER}|{_WORDS})(?![\w/:%]|[.,-]\w| (?:{_WORDS})\b)", re.ASCII)
 _ANY_NUMBER = re.compile(rf"\d+|\b(?:{_WORDS})\b", re.ASCII)
 
@@ -114,9 +114,7 @@ def only_count(output: str, example: Example) -> Parsed:
 
 
 def _count(text: str) -> int:
-    if text in TO_TWENTY:
-        return TO_TWENTY.index(text)
-    return 0 if text == "none" else int(text.replace(",", ""))
+    return TO_TWENTY.index(text) if text in TO_TWENTY else int(text.replace(",", ""))
 
 
 def one_box(output: str) -> boxes.ParsedBox | None:

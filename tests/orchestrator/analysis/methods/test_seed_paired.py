@@ -125,6 +125,18 @@ def test_no_signal_supports_no_equivalence(store: LocalStore, constant: tuple[st
     assert "no signal on colour: base, resolution=32px" in " ".join(verdict.reasons)
 
 
+def test_answers_that_could_mostly_not_be_read_are_a_reason_of_every_verdict(store: LocalStore) -> None:
+    plan = two_stage_plan(seeds=(7, 8, 9))
+    _finish(store, plan, unparsable={"shape": 1001, "colour": 900})
+    worse = _judged(store, plan, _claim(on=("shape",), expect="worse"))[0]
+    assert worse.reasons[0] == "on shape, base: 1,001 of 2,000 answers could not be read"
+    same = _claim(pairs=(("base", "resolution=32px"),), on=("shape",), expect="equivalent", margin=5.0)
+    verdict = _judged(store, plan, same)[0]
+    assert (verdict.verdict, verdict.holds) == ("undecided", None)
+    assert "no signal on shape: base, resolution=32px" in " ".join(verdict.reasons)
+    assert "could not be read" not in " ".join(_judged(store, plan, _claim(on=("colour",), expect="better"))[0].reasons)
+
+
 def test_missing_seed_is_refused_naming_it(store: LocalStore) -> None:
     plan = two_stage_plan(seeds=(7, 8))
     for trial in plan.trials:
