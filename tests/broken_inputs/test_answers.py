@@ -53,7 +53,6 @@ WORDS = (
     "U.S.A.",
     "New York",
     "\u00e4pfel",
-    "none",
 )
 
 

@@ -28,6 +28,7 @@ _UNFINISHED_THOUGHT = re.compile(r"<(?:think|thinking|reasoning)>.*$", re.DOTALL
 _ANSWER_TAG = re.compile(r"^<answer>(.*?)(?:</answer>)?$", re.DOTALL | re.IGNORECASE)
 _ANSWER_IS = re.compile(r"^(?:(?:the|my|final|correct|short)\s+)*answer(?:\s*[:=]|\s+is\s*:?)\s*", re.IGNORECASE)
 _BOXED = re.compile(r"^\$*\\boxed\{(?:\\text\{)?([^{}]*)\}?\}\$*$")
+_APOSTROPHE = re.compile(r"(?<=\w)['\u2019](?=\w)")
 _PAIRS = (
     *((mark, mark) for mark in ("***", "**", "__", "*", "_", "```", "`", '"', "'")),
     *(("\u201c", "\u201d"), ("\u2018", "\u2019"), ("\u00ab", "\u00bb"), ("\u300c", "\u300d")),
@@ -79,7 +80,8 @@ def _unframed(text: str) -> str:
     for first, last in _PAIRS:
         inner = text.removeprefix(first).removesuffix(last)
         is_framed = len(text) == len(first) + len(inner) + len(last)
-        if is_framed and first not in inner and last not in inner:
+        within = _APOSTROPHE.sub("", inner)
+        if is_framed and first not in within and last not in within:
             return inner
     for pattern in (_ANSWER_TAG, _BOXED):
         if match := pattern.match(text):
