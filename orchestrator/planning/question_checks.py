@@ -10,6 +10,7 @@ from typing import TypeVar
 from search_spaces.errors import InputError, Problems
 from search_spaces.identity import source_name
 from search_spaces.spec import BenchmarkSpec, LanguageSpec, MixSpec, SourceSpec, TrialSpec
+from trainables.benchmarks.best_reachable import check_reachable
 from trainables.benchmarks.registry import find_benchmark, is_evaluation
 from trainables.data.mix import Mix, realise
 from trainables.data.prepared import PreparedSource
@@ -47,7 +48,8 @@ def check_questions(
         report: told each warning.
 
     Raises:
-        InputError: right answers or training answers have words that a tokenizer does not know.
+        InputError: right answers or training answers have words that a tokenizer does not know; the references of a
+            benchmark let no answer be right under its protocol.
     """
     checks, problems = _Checks(digests, store, data_root), Problems()
     for language, mix in _once((spec.language, mix) for spec in specs for mix in _mixes(spec)):
@@ -57,6 +59,9 @@ def check_questions(
         with problems.collected():
             for warning in checks.benchmark_words(language, benchmark):
                 report(f"warning: {warning}")
+    for benchmark in _once(asked):
+        with problems.collected():
+            checks.reachable(benchmark)
     problems.raise_all()
     for mixes, benchmark in _once((_mixes(spec, asked=True), benchmark) for spec in specs for benchmark in asked):
         for warning in checks.prompts(mixes, benchmark):
@@ -127,6 +132,14 @@ class _Checks:
                 f"{benchmark.id}: {prompts.share} prompts have words that the tokenizer of {name} does not know and"
                 f" reads as one and the same: {prompts.shown}"
             )
+
+    def reachable(self, benchmark: BenchmarkSpec) -> None:
+        """Check that the references of a benchmark let some answer be right under its protocol. Raises InputError."""
+        questions = self._asked(benchmark)
+        try:
+            check_reachable(questions.protocol, benchmark.protocol, questions.examples)
+        except InputError as error:
+            raise InputError(error.law, key=f"benchmarks.{benchmark.id}.protocol", way_out=error.way_out) from error
 
     def prompts(self, mixes: Sequence[MixSpec], benchmark: BenchmarkSpec) -> Iterator[str]:
         """Warn where a benchmark asks as no training record does, or as all of them do not."""

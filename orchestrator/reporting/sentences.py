@@ -118,28 +118,32 @@ def table_notes(report: Report) -> list[str]:
     if any(estimate.scope == "checkpoints" for estimate in estimates):
         notes.append("With one seed an interval covers images only: it is that of these weights, not of the recipe.")
     if any(cell.no_signal for cell in cells):
-        notes.append(
-            "no signal: one answer throughout, the score of always giving the most frequent answer, or answers of which"
-            " more than half could not be read."
-        )
-    notes += [
-        f"The best reachable score on {column.benchmark} is {column.best_reachable:.1f} (protocol {column.protocol})."
-        for column in report.columns
-        if column.best_reachable is not None and column.best_reachable < _FULL_MARKS
-    ]
-    notes += [
-        f"{row.arm} on {column.benchmark}: {cell.unread}."
-        for row in report.rows
-        for column, cell in zip(report.columns, row.cells, strict=True)
-        if cell.unread
-    ]
+        meaning = "one answer throughout, or the score of always giving the most frequent answer"
+        is_unread = any(cell.no_signal and cell.unread for cell in cells)
+        notes.append(f"no signal: {meaning}{', or answers that mostly could not be read' if is_unread else ''}.")
     refusals = [
         f"{row.arm} on {column.benchmark} is refused: {cell.refused}"
         for row in report.rows
         for column, cell in zip(report.columns, row.cells, strict=True)
         if cell.refused is not None
     ]
-    return notes + refusals
+    return notes + _score_notes(report) + refusals
+
+
+def _score_notes(report: Report) -> list[str]:
+    """Tell what a perfect model would get where that is below 100, and which answers could not be read."""
+    best = [
+        f"The best reachable score on {column.benchmark} is {column.best_reachable:.1f} (protocol {column.protocol})."
+        for column in report.columns
+        if column.best_reachable is not None and column.best_reachable < _FULL_MARKS
+    ]
+    unread = [
+        f"{row.arm} on {column.benchmark}: {cell.unread}."
+        for row in report.rows
+        for column, cell in zip(report.columns, row.cells, strict=True)
+        if cell.unread
+    ]
+    return best + unread
 
 
 def how_judged(report: Report) -> str:

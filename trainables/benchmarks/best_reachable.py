@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
+from search_spaces.errors import InputError
 from trainables.benchmarks.contract import Example, Protocol, Row
 from trainables.benchmarks.scorers.instructions import LETTERS
+
+_ENOUGH = 0.67
+"""What VQA's rule gives at most to three references: with fewer than four it cannot be used."""
 
 
 def perfect_answers(protocol: Protocol, example: Example) -> list[str]:
@@ -61,3 +65,29 @@ def best_row(protocol: Protocol, example: Example) -> Row:
 def best_reachable(protocol: Protocol, examples: Sequence[Example]) -> dict[str, float]:
     """Compute the metrics of a perfect model on these references."""
     return protocol.summarise([best_row(protocol, example) for example in examples]).metrics
+
+
+def check_reachable(protocol: Protocol, name: str, examples: Sequence[Example]) -> None:
+    """Check that some answer can get more than two thirds of the marks; else a score says nothing of a model.
+
+    Args:
+        protocol: scores the answers.
+        name: of the protocol.
+        examples: of a benchmark; those after the first that passes are not looked at.
+
+    Raises:
+        InputError: there is no such example, as where every question has one reference and the rule compares several.
+    """
+    best = 0.0
+    for example in examples:
+        best = max(best, best_row(protocol, example).score)
+        if best > _ENOUGH:
+            return
+    if examples:
+        raise InputError(
+            f"the references must let some answer be right, but under {name} the best answer to any of the"
+            f" {len(examples):,} examples gets {100 * best:.0f} of 100",
+            key="protocol",
+            way_out="VQA's rule needs four references or more: fewer are scored by the family vqa. Else take another"
+            " protocol.",
+        )

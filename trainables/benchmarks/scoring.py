@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from search_spaces.errors import InputError, Problems
-from trainables.benchmarks.best_reachable import best_row
+from trainables.benchmarks.best_reachable import best_row, check_reachable
 from trainables.benchmarks.contract import Benchmark, Example, Protocol, Row
 from trainables.benchmarks.model_text import MODEL_TEXTS
 from trainables.benchmarks.predictions import Predictions, check_ids, chosen
@@ -74,11 +74,12 @@ def score_predictions(
         split: the split that `examples` are of; None for the benchmark's own.
 
     Raises:
-        InputError: ids that are missing, extra or duplicated; scores of other options than the protocol's, the first 20
-            of them together.
+        InputError: ids that are missing, extra or duplicated; references that let no answer be right; scores of other
+            options than the protocol's, the first 20 of them together.
     """
     protocol = benchmark.protocol(protocol_name)
     check_ids(examples, predictions)
+    check_reachable(protocol, protocol_name, examples)
     rows, problems = [], Problems()
     for example in examples:
         prediction = predictions.by_id[example.id]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from trainables.benchmarks.best_reachable import perfect_answers
 from trainables.benchmarks.contract import Example, Protocol
-from trainables.benchmarks.scorers.instructions import LETTERS
+from trainables.benchmarks.model_text import MODEL_TEXTS
 from trainables.model.lexicon import Lexicon
 
 
@@ -33,7 +34,9 @@ def unsayable(protocol: Protocol, examples: Sequence[Example], lexicon: Lexicon)
     """
     unknown, changed, words = list[str](), list[tuple[str, str]](), Counter[str]()
     for example in examples:
-        scores = {text: _score(protocol, example, text) for text in _right_texts(protocol, example)}
+        if isinstance(example.reference, dict) and "box" in example.reference:
+            continue
+        scores = {text: _score(protocol, example, text) for text in perfect_answers(protocol, example)}
         best = max(scores.values(), default=0.0)
         known = [text for text in scores if not lexicon.unknown(text)]
         if best == 0.0 or any(_score(protocol, example, lexicon.said(text)) >= best for text in known):
@@ -51,23 +54,6 @@ def unsayable(protocol: Protocol, examples: Sequence[Example], lexicon: Lexicon)
 def _score(protocol: Protocol, example: Example, text: str) -> float:
     if protocol.options(example):  # ranked by likelihood, and never decoded
         text = next((option for option in protocol.options(example) if option.casefold() == text.casefold()), text)
-    return protocol.score(protocol.parse(text, example), example)
-
-
-def _right_texts(protocol: Protocol, example: Example) -> list[str]:
-    """List texts among which the best answers are: a protocol's options, or what the reference says."""
-    return list(dict.fromkeys(protocol.options(example) or _of_reference(example)))
-
-
-def _of_reference(example: Example) -> Iterator[str]:
-    reference = example.reference
-    if isinstance(reference, dict):
-        reference = reference.get("answers", reference.get("answer", ()))
-    if isinstance(reference, str):
-        yield reference
-    elif isinstance(reference, int):
-        if reference < len(example.options):
-            yield from (LETTERS[reference], example.options[reference])
-        yield str(reference)
     else:
-        yield from (text for text in reference if isinstance(text, str))
+        text = MODEL_TEXTS[protocol.model_text](text)
+    return protocol.score(protocol.parse(text, example), example)

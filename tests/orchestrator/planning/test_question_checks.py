@@ -78,3 +78,14 @@ def test_an_arm_with_less_data_has_the_words_of_the_base(tmp_path: Path) -> None
     less = "sources.less={reader: llava, path: less.json, image_folder: images}"
     mix = "mixes.less={parts: [{source: less}]}"
     assert warnings_of(study, less, mix, "axes={data: [ours, less]}") == []
+
+
+def test_references_that_let_no_answer_be_right_are_refused_before_anything_trains(tmp_path: Path) -> None:
+    """Prismatic's two decimals leave nothing of a box of two pixels in a wide image."""
+    study = write_own_set(tmp_path)
+    record = {"id": 1, "image": "0.png", "question": "the dot", "box": [301, 201, 303, 203], "size": [6400, 4800]}
+    write_lines(tmp_path / "test.jsonl", [record])
+    grounding = "sources.our-test.options={benchmark: grounding}"
+    with pytest.raises(InputError, match=r"benchmarks\.our-colors\.protocol.*under prismatic the best answer"):
+        warnings_of(study, grounding, "benchmarks=[{id: our-colors, source: our-test, protocol: prismatic}]")
+    assert not any("best answer" in warning for warning in warnings_of(study, grounding))
