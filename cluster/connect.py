@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-import socket
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from cluster.address import EMBEDDED_PREFIX, ClusterAddress, unreachable
 from cluster.fit import NodeResources, node_resources, usable_cpus, visible_gpus
 from cluster.process_state import hide_ray_notices, set_environment
 from search_spaces.error_text import first_line
@@ -29,7 +30,8 @@ SOCKET_PATH_LIMIT = 107
 SESSION_BYTES = 80
 """``/session_2026-01-01_00-00-00_000000_1234567/sockets/plasma_store`` and a margin."""
 
-CONNECT_TIMEOUT_S = 10.0
+START_WITHIN_S = 120.0
+"""Seconds that an embedded cluster's node has to start, each of two times."""
 
 EMBEDDED_ENVIRONMENT = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # loopback: nothing listens on the network
@@ -37,93 +39,117 @@ EMBEDDED_ENVIRONMENT = {
     "RAY_prestart_worker_first_driver": "0",  # idle Python processes cost memory and are never the right ones
     "RAY_enable_worker_prestart": "0",
     "RAY_DEDUP_LOGS": "0",
+    "RAY_worker_register_timeout_seconds": "600",  # of 60: a busy machine takes longer to import
 }
 
 
 @contextmanager
-def connect(address: str | None = None, cpus: int | None = None) -> Iterator[tuple[NodeResources, ...]]:
+def connect(cluster: ClusterAddress | None = None, cpus: int | None = None) -> Iterator[tuple[NodeResources, ...]]:
     """Connect to a Ray cluster while the block runs; yields the resources of its nodes.
 
     Args:
-        address: of a running cluster (`auto`, `host:port`, `ray://` is not supported). None: the cluster whose job this
-            process is, or that RAY_ADDRESS names; else an embedded one that lives as long as the block.
+        cluster: a running one, as `find_cluster` found it; None for an embedded one that lives as long as the block.
         cpus: of the embedded cluster; None for all that this process may use.
 
     Raises:
-        InputError: if the cluster cannot be reached.
+        InputError: if the cluster cannot be reached, or the embedded one cannot be started.
     """
-    address = address or os.environ.get("RAY_ADDRESS") or None
-    with _attached(address) if address and address != "local" else _embedded(cpus) as nodes:
+    with _embedded(cpus) if cluster is None else _attached(cluster) as nodes:
         yield nodes
 
 
 @contextmanager
 def _embedded(cpus: int | None) -> Iterator[tuple[NodeResources, ...]]:
-    folder = Path(tempfile.mkdtemp(prefix="ablate-", dir=short_folder(tempfile.gettempdir())))
     gpus = visible_gpus()
     variables = {**EMBEDDED_ENVIRONMENT, "PYTHONPATH": os.pathsep.join(_search_path())}
     if not gpus:
         variables["DS_ACCELERATOR"] = "cpu"
-    try:
-        with set_environment(variables), hide_ray_notices():
-            import ray
-            from ray._private import ray_constants
+    with ExitStack() as stack:
+        stack.enter_context(set_environment(variables))
+        stack.enter_context(hide_ray_notices())
+        import ray
+        from ray._private import ray_constants
 
-            ray_constants.ENABLE_RAY_CLUSTER = False  # read from the environment at import, which may have been earlier
-            ray.init(
-                address="local",
-                num_cpus=cpus or usable_cpus(),
-                num_gpus=gpus,
-                object_store_memory=OBJECT_STORE_BYTES,
-                include_dashboard=False,
-                log_to_driver=False,
-                configure_logging=False,
-                _temp_dir=str(folder),
-            )
-            try:
-                yield node_resources(ray.nodes())
-            finally:
-                ray.shutdown()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        ray_constants.ENABLE_RAY_CLUSTER = False  # read from the environment at import, which may have been earlier
+        folder = _start(cpus or usable_cpus(), gpus)
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        stack.callback(ray.shutdown)
+        yield node_resources(ray.nodes())
+
+
+def _start(cpus: int, gpus: int) -> Path:
+    """Start an embedded cluster, a second time if the first try fails. Returns its session folder.
+
+    Raises:
+        InputError: if it does not start; the session folder is then left, with the logs.
+    """
+    import ray
+
+    for last in (False, True):
+        folder = Path(tempfile.mkdtemp(prefix=EMBEDDED_PREFIX, dir=short_folder(tempfile.gettempdir())))
+        try:
+            with _patient_start():
+                ray.init(
+                    address="local",
+                    num_cpus=cpus,
+                    num_gpus=gpus,
+                    object_store_memory=OBJECT_STORE_BYTES,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    configure_logging=False,
+                    _temp_dir=str(folder),
+                )
+        except Exception as error:  # Ray raises bare exceptions here
+            ray.shutdown()
+            if last:
+                raise InputError(
+                    f"Ray must start on this machine, but twice it did not: {first_line(error)}",
+                    place=str(folder),
+                    way_out="Its logs are there. Is the machine overloaded, or short of memory or of processes? "
+                    "Run the same command again when it is quieter.",
+                ) from error
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            return folder
+    raise AssertionError("the second try returns or raises")
 
 
 @contextmanager
-def _attached(address: str) -> Iterator[tuple[NodeResources, ...]]:
+def _patient_start() -> Iterator[None]:
+    """Wait for the first node longer than the 30 s that Ray has as a constant: a busy machine takes minutes."""
+    from ray._private import services
+
+    ask = services.get_node
+
+    def ask_until_there(*arguments: Any) -> Any:
+        ends = time.monotonic() + START_WITHIN_S
+        while time.monotonic() < ends:
+            with suppress(RuntimeError):
+                return ask(*arguments)
+            time.sleep(0.1)
+        return ask(*arguments)
+
+    services.get_node = ask_until_there
+    try:
+        yield
+    finally:
+        services.get_node = ask
+
+
+@contextmanager
+def _attached(cluster: ClusterAddress) -> Iterator[tuple[NodeResources, ...]]:
     import ray
 
-    if address.startswith("ray://"):
-        raise InputError(
-            f"a cluster's address must be `auto` or host:port of its head, but got {address!r}",
-            place="--address",
-            way_out="Ray Client has no support for Tune; submit the command as a job instead (ray job submit).",
-        )
     environment = None if in_job() else {"py_modules": [str(package_folder(name)) for name in PACKAGES]}
     with hide_ray_notices():
-        _attach(ray, address, environment)
+        try:
+            ray.init(address=cluster.value, runtime_env=environment, log_to_driver=False, configure_logging=False)
+        except Exception as error:  # Ray raises bare exceptions, and errors that are no RayError, too
+            raise unreachable(cluster, f"refuses: {first_line(error)}") from error
         try:
             yield node_resources(ray.nodes())
         finally:
             ray.shutdown()
-
-
-def _attach(ray: Any, address: str, environment: dict[str, Any] | None) -> None:
-    try:
-        _require_open_port(address)
-        ray.init(address=address, runtime_env=environment, log_to_driver=False, configure_logging=False)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise InputError(
-            f"the Ray cluster must be reachable, but {address!r} is not: {first_line(error)}",
-            place="--address",
-            way_out="Is it running, and does RAY_AUTH_TOKEN hold its token? `ray status` asks the same question.",
-        ) from error
-
-
-def _require_open_port(address: str) -> None:
-    """Raise OSError if nothing listens at host:port; Ray itself would try for minutes."""
-    host, _, port = address.rpartition(":")
-    if host and port.isdigit():
-        socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S).close()
 
 
 def in_job() -> bool:

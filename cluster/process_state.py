@@ -41,6 +41,13 @@ def hide_ray_notices() -> Iterator[None]:
         logger.setLevel(before)
 
 
+class _LossyHandler(logging.StreamHandler[TextIO]):
+    """A handler that drops what its file does not take, on a full disk say: a log must not write to the terminal."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  # the name is logging's
+        """Do nothing."""
+
+
 @contextmanager
 def log_to(log: TextIO, names: Sequence[str]) -> Iterator[None]:
     """Write what these loggers, their children and Python's warnings say to a file while the block runs.
@@ -50,7 +57,7 @@ def log_to(log: TextIO, names: Sequence[str]) -> Iterator[None]:
         names: of top-level loggers. Children that have handlers of their own (Ray gives some of its loggers one) lose
             them meanwhile, or they would still write to the terminal.
     """
-    handler = logging.StreamHandler(log)
+    handler = _LossyHandler(log)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     tops = (*names, "py.warnings")
     children = [name for name in logging.root.manager.loggerDict if name.startswith(tuple(f"{top}." for top in names))]

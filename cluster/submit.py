@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -95,8 +96,9 @@ def follow(job: Job, write: Callable[[str], None]) -> int:
 
 def commands(job: Job) -> Sequence[tuple[str, str]]:
     """List what a user may want to do with a job next: (purpose, command)."""
-    at = f"--address {job.address} {job.id}"
-    return [("follow it", f"ray job logs --follow {at}"), ("stop it", f"ray job stop {at}")]
+    at = ["--address", job.address, job.id]
+    follow, stop = ["ray", "job", "logs", "--follow", *at], ["ray", "job", "stop", *at]
+    return [("follow it", shlex.join(follow)), ("stop it", shlex.join(stop))]
 
 
 def _client(address: str):  # type: ignore[no-untyped-def]  # ray has no types

@@ -1,9 +1,15 @@
-"""The list of commands, and the exit code of bad input. Commands import what they need when they run, so that help
-and plans answer at once."""
+"""The list of commands, and how they end when something goes wrong. Commands import what they need when they run, so
+that help and plans answer at once."""
 
 from __future__ import annotations
 
+import io
+import os
+import shlex
 import sys
+import tempfile
+import traceback
+from typing import NoReturn
 
 import typer
 
@@ -15,9 +21,13 @@ from orchestrator.commands.score import score
 from orchestrator.commands.submit import submit
 from orchestrator.commands.verdicts import verdicts
 from orchestrator.settings import refuse_foreign_packages
+from orchestrator.terminal.stops import StoppedError, stop_with_a_sentence, storage_full
+from search_spaces.error_text import first_line, named_message
 from search_spaces.errors import InputError
+from search_spaces.full_storage import is_full
 
-EXIT_DONE, EXIT_BAD_INPUT = 0, 2
+EXIT_DONE, EXIT_BAD_INPUT, EXIT_STOPPED, EXIT_CRASH, EXIT_SIGNAL = 0, 2, 3, 70, 128
+"""Of every command; the last is added to the signal's number."""
 
 app = typer.Typer(
     help="Ablation studies of vision-language models: one YAML file in, trained, evaluated and compared models out.",
@@ -46,12 +56,48 @@ app.add_typer(benchmarks, name="benchmarks")
 
 
 def main() -> None:
-    """Run the command line; bad input becomes a message and exit code 2."""
+    """Run the command line. What goes wrong becomes a sentence and an exit code, whatever it is."""
+    stop_with_a_sentence()
+    _open_streams()
     try:
         refuse_foreign_packages()
         app()
     except InputError as error:
-        print(f"ablate: {error}", file=sys.stderr)
-        sys.exit(EXIT_BAD_INPUT)
+        _end(f"ablate: {error}", EXIT_BAD_INPUT)
     except BrokenPipeError:
         sys.exit(EXIT_DONE)
+    except StoppedError as stopped:
+        _end(f"ablate: stopped by {stopped}; the same command goes on", EXIT_SIGNAL + stopped.number)
+    except Exception as error:
+        if is_full(error):
+            _end(f"ablate: {storage_full(first_line(error))}", EXIT_STOPPED)
+        if isinstance(error, OSError) and error.filename is not None:
+            _end(f"ablate: {error.filename}: {error.strerror or type(error).__name__}", EXIT_BAD_INPUT)
+        _crash(error)
+
+
+def _open_streams() -> None:
+    """Have a terminal that cannot show a character show its code, and take output that was closed for unwanted."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115  # until the process ends
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _end(text: str, code: int) -> NoReturn:
+    print(text, file=sys.stderr)
+    sys.exit(code)
+
+
+def _crash(error: Exception) -> NoReturn:
+    """Say that the program has a defect, and write the traceback to a file for those who mend it."""
+    lines = traceback.format_exception(error)
+    try:
+        with tempfile.NamedTemporaryFile("w", prefix="ablate-crash-", suffix=".txt", delete=False) as file:
+            file.writelines([f"{shlex.join(sys.argv)}\n\n", *lines])
+        where = f"The traceback is in {file.name}: please report it with the command."
+    except OSError:
+        where = "".join(lines)
+    _end(f"ablate: a defect in the program: {named_message(error)}\n{where}", EXIT_CRASH)

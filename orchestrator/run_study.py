@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import yaml
 from rich.console import Console
 
+from cluster.address import ClusterAddress, find_cluster
 from cluster.fit import refuse_impossible, this_machine
 from orchestrator.planning.plan_json import plan_json
 from orchestrator.planning.planned import RunOptions, expand, plan
@@ -24,6 +25,7 @@ from search_spaces.plan import Plan
 from search_spaces.study import Study
 from search_spaces.study_files import load_study
 from trainables.storage import layout
+from trainables.storage.probe import require_capable
 from trainables.storage.record_files import read, write
 from trainables.storage.store import LocalStore, Store
 
@@ -37,7 +39,7 @@ class StudyRun:
     outcomes: Outcomes | None
     """None if there was nothing left to do."""
     tracking: str | None
-    """How to open the tracking server; None if there was nothing left to do."""
+    """How to open the tracking server; None if there was nothing left to do, or offline."""
 
 
 def run_study(name: str, options: RunOptions, console: Console) -> StudyRun:
@@ -53,6 +55,8 @@ def run_study(name: str, options: RunOptions, console: Console) -> StudyRun:
     """
     store = LocalStore(options.plan.storage)
     study = load_study(name, options.plan.overrides)  # 1: a file becomes a typed study
+    require_capable(store.root)
+    cluster = find_cluster(options.plan.address)
     expansion = expand(study, options.plan)  # 2: a study becomes arms and trials
     specs, data = expansion.specs(options.plan.limit), options.plan.data
     known = preflight(specs, expansion.evaluation_sets, store, data, console.print)  # 3: data and weights are digested
@@ -62,7 +66,7 @@ def run_study(name: str, options: RunOptions, console: Console) -> StudyRun:
     if ledger.is_finished:
         tracking = show_version(study, planned, store, options, console)
     else:
-        outcomes, tracking = train_and_score(study, planned, ledger, known, store, options, console)  # 5 to 8
+        outcomes, tracking = train_and_score(study, planned, ledger, known, store, cluster, options, console)  # 5 to 8
         ledger = read_ledger(planned, store)
     report = build_report(study, planned, store, ledger)  # 9: results become verdicts and a report
     return StudyRun(report, ledger, outcomes, tracking)
@@ -79,22 +83,22 @@ def show_version(study: Study, plan: Plan, store: Store, options: RunOptions, co
         console: where trouble is shown: whatever the server does, the study is finished.
 
     Returns:
-        How to open the tracking server; None if it shows this version already.
+        How to open the tracking server; None if it shows this version already, or is not to be talked to.
     """
     last = read(store, layout.plan_file(plan.study), PlanDocument)
     if last is None or last.root.get("study", {}).get("digest") == plan.digest:
         return None
     write_documents(study, plan, store)
     if options.offline:
-        return offline_sentence(plan)
+        return None
     from orchestrator.tracking.mlflow_connect import open_command, open_tracker
     from orchestrator.tracking.uploader import Uploader
 
     try:
         tracker = open_tracker(options.tracking_uri, options.plan.storage)
     except InputError as error:
-        console.print(f"tracking: {error}", highlight=False, markup=False, soft_wrap=True)
-        return offline_sentence(plan)
+        console.print(f"tracking: {error}", soft_wrap=True)
+        return None
     with Uploader(tracker, store, study, plan, notice=console.print):
         pass
     return open_command(tracker)
@@ -106,14 +110,16 @@ def write_documents(study: Study, plan: Plan, store: Store) -> None:
     write(store, layout.plan_file(plan.study), PlanDocument(plan_json(plan)))
 
 
-def offline_sentence(plan: Plan) -> str:
-    """Say how a study is sent to a tracking server later."""
-    return f"Offline: `ablate sync {plan.study}` sends it to MLflow."
-
-
 def train_and_score(
-    study: Study, plan: Plan, ledger: Ledger, known: Digests, store: Store, options: RunOptions, console: Console
-) -> tuple[Outcomes, str]:
+    study: Study,
+    plan: Plan,
+    ledger: Ledger,
+    known: Digests,
+    store: Store,
+    cluster: ClusterAddress | None,
+    options: RunOptions,
+    console: Console,
+) -> tuple[Outcomes, str | None]:
     """Run on Ray what storage lacks (5); workers train (6) and score (7); records flow to MLflow (8).
 
     Args:
@@ -122,6 +128,7 @@ def train_and_score(
         ledger: what storage holds of the plan; only the rest is run.
         known: digests of data and weights, which workers name their inputs by.
         store: where results, leases and spools are.
+        cluster: that is running; None for one inside this machine.
         options: of the command line.
         console: where progress is shown.
 
@@ -129,7 +136,7 @@ def train_and_score(
         InputError: if a trial can never fit into the cluster, or a node does not see the storage.
 
     Returns:
-        What became of the trials, and how to open the tracking server.
+        What became of the trials, and how to open the tracking server; None if it was to be talked to later.
     """
     from cluster.connect import connect  # Ray and MLflow take seconds to load: only where something is left to do
     from cluster.shared_storage import require_shared_storage
@@ -138,7 +145,7 @@ def train_and_score(
     from orchestrator.tracking.mlflow_connect import open_command, open_tracker
     from orchestrator.tracking.uploader import Uploader
 
-    if options.plan.is_embedded:
+    if cluster is None:
         refuse_impossible(requests_by_arm(plan), this_machine(options.cpus))
     set_aside_changed(plan, ledger, store)
     write_documents(study, plan, store)
@@ -146,7 +153,7 @@ def train_and_score(
     done = [entry.id for entry in ledger.trials.values() if entry.state == "done"]
     tracker = None if options.offline else open_tracker(options.tracking_uri, options.plan.storage)
     with ExitStack() as stack:
-        nodes = stack.enter_context(connect(options.plan.address, options.cpus))
+        nodes = stack.enter_context(connect(cluster, options.cpus))
         refuse_impossible(requests_by_arm(plan), nodes)
         require_shared_storage(nodes, store)
         view = stack.enter_context(LiveView(plan, console, store=store, done=done))
@@ -161,4 +168,4 @@ def train_and_score(
             RunSettings(plan.study, max_concurrent=options.max_concurrent),
             view.show,
         )
-    return outcomes, open_command(tracker) if tracker else offline_sentence(plan)
+    return outcomes, open_command(tracker) if tracker else None

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-FailureKind = Literal["lost", "hung", "error", "memory", "killed"]
+FailureKind = Literal["lost", "hung", "error", "memory", "full", "killed"]
 """Why an attempt ended before its time. Stored in `failure.json` in these words.
 
 - `lost`: a process is gone, or another run has taken the work over.
 - `hung`: a process gave no sign for longer than the trial allows, and was ended.
 - `error`: the trial's code, data or set-up raised.
 - `memory`: a device, a host or a process ran out of memory.
+- `full`: the storage, or a disk, had no space left.
 - `killed`: the run was stopped by a signal.
 """
 

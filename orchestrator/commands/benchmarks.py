@@ -92,7 +92,7 @@ def show_benchmark(
         lines.append(f"  {name} v{protocol.version}, headline {protocol.headline}: {protocol.about}")
         lines += [*_quoted(prompts[name].prompt), f"    {prompts[name].answered}"]
     lines += ["size", f"  {_power(chosen)}"]
-    out.print("\n".join(lines), highlight=False, markup=False)
+    out.print("\n".join(lines))
 
 
 def _quoted(prompt: str) -> list[str]:
@@ -121,7 +121,7 @@ def _show_in_study(shown: StudyPrompt, as_json: bool) -> None:
     lines.append(f"  {shown.asked.answered}")
     for name, asked in shown.others.items():
         lines += [f"  protocol {name} would ask:", *_quoted(asked.prompt), f"    {asked.answered}"]
-    console().print("\n".join(lines), highlight=False, markup=False)
+    console().print("\n".join(lines))
 
 
 def _benchmark_json(benchmark: Benchmark, prompts: Mapping[str, Asked] | None = None) -> dict[str, Any]:
@@ -220,7 +220,7 @@ def _show_check(check: Checked, missing_list: str | None, out: Console) -> None:
         lines += [f"    {image}" for image in check.missing_images[:_SHOWN_IMAGES]]
     for example in check.examples:
         lines.append(f"  e.g. {example['id']}: {example['question']!r} -> {_short(example['reference'])}")
-    out.print("\n".join(lines), highlight=False, markup=False)
+    out.print("\n".join(lines))
 
 
 def _short(value: Any) -> str:

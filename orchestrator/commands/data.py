@@ -127,8 +127,8 @@ def convert(
         return
     kept = f", {done.kept} of them kept from before" if done.kept else ""
     out = console()
-    out.print(f"{done.folder}: {_counts_text(done.counts)}, {done.shards} files{kept}", highlight=False, soft_wrap=True)
-    out.print(f"digest {done.digest}\nTo use it, give the source `reader: parquet` and `path: {to}`.", highlight=False)
+    out.print(f"{done.folder}: {_counts_text(done.counts)}, {done.shards} files{kept}", soft_wrap=True)
+    out.print(f"digest {done.digest}\nTo use it, give the source `reader: parquet` and `path: {to}`.")
 
 
 @data.command()
@@ -192,12 +192,11 @@ def _progress(target: Target) -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield Pace(name, lambda line: print(line, file=sys.stderr, flush=True))
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bars(*columns, console=console(stderr=True), transient=True) as bars:
         yield _Bars(bars, name)
 
 

@@ -55,4 +55,4 @@ def export(
     if as_json:
         print(json.dumps({"trial": stored.id, "study": stored.study, "to": to, "folder": str(folder)}))
     else:
-        console().print(f"{stored.id} is in {folder}", highlight=False, soft_wrap=True)
+        console().print(f"{stored.id} is in {folder}", soft_wrap=True)

@@ -131,9 +131,14 @@ def open_store(root: Path) -> LocalStore:
     return LocalStore(root)
 
 
-def console() -> Console:
-    """Make a console as wide as the terminal; where there is none, wide enough for tables of a dozen benchmarks."""
-    return Console() if sys.stdout.isatty() else Console(width=160)
+def console(*, stderr: bool = False) -> Console:
+    """Make a console as wide as the terminal; where there is none, wide enough for tables of a dozen benchmarks.
+
+    What is printed is text: brackets, colons and numbers in names and paths mean nothing to it.
+    """
+    is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    width = None if is_terminal else 160
+    return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
 
 
 def print_json(value: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -10,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from orchestrator.commands.option_groups import takes_groups
 from orchestrator.commands.options import (
@@ -33,6 +33,7 @@ from search_spaces.errors import InputError, nearest
 if TYPE_CHECKING:
     from orchestrator.analysis.plan_power import HypothesisPower
     from orchestrator.reporting.forms import Form
+    from orchestrator.running.attempts import Outcomes
     from orchestrator.state.ledger import TrialState
     from orchestrator.tracking.mlflow_tracker import MlflowTracker
     from search_spaces.plan import Plan
@@ -81,7 +82,7 @@ def plan(
 
             out.print(power_view(power))
         for note in _unmet_requests(planned):
-            out.print(note, highlight=False)
+            out.print(note)
 
 
 @takes_groups
@@ -95,7 +96,12 @@ def run(
         bool, typer.Option("--offline", help="Talk to no tracking server; `ablate sync` sends everything later.")
     ] = False,
     address: Annotated[
-        str | None, typer.Option("--address", help="A running Ray cluster (`auto` or host:port) (default: embedded).")
+        str | None,
+        typer.Option(
+            "--address",
+            help="A running Ray cluster: host:port of its head, `auto`, or `local` for one inside this machine "
+            "(default: $RAY_ADDRESS, else local).",
+        ),
     ] = None,
     cpus: Annotated[
         int | None, typer.Option("--cpus", min=1, help="CPUs of the embedded cluster (default: all).")
@@ -110,6 +116,7 @@ def run(
     from orchestrator.reporting.csv_json import to_json
     from orchestrator.run_study import run_study
     from orchestrator.terminal.report import to_terminal
+    from orchestrator.terminal.stops import storage_full
 
     root = storage_root(storage)
     options = RunOptions(
@@ -119,7 +126,7 @@ def run(
         cpus=cpus,
         max_concurrent=max_concurrent,
     )
-    out = Console(stderr=True) if as_json else console()
+    out = console(stderr=as_json)
     done = run_study(study, options, out)
     if as_json:
         print(to_json(done.report), end="")
@@ -128,13 +135,21 @@ def run(
         if done.outcomes is None:
             out.print("Nothing was left to do.")
         if done.tracking is not None:
-            out.print(done.tracking, highlight=False, soft_wrap=True)
-    raise typer.Exit(_exit_code(done.outcomes.signal if done.outcomes else None, done.ledger.counts()))
+            out.print(done.tracking, soft_wrap=True)
+        elif offline:
+            sync = shlex.join(["ablate", "sync", study, *options.plan.flags()])
+            out.print(f"Offline. To send it to MLflow:  {sync}", soft_wrap=True)
+    full = done.outcomes.storage_full if done.outcomes else None
+    if full is not None:
+        out.print(f"ablate: {storage_full(full)}", soft_wrap=True)
+    raise typer.Exit(_exit_code(done.outcomes, done.ledger.counts()))
 
 
-def _exit_code(signal: int | None, counts: Mapping[TrialState, int]) -> int:
-    if signal is not None:
-        return EXIT_SIGNAL + signal
+def _exit_code(outcomes: Outcomes | None, counts: Mapping[TrialState, int]) -> int:
+    if outcomes is not None and outcomes.signal is not None:
+        return EXIT_SIGNAL + outcomes.signal
+    if outcomes is not None and outcomes.storage_full is not None:
+        return EXIT_STOPPED
     if counts["failed"]:
         return EXIT_TRIAL_FAILED
     return EXIT_DONE if counts["done"] == sum(counts.values()) else EXIT_STOPPED
@@ -238,10 +253,10 @@ def sync(
 
     loaded, planned, store = planned_study(study, existing_storage(storage), selection)
     tracker, out = open_tracker(tracking_uri, store.root), console()
-    sent = sync_study(loaded, planned, store, tracker, partial(out.print, highlight=False, soft_wrap=True))
+    sent = sync_study(loaded, planned, store, tracker, partial(out.print, soft_wrap=True))
     if register_best is not None:
-        out.print(_registered(tracker, register_best, loaded, planned, store), highlight=False, soft_wrap=True)
-    out.print(f"{sent.points:,} points sent\n{open_command(tracker)}", highlight=False, soft_wrap=True)
+        out.print(_registered(tracker, register_best, loaded, planned, store), soft_wrap=True)
+    out.print(f"{sent.points:,} points sent\n{open_command(tracker)}", soft_wrap=True)
     if sent.missing is not None:
         raise InputError(
             f"everything must arrive, but the server did not take {sent.missing}",

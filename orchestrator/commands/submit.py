@@ -76,8 +76,11 @@ def submit(
     else:
         lines = [f"{loaded.study} is the job {job.id} of {job.address}"]
         lines += [f"  to {purpose}: {command}" for purpose, command in commands(job)]
-        lines += [f"  to resume it: ablate submit {study} --storage {storage} --address {job.address}"]
-        console().print("\n".join(lines), highlight=False, soft_wrap=True)
+        overrides = [part for override in selection.overrides or () for part in ("--set", override)]
+        toy = ["--toy"] if selection.toy else []
+        again = ["ablate", "submit", study, *overrides, *given, *toy, "--address", job.address]
+        lines += [f"  to resume it: {shlex.join(again)}"]
+        console().print("\n".join(lines), soft_wrap=True)
     if wait:
         out = sys.stderr if as_json else sys.stdout
         raise typer.Exit(follow(job, lambda text: print(text, end="", file=out, flush=True)))

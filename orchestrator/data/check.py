@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 from orchestrator.data.targets import Target
 from orchestrator.planning.preflight import declared_differences, known_digests
@@ -98,8 +99,8 @@ def _changed(target: Target, digest: str | None, store: Store) -> list[str]:
 def to_terminal(checks: Sequence[Checked], out: Console) -> None:
     """Print the result of each check, with the first problems of a source that failed."""
     for check in checks:
-        mark = "[green]ok   [/]" if check.is_fine else "[red]wrong[/]"
-        out.print(f"{mark} {_line(check)}", highlight=False, soft_wrap=True)
+        mark = ("ok    ", "green") if check.is_fine else ("wrong ", "red")
+        out.print(Text.assemble(mark, _line(check)), soft_wrap=True)
         lines = [*check.notes, *check.images, *check.first_problems]
         if check.problems > len(check.first_problems):
             lines.append(f"and {check.problems - len(check.first_problems):,} more")
@@ -112,7 +113,7 @@ def to_terminal(checks: Sequence[Checked], out: Console) -> None:
         if not check.is_fine and check.published:
             lines.append(f"Published as: {check.published}")
         for line in lines:
-            out.print(f"      {line}", highlight=False, markup=False, soft_wrap=True)
+            out.print(f"      {line}", soft_wrap=True)
 
 
 def _line(check: Checked) -> str:

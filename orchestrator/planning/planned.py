@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from cluster.address import names_cluster
 from cluster.fit import usable_cpus
 from orchestrator.planning.encoder_probe import StoredProbe
 from orchestrator.planning.language_memory import StoredLanguageFacts
@@ -33,12 +33,24 @@ class PlanOptions:
     features_budget_bytes: int = FEATURES_BUDGET_BYTES
     toy: bool = False
     address: str | None = None
-    """Of the Ray cluster that trials are meant for; None for RAY_ADDRESS, or else this machine."""
+    """Of the Ray cluster that trials are meant for, as `cluster.address` reads it."""
+
+    def flags(self) -> list[str]:
+        """List the flags that select the same trials on the same storage in another command."""
+        flags = ["--storage", str(self.storage)]
+        if self.data != self.storage / "sources":
+            flags += ["--data", str(self.data)]
+        flags += [part for override in self.overrides for part in ("--set", override)]
+        flags += [] if self.limit is None else ["--limit", str(self.limit)]
+        flags += ["--features", self.features] if self.features != "auto" else []
+        if self.features_budget_bytes != FEATURES_BUDGET_BYTES:
+            flags += ["--features-budget", f"{self.features_budget_bytes / 1e9:g}"]
+        return [*flags, *(["--toy"] if self.toy else [])]
 
     @property
     def is_embedded(self) -> bool:
         """Whether the trials run on a cluster inside this machine."""
-        return self.address is None and "RAY_ADDRESS" not in os.environ
+        return not names_cluster(self.address)
 
 
 @dataclass(frozen=True)

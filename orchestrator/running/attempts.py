@@ -10,6 +10,7 @@ from cluster.launcher import MemberCode
 from cluster.launchers import LauncherName
 from orchestrator.running.leases import RENEW_EVERY_S
 from orchestrator.state.ledger import TrialState
+from search_spaces.full_storage import is_full
 from search_spaces.outcomes import FailureKind, NodeDone, Progress, Started, TrialDone, UnitDone
 from trainables.storage import layout
 from trainables.storage.record_files import read_or_redo, write
@@ -66,6 +67,8 @@ class Outcomes:
     killed: tuple[str, ...] = ()
     not_started: tuple[str, ...] = ()
     signal: int | None = None
+    storage_full: str | None = None
+    """What the file system said when no space was left; no trial was dispatched after that."""
     groups_started: int = 0
     groups_reused: int = 0
 
@@ -121,22 +124,8 @@ class Attempts:
         self._states[trial] = "done"
         self._announce(trial, TrialDone())
 
-    def failed(self, trial: str, kind: FailureKind, message: str, traceback: str = "") -> None:
+    def failed(self, trial: str, kind: FailureKind, message: str, traceback: str = "") -> Failure:
         """Mark a trial as failed. A failure that its process has recorded holds; else this one is recorded.
-
-        Args:
-            trial: its id.
-            kind: of the failure.
-            message: one line for people.
-            traceback: of the exception, if there was one.
-        """
-        failure = self.record(trial, kind, message, traceback)
-        self._states[trial] = "failed"
-        self._failures[trial] = failure
-        self._announce(trial, AttemptFailed(failure))
-
-    def record(self, trial: str, kind: FailureKind, message: str, traceback: str = "") -> Failure:
-        """Write a failure to storage, unless there is one already. Safe in any thread.
 
         Args:
             trial: its id.
@@ -145,7 +134,25 @@ class Attempts:
             traceback: of the exception, if there was one.
 
         Returns:
-            The failure that is on storage.
+            The failure that holds.
+        """
+        failure = self.record(trial, kind, message, traceback)
+        self._states[trial] = "failed"
+        self._failures[trial] = failure
+        self._announce(trial, AttemptFailed(failure))
+        return failure
+
+    def record(self, trial: str, kind: FailureKind, message: str, traceback: str = "") -> Failure:
+        """Write a failure to storage, unless there is one already or no space is left. Safe in any thread.
+
+        Args:
+            trial: its id.
+            kind: of the failure.
+            message: one line for people.
+            traceback: of the exception, if there was one.
+
+        Returns:
+            The failure that is on storage, or would be.
         """
         name = layout.trial_failure(self._study, trial)
         recorded = read_or_redo(self._store, name, Failure)
@@ -154,11 +161,20 @@ class Attempts:
         log = layout.worker_log(self._study, trial, 0)
         now = int(time.time() * 1000)
         failure = Failure(trial=trial, kind=kind, message=message, traceback=traceback, log=log, ts=now)
-        write(self._store, name, failure)
+        try:
+            write(self._store, name, failure)
+        except OSError as error:
+            if not is_full(error):
+                raise
         return failure
 
-    def outcomes(self, signal: int | None) -> Outcomes:
-        """Summarise the run. `signal` is the number of the one that ended it, or None."""
+    def outcomes(self, signal: int | None, storage_full: str | None) -> Outcomes:
+        """Summarise the run.
+
+        Args:
+            signal: number of the one that ended it; None if none did.
+            storage_full: what the file system said when no space was left; None if that did not happen.
+        """
         killed = {trial for trial, failure in self._failures.items() if failure.kind == "killed"}
         return Outcomes(
             done=self._in("done"),
@@ -166,6 +182,7 @@ class Attempts:
             killed=tuple(trial for trial in self._in("failed") if trial in killed),
             not_started=self._in("pending"),
             signal=signal,
+            storage_full=storage_full,
             groups_started=self._groups[True],
             groups_reused=self._groups[False],
         )

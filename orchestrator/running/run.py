@@ -13,8 +13,9 @@ from typing import Literal, assert_never
 from cluster.watchdog import Process, Watchdog, kill_in_cluster
 from orchestrator.running.attempts import Attempts
 from orchestrator.running.dispatcher import Dispatcher
-from orchestrator.running.schedule import Finished
+from orchestrator.running.schedule import FINISHED, Finished
 from orchestrator.running.signals import InterruptedRunError, ReceivedSignals
+from search_spaces.full_storage import is_full
 from search_spaces.outcomes import FailureKind, NodeDone, Started, TrialDone, UnitDone
 from trainables.workers.tune_result import TuneResult
 
@@ -27,16 +28,27 @@ class Run:
     def __init__(self, attempts: Attempts, dispatcher: Dispatcher, received: ReceivedSignals):
         self._attempts, self._dispatcher, self._received = attempts, dispatcher, received
         self._watchdog = Watchdog()
+        self.storage_full: str | None = None
+        """What the file system said when no space was left; nothing is dispatched after that."""
         self._lost: set[str] = set()
 
     def next(self) -> str | Literal[Finished.FINISHED] | None:
-        """Dispatch a trial and return its id; None if none can start now, FINISHED if none is left.
+        """Dispatch a trial and return its id; None if none can start now.
+
+        FINISHED if none is left, or if the storage is full: further trials would fail alike.
 
         Raises:
             InterruptedRunError: if a signal has come.
         """
         self._received.raise_if_any()
-        return self._dispatcher.next()
+        if self.storage_full is None:
+            try:
+                return self._dispatcher.next()
+            except OSError as error:
+                if not is_full(error):
+                    raise
+                self.storage_full = error.strerror or str(error)
+        return FINISHED
 
     def raise_if_interrupted(self) -> None:
         """Raise InterruptedRunError if a signal has come."""
@@ -84,7 +96,8 @@ class Run:
             group_kept: whether its workers still run and can serve another trial.
         """
         self._watchdog.forget(trial)
-        self._attempts.failed(trial, kind, message, traceback)
+        if self._attempts.failed(trial, kind, message, traceback).kind == "full":
+            self.storage_full = message
         self._dispatcher.ended(trial, group_kept=group_kept)
 
     def interrupted(self, error: InterruptedRunError) -> None:

@@ -5,6 +5,7 @@ Tune is given the ids of trials only. Its own state is scratch: storage shows wh
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from typing import Any
 
 import ray
 from ray import tune
-from ray.exceptions import RayActorError
+from ray.exceptions import RayActorError, RayTaskError
 from ray.tune import Callback, Stopper
 from ray.tune.execution.placement_groups import PlacementGroupFactory
 from ray.tune.search import Searcher
@@ -24,9 +25,11 @@ from orchestrator.running.attempts import RunSettings
 from orchestrator.running.run import Run
 from orchestrator.running.schedule import FINISHED
 from orchestrator.running.signals import InterruptedRunError
-from search_spaces.outcomes import TrialDone
+from search_spaces.error_text import first_line
+from search_spaces.full_storage import is_full
+from search_spaces.outcomes import FailureKind, TrialDone
 from trainables.workers.tune_result import read_result
-from trainables.workers.tune_trial import TuneTrial
+from trainables.workers.tune_trial import TrialFailedError, TuneTrial
 
 TUNE_ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the new output draws boxes at any verbosity
@@ -82,6 +85,11 @@ def fit(run: Run, requests: Mapping[str, ResourceRequest], settings: RunSettings
     except InterruptedRunError:
         reports.kill_running()
         raise
+    except Exception as error:  # on a full storage Tune stumbles over its own files: all that matters is reported
+        if run.storage_full is None and not is_full(error):
+            raise
+        run.storage_full = run.storage_full or first_line(error)
+        reports.kill_running()
 
 
 class _TrialIds(Searcher):  # type: ignore[misc]  # ray has no types
@@ -135,8 +143,11 @@ class _Reports(Callback):  # type: ignore[misc]
         if isinstance(error, RayActorError) and "creation task" not in text:  # else its set-up has failed
             message = "its process is gone: killed, out of memory, or crashed"
             self._run.failed(trial.config["trial"], "lost", message, text)
+        elif isinstance(error, RayTaskError) and isinstance(error.cause, TrialFailedError):
+            self._run.failed(trial.config["trial"], error.cause.kind, error.cause.message, text)
         else:
-            self._run.failed(trial.config["trial"], "error", text.splitlines()[-1] if text else "no message", text)
+            kind: FailureKind = "full" if is_full(error) else "error"
+            self._run.failed(trial.config["trial"], kind, text.splitlines()[-1] if text else "no message", text)
 
     def kill_running(self) -> None:
         """Kill the process of every trial that Tune has running."""
@@ -149,10 +160,13 @@ class _Reports(Callback):  # type: ignore[misc]
 
 
 def _error_of(trial: Any) -> BaseException:
-    """Read the error that Tune keeps of a trial in its local folder."""
+    """Read the error that Tune keeps of a trial in its local folder; a file that is cut had no space."""
     if trial.pickled_error_file and os.path.exists(trial.pickled_error_file):
         with open(trial.pickled_error_file, "rb") as file:
-            error: BaseException = pickle.load(file)
+            try:
+                error: BaseException = pickle.load(file)
+            except EOFError:
+                return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             return error
     return RuntimeError("Tune gives no reason")
 

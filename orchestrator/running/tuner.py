@@ -22,6 +22,7 @@ from orchestrator.running.run import Run
 from orchestrator.running.schedule import Work, requests_by_trial
 from orchestrator.running.signals import InterruptedRunError, ReceivedSignals, record_signals
 from orchestrator.running.tune_hooks import TUNE_ENVIRONMENT, fit
+from search_spaces.full_storage import is_full
 from search_spaces.plan import Node
 from trainables.storage import layout
 from trainables.storage.store import Store
@@ -77,7 +78,7 @@ def run_trials(
                 fit(run, requests_by_trial(work), settings, store.place("."), str(scratch))
             except InterruptedRunError as error:
                 run.interrupted(error)
-    return attempts.outcomes(received.first)
+    return attempts.outcomes(received.first, run.storage_full)
 
 
 @contextmanager
@@ -88,7 +89,7 @@ def _prepared_process(study: str, store: Store) -> Iterator[tuple[ReceivedSignal
     """
     scratch = layout.scratch(secrets.token_hex(4))
     with (
-        TextIOWrapper(BufferedWriter(store.append(layout.driver_log(study)))) as log,
+        _log_file(store, layout.driver_log(study)) as log,
         log_to(log, ("ray", "orchestrator")),
         set_environment(TUNE_ENVIRONMENT),
         record_signals() as received,
@@ -98,3 +99,17 @@ def _prepared_process(study: str, store: Store) -> Iterator[tuple[ReceivedSignal
                 yield received, folder
         finally:
             store.remove(scratch)
+
+
+@contextmanager
+def _log_file(store: Store, name: str) -> Iterator[TextIOWrapper]:
+    """Open a log while the block runs. What a full storage does not take of it is lost without a word."""
+    log = TextIOWrapper(BufferedWriter(store.append(name)), errors="backslashreplace")
+    try:
+        yield log
+    finally:
+        try:
+            log.close()
+        except OSError as error:
+            if not is_full(error):
+                raise

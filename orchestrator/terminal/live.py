@@ -11,7 +11,6 @@ from typing import Self, assert_never
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -181,6 +180,9 @@ class LiveView:
         with self._lock:
             self._running.pop(trial, None)
             self._failed.add(trial)
+        if failure.kind == "full":
+            self.note(f"{self._name(trial)}: FAILED (full): no further trials are started")
+            return
         log, tail = failure.log, failure.traceback.splitlines()[-LOG_LINES:]
         if self._store and log:
             log, tail = self._store.place(log), last_lines(self._store, log, LOG_LINES)
@@ -192,7 +194,7 @@ class LiveView:
 
         Never called while holding the lock: printing waits for the drawing thread, which waits for the lock.
         """
-        self._console.print(Text(text), soft_wrap=True, highlight=False)
+        self._console.print(Text(text), soft_wrap=True)
 
     def _plain(self, text: str) -> None:
         """Print what the table shows anyway, where there is no table."""
@@ -244,7 +246,7 @@ class LiveView:
             room = max(1, self._console.height - 4)
             rows = sorted(self._running.values(), key=lambda running: running.started)
             for running in rows[:room]:
-                table.add_row(escape(running.name), *_cells(running.progress))
+                table.add_row(running.name, *_cells(running.progress))
             if len(rows) > room:
                 table.add_row(f"... and {len(rows) - room} more", "", "", "", "", "")
             ended = len(self._done) + len(self._failed)
@@ -252,7 +254,7 @@ class LiveView:
             bar = ProgressBar(total=max(1, len(self._plan.nodes)), completed=len(self._done_nodes), width=30)
             elapsed = clock_time(self._clock() - self._started)
             nodes = f"{len(self._done_nodes)}/{len(self._plan.nodes)} pieces of work"
-            line.add_row(escape(self._plan.study), bar, f"{self._counts()}, {nodes}, {elapsed} so far")
+            line.add_row(self._plan.study, bar, f"{self._counts()}, {nodes}, {elapsed} so far")
             return Group(table, line) if rows or ended < len(self._trials) else line
 
 
@@ -261,7 +263,7 @@ def _cells(progress: UnitDone | None) -> tuple[str, str, str, str, str]:
     if progress is None:
         return "starting", "", "", "", ""
     return (
-        escape(progress.label),
+        progress.label,
         f"{progress.step}/{progress.steps}",
         "" if progress.loss is None else f"{progress.loss:.4g}",
         "" if progress.rate is None else f"{progress.rate:.1f}",

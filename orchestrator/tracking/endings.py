@@ -49,7 +49,7 @@ def _status(kind: FailureKind) -> Status:
     match kind:
         case "killed":
             return "KILLED"
-        case "lost" | "hung" | "error" | "memory":
+        case "lost" | "hung" | "error" | "memory" | "full":
             return "FAILED"
         case _:
             assert_never(kind)

@@ -6,14 +6,17 @@ import hashlib
 import logging
 import os
 import re
+import shlex
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from importlib import metadata
 from pathlib import Path
 
 import filelock
 from mlflow import MlflowClient
 from mlflow.store.db import utils as database
+from sqlalchemy.engine import URL, make_url
 
 from orchestrator.tracking.mlflow_errors import MESSAGE_SIZE, plain_words, translate_errors
 from orchestrator.tracking.mlflow_server import MlflowServer
@@ -21,6 +24,7 @@ from orchestrator.tracking.mlflow_tracker import MlflowTracker
 from orchestrator.tracking.tracker import TrackerAwayError, TrackerDeniedError, TrackerRefusedError
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
+from search_spaces.full_storage import is_full
 from trainables.storage import layout
 
 CLIENT_SETTINGS = {
@@ -90,14 +94,23 @@ def _require_mlflow(server: MlflowServer) -> None:
 
 
 def embedded_uri(storage: Path) -> str:
-    return f"sqlite:///{storage / layout.TRACKING_DATABASE}"
+    """Return the address of the embedded database, quoted where its path has characters with a meaning in one.
+
+    MLflow makes the folder of what it takes for the path of an address that begins with `sqlite:///`, and would make
+    one of the quoted name; with the driver named, it leaves that to the caller.
+    """
+    path = str(storage / layout.TRACKING_DATABASE)
+    plain = f"sqlite:///{path}"
+    return (
+        plain if make_url(plain).database == path else URL.create("sqlite+pysqlite", database=path).render_as_string()
+    )
 
 
 def _embedded(storage: Path) -> MlflowClient:
     """Open the embedded database, made or brought to this MLflow's schema while no other process does so."""
     path = storage / layout.TRACKING_DATABASE
     path.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(f"{path}.lock"):
+    with _lock(f"{path}.lock"):
         if path.exists():
             _require_database(path)
             engine = database.create_sqlalchemy_engine_with_retry(embedded_uri(storage))
@@ -115,6 +128,26 @@ def _embedded(storage: Path) -> MlflowClient:
         client = MlflowClient(embedded_uri(storage))
         client.search_experiments(max_results=1)
     return client
+
+
+@contextmanager
+def _lock(name: str) -> Iterator[None]:
+    """Hold a file's lock while the block runs. Raises InputError where the file system has none."""
+    lock = filelock.FileLock(name)
+    try:
+        lock.acquire()
+    except (OSError, NotImplementedError) as error:
+        if is_full(error):
+            raise
+        raise InputError(
+            f"the file system must have locks for the tracking database, but: {first_line(error)}",
+            place=name,
+            way_out="Give the address of an MLflow server with --tracking-uri, or use --offline.",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _require_database(path: Path) -> None:
@@ -137,7 +170,8 @@ def open_command(tracker: MlflowTracker) -> str:
     if tracker.server != EMBEDDED:
         return f"MLflow: {tracker.link(tracker.uri)}" if tracker.uri.startswith("http") else f"MLflow: {tracker.uri}"
     return (
-        f"To open MLflow:  mlflow ui --backend-store-uri {tracker.uri} --host 127.0.0.1 --port 5000 --workers 1\n"
+        f"To open MLflow:  mlflow ui --backend-store-uri {shlex.quote(tracker.uri)} --host 127.0.0.1 --port 5000 "
+        "--workers 1\n"
         f"and then:        {tracker.link('http://127.0.0.1:5000')}\n"
         f"Artifacts are in {tracker.storage / layout.TRACKING_ARTIFACTS}"
     )

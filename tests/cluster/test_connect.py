@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import socket
+from pathlib import Path
+from typing import Any
 
 import pytest
+import ray
 
 from cluster.connect import connect, short_folder
 from search_spaces.errors import InputError
@@ -15,17 +17,34 @@ def test_short_folder_path_too_long_for_sockets_is_replaced() -> None:
     assert short_folder("/var/folders/" + "x" * 60, "/tmp") == "/tmp"
 
 
-def test_connect_ray_client_address_is_refused_with_a_way_out() -> None:
-    with (
-        pytest.raises(InputError, match=r"--address: .*ray://head:10001.*\n.*ray job submit"),
-        connect("ray://head:10001"),
-    ):
-        pass
+class Start:
+    """Ray's start, which fails some times before it succeeds."""
+
+    def __init__(self, failures: int):
+        self.failures, self.folders = failures, list[Path]()
+
+    def __call__(self, **options: Any) -> None:
+        self.folders.append(Path(options["_temp_dir"]))
+        if len(self.folders) <= self.failures:
+            raise Exception("The current node timed out during startup. This could happen because ...\nmore")
 
 
-def test_connect_nobody_listens_at_the_address_is_refused_at_once() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    with pytest.raises(InputError, match=rf"--address: .*'{address}' is not"), connect(address):
+def test_connect_a_start_that_fails_once_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = Start(failures=1)
+    monkeypatch.setattr(ray, "init", start)
+    monkeypatch.setattr(ray, "nodes", list)
+    with connect(cpus=1) as nodes:
+        assert nodes == ()
+    assert len(start.folders) == 2
+    assert not any(folder.exists() for folder in start.folders)
+
+
+def test_connect_a_start_that_fails_twice_is_one_sentence_and_leaves_the_logs(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = Start(failures=2)
+    monkeypatch.setattr(ray, "init", start)
+    refusal = r"must start on this machine, but twice it did not: .*timed out"
+    with pytest.raises(InputError, match=refusal) as refused, connect(cpus=1):
         pass
+    assert refused.value.place == str(start.folders[1])
+    assert [folder.exists() for folder in start.folders] == [False, True]
+    start.folders[1].rmdir()

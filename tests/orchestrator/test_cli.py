@@ -1,10 +1,15 @@
-"""The command line refuses to run beside a foreign package of the same name."""
+"""Whatever goes wrong, a command ends with a sentence and an exit code; foreign packages of our names are refused."""
 
 from __future__ import annotations
 
+import errno
+import subprocess
+import sys
 from pathlib import Path
 
-from tests.support.command_line import ablate
+import pytest
+
+from tests.support.command_line import ROOT, ablate
 
 
 def test_a_foreign_package_of_our_name_is_refused_naming_its_file(tmp_path: Path) -> None:
@@ -14,3 +19,42 @@ def test_a_foreign_package_of_our_name_is_refused_naming_its_file(tmp_path: Path
     done = ablate("plan", "quickstart", storage=tmp_path / "s", cwd=tmp_path, check=None)
     assert done.returncode == 2
     assert str(foreign / "__init__.py") in done.stderr
+
+
+def ended(raises: str) -> tuple[int, str]:
+    """Run the command line in a process of its own with a command that raises; returns exit code and stderr."""
+    script = f"import errno\nfrom orchestrator import cli\ndef app(): raise {raises}\ncli.app = app\ncli.main()"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("raises", "code", "words"),
+    [
+        (f"OSError({errno.ENOSPC}, 'No space left on device', '/s/f')", 3, "ablate: no space is left: "),
+        (f"RuntimeError('Arrow: [errno {errno.ENOSPC}] No space left on device')", 3, "ablate: no space is left: "),
+        ("PermissionError(errno.EACCES, 'Permission denied', '/s/f')", 2, "ablate: /s/f: Permission denied"),
+        ("FileNotFoundError(errno.ENOENT, 'No such file or directory', 'r.html')", 2, "ablate: r.html: No such file"),
+        ("KeyError('x')", 70, "ablate: a defect in the program: KeyError: 'x'"),
+    ],
+)
+def test_main_whatever_a_command_raises_becomes_a_sentence(raises: str, code: int, words: str) -> None:
+    returned, stderr = ended(raises)
+    assert returned == code
+    assert stderr.startswith(words)
+    assert "Traceback" not in stderr
+
+
+def test_main_a_defect_leaves_its_traceback_in_a_file() -> None:
+    _, stderr = ended("ZeroDivisionError('division by zero')")
+    file = Path(stderr.split("The traceback is in ")[1].split(": please")[0])
+    assert "ZeroDivisionError: division by zero" in file.read_text()
+    file.unlink()
+
+
+def test_main_a_terminal_without_the_characters_of_a_name_shows_their_codes(tmp_path: Path) -> None:
+    script = "import sys; from orchestrator.cli import main; sys.argv[1:] = ['plan', '\u00e9t\u00e9.yaml']; main()"
+    environment = {"PYTHONIOENCODING": "ascii:strict", "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert done.returncode == 2
+    assert "\\xe9t\\xe9.yaml" in done.stderr

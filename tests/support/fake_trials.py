@@ -6,10 +6,11 @@ storage root that must exist before a step ends), `fail_at` (a node at which it 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,16 @@ def loop(task: TrialTask, context: Context) -> Iterator[Progress]:
         _append(Path(task.storage), "closed", f"{task.id} {context.rank}")
 
 
+ERRORS: Mapping[str, Callable[[str], Exception]] = {
+    "memory": MemoryError,
+    "error": ValueError,
+    "full": lambda text: OSError(errno.ENOSPC, text),
+}
+
+
 def _unit(behaviour: Mapping[str, Any], stage: StageTask, storage: Path) -> None:
     if behaviour.get("fail_at") == stage.node and not (storage / "healed").exists():
-        raise {"memory": MemoryError, "error": ValueError}[behaviour.get("raises", "error")](f"broken at {stage.node}")
+        raise ERRORS[behaviour.get("raises", "error")](f"broken at {stage.node}")
     _append(storage, "pids", f"{stage.node} {os.getpid()}")
     time.sleep(behaviour.get("unit_s", 0.01))
     while "gate" in behaviour and not (storage / behaviour["gate"]).exists():

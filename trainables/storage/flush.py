@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,10 +29,18 @@ def entries_of_tree(path: Path) -> Iterator[Path]:
         yield path
 
 
+NO_FLUSH_OF_FOLDERS = (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EISDIR, errno.EACCES)
+"""Errors of file systems that cannot flush folders, such as SMB and some FUSE: there nothing more can be done."""
+
+
 def flush_entry(path: Path) -> None:
     """Flush one file, or the list of names of one folder: not what lies in it, which may be others' and unfinished."""
-    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        if error.errno not in NO_FLUSH_OF_FOLDERS or not path.is_dir():
+            raise

@@ -43,6 +43,7 @@ from typing import Protocol
 
 import psutil
 
+from search_spaces.full_storage import FULL
 from trainables.storage.flush import flush_entry
 
 LEASE_SILENCE_S = 60.0
@@ -137,15 +138,11 @@ class FolderLease:
 
     def release(self) -> None:
         self.path.unlink(missing_ok=True)
-        try:
-            self.path.parent.rmdir()
-        except OSError as error:
-            if error.errno not in _OCCUPIED + _REMOVED:
-                raise
+        _remove_if_empty(self.path.parent)
 
 
-_OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST)
-"""POSIX lets a file system answer with either where a folder is not empty."""
+OCCUPIED = (errno.ENOTEMPTY, errno.EEXIST)
+"""Errors for renaming over a folder that is not empty: POSIX allows either."""
 
 _REMOVED = (errno.ENOENT, errno.ESTALE)
 """Errors for a file that somebody removed; the second is that of NFS for one removed while it was open."""
@@ -176,15 +173,25 @@ def take_lease(folder: Path, owner: Owner) -> FolderLease | None:
     try:
         _write(aside / taken.path.name, owner.to_bytes())
         flush_entry(aside)
+        _remove_if_empty(folder)
         try:
             os.rename(aside, folder)
         except OSError as error:  # an NFS server may repeat a rename that it has done, and then reports a failure
-            if error.errno not in _OCCUPIED and not taken.is_held():
+            if error.errno not in OCCUPIED and not taken.is_held():
                 raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     flush_entry(folder.parent)
     return taken if taken.is_held() else None
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """Remove an empty folder: SMB, FAT and others rename no folder over one that is there, be it empty."""
+    try:
+        folder.rmdir()
+    except OSError as error:
+        if error.errno not in OCCUPIED + _REMOVED:
+            raise
 
 
 def lease_owner(folder: Path) -> Owner | None:
@@ -227,14 +234,14 @@ def _read(entry: Path) -> tuple[bytes, float] | None:
 def _now(folder: Path) -> float:
     """Read the file system's time, in seconds since the epoch, by touching a file below `folder`.
 
-    A process that may not write there can take no lease and only looks: its own clock is all that it has.
+    A process that cannot write there can take no lease and only looks: its own clock is all that it has.
     """
     try:
         with tempfile.TemporaryFile(dir=folder) as probe:
             os.utime(probe.fileno())
             return os.fstat(probe.fileno()).st_mtime
     except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, *FULL):
             raise
         return time.time()
 

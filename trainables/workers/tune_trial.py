@@ -19,7 +19,8 @@ import ray
 from ray import tune
 
 from search_spaces.error_text import named_message
-from search_spaces.outcomes import Progress, Started, UnitDone
+from search_spaces.full_storage import is_full
+from search_spaces.outcomes import FailureKind, Progress, Started, UnitDone
 from search_spaces.worker_contract import Failed, Group, StartGroup
 from trainables.storage import layout
 from trainables.storage.record_files import read, write
@@ -45,7 +46,19 @@ CONDUCTOR_MARGIN_S = 60.0
 
 
 class TrialFailedError(RuntimeError):
-    """The attempt has failed. What happened is in the trial's folder; this only has Tune give the group up."""
+    """The attempt has failed. What happened is in the trial's folder, unless the storage is full.
+
+    Args:
+        kind: of the failure.
+        message: one line for people.
+    """
+
+    def __init__(self, kind: FailureKind, message: str):
+        super().__init__(kind, message)
+        self.kind, self.message = kind, message
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.message}"
 
 
 class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
@@ -82,7 +95,8 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         except TrialFailedError:
             raise
         except Exception as error:
-            self._fail(Failed("error", named_message(error), traceback=traceback.format_exc(), rank=0))
+            kind: FailureKind = "full" if is_full(error) else "error"
+            self._fail(Failed(kind, named_message(error), traceback=traceback.format_exc(), rank=0))
 
     def _step(self) -> dict[str, Any]:
         if self._task is None:
@@ -133,9 +147,13 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
             log=layout.worker_log(self._study, self._trial, failed.rank or 0),
             ts=int(time.time() * 1000),
         )
-        write(self._store, layout.trial_failure(self._study, self._trial), failure)
         self._drop_group()
-        raise TrialFailedError(f"{failed.kind}: {failed.message}")
+        try:
+            write(self._store, layout.trial_failure(self._study, self._trial), failure)
+        except OSError as error:
+            if not is_full(error):
+                raise
+        raise TrialFailedError(failed.kind, failed.message)
 
     def _timeout_s(self) -> float:
         """Return the seconds that the next request to the group may take."""

@@ -43,7 +43,7 @@ def test_failed_failure_that_was_recorded_where_it_happened_holds(attempts: Atte
     attempts.prepare("a")
     recorded = attempts.record("a", "memory", "out of memory", "Traceback")
     attempts.failed("a", "lost", "its process is gone")
-    assert attempts.outcomes(None).failed == {"a": recorded}
+    assert attempts.outcomes(None, None).failed == {"a": recorded}
     assert [event.event for event in events] == [Dispatched(), AttemptFailed(recorded)]
 
 
@@ -54,7 +54,7 @@ def test_outcomes_tell_done_failed_killed_and_not_started_trials_apart(attempts:
     attempts.done("a")
     attempts.failed("b", "error", "ValueError: broken")
     attempts.failed("c", "killed", "the run was stopped by SIGINT")
-    outcomes = attempts.outcomes(2)
+    outcomes = attempts.outcomes(2, None)
     assert (outcomes.done, list(outcomes.failed), outcomes.killed) == (("a",), ["b"], ("c",))
     assert (outcomes.not_started, outcomes.signal) == (("d",), 2)
     assert (outcomes.groups_started, outcomes.groups_reused) == (1, 2)
@@ -62,7 +62,7 @@ def test_outcomes_tell_done_failed_killed_and_not_started_trials_apart(attempts:
 
 def test_outcomes_of_nothing_are_the_default(tmp_path: Path) -> None:
     fakes = Fakes(tmp_path, {})
-    assert Attempts(STUDY, (), fakes.task, LocalStore(tmp_path), print).outcomes(None) == Outcomes()
+    assert Attempts(STUDY, (), fakes.task, LocalStore(tmp_path), print).outcomes(None, None) == Outcomes()
 
 
 def test_done_is_announced_as_the_end_of_the_trial(attempts: Attempts, events: list[TrialEvent]) -> None:

@@ -132,6 +132,17 @@ class TestOneCluster:
         assert read(LocalStore(tmp_path), layout.trial_failure(STUDY, "a"), Failure) is None
         assert [node for node, *_ in lines(tmp_path, "produced")] == ["s1", "s2"]
 
+    def test_run_storage_full_no_further_trials_start_and_the_same_run_goes_on(self, tmp_path: Path) -> None:
+        fakes = Fakes(tmp_path, {"a": ["s1"], "b": ["s2"], "c": ["s3"]})
+        fakes.behaviours["a"] = {"fail_at": "s1", "raises": "full"}
+        first = run(fakes, limit=1)
+        assert {trial: failure.kind for trial, failure in first.failed.items()} == {"a": "full"}
+        assert first.storage_full is not None
+        assert "broken at s1" in first.storage_full
+        assert (first.done, first.not_started) == ((), ("b", "c"))
+        (tmp_path / "healed").touch()
+        assert set(run(fakes).done) == {"a", "b", "c"}
+
     @pytest.mark.parametrize("workers", [1, 2])
     def test_run_worker_killed_its_trial_is_lost_and_the_others_finish(self, workers: int, tmp_path: Path) -> None:
         fakes = Fakes(tmp_path, {"victim": ["s1", "s2"], "other": ["s3"], "heir": ["s1"]})

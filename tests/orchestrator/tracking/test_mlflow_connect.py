@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import shlex
 import socket
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from orchestrator.tracking.mlflow_connect import open_command, open_tracker
 from search_spaces.errors import InputError
@@ -63,3 +68,27 @@ def test_embedded_study_is_opened_with_one_command(storage: Path) -> None:
     text = open_command(tracker)
     assert f"mlflow ui --backend-store-uri sqlite:///{storage}/tracking/mlflow.db --host 127.0.0.1" in text
     assert "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning" in text
+
+
+def test_embedded_database_a_path_with_any_character_lies_below_the_storage_and_its_command_can_be_pasted(
+    tmp_path: Path,
+) -> None:
+    storage = tmp_path / "st e 100% #1?x=y [red]$(id)'q"
+    storage.mkdir()
+    tracker = open_tracker(None, storage)
+    assert (storage / "tracking" / "mlflow.db").is_file()
+    assert [entry.name for entry in tmp_path.iterdir()] == [storage.name]
+    command = shlex.split(open_command(tracker).splitlines()[0].removeprefix("To open MLflow:"))
+    assert command[:2] == ["mlflow", "ui"]
+    assert make_url(command[command.index("--backend-store-uri") + 1]).database == f"{storage}/tracking/mlflow.db"
+
+
+def test_embedded_database_a_file_system_without_locks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> NoReturn:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(InputError, match=r"must have locks.*No locks available(?s:.*)--tracking-uri"):
+        open_tracker(None, tmp_path)

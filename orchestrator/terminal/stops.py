@@ -1,0 +1,33 @@
+"""End a command with a sentence when a signal comes, in whatever it is doing, or when no space is left."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+
+class StoppedError(BaseException):
+    """A signal has come. No Exception, so that nothing on the way takes it for a failure of its own; and no
+    KeyboardInterrupt, which the library of the command line answers with "Aborted" and the exit code 1."""
+
+    def __init__(self, number: int):
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+        """Of the signal."""
+
+
+def stop_with_a_sentence() -> None:
+    """Raise StoppedError in the main thread when SIGINT or SIGTERM comes; a second one ends the process at once."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_DFL)
+        raise StoppedError(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+
+
+def storage_full(reason: str) -> str:
+    """Say that no space is left, and what to do; `reason`: what the file system said."""
+    return f"no space is left: {reason}\nFree some space, or give another --storage; the same command goes on."

@@ -1,0 +1,29 @@
+"""Tell a file system without space from other errors, whatever class a library raises it as."""
+
+from __future__ import annotations
+
+import errno
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a file system without space, or without space for this user."""
+
+FULL_TEXTS = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "(os error 28)",
+    "(os error 122)",
+    "database or disk is full",
+)
+"""How libraries that have no error numbers (Arrow, safetensors, SQLite) say the same."""
+
+
+def is_full(error: BaseException) -> bool:
+    """Check whether an error, or what caused it, is that of a file system without space."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno in FULL:
+            return True
+        if any(text in str(seen) for text in FULL_TEXTS):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False

@@ -1,0 +1,77 @@
+"""Claims about trying out a storage; file systems that lack something are imitated by breaking one operation."""
+
+from __future__ import annotations
+
+import errno
+import mmap
+import os
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+from search_spaces.errors import InputError
+from trainables.storage.probe import NEEDS, require_capable
+
+
+def test_require_capable_leaves_nothing_behind(tmp_path: Path) -> None:
+    require_capable(tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.name != "scratch"] == []
+
+
+def refuse(*arguments: Any, **options: Any) -> NoReturn:
+    raise PermissionError(errno.EPERM, "Operation not permitted")
+
+
+@pytest.mark.parametrize(
+    ("where", "operation", "need"),
+    [
+        (os, "replace", "renaming a file over another"),
+        (os, "rename", "renaming a folder"),
+        (mmap, "mmap", "mapping a file"),
+        (os, "utime", "setting the time"),
+        (os, "fsync", "writing a file"),
+        (os, "mkdir", "making a folder"),
+        (os, "rmdir", "removing files and folders"),
+    ],
+)
+def test_require_capable_an_operation_that_is_not_permitted_is_named(
+    where: Any, operation: str, need: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(where, operation, refuse)
+    with pytest.raises(InputError, match=rf"must allow {need}.*Operation not permitted(?s:.*)--storage") as refused:
+        require_capable(tmp_path)
+    assert refused.value.place == str(tmp_path)
+
+
+def test_require_capable_a_rename_that_puts_one_folder_into_the_place_of_another_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rename(source: Path, target: Path) -> None:
+        if target.exists():
+            for entry in [*target.iterdir()]:
+                entry.unlink()
+        source.replace(target)
+
+    monkeypatch.setattr(os, "rename", rename)
+    with pytest.raises(InputError, match=r"must allow leases .*the effect is not there"):
+        require_capable(tmp_path)
+
+
+def test_require_capable_hard_links_are_not_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(os, "symlink", refuse)
+    require_capable(tmp_path)
+
+
+def test_require_capable_a_full_file_system_lacks_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: Any) -> NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="No space left"):
+        require_capable(tmp_path)
+
+
+def test_needs_complete_the_sentence() -> None:
+    assert all(need.split()[0].endswith("ing") or need.startswith("leases") for need in NEEDS)

@@ -1,0 +1,133 @@
+"""Try out on a folder what storage needs of its file system, before anything is read or trained.
+
+Shared folders are often no POSIX file systems: object stores behind FUSE cannot rename folders, some network shares
+cannot append or map files. Each need is tried with what the storage itself does, and its effect is looked at.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from search_spaces.errors import InputError
+from search_spaces.full_storage import is_full
+from trainables.storage.flush import flush_entry
+from trainables.storage.lease import OCCUPIED
+
+WAY_OUT = "Give a folder on a local disk, NFS or another POSIX file system with --storage or ABLATE_STORAGE."
+
+
+def require_capable(root: Path) -> None:
+    """Try what results, leases, spools and arrays need on a storage root; what was tried is removed again.
+
+    Raises:
+        InputError: naming the first need that is not met, and what the file system says.
+        OSError: if the file system is full: it may have everything else.
+    """
+    folder = root / "scratch" / f".probe-{secrets.token_hex(6)}.aside"
+    need = "making a folder"
+    try:
+        folder.mkdir(parents=True)
+        for need, attempt in NEEDS.items():
+            if not attempt(folder):
+                raise InputError(_law(need, "the effect is not there"), place=str(root), way_out=WAY_OUT)
+    except OSError as error:
+        if is_full(error):
+            raise
+        law = _law(need, error.strerror or type(error).__name__)
+        raise InputError(law, place=str(root), way_out=WAY_OUT) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _law(need: str, reason: str) -> str:
+    return f"the file system of the storage must allow {need}, but {reason}"
+
+
+def _write_and_flush(folder: Path) -> bool:
+    file = folder / "file"
+    file.write_bytes(b"one")
+    flush_entry(file)
+    flush_entry(folder)
+    return file.read_bytes() == b"one"
+
+
+def _replace_file(folder: Path) -> bool:
+    old, new = folder / "old", folder / "new"
+    old.write_bytes(b"old")
+    new.write_bytes(b"new")
+    os.replace(new, old)
+    return old.read_bytes() == b"new" and not new.exists()
+
+
+def _rename_folder(folder: Path) -> bool:
+    before, after = folder / "before", folder / "after"
+    before.mkdir()
+    (before / "file").write_bytes(b"one")
+    os.rename(before, after)
+    return (after / "file").read_bytes() == b"one" and not before.exists()
+
+
+def _refuse_occupied_folder(folder: Path) -> bool:
+    """Check that one of two takers is refused: what leases rest on."""
+    first, second = folder / "first", folder / "second"
+    for each in (first, second):
+        each.mkdir()
+        (each / each.name).write_bytes(b"one")
+    try:
+        os.rename(second, first)
+    except OSError as error:
+        if error.errno not in OCCUPIED:
+            raise
+        return [entry.name for entry in first.iterdir()] == ["first"]
+    return False
+
+
+def _append(folder: Path) -> bool:
+    file = folder / "lines"
+    for line in (b"one\n", b"two\n"):
+        with file.open("ab") as appended:
+            appended.write(line)
+    return file.read_bytes() == b"one\ntwo\n"
+
+
+def _map(folder: Path) -> bool:
+    file = folder / "array"
+    file.write_bytes(b"array")
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        return mapped[:] == b"array"
+
+
+def _set_time(folder: Path) -> bool:
+    file = folder / "renewed"
+    file.write_bytes(b"")
+    os.utime(file, (1, 1))
+    os.utime(file)
+    return file.stat().st_mtime > 1
+
+
+def _list_and_remove(folder: Path) -> bool:
+    gone = folder / "gone"
+    gone.mkdir()
+    (gone / "file").write_bytes(b"one")
+    names = os.listdir(gone)
+    (gone / "file").unlink()
+    gone.rmdir()
+    return names == ["file"] and not gone.exists()
+
+
+NEEDS: Mapping[str, Callable[[Path], bool]] = {
+    "writing a file": _write_and_flush,
+    "renaming a file over another": _replace_file,
+    "renaming a folder with files in it": _rename_folder,
+    "leases (renaming a folder over one that is not empty must be refused)": _refuse_occupied_folder,
+    "appending to a file": _append,
+    "mapping a file into memory": _map,
+    "setting the time of a file": _set_time,
+    "removing files and folders": _list_and_remove,
+}
+"""What is tried, in words that complete "must allow ..."."""
