@@ -45,6 +45,28 @@ def stage_fields() -> dict[str, Any]:
     return _paths(StagePatch)
 
 
+_USUAL_NAMES = {
+    "learning_rate": "optimizer.lr",
+    "batch_size": "global_batch",
+    "optimizer": "optimizer.kind",
+    "optim": "optimizer.kind",
+    "scheduler": "schedule.kind",
+    "lr_scheduler": "schedule.kind",
+    "num_train_epochs": "epochs",
+    "lora_rank": "lora.rank",
+    "lora_r": "lora.rank",
+    "image_size": "vision.resolution",
+    "img_size": "vision.resolution",
+    "encoder": "vision.backbone",
+    "vision_encoder": "vision.backbone",
+    "vision_tower": "vision.backbone",
+    "llm": "language.model",
+    "language_model": "language.model",
+    "dataset": "data",
+}
+"""What fields are called elsewhere."""
+
+
 def near_fields(dotted: str, stages: Collection[str], taken: Collection[str] = ()) -> list[str]:
     """List the fields that a path could stand for: those that end on it, else the most similar one.
 
@@ -55,5 +77,6 @@ def near_fields(dotted: str, stages: Collection[str], taken: Collection[str] = (
     """
     of_stages = [f"recipe.{stage}.{name}" for stage in stages for name in stage_fields()]
     legal = [field for field in (*base_fields(), *of_stages) if field not in taken]
-    by_end = [field for field in legal if field.endswith(f".{dotted}")]
+    name = _USUAL_NAMES.get(dotted.rpartition(".")[2].replace("-", "_").lower(), dotted)
+    by_end = [field for field in legal if field == name or field.endswith(f".{name}")]
     return by_end or difflib.get_close_matches(dotted, legal, n=1, cutoff=0.5)

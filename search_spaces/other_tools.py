@@ -24,17 +24,18 @@ def words(text: str) -> frozenset[str]:
 
 _LISTS = words(
     "value values val vals choice choices categories categorical candidates options list grid gridsearch points"
-    " feasiblepoints"
+    " feasiblepoints args"
 )
 """Keys below which other tools list values. Keys are compared in lower case, without `_` and `-`."""
 _LOWS = words("min low lower start from minimum minvalue minval lowerbound")
 _HIGHS = words("max high upper stop end to maximum maxvalue maxval upperbound")
 _SPECS = words(
     "feasiblespace doublevaluespec integervaluespec discretevaluespec categoricalvaluespec bounds range interval"
-    " uniform loguniform quniform qloguniform randint lograndint normal lognormal linspace logspace geomspace arange"
+    " uniform loguniform quniform qloguniform randint lograndint normal lognormal linspace logspace geomspace"
+    " arange log linear"
 )
 """Keys below which they write a whole space."""
-_KINDS = words("distribution dist type parametertype scaletype scalingtype scale prior sampler")
+_KINDS = words("distribution dist kind type parametertype scaletype scalingtype scale prior sampler")
 _BESIDE = words("step q num n count log mu sigma mean std loc probabilities probs weights p name default unit base")
 _DISTRIBUTIONS = re.compile(
     r"(?i).*(uniform|normal|choice|categorical|constant|grid|discrete|log|linear|beta|int|float|double|random|auto).*"
@@ -47,6 +48,7 @@ _CALLED = words(
     " pchoice grid sample values glob"
 )
 _RANGES = frozenset(_CALLED) - {"choice", "choices", "tag", "shuffle", "sort", "grid_search", "grid", "values"}
+_SLICE = re.compile(r"\s*([A-Za-z_]\w*)\s*\[(.*)\]\s*", re.DOTALL)
 _TEMPLATE = re.compile(r"\$\{[^}]*\}|\{\{.*\}\}|%\(\w+\)s|\$\(\w+\)")
 
 LONGEST_RANGE = 12
@@ -61,11 +63,13 @@ class ForeignSpace:
     """The values, or the ends of a range, as they are written in a list."""
     is_range: bool
 
-    def law(self, written: str) -> str:
-        """Say what an axis is, and what there is instead."""
+    def law(self, written: str, *, is_scalar: bool) -> str:
+        """Say what an axis is, and what there is instead: a text or a number, or a list or mapping of another tool."""
         if self.is_range:
             return f"an axis lists its values; ranges are not searched, but got {written}"
-        return f"an axis must be a list of values, or a mapping, but got {written}"
+        if is_scalar:
+            return f"an axis must be a list of values, or a mapping, but got {written}"
+        return f"an axis lists its values as they are, but got {written}"
 
 
 def is_template(text: str) -> bool:
@@ -110,7 +114,7 @@ def _of_mapping(value: Mapping[str, Any], document: Document, path: KeyPath) -> 
     words = {word_of(key): key for key in value}
     if not words or not words.keys() <= _LISTS | _LOWS | _HIGHS | _SPECS | _KINDS | _BESIDE:
         return None
-    for word in words.keys() & _SPECS:
+    for word in sorted(words.keys() & _SPECS):
         inner = value[words[word]]
         if isinstance(inner, Mapping):
             return _of_mapping(inner, document, (*path, words[word]))
@@ -124,7 +128,8 @@ def _of_mapping(value: Mapping[str, Any], document: Document, path: KeyPath) -> 
     if not all(_is_number(value[key]) for key in ends) or _is_labelled(words):
         return None
     is_described = bool(words.keys() & (_KINDS | _BESIDE)) and bool(words.keys() & _KINDS or ends)
-    if (lows and highs) or (is_described and _describes(words, value)):
+    is_lone_end = words.keys() <= {"min", "max", "minimum", "maximum", "minvalue", "maxvalue"}
+    if (lows and highs) or is_lone_end or (is_described and _describes(words, value)):
         return ForeignSpace(_range_texts(ends, words, value, document, path), True)
     return None
 
@@ -133,13 +138,16 @@ def _listed(
     words: Mapping[str, str], value: Mapping[str, Any], document: Document, path: KeyPath
 ) -> ForeignSpace | None:
     """Take the values below a key such as `values` or `choices`; `_value` of NNI is a range where `_type` says so."""
-    for word in words.keys() & _LISTS:
+    for word in sorted(words.keys() & _LISTS):
         key, inner = words[word], value[words[word]]
         beside = words.keys() - {word} <= _KINDS | _BESIDE
         if isinstance(inner, Mapping) or not beside:
             continue
         kinds = " ".join(str(value[words[kind]]) for kind in words.keys() & _KINDS).lower()
         texts = listed_texts(inner if isinstance(inner, list) else [inner], document, (*path, key))
+        below = _of_list(inner, document, (*path, key)) if isinstance(inner, list) else None
+        if below is not None:
+            return below
         if isinstance(inner, list):
             return ForeignSpace(texts, any(name in kinds for name in ("uniform", "normal", "randint")))
         if isinstance(inner, str) and word not in ("value", "val"):
@@ -183,15 +191,22 @@ def _of_text(text: str) -> ForeignSpace | None:
     if called is not None:
         return called
     bare = text.strip()
+    sliced = _SLICE.fullmatch(bare)
+    if sliced and sliced[1].lower() in _CALLED:
+        return ForeignSpace(_arguments(sliced[2].replace(":", ",")), sliced[1].lower() in _RANGES)
     if bare.startswith(("[", "(")) and bare.endswith(("]", ")")):
         return ForeignSpace(_arguments(bare[1:-1]), False)
     span = re.fullmatch(r"(-?\d+)\s*(?:\.\.\.?|:|-)\s*(-?\d+)", bare)
     if span:
         members = _members(int(span[1]), int(span[2]), 1, is_open=False)
         return ForeignSpace(members or (span[1], span[2]), True)
-    if "," in bare:
-        return ForeignSpace(_arguments(bare), False)
-    return ForeignSpace((flow_text(plain_value(bare)),), False) if bare else None
+    separator = next((mark for mark in ",;|" if mark in bare), None)
+    value = plain_value(bare)
+    if isinstance(value, Mapping | list):
+        return foreign_space(value, Document(value), ()) or ForeignSpace((), False)
+    if separator is not None:
+        return ForeignSpace(_arguments(bare.replace(separator, ",")), False)
+    return ForeignSpace((flow_text(value),), False) if bare else None
 
 
 def called_space(text: Any) -> ForeignSpace | None:
@@ -214,9 +229,11 @@ def called_space(text: Any) -> ForeignSpace | None:
         texts = members or texts
     if name.endswith("space"):
         texts = texts[:2]
-    if name.startswith("suggest"):
-        texts = texts[1:] if name != "suggest_categorical" else _arguments(match[2].partition(",")[2])
-    return ForeignSpace(texts, name in _RANGES)
+    if name == "suggest_categorical":
+        texts = _arguments(match[2].partition(",")[2])
+    is_range = name in _RANGES
+    ends = tuple(text for text in texts if _is_number(plain_value(text)))
+    return ForeignSpace(ends if is_range and len(ends) > 1 else texts, is_range)
 
 
 def _members(first: Any, last: Any, step: int, *, is_open: bool) -> tuple[str, ...]:

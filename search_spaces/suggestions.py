@@ -66,8 +66,7 @@ def legal_suggestions(error: InputError, document: Document, check: Callable[[Do
     tried = 0
     kept = Problems()
     for problem in problems:
-        is_name = _NAMES.match(problem.way_out or "")
-        if not is_name:
+        if not _is_tried(problem):
             kept.add(problem)
             continue
         legal = []
@@ -83,8 +82,17 @@ def legal_suggestions(error: InputError, document: Document, check: Callable[[Do
     return error
 
 
+def _is_tried(problem: InputError) -> bool:
+    """Tell whether a suggestion is a name or a value. Whole entries are shown for their form, whatever their values."""
+    way_out = problem.way_out or ""
+    write = _WRITE.match(way_out)
+    return bool(_NAMES.match(way_out)) or (write is not None and ": " not in write[1])
+
+
 def _with_names(problem: InputError, names: list[str]) -> InputError:
     way_out = f"Did you mean {' or '.join(map(repr, names))}?" if names else None
+    if _WRITE.match(problem.way_out or ""):
+        way_out = problem.way_out if names else None
     return type(problem)(problem.law, place=problem.place, key=problem.key, way_out=way_out)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from search_spaces.errors import InputError
-from search_spaces.expansion.study_reader import StudyReader
+from search_spaces.expansion.study_reader import NEVER_AXES, StudyReader
 from search_spaces.flow_text import flow_text
 from search_spaces.named_spaces import SPACES, named_spaces
 from search_spaces.other_tools import ForeignSpace, foreign_space, word_of
@@ -22,6 +22,8 @@ def foreign_axis(reader: StudyReader, name: str, written: Any) -> InputError | N
         written: what the study has below it.
     """
     path: KeyPath = ("axes", name)
+    if name.partition(".")[0] in NEVER_AXES:
+        return None  # no form of it is one
     document = reader.study.document
     got = flow_text(written, document, path)
     if isinstance(written, Mapping):
@@ -38,14 +40,21 @@ def foreign_axis(reader: StudyReader, name: str, written: Any) -> InputError | N
     if space is None:
         return None
     way_out = _write([(_field_of(reader, name), _listed(space))]) if space.texts else "List the values themselves."
-    if space.is_range and isinstance(written, Mapping) and len(written) == len(space.texts) == 2:
+    is_scalar = not isinstance(written, Mapping | list)
+    if isinstance(written, Mapping) and len(written) == len(space.texts) == 2 and _are_numbers(written):
         way_out += f" If {' and '.join(written)} are labels of two values, call them otherwise."
-    return reader.study.problem(path, space.law(got), way_out)
+    return reader.study.problem(path, space.law(got, is_scalar=is_scalar), way_out)
+
+
+def _are_numbers(written: Mapping[str, Any]) -> bool:
+    return all(isinstance(child, int | float) for child in written.values())
 
 
 def _space(reader: StudyReader, name: str, written: Any, path: KeyPath) -> ForeignSpace | None:
     if written is None:
         return None
+    if isinstance(written, Mapping) and written and all(child is None for child in written.values()):
+        return ForeignSpace(tuple(map(str, written)), is_range=False)  # `{4, 1}`, a set in Python
     if isinstance(written, bool | int | float):
         return ForeignSpace((flow_text(written, reader.study.document, path),), is_range=False)
     return foreign_space(written, reader.study.document, path)

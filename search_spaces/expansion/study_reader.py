@@ -15,6 +15,9 @@ from search_spaces.study import Study
 from search_spaces.typed import typed
 from search_spaces.yaml_source import KeyPath, show
 
+NEVER_AXES = frozenset({"seed", "seeds", "resources"})
+"""Names that are no axis in whatever form."""
+
 
 class StudyReader:
     """Reader of one study: turns mappings of (nested or dotted) paths into patches and collects problems.

@@ -36,7 +36,6 @@ recipe: quickstart
         ("resources: {workers: 1_000}", "Write `1000`."),
         ("seed_sd: '1e-1'", "Write `1e-1`."),
         ("seed_sd: 50%", "Write `0.5`."),
-        ("zip: a,b", "Write `[a, b]`."),
         ("sources: {s: {reader: llava, version: 1.10}}", "Write `'1.10'`."),
         ("benchmarks: [{id: easy-vqa, answers: [1e3, two]}]", "Write `'1e3'`."),
     ],
