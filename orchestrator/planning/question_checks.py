@@ -126,7 +126,20 @@ class _Checks:
                 f"{benchmark.id}: {len(answers.changed):,} of {total:,} right answers cannot be said as they are scored"
                 f" with the tokenizer of {name}: {right!r} is read back as {said!r}"
             )
-        prompts = unknown_words(lexicon, map(questions.protocol.prompt, questions.examples))
+        if answers.long:
+            yield (
+                f"{benchmark.id}: {len(answers.long):,} of {total:,} right answers are longer than the"
+                f" {questions.protocol.max_new_tokens} tokens that the protocol {benchmark.protocol} lets a model"
+                f" write: {answers.long[0][:60]!r}"
+            )
+        texts = list(map(questions.protocol.prompt, questions.examples))
+        cut = sum(lexicon.length(text) > language.max_length for text in texts)
+        if cut:
+            yield (
+                f"{benchmark.id}: {cut:,} of {total:,} prompts are longer than {language.max_length} tokens and lose"
+                f" their end; raise `language.max_length`"
+            )
+        prompts = unknown_words(lexicon, texts)
         if prompts.texts:
             yield (
                 f"{benchmark.id}: {prompts.share} prompts have words that the tokenizer of {name} does not know and"

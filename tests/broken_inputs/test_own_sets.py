@@ -30,6 +30,7 @@ KNOWN = {*WORDS, *map(str, range(100)), "yes", "no", "a", "b", "c", "d", "."}
 LEXICON = Lexicon(
     lambda text: [word for word in WORD.findall(text.lower()) if word not in KNOWN],
     lambda text: " ".join(WORD.findall(text.lower())),
+    lambda text: len(WORD.findall(text)),
 )
 
 

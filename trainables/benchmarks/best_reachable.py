@@ -29,7 +29,7 @@ def _of_reference(example: Example) -> Iterator[str]:
         if "box" in reference:
             yield from _boxes(reference["box"], reference["size"])
             return
-        reference = reference.get("answer", reference.get("answers"))
+        reference = reference.get("answer", reference.get("answers", ("",)))  # open prompts: "" makes nothing up
     if isinstance(reference, bool):
         yield from ("True", "Yes") if reference else ("False", "No")
     elif isinstance(reference, int):

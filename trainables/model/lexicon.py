@@ -24,6 +24,8 @@ class Lexicon:
     """Text -> its words that the tokenizer does not know."""
     said: Callable[[str], str]
     """Text -> the text as a model says it that was trained on it: words of a vocabulary have blanks between them."""
+    length: Callable[[str], int]
+    """Text -> number of its tokens, without an end token."""
 
 
 _STRANGE = "\u2603 \ua66e \U0001f9ff \u16a0"
@@ -64,6 +66,7 @@ def open_lexicon(language: LanguageSpec, texts: Callable[[], Iterable[str]], pat
             return Lexicon(
                 lambda text: [word for word in WORD.findall(text.lower()) if word not in known],
                 lambda text: " ".join(WORD.findall(text.lower())),
+                lambda text: len(WORD.findall(text)),
             )
         case "bytes":
             return None
@@ -88,7 +91,7 @@ def _of_file(file: Path) -> Lexicon | None:
         spans = zip(encoded.ids, encoded.offsets, strict=True)
         return [text[start:end].strip() for number, (start, end) in spans if number in unknown]
 
-    return Lexicon(words, lambda text: text)
+    return Lexicon(words, lambda text: text, lambda text: len(tokenizer.encode(text, add_special_tokens=False).ids))
 
 
 def unknown_words(lexicon: Lexicon, texts: Iterable[str]) -> UnknownWords:

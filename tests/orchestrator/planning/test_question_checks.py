@@ -66,6 +66,16 @@ def test_words_that_only_a_benchmark_has_are_an_error_in_answers_and_a_warning_i
         warnings_of(study)
 
 
+def test_prompts_and_answers_that_are_cut_are_a_warning(tmp_path: Path) -> None:
+    study = write_own_set(tmp_path)
+    (cut,) = warnings_of(study, "base.language={model: tiny, max_length: 4}")
+    assert "our-colors: 8 of 8 prompts are longer than 4 tokens and lose their end" in cut
+    record = {"id": 1, "image": "0.png", "question": "Which color is it?", "answer": " ".join(["gold"] * 70)}
+    write_lines(tmp_path / "test.jsonl", [record])
+    (long,) = warnings_of(study)
+    assert "1 of 1 right answers are longer than the 64 tokens that the protocol plain lets a model write" in long
+
+
 def test_captions_are_no_questions(tmp_path: Path) -> None:
     warnings = warnings_of(write_own_set(tmp_path), "recipe={extends: quickstart, finetune: {prompt: caption}}")
     assert any("every stage drops its questions" in warning for warning in warnings)

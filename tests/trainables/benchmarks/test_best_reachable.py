@@ -13,7 +13,7 @@ from tests.support.official_files.vqav2 import write_vqav2
 from tests.support.official_scores import read
 from trainables.benchmarks.best_reachable import best_reachable, best_row, check_reachable
 from trainables.benchmarks.contract import Example
-from trainables.benchmarks.registry import BENCHMARKS
+from trainables.benchmarks.registry import BENCHMARKS, find_benchmark
 from trainables.benchmarks.sets.families import FAMILIES
 
 
@@ -65,3 +65,11 @@ def test_the_family_of_several_answers_gives_full_marks_with_any_number_of_refer
         example = Example("1", "1", None, "?", reference=references)
         for protocol in FAMILIES["vqa"].protocols.values():
             assert best_row(protocol, example).score == 1
+
+
+def test_open_prompts_have_no_right_answer_and_can_be_answered_well() -> None:
+    reference = {"vocabulary": {"zebra": ["zebra"]}, "objects": ["zebra"]}
+    protocol = find_benchmark("open").protocol("official")
+    example = Example("1", "i", "i", "Describe it.", reference=reference)
+    assert best_row(protocol, example).score == 1
+    check_reachable(protocol, "official", [example])

@@ -14,6 +14,7 @@ KNOWN = {"red", "yes", "no", "3", "a", "fox", "t", "-", "shirt", "."}
 LEXICON = Lexicon(
     lambda text: [word for word in WORD.findall(text.lower()) if word not in KNOWN],
     lambda text: " ".join(WORD.findall(text.lower())),
+    lambda text: len(WORD.findall(text)),
 )
 
 
@@ -45,3 +46,15 @@ def test_answers_that_are_read_back_as_another_text_are_told_apart() -> None:
     found = unsayable(protocol, [Example("1", "i", "i", "?", (), {"answer": "t-shirt"})], LEXICON)
     assert found.unknown == ()
     assert found.changed == (("t-shirt", "t - shirt"),)
+
+
+def test_answers_longer_than_what_a_protocol_lets_a_model_write_are_told_apart() -> None:
+    example = Example("1", "i", "i", "?", (), " ".join(["red"] * 20))
+    assert unsayable(find_benchmark("exact").protocol("official"), [example], LEXICON).long == (example.reference,)
+    assert unsayable(find_benchmark("exact").protocol("plain"), [example], LEXICON).long == ()
+
+
+def test_open_prompts_have_no_one_right_answer() -> None:
+    example = Example("1", "i", "i", "?", (), {"vocabulary": {"zebra": ["zebra"]}, "objects": ["zebra"]})
+    found = unsayable(find_benchmark("open").protocol("official"), [example], LEXICON)
+    assert found.unknown == found.changed == found.long == ()

@@ -65,13 +65,20 @@ _SHARES = dict.fromkeys(("f1", "precision", "recall", "yes_ratio"), "0 to 1")
 _FILE = (WantedFile("questions", ("*.jsonl", "*.json"), "yours"),)
 
 
+_PLAIN_TOKENS = 64
+
+
 def _as_it_is(example: Example) -> str:
     return example.question
 
 
 def _plain(protocol: Protocol) -> Protocol:
-    """Make the protocol that scores as another does and adds no word to the question."""
-    return replace(protocol, about=f"the question as it is; {protocol.about}", prompt=_as_it_is)
+    """Make the protocol that scores as another does and adds no word to the question.
+
+    Nothing asks a model to be short, so that it gets more tokens for its answer.
+    """
+    about, most = f"the question as it is; {protocol.about}", max(_PLAIN_TOKENS, protocol.max_new_tokens)
+    return replace(protocol, about=about, prompt=_as_it_is, max_new_tokens=most)
 
 
 def _family(name: Family, title: str, reference: Reference, protocols: Mapping[str, Protocol]) -> Benchmark:
