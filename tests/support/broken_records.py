@@ -121,7 +121,8 @@ def _set_question(row: Row, change: Callable[[str], Any]) -> Row | None:
 def _set_answer(value: Any) -> Callable[[Row], Row | None]:
     def damage(row: Row) -> Row | None:
         target, key = _answered(row)
-        target[key] = value
+        is_parts = isinstance(target[key], list) and isinstance(value, str)
+        target[key] = [{"type": "text", "text": value}] if is_parts else value
         return row
 
     return damage
