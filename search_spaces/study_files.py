@@ -21,6 +21,9 @@ from search_spaces.yaml_source import Document, read
 _MAY_EXTEND = {"languages": "languages", "backbones": "encoders"}
 """Entries of a study that may extend others -> file of the catalogue that has such."""
 
+MOST_TRIED = 40
+"""Forms of a study that are tried to explain an error in its form."""
+
 
 def load_study(name_or_path: str, overrides: Sequence[str] = ()) -> Study:
     """Read a study file.
@@ -36,7 +39,7 @@ def load_study(name_or_path: str, overrides: Sequence[str] = ()) -> Study:
     try:
         return study_of(layers)
     except InputError as error:
-        raise at_the_cause(error, layers, study_form) from error
+        raise at_the_cause(error, layers, study_form, MOST_TRIED) from error
 
 
 def study_of(layers: StudyLayers) -> Study:
@@ -46,7 +49,7 @@ def study_of(layers: StudyLayers) -> Study:
         document = _with_entries(document)
         study = study_form(document)
     except InputError as error:
-        raise legal_suggestions(error, document, study_form) from error
+        raise legal_suggestions(error, document, study_form, MOST_TRIED) from error
     study._document, study._layers = document, layers
     return study
 

@@ -6,7 +6,7 @@ the file on top of it changed something else. `at_the_cause` moves the error to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,9 +15,6 @@ from search_spaces.overlay import merge, place_override
 from search_spaces.short_forms import long_form
 from search_spaces.suggestions import UntriedSuggestion
 from search_spaces.yaml_source import Document, KeyPath, leaves
-
-MOST_CHANGES = 40
-"""Of a file on top of another; with more of them, errors stay where they are found."""
 
 
 @dataclass(frozen=True)
@@ -45,33 +42,40 @@ class StudyLayers:
             return place is not None and place.startswith("--set ")
         return self.below is None or place is None or _file(place) == _file(self.own.origin(()) or "")
 
-    def ways_without(self) -> Iterator[tuple[str, StudyLayers]]:
-        """List each change of what is below, as its place and everything but this change."""
+    def ways_without(self, most: int) -> list[tuple[str, StudyLayers]]:
+        """List each change of what is below, as its place and everything but this change.
+
+        With more than `most` of them, all changes below one key of the file are one.
+        """
+        ways = list(self._ways_without([path for path, _ in leaves(self.own.value)]))
+        return ways if len(ways) <= most else list(self._ways_without([(key,) for key in self.own.value]))
+
+    def _ways_without(self, paths: Iterable[KeyPath]) -> Iterator[tuple[str, StudyLayers]]:
         for number, override in enumerate(self.overrides):
             others = (*self.overrides[:number], *self.overrides[number + 1 :])
             yield f"--set {override}", replace(self, overrides=others)
         if self.below is not None:
-            for path, _ in leaves(self.own.value):
+            for path in paths:
                 if path and path[0] not in ("extends", "study", "question"):
                     yield self.own.origin(path) or "", replace(self, own=_without(self.own, path))
 
 
-def at_the_cause(error: InputError, layers: StudyLayers, check: Callable[[Document], object]) -> InputError:
+def at_the_cause(error: InputError, layers: StudyLayers, check: Callable[[Document], object], most: int) -> InputError:
     """Move errors from innocent values of what is extended to the change that brings them about.
 
     Args:
         error: one problem, or several together.
         layers: of the study that has them.
         check: finds problems of a document; raises InputError.
+        most: changes that may be tried one by one.
 
     Returns:
         The same problems. One that vanishes with a single change stands at this change, and says where it shows.
     """
     problems: tuple[InputError, ...] = getattr(error, "problems", (error,))
-    ways = list(layers.ways_without())
-    if all(layers.is_on_top(problem.place) for problem in problems) or len(ways) > MOST_CHANGES:
+    if all(layers.is_on_top(problem.place) for problem in problems):
         return error
-    others = [(place, _names_of_problems(way, check)) for place, way in ways]
+    others = [(place, _names_of_problems(way, check)) for place, way in layers.ways_without(most)]
     moved = Problems(problem if layers.is_on_top(problem.place) else _moved(problem, others) for problem in problems)
     try:
         moved.raise_all()

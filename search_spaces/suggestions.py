@@ -25,10 +25,6 @@ class UntriedSuggestion(Exception):  # noqa: N818  # no error: it tells that a s
     """Signal of a check that it could not decide about a study without work that a suggestion is not worth."""
 
 
-MOST_TRIED = 24
-"""Suggestions of one study that are tried; those of further problems are left out."""
-
-
 def followed(document: Document, problem: InputError) -> Iterator[tuple[str, Document, KeyPath]]:
     """Follow each suggestion of a problem.
 
@@ -54,13 +50,16 @@ def followed(document: Document, problem: InputError) -> Iterator[tuple[str, Doc
         yield (write[1], *_written(document, path, written))
 
 
-def legal_suggestions(error: InputError, document: Document, check: Callable[[Document], object]) -> InputError:
+def legal_suggestions(
+    error: InputError, document: Document, check: Callable[[Document], object], most: int
+) -> InputError:
     """Leave out of an error the suggestions that do not lead out of it.
 
     Args:
         error: one problem, or several together.
         document: the study that has them.
         check: finds problems of a document; raises InputError.
+        most: suggestions that may be tried; those of further problems are left out.
     """
     problems: tuple[InputError, ...] = getattr(error, "problems", (error,))
     tried = 0
@@ -72,7 +71,7 @@ def legal_suggestions(error: InputError, document: Document, check: Callable[[Do
         legal = []
         for name, other, path in followed(document, problem):
             tried += 1
-            if tried <= MOST_TRIED and not _is_refused(other, path, problem, check):
+            if tried <= most and not _is_refused(other, path, problem, check):
                 legal.append(name)
         kept.add(_with_names(problem, legal) if _path_of(document, problem.key or "") else problem)
     try:

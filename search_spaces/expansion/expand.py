@@ -6,6 +6,7 @@ checkpoints, preflight reads and digests them, and `plan_expansion` then knows e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
@@ -29,6 +30,10 @@ from search_spaces.study_files import study_form
 from search_spaces.study_layers import at_the_cause
 from search_spaces.suggestions import UntriedSuggestion, legal_suggestions
 from search_spaces.yaml_source import Document
+
+ARMS_TRIED = 400
+"""Arms, all tries together, that are checked to explain an error: about a second's work."""
+LEAST_TRIED = 3
 
 FEATURES_BUDGET_BYTES = 20_000_000_000
 """Default of `--features-budget`."""
@@ -115,8 +120,15 @@ def _helpful(error: InputError, study: Study, probe: _KeptProbe | None, facts: F
 
     if probe is not None:
         probe.is_open = False
-    error = legal_suggestions(error, study.document, check)
-    return error if study.layers is None else at_the_cause(error, study.layers, check)
+    most = max(LEAST_TRIED, ARMS_TRIED // _size(study))
+    error = legal_suggestions(error, study.document, check, most)
+    return error if study.layers is None else at_the_cause(error, study.layers, check, most)
+
+
+def _size(study: Study) -> int:
+    """Estimate the number of a study's arms without reading them."""
+    lengths = [len(written) for written in study.axes.values() if isinstance(written, list | dict)]
+    return 1 + len(study.arms) + (math.prod(lengths) if study.design == "grid" else sum(lengths))
 
 
 def plan_expansion(

@@ -143,3 +143,12 @@ def test_what_is_wrong_with_the_parent_alone_stays_there(tmp_path: Path) -> None
     with pytest.raises(InputError) as caught:
         load_study(child)
     assert caught.value.place == f"{tmp_path / 'parent.yaml'}:7"
+
+
+def test_many_changes_are_tried_by_the_key_that_they_stand_below(tmp_path: Path) -> None:
+    layers = load_study(_child(tmp_path, "arms: {a: {epochs: 4}, b: {epochs: 5}}\nseeds: [1]\n")).layers
+    assert layers is not None
+    assert [place.rpartition(":")[2] for place, _ in layers.ways_without(10)] == ["3", "3", "4"]
+    grouped = layers.ways_without(2)
+    assert [place.rpartition(":")[2] for place, _ in grouped] == ["3", "4"]
+    assert set(grouped[0][1].document().value["arms"]) == {"long", "crop"}
