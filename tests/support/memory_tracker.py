@@ -46,7 +46,7 @@ class MemoryTracker:
     def open_trial(self, trial: PlannedTrial, run: str | None, started: int) -> str:
         self._request()
         if trial.id not in self.runs:
-            self.runs[trial.id] = f"run{len(self.runs)}-{len(self.retired)}"
+            self.runs[trial.id] = f"run{len(self.status)}-{self.requests}"
             self.status[self.runs[trial.id]] = "RUNNING"
         return self.runs[trial.id]
 
