@@ -126,7 +126,7 @@ class _Loop:
 
     def _seen(self, source: PreparedSource, features: Features | None, row: int) -> torch.Tensor:
         if features is not None:
-            return torch.from_numpy(features[row].copy())
+            return torch.from_numpy(features[source.picture_rows[row]].copy())
         return torch.from_numpy(encode_images(self._model.vision, source, self._task.trial.vision, [row], "cpu")[0])
 
     def _read(self, features_PC: torch.Tensor, prompt: Sequence[int]) -> tuple[Any, torch.Tensor]:

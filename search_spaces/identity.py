@@ -18,8 +18,9 @@ from search_spaces.spec import BenchmarkSpec, LanguageSpec, MixSpec, SourceSpec,
 TRAINER_VERSION = 1
 """Raised by hand when a change of the program changes trained numbers."""
 
-FEATURES_VERSION = 1
-"""Raised by hand when a change of the program changes the features of a frozen encoder."""
+FEATURES_VERSION = 2
+"""Raised by hand when a change of the program changes the features of a frozen encoder, or their order.
+2: keyed by the pictures alone, and in the order of their digests."""
 
 PIXELS_VERSION = 1
 """Raised by hand when a change of the program changes the pixels of images that need more than a conversion to RGB:
@@ -198,6 +199,11 @@ def source_name(source: SourceSpec) -> str:
     return f"source:{source.declared}{options}{without}"
 
 
+def pictures_name(source: str) -> str:
+    """Return the name under which the digest of a source's pictures is kept, from the source's own (`source_name`)."""
+    return f"pictures:{source.removeprefix('source:')}"
+
+
 def needed_digests(trial: TrialSpec, stage_index: int) -> tuple[str, ...]:
     """List the names of all digests that the key of a stage needs, sorted."""
     names = {source_name(part.source) for stage in trial.stages[: stage_index + 1] for part in stage.data.parts}
@@ -242,8 +248,8 @@ def _stage_text(trial: TrialSpec, stage_index: int, steps: tuple[int | None, ...
     )
 
 
-def features_identity(vision: VisionSpec, source: SourceSpec, seed: int) -> dict[str, Any]:
-    """Describe what determines the cached features of a frozen encoder, by declared names.
+def _features_identity(vision: VisionSpec, seed: int) -> dict[str, Any]:
+    """Describe what determines the cached features of a frozen encoder, but for the pictures.
 
     Pooling comes after the cache, so `tokens` is no part of it; a seed only matters to random weights.
     """
@@ -251,32 +257,35 @@ def features_identity(vision: VisionSpec, source: SourceSpec, seed: int) -> dict
         **resize_version(vision),
         "features_version": FEATURES_VERSION,
         "vision": _without(vision_identity(vision), "tokens"),
-        "source": source.declared,
-        "options": source.options,
-        **({"without": source.without} if source.without else {}),
         "seed": seed if vision.weights == "random" else None,
     }
 
 
 def features_node(vision: VisionSpec, source: SourceSpec, seed: int) -> str:
-    """Return the id of the plan's node for the cached features of one source's images."""
-    return f"features-{fingerprint(features_identity(vision, source, seed))[:12]}"
+    """Return the id of the plan's node for the cached features of one source's images, by declared names."""
+    declared = {**_features_identity(vision, seed), "source": source_name(source)}
+    return f"features-{fingerprint(declared)[:12]}"
 
 
 def features_digests(vision: VisionSpec, source: SourceSpec) -> tuple[str, ...]:
     """List the names of all digests that the key of a source's features needs."""
-    return (source_name(source), *map(weights_name, vision.checkpoints))
+    return (pictures_name(source_name(source)), *map(weights_name, vision.checkpoints))
 
 
 def features_key(vision: VisionSpec, source: SourceSpec, seed: int, digests: Mapping[str, str]) -> str | None:
-    """Compute the key of the cached features of one source's images; None while a digest is unknown."""
+    """Compute the key of the cached features of one source's images; None while a digest is unknown.
+
+    Sources with the same pictures have one key, whatever they are called and whatever is asked about them.
+    """
     names = features_digests(vision, source)
     if any(name not in digests for name in names):
         return None
+    pictures, *weights = names
     return fingerprint(
         {
-            "declared": features_identity(vision, source, seed),
-            "digests": {name: digests[name] for name in sorted(names)},
+            "declared": _features_identity(vision, seed),
+            "pictures": digests[pictures],
+            "digests": {name: digests[name] for name in sorted(weights)},
         }
     )
 

@@ -56,6 +56,8 @@ class Node:
     missing: tuple[str, ...] = ()
     bytes: int | None = None
     """Of `features`: size of the cache, or the most it can be while images are not counted."""
+    sources: tuple[str, ...] = ()
+    """Of `features`: names (`identity.source_name`) of all sources whose images these are."""
     approximate: bool = False
     """Of stages: the steps follow from rounded counts and will be settled by the data."""
 

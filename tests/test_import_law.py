@@ -63,6 +63,7 @@ TORCH_FREE = [
     "trainables.data.decode",
     "trainables.data.treated",
     "trainables.data.mix",
+    "trainables.data.pictures",
     "trainables.data.prepare",
     "trainables.data.prepared",
     "trainables.data.readers",

@@ -1,6 +1,6 @@
 """Cache the features of frozen encoders: computed once, mapped by every trial that reads them.
 
-The cache is the only producer (fixed batches of `_BATCH` images in the order of the prepared source), so all trials see
+The cache is the only producer (fixed batches of `_BATCH` pictures, in the order of their digests), so all trials see
 the same bits.
 """
 
@@ -15,6 +15,7 @@ import torch
 import torch.distributed as dist
 
 from search_spaces.spec import VisionSpec
+from trainables.data.pictures import Pictures
 from trainables.data.prepared import PreparedSource
 from trainables.model.images import pixels
 from trainables.model.vision import VisionEncoder
@@ -32,7 +33,7 @@ Features = np.ndarray[Any, np.dtype[np.float32]]
 
 
 def open_features(store: Store, key: str) -> Features | None:
-    """Map the cached features of a key, images x positions x width; None if they are not there.
+    """Map the cached features of a key, pictures x positions x width; None if they are not there.
 
     Raises InputError if they are not whole.
     """
@@ -42,24 +43,24 @@ def open_features(store: Store, key: str) -> Features | None:
 
 
 def produce_features(
-    encoder: VisionEncoder, source: PreparedSource, store: Store, key: str, context: Context
+    encoder: VisionEncoder, pictures: Pictures, store: Store, key: str, context: Context
 ) -> Iterator[tuple[int, int]]:
-    """Compute and store the features of all images of a source.
+    """Compute and store the features of all pictures of a source.
 
     Rank 0 computes; the other ranks yield equally often and wait for it at the end. Unfinished work of a killed
     producer is discarded: it is minutes at most.
 
     Args:
         encoder: frozen encoder with its weights.
-        source: prepared source of the images.
+        pictures: distinct images of a prepared source, whose rows are those of the features.
         store: storage of the features.
         key: key of the features (`identity.features_key`).
         context: rank, world size and device of this worker.
 
     Yields:
-        (images done, images of the source) after each batch.
+        (pictures done, all pictures) after each batch.
     """
-    vision, total, began = encoder.vision, source.num_images, time.perf_counter()
+    vision, total, began = encoder.vision, len(pictures), time.perf_counter()
     shape = (total, vision.grid**2, vision.width)
     batches = [range(start, min(start + _BATCH, total)) for start in range(0, total, _BATCH)]
     if context.rank == 0:
@@ -67,7 +68,7 @@ def produce_features(
         with store.writing(layout.features_array(key)) as aside:
             out = np.lib.format.open_memmap(aside, mode="w+", dtype=np.float32, shape=shape)
             for rows in batches:
-                out[rows.start : rows.stop] = encode_images(encoder, source, vision, rows, context.device)
+                out[rows.start : rows.stop] = encode_images(encoder, pictures, vision, rows, context.device)
                 yield rows.stop, total
             out.flush()
             del out
@@ -81,15 +82,19 @@ def produce_features(
 
 @torch.inference_mode()
 def encode_images(
-    encoder: VisionEncoder, source: PreparedSource, vision: VisionSpec, rows: Sequence[int], device: str
+    encoder: VisionEncoder,
+    source: PreparedSource | Pictures,
+    vision: VisionSpec,
+    rows: Sequence[int],
+    device: str,
 ) -> Features:
     """Compute the features of some images, images x positions x width, in fp32.
 
     Args:
         encoder: encoder on `device`.
-        source: prepared source of the images.
+        source: where the images are.
         vision: size and normalisation of the images.
-        rows: rows of the images in the source.
+        rows: rows of the images there.
         device: `cpu` or `cuda`.
     """
     image_BCHW = torch.from_numpy(np.stack([pixels(source.picture(row), vision) for row in rows]))

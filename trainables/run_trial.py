@@ -91,7 +91,7 @@ def _features(
     source = data.source(_source(task, features.source))
     encoder = build_vision(task.trial.vision, task.trial.seed, data.root)
     began = time.perf_counter()
-    for done, total in produce_features(encoder, source, store, features.key, context):
+    for done, total in produce_features(encoder, source.pictures, store, features.key, context):
         seconds = time.perf_counter() - began
         yield UnitDone(
             node=features.node,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from search_spaces.identity import source_name
+from search_spaces.identity import features_key
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.spec import BenchmarkSpec, SourceSpec, TrialSpec
 from search_spaces.worker_contract import Device
@@ -22,7 +22,7 @@ class FeaturesTask(BaseModel):
     node: str
     key: str
     source: str
-    """Name of the source digest (`search_spaces.identity.source_name`)."""
+    """Name of a source that has these images (`search_spaces.identity.source_name`)."""
 
 
 class StageTask(BaseModel):
@@ -70,8 +70,9 @@ class TrialTask(BaseModel):
 
     def has_features_of(self, sources: Iterable[SourceSpec]) -> bool:
         """Check whether the features of all these sources are cached, so that the encoder itself is not needed."""
-        cached = {features.source for features in self.features}
-        return all(source_name(source) in cached for source in sources)
+        cached = {features.key for features in self.features}
+        spec = self.trial
+        return all(features_key(spec.vision, source, spec.seed, self.digests) in cached for source in sources)
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class TrialData:
         return self._prepared[name]
 
     def features(self, source: SourceSpec) -> Features | None:
-        """Map the cached features of a source's images; None if the plan has none for this trial's encoder."""
+        """Map the cached features of a source's pictures; None if the plan has none for this trial's encoder."""
         spec = self._task.trial
         key = features_key(spec.vision, source, spec.seed, self._task.digests)
         planned = {features.key for features in self._task.features}
@@ -192,9 +192,10 @@ class StageData:
         return torch.from_numpy(np.stack([self._pixels(record) for record in shown])), None
 
     def _feature(self, record: int) -> Features:
-        features = self._features[self.mix.source[record]]
+        number = self.mix.source[record]
+        features = self._features[number]
         assert features is not None
-        return np.asarray(features[self._image_row(record)])
+        return np.asarray(features[self.mix.sources[number].picture_rows[self._image_row(record)]])
 
     def _pixels(self, record: int) -> np.ndarray[Any, np.dtype[np.float32]]:
         return pixels(self.mix.sources[self.mix.source[record]].picture(self._image_row(record)), self._vision)

@@ -11,7 +11,7 @@ from cluster.memory import Memory, nearest_fitting, stage_memory
 from search_spaces.catalogue.entries import GpuEntry
 from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError, nearest
-from search_spaces.identity import features_node
+from search_spaces.identity import source_name
 from search_spaces.plan import Node, Plan, PlannedTrial
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import micro_batch
@@ -99,8 +99,8 @@ def estimates(plan: Plan, assumed: Assumptions) -> dict[str, Estimate | None]:
             arm = arms[trial.arm]
             stage = _stage(plan, trial, node)
             resources = arm.resources_of(stage.name)
-            seen = (features_node(trial.spec.vision, part.source, trial.seed) for part in stage.data.parts)
-            cached = all(name in trial.path for name in seen)
+            kept = {source for name in trial.path for source in plan.nodes[name].sources}
+            cached = all(source_name(part.source) in kept for part in stage.data.parts)
             longest = trial.spec.language.max_length
             by_node[node.id] = (
                 None

@@ -11,7 +11,7 @@ from orchestrator.planning.language_memory import remember_languages
 from orchestrator.planning.question_checks import check_questions
 from orchestrator.planning.weights_check import weights_problems
 from search_spaces.errors import InputError, Problems
-from search_spaces.identity import fingerprint, source_name, weights_name
+from search_spaces.identity import fingerprint, pictures_name, source_name, weights_name
 from search_spaces.spec import BenchmarkSpec, SourceSpec, TrialSpec
 from trainables.data.problems import left_out_lines
 from trainables.data.treated import treated_lines
@@ -22,7 +22,7 @@ from trainables.storage.store import Store
 
 
 class Digests(NamedTuple):
-    """Digests of data and weights, and counts of data, by digest name."""
+    """Digests of data, of their pictures and of weights, and counts of data, by digest name."""
 
     digests: dict[str, str]
     counts: dict[str, dict[str, Any]]
@@ -86,7 +86,12 @@ def _read_cache(store: Store) -> dict[str, SourceDigest | WeightsDigest]:
 
 def _digests_of(entries: Mapping[str, SourceDigest | WeightsDigest]) -> Digests:
     counts = {name: asdict(entry.counts) for name, entry in entries.items() if isinstance(entry, SourceDigest)}
-    return Digests({name: entry.digest for name, entry in entries.items()}, counts)
+    pictures = {
+        pictures_name(name): entry.pictures
+        for name, entry in entries.items()
+        if isinstance(entry, SourceDigest) and entry.pictures is not None
+    }
+    return Digests({name: entry.digest for name, entry in entries.items()} | pictures, counts)
 
 
 def _protocol_problems(asked: Iterable[BenchmarkSpec]) -> Iterator[InputError]:
@@ -120,17 +125,13 @@ def _source_entry(
         return cached
     report(f"reading {source.declared}")
     digest, counts = prepare_source(source, store, root, report)
-    for line in _treated(source, store, digest):
+    prepared = read_or_redo(store, layout.data_result(digest), PreparedManifest)
+    assert prepared is not None, "a source was just prepared"
+    for line in treated_lines(prepared.treated, source.pixels):
         report(f"{source.name}: {line}")
     _check_declared(source, counts, store, report)
     signature = fingerprint(source_signature(source, store, root, digest))
-    return SourceDigest(signature=signature, digest=digest, counts=counts)
-
-
-def _treated(source: SourceSpec, store: Store, digest: str) -> list[str]:
-    """Say what is done to the images of a source that was just prepared."""
-    prepared = read_or_redo(store, layout.data_result(digest), PreparedManifest)
-    return [] if prepared is None else treated_lines(prepared.treated, source.pixels)
+    return SourceDigest(signature=signature, digest=digest, counts=counts, pictures=prepared.pictures)
 
 
 def _check_declared(source: SourceSpec, counts: Counts, store: Store, report: Callable[[str], None]) -> None:

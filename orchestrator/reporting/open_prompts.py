@@ -79,7 +79,9 @@ def _of_set(plan: Plan, samples: BenchmarkSpec, store: Store, ledger: Ledger) ->
     selected = open_examples(samples, source)
     for example, row in zip(selected.examples, selected.image_rows, strict=True):
         sample = _sample(samples.id, selected.protocol, example, answers)
-        yield replace(sample, image_bytes=source.image_bytes(row), pixels=source.pixels) if row >= 0 else sample
+        yield (
+            replace(sample, image_bytes=source.image_bytes(row), pixels=source.pictures.pixels) if row >= 0 else sample
+        )
 
 
 def _sample(samples: str, protocol: Protocol, example: Example, answers: Mapping[str, Mapping[str, Any]]) -> OpenSample:

@@ -15,6 +15,7 @@ from search_spaces.identity import (
     features_key,
     features_node,
     needed_digests,
+    source_name,
     stage_key,
 )
 from search_spaces.plan import Node, PlannedTrial
@@ -78,6 +79,8 @@ class Graph:
         self._features, self._budget_left = features, budget_bytes
         self._nodes: dict[str, Node] = {}
         self._feature_nodes: dict[tuple[int, int, int | None], str | None] = {}
+        self._features_by_key: dict[str, str] = {}
+        """Key of features -> the node that stands for all sources with those pictures."""
         self._stage_steps: dict[int, int | None] = {}
         self._keep: list[object] = []
         """Objects whose ids are keys above."""
@@ -176,9 +179,15 @@ class Graph:
         return self._feature_nodes[known]
 
     def _new_feature_node(self, vision: VisionSpec, source: SourceSpec, seed: int) -> str | None:
-        """Add the node of a source's features; None where they are not cached."""
-        name = features_node(vision, source, seed)
+        """Add the node of a source's features; None where they are not cached.
+
+        A source with the pictures of an earlier one gets the node of that one.
+        """
+        key = features_key(vision, source, seed, self._digests)
+        name = self._features_by_key.get(key or "", features_node(vision, source, seed))
         if name in self._nodes:
+            known = self._nodes[name]
+            self._nodes[name] = replace(known, sources=tuple(dict.fromkeys((*known.sources, source_name(source)))))
             return name
         images = most_images(source, self._realised)
         if images == 0:
@@ -188,8 +197,11 @@ class Graph:
         if not self._is_cached(encoder, source, size):
             return None
         missing = tuple(name for name in features_digests(vision, source) if name not in self._digests)
-        key = features_key(vision, source, seed, self._digests)
-        self._nodes[name] = Node(name, "features", key, f"{encoder} on {source.name}", None, None, (), missing, size)
+        label = f"{encoder} on {source.name}"
+        sources = (source_name(source),)
+        self._nodes[name] = Node(name, "features", key, label, None, None, (), missing, size, sources)
+        if key is not None:
+            self._features_by_key[key] = name
         return name
 
     def _is_cached(self, encoder: str, source: SourceSpec, size: int | None) -> bool:

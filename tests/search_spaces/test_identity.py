@@ -14,6 +14,7 @@ from search_spaces.identity import (
     features_key,
     fingerprint,
     needed_digests,
+    pictures_name,
     source_name,
     stage_key,
     trial_fingerprint,
@@ -73,6 +74,7 @@ TRIAL = TrialSpec(
     seed=7,
 )
 DIGESTS = {source_name(SOURCE): "d"}
+PICTURES = {pictures_name(source_name(SOURCE)): "p"}
 
 
 def test_keys_are_what_they_have_always_been() -> None:
@@ -80,7 +82,7 @@ def test_keys_are_what_they_have_always_been() -> None:
     assert trial_fingerprint(TRIAL).startswith("66f46b937ac5a615")
     assert declared_stage_key(TRIAL, 1, (3, None)).startswith("4b63627e7447534e")
     assert (stage_key(TRIAL, 1, (3, 4), DIGESTS) or "").startswith("65d467472f815d58")
-    assert (features_key(VISION, SOURCE, 7, DIGESTS) or "").startswith("245adf28d58213bb")
+    assert (features_key(VISION, SOURCE, 7, PICTURES) or "").startswith("5ef03be78f2263db")
 
 
 def test_memo_changes_no_key() -> None:
@@ -136,6 +138,15 @@ def test_stage_has_no_key_while_a_digest_or_its_steps_are_unknown() -> None:
 
 def test_stage_key_follows_the_content_of_its_data() -> None:
     assert stage_key(TRIAL, 0, (3, 4), DIGESTS) != stage_key(TRIAL, 0, (3, 4), {source_name(SOURCE): "e"})
+
+
+def test_features_are_keyed_by_pictures_whatever_their_source_is_called_or_says() -> None:
+    key = features_key(VISION, SOURCE, 7, PICTURES)
+    other = SOURCE.model_copy(update={"name": "other", "options": {"split": "test"}})
+    assert features_key(VISION, other, 7, {pictures_name(source_name(other)): "p"}) == key
+    assert features_key(VISION, SOURCE, 7, {**PICTURES, source_name(SOURCE): "other texts"}) == key
+    assert features_key(VISION, SOURCE, 7, {pictures_name(source_name(SOURCE)): "q"}) != key
+    assert features_key(VISION, SOURCE, 7, DIGESTS) is None
 
 
 def test_trial_id_is_a_readable_slug_and_digits() -> None:

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from search_spaces.identity import features_key, source_name, stage_key, weights_name
+from search_spaces.identity import features_key, pictures_name, source_name, stage_key, weights_name
 from search_spaces.outcomes import Progress, UnitDone
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.spec import (
@@ -20,6 +20,9 @@ from tests.support.tiny_specs import source, trial_spec
 from trainables.data.prepare import prepare_source
 from trainables.model.weights import digest_weights, find_weights
 from trainables.run_trial import run_trial
+from trainables.storage import layout
+from trainables.storage.record_files import read
+from trainables.storage.records import PreparedManifest
 from trainables.storage.store import LocalStore, Store
 from trainables.task import Context, FeaturesTask, StageTask, TrialTask
 
@@ -49,6 +52,7 @@ def make_task(
     sources = {source_name(part.source): part.source for s in spec.stages for part in s.data.parts}
     sources |= {source_name(benchmark.source): benchmark.source for benchmark in benchmarks}
     digests = {name: prepare_source(s, store, storage)[0] for name, s in sources.items()}
+    digests |= {pictures_name(name): pictures_digest(store, digest) for name, digest in digests.items()}
     origins = [*spec.vision.checkpoints, *([spec.language.checkpoint] if spec.language.checkpoint else [])]
     digests |= {weights_name(origin): digest_weights(find_weights(origin, storage)) for origin in origins}
     steps = tuple(s.max_steps for s in spec.stages)
@@ -78,6 +82,13 @@ def make_task(
         storage=str(storage),
         data=str(storage),
     )
+
+
+def pictures_digest(store: Store, digest: str) -> str:
+    """Read the digest of the pictures of a prepared source."""
+    prepared = read(store, layout.data_result(digest), PreparedManifest)
+    assert prepared is not None
+    return prepared.pictures
 
 
 def run(task: TrialTask, context: Context | None = None) -> list[Progress]:

@@ -1,9 +1,10 @@
 """Prepare a source once: read, check and digest every record and image, and keep them where loaders can map them.
 
-A prepared source is two Arrow files below `data/<digest>/`. Arrow's own format, not Parquet, because a memory-mapped
-record batch gives one image without decoding its neighbours. Both are written as the source is read, images once, and
-get the digest's name at the end. A preparation that was killed begins anew: it is bound by reading, takes minutes
-for 350,000 images, and its leftovers are removed by the next one.
+A prepared source is its records and the list of its images below `data/<digest>/`, and its distinct images below
+`pictures/<digest>/`, which every source with the same images shares. They are Arrow files: Arrow's own format, not
+Parquet, because a memory-mapped record batch gives one image without decoding its neighbours. They are written as the
+source is read, and get their digests' names at the end. A preparation that was killed begins anew: it is bound by
+reading, takes minutes for 350,000 images, and its leftovers are removed by the next one.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import logging
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -52,7 +53,9 @@ _RECORDS = pa.schema(
         ("example", pa.string()),
     ]
 )
-_IMAGES = pa.schema([("key", pa.string()), ("bytes", pa.binary())])
+_IMAGES = pa.schema([("key", pa.string()), ("row", pa.int32())])
+_PICTURES = pa.schema([("bytes", pa.binary())])
+_PLACES = pa.schema([("place", pa.int32())])
 
 
 logger = logging.getLogger(__name__)
@@ -76,10 +79,10 @@ def prepare_source(
     """
     reader, tally = open_reader(source, data_root), Tally(source.pixels)
     before = reader.signature()
-    with _aside(store) as folder:
-        pace = Pace(source.name, report)
+    with _aside(store) as aside:
+        folder, pace = aside / "data", Pace(source.name, report)
         _write_records(reader, tally, folder, pace)
-        _write_images(reader, source.pixels, tally, folder, pace)
+        written = _write_pictures(reader, source.pixels, tally, aside / "pictures", pace)
         kept = tally.without(source.without)
         if kept is not None:
             tally = kept
@@ -87,12 +90,21 @@ def prepare_source(
         raise_problems(source, reader, tally, store)
         if reader.signature() != before:
             raise InputError("the data must not change while they are read, but did", key=f"sources.{source.name}")
-        digest, counts = tally.digest(), tally.counts()
+        digest, counts, pictures = tally.digest(), tally.counts(), tally.pictures()
+        if not _has_pictures(store, pictures):
+            _write_table(
+                aside / "pictures" / "places.arrow", _PLACES, ([written[each]] for each in tally.picture_digests())
+            )
+            with store.writing(layout.pictures_folder(pictures)) as final:
+                shutil.move(aside / "pictures", final)
         if not is_prepared(store, digest):
+            rows = zip(tally.image_keys, tally.picture_rows(), strict=True)
+            _write_table(folder / "images.arrow", _IMAGES, rows)
             prepared = PreparedManifest(
                 format=_FORMAT,
                 counts=counts,
                 watched=tuple(_watched([*tally.image_keys, *tally.lost])),
+                pictures=pictures,
                 pixels=source.pixels,
                 treated=dict(sorted(tally.treated.items())),
             )
@@ -107,12 +119,22 @@ def is_prepared(store: Store, digest: str) -> bool:
     prepared = read_or_redo(store, layout.data_result(digest), PreparedManifest)
     if prepared is None or prepared.format != _FORMAT:
         return False
-    for name in (layout.data_records(digest), layout.data_images(digest)):
-        problem = damage(store, name, check_arrow)
-        if problem is not None:
-            logger.warning("%s: must be a whole Arrow file, but %s; it is made again", store.place(name), problem)
-            return False
-    return True
+    has_records = _is_whole(store, layout.data_records(digest)) and _is_whole(store, layout.data_images(digest))
+    return has_records and _has_pictures(store, prepared.pictures)
+
+
+def _has_pictures(store: Store, digest: str) -> bool:
+    """Tell whether storage holds the pictures of a digest whole; a warning names a damaged file."""
+    if not store.exists(layout.pictures_folder(digest)):
+        return False
+    return _is_whole(store, layout.pictures_bytes(digest)) and _is_whole(store, layout.pictures_places(digest))
+
+
+def _is_whole(store: Store, name: str) -> bool:
+    problem = damage(store, name, check_arrow)
+    if problem is not None:
+        logger.warning("%s: must be a whole Arrow file, but %s; it is made again", store.place(name), problem)
+    return problem is None
 
 
 def source_signature(source: SourceSpec, store: Store, data_root: Path, digest: str) -> dict[str, Any]:
@@ -170,22 +192,32 @@ def _write_records(reader: Reader, tally: Tally, folder: Path, pace: Pace) -> No
         raise InputError("a source must have at least one record, but it has none", key=f"sources.{pace.name}")
 
 
-def _write_images(reader: Reader, pixels: PixelSpec, tally: Tally, folder: Path, pace: Pace) -> None:
+def _write_pictures(reader: Reader, pixels: PixelSpec, tally: Tally, folder: Path, pace: Pace) -> dict[bytes, int]:
+    """Read and check every image, and write the distinct ones; return where each lies, by its SHA-256."""
     keys = list(tally.image_keys)
-    with _arrow_file(folder / "images.arrow", _IMAGES) as write:
+    places: dict[bytes, int] = {}
+    with _arrow_file(folder / "bytes.arrow", _PICTURES) as write:
         batch: list[tuple[Any, ...]] = []
         size = 0
         for number, image in enumerate(checked_images(reader, keys, pixels, default_threads()), 1):
             tally.add_image(image)
             pace.at("images", number, len(keys))
-            if image.problem is not None:
+            if image.digest in places or image.problem is not None:
                 continue
-            batch.append((image.key, image.data))
+            places[image.digest] = len(places)
+            batch.append((image.data,))
             size += len(image.data)
             if len(batch) == _IMAGES_PER_BATCH or size >= _BYTES_PER_BATCH:
                 write(batch)
                 batch, size = [], 0
         write(batch)
+    return places
+
+
+def _write_table(path: Path, schema: pa.Schema, rows: Iterable[Sequence[Any]]) -> None:
+    """Write a small table as one record batch."""
+    with _arrow_file(path, schema) as write:
+        write([tuple(row) for row in rows])
 
 
 @contextmanager
@@ -204,7 +236,10 @@ def _arrow_file(path: Path, schema: pa.Schema) -> Iterator[Callable[[list[tuple[
 
 @contextmanager
 def _aside(store: Store) -> Iterator[Path]:
-    """Make a folder to prepare in, removed at the end; remove those of ended processes of this host first."""
+    """Make a folder with `data` and `pictures` to prepare in, removed at the end.
+
+    Folders of ended processes of this host are removed first.
+    """
     with store.working_folder(layout.PREPARING) as parent:
         for left in parent.iterdir():
             owner = Owner.parse((left / "owner.json").read_bytes()) if (left / "owner.json").exists() else None
@@ -215,6 +250,7 @@ def _aside(store: Store) -> Iterator[Path]:
         try:
             (outer / "owner.json").write_bytes(Owner.here().to_bytes())
             (outer / "data").mkdir()
-            yield outer / "data"
+            (outer / "pictures").mkdir()
+            yield outer
         finally:
             shutil.rmtree(outer, ignore_errors=True)

@@ -11,8 +11,8 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from search_spaces.errors import InputError
-from search_spaces.spec import PixelSpec
-from trainables.data.decode import UnusableImageError, decode
+from trainables.data.decode import UnusableImageError
+from trainables.data.pictures import Pictures, mapped
 from trainables.storage import layout
 from trainables.storage.record_files import read
 from trainables.storage.records import PreparedManifest
@@ -24,14 +24,22 @@ class PreparedSource:
 
     def __init__(self, store: Store, digest: str):
         self.digest = digest
-        self._records = _mapped(store, layout.data_records(digest))
+        self._records = mapped(store, layout.data_records(digest))
         manifest = read(store, layout.data_result(digest), PreparedManifest)
-        self.pixels = manifest.pixels if manifest is not None else PixelSpec()
-        """How images become pixels."""
-        self.left_out = sum(manifest.counts.left_out.values()) if manifest is not None else 0
+        if manifest is None:
+            raise InputError(
+                "must be a prepared source, but is not there",
+                place=store.place(layout.data_result(digest)),
+                way_out="Run the study again: the source is read anew.",
+            )
+        self.left_out = sum(manifest.counts.left_out.values())
         """Records that are not there because their images are lost."""
-        images = _mapped(store, layout.data_images(digest))
-        self._keys, self._bytes = images["key"], images["bytes"]
+        self.pictures = Pictures(store, manifest.pictures, manifest.pixels)
+        """Its distinct images."""
+        images = mapped(store, layout.data_images(digest))
+        self._keys = images["key"]
+        self.picture_rows: np.ndarray[Any, np.dtype[np.int32]] = images["row"].to_numpy()
+        """Row of each image among the pictures, which is that of its cached features."""
         self._questions, self._answers = self._records["questions"], self._records["answers"]
         self.image_rows: np.ndarray[Any, np.dtype[np.int32]] = self._records["image"].to_numpy()
         """Row of each record's image, -1 for text-only records."""
@@ -88,12 +96,12 @@ class PreparedSource:
 
     def image_bytes(self, image_row: int) -> bytes:
         """Read the encoded image, unchanged."""
-        return self._bytes[image_row].as_py()  # type: ignore[no-any-return]
+        return self.pictures.encoded(int(self.picture_rows[image_row]))
 
     def picture(self, image_row: int) -> Image.Image:
         """Decode an image to RGB as a person sees it. Raises InputError if that fails."""
         try:
-            return decode(self.image_bytes(image_row), self.pixels).picture
+            return self.pictures.picture(int(self.picture_rows[image_row]))
         except UnusableImageError as error:
             raise InputError(f"the image {self.image_key(image_row)!r} must be readable, but it {error}") from error
 
@@ -105,15 +113,3 @@ def _texts_of(column: pa.ChunkedArray, rows: Sequence[int] | np.ndarray[Any, np.
     for start in range(0, len(rows), _ROWS_AT_ONCE):
         for texts in column.take(pa.array(rows[start : start + _ROWS_AT_ONCE], pa.int64())).to_pylist():
             yield from texts
-
-
-def _mapped(store: Store, name: str) -> pa.Table:
-    """Map an Arrow file of a prepared source. Raises InputError if it is not there or damaged."""
-    try:
-        return pa.ipc.open_file(pa.memory_map(str(store.reading(name)))).read_all()
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(
-            f"must be a whole Arrow file, but {error}",
-            place=store.place(name),
-            way_out="Run the study again: the source is read anew.",
-        ) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from search_spaces.identity import PIXELS_VERSION, canonical_json
 from search_spaces.spec import LostImage, PixelSpec
@@ -122,6 +122,24 @@ class Tally:
         whole.update(self._image_digests)
         whole.update(self._pixels_version())
         return whole.hexdigest()
+
+    def picture_digests(self) -> list[bytes]:
+        """List the SHA-256 of the distinct images, sorted: the rows of the source's pictures."""
+        return sorted(set(self._each_image_digest()))
+
+    def picture_rows(self) -> list[int]:
+        """List the row among the distinct images of each image, in the order of first use."""
+        rows = {digest: row for row, digest in enumerate(self.picture_digests())}
+        return [rows[digest] for digest in self._each_image_digest()]
+
+    def pictures(self) -> str:
+        """Compute the digest of the images alone: equal for every source that has them, in whatever order."""
+        return hashlib.sha256(b"".join(self.picture_digests()) + self._pixels_version()).hexdigest()
+
+    def _each_image_digest(self) -> Iterator[bytes]:
+        size = hashlib.sha256().digest_size
+        for start in range(0, len(self._image_digests), size):
+            yield bytes(self._image_digests[start : start + size])
 
     def _pixels_version(self) -> bytes:
         """Write the rules that have changed pixels; nothing where every image is converted as it ever was."""

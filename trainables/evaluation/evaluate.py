@@ -224,7 +224,7 @@ class _Respondent:
     def _encoded(self, rows: list[int]) -> Features:
         """Return features of some images: cached ones, or the encoder's, whose batches follow from the plan, too."""
         if self._features is not None:
-            return np.asarray(self._features[rows])
+            return np.asarray(self._features[self._source.picture_rows[rows]])
         encoder = self._model.vision
         assert isinstance(encoder, VisionEncoder)
         chunks = [rows[start : start + IMAGES_AT_ONCE] for start in range(0, len(rows), IMAGES_AT_ONCE)]

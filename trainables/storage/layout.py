@@ -4,6 +4,7 @@ digests.json                              content digests of data and weights, c
 encoders.json                             facts of encoders that are in no catalogue, by name and version of timm
 languages.json                            facts of language models that were given by their origin
 data/<digest>/                            a prepared source: records.arrow, images.arrow, result.json
+pictures/<digest>/                        the distinct pictures of one or several sources: bytes.arrow, places.arrow
 preparing/<nonce>/                        one that is being read; owner.json names by whom
 problems/<source>.txt                     images that the last reading of a source could not use
 features/<key>/                           features of a frozen encoder: features.npy, result.json
@@ -74,7 +75,21 @@ def data_records(digest: str) -> str:
 
 
 def data_images(digest: str) -> str:
+    """Name the list of a source's images: their keys, and their rows among its pictures."""
     return f"data/{digest}/images.arrow"
+
+
+def pictures_folder(digest: str) -> str:
+    return f"pictures/{digest}"
+
+
+def pictures_bytes(digest: str) -> str:
+    return f"pictures/{digest}/bytes.arrow"
+
+
+def pictures_places(digest: str) -> str:
+    """Name the list that says where in `pictures_bytes` the picture of each row lies."""
+    return f"pictures/{digest}/places.arrow"
 
 
 def data_problems(source: str) -> str:

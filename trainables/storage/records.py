@@ -177,6 +177,8 @@ class PreparedManifest:
     counts: Counts
     watched: tuple[str, ...]
     """Keys of images whose files are looked at to notice a change of the source."""
+    pictures: str = ""
+    """Digest of its pictures, which name their folder."""
     pixels: PixelSpec = field(default_factory=PixelSpec)
     """How its images become pixels."""
     treated: Mapping[str, int] = field(default_factory=dict)
@@ -192,6 +194,8 @@ class SourceDigest:
     digest: str
     """SHA-256 of the content."""
     counts: Counts
+    pictures: str | None = None
+    """Digest of its pictures alone."""
 
 
 @dataclass(frozen=True)

@@ -126,7 +126,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         source_name(source) for source in sources_of([trial.spec for trial in first.trials], first.evaluation_sets)
     ]
     digests: dict[str, SourceDigest | WeightsDigest] = {
-        name: SourceDigest("signature", key_of(name), COUNTS) for name in names
+        name: SourceDigest("signature", key_of(name), COUNTS, key_of(f"pictures of {name}")) for name in names
     }
     for origin in {origin for trial in first.trials for origin in trial.spec.vision.checkpoints}:
         digests[weights_name(origin)] = WeightsDigest("signature", key_of(origin))

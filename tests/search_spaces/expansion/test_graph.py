@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from search_spaces.expansion.expand import plan_study
+from search_spaces.plan import Node
 from search_spaces.study_files import load_study
 from tests.support.small_studies import BASE, plan_of, stage_nodes
 
@@ -39,6 +40,22 @@ def test_features_of_a_frozen_encoder_are_shared_by_all_arms_that_see_alike() ->
     assert shared.bytes == 1500 * 2 * 2 * 1280 * 4
     arms = {trial.arm for trial in plan.trials if trial.id in shared.trials}
     assert arms == {"base", "stages=align+finetune", "epochs=2", "data=no-negation", "vision.tokens=1"}
+
+
+def test_sources_with_the_same_pictures_share_one_node_of_features(tmp_path: Path) -> None:
+    text = BASE.replace("llava-v15", "llava-lrv", 1).replace("data: llava-v15", "data: llava-lrv")
+    weights = {"weights:hub:timm/vit_large_patch14_clip_336.openai": "0"}
+    names = ("pictures:llava-mix665k@1", "pictures:lrv-instruct@1")
+
+    def features(*digests: str) -> list[Node]:
+        known = weights | dict(zip(names, digests, strict=False))
+        plan = plan_of(tmp_path, text, features="cache", digests=known)
+        return [node for node in plan.nodes.values() if node.kind == "features"]
+
+    assert len(features()) == 2
+    assert len({node.key for node in features("one", "other")}) == 2
+    (shared,) = features("same", "same")
+    assert shared.sources == ("source:llava-mix665k@1", "source:lrv-instruct@1")
 
 
 def test_random_encoder_has_features_of_its_own_for_each_seed() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from PIL import Image
 from search_spaces.errors import InputError
 from search_spaces.spec import PixelSpec, SourceSpec
 from trainables.data.formats.llava_json import LlavaReader
-from trainables.data.prepare import _watched, prepare_source, source_signature
+from trainables.data.prepare import _watched, is_prepared, prepare_source, source_signature
 from trainables.data.prepared import PreparedSource
 from trainables.storage import layout
 from trainables.storage.lease import Owner
@@ -125,6 +126,41 @@ def test_the_prepared_source_tells_what_is_done_to_its_images_and_does_it(tmp_pa
         (9, 8, 7),
     )
     assert PreparedSource(store, digest).picture(0).getpixel((0, 0)) == (9, 8, 7)
+
+
+def test_sources_with_the_same_images_share_their_pictures_whatever_they_say_and_in_whatever_order(
+    tmp_path: Path,
+) -> None:
+    store = LocalStore(tmp_path / "store")
+    for name, colour in (("a.png", 10), ("b.png", 20), ("c.png", 30)):
+        _picture(tmp_path, name, colour)
+    shutil.copy(tmp_path / "a.png", tmp_path / "copy_of_a.png")
+    first, _ = prepare_source(_llava(tmp_path, ["b.png", None, "c.png", "a.png"]), store, tmp_path)
+    kept = [path.stat().st_mtime_ns for path in sorted(store.root.glob("pictures/*/*"))]
+    second, _ = prepare_source(_llava(tmp_path, ["copy_of_a.png", "c.png", "b.png", "a.png"]), store, tmp_path)
+    assert first != second
+    assert [path.stat().st_mtime_ns for path in sorted(store.root.glob("pictures/*/*"))] == kept
+    assert len(kept) == 2
+    for digest, colours in ((first, [20, 30, 10]), (second, [10, 30, 20, 10])):
+        prepared = PreparedSource(store, digest)
+        assert [prepared.picture(row).getpixel((0, 0)) for row in range(len(colours))] == [(c, 0, 0) for c in colours]
+        by_picture = {int(prepared.picture_rows[row]): colour for row, colour in enumerate(colours)}
+        pixels = {row: prepared.pictures.picture(row).getpixel((0, 0)) for row in range(len(prepared.pictures))}
+        assert pixels == {row: (colour, 0, 0) for row, colour in by_picture.items()}
+    fewer, _ = prepare_source(_llava(tmp_path, ["a.png", "b.png"]), store, tmp_path)
+    assert len(PreparedSource(store, fewer).pictures) == 2
+
+
+def test_pictures_that_are_gone_or_damaged_are_read_anew(tmp_path: Path) -> None:
+    _picture(tmp_path, "a.png", 10)
+    store, source = LocalStore(tmp_path / "store"), _llava(tmp_path, ["a.png"])
+    digest, _ = prepare_source(source, store, tmp_path)
+    (folder,) = (store.root / "pictures").iterdir()
+    for damage in (lambda: shutil.rmtree(folder), lambda: (folder / "bytes.arrow").write_bytes(b"ARROW1")):
+        damage()
+        assert not is_prepared(store, digest)
+        assert prepare_source(source, store, tmp_path)[0] == digest
+        assert PreparedSource(store, digest).picture(0).getpixel((0, 0)) == (10, 0, 0)
 
 
 def test_every_image_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
