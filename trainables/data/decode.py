@@ -6,11 +6,14 @@ and what is done to an image is counted.
 
 from __future__ import annotations
 
+import ctypes
 import io
+import logging
 import re
 import warnings
 from contextlib import nullcontext
 from threading import Lock
+from typing import Any
 
 from PIL import Image, PngImagePlugin
 
@@ -35,6 +38,20 @@ _PREVIEW_TAG, _DNG_TAG = 254, 50706
 _ADDRESS = re.compile(r"<[^<>]* at 0x[0-9a-fA-F]+>")
 
 _one_large_image = Lock()
+
+
+def _silence_libraries() -> None:
+    """Keep what Pillow logs and what libtiff writes to stderr about broken files from the terminal."""
+    logging.getLogger("PIL").setLevel(logging.CRITICAL)
+    core: Any = Image.core
+    libraries = ctypes.CDLL(core.__file__)  # a name is looked up in the libraries that Pillow is linked to, too
+    for setter in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+        silence = getattr(libraries, setter, None)
+        if silence is not None:
+            silence(None)
+
+
+_silence_libraries()
 
 
 class UnusableImageError(Exception):
@@ -99,7 +116,7 @@ def _opened(data: bytes, pixels: PixelSpec) -> Image.Image:
     try:
         picture: Image.Image = Image.open(io.BytesIO(data), formats=_formats())
     except Exception as error:  # pillow's plug-ins raise whatever broken bytes lead them to: all of it is one finding
-        raise UnusableImageError(kind_of(data)) from error
+        raise UnusableImageError(damage_of(data, None) or kind_of(data)) from error
     tags = getattr(picture, "tag_v2", {})
     if _DNG_TAG in tags or tags.get(_PREVIEW_TAG, 0) & 1:
         raise UnusableImageError(RAW_PHOTOGRAPH)
@@ -146,8 +163,8 @@ def _unclear(data: bytes, picture: Image.Image, error: ValueError) -> str:
     """Say what is wrong with samples without a plain meaning; ValueErrors of Pillow itself are of broken files."""
     if not str(error).startswith("has samples"):
         return _broken(data, picture, error)
-    way_out = "" if "no numbers" in str(error) else ": declare `pixels: {white: ...}` of the source"
-    return f"{error}{way_out}"
+    is_declarable = "white" in str(error)
+    return f"{error}: declare `pixels: {{white: ...}}` of the source" if is_declarable else str(error)
 
 
 def _broken(data: bytes, picture: Image.Image, error: Exception) -> str:

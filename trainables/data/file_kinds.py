@@ -98,7 +98,7 @@ def _container(data: bytes) -> str | None:
 def _known_format(data: bytes) -> str | None:
     for beginning, name in _KNOWN:
         if data.startswith(beginning):
-            if name == "JPEG" and _jpeg_depth(data) not in (None, 8):
+            if name == "JPEG" and (_jpeg_depth(data) or 8) > 8:
                 return f"is a JPEG of {_jpeg_depth(data)} bits, which is not read: convert it to PNG"
             return f"is a {name} that cannot be read: it is cut off, broken, or of a kind that is not read"
     return None

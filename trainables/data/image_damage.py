@@ -11,6 +11,8 @@ _MARKER = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
 _END_OF_IMAGE, _START_OF_SCAN = 0xD9, 0xDA
 _ALONE = (0x01, 0xD8, *range(0xD0, 0xD8))
 """Markers without a length."""
+_REPLACEMENT, _FEWEST_REPLACED = "\ufffd".encode(), 4
+_AS_TEXT = "was saved as text, which has lost its bytes: save it as binary"
 _ZEROS = b"\x00" * 64
 _CUT_OFF = "is cut off: its data end before the picture does"
 _ZERO_END = "is cut off: zeros stand where the rest of it should be"
@@ -23,6 +25,8 @@ def damage_of(data: bytes, image_format: str | None) -> str | None:
         data: the image file.
         image_format: as Pillow names it.
     """
+    if _was_text(data):
+        return _AS_TEXT
     if image_format == "PNG":
         return _png_damage(data)
     if image_format in ("JPEG", "MPO"):
@@ -30,12 +34,20 @@ def damage_of(data: bytes, image_format: str | None) -> str | None:
     return None
 
 
+def _was_text(data: bytes) -> bool:
+    """Tell whether the file went through a text: bytes that were none have become the replacement character."""
+    replaced = data.count(_REPLACEMENT)
+    return replaced >= _FEWEST_REPLACED and replaced * 100 > len(data)
+
+
 def _png_damage(data: bytes) -> str | None:
-    """Walk the chunks up to the end chunk; those that the picture needs must have the right checksum."""
+    """Walk the chunks up to the end chunk; those that the picture needs must be whole and have the right checksum."""
     at = len(_PNG_START)
     while at + 12 <= len(data):
         length, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
         end = at + 12 + length
+        if kind == b"IEND":
+            return None
         if end > len(data):
             return _CUT_OFF
         if not kind.isalpha():
@@ -44,10 +56,8 @@ def _png_damage(data: bytes) -> str | None:
         if is_critical and zlib.crc32(data[at + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
             wrong = f"is broken (wrong checksum of its chunk {kind.decode('latin1')})"
             return _ZERO_END if _is_zero_ended(data) else wrong
-        if kind == b"IEND":
-            return None
         at = end
-    return _CUT_OFF
+    return None  # only the end chunk is missing
 
 
 def _jpeg_damage(data: bytes) -> str | None:

@@ -77,7 +77,11 @@ def _language(language: LanguageSpec, digests: Mapping[str, str]) -> dict[str, A
     """Collect what may change an answer. Options added later are left out at their defaults: old keys stay valid."""
     later = {"embedding_multiple"} if language.embedding_multiple == 1 else set()
     dumped = language.model_dump(mode="json", exclude={"name", *later})
-    sources = dumped["tokenizer"].pop("sources")
+    source, sources = dumped["tokenizer"]["source"], dumped["tokenizer"].pop("sources")
+    if source is not None:
+        del source["pixels"]  # of images: no part of a vocabulary
+        if not source["without"]:
+            del source["without"]
     if sources:
         names = [source_name(source) for source in language.tokenizer.sources]
         dumped["tokenizer"]["sources"] = {name: digests[name] for name in names}

@@ -30,7 +30,7 @@ Form = Literal["hf", "hf-own-code", "hf-language"]
 """Forms of an export: LLaVA's classes; any model with its own model code; the language model alone."""
 
 _LLAVA_USAGE = """\
-from PIL import Image
+from PIL import Image, ImageOps
 from transformers import AutoImageProcessor, AutoProcessor, LlavaForConditionalGeneration
 
 folder, question = "{name}", {question}
@@ -38,7 +38,9 @@ model, processor = LlavaForConditionalGeneration.from_pretrained(folder), AutoPr
 processor.image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil")  # the pixels that were scored
 said = [{{"role": "user", "content": [{{"type": "image"}}, {{"type": "text", "text": question}}]}}]
 text = processor.apply_chat_template(said)
-inputs = processor(images=Image.open("picture.jpg"), text=text, return_tensors="pt")
+# LLaVA's processor wants RGB of 8 bits, upright: put a transparent picture on white first, scale one of 16 bits.
+picture = ImageOps.exif_transpose(Image.open("picture.jpg")).convert("RGB")
+inputs = processor(images=picture, text=text, return_tensors="pt")
 answer = model.generate(**inputs, max_new_tokens={tokens})[0, inputs["input_ids"].shape[1]:]
 print(processor.decode(answer, skip_special_tokens=True).strip())"""
 

@@ -11,10 +11,10 @@ from huggingface_hub import save_torch_state_dict
 from torch import nn
 from transformers import PreTrainedTokenizerFast
 
-from search_spaces.spec import TrialSpec, VisionSpec
+from search_spaces.spec import PixelSpec, TrialSpec, VisionSpec
 from trainables.export import own_code
 from trainables.export.processor import prepend_bos
-from trainables.model import images, projector_layers
+from trainables.model import images, projector_layers, rgb
 from trainables.model.vision import FusedEncoder, Tower
 from trainables.model.vlm import VLM
 
@@ -23,6 +23,7 @@ _FILES = (
     _CODE / "modeling_ablate.py",
     _CODE / "processing_ablate.py",
     Path(images.__file__),
+    Path(rgb.__file__),
     Path(projector_layers.__file__),
 )
 
@@ -75,6 +76,7 @@ def write_own(
             "image_processor_type": "AblateImageProcessor",
             "auto_map": {"AutoImageProcessor": "processing_ablate.AblateImageProcessor"},
             "towers": [_preprocessing(tower) for tower in spec.vision.towers],
+            **_pixels(spec).model_dump(mode="json", include={"ground", "white"}),
         },
     )
     _write(
@@ -102,6 +104,12 @@ def _tower(tower: Tower) -> dict[str, Any]:
         "layer": tower.layer,
         "whole": tower.is_whole,
     }
+
+
+def _pixels(spec: TrialSpec) -> PixelSpec:
+    """Return how the pictures of training became pixels; the default where its sources differ."""
+    declared = [part.source.pixels for stage in spec.stages for part in stage.data.parts]
+    return declared[0] if all(pixels == declared[0] for pixels in declared) else PixelSpec()
 
 
 def _preprocessing(vision: VisionSpec) -> dict[str, Any]:

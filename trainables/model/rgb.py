@@ -218,7 +218,9 @@ def _check_range(samples: _Samples, white: float, is_declared: bool) -> None:
     half = white / 510
     if not np.isfinite(samples).all():
         raise ValueError("has samples that are no numbers (NaN or infinite)")
-    if samples.min() < -half or samples.max() > white + half:
+    if samples.min() < -half:
+        raise ValueError(f"has samples below 0 ({_range(samples)})")
+    if samples.max() > white + half:
         told = f"where white is declared as {white:g}" if is_declared else "where 1 would be white"
         raise ValueError(f"has samples {_range(samples)}, {told}")
 

@@ -66,6 +66,7 @@ KINDS: dict[str, tuple[str, Literal["refused", "redone", "shown", "not read"]]] 
     r"languages\.json": ("languages", "redone"),
     r"data/\w+/result\.json": ("prepared source", "redone"),
     r"data/\w+/(records|images)\.arrow": ("prepared data", "redone"),
+    r"pictures/\w+/(bytes|places)\.arrow": ("pictures", "redone"),
     r"stages/\w+/result\.json": ("stage result", "refused"),
     r"stages/\w+/\w+\.safetensors": ("weights", "refused"),
     r"stages/\w+/curve\.json": ("curve", "redone"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import io
 import warnings
+import zlib
 from typing import Any
 
 import numpy as np
@@ -70,8 +70,6 @@ def test_no_warning_of_pillow_reaches_a_terminal(data: bytes, recwarn: pytest.Wa
 
 
 def test_profiles_and_texts_larger_than_pillow_allows_do_not_make_a_png_a_broken_one() -> None:
-    import zlib
-
     text = b"Comment\x00\x00" + zlib.compress(bytes(3 << 20))
     check(png(np.zeros((2, 2), int), 8, chunks=[(b"zTXt", text)]), PLAIN)
 
@@ -118,9 +116,9 @@ JPEG, PNG = saved(NOISE, "JPEG"), saved(NOISE, "PNG")
         (bytes(128) + b"DICM", "is DICOM"),
         (b"II*\x00\x10\x00\x00\x00CR\x02\x00", "is a raw photograph of a camera"),
         (b"\x8a\x99\x05\x77" * 20, "is no image, or of a format that is not read"),
+        (JPEG.decode("utf-8", "replace").encode(), "was saved as text"),
         (JPEG[: len(JPEG) // 2], "is cut off"),
         (PNG[: len(PNG) // 2], "is cut off"),
-        (PNG[:-12], "is cut off"),
         (JPEG[: len(JPEG) // 2] + bytes(len(JPEG) // 2), "is cut off: zeros stand where the rest of it should be"),
         (PNG[: len(PNG) // 2] + bytes(len(PNG) // 2), "is cut off: zeros stand where the rest of it should be"),
         (JPEG[:20], "is a JPEG that cannot be read"),
@@ -149,9 +147,18 @@ def test_small_jpegs_are_whole(size: tuple[int, int]) -> None:
     assert check(saved(Image.new("RGB", size), "JPEG"), PLAIN) == ()
 
 
-def test_a_jpeg_with_bytes_after_its_end_or_without_its_end_marker_is_taken_as_ever() -> None:
-    assert check(JPEG + bytes(100), PLAIN) == ()
-    assert Image.open(io.BytesIO(JPEG)).size == (120, 90)
+@pytest.mark.parametrize("data", [JPEG + bytes(100), PNG + bytes(100), PNG[:-12], PNG[:-2]])
+def test_bytes_after_the_end_and_a_missing_end_chunk_do_not_make_a_whole_picture_a_broken_one(data: bytes) -> None:
+    assert check(data, PLAIN) == ()
+
+
+def test_libraries_write_nothing_about_a_broken_file(capfd: pytest.CaptureFixture[str]) -> None:
+    whole = saved(NOISE, "TIFF", compression="tiff_lzw")
+    for share in range(1, 10):
+        assert _problem(whole[: len(whole) * share // 10])
+        with pytest.raises(UnusableImageError):
+            check(whole.replace(b"\x06\x01\x03\x00", b"\x15\x01\x03\x00")[: -share * 20], PLAIN)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_tiff_whose_first_picture_is_a_preview_is_a_raw_photograph() -> None:

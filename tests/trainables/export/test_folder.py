@@ -144,6 +144,11 @@ def test_any_model_is_exported_with_its_own_code(tmp_path: Path, tower: VisionSp
     inputs = processor(images=picture, text=processor.apply_chat_template(conversation), return_tensors="pt")
     image_BCHW = torch.from_numpy(pixels(picture, task.trial.vision))[None]
     assert torch.equal(inputs["pixel_values"], image_BCHW)
+    glass = Image.new("RGBA", (40, 71), (0, 0, 0, 0))
+    glass.save(tmp_path / "glass.png")
+    white_BCHW = torch.from_numpy(pixels(Image.new("RGB", (40, 71), "white"), task.trial.vision))[None]
+    for given in (glass, str(tmp_path / "glass.png"), Image.open(tmp_path / "glass.png")):
+        assert torch.equal(processor(images=given, text="<image>", return_tensors="pt")["pixel_values"], white_BCHW)
 
     store = LocalStore(tmp_path)
     data = TrialData(task, store)

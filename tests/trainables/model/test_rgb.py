@@ -60,7 +60,7 @@ def test_12_bits_kept_in_16_are_noted_as_nearly_black_and_scaled_once_their_whit
     ("data", "words"),
     [
         (tiff(RAMP.astype("<f4")), "from 0 to 252, where 1 would be white"),
-        (tiff(RAMP.astype("<f4") - 300), "from -300 to -48"),
+        (tiff(RAMP.astype("<f4") - 300), "below 0 .from -300 to -48.$"),
         (tiff(np.full((2, 2), np.nan, "<f4")), "no numbers"),
         (tiff(RAMP.astype("<i4")), "nothing says what is white"),
         (tiff(RAMP.astype("<i2") - 5), "nothing says what is white"),

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import os
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -11,29 +15,52 @@ from transformers import BatchFeature, ProcessorMixin
 from transformers.image_processing_utils import BaseImageProcessor
 from transformers.image_utils import make_flat_list_of_images, to_numpy_array
 
-from .images import pixels  # it stands beside this file in an exported folder
+from .images import pixels  # it stands beside this file in an exported folder, as the next one does
+from .rgb import to_rgb
 
 
 class AblateImageProcessor(BaseImageProcessor):
-    """Image processor that resizes and normalises pictures, once for each vision tower.
+    """Image processor that makes pictures what a person sees, then resizes and normalises them for each vision tower.
+
+    Pictures are given as Pillow opens them, as paths or as arrays: samples of more than 8 bits are scaled, transparent
+    parts are composed on the ground, EXIF orientation is applied, as in training. Of pictures by http(s) address
+    transformers' own `load_image` does the decoding: it applies the orientation only.
 
     Args:
         towers: for each tower `resolution`, `resize` (letterbox, naive or crop), `mean` and `std`.
+        ground: colour behind transparent parts, red, green and blue.
+        white: sample that is white in grey pictures of more than 8 bits, where their files do not say.
     """
 
     model_input_names: ClassVar[list[str]] = ["pixel_values"]
 
-    def __init__(self, towers: list[dict[str, Any]] | None = None, **kwargs: Any):
+    def __init__(
+        self,
+        towers: list[dict[str, Any]] | None = None,
+        ground: tuple[int, int, int] = (255, 255, 255),
+        white: float | None = None,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
-        self.towers = towers or []
+        self.towers, self.ground, self.white = towers or [], tuple(ground), white
+
+    def fetch_images(self, image_url_or_urls: Any) -> Any:
+        """Open pictures that are named by a path or are base64 text; transformers' own way converts them at once."""
+        if isinstance(image_url_or_urls, list | tuple):
+            return [self.fetch_images(each) for each in image_url_or_urls]
+        if isinstance(image_url_or_urls, str | Path) and os.path.isfile(image_url_or_urls):
+            return Image.open(image_url_or_urls)
+        if isinstance(image_url_or_urls, str) and image_url_or_urls.startswith("data:image/"):
+            return Image.open(io.BytesIO(base64.b64decode(image_url_or_urls.partition(",")[2])))
+        return super().fetch_images(image_url_or_urls)
 
     def preprocess(self, images: Any, return_tensors: str | None = None, **kwargs: Any) -> BatchFeature:
-        rows = [self._pixels(image) for image in make_flat_list_of_images(images)]
+        rows = [self._pixels(image) for image in make_flat_list_of_images(self.fetch_images(images))]
         return BatchFeature({"pixel_values": np.stack(rows)}, tensor_type=return_tensors)
 
     def _pixels(self, image: Any) -> np.ndarray[Any, Any]:
         picture = image if isinstance(image, Image.Image) else Image.fromarray(to_numpy_array(image))
-        rgb = picture.convert("RGB")
+        rgb = to_rgb(picture, SimpleNamespace(ground=self.ground, white=self.white)).picture
         return np.concatenate([pixels(rgb, SimpleNamespace(parts=(), **tower)) for tower in self.towers])
 
 
