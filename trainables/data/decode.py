@@ -15,7 +15,7 @@ from contextlib import nullcontext
 from threading import Lock
 from typing import Any
 
-from PIL import Image, PngImagePlugin
+from PIL import Image, PngImagePlugin, _imaging
 
 from search_spaces.spec import PixelSpec
 from trainables.data.file_kinds import RAW_PHOTOGRAPH, is_raw_photograph, kind_of
@@ -43,7 +43,7 @@ _one_large_image = Lock()
 def _silence_libraries() -> None:
     """Keep what Pillow logs and what libtiff writes to stderr about broken files from the terminal."""
     logging.getLogger("PIL").setLevel(logging.CRITICAL)
-    core: Any = Image.core
+    core: Any = _imaging
     libraries = ctypes.CDLL(core.__file__)  # a name is looked up in the libraries that Pillow is linked to, too
     for setter in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
         silence = getattr(libraries, setter, None)

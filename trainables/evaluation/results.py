@@ -75,7 +75,8 @@ def _vision_origin(spec: TrialSpec, digests: Mapping[str, str]) -> str | int | l
 
 def _language(language: LanguageSpec, digests: Mapping[str, str]) -> dict[str, Any]:
     """Collect what may change an answer. Options added later are left out at their defaults: old keys stay valid."""
-    later = {"embedding_multiple"} if language.embedding_multiple == 1 else set()
+    defaults = {"embedding_multiple": 1, "weights_prefix": ""}
+    later = {name for name, default in defaults.items() if getattr(language, name) == default}
     dumped = language.model_dump(mode="json", exclude={"name", *later})
     source, sources = dumped["tokenizer"]["source"], dumped["tokenizer"].pop("sources")
     if source is not None:

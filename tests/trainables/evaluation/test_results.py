@@ -1,0 +1,19 @@
+"""Scores keep their keys: what is added to a study later is no part of them where it has its default."""
+
+from __future__ import annotations
+
+from search_spaces.identity import source_name
+from search_spaces.spec import BenchmarkSpec, SourceSpec, TokenizerSpec
+from tests.support.tiny_specs import language, trial_spec
+from trainables.evaluation.results import evaluation_key
+
+SOURCE = SourceSpec(name="a", version="1", reader="generated", records=10)
+BENCHMARK = BenchmarkSpec(id="b", source=SOURCE, select="shape")
+
+
+def test_keys_of_scores_are_what_they_have_always_been() -> None:
+    """Hold keys still: a change scores everybody's models anew; leave a new option out at its default instead."""
+    digests = {source_name(SOURCE): "d"}
+    reading = language(tokenizer=TokenizerSpec(kind="words", source=SOURCE))
+    assert evaluation_key(trial_spec(language=reading), digests, BENCHMARK, []).startswith("1a1fc2d83e1496b6")
+    assert evaluation_key(trial_spec(language=language()), digests, BENCHMARK, []).startswith("52f7e38389fb78bd")
