@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -20,6 +21,7 @@ DecimalSign = Literal[".", ","]
 _MARKS = re.compile(r"\\(?:textbf|underline|textit|emph|mathbf|textcolor\{\w+\}|color\{\w+\}|cellcolor\{\w+\})")
 _DECORATION = "*`{}$\u2020\u2021\u00a7\u00b6\u2191\u2193\u25b2\u25bc\u2b06\u2b07"
 _SPACES = str.maketrans(dict.fromkeys("\u00a0\u2009\u202f\u2007", " "))
+_CITATION = re.compile(r"~?\\cite\w*(?:\[[^\]]*\])*\{[^}]*\}")
 _TAGS = re.compile(r"</?(?:b|strong|u|i|em|sup|sub|br)\s*/?>", re.IGNORECASE)
 _SPREAD = re.compile(
     r"\s*(?:\u00b1|\+/-|\+-|\\pm)\s*[\d.,]+\s*(?:\\?%)?$|\s*\([+-]?[\d.,\s\u00b1]+\\?%?\)$|\s*\[[^\]]*\]$"
@@ -46,14 +48,15 @@ class Cell:
 
 def bare(text: str, decoration: str = _DECORATION) -> str:
     """Take bold, colour, footnote signs and arrows off the text of a cell or a name."""
-    text = _TAGS.sub("", _MARKS.sub("", text.translate(_SPACES)))
-    text = text.translate(str.maketrans("", "", decoration))
-    return text.replace("\u2212", "-").replace("\\,", " ").replace("\\_", "_").strip()
+    text = _TAGS.sub("", _MARKS.sub("", _CITATION.sub("", text.translate(_SPACES))))
+    text = text.translate(str.maketrans("", "", decoration)).replace("\u2212", "-").replace("\\,", " ")
+    return re.sub(r"\\([_#%&])", r"\1", text).strip()
 
 
 def read_cell(text: str) -> Cell:
     """Take everything off a cell that is not its number: marks, a percent sign, a spread in +- or brackets."""
-    content = bare(text, _DECORATION + "_^")
+    plain = "".join(sign for sign in text if unicodedata.category(sign) != "So")  # medals and the like
+    content = bare(plain, _DECORATION + "_^")
     if content.lower() in MISSING:
         return Cell("", False, False)
     number = _SPREAD.sub("", content) or content

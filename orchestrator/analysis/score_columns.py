@@ -17,7 +17,7 @@ from search_spaces.errors import InputError, Problems, nearest
 _COSTS = re.compile(
     r"#|no\.?|idx|index|rank|#?\s*(?:params?|parameters|tokens|data|samples|images)|(?:model|image|data|batch)[\s_-]*size"
     r"|size|(?:vis(?:ual)?\.?|vision|train(?:ing)?|image)[\s_-]*(?:tokens|data|samples)|[gmt]?flops|macs|latency|time|speed"
-    r"|throughput|fps|memory|vram|gpu[\s_-]*hours|epochs?|steps?|seed|year|date|lr|learning[\s_-]*rate|res\.?|resolution",
+    r"|n|(?:.*[\s_-])?(?:std|stdev|stderr|sem)|throughput|fps|memory|vram|gpu[\s_-]*hours|epochs?|steps?|seed|year|date|lr|learning[\s_-]*rate|res\.?|resolution",
     re.IGNORECASE,
 )
 """Names of columns that are no scores, without their unit in brackets."""
@@ -63,7 +63,11 @@ class Scores:
 
 
 def in_points(
-    columns: Sequence[Column], arrows: Mapping[str, str], declared: Mapping[str, ColumnScale], place: str
+    columns: Sequence[Column],
+    arrows: Mapping[str, str],
+    declared: Mapping[str, ColumnScale],
+    place: str,
+    aside: frozenset[str] = frozenset(),
 ) -> Scores:
     """Convert columns to points.
 
@@ -72,6 +76,7 @@ def in_points(
         arrows: column -> `higher` or `lower`, where the header has an arrow.
         declared: column -> its scale and direction, as the claims declare it.
         place: the table, for errors.
+        aside: lines that are no models: what scale a column has is not seen in them.
 
     Raises:
         InputError: a declared column that is not there, or that has scores beyond its scale.
@@ -81,7 +86,7 @@ def in_points(
     scales = {**{name: ColumnScale(better="lower") for name in _lower_by_arrow(columns, arrows)}, **declared}
     scores = [column for column in columns if column.name not in costs]
     derived = _derived(scores, declared)
-    own = [column for column in scores if column.name not in derived]
+    own = [_of_models(column, aside) for column in scores if column.name not in derived]
     fractions = _are_all_fractions([column for column in own if column.name not in declared])
     if fractions:
         scales = {**{c.name: ColumnScale(scale=1) for c in scores if c.name not in scales}, **scales}
@@ -104,6 +109,11 @@ def _check_declared(columns: Sequence[Column], declared: Mapping[str, ColumnScal
             law = f"scores must lie between 0 and the scale, {scale.scale:g}, but {beyond[0]:g} does not"
             problems.add(InputError(law, place=place, key=key))
     problems.raise_all()
+
+
+def _of_models(column: Column, aside: frozenset[str]) -> Column:
+    numbers = {model: number for model, number in column.numbers.items() if model not in aside}
+    return replace(column, numbers=numbers or column.numbers)
 
 
 def _is_cost(name: str) -> bool:

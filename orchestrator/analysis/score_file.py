@@ -75,13 +75,19 @@ def read_score_file(path: Path) -> ScoreFile:
     columns = [number for number in range(model + 1, len(names)) if benchmarks[number] or _has_text(lines, number)]
     _refuse_repeated([benchmarks[number] for number in columns], f"{place}:{header.number}")
     models = _models(lines, model, place)
+    _refuse_turned(models, benchmarks, place)
     cells = {benchmarks[number]: [read_cell(line.cells[number]) for line in lines] for number in columns}
     sign = _decimal_sign(cells, place)
     numbers, texts = _numbers(cells, lines, sign, place)
     read = [_column(name, models, cells[name], numbers[name]) for name in cells if name not in texts]
     empty = [column.name for column in read if not column.numbers]
     arrows = {benchmarks[number]: arrow for number in columns if (arrow := _arrow(header.cells[number]))}
-    notes = [*dropped, *_text_notes(texts), *_cell_notes(cells, models, table, sign)]
+    notes = [
+        *(f"Left out: the title {title!r}." for title in table.titles),
+        *dropped,
+        *_text_notes(texts),
+        *_cell_notes(cells, models, table, sign),
+    ]
     notes += [f"Left out: {name} has no score at all." for name in empty]
     return ScoreFile(models, tuple(column for column in read if column.numbers), arrows, tuple(notes))
 
@@ -120,9 +126,12 @@ def _lines_of_models(lines: Sequence[Line], header: Line, width: int) -> tuple[l
     for line in lines:
         texts = [cell for cell in line.cells[1:] if read_cell(cell).number]
         is_header = line.cells == header.cells
-        is_units = not line.cells[0] and bool(texts) and not any(_looks_like_a_number(text) for text in texts)
+        is_below = line is lines[0] and len(texts) > 1
+        is_units = (
+            (is_below or not line.cells[0]) and bool(texts) and not any(_looks_like_a_number(text) for text in texts)
+        )
         if is_header or is_units:
-            what = "is the header again" if is_header else f"has no model and no number ({', '.join(texts[:_SHOWN])})"
+            what = "is the header again" if is_header else f"has no number ({', '.join(texts[:_SHOWN])})"
             notes.append(f"Left out: line {line.number} {what}.")
         else:
             kept.append(line)
@@ -157,6 +166,18 @@ def _models(lines: Sequence[Line], column: int, place: str) -> tuple[str, ...]:
             )
         models.append(model)
     return tuple(models)
+
+
+def _refuse_turned(models: Sequence[str], benchmarks: Sequence[str], place: str) -> None:
+    """Refuse a table with benchmarks in its lines."""
+    known = {*ALIASES, *ALIASES.values()}
+    turned = [name for name in models if name in known]
+    if len(turned) > 1 and not known & set(benchmarks):
+        raise InputError(
+            f"lines must be models and columns benchmarks, but lines are called {', '.join(turned[:_SHOWN])}",
+            place=place,
+            way_out="Turn the table.",
+        )
 
 
 def _refuse_repeated(names: Sequence[str], place: str) -> None:

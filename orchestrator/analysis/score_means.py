@@ -74,15 +74,16 @@ def derived_columns(columns: Sequence[Column], kept: frozenset[str] = frozenset(
         Name of the column -> what it is. One column at least is always left.
     """
     found: dict[str, Derived] = {}
+    order = {column.name: number for number, column in enumerate(columns)}
     asked = [column for column in columns if column.name not in kept]
     for column in sorted(asked, key=lambda c: not is_called_mean(c.name)):
         others = [other for other in columns if other is not column and other.name not in found]
         if not others:
             continue
         before = columns[: columns.index(column)]
-        derived = _same(column, before) or _computed(column, others)
+        derived = _same(column, before) or _computed(column, others, order)
         if derived is None and len(others) < len(columns) - 1:
-            derived = _computed(column, [other for other in columns if other is not column])
+            derived = _computed(column, [other for other in columns if other is not column], order)
         if derived is None and is_called_mean(column.name):
             derived = Derived((), "named")
         if derived is not None:
@@ -103,15 +104,20 @@ def _same(column: Column, before: Sequence[Column]) -> Derived | None:
     return next((Derived((other.name,), "same") for other in before if other.numbers == column.numbers), None)
 
 
-def _computed(column: Column, others: Sequence[Column]) -> Derived | None:
-    """Find the set of columns that a column is the mean or the sum of, the least likely one by chance."""
+def _computed(column: Column, others: Sequence[Column], order: Mapping[str, int]) -> Derived | None:
+    """Find the set of columns that a column is the mean or the sum of, the least likely one by chance.
+
+    Args:
+        order: name of each column -> its position in the table.
+    """
     if len(others) < 2:
         return None
     named = is_called_mean(column.name)
     models = list(column.numbers)
     target = np.array([column.numbers[model] for model in models])
     values = np.array([[other.numbers.get(model, np.nan) for other in others] for model in models])
-    sets, tries = _sets_of(len(others))
+    at = sum(order[other.name] < order[column.name] for other in others)
+    sets, tries = _sets_of(len(others), at)
     best: tuple[float, Derived] | None = None
     for kind in _KINDS:
         tolerances = _tolerances(kind, sets, column, others)
@@ -124,23 +130,28 @@ def _computed(column: Column, others: Sequence[Column]) -> Derived | None:
     return best[1] if best else None
 
 
-def _sets_of(n: int) -> tuple[Masks, Floats]:
-    """List the sets of two of n columns or more that a mean may be of: all, neighbours, any.
+def _sets_of(n: int, at: int) -> tuple[Masks, Floats]:
+    """List the sets of two of n columns or more that a mean may be of: all, neighbours of the column, any others.
+
+    Args:
+        n: number of other columns.
+        at: how many of them stand before the column.
 
     Returns:
         Sets x n, true for members; for each set how many are as likely as it, sums and means counted.
     """
+    beside = [range(start, at) for start in range(at - 1)] + [range(at, end) for end in range(at + 2, n + 1)]
     runs = [range(start, end) for start in range(n) for end in range(start + 2, n + 1) if end - start < n]
     if n <= _ALL_SUBSETS_UP_TO:
         others = [members for size in range(2, n) for members in itertools.combinations(range(n), size)]
     else:
         left_out = [out for size in (1, 2) for out in itertools.combinations(range(n), size)]
         others = [tuple(i for i in range(n) if i not in out) for out in left_out]
-    sets = np.zeros((1 + len(runs) + len(others), n), dtype=bool)
-    for row, members in enumerate([range(n), *runs, *others]):
+    families: list[Sequence[Sequence[int]]] = [[range(n)], beside, runs, others]
+    sets = np.zeros((sum(map(len, families)), n), dtype=bool)
+    for row, members in enumerate(itertools.chain(*families)):
         sets[row, list(members)] = True
-    tries = np.array([2.0] + [2.0 * len(runs)] * len(runs) + [2.0 * len(others)] * len(others))
-    return sets, tries
+    return sets, np.repeat([2.0 * len(family) for family in families], [len(family) for family in families])
 
 
 def _tolerances(kind: Kind, sets: Masks, column: Column, others: Sequence[Column]) -> Floats:

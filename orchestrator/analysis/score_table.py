@@ -86,12 +86,12 @@ def read_table(path: Path, name: str | None = None, declared: Mapping[str, Colum
     """
     file = read_score_file(path)
     scales = {ALIASES.get(column, column): scale for column, scale in (declared or {}).items()}
-    scores = in_points(file.columns, file.arrows, scales, str(path))
+    others = [model for model in file.models if is_no_model(model)]
+    scores = in_points(file.columns, file.arrows, scales, str(path), frozenset(others))
     by_model = {
         model: {column.name: scores.points[column.name][model] for column in file.columns if model in column.numbers}
         for model in file.models
     }
-    others = [model for model in file.models if is_no_model(model)]
     notes = [*file.notes, *scores.notes]
     if others:
         notes.append(f"Not in the pool of z-scores: {', '.join(others)}, by name no model.")

@@ -35,6 +35,7 @@ def read(tmp_path: Path, text: str | bytes, **declared: ColumnScale) -> ScoreTab
         ("m;a;b\nx;76,8;62.3\n", r"one decimal sign, but '62.3' has a point and '76,8' a comma"),
         ("m;a;b\nx;1,510;1,340\n", r"'1,510' is 1.510 or 1510"),
         ("<!doctype html><html>", r"is an HTML page"),
+        ("benchmark,ours,theirs\ngqa,62,63\npope,85,86\n", "lines must be models and columns benchmarks"),
         (b"m,a\nx\xe9,7\n", r"must be UTF-8 text"),
     ],
 )
@@ -56,6 +57,10 @@ def test_broken_table_is_refused_with_its_line(tmp_path: Path, csv: str | bytes,
         + " \\\\ \\hline",
         "model,VQAv2 \u2191,**GQA**,POPE\ntheirs,76.8\u00b10.3,62.3%,85.1 (+0.2)\nours,**77.1**,62.6,86.0\u2020\n",
         ",model,vqav2,gqa,pope,\n0,theirs,76.8,62.3,85.1,\n1,ours,77.1,62.6,86.0,\n",
+        "My results\nmodel;vqav2;gqa;pope\ntheirs;76,8;62,3;85,1\nours;77,1;62,6;86,0\n",
+        "+---+---+\n| model | vqav2 | gqa | pope |\n|---+---+---+---|\n| theirs | 76.8 | 62.3 | 85.1 |\n"
+        "| ours | 77.1 | 62.6 | 86.0 |\n+---+---+\n",
+        "method,vqav2,gqa,pope\nname,acc,acc,F1\ntheirs,76.8,62.3,85.1\nours~\\cite{us},77.1 \U0001f947,62.6,86.0\n",
         "model,LLM,vqav2,gqa,pope\n,,acc,acc,F1\ntheirs,7B,76.8,62.3,85.1\nours,13B,77.1,62.6,86.0\n",
     ],
 )

@@ -17,7 +17,7 @@ SEPARATORS: Mapping[str, str] = {",": "commas", ";": "semicolons", "\t": "tabs",
 """Separator -> its name."""
 _LARGEST_CELL = 2**27
 _DECLARED = re.compile(r'"?sep=(.)"?\s*')
-_MARKDOWN_RULE = re.compile(r"[:=+-]*-[:=+-]*")
+_RULE = re.compile(r"[|:=+\s-]*-[|:=+\s-]*")
 _LATEX_RULE = re.compile(r"(?<!\\)\\(hline|\w*rule|cline|begin|end|rowcolor|addlinespace|centering|caption|label)\b.*")
 _LATEX_END = re.compile(r"\\\\\s*(\[[^\]]*\])?\s*(\\\w*(rule|hline|line)\b.*)?$")
 
@@ -37,6 +37,8 @@ class Delimited:
 
     separator: str
     lines: tuple[Line, ...]
+    titles: tuple[str, ...] = ()
+    """Texts of lines with one cell above the header."""
 
     @property
     def separated_by(self) -> str:
@@ -105,18 +107,20 @@ def _no_table(text: str, place: str) -> InputError:
     )
 
 
-def _fit(table: Delimited) -> tuple[float, int]:
-    """Rate a separator: the share of lines that are as wide as the header, then the header's width."""
+def _fit(table: Delimited) -> tuple[int, float, int]:
+    """Rate a separator: no titles above the header, the share of lines that are as wide as it, its width."""
     width = len(table.lines[0].cells)
-    return sum(len(line.cells) == width for line in table.lines) / len(table.lines), width
+    return -len(table.titles), sum(len(line.cells) == width for line in table.lines) / len(table.lines), width
 
 
 def _split(text: str, separator: str, place: str) -> Delimited:
     lines = list(_without_comments(list(_rows(text, separator, place))))
+    header = next((at for at, line in enumerate(lines) if len(_stripped(line.cells)) > 1), 0)
+    titles, lines = lines[:header], lines[header:]
     if lines:
         width = len(_stripped(lines[0].cells))
         lines = [Line(line.number, _stripped(line.cells, width)) for line in lines]
-    return Delimited(separator, tuple(lines))
+    return Delimited(separator, tuple(lines), tuple(line.cells[0] for line in titles))
 
 
 def _stripped(cells: Sequence[str], least: int = 1) -> tuple[str, ...]:
@@ -170,15 +174,14 @@ def _piped_rows(text: str) -> Iterator[Line]:
     """Read lines of Markdown, or of CSV with pipes; the rule below the header is no line."""
     for number, line in enumerate(text.split("\n"), start=1):
         inner = line.strip()
-        if not inner:
+        if not inner or _RULE.fullmatch(inner):
             continue
         cells = [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", inner)]
         if inner.startswith("|"):
             cells = cells[1:]
         if inner.endswith("|") and not inner.endswith("\\|") and len(cells) > 1:
             cells = cells[:-1]
-        if not all(_MARKDOWN_RULE.fullmatch(cell) for cell in cells) or len(cells) == 1:
-            yield Line(number, tuple(cells))
+        yield Line(number, tuple(cells))
 
 
 def _latex_rows(text: str) -> Iterator[Line]:
