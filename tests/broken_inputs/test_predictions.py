@@ -178,11 +178,12 @@ def test_damage_is_refused_with_the_place_or_the_id(
 
 def shift_answers(rows: list[dict[str, Any]], answer: str) -> None:
     """Move every question's text by one: its id, or its place, is another's."""
+    holders = [holder for row in rows for holder in (row, row.get("doc")) if isinstance(holder, dict)]
     for key in ("question", "prompt", "input"):
-        texts_of_key = [row.get(key) for row in rows]
-        for row, text in zip(rows, texts_of_key[1:] + texts_of_key[:1], strict=True):
-            if key in row:
-                row[key] = text
+        asking = [holder for holder in holders if key in holder]
+        moved = [holder[key] for holder in asking[1:] + asking[:1]]
+        for holder, text in zip(asking, moved, strict=True):
+            holder[key] = text
 
 
 def return_or_refuse(path: Path, examples: list[Example]) -> None:

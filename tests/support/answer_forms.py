@@ -115,7 +115,9 @@ def forms_of(benchmark: str) -> list[str]:
 def _separated(separator: str) -> Callable[[Rows], str]:
     def write(rows: Rows) -> str:
         out = io.StringIO()
-        writer = csv.DictWriter(out, list(rows[0]), delimiter=separator, lineterminator="\n")
+        writer = csv.DictWriter(
+            out, list(dict.fromkeys(key for row in rows for key in row)), delimiter=separator, lineterminator="\n"
+        )
         writer.writeheader()
         writer.writerows(rows)
         return out.getvalue()

@@ -12,7 +12,14 @@ from pathlib import Path
 
 from search_spaces.errors import InputError
 from trainables.benchmarks.answers.corners import BoxForm, as_corners, box_form
-from trainables.benchmarks.answers.fields import Answer, answer_field, answer_text, read_answer, words_of
+from trainables.benchmarks.answers.fields import (
+    Answer,
+    answer_field,
+    answer_text,
+    read_answer,
+    with_known_names,
+    words_of,
+)
 from trainables.benchmarks.answers.join import Joined, join
 from trainables.benchmarks.answers.problems import KindsOfProblems
 from trainables.benchmarks.answers.records import read_records
@@ -85,9 +92,10 @@ def _answers(path: Path) -> tuple[list[Answer], str]:
     fields: dict[str, str] = {}
     for record in records:
         try:
-            key = answer_field(record.fields)
+            named = with_known_names(record.fields)
+            key = answer_field(named)
             fields.setdefault(key, record.place)
-            answers.append(read_answer(record.fields, key, record.place))
+            answers.append(read_answer(named, key, record.place))
         except InputError as error:
             problems.add_error(error, record.place)
     if len(fields) > 1 and set(fields) != {_PLAIN, "scores"}:
@@ -125,15 +133,20 @@ def _refuse_questions(
     answers: Sequence[Answer], joined: Joined, examples: Sequence[Example], field: str, place: str
 ) -> None:
     """Refuse a file of questions, whose texts would be taken for answers."""
-    questions = {example.id: words_of(example.question) for example in examples}
+    questions = {example.id: example.question for example in examples}
     same = [
         name
         for name, answer in zip(joined.names, answers, strict=True)
-        if answer.text and len(answer.text) > 10 and words_of(answer.text).startswith(questions.get(name) or "\0")
+        if answer.text and len(answer.text) > 10 and _repeats(answer.text, questions.get(name, ""))
     ]
     if 2 * len(same) > len(answers):
         law = f"must be answers, but {len(same):,} of {len(answers):,} are the questions themselves, e.g. {same[0]}"
         raise InputError(law, place=place, key=field)
+
+
+def _repeats(text: str, question: str) -> bool:
+    words = words_of(question)
+    return bool(words) and words_of(text).startswith(words)
 
 
 def _notes(answers: Sequence[Answer], joined: Joined, field: str, form: BoxForm) -> list[str]:

@@ -33,6 +33,7 @@ _REFERENCE_ONLY = frozenset(
     )
 )
 """Fields that only the references of benchmarks have."""
+_WHOLE = re.compile(r"^(\d+)[.,]0+$")
 _WORDS = re.compile(r"[\W_]+")
 
 
@@ -55,6 +56,16 @@ class Answer(NamedTuple):
     """File name of the image; empty where the record has none."""
 
 
+_SPELLINGS = {name.lower(): name for name in (*ANSWERS, *NAMES, *_QUESTIONS, "scores", "category", "split")}
+
+
+def with_known_names(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Rename fields that are known but for their case: `Question_ID`, `Answer`."""
+    if all(key in _SPELLINGS or key in NAMES for key in fields):
+        return fields
+    return {(_SPELLINGS.get(key.lower(), key) if isinstance(key, str) else key): value for key, value in fields.items()}
+
+
 def answer_field(fields: Mapping[str, Any]) -> str:
     """Find the field with the answer. Raises InputError where there is none, and for records of references."""
     if "scores" in fields and ANSWERS[0] not in fields and isinstance(fields["scores"], dict | list):
@@ -67,7 +78,8 @@ def answer_field(fields: Mapping[str, Any]) -> str:
         raise InputError(f"must be a prediction, but is a reference: it has {', '.join(references)}")
     if key is None:
         raise InputError(
-            f'must have "prediction" or "scores" (or {", ".join(ANSWERS[1:])}), but has {_keys(fields)}',
+            f'must have "prediction", "scores" or the answer of another form (answer, text, filtered_resps, response,'
+            f" bbox, ...), but has {_keys(fields)}",
             way_out='The plain form is one {"id": ..., "prediction": ...} per line.',
         )
     return key
@@ -92,7 +104,7 @@ def read_answer(fields: Mapping[str, Any], key: str, place: str) -> Answer:
     text = answer_text(value, key) if scores is None else None
     doc = fields.get("doc")
     around = {**doc, **fields} if isinstance(doc, dict) else fields
-    question = next((_words(around[name]) for name in _QUESTIONS if name != key and _words(around.get(name))), "")
+    question = next(filter(None, (_words(around[name]) for name in _QUESTIONS if name in around and name != key)), "")
     return Answer(place, text, scores, box, _names(around, doc), _category(around), question, _image(around))
 
 
@@ -101,7 +113,7 @@ def _keys(fields: Mapping[str, Any]) -> str:
 
 
 def _names(fields: Mapping[str, Any], doc: Any) -> dict[str, str]:
-    names = {key: name for key in NAMES if (name := name_text(fields.get(key))) is not None}
+    names = {key: name for key in NAMES if key in fields and (name := name_text(fields[key])) is not None}
     if isinstance(doc, dict) and (name := name_text(doc.get("id"))) is not None:
         names["id"] = name
     return names
@@ -109,12 +121,12 @@ def _names(fields: Mapping[str, Any], doc: Any) -> dict[str, str]:
 
 def name_text(value: Any) -> str | None:
     """Write what names a question as text: 12.0 is 12, as tables write whole numbers; None for what names nothing."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
+    if isinstance(value, str):
+        return (_WHOLE.sub(r"\1", value.strip()) if "0" in value else value.strip()) or None
     if isinstance(value, float):
         return str(int(value)) if math.isfinite(value) and value.is_integer() else None
-    if isinstance(value, str):
-        return re.sub(r"^(\d+)\.0$", r"\1", value.strip()) or None
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
     try:
         return str(value)
     except ValueError:  # Python refuses to write out integers of more than 4,300 digits
@@ -122,13 +134,15 @@ def name_text(value: Any) -> str | None:
 
 
 def _category(fields: Mapping[str, Any]) -> str:
-    value = next((fields[key] for key in ("category", "split") if isinstance(fields.get(key), str)), "")
-    return str(value).strip().lower()
+    value = fields.get("category", fields.get("split", ""))
+    return value.strip().lower() if isinstance(value, str) else ""
 
 
 def _image(fields: Mapping[str, Any]) -> str:
-    value = next((fields[key] for key in ("image", "image_path", "image_id") if isinstance(fields.get(key), str)), "")
-    return str(value).replace("\\", "/").rpartition("/")[2]
+    for key in ("image", "image_path", "image_id"):
+        if isinstance(fields.get(key), str):
+            return str(fields[key]).replace("\\", "/").rpartition("/")[2]
+    return ""
 
 
 def _words(value: Any) -> str:

@@ -7,9 +7,11 @@ their image, as one question of its own, or in the order of the references if ev
 from __future__ import annotations
 
 import itertools
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from search_spaces.errors import InputError
 from trainables.benchmarks.answers.fields import NAMES, POSITIONS, Answer, words_of
@@ -21,6 +23,7 @@ _KNOWN = 0.5
 _DISAGREE = 0.1
 """Largest share of records that may ask otherwise than the question which their id names."""
 _SHOWN = 3
+_SHORTENED = re.compile(r"\d[.,]\d+e\+\d+", re.IGNORECASE)
 _PER_SPLIT = "Give the references of one split, or one file of answers per split, with its name in the file's"
 
 
@@ -46,10 +49,12 @@ def join(answers: Sequence[Answer], examples: Sequence[Example], place: str) -> 
     Raises:
         InputError: where nothing names the questions, or what does contradicts itself.
     """
-    by_id = [_by_field(key, answers, examples) for key in NAMES if any(key in a.names for a in answers)]
+    ids = _Ids(examples)
+    by_id = [_by_field(key, answers, ids) for key in NAMES if any(key in a.names for a in answers)]
     known = [joined for joined in by_id if joined.share >= _KNOWN]
     sure = [joined for joined in known if not joined.is_contradicted and joined.key not in POSITIONS]
-    sure += [joined for joined in known if joined.is_confirmed and joined.key in POSITIONS]
+    positions = [joined for joined in known if joined.key in POSITIONS]
+    sure += [joined for joined in positions if joined.is_confirmed or _are_real_ids(joined, examples)]
     if not sure and not known:
         sure = [joined for joined in by_id if joined.share > 0 and joined.key not in POSITIONS]
     if sure:
@@ -94,23 +99,46 @@ class _ByField:
         return self.confirmed > 0 and not self.contradicting and self.share == 1
 
 
-def _by_field(key: str, answers: Sequence[Answer], examples: Sequence[Example]) -> _ByField:
-    written = _spellings(examples)
-    by_id = {example.id: example for example in examples}
+class _Ids:
+    """Examples by their ids."""
+
+    def __init__(self, examples: Sequence[Example]):
+        self.by_id = {example.id: example for example in examples}
+
+    @cached_property
+    def _spelled(self) -> dict[str, str]:
+        return _spellings(list(self.by_id.values()))
+
+    def find(self, name: str, category: str) -> str | None:
+        """Find the id that a name is, or is another spelling of."""
+        if category and f"{category}/{name}" in self.by_id:
+            return f"{category}/{name}"
+        return name if name in self.by_id else self._spelled.get(name)
+
+
+def _by_field(key: str, answers: Sequence[Answer], ids: _Ids) -> _ByField:
     names, contradicting, confirmed, known, exact = [], [], 0, 0, 0
     for answer in answers:
         name = answer.names.get(key, "")
-        found = written.get(f"{answer.category}/{name}") or written.get(name)
+        found = ids.find(name, answer.category)
         names.append(found or name)
         if found is None:
             continue
         known += 1
         exact += found == name
-        asks = _asks(answer, by_id[found])
+        asks = _asks(answer, ids.by_id[found])
         confirmed += asks is True
         if asks is False:
-            contradicting.append((answer, by_id[found]))
+            contradicting.append((answer, ids.by_id[found]))
     return _ByField(key, names, known / len(answers), contradicting, confirmed, exact)
+
+
+def _are_real_ids(joined: _ByField, examples: Sequence[Example]) -> bool:
+    """Tell whether numbers are all ids of a set and no mere count, which 0 to n - 1 and 1 to n may be."""
+    ids = {example.id for example in examples}
+    if joined.contradicting or set(joined.names) != ids or joined.exact < len(joined.names):
+        return False
+    return all({str(first + n) for n in range(len(ids))} != ids for first in (0, 1))
 
 
 def _spellings(examples: Sequence[Example]) -> dict[str, str]:
@@ -253,6 +281,9 @@ def _unjoined(
             f" {example.id} is {example.question[:80]!r}, but it is {answer.question[:80]!r}"
         )
         return InputError(law, place=answer.place, way_out=way_out)
+    if any(_SHORTENED.fullmatch(name) for joined in by_id for name in joined.names[:_SHOWN]):
+        law = f"ids must be whole, but a spreadsheet program has shortened them: {', '.join(named)}"
+        return InputError(law, place=place, way_out=way_out)
     if known:
         law = f"{known[0].key} counts lines of somebody's version of the set; without its questions nothing shows which"
         return InputError(f"{law}; {ids}", place=place, way_out=way_out)

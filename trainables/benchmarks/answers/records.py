@@ -12,12 +12,25 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from search_spaces.errors import InputError
+from trainables.benchmarks.answers.fields import ANSWERS, NAMES
 from trainables.benchmarks.answers.problems import KindsOfProblems
 from trainables.benchmarks.files.delimited import Delimited, split_answers
 from trainables.benchmarks.files.plain_pickle import load_plain
 from trainables.benchmarks.files.plain_text import read_bytes, text_of
 from trainables.benchmarks.files.table_files import is_workbook, read_sheet
 
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} is there twice")
+    return value
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_object)
+_PICKLES = (".p", ".pkl", ".pickle")
+_KNOWN = {name.lower() for name in (*ANSWERS, *NAMES, "question", "scores")}
 _RECORD = 'a record must be an object such as {"id": ..., "prediction": ...}'
 
 
@@ -43,7 +56,7 @@ def read_records(path: Path) -> list[Record]:
         records = _of_table(read_sheet(data, place, exact=True), place)
     elif data.startswith(b"PAR1"):
         records = [Record(f"{place}[{n}]", row) for n, row in enumerate(_parquet_rows(data, place))]
-    elif data.startswith(b"\x80"):
+    elif data.startswith(b"\x80") or path.suffix.lower() in _PICKLES:
         records = list(_of_value(load_plain(data, place), place))
     else:
         records = _of_text(text_of(data, place), place)
@@ -64,7 +77,7 @@ def _of_text(text: str, place: str) -> list[Record]:
     if text.lstrip()[:1] not in ("{", "["):
         return _of_table(split_answers(text, place), place)
     try:
-        value = json.loads(text)
+        value = _JSON.decode(text)
     except (ValueError, RecursionError) as error:
         if text.lstrip()[:1] == "[" and not _is_json(text.lstrip().partition("\n")[0]):
             raise InputError(f"must be JSON, but {error}", place=place) from error
@@ -76,7 +89,7 @@ def _of_text(text: str, place: str) -> list[Record]:
 
 def _is_json(text: str) -> bool:
     try:
-        json.loads(text)
+        _JSON.decode(text)
     except (ValueError, RecursionError):
         return False
     return True
@@ -91,7 +104,7 @@ def _of_lines(text: str, place: str) -> list[Record]:
     for number, line in lines:
         at = f"{place}:{number}"
         try:
-            value = json.loads(line)
+            value = _JSON.decode(line)
         except (ValueError, RecursionError) as error:
             what = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
             problems.add(f"must be one JSON object per line, but {what}", at)
@@ -106,18 +119,18 @@ def _of_lines(text: str, place: str) -> list[Record]:
 
 def _end_of_first_value(text: str) -> int:
     try:
-        return json.JSONDecoder().raw_decode(text, len(text) - len(text.lstrip()))[1]
+        return _JSON.raw_decode(text, len(text) - len(text.lstrip()))[1]
     except (ValueError, RecursionError):
         return 0
 
 
 def _of_values(text: str, place: str) -> Iterator[Record]:
-    decoder, at = json.JSONDecoder(), 0
+    at = 0
     while text[at:].strip():
         at += len(text[at:]) - len(text[at:].lstrip())
         line = f"{place}:{text.count(chr(10), 0, at) + 1}"
         try:
-            value, at = decoder.raw_decode(text, at)
+            value, at = _JSON.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
             raise InputError(f"must be one JSON value after the other, but {error}", place=line) from error
         if not isinstance(value, dict):
@@ -171,6 +184,9 @@ def _of_table(table: Delimited, place: str) -> list[Record]:
     """Name the cells of each line by the header."""
     names, problems = [name.strip() for name in table.lines[0].cells], KindsOfProblems()
     records = []
+    if not {name.lower() for name in names} & _KNOWN:
+        law = f"the first line must name the columns, such as id and prediction, but is {', '.join(names[:4])}"
+        raise InputError(law, place=f"{place}:{table.lines[0].number}")
     for line in table.lines[1:]:
         cells = line.cells + ("",) * (len(names) - len(line.cells) if len(line.cells) == 1 else 0)
         if len(cells) != len(names):

@@ -92,10 +92,18 @@ def split_answers(text: str, place: str) -> Delimited:
             tried.append(Delimited(separator, lines))
         except InputError as error:
             errors.append(error)
+    tried += _without_quotes(text) if errors else []
     wide = [table for table in tried if table.lines and len(table.lines[0].cells) > 1]
     if wide:
         return max(wide, key=_fit)
     raise errors[0] if errors else _no_table(text, place)
+
+
+def _without_quotes(text: str) -> list[Delimited]:
+    """Split at tabs alone, where that gives lines of one width: such files have quotes that are part of texts."""
+    lines = [Line(n, tuple(line.split("\t"))) for n, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    width = len(lines[0].cells) if lines else 0
+    return [Delimited("\t", tuple(lines))] if width > 1 and all(len(line.cells) == width for line in lines) else []
 
 
 def _no_table(text: str, place: str) -> InputError:
@@ -187,7 +195,7 @@ def _piped_rows(text: str) -> Iterator[Line]:
 def _latex_rows(text: str) -> Iterator[Line]:
     """Read the rows of a tabular environment; rules and comments are no lines."""
     for number, line in enumerate(text.split("\n"), start=1):
-        row = _LATEX_END.sub("", re.sub(r"(?<!\\)%.*", "", line).strip())
+        row = _LATEX_END.sub("", re.sub(r"(?<![\\\d])%.*", "", line).strip())
         row = row.strip() if "&" in row else _LATEX_RULE.sub("", row).strip()
         if row:
             yield Line(number, tuple(cell.strip() for cell in re.split(r"(?<!\\)&", row)))

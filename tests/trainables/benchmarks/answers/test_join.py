@@ -85,6 +85,45 @@ def test_ids_in_other_spellings(tmp_path: Path) -> None:
     assert set(texts(read_predictions(write(tmp_path, rows), examples))) == {example.id for example in examples}
 
 
+@pytest.mark.parametrize(
+    ("text", "answers"),
+    [
+        ("Question_ID,Answer\n7, a\n8,\n", (" a", "")),
+        ("question_id;prediction\n7,0;a\n8,0;b,c\n", ("a", "b,c")),
+        ('question_id\tprediction\n7\t"a" b\n8\t6" tall\n', ('"a" b', '6" tall')),
+        ('question_id\tprediction\n7\t"a\nb"\n8\t"6"" tall"\n', ("a\nb", '6" tall')),
+        ('{"7": "a", "8": 2}', ("a", "2")),
+        ('{"index": 7, "prediction": "a"}\n{"index": 8, "prediction": "b"}', ("a", "b")),
+        ('{"logs": [{"doc": {"question_id": 7}, "resps": [["a"]]}, {"doc": {"id": 8}, "resps": [["b"]]}]}', None),
+    ],
+)
+def test_files_as_people_have_them(tmp_path: Path, text: str, answers: tuple[str, str] | None) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text(text)
+    if answers is None:
+        with pytest.raises(InputError, match=r"id: must be text or a whole number"):
+            read_predictions(path, examples_of("what", "who"))
+    else:
+        assert tuple(texts(read_predictions(path, examples_of("what", "who"))).values()) == answers
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("7,a\n8,b\n", r"a\.txt:1: the first line must name the columns"),
+        ('[{"id": 7, "prediction": "a", "prediction": "b"}]', "the key 'prediction' is there twice"),
+        ('{"id": 7, "prediction": "a"}\n{"id": 8, "predic', r"a\.txt:2: must be one JSON object per line"),
+        ('[{"id": 7, "prediction": "a"}, ', r"must be JSON"),
+        ("id,prediction\n7,a,b\n8,b\n", r"a\.txt:2: a line must have 2 cells as the header, separated by commas"),
+    ],
+)
+def test_broken_files_are_refused_with_their_line(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_predictions(path, examples_of("what", "who"))
+
+
 def test_fields_that_name_different_questions_are_refused(tmp_path: Path) -> None:
     rows = [{"id": str(8 + n % 2), "question_id": str(9 - n % 2), "prediction": "x"} for n in range(2)]
     with pytest.raises(InputError, match="id and question_id both are ids of questions, but name different ones"):
@@ -96,13 +135,15 @@ def test_fields_that_name_different_questions_are_refused(tmp_path: Path) -> Non
     [
         ([{"question_id": 7, "text": "What is this on the table?", "image": "i"}], "are the questions themselves"),
         ([{"question_id": 7, "answer": 4, "issimple": True}], "is a reference: it has issimple"),
-        ([{"question_id": 7, "hit": 1}], 'must have "prediction" or "scores"'),
+        ([{"question_id": 7, "hit": 1}], 'must have "prediction", "scores" or'),
         ([{"doc_id": 0, "filtered_resps": [[-1.2, False], [-0.3, True]]}], "holds log-likelihoods"),
         ([{"doc_id": 0, "filtered_resps": ["a", "b"]}], "one answer, but holds several that differ"),
         ([{"question_id": 7, "answer": "x"}, {"question_id": 7, "text": "x"}], "in one field of all records"),
         ({"a": [{"id": 1}], "b": [{"id": 1}]}, "one list of predictions, but has several: a, b"),
         ({"score": 71.2}, "nothing names the questions"),
         ([], "has none"),
+        ([{"question_id": "1.05E+05", "answer": "x"}], "a spreadsheet program has shortened them"),
+        ([{"question_id": 7, "response": {"text": "x"}}], "response: must be text, a number"),
     ],
 )
 def test_what_is_no_file_of_answers_is_refused(tmp_path: Path, rows: Any, message: str) -> None:
