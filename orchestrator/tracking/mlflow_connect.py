@@ -54,8 +54,8 @@ def open_tracker(uri: str | None, storage: Path) -> MlflowTracker:
     """
     for name, value in CLIENT_SETTINGS.items():
         os.environ.setdefault(name, value)
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # what fails is raised, and said in this program's words
+    for name in ("mlflow", "alembic"):  # what fails is raised, too, and named in our words
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     if uri is None:
         artifacts = (storage / layout.TRACKING_ARTIFACTS).as_uri()
         return MlflowTracker(MlflowServer(_embedded(storage), storage, EMBEDDED, artifacts))

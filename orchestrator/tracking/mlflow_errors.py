@@ -56,6 +56,7 @@ _SAID = re.compile(
     r"(\[SSL: \w+\][^()'\"]*|\[Errno -?\d+\] [^()'\">]+|Failed to resolve '[^']*'|[Rr]ead timed out|timed out"
     r"|Remote end closed connection without response|Connection reset by peer|Connection aborted)"
 )
+_SAID_BY_SQLITE = re.compile(r"database or disk is full|database is locked|disk I/O error")
 _LASTING_ERRNO = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.ENAMETOOLONG, errno.ELOOP,
     errno.EINVAL,
@@ -184,6 +185,8 @@ def plain_words(error: Exception) -> str:
     """Say an error in one line: the status or the system's own words, without addresses of objects or HTML."""
     text, status = str(error), _status(error)
     said = _SAID.search(text)
+    if in_sqlite := _SAID_BY_SQLITE.search(text):
+        return in_sqlite[0]
     if isinstance(error, RestException):
         words = str(error.json.get("message") or error.json.get("detail") or error.error_code)
         return f"it answers {words}"[:MESSAGE_SIZE].splitlines()[0]

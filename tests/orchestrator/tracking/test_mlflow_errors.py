@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from orchestrator.tracking.mlflow_connect import open_tracker
-from orchestrator.tracking.mlflow_errors import translate_artifact_errors, translate_errors
+from orchestrator.tracking.mlflow_errors import plain_words, translate_artifact_errors, translate_errors
 from orchestrator.tracking.mlflow_server import MlflowServer
 from orchestrator.tracking.tracker import (
     TrackerAwayError,
@@ -175,3 +176,8 @@ def opened(address: str, storage: Path) -> MlflowServer:
     """Make a server whose experiment is known."""
     harmless = "experiments/set-experiment-tag", {"experiment_id": "1", "key": "ablate.storage", "value": "00000000"}
     return MlflowServer(MlflowClient(address), storage, "fake", None, harmless)
+
+
+def test_plain_words_of_a_full_disk_under_the_database_are_sqlites() -> None:
+    text = "(raised as a result of Query-invoked autoflush)\n(sqlite3) database or disk is full\n[SQL: ...]"
+    assert plain_words(MlflowException(text)) == "database or disk is full"
