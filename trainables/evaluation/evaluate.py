@@ -207,7 +207,7 @@ class _Respondent:
         match batch.way:
             case "generate":
                 texts = self._answerer.generate(prompts, images, self._questions.most_tokens)
-                return [self._tokenizer.decode(text) for text in texts]
+                return [self._tokenizer.decode_answer(self._spec.language.prompt, text) for text in texts]
             case "first-token":
                 return [*self._answerer.rank_first_tokens(prompts, images, options)]
             case "whole-options":

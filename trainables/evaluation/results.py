@@ -51,6 +51,7 @@ def evaluation_key(
         {
             **resize_version(spec.vision),
             **_protocol_version(benchmark),
+            **_ends_of_answers(spec.language),
             "weights": {**start, **trained},
             "vision": {"options": {}, **vision_identity(spec.vision)},
             "projector": spec.projector.model_dump(mode="json", exclude_defaults=True),
@@ -65,6 +66,11 @@ def _protocol_version(benchmark: BenchmarkSpec) -> dict[str, int]:
     """Return the version of a protocol as a part of the identity; nothing for the first version."""
     version = find_protocol(benchmark)[1].version if is_evaluation(benchmark.source) else 1
     return {} if version == 1 else {"protocol_version": version}
+
+
+def _ends_of_answers(language: LanguageSpec) -> dict[str, int]:
+    """Return the version of how answers end, of styles that may end them otherwise than by the tokenizer's token."""
+    return {"answer_end": 2} if language.prompt in ("chatml", "template") else {}
 
 
 def _vision_origin(spec: TrialSpec, digests: Mapping[str, str]) -> str | int | list[str | int]:

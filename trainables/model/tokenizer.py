@@ -131,6 +131,25 @@ class Tokenizer:
         text = self._template().answer_text(answer) if style == "template" else answer_text(style, answer)
         return self.encode_segments([Segment(text, True)])[0]
 
+    def decode_answer(self, style: PromptStyle, ids: Sequence[int]) -> str:
+        """Decode generated tokens up to the end that answers have in training.
+
+        Some styles end an answer with a text of their own, as `<|im_end|>`, which is not every tokenizer's end token:
+        what a model writes after it answers nothing.
+        """
+        end, ids = self._answer_end(style), list(ids)
+        if not end:
+            return self.decode(ids)
+        mark = self.encode(f"A{end}")[len(self.encode("A")) :]  # as it stands behind a word, without a blank
+        first = next((at for at in range(len(ids)) if ids[at : at + len(mark)] == mark), len(ids))
+        return self.decode(ids[:first]).split(end)[0]
+
+    def _answer_end(self, style: PromptStyle) -> str:
+        """Return the text that ends an answer in training; nothing where the end token does."""
+        text = self._template().answer_text("A") if style == "template" else answer_text(style, "A")
+        after = text.lstrip().removeprefix("A")
+        return "" if END in after else after.strip()
+
     def _template(self) -> ChatTemplate:
         if self.template is None:
             raise InputError(
