@@ -20,6 +20,7 @@ from orchestrator.running.tasks import make_task, remaining_work, requests_by_ar
 from orchestrator.state.documents import PlanDocument
 from orchestrator.state.ledger import Ledger, read_ledger
 from orchestrator.state.superseded import set_aside_changed
+from orchestrator.terminal.plain import plain_lines
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
 from search_spaces.study import Study
@@ -58,8 +59,8 @@ def run_study(name: str, options: RunOptions, console: Console) -> StudyRun:
     require_capable(store.root)
     cluster = find_cluster(options.plan.address)
     expansion = expand(study, options.plan)  # 2: a study becomes arms and trials
-    specs, data = expansion.specs(options.plan.limit), options.plan.data
-    known = preflight(specs, expansion.evaluation_sets, store, data, console.print)  # 3: data and weights are digested
+    specs, data, told = expansion.specs(options.plan.limit), options.plan.data, plain_lines(console)
+    known = preflight(specs, expansion.evaluation_sets, store, data, told)  # 3: data and weights are digested
     planned = plan(expansion, options.plan, known)  # 4: trials become a graph in which equal work is one node
     ledger = read_ledger(planned, store)
     outcomes, tracking = None, None
