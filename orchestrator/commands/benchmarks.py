@@ -209,8 +209,8 @@ def _show_check(check: Checked, missing_list: str | None, out: Console) -> None:
     if check.problem:
         lines += [f"  {line}" for line in check.problem.splitlines()]
     if check.n:
-        known = " or ".join(f"{size:,}" for size in check.known)
-        lines.append(f"  {check.n:,} examples ({known} published), {check.images:,} images")
+        published = f" ({' or '.join(f'{size:,}' for size in check.known)} published)" if check.known else ""
+        lines.append(f"  {check.n:,} examples{published}, {check.images:,} images")
     if check.best_reachable:
         best = ", ".join(f"{name} {value:.2f}" for name, value in check.best_reachable.items())
         lines.append(f"  best reachable score: {best}")

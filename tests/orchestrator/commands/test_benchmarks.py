@@ -42,7 +42,9 @@ def test_benchmarks_list_show_and_check(tmp_path: Path) -> None:
 def test_a_complete_set_of_ones_own_passes_the_check(tmp_path: Path) -> None:
     write_own_set(tmp_path / "exact")
     (tmp_path / "exact" / "train.json").unlink()
-    assert "exact: complete" in _ablate("benchmarks", "check", str(tmp_path), "--only", "exact").stdout
+    shown = _ablate("benchmarks", "check", str(tmp_path), "--only", "exact").stdout
+    assert "exact: complete" in shown
+    assert "8 examples, 4 images" in shown
     (tmp_path / "exact" / "images" / "8.png").unlink()
     assert "8.png" in _ablate("benchmarks", "check", str(tmp_path), "--only", "exact", code=2).stdout
 
