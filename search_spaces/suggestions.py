@@ -124,7 +124,10 @@ def _renamed(document: Document, path: KeyPath, name: str, problem: InputError) 
         return _replaced(document, path, plain_value(name) if not isinstance(value, str) else name)
     root = copy.deepcopy(document.value)
     node = value_at(root, path[:-1])
-    if name in node:
+    if name in node:  # a key that is there already: maps go together, anything else would be there twice
+        if isinstance(node[name], dict) and isinstance(value, dict):
+            node[name] |= node.pop(path[-1])
+            return Document(root, document.origins, {}), (*path[:-1], name)
         return Document(root, document.origins, document.texts), path
     items = [(name if key == path[-1] else key, child) for key, child in node.items()]
     node.clear()

@@ -31,9 +31,15 @@ benchmarks: easy-vqa
         ("axes: {vision.token: [4, 1]}\n", "Did you mean 'vision.tokens'?"),
         ("axes: {vision.tokens: [4, 1], token: [4, 1]}\n", None),
         ("seeds: {bse: [7], default: [8]}\n", "Did you mean 'base'?"),
+        ("resource: {workers: 1}\n", "Did you mean 'resources'?"),
         ("desing: grid\n", "Did you mean 'design'?"),
     ],
 )
 def test_only_what_is_legal_in_this_study_is_suggested(tmp_path: Path, text: str, way_out: str | None) -> None:
     problems = problems_of(tmp_path, BASE + text)
     assert problems[0].way_out == way_out
+
+
+def test_a_misspelt_map_beside_the_right_one_is_suggested_to_go_into_it(tmp_path: Path) -> None:
+    text = BASE.replace("  language:", "  vison: {tokens: 4}\n  language:")
+    assert problems_of(tmp_path, text)[0].way_out == "Did you mean 'vision'?"

@@ -71,6 +71,9 @@ def _named(tree: Any, path: KeyPath, name: str, problem: InputError) -> Any:
     if isinstance(path[-1], str) and got == repr(path[-1]) and node != path[-1]:
         new = copy.deepcopy(tree)
         inside = _node(new, path[:-1])
+        if isinstance(inside.get(name), dict) and isinstance(node, dict):
+            inside[name] |= inside.pop(path[-1])
+            return new
         items = [(name if key == path[-1] else key, child) for key, child in inside.items()]
         inside.clear()
         inside.update(items)
