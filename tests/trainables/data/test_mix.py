@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -61,3 +62,13 @@ def test_asking_for_more_than_there_is_names_what_is_left(tmp_path: Path) -> Non
 def test_a_mix_with_nothing_left_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="at least one record"):
         _realise(tmp_path, MixPart(source=source(), drop=("color", "shape", "yes-no", "negated")))
+
+
+def test_a_mix_tells_how_many_records_of_a_source_are_left_out_as_their_images_are_lost(tmp_path: Path) -> None:
+    talk = [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]
+    rows = [{"id": "0", "image": "gone.png", "conversations": talk}, {"id": "1", "conversations": talk}]
+    (tmp_path / "chat.json").write_text(json.dumps(rows))
+    lossy = SourceSpec(name="s", version="1", reader="llava", path="chat.json", without=("missing",))
+    mix = _realise(tmp_path, MixPart(source=lossy, drop=("missing",)), MixPart(source=_second_source()))
+    assert mix.left_out == {source_name(lossy): 1}
+    assert mix.counts[source_name(lossy)] == 1

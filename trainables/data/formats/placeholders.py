@@ -12,9 +12,11 @@ _MARKUP = re.compile(r"<image>(?!\s*[^<>\s]*\s*</image>)(?=(?:(?!<image>).)*</im
 """An element of XML with more in it than one word, or the word in quotes of Markdown: text about `<image>` itself."""
 
 _OTHER_SPELLINGS = re.compile(
-    r"<(?:\|image\|?|\|?image[ _-]?\d+\|?|\|image_pad\||\|vision_start\||image-placeholder|ImageHere|IMAGE)>|\[IMG\]"
+    r"<(?:\|image\|?|\|?image[ _-]?\d+\|?|\|image_pad\||\|vision_start\||image[-_]placeholder|ImageHere|IMAGE"
+    r"|IMG_CONTEXT|start_of_image|image_soft_token|\|begin_of_image\|)>|<img>[^<>]*</img>|\[IMG\]"
 )
-"""Placeholders of other programs: Llama, Phi, MMMU, Qwen-VL, VILA and MAmmoTH, InternLM-XComposer."""
+"""Placeholders of other programs: Llama, Phi, MMMU, Qwen-VL, VILA, MAmmoTH, Janus, InternLM-XComposer, InternVL, Gemma,
+GLM and Pixtral."""
 
 _OTHER_MODALITY = re.compile(r"\s*<(video|audio)>|.*<(video|audio)>\s*$", re.DOTALL)
 """At the beginning or end of a question; elsewhere it may be HTML."""

@@ -122,6 +122,7 @@ def test_alpaca_has_its_context_after_the_instruction_and_its_history_before() -
         ({"conversations": [*SHOWN, *SHOWN], "image": "a.png"}, "2 images"),
         ({"conversations": _asked("q", "<image> a"), "image": "a.png"}, "an answer must be text"),
         ({"conversations": _asked("<image_1> q"), "image": "a.png"}, "'<image_1>'"),
+        ({"conversations": _asked("Picture 1: <img>a.jpg</img> q")}, "has '<img>a.jpg</img>'"),
         ({"conversations": _asked("<video>\nq")}, "announces <video>"),
         ({"conversations": _asked("<image>a.png</image> q")}, "no image"),
         ({"video": "a.mp4"}, "`video`"),
