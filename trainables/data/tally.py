@@ -121,6 +121,8 @@ class Tally:
         whole = self._digest.copy()
         whole.update(self._image_digests)
         whole.update(self._pixels_version())
+        if self._left_out:  # so that what is left out is known of these data, and not of equal ones that are whole
+            whole.update(canonical_json({"left_out": dict(self._left_out)}).encode())
         return whole.hexdigest()
 
     def picture_digests(self) -> list[bytes]:
