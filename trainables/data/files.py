@@ -25,10 +25,13 @@ def source_path(source: SourceSpec, data_root: Path, what: str) -> Path:
         raise InputError(f"a {source.reader} source needs `path`, {what}", key=f"sources.{source.name}")
     path = data_root / source.path
     if not path.exists():
+        elsewhere = f"name another folder than {data_root} with --data or ABLATE_DATA"
+        if Path(source.path).is_absolute():
+            elsewhere = "name what is there"
         raise InputError(
             f"the data of source {source.name!r} must be at {path}, but there is nothing",
             key=f"sources.{source.name}.path",
-            way_out=f"Put it there, or name another folder than {data_root} with --data or ABLATE_DATA.",
+            way_out=f"Put it there, or {elsewhere}.",
         )
     return path
 

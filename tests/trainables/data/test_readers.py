@@ -38,6 +38,12 @@ def test_reader_contract_records_have_unique_ids_images_open_and_the_signature_i
     assert reader.signature() == open_reader(source, tmp_path).signature()
 
 
+def test_a_missing_file_of_an_absolute_path_names_no_option_that_would_not_change_it(tmp_path: Path) -> None:
+    source = SourceSpec(name="s", version="1", reader="llava", path=str(tmp_path / "none.json"))
+    with pytest.raises(InputError, match="or name what is there"):
+        open_reader(source, tmp_path)
+
+
 def test_a_missing_file_says_where_it_was_looked_for_and_how_to_name_another_folder(tmp_path: Path) -> None:
     source = SourceSpec(name="s", version="1", reader="parquet", path="none.parquet")
     with pytest.raises(InputError, match=r"(?s)none\.parquet.*--data"):
