@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from search_spaces.errors import InputError
+from search_spaces.quantities import number_of
 from trainables.benchmarks.contract import Example, Protocol, Row
 from trainables.benchmarks.scorers.instructions import LETTERS
 
@@ -85,8 +86,8 @@ def check_reachable(protocol: Protocol, name: str, examples: Sequence[Example]) 
             return
     if examples:
         raise InputError(
-            f"the references must let some answer be right, but under {name} the best answer to any of the"
-            f" {len(examples):,} examples gets {100 * best:.0f} of 100",
+            f"the references must let some answer be right, but under {name} the best answer to"
+            f" {number_of(len(examples), 'example')} gets {100 * best:.0f} of 100",
             key="protocol",
             way_out="VQA's rule needs four references or more: fewer are scored by the family vqa. Else take another"
             " protocol.",
