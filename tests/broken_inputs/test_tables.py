@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import string
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -214,3 +215,25 @@ def test_damage_is_named_where_it_is(
     refusal = cell_differences(read_back, [(other, model)], read_back.counted, "points")
     assert isinstance(refusal, Refusal)
     assert any(name in reason for reason in refusal.reasons)
+
+
+PARTS = st.sampled_from(
+    [
+        *("model", "gqa", "avg", "a", "b", ",", ";", "\t", "|", "&", "\n", "\n", "71.2", "62,3", "1,510.7", "-"),
+        *("%", "**", "\\textbf{", "}", '"', "#", " ", "\\\\", "---", "\u2193", "1e309", "[", "$", "_{", "\u0663"),
+        *("\u00b1", "(", "0.3", "\u00b2", "1_0"),
+    ]
+)
+
+
+@tries("tables")
+@given(parts=st.lists(PARTS, max_size=60))
+def test_any_text_is_a_table_of_finite_points_or_refused(tmp_path: Path, parts: list[str]) -> None:
+    try:
+        table = read(tmp_path, "".join(parts))
+    except InputError as error:
+        place = str(error)
+    else:
+        place = "t.csv"
+        assert all(math.isfinite(score) for row in table.scores.values() for score in row.values())
+    assert "t.csv" in place

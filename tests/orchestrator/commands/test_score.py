@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -77,6 +78,16 @@ def test_results_file_of_the_benchmarks_server_is_read_and_said(vqav2: Path) -> 
     assert set(official["warnings"]) - set(own["warnings"]) == {
         "results.json: answers are read from answer, and joined by question_id"
     }
+
+
+def test_gzipped_references_and_predictions_score_as_plain_ones(vqav2: Path) -> None:
+    made = predictions(vqav2, {"0": "red", "1": "no", "2": "two"})
+    options = ["--references", str(vqav2 / "set"), "--predictions"]
+    plain = ablate("score", "vqav2", *options, made, "--json").stdout
+    for file in [*(vqav2 / "set").iterdir(), Path(made)]:
+        file.with_name(f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+        file.unlink()
+    assert ablate("score", "vqav2", *options, f"{made}.gz", "--json").stdout == plain
 
 
 def test_wrong_ids_exit_2_with_all_of_them(vqav2: Path) -> None:
