@@ -121,8 +121,8 @@ def _line(check: Checked) -> str:
         return check.source
     counts = check.counts
     records = f"{check.source}: {counts.records:,} records ({counts.text_only:,} text-only)"
-    images = check.kinds.get("missing image", 0) + check.kinds.get("broken image", 0)
-    broken = f", {images:,} of them missing or broken" if images else ""
+    images = sum(count for kind, count in check.kinds.items() if kind.endswith(" image"))
+    broken = f", {images:,} of them cannot be used" if images else ""
     if check.problems > images:
         broken += f", {check.problems - images:,} records that cannot be read"
     return f"{records}, {counts.images:,} images{broken}" + (f", digest {check.digest[:12]}" if check.digest else "")

@@ -34,6 +34,8 @@ class CheckedImage:
     """SHA-256 of `data`."""
     problem: str | None
     """Why it cannot be used."""
+    is_intact: bool = False
+    """Whether an image with a problem is whole, and a declaration of its source would make it usable."""
     treatments: tuple[Treatment, ...] = ()
     """What is done to it when it is decoded."""
 
@@ -80,5 +82,5 @@ def _checked(reader: Reader, key: str, pixels: PixelSpec) -> CheckedImage:
     try:
         treatments = check(data, pixels)
     except UnusableImageError as error:
-        return CheckedImage(key, b"", b"", str(error))
-    return CheckedImage(key, data, hashlib.sha256(data).digest(), None, treatments)
+        return CheckedImage(key, b"", b"", str(error), error.is_intact)
+    return CheckedImage(key, data, hashlib.sha256(data).digest(), None, treatments=treatments)

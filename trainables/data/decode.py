@@ -57,6 +57,11 @@ _silence_libraries()
 class UnusableImageError(Exception):
     """Raised for an image that cannot be used; its text ends a sentence about it: "is empty"."""
 
+    def __init__(self, words: str, *, is_intact: bool = False) -> None:
+        """Keep the words, and whether the image is whole and a declaration of its source would make it usable."""
+        super().__init__(words)
+        self.is_intact = is_intact
+
 
 def decode(data: bytes, pixels: PixelSpec) -> Rgb:
     """Decode an image to RGB as a person sees it, and shrink one that is larger than its source allows.
@@ -124,7 +129,8 @@ def _opened(data: bytes, pixels: PixelSpec) -> Image.Image:
         megapixels = picture.width * picture.height / 1e6
         raise UnusableImageError(
             f"is {picture.width:,} x {picture.height:,} px, {megapixels:,.0f} megapixels, and the limit of its source "
-            f"is {pixels.limit:,}: raise `pixels: {{limit: ...}}` of the source, or shrink the file"
+            f"is {pixels.limit:,}: raise `pixels: {{limit: ...}}` of the source, or shrink the file",
+            is_intact=True,
         )
     return picture
 
@@ -142,7 +148,8 @@ def _rgb(data: bytes, picture: Image.Image, pixels: PixelSpec, scale: int) -> Rg
             drafted = max(1, round(before[0] / picture.width))
             rgb = to_rgb(picture, pixels)
         except ValueError as error:
-            raise UnusableImageError(_unclear(data, picture, error)) from error
+            words = _unclear(data, picture, error)
+            raise UnusableImageError(words, is_intact="declare `pixels" in words) from error
         except Exception as error:  # as above
             raise UnusableImageError(_broken(data, picture, error)) from error
         if not halvings:

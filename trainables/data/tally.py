@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Literal
 
 from search_spaces.identity import PIXELS_VERSION, canonical_json
 from search_spaces.spec import LostImage, PixelSpec
@@ -38,8 +39,8 @@ class Tally:
         """One line for each image that cannot be used."""
         self.treated: Counter[str] = Counter()
         """Images by what is done to them when they are decoded."""
-        self.unusable: dict[str, LostImage] = {}
-        """Images that cannot be used, in the order of `problems`."""
+        self.unusable: dict[str, LostImage | Literal["undeclared"]] = {}
+        """Images that cannot be used, in the order of `problems`; intact ones whose source must declare something."""
         self.lost: dict[str, LostImage] = {}
         """Images whose records are left out."""
         self.left_out: list[str] = []
@@ -53,7 +54,7 @@ class Tally:
 
         All records must be read again: those that `leaves_out` tells are not to be added. The images need not.
         """
-        lost = {key: kind for key, kind in self.unusable.items() if kind in kinds}
+        lost = {key: kind for key, kind in self.unusable.items() if kind != "undeclared" and kind in kinds}
         if not lost:
             return None
         kept = Tally(self._pixels)
@@ -100,7 +101,9 @@ class Tally:
         else:
             user = self._first_users[self._rows[image.key]]
             self.problems.append(f"record {user!r}: the image {image.key!r} {image.problem}")
-            kind: LostImage = "missing" if image.problem == MISSING else "broken"
+            kind: LostImage | Literal["undeclared"] = "missing" if image.problem == MISSING else "broken"
+            if image.is_intact:  # a mix that drops broken images must not drop it
+                kind = "undeclared"
             self.unusable[image.key] = kind
             self.kinds[f"{kind} image"] += 1
 

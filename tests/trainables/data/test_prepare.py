@@ -7,6 +7,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,6 +127,22 @@ def test_the_prepared_source_tells_what_is_done_to_its_images_and_does_it(tmp_pa
         (9, 8, 7),
     )
     assert PreparedSource(store, digest).picture(0).getpixel((0, 0)) == (9, 8, 7)
+
+
+def test_an_intact_image_that_needs_a_declaration_is_not_dropped_as_a_broken_one(tmp_path: Path) -> None:
+    _picture(tmp_path, "a.png")
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    Image.new("L", (1500, 1000)).save(tmp_path / "large.png")
+    Image.fromarray(np.full((4, 4), 300.0, np.float32)).save(tmp_path / "floats.tif")
+    source = _llava(tmp_path, ["a.png", "broken.png", "large.png", "floats.tif"])
+    source = source.model_copy(update={"without": ("missing", "broken"), "pixels": PixelSpec(limit=1)})
+    with pytest.raises(InputError) as caught:
+        prepare_source(source, LocalStore(tmp_path / "store"), tmp_path)
+    assert "the limit of its source is 1" in str(caught.value)
+    assert "declare `pixels: {white: ...}`" in str(caught.value)
+    assert "broken.png" not in str(caught.value)
+    declared = source.model_copy(update={"pixels": PixelSpec(white=300)})
+    assert prepare_source(declared, LocalStore(tmp_path / "store"), tmp_path)[1].left_out == {"broken": 1}
 
 
 def test_sources_with_the_same_images_share_their_pictures_whatever_they_say_and_in_whatever_order(
