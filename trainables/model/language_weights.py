@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from search_spaces.errors import InputError
 from trainables.model.checkpoint_files import checkpoint_tensors, weight_file_list
-from trainables.model.language_fit import TABLES, check_tensors, model_on_meta, some_of, without_prefix
+from trainables.model.language_fit import TABLES, check_tensors, compare, model_on_meta, some_of, without_prefix
 from trainables.model.torch_files import read_tensors
 
 
@@ -72,24 +73,22 @@ def check_tied(config: Any, folder: Path, prefix: str) -> None:
     """Check that tensors that the configuration ties are equal where a checkpoint has both. Raises InputError."""
     if not getattr(config.get_text_config(), "tie_word_embeddings", False):
         return
-    model = model_on_meta(config, str(folder))
-    ends, starts = model.get_output_embeddings(), model.get_input_embeddings()
-    names = {id(module): name for name, module in model.named_modules()}
-    pair = [f"{names[id(module)]}.weight" for module in (ends, starts)]
-    tensors = {name: tensor for _, part in _file_tensors(folder) for name, tensor in part.items()}
-    end, start = (_named(tensors, name, prefix, model.base_model_prefix) for name in pair)
-    if end is not None and start is not None and not torch.equal(end, start):
+    place, untied = str(folder), copy.deepcopy(config)
+    untied.tie_word_embeddings = untied.get_text_config().tie_word_embeddings = False
+    model, headers = model_on_meta(untied, place), checkpoint_tensors(folder)
+    chosen = without_prefix(headers, prefix, model, place)
+    if compare(model, chosen).missing:
+        return
+    shape = tuple(model.get_output_embeddings().weight.shape)
+    tables = [name for name in headers if name.removeprefix(prefix) in chosen and headers[name].shape == shape]
+    first, second = (tables[0], tables[-1])  # both tables are there, whatever the family calls them
+    tensors = {name: part[name] for _, part in _file_tensors(folder) for name in tables if name in part}
+    if len(tables) == 2 and not torch.equal(tensors[first], tensors[second]):
         raise InputError(
-            f"config.json says that embeddings are tied, but {pair[0]} and {pair[1]} differ",
-            place=str(folder),
+            f"config.json says that embeddings are tied, but {first} and {second} differ",
+            place=place,
             way_out="Write `tie_word_embeddings: false` into its config.json, if it was trained so.",
         )
-
-
-def _named(tensors: Mapping[str, Tensor], name: str, prefix: str, base: str) -> Tensor | None:
-    """Return a tensor by its name in the model, whether or not the file has the base model's prefix."""
-    names = (f"{prefix}{name}", f"{prefix}{name.removeprefix(f'{base}.')}", name)
-    return next((tensors[each] for each in names if each in tensors), None)
 
 
 def _check_values(model: Any, folder: Path, prefix: str) -> None:
