@@ -252,6 +252,11 @@ class KnownSizes:
     encoders: Mapping[str, EncoderFacts]
     languages: Mapping[str, LanguageFacts]
 
+    def with_checkpoints(self, shapes: Mapping[str, LanguageShape]) -> KnownSizes:
+        """Add the shapes of checkpoints that are named by their origin."""
+        found = {origin: LanguageFacts(checkpoint=origin, config={}, shape=shape) for origin, shape in shapes.items()}
+        return KnownSizes(self.encoders, {**self.languages, **found})
+
 
 def model_size(trial: TrialSpec, known: KnownSizes) -> ModelSize | None:
     """Look up the size of a trial's model; None where the facts of a part are not known."""

@@ -15,14 +15,14 @@ from search_spaces.expansion.exclusions import Exclusions, read_exclusions
 from search_spaces.expansion.fields import Fields, stage_names
 from search_spaces.expansion.patches import Patch
 from search_spaces.expansion.references import References
-from search_spaces.expansion.resolve_language import FactsOf
+from search_spaces.expansion.resolve_language import FactsOf, LanguageFacts
 from search_spaces.expansion.resolve_vision import EncoderProbe
 from search_spaces.expansion.resolver import ResolvedArm, Resolver
 from search_spaces.expansion.study_reader import StudyReader, base_patch
 from search_spaces.identity import Memo, arm_fingerprint
 from search_spaces.plan import Exclusion
 from search_spaces.resources import ArmResources, check_resources
-from search_spaces.sizes import KnownSizes
+from search_spaces.sizes import KnownSizes, LanguageShape
 from search_spaces.spec import BenchmarkSpec, MixSpec
 from search_spaces.study import Study
 from search_spaces.yaml_source import KeyPath
@@ -74,7 +74,8 @@ def check_study(study: Study, memo: Memo, probe: EncoderProbe | None, facts: Fac
     )
     reader = StudyReader(study, Fields.of(stage_names(study, catalogue)))
     problems = reader.problems
-    resolver = Resolver(study, catalogue, base_patch(reader), probe, facts)
+    shapes: dict[str, LanguageShape] = {}
+    resolver = Resolver(study, catalogue, base_patch(reader), probe, _keeping_shapes(facts, shapes))
     benchmarks, samples = problems.attempt(resolver.evaluations) or ((), ())
     base = problems.attempt(lambda: resolver.resolve({}))
     axes = read_axes(reader, resolver.base)
@@ -104,9 +105,21 @@ def check_study(study: Study, memo: Memo, probe: EncoderProbe | None, facts: Fac
         excluded=excluded,
         base=resolver.complete({}),
         notes=tuple(dict.fromkeys(notes)),
-        sizes=catalogue.known_sizes(),
+        sizes=catalogue.known_sizes().with_checkpoints(shapes),
         mixes=resolver.mixes,
     )
+
+
+def _keeping_shapes(facts: FactsOf, shapes: dict[str, LanguageShape]) -> FactsOf:
+    """Keep the shapes of the checkpoints that are asked about."""
+
+    def kept(origin: str) -> LanguageFacts | None:
+        found = facts(origin)
+        if found is not None and found.shape is not None:
+            shapes[origin] = found.shape
+        return found
+
+    return kept
 
 
 def _split(

@@ -10,7 +10,7 @@ from search_spaces.catalogue.entries import LanguageEntry
 from search_spaces.catalogue.load import Catalogue
 from search_spaces.errors import InputError, nearest
 from search_spaces.expansion.patches import Leaf, Patch, field_problem
-from search_spaces.sizes import EMBEDDING_MULTIPLE
+from search_spaces.sizes import EMBEDDING_MULTIPLE, LanguageShape
 from search_spaces.spec import LanguageSpec, SourceSpec, StageSpec, TokenizerSpec
 from search_spaces.study import LanguageChoice, Study
 from search_spaces.yaml_source import KeyPath
@@ -26,6 +26,8 @@ class LanguageFacts(NamedTuple):
 
     family: str
     width: int
+    shape: LanguageShape | None = None
+    """What its size follows from; None where its layers are not known here."""
 
 
 FactsOf = Callable[[str], LanguageFacts | None]
@@ -149,7 +151,7 @@ class LanguageResolver:
 
     def _check(self, leaves: Patch, choice: LanguageChoice, facts: LanguageFacts) -> None:
         """Raise InputError unless what the study says of a model is what is known of it."""
-        for name, own in facts._asdict().items():
+        for name, own in (("family", facts.family), ("width", facts.width)):
             claimed = getattr(choice, name)
             if claimed not in (None, own):
                 raise self._wrong(leaves, name, f"must be {own}, as {choice.model} has it, but got {claimed}")

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 from search_spaces.errors import InputError, Problems, nearest
 from search_spaces.expansion.resolve_language import LanguageFacts
+from search_spaces.sizes import EMBEDDING_MULTIPLE, LanguageShape, sized_family
 from search_spaces.spec import LanguageSpec
 from trainables.model.checkpoint_files import INDEXES, WHOLE, checkpoint_tensors, refuse_adapters, weight_file_list
 from trainables.model.gguf_files import gguf_file, gguf_header
 from trainables.model.tensor_files import check_content, read_json_object
+from trainables.model.tokenizer import PADDED
 from trainables.model.weights import find_weights, local_weights
 
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt", "tekken.json")
@@ -22,6 +25,8 @@ _OF_TOKENIZER = (*_TOKENIZERS, "tokenizer_config.json", "special_tokens_map.json
 _TEMPLATES = ("chat_template.jinja", "chat_template.json")
 _WIDTHS = ("hidden_size", "n_embd", "d_model")
 """Names of the width in the configurations of transformers."""
+_OTHER_FORMS = ("attention_bias", "mlp_bias", "qk_layernorm")
+"""Settings of the families with known sizes that give a model further parameters."""
 
 
 def language_facts(origin: str, data_root: Path) -> LanguageFacts | None:
@@ -153,7 +158,30 @@ def _facts(path: Path) -> LanguageFacts:
     family = text.get("model_type")
     if not isinstance(family, str) or not isinstance(width, int):
         raise InputError(f"config.json must say model_type and one of {', '.join(_WIDTHS)}", place=str(file))
-    return LanguageFacts(family, width)
+    return LanguageFacts(family, width, _shape(path, family, width, text))
+
+
+def _shape(folder: Path, family: str, width: int, config: dict[str, Any]) -> LanguageShape | None:
+    """Return what the size of a model follows from; None for a family, or a form of it, that is not known here."""
+    heads, tokenizer = config.get("num_attention_heads"), folder / "tokenizer_config.json"
+    if sized_family(family) is None or not isinstance(heads, int) or heads < 1 or any(map(config.get, _OTHER_FORMS)):
+        return None
+    if config.get("head_dim") not in (None, width // heads):
+        return None
+    pads = family in PADDED and not (tokenizer.exists() and read_json_object(tokenizer).get("pad_token"))
+    try:
+        rows = int(config["vocab_size"])
+        return LanguageShape(
+            layers=config["num_hidden_layers"],
+            heads=heads,
+            kv_heads=config.get("num_key_value_heads") or heads,
+            mlp=config["intermediate_size"],
+            vocabulary=rows if pads else -(-rows // EMBEDDING_MULTIPLE) * EMBEDDING_MULTIPLE,
+            tied=config.get("tie_word_embeddings", False),
+            padded=pads,
+        )
+    except (KeyError, TypeError, ValueError):  # preflight says what is wrong with it
+        return None
 
 
 def _has_template(path: Path, gguf: Path | None) -> bool:

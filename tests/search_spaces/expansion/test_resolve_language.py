@@ -11,6 +11,7 @@ from search_spaces.expansion.expand import plan_study
 from search_spaces.expansion.resolve_language import LanguageFacts
 from search_spaces.identity import needed_digests
 from search_spaces.plan import Plan
+from search_spaces.sizes import LanguageShape
 from search_spaces.spec import LanguageSpec, LoraSpec
 from search_spaces.study_files import load_study
 from tests.support.small_studies import BASE, plan_of
@@ -155,3 +156,11 @@ def test_a_further_arm_moves_no_vocabulary_and_another_stage_does(tmp_path: Path
     assert alone.id == beside.id
     aligned = plan_of(tmp_path, TINY.replace("stages: [finetune]", "stages: [align, finetune]")).trials[0]
     assert aligned.spec.language != alone.spec.language
+
+
+def test_the_size_of_a_checkpoint_on_this_machine_is_known_to_the_plan(tmp_path: Path) -> None:
+    shape = LanguageShape(layers=2, heads=2, kv_heads=2, mlp=64, vocabulary=320)
+    plan = _plan(tmp_path, "'path:own'", facts={"path:own": LanguageFacts("llama", 32, shape)})
+    size = next(arm.size for arm in plan.arms)
+    assert size is not None
+    assert (size.language, size.width) == (shape, 32)

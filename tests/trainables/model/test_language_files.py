@@ -15,8 +15,11 @@ import pytest
 
 from search_spaces.errors import InputError
 from search_spaces.expansion.resolve_language import LanguageFacts
+from search_spaces.sizes import language_parameters, sized_family
 from tests.support.hub_languages import CHATML, hub_language, make_checkpoint
-from trainables.model.language_files import check_language, gguf_file, language_facts
+from trainables.model.gguf_files import gguf_file
+from trainables.model.language import build_language
+from trainables.model.language_files import check_language, language_facts
 from trainables.model.weights import find_weights
 
 
@@ -168,3 +171,23 @@ def test_a_cached_snapshot_is_used_without_asking_and_an_unfinished_one_is_not(t
 def test_a_copy_below_the_data_folder_comes_first(tmp_path: Path) -> None:
     hub_language(tmp_path, "llama")
     assert find_weights("hub:tiny/llama@main", tmp_path) == tmp_path / "hub/tiny/llama"
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "phi"])
+def test_the_size_of_a_local_model_is_read_from_its_configuration(family: str, tmp_path: Path) -> None:
+    spec = hub_language(tmp_path, family)
+    facts = language_facts(str(spec.checkpoint), tmp_path)
+    assert facts is not None
+    assert facts.shape is not None
+    size = sized_family(family)
+    assert size is not None
+    model = build_language(spec, 401, 7, tmp_path)
+    assert language_parameters(size, facts.width, facts.shape) == sum(p.numel() for p in model.parameters())
+
+
+def test_the_size_of_a_form_that_is_not_known_is_not_guessed(tmp_path: Path) -> None:
+    for name, options in (("bias", {"attention_bias": True}), ("heads", {"head_dim": 8})):
+        make_checkpoint(tmp_path / name, "llama", **options)
+        facts = language_facts(f"path:{name}", tmp_path)
+        assert facts is not None
+        assert facts.shape is None
