@@ -167,9 +167,9 @@ def _on_meta(vision: VisionSpec) -> nn.Module:
         law = f"timm must build {vision.arch} for images of {side} px, but: {_one_line(error)}"
         raise InputError(law, key=key, way_out="Correct `arch`, `resolution`, `native` or `options` there.") from error
     if width != vision.width:
-        raise InputError(
-            f"the width of {vision.arch} must be {width}, as timm builds it, but got {vision.width}", key=key
-        )
+        legal = " or ".join(map(str, sorted({width, *_last_widths(built, vision)})))
+        law = f"the width of {vision.arch} must be {legal}, as timm builds it, but got {vision.width}"
+        raise InputError(law, key=key)
     patch = _patch(built, vision)
     if patch != vision.patch or positions != vision.grid**2:
         name = "patch" if vision.family == "vit" else "stride"
@@ -177,6 +177,12 @@ def _on_meta(vision: VisionSpec) -> nn.Module:
         raise InputError(law, key=key)
     tower: nn.Module = built.tower
     return tower
+
+
+def _last_widths(built: Tower, vision: VisionSpec) -> set[int]:
+    """Return the width of a convolutional net's output, which is read in the place of its coarsest map if declared."""
+    is_last = vision.family == "conv" and vision.patch == max(level["reduction"] for level in built.tower.feature_info)
+    return {int(built.tower.num_features)} if is_last else set()
 
 
 def _patch(built: Tower, vision: VisionSpec) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from search_spaces.errors import InputError
 from search_spaces.spec import VisionSpec
 from tests.support.hub_checkpoints import FAMILIES, PAIRS, SIDE, TINY, encoder_spec
 from tests.support.tiny_specs import vision
-from trainables.model.vision import FusedEncoder, Tower, build_vision
+from trainables.model.vision import FusedEncoder, Tower, build_vision, check_encoder
 
 TOWERS = [name for name, entry in shipped().encoders.items() if isinstance(entry, EncoderEntry)]
 
@@ -227,3 +228,65 @@ def test_a_fused_preset_gives_the_published_tokens_and_width(name: str, tokens: 
         )
         image = torch.zeros(1, 6, fused.resolution, fused.resolution)
     assert encoder(image).shape == (1, tokens, width)
+
+
+# ---------------------------------------------------------------- what is declared, and what is there
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"width": 128}, "the width of test_efficientnet must be 64 or 256, as timm builds it, but got 128"),
+        ({"patch": 24}, "stride must be one of"),
+        ({"arch": "nobodys_net"}, "timm must build nobodys_net"),
+        ({"arch": "vit_tiny_patch16_224", "family": "vit", "patch": 16, "width": 192}, "timm must build vit_tiny"),
+        (
+            {"arch": "test_vit", "family": "vit", "patch": 8, "width": 64, "options": {"img_size": 64}},
+            "the patch of test_vit must be 16 px, as timm builds it, but got 8",
+        ),
+        ({"options": {"nothing": 1}}, "timm must build test_efficientnet"),
+    ],
+)
+def test_an_encoder_that_is_not_what_is_declared_is_refused(changes: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        check_encoder(vision(**changes), Path())
+
+
+def test_a_prefix_is_recognised_and_can_be_declared(tmp_path: Path) -> None:
+    spec = encoder_spec("siglip", tmp_path)
+    file = tmp_path / "hub" / "timm" / "siglip" / "model.safetensors"
+    whole = load_file(file)
+    save_file({f"visual.trunk.{key}": tensor for key, tensor in whole.items()} | {"text.w": torch.ones(2)}, file)
+    with pytest.raises(InputError, match=r"write `weights_prefix: 'visual\.trunk\.'` in its entry of `backbones`"):
+        check_encoder(spec, tmp_path)
+    built = build_vision(spec.model_copy(update={"weights_prefix": "visual.trunk."}), 7, tmp_path)
+    assert isinstance(built, Tower)
+    for key, tensor in built.tower.state_dict().items():
+        assert torch.equal(tensor, whole[key]), key
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_file_of_torch_is_read_as_data_and_by_name(wrapped: bool, tmp_path: Path) -> None:
+    spec = encoder_spec("clip", tmp_path)
+    whole = load_file(tmp_path / "hub/timm/clip/model.safetensors")
+    torch.save({"state_dict": whole, "epoch": 3} if wrapped else whole, tmp_path / "own.pth")
+    own = spec.model_copy(update={"checkpoint": "path:own.pth"})
+    check_encoder(own, tmp_path)
+    built = build_vision(own, 7, tmp_path)
+    assert isinstance(built, Tower)
+    assert torch.equal(built.tower.state_dict()["blocks.0.norm1.weight"], whole["blocks.0.norm1.weight"])
+    torch.save({f"x{number}": tensor for number, tensor in enumerate(whole.values())}, tmp_path / "own.pth")
+    with pytest.raises(InputError, match="are missing"):
+        check_encoder(own, tmp_path)
+
+
+def test_code_in_a_file_of_torch_is_not_run(tmp_path: Path) -> None:
+    class Evil:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (Path.touch, (tmp_path / "was-run",))
+
+    spec = encoder_spec("clip", tmp_path)
+    torch.save({"a": Evil()}, tmp_path / "own.pth")
+    with pytest.raises(InputError, match="executes no code"):
+        check_encoder(spec.model_copy(update={"checkpoint": "path:own.pth"}), tmp_path)
+    assert not (tmp_path / "was-run").exists()

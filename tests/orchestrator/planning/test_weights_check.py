@@ -1,0 +1,60 @@
+"""Weights and declared encoders are checked in a process of their own, and what has passed is not checked again."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from orchestrator.planning.weights_check import weights_problems
+from search_spaces.identity import weights_name
+from search_spaces.spec import LanguageSpec, TrialSpec, VisionSpec
+from tests.support.hub_checkpoints import encoder_spec
+from tests.support.hub_languages import hub_language
+from tests.support.tiny_specs import trial_spec, vision
+from trainables.model.weights import digest_weights, find_weights
+from trainables.storage.records import WeightsDigest
+from trainables.storage.store import LocalStore
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 99\n"
+
+
+def _problems(specs: list[TrialSpec], root: Path) -> list[str]:
+    origins = {origin for spec in specs for origin in (*spec.vision.checkpoints, spec.language.checkpoint) if origin}
+    entries = {weights_name(each): WeightsDigest("", digest_weights(find_weights(each, root))) for each in origins}
+    found = weights_problems(specs, entries, LocalStore(root / "storage"), root, lambda line: None)
+    return [str(problem) for problem in found]
+
+
+def _spec(encoder: VisionSpec, language: LanguageSpec) -> TrialSpec:
+    return trial_spec(vision=encoder, language=language)
+
+
+def test_everything_is_found_at_once_and_what_passes_is_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, broken = hub_language(tmp_path, "llama"), hub_language(tmp_path, "qwen2")
+    (tmp_path / "hub/tiny/qwen2/model.safetensors").write_text(POINTER)
+    encoder = encoder_spec("clip", tmp_path)
+    narrow = vision(backbone="narrow", width=128)
+    said = _problems([_spec(encoder, whole), _spec(narrow, broken)], tmp_path)
+    assert len(said) == 2
+    assert "hub/tiny/qwen2/model.safetensors: the file is a Git LFS pointer" in said[0]
+    assert said[1].startswith("backbones.narrow: the width of test_efficientnet must be 64 or 256, as timm builds it")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("what has passed was checked again")
+
+    monkeypatch.setattr(subprocess, "run", refuse)
+    assert _problems([_spec(encoder, whole)], tmp_path) == []
+    with pytest.raises(AssertionError):
+        _problems([_spec(encoder, whole.model_copy(update={"prompt": "template"}))], tmp_path)
+
+
+def test_random_encoders_of_known_facts_start_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a process was started")
+
+    monkeypatch.setattr(subprocess, "run", refuse)
+    assert _problems([trial_spec()], tmp_path) == []
