@@ -19,6 +19,7 @@ from trainables.export.llava import IMAGE_TOKEN, to_llava
 from trainables.export.own import write_own
 from trainables.export.processor import chat_template, llava_processor, prepend_bos
 from trainables.export.tokenizer import hf_tokenizer
+from trainables.model.seeding import seeded
 from trainables.model.vlm import VLM
 from trainables.storage.finished import finished_stage
 from trainables.storage.records import StageResult
@@ -125,7 +126,7 @@ def finished_stages(task: TrialTask, store: Store) -> list[StageResult]:
 
 
 def _write_llava(model: VLM, task: TrialTask, tokenizer: PreTrainedTokenizerFast, template: str, folder: Path) -> None:
-    image_token, unused = _with_image_token(model, tokenizer)
+    image_token, unused = _with_image_token(model, tokenizer, task.trial.seed)
     llava = to_llava(model, task.trial, image_token)
     llava.generation_config.update(**_generation(tokenizer, unused))
     llava.save_pretrained(folder)
@@ -135,18 +136,19 @@ def _write_llava(model: VLM, task: TrialTask, tokenizer: PreTrainedTokenizerFast
 
 
 def _write_own(model: VLM, task: TrialTask, tokenizer: PreTrainedTokenizerFast, template: str, folder: Path) -> None:
-    image_token, unused = _with_image_token(model, tokenizer)
+    image_token, unused = _with_image_token(model, tokenizer, task.trial.seed)
     generation = _generation(tokenizer, unused)
     write_own(model, task.trial, tokenizer, template, image_token, generation, folder)
 
 
-def _with_image_token(model: VLM, tokenizer: PreTrainedTokenizerFast) -> tuple[int, list[int]]:
+def _with_image_token(model: VLM, tokenizer: PreTrainedTokenizerFast, seed: int) -> tuple[int, list[int]]:
     """Add the image placeholder to tokenizer and embeddings; return its id and all ids that stand for no text."""
     tokenizer.add_special_tokens({"additional_special_tokens": [IMAGE_TOKEN]})
     image_token = int(tokenizer.convert_tokens_to_ids(IMAGE_TOKEN))
     language: Any = model.language
     if image_token >= language.get_input_embeddings().num_embeddings:
-        language.resize_token_embeddings(image_token + 1, mean_resizing=False)
+        with seeded("image token", seed):
+            language.resize_token_embeddings(image_token + 1, mean_resizing=False)
     return image_token, list(range(image_token, language.get_input_embeddings().num_embeddings))
 
 

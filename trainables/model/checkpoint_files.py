@@ -113,7 +113,9 @@ def check_types(headers: Mapping[str, TensorHeader], place: str, used: Sequence[
         InputError: names or types of quantised weights, or a needed tensor that is none of floating-point numbers.
     """
     quantised = sorted(name for name in headers if _QUANTISED.search(name))
-    small = sorted(name for name, header in headers.items() if header.dtype.startswith(("F8", "F4", "float8", "F6")))
+    small = sorted(
+        name for name, header in headers.items() if header.dtype.startswith(("F8_", "F6_", "F4", "float8", "float4"))
+    )
     if quantised or small:
         first = (quantised or small)[0]
         law = f"weights must be floating-point numbers, but are quantised: {first} is {headers[first].dtype}"
