@@ -85,6 +85,7 @@ def export_trial(task: TrialTask, store: Store, form: Form, folder: Path) -> Non
     data = TrialData(task, store)
     model = load_whole(task, results, data, store)
     tokenizer = hf_tokenizer(task.trial.language, data.tokenizer, data.root)
+    ends = data.tokenizer.answer_end_ids(task.trial.language.prompt)
     aside = folder.parent / f".{folder.name}.aside"
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
@@ -94,10 +95,10 @@ def export_trial(task: TrialTask, store: Store, form: Form, folder: Path) -> Non
                 _write_language(model, tokenizer, aside)
             case "hf":
                 template = chat_template(task.trial.language.prompt, data.tokenizer)
-                _write_llava(model, task, tokenizer, template, aside)
+                _write_llava(model, task, tokenizer, template, ends, aside)
             case "hf-own-code":
                 template = chat_template(task.trial.language.prompt, data.tokenizer)
-                _write_own(model, task, tokenizer, template, aside)
+                _write_own(model, task, tokenizer, template, ends, aside)
             case _:
                 assert_never(form)
         questions = card_questions(task, data, store)
@@ -125,19 +126,23 @@ def finished_stages(task: TrialTask, store: Store) -> list[StageResult]:
     return results
 
 
-def _write_llava(model: VLM, task: TrialTask, tokenizer: PreTrainedTokenizerFast, template: str, folder: Path) -> None:
+def _write_llava(
+    model: VLM, task: TrialTask, tokenizer: PreTrainedTokenizerFast, template: str, ends: list[int], folder: Path
+) -> None:
     image_token, unused = _with_image_token(model, tokenizer, task.trial.seed)
     llava = to_llava(model, task.trial, image_token)
-    llava.generation_config.update(**_generation(tokenizer, unused))
+    llava.generation_config.update(**_generation(tokenizer, unused, ends))
     llava.save_pretrained(folder)
     has_class_token = llava.config.vision_feature_select_strategy == "default"
     processor = llava_processor(task.trial.vision, template, tokenizer, has_class_token=has_class_token)
     processor.save_pretrained(folder)
 
 
-def _write_own(model: VLM, task: TrialTask, tokenizer: PreTrainedTokenizerFast, template: str, folder: Path) -> None:
+def _write_own(
+    model: VLM, task: TrialTask, tokenizer: PreTrainedTokenizerFast, template: str, ends: list[int], folder: Path
+) -> None:
     image_token, unused = _with_image_token(model, tokenizer, task.trial.seed)
-    generation = _generation(tokenizer, unused)
+    generation = _generation(tokenizer, unused, ends)
     write_own(model, task.trial, tokenizer, template, image_token, generation, folder)
 
 
@@ -152,8 +157,11 @@ def _with_image_token(model: VLM, tokenizer: PreTrainedTokenizerFast, seed: int)
     return image_token, list(range(image_token, language.get_input_embeddings().num_embeddings))
 
 
-def _generation(tokenizer: PreTrainedTokenizerFast, unused: list[int]) -> dict[str, Any]:
+def _generation(tokenizer: PreTrainedTokenizerFast, unused: list[int], ends: list[int]) -> dict[str, Any]:
+    """Collect settings of generation: it ends where answers end in training, if that is one token, as in evaluation."""
     special = {name: getattr(tokenizer, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    if len(ends) == 1 and ends[0] != special["eos_token_id"]:
+        special["eos_token_id"] = [special["eos_token_id"], *ends]
     return {**special, "suppress_tokens": unused}
 
 

@@ -140,9 +140,14 @@ class Tokenizer:
         end, ids = self._answer_end(style), list(ids)
         if not end:
             return self.decode(ids)
-        mark = self.encode(f"A{end}")[len(self.encode("A")) :]  # as it stands behind a word, without a blank
+        mark = self.answer_end_ids(style)
         first = next((at for at in range(len(ids)) if ids[at : at + len(mark)] == mark), len(ids))
         return self.decode(ids[:first]).split(end)[0]
+
+    def answer_end_ids(self, style: PromptStyle) -> list[int]:
+        """Encode the text that ends an answer in training; nothing where the end token does."""
+        end = self._answer_end(style)
+        return self.encode(f"A{end}")[len(self.encode("A")) :] if end else []  # behind a word, without a blank
 
     def _answer_end(self, style: PromptStyle) -> str:
         """Return the text that ends an answer in training; nothing where the end token does."""

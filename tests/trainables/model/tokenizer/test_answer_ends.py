@@ -26,6 +26,9 @@ def test_an_end_of_the_style_cuts_what_a_model_writes_after_it(tmp_path: Path) -
     assert tokenizer.end not in said
     assert tokenizer.decode(said) != "yes"
     assert tokenizer.decode_answer("chatml", said) == tokenizer.decode_answer("template", said) == "yes"
+    end = [loaded.convert_tokens_to_ids("<|im_end|>")]  # an exported model stops there, too
+    assert tokenizer.answer_end_ids("chatml") == tokenizer.answer_end_ids("template") == end
+    assert tokenizer.answer_end_ids("vicuna-v15") == []
 
 
 @pytest.mark.parametrize("style", STYLES)
