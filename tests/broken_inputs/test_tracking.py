@@ -111,7 +111,7 @@ def test_any_answer_of_a_server_is_one_of_four_kinds(
     assert "object at 0x" not in said
     assert "<html" not in said
     if call != "file" and status in (502, 503, 504):
-        assert isinstance(error, TrackerAwayError) or body == "read-only" or writes_others
+        assert isinstance(error, TrackerAwayError) or body in ("read-only", "denied") or writes_others
     if call != "file" and status in (401, 403) and body in ("nothing", "a page", "denied", "a number as code"):
         assert isinstance(error, TrackerDeniedError)
 
