@@ -60,8 +60,8 @@ def _aggregates(plan: Plan, scored: StudyScores, groups: Mapping[str, Sequence[s
 
 
 def _complete_scores(scored: StudyScores, arm: str, seeds: Sequence[int]) -> dict[int, list[float]]:
-    """Map the seeds of an arm to its scores by benchmark; empty unless every seed has all of them."""
+    """Map the seeds of an arm to its scores by benchmark; empty unless there are some and every seed has all."""
     table = {seed: [scored.scores.cell(arm, seed, name) for name in scored.benchmarks] for seed in seeds}
-    if not all(all(row) for row in table.values()):
+    if not scored.benchmarks or not all(all(row) for row in table.values()):
         return {}
     return {seed: [cell.mean for cell in row if cell] for seed, row in table.items()}

@@ -220,6 +220,14 @@ def test_report_of_one_benchmark_has_no_mean_over_benchmarks(store: LocalStore) 
     assert "lower than the base on shape" in _finding(report, "16px").sentence
 
 
+def test_report_of_a_study_without_benchmarks_says_that_nothing_is_scored(store: LocalStore) -> None:
+    plan = replace(two_stage_plan(), benchmarks=())
+    for trial in plan.trials:
+        finish_trial(store, plan, trial, {})
+    assert "Nothing is scored yet" in _terminal(build_report(plan, store))
+    assert "NaN" not in to_json(build_report(plan, store))
+
+
 def test_report_groups_arms_that_differ_in_several_axes_apart(plan: Plan, store: LocalStore) -> None:
     def with_crop(arm: Arm) -> Arm:
         return replace(arm, values={**arm.values, "resize": "crop" if arm.name == "resolution=16px" else "naive"})
