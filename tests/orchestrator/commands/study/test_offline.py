@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import socket
 from pathlib import Path
 
@@ -36,7 +37,9 @@ def test_an_offline_run_is_sent_to_a_server_later_and_nothing_is_doubled(tmp_pat
     toy = ("quickstart", "--toy", "--limit", "2")
     away = f"http://127.0.0.1:{closed_port}"
     ran = ablate("run", *toy, "--offline", "--tracking-uri", away, storage=storage)
-    assert "`ablate sync quickstart-toy` sends it to MLflow" in ran.stdout
+    told = "Offline. To send it to MLflow:  "
+    command = next(line.removeprefix(told) for line in ran.stdout.splitlines() if line.startswith(told))
+    assert shlex.split(command) == ["ablate", "sync", "quickstart", "--storage", str(storage), *toy[2:], "--toy"]
     client = MlflowClient(uri)
     histories = []
     for _ in range(2):

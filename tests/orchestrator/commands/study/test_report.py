@@ -16,6 +16,7 @@ from tests.support.command_line import ablate
 @pytest.mark.parametrize("form", FORMS)
 def test_report_is_written_in_the_form_of_the_files_suffix(form: str, small: Path, tmp_path: Path) -> None:
     file = tmp_path / f"report.{form}"
+    (tmp_path / "s").mkdir()
     done = ablate("report", str(small), "-o", str(file), storage=tmp_path / "s")
     text = file.read_text()
     assert done.stdout == ""
