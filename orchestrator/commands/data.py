@@ -112,11 +112,13 @@ def convert(
     as_json: JsonOption = False,
 ) -> None:
     """Write a source as Parquet, with the same digest: nothing is trained anew. Run again, it goes on."""
-    from orchestrator.data.targets import targets
+    from orchestrator.data.targets import in_all_uses, targets
     from trainables.data.convert import convert_source
+    from trainables.data.problems import left_out_lines
+    from trainables.storage import layout
 
     store, root = reading.places(writes=True)
-    chosen = targets(what, reading.images, reading.source, store, root, reading.overrides)
+    chosen = in_all_uses(targets(what, reading.images, reading.source, store, root, reading.overrides))
     if len(chosen) != 1:
         names = ", ".join(target.source.name for target in chosen)
         raise InputError(f"convert writes one source, but {what} has {names}", way_out="Name one with --source.")
@@ -128,6 +130,8 @@ def convert(
     kept = f", {done.kept} of them kept from before" if done.kept else ""
     out = console()
     out.print(f"{done.folder}: {_counts_text(done.counts)}, {done.shards} files{kept}", soft_wrap=True)
+    for line in left_out_lines(done.counts, store.place(layout.data_problems(chosen[0].source.name))):
+        out.print(f"{line}; they are in the files, so that a study must go on to `drop` them", soft_wrap=True)
     out.print(f"digest {done.digest}\nTo use it, give the source `reader: parquet` and `path: {to}`.")
 
 

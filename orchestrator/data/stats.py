@@ -16,9 +16,11 @@ from search_spaces.identity import source_name
 from search_spaces.spec import MixSpec, StageSpec
 from search_spaces.steps import Modalities, epoch_steps, mix_modalities
 from trainables.data.pace import Progress
+from trainables.data.problems import left_out_lines
 from trainables.data.readers import open_reader
 from trainables.data.survey import profile
 from trainables.data.treated import treated_lines
+from trainables.storage.records import Counts
 
 
 def describe_source(target: Target, root: Path, batch: int, threads: int, progress: Progress) -> dict[str, Any]:
@@ -31,12 +33,13 @@ def describe_source(target: Target, root: Path, batch: int, threads: int, progre
         threads: how many read and decode images.
         progress: told how far each phase is.
     """
-    described = asdict(profile(open_reader(target.source, root), target.source.pixels, threads, progress))
+    described = asdict(profile(target.source, open_reader(target.source, root), threads, progress))
     counts = described["counts"]
     records = Modalities(counts["records"] - counts["text_only"], counts["text_only"])
     in_words = treated_lines(described["treated"], target.source.pixels)
     counted = {"batch": batch, "steps": epoch_steps(records, batch)}
-    return {"source": target.source.declared, **described, "images": in_words, **counted}
+    notes = left_out_lines(Counts(**counts), None)
+    return {"source": target.source.declared, **described, "images": in_words, "notes": notes, **counted}
 
 
 def describe_mixes(targets: Sequence[Target], described: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -97,6 +100,7 @@ def _source_view(source: dict[str, Any]) -> Group:
     )
     if source["refused"]:
         title += f"\n{source['refused']:,} records cannot be read and are left out here: `ablate data check` lists them"
+    title = "\n".join([title, *(f"{note}: `ablate data check` lists them" for note in source["notes"])])
     table = Table("", *source["characters"])
     named = {
         f"characters of a record (most: {source['longest']})": source["characters"],

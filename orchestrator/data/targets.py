@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.planning.planned import PlanOptions, expand, plan
@@ -43,7 +43,7 @@ def targets(
     Args:
         what: a file of conversations (JSON, JSON Lines, Parquet), the name of a source of the catalogue, or a study.
         images: of a file: the folder in which its image paths start; None for the file's own folder.
-        source: of a study: keep this source only.
+        source: of a study: keep this source only, as the study's parts use it; as it is where none does.
         store: storage with the digests that a study is planned with.
         root: folder in which relative paths of sources and weights start.
         overrides: of a study: `KEY=VALUE` pairs laid over its file.
@@ -61,18 +61,30 @@ def targets(
         return [Target(_spec(what, entry), entry.source)]
     study = load_study(what, overrides or ())
     entries = {**shipped().sources, **study.sources}
-    if source is not None:
-        if source not in entries:
-            raise InputError(
-                f"must be a source of the study or of the catalogue, but got {source!r}",
-                key="--source",
-                way_out=nearest(source, entries),
-            )
-        return [Target(_spec(source, entries[source]), entries[source].source)]
+    if source is not None and source not in entries:
+        raise InputError(
+            f"must be a source of the study or of the catalogue, but got {source!r}",
+            key="--source",
+            way_out=nearest(source, entries),
+        )
     options = PlanOptions(storage=store.root, data=root)
-    planned = plan(expand(study, options), options, known_digests(store))
+    expansion = expand(study, options)
+    if source is not None:
+        uses = [use for use in sources_of(expansion.specs(), expansion.evaluation_sets) if use.name == source]
+        return [Target(spec, entries[source].source) for spec in uses or [_spec(source, entries[source])]]
+    planned = plan(expansion, options, known_digests(store))
     sources = sources_of((trial.spec for trial in planned.trials), planned.evaluation_sets)
     return [Target(spec, entries[spec.name].source, planned) for spec in sources]
+
+
+def in_all_uses(targets: Sequence[Target]) -> list[Target]:
+    """Make one target of each source, which leaves out what every part of the study that uses it leaves out."""
+    merged: dict[str, Target] = {}
+    for target in targets:
+        others = merged.setdefault(target.source.name, target).source.without
+        without = tuple(kind for kind in target.source.without if kind in others)
+        merged[target.source.name] = replace(target, source=target.source.model_copy(update={"without": without}))
+    return list(merged.values())
 
 
 def _file_source(file: Path, suffix: str, images: Path | None) -> SourceSpec:

@@ -45,7 +45,10 @@ def to_json(report: Report) -> str:
     without_images = replace(
         report, open_samples=tuple(replace(s, image_bytes=None, pixels=None) for s in report.open_samples)
     )
-    return json.dumps(plain_values(asdict(without_images)), indent=1, sort_keys=True, allow_nan=False) + "\n"
+    document = asdict(without_images)
+    if not report.provenance.left_out:
+        del document["provenance"]["left_out"]
+    return json.dumps(plain_values(document), indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
 def to_csv(report: Report) -> str:

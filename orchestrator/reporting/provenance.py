@@ -9,7 +9,7 @@ from importlib import metadata
 import yaml
 
 from orchestrator.planning.preflight import known_digests
-from orchestrator.reporting.report_model import Condition, DataDigest, Provenance
+from orchestrator.reporting.report_model import Condition, DataDigest, LeftOut, Provenance
 from orchestrator.state.ledger import Ledger
 from search_spaces.identity import FEATURES_VERSION, SCORING_VERSION, TRAINER_VERSION, needed_digests, source_name
 from search_spaces.plan import Plan
@@ -20,13 +20,14 @@ from trainables.storage.records import StageResult
 from trainables.storage.store import Store
 
 
-def provenance(study: Study, plan: Plan, store: Store, conditions: Sequence[Condition]) -> Provenance:
+def provenance(study: Study, plan: Plan, store: Store, ledger: Ledger, conditions: Sequence[Condition]) -> Provenance:
     """Collect versions, specification, data and conditions, as far as storage and the study know them.
 
     Args:
         study: with its document.
         plan: of the study.
         store: with the digests of an earlier preflight.
+        ledger: of the plan.
         conditions: under which the arms ran (`conditions_of`).
     """
     versions = f"trainer {TRAINER_VERSION}, features {FEATURES_VERSION}, scoring {SCORING_VERSION}"
@@ -35,6 +36,7 @@ def provenance(study: Study, plan: Plan, store: Store, conditions: Sequence[Cond
         spec=yaml.safe_dump(study.document.value, sort_keys=False, allow_unicode=True, width=100),
         data=_digests(plan, store),
         conditions=tuple(conditions),
+        left_out=_left_out(plan, ledger, store),
     )
 
 
@@ -53,6 +55,22 @@ def conditions_of(ledger: Ledger, store: Store) -> tuple[Condition, ...]:
         Condition(name, {value: tuple(arms) for value, arms in sorted(values.items())})
         for name, values in sorted(arms_by_value.items())
     )
+
+
+def _left_out(plan: Plan, ledger: Ledger, store: Store) -> tuple[LeftOut, ...]:
+    """Collect what the stages of all trials with a result have dropped as its images are lost, in plan order."""
+    found: dict[str, LeftOut] = {}
+    for trial in plan.trials:
+        parts = [part.source for stage in trial.spec.stages for part in stage.data.parts if part.source.without]
+        result = ledger.trials[trial.id].result
+        if not parts or result is None:
+            continue
+        for key in result.stages:
+            stage = read(store, layout.stage_result(key), StageResult)
+            for source in parts if stage is not None else ():
+                if stage is not None and (count := stage.left_out.get(source_name(source), 0)):
+                    found[source_name(source)] = LeftOut(source.declared, " or ".join(source.without), count)
+    return tuple(found.values())
 
 
 def conditions_by_arm(conditions: Sequence[Condition]) -> Mapping[str, Mapping[str, list[str]]]:

@@ -230,6 +230,16 @@ class DataDigest:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """Records of a source that stages have dropped because their images are lost."""
+
+    source: str
+    lost: str
+    """How images may be lost, as the study drops them: `missing`, `broken`, `missing or broken`."""
+    records: int
+
+
+@dataclass(frozen=True)
 class Provenance:
     program: str
     """Version of this program, and of what changes numbers in it."""
@@ -237,6 +247,8 @@ class Provenance:
     """The study after `extends` and `--set`, as YAML."""
     data: tuple[DataDigest, ...]
     conditions: tuple[Condition, ...]
+    left_out: tuple[LeftOut, ...]
+    """Of the trials with a result; sources of which nothing was dropped so are not named."""
 
 
 @dataclass(frozen=True)
@@ -275,7 +287,8 @@ class Report:
 
     @property
     def has_results(self) -> bool:
-        return any(cell.estimate is not None for row in self.rows for cell in row.cells) or bool(self.diverged)
+        """Whether anything is scored, also where no mean can be estimated from it (`Cell.refused`), or has diverged."""
+        return any(cell.by_seed for row in self.rows for cell in row.cells) or bool(self.diverged)
 
     def cells(self, row: Row) -> list[tuple[Cell, Column | None]]:
         """Cells of a row with their columns; first the mean, without one, where there are several benchmarks."""

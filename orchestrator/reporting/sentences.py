@@ -173,11 +173,13 @@ def sharing_line(sharing: Sharing) -> str:
 
 
 def provenance_lines(report: Report) -> list[str]:
-    """State the conditions that all arms share, and those that differ."""
+    """State the conditions that all arms share, those that differ, and which records were left out."""
     conditions = report.provenance.conditions
     equal = [f"{c.name} {value}" for c in conditions if len(c.arms) == 1 for value in c.arms]
     lines = [f"The same for all: {', '.join(equal)}."] if equal else []
-    return lines + [f"Differs: {condition_line(c)}" for c in conditions if len(c.arms) > 1]
+    lines += [f"Differs: {condition_line(c)}" for c in conditions if len(c.arms) > 1]
+    dropped = [f"{number_of(one.records, 'record')} of {one.source} ({one.lost})" for one in report.provenance.left_out]
+    return lines + ([f"Left out, as their images are lost: {', '.join(dropped)}."] if dropped else [])
 
 
 def condition_line(condition: Condition) -> str:

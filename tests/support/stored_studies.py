@@ -94,8 +94,20 @@ def noisy_answers(
     return scores
 
 
-def finish_stage(store: LocalStore, node: Node, provenance: Mapping[str, str] = PROVENANCE) -> None:
-    """Write the result of a stage."""
+def finish_stage(
+    store: LocalStore,
+    node: Node,
+    provenance: Mapping[str, str] = PROVENANCE,
+    left_out: Mapping[str, int] | None = None,
+) -> None:
+    """Write the result of a stage.
+
+    Args:
+        store: where to.
+        node: of the stage.
+        provenance: what it ran under.
+        left_out: records by source that were dropped because their images are lost.
+    """
     assert node.key is not None
     assert node.steps is not None
     weights = save({"weight": np.frombuffer(bytes.fromhex(key_of("weights " + node.id)), np.float32)})
@@ -112,6 +124,7 @@ def finish_stage(store: LocalStore, node: Node, provenance: Mapping[str, str] = 
         samples_per_second=32.0,
         counts={"shapes@1": 100},
         provenance=dict(provenance),
+        left_out=dict(left_out or {}),
     )
     write(store, layout.stage_result(node.key), result)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -17,14 +18,15 @@ from filelock import FileLock, Timeout
 
 from search_spaces.errors import InputError
 from search_spaces.identity import fingerprint
-from search_spaces.spec import PixelSpec, SourceSpec
-from trainables.data.checked_images import CheckedImage, checked_images
+from search_spaces.spec import LostImage, SourceSpec
+from trainables.data.checked_images import MISSING, CheckedImage, checked_images
 from trainables.data.files import stats
 from trainables.data.formats.parquet import IMAGE_DIGEST, IMAGES_BY_PATH
 from trainables.data.pace import Progress
 from trainables.data.problems import raise_problems
 from trainables.data.readers import HasImageFiles, Reader, open_reader
 from trainables.data.record import TEXT_ONLY, Record
+from trainables.data.survey import without_lost
 from trainables.data.tally import Tally
 from trainables.storage.payloads import check_parquet, damage
 from trainables.storage.record_files import read_or_redo, write
@@ -39,6 +41,8 @@ _MANIFEST = "convert.json"
 
 _TREATED = b"ablate-vlm.treated"
 """Key of a file's metadata: how many of its images are treated when they are decoded, by what is done to them."""
+_LOST = b"ablate-vlm.lost"
+"""Key of a file's metadata: what is wrong with its images that cannot be used, whose records the source leaves out."""
 
 _TURN = pa.struct([("from", pa.string()), ("value", pa.string())])
 _SCHEMA = pa.schema(
@@ -86,6 +90,8 @@ def convert_source(
     Raises:
         InputError: a folder that is there already or cannot be written, whatever `prepare_source` finds wrong. When
             that is corrected, the same call goes on: files whose records and images have not changed are kept.
+            Records that the source leaves out are written as they are, without or with a broken image: it leaves them
+            out of what was written too.
     """
     folder = folder.absolute()
     if folder.exists() or not folder.name:
@@ -107,7 +113,8 @@ def convert_source(
         with FileLock(lock, timeout=0):
             start = _begin(reader, source, target)
             seen = _SeenImages(reader, target, start)
-            shards, kept = _write_shards(reader, source.pixels, tally, target, seen, threads, progress)
+            shards, kept = _write_shards(reader, source, tally, target, seen, threads, progress)
+            tally = without_lost(source, reader, tally)
             raise_problems(source, reader, tally, store)
             if not tally.counted:
                 raise InputError("a source must have at least one record", key=f"sources.{source.name}")
@@ -165,7 +172,7 @@ class _SeenImages:
 
 def _write_shards(
     reader: Reader,
-    pixels: PixelSpec,
+    source: SourceSpec,
     tally: Tally,
     target: LocalStore,
     seen: _SeenImages,
@@ -180,13 +187,11 @@ def _write_shards(
         keys = list(islice(tally.image_keys, known, None))
         images = seen.of(keys)
         if seen.has(name, images) and _is_finished(target, name):
-            digests = pq.read_table(target.reading(name), columns=[IMAGE_DIGEST])[IMAGE_DIGEST].drop_null()
-            for digest in digests.to_pylist():
-                tally.add_image_digest(digest)
-            tally.treated.update(_treated(target, name))
+            _tally_finished(target, name, tally)
             kept += 1
         else:
-            if _write_shard(chunk, is_first, checked_images(reader, keys, pixels, threads), tally, target, name):
+            checked = checked_images(reader, keys, source.pixels, threads)
+            if _write_shard(chunk, is_first, _with_lost_bytes(reader, checked), tally, target, name, source.without):
                 seen.add(name, images)
         shards += 1
         progress.at("records", tally.counted, None)
@@ -203,10 +208,30 @@ def _is_finished(target: LocalStore, name: str) -> bool:
     return problem is None
 
 
-def _treated(target: LocalStore, name: str) -> dict[str, int]:
-    """Read how many images of a finished file are treated, by what is done to them."""
-    metadata = pq.read_metadata(target.reading(name)).metadata or {}
-    return json.loads(metadata.get(_TREATED, b"{}"))  # type: ignore[no-any-return]
+def _tally_finished(target: LocalStore, name: str, tally: Tally) -> None:
+    """Add the images of a finished file to the tally, as they were when it was written."""
+    with pq.ParquetFile(target.reading(name)) as file:
+        table, metadata = file.read(columns=["image.path", IMAGE_DIGEST]), file.metadata.metadata or {}
+    lost: dict[str, str] = json.loads(metadata.get(_LOST, b"{}"))
+    for key, problem in lost.items():
+        tally.add_image(CheckedImage(key, b"", b"", problem))
+    for image, digest in zip(table["image"].to_pylist(), table[IMAGE_DIGEST].to_pylist(), strict=True):
+        if digest is not None and image["path"] not in lost:
+            tally.add_image_digest(digest)
+    tally.treated.update(json.loads(metadata.get(_TREATED, b"{}")))
+
+
+def _with_lost_bytes(reader: Reader, images: Iterable[CheckedImage]) -> Iterator[CheckedImage]:
+    """Give broken images the bytes that they have, so that they are as broken in the file."""
+    for image in images:
+        if image.problem is None or image.problem == MISSING:
+            yield image
+            continue
+        try:
+            data = reader.image(image.key)
+        except OSError:  # a folder, say: no bytes are no image either
+            data = b""
+        yield replace(image, data=data, digest=hashlib.sha256(data).digest())
 
 
 def _first_uses(records: list[Record], tally: Tally) -> list[bool]:
@@ -226,9 +251,13 @@ def _write_shard(
     tally: Tally,
     target: LocalStore,
     name: str,
+    without: Collection[LostImage],
 ) -> bool:
-    """Write one file, unless one of its images cannot be used: then it is left to do. Returns whether it is written."""
-    before, treated = len(tally.problems), tally.treated.copy()
+    """Write one file, unless one of its images cannot be used: then it is left to do. Returns whether it is written.
+
+    Images that are lost in one of the ways of `without` do not matter: their records are left out.
+    """
+    before, treated, lost = len(tally.problems), tally.treated.copy(), dict[str, str]()
     aside = target.root / f".{name}.aside"
     with pq.ParquetWriter(aside, _SCHEMA, compression=_COMPRESSED, use_dictionary=False) as writer:
         for start in range(0, len(records), _ROW_GROUP):
@@ -238,10 +267,12 @@ def _write_shard(
                 image = next(images) if first else None
                 if image is not None:
                     tally.add_image(image)
+                    lost |= {image.key: image.problem} if image.problem else {}
                 rows.append(_row(record, image))
             writer.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA), row_group_size=_ROW_GROUP)
-        writer.add_key_value_metadata({_TREATED: json.dumps(tally.treated - treated).encode()})
-    if len(tally.problems) > before:
+        metadata = {_TREATED: json.dumps(tally.treated - treated)} | ({_LOST: json.dumps(lost)} if lost else {})
+        writer.add_key_value_metadata({key: text.encode() for key, text in metadata.items()})
+    if any(kind not in without for kind in list(tally.unusable.values())[before:]):
         aside.unlink()
         return False
     target.remove(name)
@@ -252,11 +283,12 @@ def _write_shard(
 
 def _row(record: Record, image: CheckedImage | None) -> dict[str, Any]:
     turns = [turn for question, answer in record.turns for turn in (("human", question), ("gpt", answer))]
-    stored = {"bytes": image.data if image else None, "path": record.image}
+    is_stored = image is not None and image.problem != MISSING
+    stored = {"bytes": image.data if image and is_stored else None, "path": record.image}
     return {
         "id": record.id,
         "image": None if record.image is None else stored,
         "conversations": [{"from": role, "value": value} for role, value in turns],
         "tags": [tag for tag in record.tags if tag != TEXT_ONLY],
-        IMAGE_DIGEST: image.digest if image and not image.problem else None,
+        IMAGE_DIGEST: image.digest if image and is_stored else None,
     }

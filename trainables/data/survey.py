@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from search_spaces.spec import PixelSpec, SourceSpec
+from search_spaces.spec import SourceSpec
 from trainables.data.checked_images import checked_images
 from trainables.data.decode import UnusableImageError, check, shown_size
 from trainables.data.pace import Progress
@@ -44,11 +44,24 @@ def survey(source: SourceSpec, reader: Reader, threads: int, progress: Progress)
     for number, image in enumerate(checked_images(reader, keys, source.pixels, threads), 1):
         tally.add_image(image)
         progress.at("images", number, len(keys))
+    return without_lost(source, reader, tally)
+
+
+def without_lost(source: SourceSpec, reader: Reader, tally: Tally) -> Tally:
+    """Tally the records that a source keeps; the same tally where none of its records is left out.
+
+    Args:
+        source: says how images may be lost.
+        reader: of the source; reads all records again where some are left out.
+        tally: of all records and images.
+    """
     kept = tally.without(source.without)
-    for record in reader.records(kept.refuse) if kept is not None else ():
-        if kept is not None and not kept.leaves_out(record):
+    if kept is None:
+        return tally
+    for record in reader.records(kept.refuse):
+        if not kept.leaves_out(record):
             kept.add_record(record)
-    return kept or tally
+    return kept
 
 
 @dataclass(frozen=True)
@@ -72,8 +85,8 @@ class Profile:
     """Records that cannot be read."""
 
 
-def profile(reader: Reader, pixels: PixelSpec, threads: int, progress: Progress) -> Profile:
-    """Compute statistics of a source.
+def profile(source: SourceSpec, reader: Reader, threads: int, progress: Progress) -> Profile:
+    """Compute statistics of the records that a source keeps: where some may be left out, every image is read first.
 
     Records that cannot be read are left out and counted, missing and broken images are left out of the sizes: `survey`
     names both.
@@ -81,16 +94,20 @@ def profile(reader: Reader, pixels: PixelSpec, threads: int, progress: Progress)
     A source without records has distributions of zeros.
 
     Args:
+        source: how its images become pixels, and whether records are left out whose images are lost.
         reader: of the source.
-        pixels: how images of the source become pixels.
         threads: how many read images at once; 0 reads in this thread.
         progress: receives how many records were read.
 
     Raises:
         InputError: a file that cannot be read at all.
     """
-    tally, characters, turns, longest = Tally(pixels), [0], [0], ("", -1)
+    pixels, tally, characters, turns, longest = source.pixels, Tally(source.pixels), [0], [0], ("", -1)
+    if source.without:
+        tally.lost = survey(source, reader, threads, progress).lost
     for record in reader.records(tally.refuse):
+        if tally.leaves_out(record):
+            continue
         tally.add_record(record)
         progress.at("records", tally.counted, None)
         characters.append(record.characters)

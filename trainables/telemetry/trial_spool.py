@@ -103,7 +103,8 @@ class TrialSpool:
         self._write(step=0, metrics={key: value for key, value in values.items() if math.isfinite(value)})
         for name, score in scores.items():
             self._write(artifact={"name": f"examples/{name}.parquet", "path": score.examples})
-        self._write(tags={tracked_names.DIVERGED: str(result.diverged).lower()})
+        diverged = {tracked_names.DIVERGED: str(result.diverged).lower()}
+        self._write(tags=diverged | _left_out(self._task, stages))
         self._write(status="FINISHED")
 
     def close(self) -> None:
@@ -175,6 +176,19 @@ def _shares(task: TrialTask, stages: list[StageResult]) -> dict[str, float]:
             key = tracked_names.data_share(spec.name, names[name])
             shares[key] = shares.get(key, 0.0) + count / max(1, sum(counts.values()))
     return shares
+
+
+def _left_out(task: TrialTask, stages: list[StageResult]) -> dict[str, str]:
+    """Make the tag of the records that stages drop as their images are lost; no tag where none may be dropped so.
+
+    It is also written of no records: an earlier attempt may have dropped some.
+    """
+    counts: dict[str, int] = {}
+    for spec, stage in zip(task.trial.stages, stages, strict=True):
+        for source in (part.source for part in spec.data.parts if part.source.without):
+            name = f"{source.declared} ({' or '.join(source.without)})"
+            counts[name] = stage.left_out.get(source_name(source), 0)
+    return {tracked_names.LEFT_OUT: ", ".join(f"{name}: {count}" for name, count in counts.items())} if counts else {}
 
 
 def _training_data(task: TrialTask, stages: list[StageResult]) -> list[DataUse]:

@@ -181,3 +181,68 @@ def test_a_part_that_drops_missing_images_is_fine_without_them_and_its_declared_
     (tmp_path / "own.yaml").write_text(DROPPING.replace("records: 4", "records: 3"))
     code, out = _run("check", tmp_path / "own.yaml", *places, "--json")
     assert (code, "has 4 records where 3 are declared" in out) == (2, True)
+
+
+def _lossy_study(folder: Path, text: str = DROPPING) -> list[str | Path]:
+    """Write a study beside a source with a missing image; return the arguments of a data command about it."""
+    (folder / "1.png").unlink(missing_ok=True)
+    (folder / "own.yaml").write_text(text)
+    return [folder / "own.yaml", "--data", folder, "--storage", folder / "store"]
+
+
+def test_check_of_one_source_leaves_out_what_its_study_drops_and_names_the_list(chat: Path, tmp_path: Path) -> None:
+    code, out = _run("check", *_lossy_study(tmp_path), "--source", "mine")
+    assert code == 0
+    assert out.startswith("ok    mine@1: 3 records")
+    assert f"1 of 4 records are left out, as their images are missing, listed in {tmp_path}/store/problems/" in out
+
+
+def test_a_source_that_one_part_drops_from_and_another_does_not_is_wrong(chat: Path, tmp_path: Path) -> None:
+    twice = DROPPING.replace("drop: missing}", "drop: missing}, {source: mine}")
+    arguments = _lossy_study(tmp_path, twice)
+    for source in ([], ["--source", "mine"]):
+        code, out = _run("check", *arguments, *source, "--json")
+        assert (code, [one["is_fine"] for one in json.loads(out)]) == (2, [True, False])
+    with pytest.raises(InputError, match=r"'1\.png' is missing"):
+        _run("convert", *arguments, "--to", tmp_path / "out")
+
+
+def test_a_source_that_no_part_of_the_study_uses_is_checked_as_it_is(chat: Path, tmp_path: Path) -> None:
+    second = "  other: {reader: llava, path: chat.json, records: 4, text_only_records: 1, images: 3}\nmixes:"
+    arguments = _lossy_study(tmp_path, DROPPING.replace("mixes:", second))
+    assert _run("check", *arguments, "--source", "other")[0] == 2
+
+
+def test_stats_count_what_will_be_trained(chat: Path, tmp_path: Path) -> None:
+    arguments = _lossy_study(tmp_path)
+    _, out = _run("stats", *arguments, "--json")
+    found = json.loads(out)
+    assert (found["sources"][0]["counts"]["records"], found["sources"][0]["turns"]["most"]) == (3, 1)
+    assert [(mix["image"], mix["text"], mix["sources"]) for mix in found["mixes"]] == [(2, 1, {"mine": 3})]
+    assert found["sources"][0]["notes"] == ["1 of 4 records are left out, as their images are missing"]
+    _, out = _run("stats", *arguments, "--source", "mine")
+    assert "1 of 4 records are left out, as their images are missing: `ablate data check` lists them" in out
+
+
+def test_a_converted_source_is_the_same_source_to_the_study_that_drops(chat: Path, tmp_path: Path) -> None:
+    arguments = _lossy_study(tmp_path)
+    code, out = _run("convert", *arguments, "--source", "mine", "--to", tmp_path / "out")
+    assert code == 0
+    assert "1 of 4 records are left out, as their images are missing, listed in" in out
+    assert "a study must go on to `drop` them" in out
+    (digest,) = [line.removeprefix("digest ") for line in out.splitlines() if line.startswith("digest ")]
+    moved = _lossy_study(tmp_path, DROPPING.replace("reader: llava, path: chat.json", "reader: parquet, path: out"))
+    code, out = _run("check", *moved, "--json")
+    (found,) = json.loads(out)
+    assert (code, found["digest"], found["counts"]["left_out"]) == (0, digest, {"missing": 1})
+
+
+def test_names_beyond_ascii_are_told_on_a_terminal_that_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    row = {"id": "\u00fc", "image": "b\u00e4r\u65e5.png", "conversations": TALK}
+    (tmp_path / "chat.json").write_text(json.dumps([row]))
+    done = ablate("data", "check", str(tmp_path / "chat.json"), storage=tmp_path / "s", check=2)
+    assert r"record '\xfc': the image 'b\xe4r\u65e5.png' is missing" in done.stdout
+    assert "Traceback" not in done.stderr

@@ -12,14 +12,19 @@ import pytest
 
 from orchestrator.reporting.build import build_report as build_report_of
 from orchestrator.reporting.csv_json import to_json
+from orchestrator.reporting.forms import FORMS, Form
+from orchestrator.reporting.html import to_html
 from orchestrator.reporting.markdown import to_markdown
 from orchestrator.reporting.report_model import Finding, Report
 from orchestrator.terminal.report import to_terminal
-from search_spaces.plan import Arm, Exclusion, Plan
+from search_spaces.identity import source_name
+from search_spaces.plan import Arm, Exclusion, Plan, PlannedTrial
+from search_spaces.spec import MixPart, MixSpec
 from tests.support.stored_studies import (
     PROVENANCE,
     answers,
     fail_trial,
+    finish_stage,
     finish_trial,
     key_of,
     noisy_answers,
@@ -28,6 +33,7 @@ from tests.support.stored_studies import (
     two_stage_plan,
 )
 from tests.support.terminal_text import shown
+from tests.support.tiny_specs import source
 from trainables.storage import layout
 from trainables.storage.store import LocalStore
 
@@ -297,3 +303,49 @@ def test_a_named_arm_is_told_by_its_name_and_is_no_point_of_an_axis(plan: Plan, 
     assert [point.arm for curve in report.curves for point in curve.points] == ["resolution=32px", "base"]
     assert report.verdicts.aggregates.factors is not None
     assert not [factor for factor in report.verdicts.aggregates.factors.factors if "16px" in factor.term]
+
+
+def _dropping(plan: Plan) -> Plan:
+    """Let every stage drop the records of its source whose images are missing."""
+    lossy = source().model_copy(update={"without": ("missing",)})
+    mix = MixSpec(name="m", parts=(MixPart(source=lossy, drop=("missing",)),))
+
+    def changed(trial: PlannedTrial) -> PlannedTrial:
+        stages = tuple(one.model_copy(update={"data": mix}) for one in trial.spec.stages)
+        return replace(trial, spec=trial.spec.model_copy(update={"stages": stages}))
+
+    return replace(plan, trials=tuple(map(changed, plan.trials)))
+
+
+@pytest.mark.parametrize("count", [0, 1200])
+def test_provenance_says_how_many_records_were_left_out_for_their_images(
+    plan: Plan, store: LocalStore, count: int
+) -> None:
+    plan = _dropping(plan)
+    _finish_all(store, plan)
+    name = source_name(plan.trials[0].spec.stages[0].data.parts[0].source)
+    for node in plan.trials[0].stage_nodes(plan):
+        finish_stage(store, node, left_out={name: count} if count else {})
+    report = build_report(plan, store)
+    line = "Left out, as their images are lost: 1,200 records of shapes@1 (missing)."
+    assert [line in to_markdown(report), line in to_html(report)] == [count > 0, count > 0]
+    found = json.loads(to_json(report))["provenance"].get("left_out")
+    assert found == ([{"lost": "missing", "records": 1200, "source": "shapes@1"}] if count else None)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_scores_on_one_example_are_not_called_unscored_in_any_form(plan: Plan, store: LocalStore, form: Form) -> None:
+    for trial in plan.trials:
+        finish_trial(store, plan, trial, {name: np.ones(1) for name in ("shape", "colour")})
+    report = build_report(plan, store)
+    text = FORMS[form](report)
+    assert "Nothing is scored" not in text
+    assert "refused" in text
+    assert "refused" in _terminal(report)
+
+
+def test_the_refused_mean_of_one_example_is_explained(plan: Plan, store: LocalStore) -> None:
+    for trial in plan.trials:
+        finish_trial(store, plan, trial, {name: np.ones(1) for name in ("shape", "colour")})
+    text = to_markdown(build_report(plan, store))
+    assert "base on shape is refused: benchmark shape: an interval needs at least two images" in text

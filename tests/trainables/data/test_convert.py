@@ -162,3 +162,54 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
     _convert(source, tmp_path)
     with pytest.raises(InputError, match="must be a new folder"):
         _convert(source, tmp_path)
+
+
+def _lossy(folder: Path) -> SourceSpec:
+    """Write a source with a missing and two broken images, which it leaves out; the third file has none of them."""
+    source = _llava(folder).model_copy(update={"without": ("missing", "broken")})
+    (folder / "1.png").unlink()
+    (folder / "2.png").write_bytes((folder / "2.png").read_bytes()[:40])
+    (folder / "3.png").unlink()
+    (folder / "3.png").mkdir()
+    return source
+
+
+def test_what_a_source_leaves_out_it_leaves_out_of_its_conversion_too(tmp_path: Path) -> None:
+    source = _lossy(tmp_path)
+    done = _convert(source, tmp_path)
+    assert done.counts.left_out == {"broken": 4, "missing": 2}
+    assert (done.digest, done.counts) == prepare_source(source, LocalStore(tmp_path / "store"), tmp_path)
+    assert (done.digest, done.counts) == prepare_source(_parquet(source), LocalStore(tmp_path / "other"), tmp_path)
+    with pytest.raises(InputError, match="3 of 4 are not"):
+        prepare_source(_parquet(source).model_copy(update={"without": ()}), LocalStore(tmp_path / "other"), tmp_path)
+
+
+def test_a_killed_conversion_of_a_source_with_lost_images_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, write = _lossy(tmp_path), convert._write_shard
+
+    def killed(*args: object) -> bool:
+        if "part-00002" in str(args):
+            raise KeyboardInterrupt
+        return write(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(convert, "_write_shard", killed)
+    with pytest.raises(KeyboardInterrupt):
+        _convert(source, tmp_path)
+    monkeypatch.setattr(convert, "_write_shard", write)
+    done = _convert(source, tmp_path)
+    assert done.kept == 2
+    assert (done.digest, done.counts) == prepare_source(source, LocalStore(tmp_path / "store"), tmp_path)
+
+
+def test_a_lost_image_that_came_back_in_between_is_converted(tmp_path: Path) -> None:
+    source = _llava(tmp_path).model_copy(update={"without": ("missing",)})
+    (tmp_path / "1.png").unlink()
+    (tmp_path / "0.png").write_bytes(b"no image")
+    with pytest.raises(InputError, match="1 of 3 are not"):
+        _convert(source, tmp_path)
+    for number in (0, 1):
+        Image.new("RGB", (4, 4), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    done = _convert(source, tmp_path)
+    assert (done.counts.left_out, done.digest) == ({}, prepare_source(source, LocalStore(tmp_path), tmp_path)[0])

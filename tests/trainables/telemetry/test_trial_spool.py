@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from search_spaces.identity import source_name
-from tests.support.tiny_specs import stage
+from search_spaces.spec import MixPart, MixSpec, SourceSpec
+from tests.support.tiny_specs import source, stage
 from tests.support.tiny_trials import is_step, make_task, run
 from trainables.run_trial import run_trial
 from trainables.storage import layout
@@ -82,3 +84,21 @@ def test_another_node_tells_of_itself_in_a_spool_of_its_own(
         assert all(
             "system/node_2/cpu_percent" in line["metrics"] for _, line in read_spool(LocalStore(path.parent), path.name)
         )
+
+
+def test_records_without_their_images_are_told_in_a_tag_where_the_study_drops_them(tmp_path: Path) -> None:
+    talk = [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]
+    rows = [{"id": str(i), "conversations": talk, **({"image": f"{i}.png"} if i < 3 else {})} for i in range(12)]
+    (tmp_path / "chat.json").write_text(json.dumps(rows))
+    lossy = SourceSpec(name="chat", version="1", reader="llava", path="chat.json", without=("missing",))
+    parts = (MixPart(source=lossy, drop=("missing",)), MixPart(source=source()))
+    task = make_task(tmp_path, stages=(stage(data=MixSpec(name="m", parts=parts)),))
+    run(task)
+    (tags,) = [line["tags"] for line in lines_of(task) if "tags" in line]
+    assert tags == {"ablate.diverged": "false", "ablate.left_out": "chat@1 (missing): 3"}
+
+
+def test_trials_that_drop_nothing_so_have_no_tag_of_it(tmp_path: Path) -> None:
+    task = make_task(tmp_path)
+    run(task)
+    assert [line["tags"] for line in lines_of(task) if "tags" in line] == [{"ablate.diverged": "false"}]
