@@ -100,7 +100,7 @@ def show_version(study: Study, plan: Plan, store: Store, options: RunOptions, co
     except InputError as error:
         console.print(f"tracking: {error}", soft_wrap=True)
         return None
-    with Uploader(tracker, store, study, plan, notice=console.print):
+    with Uploader(tracker, store, study, plan, notice=console.print, sync_command=options.sync_command):
         pass
     return open_command(tracker)
 
@@ -159,7 +159,8 @@ def train_and_score(
         require_shared_storage(nodes, store)
         view = stack.enter_context(LiveView(plan, console, store=store, done=done))
         if tracker is not None:
-            stack.enter_context(Uploader(tracker, store, study, plan, notice=view.note))
+            uploader = Uploader(tracker, store, study, plan, notice=view.note, sync_command=options.sync_command)
+            stack.enter_context(uploader)
         outcomes = run_trials(
             remaining_work(plan, ledger),
             plan.nodes,

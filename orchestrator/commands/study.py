@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -121,6 +120,7 @@ def run(
     root = storage_root(storage)
     options = RunOptions(
         plan=selection.plan_options(root, address),
+        study=study,
         tracking_uri=tracking_uri,
         offline=offline,
         cpus=cpus,
@@ -137,8 +137,7 @@ def run(
         if done.tracking is not None:
             out.print(done.tracking, soft_wrap=True)
         elif offline:
-            sync = shlex.join(["ablate", "sync", study, *options.plan.flags()])
-            out.print(f"Offline. To send it to MLflow:  {sync}", soft_wrap=True)
+            out.print(f"Offline. To send it to MLflow:  {options.sync_command}", soft_wrap=True)
     full = done.outcomes.storage_full if done.outcomes else None
     if full is not None:
         out.print(f"ablate: {storage_full(full)}", soft_wrap=True)

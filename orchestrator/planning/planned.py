@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,8 @@ class RunOptions:
     """What the command line decides about a run. None of it changes a result."""
 
     plan: PlanOptions
+    study: str = "STUDY"
+    """The study as the command line names it."""
     tracking_uri: str | None = None
     offline: bool = False
     """Talk to no tracking server: records wait in the spools for `ablate sync`."""
@@ -65,6 +68,16 @@ class RunOptions:
     """Of the embedded cluster; None for all."""
     max_concurrent: int | None = None
     """Most trials at a time; None for as many as the cluster has room for."""
+
+    @property
+    def sync_command(self) -> str:
+        """The command that sends what storage holds of this run's trials to its tracking server, to be pasted.
+
+        An address with a password in it is left out: it is in the environment, or the user has it.
+        """
+        uri = self.tracking_uri
+        server = ["--tracking-uri", uri] if uri is not None and "@" not in uri else []
+        return shlex.join(["ablate", "sync", self.study, *self.plan.flags(), *server])
 
 
 def expand(study: Study, options: PlanOptions) -> Expansion:

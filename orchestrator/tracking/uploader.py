@@ -40,6 +40,15 @@ class Uploader:
     """Runs a replay in a thread of the driver. Nothing that happens to the server reaches the caller.
 
     As a context manager it runs while the block does; at the end all runs have their true status.
+
+    Args:
+        tracker: the server.
+        store: the storage.
+        study: the study, with its claims.
+        plan: its plan.
+        notice: shows a message about trouble.
+        poll_s: seconds between two looks at the spools.
+        sync_command: shown where something did not arrive; it sends the rest later.
     """
 
     def __init__(
@@ -51,9 +60,10 @@ class Uploader:
         *,
         notice: Notice = print,
         poll_s: float = POLL_S,
+        sync_command: str = "ablate sync STUDY",
     ):
         self._replay = Replay(tracker, store, study, plan, notice)
-        self._notice, self._poll_s, self._study = notice, poll_s, plan.study
+        self._notice, self._poll_s, self._sync_command = notice, poll_s, sync_command
         self._notice_once = NoticeOnce(notice, "tracking: ")
         self._thread = threading.Thread(target=self._work, name="uploader", daemon=True)
         self._wake = threading.Event()
@@ -99,9 +109,9 @@ class Uploader:
         self._wake.set()
         self._thread.join(deadline_s)
         if missing := self._replay.unsent.sentence():
-            self._notice(f"tracking: not everything was taken: {missing}; `ablate sync {self._study}` sends it again")
+            self._notice(f"tracking: not everything was taken: {missing}. To send it again:  {self._sync_command}")
         if not self._is_closed:
-            self._notice(f"tracking: not everything was sent; `ablate sync {self._study}` sends it later")
+            self._notice(f"tracking: not everything was sent. To send it later:  {self._sync_command}")
         return self._is_closed
 
     def _work(self) -> None:
