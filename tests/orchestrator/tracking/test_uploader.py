@@ -56,11 +56,13 @@ def test_uploader_stopped_while_the_server_is_away_says_how_to_send_the_rest(sto
     tracker = MemoryTracker()
     tracker.away = True
     notices: list[str] = []
-    uploader = Uploader(tracker, store, study_of(), PLAN, notice=notices.append).start()
+    uploader = Uploader(
+        tracker, store, study_of(), PLAN, notice=notices.append, sync_command="ablate sync small --storage /s"
+    ).start()
 
     assert not uploader.stop()
 
-    assert "ablate sync small" in notices[-1]
+    assert notices[-1].endswith("To send it later:  ablate sync small --storage /s")
     tracker.away = False
     sync_study(study_of(), PLAN, store, tracker)
     assert tracker.steps(TRIAL, "train/loss") == [0, 1, 2]
