@@ -73,13 +73,13 @@ def test_shipped_claims_on_the_shipped_table_give_the_papers_p_values(tmp_path: 
     ],
 )
 def test_bad_input_exits_with_2_and_a_way_out(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
-    done = ablate("verdicts", *arguments, storage=tmp_path / "s", check=2)
+    done = ablate("verdicts", *arguments, storage=tmp_path, check=2)
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_study_that_never_ran_is_undecided_naming_what_is_missing(tmp_path: Path) -> None:
-    found = json.loads(ablate("verdicts", "quickstart", "--json", storage=tmp_path / "s").stdout)["verdicts"]
+    found = json.loads(ablate("verdicts", "quickstart", "--json", storage=tmp_path).stdout)["verdicts"]
     assert [one["verdict"] for one in found] == ["undecided"] * 4
     assert all(one["holds"] is None and one["effect"] is None for one in found)
     assert found[1]["reasons"][0].startswith("missing: base with seed 7 (pending)")
