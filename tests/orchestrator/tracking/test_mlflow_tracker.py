@@ -88,6 +88,7 @@ def test_replay_of_a_spool_gives_a_complete_run(storage: Path, client: MlflowCli
     spool.write(artifact={"name": "deepspeed.json", "text": "{}"})
     spool.write(artifact={"name": "gone.json", "path": "nowhere.json"})
     spool.write(params={"resolution": "other"})  # MLflow never changes a parameter
+    spool.write(tags={"ablate.left_out": "chat@1 (missing or broken): 3"})
     spool.write(status="FINISHED")
     notices: list[str] = []
 
@@ -97,6 +98,7 @@ def test_replay_of_a_spool_gives_a_complete_run(storage: Path, client: MlflowCli
     assert run.info.status == "FINISHED"
     assert run.data.metrics["eval/refcocoplus/acc at 0.5"] == 10.0
     assert run.data.params["resolution"] == "64px"
+    assert run.data.tags["ablate.left_out"] == "chat@1 (missing or broken): 3"
     assert [file.path for file in client.list_artifacts(run.info.run_id, "examples")] == ["examples/shapes.parquet"]
     assert len([notice for notice in notices if "gone.json" in notice or "params" in notice]) == 2
 
