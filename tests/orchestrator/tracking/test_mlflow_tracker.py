@@ -88,7 +88,6 @@ def test_replay_of_a_spool_gives_a_complete_run(storage: Path, client: MlflowCli
     spool.write(artifact={"name": "deepspeed.json", "text": "{}"})
     spool.write(artifact={"name": "gone.json", "path": "nowhere.json"})
     spool.write(params={"resolution": "other"})  # MLflow never changes a parameter
-    spool.write(tags={"ablate.left_out": "chat@1 (missing or broken): 3"})
     spool.write(status="FINISHED")
     notices: list[str] = []
 
@@ -98,9 +97,18 @@ def test_replay_of_a_spool_gives_a_complete_run(storage: Path, client: MlflowCli
     assert run.info.status == "FINISHED"
     assert run.data.metrics["eval/refcocoplus/acc at 0.5"] == 10.0
     assert run.data.params["resolution"] == "64px"
-    assert run.data.tags["ablate.left_out"] == "chat@1 (missing or broken): 3"
     assert [file.path for file in client.list_artifacts(run.info.run_id, "examples")] == ["examples/shapes.parquet"]
     assert len([notice for notice in notices if "gone.json" in notice or "params" in notice]) == 2
+
+
+def test_the_number_of_records_left_out_is_a_tag_of_the_trial(storage: Path, client: MlflowClient) -> None:
+    store = LocalStore(storage)
+    spool = Spool(store, layout.spool("small", "r64-s7"))
+    spool.write(step=1, metrics={"train/loss": 0.5})
+    spool.write(tags={"ablate.diverged": "false", "ablate.left_out": "chat@1 (missing or broken): 3"})
+    spool.write(status="FINISHED")
+    sync_study(study_of(), PLAN, store, open_tracker(None, storage))
+    assert trial_run(client, "r64-s7").data.tags["ablate.left_out"] == "chat@1 (missing or broken): 3"
 
 
 def test_unknown_run_is_refused_not_retried(storage: Path) -> None:
