@@ -140,7 +140,7 @@ class Totals:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def without_collection() -> Iterator[None]:
     """Disable the garbage collector: reading makes millions of values without cycles, each collection visits all."""
     was_on = gc.isenabled()
     gc.disable()
@@ -175,7 +175,7 @@ class Benchmark:
 
     def examples(self, files: ReferenceFiles, split: str | None = None) -> list[Example]:
         """Read the examples of a split. Raises InputError if there are none, or if an id occurs twice."""
-        with _no_collection():
+        with without_collection():
             examples = self.read(files, split)
         twice = [name for name, count in Counter(example.id for example in examples).items() if count > 1]
         if twice:

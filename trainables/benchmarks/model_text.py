@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Literal
 
 ModelText = Literal["keep", "strip", "cut"]
@@ -20,6 +21,8 @@ END_TOKENS = (
 )
 """How families of language models write the end of an answer, where their tokenizer does not leave it out."""
 
+_REMEMBERED = 1 << 13
+"""Answers repeat: distinct texts whose bare answer is remembered."""
 _BEGIN_TOKENS = re.compile(r"^(?:\s*(?:<s>|<bos>|<pad>|<PAD>|<\|begin_of_text\|>|<\|pad\|>))+")
 _FIRST_END = re.compile("|".join(map(re.escape, END_TOKENS)))
 _THOUGHT = re.compile(r"<(think|thinking|reasoning)>.*?</\1>", re.DOTALL | re.IGNORECASE)
@@ -34,6 +37,7 @@ _PAIRS = (
     *(("\u201c", "\u201d"), ("\u2018", "\u2019"), ("\u00ab", "\u00bb"), ("\u300c", "\u300d")),
 )
 """Signs of Markdown and quotes that stand around an answer."""
+_FIRST_SIGNS = tuple(first for first, _ in _PAIRS)
 
 
 def _keep(text: str) -> str:
@@ -62,6 +66,7 @@ def cut(text: str) -> str:
 MODEL_TEXTS: Mapping[ModelText, Callable[[str], str]] = {"keep": _keep, "strip": _strip, "cut": cut}
 
 
+@lru_cache(_REMEMBERED)
 def bare_answer(text: str) -> str:
     """Take off what frames an answer: thoughts, end tokens, Markdown, quotes, `Answer:`, a full stop or `!` at the end.
 
@@ -77,7 +82,7 @@ def bare_answer(text: str) -> str:
 
 def _unframed(text: str) -> str:
     """Take off one frame, the outermost."""
-    for first, last in _PAIRS:
+    for first, last in _PAIRS if text.startswith(_FIRST_SIGNS) else ():
         inner = text.removeprefix(first).removesuffix(last)
         is_framed = len(text) == len(first) + len(inner) + len(last)
         within = _APOSTROPHE.sub("", inner)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from search_spaces.errors import InputError
 from trainables.benchmarks.answers.corners import BoxForm, as_corners, box_form
@@ -16,6 +17,7 @@ from trainables.benchmarks.answers.fields import (
     Answer,
     answer_field,
     answer_text,
+    plain_answer,
     read_answer,
     with_known_names,
     words_of,
@@ -23,15 +25,14 @@ from trainables.benchmarks.answers.fields import (
 from trainables.benchmarks.answers.join import Joined, join
 from trainables.benchmarks.answers.problems import KindsOfProblems
 from trainables.benchmarks.answers.records import read_records
-from trainables.benchmarks.contract import Example, Protocol
+from trainables.benchmarks.contract import Example, Protocol, without_collection
 from trainables.benchmarks.scorers.instructions import LETTERS
 
 _SHOWN = 100
 _PLAIN = "prediction"
 
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
+class Prediction(NamedTuple):
     """Output for one example: a text, or scores of its options."""
 
     text: str | None
@@ -53,6 +54,7 @@ class Predictions:
     """How files in other forms than the plain one were read and joined, and what is odd about them."""
 
 
+@without_collection()
 def read_predictions(
     paths: Path | Sequence[Path], examples: Sequence[Example], boxes: BoxForm | None = None
 ) -> Predictions:
@@ -90,14 +92,19 @@ def _answers(path: Path) -> tuple[list[Answer], str]:
     """Read the answers of a file, all from one field."""
     records, answers, problems = read_records(path), [], KindsOfProblems()
     fields: dict[str, str] = {}
-    for record in records:
+    for place, record in records:
+        plain = plain_answer(record, place)
+        if plain is not None:
+            fields.setdefault(_PLAIN, place)
+            answers.append(plain)
+            continue
         try:
-            named = with_known_names(record.fields)
+            named = with_known_names(record)
             key = answer_field(named)
-            fields.setdefault(key, record.place)
-            answers.append(read_answer(named, key, record.place))
+            fields.setdefault(key, place)
+            answers.append(read_answer(named, key, place))
         except InputError as error:
-            problems.add_error(error, record.place)
+            problems.add_error(error, place)
     if len(fields) > 1 and set(fields) != {_PLAIN, "scores"}:
         (first, _), (second, place), *_ = fields.items()
         problems.add(f"answers must be in one field of all records, but are in {first}, and here in {second}", place)
@@ -133,12 +140,11 @@ def _refuse_questions(
     answers: Sequence[Answer], joined: Joined, examples: Sequence[Example], field: str, place: str
 ) -> None:
     """Refuse a file of questions, whose texts would be taken for answers."""
+    long = [(n, a.text) for n, a in zip(joined.names, answers, strict=True) if a.text and len(a.text) > 10]
+    if 2 * len(long) <= len(answers):
+        return
     questions = {example.id: example.question for example in examples}
-    same = [
-        name
-        for name, answer in zip(joined.names, answers, strict=True)
-        if answer.text and len(answer.text) > 10 and _repeats(answer.text, questions.get(name, ""))
-    ]
+    same = [name for name, text in long if _repeats(text, questions.get(name, ""))]
     if 2 * len(same) > len(answers):
         law = f"must be answers, but {len(same):,} of {len(answers):,} are the questions themselves, e.g. {same[0]}"
         raise InputError(law, place=place, key=field)

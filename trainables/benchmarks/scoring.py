@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from search_spaces.errors import InputError, Problems
 from trainables.benchmarks.best_reachable import best_row, check_reachable
-from trainables.benchmarks.contract import Benchmark, Example, Protocol, Row
+from trainables.benchmarks.contract import Benchmark, Example, Protocol, Row, without_collection
 from trainables.benchmarks.model_text import MODEL_TEXTS
 from trainables.benchmarks.predictions import Predictions, check_ids, chosen
 from trainables.benchmarks.reading_notes import best_note, is_answer_read, model_text_changes, unparsable_notes
@@ -61,6 +61,7 @@ class Scored:
         return {**shown, "warnings": list(self.warnings)}
 
 
+@without_collection()
 def score_predictions(
     benchmark: Benchmark, protocol_name: str, examples: Sequence[Example], predictions: Predictions, split: str | None
 ) -> Scored:
@@ -127,7 +128,7 @@ def score_example(
     """
     parsed = protocol.parse(output, example)
     row = Row(example, output, parsed, protocol.score(parsed, example), likelihoods)
-    return row._replace(is_read=is_answer_read(protocol, row))
+    return row if is_answer_read(protocol, row) else row._replace(is_read=False)
 
 
 def summarise(benchmark: Benchmark, protocol_name: str, rows: Sequence[Row], split: str | None = None) -> Scored:

@@ -20,6 +20,7 @@ NAMES = ("id", "question_id", "questionId", "questionid", "qid", "sent_id", "ima
 """Fields that may name the question, the plainest first."""
 POSITIONS = frozenset(("doc_id", "index"))
 """Of these, numbers of lines in somebody's own version of a set: nothing is joined by them alone."""
+_PLAIN = frozenset(("id", "prediction"))
 _QUESTIONS = ("question", "prompt", "input", "caption", "sentence", "sent", "expression", "text")
 _REFERENCE_ONLY = frozenset(
     (
@@ -56,12 +57,15 @@ class Answer(NamedTuple):
     """File name of the image; empty where the record has none."""
 
 
+_NAMES = frozenset(NAMES)
 _SPELLINGS = {name.lower(): name for name in (*ANSWERS, *NAMES, *_QUESTIONS, "scores", "category", "split")}
+
+_AS_KNOWN = _NAMES.union(_SPELLINGS)
 
 
 def with_known_names(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     """Rename fields that are known but for their case: `Question_ID`, `Answer`."""
-    if all(key in _SPELLINGS or key in NAMES for key in fields):
+    if _AS_KNOWN.issuperset(fields):
         return fields
     return {(_SPELLINGS.get(key.lower(), key) if isinstance(key, str) else key): value for key, value in fields.items()}
 
@@ -83,6 +87,21 @@ def answer_field(fields: Mapping[str, Any]) -> str:
             way_out='The plain form is one {"id": ..., "prediction": ...} per line.',
         )
     return key
+
+
+def plain_answer(fields: Mapping[str, Any], place: str) -> Answer | None:
+    """Read a record that holds an id and a text alone, as `read_answer` does, but at once; None for any other record.
+
+    Args:
+        fields: the record.
+        place: the record, for errors.
+    """
+    if fields.keys() != _PLAIN:
+        return None
+    name, text = name_text(fields["id"]), fields["prediction"]
+    if name is None or not isinstance(text, str):
+        return None
+    return Answer(place, text, None, None, {"id": name}, "", "", "")
 
 
 def read_answer(fields: Mapping[str, Any], key: str, place: str) -> Answer:
@@ -113,7 +132,7 @@ def _keys(fields: Mapping[str, Any]) -> str:
 
 
 def _names(fields: Mapping[str, Any], doc: Any) -> dict[str, str]:
-    names = {key: name for key in NAMES if key in fields and (name := name_text(fields[key])) is not None}
+    names = {key: name for key in fields if key in _NAMES and (name := name_text(fields[key])) is not None}
     if isinstance(doc, dict) and (name := name_text(doc.get("id"))) is not None:
         names["id"] = name
     return names
@@ -122,6 +141,8 @@ def _names(fields: Mapping[str, Any], doc: Any) -> dict[str, str]:
 def name_text(value: Any) -> str | None:
     """Write what names a question as text: 12.0 is 12, as tables write whole numbers; None for what names nothing."""
     if isinstance(value, str):
+        if value.isalnum():
+            return value
         return (_WHOLE.sub(r"\1", value.strip()) if "0" in value else value.strip()) or None
     if isinstance(value, float):
         return str(int(value)) if math.isfinite(value) and value.is_integer() else None

@@ -50,7 +50,8 @@ def join(answers: Sequence[Answer], examples: Sequence[Example], place: str) -> 
         InputError: where nothing names the questions, or what does contradicts itself.
     """
     ids = _Ids(examples)
-    by_id = [_by_field(key, answers, ids) for key in NAMES if any(key in a.names for a in answers)]
+    there = {key for answer in answers for key in answer.names}
+    by_id = [_by_field(key, answers, ids) for key in NAMES if key in there]
     known = [joined for joined in by_id if joined.share >= _KNOWN]
     sure = [joined for joined in known if not joined.is_contradicted and joined.key not in POSITIONS]
     positions = [joined for joined in known if joined.key in POSITIONS]
@@ -126,6 +127,8 @@ def _by_field(key: str, answers: Sequence[Answer], ids: _Ids) -> _ByField:
             continue
         known += 1
         exact += found == name
+        if not answer.question:
+            continue
         asks = _asks(answer, ids.by_id[found])
         confirmed += asks is True
         if asks is False:

@@ -29,6 +29,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _JSON = json.JSONDecoder(object_pairs_hook=_object)
+_WHITE_SPACE = " \t\n\r"
+"""What JSON allows around a value."""
 _PICKLES = (".p", ".pkl", ".pickle")
 _KNOWN = {name.lower() for name in (*ANSWERS, *NAMES, "question", "scores")}
 _RECORD = 'a record must be an object such as {"id": ..., "prediction": ...}'
@@ -87,6 +89,13 @@ def _of_text(text: str, place: str) -> list[Record]:
     return list(_of_value(value, place))
 
 
+def _decoded(line: str) -> Any:
+    """Decode one JSON value, without the decoder's own search for white space around it."""
+    line = line.strip(_WHITE_SPACE)
+    value, end = _JSON.raw_decode(line)
+    return value if end == len(line) else _JSON.decode(line)  # which says what is wrong
+
+
 def _is_json(text: str) -> bool:
     try:
         _JSON.decode(text)
@@ -104,7 +113,7 @@ def _of_lines(text: str, place: str) -> list[Record]:
     for number, line in lines:
         at = f"{place}:{number}"
         try:
-            value = _JSON.decode(line)
+            value = _decoded(line)
         except (ValueError, RecursionError) as error:
             what = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
             problems.add(f"must be one JSON object per line, but {what}", at)

@@ -72,6 +72,7 @@ _CURLY = _damaged("\u2019")
 _BACKTICK = _damaged("`")
 
 
+@lru_cache(_CACHED)
 def white_space(text: str) -> str:
     """Turn line ends and tabulators into spaces, and strip."""
     return text.replace("\n", " ").replace("\t", " ").strip()

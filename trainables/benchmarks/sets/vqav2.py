@@ -86,7 +86,7 @@ def _official() -> Protocol:
 
 
 def _unanimous(example: Example) -> bool:
-    return len({normalisers.white_space(reference) for reference in example.reference}) <= 1
+    return len({normalisers.white_space(reference) for reference in set(example.reference)}) <= 1
 
 
 def prompt(example: Example) -> str:
