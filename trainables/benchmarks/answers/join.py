@@ -127,9 +127,7 @@ def _by_field(key: str, answers: Sequence[Answer], ids: _Ids) -> _ByField:
             continue
         known += 1
         exact += found == name
-        if not answer.question:
-            continue
-        asks = _asks(answer, ids.by_id[found])
+        asks = _asks(answer, ids.by_id[found]) if answer.question else None
         confirmed += asks is True
         if asks is False:
             contradicting.append((answer, ids.by_id[found]))
