@@ -18,10 +18,19 @@ from trainables.export.card_questions import CardQuestion, card_questions, usage
 from trainables.export.llava import IMAGE_TOKEN, to_llava
 from trainables.export.own import write_own
 from trainables.export.processor import chat_template, llava_processor, prepend_bos
+from trainables.export.read_back import (
+    Written,
+    check_written,
+    model_settings,
+    processor_settings,
+    saved_tensors,
+    tokenizer_settings,
+)
 from trainables.export.tokenizer import hf_tokenizer
 from trainables.model.seeding import seeded
 from trainables.model.vlm import VLM
 from trainables.storage.finished import finished_stage
+from trainables.storage.flush import flush_entry, flush_tree
 from trainables.storage.records import StageResult
 from trainables.storage.store import Store
 from trainables.task import TrialTask
@@ -30,12 +39,24 @@ from trainables.trial_data import TrialData
 Form = Literal["hf", "hf-own-code", "hf-language"]
 """Forms of an export: LLaVA's classes; any model with its own model code; the language model alone."""
 
-_LLAVA_USAGE = """\
+_CHECK = """\
+lacking = {{kind: sorted(map(str, names)) for kind, names in found.items() if names}}
+if lacking:  # transformers draws weights that a folder lacks at random, and only warns
+    raise ValueError(f"not every weight came from {{folder}}: {{lacking}}")
+"""
+"""What code that loads by transformers' own classes does with its `output_loading_info`."""
+
+_LLAVA_USAGE = (
+    """\
 from PIL import Image, ImageOps
 from transformers import AutoImageProcessor, AutoProcessor, LlavaForConditionalGeneration
 
 folder, question = "{name}", {question}
-model, processor = LlavaForConditionalGeneration.from_pretrained(folder), AutoProcessor.from_pretrained(folder)
+model, found = LlavaForConditionalGeneration.from_pretrained(folder, output_loading_info=True)
+"""
+    + _CHECK
+    + """\
+processor = AutoProcessor.from_pretrained(folder)
 processor.image_processor = AutoImageProcessor.from_pretrained(folder, backend="pil")  # the pixels that were scored
 said = [{{"role": "user", "content": [{{"type": "image"}}, {{"type": "text", "text": question}}]}}]
 text = processor.apply_chat_template(said)
@@ -44,6 +65,7 @@ picture = ImageOps.exif_transpose(Image.open("picture.jpg")).convert("RGB")
 inputs = processor(images=picture, text=text, return_tensors="pt")
 answer = model.generate(**inputs, max_new_tokens={tokens})[0, inputs["input_ids"].shape[1]:]
 print(processor.decode(answer, skip_special_tokens=True).strip())"""
+)
 
 _OWN_USAGE = """\
 from PIL import Image
@@ -58,17 +80,26 @@ inputs = processor(images=Image.open("picture.jpg"), text=text, return_tensors="
 answer = model.generate(**inputs, max_new_tokens={tokens})[0]
 print(processor.decode(answer, skip_special_tokens=True).strip())"""
 
-_LANGUAGE_USAGE = """\
+_LANGUAGE_USAGE = (
+    """\
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-model, tokenizer = AutoModelForCausalLM.from_pretrained("{name}"), AutoTokenizer.from_pretrained("{name}")"""
+folder = "{name}"
+model, found = AutoModelForCausalLM.from_pretrained(folder, output_loading_info=True)
+"""
+    + _CHECK
+    + """\
+tokenizer = AutoTokenizer.from_pretrained(folder)"""
+)
 
 
 _USAGE: dict[Form, str] = {"hf": _LLAVA_USAGE, "hf-own-code": _OWN_USAGE, "hf-language": _LANGUAGE_USAGE}
 
 
 def export_trial(task: TrialTask, store: Store, form: Form, folder: Path) -> None:
-    """Write a finished trial to `folder`, which must not be there yet; it appears when it is complete.
+    """Write a finished trial to `folder`, which must not be there yet.
+
+    It is written aside, read back and compared with what it was to be, and renamed when it is whole.
 
     Args:
         task: the trial.
@@ -77,40 +108,62 @@ def export_trial(task: TrialTask, store: Store, form: Form, folder: Path) -> Non
         folder: folder that is made.
 
     Raises:
-        InputError: the trial is not finished or diverged, the folder is there, or the model has no such form.
+        InputError: the trial is not finished or diverged, the folder is there or being written, the model has no such
+            form, or what was written is not what is read back.
     """
     if folder.exists():
         raise InputError(f"the folder must not be there yet, but {folder} is", key="--output")
     results = finished_stages(task, store)
     data = TrialData(task, store)
     model = load_whole(task, results, data, store)
-    tokenizer = hf_tokenizer(task.trial.language, data.tokenizer, data.root)
-    ends = data.tokenizer.answer_end_ids(task.trial.language.prompt)
-    aside = folder.parent / f".{folder.name}.aside"
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
+    aside = _made_aside(folder)
     try:
-        match form:
-            case "hf-language":
-                _write_language(model, tokenizer, aside)
-            case "hf":
-                template = chat_template(task.trial.language.prompt, data.tokenizer)
-                _write_llava(model, task, tokenizer, template, ends, aside)
-            case "hf-own-code":
-                template = chat_template(task.trial.language.prompt, data.tokenizer)
-                _write_own(model, task, tokenizer, template, ends, aside)
-            case _:
-                assert_never(form)
-        questions = card_questions(task, data, store)
-        asked = usage_question(questions)
-        name, question = folder.name, json.dumps(asked.prompt)
-        usage = _USAGE[form].format(name=name, question=question, tokens=asked.max_new_tokens)
-        prompt_form = data.tokenizer.question_form(task.trial.language.prompt)
-        card = model_card(task, results, store, form, usage, questions, prompt_form)
+        written = _write(model, task, data, form, aside)
+        card = _card(task, results, store, data, form, folder.name)
         (aside / "README.md").write_text(card, encoding="utf-8")
+        check_written(aside, written.with_text("README.md", card))
+        flush_tree(aside)
         aside.rename(folder)
+        flush_entry(folder.parent)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _made_aside(folder: Path) -> Path:
+    """Make the folder that is written to until it is whole. Raises InputError if another export has it."""
+    aside = folder.parent / f".{folder.name}.aside"
+    try:
+        aside.mkdir(parents=True)
+    except FileExistsError:
+        law = f"one export at a time must write a folder, but {aside} is there"
+        way_out = "Another export is writing it, or was killed: then remove it."
+        raise InputError(law, key="--output", way_out=way_out) from None
+    return aside
+
+
+def _write(model: VLM, task: TrialTask, data: TrialData, form: Form, folder: Path) -> Written:
+    tokenizer = hf_tokenizer(task.trial.language, data.tokenizer, data.root)
+    if form == "hf-language":
+        return _write_language(model, tokenizer, folder)
+    template = chat_template(task.trial.language.prompt, data.tokenizer)
+    ends = data.tokenizer.answer_end_ids(task.trial.language.prompt)
+    image_token, unused = _with_image_token(model, tokenizer, task.trial.seed)
+    generation = _generation(tokenizer, unused, ends)
+    match form:
+        case "hf":
+            return _write_llava(model, task, tokenizer, template, image_token, generation, folder)
+        case "hf-own-code":
+            return write_own(model, task.trial, tokenizer, template, image_token, generation, folder)
+        case _:
+            assert_never(form)
+
+
+def _card(task: TrialTask, results: list[StageResult], store: Store, data: TrialData, form: Form, name: str) -> str:
+    questions = card_questions(task, data, store)
+    asked = usage_question(questions)
+    usage = _USAGE[form].format(name=name, question=json.dumps(asked.prompt), tokens=asked.max_new_tokens)
+    prompt_form = data.tokenizer.question_form(task.trial.language.prompt)
+    return model_card(task, results, store, form, usage, questions, prompt_form)
 
 
 def finished_stages(task: TrialTask, store: Store) -> list[StageResult]:
@@ -127,23 +180,22 @@ def finished_stages(task: TrialTask, store: Store) -> list[StageResult]:
 
 
 def _write_llava(
-    model: VLM, task: TrialTask, tokenizer: PreTrainedTokenizerFast, template: str, ends: list[int], folder: Path
-) -> None:
-    image_token, unused = _with_image_token(model, tokenizer, task.trial.seed)
+    model: VLM,
+    task: TrialTask,
+    tokenizer: PreTrainedTokenizerFast,
+    template: str,
+    image_token: int,
+    generation: dict[str, Any],
+    folder: Path,
+) -> Written:
     llava = to_llava(model, task.trial, image_token)
-    llava.generation_config.update(**_generation(tokenizer, unused, ends))
-    llava.save_pretrained(folder)
+    llava.generation_config.update(**generation)
     has_class_token = llava.config.vision_feature_select_strategy == "default"
     processor = llava_processor(task.trial.vision, template, tokenizer, has_class_token=has_class_token)
+    tensors = saved_tensors(llava)
+    llava.save_pretrained(folder)
     processor.save_pretrained(folder)
-
-
-def _write_own(
-    model: VLM, task: TrialTask, tokenizer: PreTrainedTokenizerFast, template: str, ends: list[int], folder: Path
-) -> None:
-    image_token, unused = _with_image_token(model, tokenizer, task.trial.seed)
-    generation = _generation(tokenizer, unused, ends)
-    write_own(model, task.trial, tokenizer, template, image_token, generation, folder)
+    return Written(tensors, (*model_settings(llava), *processor_settings(processor)))
 
 
 def _with_image_token(model: VLM, tokenizer: PreTrainedTokenizerFast, seed: int) -> tuple[int, list[int]]:
@@ -165,12 +217,14 @@ def _generation(tokenizer: PreTrainedTokenizerFast, unused: list[int], ends: lis
     return {**special, "suppress_tokens": unused}
 
 
-def _write_language(model: VLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+def _write_language(model: VLM, tokenizer: PreTrainedTokenizerFast, folder: Path) -> Written:
     prepend_bos(tokenizer)
     language: Any = model.language
     language.config.use_cache = True
+    tensors = saved_tensors(language)
     language.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    return Written(tensors, (*model_settings(language), *tokenizer_settings(tokenizer)))
 
 
 def model_card(

@@ -6,7 +6,7 @@ language model. A model that is built so is converted weight by weight; any othe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -26,6 +26,10 @@ from trainables.model.vlm import VLM
 
 IMAGE_TOKEN = "<image>"
 """Placeholder of one visual token in a text."""
+_OTHER_FORM = "`--to hf-own-code` exports any model, with its code."
+_LAYERS = ("norm1", "attn.qkv", "attn.proj", "norm2", "mlp.fc1", "mlp.fc2")
+_BLOCK = {f"{layer}.{kind}" for layer in _LAYERS for kind in ("weight", "bias")}
+"""Weights of a block of a vision transformer that LLaVA's towers have; others would be left out."""
 
 
 def unsupported_reason(spec: TrialSpec, tower: Any) -> str | None:
@@ -62,7 +66,7 @@ def to_llava(model: VLM, spec: TrialSpec, image_token: int) -> LlavaForCondition
     tower: Any = model.vision.tower if isinstance(model.vision, Tower) else None
     reason = unsupported_reason(spec, tower)
     if reason is not None:
-        raise InputError(reason, key="--to", way_out="`--to hf-own-code` exports any model, with its code.")
+        raise InputError(reason, key="--to", way_out=_OTHER_FORM)
     language: Any = model.language
     config = LlavaConfig(
         vision_config=_vision_config(spec.vision, tower),
@@ -78,18 +82,30 @@ def to_llava(model: VLM, spec: TrialSpec, image_token: int) -> LlavaForCondition
         llava = LlavaForConditionalGeneration(config)
     weights = dict(_weights(model, tower))
     buffers = {name: buffer for name, buffer in llava.named_buffers() if name not in weights}
-    llava.load_state_dict(weights, strict=False, assign=True)
-    missing = [name for name, parameter in llava.named_parameters() if parameter.is_meta]
-    if missing:
-        raise RuntimeError(f"{len(missing)} weights of LLaVA have no counterpart, the first is {missing[0]}")
+    _check_counterparts(weights, llava.state_dict(), spec)
+    llava.load_state_dict(weights, assign=True)
     _restore_buffers(llava, buffers, language)
     return llava.eval()
+
+
+def _check_counterparts(weights: Mapping[str, Tensor], theirs: Mapping[str, Tensor], spec: TrialSpec) -> None:
+    """Raise InputError unless every weight of the model has one of its shape in LLaVA's classes, and none is left."""
+    odd = sorted(name for name in weights.keys() & theirs.keys() if weights[name].shape != theirs[name].shape)
+    for what, names in (
+        ("have no place in them", sorted(weights.keys() - theirs.keys())),
+        ("of theirs are not in it", sorted(theirs.keys() - weights.keys())),
+        ("have another shape in them", odd),
+    ):
+        if names:
+            model = f"{spec.vision.backbone} with {spec.language.name}"
+            law = f"LLaVA's classes must hold all weights, but of {model} {len(names)} {what} ({names[0]} first)"
+            raise InputError(law, key="--to", way_out=_OTHER_FORM)
 
 
 def _flavour(tower: Any) -> str | None:
     """Classify a transformer by its layers as `clip` or `siglip`; None for any other."""
     blocks = getattr(tower, "blocks", ())
-    plain = len(blocks) > 0 and all(isinstance(block.ls1, nn.Identity) for block in blocks)
+    plain = len(blocks) > 0 and all(block.state_dict().keys() == _BLOCK for block in blocks)
     if not plain or getattr(tower, "reg_token", None) is not None:
         return None
     has_norm_before = not isinstance(tower.norm_pre, nn.Identity)

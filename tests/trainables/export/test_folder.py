@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -33,37 +30,18 @@ from search_spaces.spec import (
     TokenizerSpec,
     VisionSpec,
 )
+from tests.support.damaged_folders import add, drop
+from tests.support.exports import CLIP, SIGLIP, TINY, asked_by_the_card, exported, tiny_tower, trained
+from tests.support.hub_languages import hub_language
 from tests.support.own_sets import write_own_set
 from tests.support.tiny_specs import language, source, stage, vision
 from tests.support.tiny_trials import make_task, run
 from trainables.evaluation.evaluate import load_whole
 from trainables.evaluation.results import read_results
-from trainables.export.folder import export_trial, finished_stages
+from trainables.export.folder import finished_stages
 from trainables.model.images import pixels
 from trainables.storage.store import LocalStore
-from trainables.task import TrialTask
 from trainables.trial_data import TrialData
-
-TINY = {"depth": 3, "embed_dim": 64, "num_heads": 4, "img_size": 56}
-CLIP = "vit_large_patch14_clip_quickgelu_336"
-SIGLIP = "vit_so400m_patch14_siglip_384"
-
-
-def _tower(arch: str, **changes: Any) -> VisionSpec:
-    fields: dict[str, Any] = {"arch": arch, "family": "vit", "resolution": 56, "patch": 14, "width": 64, "tokens": 16}
-    return vision(**(fields | {"options": TINY} | changes))
-
-
-def _trained(folder: Path, tower: VisionSpec, **changes: Any) -> TrialTask:
-    stages = (stage(max_steps=2, trains=("vision", "projector", "language")),)
-    task = make_task(folder, stages=stages, vision_spec=tower, cached=False, benchmarks=(), **changes)
-    run(task)
-    return task
-
-
-def _exported(task: TrialTask, folder: Path, form: Any = "hf") -> Path:
-    export_trial(task, LocalStore(Path(task.storage)), form, folder / "out")
-    return folder / "out"
 
 
 def _next_logits(model: Any, image_BCHW: torch.Tensor, ids: list[int], bos: int) -> torch.Tensor:
@@ -81,14 +59,14 @@ def test_exported_folder_answers_as_the_evaluated_model_does(
     tmp_path: Path, arch: str, tokenizer: Any, resize: Any
 ) -> None:
     vocabulary = source() if tokenizer == "words" else None
-    task = _trained(
+    task = trained(
         tmp_path,
-        _tower(arch, resize=resize),
+        tiny_tower(arch, resize=resize),
         language_spec=language(
             tokenizer=TokenizerSpec(kind=tokenizer, source=vocabulary), prompt="vicuna-v15", max_length=512
         ),
     )
-    folder = _exported(task, tmp_path)
+    folder = exported(task, tmp_path)
     llava = LlavaForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
     processor = AutoProcessor.from_pretrained(folder)
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 70, 3), np.uint8))
@@ -119,11 +97,11 @@ def test_exported_folder_answers_as_the_evaluated_model_does(
 
 
 DINO = "vit_large_patch14_reg4_dinov2"
-PAIR = _tower(
+PAIR = tiny_tower(
     f"{CLIP}+{DINO}",
     family="fused",
     width=128,
-    parts=(_tower(CLIP, mean=(0.4, 0.5, 0.6)), _tower(DINO, std=(0.2, 0.3, 0.4))),
+    parts=(tiny_tower(CLIP, mean=(0.4, 0.5, 0.6)), tiny_tower(DINO, std=(0.2, 0.3, 0.4))),
 )
 
 
@@ -135,8 +113,8 @@ PAIR = _tower(
     ],
 )
 def test_any_model_is_exported_with_its_own_code(tmp_path: Path, tower: VisionSpec, projector: ProjectorSpec) -> None:
-    task = _trained(tmp_path, tower, projector_spec=projector)
-    folder = _exported(task, tmp_path, "hf-own-code")
+    task = trained(tmp_path, tower, projector_spec=projector)
+    folder = exported(task, tmp_path, "hf-own-code")
     loaded = AutoModel.from_pretrained(folder, trust_remote_code=True, dtype=torch.float32).eval()
     processor = AutoProcessor.from_pretrained(folder, trust_remote_code=True)
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 71, 3), np.uint8))
@@ -164,7 +142,7 @@ def test_any_model_is_exported_with_its_own_code(tmp_path: Path, tower: VisionSp
 def test_language_model_alone_is_exported_from_any_trial(tmp_path: Path) -> None:
     task = make_task(tmp_path, stages=(stage(max_steps=2),))
     run(task)
-    folder = _exported(task, tmp_path, "hf-language")
+    folder = exported(task, tmp_path, "hf-language")
     loaded = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     store = LocalStore(tmp_path)
     ours: Any = load_whole(task, finished_stages(task, store), TrialData(task, store), store).language
@@ -178,16 +156,23 @@ def test_language_model_alone_is_exported_from_any_trial(tmp_path: Path) -> None
     ("changes", "reason"),
     [
         ({"vision_spec": vision()}, "vision transformers only, but tiny is a convolutional encoder"),
-        ({"vision_spec": _tower("vit_large_patch14_reg4_dinov2")}, "CLIP and SigLIP towers, but tiny"),
+        ({"vision_spec": tiny_tower("vit_large_patch14_reg4_dinov2")}, "CLIP and SigLIP towers, but tiny"),
         (
-            {"vision_spec": _tower(CLIP, family="fused", width=2 * _tower(CLIP).width, parts=(_tower(CLIP),) * 2)},
+            {
+                "vision_spec": tiny_tower(
+                    CLIP, family="fused", width=2 * tiny_tower(CLIP).width, parts=(tiny_tower(CLIP),) * 2
+                )
+            },
             "LLaVA has one tower, but tiny has 2",
         ),
         (
-            {"vision_spec": _tower("vit_large_patch16_224", patch=14, options=TINY | {"patch_size": 14})},
+            {"vision_spec": tiny_tower("vit_large_patch16_224", patch=14, options=TINY | {"patch_size": 14})},
             "CLIP and SigLIP",
         ),
-        ({"vision_spec": _tower(CLIP, tokens=4)}, "all 16 visual tokens of the grid, but here they are pooled to 4"),
+        (
+            {"vision_spec": tiny_tower(CLIP, tokens=4)},
+            "all 16 visual tokens of the grid, but here",
+        ),
     ],
 )
 def test_model_that_llava_has_no_room_for_is_refused_with_the_reason(
@@ -196,7 +181,7 @@ def test_model_that_llava_has_no_room_for_is_refused_with_the_reason(
     task = make_task(tmp_path, stages=(stage(max_steps=1),), benchmarks=(), cached=False, **changes)
     run(task)
     with pytest.raises(InputError, match=reason):
-        _exported(task, tmp_path)
+        exported(task, tmp_path)
     assert not list(tmp_path.glob("*out*")), "nothing half-written is left"
 
 
@@ -207,50 +192,72 @@ def test_other_projectors_are_refused(projector: ProjectorSpec, tmp_path: Path) 
         stages=(stage(max_steps=1),),
         benchmarks=(),
         cached=False,
-        vision_spec=_tower(CLIP),
+        vision_spec=tiny_tower(CLIP),
         projector_spec=projector,
     )
     run(task)
     with pytest.raises(InputError, match="two layers"):
-        _exported(task, tmp_path)
+        exported(task, tmp_path)
 
 
-def test_unfinished_trial_is_not_exported(tmp_path: Path) -> None:
+def test_unfinished_trial_is_notexported(tmp_path: Path) -> None:
     task = make_task(tmp_path)
     with pytest.raises(InputError, match="its stage 'finetune' has not been trained to its end"):
-        _exported(task, tmp_path)
+        exported(task, tmp_path)
 
 
 def test_folder_that_is_there_is_not_written_over(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     with pytest.raises(InputError, match="must not be there yet"):
-        _exported(make_task(tmp_path), tmp_path)
+        exported(make_task(tmp_path), tmp_path)
+
+
+def test_model_with_weights_that_llava_has_no_place_for_is_refused_by_their_names(tmp_path: Path) -> None:
+    task = trained(tmp_path, tiny_tower(CLIP), language_spec=hub_language(tmp_path, "phi"))
+    with pytest.raises(InputError, match=r"1 have no place in them \(lm_head\.bias first\)\n`--to hf-own-code`"):
+        exported(task, tmp_path)
+    assert not list(tmp_path.glob("*out*"))
+
+
+def test_folder_that_another_export_writes_is_left_alone(tmp_path: Path) -> None:
+    task = trained(tmp_path, tiny_tower(CLIP))
+    (tmp_path / ".out.aside").mkdir()
+    with pytest.raises(InputError, match=r"--output: one export at a time .*\.out\.aside is there"):
+        exported(task, tmp_path)
+    assert (tmp_path / ".out.aside").exists()
+
+
+@pytest.mark.parametrize(
+    ("form", "name"),
+    [
+        ("hf", "language_model.model.layers.1.mlp.up_proj.weight"),
+        ("hf", "vision_tower.encoder.layers.0.mlp.fc1.bias"),
+        ("hf-language", "model.layers.1.mlp.up_proj.weight"),
+    ],
+)
+def test_the_cards_code_stops_unless_every_weight_is_the_folders(form: Any, name: str, tmp_path: Path) -> None:
+    folder = exported(trained(tmp_path, tiny_tower(CLIP)), tmp_path, form)
+    Image.new("RGB", (60, 40), "red").save(tmp_path / "red.png")
+    asked_by_the_card(folder, tmp_path / "red.png")
+    for damage in (add, drop):
+        damage(folder, name)
+        with pytest.raises(ValueError, match=f"not every weight came from .*{'extra' if damage is add else 'missing'}"):
+            asked_by_the_card(folder, tmp_path / "red.png")
 
 
 def test_model_card_names_recipe_digests_and_scores(tmp_path: Path) -> None:
-    task = make_task(tmp_path, stages=(stage(max_steps=2),), vision_spec=_tower(CLIP), cached=False)
+    task = make_task(tmp_path, stages=(stage(max_steps=2),), vision_spec=tiny_tower(CLIP), cached=False)
     run(task)
-    card = (_exported(task, tmp_path) / "README.md").read_text()
+    card = (exported(task, tmp_path) / "README.md").read_text()
     assert "2 steps of 8 records, adamw at 0.003 (cosine)" in card
     assert "| shapes | official | " in card
     for name, digest in task.digests.items():
         assert f"| `{name}` | `{digest}` |" in card
 
 
-def _asked_by_the_card(folder: Path, picture: Path, instead: tuple[str, str] = ("", "")) -> str:
-    """Run the code of a model card on a picture, as a reader would; `instead` replaces a text in it."""
-    (code,) = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
-    assert instead[0] in code
-    said = io.StringIO()
-    program = code.replace(f'"{folder.name}"', repr(str(folder))).replace('"picture.jpg"', repr(str(picture)))
-    with contextlib.redirect_stdout(said):
-        exec(program.replace(*instead) if instead[0] else program, {})
-    return said.getvalue().strip()
-
-
 @pytest.mark.parametrize(
     ("form", "tower", "protocol"),
-    [("hf", _tower(CLIP, resize="naive"), "official"), ("hf-own-code", vision(), "plain")],
+    [("hf", tiny_tower(CLIP, resize="naive"), "official"), ("hf-own-code", vision(), "plain")],
 )
 def test_an_exported_model_that_is_asked_in_the_cards_words_answers_as_it_was_scored(
     tmp_path: Path, form: Any, tower: VisionSpec, protocol: str
@@ -274,12 +281,12 @@ def test_an_exported_model_that_is_asked_in_the_cards_words_answers_as_it_was_sc
     table = pq.read_table(tmp_path / results["ours"].examples)
     rows = table.to_pylist()
     assert {row["prediction"] for row in rows} - {""}
-    folder = _exported(task, tmp_path, form)
+    folder = exported(task, tmp_path, form)
     card = (folder / "README.md").read_text()
     assert f"```text\n{rows[0]['prompt']}\n```" in card
     assert table.schema.metadata[b"prompt form"].decode().endswith("USER: {prompt} ASSISTANT:")
     assert table.schema.metadata[b"prompt form"].decode() in card
     for row in rows:
         instead = (json.dumps(rows[0]["prompt"]), json.dumps(row["prompt"]))
-        answer = _asked_by_the_card(folder, tmp_path / "images" / row["cluster"], instead)
+        answer = asked_by_the_card(folder, tmp_path / "images" / row["cluster"], instead)
         assert (row["id"], answer) == (row["id"], row["prediction"].strip())

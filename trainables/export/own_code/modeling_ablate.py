@@ -5,11 +5,13 @@ It reads ``[BOS] [image] [text]``: every image token of `input_ids` is replaced 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, ClassVar
 
 import timm
 import torch
 import torch.nn.functional as F
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedConfig, PreTrainedModel
 
@@ -96,6 +98,36 @@ class AblateVLM(PreTrainedModel):
         self.language = AutoModelForCausalLM.from_config(config.text_config)
         self.post_init()
 
+    @classmethod
+    def from_pretrained(
+        cls, pretrained_model_name_or_path: Any, *args: Any, output_loading_info: bool = False, **kwargs: Any
+    ) -> Any:
+        """Load the model as every model of transformers is loaded, but refuse a folder that is not whole.
+
+        Transformers draws weights that are missing or have another shape at random, and only warns.
+
+        Args:
+            pretrained_model_name_or_path: folder, or name on the hub.
+            args: of `PreTrainedModel.from_pretrained`.
+            output_loading_info: whether to return what was found beside the model.
+            kwargs: of `PreTrainedModel.from_pretrained`.
+
+        Raises:
+            ValueError: tensors are missing, unexpected or of another shape, all of them named; or a file is damaged.
+        """
+        _refuse_placeholders(Path(str(pretrained_model_name_or_path)))
+        try:
+            model, found = super().from_pretrained(
+                pretrained_model_name_or_path,
+                *args,
+                **{**kwargs, "output_loading_info": True, "ignore_mismatched_sizes": True},  # all are named below
+            )
+        except SafetensorError as error:
+            law = f"{pretrained_model_name_or_path}: a file of weights is cut off or damaged ({error})"
+            raise ValueError(law) from error
+        _refuse_drawn(found, str(pretrained_model_name_or_path))
+        return (model, found) if output_loading_info else model
+
     def embed(self, input_ids: Tensor, pixel_values: Tensor | None = None) -> Tensor:
         """Compute input embeddings, with visual tokens in the places of image tokens.
 
@@ -142,6 +174,27 @@ class AblateVLM(PreTrainedModel):
             inputs_embeds=embedded, attention_mask=attention_mask, **{**self.config.generation, **kwargs}
         )
         return answer
+
+
+def _refuse_placeholders(folder: Path) -> None:
+    """Raise ValueError if a file of weights is what git keeps in its place without git-lfs."""
+    for file in sorted(folder.glob("*.safetensors")):
+        with file.open("rb") as opened:
+            if opened.read(40).startswith(b"version https://git-lfs"):
+                raise ValueError(f"{file} is a Git LFS pointer, not the weights: run `git lfs pull` in its folder")
+
+
+def _refuse_drawn(found: dict[str, Any], place: str) -> None:
+    """Raise ValueError unless the weights of the files and those of the model are the same, by name and shape."""
+    shapes = [f"{name} ({list(theirs)} instead of {list(ours)})" for name, theirs, ours in found["mismatched_keys"]]
+    problems = {
+        "missing": sorted(found["missing_keys"]),
+        "unexpected": sorted(found["unexpected_keys"]),
+        "of another shape": sorted(shapes),
+    }
+    said = [f"{len(names)} {what}: {', '.join(names)}" for what, names in problems.items() if names]
+    if said:
+        raise ValueError(f"{place}: every weight must come from the files, but tensors are {'; '.join(said)}")
 
 
 def _pool(features: Tensor, tokens: int) -> Tensor:
