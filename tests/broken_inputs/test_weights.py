@@ -196,7 +196,7 @@ def _index(folder: Path, draw: Any) -> Breakage:
 
 def _config(folder: Path, draw: Any) -> Breakage:
     edits: dict[str, tuple[Callable[[dict[str, Any]], object], tuple[str, ...]]] = {
-        "rows": (lambda c: c.update(vocab_size=c["vocab_size"] + 7), ("embed",)),
+        "rows": (lambda c: c.update(vocab_size=c["vocab_size"] + 7), ("embed", "lm_head")),
         "layers": (lambda c: c.update(num_hidden_layers=1), ("layers",)),
         "more layers": (lambda c: c.update(num_hidden_layers=3), ("layers",)),
         "width": (lambda c: c.update(hidden_size=64, head_dim=32), ("embed", "width")),
