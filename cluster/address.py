@@ -135,13 +135,9 @@ def ask_head(address: str, seconds: float) -> str | None:
         None if it answers, else what is wrong, to complete "but it ...".
     """
     ends = time.monotonic() + seconds
-    host, port = _host_and_port(address)
-    try:
-        socket.create_connection((host, port), timeout=seconds).close()
-    except TimeoutError:
-        return f"does not within {seconds:.0f} s"
-    except OSError as error:
-        return f"cannot be reached: {error.strerror or first_line(error)}"
+    silence = ask_port(address, seconds)
+    if silence is not None:
+        return silence
     script = "import sys; from ray._raylet import GcsClient; GcsClient(address=sys.argv[1])"
     command = [sys.executable, "-c", f"{script}\nprint('answers')", address]
     try:
@@ -156,6 +152,17 @@ def ask_head(address: str, seconds: float) -> str | None:
     if "AuthenticationError" in asked.stderr:
         return "wants another token than RAY_AUTH_TOKEN (or ~/.ray/auth_token) holds; is RAY_AUTH_MODE=token set?"
     return f"refuses: {last}"
+
+
+def ask_port(address: str, seconds: float) -> str | None:
+    """Ask whether anything listens at `host:port`. Returns None if so, else what is wrong, to complete "but it ..."."""
+    try:
+        socket.create_connection(_host_and_port(address), timeout=seconds).close()
+    except TimeoutError:
+        return f"does not within {seconds:.0f} s"
+    except OSError as error:
+        return f"cannot be reached: {error.strerror or first_line(error)}"
+    return None
 
 
 def _checked(address: ClusterAddress) -> ClusterAddress:

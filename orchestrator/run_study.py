@@ -140,9 +140,11 @@ def train_and_score(
         What became of the trials, and how to open the tracking server; None if it was to be talked to later.
     """
     from cluster.connect import connect  # Ray and MLflow take seconds to load: only where something is left to do
+    from cluster.ray_watch import parts_of_ray, watched
     from cluster.shared_storage import require_shared_storage
     from orchestrator.running.tuner import run_trials
     from orchestrator.terminal.live import LiveView
+    from orchestrator.terminal.stops import end_without_ray
     from orchestrator.tracking.mlflow_connect import open_command, open_tracker
     from orchestrator.tracking.uploader import Uploader
 
@@ -158,6 +160,7 @@ def train_and_score(
         refuse_impossible(requests_by_arm(plan), nodes)
         require_shared_storage(nodes, store)
         view = stack.enter_context(LiveView(plan, console, store=store, done=done))
+        stack.enter_context(watched(parts_of_ray(), lambda part: end_without_ray(view, part)))
         if tracker is not None:
             uploader = Uploader(tracker, store, study, plan, notice=view.note, sync_command=options.sync_command)
             stack.enter_context(uploader)

@@ -110,6 +110,10 @@ class LiveView:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop drawing, and print how far the study has come."""
         if self._live:
             self._live.stop()
         self.note(self._summary())

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from types import FrameType
+from typing import NoReturn, Protocol
+
+EXIT_WITHOUT_RAY = 75
+"""Exit code of a run whose cluster is gone: the same command may succeed."""
 
 
 class StoppedError(BaseException):
@@ -26,6 +32,24 @@ def stop_with_a_sentence() -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
+
+
+class Closable(Protocol):
+    """What is shown on the terminal, and can be closed from another thread."""
+
+    def close(self) -> None: ...
+
+
+def end_without_ray(view: Closable, part: str) -> NoReturn:
+    """End the process because a part of Ray is gone: what runs in it can neither be finished nor left in order.
+
+    Leases of a process that is gone are taken over at once, and its runs get their true status from the next command.
+    """
+    view.close()
+    print(f"ablate: {part} is gone: killed, out of memory, or crashed; the same command goes on", file=sys.stderr)
+    sys.stderr.flush()
+    sys.stdout.flush()
+    os._exit(EXIT_WITHOUT_RAY)
 
 
 def storage_full(reason: str) -> str:

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from orchestrator.terminal.stops import storage_full
+from orchestrator.terminal.stops import EXIT_WITHOUT_RAY, storage_full
 from tests.support.command_line import ROOT
 
 WAITS = """
@@ -37,3 +37,17 @@ def test_storage_full_says_what_to_do() -> None:
         "no space is left: No space left on device: '/s/file'",
         "Free some space, or give another --storage; the same command goes on.",
     ]
+
+
+def test_end_without_ray_closes_the_view_and_ends_the_process_from_any_thread() -> None:
+    script = """
+import threading, time
+from orchestrator.terminal.stops import end_without_ray
+class View:
+    def close(self): print("closed", flush=True)
+threading.Thread(target=lambda: end_without_ray(View(), "the head")).start()
+time.sleep(60)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, timeout=60)
+    assert (done.returncode, done.stdout) == (EXIT_WITHOUT_RAY, "closed\n")
+    assert done.stderr == "ablate: the head is gone: killed, out of memory, or crashed; the same command goes on\n"
