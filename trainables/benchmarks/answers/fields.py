@@ -64,10 +64,19 @@ _AS_KNOWN = _NAMES.union(_SPELLINGS)
 
 
 def with_known_names(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Rename fields that are known but for their case: `Question_ID`, `Answer`."""
+    """Rename fields that are known but for their case: `Question_ID`, `Answer`.
+
+    Raises:
+        InputError: two fields have one name but for their case.
+    """
     if _AS_KNOWN.issuperset(fields):
         return fields
-    return {(_SPELLINGS.get(key.lower(), key) if isinstance(key, str) else key): value for key, value in fields.items()}
+    named = {
+        (_SPELLINGS.get(key.lower(), key) if isinstance(key, str) else key): value for key, value in fields.items()
+    }
+    if len(named) < len(fields):
+        raise InputError(f"must have each field once, whatever its case, but has {_keys(fields)}")
+    return named
 
 
 def answer_field(fields: Mapping[str, Any]) -> str:

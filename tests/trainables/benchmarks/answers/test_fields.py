@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,3 +42,8 @@ def test_a_record_with_more_or_other_fields_is_not_plain() -> None:
     assert plain_answer({"id": " 7.0 ", "prediction": ""}, "p") == Answer("p", "", None, None, {"id": "7"}, "", "", "")
     for more in ({"scores": {"a": 1}}, {"question": "why?"}, {"issimple": True}, {"prediction": None}, {"id": None}):
         assert plain_answer({"id": "7", "prediction": "red", **more}, "place") is None
+
+
+def test_with_known_names_two_fields_of_one_name_are_refused_not_the_last_taken() -> None:
+    with pytest.raises(InputError, match="each field once, whatever its case"):
+        with_known_names({"id": 1, "ID": 2, "prediction": "a"})
