@@ -242,7 +242,7 @@ def _evaluations(
 
     They are found by their keys, whatever the trial was scored on last: scores on other data, by another protocol or of
     another selection answer another question and do not count, and those of an earlier version of the study do again.
-    Where nothing has the key, what the trial's result names is read.
+    Where the plan does not know the key, what the trial's result names is read.
 
     Args:
         plan: of the study.
@@ -253,12 +253,10 @@ def _evaluations(
     """
     evaluations = {}
     for benchmark in plan.evaluation_sets:
-        names = (_planned_evaluation(plan, trial, benchmark, nodes), result.evaluations.get(benchmark.id))
-        for name in dict.fromkeys(filter(None, names)):
-            evaluation = read(store, name, EvaluationResult)
-            if evaluation is not None and plan.benchmark_keys.get(benchmark.id) in (None, evaluation.asked):
-                evaluations[benchmark.id] = evaluation
-                break
+        name = _planned_evaluation(plan, trial, benchmark, nodes) or result.evaluations.get(benchmark.id)
+        evaluation = read(store, name, EvaluationResult) if name else None
+        if evaluation is not None and plan.benchmark_keys.get(benchmark.id) in (None, evaluation.asked):
+            evaluations[benchmark.id] = evaluation
     return evaluations
 
 

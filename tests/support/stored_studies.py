@@ -14,14 +14,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from safetensors.numpy import save
 
+from search_spaces.identity import needed_digests, source_name
 from search_spaces.plan import Node, Plan, PlannedTrial
 from search_spaces.spec import BenchmarkSpec
 from search_spaces.study import Hypothesis, Study
 from tests.support.small_plans import small_plan
 from tests.support.tiny_specs import source
+from trainables.evaluation.results import evaluation_key
 from trainables.storage import layout
 from trainables.storage.lease import Owner
-from trainables.storage.record_files import write
+from trainables.storage.record_files import read, write
 from trainables.storage.records import Cost, EvaluationResult, Failure, FeaturesResult, StageResult, TrialResult
 from trainables.storage.store import LocalStore
 
@@ -148,6 +150,16 @@ def write_examples(store: LocalStore, name: str, scores: np.ndarray, first_id: i
         pq.write_table(table, aside)
 
 
+def _score_key(store: LocalStore, plan: Plan, trial: PlannedTrial, name: str) -> str:
+    """Return the key of a trial's scores on a benchmark; one of its own where the plan does not know the data."""
+    benchmark = next((one for one in plan.evaluation_sets if one.id == name), None)
+    needed = needed_digests(trial.spec, len(trial.spec.stages) - 1)
+    if benchmark is None or not {source_name(benchmark.source), *needed} <= plan.digests.keys():
+        return key_of(f"evaluation {trial.id}")
+    results = [read(store, layout.stage_result(node.key or ""), StageResult) for node in trial.stage_nodes(plan)]
+    return evaluation_key(trial.spec, plan.digests, benchmark, [result for result in results if result is not None])
+
+
 def finish_trial(
     store: LocalStore,
     plan: Plan,
@@ -171,7 +183,7 @@ def finish_trial(
         finish_stage(store, node, provenance)
     evaluations = {}
     for benchmark, values in scores.items():
-        key = key_of(f"evaluation {trial.id}")
+        key = _score_key(store, plan, trial, benchmark)
         write_examples(store, layout.evaluation_examples(key, benchmark), values, first_id)
         evaluation = EvaluationResult(
             key=key,

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.state.ledger import read_ledger
 from search_spaces.errors import InputError
-from search_spaces.identity import benchmark_key, source_name
+from search_spaces.identity import benchmark_key, needed_digests, source_name
 from search_spaces.plan import Plan
 from search_spaces.spec import BenchmarkSpec
 from tests.support.small_records import failure
@@ -153,6 +153,20 @@ def test_read_ledger_after_a_benchmark_changed_keeps_the_rest_and_is_half_done(
     ledger = read_ledger(_asking(plan, (plan.benchmarks[0], changed)), store)
     assert ledger.trials["r64-s7"].state == "half-done"
     assert list(ledger.evaluations) == [("r64-s7", "shape")]
+
+
+def test_read_ledger_takes_scores_by_their_key_not_by_what_the_trial_was_scored_on_last(
+    plan: Plan, store: LocalStore
+) -> None:
+    trial = trial_of(plan, "base", 7)
+    names = {source_name(benchmark.source) for benchmark in plan.benchmarks}
+    names |= set(needed_digests(trial.spec, len(trial.spec.stages) - 1))
+    known = replace(plan, digests={name: key_of(name) for name in names})
+    finish_trial(store, plan, trial, BOTH)  # under another key, as an older version of a protocol has
+    assert _states(plan, store)["r64-s7"] == "done"
+    assert _states(known, store)["r64-s7"] == "half-done"
+    finish_trial(store, known, trial, BOTH)
+    assert _states(known, store)["r64-s7"] == "done"
 
 
 def test_read_ledger_whose_evaluation_file_is_lost_is_half_done(plan: Plan, store: LocalStore) -> None:
