@@ -212,12 +212,13 @@ def test_names_on_the_server_stay_as_they_are(storage: Path, client: MlflowClien
         "study/gpu_hours", "study/pending", "study/running",
     }  # fmt: skip
     assert own["summary"] == {
-        "ablate.arm", "ablate.kind", "ablate.study", "arm/colour", "arm/colour_high", "arm/colour_low",
-        "arm/gpu_seconds", "arm/mean", "arm/mean_high", "arm/mean_low", "arm/order", "arm/seeds", "arm/shape",
-        "arm/shape_high", "arm/shape_low", "cfg/resolution", "resolution",
+        "ablate.arm", "ablate.current", "ablate.kind", "ablate.plan", "ablate.scores", "ablate.study", "arm/colour",
+        "arm/colour_high", "arm/colour_low", "arm/gpu_seconds", "arm/mean", "arm/mean_high", "arm/mean_low",
+        "arm/order", "arm/seeds", "arm/shape", "arm/shape_high", "arm/shape_low", "cfg/resolution", "resolution",
     }  # fmt: skip
     assert own["trial"] == {
-        "ablate.arm", "ablate.checkpoint_uri", "ablate.error", "ablate.error_class", "ablate.kind",
-        "ablate.non_finite", "ablate.seed", "ablate.study", "ablate.trial", "cfg/resolution", "resolution", "seed",
-        "train/loss",
+        "ablate.arm", "ablate.checkpoint_uri", "ablate.current", "ablate.error", "ablate.error_class", "ablate.kind",
+        "ablate.non_finite", "ablate.plan", "ablate.seed", "ablate.study", "ablate.trial", "cfg/resolution",
+        "eval/colour/accuracy", "eval/colour/points", "eval/mean", "eval/shape/accuracy", "eval/shape/points",
+        "resolution", "seed", "train/loss",
     }  # fmt: skip

@@ -66,7 +66,7 @@ def test_toy_has_the_arms_of_the_study_and_all_of_them_differ(tmp_path: Path, na
 
 def test_toy_needs_no_weights_and_no_files(tmp_path: Path) -> None:
     for node in _toy(_many(tmp_path)).nodes.values():
-        assert all(name.startswith("source:") and '"records"' in name for name in node.missing)
+        assert all(name.startswith(("source:", "pictures:")) and '"records"' in name for name in node.missing)
 
 
 def test_toy_is_small(tmp_path: Path) -> None:
