@@ -117,6 +117,8 @@ def _trial_status(
         log = store.place(entry.failure.log) if entry.failure.log else None
     metrics = metrics or _Metrics()
     node, before = _current(plan, trial, entry, metrics.step)
+    if entry.state == "half-done" and all(stage.id in ledger.done_nodes for stage in trial.stage_nodes(plan)):
+        node = plan.nodes[trial.path[-1]]
     is_training = node is not None and node.kind == "stage"
     step = max(metrics.step - before, 0) if metrics.step is not None and is_training else None
     if step is not None and node is not None and node.steps is not None:

@@ -44,6 +44,7 @@ def to_terminal(status: StudyStatus, console: Console) -> None:
     _print_failures(by_state["failed"], console)
     for trial in by_state["half-done"][:_LISTED]:
         at = f", stopped in {trial.stage}{_of(trial)}" if trial.step is not None else ""
+        at = ", trained, to be scored" if trial.stage == "evaluation" else at
         console.print(Text.assemble(("half-done", "yellow"), f" {trial.id}{at}"))
     _print_rest(len(by_state["half-done"]), "half-done", console)
     if diverged := [trial.id for trial in status.trials if trial.diverged]:

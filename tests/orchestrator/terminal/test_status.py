@@ -57,6 +57,13 @@ def test_terminal_shows_where_a_trial_stopped(plan: Plan, store: LocalStore) -> 
     assert "half-done r64-s7, stopped in finetune 45/80" in _shown(study_status(plan, store))
 
 
+def test_terminal_says_of_a_trained_trial_that_only_scores_are_missing(plan: Plan, store: LocalStore) -> None:
+    finish_trial(store, plan, trial_of(plan, "base", 7), {"shape": answers(0.9)})
+    lines = "".join(json.dumps(spool_step(step, step)) + "\n" for step in range(1, 101))
+    store.put(layout.spool(plan.study, "r64-s7"), lines.encode())
+    assert "half-done r64-s7, trained, to be scored" in _shown(study_status(plan, store))
+
+
 def test_terminal_counts_trials_that_wait_for_a_stage_of_another(plan: Plan, store: LocalStore) -> None:
     hold_running(store, plan, "r64-s7", [])
     assert store.lease(key_of("align-s7"), Owner.here())
