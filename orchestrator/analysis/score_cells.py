@@ -36,7 +36,7 @@ class Cell:
     number: str
     """Digits with signs; empty where there is no score."""
     has_spread: bool
-    """Whether a spread or a difference stood behind the number."""
+    """Whether a spread or a difference stood after the number."""
     has_percent: bool
 
     @property

@@ -253,7 +253,7 @@ def _cell_notes(
         yield f"Columns are {table.separated_by}{decimals}."
     spread = [name for name, column in cells.items() if any(cell.has_spread for cell in column)]
     if spread:
-        yield f"Not used: what stands behind scores after +- or in brackets, in {', '.join(spread)}."
+        yield f"Not used: what follows scores after +- or in brackets, in {', '.join(spread)}."
     for number, model in enumerate(models):
         if not any(column[number].number for column in cells.values()):
             yield f"{model} has no score at all."

@@ -1,8 +1,8 @@
 """Compare how a benchmark asks with how a mix was asked: what a protocol adds to a question, and what training saw.
 
-The comparison is of endings and beginnings alone, so that it is cheap: an instruction that a protocol puts behind (or
-before) every question, looked for behind (or before) the training questions; and an ending that all training questions
-share, looked for behind the prompts. No torch.
+The comparison is of endings and beginnings alone, so that it is cheap: an instruction that a protocol puts after (or
+before) every question, looked for after (or before) the training questions; and an ending that all training questions
+share, looked for after the prompts. No torch.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def unseen_forms(
 
 
 def _added(prompt: str, question: str) -> list[tuple[Side, str]]:
-    """List what a protocol puts before a question, and the last line of what it puts behind it."""
+    """List what a protocol puts before a question, and the last line of what it puts after it."""
     at = prompt.lower().find(question.lower())  # some protocols begin it with a capital
     if at < 0:
         return []
