@@ -20,14 +20,12 @@ from orchestrator.commands.export import export
 from orchestrator.commands.score import score
 from orchestrator.commands.submit import submit
 from orchestrator.commands.verdicts import verdicts
+from orchestrator.exit_codes import EXIT_BAD_INPUT, EXIT_CRASH, EXIT_DONE, EXIT_SIGNAL, EXIT_STOPPED
 from orchestrator.settings import refuse_foreign_packages
 from orchestrator.terminal.stops import StoppedError, stop_with_a_sentence, storage_full
 from search_spaces.error_text import first_line, named_message
 from search_spaces.errors import InputError
 from search_spaces.full_storage import is_full
-
-EXIT_DONE, EXIT_BAD_INPUT, EXIT_STOPPED, EXIT_CRASH, EXIT_SIGNAL = 0, 2, 3, 70, 128
-"""Of every command; the last is added to the signal's number."""
 
 app = typer.Typer(
     help="Ablation studies of vision-language models: one YAML file in, trained, evaluated and compared models out.",

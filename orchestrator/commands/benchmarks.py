@@ -18,6 +18,7 @@ from orchestrator.commands.options import (
     console,
     print_json,
 )
+from orchestrator.exit_codes import EXIT_BAD_INPUT
 from orchestrator.settings import data_root, storage_root
 from search_spaces.errors import InputError
 
@@ -188,7 +189,7 @@ def check_benchmarks(
         for check in checks:
             _show_check(check, lists.get(check.benchmark), console())
     if any(check.state != "complete" for check in checks):
-        raise typer.Exit(2)
+        raise typer.Exit(EXIT_BAD_INPUT)
 
 
 def _write_missing(check: Checked, folder: Path) -> str:

@@ -21,6 +21,7 @@ from orchestrator.commands.options import (
     open_store,
     print_json,
 )
+from orchestrator.exit_codes import EXIT_BAD_INPUT, EXIT_DONE
 from orchestrator.settings import chosen_root, data_root, storage_root
 from search_spaces.errors import InputError
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from trainables.storage.records import Counts
     from trainables.storage.store import LocalStore
 
-EXIT_DONE, EXIT_WRONG = 0, 2
 
 data = typer.Typer(help="Data sources: check them, convert them to Parquet, describe them.", no_args_is_help=True)
 
@@ -99,7 +99,7 @@ def check(
         print_json([asdict(check) for check in checks])
     else:
         to_terminal(checks, console())
-    raise typer.Exit(EXIT_DONE if all(check.is_fine for check in checks) else EXIT_WRONG)
+    raise typer.Exit(EXIT_DONE if all(check.is_fine for check in checks) else EXIT_BAD_INPUT)
 
 
 @data.command()

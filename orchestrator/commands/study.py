@@ -26,6 +26,7 @@ from orchestrator.commands.options import (
     planned_study,
     print_json,
 )
+from orchestrator.exit_codes import EXIT_DONE, EXIT_SIGNAL, EXIT_STOPPED, EXIT_TRIAL_FAILED
 from orchestrator.settings import chosen_root, existing_storage, storage_root
 from search_spaces.errors import InputError, nearest
 
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
     from search_spaces.plan import Plan
     from search_spaces.study import Study
     from trainables.storage.store import Store
-
-EXIT_DONE, EXIT_TRIAL_FAILED, EXIT_STOPPED, EXIT_SIGNAL = 0, 1, 3, 128
-"""Of `run`. Bad input is answered by the command line itself, with 2."""
 
 
 def schema() -> None:

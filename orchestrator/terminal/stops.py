@@ -8,8 +8,7 @@ import sys
 from types import FrameType
 from typing import NoReturn, Protocol
 
-EXIT_WITHOUT_RAY = 75
-"""Exit code of a run whose cluster is gone: the same command may succeed."""
+from orchestrator.exit_codes import EXIT_WITHOUT_RAY
 
 
 class StoppedError(BaseException):

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from orchestrator.terminal.stops import EXIT_WITHOUT_RAY, storage_full
+from orchestrator.exit_codes import EXIT_WITHOUT_RAY
+from orchestrator.terminal.stops import storage_full
 from tests.support.command_line import ROOT
 
 WAITS = """

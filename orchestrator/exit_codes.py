@@ -1,0 +1,13 @@
+"""Exit codes of the command line, in one place; docs/clusters.md says when each of them comes."""
+
+EXIT_DONE = 0
+EXIT_TRIAL_FAILED = 1
+EXIT_BAD_INPUT = 2
+EXIT_STOPPED = 3
+"""Before the end: a limit, or no space left."""
+EXIT_CRASH = 70
+"""A defect of the program."""
+EXIT_WITHOUT_RAY = 75
+"""The cluster is gone: the same command may succeed."""
+EXIT_SIGNAL = 128
+"""Plus the number of the signal."""
