@@ -168,15 +168,21 @@ def ask_port(address: str, seconds: float) -> str | None:
 def _checked(address: ClusterAddress) -> ClusterAddress:
     scheme, separator, rest = address.value.partition("://")
     if separator:
-        law = f"a cluster's address must be `auto`, `local` or host:port of its head, but got {address.value!r}"
-        raise InputError(law, place=address.origin, way_out=_way_out_of_scheme(scheme, rest, address.origin))
-    if address.value != AUTO:
-        with suppress(ValueError):
-            _host_and_port(address.value)
-            return address
-        law = f"a cluster's address must be `auto`, `local` or host:port of its head, but got {address.value!r}"
-        raise InputError(law, place=address.origin, way_out="The head's port is usually 6379.")
-    return address
+        way_out = _way_out_of_scheme(scheme, rest, address.origin)
+    elif address.value == AUTO or _is_host_and_port(address.value):
+        return address
+    else:
+        way_out = "The head's port is usually 6379."
+    law = f"a cluster's address must be `auto`, `local` or host:port of its head, but got {address.value!r}"
+    raise InputError(law, place=address.origin, way_out=way_out)
+
+
+def _is_host_and_port(address: str) -> bool:
+    try:
+        _host_and_port(address)
+    except ValueError:
+        return False
+    return True
 
 
 def _way_out_of_scheme(scheme: str, rest: str, origin: Origin) -> str:
