@@ -10,18 +10,15 @@ from orchestrator.analysis.power import DEFAULT_SEED_SD, Design, price
 from orchestrator.analysis.rule import statement_of
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.analysis.verdict_model import Price
-from orchestrator.state.ledger import Ledger
 from search_spaces.study import Hypothesis
 
 
-def price_of_decision(
-    hypothesis: Hypothesis, effect: Effect, ledger: Ledger, scored: StudyScores, n_judged: int
-) -> Price:
+def price_of_decision(hypothesis: Hypothesis, effect: Effect, scored: StudyScores, n_judged: int) -> Price:
     """Estimate what would decide a hypothesis, from the variances that were seen and what its trials have cost.
 
     Args:
         effect: that was measured, in points.
-        ledger: costs of the trials.
+        scored: scores and trials, with what these have cost.
         n_judged: hypotheses that are judged together.
     """
     estimate = effect.estimate
@@ -45,7 +42,7 @@ def price_of_decision(
         seed_sd=DEFAULT_SEED_SD[1] if is_unknown else None,
         n_examples=estimate.n_examples,
         n_arms=len(weights),
-        gpu_hours_per_seed=_gpu_hours_per_seed(weights, ledger),
+        gpu_hours_per_seed=_gpu_hours_per_seed(weights, scored),
         scoring_gpu_hours=sum(
             scored.scoring_seconds.get((arm, seed, name), 0.0)
             for arm in weights
@@ -56,15 +53,12 @@ def price_of_decision(
     )
 
 
-def _gpu_hours_per_seed(arms: Mapping[str, float], ledger: Ledger) -> float | None:
+def _gpu_hours_per_seed(arms: Mapping[str, float], scored: StudyScores) -> float | None:
     """Estimate the GPU-hours of one more seed of each of these arms, stages that they share counted for each."""
     seconds = 0.0
     for arm in arms:
-        costs = [
-            entry.result.cost.gpu_seconds_alone
-            for entry in ledger.trials.values()
-            if entry.arm == arm and entry.result is not None
-        ]
+        results = [entry.result for entry in scored.trials.get(arm, ())]
+        costs = [result.cost.gpu_seconds_alone for result in results if result is not None]
         if not costs:
             return None
         seconds += sum(costs) / len(costs)

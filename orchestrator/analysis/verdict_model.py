@@ -130,7 +130,8 @@ class Verdict:
     image_error: float | None = None
     """Standard error in points by the choice of images alone, as the interval has it."""
     image_error_bootstrap: float | None = None
-    """The same from 2,000 draws of images with replacement, for a check; it holds what seeds add to images as well."""
+    """The same from 2,000 draws of images with replacement, for a check; it holds what seeds add to images as well.
+    None where that was not drawn, as for items."""
     by_benchmark: tuple[Component, ...] = ()
     by_pair: tuple[Component, ...] = ()
     price: Price | None = None

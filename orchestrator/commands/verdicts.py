@@ -103,8 +103,7 @@ def _of_study(study: Study, planned: Plan, store: Store, method: str | None) -> 
     from orchestrator.state.ledger import read_ledger
 
     name = find_name(method, STUDY_METHODS)
-    ledger = read_ledger(planned, store)
-    return judge_study(study, planned, ledger, StudyScores.of(planned, store, ledger), name)
+    return judge_study(study, planned, StudyScores.of(planned, store, read_ledger(planned, store)), name)
 
 
 def _with_published(judged: Verdicts) -> Verdicts:

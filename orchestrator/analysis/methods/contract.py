@@ -13,8 +13,6 @@ from orchestrator.analysis.score_table import ScoreTable
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.analysis.verdict_model import Refusal, Unit, Verdict
 from orchestrator.analysis.verdict_sentences import refusal_sentence
-from orchestrator.state.ledger import Ledger
-from search_spaces.plan import Plan
 from search_spaces.study import Hypothesis
 
 Need = Literal["examples", "seeds"]
@@ -23,13 +21,13 @@ Results = TypeVar("Results")
 
 @dataclass(frozen=True)
 class StudyResults:
-    """What a study has shown so far."""
+    """Scores per example of arms with seeds: what a study on storage has shown so far, or a table of items."""
 
-    plan: Plan
-    ledger: Ledger
     scored: StudyScores
     seed_sd: float | None
-    """Standard deviation of an arm's score over seeds that the study assumes, in points."""
+    """Standard deviation of an arm's score over seeds that is assumed, in points."""
+    draws_images: bool = True
+    """Whether the image part of every error is checked by 2,000 draws of images, which takes most of the time."""
 
 
 @dataclass(frozen=True)

@@ -11,22 +11,18 @@ from orchestrator.analysis.methods.contract import Question, StudyResults
 from orchestrator.analysis.methods.registry import STUDY_METHODS, StudyMethodName
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.analysis.verdict_model import Verdicts
-from orchestrator.state.ledger import Ledger
 from search_spaces.catalogue.load import shipped
 from search_spaces.claims import select_benchmarks
 from search_spaces.plan import Plan
 from search_spaces.study import Study
 
 
-def judge_study(
-    study: Study, plan: Plan, ledger: Ledger, scored: StudyScores, method: StudyMethodName = "study"
-) -> Verdicts:
+def judge_study(study: Study, plan: Plan, scored: StudyScores, method: StudyMethodName = "study") -> Verdicts:
     """Judge all hypotheses of the study together. What cannot be compared is refused, with the reason.
 
     Args:
         plan: of the study.
-        ledger: what storage holds of the plan.
-        scored: the scores of `ledger`, read from storage.
+        scored: its scores, read from storage.
     """
     suites = {**shipped().suites, **study.suites}
     chosen = STUDY_METHODS[method]
@@ -35,7 +31,7 @@ def judge_study(
         Question(hypothesis, select_benchmarks(hypothesis.on, scored.benchmarks, suites, everything))
         for hypothesis in study.hypotheses
     ]
-    judged = chosen.judge(StudyResults(plan, ledger, scored, study.seed_sd), questions)
+    judged = chosen.judge(StudyResults(scored, study.seed_sd), questions)
     aggregates = _aggregates(plan, scored, groups_of(suites))
     return Verdicts(plan.study, chosen.name, chosen.level, judged.verdicts, judged.notes, aggregates)
 

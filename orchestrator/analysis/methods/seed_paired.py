@@ -64,7 +64,7 @@ def _measure(question: Question, results: StudyResults) -> _Measured | Refusal:
     """Estimate the effect of a hypothesis over the seeds that all of its arms have."""
     hypothesis, benchmarks, scored = question.hypothesis, question.benchmarks, results.scored
     arms = list(dict.fromkeys(arm for pair in hypothesis.pairs for arm in pair))
-    seeds = results.plan.common_seeds(arms)
+    seeds = scored.common_seeds(arms)
     refusal = refused(arms, seeds, benchmarks, scored)
     if refusal is not None:
         return refusal
@@ -104,9 +104,7 @@ def _verdict(question: Question, measured: _Measured, ruling: Ruling, results: S
     estimate = measured.effect.estimate
     interval = estimate.interval
     is_open = ruling.verdict == "undecided" and len(measured.no_signal) < len(benchmarks)
-    price = (
-        price_of_decision(hypothesis, measured.effect, results.ledger, results.scored, n_judged) if is_open else None
-    )
+    price = price_of_decision(hypothesis, measured.effect, results.scored, n_judged) if is_open else None
     basis = [number_of(len(estimate.seeds), "seed"), number_of(estimate.n_examples, "example")]
     return Verdict(
         id=hypothesis.id,
@@ -134,7 +132,7 @@ def _verdict(question: Question, measured: _Measured, ruling: Ruling, results: S
         seeds_from=interval.seeds,
         beside=(estimate.beside.low, estimate.beside.high) if estimate.beside is not None else None,
         image_error=math.sqrt(interval.image_part),
-        image_error_bootstrap=float(image_errors(measured.sums)[1][0]),
+        image_error_bootstrap=float(image_errors(measured.sums)[1][0]) if results.draws_images else None,
         p_exact=measured.evidence.p_exact,
         by_benchmark=tuple(
             _component(name, hypothesis.pairs, (name,), measured, results.scored) for name in benchmarks

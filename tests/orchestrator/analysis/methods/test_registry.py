@@ -82,7 +82,7 @@ def _study_bench(method: StudyMethod, root: Path) -> Bench:
             else:
                 finish_trial(store, plan, trial, _answers(trial.arm, trial.seed))
         ledger = read_ledger(plan, store)
-        return method.judge(StudyResults(plan, ledger, StudyScores.of(plan, store, ledger), None), questions)
+        return method.judge(StudyResults(StudyScores.of(plan, store, ledger), None), questions)
 
     return Bench(method.name, method, judge)
 

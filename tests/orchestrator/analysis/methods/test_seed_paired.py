@@ -42,7 +42,7 @@ def _study(*hypotheses: Hypothesis, **fields: Any) -> Study:
 def _judged(store: LocalStore, plan: Plan, *hypotheses: Hypothesis, **fields: Any) -> tuple[Verdict, ...]:
     ledger = read_ledger(plan, store)
     scored = StudyScores.of(plan, store, ledger)
-    return judge_study(_study(*hypotheses, **fields), plan, ledger, scored).verdicts
+    return judge_study(_study(*hypotheses, **fields), plan, scored).verdicts
 
 
 def test_study_with_a_planted_effect_is_found_and_says_how_large(store: LocalStore) -> None:
@@ -193,9 +193,7 @@ def test_verdicts_have_the_fixed_fields_and_equal_bytes(store: LocalStore) -> No
     _finish(store, plan)
     ledger = read_ledger(plan, store)
     study = _study(_claim(expect="worse"))
-    first, second = (
-        verdicts_json(judge_study(study, plan, ledger, StudyScores.of(plan, store, ledger))) for _ in range(2)
-    )
+    first, second = (verdicts_json(judge_study(study, plan, StudyScores.of(plan, store, ledger))) for _ in range(2))
     fixed = "id expect verdict holds scope effect unit interval level margin p p_adjusted n_seeds n_examples n_pairs"
     assert {*fixed.split(), "reasons"} <= set(first["verdicts"][0])
     assert first == second
