@@ -28,7 +28,7 @@ def _of_reference(example: Example) -> Iterator[str]:
     reference = example.reference
     if isinstance(reference, dict):
         if "box" in reference:
-            yield from _boxes(reference["box"], reference["size"])
+            yield from box_texts(reference["box"], reference["size"])
             return
         reference = reference.get("answer", reference.get("answers", ("",)))  # open prompts: "" makes nothing up
     if isinstance(reference, bool):
@@ -43,7 +43,7 @@ def _of_reference(example: Example) -> Iterator[str]:
         yield from reference
 
 
-def _boxes(box: Sequence[float], size: Sequence[float]) -> Iterator[str]:
+def box_texts(box: Sequence[float], size: Sequence[float]) -> Iterator[str]:
     """Write a box in all its forms: from 0 to 1 in full and with two decimals, in thousandths, in pixels."""
     shares = [number / size[n % 2] for n, number in enumerate(box)]
     for numbers in (shares, [round(share, 2) for share in shares], [1000 * share for share in shares], box):

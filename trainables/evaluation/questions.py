@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,15 +10,11 @@ from search_spaces.spec import BenchmarkSpec
 from trainables.benchmarks.contract import Example, Protocol, Row
 from trainables.benchmarks.model_text import MODEL_TEXTS
 from trainables.benchmarks.registry import is_evaluation
-from trainables.benchmarks.scorers.summaries import points
 from trainables.benchmarks.scoring import score_example
 from trainables.data.prepared import PreparedSource
 from trainables.evaluation.answer_log import Answer
 from trainables.evaluation.closed_answers import open_closed
 from trainables.evaluation.selected_examples import open_examples
-
-_FREQUENT = 8
-"""Answers that are tried as the constant one, besides the options."""
 
 
 @dataclass(frozen=True)
@@ -41,22 +36,6 @@ class Questions:
         options = self.protocol.options(example)
         likelihoods = dict(zip(options, answer, strict=True))
         return score_example(self.protocol, example, _likeliest(likelihoods), likelihoods)
-
-    def best_constant(self, rows: Sequence[Row]) -> float:
-        """Compute the score (0-100) of the best constant answer, which needs no image.
-
-        Tried are all options, where every example has the same, and the most frequent predictions: a model that has
-        learned nothing but a majority gives it often.
-        """
-        counted = [row.example for row in rows if self.protocol.counts(row.example)]
-        common = set(map(self.protocol.options, counted))
-        tried = dict.fromkeys(common.pop() if len(common) == 1 else ())
-        tried |= dict.fromkeys(name for name, _ in Counter(row.prediction for row in rows).most_common(_FREQUENT))
-        return max((self._constant(prediction, counted) for prediction in tried), default=0.0)
-
-    def _constant(self, prediction: str, examples: Sequence[Example]) -> float:
-        protocol = self.protocol
-        return points([protocol.score(protocol.parse(prediction, example), example) for example in examples])
 
 
 def _likeliest(likelihoods: Mapping[str, float]) -> str:

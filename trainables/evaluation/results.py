@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from search_spaces.identity import (
@@ -18,6 +19,7 @@ from search_spaces.identity import (
 from search_spaces.spec import BenchmarkSpec, LanguageSpec, TrialSpec
 from trainables.benchmarks.best_reachable import best_row
 from trainables.benchmarks.contract import Row
+from trainables.benchmarks.priors import BEST_CONSTANT, priors_of
 from trainables.benchmarks.reading_notes import best_note, unparsable_notes
 from trainables.benchmarks.registry import find_protocol, is_evaluation
 from trainables.benchmarks.scorers.summaries import points
@@ -137,7 +139,8 @@ def write_result(
 ) -> None:
     """Write the rows of all counted examples, then the result that names their file.
 
-    The file has the prompt of every example, and in its metadata the chat format that stood around it.
+    The file has the prompt of every example and what needs no image gets of it (`priors.Priors.columns`), and in its
+    metadata the chat format that stood around the prompts.
 
     Args:
         task: the trial.
@@ -150,16 +153,19 @@ def write_result(
         prompt_form: what the model read around a prompt (`Tokenizer.question_form`).
     """
     counted = [row for row in rows if questions.protocol.counts(row.example)]
+    best = [best_row(questions.protocol, row.example) for row in rows]
+    best_counted = [row for row in best if questions.protocol.counts(row.example)]
+    priors = priors_of(questions.protocol, counted, best_counted)
     metadata = {"benchmark": benchmark.id, "protocol": benchmark.protocol, "model digest": key, "seed": task.trial.seed}
     metadata["prompt form"] = prompt_form
     name = layout.evaluation_examples(key, benchmark.id)
     with store.writing(name) as aside:
         table = asked_table(counted, questions.protocol, {field: str(value) for field, value in metadata.items()})
+        for column, scores in priors.columns.items():
+            table = table.append_column(column, pa.array(scores))
         pq.write_table(table, aside, compression="zstd")  # prompts repeat their instruction
     summary = questions.protocol.summarise(rows)
-    best = [best_row(questions.protocol, row.example) for row in rows]
     reachable = questions.protocol.summarise(best).metrics[questions.protocol.headline]
-    best_counted = [row for row in best if questions.protocol.counts(row.example)]
     result = EvaluationResult(
         key=key,
         asked=str(benchmark_key(benchmark, task.digests)),
@@ -177,9 +183,11 @@ def write_result(
             *best_note(best_counted, questions.protocol.headline, reachable),
         ),
         best_reachable=points([row.score for row in best_counted]),
-        majority=questions.best_constant(rows),
+        majority=priors.points[BEST_CONSTANT],
         constant=len({row.prediction for row in counted}) == 1,
         gpu_seconds=gpu_seconds,
         examples=name,
+        priors=priors.points,
+        points_by_chance=points(priors.by_chance.tolist()),
     )
     write(store, layout.evaluation_result(key, benchmark.id), result)

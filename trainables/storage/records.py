@@ -97,9 +97,14 @@ class EvaluationResult:
     """The model gave one answer throughout."""
     gpu_seconds: float
     examples: str
-    """Name on storage of the per-example Parquet: id, cluster, prediction, parsed, score."""
+    """Name on storage of the per-example Parquet: id, cluster, prediction, parsed, score, and further columns."""
     best_reachable: float | None = None
     """What a perfect model gets in `points`; None in results of versions that did not compute it."""
+    priors: Mapping[str, float] = field(default_factory=dict)
+    """What needs no image (`trainables.benchmarks.priors`) -> its score, 0-100. Empty in results of versions that knew
+    `majority` alone; the scores of every example stand in the file `examples`."""
+    points_by_chance: float | None = None
+    """What the model's answers get on average when they are exchanged among questions of one type."""
 
 
 @dataclass(frozen=True)
