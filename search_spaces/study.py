@@ -31,6 +31,9 @@ DEFAULT_SEED = 7
 Expectation = Literal["better", "worse", "equivalent", "not-worse"]
 """What a hypothesis says of an alternative, compared with its reference."""
 
+Spending = Literal["obrien-fleming", "pocock"]
+"""How the level of a test is spent over several looks: hardly any at the first ones, or about as much at each."""
+
 Slug = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
 
 
@@ -146,6 +149,18 @@ class Hypothesis(Entry):
     """What the alternative is to be, compared with the reference."""
     margin: Annotated[float, Field(gt=0)] | None = None
     """In points; must be given for `equivalent` and `not-worse`."""
+    looks: tuple[Annotated[int, Field(ge=2)], ...] = ()
+    """Numbers of seeds at which the results will be looked at, increasing: the 5 % of the test are spent over them."""
+    spending: Spending = "obrien-fleming"
+    """How they are spent over `looks`."""
+
+    @model_validator(mode="after")
+    def _looks_increase(self) -> Hypothesis:
+        if any(later <= earlier for earlier, later in zip(self.looks, self.looks[1:], strict=False)):
+            raise ValueError(f"`looks` must increase, but they are {', '.join(map(str, self.looks))}")
+        if not self.looks and "spending" in self.model_fields_set:
+            raise ValueError("`spending` must come with `looks`: it says how the level is spent over them")
+        return self
 
     @model_validator(mode="after")
     def _has_margin(self) -> Hypothesis:

@@ -93,6 +93,20 @@ def test_hypothesis_that_needs_a_margin_is_refused_without_one(tmp_path: Path, e
     assert "`margin` must be given" in _error(tmp_path, BASE + hypothesis).law
 
 
+@pytest.mark.parametrize(
+    ("fields", "law"),
+    [
+        ("looks: [3, 10, 5]", "`looks` must increase, but they are 3, 10, 5"),
+        ("looks: [1, 5]", "greater than or equal to 2, but got 1"),
+        ("spending: pocock", "`spending` must come with `looks`"),
+        ("looks: [3], spending: fleming", "must be one of obrien-fleming, pocock, but got 'fleming'"),
+    ],
+)
+def test_looks_that_cannot_be_are_refused(tmp_path: Path, fields: str, law: str) -> None:
+    hypothesis = f"hypotheses:\n  - {{id: a, claim: b, pairs: [[base, base2]], expect: better, {fields}}}\n"
+    assert law in _error(tmp_path, BASE + hypothesis).law
+
+
 def test_hypothesis_on_a_single_benchmark_may_be_written_as_text(tmp_path: Path) -> None:
     study = load_study(
         _write(tmp_path, BASE + "hypotheses: [{id: a, claim: b, pairs: [[base, x]], on: gqa, expect: better}]\n")
