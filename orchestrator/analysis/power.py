@@ -1,33 +1,36 @@
-"""What a number of seeds and examples can decide, and what would decide more.
+"""Compute what a number of seeds and examples can decide.
 
-Power is that of the rule of `verdicts` as it is applied, with the seeds' spread unknown: own and pooled spread are
-drawn (4,000 draws with a fixed seed, the own one being part of the pooled one), each draw gives the distance from which
-on both of its intervals agree, and the normal distribution of the estimate around the truth does the rest. The error by
-images is taken as known: it has hundreds of degrees of freedom.
+Power is that of the rule of `verdicts` as it is applied, with the seeds' spread unknown. The estimate of that spread is
+integrated over its distribution (chi-square, by midpoints of its quantiles, so that nothing is drawn): each value gives
+the distance from which on an estimate is judged, and the normal distribution of the estimate around the truth does the
+rest. The error by images is taken as known: it has hundreds of degrees of freedom.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, assert_never
 
 import numpy as np
 from scipy import special
 
-from orchestrator.analysis.intervals import OWN_SEEDS, Floats, check_df
+from orchestrator.analysis.intervals import Floats
 from orchestrator.analysis.rule import ALPHA, Statement
-from orchestrator.analysis.verdict_model import Price
 
 POWER = 0.8
 MOST_SEEDS = 100
-MOST_TIMES_EXAMPLES = 100
 DEFAULT_SEED_SD = (0.3, 1.0)
 """Standard deviation over seeds of an arm's score, in points, where nothing is known: a range. On the benchmarks of
 vision-language models 0.3 is a calm one (VQAv2, GQA), 1.0 a restless one (VizWiz, RefCOCO)."""
-_DRAWS = 4000
+SCALE = 100.0
+"""Points of the scale: no effect is larger."""
+POOL_INFLATION = 1.5
+"""Factor on the half-width from the spread pooled over arms, with two seeds."""
+_OWN_POINTS, _POOLED_POINTS = 400, 24
+_LARGEST_DF = 1e9
 
 
 @dataclass(frozen=True)
@@ -42,9 +45,11 @@ class Design:
     image_variance: float
     """Of the effect by the choice of images; more seeds do not lower it."""
     n_hypotheses: int = 1
-    """Judged together: the first step of Holm's correction is taken for all of them."""
+    """Declared together: the first step of Holm's correction is taken for all of them."""
     is_seed_sd_assumed: bool = False
     """With one seed: whether the spread over seeds is declared. If not, only these checkpoints are compared."""
+    residual_variance: float = 0.0
+    """The part of `seed_variance` that is known from the images: no estimate of that is taken to be smaller."""
 
     @property
     def alpha(self) -> float:
@@ -54,8 +59,7 @@ class Design:
     @property
     def error(self) -> float:
         """Standard error of the estimate, as far as its interval is meant to cover it."""
-        counts_seeds = self.n_seeds > 1 or self.is_seed_sd_assumed
-        return math.sqrt((self.seed_variance / self.n_seeds if counts_seeds else 0.0) + self.image_variance)
+        return math.sqrt((self.seed_variance / self.n_seeds if self.tests_recipe else 0.0) + self.image_variance)
 
     @property
     def tests_recipe(self) -> bool:
@@ -67,7 +71,9 @@ def power(statement: Statement, effect: float, design: Design, margin: float | N
     """Compute the probability of a verdict: `differs` (to the side of `effect`), `equivalent` or `not-worse`.
 
     Args:
+        statement: the test.
         effect: true effect in points.
+        design: of the study.
         margin: in points; not None but for `differs`.
     """
     if statement == "differs":
@@ -75,20 +81,21 @@ def power(statement: Statement, effect: float, design: Design, margin: float | N
             return float(effect != 0)
         return float(np.mean(special.ndtr((abs(effect) - _reach(design, True)) / design.error)))
     assert margin is not None
+    error = max(design.error, 1e-12)
     room = margin - _reach(design, False)
-    upper = special.ndtr((room + effect) / design.error)  # above -margin
+    upper = special.ndtr((room + effect) / error)  # above -margin
     match statement:
         case "not-worse":
             return float(np.mean(upper))
         case "equivalent":
-            lower = special.ndtr((room - effect) / design.error)
+            lower = special.ndtr((room - effect) / error)
             return float(np.mean(np.clip(upper + lower - 1, 0, None)))
         case _:
             assert_never(statement)
 
 
 def smallest_effect(design: Design, at: float = POWER) -> float:
-    """Find the smallest true difference, in points, that is decided with this power."""
+    """Find the smallest true difference, in points, that is decided with this power; it may lie beyond the scale."""
     return _smallest(lambda effect: power("differs", effect, design), design, at)
 
 
@@ -96,6 +103,7 @@ def smallest_margin(design: Design, statement: Literal["equivalent", "not-worse"
     """Find the smallest margin, in points, at which two choices that do not differ are shown to be so.
 
     Args:
+        design: of the study.
         statement: the test.
         at: power, 0 to 1.
 
@@ -107,86 +115,95 @@ def smallest_margin(design: Design, statement: Literal["equivalent", "not-worse"
     return _smallest(lambda margin: power(statement, 0.0, design, margin), design, at)
 
 
-def price(
-    effect: float,
-    statement: Statement,
-    margin: float | None,
-    design: Design,
-    *,
-    seed_sd: float | None = None,
-    n_examples: int,
-    n_arms: int,
-    gpu_hours_per_seed: float | None,
-    scoring_gpu_hours: float | None,
-) -> Price:
-    """Estimate how many more seeds, or more examples, would decide if the truth were what was seen.
+def fewest_seeds(design_of: Callable[[int], Design], decides: Callable[[Design], bool]) -> int | None:
+    """Find the smallest number of seeds, from two on, that decides; None: not with `MOST_SEEDS`.
 
     Args:
-        effect: that was seen, in points.
-        statement: the test that the hypothesis expects.
-        margin: of the hypothesis, in points.
-        design: of the study as it stands.
-        seed_sd: what `design` assumes of the spread over seeds, where there is one seed; only reported.
-        n_examples: on the benchmarks together.
-        n_arms: arms of the hypothesis, which would get the seeds.
-        gpu_hours_per_seed: of one more seed of each of them.
-        scoring_gpu_hours: of scoring their trials once on all examples there are.
+        design_of: design with so many seeds. More of them never decide less.
+        decides: whether a design has enough power.
     """
+    return fewest(lambda n: decides(design_of(n + 1)), MOST_SEEDS - 1, plus=1)
 
-    def decides(candidate: Design) -> bool:
-        absence = statement != "differs" and margin is not None and candidate.tests_recipe
-        return power("differs", effect, candidate) >= POWER or (
-            absence and power(statement, effect, candidate, margin) >= POWER
-        )
 
-    def with_seeds(more: int) -> Design:
-        seeds = design.n_seeds + more
-        df = max(design.df_pooled + (n_arms - 1) * more, seeds - 1)
-        return replace(design, n_seeds=seeds, df_pooled=df, is_seed_sd_assumed=False)
+def fewest(decides: Callable[[int], bool], most: int, plus: int = 0) -> int | None:
+    """Find the smallest number from 1 to `most` that decides, and add `plus`; more never decides less."""
+    if not decides(most):
+        return None
+    low, high = 0, most
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if decides(middle) else (middle, high)
+    return high + plus
 
-    def with_examples(times: int) -> Design:
-        return replace(design, image_variance=design.image_variance / (times + 1))
 
-    seeds = _fewest(lambda more: decides(with_seeds(more)), MOST_SEEDS)
-    times = _fewest(lambda more: decides(with_examples(more)), MOST_TIMES_EXAMPLES)
-    return Price(
-        more_seeds=seeds,
-        seeds_gpu_hours=seeds * gpu_hours_per_seed if seeds is not None and gpu_hours_per_seed is not None else None,
-        more_examples=times * n_examples if times is not None else None,
-        examples_gpu_hours=times * scoring_gpu_hours if times is not None and scoring_gpu_hours is not None else None,
-        assumed_seed_sd=seed_sd,
-    )
+def reach(own: Floats, pooled: Floats, design: Design, two_sided: bool) -> Floats:
+    """Compute how far an estimate must lie from a bound to be judged beyond it: the half-width of its interval.
+
+    Args:
+        own: estimates of `design.seed_variance` from the contrast's own seeds.
+        pooled: estimates of it from all arms; only used with two seeds.
+        design: whose images, seeds and hypotheses are taken.
+        two_sided: as for a difference; else one-sided, as for a margin.
+    """
+    tail = 1 - design.alpha / (2 if two_sided else 1)
+    n = design.n_seeds
+    if n == 1:
+        return np.array([float(special.ndtri(tail)) * design.error])
+    if n > 2:
+        return _half_width(own, n - 1.0, tail, design)
+    from_pool = POOL_INFLATION * _half_width(pooled, max(design.df_pooled, 1.0), tail, design)
+    return np.minimum(_half_width(own, 1.0, tail, design), from_pool)
+
+
+def _half_width(seed_variance: Floats, df: float, tail: float, design: Design) -> Floats:
+    """Compute half-widths of t intervals from estimates of the spread over seeds with `df` degrees of freedom."""
+    seeds = np.maximum(seed_variance, design.residual_variance) / design.n_seeds
+    variance = seeds + design.image_variance
+    share = seeds**2 / df
+    total_df = np.where(share > 0, variance**2 / np.where(share > 0, share, 1.0), _LARGEST_DF)
+    width: Floats = t_quantiles(total_df, tail) * np.sqrt(variance)
+    return width
+
+
+def t_quantiles(df: Floats, tail: float) -> Floats:
+    """Return quantiles of Student's t at one probability for many degrees of freedom, from 1 on (relative error 1e-5).
+
+    The logarithm of a quantile is smooth in 1/df: it is interpolated between 500 values.
+    """
+    inverse_df, log_quantile = _t_table(tail)
+    quantiles: Floats = np.exp(np.interp(1.0 / np.maximum(df, 1.0), inverse_df, log_quantile))
+    return quantiles
+
+
+@lru_cache(maxsize=64)
+def _t_table(tail: float) -> tuple[Floats, Floats]:
+    inverse_df = np.linspace(0.0, 1.0, 501)
+    inverse_df[0] = 1 / _LARGEST_DF
+    return inverse_df, np.log(special.stdtrit(1 / inverse_df, tail))
 
 
 @lru_cache(maxsize=512)
 def _reach(design: Design, two_sided: bool) -> Floats:
-    """Compute for each draw how far an estimate must lie from a bound to be judged beyond it."""
-    sides = 2 if two_sided else 1
-    tail = 1 - design.alpha / sides
+    """Compute the reach for equally probable estimates of the spread."""
     n = design.n_seeds
     if n == 1:
-        return np.array([float(special.ndtri(tail)) * design.error])
-    random = np.random.default_rng(0)
-    own = random.chisquare(n - 1, _DRAWS)
-    df_pooled = max(design.df_pooled, n - 1)
-    rest = df_pooled - (n - 1)
-    pooled = (own + random.chisquare(rest, _DRAWS)) / df_pooled if rest > 0 else own / (n - 1)
-    ratios = [(pooled, df_pooled), (own / (n - 1), float(n - 1))]
-    if n >= OWN_SEEDS:
-        ratios.reverse()
-    (main, df), (check, _) = ratios
-    confirming = _half_width(check, check_df(n, df_pooled), 1 - ALPHA / sides, design)  # not Holm's business
-    return np.maximum(_half_width(main, df, tail, design), confirming)
+        return reach(np.zeros(1), np.zeros(1), design, two_sided)
+    own = _chi_square(n - 1.0, _OWN_POINTS)  # of the mean square: its ratio to the truth
+    if n > 2:
+        return reach(own * design.seed_variance, np.zeros(1), design, two_sided)
+    rest = design.df_pooled - 1.0
+    others = _chi_square(rest, _POOLED_POINTS) if rest > 0 else np.zeros(1)
+    own_GP = np.broadcast_to(own[:, None], (len(own), len(others)))
+    pooled_GP = (own_GP + max(rest, 0.0) * others) / max(design.df_pooled, 1.0)
+    return reach((own_GP * design.seed_variance).ravel(), (pooled_GP * design.seed_variance).ravel(), design, two_sided)
 
 
-def _half_width(ratio: Floats, df: float, tail: float, design: Design) -> Floats:
-    """Compute the half-width of an interval whose estimate of the seeds' variance is `ratio` times the truth."""
-    seeds = design.seed_variance / design.n_seeds * ratio
-    variance = seeds + design.image_variance
-    share = seeds**2 / df
-    total_df = np.where(share > 0, variance**2 / np.where(share > 0, share, 1.0), 1e9)
-    half_width: Floats = special.stdtrit(np.minimum(total_df, 1e9), tail) * np.sqrt(variance)
-    return half_width
+@lru_cache(maxsize=512)
+def _chi_square(df: float, points: int) -> Floats:
+    """List equally probable values of chi-square / df: quantiles at the midpoints of so many classes."""
+    upper_tails = (np.arange(points)[::-1] + 0.5) / points
+    values: Floats = special.chdtri(df, upper_tails) / df
+    return values
 
 
 def _smallest(power_at: Callable[[float], float], design: Design, at: float) -> float:
@@ -196,15 +213,4 @@ def _smallest(power_at: Callable[[float], float], design: Design, at: float) -> 
     for _ in range(20):
         middle = (low + high) / 2
         low, high = (low, middle) if power_at(middle) >= at else (middle, high)
-    return high
-
-
-def _fewest(decides: Callable[[int], bool], most: int) -> int | None:
-    """Find the smallest number from 1 to `most` that decides; more never decides less."""
-    if not decides(most):
-        return None
-    low, high = 0, most
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if decides(middle) else (middle, high)
     return high

@@ -13,6 +13,8 @@ from search_spaces.study import Expectation
 Outcome = Literal["better", "worse", "equivalent", "not-worse", "undecided"]
 Scope = Literal["recipe", "checkpoints"]
 Unit = Literal["points", "percent"]
+PriceLimit = Literal["images", "effect"]
+"""What stands in the way of a decision by more seeds."""
 
 
 @dataclass(frozen=True)
@@ -38,18 +40,38 @@ class Component:
 
 @dataclass(frozen=True)
 class Price:
-    """What would decide with 80 % power if the effect were as it was seen, and what that costs."""
+    """What would decide an open hypothesis, judged once: a range from even odds to odds of four in five.
+
+    The odds are a mean over what is not known, the effect and its spread over seeds (`assurance`).
+    """
 
     more_seeds: int | None
-    """Per arm of the hypothesis, on top of those that are there; None: no number of seeds up to 100 would."""
+    """That decide in four of five such studies: per arm of the hypothesis, on top of those that are there; None: no
+    number of seeds up to 100 does."""
     seeds_gpu_hours: float | None
     """Of these seeds, after what the arms' trials have cost so far; None where no cost is recorded."""
     more_examples: int | None
-    """On the benchmarks together, of the same kind; None: no number of examples up to 100 times as many would."""
+    """That decide in four of five such studies: on the benchmarks together, of the same kind; None: no number of
+    examples up to 100 times as many does."""
     examples_gpu_hours: float | None
     """Of scoring the arms' trials on them."""
     assumed_seed_sd: float | None = None
     """In points, where the spread over seeds could not be seen."""
+    even_seeds: int | None = None
+    """More seeds that decide in one of two such studies."""
+    even_seeds_gpu_hours: float | None = None
+    even_examples: int | None = None
+    """More examples that decide in one of two such studies."""
+    even_examples_gpu_hours: float | None = None
+    expect: Expectation = "better"
+    """Of the hypothesis."""
+    margin: float | None = None
+    """Of the hypothesis, in points."""
+    most_seeds_assurance: float | None = None
+    """Probability, 0 to 1, that 100 more seeds decide."""
+    limit: PriceLimit | None = None
+    """Where no number of seeds decides in four of five such studies, why: the choice of images, or an effect too close
+    to 0 or to the margin."""
 
 
 @dataclass(frozen=True)

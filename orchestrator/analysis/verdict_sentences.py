@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from orchestrator.analysis.intervals import Interval, SeedSource
-from orchestrator.analysis.number_text import gpu_hours_text, listed, p_text, signed
+from orchestrator.analysis.number_text import listed, p_text, signed
+from orchestrator.analysis.price_sentences import price_text
 from orchestrator.analysis.rule import Ruling
-from orchestrator.analysis.verdict_model import Outcome, Price, Refusal, Unit, Verdict
+from orchestrator.analysis.verdict_model import Outcome, Refusal, Unit, Verdict
 from search_spaces.quantities import number_of
 from search_spaces.study import Expectation, Hypothesis
 
@@ -113,22 +114,6 @@ def ruling_reasons(
             f"there is a difference, but whether it is larger than the margin of {hypothesis.margin:g} is open"
         )
     return reasons
-
-
-def price_text(price: Price) -> str:
-    """State what would decide: `4 more seeds of each arm (0.3 GPU-hours) or 12,000 more examples would decide ...`."""
-    ways = []
-    if price.more_seeds is not None:
-        cost = f" ({gpu_hours_text(price.seeds_gpu_hours)})" if price.seeds_gpu_hours is not None else ""
-        sd = price.assumed_seed_sd
-        given = f", assuming that scores vary over seeds by {sd:g} points," if sd is not None else ""
-        ways.append(f"{number_of(price.more_seeds, 'more seed')} of each arm{cost}{given}")
-    if price.more_examples is not None:
-        cost = f" ({gpu_hours_text(price.examples_gpu_hours)} to score)" if price.examples_gpu_hours is not None else ""
-        ways.append(f"{price.more_examples:,} more examples{cost}")
-    if not ways:
-        return "an effect of this size would not be decided by 100 more seeds or 100 times as many examples alone"
-    return f"{' or '.join(ways)} would decide with 80 % power, if the effect is as seen"
 
 
 def sentence_with_arms(verdict: Verdict) -> str:

@@ -18,11 +18,12 @@ from orchestrator.analysis.intervals import LEVEL, OWN_SEEDS
 from orchestrator.analysis.methods.contract import Judged, Question, StudyMethod, StudyResults, refused_verdict
 from orchestrator.analysis.number_text import signed
 from orchestrator.analysis.pairs import pair_weights
+from orchestrator.analysis.price_sentences import price_text
 from orchestrator.analysis.rule import ALPHA, Evidence, Ruling, rule
 from orchestrator.analysis.study_price import price_of_decision
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.analysis.verdict_model import Component, Price, Refusal, Verdict
-from orchestrator.analysis.verdict_sentences import SPREAD_SOURCES, price_text, result_sentence, ruling_reasons
+from orchestrator.analysis.verdict_sentences import SPREAD_SOURCES, result_sentence, ruling_reasons
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 from search_spaces.quantities import number_of

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from scipy import special
 
 from measurements.verdict_coverage import Setting, simulate
-from orchestrator.analysis.power import Design, power, price, smallest_effect, smallest_margin
+from orchestrator.analysis.power import Design, fewest_seeds, power, smallest_effect, smallest_margin, t_quantiles
 
 DESIGN = Design(n_seeds=3, df_pooled=10, seed_variance=0.5, image_variance=0.2)
 
@@ -20,13 +22,15 @@ def test_smallest_effect_is_found_with_the_power_asked_for() -> None:
 
 
 def test_no_effect_is_found_no_more_often_than_alpha() -> None:
-    assert power("differs", 0.0, DESIGN) <= 0.025 + 1e-3
+    """Satterthwaite's degrees of freedom are an approximation: with two of the seeds and many of the images, 2.8 %."""
+    assert power("differs", 0.0, DESIGN) <= 0.03
+    assert power("differs", 0.0, replace(DESIGN, image_variance=0.0)) == pytest.approx(0.025, abs=1e-3)
 
 
 def test_more_hypotheses_and_less_noise_move_the_smallest_effect() -> None:
     smallest = smallest_effect(DESIGN)
     assert smallest_effect(replace(DESIGN, n_hypotheses=5)) > smallest
-    assert smallest_effect(replace(DESIGN, image_variance=0.05)) < smallest
+    assert smallest_effect(replace(DESIGN, image_variance=1.0)) > smallest
     assert smallest_effect(replace(DESIGN, n_seeds=10, df_pooled=45)) < smallest
 
 
@@ -35,20 +39,40 @@ def test_single_checkpoints_have_no_margin() -> None:
     assert smallest_margin(Design(1, 0, 0.5, 0.2, is_seed_sd_assumed=True), "equivalent") is not None
 
 
-def test_price_names_seeds_that_decide_and_their_cost() -> None:
-    effect = 0.8 * smallest_effect(DESIGN)
-    found = price(
-        effect, "differs", None, DESIGN, n_examples=1000, n_arms=2, gpu_hours_per_seed=2.0, scoring_gpu_hours=0.1
-    )
-    assert found.more_seeds is not None
-    assert found.seeds_gpu_hours == pytest.approx(2 * found.more_seeds)
-    more = replace(DESIGN, n_seeds=3 + found.more_seeds, df_pooled=10 + found.more_seeds)
-    assert power("differs", effect, more) >= 0.8
+@pytest.mark.parametrize("n_hypotheses", [1, 5, 20])
+@pytest.mark.parametrize("image_variance", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("n_arms", [2, 6, 20])
+def test_more_seeds_never_decide_less(n_hypotheses: int, image_variance: float, n_arms: int) -> None:
+    def design(n: int) -> Design:
+        return Design(n, (n_arms - 1) * (n - 1), 2.0, image_variance, n_hypotheses)
+
+    smallest = [smallest_effect(design(n)) for n in range(3, 11)]
+    assert smallest == sorted(smallest, reverse=True)
+    margins = [smallest_margin(design(n), "equivalent") or 0.0 for n in range(3, 11)]
+    assert margins == sorted(margins, reverse=True)
 
 
-def test_price_of_an_effect_of_nothing_is_none() -> None:
-    found = price(0.0, "differs", None, DESIGN, n_examples=9, n_arms=2, gpu_hours_per_seed=None, scoring_gpu_hours=None)
-    assert (found.more_seeds, found.more_examples, found.seeds_gpu_hours) == (None, None, None)
+def test_power_of_three_seeds_is_that_of_a_t_test() -> None:
+    """Non-central t with 2 degrees of freedom, where only seeds vary."""
+    design = Design(n_seeds=3, df_pooled=2, seed_variance=2.0, image_variance=0.0)
+    quantile, noncentrality = special.stdtrit(2, 0.975), 5.0 / np.sqrt(2 / 3)
+    assert power("differs", 5.0, design) == pytest.approx(1 - special.nctdtr(2, noncentrality, quantile), abs=2e-3)
+
+
+def test_quantiles_of_t_are_those_of_scipy() -> None:
+    df = np.array([1.0, 1.7, 2.0, 3.3, 10.0, 77.0, 1e6])
+    for tail in (0.95, 0.975, 0.9995):
+        assert t_quantiles(df, tail) == pytest.approx(special.stdtrit(df, tail), rel=2e-5)
+
+
+def test_fewest_seeds_decide_and_one_less_does_not() -> None:
+    def design(n: int) -> Design:
+        return replace(DESIGN, n_seeds=n, df_pooled=n - 1)
+
+    n = fewest_seeds(design, lambda candidate: power("differs", 1.7, candidate) >= 0.8)
+    assert n is not None
+    assert power("differs", 1.7, design(n)) >= 0.8 > power("differs", 1.7, design(n - 1))
+    assert fewest_seeds(design, lambda candidate: power("differs", 0.1, candidate) >= 0.8) is None
 
 
 @pytest.mark.parametrize("n_seeds", [2, 5])
