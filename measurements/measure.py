@@ -15,6 +15,7 @@ MEASUREMENTS = (
     "measurements.scoring",
     "measurements.evaluation",
     "measurements.analysis",
+    "measurements.items",
     "measurements.verdict_coverage",
 )
 

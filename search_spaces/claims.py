@@ -18,6 +18,8 @@ from search_spaces.typed import typed
 from search_spaces.yaml_source import Document, KeyPath, key_text, read
 
 Suites = Mapping[str, Sequence[BenchmarkChoice]]
+_ROWS = {"table": "a model of the table", "items": "an arm of the items"}
+"""What pairs name, by what claims are about."""
 
 
 class ColumnScale(Entry):
@@ -48,9 +50,22 @@ def load_claims(path: Path) -> tuple[Claims, Document]:
     Raises:
         InputError: everything that is wrong with the form of the file, together.
     """
-    document = long_form(read(path))
+    return typed_claims(read(path), str(path))
+
+
+def typed_claims(document: Document, place: str | None = None) -> tuple[Claims, Document]:
+    """Read plain values as claims, with the document in its long form.
+
+    Args:
+        document: of a mapping with `hypotheses`.
+        place: of the document as a whole.
+
+    Raises:
+        InputError: everything that is wrong with their form, together.
+    """
+    document = long_form(document)
     if not isinstance(document.value, dict):
-        raise InputError("claims must be a mapping with `hypotheses`", place=str(path))
+        raise InputError("claims must be a mapping with `hypotheses`", place=place)
     claims = typed(Claims, document)
     Problems(_form_problems(claims.hypotheses, document)).raise_all()
     return claims, document
@@ -75,6 +90,7 @@ def check_claims(
     models: Sequence[str],
     benchmarks: Sequence[str],
     suites: Suites,
+    kind: Literal["table", "items"] = "table",
 ) -> None:
     """Check that every model and benchmark of a file of claims is in the table that it is about.
 
@@ -84,6 +100,7 @@ def check_claims(
         models: names of the table's rows.
         benchmarks: ids of the table's columns.
         suites: name -> members, of all suites that `on` may name.
+        kind: what they are about: a table of models' scores, or items of arms.
 
     Raises:
         InputError: every name that is not there, together.
@@ -99,12 +116,12 @@ def check_claims(
         ]
         for place, name in names:
             if name not in models:
-                law = f"must name a model of the table, but got {name!r}"
+                law = f"must name {_ROWS[kind]}, but got {name!r}"
                 problems.add(_problem(document, place, law, nearest(name, models)))
         for row, name in enumerate(hypothesis.on):
             if name not in legal_benchmarks:
                 shown = ", ".join(legal_benchmarks[1:])
-                law = f"must be all, or a benchmark or suite of the table ({shown}), but got {name!r}"
+                law = f"must be all, or a benchmark or suite of the {kind} ({shown}), but got {name!r}"
                 problems.add(_problem(document, (*path, "on", row), law, nearest(name, legal_benchmarks)))
     problems.raise_all()
 

@@ -88,6 +88,7 @@ TORCH_FREE = [
     "orchestrator.analysis.methods.judge_study",
     "orchestrator.analysis.plan_power",
     "orchestrator.analysis.methods.judge_table",
+    "orchestrator.api",
     "orchestrator.cli",
     "orchestrator.tracking.saved_views",
     "orchestrator.tracking.view_charts",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.analysis.examples import is_mostly_unread, is_no_signal, read_examples, unread_note
@@ -39,8 +39,8 @@ class StudyScores:
     problems: list[str] = field(default_factory=list)
     """Results that are on storage and could not be used."""
 
-    def common_seeds(self, arms: Iterable[str]) -> list[int]:
-        """List the seeds that all of these arms have trials of, done or not, sorted."""
+    def common_seeds(self, arms: Iterable[str], benchmarks: Sequence[str]) -> list[int]:
+        """List the seeds that all of these arms have trials of, done or not, sorted; each is to have all benchmarks."""
         return sorted(set.intersection(*({entry.seed for entry in self.trials.get(arm, ())} for arm in arms)))
 
     @staticmethod

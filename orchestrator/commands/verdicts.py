@@ -1,7 +1,9 @@
-"""`ablate verdicts`: what results say of hypotheses, of a study or of a table of scores."""
+"""`ablate verdicts`: what results say of hypotheses, of a study, of a table of scores, or of scores per question."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,6 +19,7 @@ from orchestrator.commands.options import (
 )
 from orchestrator.settings import existing_storage
 from search_spaces.errors import InputError
+from search_spaces.quantities import number_of
 
 if TYPE_CHECKING:
     from orchestrator.analysis.verdict_model import Verdicts
@@ -30,7 +33,7 @@ PUBLISHED = "prismatic/published"
 @takes_groups
 def verdicts(
     study: Annotated[
-        str | None, typer.Argument(metavar="[STUDY]", help="A study file, or the name of a shipped study.")
+        list[str] | None, typer.Argument(metavar="[STUDY]", help="A study file, or the name of a shipped study.")
     ] = None,
     *,
     scores: Annotated[
@@ -39,8 +42,15 @@ def verdicts(
             "--scores", metavar="FILE", help="Judge a table instead (CSV, Markdown, xlsx ...), or a shipped name."
         ),
     ] = None,
+    items: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--items", metavar="PATH...", help="Judge scores per question instead: JSON Lines, Parquet, or folders."
+        ),
+    ] = None,
     hypotheses: Annotated[
-        str | None, typer.Option("--hypotheses", metavar="YAML", help="Of --scores: a file, or a shipped name.")
+        str | None,
+        typer.Option("--hypotheses", metavar="YAML", help="Of --scores and --items: a file, or a shipped name."),
     ] = None,
     method: Annotated[
         str | None,
@@ -58,15 +68,19 @@ def verdicts(
     as_json: JsonOption = False,
 ) -> None:
     """Judge every hypothesis by the results: better, worse, equivalent, not worse or undecided, and how surely."""
-    if (study is None) == (scores is None):
-        raise InputError("either STUDY or --scores must be given, and not both", key="verdicts")
-    if scores is None and hypotheses is not None:
-        raise InputError("must come with --scores: a study has its own", key="--hypotheses")
+    named = study or []
+    if items:  # a list after an option is its first value and arguments: `--items a.jsonl b.jsonl`
+        items, named = [*items, *named], []
+    if (len(named) == 1) + (scores is not None) + bool(items) != 1 or len(named) > 1:
+        raise InputError("one of STUDY, --scores and --items must be given, and no two", key="verdicts")
+    if named and hypotheses is not None:
+        raise InputError("must come with --scores or --items: a study has its own", key="--hypotheses")
     if scores is not None:
         judged = _of_table(scores, hypotheses, method, pool)
+    elif items:
+        judged = _of_items(items, hypotheses, method, pool)
     else:
-        assert study is not None
-        judged = _of_study(*planned_study(study, existing_storage(storage), selection), method)
+        judged = _of_study(*planned_study(named[0], existing_storage(storage), selection), method)
     if published:
         judged = _with_published(judged)
     if as_json:
@@ -94,6 +108,24 @@ def _of_table(scores: str, hypotheses: str | None, method: str | None, pool: str
     table = read_table(find_file(scores, ".csv", "scores"), scores, columns)
     reference = read_table(find_file(pool, ".csv", "pool"), pool, columns) if pool is not None else None
     return judge_table(table, claims.hypotheses, document, name, shipped().suites, reference)
+
+
+def _of_items(items: Sequence[str], hypotheses: str | None, method: str | None, pool: str | None) -> Verdicts:
+    from orchestrator.analysis.methods.registry import STUDY_METHODS, find_name
+    from orchestrator.items.check import checked_items
+    from orchestrator.items.files import read_items
+    from orchestrator.items.judge import judge_items
+    from search_spaces.claims import find_file, load_claims
+
+    if hypotheses is None:
+        raise InputError("must be given with --items: a YAML file with `hypotheses`", key="--hypotheses")
+    if pool is not None:
+        raise InputError("must come with --scores: the arms of items are their own pool", key="--pool")
+    name = find_name(method, STUDY_METHODS)
+    claims, document = load_claims(find_file(hypotheses, ".yaml", "hypotheses"))
+    read = read_items([Path(path).expanduser() for path in items])
+    source = items[0] if len(items) == 1 else f"{items[0]} and {number_of(len(items) - 1, 'more path')}"
+    return judge_items(checked_items(read), claims, document, source=source, notes=read.notes, method=name)
 
 
 def _of_study(study: Study, planned: Plan, store: Store, method: str | None) -> Verdicts:

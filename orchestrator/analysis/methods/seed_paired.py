@@ -65,7 +65,7 @@ def _measure(question: Question, results: StudyResults) -> _Measured | Refusal:
     """Estimate the effect of a hypothesis over the seeds that all of its arms have."""
     hypothesis, benchmarks, scored = question.hypothesis, question.benchmarks, results.scored
     arms = list(dict.fromkeys(arm for pair in hypothesis.pairs for arm in pair))
-    seeds = scored.common_seeds(arms)
+    seeds = scored.common_seeds(arms, benchmarks)
     refusal = refused(arms, seeds, benchmarks, scored)
     if refusal is not None:
         return refusal

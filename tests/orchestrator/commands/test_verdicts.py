@@ -60,10 +60,13 @@ def test_shipped_claims_on_the_shipped_table_give_the_papers_p_values(tmp_path: 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "either STUDY or --scores"),
-        (("quickstart", "--scores", "x"), "either STUDY or --scores"),
+        ((), "one of STUDY, --scores and --items must be given"),
+        (("quickstart", "--scores", "x"), "one of STUDY, --scores and --items must be given, and no two"),
+        (("quickstart", "mini"), "one of STUDY, --scores and --items must be given"),
+        (("--items", "x.jsonl"), "--hypotheses: must be given with --items"),
+        (("--items", "none.jsonl", "--hypotheses", "prismatic/claims"), "none.jsonl: must be readable"),
         (("--scores", "prismatic/published"), "--hypotheses: must be given"),
-        (("quickstart", "--hypotheses", "prismatic/claims"), "--hypotheses: must come with --scores"),
+        (("quickstart", "--hypotheses", "prismatic/claims"), "--hypotheses: must come with --scores or --items"),
         (("--scores", "prismatic/publishd", "--hypotheses", "prismatic/claims"), "Did you mean 'prismatic/published'?"),
         (
             ("--scores", "prismatic/published", "--hypotheses", "prismatic/claims", "--method", "prismatic"),
