@@ -17,6 +17,7 @@ from orchestrator.commands import study
 from orchestrator.commands.benchmarks import benchmarks
 from orchestrator.commands.data import data
 from orchestrator.commands.export import export
+from orchestrator.commands.run import run
 from orchestrator.commands.score import score
 from orchestrator.commands.submit import submit
 from orchestrator.commands.verdicts import verdicts
@@ -38,7 +39,7 @@ app = typer.Typer(
 for command in (
     study.schema,
     study.plan,
-    study.run,
+    run,
     study.status,
     study.report,
     study.logs,

@@ -11,6 +11,7 @@ from search_spaces.catalogue.entries import StageResources
 from search_spaces.catalogue.load import shipped
 from search_spaces.catalogue.recipe_entries import StagePatch
 from search_spaces.projectors import ProjectorKind
+from search_spaces.seeds import SEED_SOURCES
 from search_spaces.study import Study
 from search_spaces.typed import nested_models
 
@@ -25,6 +26,8 @@ def study_schema() -> dict[str, Any]:
     catalogue = shipped()
     fields = schema["properties"]
 
+    of_source = {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}, "minItems": 1}]}
+    fields["seeds"]["properties"] = dict.fromkeys(SEED_SOURCES, of_source)
     _may_be(schema, fields, "seeds", {"type": "array", "items": {"type": "integer"}, "minItems": 1})
     _may_be(schema, fields, "recipe", {"type": "string", "examples": list(catalogue.recipes)})
     _may_be(schema, fields, "resources", {"type": "string", "examples": list(catalogue.resources)})

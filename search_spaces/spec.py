@@ -319,6 +319,17 @@ class BenchmarkSpec(Spec):
     unit: str = "points"
 
 
+class SeedSplit(Spec):
+    """Seeds of one replicate, by what is drawn from them."""
+
+    order: int
+    """Of the order of records and batches, and of dropout."""
+    init: int
+    """Of weights that are drawn: projector, random encoders and language models, new embeddings, adapters."""
+    data: int
+    """Of the records that mixes with `resample: per-seed` draw."""
+
+
 class TrialSpec(Spec):
     """Arm with a seed: everything that determines the trained weights, up to rounding."""
 
@@ -327,3 +338,11 @@ class TrialSpec(Spec):
     language: LanguageSpec
     stages: Annotated[tuple[StageSpec, ...], Field(min_length=1)]
     seed: int
+    """Number of the replicate. Everything is drawn from it, unless `split` says otherwise."""
+    split: SeedSplit | None = None
+    """Where the study seeds the sources of chance apart; the replicate's number is then no part of identity."""
+
+    @property
+    def draws(self) -> SeedSplit:
+        """Seed of each source of chance."""
+        return self.split or SeedSplit(order=self.seed, init=self.seed, data=self.seed)

@@ -21,7 +21,8 @@ from search_spaces.catalogue.recipe_entries import StagePatch
 from search_spaces.errors import InputError
 from search_spaces.projectors import ProjectorKind
 from search_spaces.resource_spec import ResourceSpec
-from search_spaces.spec import Positive, PromptStyle, Resize, WeightsOrigin
+from search_spaces.seeds import seeds_of_arm, split_of
+from search_spaces.spec import Positive, PromptStyle, Resize, SeedSplit, WeightsOrigin
 from search_spaces.study_layers import StudyLayers
 from search_spaces.yaml_source import Document, KeyPath, key_text, leaves
 
@@ -197,7 +198,8 @@ class Study(Entry):
     zip: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()
     """Groups of axes that vary together."""
     seeds: dict[str, Annotated[tuple[int, ...], Field(min_length=1)]] = Field(default={"default": (DEFAULT_SEED,)})
-    """Replicates: arm -> seeds, and `default` for all others."""
+    """Replicates: arm -> seeds, and `default` for all others. `order`, `init` and `data` seed the sources of chance
+    apart (`search_spaces.seeds`)."""
     seed_sd: Annotated[float, Field(gt=0)] | None = None
     """Assumed standard deviation over seeds of an arm's score, in points: what plan reckons with, and what makes arms
     with one seed comparable as recipes. Verdicts say that it was assumed."""
@@ -227,7 +229,11 @@ class Study(Entry):
 
     def seeds_of(self, arm: str) -> tuple[int, ...]:
         """Return the seeds of an arm, by its name; none where neither it nor `default` has any."""
-        return self.seeds.get(arm, self.seeds.get("default", ()))
+        return seeds_of_arm(self.seeds, arm)
+
+    def split_of(self, seed: int) -> SeedSplit | None:
+        """Return what a replicate draws from; None where everything is drawn from its own number."""
+        return split_of(self.seeds, seed)
 
     def problem(self, path: KeyPath, law: str, way_out: str | None = None, *, key: str | None = None) -> InputError:
         """Make an error at a key path of this study.

@@ -89,7 +89,7 @@ def _features(
 ) -> Iterator[UnitDone]:
     """Produce cached features on rank 0; the other ranks yield equally often."""
     source = data.source(_source(task, features.source))
-    encoder = build_vision(task.trial.vision, task.trial.seed, data.root)
+    encoder = build_vision(task.trial.vision, task.trial.draws.init, data.root)
     began = time.perf_counter()
     for done, total in produce_features(encoder, source.pictures, store, features.key, context):
         seconds = time.perf_counter() - began

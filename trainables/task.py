@@ -72,7 +72,7 @@ class TrialTask(BaseModel):
         """Check whether the features of all these sources are cached, so that the encoder itself is not needed."""
         cached = {features.key for features in self.features}
         spec = self.trial
-        return all(features_key(spec.vision, source, spec.seed, self.digests) in cached for source in sources)
+        return all(features_key(spec.vision, source, spec.draws.init, self.digests) in cached for source in sources)
 
 
 @dataclass(frozen=True)

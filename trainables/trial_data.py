@@ -60,7 +60,7 @@ class TrialData:
     def features(self, source: SourceSpec) -> Features | None:
         """Map the cached features of a source's pictures; None if the plan has none for this trial's encoder."""
         spec = self._task.trial
-        key = features_key(spec.vision, source, spec.seed, self._task.digests)
+        key = features_key(spec.vision, source, spec.draws.init, self._task.digests)
         planned = {features.key for features in self._task.features}
         return open_features(self._store, key) if key in planned else None
 
@@ -104,17 +104,19 @@ class StageData:
         self._vision = spec.vision
         self._max_length = spec.language.max_length
         self._tokenizer = data.tokenizer
-        self._draws = partial(record_draws, spec.seed, stage.name)
+        self._draws = partial(record_draws, spec.draws.order, stage.name)
         self._style: PromptStyle = stage.prompt or spec.language.prompt
         sources = {source_name(part.source): part.source for part in stage.data.parts}
-        self.mix: Mix = realise(stage.data, {name: data.source(s) for name, s in sources.items()}, spec.seed)
+        self.mix: Mix = realise(stage.data, {name: data.source(s) for name, s in sources.items()}, spec.draws.data)
         self._has_image = self.mix.has_image()
         self._features = [data.features(sources[name]) if use_features else None for name in self.mix.names]
         kept = len(self.mix) if len(self.mix) <= _TOKENISED_RECORDS else _RECORDS_IN_USE
         self._tokenizing = Lock()
         """Tokenizers of checkpoints refuse to be used by two threads at once when they change their own settings."""
         self._tokens = lru_cache(maxsize=kept)(self._tokenise)
-        self.plan = BatchPlan(self._has_image, self.mix.characters(), stage.global_batch, f"{spec.seed}/{stage.name}")
+        self.plan = BatchPlan(
+            self._has_image, self.mix.characters(), stage.global_batch, f"{spec.draws.order}/{stage.name}"
+        )
 
     def step(self, step: int, rank: int, world: int, micro_batch: int) -> StepInput:
         """Load the input of one optimizer step, all of its micro-batches in memory.

@@ -1,10 +1,9 @@
-"""Commands that plan, run, watch and report a study."""
+"""Commands that plan, watch and report a study."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,15 +25,12 @@ from orchestrator.commands.options import (
     planned_study,
     print_json,
 )
-from orchestrator.exit_codes import EXIT_DONE, EXIT_SIGNAL, EXIT_STOPPED, EXIT_TRIAL_FAILED
-from orchestrator.settings import chosen_root, existing_storage, storage_root
+from orchestrator.settings import chosen_root, existing_storage
 from search_spaces.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from orchestrator.analysis.plan_power import HypothesisPower
     from orchestrator.reporting.forms import Form
-    from orchestrator.running.attempts import Outcomes
-    from orchestrator.state.ledger import TrialState
     from orchestrator.tracking.mlflow_tracker import MlflowTracker
     from search_spaces.plan import Plan
     from search_spaces.study import Study
@@ -61,6 +57,7 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Show what a study would do and take: arms, stages, sharing, memory, disk, hours. Nothing is trained."""
+    from orchestrator.analysis.what_varies import what_varies
     from orchestrator.planning.estimates import Assumptions
     from orchestrator.planning.plan_json import plan_json
     from orchestrator.terminal.plan import plan_view
@@ -78,78 +75,8 @@ def plan(
             from orchestrator.terminal.power_table import power_view
 
             out.print(power_view(power))
-        for note in _unmet_requests(planned):
+        for note in (f"{what_varies(planned)}.", *_unmet_requests(planned)):
             out.print(note)
-
-
-@takes_groups
-def run(
-    study: StudyArgument,
-    *,
-    storage: StorageOption = None,
-    selection: SelectionOptions,
-    tracking_uri: TrackingOption = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Talk to no tracking server; `ablate sync` sends everything later.")
-    ] = False,
-    address: Annotated[
-        str | None,
-        typer.Option(
-            "--address",
-            help="A running Ray cluster: host:port of its head, `auto`, or `local` for one inside this machine "
-            "(default: $RAY_ADDRESS, else local).",
-        ),
-    ] = None,
-    cpus: Annotated[
-        int | None, typer.Option("--cpus", min=1, help="CPUs of the embedded cluster (default: all).")
-    ] = None,
-    max_concurrent: Annotated[
-        int | None, typer.Option("--max-concurrent", min=1, help="Most trials at a time (default: what fits).")
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Train and evaluate what is left of a study. Run it again to resume; finished work is never done twice."""
-    from orchestrator.planning.planned import RunOptions
-    from orchestrator.reporting.csv_json import to_json
-    from orchestrator.run_study import run_study
-    from orchestrator.terminal.report import to_terminal
-    from orchestrator.terminal.stops import storage_full
-
-    root = storage_root(storage)
-    options = RunOptions(
-        plan=selection.plan_options(root, address),
-        study=study,
-        tracking_uri=tracking_uri,
-        offline=offline,
-        cpus=cpus,
-        max_concurrent=max_concurrent,
-    )
-    out = console(stderr=as_json)
-    done = run_study(study, options, out)
-    if as_json:
-        print(to_json(done.report), end="")
-    else:
-        to_terminal(done.report, out)
-        if done.outcomes is None:
-            out.print("Nothing was left to do.")
-        if done.tracking is not None:
-            out.print(done.tracking, soft_wrap=True)
-        elif offline:
-            out.print(f"Offline. To send it to MLflow:  {options.sync_command}", soft_wrap=True)
-    full = done.outcomes.storage_full if done.outcomes else None
-    if full is not None:
-        out.print(f"ablate: {storage_full(full)}", soft_wrap=True)
-    raise typer.Exit(_exit_code(done.outcomes, done.ledger.counts()))
-
-
-def _exit_code(outcomes: Outcomes | None, counts: Mapping[TrialState, int]) -> int:
-    if outcomes is not None and outcomes.signal is not None:
-        return EXIT_SIGNAL + outcomes.signal
-    if outcomes is not None and outcomes.storage_full is not None:
-        return EXIT_STOPPED
-    if counts["failed"]:
-        return EXIT_TRIAL_FAILED
-    return EXIT_DONE if counts["done"] == sum(counts.values()) else EXIT_STOPPED
 
 
 @takes_groups

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypedDict
 
+from orchestrator.analysis.what_varies import what_varies
 from orchestrator.planning.estimates import Assumptions, Estimate, estimate_json, estimates, peak_disk
 from search_spaces.plan import Arm, Node, Plan, PlannedTrial
 
@@ -18,12 +19,14 @@ def plan_json(plan: Plan, assumed: Assumptions | None = None) -> dict[str, Any]:
     return {
         "study": {"name": plan.study, "question": plan.question, "digest": plan.digest},
         "axes": list(plan.axes),
+        "seeds_vary": what_varies(plan),
         "arms": [_arm_json(arm, first[arm.name]) for arm in plan.arms],
         "trials": [
             {
                 "id": trial.id,
                 "arm": trial.arm,
                 "seed": trial.seed,
+                **({"draws": trial.spec.split.model_dump()} if trial.spec.split is not None else {}),
                 "stages": [name for name in trial.path if name in stage_ids],
                 "features": [name for name in trial.path if name.startswith("features-")],
                 "evaluation": trial.path[-1],

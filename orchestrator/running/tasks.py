@@ -118,4 +118,4 @@ def _feature_sources(plan: Plan, trial: PlannedTrial, digests: dict[str, str]) -
     sources = [part.source for stage in trial.spec.stages for part in stage.data.parts]
     sources += [benchmark.source for benchmark in plan.evaluation_sets]
     spec = trial.spec
-    return {str(features_key(spec.vision, source, spec.seed, digests)): source_name(source) for source in sources}
+    return {str(features_key(spec.vision, source, spec.draws.init, digests)): source_name(source) for source in sources}

@@ -92,7 +92,9 @@ def check_study(study: Study, memo: Memo, probe: EncoderProbe | None, facts: Fac
     arms = tuple(arm for arm in attempts if arm is not None)
     names = [draft.name for draft in drafts]
     ids = [benchmark.id for benchmark in benchmarks]
-    problems.extend(References(study, names, {exclusion.arm for exclusion in excluded}, ids).problems())
+    resamples = any(s.data.resample == "per-seed" for arm in arms for s in arm.resolved.template.stages)
+    absent = {exclusion.arm for exclusion in excluded}
+    problems.extend(References(study, names, absent, ids, resamples).problems())
     problems.extend(_repetition_problems(study, arms, memo))
     problems.raise_all()
     if not arms:

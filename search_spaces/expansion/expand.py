@@ -7,7 +7,7 @@ checkpoints, preflight reads and digests them, and `plan_expansion` then knows e
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from search_spaces.catalogue.entries import EncoderEntry
@@ -90,7 +90,7 @@ def expand_study(
         raise _helpful(error, study, probe, language_facts) from error
     if toy:
         checked = _toy(checked, toy_workers)
-    trials = tuple(_trials(arm, study.seeds_of(arm.draft.name), memo) for arm in checked.arms)
+    trials = tuple(_trials(arm, study, memo) for arm in checked.arms)
     return Expansion(study, f"{study.study}-toy" if toy else study.study, checked, trials, memo)
 
 
@@ -218,9 +218,9 @@ def _toy(checked: CheckedStudy, most_workers: int | None) -> CheckedStudy:
     )
 
 
-def _trials(arm: CheckedArm, seeds: Iterable[int], memo: Memo) -> tuple[TrialDraft, ...]:
+def _trials(arm: CheckedArm, study: Study, memo: Memo) -> tuple[TrialDraft, ...]:
     name = arm.draft.name
-    specs = {seed: arm.resolved.trial(seed) for seed in seeds}
+    specs = {seed: arm.resolved.trial(seed, study.split_of(seed)) for seed in study.seeds_of(name)}
     return tuple(TrialDraft(trial_id(spec, name, memo), name, seed, spec) for seed, spec in specs.items())
 
 

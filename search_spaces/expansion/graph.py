@@ -168,7 +168,7 @@ class Graph:
         return name
 
     def _feature_path(self, spec: TrialSpec, sources: Iterable[SourceSpec]) -> list[str]:
-        nodes = (self._feature_node(spec.vision, source, spec.seed) for source in sources)
+        nodes = (self._feature_node(spec.vision, source, spec.draws.init) for source in sources)
         return [node for node in nodes if node is not None]
 
     def _feature_node(self, vision: VisionSpec, source: SourceSpec, seed: int) -> str | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from search_spaces.catalogue.load import shipped
 from search_spaces.claims import legal_on
 from search_spaces.errors import InputError, nearest
+from search_spaces.seeds import SEED_SOURCES, is_split, split_problems
 from search_spaces.study import Hypothesis, Study
 from search_spaces.yaml_source import KeyPath
 
@@ -24,6 +25,8 @@ class References:
     """Names of the arms that are excluded."""
     benchmarks: Sequence[str]
     """Ids of the study's benchmarks."""
+    resamples: bool = True
+    """Whether a mix of the study draws records by seed."""
 
     def problems(self) -> Iterator[InputError]:
         """Find what hypotheses and seeds refer to that is not there, or is there twice."""
@@ -63,13 +66,28 @@ class References:
             yield self.study.problem(("benchmarks",), "a study with hypotheses must have benchmarks, but it has none")
 
     def _seed_problems(self) -> Iterator[InputError]:
+        if is_split(self.study.seeds):
+            yield from self._split_problems()
         for name, seeds in self.study.seeds.items():
+            if name in SEED_SOURCES:
+                continue
             if name != "default":
                 yield from self._arm_problems(name, ("seeds", name))
             if len(set(seeds)) < len(seeds):
                 law = f"the seeds of an arm must differ, but got {', '.join(map(str, seeds))}"
                 yield self.study.problem(("seeds", name), law)
         without = [name for name in self.arms if not self.study.seeds_of(name) and name not in self.excluded]
-        if without:
+        if without and not is_split(self.study.seeds):
             law = f"every arm must have seeds, but {without[0]!r} has none"
             yield self.study.problem(("seeds",), law, "Add `default`.")
+
+    def _split_problems(self) -> Iterator[InputError]:
+        for name in SEED_SOURCES:
+            if name in self.study.seeds and name in self.arms:
+                law = f"{name!r} seeds a source of chance here, so that no arm may have that name"
+                yield self.study.problem(("arms", name), law, "Give the arm another name.")
+        for key, law, way_out in split_problems(self.study.seeds):
+            yield self.study.problem(("seeds",) if key is None else ("seeds", key), law, way_out)
+        if len(self.study.seeds.get("data", ())) > 1 and not self.resamples:
+            law = "seeds of drawn records must change something, but no mix of the study draws records by seed"
+            yield self.study.problem(("seeds", "data"), law, "Write `resample: per-seed` in a mix, or leave it out.")

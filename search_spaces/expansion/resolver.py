@@ -26,6 +26,7 @@ from search_spaces.spec import (
     LanguageSpec,
     MixSpec,
     ProjectorSpec,
+    SeedSplit,
     StageSpec,
     TokenizerSpec,
     TrialSpec,
@@ -47,9 +48,14 @@ class ResolvedArm:
     """With seed 0."""
     notes: tuple[str, ...] = ()
 
-    def trial(self, seed: int) -> TrialSpec:
-        """Specify the trial of a seed."""
-        return self.template.model_copy(update={"seed": seed})
+    def trial(self, seed: int, split: SeedSplit | None = None) -> TrialSpec:
+        """Specify the trial of a replicate.
+
+        Args:
+            seed: number of the replicate.
+            split: what it draws from; None for the number itself.
+        """
+        return self.template.model_copy(update={"seed": seed, "split": split})
 
 
 class Resolver:

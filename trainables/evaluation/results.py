@@ -46,8 +46,8 @@ def evaluation_key(
     trained = {name: digest for result in results for name, digest in result.modules.items()}
     start = {
         "vision": _vision_origin(spec, digests),
-        "language": _origin(spec.language.checkpoint, spec.seed, digests),
-        "projector": spec.seed,
+        "language": _origin(spec.language.checkpoint, spec.draws.init, digests),
+        "projector": spec.draws.init,
     }
     return fingerprint(
         {
@@ -77,7 +77,7 @@ def _ends_of_answers(language: LanguageSpec) -> dict[str, int]:
 
 def _vision_origin(spec: TrialSpec, digests: Mapping[str, str]) -> str | int | list[str | int]:
     """Identify the initial weights of an encoder; of a fused one, those of each part."""
-    origins = [_origin(tower.checkpoint, spec.seed, digests) for tower in spec.vision.towers]
+    origins = [_origin(tower.checkpoint, spec.draws.init, digests) for tower in spec.vision.towers]
     return origins if spec.vision.parts else origins[0]
 
 

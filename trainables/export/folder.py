@@ -147,7 +147,7 @@ def _write(model: VLM, task: TrialTask, data: TrialData, form: Form, folder: Pat
         return _write_language(model, tokenizer, folder)
     template = chat_template(task.trial.language.prompt, data.tokenizer)
     ends = data.tokenizer.answer_end_ids(task.trial.language.prompt)
-    image_token, unused = _with_image_token(model, tokenizer, task.trial.seed)
+    image_token, unused = _with_image_token(model, tokenizer, task.trial.draws.init)
     generation = _generation(tokenizer, unused, ends)
     match form:
         case "hf":

@@ -149,9 +149,9 @@ def build_modules(spec: TrialSpec, tokenizer: Tokenizer, data_root: Path, with_v
         data_root: folder that declared origins of weights are relative to.
         with_vision: whether the vision encoder is built; not needed where all images come as cached features.
     """
-    vision = build_vision(spec.vision, spec.seed, data_root) if with_vision else None
-    projector = build_projector(spec.projector, spec.vision.width, spec.language.width, spec.seed)
-    language = build_language(spec.language, tokenizer.size, spec.seed, data_root)
+    vision = build_vision(spec.vision, spec.draws.init, data_root) if with_vision else None
+    projector = build_projector(spec.projector, spec.vision.width, spec.language.width, spec.draws.init)
+    language = build_language(spec.language, tokenizer.size, spec.draws.init, data_root)
     return VLM(spec, vision, projector, language, tokenizer.bos)
 
 

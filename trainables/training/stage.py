@@ -71,7 +71,7 @@ def train_stage(
         model = assemble(task.trial, broadcast_modules(begin, dtype, device, cut), data.tokenizer)
         if stage.lora is not None:
             present = set(model.parameters())
-            add_lora(model.language, stage.lora, task.trial.seed, stage.name, model.draws)
+            add_lora(model.language, stage.lora, task.trial.draws.init, stage.name, model.draws)
             added = [parameter for parameter in model.parameters() if parameter not in present]
             broadcast_weights(added, dtype, device, cut)
         settle_gradients(model, stage)

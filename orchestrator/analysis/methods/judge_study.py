@@ -11,6 +11,7 @@ from orchestrator.analysis.methods.contract import Question, StudyResults
 from orchestrator.analysis.methods.registry import STUDY_METHODS, StudyMethodName
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.analysis.verdict_model import Verdicts
+from orchestrator.analysis.what_varies import what_varies
 from search_spaces.catalogue.load import shipped
 from search_spaces.claims import select_benchmarks
 from search_spaces.plan import Plan
@@ -33,7 +34,9 @@ def judge_study(study: Study, plan: Plan, scored: StudyScores, method: StudyMeth
     ]
     judged = chosen.judge(StudyResults(scored, study.seed_sd), questions)
     aggregates = _aggregates(plan, scored, groups_of(suites))
-    return Verdicts(plan.study, chosen.name, chosen.level, judged.verdicts, judged.notes, aggregates)
+    return Verdicts(
+        plan.study, chosen.name, chosen.level, judged.verdicts, (*judged.notes, f"{what_varies(plan)}."), aggregates
+    )
 
 
 def _aggregates(plan: Plan, scored: StudyScores, groups: Mapping[str, Sequence[str]]) -> Aggregates:
