@@ -6,8 +6,8 @@ per-example score.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 
 from orchestrator.analysis.intervals import Floats
 from search_spaces.errors import InputError
+from trainables.benchmarks.priors import CHANCE_COLUMN, PRIOR_COLUMN
 from trainables.benchmarks.reading_notes import NOTED_SHARE, TELLING_SHARE
 from trainables.storage.records import EvaluationResult
 
-NO_SIGNAL_POINTS = 0.05
-"""A score this close to that of the majority answer shows nothing of the image."""
 _NAMED_IDS = 5
 
 
@@ -35,6 +34,8 @@ class Examples:
     """The image of each example."""
     scores: Floats
     """0 to 1."""
+    priors: Mapping[str, Floats] = field(default_factory=dict)
+    """What needs no image (`trainables.benchmarks.priors`) -> its score of each example."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +66,8 @@ class Cell:
     frame: Frame
     sums: Floats
     has_signal: bool
+    above: Mapping[str, Floats] = field(default_factory=dict)
+    """What needs no image -> by how much its scores are exceeded, sums per image in points. Empty once judged."""
 
     @property
     def mean(self) -> float:
@@ -73,12 +76,12 @@ class Cell:
 
 
 def read_examples(path: Path) -> Examples:
-    """Read ids, images and scores from a per-example Parquet file.
+    """Read ids, images, scores and those of priors from a per-example Parquet file.
 
     Raises:
         InputError: if the file cannot be read, lacks a column, or holds a score outside 0 to 1.
     """
-    table = read_answers(path, ("id", "cluster", "score"))
+    table = read_answers(path, ("id", "cluster", "score"), _is_prior)
     ids, clusters = table["id"].to_pylist(), table["cluster"].to_pylist()
     if not pa.types.is_floating(table["score"].type):
         raise InputError(f"per-example scores must be numbers, but are {table['score'].type}", place=str(path))
@@ -86,23 +89,31 @@ def read_examples(path: Path) -> Examples:
     wrong = [str(ids[i]) for i in np.flatnonzero(~((scores >= 0) & (scores <= 1)))]
     if wrong:
         raise InputError(f"per-example scores must be from 0 to 1, but those of {some(wrong)} are not", place=str(path))
-    return Examples(tuple(map(str, ids)), tuple(map(str, clusters)), scores)
+    priors = {
+        name.removeprefix(PRIOR_COLUMN): table[name].to_numpy().astype(np.float64)
+        for name in filter(_is_prior, table.column_names)
+    }
+    return Examples(tuple(map(str, ids)), tuple(map(str, clusters)), scores, priors)
 
 
-def read_answers(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> pa.Table:
+def _is_prior(column: str) -> bool:
+    return column == CHANCE_COLUMN or column.startswith(PRIOR_COLUMN)
+
+
+def read_answers(path: Path, columns: Sequence[str], is_optional: Callable[[str], bool] | None = None) -> pa.Table:
     """Read columns of a per-example Parquet file.
 
     Args:
         path: of the file.
         columns: that it must have.
-        optional: those that are read where they are there.
+        is_optional: tells of further ones whether they are read where they are there.
 
     Raises:
         InputError: if the file cannot be read, or lacks a column.
     """
     try:
-        there = set(pq.read_schema(path).names) if optional else set()
-        return pq.read_table(path, columns=[*columns, *(name for name in optional if name in there)])
+        further = filter(is_optional, pq.read_schema(path).names) if is_optional is not None else ()
+        return pq.read_table(path, columns=[*columns, *further])
     except (OSError, ValueError) as error:  # pyarrow's own errors derive from these
         raise InputError(
             f"per-example scores must be a Parquet file with the columns {', '.join(columns)}, but {error}",
@@ -122,11 +133,6 @@ def unread_note(evaluation: EvaluationResult) -> str | None:
 def is_mostly_unread(evaluation: EvaluationResult) -> bool:
     """Tell whether more than half of the answers could not be read: no verdict passes over that."""
     return evaluation.unparsable > TELLING_SHARE * evaluation.n
-
-
-def is_no_signal(evaluation: EvaluationResult, mean: float) -> bool:
-    """Tell whether the model gives one answer throughout, or scores like the majority answer; `mean` is in points."""
-    return evaluation.constant or abs(mean - evaluation.majority) <= NO_SIGNAL_POINTS
 
 
 def common_frames(by_trial: Mapping[tuple[str, int], list[Frame]]) -> tuple[Frame, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ class Scores:
             benchmark: its id.
             examples: in any order.
             images: name of the image set that the clusters belong to; None: the benchmark's own.
-            has_signal: False for a cell of which `is_no_signal` holds. Its (non-)variation does not enter the pool.
+            has_signal: False where the model shows none (`signal`). Its (non-)variation does not enter the pool.
 
         Raises:
             InputError: if the cell is there already, or an id occurs twice.
@@ -57,10 +58,30 @@ class Scores:
         frame, order = self._frame(f"{benchmark} of {arm}, seed {seed}", benchmark, images or benchmark, examples)
         points = 100.0 * np.asarray(examples.scores, dtype=np.float64)[order]
         sums: Floats = np.bincount(frame.cluster_of, weights=points).astype(np.float64)
-        self._cells[arm, seed, benchmark] = cell = Cell(frame, sums, has_signal)
+        above = {
+            name: sums - np.bincount(frame.cluster_of, weights=100.0 * scores[order])
+            for name, scores in examples.priors.items()
+        }
+        self._cells[arm, seed, benchmark] = cell = Cell(frame, sums, has_signal, above)
         self._seeds.setdefault(arm, set()).add(seed)
         self._pools.clear()
         return cell
+
+    def cells_of(self, arm: str, benchmark: str) -> dict[int, Cell]:
+        """Find the scores of an arm on one benchmark, by seed."""
+        return {seed: self._cells[arm, seed, benchmark] for seed in self.seeds(arm, (benchmark,))}
+
+    def settle_signal(self, arm: str, benchmark: str, silent: Collection[int]) -> None:
+        """Record with which seeds an arm shows no signal on a benchmark, and forget the priors.
+
+        Args:
+            arm: of the cells.
+            benchmark: its id.
+            silent: seeds without a signal. Their (non-)variation does not enter the pool.
+        """
+        for seed, cell in self.cells_of(arm, benchmark).items():
+            self._cells[arm, seed, benchmark] = replace(cell, has_signal=seed not in silent, above={})
+        self._pools.clear()
 
     def seeds(self, arm: str, benchmarks: Sequence[str]) -> tuple[int, ...]:
         """List the seeds that have all of these benchmarks, sorted."""

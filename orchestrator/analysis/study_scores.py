@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
-from orchestrator.analysis.examples import is_mostly_unread, is_no_signal, read_examples, unread_note
+import numpy as np
+
+from orchestrator.analysis.examples import Examples, is_mostly_unread, read_examples, unread_note
 from orchestrator.analysis.scores import Scores
+from orchestrator.analysis.signal import Signal, signal_of
 from orchestrator.state.ledger import Ledger, TrialEntry
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
-from search_spaces.plan import Plan
+from search_spaces.plan import Plan, PlannedTrial
+from search_spaces.spec import BenchmarkSpec
+from trainables.benchmarks.priors import BEST_CONSTANT
+from trainables.benchmarks.reading_notes import TELLING_SHARE
+from trainables.storage.records import EvaluationResult
 from trainables.storage.store import Store
 
 
@@ -24,8 +31,12 @@ class StudyScores:
     trials: dict[str, list[TrialEntry]] = field(default_factory=lambda: defaultdict(list))
     """Arm -> its trials, in plan order."""
     no_signal: dict[tuple[str, str], tuple[int, ...]] = field(default_factory=dict)
-    """(arm, benchmark) -> seeds whose model gives one answer throughout, scores like the majority answer, or gives
-    answers of which more than half could not be read."""
+    """(arm, benchmark) -> seeds without a signal: all where the arm shows none (`signal`), else those whose model gives
+    one answer throughout, or answers of which more than half could not be read."""
+    signals: dict[tuple[str, str], Signal] = field(default_factory=dict)
+    """(arm, benchmark) -> what the arm shows against what needs no image, where that is known."""
+    unparsable: dict[tuple[str, int, str], float] = field(default_factory=dict)
+    """(arm, seed, benchmark) -> share of answers that could not be read, 0 to 1."""
     unread: dict[tuple[str, str], str] = field(default_factory=dict)
     """(arm, benchmark) -> how many answers could not be read, of the first seed for which it is more than a tenth."""
     mostly_unread: set[tuple[str, str]] = field(default_factory=set)
@@ -54,32 +65,60 @@ class StudyScores:
         scored = StudyScores(tuple(benchmark.id for benchmark in plan.benchmarks))
         for entry in ledger.trials.values():
             scored.trials[entry.arm].append(entry)
-        for trial in plan.trials:
+        for arm in dict.fromkeys(trial.arm for trial in plan.trials):
+            trials = [trial for trial in plan.trials if trial.arm == arm]
             for benchmark in plan.benchmarks:
-                evaluation = ledger.evaluations.get((trial.id, benchmark.id))
-                if evaluation is None or ledger.trials[trial.id].is_diverged:
-                    continue
-                try:
-                    examples = read_examples(store.reading(evaluation.examples))
-                    silent = is_no_signal(evaluation, 100 * float(examples.scores.mean()))
-                    images = benchmark.source.declared
-                    scored.scores.add(
-                        trial.arm, trial.seed, benchmark.id, examples, images=images, has_signal=not silent
-                    )
-                except InputError as error:
-                    scored.problems.append(f"{trial.id} on {benchmark.id}: {first_line(error)}")
-                    continue
-                cell = (trial.arm, trial.seed, benchmark.id)
-                scored.asked[cell] = evaluation.asked, evaluation.protocol
-                scored.scoring_seconds[cell] = evaluation.gpu_seconds
-                if evaluation.best_reachable is not None:
-                    scored.best_reachable[benchmark.id] = evaluation.best_reachable
-                key = trial.arm, benchmark.id
-                if (note := unread_note(evaluation)) is not None:
-                    scored.unread.setdefault(key, note)
-                if is_mostly_unread(evaluation):
-                    scored.mostly_unread.add(key)
-                    scored.unread[key] = note or ""
-                if silent or is_mostly_unread(evaluation):
-                    scored.no_signal[key] = (*scored.no_signal.get(key, ()), trial.seed)
+                constant = [trial.seed for trial in trials if scored._add(trial, benchmark, store, ledger)]
+                scored.judge_signal(arm, benchmark.id, constant)
         return scored
+
+    def _add(self, trial: PlannedTrial, benchmark: BenchmarkSpec, store: Store, ledger: Ledger) -> bool:
+        """Add what storage holds of a trial's scores on a benchmark; tell whether it gave one answer throughout."""
+        evaluation = ledger.evaluations.get((trial.id, benchmark.id))
+        if evaluation is None or ledger.trials[trial.id].is_diverged:
+            return False
+        try:
+            examples = _with_priors(read_examples(store.reading(evaluation.examples)), evaluation)
+            images = benchmark.source.declared
+            self.scores.add(trial.arm, trial.seed, benchmark.id, examples, images=images)
+        except InputError as error:
+            self.problems.append(f"{trial.id} on {benchmark.id}: {first_line(error)}")
+            return False
+        cell, key = (trial.arm, trial.seed, benchmark.id), (trial.arm, benchmark.id)
+        self.asked[cell] = evaluation.asked, evaluation.protocol
+        self.scoring_seconds[cell] = evaluation.gpu_seconds
+        self.unparsable[cell] = evaluation.unparsable / evaluation.n
+        if evaluation.best_reachable is not None:
+            self.best_reachable[benchmark.id] = evaluation.best_reachable
+        if (note := unread_note(evaluation)) is not None:
+            self.unread.setdefault(key, note)
+        if is_mostly_unread(evaluation):
+            self.mostly_unread.add(key)
+            self.unread[key] = note or ""
+        return evaluation.constant
+
+    def judge_signal(self, arm: str, benchmark: str, constant: Collection[int] = ()) -> None:
+        """Judge whether an arm shows a signal on a benchmark, once the scores of all its seeds are added.
+
+        Args:
+            arm: of the scores.
+            benchmark: its id.
+            constant: seeds whose model gave one answer throughout.
+        """
+        cells = self.scores.cells_of(arm, benchmark)
+        signal = signal_of(list(cells.values()))
+        if signal is not None:
+            self.signals[arm, benchmark] = signal
+        is_silent = signal is not None and not signal.is_shown
+        unread = [seed for seed in cells if self.unparsable.get((arm, seed, benchmark), 0.0) > TELLING_SHARE]
+        silent = tuple(seed for seed in cells if is_silent or seed in constant or seed in unread)
+        if silent:
+            self.no_signal[arm, benchmark] = silent
+        self.scores.settle_signal(arm, benchmark, silent)
+
+
+def _with_priors(examples: Examples, evaluation: EvaluationResult) -> Examples:
+    """Add the priors whose score is known as a mean alone, as that of results of earlier versions is."""
+    known = evaluation.priors or {BEST_CONSTANT: evaluation.majority}
+    means = {name: np.full(len(examples.ids), points / 100) for name, points in known.items()}
+    return replace(examples, priors={**means, **examples.priors})

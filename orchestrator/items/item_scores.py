@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from orchestrator.analysis.examples import NO_SIGNAL_POINTS
+from orchestrator.analysis.intervals import Floats
+from orchestrator.analysis.signal import text_priors
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.items.check import ItemCell, Items
 from orchestrator.state.ledger import TrialEntry
@@ -29,32 +30,32 @@ def item_scores(items: Items) -> ItemScores:
     scored = ItemScores(items.benchmarks)
     for arm in items.arms:
         scored.trials[arm] = []
-    majorities = {benchmark: _majority(references) for benchmark, references in items.references.items()}
+    constant: dict[tuple[str, str], list[int]] = {}
     for (arm, seed, benchmark), cell in items.cells.items():
-        silent = _is_silent(cell, majorities.get(benchmark))
+        priors = _priors(cell, items.references.get(benchmark))
         images = "clusters" if benchmark in items.clustered else None  # one name is one image, whatever the benchmark
-        scored.scores.add(arm, seed, benchmark, cell.examples, images=images, has_signal=not silent)
+        scored.scores.add(arm, seed, benchmark, replace(cell.examples, priors=priors), images=images)
         scored.asked[arm, seed, benchmark] = "", "items"
-        if silent:
-            scored.no_signal[arm, benchmark] = (*scored.no_signal.get((arm, benchmark), ()), seed)
+        seeds = constant.setdefault((arm, benchmark), [])
+        if _is_constant(cell):
+            seeds.append(seed)
         if all(entry.seed != seed for entry in scored.trials[arm]):
             scored.trials[arm].append(TrialEntry(f"{arm}, seed {seed}", arm, seed, "done"))
+    for (arm, benchmark), seeds in constant.items():
+        scored.judge_signal(arm, benchmark, seeds)
     return scored
 
 
-def _majority(references: Sequence[str | None]) -> float | None:
-    """Compute the share of the most frequent reference: what the best constant answer scores where answers are right or
-    wrong as a whole; None where a question has no reference."""
-    if None in references:
-        return None
-    return Counter(references).most_common(1)[0][1] / len(references)
+def _priors(cell: ItemCell, references: Sequence[str | None] | None) -> dict[str, Floats]:
+    """Score what needs no image, where every question has a reference."""
+    right = [reference for reference in references or () if reference is not None]
+    if len(right) != len(cell.examples.ids):
+        return {}
+    said = [prediction for prediction in cell.predictions or () if prediction is not None]
+    return text_priors(said if len(said) == len(right) else None, right, cell.examples.scores)
 
 
-def _is_silent(cell: ItemCell, majority: float | None) -> bool:
-    """Tell whether a model gives one answer throughout, or scores like the best constant answer."""
+def _is_constant(cell: ItemCell) -> bool:
+    """Tell whether a model gives one answer throughout."""
     predictions = set(cell.predictions or ())
-    if len(predictions) == 1 and None not in predictions and len(cell.examples.ids) > 1:
-        return True
-    if majority is None:
-        return False
-    return 100 * abs(float(cell.examples.scores.mean()) - majority) <= NO_SIGNAL_POINTS
+    return len(predictions) == 1 and None not in predictions and len(cell.examples.ids) > 1

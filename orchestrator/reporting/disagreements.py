@@ -64,7 +64,9 @@ def _tables(names: Mapping[str, str], store: Store) -> dict[str, pa.Table]:
     tables = {}
     for arm, name in names.items():
         try:
-            tables[arm] = read_answers(store.reading(name), ("id", "cluster", "prediction", "score"), ("prompt",))
+            tables[arm] = read_answers(
+                store.reading(name), ("id", "cluster", "prediction", "score"), lambda column: column == "prompt"
+            )
         except InputError as error:
             logger.warning("%s: %s; its answers are not shown", error.place, error.law)
     return tables

@@ -1,4 +1,4 @@
-"""Files of scores per example are read, and evaluations without a signal are known."""
+"""Files of scores per example are read."""
 
 from __future__ import annotations
 
@@ -8,16 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from orchestrator.analysis.examples import is_no_signal, read_examples
+from orchestrator.analysis.examples import read_examples
 from search_spaces.errors import InputError
-from tests.support.small_records import evaluation_result
-
-
-@pytest.mark.parametrize(
-    ("constant", "mean", "expected"), [(True, 70.0, True), (False, 67.84, True), (False, 68.0, False)]
-)
-def test_is_no_signal_for_one_answer_or_the_majority_score(constant: bool, mean: float, expected: bool) -> None:
-    assert is_no_signal(evaluation_result("k", majority=67.8, constant=constant), mean) is expected
 
 
 def test_read_examples_of_a_file_with_an_impossible_score_names_the_example(tmp_path: Path) -> None:
