@@ -70,6 +70,26 @@ def operations(size: ModelSize, stage: StageSpec, text_tokens: int, cached: bool
     return Operations(vision + projector + layers + scores + adapters + head, backward, recomputed)
 
 
+def evaluation_operations(size: ModelSize, images: int, questions: int, text_tokens: int, cached: bool) -> int:
+    """Count the floating-point operations of answering the questions of a benchmark.
+
+    What an image needs is computed once for all questions about it. The tokens of a generated answer count as part of
+    its question's text.
+
+    Args:
+        size: of the model.
+        images: that the questions are about.
+        questions: number of them.
+        text_tokens: mean length of a question with its answer.
+        cached: features come from a cache.
+    """
+    vision = 0 if cached else sum(map(encoder_operations, size.encoders))
+    projector = size.image_tokens * sum(layer.operations for layer in size.projector_layers)
+    before, whole = sum(decoder_operations(size, 0)), sum(decoder_operations(size, text_tokens))
+    head = 2 * size.width * size.language.rows
+    return images * (vision + projector + before) + questions * (whole - before + head)
+
+
 def decoder_operations(size: ModelSize, text_tokens: int) -> tuple[int, int]:
     """Count the forward operations of all decoder layers for one record: with weights, and of attention scores.
 

@@ -295,5 +295,4 @@ def benchmark_key(benchmark: BenchmarkSpec, digests: Mapping[str, str]) -> str |
     name = source_name(benchmark.source)
     if name not in digests:
         return None
-    asked = benchmark.model_dump(mode="json", exclude={"source"})
-    return fingerprint({"scoring_version": SCORING_VERSION, "benchmark": asked, "data": digests[name]})
+    return fingerprint({"scoring_version": SCORING_VERSION, "benchmark": benchmark.asked, "data": digests[name]})

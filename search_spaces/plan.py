@@ -88,6 +88,19 @@ class Exclusion:
 
 
 @dataclass(frozen=True)
+class BlindRun:
+    """Whether the benchmarks are asked again without their own images, and why."""
+
+    sets: tuple[BenchmarkSpec, ...] = ()
+    """Every benchmark with blank images, then with swapped ones; none where there is no blind run."""
+    is_declared: bool = False
+    """Whether the study says so. Then trials without these scores are not done; else such scores are made where a trial
+    is run anyway, and no trial that is done is opened again for them."""
+    reason: str = ""
+    """Why it is on or off, in words."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """Arms, trials and work of a study: `ablate plan` shows it, `ablate run` does it."""
 
@@ -106,8 +119,10 @@ class Plan:
     """Name of the arm that the others are differences from; None if it is excluded or beyond the limit."""
     samples: tuple[BenchmarkSpec, ...] = ()
     """Answered like benchmarks and kept for the report; no part of any mean, contrast or verdict."""
+    blind: BlindRun = BlindRun()
+    """What is asked without its own images; no part of any mean, contrast or verdict."""
     benchmark_keys: dict[str, str | None] = field(default_factory=dict)
-    """Id of a benchmark or of samples -> its key (`identity.benchmark_key`); None while its data are not known."""
+    """Name of an evaluation set -> its key (`identity.benchmark_key`); None while its data are not known."""
     digests: Mapping[str, str] = field(default_factory=dict)
     """Content digests of data and weights that the plan was made with, by `identity.source_name` and `weights_name`."""
     excluded: tuple[Exclusion, ...] = ()
@@ -128,5 +143,10 @@ class Plan:
 
     @property
     def evaluation_sets(self) -> tuple[BenchmarkSpec, ...]:
-        """Evaluation sets that the trained model answers: benchmarks, then samples."""
-        return (*self.benchmarks, *self.samples)
+        """Evaluation sets that a trained model answers, in that order: benchmarks, samples, the blind run."""
+        return (*self.benchmarks, *self.samples, *self.blind.sets)
+
+    @property
+    def required_sets(self) -> tuple[BenchmarkSpec, ...]:
+        """Evaluation sets without whose scores a trial is not done."""
+        return self.evaluation_sets if self.blind.is_declared else (*self.benchmarks, *self.samples)

@@ -7,6 +7,7 @@ identity. What a trial runs on is `resource_spec.py`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -304,6 +305,20 @@ class StageSpec(Spec):
     """Train adapters in the place of the language model's own weights."""
 
 
+ShownImages = Literal["own", "blank", "swapped"]
+"""What questions are asked with: their own images, a grey one, or each with another image of the benchmark."""
+
+SWAP_SEED = 0
+"""Seed of the draw that gives every image of a benchmark another one."""
+
+_SHOWN: Mapping[ShownImages, Mapping[str, str | int]] = {
+    "own": {},
+    "blank": {"images": "blank"},
+    "swapped": {"images": "swapped", "swap_seed": SWAP_SEED},
+}
+"""What the images add to the identity of a benchmark."""
+
+
 class BenchmarkSpec(Spec):
     """Evaluation set with its protocol. Not part of a trial's identity."""
 
@@ -317,6 +332,17 @@ class BenchmarkSpec(Spec):
     answers: tuple[str, ...] = ()
     """Closed answer set, scored by likelihood. Empty: every answer that occurs in the records."""
     unit: str = "points"
+    images: ShownImages = "own"
+
+    @property
+    def name(self) -> str:
+        """Name among the evaluation sets of a study: the id, or `pope@blank` where other images are shown."""
+        return self.id if self.images == "own" else f"{self.id}@{self.images}"
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What is asked, without the data, as keys hold it."""
+        return {**self.model_dump(mode="json", exclude={"source", "images"}), **_SHOWN[self.images]}
 
 
 class SeedSplit(Spec):

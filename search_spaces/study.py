@@ -206,6 +206,9 @@ class Study(Entry):
     benchmarks: tuple[BenchmarkChoice, ...] = ()
     samples: tuple[BenchmarkChoice, ...] = ()
     """Sets that every arm answers for the report alone, such as open prompts: no part of any mean or verdict."""
+    blind: bool | None = None
+    """Whether every benchmark is also asked with blank images and with swapped ones, which tells what the models see
+    from what they guess. None: where plan estimates that evaluation costs less than a tenth of training."""
     resources: Resources = Resources()
     hypotheses: tuple[Hypothesis, ...] = ()
     sources: dict[str, SourceEntry] = Field(default_factory=dict)

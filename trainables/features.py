@@ -100,3 +100,13 @@ def encode_images(
     image_BCHW = torch.from_numpy(np.stack([pixels(source.picture(row), vision) for row in rows]))
     precision = next(encoder.parameters()).dtype
     return encoder(image_BCHW.to(device, precision)).float().cpu().numpy()  # type: ignore[no-any-return]
+
+
+@torch.inference_mode()
+def encode_blank(encoder: VisionEncoder) -> Features:
+    """Compute the features of one blank image, 1 x positions x width, in fp32.
+
+    It is zero after each tower's normalisation: the mean colour of what the tower was trained on.
+    """
+    image_BCHW = encoder.blank_image(next(encoder.parameters()))
+    return encoder(image_BCHW).float().cpu().numpy()  # type: ignore[no-any-return]

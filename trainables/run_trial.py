@@ -120,7 +120,7 @@ def _result(
     store: Store,
 ) -> TrialResult:
     evaluations = (
-        {} if diverged else {b.id: evaluation_key(task.trial, task.digests, b, results) for b in task.evaluation_sets}
+        {} if diverged else {b.name: evaluation_key(task.trial, task.digests, b, results) for b in task.evaluation_sets}
     )
     alone = sum(_features_seconds(features, store) for features in task.features)
     alone += sum(result.gpu_seconds for result in results) + sum(score.gpu_seconds for score in scores.values())

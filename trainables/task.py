@@ -51,6 +51,8 @@ class TrialTask(BaseModel):
     benchmarks: tuple[BenchmarkSpec, ...]
     samples: tuple[BenchmarkSpec, ...] = ()
     """Answered and kept like benchmarks, but no part of any mean."""
+    blind: tuple[BenchmarkSpec, ...] = ()
+    """The benchmarks with other images than their own: answered after all others, and no part of any mean."""
     evaluation_node: str
     digests: dict[str, str]
     storage: str
@@ -65,8 +67,8 @@ class TrialTask(BaseModel):
 
     @property
     def evaluation_sets(self) -> tuple[BenchmarkSpec, ...]:
-        """Evaluation sets that the trained model answers: benchmarks, then samples."""
-        return (*self.benchmarks, *self.samples)
+        """Evaluation sets that the trained model answers, in that order: benchmarks, samples, the blind run."""
+        return (*self.benchmarks, *self.samples, *self.blind)
 
     def has_features_of(self, sources: Iterable[SourceSpec]) -> bool:
         """Check whether the features of all these sources are cached, so that the encoder itself is not needed."""

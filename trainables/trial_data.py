@@ -23,10 +23,11 @@ from trainables.data.batches import FILLER, BatchPlan, micro_batches
 from trainables.data.mix import Mix, realise
 from trainables.data.parallel import in_order
 from trainables.data.prepared import PreparedSource
-from trainables.features import Features, open_features
+from trainables.features import Features, encode_blank, open_features
 from trainables.model.dropout import record_draws
 from trainables.model.images import pixels
 from trainables.model.tokenizer import IGNORE, Tokenizer, build_tokenizer
+from trainables.model.vision import VisionEncoder, build_vision
 from trainables.model.vlm import Batch
 from trainables.model.weights import find_weights
 from trainables.storage.store import Store
@@ -48,6 +49,7 @@ class TrialData:
         self._task, self._store = task, store
         self.root = Path(task.data)
         self._prepared: dict[str, PreparedSource] = {}
+        self._blank_features: Features | None = None
         self.tokenizer = self._open_tokenizer()
 
     def source(self, source: SourceSpec) -> PreparedSource:
@@ -63,6 +65,22 @@ class TrialData:
         key = features_key(spec.vision, source, spec.draws.init, self._task.digests)
         planned = {features.key for features in self._task.features}
         return open_features(self._store, key) if key in planned else None
+
+    def blank_features(self, encoder: torch.nn.Module | None, device: str) -> Features:
+        """Compute the features of one blank image, once.
+
+        Args:
+            encoder: of the model; None where it was built without, as all images come as cached features. Those are
+                of the encoder in fp32, which is then built for this image alone.
+            device: `cpu` or `cuda`.
+        """
+        if self._blank_features is None:
+            spec = self._task.trial
+            if encoder is None:
+                encoder = build_vision(spec.vision, spec.seed, self.root).to(device)
+            assert isinstance(encoder, VisionEncoder)
+            self._blank_features = encode_blank(encoder)
+        return self._blank_features
 
     def _open_tokenizer(self) -> Tokenizer:
         language = self._task.trial.language

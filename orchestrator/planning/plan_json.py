@@ -62,6 +62,12 @@ def plan_json(plan: Plan, assumed: Assumptions | None = None) -> dict[str, Any]:
         "samples": [
             {"id": sample.id, "source": sample.source.declared, "protocol": sample.protocol} for sample in plan.samples
         ],
+        "blind": {
+            "on": bool(plan.blind.sets),
+            "declared": plan.blind.is_declared,
+            "reason": plan.blind.reason,
+            "sets": [asked.name for asked in plan.blind.sets],
+        },
         "excluded": [{"arm": exclusion.arm, "reason": exclusion.reason} for exclusion in plan.excluded],
         "notes": list(plan.notes),
         "totals": {**totals(plan), "gpu_hours": _hours(sizes), "peak_disk_bytes": peak_disk(plan, sizes)},

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cluster.address import names_cluster
 from cluster.fit import usable_cpus
+from orchestrator.planning.blind_choice import choose_blind_run
 from orchestrator.planning.encoder_probe import StoredProbe
 from orchestrator.planning.language_memory import StoredLanguageFacts
 from orchestrator.planning.preflight import Digests
@@ -109,7 +110,7 @@ def plan(expansion: Expansion, options: PlanOptions, known: Digests) -> Plan:
     Raises:
         InputError: if a mix asks for more than its counted sources hold.
     """
-    return plan_expansion(
+    planned = plan_expansion(
         expansion,
         digests=known.digests,
         counts=known.counts,
@@ -117,3 +118,4 @@ def plan(expansion: Expansion, options: PlanOptions, known: Digests) -> Plan:
         features=options.features,
         features_budget_bytes=options.features_budget_bytes,
     )
+    return choose_blind_run(planned, known.counts) if expansion.study.blind is None else planned

@@ -29,7 +29,7 @@ class ArmSummary:
 
 @dataclass(frozen=True)
 class TrialScores:
-    """Scores of one trial on the study's benchmarks and samples."""
+    """Scores of one trial on the study's benchmarks and samples, and of its blind run."""
 
     metrics: dict[str, float]
     """Name on a tracking server -> value."""
@@ -84,17 +84,19 @@ def summarize(study: Study, plan: Plan, store: Store) -> StudySummary:
 
 
 def _scores(plan: Plan, ledger: Ledger, store: Store) -> dict[str, TrialScores]:
-    results_of = ledger.evaluations | ledger.samples
+    results_of = ledger.evaluations | ledger.samples | ledger.blind
     scores = {}
     for entry in ledger.trials.values():
         results = {
-            evaluation_set.id: result
+            evaluation_set.name: result
             for evaluation_set in plan.evaluation_sets
-            if (result := results_of.get((entry.id, evaluation_set.id))) is not None
+            if (result := results_of.get((entry.id, evaluation_set.name))) is not None
         }
         if entry.state == "done" and results:
-            examples = {name: store.reading(result.examples) for name, result in results.items()}
-            scores[entry.id] = TrialScores(score_metrics(plan.benchmarks, plan.samples, results), examples)
+            own = {name: result for name, result in results.items() if result.images == "own"}
+            examples = {name: store.reading(result.examples) for name, result in own.items()}
+            metrics = score_metrics(plan.benchmarks, plan.samples, plan.blind.sets, results)
+            scores[entry.id] = TrialScores(metrics, examples)
     return scores
 
 

@@ -95,6 +95,7 @@ def make_task(plan: Plan, trial: PlannedTrial, digests: dict[str, str], storage:
         ),
         benchmarks=plan.benchmarks,
         samples=plan.samples,
+        blind=plan.blind.sets,
         evaluation_node=nodes[-1].id,
         digests=digests,
         storage=str(storage),

@@ -7,7 +7,7 @@ Nothing is kept between two reads, so a ledger is as true as the moment it was r
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal, assert_never
 
@@ -64,6 +64,8 @@ class Ledger:
     """(trial, benchmark) -> result, for the plan's benchmarks. Nothing of a `changed` trial is in it."""
     samples: dict[tuple[str, str], EvaluationResult]
     """The same of the plan's samples, which nothing compares."""
+    blind: dict[tuple[str, str], EvaluationResult]
+    """(trial, name of what was asked) -> result, for the plan's blind run."""
     removed: tuple[str, ...]
     """Trials found under this study that the plan does not have, sorted."""
 
@@ -81,16 +83,18 @@ class Ledger:
 def read_ledger(plan: Plan, store: Store) -> Ledger:
     """Read the state of every trial and node of `plan` from storage.
 
-    A trial is `done` if its result has the plan's stage keys and a result of every benchmark (a diverged trial has none
-    and needs none); `running` if a living run holds the lease on the trial; `failed` if it left a failure; `changed` if
-    it has a result with other stage keys (data or weights changed since); `half-done` if something it needs is done or
-    has a checkpoint; else `pending`. The first that holds counts.
+    A trial is `done` if its result has the plan's stage keys and a result of every benchmark, and of the blind run
+    where the study declares one (a diverged trial has none and needs none); `running` if a living run holds the lease
+    on the trial; `failed` if it left a failure; `changed` if it has a result with other stage keys (data or weights
+    changed since); `half-done` if something it needs is done or has a checkpoint; else `pending`. The first that holds
+    counts.
     """
     files = set(store.list(layout.study_folder(plan.study)))
     leases = store.leases()
     nodes = _read_nodes(plan, store, leases)
     evaluations: dict[tuple[str, str], EvaluationResult] = {}
     samples: dict[tuple[str, str], EvaluationResult] = {}
+    blind: dict[tuple[str, str], EvaluationResult] = {}
     entries: dict[str, TrialEntry] = {}
     for trial in plan.trials:
         result = _trial_result(plan, trial, store, files)
@@ -100,16 +104,17 @@ def read_ledger(plan: Plan, store: Store) -> Ledger:
             (trial.id, benchmark.id): scored[benchmark.id] for benchmark in plan.benchmarks if benchmark.id in scored
         }
         samples |= {(trial.id, sample.id): scored[sample.id] for sample in plan.samples if sample.id in scored}
+        blind |= {(trial.id, asked.name): scored[asked.name] for asked in plan.blind.sets if asked.name in scored}
         lease = layout.trial_lease(plan.study, trial.id)
         owner = store.lease_owner(lease) if lease in leases else None
         failure_name = layout.trial_failure(plan.study, trial.id)
         failure = read(store, failure_name, Failure) if failure_name in files else None
-        entries[trial.id] = _entry(plan, trial, nodes, result, len(scored), owner, failure)
+        entries[trial.id] = _entry(plan, trial, nodes, result, scored.keys(), owner, failure)
     finished = {trial for trial, entry in entries.items() if entry.state == "done"}
     evaluated = {
         node.id for node in plan.nodes.values() if node.kind == "evaluation" and finished.issuperset(node.trials)
     }
-    return Ledger(entries, nodes.done | evaluated, evaluations, samples, _removed(plan, files))
+    return Ledger(entries, nodes.done | evaluated, evaluations, samples, blind, _removed(plan, files))
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,7 @@ def _entry(
     trial: PlannedTrial,
     nodes: _Nodes,
     result: TrialResult | None,
-    n_scored: int,
+    scored: Collection[str],
     owner: Owner | None,
     failure: Failure | None,
 ) -> TrialEntry:
@@ -154,13 +159,14 @@ def _entry(
         trial: of the plan.
         nodes: of the plan, as storage holds them.
         result: of the trial, maybe of other stages than the plan's.
-        n_scored: number of the plan's benchmarks and samples that have a result.
+        scored: names of the plan's evaluation sets that have a result.
         owner: the run that has the trial.
         failure: what the trial left when it failed.
     """
     is_same = result is not None and _has_plan_keys(plan, trial, result)
+    is_scored = all(required.name in scored for required in plan.required_sets)
     state = _state(
-        is_done=result is not None and is_same and (result.diverged or n_scored == len(plan.evaluation_sets)),
+        is_done=result is not None and is_same and (result.diverged or is_scored),
         is_held=owner is not None,
         has_failed=failure is not None,
         is_changed=result is not None and not is_same,
@@ -238,7 +244,7 @@ def _has_plan_keys(plan: Plan, trial: PlannedTrial, result: TrialResult) -> bool
 def _evaluations(
     plan: Plan, trial: PlannedTrial, result: TrialResult, nodes: _Nodes, store: Store
 ) -> dict[str, EvaluationResult]:
-    """Read the results of the plan's benchmarks and samples that are on storage.
+    """Read the results of the plan's evaluation sets that are on storage, by their names.
 
     They are found by their keys, whatever the trial was scored on last: scores on other data, by another protocol or of
     another selection answer another question and do not count, and those of an earlier version of the study do again.
@@ -253,10 +259,10 @@ def _evaluations(
     """
     evaluations = {}
     for benchmark in plan.evaluation_sets:
-        name = _planned_evaluation(plan, trial, benchmark, nodes) or result.evaluations.get(benchmark.id)
+        name = _planned_evaluation(plan, trial, benchmark, nodes) or result.evaluations.get(benchmark.name)
         evaluation = read(store, name, EvaluationResult) if name else None
-        if evaluation is not None and plan.benchmark_keys.get(benchmark.id) in (None, evaluation.asked):
-            evaluations[benchmark.id] = evaluation
+        if evaluation is not None and plan.benchmark_keys.get(benchmark.name) in (None, evaluation.asked):
+            evaluations[benchmark.name] = evaluation
     return evaluations
 
 
@@ -266,7 +272,7 @@ def _planned_evaluation(plan: Plan, trial: PlannedTrial, benchmark: BenchmarkSpe
     needed = {source_name(benchmark.source), *needed_digests(trial.spec, len(trial.spec.stages) - 1)}
     if len(results) < len(trial.spec.stages) or not needed.issubset(plan.digests):
         return None
-    return layout.evaluation_result(evaluation_key(trial.spec, plan.digests, benchmark, results), benchmark.id)
+    return layout.evaluation_result(evaluation_key(trial.spec, plan.digests, benchmark, results), benchmark.name)
 
 
 def _removed(plan: Plan, files: set[str]) -> tuple[str, ...]:

@@ -46,6 +46,8 @@ def plan_view(
     missing = sorted({name for node in plan.nodes.values() for name in node.missing})
     if missing:
         parts.append(Text(f"Keys are not known before preflight has digests of: {', '.join(missing)}", "dim"))
+    if plan.benchmarks:
+        parts.append(Text(f"Blind run: {'on' if plan.blind.sets else 'off'}; {plan.blind.reason}", "dim"))
     parts.extend(Text(f"note: {note}", "yellow") for note in plan.notes)
     return Group(*(line for part in parts for line in (part, Text())))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from search_spaces.catalogue.entries import EncoderEntry
 from search_spaces.errors import InputError
+from search_spaces.expansion.blind_run import declared_blind_run
 from search_spaces.expansion.checks import CheckedArm, CheckedStudy, check_study
 from search_spaces.expansion.graph import FeaturesChoice, Graph, TrialDraft
 from search_spaces.expansion.patches import difference
@@ -156,6 +157,7 @@ def plan_expansion(
     study, checked, realised = expansion.study, expansion.checked, counts or {}
     for mix, path in checked.mixes:
         check_mix(study, mix, path, realised)
+    blind = declared_blind_run(study.blind, checked.benchmarks)
     graph = Graph(digests or {}, realised, expansion.evaluation_sets, features, features_budget_bytes, expansion.memo)
     of_arms = zip(checked.arms, expansion.trials, strict=True)
     trials = tuple(trial for arm, drafts in of_arms for trial in graph.add(arm, drafts))[:limit]
@@ -171,7 +173,10 @@ def plan_expansion(
         axes=tuple(study.axes),
         base=next((arm.draft.name for arm in checked.arms if not arm.draft.patch and arm.draft.name in names), None),
         samples=checked.samples,
-        benchmark_keys={spec.id: benchmark_key(spec, digests or {}) for spec in expansion.evaluation_sets},
+        blind=blind,
+        benchmark_keys={
+            asked.name: benchmark_key(asked, digests or {}) for asked in (*expansion.evaluation_sets, *blind.sets)
+        },
         digests=digests or {},
         excluded=checked.excluded,
         notes=(*checked.notes, *graph.notes),

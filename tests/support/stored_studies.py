@@ -152,7 +152,7 @@ def write_examples(store: LocalStore, name: str, scores: np.ndarray, first_id: i
 
 def _score_key(store: LocalStore, plan: Plan, trial: PlannedTrial, name: str) -> str:
     """Return the key of a trial's scores on a benchmark; one of its own where the plan does not know the data."""
-    benchmark = next((one for one in plan.evaluation_sets if one.id == name), None)
+    benchmark = next((one for one in plan.evaluation_sets if one.name == name), None)
     needed = needed_digests(trial.spec, len(trial.spec.stages) - 1)
     if benchmark is None or not {source_name(benchmark.source), *needed} <= plan.digests.keys():
         return key_of(f"evaluation {trial.id}")
@@ -188,7 +188,7 @@ def finish_trial(
         evaluation = EvaluationResult(
             key=key,
             asked=plan.benchmark_keys.get(benchmark) or "asked",
-            benchmark=benchmark,
+            benchmark=benchmark.partition("@")[0],
             protocol="official",
             n=len(values),
             unparsable=(unparsable or {}).get(benchmark, 0),
@@ -202,6 +202,7 @@ def finish_trial(
             gpu_seconds=1.0,
             examples=layout.evaluation_examples(key, benchmark),
             best_reachable=best_reachable,
+            images=next((asked.images for asked in plan.blind.sets if asked.name == benchmark), "own"),
         )
         evaluations[benchmark] = layout.evaluation_result(key, benchmark)
         write(store, evaluations[benchmark], evaluation)

@@ -16,8 +16,9 @@ from search_spaces.spec import BenchmarkSpec, TrialSpec
 from trainables.evaluation.answer_log import Answer, AnswerLog
 from trainables.evaluation.answering import Answerer, Images
 from trainables.evaluation.question_batches import Question, QuestionBatch, Way, plan_batches
-from trainables.evaluation.questions import Questions, open_questions
+from trainables.evaluation.questions import Questions
 from trainables.evaluation.results import evaluation_key, result_name, write_result
+from trainables.evaluation.shown_images import open_asked
 from trainables.features import Features, encode_images
 from trainables.model.broadcast import Parts, broadcast_modules
 from trainables.model.precision import dtype_of
@@ -37,7 +38,7 @@ IMAGES_AT_ONCE = 32
 def evaluate(
     task: TrialTask, results: list[StageResult], data: TrialData, context: Context, store: Store
 ) -> Iterator[UnitDone]:
-    """Evaluate every benchmark and sample that has no result yet; yields after each batch, equally often on all ranks.
+    """Evaluate every evaluation set that has no result yet; yields after each batch, equally often on all ranks.
 
     Args:
         task: the trial.
@@ -51,7 +52,7 @@ def evaluate(
         return
     model = load_trained(task, results, data, context, store)
     for number, benchmark in enumerate(todo):
-        label = f"evaluate {benchmark.id} ({number + 1}/{len(todo)})"
+        label = f"evaluate {benchmark.name} ({number + 1}/{len(todo)})"
         key = evaluation_key(task.trial, task.digests, benchmark, results)
         yield from _score(task, benchmark, model, data, context, store, key, label)
 
@@ -117,10 +118,10 @@ def _score(
 ) -> Iterator[UnitDone]:
     """Answer the batches that the log lacks, each on one worker; then score all answers on rank 0."""
     started = time.perf_counter()
-    encoded = _EncodedQuestions(task.trial, open_questions(benchmark, data.source(benchmark.source)), data.tokenizer)
+    encoded = _EncodedQuestions(task.trial, open_asked(benchmark, data.source(benchmark.source)), data.tokenizer)
     respondent = _Respondent(encoded, benchmark, model, data, task.trial, context.device)
     batches = plan_batches(encoded.plan, task.trial.vision.tokens)
-    with AnswerLog(store, key, benchmark.id, context.rank) as log:
+    with AnswerLog(store, key, benchmark.name, context.rank) as log:
         answered = _shared(_of_batches(log.read(), batches) if context.rank == 0 else {}, context)
         left = [number for number in range(len(batches)) if number not in answered]
         done, total = len(answered), len(batches)
@@ -197,6 +198,7 @@ class _Respondent:
     ):
         self._questions, self._model, self._spec, self._device = questions, model, spec, device
         self._source, self._features = data.source(benchmark.source), data.features(benchmark.source)
+        self._data = data
         self._tokenizer = data.tokenizer
         self._answerer = Answerer(model, data.tokenizer.pad, data.tokenizer.end, device, precision(spec))
 
@@ -216,6 +218,9 @@ class _Respondent:
                 assert_never(batch.way)
 
     def _images(self, batch: QuestionBatch) -> Images:
+        if self._questions.questions.is_blank:
+            blank_BPC = self._data.blank_features(self._model.vision, self._device)
+            return Images(torch.from_numpy(blank_BPC), [0] * len(batch.numbers))
         rows = [self._questions.questions.image_rows[number] for number in batch.numbers]
         unique = sorted(set(rows))
         position = {row: i for i, row in enumerate(unique)}

@@ -25,6 +25,10 @@ class Questions:
     image_rows: tuple[int, ...]
     """Row of each example's image in its source; -1 where there is none."""
     protocol: Protocol
+    is_blank: bool = False
+    """Whether a blank image is shown in the place of every image."""
+    warnings: tuple[str, ...] = ()
+    """What a reader of their scores must know."""
 
     def rows(self, answers: Sequence[Answer]) -> list[Row]:
         """Score every answer; one row per example, in the same order."""

@@ -102,7 +102,7 @@ def _origin(checkpoint: str | None, seed: int, digests: Mapping[str, str]) -> st
 
 
 def read_results(task: TrialTask, results: list[StageResult], store: Store) -> dict[str, EvaluationResult]:
-    """Read the finished evaluations of a trial, of benchmarks and samples, by id.
+    """Read the finished evaluations of a trial, by the name of what was asked.
 
     Args:
         task: the trial.
@@ -112,7 +112,7 @@ def read_results(task: TrialTask, results: list[StageResult], store: Store) -> d
     Raises:
         InputError: a file that is damaged.
     """
-    evaluations = {b.id: read(store, result_name(task, b, results), EvaluationResult) for b in task.evaluation_sets}
+    evaluations = {b.name: read(store, result_name(task, b, results), EvaluationResult) for b in task.evaluation_sets}
     return {name: result for name, result in evaluations.items() if result is not None}
 
 
@@ -124,7 +124,7 @@ def result_name(task: TrialTask, benchmark: BenchmarkSpec, results: list[StageRe
         benchmark: a benchmark or sample of the task.
         results: of all stages of the trial.
     """
-    return layout.evaluation_result(evaluation_key(task.trial, task.digests, benchmark, results), benchmark.id)
+    return layout.evaluation_result(evaluation_key(task.trial, task.digests, benchmark, results), benchmark.name)
 
 
 def write_result(
@@ -158,7 +158,9 @@ def write_result(
     priors = priors_of(questions.protocol, counted, best_counted)
     metadata = {"benchmark": benchmark.id, "protocol": benchmark.protocol, "model digest": key, "seed": task.trial.seed}
     metadata["prompt form"] = prompt_form
-    name = layout.evaluation_examples(key, benchmark.id)
+    if benchmark.images != "own":
+        metadata["images"] = benchmark.images
+    name = layout.evaluation_examples(key, benchmark.name)
     with store.writing(name) as aside:
         table = asked_table(counted, questions.protocol, {field: str(value) for field, value in metadata.items()})
         for column, scores in priors.columns.items():
@@ -178,6 +180,7 @@ def write_result(
         metrics=dict(summary.metrics),
         units=units(questions.protocol, summary.metrics),
         warnings=(
+            *questions.warnings,
             *unparsable_notes(counted),
             *summary.warnings,
             *best_note(best_counted, questions.protocol.headline, reachable),
@@ -189,5 +192,6 @@ def write_result(
         examples=name,
         priors=priors.points,
         points_by_chance=points(priors.by_chance.tolist()),
+        images=benchmark.images,
     )
-    write(store, layout.evaluation_result(key, benchmark.id), result)
+    write(store, layout.evaluation_result(key, benchmark.name), result)

@@ -37,7 +37,7 @@ def card_questions(task: TrialTask, data: TrialData, store: Store) -> list[CardQ
         store: storage that may hold them.
     """
     questions = []
-    for benchmark in task.evaluation_sets:
+    for benchmark in (*task.benchmarks, *task.samples):
         if store.exists(layout.data_records(task.digests[source_name(benchmark.source)])):
             opened = open_questions(benchmark, data.source(benchmark.source))
             example = placeholder(opened.examples)

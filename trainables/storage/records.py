@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, RootModel
 
 from search_spaces.outcomes import FailureKind
-from search_spaces.spec import PixelSpec
+from search_spaces.spec import PixelSpec, ShownImages
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,8 @@ class EvaluationResult:
     `majority` alone; the scores of every example stand in the file `examples`."""
     points_by_chance: float | None = None
     """What the model's answers get on average when they are exchanged among questions of one type."""
+    images: ShownImages = "own"
+    """What the questions were asked with. Of others than their own, `benchmark` is the one whose questions they are."""
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,16 @@ def samples_metric(samples: str, metric: str) -> str:
     return f"samples/{samples}/{metric}"
 
 
+def blind_points(benchmark: str, images: str) -> str:
+    """Name the points of a benchmark whose questions were asked with other images, which enter no mean.
+
+    Args:
+        benchmark: its id.
+        images: what was shown: `blank` or `swapped`.
+    """
+    return f"blind/{benchmark}/{images}"
+
+
 def cost_metric(name: str) -> str:
     return f"{COST}{name}"
 

@@ -11,20 +11,29 @@ from trainables.storage.records import EvaluationResult
 
 
 def score_metrics(
-    benchmarks: Sequence[BenchmarkSpec], samples: Sequence[BenchmarkSpec], scores: Mapping[str, EvaluationResult]
+    benchmarks: Sequence[BenchmarkSpec],
+    samples: Sequence[BenchmarkSpec],
+    blind: Sequence[BenchmarkSpec],
+    scores: Mapping[str, EvaluationResult],
 ) -> dict[str, float]:
-    """Name the metrics of benchmarks, their points and the mean of these; metrics of samples apart from them.
+    """Name the metrics of benchmarks, their points and the mean of these; apart from them, samples and the blind run.
 
     Args:
         benchmarks: of the study.
         samples: of the study, which no mean counts.
-        scores: id of a benchmark or of samples -> result, as far as there is one. Only finite metrics are named.
+        blind: benchmarks with other images than their own, which no mean counts: only their points are named.
+        scores: name of what was asked -> result, as far as there is one. Only finite metrics are named.
     """
     values = {
         tracked_names.samples_metric(sample.id, key): value
         for sample in samples
         if sample.id in scores
         for key, value in scores[sample.id].metrics.items()
+    }
+    values |= {
+        tracked_names.blind_points(asked.id, asked.images): scores[asked.name].points
+        for asked in blind
+        if asked.name in scores
     }
     counted = {benchmark.id: scores[benchmark.id] for benchmark in benchmarks if benchmark.id in scores}
     values |= {

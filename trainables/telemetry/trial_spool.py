@@ -89,12 +89,12 @@ class TrialSpool:
         Args:
             result: the trial's.
             stages: results of its stages, in their order.
-            scores: evaluations of benchmarks and samples, by id.
+            scores: evaluations by the name of what was asked.
         """
         if self._sampler is not None:
             self._sampler.close()  # its last record comes before the status, which is the last of all
         self._write(data=[*_training_data(self._task, stages), *_evaluation_data(self._task, scores)])
-        values = score_metrics(self._task.benchmarks, self._task.samples, scores)
+        values = score_metrics(self._task.benchmarks, self._task.samples, self._task.blind, scores)
         values |= {
             tracked_names.cost_metric(key): value
             for key, value in {**asdict(result.cost), **self._costs(stages)}.items()
@@ -102,7 +102,8 @@ class TrialSpool:
         values |= {**_shares(self._task, stages), **self._past.best}
         self._write(step=0, metrics={key: value for key, value in values.items() if math.isfinite(value)})
         for name, score in scores.items():
-            self._write(artifact={"name": f"examples/{name}.parquet", "path": score.examples})
+            if score.images == "own":
+                self._write(artifact={"name": f"examples/{name}.parquet", "path": score.examples})
         diverged = {tracked_names.DIVERGED: str(result.diverged).lower()}
         self._write(tags=diverged | _left_out(self._task, stages))
         self._write(status="FINISHED")
@@ -210,6 +211,6 @@ def _evaluation_data(task: TrialTask, scores: dict[str, EvaluationResult]) -> li
             context="evaluation",
             tags={"examples": str(scores[benchmark.id].n), "protocol": scores[benchmark.id].protocol},
         )
-        for benchmark in task.evaluation_sets
+        for benchmark in (*task.benchmarks, *task.samples)
         if benchmark.id in scores
     ]

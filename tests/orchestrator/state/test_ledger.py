@@ -10,7 +10,7 @@ import pytest
 from orchestrator.state.ledger import read_ledger
 from search_spaces.errors import InputError
 from search_spaces.identity import benchmark_key, needed_digests, source_name
-from search_spaces.plan import Plan
+from search_spaces.plan import BlindRun, Plan
 from search_spaces.spec import BenchmarkSpec
 from tests.support.small_records import failure
 from tests.support.stored_studies import (
@@ -201,3 +201,31 @@ def test_read_ledger_of_5000_trials_opens_only_what_is_there(tmp_path: Path) -> 
     write(store, layout.trial_failure(plan.study, "r16-s7"), failure("r16-s7"))
     assert read_ledger(plan, store).counts()["pending"] == 4999
     assert Counting.opened == 1
+
+
+def _blind(plan: Plan, is_declared: bool) -> Plan:
+    sets = tuple(benchmark.model_copy(update={"images": "blank"}) for benchmark in plan.benchmarks)
+    return replace(plan, blind=BlindRun(sets, is_declared))
+
+
+def test_read_ledger_of_a_trial_scored_before_a_blind_run_opens_it_only_where_the_study_asks(
+    plan: Plan, store: LocalStore
+) -> None:
+    trial = trial_of(plan, "base", 7)
+    finish_trial(store, plan, trial, BOTH)
+    assert _states(_blind(plan, is_declared=False), store)[trial.id] == "done"
+    assert _states(_blind(plan, is_declared=True), store)[trial.id] == "half-done"
+
+
+def test_read_ledger_keeps_blind_scores_apart(plan: Plan, store: LocalStore) -> None:
+    trial, declared = trial_of(plan, "base", 7), _blind(plan, is_declared=True)
+    blind = {f"{name}@blank": answers(0.3) for name in BOTH}
+    finish_trial(store, declared, trial, {**BOTH, **blind})
+    ledger = read_ledger(declared, store)
+    assert ledger.trials[trial.id].state == "done"
+    assert list(ledger.evaluations) == [(trial.id, "shape"), (trial.id, "colour")]
+    assert {key: result.points for key, result in ledger.blind.items()} == {
+        (trial.id, "shape@blank"): 30.0,
+        (trial.id, "colour@blank"): 30.0,
+    }
+    assert read_ledger(plan, store).blind == {}

@@ -17,3 +17,13 @@ def test_keys_of_scores_are_what_they_have_always_been() -> None:
     reading = language(tokenizer=TokenizerSpec(kind="words", source=SOURCE))
     assert evaluation_key(trial_spec(language=reading), digests, BENCHMARK, []).startswith("1a1fc2d83e1496b6")
     assert evaluation_key(trial_spec(language=language()), digests, BENCHMARK, []).startswith("52f7e38389fb78bd")
+
+
+def test_scores_with_other_images_have_keys_of_their_own() -> None:
+    digests = {source_name(SOURCE): "d"}
+    keys = [
+        evaluation_key(trial_spec(), digests, BENCHMARK.model_copy(update={"images": images}), [])
+        for images in ("own", "blank", "swapped")
+    ]
+    assert keys[0] == evaluation_key(trial_spec(), digests, BENCHMARK, [])
+    assert len(set(keys)) == 3
