@@ -1,24 +1,40 @@
-"""What a plan can decide, before anything runs: for each hypothesis, the smallest effect and the smallest margin.
+"""Predict what a plan can decide before anything runs: for each hypothesis, the smallest effect and the smallest
+margin, and how many seeds the smallest effects of interest take.
 
-Where storage holds earlier results of the study's arms, their spread over seeds is used; else the study's `seed_sd`;
-else a declared default range. How far arms differ on single questions is not known beforehand: a default range as well.
-Numbers of examples and images are those of the catalogue.
+The spread over seeds is that of earlier results or of the study's noise floor (`ablate noise`), whichever is better
+known; else the study's `seed_sd`; else a declared default range. How far arms differ on single questions is not known
+beforehand: a default range as well. Numbers of examples and images are those that were counted on this storage, else
+those of the catalogue.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
+
+import numpy as np
 
 from orchestrator.analysis.intervals import Pool
 from orchestrator.analysis.pairs import pair_weights
-from orchestrator.analysis.power import DEFAULT_SEED_SD, POWER, Design, smallest_effect, smallest_margin
-from orchestrator.state.ledger import Ledger
+from orchestrator.analysis.plan_knowledge import Knowledge, Size, declared_size
+from orchestrator.analysis.power import (
+    DEFAULT_SEED_SD,
+    POWER,
+    SCALE,
+    Design,
+    fewest_seeds,
+    power,
+    smallest_effect,
+    smallest_margin,
+)
+from orchestrator.analysis.rule import Statement
 from search_spaces.catalogue.load import shipped
 from search_spaces.claims import select_benchmarks
 from search_spaces.plan import Plan
+from search_spaces.quantities import number_of
 from search_spaces.spec import BenchmarkSpec
 from search_spaces.study import Expectation, Hypothesis, Study
 
@@ -26,6 +42,8 @@ DISCORDANT = (0.05, 0.20)
 """Share of questions that two arms answer with different success, where nothing is known: a range."""
 IMAGE_CORRELATION = 0.1
 """Of the differences on questions about one image, where nothing is known."""
+EFFECTS_OF_INTEREST = (1.0, 2.0, 5.0)
+"""In points, where the hypothesis has no margin."""
 
 MARGIN_TESTS: Mapping[Expectation, Literal["equivalent", "not-worse"]] = {
     "better": "equivalent",
@@ -35,8 +53,48 @@ MARGIN_TESTS: Mapping[Expectation, Literal["equivalent", "not-worse"]] = {
 }
 """The test whose smallest margin is shown, by what is expected."""
 
-Accuracies = Mapping[tuple[str, int], Mapping[str, float]]
-"""(arm, seed) -> benchmark -> accuracy in points, of trials that are done."""
+Range = tuple[float, float]
+"""From calm to restless assumptions."""
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """What is assumed of a hypothesis before it runs. Variances are in points squared."""
+
+    sd: float
+    """Standard deviation over seeds of an arm's mean, in points."""
+    image_variance: float
+    """Of the difference of two arms, by the choice of images."""
+    square_weights: float = 2.0
+    """Sum of the squared weights of its arms: 2 for the difference of two."""
+    n_arms: int = 2
+    """Of the study."""
+    n_hypotheses: int = 1
+    """Declared together."""
+    is_seed_sd_assumed: bool = False
+    """Whether the study declares the spread."""
+
+    def design(self, n_seeds: int) -> Design:
+        """Make the design with so many seeds of every arm."""
+        return Design(
+            n_seeds=n_seeds,
+            df_pooled=max(self.n_arms - 1, 1) * (n_seeds - 1),
+            seed_variance=self.square_weights * self.sd**2,
+            image_variance=self.square_weights / 2 * self.image_variance,
+            n_hypotheses=self.n_hypotheses,
+            is_seed_sd_assumed=self.is_seed_sd_assumed,
+        )
+
+
+@dataclass(frozen=True)
+class SeedsNeeded:
+    """Seeds of every arm that decide an effect of interest, or show its absence, with 80 % power."""
+
+    statement: Statement
+    points: float
+    """The effect; of `equivalent` and `not-worse` the margin."""
+    seeds: tuple[int | None, int | None]
+    """From calm to restless assumptions; None: more than 100."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +107,16 @@ class HypothesisPower:
     """That all of its arms have."""
     n_examples: int | None
     """None where a benchmark's examples are not counted: then there is nothing to reckon with."""
-    smallest_effect: tuple[float, float] | None
-    """In points."""
-    smallest_margin: tuple[float, float] | None
+    smallest_effect: Range | None
+    """In points, at most those of the scale: an end of 100 stands for nothing that these seeds can show."""
+    smallest_margin: Range | None
     """In points, for the test of equivalence, or of not being worse where that is expected; None with single
     checkpoints, which never show either."""
     assumptions: tuple[str, ...]
+    needed: tuple[SeedsNeeded, ...] = ()
+    """For the margin of the hypothesis, else for `EFFECTS_OF_INTEREST`."""
+    is_too_small: bool = False
+    """Whether the largest effect of interest, or the margin, may be out of reach of these seeds."""
 
     def as_json(self) -> dict[str, Any]:
         """Turn it into the values that `plan --json` prints, in points with three decimals."""
@@ -65,16 +127,22 @@ class HypothesisPower:
             "n_examples": self.n_examples,
             "smallest_effect": _range_json(self.smallest_effect),
             "smallest_margin": _range_json(self.smallest_margin),
+            "is_too_small": self.is_too_small,
+            "seeds_needed": [
+                {"statement": needed.statement, "points": needed.points, "seeds": list(needed.seeds)}
+                for needed in self.needed
+            ],
             "assumptions": list(self.assumptions),
         }
 
 
-def plan_power(study: Study, plan: Plan, earlier: Accuracies | None = None) -> tuple[HypothesisPower, ...]:
+def plan_power(study: Study, plan: Plan, known: Knowledge | None = None) -> tuple[HypothesisPower, ...]:
     """Compute what every hypothesis of a plan can decide, in file order.
 
     Args:
+        study: whose hypotheses they are.
         plan: of the study.
-        earlier: accuracies of the plan's trials that are done already.
+        known: what storage knows of it.
     """
     suites = {**shipped().suites, **study.suites}
     benchmarks = {benchmark.id: benchmark for benchmark in plan.benchmarks}
@@ -84,96 +152,115 @@ def plan_power(study: Study, plan: Plan, earlier: Accuracies | None = None) -> t
             [benchmarks[name] for name in select_benchmarks(hypothesis.on, tuple(benchmarks), suites)],
             study,
             plan,
-            earlier,
+            known or Knowledge(),
         )
         for hypothesis in study.hypotheses
     )
 
 
-def earlier_accuracies(plan: Plan, ledger: Ledger) -> dict[tuple[str, int], dict[str, float]]:
-    """Collect the accuracies of finished trials, for the spread over seeds that more of them will show."""
-    accuracies: dict[tuple[str, int], dict[str, float]] = {}
-    for trial in plan.trials:
-        for benchmark in plan.benchmarks:
-            evaluation = ledger.evaluations.get((trial.id, benchmark.id))
-            accuracy = evaluation.metrics.get("accuracy") if evaluation is not None else None
-            if accuracy is not None and not ledger.trials[trial.id].is_diverged:
-                accuracies.setdefault((trial.arm, trial.seed), {})[benchmark.id] = accuracy
-    return accuracies
-
-
-def _range_json(values: tuple[float, float] | None) -> list[float] | None:
+def _range_json(values: Range | None) -> list[float] | None:
     return None if values is None else [round(value, 3) for value in values]
 
 
 def _of(
-    hypothesis: Hypothesis,
-    benchmarks: Sequence[BenchmarkSpec],
-    study: Study,
-    plan: Plan,
-    earlier: Accuracies | None,
+    hypothesis: Hypothesis, benchmarks: Sequence[BenchmarkSpec], study: Study, plan: Plan, known: Knowledge
 ) -> HypothesisPower:
     weights = pair_weights(hypothesis.pairs)
     n_seeds = len(plan.common_seeds(weights))
-    sizes = [_size(benchmark) for benchmark in benchmarks]
-    known = [size for size in sizes if size is not None]
-    n_examples = sum(n for n, _ in known) if len(known) == len(sizes) else None
+    sizes = {benchmark.id: known.sizes.get(benchmark.id) or declared_size(benchmark) for benchmark in benchmarks}
+    counted = [size for size in sizes.values() if size is not None]
+    n_examples = sum(size.n for size in counted) if len(counted) == len(sizes) else None
     if n_examples is None or not n_seeds:
-        uncounted = [benchmark.id for benchmark, size in zip(benchmarks, sizes, strict=True) if size is None]
+        uncounted = [name for name, size in sizes.items() if size is None]
         reason = f"examples of {', '.join(uncounted)} are not counted yet" if n_seeds else "its arms share no seed"
         return HypothesisPower(hypothesis.id, hypothesis.expect, n_seeds, n_examples, None, None, (reason,))
-    spread, words = _seed_sd([benchmark.id for benchmark in benchmarks], study, earlier)
-    scale = sum(weight**2 for weight in weights.values())
-    n_arms = sum(len(seeds) > 1 for seeds in plan.seeds_by_arm().values())
-    designs = [
-        Design(
-            n_seeds=n_seeds,
-            df_pooled=max(n_arms - 1, 1) * (n_seeds - 1),
-            seed_variance=scale * sd**2,
-            image_variance=scale / 2 * sum(_error(n, images, share) ** 2 for n, images in known) / len(known) ** 2,
+    spread, words = _seed_sd([benchmark.id for benchmark in benchmarks], study, known)
+    calm, restless = (
+        Assumptions(
+            sd=sd,
+            image_variance=image_variance(counted, share),
+            square_weights=sum(weight**2 for weight in weights.values()),
+            n_arms=len(plan.seeds_by_arm()),
             n_hypotheses=len(study.hypotheses),
             is_seed_sd_assumed=study.seed_sd is not None,
         )
         for sd, share in zip(spread, DISCORDANT, strict=True)
-    ]
-    margins = [smallest_margin(design, MARGIN_TESTS[hypothesis.expect]) for design in designs]
+    )
+    test = MARGIN_TESTS[hypothesis.expect]
+    effects = tuple(min(smallest_effect(assumed.design(n_seeds)), SCALE) for assumed in (calm, restless))
+    margins = tuple(smallest_margin(assumed.design(n_seeds), test) for assumed in (calm, restless))
+    needed = _needed(hypothesis, calm, restless)
+    largest = needed[-1]
     return HypothesisPower(
         id=hypothesis.id,
         expect=hypothesis.expect,
         n_seeds=n_seeds,
         n_examples=n_examples,
-        smallest_effect=(smallest_effect(designs[0]), smallest_effect(designs[1])),
-        smallest_margin=(margins[0], margins[1]) if margins[0] is not None and margins[1] is not None else None,
-        assumptions=(words, *_image_words(known)),
+        smallest_effect=(effects[0], effects[1]),
+        smallest_margin=None
+        if margins[0] is None or margins[1] is None
+        else (min(margins[0], SCALE), min(margins[1], SCALE)),
+        assumptions=(words, *_image_words(counted)),
+        needed=needed,
+        is_too_small=largest.seeds[1] is None or largest.seeds[1] > n_seeds,
     )
 
 
-def _seed_sd(benchmarks: Sequence[str], study: Study, earlier: Accuracies | None) -> tuple[tuple[float, float], str]:
+def _needed(hypothesis: Hypothesis, calm: Assumptions, restless: Assumptions) -> tuple[SeedsNeeded, ...]:
+    """Find how many seeds decide the margin of a hypothesis, else the effects of interest."""
+    if hypothesis.margin is not None and hypothesis.expect in ("equivalent", "not-worse"):
+        tests: list[tuple[Statement, float]] = [(MARGIN_TESTS[hypothesis.expect], hypothesis.margin)]
+    else:
+        effects = (hypothesis.margin,) if hypothesis.margin is not None else EFFECTS_OF_INTEREST
+        tests = [("differs", effect) for effect in effects]
+    return tuple(
+        SeedsNeeded(test, points, (_seeds_for(test, points, calm), _seeds_for(test, points, restless)))
+        for test, points in tests
+    )
+
+
+@lru_cache(maxsize=4096)
+def _seeds_for(statement: Statement, points: float, assumed: Assumptions) -> int | None:
+    """Find the fewest seeds that show a difference of so many points, or its absence within them."""
+
+    def decides(design: Design) -> bool:
+        effect, margin = (points, None) if statement == "differs" else (0.0, points)
+        return power(statement, effect, design, margin) >= POWER
+
+    return fewest_seeds(assumed.design, decides)
+
+
+def _seed_sd(benchmarks: Sequence[str], study: Study, known: Knowledge) -> tuple[Range, str]:
     """Choose the standard deviation over seeds of an arm's mean, calm and restless, in points, and name its source."""
     means = {
         trial: sum(row[name] for name in benchmarks) / len(benchmarks)
-        for trial, row in (earlier or {}).items()
+        for trial, row in known.accuracies.items()
         if all(name in row for name in benchmarks)
     }
-    pool = Pool.of(means)
+    pool, floor = Pool.of(means), known.floor
+    if floor is not None and all(name in floor.benchmarks for name in benchmarks):
+        df = len(floor.seeds) - 1
+        sd = floor_sd(floor.benchmarks[name].points for name in benchmarks) if df > 0 else 0.0
+        if sd > 0 and df >= pool.df_residual:
+            return (sd, sd), f"seed sd {sd:.2g} points, the noise floor of {number_of(df + 1, 'seed')} of the base"
     if pool.df_residual >= 1 and pool.residual > 0:
         sd = math.sqrt(pool.residual / pool.df_residual)
         return (sd, sd), f"seed sd {sd:.2g} points, seen in earlier results ({pool.df_residual} degrees of freedom)"
     if study.seed_sd is not None:
         return (study.seed_sd, study.seed_sd), f"seed sd {study.seed_sd:g} points, declared in the study"
     low, high = DEFAULT_SEED_SD
-    return DEFAULT_SEED_SD, f"seed sd {low:g} to {high:g} points, a default"
+    return DEFAULT_SEED_SD, f"seed sd {low:g} to {high:g} points, a default (`ablate noise` measures it)"
 
 
-def _size(benchmark: BenchmarkSpec) -> tuple[int, int | None] | None:
-    """Count examples and images of a benchmark, as far as the catalogue knows them."""
-    source = benchmark.source
-    n = source.records if benchmark.select is None else source.tags.get(benchmark.select)
-    if n is None:
-        return None
-    if benchmark.sample is not None:
-        n = min(n, benchmark.sample)
-    return n, source.images
+def floor_sd(points_of_benchmarks: Iterable[Sequence[float]]) -> float:
+    """Compute the standard deviation over seeds of the mean over benchmarks, in points."""
+    means = np.mean([list(points) for points in points_of_benchmarks], axis=0)
+    return float(np.std(means, ddof=1))
+
+
+def image_variance(sizes: Sequence[Size], discordant: float) -> float:
+    """Compute the variance of the difference of two arms, in the mean over benchmarks, by the choice of images."""
+    return sum(_error(n, images, discordant) ** 2 for n, images in sizes) / len(sizes) ** 2
 
 
 def _error(n: int, images: int | None, discordant: float) -> float:

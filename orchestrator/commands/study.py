@@ -208,10 +208,13 @@ def _power(loaded: Study, planned: Plan, store: Store) -> tuple[HypothesisPower,
     """Predict what the plan's hypotheses can decide, from what storage knows of the arms' spread over seeds."""
     if not loaded.hypotheses:
         return ()
-    from orchestrator.analysis.plan_power import earlier_accuracies, plan_power
+    from orchestrator.analysis.plan_knowledge import what_is_known
+    from orchestrator.analysis.plan_power import plan_power
+    from orchestrator.planning.preflight import known_digests
     from orchestrator.state.ledger import read_ledger
 
-    return plan_power(loaded, planned, earlier_accuracies(planned, read_ledger(planned, store)))
+    ledger, counts = read_ledger(planned, store), known_digests(store).counts
+    return plan_power(loaded, planned, what_is_known(planned, store, ledger, counts))
 
 
 def _unmet_requests(planned: Plan) -> list[str]:

@@ -11,8 +11,10 @@ from dataclasses import replace
 
 from orchestrator.analysis.methods.judge_study import judge_study
 from orchestrator.analysis.numeric_axes import numeric_axes
-from orchestrator.analysis.plan_power import earlier_accuracies, plan_power
+from orchestrator.analysis.plan_knowledge import what_is_known
+from orchestrator.analysis.plan_power import plan_power
 from orchestrator.analysis.study_scores import StudyScores
+from orchestrator.planning.preflight import known_digests
 from orchestrator.reporting.disagreements import samples
 from orchestrator.reporting.findings import axis_findings
 from orchestrator.reporting.open_prompts import read_samples
@@ -62,7 +64,7 @@ def build_report(study: Study, plan: Plan, store: Store, ledger: Ledger | None =
         counts=ledger.counts(),
         diverged=tuple(entry.id for entry in ledger.trials.values() if entry.is_diverged),
         verdicts=judge_study(study, plan, scored),
-        power=plan_power(study, plan, earlier_accuracies(plan, ledger)),
+        power=plan_power(study, plan, what_is_known(plan, store, ledger, known_digests(store).counts)),
         columns=tuple(_column(plan, i, rows, scored) for i in range(len(plan.benchmarks))),
         rows=rows,
         base=plan.base,

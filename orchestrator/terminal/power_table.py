@@ -1,26 +1,75 @@
-"""What a plan can decide, on a terminal."""
+"""Show on a terminal what a plan can decide, and what would be needed where that is too little."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import assert_never
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from orchestrator.analysis.number_text import range_text
-from orchestrator.analysis.plan_power import HypothesisPower
+from orchestrator.analysis.number_text import listed, range_text
+from orchestrator.analysis.plan_power import HypothesisPower, SeedsNeeded
+from orchestrator.analysis.power import SCALE
 from orchestrator.terminal.tables import table
+from search_spaces.quantities import number_of
 
 
 def power_view(powers: Sequence[HypothesisPower]) -> RenderableType:
-    """Show one line for each hypothesis, and below them what the figures rest on."""
+    """Show one line for each hypothesis; below them which are too small, and what the figures rest on."""
     columns = ("hypothesis", "expect", "seeds", "examples", "smallest effect", "smallest margin")
     title = "What this can decide (smallest values in points, 80 % power)"
     shown = table(title, columns, map(_row, powers), right=(2, 3, 4, 5))
     resting = {assumption: None for hypothesis in powers for assumption in hypothesis.assumptions}
     counted = [assumption for assumption in resting if " examples; " not in assumption]
     notes = [Text(f"assumed: {assumption}", "dim") for assumption in (*counted, *_differing(powers))]
-    return Group(shown, *notes)
+    return Group(shown, *(Text(line) for line in too_small_lines(powers)), *notes)
+
+
+def too_small_lines(powers: Sequence[HypothesisPower]) -> list[str]:
+    """Say of hypotheses that these seeds may miss even a large effect, and how many seeds would not."""
+    ids: dict[tuple[int, tuple[SeedsNeeded, ...]], list[str]] = {}
+    for hypothesis in powers:
+        if hypothesis.is_too_small:
+            ids.setdefault((hypothesis.n_seeds, hypothesis.needed[::-1]), []).append(hypothesis.id)
+    return [
+        f"too small: with {number_of(n_seeds, 'seed')} {listed(names)} may {_missed_text(needed[0])}. "
+        f"Seeds of every arm it takes: {'; '.join(map(_needed_text, needed))}."
+        for (n_seeds, needed), names in ids.items()
+    ]
+
+
+def points_text(values: tuple[float, float] | None) -> str:
+    """Write a range of smallest values: `0.4 to 1.2`, `46 or more`, `nothing` where no effect could be shown."""
+    if values is not None and values[1] >= SCALE:
+        return "nothing" if values[0] >= SCALE else f"{values[0]:.2g} or more"
+    return range_text(values, "?")
+
+
+def seeds_text(seeds: tuple[int | None, int | None]) -> str:
+    """Write a range of numbers of seeds: `3 to 12`, `40 to more than 100`."""
+    calm, restless = ("more than 100" if number is None else str(number) for number in seeds)
+    return calm if calm == restless else f"{calm} to {restless}"
+
+
+def _missed_text(needed: SeedsNeeded) -> str:
+    match needed.statement:
+        case "differs":
+            return f"miss a difference of {needed.points:g} points"
+        case "equivalent":
+            return f"stay open though there is no difference (margin {needed.points:g})"
+        case "not-worse":
+            return f"stay open though nothing is worse (margin {needed.points:g})"
+        case _:
+            assert_never(needed.statement)
+
+
+def _needed_text(needed: SeedsNeeded) -> str:
+    points = "1 point" if needed.points == 1 else f"{needed.points:g} points"
+    what = points if needed.statement == "differs" else f"a margin of {points}"
+    if needed.seeds[0] is None:
+        return f"for {what} more examples, as no number of seeds will do"
+    return f"{seeds_text(needed.seeds)} for {what}"
 
 
 def _row(hypothesis: HypothesisPower) -> tuple[str, ...]:
@@ -30,7 +79,7 @@ def _row(hypothesis: HypothesisPower) -> tuple[str, ...]:
         hypothesis.expect,
         str(hypothesis.n_seeds),
         examples,
-        range_text(hypothesis.smallest_effect, "?"),
+        points_text(hypothesis.smallest_effect),
         _margin(hypothesis),
     )
 
@@ -38,7 +87,7 @@ def _row(hypothesis: HypothesisPower) -> tuple[str, ...]:
 def _margin(hypothesis: HypothesisPower) -> str:
     if hypothesis.smallest_margin is None and hypothesis.n_seeds == 1:
         return "none: one seed"
-    return range_text(hypothesis.smallest_margin, "?")
+    return points_text(hypothesis.smallest_margin)
 
 
 def _differing(powers: Sequence[HypothesisPower]) -> list[str]:

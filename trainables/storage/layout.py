@@ -13,6 +13,7 @@ stages/<key>/checkpoints/<step>/          while it trains, with manifest.json (w
 evaluations/<key>/<benchmark>.parquet     scores per example; <benchmark>.json is written last
 evaluations/<key>/<benchmark>.answers/    answers so far, while it is being scored
 studies/<study>/study.yaml, plan.json     the resolved study and its plan
+studies/<study>/noise.json                scores of the base over seeds, from `ablate noise`
 studies/<study>/trials/<trial>/           spec.json, task.json, spool.jsonl, node-<n>.jsonl, rank-<n>.log,
                                           result.json or failure.json
 leases/<key>/, trials/<study>/<trial>/    who is producing what: <nonce>.json (`trainables.storage.lease`)
@@ -202,6 +203,11 @@ def study_file(study: str) -> str:
 
 def plan_file(study: str) -> str:
     return f"studies/{study}/plan.json"
+
+
+def noise_floor(study: str) -> str:
+    """Name the record of what a study's base scores with each of several seeds."""
+    return f"studies/{study}/noise.json"
 
 
 def upload_offset(server: str, study: str, trial: str) -> str:
