@@ -65,10 +65,6 @@ def test_plan_takes_the_spread_of_earlier_results(tmp_path: Path) -> None:
         finish_trial(store, plan, trial, {"shape": answers(accuracy), "colour": answers(accuracy)})
     known = what_is_known(plan, store, read_ledger(plan, store), known_digests(store).counts)
     found = _power(plan, _claim(expect="worse"), known=known)
-        plan,
-        _claim(expect="worse"),
-        known=what_is_known(plan, store, read_ledger(plan, store), known_digests(store).counts),
-    )
     assert "seen in earlier results (4 degrees of freedom)" in found.assumptions[0]
 
 
