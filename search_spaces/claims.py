@@ -30,11 +30,20 @@ class ColumnScale(Entry):
     better: Literal["higher", "lower"] = "higher"
 
 
+class RowScale(Entry):
+    """What the numbers in a line of a table of scores are, on the columns that are not declared themselves."""
+
+    scale: Annotated[float, Field(gt=0)]
+    """The best possible number: 1 for fractions, 100 for points, 1000 for permille."""
+
+
 class TableOfClaims(Entry):
     """What is to be known of the table that claims are about."""
 
     columns: dict[str, ColumnScale] = Field(default_factory=dict)
     """Column -> what its numbers are, where they are no points from 0 to 100; a column that is named here counts."""
+    models: dict[str, RowScale] = Field(default_factory=dict)
+    """Model -> what its numbers are, where they are in another unit than the other lines'."""
 
 
 class Claims(Entry):
@@ -72,7 +81,7 @@ def typed_claims(document: Document, place: str | None = None) -> tuple[Claims, 
 
 
 def _form_problems(hypotheses: Sequence[Hypothesis], document: Document) -> Iterator[InputError]:
-    """Find ids that occur twice and contrasts of a model with itself."""
+    """Find ids that occur twice, contrasts of a model with itself, and contrasts that occur twice in a claim."""
     counts = Counter(hypothesis.id for hypothesis in hypotheses)
     for number, hypothesis in enumerate(hypotheses):
         path: KeyPath = ("hypotheses", number)
@@ -81,6 +90,10 @@ def _form_problems(hypotheses: Sequence[Hypothesis], document: Document) -> Iter
         for row, pair in enumerate(hypothesis.pairs):
             if pair[0] == pair[1]:
                 law = f"a contrast must be of two models, but both are {pair[0]!r}"
+                yield _problem(document, (*path, "pairs", row), law)
+            elif any(set(pair) == set(before) for before in hypothesis.pairs[:row]):
+                same = "is there twice" if pair in hypothesis.pairs[:row] else "is there the other way round as well"
+                law = f"the contrasts of a claim must differ, but that of {pair[0]!r} and {pair[1]!r} {same}"
                 yield _problem(document, (*path, "pairs", row), law)
 
 

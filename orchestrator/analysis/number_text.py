@@ -12,6 +12,16 @@ def signed(value: float) -> str:
     return "0.0" if float(text) == 0 else text
 
 
+def ends_text(low: float, high: float) -> str:
+    """Write the ends of an interval of a difference: `+0.4 to +3.8`; with more digits where both would look alike."""
+    ends = signed(low), signed(high)
+    decimals = 2
+    while ends[0] == ends[1] and low != high and decimals < 6:
+        ends = f"{low:+.{decimals}f}", f"{high:+.{decimals}f}"
+        decimals += 1
+    return " to ".join(ends)
+
+
 def range_text(values: tuple[float, float] | None, unknown: str) -> str:
     """Write a range: `0.4 to 1.2`; one number where both look alike, `unknown` where there is none."""
     if values is None:

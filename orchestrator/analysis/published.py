@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from orchestrator.analysis.score_table import ScoreTable, cell_differences
+from orchestrator.analysis.skills import skill_means, skills_of
 from orchestrator.analysis.verdict_model import PublishedComparison, Refusal, Verdict, Verdicts
 
 
@@ -22,7 +23,10 @@ def _comparison(verdict: Verdict, published: ScoreTable) -> PublishedComparison:
     differences = cell_differences(published, verdict.pairs, verdict.benchmarks, verdict.unit)
     if isinstance(differences, Refusal):
         return _none(f"not published: {'; '.join(differences.reasons)}")
-    difference = float(differences.mean())
+    by_benchmark = dict(zip(verdict.benchmarks, differences.mean(axis=0).tolist(), strict=True))
+    once = verdict.method == "paired-table"  # where sets of one skill count once
+    skills = skills_of(verdict.benchmarks) if once else [(name,) for name in verdict.benchmarks]
+    difference = float(skill_means(by_benchmark, skills).mean())
     if verdict.effect is None or verdict.interval is None:
         return PublishedComparison(difference, verdict.effect, None, None, None, "there is no own interval")
     same_sign = (difference > 0) == (verdict.effect > 0) if difference and verdict.effect else None

@@ -59,6 +59,8 @@ class Scores:
     """Columns that `all` does not stand for: sizes, dates, seeds."""
     refused: Mapping[str, str]
     """Column -> why it cannot be compared."""
+    rounding: Mapping[str, float]
+    """Column -> unit of its last digit, in points."""
     notes: tuple[str, ...]
 
 
@@ -76,13 +78,13 @@ def in_points(
         arrows: column -> `higher` or `lower`, where the header has an arrow.
         declared: column -> its scale and direction, as the claims declare it.
         place: the table, for errors.
-        aside: lines that are no models: what scale a column has is not seen in them.
+        aside: lines that are no models, or in another unit: what scale a column has is not seen in them.
 
     Raises:
         InputError: a declared column that is not there, or that has scores beyond its scale.
     """
     _check_declared(columns, declared, place)
-    costs = tuple(c.name for c in columns if c.name not in declared and _is_cost(c.name))
+    costs = tuple(c.name for c in columns if c.name not in declared and is_cost(c.name))
     scales = {**{name: ColumnScale(better="lower") for name in _lower_by_arrow(columns, arrows)}, **declared}
     scores = [column for column in columns if column.name not in costs]
     derived = _derived(scores, declared)
@@ -93,7 +95,8 @@ def in_points(
     refused = _refusals(own, scales, arrows)
     points = {c.name: c.numbers if c.name in refused else _converted(c, scales.get(c.name)).numbers for c in columns}
     notes = (*_left_out(costs, derived), *_conversions(own, scales, declared, fractions))
-    return Scores(points, derived, costs, refused, notes)
+    rounding = {c.name: 10.0**-c.decimals * 100 / scales.get(c.name, ColumnScale()).scale for c in columns}
+    return Scores(points, derived, costs, refused, rounding, notes)
 
 
 def _check_declared(columns: Sequence[Column], declared: Mapping[str, ColumnScale], place: str) -> None:
@@ -116,7 +119,8 @@ def _of_models(column: Column, aside: frozenset[str]) -> Column:
     return replace(column, numbers=numbers or column.numbers)
 
 
-def _is_cost(name: str) -> bool:
+def is_cost(name: str) -> bool:
+    """Tell whether a column's name is that of a size, a date or a seed."""
     return _COSTS.fullmatch(re.sub(r"\s*[(\[].*[)\]]\s*$", "", name).strip()) is not None
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from orchestrator.analysis.intervals import Floats
-from orchestrator.analysis.score_columns import in_points
+from orchestrator.analysis.score_columns import in_points, is_cost
 from orchestrator.analysis.score_file import ALIASES, read_score_file
 from orchestrator.analysis.score_means import Derived
+from orchestrator.analysis.score_rows import in_one_unit, odd_rows, row_notes
 from orchestrator.analysis.verdict_model import Refusal, Unit
-from search_spaces.claims import ColumnScale
+from search_spaces.claims import ColumnScale, RowScale
 
 DIFFERENCES: Mapping[Unit, Callable[[float, float], float]] = {
     "points": lambda reference, alternative: alternative - reference,
@@ -44,6 +45,10 @@ class ScoreTable:
     """Columns of sizes, dates, seeds: `all` does not stand for them."""
     refused: Mapping[str, str] = field(default_factory=dict)
     """Columns that are no points -> why."""
+    odd_rows: Mapping[str, str] = field(default_factory=dict)
+    """Models whose scores are in another unit than the others' -> why."""
+    rounding: Mapping[str, float] = field(default_factory=dict)
+    """Benchmark -> unit of the last digit, in points; benchmarks that are not there count as exact."""
     notes: tuple[str, ...] = ()
     """What was left out, converted, or read otherwise than it stands in the file."""
 
@@ -63,7 +68,7 @@ class ScoreTable:
         return {
             model: {name: row[name] for name in columns if name in row}
             for model, row in self.scores.items()
-            if not is_no_model(model)
+            if not is_no_model(model) and model not in self.odd_rows
         }
 
 
@@ -72,13 +77,19 @@ def is_no_model(name: str) -> bool:
     return _NO_MODELS.fullmatch(name) is not None
 
 
-def read_table(path: Path, name: str | None = None, declared: Mapping[str, ColumnScale] | None = None) -> ScoreTable:
+def read_table(
+    path: Path,
+    name: str | None = None,
+    declared: Mapping[str, ColumnScale] | None = None,
+    rows: Mapping[str, RowScale] | None = None,
+) -> ScoreTable:
     """Read a file of scores: a header, then one line per model; the first column is the model's id.
 
     Args:
         path: CSV with any usual separator, Markdown, rows of LaTeX, or an Excel workbook.
         name: of the table; by default its path.
         declared: column -> what its numbers are, where they are no points.
+        rows: model -> what its numbers are, where they are in another unit than the other lines'.
 
     Raises:
         InputError: for a file that cannot be read, a name that comes twice, a line of another length, a cell that is
@@ -87,16 +98,28 @@ def read_table(path: Path, name: str | None = None, declared: Mapping[str, Colum
     file = read_score_file(path)
     scales = {ALIASES.get(column, column): scale for column, scale in (declared or {}).items()}
     others = [model for model in file.models if is_no_model(model)]
-    scores = in_points(file.columns, file.arrows, scales, str(path), frozenset(others))
+    columns = in_one_unit(file.columns, rows or {}, frozenset(scales), str(path))
+    odd = odd_rows([c for c in columns if not is_cost(c.name)], frozenset([*others, *(rows or {})]))
+    scores = in_points(columns, file.arrows, scales, str(path), frozenset([*others, *odd]))
     by_model = {
-        model: {column.name: scores.points[column.name][model] for column in file.columns if model in column.numbers}
+        model: {column.name: scores.points[column.name][model] for column in columns if model in column.numbers}
         for model in file.models
     }
-    notes = [*file.notes, *scores.notes]
+    notes = [*file.notes, *row_notes(rows or {}), *scores.notes]
     if others:
         notes.append(f"Not in the pool of z-scores: {', '.join(others)}, by name no model.")
     names = tuple(column.name for column in file.columns)
-    return ScoreTable(name or str(path), names, by_model, scores.derived, scores.costs, scores.refused, tuple(notes))
+    return ScoreTable(
+        name or str(path),
+        names,
+        by_model,
+        derived=scores.derived,
+        costs=scores.costs,
+        refused=scores.refused,
+        odd_rows=odd,
+        rounding=scores.rounding,
+        notes=tuple(notes),
+    )
 
 
 def cell_differences(
@@ -107,13 +130,10 @@ def cell_differences(
     Args:
         pairs: reference and alternative, models of the table.
     """
-    missing = [
-        f"{model} on {name}"
-        for model in dict.fromkeys(model for pair in pairs for model in pair)
-        for name in benchmarks
-        if name not in table.scores[model]
-    ]
+    models = list(dict.fromkeys(model for pair in pairs for model in pair))
+    missing = [f"{model} on {name}" for model in models for name in benchmarks if name not in table.scores[model]]
     reasons = [f"no score of {', '.join(missing)}"] if missing else []
+    reasons += [table.odd_rows[model] for model in models if model in table.odd_rows]
     reasons += [table.refused[name] for name in benchmarks if name in table.refused]
     reasons += [
         f"{name} {table.derived[name].sentence}, and would count them twice: leave it out of `on`"

@@ -122,7 +122,8 @@ class Verdict:
     """Reference and alternative."""
     benchmarks: tuple[str, ...]
     effect: float | None
-    """Alternative - reference, mean over pairs and then over benchmarks."""
+    """Alternative - reference, mean over pairs and then over benchmarks; with `paired-table` sets of one skill count
+    once."""
     unit: Unit
     interval: tuple[float, float] | None
     level: float
@@ -148,7 +149,8 @@ class Verdict:
     beside: tuple[float, float] | None = None
     """The interval with the other of own and pooled."""
     p_exact: float | None = None
-    """Of single checkpoints: exact McNemar, or sign flips of whole images; a difference must hold with it as well."""
+    """Of single checkpoints: exact McNemar, or sign flips of whole images or of a table's benchmarks; a difference must
+    hold with it as well."""
     image_error: float | None = None
     """Standard error in points by the choice of images alone, as the interval has it."""
     image_error_bootstrap: float | None = None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from orchestrator.analysis.intervals import Interval, SeedSource
-from orchestrator.analysis.number_text import listed, p_text, signed
+from orchestrator.analysis.number_text import ends_text, listed, p_text, signed
 from orchestrator.analysis.price_sentences import price_text
 from orchestrator.analysis.rule import Ruling
 from orchestrator.analysis.verdict_model import Outcome, Refusal, Unit, Verdict
@@ -71,7 +71,7 @@ def result_sentence(
     title = OUTCOME_TITLES[outcome]
     if outcome in ("equivalent", "not-worse") and margin is not None:
         title += f" within {margin:g} {unit}"
-    spread = f"{100 * level:g} % interval {signed(interval.low)} to {signed(interval.high)}; " if interval else ""
+    spread = f"{100 * level:g} % interval {ends_text(interval.low, interval.high)}; " if interval else ""
     return f"{title}: {signed(effect)} {unit} ({spread}{', '.join(basis)})."
 
 
@@ -151,7 +151,7 @@ def certainty_line(verdict: Verdict) -> str:
     if verdict.effect is None or verdict.interval is None:
         return ""
     low, high = verdict.interval
-    parts = [f"{100 * verdict.level:g} % interval {signed(low)} to {signed(high)}"]
+    parts = [f"{100 * verdict.level:g} % interval {ends_text(low, high)}"]
     if verdict.p_adjusted is not None:
         p = p_text(verdict.p_adjusted) if verdict.p_adjusted >= 1e-4 else "< .0001"
         parts.append(f"p {p} ({TEST_NAMES[verdict.expect]}Holm)")

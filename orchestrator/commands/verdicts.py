@@ -104,8 +104,8 @@ def _of_table(scores: str, hypotheses: str | None, method: str | None, pool: str
         raise InputError("must be given with --scores: a YAML file with `hypotheses`", key="--hypotheses")
     name = find_name(method, TABLE_METHODS)
     claims, document = load_claims(find_file(hypotheses, ".yaml", "hypotheses"))
-    columns = claims.table.columns
-    table = read_table(find_file(scores, ".csv", "scores"), scores, columns)
+    columns, models = claims.table.columns, claims.table.models
+    table = read_table(find_file(scores, ".csv", "scores"), scores, columns, models)
     reference = read_table(find_file(pool, ".csv", "pool"), pool, columns) if pool is not None else None
     return judge_table(table, claims.hypotheses, document, name, shipped().suites, reference)
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from orchestrator.analysis.score_table import ScoreTable, cell_differences, read_table
 from orchestrator.analysis.verdict_model import Refusal
-from search_spaces.claims import ColumnScale
+from search_spaces.claims import ColumnScale, RowScale
 from search_spaces.errors import InputError
 from tests.support.broken_inputs import tries
 
@@ -154,6 +154,39 @@ def test_other_scales_and_directions_are_refused_by_name_or_declared(
     for model, row in declared.scores.items():
         assert row == pytest.approx(wanted[model], abs=0.06)
     assert any(name in note for note in declared.notes)
+
+
+@tries("tables")
+@given(table=plain_tables(), data=st.data(), unit=st.sampled_from([1.0, 1000.0]))
+def test_line_in_another_unit_is_refused_by_name_or_declared(
+    tmp_path: Path, table: Plain, data: st.DataObject, unit: float
+) -> None:
+    rows = cells_of(table, pointed)
+    line = data.draw(st.integers(1, len(rows) - 1))
+    odd, *others = [row[0] for row in (rows[line], *rows[1:line], *rows[line + 1 :])]
+    rows[line][1:] = [f"{score / 100 * unit:.{3 if unit == 1 else 0}f}" for score in table.rows[odd]]
+    text = joined(rows, ",")
+    silent = read(tmp_path, text)
+    refusal = cell_differences(silent, [(others[0], odd)], silent.counted, "points")
+    assert isinstance(refusal, Refusal)
+    assert refusal.reasons[0].startswith(f"{odd} has ")
+    assert not isinstance(cell_differences(silent, [(others[0], others[1])], silent.counted, "points"), Refusal)
+    assert odd not in silent.comparable()
+    declared = read_table(tmp_path / "t.csv", rows={odd: RowScale(scale=unit)})
+    assert declared.scores[odd] == pytest.approx(expected(table)[odd], abs=0.06)
+    assert not isinstance(cell_differences(declared, [(others[0], odd)], declared.counted, "points"), Refusal)
+
+
+@tries("tables")
+@given(table=plain_tables(), data=st.data(), level=st.sampled_from([0.0, 0.02, 0.1, 1.4]))
+def test_model_that_fails_or_excels_is_no_line_in_another_unit(
+    tmp_path: Path, table: Plain, data: st.DataObject, level: float
+) -> None:
+    rows = cells_of(table, pointed)
+    line = data.draw(st.integers(1, len(rows) - 1))
+    rows[line][1:] = [f"{max(score * level, 1.1 * (level > 0)):.1f}" for score in table.rows[rows[line][0]]]
+    if all(float(cell) <= 100 for cell in rows[line][1:]):
+        assert read(tmp_path, joined(rows, ",")).odd_rows == {}
 
 
 DAMAGES = (

@@ -56,9 +56,11 @@ def judge_table(
 def _notes(
     table: ScoreTable, questions: Sequence[Question], pool: ScoreTable | None, frozen: Pool | None
 ) -> Iterator[str]:
-    """State what no verdict states: columns that only the z-scores leave out, and why there are none of these."""
+    """State what no verdict states: columns and lines that only z-scores leave out, and why there are none of these."""
     asked = {name for question in questions for name in question.benchmarks}
+    compared = {model for question in questions for pair in question.hypothesis.pairs for model in pair}
     yield from (f"Not counted: {reason}." for name, reason in table.refused.items() if name not in asked)
+    yield from (f"Not counted: {reason}." for model, reason in table.odd_rows.items() if model not in compared)
     if pool is not None:
         yield from (f"{pool.name}: {note}" for note in pool.notes)
     if frozen is None:
