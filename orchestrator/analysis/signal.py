@@ -1,9 +1,9 @@
 """Judge whether a model shows a signal: whether its answers are better than what needs no image.
 
 An arm shows a signal on a benchmark if it scores higher than every prior (the best constant answer, the best one to
-each type of question, ...) and higher than its own answers do when they are exchanged among questions of one type. Each
-is a one-sided test at 5 % of the difference to it, paired by example, and all must hold, so that a model without a
-signal passes in at most 5 % of cases.
+each type of question, its own answers to a blank image where it was asked so) and higher than its own answers do when
+they are exchanged among questions of one type. Each is a one-sided test at 5 % of the difference to it, paired by
+example, and all must hold, so that a model without a signal passes in at most 5 % of cases.
 
 What varies is the images: an arm's score is the mean over its seeds, and a blind model is no better than its priors
 with any seed, so that the spread over seeds is no doubt about it. The error is that of leaving out each image in turn.
@@ -25,6 +25,8 @@ from trainables.benchmarks.priors import BEST_CONSTANT, CHANCE_COLUMN
 
 CHANCE = CHANCE_COLUMN
 """Stands among the priors for the answers of the model itself, exchanged among questions."""
+BLANK = "own answers to a blank image"
+"""Stands among the priors for the same model without its images, where it was asked so."""
 _ROUNDED = 9
 """Decimals of a point: what is smaller is the rounding of scores that are equal."""
 _SCORED_OTHERWISE = 0.05

@@ -8,14 +8,16 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from orchestrator.analysis.blind_scores import BlindScores
 from orchestrator.analysis.examples import Examples, is_mostly_unread, read_examples, unread_note
 from orchestrator.analysis.scores import Scores
-from orchestrator.analysis.signal import Signal, signal_of
+from orchestrator.analysis.signal import BLANK, Signal, signal_of
 from orchestrator.state.ledger import Ledger, TrialEntry
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
+from search_spaces.expansion.blind_run import OTHER_IMAGES
 from search_spaces.plan import Plan, PlannedTrial
-from search_spaces.spec import BenchmarkSpec
+from search_spaces.spec import BenchmarkSpec, ShownImages
 from trainables.benchmarks.priors import BEST_CONSTANT
 from trainables.benchmarks.reading_notes import TELLING_SHARE
 from trainables.storage.records import EvaluationResult
@@ -47,6 +49,8 @@ class StudyScores:
     """(arm, seed, benchmark) -> key of what was asked, and protocol."""
     scoring_seconds: dict[tuple[str, int, str], float] = field(default_factory=dict)
     """(arm, seed, benchmark) -> GPU-seconds of scoring."""
+    blind: BlindScores = field(default_factory=BlindScores)
+    """Scores with and without images, of what was also asked blind."""
     problems: list[str] = field(default_factory=list)
     """Results that are on storage and could not be used."""
 
@@ -77,9 +81,10 @@ class StudyScores:
         evaluation = ledger.evaluations.get((trial.id, benchmark.id))
         if evaluation is None or ledger.trials[trial.id].is_diverged:
             return False
+        images = benchmark.source.declared
         try:
             examples = _with_priors(read_examples(store.reading(evaluation.examples)), evaluation)
-            images = benchmark.source.declared
+            examples = self._with_blind_prior(examples, trial, benchmark, store, ledger)
             self.scores.add(trial.arm, trial.seed, benchmark.id, examples, images=images)
         except InputError as error:
             self.problems.append(f"{trial.id} on {benchmark.id}: {first_line(error)}")
@@ -96,6 +101,35 @@ class StudyScores:
             self.mostly_unread.add(key)
             self.unread[key] = note or ""
         return evaluation.constant
+
+    def _with_blind_prior(
+        self, examples: Examples, trial: PlannedTrial, benchmark: BenchmarkSpec, store: Store, ledger: Ledger
+    ) -> Examples:
+        """Keep what the trial scores with other images; add to its own scores those with a blank one, as a prior.
+
+        Args:
+            examples: scores with their own images.
+            trial: whose they are.
+            benchmark: that they are of.
+            store: storage of the scores.
+            ledger: what storage holds of the trials.
+        """
+        asked = {images: benchmark.model_copy(update={"images": images}).name for images in OTHER_IMAGES}
+        results = {images: ledger.blind.get((trial.id, name)) for images, name in asked.items()}
+        blind: dict[ShownImages, Examples] = {}
+        for images, result in results.items():
+            if result is not None:
+                try:
+                    blind[images] = read_examples(store.reading(result.examples))
+                except InputError as error:
+                    self.problems.append(f"{trial.id} on {asked[images]}: {first_line(error)}")
+        if blind:
+            shown: dict[ShownImages, Examples] = {"own": examples, **blind}
+            self.blind.add(trial.arm, trial.seed, benchmark.id, shown, benchmark.source.declared)
+        if "blank" not in blind or set(blind["blank"].ids) != set(examples.ids):
+            return examples
+        by_id = dict(zip(blind["blank"].ids, blind["blank"].scores.tolist(), strict=True))
+        return replace(examples, priors={**examples.priors, BLANK: np.array([by_id[name] for name in examples.ids])})
 
     def judge_signal(self, arm: str, benchmark: str, constant: Collection[int] = ()) -> None:
         """Judge whether an arm shows a signal on a benchmark, once the scores of all its seeds are added.

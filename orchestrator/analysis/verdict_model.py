@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from orchestrator.analysis.aggregates import Aggregates
+from orchestrator.analysis.blind_model import BlindBenchmark, BlindEffect
 from orchestrator.analysis.intervals import SeedSource
 from search_spaces.study import Expectation
 
@@ -160,6 +161,8 @@ class Verdict:
     by_pair: tuple[Component, ...] = ()
     price: Price | None = None
     """Only where undecided."""
+    blind: BlindEffect | None = None
+    """What is left of the effect without images; None where the arms were not asked blind."""
     sensitivity: tuple[Sensitivity, ...] = ()
     published: PublishedComparison | None = None
 
@@ -177,6 +180,8 @@ class Verdicts:
     """What holds for all of them: the correction, what an interval covers, what the method cannot say."""
     aggregates: Aggregates | None = None
     """Group means, z-scores against a frozen pool, and a study's main effects."""
+    blind: tuple[BlindBenchmark, ...] = ()
+    """Benchmarks that arms were also asked without their images."""
 
 
 def verdicts_json(judged: Verdicts) -> dict[str, Any]:
@@ -187,8 +192,15 @@ def verdicts_json(judged: Verdicts) -> dict[str, Any]:
         "level": judged.level,
         "verdicts": [plain_values(asdict(verdict)) for verdict in judged.verdicts],
         "notes": list(judged.notes),
+        "blind": [plain_values(blind_json(benchmark)) for benchmark in judged.blind],
         "aggregates": plain_values(asdict(judged.aggregates)) if judged.aggregates is not None else None,
     }
+
+
+def blind_json(benchmark: BlindBenchmark) -> dict[str, Any]:
+    """Turn what arms answer on a benchmark without its images into plain values; shares are added."""
+    arms = [{**asdict(score), "share": score.share} for score in benchmark.arms]
+    return {"benchmark": benchmark.benchmark, "best": benchmark.best, "arms": arms}
 
 
 def plain_values(value: Any) -> Any:

@@ -28,13 +28,15 @@ def choose_blind_run(plan: Plan, counts: RealisedCounts) -> Plan:
     try:
         share = _share(plan, counts)
     except _UnknownCostError as error:
-        return with_blind_run(plan, is_on=False, reason=f"{error} (`blind: true` turns it on)")
+        return with_blind_run(plan, is_on=False, reason=f"{error} (`blind: true` turns it on)", counts=counts)
     is_on = share < MOST_SHARE
     takes = f"evaluation takes about {share:.1%} of the GPU-hours of training"
     if is_on:
         added = f"it adds at most {len(OTHER_IMAGES) * share:.1%}"
-        return with_blind_run(plan, is_on, f"{takes}, and {added} (`blind: false` turns it off)")
-    return with_blind_run(plan, is_on, f"{takes}, and from {MOST_SHARE:.0%} on the study must ask for it")
+        return with_blind_run(plan, is_on, f"{takes}, and {added} (`blind: false` turns it off)", counts)
+    return with_blind_run(
+        plan, is_on, f"{takes}, and from {MOST_SHARE:.0%} on only a study that declares it is asked blind", counts
+    )
 
 
 def _share(plan: Plan, counts: RealisedCounts) -> float:

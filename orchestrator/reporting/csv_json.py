@@ -19,7 +19,8 @@ MEAN = "mean"
 """Stands in the column `benchmark` for the mean over all of them."""
 
 COLUMNS = {
-    "kind": "score: one trial; mean: an arm over its seeds; difference: an arm minus the base; verdict: a hypothesis",
+    "kind": "score: one trial; mean: an arm over its seeds; difference: an arm minus the base; verdict: a hypothesis; "
+    "blank, swapped: mean of an arm with other images than the questions' own",
     "id": "the hypothesis of a verdict, else empty",
     "arm": "name of the arm; of a verdict its alternatives, joined by ` | `",
     "seed": "of a score",
@@ -58,7 +59,7 @@ def to_csv(report: Report) -> str:
     writer = csv.DictWriter(text, [*COLUMNS, *map(_axis, axes)], restval="", lineterminator="\n")
     writer.writeheader()
     values = {row.arm: {_axis(axis): label for axis, label in row.values.items()} for row in report.rows}
-    for line in (*_scores(report), *_differences(report)):
+    for line in (*_scores(report), *_differences(report), *_blind(report)):
         writer.writerow({**line, **values[line["arm"]]})
     writer.writerows(_verdicts(report))
     return text.getvalue()
@@ -122,6 +123,15 @@ def _difference(difference: Difference) -> dict[str, str]:
         "state": "ok",
         "note": ", ".join(notes),
     }
+
+
+def _blind(report: Report) -> Iterator[dict[str, str]]:
+    for benchmark in report.verdicts.blind:
+        for score in benchmark.arms:
+            about = {"arm": score.arm, "benchmark": benchmark.benchmark, "n_seeds": str(len(score.seeds))}
+            yield {"kind": "blank", **about, "value": _number(score.blank), "state": "ok"}
+            if score.swapped is not None:
+                yield {"kind": "swapped", **about, "value": _number(score.swapped), "state": "ok"}
 
 
 def _verdicts(report: Report) -> Iterator[dict[str, str]]:

@@ -13,7 +13,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from orchestrator.analysis import verdict_sentences
+from orchestrator.analysis import blind_sentences, verdict_sentences
 from orchestrator.analysis.number_text import p_text, range_text, signed
 from orchestrator.analysis.verdict_model import Verdict
 from orchestrator.reporting import figures, sentences
@@ -49,6 +49,7 @@ def _context(report: Report) -> dict[str, Any]:
         "report": report,
         "sentences": sentences,
         "verdict_sentences": verdict_sentences,
+        "blind": blind_sentences,
         "figures": figures,
         "signed": signed,
         "p_text": p_text,

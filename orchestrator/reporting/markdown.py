@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import jinja2
 
-from orchestrator.analysis import verdict_sentences
+from orchestrator.analysis import blind_sentences, verdict_sentences
 from orchestrator.reporting import sentences
 from orchestrator.reporting.arm_table import table_headers, table_rows
 from orchestrator.reporting.report_model import Report
@@ -24,7 +24,11 @@ def to_markdown(report: Report) -> str:
     )
     environment.filters["cell"] = _escaped
     text = environment.get_template("report.md.j2").render(
-        report=report, sentences=sentences, verdict_sentences=verdict_sentences, table=_markdown_table(report)
+        report=report,
+        sentences=sentences,
+        verdict_sentences=verdict_sentences,
+        blind=blind_sentences,
+        table=_markdown_table(report),
     )
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from orchestrator.reporting import sentences
 from orchestrator.reporting.arm_table import table_headers, table_rows
 from orchestrator.reporting.report_model import Report
-from orchestrator.terminal.verdicts import print_short
+from orchestrator.terminal.verdicts import print_blind, print_short
 
 
 def to_terminal(report: Report, console: Console) -> None:
@@ -31,6 +31,7 @@ def _print_results(report: Report, console: Console) -> None:
     console.print(_terminal_table(report))
     for line in sentences.table_notes(report):
         console.print(Text(f"- {line}", style="dim"))
+    print_blind(report.verdicts.blind, console)
     for axis in report.axes:
         base = f" (base: {axis.base_value})" if axis.base_value is not None else ""
         console.print(Text(f"\n{axis.axis or 'other arms'}{base}", style="bold"))

@@ -9,6 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.analysis.aggregates import Aggregate, Aggregates
+from orchestrator.analysis.blind_model import BlindBenchmark
+from orchestrator.analysis.blind_sentences import BLIND_COLUMNS, BLIND_NOTE, blind_rows, blind_sentence
 from orchestrator.analysis.factors import Factors
 from orchestrator.analysis.intervals import SeedSource
 from orchestrator.analysis.number_text import p_text, signed
@@ -33,6 +35,7 @@ def to_terminal(judged: Verdicts, console: Console) -> None:
         console.print(_title(verdict))
         for line in _lines(verdict):
             console.print(Text(f"  {line}"))
+    print_blind(judged.blind, console)
     aggregates = judged.aggregates
     if aggregates is not None and aggregates.models:
         console.print()
@@ -50,9 +53,21 @@ def print_short(verdict: Verdict, console: Console) -> None:
     """Print one verdict as a report shows it: the claim, one sentence, how sure it is, and what would decide it."""
     console.print(_title(verdict))
     console.print(Text(f"  {sentence_with_arms(verdict)}"))
-    for line in (certainty_line(verdict), price_sentence(verdict)):
+    for line in (certainty_line(verdict), blind_sentence(verdict), price_sentence(verdict)):
         if line:
             console.print(Text(f"  {line}", style="dim"))
+
+
+def print_blind(benchmarks: Sequence[BlindBenchmark], console: Console) -> None:
+    """Print what the best arm of each benchmark answers without its images; nothing where no arm was asked so."""
+    if not benchmarks:
+        return
+    console.print()
+    rows = blind_rows(benchmarks)
+    console.print(
+        table("Without images", BLIND_COLUMNS, rows, right=tuple(range(2, len(BLIND_COLUMNS))), total=len(rows))
+    )
+    console.print(Text(BLIND_NOTE, style="dim"))
 
 
 def _aggregates_table(aggregates: Aggregates) -> Table:
@@ -102,6 +117,8 @@ def _lines(verdict: Verdict) -> list[str]:
         lines.append(f"with the spread {SPREAD_SOURCES[second]}: {signed(low)} to {signed(high)}")
     if verdict.effect is not None:
         lines += [f"- {reason}" for reason in verdict.reasons]
+    if verdict.blind is not None:
+        lines.append(f"- {verdict.blind.sentence}")
     lines += [f"- {test.name}: p {p_text(test.p)}, {test.verdict}" for test in verdict.sensitivity]
     if verdict.published is not None:
         lines.append(f"- {_published(verdict.published, verdict)}")

@@ -157,7 +157,7 @@ def plan_expansion(
     study, checked, realised = expansion.study, expansion.checked, counts or {}
     for mix, path in checked.mixes:
         check_mix(study, mix, path, realised)
-    blind = declared_blind_run(study.blind, checked.benchmarks)
+    blind = declared_blind_run(study.blind, checked.benchmarks, realised)
     graph = Graph(digests or {}, realised, expansion.evaluation_sets, features, features_budget_bytes, expansion.memo)
     of_arms = zip(checked.arms, expansion.trials, strict=True)
     trials = tuple(trial for arm, drafts in of_arms for trial in graph.add(arm, drafts))[:limit]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from orchestrator.analysis.aggregates import Aggregates, aggregated, groups_of, reference_pool
+from orchestrator.analysis.blind_effects import beside_blind
 from orchestrator.analysis.factors import Row, factors
 from orchestrator.analysis.methods.contract import Question, StudyResults
 from orchestrator.analysis.methods.registry import STUDY_METHODS, StudyMethodName
@@ -33,9 +34,16 @@ def judge_study(study: Study, plan: Plan, scored: StudyScores, method: StudyMeth
         for hypothesis in study.hypotheses
     ]
     judged = chosen.judge(StudyResults(scored, study.seed_sd), questions)
+    verdicts = beside_blind(judged.verdicts, scored.blind, study.seed_sd)
     aggregates = _aggregates(plan, scored, groups_of(suites))
     return Verdicts(
-        plan.study, chosen.name, chosen.level, judged.verdicts, (*judged.notes, f"{what_varies(plan)}."), aggregates
+        plan.study,
+        chosen.name,
+        chosen.level,
+        verdicts,
+        (*judged.notes, f"{what_varies(plan)}."),
+        aggregates,
+        scored.blind.table(scored.benchmarks),
     )
 
 

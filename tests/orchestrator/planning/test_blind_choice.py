@@ -55,7 +55,7 @@ def test_study_of_cheap_evaluation_is_asked_blind_unasked_and_plan_says_why(tmp_
     [
         ({"resources": CPUS}, "without GPUs there is no estimate of what evaluation costs"),
         ({"images": None}, "this is settled once the images of gqa are counted"),
-        ({"times": 60}, "and from 10% on the study must ask for it"),
+        ({"times": 60}, "and from 10% on only a study that declares it is asked blind"),
         ({"added": "blind: false\n"}, "the study says so"),
     ],
     ids=["no GPUs", "not counted", "dear", "declared off"],
@@ -73,3 +73,7 @@ def test_declared_blind_run_is_made_whatever_it_costs(tmp_path: Path) -> None:
     assert _names(planned.blind) == ["gqa@blank", "gqa@swapped"]
     assert planned.blind.is_declared
     assert [asked.id for asked in planned.required_sets] == ["gqa"] * 3
+
+
+def test_benchmark_without_images_is_not_asked_blind(tmp_path: Path) -> None:
+    assert _plan(tmp_path, added="blind: true\n", images=0).blind.sets == ()

@@ -18,7 +18,7 @@ from orchestrator.reporting.markdown import to_markdown
 from orchestrator.reporting.report_model import Finding, Report
 from orchestrator.terminal.report import to_terminal
 from search_spaces.identity import source_name
-from search_spaces.plan import Arm, Exclusion, Plan, PlannedTrial
+from search_spaces.plan import Arm, BlindRun, Exclusion, Plan, PlannedTrial
 from search_spaces.spec import MixPart, MixSpec
 from tests.support.stored_studies import (
     PROVENANCE,
@@ -349,3 +349,27 @@ def test_the_refused_mean_of_one_example_is_explained(plan: Plan, store: LocalSt
         finish_trial(store, plan, trial, {name: np.ones(1) for name in ("shape", "colour")})
     text = to_markdown(build_report(plan, store))
     assert "base on shape is refused: benchmark shape: an interval needs at least two images" in text
+
+
+def test_report_shows_what_arms_answer_without_images_and_counts_it_nowhere(plan: Plan, store: LocalStore) -> None:
+    sets = tuple(b.model_copy(update={"images": images}) for images in ("blank", "swapped") for b in plan.benchmarks)
+    blind = replace(plan, blind=BlindRun(sets, is_declared=True))
+    for trial in blind.trials:
+        scores = _answers(trial.arm, trial.seed)
+        other = {f"{name}@{images}": answers(0.25) for name in scores for images in ("blank", "swapped")}
+        finish_trial(store, blind, trial, scores | other)
+    report, before = build_report(blind, store), build_report(plan, store)
+    assert (report.columns, report.rows) == (before.columns, before.rows)
+    for form in (to_markdown, to_html):
+        assert "Without images" in form(report)
+        assert "Without images" not in form(before)
+    best = next(row for row in report.rows if row.arm == "base").cells[0].by_seed
+    own = sum(best.values()) / len(best)
+    assert f"| shape | base | {own:.1f} | 25.0 | 25.0 | {2500 / own:.0f} % |" in to_markdown(report)
+    assert re.search(rf"shape +base +{own:.1f} +25.0 +25.0 +{2500 / own:.0f} %", _terminal(report))
+    kinds = [line.split(",")[0] for line in FORMS["csv"](report).splitlines()]
+    assert kinds.count("blank") == kinds.count("swapped") == 6
+    assert {kind: kinds.count(kind) for kind in ("score", "mean", "difference")} == {
+        kind: [line.split(",")[0] for line in FORMS["csv"](before).splitlines()].count(kind)
+        for kind in ("score", "mean", "difference")
+    }
