@@ -17,6 +17,7 @@ from orchestrator.commands import study
 from orchestrator.commands.benchmarks import benchmarks
 from orchestrator.commands.data import data
 from orchestrator.commands.export import export
+from orchestrator.commands.import_results import import_results
 from orchestrator.commands.run import run
 from orchestrator.commands.score import score
 from orchestrator.commands.submit import submit
@@ -50,6 +51,7 @@ for command in (
     score,
 ):
     app.command()(command)
+app.command(name="import")(import_results)
 app.add_typer(data, name="data")
 app.add_typer(benchmarks, name="benchmarks")
 

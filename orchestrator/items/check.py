@@ -56,12 +56,16 @@ class _Coded:
     codes: Codes
 
 
-def checked_items(items: ItemTable) -> Items:
+def checked_items(items: ItemTable, *, same_references: bool = False) -> Items:
     """Check every row, and order the table into cells.
+
+    Args:
+        items: as they were read.
+        same_references: whether the references of a question must be the same for all arms and seeds, too.
 
     Raises:
         InputError: everything that is wrong, together: values that are missing, empty or out of range, rows that come
-            twice, questions that some arm or seed lacks, clusters and digests of one question that differ.
+            twice, questions that some arm or seed lacks, clusters (and references) of one question that differ.
     """
     table = items.table
     problems = Problems(_value_problems(items))
@@ -83,7 +87,8 @@ def checked_items(items: ItemTable) -> Items:
     problems.extend(_repeated(items, order, cell_of, ids, names))
     problems.extend(_other_questions(names, rows_of_cells, ids, benchmarks.names))
     problems.extend(_differing(items, benchmarks, ids, "cluster", "the image of a question"))
-    problems.extend(_differing(items, benchmarks, ids, "digest", "the content of a question"))
+    if same_references:
+        problems.extend(_differing(items, benchmarks, ids, "reference", "the reference of a question"))
     problems.raise_all()
     return _items(table, names, rows_of_cells, ids)
 

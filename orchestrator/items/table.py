@@ -31,10 +31,9 @@ SCHEMA = pa.schema(
         pa.field("cluster", pa.string(), metadata={"kind": "text"}),
         pa.field("prediction", pa.string(), metadata={"kind": "text"}),
         pa.field("reference", pa.string(), metadata={"kind": "text"}),
-        pa.field("digest", pa.string(), metadata={"kind": "text"}),
     ]
 )
-"""Columns of the items table. `digest` is that of a question's content: equal ids must have equal ones."""
+"""Columns of the items table."""
 REQUIRED = ("arm", "seed", "benchmark", "id", "score")
 NEVER_EMPTY = ("arm", "benchmark", "id", "cluster")
 """Texts that must not be empty: an empty cluster would make one image of all questions without one."""
@@ -50,9 +49,13 @@ class RowSource:
     n_rows: int
     is_lines: bool = False
     """Whether rows are lines of a file; else they are counted from 1."""
+    places: tuple[str, ...] = ()
+    """Of each row, where they are known otherwise."""
 
     def place(self, row: int) -> str:
         """Name a row of this source, counted from 0."""
+        if self.places:
+            return self.places[row]
         return f"{self.name}:{self._line(row)}" if self.is_lines else f"{self.name}, row {row + 1}"
 
     def _line(self, row: int) -> int:
