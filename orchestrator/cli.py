@@ -18,6 +18,7 @@ from orchestrator.commands.benchmarks import benchmarks
 from orchestrator.commands.data import data
 from orchestrator.commands.export import export
 from orchestrator.commands.import_results import import_results
+from orchestrator.commands.noise import noise
 from orchestrator.commands.run import run
 from orchestrator.commands.score import score
 from orchestrator.commands.submit import submit
@@ -48,6 +49,7 @@ for command in (
     export,
     submit,
     verdicts,
+    noise,
     score,
 ):
     app.command()(command)

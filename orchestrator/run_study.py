@@ -35,6 +35,8 @@ from trainables.storage.store import LocalStore, Store
 class StudyRun:
     """What a run came to."""
 
+    study: Study
+    plan: Plan
     report: Report
     ledger: Ledger
     outcomes: Outcomes | None
@@ -54,8 +56,12 @@ def run_study(name: str, options: RunOptions, console: Console) -> StudyRun:
     Raises:
         InputError: what is wrong with study, data, weights, cluster or storage, before anything runs.
     """
+    return run_loaded(load_study(name, options.plan.overrides), options, console)  # 1: a file becomes a typed study
+
+
+def run_loaded(study: Study, options: RunOptions, console: Console) -> StudyRun:
+    """Do what is left of a study that was read, or made of another one; see `run_study`."""
     store = LocalStore(options.plan.storage)
-    study = load_study(name, options.plan.overrides)  # 1: a file becomes a typed study
     require_capable(store.root)
     cluster = find_cluster(options.plan.address)
     expansion = expand(study, options.plan)  # 2: a study becomes arms and trials
@@ -70,7 +76,7 @@ def run_study(name: str, options: RunOptions, console: Console) -> StudyRun:
         outcomes, tracking = train_and_score(study, planned, ledger, known, store, cluster, options, console)  # 5 to 8
         ledger = read_ledger(planned, store)
     report = build_report(study, planned, store, ledger)  # 9: results become verdicts and a report
-    return StudyRun(report, ledger, outcomes, tracking)
+    return StudyRun(study, planned, report, ledger, outcomes, tracking)
 
 
 def show_version(study: Study, plan: Plan, store: Store, options: RunOptions, console: Console) -> str | None:

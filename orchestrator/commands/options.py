@@ -15,7 +15,7 @@ from rich.console import Console
 from orchestrator.settings import data_root
 
 if TYPE_CHECKING:
-    from orchestrator.planning.planned import PlanOptions
+    from orchestrator.planning.planned import PlanOptions, RunOptions
     from search_spaces.plan import Plan
     from search_spaces.study import Study
     from trainables.storage.store import LocalStore
@@ -36,6 +36,21 @@ TrackingOption = Annotated[
     typer.Option(
         "--tracking-uri", envvar="MLFLOW_TRACKING_URI", help="MLflow server (default: SQLite in the storage)."
     ),
+]
+OfflineOption = Annotated[
+    bool, typer.Option("--offline", help="Talk to no tracking server; `ablate sync` sends everything later.")
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--address",
+        help="A running Ray cluster: host:port of its head, `auto`, or `local` for one inside this machine "
+        "(default: $RAY_ADDRESS, else local).",
+    ),
+]
+CpusOption = Annotated[int | None, typer.Option("--cpus", min=1, help="CPUs of the embedded cluster (default: all).")]
+ConcurrentOption = Annotated[
+    int | None, typer.Option("--max-concurrent", min=1, help="Most trials at a time (default: what fits).")
 ]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file; repeatable.")
@@ -95,6 +110,35 @@ class SelectionOptions:
             features=self.features,
             features_budget_bytes=int(self.features_budget * 1e9),
             address=address,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningOptions:
+    """Options of commands that train: where it runs, and which tracking server is told."""
+
+    tracking_uri: TrackingOption = None
+    offline: OfflineOption = False
+    address: AddressOption = None
+    cpus: CpusOption = None
+    max_concurrent: ConcurrentOption = None
+
+    def run_options(self, plan: PlanOptions, study: str) -> RunOptions:
+        """Turn the command line's options into those of a run.
+
+        Args:
+            plan: which trials, on which storage.
+            study: a study file, or the name of a shipped study, for the command that sends it to a server later.
+        """
+        from orchestrator.planning.planned import RunOptions
+
+        return RunOptions(
+            plan=plan,
+            study=study,
+            tracking_uri=self.tracking_uri,
+            offline=self.offline,
+            cpus=self.cpus,
+            max_concurrent=self.max_concurrent,
         )
 
 

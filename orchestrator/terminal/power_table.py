@@ -34,7 +34,7 @@ def too_small_lines(powers: Sequence[HypothesisPower]) -> list[str]:
             ids.setdefault((hypothesis.n_seeds, hypothesis.needed[::-1]), []).append(hypothesis.id)
     return [
         f"too small: with {number_of(n_seeds, 'seed')} {listed(names)} may {_missed_text(needed[0])}. "
-        f"Seeds of every arm it takes: {'; '.join(map(_needed_text, needed))}."
+        f"Every arm needs {'; '.join(_needed_texts(needed))}."
         for (n_seeds, needed), names in ids.items()
     ]
 
@@ -64,12 +64,16 @@ def _missed_text(needed: SeedsNeeded) -> str:
             assert_never(needed.statement)
 
 
-def _needed_text(needed: SeedsNeeded) -> str:
-    points = "1 point" if needed.points == 1 else f"{needed.points:g} points"
-    what = points if needed.statement == "differs" else f"a margin of {points}"
-    if needed.seeds[0] is None:
-        return f"for {what} more examples, as no number of seeds will do"
-    return f"{seeds_text(needed.seeds)} for {what}"
+def _needed_texts(needed: Sequence[SeedsNeeded]) -> list[str]:
+    """Write what effects take, largest first; where examples are too few, smaller effects are not named."""
+    texts: list[str] = []
+    for effect in needed:
+        points = "1 point" if effect.points == 1 else f"{effect.points:g} points"
+        what = points if effect.statement == "differs" else f"a margin of {points}"
+        if effect.seeds[0] is None:
+            return [*texts, f"more examples for {what}{' or less' if effect != needed[-1] else ''}"]
+        texts.append(f"{seeds_text(effect.seeds)}{'' if texts else ' seeds'} for {what}")
+    return texts
 
 
 def _row(hypothesis: HypothesisPower) -> tuple[str, ...]:

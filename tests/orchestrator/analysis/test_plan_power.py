@@ -85,7 +85,7 @@ def test_two_arms_with_two_seeds_are_said_to_be_too_small_and_how_many_would_do(
     assert restless > 2
     (line,) = too_small_lines([found])
     assert line.startswith("too small: with 2 seeds h may miss a difference of 5 points.")
-    assert f"Seeds of every arm it takes: {calm} to {restless} for 5 points; " in line
+    assert f"Every arm needs {calm} to {restless} seeds for 5 points; " in line
     enough = _power(two_stage_plan(resolutions=(64, 16), seeds=tuple(range(restless))), _claim(expect="better"))
     assert too_small_lines([enough]) == []
 

@@ -1,0 +1,75 @@
+"""The command that measures how much a study's base varies over seeds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+import typer
+
+from orchestrator.commands.option_groups import takes_groups
+from orchestrator.commands.options import (
+    JsonOption,
+    RunningOptions,
+    SelectionOptions,
+    StorageOption,
+    StudyArgument,
+    console,
+    planned_study,
+    print_json,
+)
+from orchestrator.commands.run import exit_code, say_how_it_ended
+from orchestrator.settings import storage_root
+from search_spaces.errors import InputError
+
+
+@takes_groups
+def noise(
+    study: StudyArgument,
+    *,
+    seeds: Annotated[int, typer.Option("--seeds", min=2, help="Seeds of the base, its own ones first.")] = 5,
+    storage: StorageOption = None,
+    selection: SelectionOptions,
+    running: RunningOptions,
+    as_json: JsonOption = False,
+) -> None:
+    """Train the base with several seeds: what is noise, what 2, 3, 5 and 10 seeds decide, and what they cost.
+
+    Nothing is trained twice, here or in the study. `ablate plan` reckons with what was seen.
+    """
+    from orchestrator.analysis.noise import measured_floor, noise_view
+    from orchestrator.analysis.study_scores import StudyScores
+    from orchestrator.run_study import run_loaded
+    from orchestrator.state.noise_floor import write_floor
+    from orchestrator.terminal.noise import noise_table
+    from search_spaces.base_alone import base_alone
+    from trainables.storage import layout
+
+    if selection.limit is not None:
+        raise InputError("the base alone is run, with --seeds of it; a limit would cut them", key="--limit")
+    loaded, planned, store = planned_study(study, storage_root(storage), selection)
+    base = next((arm for arm in planned.arms if arm.name == planned.base), None)
+    if base is None:
+        raise InputError("the study must have its base among its arms: noise is measured on it", place=study)
+    alone = base_alone(loaded, base.name, seeds)
+    copy = store.place(layout.study_file(f"{alone.study}-toy" if selection.toy else alone.study))
+    plan_options = replace(selection.plan_options(store.root, running.address), overrides=())  # they are in `alone`
+    options = running.run_options(plan_options, copy)
+    out = console(stderr=as_json)
+    done = run_loaded(alone, options, out)
+    say_how_it_ended(done, options, out)
+    code = exit_code(done.outcomes, done.ledger.counts())
+    floor = measured_floor(done.plan, base.id, StudyScores.of(done.plan, store, done.ledger), done.ledger)
+    if not floor.seeds:
+        out.print("no seed has scores on all benchmarks: there is no spread to show")
+        raise typer.Exit(code)
+    write_floor(store, planned.study, floor)
+    view = noise_view(planned.study, base.name, floor)
+    if as_json:
+        print_json(view.as_json())
+    else:
+        out.print(noise_table(view))
+        out.print(
+            f"kept in {store.place(layout.noise_floor(planned.study))}; `ablate plan` reckons with it", style="dim"
+        )
+    raise typer.Exit(code)
