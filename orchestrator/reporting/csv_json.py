@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 
 from orchestrator.analysis.effects import Estimate
 from orchestrator.analysis.intervals import LEVEL
-from orchestrator.analysis.verdict_model import plain_values
+from orchestrator.analysis.verdict_model import blind_json, plain_values
 from orchestrator.analysis.verdict_sentences import HOLDS
 from orchestrator.reporting.report_model import Cell, Difference, Report, Row
 from orchestrator.reporting.sentences import absence_text
@@ -47,6 +47,7 @@ def to_json(report: Report) -> str:
         report, open_samples=tuple(replace(s, image_bytes=None, pixels=None) for s in report.open_samples)
     )
     document = asdict(without_images)
+    document["verdicts"]["blind"] = [blind_json(benchmark) for benchmark in report.verdicts.blind]
     if not report.provenance.left_out:
         del document["provenance"]["left_out"]
     return json.dumps(plain_values(document), indent=1, sort_keys=True, allow_nan=False) + "\n"

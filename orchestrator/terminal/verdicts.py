@@ -118,7 +118,7 @@ def _lines(verdict: Verdict) -> list[str]:
     if verdict.effect is not None:
         lines += [f"- {reason}" for reason in verdict.reasons]
     if verdict.blind is not None:
-        lines.append(f"- {verdict.blind.sentence}")
+        lines.append(verdict.blind.sentence)
     lines += [f"- {test.name}: p {p_text(test.p)}, {test.verdict}" for test in verdict.sensitivity]
     if verdict.published is not None:
         lines.append(f"- {_published(verdict.published, verdict)}")
