@@ -49,9 +49,9 @@ class Signal:
         return all(p <= ALPHA for p in self.p.values())
 
     @property
-    def is_above_priors(self) -> bool:
-        """Whether it is shown that the arm scores higher than every answer that needs no image."""
-        return all(p <= ALPHA for name, p in self.p.items() if name != CHANCE)
+    def best_prior(self) -> tuple[str, float]:
+        """The answer that needs no image with the highest score, and that score in points."""
+        return max(((name, points) for name, points in self.priors.items() if name != CHANCE), key=lambda item: item[1])
 
 
 def signal_of(cells: Sequence[Cell]) -> Signal | None:

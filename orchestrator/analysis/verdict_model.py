@@ -182,12 +182,15 @@ class Verdicts:
     """Group means, z-scores against a frozen pool, and a study's main effects."""
     blind: tuple[BlindBenchmark, ...] = ()
     """Benchmarks that arms were also asked without their images."""
+    opening: str = ""
+    """What has to be known before any verdict: that no arm beats what needs no image."""
 
 
 def verdicts_json(judged: Verdicts) -> dict[str, Any]:
     """Turn verdicts into the values that `verdicts --json` prints."""
     return {
         "source": judged.source,
+        "opening": judged.opening,
         "method": judged.method,
         "level": judged.level,
         "verdicts": [plain_values(asdict(verdict)) for verdict in judged.verdicts],

@@ -8,6 +8,7 @@ from dataclasses import replace
 from orchestrator.analysis.aggregates import Aggregates, aggregated, groups_of, reference_pool
 from orchestrator.analysis.methods.contract import Question, StudyResults
 from orchestrator.analysis.methods.registry import STUDY_METHODS, StudyMethodName
+from orchestrator.analysis.signal_sentences import opening_sentence
 from orchestrator.analysis.verdict_model import Verdict, Verdicts
 from orchestrator.items.check import Items
 from orchestrator.items.item_scores import ItemScores, item_scores
@@ -58,7 +59,8 @@ def judge_items(
     )
     all_notes = (*notes, *_notes(items), *judged.notes)
     aggregates = _aggregates(source, scored, groups_of(suites))
-    return Verdicts(source, chosen.name, chosen.level, verdicts, all_notes, aggregates)
+    opening = opening_sentence(scored)
+    return Verdicts(source, chosen.name, chosen.level, verdicts, all_notes, aggregates, opening=opening)
 
 
 def _with_seeds_left_out(verdict: Verdict, question: Question, scored: ItemScores) -> Verdict:

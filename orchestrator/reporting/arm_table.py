@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orchestrator.reporting.report_model import Report
-from orchestrator.reporting.sentences import cell_text
+from orchestrator.reporting.sentences import cell_text, prior_text
 
 
 def table_headers(report: Report) -> list[str]:
@@ -18,9 +18,15 @@ def table_headers(report: Report) -> list[str]:
 
 
 def table_rows(report: Report) -> list[tuple[list[str], list[tuple[str, bool]]]]:
-    """Write every row: arm and seeds, then the text of each cell and whether it is the best of its column."""
+    """Write every row: arm and seeds, then the text of each cell and whether it is the best of its column.
+
+    What needs no image stands below the arms.
+    """
     rows = []
     for row in report.rows:
         texts = [(cell_text(cell, column), cell.is_best) for cell, column in report.cells(row)]
         rows.append(([row.arm, ", ".join(map(str, row.seeds))], texts))
+    for prior in report.priors:
+        means = [prior.mean] if len(report.columns) > 1 else []
+        rows.append(([prior.name, ""], [(prior_text(value), False) for value in (*means, *prior.values)]))
     return rows

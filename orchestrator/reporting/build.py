@@ -13,6 +13,7 @@ from orchestrator.analysis.methods.judge_study import judge_study
 from orchestrator.analysis.numeric_axes import numeric_axes
 from orchestrator.analysis.plan_knowledge import what_is_known
 from orchestrator.analysis.plan_power import plan_power
+from orchestrator.analysis.signal import CHANCE
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.planning.preflight import known_digests
 from orchestrator.reporting.disagreements import samples
@@ -27,6 +28,7 @@ from orchestrator.reporting.report_model import (
     Cell,
     Column,
     FailedTrial,
+    Prior,
     Report,
     Row,
 )
@@ -67,6 +69,7 @@ def build_report(study: Study, plan: Plan, store: Store, ledger: Ledger | None =
         power=plan_power(study, plan, what_is_known(plan, store, ledger, known_digests(store).counts)),
         columns=tuple(_column(plan, i, rows, scored) for i in range(len(plan.benchmarks))),
         rows=rows,
+        priors=_priors(scored),
         base=plan.base,
         axes=axes,
         curves=_curves(study, plan, arms),
@@ -102,13 +105,18 @@ def _cell(arm: str, benchmarks: tuple[str, ...], entries: Mapping[int, TrialEntr
     absent = {seed: _absence(entry) for seed, entry in entries.items() if seed not in seeds}
     silent = scored.no_signal.get((arm, benchmarks[0]), ()) if len(benchmarks) == 1 else ()
     unread = scored.unread.get((arm, benchmarks[0])) if len(benchmarks) == 1 else None
+    signal = scored.signals.get((arm, benchmarks[0])) if len(benchmarks) == 1 else None
     if not seeds:
         return Cell(None, absent, {})
     by_seed = {seed: _mean(arm, seed, benchmarks, scored) for seed in seeds}
+    unparsable = {
+        seed: sum(scored.unparsable.get((arm, seed, name), 0.0) for name in benchmarks) / len(benchmarks)
+        for seed in seeds
+    }
     try:
-        return Cell(scored.scores.mean(arm, benchmarks), absent, by_seed, silent, unread)
+        return Cell(scored.scores.mean(arm, benchmarks), absent, by_seed, silent, unread, unparsable, signal)
     except InputError as error:
-        return Cell(None, absent, by_seed, silent, unread, refused=first_line(error))
+        return Cell(None, absent, by_seed, silent, unread, unparsable, signal, refused=first_line(error))
 
 
 def _mean(arm: str, seed: int, benchmarks: Sequence[str], scored: StudyScores) -> float:
@@ -123,21 +131,46 @@ def _absence(entry: TrialEntry) -> Absence:
 
 
 def _best_marked(rows: list[Row]) -> tuple[Row, ...]:
-    def marked(cell: Cell, column: Sequence[Cell]) -> Cell:
-        values = [neighbour.estimate.value for neighbour in column if neighbour.estimate is not None]
-        is_best = len(values) > 1 and cell.estimate is not None and cell.estimate.value >= max(values) - 1e-9
-        return replace(cell, is_best=is_best)
+    """Mark the highest cell of each column, and of the means. Cells and rows without a signal are passed over."""
 
-    columns = list(zip(*(row.cells for row in rows), strict=True))
-    means = [row.mean for row in rows]
+    def highest(cells: Sequence[Cell], may_lead: Sequence[bool]) -> list[bool]:
+        values = [cell.estimate.value if cell.estimate is not None else None for cell in cells]
+        top = max((value for value, may in zip(values, may_lead, strict=True) if value is not None and may), default=0)
+        is_table = sum(value is not None for value in values) > 1
+        return [
+            is_table and may and value is not None and value >= top - 1e-9
+            for value, may in zip(values, may_lead, strict=True)
+        ]
+
+    columns = [list(column) for column in zip(*(row.cells for row in rows), strict=True)]
+    best = [highest(column, [not cell.is_silent for cell in column]) for column in columns]
+    best_means = highest([row.mean for row in rows], [row.has_signal for row in rows])
     return tuple(
         replace(
             row,
-            cells=tuple(marked(cell, column) for cell, column in zip(row.cells, columns, strict=True)),
-            mean=marked(row.mean, means),
+            cells=tuple(replace(cell, is_best=column[i]) for cell, column in zip(row.cells, best, strict=True)),
+            mean=replace(row.mean, is_best=best_means[i]),
         )
-        for row in rows
+        for i, row in enumerate(rows)
     )
+
+
+def _priors(scored: StudyScores) -> tuple[Prior, ...]:
+    """List what needs no image and is the same for all arms, lowest first; of equal lines the first one."""
+    known: dict[str, dict[str, float]] = {}
+    for (_, benchmark), signal in scored.signals.items():
+        for name, value in signal.priors.items():
+            if name != CHANCE:
+                of_name = known.setdefault(name, {})
+                of_name[benchmark] = max(value, of_name.get(benchmark, value))
+    priors: dict[tuple[float | None, ...], Prior] = {}
+    for name, by_benchmark in known.items():
+        values = tuple(by_benchmark.get(benchmark) for benchmark in scored.benchmarks)
+        present = [value for value in values if value is not None]
+        mean = sum(present) / len(present) if len(present) == len(values) else None
+        shown = tuple(None if value is None else round(value, 1) for value in values)
+        priors.setdefault(shown, Prior(name, values, mean))
+    return tuple(sorted(priors.values(), key=lambda prior: prior.mean or 0.0))
 
 
 def _column(plan: Plan, index: int, rows: Sequence[Row], scored: StudyScores) -> Column:

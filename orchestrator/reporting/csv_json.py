@@ -20,9 +20,9 @@ MEAN = "mean"
 
 COLUMNS = {
     "kind": "score: one trial; mean: an arm over its seeds; difference: an arm minus the base; verdict: a hypothesis; "
-    "blank, swapped: mean of an arm with other images than the questions' own",
-    "id": "the hypothesis of a verdict, else empty",
-    "arm": "name of the arm; of a verdict its alternatives, joined by ` | `",
+    "blank, swapped: mean of an arm with other images than the questions' own; prior: what needs no image",
+    "id": "the hypothesis of a verdict, the name of a prior, else empty",
+    "arm": "name of the arm; of a verdict its alternatives, joined by ` | `; of a prior empty",
     "seed": "of a score",
     "benchmark": "its id; `mean` for the mean over all; of a verdict its benchmarks, joined by ` | `",
     "protocol": "of the benchmark",
@@ -37,6 +37,7 @@ COLUMNS = {
     "n_images": "images in it, whose questions count as one draw",
     "state": "ok, or why there is no value: missing, failed, diverged, running, refused, ...; of a verdict the verdict",
     "note": "no signal; clear, for a difference that stands out; holds, does not hold, open, for a verdict",
+    "unparsable": "of a score or a mean: share of answers that could not be read, 0 to 1",
 }
 """Column of the CSV -> what it holds. After these, one column for each axis, called `axis:<name>`: the arm's label."""
 
@@ -62,6 +63,7 @@ def to_csv(report: Report) -> str:
     values = {row.arm: {_axis(axis): label for axis, label in row.values.items()} for row in report.rows}
     for line in (*_scores(report), *_differences(report), *_blind(report)):
         writer.writerow({**line, **values[line["arm"]]})
+    writer.writerows(_priors(report))
     writer.writerows(_verdicts(report))
     return text.getvalue()
 
@@ -85,6 +87,7 @@ def _cell_lines(row: Row, cell: Cell, benchmark: str, protocol: str) -> Iterator
         if seed in cell.by_seed:
             silent = "no signal" if seed in cell.no_signal else ""
             n = {"n_seeds": "1", **_counts(cell.estimate)} if cell.estimate is not None else {}
+            n["unparsable"] = _number(cell.unparsable.get(seed))
             yield {**line, "value": _number(cell.by_seed[seed]), **n, "state": "ok", "note": silent}
         else:
             yield {**line, "state": cell.absent[seed]}
@@ -99,9 +102,18 @@ def _cell_lines(row: Row, cell: Cell, benchmark: str, protocol: str) -> Iterator
         **_limits(interval.low, interval.high, level=LEVEL),
         "n_seeds": str(len(cell.estimate.seeds)),
         **_counts(cell.estimate),
+        "unparsable": _number(cell.unread_share),
         "state": "ok",
         "note": "no signal" if cell.no_signal else "",
     }
+
+
+def _priors(report: Report) -> Iterator[dict[str, str]]:
+    for prior in report.priors:
+        for column, value in zip(report.columns, prior.values, strict=True):
+            if value is not None:
+                about = {"benchmark": column.benchmark, "protocol": column.protocol}
+                yield {"kind": "prior", "id": prior.name, **about, "value": _number(value), "state": "ok"}
 
 
 def _differences(report: Report) -> Iterator[dict[str, str]]:

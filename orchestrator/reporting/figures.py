@@ -8,6 +8,7 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
+from orchestrator.reporting.prior_lines import best_prior, prior_level, with_prior
 from orchestrator.reporting.report_model import ArmCost, AxisCurve, Cell, Report, Row
 from orchestrator.reporting.svg import Scale, element, figure_svg, percent, tick_text
 
@@ -86,13 +87,23 @@ def seed_scale(report: Report) -> Scale:
     """Scale the horizontal axis so that every seed and every interval of a mean fit."""
     values = [value for row in report.rows for value in row.mean.by_seed.values()]
     estimates = [row.mean.estimate.interval for row in report.rows if row.mean.estimate is not None]
-    return Scale.over([*values, *(x for interval in estimates for x in (interval.low, interval.high))], n_ticks=6)
+    values += [x for interval in estimates for x in (interval.low, interval.high)]
+    return Scale.over(with_prior(values, best_prior(report, None)), n_ticks=6)
 
 
-def seed_strip(cell: Cell, scale: Scale) -> Markup:
-    """Draw the score of every seed as a ring, the mean as a bar, its interval as a line."""
+def seed_strip(cell: Cell, scale: Scale, prior: float | None = None) -> Markup:
+    """Draw the score of every seed as a ring, the mean as a bar, its interval as a line.
+
+    Args:
+        cell: the scores.
+        scale: of the horizontal axis.
+        prior: score of what needs no image, a dashed line where the axis reaches it.
+    """
     middle = BAR_HEIGHT / 2
     marks = _grid(scale)
+    if prior is not None and scale.low <= prior <= scale.high:
+        x = scale.x(prior)
+        marks.append(element("line", x1=x, x2=x, y1=0, y2=BAR_HEIGHT, class_="prior"))
     if cell.estimate is not None:
         interval, mean = cell.estimate.interval, scale.x(cell.estimate.value)
         marks.append(
@@ -103,7 +114,7 @@ def seed_strip(cell: Cell, scale: Scale) -> Markup:
     return figure_svg(marks, BAR_HEIGHT, "strip")
 
 
-def axis_panel(curve: AxisCurve, cells: Sequence[Cell], what: str) -> Markup:
+def axis_panel(curve: AxisCurve, cells: Sequence[Cell], what: str, prior: float | None = None) -> Markup:
     """Draw score against the values of an axis: seeds as rings beside their mean, intervals upright.
 
     Means are joined where the values are numbers. Labels that do not fit are numbers (`panel_key`).
@@ -112,9 +123,11 @@ def axis_panel(curve: AxisCurve, cells: Sequence[Cell], what: str) -> Markup:
         curve: the values of the axis, and their arms.
         cells: of the curve's points.
         what: name of the score, for screen readers.
+        prior: score of what needs no image, a dashed line where the axis reaches it.
     """
-    scale = Scale.over([value for cell in cells for value in _drawn_values(cell)], n_ticks=4, margin=0.06)
-    marks = [_level(scale, tick, PANEL_HEIGHT) for tick in scale.ticks]
+    values = [value for cell in cells for value in _drawn_values(cell)]
+    scale = Scale.over(with_prior(values, prior), n_ticks=4, margin=0.06)
+    marks = [_level(scale, tick, PANEL_HEIGHT) for tick in scale.ticks] + prior_level(scale, prior, PANEL_HEIGHT)
     labels = [point.label for point in curve.points] if _labels_fit(curve) else list(map(str, _counted(curve)))
     means = []
     for point, cell, place, label in zip(curve.points, cells, _places(curve), labels, strict=True):
@@ -172,19 +185,25 @@ class _Spot:
     y: float
 
 
-def pareto(rows: Sequence[Row], costs: Sequence[ArmCost]) -> Markup:
-    """Draw score against the price of one trial; arms that nothing beats are joined, numbers are those of the table."""
+def pareto(rows: Sequence[Row], costs: Sequence[ArmCost], prior: float | None = None) -> Markup:
+    """Draw score against the price of one trial; arms that nothing beats are joined, numbers are those of the table.
+
+    Args:
+        rows: with the scores.
+        costs: with the prices.
+        prior: score of what needs no image, a dashed line where the axis reaches it.
+    """
     scores = {row.arm: row.mean.estimate.value for row in rows if row.mean.estimate is not None}
     priced = {i: cost for i, cost in enumerate(costs, start=1) if cost.arm in scores}
     is_long = max(cost.hours_per_trial for cost in priced.values()) > 0.2
     unit, per_hour = ("GPU-hours", 1.0) if is_long else ("GPU-seconds", 3600.0)
     across = Scale.over((cost.hours_per_trial * per_hour for cost in priced.values()), n_ticks=5, margin=0.08)
-    up = Scale.over((scores[cost.arm] for cost in priced.values()), n_ticks=5, margin=0.1)
+    up = Scale.over(with_prior([scores[cost.arm] for cost in priced.values()], prior), n_ticks=5, margin=0.1)
     spots = [
         _Spot(i, cost, across.at(cost.hours_per_trial * per_hour), up.y(scores[cost.arm], PARETO_HEIGHT))
         for i, cost in priced.items()
     ]
-    marks = [_level(up, tick, PARETO_HEIGHT) for tick in up.ticks]
+    marks = [_level(up, tick, PARETO_HEIGHT) for tick in up.ticks] + prior_level(up, prior, PARETO_HEIGHT)
     marks += [
         element("text", tick_text(tick), x=across.x(tick), y=PARETO_HEIGHT + 16, class_="tick mid")
         for tick in across.ticks

@@ -10,8 +10,8 @@ from orchestrator.analysis.exploratory import Judgement, judge
 from orchestrator.analysis.number_text import signed
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.analysis.verdict_sentences import difference_text
-from orchestrator.reporting.provenance import conditions_by_arm
-from orchestrator.reporting.report_model import AxisFindings, Condition, Difference, Finding
+from orchestrator.reporting.provenance import Condition, conditions_by_arm
+from orchestrator.reporting.report_model import AxisFindings, Difference, Finding
 from orchestrator.state.ledger import TrialEntry
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError

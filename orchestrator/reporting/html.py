@@ -19,6 +19,7 @@ from orchestrator.analysis.verdict_model import Verdict
 from orchestrator.reporting import figures, sentences
 from orchestrator.reporting.figures import Bar
 from orchestrator.reporting.open_prompts import OpenSample
+from orchestrator.reporting.prior_lines import best_prior
 from orchestrator.reporting.report_model import AxisCurve, Cell, Finding, Report, Row
 from trainables.data.decode import decode
 
@@ -51,6 +52,7 @@ def _context(report: Report) -> dict[str, Any]:
         "verdict_sentences": verdict_sentences,
         "blind": blind_sentences,
         "figures": figures,
+        "best_prior": best_prior,
         "signed": signed,
         "p_text": p_text,
         "css": Markup((resources.files("orchestrator.reporting") / "templates" / "report.css").read_text()),

@@ -9,7 +9,7 @@ from orchestrator.analysis.number_text import p_text
 from orchestrator.analysis.verdict_model import Verdict
 from orchestrator.analysis.verdict_sentences import HOLDS
 from orchestrator.reporting import sentences
-from orchestrator.reporting.report_model import Cell, Mark, Report
+from orchestrator.reporting.report_model import Cell, Mark, Prior, Report
 
 BENCHMARKS_PER_TABLE = 7
 """More columns do not fit a page: they go on in a further table."""
@@ -84,6 +84,7 @@ def _score_table(report: Report, columns: Sequence[int]) -> str:
         partial = next((cell for cell in cells if cell.estimate is not None and cell.absent), None)
         if partial is not None:
             incomplete.append(f"{row.arm} without {sentences.absence_text(partial, always_seeds=True)}")
+    rows += [_prior_line(prior, columns, with_mean) for prior in report.priors]
     label = f"tab:{_label(report.study)}-scores" + (f"-{columns[0] + 1}" if _is_part(report, columns) else "")
     spec = "l" + "r" * (len(columns) + with_mean)
     return _table(spec, _score_header(report, columns), rows, _score_caption(report, columns, incomplete), label)
@@ -111,6 +112,11 @@ def _arm_lines(arm: str, cells: Sequence[Cell]) -> list[str]:
     ]
 
 
+def _prior_line(prior: Prior, columns: Sequence[int], with_mean: bool) -> str:
+    values = [*([prior.mean] if with_mean else []), *(prior.values[i] for i in columns)]
+    return rf"\textit{{{escaped(prior.name)}}} & {' & '.join(map(sentences.prior_text, values))} \\"
+
+
 def _score_caption(report: Report, columns: Sequence[int], incomplete: Sequence[str]) -> str:
     n = len(report.columns)
     part = f" ({columns[0] + 1} to {columns[-1] + 1} of {n})" if _is_part(report, columns) else ""
@@ -118,11 +124,26 @@ def _score_caption(report: Report, columns: Sequence[int], incomplete: Sequence[
         rf"Arms by benchmarks{part}: points with their 95~\% intervals. Bold: the highest mean of a column; "
         r"$\uparrow$, $\downarrow$: clearly higher or lower than the base."
     )
+    if report.priors:
+        caption += " In italics: what needs no image."
+    unread = _unread(report)
+    if unread:
+        caption += f" Answers that could not be read: {escaped(unread)}."
     if any(cell.no_signal for row in report.rows for cell in row.cells):
         caption += r" $\dagger$: no signal, with some seed at least."
     if incomplete:
         caption += rf" $\ddagger$: {escaped('; '.join(incomplete))}."
     return caption
+
+
+def _unread(report: Report) -> str:
+    """List the shares of answers that could not be read, where there are any."""
+    return "; ".join(
+        f"{row.arm} on {column.benchmark} {sentences.share_text(cell.unread_share)}"
+        for row in report.rows
+        for column, cell in zip(report.columns, row.cells, strict=True)
+        if cell.unread_share
+    )
 
 
 def _is_part(report: Report, columns: Sequence[int]) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 
 import yaml
 
 from orchestrator.planning.preflight import known_digests
-from orchestrator.reporting.report_model import Condition, DataDigest, LeftOut, Provenance
 from orchestrator.state.ledger import Ledger
 from search_spaces.identity import FEATURES_VERSION, SCORING_VERSION, TRAINER_VERSION, needed_digests, source_name
 from search_spaces.plan import Plan
@@ -18,6 +18,47 @@ from trainables.storage import layout
 from trainables.storage.record_files import read
 from trainables.storage.records import StageResult
 from trainables.storage.store import Store
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One item of provenance, and which arms ran with which value."""
+
+    name: str
+    arms: dict[str, tuple[str, ...]]
+    """Value -> arms; an arm under two values was run partly with each."""
+
+
+@dataclass(frozen=True)
+class DataDigest:
+    """Content of a data source or of pretrained weights, as it was read."""
+
+    name: str
+    digest: str
+    records: int | None
+    images: int | None
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Records of a source that stages have dropped because their images are lost."""
+
+    source: str
+    lost: str
+    """How images may be lost, as the study drops them: `missing`, `broken`, `missing or broken`."""
+    records: int
+
+
+@dataclass(frozen=True)
+class Provenance:
+    program: str
+    """Version of this program, and of what changes numbers in it."""
+    spec: str
+    """The study after `extends` and `--set`, as YAML."""
+    data: tuple[DataDigest, ...]
+    conditions: tuple[Condition, ...]
+    left_out: tuple[LeftOut, ...]
+    """Of the trials with a result; sources of which nothing was dropped so are not named."""
 
 
 def provenance(study: Study, plan: Plan, store: Store, ledger: Ledger, conditions: Sequence[Condition]) -> Provenance:

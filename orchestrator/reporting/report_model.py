@@ -5,13 +5,15 @@ Every view is a function of this and of nothing else, so equal reports give equa
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from orchestrator.analysis.effects import Estimate
 from orchestrator.analysis.plan_power import HypothesisPower
+from orchestrator.analysis.signal import Signal
 from orchestrator.analysis.verdict_model import Verdicts
 from orchestrator.reporting.open_prompts import OpenSample
+from orchestrator.reporting.provenance import Provenance
 from orchestrator.state.ledger import TrialState
 from search_spaces.plan import NodeKind
 
@@ -41,13 +43,28 @@ class Cell:
     """Planned seeds without a score -> why."""
     by_seed: dict[int, float]
     no_signal: tuple[int, ...] = ()
-    """Seeds whose model gives one answer throughout, scores like the majority answer, or can mostly not be read."""
+    """Seeds without a signal: all where the arm shows none, else those whose answers are all the same, or mostly could
+    not be read."""
     unread: str | None = None
     """How many answers could not be read, where they are more than a tenth."""
+    unparsable: dict[int, float] = field(default_factory=dict)
+    """Seed -> share of its answers that could not be read, 0 to 1; of several benchmarks the mean."""
+    signal: Signal | None = None
+    """What the arm shows here against what needs no image; None in the mean, and where that is not known."""
     is_best: bool = False
     refused: str | None = None
     mark: Mark | None = None
     """Clearly higher or lower than the base here (`Difference.is_clear`)."""
+
+    @property
+    def unread_share(self) -> float:
+        """Mean share of answers that could not be read, 0 to 1."""
+        return sum(self.unparsable.values()) / max(len(self.unparsable), 1)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether no seed shows a signal."""
+        return bool(self.no_signal) and set(self.no_signal) >= set(self.by_seed)
 
 
 @dataclass(frozen=True)
@@ -59,6 +76,23 @@ class Row:
     cells: tuple[Cell, ...]
     """In the order of the columns."""
     mean: Cell
+
+    @property
+    def has_signal(self) -> bool:
+        """Whether a signal is shown on some benchmark, or is not known to be missing on all."""
+        scored = [cell for cell in self.cells if cell.by_seed]
+        return not scored or not all(cell.is_silent for cell in scored)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What answers get that need no image (`trainables.benchmarks.priors`), a line of the table. Points."""
+
+    name: str
+    values: tuple[float | None, ...]
+    """In the order of the columns; None where no result says it."""
+    mean: float | None
+    """Over all columns."""
 
 
 @dataclass(frozen=True)
@@ -197,15 +231,6 @@ class FailedTrial:
 
 
 @dataclass(frozen=True)
-class Condition:
-    """One item of provenance, and which arms ran with which value."""
-
-    name: str
-    arms: dict[str, tuple[str, ...]]
-    """Value -> arms; an arm under two values was run partly with each."""
-
-
-@dataclass(frozen=True)
 class Sample:
     """Answers of the arms to one question, side by side. From the examples of one seed (`samples`)."""
 
@@ -217,38 +242,6 @@ class Sample:
     """Where the examples have it."""
     answers: dict[str, tuple[str, float]]
     """Arm -> what it said, and the score of that from 0 to 1."""
-
-
-@dataclass(frozen=True)
-class DataDigest:
-    """Content of a data source or of pretrained weights, as it was read."""
-
-    name: str
-    digest: str
-    records: int | None
-    images: int | None
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """Records of a source that stages have dropped because their images are lost."""
-
-    source: str
-    lost: str
-    """How images may be lost, as the study drops them: `missing`, `broken`, `missing or broken`."""
-    records: int
-
-
-@dataclass(frozen=True)
-class Provenance:
-    program: str
-    """Version of this program, and of what changes numbers in it."""
-    spec: str
-    """The study after `extends` and `--set`, as YAML."""
-    data: tuple[DataDigest, ...]
-    conditions: tuple[Condition, ...]
-    left_out: tuple[LeftOut, ...]
-    """Of the trials with a result; sources of which nothing was dropped so are not named."""
 
 
 @dataclass(frozen=True)
@@ -265,6 +258,8 @@ class Report:
     """What this design can decide, with what is known of the spread over seeds by now."""
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    priors: tuple[Prior, ...]
+    """Lowest first."""
     base: str | None
     axes: tuple[AxisFindings, ...]
     curves: tuple[AxisCurve, ...]

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from orchestrator.analysis.number_text import listed
 from orchestrator.analysis.verdict_model import Verdict
-from orchestrator.reporting.report_model import Absence, Cell, Column, Condition, Finding, Report, Sharing
+from orchestrator.reporting.provenance import Condition
+from orchestrator.reporting.report_model import Absence, Cell, Column, Finding, Report, Sharing
 from search_spaces.quantities import number_of
 
 NOTHING = "Nothing is scored yet. `ablate run` trains and scores the trials; what is done already is kept."
@@ -38,6 +39,16 @@ def state_line(report: Report) -> str:
 
 
 def headline(report: Report) -> str:
+    """State the answer in one line, after what has to be known before it."""
+    return f"{report.verdicts.opening} {answer_line(report)}".strip()
+
+
+def title_line(report: Report) -> str:
+    """State the answer in the few words of a title."""
+    return report.verdicts.opening.partition(":")[0] or answer_line(report)
+
+
+def answer_line(report: Report) -> str:
     """State the answer in one line: how many claims hold, do not, are open; or how many arms differ clearly."""
     if not report.has_results:
         return "Nothing is scored yet."
@@ -93,14 +104,34 @@ def absence_text(cell: Cell, *, always_seeds: bool = False) -> str:
 
 
 def remarks(cell: Cell, column: Column | None) -> list[str]:
-    """Collect what must be said with a number: its n where it is not the column's, no signal, seeds without a score."""
+    """Collect what must be said with a number.
+
+    Its n where it is not the column's, the share of answers that could not be read, no signal, seeds without a score.
+    """
     parts = []
     if cell.estimate is not None and column is not None and column.n_examples is None:
         parts.append(f"n {cell.estimate.n_examples}")
+    if cell.unread_share:
+        parts.append(f"{share_text(cell.unread_share)} unread")
     if cell.no_signal:
         everywhere = cell.estimate is None or set(cell.no_signal) >= set(cell.estimate.seeds)
         parts.append("no signal" if everywhere else f"no signal ({seeds_text(cell.no_signal)})")
     return parts + _with_seeds(_absences(cell))
+
+
+def share_text(share: float) -> str:
+    """Write a share, 0 to 1: `3 %`; one that is no 0 and rounds to it as `< 1 %`."""
+    return f"{100 * share:.0f} %" if share == 0 or share >= 0.005 else "< 1 %"
+
+
+def prior_text(value: float | None) -> str:
+    """Write the score of what needs no image."""
+    return "" if value is None else f"{value:.1f}"
+
+
+def prior_note(prior: float | None) -> str:
+    """Explain the dashed line of a figure; empty where there is none."""
+    return "" if prior is None else f" Dashed, where the axis reaches it: what needs no image gets {prior:.1f} at best."
 
 
 def seeds_text(seeds: Sequence[int]) -> str:
@@ -118,9 +149,13 @@ def table_notes(report: Report) -> list[str]:
     if any(estimate.scope == "checkpoints" for estimate in estimates):
         notes.append("With one seed an interval covers images only: it is that of these weights, not of the recipe.")
     if any(cell.no_signal for cell in cells):
-        meaning = "one answer throughout, or the score of always giving the most frequent answer"
+        meaning = (
+            "not shown to score higher than what needs no image (last lines of the table) and than the arm's own "
+            "answers exchanged among questions of one type; or one answer throughout"
+        )
         is_unread = any(cell.no_signal and cell.unread for cell in cells)
         notes.append(f"no signal: {meaning}{', or answers that mostly could not be read' if is_unread else ''}.")
+        notes.append("The highest score of a column is that of an arm with a signal; one without is passed over.")
     refusals = [
         f"{row.arm} on {column.benchmark} is refused: {cell.refused}"
         for row in report.rows

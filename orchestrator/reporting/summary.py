@@ -25,6 +25,8 @@ class ArmSummary:
     numbers: dict[str, float]
     """`mean`, `mean_low`, `mean_high`; the same for each benchmark by its id; `seeds`, `gpu_seconds`; `order` in the
     plan. Scores and the limits of their 95 % intervals in points. What is not known is not there."""
+    has_signal: bool = True
+    """False where the arm shows no signal on any benchmark: it is not shown to look at the images."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,13 @@ class StudySummary:
     scores: dict[str, TrialScores]
     """Finished trial -> its scores."""
     best_trial: str | None
-    """Of the arm with the highest mean over its seeds, the trial with the highest mean over the benchmarks."""
+    """Of the first of `best_arms`, the trial with the highest mean over the benchmarks."""
 
     @property
     def best_arms(self) -> tuple[ArmSummary, ...]:
-        """Arms with a mean, highest first."""
+        """Arms with a mean, highest first; those without a signal come last."""
         known = [arm for arm in self.arms if "mean" in arm.numbers]
-        return tuple(sorted(known, key=lambda arm: -arm.numbers["mean"]))
+        return tuple(sorted(known, key=lambda arm: (not arm.has_signal, -arm.numbers["mean"])))
 
 
 def summarize(study: Study, plan: Plan, store: Store) -> StudySummary:
@@ -122,7 +124,7 @@ def _arms(report: Report) -> tuple[ArmSummary, ...]:
             seeds = max(len(row.seeds) - len(cell.absent) for cell in (row.mean, *row.cells))
             numbers |= {"seeds": float(seeds), "order": float(order)}
             numbers |= {"gpu_seconds": costs[row.arm]} if row.arm in costs else {}
-            arms.append(ArmSummary(row.arm, numbers))
+            arms.append(ArmSummary(row.arm, numbers, row.has_signal))
     return tuple(arms)
 
 
@@ -134,13 +136,18 @@ def _numbers(name: str, cell: Cell) -> dict[str, float]:
 
 
 def _statements(report: Report) -> tuple[str, ...]:
-    """State the verdicts on the claims, then every arm against the base."""
+    """State what has to be known first, the verdicts on the claims, then every arm against the base."""
     verdicts = tuple(
         f"**{HOLDS[verdict.holds]}**: {verdict.claim}: {sentence_with_arms(verdict)} {certainty_line(verdict)}".strip()
         for verdict in report.verdicts.verdicts
     )
-    return verdicts + tuple(
-        f"{axis.axis}: {finding.label}: {finding.sentence}" if axis.axis else f"{finding.label}: {finding.sentence}"
-        for axis in report.axes
-        for finding in axis.findings
+    opening = (report.verdicts.opening,) if report.verdicts.opening else ()
+    return (
+        opening
+        + verdicts
+        + tuple(
+            f"{axis.axis}: {finding.label}: {finding.sentence}" if axis.axis else f"{finding.label}: {finding.sentence}"
+            for axis in report.axes
+            for finding in axis.findings
+        )
     )

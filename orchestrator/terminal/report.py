@@ -16,6 +16,8 @@ from orchestrator.terminal.verdicts import print_blind, print_short
 def to_terminal(report: Report, console: Console) -> None:
     """Print verdicts, arms by benchmarks, findings, what sharing saved, and what went wrong."""
     console.print(Text(report.study, style="bold"))
+    if report.verdicts.opening:
+        console.print(Text(report.verdicts.opening, style="bold yellow"))
     console.print(Text(report.question))
     console.print(Text(sentences.state_line(report)))
     if report.has_results:

@@ -31,6 +31,8 @@ _COLOURS: Mapping[bool | None, str] = {True: "green", False: "red", None: "yello
 def to_terminal(judged: Verdicts, console: Console) -> None:
     """Print every verdict with its reasons, the aggregates, main effects, and the notes."""
     console.print(Text(f"Verdicts on {judged.source}", style="bold"))
+    if judged.opening:
+        console.print(Text(judged.opening, style="bold yellow"))
     for verdict in judged.verdicts:
         console.print(_title(verdict))
         for line in _lines(verdict):

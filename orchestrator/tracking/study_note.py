@@ -60,7 +60,8 @@ def study_note(plan: Plan, summary: StudySummary | None = None) -> str:
 def _shown_so_far(summary: StudySummary) -> list[str]:
     statements = [f"- {statement}" for statement in summary.statements]
     best = [
-        f"| {_cell(arm.arm)} | {arm.numbers['mean']:.1f} | {arm.numbers['mean_low']:.1f} to "
+        f"| {_cell(arm.arm)}{'' if arm.has_signal else ' (no signal)'} "
+        f"| {arm.numbers['mean']:.1f} | {arm.numbers['mean_low']:.1f} to "
         f"{arm.numbers['mean_high']:.1f} | {arm.numbers['seeds']:.0f} |"
         for arm in summary.best_arms[:BEST]
     ]

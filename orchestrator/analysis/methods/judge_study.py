@@ -10,6 +10,7 @@ from orchestrator.analysis.blind_effects import beside_blind
 from orchestrator.analysis.factors import Row, factors
 from orchestrator.analysis.methods.contract import Question, StudyResults
 from orchestrator.analysis.methods.registry import STUDY_METHODS, StudyMethodName
+from orchestrator.analysis.signal_sentences import opening_sentence
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.analysis.verdict_model import Verdicts
 from orchestrator.analysis.what_varies import what_varies
@@ -44,6 +45,7 @@ def judge_study(study: Study, plan: Plan, scored: StudyScores, method: StudyMeth
         (*judged.notes, f"{what_varies(plan)}."),
         aggregates,
         scored.blind.table(scored.benchmarks),
+        opening_sentence(scored),
     )
 
 

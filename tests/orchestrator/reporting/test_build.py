@@ -20,6 +20,7 @@ from orchestrator.terminal.report import to_terminal
 from search_spaces.identity import source_name
 from search_spaces.plan import Arm, BlindRun, Exclusion, Plan, PlannedTrial
 from search_spaces.spec import MixPart, MixSpec
+from search_spaces.study import Hypothesis
 from tests.support.stored_studies import (
     PROVENANCE,
     answers,
@@ -164,12 +165,43 @@ def test_report_marks_cells_without_a_signal(plan: Plan, store: LocalStore) -> N
     assert "neither shows a signal on colour" in _finding(report, "32px").sentence
 
 
+def test_report_of_arms_that_guess_begins_with_it_prices_nothing_and_lets_nobody_lead(store: LocalStore) -> None:
+    plan = two_stage_plan(seeds=(7, 8, 9))
+    guesses = {"base": (0.31, 0.48), "resolution=32px": (0.33, 0.49), "resolution=16px": (0.30, 0.47)}
+    for trial in plan.trials:
+        finish_trial(store, plan, trial, noisy_answers(guesses, trial.arm, trial.seed), majority=50.0)
+    same = Hypothesis(id="same", claim="As good", pairs=(("base", "resolution=32px"),), expect="equivalent", margin=5)
+    report = build_report_of(study_of(same), plan, store)
+    verdict = report.verdicts.verdicts[0]
+    assert (verdict.holds, verdict.price) == (None, None)
+    assert not any(cell.is_best for row in report.rows for cell in (*row.cells, row.mean))
+    first = "No arm beats its priors: on shape the best constant answer gets 50.0 points, the highest arm"
+    assert to_markdown(report).partition("\n\n")[2].startswith(f"**{first}")
+    assert _terminal(report).splitlines()[1].startswith(first)
+    assert f'<p class="headline">{first}' in to_html(report)
+    assert "| best constant answer |  | 50.0 | 50.0 | 50.0 |" in to_markdown(report)
+    assert 'class="prior"' in to_html(report)
+
+
+def test_report_passes_over_an_arm_without_a_signal(plan: Plan, store: LocalStore) -> None:
+    for trial in plan.trials:
+        scores = _answers(trial.arm, trial.seed)
+        silent = trial.arm == "resolution=16px"
+        finish_trial(store, plan, trial, {**scores, "colour": answers(0.95)} if silent else scores,
+                     constant=("colour",) if silent else ())  # fmt: skip
+    best = [[cell.is_best for cell in row.cells] for row in build_report(plan, store).rows]
+    assert [colour for _, colour in best].index(True) != 2
+    assert not build_report(plan, store).verdicts.opening
+
+
 def test_report_tells_unread_answers_and_the_best_reachable_score(plan: Plan, store: LocalStore) -> None:
     for trial in plan.trials:
         unparsable = {"shape": 250, "colour": 50} if trial.arm == "base" else {}
         finish_trial(store, plan, trial, _answers(trial.arm, trial.seed), unparsable=unparsable, best_reachable=91.234)
     text = _terminal(build_report(plan, store))
     assert "base on shape: 250 of 400 answers could not be read." in text
+    assert "62 % unread" in text
+    assert "12 % unread" in text
     assert "base on colour: 50 of 400 answers could not be read." in text
     assert "The best reachable score on shape is 91.2 (protocol official)." in text
     assert "no signal" in text

@@ -24,6 +24,7 @@ def test_csv_parses_back_to_scores_means_differences_and_verdicts(store: LocalSt
         "mean": 3 * 3,
         "difference": 2 * 3,
         "verdict": 3,
+        "prior": 2,
     }
     one = next(line for line in lines if (line["kind"], line["arm"], line["benchmark"]) == ("mean", "base", "shape"))
     estimate = report.rows[0].cells[0].estimate
@@ -31,6 +32,8 @@ def test_csv_parses_back_to_scores_means_differences_and_verdicts(store: LocalSt
     assert float(one["value"]) == pytest.approx(estimate.value, abs=1e-3)
     assert (one["n_seeds"], one["n_examples"], one["n_images"], one["axis:resolution"]) == ("3", "400", "100", "64px")
     assert next(line for line in lines if line["kind"] == "verdict")["note"] == "holds"
+    prior = next(line for line in lines if line["kind"] == "prior")
+    assert (prior["id"], prior["benchmark"], prior["value"]) == ("best constant answer", "shape", "12.5")
 
 
 def test_csv_has_a_line_for_every_score_that_is_not_there(store: LocalStore) -> None:

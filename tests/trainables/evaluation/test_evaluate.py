@@ -74,5 +74,9 @@ def test_a_result_says_what_its_numbers_mean_and_what_a_constant_answer_would_ge
     answers = [prepared.turns(row)[-1][1] for row in prepared.rows_with("shape")]
     ((_, most),) = Counter(answers).most_common(1)
     assert score.majority == pytest.approx(100 * most / len(answers))
+    assert score.priors["best constant answer"] == score.majority
+    columns = pq.read_table(LocalStore(tmp_path).root / score.examples)
+    assert 100 * columns["prior: best per question type"].to_numpy().mean() >= score.majority
+    assert 100 * columns["score by chance"].to_numpy().mean() == pytest.approx(score.points_by_chance)
     assert (score.headline, score.units, score.warnings) == ("accuracy", {}, ())
     assert score.metrics["accuracy"] == pytest.approx(score.points)
