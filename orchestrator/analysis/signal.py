@@ -27,6 +27,8 @@ CHANCE = CHANCE_COLUMN
 """Stands among the priors for the answers of the model itself, exchanged among questions."""
 BLANK = "own answers to a blank image"
 """Stands among the priors for the same model without its images, where it was asked so."""
+OF_THE_ARM = frozenset({CHANCE, BLANK})
+"""What is not the same for all arms, and no line of a table."""
 _ROUNDED = 9
 """Decimals of a point: what is smaller is the rounding of scores that are equal."""
 _SCORED_OTHERWISE = 0.05
@@ -50,8 +52,9 @@ class Signal:
 
     @property
     def best_prior(self) -> tuple[str, float]:
-        """The answer that needs no image with the highest score, and that score in points."""
-        return max(((name, points) for name, points in self.priors.items() if name != CHANCE), key=lambda item: item[1])
+        """What needs no image, is the same for all arms and scores highest, and that score in points."""
+        shared = {name: points for name, points in self.priors.items() if name not in OF_THE_ARM}
+        return max((shared or self.priors).items(), key=lambda item: item[1])
 
 
 def signal_of(cells: Sequence[Cell]) -> Signal | None:

@@ -13,7 +13,7 @@ from orchestrator.analysis.methods.judge_study import judge_study
 from orchestrator.analysis.numeric_axes import numeric_axes
 from orchestrator.analysis.plan_knowledge import what_is_known
 from orchestrator.analysis.plan_power import plan_power
-from orchestrator.analysis.signal import CHANCE
+from orchestrator.analysis.signal import OF_THE_ARM
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.planning.preflight import known_digests
 from orchestrator.reporting.disagreements import samples
@@ -160,7 +160,7 @@ def _priors(scored: StudyScores) -> tuple[Prior, ...]:
     known: dict[str, dict[str, float]] = {}
     for (_, benchmark), signal in scored.signals.items():
         for name, value in signal.priors.items():
-            if name != CHANCE:
+            if name not in OF_THE_ARM:
                 of_name = known.setdefault(name, {})
                 of_name[benchmark] = max(value, of_name.get(benchmark, value))
     priors: dict[tuple[float | None, ...], Prior] = {}
