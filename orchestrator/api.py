@@ -58,7 +58,7 @@ def judge(
         raise InputError("must hold items, but is empty", place=ITEMS)
     checked = checked_items(ItemTable(table, (RowSource(ITEMS, table.num_rows),)))
     judged = judge_items(checked, claims, document, source=ITEMS, seed_sd=seed_sd)
-    return list(verdicts_json(judged)["verdicts"])
+    return list(verdicts_json(judged.verdicts)["verdicts"])
 
 
 def _plain(hypotheses: Sequence[Mapping[str, Any]]) -> list[Any]:

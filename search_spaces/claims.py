@@ -51,6 +51,8 @@ class Claims(Entry):
 
     hypotheses: Annotated[tuple[Hypothesis, ...], Field(min_length=1)]
     table: TableOfClaims = TableOfClaims()
+    seed_sd: Annotated[float, Field(gt=0)] | None = None
+    """Of items: assumed standard deviation over seeds of an arm's score, in points, as in a study."""
 
 
 def load_claims(path: Path) -> tuple[Claims, Document]:

@@ -23,6 +23,8 @@ from search_spaces.quantities import number_of
 
 if TYPE_CHECKING:
     from orchestrator.analysis.verdict_model import Verdicts
+    from orchestrator.items.judge import JudgedItems
+    from orchestrator.items.overview import ItemsOverview
     from search_spaces.plan import Plan
     from search_spaces.study import Study
     from trainables.storage.store import Store
@@ -75,10 +77,12 @@ def verdicts(
         raise InputError("one of STUDY, --scores and --items must be given, and no two", key="verdicts")
     if named and hypotheses is not None:
         raise InputError("must come with --scores or --items: a study has its own", key="--hypotheses")
+    of_items: JudgedItems | None = None
     if scores is not None:
         judged = _of_table(scores, hypotheses, method, pool)
     elif items:
-        judged = _of_items(items, hypotheses, method, pool)
+        of_items = _of_items(items, hypotheses, method, pool)
+        judged = of_items.verdicts
     else:
         judged = _of_study(*planned_study(named[0], existing_storage(storage), selection), method)
     if published:
@@ -86,11 +90,15 @@ def verdicts(
     if as_json:
         from orchestrator.analysis.verdict_model import verdicts_json
 
-        print_json(verdicts_json(judged))
+        print_json(verdicts_json(judged) | (_overview(of_items).as_json() if of_items is not None else {}))
     else:
         from orchestrator.terminal.verdicts import to_terminal
 
         to_terminal(judged, console())
+        if of_items is not None:
+            from orchestrator.terminal.items import overview_to_terminal
+
+            overview_to_terminal(_overview(of_items), console())
 
 
 def _of_table(scores: str, hypotheses: str | None, method: str | None, pool: str | None) -> Verdicts:
@@ -104,13 +112,15 @@ def _of_table(scores: str, hypotheses: str | None, method: str | None, pool: str
         raise InputError("must be given with --scores: a YAML file with `hypotheses`", key="--hypotheses")
     name = find_name(method, TABLE_METHODS)
     claims, document = load_claims(find_file(hypotheses, ".yaml", "hypotheses"))
+    if claims.seed_sd is not None:
+        raise InputError("must come with --items: a table of scores has no seeds", key="seed_sd")
     columns, models = claims.table.columns, claims.table.models
     table = read_table(find_file(scores, ".csv", "scores"), scores, columns, models)
     reference = read_table(find_file(pool, ".csv", "pool"), pool, columns) if pool is not None else None
     return judge_table(table, claims.hypotheses, document, name, shipped().suites, reference)
 
 
-def _of_items(items: Sequence[str], hypotheses: str | None, method: str | None, pool: str | None) -> Verdicts:
+def _of_items(items: Sequence[str], hypotheses: str | None, method: str | None, pool: str | None) -> JudgedItems:
     from orchestrator.analysis.methods.registry import STUDY_METHODS, find_name
     from orchestrator.items.check import checked_items
     from orchestrator.items.files import read_items
@@ -126,6 +136,12 @@ def _of_items(items: Sequence[str], hypotheses: str | None, method: str | None, 
     read = read_items([Path(path).expanduser() for path in items])
     source = items[0] if len(items) == 1 else f"{items[0]} and {number_of(len(items) - 1, 'more path')}"
     return judge_items(checked_items(read), claims, document, source=source, notes=read.notes, method=name)
+
+
+def _overview(judged: JudgedItems) -> ItemsOverview:
+    from orchestrator.items.overview import overview_of
+
+    return overview_of(judged)
 
 
 def _of_study(study: Study, planned: Plan, store: Store, method: str | None) -> Verdicts:

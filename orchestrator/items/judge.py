@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from orchestrator.analysis.aggregates import Aggregates, aggregated, groups_of, reference_pool
 from orchestrator.analysis.methods.contract import Question, StudyResults
@@ -13,10 +13,21 @@ from orchestrator.analysis.verdict_model import Verdict, Verdicts
 from orchestrator.items.check import Items
 from orchestrator.items.item_scores import ItemScores, item_scores
 from search_spaces.catalogue.load import shipped
-from search_spaces.claims import Claims, check_claims, select_benchmarks
+from search_spaces.claims import Claims, TableOfClaims, check_claims, select_benchmarks
 from search_spaces.errors import InputError
 from search_spaces.quantities import number_of
 from search_spaces.yaml_source import Document
+
+
+@dataclass(frozen=True)
+class JudgedItems:
+    """Verdicts on items, with what they rest on."""
+
+    verdicts: Verdicts
+    scored: ItemScores
+    questions: tuple[Question, ...]
+    seed_sd: float | None
+    """Assumed spread over seeds of an arm's score, in points."""
 
 
 def judge_items(
@@ -28,7 +39,7 @@ def judge_items(
     notes: Sequence[str] = (),
     seed_sd: float | None = None,
     method: StudyMethodName = "study",
-) -> Verdicts:
+) -> JudgedItems:
     """Judge all claims together. What cannot be compared is refused, with the reason.
 
     Args:
@@ -36,22 +47,25 @@ def judge_items(
         document: that the claims were read from, for the places of what is wrong.
         source: name of the items, for people.
         notes: on the items, which come first.
-        seed_sd: assumed standard deviation of an arm's score over seeds, in points, used where there is one seed.
+        seed_sd: assumed standard deviation of an arm's score over seeds, in points, used where there is one seed; by
+            default that of the claims.
 
     Raises:
         InputError: for arms and benchmarks that the items do not have, at their places in `document`.
     """
-    if claims.table.columns:
-        raise InputError("must come with --scores: scores of items are from 0 to 1", place=document.origin(("table",)))
+    if claims.table != TableOfClaims():
+        law = "must come with --scores: scores of items are from 0 to 1"
+        raise InputError(law, place=document.origin(("table",)), key="table")
     suites = shipped().suites
     check_claims(claims.hypotheses, document, items.arms, items.benchmarks, suites, kind="items")
     scored = item_scores(items)
     chosen = STUDY_METHODS[method]
     everything = [name for name in items.benchmarks if name not in chosen.outside_all]
-    questions = [
+    seed_sd = claims.seed_sd if seed_sd is None else seed_sd
+    questions = tuple(
         Question(hypothesis, select_benchmarks(hypothesis.on, items.benchmarks, suites, everything))
         for hypothesis in claims.hypotheses
-    ]
+    )
     judged = chosen.judge(StudyResults(scored, seed_sd, draws_images=False), questions)
     verdicts = tuple(
         _with_seeds_left_out(verdict, question, scored)
@@ -60,7 +74,8 @@ def judge_items(
     all_notes = (*notes, *_notes(items), *judged.notes)
     aggregates = _aggregates(source, scored, groups_of(suites))
     opening = opening_sentence(scored)
-    return Verdicts(source, chosen.name, chosen.level, verdicts, all_notes, aggregates, opening=opening)
+    found = Verdicts(source, chosen.name, chosen.level, verdicts, all_notes, aggregates, opening=opening)
+    return JudgedItems(found, scored, questions, seed_sd)
 
 
 def _with_seeds_left_out(verdict: Verdict, question: Question, scored: ItemScores) -> Verdict:

@@ -55,6 +55,8 @@ def test_every_command_runs_and_the_python_after_them(folder: Path, capsys: pyte
     assert [line.rstrip() for line in first.splitlines()] == shown.splitlines()
     judged = outputs["verdicts --items items --hypotheses claims.yaml"]
     assert "larger: The larger language model is better  [holds]" in judged
+    assert "Scores in points, with 95 % intervals" in judged
+    assert "What this can decide (smallest values in points, 80 % power)" in judged
     exec(blocks("python")[0], {})
     assert capsys.readouterr().out.startswith("better [")
 

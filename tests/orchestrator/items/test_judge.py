@@ -28,7 +28,7 @@ from trainables.storage.store import LocalStore
 def judged(folder: Path, rows: list[Row], *claims: dict[str, Any], **options: Any) -> Verdicts:
     items = checked_items(read_items([write_lines(folder / "items.jsonl", rows)]))
     read, document = typed_claims(Document({"hypotheses": list(claims)}))
-    return judge_items(items, read, document, source="items.jsonl", **options)
+    return judge_items(items, read, document, source="items.jsonl", **options).verdicts
 
 
 def claim(expect: str = "better", reference: str = "base", alternative: str = "other", **fields: Any) -> dict[str, Any]:

@@ -1,0 +1,137 @@
+"""What an items table shows beside its verdicts: every arm's scores, and what so many seeds and questions can decide.
+
+A plan reckons with defaults before anything runs; here the spread over seeds and the error by images are those that the
+items show. With one seed it is about these weights alone, as the verdict is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from orchestrator.analysis.effects import Estimate
+from orchestrator.analysis.methods.contract import Question
+from orchestrator.analysis.pairs import pair_weights
+from orchestrator.analysis.plan_power import MARGIN_TESTS, HypothesisPower
+from orchestrator.analysis.power import SCALE, smallest_effect, smallest_margin
+from orchestrator.analysis.study_price import seen_effect
+from orchestrator.analysis.verdict_model import plain_values
+from orchestrator.items.item_scores import ItemScores
+from orchestrator.items.judge import JudgedItems
+from search_spaces.error_text import first_line
+from search_spaces.errors import InputError
+
+_NOTHING_VARIES = 1e-9
+"""Below this (points) an error is the rounding of differences that are the same everywhere."""
+_SEEN = "spread over seeds and error by images are what these items show"
+
+
+@dataclass(frozen=True)
+class ArmCell:
+    """Score of an arm on one benchmark, or in the mean over all."""
+
+    benchmark: str | None
+    """None: the mean over all benchmarks."""
+    points: float
+    interval: tuple[float, float] | None
+    """None where there is no telling: all questions are about one image."""
+    seeds: tuple[int, ...]
+    has_signal: bool
+
+
+@dataclass(frozen=True)
+class ArmRow:
+    """Scores of one arm."""
+
+    arm: str
+    cells: tuple[ArmCell, ...]
+    """Those that there are."""
+
+
+@dataclass(frozen=True)
+class ItemsOverview:
+    """Scores of all arms, and what the items can decide."""
+
+    benchmarks: tuple[str, ...]
+    rows: tuple[ArmRow, ...]
+    power: tuple[HypothesisPower, ...]
+    """Of the hypotheses whose arms can be compared."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Turn it into the values that `verdicts --items --json` prints beside the verdicts."""
+        arms = [
+            {
+                "arm": row.arm,
+                "scores": [
+                    {
+                        "benchmark": cell.benchmark,
+                        "points": cell.points,
+                        "interval": cell.interval,
+                        "seeds": cell.seeds,
+                        "has_signal": cell.has_signal,
+                    }
+                    for cell in row.cells
+                ],
+            }
+            for row in self.rows
+        ]
+        return {"arms": plain_values(arms), "power": [hypothesis.as_json() for hypothesis in self.power]}
+
+
+def overview_of(judged: JudgedItems) -> ItemsOverview:
+    """Collect the scores of all arms, and the smallest effect and margin of every hypothesis that can be compared."""
+    scored = judged.scored
+    rows = tuple(ArmRow(arm, _cells(arm, scored)) for arm in scored.trials)
+    power = [_power(question, judged) for question in judged.questions]
+    return ItemsOverview(scored.benchmarks, rows, tuple(known for known in power if known is not None))
+
+
+def _cells(arm: str, scored: ItemScores) -> tuple[ArmCell, ...]:
+    groups: list[tuple[str | None, tuple[str, ...]]] = [(name, (name,)) for name in scored.benchmarks]
+    if len(scored.benchmarks) > 1:
+        groups.insert(0, (None, scored.benchmarks))
+    cells = []
+    for name, benchmarks in groups:
+        seeds = scored.scores.seeds(arm, benchmarks)
+        if seeds:
+            silent = set(scored.no_signal.get((arm, name or ""), ())) & set(seeds)
+            points = sum(scored.mean(arm, benchmark, seeds) for benchmark in benchmarks) / len(benchmarks)
+            cells.append(ArmCell(name, points, _interval(arm, benchmarks, scored), seeds, not silent))
+    return tuple(cells)
+
+
+def _interval(arm: str, benchmarks: tuple[str, ...], scored: ItemScores) -> tuple[float, float] | None:
+    try:
+        estimate: Estimate = scored.scores.mean(arm, benchmarks)
+    except InputError:  # of one image: the verdicts say so
+        return None
+    return estimate.interval.low, estimate.interval.high
+
+
+def _power(question: Question, judged: JudgedItems) -> HypothesisPower | None:
+    """Compute what a hypothesis can decide; None where its arms share no seed, or no interval can be had."""
+    hypothesis, scored = question.hypothesis, judged.scored
+    weights = pair_weights(hypothesis.pairs)
+    seeds = scored.common_seeds(weights, question.benchmarks)
+    if not seeds:
+        return None
+    try:
+        effect = scored.scores.effect(weights, question.benchmarks, judged.seed_sd)
+    except InputError as error:
+        reason = first_line(error)
+        return HypothesisPower(hypothesis.id, hypothesis.expect, len(seeds), None, None, None, (reason,))
+    design = seen_effect(effect, None, len(judged.questions)).design
+    n_examples = effect.estimate.n_examples
+    if design.error < _NOTHING_VARIES:
+        reason = f"{hypothesis.id}: its arms differ alike on every question, so that nothing varies"
+        return HypothesisPower(hypothesis.id, hypothesis.expect, len(seeds), n_examples, None, None, (reason,))
+    found, margin = min(smallest_effect(design), SCALE), smallest_margin(design, MARGIN_TESTS[hypothesis.expect])
+    return HypothesisPower(
+        id=hypothesis.id,
+        expect=hypothesis.expect,
+        n_seeds=len(seeds),
+        n_examples=n_examples,
+        smallest_effect=(found, found),
+        smallest_margin=None if margin is None else (min(margin, SCALE), min(margin, SCALE)),
+        assumptions=(_SEEN,),
+    )
