@@ -1,222 +1,284 @@
-"""Measure the coverage of intervals, the false claims of verdicts and their power.
+"""Measure what verdicts promise: coverage of intervals, false claims in families of hypotheses, power.
 
-Run: ``python -m measurements.verdict_coverage``. Simulated studies of a base and five arms are judged by the program's
-own code as a study's hypotheses are:
+Run: ``python -m measurements.verdict_coverage [--studies N] [--only WORD]``. Simulated studies are judged by the
+program's own code, as the hypotheses of a study on storage are. Scores are 0 or 1: arm a answers question q of image c
+with seed s rightly where a normal score
 
-    score of arm a, seed s, question q of image c  =  50 + block_s + seed_as + arm_aq + rest_asq    (points)
+    image_c + question_q + arm_image_ac + arm_question_aq + rest_asq
 
-`arm_aq` is what an arm does with a question whatever its seed, standard deviation 15, of which a share `correlation`
-belongs to the image; 1,000 questions, 5 to an image. `seed_as` has the seed sd. Nothing else differs: every claimed
-difference is false, except where an effect is planted to measure power.
+is below the quantile of the run's accuracy, which varies over seeds. The first two terms are shared by all arms and
+cancel in pairs; the next two are what an arm does whatever its seed: they make the choice of images and
+questions matter.
+Equal arms have equal accuracies, so every claimed difference is false.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from orchestrator.analysis.effects import Effect
 from orchestrator.analysis.examples import Examples
+from orchestrator.analysis.intervals import Floats, quantile
 from orchestrator.analysis.pairs import pair_weights
-from orchestrator.analysis.power import Design, power, smallest_effect
-from orchestrator.analysis.rule import Evidence, Ruling, rule
+from orchestrator.analysis.rule import Evidence, rule
 from orchestrator.analysis.scores import Scores
+from orchestrator.analysis.verdict_model import Outcome
+from search_spaces.study import Expectation
 
-N_ARMS = 6
-N_IMAGES, PER_IMAGE = 200, 5
-N_QUESTIONS = N_IMAGES * PER_IMAGE
-ARM_SD, REST_SD = 15.0, 10.0
-ARMS = tuple(f"arm{i}" for i in range(N_ARMS))
+IMAGES, QUESTIONS, ARM_IMAGES, ARM_QUESTIONS = 0.15, 0.25, 0.08, 0.22
+"""Variances of the first four terms; what is left of 1 is drawn anew with every seed."""
 
-_IDS = tuple(f"q{i:05d}" for i in range(N_QUESTIONS))
-_IMAGES = tuple(f"i{i // PER_IMAGE:05d}" for i in range(N_QUESTIONS))
+
+def _even(n_images: int, per_image: int) -> NDArray[np.int64]:
+    return np.full(n_images, per_image, dtype=np.int64)
+
+
+SIZES = {
+    "40 questions": _even(40, 1),
+    "even 20x5": _even(20, 5),
+    "even 200x5": _even(200, 5),
+    "even 600x5": _even(600, 5),
+    "even 2000x5": _even(2000, 5),
+    "lognormal 150": np.maximum(1, np.exp(np.linspace(-2, 2, 150) * 0.8) * 5).astype(np.int64),
+    "lognormal 30": np.maximum(1, np.exp(np.linspace(-2, 2, 30)) * 10).astype(np.int64),
+    "zipf 40": np.maximum(1, 120 / np.arange(1, 41)).astype(np.int64),
+    "one huge of 141": np.concatenate([_even(140, 5), _even(1, 300)]),
+    "8 images, one huge": np.array([20, 3, 2, 2, 2, 2, 2, 2], dtype=np.int64),
+}
+"""Questions on each image of a benchmark."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Parameters of a simulated study."""
+    """A simulated study: a base, and one alternative for each hypothesis."""
 
-    n_seeds: int
-    correlation: float
-    seed_sd: float
-    noisy: float = 1.0
-    """Seed sd of the first alternative as a multiple of the others'."""
+    name: str
+    accuracy: float = 0.7
+    """Of all arms."""
+    sizes: tuple[str, ...] = ("even 200x5",)
+    """Of each benchmark, a key of `SIZES`."""
+    n_seeds: int = 3
+    n_hypotheses: int = 5
+    expect: Expectation = "better"
+    margin: float | None = None
     effect: float = 0.0
     """Of the first alternative, in points."""
-
-    @property
-    def design(self) -> Design:
-        """Design that a plan would assume, had it known the truth."""
-        image = 2 * ARM_SD**2 / N_QUESTIONS * (1 + (PER_IMAGE - 1) * self.correlation)
-        seed = 2 * (self.seed_sd**2 + REST_SD**2 / N_QUESTIONS)
-        return Design(self.n_seeds, (N_ARMS - 1) * (self.n_seeds - 1), seed, image, n_hypotheses=N_ARMS - 1)
-
-    def __str__(self) -> str:
-        noisy = f", one arm {self.noisy:g} times" if self.noisy != 1 else ""
-        return f"{self.n_seeds} seeds, correlation {self.correlation:g}, seed sd {self.seed_sd:g}{noisy}"
+    seed_sd: float = 0.8
+    """Of an arm's accuracy over seeds, in points."""
+    spread_of_first: float = 1.0
+    """Seed sd of the first alternative as a multiple of the base's."""
+    spread_of_rest: float = 1.0
+    """Seed sd of the other alternatives as a multiple of the base's."""
+    collapses: float = 0.0
+    """Share of the first alternative's seeds that lose 30 points."""
+    arms_differ: bool = True
+    """False: the choice of images does not matter, as an arm's answers are drawn anew with every seed."""
 
 
 @dataclass
-class Outcome:
+class Counts:
     """Counts over simulated studies."""
 
     studies: int = 0
+    intervals: int = 0
     covered: int = 0
-    contrasts: int = 0
     first_covered: int = 0
-    false_families: int = 0
-    """Studies with a claimed difference that is not there."""
-    detected: int = 0
-    """Studies in which the first alternative is called better."""
-    bootstrap_covered: int = 0
-    bootstraps: int = 0
-    unclustered_alarms: int = 0
+    false_differences: int = 0
+    """Studies in which an arm is called better or worse that is not."""
+    false_absences: int = 0
+    """Studies that call an arm equivalent, or not worse, that lies beyond the margin."""
+    wrong_signs: int = 0
+    shown: int = 0
+    """Studies in which the first hypothesis is judged as it truly is."""
+    uncorrected: int = 0
+    """Studies in which the first effect's own p is at most .05, on its side."""
+    plain_covered: int = 0
+    plain_shown: int = 0
+    """The same for a paired t test over the seeds alone."""
+    half_widths: list[float] = field(default_factory=list)
 
-    def add(self, setting: Setting, effects: list[Effect], rulings: tuple[Ruling, ...]) -> None:
-        self.studies += 1
-        for i, effect in enumerate(effects):
-            truth = setting.effect if i == 0 else 0.0
+
+def draw(setting: Setting, rng: np.random.Generator) -> list[Floats]:
+    """Draw the scores of a study: of each benchmark, arms x seeds x questions."""
+    n_arms = setting.n_hypotheses + 1
+    accuracy = np.full(n_arms, setting.accuracy)
+    accuracy[1] += setting.effect / 100
+    spread = np.full(n_arms, float(setting.seed_sd))
+    spread[1] *= setting.spread_of_first
+    spread[2:] *= setting.spread_of_rest
+    moves = rng.normal(size=(n_arms, setting.n_seeds)) * spread[:, None]
+    moves[1] -= 30 * (rng.random(setting.n_seeds) < setting.collapses) - 30 * setting.collapses
+    quantiles = special.ndtri(np.clip(accuracy[:, None] + moves / 100, 0.0005, 0.9995))
+    arm_images, arm_questions = (ARM_IMAGES, ARM_QUESTIONS) if setting.arms_differ else (0.0, 0.0)
+    rest = 1 - IMAGES - QUESTIONS - arm_images - arm_questions
+    scores = []
+    for kind in setting.sizes:
+        image_of = np.repeat(np.arange(len(SIZES[kind])), SIZES[kind])
+        n = len(image_of)
+        shared = math.sqrt(IMAGES) * rng.normal(size=len(SIZES[kind]))[image_of] + math.sqrt(QUESTIONS) * rng.normal(
+            size=n
+        )
+        of_arm = math.sqrt(arm_images) * rng.normal(size=(n_arms, len(SIZES[kind])))[:, image_of]
+        of_arm += math.sqrt(arm_questions) * rng.normal(size=(n_arms, n))
+        latent = (shared + of_arm)[:, None] + math.sqrt(rest) * rng.normal(size=(n_arms, setting.n_seeds, n))
+        scores.append((latent < quantiles[..., None]).astype(np.float64))
+    return scores
+
+
+def judge(setting: Setting, scores: Sequence[Floats]) -> tuple[list[Effect], list[Outcome]]:
+    """Judge every alternative against the base, as hypotheses of one study; return effects and verdicts."""
+    table, names = Scores(), [f"benchmark {i}" for i in range(len(scores))]
+    for name, kind, points_ASQ in zip(names, setting.sizes, scores, strict=True):
+        ids, clusters = _NAMES[kind]
+        for arm, points_SQ in enumerate(points_ASQ):
+            for seed, points in enumerate(points_SQ):
+                table.add(f"arm{arm}", seed, name, Examples(ids, clusters, points))
+    alternatives = [f"arm{arm}" for arm in range(1, setting.n_hypotheses + 1)]
+    effects = [table.effect(pair_weights([("arm0", alternative)]), names) for alternative in alternatives]
+    family = [
+        Evidence(
+            setting.expect,
+            setting.margin,
+            effect.estimate.interval,
+            may_be_equivalent=effect.estimate.scope == "recipe",
+        )
+        for effect in effects
+    ]
+    return effects, [ruling.verdict if ruling is not None else "undecided" for ruling in rule(family)]
+
+
+_NAMES = {
+    kind: (
+        tuple(f"q{i:05d}" for i in range(int(sizes.sum()))),
+        tuple(f"i{i:05d}" for i in np.repeat(np.arange(len(sizes)), sizes)),
+    )
+    for kind, sizes in SIZES.items()
+}
+
+
+def simulate(setting: Setting, studies: int, seed: int = 0) -> Counts:
+    """Simulate studies and count what their intervals and verdicts say."""
+    rng, counts = np.random.default_rng([seed, setting.n_seeds, setting.n_hypotheses]), Counts()
+    for _ in range(studies):
+        effects, verdicts = judge(setting, draw(setting, rng))
+        counts.studies += 1
+        false_difference = false_absence = False
+        for number, (effect, verdict) in enumerate(zip(effects, verdicts, strict=True)):
+            truth = setting.effect if number == 0 else 0.0
             interval = effect.estimate.interval
-            held = interval.low <= truth <= interval.high
-            self.covered += held
-            self.first_covered += held and i == 0
-            self.contrasts += 1
-        null = rulings[1:] if setting.effect else rulings
-        self.false_families += any(ruling.verdict in ("better", "worse") for ruling in null)
-        self.detected += rulings[0].verdict == "better"
+            covered = interval.low <= truth <= interval.high
+            counts.intervals += 1
+            counts.covered += covered
+            if number == 0:
+                counts.first_covered += covered
+                counts.half_widths.append(interval.half_width)
+                counts.shown += verdict == setting.expect
+                side = np.sign(setting.effect) or 1.0
+                counts.uncorrected += interval.p <= 0.05 and effect.estimate.value * side > 0
+                plain = _plain_t(effect.estimate.by_seed)
+                counts.plain_covered += abs(effect.estimate.value - truth) <= plain
+                counts.plain_shown += effect.estimate.value * side > plain
+            false_difference |= verdict in ("better", "worse") and truth == 0
+            counts.wrong_signs += (verdict, float(np.sign(truth))) in (("better", -1.0), ("worse", 1.0))
+            beyond = setting.margin is not None and abs(truth) >= setting.margin
+            false_absence |= beyond and (verdict == "equivalent" or (verdict == "not-worse" and truth < 0))
+        counts.false_differences += false_difference
+        counts.false_absences += false_absence
+    return counts
 
 
-def study_points(setting: Setting, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw the points of a study: arms by seeds by questions."""
-    shared, own = math.sqrt(setting.correlation), math.sqrt(1 - setting.correlation)
-    image = np.repeat(rng.normal(size=(N_ARMS, N_IMAGES)), PER_IMAGE, axis=1)
-    arm = ARM_SD * (shared * image + own * rng.normal(size=(N_ARMS, N_QUESTIONS)))
-    seed = rng.normal(0, setting.seed_sd, (N_ARMS, setting.n_seeds))
-    seed[1] *= setting.noisy
-    block = rng.normal(0, 1, setting.n_seeds)
-    points = 50 + arm[:, None] + (seed + block)[..., None]
-    points = points + rng.normal(0, REST_SD, (N_ARMS, setting.n_seeds, N_QUESTIONS))
-    points[1] += setting.effect
-    simulated: NDArray[np.float64] = points
-    return simulated
-
-
-def judged(points: NDArray[np.float64]) -> tuple[list[Effect], tuple[Ruling, ...]]:
-    """Judge every arm against the base, as five hypotheses of one study."""
-    scores = Scores()
-    for arm, name in enumerate(ARMS):
-        for seed in range(points.shape[1]):
-            scores.add(name, seed, "simulated", Examples(_IDS, _IMAGES, points[arm, seed] / 100))
-    effects = [scores.effect(pair_weights([(ARMS[0], name)]), ["simulated"]) for name in ARMS[1:]]
-    evidence = [Evidence("better", None, effect.estimate.interval, effect.check) for effect in effects]
-    return effects, rule(evidence)
-
-
-def simulate(setting: Setting, studies: int, seed: int = 0, *, peers: int = 0) -> Outcome:
-    """Simulate studies and count what their verdicts claim.
-
-    Args:
-        setting: parameters of each study.
-        studies: how many.
-        seed: of the draws.
-        peers: of so many studies, judge the first contrast by a percentile bootstrap and an unclustered test as well.
-    """
-    rng, outcome = np.random.default_rng([seed, setting.n_seeds, round(100 * setting.correlation)]), Outcome()
-    for number in range(studies):
-        points = study_points(setting, rng)
-        outcome.add(setting, *judged(points))
-        if number < peers:
-            difference_SQ = points[1] - points[0]
-            outcome.bootstraps += 1
-            low, high = _percentile_bootstrap(difference_SQ, rng)
-            outcome.bootstrap_covered += low <= setting.effect <= high
-            outcome.unclustered_alarms += _unclustered_rejects(difference_SQ)
-    return outcome
-
-
-def _percentile_bootstrap(difference_SQ: NDArray[np.float64], rng: np.random.Generator) -> tuple[float, float]:
-    """Bootstrap seeds, then images, with replacement; return 2.5 and 97.5 % of 500 means."""
-    n_seeds = len(difference_SQ)
-    images_SC = difference_SQ.reshape(n_seeds, N_IMAGES, PER_IMAGE).mean(2)
-    seeds = rng.multinomial(n_seeds, np.full(n_seeds, 1 / n_seeds), 500) / n_seeds
-    images = rng.multinomial(N_IMAGES, np.full(N_IMAGES, 1 / N_IMAGES), 500) / N_IMAGES
-    means = np.einsum("bs,sc,bc->b", seeds, images_SC, images)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return float(low), float(high)
-
-
-def _unclustered_rejects(difference_SQ: NDArray[np.float64]) -> bool:
-    """Test all scored examples of all seeds by a paired t test, as if each were a draw of its own."""
-    error = float(difference_SQ.std(ddof=1)) / math.sqrt(difference_SQ.size)
-    return abs(float(difference_SQ.mean())) > 1.96 * error
+def _plain_t(by_seed: Sequence[float]) -> float:
+    """Compute the half-width of the paired t interval over seeds alone."""
+    n = len(by_seed)
+    return quantile(0.975, n - 1) * float(np.std(by_seed, ddof=1)) / math.sqrt(n) if n > 1 else math.inf
 
 
 def settings() -> Iterator[Setting]:
-    for n_seeds in (2, 3, 5):
-        for correlation in (0.0, 0.2):
-            for seed_sd in (0.3, 1.0):
-                yield Setting(n_seeds, correlation, seed_sd)
-    for correlation in (0.0, 0.2):
-        for seed_sd in (0.3, 1.0):
-            yield Setting(5, correlation, seed_sd, noisy=3.0)
-
-
-def rules(studies: int) -> Iterator[str]:
-    """Compare the rule for few seeds with its neighbours: false alarms and power where only seeds vary."""
-    from scipy import special
-
-    rng, n_arms = np.random.default_rng(1), 8
-    for n in (2, 3, 4):
-        for noisy in (1, 2, 3):
-            y = rng.normal(size=(studies, n_arms, n))
-            y[:, 1] *= noisy
-            left = y - y.mean(1, keepdims=True) - y.mean(2, keepdims=True) + y.mean((1, 2), keepdims=True)
-            df = (n_arms - 1) * (n - 1)
-            pooled = np.sqrt(2 * (left**2).sum((1, 2)) / df / n)
-            difference = y[:, 1] - y[:, 0]
-            own = np.sqrt(difference.var(1, ddof=1) / n)
-            wide, narrow = special.stdtrit(n - 1, 0.975), special.stdtrit(df, 0.975)
-            cells = []
-            for effect in (0.0, 2.8 * math.sqrt(2 / n)):
-                value = np.abs(difference.mean(1) + effect)
-                alone, face, literal = value > narrow * pooled, value > narrow * own, value > wide * own
-                cells.append(" / ".join(f"{100 * x.mean():.0f}" for x in (alone, alone & face, alone & literal)))
-            yield f"| {n} | {noisy} | {cells[0]} | {cells[1]} |"
+    """List the settings that docs/verdicts.md shows."""
+    for n in (2, 3, 5, 10):
+        yield Setting(f"plain, {n} seeds", n_seeds=n)
+    for n in (2, 3, 5):
+        yield Setting(f"calm seeds (0.2), {n} seeds", n_seeds=n, seed_sd=0.2)
+        yield Setting(f"only seeds matter (3.0), {n} seeds", n_seeds=n, seed_sd=3.0, arms_differ=False)
+    for accuracy in (0.02, 0.5, 0.985, 0.995):
+        sd = 0.8 if accuracy == 0.5 else 0.2
+        for n in (2, 3):
+            yield Setting(f"accuracy {100 * accuracy:g} %, {n} seeds", accuracy, n_seeds=n, seed_sd=sd)
+    for kind in SIZES:
+        for n in (1, 3):
+            yield Setting(f"images: {kind}, {n} seeds", sizes=(kind,), n_seeds=n, seed_sd=0.0 if n == 1 else 0.8)
+    many = ("even 200x5",) * 6 + ("lognormal 30",) * 3 + ("40 questions",) * 3
+    for n in (1, 3):
+        sd, small = (0.0 if n == 1 else 0.8), ("even 600x5", "8 images, one huge")
+        yield Setting(f"images: even 600x5 and 35 on 8, {n} seeds", sizes=small, n_seeds=n, seed_sd=sd)
+        yield Setting(f"images: 12 unequal benchmarks, {n} seeds", sizes=many, n_seeds=n, seed_sd=sd)
+    for n in (2, 3, 5):
+        for times in (3.0, 6.0):
+            yield Setting(f"one arm {times:g} times, {n} seeds", n_seeds=n, spread_of_first=times)
+        yield Setting(f"a quiet pair, {n} seeds", n_seeds=n, seed_sd=0.3, spread_of_rest=6.0)
+        yield Setting(f"one arm collapses, {n} seeds", n_seeds=n, collapses=0.2)
+    yield Setting("one arm 6 times among 20, 2 seeds", n_seeds=2, n_hypotheses=20, spread_of_first=6.0)
+    for n_hypotheses in (1, 10, 20):
+        yield Setting(f"{n_hypotheses} claims of better, 3 seeds", n_hypotheses=n_hypotheses)
+    for n_hypotheses in (1, 5, 10, 20):
+        for n in (2, 3, 5):
+            name = f"{n_hypotheses} true equivalences, {n} seeds"
+            yield Setting(name, n_seeds=n, n_hypotheses=n_hypotheses, expect="equivalent", margin=15.0)
+    yield Setting("10 true not-worse, 5 seeds", n_seeds=5, n_hypotheses=10, expect="not-worse", margin=15.0)
+    for kind in ("40 questions", "even 200x5"):
+        for accuracy in (0.7, 0.97):
+            for n in (2, 3, 5):
+                name = f"at the margin, {kind}, {100 * accuracy:g} %, {n} seeds"
+                yield Setting(
+                    name, accuracy, (kind,), n, 1, expect="equivalent", margin=2.0, effect=-2.0, seed_sd=0.2
+                )  # fmt: skip
+    for n in (2, 3, 5, 10):
+        large = ("even 2000x5",)
+        alone = Setting(
+            f"power: only seeds matter, {n} seeds", 0.7, large, n, 1, effect=6.0, seed_sd=3.0, arms_differ=False
+        )
+        yield alone
+        yield Setting(f"power: images matter, too, {n} seeds", n_seeds=n, n_hypotheses=1, effect=5.0)
+        yield Setting(f"power: five claims, {n} seeds", n_seeds=n, effect=6.0)
+        quiet = f"power: a quiet pair among noisy arms, {n} seeds"
+        yield Setting(quiet, 0.7, large, n, effect=4.0, seed_sd=0.5, spread_of_rest=6.0)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--studies", type=int, default=2000)
-    studies = parser.parse_args().studies
+    parser.add_argument("--studies", type=int, default=1000)
+    parser.add_argument("--only", default="", help="settings whose name holds this")
+    arguments = parser.parse_args()
     print(
-        "| setting | contrasts covered % | the first arm's covered % | families with a false claim % | "
-        "power % (predicted) | bootstrap covers % | unclustered false alarms % |\n|---|--:|--:|--:|--:|--:|--:|"
+        "| setting | covered % | the first's % | half-width | families with a false difference % | false absence % "
+        "| wrong sign % | claim shown % | uncorrected % | plain t covers % | plain t shows % |\n"
+        "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
     )
     for setting in settings():
-        null = simulate(setting, studies, peers=studies // 2)
-        planted = Setting(setting.n_seeds, setting.correlation, setting.seed_sd, effect=smallest_effect(setting.design))
-        predicted = 100 * power("differs", planted.effect, planted.design)
-        seen = "" if setting.noisy != 1 else f"{100 * _share(simulate(planted, studies, 1)):.1f} ({predicted:.1f})"
-        print(
-            f"| {setting} | {100 * null.covered / null.contrasts:.1f} | "
-            f"{100 * null.first_covered / null.studies:.1f} | "
-            f"{100 * null.false_families / null.studies:.1f} | {seen} | "
-            f"{100 * null.bootstrap_covered / null.bootstraps:.1f} | "
-            f"{100 * null.unclustered_alarms / null.bootstraps:.1f} |",
-            flush=True,
-        )
-    print("\n| seeds | one arm's sd | false alarms %: pooled / face value / literal | power % |\n|--:|--:|---|---|")
-    for line in rules(10 * studies):
-        print(line, flush=True)
+        if arguments.only in setting.name:
+            print(_row(setting, simulate(setting, arguments.studies)), flush=True)
 
 
-def _share(outcome: Outcome) -> float:
-    return outcome.detected / outcome.studies
+def _row(setting: Setting, counts: Counts) -> str:
+    shares = [100 * counts.covered / counts.intervals, 100 * counts.first_covered / counts.studies]
+    of_studies = (
+        counts.false_differences,
+        counts.false_absences,
+        counts.wrong_signs,
+        counts.shown,
+        counts.uncorrected,
+        counts.plain_covered,
+        counts.plain_shown,
+    )
+    values = [*shares, float(np.median(counts.half_widths)), *(100 * count / counts.studies for count in of_studies)]
+    return f"| {setting.name} | {' | '.join(f'{value:.1f}' for value in values)} |"
 
 
 if __name__ == "__main__":

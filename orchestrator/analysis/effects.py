@@ -1,34 +1,23 @@
 """Estimates of means and effects of arms from sums per image, with their intervals.
 
-Images carry unequal numbers of examples, so their contributions to a mean are those of a ratio, linearised:
-g_sc = (sum of the image's scores - number of its examples x mean of the seed) / number of examples. In a mean over
-benchmarks the contributions of one image to all of them are added up before they are squared; so are, in a mean over
-pairs, those of arms that several pairs share: an effect is one weighted sum of arms. `intervals` has the model.
+An effect is one weighted sum of arms: one that stands in several pairs, as the base does, counts as the one arm it is.
+`intervals` has the model, `seed_spread` and `image_spread` the parts of the variance.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from orchestrator.analysis.examples import Frame
-from orchestrator.analysis.intervals import (
-    OWN_SEEDS,
-    CrossedInterval,
-    Floats,
-    ImagePart,
-    Part,
-    Pool,
-    SeedSource,
-    check_df,
-    crossed_interval,
-)
+from orchestrator.analysis.image_spread import ImageUnion, ImageVariance, image_variance
+from orchestrator.analysis.intervals import CrossedInterval, Floats, Part, SeedSource, Spread
+from orchestrator.analysis.seed_spread import BOUND, Pool, bound_share
 from orchestrator.analysis.verdict_model import Scope
-from search_spaces.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -38,13 +27,29 @@ class Estimate:
     value: float
     interval: CrossedInterval
     beside: CrossedInterval | None
-    """The same with the other seed part; None where there is only one way."""
+    """The same with the spread over seeds pooled over the study's arms, to be seen; None where there is none."""
     scope: Scope
     """`recipe`: the choice was tested. `checkpoints`: these trained weights were, with one seed; only images vary."""
     seeds: tuple[int, ...]
     benchmarks: tuple[str, ...]
     n_examples: int
     n_images: int
+    n_effective_images: float
+    """Number of equally large images that would be worth as much."""
+    by_seed: tuple[float, ...]
+    """The value with each seed alone, in the order of `seeds`."""
+    large_images: tuple[tuple[str, str, float], ...] = ()
+    """Benchmark, image, and the image's share of the questions, of images that hold much of a benchmark."""
+
+    @property
+    def seed_values(self) -> dict[int, float]:
+        """Map each seed to the value with it alone."""
+        return dict(zip(self.seeds, self.by_seed, strict=True))
+
+    @property
+    def median(self) -> float:
+        """Median over seeds: beside a mean that one bad seed pulls down."""
+        return statistics.median(self.by_seed)
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,6 @@ class Effect:
     """A weighted sum of arms whose weights add up to 0."""
 
     estimate: Estimate
-    check: CrossedInterval | None
-    """The interval with which a statement must hold as well; see `intervals.check_df`."""
     df_pooled: float
     """Of the spread pooled over the study's arms; 0 where there is none."""
 
@@ -66,33 +69,16 @@ class Contrast(Effect):
     alternative: str
 
 
-@dataclass(frozen=True, eq=False)
-class ImageUnion:
-    """The images of several benchmarks, those that they share counted once."""
-
-    positions: tuple[NDArray[np.intp], ...]
-    """Of each benchmark's images among all images."""
-    size: int
-
-    @staticmethod
-    def of(frames: tuple[Frame, ...]) -> ImageUnion:
-        """Number the images of these benchmarks."""
-        index: dict[tuple[str, str], int] = {}
-        positions = tuple(
-            np.array([index.setdefault((frame.images, name), len(index)) for name in frame.clusters], dtype=np.intp)
-            for frame in frames
-        )
-        return ImageUnion(positions, len(index))
-
-
 def estimate_effect(
-    sums: Sequence[Floats],
+    sums: list[Floats],
     frames: tuple[Frame, ...],
     union: ImageUnion,
     seeds: tuple[int, ...],
-    weights: Sequence[float],
+    weights: Mapping[str, float],
     pool: Pool | None,
     seed_sd: float | None,
+    *,
+    has_steps: bool = False,
 ) -> Effect:
     """Estimate a weighted sum of arms over the unweighted mean of benchmarks.
 
@@ -104,66 +90,62 @@ def estimate_effect(
         weights: of the arms: a single 1 for the mean of an arm, else they add up to 0.
         pool: variation of the study's arms over seeds; None with a single seed.
         seed_sd: assumed standard deviation in points of one arm's mean over seeds, used where there is one seed.
-
-    Raises:
-        InputError: if a benchmark has a single image.
+        has_steps: whether scores are 0 or 1, so that means move in steps and seeds may agree by rounding alone.
     """
     means = np.stack([column.sum(1) / frame.n for column, frame in zip(sums, frames, strict=True)])
-    value = float(means.mean())
-    images = _image_part(sums, means, frames, union)
-    square_weights = sum(weight**2 for weight in weights)
-    n_seeds = len(seeds)
-    own = pooled = assumed = None
+    by_seed = means.mean(0)
+    value, n_seeds = float(by_seed.mean()), len(seeds)
+    is_difference = len(weights) > 1
+    images = image_variance(sums, means, frames, union, is_difference=is_difference)
+    own = pooled = None
     if pool is not None:
-        own = Part(float(means.mean(0).var(ddof=1)) / n_seeds, n_seeds - 1)
-        pooled = pool.of_mean(n_seeds) if len(weights) == 1 else pool.of_effect(n_seeds, square_weights)
+        rounding = sum((100 / frame.n) ** 2 / 12 for frame in frames) / len(frames) ** 2 if has_steps else 0.0
+        own = Part(max(float(by_seed.var(ddof=1)), rounding) / n_seeds, n_seeds - 1)
+        pooled = pool.of_effect(n_seeds, weights) if is_difference else pool.of_mean(n_seeds, next(iter(weights)))
+    n_bounded = None if is_difference else union.effective
+
+    def interval(seed_part: Part | None, source: SeedSource, spreads: tuple[Spread, ...]) -> CrossedInterval:
+        variance = seed_part.variance if seed_part is not None else 0.0
+        return CrossedInterval(
+            value,
+            spreads,
+            variance_of_one=images.variance_of_one,
+            seed_part=variance,
+            image_part=images.part.variance,
+            seeds=source,
+            n_bounded=n_bounded,
+        )
+
+    beside = None
+    if own is not None:
+        chosen = interval(own, "own", _spreads(own, pooled, images, n_seeds))
+        if pooled is not None:
+            beside = interval(pooled, "pooled", (Spread((pooled, images.part)),))
     elif seed_sd is not None:
-        assumed = Part(square_weights * seed_sd**2, math.inf)
-    parts: list[tuple[SeedSource, Part | None]] = [("own", own), ("pooled", pooled), ("assumed", assumed)]
-    if n_seeds < OWN_SEEDS:
-        parts = [parts[1], parts[0], parts[2]]
-    intervals = [crossed_interval(value, part, images, source) for source, part in parts if part is not None]
-    if not intervals:
-        intervals = [crossed_interval(value, None, images, "none")]
+        assumed = Part(sum(weight**2 for weight in weights.values()) * seed_sd**2, math.inf)
+        chosen = interval(assumed, "assumed", (Spread((assumed, images.part)),))
+    else:
+        chosen = interval(None, "none", (Spread((images.part,)),))
     estimate = Estimate(
         value=value,
-        interval=intervals[0],
-        beside=intervals[1] if len(intervals) > 1 else None,
-        scope="checkpoints" if intervals[0].seeds == "none" else "recipe",
+        interval=chosen,
+        beside=beside,
+        scope="checkpoints" if chosen.seeds == "none" else "recipe",
         seeds=seeds,
         benchmarks=tuple(frame.benchmark for frame in frames),
         n_examples=sum(frame.n for frame in frames),
         n_images=union.size,
+        n_effective_images=union.effective,
+        by_seed=tuple(float(seed_value) for seed_value in by_seed),
+        large_images=union.large,
     )
-    return Effect(estimate, _check(value, n_seeds, own, pooled, images), pooled.df if pooled is not None else 0)
+    return Effect(estimate, pooled.df if pooled is not None else 0)
 
 
-def _check(
-    value: float, n_seeds: int, own: Part | None, pooled: Part | None, images: ImagePart
-) -> CrossedInterval | None:
-    """Compute the interval that must agree with the first: that of the second of own and pooled (`check_df`)."""
-    if own is None or pooled is None:
-        return None
-    second = pooled if n_seeds >= OWN_SEEDS else own
-    source: SeedSource = "pooled" if n_seeds >= OWN_SEEDS else "own"
-    return crossed_interval(value, Part(second.variance, check_df(n_seeds, pooled.df)), images, source)
-
-
-def _image_part(sums: Sequence[Floats], means: Floats, frames: tuple[Frame, ...], union: ImageUnion) -> ImagePart:
-    n_seeds, n_benchmarks = means.shape[1], len(frames)
-    contributions = np.zeros((n_seeds, union.size))
-    for column, mean, frame, positions in zip(sums, means, frames, union.positions, strict=True):
-        n_images = len(frame.clusters)
-        if n_images < 2:
-            law = "an interval needs at least two images, but all examples share one"
-            raise InputError(law, place=f"benchmark {frame.benchmark}")
-        small_sample = math.sqrt(n_images / (n_images - 1))
-        share = (column - mean[:, None] * frame.sizes) / frame.n
-        contributions[:, positions] += share * small_sample / n_benchmarks
-    over_seeds = contributions.mean(0)
-    df = union.size - 1
-    raw = Part(float((over_seeds**2).sum()), df)
-    if n_seeds == 1:
-        return ImagePart(raw, None)
-    left = float(((contributions - over_seeds) ** 2).sum()) / (n_seeds * (n_seeds - 1))
-    return ImagePart(raw, Part(left, (n_seeds - 1) * df))
+def _spreads(own: Part, pooled: Part | None, images: ImageVariance, n_seeds: int) -> tuple[Spread, ...]:
+    """Name the ways to know the variance: the effect's own seeds and, with other arms, the bound of the pool."""
+    share = bound_share(n_seeds)
+    if pooled is None or pooled.df <= own.df or share == 0:
+        return (Spread((own, images.part)),)
+    bound = Part(BOUND**2 * pooled.variance, pooled.df)
+    return Spread((own, images.part), 1 - share), Spread((bound, images.part), share)

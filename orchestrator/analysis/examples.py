@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,12 @@ class Cell:
     has_signal: bool
     above: Mapping[str, Floats] = field(default_factory=dict)
     """What needs no image -> by how much its scores are exceeded, sums per image in points. Empty once judged."""
+
+    @cached_property
+    def counts_examples(self) -> bool:
+        """Whether its sums are whole numbers of right examples, so that its mean moves in steps."""
+        right = self.sums / 100
+        return bool(np.abs(right - np.rint(right)).max() < 1e-6)
 
     @property
     def mean(self) -> float:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from scipy import stats
 
 from orchestrator.analysis.effects import Contrast
-from orchestrator.analysis.verdict_sentences import SPREAD_SOURCES
 
 FALSE_DISCOVERY_RATE = 0.05
 
@@ -26,7 +25,7 @@ class Judgement:
 
 
 def judge(contrasts: Sequence[Contrast], rate: float = FALSE_DISCOVERY_RATE) -> tuple[Judgement, ...]:
-    """Judge the contrasts of one exploratory table: Benjamini-Hochberg over all of them, then each one's own spread."""
+    """Judge the contrasts of one exploratory table: Benjamini-Hochberg over all of them."""
     if not contrasts:
         return ()
     adjusted = stats.false_discovery_control([contrast.estimate.interval.p for contrast in contrasts])
@@ -40,10 +39,5 @@ def _judged(contrast: Contrast, p_adjusted: float, n: int, rate: float) -> Judge
         return Judgement(contrast, p_adjusted, False, None)
     if p_adjusted > rate:
         reason = f"it does not stand out among the {n} comparisons of this report"
-        return Judgement(contrast, p_adjusted, False, reason)
-    if contrast.check is not None and not contrast.check.excludes_zero:
-        second = SPREAD_SOURCES[contrast.check.seeds]
-        low, high = contrast.check.low, contrast.check.high
-        reason = f"the spread {second} leads to another conclusion ({low:+.1f} to {high:+.1f})"
         return Judgement(contrast, p_adjusted, False, reason)
     return Judgement(contrast, p_adjusted, True, None)

@@ -1,4 +1,4 @@
-"""The t interval, and the variances that one of a study is made of.
+"""Intervals and tests of an estimate whose variance has several parts, each known with its own degrees of freedom.
 
 The model behind every interval of a study is crossed: the score (or paired difference) of seed s on image c is
 
@@ -8,47 +8,147 @@ because the same images serve all seeds. The mean over S seeds and C images then
 
     sigma_a^2 / S  +  sigma_b^2 / C  +  sigma_e^2 / (S C)
 
-Seed part: variance of the seeds' means, divided by S. It estimates the first and the third term together, and so is not
-taken below the third alone, which is known much better: two seeds with equal scores by chance prove no certainty.
-Image part: variance of the images' means over seeds, divided by C, minus what the residual explains of it, which the
-seed part already holds: (MS_image - MS_residual) / (S C), not below 0. It estimates the second term.
+The seed part, the variance of the seeds' means divided by S, estimates the first and the third term (`seed_spread`);
+the image part estimates the second (`image_spread`). Two or three seeds know their own part with one or two degrees of
+freedom, images know theirs with hundreds: `critical_values` has the quantile of such a pair.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special  # not scipy.stats, which takes most of a second to import: `ablate plan` needs quantiles
+
+from orchestrator.analysis.critical_values import critical_value, upper_quantile, upper_tail
 
 LEVEL = 0.95
-OWN_SEEDS = 5
-"""From this many seeds on, an effect's own spread over seeds is used; below, the one pooled over the study's arms."""
 _ZERO_VARIANCE = 1e-18
 """Below this (points squared) a variance is the rounding of a difference that is the same everywhere."""
+_SMALLEST_P = 1e-300
 
 Floats = NDArray[np.float64]
 SeedSource = Literal["own", "pooled", "assumed", "none"]
 
 
 @dataclass(frozen=True)
+class Part:
+    """One term of a variance and its degrees of freedom; infinite: it is known."""
+
+    variance: float
+    df: float
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One way to know the variance of an estimate, and the share of the error rate that a test by it may use."""
+
+    parts: tuple[Part, ...]
+    """One, or two: by seeds and by images."""
+    share: float = 1.0
+
+    @property
+    def variance(self) -> float:
+        return sum(part.variance for part in self.parts)
+
+    @property
+    def error(self) -> float:
+        """Standard error."""
+        return math.sqrt(self.variance) if self.variance > _ZERO_VARIANCE else 0.0
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom of the whole (Satterthwaite): to be shown; no test uses them where there are two parts."""
+        uncertainty = sum(part.variance**2 / part.df for part in self.parts)
+        return self.variance**2 / uncertainty if uncertainty > 0 else math.inf
+
+    def critical(self, tail: float) -> float:
+        """Compute how many standard errors are exceeded on one side with this probability, its share of it taken."""
+        return self._critical(tail * self.share)
+
+    def tail(self, distance: float, least_variance: float = 0.0) -> float:
+        """Compute the one-sided p of an estimate that lies `distance` beyond a bound, 0 to 1.
+
+        Args:
+            distance: in the unit of the estimate; negative on the bound's other side.
+            least_variance: the estimate is taken to vary at least so much.
+        """
+        error = math.sqrt(max(self.variance, least_variance))
+        if error**2 < _ZERO_VARIANCE:
+            return 0.0 if distance > 1e-9 else 0.5 if distance > -1e-9 else 1.0
+        inside = self._tail(abs(distance) / error)
+        return min((inside if distance >= 0 else 1.0 - inside) / self.share, 1.0)
+
+    def _tail(self, errors: float) -> float:
+        """Find the tail beyond a number of standard errors: between those of its surest and least sure part."""
+        dfs = [part.df for part in self.parts if part.variance > 0]
+        low, high = (max(upper_tail(errors, df), _SMALLEST_P) for df in (max(dfs), min(dfs)))
+        if high <= low * (1 + 1e-9):
+            return high
+        low, high = math.log(low), math.log(high)
+        for _ in range(40):
+            middle = (low + high) / 2
+            if self._critical(math.exp(middle)) > errors:
+                low = middle
+            else:
+                high = middle
+        return math.exp(high)
+
+    def _critical(self, tail: float) -> float:
+        by_df = sorted(self.parts, key=lambda part: part.df)
+        unsure, *rest = [part for part in by_df if part.variance > 0] or by_df[-1:]
+        if not rest:
+            return upper_quantile(tail, unsure.df)
+        (sure,) = rest
+        return critical_value(tail, unsure.variance / self.variance, unsure.df, sure.df)
+
+
+@dataclass(frozen=True)
 class Interval:
-    """A t interval of a value, and the tests that belong to it."""
+    """An interval of a value, and the tests that belong to it.
+
+    Where the variance is known in several ways, the shares of their error rates add up to 1, and the interval is the
+    narrowest of theirs: it errs at most as often as all of them together.
+    """
 
     value: float
-    error: float
-    """Standard error."""
-    df: float | None
-    """Degrees of freedom; None where nothing varies, or where the error is known (then `error` is not 0)."""
-    low: float
-    high: float
-    p: float
-    """Two-sided, of the value being 0."""
+    spreads: tuple[Spread, ...]
+    level: float = LEVEL
+    variance_of_one: float = 0.0
+    """Where few examples differ: the variance that a difference of x (in hundredths) has at least, divided by
+    x (1 - x). Differences of 0/1 scores that are nowhere seen are not known to be nowhere."""
+
+    @cached_property
+    def half_width(self) -> float:
+        tail = (1 - self.level) / 2
+        return min(spread.error * spread.critical(tail) if spread.error else 0.0 for spread in self.spreads)
+
+    @property
+    def low(self) -> float:
+        return self.value - self.half_width
+
+    @property
+    def high(self) -> float:
+        return self.value + self.half_width
+
+    @property
+    def error(self) -> float:
+        """Standard error, in the first way."""
+        return self.spreads[0].error
+
+    @property
+    def df(self) -> float | None:
+        """Degrees of freedom in the first way; None where nothing varies or the error is known."""
+        df = self.spreads[0].df
+        return None if self.error == 0 or math.isinf(df) else df
+
+    @cached_property
+    def p(self) -> float:
+        """Two-sided p of the value being 0."""
+        return min(2 * min(spread.tail(abs(self.value)) for spread in self.spreads), 1.0)
 
     @property
     def excludes_zero(self) -> bool:
@@ -56,160 +156,73 @@ class Interval:
 
     def p_above(self, bound: float) -> float:
         """Compute the one-sided p of the truth being at most `bound`: small where it lies above."""
-        return _tail(self.value - bound, self.error, self.df)
+        return self._p_beyond(self.value - bound, bound)
 
     def p_below(self, bound: float) -> float:
         """Compute the one-sided p of the truth being at least `bound`: small where it lies below."""
-        return _tail(bound - self.value, self.error, self.df)
+        return self._p_beyond(bound - self.value, bound)
+
+    def _p_beyond(self, distance: float, bound: float) -> float:
+        share = min(abs(bound) / 100, 1.0)
+        least = self.variance_of_one * share * (1 - share)
+        return min(spread.tail(distance, least) for spread in self.spreads)
 
 
 @dataclass(frozen=True)
 class CrossedInterval(Interval):
     """An interval over seeds and images. The parts are variances in points squared."""
 
-    seed_part: float
-    image_part: float
-    seeds: SeedSource
+    seed_part: float = 0.0
+    image_part: float = 0.0
+    seeds: SeedSource = "none"
     """Where the seed part comes from; `assumed`: declared in the study; `none`: a single seed, only images vary."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """One term of a variance and its degrees of freedom."""
-
-    variance: float
-    df: float
-
-
-@dataclass(frozen=True)
-class ImagePart:
-    """Variance of a mean by its images: `raw`, as images' means vary, minus the `residual` share of that."""
-
-    raw: Part
-    residual: Part | None
+    n_bounded: float | None = None
+    """Of a mean of scores from 0 to 100: number of images that it rests on, for an interval that stays inside."""
 
     @property
-    def variance(self) -> float:
-        return max(self.raw.variance - (self.residual.variance if self.residual else 0.0), 0.0)
+    def low(self) -> float:
+        return self._bounded[0]
 
     @property
-    def uncertainty(self) -> float:
-        """Its share of the denominator of Satterthwaite's formula; 0 where the part itself is 0."""
-        if self.variance == 0:
-            return 0.0
-        return sum(part.variance**2 / part.df for part in (self.raw, self.residual) if part is not None)
+    def high(self) -> float:
+        return self._bounded[1]
 
+    @cached_property
+    def _bounded(self) -> tuple[float, float]:
+        """Limits of a difference; of a mean those of Wilson (1927), with the effective number of examples that the
+        standard error stands for, and the quantile that belongs to it."""
+        if self.n_bounded is None:
+            return self.value - self.half_width, self.value + self.half_width
+        tail = (1 - self.level) / 2
+        p = min(max(self.value / 100, 0.0), 1.0)
+        limits = [_wilson(p, self._effective_n(spread, p), spread.critical(tail)) for spread in self.spreads]
+        low, high = min(limits, key=lambda pair: pair[1] - pair[0])
+        return 100 * low, 100 * high
 
-@dataclass(frozen=True)
-class Pool:
-    """Variation of the means of (arm, seed), seeds being blocks: sums of squares and their degrees of freedom."""
-
-    blocks: float
-    df_blocks: int
-    residual: float
-    df_residual: int
-
-    @staticmethod
-    def of(means: Mapping[tuple[str, int], float]) -> Pool:
-        """Fit arm + seed by least squares; arms may lack seeds. Arms with a single seed say nothing and drop out."""
-        counts = Counter(arm for arm, _ in means)
-        trials = [(arm, seed) for arm, seed in means if counts[arm] > 1]
-        if not trials:
-            return Pool(0.0, 0, 0.0, 0)
-        arms = {arm: i for i, arm in enumerate(dict.fromkeys(arm for arm, _ in trials))}
-        seeds = {seed: i for i, seed in enumerate(sorted({seed for _, seed in trials}))}
-        arm_of = np.array([arms[arm] for arm, _ in trials])
-        design = np.zeros((len(trials), len(seeds)))
-        design[np.arange(len(trials)), [seeds[seed] for _, seed in trials]] = 1.0
-        y = _centred(np.array([[means[trial]] for trial in trials]), arm_of, len(arms))
-        design = _centred(design, arm_of, len(arms))
-        solution, _, rank, _ = np.linalg.lstsq(design, y, rcond=None)
-        residual = float(((y - design @ solution) ** 2).sum())
-        within = float((y**2).sum())
-        return Pool(max(within - residual, 0.0), int(rank), residual, len(trials) - len(arms) - int(rank))
-
-    def of_effect(self, n_seeds: int, square_weights: float) -> Part | None:
-        """Seed part of a weighted sum of arms whose weights add up to 0; None where fewer than two arms have a signal.
-
-        The block cancels, and each arm brings the residual mean square times its squared weight: 2 in all for the
-        difference of two arms, 1.5 for the mean difference of two arms to one and the same third.
-        """
-        if self.df_residual < 1:
-            return None
-        return Part(square_weights * self.residual / self.df_residual / n_seeds, self.df_residual)
-
-    def of_mean(self, n_seeds: int) -> Part | None:
-        """Seed part of an arm's mean. It varies with the block, too: its variance is that within arms, whose blocks all
-        arms share (Satterthwaite)."""
-        if self.df_residual < 1:
-            return None
-        df = self.df_blocks + self.df_residual
-        within = (self.blocks + self.residual) / df
-        share = (self.blocks / df) ** 2 / max(self.df_blocks, 1) + (self.residual / df) ** 2 / self.df_residual
-        return Part(within / n_seeds, within**2 / share if share > 0 else df)
+    def _effective_n(self, spread: Spread, p: float) -> float:
+        assert self.n_bounded is not None
+        variance = spread.variance / 1e4
+        return p * (1 - p) / variance if spread.error > 0 and 0 < p < 1 else self.n_bounded
 
 
 def t_interval(value: float, error: float, df: float | None, level: float = LEVEL) -> Interval:
-    """Degrees of freedom of None: nothing varies if the error is 0, else the error is known and the quantile normal."""
-    half = error * quantile((1 + level) / 2, df) if error > 0 else 0.0
-    return Interval(value, error, df, value - half, value + half, 2 * min(_tail(abs(value), error, df), 0.5))
-
-
-def crossed_interval(
-    value: float, seeds: Part | None, images: ImagePart, source: SeedSource, level: float = LEVEL
-) -> CrossedInterval:
-    residual = images.residual.variance if images.residual is not None else 0.0
-    seed_variance = max(seeds.variance, residual) if seeds is not None else 0.0
-    variance = seed_variance + images.variance
-    if variance < _ZERO_VARIANCE:
-        made = t_interval(value, 0.0, None, level)
-    else:
-        share = images.uncertainty + (seed_variance**2 / seeds.df if seeds is not None else 0.0)
-        made = t_interval(value, math.sqrt(variance), variance**2 / share, level)
-    return CrossedInterval(
-        value, made.error, made.df, made.low, made.high, made.p, seed_variance, images.variance, source
-    )
-
-
-def check_df(n_seeds: int, df_pooled: float) -> float:
-    """Degrees of freedom of the interval with which the main one of a study must agree.
-
-    It has the other one of own and pooled spread, literally from 3 seeds on. With two seeds the own spread has one
-    degree of freedom: its factor of 12.7 says how little two numbers tell of their own spread, not that the pooled
-    spread is wrong, and holding that against an effect would make pooling pointless. So there the own spread is taken
-    at face value, with the pooled degrees of freedom: it still vetoes where an arm visibly varies more than the others.
-
-    Measured by `python -m measurements.verdict_coverage` (8 arms, seeds alone vary; false alarms at 5 % with one arm as
-    noisy as the others / twice / three times, and power for an effect of 2.8 standard errors):
-
-        2 seeds: pooled alone 5, 13, 21 %, power 68 %; face value 4, 10, 15 %, 57 %; literal 1, 2, 3 %, 14 %
-        3 seeds: pooled alone 5, 14, 22 %, power 74 %; face value 4, 9, 13 %, 65 %;  literal 2, 3, 4 %, 32 %
-        4 seeds: pooled alone 5, 14, 22 %, power 76 %; face value 4, 8, 11 %, 68 %;  literal 2, 4, 5 %, 45 %
-    """
-    if n_seeds >= OWN_SEEDS or n_seeds == 2:
-        return df_pooled
-    return n_seeds - 1
+    """Make an interval of one part. Degrees of freedom of None: the error is known; an error of 0: nothing varies."""
+    return Interval(value, (Spread((Part(error**2, math.inf if df is None else df),)),), level)
 
 
 def quantile(probability: float, df: float | None) -> float:
     """Return a quantile of Student's t; of the normal distribution where `df` is None or infinite."""
-    if df is None or math.isinf(df):
-        return float(special.ndtri(probability))
-    return float(special.stdtrit(df, probability))
+    return -upper_quantile(probability, math.inf if df is None else df)
 
 
-def _tail(distance: float, error: float, df: float | None) -> float:
-    """Probability of a t value above `distance` / `error`."""
-    if error == 0:
-        return 0.0 if distance > 1e-9 else 0.5 if distance > -1e-9 else 1.0
-    if df is None or math.isinf(df):
-        return float(special.ndtr(-distance / error))
-    return float(special.stdtr(df, -distance / error))
+def _wilson(p: float, n: float, z: float) -> tuple[float, float]:
+    """Compute the score interval of a share.
 
-
-def _centred(values: Floats, group_of: NDArray[np.intp], n_groups: int) -> Floats:
-    """Columns minus the mean of each row's group."""
-    sums = np.zeros((n_groups, values.shape[1]))
-    np.add.at(sums, group_of, values)
-    centred: Floats = values - (sums / np.bincount(group_of)[:, None])[group_of]
-    return centred
+    Args:
+        p: the share, 0 to 1.
+        n: effective number of draws.
+        z: quantile, in standard errors.
+    """
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(p * (1 - p) / n + (z / (2 * n)) ** 2) / (1 + z * z / n)
+    return max(centre - half, 0.0), min(centre + half, 1.0)

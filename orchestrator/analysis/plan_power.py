@@ -17,7 +17,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from orchestrator.analysis.intervals import Pool
 from orchestrator.analysis.pairs import pair_weights
 from orchestrator.analysis.plan_knowledge import Knowledge, Size, declared_size
 from orchestrator.analysis.power import (
@@ -31,6 +30,7 @@ from orchestrator.analysis.power import (
     smallest_margin,
 )
 from orchestrator.analysis.rule import Statement
+from orchestrator.analysis.seed_spread import Pool
 from search_spaces.catalogue.load import shipped
 from search_spaces.claims import select_benchmarks
 from search_spaces.plan import Plan

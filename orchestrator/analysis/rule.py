@@ -1,4 +1,4 @@
-"""The rule that reaches verdicts: three tests, Holm's correction over the family, a second interval that must agree.
+"""The rule that reaches verdicts: three tests, each kind corrected by Holm among its kind over all declared hypotheses.
 
 It knows nothing of where effects come from: the methods (`methods`) hand it intervals.
 """
@@ -16,6 +16,7 @@ from orchestrator.analysis.verdict_model import Outcome
 from search_spaces.study import Expectation
 
 Statement = Literal["differs", "equivalent", "not-worse"]
+STATEMENTS: tuple[Statement, ...] = ("differs", "equivalent", "not-worse")
 
 ALPHA = 0.05
 
@@ -38,52 +39,61 @@ class Evidence:
     expect: Expectation
     margin: float | None
     interval: Interval
-    check: Interval | None
-    """A second interval, with which a statement must hold as well."""
     may_be_equivalent: bool = True
     """False for single checkpoints, and where no benchmark shows a signal."""
-    equivalence: tuple[Interval, Interval | None] | None = None
-    """Interval and check of the benchmarks that show a signal, where not all do: equivalence must hold on them, too."""
+    equivalence: Interval | None = None
+    """Of the benchmarks that show a signal, where not all do: equivalence must hold on them, too."""
     two_sided: bool = False
     """`p` is two-sided whatever is expected."""
     p_exact: float | None = None
     """Of the effect being 0, by a test without a normal distribution: a difference must hold with it as well."""
+    tests_choice: bool = True
+    """False where only single checkpoints, or rows of a table, were compared: a claim about a choice stays open."""
 
-    def p_of(self, statement: Statement, *, checked: bool = False) -> float:
-        """Compute p of one of the three tests; 1 where there is no margin to test at.
+    def p_of(self, statement: Statement, *, exact: bool = True) -> float:
+        """Compute p of one of the three tests; 1 where it cannot show what it is for.
 
         Args:
-            checked: the larger of this and that of the check.
+            exact: whether a difference must also hold in the exact test, where there is one.
         """
-        intervals = [(self.interval, self.check)]
-        if statement != "differs":
-            if self.margin is None:
-                return 1.0
-            intervals += [self.equivalence] if self.equivalence is not None else []
-        chosen = [
-            interval for pair in intervals for interval in (pair if checked else pair[:1]) if interval is not None
-        ]
-        p = max(self._p(statement, interval) for interval in chosen)
-        return max(p, self.p_exact) if checked and statement == "differs" and self.p_exact is not None else p
-
-    def _p(self, statement: Statement, interval: Interval) -> float:
         if statement == "differs":
-            same_side = (interval.value > 0) == (self.interval.value > 0)
-            return interval.p if same_side else 1.0
-        assert self.margin is not None
-        above = interval.p_above(-self.margin)
-        match statement:
-            case "not-worse":
-                return above
-            case "equivalent":
-                return max(above, interval.p_below(self.margin))
-            case _:
-                assert_never(statement)
+            return max(self.interval.p, self.p_exact) if exact and self.p_exact is not None else self.interval.p
+        if self.margin is None or not self.may_be_equivalent:
+            return 1.0  # a statement that cannot be shown
+        intervals = [self.interval] if self.equivalence is None else [self.interval, self.equivalence]
+        return max(_p_at_margin(statement, interval, self.margin) for interval in intervals)
 
     @property
-    def p(self) -> float:
-        """p of the test that `expect` names."""
-        return self.p_of("differs" if self.two_sided else statement_of(self.expect))
+    def declared(self) -> Statement:
+        """The test that `expect` names."""
+        return "differs" if self.two_sided else statement_of(self.expect)
+
+    @property
+    def can_show_declared(self) -> bool:
+        """Whether the declared test has a p at all: single checkpoints never show an absence."""
+        return self.declared == "differs" or self.may_be_equivalent
+
+
+def _p_at_margin(statement: Literal["equivalent", "not-worse"], interval: Interval, margin: float) -> float:
+    above = interval.p_above(-margin)
+    match statement:
+        case "not-worse":
+            return above
+        case "equivalent":
+            return max(above, interval.p_below(margin))
+        case _:
+            assert_never(statement)
+
+
+@dataclass(frozen=True)
+class Unjudged:
+    """A declared hypothesis whose arms could not be compared, or not yet: it is counted in its family all the same."""
+
+    margin: float | None
+
+    def p_of(self, statement: Statement, *, exact: bool = True) -> float:
+        """Return 1: nothing is shown."""
+        return 1.0
 
 
 @dataclass(frozen=True)
@@ -92,28 +102,47 @@ class Ruling:
 
     verdict: Outcome
     holds: bool | None
-    p: float
-    p_adjusted: float
+    p: float | None
+    """Of the test that is declared, the one that decided; None where nothing here could show what is declared."""
+    p_adjusted: float | None
+    """The same after Holm's correction among all statements of its kind."""
     vetoed: Outcome | None
-    """What the interval alone would say, where the check forbids it."""
+    """What the interval alone would say, where the exact test forbids it."""
     corrected: Outcome | None
     """What p without the correction for several hypotheses would say, where the correction forbids it."""
 
 
-def rule(evidence: Sequence[Evidence], alpha: float = ALPHA, *, corrected: bool = True) -> tuple[Ruling, ...]:
+def rule(
+    family: Sequence[Evidence | Unjudged], alpha: float = ALPHA, *, corrected: bool = True
+) -> tuple[Ruling | None, ...]:
     """Judge the hypotheses of one family together.
 
-    A statement holds if its test does at `alpha` after Holm's correction, and without it with the check as well. The
-    verdict is the strongest that holds of better or worse, equivalent, not-worse.
+    A statement holds if its test does at `alpha` after Holm's correction among the statements of its kind: differences
+    among the differences of all hypotheses, absences among those of all hypotheses with a margin. The verdict is the
+    strongest that holds of better or worse, equivalent, not-worse.
 
     Args:
-        evidence: one for each hypothesis.
+        family: all hypotheses that are declared.
         alpha: level of the tests, 0 to 1.
         corrected: False: p is compared with alpha as it is; the adjusted p is only reported.
+
+    Returns:
+        One for each hypothesis, in the same order; None for those that are not judged.
     """
-    declared = [claim.p for claim in evidence]
-    adjusted = holm(declared)
-    return tuple(_ruling(claim, i, declared, adjusted[i], alpha, corrected) for i, claim in enumerate(evidence))
+    adjusted = {statement: _adjusted(family, statement, exact=True) for statement in STATEMENTS}
+    unvetoed = {statement: _adjusted(family, statement, exact=False) for statement in STATEMENTS}
+    return tuple(
+        _ruling(
+            claim,
+            {statement: adjusted[statement][i] for statement in STATEMENTS},
+            {statement: unvetoed[statement][i] for statement in STATEMENTS},
+            alpha,
+            corrected,
+        )
+        if isinstance(claim, Evidence)
+        else None
+        for i, claim in enumerate(family)
+    )
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -125,39 +154,43 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in adjusted]
 
 
-def _ruling(
-    claim: Evidence, position: int, declared: Sequence[float], p_adjusted: float, alpha: float, corrected: bool
-) -> Ruling:
-    """Statements other than the declared one take its place in the family when they are corrected."""
+def _adjusted(family: Sequence[Evidence | Unjudged], statement: Statement, *, exact: bool) -> list[float]:
+    """Adjust p of one kind of statement over the family; hypotheses without a margin state no absence."""
+    members = [i for i, claim in enumerate(family) if statement == "differs" or claim.margin is not None]
+    adjusted = [1.0] * len(family)
+    for i, p in zip(members, holm([family[i].p_of(statement, exact=exact) for i in members]), strict=True):
+        adjusted[i] = p
+    return adjusted
 
-    def held(statement: Statement, with_holm: bool, with_check: bool) -> bool:
-        if statement != "differs" and not claim.may_be_equivalent:
-            return False
-        p = claim.p_of(statement)
-        if with_holm:
-            p = holm([p if i == position else p_of_other for i, p_of_other in enumerate(declared)])[position]
-        return p <= alpha and (not with_check or claim.p_of(statement, checked=True) <= alpha)
 
-    def strongest(with_holm: bool, with_check: bool) -> Outcome:
-        if held("differs", with_holm, with_check):
-            return "better" if claim.interval.value > 0 else "worse"
-        if held("equivalent", with_holm, with_check):
-            return "equivalent"
-        return "not-worse" if held("not-worse", with_holm, with_check) else "undecided"
+Adjusted = dict[Statement, float]
 
-    verdict = strongest(corrected, True)
-    alone, uncorrected = strongest(corrected, False), strongest(False, True)
+
+def _ruling(claim: Evidence, adjusted: Adjusted, unvetoed: Adjusted, alpha: float, corrected: bool) -> Ruling:
+    raw: Adjusted = {statement: claim.p_of(statement) for statement in STATEMENTS}
+    deciding = adjusted if corrected else raw
+    without_exact: Adjusted = unvetoed if corrected else {s: claim.p_of(s, exact=False) for s in STATEMENTS}
+    verdict = _strongest(claim, deciding, alpha)
+    alone, uncorrected = _strongest(claim, without_exact, alpha), _strongest(claim, raw, alpha)
     return Ruling(
         verdict,
-        _holds(claim, verdict, held("equivalent", corrected, True), held("not-worse", corrected, True), alpha),
-        claim.p,
-        p_adjusted,
+        _holds(claim, verdict, deciding, alpha) if claim.tests_choice else None,
+        raw[claim.declared] if claim.can_show_declared else None,
+        adjusted[claim.declared] if claim.can_show_declared else None,
         vetoed=alone if alone != verdict else None,
         corrected=uncorrected if uncorrected != verdict else None,
     )
 
 
-def _holds(claim: Evidence, verdict: Outcome, equivalent: bool, not_worse: bool, alpha: float) -> bool | None:
+def _strongest(claim: Evidence, p: Adjusted, alpha: float) -> Outcome:
+    if p["differs"] <= alpha:
+        return "better" if claim.interval.value > 0 else "worse"
+    if p["equivalent"] <= alpha:
+        return "equivalent"
+    return "not-worse" if p["not-worse"] <= alpha else "undecided"
+
+
+def _holds(claim: Evidence, verdict: Outcome, p: Adjusted, alpha: float) -> bool | None:
     """Compare a verdict with its claim.
 
     A claim of a difference is false if the opposite was found, or a difference smaller than the margin; a claim of none
@@ -171,10 +204,10 @@ def _holds(claim: Evidence, verdict: Outcome, equivalent: bool, not_worse: bool,
     beyond = [claim.interval.p_below(-claim.margin)]
     match claim.expect:
         case "equivalent":
-            is_shown = equivalent
+            is_shown = p["equivalent"] <= alpha
             beyond.append(claim.interval.p_above(claim.margin))
         case "not-worse":
-            is_shown = not_worse or verdict == "better"
+            is_shown = p["not-worse"] <= alpha or verdict == "better"
         case _:
             assert_never(claim.expect)
     if is_shown:

@@ -11,10 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from orchestrator.analysis.bootstrap import ImageSums
-from orchestrator.analysis.effects import Contrast, Effect, Estimate, ImageUnion, estimate_effect
+from orchestrator.analysis.effects import Contrast, Effect, Estimate, estimate_effect
 from orchestrator.analysis.examples import Cell, Examples, Frame, common_frames, some
-from orchestrator.analysis.intervals import Floats, Pool
+from orchestrator.analysis.image_spread import ImageUnion
+from orchestrator.analysis.intervals import Floats
 from orchestrator.analysis.pairs import pair_weights
+from orchestrator.analysis.seed_spread import Pool, score_scale
 from search_spaces.errors import InputError
 
 
@@ -111,7 +113,7 @@ class Scores:
             InputError: as `effect` does.
         """
         effect = self.effect(pair_weights([(reference, alternative)]), benchmarks)
-        return Contrast(effect.estimate, effect.check, effect.df_pooled, reference, alternative)
+        return Contrast(effect.estimate, effect.df_pooled, reference, alternative)
 
     def effect(self, weights: Mapping[str, float], benchmarks: Sequence[str], seed_sd: float | None = None) -> Effect:
         """Estimate a weighted sum of arms over the seeds that all of them have.
@@ -190,13 +192,29 @@ class Scores:
             for name in benchmarks
         ]
         pool = self._pool(frames) if len(seeds) > 1 else None
-        return estimate_effect(sums, frames, self._union(frames), seeds, list(weights.values()), pool, seed_sd)
+        steps = all(self._cells[arm, s, name].counts_examples for arm in weights for s in seeds for name in benchmarks)
+        return estimate_effect(sums, frames, self._union(frames), seeds, weights, pool, seed_sd, has_steps=steps)
 
     def _union(self, frames: tuple[Frame, ...]) -> ImageUnion:
         key = tuple(map(id, frames))
         if key not in self._unions:
             self._unions[key] = ImageUnion.of(frames)
         return self._unions[key]
+
+    def pool(self, benchmarks: Sequence[str]) -> Pool | None:
+        """Pool the seed variation of all arms that were scored on these benchmarks with two seeds or more.
+
+        Args:
+            benchmarks: over whose unweighted mean.
+
+        Returns:
+            None if no arm has two seeds with all of them; arms with unequal examples are pooled with the first one's.
+        """
+        for arm in self._seeds:
+            seeds = self.seeds(arm, benchmarks)
+            if len(seeds) > 1:
+                return self._pool(tuple(self._cells[arm, seeds[0], name].frame for name in benchmarks))
+        return None
 
     def _pool(self, frames: tuple[Frame, ...]) -> Pool:
         """Pool the seed variation of all arms that were scored on these examples and show a signal on one of them."""
@@ -207,12 +225,13 @@ class Scores:
             }
             complete = {trial: cells for trial, cells in trials.items() if len(cells) == len(frames)}
             with_signal = {arm for (arm, _), cells in complete.items() if any(cell.has_signal for cell in cells)}
+            means = {
+                trial: np.array([cell.mean for cell in cells])
+                for trial, cells in complete.items()
+                if trial[0] in with_signal
+            }
             self._pools[key] = Pool.of(
-                {
-                    (arm, seed): sum(cell.mean for cell in cells) / len(cells)
-                    for (arm, seed), cells in complete.items()
-                    if arm in with_signal
-                }
+                {trial: float(by_benchmark.mean()) for trial, by_benchmark in means.items()}, _scales(means, frames)
             )
         return self._pools[key]
 
@@ -220,6 +239,24 @@ class Scores:
         """List the cells of a trial that were scored on exactly these examples."""
         cells = [self._cells.get((arm, seed, frame.benchmark)) for frame in frames]
         return [cell for cell, frame in zip(cells, frames, strict=True) if cell is not None and cell.frame is frame]
+
+
+def _scales(means: Mapping[tuple[str, int], Floats], frames: tuple[Frame, ...]) -> dict[str, float]:
+    """Compute for each arm what its variance over seeds is proportional to: p (1 - p), mean over the benchmarks.
+
+    Args:
+        means: (arm, seed) -> points by benchmark.
+        frames: of the benchmarks.
+    """
+    by_arm: dict[str, list[Floats]] = {}
+    for (arm, _), by_benchmark in means.items():
+        by_arm.setdefault(arm, []).append(by_benchmark)
+    return {
+        arm: float(
+            np.mean([score_scale(points, frame.n) for points, frame in zip(np.mean(rows, axis=0), frames, strict=True)])
+        )
+        for arm, rows in by_arm.items()
+    }
 
 
 def _digest(benchmark: str, images: str, ids: tuple[str, ...], clusters: tuple[str, ...]) -> bytes:

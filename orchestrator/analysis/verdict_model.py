@@ -148,7 +148,12 @@ class Verdict:
     seeds_from: SeedSource = "none"
     """Where the spread over seeds comes from."""
     beside: tuple[float, float] | None = None
-    """The interval with the other of own and pooled."""
+    """The interval with the spread over seeds pooled over the study's arms; to be seen, it decides nothing."""
+    by_seed: tuple[tuple[int, float], ...] = ()
+    """Seed and effect with it alone."""
+    n_images: int | None = None
+    n_effective_images: float | None = None
+    """Number of equally large images that would be worth as much."""
     p_exact: float | None = None
     """Of single checkpoints: exact McNemar, or sign flips of whole images or of a table's benchmarks; a difference must
     hold with it as well."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
-from orchestrator.analysis.intervals import Interval, SeedSource
+from orchestrator.analysis.intervals import Interval
 from orchestrator.analysis.number_text import ends_text, listed, p_text, signed
 from orchestrator.analysis.price_sentences import price_text
 from orchestrator.analysis.rule import Ruling
@@ -15,6 +15,8 @@ from search_spaces.study import Expectation, Hypothesis
 
 HOLDS: Mapping[bool | None, str] = {True: "holds", False: "does not hold", None: "open"}
 """`Verdict.holds` in words."""
+CHECKPOINTS_DIFFER = "open: these checkpoints differ"
+"""The same of a difference between single checkpoints: of the choice that is claimed about nothing is known."""
 OUTCOME_TITLES: Mapping[Outcome, str] = {
     "better": "Better",
     "worse": "Worse",
@@ -38,15 +40,20 @@ TEST_NAMES: Mapping[Expectation, str] = {
     "not-worse": "test of not being worse, ",
 }
 """Name of the test of an expectation; the test of a difference needs none."""
-SPREAD_SOURCES: Mapping[SeedSource, str] = {
-    "own": "of its own seeds",
-    "pooled": "pooled over the arms",
-    "assumed": "pooled over the arms",
-    "none": "pooled over the arms",
-}
-"""Where the spread over seeds of a second interval comes from; that one is always own or pooled."""
 _MOST_NAMES = 3
 """More arms or benchmarks are counted instead of named."""
+
+
+def state_text(verdict: Verdict) -> str:
+    """State what became of a claim: `holds`, `does not hold`, `open`, or that only single checkpoints differ."""
+    if is_of_checkpoints_alone(verdict):
+        return CHECKPOINTS_DIFFER
+    return HOLDS[verdict.holds]
+
+
+def is_of_checkpoints_alone(verdict: Verdict) -> bool:
+    """Tell whether a difference was found, but between single checkpoints: of the choice nothing is known."""
+    return verdict.holds is None and verdict.scope == "checkpoints" and verdict.verdict in ("better", "worse")
 
 
 def result_sentence(
@@ -86,30 +93,34 @@ def ruling_reasons(
     interval: Interval | None,
     alpha: float,
     corrected: bool,
-    second: str = "other estimate of the seeds' spread",
+    exact_test: str = "exact test over images",
 ) -> list[str]:
     """Explain why a verdict is not stronger, and what it leaves open of the claim.
 
     Args:
         alpha: level of the test, 0 to 1.
         corrected: whether p was compared after Holm's correction.
-        second: what had to agree with the interval, in words.
+        exact_test: with which a difference must agree, in words.
     """
     reasons = []
+    holm = f"Holm: p {p_text(ruling.p_adjusted)}" if ruling.p_adjusted is not None else "Holm"
     if ruling.vetoed is not None:
         shown = OUTCOME_CLAIMS[ruling.vetoed]
-        reasons.append(f"the interval alone would show {shown}, but the {second} does not confirm it")
+        reasons.append(f"the interval alone would show {shown}, but the {exact_test} does not confirm it")
     if ruling.corrected is not None:
         reasons.append(
             f"on its own the test would show {OUTCOME_CLAIMS[ruling.corrected]}, but not among all hypotheses together "
-            f"(Holm: p {p_text(ruling.p_adjusted)})"
+            f"({holm})"
         )
     if ruling.verdict == "undecided" and not reasons and interval is not None:
-        cause = "the interval holds 0" if not interval.excludes_zero else f"p {p_text(ruling.p)} is above {alpha:g}"
+        is_seen = interval.excludes_zero and ruling.p is not None
+        cause = f"p {p_text(ruling.p or 0)} is above {alpha:g}" if is_seen else "the interval holds 0"
         reasons.append(f"{cause}: neither a difference nor its absence is shown")
-    if not corrected and ruling.verdict in ("better", "worse") and ruling.p_adjusted > alpha:
-        reasons.append(f"it would not stand among all claims together (Holm: p {p_text(ruling.p_adjusted)})")
-    if ruling.holds is None and ruling.verdict in ("better", "worse"):
+    is_weak = ruling.p_adjusted is not None and ruling.p_adjusted > alpha
+    if not corrected and ruling.verdict in ("better", "worse") and is_weak:
+        reasons.append(f"it would not stand among all claims together ({holm})")
+    claims_none = hypothesis.expect in ("equivalent", "not-worse")
+    if claims_none and ruling.holds is None and ruling.verdict in ("better", "worse"):
         reasons.append(
             f"there is a difference, but whether it is larger than the margin of {hypothesis.margin:g} is open"
         )

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from orchestrator.analysis.effects import Estimate
 from orchestrator.analysis.intervals import LEVEL
 from orchestrator.analysis.verdict_model import blind_json, plain_values
-from orchestrator.analysis.verdict_sentences import HOLDS
+from orchestrator.analysis.verdict_sentences import state_text
 from orchestrator.reporting.report_model import Cell, Difference, Report, Row
 from orchestrator.reporting.sentences import absence_text
 
@@ -162,7 +162,7 @@ def _verdicts(report: Report) -> Iterator[dict[str, str]]:
             "n_seeds": str(verdict.n_seeds),
             "n_examples": str(verdict.n_examples),
             "state": verdict.verdict,
-            "note": HOLDS[verdict.holds],
+            "note": state_text(verdict),
         }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from orchestrator.analysis.number_text import p_text
 from orchestrator.analysis.verdict_model import Verdict
-from orchestrator.analysis.verdict_sentences import HOLDS
+from orchestrator.analysis.verdict_sentences import state_text
 from orchestrator.reporting import sentences
 from orchestrator.reporting.report_model import Cell, Mark, Prior, Report
 
@@ -65,7 +65,7 @@ def _verdict_table(report: Report) -> str:
 
 
 def _verdict_row(verdict: Verdict) -> str:
-    claim = f"{escaped(verdict.claim)} ({HOLDS[verdict.holds]})"
+    claim = f"{escaped(verdict.claim)} ({state_text(verdict)})"
     if verdict.effect is None or verdict.interval is None or verdict.p_adjusted is None:
         return rf"{claim} & not compared & & & \\[2pt]"
     low, high = verdict.interval

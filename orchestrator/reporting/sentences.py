@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from orchestrator.analysis.number_text import listed
 from orchestrator.analysis.verdict_model import Verdict
+from orchestrator.analysis.verdict_sentences import CHECKPOINTS_DIFFER, HOLDS, state_text
 from orchestrator.reporting.provenance import Condition
 from orchestrator.reporting.report_model import Absence, Cell, Column, Finding, Report, Sharing
 from search_spaces.quantities import number_of
@@ -56,12 +58,20 @@ def answer_line(report: Report) -> str:
     return _claims_line(verdicts) if verdicts else _arms_line(report.findings)
 
 
+_CLAIM_VERBS: Mapping[str, tuple[str, str]] = {
+    HOLDS[True]: ("holds", "hold"),
+    HOLDS[False]: ("does not hold", "do not hold"),
+    CHECKPOINTS_DIFFER: ("is open, though these checkpoints differ", "are open, though these checkpoints differ"),
+    HOLDS[None]: ("is open", "are open"),
+}
+"""What became of claims -> of one, of several."""
+
+
 def _claims_line(verdicts: Sequence[Verdict]) -> str:
-    counts = {state: sum(verdict.holds is state for verdict in verdicts) for state in (True, False, None)}
-    verbs = {True: ("holds", "hold"), False: ("does not hold", "do not hold"), None: ("is open", "are open")}
-    parts = [f"{count} {verbs[state][count != 1]}" for state, count in counts.items() if count]
+    counts = Counter(state_text(verdict) for verdict in verdicts)
+    parts = [f"{counts[state]} {verbs[counts[state] != 1]}" for state, verbs in _CLAIM_VERBS.items() if counts[state]]
     if len(parts) == 1:
-        singular, plural = verbs[verdicts[0].holds]
+        singular, plural = _CLAIM_VERBS[state_text(verdicts[0])]
         return f"The claim {singular}." if len(verdicts) == 1 else f"All {len(verdicts)} claims {plural}."
     return f"Of {number_of(len(verdicts), 'claim')}, {listed(parts)}."
 

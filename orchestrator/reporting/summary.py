@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orchestrator.analysis.verdict_sentences import HOLDS, certainty_line, sentence_with_arms
+from orchestrator.analysis.verdict_sentences import certainty_line, sentence_with_arms, state_text
 from orchestrator.reporting.build import build_report
 from orchestrator.reporting.forms import FORMS
 from orchestrator.reporting.report_model import Cell, Report
@@ -138,7 +138,7 @@ def _numbers(name: str, cell: Cell) -> dict[str, float]:
 def _statements(report: Report) -> tuple[str, ...]:
     """State what has to be known first, the verdicts on the claims, then every arm against the base."""
     verdicts = tuple(
-        f"**{HOLDS[verdict.holds]}**: {verdict.claim}: {sentence_with_arms(verdict)} {certainty_line(verdict)}".strip()
+        f"**{state_text(verdict)}**: {verdict.claim}: {sentence_with_arms(verdict)} {certainty_line(verdict)}".strip()
         for verdict in report.verdicts.verdicts
     )
     opening = (report.verdicts.opening,) if report.verdicts.opening else ()

@@ -12,15 +12,13 @@ from orchestrator.analysis.aggregates import Aggregate, Aggregates
 from orchestrator.analysis.blind_model import BlindBenchmark
 from orchestrator.analysis.blind_sentences import BLIND_COLUMNS, BLIND_NOTE, blind_rows, blind_sentence
 from orchestrator.analysis.factors import Factors
-from orchestrator.analysis.intervals import SeedSource
 from orchestrator.analysis.number_text import p_text, signed
 from orchestrator.analysis.verdict_model import PublishedComparison, Verdict, Verdicts
 from orchestrator.analysis.verdict_sentences import (
-    HOLDS,
-    SPREAD_SOURCES,
     certainty_line,
     price_sentence,
     sentence_with_arms,
+    state_text,
 )
 from orchestrator.terminal.tables import table
 
@@ -102,7 +100,7 @@ def _factor_lines(factors: Factors) -> list[str]:
 
 
 def _title(verdict: Verdict) -> Text:
-    state = (f"[{HOLDS[verdict.holds]}]", _COLOURS[verdict.holds])
+    state = (f"[{state_text(verdict)}]", _COLOURS[verdict.holds])
     return Text.assemble("\n", (verdict.id, "bold"), f": {verdict.claim}  ", state)
 
 
@@ -115,8 +113,7 @@ def _lines(verdict: Verdict) -> list[str]:
         )
     if verdict.beside is not None:
         low, high = verdict.beside
-        second: SeedSource = "own" if verdict.seeds_from == "pooled" else "pooled"
-        lines.append(f"with the spread {SPREAD_SOURCES[second]}: {signed(low)} to {signed(high)}")
+        lines.append(f"with the spread pooled over the arms: {signed(low)} to {signed(high)}")
     if verdict.effect is not None:
         lines += [f"- {reason}" for reason in verdict.reasons]
     if verdict.blind is not None:

@@ -11,19 +11,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.analysis.bootstrap import ImageSums, image_errors
+from orchestrator.analysis.collapse import Collapse, find_collapses
 from orchestrator.analysis.comparability import refused
 from orchestrator.analysis.effects import Effect
 from orchestrator.analysis.exact import exact_p
-from orchestrator.analysis.intervals import LEVEL, OWN_SEEDS
+from orchestrator.analysis.intervals import LEVEL
 from orchestrator.analysis.methods.contract import Judged, Question, StudyMethod, StudyResults, refused_verdict
-from orchestrator.analysis.number_text import signed
+from orchestrator.analysis.number_text import listed
 from orchestrator.analysis.pairs import pair_weights
 from orchestrator.analysis.price_sentences import price_text
-from orchestrator.analysis.rule import ALPHA, Evidence, Ruling, rule
+from orchestrator.analysis.rule import ALPHA, Evidence, Ruling, Unjudged, rule
+from orchestrator.analysis.seed_spread import BOUND
 from orchestrator.analysis.study_price import price_of_decision
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.analysis.verdict_model import Component, Price, Refusal, Verdict
-from orchestrator.analysis.verdict_sentences import SPREAD_SOURCES, result_sentence, ruling_reasons
+from orchestrator.analysis.verdict_sentences import result_sentence, ruling_reasons
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 from search_spaces.quantities import number_of
@@ -42,20 +44,24 @@ class _Measured:
     """Of each benchmark."""
     unread: Mapping[tuple[str, str], str]
     """(arm, benchmark) of which more than half of the answers could not be read -> the note on it."""
+    collapses: tuple[Collapse, ...]
+    """Seeds with which an arm scores far below its others."""
 
 
 def judge(results: StudyResults, questions: Sequence[Question]) -> Judged:
-    """Judge all questions as one family. Arms that may not be compared are refused and do not enter the family."""
+    """Judge all questions as one family. Those whose arms may not be compared are refused, and counted in it."""
     measured = [_measure(question, results) for question in questions]
-    evidence = {i: outcome.evidence for i, outcome in enumerate(measured) if not isinstance(outcome, Refusal)}
-    rulings = dict(zip(evidence, rule([*evidence.values()]), strict=True))
+    family = [
+        Unjudged(question.hypothesis.margin) if isinstance(outcome, Refusal) else outcome.evidence
+        for question, outcome in zip(questions, measured, strict=True)
+    ]
     verdicts = tuple(
         refused_verdict(METHOD, question, outcome)
         if isinstance(outcome, Refusal)
-        else _verdict(question, outcome, rulings[i], results, len(evidence))
-        for i, (question, outcome) in enumerate(zip(questions, measured, strict=True))
+        else _verdict(question, outcome, ruling, results, len(family))
+        for question, outcome, ruling in zip(questions, measured, rule(family), strict=True)
     )
-    return Judged(verdicts, _notes(verdicts, results.seed_sd, len(evidence)))
+    return Judged(verdicts, _notes(verdicts, results, len(family)))
 
 
 METHOD = StudyMethod("study", frozenset({"examples", "seeds"}), "points", LEVEL, judge)
@@ -86,10 +92,10 @@ def _measure(question: Question, results: StudyResults) -> _Measured | Refusal:
         hypothesis.expect,
         hypothesis.margin,
         effect.estimate.interval,
-        effect.check,
         may_be_equivalent=effect.estimate.scope == "recipe" and bool(with_signal),
-        equivalence=(part.estimate.interval, part.check) if part is not None else None,
+        equivalence=part.estimate.interval if part is not None else None,
         p_exact=exact_p(sums) if effect.estimate.scope == "checkpoints" else None,
+        tests_choice=effect.estimate.scope == "recipe",
     )
     unread = {
         (arm, name): scored.unread[arm, name]
@@ -97,10 +103,17 @@ def _measure(question: Question, results: StudyResults) -> _Measured | Refusal:
         for arm in arms
         if (arm, name) in scored.mostly_unread
     }
-    return _Measured(effect, evidence, {name: silent for name, silent in no_signal.items() if silent}, sums, unread)
+    silent = {name: arms_without for name, arms_without in no_signal.items() if arms_without}
+    collapses = tuple(
+        collapse for arm in arms for collapse in find_collapses(arm, scored.scores.mean(arm, benchmarks).seed_values)
+    )
+    return _Measured(effect, evidence, silent, sums, unread, collapses)
 
 
-def _verdict(question: Question, measured: _Measured, ruling: Ruling, results: StudyResults, n_judged: int) -> Verdict:
+def _verdict(
+    question: Question, measured: _Measured, ruling: Ruling | None, results: StudyResults, n_judged: int
+) -> Verdict:
+    assert ruling is not None, "the rule judges whatever has evidence"
     hypothesis, benchmarks = question.hypothesis, question.benchmarks
     estimate = measured.effect.estimate
     interval = estimate.interval
@@ -132,6 +145,9 @@ def _verdict(question: Question, measured: _Measured, ruling: Ruling, results: S
         sentence=result_sentence(ruling.verdict, estimate.value, "points", interval, LEVEL, basis, hypothesis.margin),
         seeds_from=interval.seeds,
         beside=(estimate.beside.low, estimate.beside.high) if estimate.beside is not None else None,
+        by_seed=tuple(zip(estimate.seeds, estimate.by_seed, strict=True)),
+        n_images=estimate.n_images,
+        n_effective_images=estimate.n_effective_images,
         image_error=math.sqrt(interval.image_part),
         image_error_bootstrap=float(image_errors(measured.sums)[1][0]) if results.draws_images else None,
         p_exact=measured.evidence.p_exact,
@@ -159,18 +175,17 @@ def _component(
 
 def _reasons(hypothesis: Hypothesis, measured: _Measured, ruling: Ruling, price: Price | None) -> list[str]:
     estimate = measured.effect.estimate
-    is_exact = measured.evidence.p_exact is not None
-    second = "exact test over images" if is_exact else "other estimate of the seeds' spread"
-    reasons = ruling_reasons(hypothesis, ruling, estimate.interval, ALPHA, corrected=True, second=second)
-    if ruling.vetoed is not None and measured.effect.check is not None:
-        check = measured.effect.check
-        limits = f"{signed(check.low)} to {signed(check.high)}"
-        reasons.append(f"with the spread {SPREAD_SOURCES[check.seeds]} it is {limits}")
+    reasons = ruling_reasons(hypothesis, ruling, estimate.interval, ALPHA, corrected=True)
     if estimate.scope == "checkpoints":
         reasons.append("one seed: these checkpoints were compared, the choice itself was not tested")
     if estimate.interval.seeds == "assumed":
         reasons.append("one seed: the spread over seeds is the study's `seed_sd`, an assumption")
     reasons[:0] = [f"on {name}, {arm}: {note}" for (arm, name), note in measured.unread.items()]
+    reasons += [collapse.sentence for collapse in measured.collapses]
+    reasons += [
+        f"one image ({image}) holds {100 * share:.0f} % of {name}: there the choice of images is hardly averaged out"
+        for name, image, share in estimate.large_images
+    ]
     for name, arms in measured.no_signal.items():
         reasons.append(f"no signal on {name}: {', '.join(arms)}; it supports no equivalence")
     if price is not None:
@@ -178,15 +193,35 @@ def _reasons(hypothesis: Hypothesis, measured: _Measured, ruling: Ruling, price:
     return reasons
 
 
-def _notes(verdicts: Sequence[Verdict], seed_sd: float | None, n_judged: int) -> tuple[str, ...]:
+def _notes(verdicts: Sequence[Verdict], results: StudyResults, n_declared: int) -> tuple[str, ...]:
     notes = ["Effects are paired by example and seed; an interval covers the choice of images and, with more than one "
              "seed, that of seeds."]  # fmt: skip
-    if n_judged > 1:
-        notes.append(f"A verdict holds after Holm's correction over the {n_judged} hypotheses that could be judged.")
-    if any(verdict.seeds_from == "pooled" for verdict in verdicts):
+    if n_declared > 1:
         notes.append(
-            f"Below {OWN_SEEDS} seeds the spread over seeds is pooled over the arms, and the pair's own must agree."
+            "A verdict holds after Holm's correction among the statements of its kind over all "
+            f"{n_declared} hypotheses that are declared, judged yet or not."
         )
-    if seed_sd is not None:
-        notes.append(f"Assumed where there is one seed: scores vary over seeds by {seed_sd:g} points (seed_sd).")
+    if any(verdict.n_seeds == 2 and verdict.beside is not None for verdict in verdicts):
+        notes.append(
+            "Two seeds know little of their own spread: a claim also counts where it would stand if its arms varied "
+            f"{BOUND:g} times as much over seeds as all arms do together."
+        )
+    if any(verdict.scope == "checkpoints" and verdict.effect is not None for verdict in verdicts):
+        notes.append("With one seed only these trained weights are compared: a claim about the choice stays open.")
+    notes += _uneven_arms(verdicts, results)
+    if results.seed_sd is not None:
+        notes.append(
+            f"Assumed where there is one seed: scores vary over seeds by {results.seed_sd:g} points (seed_sd)."
+        )
     return tuple(notes)
+
+
+def _uneven_arms(verdicts: Sequence[Verdict], results: StudyResults) -> list[str]:
+    """Name arms that vary over seeds more, or less, than the others by more than chance."""
+    notes = []
+    for benchmarks in dict.fromkeys(verdict.benchmarks for verdict in verdicts if verdict.n_seeds > 1):
+        pool = results.scored.scores.pool(benchmarks)
+        for arm, ratio in (pool.uneven_arms() if pool is not None else {}).items():
+            size = f"{ratio:.1f} times as much as" if math.isfinite(ratio) else "where the others do not, unlike"
+            notes.append(f"Over seeds {arm} varies {size} the other arms on {listed(benchmarks)}: more than by chance.")
+    return notes

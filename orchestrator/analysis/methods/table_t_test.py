@@ -14,7 +14,7 @@ from orchestrator.analysis.exact import sign_flip_p
 from orchestrator.analysis.intervals import Floats, Interval, t_interval
 from orchestrator.analysis.methods.contract import Judged, Question, TableMethod
 from orchestrator.analysis.number_text import p_text
-from orchestrator.analysis.rule import Evidence, Ruling, rule, statement_of
+from orchestrator.analysis.rule import Evidence, Ruling, Unjudged, rule, statement_of
 from orchestrator.analysis.score_table import ScoreTable
 from orchestrator.analysis.verdict_model import Component, Refusal, Sensitivity, Unit, Verdict
 from orchestrator.analysis.verdict_sentences import refusal_sentence, result_sentence, ruling_reasons
@@ -77,15 +77,16 @@ class TableTTest:
     def judge(self, table: ScoreTable, questions: Sequence[Question]) -> Judged:
         """Judge all questions as one family; those with a missing cell or a single draw are not tested."""
         measured = [self.draws(table, question.hypothesis.pairs, question.benchmarks) for question in questions]
-        evidence = {
-            i: self._evidence(questions[i].hypothesis, draws)
-            for i, draws in enumerate(measured)
-            if not isinstance(draws, Refusal) and draws.values.size > 1
-        }
-        rulings = dict(zip(evidence, rule([*evidence.values()], self.alpha, corrected=self.corrected), strict=True))
+        family = [
+            Unjudged(question.hypothesis.margin)
+            if isinstance(draws, Refusal) or draws.values.size < 2
+            else self._evidence(question.hypothesis, draws)
+            for question, draws in zip(questions, measured, strict=True)
+        ]
+        rulings = rule(family, self.alpha, corrected=self.corrected)
         verdicts = tuple(
-            self._verdict(table, question, measured[i], evidence.get(i), rulings.get(i))
-            for i, question in enumerate(questions)
+            self._verdict(table, question, draws, evidence if isinstance(evidence, Evidence) else None, ruling)
+            for question, draws, evidence, ruling in zip(questions, measured, family, rulings, strict=True)
         )
         return Judged(verdicts, self.notes)
 
@@ -95,8 +96,8 @@ class TableTTest:
             hypothesis.expect,
             hypothesis.margin,
             self._interval(draws.values, draws.floor),
-            check=None,
             may_be_equivalent=False,
+            tests_choice=False,
             two_sided=True,
             p_exact=sign_flip_p(draws.values) if self.exact else None,
         )
@@ -164,7 +165,7 @@ class TableTTest:
         if self.exact:
             reasons += _too_few(measured.values.size, self.alpha)
         if not reasons:
-            reasons = ruling_reasons(hypothesis, ruling, interval, self.alpha, self.corrected, second="exact test")
+            reasons = ruling_reasons(hypothesis, ruling, interval, self.alpha, self.corrected, "exact test")
         return [*reasons, f"no examples, no seeds: a t test over {measured.basis}"]
 
     def _by_benchmark(self, draws: Draws | None, benchmarks: Sequence[str]) -> tuple[Component, ...]:
@@ -192,8 +193,10 @@ class TableTTest:
             if isinstance(draws, Refusal) or draws.values.size < 2:
                 continue
             evidence = self._evidence(hypothesis, draws)
-            ruling = rule([evidence], self.alpha, corrected=False)[0]
-            tests.append(Sensitivity(name, ruling.verdict, evidence.interval.value, ruling.p, draws.values.size))
+            (ruling,) = rule([evidence], self.alpha, corrected=False)
+            assert ruling is not None
+            p = evidence.p_of("differs")
+            tests.append(Sensitivity(name, ruling.verdict, evidence.interval.value, p, draws.values.size))
         return tuple(tests)
 
 

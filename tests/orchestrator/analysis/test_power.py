@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy import special
 
-from measurements.verdict_coverage import Setting, simulate
 from orchestrator.analysis.power import Design, fewest_seeds, power, smallest_effect, smallest_margin, t_quantiles
 
 DESIGN = Design(n_seeds=3, df_pooled=10, seed_variance=0.5, image_variance=0.2)
@@ -73,15 +72,3 @@ def test_fewest_seeds_decide_and_one_less_does_not() -> None:
     assert n is not None
     assert power("differs", 1.7, design(n)) >= 0.8 > power("differs", 1.7, design(n - 1))
     assert fewest_seeds(design, lambda candidate: power("differs", 0.1, candidate) >= 0.8) is None
-
-
-@pytest.mark.parametrize("n_seeds", [2, 5])
-def test_some_simulated_studies_keep_coverage_false_claims_and_predicted_power(n_seeds: int) -> None:
-    """150 studies for each; `python -m measurements.verdict_coverage` has 2,000."""
-    null = simulate(Setting(n_seeds, 0.2, 1.0), 150)
-    assert 0.91 <= null.covered / null.contrasts <= 0.985
-    assert null.false_families / null.studies <= 0.11
-    setting = Setting(n_seeds, 0.2, 1.0)
-    planted = replace(setting, effect=smallest_effect(setting.design))
-    outcome = simulate(planted, 150, seed=1)
-    assert outcome.detected / outcome.studies == pytest.approx(0.8, abs=0.11)

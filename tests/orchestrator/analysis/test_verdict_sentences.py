@@ -1,4 +1,4 @@
-"""Tables of words are complete: a new outcome, expectation or source of spread cannot be printed as another."""
+"""Tables of words are complete: a new outcome or expectation cannot be printed as another."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import get_args
 
 import pytest
 
-from orchestrator.analysis.intervals import SeedSource
 from orchestrator.analysis.score_table import DIFFERENCES
 from orchestrator.analysis.verdict_model import Outcome, Unit
-from orchestrator.analysis.verdict_sentences import OUTCOME_CLAIMS, OUTCOME_TITLES, SPREAD_SOURCES, TEST_NAMES
+from orchestrator.analysis.verdict_sentences import OUTCOME_CLAIMS, OUTCOME_TITLES, TEST_NAMES
 from search_spaces.study import Expectation
 
 
@@ -20,7 +19,6 @@ from search_spaces.study import Expectation
         (OUTCOME_TITLES, Outcome),
         (OUTCOME_CLAIMS, Outcome),
         (TEST_NAMES, Expectation),
-        (SPREAD_SOURCES, SeedSource),
         (DIFFERENCES, Unit),
     ],
 )
