@@ -13,17 +13,27 @@ print(verdicts[0]["verdict"], verdicts[0]["interval"])
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from orchestrator.analysis.verdict_model import verdicts_json
 from orchestrator.items.check import checked_items
 from orchestrator.items.judge import judge_items
-from orchestrator.items.table import ItemTable, RowSource, typed_table
+from orchestrator.items.table import (
+    REQUIRED,
+    SCHEMA,
+    ItemTable,
+    RowSource,
+    absent_columns,
+    kind_of,
+    problem_of_rows,
+    typed_table,
+)
 from search_spaces.claims import typed_claims
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, Problems
 from search_spaces.yaml_source import Document
 
 ITEMS = "items"
@@ -66,20 +76,47 @@ def _plain(hypotheses: Sequence[Mapping[str, Any]]) -> list[Any]:
     if isinstance(hypotheses, Mapping | str) or not isinstance(hypotheses, Sequence):
         raise InputError(f"must be a list of mappings, but is {type(hypotheses).__name__}", key="hypotheses")
     try:
-        plain: list[Any] = json.loads(json.dumps(list(hypotheses)))
+        plain: list[Any] = json.loads(json.dumps(list(hypotheses), default=_number))
     except (TypeError, ValueError) as error:
         raise InputError(f"must be plain values, as a YAML file holds them, but {error}", key="hypotheses") from error
     return plain
 
 
+def _number(value: Any) -> Any:
+    """Write a number of numpy as one of Python, for `json`."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"one is {type(value).__name__}")
+
+
 def _arrow_table(items: Any) -> pa.Table:
-    """Take a pyarrow Table as it is, and make one of a pandas frame."""
+    """Take a pyarrow Table as it is, and make one of a pandas frame, of the columns that are asked for."""
     if isinstance(items, pa.Table):
         return items
+    if isinstance(items, pa.RecordBatch):
+        return pa.Table.from_batches([items])
     if not (hasattr(items, "columns") and hasattr(items, "iloc")):
         law = f"must be a pyarrow Table or a pandas DataFrame, but is {type(items).__name__}"
         raise InputError(law, place=ITEMS)
+    frame = items[[name for name in items.columns if name in SCHEMA.names]]
+    if not len(frame.columns):
+        raise absent_columns(REQUIRED, list(map(str, items.columns)), ITEMS)
     try:
-        return pa.Table.from_pandas(items, preserve_index=False)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-        raise InputError(f"every column must be of one type, but {error}", place=ITEMS) from error
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        if frame.columns.is_unique:
+            Problems(_mixed_columns(frame)).raise_all()
+        raise InputError(f"every column must be there once and of one type, but {error}", place=ITEMS) from error
+
+
+def _mixed_columns(frame: Any) -> Iterator[InputError]:
+    """Name the rows of a pandas frame that hold no text where others do."""
+    source = RowSource(ITEMS, len(frame))
+    for field in SCHEMA:
+        if field.name not in frame.columns or not pa.types.is_string(field.type):
+            continue
+        values, missing = frame[field.name].tolist(), frame[field.name].isna().tolist()
+        wrong = [row for row, value in enumerate(values) if not isinstance(value, str) and not missing[row]]
+        if wrong:
+            law = f"must be {kind_of(field)}, but is {values[wrong[0]]!r}"
+            yield problem_of_rows([source.place(row) for row in wrong], len(wrong), law, field.name)

@@ -38,8 +38,9 @@ class Items:
     """The cells of a table in which all arms and seeds answered the same questions of a benchmark."""
 
     arms: tuple[str, ...]
-    """In the order in which they come first, as are benchmarks."""
+    """In the order in which they come first."""
     benchmarks: tuple[str, ...]
+    """Sorted."""
     cells: dict[tuple[str, int, str], ItemCell]
     references: dict[str, tuple[str | None, ...]]
     """Benchmark -> reference of each of its ids, where the table has any."""
@@ -205,5 +206,5 @@ def _items(table: pa.Table, names: list[tuple[str, int, str]], rows_of_cells: li
         if table["prediction"].null_count < len(table):
             predictions = tuple(table["prediction"].take(rows).to_pylist())
         cells[name] = ItemCell(Examples(*of_benchmark[name[2]], scores[rows]), predictions)
-    first = {column: list(dict.fromkeys(table[column].unique().to_pylist())) for column in ("arm", "benchmark")}
-    return Items(tuple(first["arm"]), tuple(first["benchmark"]), cells, references, frozenset(clustered), len(table))
+    arms = tuple(table["arm"].unique().to_pylist())
+    return Items(arms, tuple(sorted(of_benchmark)), cells, references, frozenset(clustered), len(table))

@@ -123,7 +123,7 @@ def typed_table(table: pa.Table, name: str) -> pa.Table:
     """
     problems = Problems(_column_problems(table, name))
     problems.raise_all()
-    columns = {field.name: _converted(table[field.name], field) for field in SCHEMA if field.name in table.column_names}
+    columns = {field.name: _converted(table[field.name], field) for field in SCHEMA if _has_values(table, field.name)}
     n_rows = table.num_rows
     return pa.table(
         [columns.get(field.name, pa.nulls(n_rows, field.type)) for field in SCHEMA], schema=SCHEMA.remove_metadata()
@@ -138,9 +138,14 @@ def _column_problems(table: pa.Table, name: str) -> Iterator[InputError]:
     for field in SCHEMA:
         if names.count(field.name) > 1:
             yield InputError("a column must be there once, but is there more than once", place=name, key=field.name)
-        elif field.name in names and not _is_of_kind(table.schema.field(field.name).type, field):
+        elif _has_values(table, field.name) and not _is_of_kind(table.schema.field(field.name).type, field):
             got = table.schema.field(field.name).type
             yield InputError(f"must be {kind_of(field)}, but the column is {got}", place=name, key=field.name)
+
+
+def _has_values(table: pa.Table, column: str) -> bool:
+    """Tell whether a column is there and holds anything: one of nothing has no type that would matter."""
+    return column in table.column_names and (table[column].null_count < len(table) or column in REQUIRED)
 
 
 def absent_columns(absent: Sequence[str], there: Sequence[str], name: str) -> InputError:

@@ -38,6 +38,18 @@ def test_a_table_a_frame_and_the_command_line_say_the_same(tmp_path: Path) -> No
     assert not (tmp_path / "s").exists()
 
 
+def test_neither_the_order_of_rows_nor_other_columns_nor_types_of_a_kind_matter() -> None:
+    frame = pd.DataFrame(ROWS)
+    verdicts = judge(frame, CLAIMS)
+    assert judge(frame.sample(frac=1, random_state=1), CLAIMS) == verdicts
+    assert judge(frame.assign(extra=[[1] if i % 2 else {"a": 1} for i in range(len(frame))]), CLAIMS) == verdicts
+    assert judge(frame.astype({"arm": "string", "seed": "Int64", "score": "Float64"}), CLAIMS) == verdicts
+    assert judge(frame.assign(prediction=np.nan, reference=None), CLAIMS) == verdicts
+    table = pa.Table.from_pandas(frame)
+    coded = table.set_column(0, "arm", table["arm"].cast(pa.large_string()).dictionary_encode())
+    assert judge(coded.set_column(1, "seed", coded["seed"].cast(pa.uint16())), CLAIMS) == verdicts
+
+
 def test_effects_are_the_mean_of_paired_differences() -> None:
     verdict = judge(pa.Table.from_pylist(ROWS), CLAIMS)[0]
     scores = pd.DataFrame(ROWS).groupby(["benchmark", "arm"])["score"].mean().unstack()
@@ -64,7 +76,7 @@ def test_an_assumed_spread_makes_recipes_of_single_seeds() -> None:
             lambda frame: frame.assign(seed=frame["seed"] * 1.0),
             "seed: must be a whole number, but the column is double",
         ),
-        (lambda frame: frame.assign(id=[1, *frame["id"][1:]]), "every column must be of one type"),
+        (lambda frame: frame.assign(id=[1, *frame["id"][1:]]), "items, row 1: id: must be text, but is 1"),
         (lambda frame: frame.iloc[:0], "must hold items, but is empty"),
         (lambda frame: frame.assign(score=np.nan), "score: must be"),
         (lambda frame: frame.iloc[1:], "base (seed 1) lacks q0"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 
 from orchestrator.analysis.methods.judge_study import judge_study
 from orchestrator.analysis.study_scores import StudyScores
-from orchestrator.analysis.verdict_model import Verdict, Verdicts
+from orchestrator.analysis.verdict_model import Verdict, Verdicts, plain_values
 from orchestrator.items.check import checked_items
 from orchestrator.items.files import read_items
 from orchestrator.items.judge import judge_items
@@ -60,9 +60,11 @@ def test_verdicts_are_those_of_a_study_on_storage_with_the_same_scores(store: Lo
     ]
 
 
-def _comparable(verdict: Verdict) -> Verdict:
-    """Leave out what only storage knows: costs, and words about them; and the check by drawing."""
-    return replace(verdict, image_error_bootstrap=None, price=None, reasons=verdict.reasons[:1])
+def _comparable(verdict: Verdict) -> Any:
+    """Leave out what only storage knows: costs, the order of benchmarks, and the check by drawing."""
+    parts = tuple(sorted(verdict.by_benchmark, key=lambda part: part.name))
+    plain = replace(verdict, benchmarks=tuple(sorted(verdict.benchmarks)), by_benchmark=parts)
+    return plain_values(asdict(replace(plain, image_error_bootstrap=None, price=None, reasons=verdict.reasons[:1])))
 
 
 def test_seeds_that_not_all_arms_have_are_in_no_pair_and_are_named(tmp_path: Path) -> None:
