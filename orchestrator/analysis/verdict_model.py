@@ -158,7 +158,8 @@ class Verdict:
     """Of single checkpoints: exact McNemar, or sign flips of whole images or of a table's benchmarks; a difference must
     hold with it as well."""
     image_error: float | None = None
-    """Standard error in points by the choice of images alone, as the interval has it."""
+    """Standard error in points by the choice of images alone, as the interval has it; None: not above the noise that
+    seeds add to images, which the seed part holds."""
     image_error_bootstrap: float | None = None
     """The same from 2,000 draws of images with replacement, for a check; it holds what seeds add to images as well.
     None where that was not drawn, as for items."""

@@ -106,6 +106,7 @@ def _cell_lines(row: Row, cell: Cell, benchmark: str, protocol: str) -> Iterator
         "state": "ok",
         "note": "no signal" if cell.no_signal else "",
     }
+    yield {"kind": "median", **about, "value": _number(cell.estimate.median), "state": "ok"}
 
 
 def _priors(report: Report) -> Iterator[dict[str, str]]:

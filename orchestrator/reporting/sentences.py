@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from orchestrator.analysis.collapse import find_collapses
 from orchestrator.analysis.number_text import listed
 from orchestrator.analysis.verdict_model import Verdict
 from orchestrator.analysis.verdict_sentences import CHECKPOINTS_DIFFER, HOLDS, state_text
@@ -172,7 +173,17 @@ def table_notes(report: Report) -> list[str]:
         for column, cell in zip(report.columns, row.cells, strict=True)
         if cell.refused is not None
     ]
-    return notes + _score_notes(report) + refusals
+    return notes + _collapses(report) + _score_notes(report) + refusals
+
+
+def _collapses(report: Report) -> list[str]:
+    """Name seeds with which an arm scores far below its others: a mean, and its interval, hide them."""
+    return [
+        f"On {column.benchmark}, {collapse.sentence}."
+        for row in report.rows
+        for column, cell in zip(report.columns, row.cells, strict=True)
+        for collapse in find_collapses(row.arm, cell.by_seed)
+    ]
 
 
 def _score_notes(report: Report) -> list[str]:

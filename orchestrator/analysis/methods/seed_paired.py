@@ -148,7 +148,7 @@ def _verdict(
         by_seed=tuple(zip(estimate.seeds, estimate.by_seed, strict=True)),
         n_images=estimate.n_images,
         n_effective_images=estimate.n_effective_images,
-        image_error=math.sqrt(interval.image_part),
+        image_error=math.sqrt(interval.image_part) if interval.image_part > 0 else None,
         image_error_bootstrap=float(image_errors(measured.sums)[1][0]) if results.draws_images else None,
         p_exact=measured.evidence.p_exact,
         by_benchmark=tuple(

@@ -22,6 +22,7 @@ def test_csv_parses_back_to_scores_means_differences_and_verdicts(store: LocalSt
     assert {kind: kinds.count(kind) for kind in set(kinds)} == {
         "score": 3 * 3 * 3,  # arms, seeds, two benchmarks and their mean
         "mean": 3 * 3,
+        "median": 3 * 3,
         "difference": 2 * 3,
         "verdict": 3,
         "prior": 2,
