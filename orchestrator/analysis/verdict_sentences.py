@@ -40,6 +40,7 @@ TEST_NAMES: Mapping[Expectation, str] = {
     "not-worse": "test of not being worse, ",
 }
 """Name of the test of an expectation; the test of a difference needs none."""
+NO_PRICE = "More seeds are not priced: on every benchmark of the claim an arm shows no signal."
 _MOST_NAMES = 3
 """More arms or benchmarks are counted instead of named."""
 
@@ -176,9 +177,10 @@ def certainty_line(verdict: Verdict) -> str:
 
 
 def price_sentence(verdict: Verdict) -> str:
-    """State what would decide an open claim; empty where that is not known."""
+    """State what would decide an open claim, or that nothing would; empty where that is not known."""
     if verdict.price is None:
-        return ""
+        is_blind = bool(verdict.by_benchmark) and all(part.no_signal for part in verdict.by_benchmark)
+        return NO_PRICE if verdict.verdict == "undecided" and is_blind else ""
     text = price_text(verdict.price)
     return f"{text[0].upper()}{text[1:]}."
 

@@ -165,20 +165,29 @@ def test_report_marks_cells_without_a_signal(plan: Plan, store: LocalStore) -> N
     assert "neither shows a signal on colour" in _finding(report, "32px").sentence
 
 
+def _guessing(plan: Plan, store: LocalStore, best_constant: float) -> Report:
+    """Report a claim about arms that score 41 to 49 points, each on questions of its own."""
+    for number, trial in enumerate(plan.trials):
+        accuracy = 0.41 + 0.02 * (2 * number % 5)
+        scores = {name: answers(accuracy, 2 * number + i) for i, name in enumerate(("shape", "colour"))}
+        finish_trial(store, plan, trial, scores, majority=best_constant)
+    same = Hypothesis(id="same", claim="As good", pairs=(("base", "resolution=32px"),), expect="equivalent", margin=3)
+    return build_report_of(study_of(same), plan, store)
+
+
 def test_report_of_arms_that_guess_begins_with_it_prices_nothing_and_lets_nobody_lead(store: LocalStore) -> None:
     plan = two_stage_plan(seeds=(7, 8, 9))
-    guesses = {"base": (0.31, 0.48), "resolution=32px": (0.33, 0.49), "resolution=16px": (0.30, 0.47)}
-    for trial in plan.trials:
-        finish_trial(store, plan, trial, noisy_answers(guesses, trial.arm, trial.seed), majority=50.0)
-    same = Hypothesis(id="same", claim="As good", pairs=(("base", "resolution=32px"),), expect="equivalent", margin=5)
-    report = build_report_of(study_of(same), plan, store)
-    verdict = report.verdicts.verdicts[0]
-    assert (verdict.holds, verdict.price) == (None, None)
+    looking = _guessing(plan, store, best_constant=12.5)
+    assert looking.verdicts.verdicts[0].price is not None
+    assert looking.verdicts.opening == ""
+    report = _guessing(plan, store, best_constant=50.0)
+    assert (report.verdicts.verdicts[0].verdict, report.verdicts.verdicts[0].price) == ("undecided", None)
     assert not any(cell.is_best for row in report.rows for cell in (*row.cells, row.mean))
-    first = "No arm beats its priors: on shape the best constant answer gets 50.0 points, the highest arm"
+    first = "No arm beats its priors: on shape the best constant answer gets 50.0 points, the highest arm "
     assert to_markdown(report).partition("\n\n")[2].startswith(f"**{first}")
     assert _terminal(report).splitlines()[1].startswith(first)
     assert f'<p class="headline">{first}' in to_html(report)
+    assert "More seeds are not priced" in _terminal(report)
     assert "| best constant answer |  | 50.0 | 50.0 | 50.0 |" in to_markdown(report)
     assert 'class="prior"' in to_html(report)
 
