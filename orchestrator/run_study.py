@@ -17,8 +17,10 @@ from orchestrator.reporting.build import build_report
 from orchestrator.reporting.report_model import Report
 from orchestrator.running.attempts import Outcomes, RunSettings
 from orchestrator.running.tasks import make_task, remaining_work, requests_by_arm
+from orchestrator.state.claims import write_claims
 from orchestrator.state.documents import PlanDocument
 from orchestrator.state.ledger import Ledger, read_ledger
+from orchestrator.state.looks import read_looks
 from orchestrator.state.superseded import set_aside_changed
 from orchestrator.terminal.plain import plain_lines
 from search_spaces.errors import InputError
@@ -71,20 +73,23 @@ def run_loaded(study: Study, options: RunOptions, console: Console) -> StudyRun:
     ledger = read_ledger(planned, store)
     outcomes, tracking = None, None
     if ledger.is_finished:
-        tracking = show_version(study, planned, store, options, console)
+        tracking = show_version(study, planned, ledger, store, options, console)
     else:
         outcomes, tracking = train_and_score(study, planned, ledger, known, store, cluster, options, console)  # 5 to 8
         ledger = read_ledger(planned, store)
-    report = build_report(study, planned, store, ledger)  # 9: results become verdicts and a report
+    report = build_report(study, planned, store, ledger, "run")  # 9: results become verdicts and a report
     return StudyRun(study, planned, report, ledger, outcomes, tracking)
 
 
-def show_version(study: Study, plan: Plan, store: Store, options: RunOptions, console: Console) -> str | None:
+def show_version(
+    study: Study, plan: Plan, ledger: Ledger, store: Store, options: RunOptions, console: Console
+) -> str | None:
     """Show a finished study on the tracking server where another version of it was the last that ran; nothing is run.
 
     Args:
         study: as it was written.
         plan: of which every trial is done.
+        ledger: what storage holds of it.
         store: where its results are.
         options: of the command line.
         console: where trouble is shown: whatever the server does, the study is finished.
@@ -95,7 +100,7 @@ def show_version(study: Study, plan: Plan, store: Store, options: RunOptions, co
     last = read(store, layout.plan_file(plan.study), PlanDocument)
     if last is None or last.root.get("study", {}).get("digest") == plan.digest:
         return None
-    write_documents(study, plan, store)
+    write_documents(study, plan, ledger, store)
     if options.offline:
         return None
     from orchestrator.tracking.mlflow_connect import open_command, open_tracker
@@ -111,8 +116,18 @@ def show_version(study: Study, plan: Plan, store: Store, options: RunOptions, co
     return open_command(tracker)
 
 
-def write_documents(study: Study, plan: Plan, store: Store) -> None:
-    """Write the study as it was written and its plan to storage, for people to read."""
+def write_documents(study: Study, plan: Plan, ledger: Ledger, store: Store) -> None:
+    """Write the study as it was written and its plan to storage, for people to read, and its claims before they are
+    judged.
+
+    Args:
+        study: as it was written.
+        plan: of the study.
+        ledger: what storage holds of the plan: which trials have scores already.
+        store: where to.
+    """
+    write_claims(study, plan, ledger, store)
+    read_looks(store, plan.study)  # a damaged record is refused now, not after hours of training
     store.put(layout.study_file(plan.study), yaml.safe_dump(study.document.value, sort_keys=False).encode())
     write(store, layout.plan_file(plan.study), PlanDocument(plan_json(plan)))
 
@@ -157,7 +172,7 @@ def train_and_score(
     if cluster is None:
         refuse_impossible(requests_by_arm(plan), this_machine(options.cpus))
     set_aside_changed(plan, ledger, store)
-    write_documents(study, plan, store)
+    write_documents(study, plan, ledger, store)
     trials = {trial.id: trial for trial in plan.trials}
     done = [entry.id for entry in ledger.trials.values() if entry.state == "done"]
     tracker = None if options.offline else open_tracker(options.tracking_uri, options.plan.storage)

@@ -65,8 +65,6 @@ class Looks:
     spending: Spending = "obrien-fleming"
     kept_back: float = KEPT_BACK
     """Share of alpha that is not spent by `last`."""
-    is_first_of_many: bool = False
-    """More looks were announced before the first, without being declared."""
 
     @staticmethod
     def of(
@@ -75,7 +73,6 @@ class Looks:
         spending: Spending = "obrien-fleming",
         *,
         is_declared: bool,
-        is_first_of_many: bool = False,
     ) -> Looks:
         """Order looks by the seeds that they had.
 
@@ -84,7 +81,6 @@ class Looks:
             last: seeds of the last declared look, or planned.
             spending: how alpha is spent up to there.
             is_declared: whether the hypothesis declares its looks: nothing is kept back for others.
-            is_first_of_many: more looks will follow, by a command that adds seeds until claims are decided.
         """
         seen: set[int] = set()
         clocks: list[int] = []
@@ -95,12 +91,12 @@ class Looks:
         nested = [False] + [set(earlier) < set(later) for earlier, later in pairwise(seeds)]
         kept_back = 0.0 if is_declared else KEPT_BACK
         sizes = tuple(len(set(look)) for look in seeds)
-        return Looks(sizes, tuple(clocks), tuple(nested), last, spending, kept_back, is_first_of_many)
+        return Looks(sizes, tuple(clocks), tuple(nested), last, spending, kept_back)
 
     @property
     def is_fixed(self) -> bool:
         """Whether this is the only look, at all seeds that were planned or declared: its p counts as it is."""
-        return len(self.sizes) == 1 and self.clocks[0] >= self.last and not self.is_first_of_many
+        return len(self.sizes) == 1 and self.clocks[0] >= self.last
 
     @property
     def is_used_up(self) -> bool:

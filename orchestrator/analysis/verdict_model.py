@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from orchestrator.analysis.aggregates import Aggregates
@@ -106,6 +107,17 @@ class PublishedComparison:
 
 
 @dataclass(frozen=True)
+class LookTaken:
+    """A look at the results of a hypothesis."""
+
+    seeds: tuple[int, ...]
+    """That all of its arms had."""
+    verdict: str
+    time: str | None
+    """ISO 8601, UTC."""
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What the results say of one hypothesis. `effect` None: the contrast was refused, `reasons` say why."""
 
@@ -171,6 +183,16 @@ class Verdict:
     """What is left of the effect without images; None where the arms were not asked blind."""
     sensitivity: tuple[Sensitivity, ...] = ()
     published: PublishedComparison | None = None
+    interval_fixed: tuple[float, float] | None = None
+    """The interval that holds for a single look, where `interval` is that of the present one of several."""
+    p_by_statement: Mapping[str, float] = field(default_factory=dict)
+    """`differs`, `equivalent`, `not-worse` -> p of each test, after all looks and before Holm's correction."""
+    looks: tuple[LookTaken, ...] = ()
+    """At its results, oldest first, the present one last; empty where none are counted."""
+    written: str | None = None
+    """When storage first saw the hypothesis: ISO 8601, UTC."""
+    confirmatory: bool | None = None
+    """Whether it was written before any of its trials had scores; None where that is not known."""
 
 
 @dataclass(frozen=True)

@@ -145,13 +145,14 @@ def _overview(judged: JudgedItems) -> ItemsOverview:
 
 
 def _of_study(study: Study, planned: Plan, store: Store, method: str | None) -> Verdicts:
-    from orchestrator.analysis.methods.judge_study import judge_study
+    from orchestrator.analysis.counted_looks import judge_and_count
     from orchestrator.analysis.methods.registry import STUDY_METHODS, find_name
     from orchestrator.analysis.study_scores import StudyScores
     from orchestrator.state.ledger import read_ledger
 
     name = find_name(method, STUDY_METHODS)
-    return judge_study(study, planned, StudyScores.of(planned, store, read_ledger(planned, store)), name)
+    ledger = read_ledger(planned, store)
+    return judge_and_count(study, planned, ledger, StudyScores.of(planned, store, ledger), store, "verdicts", name)
 
 
 def _with_published(judged: Verdicts) -> Verdicts:

@@ -1,7 +1,7 @@
 """Makes the report of a study from storage alone.
 
 It can be made at any time, also while the study runs: what is not there yet is shown as missing. Equal storage gives an
-equal report, on any machine; nothing here knows the time.
+equal report, on any machine; the only time in it is that of looks at results, which storage keeps.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from orchestrator.analysis.methods.judge_study import judge_study
+from orchestrator.analysis.counted_looks import judge_and_count
 from orchestrator.analysis.numeric_axes import numeric_axes
 from orchestrator.analysis.plan_knowledge import what_is_known
 from orchestrator.analysis.plan_power import plan_power
@@ -34,6 +34,7 @@ from orchestrator.reporting.report_model import (
 )
 from orchestrator.reporting.work_and_cost import arm_costs, sharing, stage_tree
 from orchestrator.state.ledger import Ledger, TrialEntry, read_ledger
+from orchestrator.state.looks import LookCommand
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 from search_spaces.expansion.axes import axis_labels
@@ -43,13 +44,17 @@ from trainables.storage import layout
 from trainables.storage.store import Store
 
 
-def build_report(study: Study, plan: Plan, store: Store, ledger: Ledger | None = None) -> Report:
-    """Build the report of what storage shows of a study.
+def build_report(
+    study: Study, plan: Plan, store: Store, ledger: Ledger | None = None, command: LookCommand = "report"
+) -> Report:
+    """Build the report of what storage shows of a study, and count that its hypotheses were looked at.
 
     Args:
+        study: whose report it is.
         plan: of the study.
         store: where its results lie.
         ledger: of the plan, where it was just read, to save reading it again.
+        command: that shows the report.
     """
     ledger = ledger or read_ledger(plan, store)
     scored = StudyScores.of(plan, store, ledger)
@@ -65,7 +70,7 @@ def build_report(study: Study, plan: Plan, store: Store, ledger: Ledger | None =
         seeds=tuple(dict.fromkeys(trial.seed for trial in plan.trials)),
         counts=ledger.counts(),
         diverged=tuple(entry.id for entry in ledger.trials.values() if entry.is_diverged),
-        verdicts=judge_study(study, plan, scored),
+        verdicts=judge_and_count(study, plan, ledger, scored, store, command),
         power=plan_power(study, plan, what_is_known(plan, store, ledger, known_digests(store).counts)),
         columns=tuple(_column(plan, i, rows, scored) for i in range(len(plan.benchmarks))),
         rows=rows,

@@ -71,7 +71,7 @@ def summarize(study: Study, plan: Plan, store: Store) -> StudySummary:
         store: where its results lie.
     """
     ledger = read_ledger(plan, store)
-    report = build_report(study, plan, store, ledger)
+    report = build_report(study, plan, store, ledger, "run")
     documents, problems = _documents(report)
     summary = StudySummary(_arms(report), _statements(report), documents, problems, _scores(plan, ledger, store), None)
     if not summary.best_arms:

@@ -14,6 +14,7 @@ evaluations/<key>/<benchmark>.parquet     scores per example; <benchmark>.json i
 evaluations/<key>/<benchmark>.answers/    answers so far, while it is being scored
 studies/<study>/study.yaml, plan.json     the resolved study and its plan
 studies/<study>/noise.json                scores of the base over seeds, from `ablate noise`
+studies/<study>/claims/, looks/           <digest>.json: hypotheses as they were written, and looks at their results
 studies/<study>/trials/<trial>/           spec.json, task.json, spool.jsonl, node-<n>.jsonl, rank-<n>.log,
                                           result.json or failure.json
 leases/<key>/, trials/<study>/<trial>/    who is producing what: <nonce>.json (`trainables.storage.lease`)
@@ -208,6 +209,24 @@ def plan_file(study: str) -> str:
 def noise_floor(study: str) -> str:
     """Name the record of what a study's base scores with each of several seeds."""
     return f"studies/{study}/noise.json"
+
+
+def claims_folder(study: str) -> str:
+    """Name the folder of records of a study's hypotheses, each written once."""
+    return f"studies/{study}/claims"
+
+
+def claims_file(study: str, digest: str) -> str:
+    return f"{claims_folder(study)}/{digest}.json"
+
+
+def looks_folder(study: str) -> str:
+    """Name the folder of records of looks at a study's results, each written once."""
+    return f"studies/{study}/looks"
+
+
+def looks_file(study: str, digest: str) -> str:
+    return f"{looks_folder(study)}/{digest}.json"
 
 
 def upload_offset(server: str, study: str, trial: str) -> str:

@@ -5,10 +5,11 @@ A method is a module of this folder with a `METHOD`, and its name and line in `r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
 
+from orchestrator.analysis.look_history import History
 from orchestrator.analysis.score_table import ScoreTable
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.analysis.verdict_model import Refusal, Unit, Verdict
@@ -28,6 +29,8 @@ class StudyResults:
     """Standard deviation of an arm's score over seeds that is assumed, in points."""
     draws_images: bool = True
     """Whether the image part of every error is checked by 2,000 draws of images, which takes most of the time."""
+    histories: Mapping[str, History] = field(default_factory=dict)
+    """Id of a hypothesis -> earlier looks at its results; none of tables."""
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from orchestrator.analysis.aggregates import Aggregates, aggregated, groups_of, reference_pool
 from orchestrator.analysis.blind_effects import beside_blind
 from orchestrator.analysis.factors import Row, factors
+from orchestrator.analysis.look_history import History
 from orchestrator.analysis.methods.contract import Question, StudyResults
 from orchestrator.analysis.methods.registry import STUDY_METHODS, StudyMethodName
 from orchestrator.analysis.signal_sentences import opening_sentence
@@ -20,12 +21,21 @@ from search_spaces.plan import Plan
 from search_spaces.study import Study
 
 
-def judge_study(study: Study, plan: Plan, scored: StudyScores, method: StudyMethodName = "study") -> Verdicts:
+def judge_study(
+    study: Study,
+    plan: Plan,
+    scored: StudyScores,
+    method: StudyMethodName = "study",
+    histories: Mapping[str, History] | None = None,
+) -> Verdicts:
     """Judge all hypotheses of the study together. What cannot be compared is refused, with the reason.
 
     Args:
+        study: whose hypotheses are judged.
         plan: of the study.
         scored: its scores, read from storage.
+        method: by which they are judged.
+        histories: id of a hypothesis -> earlier looks at its results (`counted_looks`).
     """
     suites = {**shipped().suites, **study.suites}
     chosen = STUDY_METHODS[method]
@@ -34,7 +44,7 @@ def judge_study(study: Study, plan: Plan, scored: StudyScores, method: StudyMeth
         Question(hypothesis, select_benchmarks(hypothesis.on, scored.benchmarks, suites, everything))
         for hypothesis in study.hypotheses
     ]
-    judged = chosen.judge(StudyResults(scored, study.seed_sd), questions)
+    judged = chosen.judge(StudyResults(scored, study.seed_sd, histories=histories or {}), questions)
     verdicts = beside_blind(judged.verdicts, scored.blind, study.seed_sd)
     aggregates = _aggregates(plan, scored, groups_of(suites))
     return Verdicts(

@@ -38,11 +38,6 @@ def test_a_single_look_at_all_planned_seeds_keeps_its_p() -> None:
     assert _looks([2], 5, is_declared=False).two_sided_p(0.04) > 0.2
 
 
-def test_a_look_that_many_will_follow_is_no_single_one() -> None:
-    announced = Looks.of([range(3)], 3, is_declared=False, is_first_of_many=True)
-    assert announced.two_sided_p(0.0475) == pytest.approx(0.05, rel=1e-3)
-
-
 @pytest.mark.parametrize("sizes", [[2, 3], [2, 10], [3, 5, 6, 10], [2, 3, 4, 5, 6, 7, 8]])
 def test_p_at_the_nominal_level_is_alpha(sizes: list[int]) -> None:
     looks = _looks(sizes, sizes[0], is_declared=False)

@@ -21,8 +21,10 @@ from orchestrator.planning.language_memory import KnownLanguages
 from orchestrator.planning.plan_json import plan_json
 from orchestrator.planning.planned import PlanOptions, expand, plan
 from orchestrator.planning.preflight import Digests, known_digests, sources_of
+from orchestrator.state.claims import claim_keys, now, write_claims
 from orchestrator.state.documents import PlanDocument
 from orchestrator.state.ledger import read_ledger
+from orchestrator.state.looks import Look, write_looks
 from orchestrator.state.superseded import set_aside_changed
 from orchestrator.tracking.environment import storage_id
 from orchestrator.tracking.sync import sync_study
@@ -79,6 +81,8 @@ KINDS: dict[str, tuple[str, Literal["refused", "redone", "shown", "not read"]]] 
     r"studies/small/trials/[\w-]+/task\.json": ("task", "refused"),
     r"studies/small/trials/[\w-]+/spool\.jsonl": ("spool", "redone"),
     r"studies/small/trials/[\w-]+/rank-0\.log": ("log", "not read"),
+    r"studies/small/claims/\w+\.json": ("claims", "refused"),
+    r"studies/small/looks/\w+\.json": ("looks", "refused"),
     r"studies/small/plan\.json": ("plan", "refused"),
     r"studies/small/study\.yaml": ("study", "refused"),
     r"tracking/offsets/memory/small/[\w-]+\.json": ("cursor", "redone"),
@@ -138,6 +142,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _, planned, _ = _plan(store, folder / "study.yaml")
     write(store, layout.plan_file("small"), PlanDocument(plan_json(planned)))
     store.put(layout.study_file("small"), STUDY.encode())
+    write_claims(study, planned, read_ledger(planned, store), store)
+    seen = claim_keys(study, planned)["linear"]
+    look = Look("linear", seen.contrast, seen.claim, (7, 8), "earlier", "undecided", 0.1, {}, now(), "verdicts")
+    write_looks(store, "small", [look])
     for number, trial in enumerate(planned.trials):
         stages = tuple(AttemptStage(node.key or "") for node in trial.stage_nodes(planned))
         write(store, layout.trial_task("small", trial.id), Attempt(stages))
@@ -221,6 +229,8 @@ READERS = {
     "trial result": "verdicts",
     "failure": "status",
     "task": "run",
+    "claims": "verdicts",
+    "looks": "report",
     "plan": "sync",
     "study": "sync",
     "cursor": "sync",

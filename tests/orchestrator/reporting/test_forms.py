@@ -26,7 +26,10 @@ def test_every_form_has_a_writer() -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("case", CASES)
-def test_view_of_equal_storage_has_equal_bytes_however_it_was_written(form: str, case: str, tmp_path: Path) -> None:
+def test_view_of_equal_storage_has_equal_bytes_however_it_was_written(
+    form: str, case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("orchestrator.analysis.counted_looks.now", lambda: "2026-11-29T00:00:00.000+00:00")
     there = LocalStore(tmp_path / "storage")
     first = FORMS[form](CASES[case](there))
     assert FORMS[form](CASES[case](there)) == first
