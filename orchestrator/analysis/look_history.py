@@ -48,6 +48,17 @@ class Correction:
             return 1.0 if has_turned else max(self.standing.get(statement, 1.0), p)
         return self.looks.two_sided_p(p) if statement == "differs" else self.looks.one_sided_p(p)
 
+    def level(self, alpha: float) -> float:
+        """Compute the two-sided level of the present look's interval, so that those of all looks hold with 1 - alpha.
+
+        After the last declared look it is still that look's.
+        """
+        return self.looks.up_to_last().level(alpha)
+
+    def next_level(self, alpha: float) -> float:
+        """Compute the two-sided level of one further look: the last declared one, else with twice as many seeds."""
+        return self.looks.next().level(alpha)
+
 
 def correction(hypothesis: Hypothesis, seeds: Sequence[int], scores: str, history: History | None) -> Correction | None:
     """Correct the present look for those before it; None where nothing is known of them and none are declared.

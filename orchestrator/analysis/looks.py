@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 from typing import assert_never
@@ -43,6 +43,8 @@ KEPT_BACK = 0.05
 all looks together cost at most 1 + this share of it."""
 
 _LOWEST_SCORE = -9.0
+_SMALLEST_SHARE = 1e-16
+"""Below this no score is large enough."""
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(96)
 _ALPHAS = np.concatenate([np.logspace(-14, -4, 40), np.logspace(-4, math.log10(0.5), 60)[1:]])
 """One-sided levels at which nominal levels are computed; between them scores are interpolated."""
@@ -103,6 +105,20 @@ class Looks:
         """Whether all of alpha was spent by looks before this one."""
         return self.kept_back == 0 and len(self.clocks) > 1 and self.clocks[-2] >= self.last
 
+    def up_to_last(self) -> Looks:
+        """Return these looks, without those that come after all of alpha was spent."""
+        if not self.is_used_up:
+            return self
+        n = next(number for number, clock in enumerate(self.clocks, 1) if clock >= self.last)
+        return replace(self, sizes=self.sizes[:n], clocks=self.clocks[:n], nested=self.nested[:n])
+
+    def next(self) -> Looks:
+        """Return these looks and one more: at the number of seeds by which alpha is spent, else at twice as many
+        seeds as there are."""
+        size = self.last if self.sizes[-1] < self.last else 2 * self.sizes[-1]
+        clock = self.clocks[-1] + size - self.sizes[-1]
+        return replace(self, sizes=(*self.sizes, size), clocks=(*self.clocks, clock), nested=(*self.nested, True))
+
     def one_sided_p(self, p: float) -> float:
         """Turn the one-sided p of the present look into a sequential one."""
         if self.is_fixed:
@@ -153,51 +169,56 @@ def _spent_by(spending: Spending, alpha: float, fraction: float) -> float:
 @lru_cache(maxsize=256)
 def _level_table(looks: Looks) -> Floats:
     """Nominal levels of the present look for `_ALPHAS`, which grow with alpha."""
-    return np.maximum.accumulate([_nominal_level(looks, float(alpha)) for alpha in _ALPHAS])
+    levels: Floats = np.maximum.accumulate(_nominal_levels(looks, _ALPHAS))
+    return levels
 
 
 @lru_cache(maxsize=4096)
 def _nominal_level(looks: Looks, alpha: float) -> float:
-    """Compute the one-sided p at which the present look rejects at level alpha.
+    return float(_nominal_levels(looks, np.array([alpha]))[0])
+
+
+def _nominal_levels(looks: Looks, alphas_A: Floats) -> Floats:
+    """Compute the one-sided p at which the present look rejects, for each level alpha.
 
     The density of the present score, of those looks that have crossed no bound, is carried from look to look at Gauss's
-    nodes between `_LOWEST_SCORE` and the bound (Armitage, McPherson & Rowe 1969).
+    nodes between `_LOWEST_SCORE` and the bound (Armitage, McPherson & Rowe 1969). A: alphas, N: nodes.
     """
-    shares = np.diff([0.0, *spent(looks, alpha)])
-    nodes: Floats = np.empty(0)
-    mass: Floats = np.empty(0)
-    bound = math.inf
-    for position, share in enumerate(shares):
-        if share < 1e-16:
-            new_bound, correlation = math.inf, 0.0
-        elif not looks.nested[position]:
-            new_bound, correlation = -float(special.ndtri(share)), 0.0
-        else:
+    shares_LA = np.diff([spent(looks, float(alpha)) for alpha in alphas_A], axis=1, prepend=0.0).T
+    nodes_AN: Floats = np.empty((len(alphas_A), 0))
+    mass_AN: Floats = nodes_AN
+    bound_A: Floats = np.full(len(alphas_A), np.inf)
+    for position, share_A in enumerate(shares_LA):
+        is_nested = looks.nested[position]
+        if is_nested:
             correlation = math.sqrt((looks.sizes[position - 1] - 1) / looks.sizes[position])
-            new_bound = _bound(nodes, mass, correlation, float(share))
-        top = min(new_bound, -_LOWEST_SCORE)
-        half = (top - _LOWEST_SCORE) / 2
-        new_nodes = _LOWEST_SCORE + half * (_NODES + 1)
-        if correlation == 0:
-            density = _normal_density(new_nodes)
+            bound_A = _bounds(nodes_AN, mass_AN, correlation, share_A)
         else:
+            correlation = 0.0
+            bound_A = -special.ndtri(share_A)
+        bound_A = np.where(share_A < _SMALLEST_SHARE, np.inf, bound_A)
+        half_A1 = (np.minimum(bound_A, -_LOWEST_SCORE)[:, None] - _LOWEST_SCORE) / 2
+        new_nodes_AN = _LOWEST_SCORE + half_A1 * (_NODES + 1)
+        if is_nested:
             error = math.sqrt(1 - correlation**2)
-            density = _normal_density((new_nodes[:, None] - correlation * nodes) / error) @ mass / error
-        nodes, mass, bound = new_nodes, half * _WEIGHTS * density, new_bound
-    return float(special.ndtr(-bound))
-
-
-def _bound(nodes: Floats, mass: Floats, correlation: float, share: float) -> float:
-    """Find the score that is crossed with probability `share` by what has crossed nothing before."""
-    error = math.sqrt(1 - correlation**2)
-    low, high = -4.0, 9.0
-    while high - low > 1e-9:
-        middle = (low + high) / 2
-        if float(mass @ special.ndtr((correlation * nodes - middle) / error)) > share:
-            low = middle
+            steps = (new_nodes_AN[:, :, None] - correlation * nodes_AN[:, None, :]) / error
+            density_AN = np.einsum("anm,am->an", _normal_density(steps), mass_AN) / error
         else:
-            high = middle
-    return high
+            density_AN = _normal_density(new_nodes_AN)
+        nodes_AN, mass_AN = new_nodes_AN, half_A1 * _WEIGHTS * density_AN
+    levels: Floats = special.ndtr(-bound_A)
+    return levels
+
+
+def _bounds(nodes_AN: Floats, mass_AN: Floats, correlation: float, share_A: Floats) -> Floats:
+    """Find the scores that are crossed with the probabilities `share_A` by what has crossed nothing before."""
+    error = math.sqrt(1 - correlation**2)
+    low_A, high_A = np.full(len(share_A), -4.0), np.full(len(share_A), -_LOWEST_SCORE)
+    for _ in range(34):  # to 1e-9
+        middle_A = (low_A + high_A) / 2
+        crossed_A = (mass_AN * special.ndtr((correlation * nodes_AN - middle_A[:, None]) / error)).sum(1)
+        low_A, high_A = np.where(crossed_A > share_A, middle_A, low_A), np.where(crossed_A > share_A, high_A, middle_A)
+    return high_A
 
 
 def _normal_density(values: Floats) -> Floats:
