@@ -6,20 +6,21 @@ they are exchanged among questions of one type. Each is a one-sided test at 5 % 
 example, and all must hold, so that a model without a signal passes in at most 5 % of cases.
 
 What varies is the images: an arm's score is the mean over its seeds, and a blind model is no better than its priors
-with any seed, so that the spread over seeds is no doubt about it. The error is that of leaving out each image in turn.
+with any seed, so that the spread over seeds is no doubt about it. The error is that of every interval (`image_spread`).
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from orchestrator.analysis.examples import Cell
-from orchestrator.analysis.intervals import Floats, t_interval
+from orchestrator.analysis.examples import Cell, Frame
+from orchestrator.analysis.image_spread import ImageUnion, image_variance
+from orchestrator.analysis.intervals import Floats, Interval, Spread
 from orchestrator.analysis.rule import ALPHA
 from trainables.benchmarks.priors import BEST_CONSTANT, CHANCE_COLUMN
 
@@ -74,25 +75,28 @@ def signal_of(cells: Sequence[Cell]) -> Signal | None:
     for name in names:
         above = np.mean([cell.above[name] for cell in cells], axis=0)
         priors[name] = points - float(above.sum()) / first.frame.n
-        p[name] = p_not_above(above, first.frame.sizes)
+        p[name] = p_not_above(above, first.frame)
     return Signal(points, priors, p)
 
 
-def p_not_above(above: Floats, sizes: Floats) -> float:
-    """Compute the one-sided p of a mean difference being at most 0, by leaving out each image in turn.
+def p_not_above(above: Floats, frame: Frame) -> float:
+    """Compute the one-sided p of a mean difference being at most 0, with the spread over images of every interval.
 
     Args:
         above: sum of the differences on each image, in points.
-        sizes: number of examples of each image.
+        frame: of the benchmark.
     """
-    n_images, n = len(sizes), float(sizes.sum())
-    if n_images < 2:
+    if len(frame.clusters) < 2:
         return 1.0
-    above = np.round(above, _ROUNDED)
-    total = float(above.sum())
-    without = (total - above) / (n - sizes)
-    error = math.sqrt((n_images - 1) / n_images * float(((without - without.mean()) ** 2).sum()))
-    return t_interval(total / n, error, n_images - 1).p_above(0)
+    above_SC = np.round(above, _ROUNDED)[None]
+    mean = float(above_SC.sum()) / frame.n
+    images = image_variance([above_SC], np.array([[mean]]), (frame,), _union(frame), is_difference=True)
+    return Interval(mean, (Spread((images.part,)),)).p_above(0)
+
+
+@lru_cache(maxsize=64)
+def _union(frame: Frame) -> ImageUnion:
+    return ImageUnion.of((frame,))
 
 
 def text_priors(predictions: Sequence[str] | None, references: Sequence[str], scores: Floats) -> dict[str, Floats]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from measurements.signal import BLIND, LOOKING, Setting, cell
-from orchestrator.analysis.examples import Examples
+from orchestrator.analysis.examples import Examples, Frame
 from orchestrator.analysis.scores import Scores
 from orchestrator.analysis.signal import CHANCE, Signal, p_not_above, signal_of, text_priors
 from trainables.benchmarks.priors import BEST_CONSTANT
@@ -32,14 +33,20 @@ def test_a_model_that_knows_the_types_of_questions_and_does_not_look_shows_no_si
     assert _share_with_signal(BLIND["82 and 18 % yes by type, says the usual .97"], 3) == 0
 
 
+def _frame(n: int, n_images: int) -> Frame:
+    ids, images = tuple(map(str, range(n))), tuple(str(i % n_images) for i in range(n))
+    return Scores().add("arm", 1, "vqa", Examples(ids, images, np.zeros(n))).frame
+
+
 def test_p_of_single_images_is_that_of_a_paired_t_test() -> None:
-    """Of the differences 1, 1, 0, 1, 0: mean .6, standard error .2449, t 2.449 with 4 degrees of freedom."""
-    assert p_not_above(np.array([1.0, 1, 0, 1, 0]), np.ones(5)) == pytest.approx(0.0352, abs=1e-4)
+    differences = np.arange(40) - 16.25
+    expected = stats.ttest_1samp(differences, 0, alternative="greater").pvalue
+    assert p_not_above(differences, _frame(40, 40)) == pytest.approx(expected, rel=1e-6)
 
 
 def test_scores_equal_to_a_prior_everywhere_show_nothing() -> None:
-    assert p_not_above(np.full(9, 1e-13), np.ones(9)) == 0.5
-    assert p_not_above(np.array([50.0]), np.array([3.0])) == 1, "one image has no error"
+    assert p_not_above(np.full(9, 1e-13), _frame(9, 9)) == 0.5
+    assert p_not_above(np.array([50.0]), _frame(3, 1)) == 1, "one image has no error"
 
 
 def _signal(accuracy: float, n: int = 200) -> Signal | None:
