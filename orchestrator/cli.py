@@ -19,6 +19,7 @@ from orchestrator.commands.data import data
 from orchestrator.commands.export import export
 from orchestrator.commands.import_results import import_results
 from orchestrator.commands.noise import noise
+from orchestrator.commands.questions import questions
 from orchestrator.commands.run import run
 from orchestrator.commands.score import score
 from orchestrator.commands.submit import submit
@@ -50,6 +51,7 @@ for command in (
     submit,
     verdicts,
     noise,
+    questions,
     score,
 ):
     app.command()(command)

@@ -14,12 +14,14 @@ from orchestrator.analysis.numeric_axes import numeric_axes
 from orchestrator.analysis.plan_knowledge import what_is_known
 from orchestrator.analysis.plan_power import plan_power
 from orchestrator.analysis.signal import OF_THE_ARM
+from orchestrator.analysis.study_questions import judge_questions
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.planning.preflight import known_digests
 from orchestrator.reporting.disagreements import samples
 from orchestrator.reporting.findings import axis_findings
 from orchestrator.reporting.open_prompts import read_samples
 from orchestrator.reporting.provenance import conditions_of, provenance
+from orchestrator.reporting.questions import report_questions
 from orchestrator.reporting.report_model import (
     Absence,
     AxisCurve,
@@ -84,6 +86,7 @@ def build_report(
         costs=arm_costs(arms, ledger, rows),
         samples=samples(plan, store, ledger, scored),
         open_samples=read_samples(plan, store, ledger),
+        questions=report_questions(judge_questions(plan, store, ledger), plan, store),
         failures=_failures(ledger, store),
         provenance=provenance(study, plan, store, ledger, conditions),
         problems=tuple(scored.problems),

@@ -43,9 +43,14 @@ COLUMNS = {
 
 
 def to_json(report: Report) -> str:
-    """Write all of the report but the images of its samples as JSON, floats rounded to 9 significant digits."""
+    """Write all of the report but its images as JSON, floats rounded to 9 significant digits."""
     without_images = replace(
-        report, open_samples=tuple(replace(s, image_bytes=None, pixels=None) for s in report.open_samples)
+        report,
+        open_samples=tuple(replace(s, image_bytes=None, pixels=None) for s in report.open_samples),
+        questions=tuple(
+            replace(q, suspects=tuple(replace(s, image_bytes=None, pixels=None) for s in q.suspects))
+            for q in report.questions
+        ),
     )
     document = asdict(without_images)
     document["verdicts"]["blind"] = [blind_json(benchmark) for benchmark in report.verdicts.blind]

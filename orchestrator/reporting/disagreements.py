@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,6 @@ import pyarrow as pa
 
 from orchestrator.analysis.examples import read_answers
 from orchestrator.analysis.study_scores import StudyScores
-from orchestrator.reporting.report_model import Sample
 from orchestrator.state.ledger import Ledger
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
@@ -30,6 +30,20 @@ SHOWN = 3
 """Of each benchmark."""
 ANSWER_SIZE = 200
 """Characters of an answer that are shown."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Answers of the arms to one question, side by side. From the examples of one seed (`samples`)."""
+
+    benchmark: str
+    id: str
+    image: str
+    """Its name."""
+    prompt: str | None
+    """Where the examples have it."""
+    answers: dict[str, tuple[str, float]]
+    """Arm -> what it said, and the score of that from 0 to 1."""
 
 
 def samples(plan: Plan, store: Store, ledger: Ledger, scored: StudyScores) -> tuple[Sample, ...]:

@@ -16,10 +16,11 @@ from markupsafe import Markup
 from orchestrator.analysis import blind_sentences, verdict_sentences
 from orchestrator.analysis.number_text import p_text, range_text, signed
 from orchestrator.analysis.verdict_model import Verdict
-from orchestrator.reporting import figures, sentences
+from orchestrator.reporting import figures, questions, sentences
 from orchestrator.reporting.figures import Bar
 from orchestrator.reporting.open_prompts import OpenSample
 from orchestrator.reporting.prior_lines import best_prior
+from orchestrator.reporting.questions import SuspectQuestion
 from orchestrator.reporting.report_model import AxisCurve, Cell, Finding, Report, Row
 from trainables.data.decode import decode
 
@@ -72,6 +73,7 @@ def _context(report: Report) -> dict[str, Any]:
         "priced": [cost for cost in report.costs if by_arm[cost.arm].mean.estimate is not None],
         "samples": samples,
         "thumbnail": _thumbnail,
+        "questions": questions,
         "aggregates": aggregates,
         "pool": aggregates.pool if aggregates is not None else None,
         "groups": list(dict.fromkeys(name for aggregate in aggregates.models for name in aggregate.groups))
@@ -82,7 +84,7 @@ def _context(report: Report) -> dict[str, Any]:
     }
 
 
-def _thumbnail(sample: OpenSample) -> str:
+def _thumbnail(sample: OpenSample | SuspectQuestion) -> str:
     """Encode the image as a data URI, no side longer than 240 px."""
     assert sample.image_bytes is not None
     assert sample.pixels is not None

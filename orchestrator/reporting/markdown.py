@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import jinja2
 
 from orchestrator.analysis import blind_sentences, verdict_sentences
-from orchestrator.reporting import sentences
+from orchestrator.reporting import questions, sentences
 from orchestrator.reporting.arm_table import table_headers, table_rows
 from orchestrator.reporting.report_model import Report
 
@@ -28,6 +28,7 @@ def to_markdown(report: Report) -> str:
         sentences=sentences,
         verdict_sentences=verdict_sentences,
         blind=blind_sentences,
+        questions=questions,
         table=_markdown_table(report),
     )
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"

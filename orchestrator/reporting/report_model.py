@@ -12,8 +12,10 @@ from orchestrator.analysis.effects import Estimate
 from orchestrator.analysis.plan_power import HypothesisPower
 from orchestrator.analysis.signal import Signal
 from orchestrator.analysis.verdict_model import Verdicts
+from orchestrator.reporting.disagreements import Sample
 from orchestrator.reporting.open_prompts import OpenSample
 from orchestrator.reporting.provenance import Provenance
+from orchestrator.reporting.questions import BenchmarkQuestions
 from orchestrator.state.ledger import TrialState
 from search_spaces.plan import NodeKind
 
@@ -231,20 +233,6 @@ class FailedTrial:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """Answers of the arms to one question, side by side. From the examples of one seed (`samples`)."""
-
-    benchmark: str
-    id: str
-    image: str
-    """Its name."""
-    prompt: str | None
-    """Where the examples have it."""
-    answers: dict[str, tuple[str, float]]
-    """Arm -> what it said, and the score of that from 0 to 1."""
-
-
-@dataclass(frozen=True)
 class Report:
     study: str
     question: str
@@ -270,6 +258,8 @@ class Report:
     samples: tuple[Sample, ...]
     open_samples: tuple[OpenSample, ...]
     """Answers to the study's `samples`."""
+    questions: tuple[BenchmarkQuestions, ...]
+    """What the questions of each benchmark tell of the arms, where there are enough of these."""
     failures: tuple[FailedTrial, ...]
     provenance: Provenance
     problems: tuple[str, ...]

@@ -1,0 +1,120 @@
+"""Choose the questions that tell arms apart, on one half of the arms, and check the choice on the other half.
+
+Whoever chooses and checks with the same arms finds a gain in any benchmark. So arms are ranked by their mean and dealt
+out in turns: questions are chosen by their discrimination among the arms of one half, and what is said of them comes
+from the other half alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from orchestrator.analysis.intervals import Floats
+from orchestrator.analysis.item_analysis import Responses, discrimination
+
+SHARE = 0.25
+"""Of the questions that are chosen."""
+MIN_ARMS = 6
+"""Three to choose with and three to check with."""
+MIN_QUESTIONS = 40
+"""A quarter of fewer tells nothing."""
+_DRAWS = 200
+"""Of as many questions at random, to compare with."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What the chosen questions tell of arms that did not choose them."""
+
+    n_arms: int
+    n_pairs: int
+    worth: float
+    """So many questions of the whole benchmark tell as much of a difference as one that was chosen."""
+    error: float
+    """Standard error of a difference in units of the difference, against as many questions at random: 1 is no gain."""
+    tau: float
+    """Kendall's tau of the held-out arms' ranking by the chosen questions with that by all."""
+    tau_at_random: float
+    """The same of as many questions at random, mean of 200 draws."""
+
+
+@dataclass(frozen=True)
+class Informative:
+    """Questions that tell arms apart."""
+
+    benchmark: str
+    ids: tuple[str, ...]
+    chosen_with: tuple[str, ...]
+    """Arms."""
+    checked_with: tuple[str, ...]
+    """Arms."""
+    check: Check
+
+
+def choose_informative(responses: Responses) -> Informative | str:
+    """Choose a quarter of the questions, or say why it cannot be checked.
+
+    Returns:
+        The choice with its check, or the reason in words.
+    """
+    if len(responses.arm_names) < MIN_ARMS:
+        return f"it takes {MIN_ARMS} arms, three to choose with and three to check with"
+    if len(responses.ids) < MIN_QUESTIONS:
+        return f"it takes {MIN_QUESTIONS} questions"
+    means = responses.by_arm_AQ().mean(axis=1, dtype=np.float64)
+    ranked = [responses.arm_names[i] for i in np.argsort(-means, kind="stable")]
+    choosing, checking = ranked[0::2], ranked[1::2]
+    r = discrimination(responses.of_arms(choosing).scores_TQ)
+    n = round(SHARE * len(responses.ids))
+    chosen = np.sort(np.argsort(-np.nan_to_num(r, nan=-2.0), kind="stable")[:n])
+    check = _check(responses.of_arms(checking), chosen)
+    if check is None:
+        return "the arms that it would be checked with score alike"
+    ids = tuple(responses.ids[i] for i in chosen)
+    return Informative(responses.benchmark, ids, tuple(choosing), tuple(checking), check)
+
+
+def _check(held_out: Responses, chosen: NDArray[np.intp]) -> Check | None:
+    """Compare the chosen questions with all, on arms that had no part in choosing."""
+    scores_AQ = held_out.by_arm_AQ().astype(np.float64)
+    first, second = np.triu_indices(len(scores_AQ), k=1)
+    differences_PQ = scores_AQ[first] - scores_AQ[second]
+    everything, information = _information(differences_PQ), _information(differences_PQ[:, chosen])
+    if everything <= 0:
+        return None
+    worth = max(information, 0.0) / everything
+    random = np.random.default_rng(0)
+    means = scores_AQ.mean(axis=1)
+    draws = [random.choice(scores_AQ.shape[1], len(chosen), replace=False) for _ in range(_DRAWS)]
+    at_random = [_tau(scores_AQ[:, draw].mean(axis=1), means) for draw in draws]
+    return Check(
+        n_arms=len(scores_AQ),
+        n_pairs=len(first),
+        worth=worth,
+        error=float(1 / np.sqrt(worth)) if worth > 0 else float("inf"),
+        tau=_tau(scores_AQ[:, chosen].mean(axis=1), means),
+        tau_at_random=float(np.mean(at_random)),
+    )
+
+
+def _information(differences_PQ: Floats) -> float:
+    """Compute squared differences of pairs of arms by the variance of a question's, in the ratio of sums over pairs.
+
+    The square of a mean is too large by the mean's variance, which is taken off.
+    """
+    variances = differences_PQ.var(axis=1, ddof=1)
+    squares = differences_PQ.mean(axis=1) ** 2 - variances / differences_PQ.shape[1]
+    total = float(variances.sum())
+    return float(squares.sum()) / total if total > 0 else 0.0
+
+
+def _tau(values: Floats, reference: Floats) -> float:
+    """Compute Kendall's tau-b of two rankings; 0 where one of them is all ties."""
+    first, second = np.triu_indices(len(values), k=1)
+    signs = np.sign(np.round(values[first] - values[second], 9))
+    other = np.sign(np.round(reference[first] - reference[second], 9))
+    scale = np.sqrt((signs**2).sum() * (other**2).sum())
+    return float((signs * other).sum() / scale) if scale > 0 else 0.0

@@ -1,0 +1,154 @@
+"""What the questions of each benchmark tell of the arms, for reports: counts, and doubtful labels with their images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from orchestrator.analysis.informative import Informative
+from orchestrator.analysis.item_analysis import KINDS, Kind, Suspect
+from orchestrator.analysis.study_questions import JudgedQuestions
+from orchestrator.planning.preflight import known_digests
+from search_spaces.identity import source_name
+from search_spaces.plan import Plan
+from search_spaces.quantities import number_of
+from search_spaces.spec import BenchmarkSpec, PixelSpec
+from trainables.benchmarks.example_json import right_answer
+from trainables.benchmarks.registry import is_evaluation
+from trainables.data.prepare import is_prepared
+from trainables.data.prepared import PreparedSource
+from trainables.evaluation.selected_examples import open_examples
+from trainables.storage.store import Store
+
+SHOWN = 6
+"""Suspected labels of each benchmark that a report shows; `ablate questions` has all."""
+
+NOTE = (
+    "Whether a question tells better arms from worse is its correlation, over trials, with the score on all other "
+    "questions. Labels are worth a look where the best arms agree on one answer that counts as wrong; a hard question "
+    "looks the same, and so does what all arms have learnt from the same data."
+)
+
+
+@dataclass(frozen=True)
+class SuspectQuestion:
+    """A question whose label may be wrong, as a person is to look at it."""
+
+    suspect: Suspect
+    prompt: str | None
+    """The question and the label are None where the prepared data are no longer on storage."""
+    label: str | None
+    image_bytes: bytes | None
+    """The file as it was prepared."""
+    pixels: PixelSpec | None
+    """How it becomes pixels; None without an image."""
+
+
+@dataclass(frozen=True)
+class BenchmarkQuestions:
+    """The questions of one benchmark in numbers, and those worth a look."""
+
+    benchmark: str
+    n: int
+    n_arms: int
+    n_trials: int
+    counts: dict[Kind, int]
+    """Kind -> questions."""
+    n_suspects: int
+    suspects: tuple[SuspectQuestion, ...]
+    """The likeliest first, at most six."""
+    informative: Informative | None
+    not_informative: str | None
+
+
+def report_questions(judged: Iterable[JudgedQuestions], plan: Plan, store: Store) -> tuple[BenchmarkQuestions, ...]:
+    """Sum up the questions of every benchmark that could be judged.
+
+    Args:
+        judged: benchmark by benchmark, in the order of the study.
+        plan: of the study.
+        store: where its images lie.
+    """
+    specs = {benchmark.id: benchmark for benchmark in plan.benchmarks}
+    return tuple(of for one in judged if (of := _of_benchmark(one, specs[one.benchmark], store)) is not None)
+
+
+def _of_benchmark(judged: JudgedQuestions, spec: BenchmarkSpec, store: Store) -> BenchmarkQuestions | None:
+    analysis = judged.analysis
+    if analysis is None:
+        return None
+    return BenchmarkQuestions(
+        judged.benchmark,
+        len(analysis.ids),
+        analysis.n_arms,
+        analysis.n_trials,
+        {kind: analysis.count(kind) for kind in KINDS},
+        len(judged.suspects),
+        tuple(with_images(judged.suspects[:SHOWN], spec, store)),
+        judged.informative,
+        judged.not_informative,
+    )
+
+
+def with_images(suspects: Sequence[Suspect], spec: BenchmarkSpec, store: Store) -> Iterator[SuspectQuestion]:
+    """Add the question, the label and the image to each suspect, where the prepared data are whole on storage.
+
+    Args:
+        spec: of the benchmark.
+        store: where its prepared data lie.
+    """
+    digest = known_digests(store).digests.get(source_name(spec.source), "")
+    if not suspects or not is_evaluation(spec.source) or not is_prepared(store, digest):
+        yield from (SuspectQuestion(suspect, None, None, None, None) for suspect in suspects)
+        return
+    source = PreparedSource(store, digest)
+    selected = open_examples(spec, source)
+    places = {example.id: at for at, example in enumerate(selected.examples)}
+    for suspect in suspects:
+        at = places.get(suspect.id)
+        if at is None:
+            yield SuspectQuestion(suspect, None, None, None, None)
+            continue
+        example, row = selected.examples[at], selected.image_rows[at]
+        yield SuspectQuestion(
+            suspect,
+            prompt=selected.protocol.prompt(example),
+            label=right_answer(example),
+            image_bytes=source.image_bytes(row) if row >= 0 else None,
+            pixels=source.pictures.pixels if row >= 0 else None,
+        )
+
+
+def silent_sentence(questions: BenchmarkQuestions) -> str:
+    """State how many questions can tell arms apart at all."""
+    counts: Mapping[Kind, int] = questions.counts
+    silent = counts["nobody"] + counts["everybody"]
+    share = f"{100 * silent / questions.n:.0f} %"
+    return (
+        f"{questions.benchmark}: {silent:,} of {number_of(questions.n, 'question')} ({share}) cannot tell the "
+        f"{number_of(questions.n_arms, 'arm')} apart: all trials score alike on {counts['everybody']:,}, and 0 on "
+        f"{counts['nobody']:,}. {counts['telling']:,} tell better arms from worse more clearly than chance, "
+        f"{counts['reversed']:,} the wrong way round."
+    )
+
+
+def suspect_sentence(suspect: Suspect) -> str:
+    """State who says what against the label."""
+    n = len(suspect.agreeing)
+    who = f"all {n} best arms" if n == suspect.n_good else f"{n} of the {suspect.n_good} best arms"
+    return f"{who} say {suspect.answer!r}; the other arms score {suspect.others:.2f}"
+
+
+def informative_sentence(questions: BenchmarkQuestions) -> str:
+    """State what the questions that were chosen are worth, seen with arms that did not choose them."""
+    if questions.informative is None:
+        return f"{questions.benchmark}: no questions were chosen that tell arms apart: {questions.not_informative}."
+    check, n = questions.informative.check, len(questions.informative.ids)
+    others = f"{number_of(check.n_arms, 'arm')} that had no part in choosing"
+    if check.worth <= 1:
+        return f"{questions.benchmark}: {n:,} questions chosen by their discrimination tell {others} apart no better."
+    return (
+        f"{questions.benchmark}: a question of the {n:,} that were chosen is worth {check.worth:.1f} of all: the error "
+        f"of a difference, by its size, is {check.error:.2f} of what as many at random have. Among {others}, the "
+        f"ranking agrees with that by all questions to a tau of {check.tau:.2f} (at random {check.tau_at_random:.2f})."
+    )
