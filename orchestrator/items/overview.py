@@ -6,7 +6,7 @@ items show. With one seed it is about these weights alone, as the verdict is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.analysis.effects import Estimate
@@ -21,8 +21,6 @@ from orchestrator.items.judge import JudgedItems
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 
-_NOTHING_VARIES = 1e-9
-"""Below this (points) an error is the rounding of differences that are the same everywhere."""
 _SEEN = "spread over seeds and error by images are what these items show"
 
 
@@ -120,11 +118,9 @@ def _power(question: Question, judged: JudgedItems) -> HypothesisPower | None:
     except InputError as error:
         reason = first_line(error)
         return HypothesisPower(hypothesis.id, hypothesis.expect, len(seeds), None, None, None, (reason,))
-    design = seen_effect(effect, None, len(judged.questions)).design
+    seen = seen_effect(effect, None, len(judged.questions))
+    design = replace(seen.design, seed_variance=seen.spread[1])
     n_examples = effect.estimate.n_examples
-    if design.error < _NOTHING_VARIES:
-        reason = f"{hypothesis.id}: its arms differ alike on every question, so that nothing varies"
-        return HypothesisPower(hypothesis.id, hypothesis.expect, len(seeds), n_examples, None, None, (reason,))
     found, margin = min(smallest_effect(design), SCALE), smallest_margin(design, MARGIN_TESTS[hypothesis.expect])
     return HypothesisPower(
         id=hypothesis.id,
