@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from orchestrator.analysis.exact import sign_flip_p
 from orchestrator.analysis.intervals import Floats, Interval, t_interval
@@ -84,8 +84,9 @@ class TableTTest:
             for question, draws in zip(questions, measured, strict=True)
         ]
         rulings = rule(family, self.alpha, corrected=self.corrected)
+        n = len(family)
         verdicts = tuple(
-            self._verdict(table, question, draws, evidence if isinstance(evidence, Evidence) else None, ruling)
+            self._verdict(table, question, draws, evidence if isinstance(evidence, Evidence) else None, ruling, n)
             for question, draws, evidence, ruling in zip(questions, measured, family, rulings, strict=True)
         )
         return Judged(verdicts, self.notes)
@@ -113,6 +114,7 @@ class TableTTest:
         measured: Draws | Refusal,
         evidence: Evidence | None,
         ruling: Ruling | None,
+        n_claims: int,
     ) -> Verdict:
         hypothesis, benchmarks = question.hypothesis, question.benchmarks
         draws = None if isinstance(measured, Refusal) else measured
@@ -142,7 +144,7 @@ class TableTTest:
             n_examples=0,
             n_pairs=len(hypothesis.pairs),
             n_cells=draws.n_cells if draws is not None else 0,
-            reasons=tuple(self._reasons(hypothesis, measured, ruling, interval)),
+            reasons=tuple(self._reasons(hypothesis, measured, ruling, interval, n_claims)),
             sentence=refusal_sentence(measured)
             if isinstance(measured, Refusal)
             else result_sentence(outcome, effect, self.unit, interval, 1 - self.alpha, [basis]),
@@ -153,7 +155,12 @@ class TableTTest:
         )
 
     def _reasons(
-        self, hypothesis: Hypothesis, measured: Draws | Refusal, ruling: Ruling | None, interval: Interval | None
+        self,
+        hypothesis: Hypothesis,
+        measured: Draws | Refusal,
+        ruling: Ruling | None,
+        interval: Interval | None,
+        n_claims: int,
     ) -> list[str]:
         if isinstance(measured, Refusal):
             return list(measured.reasons)
@@ -165,7 +172,11 @@ class TableTTest:
         if self.exact:
             reasons += _too_few(measured.values.size, self.alpha)
         if not reasons:
+            if ruling.vetoed == ruling.corrected:  # what forbids it is the correction, of the exact test or of both
+                ruling = replace(ruling, vetoed=None)
             reasons = ruling_reasons(hypothesis, ruling, interval, self.alpha, self.corrected, "exact test")
+            if self.exact and ruling.corrected is not None:
+                reasons += _too_few_among(measured.values.size, n_claims, self.alpha)
         return [*reasons, f"no examples, no seeds: a t test over {measured.basis}"]
 
     def _by_benchmark(self, draws: Draws | None, benchmarks: Sequence[str]) -> tuple[Component, ...]:
@@ -208,3 +219,12 @@ def _too_few(n: int, alpha: float) -> list[str]:
     needed = math.ceil(math.log2(2 / alpha))
     cause = f"{number_of(n, 'benchmark')} all of one sign happen by chance with p {p_text(least)}"
     return [f"{cause}: nothing can be shown at {alpha:g} with fewer than {needed}"]
+
+
+def _too_few_among(n: int, n_claims: int, alpha: float) -> list[str]:
+    """State that no difference can be the first of several claims that is shown, for the same reason."""
+    least = 2 * 0.5**n
+    if least * n_claims <= alpha:
+        return []
+    among = f"too likely for the clearest of {number_of(n_claims, 'claim')}"
+    return [f"{number_of(n, 'benchmark')} all of one sign happen by chance with p {p_text(least)}: {among}"]

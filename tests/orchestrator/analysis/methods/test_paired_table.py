@@ -79,6 +79,19 @@ def test_fewer_benchmarks_than_signs_can_tell_show_nothing(tmp_path: Path, n: in
     assert (verdict.reasons[0] == said) == (outcome == "undecided")
 
 
+def test_among_several_claims_more_benchmarks_are_needed_and_the_verdict_says_so(tmp_path: Path) -> None:
+    scores = np.full((2, 7), 50.0) + np.arange(7)
+    scores[1] += 10 + np.arange(7) % 2
+    one = CLAIM.format("m0", "m1", "all")
+    several = one + "".join(line.replace("id: h", f"id: h{i}") for i in range(4) for line in one.splitlines(True)[1:])
+    assert judge_files(tmp_path, csv_of(scores), one)[0].verdict == "better"
+    verdict = judge_files(tmp_path, csv_of(scores), several)[0]
+    assert (verdict.verdict, verdict.p, verdict.p_adjusted) == ("undecided", 2 / 2**7, 5 * 2 / 2**7)
+    assert verdict.reasons[1] == (
+        "7 benchmarks all of one sign happen by chance with p .0156: too likely for the clearest of 5 claims"
+    )
+
+
 def test_equal_differences_are_as_sure_as_their_digits(tmp_path: Path) -> None:
     scores = np.full((2, 8), 50.0) + np.arange(8)
     scores[1] += 1.0
