@@ -78,7 +78,7 @@ class Seen:
         prior_df = max(min(self.design.df_pooled - own_df, PRIOR_DF), 0.0) if own_df else PRIOR_DF
         own = own_df * self.own_variance if self.own_variance is not None else 0.0
         df = own_df + prior_df
-        return df, max((own + prior_df * self.design.seed_variance) / df, self.design.residual_variance)
+        return df, (own + prior_df * self.design.seed_variance) / df
 
 
 def with_more_seeds(seen: Seen, claim: Claim, more: int) -> float:
@@ -104,8 +104,9 @@ def with_more_seeds(seen: Seen, claim: Claim, more: int) -> float:
         squares_P = squares_P + variance_P * (more - 1) * _chi_square(more - 1.0, 2)
     if seen.own_variance is not None:
         squares_P = squares_P + (n - 1) * seen.own_variance
-    design = replace(seen.design, n_seeds=total, df_pooled=PRIOR_DF, is_seed_sd_assumed=False)
-    return claim.decided(value_P, squares_P / (total - 1), variance_P, design)
+    df_pooled = seen.design.df_pooled + more  # at least: those of two arms
+    design = replace(seen.design, n_seeds=total, df_pooled=df_pooled, is_seed_sd_assumed=False)
+    return claim.decided(value_P, squares_P / (total - 1), np.array([design.seed_variance]), design)
 
 
 def with_more_examples(seen: Seen, claim: Claim, times: int) -> float:
@@ -117,11 +118,7 @@ def with_more_examples(seen: Seen, claim: Claim, times: int) -> float:
         times: more examples as a multiple of those that are there.
     """
     value_P = seen.value + math.sqrt(seen.design.image_variance * times / (times + 1)) * _normal()
-    design = replace(
-        seen.design,
-        image_variance=seen.design.image_variance / (times + 1),
-        residual_variance=seen.design.residual_variance / (times + 1),
-    )
+    design = replace(seen.design, image_variance=seen.design.image_variance / (times + 1))
     own = np.array([seen.own_variance if seen.own_variance is not None else 0.0])
     return claim.decided(value_P, own, np.array([design.seed_variance]), design)
 

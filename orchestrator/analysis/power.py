@@ -17,8 +17,10 @@ from typing import Literal, assert_never
 import numpy as np
 from scipy import special
 
+from orchestrator.analysis.critical_values import ramp, upper_quantile
 from orchestrator.analysis.intervals import Floats
 from orchestrator.analysis.rule import ALPHA, Statement
+from orchestrator.analysis.seed_spread import BOUND, bound_share
 
 POWER = 0.8
 MOST_SEEDS = 100
@@ -27,10 +29,8 @@ DEFAULT_SEED_SD = (0.3, 1.0)
 vision-language models 0.3 is a calm one (VQAv2, GQA), 1.0 a restless one (VizWiz, RefCOCO)."""
 SCALE = 100.0
 """Points of the scale: no effect is larger."""
-POOL_INFLATION = 1.5
-"""Factor on the half-width from the spread pooled over arms, with two seeds."""
 _OWN_POINTS, _POOLED_POINTS = 400, 24
-_LARGEST_DF = 1e9
+_LEAST_VARIANCE = 1e-300
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,6 @@ class Design:
     """Declared together: the first step of Holm's correction is taken for all of them."""
     is_seed_sd_assumed: bool = False
     """With one seed: whether the spread over seeds is declared. If not, only these checkpoints are compared."""
-    residual_variance: float = 0.0
-    """The part of `seed_variance` that is known from the images: no estimate of that is taken to be smaller."""
 
     @property
     def alpha(self) -> float:
@@ -141,60 +139,47 @@ def reach(own: Floats, pooled: Floats, design: Design, two_sided: bool) -> Float
 
     Args:
         own: estimates of `design.seed_variance` from the contrast's own seeds.
-        pooled: estimates of it from all arms; only used with two seeds.
+        pooled: estimates of it from all arms, which two to four seeds are bounded by (`seed_spread`).
         design: whose images, seeds and hypotheses are taken.
         two_sided: as for a difference; else one-sided, as for a margin.
     """
-    tail = 1 - design.alpha / (2 if two_sided else 1)
+    tail = design.alpha / (2 if two_sided else 1)
     n = design.n_seeds
     if n == 1:
-        return np.array([float(special.ndtri(tail)) * design.error])
-    if n > 2:
-        return _half_width(own, n - 1.0, tail, design)
-    from_pool = POOL_INFLATION * _half_width(pooled, max(design.df_pooled, 1.0), tail, design)
-    return np.minimum(_half_width(own, 1.0, tail, design), from_pool)
+        return np.array([upper_quantile(tail, math.inf) * design.error])
+    share = bound_share(n) if design.df_pooled > n - 1 else 0.0
+    width = _half_width(own, n - 1.0, tail * (1 - share), design)
+    if share == 0:
+        return width
+    return np.minimum(width, _half_width(BOUND**2 * pooled, design.df_pooled, tail * share, design))
 
 
 def _half_width(seed_variance: Floats, df: float, tail: float, design: Design) -> Floats:
-    """Compute half-widths of t intervals from estimates of the spread over seeds with `df` degrees of freedom."""
-    seeds = np.maximum(seed_variance, design.residual_variance) / design.n_seeds
-    variance = seeds + design.image_variance
-    share = seeds**2 / df
-    total_df = np.where(share > 0, variance**2 / np.where(share > 0, share, 1.0), _LARGEST_DF)
-    width: Floats = t_quantiles(total_df, tail) * np.sqrt(variance)
-    return width
+    """Compute half-widths of intervals from estimates of the spread over seeds with `df` degrees of freedom.
 
-
-def t_quantiles(df: Floats, tail: float) -> Floats:
-    """Return quantiles of Student's t at one probability for many degrees of freedom, from 1 on (relative error 1e-5).
-
-    The logarithm of a quantile is smooth in 1/df: it is interpolated between 500 values.
+    This is `critical_values.critical_value`, for many estimates at once and images that are known well.
     """
-    inverse_df, log_quantile = _t_table(tail)
-    quantiles: Floats = np.exp(np.interp(1.0 / np.maximum(df, 1.0), inverse_df, log_quantile))
-    return quantiles
-
-
-@lru_cache(maxsize=64)
-def _t_table(tail: float) -> tuple[Floats, Floats]:
-    inverse_df = np.linspace(0.0, 1.0, 501)
-    inverse_df[0] = 1 / _LARGEST_DF
-    return inverse_df, np.log(special.stdtrit(1 / inverse_df, tail))
+    seeds = seed_variance / design.n_seeds
+    variance = seeds + design.image_variance
+    sure, unsure = upper_quantile(tail, math.inf), upper_quantile(tail, df)
+    start, exponent = ramp(2 * tail, df)
+    unsure_share = seeds / np.maximum(variance, _LEAST_VARIANCE)
+    beyond = np.clip((unsure_share - start) / (1 - start), 0.0, None) ** exponent
+    width: Floats = (sure + (unsure - sure) * beyond) * np.sqrt(variance)
+    return width
 
 
 @lru_cache(maxsize=512)
 def _reach(design: Design, two_sided: bool) -> Floats:
     """Compute the reach for equally probable estimates of the spread."""
-    n = design.n_seeds
+    n, rest = design.n_seeds, design.df_pooled - (design.n_seeds - 1)
     if n == 1:
         return reach(np.zeros(1), np.zeros(1), design, two_sided)
     own = _chi_square(n - 1.0, _OWN_POINTS)  # of the mean square: its ratio to the truth
-    if n > 2:
+    if rest <= 0 or bound_share(n) == 0:
         return reach(own * design.seed_variance, np.zeros(1), design, two_sided)
-    rest = design.df_pooled - 1.0
-    others = _chi_square(rest, _POOLED_POINTS) if rest > 0 else np.zeros(1)
-    own_GP = np.broadcast_to(own[:, None], (len(own), len(others)))
-    pooled_GP = (own_GP + max(rest, 0.0) * others) / max(design.df_pooled, 1.0)
+    own_GP = np.broadcast_to(own[:, None], (len(own), _POOLED_POINTS))
+    pooled_GP = ((n - 1) * own_GP + rest * _chi_square(rest, _POOLED_POINTS)) / design.df_pooled
     return reach((own_GP * design.seed_variance).ravel(), (pooled_GP * design.seed_variance).ravel(), design, two_sided)
 
 

@@ -1,4 +1,4 @@
-"""Say in plain words what would decide an open hypothesis: a range, never a point, with the odds of its ends."""
+"""Say in plain words what would decide an open hypothesis: a range with the odds of its ends, not a promise."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from search_spaces.quantities import number_of
 
 
 def price_text(price: Price) -> str:
-    """State what would decide: `3 to 20 more seeds of each arm (...) would settle which is better ...`.
+    """State what would decide: `3 to 20 more seeds of each arm (0.3 to 2 GPU-hours) would settle which is better ...`.
 
     A range is from even odds to odds of four in five, for one look at the end: no number of seeds decides for certain.
     """
@@ -18,36 +18,48 @@ def price_text(price: Price) -> str:
     seeds = _range_text(price.even_seeds, price.more_seeds, "more seed")
     if seeds is not None:
         sd = price.assumed_seed_sd
-        given = f", assuming that scores vary over seeds by {sd:g} points," if sd is not None else ""
+        given = f", if scores vary over seeds by {number_of_points(sd)}," if sd is not None else ""
         ways.append(f"{seeds} of each arm{_hours_text(price.even_seeds_gpu_hours, price.seeds_gpu_hours)}{given}")
     examples = _range_text(price.even_examples, price.more_examples, "more example")
     if examples is not None:
         ways.append(f"{examples}{_hours_text(price.even_examples_gpu_hours, price.examples_gpu_hours, ' to score')}")
     settled = _settled_text(price)
-    if ways:
-        text = f"{' or '.join(ways)} would settle {settled}, with even odds for the lower number and four in five for "
-        text += "the upper one, if looked at once"
-        return text if seeds is not None else f"{text}; more seeds alone would not ({_limit_text(price)})"
-    even = ""
-    if price.even_seeds is not None:
-        cost = _hours_text(price.even_seeds_gpu_hours, price.even_seeds_gpu_hours)
-        even = f"; {number_of(price.even_seeds, 'more seed')} of each arm{cost} would with even odds"
-    neither = "neither 100 more seeds nor 100 times as many examples would surely settle"
-    return f"{neither} {settled}: {_limit_text(price)}{even}"
+    if not ways:
+        return (
+            f"neither 100 more seeds nor 100 times as many examples would surely settle {settled}: {_limit_text(price)}"
+        )
+    text = f"{' or '.join(ways)} would settle {settled}: {_odds_text(price)}, for one look at the end"
+    return text if seeds is not None else f"{text}; more seeds alone would not, as {_limit_text(price)}"
+
+
+def number_of_points(points: float) -> str:
+    """Write a number of points: `1 point`, `0.5 points`."""
+    return "1 point" if points == 1 else f"{points:g} points"
+
+
+def _odds_text(price: Price) -> str:
+    ends = [(price.even_seeds, price.more_seeds), (price.even_examples, price.more_examples)]
+    given = [(even, most) for even, most in ends if even is not None and most is not None]
+    if all(even == most for even, most in given):
+        return "the odds are four in five"
+    if len(given) == 1:
+        ((even, most),) = given
+        return f"the odds are even with {even:,}, four in five with {most:,}"
+    return "the odds are even with the lower number, four in five with the upper one"
 
 
 def _range_text(even: int | None, most: int | None, noun: str) -> str | None:
     """Write a range of numbers: `3 to 20 more seeds`; None where four in five are out of reach."""
     if even is None or most is None:
         return None
-    return f"up to {number_of(most, noun)}" if even == most else f"{even:,} to {number_of(most, noun)}"
+    return number_of(most, noun) if even == most else f"{even:,} to {number_of(most, noun)}"
 
 
 def _hours_text(even: float | None, most: float | None, purpose: str = "") -> str:
     if even is None or most is None:
         return ""
     low, high = (f"{hours:.2g}" for hours in (even, most))
-    hours = f"up to {gpu_hours_text(float(high))}" if low == high else f"{low} to {gpu_hours_text(float(high))}"
+    hours = gpu_hours_text(float(high)) if low == high else f"{low} to {gpu_hours_text(float(high))}"
     return f" ({hours}{purpose})"
 
 
@@ -57,21 +69,25 @@ def _settled_text(price: Price) -> str:
         case "better" | "worse":
             return "which is better" if price.margin is None else "whether they differ"
         case "equivalent":
-            return f"whether they are as good within {price.margin:g} points"
+            return f"whether they are as good within {number_of_points(price.margin or 0)}"
         case "not-worse":
-            return f"whether it is at most {price.margin:g} points worse"
+            return f"whether it is at most {number_of_points(price.margin or 0)} worse"
         case _:
             assert_never(price.expect)
 
 
 def _limit_text(price: Price) -> str:
-    """Say why no number of seeds settles it."""
+    """Say why no number of seeds settles it, and from how many on the odds are even."""
     match price.limit:
         case "images":
-            return "the choice of images leaves it open however many seeds there are"
+            both = "" if price.more_examples is not None else ", so it takes more of both"
+            return f"the choice of images leaves it open however many seeds there are{both}"
         case "effect":
-            return "the effect is within noise"
+            if price.even_seeds is None:
+                return "the effect is within noise"
+            even = number_of(price.even_seeds, "more seed") + _hours_text(*(price.even_seeds_gpu_hours,) * 2)
+            return f"the effect is within noise, and the odds are even with {even}"
         case None:
-            return "more of them would"
+            return "more seeds would"
         case _:
             assert_never(price.limit)

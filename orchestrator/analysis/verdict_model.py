@@ -48,13 +48,13 @@ class Price:
     """
 
     more_seeds: int | None
-    """That decide in four of five such studies: per arm of the hypothesis, on top of those that are there; None: no
+    """That decide in about four of five such studies: per arm, on top of those that are there; None: no
     number of seeds up to 100 does."""
     seeds_gpu_hours: float | None
     """Of these seeds, after what the arms' trials have cost so far; None where no cost is recorded."""
     more_examples: int | None
-    """That decide in four of five such studies: on the benchmarks together, of the same kind; None: no number of
-    examples up to 100 times as many does."""
+    """That decide in about four of five such studies: on the benchmarks together, of the same kind; None: no number of
+    examples up to 100 times as many does, or there is one seed, which says nothing of the choice."""
     examples_gpu_hours: float | None
     """Of scoring the arms' trials on them."""
     assumed_seed_sd: float | None = None

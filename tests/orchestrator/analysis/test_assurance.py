@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from orchestrator.analysis.assurance import Claim, Seen, with_more_examples, with_more_seeds
-from orchestrator.analysis.power import Design, reach
+from orchestrator.analysis.power import Design
 
 DESIGN = Design(n_seeds=3, df_pooled=2, seed_variance=2.0, image_variance=0.2)
 
@@ -60,9 +60,3 @@ def test_single_seed_is_priced_from_an_assumed_spread() -> None:
     seen = Seen(3.0, None, Design(1, 0, 2.0, 0.2))
     assert with_more_seeds(seen, Claim("differs", None), 1) < with_more_seeds(seen, Claim("differs", None), 10)
     assert seen.spread == (4.0, 2.0)
-
-
-def test_reach_of_two_seeds_is_never_wider_than_that_of_their_own_spread() -> None:
-    own, pooled = np.array([0.1, 2.0, 30.0]), np.array([2.0, 2.0, 2.0])
-    wide = reach(own, np.full(3, 1e9), replace(DESIGN, n_seeds=2, df_pooled=5), True)
-    assert (reach(own, pooled, replace(DESIGN, n_seeds=2, df_pooled=5), True) <= wide).all()

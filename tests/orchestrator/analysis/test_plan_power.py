@@ -13,7 +13,7 @@ from orchestrator.analysis.plan_power import MARGIN_TESTS, HypothesisPower, plan
 from orchestrator.planning.preflight import known_digests
 from orchestrator.state.ledger import read_ledger
 from orchestrator.state.noise_floor import FloorScores, NoiseFloor, write_floor
-from orchestrator.terminal.power_table import points_text, too_small_lines
+from orchestrator.terminal.power_table import points_text, seeds_text, too_small_lines
 from search_spaces.identity import source_name
 from search_spaces.plan import Plan
 from search_spaces.study import Expectation, Hypothesis
@@ -85,7 +85,7 @@ def test_two_arms_with_two_seeds_are_said_to_be_too_small_and_how_many_would_do(
     assert restless > 2
     (line,) = too_small_lines([found])
     assert line.startswith("too small: with 2 seeds h may miss a difference of 5 points.")
-    assert f"Every arm needs {calm} to {restless} seeds for 5 points; " in line
+    assert f"Every arm needs {seeds_text((calm, restless))} seeds for 5 points; " in line
     enough = _power(two_stage_plan(resolutions=(64, 16), seeds=tuple(range(restless))), _claim(expect="better"))
     assert too_small_lines([enough]) == []
 
