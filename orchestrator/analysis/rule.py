@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, assert_never
 
 import numpy as np
@@ -74,6 +75,7 @@ class Evidence:
         return self.declared == "differs" or self.may_be_equivalent
 
 
+@lru_cache(maxsize=1024)  # each is asked for in the family, with and without the exact test, and by the ruling
 def _p_at_margin(statement: Literal["equivalent", "not-worse"], interval: Interval, margin: float) -> float:
     above = interval.p_above(-margin)
     match statement:
