@@ -73,7 +73,10 @@ def field_at(fields: Mapping[str, Any], dotted: str) -> Any:
 
 
 def as_score(value: Any) -> float | None:
-    """Read a score: a number, true or false, or the text of one; None for anything else, and for what is not finite."""
+    """Read a score: a number, true or false, or the text of one, also alone in a list; None for anything else, and for
+    what is not finite."""
+    while isinstance(value, list) and len(value) == 1:
+        value = value[0]
     if isinstance(value, str):
         text = value.strip().lower()
         if text in _WORDS:

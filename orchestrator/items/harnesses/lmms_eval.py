@@ -1,5 +1,7 @@
 """lmms-eval: the files of `--log_samples`, `<date>_samples_<task>.jsonl`, one line for each document.
 
+Older versions wrote `<task>.json`, with such records under `logs`.
+
 A line has `doc_id`, `doc_hash`, `target`, `input`, `filtered_resps` and one key for each metric of the task; older
 versions keep `doc`. A metric is a number, or a mapping that holds it as `score` among what the task needs to aggregate
 it. Tasks log several metrics with the same score (POPE's accuracy, precision, recall), or another one for another kind
@@ -52,7 +54,8 @@ def read(path: Path, choices: Choices) -> list[Run]:
     _check_records(records)
     named = _FILE.fullmatch(path.name)
     hint = "the file is not called <date>_samples_<task>.jsonl"
-    benchmark = only_one_benchmark(choices, named["task"] if named else None, path, hint)
+    task = named["task"] if named else path.stem if path.suffix == ".json" else None
+    benchmark = only_one_benchmark(choices, task, path, hint)
     metric, scores = _scores(records, choices.metric, str(path))
     cluster, images = _images(records, choices.cluster)
     questions = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ def test_another_metric_for_another_kind_of_question_is_no_choice(tmp_path: Path
     assert [question.cluster for question in named.questions[:2]] == ["existence/000000.jpg"] * 2
 
 
-@pytest.mark.parametrize("value", [1, 1.0, True, {"score": 1.0, "id": 7}, {"score": True}])
+@pytest.mark.parametrize("value", [1, 1.0, True, [1.0], {"score": 1.0, "id": 7}, {"score": True}])
 def test_a_metric_is_a_number_or_a_mapping_with_its_score(value: object, tmp_path: Path) -> None:
     assert run_of(tmp_path, samples_of(lambda *_: {"exact_match": value})).questions[0].score == 1.0
 
@@ -72,13 +73,20 @@ def test_documents_of_older_versions_name_the_image(tmp_path: Path) -> None:
     assert (run.cluster, [question.cluster for question in run.questions]) == ("image_id", ["7", "7", "8", "8"])
 
 
+def test_records_of_older_versions_lie_under_logs(tmp_path: Path) -> None:
+    path = tmp_path / "pope.json"
+    logs = [{**sample, "doc": {"question": "?"}, "resps": [["Yes"]]} for sample in samples_of(pope_metrics)]
+    path.write_text(json.dumps({"args": {"tasks": "pope"}, "model_configs": {"task": "pope"}, "logs": logs}))
+    run = read(path, Choices())[0]
+    assert (run.benchmark, [question.score for question in run.questions]) == ("pope", [1, 0, 1, 1])
+
+
 @pytest.mark.parametrize(
     ("name", "task"),
     [
         ("20250303_101010_samples_mmmu_val.jsonl", "mmmu_val"),
         ("samples_vqav2_2025-03-03T10-10-10.123456.jsonl", "vqav2"),
         ("20250303_101010_samples_ai2d.jsonl.gz", "ai2d"),
-        ("20250303_101010_results.json", None),
         ("mine.jsonl", None),
     ],
 )
