@@ -168,18 +168,32 @@ def suspects(responses: Responses, good: Sequence[str], answers_GQ: Integers, pr
     Returns:
         Positions of the questions.
     """
-    if len(good) < MIN_GOOD:
+    if no_witnesses(responses, good, prior) is not None:
         return []
-    at = [responses.arms.index(arm) for arm in good]
-    scores = responses.scores_TQ[at]
-    if float(scores.mean()) < prior + HALF * (1 - prior):
-        return []
+    scores = responses.scores_TQ[[responses.arms.index(arm) for arm in good]]
     shares = _modal_share(answers_GQ, scores)
     found = np.flatnonzero(shares >= AGREEING)
     others = [i for i, arm in enumerate(responses.arms) if arm not in set(good)]
     weaker = responses.scores_TQ[others].mean(axis=0) if others else np.zeros(len(responses.ids))
     order = np.lexsort((found, weaker[found], -shares[found]))
     return [int(i) for i in found[order]]
+
+
+def no_witnesses(responses: Responses, good: Sequence[str], prior: float) -> str | None:
+    """State why the good arms cannot bear witness against a label; None where they can.
+
+    Args:
+        responses: of all arms.
+        good: the good arms whose answers are known.
+        prior: best score, 0 to 1, that needs no image.
+    """
+    if len(good) < MIN_GOOD:
+        return f"it takes answers of {MIN_GOOD} arms above the median of all"
+    mean = float(responses.scores_TQ[[responses.arms.index(arm) for arm in good]].mean())
+    needed = prior + HALF * (1 - prior)
+    if mean >= needed:
+        return None
+    return f"the best arms score {100 * mean:.1f}, and below {100 * needed:.1f} arms may agree because they guess"
 
 
 def good_arms(responses: Responses) -> tuple[str, ...]:

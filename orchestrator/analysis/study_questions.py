@@ -7,9 +7,9 @@ for questions in judge_questions(plan, store, ledger):
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,15 +18,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from orchestrator.analysis.examples import read_answers
-from orchestrator.analysis.informative import Informative, choose_informative
-from orchestrator.analysis.item_analysis import (
-    ItemAnalysis,
-    Responses,
-    Suspect,
-    analyse_items,
-    good_arms,
-    suspects,
-)
+from orchestrator.analysis.item_analysis import Responses
+from orchestrator.analysis.judged_questions import JudgedQuestions, judge_responses
 from orchestrator.state.ledger import Ledger
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
@@ -36,24 +29,6 @@ from trainables.storage.store import Store
 logger = logging.getLogger(__name__)
 
 Scores = NDArray[np.float32]
-MOST_GOOD_ARMS = 12
-"""Of more arms above the median only the best ones are asked what they answered."""
-
-
-@dataclass(frozen=True, eq=False)
-class JudgedQuestions:
-    """The questions of one benchmark."""
-
-    benchmark: str
-    analysis: ItemAnalysis | None
-    """None where too few arms or trials have scores."""
-    reason: str | None
-    """Why there is none."""
-    suspects: tuple[Suspect, ...] = ()
-    """Questions whose label may be wrong, the likeliest first."""
-    informative: Informative | None = None
-    not_informative: str | None = None
-    """Why no questions were chosen that tell arms apart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,19 +53,7 @@ def judge_questions(plan: Plan, store: Store, ledger: Ledger) -> Iterator[Judged
     for benchmark in plan.benchmarks:
         read = _read(plan, store, ledger, benchmark.id)
         if read is not None:
-            yield _judged(read, store)
-
-
-def _judged(read: _Read, store: Store) -> JudgedQuestions:
-    responses = read.responses
-    try:
-        analysis = analyse_items(responses)
-    except InputError as error:
-        return JudgedQuestions(responses.benchmark, None, error.law)
-    chosen = choose_informative(responses)
-    informative, reason = (None, chosen) if isinstance(chosen, str) else (chosen, None)
-    found = _suspects(read, store, analysis)
-    return JudgedQuestions(responses.benchmark, analysis, None, found, informative, reason)
+            yield judge_responses(read.responses, partial(_answers, read, store), read.prior)
 
 
 def _read(plan: Plan, store: Store, ledger: Ledger, benchmark: str) -> _Read | None:
@@ -143,21 +106,7 @@ def _aligned(table: pa.Table, first: pa.Table, column: str = "score") -> NDArray
     return np.asarray(table[column].to_numpy())
 
 
-def _suspects(read: _Read, store: Store, analysis: ItemAnalysis) -> tuple[Suspect, ...]:
-    good = good_arms(read.responses)[:MOST_GOOD_ARMS]
-    answers = _answers(read, store, good)
-    good = tuple(arm for arm in good if arm in answers)
-    if not good:
-        return ()
-    texts_GQ = np.stack([answers[arm] for arm in good])
-    numbers = {text: number for number, text in enumerate(dict.fromkeys(texts_GQ.ravel().tolist()))}
-    codes_GQ = np.array([[numbers[text] for text in row] for row in texts_GQ.tolist()], dtype=np.int64)
-    codes_GQ[texts_GQ == ""] = -1
-    found = suspects(read.responses, good, codes_GQ, read.prior)
-    return tuple(_suspect(read.responses, analysis, good, texts_GQ[:, at].tolist(), at) for at in found)
-
-
-def _answers(read: _Read, store: Store, good: Sequence[str]) -> dict[str, NDArray[Any]]:
+def _answers(read: _Read, store: Store, good: Sequence[str]) -> dict[str, list[str]]:
     """Read what the good arms answered, as it was read from their words; of what cannot be read the word is empty."""
     answers = {}
     for arm in good:
@@ -168,32 +117,5 @@ def _answers(read: _Read, store: Store, good: Sequence[str]) -> dict[str, NDArra
             continue
         parsed = _aligned(table, read.table, "parsed")
         if parsed is not None:
-            answers[arm] = np.array(["" if text is None else str(text) for text in parsed.tolist()], dtype=object)
+            answers[arm] = ["" if text is None else str(text) for text in parsed.tolist()]
     return answers
-
-
-def _suspect(
-    responses: Responses, analysis: ItemAnalysis, good: Sequence[str], texts: Sequence[str], at: int
-) -> Suspect:
-    """Make a suspect of a question.
-
-    Args:
-        texts: what each good arm answered.
-        at: position of the question.
-    """
-    trials = {arm: responses.arms.index(arm) for arm in good}
-    wrong = Counter(
-        text for arm, text in zip(good, texts, strict=True) if text and responses.scores_TQ[trials[arm], at] == 0
-    )
-    answer = wrong.most_common(1)[0][0]
-    others = [i for i, arm in enumerate(responses.arms) if arm not in set(good)]
-    r = float(analysis.discrimination_Q[at])
-    return Suspect(
-        id=responses.ids[at],
-        image=responses.images[at],
-        answer=answer,
-        agreeing=tuple(arm for arm, text in zip(good, texts, strict=True) if text == answer),
-        n_good=len(good),
-        others=float(responses.scores_TQ[others, at].mean()) if others else 0.0,
-        discrimination=None if np.isnan(r) else r,
-    )

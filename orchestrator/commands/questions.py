@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,18 +13,30 @@ from orchestrator.commands.options import (
     JsonOption,
     SelectionOptions,
     StorageOption,
-    StudyArgument,
     console,
     planned_study,
     print_json,
 )
 from orchestrator.settings import existing_storage
+from search_spaces.errors import InputError
+
+if TYPE_CHECKING:
+    from orchestrator.analysis.judged_questions import JudgedQuestions
+    from orchestrator.reporting.questions import Show
 
 
 @takes_groups
 def questions(
-    study: StudyArgument,
+    study: Annotated[
+        list[str] | None, typer.Argument(metavar="[STUDY]", help="A study file, or the name of a shipped study.")
+    ] = None,
     *,
+    items: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--items", metavar="PATH...", help="Questions of scores made elsewhere: JSON Lines, Parquet, or folders."
+        ),
+    ] = None,
     storage: StorageOption = None,
     selection: SelectionOptions,
     output: Annotated[
@@ -32,17 +45,39 @@ def questions(
     as_json: JsonOption = False,
 ) -> None:
     """Show which questions tell arms apart, which tell nothing, and whose labels are worth a look."""
-    from orchestrator.analysis.study_questions import judge_questions
     from orchestrator.reporting.question_tables import questions_csv, questions_json
     from orchestrator.reporting.questions import report_questions
-    from orchestrator.state.ledger import read_ledger
     from orchestrator.terminal.questions import questions_to_terminal
 
-    _, plan, store = planned_study(study, existing_storage(storage), selection)
-    judged = tuple(judge_questions(plan, store, read_ledger(plan, store)))
+    named = study or []
+    if items:  # a list after an option is its first value and arguments: `--items a.jsonl b.jsonl`
+        items, named = [*items, *named], []
+    if bool(named) == bool(items) or len(named) > 1:
+        raise InputError("one of STUDY and --items must be given, and not both", key="questions")
+    judged, show, source = _of_items(items) if items else _of_study(named[0], storage, selection)
     if output is not None:
         output.write_text(questions_csv(judged), encoding="utf-8")
     if as_json:
-        print_json(questions_json(judged, plan.study))
+        print_json(questions_json(judged, source))
     elif output is None:
-        questions_to_terminal(report_questions(judged, plan, store), judged, console())
+        questions_to_terminal(report_questions(judged, show), judged, console())
+
+
+def _of_study(
+    study: str, storage: Path | None, selection: SelectionOptions
+) -> tuple[tuple[JudgedQuestions, ...], Show, str]:
+    from orchestrator.analysis.study_questions import judge_questions
+    from orchestrator.reporting.questions import shown_from
+    from orchestrator.state.ledger import read_ledger
+
+    _, plan, store = planned_study(study, existing_storage(storage), selection)
+    return tuple(judge_questions(plan, store, read_ledger(plan, store))), shown_from(plan, store), plan.study
+
+
+def _of_items(items: Sequence[str]) -> tuple[tuple[JudgedQuestions, ...], Show, str]:
+    from orchestrator.items.check import checked_items
+    from orchestrator.items.files import read_items
+    from orchestrator.items.questions import judge_item_questions, shown_from_items
+
+    read = checked_items(read_items([Path(path).expanduser() for path in items]))
+    return tuple(judge_item_questions(read)), shown_from_items(read), ", ".join(items)

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from orchestrator.analysis.item_analysis import KINDS
-from orchestrator.analysis.study_questions import JudgedQuestions
+from orchestrator.analysis.judged_questions import JudgedQuestions
 from orchestrator.analysis.verdict_model import plain_values
 
 COLUMNS = {
@@ -50,14 +50,14 @@ def questions_csv(judged: Sequence[JudgedQuestions]) -> str:
     return text.getvalue()
 
 
-def questions_json(judged: Sequence[JudgedQuestions], study: str) -> dict[str, Any]:
+def questions_json(judged: Sequence[JudgedQuestions], source: str) -> dict[str, Any]:
     """Turn the judged questions into what JSON holds.
 
     Args:
         judged: benchmark by benchmark.
-        study: its name.
+        source: name of the study, or paths of the items.
     """
-    return {"study": study, "benchmarks": [plain_values(_benchmark(questions)) for questions in judged]}
+    return {"source": source, "benchmarks": [plain_values(_benchmark(questions)) for questions in judged]}
 
 
 def _benchmark(questions: JudgedQuestions) -> dict[str, Any]:
@@ -70,6 +70,7 @@ def _benchmark(questions: JudgedQuestions) -> dict[str, Any]:
         "counts": {kind: analysis.count(kind) for kind in KINDS} if analysis else None,
         "questions": _rows(questions),
         "suspects": [asdict(suspect) for suspect in questions.suspects],
+        "no_witnesses": questions.no_witnesses,
         "informative": asdict(informative) if informative else None,
         "not_informative": questions.not_informative,
     }

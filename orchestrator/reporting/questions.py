@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from orchestrator.analysis.informative import Informative
 from orchestrator.analysis.item_analysis import KINDS, Kind, Suspect
-from orchestrator.analysis.study_questions import JudgedQuestions
+from orchestrator.analysis.judged_questions import JudgedQuestions
 from orchestrator.planning.preflight import known_digests
 from search_spaces.identity import source_name
 from search_spaces.plan import Plan
@@ -57,23 +57,33 @@ class BenchmarkQuestions:
     n_suspects: int
     suspects: tuple[SuspectQuestion, ...]
     """The likeliest first, at most six."""
+    no_witnesses: str | None
+    """Why no label could be doubted."""
     informative: Informative | None
     not_informative: str | None
 
 
-def report_questions(judged: Iterable[JudgedQuestions], plan: Plan, store: Store) -> tuple[BenchmarkQuestions, ...]:
+Show = Callable[[str, Sequence[Suspect]], Iterable[SuspectQuestion]]
+"""From a benchmark and suspects to what a person sees of them."""
+
+
+def report_questions(judged: Iterable[JudgedQuestions], show: Show) -> tuple[BenchmarkQuestions, ...]:
     """Sum up the questions of every benchmark that could be judged.
 
     Args:
-        judged: benchmark by benchmark, in the order of the study.
-        plan: of the study.
-        store: where its images lie.
+        judged: benchmark by benchmark.
+        show: adds question, label and image to suspects (`shown_from`, for a study).
     """
+    return tuple(of for one in judged if (of := _of_benchmark(one, show)) is not None)
+
+
+def shown_from(plan: Plan, store: Store) -> Show:
+    """Make what shows the suspects of a study: questions, labels and images come from its prepared data."""
     specs = {benchmark.id: benchmark for benchmark in plan.benchmarks}
-    return tuple(of for one in judged if (of := _of_benchmark(one, specs[one.benchmark], store)) is not None)
+    return lambda benchmark, suspects: with_images(suspects, specs[benchmark], store)
 
 
-def _of_benchmark(judged: JudgedQuestions, spec: BenchmarkSpec, store: Store) -> BenchmarkQuestions | None:
+def _of_benchmark(judged: JudgedQuestions, show: Show) -> BenchmarkQuestions | None:
     analysis = judged.analysis
     if analysis is None:
         return None
@@ -84,7 +94,8 @@ def _of_benchmark(judged: JudgedQuestions, spec: BenchmarkSpec, store: Store) ->
         analysis.n_trials,
         {kind: analysis.count(kind) for kind in KINDS},
         len(judged.suspects),
-        tuple(with_images(judged.suspects[:SHOWN], spec, store)),
+        tuple(show(judged.benchmark, judged.suspects[:SHOWN])),
+        judged.no_witnesses,
         judged.informative,
         judged.not_informative,
     )
@@ -132,6 +143,16 @@ def silent_sentence(questions: BenchmarkQuestions) -> str:
     )
 
 
+def suspects_sentence(questions: BenchmarkQuestions) -> str:
+    """State how many labels are worth a look, or why none could be doubted."""
+    if questions.no_witnesses is not None:
+        return f"No label is doubted: {questions.no_witnesses}."
+    if not questions.n_suspects:
+        return "No label is doubted: the best arms agree on no answer that scores 0."
+    verb = "label is" if questions.n_suspects == 1 else "labels are"
+    return f"{questions.n_suspects:,} {verb} worth a look, the likeliest first."
+
+
 def suspect_sentence(suspect: Suspect) -> str:
     """State who says what against the label."""
     n = len(suspect.agreeing)
@@ -142,13 +163,13 @@ def suspect_sentence(suspect: Suspect) -> str:
 def informative_sentence(questions: BenchmarkQuestions) -> str:
     """State what the questions that were chosen are worth, seen with arms that did not choose them."""
     if questions.informative is None:
-        return f"{questions.benchmark}: no questions were chosen that tell arms apart: {questions.not_informative}."
+        return f"No questions were chosen that tell arms apart: {questions.not_informative}."
     check, n = questions.informative.check, len(questions.informative.ids)
     others = f"{number_of(check.n_arms, 'arm')} that had no part in choosing"
     if check.worth <= 1:
-        return f"{questions.benchmark}: {n:,} questions chosen by their discrimination tell {others} apart no better."
+        return f"{n:,} questions chosen by their discrimination tell {others} apart no better than any others."
     return (
-        f"{questions.benchmark}: a question of the {n:,} that were chosen is worth {check.worth:.1f} of all: the error "
+        f"A question of the {n:,} that tell arms apart best is worth {check.worth:.1f} of all: the error "
         f"of a difference, by its size, is {check.error:.2f} of what as many at random have. Among {others}, the "
         f"ranking agrees with that by all questions to a tau of {check.tau:.2f} (at random {check.tau_at_random:.2f})."
     )

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from orchestrator.analysis.study_questions import JudgedQuestions
+from orchestrator.analysis.judged_questions import JudgedQuestions
 from orchestrator.reporting.questions import (
     BenchmarkQuestions,
     informative_sentence,
     silent_sentence,
     suspect_sentence,
+    suspects_sentence,
 )
 
 
@@ -28,12 +29,12 @@ def questions_to_terminal(
     """
     for benchmark in questions:
         console.print(Text(silent_sentence(benchmark)))
-        if benchmark.n_suspects:
-            console.print(Text(f"  {benchmark.n_suspects:,} labels are worth a look, the likeliest first:"))
+        console.print(Text(f"  {suspects_sentence(benchmark)}"))
         for question in benchmark.suspects:
             prompt = f": {question.prompt}" if question.prompt is not None else ""
             label = f"label {question.label!r}; " if question.label is not None else ""
-            console.print(Text(f"  - {question.suspect.id} (image {question.suspect.image}){prompt}"))
+            image = f" (image {question.suspect.image})" if question.suspect.image != question.suspect.id else ""
+            console.print(Text(f"  - {question.suspect.id}{image}{prompt}"))
             console.print(Text(f"    {label}{suspect_sentence(question.suspect)}", style="dim"))
         console.print(Text(f"  {informative_sentence(benchmark)}\n"))
     reasons = [f"{one.benchmark}: {one.reason}." for one in judged if one.reason is not None]
