@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from orchestrator.analysis.plan_assumptions import DISCORDANT, Assumptions, image_variance
 from orchestrator.analysis.plan_knowledge import Size
-from orchestrator.analysis.plan_power import DISCORDANT, Assumptions, floor_sd, image_variance
+from orchestrator.analysis.plan_power import floor_sd
 from orchestrator.analysis.power import POWER, SCALE, smallest_effect
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.state.ledger import Ledger

@@ -18,7 +18,8 @@ from typing import Any, Literal
 import numpy as np
 
 from orchestrator.analysis.pairs import pair_weights
-from orchestrator.analysis.plan_knowledge import Knowledge, Size, declared_size
+from orchestrator.analysis.plan_assumptions import DISCORDANT, IMAGE_CORRELATION, Assumptions, image_variance
+from orchestrator.analysis.plan_knowledge import Knowledge, declared_size
 from orchestrator.analysis.power import (
     DEFAULT_SEED_SD,
     POWER,
@@ -30,7 +31,7 @@ from orchestrator.analysis.power import (
     smallest_margin,
 )
 from orchestrator.analysis.rule import Statement
-from orchestrator.analysis.seed_spread import Pool
+from orchestrator.analysis.seed_spread import Pool, score_scale
 from search_spaces.catalogue.load import shipped
 from search_spaces.claims import select_benchmarks
 from search_spaces.plan import Plan
@@ -38,10 +39,6 @@ from search_spaces.quantities import number_of
 from search_spaces.spec import BenchmarkSpec
 from search_spaces.study import Expectation, Hypothesis, Study
 
-DISCORDANT = (0.05, 0.20)
-"""Share of questions that two arms answer with different success, where nothing is known: a range."""
-IMAGE_CORRELATION = 0.1
-"""Of the differences on questions about one image, where nothing is known."""
 EFFECTS_OF_INTEREST = (1.0, 2.0, 5.0)
 """In points, where the hypothesis has no margin."""
 
@@ -55,35 +52,6 @@ MARGIN_TESTS: Mapping[Expectation, Literal["equivalent", "not-worse"]] = {
 
 Range = tuple[float, float]
 """From calm to restless assumptions."""
-
-
-@dataclass(frozen=True)
-class Assumptions:
-    """What is assumed of a hypothesis before it runs. Variances are in points squared."""
-
-    sd: float
-    """Standard deviation over seeds of an arm's mean, in points."""
-    image_variance: float
-    """Of the difference of two arms, by the choice of images."""
-    square_weights: float = 2.0
-    """Sum of the squared weights of its arms: 2 for the difference of two."""
-    n_arms: int = 2
-    """Of the study."""
-    n_hypotheses: int = 1
-    """Declared together."""
-    is_seed_sd_assumed: bool = False
-    """Whether the study declares the spread."""
-
-    def design(self, n_seeds: int) -> Design:
-        """Make the design with so many seeds of every arm."""
-        return Design(
-            n_seeds=n_seeds,
-            df_pooled=max(self.n_arms - 1, 1) * (n_seeds - 1),
-            seed_variance=self.square_weights * self.sd**2,
-            image_variance=self.square_weights / 2 * self.image_variance,
-            n_hypotheses=self.n_hypotheses,
-            is_seed_sd_assumed=self.is_seed_sd_assumed,
-        )
 
 
 @dataclass(frozen=True)
@@ -174,7 +142,7 @@ def _of(
         uncounted = [name for name, size in sizes.items() if size is None]
         reason = f"examples of {', '.join(uncounted)} are not counted yet" if n_seeds else "its arms share no seed"
         return HypothesisPower(hypothesis.id, hypothesis.expect, n_seeds, n_examples, None, None, (reason,))
-    spread, words = _seed_sd([benchmark.id for benchmark in benchmarks], study, known)
+    spread, words = _seed_sd(weights, {name: size.n for name, size in sizes.items() if size is not None}, study, known)
     calm, restless = (
         Assumptions(
             sd=sd,
@@ -230,21 +198,26 @@ def _seeds_for(statement: Statement, points: float, assumed: Assumptions) -> int
     return fewest_seeds(assumed.design, decides)
 
 
-def _seed_sd(benchmarks: Sequence[str], study: Study, known: Knowledge) -> tuple[Range, str]:
-    """Choose the standard deviation over seeds of an arm's mean, calm and restless, in points, and name its source."""
-    means = {
-        trial: sum(row[name] for name in benchmarks) / len(benchmarks)
-        for trial, row in known.accuracies.items()
-        if all(name in row for name in benchmarks)
-    }
-    pool, floor = Pool.of(means), known.floor
-    if floor is not None and all(name in floor.benchmarks for name in benchmarks):
+def _seed_sd(
+    weights: Mapping[str, float], sizes: Mapping[str, int], study: Study, known: Knowledge
+) -> tuple[Range, str]:
+    """Choose the standard deviation over seeds of an arm's mean, calm and restless, in points, and name its source.
+
+    Args:
+        weights: of the arms of the hypothesis.
+        sizes: benchmark -> its examples.
+        study: which may declare a spread.
+        known: what storage knows of the plan.
+    """
+    pool, floor = _pool(sizes, known), known.floor
+    if floor is not None and all(name in floor.benchmarks for name in sizes):
         df = len(floor.seeds) - 1
-        sd = floor_sd(floor.benchmarks[name].points for name in benchmarks) if df > 0 else 0.0
+        sd = floor_sd(floor.benchmarks[name].points for name in sizes) if df > 0 else 0.0
         if sd > 0 and df >= pool.df_residual:
             return (sd, sd), f"seed sd {sd:.2g} points, the noise floor of {number_of(df + 1, 'seed')} of the base"
-    if pool.df_residual >= 1 and pool.residual > 0:
-        sd = math.sqrt(pool.residual / pool.df_residual)
+    part = pool.of_effect(1, weights)
+    if part is not None and part.variance > 0:
+        sd = math.sqrt(part.variance / sum(weight**2 for weight in weights.values()))
         return (sd, sd), f"seed sd {sd:.2g} points, seen in earlier results ({pool.df_residual} degrees of freedom)"
     if study.seed_sd is not None:
         return (study.seed_sd, study.seed_sd), f"seed sd {study.seed_sd:g} points, declared in the study"
@@ -252,25 +225,21 @@ def _seed_sd(benchmarks: Sequence[str], study: Study, known: Knowledge) -> tuple
     return DEFAULT_SEED_SD, f"seed sd {low:g} to {high:g} points, a default (`ablate noise` measures it)"
 
 
+def _pool(sizes: Mapping[str, int], known: Knowledge) -> Pool:
+    """Pool the spread over seeds of earlier results, in units of each arm's p (1 - p), as verdicts do."""
+    rows = {trial: row for trial, row in known.accuracies.items() if all(name in row for name in sizes)}
+    scales = {}
+    for arm in {arm for arm, _ in rows}:
+        of_arm = [row for (name, _), row in rows.items() if name == arm]
+        shares = [score_scale(sum(row[name] for row in of_arm) / len(of_arm), n) for name, n in sizes.items()]
+        scales[arm] = sum(shares) / len(shares)
+    return Pool.of({trial: sum(row[name] for name in sizes) / len(sizes) for trial, row in rows.items()}, scales)
+
+
 def floor_sd(points_of_benchmarks: Iterable[Sequence[float]]) -> float:
     """Compute the standard deviation over seeds of the mean over benchmarks, in points."""
     means = np.mean([list(points) for points in points_of_benchmarks], axis=0)
     return float(np.std(means, ddof=1))
-
-
-def image_variance(sizes: Sequence[Size], discordant: float) -> float:
-    """Compute the variance of the difference of two arms, in the mean over benchmarks, by the choice of images."""
-    return sum(_error(n, images, discordant) ** 2 for n, images in sizes) / len(sizes) ** 2
-
-
-def _error(n: int, images: int | None, discordant: float) -> float:
-    """Compute the standard error in points of the difference of two arms on one benchmark, by its examples.
-
-    sd of a difference of 0/1 scores is the root of the share that differs; questions about one image count less:
-    design effect 1 + (m - 1) x correlation, m questions to an image.
-    """
-    per_image = max(n / images, 1.0) if images else 1.0
-    return 100 * math.sqrt(discordant * (1 + (per_image - 1) * IMAGE_CORRELATION) / n)
 
 
 def _image_words(sizes: Sequence[tuple[int, int | None]]) -> tuple[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import base64
 import io
-from functools import partial
 from importlib import resources
 from itertools import groupby
 from typing import Any
@@ -14,7 +13,8 @@ import jinja2
 from markupsafe import Markup
 
 from orchestrator.analysis import blind_sentences, verdict_sentences
-from orchestrator.analysis.number_text import p_text, range_text, signed
+from orchestrator.analysis.number_text import p_text, signed
+from orchestrator.analysis.power_sentences import points_text
 from orchestrator.analysis.verdict_model import Verdict
 from orchestrator.reporting import figures, questions, sentences
 from orchestrator.reporting.figures import Bar
@@ -80,7 +80,7 @@ def _context(report: Report) -> dict[str, Any]:
         if aggregates
         else [],
         "factors": aggregates.factors if aggregates is not None else None,
-        "range_text": partial(range_text, unknown="none"),
+        "points_text": points_text,
     }
 
 

@@ -6,8 +6,8 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from orchestrator.analysis.noise import NUMBERS_OF_SEEDS, FloorRow, NoiseView
-from orchestrator.analysis.plan_power import DISCORDANT
-from orchestrator.terminal.power_table import points_text
+from orchestrator.analysis.plan_assumptions import DISCORDANT
+from orchestrator.analysis.power_sentences import points_text
 from orchestrator.terminal.tables import table
 from search_spaces.quantities import number_of
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from orchestrator.analysis.plan_knowledge import Knowledge, what_is_known
 from orchestrator.analysis.plan_power import MARGIN_TESTS, HypothesisPower, plan_power
+from orchestrator.analysis.power_sentences import points_text, seeds_text, too_small_lines
 from orchestrator.planning.preflight import known_digests
 from orchestrator.state.ledger import read_ledger
 from orchestrator.state.noise_floor import FloorScores, NoiseFloor, write_floor
-from orchestrator.terminal.power_table import points_text, seeds_text, too_small_lines
 from search_spaces.identity import source_name
 from search_spaces.plan import Plan
 from search_spaces.study import Expectation, Hypothesis
