@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,10 +15,13 @@ from hypothesis import strategies as st
 from search_spaces.errors import InputError
 from tests.support import official_files
 from tests.support.documented_benchmark import documented_module
+from trainables.benchmarks.best_reachable import best_row
 from trainables.benchmarks.contract import Benchmark, Example
 from trainables.benchmarks.files.reference_files import find_files
 from trainables.benchmarks.inventory import check_benchmark
+from trainables.benchmarks.priors import priors_of
 from trainables.benchmarks.registry import BENCHMARKS
+from trainables.benchmarks.scorers.summaries import points
 from trainables.benchmarks.scoring import example_table, score_example, summarise
 
 EXAMPLE = documented_module("The module").BENCHMARK
@@ -130,6 +134,11 @@ def test_no_output_raises_or_leaves_zero_to_one(
     assert all(value == value and abs(value) < 1e18 for value in scored.metrics.values())
     assert len(example_table(scored.rows, {})) == scored.n
     json.dumps(scored.to_json())
+    counted = [row if i % 2 else score_example(definition, row.example, "yes") for i, row in enumerate(scored.rows)]
+    best = [best_row(definition, row.example) for row in counted]
+    priors = priors_of(definition, counted, best)
+    assert all(0 <= value <= points([row.score for row in best]) + 1e-9 for value in priors.points.values())
+    assert np.isfinite(priors.by_chance).all()
 
 
 JSON = st.recursive(
