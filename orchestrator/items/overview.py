@@ -14,6 +14,7 @@ from orchestrator.analysis.methods.contract import Question
 from orchestrator.analysis.pairs import pair_weights
 from orchestrator.analysis.plan_power import MARGIN_TESTS, HypothesisPower
 from orchestrator.analysis.power import SCALE, smallest_effect, smallest_margin
+from orchestrator.analysis.prior_rows import Prior, prior_rows
 from orchestrator.analysis.study_price import seen_effect
 from orchestrator.analysis.verdict_model import plain_values
 from orchestrator.items.item_scores import ItemScores
@@ -54,6 +55,8 @@ class ItemsOverview:
     rows: tuple[ArmRow, ...]
     power: tuple[HypothesisPower, ...]
     """Of the hypotheses whose arms can be compared."""
+    priors: tuple[Prior, ...] = ()
+    """What needs no image, lowest first."""
 
     def as_json(self) -> dict[str, Any]:
         """Turn it into the values that `verdicts --items --json` prints beside the verdicts."""
@@ -73,7 +76,22 @@ class ItemsOverview:
             }
             for row in self.rows
         ]
-        return {"arms": plain_values(arms), "power": [hypothesis.as_json() for hypothesis in self.power]}
+        priors = [
+            {
+                "prior": prior.name,
+                "scores": [
+                    {"benchmark": name, "points": points}
+                    for name, points in zip(self.benchmarks, prior.values, strict=True)
+                    if points is not None
+                ],
+            }
+            for prior in self.priors
+        ]
+        return {
+            "arms": plain_values(arms),
+            "priors": plain_values(priors),
+            "power": [hypothesis.as_json() for hypothesis in self.power],
+        }
 
 
 def overview_of(judged: JudgedItems) -> ItemsOverview:
@@ -81,7 +99,8 @@ def overview_of(judged: JudgedItems) -> ItemsOverview:
     scored = judged.scored
     rows = tuple(ArmRow(arm, _cells(arm, scored)) for arm in scored.trials)
     power = [_power(question, judged) for question in judged.questions]
-    return ItemsOverview(scored.benchmarks, rows, tuple(known for known in power if known is not None))
+    known_power = tuple(known for known in power if known is not None)
+    return ItemsOverview(scored.benchmarks, rows, known_power, prior_rows(scored))
 
 
 def _cells(arm: str, scored: ItemScores) -> tuple[ArmCell, ...]:

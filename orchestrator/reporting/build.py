@@ -13,7 +13,7 @@ from orchestrator.analysis.counted_looks import judge_and_count
 from orchestrator.analysis.numeric_axes import numeric_axes
 from orchestrator.analysis.plan_knowledge import what_is_known
 from orchestrator.analysis.plan_power import plan_power
-from orchestrator.analysis.signal import OF_THE_ARM
+from orchestrator.analysis.prior_rows import prior_rows
 from orchestrator.analysis.study_questions import judge_questions
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.planning.preflight import known_digests
@@ -30,7 +30,6 @@ from orchestrator.reporting.report_model import (
     Cell,
     Column,
     FailedTrial,
-    Prior,
     Report,
     Row,
 )
@@ -76,7 +75,7 @@ def build_report(
         power=plan_power(study, plan, what_is_known(plan, store, ledger, known_digests(store).counts)),
         columns=tuple(_column(plan, i, rows, scored) for i in range(len(plan.benchmarks))),
         rows=rows,
-        priors=_priors(scored),
+        priors=prior_rows(scored),
         base=plan.base,
         axes=axes,
         curves=_curves(study, plan, arms),
@@ -161,24 +160,6 @@ def _best_marked(rows: list[Row]) -> tuple[Row, ...]:
         )
         for i, row in enumerate(rows)
     )
-
-
-def _priors(scored: StudyScores) -> tuple[Prior, ...]:
-    """List what needs no image and is the same for all arms, lowest first; of equal lines the first one."""
-    known: dict[str, dict[str, float]] = {}
-    for (_, benchmark), signal in scored.signals.items():
-        for name, value in signal.priors.items():
-            if name not in OF_THE_ARM:
-                of_name = known.setdefault(name, {})
-                of_name[benchmark] = max(value, of_name.get(benchmark, value))
-    priors: dict[tuple[float | None, ...], Prior] = {}
-    for name, by_benchmark in known.items():
-        values = tuple(by_benchmark.get(benchmark) for benchmark in scored.benchmarks)
-        present = [value for value in values if value is not None]
-        mean = sum(present) / len(present) if len(present) == len(values) else None
-        shown = tuple(None if value is None else round(value, 1) for value in values)
-        priors.setdefault(shown, Prior(name, values, mean))
-    return tuple(sorted(priors.values(), key=lambda prior: prior.mean or 0.0))
 
 
 def _column(plan: Plan, index: int, rows: Sequence[Row], scored: StudyScores) -> Column:

@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 
 from orchestrator.analysis.number_text import p_text
+from orchestrator.analysis.prior_rows import Prior
 from orchestrator.analysis.verdict_model import Verdict
 from orchestrator.analysis.verdict_sentences import state_text
 from orchestrator.reporting import sentences
-from orchestrator.reporting.report_model import Cell, Mark, Prior, Report
+from orchestrator.reporting.report_model import Cell, Mark, Report
 
 BENCHMARKS_PER_TABLE = 7
 """More columns do not fit a page: they go on in a further table."""

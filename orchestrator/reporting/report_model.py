@@ -10,6 +10,7 @@ from typing import Literal
 
 from orchestrator.analysis.effects import Estimate
 from orchestrator.analysis.plan_power import HypothesisPower
+from orchestrator.analysis.prior_rows import Prior
 from orchestrator.analysis.signal import Signal
 from orchestrator.analysis.verdict_model import Verdicts
 from orchestrator.reporting.disagreements import Sample
@@ -84,17 +85,6 @@ class Row:
         """Whether a signal is shown on some benchmark, or is not known to be missing on all."""
         scored = [cell for cell in self.cells if cell.by_seed]
         return not scored or not all(cell.is_silent for cell in scored)
-
-
-@dataclass(frozen=True)
-class Prior:
-    """What answers get that need no image (`trainables.benchmarks.priors`), a line of the table. Points."""
-
-    name: str
-    values: tuple[float | None, ...]
-    """In the order of the columns; None where no result says it."""
-    mean: float | None
-    """Over all columns."""
 
 
 @dataclass(frozen=True)

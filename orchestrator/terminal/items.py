@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
+from orchestrator.analysis.prior_rows import Prior
 from orchestrator.items.overview import ArmCell, ArmRow, ItemsOverview
 from orchestrator.terminal.power_table import power_view
 from orchestrator.terminal.tables import table
@@ -18,10 +19,13 @@ def overview_to_terminal(overview: ItemsOverview, console: Console) -> None:
     console.print()
     means = ["mean"] if len(overview.benchmarks) > 1 else []
     columns = ("arm", "seeds", *means, *overview.benchmarks)
-    rows = (_row(row, overview) for row in overview.rows)
+    rows = [_row(row, overview) for row in overview.rows[:_MOST_ROWS]]
+    rows += [_prior_row(prior) for prior in overview.priors]
     right = tuple(range(2, len(columns)))
     title = "Scores in points, with 95 % intervals"
-    console.print(table(title, columns, rows, right=right, total=len(overview.rows), most=_MOST_ROWS))
+    console.print(table(title, columns, rows, right=right))
+    if len(overview.rows) > _MOST_ROWS:
+        console.print(f"... and {len(overview.rows) - _MOST_ROWS:,} more arms (--json has all)")
     if overview.power:
         console.print()
         console.print(power_view(overview.power))
@@ -35,6 +39,11 @@ def _row(row: ArmRow, overview: ItemsOverview) -> tuple[str, ...]:
     is_wide = len(overview.benchmarks) > _MOST_INTERVALS
     texts = (_text(cells.get(name), has_limits=name is None or not is_wide) for name in names)
     return row.arm, ", ".join(map(str, seeds)), *texts
+
+
+def _prior_row(prior: Prior) -> tuple[str, ...]:
+    means = [prior.mean] if len(prior.values) > 1 else []
+    return prior.name, "", *("" if points is None else f"{points:.1f}" for points in (*means, *prior.values))
 
 
 def _text(cell: ArmCell | None, has_limits: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from orchestrator.analysis.prior_rows import Prior
 from orchestrator.items.overview import ArmCell, ArmRow, ItemsOverview
 from orchestrator.terminal.items import overview_to_terminal
 from tests.support.terminal_text import shown
@@ -14,12 +15,14 @@ CELLS = (
 
 
 def test_cells_are_points_with_intervals_and_say_where_there_is_no_signal() -> None:
-    overview = ItemsOverview(("gqa", "pope"), (ArmRow("base", CELLS), ArmRow("[odd]", CELLS[2:])), ())
+    priors = (Prior("best constant answer", (None, 50.0), None),)
+    overview = ItemsOverview(("gqa", "pope"), (ArmRow("base", CELLS), ArmRow("[odd]", CELLS[2:])), (), priors)
     lines = shown(lambda console: overview_to_terminal(overview, console)).splitlines()
     assert lines[2].split() == ["arm", "seeds", "mean", "gqa", "pope"]
     assert lines[3].split("  ")[0] == "base"
     assert "61.0 (60.0 to 62.1)  70.0  52.1 (50.0 to 54.2), no signal" in lines[3]
-    assert lines[4].startswith("[odd]  1, 2 ")
+    assert lines[4].split()[:3] == ["[odd]", "1,", "2"]
+    assert lines[5].split() == ["best", "constant", "answer", "50.0"]
 
 
 def test_with_many_benchmarks_only_the_mean_has_an_interval() -> None:
