@@ -191,7 +191,7 @@ def train_and_score(
             ledger.done_nodes,
             lambda trial: make_task(plan, trials[trial], known.digests, options.plan.storage, options.plan.data),
             store,
-            RunSettings(plan.study, max_concurrent=options.max_concurrent),
+            RunSettings(plan.study, max_concurrent=options.max_concurrent, gpu_seconds_left=options.gpu_seconds_left),
             view.show,
         )
     return outcomes, open_command(tracker) if tracker else None

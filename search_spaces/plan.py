@@ -126,6 +126,8 @@ class Plan:
     digests: Mapping[str, str] = field(default_factory=dict)
     """Content digests of data and weights that the plan was made with, by `identity.source_name` and `weights_name`."""
     excluded: tuple[Exclusion, ...] = ()
+    added_seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Arm -> replicates that the study file does not have: an earlier run on the storage has added them."""
     notes: tuple[str, ...] = field(default=())
     """Facts worth a line, such as pixels that no patch covers or resources that this machine does not have."""
 

@@ -8,7 +8,7 @@ and storage call it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import combinations
 from typing import Literal, get_args
 
@@ -66,7 +66,8 @@ def split_of(seeds: Seeds, replicate: int) -> SeedSplit | None:
 def with_added(seeds: Seeds, added: Seeds) -> dict[str, tuple[int, ...]]:
     """Add replicates to arms; those that an arm has already stay as they are.
 
-    Where sources are seeded apart, a new replicate continues the lists of those that vary with its own number.
+    Where sources are seeded apart, a new replicate continues the lists of those that vary with its own number, or with
+    the next one that a list does not have.
 
     Args:
         seeds: of a study, free of problems.
@@ -80,11 +81,22 @@ def with_added(seeds: Seeds, added: Seeds) -> dict[str, tuple[int, ...]]:
     numbers = replicates(seeds)
     new = sorted({n for more in added.values() for n in more} - set(numbers))
     sources: dict[str, tuple[int, ...]] = {
-        source: values if len(values) == 1 else (*values, *new)
+        source: values if len(values) == 1 else _continued(values, new)
         for source, values in seeds.items()
         if source in SEED_SOURCES
     }
     return {**seeds, **sources, DEFAULT: (*numbers, *new), **own}
+
+
+def _continued(values: tuple[int, ...], numbers: Iterable[int]) -> tuple[int, ...]:
+    for number in numbers:
+        values = (*values, max(values) + 1 if number in values else number)
+    return values
+
+
+def seeds_by_arm_text(seeds: Seeds) -> str:
+    """Write the seeds of arms for people: `base 9, 10; tokens=1 9, 10`."""
+    return "; ".join(f"{arm} {', '.join(map(str, numbers))}" for arm, numbers in seeds.items())
 
 
 def split_problems(seeds: Seeds) -> Iterator[tuple[str | None, str, str | None]]:

@@ -21,8 +21,8 @@ from search_spaces.catalogue.recipe_entries import StagePatch
 from search_spaces.errors import InputError
 from search_spaces.projectors import ProjectorKind
 from search_spaces.resource_spec import ResourceSpec
-from search_spaces.seeds import seeds_of_arm, split_of
-from search_spaces.spec import Positive, PromptStyle, Resize, SeedSplit, WeightsOrigin
+from search_spaces.seeds import seeds_of_arm
+from search_spaces.spec import Positive, PromptStyle, Resize, WeightsOrigin
 from search_spaces.study_layers import StudyLayers
 from search_spaces.yaml_source import Document, KeyPath, key_text, leaves
 
@@ -233,10 +233,6 @@ class Study(Entry):
     def seeds_of(self, arm: str) -> tuple[int, ...]:
         """Return the seeds of an arm, by its name; none where neither it nor `default` has any."""
         return seeds_of_arm(self.seeds, arm)
-
-    def split_of(self, seed: int) -> SeedSplit | None:
-        """Return what a replicate draws from; None where everything is drawn from its own number."""
-        return split_of(self.seeds, seed)
 
     def problem(self, path: KeyPath, law: str, way_out: str | None = None, *, key: str | None = None) -> InputError:
         """Make an error at a key path of this study.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -18,12 +20,14 @@ from orchestrator.commands.options import (
 )
 from orchestrator.exit_codes import EXIT_DONE, EXIT_SIGNAL, EXIT_STOPPED, EXIT_TRIAL_FAILED
 from orchestrator.settings import storage_root
+from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from orchestrator.planning.planned import RunOptions
     from orchestrator.run_study import StudyRun
+    from orchestrator.run_until_decided import Limits
     from orchestrator.running.attempts import Outcomes
     from orchestrator.state.ledger import TrialState
 
@@ -35,6 +39,29 @@ def run(
     storage: StorageOption = None,
     selection: SelectionOptions,
     running: RunningOptions,
+    until_decided: Annotated[
+        bool,
+        typer.Option(
+            "--until-decided",
+            help="Add seeds to the arms of open hypotheses, at the looks that these declare, until all are decided or "
+            "futile. Storage keeps what was added: the same command goes on.",
+        ),
+    ] = False,
+    max_gpu_hours: Annotated[
+        float | None,
+        typer.Option(
+            "--max-gpu-hours", min=0, help="Of --until-decided: what the study may spend from its first use on."
+        ),
+    ] = None,
+    steps: Annotated[
+        str | None,
+        typer.Option(
+            "--steps",
+            metavar="N,N,...",
+            help="Of --until-decided: numbers of seeds at which hypotheses without `looks` are looked at (default: "
+            "3,5,10).",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train and evaluate what is left of a study. Run it again to resume; finished work is never done twice."""
@@ -45,7 +72,14 @@ def run(
 
     options = running.run_options(selection.plan_options(storage_root(storage), running.address), study)
     out = console(stderr=as_json)
-    done = run_study(study, options, out)
+    limits = _limits(until_decided, max_gpu_hours, steps)
+    if limits is None:
+        done, is_out_of_budget = run_study(study, options, out), False
+    else:
+        from orchestrator.run_until_decided import run_until_decided
+
+        decided = run_until_decided(study, options, limits, out)
+        done, is_out_of_budget = decided.last, decided.is_out_of_budget
     if as_json:
         print(to_json(done.report), end="")
     else:
@@ -54,7 +88,33 @@ def run(
     full = done.outcomes.storage_full if done.outcomes else None
     if full is not None:
         out.print(f"ablate: {storage_full(full)}", soft_wrap=True)
-    raise typer.Exit(exit_code(done.outcomes, done.ledger.counts()))
+    code = exit_code(done.outcomes, done.ledger.counts())
+    raise typer.Exit(EXIT_STOPPED if is_out_of_budget and code == EXIT_DONE else code)
+
+
+def _limits(until_decided: bool, max_gpu_hours: float | None, steps: str | None) -> Limits | None:
+    """Read how far seeds are added; None where none are.
+
+    Raises:
+        InputError: an option of --until-decided without it, or steps that are no ascending numbers from 2 on.
+    """
+    from orchestrator.run_until_decided import Limits
+
+    if not until_decided:
+        for name, value in (("--max-gpu-hours", max_gpu_hours), ("--steps", steps)):
+            if value is not None:
+                raise InputError("must come with --until-decided", key=name)
+        return None
+    if max_gpu_hours is not None and math.isnan(max_gpu_hours):
+        raise InputError("must be a number, but got nan", key="--max-gpu-hours")
+    limits = Limits() if max_gpu_hours is None else Limits(max_gpu_hours)
+    if steps is None:
+        return limits
+    numbers = [int(text) if text.strip().isdecimal() else 0 for text in steps.split(",")]
+    if min(numbers) < 2 or sorted(set(numbers)) != numbers:
+        law = f"must be ascending numbers of seeds from 2 on, such as 3,5,10, but got {steps}"
+        raise InputError(law, key="--steps")
+    return replace(limits, steps=tuple(numbers))
 
 
 def say_how_it_ended(done: StudyRun, options: RunOptions, out: Console) -> None:

@@ -68,6 +68,7 @@ def plan_json(plan: Plan, assumed: Assumptions | None = None) -> dict[str, Any]:
             "reason": plan.blind.reason,
             "sets": [asked.name for asked in plan.blind.sets],
         },
+        "added_seeds": {arm: list(seeds) for arm, seeds in plan.added_seeds.items()},
         "excluded": [{"arm": exclusion.arm, "reason": exclusion.reason} for exclusion in plan.excluded],
         "notes": list(plan.notes),
         "totals": {**totals(plan), "gpu_hours": _hours(sizes), "peak_disk_bytes": peak_disk(plan, sizes)},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,14 @@ from orchestrator.planning.blind_choice import choose_blind_run
 from orchestrator.planning.encoder_probe import StoredProbe
 from orchestrator.planning.language_memory import StoredLanguageFacts
 from orchestrator.planning.preflight import Digests
-from search_spaces.expansion.expand import FEATURES_BUDGET_BYTES, Expansion, expand_study, plan_expansion
+from orchestrator.state.added_seeds import read_added
+from search_spaces.expansion.expand import (
+    FEATURES_BUDGET_BYTES,
+    Expansion,
+    expand_study,
+    plan_expansion,
+    stored_name,
+)
 from search_spaces.expansion.graph import FeaturesChoice
 from search_spaces.plan import Plan
 from search_spaces.study import Study
@@ -69,6 +77,8 @@ class RunOptions:
     """Of the embedded cluster; None for all."""
     max_concurrent: int | None = None
     """Most trials at a time; None for as many as the cluster has room for."""
+    gpu_seconds_left: float = math.inf
+    """No trial is started once those that this run has finished have spent so much."""
 
     @property
     def sync_command(self) -> str:
@@ -84,18 +94,21 @@ class RunOptions:
 def expand(study: Study, options: PlanOptions) -> Expansion:
     """Expand a study into arms and trials. Of data and weights, only the configurations of checkpoints are read.
 
-    What a run on this storage knew of checkpoints is recalled where they are not on this machine.
+    What a run on this storage knew of checkpoints is recalled where they are not on this machine. Seeds that a run on
+    it has added to those of the study file are there.
 
     Raises:
         InputError: everything that is wrong with the study, together.
     """
     store = LocalStore(options.storage)
+    added = read_added(store, stored_name(study, toy=options.toy))
     return expand_study(
         study,
         toy=options.toy,
         toy_workers=usable_cpus() if options.is_embedded else None,
         probe=StoredProbe(store),
         language_facts=StoredLanguageFacts(store, options.data),
+        added=added.by_arm if added is not None else None,
     )
 
 

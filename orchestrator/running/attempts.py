@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -32,6 +33,8 @@ class RunSettings:
     code: MemberCode = TRAINING
     max_concurrent: int | None = None
     """Most trials at a time; None for as many as the cluster has resources for."""
+    gpu_seconds_left: float = math.inf
+    """No trial is dispatched once those that were done in this run have spent so much."""
     renew_every_s: float = RENEW_EVERY_S
     """Seconds between two renewals of the leases, and between two listings of the cluster's nodes."""
 
@@ -69,6 +72,8 @@ class Outcomes:
     signal: int | None = None
     storage_full: str | None = None
     """What the file system said when no space was left; no trial was dispatched after that."""
+    budget_spent: bool = False
+    """Whether trials were left because those before them had spent all GPU-seconds."""
     groups_started: int = 0
     groups_reused: int = 0
 
@@ -96,6 +101,8 @@ class Attempts:
         self._states: dict[str, TrialState] = dict.fromkeys(trials, "pending")
         self._failures: dict[str, Failure] = {}
         self._groups = {True: 0, False: 0}
+        self.gpu_seconds = 0.0
+        """Spent by the trials that are done."""
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -115,12 +122,13 @@ class Attempts:
             self._groups[event.fresh_group] += 1
         self._announce(trial, event)
 
-    def has_result(self, trial: str) -> bool:
-        """Return whether the trial's result is on storage, whole. A damaged one is none, and a warning names it."""
-        return read_or_redo(self._store, layout.trial_result(self._study, trial), TrialResult) is not None
+    def result(self, trial: str) -> TrialResult | None:
+        """Read the trial's result, whole; None if there is none. A damaged one is none, and a warning names it."""
+        return read_or_redo(self._store, layout.trial_result(self._study, trial), TrialResult)
 
-    def done(self, trial: str) -> None:
-        """Mark a trial as done: its process reported so, and its result is on storage."""
+    def done(self, trial: str, gpu_seconds: float = 0.0) -> None:
+        """Mark a trial as done: its process reported so, and its result, with what it has spent, is on storage."""
+        self.gpu_seconds += gpu_seconds
         self._states[trial] = "done"
         self._announce(trial, TrialDone())
 
@@ -168,12 +176,13 @@ class Attempts:
                 raise
         return failure
 
-    def outcomes(self, signal: int | None, storage_full: str | None) -> Outcomes:
+    def outcomes(self, signal: int | None, storage_full: str | None, budget_spent: bool = False) -> Outcomes:
         """Summarise the run.
 
         Args:
             signal: number of the one that ended it; None if none did.
             storage_full: what the file system said when no space was left; None if that did not happen.
+            budget_spent: whether no trial was dispatched any more for want of GPU-seconds.
         """
         killed = {trial for trial, failure in self._failures.items() if failure.kind == "killed"}
         return Outcomes(
@@ -183,6 +192,7 @@ class Attempts:
             not_started=self._in("pending"),
             signal=signal,
             storage_full=storage_full,
+            budget_spent=budget_spent and bool(self._in("pending")),
             groups_started=self._groups[True],
             groups_reused=self._groups[False],
         )

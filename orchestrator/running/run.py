@@ -7,6 +7,7 @@ heartbeat of each process is due).
 from __future__ import annotations
 
 import logging
+import math
 import time
 from typing import Literal, assert_never
 
@@ -25,8 +26,15 @@ logger = logging.getLogger(__name__)
 class Run:
     """One run of trials. For the main thread only, except the methods that say otherwise."""
 
-    def __init__(self, attempts: Attempts, dispatcher: Dispatcher, received: ReceivedSignals):
+    def __init__(
+        self,
+        attempts: Attempts,
+        dispatcher: Dispatcher,
+        received: ReceivedSignals,
+        gpu_seconds_left: float = math.inf,
+    ):
         self._attempts, self._dispatcher, self._received = attempts, dispatcher, received
+        self._gpu_seconds_left = gpu_seconds_left
         self._watchdog = Watchdog()
         self.storage_full: str | None = None
         """What the file system said when no space was left; nothing is dispatched after that."""
@@ -35,13 +43,14 @@ class Run:
     def next(self) -> str | Literal[Finished.FINISHED] | None:
         """Dispatch a trial and return its id; None if none can start now.
 
-        FINISHED if none is left, or if the storage is full: further trials would fail alike.
+        FINISHED if none is left, if the storage is full (further trials would fail alike), or if the trials that are
+        done have spent all GPU-seconds of this run.
 
         Raises:
             InterruptedRunError: if a signal has come.
         """
         self._received.raise_if_any()
-        if self.storage_full is None:
+        if self.storage_full is None and not self.budget_spent:
             try:
                 return self._dispatcher.next()
             except OSError as error:
@@ -49,6 +58,11 @@ class Run:
                     raise
                 self.storage_full = error.strerror or str(error)
         return FINISHED
+
+    @property
+    def budget_spent(self) -> bool:
+        """Whether the trials that are done have spent all GPU-seconds of this run."""
+        return self._attempts.gpu_seconds >= self._gpu_seconds_left
 
     def raise_if_interrupted(self) -> None:
         """Raise InterruptedRunError if a signal has come."""
@@ -76,12 +90,12 @@ class Run:
         trial = result.trial
         if not isinstance(result.event, TrialDone):
             self.failed(trial, "lost", "a lease on its work was taken over by another run", group_kept=True)
-        elif not self._attempts.has_result(trial):
+        elif (outcome := self._attempts.result(trial)) is None:
             self.failed(trial, "error", "the trial ended without leaving a result", group_kept=True)
         else:
             self._watchdog.forget(trial)
             self._dispatcher.ended(trial, group_kept=True)
-            self._attempts.done(trial)
+            self._attempts.done(trial, outcome.cost.gpu_seconds)
 
     def failed(
         self, trial: str, kind: FailureKind, message: str, traceback: str = "", *, group_kept: bool = False

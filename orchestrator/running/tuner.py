@@ -66,7 +66,7 @@ def run_trials(
         dispatcher = Dispatcher(
             work, nodes, done, list_nodes(), store, settings.study, attempts.prepare, settings.max_concurrent
         )
-        run = Run(attempts, dispatcher, received)
+        run = Run(attempts, dispatcher, received, settings.gpu_seconds_left)
         calls = [
             PeriodicCall(POLL_INTERVAL_S, dispatcher.poll_other_runs),
             PeriodicCall(settings.renew_every_s, run.renew_leases),
@@ -78,7 +78,7 @@ def run_trials(
                 fit(run, requests_by_trial(work), settings, store.place("."), str(scratch))
             except InterruptedRunError as error:
                 run.interrupted(error)
-    return attempts.outcomes(received.first, run.storage_full)
+    return attempts.outcomes(received.first, run.storage_full, run.budget_spent)
 
 
 @contextmanager

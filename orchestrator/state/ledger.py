@@ -117,6 +117,11 @@ def read_ledger(plan: Plan, store: Store) -> Ledger:
     return Ledger(entries, nodes.done | evaluated, evaluations, samples, blind, _removed(plan, files))
 
 
+def gpu_seconds(ledger: Ledger) -> float:
+    """Sum the GPU-seconds that the trials of a study have spent: every worker counts where there is no GPU."""
+    return sum(entry.result.cost.gpu_seconds for entry in ledger.trials.values() if entry.result is not None)
+
+
 @dataclass(frozen=True)
 class _Nodes:
     """Ids of the plan's nodes by what storage holds of them."""

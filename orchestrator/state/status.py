@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import assert_never
 
 from orchestrator.state.ledger import Ledger, TrialEntry, TrialState, read_ledger
@@ -61,6 +61,8 @@ class StudyStatus:
     eta_s: float | None
     """Until all stages are trained at the pace of the running trials; None while there is no pace to go by."""
     removed: tuple[str, ...]
+    added_seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Arm -> replicates that are not in the study file: `run --until-decided` has added them."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def study_status(plan: Plan, store: Store, ledger: Ledger | None = None) -> Stud
         if status.state == "running" and (metrics := metrics_of.get(status.id)) is not None
     )
     eta = (steps - done) / pace if steps is not None and pace > 0 else None
-    return StudyStatus(plan.study, ledger.counts(), statuses, done, steps, eta, ledger.removed)
+    return StudyStatus(plan.study, ledger.counts(), statuses, done, steps, eta, ledger.removed, plan.added_seeds)
 
 
 def to_json(status: StudyStatus) -> str:

@@ -12,6 +12,7 @@ from rich.text import Text
 from orchestrator.state.ledger import STATES, TrialState
 from orchestrator.state.status import StudyStatus, TrialStatus
 from search_spaces.quantities import duration
+from search_spaces.seeds import seeds_by_arm_text
 
 _LISTED = 20
 """Trials shown per state on a terminal; the rest are counted."""
@@ -34,6 +35,8 @@ def to_terminal(status: StudyStatus, console: Console) -> None:
     if status.steps is not None:
         left = f", about {duration(status.eta_s)} of training left" if status.eta_s is not None else ""
         console.print(Text(f"{status.steps_done:,} of {status.steps:,} steps{left}"))
+    if status.added_seeds:
+        console.print(Text(f"seeds added by `run --until-decided`: {seeds_by_arm_text(status.added_seeds)}"))
     by_state = {state: [trial for trial in status.trials if trial.state == state] for state in STATES}
     running = by_state["running"]
     if running:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from search_spaces.catalogue.entries import EncoderEntry
 from search_spaces.errors import InputError
@@ -23,6 +23,7 @@ from search_spaces.expansion.toy import toy_arms, toy_resources
 from search_spaces.expansion.toy_data import toy_benchmarks, toy_samples
 from search_spaces.identity import Memo, arm_fingerprint, benchmark_key, fingerprint, trial_id
 from search_spaces.plan import Arm, Plan
+from search_spaces.seeds import Seeds, seeds_by_arm_text, seeds_of_arm, split_of, with_added
 from search_spaces.sizes import model_size
 from search_spaces.spec import BenchmarkSpec, TrialSpec
 from search_spaces.steps import RealisedCounts
@@ -52,6 +53,8 @@ class Expansion:
     """Of each arm of `checked`; together they are all trials in plan order."""
     memo: Memo
     """Canonical texts that the keys of the plan need again."""
+    added: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Arm of the study -> numbers of replicates that the study file does not have."""
 
     @property
     def evaluation_sets(self) -> tuple[BenchmarkSpec, ...]:
@@ -70,6 +73,7 @@ def expand_study(
     toy_workers: int | None = None,
     probe: EncoderProbe | None = None,
     language_facts: FactsOf = lambda origin: None,
+    added: Mapping[str, tuple[int, ...]] | None = None,
 ) -> Expansion:
     """Expand a study into its arms and trials, with all names looked up.
 
@@ -79,6 +83,7 @@ def expand_study(
         toy_workers: most workers of a toy trial, where it is to run on a small machine; None for as many as asked.
         probe: finds out the facts of encoders that are neither in the catalogue nor the study's own.
         language_facts: what the configurations of checkpoints on this machine say.
+        added: arm -> numbers of further replicates; names of arms that the study does not have are passed over.
 
     Raises:
         InputError: all that is wrong with the study's names, values and sizes, together.
@@ -91,8 +96,16 @@ def expand_study(
         raise _helpful(error, study, probe, language_facts) from error
     if toy:
         checked = _toy(checked, toy_workers)
-    trials = tuple(_trials(arm, study, memo) for arm in checked.arms)
-    return Expansion(study, f"{study.study}-toy" if toy else study.study, checked, trials, memo)
+    names = {arm.draft.name for arm in checked.arms}
+    further = {arm: numbers for arm, numbers in (added or {}).items() if arm in names}
+    seeds = with_added(study.seeds, further)
+    trials = tuple(_trials(arm, seeds, memo) for arm in checked.arms)
+    return Expansion(study, stored_name(study, toy=toy), checked, trials, memo, further)
+
+
+def stored_name(study: Study, *, toy: bool) -> str:
+    """Return the name under which storage keeps the results of a study, or of its toy form."""
+    return f"{study.study}-toy" if toy else study.study
 
 
 class _KeptProbe:
@@ -179,7 +192,8 @@ def plan_expansion(
         },
         digests=digests or {},
         excluded=checked.excluded,
-        notes=(*checked.notes, *graph.notes),
+        added_seeds=expansion.added,
+        notes=(*checked.notes, *graph.notes, *_added_notes(expansion)),
     )
 
 
@@ -223,10 +237,17 @@ def _toy(checked: CheckedStudy, most_workers: int | None) -> CheckedStudy:
     )
 
 
-def _trials(arm: CheckedArm, study: Study, memo: Memo) -> tuple[TrialDraft, ...]:
+def _trials(arm: CheckedArm, seeds: Seeds, memo: Memo) -> tuple[TrialDraft, ...]:
     name = arm.draft.name
-    specs = {seed: arm.resolved.trial(seed, study.split_of(seed)) for seed in study.seeds_of(name)}
+    specs = {seed: arm.resolved.trial(seed, split_of(seeds, seed)) for seed in seeds_of_arm(seeds, name)}
     return tuple(TrialDraft(trial_id(spec, name, memo), name, seed, spec) for seed, spec in specs.items())
+
+
+def _added_notes(expansion: Expansion) -> list[str]:
+    """Note the replicates that are not in the study file."""
+    if not any(expansion.added.values()):
+        return []
+    return [f"seeds added on this storage by `run --until-decided`: {seeds_by_arm_text(expansion.added)}"]
 
 
 def _digest(expansion: Expansion) -> str:

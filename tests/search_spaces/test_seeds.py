@@ -87,3 +87,5 @@ def test_added_replicates_continue_what_varies_and_keep_what_is_fixed() -> None:
         "default": (7, 8, 9),
         "base": (7, 8, 9),
     }
+    numbered = {"default": (1, 2), "init": (7,), "order": (3, 4)}
+    assert with_added(numbered, {"base": (3,)})["order"] == (3, 4, 5), "replicate 1 draws from the order 3 already"

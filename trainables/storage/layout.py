@@ -15,6 +15,7 @@ evaluations/<key>/<benchmark>.answers/    answers so far, while it is being scor
 studies/<study>/study.yaml, plan.json     the resolved study and its plan
 studies/<study>/noise.json                scores of the base over seeds, from `ablate noise`
 studies/<study>/claims/, looks/           <digest>.json: hypotheses as they were written, and looks at their results
+studies/<study>/added-seeds.json          seeds that `run --until-decided` has added to those of the study file
 studies/<study>/trials/<trial>/           spec.json, task.json, spool.jsonl, node-<n>.jsonl, rank-<n>.log,
                                           result.json or failure.json
 leases/<key>/, trials/<study>/<trial>/    who is producing what: <nonce>.json (`trainables.storage.lease`)
@@ -227,6 +228,11 @@ def looks_folder(study: str) -> str:
 
 def looks_file(study: str, digest: str) -> str:
     return f"{looks_folder(study)}/{digest}.json"
+
+
+def added_seeds(study: str) -> str:
+    """Name the record of seeds that were added to those of the study file."""
+    return f"studies/{study}/added-seeds.json"
 
 
 def upload_offset(server: str, study: str, trial: str) -> str:

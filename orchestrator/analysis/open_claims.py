@@ -1,0 +1,91 @@
+"""Say how a study's hypotheses stand after a look, and how probably more seeds decide those that are open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+
+from orchestrator.analysis.assurance import Claim, with_more_seeds
+from orchestrator.analysis.next_seeds import ClaimState, Standing
+from orchestrator.analysis.pairs import pair_weights
+from orchestrator.analysis.power import DEFAULT_SEED_SD
+from orchestrator.analysis.rule import statement_of
+from orchestrator.analysis.study_price import seen_effect
+from orchestrator.analysis.study_scores import StudyScores
+from orchestrator.analysis.verdict_model import Verdict
+from orchestrator.state.ledger import Ledger
+from search_spaces.plan import Plan
+from search_spaces.study import Hypothesis, Study
+
+
+def claim_states(
+    study: Study, plan: Plan, scored: StudyScores, verdicts: Sequence[Verdict], steps: Sequence[int]
+) -> tuple[ClaimState, ...]:
+    """Collect how every hypothesis stands, in the order of the study.
+
+    Args:
+        study: with the hypotheses.
+        plan: of the study, with the seeds that were added.
+        scored: scores of its trials.
+        verdicts: on the hypotheses, in their order.
+        steps: numbers of seeds at which hypotheses that declare no looks are looked at.
+    """
+    return tuple(
+        _state(hypothesis, verdict, study, plan, scored, tuple(hypothesis.looks or steps))
+        for hypothesis, verdict in zip(study.hypotheses, verdicts, strict=True)
+    )
+
+
+def trial_costs(plan: Plan, ledger: Ledger) -> Mapping[str, float]:
+    """Map every arm to what one of its trials has cost in GPU-seconds, in the mean: of all trials where it has none."""
+    costs: dict[str, list[float]] = {arm.name: [] for arm in plan.arms}
+    for entry in ledger.trials.values():
+        if entry.result is not None:
+            costs[entry.arm].append(entry.result.cost.gpu_seconds)
+    everything = [cost for of_arm in costs.values() for cost in of_arm]
+    return {arm: _mean(of_arm or everything) for arm, of_arm in costs.items()}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+def _state(
+    hypothesis: Hypothesis,
+    verdict: Verdict,
+    study: Study,
+    plan: Plan,
+    scored: StudyScores,
+    steps: tuple[int, ...],
+) -> ClaimState:
+    weights = pair_weights(hypothesis.pairs)
+    arms = tuple(weights)
+    seeds = plan.common_seeds(arms)
+    standing = _standing(verdict, seeds)
+    if standing != "open" or verdict.interval is None:
+        return ClaimState(hypothesis.id, arms, standing, len(seeds), steps)
+    low, high = verdict.interval
+    chance = _chance(hypothesis, verdict, study, scored)
+    return ClaimState(hypothesis.id, arms, standing, len(seeds), steps, high - low, chance)
+
+
+def _standing(verdict: Verdict, seeds: Sequence[int]) -> Standing:
+    if verdict.holds is not None:
+        return "decided"
+    if verdict.effect is None:
+        return "refused" if seeds else "open"
+    return "silent" if verdict.verdict == "undecided" and verdict.price is None else "open"
+
+
+def _chance(hypothesis: Hypothesis, verdict: Verdict, study: Study, scored: StudyScores) -> Callable[[int], float]:
+    """Make the function from a number of seeds to the probability that they decide a hypothesis.
+
+    It is `assurance`, as in the price of the verdict, with one look at all of these seeds.
+    """
+    weights = pair_weights(hypothesis.pairs)
+    effect = scored.scores.effect(weights, verdict.benchmarks, study.seed_sd)
+    is_unknown = effect.estimate.interval.seeds == "none"
+    assumed = DEFAULT_SEED_SD[1] ** 2 * sum(weight**2 for weight in weights.values())
+    seen = seen_effect(effect, assumed if is_unknown else None, len(study.hypotheses))
+    claim = Claim(statement_of(hypothesis.expect), hypothesis.margin)
+    return cache(lambda n: with_more_seeds(seen, claim, max(n - len(effect.estimate.seeds), 1)))

@@ -1,0 +1,162 @@
+"""Seeds are added look by look until claims are decided; what was added is kept, and a killed run goes on there."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from orchestrator.planning.planned import PlanOptions, RunOptions, expand, plan
+from orchestrator.planning.preflight import Digests
+from orchestrator.reporting.build import build_report
+from orchestrator.run_study import StudyRun
+from orchestrator.run_until_decided import Limits, run_until_decided
+from orchestrator.running.attempts import Outcomes
+from orchestrator.state.added_seeds import AddedSeeds, read_added
+from orchestrator.state.ledger import gpu_seconds, read_ledger
+from search_spaces.errors import InputError
+from search_spaces.plan import Plan
+from search_spaces.study_files import load_study
+from tests.support.stored_studies import finish_trial, key_of, noisy_answers
+from trainables.storage.store import LocalStore
+
+STUDY = """\
+extends: quickstart
+study: claims
+axes: null
+design: list
+arms: {tied: {vision.tokens: 1}, lower: {vision.resolution: 16}}
+seeds: [7, 8]
+benchmarks: [easy-vqa-shape]
+hypotheses:
+  - {id: same, claim: One token is as good, pairs: [[base, tied]], on: all, expect: equivalent, margin: 1.1}
+  - {id: worse, claim: 16 px are worse, pairs: [[base, lower]], on: all, expect: worse}
+"""
+ACCURACIES = {"base": [0.7], "tied": [0.7], "lower": [0.4]}
+COST_S = 14.0
+"""Of every trial that `finish_trial` writes."""
+
+
+class KilledError(Exception):
+    """The run is gone, as after kill -9."""
+
+
+class Trainer:
+    """Stands for `run_study`: finishes trials with answers that follow from arm and seed, until it is killed."""
+
+    def __init__(self, killed_after: int | None = None):
+        self.trained: list[str] = []
+        self._killed_after = killed_after
+
+    def __call__(self, name: str, options: RunOptions, console: Console) -> StudyRun:
+        study, store = load_study(name), LocalStore(options.plan.storage)
+        expansion = expand(study, options.plan)
+        missing = {
+            name for node in plan(expansion, options.plan, Digests({}, {})).nodes.values() for name in node.missing
+        }
+        planned = plan(expansion, options.plan, Digests({name: key_of(name) for name in missing}, {}))
+        outcomes = self._train(planned, options.gpu_seconds_left, store)
+        ledger = read_ledger(planned, store)
+        return StudyRun(study, planned, build_report(study, planned, store, ledger), ledger, outcomes, None)
+
+    def _train(self, planned: Plan, left_s: float, store: LocalStore) -> Outcomes:
+        spent_s = 0.0
+        for trial in planned.trials:
+            if read_ledger(planned, store).trials[trial.id].state == "done":
+                continue
+            if spent_s >= left_s:
+                return Outcomes(budget_spent=True)
+            if self._killed_after is not None and len(self.trained) == self._killed_after:
+                raise KilledError
+            answers = noisy_answers(ACCURACIES, trial.arm, trial.seed, benchmarks=["easy-vqa-shape"])
+            finish_trial(store, planned, trial, answers)
+            self.trained.append(trial.id)
+            spent_s += COST_S
+        return Outcomes()
+
+
+def _run(folder: Path, trainer: Trainer, gpu_hours: float = 10.0, steps: tuple[int, ...] = (3, 4, 6)):  # type: ignore[no-untyped-def]
+    study, shown = folder / "claims.yaml", io.StringIO()
+    study.write_text(STUDY)
+    storage = folder / "storage"
+    options = RunOptions(plan=PlanOptions(storage=storage, data=storage / "sources"), study=str(study))
+    run = run_until_decided(str(study), options, Limits(gpu_hours, steps), Console(file=shown, width=200), trainer)
+    return run, shown.getvalue().splitlines()
+
+
+def _added(folder: Path) -> AddedSeeds:
+    added = read_added(LocalStore(folder / "storage"), "claims")
+    assert added is not None
+    return added
+
+
+def test_only_arms_of_open_claims_get_seeds_until_nothing_is_open(tmp_path: Path) -> None:
+    run, lines = _run(tmp_path, Trainer())
+    added = _added(tmp_path)
+    assert set(added.by_arm) == {"base", "tied"}
+    assert not run.is_out_of_budget
+    assert [line for line in lines if line.startswith("look 1: worse is decided with 2 seeds: worse, the claim holds")]
+    assert sum(line.startswith("look") and " added, seeds by arm: " in line for line in lines) == len(added.steps)
+    assert run.last.report.verdicts.verdicts[0].n_seeds == 2 + len(added.by_arm["tied"])
+
+
+def test_a_run_that_is_killed_anywhere_goes_on_to_the_same_seeds(tmp_path: Path) -> None:
+    whole = Trainer()
+    (tmp_path / "whole").mkdir()
+    _run(tmp_path / "whole", whole)
+    for killed_after in (3, 7, len(whole.trained) - 1):
+        folder = tmp_path / str(killed_after)
+        folder.mkdir()
+        first, second = Trainer(killed_after), Trainer()
+        with pytest.raises(KilledError):
+            _run(folder, first)
+        _run(folder, second)
+        assert _added(folder) == _added(tmp_path / "whole")
+        assert [*first.trained, *second.trained] == whole.trained
+
+
+def test_every_command_on_that_storage_plans_the_added_seeds_and_no_other_storage_does(tmp_path: Path) -> None:
+    run, _ = _run(tmp_path, Trainer())
+    study = load_study(str(tmp_path / "claims.yaml"))
+    seeds = {}
+    for name in ("storage", "elsewhere"):
+        options = PlanOptions(storage=tmp_path / name, data=tmp_path)
+        seeds[name] = plan(expand(study, options), options, Digests({}, {})).seeds_by_arm()
+    assert seeds["storage"] == run.last.plan.seeds_by_arm()
+    assert set(seeds["elsewhere"].values()) == {(7, 8)}
+
+
+def test_a_budget_stops_between_looks_and_a_larger_one_goes_on(tmp_path: Path) -> None:
+    hours = 7.9 * COST_S / 3600  # six trials of the study, and not the two of the next look
+    run, lines = _run(tmp_path, Trainer(), hours)
+    assert run.is_out_of_budget
+    assert "stopped by the budget" in lines[-1]
+    assert _added(tmp_path).steps == ()
+    more, _ = _run(tmp_path, Trainer())
+    assert not more.is_out_of_budget
+    assert _added(tmp_path).steps
+
+
+def test_a_budget_that_ends_within_the_study_leaves_trials_and_counts_from_its_first_use_on(tmp_path: Path) -> None:
+    trainer = Trainer()
+    run, _ = _run(tmp_path, trainer, 4 * COST_S / 3600)
+    assert run.is_out_of_budget
+    assert len(trainer.trained) == 4
+    assert gpu_seconds(run.last.ledger) == 4 * COST_S
+    again = Trainer()
+    _run(tmp_path, again, 4 * COST_S / 3600)
+    assert again.trained == []
+
+
+def test_what_cannot_be_run_until_decided_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "none.yaml"
+    path.write_text("extends: quickstart\nstudy: none\nhypotheses: []\n")
+    options = RunOptions(plan=PlanOptions(storage=tmp_path / "s", data=tmp_path))
+    with pytest.raises(InputError, match="must have hypotheses"):
+        run_until_decided(str(path), options, Limits(), Console(), Trainer())
+    limited = replace(options, plan=replace(options.plan, limit=1))
+    with pytest.raises(InputError, match="must be left out with --until-decided"):
+        run_until_decided("quickstart", limited, Limits(), Console(), Trainer())
