@@ -79,42 +79,47 @@ def choose_informative(responses: Responses) -> Informative | str:
 
 def _check(held_out: Responses, chosen: NDArray[np.intp]) -> Check | None:
     """Compare the chosen questions with all, on arms that had no part in choosing."""
-    scores_AQ = held_out.by_arm_AQ().astype(np.float64)
-    first, second = np.triu_indices(len(scores_AQ), k=1)
-    differences_PQ = scores_AQ[first] - scores_AQ[second]
-    everything, information = _information(differences_PQ), _information(differences_PQ[:, chosen])
+    scores_AQ = held_out.by_arm_AQ()
+    n_arms, n = scores_AQ.shape
+    everything, information = information_of(scores_AQ), information_of(scores_AQ[:, chosen])
     if everything <= 0:
         return None
     worth = max(information, 0.0) / everything
     random = np.random.default_rng(0)
-    means = scores_AQ.mean(axis=1)
-    draws = [random.choice(scores_AQ.shape[1], len(chosen), replace=False) for _ in range(_DRAWS)]
-    at_random = [_tau(scores_AQ[:, draw].mean(axis=1), means) for draw in draws]
+    draws_QD = np.zeros((n, _DRAWS), dtype=np.float32)
+    for draw in range(_DRAWS):
+        draws_QD[random.choice(n, len(chosen), replace=False), draw] = 1 / len(chosen)
+    means = scores_AQ.mean(axis=1, dtype=np.float64)
+    at_random = [_tau(values, means) for values in (scores_AQ @ draws_QD).T.astype(np.float64)]
     return Check(
-        n_arms=len(scores_AQ),
-        n_pairs=len(first),
+        n_arms=n_arms,
+        n_pairs=n_arms * (n_arms - 1) // 2,
         worth=worth,
         error=float(1 / np.sqrt(worth)) if worth > 0 else float("inf"),
-        tau=_tau(scores_AQ[:, chosen].mean(axis=1), means),
+        tau=_tau(scores_AQ[:, chosen].mean(axis=1, dtype=np.float64), means),
         tau_at_random=float(np.mean(at_random)),
     )
 
 
-def _information(differences_PQ: Floats) -> float:
-    """Compute squared differences of pairs of arms by the variance of a question's, in the ratio of sums over pairs.
+def information_of(scores_AQ: NDArray[np.float32]) -> float:
+    """Compute what one question tells of a difference: squared differences of pairs of arms by the variance of a
+    question's difference, in the ratio of sums over all pairs.
 
-    The square of a mean is too large by the mean's variance, which is taken off.
+    The square of a mean is too large by the mean's variance, which is taken off. Both sums follow from the arms alone:
+    over pairs, squared differences of A values add up to A times the sum of squares less the square of the sum.
     """
-    variances = differences_PQ.var(axis=1, ddof=1)
-    squares = differences_PQ.mean(axis=1) ** 2 - variances / differences_PQ.shape[1]
-    total = float(variances.sum())
-    return float(squares.sum()) / total if total > 0 else 0.0
+    n_arms, n = scores_AQ.shape
+    x_AQ = scores_AQ.astype(np.float64)
+    means = x_AQ.mean(axis=1)
+    squares = n_arms * float(means @ means) - float(means.sum()) ** 2
+    variances = n_arms * float(x_AQ.var(axis=1, ddof=1).sum()) - float(x_AQ.sum(axis=0).var(ddof=1))
+    return (squares - variances / n) / variances if variances > 0 else 0.0
 
 
 def _tau(values: Floats, reference: Floats) -> float:
     """Compute Kendall's tau-b of two rankings; 0 where one of them is all ties."""
     first, second = np.triu_indices(len(values), k=1)
-    signs = np.sign(np.round(values[first] - values[second], 9))
-    other = np.sign(np.round(reference[first] - reference[second], 9))
+    signs = np.sign(np.round(values[first] - values[second], 6))
+    other = np.sign(np.round(reference[first] - reference[second], 6))
     scale = np.sqrt((signs**2).sum() * (other**2).sum())
     return float((signs * other).sum() / scale) if scale > 0 else 0.0

@@ -63,7 +63,8 @@ class Responses:
 
     def of_arms(self, arms: Sequence[str]) -> Responses:
         """Keep the trials of some arms."""
-        kept = [i for i, arm in enumerate(self.arms) if arm in set(arms)]
+        wanted = frozenset(arms)
+        kept = [i for i, arm in enumerate(self.arms) if arm in wanted]
         return Responses(self.benchmark, self.ids, self.images, tuple(self.arms[i] for i in kept), self.scores_TQ[kept])
 
 

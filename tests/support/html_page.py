@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-VOID = {"meta", "br", "line", "circle", "rect"}
+VOID = {"meta", "br", "img", "line", "circle", "rect"}
 
 
 class Page(HTMLParser):

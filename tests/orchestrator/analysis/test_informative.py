@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from measurements.questions import Setting, draw
-from orchestrator.analysis.informative import Informative, choose_informative
+from orchestrator.analysis.informative import Informative, choose_informative, information_of
 from orchestrator.analysis.item_analysis import Responses
 from tests.orchestrator.analysis.test_item_analysis import responses_of
 
@@ -35,6 +36,14 @@ def test_where_questions_are_alike_no_gain_is_reported() -> None:
     scores = np.random.default_rng(5).random((40, 3000)) < levels[:, None]
     check = chosen_of(responses_of(scores)).check
     assert 0.9 < check.worth < 1.1
+
+
+def test_what_a_question_tells_is_summed_over_all_pairs_of_arms() -> None:
+    scores = np.random.default_rng(3).random((6, 50)).astype(np.float32) + np.arange(6)[:, None] / 10
+    pairs = [scores[i].astype(float) - scores[j] for i in range(6) for j in range(i)]
+    variances = sum(pair.var(ddof=1) for pair in pairs)
+    squares = sum(pair.mean() ** 2 - pair.var(ddof=1) / 50 for pair in pairs)
+    assert information_of(scores) == pytest.approx(squares / variances, rel=1e-5)
 
 
 def test_few_arms_choose_nothing_and_the_reason_is_said() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,7 @@ def test_tables_for_programs_have_every_question(finished: LocalStore) -> None:
     assert len(benchmark["informative"]["ids"]) == 100
 
 
-def test_doubtful_label_comes_with_its_question_its_label_and_its_image(tmp_path: Path) -> None:
+def test_doubtful_label_comes_with_its_question_its_label_and_its_image(finished: LocalStore, tmp_path: Path) -> None:
     study = load_study(
         "mini", ("axes={}", "hypotheses=[]", "seeds=[7]", "benchmarks=[{id: vqav2, source: mini-vqav2}]")
     )
@@ -87,3 +88,9 @@ def test_doubtful_label_comes_with_its_question_its_label_and_its_image(tmp_path
     assert question.label
     assert question.image_bytes is not None
     assert Image.open(io.BytesIO(question.image_bytes)).size == (160, 120)
+    report = build_report(study_of(), PLAN, finished)
+    shown = replace(report, questions=(replace(report.questions[0], suspects=(question,)),))
+    page = to_html(shown)
+    assert 'src="data:image/jpeg;base64,' in page[page.index('id="questions"') :]
+    assert "Describe the image." in Page(page).text
+    assert json.loads(to_json(shown))["questions"][0]["suspects"][0]["image_bytes"] is None
