@@ -100,7 +100,7 @@ def show_version(
     last = read(store, layout.plan_file(plan.study), PlanDocument)
     if last is None or last.root.get("study", {}).get("digest") == plan.digest:
         return None
-    write_documents(study, plan, ledger, store)
+    write_documents(study, plan, ledger, store, options.up_to_seeds)
     if options.offline:
         return None
     from orchestrator.tracking.mlflow_connect import open_command, open_tracker
@@ -116,7 +116,7 @@ def show_version(
     return open_command(tracker)
 
 
-def write_documents(study: Study, plan: Plan, ledger: Ledger, store: Store) -> None:
+def write_documents(study: Study, plan: Plan, ledger: Ledger, store: Store, up_to_seeds: int = 0) -> None:
     """Write the study as it was written and its plan to storage, for people to read, and its claims before they are
     judged.
 
@@ -125,8 +125,9 @@ def write_documents(study: Study, plan: Plan, ledger: Ledger, store: Store) -> N
         plan: of the study.
         ledger: what storage holds of the plan: which trials have scores already.
         store: where to.
+        up_to_seeds: to which this run goes by itself.
     """
-    write_claims(study, plan, ledger, store)
+    write_claims(study, plan, ledger, store, up_to_seeds)
     read_looks(store, plan.study)  # a damaged record is refused now, not after hours of training
     store.put(layout.study_file(plan.study), yaml.safe_dump(study.document.value, sort_keys=False).encode())
     write(store, layout.plan_file(plan.study), PlanDocument(plan_json(plan)))
@@ -172,7 +173,7 @@ def train_and_score(
     if cluster is None:
         refuse_impossible(requests_by_arm(plan), this_machine(options.cpus))
     set_aside_changed(plan, ledger, store)
-    write_documents(study, plan, ledger, store)
+    write_documents(study, plan, ledger, store, options.up_to_seeds)
     trials = {trial.id: trial for trial in plan.trials}
     done = [entry.id for entry in ledger.trials.values() if entry.state == "done"]
     tracker = None if options.offline else open_tracker(options.tracking_uri, options.plan.storage)

@@ -73,7 +73,7 @@ def run_until_decided(
     told: dict[str, Fate] = {}
     while True:
         left_s = limits.gpu_hours * 3600 + added.gpu_seconds_before - spent_s
-        run = run_once(name, replace(options, gpu_seconds_left=left_s), console)
+        run = run_once(name, replace(options, gpu_seconds_left=left_s, up_to_seeds=max(limits.steps)), console)
         if not run.ledger.is_finished:
             return DecidedRun(run, run.outcomes is not None and run.outcomes.budget_spent)
         spent_s = gpu_seconds(run.ledger)

@@ -77,6 +77,8 @@ class RunOptions:
     """Of the embedded cluster; None for all."""
     max_concurrent: int | None = None
     """Most trials at a time; None for as many as the cluster has room for."""
+    up_to_seeds: int = 0
+    """Seeds to which this run goes by itself while claims are open: looks up to there are planned before scores."""
     gpu_seconds_left: float = math.inf
     """No trial is started once those that this run has finished have spent so much."""
 

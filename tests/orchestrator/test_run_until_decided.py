@@ -12,10 +12,11 @@ from rich.console import Console
 from orchestrator.planning.planned import PlanOptions, RunOptions, expand, plan
 from orchestrator.planning.preflight import Digests
 from orchestrator.reporting.build import build_report
-from orchestrator.run_study import StudyRun
+from orchestrator.run_study import StudyRun, write_documents
 from orchestrator.run_until_decided import Limits, run_until_decided
 from orchestrator.running.attempts import Outcomes
 from orchestrator.state.added_seeds import AddedSeeds, read_added
+from orchestrator.state.claims import read_claims
 from orchestrator.state.ledger import gpu_seconds, read_ledger
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
@@ -58,9 +59,10 @@ class Trainer:
             name for node in plan(expansion, options.plan, Digests({}, {})).nodes.values() for name in node.missing
         }
         planned = plan(expansion, options.plan, Digests({name: key_of(name) for name in missing}, {}))
+        write_documents(study, planned, read_ledger(planned, store), store, options.up_to_seeds)
         outcomes = self._train(planned, options.gpu_seconds_left, store)
         ledger = read_ledger(planned, store)
-        return StudyRun(study, planned, build_report(study, planned, store, ledger), ledger, outcomes, None)
+        return StudyRun(study, planned, build_report(study, planned, store, ledger, "run"), ledger, outcomes, None)
 
     def _train(self, planned: Plan, left_s: float, store: LocalStore) -> Outcomes:
         spent_s = 0.0
@@ -101,6 +103,15 @@ def test_only_arms_of_open_claims_get_seeds_until_nothing_is_open(tmp_path: Path
     assert [line for line in lines if line.startswith("look 1: worse is decided with 2 seeds: worse, the claim holds")]
     assert sum(line.startswith("look") and " added, seeds by arm: " in line for line in lines) == len(added.steps)
     assert run.last.report.verdicts.verdicts[0].n_seeds == 2 + len(added.by_arm["tied"])
+
+
+def test_every_step_is_one_look_and_looks_up_to_the_last_one_were_planned_before_the_first(tmp_path: Path) -> None:
+    run, _ = _run(tmp_path, Trainer())
+    same, worse = run.last.report.verdicts.verdicts
+    assert [len(look.seeds) for look in same.looks] == [2, 3, 4, 6][: len(_added(tmp_path).steps) + 1]
+    assert [len(look.seeds) for look in worse.looks] == [2], "its seeds stayed the same: no look was new"
+    claims = read_claims(LocalStore(tmp_path / "storage"), "claims").values()
+    assert {(claim.seeds, claim.trials_scored) for claim in claims} == {(6, 0)}
 
 
 def test_a_run_that_is_killed_anywhere_goes_on_to_the_same_seeds(tmp_path: Path) -> None:
