@@ -186,8 +186,10 @@ def _reasons(hypothesis: Hypothesis, measured: _Measured, ruling: Ruling, price:
         f"one image ({image}) holds {100 * share:.0f} % of {name}: there the choice of images is hardly averaged out"
         for name, image, share in estimate.large_images
     ]
+    arms_of_pairs = {arm for pair in hypothesis.pairs for arm in pair}
     for name, arms in measured.no_signal.items():
-        reasons.append(f"no signal on {name}: {', '.join(arms)}; it supports no equivalence")
+        says = "a difference there is one of guesses; it" if arms_of_pairs == set(arms) else "it"
+        reasons.append(f"no signal on {name}: {', '.join(arms)}; {says} supports no equivalence")
     if price is not None:
         reasons.append(price_text(price))
     return reasons
