@@ -136,7 +136,7 @@ def judge(setting: Setting, scores: Sequence[Floats]) -> tuple[list[Effect], lis
     """Judge every alternative against the base, as hypotheses of one study; return effects and verdicts."""
     table, names = Scores(), [f"benchmark {i}" for i in range(len(scores))]
     for name, kind, points_ASQ in zip(names, setting.sizes, scores, strict=True):
-        ids, clusters = _NAMES[kind]
+        ids, clusters = NAMES[kind]
         for arm, points_SQ in enumerate(points_ASQ):
             for seed, points in enumerate(points_SQ):
                 table.add(f"arm{arm}", seed, name, Examples(ids, clusters, points))
@@ -154,13 +154,14 @@ def judge(setting: Setting, scores: Sequence[Floats]) -> tuple[list[Effect], lis
     return effects, [ruling.verdict if ruling is not None else "undecided" for ruling in rule(family)]
 
 
-_NAMES = {
+NAMES = {
     kind: (
         tuple(f"q{i:05d}" for i in range(int(sizes.sum()))),
         tuple(f"i{i:05d}" for i in np.repeat(np.arange(len(sizes)), sizes)),
     )
     for kind, sizes in SIZES.items()
 }
+"""Ids and images of the questions of each kind of `SIZES`."""
 
 
 def simulate(setting: Setting, studies: int, seed: int = 0) -> Counts:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from orchestrator.analysis.look_history import History, scores_digest
+from orchestrator.analysis.look_history import History
 from orchestrator.analysis.methods.judge_study import judge_study
 from orchestrator.analysis.methods.registry import StudyMethodName
-from orchestrator.analysis.study_scores import StudyScores
+from orchestrator.analysis.study_scores import StudyScores, scores_digest
 from orchestrator.analysis.verdict_model import LookTaken, Verdict, Verdicts
 from orchestrator.state.claims import ClaimKey, WrittenClaim, claim_keys, claims_of, now, store_claims
 from orchestrator.state.ledger import Ledger
@@ -86,7 +86,7 @@ def _counted(
         if claim.trials_scored > 0:
             late = f"written after {claim.trials_scored} of {number_of(claim.trials, 'trial')} had scores: exploratory"
             verdict = replace(verdict, reasons=(*verdict.reasons, late))
-    if verdict.effect is None:
+    if verdict.effect is None or verdict.interval is None:
         return _Counted(replace(verdict, looks=_taken(history.earlier)), None)
     arms = list(dict.fromkeys(arm for pair in verdict.pairs for arm in pair))
     seeds = tuple(scored.common_seeds(arms, verdict.benchmarks))
@@ -99,6 +99,7 @@ def _counted(
         scores=digest,
         verdict=verdict.verdict,
         effect=verdict.effect,
+        interval=verdict.interval,
         p=verdict.p_by_statement,
         time=time,
         command=command,

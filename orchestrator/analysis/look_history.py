@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields, replace
 
+from orchestrator.analysis.intervals import CrossedInterval
 from orchestrator.analysis.looks import Looks
-from orchestrator.analysis.scores import Scores
 from orchestrator.state.claims import ClaimKey
 from orchestrator.state.looks import Look
-from search_spaces.identity import fingerprint
 from search_spaces.study import Hypothesis
+
+_SMALLEST_LEVEL = 1e-12
+"""Where alpha is spent, or all but: the interval is finite, and as wide as it can be."""
 
 
 @dataclass(frozen=True)
@@ -26,38 +29,74 @@ class History:
 
 
 @dataclass(frozen=True)
+class Standing:
+    """What the looks before the present one have shown."""
+
+    p: Mapping[str, float]
+    """Statement -> p after these looks."""
+    is_positive: bool
+    """Sign of the effect at the last of them."""
+    interval: tuple[float, float]
+    """Of the effect, after them."""
+
+    def p_of(self, statement: str, *, is_positive: bool) -> float:
+        """Return p of a statement; 1 where nothing is known of it, or the effect has turned."""
+        has_turned = statement == "differs" and is_positive != self.is_positive
+        return 1.0 if has_turned else self.p.get(statement, 1.0)
+
+
+@dataclass(frozen=True)
 class Correction:
-    """What looks make of the p of the present one."""
+    """What looks make of p and interval of the present one."""
 
     looks: Looks
-    standing: Mapping[str, float] = field(default_factory=dict)
-    """Statement -> p after the last declared look, where that was an earlier one: what it has not shown stays open."""
-    is_positive: bool | None = None
-    """Sign of the effect at that look."""
+    standing: Standing | None = None
 
     def p(self, statement: str, p: float, *, is_positive: bool) -> float:
         """Turn the p of the present look into one that holds over all looks.
+
+        What an earlier look has shown stays shown while the present data show it by themselves: whoever adds seeds to a
+        decided claim does not lose it, and it is no second chance, as that look has paid for it.
 
         Args:
             statement: `differs`, whose p is two-sided, or one whose p is one-sided.
             p: of the present look alone.
             is_positive: sign of the present effect.
         """
-        if self.looks.is_used_up:
-            has_turned = statement == "differs" and is_positive != self.is_positive
-            return 1.0 if has_turned else max(self.standing.get(statement, 1.0), p)
-        return self.looks.two_sided_p(p) if statement == "differs" else self.looks.one_sided_p(p)
+        present = self.looks.two_sided_p(p) if statement == "differs" else self.looks.one_sided_p(p)
+        if self.standing is None:
+            return present
+        return min(present, max(self.standing.p_of(statement, is_positive=is_positive), p))
 
-    def level(self, alpha: float) -> float:
-        """Compute the two-sided level of the present look's interval, so that those of all looks hold with 1 - alpha.
-
-        After the last declared look it is still that look's.
-        """
-        return self.looks.up_to_last().level(alpha)
+    def interval(self, interval: CrossedInterval) -> CrossedInterval:
+        """Widen the interval of the present look, so that those of all looks hold the truth together, and take what is
+        left of the earlier ones."""
+        level = 1 - max(self.looks.level(1 - interval.level), _SMALLEST_LEVEL)
+        widened = replace(interval, level=level)
+        if self.standing is None:
+            return widened
+        low, high = self.standing.interval
+        values = {item.name: getattr(widened, item.name) for item in fields(CrossedInterval)}
+        return IntervalOfLooks(**values, earlier=(low, high)) if low <= interval.value <= high else widened
 
     def next_level(self, alpha: float) -> float:
         """Compute the two-sided level of one further look: the last declared one, else with twice as many seeds."""
         return self.looks.next().level(alpha)
+
+
+@dataclass(frozen=True)
+class IntervalOfLooks(CrossedInterval):
+    """The part of an interval that lies in those of earlier looks, too."""
+
+    earlier: tuple[float, float] = (-math.inf, math.inf)
+
+    @property
+    def low(self) -> float:
+        return max(super().low, self.earlier[0])
+
+    @property
+    def high(self) -> float:
+        return min(super().high, self.earlier[1])
 
 
 def correction(hypothesis: Hypothesis, seeds: Sequence[int], scores: str, history: History | None) -> Correction | None:
@@ -68,15 +107,13 @@ def correction(hypothesis: Hypothesis, seeds: Sequence[int], scores: str, histor
         seeds: that all of its arms have.
         scores: their digest (`scores_digest`). Where it was seen before, the present look is that one again.
         history: what storage knows; None where there is none, as with scores from files: then each declared look at
-            fewer seeds than these is taken to have been.
+            fewer seeds than these is taken to have been taken.
     """
     declared = hypothesis.looks
     if history is None:
         if not declared:
             return None
-        sizes = [*(size for size in declared if size < len(seeds)), len(seeds)]
-        looks = [tuple(range(size)) for size in sizes]
-        return Correction(Looks.of(looks, declared[-1], hypothesis.spending, is_declared=True))
+        return Correction(Looks.declared(declared, len(seeds), hypothesis.spending))
     digests = [look.scores for look in history.earlier]
     earlier = history.earlier[: digests.index(scores)] if scores in digests else history.earlier
     made = Looks.of(
@@ -85,19 +122,8 @@ def correction(hypothesis: Hypothesis, seeds: Sequence[int], scores: str, histor
         hypothesis.spending,
         is_declared=bool(declared),
     )
-    if not made.is_used_up:
+    if not earlier:
         return Correction(made)
-    last = next(look for look, clock in zip(earlier, made.clocks, strict=False) if clock >= made.last)
-    return Correction(made, last.p if last.claim == history.key.claim else {}, last.effect > 0)
-
-
-def scores_digest(scores: Scores, arms: Sequence[str], seeds: Sequence[int], benchmarks: Sequence[str]) -> str:
-    """Digest the mean scores of these arms with these seeds on these benchmarks."""
-    cells = [
-        [arm, seed, name, cell.mean if cell is not None else None]
-        for arm in sorted(arms)
-        for seed in sorted(seeds)
-        for name in benchmarks
-        for cell in (scores.cell(arm, seed, name),)
-    ]
-    return fingerprint(cells)
+    last = earlier[-1]
+    p = last.p if last.claim == history.key.claim else {"differs": last.p.get("differs", 1.0)}
+    return Correction(made, Standing(p, last.effect > 0, last.interval))

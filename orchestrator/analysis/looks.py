@@ -95,6 +95,18 @@ class Looks:
         sizes = tuple(len(set(look)) for look in seeds)
         return Looks(sizes, tuple(clocks), tuple(nested), last, spending, kept_back)
 
+    @staticmethod
+    def declared(sizes: Sequence[int], size: int, spending: Spending = "obrien-fleming") -> Looks:
+        """Take the looks that are declared before a number of seeds for done; one beyond the last stands for the last.
+
+        Args:
+            sizes: that are declared, increasing.
+            size: seeds of the present look.
+            spending: how alpha is spent over them.
+        """
+        taken = [*(earlier for earlier in sizes[:-1] if earlier < size), size]
+        return Looks.of([range(each) for each in taken], sizes[-1], spending, is_declared=True)
+
     @property
     def is_fixed(self) -> bool:
         """Whether this is the only look, at all seeds that were planned or declared: its p counts as it is."""
@@ -104,13 +116,6 @@ class Looks:
     def is_used_up(self) -> bool:
         """Whether all of alpha was spent by looks before this one."""
         return self.kept_back == 0 and len(self.clocks) > 1 and self.clocks[-2] >= self.last
-
-    def up_to_last(self) -> Looks:
-        """Return these looks, without those that come after all of alpha was spent."""
-        if not self.is_used_up:
-            return self
-        n = next(number for number, clock in enumerate(self.clocks, 1) if clock >= self.last)
-        return replace(self, sizes=self.sizes[:n], clocks=self.clocks[:n], nested=self.nested[:n])
 
     def next(self) -> Looks:
         """Return these looks and one more: at the number of seeds by which alpha is spent, else at twice as many

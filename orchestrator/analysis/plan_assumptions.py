@@ -6,8 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from orchestrator.analysis.looks import Looks
 from orchestrator.analysis.plan_knowledge import Size
 from orchestrator.analysis.power import Design
+from orchestrator.analysis.rule import ALPHA
+from search_spaces.study import Spending
 
 DISCORDANT = (0.05, 0.20)
 """Share of questions that two arms answer with different success, where nothing is known: a range."""
@@ -31,6 +34,9 @@ class Assumptions:
     """Declared together."""
     is_seed_sd_assumed: bool = False
     """Whether the study declares the spread."""
+    looks: tuple[int, ...] = ()
+    """Numbers of seeds at which results will be looked at, as declared."""
+    spending: Spending = "obrien-fleming"
 
     def design(self, n_seeds: int) -> Design:
         """Make the design with so many seeds of every arm."""
@@ -41,6 +47,7 @@ class Assumptions:
             image_variance=self.square_weights / 2 * self.image_variance,
             n_hypotheses=self.n_hypotheses,
             is_seed_sd_assumed=self.is_seed_sd_assumed,
+            look_share=Looks.declared(self.looks, n_seeds, self.spending).level(ALPHA) / ALPHA if self.looks else 1.0,
         )
 
 

@@ -151,6 +151,8 @@ def _of(
             n_arms=len(plan.seeds_by_arm()),
             n_hypotheses=len(study.hypotheses),
             is_seed_sd_assumed=study.seed_sd is not None,
+            looks=hypothesis.looks,
+            spending=hypothesis.spending,
         )
         for sd, share in zip(spread, DISCORDANT, strict=True)
     )

@@ -48,11 +48,13 @@ class Design:
     """Declared together: the first step of Holm's correction is taken for all of them."""
     is_seed_sd_assumed: bool = False
     """With one seed: whether the spread over seeds is declared. If not, only these checkpoints are compared."""
+    look_share: float = 1.0
+    """Share of alpha that a look at these seeds may use, where there are several (`looks`)."""
 
     @property
     def alpha(self) -> float:
-        """Level of the first step of Holm's correction."""
-        return ALPHA / self.n_hypotheses
+        """Level of the first step of Holm's correction, at this look."""
+        return ALPHA * self.look_share / self.n_hypotheses
 
     @property
     def error(self) -> float:

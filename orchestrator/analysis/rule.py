@@ -13,6 +13,7 @@ from typing import Literal, assert_never
 import numpy as np
 
 from orchestrator.analysis.intervals import Interval
+from orchestrator.analysis.look_history import Correction
 from orchestrator.analysis.verdict_model import Outcome
 from search_spaces.study import Expectation
 
@@ -51,10 +52,24 @@ class Evidence:
     tests_choice: bool = True
     """False where only single checkpoints, or rows of a table, were compared: a claim about a choice stays open."""
 
+    looks: Correction | None = None
+    """For the looks at the results before this one; None where none are counted."""
+
     def p_of(self, statement: Statement, *, exact: bool = True) -> float:
-        """Compute p of one of the three tests; 1 where it cannot show what it is for.
+        """Compute p of one of the three tests after all looks; 1 where it cannot show what it is for.
 
         Args:
+            statement: that is tested.
+            exact: whether a difference must also hold in the exact test, where there is one.
+        """
+        p = self.p_of_look(statement, exact=exact)
+        return p if self.looks is None else self.looks.p(statement, p, is_positive=self.interval.value > 0)
+
+    def p_of_look(self, statement: Statement, *, exact: bool = True) -> float:
+        """Compute p of one of the three tests as if this were the only look at the results.
+
+        Args:
+            statement: that is tested.
             exact: whether a difference must also hold in the exact test, where there is one.
         """
         if statement == "differs":
@@ -214,5 +229,6 @@ def _holds(claim: Evidence, verdict: Outcome, p: Adjusted, alpha: float) -> bool
             assert_never(claim.expect)
     if is_shown:
         return True
-    is_beyond = verdict in ("better", "worse") and min(beyond) <= alpha / 2
+    p_beyond = min(beyond) if claim.looks is None else claim.looks.p("beyond", min(beyond), is_positive=True)
+    is_beyond = verdict in ("better", "worse") and p_beyond <= alpha / 2
     return False if is_beyond else None

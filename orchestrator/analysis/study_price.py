@@ -35,7 +35,9 @@ class Costs:
     """Of scoring their trials once on all examples there are."""
 
 
-def price_of_decision(hypothesis: Hypothesis, effect: Effect, scored: StudyScores, n_hypotheses: int) -> Price:
+def price_of_decision(
+    hypothesis: Hypothesis, effect: Effect, scored: StudyScores, n_hypotheses: int, look_share: float = 1.0
+) -> Price:
     """Estimate what would decide a hypothesis, from the variances that were seen and what its trials have cost.
 
     Args:
@@ -43,6 +45,7 @@ def price_of_decision(hypothesis: Hypothesis, effect: Effect, scored: StudyScore
         effect: that was measured, in points.
         scored: scores and trials, with what these have cost.
         n_hypotheses: declared together.
+        look_share: share of alpha that the look at what is added may use.
     """
     estimate = effect.estimate
     weights = pair_weights(hypothesis.pairs)
@@ -56,6 +59,7 @@ def price_of_decision(hypothesis: Hypothesis, effect: Effect, scored: StudyScore
     is_unknown = estimate.interval.seeds == "none"
     default = DEFAULT_SEED_SD[1] ** 2 * sum(weight**2 for weight in weights.values())
     seen = seen_effect(effect, default if is_unknown else None, n_hypotheses)
+    seen = replace(seen, design=replace(seen.design, look_share=look_share))
     sd = DEFAULT_SEED_SD[1] if is_unknown else None
     return price(seen, hypothesis.expect, hypothesis.margin, costs, sd)
 

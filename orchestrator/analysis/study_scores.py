@@ -16,6 +16,7 @@ from orchestrator.state.ledger import Ledger, TrialEntry
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 from search_spaces.expansion.blind_run import OTHER_IMAGES
+from search_spaces.identity import fingerprint
 from search_spaces.plan import Plan, PlannedTrial
 from search_spaces.spec import BenchmarkSpec, ShownImages
 from trainables.benchmarks.priors import BEST_CONSTANT
@@ -156,3 +157,15 @@ def _with_priors(examples: Examples, evaluation: EvaluationResult) -> Examples:
     known = evaluation.priors or {BEST_CONSTANT: evaluation.majority}
     means = {name: np.full(len(examples.ids), points / 100) for name, points in known.items()}
     return replace(examples, priors={**means, **examples.priors})
+
+
+def scores_digest(scores: Scores, arms: Sequence[str], seeds: Sequence[int], benchmarks: Sequence[str]) -> str:
+    """Digest the mean scores of these arms with these seeds on these benchmarks."""
+    cells = [
+        [arm, seed, name, cell.mean if cell is not None else None]
+        for arm in sorted(arms)
+        for seed in sorted(seeds)
+        for name in benchmarks
+        for cell in (scores.cell(arm, seed, name),)
+    ]
+    return fingerprint(cells)

@@ -37,6 +37,8 @@ class Look:
     """Digest of the scores of these seeds."""
     verdict: str
     effect: float
+    interval: tuple[float, float]
+    """After all looks up to this one."""
     p: Mapping[str, float]
     """Statement -> p after all looks up to this one."""
     time: str

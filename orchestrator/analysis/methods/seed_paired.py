@@ -16,14 +16,16 @@ from orchestrator.analysis.comparability import refused
 from orchestrator.analysis.effects import Effect
 from orchestrator.analysis.exact import exact_p
 from orchestrator.analysis.intervals import LEVEL
+from orchestrator.analysis.look_history import correction
+from orchestrator.analysis.look_sentences import further_look, look_reasons
 from orchestrator.analysis.methods.contract import Judged, Question, StudyMethod, StudyResults, refused_verdict
 from orchestrator.analysis.number_text import listed
 from orchestrator.analysis.pairs import pair_weights
 from orchestrator.analysis.price_sentences import price_text
-from orchestrator.analysis.rule import ALPHA, Evidence, Ruling, Unjudged, rule
+from orchestrator.analysis.rule import ALPHA, STATEMENTS, Evidence, Ruling, Unjudged, rule
 from orchestrator.analysis.seed_spread import BOUND
 from orchestrator.analysis.study_price import price_of_decision
-from orchestrator.analysis.study_scores import StudyScores
+from orchestrator.analysis.study_scores import StudyScores, scores_digest
 from orchestrator.analysis.verdict_model import Component, Price, Refusal, Verdict
 from orchestrator.analysis.verdict_sentences import result_sentence, ruling_reasons
 from search_spaces.error_text import first_line
@@ -96,6 +98,12 @@ def _measure(question: Question, results: StudyResults) -> _Measured | Refusal:
         equivalence=part.estimate.interval if part is not None else None,
         p_exact=exact_p(sums) if effect.estimate.scope == "checkpoints" else None,
         tests_choice=effect.estimate.scope == "recipe",
+        looks=correction(
+            hypothesis,
+            seeds,
+            scores_digest(scored.scores, arms, seeds, benchmarks),
+            results.histories.get(hypothesis.id),
+        ),
     )
     unread = {
         (arm, name): scored.unread[arm, name]
@@ -116,9 +124,12 @@ def _verdict(
     assert ruling is not None, "the rule judges whatever has evidence"
     hypothesis, benchmarks = question.hypothesis, question.benchmarks
     estimate = measured.effect.estimate
-    interval = estimate.interval
+    looks = measured.evidence.looks
+    interval = looks.interval(estimate.interval) if looks is not None else estimate.interval
     is_open = ruling.verdict == "undecided" and len(measured.no_signal) < len(benchmarks)
-    price = price_of_decision(hypothesis, measured.effect, results.scored, n_judged) if is_open else None
+    share = looks.next_level(ALPHA) / ALPHA if looks is not None else 1.0
+    can_decide = is_open and share > 0
+    price = price_of_decision(hypothesis, measured.effect, results.scored, n_judged, share) if can_decide else None
     basis = [number_of(len(estimate.seeds), "seed"), number_of(estimate.n_examples, "example")]
     return Verdict(
         id=hypothesis.id,
@@ -133,6 +144,8 @@ def _verdict(
         effect=estimate.value,
         unit="points",
         interval=(interval.low, interval.high),
+        interval_fixed=(estimate.interval.low, estimate.interval.high),
+        p_by_statement={statement: measured.evidence.p_of(statement) for statement in STATEMENTS},
         level=LEVEL,
         margin=hypothesis.margin,
         p=ruling.p,
@@ -175,7 +188,11 @@ def _component(
 
 def _reasons(hypothesis: Hypothesis, measured: _Measured, ruling: Ruling, price: Price | None) -> list[str]:
     estimate = measured.effect.estimate
-    reasons = ruling_reasons(hypothesis, ruling, estimate.interval, ALPHA, corrected=True)
+    looks = measured.evidence.looks
+    interval = looks.interval(estimate.interval) if looks is not None else estimate.interval
+    reasons = ruling_reasons(hypothesis, ruling, interval, ALPHA, corrected=True)
+    if looks is not None:
+        reasons += look_reasons(looks.looks, measured.evidence.p_of_look(measured.evidence.declared), ruling.p)
     if estimate.scope == "checkpoints":
         reasons.append("one seed: these checkpoints were compared, the choice itself was not tested")
     if estimate.interval.seeds == "assumed":
@@ -191,7 +208,7 @@ def _reasons(hypothesis: Hypothesis, measured: _Measured, ruling: Ruling, price:
         says = "a difference there is one of guesses; it" if arms_of_pairs == set(arms) else "it"
         reasons.append(f"no signal on {name}: {', '.join(arms)}; {says} supports no equivalence")
     if price is not None:
-        reasons.append(price_text(price))
+        reasons.append(price_text(price) if looks is None else f"{price_text(price)}; {further_look(looks.looks)}")
     return reasons
 
 

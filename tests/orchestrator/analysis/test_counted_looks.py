@@ -7,7 +7,10 @@ import os
 from dataclasses import replace
 from typing import NoReturn
 
+import pytest
+
 from orchestrator.analysis.counted_looks import judge_and_count
+from orchestrator.analysis.methods.judge_study import judge_study
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.analysis.verdict_model import Verdict, Verdicts
 from orchestrator.state.claims import write_claims
@@ -130,3 +133,58 @@ def test_storage_that_cannot_be_written_to_is_judged_and_the_look_said_to_be_unc
     assert judged.verdicts[0].verdict == "worse"
     assert any("could not be counted: storage cannot be written to (Read-only" in note for note in judged.notes)
     assert store.list("studies/small/looks") == []
+
+
+NEARLY = {"base": (0.6, 0.6), "resolution=32px": (0.6, 0.6), "resolution=16px": (0.591, 0.591)}
+"""One arm is a little worse than the base, so that p alone decides on how often it was looked at."""
+
+
+def _alone(store: LocalStore, study: Study, seeds: tuple[int, ...]) -> Verdict:
+    """Judge the same scores as if nobody had looked at them before."""
+    plan = two_stage_plan(seeds=seeds)
+    return _one(judge_study(study, plan, StudyScores.of(plan, store, read_ledger(plan, store))), "small")
+
+
+def test_a_further_look_has_to_show_more_and_its_interval_is_wider(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.ACCURACIES", NEARLY)
+    study = study_of(WORSE, SAME)
+    first = _one(_judged(store, study, _run(store, study, (7, 8, 9))), "small")
+    assert first.interval == first.interval_fixed
+    assert first.verdict == "undecided"
+    further = _one(_judged(store, study, _run(store, study, (7, 8, 9, 10))), "small")
+    alone = _alone(store, study, (7, 8, 9, 10))
+    assert further.interval_fixed == alone.interval
+    assert _width(further.interval) > _width(alone.interval)
+    assert (further.p or 0) >= (alone.p or 1)
+    assert any(reason.startswith("look 2 at these results, at 4 seeds (before: at 3)") for reason in further.reasons)
+    assert any("a further look counts" in reason for reason in further.reasons)
+
+
+def _width(interval: tuple[float, float] | None) -> float:
+    assert interval is not None
+    return interval[1] - interval[0]
+
+
+def test_what_a_look_has_shown_stays_shown_while_the_scores_show_it(store: LocalStore) -> None:
+    study = study_of(WORSE, SAME)
+    for last in (10, 11, 12):
+        verdicts = _judged(store, study, _run(store, study, tuple(range(7, last)))).verdicts
+        assert [verdict.verdict for verdict in verdicts] == ["worse", "equivalent"]
+        assert [len(verdict.looks) for verdict in verdicts] == [last - 9] * 2
+
+
+def test_an_early_look_leaves_the_level_to_the_last_declared_one(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{__name__}.ACCURACIES", NEARLY | {"resolution=16px": (0.58, 0.58)})
+    study = study_of(WORSE.model_copy(update={"looks": (3, 6)}))
+    early = _one(_judged(store, study, _run(store, study, (7, 8, 9))), "small")
+    assert (early.p or 0) > 3 * (_alone(store, study_of(WORSE), (7, 8, 9)).p or 1)
+    assert any("a look at 3 seeds of the 6 that are planned" in reason for reason in early.reasons)
+    last = _one(_judged(store, study, _run(store, study, tuple(range(7, 13)))), "small")
+    assert last.p == pytest.approx(_alone(store, study_of(WORSE), tuple(range(7, 13))).p, rel=0.1)
+    beyond = _one(_judged(store, study, _run(store, study, tuple(range(7, 14)))), "small")
+    assert beyond.verdict == last.verdict == "worse"
+    assert "the declared looks are used up" in " ".join(beyond.reasons)

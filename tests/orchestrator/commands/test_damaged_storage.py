@@ -144,8 +144,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store.put(layout.study_file("small"), STUDY.encode())
     write_claims(study, planned, read_ledger(planned, store), store)
     seen = claim_keys(study, planned)["linear"]
-    look = Look("linear", seen.contrast, seen.claim, (7, 8), "earlier", "undecided", 0.1, {}, now(), "verdicts")
-    write_looks(store, "small", [look])
+    found = ((7, 8), "earlier", "undecided", 0.1, (-1.0, 1.0))
+    write_looks(store, "small", [Look("linear", seen.contrast, seen.claim, *found, {}, now(), "verdicts")])
     for number, trial in enumerate(planned.trials):
         stages = tuple(AttemptStage(node.key or "") for node in trial.stage_nodes(planned))
         write(store, layout.trial_task("small", trial.id), Attempt(stages))
