@@ -12,7 +12,7 @@ from scipy import special
 
 from orchestrator.analysis.plan_assumptions import DISCORDANT, Assumptions, image_variance
 from orchestrator.analysis.plan_knowledge import Size
-from orchestrator.analysis.plan_power import floor_sd
+from orchestrator.analysis.plan_power import capped_range, floor_sd
 from orchestrator.analysis.power import POWER, SCALE, smallest_effect
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.state.ledger import Ledger
@@ -117,8 +117,5 @@ def _row(name: str, scores: Sequence[FloorScores]) -> FloorRow:
     sizes = [Size(floor.n_examples, floor.n_images) for floor in scores]
     calm, restless = (Assumptions(sd, image_variance(sizes, share)) for share in DISCORDANT)
     designs = {number: (calm.design(number), restless.design(number)) for number in NUMBERS_OF_SEEDS}
-    effects = {
-        number: (min(smallest_effect(first), SCALE), min(smallest_effect(second), SCALE))
-        for number, (first, second) in designs.items()
-    }
+    effects = {number: capped_range(*map(smallest_effect, pair)) for number, pair in designs.items()}
     return FloorRow(name, points, float(means.mean()), sd, sd_interval(sd, n) if sd > 0 else None, effects)

@@ -157,8 +157,8 @@ def _of(
         for sd, share in zip(spread, DISCORDANT, strict=True)
     )
     test = MARGIN_TESTS[hypothesis.expect]
-    effects = tuple(min(smallest_effect(assumed.design(n_seeds)), SCALE) for assumed in (calm, restless))
-    margins = tuple(smallest_margin(assumed.design(n_seeds), test) for assumed in (calm, restless))
+    designs = (calm.design(n_seeds), restless.design(n_seeds))
+    margins = [margin for design in designs if (margin := smallest_margin(design, test)) is not None]
     needed = _needed(hypothesis, calm, restless)
     largest = needed[-1]
     return HypothesisPower(
@@ -166,14 +166,21 @@ def _of(
         expect=hypothesis.expect,
         n_seeds=n_seeds,
         n_examples=n_examples,
-        smallest_effect=(effects[0], effects[1]),
-        smallest_margin=None
-        if margins[0] is None or margins[1] is None
-        else (min(margins[0], SCALE), min(margins[1], SCALE)),
+        smallest_effect=capped_range(*map(smallest_effect, designs)),
+        smallest_margin=capped_range(*margins) if margins else None,
         assumptions=(words, *_image_words(counted)),
         needed=needed,
-        is_too_small=largest.seeds[1] is None or largest.seeds[1] > n_seeds,
+        is_too_small=any(seeds is None or seeds > n_seeds for seeds in largest.seeds),
     )
+
+
+def capped_range(*values: float) -> Range:
+    """Span values in points, none of them beyond the scale.
+
+    With few seeds calm assumptions may XX
+    is known with one or two degrees of freedom only.
+    """
+    return min(*values, SCALE), min(max(values), SCALE)
 
 
 def _needed(hypothesis: Hypothesis, calm: Assumptions, restless: Assumptions) -> tuple[SeedsNeeded, ...]:
@@ -183,10 +190,16 @@ def _needed(hypothesis: Hypothesis, calm: Assumptions, restless: Assumptions) ->
     else:
         effects = (hypothesis.margin,) if hypothesis.margin is not None else EFFECTS_OF_INTEREST
         tests = [("differs", effect) for effect in effects]
-    return tuple(
-        SeedsNeeded(test, points, (_seeds_for(test, points, calm), _seeds_for(test, points, restless)))
-        for test, points in tests
-    )
+    needed = []
+    for test, points in tests:
+        seeds = _seeds_for(test, points, calm), _seeds_for(test, points, restless)
+        needed.append(SeedsNeeded(test, points, (min(seeds, key=_or_more), max(seeds, key=_or_more))))
+    return tuple(needed)
+
+
+def _or_more(seeds: int | None) -> float:
+    """Count seeds, where None stands for more than any number."""
+    return math.inf if seeds is None else seeds
 
 
 @lru_cache(maxsize=4096)

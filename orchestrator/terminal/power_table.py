@@ -17,9 +17,7 @@ def power_view(powers: Sequence[HypothesisPower]) -> RenderableType:
     columns = ("hypothesis", "expect", "seeds", "examples", "smallest effect", "smallest margin")
     title = "What this can decide (smallest values in points, 80 % power)"
     shown = table(title, columns, map(_row, powers), right=(2, 3, 4, 5))
-    resting = {assumption: None for hypothesis in powers for assumption in hypothesis.assumptions}
-    counted = [assumption for assumption in resting if " examples; " not in assumption]
-    notes = [Text(f"assumed: {assumption}", "dim") for assumption in (*counted, *_differing(powers))]
+    notes = [Text(f"assumed: {assumption}", "dim") for assumption in (*_spreads(powers), *_differing(powers))]
     return Group(shown, *(Text(line) for line in too_small_lines(powers)), *notes)
 
 
@@ -39,6 +37,19 @@ def _margin(hypothesis: HypothesisPower) -> str:
     if hypothesis.smallest_margin is None and hypothesis.n_seeds == 1:
         return "none: one seed"
     return points_text(hypothesis.smallest_margin)
+
+
+def _spreads(powers: Sequence[HypothesisPower]) -> list[str]:
+    """Collect what is assumed of seeds and images; where hypotheses rest on unlike assumptions, with their names."""
+    resting: dict[str, list[str]] = {}
+    for hypothesis in powers:
+        for assumption in hypothesis.assumptions:
+            if " examples; " not in assumption:
+                resting.setdefault(assumption, []).append(hypothesis.id)
+    return [
+        assumption if len(names) == len(powers) else f"{assumption} ({', '.join(names)})"
+        for assumption, names in resting.items()
+    ]
 
 
 def _differing(powers: Sequence[HypothesisPower]) -> list[str]:
