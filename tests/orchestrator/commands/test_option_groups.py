@@ -44,7 +44,7 @@ def test_an_option_that_is_there_twice_is_refused_when_the_command_is_made() -> 
         takes_groups(twice)
 
 
-@pytest.mark.parametrize("command", ["plan", "run", "status", "report", "sync", "verdicts", "submit"])
+@pytest.mark.parametrize("command", ["plan", "run", "status", "report", "sync", "verdicts", "questions", "submit"])
 def test_commands_about_a_study_select_its_trials_by_the_same_options(command: str) -> None:
     shown = CliRunner().invoke(ablate, [command, "--help"], env={"COLUMNS": "200", "NO_COLOR": "1"}).output
     for option in ("--data", "--set", "--limit", "--toy", "--features", "--features-budget", "--storage"):
