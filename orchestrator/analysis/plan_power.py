@@ -159,7 +159,7 @@ def _of(
     test = MARGIN_TESTS[hypothesis.expect]
     designs = (calm.design(n_seeds), restless.design(n_seeds))
     margins = [margin for design in designs if (margin := smallest_margin(design, test)) is not None]
-    needed = _needed(hypothesis, calm, restless)
+    needed = seeds_needed(hypothesis, calm, restless)
     largest = needed[-1]
     return HypothesisPower(
         id=hypothesis.id,
@@ -183,7 +183,7 @@ def capped_range(*values: float) -> Range:
     return min(*values, SCALE), min(max(values), SCALE)
 
 
-def _needed(hypothesis: Hypothesis, calm: Assumptions, restless: Assumptions) -> tuple[SeedsNeeded, ...]:
+def seeds_needed(hypothesis: Hypothesis, calm: Assumptions, restless: Assumptions) -> tuple[SeedsNeeded, ...]:
     """Find how many seeds decide the margin of a hypothesis, else the effects of interest."""
     if hypothesis.margin is not None and hypothesis.expect in ("equivalent", "not-worse"):
         tests: list[tuple[Statement, float]] = [(MARGIN_TESTS[hypothesis.expect], hypothesis.margin)]

@@ -6,13 +6,15 @@ items show. With one seed it is about these weights alone, as the verdict is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 from typing import Any
 
 from orchestrator.analysis.effects import Estimate
 from orchestrator.analysis.methods.contract import Question
 from orchestrator.analysis.pairs import pair_weights
-from orchestrator.analysis.plan_power import MARGIN_TESTS, HypothesisPower
+from orchestrator.analysis.plan_assumptions import Assumptions
+from orchestrator.analysis.plan_power import MARGIN_TESTS, HypothesisPower, seeds_needed
 from orchestrator.analysis.power import SCALE, smallest_effect, smallest_margin
 from orchestrator.analysis.prior_rows import Prior, prior_rows
 from orchestrator.analysis.study_price import seen_effect
@@ -23,6 +25,7 @@ from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 
 _SEEN = "spread over seeds and error by images are what these items show"
+_SEEN_BY_IMAGES = "with one seed nothing is known of the spread over seeds: the smallest effect is one of these weights"
 
 
 @dataclass(frozen=True)
@@ -138,15 +141,28 @@ def _power(question: Question, judged: JudgedItems) -> HypothesisPower | None:
         reason = first_line(error)
         return HypothesisPower(hypothesis.id, hypothesis.expect, len(seeds), None, None, None, (reason,))
     seen = seen_effect(effect, None, len(judged.questions))
-    design = replace(seen.design, seed_variance=seen.spread[1])
-    n_examples = effect.estimate.n_examples
+    square_weights = sum(weight**2 for weight in weights.values())
+    shown = Assumptions(
+        sd=math.sqrt(seen.spread[1] / square_weights),
+        image_variance=2 * seen.design.image_variance / square_weights,
+        square_weights=square_weights,
+        n_arms=len(scored.trials),
+        n_hypotheses=len(judged.questions),
+        is_seed_sd_assumed=seen.design.is_seed_sd_assumed,
+    )
+    design = shown.design(len(seeds))
     found, margin = min(smallest_effect(design), SCALE), smallest_margin(design, MARGIN_TESTS[hypothesis.expect])
+    is_recipe = effect.estimate.scope == "recipe"
+    needed = seeds_needed(hypothesis, shown, shown) if is_recipe else ()
+    most = needed[-1].seeds[1] if needed else 0
     return HypothesisPower(
         id=hypothesis.id,
         expect=hypothesis.expect,
         n_seeds=len(seeds),
-        n_examples=n_examples,
+        n_examples=effect.estimate.n_examples,
         smallest_effect=(found, found),
         smallest_margin=None if margin is None else (min(margin, SCALE), min(margin, SCALE)),
-        assumptions=(_SEEN,),
+        assumptions=(_SEEN,) if is_recipe else (_SEEN_BY_IMAGES,),
+        needed=needed,
+        is_too_small=most is None or most > len(seeds),
     )

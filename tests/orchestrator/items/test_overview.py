@@ -46,6 +46,20 @@ def test_more_questions_and_fewer_hypotheses_decide_smaller_effects() -> None:
     assert few.power[0].n_examples == 100
 
 
+def test_items_that_are_too_few_say_how_many_seeds_it_takes() -> None:
+    rows = item_rows({"base": 0.5, "other": 0.6}, n=100)
+    moved = {2: 0.06, 3: -0.06}  # the seeds of one arm differ by some points
+    for row in rows:
+        if row["arm"] == "other" and row["seed"] in moved and int(row["id"][1:]) < 100 * abs(moved[row["seed"]]):
+            row["score"] = float(moved[row["seed"]] > 0)
+    power = overview(rows, ("base", "other")).power[0]
+    assert power.is_too_small
+    assert [needed.points for needed in power.needed] == [1.0, 2.0, 5.0]
+    calm, restless = power.needed[-1].seeds
+    assert calm == restless
+    assert calm is None or calm > 3
+
+
 def test_one_seed_shows_no_margin_unless_the_spread_is_declared() -> None:
     rows = item_rows({"base": 0.5, "other": 0.6}, seeds=(1,))
     assert overview(rows, ("base", "other")).power[0].smallest_margin is None
