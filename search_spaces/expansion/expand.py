@@ -97,7 +97,8 @@ def expand_study(
     if toy:
         checked = _toy(checked, toy_workers)
     names = {arm.draft.name for arm in checked.arms}
-    further = {arm: numbers for arm, numbers in (added or {}).items() if arm in names}
+    own = {arm: seeds_of_arm(study.seeds, arm) for arm in names}
+    further = {arm: tuple(n for n in more if n not in own[arm]) for arm, more in (added or {}).items() if arm in names}
     seeds = with_added(study.seeds, further)
     trials = tuple(_trials(arm, seeds, memo) for arm in checked.arms)
     return Expansion(study, stored_name(study, toy=toy), checked, trials, memo, further)

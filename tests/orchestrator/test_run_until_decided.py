@@ -140,6 +140,16 @@ def test_every_command_on_that_storage_plans_the_added_seeds_and_no_other_storag
     assert set(seeds["elsewhere"].values()) == {(7, 8)}
 
 
+def test_seeds_that_were_added_may_be_written_into_the_file_and_stand_there_once(tmp_path: Path) -> None:
+    run, _ = _run(tmp_path, Trainer())
+    seeds = run.last.plan.seeds_by_arm()
+    written = load_study(str(tmp_path / "claims.yaml"), [f"seeds={ {arm: list(own) for arm, own in seeds.items()} }"])
+    options = PlanOptions(storage=tmp_path / "storage", data=tmp_path)
+    planned = plan(expand(written, options), options, Digests({}, {}))
+    assert planned.seeds_by_arm() == seeds
+    assert not any(planned.added_seeds.values())
+
+
 def test_a_budget_stops_between_looks_and_a_larger_one_goes_on(tmp_path: Path) -> None:
     hours = 7.9 * COST_S / 3600  # six trials of the study, and not the two of the next look
     run, lines = _run(tmp_path, Trainer(), hours)

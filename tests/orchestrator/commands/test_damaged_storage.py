@@ -21,6 +21,7 @@ from orchestrator.planning.language_memory import KnownLanguages
 from orchestrator.planning.plan_json import plan_json
 from orchestrator.planning.planned import PlanOptions, expand, plan
 from orchestrator.planning.preflight import Digests, known_digests, sources_of
+from orchestrator.state.added_seeds import AddedSeeds, SeedStep, write_added
 from orchestrator.state.claims import claim_keys, now, write_claims
 from orchestrator.state.documents import PlanDocument
 from orchestrator.state.ledger import read_ledger
@@ -83,6 +84,7 @@ KINDS: dict[str, tuple[str, Literal["refused", "redone", "shown", "not read"]]] 
     r"studies/small/trials/[\w-]+/rank-0\.log": ("log", "not read"),
     r"studies/small/claims/\w+\.json": ("claims", "refused"),
     r"studies/small/looks/\w+\.json": ("looks", "refused"),
+    r"studies/small/added-seeds\.json": ("added seeds", "refused"),
     r"studies/small/plan\.json": ("plan", "refused"),
     r"studies/small/study\.yaml": ("study", "refused"),
     r"tracking/offsets/memory/small/[\w-]+\.json": ("cursor", "redone"),
@@ -144,8 +146,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store.put(layout.study_file("small"), STUDY.encode())
     write_claims(study, planned, read_ledger(planned, store), store)
     seen = claim_keys(study, planned)["linear"]
+<<<<<<< HEAD
     found = ((7, 8), "earlier", "undecided", 0.1, (-1.0, 1.0))
     write_looks(store, "small", [Look("linear", seen.contrast, seen.claim, *found, {}, now(), "verdicts")])
+=======
+    look = Look("linear", seen.contrast, seen.claim, (7, 8), "earlier", "undecided", 0.1, {}, now(), "verdicts")
+    write_looks(store, "small", [look])
+    write_added(store, "small", AddedSeeds(1.5, (SeedStep(("linear",), {"base": (7,)}),)))
+>>>>>>> df9cdae (Added seeds: a damaged record is refused, and what the file has is not told as added)
     for number, trial in enumerate(planned.trials):
         stages = tuple(AttemptStage(node.key or "") for node in trial.stage_nodes(planned))
         write(store, layout.trial_task("small", trial.id), Attempt(stages))
@@ -231,6 +239,7 @@ READERS = {
     "task": "run",
     "claims": "verdicts",
     "looks": "report",
+    "added seeds": "status",
     "plan": "sync",
     "study": "sync",
     "cursor": "sync",
