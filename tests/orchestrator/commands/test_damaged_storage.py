@@ -146,14 +146,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store.put(layout.study_file("small"), STUDY.encode())
     write_claims(study, planned, read_ledger(planned, store), store)
     seen = claim_keys(study, planned)["linear"]
-<<<<<<< HEAD
     found = ((7, 8), "earlier", "undecided", 0.1, (-1.0, 1.0))
     write_looks(store, "small", [Look("linear", seen.contrast, seen.claim, *found, {}, now(), "verdicts")])
-=======
-    look = Look("linear", seen.contrast, seen.claim, (7, 8), "earlier", "undecided", 0.1, {}, now(), "verdicts")
-    write_looks(store, "small", [look])
     write_added(store, "small", AddedSeeds(1.5, (SeedStep(("linear",), {"base": (7,)}),)))
->>>>>>> df9cdae (Added seeds: a damaged record is refused, and what the file has is not told as added)
     for number, trial in enumerate(planned.trials):
         stages = tuple(AttemptStage(node.key or "") for node in trial.stage_nodes(planned))
         write(store, layout.trial_task("small", trial.id), Attempt(stages))
