@@ -177,8 +177,8 @@ def _of(
 def capped_range(*values: float) -> Range:
     """Span values in points, none of them beyond the scale.
 
-    With few seeds calm assumptions may XX
-    is known with one or two degrees of freedom only.
+    With few seeds the calm assumptions may give the larger value: where less is due to images, more of the error is due
+    to seeds, and that part is known with one or two degrees of freedom only.
     """
     return min(*values, SCALE), min(max(values), SCALE)
 
