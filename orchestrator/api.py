@@ -45,14 +45,15 @@ def judge(
 ) -> list[dict[str, Any]]:
     """Judge hypotheses about arms by scores per question that were made anywhere.
 
-    Nothing is read from and written to storage, and nothing is drawn at random: equal input gives equal verdicts.
+    Nothing is read from and written to storage, so that earlier looks at the same arms are not known: who adds seeds
+    until something is decided declares `looks`. Equal input gives equal verdicts.
 
     Args:
         items: a pyarrow Table or a pandas DataFrame with the columns `arm` (text), `seed` (integer), `benchmark`
             (text), `id` (text), `score` (0 to 1), and optionally `cluster` (text, the image of a question; default: its
             id), `prediction` and `reference` (text). One row for each question that an arm with a seed answered.
         hypotheses: as in a study: mappings with `id`, `claim`, `pairs` ([[reference, alternative], ...]), `on` (`all`,
-            or names of benchmarks), `expect` (better, worse, equivalent, not-worse) and `margin` (in points).
+            or names of benchmarks), `expect` (better, worse, equivalent, not-worse), `margin` (in points), `looks`.
         seed_sd: assumed standard deviation of an arm's score over seeds, in points, as in a study: makes arms with one
             seed comparable as recipes, and every verdict says that it was assumed.
 
