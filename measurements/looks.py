@@ -108,7 +108,7 @@ def main() -> None:
 
 
 def _listed(looks: Sequence[int]) -> str:
-    is_run = len(looks) > 3 and list(looks) == list(range(looks[0], looks[-1] + 1))
+    is_run = len(looks) > 4 and list(looks) == list(range(looks[0], looks[-1] + 1))
     return f"{looks[0]}, {looks[1]}, ... {looks[-1]}" if is_run else ", ".join(map(str, looks))
 
 

@@ -129,6 +129,9 @@ def check_claims(
             for row, pair in enumerate(hypothesis.pairs)
             for side, name in enumerate(pair)
         ]
+        if kind == "table" and hypothesis.looks:
+            law = "must not be declared for a table of scores: it has no seeds"
+            problems.add(_problem(document, (*path, "looks"), law))
         for place, name in names:
             if name not in models:
                 law = f"must name {_ROWS[kind]}, but got {name!r}"

@@ -17,7 +17,7 @@ from orchestrator.analysis.study_scores import StudyScores, scores_digest
 from orchestrator.analysis.verdict_model import LookTaken, Verdict, Verdicts
 from orchestrator.state.claims import ClaimKey, WrittenClaim, claim_keys, claims_of, now, store_claims
 from orchestrator.state.ledger import Ledger
-from orchestrator.state.looks import Look, LookCommand, looks_at, read_looks, write_looks
+from orchestrator.state.looks import Look, LookCommand, looks_of, read_looks, write_looks
 from search_spaces.plan import Plan
 from search_spaces.quantities import number_of
 from search_spaces.study import Study
@@ -61,7 +61,10 @@ def judge_and_count(
     except OSError as error:
         unwritten = error
     looks = read_looks(store, plan.study)
-    histories = {name: History(key, looks_at(looks, key), claims[key.claim].seeds) for name, key in keys.items()}
+    histories = {
+        name: History(key, looks_of(key.claim, looks.get(key.contrast, ())), claims[key.claim].seeds)
+        for name, key in keys.items()
+    }
     judged = judge_study(study, plan, scored, method, histories)
     time = now()
     unstored = {claim.claim for claim in unseen if claim.trials_scored == 0 and claim.time == claims[claim.claim].time}

@@ -8,11 +8,11 @@ its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from orchestrator.state.ledger import Ledger
+from orchestrator.state.ledger import Ledger, TrialEntry
 from search_spaces.catalogue.load import shipped
 from search_spaces.claims import select_benchmarks
 from search_spaces.identity import fingerprint
@@ -143,9 +143,12 @@ def claims_of(
     known = read_claims(store, plan.study)
     may_be_older = not store.list(layout.claims_folder(plan.study))
     keys, time = claim_keys(study, plan), now()
+    trials: dict[str, list[TrialEntry]] = {}
+    for entry in ledger.trials.values():
+        trials.setdefault(entry.arm, []).append(entry)
     new = []
     for hypothesis in study.hypotheses:
-        claim = _claim(hypothesis, keys[hypothesis.id], study, plan, ledger, time)
+        claim = _claim(hypothesis, keys[hypothesis.id], study, plan, trials, ledger.evaluations.keys(), time)
         claim = replace(claim, seeds=max(claim.seeds, up_to_seeds))
         if claim.trials_scored and may_be_older:
             claim = replace(claim, trials_scored=None)
@@ -160,12 +163,21 @@ def claims_of(
     return known, tuple(new)
 
 
-def _claim(hypothesis: Hypothesis, key: ClaimKey, study: Study, plan: Plan, ledger: Ledger, time: str) -> WrittenClaim:
+def _claim(
+    hypothesis: Hypothesis,
+    key: ClaimKey,
+    study: Study,
+    plan: Plan,
+    trials_of: Mapping[str, Sequence[TrialEntry]],
+    evaluated: Container[tuple[str, str]],
+    time: str,
+) -> WrittenClaim:
     arms = list(dict.fromkeys(arm for pair in hypothesis.pairs for arm in pair))
     benchmarks = _benchmarks(hypothesis, study, plan)
-    trials = [entry for entry in ledger.trials.values() if entry.arm in arms]
-    scored = [entry for entry in trials if any((entry.id, name) in ledger.evaluations for name in benchmarks)]
+    trials = [trial for arm in arms for trial in trials_of.get(arm, ())]
+    scored = [trial for trial in trials if any((trial.id, name) in evaluated for name in benchmarks)]
     declared = set.intersection(*(set(study.seeds_of(arm)) for arm in arms))
+    planned = set.intersection(*({trial.seed for trial in trials_of.get(arm, ())} for arm in arms))
     return WrittenClaim(
         id=hypothesis.id,
         contrast=key.contrast,
@@ -176,7 +188,7 @@ def _claim(hypothesis: Hypothesis, key: ClaimKey, study: Study, plan: Plan, ledg
         margin=hypothesis.margin,
         looks=hypothesis.looks,
         spending=hypothesis.spending,
-        seeds=max(len(declared), len(plan.common_seeds(arms))),
+        seeds=max(len(declared), len(planned)),
         trials=len(trials),
         trials_scored=len(scored),
         time=time,

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from orchestrator.state.claims import ClaimKey
 from search_spaces.identity import fingerprint
 from trainables.storage import layout
 from trainables.storage.record_files import read, write
@@ -53,21 +52,28 @@ class LookRecord:
     looks: tuple[Look, ...]
 
 
-def read_looks(store: Store, study: str) -> tuple[Look, ...]:
-    """Read all looks at a study, oldest first."""
+def read_looks(store: Store, study: str) -> dict[str, list[Look]]:
+    """Read all looks at a study, by contrast, oldest first."""
     records = (read(store, name, LookRecord) for name in store.list(layout.looks_folder(study)))
     looks = [look for record in records if record is not None for look in record.looks]
-    return tuple(sorted(looks, key=lambda look: (look.time, len(look.seeds), look.id)))
+    by_contrast: dict[str, list[Look]] = {}
+    for look in sorted(looks, key=lambda look: (look.time, len(look.seeds), look.id)):
+        by_contrast.setdefault(look.contrast, []).append(look)
+    return by_contrast
 
 
-def looks_at(looks: Sequence[Look], key: ClaimKey) -> tuple[Look, ...]:
-    """Select the looks at a contrast, one for each state of its scores: that of this claim, else the first."""
+def looks_of(claim: str, looks: Sequence[Look]) -> tuple[Look, ...]:
+    """Select the looks at a contrast, one for each state of its scores: that of this claim, else the first.
+
+    Args:
+        claim: key of the claim.
+        looks: at its contrast.
+    """
     chosen: dict[str, Look] = {}
     for look in looks:
-        if look.contrast == key.contrast:
-            kept = chosen.setdefault(look.scores, look)
-            if kept.claim != key.claim and look.claim == key.claim:
-                chosen[look.scores] = look
+        kept = chosen.setdefault(look.scores, look)
+        if kept.claim != claim and look.claim == claim:
+            chosen[look.scores] = look
     return tuple(chosen.values())
 
 

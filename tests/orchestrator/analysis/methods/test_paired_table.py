@@ -111,6 +111,12 @@ def test_pair_that_stands_twice_is_refused_where_it_stands(tmp_path: Path, pair:
         judge_files(tmp_path, csv_of(np.full((2, 6), 50.0)), yaml)
 
 
+def test_looks_at_a_table_are_refused_as_it_has_no_seeds(tmp_path: Path) -> None:
+    yaml = "hypotheses:\n  - {id: h, claim: c, pairs: [[m0, m1]], expect: better, looks: [3, 5]}\n"
+    with pytest.raises(InputError, match=re.escape("hypotheses[0].looks: must not be declared for a table of scores")):
+        judge_files(tmp_path, csv_of(np.full((2, 6), 50.0)), yaml)
+
+
 def test_single_skill_has_an_effect_but_no_test(tmp_path: Path) -> None:
     verdict = judge_files(tmp_path, TABLE, CLAIM.format("a", "b", "mine"))[0]
     assert (verdict.verdict, verdict.effect, verdict.interval, verdict.p) == ("undecided", 1.5, None, None)
