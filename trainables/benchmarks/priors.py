@@ -6,6 +6,7 @@ perfect answers; of boxes the median box and the whole image, in every form that
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ CHANCE_COLUMN = "score by chance"
 _TRIED = 5
 """Constants of all questions that are tried."""
 _TRIED_OF_TYPE = 3
+_BEYOND_LUCK = 2.0
+"""Standard errors by which the best answer to a type must beat the best constant one to be taken: of many small types
+with two equally frequent answers, one of the two is always somewhat better."""
 _CHOSEN_ON = 5_000
 """The best constant is chosen on at most so many questions, evenly spread; it is then scored on all."""
 
@@ -84,7 +88,8 @@ def _best_answers(protocol: Protocol, best: Sequence[Row], types: Sequence[str])
         own = _best_of(protocol, best, members, tried)
         if own is not None:
             own_scores = _scores(protocol, best, members, own)
-            if own_scores.sum() > by_type[members].sum():
+            better = own_scores - scores[members]
+            if better.mean() > _BEYOND_LUCK * better.std() / math.sqrt(len(members)):
                 by_type[members] = own_scores
     return scores, by_type
 

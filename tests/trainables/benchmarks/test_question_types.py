@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from trainables.benchmarks.contract import Example
-from trainables.benchmarks.question_types import REST, question_types
+from trainables.benchmarks.question_types import ENOUGH, REST, question_types
 
 
 def _asked(question: str, times: int = 1, **groups: str) -> list[Example]:
     return [Example(question, "image", None, question, groups=groups) for _ in range(times)]
 
 
-def test_a_question_asked_often_is_a_type_else_what_the_reader_knows_else_the_first_words() -> None:
-    often = _asked("Is there a dog?", 50)
-    known = [example for i in range(50) for example in _asked(f"Does it number {i}?", structural="verify")]
-    worded = [example for i in range(50) for example in _asked(f"How many of {i}?")]
-    types = question_types([*often, *known, *worded, *_asked("Why?")])
-    assert [types[0], types[50], types[100], types[150]] == [
+def test_a_question_is_of_the_finest_type_that_enough_questions_share() -> None:
+    often = _asked("Is there a dog?", ENOUGH)
+    colors = [example for i in range(ENOUGH) for example in _asked(f"What color is {i}?", structural="query")]
+    known = [example for i in range(ENOUGH) for example in _asked(f"{i} or not?", structural="query")]
+    worded = [example for i in range(ENOUGH) for example in _asked(f"How many of {i}?")]
+    types = question_types([*often, *colors, *known, *worded, *_asked("Why?")])
+    assert [types[i * ENOUGH] for i in range(5)] == [
         "question: is there a dog",
-        "structural: verify",
-        "words: how many",
+        "structural query, words: what color is",
+        "structural query",
+        "words: how many of",
         REST,
     ]
