@@ -20,6 +20,7 @@ from orchestrator.planning.preflight import known_digests
 from orchestrator.reporting.step_lines import Spending, step_lines
 from orchestrator.run_study import StudyRun, run_study
 from orchestrator.state.added_seeds import AddedSeeds, SeedStep, read_added, write_added
+from orchestrator.state.claims import claim_keys, read_claims
 from orchestrator.state.ledger import gpu_seconds, read_ledger
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
@@ -80,7 +81,7 @@ def run_until_decided(
         left_s = limits.gpu_hours * 3600 + added.gpu_seconds_before - spent_s
         verdicts = run.report.verdicts.verdicts
         scored = StudyScores.of(run.plan, store, run.ledger)
-        claims = claim_states(run.study, run.plan, scored, verdicts, limits.steps)
+        claims = claim_states(run.study, run.plan, scored, verdicts, limits.steps, _planned_seeds(run, store))
         decision = decide(claims, run.plan.seeds_by_arm(), trial_costs(run.plan, run.ledger).__getitem__, left_s)
         spending = Spending((spent_s - added.gpu_seconds_before) / 3600, limits.gpu_hours)
         for line in step_lines(len(added.steps) + 1, decision, claims, verdicts, spending, told):
@@ -111,3 +112,13 @@ def _begun(planned: Plan, store: Store) -> tuple[AddedSeeds, float]:
         added = AddedSeeds(spent_s)
         write_added(store, planned.study, added)
     return added, spent_s
+
+
+def _planned_seeds(run: StudyRun, store: Store) -> dict[str, int]:
+    """Map every hypothesis to the seeds that were planned before there were scores; those it has where none were."""
+    written = read_claims(store, run.plan.study)
+    keys = claim_keys(run.study, run.plan)
+    return {
+        verdict.id: written[keys[verdict.id].claim].seeds if keys[verdict.id].claim in written else verdict.n_seeds
+        for verdict in run.report.verdicts.verdicts
+    }

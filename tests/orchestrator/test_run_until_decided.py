@@ -151,6 +151,21 @@ def test_seeds_that_were_added_may_be_written_into_the_file_and_stand_there_once
     assert not any(planned.added_seeds.values())
 
 
+def test_a_study_that_was_looked_at_before_has_little_left_to_decide_with(tmp_path: Path) -> None:
+    study, storage = tmp_path / "claims.yaml", tmp_path / "storage"
+    study.write_text(STUDY)
+    options = RunOptions(plan=PlanOptions(storage=storage, data=storage / "sources"), study=str(study))
+    Trainer()(str(study), options, Console(file=io.StringIO()))
+    _, late = _run(tmp_path, Trainer())
+    (tmp_path / "new").mkdir()
+    _, early = _run(tmp_path / "new", Trainer())
+    odds = [
+        next(int(part.split(" %")[0].split()[-1]) for part in lines if part.startswith("look 1: same") and " %" in part)
+        for lines in (late, early)
+    ]
+    assert odds[0] < odds[1]
+
+
 def test_a_budget_stops_between_looks_and_a_larger_one_goes_on(tmp_path: Path) -> None:
     hours = 7.9 * COST_S / 3600  # six trials of the study, and not the two of the next look
     run, lines = _run(tmp_path, Trainer(), hours)
