@@ -6,9 +6,10 @@ mean of the power over what is not known):
 
     spread   sigma^2 given what was seen: scaled inverse chi-square, of the effect's own spread and of that of the other
              arms, which count `PRIOR_DF` degrees of freedom at most
-    effect   on these images, given sigma: normal around what was seen, with variance sigma^2 / seeds. Whoever claims
-             that two choices are as good within a margin takes the effect for small: there it is drawn towards 0 by a
-             normal prior with a standard deviation of `PRIOR_MARGIN` margins
+    effect   on these images, given sigma: normal around what was seen, with variance sigma^2 / seeds, and drawn towards
+             0 by a normal prior: of `PRIOR_EFFECT` points, as an open effect that looks large is too large on average;
+             of `PRIOR_MARGIN` margins where there is one, as who claims equivalence within 3 points expects no 5. What
+             was seen widens the prior: a surprise is not explained away
     then     k more seeds, with a mean and a spread of their own, are put together with those that are there, and
              judged once by the rule
 
@@ -31,8 +32,10 @@ from orchestrator.analysis.rule import Statement
 
 PRIOR_DF = 4.0
 """Degrees of freedom that the spread of other arms, or an assumed one, counts for at most: arms are not alike."""
+PRIOR_EFFECT = 5.0
+"""Standard deviation of the effect in points, where a claim has no margin: most choices move a score by less."""
 PRIOR_MARGIN = 0.5
-"""Standard deviation of the effect as a share of the margin, where the claim is that there is none."""
+"""Standard deviation of the effect as a share of the margin, where a claim has one."""
 _N_POINTS = 1024
 
 
@@ -43,6 +46,12 @@ class Claim:
     statement: Statement
     margin: float | None
     """In points."""
+
+    def prior_sd(self, value: float) -> float:
+        """Choose the standard deviation of the effect before anything was seen; what was seen may widen it."""
+        if self.margin is None:
+            return max(PRIOR_EFFECT, abs(value))
+        return PRIOR_MARGIN * max(self.margin, abs(value))
 
     def decided(self, value: Floats, own: Floats, pooled: Floats, design: Design) -> float:
         """Compute the share of outcomes that are decided.
@@ -93,10 +102,8 @@ def with_more_seeds(seen: Seen, claim: Claim, more: int) -> float:
     variance_P = scale / _chi_square(df, 0)
     n, total = seen.design.n_seeds, seen.design.n_seeds + more
     error_P = variance_P / n
-    trust_P: Floats = np.ones(1)
-    if claim.margin is not None:
-        prior = (PRIOR_MARGIN * claim.margin) ** 2 + seen.design.image_variance
-        trust_P = prior / (prior + error_P)
+    prior = claim.prior_sd(seen.value) ** 2 + seen.design.image_variance
+    trust_P = prior / (prior + error_P)
     step_P = (trust_P - 1) * seen.value + np.sqrt(trust_P * error_P + variance_P / more) * _normal()
     value_P = seen.value + more / total * step_P
     squares_P = n * more / total * step_P**2

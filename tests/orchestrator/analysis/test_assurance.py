@@ -20,7 +20,9 @@ def _simulated(seen: Seen, claim: Claim, more: int, studies: int = 20_000) -> fl
     first = np.linspace(-1, 1, n)
     first = seen.value + first / first.std(ddof=1) * np.sqrt(seen.own_variance or 0.0)
     variance = (n - 1) * (seen.own_variance or 0.0) / rng.chisquare(n - 1, studies)
-    effect = rng.normal(seen.value, np.sqrt(variance / n))
+    prior = claim.prior_sd(seen.value) ** 2 + seen.design.image_variance
+    trust = prior / (prior + variance / n)
+    effect = rng.normal(trust * seen.value, np.sqrt(trust * variance / n))
     later = rng.normal(effect[:, None], np.sqrt(variance)[:, None], (studies, more))
     seeds = np.concatenate([np.broadcast_to(first, (studies, n)), later], axis=1)
     design = replace(seen.design, n_seeds=n + more)
@@ -31,6 +33,13 @@ def _simulated(seen: Seen, claim: Claim, more: int, studies: int = 20_000) -> fl
 def test_assurance_is_that_of_a_simulation_of_its_model(more: int) -> None:
     seen, claim = Seen(1.2, 1.5, DESIGN), Claim("differs", None)
     assert with_more_seeds(seen, claim, more) == pytest.approx(_simulated(seen, claim, more), abs=0.015)
+
+
+def test_prior_does_not_explain_a_large_effect_away() -> None:
+    assert Claim("differs", None).prior_sd(2.0) == 5.0
+    assert Claim("differs", None).prior_sd(-40.0) == 40.0
+    assert Claim("equivalent", 3.0).prior_sd(1.0) == 1.5
+    assert Claim("equivalent", 3.0).prior_sd(12.0) == 6.0
 
 
 def test_more_seeds_decide_more_often_up_to_what_images_allow() -> None:
