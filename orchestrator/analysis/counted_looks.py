@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from orchestrator.analysis.look_history import History
+from orchestrator.analysis.look_sentences import late_text
 from orchestrator.analysis.methods.judge_study import judge_study
 from orchestrator.analysis.methods.registry import StudyMethodName
 from orchestrator.analysis.study_scores import StudyScores, scores_digest
@@ -19,7 +20,6 @@ from orchestrator.state.claims import ClaimKey, WrittenClaim, claim_keys, claims
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.looks import Look, LookCommand, looks_of, read_looks, write_looks
 from search_spaces.plan import Plan
-from search_spaces.quantities import number_of
 from search_spaces.study import Study
 from trainables.storage.store import Store
 
@@ -85,10 +85,10 @@ def _counted(
     verdict: Verdict, history: History, claim: WrittenClaim | None, scored: StudyScores, command: LookCommand, time: str
 ) -> _Counted:
     if claim is not None and claim.trials_scored is not None:
-        verdict = replace(verdict, written=claim.time, confirmatory=claim.trials_scored == 0)
+        before = claim.trials_scored, claim.trials
+        verdict = replace(verdict, written=claim.time, confirmatory=before[0] == 0, written_after=before)
         if claim.trials_scored > 0:
-            late = f"written after {claim.trials_scored} of {number_of(claim.trials, 'trial')} had scores: exploratory"
-            verdict = replace(verdict, reasons=(*verdict.reasons, late))
+            verdict = replace(verdict, reasons=(*verdict.reasons, late_text(*before)))
     if verdict.effect is None or verdict.interval is None:
         return _Counted(replace(verdict, looks=_taken(history.earlier)), None)
     arms = list(dict.fromkeys(arm for pair in verdict.pairs for arm in pair))

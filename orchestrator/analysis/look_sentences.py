@@ -40,3 +40,8 @@ def further_look(looks: Looks) -> str:
     if following.clocks[-1] <= looks.last:
         return f"the look at {looks.last} seeds takes p {level} (Holm apart)"
     return f"a further look counts: it takes p of about {level} (Holm apart)"
+
+
+def late_text(scored: int, trials: int) -> str:
+    """State that a claim may have been made up after its results."""
+    return f"written after {scored} of {number_of(trials, 'trial')} had scores: exploratory"

@@ -193,6 +193,8 @@ class Verdict:
     """When storage first saw the hypothesis: ISO 8601, UTC."""
     confirmatory: bool | None = None
     """Whether it was written before any of its trials had scores; None where that is not known."""
+    written_after: tuple[int, int] | None = None
+    """Trials of its arms that had scores when it was written, and all of them."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from orchestrator.analysis.intervals import Interval
+from orchestrator.analysis.look_sentences import late_text
 from orchestrator.analysis.number_text import ends_text, listed, p_text, signed
 from orchestrator.analysis.price_sentences import price_text
 from orchestrator.analysis.rule import Ruling
@@ -173,6 +174,10 @@ def certainty_line(verdict: Verdict) -> str:
         parts.append(number_of(verdict.n_examples, "example"))
     if verdict.scope == "checkpoints":
         parts.append("only these trained weights were compared, not the choice")
+    if len(verdict.looks) > 1:
+        parts.append(f"look {len(verdict.looks)} at its results")
+    if verdict.confirmatory is False and verdict.written_after is not None:
+        parts.append(late_text(*verdict.written_after))
     return "; ".join(parts)
 
 
@@ -182,7 +187,8 @@ def price_sentence(verdict: Verdict) -> str:
         is_blind = bool(verdict.by_benchmark) and all(part.no_signal for part in verdict.by_benchmark)
         return NO_PRICE if verdict.verdict == "undecided" and is_blind else ""
     text = price_text(verdict.price)
-    return f"{text[0].upper()}{text[1:]}."
+    counted = " A further look at the results counts." if verdict.looks else ""
+    return f"{text[0].upper()}{text[1:]}.{counted}"
 
 
 def difference_text(effect: float, unit: str = "points") -> str:

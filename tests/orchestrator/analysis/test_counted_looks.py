@@ -13,6 +13,7 @@ from orchestrator.analysis.counted_looks import judge_and_count
 from orchestrator.analysis.methods.judge_study import judge_study
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.analysis.verdict_model import Verdict, Verdicts
+from orchestrator.analysis.verdict_sentences import certainty_line
 from orchestrator.state.claims import write_claims
 from orchestrator.state.ledger import read_ledger
 from search_spaces.plan import Plan
@@ -81,6 +82,7 @@ def test_a_claim_written_before_its_scores_is_confirmatory_and_one_that_is_chang
     assert _one(after, "small").confirmatory is True
     assert changed.confirmatory is False
     assert "written after 6 of 6 trials had scores: exploratory" in changed.reasons
+    assert certainty_line(changed).endswith("written after 6 of 6 trials had scores: exploratory")
     assert any("changed or removed since: half" in note for note in after.notes)
     assert [look.time for look in changed.looks] == [look.time for look in _one(before, "half").looks]
 
