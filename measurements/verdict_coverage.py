@@ -27,9 +27,8 @@ from orchestrator.analysis.effects import Effect
 from orchestrator.analysis.examples import Examples
 from orchestrator.analysis.intervals import Floats, quantile
 from orchestrator.analysis.pairs import pair_weights
-from orchestrator.analysis.rule import Evidence, rule
+from orchestrator.analysis.rule import Evidence, Ruling, rule
 from orchestrator.analysis.scores import Scores
-from orchestrator.analysis.verdict_model import Outcome
 from search_spaces.study import Expectation
 
 IMAGES, QUESTIONS, ARM_IMAGES, ARM_QUESTIONS = 0.15, 0.25, 0.08, 0.22
@@ -96,7 +95,7 @@ class Counts:
     """Studies that call an arm equivalent, or not worse, that lies beyond the margin."""
     wrong_signs: int = 0
     shown: int = 0
-    """Studies in which the first hypothesis is judged as it truly is."""
+    """Studies in which the first claim holds."""
     uncorrected: int = 0
     """Studies in which the first effect's own p is at most .05, on its side."""
     plain_covered: int = 0
@@ -132,8 +131,8 @@ def draw(setting: Setting, rng: np.random.Generator) -> list[Floats]:
     return scores
 
 
-def judge(setting: Setting, scores: Sequence[Floats]) -> tuple[list[Effect], list[Outcome]]:
-    """Judge every alternative against the base, as hypotheses of one study; return effects and verdicts."""
+def judge(setting: Setting, scores: Sequence[Floats]) -> tuple[list[Effect], list[Ruling]]:
+    """Judge every alternative against the base, as hypotheses of one study; return effects and rulings."""
     table, names = Scores(), [f"benchmark {i}" for i in range(len(scores))]
     for name, kind, points_ASQ in zip(names, setting.sizes, scores, strict=True):
         ids, clusters = NAMES[kind]
@@ -151,7 +150,7 @@ def judge(setting: Setting, scores: Sequence[Floats]) -> tuple[list[Effect], lis
         )
         for effect in effects
     ]
-    return effects, [ruling.verdict if ruling is not None else "undecided" for ruling in rule(family)]
+    return effects, [ruling for ruling in rule(family) if ruling is not None]
 
 
 NAMES = {
@@ -168,10 +167,11 @@ def simulate(setting: Setting, studies: int, seed: int = 0) -> Counts:
     """Simulate studies and count what their intervals and verdicts say."""
     rng, counts = np.random.default_rng([seed, setting.n_seeds, setting.n_hypotheses]), Counts()
     for _ in range(studies):
-        effects, verdicts = judge(setting, draw(setting, rng))
+        effects, rulings = judge(setting, draw(setting, rng))
         counts.studies += 1
         false_difference = false_absence = False
-        for number, (effect, verdict) in enumerate(zip(effects, verdicts, strict=True)):
+        for number, (effect, ruling) in enumerate(zip(effects, rulings, strict=True)):
+            verdict = ruling.verdict
             truth = setting.effect if number == 0 else 0.0
             interval = effect.estimate.interval
             covered = interval.low <= truth <= interval.high
@@ -180,7 +180,7 @@ def simulate(setting: Setting, studies: int, seed: int = 0) -> Counts:
             if number == 0:
                 counts.first_covered += covered
                 counts.half_widths.append(interval.half_width)
-                counts.shown += verdict == setting.expect
+                counts.shown += ruling.holds is True
                 side = np.sign(setting.effect) or 1.0
                 counts.uncorrected += interval.p <= 0.05 and effect.estimate.value * side > 0
                 plain = _plain_t(effect.estimate.by_seed)
@@ -259,7 +259,7 @@ def main() -> None:
     arguments = parser.parse_args()
     print(
         "| setting | covered % | the first's % | half-width | families with a false difference % | false absence % "
-        "| wrong sign % | claim shown % | uncorrected % | plain t covers % | plain t shows % |\n"
+        "| wrong sign % | claim holds % | uncorrected % | plain t covers % | plain t shows % |\n"
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
     )
     for setting in settings():

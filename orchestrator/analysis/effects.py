@@ -100,7 +100,8 @@ def estimate_effect(
     own = pooled = None
     if pool is not None:
         rounding = sum((100 / frame.n) ** 2 / 12 for frame in frames) / len(frames) ** 2 if has_steps else 0.0
-        own = Part(max(float(by_seed.var(ddof=1)), rounding) / n_seeds, n_seeds - 1)
+        spread = max(float(by_seed.var(ddof=1)), rounding) / n_seeds
+        own = Part(spread if is_difference else max(spread, images.residual), n_seeds - 1)
         pooled = pool.of_effect(n_seeds, weights) if is_difference else pool.of_mean(n_seeds, next(iter(weights)))
     n_bounded = None if is_difference else union.effective
 

@@ -44,8 +44,12 @@ class ImageUnion:
     size: int
     set_of: NDArray[np.intp]
     """Of each image, the set of images that it belongs to. Benchmarks of one set are not independent."""
+    members: tuple[tuple[int, ...], ...]
+    """Of each set, the positions of its benchmarks."""
+    shares: tuple[Floats, ...]
+    """Of each benchmark's images, the shares in its variance that their sizes let expect; they add up to 1."""
     df: Floats
-    """Of each set."""
+    """Of each benchmark."""
     effective: float
     """Number of equally large images that would be worth as much."""
     large: tuple[tuple[str, str, float], ...]
@@ -59,13 +63,13 @@ class ImageUnion:
             InputError: if a benchmark has a single image.
         """
         index: dict[tuple[str, str], int] = {}
-        sets: dict[str, int] = {}
+        sets: dict[str, list[int]] = {}
         positions, adjustments, large = [], [], []
-        for frame in frames:
+        for number, frame in enumerate(frames):
             if len(frame.clusters) < 2:
                 law = "an interval needs at least two images, but all examples share one"
                 raise InputError(law, place=f"benchmark {frame.benchmark}")
-            sets.setdefault(frame.images, len(sets))
+            sets.setdefault(frame.images, []).append(number)
             at = [index.setdefault((frame.images, name), len(index)) for name in frame.clusters]
             positions.append(np.array(at, dtype=np.intp))
             shares = frame.sizes / frame.n
@@ -73,21 +77,43 @@ class ImageUnion:
             largest = int(np.argmax(shares))
             if shares[largest] > max(LARGE_SHARE, 2 / len(shares)):
                 large.append((frame.benchmark, frame.clusters[largest], float(shares[largest])))
-        set_of = np.array([sets[images] for images, _ in index], dtype=np.intp)
-        influence, sizes = np.zeros(len(index)), np.zeros(len(index))
+        numbers = {images: i for i, images in enumerate(sets)}
+        influence = np.zeros(len(index))
         for frame, at_C in zip(frames, positions, strict=True):
             influence[at_C] += frame.sizes / frame.n / len(frames)
-            sizes[at_C] += frame.sizes
-        df = [_degrees_of_freedom(influence[set_of == i], sizes[set_of == i]) for i in range(len(sets))]
+        expected = [frame.sizes * (1 + (frame.sizes - 1) * WORKING_CORRELATION) for frame in frames]
         return ImageUnion(
             tuple(positions),
             tuple(adjustments),
             len(index),
-            set_of,
-            np.array(df),
+            np.array([numbers[images] for images, _ in index], dtype=np.intp),
+            tuple(tuple(members) for members in sets.values()),
+            tuple(variance / variance.sum() for variance in expected),
+            np.array([_degrees_of_freedom(frame.sizes) for frame in frames]),
             float(1 / (influence**2).sum()),
             tuple(large),
         )
+
+    def set_df(self, number: int, variances: Floats) -> float:
+        """Compute the degrees of freedom of the variance by one set of images.
+
+        Of several benchmarks on the same images: how many of them the variance comes from, by what each benchmark adds
+        and what sizes let expect of its images. A small benchmark that makes the noise has the few images that it has.
+
+        Args:
+            number: of the set.
+            variances: of each benchmark alone.
+        """
+        members = self.members[number]
+        if len(members) == 1:
+            return float(self.df[members[0]])
+        by_image = np.zeros(self.size)
+        for member in members:
+            by_image[self.positions[member]] += variances[member] * self.shares[member]
+        squares = float((by_image**2).sum())
+        if squares == 0:
+            return float(self.df[list(members)].sum())
+        return max(float(by_image.sum()) ** 2 / squares - 1, 1.0)
 
 
 @dataclass(frozen=True)
@@ -95,6 +121,8 @@ class ImageVariance:
     """Variance of a mean or difference by its images, in points squared."""
 
     part: Part
+    residual: float
+    """What the seeds add to it, which the seed part holds."""
     variance_of_one: float
     """See `Interval.variance_of_one`; 0 where enough images differ."""
 
@@ -115,24 +143,30 @@ def image_variance(
     """
     n_seeds, n_benchmarks = means.shape[1], len(frames)
     contributions_SU = np.zeros((n_seeds, union.size))
-    n_differing = 0
-    for column, mean, frame, at, adjust in zip(sums, means, frames, union.positions, union.adjustments, strict=True):
-        contributions_SU[:, at] += (column - mean[:, None] * frame.sizes) / frame.n * adjust / n_benchmarks
+    n_differing, alone = 0, np.zeros(n_benchmarks)
+    parts = zip(sums, frames, union.positions, union.adjustments, strict=True)
+    for number, (column, frame, at, adjust) in enumerate(parts):
+        own_SC = (column - means[number][:, None] * frame.sizes) / frame.n * adjust / n_benchmarks
+        alone[number] = float((own_SC.mean(0) ** 2).sum())
+        contributions_SU[:, at] += own_SC
         n_differing += int((np.abs(column).max(axis=0) > 1e-9).sum())
     over_seeds = contributions_SU.mean(0)
-    raw = np.bincount(union.set_of, weights=over_seeds**2, minlength=len(union.df))
-    variance, uncertainty = float(raw.sum()), float((raw**2 / union.df).sum())
-    df = variance**2 / uncertainty if uncertainty > 0 else float(union.df.sum())
+    raw = np.bincount(union.set_of, weights=over_seeds**2, minlength=len(union.members))
+    dfs = np.array([union.set_df(number, alone) for number in range(len(union.members))])
+    variance, uncertainty = float(raw.sum()), float((raw**2 / dfs).sum())
+    df = variance**2 / uncertainty if uncertainty > 0 else float(dfs.sum())
     of_one = 0.0
     if is_difference:  # images on which nothing differs say little of how much it varies where something does
         df = min(df, max(n_differing - 1.0, 1.0))
     if is_difference and n_differing < FEW_DIFFER:
         of_one = sum(_variance_of_one(frame) for frame in frames) / n_benchmarks**2
         least = 2 * sum(_variance_of_one(frame) / frame.n for frame in frames) / n_benchmarks**2
-        variance = max(variance, least)
+        if variance < least:
+            variance, df = least, float(dfs.sum())
+    residual = 0.0
     if n_seeds > 1:
-        variance -= float(((contributions_SU - over_seeds) ** 2).sum()) / (n_seeds * (n_seeds - 1))
-    return ImageVariance(Part(max(variance, 0.0), df), of_one)
+        residual = float(((contributions_SU - over_seeds) ** 2).sum()) / (n_seeds * (n_seeds - 1))
+    return ImageVariance(Part(max(variance - residual, 0.0), df), residual, of_one)
 
 
 def _variance_of_one(frame: Frame) -> float:
@@ -141,15 +175,14 @@ def _variance_of_one(frame: Frame) -> float:
     return 1e4 * (1 + (per_image - 1) * _FLIPS_TOGETHER) / frame.n
 
 
-def _degrees_of_freedom(influence: Floats, sizes: Floats) -> float:
+def _degrees_of_freedom(sizes: Floats) -> float:
     """Compute Bell and McCaffrey's degrees of freedom of the variance of a mean over images: those of chi-square with
     equal mean and variance, where questions about one image correlate by `WORKING_CORRELATION`.
 
     Args:
-        influence: of each image on the mean; they need not add up to 1.
         sizes: number of questions of each image.
     """
-    p = influence / influence.sum()
+    p = sizes / sizes.sum()
     tau = p * (1 + (sizes - 1) * WORKING_CORRELATION)
     total = float(tau.sum())
     weights = 1 / (1 - p)

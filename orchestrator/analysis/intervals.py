@@ -195,14 +195,16 @@ class CrossedInterval(Interval):
             return self.value - self.half_width, self.value + self.half_width
         tail = (1 - self.level) / 2
         p = min(max(self.value / 100, 0.0), 1.0)
-        limits = [_wilson(p, self._effective_n(spread, p), spread.critical(tail)) for spread in self.spreads]
+        if p in (0.0, 1.0):
+            limits = [_wilson(p, self.n_bounded, upper_quantile(tail, math.inf))]
+        else:
+            limits = [_wilson(p, self._effective_n(spread, p), spread.critical(tail)) for spread in self.spreads]
         low, high = min(limits, key=lambda pair: pair[1] - pair[0])
         return 100 * low, 100 * high
 
     def _effective_n(self, spread: Spread, p: float) -> float:
         assert self.n_bounded is not None
-        variance = spread.variance / 1e4
-        return p * (1 - p) / variance if spread.error > 0 and 0 < p < 1 else self.n_bounded
+        return p * (1 - p) / (spread.variance / 1e4) if spread.error > 0 else self.n_bounded
 
 
 def t_interval(value: float, error: float, df: float | None, level: float = LEVEL) -> Interval:

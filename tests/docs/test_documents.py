@@ -43,3 +43,9 @@ def test_the_architecture_page_names_every_folder_and_no_other() -> None:
     named = set(re.findall(r"^\| `([a-z_/]+)/` \|", page, flags=re.M))
     there = {str(Path(name).parent) for name in _tracked() if name.split("/")[0] in PACKAGES}
     assert named == {folder for folder in there if not folder.endswith("templates")}
+
+
+@pytest.mark.parametrize("source", [name for name in SOURCES if name.endswith((".md", ".yaml", ".toml"))])
+def test_file_holds_no_marks_of_an_unfinished_merge(source: str) -> None:
+    marks = tuple(sign * 7 + " " for sign in "<>")
+    assert [line for line in (ROOT / source).read_text().splitlines() if line.startswith(marks)] == []

@@ -152,6 +152,23 @@ def test_mean_of_benchmarks_that_share_images_gains_nothing_from_repeating_them(
     )
 
 
+@pytest.mark.parametrize("images", ["photos", None])
+def test_small_benchmark_that_makes_the_noise_has_its_own_few_images(images: str | None) -> None:
+    """Whether its eight images are among those of the large one or not."""
+    rng = np.random.default_rng(6)
+    sizes = np.array([20, 3, 2, 2, 2, 2, 2, 2])
+    clusters = tuple(f"i{number:04d}" for number in np.repeat(np.arange(8), sizes))
+    small = Examples(tuple(f"s{number}" for number in range(35)), clusters, rng.integers(0, 2, 35).astype(float))
+    scores = Scores()
+    for arm in ("base", "a"):
+        scores.add(arm, 7, "large", examples_of(rng.integers(0, 2, 3000).astype(float), 5), images=images)
+        answers = rng.integers(0, 2, 35).astype(float)
+        scores.add(arm, 7, "small", Examples(small.ids, small.clusters, answers), images=images)
+    df = scores.contrast("base", "a", ["large", "small"]).estimate.interval.df
+    assert df is not None
+    assert 1 <= df < 8
+
+
 def test_contrast_pairs_by_id_whatever_the_order_of_the_rows() -> None:
     values = np.random.default_rng(1).uniform(0, 1, 60)
     ordered = examples_of(values, 3)
