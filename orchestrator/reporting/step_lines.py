@@ -9,6 +9,7 @@ from typing import assert_never
 
 from orchestrator.analysis.next_seeds import ClaimState, Decision, Fate
 from orchestrator.analysis.verdict_model import Verdict
+from orchestrator.state.ledger import TrialState
 from search_spaces.quantities import number_of
 from search_spaces.seeds import seeds_by_arm_text
 
@@ -51,6 +52,12 @@ def step_lines(
         if told.get(claim.id) != decision.fates[claim.id] or claim.id in decision.served
     ]
     return [*lines, f"look {look}: {_what_is_done(decision, spending)}"]
+
+
+def left_line(counts: Mapping[TrialState, int], spending: Spending) -> str:
+    """Write that the budget was spent before all trials of a look were done."""
+    left = sum(counts.values()) - counts["done"] - counts["failed"]
+    return f"stopped by the budget before the next look, {spending}: {number_of(left, 'trial')} left"
 
 
 def _fate(decision: Decision, claim: ClaimState, verdict: Verdict) -> str:

@@ -179,7 +179,9 @@ def test_a_budget_stops_between_looks_and_a_larger_one_goes_on(tmp_path: Path) -
 
 def test_a_budget_that_ends_within_the_study_leaves_trials_and_counts_from_its_first_use_on(tmp_path: Path) -> None:
     trainer = Trainer()
-    run, _ = _run(tmp_path, trainer, 4 * COST_S / 3600)
+    run, lines = _run(tmp_path, trainer, 4 * COST_S / 3600)
+    assert lines[-1].startswith("stopped by the budget before the next look")
+    assert lines[-1].endswith("2 trials left")
     assert run.is_out_of_budget
     assert len(trainer.trained) == 4
     assert gpu_seconds(run.last.ledger) == 4 * COST_S
