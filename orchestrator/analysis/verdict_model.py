@@ -62,9 +62,11 @@ class Price:
     even_seeds: int | None = None
     """More seeds that decide in one of two such studies."""
     even_seeds_gpu_hours: float | None = None
+    """Of these seeds."""
     even_examples: int | None = None
     """More examples that decide in one of two such studies."""
     even_examples_gpu_hours: float | None = None
+    """Of scoring the arms' trials on them."""
     expect: Expectation = "better"
     """Of the hypothesis."""
     margin: float | None = None
