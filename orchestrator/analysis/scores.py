@@ -225,14 +225,9 @@ class Scores:
             }
             complete = {trial: cells for trial, cells in trials.items() if len(cells) == len(frames)}
             with_signal = {arm for (arm, _), cells in complete.items() if any(cell.has_signal for cell in cells)}
-            means = {
-                trial: np.array([cell.mean for cell in cells])
-                for trial, cells in complete.items()
-                if trial[0] in with_signal
-            }
-            self._pools[key] = Pool.of(
-                {trial: float(by_benchmark.mean()) for trial, by_benchmark in means.items()}, _scales(means, frames)
-            )
+            points = {trial: np.array([cell.mean for cell in cells]) for trial, cells in complete.items()}
+            means = {trial: float(points[trial].mean()) for trial in points if trial[0] in with_signal}
+            self._pools[key] = Pool.of(means, _scales(points, frames))
         return self._pools[key]
 
     def _cells_on(self, frames: tuple[Frame, ...], arm: str, seed: int) -> list[Cell]:
@@ -241,15 +236,15 @@ class Scores:
         return [cell for cell, frame in zip(cells, frames, strict=True) if cell is not None and cell.frame is frame]
 
 
-def _scales(means: Mapping[tuple[str, int], Floats], frames: tuple[Frame, ...]) -> dict[str, float]:
+def _scales(points: Mapping[tuple[str, int], Floats], frames: tuple[Frame, ...]) -> dict[str, float]:
     """Compute for each arm what its variance over seeds is proportional to: p (1 - p), mean over the benchmarks.
 
     Args:
-        means: (arm, seed) -> points by benchmark.
+        points: (arm, seed) -> points by benchmark, also of arms without a signal, to which the pool is applied as well.
         frames: of the benchmarks.
     """
     by_arm: dict[str, list[Floats]] = {}
-    for (arm, _), by_benchmark in means.items():
+    for (arm, _), by_benchmark in points.items():
         by_arm.setdefault(arm, []).append(by_benchmark)
     return {
         arm: float(

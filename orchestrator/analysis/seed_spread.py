@@ -44,7 +44,7 @@ class Pool:
     residual: float
     df_residual: int
     scales: Mapping[str, float] = field(default_factory=dict)
-    """Arm -> variance of one 0/1 score of its mean, in points squared; 1 of an arm that is not there."""
+    """Arm -> variance of one 0/1 score of its mean, in points squared; empty: all arms are taken to be alike."""
     by_arm: Mapping[str, float] = field(default_factory=dict)
     """Arm -> its share of the residual sum of squares."""
 
@@ -84,7 +84,7 @@ class Pool:
         """
         if self.df_residual < 1:
             return None
-        scale = sum(weight**2 * self.scales.get(arm, 1.0) for arm, weight in weights.items())
+        scale = sum(weight**2 * self._scale(arm) for arm, weight in weights.items())
         return Part(scale * self.residual / self.df_residual / n_seeds, self.df_residual)
 
     def of_mean(self, n_seeds: int, arm: str) -> Part | None:
@@ -95,8 +95,11 @@ class Pool:
         df = self.df_blocks + self.df_residual
         within = (self.blocks + self.residual) / df
         share = (self.blocks / df) ** 2 / max(self.df_blocks, 1) + (self.residual / df) ** 2 / self.df_residual
-        variance = self.scales.get(arm, 1.0) * within / n_seeds
+        variance = self._scale(arm) * within / n_seeds
         return Part(variance, within**2 / share if share > 0 else df)
+
+    def _scale(self, arm: str) -> float:
+        return self.scales[arm] if self.scales else 1.0
 
     def uneven_arms(self) -> dict[str, float]:
         """Find arms that vary over seeds more, or less, than the others by more than chance (F test, Bonferroni).

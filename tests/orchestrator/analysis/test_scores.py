@@ -81,6 +81,20 @@ def test_contrast_with_two_seeds_is_bounded_by_three_times_the_spread_of_the_stu
     assert estimate.interval.half_width == pytest.approx(bound, rel=1e-6)
 
 
+def test_bound_of_an_arm_without_a_signal_is_on_its_own_scale() -> None:
+    """It is no part of the pool, but its score at 50 % is as uncertain over seeds as any there."""
+    halves = {}
+    for silent in (False, True):
+        scores = Scores()
+        for number, arm in enumerate(("base", "a", "b", "c", "d", "guess")):
+            for seed in (7, 8):
+                answers = (np.random.default_rng([number, seed]).random(400) < 0.5).astype(float)
+                has_signal = not (silent and arm == "guess")
+                scores.add(arm, seed, "shape", examples_of(answers), has_signal=has_signal)
+        halves[silent] = scores.contrast("base", "guess", ["shape"]).estimate.interval.spreads[1].error
+    assert halves[True] == pytest.approx(halves[False], rel=0.5)
+
+
 def test_mean_of_an_arm_stays_within_the_scale() -> None:
     scores = scores_of({("base", seed): np.r_[np.ones(199), seed == 7] for seed in (7, 8)})
     interval = scores.mean("base", ["shape"]).interval
