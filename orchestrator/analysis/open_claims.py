@@ -72,7 +72,7 @@ def _state(
     weights = pair_weights(hypothesis.pairs)
     arms = tuple(weights)
     seeds = plan.common_seeds(arms)
-    standing = _standing(verdict, seeds)
+    standing = _standing(verdict, arms, seeds)
     if standing != "open" or verdict.interval is None:
         return ClaimState(hypothesis.id, arms, standing, len(seeds), steps)
     low, high = verdict.interval
@@ -80,12 +80,13 @@ def _state(
     return ClaimState(hypothesis.id, arms, standing, len(seeds), steps, high - low, chance)
 
 
-def _standing(verdict: Verdict, seeds: Sequence[int]) -> Standing:
+def _standing(verdict: Verdict, arms: Sequence[str], seeds: Sequence[int]) -> Standing:
     if verdict.holds is not None:
         return "decided"
     if verdict.effect is None:
         return "refused" if seeds else "open"
-    return "silent" if verdict.verdict == "undecided" and verdict.price is None else "open"
+    guesses = [set(part.no_signal) for part in verdict.by_benchmark]
+    return "silent" if guesses and all(guessing >= set(arms) for guessing in guesses) else "open"
 
 
 def _chance(

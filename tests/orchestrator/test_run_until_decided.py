@@ -48,9 +48,9 @@ class KilledError(Exception):
 class Trainer:
     """Stands for `run_study`: finishes trials with answers that follow from arm and seed, until it is killed."""
 
-    def __init__(self, killed_after: int | None = None):
+    def __init__(self, killed_after: int | None = None, guessing: tuple[str, ...] = ()):
         self.trained: list[str] = []
-        self._killed_after = killed_after
+        self._killed_after, self._guessing = killed_after, guessing
 
     def __call__(self, name: str, options: RunOptions, console: Console) -> StudyRun:
         study, store = load_study(name), LocalStore(options.plan.storage)
@@ -74,7 +74,8 @@ class Trainer:
             if self._killed_after is not None and len(self.trained) == self._killed_after:
                 raise KilledError
             answers = noisy_answers(ACCURACIES, trial.arm, trial.seed, benchmarks=["easy-vqa-shape"])
-            finish_trial(store, planned, trial, answers)
+            silent = ["easy-vqa-shape"] if trial.arm in self._guessing else []
+            finish_trial(store, planned, trial, answers, constant=silent)
             self.trained.append(trial.id)
             spent_s += COST_S
         return Outcomes()
@@ -164,6 +165,17 @@ def test_a_study_that_was_looked_at_before_has_little_left_to_decide_with(tmp_pa
         for lines in (late, early)
     ]
     assert odds[0] < odds[1]
+
+
+def test_a_claim_is_silent_only_where_all_of_its_arms_guess(tmp_path: Path) -> None:
+    _, lines = _run(tmp_path, Trainer(guessing=("lower",)))
+    assert any("worse is decided with 3 seeds: worse, the claim holds" in line for line in lines)
+    (tmp_path / "all").mkdir()
+    _, lines = _run(tmp_path / "all", Trainer(guessing=("base", "tied", "lower")))
+    assert [line.partition(" ")[2] for line in lines[:2]] == [
+        "1: same shows no signal: more seeds decide nothing",
+        "1: worse shows no signal: more seeds decide nothing",
+    ]
 
 
 def test_a_budget_stops_between_looks_and_a_larger_one_goes_on(tmp_path: Path) -> None:
