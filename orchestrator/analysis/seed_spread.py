@@ -99,7 +99,10 @@ class Pool:
         return Part(variance, within**2 / share if share > 0 else df)
 
     def _scale(self, arm: str) -> float:
-        return self.scales[arm] if self.scales else 1.0
+        """Return the scale of an arm; of one without scores, as in a plan, the mean of the others."""
+        if not self.scales:
+            return 1.0
+        return self.scales[arm] if arm in self.scales else sum(self.scales.values()) / len(self.scales)
 
     def uneven_arms(self) -> dict[str, float]:
         """Find arms that vary over seeds more, or less, than the others by more than chance (F test, Bonferroni).
