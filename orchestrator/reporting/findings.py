@@ -118,7 +118,6 @@ def _difference(benchmark: str | None, arms: tuple[str, str], judgement: Judgeme
         effect=estimate.value,
         low=estimate.interval.low,
         high=estimate.interval.high,
-        seeds_from=estimate.interval.seeds,
         beside=(estimate.beside.low, estimate.beside.high) if estimate.beside is not None else None,
         p=estimate.interval.p,
         p_adjusted=judgement.p_adjusted,

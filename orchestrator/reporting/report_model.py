@@ -95,10 +95,8 @@ class Difference:
     effect: float
     low: float
     high: float
-    seeds_from: str
-    """`pooled` over the study's arms, the contrast's `own`, or `none` with one seed."""
     beside: tuple[float, float] | None
-    """The interval with the other of `pooled` and `own`."""
+    """The interval with the spread over seeds pooled over the study's arms; to be seen, it decides nothing."""
     p: float
     p_adjusted: float
     is_clear: bool

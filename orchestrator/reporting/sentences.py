@@ -206,15 +206,11 @@ def how_judged(report: Report) -> str:
     """Explain how a difference is judged clear, and what that does not catch."""
     differences = [d for finding in report.findings for d in (finding.mean, *finding.benchmarks) if d is not None]
     text = (
-        "Differences are paired by example and seed. A difference is clear if its 95 % interval excludes 0, if it "
-        f"stands out among all {report.n_comparisons} comparisons of this report (Benjamini-Hochberg, q = 0.05), and "
-        "if the other estimate of the seeds' spread agrees."
+        "Differences are paired by example and seed. A difference is clear if its 95 % interval excludes 0 and it "
+        f"stands out among all {report.n_comparisons} comparisons of this report (Benjamini-Hochberg, q = 0.05)."
     )
-    if any(d.seeds_from == "pooled" for d in differences):
-        text += (
-            " With 2 to 4 seeds that spread is pooled over the arms; a pair that varies more than the others is only "
-            "caught where its own few seeds show it."
-        )
+    if any(len(d.seeds) == 2 for d in differences):
+        text += " Two seeds know little of their own spread, and make wide intervals."
     return text + " No clear difference does not mean that there is none."
 
 
