@@ -77,7 +77,7 @@ class TrialData:
         if self._blank_features is None:
             spec = self._task.trial
             if encoder is None:
-                encoder = build_vision(spec.vision, spec.seed, self.root).to(device)
+                encoder = build_vision(spec.vision, spec.draws.init, self.root).to(device)
             assert isinstance(encoder, VisionEncoder)
             self._blank_features = encode_blank(encoder)
         return self._blank_features

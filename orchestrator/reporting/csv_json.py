@@ -19,8 +19,8 @@ MEAN = "mean"
 """Stands in the column `benchmark` for the mean over all of them."""
 
 COLUMNS = {
-    "kind": "score: one trial; mean: an arm over its seeds; difference: an arm minus the base; verdict: a hypothesis; "
-    "blank, swapped: mean of an arm with other images than the questions' own; prior: what needs no image",
+    "kind": "score: one trial; mean, median: an arm over its seeds; difference: an arm minus the base; verdict: a "
+    "hypothesis; blank, swapped: mean of an arm with other images than the questions' own; prior: what needs no image",
     "id": "the hypothesis of a verdict, the name of a prior, else empty",
     "arm": "name of the arm; of a verdict its alternatives, joined by ` | `; of a prior empty",
     "seed": "of a score",
@@ -36,7 +36,8 @@ COLUMNS = {
     "n_examples": "examples in it",
     "n_images": "images in it, whose questions count as one draw",
     "state": "ok, or why there is no value: missing, failed, diverged, running, refused, ...; of a verdict the verdict",
-    "note": "no signal; clear, for a difference that stands out; holds, does not hold, open, for a verdict",
+    "note": "no signal; clear, for a difference that stands out; for a verdict holds, does not hold, open, or open: "
+    "these checkpoints differ",
     "unparsable": "of a score or a mean: share of answers that could not be read, 0 to 1",
 }
 """Column of the CSV -> what it holds. After these, one column for each axis, called `axis:<name>`: the arm's label."""

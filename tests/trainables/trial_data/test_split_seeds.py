@@ -8,8 +8,10 @@ import numpy as np
 import torch
 
 from search_spaces.spec import MixPart, MixSpec, SeedSplit
-from tests.support.tiny_specs import source, stage
+from tests.support.tiny_specs import source, stage, vision
 from tests.support.tiny_trials import losses, make_task, run
+from trainables.features import encode_blank
+from trainables.model.vision import build_vision
 from trainables.model.vlm import build_modules
 from trainables.task import Context, TrialTask
 from trainables.trial_data import StageData, TrialData
@@ -48,6 +50,16 @@ def test_each_source_of_chance_follows_its_own_seed_alone(tmp_path: Path) -> Non
     assert np.array_equal(_rows(initialised)[1], order)
     assert torch.equal(_start(drawn), start)
     assert not np.array_equal(_rows(drawn)[0], records)
+
+
+def test_a_blank_image_is_encoded_by_the_encoder_of_the_initialisation(tmp_path: Path) -> None:
+    task, vit = _task(tmp_path, 7, 8, 7), {"arch": "test_vit", "family": "vit", "patch": 16, "width": 64, "tokens": 16}
+    encoder = vision(**vit, options={"img_size": 64})  # whose positions are drawn: features of zeros are not zeros
+    task = task.model_copy(update={"trial": task.trial.model_copy(update={"vision": encoder})})
+    own, other = (encode_blank(build_vision(encoder, seed, Path(task.data))) for seed in (8, task.trial.seed))
+    blank = TrialData(task, Context().store(task)).blank_features(None, "cpu")
+    assert np.array_equal(blank, own)
+    assert not np.array_equal(blank, other)
 
 
 def test_a_trial_with_its_seeds_apart_trains_as_the_plain_one_where_they_are_equal(tmp_path: Path) -> None:
