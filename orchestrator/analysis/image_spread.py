@@ -143,13 +143,14 @@ def image_variance(
     """
     n_seeds, n_benchmarks = means.shape[1], len(frames)
     contributions_SU = np.zeros((n_seeds, union.size))
-    n_differing, alone = 0, np.zeros(n_benchmarks)
+    n_differing, alone, squares = 0, np.zeros(n_benchmarks), 0.0
     parts = zip(sums, frames, union.positions, union.adjustments, strict=True)
     for number, (column, frame, at, adjust) in enumerate(parts):
         own_SC = (column - means[number][:, None] * frame.sizes) / frame.n * adjust / n_benchmarks
         alone[number] = float((own_SC.mean(0) ** 2).sum())
         contributions_SU[:, at] += own_SC
         n_differing += int((np.abs(column).max(axis=0) > 1e-9).sum())
+        squares += float((column.mean(0) ** 2 / frame.sizes).sum()) / frame.n / (len(at) * n_benchmarks) ** 2
     over_seeds = contributions_SU.mean(0)
     raw = np.bincount(union.set_of, weights=over_seeds**2, minlength=len(union.members))
     dfs = np.array([union.set_df(number, alone) for number in range(len(union.members))])
@@ -158,6 +159,8 @@ def image_variance(
     of_one = 0.0
     if is_difference:  # images on which nothing differs say little of how much it varies where something does
         df = min(df, max(n_differing - 1.0, 1.0))
+        by_seeds = float(means.mean(0).var(ddof=1)) / n_seeds if n_seeds > 1 else 0.0
+        variance = max(variance, 2 * squares - by_seeds)  # one that is always the same may not be so on the next two
     if is_difference and n_differing < FEW_DIFFER:
         of_one = sum(_variance_of_one(frame) for frame in frames) / n_benchmarks**2
         least = 2 * sum(_variance_of_one(frame) / frame.n for frame in frames) / n_benchmarks**2

@@ -113,6 +113,16 @@ def test_difference_that_few_questions_could_show_is_not_called_none() -> None:
     assert interval.high > 3
 
 
+@pytest.mark.parametrize("seeds", [(7,), (7, 8, 9)])
+def test_difference_that_is_the_same_on_every_question_is_not_certain(seeds: tuple[int, ...]) -> None:
+    """As if it might be 0 on the next two of 40 questions: 100 x .1 x sqrt(2) / 40 points."""
+    base = np.linspace(0.1, 0.8, 40)
+    scores = scores_of({(arm, seed): base + 0.1 * (arm == "a") for arm in ("base", "a") for seed in seeds})
+    interval = scores.contrast("base", "a", ["shape"]).estimate.interval
+    assert interval.error == pytest.approx(0.354, abs=0.001)
+    assert 0 < interval.p < 1e-9
+
+
 def test_contrast_image_part_is_that_of_the_crossed_analysis_of_variance() -> None:
     rng = np.random.default_rng(5)
     n_seeds, n_images = 3, 30
