@@ -22,12 +22,12 @@ from scipy import stats
 from orchestrator.analysis.methods.contract import Question, TableMethod
 from orchestrator.analysis.methods.registry import TABLE_METHODS
 from orchestrator.analysis.score_table import ScoreTable, read_table
+from orchestrator.analysis.skills import REFCOCO
 from orchestrator.analysis.verdict_model import Verdict
 from search_spaces.claims import find_file, load_claims
 from search_spaces.study import Hypothesis
 
 Pairs = tuple[tuple[str, str], ...]
-REFCOCO = ("refcoco", "refcoco+", "refcocog")
 _ONE: Pairs = (("m0", "m1"),)
 
 

@@ -17,7 +17,7 @@ from orchestrator.analysis.open_claims import claim_states, trial_costs
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.planning.planned import RunOptions, expand, plan
 from orchestrator.planning.preflight import known_digests
-from orchestrator.reporting.step_lines import Spending, left_line, step_lines
+from orchestrator.reporting.step_lines import Budget, left_line, step_lines
 from orchestrator.run_study import StudyRun, run_study
 from orchestrator.state.added_seeds import AddedSeeds, SeedStep, read_added, write_added
 from orchestrator.state.claims import claim_keys, read_claims
@@ -76,18 +76,18 @@ def run_until_decided(
         left_s = limits.gpu_hours * 3600 + added.gpu_seconds_before - spent_s
         run = run_once(name, replace(options, gpu_seconds_left=left_s, up_to_seeds=max(limits.steps)), console)
         spent_s = gpu_seconds(run.ledger)
-        spending = Spending((spent_s - added.gpu_seconds_before) / 3600, limits.gpu_hours)
+        budget = Budget((spent_s - added.gpu_seconds_before) / 3600, limits.gpu_hours)
         if not run.ledger.is_finished:
             is_out_of_budget = run.outcomes is not None and run.outcomes.budget_spent
             if is_out_of_budget:
-                console.print(left_line(run.ledger.counts(), spending), soft_wrap=True)
+                console.print(left_line(run.ledger.counts(), budget), soft_wrap=True)
             return DecidedRun(run, is_out_of_budget)
         left_s = limits.gpu_hours * 3600 + added.gpu_seconds_before - spent_s
         verdicts = run.report.verdicts.verdicts
         scored = StudyScores.of(run.plan, store, run.ledger)
         claims = claim_states(run.study, run.plan, scored, verdicts, limits.steps, _planned_seeds(run, store))
         decision = decide(claims, run.plan.seeds_by_arm(), trial_costs(run.plan, run.ledger).__getitem__, left_s)
-        for line in step_lines(len(added.steps) + 1, decision, claims, verdicts, spending, told):
+        for line in step_lines(len(added.steps) + 1, decision, claims, verdicts, budget, told):
             console.print(line, soft_wrap=True)
         told |= decision.fates
         if decision.is_last:

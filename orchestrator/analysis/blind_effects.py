@@ -7,19 +7,19 @@ not corrected for several hypotheses: they say where a difference comes from tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from orchestrator.analysis.blind_model import BlindEffect, GainSource
 from orchestrator.analysis.blind_scores import BlindScores, shown_arm
-from orchestrator.analysis.number_text import signed
+from orchestrator.analysis.number_text import ends_text, signed
 from orchestrator.analysis.pairs import pair_weights
 from orchestrator.analysis.verdict_model import Verdict
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 from search_spaces.quantities import number_of
 
-_SAYS = {
+_SAYS: Mapping[GainSource, str] = {
     "visual": "The {change} is visual",
     "partly-visual": "The {change} is visual at least in part",
     "language-prior": "The {change} is in the language prior",
@@ -47,18 +47,22 @@ def _blind_effect(verdict: Verdict, blind: BlindScores, seed_sd: float | None) -
     n_seeds = len(set.intersection(*seeds))
     if n_seeds < verdict.n_seeds:
         scored = f"only {n_seeds} of {number_of(verdict.n_seeds, 'seed')} were scored without images"
-        return BlindEffect(None, None, None, None, None, f"What images add is not known: {scored}.")
+        return _unknown(scored)
     try:
         without = blind.scores.effect(blank, verdict.benchmarks, seed_sd).estimate
         added = {**own, **{arm: -weight for arm, weight in blank.items()}}
         visual = blind.scores.effect(added, verdict.benchmarks, seed_sd).estimate
     except InputError as error:
-        return BlindEffect(None, None, None, None, None, f"What images add is not known: {first_line(error)}.")
-    limits = {name: (part.interval.low, part.interval.high) for name, part in (("b", without), ("v", visual))}
+        return _unknown(first_line(error))
+    blank_ends, visual_ends = ((part.interval.low, part.interval.high) for part in (without, visual))
     is_shown = verdict.verdict in ("better", "worse")
-    source = gain_source(verdict.effect, limits["b"], limits["v"]) if is_shown else None
-    sentence = _sentence(verdict.effect, without.value, visual.value, limits["v"], source)
-    return BlindEffect(without.value, limits["b"], visual.value, limits["v"], source, sentence)
+    source = gain_source(verdict.effect, blank_ends, visual_ends) if is_shown else None
+    sentence = _sentence(verdict.effect, without.value, visual.value, visual_ends, source)
+    return BlindEffect(without.value, blank_ends, visual.value, visual_ends, source, sentence)
+
+
+def _unknown(reason: str) -> BlindEffect:
+    return BlindEffect(None, None, None, None, None, f"What images add is not known: {reason}.")
 
 
 def gain_source(effect: float, blank: tuple[float, float], visual: tuple[float, float]) -> GainSource:
@@ -80,11 +84,10 @@ def gain_source(effect: float, blank: tuple[float, float], visual: tuple[float, 
 
 
 def _sentence(
-    effect: float, blank: float, visual: float, limits: tuple[float, float], source: GainSource | None
+    effect: float, blank: float, visual: float, visual_ends: tuple[float, float], source: GainSource | None
 ) -> str:
-    low, high = limits
     numbers = f"{signed(effect)} with images, {signed(blank)} without"
-    added = f"images add {signed(visual)} ({signed(low)} to {signed(high)})"
+    added = f"images add {signed(visual)} ({ends_text(*visual_ends)})"
     if source is None:
         return f"{numbers}: {added}."
     says = _SAYS[source].format(change="gain" if effect > 0 else "loss")

@@ -61,13 +61,9 @@ class BlindScores:
         scores = []
         for arm in self._arms.get(benchmark, ()):
             seeds = self.scores.seeds(shown_arm(arm, "blank"), (benchmark,))
-            own, blank = self._mean(arm, "own", seeds, benchmark), self._mean(arm, "blank", seeds, benchmark)
+            own = self.scores.points(arm, seeds, benchmark)
+            blank = self.scores.points(shown_arm(arm, "blank"), seeds, benchmark)
             if own is not None and blank is not None:
-                swapped = self._mean(arm, "swapped", seeds, benchmark)
+                swapped = self.scores.points(shown_arm(arm, "swapped"), seeds, benchmark)
                 scores.append(BlindScore(arm, own, blank, swapped, seeds))
         return scores
-
-    def _mean(self, arm: str, images: ShownImages, seeds: Sequence[int], benchmark: str) -> float | None:
-        cells = [self.scores.cell(shown_arm(arm, images), seed, benchmark) for seed in seeds]
-        means = [cell.mean for cell in cells if cell is not None]
-        return sum(means) / len(means) if means else None

@@ -29,7 +29,7 @@ class History:
 
 
 @dataclass(frozen=True)
-class Standing:
+class EarlierResult:
     """What the looks before the present one have shown."""
 
     p: Mapping[str, float]
@@ -50,7 +50,7 @@ class Correction:
     """What looks make of p and interval of the present one."""
 
     looks: Looks
-    standing: Standing | None = None
+    earlier_result: EarlierResult | None = None
 
     def p(self, statement: str, p: float, *, is_positive: bool) -> float:
         """Turn the p of the present look into one that holds over all looks.
@@ -64,18 +64,20 @@ class Correction:
             is_positive: sign of the present effect.
         """
         present = self.looks.two_sided_p(p) if statement == "differs" else self.looks.one_sided_p(p)
-        if self.standing is None:
+        if self.earlier_result is None:
             return present
-        return min(present, max(self.standing.p_of(statement, is_positive=is_positive), p))
+        return min(present, max(self.earlier_result.p_of(statement, is_positive=is_positive), p))
 
     def interval(self, interval: CrossedInterval) -> CrossedInterval:
-        """Widen the interval of the present look, so that those of all looks hold the truth together, and take what is
-        left of the earlier ones."""
+        """Widen the interval of the present look, and cut it down to what the earlier ones have left.
+
+        Widened so far that the intervals of all looks hold the truth together.
+        """
         level = 1 - max(self.looks.level(1 - interval.level), _SMALLEST_LEVEL)
         widened = replace(interval, level=level)
-        if self.standing is None:
+        if self.earlier_result is None:
             return widened
-        low, high = self.standing.interval
+        low, high = self.earlier_result.interval
         values = {item.name: getattr(widened, item.name) for item in fields(CrossedInterval)}
         return IntervalOfLooks(**values, earlier=(low, high)) if low <= interval.value <= high else widened
 
@@ -126,4 +128,4 @@ def correction(hypothesis: Hypothesis, seeds: Sequence[int], scores: str, histor
         return Correction(made)
     last = earlier[-1]
     p = last.p if last.claim == history.key.claim else {"differs": last.p.get("differs", 1.0)}
-    return Correction(made, Standing(p, last.effect > 0, last.interval))
+    return Correction(made, EarlierResult(p, last.effect > 0, last.interval))

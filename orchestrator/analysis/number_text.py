@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 
 def signed(value: float) -> str:
@@ -40,6 +40,12 @@ def gpu_hours_text(gpu_hours: float) -> str:
     return f"{gpu_hours:.3g} GPU-hours"
 
 
-def listed(parts: Sequence[str]) -> str:
-    """Join names: `a, b and c`."""
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+def points_text(points: float) -> str:
+    """Write a number of points: `1 point`, `0.5 points`."""
+    return "1 point" if points == 1 else f"{points:g} points"
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Join names: `a, b and c`. There must be one at least."""
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last

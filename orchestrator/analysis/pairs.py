@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 
 def pair_weights(pairs: Sequence[tuple[str, str]]) -> dict[str, float]:
@@ -12,3 +12,8 @@ def pair_weights(pairs: Sequence[tuple[str, str]]) -> dict[str, float]:
         weights[reference] = weights.get(reference, 0.0) - 1 / len(pairs)
         weights[alternative] = weights.get(alternative, 0.0) + 1 / len(pairs)
     return weights
+
+
+def sum_of_squares(weights: Mapping[str, float]) -> float:
+    """Sum the squared weights of arms: 2 for the difference of two, by which the variance of an effect grows."""
+    return sum(weight**2 for weight in weights.values())

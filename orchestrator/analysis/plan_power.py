@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from orchestrator.analysis.pairs import pair_weights
+from orchestrator.analysis.pairs import pair_weights, sum_of_squares
 from orchestrator.analysis.plan_assumptions import DISCORDANT, IMAGE_CORRELATION, Assumptions, image_variance
 from orchestrator.analysis.plan_knowledge import Knowledge, declared_size
 from orchestrator.analysis.power import (
@@ -147,7 +147,7 @@ def _of(
         Assumptions(
             sd=sd,
             image_variance=image_variance(counted, share),
-            square_weights=sum(weight**2 for weight in weights.values()),
+            square_weights=sum_of_squares(weights),
             n_arms=len(plan.seeds_by_arm()),
             n_hypotheses=len(study.hypotheses),
             is_seed_sd_assumed=study.seed_sd is not None,
@@ -232,7 +232,7 @@ def _seed_sd(
             return (sd, sd), f"seed sd {sd:.2g} points, the noise floor of {number_of(df + 1, 'seed')} of the base"
     part = pool.of_effect(1, weights)
     if part is not None and part.variance > 0:
-        sd = math.sqrt(part.variance / sum(weight**2 for weight in weights.values()))
+        sd = math.sqrt(part.variance / sum_of_squares(weights))
         return (sd, sd), f"seed sd {sd:.2g} points, seen in earlier results ({pool.df_residual} degrees of freedom)"
     if study.seed_sd is not None:
         return (study.seed_sd, study.seed_sd), f"seed sd {study.seed_sd:g} points, declared in the study"

@@ -24,6 +24,7 @@ from orchestrator.analysis.seed_spread import BOUND, bound_share
 
 POWER = 0.8
 MOST_SEEDS = 100
+"""The largest number of seeds that is tried."""
 DEFAULT_SEED_SD = (0.3, 1.0)
 """Standard deviation over seeds of an arm's score, in points, where nothing is known: a range. On the benchmarks of
 vision-language models 0.3 is a calm one (VQAv2, GQA), 1.0 a restless one (VizWiz, RefCOCO)."""
@@ -122,18 +123,19 @@ def fewest_seeds(design_of: Callable[[int], Design], decides: Callable[[Design],
         design_of: design with so many seeds. More of them never decide less.
         decides: whether a design has enough power.
     """
-    return fewest(lambda n: decides(design_of(n + 1)), MOST_SEEDS - 1, plus=1)
+    more = fewest(lambda n: decides(design_of(1 + n)), MOST_SEEDS - 1)
+    return None if more is None else 1 + more
 
 
-def fewest(decides: Callable[[int], bool], most: int, plus: int = 0) -> int | None:
-    """Find the smallest number from 1 to `most` that decides, and add `plus`; more never decides less."""
+def fewest(decides: Callable[[int], bool], most: int) -> int | None:
+    """Find the smallest number from 1 to `most` that decides, where more never decides less; None: not even `most`."""
     if not decides(most):
         return None
     low, high = 0, most
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if decides(middle) else (middle, high)
-    return high + plus
+    return high
 
 
 def reach(own: Floats, pooled: Floats, design: Design, two_sided: bool) -> Floats:

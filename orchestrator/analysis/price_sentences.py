@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from orchestrator.analysis.number_text import gpu_hours_text
+from orchestrator.analysis.number_text import gpu_hours_text, points_text
 from orchestrator.analysis.verdict_model import Price
 from search_spaces.quantities import number_of
 
@@ -18,7 +18,7 @@ def price_text(price: Price) -> str:
     seeds = _range_text(price.even_seeds, price.more_seeds, "more seed")
     if seeds is not None:
         sd = price.assumed_seed_sd
-        given = f", if scores vary over seeds by {number_of_points(sd)}," if sd is not None else ""
+        given = f", if scores vary over seeds by {points_text(sd)}," if sd is not None else ""
         ways.append(f"{seeds} of each arm{_hours_text(price.even_seeds_gpu_hours, price.seeds_gpu_hours)}{given}")
     examples = _range_text(price.even_examples, price.more_examples, "more example")
     if examples is not None:
@@ -30,11 +30,6 @@ def price_text(price: Price) -> str:
         )
     text = f"{' or '.join(ways)} would settle {settled}: {_odds_text(price)}, for one look at the end"
     return text if seeds is not None else f"{text}; more seeds alone would not, as {_limit_text(price)}"
-
-
-def number_of_points(points: float) -> str:
-    """Write a number of points: `1 point`, `0.5 points`."""
-    return "1 point" if points == 1 else f"{points:g} points"
 
 
 def _odds_text(price: Price) -> str:
@@ -69,9 +64,9 @@ def _settled_text(price: Price) -> str:
         case "better" | "worse":
             return "which is better" if price.margin is None else "whether they differ"
         case "equivalent":
-            return f"whether they are as good within {number_of_points(price.margin or 0)}"
+            return f"whether they are as good within {points_text(price.margin or 0)}"
         case "not-worse":
-            return f"whether it is at most {number_of_points(price.margin or 0)} worse"
+            return f"whether it is at most {points_text(price.margin or 0)} worse"
         case _:
             assert_never(price.expect)
 

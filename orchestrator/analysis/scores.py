@@ -15,6 +15,7 @@ from orchestrator.analysis.effects import Contrast, Effect, Estimate, estimate_e
 from orchestrator.analysis.examples import Cell, Examples, Frame, common_frames, some
 from orchestrator.analysis.image_spread import ImageUnion
 from orchestrator.analysis.intervals import Floats
+from orchestrator.analysis.number_text import listed
 from orchestrator.analysis.pairs import pair_weights
 from orchestrator.analysis.seed_spread import Pool, score_scale
 from search_spaces.errors import InputError
@@ -128,8 +129,7 @@ class Scores:
         """
         common = set.intersection(*(set(self.seeds(arm, benchmarks)) for arm in weights))
         if not common:
-            named = " and ".join(weights) if len(weights) < 3 else f"{', '.join(weights)}"
-            law = f"a contrast needs a common seed, but {named} share none with {', '.join(benchmarks)}"
+            law = f"a contrast needs a common seed, but {listed(weights)} share none with {', '.join(benchmarks)}"
             raise InputError(law)
         return self._estimate(weights, benchmarks, tuple(sorted(common)), seed_sd)
 
@@ -159,6 +159,18 @@ class Scores:
             benchmark: its id.
         """
         return self._cells.get((arm, seed, benchmark))
+
+    def points(self, arm: str, seeds: Sequence[int], benchmark: str) -> float | None:
+        """Average the scores of an arm on one benchmark over those of these seeds that have it; None where none has.
+
+        Args:
+            arm: of the trials.
+            seeds: of the trials.
+            benchmark: its id.
+        """
+        cells = [self.cell(arm, seed, benchmark) for seed in seeds]
+        means = [cell.mean for cell in cells if cell is not None]
+        return sum(means) / len(means) if means else None
 
     def _frame(self, place: str, benchmark: str, images: str, examples: Examples) -> tuple[Frame, NDArray[np.intp]]:
         """Find the frame of these examples, one object for equal examples in any order, and their sorting order."""

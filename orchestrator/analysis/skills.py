@@ -8,7 +8,8 @@ import numpy as np
 
 from orchestrator.analysis.intervals import Floats
 
-ONE_SKILL: tuple[tuple[str, ...], ...] = (("refcoco", "refcoco+", "refcocog"), ("textvqa-ocr", "textvqa"))
+REFCOCO = ("refcoco", "refcoco+", "refcocog")
+ONE_SKILL: tuple[tuple[str, ...], ...] = (REFCOCO, ("textvqa-ocr", "textvqa"))
 """Benchmarks that count as one: three sets of phrases for regions of the same pictures; the same questions with and
 without the text read out. Over the 43 contrasts of Prismatic's claims, on its published table, their differences
 correlate by .99 and .94."""

@@ -9,8 +9,8 @@ from functools import cache
 from orchestrator.analysis.assurance import Claim, Seen, with_more_examples, with_more_seeds
 from orchestrator.analysis.effects import Effect, Estimate
 from orchestrator.analysis.intervals import SeedSource
-from orchestrator.analysis.pairs import pair_weights
-from orchestrator.analysis.power import DEFAULT_SEED_SD, Design, fewest
+from orchestrator.analysis.pairs import pair_weights, sum_of_squares
+from orchestrator.analysis.power import DEFAULT_SEED_SD, MOST_SEEDS, Design, fewest
 from orchestrator.analysis.rule import statement_of
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.analysis.verdict_model import Price, PriceLimit
@@ -19,7 +19,6 @@ from search_spaces.study import Expectation, Hypothesis
 EVEN, SURE = 0.5, 0.75
 """Assurance at the lower and at the upper end of a range. With .75 about four in five of simulated studies are decided
 (`python -m measurements.decision_price`): what `assurance` takes for unknown is a little more than there is to know."""
-MOST_SEEDS = 100
 MOST_TIMES_EXAMPLES = 100
 
 
@@ -57,7 +56,7 @@ def price_of_decision(
     )
     costs = Costs(estimate.n_examples, _gpu_hours_per_seed(weights, scored), sum(seconds) / 3600 or None)
     is_unknown = estimate.interval.seeds == "none"
-    default = DEFAULT_SEED_SD[1] ** 2 * sum(weight**2 for weight in weights.values())
+    default = DEFAULT_SEED_SD[1] ** 2 * sum_of_squares(weights)
     seen = seen_effect(effect, default if is_unknown else None, n_hypotheses)
     seen = replace(seen, design=replace(seen.design, look_share=look_share))
     sd = DEFAULT_SEED_SD[1] if is_unknown else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from orchestrator.analysis.number_text import listed
 from search_spaces.plan import Plan
 from search_spaces.seeds import SeedSource
 from search_spaces.spec import StageSpec
@@ -34,13 +35,13 @@ def what_varies(plan: Plan) -> str:
     varied = [source for source in drawn if len(seeds[source]) > 1]
     fixed = [source for source in drawn if source not in varied]
     if not varied:
-        return f"One seed: {_listed(_NAMES[source] for source in fixed)} did not vary; {EVALUATION}"
+        return f"One seed: {listed(_NAMES[source] for source in fixed)} did not vary; {EVALUATION}"
     is_split = any(trial.spec.split for trial in plan.trials)
     together = " alone" if fixed else "" if is_split else " together"
-    parts = [f"Seeds vary {_listed(_NAMES[source] for source in varied)}{together}"]
+    parts = [f"Seeds vary {listed(_NAMES[source] for source in varied)}{together}"]
     if fixed:
-        held = _listed(f"{_NAMES[source]} is fixed at {seeds[source][0]}" for source in fixed)
-        parts.append(f"{held}: an interval says nothing about other {_listed(_OTHERS[source] for source in fixed)}")
+        held = listed(f"{_NAMES[source]} is fixed at {seeds[source][0]}" for source in fixed)
+        parts.append(f"{held}: an interval says nothing about other {listed(_OTHERS[source] for source in fixed)}")
     if _draws_once(stages):
         parts.append(f"{_NAMES['data']} are the same for all seeds")
     return "; ".join([*parts, EVALUATION])
@@ -51,11 +52,6 @@ def _resamples(stages: Iterable[StageSpec]) -> bool:
 
 
 def _draws_once(stages: Sequence[StageSpec]) -> bool:
-    """Return whether a mix takes a part of a source, and the same for every seed."""
+    """Tell whether a mix takes a part of a source, and the same for every seed."""
     mixes = [stage.data for stage in stages if stage.data.resample == "never"]
     return any(part.fraction is not None or part.count is not None for mix in mixes for part in mix.parts)
-
-
-def _listed(parts: Iterable[str]) -> str:
-    *first, last = parts
-    return f"{', '.join(first)} and {last}" if first else last

@@ -43,6 +43,7 @@ def noise(
     from orchestrator.state.noise_floor import write_floor
     from orchestrator.terminal.noise import noise_table
     from search_spaces.base_alone import base_alone
+    from search_spaces.expansion.expand import stored_name
     from trainables.storage import layout
 
     if selection.limit is not None:
@@ -52,7 +53,7 @@ def noise(
     if base is None:
         raise InputError("the study must have its base among its arms: noise is measured on it", place=study)
     alone = base_alone(loaded, base.name, seeds)
-    copy = store.place(layout.study_file(f"{alone.study}-toy" if selection.toy else alone.study))
+    copy = store.place(layout.study_file(stored_name(alone, toy=selection.toy)))
     plan_options = replace(selection.plan_options(store.root, running.address), overrides=())  # they are in `alone`
     options = running.run_options(plan_options, copy)
     out = console(stderr=as_json)

@@ -25,6 +25,7 @@ from orchestrator.items.table import (
 )
 from search_spaces.errors import InputError, Problems
 from search_spaces.quantities import number_of
+from trainables.benchmarks.answers.records import object_of
 from trainables.benchmarks.files.plain_text import read_bytes, text_of
 
 ENDINGS = (".jsonl", ".jsonl.gz", ".parquet")
@@ -124,7 +125,7 @@ def _line_by_line(text: str, place: str) -> pa.Table:
             continue
         at = f"{place}:{number}"
         try:
-            row = json.loads(line, object_pairs_hook=_object)
+            row = json.loads(line, object_pairs_hook=object_of)
         except (ValueError, RecursionError) as error:
             what = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
             add("JSON", f"must be one JSON object per line, but {what}", at)
@@ -141,14 +142,6 @@ def _line_by_line(text: str, place: str) -> pa.Table:
         raise absent_columns(absent, list(keys), place)
     Problems(problem_of_rows(at, len(at), law, key) for (key, _), (law, at) in wrong.items()).raise_all()
     return pa.Table.from_pylist([{name: row.get(name) for name in SCHEMA.names} for row in rows], schema=SCHEMA)
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r} is there twice")
-    return value
 
 
 def _row_problems(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:

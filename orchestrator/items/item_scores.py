@@ -19,11 +19,6 @@ class ItemScores(StudyScores):
         """List the seeds with which all of these arms have all of these benchmarks, sorted."""
         return sorted(set.intersection(*(set(self.scores.seeds(arm, benchmarks)) for arm in arms)))
 
-    def mean(self, arm: str, benchmark: str, seeds: Sequence[int]) -> float:
-        """Average an arm's score on a benchmark over seeds that have it, in points."""
-        cells = [self.scores.cell(arm, seed, benchmark) for seed in seeds]
-        return sum(cell.mean for cell in cells if cell is not None) / len(seeds)
-
 
 def item_scores(items: Items) -> ItemScores:
     """Turn checked items into scores. What needs predictions or references is only known where the table has them."""

@@ -43,12 +43,14 @@ def judge_items(
     """Judge all claims together. What cannot be compared is refused, with the reason.
 
     Args:
+        items: that were checked.
         claims: whose pairs name arms of the items.
         document: that the claims were read from, for the places of what is wrong.
         source: name of the items, for people.
         notes: on the items, which come first.
         seed_sd: assumed standard deviation of an arm's score over seeds, in points, used where there is one seed; by
             default that of the claims.
+        method: by which they are judged.
 
     Raises:
         InputError: for arms and benchmarks that the items do not have, at their places in `document`.
@@ -74,8 +76,8 @@ def judge_items(
     all_notes = (*notes, *_notes(items), *judged.notes)
     aggregates = _aggregates(source, scored, groups_of(suites))
     opening = opening_sentence(scored)
-    found = Verdicts(source, chosen.name, chosen.level, verdicts, all_notes, aggregates, opening=opening)
-    return JudgedItems(found, scored, questions, seed_sd)
+    result = Verdicts(source, chosen.name, chosen.level, verdicts, all_notes, aggregates, opening=opening)
+    return JudgedItems(result, scored, questions, seed_sd)
 
 
 def _with_seeds_left_out(verdict: Verdict, question: Question, scored: ItemScores) -> Verdict:
@@ -109,5 +111,6 @@ def _aggregates(source: str, scored: ItemScores, groups: Mapping[str, Sequence[s
     for arm in scored.trials:
         seeds = scored.scores.seeds(arm, scored.benchmarks)
         if seeds:
-            means[arm] = {name: scored.mean(arm, name, seeds) for name in scored.benchmarks}
+            points = {name: scored.scores.points(arm, seeds, name) for name in scored.benchmarks}
+            means[arm] = {name: value for name, value in points.items() if value is not None}
     return aggregated(means, reference_pool(f"arms of {source}", scored.benchmarks, means), groups)

@@ -12,7 +12,7 @@ from typing import Any
 
 from orchestrator.analysis.effects import Estimate
 from orchestrator.analysis.methods.contract import Question
-from orchestrator.analysis.pairs import pair_weights
+from orchestrator.analysis.pairs import pair_weights, sum_of_squares
 from orchestrator.analysis.plan_assumptions import Assumptions
 from orchestrator.analysis.plan_power import MARGIN_TESTS, HypothesisPower, seeds_needed
 from orchestrator.analysis.power import SCALE, smallest_effect, smallest_margin
@@ -115,8 +115,10 @@ def _cells(arm: str, scored: ItemScores) -> tuple[ArmCell, ...]:
         seeds = scored.scores.seeds(arm, benchmarks)
         if seeds:
             silent = set(scored.no_signal.get((arm, name or ""), ())) & set(seeds)
-            points = sum(scored.mean(arm, benchmark, seeds) for benchmark in benchmarks) / len(benchmarks)
-            cells.append(ArmCell(name, points, _interval(arm, benchmarks, scored), seeds, not silent))
+            points = [scored.scores.points(arm, seeds, benchmark) or 0.0 for benchmark in benchmarks]
+            cells.append(
+                ArmCell(name, sum(points) / len(points), _interval(arm, benchmarks, scored), seeds, not silent)
+            )
     return tuple(cells)
 
 
@@ -141,7 +143,7 @@ def _power(question: Question, judged: JudgedItems) -> HypothesisPower | None:
         reason = first_line(error)
         return HypothesisPower(hypothesis.id, hypothesis.expect, len(seeds), None, None, None, (reason,))
     seen = seen_effect(effect, None, len(judged.questions))
-    square_weights = sum(weight**2 for weight in weights.values())
+    square_weights = sum_of_squares(weights)
     shown = Assumptions(
         sd=math.sqrt(seen.spread[1] / square_weights),
         image_variance=2 * seen.design.image_variance / square_weights,
@@ -151,7 +153,7 @@ def _power(question: Question, judged: JudgedItems) -> HypothesisPower | None:
         is_seed_sd_assumed=seen.design.is_seed_sd_assumed,
     )
     design = shown.design(len(seeds))
-    found, margin = min(smallest_effect(design), SCALE), smallest_margin(design, MARGIN_TESTS[hypothesis.expect])
+    smallest, margin = min(smallest_effect(design), SCALE), smallest_margin(design, MARGIN_TESTS[hypothesis.expect])
     is_recipe = effect.estimate.scope == "recipe"
     needed = seeds_needed(hypothesis, shown, shown) if is_recipe else ()
     most = needed[-1].seeds[1] if needed else 0
@@ -160,7 +162,7 @@ def _power(question: Question, judged: JudgedItems) -> HypothesisPower | None:
         expect=hypothesis.expect,
         n_seeds=len(seeds),
         n_examples=effect.estimate.n_examples,
-        smallest_effect=(found, found),
+        smallest_effect=(smallest, smallest),
         smallest_margin=None if margin is None else (min(margin, SCALE), min(margin, SCALE)),
         assumptions=(_SEEN,) if is_recipe else (_SEEN_BY_IMAGES,),
         needed=needed,

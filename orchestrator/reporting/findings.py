@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from orchestrator.analysis.effects import Contrast
 from orchestrator.analysis.exploratory import Judgement, judge
-from orchestrator.analysis.number_text import signed
+from orchestrator.analysis.number_text import ends_text, signed
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.analysis.verdict_sentences import difference_text
 from orchestrator.reporting.provenance import Condition, conditions_by_arm
@@ -176,7 +176,7 @@ def _benchmark_parts(differences: Sequence[Difference]) -> list[str]:
 
 
 def _interval_words(difference: Difference, short: bool = False) -> str:
-    interval = f"{signed(difference.low)} to {signed(difference.high)}"
+    interval = ends_text(difference.low, difference.high)
     return interval if short else f"95 % interval {interval}"
 
 

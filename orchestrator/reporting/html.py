@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from orchestrator.analysis import blind_sentences, verdict_sentences
 from orchestrator.analysis.number_text import p_text, signed
-from orchestrator.analysis.power_sentences import points_text
+from orchestrator.analysis.power_sentences import smallest_text
 from orchestrator.analysis.verdict_model import Verdict
 from orchestrator.reporting import figures, questions, sentences
 from orchestrator.reporting.figures import Bar
@@ -80,7 +80,7 @@ def _context(report: Report) -> dict[str, Any]:
         if aggregates
         else [],
         "factors": aggregates.factors if aggregates is not None else None,
-        "points_text": points_text,
+        "smallest_text": smallest_text,
     }
 
 

@@ -15,7 +15,7 @@ from search_spaces.seeds import seeds_by_arm_text
 
 
 @dataclass(frozen=True)
-class Spending:
+class Budget:
     """GPU-hours of a run with a cap."""
 
     spent: float
@@ -33,7 +33,7 @@ def step_lines(
     decision: Decision,
     claims: Sequence[ClaimState],
     verdicts: Sequence[Verdict],
-    spending: Spending,
+    budget: Budget,
     told: Mapping[str, Fate],
 ) -> list[str]:
     """Write the lines of one look.
@@ -43,7 +43,7 @@ def step_lines(
         decision: that it led to.
         claims: hypotheses after the look, in the order of the study.
         verdicts: on the hypotheses, in that order.
-        spending: so far.
+        budget: and what is spent of it.
         told: fates that lines of earlier looks have told; they are not told again.
     """
     lines = [
@@ -51,13 +51,13 @@ def step_lines(
         for claim, verdict in zip(claims, verdicts, strict=True)
         if told.get(claim.id) != decision.fates[claim.id] or claim.id in decision.served
     ]
-    return [*lines, f"look {look}: {_what_is_done(decision, spending)}"]
+    return [*lines, f"look {look}: {_what_is_done(decision, budget)}"]
 
 
-def left_line(counts: Mapping[TrialState, int], spending: Spending) -> str:
+def left_line(counts: Mapping[TrialState, int], budget: Budget) -> str:
     """Write that the budget was spent before all trials of a look were done."""
     left = sum(counts.values()) - counts["done"] - counts["failed"]
-    return f"stopped by the budget before the next look, {spending}: {number_of(left, 'trial')} left"
+    return f"stopped by the budget before the next look, {budget}: {number_of(left, 'trial')} left"
 
 
 def _fate(decision: Decision, claim: ClaimState, verdict: Verdict) -> str:
@@ -86,15 +86,15 @@ def _fate(decision: Decision, claim: ClaimState, verdict: Verdict) -> str:
             assert_never(unreachable)
 
 
-def _what_is_done(decision: Decision, spending: Spending) -> str:
+def _what_is_done(decision: Decision, budget: Budget) -> str:
     if not decision.is_last:
         trials = sum(map(len, decision.seeds.values()))
-        cost = f"about {_hours(decision.gpu_seconds / 3600)} GPU-hours; {spending}"
+        cost = f"about {_hours(decision.gpu_seconds / 3600)} GPU-hours; {budget}"
         return f"{number_of(trials, 'trial')} added, seeds by arm: {seeds_by_arm_text(decision.seeds)} ({cost})"
     if decision.is_out_of_budget:
-        return f"stopped by the budget, {spending}"
+        return f"stopped by the budget, {budget}"
     is_all = all(fate == "decided" for fate in decision.fates.values())
-    return f"{'all are decided' if is_all else 'no more seeds: nothing is open that they may decide'}, {spending}"
+    return f"{'all are decided' if is_all else 'no more seeds: nothing is open that they may decide'}, {budget}"
 
 
 def _hours(hours: float) -> str:

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from orchestrator.analysis.noise import NUMBERS_OF_SEEDS, FloorRow, NoiseView
 from orchestrator.analysis.plan_assumptions import DISCORDANT
-from orchestrator.analysis.power_sentences import points_text
+from orchestrator.analysis.power_sentences import smallest_text
 from orchestrator.terminal.tables import table
 from search_spaces.quantities import number_of
 
@@ -29,7 +29,7 @@ def noise_table(noise: NoiseView) -> RenderableType:
 def _row(row: FloorRow) -> tuple[str, ...]:
     sd = "?" if row.sd is None else f"{row.sd:.2g}"
     interval = "?" if row.sd_interval is None else "{:.2g} to {:.3g}".format(*row.sd_interval)
-    effects = (points_text(row.smallest_effects.get(n)) for n in NUMBERS_OF_SEEDS)
+    effects = (smallest_text(row.smallest_effects.get(n)) for n in NUMBERS_OF_SEEDS)
     return (row.benchmark, f"{row.mean:.1f}", sd, interval, *effects)
 
 

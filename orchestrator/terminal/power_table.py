@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from orchestrator.analysis.plan_power import HypothesisPower
-from orchestrator.analysis.power_sentences import points_text, too_small_lines
+from orchestrator.analysis.power_sentences import smallest_text, too_small_lines
 from orchestrator.terminal.tables import table
 
 
@@ -28,7 +28,7 @@ def _row(hypothesis: HypothesisPower) -> tuple[str, ...]:
         hypothesis.expect,
         str(hypothesis.n_seeds),
         examples,
-        points_text(hypothesis.smallest_effect),
+        smallest_text(hypothesis.smallest_effect),
         _margin(hypothesis),
     )
 
@@ -36,7 +36,7 @@ def _row(hypothesis: HypothesisPower) -> tuple[str, ...]:
 def _margin(hypothesis: HypothesisPower) -> str:
     if hypothesis.smallest_margin is None and hypothesis.n_seeds == 1:
         return "none: one seed"
-    return points_text(hypothesis.smallest_margin)
+    return smallest_text(hypothesis.smallest_margin)
 
 
 def _spreads(powers: Sequence[HypothesisPower]) -> list[str]:

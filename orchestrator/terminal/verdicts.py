@@ -12,7 +12,7 @@ from orchestrator.analysis.aggregates import Aggregate, Aggregates
 from orchestrator.analysis.blind_model import BlindBenchmark
 from orchestrator.analysis.blind_sentences import BLIND_COLUMNS, BLIND_NOTE, blind_rows, blind_sentence
 from orchestrator.analysis.factors import Factors
-from orchestrator.analysis.number_text import p_text, signed
+from orchestrator.analysis.number_text import ends_text, p_text, signed
 from orchestrator.analysis.verdict_model import PublishedComparison, Verdict, Verdicts
 from orchestrator.analysis.verdict_sentences import (
     certainty_line,
@@ -91,8 +91,7 @@ def _aggregate_row(model: Aggregate, groups: Sequence[str]) -> tuple[str, ...]:
 def _factor_lines(factors: Factors) -> list[str]:
     """List the effects of single values over all trials, and what the design leaves unknown."""
     lines = [
-        f"{factor.term}: {signed(factor.effect)} points ({signed(factor.interval[0])} to {signed(factor.interval[1])})"
-        for factor in factors.factors
+        f"{factor.term}: {signed(factor.effect)} points ({ends_text(*factor.interval)})" for factor in factors.factors
     ]
     if lines:
         lines.insert(0, "Main effects in the mean over all benchmarks (95 % interval over seeds):")
@@ -112,8 +111,7 @@ def _lines(verdict: Verdict) -> list[str]:
             f"{expected}; p {p_text(verdict.p)}, among all {p_text(verdict.p_adjusted)} (Holm); scope {verdict.scope}"
         )
     if verdict.beside is not None:
-        low, high = verdict.beside
-        lines.append(f"with the spread pooled over the arms: {signed(low)} to {signed(high)}")
+        lines.append(f"with the spread pooled over the arms: {ends_text(*verdict.beside)}")
     if verdict.effect is not None:
         lines += [f"- {reason}" for reason in verdict.reasons]
     if verdict.blind is not None:

@@ -13,10 +13,9 @@ from collections.abc import Iterator, Sequence
 
 from orchestrator.analysis.methods.table_t_test import NEVER_EQUIVALENT, Draws, Pairs, TableTTest
 from orchestrator.analysis.score_table import ScoreTable, cell_differences
+from orchestrator.analysis.skills import REFCOCO
 from orchestrator.analysis.verdict_model import Refusal
 from search_spaces.quantities import number_of
-
-_REFCOCO = ("refcoco", "refcoco+", "refcocog")
 
 
 def _cells(table: ScoreTable, pairs: Pairs, benchmarks: Sequence[str]) -> Draws | Refusal:
@@ -29,12 +28,11 @@ def _cells(table: ScoreTable, pairs: Pairs, benchmarks: Sequence[str]) -> Draws 
 
 
 def _variants(table: ScoreTable, pairs: Pairs, benchmarks: Sequence[str]) -> Iterator[tuple[str, Draws | Refusal]]:
-    """Count the RefCOCO sets, which ask one skill of one kind of picture, once, and leave out VSR, a coin flip for most
-    published models."""
-    if all(name in benchmarks for name in _REFCOCO):
+    """Count the RefCOCO sets once, which ask one skill, and leave out VSR, a coin flip for most published models."""
+    if all(name in benchmarks for name in REFCOCO):
         joined = _refcoco_joined(table)
         if all(model in joined.scores for pair in pairs for model in pair):
-            rest = [name for name in benchmarks if name not in _REFCOCO[1:]]
+            rest = [name for name in benchmarks if name not in REFCOCO[1:]]
             yield "refcoco, refcoco+ and refcocog counted once", _cells(joined, pairs, rest)
     if "vsr" in benchmarks:
         yield "without vsr", _cells(table, pairs, [name for name in benchmarks if name != "vsr"])
@@ -43,9 +41,9 @@ def _variants(table: ScoreTable, pairs: Pairs, benchmarks: Sequence[str]) -> Ite
 def _refcoco_joined(table: ScoreTable) -> ScoreTable:
     """Replace `refcoco` by the mean of the three RefCOCO sets, for the models that have all of them."""
     scores = {
-        model: {**row, "refcoco": sum(row[name] for name in _REFCOCO) / len(_REFCOCO)}
+        model: {**row, "refcoco": sum(row[name] for name in REFCOCO) / len(REFCOCO)}
         for model, row in table.scores.items()
-        if all(name in row for name in _REFCOCO)
+        if all(name in row for name in REFCOCO)
     }
     return ScoreTable(table.name, table.benchmarks, scores)
 

@@ -73,8 +73,10 @@ def field_at(fields: Mapping[str, Any], dotted: str) -> Any:
 
 
 def as_score(value: Any) -> float | None:
-    """Read a score: a number, true or false, or the text of one, also alone in a list; None for anything else, and for
-    what is not finite."""
+    """Read a score; None for what is none, and for what is not finite.
+
+    It is a number, true or false, or the text of one, also alone in a list.
+    """
     while isinstance(value, list) and len(value) == 1:
         value = value[0]
     if isinstance(value, str):
@@ -95,11 +97,6 @@ def is_share(value: float | None) -> bool:
     return value is not None and 0 <= value <= 1
 
 
-def as_name(value: Any) -> str | None:
-    """Write an id or the name of an image as text; None for what names nothing."""
-    return name_text(value)
-
-
 def as_text(value: Any) -> str | None:
     """Write an answer as text: lists around a single one are taken off, and what is no text is written as JSON."""
     while isinstance(value, list | tuple) and len(value) == 1:
@@ -112,19 +109,24 @@ def as_text(value: Any) -> str | None:
 def image_field(documents: Sequence[Mapping[str, Any]]) -> str | None:
     """Find the field that names the image in all of these mappings; None where there is none."""
     for name in IMAGE_FIELDS:
-        if documents and all(as_name(document.get(name)) is not None for document in documents):
+        if documents and all(name_text(document.get(name)) is not None for document in documents):
             return name
     return None
 
 
-def only_one_benchmark(choices: Choices, known: str | None, path: Path, hint: str) -> str:
+def benchmark_of(choices: Choices, known: str | None, path: Path, hint: str) -> str:
     """Return the benchmark that a person named, or that the file's name has.
+
+    Args:
+        choices: of the person.
+        known: read off the file's name; None where that does not say.
+        path: of the file.
+        hint: why the name does not say, in words.
 
     Raises:
         InputError: where neither is known.
     """
     name = choices.benchmark or known
     if name is None:
-        law = f"must be given: {hint}"
-        raise InputError(law, place=str(path), key="--benchmark")
+        raise InputError(f"must be given: {hint}", place=str(path), key="--benchmark")
     return name

@@ -21,15 +21,15 @@ from orchestrator.items.harnesses.contract import (
     Harness,
     Run,
     ScoredQuestion,
-    as_name,
     as_score,
     as_text,
+    benchmark_of,
     field_at,
     image_field,
     is_share,
-    only_one_benchmark,
 )
 from search_spaces.errors import InputError, nearest
+from trainables.benchmarks.answers.fields import name_text
 from trainables.benchmarks.answers.problems import KindsOfProblems
 from trainables.benchmarks.answers.records import Record, read_records
 
@@ -55,13 +55,13 @@ def read(path: Path, choices: Choices) -> list[Run]:
     named = _FILE.fullmatch(path.name)
     hint = "the file is not called <date>_samples_<task>.jsonl"
     task = named["task"] if named else path.stem if path.suffix == ".json" else None
-    benchmark = only_one_benchmark(choices, task, path, hint)
+    benchmark = benchmark_of(choices, task, path, hint)
     metric, scores = _scores(records, choices.metric, str(path))
     cluster, images = _images(records, choices.cluster)
     questions = [
         ScoredQuestion(
             record.place,
-            as_name(record.fields["doc_id"]) or "",
+            name_text(record.fields["doc_id"]) or "",
             score,
             image,
             as_text(record.fields.get("filtered_resps", record.fields.get("resps"))),
@@ -79,7 +79,7 @@ def _check_records(records: Sequence[Record]) -> None:
     """Refuse what is no sample, and samples of several filters, of which each would score every question."""
     problems = KindsOfProblems()
     for record in records:
-        if as_name(record.fields.get("doc_id")) is None:
+        if name_text(record.fields.get("doc_id")) is None:
             law = "a line of lmms-eval's samples must have doc_id"
             problems.add(law, record.place, way_out="These are the files that `--log_samples` writes.")
     problems.raise_all()
@@ -168,11 +168,11 @@ def _images(records: Sequence[Record], cluster: str | None) -> tuple[str | None,
     """Find the name of every question's image: in the field that was named, else where `doc` has one."""
     documents = [record.fields["doc"] for record in records if isinstance(record.fields.get("doc"), Mapping)]
     if cluster is None:
-        found = image_field(documents) if len(documents) == len(records) else None
-        return found, [as_name(document[found]) for document in documents] if found else [None] * len(records)
+        field = image_field(documents) if len(documents) == len(records) else None
+        return field, [name_text(document[field]) for document in documents] if field else [None] * len(records)
     images, problems = [], KindsOfProblems()
     for record in records:
-        name = next(filter(None, map(as_name, _values_called(cluster, record.fields))), None)
+        name = next(filter(None, map(name_text, _values_called(cluster, record.fields))), None)
         if name is None:
             problems.add(f"must have the field {cluster}, which names the image", record.place, "--cluster")
         images.append(name)

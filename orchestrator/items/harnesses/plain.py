@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.items.harnesses.contract import Choices, Harness, Run, ScoredQuestion, as_name, as_score, as_text
+from orchestrator.items.harnesses.contract import Choices, Harness, Run, ScoredQuestion, as_score, as_text
 from search_spaces.errors import InputError, nearest
+from trainables.benchmarks.answers.fields import name_text
 from trainables.benchmarks.answers.problems import KindsOfProblems
 from trainables.benchmarks.answers.records import Record, read_records
 
@@ -32,14 +33,14 @@ def read(path: Path, choices: Choices) -> list[Run]:
     problems = KindsOfProblems()
     by_benchmark: dict[str, list[ScoredQuestion]] = {}
     for record in records:
-        name, score = as_name(record.fields.get("id")), as_score(record.fields.get(metric))
+        name, score = name_text(record.fields.get("id")), as_score(record.fields.get(metric))
         if name is None:
             problems.add("must be text or a whole number", record.place, "id")
         if score is None:
             problems.add(f"must be a number, but is {record.fields.get(metric)!r}", record.place, metric)
         if name is None or score is None:
             continue
-        image = as_name(record.fields.get(cluster)) if cluster else None
+        image = name_text(record.fields.get(cluster)) if cluster else None
         prediction, reference = (as_text(record.fields.get(key)) for key in ("prediction", "reference"))
         question = ScoredQuestion(record.place, name, score, image, prediction, reference)
         by_benchmark.setdefault(_benchmark(record, choices, path), []).append(question)
@@ -52,7 +53,7 @@ HARNESS = Harness("jsonl", lambda path: path.name.lower().endswith(_ENDINGS), re
 
 def _benchmark(record: Record, choices: Choices, path: Path) -> str:
     """Name the benchmark of a record: as its field has it, as a person says, or as the file is called."""
-    own = as_name(record.fields.get("benchmark"))
+    own = name_text(record.fields.get("benchmark"))
     if own is not None and choices.benchmark not in (None, own):
         law = f"must be {choices.benchmark}, as --benchmark says, but is {own}"
         raise InputError(law, place=record.place, key="benchmark")

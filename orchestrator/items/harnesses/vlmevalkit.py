@@ -18,12 +18,12 @@ from orchestrator.items.harnesses.contract import (
     Harness,
     Run,
     ScoredQuestion,
-    as_name,
     as_score,
     as_text,
-    only_one_benchmark,
+    benchmark_of,
 )
 from search_spaces.errors import InputError, nearest
+from trainables.benchmarks.answers.fields import name_text
 from trainables.benchmarks.answers.problems import KindsOfProblems
 from trainables.benchmarks.answers.records import Record, read_records
 
@@ -51,10 +51,10 @@ def read(path: Path, choices: Choices) -> list[Run]:
         law = f"a file of VLMEvalKit must have the column index, but has {', '.join(columns[:12])}"
         raise InputError(law, place=str(path))
     cluster = _cluster(records, columns, choices.cluster, str(path))
-    pictures = {as_name(record.fields.get("index")): record.fields.get("image") for record in records}
+    pictures = {name_text(record.fields.get("index")): record.fields.get("image") for record in records}
     questions, problems = [], KindsOfProblems()
     for record in records:
-        index, score = as_name(record.fields.get("index")), as_score(record.fields.get(metric))
+        index, score = name_text(record.fields.get("index")), as_score(record.fields.get(metric))
         if index is None:
             problems.add("must be given", record.place, "index")
         if score is None:
@@ -65,7 +65,7 @@ def read(path: Path, choices: Choices) -> list[Run]:
             questions.append(ScoredQuestion(record.place, index, score, image, prediction, reference))
     problems.raise_all()
     hint = "it does not follow from the file's name, as no folder around it has the name of the model"
-    return [Run(only_one_benchmark(choices, _dataset(path), path, hint), path, metric, cluster, questions)]
+    return [Run(benchmark_of(choices, _dataset(path), path, hint), path, metric, cluster, questions)]
 
 
 HARNESS = Harness("vlmevalkit", lambda path: _FILE.fullmatch(path.name) is not None, read)
@@ -110,7 +110,7 @@ def _image(fields: Mapping[str, Any], cluster: str, pictures: Mapping[str | None
     """Name the image of a question: by its path, or by the digest of the picture that the file holds."""
     value = fields.get(cluster)
     if cluster != "image":
-        return as_name(value) if isinstance(value, str | int) else as_text(value)
+        return name_text(value) if isinstance(value, str | int) else as_text(value)
     text = as_text(value) or ""
     if len(text) <= _LONGEST_REFERENCE and text in pictures:
         text = as_text(pictures[text]) or text

@@ -10,7 +10,7 @@ import numpy as np
 
 from orchestrator.analysis.plan_knowledge import Knowledge, what_is_known
 from orchestrator.analysis.plan_power import MARGIN_TESTS, HypothesisPower, plan_power
-from orchestrator.analysis.power_sentences import points_text, seeds_text, too_small_lines
+from orchestrator.analysis.power_sentences import needed_seeds_text, smallest_text, too_small_lines
 from orchestrator.planning.preflight import known_digests
 from orchestrator.state.ledger import read_ledger
 from orchestrator.state.noise_floor import FloorScores, NoiseFloor, write_floor
@@ -85,7 +85,7 @@ def test_two_arms_with_two_seeds_are_said_to_be_too_small_and_how_many_would_do(
     assert restless > 2
     (line,) = too_small_lines([found])
     assert line.startswith("too small: with 2 seeds h may miss a difference of 5 points.")
-    assert f"Every arm needs {seeds_text((calm, restless))} seeds for 5 points; " in line
+    assert f"Every arm needs {needed_seeds_text((calm, restless))} seeds for 5 points; " in line
     enough = _power(two_stage_plan(resolutions=(64, 16), seeds=tuple(range(restless))), _claim(expect="better"))
     assert too_small_lines([enough]) == []
 
@@ -93,7 +93,7 @@ def test_two_arms_with_two_seeds_are_said_to_be_too_small_and_how_many_would_do(
 def test_smallest_effect_never_lies_beyond_the_scale() -> None:
     found = _power(two_stage_plan(resolutions=(64, 16), seeds=(7, 8)), _claim(expect="better"), seed_sd=60.0)
     assert found.smallest_effect == (100.0, 100.0)
-    assert points_text(found.smallest_effect) == "nothing"
+    assert smallest_text(found.smallest_effect) == "nothing"
 
 
 def test_margin_of_a_claim_is_its_effect_of_interest() -> None:

@@ -20,7 +20,12 @@ from trainables.benchmarks.files.plain_text import read_bytes, text_of
 from trainables.benchmarks.files.table_files import is_workbook, read_sheet
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def object_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a JSON object of its keys and values; a hook for `json`.
+
+    Raises:
+        ValueError: if a key is there twice, which `json` passes over.
+    """
     value = dict(pairs)
     if len(value) < len(pairs):
         keys = [key for key, _ in pairs]
@@ -28,7 +33,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-_JSON = json.JSONDecoder(object_pairs_hook=_object)
+_JSON = json.JSONDecoder(object_pairs_hook=object_of)
 _WHITE_SPACE = " \t\n\r"
 """What JSON allows around a value."""
 _PICKLES = (".p", ".pkl", ".pickle")
