@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from orchestrator.analysis.effects import Estimate
+from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.noise_floor import NoiseFloor, read_floor
+from search_spaces.errors import InputError
 from search_spaces.identity import source_name
 from search_spaces.plan import Plan
 from search_spaces.spec import BenchmarkSpec
@@ -34,9 +37,33 @@ class Knowledge:
     sizes: Mapping[str, Size] = field(default_factory=dict)
     """Benchmark -> its size, as a run or `data check` has counted it."""
     floor: NoiseFloor | None = None
+    scored: StudyScores | None = None
+    """Scores per example of finished trials; None: they were not read."""
+
+    def seen(self, weights: Mapping[str, float], benchmarks: Sequence[str]) -> Estimate | None:
+        """Estimate a weighted sum of arms from the trials that are done.
+
+        Args:
+            weights: arm -> weight.
+            benchmarks: over whose unweighted mean.
+
+        Returns:
+            None where the arms share no seed that has all benchmarks, or were scored on different examples.
+        """
+        if self.scored is None:
+            return None
+        scores = self.scored.scores
+        if not set.intersection(*(set(scores.seeds(arm, benchmarks)) for arm in weights)):
+            return None
+        try:
+            return scores.effect(weights, benchmarks).estimate
+        except InputError:  # different examples, or one image alone: `verdicts` refuses these and says why
+            return None
 
 
-def what_is_known(plan: Plan, store: Store, ledger: Ledger, counts: RealisedCounts) -> Knowledge:
+def what_is_known(
+    plan: Plan, store: Store, ledger: Ledger, counts: RealisedCounts, scored: StudyScores | None = None
+) -> Knowledge:
     """Collect what storage knows of a plan.
 
     Args:
@@ -44,9 +71,10 @@ def what_is_known(plan: Plan, store: Store, ledger: Ledger, counts: RealisedCoun
         store: where its results are.
         ledger: what storage holds of the plan.
         counts: of the data that were read on this storage (`preflight.known_digests`).
+        scored: scores per example of the plan's finished trials, as far as they are of use.
     """
     floor = read_floor(store, plan)
-    scored = {name: evaluation.n for (_, name), evaluation in ledger.evaluations.items()}
+    n_scored = {name: evaluation.n for (_, name), evaluation in ledger.evaluations.items()}
     sizes: dict[str, Size] = {}
     for benchmark in plan.benchmarks:
         name = benchmark.id
@@ -54,11 +82,11 @@ def what_is_known(plan: Plan, store: Store, ledger: Ledger, counts: RealisedCoun
         size = None if counted is None else _size(benchmark, counted["records"], counted["tags"], counted["images"])
         if floor is not None and name in floor.benchmarks:
             size = Size(floor.benchmarks[name].n_examples, floor.benchmarks[name].n_images)
-        elif name in scored:
-            size = Size(scored[name], size.images if size is not None else benchmark.source.images)
+        elif name in n_scored:
+            size = Size(n_scored[name], size.images if size is not None else benchmark.source.images)
         if size is not None:
             sizes[name] = size
-    return Knowledge(_accuracies(plan, ledger), sizes, floor)
+    return Knowledge(_accuracies(plan, ledger), sizes, floor, scored)
 
 
 def declared_size(benchmark: BenchmarkSpec) -> Size | None:

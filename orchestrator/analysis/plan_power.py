@@ -2,9 +2,9 @@
 margin, and how many seeds the smallest effects of interest take.
 
 The spread over seeds is that of earlier results or of the study's noise floor (`ablate noise`), whichever is better
-known; else the study's `seed_sd`; else a declared default range. How far arms differ on single questions is not known
-beforehand: a default range as well. Numbers of examples and images are those that were counted on this storage, else
-those of the catalogue.
+known; else the study's `seed_sd`; else a declared default range. How far arms differ on single questions is what
+earlier results of the same arms show; else a default range as well. Numbers of examples and images are those that were
+counted on this storage, else those of the catalogue.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 
 from orchestrator.analysis.pairs import pair_weights, sum_of_squares
 from orchestrator.analysis.plan_assumptions import DISCORDANT, IMAGE_CORRELATION, Assumptions, image_variance
-from orchestrator.analysis.plan_knowledge import Knowledge, declared_size
+from orchestrator.analysis.plan_knowledge import Knowledge, Size, declared_size
 from orchestrator.analysis.power import (
     DEFAULT_SEED_SD,
     POWER,
@@ -143,18 +143,20 @@ def _of(
         reason = f"examples of {', '.join(uncounted)} are not counted yet" if n_seeds else "its arms share no seed"
         return HypothesisPower(hypothesis.id, hypothesis.expect, n_seeds, n_examples, None, None, (reason,))
     spread, words = _seed_sd(weights, {name: size.n for name, size in sizes.items() if size is not None}, study, known)
+    square_weights = sum_of_squares(weights)
+    by_images, image_words = _images(weights, sizes, counted, known)
     calm, restless = (
         Assumptions(
             sd=sd,
-            image_variance=image_variance(counted, share),
-            square_weights=sum_of_squares(weights),
+            image_variance=2 * variance / square_weights,
+            square_weights=square_weights,
             n_arms=len(plan.seeds_by_arm()),
             n_hypotheses=len(study.hypotheses),
             is_seed_sd_assumed=study.seed_sd is not None,
             looks=hypothesis.looks,
             spending=hypothesis.spending,
         )
-        for sd, share in zip(spread, DISCORDANT, strict=True)
+        for sd, variance in zip(spread, by_images, strict=True)
     )
     test = MARGIN_TESTS[hypothesis.expect]
     designs = (calm.design(n_seeds), restless.design(n_seeds))
@@ -168,7 +170,7 @@ def _of(
         n_examples=n_examples,
         smallest_effect=capped_range(*map(smallest_effect, designs)),
         smallest_margin=capped_range(*margins) if margins else None,
-        assumptions=(words, *_image_words(counted)),
+        assumptions=(words, *image_words),
         needed=needed,
         is_too_small=any(seeds is None or seeds > n_seeds for seeds in largest.seeds),
     )
@@ -233,7 +235,8 @@ def _seed_sd(
     part = pool.of_effect(1, weights)
     if part is not None and part.variance > 0:
         sd = math.sqrt(part.variance / sum_of_squares(weights))
-        return (sd, sd), f"seed sd {sd:.2g} points, seen in earlier results ({pool.df_residual} degrees of freedom)"
+        freedom = f"{number_of(pool.df_residual, 'degree')} of freedom"
+        return (sd, sd), f"seed sd {sd:.2g} points, seen in earlier results ({freedom})"
     if study.seed_sd is not None:
         return (study.seed_sd, study.seed_sd), f"seed sd {study.seed_sd:g} points, declared in the study"
     low, high = DEFAULT_SEED_SD
@@ -255,6 +258,27 @@ def floor_sd(points_of_benchmarks: Iterable[Sequence[float]]) -> float:
     """Compute the standard deviation over seeds of the mean over benchmarks, in points."""
     means = np.mean([list(points) for points in points_of_benchmarks], axis=0)
     return float(np.std(means, ddof=1))
+
+
+def _images(
+    weights: Mapping[str, float], sizes: Iterable[str], counted: Sequence[Size], known: Knowledge
+) -> tuple[Range, tuple[str, ...]]:
+    """Choose the variance of the effect by the choice of images, calm and restless, and name its source.
+
+    Args:
+        weights: of the arms of the hypothesis.
+        sizes: its benchmarks.
+        counted: their sizes.
+        known: what storage knows of the plan.
+    """
+    seen = known.seen(weights, tuple(sizes))
+    if seen is not None:
+        variance, seeds = seen.interval.image_part, number_of(len(seen.seeds), "seed")
+        words = f"error by images {math.sqrt(variance):.2g} points, seen in earlier results ({seeds})"
+        return (variance, variance), (words,)
+    halves = sum_of_squares(weights) / 2
+    low, high = (halves * image_variance(counted, share) for share in DISCORDANT)
+    return (low, high), _image_words(counted)
 
 
 def _image_words(sizes: Sequence[tuple[int, int | None]]) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
@@ -13,6 +14,7 @@ import typer
 from rich.console import Console
 
 from orchestrator.settings import data_root
+from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
     from orchestrator.planning.planned import PlanOptions, RunOptions
@@ -166,6 +168,23 @@ def planned_study(study: str, storage: Path, selection: SelectionOptions) -> Pla
     options = selection.plan_options(store.root)
     loaded = load_study(study, options.overrides)
     return PlannedStudy(loaded, plan(expand(loaded, options), options, known_digests(store)), store)
+
+
+def item_paths(items: Sequence[str], named: Sequence[str]) -> list[str]:
+    """Join the paths of `--items a b`: typer takes the first for the option's value, the others for arguments.
+
+    Raises:
+        InputError: if there is a study among them.
+    """
+    from search_spaces.study_files import shipped_studies
+
+    for name in (*items, *named):
+        is_shipped = name in shipped_studies() and not Path(name).expanduser().exists()
+        if is_shipped or name.lower().endswith((".yaml", ".yml")):
+            law = f"must be JSON Lines, Parquet or folders, without a STUDY beside them, but got {name!r}"
+            way_out = "Claims come after --hypotheses; a study is judged without --items."
+            raise InputError(law, key="--items", way_out=way_out)
+    return [*items, *named]
 
 
 def open_store(root: Path) -> LocalStore:

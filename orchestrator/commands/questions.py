@@ -14,6 +14,7 @@ from orchestrator.commands.options import (
     SelectionOptions,
     StorageOption,
     console,
+    item_paths,
     planned_study,
     print_json,
 )
@@ -50,8 +51,8 @@ def questions(
     from orchestrator.terminal.questions import questions_to_terminal
 
     named = study or []
-    if items:  # a list after an option is its first value and arguments: `--items a.jsonl b.jsonl`
-        items, named = [*items, *named], []
+    if items:
+        items, named = item_paths(items, named), []
     if bool(named) == bool(items) or len(named) > 1:
         raise InputError("one of STUDY and --items must be given, and not both", key="questions")
     judged, show, source = _of_items(items) if items else _of_study(named[0], storage, selection)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -205,16 +206,20 @@ def _registered(tracker: MlflowTracker, name: str, loaded: Study, planned: Plan,
 
 
 def _power(loaded: Study, planned: Plan, store: Store) -> tuple[HypothesisPower, ...]:
-    """Predict what the plan's hypotheses can decide, from what storage knows of the arms' spread over seeds."""
+    """Predict what the plan's hypotheses can decide, from what storage knows of their arms and benchmarks."""
     if not loaded.hypotheses:
         return ()
     from orchestrator.analysis.plan_knowledge import what_is_known
     from orchestrator.analysis.plan_power import plan_power
+    from orchestrator.analysis.study_scores import StudyScores
     from orchestrator.planning.preflight import known_digests
     from orchestrator.state.ledger import read_ledger
 
     ledger, counts = read_ledger(planned, store), known_digests(store).counts
-    return plan_power(loaded, planned, what_is_known(planned, store, ledger, counts))
+    compared = {arm for hypothesis in loaded.hypotheses for pair in hypothesis.pairs for arm in pair}
+    trials = tuple(trial for trial in planned.trials if trial.arm in compared)
+    scored = StudyScores.of(replace(planned, trials=trials), store, ledger)
+    return plan_power(loaded, planned, what_is_known(planned, store, ledger, counts, scored))
 
 
 def _unmet_requests(planned: Plan) -> list[str]:

@@ -14,6 +14,7 @@ from orchestrator.commands.options import (
     SelectionOptions,
     StorageOption,
     console,
+    item_paths,
     planned_study,
     print_json,
 )
@@ -71,8 +72,8 @@ def verdicts(
 ) -> None:
     """Judge every hypothesis by the results: better, worse, equivalent, not worse or undecided, and how surely."""
     named = study or []
-    if items:  # a list after an option is its first value and arguments: `--items a.jsonl b.jsonl`
-        items, named = [*items, *named], []
+    if items:
+        items, named = item_paths(items, named), []
     if (len(named) == 1) + (scores is not None) + bool(items) != 1 or len(named) > 1:
         raise InputError("one of STUDY, --scores and --items must be given, and no two", key="verdicts")
     if named and hypotheses is not None:

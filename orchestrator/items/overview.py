@@ -151,6 +151,8 @@ def _power(question: Question, judged: JudgedItems) -> HypothesisPower | None:
         n_arms=len(scored.trials),
         n_hypotheses=len(judged.questions),
         is_seed_sd_assumed=seen.design.is_seed_sd_assumed,
+        looks=hypothesis.looks,
+        spending=hypothesis.spending,
     )
     design = shown.design(len(seeds))
     smallest, margin = min(smallest_effect(design), SCALE), smallest_margin(design, MARGIN_TESTS[hypothesis.expect])

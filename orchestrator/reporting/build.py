@@ -72,7 +72,7 @@ def build_report(
         counts=ledger.counts(),
         diverged=tuple(entry.id for entry in ledger.trials.values() if entry.is_diverged),
         verdicts=judge_and_count(study, plan, ledger, scored, store, command),
-        power=plan_power(study, plan, what_is_known(plan, store, ledger, known_digests(store).counts)),
+        power=plan_power(study, plan, what_is_known(plan, store, ledger, known_digests(store).counts, scored)),
         columns=tuple(_column(plan, i, rows, scored) for i in range(len(plan.benchmarks))),
         rows=rows,
         priors=prior_rows(scored),

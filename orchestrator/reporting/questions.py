@@ -14,10 +14,9 @@ from search_spaces.plan import Plan
 from search_spaces.quantities import number_of
 from search_spaces.spec import BenchmarkSpec, PixelSpec
 from trainables.benchmarks.example_json import right_answer
-from trainables.benchmarks.registry import is_evaluation
 from trainables.data.prepare import is_prepared
 from trainables.data.prepared import PreparedSource
-from trainables.evaluation.selected_examples import open_examples
+from trainables.evaluation.questions import open_questions
 from trainables.storage.store import Store
 
 SHOWN = 6
@@ -109,21 +108,21 @@ def with_images(suspects: Sequence[Suspect], spec: BenchmarkSpec, store: Store) 
         store: where its prepared data lie.
     """
     digest = known_digests(store).digests.get(source_name(spec.source), "")
-    if not suspects or not is_evaluation(spec.source) or not is_prepared(store, digest):
+    if not suspects or not is_prepared(store, digest):
         yield from (SuspectQuestion(suspect, None, None, None, None) for suspect in suspects)
         return
     source = PreparedSource(store, digest)
-    selected = open_examples(spec, source)
-    places = {example.id: at for at, example in enumerate(selected.examples)}
+    asked = open_questions(spec, source)
+    places = {example.id: at for at, example in enumerate(asked.examples)}
     for suspect in suspects:
         at = places.get(suspect.id)
         if at is None:
             yield SuspectQuestion(suspect, None, None, None, None)
             continue
-        example, row = selected.examples[at], selected.image_rows[at]
+        example, row = asked.examples[at], asked.image_rows[at]
         yield SuspectQuestion(
             suspect,
-            prompt=selected.protocol.prompt(example),
+            prompt=asked.protocol.prompt(example),
             label=right_answer(example),
             image_bytes=source.image_bytes(row) if row >= 0 else None,
             pixels=source.pictures.pixels if row >= 0 else None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from orchestrator.planning.estimates import Assumptions, Estimate, estimates
@@ -71,7 +70,7 @@ def _title(plan: Plan) -> Text:
     return text
 
 
-def _arms(plan: Plan) -> Table:
+def _arms(plan: Plan) -> Group:
     first = _first_trials(plan)
     return table(
         "Arms",
@@ -107,7 +106,7 @@ def _zeros(arm: Arm, trial: PlannedTrial) -> Iterable[int]:
     return (arm.resources_of(stage.name).zero for stage in trial.spec.stages)
 
 
-def _stages(plan: Plan, sizes: Mapping[str, Estimate | None]) -> Table:
+def _stages(plan: Plan, sizes: Mapping[str, Estimate | None]) -> Group:
     nodes = [node for node in plan.nodes.values() if node.kind == "stage"]
     nodes.sort(key=lambda node: -len(node.trials))  # what is shared first
     return table(
@@ -138,7 +137,7 @@ def _size_cells(estimate: Estimate | None) -> tuple[str, str]:
     return memory, "-" if estimate.gpu_hours is None else f"{estimate.gpu_hours:,.1f}"
 
 
-def _features(nodes: list[Node]) -> Table:
+def _features(nodes: list[Node]) -> Group:
     total = sum(node.bytes or 0 for node in nodes)
     return table(
         f"Cached features ({total:,} bytes)",
@@ -158,7 +157,7 @@ def _features(nodes: list[Node]) -> Table:
     )
 
 
-def _trials(plan: Plan) -> Table:
+def _trials(plan: Plan) -> Group:
     return table(
         "Trials",
         ("trial", "arm", "seed", "stages"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
@@ -19,7 +20,7 @@ def table(
     right: tuple[int, ...] = (),
     total: int | None = None,
     most: int = MOST_ROWS,
-) -> Table:
+) -> Group:
     """Make a table of at most `most` rows, if `total` says how many there would be; else of all.
 
     Args:
@@ -30,7 +31,7 @@ def table(
         total: number of rows, shown where they are cut.
         most: number of rows that are shown.
     """
-    shown = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    shown = Table(box=None, pad_edge=False)
     for number, name in enumerate(columns):
         shown.add_column(name, justify="right" if number in right else "left", overflow="fold")
     for number, row in enumerate(rows):
@@ -38,4 +39,4 @@ def table(
             shown.add_row(f"... and {total - most:,} more (--json has all)")
             break
         shown.add_row(*map(Text, row))
-    return shown
+    return Group(Text(title, "bold"), shown)  # a title of the table itself is broken to the width of its columns

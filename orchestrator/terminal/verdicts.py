@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, Group
 from rich.text import Text
 
 from orchestrator.analysis.aggregates import Aggregate, Aggregates
@@ -70,7 +69,7 @@ def print_blind(benchmarks: Sequence[BlindBenchmark], console: Console) -> None:
     console.print(Text(BLIND_NOTE, style="dim"))
 
 
-def _aggregates_table(aggregates: Aggregates) -> Table:
+def _aggregates_table(aggregates: Aggregates) -> Group:
     """Tabulate the models, best first; raw points beside every z."""
     pool = aggregates.pool
     assert pool is not None

@@ -66,6 +66,9 @@ def judge(results: StudyResults, questions: Sequence[Question]) -> Judged:
     return Judged(verdicts, _notes(verdicts, results, len(family)))
 
 
+_HARDLY = 0.05
+"""A spread over seeds below this multiple of the others' would be written as 0.0."""
+
 METHOD = StudyMethod("study", frozenset({"examples", "seeds"}), "points", LEVEL, judge)
 
 
@@ -235,12 +238,20 @@ def _notes(verdicts: Sequence[Verdict], results: StudyResults, n_declared: int) 
     return tuple(notes)
 
 
+def _uneven_text(ratio: float) -> str:
+    """Say how an arm's standard deviation over seeds compares with that of the other arms."""
+    if not math.isfinite(ratio):
+        return "varies and the other arms do not"
+    if ratio < _HARDLY:
+        return "varies hardly at all beside the other arms"
+    return f"varies {ratio:.1f} times as much as the other arms"
+
+
 def _uneven_arms(verdicts: Sequence[Verdict], results: StudyResults) -> list[str]:
     """Name arms that vary over seeds more, or less, than the others by more than chance."""
     notes = []
     for benchmarks in dict.fromkeys(verdict.benchmarks for verdict in verdicts if verdict.n_seeds > 1):
         pool = results.scored.scores.pool(benchmarks)
         for arm, ratio in (pool.uneven_arms() if pool is not None else {}).items():
-            size = f"{ratio:.1f} times as much as" if math.isfinite(ratio) else "where the others do not, unlike"
-            notes.append(f"Over seeds {arm} varies {size} the other arms on {listed(benchmarks)}: more than by chance.")
+            notes.append(f"Over seeds {arm} {_uneven_text(ratio)} on {listed(benchmarks)}, beyond chance.")
     return notes

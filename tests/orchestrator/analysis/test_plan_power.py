@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -11,13 +12,14 @@ import numpy as np
 from orchestrator.analysis.plan_knowledge import Knowledge, what_is_known
 from orchestrator.analysis.plan_power import MARGIN_TESTS, HypothesisPower, plan_power
 from orchestrator.analysis.power_sentences import needed_seeds_text, smallest_text, too_small_lines
+from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.planning.preflight import known_digests
 from orchestrator.state.ledger import read_ledger
 from orchestrator.state.noise_floor import FloorScores, NoiseFloor, write_floor
 from search_spaces.identity import source_name
 from search_spaces.plan import Plan
 from search_spaces.study import Expectation, Hypothesis
-from tests.support.stored_studies import answers, finish_trial, study_of, two_stage_plan
+from tests.support.stored_studies import answers, finish_trial, noisy_answers, study_of, two_stage_plan
 from trainables.storage import layout
 from trainables.storage.record_files import write
 from trainables.storage.records import Counts, DigestCache, SourceDigest
@@ -66,6 +68,38 @@ def test_plan_takes_the_spread_of_earlier_results(tmp_path: Path) -> None:
     known = what_is_known(plan, store, read_ledger(plan, store), known_digests(store).counts)
     found = _power(plan, _claim(expect="worse"), known=known)
     assert "seen in earlier results (4 degrees of freedom)" in found.assumptions[0]
+
+
+def test_plan_takes_the_error_by_images_of_earlier_results_of_the_same_arms(tmp_path: Path) -> None:
+    store, plan = LocalStore(tmp_path), two_stage_plan(seeds=(7, 8))
+    for trial in plan.trials:
+        if trial.arm != "resolution=32px":
+            scores = noisy_answers({"base": (0.7, 0.6), "resolution=16px": (0.7, 0.6)}, trial.arm, trial.seed)
+            finish_trial(store, plan, trial, scores)
+    ledger, counts = read_ledger(plan, store), known_digests(store).counts
+    known = what_is_known(plan, store, ledger, counts, StudyScores.of(plan, store, ledger))
+    claim = _claim(expect="equivalent", margin=2.0)
+    (assumed,), (unread,) = (_power(plan, claim, known=one).needed for one in (known, replace(known, scored=None)))
+    assert assumed.seeds[0] == assumed.seeds[1]
+    assert unread.seeds == (None, None)  # 400 questions of which 5 to 20 % differ: "more examples"
+    found = _power(plan, claim, known=known)
+    effect = known.seen({"base": -1.0, "resolution=16px": 1.0}, ("shape", "colour"))
+    assert effect is not None
+    error = math.sqrt(effect.interval.image_part)
+    assert found.assumptions[1] == f"error by images {error:.2g} points, seen in earlier results (2 seeds)"
+
+
+def test_plan_of_an_arm_without_results_rests_on_those_of_the_others(tmp_path: Path) -> None:
+    store, plan = LocalStore(tmp_path), two_stage_plan(seeds=(7, 8))
+    for trial in plan.trials:
+        if trial.arm != "resolution=16px":
+            scores = noisy_answers({"base": (0.7, 0.6), "resolution=32px": (0.5, 0.6)}, trial.arm, trial.seed)
+            finish_trial(store, plan, trial, scores)
+    ledger, counts = read_ledger(plan, store), known_digests(store).counts
+    known = what_is_known(plan, store, ledger, counts, StudyScores.of(plan, store, ledger))
+    found = _power(plan, _claim(expect="worse"), known=known)
+    assert "seen in earlier results (1 degree of freedom)" in found.assumptions[0]
+    assert "arms differ on 5 to 20 % of them, a default" in found.assumptions[1]
 
 
 def test_plan_of_uncounted_examples_says_so() -> None:

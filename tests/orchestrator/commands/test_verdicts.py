@@ -63,6 +63,8 @@ def test_shipped_claims_on_the_shipped_table_give_the_papers_p_values(tmp_path: 
         ((), "one of STUDY, --scores and --items must be given"),
         (("quickstart", "--scores", "x"), "one of STUDY, --scores and --items must be given, and no two"),
         (("quickstart", "mini"), "one of STUDY, --scores and --items must be given"),
+        (("quickstart", "--items", "x.jsonl"), "--items: must be JSON Lines, Parquet or folders, without a STUDY"),
+        (("--items", "x.jsonl", "claims.yaml"), "Claims come after --hypotheses"),
         (("--items", "x.jsonl"), "--hypotheses: must be given with --items"),
         (("--items", "none.jsonl", "--hypotheses", "prismatic/claims"), "none.jsonl: must be readable"),
         (("--scores", "prismatic/published"), "--hypotheses: must be given"),

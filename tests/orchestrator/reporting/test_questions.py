@@ -24,11 +24,18 @@ from orchestrator.reporting.questions import with_images
 from orchestrator.state.ledger import read_ledger
 from search_spaces.expansion.expand import expand_study, plan_expansion
 from search_spaces.identity import source_name
+from search_spaces.spec import BenchmarkSpec
 from search_spaces.study_files import load_study
 from tests.support.html_page import Page
 from tests.support.stored_studies import finish_trial, study_of, two_stage_plan
+from tests.support.tiny_specs import source
+from trainables.data.prepare import prepare_source
 from trainables.data.prepared import PreparedSource
+from trainables.evaluation.questions import open_questions
 from trainables.evaluation.selected_examples import open_examples
+from trainables.storage import layout
+from trainables.storage.record_files import write
+from trainables.storage.records import DigestCache, SourceDigest
 from trainables.storage.store import LocalStore
 
 
@@ -94,3 +101,14 @@ def test_doubtful_label_comes_with_its_question_its_label_and_its_image(finished
     assert 'src="data:image/jpeg;base64,' in page[page.index('id="questions"') :]
     assert "Describe the image." in Page(page).text
     assert json.loads(to_json(shown))["questions"][0]["suspects"][0]["image_bytes"] is None
+
+
+def test_doubtful_label_of_a_closed_set_of_answers_comes_with_its_question_and_its_image(tmp_path: Path) -> None:
+    store, spec = LocalStore(tmp_path), BenchmarkSpec(id="colours", source=source("test", records=20, tags="color"))
+    digest, counts = prepare_source(spec.source, store, tmp_path)
+    write(store, layout.DIGESTS, DigestCache({source_name(spec.source): SourceDigest("signature", digest, counts)}))
+    record = open_questions(spec, PreparedSource(store, digest)).examples[3]
+    doubtful = Suspect(record.id, record.cluster, "no colour", ("a", "b", "c"), 3, 0.1, None)
+    (question,) = with_images([doubtful], spec, store)
+    assert (question.prompt, question.label) == (record.question, record.reference)
+    assert question.image_bytes is not None
