@@ -22,10 +22,10 @@ def table() -> str:
         "| paired-table: p | Holm's p |",
         "|---|---|--:|--:|---|--:|--:|--:|--:|--:|",
     ]
-    return "\n".join([*rows, *(_row(one, other) for one, other in zip(theirs, ours, strict=True))])
+    return "\n".join([*rows, *(_row(verdict, own) for verdict, own in zip(theirs, ours, strict=True))])
 
 
-def _row(verdict: Verdict, ours: Verdict) -> str:
+def _row(verdict: Verdict, own: Verdict) -> str:
     assert verdict.effect is not None
     once, without = verdict.sensitivity
     cells = [
@@ -37,8 +37,8 @@ def _row(verdict: Verdict, ours: Verdict) -> str:
         _p(verdict.p_adjusted),
         p_text(once.p),
         p_text(without.p),
-        _p(ours.p),
-        _p(ours.p_adjusted),
+        _p(own.p),
+        _p(own.p_adjusted),
     ]
     return f"| {' | '.join(cells)} |"
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 import argparse
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from orchestrator.analysis.critical_values import LEVELS, STARTS, upper_quantile
+from orchestrator.analysis.intervals import Floats
 
 RATIOS = np.geomspace(3e-4, 100, 25)
 """True sure part as a multiple of the unsure one."""
@@ -23,11 +23,17 @@ _STARTS = np.concatenate([[0, 0.005, 0.01, 0.02, 0.03, 0.05], np.arange(0.075, 0
 _POWERS = np.arange(0.1, 1.3, 0.05)
 _ALLOWED = 1.03
 
-Floats = NDArray[np.float64]
-
 
 def errors(critical_BN: Floats, variance_BN: Floats, level: float) -> Floats:
-    """Compute for each ratio how often a true difference of 0 is claimed, as a multiple of the level."""
+    """Compute for each ratio how often a true difference of 0 is claimed, as a multiple of the level.
+
+    Shapes: B ratios of the true parts, N values of the unsure part.
+
+    Args:
+        critical_BN: critical values, in standard errors.
+        variance_BN: estimates of the variance, as a multiple of the true unsure part.
+        level: of the test, two-sided.
+    """
     scaled = np.sqrt(variance_BN / (1 + RATIOS[:, None]))
     shares: Floats = 2 * special.ndtr(-critical_BN * scaled).mean(1) / level
     return shares

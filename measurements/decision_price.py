@@ -32,7 +32,7 @@ from orchestrator.analysis.power import Design
 from orchestrator.analysis.rule import Evidence, rule, statement_of
 from orchestrator.analysis.scores import Scores
 from orchestrator.analysis.study_price import Costs, price, seen_effect
-from orchestrator.analysis.verdict_model import Outcome as Verdict
+from orchestrator.analysis.verdict_model import Outcome
 from search_spaces.study import Expectation
 
 N_ARMS, IMAGE_SD, MOST_SEEDS = 6, 0.7, 40
@@ -66,7 +66,7 @@ SETTINGS = (
 
 
 @dataclass
-class Outcome:
+class Counts:
     """Counts over simulated studies."""
 
     undecided: int = 0
@@ -77,7 +77,7 @@ class Outcome:
     """With the lower end."""
 
 
-def simulate(setting: Setting, n_seeds: int, seed_sd: float, unevenness: float, studies: int) -> Outcome:
+def simulate(setting: Setting, n_seeds: int, seed_sd: float, unevenness: float, studies: int) -> Counts:
     """Simulate studies of one setting, and follow the advice of those that are undecided.
 
     Args:
@@ -87,7 +87,7 @@ def simulate(setting: Setting, n_seeds: int, seed_sd: float, unevenness: float, 
         unevenness: standard deviation of the logarithm of the arms' factors.
         studies: how many.
     """
-    rng, outcome = np.random.default_rng([n_seeds, round(10 * seed_sd), round(10 * unevenness)]), Outcome()
+    rng, counts = np.random.default_rng([n_seeds, round(10 * seed_sd), round(10 * unevenness)]), Counts()
     claim = Claim(statement_of(setting.expect), setting.margin)
     for _ in range(studies):
         factors_A1 = np.exp(rng.normal(0, unevenness, (N_ARMS, 1)))
@@ -100,15 +100,15 @@ def simulate(setting: Setting, n_seeds: int, seed_sd: float, unevenness: float, 
         design = Design(n_seeds, df, 2 * float((rest_AS**2).sum()) / df, IMAGE_SD**2)
         if _is_decided(effect_S[:n_seeds], claim, design):
             continue
-        outcome.undecided += 1
+        counts.undecided += 1
         seen = Seen(float(effect_S[:n_seeds].mean()), float(effect_S[:n_seeds].var(ddof=1)), design)
         advice = price(seen, setting.expect, setting.margin, COSTS)
         if advice.more_seeds is None or advice.even_seeds is None or advice.more_seeds > MOST_SEEDS:
             continue
-        outcome.advised.append(advice.more_seeds)
-        outcome.decided += _is_decided(effect_S[: n_seeds + advice.more_seeds], claim, design)
-        outcome.decided_even += _is_decided(effect_S[: n_seeds + advice.even_seeds], claim, design)
-    return outcome
+        counts.advised.append(advice.more_seeds)
+        counts.decided += _is_decided(effect_S[: n_seeds + advice.more_seeds], claim, design)
+        counts.decided_even += _is_decided(effect_S[: n_seeds + advice.even_seeds], claim, design)
+    return counts
 
 
 def _is_decided(effect_S: Floats, claim: Claim, design: Design) -> bool:
@@ -118,35 +118,45 @@ def _is_decided(effect_S: Floats, claim: Claim, design: Design) -> bool:
 
 
 def rows(studies: int) -> Iterator[str]:
+    """Simulate every setting, and write its rows."""
     for setting in SETTINGS:
         for n_seeds in (2, 3):
             for seed_sd, unevenness in ((1.0, 0.0), (2.0, 0.0), (1.0, 0.5), (2.0, 0.5)):
-                outcome = simulate(setting, n_seeds, seed_sd, unevenness, studies)
-                yield _row(setting, n_seeds, f"{seed_sd:g}{', arms unlike' if unevenness else ''}", outcome, studies)
+                counts = simulate(setting, n_seeds, seed_sd, unevenness, studies)
+                yield _row(setting, n_seeds, f"{seed_sd:g}{', arms unlike' if unevenness else ''}", counts, studies)
 
 
 def score_rows(studies: int) -> Iterator[str]:
+    """Simulate every setting as 0/1 scores, and write its rows."""
     for setting in SETTINGS:
         for n_seeds in (2, 3):
             for seed_sd in (1.0, 2.0):
-                outcome = simulate_scores(setting, n_seeds, seed_sd, studies)
-                yield _row(setting, n_seeds, f"{seed_sd:g}", outcome, studies)
+                counts = simulate_scores(setting, n_seeds, seed_sd, studies)
+                yield _row(setting, n_seeds, f"{seed_sd:g}", counts, studies)
 
 
-def _row(setting: Setting, n_seeds: int, spread: str, outcome: Outcome, studies: int) -> str:
-    n = len(outcome.advised)
-    median = f"{np.median(outcome.advised):.0f}" if n else ""
-    shares = [f"{100 * count / n:.0f}" if n else "" for count in (outcome.decided_even, outcome.decided)]
+def _row(setting: Setting, n_seeds: int, spread: str, counts: Counts, studies: int) -> str:
+    n = len(counts.advised)
+    median = f"{np.median(counts.advised):.0f}" if n else ""
+    shares = [f"{100 * count / n:.0f}" if n else "" for count in (counts.decided_even, counts.decided)]
     return (
-        f"| {setting.name} | {n_seeds} | {spread} | {100 * outcome.undecided / studies:.0f} | "
-        f"{100 * n / max(outcome.undecided, 1):.0f} | {median} | {shares[0]} | {shares[1]} | "
-        f"{_error(outcome.decided, n)} |"
+        f"| {setting.name} | {n_seeds} | {spread} | {100 * counts.undecided / studies:.0f} | "
+        f"{100 * n / max(counts.undecided, 1):.0f} | {median} | {shares[0]} | {shares[1]} | "
+        f"{_error(counts.decided, n)} |"
     )
 
 
-def simulate_scores(setting: Setting, n_seeds: int, seed_sd: float, studies: int) -> Outcome:
-    """Simulate studies of one setting as 0/1 scores per question; see `simulate`."""
-    rng, outcome, weights = np.random.default_rng([n_seeds, round(10 * seed_sd)]), Outcome(), pair_weights([("0", "1")])
+def simulate_scores(setting: Setting, n_seeds: int, seed_sd: float, studies: int) -> Counts:
+    """Simulate studies of one setting as 0/1 scores per question, and follow the advice of those that are undecided.
+
+    Args:
+        setting: truth and claim.
+        n_seeds: at the start.
+        seed_sd: of an arm at 70 %, in points.
+        studies: how many.
+    """
+    rng, counts = np.random.default_rng([n_seeds, round(10 * seed_sd)]), Counts()
+    weights = pair_weights([("0", "1")])
     for _ in range(studies):
         accuracies = np.array(ACCURACIES)
         accuracies[1] += setting.truth(rng, n_seeds) / 100
@@ -158,18 +168,18 @@ def simulate_scores(setting: Setting, n_seeds: int, seed_sd: float, studies: int
         effect = scores.effect(weights, ["b"])
         if _verdict(effect, setting) != "undecided":
             continue
-        outcome.undecided += 1
+        counts.undecided += 1
         advice = price(seen_effect(effect, None, 1), setting.expect, setting.margin, COSTS)
         if advice.more_seeds is None or advice.even_seeds is None or advice.more_seeds > MOST_SEEDS:
             continue
-        outcome.advised.append(advice.more_seeds)
+        counts.advised.append(advice.more_seeds)
         for seed in range(n_seeds, n_seeds + advice.more_seeds):
             for arm in (0, 1):
                 scores.add(str(arm), seed, "b", draw(arm))
             if seed + 1 == n_seeds + advice.even_seeds:
-                outcome.decided_even += _verdict(scores.effect(weights, ["b"]), setting) != "undecided"
-        outcome.decided += _verdict(scores.effect(weights, ["b"]), setting) != "undecided"
-    return outcome
+                counts.decided_even += _verdict(scores.effect(weights, ["b"]), setting) != "undecided"
+        counts.decided += _verdict(scores.effect(weights, ["b"]), setting) != "undecided"
+    return counts
 
 
 def _answers(accuracies_A: Floats, seed_sd: float, rng: np.random.Generator) -> Callable[[int], Examples]:
@@ -187,7 +197,7 @@ def _answers(accuracies_A: Floats, seed_sd: float, rng: np.random.Generator) -> 
     return draw
 
 
-def _verdict(effect: Effect, setting: Setting) -> Verdict:
+def _verdict(effect: Effect, setting: Setting) -> Outcome:
     (ruling,) = rule([Evidence(setting.expect, setting.margin, effect.estimate.interval)])
     assert ruling is not None, "the rule judges whatever has evidence"
     return ruling.verdict

@@ -55,6 +55,13 @@ def study(number: int) -> pa.Table:
 
 
 def timed(what: str, step: Callable[[Any], object], inputs: list[Any]) -> None:
+    """Print how many seconds of the processor a step takes.
+
+    Args:
+        what: name of the step.
+        step: that is measured.
+        inputs: on which it is done, one after the other.
+    """
     began = time.process_time()
     for value in inputs:
         step(value)
@@ -63,12 +70,14 @@ def timed(what: str, step: Callable[[Any], object], inputs: list[Any]) -> None:
 
 
 def json_lines(table: pa.Table, path: Path) -> Path:
+    """Write a table as JSON Lines."""
     frame: pd.DataFrame = table.to_pandas()
     frame.to_json(path, orient="records", lines=True)
     return path
 
 
 def parquet(table: pa.Table, path: Path) -> Path:
+    """Write a table as Parquet."""
     pq.write_table(table, path)
     return path
 

@@ -78,7 +78,7 @@ def draw(setting: Setting, seed: int) -> tuple[Responses, NDArray[np.int64], NDA
 
 def row(setting: Setting) -> str:
     """Simulate one setting, and write its row."""
-    found, right, top, top_right, planted, seconds = 0, 0, 0, 0, 0, 0.0
+    doubted, right, top, top_right, planted, seconds = 0, 0, 0, 0, 0, 0.0
     checks: list[Check] = []
     for seed in range(N_STUDIES):
         responses, answers_TQ, is_wrong_Q = draw(setting, seed)
@@ -89,14 +89,14 @@ def row(setting: Setting) -> str:
         doubtful = suspects(responses, good, answers_TQ[witnesses], prior=1 / setting.n_options)
         chosen = choose_informative(responses)
         seconds += time.process_time() - start
-        found, right = found + len(doubtful), right + int(is_wrong_Q[doubtful].sum())
+        doubted, right = doubted + len(doubtful), right + int(is_wrong_Q[doubtful].sum())
         top, top_right = top + len(doubtful[:20]), top_right + int(is_wrong_Q[doubtful[:20]].sum())
         planted += int(is_wrong_Q.sum())
         if not isinstance(chosen, str):
             checks.append(chosen.check)
     numbers = [
-        f"{found / N_STUDIES:.0f}",
-        f"{100 * right / max(found, 1):.0f}",
+        f"{doubted / N_STUDIES:.0f}",
+        f"{100 * right / max(doubted, 1):.0f}",
         f"{100 * top_right / max(top, 1):.0f}",
         f"{100 * right / planted:.0f}" if planted else "",
         f"{np.mean([check.worth for check in checks]):.2f}",

@@ -91,7 +91,14 @@ def draw_table(setting: Setting, random: np.random.Generator) -> ScoreTable:
 
 
 def table_of(models: Sequence[str], names: Sequence[str], scores: NDArray[np.float64], decimals: int) -> ScoreTable:
-    """Make a table of an array, models x benchmarks, that is rounded to so many decimals."""
+    """Make a table of scores from an array.
+
+    Args:
+        models: names of its rows.
+        names: of its columns, the benchmarks.
+        scores: models x benchmarks, rounded.
+        decimals: to which they are rounded.
+    """
     rows = {model: dict(zip(names, row.tolist(), strict=True)) for model, row in zip(models, scores, strict=True)}
     return ScoreTable("simulated", tuple(names), rows, rounding=dict.fromkeys(names, 10.0**-decimals))
 
@@ -105,7 +112,7 @@ def cell_test_alarms(table: ScoreTable, pairs: Pairs) -> bool:
 
 
 def judged(method: TableMethod, table: ScoreTable, pairs: Pairs) -> Verdict:
-    """Judge one claim of a difference."""
+    """Judge one claim of a difference between the models of these pairs."""
     hypothesis = Hypothesis(id="h", claim="c", pairs=pairs, expect="better")
     return method.judge(table, [Question(hypothesis, table.benchmarks)]).verdicts[0]
 

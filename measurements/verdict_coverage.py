@@ -164,7 +164,13 @@ NAMES = {
 
 
 def simulate(setting: Setting, studies: int, seed: int = 0) -> Counts:
-    """Simulate studies and count what their intervals and verdicts say."""
+    """Simulate studies and count what their intervals and verdicts say.
+
+    Args:
+        setting: of the studies.
+        studies: how many.
+        seed: of all draws.
+    """
     rng, counts = np.random.default_rng([seed, setting.n_seeds, setting.n_hypotheses]), Counts()
     for _ in range(studies):
         effects, rulings = judge(setting, draw(setting, rng))

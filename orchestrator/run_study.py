@@ -62,7 +62,13 @@ def run_study(name: str, options: RunOptions, console: Console) -> StudyRun:
 
 
 def run_loaded(study: Study, options: RunOptions, console: Console) -> StudyRun:
-    """Do what is left of a study that was read, or made of another one; see `run_study`."""
+    """Do what is left of a study that was read, or made of another one; see `run_study`.
+
+    Args:
+        study: that is run.
+        options: of the command line.
+        console: where progress is shown.
+    """
     store = LocalStore(options.plan.storage)
     require_capable(store.root)
     cluster = find_cluster(options.plan.address)
@@ -117,8 +123,7 @@ def show_version(
 
 
 def write_documents(study: Study, plan: Plan, ledger: Ledger, store: Store, up_to_seeds: int = 0) -> None:
-    """Write the study as it was written and its plan to storage, for people to read, and its claims before they are
-    judged.
+    """Write the study as it was written and its plan to storage, and its hypotheses before they are judged.
 
     Args:
         study: as it was written.

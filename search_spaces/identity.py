@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from search_spaces.seeds import seeds_text
+from search_spaces.seeds import seed_fields
 from search_spaces.spec import BenchmarkSpec, LanguageSpec, MixSpec, SourceSpec, StageSpec, TrialSpec, VisionSpec
 
 TRAINER_VERSION = 1
@@ -179,7 +179,7 @@ def trial_fingerprint(trial: TrialSpec, memo: Memo | None = None) -> str:
     memo = memo or Memo()
     declared = (None,) * len(trial.stages)
     modules, stages = _modules_text(trial, memo), _stages_text(trial, declared, memo)
-    return _sha256(_object(modules=modules, stages=stages, **seeds_text(trial, len(trial.stages))))
+    return _sha256(_object(modules=modules, stages=stages, **seed_fields(trial, len(trial.stages))))
 
 
 def trial_id(trial: TrialSpec, arm: str, memo: Memo | None = None) -> str:
@@ -244,7 +244,7 @@ def _stage_text(trial: TrialSpec, stage_index: int, steps: tuple[int | None, ...
         trainer_version=str(TRAINER_VERSION),
         modules=_modules_text(trial, memo),
         stages=_stages_text(trial, steps[: stage_index + 1], memo),
-        **seeds_text(trial, stage_index + 1),
+        **seed_fields(trial, stage_index + 1),
     )
 
 

@@ -132,7 +132,7 @@ def split_problems(seeds: Seeds) -> Iterator[tuple[str | None, str, str | None]]
             yield arm, law, "Give every source that varies a seed for it."
 
 
-def seeds_text(trial: TrialSpec, n_stages: int) -> dict[str, str]:
+def seed_fields(trial: TrialSpec, n_stages: int) -> dict[str, str]:
     """Write for the identity the seeds that the first stages of a trial draw from: one where all are equal.
 
     The seed of drawn records is among them from the first stage on whose mix draws records by it.

@@ -1,8 +1,7 @@
 """Seeds with which a training run collapses: its score lies far below those of the arm's other seeds.
 
 The mean of three seeds, one of which collapsed, is known no better than its wide interval says; where no seed happened
-to collapse, the interval is narrow, and whether the next one will is not known. So a collapse is named, never averaged
-away.
+to collapse, the interval is narrow, and whether the next one will is not known. So a collapse is named.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ class Collapse:
 
     @property
     def sentence(self) -> str:
-        """Say it in words."""
+        """State the collapse in words."""
         low, high = self.others
         return (
             f"{self.arm} collapsed with seed {self.seed}: {self.points:.1f} points where its other seeds have "
@@ -47,8 +46,8 @@ def find_collapses(arm: str, points: Mapping[int, float]) -> list[Collapse]:
     """
     if len(points) < 3:
         return []
-    seed = min(points, key=lambda s: points[s])
-    others = [value for other, value in points.items() if other != seed]
+    seed = min(points, key=lambda number: points[number])
+    others = [score for number, score in points.items() if number != seed]
     low, high = min(others), max(others)
     if low - points[seed] <= max(_LEAST_GAP, _TIMES_THE_REST * (high - low)):
         return []

@@ -130,10 +130,10 @@ def _notes(
         notes.append(
             f"This look at the results could not be counted: storage cannot be written to ({unwritten.strerror})."
         )
-    asked = {key.claim for key in keys.values()}
-    if any(claims[key].trials_scored is None for key in asked if key in claims):
+    declared = {key.claim for key in keys.values()}
+    if any(claims[key].trials_scored is None for key in declared if key in claims):
         notes.append("It is not known whether claims were written before their scores: no record was kept then.")
-    dropped = sorted({claim.id for key, claim in claims.items() if key not in asked and claim.trials_scored == 0})
+    dropped = sorted({claim.id for key, claim in claims.items() if key not in declared and claim.trials_scored == 0})
     if dropped:
         notes.append(
             f"Written before the run, and changed or removed since: {', '.join(dropped)}. "

@@ -173,14 +173,16 @@ def image_variance(
 
 
 def _variance_of_one(frame: Frame) -> float:
-    """Variance in points squared of a benchmark's mean of 0/1 differences, per share of examples that differ."""
+    """Compute the variance in points squared of a mean of 0/1 differences, per share of examples that differ."""
     per_image = float((frame.sizes**2).sum()) / frame.n
     return 1e4 * (1 + (per_image - 1) * _FLIPS_TOGETHER) / frame.n
 
 
 def _degrees_of_freedom(sizes: Floats) -> float:
-    """Compute Bell and McCaffrey's degrees of freedom of the variance of a mean over images: those of chi-square with
-    equal mean and variance, where questions about one image correlate by `WORKING_CORRELATION`.
+    """Compute Bell and McCaffrey's degrees of freedom of the variance of a mean over images.
+
+    They are those of chi-square with equal mean and variance, where questions about one image correlate by
+    `WORKING_CORRELATION`.
 
     Args:
         sizes: number of questions of each image.

@@ -102,11 +102,11 @@ def _check(held_out: Responses, chosen: NDArray[np.intp]) -> Check | None:
 
 
 def information_of(scores_AQ: NDArray[np.float32]) -> float:
-    """Compute what one question tells of a difference: squared differences of pairs of arms by the variance of a
-    question's difference, in the ratio of sums over all pairs.
+    """Compute what one question tells of a difference between two arms, in the mean over all pairs.
 
-    The square of a mean is too large by the mean's variance, which is taken off. Both sums follow from the arms alone:
-    over pairs, squared differences of A values add up to A times the sum of squares less the square of the sum.
+    That is the squared difference of two arms by the variance of a question's difference, as a ratio of sums over all
+    pairs. The square of a mean is too large by the mean's variance, which is taken off. Both sums follow from the arms
+    alone: over pairs, squared differences of A values add up to A times the sum of squares less the square of the sum.
     """
     n_arms, n = scores_AQ.shape
     x_AQ = scores_AQ.astype(np.float64)
@@ -120,6 +120,6 @@ def _tau(values: Floats, reference: Floats) -> float:
     """Compute Kendall's tau-b of two rankings; 0 where one of them is all ties."""
     first, second = np.triu_indices(len(values), k=1)
     signs = np.sign(np.round(values[first] - values[second], 6))
-    other = np.sign(np.round(reference[first] - reference[second], 6))
-    scale = np.sqrt((signs**2).sum() * (other**2).sum())
-    return float((signs * other).sum() / scale) if scale > 0 else 0.0
+    reference_signs = np.sign(np.round(reference[first] - reference[second], 6))
+    scale = np.sqrt((signs**2).sum() * (reference_signs**2).sum())
+    return float((signs * reference_signs).sum() / scale) if scale > 0 else 0.0

@@ -173,11 +173,11 @@ def suspects(responses: Responses, good: Sequence[str], answers_GQ: Integers, pr
         return []
     scores = responses.scores_TQ[[responses.arms.index(arm) for arm in good]]
     shares = _modal_share(answers_GQ, scores)
-    found = np.flatnonzero(shares >= AGREEING)
+    doubted = np.flatnonzero(shares >= AGREEING)
     others = [i for i, arm in enumerate(responses.arms) if arm not in set(good)]
     weaker = responses.scores_TQ[others].mean(axis=0) if others else np.zeros(len(responses.ids))
-    order = np.lexsort((found, weaker[found], -shares[found]))
-    return [int(i) for i in found[order]]
+    order = np.lexsort((doubted, weaker[doubted], -shares[doubted]))
+    return [int(i) for i in doubted[order]]
 
 
 def no_witnesses(responses: Responses, good: Sequence[str], prior: float) -> str | None:

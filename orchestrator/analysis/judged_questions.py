@@ -80,14 +80,16 @@ def _suspects(
     codes_GQ = np.array(
         [[numbers.setdefault(text, len(numbers)) for text in known[arm]] for arm in good], dtype=np.int64
     )
-    found = suspects(responses, good, codes_GQ, prior)
-    return tuple(_suspect(responses, analysis, {arm: known[arm][at] for arm in good}, at) for at in found)
+    doubted = suspects(responses, good, codes_GQ, prior)
+    return tuple(_suspect(responses, analysis, {arm: known[arm][at] for arm in good}, at) for at in doubted)
 
 
 def _suspect(responses: Responses, analysis: ItemAnalysis, texts: Mapping[str, str], at: int) -> Suspect:
     """Make a suspect of a question.
 
     Args:
+        responses: of all arms.
+        analysis: of all questions.
         texts: good arm -> what it answered.
         at: position of the question.
     """

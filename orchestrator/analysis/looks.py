@@ -105,7 +105,7 @@ class Looks:
             spending: how alpha is spent over them.
         """
         taken = [*(earlier for earlier in sizes[:-1] if earlier < size), size]
-        return Looks.of([range(each) for each in taken], sizes[-1], spending, is_declared=True)
+        return Looks.of([range(n) for n in taken], sizes[-1], spending, is_declared=True)
 
     @property
     def is_fixed(self) -> bool:
@@ -118,8 +118,10 @@ class Looks:
         return self.kept_back == 0 and len(self.clocks) > 1 and self.clocks[-2] >= self.last
 
     def next(self) -> Looks:
-        """Return these looks and one more: at the number of seeds by which alpha is spent, else at twice as many
-        seeds as there are."""
+        """Return these looks and one more.
+
+        It is at the number of seeds by which alpha is spent, else at twice as many seeds as there are.
+        """
         size = self.last if self.sizes[-1] < self.last else 2 * self.sizes[-1]
         clock = self.clocks[-1] + size - self.sizes[-1]
         return replace(self, sizes=(*self.sizes, size), clocks=(*self.clocks, clock), nested=(*self.nested, True))
@@ -173,7 +175,7 @@ def _spent_by(spending: Spending, alpha: float, fraction: float) -> float:
 
 @lru_cache(maxsize=256)
 def _level_table(looks: Looks) -> Floats:
-    """Nominal levels of the present look for `_ALPHAS`, which grow with alpha."""
+    """Compute the nominal levels of the present look for `_ALPHAS`; they grow with alpha."""
     levels: Floats = np.maximum.accumulate(_nominal_levels(looks, _ALPHAS))
     return levels
 

@@ -1,4 +1,4 @@
-"""Say what a noise floor means: the spread over seeds, what numbers of seeds decide beside it, and what is luck."""
+"""Compute what a noise floor means: the spread over seeds, what numbers of seeds decide beside it, and what is luck."""
 
 from __future__ import annotations
 
@@ -78,15 +78,15 @@ def measured_floor(plan: Plan, base: str, scored: StudyScores, ledger: Ledger) -
     for name in benchmarks:
         cells = [cell for seed in seeds if (cell := scored.scores.cell(arm, seed, name)) is not None]
         if cells:
-            asked, _ = scored.asked[arm, seeds[0], name]
+            key, _ = scored.asked[arm, seeds[0], name]
             frame = cells[0].frame
-            floors[name] = FloorScores(asked, tuple(cell.mean for cell in cells), frame.n, len(frame.clusters))
+            floors[name] = FloorScores(key, tuple(cell.mean for cell in cells), frame.n, len(frame.clusters))
     costs = [entry.result.cost.gpu_seconds_alone for entry in entries if entry.result is not None]
     return NoiseFloor(base, seeds, floors, diverged, sum(costs) / len(costs) if costs else None)
 
 
 def noise_view(study: str, base: str, floor: NoiseFloor) -> NoiseView:
-    """Work out what a noise floor means.
+    """Compute what a noise floor means for two arms.
 
     Args:
         study: its name.
@@ -102,8 +102,7 @@ def noise_view(study: str, base: str, floor: NoiseFloor) -> NoiseView:
 
 
 def sd_interval(sd: float, n: int) -> tuple[float, float]:
-    """Compute the 95 % interval of a standard deviation that was estimated from `n` normal values (chi-square), up to
-    the length of the scale."""
+    """Compute the 95 % interval of a standard deviation of `n` normal values (chi-square), up to the scale's length."""
     low, high = special.chdtri(n - 1, [0.025, 0.975])
     return sd * math.sqrt((n - 1) / low), min(sd * math.sqrt((n - 1) / high), SCALE)
 

@@ -9,10 +9,9 @@ from functools import cache
 from orchestrator.analysis.assurance import Claim, with_more_seeds
 from orchestrator.analysis.looks import Looks
 from orchestrator.analysis.next_seeds import ClaimState, Standing
-from orchestrator.analysis.pairs import pair_weights, sum_of_squares
-from orchestrator.analysis.power import DEFAULT_SEED_SD
+from orchestrator.analysis.pairs import pair_weights
 from orchestrator.analysis.rule import ALPHA, statement_of
-from orchestrator.analysis.study_price import seen_effect
+from orchestrator.analysis.study_price import assumed_variance, seen_effect
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.analysis.verdict_model import Verdict
 from orchestrator.state.ledger import Ledger
@@ -99,9 +98,7 @@ def _chance(
     """
     weights = pair_weights(hypothesis.pairs)
     effect = scored.scores.effect(weights, verdict.benchmarks, study.seed_sd)
-    is_unknown = effect.estimate.interval.seeds == "none"
-    assumed = DEFAULT_SEED_SD[1] ** 2 * sum_of_squares(weights)
-    seen = seen_effect(effect, assumed if is_unknown else None, len(study.hypotheses))
+    seen = seen_effect(effect, assumed_variance(effect, weights), len(study.hypotheses))
     claim = Claim(statement_of(hypothesis.expect), hypothesis.margin)
     earlier = [look.seeds for look in verdict.looks]
 

@@ -1,5 +1,7 @@
-"""Predict what a plan can decide before anything runs: for each hypothesis, the smallest effect and the smallest
-margin, and how many seeds the smallest effects of interest take.
+"""Predict what a plan can decide before anything runs.
+
+For each hypothesis that is the smallest effect and the smallest margin, and how many seeds the effects of interest
+take.
 
 The spread over seeds is that of earlier results or of the study's noise floor (`ablate noise`), whichever is better
 known; else the study's `seed_sd`; else a declared default range. How far arms differ on single questions is what
@@ -115,7 +117,7 @@ def plan_power(study: Study, plan: Plan, known: Knowledge | None = None) -> tupl
     suites = {**shipped().suites, **study.suites}
     benchmarks = {benchmark.id: benchmark for benchmark in plan.benchmarks}
     return tuple(
-        _of(
+        _hypothesis_power(
             hypothesis,
             [benchmarks[name] for name in select_benchmarks(hypothesis.on, tuple(benchmarks), suites)],
             study,
@@ -130,7 +132,7 @@ def _range_json(values: Range | None) -> list[float] | None:
     return None if values is None else [round(value, 3) for value in values]
 
 
-def _of(
+def _hypothesis_power(
     hypothesis: Hypothesis, benchmarks: Sequence[BenchmarkSpec], study: Study, plan: Plan, known: Knowledge
 ) -> HypothesisPower:
     weights = pair_weights(hypothesis.pairs)
@@ -186,7 +188,13 @@ def capped_range(*values: float) -> Range:
 
 
 def seeds_needed(hypothesis: Hypothesis, calm: Assumptions, restless: Assumptions) -> tuple[SeedsNeeded, ...]:
-    """Find how many seeds decide the margin of a hypothesis, else the effects of interest."""
+    """Find how many seeds decide the margin of a hypothesis, else the effects of interest.
+
+    Args:
+        hypothesis: of a plan.
+        calm: the least that is assumed of spread and images.
+        restless: the most.
+    """
     if hypothesis.margin is not None and hypothesis.expect in ("equivalent", "not-worse"):
         tests: list[tuple[Statement, float]] = [(MARGIN_TESTS[hypothesis.expect], hypothesis.margin)]
     else:

@@ -51,7 +51,6 @@ class Evidence:
     """Of the effect being 0, by a test without a normal distribution: a difference must hold with it as well."""
     tests_choice: bool = True
     """False where only single checkpoints, or rows of a table, were compared: a claim about a choice stays open."""
-
     looks: Correction | None = None
     """For the looks at the results before this one; None where none are counted."""
 

@@ -33,19 +33,19 @@ def odd_rows(columns: Sequence[Column], aside: frozenset[str]) -> dict[str, str]
     models = list(dict.fromkeys(model for column in columns for model in column.numbers if model not in aside))
     rows = {model: [column.numbers[model] for column in columns if model in column.numbers] for model in models}
     in_fractions = [model for model in models if 0 < max(rows[model]) <= 1]
-    found = {}
+    reasons = {}
     for model in models:
         ratios = _ratios(model, columns, aside)
         if not ratios:
             continue
         ratio, typical = median(ratios), median(rows[model])
         if 0 < ratio < _FRACTIONS_BELOW and typical <= 1:
-            found[model] = _reason(model, rows[model], "fractions", "1", columns, aside)
+            reasons[model] = _reason(model, rows[model], "fractions", "1", columns, aside)
         elif ratio > 1 / _FRACTIONS_BELOW and typical > 1 and 2 * len(in_fractions) > len(models):
-            found[model] = _reason(model, rows[model], "percent", "100", columns, aside)
+            reasons[model] = _reason(model, rows[model], "percent", "100", columns, aside)
         elif ratio > _PERMILLE_ABOVE and typical > 100:
-            found[model] = _reason(model, rows[model], "permille", "1000", columns, aside)
-    return found
+            reasons[model] = _reason(model, rows[model], "permille", "1000", columns, aside)
+    return reasons
 
 
 def in_one_unit(
@@ -54,6 +54,7 @@ def in_one_unit(
     """Turn the numbers of lines with a declared unit into points.
 
     Args:
+        columns: those with scores, as they stand in the file.
         rows: model -> the unit of its line.
         declared: columns whose own unit is declared, which stay as they are.
         place: the table, for errors.

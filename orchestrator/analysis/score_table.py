@@ -128,7 +128,10 @@ def cell_differences(
     """Subtract the scores of each pair on each benchmark, pairs x benchmarks in `unit`, or refuse with the reasons.
 
     Args:
+        table: of scores.
         pairs: reference and alternative, models of the table.
+        benchmarks: columns of the table.
+        unit: of the differences.
     """
     models = list(dict.fromkeys(model for pair in pairs for model in pair))
     missing = [f"{model} on {name}" for model in models for name in benchmarks if name not in table.scores[model]]

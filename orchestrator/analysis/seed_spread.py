@@ -77,9 +77,9 @@ class Pool:
         return Pool(max(within - residual, 0.0), int(rank), residual, df, scales, by_arm)
 
     def of_effect(self, n_seeds: int, weights: Mapping[str, float]) -> Part | None:
-        """Seed part of a weighted sum of arms whose weights add up to 0; None where fewer than two arms have a signal.
+        """Estimate the seed part of a weighted sum of arms; None where fewer than two arms have a signal.
 
-        The block cancels, and each arm brings the residual mean square times its squared weight: 2 in all for the
+        The weights add up to 0. The block cancels, and each arm brings the residual mean square times its squared weight: 2 in all for the
         difference of two arms, 1.5 for the mean difference of two arms to one and the same third.
         """
         if self.df_residual < 1:
@@ -88,8 +88,11 @@ class Pool:
         return Part(scale * self.residual / self.df_residual / n_seeds, self.df_residual)
 
     def of_mean(self, n_seeds: int, arm: str) -> Part | None:
-        """Seed part of an arm's mean. It varies with the block, too: its variance is that within arms, whose blocks all
-        arms share (Satterthwaite)."""
+        """Estimate the seed part of an arm's mean; None where fewer than two arms have a signal.
+
+        The mean varies with the block, too: its variance is that within arms, whose blocks all arms share
+        (Satterthwaite).
+        """
         if self.df_residual < 1:
             return None
         df = self.df_blocks + self.df_residual
@@ -115,14 +118,14 @@ class Pool:
             return {}
         own_df = self.df_residual / n_arms
         rest_df = self.df_residual - own_df
-        found = {}
+        ratios = {}
         for arm, squares in self.by_arm.items():
             rest = max(self.residual - squares, 0.0) / rest_df
             ratio = squares / own_df / rest if rest > 0 else np.inf
             upper = float(special.fdtrc(own_df, rest_df, ratio)) if np.isfinite(ratio) else 0.0
             if 2 * min(upper, 1 - upper) * n_arms < _UNEVEN_P:
-                found[arm] = float(np.sqrt(ratio))
-        return found
+                ratios[arm] = float(np.sqrt(ratio))
+        return ratios
 
 
 def score_scale(points: float, n: int) -> float:
@@ -137,7 +140,7 @@ def score_scale(points: float, n: int) -> float:
 
 
 def _centred(values: Floats, group_of: NDArray[np.intp], n_groups: int) -> Floats:
-    """Columns minus the mean of each row's group."""
+    """Subtract from each column the mean of each row's group."""
     sums = np.zeros((n_groups, values.shape[1]))
     np.add.at(sums, group_of, values)
     centred: Floats = values - (sums / np.bincount(group_of)[:, None])[group_of]

@@ -113,13 +113,13 @@ def text_priors(predictions: Sequence[str] | None, references: Sequence[str], sc
     Returns:
         Prior -> score of every example; empty where the scores follow another rule than equal texts.
     """
-    right = list(map(_plain, references))
+    right = list(map(plain_answer, references))
     times_right = Counter(right)
     most = times_right.most_common(1)[0][0]
     constant = {BEST_CONSTANT: np.array([reference == most for reference in right], np.float64)}
     if predictions is None:
         return constant if np.isin(scores, (0.0, 1.0)).all() else {}
-    said = list(map(_plain, predictions))
+    said = list(map(plain_answer, predictions))
     equal = np.array([answer == reference for answer, reference in zip(said, right, strict=True)], np.float64)
     if np.mean(np.abs(equal - scores) > 0.01) > _SCORED_OTHERWISE:
         return {}
@@ -129,5 +129,6 @@ def text_priors(predictions: Sequence[str] | None, references: Sequence[str], sc
     return {**constant, CHANCE: by_question + by_answer - by_question.mean()}
 
 
-def _plain(text: str) -> str:
+def plain_answer(text: str) -> str:
+    """Write an answer without case, superfluous white space and a full stop at its end."""
     return " ".join(text.casefold().split()).removesuffix(".")

@@ -55,12 +55,20 @@ def price_of_decision(
         for name in estimate.benchmarks
     )
     costs = Costs(estimate.n_examples, _gpu_hours_per_seed(weights, scored), sum(seconds) / 3600 or None)
-    is_unknown = estimate.interval.seeds == "none"
-    default = DEFAULT_SEED_SD[1] ** 2 * sum_of_squares(weights)
-    seen = seen_effect(effect, default if is_unknown else None, n_hypotheses)
+    assumed = assumed_variance(effect, weights)
+    seen = seen_effect(effect, assumed, n_hypotheses)
     seen = replace(seen, design=replace(seen.design, look_share=look_share))
-    sd = DEFAULT_SEED_SD[1] if is_unknown else None
-    return price(seen, hypothesis.expect, hypothesis.margin, costs, sd)
+    return price(seen, hypothesis.expect, hypothesis.margin, costs, DEFAULT_SEED_SD[1] if assumed is not None else None)
+
+
+def assumed_variance(effect: Effect, weights: Mapping[str, float]) -> float | None:
+    """Assume the variance of an effect over seeds, for one seed, where the study shows none; None where it does.
+
+    Args:
+        effect: that was measured.
+        weights: of its arms.
+    """
+    return DEFAULT_SEED_SD[1] ** 2 * sum_of_squares(weights) if effect.estimate.interval.seeds == "none" else None
 
 
 def seen_effect(effect: Effect, assumed_variance: float | None, n_hypotheses: int) -> Seen:

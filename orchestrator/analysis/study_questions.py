@@ -28,11 +28,13 @@ from trainables.storage.store import Store
 
 logger = logging.getLogger(__name__)
 
-Scores = NDArray[np.float32]
+ScoresOfTrial = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
 class _Read:
+    """What storage holds of the answers to one benchmark."""
+
     responses: Responses
     names: dict[str, str]
     """Arm -> name on storage of the per-example Parquet of its first trial."""
@@ -58,7 +60,7 @@ def judge_questions(plan: Plan, store: Store, ledger: Ledger) -> Iterator[Judged
 
 def _read(plan: Plan, store: Store, ledger: Ledger, benchmark: str) -> _Read | None:
     """Read the scores of all trials on a benchmark; of trials with other questions than most none."""
-    groups: list[tuple[pa.Table, list[tuple[str, str, Scores]]]] = []
+    groups: list[tuple[pa.Table, list[tuple[str, str, ScoresOfTrial]]]] = []
     prior = 0.0
     for trial in plan.trials:
         evaluation = ledger.evaluations.get((trial.id, benchmark))

@@ -65,6 +65,7 @@ class StudyScores:
 
         Args:
             plan: whose trials are read.
+            store: where their results lie.
             ledger: what storage holds of them.
         """
         scored = StudyScores(tuple(benchmark.id for benchmark in plan.benchmarks))
@@ -115,15 +116,15 @@ class StudyScores:
             store: storage of the scores.
             ledger: what storage holds of the trials.
         """
-        asked = {images: benchmark.model_copy(update={"images": images}).name for images in OTHER_IMAGES}
-        results = {images: ledger.blind.get((trial.id, name)) for images, name in asked.items()}
+        names = {images: benchmark.model_copy(update={"images": images}).name for images in OTHER_IMAGES}
+        results = {images: ledger.blind.get((trial.id, name)) for images, name in names.items()}
         blind: dict[ShownImages, Examples] = {}
         for images, result in results.items():
             if result is not None:
                 try:
                     blind[images] = read_examples(store.reading(result.examples))
                 except InputError as error:
-                    self.problems.append(f"{trial.id} on {asked[images]}: {first_line(error)}")
+                    self.problems.append(f"{trial.id} on {names[images]}: {first_line(error)}")
         if blind:
             shown: dict[ShownImages, Examples] = {"own": examples, **blind}
             self.blind.add(trial.arm, trial.seed, benchmark.id, shown, benchmark.source.declared)
@@ -160,7 +161,14 @@ def _with_priors(examples: Examples, evaluation: EvaluationResult) -> Examples:
 
 
 def scores_digest(scores: Scores, arms: Sequence[str], seeds: Sequence[int], benchmarks: Sequence[str]) -> str:
-    """Digest the mean scores of these arms with these seeds on these benchmarks."""
+    """Digest the mean scores of arms, by which a look at them is known again.
+
+    Args:
+        scores: of the study.
+        arms: that are looked at.
+        seeds: with which.
+        benchmarks: on which.
+    """
     cells = [
         [arm, seed, name, cell.mean if cell is not None else None]
         for arm in sorted(arms)

@@ -100,6 +100,9 @@ def ruling_reasons(
     """Explain why a verdict is not stronger, and what it leaves open of the claim.
 
     Args:
+        hypothesis: that was judged.
+        ruling: on it.
+        interval: of its effect; None where nothing could be tested.
         alpha: level of the test, 0 to 1.
         corrected: whether p was compared after Holm's correction.
         exact_test: with which a difference must agree, in words.

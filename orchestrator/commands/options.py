@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from trainables.storage.store import LocalStore
 
 StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or the name of a shipped study.")]
+OptionalStudyArgument = Annotated[
+    list[str] | None, typer.Argument(metavar="[STUDY]", help="A study file, or the name of a shipped study.")
+]
 BenchmarkArgument = Annotated[str, typer.Argument(metavar="BENCHMARK", help="A benchmark's id: `benchmarks list`.")]
 StorageOption = Annotated[
     Path | None, typer.Option("--storage", help="Storage root (default: $ABLATE_STORAGE, else ~/.ablate).")

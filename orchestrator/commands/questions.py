@@ -11,6 +11,7 @@ import typer
 from orchestrator.commands.option_groups import takes_groups
 from orchestrator.commands.options import (
     JsonOption,
+    OptionalStudyArgument,
     SelectionOptions,
     StorageOption,
     console,
@@ -23,14 +24,12 @@ from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
     from orchestrator.analysis.judged_questions import JudgedQuestions
-    from orchestrator.reporting.questions import Show
+    from orchestrator.reporting.questions import Describe
 
 
 @takes_groups
 def questions(
-    study: Annotated[
-        list[str] | None, typer.Argument(metavar="[STUDY]", help="A study file, or the name of a shipped study.")
-    ] = None,
+    study: OptionalStudyArgument = None,
     *,
     items: Annotated[
         list[str] | None,
@@ -66,19 +65,19 @@ def questions(
 
 def _of_study(
     study: str, storage: Path | None, selection: SelectionOptions
-) -> tuple[tuple[JudgedQuestions, ...], Show, str]:
+) -> tuple[tuple[JudgedQuestions, ...], Describe, str]:
     from orchestrator.analysis.study_questions import judge_questions
-    from orchestrator.reporting.questions import shown_from
+    from orchestrator.reporting.questions import describe_from_storage
     from orchestrator.state.ledger import read_ledger
 
     _, plan, store = planned_study(study, existing_storage(storage), selection)
-    return tuple(judge_questions(plan, store, read_ledger(plan, store))), shown_from(plan, store), plan.study
+    return tuple(judge_questions(plan, store, read_ledger(plan, store))), describe_from_storage(plan, store), plan.study
 
 
-def _of_items(items: Sequence[str]) -> tuple[tuple[JudgedQuestions, ...], Show, str]:
+def _of_items(items: Sequence[str]) -> tuple[tuple[JudgedQuestions, ...], Describe, str]:
     from orchestrator.items.check import checked_items
     from orchestrator.items.files import read_items
-    from orchestrator.items.questions import judge_item_questions, shown_from_items
+    from orchestrator.items.questions import describe_from_items, judge_item_questions
 
     read = checked_items(read_items([Path(path).expanduser() for path in items]))
-    return tuple(judge_item_questions(read)), shown_from_items(read), ", ".join(items)
+    return tuple(judge_item_questions(read)), describe_from_items(read), ", ".join(items)

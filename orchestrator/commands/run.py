@@ -118,7 +118,13 @@ def _limits(until_decided: bool, max_gpu_hours: float | None, steps: str | None)
 
 
 def say_how_it_ended(done: StudyRun, options: RunOptions, out: Console) -> None:
-    """Say where a run's records are, or how to send them; and whether there was anything to do."""
+    """Say where a run's records are, or how to send them; and whether there was anything to do.
+
+    Args:
+        done: the run.
+        options: of the command line.
+        out: where it is said.
+    """
     if done.outcomes is None:
         out.print("Nothing was left to do.")
     if done.tracking is not None:

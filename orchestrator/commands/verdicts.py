@@ -11,6 +11,7 @@ import typer
 from orchestrator.commands.option_groups import takes_groups
 from orchestrator.commands.options import (
     JsonOption,
+    OptionalStudyArgument,
     SelectionOptions,
     StorageOption,
     console,
@@ -35,9 +36,7 @@ PUBLISHED = "prismatic/published"
 
 @takes_groups
 def verdicts(
-    study: Annotated[
-        list[str] | None, typer.Argument(metavar="[STUDY]", help="A study file, or the name of a shipped study.")
-    ] = None,
+    study: OptionalStudyArgument = None,
     *,
     scores: Annotated[
         str | None,

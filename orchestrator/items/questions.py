@@ -10,8 +10,9 @@ import numpy as np
 
 from orchestrator.analysis.item_analysis import Responses, Suspect
 from orchestrator.analysis.judged_questions import JudgedQuestions, judge_responses
+from orchestrator.analysis.signal import plain_answer
 from orchestrator.items.check import Items
-from orchestrator.reporting.questions import Show, SuspectQuestion
+from orchestrator.reporting.questions import Describe, SuspectQuestion
 
 
 def judge_item_questions(items: Items) -> Iterator[JudgedQuestions]:
@@ -30,25 +31,23 @@ def judge_item_questions(items: Items) -> Iterator[JudgedQuestions]:
         yield judge_responses(responses, partial(_answers, items, benchmark), _prior(items, benchmark))
 
 
-def shown_from_items(items: Items) -> Show:
-    """Make what shows the suspects of an items table: labels come from the column `reference`."""
+def describe_from_items(items: Items) -> Describe:
+    """Make the function that adds labels to the suspects of an items table, from its column `reference`."""
 
-    def show(benchmark: str, suspects: Sequence[Suspect]) -> Iterable[SuspectQuestion]:
+    def describe(benchmark: str, suspects: Sequence[Suspect]) -> Iterable[SuspectQuestion]:
         ids = next(cell.examples.ids for (_, _, name), cell in items.cells.items() if name == benchmark)
         labels = dict(zip(ids, items.references.get(benchmark, ()), strict=False))
         return (SuspectQuestion(suspect, None, labels.get(suspect.id), None, None) for suspect in suspects)
 
-    return show
+    return describe
 
 
 def _answers(items: Items, benchmark: str, good: Sequence[str]) -> dict[str, list[str]]:
-    """Take the predictions of each arm's first seed, without case, spaces around and a full stop."""
+    """Take the predictions of each arm's first seed, as plain text."""
     first = {arm: min(seed for a, seed, name in items.cells if (a, name) == (arm, benchmark)) for arm in good}
     predictions = {arm: items.cells[arm, seed, benchmark].predictions for arm, seed in first.items()}
     return {
-        arm: [(text or "").strip().rstrip(".").casefold() for text in texts]
-        for arm, texts in predictions.items()
-        if texts is not None
+        arm: [plain_answer(text or "") for text in texts] for arm, texts in predictions.items() if texts is not None
     }
 
 

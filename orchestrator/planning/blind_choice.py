@@ -47,7 +47,7 @@ def _share(plan: Plan, counts: RealisedCounts) -> float:
         raise _UnknownCostError("without GPUs there is no estimate of what evaluation costs")
     assumed = Assumptions()
     hours = [None if stage is None else stage.gpu_hours for stage in estimates(plan, assumed).values()]
-    known = [each for each in hours if each is not None]
+    known = [cost for cost in hours if cost is not None]
     if len(known) < len(hours):
         raise _UnknownCostError("the GPU-hours of some stages are not known")
     return sum(_evaluation_hours(plan, trial, counts, assumed) for trial in plan.trials) / sum(known)

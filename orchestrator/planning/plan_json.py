@@ -66,7 +66,7 @@ def plan_json(plan: Plan, assumed: Assumptions | None = None) -> dict[str, Any]:
             "on": bool(plan.blind.sets),
             "declared": plan.blind.is_declared,
             "reason": plan.blind.reason,
-            "sets": [asked.name for asked in plan.blind.sets],
+            "sets": [benchmark.name for benchmark in plan.blind.sets],
         },
         "added_seeds": {arm: list(seeds) for arm, seeds in plan.added_seeds.items()},
         "excluded": [{"arm": exclusion.arm, "reason": exclusion.reason} for exclusion in plan.excluded],

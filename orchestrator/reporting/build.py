@@ -21,7 +21,7 @@ from orchestrator.reporting.disagreements import samples
 from orchestrator.reporting.findings import axis_findings
 from orchestrator.reporting.open_prompts import read_samples
 from orchestrator.reporting.provenance import conditions_of, provenance
-from orchestrator.reporting.questions import report_questions, shown_from
+from orchestrator.reporting.questions import describe_from_storage, report_questions
 from orchestrator.reporting.report_model import (
     Absence,
     AxisCurve,
@@ -85,7 +85,7 @@ def build_report(
         costs=arm_costs(arms, ledger, rows),
         samples=samples(plan, store, ledger, scored),
         open_samples=read_samples(plan, store, ledger),
-        questions=report_questions(judge_questions(plan, store, ledger), shown_from(plan, store)),
+        questions=report_questions(judge_questions(plan, store, ledger), describe_from_storage(plan, store)),
         failures=_failures(ledger, store),
         provenance=provenance(study, plan, store, ledger, conditions),
         problems=tuple(scored.problems),

@@ -62,27 +62,28 @@ class BenchmarkQuestions:
     not_informative: str | None
 
 
-Show = Callable[[str, Sequence[Suspect]], Iterable[SuspectQuestion]]
+Describe = Callable[[str, Sequence[Suspect]], Iterable[SuspectQuestion]]
 """From a benchmark and suspects to what a person sees of them."""
 
 
-def report_questions(judged: Iterable[JudgedQuestions], show: Show) -> tuple[BenchmarkQuestions, ...]:
+def report_questions(judged: Iterable[JudgedQuestions], describe: Describe) -> tuple[BenchmarkQuestions, ...]:
     """Sum up the questions of every benchmark that could be judged.
 
     Args:
         judged: benchmark by benchmark.
-        show: adds question, label and image to suspects (`shown_from`, for a study).
+        describe: adds question, label and image to suspects (`describe_from_storage`, for a study).
     """
-    return tuple(of for one in judged if (of := _of_benchmark(one, show)) is not None)
+    summaries = (_summary(questions, describe) for questions in judged)
+    return tuple(summary for summary in summaries if summary is not None)
 
 
-def shown_from(plan: Plan, store: Store) -> Show:
-    """Make what shows the suspects of a study: questions, labels and images come from its prepared data."""
+def describe_from_storage(plan: Plan, store: Store) -> Describe:
+    """Make the function that adds question, label and image to the suspects of a study, from its prepared data."""
     specs = {benchmark.id: benchmark for benchmark in plan.benchmarks}
     return lambda benchmark, suspects: with_images(suspects, specs[benchmark], store)
 
 
-def _of_benchmark(judged: JudgedQuestions, show: Show) -> BenchmarkQuestions | None:
+def _summary(judged: JudgedQuestions, describe: Describe) -> BenchmarkQuestions | None:
     analysis = judged.analysis
     if analysis is None:
         return None
@@ -93,7 +94,7 @@ def _of_benchmark(judged: JudgedQuestions, show: Show) -> BenchmarkQuestions | N
         analysis.n_trials,
         {kind: analysis.count(kind) for kind in KINDS},
         len(judged.suspects),
-        tuple(show(judged.benchmark, judged.suspects[:SHOWN])),
+        tuple(describe(judged.benchmark, judged.suspects[:SHOWN])),
         judged.no_witnesses,
         judged.informative,
         judged.not_informative,
@@ -104,6 +105,7 @@ def with_images(suspects: Sequence[Suspect], spec: BenchmarkSpec, store: Store) 
     """Add the question, the label and the image to each suspect, where the prepared data are whole on storage.
 
     Args:
+        suspects: questions of the benchmark.
         spec: of the benchmark.
         store: where its prepared data lie.
     """

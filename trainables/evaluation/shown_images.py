@@ -76,7 +76,7 @@ def swapped_rows(benchmark: str, rows: Sequence[int], picture_rows: Sequence[int
     shown = list(pictures)
     draw = generator("swapped", benchmark, SWAP_SEED)
     for last in range(len(shown) - 1, 0, -1):
-        other = int(draw.integers(last))
-        shown[last], shown[other] = shown[other], shown[last]
-    image_of = {picture: first[other] for picture, other in zip(pictures, shown, strict=True)}
+        earlier = int(draw.integers(last))
+        shown[last], shown[earlier] = shown[earlier], shown[last]
+    image_of = {picture: first[instead] for picture, instead in zip(pictures, shown, strict=True)}
     return tuple(image_of[int(picture_rows[row])] if row >= 0 else row for row in rows)

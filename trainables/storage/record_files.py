@@ -11,9 +11,9 @@ What holds for every kind of record:
 
 What a damaged file leads to depends on what is lost with it:
 
-- Results refuse, with the file's name (`read`): of stages, features, evaluations and trials, failures, claims and
-  looks at their results, and the task of an interrupted attempt. They are what was asked for, and only a person can
-  decide to spend the work again.
+- Results refuse, with the file's name (`read`): of stages, features, evaluations and trials, failures, claims, looks
+  at their results, added seeds, and the task of an interrupted attempt. They are what was asked for, and only a person
+  can decide to spend the work again.
 - Caches and positions are made again, with a warning that names the file (`read_or_redo`): digests, the manifests of
   prepared sources and of conversions, facts of encoders and language models, how far a tracking server is, a
   noise floor, and the curve of a stage, which is only shown.

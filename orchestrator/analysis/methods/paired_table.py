@@ -30,6 +30,9 @@ def _draws(table: ScoreTable, pairs: Pairs, skills: Sequence[tuple[str, ...]], s
     """Average over pairs and then over the benchmarks of each skill.
 
     Args:
+        table: of scores.
+        pairs: reference and alternative.
+        skills: benchmarks that count as one draw.
         said: what is to be known of the skills, in words.
     """
     benchmarks = [name for skill in skills for name in skill]

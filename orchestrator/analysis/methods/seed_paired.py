@@ -15,7 +15,7 @@ from orchestrator.analysis.collapse import Collapse, find_collapses
 from orchestrator.analysis.comparability import refused
 from orchestrator.analysis.effects import Effect
 from orchestrator.analysis.exact import exact_p
-from orchestrator.analysis.intervals import LEVEL
+from orchestrator.analysis.intervals import LEVEL, CrossedInterval
 from orchestrator.analysis.look_history import correction
 from orchestrator.analysis.look_sentences import further_look, look_reasons
 from orchestrator.analysis.methods.contract import Judged, Question, StudyMethod, StudyResults, refused_verdict
@@ -48,6 +48,12 @@ class _Measured:
     """(arm, benchmark) of which more than half of the answers could not be read -> the note on it."""
     collapses: tuple[Collapse, ...]
     """Seeds with which an arm scores far below its others."""
+
+    @property
+    def interval(self) -> CrossedInterval:
+        """Interval of the effect after all looks."""
+        looks, interval = self.evidence.looks, self.effect.estimate.interval
+        return looks.interval(interval) if looks is not None else interval
 
 
 def judge(results: StudyResults, questions: Sequence[Question]) -> Judged:
@@ -128,7 +134,7 @@ def _verdict(
     hypothesis, benchmarks = question.hypothesis, question.benchmarks
     estimate = measured.effect.estimate
     looks = measured.evidence.looks
-    interval = looks.interval(estimate.interval) if looks is not None else estimate.interval
+    interval = measured.interval
     is_open = ruling.verdict == "undecided" and len(measured.no_signal) < len(benchmarks)
     share = looks.next_level(ALPHA) / ALPHA if looks is not None else 1.0
     can_decide = is_open and share > 0
@@ -192,8 +198,7 @@ def _component(
 def _reasons(hypothesis: Hypothesis, measured: _Measured, ruling: Ruling, price: Price | None) -> list[str]:
     estimate = measured.effect.estimate
     looks = measured.evidence.looks
-    interval = looks.interval(estimate.interval) if looks is not None else estimate.interval
-    reasons = ruling_reasons(hypothesis, ruling, interval, ALPHA, corrected=True)
+    reasons = ruling_reasons(hypothesis, ruling, measured.interval, ALPHA, corrected=True)
     if looks is not None:
         reasons += look_reasons(looks.looks, measured.evidence.p_of_look(measured.evidence.declared), ruling.p)
     if estimate.scope == "checkpoints":
@@ -216,8 +221,8 @@ def _reasons(hypothesis: Hypothesis, measured: _Measured, ruling: Ruling, price:
 
 
 def _notes(verdicts: Sequence[Verdict], results: StudyResults, n_declared: int) -> tuple[str, ...]:
-    notes = ["Effects are paired by example and seed; an interval covers the choice of images and, with more than one "
-             "seed, that of seeds."]  # fmt: skip
+    covered = "an interval covers the choice of images and, with more than one seed, that of seeds"
+    notes = [f"Effects are paired by example and seed; {covered}."]
     if n_declared > 1:
         notes.append(
             "A verdict holds after Holm's correction among the statements of its kind over all "
