@@ -15,10 +15,12 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 
 from orchestrator.analysis.blind_effects import gain_source
+from orchestrator.analysis.blind_model import GainSource
 from orchestrator.analysis.blind_scores import BlindScores, shown_arm
 from orchestrator.analysis.examples import Examples
 from search_spaces.spec import ShownImages
@@ -28,7 +30,7 @@ N_QUESTIONS = N_IMAGES * PER_IMAGE
 SEED_SD, ANSWER_SD = 1.0, 10.0
 BASE: dict[ShownImages, float] = {"own": 60.0, "blank": 40.0}
 STUDIES = 400
-SOURCES = ("visual", "partly-visual", "language-prior", "open")
+SOURCES: tuple[GainSource, ...] = get_args(GainSource)
 
 _IDS = tuple(f"q{i:05d}" for i in range(N_QUESTIONS))
 _IMAGES = tuple(f"i{i // PER_IMAGE:05d}" for i in range(N_QUESTIONS))

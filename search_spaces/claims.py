@@ -18,7 +18,7 @@ from search_spaces.typed import typed
 from search_spaces.yaml_source import Document, KeyPath, key_text, read
 
 Suites = Mapping[str, Sequence[BenchmarkChoice]]
-_ROWS = {"table": "a model of the table", "items": "an arm of the items"}
+_ROWS: Mapping[Literal["table", "items"], str] = {"table": "a model of the table", "items": "an arm of the items"}
 """What pairs name, by what claims are about."""
 
 

@@ -311,7 +311,7 @@ ShownImages = Literal["own", "blank", "swapped"]
 SWAP_SEED = 0
 """Seed of the draw that gives every image of a benchmark another one."""
 
-_SHOWN: Mapping[ShownImages, Mapping[str, str | int]] = {
+ADDED_BY_IMAGES: Mapping[ShownImages, Mapping[str, str | int]] = {
     "own": {},
     "blank": {"images": "blank"},
     "swapped": {"images": "swapped", "swap_seed": SWAP_SEED},
@@ -342,7 +342,7 @@ class BenchmarkSpec(Spec):
     @property
     def asked(self) -> dict[str, Any]:
         """What is asked, without the data, as keys hold it."""
-        return {**self.model_dump(mode="json", exclude={"source", "images"}), **_SHOWN[self.images]}
+        return {**self.model_dump(mode="json", exclude={"source", "images"}), **ADDED_BY_IMAGES[self.images]}
 
 
 class SeedSplit(Spec):

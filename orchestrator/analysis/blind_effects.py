@@ -19,12 +19,13 @@ from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 from search_spaces.quantities import number_of
 
-_SAYS: Mapping[GainSource, str] = {
+SOURCE_TITLES: Mapping[GainSource, str] = {
     "visual": "The {change} is visual",
     "partly-visual": "The {change} is visual at least in part",
     "language-prior": "The {change} is in the language prior",
     "open": "Whether the {change} is visual is open",
 }
+"""How a sentence on a gain, or a loss, begins."""
 
 
 def beside_blind(verdicts: Sequence[Verdict], blind: BlindScores, seed_sd: float | None) -> tuple[Verdict, ...]:
@@ -90,5 +91,5 @@ def _sentence(
     added = f"images add {signed(visual)} ({ends_text(*visual_ends)})"
     if source is None:
         return f"{numbers}: {added}."
-    says = _SAYS[source].format(change="gain" if effect > 0 else "loss")
+    says = SOURCE_TITLES[source].format(change="gain" if effect > 0 else "loss")
     return f"{says}: {numbers}; {added}."

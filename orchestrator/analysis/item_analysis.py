@@ -103,11 +103,6 @@ class ItemAnalysis:
         """Count the questions of a kind."""
         return self.kinds_Q.count(kind)
 
-    @property
-    def n_silent(self) -> int:
-        """Questions that no arm or every arm answers: they cannot tell arms apart."""
-        return self.count("nobody") + self.count("everybody")
-
 
 def analyse_items(responses: Responses) -> ItemAnalysis:
     """Compute the statistics of every question of a benchmark.

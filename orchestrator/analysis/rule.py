@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, assert_never
+from typing import Literal, assert_never, get_args
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from orchestrator.analysis.verdict_model import Outcome
 from search_spaces.study import Expectation
 
 Statement = Literal["differs", "equivalent", "not-worse"]
-STATEMENTS: tuple[Statement, ...] = ("differs", "equivalent", "not-worse")
+STATEMENTS: tuple[Statement, ...] = get_args(Statement)
 
 ALPHA = 0.05
 

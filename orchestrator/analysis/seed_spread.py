@@ -79,8 +79,9 @@ class Pool:
     def of_effect(self, n_seeds: int, weights: Mapping[str, float]) -> Part | None:
         """Estimate the seed part of a weighted sum of arms; None where fewer than two arms have a signal.
 
-        The weights add up to 0. The block cancels, and each arm brings the residual mean square times its squared weight: 2 in all for the
-        difference of two arms, 1.5 for the mean difference of two arms to one and the same third.
+        The weights add up to 0. The block cancels, and each arm brings the residual mean square times its squared
+        weight: 2 in all for the difference of two arms, 1.5 for the mean difference of two arms to one and the same
+        third.
         """
         if self.df_residual < 1:
             return None

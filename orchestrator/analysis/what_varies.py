@@ -13,13 +13,13 @@ from search_spaces.plan import Plan
 from search_spaces.seeds import SeedSource
 from search_spaces.spec import StageSpec
 
-_NAMES: dict[SeedSource, str] = {
+SOURCE_NAMES: dict[SeedSource, str] = {
     "init": "the initialisation",
     "order": "the order of the data (with dropout)",
     "data": "the records that mixes draw",
 }
 """In the order in which they are said."""
-_OTHERS: dict[SeedSource, str] = {
+OTHER_DRAWS: dict[SeedSource, str] = {
     "init": "initialisations",
     "order": "orders of the data",
     "data": "draws of records",
@@ -30,20 +30,20 @@ EVALUATION = "decoding is greedy and evaluation is deterministic"
 def what_varies(plan: Plan) -> str:
     """Write which sources of chance vary over the replicates of a plan's arms, and which stay as they are."""
     stages = [stage for trial in plan.trials for stage in trial.spec.stages]
-    drawn = [source for source in _NAMES if source != "data" or _resamples(stages)]
+    drawn = [source for source in SOURCE_NAMES if source != "data" or _resamples(stages)]
     seeds = {source: sorted({getattr(trial.spec.draws, source) for trial in plan.trials}) for source in drawn}
     varied = [source for source in drawn if len(seeds[source]) > 1]
     fixed = [source for source in drawn if source not in varied]
     if not varied:
-        return f"One seed: {listed(_NAMES[source] for source in fixed)} did not vary; {EVALUATION}"
+        return f"One seed: {listed(SOURCE_NAMES[source] for source in fixed)} did not vary; {EVALUATION}"
     is_split = any(trial.spec.split for trial in plan.trials)
     together = " alone" if fixed else "" if is_split else " together"
-    parts = [f"Seeds vary {listed(_NAMES[source] for source in varied)}{together}"]
+    parts = [f"Seeds vary {listed(SOURCE_NAMES[source] for source in varied)}{together}"]
     if fixed:
-        held = listed(f"{_NAMES[source]} is fixed at {seeds[source][0]}" for source in fixed)
-        parts.append(f"{held}: an interval says nothing about other {listed(_OTHERS[source] for source in fixed)}")
+        held = listed(f"{SOURCE_NAMES[source]} is fixed at {seeds[source][0]}" for source in fixed)
+        parts.append(f"{held}: an interval says nothing about other {listed(OTHER_DRAWS[source] for source in fixed)}")
     if _draws_once(stages):
-        parts.append(f"{_NAMES['data']} are the same for all seeds")
+        parts.append(f"{SOURCE_NAMES['data']} are the same for all seeds")
     return "; ".join([*parts, EVALUATION])
 
 

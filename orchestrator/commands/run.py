@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
@@ -105,8 +104,6 @@ def _limits(until_decided: bool, max_gpu_hours: float | None, steps: str | None)
             if value is not None:
                 raise InputError("must come with --until-decided", key=name)
         return None
-    if max_gpu_hours is not None and math.isnan(max_gpu_hours):
-        raise InputError("must be a number, but got nan", key="--max-gpu-hours")
     limits = Limits() if max_gpu_hours is None else Limits(max_gpu_hours)
     if steps is None:
         return limits

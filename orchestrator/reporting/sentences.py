@@ -59,7 +59,7 @@ def answer_line(report: Report) -> str:
     return _claims_line(verdicts) if verdicts else _arms_line(report.findings)
 
 
-_CLAIM_VERBS: Mapping[str, tuple[str, str]] = {
+CLAIM_VERBS: Mapping[str, tuple[str, str]] = {
     HOLDS[True]: ("holds", "hold"),
     HOLDS[False]: ("does not hold", "do not hold"),
     CHECKPOINTS_DIFFER: ("is open, though these checkpoints differ", "are open, though these checkpoints differ"),
@@ -70,9 +70,9 @@ _CLAIM_VERBS: Mapping[str, tuple[str, str]] = {
 
 def _claims_line(verdicts: Sequence[Verdict]) -> str:
     counts = Counter(state_text(verdict) for verdict in verdicts)
-    parts = [f"{counts[state]} {verbs[counts[state] != 1]}" for state, verbs in _CLAIM_VERBS.items() if counts[state]]
+    parts = [f"{counts[state]} {verbs[counts[state] != 1]}" for state, verbs in CLAIM_VERBS.items() if counts[state]]
     if len(parts) == 1:
-        singular, plural = _CLAIM_VERBS[state_text(verdicts[0])]
+        singular, plural = CLAIM_VERBS[state_text(verdicts[0])]
         return f"The claim {singular}." if len(verdicts) == 1 else f"All {len(verdicts)} claims {plural}."
     return f"Of {number_of(len(verdicts), 'claim')}, {listed(parts)}."
 

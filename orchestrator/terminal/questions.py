@@ -37,6 +37,6 @@ def questions_to_terminal(
             console.print(Text(f"  - {question.suspect.id}{image}{prompt}"))
             console.print(Text(f"    {label}{suspect_sentence(question.suspect)}", style="dim"))
         console.print(Text(f"  {informative_sentence(benchmark)}\n"))
-    reasons = [f"{untold.benchmark}: {untold.reason}." for untold in judged if untold.reason is not None]
+    reasons = [f"{unjudged.benchmark}: {unjudged.reason}." for unjudged in judged if unjudged.reason is not None]
     for line in reasons if questions or reasons else ["Nothing is scored yet."]:
         console.print(Text(line))

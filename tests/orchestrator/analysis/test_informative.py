@@ -8,7 +8,7 @@ import pytest
 from measurements.questions import Setting, draw
 from orchestrator.analysis.informative import Informative, choose_informative, information_of
 from orchestrator.analysis.item_analysis import Responses
-from tests.orchestrator.analysis.test_item_analysis import responses_of
+from tests.support.responses import responses_of
 
 
 def chosen_of(responses: Responses) -> Informative:

@@ -6,14 +6,9 @@ import numpy as np
 import pytest
 
 from measurements.questions import Setting, draw
-from orchestrator.analysis.item_analysis import Responses, analyse_items, discrimination, good_arms, suspects
+from orchestrator.analysis.item_analysis import analyse_items, discrimination, good_arms, suspects
 from search_spaces.errors import InputError
-
-
-def responses_of(scores: np.ndarray, n_seeds: int = 1) -> Responses:
-    ids = tuple(f"q{i}" for i in range(scores.shape[1]))
-    arms = tuple(f"arm{i // n_seeds}" for i in range(len(scores)))
-    return Responses("set", ids, ids, arms, scores.astype(np.float32))
+from tests.support.responses import responses_of
 
 
 def test_discrimination_is_the_correlation_with_the_rest() -> None:
@@ -30,7 +25,7 @@ def test_questions_that_no_arm_or_every_arm_answers_are_counted_and_have_no_disc
     analysis = analyse_items(responses_of(scores))
     assert analysis.kinds_Q[:3] == ("nobody", "everybody", "everybody")
     assert np.isnan(analysis.discrimination_Q[:3]).all()
-    assert (analysis.count("nobody"), analysis.count("everybody"), analysis.n_silent) == (1, 2, 3)
+    assert (analysis.count("nobody"), analysis.count("everybody")) == (1, 2)
 
 
 def test_question_that_only_good_arms_answer_tells_and_one_that_only_poor_arms_answer_is_reversed() -> None:

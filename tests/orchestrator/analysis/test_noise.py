@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 
 from orchestrator.analysis.noise import MEAN, measured_floor, noise_view, sd_interval
 from orchestrator.analysis.study_scores import StudyScores
@@ -14,6 +13,7 @@ from orchestrator.state.ledger import read_ledger
 from orchestrator.state.noise_floor import FloorScores, NoiseFloor, read_floor, write_floor
 from orchestrator.terminal.noise import noise_table
 from tests.support.stored_studies import answers, finish_trial, two_stage_plan
+from tests.support.terminal_text import shown
 from trainables.storage.store import LocalStore
 
 FLOOR = NoiseFloor(
@@ -52,9 +52,7 @@ def test_luck_is_how_often_all_seeds_of_one_arm_beat_all_of_an_equal_one() -> No
 
 
 def test_noise_table_says_what_its_numbers_are() -> None:
-    console = Console(width=100, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: SIM115
-    console.print(noise_table(noise_view("s", "base", FLOOR)))
-    text = console.export_text()
+    text = shown(lambda console: console.print(noise_table(noise_view("s", "base", FLOOR))), width=100)
     assert "Noise floor of s: base with 5 seeds (7, 8, 9, 10, 11)" in text
     assert "1 in 252" in text
     assert all(len(line.rstrip()) <= 100 for line in text.splitlines())

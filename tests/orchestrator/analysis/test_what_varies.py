@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.analysis.what_varies import EVALUATION, what_varies
+from orchestrator.analysis.what_varies import EVALUATION, OTHER_DRAWS, SOURCE_NAMES, what_varies
+from search_spaces.seeds import SEED_SOURCES
 from tests.support.small_studies import BASE, plan_of
 
 INIT, ORDER = "the initialisation", "the order of the data (with dropout)"
@@ -35,3 +36,7 @@ PART = BASE.replace("data: llava-v15", "data: part") + "mixes: {part: {parts: [{
 )
 def test_what_varies_is_said_in_words(tmp_path: Path, study: str, words: str) -> None:
     assert what_varies(plan_of(tmp_path, study)) == f"{words}; {EVALUATION}"
+
+
+def test_every_source_of_chance_has_its_words() -> None:
+    assert set(SOURCE_NAMES) == set(OTHER_DRAWS) == set(SEED_SOURCES)

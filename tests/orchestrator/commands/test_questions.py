@@ -5,11 +5,24 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.support.command_line import ablate
+import pytest
+from typer.testing import CliRunner
+
+from orchestrator.cli import app
+from search_spaces.errors import InputError
 
 
 def test_study_without_scores_has_no_question_to_judge(tmp_path: Path) -> None:
-    (tmp_path / "s").mkdir()
-    done = ablate("questions", "quickstart", "--json", storage=tmp_path / "s")
-    assert json.loads(done.stdout) == {"source": "quickstart", "benchmarks": []}
-    assert "Nothing is scored yet" in ablate("questions", "quickstart", storage=tmp_path / "s").stdout
+    command = ["questions", "quickstart", "--storage", str(tmp_path)]
+    assert json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout) == {
+        "source": "quickstart",
+        "benchmarks": [],
+    }
+    assert "Nothing is scored yet" in CliRunner().invoke(app, command).stdout
+
+
+@pytest.mark.parametrize("arguments", [[], ["quickstart", "mini"]])
+def test_one_study_or_items_must_be_given(arguments: list[str]) -> None:
+    refusal = CliRunner().invoke(app, ["questions", *arguments]).exception
+    assert isinstance(refusal, InputError)
+    assert "one of STUDY and --items must be given" in str(refusal)

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from typer.testing import CliRunner
 
 from measurements.questions import Setting, draw
+from orchestrator.cli import app
 from orchestrator.items.check import checked_items
 from orchestrator.items.files import read_items
 from orchestrator.items.questions import judge_item_questions
-from tests.support.command_line import ablate
 
 
 def write_items(folder: Path, *, with_predictions: bool = True) -> np.ndarray:
@@ -45,10 +46,9 @@ def test_planted_wrong_labels_are_doubted(tmp_path: Path) -> None:
 
 def test_table_without_predictions_doubts_no_label_and_says_why(tmp_path: Path) -> None:
     write_items(tmp_path, with_predictions=False)
-    done = ablate("questions", "--items", str(tmp_path / "items.parquet"), storage=tmp_path / "s")
-    assert "No label is doubted: it takes answers of 3 arms above the median of all." in " ".join(done.stdout.split())
-    benchmark = json.loads(
-        ablate("questions", "--json", "--items", str(tmp_path / "items.parquet"), storage=tmp_path / "s").stdout
-    )["benchmarks"][0]
+    command = ["questions", "--items", str(tmp_path / "items.parquet")]
+    text = CliRunner().invoke(app, command).stdout
+    assert "No label is doubted: it takes answers of 3 arms above the median of all." in " ".join(text.split())
+    benchmark = json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout)["benchmarks"][0]
     assert len(benchmark["questions"]) == 300
     assert len(benchmark["informative"]["ids"]) == 75
