@@ -99,9 +99,10 @@ def _arrow_table(items: Any) -> pa.Table:
     if not (hasattr(items, "columns") and hasattr(items, "iloc")):
         law = f"must be a pyarrow Table or a pandas DataFrame, but is {type(items).__name__}"
         raise InputError(law, place=ITEMS)
+    absent = [name for name in REQUIRED if name not in items.columns]
+    if absent:
+        raise absent_columns(absent, list(map(str, items.columns)), ITEMS)
     frame = items[[name for name in items.columns if name in SCHEMA.names]]
-    if not len(frame.columns):
-        raise absent_columns(REQUIRED, list(map(str, items.columns)), ITEMS)
     try:
         return pa.Table.from_pandas(frame, preserve_index=False)
     except (pa.ArrowException, ValueError, TypeError) as error:

@@ -17,7 +17,9 @@ def power_view(powers: Sequence[HypothesisPower]) -> RenderableType:
     columns = ("hypothesis", "expect", "seeds", "examples", "smallest effect", "smallest margin")
     title = "What this can decide (smallest values in points, 80 % power)"
     shown = table(title, columns, map(_row, powers), right=(2, 3, 4, 5))
-    notes = [Text(f"assumed: {assumption}", "dim") for assumption in (*_spreads(powers), *_differing(powers))]
+    known = [power for power in powers if power.smallest_effect is not None]
+    notes = [Text(f"assumed: {assumption}", "dim") for assumption in (*_spreads(known), *_differing(known))]
+    notes += [Text(f"no prediction: {reason}", "yellow") for reason in _spreads([p for p in powers if p not in known])]
     return Group(shown, *(Text(line) for line in too_small_lines(powers)), *notes)
 
 

@@ -72,6 +72,7 @@ def test_an_assumed_spread_makes_recipes_of_single_seeds() -> None:
             "items, row 2: score: must be a number .* 100; the same in 1,439 more rows: row 5, row 7,",
         ),
         (lambda frame: frame.drop(columns="seed"), "there is no seed"),
+        (lambda frame: frame.rename(columns={"score": "scor"}), "Is scor its score?"),
         (
             lambda frame: frame.assign(seed=frame["seed"] * 1.0),
             "seed: must be a whole number, but the column is double",
@@ -85,7 +86,7 @@ def test_an_assumed_spread_makes_recipes_of_single_seeds() -> None:
 )
 def test_wrong_items_are_named(spoil: object, message: str) -> None:
     assert callable(spoil)
-    with pytest.raises(InputError, match=message.replace("(", r"\(").replace(")", r"\)")):
+    with pytest.raises(InputError, match=message.replace("(", r"\(").replace(")", r"\)").replace("?", r"\?")):
         judge(spoil(pd.DataFrame(ROWS)), CLAIMS)
 
 
