@@ -65,7 +65,7 @@ def test_contrast_with_five_seeds_and_equal_images_is_the_paired_t_interval() ->
 def test_contrast_with_three_seeds_is_the_paired_t_interval_whatever_the_other_arms_do() -> None:
     shifts = {"base": [0.0, 1.0, 3.0], "a": [2.0, 2.5, 6.0], "b": [5.0, 70.0, 7.5], "c": [1.0, 1.5, 40.5]}
     estimate = shifted_scores(shifts).contrast("base", "a", ["shape"]).estimate
-    expected = stats.ttest_1samp([2.0, 1.5, 3.0], 0).confidence_interval(1 - 0.05 * 0.95)  # a twentieth is the bound's
+    expected = stats.ttest_1samp([2.0, 1.5, 3.0], 0).confidence_interval(1 - 0.05 * 0.98)  # a fiftieth is the bound's
     assert (estimate.interval.seeds, estimate.interval.df) == ("own", pytest.approx(2))
     assert (estimate.interval.low, estimate.interval.high) == pytest.approx(tuple(expected))
     assert estimate.by_seed == pytest.approx((2.0, 1.5, 3.0))
