@@ -1,7 +1,6 @@
 """Predict what a plan can decide before anything runs.
 
-For each hypothesis that is the smallest effect and the smallest margin, and how many seeds the effects of interest
-take.
+For each hypothesis: the smallest effect, the smallest margin, and how many seeds the effects of interest take.
 
 The spread over seeds is that of earlier results or of the study's noise floor (`ablate noise`), whichever is better
 known; else the study's `seed_sd`; else a declared default range. How far arms differ on single questions is what
