@@ -17,14 +17,21 @@ def table_headers(report: Report) -> list[str]:
     ]
 
 
-def table_rows(report: Report) -> list[tuple[list[str], list[tuple[str, bool]]]]:
+def table_rows(report: Report, *, has_limits: bool = True) -> list[tuple[list[str], list[tuple[str, bool]]]]:
     """Write every row: arm and seeds, then the text of each cell and whether it is the best of its column.
 
     What needs no image stands below the arms.
+
+    Args:
+        report: whose arms they are.
+        has_limits: whether the scores of single benchmarks have their intervals; the mean over all always has.
     """
     rows = []
     for row in report.rows:
-        texts = [(cell_text(cell, column), cell.is_best) for cell, column in report.cells(row)]
+        texts = [
+            (cell_text(cell, column, has_limits=has_limits or column is None), cell.is_best)
+            for cell, column in report.cells(row)
+        ]
         rows.append(([row.arm, ", ".join(map(str, row.seeds))], texts))
     for prior in report.priors:
         means = [prior.mean] if len(report.columns) > 1 else []

@@ -100,12 +100,13 @@ def cost_line(report: Report) -> str:
     return f"{gpu_time_text(share.gpu_seconds)}{so_far}{_saved(share)}"
 
 
-def cell_text(cell: Cell, column: Column | None) -> str:
+def cell_text(cell: Cell, column: Column | None, *, has_limits: bool = True) -> str:
     """Write a cell: `87.3 (85.1 to 89.5)` and what must be said with it; or why there is no number."""
     if cell.estimate is None:
         return "refused" if cell.refused is not None else absence_text(cell)
     low, high = cell.estimate.interval.low, cell.estimate.interval.high
-    return ", ".join([f"{cell.estimate.value:.1f} ({low:.1f} to {high:.1f})", *remarks(cell, column)])
+    limits = f" ({low:.1f} to {high:.1f})" if has_limits else ""
+    return ", ".join([f"{cell.estimate.value:.1f}{limits}", *remarks(cell, column)])
 
 
 def absence_text(cell: Cell, *, always_seeds: bool = False) -> str:

@@ -12,6 +12,10 @@ from orchestrator.reporting.arm_table import table_headers, table_rows
 from orchestrator.reporting.report_model import Report
 from orchestrator.terminal.verdicts import print_blind, print_short
 
+_MOST_INTERVALS = 5
+"""With more benchmarks only the mean over all has its interval: cells would be broken into four lines."""
+_WIDE_NOTE = "Intervals of single benchmarks are in the report as html, md, csv and json (`--to`)."
+
 
 def to_terminal(report: Report, console: Console) -> None:
     """Print verdicts, arms by benchmarks, findings, what sharing saved, and what went wrong."""
@@ -31,6 +35,8 @@ def _print_results(report: Report, console: Console) -> None:
     for verdict in report.verdicts.verdicts:
         print_short(verdict, console)
     console.print(_terminal_table(report))
+    if _is_wide(report):
+        console.print(Text(f"- {_WIDE_NOTE}", style="dim"))
     for line in sentences.table_notes(report):
         console.print(Text(f"- {line}", style="dim"))
     print_blind(report.verdicts.blind, console)
@@ -57,11 +63,15 @@ def _print_problems(report: Report, console: Console) -> None:
             console.print(Text.assemble(("differs ", "yellow"), sentences.condition_line(condition)))
 
 
+def _is_wide(report: Report) -> bool:
+    return len(report.columns) > _MOST_INTERVALS
+
+
 def _terminal_table(report: Report) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     for i, name in enumerate(table_headers(report)):
         table.add_column(Text(name), justify="left" if i < 2 else "right", overflow="fold")
-    for names, cells in table_rows(report):
+    for names, cells in table_rows(report, has_limits=not _is_wide(report)):
         texts = [Text(text, style="bold" if is_best else "") for text, is_best in cells]
         table.add_row(*map(Text, names), *texts)
     return table
