@@ -193,6 +193,13 @@ def test_small_benchmark_that_makes_the_noise_has_its_own_few_images(images: str
     assert 1 <= df < 8
 
 
+def test_difference_is_never_beyond_the_scale() -> None:
+    right, wrong = np.array([1.0, 1.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0, 0.0])
+    scores = scores_of({("base", 7): wrong, ("a", 7): right, ("base", 8): right, ("a", 8): wrong})
+    interval = scores.contrast("base", "a", ["shape"]).estimate.interval
+    assert (interval.low, interval.high) == (-100, 100)
+
+
 def test_contrast_pairs_by_id_whatever_the_order_of_the_rows() -> None:
     values = np.random.default_rng(1).uniform(0, 1, 60)
     ordered = examples_of(values, 3)
