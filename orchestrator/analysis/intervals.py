@@ -189,8 +189,8 @@ class CrossedInterval(Interval):
 
     @cached_property
     def _bounded(self) -> tuple[float, float]:
-        """Limits of a difference, which is never beyond 100 points; of a mean those of Wilson (1927), with the effective
-        number of examples that the standard error stands for, and the quantile that belongs to it."""
+        """Limits of a difference, which is never beyond 100 points; of a mean those of Wilson (1927), with the
+        effective number of examples that the standard error stands for, and the quantile that belongs to it."""
         if self.n_bounded is None:
             return max(self.value - self.half_width, -100.0), min(self.value + self.half_width, 100.0)
         tail = (1 - self.level) / 2
