@@ -319,6 +319,15 @@ ADDED_BY_IMAGES: Mapping[ShownImages, Mapping[str, str | int]] = {
 """What the images add to the identity of a benchmark."""
 
 
+class ChosenExamples(Spec):
+    """Examples of an evaluation set that were chosen by their ids."""
+
+    digest: str
+    """Fingerprint of the sorted ids: stands for them in keys."""
+    ids: tuple[str, ...] = Field(repr=False)
+    """Sorted; every id is there once."""
+
+
 class BenchmarkSpec(Spec):
     """Evaluation set with its protocol. Not part of a trial's identity."""
 
@@ -333,6 +342,8 @@ class BenchmarkSpec(Spec):
     """Closed answer set, scored by likelihood. Empty: every answer that occurs in the records."""
     unit: str = "points"
     images: ShownImages = "own"
+    only: ChosenExamples | None = None
+    """Score these examples; None for all. Not together with `sample`."""
 
     @property
     def name(self) -> str:
@@ -342,7 +353,13 @@ class BenchmarkSpec(Spec):
     @property
     def asked(self) -> dict[str, Any]:
         """What is asked, without the data, as keys hold it."""
-        return {**self.model_dump(mode="json", exclude={"source", "images"}), **ADDED_BY_IMAGES[self.images]}
+        only = {} if self.only is None else {"only": self.only.digest}
+        dumped = self.model_dump(mode="json", exclude={"source", "images", "only"})
+        return {**dumped, **ADDED_BY_IMAGES[self.images], **only}
+
+    def size_of(self, n: int) -> int:
+        """Return how many of `n` examples that `select` leaves are scored."""
+        return len(self.only.ids) if self.only is not None else min(n, self.sample or n)
 
 
 class SeedSplit(Spec):

@@ -96,10 +96,11 @@ def declared_size(benchmark: BenchmarkSpec) -> Size | None:
 
 
 def _size(benchmark: BenchmarkSpec, records: int | None, tags: Mapping[str, int], images: int | None) -> Size | None:
+    if benchmark.only is not None:
+        chosen = len(benchmark.only.ids)
+        return Size(chosen, None if images is None else min(chosen, images))
     n = records if benchmark.select is None else tags.get(benchmark.select)
-    if n is None:
-        return None
-    return Size(n if benchmark.sample is None else min(n, benchmark.sample), images)
+    return None if n is None else Size(benchmark.size_of(n), images)
 
 
 def _accuracies(plan: Plan, ledger: Ledger) -> dict[tuple[str, int], dict[str, float]]:

@@ -21,6 +21,7 @@ from orchestrator.commands.options import (
 from orchestrator.exit_codes import EXIT_BAD_INPUT
 from orchestrator.settings import data_root, storage_root
 from search_spaces.errors import InputError
+from search_spaces.quantities import number_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -116,7 +117,8 @@ def _show_in_study(shown: StudyPrompt, as_json: bool) -> None:
         print_json(shown.to_json())
         return
     spec = shown.benchmark
-    lines = [f"{spec.id} (source {spec.source.declared}), protocol {spec.protocol}, example {shown.example.id}"]
+    only = "" if spec.only is None else f", only {number_of(len(spec.only.ids), 'question')}"
+    lines = [f"{spec.id} (source {spec.source.declared}{only}), protocol {spec.protocol}, example {shown.example.id}"]
     for label, text in shown.read_as.items():
         lines += [f"  language {label}; after the beginning of sequence and the image it reads:", *_quoted(text)]
     lines.append(f"  {shown.asked.answered}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -42,9 +42,18 @@ def questions(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write one line for each question to a CSV file.")
     ] = None,
+    informative: Annotated[
+        Path | None,
+        typer.Option(
+            "--informative",
+            metavar="FOLDER",
+            help="Write the ids of the questions that tell arms apart, and print the lines that ask them in a study.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show which questions tell arms apart, which tell nothing, and whose labels are worth a look."""
+    from orchestrator.reporting.informative_suite import SUITE, suite_lines
     from orchestrator.reporting.question_tables import questions_csv, questions_json
     from orchestrator.reporting.questions import report_questions
     from orchestrator.terminal.questions import questions_to_terminal
@@ -54,13 +63,22 @@ def questions(
         items, named = item_paths(items, named), []
     if bool(named) == bool(items) or len(named) > 1:
         raise InputError("one of STUDY and --items must be given, and not both", key="questions")
+    if informative is not None and (items or selection.toy):
+        law = "must be of the scores of a study: ids that come with --items or --toy need not be those of its data"
+        raise InputError(law, key="--informative")
     judged, show, source = _of_items(items) if items else _of_study(named[0], storage, selection)
+    suite = _write_suite(judged, named[0], selection, informative) if informative is not None else None
     if output is not None:
         output.write_text(questions_csv(judged), encoding="utf-8")
     if as_json:
-        print_json(questions_json(judged, source))
-    elif output is None:
+        print_json({**questions_json(judged, source), **({"suites": {SUITE: suite}} if suite is not None else {})})
+        return
+    if output is None:
         questions_to_terminal(report_questions(judged, show), judged, console())
+    if suite is not None:
+        where = f"{informative}. In a study file in {_folder_of(named[0]).absolute()}, these lines ask them alone"
+        console().print(f"The ids of the chosen questions are in {where}:\n", soft_wrap=True)
+        print(suite_lines(suite))
 
 
 def _of_study(
@@ -72,6 +90,22 @@ def _of_study(
 
     _, plan, store = planned_study(study, existing_storage(storage), selection)
     return tuple(judge_questions(plan, store, read_ledger(plan, store))), describe_from_storage(plan, store), plan.study
+
+
+def _write_suite(
+    judged: tuple[JudgedQuestions, ...], study: str, selection: SelectionOptions, folder: Path
+) -> tuple[dict[str, Any], ...]:
+    from orchestrator.reporting.informative_suite import write_informative
+    from search_spaces.study_files import load_study
+
+    loaded = load_study(study, tuple(selection.overrides or ()))
+    return write_informative(judged, loaded, folder.expanduser(), _folder_of(study))
+
+
+def _folder_of(study: str) -> Path:
+    """Return the folder of a study file; the current one for the name of a shipped study."""
+    path = Path(study).expanduser()
+    return path.parent if path.is_file() else Path()
 
 
 def _of_items(items: Sequence[str]) -> tuple[tuple[JudgedQuestions, ...], Describe, str]:

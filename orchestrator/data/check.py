@@ -13,11 +13,14 @@ from orchestrator.data.targets import Target
 from orchestrator.planning.preflight import declared_differences, known_digests
 from search_spaces.errors import InputError
 from search_spaces.identity import source_name
+from search_spaces.quantities import number_of
+from search_spaces.spec import BenchmarkSpec
 from trainables.data.pace import Progress
 from trainables.data.problems import SHOWN_PROBLEMS, left_out_lines, list_problems, looked_in
-from trainables.data.readers import open_reader
+from trainables.data.readers import Reader, open_reader
 from trainables.data.survey import survey
 from trainables.data.treated import treated_lines
+from trainables.evaluation.chosen_rows import absent_ids
 from trainables.storage.records import Counts
 from trainables.storage.store import Store
 
@@ -67,6 +70,8 @@ def check_source(target: Target, store: Store, root: Path, threads: int, progres
     except InputError as error:
         return Checked(source.declared, False, published, error=str(error))
     counts, file = tally.counts(), list_problems(source, tally, store)
+    chosen = _chosen_of(target)
+    absent = [] if tally.refused else _absent(chosen, reader)
     differing = [] if tally.refused else declared_differences(source, counts)
     if not tally.counted and not tally.refused:
         differing = ["it has no records"]
@@ -74,7 +79,7 @@ def check_source(target: Target, store: Store, root: Path, threads: int, progres
     digest = tally.digest() if is_whole else None
     return Checked(
         source.declared,
-        is_whole and (not differing or (source.approximate and tally.counted > 0)),
+        is_whole and not absent and (not differing or (source.approximate and tally.counted > 0)),
         published,
         counts,
         digest,
@@ -83,10 +88,36 @@ def check_source(target: Target, store: Store, root: Path, threads: int, progres
         first_problems=(*tally.refused[:SHOWN_PROBLEMS], *tally.problems[:SHOWN_PROBLEMS]),
         looked_in=looked_in(source, reader).strip() or None if tally.problems else None,
         problems_file=file,
-        notes=(*left_out_lines(counts, file), *differing, *_changed(target, digest, store)),
+        notes=(
+            *left_out_lines(counts, file),
+            *differing,
+            *_changed(target, digest, store),
+            *(f"{benchmark.id}: only {number_of(len(ids), 'question')}" for benchmark, ids in chosen),
+            *absent,
+        ),
         treated=dict(sorted(tally.treated.items())),
         images=tuple(treated_lines(tally.treated, source.pixels)),
     )
+
+
+def _chosen_of(target: Target) -> list[tuple[BenchmarkSpec, tuple[str, ...]]]:
+    """List the benchmarks on a source of which the study names the questions, with their ids."""
+    asked = () if target.plan is None else (*target.plan.benchmarks, *target.plan.samples)
+    name = source_name(target.source)
+    return [(each, each.only.ids) for each in asked if each.only is not None and source_name(each.source) == name]
+
+
+def _absent(chosen: Sequence[tuple[BenchmarkSpec, tuple[str, ...]]], reader: Reader) -> list[str]:
+    """Say which of the questions that a study names are not in the source."""
+    if not chosen:
+        return []
+    tags_of = {record.id: record.tags for record in reader.records()}
+    problems = []
+    for benchmark, ids in chosen:
+        is_all = benchmark.select is None
+        there = [name for name in ids if name in tags_of and (is_all or benchmark.select in tags_of[name])]
+        problems.append(absent_ids(benchmark, there))
+    return [f"{problem.key}: {problem.law}" for problem in problems if problem is not None]
 
 
 def _changed(target: Target, digest: str | None, store: Store) -> list[str]:

@@ -75,5 +75,5 @@ def _size(benchmark: BenchmarkSpec, counts: RealisedCounts) -> tuple[int, int]:
     questions = None if source is None else source.records if select is None else source.tags.get(select)
     if source is None or source.images is None or questions is None:
         raise _UnknownCostError(f"this is settled once the images of {benchmark.id} are counted")
-    questions = min(questions, benchmark.sample or questions)
+    questions = benchmark.size_of(questions)
     return questions, min(questions, source.images)

@@ -56,6 +56,7 @@ def plan_json(plan: Plan, assumed: Assumptions | None = None) -> dict[str, Any]:
                 "source": benchmark.source.declared,
                 "protocol": benchmark.protocol,
                 "sample": benchmark.sample,
+                "only": None if benchmark.only is None else len(benchmark.only.ids),
             }
             for benchmark in plan.benchmarks
         ],

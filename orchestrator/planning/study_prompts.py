@@ -83,15 +83,19 @@ def _by_others(benchmark: BenchmarkSpec, example: Example) -> dict[str, Asked]:
 
 def _first(benchmark: BenchmarkSpec, data_root: Path) -> tuple[Example, Protocol]:
     """Read the first example that a benchmark scores, and the protocol that asks it."""
+    chosen = frozenset(() if benchmark.only is None else benchmark.only.ids)
     for record in open_reader(benchmark.source, data_root).records():
         if benchmark.select is not None and benchmark.select not in record.tags:
+            continue
+        if benchmark.only is not None and record.id not in chosen:
             continue
         if is_evaluation(benchmark.source):
             return load_example(str(record.example)), find_protocol(benchmark)[1]
         *_, (question, answer) = record.turns
         example = Example(record.id, record.image or record.id, record.image, question, reference=answer)
         return example, protocol_of(benchmark.answers or (_ALL_ANSWERS,))
-    law = f"must have at least one example, but none of {benchmark.source.declared} has the tag {benchmark.select!r}"
+    wanted = "is chosen by `only`" if benchmark.only is not None else f"has the tag {benchmark.select!r}"
+    law = f"must have at least one example, but none of {benchmark.source.declared} {wanted}"
     raise InputError(law, key=f"benchmarks.{benchmark.id}")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from orchestrator.analysis.chosen_questions import chosen_sentences
 from orchestrator.planning.estimates import Assumptions, Estimate, estimates
 from orchestrator.planning.plan_json import _first_trials, totals
 from orchestrator.terminal.sizes import sizes_view
@@ -45,6 +46,7 @@ def plan_view(
     missing = sorted({name for node in plan.nodes.values() for name in node.missing})
     if missing:
         parts.append(Text(f"Keys are not known before preflight has digests of: {', '.join(missing)}", "dim"))
+    parts.extend(Text(sentence, "dim") for sentence in chosen_sentences(plan))
     if plan.benchmarks:
         parts.append(Text(f"Blind run: {'on' if plan.blind.sets else 'off'}; {plan.blind.reason}", "dim"))
     parts.extend(Text(f"note: {note}", "yellow") for note in plan.notes)

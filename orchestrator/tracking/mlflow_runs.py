@@ -208,7 +208,8 @@ def scores_digest(plan: Plan, arm: str) -> str:
     """Identify what an arm's numbers over its seeds are of: its trials, their stages, and the benchmarks."""
     trials = {trial.id: [node.key for node in trial.stage_nodes(plan)] for trial in plan.trials if trial.arm == arm}
     benchmarks = [
-        plan.benchmark_keys.get(benchmark.id) or fingerprint(benchmark.model_dump(mode="json", exclude={"images"}))
+        plan.benchmark_keys.get(benchmark.id)
+        or fingerprint({**benchmark.asked, "source": benchmark.source.model_dump(mode="json")})
         for benchmark in plan.benchmarks
     ]
     return fingerprint({"trials": trials, "benchmarks": benchmarks})[:16]

@@ -249,6 +249,9 @@ class BenchmarkChoice(BenchmarkEntry):
     """A benchmark or a suite by its name; the other fields replace those of the catalogue."""
 
     id: NonEmpty
+    only: NonEmpty | None = None
+    """File with the ids of the examples that are scored, a JSON list or one id a line; its path is relative to the
+    study. Of one benchmark, and not together with `sample`."""
 
 
 class StageResources(Entry):

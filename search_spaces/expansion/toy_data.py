@@ -29,7 +29,7 @@ def toy_benchmarks(benchmarks: Sequence[BenchmarkSpec]) -> tuple[BenchmarkSpec, 
         source = generated_source(
             benchmark.source.name, 1000 + numbers[name], TEST_RECORDS, tags[name], {"split": "test"}
         )
-        update = {"source": source, "protocol": "official", "sample": None, "answers": ()}
+        update = {"source": source, "protocol": "official", "sample": None, "answers": (), "only": None}
         toys.append(benchmark.model_copy(update=update))
     return tuple(toys)
 
@@ -50,6 +50,7 @@ def toy_samples(samples: Sequence[BenchmarkSpec]) -> tuple[BenchmarkSpec, ...]:
                 "protocol": "official",
                 "sample": None,
                 "answers": (),
+                "only": None,
             }
         )
         for sample in samples

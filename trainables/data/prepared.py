@@ -73,6 +73,11 @@ class PreparedSource:
         """List the rows of the records that carry a tag."""
         return np.flatnonzero(self.has_tag([tag])).tolist()
 
+    def rows_of(self, ids: Iterable[str]) -> list[int]:
+        """List the rows of the records that have one of some ids."""
+        wanted = pa.array(sorted(ids), pa.string())
+        return np.flatnonzero(pc.is_in(self._records["id"], wanted).to_numpy()).tolist()
+
     def examples(self, rows: Sequence[int]) -> list[str]:
         """Read the examples of some records of an evaluation source, as JSON."""
         return self._records["example"].take(pa.array(rows, pa.int64())).to_pylist()  # type: ignore[no-any-return]

@@ -8,6 +8,7 @@ from trainables.benchmarks.contract import Example, Parsed, Protocol
 from trainables.benchmarks.scorers.summaries import accuracy
 from trainables.data.prepared import PreparedSource
 from trainables.draws import generator
+from trainables.evaluation.chosen_rows import chosen_rows
 
 
 def open_closed(
@@ -15,6 +16,7 @@ def open_closed(
 ) -> tuple[tuple[Example, ...], tuple[int, ...], Protocol]:
     """Select examples, with the rows of their images (-1: none) and the protocol that ranks the answers.
 
+    Examples that were chosen by their ids have the options of the whole set, so that each is answered as it is there.
     Raises InputError if no example is left, or if an answer is not among the options.
     """
     rows = list(range(len(source))) if benchmark.select is None else source.rows_with(benchmark.select)
@@ -27,8 +29,9 @@ def open_closed(
             f" {benchmark.select!r}",
             key=f"benchmarks.{benchmark.id}",
         )
+    answers = benchmark.answers or tuple(sorted({_example(source, row).reference for row in rows}))
+    rows = chosen_rows(benchmark, source, rows)
     examples = tuple(_example(source, row) for row in rows)
-    answers = benchmark.answers or tuple(sorted({example.reference for example in examples}))
     unknown = sorted({example.reference for example in examples} - set(answers))
     if unknown:
         raise InputError(

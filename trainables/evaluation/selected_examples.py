@@ -17,6 +17,7 @@ from trainables.benchmarks.contract import Benchmark, Example, Protocol
 from trainables.benchmarks.example_json import load_example
 from trainables.benchmarks.registry import find_protocol
 from trainables.benchmarks.slim import slim_positions
+from trainables.evaluation.chosen_rows import chosen_rows
 
 if TYPE_CHECKING:
     from trainables.data.prepared import PreparedSource
@@ -35,7 +36,10 @@ class SelectedExamples:
 
 
 def open_examples(spec: BenchmarkSpec, source: PreparedSource) -> SelectedExamples:
-    """Select examples by tag, and draw a sample if the study has one. Raises InputError if none has the tag."""
+    """Select examples by tag, and those of them that the study names, or a sample if it has one.
+
+    Raises InputError if none has the tag, or if a named one is not there.
+    """
     benchmark, protocol = find_protocol(spec)
     rows = list(range(len(source))) if spec.select is None else source.rows_with(spec.select)
     if not rows:
@@ -44,6 +48,7 @@ def open_examples(spec: BenchmarkSpec, source: PreparedSource) -> SelectedExampl
             f" {spec.select!r}",
             key=f"benchmarks.{spec.id}",
         )
+    rows = chosen_rows(spec, source, rows)
     examples = list(map(load_example, source.examples(rows)))
     if spec.sample is not None:
         groups = [example.groups for example in examples]

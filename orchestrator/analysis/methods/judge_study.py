@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from orchestrator.analysis.aggregates import Aggregates, aggregated, groups_of, reference_pool
 from orchestrator.analysis.blind_effects import beside_blind
+from orchestrator.analysis.chosen_questions import chosen_sentences
 from orchestrator.analysis.factors import Row, factors
 from orchestrator.analysis.look_history import History
 from orchestrator.analysis.methods.contract import Question, StudyResults
@@ -52,7 +53,7 @@ def judge_study(
         chosen.name,
         chosen.level,
         verdicts,
-        (*judged.notes, f"{what_varies(plan)}."),
+        (*judged.notes, f"{what_varies(plan)}.", *chosen_sentences(plan)),
         aggregates,
         scored.blind.table(scored.benchmarks),
         opening_sentence(scored),

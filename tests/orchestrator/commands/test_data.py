@@ -246,3 +246,20 @@ def test_names_beyond_ascii_are_told_on_a_terminal_that_has_none(
     done = ablate("data", "check", str(tmp_path / "chat.json"), storage=tmp_path / "s", check=2)
     assert r"record '\xfc': the image 'b\xe4r\u65e5.png' is missing" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def test_check_of_a_study_finds_questions_that_it_names_and_that_are_not_there(chat: Path, tmp_path: Path) -> None:
+    asked = [{"id": str(n), "image": "0.png", "question": "q", "answer": "answer"} for n in range(4)]
+    (tmp_path / "asked.json").write_text(json.dumps(asked))
+    (tmp_path / "images").symlink_to(tmp_path)
+    (tmp_path / "ids.txt").write_text("1\n3\n")
+    benchmarks = "benchmarks: [{id: asked, source: asked, only: ids.txt}]"
+    source = "sources:\n  asked: {reader: questions, path: asked.json, options: {benchmark: exact}}"
+    text = STUDY.replace("RECORDS", "4").replace(", EXTRA", "").replace("sources:", source)
+    (tmp_path / "study.yaml").write_text(text.replace("benchmarks: []", benchmarks))
+    arguments = ("check", tmp_path / "study.yaml", "--data", tmp_path, "--storage", tmp_path / "s")
+    code, out = _run(*arguments)
+    assert (code, "asked: only 2 questions" in out) == (0, True)
+    (tmp_path / "ids.txt").write_text("1\n7\n")
+    code, out = _run(*arguments)
+    assert (code, "1 of 2 are not there: '7'" in out) == (2, True)
