@@ -56,7 +56,9 @@ def verdicts(
     ] = None,
     method: Annotated[
         str | None,
-        typer.Option("--method", metavar="NAME", help="Statistical method [default: study; of --scores paired-table]."),
+        typer.Option(
+            "--method", metavar="NAME", help="Statistical method (default: study; of --scores: paired-table)."
+        ),
     ] = None,
     published: Annotated[
         bool, typer.Option("--published", help="Show the published difference of Prismatic VLMs beside every own one.")
