@@ -37,7 +37,7 @@ def score(
     split: Annotated[str | None, typer.Option("--split", help="Another split of the same files.")] = None,
     boxes: Annotated[
         BoxForm | None,
-        typer.Option("--boxes", help="What four numbers in a list are [default: as they and their field show]."),
+        typer.Option("--boxes", help="What four numbers in a list are (default: as they and their field show)."),
     ] = None,
     per_example: Annotated[
         Path | None, typer.Option("--per-example", metavar="FILE", help="Write each example's score as Parquet.")
