@@ -23,9 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from orchestrator.analysis.critical_values import upper_quantile
 from orchestrator.analysis.effects import Effect
 from orchestrator.analysis.examples import Examples
-from orchestrator.analysis.intervals import Floats, quantile
+from orchestrator.analysis.intervals import Floats
 from orchestrator.analysis.pairs import pair_weights
 from orchestrator.analysis.rule import Evidence, Ruling, rule
 from orchestrator.analysis.scores import Scores
@@ -204,7 +205,7 @@ def simulate(setting: Setting, studies: int, seed: int = 0) -> Counts:
 def _plain_t(by_seed: Sequence[float]) -> float:
     """Compute the half-width of the paired t interval over seeds alone."""
     n = len(by_seed)
-    return quantile(0.975, n - 1) * float(np.std(by_seed, ddof=1)) / math.sqrt(n) if n > 1 else math.inf
+    return upper_quantile(0.025, n - 1) * float(np.std(by_seed, ddof=1)) / math.sqrt(n) if n > 1 else math.inf
 
 
 def settings() -> Iterator[Setting]:

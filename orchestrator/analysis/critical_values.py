@@ -18,6 +18,8 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 LEVELS = (0.1, 0.05, 0.025, 0.01, 0.005, 0.0025, 0.001, 1e-4, 1e-5)
@@ -62,6 +64,22 @@ def critical_value(tail: float, unsure_share: float, unsure_df: float, sure_df: 
     start, power = ramp(2 * tail, unsure_df)
     beyond: float = max(0.0, (unsure_share - start) / (1 - start)) ** power
     return sure + (unsure - sure) * beyond
+
+
+def critical_values(tail: float, unsure_shares: NDArray[np.float64], unsure_df: float) -> NDArray[np.float64]:
+    """Compute critical values for many shares of the unsure part at once, the other part being known.
+
+    Args:
+        tail: 0 to 0.5.
+        unsure_shares: each as in `critical_value`.
+        unsure_df: degrees of freedom of the unsure part.
+    """
+    sure, unsure = upper_quantile(tail, math.inf), upper_quantile(tail, unsure_df)
+    start, power = ramp(2 * tail, unsure_df)
+    values: NDArray[np.float64] = (
+        sure + (unsure - sure) * np.clip((unsure_shares - start) / (1 - start), 0.0, None) ** power
+    )
+    return values
 
 
 def ramp(level: float, df: float) -> tuple[float, float]:

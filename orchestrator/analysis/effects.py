@@ -16,6 +16,7 @@ import numpy as np
 from orchestrator.analysis.examples import Frame
 from orchestrator.analysis.image_spread import ImageUnion, ImageVariance, image_variance
 from orchestrator.analysis.intervals import CrossedInterval, Floats, Part, SeedSource, Spread
+from orchestrator.analysis.pairs import sum_of_squares
 from orchestrator.analysis.seed_spread import BOUND, Pool, bound_share
 from orchestrator.analysis.verdict_model import Scope
 
@@ -123,7 +124,7 @@ def estimate_effect(
         if pooled is not None:
             beside = interval(pooled, "pooled", (Spread((pooled, images.part)),))
     elif seed_sd is not None:
-        assumed = Part(sum(weight**2 for weight in weights.values()) * seed_sd**2, math.inf)
+        assumed = Part(sum_of_squares(weights) * seed_sd**2, math.inf)
         chosen = interval(assumed, "assumed", (Spread((assumed, images.part)),))
     else:
         chosen = interval(None, "none", (Spread((images.part,)),))

@@ -208,13 +208,15 @@ class CrossedInterval(Interval):
 
 
 def t_interval(value: float, error: float, df: float | None, level: float = LEVEL) -> Interval:
-    """Make an interval of one part. Degrees of freedom of None: the error is known; an error of 0: nothing varies."""
+    """Make an interval of one part.
+
+    Args:
+        value: the estimate.
+        error: its standard error, in the unit of the estimate; 0: nothing varies.
+        df: degrees of freedom; None: the error is known.
+        level: of the interval, 0 to 1.
+    """
     return Interval(value, (Spread((Part(error**2, math.inf if df is None else df),)),), level)
-
-
-def quantile(probability: float, df: float | None) -> float:
-    """Return a quantile of Student's t; of the normal distribution where `df` is None or infinite."""
-    return -upper_quantile(probability, math.inf if df is None else df)
 
 
 def _wilson(p: float, n: float, z: float) -> tuple[float, float]:

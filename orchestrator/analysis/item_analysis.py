@@ -16,7 +16,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.analysis.intervals import Floats, quantile
+from orchestrator.analysis.critical_values import upper_quantile
+from orchestrator.analysis.intervals import Floats
 from search_spaces.errors import InputError
 
 Integers = NDArray[np.int64]
@@ -214,5 +215,5 @@ def _modal_share(answers_GQ: Integers, scores_GQ: NDArray[np.float32]) -> Floats
 
 def _correlation_by_chance(n: int) -> float:
     """Compute the correlation of n independent pairs that 5 % exceed by chance, on either side 2.5 %."""
-    t = quantile(1 - _CHANCE / 2, n - 2)
+    t = upper_quantile(_CHANCE / 2, n - 2)
     return float(t / np.sqrt(n - 2 + t**2))

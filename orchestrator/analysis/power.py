@@ -17,7 +17,7 @@ from typing import Literal, assert_never
 import numpy as np
 from scipy import special
 
-from orchestrator.analysis.critical_values import ramp, upper_quantile
+from orchestrator.analysis.critical_values import critical_values, upper_quantile
 from orchestrator.analysis.intervals import Floats
 from orchestrator.analysis.rule import ALPHA, Statement
 from orchestrator.analysis.seed_spread import BOUND, bound_share
@@ -159,17 +159,10 @@ def reach(own: Floats, pooled: Floats, design: Design, two_sided: bool) -> Float
 
 
 def _half_width(seed_variance: Floats, df: float, tail: float, design: Design) -> Floats:
-    """Compute half-widths of intervals from estimates of the spread over seeds with `df` degrees of freedom.
-
-    This is `critical_values.critical_value`, for many estimates at once and images that are known well.
-    """
+    """Compute half-widths of intervals from estimates of the spread over seeds with `df` degrees of freedom."""
     seeds = seed_variance / design.n_seeds
     variance = seeds + design.image_variance
-    sure, unsure = upper_quantile(tail, math.inf), upper_quantile(tail, df)
-    start, exponent = ramp(2 * tail, df)
-    unsure_share = seeds / np.maximum(variance, _LEAST_VARIANCE)
-    beyond = np.clip((unsure_share - start) / (1 - start), 0.0, None) ** exponent
-    width: Floats = (sure + (unsure - sure) * beyond) * np.sqrt(variance)
+    width: Floats = critical_values(tail, seeds / np.maximum(variance, _LEAST_VARIANCE), df) * np.sqrt(variance)
     return width
 
 

@@ -8,11 +8,11 @@ changes.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from orchestrator.analysis.methods.table_t_test import NEVER_EQUIVALENT, Draws, Pairs, TableTTest
 from orchestrator.analysis.number_text import listed
+from orchestrator.analysis.pairs import pair_weights, sum_of_squares
 from orchestrator.analysis.rule import ALPHA
 from orchestrator.analysis.score_table import ScoreTable, cell_differences
 from orchestrator.analysis.skills import skill_means, skills_of
@@ -51,11 +51,7 @@ def _rounding(table: ScoreTable, pairs: Pairs, skills: Sequence[tuple[str, ...]]
     A score that is rounded to a unit is off by unit / sqrt(12) on average, the difference of two by unit / sqrt(6); a
     model in several pairs enters with the sum of its weights.
     """
-    weights: Counter[str] = Counter()
-    for reference, alternative in pairs:
-        weights[alternative] += 1
-        weights[reference] -= 1
-    squares = sum(weight**2 for weight in weights.values()) / len(pairs) ** 2
+    squares = sum_of_squares(pair_weights(pairs))
     units = [sum(table.rounding.get(name, 0.0) ** 2 for name in skill) / len(skill) ** 2 for skill in skills]
     return math.sqrt(squares * sum(units) / len(units) / 12)
 
