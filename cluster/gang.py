@@ -19,7 +19,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from cluster.launcher import MemberCode, ResourceRequest
 from cluster.worker_info import WorkerInfo, shared_device
-from cluster.worker_process import GangWorker, make_member
+from cluster.worker_process import GangWorker, make_member, this_worker
 from search_spaces.error_text import first_line, named_message
 from search_spaces.worker_contract import Advanced, Device, Failed, Group, Member, Opened, RankInfo
 
@@ -54,23 +54,24 @@ class OwnProcess:
 
     size = 1
 
-    def __init__(self, member: Member):
-        self._member = member
+    def __init__(self, member: Member, worker: WorkerInfo):
+        self._member, self._worker = member, worker
 
     @staticmethod
     def start(code: MemberCode, threads: int) -> OwnProcess | Failed:
-        gpus = ray.get_gpu_ids() if ray.is_initialized() else []
-        host = ray.util.get_node_ip_address()
-        device: Device = "cuda" if gpus else "cpu"
-        rank_info = RankInfo(rank=0, world=1, local_rank=0, device=device, threads=threads, host=host)
+        worker = this_worker()
+        device: Device = "cuda" if worker.devices else "cpu"
+        rank_info = RankInfo(rank=0, world=1, local_rank=0, device=device, threads=threads, host=worker.address)
         made = make_member(code, rank_info, one_node=True)
-        return made if isinstance(made, Failed) else OwnProcess(made)
+        return worker.located(made) if isinstance(made, Failed) else OwnProcess(made, worker)
 
     def open(self, task: object, timeout_s: float) -> Opened | Failed:
-        return self._member.open(task)
+        opened = self._member.open(task)
+        return self._worker.located(opened) if isinstance(opened, Failed) else opened
 
     def advance(self, units: int, timeout_s: float) -> Advanced | Failed:
-        return self._member.advance(units)
+        advanced = self._member.advance(units)
+        return self._worker.located(advanced) if isinstance(advanced, Failed) else advanced
 
     def close(self, timeout_s: float) -> None:
         self._member.close()
@@ -141,7 +142,7 @@ class ActorGroup:
             local_rank=0 if worker.devices else before,
             device="cuda" if worker.devices else "cpu",
             threads=threads,
-            host=worker.host,
+            host=worker.address,
             first_of_node=before == 0,
         )
 
@@ -175,7 +176,7 @@ class ActorGroup:
             if not isinstance(answer, Failed):
                 answers[rank] = answer
                 continue
-            answer = replace(answer, rank=rank)
+            answer = self._located(answer, rank)
             if _is_cause(answer):
                 return answer
             failed.append((rank, answer))
@@ -185,8 +186,13 @@ class ActorGroup:
         if pending:
             silent = sorted(pending.values())
             message = f"{self._name(silent)} of {len(calls)} gave no sign for {timeout_s:.0f} s"
-            return Failed("hung", message, rank=silent[0])
+            return self._located(Failed("hung", message), silent[0])
         return [answers[rank] for rank in range(len(calls))]
+
+    def _located(self, failed: Failed, rank: int) -> Failed:
+        """Return the failure of a rank with where that rank runs, as far as it has told already."""
+        failed = replace(failed, rank=rank)
+        return self._workers[rank].located(failed) if rank < len(self._workers) else failed
 
     def _name(self, ranks: Sequence[int]) -> str:
         """Name ranks for people: ``rank 0 (pid 4711, stopped) and rank 1 (pid 4712, on 10.0.0.2)``."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from search_spaces.worker_contract import Failed
 
 
 @dataclass(frozen=True)
@@ -12,9 +14,16 @@ class WorkerInfo:
 
     node_id: str
     host: str
+    """Its name, for people."""
+    address: str
+    """Under which the other workers reach it."""
     pid: int
     devices: tuple[str, ...] = ()
     """GPUs that the process sees, by the names the driver knows; the first of them is its own."""
+
+    def located(self, failed: Failed) -> Failed:
+        """Return a failure of this worker with where it happened."""
+        return replace(failed, host=self.host, node_id=self.node_id, gpu=self.devices[0] if self.devices else None)
 
 
 def visible_devices(assigned: Sequence[str], variable: str | None) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import traceback
 from collections.abc import Callable
@@ -29,10 +30,7 @@ class GangWorker:
 
     def info(self) -> WorkerInfo:
         """Return where this process runs, and the GPUs that it sees."""
-        node_id = ray.get_runtime_context().get_node_id()
-        assigned = [str(gpu) for gpu in ray.get_gpu_ids()]
-        devices = visible_devices(assigned, os.environ.get("CUDA_VISIBLE_DEVICES"))
-        return WorkerInfo(node_id, ray.util.get_node_ip_address(), os.getpid(), devices)
+        return this_worker()
 
     def take(self, code: MemberCode, rank_info: RankInfo, one_node: bool) -> Failed | None:
         """Take a rank: import the code and make the member.
@@ -76,6 +74,14 @@ class GangWorker:
         if self._member is None:
             raise RuntimeError("this worker has not taken a rank")
         return self._member
+
+
+def this_worker() -> WorkerInfo:
+    """Return where this process runs, and the GPUs that it sees, once Ray is connected."""
+    node_id = ray.get_runtime_context().get_node_id()
+    assigned = [str(gpu) for gpu in ray.get_gpu_ids()]
+    devices = visible_devices(assigned, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    return WorkerInfo(node_id, socket.gethostname(), ray.util.get_node_ip_address(), os.getpid(), devices)
 
 
 def _answered(call: Callable[[], Answer | Failed]) -> Answer | Failed:

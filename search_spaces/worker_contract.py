@@ -75,6 +75,12 @@ class Failed:
     traceback: str = ""
     rank: int | None = None
     """The rank that failed; None if it concerns none of them in particular."""
+    host: str | None = None
+    """Host of the process that failed, as people call it; None where it is not known."""
+    node_id: str | None = None
+    """Ray's id of that host, which a later attempt can avoid."""
+    gpu: str | None = None
+    """GPU of that process, by the name that the driver knows it by on its host; None on a CPU."""
 
 
 class Member(Protocol):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 
 from search_spaces.identity import features_key
 from search_spaces.resource_spec import ResourceSpec
-from search_spaces.spec import BenchmarkSpec, SourceSpec, TrialSpec
+from search_spaces.spec import BenchmarkSpec, Positive, SourceSpec, TrialSpec
 from search_spaces.worker_contract import Device
 from trainables.storage.store import LocalStore, Store
 
@@ -58,6 +58,10 @@ class TrialTask(BaseModel):
     storage: str
     data: str
     """Folder that relative paths of data sources start from."""
+    attempt: Positive = 1
+    """Number of this attempt at the trial, from 1."""
+    question_parts: Positive = 1
+    """In how many parts each batch of questions is answered: more than one where whole batches ran out of memory."""
 
     @model_validator(mode="after")
     def _features_are_of_a_frozen_encoder(self) -> TrialTask:
@@ -69,6 +73,16 @@ class TrialTask(BaseModel):
     def evaluation_sets(self) -> tuple[BenchmarkSpec, ...]:
         """Evaluation sets that the trained model answers, in that order: benchmarks, samples, the blind run."""
         return (*self.benchmarks, *self.samples, *self.blind)
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """Ids of the nodes of its work, in the order in which they are done."""
+        features, stages = (item.node for item in self.features), (item.node for item in self.stages)
+        return (*features, *stages, self.evaluation_node)
+
+    def during(self, done: Collection[str]) -> str:
+        """Return the node that is worked on once these nodes are done; the last one if all are."""
+        return next((node for node in self.path if node not in done), self.evaluation_node)
 
     def has_features_of(self, sources: Iterable[SourceSpec]) -> bool:
         """Check whether the features of all these sources are cached, so that the encoder itself is not needed."""

@@ -13,6 +13,7 @@ from orchestrator.running.leases import RENEW_EVERY_S
 from orchestrator.state.ledger import TrialState
 from search_spaces.full_storage import is_full
 from search_spaces.outcomes import FailureKind, NodeDone, Progress, Started, TrialDone, UnitDone
+from trainables.smaller_batches import with_smaller_batches
 from trainables.storage import layout
 from trainables.storage.record_files import read_or_redo, write
 from trainables.storage.records import Failure, TrialResult
@@ -112,7 +113,8 @@ class Attempts:
     def prepare(self, trial: str) -> None:
         """Write the task of a trial that is about to be dispatched, and remove the failure of an earlier attempt."""
         self._store.remove(layout.trial_failure(self._study, trial))
-        write(self._store, layout.trial_task(self._study, trial), self._tasks(trial))
+        task = with_smaller_batches(self._tasks(trial), self._store)
+        write(self._store, layout.trial_task(self._study, trial), task)
         self._states[trial] = "running"
         self._announce(trial, Dispatched())
 

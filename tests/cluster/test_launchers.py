@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import get_args
 
 import psutil
 import pytest
+import ray
 
 from cluster.connect import connect
 from cluster.launcher import MemberCode, ResourceRequest
@@ -96,7 +98,16 @@ def test_group_serves_one_task_after_another_in_the_same_processes(workers: int,
 def test_rank_that_fails_is_the_answer_of_the_group(workers: int, start: Start) -> None:
     group, last = start(workers), workers - 1
     group.open(FakeTask("task", last, "fail"), TIMEOUT_S)
-    assert group.advance(9, TIMEOUT_S) == Failed("error", "task is broken", "a traceback", last)
+    failed = group.advance(9, TIMEOUT_S)
+    assert isinstance(failed, Failed)
+    assert (failed.kind, failed.message, failed.traceback, failed.rank) == (
+        "error",
+        "task is broken",
+        "a traceback",
+        last,
+    )
+    assert (failed.host, failed.gpu) == (socket.gethostname(), None)
+    assert failed.node_id in {node["NodeID"] for node in ray.nodes()}
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -128,7 +128,8 @@ def _score(
         for start in range(0, len(left), context.world):  # every rank yields equally often, with or without a batch
             mine = left[start + context.rank : start + context.rank + 1]
             for number in mine:
-                answered[number] = respondent.answer(batches[number])
+                parts = batches[number].split(task.question_parts)
+                answered[number] = [answer for part in parts for answer in respondent.answer(part)]
                 log.write(number, answered[number])
             done = min(total, done + context.world)
             seconds = time.perf_counter() - started

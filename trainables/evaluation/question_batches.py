@@ -8,7 +8,7 @@ questions come first, so that rows of a batch are of about one length and a batc
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, assert_never
 
 POSITIONS = 32_768
@@ -41,6 +41,16 @@ class QuestionBatch:
     numbers: tuple[int, ...]
     way: Way
     has_image: bool
+
+    def split(self, parts: int) -> Iterator[QuestionBatch]:
+        """Split the batch into parts of about equal size, which need less memory one after another.
+
+        Args:
+            parts: how many; a batch with fewer questions is split into single ones.
+        """
+        size = -(-len(self.numbers) // parts)
+        for start in range(0, len(self.numbers), size):
+            yield replace(self, numbers=self.numbers[start : start + size])
 
 
 def plan_batches(questions: Sequence[Question], image_positions: int) -> list[QuestionBatch]:

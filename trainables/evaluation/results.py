@@ -127,6 +127,13 @@ def result_name(task: TrialTask, benchmark: BenchmarkSpec, results: list[StageRe
     return layout.evaluation_result(evaluation_key(task.trial, task.digests, benchmark, results), benchmark.name)
 
 
+def _parts_notes(parts: int) -> list[str]:
+    """Say that questions were not answered in whole batches: which ones share a batch changes rounding."""
+    if parts == 1:
+        return []
+    return [f"a device ran out of memory, so batches of questions were answered in {parts} parts: rounding may differ"]
+
+
 def write_result(
     task: TrialTask,
     benchmark: BenchmarkSpec,
@@ -183,6 +190,7 @@ def write_result(
             *questions.warnings,
             *unparsable_notes(counted),
             *summary.warnings,
+            *_parts_notes(task.question_parts),
             *best_note(best_counted, questions.protocol.headline, reachable),
         ),
         best_reachable=points([row.score for row in best_counted]),

@@ -16,6 +16,7 @@ studies/<study>/study.yaml, plan.json     the resolved study and its plan
 studies/<study>/noise.json                scores of the base over seeds, from `ablate noise`
 studies/<study>/claims/, looks/           <digest>.json: hypotheses as they were written, and looks at their results
 studies/<study>/added-seeds.json          seeds that `run --until-decided` has added to those of the study file
+studies/<study>/smaller-batches/          <shape>.json: how much fits at once where more ran out of memory
 studies/<study>/trials/<trial>/           spec.json, task.json, spool.jsonl, node-<n>.jsonl, rank-<n>.log,
                                           result.json or failure.json
 leases/<key>/, trials/<study>/<trial>/    who is producing what: <nonce>.json (`trainables.storage.lease`)
@@ -228,6 +229,15 @@ def looks_folder(study: str) -> str:
 
 def looks_file(study: str, digest: str) -> str:
     return f"{looks_folder(study)}/{digest}.json"
+
+
+def smaller_batches(study: str) -> str:
+    """Name the folder of what was learned where work of the study ran out of memory."""
+    return f"studies/{study}/smaller-batches"
+
+
+def smaller_batch(study: str, shape: str) -> str:
+    return f"{smaller_batches(study)}/{shape}.json"
 
 
 def added_seeds(study: str) -> str:

@@ -144,6 +144,37 @@ class Failure:
     log: str
     """Name on storage of the log to read."""
     ts: int
+    """Milliseconds since the epoch."""
+    attempt: int = 1
+    """Number of the attempt that failed, from 1."""
+    during: str | None = None
+    """Id of the node of the work graph that was being worked on; None where that is not known."""
+    rank: int | None = None
+    """The worker that failed; None if it concerns none of them in particular."""
+    host: str | None = None
+    """Host of the process that failed; None where it is not known."""
+    node_id: str | None = None
+    """Ray's id of that host, which a later attempt can avoid."""
+    gpu: str | None = None
+    """GPU of that process; None on a CPU."""
+    remedy: str = ""
+    """What the next attempt does differently, for people; empty if nothing."""
+
+
+@dataclass(frozen=True)
+class SmallerBatch:
+    """How much fits at once where more ran out of memory, `studies/<study>/smaller-batches/<shape>.json`.
+
+    It holds for all trials of the study whose work has this shape (`search_spaces.memory_shape`), so that one of them
+    pays for what all of them learn. Removing the file undoes it.
+    """
+
+    of: str
+    """What ran out of memory, for people: ``stage align``, ``evaluation``."""
+    micro_batch: int | None = None
+    """Of a stage: most records per worker and forward pass. The global batch stays as it is."""
+    parts: int = 1
+    """Of an evaluation: number of parts in which each batch of questions is answered."""
 
 
 @dataclass(frozen=True)

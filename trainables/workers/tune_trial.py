@@ -8,6 +8,7 @@ trial and serves the next one of equal resources. This process imports nothing h
 from __future__ import annotations
 
 import os
+import socket
 import time
 import traceback
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from ray import tune
 
 from search_spaces.error_text import named_message
 from search_spaces.full_storage import is_full
-from search_spaces.outcomes import FailureKind, Progress, Started, UnitDone
+from search_spaces.outcomes import FailureKind, NodeDone, Progress, Started, UnitDone
 from search_spaces.worker_contract import Failed, Group, StartGroup
 from trainables.storage import layout
 from trainables.storage.record_files import read, write
@@ -87,6 +88,7 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         self._opened: Group | None = None
         self._units = 1
         self._first = True
+        self._done: set[str] = set()
 
     def step(self) -> dict[str, Any]:
         """Advance the trial and return one result. The first comes at once and says which process to watch."""
@@ -105,6 +107,8 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         group = self._opened or self._open(self._task)
         advanced = self._checked(group.advance(self._units, self._timeout_s()))
         self._first = not isinstance(advanced.progress, UnitDone)  # the next unit begins another node
+        if isinstance(advanced.progress, NodeDone):
+            self._done.add(advanced.progress.node)
         wanted = int(STEP_S * advanced.units / max(advanced.seconds, 1e-6))
         self._units = 1 if self._first else max(1, min(wanted, GROWTH * advanced.units))
         return self._result(advanced.progress)
@@ -146,6 +150,12 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
             traceback=failed.traceback,
             log=layout.worker_log(self._study, self._trial, failed.rank or 0),
             ts=int(time.time() * 1000),
+            attempt=self._task.attempt if self._task else 1,
+            during=self._task.during(self._done) if self._task else None,
+            rank=failed.rank,
+            host=failed.host or socket.gethostname(),
+            node_id=failed.node_id or ray.get_runtime_context().get_node_id(),
+            gpu=failed.gpu,
         )
         self._drop_group()
         try:

@@ -9,6 +9,7 @@ import pytest
 from orchestrator.running.attempts import AttemptFailed, Attempts, Dispatched, Outcomes, TrialEvent
 from search_spaces.outcomes import Started, TrialDone
 from tests.support.fake_trials import STUDY, Fakes
+from trainables.smaller_batches import use_smaller_batches
 from trainables.storage import layout
 from trainables.storage.record_files import read
 from trainables.storage.records import Failure
@@ -37,6 +38,20 @@ def test_prepare_writes_the_task_and_forgets_the_failure_of_an_earlier_attempt(
     assert TrialTask.model_validate_json(store.get(layout.trial_task(STUDY, "a"))).id == "a"
     assert read(store, layout.trial_failure(STUDY, "a"), Failure) is None
     assert attempts.running == ("a",)
+
+
+def test_prepare_attempt_after_one_that_ran_out_of_memory_gets_a_smaller_micro_batch(
+    attempts: Attempts, tmp_path: Path
+) -> None:
+    store = LocalStore(tmp_path)
+    attempts.prepare("a")
+    first = read(store, layout.trial_task(STUDY, "a"), TrialTask)
+    assert first is not None
+    use_smaller_batches(first, first.stages[0].node, store)
+    attempts.prepare("a")
+    second = read(store, layout.trial_task(STUDY, "a"), TrialTask)
+    assert second is not None
+    assert second.stages[0].resources.micro_batch == first.trial.stages[0].global_batch // 2
 
 
 def test_failed_failure_that_was_recorded_where_it_happened_holds(attempts: Attempts, events: list[TrialEvent]) -> None:

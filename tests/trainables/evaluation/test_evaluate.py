@@ -80,3 +80,17 @@ def test_a_result_says_what_its_numbers_mean_and_what_a_constant_answer_would_ge
     assert 100 * columns["score by chance"].to_numpy().mean() == pytest.approx(score.points_by_chance)
     assert (score.headline, score.units, score.warnings) == ("accuracy", {}, ())
     assert score.metrics["accuracy"] == pytest.approx(score.points)
+
+
+def test_batches_answered_in_parts_give_the_same_answers_and_the_result_says_so(tmp_path: Path) -> None:
+    whole = make_task(tmp_path / "whole", benchmarks=(SHAPES,))
+    parts = make_task(tmp_path / "parts", benchmarks=(SHAPES,)).model_copy(update={"question_parts": 2})
+    for task in (whole, parts):
+        run(task)
+    first, second = (
+        pq.read_table(LocalStore(Path(task.storage)).root / _score(task).examples)["prediction"].to_pylist()
+        for task in (whole, parts)
+    )
+    assert first == second
+    assert not any("out of memory" in warning for warning in _score(whole).warnings)
+    assert any("answered in 2 parts" in warning for warning in _score(parts).warnings)

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.evaluation.question_batches import MOST_QUESTIONS, POSITIONS, Question, plan_batches
+from trainables.evaluation.question_batches import MOST_QUESTIONS, POSITIONS, Question, QuestionBatch, plan_batches
 
 _questions = st.lists(
     st.builds(
@@ -56,3 +56,12 @@ def test_images_with_the_longest_questions_come_first() -> None:
     questions = [Question(n, image, "generate", 16) for image, all_of in lengths.items() for n in all_of]
     (batch,) = plan_batches(questions, 4)
     assert batch.numbers == (2, 3, 4, 1, 0)
+
+
+@given(st.integers(1, MOST_QUESTIONS), st.integers(1, 2 * MOST_QUESTIONS))
+def test_split_batch_has_the_same_questions_in_the_same_order(size: int, parts: int) -> None:
+    batch = QuestionBatch(tuple(range(size)), "generate", has_image=True)
+    split = list(batch.split(parts))
+    assert [number for part in split for number in part.numbers] == [*batch.numbers]
+    assert len(split) <= parts
+    assert max(len(part.numbers) for part in split) == -(-size // parts)

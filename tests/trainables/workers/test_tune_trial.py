@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -169,6 +171,31 @@ def test_step_failure_is_recorded_in_the_trials_folder_and_ends_the_group(
     assert (found.kind, found.traceback) == (kind, "Traceback")
     assert found.log == layout.worker_log("fake", "a", 1)
     assert group.killed
+
+
+def test_step_failure_says_where_it_happened_during_which_work_and_in_which_attempt(make: Make, tmp_path: Path) -> None:
+    again = task(tmp_path, "a").model_copy(update={"attempt": 3})
+    LocalStore(tmp_path).put(layout.trial_task("fake", "a"), again.model_dump_json().encode())
+    lost = replace(failed("lost"), host="host-b", node_id="node-2", gpu="4")
+    trial = make(FakeGroup([unit_done(), node_done(), lost]))
+    for _ in range(3):
+        trial.step()
+    with pytest.raises(TrialFailedError):
+        trial.step()
+    found = recorded(tmp_path)
+    assert found is not None
+    assert (found.attempt, found.during, found.rank) == (3, "e", 1)
+    assert (found.host, found.node_id, found.gpu) == ("host-b", "node-2", "4")
+
+
+def test_step_failure_before_the_first_unit_is_of_the_first_work(make: Make, tmp_path: Path) -> None:
+    trial = make(failed("memory"))
+    trial.step()
+    with pytest.raises(TrialFailedError):
+        trial.step()
+    found = recorded(tmp_path)
+    assert found is not None
+    assert (found.during, found.host, found.node_id) == ("n1", socket.gethostname(), "node-1")
 
 
 def test_step_group_that_cannot_start_is_a_recorded_failure(make: Make, tmp_path: Path) -> None:

@@ -1,0 +1,57 @@
+"""Claims about search_spaces/memory_shape.py: trials share a shape where they need equal memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from search_spaces.memory_shape import evaluation_shape, stage_shape
+from search_spaces.resource_spec import ResourceSpec
+from search_spaces.spec import OptimizerSpec, StageSpec, TrialSpec
+from tests.support.tiny_specs import SGD, language, stage, trial_spec, vision
+
+
+def shape(stage: StageSpec, trial: TrialSpec | None = None, cached: bool = False, **resources: Any) -> str:
+    return stage_shape(trial or trial_spec(), stage, ResourceSpec(**resources), cached)
+
+
+def test_stage_seed_learning_rate_length_and_name_share_the_shape() -> None:
+    first = shape(stage())
+    assert shape(stage(), trial_spec(seed=99)) == first
+    assert shape(stage("other", optimizer=OptimizerSpec(lr=1.0), max_steps=99)) == first
+
+
+def test_stage_micro_batch_and_what_takes_no_memory_share_the_shape() -> None:
+    assert shape(stage(), micro_batch=2, checkpoint_every_steps=9, hang_timeout_s=9) == shape(stage())
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"trains": ("projector",)},
+        {"global_batch": 16},
+        {"precision": "bf16"},
+        {"activation_checkpointing": True},
+        {"optimizer": SGD},
+    ],
+    ids=str,
+)
+def test_stage_what_takes_memory_is_part_of_the_shape(changed: dict[str, Any]) -> None:
+    assert shape(stage(**changed)) != shape(stage())
+
+
+def test_stage_model_resources_and_cached_features_are_part_of_the_shape() -> None:
+    first = shape(stage())
+    assert shape(stage(), trial_spec(vision=vision(resolution=96))) != first
+    assert shape(stage(), trial_spec(language=language(max_length=48))) != first
+    assert shape(stage(), workers=2) != first
+    assert shape(stage(), zero=2) != first
+    assert shape(stage(), cached=True) != first
+
+
+def test_evaluation_replicates_share_a_shape_and_models_do_not() -> None:
+    resources = ResourceSpec()
+    first = evaluation_shape(trial_spec(), resources)
+    assert evaluation_shape(trial_spec(seed=99), resources) == first
+    assert evaluation_shape(trial_spec(vision=vision(resolution=96)), resources) != first
