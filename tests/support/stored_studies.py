@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -22,6 +23,7 @@ from tests.support.small_plans import small_plan
 from tests.support.tiny_specs import source
 from trainables.evaluation.results import evaluation_key
 from trainables.storage import layout
+from trainables.storage.digests import row_digest
 from trainables.storage.lease import Owner
 from trainables.storage.record_files import read, write
 from trainables.storage.records import Cost, EvaluationResult, Failure, FeaturesResult, StageResult, TrialResult
@@ -131,12 +133,16 @@ def finish_stage(
     write(store, layout.stage_result(node.key), result)
 
 
-def finish_features(store: LocalStore, key: str, shape: tuple[int, ...] = (15, 4, 8)) -> None:
-    """Write features of zeros and their result."""
+def finish_features(store: LocalStore, key: str, shape: tuple[int, ...] = (15, 4, 8), digested: bool = True) -> None:
+    """Write features of zeros and their result, with digests or as a version did that knew none."""
     content = io.BytesIO()
     np.save(content, np.zeros(shape, np.float32))
     store.put(layout.features_array(key), content.getvalue())
-    write(store, layout.features_result(key), FeaturesResult(key, shape, 1.0))
+    rows = row_digest(bytes(4 * math.prod(shape[1:]))) * shape[0]
+    if digested:
+        store.put(layout.features_rows(key), rows)
+    digest = hashlib.sha256(rows).hexdigest() if digested else ""
+    write(store, layout.features_result(key), FeaturesResult(key, shape, 1.0, digest))
 
 
 def write_examples(store: LocalStore, name: str, scores: np.ndarray, first_id: int = 0) -> None:
@@ -148,6 +154,51 @@ def write_examples(store: LocalStore, name: str, scores: np.ndarray, first_id: i
     table = pa.table({**columns, "score": pa.array(scores, pa.float32())})
     with store.writing(name) as aside:
         pq.write_table(table, aside)
+
+
+def finish_evaluation(
+    store: LocalStore,
+    key: str,
+    benchmark: str,
+    scores: np.ndarray,
+    first_id: int = 0,
+    digested: bool = True,
+    **fields: Any,
+) -> None:
+    """Write the scores per example and the result of an evaluation.
+
+    Args:
+        store: where to.
+        key: of the evaluation.
+        benchmark: name of what was asked.
+        scores: of the examples.
+        first_id: number of the first example.
+        digested: whether the digest is recorded, as versions do that know it.
+        fields: of the result, in place of the ones here.
+    """
+    name = layout.evaluation_examples(key, benchmark)
+    write_examples(store, name, scores, first_id)
+    content = store.get(name)
+    result = EvaluationResult(
+        key=key,
+        asked="asked",
+        benchmark=benchmark.partition("@")[0],
+        protocol="official",
+        n=len(scores),
+        unparsable=0,
+        points=100 * float(scores.mean()),
+        headline="accuracy",
+        metrics={"accuracy": 100 * float(scores.mean())},
+        units={},
+        warnings=(),
+        majority=12.5,
+        constant=False,
+        gpu_seconds=1.0,
+        examples=name,
+        examples_digest=hashlib.sha256(content).hexdigest() if digested else "",
+        examples_bytes=len(content) if digested else 0,
+    )
+    write(store, layout.evaluation_result(key, benchmark), replace(result, **fields))
 
 
 def _score_key(store: LocalStore, plan: Plan, trial: PlannedTrial, name: str) -> str:
@@ -184,28 +235,20 @@ def finish_trial(
     evaluations = {}
     for benchmark, values in scores.items():
         key = _score_key(store, plan, trial, benchmark)
-        write_examples(store, layout.evaluation_examples(key, benchmark), values, first_id)
-        evaluation = EvaluationResult(
-            key=key,
+        finish_evaluation(
+            store,
+            key,
+            benchmark,
+            values,
+            first_id=first_id,
             asked=plan.benchmark_keys.get(benchmark) or "asked",
-            benchmark=benchmark.partition("@")[0],
-            protocol="official",
-            n=len(values),
             unparsable=(unparsable or {}).get(benchmark, 0),
-            points=100 * float(values.mean()),
-            headline="accuracy",
-            metrics={"accuracy": 100 * float(values.mean())},
-            units={},
-            warnings=(),
             majority=majority,
             constant=benchmark in constant,
-            gpu_seconds=1.0,
-            examples=layout.evaluation_examples(key, benchmark),
             best_reachable=best_reachable,
             images=next((asked.images for asked in plan.blind.sets if asked.name == benchmark), "own"),
         )
         evaluations[benchmark] = layout.evaluation_result(key, benchmark)
-        write(store, evaluations[benchmark], evaluation)
     result = TrialResult(
         trial=trial.id,
         stages=tuple(stages),

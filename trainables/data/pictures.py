@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import pyarrow as pa
 from PIL import Image
 
@@ -9,6 +11,8 @@ from search_spaces.errors import InputError
 from search_spaces.spec import PixelSpec
 from trainables.data.decode import decode
 from trainables.storage import layout
+from trainables.storage.artifacts import Damage, refuse_damaged
+from trainables.storage.picture_files import ChangedPictureError, PictureFiles
 from trainables.storage.store import Store
 
 
@@ -21,16 +25,32 @@ class Pictures:
     def __init__(self, store: Store, digest: str, pixels: PixelSpec):
         """Map the pictures of a digest; `pixels` is how they become pixels."""
         self.pixels = pixels
-        self._bytes = mapped(store, layout.pictures_bytes(digest))["bytes"]
-        self._places = mapped(store, layout.pictures_places(digest))["place"].to_numpy()
-        """Row -> where its bytes lie in the file, which is in the order of reading."""
+        self._store, self._digest = store, digest
+        try:
+            self._files = PictureFiles(store, digest)
+        except FileNotFoundError as error:
+            raise InputError(
+                f"must hold prepared pictures, but {error.filename or error} is not there",
+                place=store.place(layout.pictures_folder(digest)),
+                way_out="Run the study again: the source is read anew.",
+            ) from error
+        except ChangedPictureError as error:
+            self._refuse(error)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self._files)
 
     def encoded(self, row: int) -> bytes:
-        """Read an image file, unchanged."""
-        return self._bytes[int(self._places[row])].as_py()  # type: ignore[no-any-return]
+        """Read an image file, unchanged. Raises DamagedArtifactError if it is not what was prepared."""
+        try:
+            return self._files.read(row)
+        except ChangedPictureError as error:
+            self._refuse(error)
+
+    def _refuse(self, error: ChangedPictureError) -> NoReturn:
+        name = layout.pictures_bytes(self._digest)
+        found = Damage(name, error.why, self._store.place(name))
+        refuse_damaged(self._store, layout.pictures_folder(self._digest), found)
 
     def picture(self, row: int) -> Image.Image:
         """Decode a picture to RGB as a person sees it. Raises UnusableImageError if that fails."""

@@ -28,8 +28,9 @@ from trainables.data.problems import raise_problems
 from trainables.data.readers import HasImageFiles, Reader, open_reader
 from trainables.data.tally import Tally, evenly
 from trainables.storage import layout
+from trainables.storage.artifacts import Damage, verify_pictures, verify_source
+from trainables.storage.digests import file_digest
 from trainables.storage.lease import Owner
-from trainables.storage.payloads import check_arrow, damage
 from trainables.storage.record_files import read_or_redo, write
 from trainables.storage.records import Counts, PreparedManifest
 from trainables.storage.store import LocalStore, Store
@@ -55,7 +56,7 @@ _RECORDS = pa.schema(
 )
 _IMAGES = pa.schema([("key", pa.string()), ("row", pa.int32())])
 _PICTURES = pa.schema([("bytes", pa.binary())])
-_PLACES = pa.schema([("place", pa.int32())])
+_PLACES = pa.schema([("place", pa.int32()), ("digest", pa.binary(32))])
 
 
 logger = logging.getLogger(__name__)
@@ -92,14 +93,13 @@ def prepare_source(
             raise InputError("the data must not change while they are read, but did", key=f"sources.{source.name}")
         digest, counts, pictures = tally.digest(), tally.counts(), tally.pictures()
         if not _has_pictures(store, pictures):
-            _write_table(
-                aside / "pictures" / "places.arrow", _PLACES, ([written[each]] for each in tally.picture_digests())
-            )
+            rows = ((written[each], each) for each in tally.picture_digests())
+            _write_table(aside / "pictures" / "places.arrow", _PLACES, rows)
             with store.writing(layout.pictures_folder(pictures)) as final:
                 shutil.move(aside / "pictures", final)
         if not is_prepared(store, digest):
-            rows = zip(tally.image_keys, tally.picture_rows(), strict=True)
-            _write_table(folder / "images.arrow", _IMAGES, rows)
+            images = zip(tally.image_keys, tally.picture_rows(), strict=True)
+            _write_table(folder / "images.arrow", _IMAGES, images)
             prepared = PreparedManifest(
                 format=_FORMAT,
                 counts=counts,
@@ -107,6 +107,7 @@ def prepare_source(
                 pictures=pictures,
                 pixels=source.pixels,
                 treated=dict(sorted(tally.treated.items())),
+                digests={name: file_digest(LocalStore(folder), name) for name in ("records.arrow", "images.arrow")},
             )
             write(LocalStore(folder), "result.json", prepared)
             with store.writing(layout.data_folder(digest)) as final:
@@ -115,26 +116,28 @@ def prepare_source(
 
 
 def is_prepared(store: Store, digest: str) -> bool:
-    """Tell whether storage holds a source whole; a damaged one is as good as none, and a warning names the file."""
+    """Tell whether storage holds a source whole; a damaged one is as good as none, and a warning names the file.
+
+    Records and lists are read for that, once per process; pictures are told by their shape, and each is verified when
+    it is read.
+    """
     prepared = read_or_redo(store, layout.data_result(digest), PreparedManifest)
     if prepared is None or prepared.format != _FORMAT:
         return False
-    has_records = _is_whole(store, layout.data_records(digest)) and _is_whole(store, layout.data_images(digest))
-    return has_records and _has_pictures(store, prepared.pictures)
+    return _is_whole(verify_source(store, digest, "content").damages) and _has_pictures(store, prepared.pictures)
 
 
 def _has_pictures(store: Store, digest: str) -> bool:
     """Tell whether storage holds the pictures of a digest whole; a warning names a damaged file."""
     if not store.exists(layout.pictures_folder(digest)):
         return False
-    return _is_whole(store, layout.pictures_bytes(digest)) and _is_whole(store, layout.pictures_places(digest))
+    return _is_whole(verify_pictures(store, digest, "shape").damages)
 
 
-def _is_whole(store: Store, name: str) -> bool:
-    problem = damage(store, name, check_arrow)
-    if problem is not None:
-        logger.warning("%s: must be a whole Arrow file, but %s; it is made again", store.place(name), problem)
-    return problem is None
+def _is_whole(damages: Sequence[Damage]) -> bool:
+    for found in damages:
+        logger.warning("%s; it is made again", found)
+    return not damages
 
 
 def source_signature(source: SourceSpec, store: Store, data_root: Path, digest: str) -> dict[str, Any]:

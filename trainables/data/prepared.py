@@ -14,6 +14,7 @@ from search_spaces.errors import InputError
 from trainables.data.decode import UnusableImageError
 from trainables.data.pictures import Pictures, mapped
 from trainables.storage import layout
+from trainables.storage.artifacts import refuse_damaged, verify_source
 from trainables.storage.record_files import read
 from trainables.storage.records import PreparedManifest
 from trainables.storage.store import Store
@@ -24,7 +25,6 @@ class PreparedSource:
 
     def __init__(self, store: Store, digest: str):
         self.digest = digest
-        self._records = mapped(store, layout.data_records(digest))
         manifest = read(store, layout.data_result(digest), PreparedManifest)
         if manifest is None:
             raise InputError(
@@ -32,6 +32,9 @@ class PreparedSource:
                 place=store.place(layout.data_result(digest)),
                 way_out="Run the study again: the source is read anew.",
             )
+        for found in verify_source(store, digest, "content").damages:
+            refuse_damaged(store, layout.data_folder(digest), found)
+        self._records = mapped(store, layout.data_records(digest))
         self.left_out = sum(manifest.counts.left_out.values())
         """Records that are not there because their images are lost."""
         self.pictures = Pictures(store, manifest.pictures, manifest.pixels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -173,6 +174,7 @@ def write_result(
         for column, scores in priors.columns.items():
             table = table.append_column(column, pa.array(scores))
         pq.write_table(table, aside, compression="zstd")  # prompts repeat their instruction
+        content = aside.read_bytes()
     summary = questions.protocol.summarise(rows)
     reachable = questions.protocol.summarise(best).metrics[questions.protocol.headline]
     result = EvaluationResult(
@@ -201,5 +203,7 @@ def write_result(
         priors=priors.points,
         points_by_chance=points(priors.by_chance.tolist()),
         images=benchmark.images,
+        examples_digest=hashlib.sha256(content).hexdigest(),
+        examples_bytes=len(content),
     )
     write(store, layout.evaluation_result(key, benchmark.name), result)

@@ -6,11 +6,9 @@ asks here: files that were lost or damaged since are named before anything runs,
 
 from __future__ import annotations
 
-from functools import partial
-
 from search_spaces.errors import InputError
 from trainables.storage import layout
-from trainables.storage.payloads import Check, check_npy, check_safetensors, damage
+from trainables.storage.artifacts import Verified, verify_features, verify_stage
 from trainables.storage.record_files import read
 from trainables.storage.records import FeaturesResult, StageResult
 from trainables.storage.store import Store
@@ -22,12 +20,8 @@ def finished_stage(store: Store, key: str) -> StageResult | None:
     Raises:
         InputError: the result, or the weights of a module that the stage trained, are damaged or gone.
     """
-    result = read(store, layout.stage_result(key), StageResult)
-    if result is not None:
-        folder = layout.stage_folder(key)
-        for module in result.modules:
-            _require(store, layout.module_weights(folder, module), "safetensors file", check_safetensors, folder)
-    return result
+    _require(store, verify_stage(store, key, "shape"), layout.stage_folder(key))
+    return read(store, layout.stage_result(key), StageResult)
 
 
 def finished_features(store: Store, key: str) -> FeaturesResult | None:
@@ -36,20 +30,16 @@ def finished_features(store: Store, key: str) -> FeaturesResult | None:
     Raises:
         InputError: the result or the features are damaged or gone, or the features have another shape.
     """
-    result = read(store, layout.features_result(key), FeaturesResult)
-    if result is not None:
-        check = partial(check_npy, shape=result.shape)
-        _require(store, layout.features_array(key), "NumPy file", check, layout.features_folder(key))
-    return result
+    _require(store, verify_features(store, key, "shape"), layout.features_folder(key))
+    return read(store, layout.features_result(key), FeaturesResult)
 
 
-def _require(store: Store, name: str, kind: str, check: Check, folder: str) -> None:
-    """Raise InputError unless a file of a finished folder is whole."""
-    problem = damage(store, name, check)
-    if problem is not None:
+def _require(store: Store, verified: Verified, folder: str) -> None:
+    """Raise InputError unless the files of a finished folder are whole."""
+    for found in verified.damages:
         raise InputError(
-            f"must be a whole {kind}, as the result beside it says, but {problem}",
-            place=store.place(name),
+            f"must be whole, as it was written, but {found.problem}",
+            place=found.place,
             way_out=f"Remove the folder {store.place(folder)} and run the study again: what trials still need of it is"
             " made anew; everything else is kept.",
         )

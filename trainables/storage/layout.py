@@ -7,11 +7,14 @@ data/<digest>/                            a prepared source: records.arrow, imag
 pictures/<digest>/                        the distinct pictures of one or several sources: bytes.arrow, places.arrow
 preparing/<nonce>/                        one that is being read; owner.json names by whom
 problems/<source>.txt                     images that the last reading of a source could not use
-features/<key>/                           features of a frozen encoder: features.npy, result.json
+features/<key>/                           features of a frozen encoder: features.npy, rows.sha256, result.json
+features/<key>.aside/                     while they are computed: what is there goes on being filled after a kill
 stages/<key>/                             a trained stage: <module>.safetensors, curve.json, result.json (written last)
 stages/<key>/checkpoints/<step>/          while it trains, with manifest.json (written last); removed at its end
 evaluations/<key>/<benchmark>.parquet     scores per example; <benchmark>.json is written last
 evaluations/<key>/<benchmark>.answers/    answers so far, while it is being scored
+<folder of any of these>/damaged.json     what somebody found damaged in it, until it is made again
+<folder or file>.broken-<nonce>.aside     what was damaged, set aside when it was made again; nothing reads it
 studies/<study>/study.yaml, plan.json     the resolved study and its plan
 studies/<study>/noise.json                scores of the base over seeds, from `ablate noise`
 studies/<study>/claims/, looks/           <digest>.json: hypotheses as they were written, and looks at their results
@@ -63,6 +66,26 @@ def features_result(key: str) -> str:
 
 def features_array(key: str) -> str:
     return f"features/{key}/features.npy"
+
+
+def features_rows(key: str) -> str:
+    """Name the digests of all rows of the features, one after another."""
+    return f"features/{key}/rows.sha256"
+
+
+def damage_mark(folder: str) -> str:
+    """Name the record of what was found damaged in a folder of one artifact."""
+    return f"{folder}/damaged.json"
+
+
+def set_aside(name: str, nonce: str) -> str:
+    """Name what a damaged folder or file is renamed to before it is made again.
+
+    Args:
+        name: of the folder or file.
+        nonce: that nothing else was set aside with.
+    """
+    return f"{name}.broken-{nonce}.aside"
 
 
 def data_folder(digest: str) -> str:

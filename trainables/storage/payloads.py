@@ -2,7 +2,7 @@
 
 Writing aside and renaming keeps half-written files out; this is about what happens to a file later: a full disk, a
 broken copy, an editor. No content is read, so a check costs a few reads of some kilobytes however large the file is.
-Bytes that change within a file of the right size are found where its digest is compared: when weights are loaded.
+Bytes that change within a file of the right size are found by its digest (`trainables.storage.artifacts`).
 
     problem = damage(store, "stages/<key>/projector.safetensors", check_safetensors)
 """
@@ -89,6 +89,12 @@ def check_npy(file: io.BufferedIOBase, size: int, *, shape: Sequence[int]) -> st
     if header != {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)}:
         return f"its header tells {header}, where float32 of the shape {tuple(shape)} was written"
     return _unequal(size, len(start) + length + 4 * math.prod(shape))
+
+
+def seek_npy_rows(file: io.BufferedIOBase) -> None:
+    """Move to the first row of a NumPy file whose header is whole."""
+    start = file.read(len(_NPY_MAGIC) + 2)
+    file.seek(len(start) + int.from_bytes(start[-2:], "little"))
 
 
 def check_arrow(file: io.BufferedIOBase, size: int) -> str | None:

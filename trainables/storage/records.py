@@ -69,6 +69,21 @@ class FeaturesResult:
     shape: tuple[int, ...]
     """Images, positions, width."""
     gpu_seconds: float
+    rows_digest: str = ""
+    """SHA-256 of the file with the digests of all rows; empty in results of versions that did not digest features."""
+
+
+@dataclass(frozen=True)
+class FoundDamage:
+    """Damage that somebody found in an artifact, `<its folder>/damaged.json`, until it was made again."""
+
+    file: str
+    """Name on storage."""
+    problem: str
+    """The end of "must be whole, but ..."."""
+    host: str
+    """Where it was found: memory of one machine may be at fault."""
+    ts: int
 
 
 @dataclass(frozen=True)
@@ -107,6 +122,10 @@ class EvaluationResult:
     """What the model's answers get on average when they are exchanged among questions of one type."""
     images: ShownImages = "own"
     """What the questions were asked with. Of others than their own, `benchmark` is the one whose questions they are."""
+    examples_digest: str = ""
+    """SHA-256 of the file `examples`; empty in results of versions that did not digest it."""
+    examples_bytes: int = 0
+    """Size of the file `examples`, recorded with its digest."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +240,8 @@ class PreparedManifest:
     """How its images become pixels."""
     treated: Mapping[str, int] = field(default_factory=dict)
     """Images by what is done to them when they are decoded."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """Arrow file beside it -> SHA-256; empty in manifests of versions that did not digest them."""
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,14 @@ ASIDE = ".aside"
 
 
 class Facts(NamedTuple):
-    """Size and time of a file."""
+    """Size and time of a file, and what tells its content from an earlier one."""
 
     size: int
     """Bytes."""
     modified: float
     """When it was last written, in seconds since the epoch, by the storage's clock."""
+    content: tuple[int, ...] = ()
+    """Other numbers as soon as the file was replaced or written to."""
 
 
 class Store(Protocol):
@@ -149,7 +151,7 @@ class LocalStore:
 
     def facts(self, name: str) -> Facts:
         stat = (self.root / name).stat()
-        return Facts(stat.st_size, stat.st_mtime)
+        return Facts(stat.st_size, stat.st_mtime, (stat.st_ino, stat.st_mtime_ns))
 
     def list(self, prefix: str) -> list[str]:
         names: list[str] = []

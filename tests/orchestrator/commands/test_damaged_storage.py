@@ -75,6 +75,7 @@ KINDS: dict[str, tuple[str, Literal["refused", "redone", "shown", "not read"]]] 
     r"stages/\w+/curve\.json": ("curve", "redone"),
     r"features/\w+/result\.json": ("features result", "refused"),
     r"features/\w+/features\.npy": ("features", "refused"),
+    r"features/\w+/rows\.sha256": ("feature digests", "refused"),
     r"evaluations/\w+/[\w-]+\.json": ("evaluation result", "refused"),
     r"evaluations/\w+/[\w-]+\.parquet": ("examples", "shown"),
     r"studies/small/trials/[\w-]+/result\.json": ("trial result", "refused"),
@@ -227,6 +228,7 @@ READERS = {
     "weights": "status",
     "features result": "status",
     "features": "status",
+    "feature digests": "status",
     "evaluation result": "report",
     "examples": "report",
     "trial result": "verdicts",
@@ -321,7 +323,7 @@ def test_a_result_whose_files_are_damaged_is_never_taken_for_done(
     path = _damaged(finished, tmp_path / "copy", kind, damage)
     outcome = _command(command, tmp_path / "copy", caplog)
     assert outcome.code == 2
-    assert f"{path}: must be a whole" in outcome.text
+    assert f"{path}: must be whole" in outcome.text
     assert f"Remove the folder {path.parent}" in outcome.text
     shutil.rmtree(path.parent)
     assert _command(command, tmp_path / "copy", caplog).code == 0

@@ -1,0 +1,48 @@
+"""A content is digested once per process, and anew as soon as its file was replaced or written to."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+
+import pytest
+
+from trainables.storage.digests import file_digest, first_changed_row, row_digest
+from trainables.storage.store import LocalStore
+
+
+class _CountingStore(LocalStore):
+    opened = 0
+
+    def open(self, name: str) -> io.BufferedReader:
+        self.opened += 1
+        return super().open(name)
+
+
+def test_a_content_is_read_once_however_often_its_digest_is_asked_for(tmp_path: Path) -> None:
+    store = _CountingStore(tmp_path)
+    store.put("a", b"one")
+    assert [file_digest(store, "a") for _ in range(3)] == [hashlib.sha256(b"one").hexdigest()] * 3
+    assert store.opened == 1
+
+
+def test_a_file_that_was_replaced_is_digested_anew_though_size_and_time_are_equal(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    store.put("a", b"one")
+    assert file_digest(store, "a") == hashlib.sha256(b"one").hexdigest()
+    store.put("a", b"two")
+    assert file_digest(store, "a") == hashlib.sha256(b"two").hexdigest()
+    with pytest.raises(FileNotFoundError):
+        file_digest(store, "b")
+
+
+@pytest.mark.parametrize("row_bytes", [1, 96, 1 << 20])
+def test_the_first_row_that_changed_is_found_whatever_is_read_at_once(row_bytes: int) -> None:
+    rows = [bytes([number]) * row_bytes for number in range(40)]
+    digests = b"".join(map(row_digest, rows))
+    assert first_changed_row(io.BytesIO(b"".join(rows)), row_bytes, digests) is None
+    for changed in (0, 17, 39):
+        wrong = [*rows[:changed], bytes([rows[changed][0] ^ 128]) + rows[changed][1:], *rows[changed + 1 :]]
+        assert first_changed_row(io.BytesIO(b"".join(wrong)), row_bytes, digests) == changed
+    assert first_changed_row(io.BytesIO(b"".join(rows)[:-1]), row_bytes, digests) == 39
