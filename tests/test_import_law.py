@@ -24,6 +24,7 @@ NEVER = {
 DOORS = {
     "mlflow": {
         "orchestrator/tracking/mlflow_axes.py",
+        "orchestrator/tracking/embedded_database.py",
         "orchestrator/tracking/mlflow_connect.py",
         "orchestrator/tracking/mlflow_errors.py",
         "orchestrator/tracking/mlflow_experiment.py",

@@ -7,24 +7,16 @@ import logging
 import os
 import re
 import shlex
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from importlib import metadata
 from pathlib import Path
 
-import filelock
 from mlflow import MlflowClient
-from mlflow.store.db import utils as database
-from sqlalchemy.engine import URL, make_url
 
-from orchestrator.tracking.mlflow_errors import MESSAGE_SIZE, plain_words, translate_errors
+from orchestrator.tracking.embedded_database import embedded_uri, prepare_embedded
+from orchestrator.tracking.mlflow_errors import plain_words, translate_errors
 from orchestrator.tracking.mlflow_server import MlflowServer
 from orchestrator.tracking.mlflow_tracker import MlflowTracker
 from orchestrator.tracking.tracker import TrackerAwayError, TrackerDeniedError, TrackerRefusedError
-from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
-from search_spaces.full_storage import is_full
 from trainables.storage import layout
 
 CLIENT_SETTINGS = {
@@ -93,76 +85,11 @@ def _require_mlflow(server: MlflowServer) -> None:
         raise TrackerDeniedError("it answers with a page, not as an MLflow server does")
 
 
-def embedded_uri(storage: Path) -> str:
-    """Return the address of the embedded database, quoted where its path has characters with a meaning in one.
-
-    MLflow makes the folder of what it takes for the path of an address that begins with `sqlite:///`, and would make
-    one of the quoted name; with the driver named, it leaves that to the caller.
-    """
-    path = str(storage / layout.TRACKING_DATABASE)
-    plain = f"sqlite:///{path}"
-    return (
-        plain if make_url(plain).database == path else URL.create("sqlite+pysqlite", database=path).render_as_string()
-    )
-
-
 def _embedded(storage: Path) -> MlflowClient:
-    """Open the embedded database, made or brought to this MLflow's schema while no other process does so."""
-    path = storage / layout.TRACKING_DATABASE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(f"{path}.lock"):
-        if path.exists():
-            _require_database(path)
-            engine = database.create_sqlalchemy_engine_with_retry(embedded_uri(storage))
-            try:
-                if database._get_schema_version(engine) not in (None, database._get_latest_schema_revision()):
-                    database._upgrade_db(engine)  # what `mlflow db upgrade` does
-            except Exception as error:  # alembic has no base class for what it raises
-                law = f"the tracking database must have a schema that MLflow {metadata.version('mlflow')} knows"
-                way_out = "Use the MLflow that wrote it, or move it away and run `ablate sync`."
-                raise InputError(
-                    f"{law}, but: {first_line(error)[:MESSAGE_SIZE]}", place=str(path), way_out=way_out
-                ) from error
-            finally:
-                engine.dispose()
-        client = MlflowClient(embedded_uri(storage))
-        client.search_experiments(max_results=1)
+    prepare_embedded(storage)
+    client = MlflowClient(embedded_uri(storage))
+    client.search_experiments(max_results=1)
     return client
-
-
-@contextmanager
-def _lock(name: str) -> Iterator[None]:
-    """Hold a file's lock while the block runs. Raises InputError where the file system has none."""
-    lock = filelock.FileLock(name)
-    try:
-        lock.acquire()
-    except (OSError, NotImplementedError) as error:
-        if is_full(error):
-            raise
-        raise InputError(
-            f"the file system must have locks for the tracking database, but: {first_line(error)}",
-            place=name,
-            way_out="Give the address of an MLflow server with --tracking-uri, or use --offline.",
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _require_database(path: Path) -> None:
-    """Raise InputError unless SQLite can open a file: MLflow would say so seconds later, and not which file."""
-    try:
-        with closing(sqlite3.connect(path, timeout=60)) as connection:
-            connection.execute("PRAGMA schema_version")
-    except sqlite3.OperationalError:  # another process has it: MLflow waits and says so
-        return
-    except sqlite3.DatabaseError as error:
-        raise InputError(
-            f"the tracking database must be one of SQLite that can be read, but: {error}",
-            place=str(path),
-            way_out="Move it away and run `ablate sync`: it is written anew from what storage keeps of every trial.",
-        ) from error
 
 
 def open_command(tracker: MlflowTracker) -> str:

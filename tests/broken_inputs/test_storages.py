@@ -17,7 +17,7 @@ from sqlalchemy.engine import make_url
 
 from cluster.address import given_address
 from orchestrator.planning.planned import PlanOptions
-from orchestrator.tracking.mlflow_connect import embedded_uri
+from orchestrator.tracking.embedded_database import embedded_uri
 from search_spaces.errors import InputError
 from search_spaces.full_storage import FULL
 from tests.support.broken_inputs import tries

@@ -24,7 +24,7 @@ studies/<study>/trials/<trial>/           spec.json, task.json, spool.jsonl, nod
                                           result.json or failure.json
 leases/<key>/, trials/<study>/<trial>/    who is producing what: <nonce>.json (`trainables.storage.lease`)
 scratch/<nonce>/                          Ray Tune's own files while a run lasts
-tracking/mlflow.db, artifacts/            the embedded MLflow store
+tracking/mlflow.db, artifacts/            the embedded MLflow store; mlflow.db.<schema> is that of an older MLflow
 tracking/storage-id                       names this storage to tracking servers that several storages share
 tracking/offsets/<server>/<study>/        <trial>.json: how much of its spool that server has
 """

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from orchestrator.tracking.mlflow_connect import embedded_uri, open_tracker
+from orchestrator.tracking.embedded_database import embedded_uri
+from orchestrator.tracking.mlflow_connect import open_tracker
 from trainables.storage import layout
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from orchestrator.tracking.embedded_database import embedded_uri
 from orchestrator.tracking.environment import storage_id
-from orchestrator.tracking.mlflow_connect import embedded_uri, open_tracker
+from orchestrator.tracking.mlflow_connect import open_tracker
 from search_spaces.errors import InputError
 from tests.support.tracked_runs import PLAN, runs_of
 from trainables.storage import layout
