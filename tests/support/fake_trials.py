@@ -20,7 +20,7 @@ from search_spaces.outcomes import NodeDone, Progress, TrialDone, UnitDone
 from search_spaces.plan import Node
 from search_spaces.resource_spec import ResourceSpec
 from tests.support.small_records import stage_result, trial_result
-from tests.support.tiny_specs import trial_spec
+from tests.support.tiny_specs import stage, trial_spec
 from trainables.storage import layout
 from trainables.storage.record_files import write
 from trainables.task import Context, StageTask, TrialTask
@@ -116,7 +116,7 @@ class Fakes:
             study=STUDY,
             id=trial,
             arm=json.dumps({**self.defaults, **self.behaviours[trial]}),
-            trial=trial_spec(),
+            trial=trial_spec(stages=tuple(stage(node) for node in self.paths[trial])),
             features=(),
             stages=tuple(stages),
             benchmarks=(),
