@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -12,18 +13,23 @@ from cluster.address import ClusterAddress, find_cluster
 from cluster.fit import refuse_impossible, this_machine
 from orchestrator.planning.plan_json import plan_json
 from orchestrator.planning.planned import RunOptions, expand, plan
-from orchestrator.planning.preflight import Digests, preflight
+from orchestrator.planning.preflight import Digests, current_digests, known_digests, preflight
+from orchestrator.planning.selection import selected_trials
 from orchestrator.reporting.build import build_report
 from orchestrator.reporting.report_model import Report
 from orchestrator.running.attempts import Outcomes, RunSettings
 from orchestrator.running.tasks import make_task, remaining_work, requests_by_arm
 from orchestrator.state.claims import write_claims
+from orchestrator.state.difference import Difference, compare
 from orchestrator.state.documents import PlanDocument
 from orchestrator.state.ledger import Ledger, read_ledger
 from orchestrator.state.looks import read_looks
+from orchestrator.state.retries import left_alone, remember_retries
 from orchestrator.state.superseded import set_aside_changed
+from orchestrator.terminal.difference import show_difference
 from orchestrator.terminal.plain import plain_lines
 from search_spaces.errors import InputError
+from search_spaces.expansion.expand import Expansion
 from search_spaces.plan import Plan
 from search_spaces.study import Study
 from search_spaces.study_files import load_study
@@ -39,12 +45,16 @@ class StudyRun:
 
     study: Study
     plan: Plan
+    difference: Difference
+    """To what storage held when the run began."""
     report: Report
     ledger: Ledger
     outcomes: Outcomes | None
     """None if there was nothing left to do."""
     tracking: str | None
     """How to open the tracking server; None if there was nothing left to do, or offline."""
+    selected: frozenset[str]
+    """Ids of the trials that were to be done."""
 
 
 def run_study(name: str, options: RunOptions, console: Console) -> StudyRun:
@@ -73,32 +83,75 @@ def run_loaded(study: Study, options: RunOptions, console: Console) -> StudyRun:
     require_capable(store.root)
     cluster = find_cluster(options.plan.address)
     expansion = expand(study, options.plan)  # 2: a study becomes arms and trials
-    specs, data, told = expansion.specs(options.plan.limit), options.plan.data, plain_lines(console)
+    selected = selected_trials(expansion, options.only, options.plan.limit)
+    specs, data, told = expansion.specs(selected=selected), options.plan.data, plain_lines(console)
     known = preflight(specs, expansion.evaluation_sets, store, data, told)  # 3: data and weights are digested
-    planned = plan(expansion, options.plan, known)  # 4: trials become a graph in which equal work is one node
-    ledger = read_ledger(planned, store)
+    planned, ledger, difference = beside_storage(expansion, selected, known, store, options)  # 4: a graph of work
+    show_difference(difference, planned, console)
     outcomes, tracking = None, None
-    if ledger.is_finished:
+    if difference.todo.trials == 0:
         tracking = show_version(study, planned, ledger, store, options, console)
     else:
-        outcomes, tracking = train_and_score(study, planned, ledger, known, store, cluster, options, console)  # 5 to 8
+        outcomes, tracking = train_and_score(
+            study, planned, difference, ledger, known, store, cluster, options, console
+        )  # 5 to 8
         ledger = read_ledger(planned, store)
     report = build_report(study, planned, store, ledger, "run")  # 9: results become verdicts and a report
-    return StudyRun(study, planned, report, ledger, outcomes, tracking)
+    return StudyRun(study, planned, difference, report, ledger, outcomes, tracking, selected)
+
+
+def preview(study: Study, options: RunOptions) -> tuple[Plan, Difference, tuple[str, ...]]:
+    """Compare a study with storage as `run_loaded` does, without writing anything, starting Ray or reading data.
+
+    Args:
+        study: that would be run.
+        options: of the command line.
+
+    Returns:
+        The plan, the difference, and the names of data and weights that are to be read first: what follows from their
+        content is not known yet.
+    """
+    store = LocalStore(options.plan.storage)
+    expansion = expand(study, options.plan, remembers=False)
+    selected = selected_trials(expansion, options.only, options.plan.limit)
+    known, unread = current_digests(
+        expansion.specs(selected=selected), expansion.evaluation_sets, store, options.plan.data
+    )
+    planned, _, difference = beside_storage(expansion, selected, known, store, options)
+    return planned, difference, unread
+
+
+def beside_storage(
+    expansion: Expansion, selected: Collection[str], known: Digests, store: Store, options: RunOptions
+) -> tuple[Plan, Ledger, Difference]:
+    """Plan a study, read what storage holds of it, and compare the two.
+
+    Args:
+        expansion: of the study.
+        selected: ids of the trials that are to be done.
+        known: digests and counts of the data and weights that these need; of others, what was found earlier holds.
+        store: the storage.
+        options: of the command line.
+    """
+    planned = plan(expansion, options.plan, known.over(known_digests(store)) if options.only else known)
+    ledger = read_ledger(planned, store)
+    alone = {} if options.retry_failed else left_alone(planned, ledger, store)
+    todo = {trial for trial in selected if ledger.trials[trial].state != "done"}
+    return planned, ledger, compare(planned, ledger, store, todo, alone)
 
 
 def show_version(
     study: Study, plan: Plan, ledger: Ledger, store: Store, options: RunOptions, console: Console
 ) -> str | None:
-    """Show a finished study on the tracking server where another version of it was the last that ran; nothing is run.
+    """Show a study on the tracking server where another version of it was the last that ran; nothing is run.
 
     Args:
         study: as it was written.
-        plan: of which every trial is done.
+        plan: of which nothing is left that this run is to do.
         ledger: what storage holds of it.
         store: where its results are.
         options: of the command line.
-        console: where trouble is shown: whatever the server does, the study is finished.
+        console: where trouble is shown: whatever the server does, nothing is left to do.
 
     Returns:
         How to open the tracking server; None if it shows this version already, or is not to be talked to.
@@ -141,6 +194,7 @@ def write_documents(study: Study, plan: Plan, ledger: Ledger, store: Store, up_t
 def train_and_score(
     study: Study,
     plan: Plan,
+    difference: Difference,
     ledger: Ledger,
     known: Digests,
     store: Store,
@@ -152,8 +206,9 @@ def train_and_score(
 
     Args:
         study: as it was written, for MLflow and for the copy on storage.
-        plan: whose stages and features all have keys.
-        ledger: what storage holds of the plan; only the rest is run.
+        plan: of the whole study.
+        difference: to what storage holds: which trials are run. Their stages and features have keys.
+        ledger: what storage holds of the plan.
         known: digests of data and weights, which workers name their inputs by.
         store: where results, leases and spools are.
         cluster: that is running; None for one inside this machine.
@@ -175,25 +230,29 @@ def train_and_score(
     from orchestrator.tracking.mlflow_connect import open_command, open_tracker
     from orchestrator.tracking.uploader import Uploader
 
+    run = {trial.id for trial in difference.trials if trial.is_run}
+    narrowed = plan.narrowed(run)
     if cluster is None:
-        refuse_impossible(requests_by_arm(plan), this_machine(options.cpus))
-    set_aside_changed(plan, ledger, store)
+        refuse_impossible(requests_by_arm(narrowed), this_machine(options.cpus))
+    set_aside_changed(narrowed, ledger, store)
+    remember_retries(narrowed, ledger, store)
     write_documents(study, plan, ledger, store, options.up_to_seeds)
     trials = {trial.id: trial for trial in plan.trials}
     done = [entry.id for entry in ledger.trials.values() if entry.state == "done"]
+    shown = plan.narrowed({*run, *done})
     tracker = None if options.offline else open_tracker(options.tracking_uri, options.plan.storage)
     with ExitStack() as stack:
         nodes = stack.enter_context(connect(cluster, options.cpus))
-        refuse_impossible(requests_by_arm(plan), nodes)
+        refuse_impossible(requests_by_arm(narrowed), nodes)
         require_shared_storage(nodes, store)
-        view = stack.enter_context(LiveView(plan, console, store=store, done=done))
+        view = stack.enter_context(LiveView(shown, console, store=store, done=done))
         stack.enter_context(watched(parts_of_ray(), lambda part: end_without_ray(view, part)))
         if tracker is not None:
             uploader = Uploader(tracker, store, study, plan, notice=view.note, sync_command=options.sync_command)
             stack.enter_context(uploader)
         outcomes = run_trials(
-            remaining_work(plan, ledger),
-            plan.nodes,
+            remaining_work(narrowed, ledger),
+            narrowed.nodes,
             ledger.done_nodes,
             lambda trial: make_task(plan, trials[trial], known.digests, options.plan.storage, options.plan.data),
             store,

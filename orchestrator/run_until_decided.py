@@ -104,6 +104,8 @@ def _planned(name: str, options: RunOptions) -> Plan:
         raise study.problem(("hypotheses",), law)
     if options.plan.limit is not None:
         raise InputError("must be left out with --until-decided: seeds are added to arms, not to trials", key="--limit")
+    if options.only:
+        raise InputError("must be left out with --until-decided: claims choose the arms that get seeds", key="--only")
     return plan(expand(study, options.plan), options.plan, known_digests(LocalStore(options.plan.storage)))
 
 

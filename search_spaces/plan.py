@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from search_spaces.resource_spec import ResourceSpec
@@ -126,6 +126,8 @@ class Plan:
     digests: Mapping[str, str] = field(default_factory=dict)
     """Content digests of data and weights that the plan was made with, by `identity.source_name` and `weights_name`."""
     excluded: tuple[Exclusion, ...] = ()
+    others: frozenset[str] = frozenset()
+    """Ids of the study's trials that were not selected: storage may hold them, and they are not gone."""
     added_seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Arm -> replicates that the study file does not have: an earlier run on the storage has added them."""
     notes: tuple[str, ...] = field(default=())
@@ -142,6 +144,28 @@ class Plan:
         """List the seeds that all of these arms have trials of, sorted."""
         seeds = self.seeds_by_arm()
         return sorted(set.intersection(*(set(seeds.get(arm, ())) for arm in arms)))
+
+    def narrowed(self, trials: Collection[str]) -> Plan:
+        """Keep some of the trials, with their arms and their work; the rest are `others`.
+
+        Args:
+            trials: ids of those that stay.
+        """
+        kept = tuple(trial for trial in self.trials if trial.id in trials)
+        arms = {trial.arm for trial in kept}
+        needed = {node for trial in kept for node in trial.path}
+        return replace(
+            self,
+            arms=tuple(arm for arm in self.arms if arm.name in arms),
+            trials=kept,
+            nodes={
+                name: replace(node, trials=tuple(trial for trial in node.trials if trial in trials))
+                for name, node in self.nodes.items()
+                if name in needed
+            },
+            base=self.base if self.base in arms else None,
+            others=self.others | {trial.id for trial in self.trials if trial.id not in trials},
+        )
 
     @property
     def evaluation_sets(self) -> tuple[BenchmarkSpec, ...]:

@@ -61,6 +61,14 @@ SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file; repeatable.")
 ]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, help="Only the first N trials, in plan order.")]
+OnlyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        metavar="ARM|AXIS|AXIS=VALUE",
+        help="Only the trials of an arm, of an axis (with the base), or of a value; repeatable.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON instead of tables.")]
 ToyOption = Annotated[
     bool, typer.Option("--toy", help="Every model tiny, all data generated, few steps: a smoke test of the study.")
@@ -155,22 +163,30 @@ class PlannedStudy(NamedTuple):
     store: LocalStore
 
 
-def planned_study(study: str, storage: Path, selection: SelectionOptions) -> PlannedStudy:
+def planned_study(
+    study: str, storage: Path, selection: SelectionOptions, only: Sequence[str] | None = None
+) -> PlannedStudy:
     """Load a study and plan it with the digests that storage knows. No data and no weights are read.
 
     Args:
         study: a study file, or the name of a shipped study.
         storage: absolute root, from `orchestrator.settings`.
         selection: options of the command line.
+        only: names of arms, axes and values whose trials the plan keeps; None for all.
     """
     from orchestrator.planning.planned import expand, plan
     from orchestrator.planning.preflight import known_digests
+    from orchestrator.planning.selection import selected_trials
     from search_spaces.study_files import load_study
 
     store = open_store(storage)
     options = selection.plan_options(store.root)
     loaded = load_study(study, options.overrides)
-    return PlannedStudy(loaded, plan(expand(loaded, options), options, known_digests(store)), store)
+    expansion = expand(loaded, options)
+    planned = plan(expansion, options, known_digests(store))
+    if only:
+        planned = planned.narrowed(selected_trials(expansion, only, options.limit))
+    return PlannedStudy(loaded, planned, store)
 
 
 def item_paths(items: Sequence[str], named: Sequence[str]) -> list[str]:

@@ -11,15 +11,18 @@ import typer
 from orchestrator.commands.option_groups import takes_groups
 from orchestrator.commands.options import (
     JsonOption,
+    OnlyOption,
     RunningOptions,
     SelectionOptions,
     StorageOption,
     StudyArgument,
     console,
+    print_json,
 )
 from orchestrator.exit_codes import EXIT_DONE, EXIT_SIGNAL, EXIT_STOPPED, EXIT_TRIAL_FAILED
-from orchestrator.settings import storage_root
+from orchestrator.settings import chosen_root, storage_root
 from search_spaces.errors import InputError
+from search_spaces.quantities import number_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,6 +41,16 @@ def run(
     storage: StorageOption = None,
     selection: SelectionOptions,
     running: RunningOptions,
+    only: OnlyOption = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Show what differs from storage, every trial and stage that is left, and do nothing."
+        ),
+    ] = False,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try all failed trials again, also those that failed alike twice.")
+    ] = False,
     until_decided: Annotated[
         bool,
         typer.Option(
@@ -63,15 +76,22 @@ def run(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Train and evaluate what is left of a study. Run it again to resume; finished work is never done twice."""
+    """Train and evaluate what is left of a study, and say first what that is. Run it again to resume, or after it was
+    edited; finished work is never done twice."""
     from orchestrator.reporting.csv_json import to_json
     from orchestrator.run_study import run_study
+    from orchestrator.state.difference import difference_json
     from orchestrator.terminal.report import to_terminal
     from orchestrator.terminal.stops import storage_full
 
-    options = running.run_options(selection.plan_options(storage_root(storage), running.address), study)
+    root = chosen_root(storage) if dry_run else storage_root(storage)
+    options = running.run_options(selection.plan_options(root, running.address), study)
+    options = replace(options, only=tuple(only or ()), retry_failed=retry_failed)
     out = console(stderr=as_json)
     limits = _limits(until_decided, max_gpu_hours, steps)
+    if dry_run:
+        _show_preview(study, options, as_json)
+        return
     if limits is None:
         done, is_out_of_budget = run_study(study, options, out), False
     else:
@@ -80,15 +100,41 @@ def run(
         decided = run_until_decided(study, options, limits, out)
         done, is_out_of_budget = decided.last, decided.is_out_of_budget
     if as_json:
-        print(to_json(done.report), end="")
+        print(to_json(done.report, {"difference": difference_json(done.difference)}), end="")
     else:
         to_terminal(done.report, out)
         say_how_it_ended(done, options, out)
     full = done.outcomes.storage_full if done.outcomes else None
     if full is not None:
         out.print(f"ablate: {storage_full(full)}", soft_wrap=True)
-    code = exit_code(done.outcomes, done.ledger.counts())
+    code = exit_code(done.outcomes, done.ledger.counts(done.selected))
     raise typer.Exit(EXIT_STOPPED if is_out_of_budget and code == EXIT_DONE else code)
+
+
+def _show_preview(study: str, options: RunOptions, as_json: bool) -> None:
+    """Show what a run would do."""
+    from orchestrator.run_study import preview
+    from orchestrator.state.difference import difference_json
+    from orchestrator.terminal.difference import show_difference, show_work
+    from search_spaces.study_files import load_study
+
+    planned, difference, unread = preview(load_study(study, options.plan.overrides), options)
+    if as_json:
+        todo = {name for trial in difference.trials if trial.is_run for name in (*trial.features, *trial.stages)}
+        work = [
+            {"id": node.id, "kind": node.kind, "name": node.name, "key": node.key, "steps": node.steps}
+            for node in planned.nodes.values()
+            if node.id in todo
+        ]
+        print_json({"difference": difference_json(difference), "work": work, "to_be_read": list(unread)})
+        return
+    out = console()
+    show_difference(difference, planned, out)
+    show_work(difference, planned, out)
+    if unread:
+        told = "To be read first, so that what follows from their content is not known yet:"
+        out.print(f"{told} {', '.join(unread)}", soft_wrap=True)
+    out.print("Nothing was run.")
 
 
 def _limits(until_decided: bool, max_gpu_hours: float | None, steps: str | None) -> Limits | None:
@@ -123,7 +169,9 @@ def say_how_it_ended(done: StudyRun, options: RunOptions, out: Console) -> None:
         out: where it is said.
     """
     if done.outcomes is None:
-        out.print("Nothing was left to do.")
+        alone = sum(trial.left_alone is not None for trial in done.difference.trials)
+        rest = f": {number_of(alone, 'failed trial')} failed alike twice; --retry-failed tries them again"
+        out.print(f"Nothing was left to do{rest if alone else ''}.")
     if done.tracking is not None:
         out.print(done.tracking, soft_wrap=True)
     elif options.offline:

@@ -16,6 +16,7 @@ from orchestrator.commands.options import (
     GpuOption,
     JsonOption,
     MfuOption,
+    OnlyOption,
     SelectionOptions,
     StorageOption,
     StudyArgument,
@@ -51,6 +52,7 @@ def plan(
     *,
     storage: StorageOption = None,
     selection: SelectionOptions,
+    only: OnlyOption = None,
     provenance: Annotated[bool, typer.Option("--provenance", help="Show where each value came from.")] = False,
     gpu: GpuOption = None,
     mfu: MfuOption = None,
@@ -63,7 +65,7 @@ def plan(
     from orchestrator.planning.plan_json import plan_json
     from orchestrator.terminal.plan import plan_view
 
-    loaded, planned, store = planned_study(study, chosen_root(storage), selection)
+    loaded, planned, store = planned_study(study, chosen_root(storage), selection, only)
     assumed = Assumptions.of(gpu, mfu, text_tokens)
     power = _power(loaded, planned, store)
     if as_json:
@@ -86,13 +88,14 @@ def status(
     *,
     storage: StorageOption = None,
     selection: SelectionOptions,
+    only: OnlyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show the state of every trial, from storage: also while the study runs, also from another machine."""
     from orchestrator.state.status import study_status, to_json
     from orchestrator.terminal.status import to_terminal
 
-    _, planned, store = planned_study(study, existing_storage(storage), selection)
+    _, planned, store = planned_study(study, existing_storage(storage), selection, only)
     shown = study_status(planned, store)
     if as_json:
         print(to_json(shown))

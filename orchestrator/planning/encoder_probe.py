@@ -42,10 +42,15 @@ _ANSWER: TypeAdapter[_Fit | _Unfit] = TypeAdapter(_Fit | _Unfit)
 
 
 class StoredProbe:
-    """A `search_spaces.expansion.resolve_vision.EncoderProbe` over one storage."""
+    """A `search_spaces.expansion.resolve_vision.EncoderProbe` over one storage.
 
-    def __init__(self, store: Store):
-        self._store = store
+    Args:
+        store: the storage.
+        remembers: whether what had to be found out is kept there.
+    """
+
+    def __init__(self, store: Store, *, remembers: bool = True):
+        self._store, self._remembers = store, remembers
         self._asked: dict[str, EncoderEntry | NoEncoder] = {}
 
     def __call__(self, name: str) -> EncoderEntry | NoEncoder:
@@ -64,7 +69,7 @@ class StoredProbe:
         answer = _run(name)
         if isinstance(answer, _Unfit):
             return NoEncoder(answer.law, answer.near)
-        if self._store.exists(""):  # a plan makes no storage
+        if self._remembers and self._store.exists(""):  # a plan makes no storage
             write(self._store, layout.ENCODERS, KnownEncoders({**self._known(), _remembered_name(name): answer.entry}))
         return answer.entry
 

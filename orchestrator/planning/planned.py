@@ -77,6 +77,10 @@ class RunOptions:
     """Of the embedded cluster; None for all."""
     max_concurrent: int | None = None
     """Most trials at a time; None for as many as the cluster has room for."""
+    only: tuple[str, ...] = ()
+    """Names of arms, axes and values whose trials are run; none for all. The plan stays that of the whole study."""
+    retry_failed: bool = False
+    """Try all failed trials again, also those that failed alike twice."""
     up_to_seeds: int = 0
     """Seeds to which this run goes by itself while claims are open: looks up to there are planned before scores."""
     gpu_seconds_left: float = math.inf
@@ -93,11 +97,16 @@ class RunOptions:
         return shlex.join(["ablate", "sync", self.study, *self.plan.flags(), *server])
 
 
-def expand(study: Study, options: PlanOptions) -> Expansion:
+def expand(study: Study, options: PlanOptions, *, remembers: bool = True) -> Expansion:
     """Expand a study into arms and trials. Of data and weights, only the configurations of checkpoints are read.
 
     What a run on this storage knew of checkpoints is recalled where they are not on this machine. Seeds that a run on
     it has added to those of the study file are there.
+
+    Args:
+        study: as it was written.
+        options: of the command line.
+        remembers: whether facts of encoders that had to be found out are kept on storage, if there is one.
 
     Raises:
         InputError: everything that is wrong with the study, together.
@@ -108,7 +117,7 @@ def expand(study: Study, options: PlanOptions) -> Expansion:
         study,
         toy=options.toy,
         toy_workers=usable_cpus() if options.is_embedded else None,
-        probe=StoredProbe(store),
+        probe=StoredProbe(store, remembers=remembers),
         language_facts=StoredLanguageFacts(store, options.data),
         added=added.by_arm if added is not None else None,
     )

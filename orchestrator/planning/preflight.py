@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,10 +29,54 @@ class Digests(NamedTuple):
     counts: dict[str, dict[str, Any]]
     """Of sources: `records`, `text_only`, `images` and `tags`, as counted."""
 
+    def over(self, others: Digests) -> Digests:
+        """Lay these digests and counts over others, which hold where these have none."""
+        return Digests({**others.digests, **self.digests}, {**others.counts, **self.counts})
+
 
 def known_digests(store: Store) -> Digests:
     """Recall what earlier preflights on this storage found: enough for a plan to show keys. No data are read."""
     return _digests_of(_read_cache(store))
+
+
+def current_digests(
+    specs: Sequence[TrialSpec], asked: Sequence[BenchmarkSpec], store: Store, data_root: Path
+) -> tuple[Digests, tuple[str, ...]]:
+    """Recall the digests that still hold, as far as path, size and time of change of the files tell. Writes nothing.
+
+    Args:
+        specs: of the trials that are to run.
+        asked: benchmarks and samples that they are to answer.
+        store: storage with what earlier preflights found.
+        data_root: folder in which relative paths of sources and weights start.
+
+    Returns:
+        The digests, and the names of the sources and weights that a run has to read first, or cannot find.
+    """
+    cache, entries, unread = _read_cache(store), dict[str, SourceDigest | WeightsDigest](), list[str]()
+    for source in sources_of(specs, asked):
+        name = source_name(source)
+        with _unread_where_missing(unread, source.declared):
+            entries |= {name: entry} if (entry := _current_source(source, cache.get(name), store, data_root)) else {}
+            unread += [] if name in entries else [source.declared]
+    for origin in _checkpoints(specs):
+        name = weights_name(origin)
+        with _unread_where_missing(unread, origin):
+            cached, signature = cache.get(name), _weights_signature(origin, data_root)
+            if isinstance(cached, WeightsDigest) and cached.signature == signature:
+                entries[name] = cached
+            else:
+                unread.append(origin)
+    return _digests_of(entries), tuple(unread)
+
+
+@contextmanager
+def _unread_where_missing(unread: list[str], name: str) -> Iterator[None]:
+    """Count what cannot be found as unread: the run that needs it says what is wrong."""
+    try:
+        yield
+    except InputError:
+        unread.append(name)
 
 
 def preflight(
@@ -114,15 +159,12 @@ def _source_entry(
     root: Path,
     report: Callable[[str], None],
 ) -> SourceDigest:
-    from trainables.data.prepare import is_prepared, prepare_source, source_signature
+    from trainables.data.prepare import prepare_source, source_signature
 
-    if (
-        isinstance(cached, SourceDigest)
-        and is_prepared(store, cached.digest)
-        and cached.signature == fingerprint(source_signature(source, store, root, cached.digest))
-    ):
-        _check_declared(source, cached.counts, store, report)
-        return cached
+    current = _current_source(source, cached, store, root)
+    if current is not None:
+        _check_declared(source, current.counts, store, report)
+        return current
     report(f"reading {source.declared}")
     digest, counts = prepare_source(source, store, root, report)
     prepared = read_or_redo(store, layout.data_result(digest), PreparedManifest)
@@ -132,6 +174,18 @@ def _source_entry(
     _check_declared(source, counts, store, report)
     signature = fingerprint(source_signature(source, store, root, digest))
     return SourceDigest(signature=signature, digest=digest, counts=counts, pictures=prepared.pictures)
+
+
+def _current_source(
+    source: SourceSpec, cached: SourceDigest | WeightsDigest | None, store: Store, root: Path
+) -> SourceDigest | None:
+    """Return the cached digest of a source that is prepared and has not changed since; else None."""
+    from trainables.data.prepare import is_prepared, source_signature
+
+    if not isinstance(cached, SourceDigest) or not is_prepared(store, cached.digest):
+        return None
+    signature = fingerprint(source_signature(source, store, root, cached.digest))
+    return cached if cached.signature == signature else None
 
 
 def _check_declared(source: SourceSpec, counts: Counts, store: Store, report: Callable[[str], None]) -> None:
@@ -165,15 +219,20 @@ def declared_differences(source: SourceSpec, counts: Counts) -> list[str]:
 def _weights_entry(
     origin: str, cached: SourceDigest | WeightsDigest | None, data_root: Path, report: Callable[[str], None]
 ) -> WeightsDigest:
-    from trainables.model.weights import digest_weights, find_weights, weight_files
+    from trainables.model.weights import digest_weights, find_weights
 
-    path = find_weights(origin, data_root)
-    stats = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in weight_files(path)]
-    signature = fingerprint(stats)
+    signature = _weights_signature(origin, data_root)
     if isinstance(cached, WeightsDigest) and cached.signature == signature:
         return cached
     report(f"digesting {origin}")
-    return WeightsDigest(signature=signature, digest=digest_weights(path))
+    return WeightsDigest(signature=signature, digest=digest_weights(find_weights(origin, data_root)))
+
+
+def _weights_signature(origin: str, data_root: Path) -> str:
+    from trainables.model.weights import find_weights, weight_files
+
+    files = [(str(file), file.stat()) for file in weight_files(find_weights(origin, data_root))]
+    return fingerprint([(name, stat.st_size, stat.st_mtime_ns) for name, stat in files])
 
 
 def sources_of(specs: Iterable[TrialSpec], asked: Iterable[BenchmarkSpec]) -> list[SourceSpec]:

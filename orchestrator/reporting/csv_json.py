@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
+from typing import Any
 
 from orchestrator.analysis.effects import Estimate
 from orchestrator.analysis.intervals import LEVEL
@@ -43,8 +44,13 @@ COLUMNS = {
 """Column of the CSV -> what it holds. After these, one column for each axis, called `axis:<name>`: the arm's label."""
 
 
-def to_json(report: Report) -> str:
-    """Write all of the report but its images as JSON, floats rounded to 9 significant digits."""
+def to_json(report: Report, beside: Mapping[str, Any] | None = None) -> str:
+    """Write all of the report but its images as JSON, floats rounded to 9 significant digits.
+
+    Args:
+        report: that is written.
+        beside: further plain values, by keys that a report does not have.
+    """
     without_images = replace(
         report,
         open_samples=tuple(replace(s, image_bytes=None, pixels=None) for s in report.open_samples),
@@ -57,6 +63,7 @@ def to_json(report: Report) -> str:
     document["verdicts"]["blind"] = [blind_json(benchmark) for benchmark in report.verdicts.blind]
     if not report.provenance.left_out:
         del document["provenance"]["left_out"]
+    document |= beside or {}
     return json.dumps(plain_values(document), indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from orchestrator.reporting.report_model import ArmCost, Row, Sharing, StageWork
-from orchestrator.state.ledger import Ledger, node_result
+from orchestrator.state.ledger import Ledger
+from orchestrator.state.stored_nodes import node_result
 from search_spaces.plan import Arm, Node, Plan
 from trainables.storage.records import Cost, EvaluationResult
 from trainables.storage.store import Store

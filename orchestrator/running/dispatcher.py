@@ -15,7 +15,7 @@ from typing import Literal, assert_never
 from cluster.fit import NodeResources
 from orchestrator.running.leases import Leases
 from orchestrator.running.schedule import Finished, Schedule, Work
-from orchestrator.state.ledger import node_result
+from orchestrator.state.stored_nodes import node_result
 from search_spaces.errors import InputError
 from search_spaces.plan import Node
 from trainables.storage import layout

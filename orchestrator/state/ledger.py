@@ -7,19 +7,19 @@ Nothing is kept between two reads, so a ledger is as true as the moment it was r
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Literal, assert_never
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
+from orchestrator.state.stored_nodes import StoredNodes, read_nodes
 from search_spaces.identity import needed_digests, source_name
-from search_spaces.plan import Node, Plan, PlannedTrial
+from search_spaces.plan import Plan, PlannedTrial
 from search_spaces.spec import BenchmarkSpec
 from trainables.evaluation.results import evaluation_key
 from trainables.storage import layout
-from trainables.storage.finished import finished_features, finished_stage
 from trainables.storage.lease import Owner
 from trainables.storage.record_files import read
-from trainables.storage.records import EvaluationResult, Failure, FeaturesResult, StageResult, TrialResult
+from trainables.storage.records import EvaluationResult, Failure, StageResult, TrialResult
 from trainables.storage.store import Store
 
 TrialState = Literal["done", "running", "failed", "changed", "half-done", "pending"]
@@ -45,6 +45,10 @@ class TrialEntry:
     """Only of `running`: the run that has it."""
     waits_for: str | None = None
     """Id of the first node it needs that is being produced for another trial, maybe of another study."""
+    is_attempted: bool = False
+    """Whether a run has started it, this or an earlier one, whatever became of it."""
+    scored: tuple[str, ...] = ()
+    """Names of the plan's evaluation sets that have a result of its weights, also before the trial itself has one."""
 
     @property
     def is_diverged(self) -> bool:
@@ -66,6 +70,8 @@ class Ledger:
     """The same of the plan's samples, which nothing compares."""
     blind: dict[tuple[str, str], EvaluationResult]
     """(trial, name of what was asked) -> result, for the plan's blind run."""
+    kept_steps: Mapping[str, int]
+    """Id of a stage that is not done -> optimizer steps that its newest checkpoint holds; only those that have one."""
     removed: tuple[str, ...]
     """Trials found under this study that the plan does not have, sorted."""
 
@@ -74,9 +80,13 @@ class Ledger:
         """Whether every trial is done."""
         return all(entry.state == "done" for entry in self.trials.values())
 
-    def counts(self) -> dict[TrialState, int]:
-        """Count the trials of each state; every state is there."""
-        counts = Counter(entry.state for entry in self.trials.values())
+    def counts(self, selected: Collection[str] | None = None) -> dict[TrialState, int]:
+        """Count the trials of each state; every state is there.
+
+        Args:
+            selected: ids of the trials that count; None for all.
+        """
+        counts = Counter(entry.state for entry in self.trials.values() if selected is None or entry.id in selected)
         return {state: counts[state] for state in STATES}
 
 
@@ -91,7 +101,7 @@ def read_ledger(plan: Plan, store: Store) -> Ledger:
     """
     files = set(store.list(layout.study_folder(plan.study)))
     leases = store.leases()
-    nodes = _read_nodes(plan, store, leases)
+    nodes = read_nodes(plan, store, leases)
     evaluations: dict[tuple[str, str], EvaluationResult] = {}
     samples: dict[tuple[str, str], EvaluationResult] = {}
     blind: dict[tuple[str, str], EvaluationResult] = {}
@@ -99,22 +109,23 @@ def read_ledger(plan: Plan, store: Store) -> Ledger:
     for trial in plan.trials:
         result = _trial_result(plan, trial, store, files)
         is_same = result is not None and _has_plan_keys(plan, trial, result)
-        scored = _evaluations(plan, trial, result, nodes, store) if result is not None and is_same else {}
-        evaluations |= {
-            (trial.id, benchmark.id): scored[benchmark.id] for benchmark in plan.benchmarks if benchmark.id in scored
-        }
-        samples |= {(trial.id, sample.id): scored[sample.id] for sample in plan.samples if sample.id in scored}
-        blind |= {(trial.id, asked.name): scored[asked.name] for asked in plan.blind.sets if asked.name in scored}
+        scored = _evaluations(plan, trial, result if is_same else None, nodes, store)
+        if is_same:
+            evaluations |= {(trial.id, asked.id): scored[asked.id] for asked in plan.benchmarks if asked.id in scored}
+            samples |= {(trial.id, sample.id): scored[sample.id] for sample in plan.samples if sample.id in scored}
+            blind |= {(trial.id, asked.name): scored[asked.name] for asked in plan.blind.sets if asked.name in scored}
         lease = layout.trial_lease(plan.study, trial.id)
         owner = store.lease_owner(lease) if lease in leases else None
         failure_name = layout.trial_failure(plan.study, trial.id)
         failure = read(store, failure_name, Failure) if failure_name in files else None
-        entries[trial.id] = _entry(plan, trial, nodes, result, scored.keys(), owner, failure)
+        entry = _entry(plan, trial, nodes, result, tuple(scored), owner, failure)
+        entries[trial.id] = replace(entry, is_attempted=layout.trial_task(plan.study, trial.id) in files)
     finished = {trial for trial, entry in entries.items() if entry.state == "done"}
     evaluated = {
         node.id for node in plan.nodes.values() if node.kind == "evaluation" and finished.issuperset(node.trials)
     }
-    return Ledger(entries, nodes.done | evaluated, evaluations, samples, blind, _removed(plan, files))
+    done = nodes.done | evaluated
+    return Ledger(entries, done, evaluations, samples, blind, nodes.kept_steps, _removed(plan, files))
 
 
 def gpu_seconds(ledger: Ledger) -> float:
@@ -122,38 +133,12 @@ def gpu_seconds(ledger: Ledger) -> float:
     return sum(entry.result.cost.gpu_seconds for entry in ledger.trials.values() if entry.result is not None)
 
 
-@dataclass(frozen=True)
-class _Nodes:
-    """Ids of the plan's nodes by what storage holds of them."""
-
-    done: frozenset[str]
-    """With a result."""
-    stages: Mapping[str, StageResult]
-    """Id of a stage that is done -> its result."""
-    produced: frozenset[str]
-    """Leased by a living run."""
-    resumable: frozenset[str]
-    """Stages with a checkpoint."""
-
-
-def _read_nodes(plan: Plan, store: Store, leases: set[str]) -> _Nodes:
-    results = {node.id: result for node in plan.nodes.values() if (result := node_result(node, store)) is not None}
-    done = frozenset(results)
-    open_nodes = [node for node in plan.nodes.values() if node.id not in done]
-    return _Nodes(
-        done,
-        {name: result for name, result in results.items() if isinstance(result, StageResult)},
-        frozenset(n.id for n in open_nodes if n.key in leases and store.lease_owner(n.key) is not None),
-        frozenset(n.id for n in open_nodes if n.kind == "stage" and _resumes(n, store)),
-    )
-
-
 def _entry(
     plan: Plan,
     trial: PlannedTrial,
-    nodes: _Nodes,
+    nodes: StoredNodes,
     result: TrialResult | None,
-    scored: Collection[str],
+    scored: tuple[str, ...],
     owner: Owner | None,
     failure: Failure | None,
 ) -> TrialEntry:
@@ -175,7 +160,7 @@ def _entry(
         is_held=owner is not None,
         has_failed=failure is not None,
         is_changed=result is not None and not is_same,
-        is_begun=is_same or any(node in nodes.done | nodes.resumable for node in trial.path),
+        is_begun=is_same or any(node in nodes.done or node in nodes.kept_steps for node in trial.path),
     )
     is_running = state == "running"
     return TrialEntry(
@@ -187,6 +172,7 @@ def _entry(
         failure=failure if state == "failed" else None,
         working=next((node for node in trial.path if node not in nodes.done), None) if is_running else None,
         owner=owner if is_running else None,
+        scored=scored,
         waits_for=None if is_running else next((node for node in trial.path if node in nodes.produced), None),
     )
 
@@ -203,36 +189,6 @@ def _state(*, is_done: bool, is_held: bool, has_failed: bool, is_changed: bool, 
     return "half-done" if is_begun else "pending"
 
 
-def node_result(node: Node, store: Store) -> StageResult | FeaturesResult | None:
-    """Read the result of a stage or of features; None if there is none yet, or if only trials have results of it.
-
-    Raises:
-        InputError: if the result is there, but it or a file that it stands for is not whole: such a node is neither
-            done nor to be done again.
-    """
-    if node.key is None:
-        return None
-    match node.kind:
-        case "stage":
-            return finished_stage(store, node.key)
-        case "features":
-            return finished_features(store, node.key)
-        case "evaluation":
-            return None
-        case _:
-            assert_never(node.kind)
-
-
-def _resumes(node: Node, store: Store) -> bool:
-    if node.key is None:
-        return False
-    folder = layout.checkpoints(node.key)
-    if not store.exists(folder):
-        return False
-    steps = {name.removeprefix(f"{folder}/").split("/", 1)[0] for name in store.list(folder)}
-    return any(not step.endswith(".aside") for step in steps)
-
-
 def _trial_result(plan: Plan, trial: PlannedTrial, store: Store, files: set[str]) -> TrialResult | None:
     name = layout.trial_result(plan.study, trial.id)
     return read(store, name, TrialResult) if name in files else None
@@ -247,7 +203,7 @@ def _has_plan_keys(plan: Plan, trial: PlannedTrial, result: TrialResult) -> bool
 
 
 def _evaluations(
-    plan: Plan, trial: PlannedTrial, result: TrialResult, nodes: _Nodes, store: Store
+    plan: Plan, trial: PlannedTrial, result: TrialResult | None, nodes: StoredNodes, store: Store
 ) -> dict[str, EvaluationResult]:
     """Read the results of the plan's evaluation sets that are on storage, by their names.
 
@@ -258,30 +214,35 @@ def _evaluations(
     Args:
         plan: of the study.
         trial: of the plan.
-        result: of the trial, with the plan's stage keys.
+        result: of the trial, with the plan's stage keys; None where it has none.
         nodes: of the plan, as storage holds them.
         store: the storage.
     """
     evaluations = {}
+    stages = [nodes.stages[node.id] for node in trial.stage_nodes(plan) if node.id in nodes.stages]
+    if result is None and len(stages) < len(trial.spec.stages):
+        return {}
     for benchmark in plan.evaluation_sets:
-        name = _planned_evaluation(plan, trial, benchmark, nodes) or result.evaluations.get(benchmark.name)
+        name = _planned_evaluation(plan, trial, benchmark, stages)
+        name = name or (result.evaluations.get(benchmark.name) if result is not None else None)
         evaluation = read(store, name, EvaluationResult) if name else None
         if evaluation is not None and plan.benchmark_keys.get(benchmark.name) in (None, evaluation.asked):
             evaluations[benchmark.name] = evaluation
     return evaluations
 
 
-def _planned_evaluation(plan: Plan, trial: PlannedTrial, benchmark: BenchmarkSpec, nodes: _Nodes) -> str | None:
+def _planned_evaluation(
+    plan: Plan, trial: PlannedTrial, benchmark: BenchmarkSpec, stages: Sequence[StageResult]
+) -> str | None:
     """Name the result of an evaluation by its key; None where the plan does not know all that the key is made of."""
-    results = [nodes.stages[node.id] for node in trial.stage_nodes(plan) if node.id in nodes.stages]
     needed = {source_name(benchmark.source), *needed_digests(trial.spec, len(trial.spec.stages) - 1)}
-    if len(results) < len(trial.spec.stages) or not needed.issubset(plan.digests):
+    if len(stages) < len(trial.spec.stages) or not needed.issubset(plan.digests):
         return None
-    return layout.evaluation_result(evaluation_key(trial.spec, plan.digests, benchmark, results), benchmark.name)
+    return layout.evaluation_result(evaluation_key(trial.spec, plan.digests, benchmark, stages), benchmark.name)
 
 
 def _removed(plan: Plan, files: set[str]) -> tuple[str, ...]:
     prefix = layout.study_folder(plan.study) + "/trials/"
-    planned = {trial.id for trial in plan.trials}
+    planned = {trial.id for trial in plan.trials} | plan.others
     stored = {name[len(prefix) :].split("/", 1)[0] for name in files if name.startswith(prefix)}
     return tuple(sorted(stored - planned))

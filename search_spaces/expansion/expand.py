@@ -7,7 +7,7 @@ checkpoints, preflight reads and digests them, and `plan_expansion` then knows e
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from search_spaces.catalogue.entries import EncoderEntry
@@ -61,9 +61,15 @@ class Expansion:
         """Evaluation sets that the trained model answers: benchmarks, then samples."""
         return (*self.checked.benchmarks, *self.checked.samples)
 
-    def specs(self, limit: int | None = None) -> list[TrialSpec]:
-        """List what the first `limit` trials in plan order are; None for all."""
-        return [trial.spec for trials in self.trials for trial in trials][:limit]
+    def specs(self, limit: int | None = None, selected: Collection[str] | None = None) -> list[TrialSpec]:
+        """List what trials are, in plan order.
+
+        Args:
+            limit: only the first so many; None for all.
+            selected: of these, only those with such an id; None for all.
+        """
+        trials = [trial for trials in self.trials for trial in trials][:limit]
+        return [trial.spec for trial in trials if selected is None or trial.id in selected]
 
 
 def expand_study(
@@ -174,7 +180,8 @@ def plan_expansion(
     blind = declared_blind_run(study.blind, checked.benchmarks, realised)
     graph = Graph(digests or {}, realised, expansion.evaluation_sets, features, features_budget_bytes, expansion.memo)
     of_arms = zip(checked.arms, expansion.trials, strict=True)
-    trials = tuple(trial for arm, drafts in of_arms for trial in graph.add(arm, drafts))[:limit]
+    everyone = tuple(trial for arm, drafts in of_arms for trial in graph.add(arm, drafts))
+    trials = everyone[:limit]
     names = {trial.arm for trial in trials}
     return Plan(
         study=expansion.name,
@@ -193,6 +200,7 @@ def plan_expansion(
         },
         digests=digests or {},
         excluded=checked.excluded,
+        others=frozenset(trial.id for trial in everyone[len(trials) :]),
         added_seeds=expansion.added,
         notes=(*checked.notes, *graph.notes, *_added_notes(expansion)),
     )

@@ -21,7 +21,7 @@ studies/<study>/claims/, looks/           <digest>.json: hypotheses as they were
 studies/<study>/added-seeds.json          seeds that `run --until-decided` has added to those of the study file
 studies/<study>/smaller-batches/          <shape>.json: how much fits at once where more ran out of memory
 studies/<study>/trials/<trial>/           spec.json, task.json, spool.jsonl, node-<n>.jsonl, rank-<n>.log,
-                                          result.json or failure.json
+                                          result.json or failure.json, tried-again.json
 leases/<key>/, trials/<study>/<trial>/    who is producing what: <nonce>.json (`trainables.storage.lease`)
 scratch/<nonce>/                          Ray Tune's own files while a run lasts
 tracking/mlflow.db, artifacts/            the embedded MLflow store; mlflow.db.<schema> is that of an older MLflow
@@ -200,6 +200,11 @@ def trial_result(study: str, trial: str) -> str:
 
 def trial_failure(study: str, trial: str) -> str:
     return f"studies/{study}/trials/{trial}/failure.json"
+
+
+def tried_again(study: str, trial: str) -> str:
+    """Name the record of the last failure of a trial that a run has tried again."""
+    return f"studies/{study}/trials/{trial}/tried-again.json"
 
 
 def superseded(study: str, trial: str, key: str, seconds: int) -> str:

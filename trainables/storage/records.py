@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, RootModel
 
@@ -197,6 +197,19 @@ class SmallerBatch:
 
 
 @dataclass(frozen=True)
+class TriedAgain:
+    """Failure that a run has tried again, `studies/<study>/trials/<trial>/tried-again.json`, and what it came from."""
+
+    kind: FailureKind
+    message: str
+    """First line, without its numbers."""
+    task: str
+    """Fingerprint of stages, resources and questions."""
+    program: str
+    """Fingerprint of the program and of the packages that its workers need."""
+
+
+@dataclass(frozen=True)
 class AttemptStage:
     """Stage of an attempt, by its key."""
 
@@ -205,9 +218,15 @@ class AttemptStage:
 
 @dataclass(frozen=True)
 class Attempt:
-    """Part of `studies/<study>/trials/<trial>/task.json` that all versions read: the stages that were to be trained."""
+    """Part of `studies/<study>/trials/<trial>/task.json` that all versions read: what the attempt was to do."""
 
     stages: tuple[AttemptStage, ...]
+    """That were to be trained."""
+    arm: str = ""
+    trial: Mapping[str, Any] = field(default_factory=dict)
+    """Resolved specification, as plain values: only to say in what it differs from another."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """Of data and weights, by their names (`search_spaces.identity`)."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,99 @@
+"""Decide which failed trials a run tries again by itself, and remember which failures it has tried again.
+
+A cause may have gone where a process or its machine was lost, hung or killed, or where no space was left: such trials
+are always tried again. What the trial's own code, data or memory caused is tried again once, as a disk or a library may
+have failed for a moment. If the same failure comes again from the same program, data and resources, it is left alone:
+`run --retry-failed` tries it again. A failure with a remedy, which the next attempt applies, is never left alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import assert_never
+
+from cluster.connect import PACKAGES, package_folder
+from orchestrator.state.ledger import Ledger
+from search_spaces.error_text import first_line
+from search_spaces.identity import fingerprint
+from search_spaces.outcomes import FailureKind
+from search_spaces.plan import Plan, PlannedTrial
+from trainables.package_versions import WORKER_PACKAGES, installed_versions
+from trainables.storage import layout
+from trainables.storage.record_files import read_or_redo, write
+from trainables.storage.records import Failure, TriedAgain
+from trainables.storage.store import Store
+
+WAY_OUT = "--retry-failed tries it again"
+
+
+def may_have_gone(kind: FailureKind) -> bool:
+    """Return whether the cause of a failure lies outside of the trial, so that it may have gone by itself."""
+    match kind:
+        case "lost" | "hung" | "full" | "killed":
+            return True
+        case "error" | "memory":
+            return False
+        case _:
+            assert_never(kind)
+
+
+def left_alone(plan: Plan, ledger: Ledger, store: Store, code: Callable[[], str] | None = None) -> dict[str, str]:
+    """Find the failed trials that have failed alike twice, from the same program, data and resources, and say so.
+
+    Args:
+        plan: of the study.
+        ledger: of the plan.
+        store: where it is remembered which failures were tried again.
+        code: fingerprint of the program; default: of this one.
+    """
+    reasons = {}
+    for trial in plan.trials:
+        failure = ledger.trials[trial.id].failure
+        if failure is None or failure.remedy or may_have_gone(failure.kind):
+            continue
+        before = read_or_redo(store, layout.tried_again(plan.study, trial.id), TriedAgain)
+        if before == _attempt(plan, trial, failure, (code or program_fingerprint)()):
+            reasons[trial.id] = f"failed twice alike, with the same program, data and resources; {WAY_OUT}"
+    return reasons
+
+
+def remember_retries(plan: Plan, ledger: Ledger, store: Store, code: Callable[[], str] | None = None) -> None:
+    """Write down which failures are about to be tried again.
+
+    Args:
+        plan: of the trials that are taken up.
+        ledger: of a plan that has them.
+        store: where to.
+        code: fingerprint of the program; default: of this one.
+    """
+    for trial in plan.trials:
+        failure = ledger.trials[trial.id].failure
+        if failure is not None and not may_have_gone(failure.kind):
+            attempt = _attempt(plan, trial, failure, (code or program_fingerprint)())
+            write(store, layout.tried_again(plan.study, trial.id), attempt)
+
+
+@cache
+def program_fingerprint() -> str:
+    """Fingerprint this program's source files and the versions of the packages that its workers need."""
+    content = hashlib.sha256()
+    for package in PACKAGES:
+        for file in sorted(package_folder(package).rglob("*.py")):
+            content.update(file.read_bytes())
+    return fingerprint({"source": content.hexdigest(), "packages": installed_versions(WORKER_PACKAGES)})
+
+
+def _attempt(plan: Plan, trial: PlannedTrial, failure: Failure, code: str) -> TriedAgain:
+    """Describe a failure and what it came from."""
+    arm = next(arm for arm in plan.arms if arm.name == trial.arm)
+    stages = trial.stage_nodes(plan)
+    task = {
+        "stages": [node.key for node in stages],
+        "resources": [arm.resources_of(node.name).model_dump(mode="json") for node in stages],
+        "asked": {asked.name: plan.benchmark_keys.get(asked.name) for asked in plan.evaluation_sets},
+    }
+    message = re.sub(r"0x[0-9a-f]+|\d+", "#", first_line(failure.message))
+    return TriedAgain(failure.kind, message, fingerprint(task), code)
