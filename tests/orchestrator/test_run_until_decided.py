@@ -17,6 +17,7 @@ from orchestrator.run_until_decided import Limits, run_until_decided
 from orchestrator.running.attempts import Outcomes
 from orchestrator.state.added_seeds import AddedSeeds, read_added
 from orchestrator.state.claims import read_claims
+from orchestrator.state.difference import compare
 from orchestrator.state.ledger import gpu_seconds, read_ledger
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
@@ -59,10 +60,20 @@ class Trainer:
             name for node in plan(expansion, options.plan, Digests({}, {})).nodes.values() for name in node.missing
         }
         planned = plan(expansion, options.plan, Digests({name: key_of(name) for name in missing}, {}))
-        write_documents(study, planned, read_ledger(planned, store), store, options.up_to_seeds)
+        before, selected = read_ledger(planned, store), frozenset(trial.id for trial in planned.trials)
+        write_documents(study, planned, before, store, options.up_to_seeds)
         outcomes = self._train(planned, options.gpu_seconds_left, store)
         ledger = read_ledger(planned, store)
-        return StudyRun(study, planned, build_report(study, planned, store, ledger, "run"), ledger, outcomes, None)
+        return StudyRun(
+            study,
+            planned,
+            difference=compare(planned, before, store, selected),
+            report=build_report(study, planned, store, ledger, "run"),
+            ledger=ledger,
+            outcomes=outcomes,
+            tracking=None,
+            selected=selected,
+        )
 
     def _train(self, planned: Plan, left_s: float, store: LocalStore) -> Outcomes:
         spent_s = 0.0
