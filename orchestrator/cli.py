@@ -22,6 +22,7 @@ from orchestrator.commands.noise import noise
 from orchestrator.commands.questions import questions
 from orchestrator.commands.run import run
 from orchestrator.commands.score import score
+from orchestrator.commands.storage import gc
 from orchestrator.commands.submit import submit
 from orchestrator.commands.verdicts import verdicts
 from orchestrator.exit_codes import EXIT_BAD_INPUT, EXIT_CRASH, EXIT_DONE, EXIT_SIGNAL, EXIT_STOPPED
@@ -53,6 +54,7 @@ for command in (
     noise,
     questions,
     score,
+    gc,
 ):
     app.command()(command)
 app.command(name="import")(import_results)

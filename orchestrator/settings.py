@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cluster.connect import PACKAGES
 from search_spaces.errors import InputError
+from trainables.storage import layout
 
 
 def storage_root(flag: Path | None) -> Path:
@@ -59,7 +60,7 @@ def chosen_root(flag: Path | None) -> Path:
 
 def data_root(flag: Path | None, storage: Path) -> Path:
     """Choose the data folder: `--data`, else ABLATE_DATA, else the folder `sources` of the storage root."""
-    given = flag or (Path(os.environ["ABLATE_DATA"]) if os.environ.get("ABLATE_DATA") else storage / "sources")
+    given = flag or (Path(os.environ["ABLATE_DATA"]) if os.environ.get("ABLATE_DATA") else storage / layout.SOURCES)
     return given.expanduser().absolute()
 
 

@@ -15,6 +15,14 @@ def gigabytes(size: int) -> str:
     return f"{size / 1e9:,.1f}"
 
 
+def bytes_text(size: int) -> str:
+    """Write a size in bytes with the unit that suits it: `512 B`, `1.2 kB`, `34.5 GB`."""
+    for exponent, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "kB")):
+        if size >= 999_950 * 1000 ** (exponent - 2):
+            return f"{size / 1000**exponent:,.1f} {unit}"
+    return f"{size} B"
+
+
 def duration(seconds: float) -> str:
     """Write a time that is known roughly: `45 s`, `12 min`, `3 h 05 min`, `2 d 4 h`."""
     minutes = round(seconds / 60)

@@ -7,6 +7,8 @@ from typing import Any, TypedDict
 
 from orchestrator.analysis.what_varies import what_varies
 from orchestrator.planning.estimates import Assumptions, Estimate, estimate_json, estimates, peak_disk
+from orchestrator.planning.preflight import sources_of
+from search_spaces.identity import source_name
 from search_spaces.plan import Arm, Node, Plan, PlannedTrial
 
 
@@ -50,6 +52,7 @@ def plan_json(plan: Plan, assumed: Assumptions | None = None) -> dict[str, Any]:
             for node in plan.nodes.values()
             if node.kind == "features"
         ],
+        "sources": _sources_json(plan),
         "benchmarks": [
             {
                 "id": benchmark.id,
@@ -75,6 +78,14 @@ def plan_json(plan: Plan, assumed: Assumptions | None = None) -> dict[str, Any]:
         "totals": {**totals(plan), "gpu_hours": _hours(sizes), "peak_disk_bytes": peak_disk(plan, sizes)},
         "assumptions": vars(assumed),
     }
+
+
+def _sources_json(plan: Plan) -> list[dict[str, Any]]:
+    """List the sources of a plan, with the digests of their content as far as they are known."""
+    asked = {source_name(benchmark.source) for benchmark in plan.evaluation_sets}
+    specs = {(id(trial.spec.stages), id(trial.spec.language)): trial.spec for trial in plan.trials}  # arms share them
+    names = map(source_name, sources_of(specs.values(), plan.evaluation_sets))
+    return [{"name": name, "digest": plan.digests.get(name), "asked": name in asked} for name in names]
 
 
 def _first_trials(plan: Plan) -> dict[str, PlannedTrial]:

@@ -24,6 +24,7 @@ from search_spaces.expansion.expand import (
 from search_spaces.expansion.graph import FeaturesChoice
 from search_spaces.plan import Plan
 from search_spaces.study import Study
+from trainables.storage import layout
 from trainables.storage.store import LocalStore
 
 
@@ -48,7 +49,7 @@ class PlanOptions:
     def flags(self) -> list[str]:
         """List the flags that select the same trials on the same storage in another command."""
         flags = ["--storage", str(self.storage)]
-        if self.data != self.storage / "sources":
+        if self.data != self.storage / layout.SOURCES:
             flags += ["--data", str(self.data)]
         flags += [part for override in self.overrides for part in ("--set", override)]
         flags += [] if self.limit is None else ["--limit", str(self.limit)]

@@ -25,6 +25,7 @@ from orchestrator.running.tune_hooks import TUNE_ENVIRONMENT, fit
 from search_spaces.full_storage import is_full
 from search_spaces.plan import Node
 from trainables.storage import layout
+from trainables.storage.lease import Owner
 from trainables.storage.store import Store
 from trainables.task import TrialTask
 
@@ -96,6 +97,7 @@ def _prepared_process(study: str, store: Store) -> Iterator[tuple[ReceivedSignal
     ):
         try:
             with store.working_folder(scratch) as folder:
+                store.put(layout.owner_in(scratch), Owner.here().to_bytes())  # so that others know when it is left
                 yield received, folder
         finally:
             store.remove(scratch)

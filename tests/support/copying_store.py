@@ -7,13 +7,14 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from trainables.storage.lease import Owner
 from trainables.storage.store import ASIDE, Facts, Store
+from trainables.storage.walk import Entry
 from trainables.task import Context, TrialTask
 
 
@@ -47,6 +48,12 @@ class CopyingStore:
     def folders(self, prefix: str) -> tuple[str, ...]:
         inside = [name.removeprefix(f"{prefix}/").split("/") for name in self._below(prefix)]
         return tuple(sorted({first for first, *rest in inside if rest and not _is_aside(first)}))
+
+    def walk(self, prefix: str, without: Collection[str] = ()) -> Iterator[Entry]:
+        for name in self._below(prefix) if prefix else tuple(self._objects):
+            if not any(name.startswith(f"{folder}/") for folder in without):
+                data, modified = self._objects[name]
+                yield Entry(name, len(data), modified)
 
     def remove(self, name: str) -> None:
         with self._lock:
@@ -107,6 +114,9 @@ class CopyingStore:
 
     def uri(self, name: str) -> str:
         return f"objects://{name}"
+
+    def now(self) -> float:
+        return time.time()
 
     def lease(self, name: str, owner: Owner) -> _ObjectLease | None:
         with self._lock:

@@ -245,13 +245,13 @@ def _aside(store: Store) -> Iterator[Path]:
     """
     with store.working_folder(layout.PREPARING) as parent:
         for left in parent.iterdir():
-            owner = Owner.parse((left / "owner.json").read_bytes()) if (left / "owner.json").exists() else None
+            owner = Owner.parse((left / layout.OWNER).read_bytes()) if (left / layout.OWNER).exists() else None
             if owner is not None and owner.is_gone():
                 shutil.rmtree(left, ignore_errors=True)
         outer = parent / secrets.token_hex(6)
         outer.mkdir()
         try:
-            (outer / "owner.json").write_bytes(Owner.here().to_bytes())
+            (outer / layout.OWNER).write_bytes(Owner.here().to_bytes())
             (outer / "data").mkdir()
             (outer / "pictures").mkdir()
             yield outer

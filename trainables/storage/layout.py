@@ -23,7 +23,8 @@ studies/<study>/smaller-batches/          <shape>.json: how much fits at once wh
 studies/<study>/trials/<trial>/           spec.json, task.json, spool.jsonl, node-<n>.jsonl, rank-<n>.log,
                                           result.json or failure.json, tried-again.json
 leases/<key>/, trials/<study>/<trial>/    who is producing what: <nonce>.json (`trainables.storage.lease`)
-scratch/<nonce>/                          Ray Tune's own files while a run lasts
+sources/                                  the user's own data, unless --data names another folder
+scratch/<nonce>/                          Ray Tune's own files while a run lasts; owner.json names whose
 tracking/mlflow.db, artifacts/            the embedded MLflow store; mlflow.db.<schema> is that of an older MLflow
 tracking/storage-id                       names this storage to tracking servers that several storages share
 tracking/offsets/<server>/<study>/        <trial>.json: how much of its spool that server has
@@ -191,11 +192,21 @@ def worker_log(study: str, trial: str, rank: int) -> str:
 
 def trial_task(study: str, trial: str) -> str:
     """Name the task of a trial's workers: written by the driver just before it starts the trial."""
-    return f"studies/{study}/trials/{trial}/task.json"
+    return task_in(trial_folder(study, trial))
+
+
+def task_in(folder: str) -> str:
+    """Name the task in the folder of a trial, or of one that was superseded."""
+    return f"{folder}/task.json"
 
 
 def trial_result(study: str, trial: str) -> str:
-    return f"studies/{study}/trials/{trial}/result.json"
+    return result_in(trial_folder(study, trial))
+
+
+def result_in(folder: str) -> str:
+    """Name the result in the folder of a trial, or of one that was superseded."""
+    return f"{folder}/result.json"
 
 
 def trial_failure(study: str, trial: str) -> str:
@@ -284,16 +295,24 @@ def upload_offset(server: str, study: str, trial: str) -> str:
     return f"tracking/offsets/{server}/{study}/{trial}.json"
 
 
+def owner_in(folder: str) -> str:
+    """Name the record of the process that works in a folder of `preparing` or `scratch`."""
+    return f"{folder}/{OWNER}"
+
+
 def scratch(nonce: str) -> str:
     """Name the folder of Ray Tune's own files during one run: removed at its end, never read."""
     return f"scratch/{nonce}"
 
 
+SOURCES = "sources"
+"""Folder of the user's own data where no other is given: read, and never written to or removed."""
 DIGESTS = "digests.json"
 ENCODERS = "encoders.json"
 CHECKED_WEIGHTS = "checked-weights.json"
 LANGUAGES = "languages.json"
 LEASES = "leases"
+OWNER = "owner.json"
 STUDIES = "studies"
 PREPARING = "preparing"
 TRACKING = "tracking"

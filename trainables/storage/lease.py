@@ -214,7 +214,7 @@ def _living_owner(entry: Path) -> Owner | None:
         return None
     content, renewed = read
     owner = Owner.parse(content) or UNREADABLE
-    return None if owner.is_gone() or _now(entry.parent.parent) - renewed > LEASE_SILENCE_S else owner
+    return None if owner.is_gone() or file_system_time(entry.parent.parent) - renewed > LEASE_SILENCE_S else owner
 
 
 def _read(entry: Path) -> tuple[bytes, float] | None:
@@ -231,7 +231,7 @@ def _read(entry: Path) -> tuple[bytes, float] | None:
         return None
 
 
-def _now(folder: Path) -> float:
+def file_system_time(folder: Path) -> float:
     """Read the file system's time, in seconds since the epoch, by touching a file below `folder`.
 
     A process that cannot write there can take no lease and only looks: its own clock is all that it has.

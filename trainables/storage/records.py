@@ -211,7 +211,7 @@ class TriedAgain:
 
 @dataclass(frozen=True)
 class AttemptStage:
-    """Stage of an attempt, by its key."""
+    """Stage of an attempt, or features that it reads, by their key."""
 
     key: str
 
@@ -227,6 +227,8 @@ class Attempt:
     """Resolved specification, as plain values: only to say in what it differs from another."""
     digests: Mapping[str, str] = field(default_factory=dict)
     """Of data and weights, by their names (`search_spaces.identity`)."""
+    features: tuple[AttemptStage, ...] = ()
+    """That it was to read."""
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,15 @@ import io
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePath
 from typing import NamedTuple, Protocol
 
 from trainables.storage import layout
 from trainables.storage.flush import flush_entry, flush_tree
-from trainables.storage.lease import FolderLease, Lease, Owner, lease_owner, take_lease
+from trainables.storage.lease import FolderLease, Lease, Owner, file_system_time, lease_owner, take_lease
+from trainables.storage.walk import Entry, walk_folder
 
 ASIDE = ".aside"
 """Suffix of files and folders that are being written: no listing shows them, or their content."""
@@ -67,8 +68,19 @@ class Store(Protocol):
         """List the finished folders that lie directly in a folder, without its own name, sorted."""
         ...
 
+    def walk(self, prefix: str, without: Collection[str] = ()) -> Iterator[Entry]:
+        """Find every file below a folder (``""``: the root) at any depth, unfinished ones too, and every empty folder.
+
+        They come in no order and one by one, so that millions take no memory. What vanishes meanwhile is left out.
+
+        Args:
+            prefix: the folder.
+            without: names of folders that are not entered.
+        """
+        ...
+
     def remove(self, name: str) -> None:
-        """Remove a file or a folder; nothing happens if it is not there."""
+        """Remove a file or a folder; nothing happens if it is not there. A folder is gone whole, or not at all."""
         ...
 
     def move(self, name: str, to: str) -> None:
@@ -118,6 +130,10 @@ class Store(Protocol):
         """Return the address of a file for a program."""
         ...
 
+    def now(self) -> float:
+        """Read the time by the clock that times of files are of, in seconds since the epoch."""
+        ...
+
     def lease(self, name: str, owner: Owner) -> Lease | None:
         """Take the lease `name` for `owner`; None while another owner holds it (`trainables.storage.lease`)."""
         ...
@@ -165,12 +181,22 @@ class LocalStore:
         _, folders, _ = next(os.walk(self.root / prefix), ("", [], []))
         return tuple(sorted(folder for folder in folders if not folder.endswith(ASIDE)))
 
+    def walk(self, prefix: str, without: Collection[str] = ()) -> Iterator[Entry]:
+        return walk_folder(self.root, prefix, without)
+
     def remove(self, name: str) -> None:
         path = self.root / name
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
+        if not path.is_dir() or path.is_symlink():
             path.unlink(missing_ok=True)
+            return
+        if not path.name.endswith(ASIDE):  # renamed first: what a kill leaves of it is nothing that anybody reads
+            aside = path.with_name(f".{path.name}.{secrets.token_hex(6)}{ASIDE}")
+            try:
+                path.rename(aside)
+            except FileNotFoundError:
+                return
+            path = aside
+        shutil.rmtree(path, ignore_errors=True)
 
     def move(self, name: str, to: str) -> None:
         final = self.root / to
@@ -218,6 +244,9 @@ class LocalStore:
 
     def uri(self, name: str) -> str:
         return (self.root / name).as_uri()
+
+    def now(self) -> float:
+        return file_system_time(self.root)
 
     def lease(self, name: str, owner: Owner) -> FolderLease | None:
         return take_lease(self.root / layout.lease_folder(name), owner)

@@ -55,6 +55,21 @@ class TestEveryStore:
         store.remove("a/b")
         assert (store.list("a"), store.exists("a/b")) == (["a/bc"], False)
 
+    def test_walk_finds_every_file_unfinished_ones_too_but_for_folders_that_are_left_out(self, store: Store) -> None:
+        for name in ("a/b/1", f"a/.c.12{ASIDE}/2", "skip/3", "4"):
+            store.put(name, b"xy")
+        assert {(entry.name, entry.size) for entry in store.walk("", without=("skip",))} == {
+            ("a/b/1", 2),
+            (f"a/.c.12{ASIDE}/2", 2),
+            ("4", 2),
+        }
+        assert [entry.name for entry in store.walk("a/b")] == ["a/b/1"]
+        assert list(store.walk("nothing")) == []
+
+    def test_now_is_the_clock_of_the_files(self, store: Store) -> None:
+        store.put("a", b"")
+        assert store.facts("a").modified <= store.now()
+
     def test_move_takes_a_folder_to_its_new_name(self, store: Store) -> None:
         store.put("a/b/1", b"x")
         store.move("a/b", "new/place")

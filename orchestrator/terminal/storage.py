@@ -1,0 +1,67 @@
+"""Show in a terminal what lies on a storage, and what of it can be freed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from orchestrator.storage.freeable import REASONS, Freeable, FreeableKind
+from orchestrator.terminal.tables import table
+from search_spaces.quantities import bytes_text, number_of
+from trainables.storage import layout
+from trainables.storage.inventory import Inventory
+
+_SHOWN_STUDIES = 3
+_SHOWN_UNKNOWN = 10
+
+
+def inventory_view(inventory: Inventory) -> RenderableType:
+    """Show the sizes of all classes of files, and files that are not this program's."""
+    rows: list[tuple[str, str, str]] = [
+        (kind, f"{amount.files:,}", bytes_text(amount.size_bytes))
+        for kind, amount in sorted(inventory.amounts.items(), key=lambda pair: -pair[1].size_bytes)
+        if amount.files
+    ]
+    total = sum(amount.files for amount in inventory.amounts.values())
+    rows.append(("all", f"{total:,}", bytes_text(inventory.size_bytes)))
+    parts: list[RenderableType] = [table("What lies here", ("class", "files", "size"), rows, right=(1, 2))]
+    if inventory.has_sources:
+        parts.append(Text(f"{layout.SOURCES}/ holds your own data: it is not counted, and never touched", "dim"))
+    unknown = inventory.amounts["unknown"].files
+    if unknown:
+        shown = ", ".join(inventory.unknown[:_SHOWN_UNKNOWN])
+        more = f" and {unknown - _SHOWN_UNKNOWN:,} more" if unknown > _SHOWN_UNKNOWN else ""
+        parts.append(Text(f"{number_of(unknown, 'file')} not of this program, never touched: {shown}{more}", "yellow"))
+    parts += [Text(f"{folder}/ cannot be looked into", "yellow") for folder in inventory.unreadable]
+    return Group(*parts)
+
+
+def freeable_view(items: Sequence[Freeable]) -> RenderableType:
+    """Show what can be freed, by reason and studies; with what making it again would cost."""
+    groups: dict[tuple[FreeableKind, tuple[str, ...]], list[Freeable]] = {}
+    for item in items:
+        groups.setdefault((item.kind, item.studies), []).append(item)
+    rows = [
+        (
+            REASONS[kind],
+            _studies(studies),
+            f"{len(group):,}",
+            bytes_text(sum(item.size_bytes for item in group)),
+            _hours(group),
+        )
+        for (kind, studies), group in groups.items()
+    ]
+    columns = ("what", "of studies", "number", "size", "GPU-hours to make again")
+    return table("What can be freed", columns, rows, right=(2, 3, 4), total=len(rows))
+
+
+def _studies(studies: Sequence[str]) -> str:
+    more = len(studies) - _SHOWN_STUDIES
+    return ", ".join(studies[:_SHOWN_STUDIES]) + (f" and {more} more" if more > 0 else "")
+
+
+def _hours(items: Iterable[Freeable]) -> str:
+    hours = sum(item.gpu_seconds for item in items) / 3600
+    return f"{hours:,.2f}" if hours else ""
