@@ -22,7 +22,7 @@ from orchestrator.commands.noise import noise
 from orchestrator.commands.questions import questions
 from orchestrator.commands.run import run
 from orchestrator.commands.score import score
-from orchestrator.commands.storage import gc
+from orchestrator.commands.storage import gc, verify
 from orchestrator.commands.submit import submit
 from orchestrator.commands.verdicts import verdicts
 from orchestrator.exit_codes import EXIT_BAD_INPUT, EXIT_CRASH, EXIT_DONE, EXIT_SIGNAL, EXIT_STOPPED
@@ -55,6 +55,7 @@ for command in (
     questions,
     score,
     gc,
+    verify,
 ):
     app.command()(command)
 app.command(name="import")(import_results)

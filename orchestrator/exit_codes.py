@@ -2,6 +2,7 @@
 
 EXIT_DONE = 0
 EXIT_TRIAL_FAILED = 1
+"""Or, of `ablate verify`: something on storage is damaged or missing."""
 EXIT_BAD_INPUT = 2
 EXIT_STOPPED = 3
 """Before the end: a limit, or no space left."""

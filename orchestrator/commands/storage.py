@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from orchestrator.commands.options import JsonOption, StorageOption, console, open_store, print_json
-from orchestrator.exit_codes import EXIT_STOPPED
+from orchestrator.exit_codes import EXIT_STOPPED, EXIT_TRIAL_FAILED
 from orchestrator.settings import existing_storage
 from search_spaces.errors import InputError, nearest
 from search_spaces.quantities import bytes_text, number_of
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from orchestrator.storage.collect import Freed
     from orchestrator.storage.freeable import Freeable
     from orchestrator.storage.unneeded import Redoable
+    from orchestrator.storage.verify import Finding, Verification
     from trainables.storage.inventory import Inventory
+    from trainables.storage.store import LocalStore
 
 
 def gc(
@@ -78,6 +80,67 @@ def gc(
         out.print("Nothing was removed." if dry_run or can_ask() else "Nothing was removed: --yes frees it.")
     if any(each.kept is not None for each in freed):
         raise typer.Exit(EXIT_STOPPED)
+
+
+def verify(
+    study: Annotated[
+        str | None, typer.Argument(metavar="[STUDY]", help="A study of the storage, or its file; else all of it.")
+    ] = None,
+    storage: StorageOption = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Read records, sizes, headers and footers only, not every byte.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read everything of a storage, or of one study, and say what is whole, damaged, missing or not known.
+
+    The exit code is 1 if anything is damaged or missing.
+    """
+    from orchestrator.storage.verify import jobs_of
+    from orchestrator.storage.verify import verify as verify_jobs
+    from orchestrator.terminal.storage import reading, verification_view
+
+    store = open_store(existing_storage(storage))
+    name = None if study is None else _stored_study(study, store)
+    inventory, references, jobs = jobs_of(store, name)
+    out = console(stderr=as_json)
+    with reading(jobs, console(stderr=True)) as told:
+        shown = verify_jobs(store, inventory, references, jobs, "shape" if quick else "content", told)
+    if as_json:
+        print_json(_verification_json(store.place("."), shown, quick))
+    else:
+        out.print(verification_view(shown, quick), soft_wrap=True)
+    if shown.damaged or shown.missing:
+        raise typer.Exit(EXIT_TRIAL_FAILED)
+
+
+def _stored_study(given: str, store: LocalStore) -> str:
+    """Find the name under which a storage keeps a study that is named, or whose file is."""
+    from search_spaces.study_files import load_study
+    from trainables.storage import layout
+
+    legal = store.folders(layout.STUDIES)
+    name = given if given in legal else load_study(given).study
+    if name not in legal:
+        law = f"must be a study of this storage, but got {name!r}"
+        raise InputError(law, key="STUDY", place=store.place(layout.STUDIES), way_out=nearest(name, legal))
+    return name
+
+
+def _verification_json(place: str, shown: Verification, quick: bool) -> dict[str, Any]:
+    def findings(found: tuple[Finding, ...]) -> list[dict[str, Any]]:
+        return [{**asdict(each), "way_out": each.way_out} for each in found]
+
+    return {
+        "storage": place,
+        "depth": "shape" if quick else "content",
+        "whole": shown.whole,
+        "damaged": findings(shown.damaged),
+        "missing": findings(shown.missing),
+        "unrecorded": list(shown.unrecorded),
+        "unknown": list(shown.inventory.unknown),
+        "unreadable": list(shown.inventory.unreadable),
+    }
 
 
 def _redoable(text: str | None) -> tuple[Redoable, ...]:

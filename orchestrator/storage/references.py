@@ -102,6 +102,8 @@ class TrialWork:
     """Keys of the features that it reads."""
     evaluations: frozenset[str]
     """Names of its scores."""
+    trained: frozenset[str] = frozenset()
+    """Keys of the stages that its result names."""
 
 
 @dataclass(frozen=True)
@@ -261,6 +263,7 @@ def _trial_work(
             (*(planned.features if planned is not None else ()), *(f.key for f in (task.features if task else ())))
         ),
         evaluations=frozenset(result.evaluations.values() if result is not None else ()),
+        trained=frozenset(trained),
     )
 
 

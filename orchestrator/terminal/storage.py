@@ -1,13 +1,16 @@
-"""Show in a terminal what lies on a storage, and what of it can be freed."""
+"""Show in a terminal what lies on a storage, and what of it can be freed, and what is whole."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 from rich.text import Text
 
 from orchestrator.storage.freeable import REASONS, Freeable, FreeableKind
+from orchestrator.storage.verify import Job, Verification
 from orchestrator.terminal.tables import table
 from search_spaces.quantities import bytes_text, number_of
 from trainables.storage import layout
@@ -55,6 +58,55 @@ def freeable_view(items: Sequence[Freeable]) -> RenderableType:
     ]
     columns = ("what", "of studies", "number", "size", "GPU-hours to make again")
     return table("What can be freed", columns, rows, right=(2, 3, 4), total=len(rows))
+
+
+_SHOWN_FINDINGS = 50
+
+
+@contextmanager
+def reading(jobs: Sequence[Job], console: Console) -> Iterator[Callable[[Job], None]]:
+    """Show on a terminal how much of what is verified was read; yields what is told of each that was."""
+    if not console.is_terminal:
+        yield lambda job: None
+        return
+    columns = ("reading", BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=sum(job.size_bytes for job in jobs))
+        yield lambda job: progress.advance(task, job.size_bytes)
+
+
+def verification_view(shown: Verification, quick: bool) -> RenderableType:
+    """Show what is damaged or missing and who mends it, and how much is whole."""
+    lines = [
+        Text(f"{word} {finding.place}: {finding.problem}{_of(finding.studies)}; {finding.way_out}", "red")
+        for word, findings in (("damaged", shown.damaged), ("missing", shown.missing))
+        for finding in findings[:_SHOWN_FINDINGS]
+    ]
+    hidden = sum(max(0, len(findings) - _SHOWN_FINDINGS) for findings in (shown.damaged, shown.missing))
+    if hidden:
+        lines.append(Text(f"... and {hidden:,} more (--json has all)", "red"))
+    if shown.unrecorded:
+        lines.append(
+            Text(
+                f"{number_of(len(shown.unrecorded), 'file')} of which the version that wrote them recorded no digest: "
+                f"whole by their shape, such as {shown.unrecorded[0]}",
+                "yellow",
+            )
+        )
+    unknown = shown.inventory.amounts["unknown"].files
+    if unknown:
+        lines.append(
+            Text(f"{number_of(unknown, 'file')} not of this program, such as {shown.inventory.unknown[0]}", "dim")
+        )
+    lines += [Text(f"{folder}/ cannot be looked into", "yellow") for folder in shown.inventory.unreadable]
+    how = "by record, size, header and footer" if quick else "byte by byte"
+    counts = f"whole {how}: {shown.whole:,}; damaged: {len(shown.damaged):,}; missing: {len(shown.missing):,}"
+    lines.append(Text(counts))
+    return Group(*lines)
+
+
+def _of(studies: Sequence[str]) -> str:
+    return f" (of {_studies(studies)})" if studies else ""
 
 
 def _studies(studies: Sequence[str]) -> str:
