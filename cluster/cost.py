@@ -32,7 +32,7 @@ MFU = 0.30
 sequences, and what the paper's nine hours come down to."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Operations:
     """Floating-point operations of one record with an image."""
 
@@ -123,7 +123,7 @@ def gpu_hours(operations_per_record: int, records: int, peak_tflops: float, mfu:
     return operations_per_record * records / (peak_tflops * 1e12 * mfu) / 3600
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Disk:
     """Bytes on storage."""
 

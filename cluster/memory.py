@@ -25,7 +25,7 @@ RUNTIME_BYTES = 2_000_000_000
 FP32 = 4
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Memory:
     """Bytes of one worker."""
 

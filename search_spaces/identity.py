@@ -11,10 +11,12 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from search_spaces.seeds import seed_fields
 from search_spaces.spec import BenchmarkSpec, LanguageSpec, MixSpec, SourceSpec, StageSpec, TrialSpec, VisionSpec
+
+T = TypeVar("T")
 
 TRAINER_VERSION = 1
 """Raised by hand when a change of the program changes trained numbers."""
@@ -63,32 +65,34 @@ def _canonical(value: Any, where: str) -> Any:
 
 def fingerprint(value: Any) -> str:
     """Compute the SHA-256 of a value's canonical JSON, as 64 hex digits."""
-    return _sha256(canonical_json(value))
+    return text_digest(canonical_json(value))
 
 
-def _sha256(text: str) -> str:
+def text_digest(text: str) -> str:
+    """Compute the SHA-256 of a canonical text, as 64 hex digits."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Memo:
-    """Cache of canonical texts, which makes the keys of many trials that share specs cheap.
+    """Cache of what is derived from specs, which makes the keys of many trials that share specs cheap.
 
-    It goes by object, not by equality, and keeps the objects alive; specs are frozen, so a text stays true.
+    It goes by object, not by equality, and keeps the objects alive; specs are frozen, so what is derived stays true.
     """
 
     def __init__(self) -> None:
-        self._texts: dict[object, tuple[object, str]] = {}
+        self._derived: dict[object, tuple[object, Any]] = {}
 
-    def text(self, kind: str, specs: tuple[object, ...], make: Callable[[], str], extra: object = None) -> str:
-        """Return the text of `make()`, which must be a function of `kind`, `specs` and the hashable `extra` alone."""
+    def of(self, kind: str, specs: tuple[object, ...], make: Callable[[], T], extra: object = None) -> T:
+        """Return the value of `make()`, which must be a function of `kind`, `specs` and the hashable `extra` alone."""
         key = (kind, extra, *map(id, specs))
-        known = self._texts.get(key)
+        known = self._derived.get(key)
         if known is None:
-            known = self._texts[key] = (specs, make())
-        return known[1]
+            known = self._derived[key] = (specs, make())
+        value: T = known[1]
+        return value
 
 
-def _object(**texts: str) -> str:
+def canonical_object(**texts: str) -> str:
     """Write the canonical JSON of an object whose values are canonical JSON already."""
     return "{" + ",".join(f'"{key}":{texts[key]}' for key in sorted(texts)) + "}"
 
@@ -115,16 +119,9 @@ def _stages_text(trial: TrialSpec, steps: tuple[int | None, ...], memo: Memo) ->
     """Write the first stages of a trial, as many as there are `steps`."""
 
     def stage_text(stage: StageSpec, horizon: int | None) -> str:
-        return memo.text("stage", (stage,), lambda: canonical_json(_stage(stage, horizon)), horizon)
+        return memo.of("stage", (stage,), lambda: canonical_json(_stage(stage, horizon)), horizon)
 
-    def make() -> str:
-        return (
-            "["
-            + ",".join(stage_text(stage, horizon) for stage, horizon in zip(trial.stages, steps, strict=False))
-            + "]"
-        )
-
-    return memo.text("stages", (trial.stages,), make, steps)
+    return f"[{','.join(map(stage_text, trial.stages, steps))}]"
 
 
 def _modules_text(trial: TrialSpec, memo: Memo) -> str:
@@ -132,13 +129,13 @@ def _modules_text(trial: TrialSpec, memo: Memo) -> str:
     vision, projector, language = trial.vision, trial.projector, trial.language
 
     def make() -> str:
-        return _object(
-            vision=memo.text("vision", (vision,), lambda: canonical_json(vision_identity(vision))),
+        return canonical_object(
+            vision=memo.of("vision", (vision,), lambda: canonical_json(vision_identity(vision))),
             projector=canonical_json(_dump(projector)),
-            language=memo.text("language", (language,), lambda: canonical_json(_language(language))),
+            language=memo.of("language", (language,), lambda: canonical_json(_language(language))),
         )
 
-    return memo.text("modules", (vision, projector, language), make)
+    return memo.of("modules", (vision, projector, language), make)
 
 
 def resize_version(vision: VisionSpec) -> dict[str, int]:
@@ -171,7 +168,7 @@ def arm_fingerprint(trial: TrialSpec, memo: Memo | None = None) -> str:
     """Compute the identity of an arm by declared names: that of its trials without their seeds. 64 hex digits."""
     memo = memo or Memo()
     declared = (None,) * len(trial.stages)
-    return _sha256(_object(modules=_modules_text(trial, memo), stages=_stages_text(trial, declared, memo)))
+    return text_digest(canonical_object(modules=_modules_text(trial, memo), stages=_stages_text(trial, declared, memo)))
 
 
 def trial_fingerprint(trial: TrialSpec, memo: Memo | None = None) -> str:
@@ -179,7 +176,7 @@ def trial_fingerprint(trial: TrialSpec, memo: Memo | None = None) -> str:
     memo = memo or Memo()
     declared = (None,) * len(trial.stages)
     modules, stages = _modules_text(trial, memo), _stages_text(trial, declared, memo)
-    return _sha256(_object(modules=modules, stages=stages, **seed_fields(trial, len(trial.stages))))
+    return text_digest(canonical_object(modules=modules, stages=stages, **seed_fields(trial, len(trial.stages))))
 
 
 def trial_id(trial: TrialSpec, arm: str, memo: Memo | None = None) -> str:
@@ -205,12 +202,22 @@ def pictures_name(source: str) -> str:
     return f"pictures:{source.removeprefix('source:')}"
 
 
-def needed_digests(trial: TrialSpec, stage_index: int) -> tuple[str, ...]:
+def needed_digests(trial: TrialSpec, stage_index: int, memo: Memo | None = None) -> tuple[str, ...]:
     """List the names of all digests that the key of a stage needs, sorted."""
-    names = {source_name(part.source) for stage in trial.stages[: stage_index + 1] for part in stage.data.parts}
-    names |= {source_name(source) for source in trial.language.tokenizer.vocabulary}
-    origins = (*trial.vision.checkpoints, *([trial.language.checkpoint] if trial.language.checkpoint else []))
-    return tuple(sorted(names | {weights_name(origin) for origin in origins}))
+    memo, stages, language, vision = memo or Memo(), trial.stages, trial.language, trial.vision
+    data = memo.of("data", (stages,), lambda: _data_names(stages[: stage_index + 1]), stage_index)
+    words = memo.of("words", (language,), lambda: _language_names(language))
+    pixels = memo.of("pixels", (vision,), lambda: frozenset(map(weights_name, vision.checkpoints)))
+    return tuple(sorted(data | words | pixels))
+
+
+def _data_names(stages: tuple[StageSpec, ...]) -> frozenset[str]:
+    return frozenset(source_name(part.source) for stage in stages for part in stage.data.parts)
+
+
+def _language_names(language: LanguageSpec) -> frozenset[str]:
+    sources = map(source_name, language.tokenizer.vocabulary)
+    return frozenset((*sources, *([weights_name(language.checkpoint)] if language.checkpoint else [])))
 
 
 def declared_stage_key(
@@ -220,7 +227,7 @@ def declared_stage_key(
 
     `steps` are the steps of the trial's stages (None where the data are not known yet).
     """
-    return _sha256(_stage_text(trial, stage_index, steps, memo or Memo()))
+    return text_digest(_stage_text(trial, stage_index, steps, memo or Memo()))
 
 
 def stage_key(
@@ -231,15 +238,17 @@ def stage_key(
     memo: Memo | None = None,
 ) -> str | None:
     """Compute the key of a stage from the digests of its data and starting weights; None while one is unknown."""
-    names = needed_digests(trial, stage_index)
+    names = needed_digests(trial, stage_index, memo)
     if any(name not in digests for name in names) or steps[stage_index] is None:
         return None
     declared = _stage_text(trial, stage_index, steps, memo or Memo())
-    return _sha256(_object(declared=declared, digests=canonical_json({name: digests[name] for name in names})))
+    return text_digest(
+        canonical_object(declared=declared, digests=canonical_json({name: digests[name] for name in names}))
+    )
 
 
 def _stage_text(trial: TrialSpec, stage_index: int, steps: tuple[int | None, ...], memo: Memo) -> str:
-    return _object(
+    return canonical_object(
         **{name: str(version) for name, version in resize_version(trial.vision).items()},
         trainer_version=str(TRAINER_VERSION),
         modules=_modules_text(trial, memo),

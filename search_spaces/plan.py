@@ -14,7 +14,7 @@ NodeKind = Literal["features", "stage", "evaluation"]
 """The kinds of work: features of an encoder, a training stage, the evaluation of a trained model."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Arm:
     """Complete configuration without a seed."""
 
@@ -40,7 +40,7 @@ class Arm:
         return self.stage_resources.get(stage, self.resources)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Node:
     """Piece of work of a plan. Trials that need the same node share it."""
 
@@ -62,7 +62,7 @@ class Node:
     """Of stages: the steps follow from rounded counts and will be settled by the data."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PlannedTrial:
     """Arm with a seed, and the work that it needs."""
 

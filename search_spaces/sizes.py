@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, assert_never, get_args
 
 from search_spaces.projectors import ProjectorLayer
@@ -105,7 +106,7 @@ class EncoderSize:
 
 @dataclass(frozen=True)
 class ModelSize:
-    """Size of an arm's model, from which its parameters, memory and operations follow."""
+    """Size of an arm's model, from which its parameters, memory and operations follow; equal models share one."""
 
     encoders: tuple[EncoderSize, ...]
     """More than one where features of several encoders are concatenated."""
@@ -116,18 +117,18 @@ class ModelSize:
     width: int
     """Width of the language model's embeddings."""
 
-    @property
+    @cached_property
     def feature_width(self) -> int:
         """Width of a visual feature, those of all encoders concatenated."""
         return sum(encoder.width for encoder in self.encoders)
 
-    @property
+    @cached_property
     def projector_layers(self) -> tuple[ProjectorLayer, ...]:
         """Layers of the projector, from the first to the last."""
         return self.projector.stack(self.feature_width, self.width)
 
-    @property
-    def parameters(self) -> dict[Module, int]:
+    @cached_property
+    def parameters(self) -> Mapping[Module, int]:
         """Number of parameters of each module."""
         return {
             "vision": sum(encoder.parameters for encoder in self.encoders),

@@ -7,7 +7,6 @@ how much a z hangs on single members: its standard error over pools that lack on
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -136,41 +135,50 @@ def against_pool(scores: Scores, pool: Pool, groups: Mapping[str, Sequence[str]]
         groups: group -> its benchmarks.
     """
     members = np.array([[pool.scores[member][name] for name in pool.benchmarks] for member in pool.members])
-    without = [np.delete(members, i, axis=0) for i in range(len(members))]
+    complete = {model: row for model, row in scores.items() if all(name in row for name in pool.benchmarks)}
+    rows = [[row[name] for name in pool.benchmarks] for row in complete.values()]
+    points = np.array(rows).reshape(-1, len(pool.benchmarks))
+    z = _z(points, members)
+    assert z is not None, "a pool's members differ on all of its benchmarks"
+    errors = _jackknife_errors(points, members)
     aggregates = []
-    for model, row in scores.items():
-        if not all(name in row for name in pool.benchmarks):
-            continue
-        values = np.array([row[name] for name in pool.benchmarks])
-        z = _z(values, members)
-        assert z is not None, "a pool's members differ on all of its benchmarks"
+    for number, (model, row) in enumerate(complete.items()):
         means = {
             group: sum(row[name] for name in names) / len(names)
             for group, names in groups.items()
             if all(name in row for name in names)
         }
-        aggregates.append(Aggregate(model, float(values.mean()), z, _jackknife_error(values, without), means))
+        error = None if errors is None else float(errors[number])
+        aggregates.append(Aggregate(model, float(points[number].mean()), float(z[number]), error, means))
     return tuple(sorted(aggregates, key=lambda aggregate: -aggregate.z))
 
 
-def _jackknife_error(values: Floats, pools: Sequence[Floats]) -> float | None:
-    """Compute the standard error of a z-score over pools that lack one member each; None where one of them has none.
+def _jackknife_errors(points: Floats, members: Floats) -> Floats | None:
+    """Compute the standard errors of z-scores over pools that lack one member each; None where one of them has none.
 
     Args:
-        values: points of the model on the benchmarks.
-        pools: members x benchmarks, each without another member.
+        points: models x benchmarks.
+        members: members of the pool x benchmarks.
     """
-    left_out = [z for pool in pools if (z := _z(values, pool)) is not None]
-    if len(left_out) < len(pools):
-        return None
-    n = len(left_out)
-    return math.sqrt((n - 1) / n * float(((np.array(left_out) - np.mean(left_out)) ** 2).sum()))
+    n = len(members)
+    left_out = np.empty((n, len(points)))
+    for i in range(n):
+        z = _z(points, np.delete(members, i, axis=0))
+        if z is None:
+            return None
+        left_out[i] = z
+    return np.asarray(np.sqrt((n - 1) / n * ((left_out - left_out.mean(axis=0)) ** 2).sum(axis=0)))
 
 
-def _z(values: Floats, members: Floats) -> float | None:
-    """Average the z-scores over the benchmarks on which a jackknifed pool differs; None where it differs on none."""
+def _z(points: Floats, members: Floats) -> Floats | None:
+    """Average z-scores over the benchmarks on which the members of a pool differ; None where they differ on none.
+
+    Args:
+        points: models x benchmarks.
+        members: members of the pool x benchmarks.
+    """
     differs = np.ptp(members, axis=0) > 0  # a standard deviation of equal scores may be the rounding of their mean
     if not differs.any():
         return None
     chosen = members[:, differs]
-    return float(((values[differs] - chosen.mean(axis=0)) / chosen.std(axis=0, ddof=1)).mean())
+    return np.asarray(((points[:, differs] - chosen.mean(axis=0)) / chosen.std(axis=0, ddof=1)).mean(axis=1))

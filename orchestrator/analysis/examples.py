@@ -119,8 +119,14 @@ def read_answers(path: Path, columns: Sequence[str], is_optional: Callable[[str]
         InputError: if the file cannot be read, or lacks a column.
     """
     try:
-        further = filter(is_optional, pq.read_schema(path).names) if is_optional is not None else ()
-        return pq.read_table(path, columns=[*columns, *further])
+        # A study has tens of thousands of such small files; `read_table` takes five times as long for each.
+        file = pq.ParquetFile(pa.BufferReader(path.read_bytes()))
+        there = file.schema_arrow.names
+        missing = [column for column in columns if column not in there]
+        if missing:
+            raise ValueError(f"it has no column {', '.join(missing)}")
+        further = filter(is_optional, there) if is_optional is not None else ()
+        return file.read(columns=[*columns, *further], use_threads=False)
     except (OSError, ValueError) as error:  # pyarrow's own errors derive from these
         raise InputError(
             f"per-example scores must be a Parquet file with the columns {', '.join(columns)}, but {error}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
@@ -224,8 +224,42 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def print_json(value: Any) -> None:
-    """Print a value as JSON that any program reads: a number that is not defined is null, as JSON has no NaN."""
-    print(json.dumps(_finite(value), indent=1, allow_nan=False))
+    """Print a value as JSON that any program reads: a number that is not defined is null, as JSON has no NaN.
+
+    The lists of an object have an item on each line and may be iterators, so that a plan of 100,000 arms, hundreds of
+    megabytes of text, is never held whole.
+
+    Args:
+        value: of plain values; where it is a dictionary, its values may also be iterators of them.
+    """
+    if isinstance(value, dict):
+        sys.stdout.writelines(_object_lines(value))
+    else:
+        print(_json_text(value))
+
+
+def _object_lines(members: dict[str, Any]) -> Iterator[str]:
+    """Write an object piece by piece: a member on each line, and of lists an item."""
+    separator = "{\n "
+    for key, value in members.items():
+        yield f"{separator}{json.dumps(key)}: "
+        separator = ",\n "
+        if isinstance(value, list | tuple | Iterator):
+            before = "[\n  "
+            for item in value:
+                yield before + _json_text(item)
+                before = ",\n  "
+            yield "[]" if before.startswith("[") else "\n ]"
+        else:
+            yield _json_text(value)
+    yield "\n}\n" if members else "{}\n"
+
+
+def _json_text(value: Any) -> str:
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:  # some number is not finite: to look for it in every value would take longer than all the rest
+        return json.dumps(_finite(value), allow_nan=False)
 
 
 def _finite(value: Any) -> Any:

@@ -62,14 +62,14 @@ def plan(
     """Show what a study would do and take: arms, stages, sharing, memory, disk, hours. Nothing is trained."""
     from orchestrator.analysis.what_varies import what_varies
     from orchestrator.planning.estimates import Assumptions
-    from orchestrator.planning.plan_json import plan_json
+    from orchestrator.planning.plan_json import plan_sections
     from orchestrator.terminal.plan import plan_view
 
     loaded, planned, store = planned_study(study, chosen_root(storage), selection, only)
     assumed = Assumptions.of(gpu, mfu, text_tokens)
     power = _power(loaded, planned, store)
     if as_json:
-        print_json({**plan_json(planned, assumed), "power": [hypothesis.as_json() for hypothesis in power]})
+        print_json({**plan_sections(planned, assumed), "power": [hypothesis.as_json() for hypothesis in power]})
     else:
         origins = loaded.provenance() if provenance else None
         out = console()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from cluster.cost import MFU, TEXT_TOKENS, Disk, Operations, gpu_hours, operations, stage_disk
@@ -54,7 +54,7 @@ class Assumptions:
         return shipped().gpus[self.gpu]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """What one stage would take."""
 
@@ -177,9 +177,9 @@ def estimate_json(estimate: Estimate | None) -> dict[str, Any]:
         return dict.fromkeys(("parameters", "memory", "disk", "operations_per_record", "gpu_hours", "fits", "note"))
     return {
         "parameters": {"total": estimate.total, "trained": estimate.trained, "modules": dict(estimate.parameters)},
-        "memory": {**vars(estimate.memory), "total": estimate.memory.total},
+        "memory": {**_plain(estimate.memory), "total": estimate.memory.total},
         "disk": {"step_checkpoint": estimate.disk.step_checkpoint, "handed_on": estimate.disk.handed_on},
-        "operations_per_record": {**vars(estimate.operations), "model": estimate.operations.model},
+        "operations_per_record": {**_plain(estimate.operations), "model": estimate.operations.model},
         "batch": {
             "global": estimate.stage.global_batch,
             "micro": estimate.micro_batch,
@@ -190,3 +190,7 @@ def estimate_json(estimate: Estimate | None) -> dict[str, Any]:
         "fits": estimate.fits,
         "note": estimate.note,
     }
+
+
+def _plain(value: Memory | Operations) -> dict[str, int]:
+    return {field.name: getattr(value, field.name) for field in fields(value)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict
 
 from orchestrator.analysis.what_varies import what_varies
@@ -14,6 +14,19 @@ from search_spaces.plan import Arm, Node, Plan, PlannedTrial
 
 def plan_json(plan: Plan, assumed: Assumptions | None = None) -> dict[str, Any]:
     """Turn a plan into plain values. `assumed` is what memory and cost rest on; None for the defaults."""
+    sections = plan_sections(plan, assumed)
+    return {name: list(value) if isinstance(value, Iterator) else value for name, value in sections.items()}
+
+
+def plan_sections(plan: Plan, assumed: Assumptions | None = None) -> dict[str, Any]:
+    """Turn a plan into plain values as `plan_json` does, the long lists being iterators whose items are made in turn.
+
+    The plain values of 100,000 arms take gigabytes where they are all there at once.
+
+    Args:
+        plan: of a study.
+        assumed: what memory and cost rest on; None for the defaults.
+    """
     assumed = assumed or Assumptions()
     sizes = estimates(plan, assumed)
     stage_ids = {node.id for node in plan.nodes.values() if node.kind == "stage"}
@@ -22,36 +35,14 @@ def plan_json(plan: Plan, assumed: Assumptions | None = None) -> dict[str, Any]:
         "study": {"name": plan.study, "question": plan.question, "digest": plan.digest},
         "axes": list(plan.axes),
         "seeds_vary": what_varies(plan),
-        "arms": [_arm_json(arm, first[arm.name]) for arm in plan.arms],
-        "trials": [
-            {
-                "id": trial.id,
-                "arm": trial.arm,
-                "seed": trial.seed,
-                **({"draws": trial.spec.split.model_dump()} if trial.spec.split is not None else {}),
-                "stages": [name for name in trial.path if name in stage_ids],
-                "features": [name for name in trial.path if name.startswith("features-")],
-                "evaluation": trial.path[-1],
-            }
-            for trial in plan.trials
-        ],
-        "stages": [
+        "arms": (_arm_json(arm, first[arm.name]) for arm in plan.arms),
+        "trials": (_trial_json(trial, stage_ids) for trial in plan.trials),
+        "stages": (
             {**_stage_json(node, stage_ids), **estimate_json(sizes[node.id])}
             for node in plan.nodes.values()
             if node.kind == "stage"
-        ],
-        "features": [
-            {
-                "id": node.id,
-                "key": node.key,
-                "name": node.name,
-                "bytes": node.bytes,
-                "missing": list(node.missing),
-                "trials": list(node.trials),
-            }
-            for node in plan.nodes.values()
-            if node.kind == "features"
-        ],
+        ),
+        "features": [_features_json(node) for node in plan.nodes.values() if node.kind == "features"],
         "sources": _sources_json(plan),
         "benchmarks": [
             {
@@ -106,6 +97,29 @@ def _arm_json(arm: Arm, trial: PlannedTrial) -> dict[str, Any]:
         "resources": arm.resources.model_dump(mode="json"),
         "stage_resources": {name: spec.model_dump(mode="json") for name, spec in arm.stage_resources.items()},
         "note": arm.note,
+    }
+
+
+def _trial_json(trial: PlannedTrial, stage_ids: set[str]) -> dict[str, Any]:
+    return {
+        "id": trial.id,
+        "arm": trial.arm,
+        "seed": trial.seed,
+        **({"draws": trial.spec.split.model_dump()} if trial.spec.split is not None else {}),
+        "stages": [name for name in trial.path if name in stage_ids],
+        "features": [name for name in trial.path if name.startswith("features-")],
+        "evaluation": trial.path[-1],
+    }
+
+
+def _features_json(node: Node) -> dict[str, Any]:
+    return {
+        "id": node.id,
+        "key": node.key,
+        "name": node.name,
+        "bytes": node.bytes,
+        "missing": list(node.missing),
+        "trials": list(node.trials),
     }
 
 

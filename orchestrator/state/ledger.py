@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from orchestrator.state.stored_nodes import StoredNodes, read_nodes
-from search_spaces.identity import needed_digests, source_name
+from search_spaces.identity import Memo, needed_digests, source_name
 from search_spaces.plan import Plan, PlannedTrial
 from search_spaces.spec import BenchmarkSpec
 from trainables.evaluation.results import evaluation_key
@@ -105,11 +105,12 @@ def read_ledger(plan: Plan, store: Store) -> Ledger:
     evaluations: dict[tuple[str, str], EvaluationResult] = {}
     samples: dict[tuple[str, str], EvaluationResult] = {}
     blind: dict[tuple[str, str], EvaluationResult] = {}
+    memo = Memo()
     entries: dict[str, TrialEntry] = {}
     for trial in plan.trials:
         result = _trial_result(plan, trial, store, files)
         is_same = result is not None and _has_plan_keys(plan, trial, result)
-        scored = _evaluations(plan, trial, result if is_same else None, nodes, store)
+        scored = _evaluations(plan, trial, result if is_same else None, nodes, store, memo)
         if is_same:
             evaluations |= {(trial.id, asked.id): scored[asked.id] for asked in plan.benchmarks if asked.id in scored}
             samples |= {(trial.id, sample.id): scored[sample.id] for sample in plan.samples if sample.id in scored}
@@ -203,7 +204,7 @@ def _has_plan_keys(plan: Plan, trial: PlannedTrial, result: TrialResult) -> bool
 
 
 def _evaluations(
-    plan: Plan, trial: PlannedTrial, result: TrialResult | None, nodes: StoredNodes, store: Store
+    plan: Plan, trial: PlannedTrial, result: TrialResult | None, nodes: StoredNodes, store: Store, memo: Memo
 ) -> dict[str, EvaluationResult]:
     """Read the results of the plan's evaluation sets that are on storage, by their names.
 
@@ -217,13 +218,14 @@ def _evaluations(
         result: of the trial, with the plan's stage keys; None where it has none.
         nodes: of the plan, as storage holds them.
         store: the storage.
+        memo: keeps what the keys of other trials need again.
     """
     evaluations = {}
     stages = [nodes.stages[node.id] for node in trial.stage_nodes(plan) if node.id in nodes.stages]
     if result is None and len(stages) < len(trial.spec.stages):
         return {}
     for benchmark in plan.evaluation_sets:
-        name = _planned_evaluation(plan, trial, benchmark, stages)
+        name = _planned_evaluation(plan, trial, benchmark, stages, memo)
         name = name or (result.evaluations.get(benchmark.name) if result is not None else None)
         evaluation = read(store, name, EvaluationResult) if name else None
         if evaluation is not None and plan.benchmark_keys.get(benchmark.name) in (None, evaluation.asked):
@@ -232,13 +234,15 @@ def _evaluations(
 
 
 def _planned_evaluation(
-    plan: Plan, trial: PlannedTrial, benchmark: BenchmarkSpec, stages: Sequence[StageResult]
+    plan: Plan, trial: PlannedTrial, benchmark: BenchmarkSpec, stages: Sequence[StageResult], memo: Memo
 ) -> str | None:
     """Name the result of an evaluation by its key; None where the plan does not know all that the key is made of."""
-    needed = {source_name(benchmark.source), *needed_digests(trial.spec, len(trial.spec.stages) - 1)}
+    source = memo.of("source", (benchmark,), lambda: source_name(benchmark.source))
+    needed = {source, *needed_digests(trial.spec, len(trial.spec.stages) - 1, memo)}
     if len(stages) < len(trial.spec.stages) or not needed.issubset(plan.digests):
         return None
-    return layout.evaluation_result(evaluation_key(trial.spec, plan.digests, benchmark, stages), benchmark.name)
+    key = evaluation_key(trial.spec, plan.digests, benchmark, stages, memo)
+    return layout.evaluation_result(key, benchmark.name)
 
 
 def _removed(plan: Plan, files: set[str]) -> tuple[str, ...]:

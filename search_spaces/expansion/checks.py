@@ -28,7 +28,7 @@ from search_spaces.study import Study
 from search_spaces.yaml_source import KeyPath
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CheckedArm:
     """An arm whose names were looked up and whose resources can train it."""
 

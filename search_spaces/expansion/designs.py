@@ -27,7 +27,7 @@ MOST_ARMS = 100_000
 """A larger design is taken for a slip of the pen."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ArmDraft:
     """An arm before names are looked up."""
 

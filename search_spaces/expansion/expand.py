@@ -266,8 +266,10 @@ def _digest(expansion: Expansion) -> str:
 
 
 def _arm(arm: CheckedArm, expansion: Expansion) -> Arm:
+    template, memo = arm.resolved.template, expansion.memo
+    modules = (template.vision, template.projector, template.language)
     return Arm(
-        id=arm_fingerprint(arm.resolved.template, expansion.memo)[:12],
+        id=arm_fingerprint(template, memo)[:12],
         name=arm.draft.name,
         difference=difference(expansion.checked.base, arm.draft.patch),
         values=arm.draft.values,
@@ -275,5 +277,5 @@ def _arm(arm: CheckedArm, expansion: Expansion) -> Arm:
         resources=arm.resources.arm,
         note=arm.draft.note,
         stage_resources=arm.resources.stages,
-        size=model_size(arm.resolved.template, expansion.checked.sizes),
+        size=memo.of("size", modules, lambda: model_size(template, expansion.checked.sizes)),
     )

@@ -30,7 +30,7 @@ FEATURE_BYTES = 4
 FeaturesChoice = Literal["auto", "cache", "stream"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TrialDraft:
     """A trial before its place in the graph is known."""
 
@@ -41,15 +41,14 @@ class TrialDraft:
     spec: TrialSpec
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Chain:
     """What the trials of one arm have in common: the sources that an encoder sees, and steps and wants of stages."""
 
     steps: tuple[int | None, ...]
     """Of each stage; None where its data are not known yet."""
-    train_sources: tuple[tuple[SourceSpec, ...], ...]
-    """Of each stage."""
-    test_sources: tuple[SourceSpec, ...]
+    sources: tuple[tuple[SourceSpec, ...], ...]
+    """Of each stage, and then those of the evaluation."""
     missing: tuple[tuple[str, ...], ...]
     """Of each stage: names of digests and counts that its key needs and that are not there."""
 
@@ -75,8 +74,9 @@ class Graph:
         budget_bytes: int,
         memo: Memo,
     ):
-        self._digests, self._realised, self._benchmarks, self._memo = digests, realised, benchmarks, memo
+        self._digests, self._realised, self._memo = digests, realised, memo
         self._features, self._budget_left = features, budget_bytes
+        self._test_sources = tuple(benchmark.source for benchmark in benchmarks)
         self._nodes: dict[str, Node] = {}
         self._feature_nodes: dict[tuple[int, int, int | None], str | None] = {}
         self._features_by_key: dict[str, str] = {}
@@ -94,11 +94,9 @@ class Graph:
 
     def _trial(self, trial: TrialDraft, chain: _Chain) -> PlannedTrial:
         spec = trial.spec
-        of_stage = [self._feature_path(spec, sources) for sources in chain.train_sources]
-        path = dict.fromkeys(
-            node for nodes in (*of_stage, self._feature_path(spec, chain.test_sources)) for node in nodes
-        )
-        after = of_stage[0][-1] if of_stage[0] else None
+        features = self._feature_paths(spec, chain)
+        path = dict.fromkeys(node for nodes in features for node in nodes)
+        after = features[0][-1] if features[0] else None
         for index in range(len(spec.stages)):
             after = self._stage_node(spec, index, chain.steps, after, chain.missing[index])
             path[after] = None
@@ -124,10 +122,15 @@ class Graph:
         stages = arm.template.stages
         steps = tuple(self._steps(stage) for stage in stages)
         missing = tuple(self._missing(arm, index, steps[index]) for index in range(len(stages)))
+        sources = self._memo.of("sources", (stages,), lambda: self._sources(stages))
+        return _Chain(steps, sources, missing)
+
+    def _sources(self, stages: tuple[StageSpec, ...]) -> tuple[tuple[SourceSpec, ...], ...]:
+        """List the sources of each stage, and then those of the evaluation; none where the encoder is trained."""
         if any("vision" in stage.trains for stage in stages):
-            return _Chain(steps, ((),) * len(stages), (), missing)
+            return ((),) * (len(stages) + 1)
         train = tuple(tuple(part.source for part in stage.data.parts) for stage in stages)
-        return _Chain(steps, train, tuple(benchmark.source for benchmark in self._benchmarks), missing)
+        return (*train, self._test_sources)
 
     def _steps(self, stage: StageSpec) -> int | None:
         if id(stage) not in self._stage_steps:
@@ -137,7 +140,7 @@ class Graph:
 
     def _missing(self, arm: ResolvedArm, index: int, steps: int | None) -> tuple[str, ...]:
         """Name the digests and counts that the key of a stage needs and that are not known."""
-        digests = [name for name in needed_digests(arm.template, index) if name not in self._digests]
+        digests = [name for name in needed_digests(arm.template, index, self._memo) if name not in self._digests]
         if steps is not None:
             return tuple(digests)
         uncounted = uncounted_sources(arm.template.stages[index].data, self._realised)
@@ -167,12 +170,18 @@ class Graph:
             )
         return name
 
-    def _feature_path(self, spec: TrialSpec, sources: Iterable[SourceSpec]) -> list[str]:
-        nodes = (self._feature_node(spec.vision, source, spec.draws.init) for source in sources)
-        return [node for node in nodes if node is not None]
+    def _feature_paths(self, spec: TrialSpec, chain: _Chain) -> tuple[tuple[str, ...], ...]:
+        """List the nodes of the features that each stage of a trial reads, and then those that its evaluation reads."""
+        vision, seed = spec.vision, spec.draws.init
+
+        def make() -> tuple[tuple[str, ...], ...]:
+            nodes = [[self._feature_node(vision, source, seed) for source in sources] for sources in chain.sources]
+            return tuple(tuple(node for node in each if node is not None) for each in nodes)
+
+        return self._memo.of("feature paths", (vision, *chain.sources), make, _seed_of(vision, seed))
 
     def _feature_node(self, vision: VisionSpec, source: SourceSpec, seed: int) -> str | None:
-        known = (id(vision), id(source), seed if vision.weights == "random" else None)
+        known = (id(vision), id(source), _seed_of(vision, seed))
         if known not in self._feature_nodes:
             self._keep += [vision, source]
             self._feature_nodes[known] = self._new_feature_node(vision, source, seed)
@@ -226,6 +235,11 @@ class Graph:
                 return fits
             case unreachable:
                 assert_never(unreachable)
+
+
+def _seed_of(vision: VisionSpec, seed: int) -> int | None:
+    """Return the seed that features depend on: that of random weights."""
+    return seed if vision.weights == "random" else None
 
 
 def _sizes(sources: Mapping[str, int | None]) -> str:

@@ -41,7 +41,8 @@ class StageResolver:
         problems = Problems()
         stages = [problems.attempt(partial(self._stage, patch, position)) for position in range(len(leaf.value))]
         problems.raise_all()
-        return tuple(stage for stage in stages if stage is not None)
+        made = tuple(stage for stage in stages if stage is not None)
+        return self.parts.get(("stages", *map(id, made)), lambda: made)
 
     def _stage(self, patch: Patch, position: int) -> StageSpec:
         name = patch["stages"].value[position]

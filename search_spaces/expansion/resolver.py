@@ -40,7 +40,7 @@ _PROJECTOR = tuple(f"projector.{name}" for name in ProjectorChoice.model_fields)
 _LANGUAGE = tuple(f"language.{name}" for name in LanguageChoice.model_fields)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ResolvedArm:
     """Specification of an arm, but for its seed."""
 

@@ -10,10 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from search_spaces.identity import (
+    Memo,
     benchmark_key,
-    fingerprint,
+    canonical_json,
+    canonical_object,
     resize_version,
     source_name,
+    text_digest,
     vision_identity,
     weights_name,
 )
@@ -34,7 +37,11 @@ from trainables.task import TrialTask
 
 
 def evaluation_key(
-    spec: TrialSpec, digests: Mapping[str, str], benchmark: BenchmarkSpec, results: Sequence[StageResult]
+    spec: TrialSpec,
+    digests: Mapping[str, str],
+    benchmark: BenchmarkSpec,
+    results: Sequence[StageResult],
+    memo: Memo | None = None,
 ) -> str:
     """Compute the identity of a score: digests of all weights, the model, the benchmark's data and protocol.
 
@@ -43,26 +50,37 @@ def evaluation_key(
         digests: of data and pretrained weights, by `identity.source_name` and `identity.weights_name`.
         benchmark: a benchmark or sample of the trial.
         results: of all stages of the trial.
+        memo: keeps what the keys of other trials and benchmarks need again, with the same object of `digests`.
     """
+    memo = memo or Memo()
+    vision, projector, language = spec.vision, spec.projector, spec.language
     trained = {name: digest for result in results for name, digest in result.modules.items()}
     start = {
         "vision": _vision_origin(spec, digests),
-        "language": _origin(spec.language.checkpoint, spec.draws.init, digests),
+        "language": _origin(language.checkpoint, spec.draws.init, digests),
         "projector": spec.draws.init,
     }
-    return fingerprint(
-        {
-            **resize_version(spec.vision),
-            **_protocol_version(benchmark),
-            **_ends_of_answers(spec.language),
-            "weights": {**start, **trained},
-            "vision": {"options": {}, **vision_identity(spec.vision)},
-            "projector": spec.projector.model_dump(mode="json", exclude_defaults=True),
-            "language": _language(spec.language, digests),
-            "precision": spec.stages[-1].precision,
-            "benchmark": benchmark_key(benchmark, digests),
-        }
+    asked = memo.of("asked", (benchmark, digests), lambda: _asked_texts(benchmark, digests))
+    model = memo.of(
+        "answering model",
+        (vision, projector, language, digests),
+        lambda: {
+            **_texts({**resize_version(vision), **_ends_of_answers(language)}),
+            "vision": canonical_json({"options": {}, **vision_identity(vision)}),
+            "projector": canonical_json(projector.model_dump(mode="json", exclude_defaults=True)),
+            "language": canonical_json(_language(language, digests)),
+        },
     )
+    own = _texts({"weights": {**start, **trained}, "precision": spec.stages[-1].precision})
+    return text_digest(canonical_object(**model, **asked, **own))
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    return {name: canonical_json(value) for name, value in values.items()}
+
+
+def _asked_texts(benchmark: BenchmarkSpec, digests: Mapping[str, str]) -> dict[str, str]:
+    return _texts({**_protocol_version(benchmark), "benchmark": benchmark_key(benchmark, digests)})
 
 
 def _protocol_version(benchmark: BenchmarkSpec) -> dict[str, int]:

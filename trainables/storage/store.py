@@ -160,13 +160,14 @@ class LocalStore:
             aside.write_bytes(data)
 
     def get(self, name: str) -> bytes:
-        return (self.root / name).read_bytes()
+        with open(os.path.join(self.root, name), "rb") as file:
+            return file.read()
 
     def exists(self, name: str) -> bool:
-        return (self.root / name).exists()
+        return os.path.exists(os.path.join(self.root, name))
 
     def facts(self, name: str) -> Facts:
-        stat = (self.root / name).stat()
+        stat = os.stat(os.path.join(self.root, name))
         return Facts(stat.st_size, stat.st_mtime, (stat.st_ino, stat.st_mtime_ns))
 
     def list(self, prefix: str) -> list[str]:
