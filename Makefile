@@ -6,7 +6,7 @@ BIN := .venv/bin
 STORAGE ?= $(or $(ABLATE_STORAGE),$(HOME)/.ablate)
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install quickstart smollm2 test test-slow broken-inputs lint measure clean
+.PHONY: help install quickstart smollm2 test test-slow broken-inputs lint measure drill clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -43,6 +43,9 @@ lint: install ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+drill: install ## kill a toy study at every kind of file operation, run it again, and compare (a night; DRILL="--kills 60 --runs 9": minutes)
+	$(BIN)/python -m measurements.drill $(DRILL)
 
 measure: install ## every figure of docs/measurements.md, measured on this machine
 	$(BIN)/python -m measurements.measure

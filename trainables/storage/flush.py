@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 
 
@@ -27,6 +28,17 @@ def entries_of_tree(path: Path) -> Iterator[Path]:
         yield path
     elif path.is_file():
         yield path
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder with its parents, and flush the lists of names in which new folders stand.
+
+    A file that was flushed in a folder whose own name was not may be gone with it after a power cut.
+    """
+    new = list(takewhile(lambda folder: not folder.is_dir(), (path, *path.parents)))
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in reversed(new):
+        flush_entry(folder.parent)
 
 
 NO_FLUSH_OF_FOLDERS = (errno.EINVAL, errno.EBADF, errno.ENOTSUP, errno.EISDIR, errno.EACCES)

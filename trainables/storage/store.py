@@ -16,7 +16,7 @@ from pathlib import Path, PurePath
 from typing import NamedTuple, Protocol
 
 from trainables.storage import layout
-from trainables.storage.flush import flush_entry, flush_tree
+from trainables.storage.flush import flush_entry, flush_tree, make_folder
 from trainables.storage.lease import FolderLease, Lease, Owner, file_system_time, lease_owner, take_lease
 from trainables.storage.walk import Entry, walk_folder
 
@@ -201,7 +201,7 @@ class LocalStore:
 
     def move(self, name: str, to: str) -> None:
         final = self.root / to
-        final.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(final.parent)
         (self.root / name).rename(final)
         flush_entry(final.parent)
 
@@ -210,13 +210,13 @@ class LocalStore:
 
     def append(self, name: str) -> io.FileIO:
         path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         return _FlushedAtEnd(path, "ab")
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
         final = self.root / name
-        final.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(final.parent)
         aside = final.parent / f".{final.name}.{secrets.token_hex(6)}{ASIDE}"
         try:
             yield aside
@@ -237,7 +237,7 @@ class LocalStore:
     @contextmanager
     def working_folder(self, name: str) -> Iterator[Path]:
         folder = self.root / name
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         yield folder
 
     def place(self, name: str) -> str:

@@ -1,0 +1,168 @@
+"""Do what `ablate run` does of a study, without Ray: each trial in worker processes that are forked from this one.
+
+The ledger, tasks, attempts and worker processes are the product's; what starts the workers and watches them is not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from measurements.drill.interposer import attach
+from measurements.drill.toy_study import PlannedShape
+from orchestrator.exit_codes import EXIT_CRASH, EXIT_DONE, EXIT_STOPPED, EXIT_TRIAL_FAILED
+from orchestrator.running.attempts import Attempts
+from orchestrator.running.tasks import remaining_work
+from orchestrator.state.ledger import read_ledger
+from search_spaces.outcomes import FailureKind, TrialDone, UnitDone
+from search_spaces.worker_contract import Failed, RankInfo
+from trainables.storage.store import LocalStore
+from trainables.task import TrialTask
+from trainables.workers.worker import Worker
+
+POLL_S = 0.005
+
+
+def run_command(planned: PlannedShape, storage: Path, library: Path, control: Path, steps: Path) -> int:
+    """Run what is left of the study, trial by trial, and return the exit code that `ablate run` would have.
+
+    Args:
+        planned: the study for one shape.
+        storage: with its data.
+        library: that logs and disturbs file operations.
+        control: what it obeys.
+        steps: file to which workers append the training steps that they have done.
+    """
+    attach(library, control, "driver")
+    store = LocalStore(storage)
+    work = remaining_work(planned.plan, read_ledger(planned.plan, store))
+    attempts = Attempts(
+        planned.plan.study,
+        [item.trial_id for item in work],
+        lambda trial: planned.task(trial, storage),
+        store,
+        lambda event: None,
+    )
+    for item in work:
+        try:
+            attempts.prepare(item.trial_id)
+        except OSError as error:
+            print(f"{item.trial_id}: {error}", flush=True)
+            return EXIT_STOPPED
+        task = planned.task(item.trial_id, storage)
+        failed = _run_group(task, lambda role: attach(library, control, role), steps)
+        if failed is not None:
+            failure = attempts.failed(item.trial_id, failed.kind, failed.message, failed.traceback)
+            print(f"{item.trial_id}: {failure.kind}: {failure.message}", flush=True)
+            if failure.kind == "full":
+                return EXIT_STOPPED
+        elif attempts.result(item.trial_id) is None:
+            print(f"{item.trial_id}: ended without a result", flush=True)
+            return EXIT_CRASH
+        else:
+            attempts.done(item.trial_id)
+    return EXIT_TRIAL_FAILED if attempts.outcomes(None, None).failed else EXIT_DONE
+
+
+def _run_group(task: TrialTask, begin: Callable[[str], None], steps: Path) -> Failed | None:
+    """Run a trial in its own processes; the failure that ended it, or None. When one rank ends early, all do."""
+    world = task.stages[0].resources.workers
+    address_read, address_written = os.pipe()
+    answers_read, answers_written = os.pipe()
+    address, ranks = "", []
+    for rank in range(world):
+        process = os.fork()
+        if not process:
+            _run_rank(
+                task,
+                RankInfo(rank, world, 0, "cpu", 1, "127.0.0.1"),
+                begin,
+                steps,
+                address,
+                address_written,
+                answers_written,
+            )
+        ranks.append(process)
+        if not rank and world > 1:
+            address = os.read(address_read, 1000).decode()
+    os.close(answers_written)
+    failed = _watch(ranks)
+    answers = [json.loads(line) for line in os.fdopen(answers_read).read().splitlines()]
+    for descriptor in (address_read, address_written):
+        os.close(descriptor)
+    if not failed:
+        return None
+    if answers:
+        first = answers[0]
+        return Failed(first["kind"], first["message"], first["traceback"], first["rank"])
+    return Failed("lost", "a worker process died")
+
+
+def _watch(ranks: list[int]) -> bool:
+    """Wait for all ranks; once one has ended badly the others are killed. Whether one did."""
+    failed, left = False, set(ranks)
+    while left:
+        for process in list(left):
+            ended, status = os.waitpid(process, os.WNOHANG)
+            if ended:
+                left.discard(process)
+                if status and not failed:
+                    failed = True
+                    for other in left:
+                        os.kill(other, signal.SIGKILL)
+        time.sleep(POLL_S)
+    return failed
+
+
+def _run_rank(
+    task: TrialTask,
+    rank_info: RankInfo,
+    begin: Callable[[str], None],
+    steps: Path,
+    address: str,
+    address_written: int,
+    answers_written: int,
+) -> NoReturn:
+    """Run one rank to the end of the trial, and end this process."""
+    code = EXIT_CRASH
+    try:
+        rank = str(rank_info.rank)
+        os.environ.update(RANK=rank, WORLD_SIZE=str(rank_info.world), LOCAL_RANK=rank, DS_ACCELERATOR="cpu")
+        worker = Worker(rank_info, joins=rank_info.world > 1)
+        if rank_info.world > 1:
+            if not rank_info.rank:
+                address = worker.listen()
+                os.write(address_written, address.encode())
+            worker.join(address)
+        begin(f"rank {rank}")
+        answer: Any = worker.open(task)
+        while not isinstance(answer, Failed) and not (answer is not None and _is_done(answer)):
+            answer = worker.advance(1)
+            if not isinstance(answer, Failed) and isinstance(answer.progress, UnitDone) and not rank_info.rank:
+                _note_step(task, answer.progress, steps)
+        if isinstance(answer, Failed):
+            kind: FailureKind = answer.kind
+            told = {"kind": kind, "message": answer.message, "traceback": answer.traceback, "rank": answer.rank}
+            os.write(answers_written, json.dumps(told).encode() + b"\n")
+        code = EXIT_TRIAL_FAILED if isinstance(answer, Failed) else EXIT_DONE
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _is_done(answer: Any) -> bool:
+    return isinstance(getattr(answer, "progress", None), TrialDone)
+
+
+def _note_step(task: TrialTask, progress: UnitDone, steps: Path) -> None:
+    key = next((stage.key for stage in task.stages if stage.node == progress.node), None)
+    if key is not None:
+        with steps.open("a") as file:
+            file.write(f"{key}\t{task.id}\t{progress.step}\n")
