@@ -71,8 +71,10 @@ class StudyScores:
         scored = StudyScores(tuple(benchmark.id for benchmark in plan.benchmarks))
         for entry in ledger.trials.values():
             scored.trials[entry.arm].append(entry)
-        for arm in dict.fromkeys(trial.arm for trial in plan.trials):
-            trials = [trial for trial in plan.trials if trial.arm == arm]
+        by_arm: dict[str, list[PlannedTrial]] = defaultdict(list)
+        for trial in plan.trials:
+            by_arm[trial.arm].append(trial)
+        for arm, trials in by_arm.items():
             for benchmark in plan.benchmarks:
                 constant = [trial.seed for trial in trials if scored._add(trial, benchmark, store, ledger)]
                 scored.judge_signal(arm, benchmark.id, constant)
