@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -12,9 +11,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from cluster.address import EMBEDDED_PREFIX, ClusterAddress, unreachable
+from cluster.address import ClusterAddress, unreachable
 from cluster.fit import NodeResources, node_resources, usable_cpus, visible_gpus
 from cluster.process_state import hide_ray_notices, set_environment
+from cluster.temporary import SessionFolder, remove_abandoned
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 
@@ -72,21 +72,25 @@ def _embedded(cpus: int | None) -> Iterator[tuple[NodeResources, ...]]:
 
         ray_constants.ENABLE_RAY_CLUSTER = False  # read from the environment at import, which may have been earlier
         folder = _start(cpus or usable_cpus(), gpus)
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        stack.callback(folder.remove)
         stack.callback(ray.shutdown)
         yield node_resources(ray.nodes())
 
 
-def _start(cpus: int, gpus: int) -> Path:
+def _start(cpus: int, gpus: int) -> SessionFolder:
     """Start an embedded cluster, a second time if the first try fails. Returns its session folder.
+
+    What clusters of processes that were killed have left is removed first.
 
     Raises:
         InputError: if it does not start; the session folder is then left, with the logs.
     """
     import ray
 
+    parent = Path(short_folder(tempfile.gettempdir()))
+    remove_abandoned(parent)
     for last in (False, True):
-        folder = Path(tempfile.mkdtemp(prefix=EMBEDDED_PREFIX, dir=short_folder(tempfile.gettempdir())))
+        folder = SessionFolder(parent)
         try:
             with _patient_start():
                 ray.init(
@@ -97,18 +101,18 @@ def _start(cpus: int, gpus: int) -> Path:
                     include_dashboard=False,
                     log_to_driver=False,
                     configure_logging=False,
-                    _temp_dir=str(folder),
+                    _temp_dir=str(folder.path),
                 )
         except Exception as error:  # Ray raises bare exceptions here
             ray.shutdown()
             if last:
                 raise InputError(
                     f"Ray must start on this machine, but twice it did not: {first_line(error)}",
-                    place=str(folder),
+                    place=str(folder.path),
                     way_out="Its logs are there. Is the machine overloaded, or short of memory or of processes? "
                     "Run the same command again when it is quieter.",
                 ) from error
-            shutil.rmtree(folder, ignore_errors=True)
+            folder.remove()
         else:
             return folder
     raise AssertionError("the second try returns or raises")

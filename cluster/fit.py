@@ -24,6 +24,8 @@ class NodeResources:
 
     def capacity_for(self, request: ResourceRequest) -> int:
         """Count the workers of a request that fit into this node, at most as many as the request has."""
+        if self.name in request.avoided:
+            return 0
         by_cpus = (self.cpus + ROUNDING) // request.cpus_per_worker
         by_gpus = (self.gpus + ROUNDING) // request.gpus_per_worker if request.gpus_per_worker else by_cpus
         return int(max(0, min(by_cpus, by_gpus, request.workers)))

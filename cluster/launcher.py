@@ -20,6 +20,8 @@ class ResourceRequest:
     workers: int = 1
     cpus_per_worker: float = 1
     gpus_per_worker: float = 0
+    avoided: tuple[str, ...] = ()
+    """Ids of nodes that have lost attempts of trials: no worker is placed there."""
 
     def __str__(self) -> str:
         gpus = f" and {self.gpus_per_worker:g} GPU" if self.gpus_per_worker else ""

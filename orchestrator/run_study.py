@@ -18,7 +18,8 @@ from orchestrator.planning.selection import selected_trials
 from orchestrator.reporting.build import build_report
 from orchestrator.reporting.report_model import Report
 from orchestrator.running.attempts import Outcomes, RunSettings
-from orchestrator.running.tasks import make_task, remaining_work, requests_by_arm
+from orchestrator.running.retry_policy import Budgets
+from orchestrator.running.tasks import largest_write, make_task, remaining_work, requests_by_arm
 from orchestrator.state.claims import write_claims
 from orchestrator.state.difference import Difference, compare
 from orchestrator.state.documents import PlanDocument
@@ -143,7 +144,9 @@ def beside_storage(
 def show_version(
     study: Study, plan: Plan, ledger: Ledger, store: Store, options: RunOptions, console: Console
 ) -> str | None:
-    """Show a study on the tracking server where another version of it was the last that ran; nothing is run.
+    """Show a study on the tracking server where it does not show this version, or runs that a kill left open.
+
+    Nothing is run.
 
     Args:
         study: as it was written.
@@ -157,9 +160,11 @@ def show_version(
         How to open the tracking server; None if it shows this version already, or is not to be talked to.
     """
     last = read(store, layout.plan_file(plan.study), PlanDocument)
-    if last is None or last.root.get("study", {}).get("digest") == plan.digest:
+    is_same = last is not None and last.root.get("study", {}).get("digest") == plan.digest
+    if last is None or (is_same and not store.exists(layout.unclosed_runs(plan.study))):
         return None
-    write_documents(study, plan, ledger, store, options.up_to_seeds)
+    if not is_same:
+        write_documents(study, plan, ledger, store, options.up_to_seeds)
     if options.offline:
         return None
     from orchestrator.tracking.mlflow_connect import open_command, open_tracker
@@ -256,7 +261,21 @@ def train_and_score(
             ledger.done_nodes,
             lambda trial: make_task(plan, trials[trial], known.digests, options.plan.storage, options.plan.data),
             store,
-            RunSettings(plan.study, max_concurrent=options.max_concurrent, gpu_seconds_left=options.gpu_seconds_left),
+            run_settings(plan, options),
             view.show,
+            view.note,
         )
     return outcomes, open_command(tracker) if tracker else None
+
+
+def run_settings(plan: Plan, options: RunOptions) -> RunSettings:
+    """Turn the command line's options into the settings of a run of this plan's trials."""
+    return RunSettings(
+        plan.study,
+        max_concurrent=options.max_concurrent,
+        gpu_seconds_left=options.gpu_seconds_left,
+        budgets=Budgets(lost=options.retries),
+        equal_failures=options.equal_failures,
+        storage_patience_s=options.storage_patience_s,
+        storage_bytes=largest_write(plan),
+    )

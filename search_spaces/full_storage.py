@@ -1,4 +1,4 @@
-"""Tell a file system without space from other errors, whatever class a library raises it as."""
+"""Tell a file system without space from other errors, whatever class a library raises it as, and say what is wrong."""
 
 from __future__ import annotations
 
@@ -15,6 +15,16 @@ FULL_TEXTS = (
     "database or disk is full",
 )
 """How libraries that have no error numbers (Arrow, safetensors, SQLite) say the same."""
+
+
+def disk_trouble(error: OSError, place: str) -> str:
+    """Say in half a sentence why a place cannot be written to; `place`: for people."""
+    reason = error.strerror or type(error).__name__
+    if is_full(error):
+        return f"no space is left at {place} ({reason})"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{place} cannot be written to ({reason})"
+    return f"{place} is away ({reason})"
 
 
 def is_full(error: BaseException) -> bool:

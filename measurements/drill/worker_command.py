@@ -18,6 +18,7 @@ from measurements.drill.interposer import attach
 from measurements.drill.toy_study import PlannedShape
 from orchestrator.exit_codes import EXIT_CRASH, EXIT_DONE, EXIT_STOPPED, EXIT_TRIAL_FAILED
 from orchestrator.running.attempts import Attempts
+from orchestrator.running.retry_policy import GivenUp
 from orchestrator.running.tasks import remaining_work
 from orchestrator.state.ledger import read_ledger
 from search_spaces.outcomes import FailureKind, TrialDone, UnitDone
@@ -58,7 +59,8 @@ def run_command(planned: PlannedShape, storage: Path, library: Path, control: Pa
         task = planned.task(item.trial_id, storage)
         failed = _run_group(task, lambda role: attach(library, control, role), steps)
         if failed is not None:
-            failure = attempts.failed(item.trial_id, failed.kind, failed.message, failed.traceback)
+            failure = attempts.record(item.trial_id, failed.kind, failed.message, failed.traceback)
+            attempts.failed(item.trial_id, failure, GivenUp())
             print(f"{item.trial_id}: {failure.kind}: {failure.message}", flush=True)
             if failure.kind == "full":
                 return EXIT_STOPPED
@@ -67,7 +69,7 @@ def run_command(planned: PlannedShape, storage: Path, library: Path, control: Pa
             return EXIT_CRASH
         else:
             attempts.done(item.trial_id)
-    return EXIT_TRIAL_FAILED if attempts.outcomes(None, None).failed else EXIT_DONE
+    return EXIT_TRIAL_FAILED if attempts.outcomes().failed else EXIT_DONE
 
 
 def _run_group(task: TrialTask, begin: Callable[[str], None], steps: Path) -> Failed | None:

@@ -57,6 +57,36 @@ CpusOption = Annotated[int | None, typer.Option("--cpus", min=1, help="CPUs of t
 ConcurrentOption = Annotated[
     int | None, typer.Option("--max-concurrent", min=1, help="Most trials at a time (default: what fits).")
 ]
+RetriesOption = Annotated[
+    int,
+    typer.Option(
+        "--retries",
+        min=0,
+        help="How often a trial goes on from its last checkpoint whose worker or machine was lost, in a row without "
+        "progress.",
+    ),
+]
+EqualFailuresOption = Annotated[
+    int,
+    typer.Option(
+        "--equal-failures",
+        min=0,
+        help="Trials that fail alike after which no more of what they have in common are started; 0 for never.",
+    ),
+]
+StorageTroubleOption = Annotated[
+    Literal["pause", "exit"],
+    typer.Option("--on-storage-trouble", help="What to do while the storage is away or full; exit: with code 3."),
+]
+PauseOption = Annotated[
+    float | None,
+    typer.Option(
+        "--pause-at-most",
+        min=0,
+        metavar="MINUTES",
+        help="Longest pause for the storage, then exit 3 (default: 30 minutes; without end on a terminal).",
+    ),
+]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Override a value of the file; repeatable.")
 ]
@@ -135,6 +165,10 @@ class RunningOptions:
     address: AddressOption = None
     cpus: CpusOption = None
     max_concurrent: ConcurrentOption = None
+    retries: RetriesOption = 3
+    equal_failures: EqualFailuresOption = 3
+    on_storage_trouble: StorageTroubleOption = "pause"
+    pause_at_most: PauseOption = None
 
     def run_options(self, plan: PlanOptions, study: str) -> RunOptions:
         """Turn the command line's options into those of a run.
@@ -152,7 +186,22 @@ class RunningOptions:
             offline=self.offline,
             cpus=self.cpus,
             max_concurrent=self.max_concurrent,
+            retries=self.retries,
+            equal_failures=self.equal_failures,
+            storage_patience_s=self._storage_patience_s(),
         )
+
+    def _storage_patience_s(self) -> float:
+        """Choose how long to wait for storage: without limit where a person watches, unless a limit is given."""
+        if self.on_storage_trouble == "exit":
+            if self.pause_at_most is not None:
+                raise InputError("must be left out with --on-storage-trouble exit", key="--pause-at-most")
+            return 0.0
+        if self.pause_at_most is not None:
+            return self.pause_at_most * 60
+        from orchestrator.running.storage_pause import PATIENCE_S
+
+        return math.inf if sys.stderr.isatty() else PATIENCE_S
 
 
 class PlannedStudy(NamedTuple):

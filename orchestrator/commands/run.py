@@ -82,7 +82,7 @@ def run(
     from orchestrator.run_study import run_study
     from orchestrator.state.difference import difference_json
     from orchestrator.terminal.report import to_terminal
-    from orchestrator.terminal.stops import storage_full
+    from orchestrator.terminal.stops import storage_gave_out
 
     root = chosen_root(storage) if dry_run else storage_root(storage)
     options = running.run_options(selection.plan_options(root, running.address), study)
@@ -104,9 +104,9 @@ def run(
     else:
         to_terminal(done.report, out)
         say_how_it_ended(done, options, out)
-    full = done.outcomes.storage_full if done.outcomes else None
-    if full is not None:
-        out.print(f"ablate: {storage_full(full)}", soft_wrap=True)
+    trouble = done.outcomes.storage_trouble if done.outcomes else None
+    if trouble is not None:
+        out.print(f"ablate: {storage_gave_out(trouble)}", soft_wrap=True)
     code = exit_code(done.outcomes, done.ledger.counts(done.selected))
     raise typer.Exit(EXIT_STOPPED if is_out_of_budget and code == EXIT_DONE else code)
 
@@ -182,7 +182,7 @@ def exit_code(outcomes: Outcomes | None, counts: Mapping[TrialState, int]) -> in
     """Choose the exit code of a run by what became of its trials."""
     if outcomes is not None and outcomes.signal is not None:
         return EXIT_SIGNAL + outcomes.signal
-    if outcomes is not None and outcomes.storage_full is not None:
+    if outcomes is not None and outcomes.storage_trouble is not None:
         return EXIT_STOPPED
     if counts["failed"]:
         return EXIT_TRIAL_FAILED

@@ -156,11 +156,15 @@ def logs(
     seed: Annotated[int | None, typer.Option("--seed", help="Of an arm's trials, the one with this seed.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the trial ends.")] = False,
 ) -> None:
-    """Print what the workers of a trial wrote."""
+    """Print which attempts of a trial have failed, and what its workers wrote."""
+    from orchestrator.state.failures import attempt_line, read_failures
     from orchestrator.state.logs import find_trial, print_logs, stored_trials
 
     store = open_store(existing_storage(storage))
-    print_logs(store, find_trial(stored_trials(store), trial, seed), sys.stdout, follow=follow)
+    found = find_trial(stored_trials(store), trial, seed)
+    for failure in read_failures(store, found.study, found.id):
+        print(attempt_line(failure))
+    print_logs(store, found, sys.stdout, follow=follow)
 
 
 @takes_groups

@@ -13,6 +13,9 @@ from orchestrator.planning.blind_choice import choose_blind_run
 from orchestrator.planning.encoder_probe import StoredProbe
 from orchestrator.planning.language_memory import StoredLanguageFacts
 from orchestrator.planning.preflight import Digests
+from orchestrator.running.equal_failures import EQUAL_FAILURES
+from orchestrator.running.retry_policy import Budgets
+from orchestrator.running.storage_pause import PATIENCE_S
 from orchestrator.state.added_seeds import read_added
 from search_spaces.expansion.expand import (
     FEATURES_BUDGET_BYTES,
@@ -82,6 +85,12 @@ class RunOptions:
     """Names of arms, axes and values whose trials are run; none for all. The plan stays that of the whole study."""
     retry_failed: bool = False
     """Try all failed trials again, also those that failed alike twice."""
+    retries: int = Budgets().lost
+    """How often a trial is tried again whose process was lost, in a row without progress."""
+    equal_failures: int = EQUAL_FAILURES
+    """Equal failures after which what they share is not started any more; 0 for never."""
+    storage_patience_s: float = PATIENCE_S
+    """Longest time that a run waits for a storage that is away or full."""
     up_to_seeds: int = 0
     """Seeds to which this run goes by itself while claims are open: looks up to there are planned before scores."""
     gpu_seconds_left: float = math.inf

@@ -34,6 +34,7 @@ from orchestrator.reporting.report_model import (
     Row,
 )
 from orchestrator.reporting.work_and_cost import arm_costs, sharing, stage_tree
+from orchestrator.state.failures import read_failures, where
 from orchestrator.state.ledger import Ledger, TrialEntry, read_ledger
 from orchestrator.state.looks import LookCommand
 from search_spaces.error_text import first_line
@@ -42,6 +43,7 @@ from search_spaces.expansion.axes import axis_labels
 from search_spaces.plan import Arm, Plan
 from search_spaces.study import Study
 from trainables.storage import layout
+from trainables.storage.records import Failure
 from trainables.storage.store import Store
 
 
@@ -87,6 +89,7 @@ def build_report(
         open_samples=read_samples(plan, store, ledger),
         questions=report_questions(judge_questions(plan, store, ledger), describe_from_storage(plan, store)),
         failures=_failures(ledger, store),
+        tried_again=_tried_again(plan, ledger, store),
         provenance=provenance(study, plan, store, ledger, conditions),
         problems=tuple(scored.problems),
         excluded=tuple((exclusion.arm, exclusion.reason) for exclusion in plan.excluded),
@@ -221,15 +224,27 @@ def _curves(study: Study, plan: Plan, arms: Sequence[Arm]) -> tuple[AxisCurve, .
 
 
 def _failures(ledger: Ledger, store: Store) -> tuple[FailedTrial, ...]:
+    return tuple(_failed_attempt(entry.failure, store) for entry in ledger.trials.values() if entry.failure is not None)
+
+
+def _tried_again(plan: Plan, ledger: Ledger, store: Store) -> tuple[FailedTrial, ...]:
     return tuple(
-        FailedTrial(
-            trial=entry.id,
-            kind=entry.failure.kind,
-            message=first_line(entry.failure.message),
-            log=store.place(entry.failure.log) if entry.failure.log else "",
-        )
+        _failed_attempt(failure, store)
         for entry in ledger.trials.values()
-        if entry.failure is not None
+        if entry.failures_before
+        for failure in read_failures(store, plan.study, entry.id)[: entry.failures_before]
+    )
+
+
+def _failed_attempt(failure: Failure, store: Store) -> FailedTrial:
+    return FailedTrial(
+        trial=failure.trial,
+        kind=failure.kind,
+        message=first_line(failure.message),
+        log=store.place(failure.log) if failure.log else "",
+        where=where(failure),
+        attempt=failure.attempt,
+        remedy=failure.remedy,
     )
 
 

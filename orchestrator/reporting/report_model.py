@@ -212,12 +212,20 @@ class ArmCost:
 
 @dataclass(frozen=True)
 class FailedTrial:
+    """A failed attempt of a trial."""
+
     trial: str
     kind: str
     message: str
     """First line."""
     log: str
     """Path."""
+    where: str = ""
+    """Rank, host and GPU, as far as they are known."""
+    attempt: int = 1
+    """Number of the attempt, from 1."""
+    remedy: str = ""
+    """What the next attempt did differently."""
 
 
 @dataclass(frozen=True)
@@ -249,6 +257,9 @@ class Report:
     questions: tuple[BenchmarkQuestions, ...]
     """What the questions of each benchmark tell of the arms, where there are enough of these."""
     failures: tuple[FailedTrial, ...]
+    """Of the trials that have failed, the last attempt of each."""
+    tried_again: tuple[FailedTrial, ...]
+    """Failed attempts that were followed by another one."""
     provenance: Provenance
     problems: tuple[str, ...]
     """Results that are on storage and could not be used."""

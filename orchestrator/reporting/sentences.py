@@ -10,7 +10,7 @@ from orchestrator.analysis.number_text import listed
 from orchestrator.analysis.verdict_model import Verdict
 from orchestrator.analysis.verdict_sentences import CHECKPOINTS_DIFFER, HOLDS, state_text
 from orchestrator.reporting.provenance import Condition
-from orchestrator.reporting.report_model import Absence, Cell, Column, Finding, Report, Sharing
+from orchestrator.reporting.report_model import Absence, Cell, Column, FailedTrial, Finding, Report, Sharing
 from search_spaces.quantities import number_of
 
 NOTHING = "Nothing is scored yet. `ablate run` trains and scores the trials; what is done already is kept."
@@ -39,6 +39,23 @@ def state_line(report: Report) -> str:
     rest = f" ({', '.join(states)})" if states else ""
     diverged = f" Diverged: {', '.join(report.diverged)}." if report.diverged else ""
     return f"{report.counts['done']} of {report.n_trials} trials are done{rest}.{diverged}"
+
+
+def failure_line(failure: FailedTrial) -> str:
+    """Say kind, message and place of a failed attempt."""
+    details = [*([failure.where] if failure.where else []), *([f"attempt {failure.attempt}"] * (failure.attempt > 1))]
+    return f"({failure.kind}): {failure.message}" + (f" ({', '.join(details)})" if details else "")
+
+
+def tried_again_lines(report: Report) -> list[str]:
+    """Count the failed attempts that were followed by another one, by what failed and where."""
+    counts = Counter((failed.kind, failed.message, failed.where, failed.remedy) for failed in report.tried_again)
+    lines = []
+    for (kind, message, where, remedy), count in counts.most_common():
+        place = f" ({where})" if where else ""
+        then = f"; then {remedy}" if remedy else ""
+        lines.append(f"{number_of(count, 'attempt')} ({kind}): {message}{place}{then}")
+    return lines
 
 
 def headline(report: Report) -> str:

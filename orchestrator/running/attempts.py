@@ -1,24 +1,33 @@
-"""Track one attempt of each trial of this run: its state, why it failed, and the events that a view shows."""
+"""Track the attempts of each trial of this run: their states, why they failed, and the events that a view shows.
+
+A trial's last failure is `failure.json`; those before it are kept beside it, in order.
+"""
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import assert_never
 
 from cluster.launcher import MemberCode
 from cluster.launchers import LauncherName
+from orchestrator.running.equal_failures import EQUAL_FAILURES, Stopped
 from orchestrator.running.leases import RENEW_EVERY_S
+from orchestrator.running.retry_policy import AfterStorage, Again, Budgets, GivenUp
+from orchestrator.running.storage_pause import PATIENCE_S
 from orchestrator.state.ledger import TrialState
-from search_spaces.full_storage import is_full
 from search_spaces.outcomes import FailureKind, NodeDone, Progress, Started, TrialDone, UnitDone
-from trainables.smaller_batches import with_smaller_batches
+from trainables.smaller_batches import use_smaller_batches, with_smaller_batches
 from trainables.storage import layout
 from trainables.storage.record_files import read_or_redo, write
 from trainables.storage.records import Failure, TrialResult
 from trainables.storage.store import Store
 from trainables.task import TrialTask
+
+logger = logging.getLogger(__name__)
 
 TRAINING = MemberCode("trainables.workers.worker:Worker")
 """The code that workers run: the loop of `trainables.run_trial`."""
@@ -38,6 +47,14 @@ class RunSettings:
     """No trial is dispatched once those that were done in this run have spent so much."""
     renew_every_s: float = RENEW_EVERY_S
     """Seconds between two renewals of the leases, and between two listings of the cluster's nodes."""
+    budgets: Budgets = field(default_factory=Budgets)
+    """How often a trial is tried again."""
+    equal_failures: int = EQUAL_FAILURES
+    """Failures of one signature after which what they share is not started any more; 0 for never."""
+    storage_patience_s: float = PATIENCE_S
+    """Longest time that the run waits for a storage that is away or full."""
+    storage_bytes: int = 1_000_000
+    """Free bytes without which a storage that was full is not used again: what a trial writes at a time."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +67,8 @@ class AttemptFailed:
     """The attempt ended before its time; of kind `killed` if a signal stopped the run."""
 
     failure: Failure
+    follows: Again | AfterStorage | GivenUp
+    """What is done about it."""
 
 
 @dataclass(frozen=True)
@@ -71,16 +90,29 @@ class Outcomes:
     killed: tuple[str, ...] = ()
     not_started: tuple[str, ...] = ()
     signal: int | None = None
-    storage_full: str | None = None
-    """What the file system said when no space was left; no trial was dispatched after that."""
+    storage_trouble: str | None = None
+    """What was wrong with storage when the run stopped waiting for it; no trial was dispatched after that."""
+    stopped: tuple[Stopped, ...] = ()
+    """What was not started any more, because it failed alike."""
     budget_spent: bool = False
     """Whether trials were left because those before them had spent all GPU-seconds."""
     groups_started: int = 0
     groups_reused: int = 0
 
 
+@dataclass
+class _Latest:
+    """The latest attempt of a trial."""
+
+    task: TrialTask
+    done: set[str] = field(default_factory=set)
+    """Nodes of its path that it has reported as done."""
+    node_id: str | None = None
+    host: str | None = None
+
+
 class Attempts:
-    """The attempts of a run, one of each trial. For the main thread only, except `record`.
+    """The attempts of a run, one of each trial at a time. For the main thread only, except `record`.
 
     Args:
         study: its name, which is its folder on storage.
@@ -101,6 +133,7 @@ class Attempts:
         self._study, self._tasks, self._store, self._on_event = study, tasks, store, on_event
         self._states: dict[str, TrialState] = dict.fromkeys(trials, "pending")
         self._failures: dict[str, Failure] = {}
+        self._latest: dict[str, _Latest] = {}
         self._groups = {True: 0, False: 0}
         self.gpu_seconds = 0.0
         """Spent by the trials that are done."""
@@ -111,17 +144,34 @@ class Attempts:
         return self._in("running")
 
     def prepare(self, trial: str) -> None:
-        """Write the task of a trial that is about to be dispatched, and remove the failure of an earlier attempt."""
-        self._store.remove(layout.trial_failure(self._study, trial))
+        """Write the task of a trial that is about to be dispatched, and put the failure of an earlier attempt aside."""
+        self._put_failure_aside(trial)
         task = with_smaller_batches(self._tasks(trial), self._store)
+        task = task.model_copy(update={"attempt": self._failures_aside(trial) + 1})
         write(self._store, layout.trial_task(self._study, trial), task)
+        self._latest[trial] = _Latest(task)
         self._states[trial] = "running"
         self._announce(trial, Dispatched())
 
+    def placed(self, trial: str, node_id: str, host: str) -> None:
+        """Note on which node the process of a trial runs."""
+        self._latest[trial].node_id, self._latest[trial].host = node_id, host
+
+    def node_of(self, trial: str) -> str | None:
+        """Return Ray's id of the node on which the latest attempt runs, or ran; None if it was never placed."""
+        return self._latest[trial].node_id if trial in self._latest else None
+
     def progressed(self, trial: str, event: Started | UnitDone | NodeDone) -> None:
         """Announce that a worker process has started the trial, or made progress with it."""
-        if isinstance(event, Started):
-            self._groups[event.fresh_group] += 1
+        match event:
+            case Started():
+                self._groups[event.fresh_group] += 1
+            case NodeDone(node):
+                self._latest[trial].done.add(node)
+            case UnitDone():
+                pass
+            case _:
+                assert_never(event)
         self._announce(trial, event)
 
     def result(self, trial: str) -> TrialResult | None:
@@ -134,26 +184,46 @@ class Attempts:
         self._states[trial] = "done"
         self._announce(trial, TrialDone())
 
-    def failed(self, trial: str, kind: FailureKind, message: str, traceback: str = "") -> Failure:
-        """Mark a trial as failed. A failure that its process has recorded holds; else this one is recorded.
-
-        Args:
-            trial: its id.
-            kind: of the failure.
-            message: one line for people.
-            traceback: of the exception, if there was one.
-
-        Returns:
-            The failure that holds.
-        """
-        failure = self.record(trial, kind, message, traceback)
+    def failed(self, trial: str, failure: Failure, given_up: GivenUp) -> None:
+        """Mark a trial as failed, for good as far as this run goes."""
         self._states[trial] = "failed"
         self._failures[trial] = failure
-        self._announce(trial, AttemptFailed(failure))
-        return failure
+        self._announce(trial, AttemptFailed(failure, given_up))
+
+    def again(self, trial: str, failure: Failure, follows: Again | AfterStorage) -> None:
+        """Mark a trial as one that will be tried again, and put its failure beside those of its earlier attempts."""
+        self._states[trial] = "pending"
+        try:
+            self._put_failure_aside(trial)
+        except OSError as error:  # it is put aside when the next attempt begins
+            logger.warning("%s: its failure stays where it is: %s", trial, error)
+        self._announce(trial, AttemptFailed(failure, follows))
+
+    def use_smaller_batches(self, trial: str, failure: Failure) -> Failure | None:
+        """Have work that ran out of memory keep less on a device at once from now on.
+
+        Returns:
+            The failure with what the next attempt does differently; None if nothing smaller is left to try.
+        """
+        latest = self._latest.get(trial)
+        remedy = use_smaller_batches(latest.task, failure.during, self._store) if latest and failure.during else None
+        if remedy is None:
+            return None
+        remedied = replace(failure, remedy=remedy)
+        write(self._store, layout.trial_failure(self._study, trial), remedied)
+        return remedied
+
+    def _put_failure_aside(self, trial: str) -> None:
+        failure = layout.trial_failure(self._study, trial)
+        if self._store.exists(failure):
+            number = self._failures_aside(trial) + 1
+            self._store.move(failure, layout.trial_attempt(self._study, trial, number))
+
+    def _failures_aside(self, trial: str) -> int:
+        return len(self._store.list(layout.trial_attempts(self._study, trial)))
 
     def record(self, trial: str, kind: FailureKind, message: str, traceback: str = "") -> Failure:
-        """Write a failure to storage, unless there is one already or no space is left. Safe in any thread.
+        """Write a failure to storage, unless there is one already or storage takes none. Safe in any thread.
 
         Args:
             trial: its id.
@@ -165,26 +235,35 @@ class Attempts:
             The failure that is on storage, or would be.
         """
         name = layout.trial_failure(self._study, trial)
-        recorded = read_or_redo(self._store, name, Failure)
-        if recorded is not None:
-            return recorded
         log = layout.worker_log(self._study, trial, 0)
         now = int(time.time() * 1000)
         failure = Failure(trial=trial, kind=kind, message=message, traceback=traceback, log=log, ts=now)
+        if (latest := self._latest.get(trial)) is not None:
+            during, attempt = latest.task.during(latest.done), latest.task.attempt
+            failure = replace(failure, attempt=attempt, during=during, host=latest.host, node_id=latest.node_id)
         try:
+            recorded = read_or_redo(self._store, name, Failure)
+            if recorded is not None:
+                return recorded
             write(self._store, name, failure)
         except OSError as error:
-            if not is_full(error):
-                raise
+            logger.warning("%s: its failure (%s: %s) was not recorded: %s", trial, kind, message, error)
         return failure
 
-    def outcomes(self, signal: int | None, storage_full: str | None, budget_spent: bool = False) -> Outcomes:
+    def outcomes(
+        self,
+        signal: int | None = None,
+        storage_trouble: str | None = None,
+        budget_spent: bool = False,
+        stopped: tuple[Stopped, ...] = (),
+    ) -> Outcomes:
         """Summarise the run.
 
         Args:
             signal: number of the one that ended it; None if none did.
-            storage_full: what the file system said when no space was left; None if that did not happen.
+            storage_trouble: what was wrong with storage when the run stopped waiting for it; None if it did not.
             budget_spent: whether no trial was dispatched any more for want of GPU-seconds.
+            stopped: what was not started any more, because it failed alike.
         """
         killed = {trial for trial, failure in self._failures.items() if failure.kind == "killed"}
         return Outcomes(
@@ -193,7 +272,8 @@ class Attempts:
             killed=tuple(trial for trial in self._in("failed") if trial in killed),
             not_started=self._in("pending"),
             signal=signal,
-            storage_full=storage_full,
+            storage_trouble=storage_trouble,
+            stopped=stopped,
             budget_spent=budget_spent and bool(self._in("pending")),
             groups_started=self._groups[True],
             groups_reused=self._groups[False],

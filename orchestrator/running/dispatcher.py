@@ -12,10 +12,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, assert_never
 
-from cluster.fit import NodeResources
+from cluster.fit import NodeResources, place
+from cluster.launcher import ResourceRequest
 from orchestrator.running.leases import Leases
 from orchestrator.running.schedule import Finished, Schedule, Work
-from orchestrator.state.stored_nodes import node_result
+from orchestrator.state.stored_nodes import kept_steps, node_result
 from search_spaces.errors import InputError
 from search_spaces.plan import Node
 from trainables.storage import layout
@@ -75,18 +76,31 @@ class Dispatcher:
             self._lease_of[folder] = layout.trial_lease(study, item.trial_id)
             with_folder.append(replace(item, path=(*item.path, folder), costs=(*item.costs, 0.0)))
         self._leased: dict[str, tuple[str, ...]] = {}
+        self._requests = {item.trial_id: item.request for item in work}
+        self._paths = {item.trial_id: item.path for item in work}
+        self._cluster_nodes = tuple(cluster_nodes)
         self._schedule = Schedule(with_folder, done, cluster_nodes, max_concurrent)
 
     def next(self) -> str | Literal[Finished.FINISHED] | None:
-        """Dispatch a trial and return its id; None if none can start now, FINISHED if none is left."""
+        """Dispatch a trial and return its id; None if none can start now, FINISHED if none is left.
+
+        Raises:
+            OSError: storage is away or full; the trial waits again.
+        """
         with self._lock:
             for _ in range(MAX_ATTEMPTS):
                 trial = self._schedule.next()
                 if not isinstance(trial, str):
                     return trial
-                if self._secure(trial):
-                    self._prepare(trial)
-                    return trial
+                try:
+                    if self._secure(trial):
+                        self._prepare(trial)
+                        return trial
+                except OSError:
+                    if trial in self._schedule.running:
+                        self._schedule.withdraw(trial)
+                    self._leases.release(self._leased.pop(trial, ()))
+                    raise
             return None
 
     def _secure(self, trial: str) -> bool:
@@ -121,7 +135,7 @@ class Dispatcher:
             return False
         try:
             return node_result(self._nodes[node], self._store) is not None
-        except InputError as error:
+        except (InputError, OSError) as error:
             logger.warning("%s", error)
             return False
 
@@ -130,6 +144,40 @@ class Dispatcher:
         with self._lock:
             self._schedule.ended(trial, group_kept=group_kept)
             self._leases.release(self._leased.pop(trial, ()))
+
+    def suspend(self, trial: str, *, group_kept: bool) -> None:
+        """Free what a trial has not produced that will be tried again; it does not start before `resume`."""
+        with self._lock:
+            self._schedule.suspend(trial, group_kept=group_kept)
+            self._leases.release(self._leased.pop(trial, ()))
+
+    def resume(self, trial: str, avoided: tuple[str, ...] = ()) -> None:
+        """Let a suspended trial start again, on other nodes than these if it fits on the others."""
+        with self._lock:
+            self._schedule.resume(trial, self._elsewhere(replace(self._requests[trial], avoided=avoided)))
+
+    def avoided(self, trial: str) -> tuple[str, ...]:
+        """Return the nodes on which a trial must not be placed."""
+        return self._schedule.request_of(trial).avoided
+
+    def saved(self, trial: str) -> tuple[int, int]:
+        """Return how far a trial is on storage: nodes of its path that are done, and steps kept of the next one."""
+        with self._lock:
+            undone = self._schedule.undone(trial)
+        first = next((self._nodes[node] for node in undone if node in self._nodes), None)
+        return len(self._paths[trial]) + 1 - len(undone), 0 if first is None else kept_steps(first, self._store) or 0
+
+    def _elsewhere(self, request: ResourceRequest) -> ResourceRequest:
+        """Return a request with the nodes that it avoids, or without them if it fits nowhere else."""
+        return request if place(request, self._cluster_nodes) is not None else replace(request, avoided=())
+
+    def drop_waiting(self, is_dropped: Callable[[str], bool]) -> tuple[str, ...]:
+        """Remove trials that have not started, and never start then. Returns their ids."""
+        with self._lock:
+            dropped = tuple(trial for trial in self._schedule.waiting if is_dropped(trial))
+            for trial in dropped:
+                self._schedule.drop(trial)
+            return dropped
 
     def poll_other_runs(self) -> None:
         """Read from storage what other runs have finished or given up."""
@@ -153,7 +201,12 @@ class Dispatcher:
     def resize(self, cluster_nodes: Sequence[NodeResources]) -> None:
         """Replace the cluster's nodes, some of which may have come or gone."""
         with self._lock:
+            self._cluster_nodes = tuple(cluster_nodes)
             self._schedule.resize(cluster_nodes)
+            for trial in self._schedule.waiting:
+                request = self._schedule.request_of(trial)
+                if request.avoided and self._elsewhere(request) != request:
+                    self._schedule.change_request(trial, replace(request, avoided=()))
 
     def close(self) -> None:
         """Release all leases."""

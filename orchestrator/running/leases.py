@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Iterable, Sequence
 
+from trainables.storage import layout
 from trainables.storage.lease import Lease, Owner
 from trainables.storage.store import Store
 
@@ -30,10 +31,18 @@ class Leases:
             return tuple(self._held)
 
     def take(self, names: Sequence[str]) -> str | None:
-        """Take all of these leases, or none. Returns the name of one that cannot be had, else None."""
+        """Take all of these leases, or none. Returns the name of one that cannot be had, else None.
+
+        Raises:
+            OSError: storage is away or full; none is held then.
+        """
         taken: list[str] = []
         for name in names:
-            lease = self._store.lease(name, self._owner)
+            try:
+                lease = self._store.lease(name, self._owner)
+            except OSError:
+                self.release(taken)
+                raise
             if lease is None:
                 self.release(taken)
                 return name
@@ -43,12 +52,18 @@ class Leases:
         return None
 
     def release(self, names: Iterable[str]) -> None:
-        """Release leases; names that are not held are ignored."""
+        """Release leases; names that are not held are ignored.
+
+        One that storage does not let go of is free for others after its silence: nobody renews it.
+        """
         for name in tuple(names):
             with self._lock:
                 lease = self._held.pop(name, None)
             if lease is not None:
-                lease.release()
+                try:
+                    lease.release()
+                except OSError as error:
+                    logger.warning("the lease %s could not be released: %s", name, error)
 
     def renew(self) -> list[str]:
         """Renew all leases that are held. Returns the names of those that were lost meanwhile.
@@ -64,7 +79,9 @@ class Leases:
             except OSError as error:
                 logger.warning("the lease %s could not be renewed: %s", name, error)
                 continue
-            if not kept:
+            if not kept and not self._store.exists(layout.LEASES):
+                logger.warning("the lease %s could not be renewed: the storage is away", name)
+            elif not kept:
                 with self._lock:
                     if self._held.get(name) is not lease:
                         continue  # released between the two looks

@@ -1,7 +1,7 @@
 """Connect one run of trials to Ray Tune: pass what Tune reports of a trial on to those whom it concerns.
 
-These are the attempts (the state of each trial), the dispatcher (what may start next) and the watchdog (when the next
-heartbeat of each process is due).
+These are the attempts (the state of each trial), the dispatcher (what may start next), the watchdog (when the next
+heartbeat of each process is due), and what decides on failures: budgets, equal failures, and the state of storage.
 """
 
 from __future__ import annotations
@@ -9,55 +9,124 @@ from __future__ import annotations
 import logging
 import math
 import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Literal, assert_never
 
 from cluster.watchdog import Process, Watchdog, kill_in_cluster
 from orchestrator.running.attempts import Attempts
 from orchestrator.running.dispatcher import Dispatcher
+from orchestrator.running.equal_failures import EqualFailures, Stopped, signature
+from orchestrator.running.retry_policy import AfterStorage, Again, Decision, GivenUp, RetryPolicy
 from orchestrator.running.schedule import FINISHED, Finished
 from orchestrator.running.signals import InterruptedRunError, ReceivedSignals
+from orchestrator.running.storage_pause import StoragePause
+from search_spaces.error_text import first_line
 from search_spaces.full_storage import is_full
 from search_spaces.outcomes import FailureKind, NodeDone, Started, TrialDone, UnitDone
+from trainables.storage.records import Failure
 from trainables.workers.tune_result import TuneResult
+
+REFUSALS = 5
+"""Dispatches in a row that storage refused, though it can be written to, after which the run ends: it would go on for
+ever."""
 
 logger = logging.getLogger(__name__)
 
 
 class Run:
-    """One run of trials. For the main thread only, except the methods that say otherwise."""
+    """One run of trials. For the main thread only, except the methods that say otherwise.
+
+    Args:
+        attempts: states of the trials.
+        dispatcher: what may start next.
+        received: signals that have come.
+        policy: what follows a failure.
+        equal_failures: what is not started any more.
+        pause: whether storage can be used.
+        tell: shows a sentence to people.
+        gpu_seconds_left: no trial is dispatched once those that are done have spent so much.
+    """
 
     def __init__(
         self,
         attempts: Attempts,
         dispatcher: Dispatcher,
         received: ReceivedSignals,
+        policy: RetryPolicy,
+        equal_failures: EqualFailures,
+        pause: StoragePause,
+        tell: Callable[[str], None],
         gpu_seconds_left: float = math.inf,
     ):
         self._attempts, self._dispatcher, self._received = attempts, dispatcher, received
+        self._policy, self._equal_failures, self._pause, self._tell = policy, equal_failures, pause, tell
         self._gpu_seconds_left = gpu_seconds_left
         self._watchdog = Watchdog()
-        self.storage_full: str | None = None
-        """What the file system said when no space was left; nothing is dispatched after that."""
+        self._due: dict[str, tuple[float, tuple[str, ...]]] = {}
+        """Trial that is tried again -> when, by the monotonic clock, and the nodes that it avoids."""
+        self._refusals = 0
+        self._stopped: dict[str, Stopped] = {}
         self._lost: set[str] = set()
+
+    @property
+    def stopped(self) -> tuple[Stopped, ...]:
+        """What is not started any more, because it failed alike."""
+        return tuple(self._stopped.values())
+
+    @property
+    def storage_trouble(self) -> str | None:
+        """What was wrong with storage when the run stopped waiting for it; None if it did not."""
+        return self._pause.given_up
 
     def next(self) -> str | Literal[Finished.FINISHED] | None:
         """Dispatch a trial and return its id; None if none can start now.
 
-        FINISHED if none is left, if the storage is full (further trials would fail alike), or if the trials that are
-        done have spent all GPU-seconds of this run.
+        FINISHED if none is left, if storage was in trouble for too long, or if the trials that are done have spent all
+        GPU-seconds of this run.
 
         Raises:
             InterruptedRunError: if a signal has come.
+            OSError: if storage refuses to be written to again and again, while nothing is wrong with it.
         """
         self._received.raise_if_any()
-        if self.storage_full is None and not self.budget_spent:
-            try:
-                return self._dispatcher.next()
-            except OSError as error:
-                if not is_full(error):
+        if self._pause.given_up is not None or self.budget_spent:
+            return FINISHED
+        if self._pause.is_on:
+            return None
+        self._resume_due()
+        try:
+            trial = self._dispatcher.next()
+        except OSError as error:
+            if self._pause.look() is None:
+                self._refusals += 1
+                logger.warning("storage has refused a trial (%d of %d): %s", self._refusals, REFUSALS, error)
+                if self._refusals >= REFUSALS:
                     raise
-                self.storage_full = error.strerror or str(error)
-        return FINISHED
+            return None
+        if isinstance(trial, str):
+            self._refusals = 0
+        return trial
+
+    def stop_for_storage(self, error: Exception) -> bool:
+        """Stop the run if an error came from a disk that is full, or while storage is in trouble; returns whether."""
+        trouble = self._pause.look() or (first_line(error) if is_full(error) else None)
+        if trouble is not None:
+            self._pause.give_up(trouble)
+        return trouble is not None
+
+    def _resume_due(self) -> None:
+        now = time.monotonic()
+        for trial, (due, avoided) in list(self._due.items()):
+            if due <= now:
+                del self._due[trial]
+                self._lost.discard(trial)
+                self._dispatcher.resume(trial, avoided)
+
+    def avoided(self, trial: str) -> tuple[str, ...]:
+        """Return the nodes on which a trial that was dispatched must not be placed."""
+        return self._dispatcher.avoided(trial)
 
     @property
     def budget_spent(self) -> bool:
@@ -73,6 +142,7 @@ class Run:
         trial, event = result.trial, result.event
         process = Process(result.node_id, result.pid, result.process_started)
         self._watchdog.heartbeat(trial, process, time.monotonic(), result.timeout_s)
+        self._attempts.placed(trial, result.node_id, result.host)
         match event:
             case Started() | UnitDone():
                 self._attempts.progressed(trial, event)
@@ -94,13 +164,14 @@ class Run:
             self.failed(trial, "error", "the trial ended without leaving a result", group_kept=True)
         else:
             self._watchdog.forget(trial)
+            self._policy.done(self._attempts.node_of(trial))
             self._dispatcher.ended(trial, group_kept=True)
             self._attempts.done(trial, outcome.cost.gpu_seconds)
 
     def failed(
         self, trial: str, kind: FailureKind, message: str, traceback: str = "", *, group_kept: bool = False
     ) -> None:
-        """End a trial that has failed. A failure that its process has recorded holds; else this one is recorded.
+        """End an attempt that has failed. A failure that its process has recorded holds; else this one is recorded.
 
         Args:
             trial: its id.
@@ -110,15 +181,61 @@ class Run:
             group_kept: whether its workers still run and can serve another trial.
         """
         self._watchdog.forget(trial)
-        if self._attempts.failed(trial, kind, message, traceback).kind == "full":
-            self.storage_full = message
-        self._dispatcher.ended(trial, group_kept=group_kept)
+        is_storage_in_trouble = self._pause.look() is not None
+        failure = self._attempts.record(trial, kind, message, traceback)
+        remedied = None
+        if failure.kind == "memory" and not is_storage_in_trouble:
+            remedied = self._attempts.use_smaller_batches(trial, failure)
+            failure = remedied or failure
+        follows = self._policy.failed(
+            trial,
+            failure.kind,
+            self._dispatcher.saved(trial),
+            failure.node_id,
+            is_storage_in_trouble=is_storage_in_trouble,
+            has_smaller=remedied is not None,
+        )
+        logger.warning(
+            "%s failed (%s: %s), attempt %d: %s", trial, failure.kind, failure.message, failure.attempt, follows
+        )
+        self._follow(trial, failure, follows, group_kept)
+
+    def _follow(self, trial: str, failure: Failure, follows: Decision, group_kept: bool) -> None:
+        match follows:
+            case Again(after_s, avoided=avoided):
+                self._due[trial] = (time.monotonic() + after_s, avoided)
+                self._attempts.again(trial, failure, follows)
+                self._dispatcher.suspend(trial, group_kept=group_kept)
+            case AfterStorage():
+                self._due[trial] = (0.0, ())
+                self._attempts.again(trial, failure, follows)
+                self._dispatcher.suspend(trial, group_kept=group_kept)
+            case GivenUp():
+                self._attempts.failed(trial, failure, follows)
+                self._dispatcher.ended(trial, group_kept=group_kept)
+                self._stop_equals(trial, failure)
+            case _:
+                assert_never(follows)
+
+    def _stop_equals(self, trial: str, failure: Failure) -> None:
+        """Drop the trials that have all that the failed ones of this signature share."""
+        alike = self._equal_failures.failed(trial, signature(failure.kind, failure.message, failure.traceback))
+        if alike is None:
+            return
+        dropped = self._dispatcher.drop_waiting(partial(self._equal_failures.has_all, stopped=alike))
+        before = self._stopped.get(alike.signature)
+        stopped = replace(alike, left_out=(*(before.left_out if before else ()), *dropped))
+        self._stopped[stopped.signature] = stopped
+        if dropped:
+            self._tell(stopped.sentence(self._equal_failures.described(stopped)))
 
     def interrupted(self, error: InterruptedRunError) -> None:
         """Release what this run held, after a signal: no process works on it any more, so others may take it."""
         self._dispatcher.close()
         for trial in self._attempts.running:
-            self._attempts.failed(trial, "killed", f"the run was stopped by {error}")
+            self._attempts.failed(
+                trial, self._attempts.record(trial, "killed", f"the run was stopped by {error}"), GivenUp()
+            )
 
     def has_lost_lease(self, trial: str) -> bool:
         """Return whether another run has taken over what this trial produces, so that it must stop."""

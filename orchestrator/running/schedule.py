@@ -3,8 +3,10 @@
 - *Sharing*: a trial may start only when none of its undone nodes is being produced, by another trial or elsewhere; it
   then holds them all, and gives each back as it is done, so that followers start while it goes on. If it fails, its
   undone nodes are free again and one of the trials that wait for them takes its place.
-- *Order*: longest remaining path first; of equals, the one whose next node most others wait for.
+- *Order*: what was begun first, so that little is left half-done when a run ends early; then the longest remaining
+  path; of equals, the one whose next node most others wait for.
 - *Admission*: only what the free resources of the cluster hold now.
+- *Again*: a trial whose attempt was lost is suspended, and waits again once it is resumed, maybe with another request.
 - *Affinity*: trials with the resource request of one that has just ended go first, because its group of workers can be
   reused; but a request that has been passed over `STARVATION_LIMIT` times goes before all others, and then nothing else
   starts until it fits.
@@ -15,7 +17,7 @@ from __future__ import annotations
 import heapq
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, Literal
 
@@ -25,6 +27,9 @@ from cluster.launcher import ResourceRequest
 STARVATION_LIMIT = 8
 """Most trials that go before those of another request which wait. Each turn of a large gang costs a wait for running
 trials to end, so this is also how many trials share that cost."""
+
+Entry = tuple[bool, float, int, int, str]
+"""What trials are ordered by: not begun, minus the remaining costs, minus the sharers, place in the plan, id."""
 
 ELSEWHERE: Final = ""
 """Holder of a node that another run is producing (a trial's id is never empty)."""
@@ -47,6 +52,10 @@ class Work:
     path: tuple[str, ...]
     request: ResourceRequest
     costs: tuple[float, ...]
+    is_begun: bool = False
+    """Whether storage holds a part of what this trial has to produce."""
+    facts: frozenset[str] = frozenset()
+    """What the trial is, in words: what equal failures are told to have in common."""
 
 
 class Schedule:
@@ -72,12 +81,13 @@ class Schedule:
         self._work = {item.trial_id: item for item in work}
         self._plan_order = {item.trial_id: i for i, item in enumerate(work)}
         self._waiting = set(self._work)
+        self._suspended: set[str] = set()
         self._done: set[str] = set()
         self._holder: dict[str, str] = {}
         self._on_node: dict[str, list[str]] = defaultdict(list)
         self._blocked: Counter[str] = Counter()
         self._remaining: dict[str, float] = {}
-        self._ready: dict[ResourceRequest, list[tuple[float, int, int, str]]] = {item.request: [] for item in work}
+        self._ready: dict[ResourceRequest, list[Entry]] = {item.request: [] for item in work}
         self._passed: Counter[ResourceRequest] = Counter()
         self._idle: Counter[ResourceRequest] = Counter()
         self._free, self._max_concurrent = tuple(nodes), max_concurrent
@@ -100,9 +110,14 @@ class Schedule:
         return tuple(self._placements)
 
     @property
-    def waiting(self) -> int:
-        """Number of trials that have not been dispatched."""
-        return len(self._waiting)
+    def waiting(self) -> tuple[str, ...]:
+        """Ids of the trials that have not been dispatched, in plan order."""
+        return tuple(sorted(self._waiting, key=self._plan_order.__getitem__))
+
+    @property
+    def free(self) -> tuple[NodeResources, ...]:
+        """What is free of the cluster's nodes."""
+        return self._free
 
     @property
     def elsewhere(self) -> tuple[str, ...]:
@@ -114,8 +129,11 @@ class Schedule:
         return tuple(node for node in self._work[trial].path if node not in self._done)
 
     def next(self) -> str | Literal[Finished.FINISHED] | None:
-        """Dispatch a trial: it now holds its undone nodes and its resources. None if none can start now."""
-        if not self._waiting:
+        """Dispatch a trial: it now holds its undone nodes and its resources. None if none can start now.
+
+        FINISHED once every trial has ended: one that runs may have to be tried again.
+        """
+        if not self._waiting and not self._suspended and not self._placements:
             return FINISHED
         if not self._changed:
             return None
@@ -143,6 +161,33 @@ class Schedule:
         self._leave(trial)
         if group_kept:
             self._idle[request] += 1
+
+    def suspend(self, trial: str, *, group_kept: bool) -> None:
+        """End an attempt of a trial that will be tried again: it does not wait yet, but is still to come."""
+        self.ended(trial, group_kept=group_kept)
+        self._suspended.add(trial)
+
+    def resume(self, trial: str, request: ResourceRequest) -> None:
+        """Have a suspended trial wait again, as one that was begun.
+
+        Args:
+            trial: its id.
+            request: what it needs now.
+        """
+        self._suspended.remove(trial)
+        self._work[trial] = replace(self._work[trial], is_begun=True)
+        self._waiting.add(trial)
+        self.change_request(trial, request)
+
+    def change_request(self, trial: str, request: ResourceRequest) -> None:
+        """Change the request of a trial that is not running."""
+        self._work[trial] = replace(self._work[trial], request=request)
+        self._ready.setdefault(request, [])
+        self._offer(trial)
+
+    def request_of(self, trial: str) -> ResourceRequest:
+        """Return what a trial needs."""
+        return self._work[trial].request
 
     def withdraw(self, trial: str) -> None:
         """Take a trial back that was dispatched: it could not start after all and waits again."""
@@ -193,25 +238,29 @@ class Schedule:
                 return heads[request][-1]
         return None
 
-    def _head(self, request: ResourceRequest) -> tuple[float, int, int, str] | None:
+    def _head(self, request: ResourceRequest) -> Entry | None:
         """Return the first trial of a request that may start; outdated entries are removed."""
         heap = self._ready[request]
-        while heap and not self._is_current(heap[0]):
+        while heap and not self._is_current(request, heap[0]):
             heapq.heappop(heap)
         return heap[0] if heap else None
 
-    def _is_current(self, entry: tuple[float, int, int, str]) -> bool:
+    def _is_current(self, request: ResourceRequest, entry: Entry) -> bool:
         trial = entry[-1]
-        return trial in self._waiting and not self._blocked[trial] and entry[0] == -self._remaining[trial]
+        is_next = trial in self._waiting and not self._blocked[trial] and self._work[trial].request == request
+        return is_next and entry == self._entry(trial)
 
     def _offer(self, trial: str) -> None:
         """Add a trial to those that may start, if it may."""
         self._changed = True
         if trial in self._waiting and not self._blocked[trial]:
-            first = next(iter(self.undone(trial)), None)
-            sharers = len(self._on_node[first]) if first is not None else 0
-            entry = (-self._remaining[trial], -sharers, self._plan_order[trial], trial)
-            heapq.heappush(self._ready[self._work[trial].request], entry)
+            heapq.heappush(self._ready[self._work[trial].request], self._entry(trial))
+
+    def _entry(self, trial: str) -> Entry:
+        first = next(iter(self.undone(trial)), None)
+        sharers = len(self._on_node[first]) if first is not None else 0
+        is_begun = self._work[trial].is_begun
+        return (not is_begun, -self._remaining[trial], -sharers, self._plan_order[trial], trial)
 
     def _dispatch(self, trial: str) -> None:
         request = self._work[trial].request

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import assert_never
 
-from cluster.cost import TEXT_TOKENS, operations
+from cluster.cost import TEXT_TOKENS, operations, stage_disk
 from cluster.launcher import ResourceRequest
 from orchestrator.running.schedule import Work
 from orchestrator.state.ledger import Ledger
@@ -14,6 +14,9 @@ from search_spaces.plan import Arm, Node, Plan, PlannedTrial
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.spec import StageSpec
 from trainables.task import FeaturesTask, StageTask, TrialTask
+
+WRITE_MARGIN_BYTES = 1_000_000
+"""For the small files beside weights."""
 
 _SECONDS_PER_MB_OF_FEATURES = 0.25
 _SECONDS_PER_STEP = 0.05
@@ -32,7 +35,7 @@ def requests_by_arm(plan: Plan) -> dict[str, ResourceRequest]:
 
 def remaining_work(plan: Plan, ledger: Ledger) -> list[Work]:
     """List every trial that is not done yet, in plan order, with a rough cost of each node: only ratios matter."""
-    requests = requests_by_arm(plan)
+    requests, facts = requests_by_arm(plan), facts_by_arm(plan)
     todo = [trial for trial in plan.trials if ledger.trials[trial.id].state != "done"]
     return [
         Work(
@@ -40,9 +43,45 @@ def remaining_work(plan: Plan, ledger: Ledger) -> list[Work]:
             trial.path,
             requests[trial.arm],
             tuple(_cost(plan.nodes[node], len(plan.evaluation_sets)) for node in trial.path),
+            is_begun=_is_begun(trial, ledger),
+            facts=facts[trial.arm],
         )
         for trial in todo
     ]
+
+
+def _is_begun(trial: PlannedTrial, ledger: Ledger) -> bool:
+    """Return whether storage holds a part of a piece of work that this trial needs, and not only whole ones."""
+    entry = ledger.trials[trial.id]
+    return bool(entry.scored) or not ledger.kept_steps.keys().isdisjoint(trial.path)
+
+
+def facts_by_arm(plan: Plan) -> dict[str, frozenset[str]]:
+    """Say of every arm what its trials are: their arm, its values, the shape of their workers."""
+    return {
+        arm.name: frozenset(
+            {
+                f"the arm {arm.name}",
+                *(f"{axis}={value}" for axis, value in arm.values.items() if arm.by_axes),
+                str(resource_request(arm.resources)),
+            }
+        )
+        for arm in plan.arms
+    }
+
+
+def largest_write(plan: Plan) -> int:
+    """Estimate the most bytes that a trial of the plan writes to storage at a time, and a margin."""
+    arms = {arm.name: arm for arm in plan.arms}
+    sizes = [node.bytes or 0 for node in plan.nodes.values() if node.kind == "features"]
+    for trial in plan.trials:
+        arm = arms[trial.arm]
+        if arm.size is None:
+            continue
+        for node, stage in zip(trial.stage_nodes(plan), trial.spec.stages, strict=True):
+            disk = stage_disk(arm.size, stage, arm.resources_of(stage.name), node.steps)
+            sizes.append(max(disk.step_checkpoint, disk.handed_on))
+    return max(sizes, default=0) + WRITE_MARGIN_BYTES
 
 
 def _cost(node: Node, benchmarks: int) -> float:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+import sys
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import ray
 from ray import tune
-from ray.exceptions import RayActorError, RayTaskError
+from ray.exceptions import ActorDiedError, OutOfMemoryError, RayError, RayTaskError
 from ray.tune import Callback, Stopper
 from ray.tune.execution.placement_groups import PlacementGroupFactory
 from ray.tune.search import Searcher
@@ -25,11 +26,13 @@ from orchestrator.running.attempts import RunSettings
 from orchestrator.running.run import Run
 from orchestrator.running.schedule import FINISHED
 from orchestrator.running.signals import InterruptedRunError
-from search_spaces.error_text import first_line
 from search_spaces.full_storage import is_full
 from search_spaces.outcomes import FailureKind, TrialDone
 from trainables.workers.tune_result import read_result
 from trainables.workers.tune_trial import TrialFailedError, TuneTrial
+
+NODE_LABEL = "ray.io/node-id"
+"""Label that Ray gives every node."""
 
 TUNE_ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the new output draws boxes at any verbosity
@@ -57,15 +60,15 @@ def fit(run: Run, requests: Mapping[str, ResourceRequest], settings: RunSettings
         InterruptedRunError: if a signal came; the processes of all running trials are killed by then.
     """
     launcher = LAUNCHERS[settings.launcher]()
-    reservations = {request: PlacementGroupFactory(launcher.bundles(request)) for request in set(requests.values())}
+    bundles = {trial: launcher.bundles(request) for trial, request in requests.items()}
     start_group = partial(launcher.start, settings.code)
     trainable = tune.with_parameters(TuneTrial, start_group=start_group, study=settings.study, storage=storage)
     reports = _Reports(run)
     tuner = tune.Tuner(
-        tune.with_resources(trainable, lambda config: reservations[requests[config["trial"]]]),
+        tune.with_resources(trainable, lambda config: reservation(bundles[config["trial"]], config["avoided"])),
         tune_config=tune.TuneConfig(
             search_alg=_TrialIds(run),
-            num_samples=len(requests),
+            num_samples=sys.maxsize,  # a trial that is tried again is a new one to Tune
             reuse_actors=True,
             trial_name_creator=lambda trial: trial.config["trial"],
             trial_dirname_creator=lambda trial: trial.trial_id,
@@ -85,11 +88,24 @@ def fit(run: Run, requests: Mapping[str, ResourceRequest], settings: RunSettings
     except InterruptedRunError:
         reports.kill_running()
         raise
-    except Exception as error:  # on a full storage Tune stumbles over its own files: all that matters is reported
-        if run.storage_full is None and not is_full(error):
-            raise
-        run.storage_full = run.storage_full or first_line(error)
+    except Exception as error:  # on a full disk Tune stumbles over its own files: all that matters is reported
         reports.kill_running()
+        if not run.stop_for_storage(error):
+            raise
+
+
+def reservation(bundles: list[dict[str, float]], avoided: str) -> PlacementGroupFactory:
+    """Make the reservation of a trial's workers.
+
+    Args:
+        bundles: resources of the trial's own process and of its workers.
+        avoided: ids of nodes on which none of them is placed, separated by commas.
+    """
+    if not avoided:
+        return PlacementGroupFactory(bundles)
+    elsewhere = {NODE_LABEL: f"!in({avoided})"}
+    reserved = sum(any(bundle.values()) for bundle in bundles)  # Tune drops a first bundle that is empty
+    return PlacementGroupFactory(bundles, bundle_label_selector=[elsewhere] * reserved)
 
 
 class _TrialIds(Searcher):  # type: ignore[misc]  # ray has no types
@@ -103,7 +119,7 @@ class _TrialIds(Searcher):  # type: ignore[misc]  # ray has no types
         trial = self._run.next()
         if trial is FINISHED:
             return Searcher.FINISHED
-        return None if trial is None else {"trial": trial}
+        return None if trial is None else {"trial": trial, "avoided": ",".join(self._run.avoided(trial))}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         """Do nothing: the callback below gets the same, with the trial."""
@@ -139,15 +155,8 @@ class _Reports(Callback):  # type: ignore[misc]
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         error = _error_of(trial)
-        text = str(error).strip()
-        if isinstance(error, RayActorError) and "creation task" not in text:  # else its set-up has failed
-            message = "its process is gone: killed, out of memory, or crashed"
-            self._run.failed(trial.config["trial"], "lost", message, text)
-        elif isinstance(error, RayTaskError) and isinstance(error.cause, TrialFailedError):
-            self._run.failed(trial.config["trial"], error.cause.kind, error.cause.message, text)
-        else:
-            kind: FailureKind = "full" if is_full(error) else "error"
-            self._run.failed(trial.config["trial"], kind, text.splitlines()[-1] if text else "no message", text)
+        kind, message = kind_of(error)
+        self._run.failed(trial.config["trial"], kind, message, str(error).strip())
 
     def kill_running(self) -> None:
         """Kill the process of every trial that Tune has running."""
@@ -157,6 +166,32 @@ class _Reports(Callback):  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:
         return {}
+
+
+def kind_of(error: BaseException) -> tuple[FailureKind, str]:
+    """Say what kind of failure an error of Tune is, and its message in one line.
+
+    The set-up of a trial's process is ours, and errors of it are errors in code; whatever else Ray reports of a process
+    or of its node says that it is gone.
+    """
+    text = str(error).strip()
+    last = text.splitlines()[-1] if text else "no message"
+    match error:
+        case OutOfMemoryError():
+            return "memory", "its process was ended because its node ran out of memory"
+        case RayTaskError():
+            cause = error.cause
+            if isinstance(cause, TrialFailedError):
+                return cause.kind, cause.message
+            return "full" if is_full(error) else "error", last
+        case ActorDiedError() if error.actor_init_failed:
+            return "error", last
+        case ActorDiedError() if error.preempted:
+            return "lost", "its node was drained or preempted"
+        case RayError():
+            return "lost", "its process is gone: killed, out of memory, or crashed"
+        case _:
+            return "full" if is_full(error) else "error", last
 
 
 def _error_of(trial: Any) -> BaseException:

@@ -5,9 +5,9 @@ Files on storage show what happened. Tune is kept quiet: what it and Ray log goe
 
 from __future__ import annotations
 
-import secrets
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from io import BufferedWriter, TextIOWrapper
 from pathlib import Path
 
@@ -15,17 +15,20 @@ import ray
 
 from cluster.fit import NodeResources, node_resources
 from cluster.process_state import log_to, set_environment
+from cluster.temporary import session_folder
 from orchestrator.running.attempts import Attempts, Outcomes, RunSettings, TrialEvent
 from orchestrator.running.dispatcher import POLL_INTERVAL_S, Dispatcher
+from orchestrator.running.equal_failures import EqualFailures
 from orchestrator.running.periodic import PeriodicCall, called_periodically
+from orchestrator.running.retry_policy import RetryPolicy
 from orchestrator.running.run import Run
 from orchestrator.running.schedule import Work, requests_by_trial
 from orchestrator.running.signals import InterruptedRunError, ReceivedSignals, record_signals
+from orchestrator.running.storage_pause import LOOK_EVERY_S, StoragePause
 from orchestrator.running.tune_hooks import TUNE_ENVIRONMENT, fit
-from search_spaces.full_storage import is_full
 from search_spaces.plan import Node
 from trainables.storage import layout
-from trainables.storage.lease import Owner
+from trainables.storage.probe import storage_trouble
 from trainables.storage.store import Store
 from trainables.task import TrialTask
 
@@ -46,6 +49,7 @@ def run_trials(
     store: Store,
     settings: RunSettings,
     on_event: Callable[[TrialEvent], None] = lambda event: None,
+    tell: Callable[[str], None] = lambda sentence: None,
     list_nodes: Callable[[], Sequence[NodeResources]] = list_cluster_nodes,
 ) -> Outcomes:
     """Run trials on the connected Ray cluster, until each is done or has failed, or a signal comes.
@@ -58,6 +62,7 @@ def run_trials(
         store: where tasks, results and leases are.
         settings: how the trials are run.
         on_event: called in this thread; it should return quickly.
+        tell: shows a sentence about the run to people; called in any thread.
         list_nodes: lists the cluster's nodes, now and again; what its first call raises is raised here.
     """
     if not work:
@@ -67,8 +72,12 @@ def run_trials(
         dispatcher = Dispatcher(
             work, nodes, done, list_nodes(), store, settings.study, attempts.prepare, settings.max_concurrent
         )
-        run = Run(attempts, dispatcher, received, settings.gpu_seconds_left)
+        pause = StoragePause(lambda: storage_trouble(store, settings.storage_bytes), tell, settings.storage_patience_s)
+        equal_failures = EqualFailures({item.trial_id: item.facts for item in work}, settings.equal_failures)
+        policy = RetryPolicy(settings.budgets)
+        run = Run(attempts, dispatcher, received, policy, equal_failures, pause, tell, settings.gpu_seconds_left)
         calls = [
+            PeriodicCall(LOOK_EVERY_S, pause.look_again),
             PeriodicCall(POLL_INTERVAL_S, dispatcher.poll_other_runs),
             PeriodicCall(settings.renew_every_s, run.renew_leases),
             PeriodicCall(settings.renew_every_s, lambda: dispatcher.resize(list_nodes())),
@@ -79,39 +88,34 @@ def run_trials(
                 fit(run, requests_by_trial(work), settings, store.place("."), str(scratch))
             except InterruptedRunError as error:
                 run.interrupted(error)
-    return attempts.outcomes(received.first, run.storage_full, run.budget_spent)
+    return attempts.outcomes(received.first, run.storage_trouble, run.budget_spent, run.stopped)
 
 
 @contextmanager
 def _prepared_process(study: str, store: Store) -> Iterator[tuple[ReceivedSignals, Path]]:
     """Record signals, configure and quiet Tune, and make a folder for its files while the block runs.
 
+    Tune only ever writes there from this process: what it would store for workers is switched off. So the folder is on
+    this machine, and trouble with storage is none of Tune's.
+
     Yields the signals that have come, and the folder.
     """
-    scratch = layout.scratch(secrets.token_hex(4))
     with (
         _log_file(store, layout.driver_log(study)) as log,
         log_to(log, ("ray", "orchestrator")),
         set_environment(TUNE_ENVIRONMENT),
         record_signals() as received,
+        session_folder(Path(tempfile.gettempdir())) as scratch,
     ):
-        try:
-            with store.working_folder(scratch) as folder:
-                store.put(layout.owner_in(scratch), Owner.here().to_bytes())  # so that others know when it is left
-                yield received, folder
-        finally:
-            store.remove(scratch)
+        yield received, scratch
 
 
 @contextmanager
 def _log_file(store: Store, name: str) -> Iterator[TextIOWrapper]:
-    """Open a log while the block runs. What a full storage does not take of it is lost without a word."""
+    """Open a log while the block runs. What storage does not take of it, full or away, is lost without a word."""
     log = TextIOWrapper(BufferedWriter(store.append(name)), errors="backslashreplace")
     try:
         yield log
     finally:
-        try:
+        with suppress(OSError):
             log.close()
-        except OSError as error:
-            if not is_full(error):
-                raise

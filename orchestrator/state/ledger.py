@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 from typing import Literal
 
 from orchestrator.state.stored_nodes import StoredNodes, read_nodes
@@ -49,6 +50,8 @@ class TrialEntry:
     """Whether a run has started it, this or an earlier one, whatever became of it."""
     scored: tuple[str, ...] = ()
     """Names of the plan's evaluation sets that have a result of its weights, also before the trial itself has one."""
+    failures_before: int = 0
+    """Failed attempts that were followed by another one; `orchestrator.state.failures` reads them."""
 
     @property
     def is_diverged(self) -> bool:
@@ -100,6 +103,7 @@ def read_ledger(plan: Plan, store: Store) -> Ledger:
     counts.
     """
     files = set(store.list(layout.study_folder(plan.study)))
+    failures_before = Counter(str(PurePosixPath(name).parent) for name in files)
     leases = store.leases()
     nodes = read_nodes(plan, store, leases)
     evaluations: dict[tuple[str, str], EvaluationResult] = {}
@@ -120,7 +124,9 @@ def read_ledger(plan: Plan, store: Store) -> Ledger:
         failure_name = layout.trial_failure(plan.study, trial.id)
         failure = read(store, failure_name, Failure) if failure_name in files else None
         entry = _entry(plan, trial, nodes, result, tuple(scored), owner, failure)
-        entries[trial.id] = replace(entry, is_attempted=layout.trial_task(plan.study, trial.id) in files)
+        is_attempted = layout.trial_task(plan.study, trial.id) in files
+        aside = failures_before[layout.trial_attempts(plan.study, trial.id)]
+        entries[trial.id] = replace(entry, is_attempted=is_attempted, failures_before=aside)
     finished = {trial for trial, entry in entries.items() if entry.state == "done"}
     evaluated = {
         node.id for node in plan.nodes.values() if node.kind == "evaluation" and finished.issuperset(node.trials)

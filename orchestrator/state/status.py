@@ -41,6 +41,8 @@ class TrialStatus:
     diverged: bool = False
     failure: str | None = None
     """Kind and first line of the message."""
+    failed_attempts: int = 0
+    """Attempts that have failed, whether another one has followed or not."""
     log: str | None = None
     """Path of the log to read, of a failed trial."""
 
@@ -144,6 +146,7 @@ def _trial_status(
         eta_s=eta,
         diverged=entry.is_diverged,
         failure=failure,
+        failed_attempts=entry.failures_before + (entry.failure is not None),
         log=log,
     )
 

@@ -42,7 +42,7 @@ def read_nodes(plan: Plan, store: Store, leases: set[str]) -> StoredNodes:
     results = {node.id: result for node in plan.nodes.values() if (result := node_result(node, store)) is not None}
     done = frozenset(results)
     open_nodes = [node for node in plan.nodes.values() if node.id not in done]
-    kept = {node.id: steps for node in open_nodes if (steps := _kept_steps(node, store)) is not None}
+    kept = {node.id: steps for node in open_nodes if (steps := kept_steps(node, store)) is not None}
     return StoredNodes(
         done,
         {name: result for name, result in results.items() if isinstance(result, StageResult)},
@@ -71,7 +71,7 @@ def node_result(node: Node, store: Store) -> StageResult | FeaturesResult | None
             assert_never(node.kind)
 
 
-def _kept_steps(node: Node, store: Store) -> int | None:
+def kept_steps(node: Node, store: Store) -> int | None:
     """Read the steps of a stage's newest checkpoint from its folder's name; None where it has none."""
     if node.key is None or node.kind != "stage":
         return None

@@ -16,7 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from orchestrator.running.attempts import AttemptFailed, Dispatched, TrialEvent
+from orchestrator.running.retry_policy import AfterStorage, Again, GivenUp
+from orchestrator.state.failures import what_failed
 from orchestrator.state.logs import last_lines
+from orchestrator.terminal.failures import what_follows
 from search_spaces.outcomes import NodeDone, Started, TrialDone, UnitDone
 from search_spaces.plan import Node, Plan
 from search_spaces.quantities import clock_time
@@ -131,8 +134,14 @@ class LiveView:
                 self.node_done(event.trial, node)
             case TrialDone():
                 self.trial_done(event.trial)
-            case AttemptFailed(failure):
-                self.trial_failed(event.trial, failure)
+            case AttemptFailed(failure, follows):
+                match follows:
+                    case GivenUp():
+                        self.trial_failed(event.trial, failure)
+                    case Again() | AfterStorage():
+                        self.trial_goes_on(event.trial, failure, follows)
+                    case _:
+                        assert_never(follows)
             case _:
                 assert_never(event.event)
 
@@ -179,18 +188,21 @@ class LiveView:
             text = f"{self._name(trial)}: done{took} ({self._counts()})"
         self.note(text)
 
+    def trial_goes_on(self, trial: str, failure: Failure, follows: Again | AfterStorage) -> None:
+        """Show that an attempt has failed and what is done about it."""
+        with self._lock:
+            self._running.pop(trial, None)
+        self.note(f"{self._name(trial)}: {failure.kind}: {what_failed(failure)}; {what_follows(failure, follows)}")
+
     def trial_failed(self, trial: str, failure: Failure) -> None:
         """Show what went wrong, the last lines of the log and where the rest of it is."""
         with self._lock:
             self._running.pop(trial, None)
             self._failed.add(trial)
-        if failure.kind == "full":
-            self.note(f"{self._name(trial)}: FAILED (full): no further trials are started")
-            return
         log, tail = failure.log, failure.traceback.splitlines()[-LOG_LINES:]
         if self._store and log:
             log, tail = self._store.place(log), last_lines(self._store, log, LOG_LINES)
-        message = f"{self._name(trial)}: FAILED ({failure.kind}): {failure.message}"
+        message = f"{self._name(trial)}: FAILED ({failure.kind}): {what_failed(failure)}"
         self.note("\n".join([message, *(f"    | {line}" for line in tail), f"    log: {log}"]))
 
     def note(self, text: str) -> None:

@@ -53,9 +53,11 @@ def _print_results(report: Report, console: Console) -> None:
 def _print_problems(report: Report, console: Console) -> None:
     """Print what failed, what was not used, and under which differing conditions arms ran."""
     for failure in report.failures:
-        console.print(Text.assemble(("failed ", "red"), f"{failure.trial} ({failure.kind}): {failure.message}"))
+        console.print(Text.assemble(("failed ", "red"), f"{failure.trial} {sentences.failure_line(failure)}"))
         if failure.log:
             console.print(Text(f"  log: {failure.log}"), soft_wrap=True)
+    for line in sentences.tried_again_lines(report):
+        console.print(Text.assemble(("tried again ", "yellow"), line))
     for problem in report.problems:
         console.print(Text.assemble(("not used ", "yellow"), problem))
     for condition in report.provenance.conditions:

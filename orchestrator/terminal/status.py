@@ -11,7 +11,7 @@ from rich.text import Text
 
 from orchestrator.state.ledger import STATES, TrialState
 from orchestrator.state.status import StudyStatus, TrialStatus
-from search_spaces.quantities import duration
+from search_spaces.quantities import duration, number_of
 from search_spaces.seeds import seeds_by_arm_text
 
 _LISTED = 20
@@ -45,6 +45,9 @@ def to_terminal(status: StudyStatus, console: Console) -> None:
     if waiting := [trial for trial in status.trials if trial.waits_for is not None]:
         console.print(Text(f"{len(waiting)} wait for a stage that is being trained for another trial"))
     _print_failures(by_state["failed"], console)
+    if again := [trial for trial in status.trials if trial.failed_attempts and trial.state != "failed"]:
+        attempts = number_of(sum(trial.failed_attempts for trial in again), "failed attempt")
+        console.print(Text.assemble(("tried again", "yellow"), f" {number_of(len(again), 'trial')}, after {attempts}"))
     for trial in by_state["half-done"][:_LISTED]:
         at = f", stopped in {trial.stage}{_of(trial)}" if trial.step is not None else ""
         at = ", trained, to be scored" if trial.stage == "evaluation" else at
@@ -66,7 +69,8 @@ def _print_failures(failed: Iterable[TrialStatus], console: Console) -> None:
     groups = [(failure, list(group)) for failure, group in groupby(by_failure, key=lambda trial: trial.failure)]
     for failure, group in groups[:_LISTED]:
         others = f" and {len(group) - 1} more" if len(group) > 1 else ""
-        console.print(Text.assemble(("failed", "red"), f" {group[0].id}{others}: {failure or 'no message'}"))
+        tries = f" (attempt {group[0].failed_attempts})" if group[0].failed_attempts > 1 else ""
+        console.print(Text.assemble(("failed", "red"), f" {group[0].id}{others}: {failure or 'no message'}{tries}"))
         if group[0].log:
             console.print(Text(f"  log: {group[0].log}"), soft_wrap=True)
     if len(groups) > _LISTED:

@@ -54,3 +54,8 @@ def end_without_ray(view: Closable, part: str) -> NoReturn:
 def storage_full(reason: str) -> str:
     """Say that no space is left, and what to do; `reason`: what the file system said."""
     return f"no space is left: {reason}\nFree some space, or give another --storage; the same command goes on."
+
+
+def storage_gave_out(trouble: str) -> str:
+    """Say that a run has stopped waiting for its storage, and what to do; `trouble`: what was wrong with it."""
+    return f"stopped before the end: {trouble}\nOnce that is mended, the same command goes on."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import assert_never
 
+from orchestrator.state.failures import where
 from orchestrator.state.logs import last_lines
 from orchestrator.tracking.tracker import Status
 from search_spaces.outcomes import FailureKind
@@ -30,18 +31,22 @@ class Ending:
     stages: tuple[str, ...] = ()
     """Keys of its stages, where it has a result."""
     gpu_seconds: float = 0.0
+    failed_attempts: int = 0
+    """Attempts that failed, this one included where it is a failure."""
 
 
 def read_ending(store: Store, study: str, trial: str) -> Ending | None:
     """Read how a trial has ended; None while it has neither a result nor a failure."""
     endings = []
+    aside = len(store.list(layout.trial_attempts(study, trial)))
     result = read(store, layout.trial_result(study, trial), TrialResult)
     if result is not None:
         written = int(store.facts(layout.trial_result(study, trial)).modified * 1000)
-        endings.append(Ending("FINISHED", written, None, result.diverged, result.stages, result.cost.gpu_seconds))
+        spent = result.cost.gpu_seconds
+        endings.append(Ending("FINISHED", written, None, result.diverged, result.stages, spent, aside))
     failure = read(store, layout.trial_failure(study, trial), Failure)
     if failure is not None:
-        endings.append(Ending(_status(failure.kind), failure.ts, failure=failure))
+        endings.append(Ending(_status(failure.kind), failure.ts, failure=failure, failed_attempts=aside + 1))
     return max(endings, key=lambda ending: ending.ts, default=None)
 
 
@@ -57,11 +62,17 @@ def _status(kind: FailureKind) -> Status:
 
 def ending_tags(ending: Ending, *, is_first: bool) -> dict[str, str]:
     """Return the tags of an ending. `is_first`: none was recorded before, so that no older tag needs resetting."""
+    tags = {tracked_names.FAILED_ATTEMPTS: str(ending.failed_attempts)} if ending.failed_attempts else {}
     if ending.failure is not None:
-        return {tracked_names.ERROR_CLASS: ending.failure.kind, tracked_names.ERROR: ending.failure.message}
+        failure = ending.failure
+        place = {tracked_names.ERROR_WHERE: where(failure), tracked_names.ERROR_LOG: failure.log}
+        return tags | place | {tracked_names.ERROR_CLASS: failure.kind, tracked_names.ERROR: failure.message}
     if ending.diverged:
-        return {tracked_names.DIVERGED: "true", tracked_names.ERROR_CLASS: "diverged"}
-    return {} if is_first else {tracked_names.ERROR_CLASS: "none", tracked_names.ERROR: ""}
+        return tags | {tracked_names.DIVERGED: "true", tracked_names.ERROR_CLASS: "diverged"}
+    if not is_first:
+        none = dict.fromkeys((tracked_names.ERROR, tracked_names.ERROR_WHERE, tracked_names.ERROR_LOG), "")
+        tags |= {**none, tracked_names.ERROR_CLASS: "none"}
+    return tags
 
 
 def checkpoints_of(trial: PlannedTrial, ending: Ending, plan: Plan, store: Store) -> dict[str, str]:
@@ -86,5 +97,6 @@ def error_text(failure: Failure, store: Store) -> str:
     """Write what is known of a failure: message, traceback, and the last lines of the worker's log."""
     log = store.place(failure.log)
     tail = "\n".join(last_lines(store, failure.log, LOG_LINES)) if failure.log else ""
-    parts = [f"{failure.kind}: {failure.message}", failure.traceback, f"log: {log}", tail]
+    place = " ".join(part for part in (f"attempt {failure.attempt}" * (failure.attempt > 1), where(failure)) if part)
+    parts = [f"{failure.kind}: {failure.message}", place, failure.traceback, f"log: {log}", tail]
     return "\n\n".join(part for part in parts if part) + "\n"

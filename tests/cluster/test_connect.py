@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -47,4 +48,4 @@ def test_connect_a_start_that_fails_twice_is_one_sentence_and_leaves_the_logs(mo
         pass
     assert refused.value.place == str(start.folders[1])
     assert [folder.exists() for folder in start.folders] == [False, True]
-    start.folders[1].rmdir()
+    shutil.rmtree(start.folders[1])

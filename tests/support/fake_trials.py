@@ -1,7 +1,8 @@
 """Trials without torch: a loop that writes files, and the tasks, nodes and work that go with it.
 
 What a fake trial does is told by its task's `arm`, a JSON object: `unit_s` (seconds per step), `gate` (a file below the
-storage root that must exist before a step ends), `fail_at` (a node at which it raises) and `raises` (what).
+storage root that must exist before a step ends), `fail_at` (a node at which it raises) and `raises` (what), `dies_at`
+(a node at which its process kills itself) and `dies_until` (the last attempt that does).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -37,7 +39,7 @@ def loop(task: TrialTask, context: Context) -> Iterator[Progress]:
     try:
         for stage in todo:
             for step in range(stage.steps):
-                _unit(behaviour, stage, Path(task.storage))
+                _unit(behaviour, stage, Path(task.storage), task.attempt)
                 yield UnitDone(stage.node, stage.node, step + 1, stage.steps, loss=0.5)
             if context.rank == 0:
                 _append(Path(task.storage), "produced", f"{stage.node} {task.id} {os.getpid()} {time.time()}")
@@ -57,10 +59,12 @@ ERRORS: Mapping[str, Callable[[str], Exception]] = {
 }
 
 
-def _unit(behaviour: Mapping[str, Any], stage: StageTask, storage: Path) -> None:
+def _unit(behaviour: Mapping[str, Any], stage: StageTask, storage: Path, attempt: int) -> None:
     if behaviour.get("fail_at") == stage.node and not (storage / "healed").exists():
         raise ERRORS[behaviour.get("raises", "error")](f"broken at {stage.node}")
     _append(storage, "pids", f"{stage.node} {os.getpid()}")
+    if behaviour.get("dies_at") == stage.node and attempt <= behaviour.get("dies_until", attempt):
+        os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(behaviour.get("unit_s", 0.01))
     while "gate" in behaviour and not (storage / behaviour["gate"]).exists():
         time.sleep(0.02)
@@ -131,7 +135,11 @@ class Fakes:
         found = []
         for trial, path in self.paths.items():
             request = resource_request(self.resource(trial))
-            found.append(Work(trial, (*path, f"evaluate-{trial}"), request, (*(1.0 for _ in path), 0.1)))
+            costs, facts = (
+                (*(1.0 for _ in path), 0.1),
+                frozenset({f"the arm {trial.rpartition('-s')[0]}", str(request)}),
+            )
+            found.append(Work(trial, (*path, f"evaluate-{trial}"), request, costs, facts=facts))
         return found
 
     @property

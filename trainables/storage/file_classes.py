@@ -70,7 +70,7 @@ PATTERNS: Mapping[FileClass, tuple[str, ...]] = {
     ),
     "spools": (layout.spool("*", "*"), f"{layout.trial_folder('*', '*')}/node-*.jsonl"),
     "logs": (f"{layout.trial_folder('*', '*')}/*.log", layout.driver_log("*")),
-    "trials": (f"{layout.trial_folder('*', '*')}/*.json",),
+    "trials": (f"{layout.trial_folder('*', '*')}/*.json", f"{layout.trial_attempts('*', '*')}/*.json"),
     "superseded": (f"{layout.superseded_trials('*')}/*/{_ALL}",),
     "leases": (f"{layout.LEASES}/{_ALL}",),
     "scratch": (f"{layout.scratch('*')}/{_ALL}",),

@@ -22,10 +22,12 @@ studies/<study>/added-seeds.json          seeds that `run --until-decided` has a
 studies/<study>/smaller-batches/          <shape>.json: how much fits at once where more ran out of memory
 studies/<study>/trials/<trial>/           spec.json, task.json, spool.jsonl, node-<n>.jsonl, rank-<n>.log,
                                           result.json or failure.json, tried-again.json
+studies/<study>/trials/<trial>/attempts/  <number>.json: failures that were followed by another attempt
 leases/<key>/, trials/<study>/<trial>/    who is producing what: <nonce>.json (`trainables.storage.lease`)
 sources/                                  the user's own data, unless --data names another folder
-scratch/<nonce>/                          Ray Tune's own files while a run lasts; owner.json names whose
+scratch/<nonce>                           what tries out whether storage can be written to
 tracking/mlflow.db, artifacts/            the embedded MLflow store; mlflow.db.<schema> is that of an older MLflow
+tracking/unclosed/<study>                 marks a study whose runs on a tracking server were not closed
 tracking/storage-id                       names this storage to tracking servers that several storages share
 tracking/offsets/<server>/<study>/        <trial>.json: how much of its spool that server has
 """
@@ -218,6 +220,22 @@ def tried_again(study: str, trial: str) -> str:
     return f"studies/{study}/trials/{trial}/tried-again.json"
 
 
+def trial_attempts(study: str, trial: str) -> str:
+    """Name the folder of a trial's failures that were followed by another attempt: `<number>.json`, from 1."""
+    return f"studies/{study}/trials/{trial}/attempts"
+
+
+def trial_attempt(study: str, trial: str, number: int) -> str:
+    """Name the record of one of a trial's failures that were followed by another attempt.
+
+    Args:
+        study: name of the study.
+        trial: id of the trial.
+        number: of the attempt, from 1.
+    """
+    return f"{trial_attempts(study, trial)}/{number:04d}.json"
+
+
 def superseded(study: str, trial: str, key: str, seconds: int) -> str:
     """Name the folder that a trial's folder is moved to when its data have changed.
 
@@ -295,13 +313,18 @@ def upload_offset(server: str, study: str, trial: str) -> str:
     return f"tracking/offsets/{server}/{study}/{trial}.json"
 
 
+def unclosed_runs(study: str) -> str:
+    """Name the mark of a study whose runs on a tracking server were not closed: it goes on, or was killed."""
+    return f"tracking/unclosed/{study}"
+
+
 def owner_in(folder: str) -> str:
     """Name the record of the process that works in a folder of `preparing` or `scratch`."""
     return f"{folder}/{OWNER}"
 
 
 def scratch(nonce: str) -> str:
-    """Name the folder of Ray Tune's own files during one run: removed at its end, never read."""
+    """Name a file that tries out whether storage can be written to: removed at once, never read by another."""
     return f"scratch/{nonce}"
 
 

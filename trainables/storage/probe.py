@@ -14,9 +14,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from search_spaces.errors import InputError
-from search_spaces.full_storage import is_full
+from search_spaces.full_storage import disk_trouble, is_full
+from trainables.storage import layout
 from trainables.storage.flush import flush_entry
 from trainables.storage.lease import OCCUPIED
+from trainables.storage.store import Store
+
+PROBE_BYTES = 16 * 1024**2
+"""Most that is written to see whether there is space."""
 
 WAY_OUT = "Give a folder on a local disk, NFS or another POSIX file system with --storage or ABLATE_STORAGE."
 
@@ -42,6 +47,34 @@ def require_capable(root: Path) -> None:
         raise InputError(law, place=str(root), way_out=WAY_OUT) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def storage_trouble(store: Store, size_bytes: int) -> str | None:
+    """Try whether storage can be written to; what was tried is removed again.
+
+    Args:
+        store: the storage.
+        size_bytes: that must be free. Up to `PROBE_BYTES` of them are written: a quota shows in no other way.
+
+    Returns:
+        What is wrong, in half a sentence; None if nothing is.
+    """
+    name, place = layout.scratch(f"probe-{secrets.token_hex(6)}"), store.place(".")
+    try:
+        try:
+            with store.writing(name) as path:
+                path.write_bytes(os.urandom(min(size_bytes, PROBE_BYTES)))
+                free = shutil.disk_usage(path.parent).free
+            whole = store.facts(name).size
+        finally:
+            store.remove(name)
+    except OSError as error:
+        return disk_trouble(error, place)
+    if whole != min(size_bytes, PROBE_BYTES):
+        return f"{place} does not keep what is written to it"
+    if free < size_bytes:
+        return f"no space is left at {place} ({free / 1e9:.2f} GB are free, {size_bytes / 1e9:.2f} GB are needed)"
+    return None
 
 
 def _law(need: str, reason: str) -> str:

@@ -6,6 +6,7 @@ system that all nodes see, by writing aside and renaming.
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import secrets
@@ -154,6 +155,23 @@ class LocalStore:
         self.root = Path(root)
         if not self.root.is_absolute():
             raise ValueError(f"the storage root must be absolute, but got {str(root)!r}")
+        self._inode = _inode(self.root)
+
+    def _make(self, folder: Path) -> None:
+        """Make a folder below the root, unless the root is another folder than it was.
+
+        A root that is gone, or an empty mount point in its place, says that the storage is away. Whatever was written
+        there would lie beside the storage once it is back.
+
+        Raises:
+            FileNotFoundError: the root is not the folder that it was when this object was made.
+        """
+        if folder.is_dir():
+            return
+        if self._inode is not None and _inode(self.root) != self._inode:
+            raise FileNotFoundError(errno.ENOENT, "the storage root is gone", str(self.root))
+        make_folder(folder)
+        self._inode = self._inode or _inode(self.root)
 
     def put(self, name: str, data: bytes) -> None:
         with self.writing(name) as aside:
@@ -201,7 +219,7 @@ class LocalStore:
 
     def move(self, name: str, to: str) -> None:
         final = self.root / to
-        make_folder(final.parent)
+        self._make(final.parent)
         (self.root / name).rename(final)
         flush_entry(final.parent)
 
@@ -210,13 +228,13 @@ class LocalStore:
 
     def append(self, name: str) -> io.FileIO:
         path = self.root / name
-        make_folder(path.parent)
+        self._make(path.parent)
         return _FlushedAtEnd(path, "ab")
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
         final = self.root / name
-        make_folder(final.parent)
+        self._make(final.parent)
         aside = final.parent / f".{final.name}.{secrets.token_hex(6)}{ASIDE}"
         try:
             yield aside
@@ -237,7 +255,7 @@ class LocalStore:
     @contextmanager
     def working_folder(self, name: str) -> Iterator[Path]:
         folder = self.root / name
-        make_folder(folder)
+        self._make(folder)
         yield folder
 
     def place(self, name: str) -> str:
@@ -250,6 +268,7 @@ class LocalStore:
         return file_system_time(self.root)
 
     def lease(self, name: str, owner: Owner) -> FolderLease | None:
+        self._make((self.root / layout.lease_folder(name)).parent)
         return take_lease(self.root / layout.lease_folder(name), owner)
 
     def lease_owner(self, name: str) -> Owner | None:
@@ -257,6 +276,14 @@ class LocalStore:
 
     def leases(self) -> set[str]:
         return {str(PurePath(file).parent.relative_to(layout.LEASES)) for file in self.list(layout.LEASES)}
+
+
+def _inode(folder: Path) -> int | None:
+    """Return the number of a folder on its file system; None if it is not there."""
+    try:
+        return folder.stat().st_ino
+    except OSError:
+        return None
 
 
 class _FlushedAtEnd(io.FileIO):

@@ -25,6 +25,8 @@ class TuneResult:
     event: Started | Progress
     node_id: str
     """Ray's id of the node on which the process runs."""
+    host: str
+    """Name of that node, for people."""
     pid: int
     process_started: float
     """Seconds since the epoch: tells the process from a later one of its pid."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import time
 import traceback
 from collections.abc import Mapping
@@ -160,9 +161,8 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         self._drop_group()
         try:
             write(self._store, layout.trial_failure(self._study, self._trial), failure)
-        except OSError as error:
-            if not is_full(error):
-                raise
+        except OSError as error:  # whoever is told of the failure records it, once storage can be written to
+            print(f"the failure of {self._trial} was not recorded: {error}", file=sys.stderr, flush=True)
         raise TrialFailedError(failed.kind, failed.message)
 
     def _timeout_s(self) -> float:
@@ -183,6 +183,7 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
                 trial=self._trial,
                 event=event,
                 node_id=ray.get_runtime_context().get_node_id(),
+                host=socket.gethostname(),
                 pid=os.getpid(),
                 process_started=psutil.Process().create_time(),
                 timeout_s=timeout_s,

@@ -35,7 +35,7 @@ def test_view_of_equal_storage_has_equal_bytes_however_it_was_written(
     assert FORMS[form](CASES[case](there)) == first
     if case == "finished":
         shutil.rmtree(there.root)
-        assert FORMS[form](finished(there, order=lambda trials: trials[::-1])) == first
+        assert FORMS[form](finished(LocalStore(there.root), order=lambda trials: trials[::-1])) == first
 
 
 @pytest.mark.parametrize("form", ["html", "md", "tex"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,7 +99,60 @@ def test_ended_failed_leader_its_leases_go_to_the_trial_that_takes_its_place(sto
     assert store.lease_owner("key-a1") is None
     assert run.next() == "b"
     assert store.lease_owner("key-s1") is not None
+    run.ended("b", group_kept=False)
     assert run.next() is FINISHED
+
+
+def test_suspend_gives_the_leases_back_and_resume_takes_them_again(store: LocalStore, tmp_path: Path) -> None:
+    run = dispatcher(Fakes(tmp_path, {"a": ["s1"]}), store)
+    assert run.next() == "a"
+    run.suspend("a", group_kept=False)
+    assert store.lease_owner("key-s1") is None
+    assert run.next() is None
+    run.resume("a")
+    assert run.next() == "a"
+    assert store.lease_owner("key-s1") is not None
+
+
+def test_resume_avoided_nodes_are_avoided_only_where_others_have_room(store: LocalStore, tmp_path: Path) -> None:
+    fakes = Fakes(tmp_path, {"a": ["s1"]})
+    both = [NodeResources("bad", 1), NodeResources("good", 1)]
+    run = Dispatcher(fakes.work, fakes.nodes, (), both, store, STUDY, lambda trial: None)
+    assert run.next() == "a"
+    run.suspend("a", group_kept=False)
+    run.resume("a", ("bad",))
+    assert run.avoided("a") == ("bad",)
+    run.resize(both[:1])
+    assert run.avoided("a") == ()
+    assert run.next() == "a"
+
+
+def test_next_storage_that_takes_no_task_lets_the_trial_wait_and_holds_no_lease(
+    store: LocalStore, tmp_path: Path
+) -> None:
+    fakes, refusals = Fakes(tmp_path, {"a": ["s1"]}), [OSError(errno.ENOSPC, "No space left on device")]
+
+    def prepare(trial: str) -> None:
+        if refusals:
+            raise refusals.pop()
+
+    run = Dispatcher(fakes.work, fakes.nodes, (), [NodeResources("node", 1)], store, STUDY, prepare)
+    with pytest.raises(OSError, match="No space"):
+        run.next()
+    assert store.lease_owner("key-s1") is None
+    assert run.next() == "a"
+
+
+def test_saved_counts_done_nodes_and_the_steps_of_the_newest_checkpoint(store: LocalStore, tmp_path: Path) -> None:
+    run = dispatcher(Fakes(tmp_path, {"a": ["s1", "s2"]}), store)
+    assert run.next() == "a"
+    assert run.saved("a") == (0, 0)
+    for step in (4, 12):
+        store.put(f"{layout.checkpoints('key-s1')}/{step:08d}/manifest.json", b"{}")
+    assert run.saved("a") == (0, 12)
+    write(store, layout.stage_result("key-s1"), stage_result("key-s1"))
+    assert run.node_done("s1")
+    assert run.saved("a") == (1, 0)
 
 
 def test_renew_lease_taken_over_names_the_trial_that_must_stop(store: LocalStore, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from orchestrator.running.leases import Leases
 from tests.support.other_hosts import ELSEWHERE, take_over
+from trainables.storage import layout
 from trainables.storage.store import LocalStore
 
 
@@ -33,3 +34,13 @@ def test_renew_lease_taken_over_is_named_once_and_no_longer_held(store: LocalSto
     assert leases.renew() == []
     leases.release_all()
     assert (store.lease_owner("a"), store.lease_owner("b")) == (ELSEWHERE, None)
+
+
+def test_renew_storage_that_is_away_loses_nothing(store: LocalStore, tmp_path: Path) -> None:
+    leases = Leases(store)
+    assert leases.take(["a"]) is None
+    (tmp_path / layout.LEASES).rename(tmp_path / "away")
+    assert leases.renew() == []
+    (tmp_path / "away").rename(tmp_path / layout.LEASES)
+    assert leases.renew() == []
+    assert leases.held == ("a",)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -159,10 +162,50 @@ def test_resize_lost_node_frees_nothing_and_new_node_gives_room() -> None:
     assert handed_out(state) == ["b"]
 
 
-def test_next_everything_handed_out_says_finished_while_trials_still_run() -> None:
+def test_next_trial_that_runs_may_come_back_so_that_finished_comes_when_all_have_ended() -> None:
     state = schedule(work("a", "a1"))
     assert handed_out(state) == ["a"]
+    assert state.next() is None
+    state.suspend("a", group_kept=False)
+    assert state.next() is None
+    state.resume("a", SMALL)
+    assert handed_out(state) == ["a"]
+    finish(state, "a")
     assert state.next() is FINISHED
+
+
+def test_next_what_was_begun_goes_before_longer_paths_and_so_does_what_is_tried_again() -> None:
+    begun = replace(work("begun", "b", costs=(1,)), is_begun=True)
+    state = schedule(work("long", "l", costs=(9,)), begun, work("lost", "x", costs=(2,)), cpus=1)
+    assert handed_out(state) == ["begun"]
+    finish(state, "begun")
+    assert handed_out(state) == ["long"]
+    state.suspend("long", group_kept=False)
+    assert handed_out(state) == ["lost"]
+    state.resume("long", SMALL)
+    state.suspend("lost", group_kept=False)
+    state.resume("lost", SMALL)
+    assert handed_out(state) == ["long"]
+
+
+def test_resume_with_another_request_the_trial_goes_where_that_fits() -> None:
+    state = Schedule([work("a", "x")], (), [NodeResources("bad", 1), NodeResources("good", 4)])
+    assert handed_out(state) == ["a"]
+    assert state.free == (NodeResources("bad", 0), NodeResources("good", 4))
+    state.suspend("a", group_kept=False)
+    state.resume("a", replace(SMALL, avoided=("bad",)))
+    assert handed_out(state) == ["a"]
+    assert state.free == (NodeResources("bad", 1), NodeResources("good", 3))
+    state.suspend("a", group_kept=False)
+    assert state.free == (NodeResources("bad", 1), NodeResources("good", 4))
+
+
+def test_change_request_of_a_waiting_trial_the_old_one_is_forgotten() -> None:
+    state = schedule(work("a", "x", request=LARGE), cpus=1)
+    assert state.next() is None
+    state.change_request("a", SMALL)
+    assert handed_out(state) == ["a"]
+    assert state.next() is None
 
 
 def test_schedule_costs_that_do_not_match_the_path_are_refused() -> None:
@@ -179,27 +222,43 @@ def test_schedule_costs_that_do_not_match_the_path_are_refused() -> None:
     st.randoms(use_true_random=False),
 )
 def test_schedule_any_study_and_any_order_of_events_produces_each_node_once_and_ends(plan, random) -> None:  # type: ignore[no-untyped-def]
-    items = [work(f"t{i}", *sorted(shared), f"own{i}", request=request) for i, (shared, request) in enumerate(plan)]
+    items = [
+        replace(work(f"t{i}", *sorted(shared), f"own{i}", request=request), is_begun=random.random() < 0.3)
+        for i, (shared, request) in enumerate(plan)
+    ]
     state = schedule(*items, cpus=4)
+    suspended: list[str] = []
+    tries: Counter[str] = Counter()
     producing: dict[str, str] = {}
     produced: list[str] = []
     failed_once: set[str] = set()
     ended: list[str] = []
     while True:
+        if suspended and random.random() < 0.3:
+            state.resume(suspended.pop(), random.choice([SMALL, LARGE]))
         trial = state.next()
         if isinstance(trial, str):
             for node in state.undone(trial):
                 assert node not in producing
                 producing[node] = trial
             continue
-        if trial is FINISHED and not state.running:
+        if trial is FINISHED:
+            assert not state.running
+            assert not suspended
             break
+        if not state.running:
+            state.resume(suspended.pop(), SMALL)  # nothing else can go on
+            continue
         trial = random.choice(state.running)
         mine = [node for node, holder in producing.items() if holder == trial]
         if random.random() < 0.2 and trial not in failed_once:
             failed_once.add(trial)
             state.ended(trial, group_kept=False)
             ended.append(trial)
+        elif random.random() < 0.2 and tries[trial] < 3:
+            tries[trial] += 1
+            state.suspend(trial, group_kept=random.random() < 0.5)
+            suspended.append(trial)
         elif undone := state.undone(trial):
             state.node_done(undone[0])
             produced.append(undone[0])

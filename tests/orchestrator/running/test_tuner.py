@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,8 +22,9 @@ import pytest
 from cluster.connect import connect
 from cluster.fit import NodeResources
 from cluster.launcher import MemberCode
-from orchestrator.running.attempts import Dispatched, Outcomes, RunSettings, TrialEvent
+from orchestrator.running.attempts import AttemptFailed, Dispatched, Outcomes, RunSettings, TrialEvent
 from orchestrator.running.leases import RENEW_EVERY_S
+from orchestrator.running.retry_policy import Again, Budgets, GivenUp
 from orchestrator.running.tuner import run_trials
 from search_spaces.outcomes import NodeDone, Started, TrialDone, UnitDone
 from search_spaces.resource_spec import ResourceSpec
@@ -56,9 +58,18 @@ def run(
     code: MemberCode = FAKE,
     limit: int | None = None,
     renew_every_s: float = RENEW_EVERY_S,
+    **settings: Any,
 ) -> Outcomes:
-    settings = RunSettings(STUDY, code=code, max_concurrent=limit, renew_every_s=renew_every_s)
-    return run_trials(fakes.work, fakes.nodes, (), fakes.task, LocalStore(fakes.storage), settings, on_event)
+    chosen = RunSettings(STUDY, code=code, max_concurrent=limit, renew_every_s=renew_every_s, **settings)
+    return run_trials(fakes.work, fakes.nodes, (), fakes.task, LocalStore(fakes.storage), chosen, on_event)
+
+
+def failures_aside(storage: Path, trial: str) -> list[Failure]:
+    """Failures of a trial that were followed by another attempt, in order."""
+    store = LocalStore(storage)
+    found = [read(store, name, Failure) for name in store.list(layout.trial_attempts(STUDY, trial))]
+    assert all(failure is not None for failure in found)
+    return [failure for failure in found if failure is not None]
 
 
 def produced(storage: Path) -> dict[str, str]:
@@ -93,7 +104,6 @@ class TestOneCluster:
         assert produced(tmp_path) == {"s1": "leader", "a1": "leader", "b1": "follower"}
         assert events.index(("follower", Dispatched())) < events.index(("leader", TrialDone()))
         assert not lease_files(tmp_path)
-        assert not (tmp_path / "scratch").exists() or not list((tmp_path / "scratch").iterdir())
 
     def test_run_trials_of_one_shape_share_one_group_one_after_another(self, tmp_path: Path) -> None:
         fakes = Fakes(tmp_path, {name: [f"s-{name}"] for name in "abcd"})
@@ -132,31 +142,58 @@ class TestOneCluster:
         assert read(LocalStore(tmp_path), layout.trial_failure(STUDY, "a"), Failure) is None
         assert [node for node, *_ in lines(tmp_path, "produced")] == ["s1", "s2"]
 
-    def test_run_storage_full_no_further_trials_start_and_the_same_run_goes_on(self, tmp_path: Path) -> None:
-        fakes = Fakes(tmp_path, {"a": ["s1"], "b": ["s2"], "c": ["s3"]})
+    def test_run_disk_full_that_storage_does_not_show_is_tried_again(self, tmp_path: Path) -> None:
+        fakes = Fakes(tmp_path, {"a": ["s1"], "b": ["s2"]})
         fakes.behaviours["a"] = {"fail_at": "s1", "raises": "full"}
-        first = run(fakes, limit=1)
-        assert {trial: failure.kind for trial, failure in first.failed.items()} == {"a": "full"}
-        assert first.storage_full is not None
-        assert "broken at s1" in first.storage_full
-        assert (first.done, first.not_started) == ((), ("b", "c"))
-        (tmp_path / "healed").touch()
-        assert set(run(fakes).done) == {"a", "b", "c"}
+
+        def heal(event: TrialEvent) -> None:
+            if isinstance(event.event, AttemptFailed):
+                (tmp_path / "healed").touch()
+
+        outcomes = run(fakes, heal)
+        assert (set(outcomes.done), outcomes.failed, outcomes.storage_trouble) == ({"a", "b"}, {}, None)
+        assert [failure.kind for failure in failures_aside(tmp_path, "a")] == ["full"]
 
     @pytest.mark.parametrize("workers", [1, 2])
-    def test_run_worker_killed_its_trial_is_lost_and_the_others_finish(self, workers: int, tmp_path: Path) -> None:
+    def test_run_worker_killed_its_trial_goes_on_in_the_same_run(self, workers: int, tmp_path: Path) -> None:
         fakes = Fakes(tmp_path, {"victim": ["s1", "s2"], "other": ["s3"], "heir": ["s1"]})
-        fakes.steps, fakes.resources = {"victim": 3000}, {"victim": ResourceSpec(workers=workers)}
-
-        def strike(event: TrialEvent) -> None:
-            if event.trial == "victim" and isinstance(event.event, UnitDone):
-                os.kill(pids(tmp_path, "s1")[-1], signal.SIGKILL)
-
-        outcomes = run(fakes, strike)
-        assert set(outcomes.done) == {"other", "heir"}
-        assert outcomes.failed["victim"].kind == "lost"
-        assert produced(tmp_path) == {"s1": "heir", "s3": "other"}
+        fakes.resources = {"victim": ResourceSpec(workers=workers)}
+        fakes.behaviours["victim"] = {"dies_at": "s2", "dies_until": 1}
+        outcomes = run(fakes)
+        assert (set(outcomes.done), outcomes.failed) == ({"victim", "other", "heir"}, {})
+        assert produced(tmp_path) == {"s1": "victim", "s2": "victim", "s3": "other"}
+        (failure,) = failures_aside(tmp_path, "victim")
+        assert (failure.kind, failure.attempt, failure.during) == ("lost", 1, "s2")
+        assert failure.host == socket.gethostname()
         assert not lease_files(tmp_path)
+
+    def test_run_worker_killed_again_and_again_without_progress_is_given_up(self, tmp_path: Path) -> None:
+        fakes = Fakes(tmp_path, {"victim": ["s1", "s2"], "other": ["s3"], "heir": ["s1"]})
+        fakes.behaviours["victim"] = {"dies_at": "s1"}
+        events: list[object] = []
+        outcomes = run(fakes, lambda event: events.append(event.event), limit=1, budgets=Budgets(lost=1))
+        assert set(outcomes.done) == {"other", "heir"}
+        assert (outcomes.failed["victim"].kind, outcomes.failed["victim"].attempt) == ("lost", 2)
+        assert len(failures_aside(tmp_path, "victim")) == 1
+        follows = [event.follows for event in events if isinstance(event, AttemptFailed)]
+        assert [type(each) for each in follows] == [Again, GivenUp]
+
+    def test_run_equal_failures_stop_what_they_share_and_nothing_else(self, tmp_path: Path) -> None:
+        fakes = Fakes(tmp_path, {f"bad-s{seed}": [f"bad-{seed}"] for seed in range(5)} | {"good-s0": ["good"]})
+        for seed in range(5):
+            fakes.behaviours[f"bad-s{seed}"] = {"fail_at": f"bad-{seed}"}
+        told: list[str] = []
+        settings = RunSettings(STUDY, code=FAKE, max_concurrent=1)
+        work, store = fakes.work, LocalStore(tmp_path)
+        outcomes = run_trials(work, fakes.nodes, (), fakes.task, store, settings, tell=told.append)
+        assert outcomes.done == ("good-s0",)
+        assert len(outcomes.failed) == 3
+        assert len(outcomes.not_started) == 2
+        (stopped,) = outcomes.stopped
+        assert (stopped.failed, set(stopped.left_out)) == (3, set(outcomes.not_started))
+        assert len(told) == 1
+        assert "3 trials failed alike (error: ValueError: broken at bad-# in _unit" in told[0]
+        assert "no more trials with the arm bad are started, 2 trials left out" in told[0]
 
     @pytest.mark.parametrize("workers", [1, 2])
     def test_run_worker_stopped_its_trial_is_hung_and_its_processes_are_ended(
@@ -172,13 +209,26 @@ class TestOneCluster:
                 stopped.append(psutil.Process(pids(tmp_path, "s1")[-1]))
                 stopped[0].suspend()
 
-        outcomes = run(fakes, strike)
+        outcomes = run(fakes, strike, budgets=Budgets(hung=0))
         failure = outcomes.failed["victim"]
         assert outcomes.done == ("other",)
         assert failure.kind == "hung"
         assert str(stopped[0].pid) in failure.message
         assert workers == 1 or "rank 1" in failure.message or "rank 0" in failure.message
         assert not psutil.wait_procs(stopped, timeout=20)[1]
+
+    def test_run_worker_stopped_once_is_tried_again_once(self, tmp_path: Path) -> None:
+        fakes = Fakes(tmp_path, {"victim": ["s1"]})
+        fakes.steps, fakes.resources = {"victim": 50}, {"victim": ResourceSpec(hang_timeout_s=3)}
+        stopped: list[int] = []
+
+        def strike(event: TrialEvent) -> None:
+            if isinstance(event.event, UnitDone) and not stopped:
+                stopped.append(pids(tmp_path, "s1")[-1])
+                os.kill(stopped[0], signal.SIGSTOP)
+
+        assert run(fakes, strike).done == ("victim",)
+        assert [failure.kind for failure in failures_aside(tmp_path, "victim")] == ["hung"]
 
     def test_run_lease_taken_over_stops_the_trial_as_lost(self, tmp_path: Path) -> None:
         fakes = Fakes(tmp_path, {"a": ["s1"]})
@@ -188,7 +238,7 @@ class TestOneCluster:
             if isinstance(event.event, UnitDone):
                 take_over(tmp_path, "key-s1")
 
-        outcomes = run(fakes, strike, renew_every_s=0.2)
+        outcomes = run(fakes, strike, renew_every_s=0.2, budgets=Budgets(lost=0))
         assert outcomes.failed["a"].kind == "lost"
         assert "lease" in outcomes.failed["a"].message
         assert [path.parent.name for path in lease_files(tmp_path)] == ["key-s1"]
@@ -222,13 +272,11 @@ def test_run_cluster_that_cannot_be_asked_is_the_error_that_is_raised(tmp_path: 
 
     fakes, store, events = Fakes(tmp_path, {"a": ["s1"]}), LocalStore(tmp_path), list[TrialEvent]()
     handler = signal.getsignal(signal.SIGINT)
+    settings = RunSettings(STUDY, code=FAKE)
     with pytest.raises(ConnectionError, match="the head of the cluster does not answer"):
-        run_trials(
-            fakes.work, fakes.nodes, (), fakes.task, store, RunSettings(STUDY, code=FAKE), events.append, unreachable
-        )
+        run_trials(fakes.work, fakes.nodes, (), fakes.task, store, settings, events.append, list_nodes=unreachable)
     assert not events
     assert not lease_files(tmp_path)
-    assert not list((tmp_path / "scratch").glob("*"))
     assert signal.getsignal(signal.SIGINT) is handler
 
 

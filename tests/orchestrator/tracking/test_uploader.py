@@ -178,3 +178,13 @@ def test_a_server_whose_answers_get_lost_has_everything_once(store: LocalStore) 
     for trial in PLAN.trials:
         assert tracker.steps(trial.id, "train/loss") == list(range(30))
     assert len(tracker.runs) == len(PLAN.trials)
+
+
+def test_mark_of_unclosed_runs_is_there_until_all_are_closed(store: LocalStore) -> None:
+    spool, tracker = spool_of(store), MemoryTracker()
+    write_steps(spool, range(3))
+    mark = layout.unclosed_runs(PLAN.study)
+    uploader = Uploader(tracker, store, study_of(), PLAN).start()
+    assert store.exists(mark)
+    assert uploader.stop()
+    assert not store.exists(mark)

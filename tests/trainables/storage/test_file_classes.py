@@ -24,6 +24,7 @@ FOLDERS = {
     "claims_folder": "studies",
     "looks_folder": "studies",
     "smaller_batches": "studies",
+    "trial_attempts": "trials",
     "superseded": "superseded",
     "superseded_trials": "superseded",
     "scratch": "scratch",
@@ -38,6 +39,8 @@ def _example(name: str) -> str:
     values = {"rank": 1, "seconds": 1_700_000_000, "folder": layout.stage_folder(KEY), "module": "projector"}
     if name in ("task_in", "result_in"):
         values["folder"] = layout.trial_folder("s", "t")
+    if name == "trial_attempt":
+        values["number"] = 1
     if name == "owner_in":
         values["folder"] = layout.scratch("n")
     return str(function(*(values.get(parameter, KEY) for parameter in inspect.signature(function).parameters)))

@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 import pytest
 
 from search_spaces.errors import InputError
-from trainables.storage.probe import NEEDS, require_capable
+from trainables.storage.probe import NEEDS, require_capable, storage_trouble
+from trainables.storage.store import LocalStore
 
 
 def test_require_capable_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -75,3 +76,29 @@ def test_require_capable_a_full_file_system_lacks_nothing_else(tmp_path: Path, m
 
 def test_needs_complete_the_sentence() -> None:
     assert all(need.split()[0].endswith("ing") or need.startswith("leases") for need in NEEDS)
+
+
+def test_storage_trouble_a_storage_that_can_be_written_to_has_none_and_keeps_nothing(tmp_path: Path) -> None:
+    assert storage_trouble(LocalStore(tmp_path), 10_000) is None
+    assert LocalStore(tmp_path).list("scratch") == []
+
+
+def test_storage_trouble_too_little_space_says_how_much_is_needed(tmp_path: Path) -> None:
+    trouble = storage_trouble(LocalStore(tmp_path), 10**18)
+    assert trouble is not None
+    assert trouble.startswith(f"no space is left at {tmp_path} (")
+    assert "1000000000.00 GB are needed" in trouble
+
+
+def test_storage_trouble_a_root_that_is_gone_is_away_and_is_not_made_anew(tmp_path: Path) -> None:
+    root = tmp_path / "storage"
+    root.mkdir()
+    store = LocalStore(root)
+    root.rename(tmp_path / "away")
+    assert storage_trouble(store, 1) == f"{root} is away (the storage root is gone)"
+    root.mkdir()  # an empty mount point
+    assert storage_trouble(store, 1) == f"{root} is away (the storage root is gone)"
+    assert list(root.iterdir()) == []
+    root.rmdir()
+    (tmp_path / "away").rename(root)
+    assert storage_trouble(store, 1) is None

@@ -1,0 +1,92 @@
+"""Make temporary folders that die with their process: what a killed one has left, the next one removes.
+
+A folder belongs to the process that holds the lock on its file `lock`. The kernel drops the lock when that process
+ends, however it ends, so a folder whose lock can be had belongs to nobody. No process id is looked at, which another
+process may have by now.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+
+from cluster.address import EMBEDDED_PREFIX
+
+LOCK = "lock"
+
+END_WITHIN_S = 5.0
+"""Seconds that processes of a dead session have to end by themselves once they are told to."""
+
+
+class SessionFolder:
+    """A temporary folder that belongs to this process until it is removed or the process ends.
+
+    Args:
+        parent: where it is made.
+    """
+
+    def __init__(self, parent: Path):
+        being_made = Path(tempfile.mkdtemp(prefix=f".{EMBEDDED_PREFIX}", dir=parent))
+        self._lock = (being_made / LOCK).open("wb")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.path = being_made.rename(parent / being_made.name.removeprefix("."))  # nobody sees it without its lock
+
+    def remove(self) -> None:
+        """Remove the folder with everything in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._lock.close()
+
+
+@contextmanager
+def session_folder(parent: Path) -> Iterator[Path]:
+    """Make a folder that is there while the block runs."""
+    folder = SessionFolder(parent)
+    try:
+        yield folder.path
+    finally:
+        folder.remove()
+
+
+def remove_abandoned(parent: Path) -> None:
+    """Remove the session folders of this user below `parent` whose processes are gone, and end what they have left.
+
+    Processes of Ray that outlive their driver are known by the folder, whose random name stands in their options.
+    """
+    for folder in parent.glob(f"{EMBEDDED_PREFIX}*"):
+        try:
+            if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+                continue
+            with (folder / LOCK).open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _end_processes(folder)
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:  # held by a living process, made a moment ago, or removed by another one meanwhile
+            continue
+
+
+def _end_processes(folder: Path) -> None:
+    left = [process for process in psutil.process_iter(["cmdline", "uids"]) if _belongs(process, folder)]
+    for process in left:
+        try:
+            process.terminate()
+        except psutil.NoSuchProcess:
+            continue
+    for process in psutil.wait_procs(left, timeout=END_WITHIN_S)[1]:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+
+
+def _belongs(process: psutil.Process, folder: Path) -> bool:
+    """Return whether a process of this user was started with the folder in an option, as Ray starts its own."""
+    uids, words = process.info["uids"], process.info["cmdline"] or []
+    is_own = uids is not None and uids.real == os.getuid()
+    return is_own and any(word.startswith("--") and str(folder) in word for word in words)

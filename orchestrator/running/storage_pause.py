@@ -1,0 +1,90 @@
+"""Pause a run while storage is away or has no space, and go on by itself when it is back."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from search_spaces.quantities import duration
+
+LOOK_EVERY_S = 5.0
+"""Seconds between two looks at a storage that is in trouble."""
+
+PATIENCE_S = 1800.0
+"""A run that nobody watches waits this long for its storage; then it stops, as a job that waits for ever is a loss."""
+
+logger = logging.getLogger(__name__)
+
+
+class StoragePause:
+    """Whether trials may start: not while storage is in trouble. Its methods may be called from any thread.
+
+    Args:
+        look: says what is wrong with storage, in words; None if it can be written to.
+        tell: shows a sentence to people.
+        patience_s: longest pause, in seconds; after it the run is over.
+        clock: seconds, from any beginning.
+    """
+
+    def __init__(
+        self,
+        look: Callable[[], str | None],
+        tell: Callable[[str], None],
+        patience_s: float = PATIENCE_S,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        self._look, self._tell, self._patience_s, self._clock = look, tell, patience_s, clock
+        self._lock = threading.Lock()
+        self._since: float | None = None
+        self.given_up: str | None = None
+        """What was wrong with storage when the patience ended; None while it has not."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether nothing may start now."""
+        return self._since is not None
+
+    def look(self) -> str | None:
+        """Look at storage now; begins a pause if it is in trouble. Returns what is wrong."""
+        trouble = self._look()
+        if trouble is not None:
+            self.begin(trouble)
+        return trouble
+
+    def begin(self, trouble: str) -> None:
+        """Begin a pause, unless there is one."""
+        with self._lock:
+            if self._since is not None:
+                return
+            self._since = self._clock()
+            self._end_if_impatient(trouble)
+        logger.warning("paused: %s", trouble)
+        if self.given_up is None:
+            limit = f"; after {duration(self._patience_s)} the run stops" if self._patience_s < float("inf") else ""
+            self._tell(
+                f"PAUSED: {trouble}. Nothing is started until it is mended, and what fails by it is not counted{limit}."
+            )
+
+    def give_up(self, trouble: str) -> None:
+        """End the run's patience now."""
+        self.given_up = self.given_up or trouble
+
+    def look_again(self) -> None:
+        """Look whether the trouble is over, during a pause. Called by a thread every `LOOK_EVERY_S`."""
+        if self._since is None or self.given_up is not None:
+            return
+        trouble = self._look()
+        with self._lock:
+            took = self._clock() - self._since
+            if trouble is not None:
+                self._end_if_impatient(trouble)
+                return
+            self._since = None
+        logger.warning("storage can be written to again")
+        self._tell(f"storage can be written to again, after {duration(took)}: going on")
+
+    def _end_if_impatient(self, trouble: str) -> None:
+        if self._since is not None and self._clock() - self._since >= self._patience_s:
+            self.given_up = trouble

@@ -1,0 +1,57 @@
+"""Claims about orchestrator/running/tune_hooks.py without Tune; test_tuner.py has it with a cluster."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnschedulableError,
+    NodeDiedError,
+    OutOfMemoryError,
+    RayActorError,
+    RayTaskError,
+)
+
+from orchestrator.running.tune_hooks import NODE_LABEL, kind_of, reservation
+from search_spaces.outcomes import FailureKind
+from trainables.workers.tune_trial import TrialFailedError
+
+
+def task_error(cause: Exception) -> RayTaskError:
+    return RayTaskError("step", f"Traceback\n{type(cause).__name__}: {cause}", cause)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (RayActorError(), "lost"),
+        (ActorDiedError(), "lost"),
+        (NodeDiedError("its node died"), "lost"),
+        (ActorUnschedulableError("its node is gone"), "lost"),
+        (OutOfMemoryError("memory monitor"), "memory"),
+        (task_error(TrialFailedError("hung", "rank 1 gave no sign")), "hung"),
+        (task_error(ValueError("broken")), "error"),
+        (task_error(OSError(errno.ENOSPC, "No space left on device")), "full"),
+        (OSError(errno.ENOSPC, "No space left on device"), "full"),
+        (RuntimeError("Tune gives no reason"), "error"),
+    ],
+)
+def test_kind_of_tells_the_code_of_a_trial_from_what_it_runs_on(error: Exception, kind: FailureKind) -> None:
+    assert kind_of(error)[0] == kind
+
+
+def test_kind_of_message_is_one_line() -> None:
+    assert kind_of(task_error(TrialFailedError("memory", "CUDA out of memory"))) == ("memory", "CUDA out of memory")
+    assert kind_of(task_error(ValueError("broken"))) == ("error", "ValueError: broken")
+
+
+def test_reservation_elsewhere_asks_every_bundle_with_resources_for_another_node() -> None:
+    gang = [{"CPU": 0.0}, {"CPU": 1.0}, {"CPU": 1.0}]
+    assert reservation(gang, "").required_resources == {"CPU": 2.0}
+    assert reservation(gang, "") == reservation(gang, "")
+    elsewhere = reservation(gang, "n1,n2")
+    assert elsewhere != reservation(gang, "")
+    assert elsewhere == reservation(gang, "n1,n2")
+    assert elsewhere._kwargs == {"bundle_label_selector": [{NODE_LABEL: "!in(n1,n2)"}] * 2}
