@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
@@ -13,6 +11,7 @@ from orchestrator.analysis.effects import Estimate
 from orchestrator.analysis.intervals import LEVEL
 from orchestrator.analysis.verdict_model import blind_json, plain_values
 from orchestrator.analysis.verdict_sentences import state_text
+from orchestrator.reporting.csv_text import csv_text
 from orchestrator.reporting.report_model import Cell, Difference, Report, Row
 from orchestrator.reporting.sentences import absence_text
 
@@ -70,15 +69,9 @@ def to_json(report: Report, beside: Mapping[str, Any] | None = None) -> str:
 def to_csv(report: Report) -> str:
     """Write one line for each score, mean, difference and verdict; columns as in `COLUMNS`."""
     axes = list(report.rows[0].values) if report.rows else []
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [*COLUMNS, *map(_axis, axes)], restval="", lineterminator="\n")
-    writer.writeheader()
     values = {row.arm: {_axis(axis): label for axis, label in row.values.items()} for row in report.rows}
-    for line in (*_scores(report), *_differences(report), *_blind(report)):
-        writer.writerow({**line, **values[line["arm"]]})
-    writer.writerows(_priors(report))
-    writer.writerows(_verdicts(report))
-    return text.getvalue()
+    of_arms = ({**line, **values[line["arm"]]} for line in (*_scores(report), *_differences(report), *_blind(report)))
+    return csv_text([*COLUMNS, *map(_axis, axes)], (*of_arms, *_priors(report), *_verdicts(report)))
 
 
 def _axis(name: str) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from orchestrator.analysis.item_analysis import KINDS
 from orchestrator.analysis.judged_questions import JudgedQuestions
 from orchestrator.analysis.verdict_model import plain_values
+from orchestrator.reporting.csv_text import csv_text
 
 COLUMNS = {
     "benchmark": "its id",
@@ -27,27 +26,24 @@ COLUMNS = {
 
 def questions_csv(judged: Sequence[JudgedQuestions]) -> str:
     """Write one line for each question; columns as in `COLUMNS`."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(COLUMNS), restval="", lineterminator="\n")
-    writer.writeheader()
-    for questions in judged:
-        ranks = {suspect.id: (rank, suspect) for rank, suspect in enumerate(questions.suspects, start=1)}
-        chosen = frozenset(questions.informative.ids if questions.informative else ())
-        for row in _rows(questions):
-            rank = ranks.get(row["id"])
-            about = {"suspect": str(rank[0]), "agreed_answer": rank[1].answer} if rank else {}
-            r = row["discrimination"]
-            writer.writerow(
-                {
-                    "benchmark": questions.benchmark,
-                    **row,
-                    "mean": f"{row['mean']:.6g}",
-                    "discrimination": "" if r is None else f"{r:.6g}",
-                    **about,
-                    "informative": "1" if row["id"] in chosen else "",
-                }
-            )
-    return text.getvalue()
+    return csv_text(list(COLUMNS), (line for questions in judged for line in _lines(questions)))
+
+
+def _lines(questions: JudgedQuestions) -> Iterator[dict[str, str]]:
+    ranks = {suspect.id: (rank, suspect) for rank, suspect in enumerate(questions.suspects, start=1)}
+    chosen = frozenset(questions.informative.ids if questions.informative else ())
+    for row in _rows(questions):
+        rank = ranks.get(row["id"])
+        about = {"suspect": str(rank[0]), "agreed_answer": rank[1].answer} if rank else {}
+        r = row["discrimination"]
+        yield {
+            "benchmark": questions.benchmark,
+            **row,
+            "mean": f"{row['mean']:.6g}",
+            "discrimination": "" if r is None else f"{r:.6g}",
+            **about,
+            "informative": "1" if row["id"] in chosen else "",
+        }
 
 
 def questions_json(judged: Sequence[JudgedQuestions], source: str) -> dict[str, Any]:

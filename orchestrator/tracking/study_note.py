@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from itertools import accumulate
 
+from orchestrator.reporting.markdown_text import cell, inline
 from orchestrator.reporting.summary import StudySummary
 from search_spaces.plan import Arm, Plan
 
@@ -44,7 +45,7 @@ COMMANDS = """
 def study_note(plan: Plan, summary: StudySummary | None = None) -> str:
     """Write the note of a study, with what it has shown so far."""
     parts = [
-        f"# {plan.question}\n",
+        f"# {inline(plan.question)}\n",
         f"{plan.study}: {len(plan.arms)} arms, {len(plan.trials)} trials.\n",
         *(_shown_so_far(summary) if summary is not None and summary.arms else ()),
         "## Arms\n",
@@ -58,9 +59,9 @@ def study_note(plan: Plan, summary: StudySummary | None = None) -> str:
 
 
 def _shown_so_far(summary: StudySummary) -> list[str]:
-    statements = [f"- {statement}" for statement in summary.statements]
+    statements = [f"- {inline(statement)}" for statement in summary.statements]
     best = [
-        f"| {_cell(arm.arm)}{'' if arm.has_signal else ' (no signal)'} "
+        f"| {cell(arm.arm)}{'' if arm.has_signal else ' (no signal)'} "
         f"| {arm.numbers['mean']:.1f} | {arm.numbers['mean_low']:.1f} to "
         f"{arm.numbers['mean_high']:.1f} | {arm.numbers['seeds']:.0f} |"
         for arm in summary.best_arms[:BEST]
@@ -73,10 +74,10 @@ def _shown_so_far(summary: StudySummary) -> list[str]:
 def _arm_rows(plan: Plan) -> list[str]:
     seeds = plan.seeds_by_arm()
     rows = [
-        f"| {_cell(arm.name)} | {_cell(_difference(arm))} | {', '.join(map(str, seeds.get(arm.name, ())))} |"
+        f"| {cell(arm.name)} | {cell(_difference(arm))} | {', '.join(map(str, seeds.get(arm.name, ())))} |"
         for arm in plan.arms
     ]
-    return rows + [f"| {_cell(exclusion.arm)} | not run: {_cell(exclusion.reason)} | |" for exclusion in plan.excluded]
+    return rows + [f"| {cell(exclusion.arm)} | not run: {cell(exclusion.reason)} | |" for exclusion in plan.excluded]
 
 
 def _fitting(rows: Iterable[str], size: int, where: str) -> list[str]:
@@ -88,7 +89,3 @@ def _fitting(rows: Iterable[str], size: int, where: str) -> list[str]:
 
 def _difference(arm: Arm) -> str:
     return ", ".join(f"{path} = {json.dumps(value)}" for path, value in arm.difference.items()) or "(the base)"
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")

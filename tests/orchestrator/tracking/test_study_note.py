@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from markdown_it import MarkdownIt
+
 from orchestrator.tracking.study_note import study_note
 from search_spaces.plan import Exclusion, Plan
 from tests.support.small_plans import small_plan
@@ -22,3 +24,13 @@ def test_note_tells_what_was_excluded_and_why() -> None:
     assert r"| resolution=8px | not run: smaller than a \| patch | |" in study_note(
         Plan(**{**vars(plan), "excluded": excluded})
     )
+
+
+def test_text_of_a_study_is_no_html_and_no_link_in_its_note() -> None:
+    plan = small_plan()
+    hostile = "<img src=x onerror=alert(1)> [a](javascript:alert(1)) | b"
+    excluded = (Exclusion(hostile, hostile),)
+    note = study_note(Plan(**{**vars(plan), "excluded": excluded, "question": f"{hostile}\n<b>"}))
+    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(note)
+    kinds = {kind.type for token in tokens for kind in (token, *(token.children or ()))}
+    assert kinds.isdisjoint({"html_inline", "html_block", "link_open", "image"})
