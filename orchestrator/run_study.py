@@ -22,7 +22,7 @@ from orchestrator.running.retry_policy import Budgets
 from orchestrator.running.tasks import largest_write, make_task, remaining_work, requests_by_arm
 from orchestrator.state.claims import write_claims
 from orchestrator.state.difference import Difference, compare
-from orchestrator.state.documents import PlanDocument
+from orchestrator.state.documents import PlanDocument, require_own_folder
 from orchestrator.state.ledger import Ledger, read_ledger
 from orchestrator.state.looks import read_looks
 from orchestrator.state.retries import left_alone, remember_retries
@@ -190,6 +190,7 @@ def write_documents(study: Study, plan: Plan, ledger: Ledger, store: Store, up_t
         store: where to.
         up_to_seeds: to which this run goes by itself.
     """
+    require_own_folder(store, plan.study)
     write_claims(study, plan, ledger, store, up_to_seeds)
     read_looks(store, plan.study)  # a damaged record is refused now, not after hours of training
     store.put(layout.study_file(plan.study), yaml.safe_dump(study.document.value, sort_keys=False).encode())

@@ -37,7 +37,8 @@ def study_schema() -> dict[str, Any]:
     for key in ("benchmarks", "samples"):
         fields[key]["items"] = one_benchmark
         _may_be(schema, fields, key, {"type": "string", "examples": suites_and_ids})
-    fields["suites"]["additionalProperties"]["items"] = one_benchmark
+    for suite in fields["suites"]["patternProperties"].values():
+        suite["items"] = one_benchmark
     _may_be(schema, kinds["Base"]["properties"], "vision", {"type": "string", "examples": list(catalogue.encoders)})
     _may_be(schema, kinds["Base"]["properties"], "projector", {"type": "string", "enum": list(get_args(ProjectorKind))})
     _may_be(schema, kinds["Base"]["properties"], "language", {"type": "string", "examples": list(catalogue.languages)})

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from search_spaces.names import Slug
 from search_spaces.projectors import ProjectorKind, ProjectorLayer, projector_design
 
 Positive = Annotated[int, Field(ge=1)]
@@ -153,7 +154,7 @@ LostImage = Literal["missing", "broken"]
 class SourceSpec(Spec):
     """Data source. `name@version` is its declared name; the digest of its content proves which data it is."""
 
-    name: str
+    name: Slug
     version: str
     reader: ReaderKind
     path: str | None = None
@@ -331,7 +332,7 @@ class ChosenExamples(Spec):
 class BenchmarkSpec(Spec):
     """Evaluation set with its protocol. Not part of a trial's identity."""
 
-    id: str
+    id: Slug
     source: SourceSpec
     select: str | None = None
     """Tag whose records are scored; None for all."""

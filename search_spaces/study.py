@@ -19,6 +19,7 @@ from search_spaces.catalogue.entries import (
 )
 from search_spaces.catalogue.recipe_entries import StagePatch
 from search_spaces.errors import InputError
+from search_spaces.names import Slug
 from search_spaces.projectors import ProjectorKind
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.seeds import seeds_of_arm
@@ -34,8 +35,6 @@ Expectation = Literal["better", "worse", "equivalent", "not-worse"]
 
 Spending = Literal["obrien-fleming", "pocock"]
 """How the level of a test is spent over several looks: hardly any at the first ones, or about as much at each."""
-
-Slug = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
 
 
 class VisionChoice(Entry):
@@ -211,11 +210,11 @@ class Study(Entry):
     from what they guess. None: where plan estimates that evaluation costs less than a tenth of training."""
     resources: Resources = Resources()
     hypotheses: tuple[Hypothesis, ...] = ()
-    sources: dict[str, SourceEntry] = Field(default_factory=dict)
-    mixes: dict[str, MixEntry] = Field(default_factory=dict)
+    sources: dict[Slug, SourceEntry] = Field(default_factory=dict)
+    mixes: dict[Slug, MixEntry] = Field(default_factory=dict)
     languages: dict[str, LanguageEntry] = Field(default_factory=dict)
     backbones: dict[str, Encoder] = Field(default_factory=dict)
-    suites: dict[str, Annotated[tuple[BenchmarkChoice, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    suites: dict[Slug, Annotated[tuple[BenchmarkChoice, ...], Field(min_length=1)]] = Field(default_factory=dict)
 
     _document: Document = PrivateAttr(default_factory=lambda: Document({}))
     _layers: StudyLayers | None = PrivateAttr(default=None)

@@ -139,6 +139,8 @@ def _inside(location: tuple[int | str, ...], value: Any) -> KeyPath:
     path: list[str | int] = []
     for number, part in enumerate(location):
         last = number == len(location) - 1
+        if part == "[key]" and last:  # the key itself was refused
+            break
         if isinstance(value, Mapping):
             if part in value:
                 path.append(part)

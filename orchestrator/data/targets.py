@@ -11,6 +11,7 @@ from orchestrator.planning.preflight import known_digests, sources_of
 from search_spaces.catalogue.entries import SourceEntry
 from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError, nearest
+from search_spaces.names import slug_of
 from search_spaces.plan import Plan
 from search_spaces.spec import ReaderKind, SourceSpec
 from search_spaces.study_files import load_study
@@ -89,7 +90,7 @@ def in_all_uses(targets: Sequence[Target]) -> list[Target]:
 
 def _file_source(file: Path, suffix: str, images: Path | None) -> SourceSpec:
     folder = (images or file.parent).absolute()
-    name, reader = file.name[: -len(suffix)] or file.name, _FILES[suffix]
+    name, reader = slug_of(file.name[: -len(suffix)]), _FILES[suffix]
     if images is not None and reader == "parquet":
         raise InputError("is for JSON files; Parquet holds its images", key="--images")
     return SourceSpec(name=name, version="1", reader=reader, path=str(file.absolute()), image_folder=str(folder))

@@ -19,6 +19,20 @@ class PlanDocument(RootModel[dict[str, Any]]):
     model_config = ConfigDict(frozen=True)
 
 
+def require_own_folder(store: Store, study: str) -> None:
+    """Raise InputError if a name differs from that of another study of the storage in case alone.
+
+    Where file systems do not tell them apart, and a copy of a storage may come to such a one, both would be one study.
+    """
+    others = [name for name in store.folders(layout.STUDIES) if name.casefold() == study.casefold() and name != study]
+    if others:
+        raise InputError(
+            f"the name of a study must differ from others of its storage in more than case, but {others[0]!r} is there",
+            key="study",
+            way_out=f"Call it {others[0]!r}, or something else.",
+        )
+
+
 def study_documents(store: Store, study: str) -> dict[str, str]:
     """Read the text of `study.yaml` and `plan.json` of a study, those that are there.
 

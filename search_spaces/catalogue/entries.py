@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from search_spaces.names import Slug
 from search_spaces.resource_spec import Offload, ResourceSpec
 from search_spaces.sizes import ConvShape, LanguageShape, VitShape
 from search_spaces.spec import (
@@ -248,7 +249,7 @@ class BenchmarkEntry(Entry):
 class BenchmarkChoice(BenchmarkEntry):
     """A benchmark or a suite by its name; the other fields replace those of the catalogue."""
 
-    id: NonEmpty
+    id: Slug
     only: NonEmpty | None = None
     """File with the ids of the examples that are scored, a JSON list or one id a line; its path is relative to the
     study. Of one benchmark, and not together with `sample`."""

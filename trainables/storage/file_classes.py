@@ -121,7 +121,10 @@ _CLASS_OF = re.compile(
 _CLASSES = {str(name): name for name in PATTERNS}
 
 
-_PROGRESS = re.compile(rf"{layout.features_folder('[0-9a-f]{64}')}{re.escape(ASIDE)}(?:/.+)?", re.DOTALL)
+_PROGRESS = re.compile(
+    re.escape(layout.features_folder("*")).replace(re.escape("*"), "[0-9a-f]{64}") + rf"{re.escape(ASIDE)}(?:/.+)?",
+    re.DOTALL,
+)
 """Features that are being computed: a killed process has left what the next one goes on from."""
 
 

@@ -37,43 +37,45 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import PurePosixPath
 
+from search_spaces.names import inside, part
+
 
 def stage_folder(key: str) -> str:
-    return f"stages/{key}"
+    return f"stages/{part(key)}"
 
 
 def stage_result(key: str) -> str:
-    return f"stages/{key}/result.json"
+    return f"stages/{part(key)}/result.json"
 
 
 def stage_curve(key: str) -> str:
-    return f"stages/{key}/curve.json"
+    return f"stages/{part(key)}/curve.json"
 
 
 def module_weights(folder: str, module: str) -> str:
     """Name the weights of a module that a stage has trained, in the folder of that stage."""
-    return f"{folder}/{module}.safetensors"
+    return f"{folder}/{part(module)}.safetensors"
 
 
 def checkpoints(key: str) -> str:
-    return f"stages/{key}/checkpoints"
+    return f"stages/{part(key)}/checkpoints"
 
 
 def features_folder(key: str) -> str:
-    return f"features/{key}"
+    return f"features/{part(key)}"
 
 
 def features_result(key: str) -> str:
-    return f"features/{key}/result.json"
+    return f"features/{part(key)}/result.json"
 
 
 def features_array(key: str) -> str:
-    return f"features/{key}/features.npy"
+    return f"features/{part(key)}/features.npy"
 
 
 def features_rows(key: str) -> str:
     """Name the digests of all rows of the features, one after another."""
-    return f"features/{key}/rows.sha256"
+    return f"features/{part(key)}/rows.sha256"
 
 
 def damage_mark(folder: str) -> str:
@@ -88,81 +90,81 @@ def set_aside(name: str, nonce: str) -> str:
         name: of the folder or file.
         nonce: that nothing else was set aside with.
     """
-    return f"{name}.broken-{nonce}.aside"
+    return f"{name}.broken-{part(nonce)}.aside"
 
 
 def data_folder(digest: str) -> str:
-    return f"data/{digest}"
+    return f"data/{part(digest)}"
 
 
 def data_result(digest: str) -> str:
     """Name the manifest of a prepared source: written last, so that a source is prepared only if it is there."""
-    return f"data/{digest}/result.json"
+    return f"data/{part(digest)}/result.json"
 
 
 def data_records(digest: str) -> str:
-    return f"data/{digest}/records.arrow"
+    return f"data/{part(digest)}/records.arrow"
 
 
 def data_images(digest: str) -> str:
     """Name the list of a source's images: their keys, and their rows among its pictures."""
-    return f"data/{digest}/images.arrow"
+    return f"data/{part(digest)}/images.arrow"
 
 
 def pictures_folder(digest: str) -> str:
-    return f"pictures/{digest}"
+    return f"pictures/{part(digest)}"
 
 
 def pictures_bytes(digest: str) -> str:
-    return f"pictures/{digest}/bytes.arrow"
+    return f"pictures/{part(digest)}/bytes.arrow"
 
 
 def pictures_places(digest: str) -> str:
     """Name the list that says where in `pictures_bytes` the picture of each row lies."""
-    return f"pictures/{digest}/places.arrow"
+    return f"pictures/{part(digest)}/places.arrow"
 
 
 def data_problems(source: str) -> str:
     """Name the list of images that the last reading of a source could not use."""
-    return f"problems/{source}.txt"
+    return f"problems/{part(source)}.txt"
 
 
 def evaluation_result(key: str, benchmark: str) -> str:
-    return f"evaluations/{key}/{benchmark}.json"
+    return f"evaluations/{part(key)}/{part(benchmark)}.json"
 
 
 def evaluation_examples(key: str, benchmark: str) -> str:
-    return f"evaluations/{key}/{benchmark}.parquet"
+    return f"evaluations/{part(key)}/{part(benchmark)}.parquet"
 
 
 def evaluation_answers(key: str, benchmark: str) -> str:
-    return f"evaluations/{key}/{benchmark}.answers"
+    return f"evaluations/{part(key)}/{part(benchmark)}.answers"
 
 
 def study_folder(study: str) -> str:
-    return f"studies/{study}"
+    return f"studies/{part(study)}"
 
 
 def trial_folder(study: str, trial: str) -> str:
-    return f"studies/{study}/trials/{trial}"
+    return f"studies/{part(study)}/trials/{part(trial)}"
 
 
 def driver_log(study: str) -> str:
     """Name the log of Ray and Tune in the driver, which is kept from the terminal."""
-    return f"studies/{study}/ray.log"
+    return f"studies/{part(study)}/ray.log"
 
 
 def trial_lease(study: str, trial: str) -> str:
     """Name the lease on a trial: one run at a time works on it."""
-    return f"trials/{study}/{trial}"
+    return f"trials/{part(study)}/{part(trial)}"
 
 
 def lease_folder(name: str) -> str:
-    return f"{LEASES}/{name}"
+    return f"{LEASES}/{inside(name)}"
 
 
 def spool(study: str, trial: str) -> str:
-    return f"studies/{study}/trials/{trial}/spool.jsonl"
+    return f"studies/{part(study)}/trials/{part(trial)}/spool.jsonl"
 
 
 def node_spool(study: str, trial: str, rank: int) -> str:
@@ -173,7 +175,7 @@ def node_spool(study: str, trial: str, rank: int) -> str:
         trial: id of the trial.
         rank: of the node's first worker.
     """
-    return f"studies/{study}/trials/{trial}/node-{rank}.jsonl"
+    return f"studies/{part(study)}/trials/{part(trial)}/node-{rank}.jsonl"
 
 
 def node_spools(names: Iterable[str]) -> list[str]:
@@ -189,7 +191,7 @@ def worker_log(study: str, trial: str, rank: int) -> str:
         trial: id of the trial.
         rank: of the worker.
     """
-    return f"studies/{study}/trials/{trial}/rank-{rank}.log"
+    return f"studies/{part(study)}/trials/{part(trial)}/rank-{rank}.log"
 
 
 def trial_task(study: str, trial: str) -> str:
@@ -212,17 +214,17 @@ def result_in(folder: str) -> str:
 
 
 def trial_failure(study: str, trial: str) -> str:
-    return f"studies/{study}/trials/{trial}/failure.json"
+    return f"studies/{part(study)}/trials/{part(trial)}/failure.json"
 
 
 def tried_again(study: str, trial: str) -> str:
     """Name the record of the last failure of a trial that a run has tried again."""
-    return f"studies/{study}/trials/{trial}/tried-again.json"
+    return f"studies/{part(study)}/trials/{part(trial)}/tried-again.json"
 
 
 def trial_attempts(study: str, trial: str) -> str:
     """Name the folder of a trial's failures that were followed by another attempt: `<number>.json`, from 1."""
-    return f"studies/{study}/trials/{trial}/attempts"
+    return f"studies/{part(study)}/trials/{part(trial)}/attempts"
 
 
 def trial_attempt(study: str, trial: str, number: int) -> str:
@@ -245,52 +247,52 @@ def superseded(study: str, trial: str, key: str, seconds: int) -> str:
         key: of the last stage that was trained on the old data.
         seconds: when it is moved, since the epoch.
     """
-    return f"{superseded_trials(study)}/{trial}-{key}-{seconds}"
+    return f"{superseded_trials(study)}/{part(trial)}-{part(key)}-{seconds}"
 
 
 def superseded_trials(study: str) -> str:
-    return f"studies/{study}/superseded"
+    return f"studies/{part(study)}/superseded"
 
 
 def trials(study: str) -> str:
-    return f"studies/{study}/trials"
+    return f"studies/{part(study)}/trials"
 
 
 def study_file(study: str) -> str:
     """Name the file of the resolved study, YAML."""
-    return f"studies/{study}/study.yaml"
+    return f"studies/{part(study)}/study.yaml"
 
 
 def plan_file(study: str) -> str:
-    return f"studies/{study}/plan.json"
+    return f"studies/{part(study)}/plan.json"
 
 
 def noise_floor(study: str) -> str:
     """Name the record of what a study's base scores with each of several seeds."""
-    return f"studies/{study}/noise.json"
+    return f"studies/{part(study)}/noise.json"
 
 
 def claims_folder(study: str) -> str:
     """Name the folder of records of a study's hypotheses, each written once."""
-    return f"studies/{study}/claims"
+    return f"studies/{part(study)}/claims"
 
 
 def claims_file(study: str, digest: str) -> str:
-    return f"{claims_folder(study)}/{digest}.json"
+    return f"{claims_folder(study)}/{part(digest)}.json"
 
 
 def looks_folder(study: str) -> str:
     """Name the folder of records of looks at a study's results, each written once."""
-    return f"studies/{study}/looks"
+    return f"studies/{part(study)}/looks"
 
 
 def looks_file(study: str, digest: str) -> str:
-    return f"{looks_folder(study)}/{digest}.json"
+    return f"{looks_folder(study)}/{part(digest)}.json"
 
 
 def smaller_batches(study: str) -> str:
     """Name the folder of what was learned where work of the study ran out of memory."""
-    return f"studies/{study}/smaller-batches"
+    return f"studies/{part(study)}/smaller-batches"
 
 
 def smaller_batch(study: str, shape: str) -> str:
@@ -299,7 +301,7 @@ def smaller_batch(study: str, shape: str) -> str:
 
 def added_seeds(study: str) -> str:
     """Name the record of seeds that were added to those of the study file."""
-    return f"studies/{study}/added-seeds.json"
+    return f"studies/{part(study)}/added-seeds.json"
 
 
 def upload_offset(server: str, study: str, trial: str) -> str:
@@ -310,12 +312,12 @@ def upload_offset(server: str, study: str, trial: str) -> str:
         study: name of the study.
         trial: id of the trial.
     """
-    return f"tracking/offsets/{server}/{study}/{trial}.json"
+    return f"tracking/offsets/{part(server)}/{part(study)}/{part(trial)}.json"
 
 
 def unclosed_runs(study: str) -> str:
     """Name the mark of a study whose runs on a tracking server were not closed: it goes on, or was killed."""
-    return f"tracking/unclosed/{study}"
+    return f"tracking/unclosed/{part(study)}"
 
 
 def owner_in(folder: str) -> str:
@@ -325,7 +327,7 @@ def owner_in(folder: str) -> str:
 
 def scratch(nonce: str) -> str:
     """Name a file that tries out whether storage can be written to: removed at once, never read by another."""
-    return f"scratch/{nonce}"
+    return f"scratch/{part(nonce)}"
 
 
 SOURCES = "sources"

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, NotRequired, TypedDict, TypeGuard
 
+from search_spaces.names import is_inside
 from trainables.storage import tracked_names
 from trainables.storage.store import Store
 
@@ -93,7 +94,7 @@ def read_spool(store: Store, name: str, offset: int = 0) -> Iterator[tuple[int, 
             offset += len(raw)
             try:
                 line = json.loads(raw)
-            except ValueError:
+            except (ValueError, RecursionError):
                 line = None
             if _is_record(line):
                 yield offset, line
@@ -125,7 +126,10 @@ def _are_texts(value: object) -> bool:
 
 
 def _is_artifact(value: object) -> bool:
-    return isinstance(value, dict) and _are_texts(value) and "name" in value and ("text" in value or "path" in value)
+    """Check an artifact; one that would be read or written elsewhere than below its folder is none."""
+    if not (isinstance(value, dict) and _are_texts(value) and value.get("name") and is_inside(value["name"])):
+        return False
+    return "text" in value or ("path" in value and is_inside(value["path"]))
 
 
 def _is_data(value: object) -> bool:

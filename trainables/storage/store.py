@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePath
 from typing import NamedTuple, Protocol
 
+from search_spaces.names import inside
 from trainables.storage import layout
 from trainables.storage.flush import flush_entry, flush_tree, make_folder
 from trainables.storage.lease import FolderLease, Lease, Owner, file_system_time, lease_owner, take_lease
@@ -173,38 +174,42 @@ class LocalStore:
         make_folder(folder)
         self._inode = self._inode or _inode(self.root)
 
+    def _at(self, name: str) -> Path:
+        """Return the path of a file. Raises InputError for a name that leads out of the root, as a record may hold."""
+        return self.root / inside(name)
+
     def put(self, name: str, data: bytes) -> None:
         with self.writing(name) as aside:
             aside.write_bytes(data)
 
     def get(self, name: str) -> bytes:
-        with open(os.path.join(self.root, name), "rb") as file:
+        with open(os.path.join(self.root, inside(name)), "rb") as file:
             return file.read()
 
     def exists(self, name: str) -> bool:
-        return os.path.exists(os.path.join(self.root, name))
+        return os.path.exists(os.path.join(self.root, inside(name)))
 
     def facts(self, name: str) -> Facts:
-        stat = os.stat(os.path.join(self.root, name))
+        stat = os.stat(os.path.join(self.root, inside(name)))
         return Facts(stat.st_size, stat.st_mtime, (stat.st_ino, stat.st_mtime_ns))
 
     def list(self, prefix: str) -> list[str]:
         names: list[str] = []
-        for folder, folders, files in os.walk(self.root / prefix):  # skips what others remove meanwhile
+        for folder, folders, files in os.walk(self._at(prefix)):  # skips what others remove meanwhile
             folders[:] = [child for child in folders if not child.endswith(ASIDE)]
-            inside = PurePath(folder).relative_to(self.root)
-            names += (str(inside / file) for file in files if not file.endswith(ASIDE))
+            below = PurePath(folder).relative_to(self.root)
+            names += (str(below / file) for file in files if not file.endswith(ASIDE))
         return sorted(names)
 
     def folders(self, prefix: str) -> tuple[str, ...]:
-        _, folders, _ = next(os.walk(self.root / prefix), ("", [], []))
+        _, folders, _ = next(os.walk(self._at(prefix)), ("", [], []))
         return tuple(sorted(folder for folder in folders if not folder.endswith(ASIDE)))
 
     def walk(self, prefix: str, without: Collection[str] = ()) -> Iterator[Entry]:
-        return walk_folder(self.root, prefix, without)
+        return walk_folder(self.root, inside(prefix), without)
 
     def remove(self, name: str) -> None:
-        path = self.root / name
+        path = self._at(name)
         if not path.is_dir() or path.is_symlink():
             path.unlink(missing_ok=True)
             return
@@ -218,22 +223,22 @@ class LocalStore:
         shutil.rmtree(path, ignore_errors=True)
 
     def move(self, name: str, to: str) -> None:
-        final = self.root / to
+        final = self._at(to)
         self._make(final.parent)
-        (self.root / name).rename(final)
+        self._at(name).rename(final)
         flush_entry(final.parent)
 
     def open(self, name: str) -> io.BufferedReader:
-        return (self.root / name).open("rb")
+        return self._at(name).open("rb")
 
     def append(self, name: str) -> io.FileIO:
-        path = self.root / name
+        path = self._at(name)
         self._make(path.parent)
         return _FlushedAtEnd(path, "ab")
 
     @contextmanager
     def writing(self, name: str) -> Iterator[Path]:
-        final = self.root / name
+        final = self._at(name)
         self._make(final.parent)
         aside = final.parent / f".{final.name}.{secrets.token_hex(6)}{ASIDE}"
         try:
@@ -250,19 +255,19 @@ class LocalStore:
                 aside.unlink(missing_ok=True)
 
     def reading(self, name: str) -> Path:
-        return self.root / name
+        return self._at(name)
 
     @contextmanager
     def working_folder(self, name: str) -> Iterator[Path]:
-        folder = self.root / name
+        folder = self._at(name)
         self._make(folder)
         yield folder
 
     def place(self, name: str) -> str:
-        return str(self.root / name)
+        return str(self._at(name))
 
     def uri(self, name: str) -> str:
-        return (self.root / name).as_uri()
+        return self._at(name).as_uri()
 
     def now(self) -> float:
         return file_system_time(self.root)
