@@ -9,6 +9,12 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+LONGEST_TEXT = 4_000
+"""Characters that one part of an error has at most: it may quote a value of any length."""
+
+MOST_SHOWN = 50
+"""Problems that are shown of many; when they are mended, the next ones are."""
+
 
 class InputError(ValueError):
     """Error in a user's input. The command line prints it without a traceback and exits with 2.
@@ -21,6 +27,7 @@ class InputError(ValueError):
     """
 
     def __init__(self, law: str, *, place: str | None = None, key: str | None = None, way_out: str | None = None):
+        law, (place, key, way_out) = _cut(law), (part and _cut(part) for part in (place, key, way_out))
         super().__init__(law, place, key, way_out)  # all of them, so that it survives pickling between processes
         self.law, self.place, self.key, self.way_out = law, place, key, way_out
 
@@ -44,7 +51,9 @@ class InputProblemsError(InputError):
         return (InputProblemsError, (self.problems,))
 
     def __str__(self) -> str:
-        return "\n\n".join(map(str, self.problems))
+        more = len(self.problems) - MOST_SHOWN
+        shown = [*map(str, self.problems[:MOST_SHOWN]), *([f"... and {more:,} more problems"] if more > 0 else [])]
+        return "\n\n".join(shown)
 
 
 class Problems:
@@ -92,6 +101,12 @@ class Problems:
             raise next(iter(unique.values()))
         if unique:
             raise InputProblemsError(list(unique.values()))
+
+
+def _cut(text: str) -> str:
+    """Leave out the middle of a long text."""
+    left_out = len(text) - LONGEST_TEXT
+    return text if left_out <= 0 else f"{text[: LONGEST_TEXT // 2]} [... {left_out:,} characters ...] {text[-500:]}"
 
 
 def _rebuild(kind: type[InputError], law: str, place: str | None, key: str | None, way_out: str | None) -> InputError:

@@ -60,9 +60,11 @@ def number_problems(document: Document) -> Iterator[InputError]:
             len(path) == len(pattern) and all(part in ("*", key) for part, key in zip(pattern, path, strict=True))
             for pattern in _TEXTS
         )
+        if not is_text:
+            continue
         number = plain_value(text)
         is_other = isinstance(number, int | float) and not isinstance(number, bool) and str(number) != text
-        if is_text and is_other and not isinstance(value_at(document.value, path), str):
+        if is_other and not isinstance(value_at(document.value, path), str):
             yield InputError(
                 f"a text that looks like a number must be in quotes, or it would be {number}, but got {text}",
                 place=document.origin(path),

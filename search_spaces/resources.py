@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_never
 
 from search_spaces.errors import InputError, nearest
+from search_spaces.regular_files import read_regular
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.spec import StageSpec
 
@@ -131,8 +132,8 @@ def _settings(study: Study, value: Any) -> Any:
     written = (study.document.origin(("resources",)) or "").rpartition(":")[0]
     path = Path(written).parent / value
     try:
-        settings = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        settings = json.loads(read_regular(path))
+    except (OSError, ValueError, RecursionError) as error:
         law = f"deepspeed must be settings or the path of a JSON file that holds them, but {path}: {error}"
         raise study.problem(("resources", "deepspeed"), law) from error
     if not isinstance(settings, dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import islice
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -17,6 +18,9 @@ from search_spaces.scalar_hints import scalar_hint
 from search_spaces.yaml_source import Document, KeyPath, key_text, show
 
 T = TypeVar("T")
+
+MOST_QUOTED = 100
+"""Items of a list that an error quotes."""
 
 _KINDS = {
     "string_type": "must be text",
@@ -102,7 +106,7 @@ def _law(
 ) -> tuple[str, str | None]:
     given = detail["input"]
     is_nested = isinstance(given, list | dict)
-    got = flow_text(given, document, whole) if is_nested else document.text(whole, given)
+    got = flow_text(_beginning(given), document, whole) if is_nested else document.text(whole, given)
     match detail["type"]:
         case "missing":
             return "must be given", None
@@ -123,6 +127,13 @@ def _law(
             law = detail["msg"].replace("Input should be ", "must be ").replace("Input should ", "must ")
             law = law[0].lower() + law[1:]
             return f"{law}, but got {_quoted(detail['input'], got)}", None
+
+
+def _beginning(value: list[Any] | dict[str, Any]) -> list[Any] | dict[str, Any]:
+    """Return what an error quotes of a list or a mapping: the beginning of a long one."""
+    if isinstance(value, dict):
+        return dict(islice(value.items(), MOST_QUOTED))
+    return value[:MOST_QUOTED]
 
 
 def _quoted(value: Any, text: str) -> str:

@@ -53,7 +53,7 @@ def _study_text(store: Store, name: str) -> str:
         if isinstance(yaml.safe_load(text), dict):
             return text.decode()
         problem = "it holds none"
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         problem = str(error)
     raise InputError(
         f"must be a study in YAML as this program writes it, but {problem}",

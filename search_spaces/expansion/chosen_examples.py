@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces.identity import fingerprint
+from search_spaces.regular_files import read_regular
 from search_spaces.spec import ChosenExamples
 from search_spaces.study import Study
 from search_spaces.yaml_source import KeyPath
@@ -34,8 +35,8 @@ def read_chosen(study: Study, name: str, path: KeyPath) -> ChosenExamples:
     beside = Path() if written.startswith("--set ") else Path(written.rpartition(":")[0]).parent
     file = beside / Path(name).expanduser()
     try:
-        values = _values(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+        values = _values(read_regular(file).decode("utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         law = f"must be a file of ids, a JSON list of texts or one id a line, but {file}: {reason}"
         raise study.problem(path, law) from error

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from search_spaces.errors import InputError
+from search_spaces.regular_files import open_regular
 from trainables.benchmarks.best_reachable import best_reachable
 from trainables.benchmarks.contract import Benchmark, Example
 from trainables.benchmarks.files.reference_files import find_files, matching
@@ -107,7 +108,7 @@ def _inventory_file(benchmark: Benchmark, number: int, folder: Path) -> Inventor
 def _sha256(paths: Sequence[Path], folder: Path) -> str:
     whole = hashlib.sha256()
     for path in paths:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             digest = hashlib.file_digest(file, "sha256")
         if len(paths) == 1:
             return digest.hexdigest()

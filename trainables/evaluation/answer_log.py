@@ -60,7 +60,7 @@ def _batches(content: bytes) -> dict[int, list[Answer]]:
             continue
         try:
             value = json.loads(line)
-        except ValueError:  # cut in the middle, then closed by the next writer
+        except (ValueError, RecursionError):  # cut in the middle, then closed by the next writer
             continue
         match value:
             case [int(number), list(answers)] if all(_is_answer(answer) for answer in answers):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from search_spaces.errors import InputError
+from search_spaces.regular_files import open_regular
 from trainables.model.tensor_files import check_content
 
 
@@ -63,7 +64,7 @@ def _header(file: Path, mtime_ns: int) -> GgufHeader:
         raise InputError(
             "reading a GGUF file needs the package gguf", place=str(file), way_out="pip install 'ablate-vlm[gguf]'"
         ) from None
-    with file.open("rb") as opened:
+    with open_regular(file) as opened:
         start = opened.read(4)
     if start != b"GGUF":
         raise InputError(f"must be a GGUF file, but begins with {start!r}", place=str(file))

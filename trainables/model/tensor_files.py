@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from search_spaces.errors import InputError
+from search_spaces.regular_files import open_regular
 
 FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
 """Types of weights that can be trained, as safetensors names them."""
@@ -41,7 +42,7 @@ def check_content(file: Path) -> None:
         InputError: it is missing, not a file, unreadable, empty, a Git LFS pointer, or a web page.
     """
     try:
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             start = opened.read(512)
     except OSError as error:
         law = f"the file must be readable, but: {error.strerror or type(error).__name__}"
@@ -67,7 +68,7 @@ def read_json_object(file: Path) -> dict[str, Any]:
     check_content(file)
     try:
         value = json.loads(file.read_text(encoding="utf-8-sig"))
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"must be JSON, but: {error}", place=str(file), way_out=_FETCH_AGAIN) from error
     if not isinstance(value, dict):
         raise InputError("must be a JSON object", place=str(file))
@@ -96,7 +97,7 @@ def safetensors_headers(file: Path) -> dict[str, TensorHeader]:
 def _check_length(file: Path) -> None:
     """Raise InputError if a safetensors file is longer or shorter than its header says, or has no such header."""
     size = file.stat().st_size
-    with file.open("rb") as opened:
+    with open_regular(file) as opened:
         start = opened.read(8)
         length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
         if not 0 < length <= 100_000_000:
@@ -108,7 +109,7 @@ def _check_length(file: Path) -> None:
     try:
         entries = [entry for name, entry in json.loads(text).items() if name != "__metadata__"]
         end = max((int(entry["data_offsets"][1]) for entry in entries), default=0)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         law = "must be a safetensors file, but its header is no table of tensors"
         raise InputError(law, place=str(file), way_out=_FETCH_AGAIN) from error
     if size < 8 + length + end:

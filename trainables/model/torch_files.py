@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from search_spaces.errors import InputError
+from search_spaces.regular_files import open_regular
 from trainables.model.tensor_files import TensorHeader, check_content, safetensors_headers
 
 _NESTED = ("state_dict", "model_state_dict", "model", "module")
@@ -79,7 +80,7 @@ def _unpickled(file: Path, device: str) -> Any:
 
 
 def _starts_as_archive(file: Path) -> bool:
-    with file.open("rb") as opened:
+    with open_regular(file) as opened:
         return opened.read(4) == b"PK\x03\x04"
 
 

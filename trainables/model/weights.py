@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 from search_spaces.errors import InputError
+from search_spaces.regular_files import open_regular
 
 _SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".gguf")
 
@@ -153,6 +154,6 @@ def digest_weights(path: Path) -> str:
     for file in weight_files(path):
         name = file.name if path.is_file() else os.path.relpath(file, path)
         digest.update(name.encode() + b"\0")
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             digest.update(hashlib.file_digest(opened, "sha256").digest())
     return digest.hexdigest()

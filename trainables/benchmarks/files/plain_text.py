@@ -8,6 +8,7 @@ import zlib
 from pathlib import Path
 
 from search_spaces.errors import InputError
+from search_spaces.regular_files import read_regular
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -24,7 +25,7 @@ _LOOKED_AT = 4096
 def read_bytes(path: Path) -> bytes:
     """Read a file, unpacked where it is gzipped. Raises InputError for one that cannot be read or is cut off."""
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
         return gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"must be a whole gzip file, but {error or 'it is cut off'}", place=str(path)) from error

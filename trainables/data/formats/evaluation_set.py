@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces.errors import InputError
+from search_spaces.regular_files import read_regular
 from search_spaces.spec import SourceSpec
 from trainables.benchmarks.contract import Example
 from trainables.benchmarks.example_json import dump_example, right_answer
@@ -49,7 +50,7 @@ class EvaluationReader:
             yield Record(example.id, example.image, (turn,), tuple(tags), dump_example(example))
 
     def image(self, key: str) -> bytes:
-        return self.image_file(key).read_bytes()
+        return read_regular(self.image_file(key))
 
     def image_file(self, key: str) -> Path:
         return self.image_folder / key

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from search_spaces.regular_files import read_regular
 from search_spaces.spec import SourceSpec
 from trainables.data.files import source_path, stats
 from trainables.data.formats.conversations import read_record
@@ -38,7 +39,7 @@ class LlavaReader:
                 yield record
 
     def image(self, key: str) -> bytes:
-        return self.image_file(key).read_bytes()
+        return read_regular(self.image_file(key))
 
     def image_file(self, key: str) -> Path:
         return self.image_folder / key

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from search_spaces.errors import InputError
+from search_spaces.regular_files import read_regular
 from search_spaces.spec import SourceSpec
 from trainables.data.files import source_path, stats
 from trainables.data.formats.conversations import read_record
@@ -54,7 +55,7 @@ class LrvReader:
                     yield record
 
     def image(self, key: str) -> bytes:
-        return self.image_file(key).read_bytes()
+        return read_regular(self.image_file(key))
 
     def image_file(self, key: str) -> Path:
         return self.image_folder / key

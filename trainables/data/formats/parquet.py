@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from search_spaces.errors import InputError
+from search_spaces.regular_files import require_regular
 from search_spaces.spec import SourceSpec
 from trainables.data.files import source_path, stats
 from trainables.data.formats.conversations import CONVERSATION_FIELDS, FIELDS, read_record
@@ -147,6 +148,7 @@ class ParquetReader:
     def _open(self, number: int) -> Any:
         path = self._files[number]
         with _pyarrow_errors_as_input(path):
+            require_regular(path)
             file = pq.ParquetFile(path, memory_map=True)
         if not CONVERSATION_FIELDS & set(file.schema_arrow.names):
             law = f"must have a column of conversations: {', '.join(sorted(CONVERSATION_FIELDS))}"
@@ -154,7 +156,9 @@ class ParquetReader:
         if set(_IMAGE_COLUMNS) <= set(file.schema_arrow.names):
             raise InputError("must have one column of images, but has `image` and `images`", place=str(path))
         field = _image_field(file.schema_arrow)
-        if field is not None:
+        if IMAGES_BY_PATH in (file.schema_arrow.metadata or {}):
+            _check_converted(file.schema_arrow, path)
+        elif field is not None:
             _check_image_type(field, path)
         else:
             _check_no_image(file.schema_arrow, path)
@@ -168,6 +172,15 @@ def _image_field(schema: Any) -> Any:
 
 def _is_list(kind: Any) -> bool:
     return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind))
+
+
+def _check_converted(schema: Any, path: Path) -> None:
+    """Check that a file of `ablate data convert` has its columns of images. Raises InputError."""
+    image: Any = schema.field("image").type if "image" in schema.names else pa.null()
+    fields = {image.field(i).name for i in range(image.num_fields)} if pa.types.is_struct(image) else set()
+    if IMAGE_DIGEST not in schema.names or not fields >= {"bytes", "path"}:
+        law = f"a converted file must have the columns `image` (bytes, path) and `{IMAGE_DIGEST}`, but lacks one"
+        raise InputError(law, place=str(path), way_out="Convert the data again.")
 
 
 def _check_no_image(schema: Any, path: Path) -> None:

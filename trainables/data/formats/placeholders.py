@@ -7,8 +7,9 @@ import re
 from trainables.data.refused import RecordError
 
 PLACEHOLDER = "<image>"
+_CHARACTERS = list(PLACEHOLDER)
 
-_MARKUP = re.compile(r"<image>(?!\s*[^<>\s]*\s*</image>)(?=(?:(?!<image>).)*</image>)|`<image>`", re.DOTALL)
+_MARKUP = re.compile(r"<image>(?!\s*+[^<>\s]*+\s*+</image>)(?=(?:(?!<image>).)*</image>)|`<image>`", re.DOTALL)
 """An element of XML with more in it than one word, or the word in quotes of Markdown: text about `<image>` itself."""
 
 _OTHER_SPELLINGS = re.compile(
@@ -48,9 +49,18 @@ def announced_images(turns: list[str]) -> int:
 
 def without_placeholders(text: str) -> str:
     """Remove image placeholders and strip; idempotent, so that a converted source reads the same."""
-    while PLACEHOLDER in text:
-        text = text.replace(PLACEHOLDER, "")
-    return text.strip()
+    text = text.replace(PLACEHOLDER, "")
+    return (_without_nested(text) if PLACEHOLDER in text else text).strip()
+
+
+def _without_nested(text: str) -> str:
+    """Remove placeholders, and those that this puts together, in one pass: `<im<image>age>` has one inside another."""
+    kept: list[str] = []
+    for character in text:
+        kept.append(character)
+        if character == ">" and kept[-len(PLACEHOLDER) :] == _CHARACTERS:
+            del kept[-len(PLACEHOLDER) :]
+    return "".join(kept)
 
 
 def _check_spelling(question: str, number: int) -> None:

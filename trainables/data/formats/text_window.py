@@ -6,10 +6,12 @@ import codecs
 import gzip
 import json
 import zlib
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, Self, cast
+from typing import Self
 
 from search_spaces.errors import InputError
+from search_spaces.regular_files import open_regular
 
 _CHUNK = 4 << 20
 """Bytes read at a time."""
@@ -27,6 +29,13 @@ _OTHERS = {
 """First bytes of files that are taken for JSON by their name, and what they are."""
 
 _LITTLE = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}
+
+
+def _opened(file: Path) -> BufferedReader:
+    try:
+        return open_regular(file)
+    except OSError as error:
+        raise InputError(f"must be a file that can be read, but: {error.strerror}", place=str(file)) from error
 
 
 class TextWindow:
@@ -51,7 +60,7 @@ class TextWindow:
         self._dropped = 0
         self._line, self._line_start, self._counted = 1, 0, 0
         """Line at the character `_counted`, and where that line begins, counted from the start of the file."""
-        self._raw = file.open("rb")
+        self._raw = _opened(file)
         head = self._raw.read(64)
         self._raw.seek(0)
         kind = next((name for first, name in _OTHERS.items() if head.lstrip().startswith(first)), None)
@@ -59,9 +68,9 @@ class TextWindow:
             self._raw.close()
             raise InputError(f"must be JSON, but is {kind}", place=str(file))
         if head.startswith(_GZIP):
-            self._bytes = cast(BinaryIO, gzip.GzipFile(fileobj=self._raw))
+            self._bytes: BufferedReader | gzip.GzipFile = gzip.GzipFile(fileobj=self._raw)
         else:
-            self._bytes = cast(BinaryIO, self._raw)
+            self._bytes = self._raw
         self._decoder: codecs.IncrementalDecoder | None = None
 
     def __enter__(self) -> Self:
@@ -133,7 +142,7 @@ class TextWindow:
         size = 0
         while size < _CHUNK and not self.failure:
             try:
-                piece = self._bytes.read1(_CHUNK - size)  # type: ignore[attr-defined]  # of buffered files and of gzip
+                piece = self._bytes.read1(_CHUNK - size)
             except EOFError:
                 self.failure = "the compressed data are cut off"
             except (gzip.BadGzipFile, zlib.error) as error:

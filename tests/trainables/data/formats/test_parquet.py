@@ -15,6 +15,7 @@ from PIL import Image
 
 from search_spaces.errors import InputError
 from search_spaces.spec import SourceSpec
+from trainables.data.formats.parquet import IMAGE_DIGEST, IMAGES_BY_PATH
 from trainables.data.readers import open_reader
 from trainables.data.refused import RefusedRecord
 
@@ -133,3 +134,14 @@ def test_a_corrupt_parquet_file_is_an_input_error_naming_the_file(tmp_path: Path
     source = SourceSpec(name="s", version="1", reader="parquet", path="bad.parquet")
     with pytest.raises(InputError, match=r"bad\.parquet"):
         list(open_reader(source, tmp_path).records())
+
+
+def test_a_converted_file_without_its_columns_of_images_is_refused_by_name(tmp_path: Path) -> None:
+    row = {"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]}
+    image = {"bytes": b"x", "path": "x.png"}
+    for broken in ({**row, "image": image}, {**row, IMAGE_DIGEST: b"0"}, {**row, "image": b"x", IMAGE_DIGEST: b"0"}):
+        table = pa.Table.from_pylist([broken])
+        pq.write_table(table.replace_schema_metadata({IMAGES_BY_PATH: b"1"}), tmp_path / "x.parquet")
+        source = SourceSpec(name="s", version="1", reader="parquet", path="x.parquet")
+        with pytest.raises(InputError, match=r"x\.parquet: a converted file must have the columns"):
+            list(open_reader(source, tmp_path).records())
