@@ -78,6 +78,8 @@ class Graph:
         self._features, self._budget_left = features, budget_bytes
         self._test_sources = tuple(benchmark.source for benchmark in benchmarks)
         self._nodes: dict[str, Node] = {}
+        self._paths = Memo()
+        """Paths of features, which name nodes of this graph: another graph of the same trials must not find them."""
         self._feature_nodes: dict[tuple[int, int, int | None], str | None] = {}
         self._features_by_key: dict[str, str] = {}
         """Key of features -> the node that stands for all sources with those pictures."""
@@ -178,7 +180,7 @@ class Graph:
             nodes = [[self._feature_node(vision, source, seed) for source in sources] for sources in chain.sources]
             return tuple(tuple(node for node in each if node is not None) for each in nodes)
 
-        return self._memo.of("feature paths", (vision, *chain.sources), make, _seed_of(vision, seed))
+        return self._paths.of("feature paths", (vision, *chain.sources), make, _seed_of(vision, seed))
 
     def _feature_node(self, vision: VisionSpec, source: SourceSpec, seed: int) -> str | None:
         known = (id(vision), id(source), _seed_of(vision, seed))

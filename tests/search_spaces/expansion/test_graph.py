@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from search_spaces.expansion.expand import plan_study
+from search_spaces.expansion.expand import expand_study, plan_expansion, plan_study
 from search_spaces.plan import Node
 from search_spaces.study_files import load_study
 from tests.support.small_studies import BASE, plan_of, stage_nodes
@@ -106,3 +106,13 @@ def test_steps_of_uncounted_data_are_missing_until_counts_are_known(tmp_path: Pa
     counts = {"source:mine@1": {"records": 256, "text_only": 0, "images": 256, "tags": {}}}
     (stage,) = stage_nodes(plan_of(tmp_path, text, counts=counts))
     assert stage.steps == 2
+
+
+def test_an_expansion_that_is_planned_again_with_other_digests_and_caches_has_all_nodes_of_its_paths() -> None:
+    expansion = expand_study(load_study("quickstart"))
+    streamed, cached = (plan_expansion(expansion, features=choice) for choice in ("stream", "cache"))
+    missing = {name for node in cached.nodes.values() for name in node.missing}
+    known = plan_expansion(expansion, features="cache", digests=dict.fromkeys(missing, "0" * 64))
+    for planned, kinds in ((streamed, {"stage", "evaluation"}), (cached, {"features", "stage", "evaluation"})):
+        assert {planned.nodes[name].kind for trial in planned.trials for name in trial.path} == kinds
+    assert all(known.nodes[name].key for trial in known.trials for name in trial.path[:-1])
