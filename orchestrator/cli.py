@@ -24,6 +24,7 @@ from orchestrator.commands.questions import questions
 from orchestrator.commands.run import run
 from orchestrator.commands.score import score
 from orchestrator.commands.storage import gc, verify
+from orchestrator.commands.studies import stop, studies
 from orchestrator.commands.submit import submit
 from orchestrator.commands.verdicts import verdicts
 from orchestrator.exit_codes import EXIT_BAD_INPUT, EXIT_CRASH, EXIT_DONE, EXIT_SIGNAL, EXIT_STOPPED
@@ -61,6 +62,8 @@ for command in (
     score,
     gc,
     verify,
+    stop,
+    studies,
 ):
     app.command()(command)
 app.command(name="import")(import_results)
@@ -81,7 +84,8 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(EXIT_DONE)
     except StoppedError as stopped:
-        _end(f"ablate: stopped by {stopped}; the same command goes on", EXIT_SIGNAL + stopped.number)
+        code = EXIT_SIGNAL + stopped.number if stopped.by is None else EXIT_STOPPED
+        _end(f"ablate: stopped by {stopped}; the same command goes on", code)
     except Exception as error:
         if is_full(error):
             _end(f"ablate: {storage_full(first_line(error))}", EXIT_STOPPED)

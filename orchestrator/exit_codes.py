@@ -5,7 +5,7 @@ EXIT_TRIAL_FAILED = 1
 """Or, of `ablate verify`: something on storage is damaged or missing."""
 EXIT_BAD_INPUT = 2
 EXIT_STOPPED = 3
-"""Before the end: a limit, or no space left."""
+"""Before the end: a limit, `ablate stop`, or no space left."""
 EXIT_CRASH = 70
 """A defect of the program."""
 EXIT_WITHOUT_RAY = 75

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import shlex
+import sys
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import yaml
 from rich.console import Console
@@ -12,23 +13,26 @@ from rich.console import Console
 from cluster.address import ClusterAddress, find_cluster
 from cluster.fit import refuse_impossible, this_machine
 from orchestrator.planning.plan_json import plan_json
-from orchestrator.planning.planned import RunOptions, expand, plan
-from orchestrator.planning.preflight import Digests, current_digests, known_digests, preflight
+from orchestrator.planning.planned import RunOptions, expand
+from orchestrator.planning.preflight import Digests, preflight
+from orchestrator.planning.preview import beside_storage
 from orchestrator.planning.selection import selected_trials
 from orchestrator.reporting.build import build_report
 from orchestrator.reporting.report_model import Report
 from orchestrator.running.attempts import Outcomes, RunSettings
+from orchestrator.running.registered import registered
 from orchestrator.running.retry_policy import Budgets
 from orchestrator.running.tasks import largest_write, make_task, remaining_work, requests_by_arm
 from orchestrator.state.claims import write_claims
-from orchestrator.state.difference import Difference, compare
+from orchestrator.state.difference import Difference
 from orchestrator.state.documents import PlanDocument, require_own_folder
 from orchestrator.state.ledger import Ledger, read_ledger
 from orchestrator.state.looks import read_looks
-from orchestrator.state.retries import left_alone, remember_retries
+from orchestrator.state.retries import remember_retries
 from orchestrator.state.superseded import set_aside_changed
 from orchestrator.terminal.difference import show_difference
 from orchestrator.terminal.plain import plain_lines
+from orchestrator.terminal.stops import StoppedError
 from search_spaces.errors import InputError
 from search_spaces.expansion.expand import Expansion
 from search_spaces.plan import Plan
@@ -56,6 +60,8 @@ class StudyRun:
     """How to open the tracking server; None if there was nothing left to do, or offline."""
     selected: frozenset[str]
     """Ids of the trials that were to be done."""
+    stopped_by: str | None = None
+    """Who has ended it with `ablate stop`."""
 
 
 def run_study(name: str, options: RunOptions, console: Console) -> StudyRun:
@@ -85,6 +91,25 @@ def run_loaded(study: Study, options: RunOptions, console: Console) -> StudyRun:
     cluster = find_cluster(options.plan.address)
     expansion = expand(study, options.plan)  # 2: a study becomes arms and trials
     selected = selected_trials(expansion, options.only, options.plan.limit)
+    told = plain_lines(console)
+    with registered(store, expansion.name, shlex.join(["ablate", *sys.argv[1:]]), told) as run:
+        try:
+            done = _run_expanded(study, expansion, selected, store, cluster, options, console)
+        except StoppedError as stopped:
+            raise StoppedError(stopped.number, run.request.by if run.request is not None else None) from None
+    return done if run.request is None else replace(done, stopped_by=run.request.by)
+
+
+def _run_expanded(
+    study: Study,
+    expansion: Expansion,
+    selected: frozenset[str],
+    store: LocalStore,
+    cluster: ClusterAddress | None,
+    options: RunOptions,
+    console: Console,
+) -> StudyRun:
+    """Do what is left of the selected trials of an expanded study."""
     specs, data, told = expansion.specs(selected=selected), options.plan.data, plain_lines(console)
     known = preflight(specs, expansion.evaluation_sets, store, data, told)  # 3: data and weights are digested
     planned, ledger, difference = beside_storage(expansion, selected, known, store, options)  # 4: a graph of work
@@ -99,46 +124,6 @@ def run_loaded(study: Study, options: RunOptions, console: Console) -> StudyRun:
         ledger = read_ledger(planned, store)
     report = build_report(study, planned, store, ledger, "run")  # 9: results become verdicts and a report
     return StudyRun(study, planned, difference, report, ledger, outcomes, tracking, selected)
-
-
-def preview(study: Study, options: RunOptions) -> tuple[Plan, Difference, tuple[str, ...]]:
-    """Compare a study with storage as `run_loaded` does, without writing anything, starting Ray or reading data.
-
-    Args:
-        study: that would be run.
-        options: of the command line.
-
-    Returns:
-        The plan, the difference, and the names of data and weights that are to be read first: what follows from their
-        content is not known yet.
-    """
-    store = LocalStore(options.plan.storage)
-    expansion = expand(study, options.plan, remembers=False)
-    selected = selected_trials(expansion, options.only, options.plan.limit)
-    known, unread = current_digests(
-        expansion.specs(selected=selected), expansion.evaluation_sets, store, options.plan.data
-    )
-    planned, _, difference = beside_storage(expansion, selected, known, store, options)
-    return planned, difference, unread
-
-
-def beside_storage(
-    expansion: Expansion, selected: Collection[str], known: Digests, store: Store, options: RunOptions
-) -> tuple[Plan, Ledger, Difference]:
-    """Plan a study, read what storage holds of it, and compare the two.
-
-    Args:
-        expansion: of the study.
-        selected: ids of the trials that are to be done.
-        known: digests and counts of the data and weights that these need; of others, what was found earlier holds.
-        store: the storage.
-        options: of the command line.
-    """
-    planned = plan(expansion, options.plan, known.over(known_digests(store)) if options.only else known)
-    ledger = read_ledger(planned, store)
-    alone = {} if options.retry_failed else left_alone(planned, ledger, store)
-    todo = {trial for trial in selected if ledger.trials[trial].state != "done"}
-    return planned, ledger, compare(planned, ledger, store, todo, alone)
 
 
 def show_version(

@@ -77,6 +77,8 @@ def run_until_decided(
         run = run_once(name, replace(options, gpu_seconds_left=left_s, up_to_seeds=max(limits.steps)), console)
         spent_s = gpu_seconds(run.ledger)
         budget = Budget((spent_s - added.gpu_seconds_before) / 3600, limits.gpu_hours)
+        if run.stopped_by is not None:
+            return DecidedRun(run, is_out_of_budget=False)
         if not run.ledger.is_finished:
             is_out_of_budget = run.outcomes is not None and run.outcomes.budget_spent
             if is_out_of_budget:

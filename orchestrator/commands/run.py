@@ -107,13 +107,15 @@ def run(
     trouble = done.outcomes.storage_trouble if done.outcomes else None
     if trouble is not None:
         out.print(f"ablate: {storage_gave_out(trouble)}", soft_wrap=True)
-    code = exit_code(done.outcomes, done.ledger.counts(done.selected))
+    if done.stopped_by is not None:
+        out.print(f"ablate: stopped by {done.stopped_by}; the same command goes on", soft_wrap=True)
+    code = exit_code(done.outcomes, done.ledger.counts(done.selected), is_asked=done.stopped_by is not None)
     raise typer.Exit(EXIT_STOPPED if is_out_of_budget and code == EXIT_DONE else code)
 
 
 def _show_preview(study: str, options: RunOptions, as_json: bool) -> None:
     """Show what a run would do."""
-    from orchestrator.run_study import preview
+    from orchestrator.planning.preview import preview
     from orchestrator.state.difference import difference_json
     from orchestrator.terminal.difference import show_difference, show_work
     from search_spaces.study_files import load_study
@@ -178,9 +180,17 @@ def say_how_it_ended(done: StudyRun, options: RunOptions, out: Console) -> None:
         out.print(f"Offline. To send it to MLflow:  {options.sync_command}", soft_wrap=True)
 
 
-def exit_code(outcomes: Outcomes | None, counts: Mapping[TrialState, int]) -> int:
-    """Choose the exit code of a run by what became of its trials."""
-    if outcomes is not None and outcomes.signal is not None:
+def exit_code(outcomes: Outcomes | None, counts: Mapping[TrialState, int], *, is_asked: bool = False) -> int:
+    """Choose the exit code of a run by what became of its trials.
+
+    Args:
+        outcomes: of the trials of this run; None if it had none.
+        counts: of the trials that were to be done, by state.
+        is_asked: whether `ablate stop` has ended it.
+    """
+    if is_asked and counts["done"] < sum(counts.values()):
+        return EXIT_STOPPED
+    if outcomes is not None and outcomes.signal is not None and not is_asked:
         return EXIT_SIGNAL + outcomes.signal
     if outcomes is not None and outcomes.storage_trouble is not None:
         return EXIT_STOPPED

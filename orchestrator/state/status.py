@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import assert_never
 
 from orchestrator.state.ledger import Ledger, TrialEntry, TrialState, read_ledger
+from orchestrator.state.runs import living_runs, place_of
 from search_spaces.error_text import first_line
 from search_spaces.plan import Node, Plan, PlannedTrial
 from trainables.storage import layout, tracked_names
@@ -38,6 +39,15 @@ class TrialStatus:
     samples_per_s: float | None = None
     eta_s: float | None = None
     """Until its stages are trained; evaluation comes on top."""
+    steps_kept: int = 0
+    """Steps of all its stages that storage keeps: of finished stages, and of the newest checkpoint of the others."""
+    steps_needed: int | None = None
+    """Steps of all its stages; None while those of one are not known yet."""
+    scored: int = 0
+    """Evaluation sets that have their scores, out of `to_score`."""
+    to_score: int = 0
+    place: str | None = None
+    """Host and process of the run that has it, of a running trial."""
     diverged: bool = False
     failure: str | None = None
     """Kind and first line of the message."""
@@ -56,13 +66,18 @@ class StudyStatus:
     trials: tuple[TrialStatus, ...]
     """In plan order."""
     steps_done: int
-    """Optimizer steps that the study needs and has: of finished nodes, and of what is being trained. Shared steps count
-    once."""
+    """Optimizer steps that the study needs and has: of finished stages, of checkpoints, and of what is being trained.
+    Shared steps count once."""
     steps: int | None
     """All that it needs; None while steps of a stage are not known yet."""
     eta_s: float | None
     """Until all stages are trained at the pace of the running trials; None while there is no pace to go by."""
     removed: tuple[str, ...]
+    scored: int = 0
+    """Evaluation sets of all trials that have their scores, out of `to_score`."""
+    to_score: int = 0
+    runs: tuple[str, ...] = ()
+    """Who runs the study at this moment, and where, for people."""
     added_seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Arm -> replicates that are not in the study file: `run --until-decided` has added them."""
 
@@ -96,14 +111,26 @@ def study_status(plan: Plan, store: Store, ledger: Ledger | None = None) -> Stud
     known = [node.steps for node in stages if node.steps is not None]
     steps = sum(known) if len(known) == len(stages) else None
     done = sum(node.steps or 0 for node in stages if node.id in ledger.done_nodes)
-    done += sum(_steps_under_way(plan, statuses, ledger).values())
+    done += sum({**ledger.kept_steps, **_steps_under_way(statuses, ledger)}.values())
     pace = sum(
         metrics.steps_per_s or 0.0
         for status in statuses
         if status.state == "running" and (metrics := metrics_of.get(status.id)) is not None
     )
     eta = (steps - done) / pace if steps is not None and pace > 0 else None
-    return StudyStatus(plan.study, ledger.counts(), statuses, done, steps, eta, ledger.removed, plan.added_seeds)
+    return StudyStatus(
+        study=plan.study,
+        counts=ledger.counts(),
+        trials=statuses,
+        steps_done=done,
+        steps=steps,
+        eta_s=eta,
+        removed=ledger.removed,
+        scored=sum(status.scored for status in statuses),
+        to_score=sum(status.to_score for status in statuses),
+        runs=tuple(run.sentence for run in living_runs(store, plan.study)),
+        added_seeds=plan.added_seeds,
+    )
 
 
 def to_json(status: StudyStatus) -> str:
@@ -144,11 +171,20 @@ def _trial_status(
         loss=metrics.loss,
         samples_per_s=metrics.samples_per_s if entry.state == "running" else None,
         eta_s=eta,
+        steps_kept=sum(_kept_steps(node, ledger) for node in trial.stage_nodes(plan)),
+        steps_needed=sum(steps or 0 for steps in stages) if None not in stages else None,
+        scored=sum(asked.name in entry.scored for asked in plan.required_sets),
+        to_score=0 if entry.is_diverged else len(plan.required_sets),
+        place=place_of(entry.owner) if entry.owner is not None else None,
         diverged=entry.is_diverged,
         failure=failure,
         failed_attempts=entry.failures_before + (entry.failure is not None),
         log=log,
     )
+
+
+def _kept_steps(node: Node, ledger: Ledger) -> int:
+    return node.steps or 0 if node.id in ledger.done_nodes else ledger.kept_steps.get(node.id, 0)
 
 
 def _work_name(node: Node) -> str:
@@ -174,13 +210,13 @@ def _current(plan: Plan, trial: PlannedTrial, entry: TrialEntry, step: int | Non
     return None, 0
 
 
-def _steps_under_way(plan: Plan, statuses: Iterable[TrialStatus], ledger: Ledger) -> dict[str, int]:
-    """Map nodes that are being trained to the steps that a running trial has made of them."""
+def _steps_under_way(statuses: Iterable[TrialStatus], ledger: Ledger) -> dict[str, int]:
+    """Map nodes that are being trained to the steps that a running trial has made of them, or that are kept."""
     made: dict[str, int] = {}
     for status in statuses:
         node = ledger.trials[status.id].working
         if status.step is not None and node is not None and node not in ledger.done_nodes:
-            made[node] = max(made.get(node, 0), status.step)
+            made[node] = max(made.get(node, ledger.kept_steps.get(node, 0)), status.step)
     return made
 
 

@@ -71,9 +71,12 @@ def node_result(node: Node, store: Store) -> StageResult | FeaturesResult | None
             assert_never(node.kind)
 
 
-def kept_steps(node: Node, store: Store) -> int | None:
-    """Read the steps of a stage's newest checkpoint from its folder's name; None where it has none."""
-    if node.key is None or node.kind != "stage":
-        return None
-    numbers = (re.match(r"\d+", folder) for folder in store.folders(layout.checkpoints(node.key)))
+def checkpointed_steps(store: Store, key: str) -> int | None:
+    """Read the optimizer steps of a stage's newest checkpoint from its folder's name; None where it has none."""
+    numbers = (re.match(r"\d+", folder) for folder in store.folders(layout.checkpoints(key)))
     return max((int(number[0]) for number in numbers if number), default=None)
+
+
+def kept_steps(node: Node, store: Store) -> int | None:
+    """Read the steps of a node that its newest checkpoint holds; None where it has none, or is no stage."""
+    return None if node.key is None or node.kind != "stage" else checkpointed_steps(store, node.key)

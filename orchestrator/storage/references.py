@@ -178,7 +178,7 @@ def read_references(store: Store, inventory: Inventory) -> References:
         seen = {trial for _, trial, is_superseded in folders if not is_superseded}
         unseen = [trial.id for trial in plan.trials if trial.id not in seen] if plan is not None else []
         folders += [(layout.trial_folder(study, trial), trial, False) for trial in unseen]
-        planned = _planned_trials(plan) if plan is not None else {}
+        planned = planned_keys(plan) if plan is not None else {}
         for folder, trial, is_superseded in folders:
             if not is_superseded and _has_lost_its_task(folder, inventory):
                 problems.append(_lost_task(store, folder))
@@ -206,17 +206,18 @@ def _lost_task(store: Store, folder: str) -> InputError:
 
 
 @dataclass(frozen=True)
-class _Keys:
+class PlannedKeys:
     """Keys of a planned trial, in the order of its path."""
 
     stages: tuple[str, ...]
     features: tuple[str, ...]
 
 
-def _planned_trials(plan: StoredPlan) -> dict[str, _Keys]:
+def planned_keys(plan: StoredPlan) -> dict[str, PlannedKeys]:
+    """Map the trials of a plan to the keys of their stages and features."""
     keys = {node.id: node.key or "" for node in (*plan.stages, *plan.features)}
     return {
-        trial.id: _Keys(
+        trial.id: PlannedKeys(
             tuple(keys.get(node, "") for node in trial.stages), tuple(keys.get(node, "") for node in trial.features)
         )
         for trial in plan.trials
@@ -229,7 +230,7 @@ def _trial_work(
     trial: str,
     folder: str,
     is_superseded: bool,
-    planned: _Keys | None,
+    planned: PlannedKeys | None,
     plan: StoredPlan | None,
     files: Collection[str],
 ) -> TrialWork:
@@ -256,7 +257,7 @@ def _trial_work(
         folder=folder,
         is_superseded=is_superseded,
         is_planned=planned is not None,
-        is_finished=result is not None and (planned is None or _is_finished(result, planned, plan, files)),
+        is_finished=result is not None and (planned is None or is_finished(result, planned, plan, files)),
         stages=frozenset(key for path in paths for key in path),
         last_stages=frozenset(path[-1] for path in paths),
         features=frozenset(
@@ -267,7 +268,7 @@ def _trial_work(
     )
 
 
-def _is_finished(result: TrialResult, planned: _Keys, plan: StoredPlan | None, files: Collection[str]) -> bool:
+def is_finished(result: TrialResult, planned: PlannedKeys, plan: StoredPlan | None, files: Collection[str]) -> bool:
     """Tell whether a trial has every result that its plan asks for."""
     if result.stages != planned.stages or any(layout.stage_result(key) not in files for key in planned.stages):
         return False

@@ -22,8 +22,11 @@ from trainables.storage.records import (
     DigestCache,
     Failure,
     FoundDamage,
+    RunRecord,
     SmallerBatch,
+    StopRequest,
     TrialResult,
+    TriedAgain,
 )
 
 Remedy = Literal["run", "itself", "hand", "tracking"]
@@ -56,6 +59,9 @@ RECORDS: Mapping[str, StoredRecord] = {
     layout.claims_file("*", "*"): StoredRecord(ClaimRecord, "hand"),
     layout.looks_file("*", "*"): StoredRecord(LookRecord, "hand"),
     layout.smaller_batch("*", "*"): StoredRecord(SmallerBatch, "itself"),
+    layout.run_record("*", "*"): StoredRecord(RunRecord, "itself"),
+    layout.stop_request("*", "*"): StoredRecord(StopRequest, "itself"),
+    layout.tried_again("*", "*"): StoredRecord(TriedAgain, "itself"),
     layout.trial_task("*", "*"): StoredRecord(Attempt, "hand"),
     layout.trial_result("*", "*"): StoredRecord(TrialResult, "hand"),
     layout.trial_failure("*", "*"): StoredRecord(Failure, "hand"),

@@ -34,7 +34,10 @@ def to_terminal(status: StudyStatus, console: Console) -> None:
     console.print(Text.assemble((status.study, "bold"), ": ", *_joined(counted or [("no trials", "dim")])))
     if status.steps is not None:
         left = f", about {duration(status.eta_s)} of training left" if status.eta_s is not None else ""
-        console.print(Text(f"{status.steps_done:,} of {status.steps:,} steps{left}"))
+        scores = f", {status.scored:,} of {status.to_score:,} scores" if status.to_score else ""
+        console.print(Text(f"{status.steps_done:,} of {status.steps:,} steps{scores}{left}"))
+    for run in status.runs:
+        console.print(Text.assemble(("run", "cyan"), f" of {run}"))
     if status.added_seeds:
         console.print(Text(f"seeds added by `run --until-decided`: {seeds_by_arm_text(status.added_seeds)}"))
     by_state = {state: [trial for trial in status.trials if trial.state == state] for state in STATES}
@@ -51,7 +54,7 @@ def to_terminal(status: StudyStatus, console: Console) -> None:
     for trial in by_state["half-done"][:_LISTED]:
         at = f", stopped in {trial.stage}{_of(trial)}" if trial.step is not None else ""
         at = ", trained, to be scored" if trial.stage == "evaluation" else at
-        console.print(Text.assemble(("half-done", "yellow"), f" {trial.id}{at}"))
+        console.print(Text.assemble(("half-done", "yellow"), f" {trial.id}{at}; kept: {_kept(trial)}"))
     _print_rest(len(by_state["half-done"]), "half-done", console)
     if diverged := [trial.id for trial in status.trials if trial.diverged]:
         console.print(Text.assemble(("diverged", "yellow"), f" {_listed(diverged)}"))
@@ -79,8 +82,8 @@ def _print_failures(failed: Iterable[TrialStatus], console: Console) -> None:
 
 def _running_table(trials: list[TrialStatus]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("running", "stage", "step", "loss", "samples/s", "left"):
-        table.add_column(name, justify="left" if name in ("running", "stage") else "right", overflow="fold")
+    for name in ("running", "stage", "step", "loss", "samples/s", "left", "by"):
+        table.add_column(name, justify="left" if name in ("running", "stage", "by") else "right", overflow="fold")
     for trial in trials:
         table.add_row(
             Text(trial.id),
@@ -89,8 +92,15 @@ def _running_table(trials: list[TrialStatus]) -> Table:
             "" if trial.loss is None else f"{trial.loss:.4f}",
             "" if trial.samples_per_s is None else f"{trial.samples_per_s:.1f}",
             "" if trial.eta_s is None else duration(trial.eta_s),
+            Text(trial.place or ""),
         )
     return table
+
+
+def _kept(trial: TrialStatus) -> str:
+    """Write what storage keeps of a trial: steps by checkpoints, and scores."""
+    needed = "" if trial.steps_needed is None else f" of {trial.steps_needed:,}"
+    return f"{trial.steps_kept:,}{needed} steps, {trial.scored} of {trial.to_score} scores"
 
 
 def _of(trial: TrialStatus) -> str:

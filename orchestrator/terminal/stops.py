@@ -15,10 +15,12 @@ class StoppedError(BaseException):
     """A signal has come. No Exception, so that nothing on the way takes it for a failure of its own; and no
     KeyboardInterrupt, which the library of the command line answers with "Aborted" and the exit code 1."""
 
-    def __init__(self, number: int):
-        super().__init__(signal.Signals(number).name)
+    def __init__(self, number: int, by: str | None = None):
+        super().__init__(signal.Signals(number).name if by is None else by)
         self.number = number
         """Of the signal."""
+        self.by = by
+        """Who asked for it with `ablate stop`; None for a signal from elsewhere."""
 
 
 def stop_with_a_sentence() -> None:

@@ -23,7 +23,9 @@ studies/<study>/smaller-batches/          <shape>.json: how much fits at once wh
 studies/<study>/trials/<trial>/           spec.json, task.json, spool.jsonl, node-<n>.jsonl, rank-<n>.log,
                                           result.json or failure.json, tried-again.json
 studies/<study>/trials/<trial>/attempts/  <number>.json: failures that were followed by another attempt
+runs/<study>/<nonce>/                     run.json: who runs or ran a study; stop.json: who wants that run to end
 leases/<key>/, trials/<study>/<trial>/    who is producing what: <nonce>.json (`trainables.storage.lease`)
+leases/runs/<study>/<nonce>/              which runs go on
 sources/                                  the user's own data, unless --data names another folder
 scratch/<nonce>                           what tries out whether storage can be written to
 tracking/mlflow.db, artifacts/            the embedded MLflow store; mlflow.db.<schema> is that of an older MLflow
@@ -267,6 +269,30 @@ def plan_file(study: str) -> str:
     return f"studies/{part(study)}/plan.json"
 
 
+def runs(study: str) -> str:
+    """Name the folder of records of a study's runs, also of those that were refused before the study had a folder."""
+    return f"{RUNS}/{study}"
+
+
+def run_folder(study: str, nonce: str) -> str:
+    """Name the folder of the records of one run."""
+    return f"{runs(study)}/{nonce}"
+
+
+def run_record(study: str, nonce: str) -> str:
+    return f"{run_folder(study, nonce)}/run.json"
+
+
+def stop_request(study: str, nonce: str) -> str:
+    """Name the request to end a run."""
+    return f"{run_folder(study, nonce)}/stop.json"
+
+
+def run_lease(study: str, nonce: str) -> str:
+    """Name the lease that a run holds from its beginning to its end."""
+    return f"runs/{study}/{nonce}"
+
+
 def noise_floor(study: str) -> str:
     """Name the record of what a study's base scores with each of several seeds."""
     return f"studies/{part(study)}/noise.json"
@@ -338,6 +364,7 @@ CHECKED_WEIGHTS = "checked-weights.json"
 LANGUAGES = "languages.json"
 LEASES = "leases"
 OWNER = "owner.json"
+RUNS = "runs"
 STUDIES = "studies"
 PREPARING = "preparing"
 TRACKING = "tracking"

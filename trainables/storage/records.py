@@ -197,6 +197,37 @@ class SmallerBatch:
 
 
 @dataclass(frozen=True)
+class RunRecord:
+    """Run of a study, `runs/<study>/<nonce>/run.json`. Whether it goes on is told by its lease."""
+
+    nonce: str
+    host: str
+    pid: int
+    user: str
+    """Who started it: `user@host`."""
+    began: int
+    """Milliseconds since the epoch."""
+    command: str
+    """That was typed, for people."""
+    ended: int | None = None
+    """Milliseconds since the epoch; None while it goes on, and for ever where it was killed."""
+    ending: str = ""
+    """How it ended, for people."""
+
+
+@dataclass(frozen=True)
+class StopRequest:
+    """Request to end a run, `runs/<study>/<nonce>/stop.json`."""
+
+    by: str
+    """Who asks: `user@host`."""
+    ts: int
+    """Milliseconds since the epoch."""
+    within_s: float
+    """Seconds that running trials have to reach their next checkpoint."""
+
+
+@dataclass(frozen=True)
 class TriedAgain:
     """Failure that a run has tried again, `studies/<study>/trials/<trial>/tried-again.json`, and what it came from."""
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from orchestrator.state.ledger import read_ledger
 from orchestrator.state.status import TrialStatus, study_status, to_json
+from search_spaces.identity import needed_digests, source_name
 from search_spaces.plan import Plan
 from tests.support.stored_studies import (
     answers,
@@ -15,6 +18,7 @@ from tests.support.stored_studies import (
     hold_running,
     key_of,
     spool_step,
+    trial_of,
     two_stage_plan,
 )
 from trainables.storage import layout
@@ -90,6 +94,47 @@ def test_status_of_a_stopped_trial_tells_where_it_stopped(plan: Plan, store: Loc
     trial = _status(plan, store, "r64-s7")
     assert (trial.state, trial.stage, trial.step, trial.steps) == ("half-done", "finetune", 45, 80)
     assert study_status(plan, store).eta_s is None
+
+
+def test_status_of_a_killed_run_counts_what_its_checkpoints_keep(plan: Plan, store: LocalStore) -> None:
+    finish_stage(store, plan.nodes["align-s7"])
+    store.put(f"{layout.checkpoints(key_of('finetune-r64-s7'))}/00000040/state", b"weights")
+    trial = _status(plan, store, "r64-s7")
+    assert (trial.steps_kept, trial.steps_needed, trial.scored, trial.to_score) == (60, 100, 0, 2)
+    status = study_status(plan, store)
+    assert (status.steps_done, status.counts["half-done"]) == (60, 3)
+
+
+def test_status_of_a_trial_that_is_trained_counts_scores_before_it_has_a_result(plan: Plan, store: LocalStore) -> None:
+    trial = trial_of(plan, "base", 7)
+    names = {source_name(benchmark.source) for benchmark in plan.benchmarks}
+    names |= set(needed_digests(trial.spec, len(trial.spec.stages) - 1))
+    known = replace(plan, digests={name: key_of(name) for name in names})
+    finish_trial(store, known, trial, {"shape": answers(0.9)})
+    store.remove(layout.trial_result(plan.study, trial.id))  # killed before it was written
+    status = study_status(known, store)
+    assert (status.trials[0].state, status.trials[0].scored, status.trials[0].steps_kept) == ("half-done", 1, 100)
+    assert (status.scored, status.to_score) == (1, 12)
+    assert read_ledger(known, store).evaluations == {}
+
+
+def test_status_says_which_process_has_a_trial_and_who_runs_the_study(plan: Plan, store: LocalStore) -> None:
+    hold_running(store, plan, "r64-s7", [])
+    here = Owner.here()
+    assert _status(plan, store, "r64-s7").place == f"{here.host} (pid {here.pid})"
+    assert study_status(plan, store).runs == ()
+    assert store.lease(layout.run_lease(plan.study, "abc"), here)
+    (run,) = study_status(plan, store).runs
+    assert f"{here.host} (pid {here.pid})" in run
+
+
+def test_status_after_a_driver_was_killed_finds_no_trial_running(plan: Plan, store: LocalStore) -> None:
+    dead = replace(Owner.here(), started=1.0)
+    for lease in (layout.trial_lease(plan.study, "r64-s7"), layout.run_lease(plan.study, "abc"), key_of("align-s7")):
+        assert store.lease(lease, dead)
+    status = study_status(plan, store)
+    assert (status.counts["running"], status.runs) == (0, ())
+    assert [trial.waits_for for trial in status.trials] == [None] * 6
 
 
 def test_status_counts_trials_that_wait_for_a_stage_of_another(plan: Plan, store: LocalStore) -> None:

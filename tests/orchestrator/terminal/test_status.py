@@ -39,7 +39,7 @@ def test_terminal_counts_trials_and_says_how_much_training_is_left(plan: Plan, s
     assert "small: 6 pending" in _shown(study_status(plan, store))
     finish_stage(store, plan.nodes["align-s7"])
     hold_running(store, plan, "r64-s7", [spool_step(30, 0), spool_step(50, 10)])
-    assert "50 of 520 steps, about 4 min of training left" in _shown(study_status(plan, store))
+    assert "50 of 520 steps, 0 of 12 scores, about 4 min of training left" in _shown(study_status(plan, store))
 
 
 def test_terminal_shows_step_and_loss_of_a_running_trial(plan: Plan, store: LocalStore) -> None:
@@ -54,7 +54,8 @@ def test_terminal_shows_where_a_trial_stopped(plan: Plan, store: LocalStore) -> 
     store.put(f"{layout.checkpoints(key_of('finetune-r64-s7'))}/00000040/state", b"weights")
     lines = "".join(json.dumps(spool_step(step, step)) + "\n" for step in range(1, 66))
     store.put(layout.spool(plan.study, "r64-s7"), lines.encode())
-    assert "half-done r64-s7, stopped in finetune 45/80" in _shown(study_status(plan, store))
+    shown = _shown(study_status(plan, store))
+    assert "half-done r64-s7, stopped in finetune 45/80; kept: 40 of 100 steps, 0 of 2 scores" in shown
 
 
 def test_terminal_says_of_a_trained_trial_that_only_scores_are_missing(plan: Plan, store: LocalStore) -> None:

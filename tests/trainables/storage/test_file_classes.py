@@ -20,6 +20,8 @@ FOLDERS = {
     "study_folder": "studies",
     "trial_folder": "trials",
     "trials": "trials",
+    "runs": "runs",
+    "run_folder": "runs",
     "lease_folder": "leases",
     "claims_folder": "studies",
     "looks_folder": "studies",
@@ -30,7 +32,7 @@ FOLDERS = {
     "scratch": "scratch",
 }
 """Functions of the layout that name folders."""
-PARTS_OF_NAMES = ("trial_lease", "node_spools")
+PARTS_OF_NAMES = ("trial_lease", "run_lease", "node_spools")
 
 
 def _example(name: str) -> str:
