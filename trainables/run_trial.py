@@ -25,7 +25,7 @@ from trainables.task import Context, FeaturesTask, TrialTask
 from trainables.telemetry.trial_spool import TrialSpool
 from trainables.training.stage import train_stage
 from trainables.trial_data import TrialData
-from trainables.workers.process_group import ensure_single
+from trainables.workers.process_group import ensure_single, wait_for_all
 
 
 def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
@@ -73,9 +73,11 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
             yield from evaluate(task, results, data, context, store)
             scores = read_results(task, results, store)
             spent += sum(score.gpu_seconds for name, score in scores.items() if name not in done_before)
+        wait_for_all()  # a rank that fails in its last answers must not leave a trial that is done and has failed
         if context.rank == 0:
             result = _result(task, results, scores, diverged, spent, time.time() - started, store)
             spool.end(result, results, scores)
+            spool.close()  # flushed: a trial that is done after a power cut has its history
             write(store, layout.trial_result(task.study, task.id), result)
             store.remove(layout.trial_failure(task.study, task.id))
         yield NodeDone(task.evaluation_node)

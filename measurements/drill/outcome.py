@@ -46,19 +46,17 @@ class Outcome:
 
 
 def read_outcomes(path: Path) -> Iterator[Outcome]:
-    """Read the outcomes of a file; a line that was cut is left out."""
-    if not path.exists():
-        return
-    with path.open() as file:
-        for line in file:
-            if line.endswith("\n"):
-                yield Outcome(**json.loads(line))
+    """Read the outcomes of a file; a line that was cut by the end of a drill is left out."""
+    for line in path.read_text().splitlines() if path.exists() else ():
+        if line.startswith("{") and line.endswith("}"):
+            yield Outcome(**json.loads(line))
 
 
 def append_outcome(path: Path, outcome: Outcome) -> None:
     """Append an outcome to a file."""
+    is_cut = path.exists() and not path.read_bytes().endswith(b"\n")
     with path.open("a") as file:
-        file.write(json.dumps(asdict(outcome)) + "\n")
+        file.write("\n" * is_cut + json.dumps(asdict(outcome)) + "\n")
 
 
 def line_of(outcome: Outcome) -> str:

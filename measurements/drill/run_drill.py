@@ -11,28 +11,27 @@ import os
 import random
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, assert_never, get_args
+from typing import Literal, NamedTuple, assert_never, get_args
 
 import psutil
 
-from docs.screenshot import served
-from measurements.drill.compare import HOW_OFTEN_VARIES, TIMED, differences, findings
+from measurements.drill.compare import differences, findings
 from measurements.drill.interposer import Choice, Control, Disturbance, compiled
 from measurements.drill.operations import HIT, Record, read_log
 from measurements.drill.outcome import OUTCOMES, Outcome, append_outcome, line_of, read_outcomes
 from measurements.drill.power import Mode, StorageModel, cut_power
 from measurements.drill.toy_study import SHAPES, STUDY_FILE, PlannedShape, planned_shape
+from measurements.drill.tracking_server import DATABASE, KillableServer, mlflow_history
 from measurements.drill.worker_cases import choice_of
 from orchestrator.exit_codes import EXIT_DONE
-from trainables.storage import layout, tracked_names
+from trainables.storage import layout
 
 Victim = Literal[
     "driver KILL",
@@ -50,7 +49,6 @@ VICTIMS: tuple[Victim, ...] = get_args(Victim)
 MOST_COMMANDS = 4
 TIMEOUT_S = 900.0
 POLL_S = 0.02
-SERVER_AWAY_S = 5.0
 ROLE = "run"
 SHAPES_OF_RUNS = ("1w-zero0", "2w-zero2", "1w-zero2", "1w-zero0")
 """In turns; two workers fill two CPUs."""
@@ -73,29 +71,51 @@ class RunCase(NamedTuple):
     mode: Mode | None
 
 
-def drill_runs(folder: Path, runs: int, seed: int, tell: Callable[[str], None] = print) -> None:
+def drill_runs(
+    folder: Path,
+    runs: int,
+    seed: int,
+    *,
+    victims: Sequence[Victim] = VICTIMS,
+    shapes: Sequence[str] = SHAPES_OF_RUNS,
+    tell: Callable[[str], None] = print,
+) -> None:
     """Run those of the first `runs` cases that have no outcome in the folder yet.
 
     Args:
         folder: of outcomes and storages.
         runs: number of cases.
         seed: of what is drawn.
+        victims: what is killed, in turns.
+        shapes: of the study's workers, in turns.
         tell: is told each outcome, in a line.
     """
-    drill = RunDrill(folder)
     known = {(outcome.level, outcome.seed, outcome.number) for outcome in read_outcomes(folder / OUTCOMES)}
-    for case in itertools.islice(run_cases(drill.undisturbed, seed), runs):
-        if ("run", seed, case.number) not in known:
-            outcome = drill.run(case)
-            append_outcome(folder / OUTCOMES, outcome)
-            tell(line_of(outcome))
+    with RunDrill(folder) as drill:
+        for case in itertools.islice(run_cases(drill.undisturbed, victims, shapes, seed), runs):
+            if ("run", seed, case.number) not in known:
+                outcome = drill.run(case)
+                append_outcome(folder / OUTCOMES, outcome)
+                tell(line_of(outcome))
 
 
-def run_cases(undisturbed: Callable[[str], tuple[Path, Sequence[Record]]], seed: int) -> Iterator[RunCase]:
-    """Choose cases without end: victims in turns, the operation by lot."""
+def run_cases(
+    undisturbed: Callable[[str], tuple[Path, Sequence[Record]]],
+    victims: Sequence[Victim],
+    shapes: Sequence[str],
+    seed: int,
+) -> Iterator[RunCase]:
+    """Choose cases without end: victims and shapes in turns, the operation by lot.
+
+    Args:
+        undisturbed: runs the study of a shape; returns its storage and its log.
+        victims: what is killed.
+        shapes: of the study's workers.
+        seed: of what is drawn.
+    """
     for number in itertools.count(1):
         draw = random.Random(f"run {seed} {number}")
-        victim, shape = VICTIMS[(number - 1) % len(VICTIMS)], SHAPES_OF_RUNS[(number - 1) % len(SHAPES_OF_RUNS)]
+        victim, shape = victims[(number - 1) % len(victims)], shapes[(number - 1) % len(shapes)]
         log = undisturbed(shape)[1]
         fit = [record for record in log if not record.error and _fits(record, victim)]
         kind = draw.choice(sorted({record.place.file for record in fit}))
@@ -110,13 +130,23 @@ def _fits(record: Record, victim: Victim) -> bool:
 
 
 class RunDrill:
-    """Runner of cases below one folder, which also keeps the undisturbed runs."""
+    """Runner of cases below one folder, which also keeps the undisturbed runs. No run outlives its `with` block."""
 
     def __init__(self, folder: Path):
         self._folder, self._template = folder, folder / "template"
         self._template.mkdir(parents=True, exist_ok=True)
         self._library = compiled(folder)
         self._planned: dict[str, PlannedShape] = {}
+        self._started: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> RunDrill:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for run in self._started:
+            if run.poll() is None:
+                run.terminate()
+                run.wait(TIMEOUT_S)
 
     def planned(self, shape: str) -> PlannedShape:
         """Plan the study for a shape, once."""
@@ -147,7 +177,7 @@ class RunDrill:
         disturbance = Disturbance("kill" if case.victim == "worker KILL" else "hold", case.choice)
         control = Control(work, work / "storage", disturbance, self._library, with_shadows=case.mode is not None)
         with ExitStack() as stack:
-            server = stack.enter_context(_Server(work)) if case.victim == "MLflow server KILL" else None
+            server = stack.enter_context(KillableServer(work)) if case.victim == "MLflow server KILL" else None
             codes, trained = self._disturbed(case, work, control, server)
             while codes[-1] != EXIT_DONE and len(codes) < MOST_COMMANDS:
                 codes.append(self._start(case.shape, work, None, server).wait(TIMEOUT_S))
@@ -178,7 +208,7 @@ class RunDrill:
         )
 
     def _start(
-        self, shape: str, work: Path, control: Control | None, server: _Server | None = None
+        self, shape: str, work: Path, control: Control | None, server: KillableServer | None = None
     ) -> subprocess.Popen[bytes]:
         """Start `ablate run`."""
         command = [sys.executable, "-m", "orchestrator", "run", str(STUDY_FILE), "--features", "cache", "--cpus", "2"]
@@ -187,16 +217,18 @@ class RunDrill:
         command += ["--tracking-uri", server.address] if server is not None else []
         environment = control.environment(self._library, ROLE) if control is not None else {}
         with (work / "output.txt").open("ab") as output:
-            return subprocess.Popen(
+            run = subprocess.Popen(
                 command,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
                 env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
             )
+        self._started.append(run)
+        return run
 
     def _disturbed(
-        self, case: RunCase, work: Path, control: Control, server: _Server | None
+        self, case: RunCase, work: Path, control: Control, server: KillableServer | None
     ) -> tuple[list[int], Counter[str]]:
         """Run the command until it was disturbed and has ended; its exit codes, and how often each stage was begun that
         was done at that moment."""
@@ -225,7 +257,9 @@ class RunDrill:
             begun = _begun(work / "storage")
         return codes, Counter({key: begun[key] for key in done})
 
-    def _act(self, case: RunCase, run: subprocess.Popen[bytes], control: Control, server: _Server | None) -> None:
+    def _act(
+        self, case: RunCase, run: subprocess.Popen[bytes], control: Control, server: KillableServer | None
+    ) -> None:
         match case.victim:
             case "driver KILL" | "driver KILL beside another":
                 run.send_signal(signal.SIGKILL)
@@ -255,39 +289,11 @@ class RunDrill:
         undisturbed, plan = self.undisturbed(case.shape)[0], self.planned(case.shape).plan
         found = differences(findings(undisturbed, plan), findings(work / "storage", plan))
         database = (
-            work / "server.db" if case.victim == "MLflow server KILL" else work / "storage" / layout.TRACKING_DATABASE
+            work / DATABASE if case.victim == "MLflow server KILL" else work / "storage" / layout.TRACKING_DATABASE
         )
         ours, theirs = mlflow_history(undisturbed / layout.TRACKING_DATABASE), mlflow_history(database)
         names = sorted({*ours, *theirs})
         return found + [f"MLflow: {name}" for name in names if ours.get(name) != theirs.get(name)]
-
-
-def mlflow_history(database: Path) -> dict[str, Any]:
-    """Read from MLflow's database, of each trial: status, and by metric its points or how many there are.
-
-    Args:
-        database: of SQLite.
-    """
-    query = """
-        select trial.value, runs.status, metrics.key, metrics.step, metrics.value from runs
-        join tags trial on trial.run_uuid = runs.run_uuid and trial.key = ?
-        left join metrics on metrics.run_uuid = runs.run_uuid
-        where runs.lifecycle_stage = 'active' order by 1, 3, 4
-    """
-    if not database.exists():
-        return {}
-    connection = sqlite3.connect(database)
-    try:
-        rows = connection.execute(query, (tracked_names.TRIAL,)).fetchall()
-    finally:
-        connection.close()
-    history: dict[str, Any] = {}
-    for trial, status, metric, step, value in rows:
-        history[f"{trial}: status"] = status
-        if metric is not None and not metric.startswith(HOW_OFTEN_VARIES):
-            point = (step,) if metric.startswith(TIMED) else (step, value)
-            history.setdefault(f"{trial}: {metric}", []).append(point)
-    return history
 
 
 def _begun(storage: Path) -> Counter[str]:
@@ -306,28 +312,3 @@ def _taking_part(control: Control) -> list[psutil.Process]:
         except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
             continue
     return found
-
-
-class _Server(AbstractContextManager["_Server"]):
-    """A tracking server with a database of its own, which can be killed and comes back at its address."""
-
-    def __init__(self, work: Path):
-        self._database = work / "server.db"
-        self._stack = ExitStack()
-        self.address = self._stack.enter_context(served(self._database))
-
-    def kill_for_a_while(self, release: Callable[[], None]) -> None:
-        """Stop the server with SIGKILL, let the run go on, and start the server again."""
-        port = int(self.address.rpartition(":")[2])
-        for connection in psutil.net_connections("tcp"):
-            if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
-                parent = psutil.Process(connection.pid)
-                for process in (parent, *parent.children(recursive=True)):
-                    process.kill()
-        self._stack.close()
-        release()
-        time.sleep(SERVER_AWAY_S)
-        self._stack.enter_context(served(self._database, port=port))
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.close()

@@ -1,6 +1,7 @@
 """Do what `ablate run` does of a study, without Ray: each trial in worker processes that are forked from this one.
 
-The ledger, tasks, attempts and worker processes are the product's; what starts the workers and watches them is not.
+The ledger, tasks and worker processes are the product's; what starts the workers and watches them is not. Nothing is
+tried again in the same command, and what storage refuses ends it.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ from typing import Any, NoReturn
 from measurements.drill.interposer import attach
 from measurements.drill.toy_study import PlannedShape
 from orchestrator.exit_codes import EXIT_CRASH, EXIT_DONE, EXIT_STOPPED, EXIT_TRIAL_FAILED
-from orchestrator.running.attempts import Attempts
-from orchestrator.running.retry_policy import GivenUp
 from orchestrator.running.tasks import remaining_work
 from orchestrator.state.ledger import read_ledger
 from search_spaces.outcomes import FailureKind, TrialDone, UnitDone
 from search_spaces.worker_contract import Failed, RankInfo
+from trainables.storage import layout
+from trainables.storage.record_files import read, write
+from trainables.storage.records import Failure, TrialResult
 from trainables.storage.store import LocalStore
 from trainables.task import TrialTask
 from trainables.workers.worker import Worker
@@ -41,35 +43,26 @@ def run_command(planned: PlannedShape, storage: Path, library: Path, control: Pa
         steps: file to which workers append the training steps that they have done.
     """
     attach(library, control, "driver")
-    store = LocalStore(storage)
-    work = remaining_work(planned.plan, read_ledger(planned.plan, store))
-    attempts = Attempts(
-        planned.plan.study,
-        [item.trial_id for item in work],
-        lambda trial: planned.task(trial, storage),
-        store,
-        lambda event: None,
-    )
-    for item in work:
+    store, study, failures = LocalStore(storage), planned.plan.study, 0
+    for item in remaining_work(planned.plan, read_ledger(planned.plan, store)):
+        trial, task = item.trial_id, planned.task(item.trial_id, storage)
         try:
-            attempts.prepare(item.trial_id)
+            store.remove(layout.trial_failure(study, trial))
+            write(store, layout.trial_task(study, trial), task)
+            failed = _run_group(task, lambda role: attach(library, control, role), steps)
+            is_done = read(store, layout.trial_result(study, trial), TrialResult) is not None
+            if failed is not None and not is_done:
+                print(f"{trial}: {failed.kind}: {failed.message}", flush=True)
+                log, now = layout.worker_log(study, trial, failed.rank or 0), int(time.time() * 1000)
+                failure = Failure(trial, failed.kind, failed.message, failed.traceback, log, now)
+                failures += 1
+                write(store, layout.trial_failure(study, trial), failure)
+            elif not is_done:
+                raise RuntimeError(f"{trial} ended without a result")
         except OSError as error:
-            print(f"{item.trial_id}: {error}", flush=True)
+            print(f"{trial}: {error}", flush=True)
             return EXIT_STOPPED
-        task = planned.task(item.trial_id, storage)
-        failed = _run_group(task, lambda role: attach(library, control, role), steps)
-        if failed is not None:
-            failure = attempts.record(item.trial_id, failed.kind, failed.message, failed.traceback)
-            attempts.failed(item.trial_id, failure, GivenUp())
-            print(f"{item.trial_id}: {failure.kind}: {failure.message}", flush=True)
-            if failure.kind == "full":
-                return EXIT_STOPPED
-        elif attempts.result(item.trial_id) is None:
-            print(f"{item.trial_id}: ended without a result", flush=True)
-            return EXIT_CRASH
-        else:
-            attempts.done(item.trial_id)
-    return EXIT_TRIAL_FAILED if attempts.outcomes().failed else EXIT_DONE
+    return EXIT_TRIAL_FAILED if failures else EXIT_DONE
 
 
 def _run_group(task: TrialTask, begin: Callable[[str], None], steps: Path) -> Failed | None:

@@ -59,6 +59,14 @@ def ensure_single(device: Device = "cpu") -> None:
     _init(dist.HashStore(), 0, 1, device, 0)  # type: ignore[attr-defined]
 
 
+def wait_for_all() -> None:
+    """Wait until all ranks of this process's group are here; not at all in a group of one, or in none."""
+    import torch.distributed as dist
+
+    if dist.is_initialized() and dist.get_world_size() > 1:
+        dist.barrier()
+
+
 def _init(store: Any, rank: int, world: int, device: Device, local_rank: int) -> None:
     import torch
     import torch.distributed as dist
