@@ -87,7 +87,7 @@ class RegisteredRun:
 
     def _places(self) -> dict[str, tuple[str, int | None]]:
         """Map the trials that this process has in training to their stage, and the steps of its newest checkpoint."""
-        prefix, here = layout.trial_lease(self._study, ""), Owner.here()
+        prefix, here = f"{layout.trial_leases(self._study)}/", Owner.here()
         places = {}
         for name in self._store.leases():
             if name.startswith(prefix) and self._store.lease_owner(name) == here:

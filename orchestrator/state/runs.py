@@ -61,7 +61,7 @@ def living_runs(store: Store, study: str, leases: Collection[str] | None = None)
         study: name of the study.
         leases: all that were taken and not released; None to list them.
     """
-    prefix = layout.run_lease(study, "")
+    prefix = f"{layout.run_leases(study)}/"
     runs = []
     for name in sorted(store.leases() if leases is None else leases):
         owner = store.lease_owner(name) if name.startswith(prefix) else None
@@ -81,7 +81,7 @@ def last_run(store: Store, study: str) -> RunRecord | None:
 
 def forget_old_runs(store: Store, study: str) -> None:
     """Remove the leases of runs that were killed, and all but the newest records of runs that have ended."""
-    leases, prefix = store.leases(), layout.run_lease(study, "")
+    leases, prefix = store.leases(), f"{layout.run_leases(study)}/"
     for name in leases:
         if name.startswith(prefix) and store.lease_owner(name) is None:
             abandoned = store.lease(name, Owner.here())

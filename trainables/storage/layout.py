@@ -156,9 +156,19 @@ def driver_log(study: str) -> str:
     return f"studies/{part(study)}/ray.log"
 
 
+def trial_leases(study: str) -> str:
+    """Name the folder of the leases on a study's trials, below that of all leases."""
+    return f"trials/{part(study)}"
+
+
+def run_leases(study: str) -> str:
+    """Name the folder of the leases of a study's runs, below that of all leases."""
+    return f"runs/{part(study)}"
+
+
 def trial_lease(study: str, trial: str) -> str:
     """Name the lease on a trial: one run at a time works on it."""
-    return f"trials/{part(study)}/{part(trial)}"
+    return f"{trial_leases(study)}/{part(trial)}"
 
 
 def lease_folder(name: str) -> str:
@@ -271,12 +281,12 @@ def plan_file(study: str) -> str:
 
 def runs(study: str) -> str:
     """Name the folder of records of a study's runs, also of those that were refused before the study had a folder."""
-    return f"{RUNS}/{study}"
+    return f"{RUNS}/{part(study)}"
 
 
 def run_folder(study: str, nonce: str) -> str:
     """Name the folder of the records of one run."""
-    return f"{runs(study)}/{nonce}"
+    return f"{runs(study)}/{part(nonce)}"
 
 
 def run_record(study: str, nonce: str) -> str:
@@ -290,7 +300,7 @@ def stop_request(study: str, nonce: str) -> str:
 
 def run_lease(study: str, nonce: str) -> str:
     """Name the lease that a run holds from its beginning to its end."""
-    return f"runs/{study}/{nonce}"
+    return f"{run_leases(study)}/{part(nonce)}"
 
 
 def noise_floor(study: str) -> str:

@@ -32,7 +32,7 @@ FOLDERS = {
     "scratch": "scratch",
 }
 """Functions of the layout that name folders."""
-PARTS_OF_NAMES = ("trial_lease", "run_lease", "node_spools")
+PARTS_OF_NAMES = ("trial_lease", "run_lease", "trial_leases", "run_leases", "node_spools")
 
 
 def _example(name: str) -> str:
