@@ -17,7 +17,7 @@ from orchestrator.planning.planned import RunOptions, expand
 from orchestrator.planning.preflight import Digests, preflight
 from orchestrator.planning.preview import beside_storage
 from orchestrator.planning.selection import selected_trials
-from orchestrator.reporting.build import build_report
+from orchestrator.reporting.kept_report import report_of
 from orchestrator.reporting.report_model import Report
 from orchestrator.running.attempts import Outcomes, RunSettings
 from orchestrator.running.registered import registered
@@ -122,7 +122,7 @@ def _run_expanded(
             study, planned, difference, ledger, known, store, cluster, options, console
         )  # 5 to 8
         ledger = read_ledger(planned, store)
-    report = build_report(study, planned, store, ledger, "run")  # 9: results become verdicts and a report
+    report = report_of(study, planned, store, ledger, "run")  # 9: results become verdicts and a report
     return StudyRun(study, planned, difference, report, ledger, outcomes, tracking, selected)
 
 

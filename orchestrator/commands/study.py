@@ -114,10 +114,10 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Report what a study has shown so far: verdicts, arms by benchmarks, figures, costs, provenance."""
-    from orchestrator.reporting.build import build_report
+    from orchestrator.reporting.kept_report import report_of
 
     form = _form("json" if as_json else to, output)
-    shown = build_report(*planned_study(study, existing_storage(storage), selection))
+    shown = report_of(*planned_study(study, existing_storage(storage), selection))
     if form is None:
         from orchestrator.terminal.report import to_terminal
 

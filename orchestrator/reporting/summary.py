@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orchestrator.analysis.verdict_sentences import certainty_line, sentence_with_arms, state_text
-from orchestrator.reporting.build import build_report
 from orchestrator.reporting.forms import FORMS
+from orchestrator.reporting.kept_report import report_of
 from orchestrator.reporting.report_model import Cell, Report
 from orchestrator.state.ledger import Ledger, read_ledger
 from search_spaces.error_text import named_message
@@ -71,7 +71,7 @@ def summarize(study: Study, plan: Plan, store: Store) -> StudySummary:
         store: where its results lie.
     """
     ledger = read_ledger(plan, store)
-    report = build_report(study, plan, store, ledger, "run")
+    report = report_of(study, plan, store, ledger, "run")
     documents, problems = _documents(report)
     summary = StudySummary(_arms(report), _statements(report), documents, problems, _scores(plan, ledger, store), None)
     if not summary.best_arms:

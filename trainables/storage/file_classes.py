@@ -78,7 +78,14 @@ PATTERNS: Mapping[FileClass, tuple[str, ...]] = {
     "scratch": (f"{layout.scratch('*')}/{_ALL}",),
     "preparing": (f"{layout.PREPARING}/*/{_ALL}",),
     "tracking": (f"{layout.TRACKING}/{_ALL}",),
-    "caches": (layout.DIGESTS, layout.ENCODERS, layout.LANGUAGES, layout.CHECKED_WEIGHTS, layout.data_problems("*")),
+    "caches": (
+        layout.DIGESTS,
+        layout.ENCODERS,
+        layout.LANGUAGES,
+        layout.CHECKED_WEIGHTS,
+        layout.data_problems("*"),
+        layout.kept_report("*"),
+    ),
     "sources": (f"{layout.SOURCES}/{_ALL}",),
     "unknown": (),
 }

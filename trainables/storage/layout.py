@@ -303,6 +303,11 @@ def run_lease(study: str, nonce: str) -> str:
     return f"{run_leases(study)}/{part(nonce)}"
 
 
+def kept_report(study: str) -> str:
+    """Name the report of a large study, with a digest of what it rests on."""
+    return f"studies/{study}/report.json"
+
+
 def noise_floor(study: str) -> str:
     """Name the record of what a study's base scores with each of several seeds."""
     return f"studies/{part(study)}/noise.json"

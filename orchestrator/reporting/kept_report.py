@@ -1,0 +1,119 @@
+"""Keep the report of a large study on storage, and show it again as long as nothing that it rests on has changed.
+
+To build the report of 5,000 trials takes most of a minute: tens of thousands of files of scores are read, and every
+pair of arms is compared. What a report rests on is known from the ledger, which is read each time, and from size and
+time of the files that it names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from orchestrator.reporting.build import build_report
+from orchestrator.reporting.report_model import Report
+from orchestrator.state.ledger import Ledger, read_ledger
+from orchestrator.state.looks import LookCommand
+from search_spaces.error_text import first_line
+from search_spaces.plan import Plan
+from search_spaces.study import Study
+from trainables.storage import layout
+from trainables.storage.store import Store
+
+KEPT_FROM_TRIALS = 200
+"""Trials from which on a report is kept. Those of smaller studies are built in a second or two."""
+
+PROGRAM = tuple(Path(__file__).parents[2] / name for name in ("orchestrator", "search_spaces", "trainables"))
+
+logger = logging.getLogger(__name__)
+
+
+def report_of(
+    study: Study, plan: Plan, store: Store, ledger: Ledger | None = None, command: LookCommand = "report"
+) -> Report:
+    """Return the report of a study: that which storage keeps, or a new one where something has changed since.
+
+    Args:
+        study: whose report it is.
+        plan: of the study.
+        store: where its results lie.
+        ledger: of the plan, where it was just read.
+        command: that shows the report.
+    """
+    ledger = ledger or read_ledger(plan, store)
+    if len(plan.trials) < KEPT_FROM_TRIALS:
+        return build_report(study, plan, store, ledger, command)
+    kept = _read(store, plan.study, _basis(study, plan, store, ledger))
+    if kept is not None:
+        return kept
+    report = build_report(study, plan, store, ledger, command)  # writes down that its hypotheses were looked at,
+    basis = _basis(study, plan, store, ledger)  # and rests on that, too
+    try:
+        store.put(layout.kept_report(plan.study), _adapter().dump_json((basis, report)))
+    except OSError as error:  # a storage that can only be read, or is full: the report is there all the same
+        logger.warning("the report is not kept: %s", first_line(error))
+    return report
+
+
+def _read(store: Store, study: str, basis: str) -> Report | None:
+    """Read the report that is kept; None if there is none, it is damaged, or it rests on something else."""
+    name = layout.kept_report(study)
+    if not store.exists(name):
+        return None
+    content = store.get(name)
+    if not content.startswith(f'["{basis}",'.encode()):
+        return None
+    try:
+        return _adapter().validate_json(content, strict=True)[1]
+    except ValidationError as error:
+        logger.warning("%s: %s; the report is built again", store.place(name), first_line(error))
+        return None
+
+
+@cache
+def _adapter() -> TypeAdapter[tuple[str, Report]]:
+    config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="constants")
+    return TypeAdapter(tuple[str, Report], config=config)
+
+
+def _basis(study: Study, plan: Plan, store: Store, ledger: Ledger) -> str:
+    """Digest everything that a report rests on."""
+    digest = hashlib.sha256()
+    for part in _parts(study, plan, store, ledger):
+        digest.update(part.encode())
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+def _parts(study: Study, plan: Plan, store: Store, ledger: Ledger) -> Iterator[str]:
+    yield from (f"{path} {path.stat().st_mtime_ns}" for folder in PROGRAM for path in sorted(folder.rglob("*.py")))
+    yield f"{plan.study} {plan.digest} {study.question!r} {study.hypotheses!r}"
+    yield from (trial.id for trial in plan.trials)
+    yield from map(repr, sorted(plan.digests.items()))
+    yield from map(repr, ledger.trials.values())
+    for results in (ledger.evaluations, ledger.samples, ledger.blind):
+        for result in results.values():
+            yield repr(result)
+            yield _facts(store, result.examples)
+    for node in plan.nodes.values():
+        if node.kind == "stage" and node.key is not None:
+            yield from (_facts(store, name) for name in (layout.stage_result(node.key), layout.stage_curve(node.key)))
+    for name in (*store.list(layout.claims_folder(plan.study)), *store.list(layout.looks_folder(plan.study))):
+        yield _facts(store, name)
+    yield _facts(store, layout.noise_floor(plan.study))
+    yield _facts(store, layout.DIGESTS)
+    yield from store.folders(layout.superseded_trials(plan.study))
+    yield from ledger.removed
+
+
+def _facts(store: Store, name: str) -> str:
+    """Say of a file what changes whenever somebody writes to it."""
+    try:
+        return f"{name} {store.facts(name)}"
+    except FileNotFoundError:
+        return f"{name} is not there"
