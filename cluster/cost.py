@@ -147,11 +147,12 @@ def stage_disk(size: ModelSize, stage: StageSpec, resources: ResourceSpec, steps
     Args:
         size: of the model.
         stage: what is trained.
-        resources: what it is trained on, and how often a step checkpoint is written.
-        steps: of the stage; None if they are not known, and then step checkpoints are counted.
+        resources: what it is trained on.
+        steps: of the stage; None if they are not known. All stages but those of one step may write step checkpoints:
+            they are also written by time.
     """
     number, trained = bytes_of_number(stage), trained_parameters(size, stage)
-    written = steps is None or steps > resources.checkpoint_every_steps
+    written = steps is None or steps > 1
     checkpoint = number * trained + optimizer_bytes(stage, resources, trained) if written else 0
     handed_on = number * trained
     if "language" in stage.trains and not trains_own_weights(stage, "language"):

@@ -24,6 +24,8 @@ class ResourceSpec(Spec):
     micro_batch: Positive | None = None
     """Records per worker and forward pass; None for the whole share of a worker."""
     checkpoint_every_steps: Positive = 500
+    checkpoint_every_minutes: Annotated[float, Field(gt=0)] = 10
+    """Of rank 0's clock: whichever of the two comes first."""
     hang_timeout_s: Annotated[float, Field(gt=0)] = 600
     """A group that gives no sign for this long is taken for dead."""
     deepspeed: dict[str, Any] = Field(default={})

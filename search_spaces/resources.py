@@ -28,6 +28,9 @@ PREFETCHED_PARAMETERS = 50_000_000
 KEPT_CHECKPOINTS = 2
 """Checkpoints of a running stage that are kept: older ones are removed when a newer one is complete."""
 
+KEPT_OTHER_SHAPES = 2
+"""Other shapes of groups of which the newest checkpoint of a running stage is kept: such a group may come back."""
+
 OWNED = {
     "train_batch_size": "the stage's global_batch",
     "train_micro_batch_size_per_gpu": "resources.micro_batch",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 
 from search_spaces.identity import source_name
 from search_spaces.outcomes import NodeDone, Progress, TrialDone, UnitDone
@@ -24,6 +25,7 @@ from trainables.storage.store import Store
 from trainables.task import Context, FeaturesTask, TrialTask
 from trainables.telemetry.trial_spool import TrialSpool
 from trainables.training.stage import train_stage
+from trainables.training.step_checkpoints import remove_checkpoints
 from trainables.trial_data import TrialData
 from trainables.workers.process_group import ensure_single, wait_for_all
 
@@ -56,7 +58,8 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
         for index, stage in enumerate(task.stages):
             known = finished_stage(store, stage.key)
             if known is None:
-                for progress, metrics in train_stage(task, index, results, data, context, store):
+                on_resume = partial(spool.resumed, index)
+                for progress, metrics in train_stage(task, index, results, data, context, store, on_resume):
                     spool.metrics(index, progress.step, metrics)
                     yield progress
                 known = finished_stage(store, stage.key)
@@ -64,6 +67,8 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
                 spent += known.gpu_seconds
             else:
                 spool.replay(index, stage.key)
+                if context.rank == 0:
+                    remove_checkpoints(store, stage.key)
             results.append(known)
             yield NodeDone(stage.node)
         diverged = any(result.diverged for result in results)

@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 
 from orchestrator.analysis.what_varies import what_varies
 from orchestrator.planning.estimates import Assumptions, Estimate, estimate_json, estimates, peak_disk
+from orchestrator.planning.lost_work import most_work_lost
 from orchestrator.planning.preflight import sources_of
 from search_spaces.identity import source_name
 from search_spaces.plan import Arm, Node, Plan, PlannedTrial
@@ -67,6 +68,9 @@ def plan_sections(plan: Plan, assumed: Assumptions | None = None) -> dict[str, A
         "excluded": [{"arm": exclusion.arm, "reason": exclusion.reason} for exclusion in plan.excluded],
         "notes": list(plan.notes),
         "totals": {**totals(plan), "gpu_hours": _hours(sizes), "peak_disk_bytes": peak_disk(plan, sizes)},
+        "most_work_lost": {
+            name: {"steps": steps, "minutes": minutes} for name, (steps, minutes) in most_work_lost(plan).items()
+        },
         "assumptions": vars(assumed),
     }
 

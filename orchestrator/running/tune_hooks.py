@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+import stat
 import sys
 from collections.abc import Mapping
 from functools import partial
@@ -195,9 +196,16 @@ def kind_of(error: BaseException) -> tuple[FailureKind, str]:
 
 
 def _error_of(trial: Any) -> BaseException:
-    """Read the error that Tune keeps of a trial in its local folder; a file that is cut had no space."""
+    """Read the error that this process has let Tune keep of a trial; a file that is cut had no space.
+
+    Tune pickles it into the local folder of Ray's session, never onto the storage. That of a cluster may belong to
+    somebody else, who could put another file there: only one that this user has written is opened.
+    """
     if trial.pickled_error_file and os.path.exists(trial.pickled_error_file):
         with open(trial.pickled_error_file, "rb") as file:
+            facts = os.fstat(file.fileno())
+            if facts.st_uid != os.geteuid() or facts.st_mode & stat.S_IWOTH:
+                return RuntimeError(f"{trial.pickled_error_file} could be written by others, and is not read")
             try:
                 error: BaseException = pickle.load(file)
             except EOFError:

@@ -13,6 +13,7 @@ from orchestrator.state.runs import living_runs, place_of
 from search_spaces.error_text import first_line
 from search_spaces.plan import Node, Plan, PlannedTrial
 from trainables.storage import layout, tracked_names
+from trainables.storage.restarts import last_restart
 from trainables.storage.spool import SpoolLine, read_spool
 from trainables.storage.store import Store
 
@@ -55,6 +56,8 @@ class TrialStatus:
     """Attempts that have failed, whether another one has followed or not."""
     log: str | None = None
     """Path of the log to read, of a failed trial."""
+    restarted: str | None = None
+    """From which step its stage went on last, and why not from its newest checkpoint; None where it did."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +183,7 @@ def _trial_status(
         failure=failure,
         failed_attempts=entry.failures_before + (entry.failure is not None),
         log=log,
+        restarted=None if entry.state in ("done", "pending") else last_restart(store, plan.study, trial.id),
     )
 
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from orchestrator.analysis.chosen_questions import chosen_sentences
 from orchestrator.planning.estimates import Assumptions, Estimate, estimates
+from orchestrator.planning.lost_work import lost_work_sentence
 from orchestrator.planning.plan_json import _first_trials, totals
 from orchestrator.terminal.sizes import sizes_view
 from orchestrator.terminal.tables import table
@@ -49,6 +50,8 @@ def plan_view(
     parts.extend(Text(sentence, "dim") for sentence in chosen_sentences(plan))
     if plan.benchmarks:
         parts.append(Text(f"Blind run: {'on' if plan.blind.sets else 'off'}; {plan.blind.reason}", "dim"))
+    if plan.trials:
+        parts.append(Text(lost_work_sentence(plan), "dim"))
     parts.extend(Text(f"note: {note}", "yellow") for note in plan.notes)
     return Group(*(line for part in parts for line in (part, Text())))
 

@@ -56,6 +56,11 @@ def to_terminal(status: StudyStatus, console: Console) -> None:
         at = ", trained, to be scored" if trial.stage == "evaluation" else at
         console.print(Text.assemble(("half-done", "yellow"), f" {trial.id}{at}; kept: {_kept(trial)}"))
     _print_rest(len(by_state["half-done"]), "half-done", console)
+    restarted = [(trial.id, trial.restarted) for trial in status.trials if trial.restarted is not None]
+    for name, sentence in restarted[:_LISTED]:
+        console.print(Text.assemble(("restarted", "yellow"), f" {name}: {sentence}"), soft_wrap=True)
+    if len(restarted) > _LISTED:
+        console.print(Text(f"and {len(restarted) - _LISTED} more restarted"))
     if diverged := [trial.id for trial in status.trials if trial.diverged]:
         console.print(Text.assemble(("diverged", "yellow"), f" {_listed(diverged)}"))
     if changed := [trial.id for trial in by_state["changed"]]:

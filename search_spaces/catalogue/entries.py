@@ -262,6 +262,7 @@ class StageResources(Entry):
     offload: Offload = "none"
     micro_batch: Positive | None = None
     checkpoint_every_steps: Positive = 500
+    checkpoint_every_minutes: Annotated[float, Field(gt=0)] = 10
     deepspeed: dict[str, Any] | str = Field(default_factory=dict)
     """Settings, or the path of a JSON file that holds them, relative to the study."""
 

@@ -84,10 +84,11 @@ def test_frozen_weights_save_half_of_the_backward_pass_and_checkpointing_repeats
     assert two.forward > two.recomputed > 0.9 * two.forward
 
 
-def test_disk_holds_trained_weights_only_and_step_checkpoints_only_where_a_stage_writes_some() -> None:
+def test_disk_holds_trained_weights_only_and_step_checkpoints_of_all_stages_but_those_of_one_step() -> None:
     disk = stage_disk(SIZE_7B, sized_stage(), ResourceSpec(zero=2), 5198)
     assert (disk.handed_on, disk.step_checkpoint) == (2 * TRAINED, 14 * TRAINED)
-    assert stage_disk(SIZE_7B, sized_stage(), ResourceSpec(zero=2), 100).step_checkpoint == 0
+    assert stage_disk(SIZE_7B, sized_stage(), ResourceSpec(zero=2), 100).step_checkpoint == 14 * TRAINED
+    assert stage_disk(SIZE_7B, sized_stage(), ResourceSpec(zero=2), 1).step_checkpoint == 0
     assert (
         stage_disk(SIZE_7B, sized_stage(trains=("projector",)), ResourceSpec(zero=2), None).handed_on == 2 * 20_979_712
     )

@@ -9,19 +9,26 @@ from typing import Any
 
 import torch
 
-from tests.support.tiny_trials import losses, run
+from tests.support.tiny_trials import losses, run, run_until
 from trainables.task import Context, TrialTask
 from trainables.workers.process_group import Rendezvous
 
 
-def run_on_two(tasks: list[TrialTask], before: Callable[[], None] | None = None) -> list[list[float]]:
+def run_on_two(
+    tasks: list[TrialTask], before: Callable[[], None] | None = None, stop_at: int | None = None
+) -> list[list[float]]:
     """Run tasks on two processes and list the losses that rank 0 saw; both must see the same ones equally often.
 
-    `before` is called first in both processes.
+    Args:
+        tasks: run one after another.
+        before: is called first in both processes.
+        stop_at: step of the stage `finetune` before whose report each task is stopped; None to run them to their end.
     """
     spawn = mp.get_context("spawn")
     addresses, answers = spawn.Queue(), spawn.Queue()
-    processes = [spawn.Process(target=rank_of_two, args=(tasks, rank, addresses, answers, before)) for rank in (0, 1)]
+    processes = [
+        spawn.Process(target=rank_of_two, args=(tasks, rank, addresses, answers, before, stop_at)) for rank in (0, 1)
+    ]
     for process in processes:
         process.start()
     seen = []
@@ -35,7 +42,12 @@ def run_on_two(tasks: list[TrialTask], before: Callable[[], None] | None = None)
 
 
 def rank_of_two(
-    tasks: list[TrialTask], rank: int, addresses: Any, answers: Any, before: Callable[[], None] | None = None
+    tasks: list[TrialTask],
+    rank: int,
+    addresses: Any,
+    answers: Any,
+    before: Callable[[], None] | None = None,
+    stop_at: int | None = None,
 ) -> None:
     """Run the tasks as one of two ranks."""
     if before is not None:
@@ -51,7 +63,8 @@ def rank_of_two(
     os.environ.update(RANK=str(rank), WORLD_SIZE="2", LOCAL_RANK=str(rank), DS_ACCELERATOR="cpu")
     meeting.join(address, rank, 2, "cpu", rank)
     for task in tasks:
-        events = run(task, Context(rank=rank, world=2, local_rank=rank))
+        context = Context(rank=rank, world=2, local_rank=rank)
+        events = run(task, context) if stop_at is None else run_until(task, stop_at, context)
         answers.put((rank, losses(events), len(events)))
         torch.distributed.barrier()
     torch.distributed.destroy_process_group()

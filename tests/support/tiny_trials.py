@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,14 @@ def pictures_digest(store: Store, digest: str) -> str:
 def run(task: TrialTask, context: Context | None = None) -> list[Progress]:
     """Run a trial to its end, and list what its loop yields."""
     return list(run_trial(task, context or Context()))
+
+
+def run_until(task: TrialTask, step: int, context: Context | None = None) -> list[Progress]:
+    """Run a trial and stop it when a step of the stage `finetune` is done; list what it yields before that."""
+    loop = run_trial(task, context or Context())
+    done = list(takewhile(lambda progress: not is_step(progress, step), loop))
+    loop.close()  # type: ignore[attr-defined]
+    return done
 
 
 def losses(events: list[Progress]) -> list[float]:

@@ -10,7 +10,8 @@ problems/<source>.txt                     images that the last reading of a sour
 features/<key>/                           features of a frozen encoder: features.npy, rows.sha256, result.json
 features/<key>.aside/                     while they are computed: what is there goes on being filled after a kill
 stages/<key>/                             a trained stage: <module>.safetensors, curve.json, result.json (written last)
-stages/<key>/checkpoints/<step>/          while it trains, with manifest.json (written last); removed at its end
+stages/<key>/checkpoints/<step>-<shape>/  while it trains, with manifest.json (written last); removed at its end
+stages/<key>/checkpoints/writing.aside/   <nonce>/: owner.json, and the checkpoint that is being written
 evaluations/<key>/<benchmark>.parquet     scores per example; <benchmark>.json is written last
 evaluations/<key>/<benchmark>.answers/    answers so far, while it is being scored
 <folder of any of these>/damaged.json     what somebody found damaged in it, until it is made again
@@ -21,7 +22,7 @@ studies/<study>/claims/, looks/           <digest>.json: hypotheses as they were
 studies/<study>/added-seeds.json          seeds that `run --until-decided` has added to those of the study file
 studies/<study>/smaller-batches/          <shape>.json: how much fits at once where more ran out of memory
 studies/<study>/trials/<trial>/           spec.json, task.json, spool.jsonl, node-<n>.jsonl, rank-<n>.log,
-                                          result.json or failure.json, tried-again.json
+                                          result.json or failure.json, tried-again.json, resumes.json
 studies/<study>/trials/<trial>/attempts/  <number>.json: failures that were followed by another attempt
 runs/<study>/<nonce>/                     run.json: who runs or ran a study; stop.json: who wants that run to end
 leases/<key>/, trials/<study>/<trial>/    who is producing what: <nonce>.json (`trainables.storage.lease`)
@@ -61,6 +62,35 @@ def module_weights(folder: str, module: str) -> str:
 
 def checkpoints(key: str) -> str:
     return f"stages/{part(key)}/checkpoints"
+
+
+def step_checkpoint(key: str, step: int, shape: str) -> str:
+    """Name the checkpoint of a stage at a step; names sort by their steps.
+
+    Args:
+        key: of the stage.
+        step: optimizer steps that are done.
+        shape: name of the shape of the group that writes it (`trainables.training.step_checkpoints`).
+    """
+    return f"{checkpoints(key)}/{step:08d}-{shape}"
+
+
+def unfinished_checkpoints(key: str) -> str:
+    """Name the folder of checkpoints that are being written, each in a folder of its own."""
+    return f"{checkpoints(key)}/writing.aside"
+
+
+def unfinished_folder(key: str, nonce: str) -> str:
+    return f"{unfinished_checkpoints(key)}/{nonce}"
+
+
+def unfinished_owner(key: str, nonce: str) -> str:
+    """Name the file that says which process writes a checkpoint."""
+    return owner_in(unfinished_folder(key, nonce))
+
+
+def unfinished_checkpoint(key: str, nonce: str) -> str:
+    return f"{unfinished_folder(key, nonce)}/checkpoint"
 
 
 def features_folder(key: str) -> str:
@@ -225,6 +255,11 @@ def result_in(folder: str) -> str:
     return f"{folder}/result.json"
 
 
+def trial_resumes(study: str, trial: str) -> str:
+    """Name the record of where the attempts of a trial have begun its stages."""
+    return f"studies/{study}/trials/{trial}/resumes.json"
+
+
 def trial_failure(study: str, trial: str) -> str:
     return f"studies/{part(study)}/trials/{part(trial)}/failure.json"
 
@@ -362,7 +397,7 @@ def unclosed_runs(study: str) -> str:
 
 
 def owner_in(folder: str) -> str:
-    """Name the record of the process that works in a folder of `preparing` or `scratch`."""
+    """Name the record of the process that works in a folder of `preparing`, `scratch` or unfinished checkpoints."""
     return f"{folder}/{OWNER}"
 
 
@@ -373,6 +408,8 @@ def scratch(nonce: str) -> str:
 
 SOURCES = "sources"
 """Folder of the user's own data where no other is given: read, and never written to or removed."""
+MANIFEST = "manifest.json"
+"""File in a step checkpoint that tells whether it is whole."""
 DIGESTS = "digests.json"
 ENCODERS = "encoders.json"
 CHECKED_WEIGHTS = "checked-weights.json"

@@ -16,7 +16,7 @@ What a damaged file leads to depends on what is lost with it:
   can decide to spend the work again.
 - Caches and positions are made again, with a warning that names the file (`read_or_redo`): digests, the manifests of
   prepared sources and of conversions, facts of encoders and language models, how far a tracking server is, a
-  noise floor, and the curve of a stage, which is only shown.
+  noise floor, the curve of a stage, and where attempts have begun its stages, which are only shown.
 """
 
 from __future__ import annotations

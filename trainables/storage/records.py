@@ -49,16 +49,20 @@ class Curve:
 
     curve: tuple[tuple[int, float, float], ...]
     """Step, loss and learning rate of every logged step."""
+    metrics: tuple[Mapping[str, float], ...] = ()
+    """All that was logged of the same steps; empty in files of versions that kept loss and learning rate alone."""
 
 
 @dataclass(frozen=True)
 class CheckpointManifest:
-    """`stages/<key>/checkpoints/<step>/manifest.json`: what tells whether a step checkpoint is whole."""
+    """`stages/<key>/checkpoints/<step>-<shape>/manifest.json`: what tells whether a step checkpoint is whole."""
 
     shape: str
     """What must be equal of the group that reads it."""
     files: Mapping[str, int]
     """File, relative to the checkpoint -> bytes."""
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """File -> SHA-256. Empty in files of versions that compared sizes alone: such a checkpoint is not used."""
 
 
 @dataclass(frozen=True)
@@ -238,6 +242,27 @@ class TriedAgain:
     """Fingerprint of stages, resources and questions."""
     program: str
     """Fingerprint of the program and of the packages that its workers need."""
+
+
+@dataclass(frozen=True)
+class Resume:
+    """Beginning of a stage by an attempt that found step checkpoints of it."""
+
+    stage: str
+    """Its name in the study."""
+    step: int
+    """Optimizer steps that were done; 0 where none of the checkpoints could be used."""
+    ts: int
+    """Milliseconds since the epoch."""
+    passed_over: Mapping[str, str] = field(default_factory=dict)
+    """Where a newer checkpoint is or was -> why it could not be used."""
+
+
+@dataclass(frozen=True)
+class Resumes:
+    """Where the attempts of a trial have begun its stages, `studies/<study>/trials/<trial>/resumes.json`."""
+
+    resumes: tuple[Resume, ...]
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,10 @@ class Store(Protocol):
         ...
 
     def move(self, name: str, to: str) -> None:
-        """Rename a file or folder to a name that nothing has yet; a folder appears there whole."""
+        """Rename a file or folder to a name that nothing has yet; a folder appears there whole, and safe from a crash.
+
+        Raises FileNotFoundError if it is not there, and OSError of `lease.OCCUPIED` if the name is that of a folder.
+        """
         ...
 
     def open(self, name: str) -> io.BufferedIOBase:
@@ -225,6 +228,7 @@ class LocalStore:
     def move(self, name: str, to: str) -> None:
         final = self._at(to)
         self._make(final.parent)
+        flush_tree(self._at(name))
         self._at(name).rename(final)
         flush_entry(final.parent)
 

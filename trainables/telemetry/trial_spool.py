@@ -7,6 +7,7 @@ import math
 import platform
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import PurePosixPath
 
@@ -14,21 +15,25 @@ from search_spaces.identity import source_name
 from search_spaces.worker_contract import Device
 from trainables.package_versions import WORKER_PACKAGES, installed_versions
 from trainables.storage import layout, tracked_names
-from trainables.storage.record_files import read_or_redo
-from trainables.storage.records import Curve, EvaluationResult, StageResult, TrialResult
+from trainables.storage.record_files import read_or_redo, write
+from trainables.storage.records import Curve, EvaluationResult, Resume, Resumes, StageResult, TrialResult
+from trainables.storage.restarts import restart_sentence
 from trainables.storage.spool import DataUse, Spool, is_of_machine, read_spool
 from trainables.storage.store import Store
 from trainables.task import Context, TrialTask
 from trainables.telemetry.score_metrics import score_metrics
 from trainables.telemetry.system_sampler import SystemSampler
 from trainables.training.deepspeed_config import deepspeed_config
+from trainables.training.history import Resumed
+
+_KEPT_RESUMES = 100
 
 
 class TrialSpool:
     """Writer of a trial's spool on rank 0, and of system metrics of each other node in a spool of its own.
 
-    An attempt that resumes from a checkpoint repeats steps whose records were written before. They are equal, so they
-    are left out: the history has one point per step.
+    An attempt that resumes from a checkpoint repeats steps whose records were written before, and replays those of the
+    checkpoint. What the spool has is left out: the history has one point per step.
 
     Args:
         task: the trial.
@@ -43,6 +48,7 @@ class TrialSpool:
         if not enabled:
             name = layout.node_spool(task.study, task.id, context.rank)
         self._past = _Past(store, name)
+        self._has_result = store.exists(layout.trial_result(task.study, task.id))
         self._spool = Spool(store, name) if enabled else None
         self._sampler: SystemSampler | None = None
         self._node_spool: Spool | None = None
@@ -64,7 +70,7 @@ class TrialSpool:
         self._artifact("environment.json", json.dumps(environment, indent=1))
         self._write(status="RUNNING")
 
-    def metrics(self, stage_index: int, step: int, values: dict[str, float]) -> None:
+    def metrics(self, stage_index: int, step: int, values: Mapping[str, float]) -> None:
         """Write metrics of an optimizer step, unless an earlier attempt has written them.
 
         Args:
@@ -73,18 +79,45 @@ class TrialSpool:
             values: by metric.
         """
         global_step = sum(stage.steps for stage in self._task.stages[:stage_index]) + step
-        if values and global_step > self._past.last_step:
+        if values and global_step not in self._past.steps:
             self._write(step=global_step, metrics={**values, tracked_names.STAGE: float(stage_index)})
             self._past.observe(global_step, values)
 
+    def resumed(self, stage_index: int, resumed: Resumed) -> None:
+        """Write what a stage's checkpoint has logged, and note where the stage goes on.
+
+        The steps of a checkpoint are not trained again. Another trial may have written it, and an attempt may have been
+        killed after it was written and before its step was.
+
+        Args:
+            stage_index: position of the stage in the trial, from 0.
+            resumed: where it goes on.
+        """
+        if self._spool is not None:
+            name = layout.trial_resumes(self._task.study, self._task.id)
+            before = read_or_redo(self._store, name, Resumes) or Resumes(())
+            now = Resume(resumed.stage, resumed.step, int(time.time() * 1000), resumed.passed_over)
+            write(self._store, name, Resumes((*before.resumes, now)[-_KEPT_RESUMES:]))
+            if now.passed_over:
+                self._write(tags={tracked_names.RESTARTED: restart_sentence(now)})
+        for step, metrics in resumed.history:
+            self.metrics(stage_index, step + 1, metrics)
+
     def replay(self, stage_index: int, key: str) -> None:
-        """Write the loss curve of a stage that another trial has trained and this one shares."""
-        stored = read_or_redo(self._store, layout.stage_curve(key), Curve)
-        for step, loss, learning_rate in stored.curve if stored is not None else ():
-            self.metrics(stage_index, step + 1, {tracked_names.TRAIN_LOSS: loss, tracked_names.TRAIN_LR: learning_rate})
+        """Write what was logged of a stage that another trial, or an earlier attempt, has trained."""
+        stored = read_or_redo(self._store, layout.stage_curve(key), Curve) or Curve(())
+        metrics: Sequence[Mapping[str, float]] = stored.metrics
+        if len(metrics) != len(stored.curve):
+            metrics = [{tracked_names.TRAIN_LOSS: loss, tracked_names.TRAIN_LR: rate} for _, loss, rate in stored.curve]
+        for (step, _, _), values in zip(stored.curve, metrics, strict=True):
+            self.metrics(stage_index, step + 1, values)
 
     def end(self, result: TrialResult, stages: list[StageResult], scores: dict[str, EvaluationResult]) -> None:
         """Write data, scores and cost, then the final status. One value each, at step 0: MLflow draws them as bars.
+
+        An attempt that was killed behind this and before the trial's result has written them already: what it has
+        written is left out, and its cost stands, being that of the work. A trial that goes on after its result, as the
+        study asks for more, writes what has changed.
 
         Args:
             result: the trial's.
@@ -93,14 +126,18 @@ class TrialSpool:
         """
         if self._sampler is not None:
             self._sampler.close()  # its last record comes before the status, which is the last of all
-        self._write(data=[*_training_data(self._task, stages), *_evaluation_data(self._task, scores)])
+        data = [*_training_data(self._task, stages), *_evaluation_data(self._task, scores)]
+        if data != self._past.data:
+            self._write(data=data)
         values = score_metrics(self._task.benchmarks, self._task.samples, self._task.blind, scores)
         values |= {
             tracked_names.cost_metric(key): value
             for key, value in {**asdict(result.cost), **self._costs(stages)}.items()
         }
         values |= {**_shares(self._task, stages), **self._past.best}
-        self._write(step=0, metrics={key: value for key, value in values.items() if math.isfinite(value)})
+        values = {key: value for key, value in values.items() if math.isfinite(value) and self._is_new(key, value)}
+        if values:
+            self._write(step=0, metrics=values)
         for name, score in scores.items():
             if score.images == "own":
                 self._write(artifact={"name": f"examples/{name}.parquet", "path": score.examples})
@@ -113,6 +150,13 @@ class TrialSpool:
             self._sampler.close()
         if self._node_spool is not None:
             self._node_spool.close()
+
+    def _is_new(self, metric: str, value: float) -> bool:
+        """Check whether a value at the end of the trial is not in the spool yet."""
+        known = self._past.at_end.get(metric)
+        if known is not None and metric.startswith(tracked_names.COST) and not self._has_result:
+            return False
+        return known != value
 
     def _costs(self, stages: list[StageResult]) -> dict[str, float]:
         seconds = sum(stage.gpu_seconds for stage in stages)
@@ -144,18 +188,28 @@ class _Past:
 
     def __init__(self, store: Store, name: str) -> None:
         now = time.time()
-        self.last_step, self.attempts, self.age_s = -1, 0, 0.0
+        self.attempts, self.age_s = 0, 0.0
+        self.steps: set[int] = set()
+        """Those with metrics: global optimizer steps, over all stages."""
+        self.at_end: dict[str, float] = {}
+        """Metrics of the trial as a whole, at step 0, as they were last written."""
+        self.data: list[DataUse] = []
         self.best: dict[str, float] = {}
         self.queue_wait_s = _queue_wait_s(store, name, now)
         """From the hand-out to this attempt's begin: the group may have had to start first."""
         for number, (_, line) in enumerate(read_spool(store, name) if store.exists(name) else ()):
             self.age_s = self.age_s or (now - line["ts"] / 1000 if number == 0 else 0.0)
             self.attempts += line.get("status") == "RUNNING"
+            self.data = line.get("data", self.data)
             if "step" in line and not is_of_machine(line):
-                self.last_step = max(self.last_step, line["step"])
                 self.observe(line["step"], line.get("metrics", {}))
 
-    def observe(self, step: int, metrics: dict[str, float]) -> None:
+    def observe(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Take note of a record that is in the spool."""
+        if step == 0:
+            self.at_end |= metrics
+            return
+        self.steps.add(step)
         loss = metrics.get(tracked_names.TRAIN_LOSS, math.nan)
         if loss < self.best.get(tracked_names.BEST_TRAIN_LOSS, math.inf):
             self.best = {tracked_names.BEST_TRAIN_LOSS: loss, tracked_names.BEST_STEP: float(step)}

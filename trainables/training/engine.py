@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import random
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,9 +15,11 @@ from pathlib import Path
 from typing import Any, assert_never
 
 import deepspeed
-import numpy as np
 import torch
 import torch.nn.functional as F
+from deepspeed.checkpoint.constants import LOSS_SCALER, OPTIMIZER_STATE_DICT, PARAM_SLICE_MAPPINGS
+from deepspeed.runtime.checkpoint_engine.checkpoint_engine import CheckpointCommitInfo, CheckpointEngine
+from deepspeed.runtime.fp16.loss_scaler import LossScaler
 from deepspeed.runtime.zero import parameter_offload
 from deepspeed.runtime.zero.partitioned_param_coordinator import PartitionedParameterCoordinator
 from torch import Tensor, nn
@@ -28,11 +29,18 @@ from search_spaces.worker_contract import Device
 from trainables.model.precision import dtype_of
 from trainables.model.vlm import VLM, Batch, cast_statistics, module
 from trainables.training.learning_rate import factor
+from trainables.training.random_states import random_states, restore_random_states
+from trainables.training.state_files import read_state, write_state
 
 BACKENDS: dict[Device, str] = {"cuda": "nccl", "cpu": "gloo"}
 """The collective communication library of a device."""
 
 _LINEAR = F.linear
+
+_TAG = "state"
+"""Folder of DeepSpeed's files within a checkpoint. It names them `.pt`; they are safetensors files."""
+
+_OWN_STATE = "stage"
 
 # An internal table, not an option: without it the first init_distributed on a CPU compiles a C++ op for minutes.
 deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
@@ -91,28 +99,41 @@ class Engine:
         """Compute the learning rate of the next step, before any module's own factor."""
         return self._optimizer.lr * factor(self._schedule, self._engine.global_steps, self._steps)
 
-    def save(self, folder: Path, tag: str, state: dict[str, Any]) -> None:
-        """Write a checkpoint of optimizer, scheduler, random states and `state` to `folder/tag`. A collective.
+    def from_rank_0(self, flag: bool) -> bool:
+        """Return what rank 0 has passed. A collective."""
+        if self._world == 1:
+            return flag
+        box = torch.tensor([flag], dtype=torch.uint8, device=self.device)
+        torch.distributed.broadcast(box, src=0)
+        return bool(box)
+
+    def save(self, folder: Path, state: dict[str, Any]) -> dict[str, str]:
+        """Write a checkpoint of weights, optimizer, scheduler, random states and `state` to a folder. A collective.
 
         Args:
-            folder: folder of checkpoints, shared by all ranks.
-            tag: name of the checkpoint's folder in it.
+            folder: folder of the checkpoint, shared by all ranks.
             state: values that `load` returns; rank 0's are kept.
-        """
-        saved = {**state, "random": _random_states()}
-        self._engine.save_checkpoint(
-            str(folder), tag=tag, client_state=saved, save_latest=False, exclude_frozen_parameters=True
-        )
-        if self._world > 1:  # client_state comes back from rank 0's file: each rank keeps its own draws
-            torch.save(saved["random"], folder / tag / f"random-{torch.distributed.get_rank()}.pt")
-            torch.distributed.barrier()
 
-    def load(self, folder: Path, tag: str) -> dict[str, Any]:
+        Returns:
+            File that this rank has written, relative to the folder -> its SHA-256.
+        """
+        files = _StateFiles()
+        self._engine.checkpoint_engine = files
+        self._engine.save_checkpoint(
+            str(folder), tag=_TAG, client_state={_OWN_STATE: state}, save_latest=False, exclude_frozen_parameters=True
+        )
+        files.save(random_states(), str(folder / _TAG / _random_file()))
+        if torch.distributed.get_rank() == 0:
+            for script in folder.glob("*.py"):  # DeepSpeed's, to read its own format
+                script.unlink()
+        return {str(path.relative_to(folder)): digest for path, digest in files.written.items()}
+
+    def load(self, folder: Path) -> dict[str, Any]:
         """Resume from a checkpoint that `save` wrote; returns its `state`. Frozen weights are the model's own."""
-        _, state = self._engine.load_checkpoint(str(folder), tag=tag, load_module_strict=False)
-        own = folder / tag / f"random-{torch.distributed.get_rank()}.pt"
-        _restore_random_states(torch.load(own, weights_only=False) if own.exists() else state["random"])
-        return dict(state)
+        self._engine.checkpoint_engine = _StateFiles()
+        _, state = self._engine.load_checkpoint(str(folder), tag=_TAG, load_module_strict=False)
+        restore_random_states(read_state(folder / _TAG / _random_file()))
+        return dict(state[_OWN_STATE])
 
     def trained_weights(self) -> dict[str, dict[str, Tensor]]:
         """Gather the whole weights of the trained modules on the CPU of rank 0; empty on other ranks. A collective."""
@@ -132,6 +153,56 @@ class Engine:
         """Release the engine's memory."""
         self._engine.destroy()
         del self._engine
+
+
+class _StateFiles(CheckpointEngine):  # type: ignore[misc]  # deepspeed has no types
+    """DeepSpeed's door to the files of a checkpoint. Its own opens pickles, which run whatever is in them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: dict[Path, str] = {}
+
+    def create(self, info: CheckpointCommitInfo) -> None:
+        """Do nothing: the caller has made the folder, and renames it when all ranks are done."""
+
+    def save(self, state_dict: dict[str, Any], path: str) -> None:
+        self.written[Path(path)] = write_state(_without_objects(state_dict), Path(path))
+
+    def load(self, path: str, map_location: object = None) -> dict[str, Any]:
+        return _with_objects(read_state(Path(path)))
+
+    def commit(self, info: CheckpointCommitInfo) -> bool:
+        return True
+
+    def preserves_storage_sharing(self) -> bool:
+        return False
+
+
+def _without_objects(state: dict[str, Any]) -> dict[str, Any]:
+    """Return a state of DeepSpeed without what is no plain value: the loss scaler becomes its scale.
+
+    Where a parameter lies in a flat buffer is left out: it follows from the model, and only DeepSpeed's conversion to
+    other world sizes reads it.
+    """
+    if OPTIMIZER_STATE_DICT not in state:
+        return state
+    zero = {name: value for name, value in state[OPTIMIZER_STATE_DICT].items() if name != PARAM_SLICE_MAPPINGS}
+    scaler = zero[LOSS_SCALER]
+    if type(scaler) is not LossScaler:
+        raise TypeError(f"a checkpoint must have a static loss scale, but has a {type(scaler).__qualname__}")
+    return {**state, OPTIMIZER_STATE_DICT: {**zero, LOSS_SCALER: scaler.cur_scale}}
+
+
+def _with_objects(state: dict[str, Any]) -> dict[str, Any]:
+    """Undo `_without_objects`."""
+    if OPTIMIZER_STATE_DICT not in state:
+        return state
+    zero = state[OPTIMIZER_STATE_DICT]
+    return {**state, OPTIMIZER_STATE_DICT: {**zero, LOSS_SCALER: LossScaler(zero[LOSS_SCALER])}}
+
+
+def _random_file() -> str:
+    return f"random-{torch.distributed.get_rank()}.pt"
 
 
 @contextmanager
@@ -222,19 +293,3 @@ def _rank(parameter: nn.Parameter) -> int:
 def _is_saved(part: nn.Module, buffer: str) -> bool:
     """Check whether a buffer is in the state dict: running statistics are, rotary tables are not."""
     return buffer in part.state_dict(keep_vars=True)
-
-
-def _random_states() -> dict[str, Any]:
-    return {
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all(),
-        "numpy": np.random.get_state(),
-        "python": random.getstate(),
-    }
-
-
-def _restore_random_states(states: dict[str, Any]) -> None:
-    torch.set_rng_state(states["torch"])
-    torch.cuda.set_rng_state_all(states["cuda"])
-    np.random.set_state(states["numpy"])
-    random.setstate(states["python"])

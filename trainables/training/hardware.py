@@ -1,4 +1,4 @@
-"""Fit a stage to its device: supported precisions, the attention kernel, the utilisation of the peak."""
+"""Fit a stage to its device: supported precisions, the attention kernel, the utilisation of the peak, provenance."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from torch import nn
 
 from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError
+from search_spaces.resource_spec import ResourceSpec
 from search_spaces.spec import Precision, StageSpec
 from search_spaces.worker_contract import Device
+from trainables.package_versions import STAGE_PACKAGES, installed_versions
+from trainables.task import Context
 
 CAPABILITIES: dict[Precision, tuple[int, int]] = {"fp32": (0, 0), "bf16": (8, 0)}
 """Lowest compute capability with units for a precision. Ampere has the first matrix units for bf16 (NVIDIA CUDA C++
@@ -114,3 +117,22 @@ def flops_utilisation(operations: float, seconds: float, workers: int, peak: flo
         peak: floating-point operations per second of one device.
     """
     return operations / (seconds * workers * peak)
+
+
+def provenance(resources: ResourceSpec, context: Context, attention: str) -> dict[str, str]:
+    """Collect versions and settings that may change rounding, for the stage's result.
+
+    Args:
+        resources: workers, micro-batch, ZeRO stage and offloading.
+        context: device and world size of this worker.
+        attention: name of the attention kernel.
+    """
+    return {
+        **installed_versions(STAGE_PACKAGES),
+        "device": device_name(context.device),
+        "attention": attention,
+        "world": str(context.world),
+        "micro_batch": str(resources.micro_batch or "whole"),
+        "zero": str(resources.zero),
+        "offload": resources.offload,
+    }

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
-from typing import Any
 
 import torch
 import torch.distributed as dist
 
+from search_spaces.errors import InputError
 from search_spaces.outcomes import UnitDone
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import micro_batch
@@ -22,22 +22,35 @@ from trainables.model.lora import add_lora, merge_adapters, train_adapters_only
 from trainables.model.precision import dtype_of
 from trainables.model.vision import VisionEncoder
 from trainables.model.vlm import VLM, assemble, build_modules, module
-from trainables.package_versions import STAGE_PACKAGES, installed_versions
 from trainables.storage import layout, tracked_names
 from trainables.storage.record_files import write
-from trainables.storage.records import Curve, StageResult
+from trainables.storage.records import StageResult
 from trainables.storage.store import Store
 from trainables.task import Context, StageTask, TrialTask
 from trainables.training.deepspeed_config import deepspeed_config
 from trainables.training.engine import Engine, no_traces, open_engine, partition
-from trainables.training.hardware import check_device, device_name, flops_utilisation, peak_flops, set_attention
-from trainables.training.step_checkpoints import StepCheckpoints
+from trainables.training.hardware import (
+    check_device,
+    device_name,
+    flops_utilisation,
+    peak_flops,
+    provenance,
+    set_attention,
+)
+from trainables.training.history import Point, Resumed, curve_of
+from trainables.training.step_checkpoints import StepCheckpoints, remove_checkpoints
 from trainables.training.weights_io import load_weights, save_weights
 from trainables.trial_data import StageData, StepInput, TrialData
 
 
 def train_stage(
-    task: TrialTask, index: int, earlier: list[StageResult], data: TrialData, context: Context, store: Store
+    task: TrialTask,
+    index: int,
+    earlier: list[StageResult],
+    data: TrialData,
+    context: Context,
+    store: Store,
+    on_resume: Callable[[Resumed], None],
 ) -> Iterator[tuple[UnitDone, dict[str, float]]]:
     """Train a stage and write its weights and its result, resuming from its last checkpoint if there is one.
 
@@ -48,6 +61,7 @@ def train_stage(
         data: prepared data and tokenizer of the trial.
         context: rank, world size and device of this worker.
         store: storage of weights, checkpoints and results.
+        on_resume: is told, before the first step, where a stage goes on that has checkpoints.
 
     Yields:
         Progress and the step's metrics after every optimizer step, on all ranks equally often.
@@ -78,6 +92,9 @@ def train_stage(
         attention = set_attention(model.language, stage, context.device)
         with open_engine(model, stage, order.steps, config, context.device) as engine:
             loop = _StageLoop(engine, stage, order, stage_data, context, store)
+            resumed = loop.resume()
+            if resumed is not None:
+                on_resume(resumed)
             yield from loop.train()
             weights = engine.trained_weights()
             if context.rank == 0:
@@ -85,10 +102,11 @@ def train_stage(
                     weights["language"] = merge_adapters(weights["language"], stage.lora)
                 modules = save_weights(weights, store, layout.stage_folder(order.key))
                 result = loop.result(modules, stage_data.mix, provenance(order.resources, context, attention))
-                write(store, layout.stage_curve(order.key), Curve(tuple(loop.curve)))
+                write(store, layout.stage_curve(order.key), curve_of(loop.history))
                 write(store, layout.stage_result(order.key), result)
-                store.remove(layout.checkpoints(order.key))
-    _barrier()
+                remove_checkpoints(store, order.key)
+    if context.world > 1:
+        dist.barrier()
 
 
 def settle_gradients(model: VLM, stage: StageSpec) -> None:
@@ -135,7 +153,7 @@ def loader_threads(resources: ResourceSpec, is_gpu: bool, decodes: bool) -> int:
 
 
 class _StageLoop:
-    """Training loop of one stage, with its losses, learning-rate curve and timings."""
+    """Training loop of one stage, with its losses, history and timings."""
 
     def __init__(
         self,
@@ -153,14 +171,13 @@ class _StageLoop:
         self._peak = peak_flops(device_name(context.device), stage.precision)
         self._seconds, self._records = 0.0, 0
         self._diverged = False
+        self._checkpoint_time = time.monotonic()
         self.losses: list[float] = []
-        self.curve: list[tuple[int, float, float]] = []
-        """(step, loss, learning rate) of every logged step: a trial that shares this stage shows it, too."""
+        self.history: list[Point] = []
+        """What was logged: a trial that shares this stage, or goes on from its checkpoint, shows it, too."""
 
     def train(self) -> Iterator[tuple[UnitDone, dict[str, float]]]:
         """Run the optimizer steps that are left; a loss that is not finite ends the loop."""
-        print(f"training stage {self._stage.name} {self._order.key}", flush=True)
-        self._resume()
         steps, every = self._order.steps, max(1, self._order.steps // 250)
         with closing(self._inputs(range(len(self.losses), steps))) as inputs:
             while len(self.losses) < steps and not self._diverged:
@@ -181,8 +198,8 @@ class _StageLoop:
                         tracked_names.TRAIN_SAMPLES_PER_S: batch.records / elapsed,
                         **self._utilisation(batch.records, elapsed),
                     }
-                    self.curve.append((step, loss, learning_rate))
-                if (step + 1) % self._order.resources.checkpoint_every_steps == 0 and step + 1 < steps:
+                    self.history.append((step, metrics))
+                if self._is_checkpoint_due(step + 1) and step + 1 < steps and not self._diverged:
                     self._checkpoint(step + 1)
                 yield self._progress(step + 1, loss), metrics
 
@@ -238,40 +255,45 @@ class _StageLoop:
             eta_s=left / rate,
         )
 
+    def _is_checkpoint_due(self, step: int) -> bool:
+        """Decide whether a checkpoint is written, by steps or by rank 0's clock: the same on all ranks."""
+        resources = self._order.resources
+        seconds = time.monotonic() - self._checkpoint_time
+        is_time = self._engine.from_rank_0(seconds >= 60 * resources.checkpoint_every_minutes)
+        return is_time or step % resources.checkpoint_every_steps == 0
+
     def _checkpoint(self, step: int) -> None:
         """Write a checkpoint of all ranks and remove old ones."""
-        state = {"losses": self.losses, "curve": self.curve, "seconds": self._seconds, "records": self._records}
-        self._checkpoints.save(step, lambda folder: self._engine.save(folder, "state", state))
+        state = {"losses": self.losses, "history": self.history, "seconds": self._seconds, "records": self._records}
+        self._checkpoints.save(step, lambda folder: self._engine.save(folder, state))
+        self._checkpoint_time = time.monotonic()
 
-    def _resume(self) -> None:
-        """Resume from the newest checkpoint that is whole and that a worker group of this shape can read, if any."""
+    def resume(self) -> Resumed | None:
+        """Go on from the newest checkpoint that is whole and that a group of this shape can read.
+
+        Returns None where no checkpoint was found at all.
+        """
+        name = self._stage.name
+        print(f"training stage {name} {self._order.key}", flush=True)
         folder = self._checkpoints.newest()
+        passed_over = self._checkpoints.passed_over
         if folder is not None:
-            state: dict[str, Any] = self._engine.load(folder, "state")
-            self.losses, self.curve = list(state["losses"]), [tuple(point) for point in state["curve"]]
-            self._seconds, self._records = state["seconds"], state["records"]
-            print(f"{self._stage.name}: going on from step {len(self.losses)}", flush=True)
-
-
-def provenance(resources: ResourceSpec, context: Context, attention: str) -> dict[str, str]:
-    """Collect versions and settings that may change rounding, for the stage's result.
-
-    Args:
-        resources: workers, micro-batch, ZeRO stage and offloading.
-        context: device and world size of this worker.
-        attention: name of the attention kernel.
-    """
-    return {
-        **installed_versions(STAGE_PACKAGES),
-        "device": device_name(context.device),
-        "attention": attention,
-        "world": str(context.world),
-        "micro_batch": str(resources.micro_batch or "whole"),
-        "zero": str(resources.zero),
-        "offload": resources.offload,
-    }
-
-
-def _barrier() -> None:
-    if dist.is_initialized() and dist.get_world_size() > 1:
-        dist.barrier()
+            try:
+                state = self._engine.load(folder)
+                self.losses, self.history = state["losses"], state["history"]
+                self._seconds, self._records = state["seconds"], state["records"]
+            except torch.OutOfMemoryError:
+                raise
+            except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+                raise InputError(
+                    f"must be a checkpoint of the stage {name!r}, but cannot be loaded, though it is whole ({error!r})",
+                    place=str(folder),
+                    way_out="Remove the folder and run the study again: an earlier checkpoint is used, or the stage"
+                    " starts anew.",
+                ) from error
+            print(f"{name}: going on from step {len(self.losses)}", flush=True)
+        elif passed_over:
+            print(f"{name}: starts anew, as none of its {len(passed_over)} checkpoints can be used", flush=True)
+        else:
+            return None
+        return Resumed(name, len(self.losses), tuple(self.history), passed_over)

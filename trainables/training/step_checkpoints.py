@@ -1,98 +1,248 @@
-"""Keep and choose the step checkpoints of a stage: folders that all workers write to, renamed when they are whole."""
+"""Keep and choose the step checkpoints of a stage: folders that all workers write to, renamed when they are whole.
+
+A checkpoint is named by its step and by the shape of the group that has written it, so that groups of other shapes
+neither read nor replace it. Whoever starts a stage goes on from the newest checkpoint of its own shape whose files have
+the digests that were taken when they were written; what is passed over is named with its reason.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TypeVar, cast
 
 import torch.distributed as dist
 
+from search_spaces.errors import InputError
 from search_spaces.resource_spec import ResourceSpec
-from search_spaces.resources import KEPT_CHECKPOINTS
+from search_spaces.resources import KEPT_CHECKPOINTS, KEPT_OTHER_SHAPES
+from trainables.package_versions import installed_versions
 from trainables.storage import layout
-from trainables.storage.record_files import read_or_redo, write
+from trainables.storage.lease import OCCUPIED, Owner
+from trainables.storage.record_files import read, write
 from trainables.storage.records import CheckpointManifest
-from trainables.storage.store import ASIDE, Store
+from trainables.storage.store import Store
 from trainables.task import Context
+from trainables.training.state_files import state_damage
 
-_MANIFEST = "manifest.json"
+_FORMAT = 2
+"""Of the files in a checkpoint. The first were pickles."""
+
+_SILENCE_S = 3600.0
+"""An unfinished checkpoint of another host to which nothing was added for this long was abandoned."""
+
+Shared = TypeVar("Shared")
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class GroupShape:
+    """What must be equal of two groups of workers for one to read the checkpoints of the other."""
+
+    name: str
+    """Short, for names of folders: without a hyphen."""
+    description: str
+
+
+def group_shape(resources: ResourceSpec, context: Context) -> GroupShape:
+    """Describe the shape of a group: DeepSpeed cuts its states by all of this.
+
+    Args:
+        resources: of the stage.
+        context: device of the workers.
+    """
+    versions = ", ".join(f"{name} {version}" for name, version in installed_versions(("deepspeed",)).items())
+    description = f"workers {resources.workers} on {context.device}, ZeRO {resources.zero}, offload {resources.offload}"
+    if resources.deepspeed:
+        description += f", own settings {json.dumps(resources.deepspeed, sort_keys=True)}"
+    description += f", {versions}, files of format {_FORMAT}"
+    digest = hashlib.sha256(description.encode()).hexdigest()[:8]
+    return GroupShape(f"{resources.workers}{context.device}_zero{resources.zero}_{digest}", description)
 
 
 class StepCheckpoints:
     """The checkpoints of one stage. All methods are called by all ranks together."""
 
     def __init__(self, store: Store, key: str, resources: ResourceSpec, context: Context):
-        self._store, self._root, self._context = store, layout.checkpoints(key), context
-        self._shape = group_shape(resources)
+        self._store, self._key, self._context = store, key, context
+        self._shape = group_shape(resources, context)
+        self.passed_over: dict[str, str] = {}
+        """Checkpoint that `newest` has passed over -> why."""
 
-    def save(self, step: int, write_state: Callable[[Path], None]) -> None:
+    def save(self, step: int, write_state: Callable[[Path], Mapping[str, str]]) -> None:
         """Let every rank write into one folder, which gets its final name when all are done; older ones go.
 
         Args:
             step: optimizer steps that are done.
-            write_state: writes this rank's part into a folder.
+            write_state: writes this rank's part into a folder, flushes it, and returns the SHA-256 of each file.
         """
-        aside, final = f"{self._root}/writing{ASIDE}", f"{self._root}/{step:08d}"
-        if self._context.rank == 0:
-            self._store.remove(aside)
-        _barrier()
-        with self._store.working_folder(aside) as folder:
-            write_state(folder)
-        _barrier()
-        if self._context.rank == 0:
-            sizes = {name.removeprefix(f"{aside}/"): self._store.facts(name).size for name in self._store.list(aside)}
-            write(self._store, f"{aside}/{_MANIFEST}", CheckpointManifest(self._shape, sizes))
-            self._store.move(aside, final)
-            for old in self._store.folders(self._root)[:-KEPT_CHECKPOINTS]:
-                self._store.remove(f"{self._root}/{old}")
-        _barrier()
+        nonce = self._from_rank_0(lambda: secrets.token_hex(6))
+        aside = layout.unfinished_checkpoint(self._key, nonce)
+        try:
+            if self._context.rank == 0:
+                self._store.put(layout.unfinished_owner(self._key, nonce), Owner.here().to_bytes())
+            with self._store.working_folder(aside) as folder:
+                digests = write_state(folder)
+            all_digests = {name: digest for part in self._of_all_ranks(dict(digests)) for name, digest in part.items()}
+            if self._context.rank == 0:
+                self._finish(step, aside, all_digests)
+        finally:
+            if self._context.rank == 0:
+                self._store.remove(layout.unfinished_folder(self._key, nonce))
+        if self._context.world > 1:
+            dist.barrier()
 
     def newest(self) -> Path | None:
         """Return the folder of the newest checkpoint that is whole and that this shape of group can read.
 
-        Those that are passed over are removed, with a warning that names them: training on reaches their steps again.
+        Those that are passed over are named with their reason. Damaged ones are removed, as training on reaches their
+        steps again; those of other shapes are kept for groups that can read them.
         """
-        box = [self._newest_step() if self._context.rank == 0 else None]
-        if self._context.world > 1:
-            dist.broadcast_object_list(box, src=0)
-        return None if box[0] is None else self._store.reading(f"{self._root}/{box[0]}")
-
-    def _newest_step(self) -> str | None:
-        for step in reversed(self._store.folders(self._root)):
-            folder = f"{self._root}/{step}"
-            problem = self._problem(folder)
+        for name in reversed(self._from_rank_0(lambda: self._store.folders(layout.checkpoints(self._key)))):
+            folder = f"{layout.checkpoints(self._key)}/{name}"
+            is_own = _shape_of(name) == self._shape.name
+            problem = self._damage(folder) if is_own else self._from_rank_0(partial(self._other_shape, folder))
             if problem is None:
-                return step
-            logger.warning(
-                "%s: %s; an earlier one is used, or the stage starts anew", self._store.place(folder), problem
-            )
-            self._store.remove(folder)
+                return self._store.reading(folder)
+            self.passed_over[self._store.place(folder)] = problem
+            if self._context.rank == 0:
+                fate = "it is removed" if is_own else "it is kept for such a group"
+                way_on = "an earlier checkpoint is used, or the stage starts anew"
+                logger.warning("%s: %s; %s; %s", self._store.place(folder), problem, fate, way_on)
+                if is_own:
+                    self._remove(name)
         return None
 
-    def _problem(self, folder: str) -> str | None:
-        """Say why a checkpoint cannot be gone on from; None if it can."""
-        manifest = read_or_redo(self._store, f"{folder}/{_MANIFEST}", CheckpointManifest)
+    def _finish(self, step: int, aside: str, digests: Mapping[str, str]) -> None:
+        sizes = {name: self._store.facts(f"{aside}/{name}").size for name in digests}
+        write(self._store, f"{aside}/{layout.MANIFEST}", CheckpointManifest(self._shape.description, sizes, digests))
+        try:
+            self._store.move(aside, layout.step_checkpoint(self._key, step, self._shape.name))
+        except OSError as error:
+            if error.errno not in OCCUPIED:
+                raise  # else a second group works on this stage and was faster: its state is the same
+        self._remove_old()
+        remove_abandoned(self._store, self._key)
+
+    def _remove_old(self) -> None:
+        """Keep the newest checkpoints of this shape, and the newest of each of few other shapes."""
+        by_shape: dict[str, list[str]] = {}
+        for name in reversed(self._store.folders(layout.checkpoints(self._key))):
+            by_shape.setdefault(_shape_of(name), []).append(name)
+        old = by_shape.pop(self._shape.name, [])[KEPT_CHECKPOINTS:]
+        for rank, names in enumerate(by_shape.values()):  # the furthest first
+            old += names[1:] if rank < KEPT_OTHER_SHAPES else names
+        for name in old:
+            self._remove(name)
+
+    def _remove(self, name: str) -> None:
+        self._store.remove(f"{layout.checkpoints(self._key)}/{name}")
+
+    def _other_shape(self, folder: str) -> str:
+        try:
+            manifest = read(self._store, f"{folder}/{layout.MANIFEST}", CheckpointManifest)
+        except InputError:
+            manifest = None  # its own group will say what is wrong
+        writer = "a group of another shape" if manifest is None else f"a group of {manifest.shape}"
+        return f"was written by {writer}, which one of {self._shape.description} cannot read"
+
+    def _damage(self, folder: str) -> str | None:
+        """Say why a checkpoint of this shape cannot be gone on from; None if it can. Each rank reads a part of it."""
+        manifest = self._from_rank_0(partial(self._manifest, folder))
+        if isinstance(manifest, str):
+            return manifest
+        digests, path = manifest.digests, self._store.reading(folder)
+        problems = {
+            name: problem
+            for name in sorted(digests)[self._context.rank :: self._context.world]
+            if (problem := state_damage(path / name, digests[name])) is not None
+        }
+        all_problems = {name: text for part in self._of_all_ranks(problems) for name, text in part.items()}
+        return next((f"the file {name}: {all_problems[name]}" for name in sorted(all_problems)), None)
+
+    def _manifest(self, folder: str) -> CheckpointManifest | str:
+        """Read the manifest of a checkpoint of this shape, or say what is wrong with it or the sizes that it tells."""
+        try:
+            manifest = read(self._store, f"{folder}/{layout.MANIFEST}", CheckpointManifest)
+        except InputError as error:
+            return f"its {layout.MANIFEST} {error.law}"
         if manifest is None:
-            return f"a step checkpoint must have a whole {_MANIFEST}, but has none"
-        if manifest.shape != self._shape:
-            return f"was written by {manifest.shape}, which {self._shape} cannot read"
+            return f"a step checkpoint must have a {layout.MANIFEST}, but has none"
+        if manifest.shape != self._shape.description or manifest.files.keys() != manifest.digests.keys():
+            return f"its {layout.MANIFEST} must be that of a group of {self._shape.description}, but is not"
         for name, size in manifest.files.items():
             if not self._store.exists(f"{folder}/{name}"):
                 return f"must have the file {name}, but it is not there"
             there = self._store.facts(f"{folder}/{name}").size
             if there != size:
                 return f"the file {name} must have {size:,} bytes, as it was written, but has {there:,}"
-        return None
+        return manifest
+
+    def _from_rank_0(self, read_value: Callable[[], Shared]) -> Shared:
+        box = [read_value() if self._context.rank == 0 else None]
+        if self._context.world > 1:
+            dist.broadcast_object_list(box, src=0)
+        return cast("Shared", box[0])
+
+    def _of_all_ranks(self, value: Shared) -> list[Shared]:
+        boxes = [value] * self._context.world
+        if self._context.world > 1:
+            dist.all_gather_object(boxes, value)
+        return boxes
 
 
-def group_shape(resources: ResourceSpec) -> str:
-    """Say what must be equal for DeepSpeed to read a checkpoint."""
-    return f"workers {resources.workers}, ZeRO {resources.zero}, offload {resources.offload}"
+def remove_checkpoints(store: Store, key: str) -> None:
+    """Remove all checkpoints of a stage that has its result, but for what a living process is writing right now."""
+    if not store.exists(layout.checkpoints(key)):
+        return
+    for name in store.folders(layout.checkpoints(key)):
+        store.remove(f"{layout.checkpoints(key)}/{name}")
+    if not remove_abandoned(store, key):
+        store.remove(layout.checkpoints(key))
 
 
-def _barrier() -> None:
-    if dist.is_initialized() and dist.get_world_size() > 1:
-        dist.barrier()
+def remove_abandoned(store: Store, key: str) -> tuple[str, ...]:
+    """Remove the unfinished checkpoints of processes that are gone; return the nonces of those that are left.
+
+    The time is asked of the storage, by writing a file there: clocks of hosts differ.
+    """
+    unfinished = store.folders(layout.unfinished_checkpoints(key))
+    if not unfinished:
+        return ()
+    probe = secrets.token_hex(6)
+    store.put(layout.unfinished_owner(key, probe), Owner.here().to_bytes())
+    now = store.facts(layout.unfinished_owner(key, probe)).modified
+    store.remove(layout.unfinished_folder(key, probe))
+    left = []
+    for nonce in unfinished:
+        if _is_abandoned(store, key, nonce, now):
+            store.remove(layout.unfinished_folder(key, nonce))
+        else:
+            left.append(nonce)
+    return tuple(left)
+
+
+def _is_abandoned(store: Store, key: str, nonce: str, now: float) -> bool:
+    try:
+        owner = Owner.parse(store.get(layout.unfinished_owner(key, nonce)))
+    except FileNotFoundError:
+        owner = None  # killed before it was written
+    if owner is not None and owner.is_gone():
+        return True
+    try:
+        names = store.list(layout.unfinished_folder(key, nonce))
+        return all(now - store.facts(name).modified > _SILENCE_S for name in names)
+    except FileNotFoundError:
+        return False  # a living process has just moved or removed it
+
+
+def _shape_of(name: str) -> str:
+    """Read the shape in the name of a checkpoint's folder; empty in those of the first format, which had none."""
+    return name.partition("-")[2]

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import errno
+import os
+import pickle
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ray.exceptions import (
@@ -14,8 +18,9 @@ from ray.exceptions import (
     RayTaskError,
 )
 
-from orchestrator.running.tune_hooks import NODE_LABEL, kind_of, reservation
+from orchestrator.running.tune_hooks import NODE_LABEL, _error_of, kind_of, reservation
 from search_spaces.outcomes import FailureKind
+from tests.support.hostile_files import Payload
 from trainables.workers.tune_trial import TrialFailedError
 
 
@@ -55,3 +60,20 @@ def test_reservation_elsewhere_asks_every_bundle_with_resources_for_another_node
     assert elsewhere != reservation(gang, "")
     assert elsewhere == reservation(gang, "n1,n2")
     assert elsewhere._kwargs == {"bundle_label_selector": [{NODE_LABEL: "!in(n1,n2)"}] * 2}
+
+
+def _trial(file: Path) -> SimpleNamespace:
+    return SimpleNamespace(pickled_error_file=str(file))
+
+
+def test_an_error_of_this_user_is_read(tmp_path: Path) -> None:
+    (tmp_path / "error.pkl").write_bytes(pickle.dumps(ValueError("what happened")))
+    assert str(_error_of(_trial(tmp_path / "error.pkl"))) == "what happened"
+
+
+def test_a_file_that_others_could_write_is_not_opened(tmp_path: Path) -> None:
+    file, proof = tmp_path / "error.pkl", tmp_path / "proof"
+    file.write_bytes(pickle.dumps(Payload(proof)))
+    os.chmod(file, 0o666)
+    assert "could be written by others, and is not read" in str(_error_of(_trial(file)))
+    assert not proof.exists()

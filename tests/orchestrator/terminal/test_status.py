@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from orchestrator.state.status import StudyStatus, study_status
+from orchestrator.state.status import StudyStatus, study_status, to_json
 from orchestrator.terminal.status import to_terminal
 from search_spaces.plan import Plan
 from tests.support.stored_studies import (
@@ -23,6 +23,8 @@ from tests.support.stored_studies import (
 from tests.support.terminal_text import shown
 from trainables.storage import layout
 from trainables.storage.lease import Owner
+from trainables.storage.record_files import write
+from trainables.storage.records import Resume, Resumes
 from trainables.storage.store import LocalStore
 
 
@@ -56,6 +58,22 @@ def test_terminal_shows_where_a_trial_stopped(plan: Plan, store: LocalStore) -> 
     store.put(layout.spool(plan.study, "r64-s7"), lines.encode())
     shown = _shown(study_status(plan, store))
     assert "half-done r64-s7, stopped in finetune 45/80; kept: 40 of 100 steps, 0 of 2 scores" in shown
+
+
+def test_terminal_and_json_say_from_where_a_stage_was_begun_anew_and_why(plan: Plan, store: LocalStore) -> None:
+    hold_running(store, plan, "r64-s7", [])
+    name = layout.trial_resumes(plan.study, "r64-s7")
+    went_on = Resume("align", 4, 1)
+    anew = Resume(
+        "finetune", 0, 2, {"/storage/00000040-x": "the file a.pt: it is not there", "/storage/00000020-x": "as well"}
+    )
+    write(store, name, Resumes((went_on, anew)))
+    sentence = "finetune was begun anew from step 0, as /storage/00000040-x could not be used (and 1 more checkpoint)"
+    status = study_status(plan, store)
+    assert f"restarted r64-s7: {sentence}: the file a.pt: it is not there" in _shown(status)
+    assert sentence in to_json(status)
+    write(store, name, Resumes((anew, went_on)))
+    assert "restarted r64" not in _shown(study_status(plan, store))
 
 
 def test_terminal_says_of_a_trained_trial_that_only_scores_are_missing(plan: Plan, store: LocalStore) -> None:

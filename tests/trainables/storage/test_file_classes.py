@@ -38,7 +38,8 @@ PARTS_OF_NAMES = ("trial_lease", "run_lease", "trial_leases", "run_leases", "nod
 def _example(name: str) -> str:
     """Make a name with a function of the layout."""
     function = getattr(layout, name)
-    values = {"rank": 1, "seconds": 1_700_000_000, "folder": layout.stage_folder(KEY), "module": "projector"}
+    values = {"rank": 1, "step": 2, "seconds": 1_700_000_000, "module": "projector"}
+    values |= {"folder": layout.stage_folder(KEY)}
     if name in ("task_in", "result_in"):
         values["folder"] = layout.trial_folder("s", "t")
     if name == "trial_attempt":

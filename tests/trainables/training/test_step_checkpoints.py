@@ -1,31 +1,49 @@
-"""A stage resumes from its newest whole step checkpoint; damaged ones are named, removed and passed over."""
+"""A stage resumes from its newest whole step checkpoint; what is damaged or of another shape is named, passed over."""
 
 from __future__ import annotations
 
 import logging
+import multiprocessing as mp
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from search_spaces.resource_spec import ResourceSpec
-from search_spaces.resources import KEPT_CHECKPOINTS
+from search_spaces.resources import KEPT_CHECKPOINTS, KEPT_OTHER_SHAPES
 from trainables.storage import layout
+from trainables.storage.record_files import write
+from trainables.storage.records import CheckpointManifest
 from trainables.storage.store import LocalStore
 from trainables.task import Context
-from trainables.training.step_checkpoints import StepCheckpoints
+from trainables.training.state_files import read_state, write_state
+from trainables.training.step_checkpoints import StepCheckpoints, group_shape, remove_checkpoints
+from trainables.workers.process_group import Rendezvous
 
 KEY = "key"
+ONE, TWO = ResourceSpec(), ResourceSpec(zero=2)
+SHAPE, OTHER = (group_shape(resources, Context()).name for resources in (ONE, TWO))
 
 
-def _state(folder: Path) -> None:
+def _state(folder: Path) -> dict[str, str]:
     (folder / "state").mkdir()
-    (folder / "state" / "model.pt").write_bytes(b"weights" * 100)
-    (folder / "state" / "optimizer.pt").write_bytes(b"moments" * 100)
+    return {
+        f"state/{name}": write_state({"tensor": torch.arange(300.0)}, folder / "state" / name)
+        for name in ("model.pt", "optimizer.pt")
+    }
 
 
-def _checkpoints(root: Path, resources: ResourceSpec | None = None) -> StepCheckpoints:
-    return StepCheckpoints(LocalStore(root), KEY, resources or ResourceSpec(), Context())
+def _checkpoints(root: Path, resources: ResourceSpec = ONE) -> StepCheckpoints:
+    return StepCheckpoints(LocalStore(root), KEY, resources, Context())
+
+
+def _folder(root: Path) -> Path:
+    return root / layout.checkpoints(KEY)
 
 
 @pytest.fixture
@@ -36,21 +54,33 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _steps(root: Path) -> list[str]:
-    return sorted(path.name for path in (root / layout.checkpoints(KEY)).iterdir())
+def _steps(root: Path, shape: str = SHAPE) -> list[int]:
+    names = LocalStore(root).folders(layout.checkpoints(KEY))
+    return [int(name.split("-")[0]) for name in names if name.endswith(shape)]
+
+
+def _newest_step(root: Path, resources: ResourceSpec = ONE) -> int | None:
+    newest = _checkpoints(root, resources).newest()
+    return None if newest is None else int(newest.name.split("-")[0])
 
 
 def test_save_keeps_the_newest_and_newest_returns_the_last(root: Path) -> None:
-    assert _steps(root) == ["00000020", "00000030"]
+    assert _steps(root) == [20, 30]
     assert len(_steps(root)) == KEPT_CHECKPOINTS
     newest = _checkpoints(root).newest()
     assert newest is not None
-    assert newest.name == "00000030"
-    assert (newest / "state" / "model.pt").read_bytes() == b"weights" * 100
+    assert newest.name == f"00000030-{SHAPE}"
+    assert torch.equal(read_state(newest / "state" / "model.pt")["tensor"], torch.arange(300.0))
 
 
 def test_newest_without_a_checkpoint_is_none(tmp_path: Path) -> None:
-    assert _checkpoints(tmp_path).newest() is None
+    assert _newest_step(tmp_path) is None
+
+
+def _flip_a_bit(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) * 6 // 10] ^= 1
+    path.write_bytes(data)
 
 
 DAMAGES: dict[str, Callable[[Path], object]] = {
@@ -60,6 +90,8 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "no fields": lambda path: path.write_bytes(b"{}"),
     "a list": lambda path: path.write_bytes(b"[1, 2]"),
     "binary": lambda path: path.write_bytes(b"\x93NUMPY\x00\xff\xfe" * 8),
+    "of the same size": lambda path: path.write_bytes(b"\x00" * path.stat().st_size),
+    "one bit": _flip_a_bit,
 }
 
 
@@ -68,29 +100,227 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 def test_newest_passes_over_a_damaged_checkpoint_and_names_it(
     root: Path, file: str, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    last = root / layout.checkpoints(KEY) / "00000030"
+    last = _folder(root) / f"00000030-{SHAPE}"
     DAMAGES[damage](last / file)
+    checkpoints = _checkpoints(root)
     with caplog.at_level(logging.WARNING):
-        newest = _checkpoints(root).newest()
+        newest = checkpoints.newest()
     assert newest is not None
-    assert newest.name == "00000020"
-    assert str(last) in caplog.text
-    assert file in caplog.text
+    assert newest.name == f"00000020-{SHAPE}"
+    (warning,) = caplog.messages
+    assert str(last) in warning
+    assert file in warning
+    assert "an earlier checkpoint is used, or the stage starts anew" in warning
+    assert list(checkpoints.passed_over) == [str(last)]
+    assert _steps(root) == [20]
     _checkpoints(root).save(30, _state)  # the same step is reached again
-    assert _steps(root) == ["00000020", "00000030"]
+    assert _steps(root) == [20, 30]
 
 
-def test_newest_of_damaged_checkpoints_alone_is_none(root: Path) -> None:
+def test_newest_of_damaged_checkpoints_alone_is_none_and_all_are_named(root: Path) -> None:
     for step in _steps(root):
-        (root / layout.checkpoints(KEY) / step / "state" / "model.pt").unlink()
-    assert _checkpoints(root).newest() is None
+        (_folder(root) / f"{step:08d}-{SHAPE}" / "state" / "model.pt").unlink()
+    checkpoints = _checkpoints(root)
+    assert checkpoints.newest() is None
+    assert len(checkpoints.passed_over) == 2
 
 
-def test_newest_passes_over_what_another_shape_of_group_has_written(
+def test_a_folder_that_was_half_removed_is_passed_over(root: Path) -> None:
+    last = _folder(root) / f"00000030-{SHAPE}"
+    for file in (last / "manifest.json", last / "state" / "model.pt"):
+        file.unlink()
+    (_folder(root) / f"00000040-{SHAPE}").mkdir()
+    assert _newest_step(root) == 20
+
+
+def test_checkpoints_of_another_shape_are_passed_over_once_with_the_reason_and_kept(
     root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    checkpoints = _checkpoints(root, TWO)
     with caplog.at_level(logging.WARNING):
-        assert _checkpoints(root, ResourceSpec(zero=2)).newest() is None
-    assert "was written by workers 1, ZeRO 0" in caplog.text
-    _checkpoints(root, ResourceSpec(zero=2)).save(20, _state)
-    assert _steps(root) == ["00000020"]
+        assert checkpoints.newest() is None
+    assert len(caplog.messages) == 2
+    assert "was written by a group of workers 1 on cpu, ZeRO 0" in caplog.text
+    assert "which one of workers 1 on cpu, ZeRO 2" in caplog.text
+    assert "it is kept for such a group" in caplog.text
+    assert len(checkpoints.passed_over) == 2
+    assert _newest_step(root) == 30
+
+
+def test_two_shapes_train_one_stage_in_turns_and_each_goes_on_from_its_own_newest(root: Path) -> None:
+    for step in (10, 20, 30, 40):  # the steps of the other shape among them
+        _checkpoints(root, TWO).save(step, _state)
+    assert (_steps(root), _steps(root, OTHER)) == ([30], [30, 40])
+    assert (_newest_step(root), _newest_step(root, TWO)) == (30, 40)
+    for step in (40, 50, 60):
+        _checkpoints(root).save(step, _state)
+    assert (_steps(root), _steps(root, OTHER)) == ([50, 60], [40])
+    assert (_newest_step(root), _newest_step(root, TWO)) == (60, 40)
+
+
+def test_the_number_of_checkpoints_is_bounded_over_all_shapes(tmp_path: Path) -> None:
+    for workers in range(1, 9):
+        for step in (10, 20, 30):
+            _checkpoints(tmp_path, ResourceSpec(workers=workers)).save(step * workers, _state)
+    names = LocalStore(tmp_path).folders(layout.checkpoints(KEY))
+    assert len(names) == KEPT_CHECKPOINTS + KEPT_OTHER_SHAPES
+    assert {int(name[:8]) for name in names} == {160, 240, 210, 180}
+
+
+SHAPES = {
+    "workers": ResourceSpec(workers=2),
+    "ZeRO": ResourceSpec(zero=1),
+    "offload": ResourceSpec(zero=1, offload="optimizer"),
+    "own settings": ResourceSpec(deepspeed={"zero_optimization": {"round_robin_gradients": True}}),
+}
+
+
+def test_whatever_deepspeed_cuts_states_by_is_part_of_the_shape() -> None:
+    shapes = {group_shape(resources, Context()).name for resources in (ONE, *SHAPES.values())}
+    assert len(shapes | {group_shape(ONE, Context(device="cuda")).name}) == len(SHAPES) + 2
+
+
+def test_a_checkpoint_of_an_earlier_version_is_passed_over_and_kept_until_the_stage_ends(tmp_path: Path) -> None:
+    old = f"{layout.checkpoints(KEY)}/00000030"
+    store = LocalStore(tmp_path)
+    store.put(f"{old}/state/mp_rank_00_model_states.pt", b"a pickle")
+    write(store, f"{old}/manifest.json", CheckpointManifest("workers 1, ZeRO 0, offload none", {"state/mp.pt": 8}))
+    checkpoints = _checkpoints(tmp_path)
+    assert checkpoints.newest() is None
+    assert "workers 1, ZeRO 0, offload none" in checkpoints.passed_over[store.place(old)]
+    _checkpoints(tmp_path).save(10, _state)
+    assert _newest_step(tmp_path) == 10
+    remove_checkpoints(store, KEY)
+    assert not store.exists(layout.checkpoints(KEY))
+
+
+def test_two_groups_that_write_the_same_step_at_a_time_leave_one_whole_checkpoint(tmp_path: Path) -> None:
+    def write_while_another_does(folder: Path) -> dict[str, str]:
+        files = _state(folder)
+        _checkpoints(tmp_path).save(10, _state)
+        return files
+
+    _checkpoints(tmp_path).save(10, write_while_another_does)
+    assert _newest_step(tmp_path) == 10
+    assert [path.name for path in _folder(tmp_path).iterdir()] in (
+        [f"00000010-{SHAPE}", "writing.aside"],
+        ["writing.aside", f"00000010-{SHAPE}"],
+    )
+    assert not list((_folder(tmp_path) / "writing.aside").iterdir())
+
+
+def test_what_another_group_is_writing_survives_the_end_of_the_stage(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+
+    def write_while_another_ends(folder: Path) -> dict[str, str]:
+        files = _state(folder)
+        _checkpoints(tmp_path).save(20, _state)
+        remove_checkpoints(store, KEY)
+        return files
+
+    _checkpoints(tmp_path).save(10, write_while_another_ends)
+    assert _newest_step(tmp_path) == 10
+    remove_checkpoints(store, KEY)
+    assert not store.exists(layout.checkpoints(KEY))
+
+
+def test_what_could_not_be_written_is_removed(root: Path) -> None:
+    def fail(folder: Path) -> dict[str, str]:
+        _state(folder)
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        _checkpoints(root).save(40, fail)
+    assert not list((_folder(root) / "writing.aside").iterdir())
+    assert _newest_step(root) == 30
+
+
+_KILLED_WRITER = """
+import os, sys
+from pathlib import Path
+from search_spaces.resource_spec import ResourceSpec
+from trainables.storage.store import LocalStore
+from trainables.task import Context
+from trainables.training.step_checkpoints import StepCheckpoints
+
+def write_half(folder):
+    (folder / "half").write_bytes(b"half")
+    os._exit(9)
+
+StepCheckpoints(LocalStore(Path(sys.argv[1])), "key", ResourceSpec(), Context()).save(40, write_half)
+"""
+
+
+def test_what_a_killed_group_has_left_is_removed_by_the_next_checkpoint(root: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", _KILLED_WRITER, str(root)], check=False)
+    assert killed.returncode == 9
+    assert list((_folder(root) / "writing.aside").glob("*/checkpoint/half"))
+    assert _newest_step(root) == 30
+    _checkpoints(root).save(40, _state)
+    assert not list((_folder(root) / "writing.aside").iterdir())
+
+
+def test_a_checkpoint_is_flushed_before_it_gets_its_name_and_the_name_behind_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+    fsync, rename = os.fsync, os.rename
+
+    def note_fsync(descriptor: int) -> None:
+        calls.append(Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        fsync(descriptor)
+
+    def note_rename(source: Path, target: Path) -> None:
+        calls.append(f"to {Path(target).name}")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(os, "rename", note_rename)
+    _checkpoints(tmp_path).save(10, _state)
+    named = calls.index(f"to 00000010-{SHAPE}")
+    assert {"model.pt", "optimizer.pt", "manifest.json", "state", "checkpoint"} <= set(calls[:named])
+    assert "checkpoints" in calls[named:]
+
+
+def _rank_of_two(root: Path, rank: int, addresses: Any, answers: Any) -> None:
+    """Write checkpoints of two ranks, damage a file of the second, and answer what each would go on from."""
+    meeting = Rendezvous()
+    address = meeting.listen("127.0.0.1", 2) if rank == 0 else addresses.get(timeout=60)
+    if rank == 0:
+        addresses.put(address)
+    meeting.join(address, rank, 2, "cpu", rank)
+    context, pair = Context(rank=rank, world=2, local_rank=rank), ResourceSpec(workers=2)
+
+    def write_own(folder: Path) -> dict[str, str]:
+        (folder / "state").mkdir(exist_ok=True)
+        name = f"state/rank-{rank}.pt"
+        return {name: write_state({"rank": rank}, folder / name)}
+
+    for step in (10, 20, 30):
+        StepCheckpoints(LocalStore(root), KEY, pair, context).save(step, write_own)
+    if rank == 1:
+        _flip_a_bit(_folder(root) / f"00000030-{group_shape(pair, context).name}" / "state" / "rank-1.pt")
+    torch.distributed.barrier()
+    checkpoints = StepCheckpoints(LocalStore(root), KEY, pair, context)
+    newest = checkpoints.newest()
+    assert newest is not None
+    own = read_state(newest / "state" / f"rank-{rank}.pt")["rank"]
+    answers.put((rank, newest.name[:8], own, list(checkpoints.passed_over.values())))
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+
+
+def test_two_ranks_write_one_checkpoint_and_agree_on_the_newest_whole_one(tmp_path: Path) -> None:
+    spawn = mp.get_context("spawn")
+    addresses, answers = spawn.Queue(), spawn.Queue()
+    processes = [spawn.Process(target=_rank_of_two, args=(tmp_path, rank, addresses, answers)) for rank in (0, 1)]
+    for process in processes:
+        process.start()
+    told = sorted(answers.get(timeout=120) for _ in processes)
+    for process in processes:
+        process.join(timeout=60)
+    assert [(name, own) for _, name, own, _ in told] == [("00000020", 0), ("00000020", 1)]
+    assert told[0][3] == told[1][3]
+    assert "the file state/rank-1.pt: it must have the SHA-256" in told[0][3][0]
+    names = LocalStore(tmp_path).folders(layout.checkpoints(KEY))
+    assert [name[:8] for name in names] == ["00000020"]

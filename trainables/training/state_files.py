@@ -1,0 +1,176 @@
+"""Write and read the state of an engine: tensors as a safetensors file, everything else as JSON in its header.
+
+A state is read as data: no pickle is opened, whatever the file is called, so that nothing in a file on shared storage
+can run as the one who reads it. The digest of a file is computed while it is written, by the rank that writes it.
+
+    digest = write_state({"step": 3, "weights": tensor}, folder / "model_states.pt")
+    state = read_state(folder / "model_states.pt")
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+_STRUCTURE = "structure"
+"""Key of the header's metadata that holds the JSON."""
+
+_CHUNK_BYTES = 1 << 24
+
+_DTYPES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+"""Types of tensors by their names in a safetensors file. Others are refused when a state is written."""
+
+
+def write_state(state: dict[str, Any], path: Path) -> str:
+    """Write a state to a new file, flush it to the disk, and return the SHA-256 of the file.
+
+    Tensors are copied to the host one at a time. safetensors' own `save_file` would need them all there at once, and
+    the digest a second reading from shared storage.
+
+    Args:
+        state: dicts, lists, tuples, numbers, texts, None and tensors, nested in any way.
+        path: the file; its folder must be there.
+
+    Raises:
+        TypeError: a value of the state is of another type.
+    """
+    tensors: list[Tensor] = []
+    places: dict[tuple[object, ...], int] = {}
+
+    def place(tensor: Tensor) -> int:
+        """Return the number of a tensor; tied weights are one."""
+        key = (tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
+        if key not in places:
+            places[key] = len(tensors)
+            tensors.append(tensor.detach())
+        return places[key]
+
+    structure = json.dumps(_plain(state, place))
+    digest = hashlib.sha256()
+    with path.open("wb") as file:
+        for chunk in chain([memoryview(_header(tensors, structure))], *map(_chunks, tensors)):
+            file.write(chunk)
+            digest.update(chunk)
+        file.flush()
+        os.fsync(file.fileno())
+    return digest.hexdigest()
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """Read a state that `write_state` has written; its tensors are on the CPU and hold no file open.
+
+    Raises:
+        ValueError: the file holds no such state.
+    """
+    return _read(path, lambda file, name: file.get_tensor(name).clone())
+
+
+def state_damage(path: Path, digest: str) -> str | None:
+    """Say what is wrong with a file of a state, or return None if it is the one of that digest and can be read.
+
+    Args:
+        path: the file.
+        digest: SHA-256 that `write_state` has returned, as 64 hex digits.
+    """
+    try:
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if found != digest:
+            return f"it must have the SHA-256 {digest}, as it was written, but has {found}"
+        _read(path, lambda file, name: file.get_slice(name))
+    except FileNotFoundError:
+        return "it is not there"
+    except (OSError, ValueError) as error:
+        return str(error)
+    return None
+
+
+def _read(path: Path, value_of: Callable[[Any, str], Any]) -> dict[str, Any]:
+    try:
+        with safe_open(path, "pt") as file:
+            values = {name: value_of(file, name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
+            structure = json.loads((file.metadata() or {})[_STRUCTURE])
+        state = _value(structure, values)
+    except (SafetensorError, KeyError, ValueError, TypeError, IndexError, RecursionError) as error:
+        raise ValueError(f"it must hold a state as this program writes it, but cannot be read so ({error})") from error
+    if not isinstance(state, dict):
+        raise ValueError("it must hold a state as this program writes it, but its structure is no dict")
+    return state
+
+
+def _plain(value: Any, place: Callable[[Tensor], int]) -> Any:
+    """Return a value as JSON: what JSON does not have is an object with one key, its kind."""
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, Tensor):
+        return {"tensor": place(value)}
+    if isinstance(value, int):  # an enumeration's member
+        return int(value)
+    if isinstance(value, dict):
+        return {"dict": [[_plain(key, place), _plain(content, place)] for key, content in value.items()]}
+    if isinstance(value, list):
+        return [_plain(content, place) for content in value]
+    if isinstance(value, tuple):
+        return {"tuple": [_plain(content, place) for content in value]}
+    raise TypeError(f"a state must hold tensors and plain values only, but has a {type(value).__qualname__}")
+
+
+def _value(plain: Any, tensors: dict[str, Any]) -> Any:
+    """Return the value that `_plain` has made JSON of."""
+    match plain:
+        case list():
+            return [_value(content, tensors) for content in plain]
+        case {"tensor": int(number), **rest} if not rest:
+            return tensors[str(number)]
+        case {"tuple": list(contents), **rest} if not rest:
+            return tuple(_value(content, tensors) for content in contents)
+        case {"dict": list(items), **rest} if not rest:
+            return {_value(key, tensors): _value(content, tensors) for key, content in items}
+        case None | bool() | int() | float() | str():
+            return plain
+    raise ValueError(f"its structure has an object with the keys {sorted(plain)}")
+
+
+def _header(tensors: list[Tensor], structure: str) -> bytes:
+    """Build the header of a safetensors file: its length in 8 bytes, then JSON, filled up to whole 8 bytes."""
+    entries: dict[str, Any] = {"__metadata__": {_STRUCTURE: structure}}
+    end = 0
+    for number, tensor in enumerate(tensors):
+        if tensor.dtype not in _DTYPES:
+            raise TypeError(f"a tensor of a state must be of {', '.join(map(str, _DTYPES))}, but is of {tensor.dtype}")
+        begin, end = end, end + tensor.numel() * tensor.element_size()
+        entries[str(number)] = {
+            "dtype": _DTYPES[tensor.dtype],
+            "shape": list(tensor.shape),
+            "data_offsets": [begin, end],
+        }
+    header = json.dumps(entries, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header
+
+
+def _chunks(tensor: Tensor) -> Iterator[memoryview]:
+    """Yield the bytes of a tensor in pieces that a processor's cache keeps between writing and digesting."""
+    data = tensor.contiguous().cpu().reshape(-1).view(torch.uint8).numpy().data
+    for begin in range(0, len(data), _CHUNK_BYTES):
+        yield data[begin : begin + _CHUNK_BYTES]
