@@ -44,6 +44,9 @@ class TrialStatus:
     """Steps of all its stages that storage keeps: of finished stages, and of the newest checkpoint of the others."""
     steps_needed: int | None = None
     """Steps of all its stages; None while those of one are not known yet."""
+    features_kept: int = 0
+    """Caches of features that are there, out of those that it reads: `features`."""
+    features: int = 0
     scored: int = 0
     """Evaluation sets that have their scores, out of `to_score`."""
     to_score: int = 0
@@ -159,6 +162,7 @@ def _trial_status(
         step = min(step, node.steps)
     is_live = entry.state == "running" and metrics.steps_per_s is not None
     stages = [stage.steps for stage in trial.stage_nodes(plan)]
+    features = [name for name in trial.path if plan.nodes[name].kind == "features"]
     eta = None
     if is_live and metrics.step is not None and all(steps is not None for steps in stages):
         eta = max(sum(steps or 0 for steps in stages) - metrics.step, 0) / (metrics.steps_per_s or 1.0)
@@ -176,6 +180,8 @@ def _trial_status(
         eta_s=eta,
         steps_kept=sum(_kept_steps(node, ledger) for node in trial.stage_nodes(plan)),
         steps_needed=sum(steps or 0 for steps in stages) if None not in stages else None,
+        features_kept=sum(name in ledger.done_nodes for name in features),
+        features=len(features),
         scored=sum(asked.name in entry.scored for asked in plan.required_sets),
         to_score=0 if entry.is_diverged else len(plan.required_sets),
         place=place_of(entry.owner) if entry.owner is not None else None,

@@ -103,9 +103,10 @@ def _running_table(trials: list[TrialStatus]) -> Table:
 
 
 def _kept(trial: TrialStatus) -> str:
-    """Write what storage keeps of a trial: steps by checkpoints, and scores."""
+    """Write what storage keeps of a trial: caches of features, steps by checkpoints, and scores."""
+    caches = f"{trial.features_kept} of {trial.features} feature caches, " if trial.features else ""
     needed = "" if trial.steps_needed is None else f" of {trial.steps_needed:,}"
-    return f"{trial.steps_kept:,}{needed} steps, {trial.scored} of {trial.to_score} scores"
+    return f"{caches}{trial.steps_kept:,}{needed} steps, {trial.scored} of {trial.to_score} scores"
 
 
 def _of(trial: TrialStatus) -> str:

@@ -10,9 +10,10 @@ import pytest
 from orchestrator.state.ledger import read_ledger
 from orchestrator.state.status import TrialStatus, study_status, to_json
 from search_spaces.identity import needed_digests, source_name
-from search_spaces.plan import Plan
+from search_spaces.plan import Node, Plan
 from tests.support.stored_studies import (
     answers,
+    finish_features,
     finish_stage,
     finish_trial,
     hold_running,
@@ -103,6 +104,17 @@ def test_status_of_a_killed_run_counts_what_its_checkpoints_keep(plan: Plan, sto
     assert (trial.steps_kept, trial.steps_needed, trial.scored, trial.to_score) == (60, 100, 0, 2)
     status = study_status(plan, store)
     assert (status.steps_done, status.counts["half-done"]) == (60, 3)
+
+
+def test_status_of_a_trial_that_was_killed_before_its_first_checkpoint_counts_its_features(
+    plan: Plan, store: LocalStore
+) -> None:
+    node = Node("features-a", "features", key_of("features"), "features", None, None, ("r64-s7",))
+    trial = replace(plan.trials[0], path=("features-a", *plan.trials[0].path))
+    cached = replace(plan, nodes={"features-a": node, **plan.nodes}, trials=(trial, *plan.trials[1:]))
+    finish_features(store, key_of("features"))
+    status = _status(cached, store, "r64-s7")
+    assert (status.state, status.features_kept, status.features, status.steps_kept) == ("half-done", 1, 1, 0)
 
 
 def test_status_of_a_trial_that_is_trained_counts_scores_before_it_has_a_result(plan: Plan, store: LocalStore) -> None:
