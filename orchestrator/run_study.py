@@ -12,6 +12,7 @@ from rich.console import Console
 
 from cluster.address import ClusterAddress, find_cluster
 from cluster.fit import refuse_impossible, this_machine
+from orchestrator.planning.estimates import refuse_beyond_budget
 from orchestrator.planning.plan_json import plan_json
 from orchestrator.planning.planned import RunOptions, expand
 from orchestrator.planning.preflight import Digests, preflight
@@ -30,6 +31,7 @@ from orchestrator.state.ledger import Ledger, read_ledger
 from orchestrator.state.looks import read_looks
 from orchestrator.state.retries import remember_retries
 from orchestrator.state.superseded import set_aside_changed
+from orchestrator.storage.budget import DiskBudget
 from orchestrator.terminal.difference import show_difference
 from orchestrator.terminal.plain import plain_lines
 from orchestrator.terminal.stops import StoppedError
@@ -223,6 +225,7 @@ def train_and_score(
 
     run = {trial.id for trial in difference.trials if trial.is_run}
     narrowed = plan.narrowed(run)
+    refuse_beyond_budget(plan)
     if cluster is None:
         refuse_impossible(requests_by_arm(narrowed), this_machine(options.cpus))
     set_aside_changed(narrowed, ledger, store)
@@ -241,15 +244,17 @@ def train_and_score(
         if tracker is not None:
             uploader = Uploader(tracker, store, study, plan, notice=view.note, sync_command=options.sync_command)
             stack.enter_context(uploader)
+        settings = run_settings(plan, options)
         outcomes = run_trials(
             remaining_work(narrowed, ledger),
             narrowed.nodes,
             ledger.done_nodes,
             lambda trial: make_task(plan, trials[trial], known.digests, options.plan.storage, options.plan.data),
             store,
-            run_settings(plan, options),
+            settings,
             view.show,
             view.note,
+            DiskBudget(plan, store, settings.storage_bytes, view.note).trouble,
         )
     return outcomes, open_command(tracker) if tracker else None
 

@@ -130,6 +130,8 @@ class Plan:
     """Ids of the study's trials that were not selected: storage may hold them, and they are not gone."""
     added_seeds: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Arm -> replicates that the study file does not have: an earlier run on the storage has added them."""
+    disk_budget_bytes: int | None = None
+    """Most bytes of stages, features, histories and logs that the study wants on storage; None for no limit."""
     notes: tuple[str, ...] = field(default=())
     """Facts worth a line, such as pixels that no patch covers or resources that this machine does not have."""
 

@@ -130,6 +130,14 @@ class Resources(ResourceSpec):
     """Stage name -> what differs there."""
 
 
+class StorageChoice(Entry):
+    """How much of the storage a study may take. Changes no result."""
+
+    budget_gb: Annotated[float, Field(gt=0)] | None = None
+    """GB (1e9 bytes) of stages, features, histories and logs, with those that it shares with other studies; near it the
+    run frees leftovers, then starts nothing. Prepared data are not counted."""
+
+
 class Exclude(Entry):
     where: Annotated[dict[str, Any], Field(min_length=1)]
     """Axis -> label of its value; an arm is left out if all of them fit."""
@@ -209,6 +217,7 @@ class Study(Entry):
     """Whether every benchmark is also asked with blank images and with swapped ones, which tells what the models see
     from what they guess. None: where plan estimates that evaluation costs less than a tenth of training."""
     resources: Resources = Resources()
+    storage: StorageChoice = StorageChoice()
     hypotheses: tuple[Hypothesis, ...] = ()
     sources: dict[Slug, SourceEntry] = Field(default_factory=dict)
     mixes: dict[Slug, MixEntry] = Field(default_factory=dict)

@@ -61,7 +61,7 @@ def plan(
 ) -> None:
     """Show what a study would do and take: arms, stages, sharing, memory, disk, hours. Nothing is trained."""
     from orchestrator.analysis.what_varies import what_varies
-    from orchestrator.planning.estimates import Assumptions
+    from orchestrator.planning.estimates import Assumptions, refuse_beyond_budget
     from orchestrator.planning.plan_json import plan_sections
     from orchestrator.terminal.plan import plan_view
 
@@ -80,6 +80,7 @@ def plan(
             out.print(power_view(power))
         for note in (f"{what_varies(planned)}.", *_unmet_requests(planned)):
             out.print(note)
+    refuse_beyond_budget(planned, assumed)
 
 
 @takes_groups

@@ -171,6 +171,22 @@ def peak_disk(plan: Plan, by_node: Mapping[str, Estimate | None]) -> int | None:
     return features + sum(estimate.disk.handed_on for estimate in known) + running
 
 
+def refuse_beyond_budget(plan: Plan, assumed: Assumptions | None = None) -> None:
+    """Refuse a plan whose peak on storage is beyond the budget of its study, as far as the peak is known.
+
+    Raises:
+        InputError: that names both.
+    """
+    peak = peak_disk(plan, estimates(plan, assumed or Assumptions()))
+    if plan.disk_budget_bytes is not None and peak is not None and peak > plan.disk_budget_bytes:
+        raise InputError(
+            f"must be at least what the study needs at its peak, {peak / 1e9:,.1f} GB with one trial at a time, but is "
+            f"{plan.disk_budget_bytes / 1e9:,g} GB",
+            key="storage.budget_gb",
+            way_out="Raise it, or take arms or seeds out of the study; `ablate plan` has the disk of every stage.",
+        )
+
+
 def estimate_json(estimate: Estimate | None) -> dict[str, Any]:
     """Make the fields that an estimate adds to a stage in `plan --json`: null where it is not known."""
     if estimate is None:

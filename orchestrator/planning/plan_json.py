@@ -67,12 +67,22 @@ def plan_sections(plan: Plan, assumed: Assumptions | None = None) -> dict[str, A
         "added_seeds": {arm: list(seeds) for arm, seeds in plan.added_seeds.items()},
         "excluded": [{"arm": exclusion.arm, "reason": exclusion.reason} for exclusion in plan.excluded],
         "notes": list(plan.notes),
-        "totals": {**totals(plan), "gpu_hours": _hours(sizes), "peak_disk_bytes": peak_disk(plan, sizes)},
+        "totals": {
+            **totals(plan),
+            "gpu_hours": _hours(sizes),
+            "peak_disk_bytes": peak_disk(plan, sizes),
+            "disk_budget_bytes": plan.disk_budget_bytes,
+        },
         "most_work_lost": {
             name: {"steps": steps, "minutes": minutes} for name, (steps, minutes) in most_work_lost(plan).items()
         },
         "assumptions": vars(assumed),
     }
+
+
+def _disk_json(plan: Plan, sizes: Mapping[str, Estimate | None]) -> dict[str, int | None]:
+    """Write the most bytes on storage, and how many the study wants at most."""
+    return {"peak_disk_bytes": peak_disk(plan, sizes), "disk_budget_bytes": plan.disk_budget_bytes}
 
 
 def _sources_json(plan: Plan) -> list[dict[str, Any]]:

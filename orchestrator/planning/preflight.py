@@ -120,6 +120,9 @@ def preflight(
     remember_languages(specs, store, data_root)
     known = _digests_of(entries)
     check_questions(specs, asked, known.digests, store, data_root, report)
+    for entry in entries.values():
+        if isinstance(entry, SourceDigest):
+            store.touch(layout.data_result(entry.digest))  # what came first may have been hours ago
     return known
 
 
@@ -163,6 +166,7 @@ def _source_entry(
 
     current = _current_source(source, cached, store, root)
     if current is not None:
+        store.touch(layout.data_result(current.digest))  # in use, though no plan on storage says so yet
         _check_declared(source, current.counts, store, report)
         return current
     report(f"reading {source.declared}")

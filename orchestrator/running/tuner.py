@@ -32,6 +32,9 @@ from trainables.storage.probe import storage_trouble
 from trainables.storage.store import Store
 from trainables.task import TrialTask
 
+BUDGET_EVERY_S = 60.0
+"""Seconds between two looks at how much of its disk budget a study takes."""
+
 WATCHDOG_INTERVAL_S = 0.5
 """Seconds between two checks for processes whose heartbeat is overdue."""
 
@@ -50,6 +53,7 @@ def run_trials(
     settings: RunSettings,
     on_event: Callable[[TrialEvent], None] = lambda event: None,
     tell: Callable[[str], None] = lambda sentence: None,
+    budget_trouble: Callable[[], str | None] = lambda: None,
     list_nodes: Callable[[], Sequence[NodeResources]] = list_cluster_nodes,
 ) -> Outcomes:
     """Run trials on the connected Ray cluster, until each is done or has failed, or a signal comes.
@@ -63,6 +67,7 @@ def run_trials(
         settings: how the trials are run.
         on_event: called in this thread; it should return quickly.
         tell: shows a sentence about the run to people; called in any thread.
+        budget_trouble: says why nothing may be started by the study's disk budget; called in any thread.
         list_nodes: lists the cluster's nodes, now and again; what its first call raises is raised here.
     """
     if not work:
@@ -72,12 +77,17 @@ def run_trials(
         dispatcher = Dispatcher(
             work, nodes, done, list_nodes(), store, settings.study, attempts.prepare, settings.max_concurrent
         )
-        pause = StoragePause(lambda: storage_trouble(store, settings.storage_bytes), tell, settings.storage_patience_s)
+        pause = StoragePause(
+            lambda: storage_trouble(store, settings.storage_bytes) or budget_trouble(),
+            tell,
+            settings.storage_patience_s,
+        )
         equal_failures = EqualFailures({item.trial_id: item.facts for item in work}, settings.equal_failures)
         policy = RetryPolicy(settings.budgets)
         run = Run(attempts, dispatcher, received, policy, equal_failures, pause, tell, settings.gpu_seconds_left)
         calls = [
             PeriodicCall(LOOK_EVERY_S, pause.look_again),
+            PeriodicCall(BUDGET_EVERY_S, lambda: _pause_if(budget_trouble(), pause)),
             PeriodicCall(POLL_INTERVAL_S, dispatcher.poll_other_runs),
             PeriodicCall(settings.renew_every_s, run.renew_leases),
             PeriodicCall(settings.renew_every_s, lambda: dispatcher.resize(list_nodes())),
@@ -85,10 +95,16 @@ def run_trials(
         ]
         with closing(dispatcher), called_periodically(calls):
             try:
+                _pause_if(budget_trouble(), pause)
                 fit(run, requests_by_trial(work), settings, store.place("."), str(scratch))
             except InterruptedRunError as error:
                 run.interrupted(error)
     return attempts.outcomes(received.first, run.storage_trouble, run.budget_spent, run.stopped)
+
+
+def _pause_if(trouble: str | None, pause: StoragePause) -> None:
+    if trouble is not None:
+        pause.begin(trouble)
 
 
 @contextmanager

@@ -75,7 +75,7 @@ def find_freeable(store: Store, root: Path, selection: Selection) -> tuple[Inven
         if selection.gone:
             items += find_gone(needs, inventory, store, references)
         items += find_superseded(needs, inventory)
-        items += find_redoable(needs, inventory, store, references, selection.redoable)
+        items += find_redoable(needs, inventory, store, references, selection.redoable, before)
     items = [item for item in items if item.newest < before and item.name not in inventory.foreign]
     return inventory, _outermost(items)
 

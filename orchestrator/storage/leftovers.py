@@ -94,7 +94,7 @@ def features_key(name: str) -> str:
 
 def _studies(name: str, studies_of: Mapping[str, frozenset[str]]) -> frozenset[str]:
     match name.split("/"):
-        case ["studies", study, _, *_] | ["leases", "trials", study, *_]:
+        case ["studies", study, _, *_] | ["leases", "trials" | "runs", study, *_]:
             return frozenset((study,))
         case [("stages" | "features" | "leases"), key, *_]:
             return studies_of.get(key.partition(".")[0], frozenset())
@@ -105,7 +105,7 @@ def _studies(name: str, studies_of: Mapping[str, frozenset[str]]) -> frozenset[s
 def _is_lease(unit: str) -> bool:
     """Tell a lease from the folders above leases, which stay when they are empty."""
     match unit.split("/"):
-        case [_, "trials"] | [_, "trials", _] | [_]:
+        case [_, "trials" | "runs"] | [_, "trials" | "runs", _] | [_]:
             return False
         case _:
             return True

@@ -65,6 +65,8 @@ RECORDS: Mapping[str, StoredRecord] = {
     layout.trial_task("*", "*"): StoredRecord(Attempt, "hand"),
     layout.trial_result("*", "*"): StoredRecord(TrialResult, "hand"),
     layout.trial_failure("*", "*"): StoredRecord(Failure, "hand"),
+    layout.tried_again("*", "*"): StoredRecord(TriedAgain, "itself"),
+    f"{layout.trial_attempts('*', '*')}/*.json": StoredRecord(Failure, "itself"),
     layout.task_in(layout.superseded_trials("*") + "/*"): StoredRecord(Attempt, "hand"),
     layout.result_in(layout.superseded_trials("*") + "/*"): StoredRecord(TrialResult, "hand"),
     layout.upload_offset("*", "*", "*"): StoredRecord(UploadCursor, "itself"),

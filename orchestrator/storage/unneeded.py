@@ -151,7 +151,12 @@ def find_superseded(needs: Needs, inventory: Inventory) -> Iterator[Freeable]:
 
 
 def find_redoable(
-    needs: Needs, inventory: Inventory, store: Store, references: References, kinds: Collection[Redoable]
+    needs: Needs,
+    inventory: Inventory,
+    store: Store,
+    references: References,
+    kinds: Collection[Redoable],
+    before: float,
 ) -> Iterator[Freeable]:
     """Find features and prepared data that no unfinished trial of any study reads, nor a report.
 
@@ -161,6 +166,7 @@ def find_redoable(
         store: the storage.
         references: of all studies.
         kinds: which of them.
+        before: seconds since the epoch: a source that was used later may be one of a run that has no plan yet.
 
     Raises:
         InputError: data are to be freed, and some plan does not say which it reads.
@@ -172,11 +178,11 @@ def find_redoable(
                 cost = _gpu_seconds(store, layout.features_result(key), FeaturesResult)
                 yield freeable("features", unit, references.studies_of.get(key, frozenset()), key, cost)
     if "data" in kinds:
-        yield from _redoable_data(needs, inventory, store, references.plans)
+        yield from _redoable_data(needs, inventory, store, references.plans, before)
 
 
 def _redoable_data(
-    needs: Needs, inventory: Inventory, store: Store, plans: Mapping[str, StoredPlan]
+    needs: Needs, inventory: Inventory, store: Store, plans: Mapping[str, StoredPlan], before: float
 ) -> Iterator[Freeable]:
     if needs.sources is None:
         older = next(study for study, plan in plans.items() if plan.sources is None)
@@ -195,7 +201,7 @@ def _redoable_data(
         digest = unit.name.removeprefix("data/")
         if not unit.name.startswith("data/") or not _DIGEST.fullmatch(digest):
             continue
-        if digest in digests:
+        if digest in digests or unit.newest >= before:
             manifest = read(store, layout.data_result(digest), PreparedManifest)
             pictures |= {manifest.pictures} if manifest is not None else set()
         else:

@@ -59,10 +59,11 @@ def _row(estimate: Estimate) -> tuple[str, ...]:
 
 def _summary(plan: Plan, sizes: Mapping[str, Estimate | None], assumed: Assumptions) -> str:
     unknown = sum(estimate is None for estimate in sizes.values())
+    limit = "" if plan.disk_budget_bytes is None else f" Disk budget: {plan.disk_budget_bytes / 1e9:,g} GB."
     if unknown == len(sizes):
-        return "Memory and cost are unknown: the catalogue has no shape of these models."
+        return f"Memory and cost are unknown: the catalogue has no shape of these models.{limit}"
     disk = peak_disk(plan, sizes)
-    sentences = ["" if disk is None else f"Disk at most {gigabytes(disk)} GB with one trial at a time. "]
+    sentences = ["" if disk is None else f"Disk at most {gigabytes(disk)} GB with one trial at a time.{limit} "]
     hours = [
         estimate.gpu_hours for estimate in sizes.values() if estimate is not None and estimate.gpu_hours is not None
     ]

@@ -202,6 +202,7 @@ def plan_expansion(
         excluded=checked.excluded,
         others=frozenset(trial.id for trial in everyone[len(trials) :]),
         added_seeds=expansion.added,
+        disk_budget_bytes=None if study.storage.budget_gb is None else round(study.storage.budget_gb * 1e9),
         notes=(*checked.notes, *graph.notes, *_added_notes(expansion)),
     )
 

@@ -41,6 +41,9 @@ class CopyingStore:
         data, modified = self._object(name)
         return Facts(len(data), modified)
 
+    def touch(self, name: str) -> None:
+        self.put(name, self.get(name))
+
     def list(self, prefix: str) -> list[str]:
         inside = {name: name.removeprefix(f"{prefix}/") for name in self._below(prefix)}
         return sorted(name for name, rest in inside.items() if not any(_is_aside(part) for part in rest.split("/")))

@@ -132,8 +132,7 @@ _CLASSES = {str(name): name for name in PATTERNS}
 
 
 _PROGRESS = re.compile(
-    re.escape(layout.features_folder("*")).replace(re.escape("*"), "[0-9a-f]{64}") + rf"{re.escape(ASIDE)}(?:/.+)?",
-    re.DOTALL,
+    re.escape(layout.features_aside("*")).replace(re.escape("*"), "[0-9a-f]{64}") + "(?:/.+)?", re.DOTALL
 )
 """Features that are being computed: a killed process has left what the next one goes on from."""
 

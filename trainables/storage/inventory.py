@@ -6,8 +6,9 @@ not with that of their files. What is in the folder of the user's own data is no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import PurePosixPath
 
 from trainables.storage import layout
@@ -82,19 +83,19 @@ class Inventory:
 _NAMED_FILES: frozenset[FileClass] = frozenset(("results", "weights", "features", "evaluations", "trials", "data"))
 
 
-def take_inventory(store: Store, prefix: str = "") -> Inventory:
-    """Walk over a storage, or one folder of it.
+def take_inventory(store: Store, folders: Sequence[str] = ("",)) -> Inventory:
+    """Walk over a storage, or some folders of it.
 
     Args:
         store: the storage.
-        prefix: folder, relative to the root; all of it by default.
+        folders: relative to the root, none within another; all of it by default.
     """
     amounts: dict[FileClass, Amount] = {kind: Amount() for kind in PATTERNS}
     units: dict[str, Unit] = {}
     unknown: list[str] = []
     foreign: set[str] = set()
     unreadable: list[str] = []
-    for entry in store.walk(prefix, without=(layout.SOURCES,)):
+    for entry in chain.from_iterable(store.walk(folder, without=(layout.SOURCES,)) for folder in folders):
         kind = file_class(entry.name)
         if not entry.is_readable:
             unreadable.append(entry.name)

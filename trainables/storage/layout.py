@@ -110,6 +110,11 @@ def features_rows(key: str) -> str:
     return f"features/{part(key)}/rows.sha256"
 
 
+def features_aside(key: str) -> str:
+    """Name the folder in which features are computed, by one producer after another until they are whole."""
+    return f"features/{key}.aside"
+
+
 def damage_mark(folder: str) -> str:
     """Name the record of what was found damaged in a folder of one artifact."""
     return f"{folder}/damaged.json"

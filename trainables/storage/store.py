@@ -62,6 +62,10 @@ class Store(Protocol):
         """Read size and time of a file. Raises FileNotFoundError if it is not there."""
         ...
 
+    def touch(self, name: str) -> None:
+        """Set the time of a file to now: it is in use. Raises FileNotFoundError if it is not there."""
+        ...
+
     def list(self, prefix: str) -> list[str]:
         """List all finished files below a folder, at any depth, sorted; none if it is not there."""
         ...
@@ -195,6 +199,9 @@ class LocalStore:
     def facts(self, name: str) -> Facts:
         stat = os.stat(os.path.join(self.root, inside(name)))
         return Facts(stat.st_size, stat.st_mtime, (stat.st_ino, stat.st_mtime_ns))
+
+    def touch(self, name: str) -> None:
+        os.utime(self.root / name)
 
     def list(self, prefix: str) -> list[str]:
         names: list[str] = []

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.planning.estimates import Assumptions
+from orchestrator.planning.estimates import Assumptions, refuse_beyond_budget
 from orchestrator.planning.plan_json import plan_json
 from orchestrator.terminal.plan import plan_view
 from search_spaces.errors import InputError
@@ -104,3 +104,26 @@ def test_models_of_unknown_shape_are_unknown_not_guessed(tmp_path: Path) -> None
     assert stage["parameters"] is stage["memory"] is stage["gpu_hours"] is None
     assert plan_json(plan)["totals"]["peak_disk_bytes"] is None
     assert "Memory and cost are unknown" in _shown(plan, Assumptions())
+
+
+@pytest.mark.parametrize(("budget_gb", "is_refused"), [(None, False), (10_000, False), (1, True)])
+def test_a_plan_whose_peak_is_beyond_its_disk_budget_is_refused(
+    tmp_path: Path, budget_gb: int | None, is_refused: bool
+) -> None:
+    text = STUDY if budget_gb is None else f"{STUDY}storage: {{budget_gb: {budget_gb}}}\n"
+    plan = _plan(tmp_path, text)
+    assert plan_json(plan)["totals"]["disk_budget_bytes"] == (budget_gb and budget_gb * 10**9)
+    if is_refused:
+        with pytest.raises(InputError, match=r"storage\.budget_gb: must be at least .* GB .* but is 1 GB"):
+            refuse_beyond_budget(plan)
+    else:
+        refuse_beyond_budget(plan)
+
+
+def test_a_disk_budget_moves_no_key(tmp_path: Path) -> None:
+    with_budget = _plan(tmp_path, f"{STUDY}storage: {{budget_gb: 10000}}\n")
+    without = _plan(tmp_path, STUDY)
+    assert [trial.id for trial in with_budget.trials] == [trial.id for trial in without.trials]
+    assert {name: node.key for name, node in with_budget.nodes.items()} == {
+        name: node.key for name, node in without.nodes.items()
+    }

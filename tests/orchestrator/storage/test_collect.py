@@ -379,3 +379,19 @@ def test_of_prepared_data_those_that_reports_read_stay(store: LocalStore) -> Non
     gone = names(collect(store, Selection(redoable=("data",), grace_s=0.0)))
     assert gone == {layout.data_folder(trained), layout.pictures_folder("2" * 64)}
     assert collect(store, Selection(redoable=("data",), grace_s=0.0)) == []
+
+
+def test_prepared_data_that_were_used_just_now_stay_with_their_pictures(store: LocalStore) -> None:
+    """A run checks its data, maybe for hours, before it writes the plan that says which they are."""
+    used, pictures = "1" * 64, "2" * 64
+    write(store, layout.data_result(used), PreparedManifest(3, Counts(1, 0, 1, {}), (), pictures))
+    store.put(layout.pictures_bytes(pictures), b"x")
+    for name in (layout.data_result(used), layout.pictures_bytes(pictures)):
+        os.utime(store.root / name, (0, 0))
+    redoable = Selection(redoable=("data",))
+    assert names(find_freeable(store, store.root, redoable)[1]) == {
+        layout.data_folder(used),
+        layout.pictures_folder(pictures),
+    }
+    store.touch(layout.data_result(used))
+    assert find_freeable(store, store.root, redoable)[1] == []

@@ -2,63 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
-
 import pytest
 
+from tests.support.layout_names import FUNCTIONS, KEY, example
 from trainables.storage import layout
 from trainables.storage.file_classes import PATTERNS, UNIT_DEPTHS, file_class, unit_of
-
-KEY = "0123456789abcdef" * 4
-FOLDERS = {
-    "stage_folder": "weights",
-    "checkpoints": "checkpoints",
-    "features_folder": "features",
-    "data_folder": "data",
-    "pictures_folder": "pictures",
-    "evaluation_answers": "answers",
-    "study_folder": "studies",
-    "trial_folder": "trials",
-    "trials": "trials",
-    "runs": "runs",
-    "run_folder": "runs",
-    "lease_folder": "leases",
-    "claims_folder": "studies",
-    "looks_folder": "studies",
-    "smaller_batches": "studies",
-    "trial_attempts": "trials",
-    "superseded": "superseded",
-    "superseded_trials": "superseded",
-    "scratch": "scratch",
-}
-"""Functions of the layout that name folders."""
-PARTS_OF_NAMES = ("trial_lease", "run_lease", "trial_leases", "run_leases", "node_spools")
-
-
-def _example(name: str) -> str:
-    """Make a name with a function of the layout."""
-    function = getattr(layout, name)
-    values = {"rank": 1, "step": 2, "seconds": 1_700_000_000, "module": "projector"}
-    values |= {"folder": layout.stage_folder(KEY)}
-    if name in ("task_in", "result_in"):
-        values["folder"] = layout.trial_folder("s", "t")
-    if name == "trial_attempt":
-        values["number"] = 1
-    if name == "owner_in":
-        values["folder"] = layout.scratch("n")
-    return str(function(*(values.get(parameter, KEY) for parameter in inspect.signature(function).parameters)))
-
-
-FUNCTIONS = [
-    name
-    for name, function in inspect.getmembers(layout, inspect.isfunction)
-    if function.__module__ == layout.__name__ and name not in (*FOLDERS, *PARTS_OF_NAMES)
-]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_a_file_that_the_layout_names_has_a_class(name: str) -> None:
-    assert file_class(_example(name)) != "unknown"
+    assert file_class(example(name)) != "unknown"
 
 
 @pytest.mark.parametrize(
@@ -70,7 +23,7 @@ def test_a_file_that_the_layout_names_has_a_class(name: str) -> None:
         (f"{layout.checkpoints(KEY)}/writing.aside/rank-0.pt", "asides"),
         (f"stages/{KEY}/.tmpAbC", "asides"),
         (layout.features_array(KEY), "features"),
-        (f"features/{KEY}.aside/features.npy", "progress"),
+        (f"{layout.features_aside(KEY)}/features.npy", "progress"),
         (layout.set_aside(layout.features_folder(KEY), "ab12"), "asides"),
         (layout.data_records(KEY), "data"),
         (layout.pictures_bytes(KEY), "pictures"),

@@ -66,6 +66,14 @@ class TestEveryStore:
         assert [entry.name for entry in store.walk("a/b")] == ["a/b/1"]
         assert list(store.walk("nothing")) == []
 
+    def test_touch_makes_a_file_young_and_leaves_its_bytes(self, store: Store) -> None:
+        store.put("a", b"x")
+        before = store.facts("a").modified
+        store.touch("a")
+        assert (store.get("a"), store.facts("a").modified >= before) == (b"x", True)
+        with pytest.raises(FileNotFoundError):
+            store.touch("b")
+
     def test_now_is_the_clock_of_the_files(self, store: Store) -> None:
         store.put("a", b"")
         assert store.facts("a").modified <= store.now()
