@@ -93,8 +93,8 @@ def _take(folder: Path, number: int, rounds: int) -> None:
             lease = store.lease("stage", here)
             if lease is None:
                 continue
+            now = true_monotonic()  # before the sign of life: a silence begins after it, however long this then sleeps
             lease.renew()
-            now = true_monotonic()
             print("won", number, file=notes)
             before = held.read_text().split() if held.exists() else []
             if before and before[0] == "working" and now - float(before[1]) < LEASE_SILENCE_S / FASTER:
@@ -107,7 +107,7 @@ def _take(folder: Path, number: int, rounds: int) -> None:
             with wins.open("ab") as file:
                 file.write(b".")
             if dice.randrange(ABANDONED_ONE_IN) == 0:
-                _note(held, "abandoned", true_monotonic(), number)
+                _note(held, "abandoned", now, number)
                 continue
             if not lease.is_held() and true_monotonic() - now < LEASE_SILENCE_S / FASTER:
                 print("robbed", number, file=notes)

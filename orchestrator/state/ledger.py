@@ -18,7 +18,7 @@ from search_spaces.plan import Plan, PlannedTrial
 from search_spaces.spec import BenchmarkSpec
 from trainables.evaluation.results import evaluation_key
 from trainables.storage import layout
-from trainables.storage.lease import Owner
+from trainables.storage.lease import LEASE_SILENCE_S, Owner
 from trainables.storage.record_files import read
 from trainables.storage.records import EvaluationResult, Failure, StageResult, TrialResult
 from trainables.storage.store import Store
@@ -44,6 +44,8 @@ class TrialEntry:
     """Only of `running`: id of the node it is at, the first on its path that is not done."""
     owner: Owner | None = None
     """Only of `running`: the run that has it."""
+    silent_s: float = 0.0
+    """Only of `running`: for how many seconds that run has given no sign of life, where it should have."""
     waits_for: str | None = None
     """Id of the first node it needs that is being produced for another trial, maybe of another study."""
     is_attempted: bool = False
@@ -126,7 +128,13 @@ def read_ledger(plan: Plan, store: Store) -> Ledger:
         entry = _entry(plan, trial, nodes, result, tuple(scored), owner, failure)
         is_attempted = layout.trial_task(plan.study, trial.id) in files
         aside = failures_before[layout.trial_attempts(plan.study, trial.id)]
-        entries[trial.id] = replace(entry, is_attempted=is_attempted, failures_before=aside)
+        silent_s = store.lease_silence_s(lease) if entry.state == "running" else 0.0
+        entries[trial.id] = replace(
+            entry,
+            is_attempted=is_attempted,
+            failures_before=aside,
+            silent_s=silent_s if silent_s > LEASE_SILENCE_S else 0.0,
+        )
     finished = {trial for trial, entry in entries.items() if entry.state == "done"}
     evaluated = {
         node.id for node in plan.nodes.values() if node.kind == "evaluation" and finished.issuperset(node.trials)

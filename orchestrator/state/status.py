@@ -53,6 +53,8 @@ class TrialStatus:
     place: str | None = None
     """Host and process of the run that has it, of a running trial."""
     diverged: bool = False
+    silent_s: float = 0.0
+    """For how many seconds the run that has it has given no sign of life, where it should have."""
     failure: str | None = None
     """Kind and first line of the message."""
     failed_attempts: int = 0
@@ -186,6 +188,7 @@ def _trial_status(
         to_score=0 if entry.is_diverged else len(plan.required_sets),
         place=place_of(entry.owner) if entry.owner is not None else None,
         diverged=entry.is_diverged,
+        silent_s=entry.silent_s,
         failure=failure,
         failed_attempts=entry.failures_before + (entry.failure is not None),
         log=log,

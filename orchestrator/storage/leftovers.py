@@ -154,5 +154,4 @@ def _is_abandoned(unit: Unit, store: Store, before: float, *, is_in_use: bool) -
         owner = None
     if owner is None:  # killed before it wrote its name, or of a version that wrote none
         return not is_in_use
-    is_elsewhere = owner.host != Owner.here().host
-    return owner.is_gone() or (is_elsewhere and not is_in_use and unit.newest < before - ABANDONED_AFTER_S)
+    return owner.is_gone() or (not owner.is_in_sight() and not is_in_use and unit.newest < before - ABANDONED_AFTER_S)

@@ -91,7 +91,7 @@ def _running_table(trials: list[TrialStatus]) -> Table:
         table.add_column(name, justify="left" if name in ("running", "stage", "by") else "right", overflow="fold")
     for trial in trials:
         table.add_row(
-            Text(trial.id),
+            Text(trial.id + (f" (no sign for {duration(trial.silent_s)})" if trial.silent_s else "")),
             Text(trial.stage or "starting"),
             _of(trial).strip(),
             "" if trial.loss is None else f"{trial.loss:.4f}",

@@ -132,6 +132,9 @@ class CopyingStore:
     def lease_owner(self, name: str) -> Owner | None:
         return self._leases[name][1] if name in self._leases else None
 
+    def lease_silence_s(self, name: str) -> float:
+        return 0.0
+
     def leases(self) -> set[str]:
         return set(self._leases)
 

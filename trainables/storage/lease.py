@@ -23,8 +23,11 @@ What no lease can give: a holder that was silent for `LEASE_SILENCE_S` learns th
 `renew` or `is_held`, and may go on working until then. Results are therefore written so that producing one twice does
 no harm.
 
-Silence is measured on one clock, the file system's own: `renew` has it set the time of the lease, and whoever judges
-asks it for the time by touching a file of its own. Clocks of machines are not looked at.
+Silence is what an observer has seen, by its own monotonic clock: the time that `renew` writes stands still. What that
+time is does not matter. It is the server's on NFS, and the holder's machine's on CephFS and Lustre; either may be wrong
+or be set. Between two looks some seconds count at most, so that an outage in which neither could reach the storage
+is no silence. Who looks once and ends, such as `ablate status`, sees no silence, and takes over only what has not been
+renewed for `LEASE_FORGOTTEN_S` by the file system's clock, which no clock is wrong by.
 """
 
 from __future__ import annotations
@@ -45,9 +48,14 @@ import psutil
 
 from search_spaces.full_storage import FULL
 from trainables.storage.flush import flush_entry
+from trainables.storage.lease_observer import Observer
 
 LEASE_SILENCE_S = 60.0
 """A lease whose owner has given no sign of life for this long may be taken over."""
+
+
+LEASE_FORGOTTEN_S = 86_400.0
+"""A lease that was renewed so long ago by the file system's clock is free for everybody, whoever looks."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +68,16 @@ class Owner:
     started: float
     """Seconds from the start of the host to that of the process: distinguishes it from a later one with its number, and
     does not move when the host's clock is set."""
+    boot: str = ""
+    """Names the time that the host has been up; containers of one host have the same. Empty where nothing names it."""
+    namespace: str = ""
+    """Names the set of processes that `pid` counts in: containers of one host have different ones, and may call
+    themselves alike."""
 
     @staticmethod
     def here() -> Owner:
         """Name this process."""
-        return Owner(socket.gethostname(), os.getpid(), _started(os.getpid()))
+        return Owner(socket.gethostname(), os.getpid(), _started(os.getpid()), *_boot_and_namespace())
 
     @staticmethod
     def parse(content: bytes) -> Owner | None:
@@ -75,26 +88,48 @@ class Owner:
             return None
         match fields:
             case {"host": str(host), "pid": int(pid), "started": float(started)} if 0 < pid < 2**31:
-                return Owner(host, pid, started)
+                boot, namespace = (value if isinstance(value := fields.get(key), str) else "" for key in _PLACES)
+                return Owner(host, pid, started, boot, namespace)
         return None
 
     def to_bytes(self) -> bytes:
         return json.dumps(asdict(self)).encode()
 
+    def is_in_sight(self) -> bool:
+        """Check whether a process of this number, seen from here, would be the owner's: same host, boot and container.
+
+        An owner of an earlier version says no boot, and is out of sight where there is one.
+        """
+        return (self.host, self.boot, self.namespace) == (socket.gethostname(), *_boot_and_namespace())
+
     def is_gone(self) -> bool:
-        """Check whether the owner ran on this host and its process has ended; False for processes of other hosts."""
-        if self.host != socket.gethostname():
+        """Check whether the owner's process has ended; False for one that is out of sight."""
+        if not self.is_in_sight():
             return False
+        if not psutil.pid_exists(self.pid):  # by a signal: /proc may hide processes of other users
+            return True
         try:
             return abs(_started(self.pid) - self.started) > 2 or (
                 psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE
             )
-        except psutil.NoSuchProcess:
-            return True
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            return not psutil.pid_exists(self.pid)
 
 
 UNREADABLE = Owner(host="", pid=0, started=0.0)
 """Holds a lease that is empty or garbage until its silence shows that it was abandoned."""
+
+
+_PLACES = ("boot", "namespace")
+
+
+def _boot_and_namespace() -> tuple[str, str]:
+    """Read what Linux calls this boot and this process's PID namespace; empty where it is not Linux."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return boot, os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return "", ""
 
 
 def _started(pid: int) -> float:
@@ -148,22 +183,23 @@ _REMOVED = (errno.ENOENT, errno.ESTALE)
 """Errors for a file that somebody removed; the second is that of NFS for one removed while it was open."""
 
 
-def take_lease(folder: Path, owner: Owner) -> FolderLease | None:
+def take_lease(folder: Path, owner: Owner, observer: Observer) -> FolderLease | None:
     """Take the lease that `folder` stands for.
 
-    It is free if nobody holds it, if its holder has been silent for `LEASE_SILENCE_S` or was a process of this host
-    that has ended. A lease that cannot be read is judged by its silence alone.
+    It is free if nobody holds it, if the observer has seen its holder silent for `LEASE_SILENCE_S`, or if that was a
+    process in sight that has ended. A lease that cannot be read is judged by its silence alone.
 
     Args:
         folder: `leases/<name>` of a storage root; what lies above it is made.
         owner: who takes it, shown to other processes.
+        observer: what this process has seen before.
 
     Returns:
         The lease, or None while another owner holds it.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     for entry in _entries(folder):
-        if _living_owner(entry) is not None:
+        if _living_owner(entry, observer) is not None:
             return None
         entry.unlink(missing_ok=True)
     nonce = secrets.token_hex(8)
@@ -194,9 +230,16 @@ def _remove_if_empty(folder: Path) -> None:
             raise
 
 
-def lease_owner(folder: Path) -> Owner | None:
+def lease_owner(folder: Path, observer: Observer) -> Owner | None:
     """Read who holds the lease that `folder` stands for; None if it is free to take."""
-    return next((owner for entry in _entries(folder) if (owner := _living_owner(entry)) is not None), None)
+    owners = (_living_owner(entry, observer) for entry in _entries(folder))
+    return next((owner for owner in owners if owner is not None), None)
+
+
+def lease_silence_s(folder: Path) -> float:
+    """Read for how many seconds a lease has not been renewed, by the file system's clock: for people to see."""
+    read = [sight for entry in _entries(folder) if (sight := _read(entry)) is not None]
+    return max(0.0, file_system_time(folder.parent) - max(renewed_ns for _, renewed_ns in read) / 1e9) if read else 0.0
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -207,24 +250,28 @@ def _entries(folder: Path) -> list[Path]:
         return []
 
 
-def _living_owner(entry: Path) -> Owner | None:
+def _living_owner(entry: Path, observer: Observer) -> Owner | None:
     """Judge one file of a lease: its owner, or None if it was abandoned or has just been released."""
     read = _read(entry)
     if read is None:
         return None
-    content, renewed = read
+    content, renewed_ns = read
     owner = Owner.parse(content) or UNREADABLE
-    return None if owner.is_gone() or file_system_time(entry.parent.parent) - renewed > LEASE_SILENCE_S else owner
+    if owner.is_gone() or observer.silence(entry, renewed_ns) > LEASE_SILENCE_S:
+        return None
+    if time.time() - renewed_ns / 1e9 < LEASE_FORGOTTEN_S / 2:  # by far: no need to ask the file system
+        return owner
+    return None if file_system_time(entry.parent.parent) - renewed_ns / 1e9 > LEASE_FORGOTTEN_S else owner
 
 
-def _read(entry: Path) -> tuple[bytes, float] | None:
-    """Read content and time of a file, or None if it is not there.
+def _read(entry: Path) -> tuple[bytes, int] | None:
+    """Read content and time of a file, in ns, or None if it is not there.
 
     It is opened for that: NFS clients answer `stat` from a cache that may be as old as the silence.
     """
     try:
         with entry.open("rb") as file:
-            return file.read(), os.fstat(file.fileno()).st_mtime
+            return file.read(), os.fstat(file.fileno()).st_mtime_ns
     except OSError as error:
         if error.errno not in _REMOVED:
             raise

@@ -19,7 +19,16 @@ from typing import NamedTuple, Protocol
 from search_spaces.names import inside
 from trainables.storage import layout
 from trainables.storage.flush import flush_entry, flush_tree, make_folder
-from trainables.storage.lease import FolderLease, Lease, Owner, file_system_time, lease_owner, take_lease
+from trainables.storage.lease import (
+    FolderLease,
+    Lease,
+    Owner,
+    file_system_time,
+    lease_owner,
+    lease_silence_s,
+    take_lease,
+)
+from trainables.storage.lease_observer import Observer
 from trainables.storage.walk import Entry, walk_folder
 
 ASIDE = ".aside"
@@ -151,6 +160,10 @@ class Store(Protocol):
         """Read who holds a lease; None if it is free to take."""
         ...
 
+    def lease_silence_s(self, name: str) -> float:
+        """Read for how many seconds a lease has not been renewed, by the storage's clock; 0 if nobody holds it."""
+        ...
+
     def leases(self) -> set[str]:
         """List the leases that were taken and not released, whether the holder is alive or not."""
         ...
@@ -163,6 +176,7 @@ class LocalStore:
         self.root = Path(root)
         if not self.root.is_absolute():
             raise ValueError(f"the storage root must be absolute, but got {str(root)!r}")
+        self._observer = Observer()
         self._inode = _inode(self.root)
 
     def _make(self, folder: Path) -> None:
@@ -285,10 +299,13 @@ class LocalStore:
 
     def lease(self, name: str, owner: Owner) -> FolderLease | None:
         self._make((self.root / layout.lease_folder(name)).parent)
-        return take_lease(self.root / layout.lease_folder(name), owner)
+        return take_lease(self.root / layout.lease_folder(name), owner, self._observer)
 
     def lease_owner(self, name: str) -> Owner | None:
-        return lease_owner(self.root / layout.lease_folder(name))
+        return lease_owner(self.root / layout.lease_folder(name), self._observer)
+
+    def lease_silence_s(self, name: str) -> float:
+        return lease_silence_s(self.root / layout.lease_folder(name))
 
     def leases(self) -> set[str]:
         return {str(PurePath(file).parent.relative_to(layout.LEASES)) for file in self.list(layout.LEASES)}
