@@ -211,7 +211,7 @@ class ActorGroup:
 def _is_cause(failed: Failed) -> bool:
     """Return whether a rank's failure is why the others fail; else one of them may be why this one did."""
     match failed.kind:
-        case "lost" | "memory" | "full":
+        case "lost" | "memory" | "full" | "damaged":
             return True
         case "error" | "hung" | "killed":
             return False

@@ -32,7 +32,8 @@ from trainables.evaluation.evaluate import evaluate, load_trained
 from trainables.evaluation.questions import open_questions
 from trainables.evaluation.results import read_results, result_name
 from trainables.export.folder import finished_stages
-from trainables.features import Features, encode_images
+from trainables.feature_files import CachedFeatures
+from trainables.features import encode_images
 from trainables.run_trial import run_trial
 from trainables.task import Context, TrialTask
 from trainables.trial_data import TrialData
@@ -124,9 +125,9 @@ class _Loop:
         protocol.summarise(rows)
         return {row.example.id: row.prediction for row in rows}
 
-    def _seen(self, source: PreparedSource, features: Features | None, row: int) -> torch.Tensor:
+    def _seen(self, source: PreparedSource, features: CachedFeatures | None, row: int) -> torch.Tensor:
         if features is not None:
-            return torch.from_numpy(features[source.picture_rows[row]].copy())
+            return torch.from_numpy(features.row(int(source.picture_rows[row])).copy())
         return torch.from_numpy(encode_images(self._model.vision, source, self._task.trial.vision, [row], "cpu")[0])
 
     def _read(self, features_PC: torch.Tensor, prompt: Sequence[int]) -> tuple[Any, torch.Tensor]:

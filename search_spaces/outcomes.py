@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-FailureKind = Literal["lost", "hung", "error", "memory", "full", "killed"]
+FailureKind = Literal["lost", "hung", "error", "memory", "full", "damaged", "killed"]
 """Why an attempt ended before its time. Stored in `failure.json` in these words.
 
 - `lost`: a process is gone, or another run has taken the work over.
@@ -13,6 +13,7 @@ FailureKind = Literal["lost", "hung", "error", "memory", "full", "killed"]
 - `error`: the trial's code, data or set-up raised.
 - `memory`: a device, a host or a process ran out of memory.
 - `full`: the storage, or a disk, had no space left.
+- `damaged`: something on storage was not what was written, and another attempt may make it again.
 - `killed`: the run was stopped by a signal.
 """
 

@@ -1,4 +1,4 @@
-"""Cache the features of frozen encoders: computed once, mapped by every trial that reads them.
+"""Compute the features of frozen encoders: once, for every trial that reads them (`trainables.feature_files`).
 
 The cache is the only producer (fixed batches of `_BATCH` pictures, in the order of their digests), so all trials see
 the same bits.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from pathlib import PurePosixPath
 
 import numpy as np
 import torch
@@ -17,9 +17,11 @@ import torch.distributed as dist
 from search_spaces.spec import VisionSpec
 from trainables.data.pictures import Pictures
 from trainables.data.prepared import PreparedSource
+from trainables.feature_files import Features, writing_features
 from trainables.model.images import pixels
 from trainables.model.vision import VisionEncoder
 from trainables.storage import layout
+from trainables.storage.digests import file_digest
 from trainables.storage.finished import finished_features
 from trainables.storage.record_files import write
 from trainables.storage.records import FeaturesResult
@@ -29,26 +31,15 @@ from trainables.task import Context
 _BATCH = 32
 """Images per forward pass of the producer; fixed, because kernels are not invariant to it."""
 
-Features = np.ndarray[Any, np.dtype[np.float32]]
-
-
-def open_features(store: Store, key: str) -> Features | None:
-    """Map the cached features of a key, pictures x positions x width; None if they are not there.
-
-    Raises InputError if they are not whole.
-    """
-    if finished_features(store, key) is None:
-        return None
-    return np.load(store.reading(layout.features_array(key)), mmap_mode="r")  # type: ignore[no-any-return]
-
 
 def produce_features(
     encoder: VisionEncoder, pictures: Pictures, store: Store, key: str, context: Context
 ) -> Iterator[tuple[int, int]]:
-    """Compute and store the features of all pictures of a source.
+    """Compute and store the features of all pictures of a source; what a killed producer has computed is kept.
 
-    Rank 0 computes; the other ranks yield equally often and wait for it at the end. Unfinished work of a killed
-    producer is discarded: it is minutes at most.
+    Rank 0 computes; the other ranks yield equally often and wait for it at the end. The features get their name as one
+    folder with their digests and their result, when all are whole and flushed. Only who holds the lease on them may
+    call this.
 
     Args:
         encoder: frozen encoder with its weights.
@@ -64,18 +55,23 @@ def produce_features(
     shape = (total, vision.grid**2, vision.width)
     batches = [range(start, min(start + _BATCH, total)) for start in range(0, total, _BATCH)]
     if context.rank == 0:
-        encoder = encoder.to(context.device)
-        with store.writing(layout.features_array(key)) as aside:
-            out = np.lib.format.open_memmap(aside, mode="w+", dtype=np.float32, shape=shape)
-            for rows in batches:
-                out[rows.start : rows.stop] = encode_images(encoder, pictures, vision, rows, context.device)
-                yield rows.stop, total
-            out.flush()
-            del out
+        encoder, aside = encoder.to(context.device), layout.features_aside(key)
+        with store.working_folder(aside) as folder, writing_features(folder, shape) as writer:
+            for batch in batches:
+                if not writer.has(batch):
+                    writer.write(batch, encode_images(encoder, pictures, vision, batch, context.device))
+                yield batch.stop, total
         gpu_seconds = (time.perf_counter() - began) * context.world
-        write(store, layout.features_result(key), FeaturesResult(key=key, shape=shape, gpu_seconds=gpu_seconds))
+        rows = file_digest(store, f"{aside}/{PurePosixPath(layout.features_rows(key)).name}")
+        result = FeaturesResult(key=key, shape=shape, gpu_seconds=gpu_seconds, rows_digest=rows)
+        write(store, f"{aside}/{PurePosixPath(layout.features_result(key)).name}", result)
+        if finished_features(store, key) is not None:  # by one who took the lease over
+            store.remove(aside)
+        else:
+            store.remove(layout.features_folder(key))  # what an earlier version left there unfinished
+            store.move(aside, layout.features_folder(key))
     else:
-        yield from ((rows.stop, total) for rows in batches)
+        yield from ((batch.stop, total) for batch in batches)
     if context.world > 1:
         dist.barrier()
 

@@ -7,8 +7,10 @@ stop between any two steps without anything in flight.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
+
+import torch.distributed as dist
 
 from search_spaces.identity import source_name
 from search_spaces.outcomes import NodeDone, Progress, TrialDone, UnitDone
@@ -17,8 +19,9 @@ from trainables.evaluation.evaluate import evaluate
 from trainables.evaluation.results import evaluation_key, read_results
 from trainables.features import produce_features
 from trainables.model.vision import build_vision
+from trainables.restoring import restore_evaluations, restore_nodes
 from trainables.storage import layout
-from trainables.storage.finished import finished_features, finished_stage
+from trainables.storage.finished import finished_features
 from trainables.storage.record_files import read, write
 from trainables.storage.records import Cost, EvaluationResult, FeaturesResult, StageResult, TrialResult
 from trainables.storage.store import Store
@@ -46,6 +49,7 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
     store = context.store(task)
     spool = TrialSpool(task, store, context)
     try:
+        _on_first_rank(context, lambda: restore_nodes(task, store))
         spool.begin()
         data = TrialData(task, store)
         spent = 0.0
@@ -56,13 +60,13 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
             yield NodeDone(features.node)
         results: list[StageResult] = []
         for index, stage in enumerate(task.stages):
-            known = finished_stage(store, stage.key)
+            known = read(store, layout.stage_result(stage.key), StageResult)
             if known is None:
                 on_resume = partial(spool.resumed, index)
                 for progress, metrics in train_stage(task, index, results, data, context, store, on_resume):
                     spool.metrics(index, progress.step, metrics)
                     yield progress
-                known = finished_stage(store, stage.key)
+                known = read(store, layout.stage_result(stage.key), StageResult)
                 assert known is not None, "a stage ends with its result on storage"
                 spent += known.gpu_seconds
             else:
@@ -74,6 +78,7 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
         diverged = any(result.diverged for result in results)
         scores: dict[str, EvaluationResult] = {}
         if not diverged:
+            _on_first_rank(context, lambda: restore_evaluations(task, results, store))
             done_before = read_results(task, results, store).keys()
             yield from evaluate(task, results, data, context, store)
             scores = read_results(task, results, store)
@@ -89,6 +94,14 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
         yield TrialDone()
     finally:
         spool.close()
+
+
+def _on_first_rank(context: Context, act: Callable[[], None]) -> None:
+    """Act on storage before any rank goes on: all ranks must see the same there."""
+    if context.rank == 0:
+        act()
+    if context.world > 1:
+        dist.barrier()
 
 
 def _features(

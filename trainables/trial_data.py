@@ -23,7 +23,8 @@ from trainables.data.batches import FILLER, BatchPlan, micro_batches
 from trainables.data.mix import Mix, realise
 from trainables.data.parallel import in_order
 from trainables.data.prepared import PreparedSource
-from trainables.features import Features, encode_blank, open_features
+from trainables.feature_files import CachedFeatures, Features, open_features
+from trainables.features import encode_blank
 from trainables.model.dropout import record_draws
 from trainables.model.images import pixels
 from trainables.model.tokenizer import IGNORE, Tokenizer, build_tokenizer
@@ -59,7 +60,7 @@ class TrialData:
             self._prepared[name] = PreparedSource(self._store, self._task.digests[name])
         return self._prepared[name]
 
-    def features(self, source: SourceSpec) -> Features | None:
+    def features(self, source: SourceSpec) -> CachedFeatures | None:
         """Map the cached features of a source's pictures; None if the plan has none for this trial's encoder."""
         spec = self._task.trial
         key = features_key(spec.vision, source, spec.draws.init, self._task.digests)
@@ -213,9 +214,9 @@ class StageData:
 
     def _feature(self, record: int) -> Features:
         number = self.mix.source[record]
-        features = self._features[number]
+        features: CachedFeatures | None = self._features[number]
         assert features is not None
-        return np.asarray(features[self.mix.sources[number].picture_rows[self._image_row(record)]])
+        return features.row(int(self.mix.sources[number].picture_rows[self._image_row(record)]))
 
     def _pixels(self, record: int) -> np.ndarray[Any, np.dtype[np.float32]]:
         return pixels(self.mix.sources[self.mix.source[record]].picture(self._image_row(record)), self._vision)

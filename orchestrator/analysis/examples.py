@@ -21,7 +21,9 @@ from orchestrator.analysis.intervals import Floats
 from search_spaces.errors import InputError
 from trainables.benchmarks.priors import CHANCE_COLUMN, PRIOR_COLUMN
 from trainables.benchmarks.reading_notes import NOTED_SHARE, TELLING_SHARE
+from trainables.storage.artifacts import verify_examples
 from trainables.storage.records import EvaluationResult
+from trainables.storage.store import Store
 
 _NAMED_IDS = 5
 
@@ -82,6 +84,21 @@ class Cell:
         return float(self.sums.sum() / self.frame.n)
 
 
+def verified_examples(store: Store, evaluation: EvaluationResult) -> Path:
+    """Return the path of the per-example Parquet of an evaluation, whose bytes are those that were written.
+
+    Raises:
+        InputError: the file is damaged or gone; it names the file and says how it is made again.
+    """
+    for found in verify_examples(store, evaluation, "content").damages:
+        raise InputError(
+            f"must be whole, as it was written, but {found.problem}",
+            place=found.place,
+            way_out="Run the study again: its trial is scored anew.",
+        )
+    return store.reading(evaluation.examples)
+
+
 def read_examples(path: Path) -> Examples:
     """Read ids, images, scores and those of priors from a per-example Parquet file.
 
@@ -131,7 +148,7 @@ def read_answers(path: Path, columns: Sequence[str], is_optional: Callable[[str]
         raise InputError(
             f"per-example scores must be a Parquet file with the columns {', '.join(columns)}, but {error}",
             place=str(path),
-            way_out=f"Remove {path.with_suffix('.json').name} beside it and run the study again to score anew.",
+            way_out="Run the study again: its trial is scored anew.",
         ) from error
 
 

@@ -17,13 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from orchestrator.analysis.examples import read_answers
+from orchestrator.analysis.examples import read_answers, verified_examples
 from orchestrator.analysis.item_analysis import Responses
 from orchestrator.analysis.judged_questions import JudgedQuestions, judge_responses
 from orchestrator.state.ledger import Ledger
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
+from trainables.storage.records import EvaluationResult
 from trainables.storage.store import Store
 
 logger = logging.getLogger(__name__)
@@ -36,8 +37,8 @@ class _Read:
     """What storage holds of the answers to one benchmark."""
 
     responses: Responses
-    names: dict[str, str]
-    """Arm -> name on storage of the per-example Parquet of its first trial."""
+    results: dict[str, EvaluationResult]
+    """Arm -> result of its first trial, which names the per-example Parquet."""
     table: pa.Table
     """Ids in the order of the responses."""
     prior: float
@@ -60,14 +61,14 @@ def judge_questions(plan: Plan, store: Store, ledger: Ledger) -> Iterator[Judged
 
 def _read(plan: Plan, store: Store, ledger: Ledger, benchmark: str) -> _Read | None:
     """Read the scores of all trials on a benchmark; of trials with other questions than most none."""
-    groups: list[tuple[pa.Table, list[tuple[str, str, ScoresOfTrial]]]] = []
+    groups: list[tuple[pa.Table, list[tuple[str, EvaluationResult, ScoresOfTrial]]]] = []
     prior = 0.0
     for trial in plan.trials:
         evaluation = ledger.evaluations.get((trial.id, benchmark))
         if evaluation is None or ledger.trials[trial.id].is_diverged:
             continue
         try:
-            table = read_answers(store.reading(evaluation.examples), ("id", "cluster", "score"))
+            table = read_answers(verified_examples(store, evaluation), ("id", "cluster", "score"))
         except InputError as error:
             logger.warning("%s: %s; its answers are not judged", error.place, first_line(error))
             continue
@@ -75,17 +76,17 @@ def _read(plan: Plan, store: Store, ledger: Ledger, benchmark: str) -> _Read | N
         for first, members in groups:
             scores = _aligned(table, first)
             if scores is not None:
-                members.append((trial.arm, evaluation.examples, scores.astype(np.float32)))
+                members.append((trial.arm, evaluation, scores.astype(np.float32)))
                 break
         else:
             scores = table["score"].to_numpy().astype(np.float32)
-            groups.append((table, [(trial.arm, evaluation.examples, scores)]))
+            groups.append((table, [(trial.arm, evaluation, scores)]))
     if not groups:
         return None
     first, members = max(groups, key=lambda group: len(group[1]))
-    names: dict[str, str] = {}
-    for arm, name, _ in members:
-        names.setdefault(arm, name)
+    results: dict[str, EvaluationResult] = {}
+    for arm, result, _ in members:
+        results.setdefault(arm, result)
     responses = Responses(
         benchmark,
         tuple(map(str, first["id"].to_pylist())),
@@ -93,7 +94,7 @@ def _read(plan: Plan, store: Store, ledger: Ledger, benchmark: str) -> _Read | N
         tuple(arm for arm, _, _ in members),
         np.stack([scores for _, _, scores in members]),
     )
-    return _Read(responses, names, first, prior / 100)
+    return _Read(responses, results, first, prior / 100)
 
 
 def _aligned(table: pa.Table, first: pa.Table, column: str = "score") -> NDArray[Any] | None:
@@ -113,7 +114,7 @@ def _answers(read: _Read, store: Store, good: Sequence[str]) -> dict[str, list[s
     answers = {}
     for arm in good:
         try:
-            table = read_answers(store.reading(read.names[arm]), ("id", "parsed"))
+            table = read_answers(verified_examples(store, read.results[arm]), ("id", "parsed"))
         except InputError as error:
             logger.warning("%s: %s; its answers are not compared", error.place, first_line(error))
             continue

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from orchestrator.analysis.blind_scores import BlindScores
-from orchestrator.analysis.examples import Examples, is_mostly_unread, read_examples, unread_note
+from orchestrator.analysis.examples import Examples, is_mostly_unread, read_examples, unread_note, verified_examples
 from orchestrator.analysis.scores import Scores
 from orchestrator.analysis.signal import BLANK, Signal, signal_of
 from orchestrator.state.ledger import Ledger, TrialEntry
@@ -71,10 +71,8 @@ class StudyScores:
         scored = StudyScores(tuple(benchmark.id for benchmark in plan.benchmarks))
         for entry in ledger.trials.values():
             scored.trials[entry.arm].append(entry)
-        by_arm: dict[str, list[PlannedTrial]] = defaultdict(list)
-        for trial in plan.trials:
-            by_arm[trial.arm].append(trial)
-        for arm, trials in by_arm.items():
+        for arm in dict.fromkeys(trial.arm for trial in plan.trials):
+            trials = [trial for trial in plan.trials if trial.arm == arm]
             for benchmark in plan.benchmarks:
                 constant = [trial.seed for trial in trials if scored._add(trial, benchmark, store, ledger)]
                 scored.judge_signal(arm, benchmark.id, constant)
@@ -87,7 +85,7 @@ class StudyScores:
             return False
         images = benchmark.source.declared
         try:
-            examples = _with_priors(read_examples(store.reading(evaluation.examples)), evaluation)
+            examples = _with_priors(read_examples(verified_examples(store, evaluation)), evaluation)
             examples = self._with_blind_prior(examples, trial, benchmark, store, ledger)
             self.scores.add(trial.arm, trial.seed, benchmark.id, examples, images=images)
         except InputError as error:
@@ -124,7 +122,7 @@ class StudyScores:
         for images, result in results.items():
             if result is not None:
                 try:
-                    blind[images] = read_examples(store.reading(result.examples))
+                    blind[images] = read_examples(verified_examples(store, result))
                 except InputError as error:
                     self.problems.append(f"{trial.id} on {names[images]}: {first_line(error)}")
         if blind:

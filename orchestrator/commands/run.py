@@ -51,6 +51,14 @@ def run(
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Try all failed trials again, also those that failed alike twice.")
     ] = False,
+    restore_weights: Annotated[
+        bool,
+        typer.Option(
+            "--restore-weights",
+            help="Train stages again whose weights are damaged or gone, also of trials that have all their scores: for"
+            " `ablate export`.",
+        ),
+    ] = False,
     until_decided: Annotated[
         bool,
         typer.Option(
@@ -86,7 +94,7 @@ def run(
 
     root = chosen_root(storage) if dry_run else storage_root(storage)
     options = running.run_options(selection.plan_options(root, running.address), study)
-    options = replace(options, only=tuple(only or ()), retry_failed=retry_failed)
+    options = replace(options, only=tuple(only or ()), retry_failed=retry_failed, restore_weights=restore_weights)
     out = console(stderr=as_json)
     limits = _limits(until_decided, max_gpu_hours, steps)
     if dry_run:

@@ -91,6 +91,8 @@ class RunOptions:
     """Equal failures after which what they share is not started any more; 0 for never."""
     storage_patience_s: float = PATIENCE_S
     """Longest time that a run waits for a storage that is away or full."""
+    restore_weights: bool = False
+    """Train stages again whose weights are damaged, also where the trial has all its scores."""
     up_to_seeds: int = 0
     """Seeds to which this run goes by itself while claims are open: looks up to there are planned before scores."""
     gpu_seconds_left: float = math.inf

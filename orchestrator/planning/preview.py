@@ -50,7 +50,7 @@ def beside_storage(
         options: of the command line.
     """
     planned = plan(expansion, options.plan, known.over(known_digests(store)) if options.only else known)
-    ledger = read_ledger(planned, store)
+    ledger = read_ledger(planned, store, "content", restores_weights=options.restore_weights)
     alone = {} if options.retry_failed else left_alone(planned, ledger, store)
     todo = {trial for trial in selected if ledger.trials[trial].state != "done"}
     return planned, ledger, compare(planned, ledger, store, todo, alone)

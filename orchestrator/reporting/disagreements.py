@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from orchestrator.analysis.examples import read_answers
+from orchestrator.analysis.examples import read_answers, verified_examples
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.state.ledger import Ledger
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
+from trainables.storage.records import EvaluationResult
 from trainables.storage.store import Store
 
 logger = logging.getLogger(__name__)
@@ -63,23 +64,25 @@ def samples(plan: Plan, store: Store, ledger: Ledger, scored: StudyScores) -> tu
         common = sorted(set.intersection(*seeds)) if len(seeds) > 1 else []
         if common:
             trials = {trial.arm: trial.id for trial in plan.trials if trial.seed == common[0]}
-            names = {arm: ledger.evaluations[trials[arm], benchmark].examples for arm in with_scores}
-            chosen += _of_benchmark(benchmark, _tables(names, store))
+            results = {arm: ledger.evaluations[trials[arm], benchmark] for arm in with_scores}
+            chosen += _of_benchmark(benchmark, _tables(results, store))
     return tuple(chosen)
 
 
-def _tables(names: Mapping[str, str], store: Store) -> dict[str, pa.Table]:
+def _tables(results: Mapping[str, EvaluationResult], store: Store) -> dict[str, pa.Table]:
     """Read the answers of each arm that can be read; of the others a warning names the file.
 
     Args:
-        names: arm -> name on storage of its per-example Parquet.
+        results: of each arm.
         store: where they lie.
     """
     tables = {}
-    for arm, name in names.items():
+    for arm, result in results.items():
         try:
             tables[arm] = read_answers(
-                store.reading(name), ("id", "cluster", "prediction", "score"), lambda column: column == "prompt"
+                verified_examples(store, result),
+                ("id", "cluster", "prediction", "score"),
+                lambda column: column == "prompt",
             )
         except InputError as error:
             logger.warning("%s: %s; its answers are not shown", error.place, error.law)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from orchestrator.analysis.examples import read_answers
+from orchestrator.analysis.examples import read_answers, verified_examples
 from orchestrator.planning.preflight import known_digests
 from orchestrator.state.ledger import Ledger
 from search_spaces.errors import InputError
@@ -103,7 +103,7 @@ def _answers(plan: Plan, samples: str, store: Store, ledger: Ledger) -> dict[str
         evaluation = ledger.samples.get((trial.id, samples))
         if evaluation is not None and trial.arm not in answers:
             try:
-                table = read_answers(store.reading(evaluation.examples), ("id", "prediction", "parsed", "score"))
+                table = read_answers(verified_examples(store, evaluation), ("id", "prediction", "parsed", "score"))
             except InputError as error:
                 logger.warning("%s: %s; its answers are not shown", error.place, error.law)
                 continue

@@ -15,7 +15,7 @@ from search_spaces.identity import FEATURES_VERSION, SCORING_VERSION, TRAINER_VE
 from search_spaces.plan import Plan
 from search_spaces.study import Study
 from trainables.storage import layout
-from trainables.storage.record_files import read
+from trainables.storage.record_files import read_or_drop
 from trainables.storage.records import StageResult
 from trainables.storage.store import Store
 
@@ -88,7 +88,7 @@ def conditions_of(ledger: Ledger, store: Store) -> tuple[Condition, ...]:
     for entry in ledger.trials.values():
         for key in entry.result.stages if entry.result is not None else ():
             if key not in of_stage:
-                result = read(store, layout.stage_result(key), StageResult)
+                result = read_or_drop(store, layout.stage_result(key), StageResult, "its conditions are not known")
                 of_stage[key] = result.provenance if result is not None else {}
             for name, value in of_stage[key].items():
                 arms_by_value[name][value][entry.arm] = None
@@ -107,7 +107,7 @@ def _left_out(plan: Plan, ledger: Ledger, store: Store) -> tuple[LeftOut, ...]:
         if not parts or result is None:
             continue
         for key in result.stages:
-            stage = read(store, layout.stage_result(key), StageResult)
+            stage = read_or_drop(store, layout.stage_result(key), StageResult, "its conditions are not known")
             for source in parts if stage is not None else ():
                 if stage is not None and (count := stage.left_out.get(source_name(source), 0)):
                     found[source_name(source)] = LeftOut(source.declared, " or ".join(source.without), count)

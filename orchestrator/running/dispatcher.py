@@ -16,8 +16,7 @@ from cluster.fit import NodeResources, place
 from cluster.launcher import ResourceRequest
 from orchestrator.running.leases import Leases
 from orchestrator.running.schedule import Finished, Schedule, Work
-from orchestrator.state.stored_nodes import kept_steps, node_result
-from search_spaces.errors import InputError
+from orchestrator.state.stored_nodes import is_done, kept_steps
 from search_spaces.plan import Node
 from trainables.storage import layout
 from trainables.storage.store import Store
@@ -130,12 +129,10 @@ class Dispatcher:
             return True
 
     def _has_result(self, node: str) -> bool:
-        """Return whether a node's result is on storage, whole. A damaged one is none: its trial fails and names it."""
-        if node not in self._nodes:
-            return False
+        """Return whether a node's result is on storage, whole: a damaged one is made again by who takes its lease."""
         try:
-            return node_result(self._nodes[node], self._store) is not None
-        except (InputError, OSError) as error:
+            return node in self._nodes and is_done(self._nodes[node], self._store)
+        except OSError as error:
             logger.warning("%s", error)
             return False
 
@@ -150,6 +147,11 @@ class Dispatcher:
         with self._lock:
             self._schedule.suspend(trial, group_kept=group_kept)
             self._leases.release(self._leased.pop(trial, ()))
+            undone = self._schedule.undone(trial)
+        for node in self._paths[trial]:  # what was found damaged is produced again, by who takes its lease
+            if node in self._nodes and node not in undone and not self._has_result(node):
+                with self._lock:
+                    self._schedule.node_lost(node)
 
     def resume(self, trial: str, avoided: tuple[str, ...] = ()) -> None:
         """Let a suspended trial start again, on other nodes than these if it fits on the others."""

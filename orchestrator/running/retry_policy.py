@@ -28,6 +28,7 @@ ANSWERS: Mapping[FailureKind, Answer] = {
     "hung": "again",
     "memory": "smaller",
     "full": "storage",
+    "damaged": "again",
     "error": "never",
     "killed": "never",
 }
@@ -48,6 +49,8 @@ class Budgets:
     """Attempts of a trial after one that was lost, in a row without progress."""
     hung: int = 1
     """Attempts of a trial after one that hung, in a row without progress."""
+    damaged: int = 2
+    """Attempts of a trial after one that found something damaged on storage, in a row without progress."""
     storage: int = 3
     """Attempts of a trial after one that a disk failed which this process cannot see, in a row without progress."""
 
@@ -126,9 +129,9 @@ class RetryPolicy:
         answer = ANSWERS[kind]
         match answer:
             case "again":
-                if node is not None:
+                if node is not None and kind != "damaged":
                     self._losses[node] += 1
-                return self._within(self._budgets.lost if kind == "lost" else self._budgets.hung, history.counts[kind])
+                return self._within(self._again(kind), history.counts[kind])
             case "storage":
                 return self._within(self._budgets.storage, history.counts[kind])
             case "smaller":
@@ -137,6 +140,19 @@ class RetryPolicy:
                 return GivenUp()
             case _:
                 assert_never(answer)
+
+    def _again(self, kind: FailureKind) -> int:
+        match kind:
+            case "lost":
+                return self._budgets.lost
+            case "hung":
+                return self._budgets.hung
+            case "damaged":
+                return self._budgets.damaged
+            case "memory" | "full" | "error" | "killed":
+                return 0
+            case _:
+                assert_never(kind)
 
     def done(self, node: str | None) -> None:
         """Note that a trial was done on a node: whatever ailed the node has passed."""

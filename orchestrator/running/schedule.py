@@ -195,6 +195,16 @@ class Schedule:
         self._waiting.add(trial)
         self._offer(trial)
 
+    def node_lost(self, node: str) -> None:
+        """Mark a node that was done as one to be produced again: what it stood for is damaged."""
+        if node not in self._done:
+            return
+        self._done.remove(node)
+        for trial in self._on_node.get(node, ()):
+            work = self._work[trial]
+            self._remaining[trial] += work.costs[work.path.index(node)]
+            self._offer(trial)
+
     def held_elsewhere(self, node: str) -> None:
         """Mark a node that another run on this storage is producing."""
         if node not in self._done and node not in self._holder:

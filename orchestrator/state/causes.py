@@ -10,7 +10,7 @@ from orchestrator.state.ledger import TrialEntry
 from search_spaces.identity import SCORING_VERSION, fingerprint, needed_digests, source_name
 from search_spaces.plan import Plan, PlannedTrial
 from search_spaces.spec import BenchmarkSpec
-from trainables.storage.record_files import read
+from trainables.storage.record_files import read_or_drop
 from trainables.storage.records import Attempt, EvaluationResult
 from trainables.storage.store import Store
 
@@ -73,7 +73,7 @@ def why_scores_differ(plan: Plan, entry: TrialEntry, attempt: Attempt | None, st
         if asked.name in entry.scored:
             continue
         name = entry.result.evaluations.get(asked.name)
-        earlier = None if name is None else read(store, name, EvaluationResult)
+        earlier = None if name is None else read_or_drop(store, name, EvaluationResult, "what was scored is not known")
         if name is None:
             kind: CauseKind = "new benchmark"
         elif earlier is None:

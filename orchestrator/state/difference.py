@@ -15,7 +15,7 @@ from orchestrator.state.ledger import Ledger, TrialEntry
 from search_spaces.error_text import first_line
 from search_spaces.plan import Plan, PlannedTrial
 from trainables.storage import layout
-from trainables.storage.record_files import read
+from trainables.storage.record_files import read_or_drop
 from trainables.storage.records import Attempt, TrialResult
 from trainables.storage.store import Store
 
@@ -31,6 +31,9 @@ ChangeKind = Literal["new", "changed", "half-done", "failed", "running", "unchan
 """
 
 KINDS: tuple[ChangeKind, ...] = ("new", "changed", "half-done", "failed", "running", "unchanged")
+
+
+_UNKNOWN = "what the trial was is not known"
 
 
 @dataclass(frozen=True)
@@ -180,7 +183,9 @@ def _kind(plan: Plan, trial: PlannedTrial, entry: TrialEntry, store: Store) -> t
             pass
         case _:
             assert_never(entry.state)
-    attempt = read(store, layout.trial_task(plan.study, trial.id), Attempt) if entry.is_attempted else None
+    attempt = (
+        read_or_drop(store, layout.trial_task(plan.study, trial.id), Attempt, _UNKNOWN) if entry.is_attempted else None
+    )
     if entry.result is not None:
         causes = why_scores_differ(plan, entry, attempt, store)
     else:
@@ -220,7 +225,7 @@ def _gone(plan: Plan, ledger: Ledger, store: Store) -> dict[str, tuple[GoneTrial
     """Read the trials that storage holds and the plan does not, by their ids."""
     gone = {}
     for name in ledger.removed:
-        attempt = read(store, layout.trial_task(plan.study, name), Attempt)
+        attempt = read_or_drop(store, layout.trial_task(plan.study, name), Attempt, _UNKNOWN)
         spec = attempt.trial if attempt is not None else {}
         arm = attempt.arm if attempt is not None and attempt.arm else name
         gone[name] = GoneTrial(name, arm, spec.get("seed")), attempt

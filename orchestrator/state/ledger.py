@@ -12,14 +12,16 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Literal
 
+from orchestrator.state.losses import Loss, lost_nodes, needed_again, node_losses, say
 from orchestrator.state.stored_nodes import StoredNodes, read_nodes
+from orchestrator.state.trial_records import NO_FAILURE, RESULT_AGAIN, TrialRecords
 from search_spaces.identity import Memo, needed_digests, source_name
 from search_spaces.plan import Plan, PlannedTrial
 from search_spaces.spec import BenchmarkSpec
 from trainables.evaluation.results import evaluation_key
 from trainables.storage import layout
+from trainables.storage.artifacts import Depth
 from trainables.storage.lease import LEASE_SILENCE_S, Owner
-from trainables.storage.record_files import read
 from trainables.storage.records import EvaluationResult, Failure, StageResult, TrialResult
 from trainables.storage.store import Store
 
@@ -51,9 +53,14 @@ class TrialEntry:
     is_attempted: bool = False
     """Whether a run has started it, this or an earlier one, whatever became of it."""
     scored: tuple[str, ...] = ()
-    """Names of the plan's evaluation sets that have a result of its weights, also before the trial itself has one."""
+    """Names of the plan's evaluation sets that have a result of its weights with whole scores per example, also before
+    the trial itself has a result."""
     failures_before: int = 0
     """Failed attempts that were followed by another one; `orchestrator.state.failures` reads them."""
+
+    def is_scored_by(self, plan: Plan) -> bool:
+        """Check whether all that the plan asks of the trained model has a result."""
+        return all(asked.name in self.scored for asked in plan.evaluation_sets)
 
     @property
     def is_diverged(self) -> bool:
@@ -68,7 +75,8 @@ class Ledger:
     trials: dict[str, TrialEntry]
     """Trial id -> entry, in plan order."""
     done_nodes: frozenset[str]
-    """Ids of the nodes that need no work: features and stages with a result, evaluations whose trials are all done."""
+    """Ids of the nodes that need no work: features and stages with a result, whole or needed by nothing that is left to
+    do, and evaluations whose trials are all done."""
     evaluations: dict[tuple[str, str], EvaluationResult]
     """(trial, benchmark) -> result, for the plan's benchmarks. Nothing of a `changed` trial is in it."""
     samples: dict[tuple[str, str], EvaluationResult]
@@ -79,6 +87,8 @@ class Ledger:
     """Id of a stage that is not done -> optimizer steps that its newest checkpoint holds; only those that have one."""
     removed: tuple[str, ...]
     """Trials found under this study that the plan does not have, sorted."""
+    losses: tuple[Loss, ...] = ()
+    """What is damaged, and what becomes of it."""
 
     @property
     def is_finished(self) -> bool:
@@ -95,7 +105,7 @@ class Ledger:
         return {state: counts[state] for state in STATES}
 
 
-def read_ledger(plan: Plan, store: Store) -> Ledger:
+def read_ledger(plan: Plan, store: Store, depth: Depth = "shape", *, restores_weights: bool = False) -> Ledger:
     """Read the state of every trial and node of `plan` from storage.
 
     A trial is `done` if its result has the plan's stage keys and a result of every benchmark, and of the blind run
@@ -103,6 +113,14 @@ def read_ledger(plan: Plan, store: Store) -> Ledger:
     on the trial; `failed` if it left a failure; `changed` if it has a result with other stage keys (data or weights
     changed since); `half-done` if something it needs is done or has a checkpoint; else `pending`. The first that holds
     counts.
+
+    What is damaged counts as not there, and a warning says what becomes of it.
+
+    Args:
+        plan: of the study.
+        store: the storage.
+        depth: how much is read of the scores per example, to tell whether they are whole.
+        restores_weights: whether a trial counts as half-done whose trained model is damaged, though it has its scores.
     """
     files = set(store.list(layout.study_folder(plan.study)))
     failures_before = Counter(str(PurePosixPath(name).parent) for name in files)
@@ -113,19 +131,22 @@ def read_ledger(plan: Plan, store: Store) -> Ledger:
     blind: dict[tuple[str, str], EvaluationResult] = {}
     memo = Memo()
     entries: dict[str, TrialEntry] = {}
+    records = TrialRecords(store, depth)
     for trial in plan.trials:
-        result = _trial_result(plan, trial, store, files)
+        result = records.read(layout.trial_result(plan.study, trial.id), TrialResult, RESULT_AGAIN, files)
         is_same = result is not None and _has_plan_keys(plan, trial, result)
-        scored = _evaluations(plan, trial, result if is_same else None, nodes, store, memo)
+        scored = _evaluations(plan, trial, result if is_same else None, nodes, records, memo)
         if is_same:
             evaluations |= {(trial.id, asked.id): scored[asked.id] for asked in plan.benchmarks if asked.id in scored}
             samples |= {(trial.id, sample.id): scored[sample.id] for sample in plan.samples if sample.id in scored}
             blind |= {(trial.id, asked.name): scored[asked.name] for asked in plan.blind.sets if asked.name in scored}
         lease = layout.trial_lease(plan.study, trial.id)
         owner = store.lease_owner(lease) if lease in leases else None
-        failure_name = layout.trial_failure(plan.study, trial.id)
-        failure = read(store, failure_name, Failure) if failure_name in files else None
-        entry = _entry(plan, trial, nodes, result, tuple(scored), owner, failure)
+        failure = records.read(layout.trial_failure(plan.study, trial.id), Failure, NO_FAILURE, files)
+        whole = tuple(name for name, evaluation in scored.items() if records.is_whole(evaluation))
+        entry = _entry(plan, trial, nodes, result, whole, owner, failure)
+        if restores_weights and entry.state == "done" and lost_nodes(plan, trial, store, is_scored=False):
+            entry = replace(entry, state="half-done")
         is_attempted = layout.trial_task(plan.study, trial.id) in files
         aside = failures_before[layout.trial_attempts(plan.study, trial.id)]
         silent_s = store.lease_silence_s(lease) if entry.state == "running" else 0.0
@@ -139,8 +160,16 @@ def read_ledger(plan: Plan, store: Store) -> Ledger:
     evaluated = {
         node.id for node in plan.nodes.values() if node.kind == "evaluation" and finished.issuperset(node.trials)
     }
-    done = nodes.done | evaluated
-    return Ledger(entries, done, evaluations, samples, blind, nodes.kept_steps, _removed(plan, files))
+    open_trials = {
+        name: entry.is_scored_by(plan) and not restores_weights
+        for name, entry in entries.items()
+        if entry.state != "done"
+    }
+    needed = needed_again(plan, open_trials, nodes, store)
+    losses = (*node_losses(plan, nodes, needed, open_trials), *records.losses)
+    say(losses)
+    done = nodes.done | (nodes.damaged.keys() - needed) | evaluated
+    return Ledger(entries, done, evaluations, samples, blind, nodes.kept_steps, _removed(plan, files), losses)
 
 
 def gpu_seconds(ledger: Ledger) -> float:
@@ -204,11 +233,6 @@ def _state(*, is_done: bool, is_held: bool, has_failed: bool, is_changed: bool, 
     return "half-done" if is_begun else "pending"
 
 
-def _trial_result(plan: Plan, trial: PlannedTrial, store: Store, files: set[str]) -> TrialResult | None:
-    name = layout.trial_result(plan.study, trial.id)
-    return read(store, name, TrialResult) if name in files else None
-
-
 def _has_plan_keys(plan: Plan, trial: PlannedTrial, result: TrialResult) -> bool:
     """Return whether the result's stage keys are the plan's, as far as the plan knows them."""
     planned = [node.key for node in trial.stage_nodes(plan)]
@@ -218,7 +242,12 @@ def _has_plan_keys(plan: Plan, trial: PlannedTrial, result: TrialResult) -> bool
 
 
 def _evaluations(
-    plan: Plan, trial: PlannedTrial, result: TrialResult | None, nodes: StoredNodes, store: Store, memo: Memo
+    plan: Plan,
+    trial: PlannedTrial,
+    result: TrialResult | None,
+    nodes: StoredNodes,
+    records: TrialRecords,
+    memo: Memo,
 ) -> dict[str, EvaluationResult]:
     """Read the results of the plan's evaluation sets that are on storage, by their names.
 
@@ -231,7 +260,7 @@ def _evaluations(
         trial: of the plan.
         result: of the trial, with the plan's stage keys; None where it has none.
         nodes: of the plan, as storage holds them.
-        store: the storage.
+        records: reads them.
         memo: keeps what the keys of other trials need again.
     """
     evaluations = {}
@@ -241,7 +270,7 @@ def _evaluations(
     for benchmark in plan.evaluation_sets:
         name = _planned_evaluation(plan, trial, benchmark, stages, memo)
         name = name or (result.evaluations.get(benchmark.name) if result is not None else None)
-        evaluation = read(store, name, EvaluationResult) if name else None
+        evaluation = records.evaluation(name) if name else None
         if evaluation is not None and plan.benchmark_keys.get(benchmark.name) in (None, evaluation.asked):
             evaluations[benchmark.name] = evaluation
     return evaluations

@@ -32,7 +32,7 @@ WAY_OUT = "--retry-failed tries it again"
 def may_have_gone(kind: FailureKind) -> bool:
     """Return whether the cause of a failure lies outside of the trial, so that it may have gone by itself."""
     match kind:
-        case "lost" | "hung" | "full" | "killed":
+        case "lost" | "hung" | "full" | "damaged" | "killed":
             return True
         case "error" | "memory":
             return False

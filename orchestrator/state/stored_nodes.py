@@ -1,4 +1,4 @@
-"""Read from storage which nodes of a plan are done, are being produced, or have steps that are kept."""
+"""Read from storage which nodes of a plan are done, damaged, being produced, or have steps that are kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import assert_never
 
 from search_spaces.plan import Node, Plan
 from trainables.storage import layout
-from trainables.storage.finished import finished_features, finished_stage
+from trainables.storage.artifacts import verify_features, verify_stage
+from trainables.storage.damages import Damage
+from trainables.storage.record_files import read_whole
 from trainables.storage.records import FeaturesResult, StageResult
 from trainables.storage.store import Store
 
@@ -19,9 +21,11 @@ class StoredNodes:
     """Ids of the plan's nodes by what storage holds of them."""
 
     done: frozenset[str]
-    """With a result."""
+    """With a result, and files that are whole."""
+    damaged: Mapping[str, tuple[Damage, ...]]
+    """Id of a node with a result -> what is wrong with it or its files."""
     stages: Mapping[str, StageResult]
-    """Id of a stage that is done -> its result."""
+    """Id of a stage with a result that can be read -> the result, whether its weights are whole or not."""
     produced: frozenset[str]
     """Leased by a living run."""
     kept_steps: Mapping[str, int]
@@ -35,36 +39,50 @@ def read_nodes(plan: Plan, store: Store, leases: set[str]) -> StoredNodes:
         plan: of the study.
         store: the storage.
         leases: all that were taken and not released.
-
-    Raises:
-        InputError: a result is damaged; see `node_result`.
     """
+    damaged = {node.id: damages for node in plan.nodes.values() if (damages := node_damages(node, store))}
     results = {node.id: result for node in plan.nodes.values() if (result := node_result(node, store)) is not None}
-    done = frozenset(results)
+    done = frozenset(results) - damaged.keys()
     open_nodes = [node for node in plan.nodes.values() if node.id not in done]
     kept = {node.id: steps for node in open_nodes if (steps := kept_steps(node, store)) is not None}
     return StoredNodes(
         done,
+        damaged,
         {name: result for name, result in results.items() if isinstance(result, StageResult)},
         frozenset(n.id for n in open_nodes if n.key in leases and store.lease_owner(n.key) is not None),
         kept,
     )
 
 
-def node_result(node: Node, store: Store) -> StageResult | FeaturesResult | None:
-    """Read the result of a stage or of features; None if there is none yet, or if only trials have results of it.
+def is_done(node: Node, store: Store) -> bool:
+    """Tell whether storage holds the result of a stage or of features, and whole files; never of an evaluation."""
+    return node_result(node, store) is not None and not node_damages(node, store)
 
-    Raises:
-        InputError: if the result is there, but it or a file that it stands for is not whole: such a node is neither
-            done nor to be done again.
-    """
+
+def node_damages(node: Node, store: Store) -> tuple[Damage, ...]:
+    """Say what is wrong with the result of a stage or of features, or with their files, by their shape."""
+    if node.key is None:
+        return ()
+    match node.kind:
+        case "stage":
+            return verify_stage(store, node.key, "shape").damages
+        case "features":
+            return verify_features(store, node.key, "shape").damages
+        case "evaluation":
+            return ()
+        case _:
+            assert_never(node.kind)
+
+
+def node_result(node: Node, store: Store) -> StageResult | FeaturesResult | None:
+    """Read the result of a stage or of features; None if there is none that can be read."""
     if node.key is None:
         return None
     match node.kind:
         case "stage":
-            return finished_stage(store, node.key)
+            return read_whole(store, layout.stage_result(node.key), StageResult)
         case "features":
-            return finished_features(store, node.key)
+            return read_whole(store, layout.features_result(node.key), FeaturesResult)
         case "evaluation":
             return None
         case _:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from orchestrator.storage.freeable import Freeable, freeable
 from search_spaces.errors import InputError
 from trainables.storage import layout
-from trainables.storage.artifacts import verify_evaluation
-from trainables.storage.finished import finished_features, finished_stage
+from trainables.storage.artifacts import verify_evaluation, verify_stage
+from trainables.storage.finished import finished_features
 from trainables.storage.inventory import Inventory, Unit
 from trainables.storage.lease import Owner
 from trainables.storage.store import Store
@@ -117,10 +117,7 @@ def _lease_name(unit: str) -> str:
 
 def _stage_is_whole(key: str, store: Store) -> bool:
     """Tell whether a stage has its result and whole weights: else its checkpoints may save it."""
-    try:
-        return finished_stage(store, key) is not None
-    except InputError:
-        return False
+    return store.exists(layout.stage_result(key)) and not verify_stage(store, key, "shape").damages
 
 
 def _features_are_whole(key: str, store: Store) -> bool:

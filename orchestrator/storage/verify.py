@@ -19,7 +19,8 @@ from orchestrator.storage.references import References, StoredPlan, read_referen
 from orchestrator.storage.stored_records import REMEDIES, Remedy, record_of
 from search_spaces.errors import InputError
 from trainables.storage import layout
-from trainables.storage.artifacts import Depth, mark_damage, verify_artifact
+from trainables.storage.artifacts import Depth, verify_artifact
+from trainables.storage.damages import mark_damage
 from trainables.storage.file_classes import aside_of
 from trainables.storage.inventory import Inventory, take_inventory
 from trainables.storage.record_files import read

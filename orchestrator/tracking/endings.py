@@ -11,7 +11,7 @@ from orchestrator.tracking.tracker import Status
 from search_spaces.outcomes import FailureKind
 from search_spaces.plan import Plan, PlannedTrial
 from trainables.storage import layout, tracked_names
-from trainables.storage.record_files import read
+from trainables.storage.record_files import read_or_drop
 from trainables.storage.records import Failure, TrialResult
 from trainables.storage.store import Store
 
@@ -39,12 +39,12 @@ def read_ending(store: Store, study: str, trial: str) -> Ending | None:
     """Read how a trial has ended; None while it has neither a result nor a failure."""
     endings = []
     aside = len(store.list(layout.trial_attempts(study, trial)))
-    result = read(store, layout.trial_result(study, trial), TrialResult)
+    result = read_or_drop(store, layout.trial_result(study, trial), TrialResult, "it is not sent")
     if result is not None:
         written = int(store.facts(layout.trial_result(study, trial)).modified * 1000)
         spent = result.cost.gpu_seconds
         endings.append(Ending("FINISHED", written, None, result.diverged, result.stages, spent, aside))
-    failure = read(store, layout.trial_failure(study, trial), Failure)
+    failure = read_or_drop(store, layout.trial_failure(study, trial), Failure, "it is not sent")
     if failure is not None:
         endings.append(Ending(_status(failure.kind), failure.ts, failure=failure, failed_attempts=aside + 1))
     return max(endings, key=lambda ending: ending.ts, default=None)
@@ -54,7 +54,7 @@ def _status(kind: FailureKind) -> Status:
     match kind:
         case "killed":
             return "KILLED"
-        case "lost" | "hung" | "error" | "memory" | "full":
+        case "lost" | "hung" | "error" | "memory" | "full" | "damaged":
             return "FAILED"
         case _:
             assert_never(kind)

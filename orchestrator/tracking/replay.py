@@ -255,6 +255,9 @@ class Replay:
     def _settle(self, trial: PlannedTrial, cursor: UploadCursor, ending: Ending) -> UploadCursor:
         """Record how a trial ended: its last points, what went wrong, where its weights are, its status."""
         run, sender = cursor.known_run, self._sender
+        if ending.status == "FINISHED" and cursor.status != "FINISHED" and not self._is_running(trial.id):
+            place = self._store.place(layout.spool(self._plan.study, trial.id))
+            self._notice_once(f"{place}: must end with the end of the trial, but does not; what it holds is shown")
         again = sender.log(run, cursor.sieve.flush())
         if tags := ending_tags(ending, is_first=cursor.ended is None):
             annotate = partial(self._tracker.annotate, run, {}, tags)

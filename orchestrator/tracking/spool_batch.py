@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from orchestrator.tracking.tracker import Point, Status
 from orchestrator.tracking.upload_cursor import UploadCursor
 from trainables.storage import tracked_names
+from trainables.storage.artifacts import verify_examples
+from trainables.storage.record_files import read_whole
+from trainables.storage.records import EvaluationResult
 from trainables.storage.spool import DataUse, SpoolLine, is_of_machine
 from trainables.storage.store import Store
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -48,7 +54,10 @@ def gather(lines: Sequence[SpoolLine], cursor: UploadCursor, store: Store) -> Sp
         batch.data += line.get("data", [])
         if "artifact" in line:
             artifact = line["artifact"]
-            batch.files[artifact["name"]] = store.reading(artifact["path"]) if "path" in artifact else artifact["text"]
+            if "path" not in artifact:
+                batch.files[artifact["name"]] = artifact["text"]
+            elif _is_whole(artifact["path"], store):
+                batch.files[artifact["name"]] = store.reading(artifact["path"])
         if "status" in line:
             batch.status, batch.status_ts = line["status"], line["ts"]
             batch.points += cursor.sieve.flush() if batch.status != "RUNNING" else []
@@ -56,6 +65,15 @@ def gather(lines: Sequence[SpoolLine], cursor: UploadCursor, store: Store) -> Sp
             batch.status, batch.status_ts = "RUNNING", line["ts"]  # a new attempt
     _note_non_finite(batch, cursor)
     return batch
+
+
+def _is_whole(name: str, store: Store) -> bool:
+    """Tell whether a file on storage is what was written, of scores per example; a warning names one that is not."""
+    result = read_whole(store, str(PurePosixPath(name).with_suffix(".json")), EvaluationResult)
+    damages = () if result is None or result.examples != name else verify_examples(store, result, "content").damages
+    for damage in damages:
+        logger.warning("%s; it is not sent", damage)
+    return not damages
 
 
 def _note_non_finite(batch: SpoolBatch, cursor: UploadCursor) -> None:

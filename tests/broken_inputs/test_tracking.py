@@ -35,9 +35,8 @@ from tests.support.stored_studies import answers, finish_stage, finish_trial, st
 from tests.support.tiny_specs import source
 from trainables.evaluation.results import evaluation_key
 from trainables.storage import layout
-from trainables.storage.finished import finished_stage
 from trainables.storage.record_files import read, write
-from trainables.storage.records import EvaluationResult, TrialResult
+from trainables.storage.records import EvaluationResult, StageResult, TrialResult
 from trainables.storage.store import LocalStore
 
 STATUSES = (*(200, 204, 301, 302, 304), *range(400, 432), 451, 499, *range(500, 512), 520, 530, 599)
@@ -247,7 +246,8 @@ def score(store: LocalStore, plan: Plan) -> None:
     finish_trial(store, plan, trial, {benchmark.id: answers(0.5, n=20) for benchmark in plan.benchmarks})
     for node in trial.stage_nodes(plan):
         finish_stage(store, node)
-    stages = [stage for node in trial.stage_nodes(plan) if (stage := finished_stage(store, node.key or "")) is not None]
+    results = [read(store, layout.stage_result(node.key or ""), StageResult) for node in trial.stage_nodes(plan)]
+    stages = [result for result in results if result is not None]
     result = read(store, layout.trial_result(plan.study, trial.id), TrialResult)
     assert result is not None
     named = {}

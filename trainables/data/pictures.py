@@ -11,7 +11,7 @@ from search_spaces.errors import InputError
 from search_spaces.spec import PixelSpec
 from trainables.data.decode import decode
 from trainables.storage import layout
-from trainables.storage.artifacts import Damage, refuse_damaged
+from trainables.storage.damages import Damage, refuse_damaged
 from trainables.storage.picture_files import ChangedPictureError, PictureFiles
 from trainables.storage.store import Store
 

@@ -28,7 +28,8 @@ from trainables.data.problems import raise_problems
 from trainables.data.readers import HasImageFiles, Reader, open_reader
 from trainables.data.tally import Tally, evenly
 from trainables.storage import layout
-from trainables.storage.artifacts import Damage, verify_pictures, verify_source
+from trainables.storage.artifacts import verify_pictures, verify_source
+from trainables.storage.damages import Damage
 from trainables.storage.digests import file_digest
 from trainables.storage.lease import Owner
 from trainables.storage.record_files import read_or_redo, write

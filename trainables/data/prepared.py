@@ -14,7 +14,8 @@ from search_spaces.errors import InputError
 from trainables.data.decode import UnusableImageError
 from trainables.data.pictures import Pictures, mapped
 from trainables.storage import layout
-from trainables.storage.artifacts import refuse_damaged, verify_source
+from trainables.storage.artifacts import verify_source
+from trainables.storage.damages import refuse_damaged
 from trainables.storage.record_files import read
 from trainables.storage.records import PreparedManifest
 from trainables.storage.store import Store

@@ -19,7 +19,8 @@ from trainables.evaluation.question_batches import Question, QuestionBatch, Way,
 from trainables.evaluation.questions import Questions
 from trainables.evaluation.results import evaluation_key, result_name, write_result
 from trainables.evaluation.shown_images import open_asked
-from trainables.features import Features, encode_images
+from trainables.feature_files import Features
+from trainables.features import encode_images
 from trainables.model.broadcast import Parts, broadcast_modules
 from trainables.model.precision import dtype_of
 from trainables.model.tokenizer import Tokenizer
@@ -230,7 +231,7 @@ class _Respondent:
     def _encoded(self, rows: list[int]) -> Features:
         """Return features of some images: cached ones, or the encoder's, whose batches follow from the plan, too."""
         if self._features is not None:
-            return np.asarray(self._features[self._source.picture_rows[rows]])
+            return self._features.rows(self._source.picture_rows[rows])
         encoder = self._model.vision
         assert isinstance(encoder, VisionEncoder)
         chunks = [rows[start : start + IMAGES_AT_ONCE] for start in range(0, len(rows), IMAGES_AT_ONCE)]

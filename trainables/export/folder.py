@@ -29,8 +29,10 @@ from trainables.export.read_back import (
 from trainables.export.tokenizer import hf_tokenizer
 from trainables.model.seeding import seeded
 from trainables.model.vlm import VLM
-from trainables.storage.finished import finished_stage
+from trainables.storage import layout
 from trainables.storage.flush import flush_entry, flush_tree
+from trainables.storage.lost_stages import lost_stages
+from trainables.storage.record_files import read
 from trainables.storage.records import StageResult
 from trainables.storage.store import Store
 from trainables.task import TrialTask
@@ -167,10 +169,22 @@ def _card(task: TrialTask, results: list[StageResult], store: Store, data: Trial
 
 
 def finished_stages(task: TrialTask, store: Store) -> list[StageResult]:
-    """Read the results of all stages. Raises InputError if one is missing or damaged, or its loss diverged."""
+    """Read the results of all stages.
+
+    Raises:
+        InputError: one is missing, its loss diverged, or weights of the trained model are damaged.
+    """
+    for lost in lost_stages(store, [order.key for order in task.stages], "content", is_scored=False):
+        for found in lost.damages:
+            raise InputError(
+                f"must be whole, as it was written, but {found.problem}",
+                place=found.place,
+                way_out=f"Run `ablate run` on the study with --restore-weights: {task.trial.stages[lost.index].name} is"
+                " trained again.",
+            )
     results = []
     for stage, order in zip(task.trial.stages, task.stages, strict=True):
-        result = finished_stage(store, order.key)
+        result = read(store, layout.stage_result(order.key), StageResult)
         if result is None or result.diverged:
             state = "has not been trained to its end" if result is None else "diverged"
             law = f"a trial must be finished to be exported, but its stage {stage.name!r} {state}"

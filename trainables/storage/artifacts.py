@@ -8,23 +8,22 @@ whole storage, file by file) gets the same answer. There are two depths:
 - `content`: every byte, against the digests that were recorded when it was written. Files of versions that recorded
   none are named as `unrecorded`: of these the shape is all that can be told.
 
-Who finds damage that only the content shows says so by `mark_damage`, so that all others see it at a glance.
+Who finds damage that only the content shows marks it (`trainables.storage.damages`), so that all others see it at a
+glance.
 """
 
 from __future__ import annotations
 
 import math
-import secrets
-import socket
-import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePosixPath
-from typing import Literal, NoReturn, TypeVar
+from typing import Literal, TypeVar
 
 from search_spaces.errors import InputError
 from trainables.storage import layout
+from trainables.storage.damages import Damage, changed_content, changed_row, found_before
 from trainables.storage.digests import ROW_DIGEST_BYTES, file_digest, first_changed_row
 from trainables.storage.payloads import (
     Check,
@@ -36,28 +35,13 @@ from trainables.storage.payloads import (
     seek_npy_rows,
 )
 from trainables.storage.picture_files import ChangedPictureError, PictureFiles
-from trainables.storage.record_files import read, read_or_redo, write
-from trainables.storage.records import EvaluationResult, FeaturesResult, FoundDamage, PreparedManifest, StageResult
+from trainables.storage.record_files import read
+from trainables.storage.records import EvaluationResult, FeaturesResult, PreparedManifest, StageResult
 from trainables.storage.store import Store
 
 Depth = Literal["shape", "content"]
 
 R = TypeVar("R")
-
-
-@dataclass(frozen=True)
-class Damage:
-    """What is wrong with one file of an artifact."""
-
-    file: str
-    """Name on storage."""
-    problem: str
-    """The end of "must be whole, but ..."."""
-    place: str
-    """Where a person finds the file."""
-
-    def __str__(self) -> str:
-        return f"{self.place}: must be whole, as it was written, but {self.problem}"
 
 
 @dataclass(frozen=True)
@@ -74,29 +58,6 @@ class Verified:
 
 
 WHOLE = Verified()
-
-
-class DamagedArtifactError(InputError):
-    """An artifact turned out to be damaged where it was read; it is marked, and made again by whoever next needs it."""
-
-
-def refuse_damaged(store: Store, folder: str, found: Damage) -> NoReturn:
-    """Mark an artifact as damaged and refuse to read it.
-
-    Args:
-        store: where it is.
-        folder: of the artifact.
-        found: what is wrong.
-
-    Raises:
-        DamagedArtifactError: that names file, damage and way out.
-    """
-    mark_damage(store, folder, found)
-    raise DamagedArtifactError(
-        f"must be whole, as it was written, but {found.problem}",
-        place=found.place,
-        way_out="Run the study again: what it needs of this is made anew, everything else is kept.",
-    )
 
 
 def verify_artifact(store: Store, folder: str, depth: Depth) -> Verified:
@@ -143,8 +104,10 @@ def verify_stage(store: Store, key: str, depth: Depth, modules: Collection[str] 
     result, found = _record(store, layout.stage_result(key), StageResult)
     if result is None:
         return found
-    found += _marked(store, folder)
-    for module in sorted(result.modules if modules is None else result.modules.keys() & set(modules)):
+    looked_at = set(result.modules if modules is None else result.modules.keys() & set(modules))
+    others = {layout.module_weights(folder, module) for module in result.modules.keys() - looked_at}
+    found += _found(store, folder, others)
+    for module in sorted(looked_at):
         name = layout.module_weights(folder, module)
         found += _file(store, name, check_safetensors, depth, result.modules[module])
     return found
@@ -156,7 +119,7 @@ def verify_features(store: Store, key: str, depth: Depth) -> Verified:
     if result is None:
         return found
     name, rows = layout.features_array(key), layout.features_rows(key)
-    shape = _marked(store, layout.features_folder(key))
+    shape = _found(store, layout.features_folder(key))
     shape += _file(store, name, partial(check_npy, shape=result.shape), "shape")
     if not result.rows_digest:
         return shape + Verified(unrecorded=(name,))
@@ -199,7 +162,7 @@ def verify_source(store: Store, digest: str, depth: Depth) -> Verified:
     manifest, found = _record(store, layout.data_result(digest), PreparedManifest)
     if manifest is None:
         return found
-    found += _marked(store, layout.data_folder(digest))
+    found += _found(store, layout.data_folder(digest))
     for name in (layout.data_records(digest), layout.data_images(digest)):
         found += _file(store, name, check_arrow, depth, manifest.digests.get(PurePosixPath(name).name, ""))
     return found
@@ -209,7 +172,7 @@ def verify_pictures(store: Store, digest: str, depth: Depth) -> Verified:
     """Verify the pictures that sources share, each by its own digest."""
     folder = layout.pictures_folder(digest)
     content, places = layout.pictures_bytes(digest), layout.pictures_places(digest)
-    found = _marked(store, folder) + _file(store, content, check_arrow, "shape")
+    found = _found(store, folder) + _file(store, content, check_arrow, "shape")
     found += _file(store, places, check_arrow, "shape")
     if depth == "shape" or found.damages:
         return found
@@ -224,49 +187,22 @@ def verify_pictures(store: Store, digest: str, depth: Depth) -> Verified:
     return found
 
 
-def changed_row(row: int) -> str:
-    """Say that the content of a row is another one than was written."""
-    return f"the content of row {row:,} is not what was written (its digest differs)"
-
-
-def mark_damage(store: Store, folder: str, found: Damage) -> None:
-    """Write down what was found damaged in an artifact, so that it counts as damaged for everyone.
-
-    Args:
-        store: where it is.
-        folder: of the artifact.
-        found: what is wrong.
-    """
-    record = FoundDamage(found.file, found.problem, socket.gethostname(), int(time.time() * 1000))
-    write(store, layout.damage_mark(folder), record)
-
-
-def set_aside(store: Store, name: str) -> str | None:
-    """Rename a damaged folder or file to a unique name that nothing reads; None if it is not there any more.
-
-    Only who holds the lease of what is made again may call this.
-
-    Returns:
-        The new name.
-    """
-    to = layout.set_aside(name, secrets.token_hex(4))
-    try:
-        store.move(name, to)
-    except FileNotFoundError:
-        return None
-    return to
-
-
 def _record(store: Store, name: str, kind: type[R]) -> tuple[R | None, Verified]:
     try:
         return read(store, name, kind), WHOLE
     except InputError as error:
-        return None, Verified((Damage(name, error.law.partition(", but ")[2] or error.law, store.place(name)),))
+        return None, Verified((record_damage(store, name, error),))
 
 
-def _marked(store: Store, folder: str) -> Verified:
-    mark = read_or_redo(store, layout.damage_mark(folder), FoundDamage)
-    return WHOLE if mark is None else _damaged(store, mark.file, f"{mark.problem}, as was found on {mark.host}")
+def record_damage(store: Store, name: str, error: InputError) -> Damage:
+    """Say what is wrong with a record that `record_files.read` refuses."""
+    return Damage(name, error.law.partition(", but ")[2] or error.law, store.place(name))
+
+
+def _found(store: Store, folder: str, others: Collection[str] = ()) -> Verified:
+    """Report what somebody has found in an artifact, unless it is of files that are not looked at (`others`)."""
+    found = found_before(store, folder)
+    return WHOLE if found is None or found.file in others else Verified((found,))
 
 
 def _file(store: Store, name: str, check: Check, depth: Depth, digest: str = "") -> Verified:
@@ -278,7 +214,7 @@ def _file(store: Store, name: str, check: Check, depth: Depth, digest: str = "")
     if not digest:
         return Verified(unrecorded=(name,))
     if file_digest(store, name) != digest:
-        return _damaged(store, name, "its content is not what was written (its digest differs)")
+        return _damaged(store, name, changed_content())
     return WHOLE
 
 

@@ -31,7 +31,7 @@ sources/                                  the user's own data, unless --data nam
 scratch/<nonce>                           what tries out whether storage can be written to
 tracking/mlflow.db, artifacts/            the embedded MLflow store; mlflow.db.<schema> is that of an older MLflow
 tracking/unclosed/<study>                 marks a study whose runs on a tracking server were not closed
-tracking/storage-id                       names this storage to tracking servers that several storages share
+tracking/storage-id, storage-id.copy      name this storage to tracking servers that several storages share
 tracking/offsets/<server>/<study>/        <trial>.json: how much of its spool that server has
 """
 
@@ -164,6 +164,10 @@ def pictures_places(digest: str) -> str:
 def data_problems(source: str) -> str:
     """Name the list of images that the last reading of a source could not use."""
     return f"problems/{part(source)}.txt"
+
+
+def evaluation_folder(key: str) -> str:
+    return f"evaluations/{part(key)}"
 
 
 def evaluation_result(key: str, benchmark: str) -> str:
@@ -428,3 +432,5 @@ TRACKING = "tracking"
 TRACKING_DATABASE = "tracking/mlflow.db"
 TRACKING_ARTIFACTS = "tracking/artifacts"
 STORAGE_ID = "tracking/storage-id"
+STORAGE_ID_COPY = "tracking/storage-id.copy"
+UPLOAD_OFFSETS = "tracking/offsets"

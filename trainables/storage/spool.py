@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, Literal, NotRequired, TypedDict, TypeGuard
 
@@ -50,6 +51,16 @@ def is_of_machine(line: SpoolLine) -> bool:
     return bool(metrics) and all(name.startswith(tracked_names.SYSTEM) for name in metrics)
 
 
+_CHECKSUM = b',"~":"'
+"""What stands before the CRC-32 of a line, its last field; lines of earlier versions have none."""
+
+
+def _is_changed(raw: bytes) -> bool:
+    """Tell whether a line has a checksum that is not that of its content."""
+    at = raw.rfind(_CHECKSUM)
+    return at >= 0 and raw[at + len(_CHECKSUM) :].rstrip() != b'%08x"}' % zlib.crc32(raw[:at] + b"}")
+
+
 class Spool:
     """Writer that appends to one trial's spool; several attempts append to the same file."""
 
@@ -60,8 +71,8 @@ class Spool:
 
     def write(self, **fields: Any) -> None:
         """Append one record, in one system call; `ts` is filled in."""
-        line = {"ts": int(time.time() * 1000), **fields}
-        self._file.write(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        line = json.dumps({"ts": int(time.time() * 1000), **fields}, separators=(",", ":")).encode()
+        self._file.write(line[:-1] + _CHECKSUM + b'%08x"}\n' % zlib.crc32(line))
 
     def close(self) -> None:
         self._file.close()
@@ -85,7 +96,7 @@ def read_spool(store: Store, name: str, offset: int = 0) -> Iterator[tuple[int, 
         name: of the spool.
         offset: bytes to skip: 0, or an offset that an earlier call has yielded.
     """
-    num_skipped = 0
+    num_skipped = num_changed = 0
     with store.open(name) as file:
         file.seek(offset)
         for raw in file:
@@ -96,10 +107,15 @@ def read_spool(store: Store, name: str, offset: int = 0) -> Iterator[tuple[int, 
                 line = json.loads(raw)
             except (ValueError, RecursionError):
                 line = None
-            if _is_record(line):
+            if _is_record(line) and _is_changed(raw):
+                num_changed += 1
+            elif _is_record(line):
+                line.pop("~", None)  # type: ignore[typeddict-item]
                 yield offset, line
             else:
                 num_skipped += bool(raw.strip())
+    if num_changed:
+        logger.warning("%s: %d lines are not what was written and are passed over", store.place(name), num_changed)
     if num_skipped:
         logger.info("%s: %d lines are no records and were passed over", store.place(name), num_skipped)
 

@@ -10,9 +10,10 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from search_spaces.errors import InputError
 from trainables.model.vlm import VLM, module
 from trainables.storage import layout
+from trainables.storage.damages import Damage, changed_content, refuse_damaged
+from trainables.storage.digests import file_digest
 from trainables.storage.records import StageResult
 from trainables.storage.store import Store
 
@@ -47,7 +48,7 @@ def load_weights(model: VLM, results: list[StageResult], store: Store, stage_fol
         stage_folder: name of the folder of all stages on storage.
 
     Raises:
-        InputError: a file is not what its stage wrote.
+        DamagedArtifactError: a file is not what its stage wrote.
         ValueError: it does not hold exactly the module's weights.
     """
     latest = {name: result for result in results for name in result.modules}
@@ -55,15 +56,12 @@ def load_weights(model: VLM, results: list[StageResult], store: Store, stage_fol
         if name == "vision" and model.vision is None:
             continue
         folder = f"{stage_folder}/{result.key}"
-        path = store.reading(layout.module_weights(folder, name))
-        if _digest(path) != result.modules[name]:
-            raise InputError(
-                "must have the digest that its stage recorded, but it was changed or is damaged",
-                place=store.place(layout.module_weights(folder, name)),
-                way_out=f"Remove the folder {store.place(folder)} and run the study again: it is trained again.",
-            )
-        with safe_open(path, "pt") as file:
-            load_strict(module(model, name), file.keys(), file.get_tensor, path)  # type: ignore[arg-type]
+        file = layout.module_weights(folder, name)
+        if file_digest(store, file) != result.modules[name]:
+            refuse_damaged(store, folder, Damage(file, changed_content(), store.place(file)))
+        path = store.reading(file)
+        with safe_open(path, "pt") as tensors:
+            load_strict(module(model, name), tensors.keys(), tensors.get_tensor, path)  # type: ignore[arg-type]
 
 
 def load_strict(part: nn.Module, names: Collection[str], tensor_of: Callable[[str], Tensor], path: Path) -> None:

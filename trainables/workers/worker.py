@@ -20,6 +20,7 @@ from search_spaces.full_storage import is_full
 from search_spaces.outcomes import FailureKind, Progress, TrialDone, UnitDone
 from search_spaces.worker_contract import Advanced, Failed, Opened, RankInfo
 from trainables.storage import layout
+from trainables.storage.damages import DamagedArtifactError
 from trainables.task import Context, TrialTask
 from trainables.workers.process_group import Rendezvous
 
@@ -145,9 +146,12 @@ def _flush() -> None:
 
 
 def _kind(error: Exception) -> FailureKind:
-    """Return `memory` for what runs out of device or host memory, `full` for what runs out of disk."""
+    """Return `memory` for what runs out of device or host memory, `full` for what runs out of disk, `damaged` for what
+    storage does not hold as it was written."""
     if is_full(error):
         return "full"
+    if isinstance(error, DamagedArtifactError):
+        return "damaged"
     out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     text = str(error).lower()
     return "memory" if out_of_memory or "out of memory" in text or "can't allocate memory" in text else "error"

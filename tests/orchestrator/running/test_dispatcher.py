@@ -15,6 +15,7 @@ from tests.support.fake_trials import STUDY, Fakes
 from tests.support.other_hosts import take_over
 from tests.support.small_records import stage_result
 from trainables.storage import layout
+from trainables.storage.damages import Damage, mark_damage
 from trainables.storage.record_files import write
 from trainables.storage.store import LocalStore
 
@@ -112,6 +113,23 @@ def test_suspend_gives_the_leases_back_and_resume_takes_them_again(store: LocalS
     run.resume("a")
     assert run.next() == "a"
     assert store.lease_owner("key-s1") is not None
+
+
+def test_suspend_a_done_stage_that_was_found_damaged_is_leased_and_produced_again(
+    store: LocalStore, tmp_path: Path
+) -> None:
+    fakes = Fakes(tmp_path, {"a": ["s1"], "b": ["s1"]})
+    finish_stage(store, "s1")
+    run = Dispatcher(fakes.work, fakes.nodes, ["s1"], [NodeResources("node", 8)], store, STUDY, lambda trial: None)
+    assert [run.next(), run.next()] == ["a", "b"]
+    assert store.lease_owner("key-s1") is None
+    mark_damage(store, layout.stage_folder("key-s1"), Damage("stages/key-s1/x.safetensors", "a bit is another", "x"))
+    for trial in "ab":
+        run.suspend(trial, group_kept=False)
+        run.resume(trial)
+    assert run.next() == "a"
+    assert store.lease_owner("key-s1") is not None
+    assert run.next() is None  # it waits for what the first makes again
 
 
 def test_resume_avoided_nodes_are_avoided_only_where_others_have_room(store: LocalStore, tmp_path: Path) -> None:

@@ -99,8 +99,8 @@ def test_failed_twice_on_one_node_what_is_tried_again_goes_elsewhere_until_a_tri
 def test_failed_a_trial_that_makes_no_progress_is_given_up_after_its_budgets(
     failures: list[tuple[str, FailureKind, int, int]],
 ) -> None:
-    budgets = Budgets(lost=2, hung=1, storage=1)
-    most = {"lost": 2, "hung": 1, "full": 1}
+    budgets = Budgets(lost=2, hung=1, damaged=2, storage=1)
+    most = {"lost": 2, "hung": 1, "damaged": 2, "full": 1}
     policy = RetryPolicy(budgets)
     in_a_row: dict[tuple[str, FailureKind], int] = {}
     furthest: dict[str, tuple[int, int]] = {}

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from orchestrator.state.ledger import read_ledger
-from search_spaces.errors import InputError
 from search_spaces.identity import benchmark_key, needed_digests, source_name
 from search_spaces.plan import BlindRun, Plan
 from search_spaces.spec import BenchmarkSpec
@@ -182,10 +181,16 @@ def test_read_ledger_reports_trials_that_left_the_plan(plan: Plan, store: LocalS
     assert "r16-s8" not in ledger.trials
 
 
-def test_read_ledger_with_a_broken_result_names_the_file(plan: Plan, store: LocalStore) -> None:
-    store.put(layout.trial_result(plan.study, "r64-s7"), b'{"trial": ')
-    with pytest.raises(InputError, match=r"r64-s7/result\.json"):
-        read_ledger(plan, store)
+def test_read_ledger_takes_a_broken_result_for_none_and_names_the_file(
+    plan: Plan, store: LocalStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    finish_trial(store, plan, trial_of(plan, "base", 7), BOTH)
+    name = layout.trial_result(plan.study, "r64-s7")
+    store.put(name, b'{"trial": ')
+    ledger = read_ledger(plan, store)
+    assert ledger.trials["r64-s7"].state == "half-done"
+    assert [loss.damage.file for loss in ledger.losses] == [name]
+    assert store.place(name) in caplog.text
 
 
 def test_read_ledger_of_5000_trials_opens_only_what_is_there(tmp_path: Path) -> None:

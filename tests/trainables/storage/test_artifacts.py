@@ -15,16 +15,8 @@ from tests.support.stored_studies import finish_evaluation, finish_features, fin
 from trainables.data.pictures import Pictures
 from trainables.data.prepare import prepare_source
 from trainables.storage import layout
-from trainables.storage.artifacts import (
-    Damage,
-    DamagedArtifactError,
-    Verified,
-    mark_damage,
-    refuse_damaged,
-    set_aside,
-    verify_artifact,
-    verify_stage,
-)
+from trainables.storage.artifacts import Verified, verify_artifact, verify_stage
+from trainables.storage.damages import Damage, DamagedArtifactError, mark_damage, refuse_damaged, set_aside
 from trainables.storage.store import LocalStore
 
 KEY = key_of("artifact")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import zlib
 from dataclasses import replace
 
 import pytest
@@ -56,7 +57,28 @@ def test_what_was_written_is_read_back_equal(store: LocalStore, record: object) 
 def test_a_file_has_sorted_keys_and_every_field(store: LocalStore) -> None:
     write(store, NAME, FeaturesResult(key="k", shape=(3, 4), gpu_seconds=0.5))
     expected = {"gpu_seconds": 0.5, "key": "k", "rows_digest": "", "shape": [3, 4]}
-    assert store.get(NAME) == json.dumps(expected, indent=1, sort_keys=True).encode()
+    body = json.dumps(expected, indent=1, sort_keys=True).encode()
+    assert store.get(NAME) == body[:-2] + b',\n "~checksum": "%08x"\n}' % zlib.crc32(body)
+    assert json.loads(store.get(NAME)).keys() == {*expected, "~checksum"}
+
+
+def test_no_flipped_bit_of_a_record_is_read_in_silence(store: LocalStore) -> None:
+    record = FeaturesResult(key="k", shape=(3, 4), gpu_seconds=0.5)
+    write(store, NAME, record)
+    content = store.get(NAME)
+    refused = 0
+    for at in range(len(content)):
+        store.put(NAME, content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        try:
+            assert read(store, NAME, FeaturesResult) == record
+        except InputError:
+            refused += 1
+    assert refused > len(content) // 2
+
+
+def test_a_record_of_a_version_without_checksums_is_read(store: LocalStore) -> None:
+    store.put(NAME, json.dumps({"gpu_seconds": 0.5, "key": "k", "shape": [3]}, indent=1).encode())
+    assert read(store, NAME, FeaturesResult) == FeaturesResult(key="k", shape=(3,), gpu_seconds=0.5)
 
 
 @given(st.floats(allow_nan=False))

@@ -62,3 +62,18 @@ def test_a_field_of_a_newer_version_does_not_cost_its_line(tmp_path: Path) -> No
     store, name = LocalStore(tmp_path), "spool.jsonl"
     store.put(name, b'{"ts":1,"metrics":{"loss":NaN},"step":2,"span":{"id":7}}\n')
     assert [line["step"] for _, line in read_spool(store, name)] == [2]
+
+
+def test_no_flipped_bit_of_a_spool_changes_a_line_in_silence(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    store, name = LocalStore(tmp_path), "spool.jsonl"
+    spool = Spool(store, name)
+    for step in range(3):
+        spool.write(step=step, metrics={"loss": 0.5 + step})
+    spool.close()
+    content, whole = store.get(name), [line for _, line in read_spool(store, name)]
+    for at in range(len(content)):
+        store.put(name, content[:at] + bytes([content[at] ^ 1]) + content[at + 1 :])
+        for _, line in read_spool(store, name):
+            known = {field: line[field] for field in ("ts", "step", "metrics") if field in line}  # type: ignore[literal-required]
+            assert known in whole
+    assert store.place(name) in caplog.text

@@ -1,0 +1,77 @@
+"""Write the table of damaged files as a page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from measurements.damage.outcomes import Outcome, is_fault
+
+SHORT: dict[Outcome, str] = {
+    "unaffected": "-",
+    "redone": "redone",
+    "not there yet": "new",
+    "dropped with a notice": "notice",
+    "refused by name": "refused",
+    "traceback": "**traceback**",
+    "silently": "**silently**",
+    "for ever": "**for ever**",
+    "unnamed": "**unnamed**",
+}
+
+_HEAD = """# Damaged files
+
+What every command makes of every kind of file on storage that is damaged: {cases:,} cases, made by `make damaged`
+(`python -m measurements.damage`). For each, one file of a small study was damaged in one of five ways: it is empty, it
+is garbage of the same size, one bit is another, it is gone, or its second half is. Then the command ran, and what it
+said and left was compared with the undisturbed study.
+
+- `-`: unaffected; it says and writes what it does without the damage.
+- `redone`: the file is made again, with the content that it had; the same command then has nothing left to do.
+- `new`: the file is gone, and no other says that it was ever there: what it stands for is shown as not done, or not
+  known.
+- `notice`: the command goes on without the file, and names it with what becomes of it.
+- `refused`: exit code 2, with the file and a way out: only a person can give it back.
+
+A cell with one word holds for all five ways; else they are told in the order 0 bytes, garbage, one bit, absent, half.
+`run` stands twice: of a study that is finished, and of one in which something is left to do that reads features,
+weights and data. What nothing needs is not made again: of a finished study, damaged weights are a notice, and
+`ablate run --restore-weights` trains them again.
+
+{counts}
+
+"""
+
+
+class Case(NamedTuple):
+    """One damaged file, and what one command made of it."""
+
+    kind: str
+    way: str
+    column: str
+    outcome: Outcome
+
+
+def page(cases: Sequence[Case]) -> str:
+    """Write the page of all cases."""
+    columns = list(dict.fromkeys(case.column for case in cases))
+    kinds = list(dict.fromkeys(case.kind for case in cases))
+    counts = Counter(case.outcome for case in cases)
+    told = ", ".join(f"{counts[outcome]:,} {outcome}" for outcome in SHORT if counts[outcome] and not is_fault(outcome))
+    faults = sum(number for outcome, number in counts.items() if is_fault(outcome))
+    lines = [
+        _HEAD.format(cases=len(cases), counts=f"In total: {told}; {faults:,} faults."),
+        f"| file | {' | '.join(columns)} |\n",
+        f"|---|{'---|' * len(columns)}\n",
+    ]
+    for kind in kinds:
+        of_kind = [case for case in cases if case.kind == kind]
+        cells = [_cell([case.outcome for case in of_kind if case.column == column]) for column in columns]
+        lines.append(f"| {kind} | {' | '.join(cells)} |\n")
+    return "".join(lines)
+
+
+def _cell(outcomes: Sequence[Outcome]) -> str:
+    words = [SHORT[outcome] for outcome in outcomes]
+    return words[0] if len(set(words)) == 1 else ", ".join(words)

@@ -1,0 +1,138 @@
+"""What a trial finds damaged it makes again, to the same bytes, if its run has the lease; else it goes no further."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.other_hosts import ELSEWHERE
+from tests.support.tiny_specs import stage
+from tests.support.tiny_trials import losses, make_task, run
+from trainables.storage import layout
+from trainables.storage.damages import DamagedArtifactError
+from trainables.storage.lease import Owner
+from trainables.storage.store import LocalStore
+from trainables.task import TrialTask
+
+STAGES = (stage(name="align", max_steps=2), stage(name="finetune", trains=("projector", "language"), max_steps=2))
+DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
+    "absent": lambda content: None,
+    "empty": lambda content: b"",
+    "half": lambda content: content[: len(content) // 2],
+    "garbage": lambda content: b"\x93NUMPY\x00\xff\xfe" * (len(content) // 8 + 1),
+    "one bit": lambda content: content[:-9] + bytes([content[-9] ^ 1]) + content[-8:],
+}
+FILES = {
+    "weights": "stages/{last}/language.safetensors",
+    "stage result": "stages/{first}/result.json",
+    "examples": "evaluations/*/shapes.parquet",
+    "evaluation": "evaluations/*/shapes.json",
+    "trial result": "studies/tiny/trials/tiny/result.json",
+    "features": "features/{features}/features.npy",
+    "feature digests": "features/{features}/rows.sha256",
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrialTask, Path]:
+    root = tmp_path_factory.mktemp("finished")
+    task = make_task(root, stages=STAGES)
+    run(task)
+    return task, root
+
+
+def _copy(finished: tuple[TrialTask, Path], root: Path) -> TrialTask:
+    task, storage = finished
+    shutil.copytree(storage, root)
+    return task.model_copy(update={"storage": str(root), "data": str(root)})
+
+
+def _file(task: TrialTask, root: Path, kind: str) -> Path:
+    keys = {"first": task.stages[0].key, "last": task.stages[1].key, "features": task.features[-1].key}
+    (path,) = root.glob(FILES[kind].format(**keys))
+    return path
+
+
+def _content(root: Path) -> dict[str, bytes]:
+    """Read all files but those that say when or how long, and the log of a trial."""
+    store = LocalStore(root)
+    names = [name for folder in ("evaluations", "features", "stages") for name in store.list(folder)]
+    return {name: (root / name).read_bytes() for name in names if not name.endswith(".json")}
+
+
+def _damage(path: Path, way: str) -> None:
+    content = DAMAGES[way](path.read_bytes())
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+
+
+@pytest.mark.parametrize("way", DAMAGES)
+@pytest.mark.parametrize("kind", ["weights", "examples", "evaluation", "features"])
+def test_what_is_damaged_is_made_again_to_the_same_bytes(
+    finished: tuple[TrialTask, Path], tmp_path: Path, kind: str, way: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "copy"
+    task = _copy(finished, root)
+    if kind in ("weights", "features"):  # which a model needs that is asked again
+        shutil.rmtree(root / "evaluations")
+    path = _file(task, root, kind)
+    _damage(path, way)
+    if (kind, way) == ("features", "one bit"):
+        with pytest.raises(DamagedArtifactError, match=r"features\.npy"):
+            run(task)
+    run(task)
+    assert _content(root) == _content(finished[1])
+    said = capsys.readouterr().out
+    assert str(path) in said or (kind, way) == ("evaluation", "absent")
+    assert losses(run(task)) == []
+
+
+@pytest.mark.parametrize("kind", ["stage result", "feature digests", "trial result"])
+def test_a_damaged_record_is_written_again(finished: tuple[TrialTask, Path], tmp_path: Path, kind: str) -> None:
+    root = tmp_path / "copy"
+    task = _copy(finished, root)
+    _damage(_file(task, root, kind), "half")
+    run(task)
+    assert _content(root) == _content(finished[1])
+    assert list(root.rglob("*.broken-*.aside"))
+
+
+def test_weights_that_nothing_reads_are_left_as_they_are(finished: tuple[TrialTask, Path], tmp_path: Path) -> None:
+    root = tmp_path / "copy"
+    task = _copy(finished, root)
+    path = _file(task, root, "weights")
+    _damage(path, "one bit")
+    before = path.read_bytes()
+    assert losses(run(task)) == []
+    assert path.read_bytes() == before
+
+
+def test_who_has_not_the_lease_marks_the_damage_and_touches_nothing(
+    finished: tuple[TrialTask, Path], tmp_path: Path
+) -> None:
+    root = tmp_path / "copy"
+    task = _copy(finished, root)
+    shutil.rmtree(root / "evaluations")
+    path = _file(task, root, "weights")
+    _damage(path, "one bit")
+    before = path.read_bytes()
+    store, key = LocalStore(root), task.stages[1].key
+    lease = store.lease(layout.trial_lease(task.study, task.id), Owner.here())  # as the driver of this trial
+    assert lease is not None
+    other = store.lease(key, ELSEWHERE)
+    assert other is not None
+    with pytest.raises(DamagedArtifactError, match=r"language\.safetensors: must be whole"):
+        run(task)
+    assert path.read_bytes() == before
+    assert store.exists(layout.damage_mark(layout.stage_folder(key)))
+    other.release()
+    with pytest.raises(DamagedArtifactError):  # this run has not taken it yet
+        run(task)
+    assert store.lease(key, Owner.here()) is not None
+    run(task)
+    assert _content(root) == _content(finished[1])
