@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,20 @@ RENEW_EVERY_S = 10.0
 """A sixth of the silence after which others may take a lease over."""
 
 logger = logging.getLogger(__name__)
+
+
+def release_abandoned(store: Store, owner: Owner | None = None) -> None:
+    """Release the leases whose owners are gone, of processes that were killed: nobody may ever want them again.
+
+    Args:
+        store: the storage.
+        owner: who takes them for a moment; default: this process.
+    """
+    for name in store.leases():
+        if store.lease_owner(name) is None:
+            lease = store.lease(name, owner or Owner.here())
+            if lease is not None:
+                lease.release()
 
 
 class Leases:
@@ -38,6 +53,11 @@ class Leases:
         """
         taken: list[str] = []
         for name in names:
+            with self._lock:
+                kept = self._held.get(name)
+            if kept is not None and kept.is_held():  # it could not be released when the storage was away
+                taken.append(name)
+                continue
             try:
                 lease = self._store.lease(name, self._owner)
             except OSError:
@@ -54,16 +74,22 @@ class Leases:
     def release(self, names: Iterable[str]) -> None:
         """Release leases; names that are not held are ignored.
 
-        One that storage does not let go of is free for others after its silence: nobody renews it.
+        Of a storage that is away none can be released: they stay held, for the next attempt at the same work.
         """
+        is_away = not self._store.exists(layout.LEASES)
         for name in tuple(names):
             with self._lock:
-                lease = self._held.pop(name, None)
-            if lease is not None:
-                try:
-                    lease.release()
-                except OSError as error:
-                    logger.warning("the lease %s could not be released: %s", name, error)
+                lease = self._held.pop(name, None)  # first, or a renewal meanwhile would take it for lost
+            if lease is None:
+                continue
+            try:
+                if is_away:
+                    raise FileNotFoundError(errno.ENOENT, "the storage is away", name)
+                lease.release()
+            except OSError as error:
+                logger.warning("the lease %s could not be released: %s", name, error)
+                with self._lock:
+                    self._held[name] = lease
 
     def renew(self) -> list[str]:
         """Renew all leases that are held. Returns the names of those that were lost meanwhile.

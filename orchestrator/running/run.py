@@ -191,7 +191,7 @@ class Run:
             trial,
             failure.kind,
             self._dispatcher.saved(trial),
-            failure.node_id,
+            None if group_kept else failure.node_id,
             is_storage_in_trouble=is_storage_in_trouble,
             has_smaller=remedied is not None,
         )

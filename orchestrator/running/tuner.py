@@ -19,6 +19,7 @@ from cluster.temporary import session_folder
 from orchestrator.running.attempts import Attempts, Outcomes, RunSettings, TrialEvent
 from orchestrator.running.dispatcher import POLL_INTERVAL_S, Dispatcher
 from orchestrator.running.equal_failures import EqualFailures
+from orchestrator.running.leases import release_abandoned
 from orchestrator.running.periodic import PeriodicCall, called_periodically
 from orchestrator.running.retry_policy import RetryPolicy
 from orchestrator.running.run import Run
@@ -74,6 +75,7 @@ def run_trials(
         return Outcomes()
     with _prepared_process(settings.study, store) as (received, scratch):
         attempts = Attempts(settings.study, (item.trial_id for item in work), tasks, store, on_event)
+        release_abandoned(store)
         dispatcher = Dispatcher(
             work, nodes, done, list_nodes(), store, settings.study, attempts.prepare, settings.max_concurrent
         )

@@ -154,6 +154,29 @@ class TestOneCluster:
         assert (set(outcomes.done), outcomes.failed, outcomes.storage_trouble) == ({"a", "b"}, {}, None)
         assert [failure.kind for failure in failures_aside(tmp_path, "a")] == ["full"]
 
+    def test_run_storage_renamed_away_and_back_is_a_pause_and_nothing_is_lost(self, tmp_path: Path) -> None:
+        root, away = tmp_path / "storage", tmp_path / "away"
+        root.mkdir()
+        fakes = Fakes(root, {"a": ["s1", "s2"], "b": ["s3"]}, unit_s=0.2)
+        told: list[str] = []
+
+        def rename(event: TrialEvent) -> None:
+            if isinstance(event.event, UnitDone) and not away.exists() and not told:
+                root.rename(away)
+
+        def come_back(sentence: str) -> None:
+            told.append(sentence)
+            if "PAUSED" in sentence:
+                assert not root.exists()  # nobody has made it anew
+                away.rename(root)
+
+        settings, store = RunSettings(STUDY, code=FAKE), LocalStore(root)
+        outcomes = run_trials(fakes.work, fakes.nodes, (), fakes.task, store, settings, rename, come_back)
+        assert (set(outcomes.done), outcomes.failed, outcomes.storage_trouble) == ({"a", "b"}, {}, None)
+        assert produced(root) == {"s1": "a", "s2": "a", "s3": "b"}
+        assert ["PAUSED" in sentence for sentence in told] == [True, False]
+        assert not lease_files(root)
+
     @pytest.mark.parametrize("workers", [1, 2])
     def test_run_worker_killed_its_trial_goes_on_in_the_same_run(self, workers: int, tmp_path: Path) -> None:
         fakes = Fakes(tmp_path, {"victim": ["s1", "s2"], "other": ["s3"], "heir": ["s1"]})
