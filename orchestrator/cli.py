@@ -28,8 +28,9 @@ from orchestrator.commands.studies import stop, studies
 from orchestrator.commands.submit import submit
 from orchestrator.commands.verdicts import verdicts
 from orchestrator.exit_codes import EXIT_BAD_INPUT, EXIT_CRASH, EXIT_DONE, EXIT_SIGNAL, EXIT_STOPPED
+from orchestrator.running.storage_pause import StorageGoneError
 from orchestrator.settings import refuse_foreign_packages
-from orchestrator.terminal.stops import StoppedError, stop_with_a_sentence, storage_full
+from orchestrator.terminal.stops import StoppedError, stop_with_a_sentence, storage_full, storage_gave_out
 from search_spaces.error_text import first_line, named_message
 from search_spaces.errors import InputError
 from search_spaces.full_storage import is_full
@@ -86,6 +87,8 @@ def main() -> None:
     except StoppedError as stopped:
         code = EXIT_SIGNAL + stopped.number if stopped.by is None else EXIT_STOPPED
         _end(f"ablate: stopped by {stopped}; the same command goes on", code)
+    except StorageGoneError as error:
+        _end(f"ablate: {storage_gave_out(str(error))}", EXIT_STOPPED)
     except Exception as error:
         if is_full(error):
             _end(f"ablate: {storage_full(first_line(error))}", EXIT_STOPPED)

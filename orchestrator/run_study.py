@@ -23,6 +23,7 @@ from orchestrator.reporting.report_model import Report
 from orchestrator.running.attempts import Outcomes, RunSettings
 from orchestrator.running.registered import registered
 from orchestrator.running.retry_policy import Budgets
+from orchestrator.running.storage_pause import StorageGoneError
 from orchestrator.running.tasks import largest_write, make_task, remaining_work, requests_by_arm
 from orchestrator.state.claims import write_claims
 from orchestrator.state.difference import Difference
@@ -87,6 +88,10 @@ def run_loaded(study: Study, options: RunOptions, console: Console) -> StudyRun:
         study: that is run.
         options: of the command line.
         console: where progress is shown.
+
+    Raises:
+        InputError: what is wrong with data, weights, cluster or storage, before anything runs.
+        StorageGoneError: storage is away when the run ends, so that nothing can be reported.
     """
     store = LocalStore(options.plan.storage)
     require_capable(store.root)
@@ -123,6 +128,8 @@ def _run_expanded(
         outcomes, tracking = train_and_score(
             study, planned, difference, ledger, known, store, cluster, options, console
         )  # 5 to 8
+        if outcomes.storage_trouble is not None and not store.exists(layout.plan_file(planned.study)):
+            raise StorageGoneError(outcomes.storage_trouble)
         ledger = read_ledger(planned, store)
     report = report_of(study, planned, store, ledger, "run")  # 9: results become verdicts and a report
     return StudyRun(study, planned, difference, report, ledger, outcomes, tracking, selected)

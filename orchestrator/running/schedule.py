@@ -115,11 +115,6 @@ class Schedule:
         return tuple(sorted(self._waiting, key=self._plan_order.__getitem__))
 
     @property
-    def free(self) -> tuple[NodeResources, ...]:
-        """What is free of the cluster's nodes."""
-        return self._free
-
-    @property
     def elsewhere(self) -> tuple[str, ...]:
         """Ids of the nodes that another run is producing."""
         return tuple(node for node, holder in self._holder.items() if holder == ELSEWHERE)
@@ -168,12 +163,7 @@ class Schedule:
         self._suspended.add(trial)
 
     def resume(self, trial: str, request: ResourceRequest) -> None:
-        """Have a suspended trial wait again, as one that was begun.
-
-        Args:
-            trial: its id.
-            request: what it needs now.
-        """
+        """Have a suspended trial wait again, as one that was begun, with what it needs now."""
         self._suspended.remove(trial)
         self._work[trial] = replace(self._work[trial], is_begun=True)
         self._waiting.add(trial)

@@ -18,6 +18,10 @@ PATIENCE_S = 1800.0
 logger = logging.getLogger(__name__)
 
 
+class StorageGoneError(Exception):
+    """Storage is away and was waited for long enough; what it holds cannot be read. The message says what is wrong."""
+
+
 class StoragePause:
     """Whether trials may start: not while storage is in trouble. Its methods may be called from any thread.
 

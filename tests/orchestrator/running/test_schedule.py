@@ -189,15 +189,17 @@ def test_next_what_was_begun_goes_before_longer_paths_and_so_does_what_is_tried_
 
 
 def test_resume_with_another_request_the_trial_goes_where_that_fits() -> None:
-    state = Schedule([work("a", "x")], (), [NodeResources("bad", 1), NodeResources("good", 4)])
+    state = Schedule([work("a", "x"), work("b", "y")], (), [NodeResources("bad", 1)])
     assert handed_out(state) == ["a"]
-    assert state.free == (NodeResources("bad", 0), NodeResources("good", 4))
     state.suspend("a", group_kept=False)
     state.resume("a", replace(SMALL, avoided=("bad",)))
+    assert handed_out(state) == ["b"]
+    finish(state, "b")
+    assert state.next() is None
+    state.resize([NodeResources("bad", 1), NodeResources("good", 1)])
     assert handed_out(state) == ["a"]
-    assert state.free == (NodeResources("bad", 1), NodeResources("good", 3))
-    state.suspend("a", group_kept=False)
-    assert state.free == (NodeResources("bad", 1), NodeResources("good", 4))
+    finish(state, "a")
+    assert state.next() is FINISHED
 
 
 def test_change_request_of_a_waiting_trial_the_old_one_is_forgotten() -> None:
@@ -227,6 +229,7 @@ def test_schedule_any_study_and_any_order_of_events_produces_each_node_once_and_
         for i, (shared, request) in enumerate(plan)
     ]
     state = schedule(*items, cpus=4)
+    begun = {item.trial_id for item in items if item.is_begun}
     suspended: list[str] = []
     tries: Counter[str] = Counter()
     producing: dict[str, str] = {}
@@ -238,6 +241,9 @@ def test_schedule_any_study_and_any_order_of_events_produces_each_node_once_and_
             state.resume(suspended.pop(), random.choice([SMALL, LARGE]))
         trial = state.next()
         if isinstance(trial, str):
+            rivals = (other for other in state.waiting if state.request_of(other) == state.request_of(trial))
+            startable = [other for other in rivals if producing.keys().isdisjoint(state.undone(other))]
+            assert trial in begun or begun.isdisjoint(startable)
             for node in state.undone(trial):
                 assert node not in producing
                 producing[node] = trial
@@ -259,6 +265,7 @@ def test_schedule_any_study_and_any_order_of_events_produces_each_node_once_and_
             tries[trial] += 1
             state.suspend(trial, group_kept=random.random() < 0.5)
             suspended.append(trial)
+            begun.add(trial)
         elif undone := state.undone(trial):
             state.node_done(undone[0])
             produced.append(undone[0])

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from orchestrator.exit_codes import EXIT_WITHOUT_RAY
-from orchestrator.terminal.stops import storage_full
+from orchestrator.terminal.stops import storage_full, storage_gave_out
 from tests.support.command_line import ROOT
 
 WAITS = """
@@ -37,6 +37,13 @@ def test_storage_full_says_what_to_do() -> None:
     assert storage_full("No space left on device: '/s/file'").splitlines() == [
         "no space is left: No space left on device: '/s/file'",
         "Free some space, or give another --storage; the same command goes on.",
+    ]
+
+
+def test_storage_gave_out_says_what_is_wrong_and_that_the_same_command_goes_on() -> None:
+    assert storage_gave_out("/s is away (the storage root is gone)").splitlines() == [
+        "stopped before the end: /s is away (the storage root is gone)",
+        "Once that is mended, the same command goes on.",
     ]
 
 
