@@ -272,6 +272,28 @@ def fail_trial(store: LocalStore, plan: Plan, trial: PlannedTrial, message: str 
     write(store, layout.trial_failure(plan.study, trial.id), failure)
 
 
+def put_failure_aside(store: LocalStore, plan: Plan, trial: str, number: int, **fields: Any) -> None:
+    """Write that an attempt of a trial failed and was followed by another.
+
+    Args:
+        store: the storage.
+        plan: of the study.
+        trial: id of the trial.
+        number: of the attempt, from 1.
+        fields: of the failure that are not those of a process that is gone.
+    """
+    lost = Failure(
+        trial=trial,
+        kind="lost",
+        message="its process is gone",
+        traceback="",
+        log="",
+        ts=1_700_000_000_000,
+        host="node-7",
+    )
+    write(store, layout.trial_attempt(plan.study, trial, number), replace(lost, attempt=number, **fields))
+
+
 def study_of(*hypotheses: Hypothesis, **fields: Any) -> Study:
     """Make a study with these claims, for a plan that was made by hand; its document is empty."""
     return Study.model_construct(hypotheses=hypotheses, **fields)

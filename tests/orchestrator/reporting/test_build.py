@@ -29,6 +29,7 @@ from tests.support.stored_studies import (
     finish_trial,
     key_of,
     noisy_answers,
+    put_failure_aside,
     study_of,
     trial_of,
     two_stage_plan,
@@ -124,6 +125,25 @@ def test_report_as_json_holds_the_numbers(plan: Plan, store: LocalStore) -> None
     assert found["is_clear"] is True
     assert found["low"] < found["effect"] < found["high"]
     assert found["beside"] is not None
+
+
+def test_report_counts_attempts_that_were_tried_again_by_cause_and_place(plan: Plan, store: LocalStore) -> None:
+    _finish_all(store, plan, but={"base": 7})
+    tried = plan.trials[1].id
+    for number in (1, 2, 3):
+        put_failure_aside(store, plan, tried, number)
+    remedy = "micro-batch 4 instead of 8"
+    put_failure_aside(store, plan, tried, 4, kind="memory", message="CUDA out of memory", remedy=remedy)
+    fail_trial(store, plan, trial_of(plan, "base", 7))
+    report = build_report(plan, store)
+    assert [failure.attempt for failure in report.tried_again] == [1, 2, 3, 4]
+    assert [failure.trial for failure in report.failures] == [trial_of(plan, "base", 7).id]
+    lines = (
+        "3 attempts (lost): its process is gone (on node-7)",
+        "1 attempt (memory): CUDA out of memory (on node-7); then micro-batch 4 instead of 8",
+    )
+    for text in (to_markdown(report), _terminal(report), to_html(report)):
+        assert all(line in text for line in lines)
 
 
 def test_report_shows_failed_missing_and_diverged_cells_as_such(plan: Plan, store: LocalStore) -> None:

@@ -16,6 +16,7 @@ from tests.support.stored_studies import (
     finish_trial,
     hold_running,
     key_of,
+    put_failure_aside,
     spool_step,
     trial_of,
     two_stage_plan,
@@ -103,6 +104,21 @@ def test_terminal_groups_equal_failures_and_prints_a_log(plan: Plan, store: Loca
     assert "failed r64-s7 and 3 more: lost: CUDA is gone" in text
     assert "failed r16-s7: lost: no space left on device" in text
     assert f"log: {store.root / layout.worker_log(plan.study, 'r64-s7', 0)}" in text
+
+
+def test_terminal_counts_attempts_that_failed_and_were_followed_by_another(plan: Plan, store: LocalStore) -> None:
+    done, failed = plan.trials[0], plan.trials[1]
+    finish_trial(store, plan, done, {"shape": answers(0.9), "colour": answers(0.5)})
+    for number in (1, 2):
+        put_failure_aside(store, plan, done.id, number)
+        put_failure_aside(store, plan, failed.id, number)
+    fail_trial(store, plan, failed)
+    status = study_status(plan, store)
+    attempts = {trial.id: trial.failed_attempts for trial in status.trials if trial.failed_attempts}
+    assert attempts == {done.id: 2, failed.id: 3}
+    text = _shown(status, width=300)
+    assert "tried again 1 trial, after 2 failed attempts" in text
+    assert f"failed {failed.id}: lost: CUDA is gone (attempt 3)" in text
 
 
 def test_terminal_of_5000_trials_stays_readable(store: LocalStore) -> None:

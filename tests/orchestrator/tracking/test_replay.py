@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,7 @@ from tests.support.memory_tracker import MemoryTracker
 from tests.support.small_plans import small_plan
 from tests.support.small_records import failure
 from tests.support.spools import PLAN, TRIAL, fail, now_ms, spool_of, succeed, write_steps
-from tests.support.stored_studies import answers, finish_trial, study_of, two_stage_plan
+from tests.support.stored_studies import answers, finish_trial, put_failure_aside, study_of, two_stage_plan
 from trainables.storage import layout
 from trainables.storage.record_files import write
 from trainables.storage.spool import Spool
@@ -182,6 +183,19 @@ def test_a_failure_is_shown_with_the_end_of_its_log(store: LocalStore) -> None:
     assert text.endswith("line 99\n")
     assert "line 59\n" not in text
     assert tracker.tags[tracker.runs[TRIAL]]["ablate.error_class"] == "memory"
+
+
+def test_attempts_that_failed_are_counted_and_the_last_one_says_where(store: LocalStore) -> None:
+    for number in (1, 2):
+        put_failure_aside(store, PLAN, TRIAL, number)
+    third = failure(TRIAL, kind="lost", message="gone", traceback="", log="rank-1.log", ts=now_ms())
+    write(store, layout.trial_failure(PLAN.study, TRIAL), replace(third, rank=1, host="node-7", attempt=3))
+    tracker = MemoryTracker()
+    sync_study(study_of(), PLAN, store, tracker)
+    run = tracker.runs[TRIAL]
+    told = {name: tracker.tags[run].get(f"ablate.{name}") for name in ("failed_attempts", "error_where", "error_log")}
+    assert told == {"failed_attempts": "3", "error_where": "rank 1 on node-7", "error_log": "rank-1.log"}
+    assert str(tracker.files[run]["error.txt"]).startswith("lost: gone\n\nattempt 3 rank 1 on node-7\n")
 
 
 def test_views_are_written_at_the_start_and_again_at_the_end(store: LocalStore) -> None:
