@@ -31,6 +31,13 @@ def attempts(tmp_path: Path, events: list[TrialEvent]) -> Attempts:
     return Attempts(STUDY, fakes.paths, fakes.task, LocalStore(tmp_path), events.append)
 
 
+def given(store: LocalStore) -> TrialTask:
+    """The task of trial a, as its workers read it."""
+    task = read(store, layout.trial_task(STUDY, "a"), TrialTask)
+    assert task is not None
+    return task
+
+
 def test_prepare_writes_the_task_and_puts_the_failure_of_an_earlier_attempt_aside(
     attempts: Attempts, tmp_path: Path
 ) -> None:
@@ -38,7 +45,7 @@ def test_prepare_writes_the_task_and_puts_the_failure_of_an_earlier_attempt_asid
     lost = attempts.record("a", "lost", "its process is gone")
     attempts.failed("a", lost, GivenUp())
     attempts.prepare("a")
-    task = TrialTask.model_validate_json(store.get(layout.trial_task(STUDY, "a")))
+    task = given(store)
     assert (task.id, task.attempt) == ("a", 2)
     assert read(store, layout.trial_failure(STUDY, "a"), Failure) is None
     assert read(store, layout.trial_attempt(STUDY, "a", 1), Failure) == lost
@@ -97,7 +104,7 @@ def test_use_smaller_batches_says_what_the_next_attempt_does_differently_until_n
     store, sizes = LocalStore(tmp_path), []
     while True:
         attempts.prepare("a")
-        task = TrialTask.model_validate_json(store.get(layout.trial_task(STUDY, "a")))
+        task = given(store)
         sizes.append(micro_batch(task.trial.stages[0], task.stages[0].resources))
         failure = attempts.record("a", "memory", "CUDA out of memory")
         remedied = attempts.use_smaller_batches("a", failure)

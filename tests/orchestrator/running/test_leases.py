@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import socket
+from dataclasses import replace
 from pathlib import Path
 
 from orchestrator.running.leases import Leases, release_abandoned
@@ -49,7 +49,7 @@ def test_renew_storage_that_is_away_loses_nothing(store: LocalStore, tmp_path: P
 
 
 def test_release_abandoned_leases_of_killed_processes_go_and_those_of_living_ones_stay(store: LocalStore) -> None:
-    dead = Owner(socket.gethostname(), 2**22 + 1, 0.0)
+    dead = replace(Owner.here(), pid=2**22 + 1)
     assert store.lease("trials/s/killed", dead) is not None
     assert store.lease("trials/s/living", Owner.here()) is not None
     assert store.lease("far", ELSEWHERE) is not None
