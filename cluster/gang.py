@@ -18,6 +18,8 @@ from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskErr
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from cluster.launcher import MemberCode, ResourceRequest
+from cluster.process import has_killed_since
+from cluster.stack_dump import dump_in_cluster, dump_on_signal
 from cluster.worker_info import WorkerInfo, shared_device
 from cluster.worker_process import GangWorker, make_member, this_worker
 from search_spaces.error_text import first_line, named_message
@@ -42,6 +44,7 @@ class Gang:
         return [{"CPU": 0.0}, *(request.bundle() for _ in range(request.workers))]
 
     def start(self, code: MemberCode) -> Group | Failed:
+        dump_on_signal()
         reservation = ray.util.get_current_placement_group()
         bundles: Sequence[Mapping[str, float]] = reservation.bundle_specs if reservation else [{"CPU": 1.0}]
         if len(bundles) == 1:
@@ -86,6 +89,7 @@ class ActorGroup:
 
     def __init__(self, actors: Sequence[Any], workers: Sequence[WorkerInfo]):
         self._actors, self._workers = tuple(actors), tuple(workers)
+        self._oom_kills: Sequence[int | None] = ()
 
     @property
     def size(self) -> int:
@@ -147,6 +151,10 @@ class ActorGroup:
         )
 
     def open(self, task: object, timeout_s: float) -> Opened | Failed:
+        kills = self._ask([actor.oom_kills.remote() for actor in self._actors], timeout_s)
+        if isinstance(kills, Failed):
+            return kills
+        self._oom_kills = kills
         answers: list[Opened] | Failed = self._ask([actor.open.remote(task) for actor in self._actors], timeout_s)
         return answers if isinstance(answers, Failed) else answers[0]
 
@@ -176,7 +184,7 @@ class ActorGroup:
             if not isinstance(answer, Failed):
                 answers[rank] = answer
                 continue
-            answer = self._located(answer, rank)
+            answer = self._explained(self._located(answer, rank), rank)
             if _is_cause(answer):
                 return answer
             failed.append((rank, answer))
@@ -184,10 +192,30 @@ class ActorGroup:
         if failed:
             return min(failed, key=lambda ranked: ranked[0])[1]
         if pending:
-            silent = sorted(pending.values())
-            message = f"{self._name(silent)} of {len(calls)} gave no sign for {timeout_s:.0f} s"
-            return self._located(Failed("hung", message), silent[0])
+            return self._hung(sorted(pending.values()), len(calls), timeout_s)
         return [answers[rank] for rank in range(len(calls))]
+
+    def _hung(self, silent: Sequence[int], asked: int, timeout_s: float) -> Failed:
+        """Return the failure of ranks that have not answered in time, with the stacks of all ranks of the group.
+
+        It is said to be of the first rank that does not wait for another one in a collective operation, if any.
+        """
+        message = f"{self._name(silent)} of {asked} gave no sign for {timeout_s:.0f} s"
+        dumps = dump_in_cluster([worker.process for worker in self._workers])
+        places = [f"rank {rank}: {dump.said}" for rank, dump in enumerate(dumps)]
+        stacks = "\n\n".join(f"Stacks of rank {rank} ({dump.file}):\n{dump.text}" for rank, dump in enumerate(dumps))
+        waiting = {rank for rank, dump in enumerate(dumps) if dump.waits_for_others}
+        rank = next((rank for rank in silent if rank not in waiting), silent[0])
+        return self._located(Failed("hung", "; ".join([message, *places]), traceback=stacks), rank)
+
+    def _explained(self, failed: Failed, rank: int) -> Failed:
+        """Return the failure of a rank whose process is gone as one of memory, if the kernel has killed for that."""
+        if failed.kind != "lost" or failed.node_id is None or rank >= len(self._oom_kills):
+            return failed
+        if not has_killed_since(failed.node_id, self._oom_kills[rank]):
+            return failed
+        message = f"the process of rank {rank} is gone: the kernel has killed for want of memory on its host"
+        return replace(failed, kind="memory", message=message)
 
     def _located(self, failed: Failed, rank: int) -> Failed:
         """Return the failure of a rank with where that rank runs, as far as it has told already."""

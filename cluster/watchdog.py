@@ -8,14 +8,7 @@ from dataclasses import dataclass
 
 import psutil
 
-
-@dataclass(frozen=True)
-class Process:
-    """A process somewhere in the cluster. `started` (seconds since the epoch) tells it from a later one of its pid."""
-
-    node_id: str
-    pid: int
-    started: float
+from cluster.process import Process, ask_node
 
 
 @dataclass(frozen=True)
@@ -64,8 +57,7 @@ class Watchdog:
 def kill(process: Process) -> bool:
     """Send SIGKILL to a process on this node. Returns False if it is not there any more."""
     try:
-        current = psutil.Process(process.pid)
-        if abs(current.create_time() - process.started) > 2:
+        if not process.is_same(psutil.Process(process.pid)):
             return False
         os.kill(process.pid, signal.SIGKILL)
     except (psutil.NoSuchProcess, ProcessLookupError):
@@ -76,10 +68,7 @@ def kill(process: Process) -> bool:
 def kill_in_cluster(process: Process, timeout_s: float = 30) -> bool:
     """Send SIGKILL to a process on whatever node it runs, by a small task there if that is another one."""
     import ray
-    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     if process.node_id == ray.get_runtime_context().get_node_id():
         return kill(process)
-    there = NodeAffinitySchedulingStrategy(process.node_id, soft=False)
-    task = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=there)(kill)
-    return bool(ray.get(task.remote(process), timeout=timeout_s))
+    return bool(ask_node(kill, process.node_id, process, timeout_s=timeout_s))

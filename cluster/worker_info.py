@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from cluster.process import Process
 from search_spaces.worker_contract import Failed
 
 
@@ -18,8 +19,15 @@ class WorkerInfo:
     address: str
     """Under which the other workers reach it."""
     pid: int
+    started: float
+    """When the process started, in seconds since the epoch."""
     devices: tuple[str, ...] = ()
     """GPUs that the process sees, by the names the driver knows; the first of them is its own."""
+
+    @property
+    def process(self) -> Process:
+        """Its process."""
+        return Process(self.node_id, self.pid, self.started)
 
     def located(self, failed: Failed) -> Failed:
         """Return a failure of this worker with where it happened."""

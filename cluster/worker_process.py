@@ -9,11 +9,15 @@ import traceback
 from collections.abc import Callable
 from typing import TypeVar
 
+import psutil
 import ray
 
 from cluster.launcher import MemberCode
+from cluster.stack_dump import dump_on_signal
 from cluster.worker_info import WorkerInfo, visible_devices
 from search_spaces.error_text import first_line, named_message
+from search_spaces.failure_kind import failure_kind
+from search_spaces.oom_kills import count_oom_kills
 from search_spaces.worker_contract import Advanced, Failed, Member, Opened, RankInfo
 
 Answer = TypeVar("Answer")
@@ -26,11 +30,16 @@ class GangWorker:
     """
 
     def __init__(self) -> None:
+        dump_on_signal()
         self._member: Member | None = None
 
     def info(self) -> WorkerInfo:
         """Return where this process runs, and the GPUs that it sees."""
         return this_worker()
+
+    def oom_kills(self) -> int | None:
+        """Count the processes around this one that the kernel has killed for want of memory so far."""
+        return count_oom_kills()
 
     def take(self, code: MemberCode, rank_info: RankInfo, one_node: bool) -> Failed | None:
         """Take a rank: import the code and make the member.
@@ -81,7 +90,8 @@ def this_worker() -> WorkerInfo:
     node_id = ray.get_runtime_context().get_node_id()
     assigned = [str(gpu) for gpu in ray.get_gpu_ids()]
     devices = visible_devices(assigned, os.environ.get("CUDA_VISIBLE_DEVICES"))
-    return WorkerInfo(node_id, socket.gethostname(), ray.util.get_node_ip_address(), os.getpid(), devices)
+    address, started = ray.util.get_node_ip_address(), psutil.Process().create_time()
+    return WorkerInfo(node_id, socket.gethostname(), address, os.getpid(), started, devices)
 
 
 def _answered(call: Callable[[], Answer | Failed]) -> Answer | Failed:
@@ -89,7 +99,7 @@ def _answered(call: Callable[[], Answer | Failed]) -> Answer | Failed:
     try:
         return call()
     except Exception as error:
-        return Failed("error", first_line(named_message(error)), traceback=traceback.format_exc())
+        return Failed(failure_kind(error), first_line(named_message(error)), traceback=traceback.format_exc())
 
 
 def make_member(code: MemberCode, rank_info: RankInfo, one_node: bool) -> Member | Failed:
@@ -107,7 +117,8 @@ def make_member(code: MemberCode, rank_info: RankInfo, one_node: bool) -> Member
     try:
         return code.make(rank_info)
     except Exception as error:
-        return Failed("error", first_line(named_message(error)), traceback=traceback.format_exc(), rank=rank_info.rank)
+        kind, message = failure_kind(error), first_line(named_message(error))
+        return Failed(kind, message, traceback=traceback.format_exc(), rank=rank_info.rank)
 
 
 def environment(rank_info: RankInfo, one_node: bool) -> dict[str, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 
+from search_spaces.out_of_memory import is_full_shared_memory
+
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """Errors of a file system without space, or without space for this user."""
 
@@ -31,6 +33,8 @@ def is_full(error: BaseException) -> bool:
     """Check whether an error, or what caused it, is that of a file system without space."""
     seen: BaseException | None = error
     while seen is not None:
+        if is_full_shared_memory(seen):
+            return False
         if isinstance(seen, OSError) and seen.errno in FULL:
             return True
         if any(text in str(seen) for text in FULL_TEXTS):

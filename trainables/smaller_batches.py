@@ -47,12 +47,36 @@ def use_smaller_batches(task: TrialTask, node: str, store: Store) -> str | None:
     return _halve_evaluation(task, store) if node == task.evaluation_node else None
 
 
+def halved(micro: int, share: int) -> int:
+    """Return the largest micro-batch of at most half the size that divides a worker's share of the global batch.
+
+    Args:
+        micro: the micro-batch, larger than 1.
+        share: records per worker and optimizer step.
+    """
+    return max(size for size in range(1, micro // 2 + 1) if share % size == 0)
+
+
+def memory_note(task: TrialTask, node: str) -> str | None:
+    """Say with which batch a node of the trial ran, and what the plan expects it to need; None of other nodes."""
+    if node == task.evaluation_node:
+        parts = task.question_parts
+        return "in the evaluation" + (f", each batch of questions in {parts} parts" if parts > 1 else "")
+    for spec, order in zip(task.trial.stages, task.stages, strict=True):
+        if order.node == node:
+            micro = micro_batch(spec, order.resources)
+            expected = dict(order.expected_memory).get(micro)
+            beside = "" if expected is None else f", for which the plan expects {expected / 1e9:.1f} GB of each worker"
+            return f"in stage {spec.name} at micro-batch {micro}{beside}"
+    return None
+
+
 def _halve_stage(task: TrialTask, index: int, store: Store) -> str | None:
     spec, order = task.trial.stages[index], task.stages[index]
     share, before = spec.global_batch // order.resources.workers, micro_batch(spec, order.resources)
     if before == 1:
         return None
-    after = max(size for size in range(1, before // 2 + 1) if share % size == 0)
+    after = halved(before, share)
     shape = _stage_shape(task, index)
     known = _known(task, shape, store)
     if known is not None and known.micro_batch is not None:

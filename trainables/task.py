@@ -33,6 +33,9 @@ class StageTask(BaseModel):
     key: str
     steps: int
     resources: ResourceSpec
+    expected_memory: tuple[tuple[int, int], ...] = ()
+    """Micro-batches, this one and those that halving leads to, each with the peak bytes of one worker that the plan
+    expects; empty where the model's size is not known."""
     operations_per_record: int | None = None
     """Floating-point operations of the plan, forward and backward, at its assumed length of a text; None where the
     model's size is not known."""

@@ -14,7 +14,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Literal, assert_never
 
-from cluster.watchdog import Process, Watchdog, kill_in_cluster
+from cluster.process import Process, has_killed_since
+from cluster.stack_dump import dump_in_cluster
+from cluster.watchdog import Watchdog, kill_in_cluster
 from orchestrator.running.attempts import Attempts
 from orchestrator.running.dispatcher import Dispatcher
 from orchestrator.running.equal_failures import EqualFailures, Stopped, signature
@@ -69,6 +71,7 @@ class Run:
         self._refusals = 0
         self._stopped: dict[str, Stopped] = {}
         self._lost: set[str] = set()
+        self._oom_kills: dict[str, int | None] = {}
 
     @property
     def stopped(self) -> tuple[Stopped, ...]:
@@ -143,6 +146,7 @@ class Run:
         process = Process(result.node_id, result.pid, result.process_started)
         self._watchdog.heartbeat(trial, process, time.monotonic(), result.timeout_s)
         self._attempts.placed(trial, result.node_id, result.host)
+        self._oom_kills[trial] = result.oom_kills
         match event:
             case Started() | UnitDone():
                 self._attempts.progressed(trial, event)
@@ -182,6 +186,9 @@ class Run:
         """
         self._watchdog.forget(trial)
         is_storage_in_trouble = self._pause.look() is not None
+        node_id = self._attempts.node_of(trial)
+        if kind == "lost" and not group_kept and node_id and has_killed_since(node_id, self._oom_kills.get(trial)):
+            kind, message = "memory", "its process is gone: the kernel has killed for want of memory on its host"
         failure = self._attempts.record(trial, kind, message, traceback)
         remedied = None
         if failure.kind == "memory" and not is_storage_in_trouble:
@@ -247,7 +254,9 @@ class Run:
 
     def kill_unresponsive(self) -> None:
         """Kill processes whose heartbeat is overdue. Called by a thread; Tune then finds them gone."""
-        for missed in self._watchdog.expired(time.monotonic()):
-            message = f"its process (pid {missed.process.pid}) gave no sign for {missed.seconds:.0f} s"
-            self._attempts.record(missed.name, "hung", message)
+        overdue = self._watchdog.expired(time.monotonic())
+        dumps = dump_in_cluster([missed.process for missed in overdue])
+        for missed, dump in zip(overdue, dumps, strict=True):
+            message = f"its process (pid {missed.process.pid}) gave no sign for {missed.seconds:.0f} s; {dump.said}"
+            self._attempts.record(missed.name, "hung", message, dump.text)
             kill_in_cluster(missed.process)

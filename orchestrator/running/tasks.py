@@ -7,12 +7,15 @@ from typing import assert_never
 
 from cluster.cost import TEXT_TOKENS, operations, stage_disk
 from cluster.launcher import ResourceRequest
+from cluster.memory import stage_memory
 from orchestrator.running.schedule import Work
 from orchestrator.state.ledger import Ledger
 from search_spaces.identity import features_key, source_name
 from search_spaces.plan import Arm, Node, Plan, PlannedTrial
 from search_spaces.resource_spec import ResourceSpec
+from search_spaces.resources import micro_batch
 from search_spaces.spec import StageSpec
+from trainables.smaller_batches import halved
 from trainables.task import FeaturesTask, StageTask, TrialTask
 
 WRITE_MARGIN_BYTES = 1_000_000
@@ -128,6 +131,7 @@ def make_task(plan: Plan, trial: PlannedTrial, digests: dict[str, str], storage:
                 key=_known(node),
                 steps=node.steps or 0,
                 resources=arm.resources_of(spec.name),
+                expected_memory=_expected_memory(arm, trial, spec, cached=bool(features)),
                 operations_per_record=_operations(arm, trial, spec, cached=bool(features)),
             )
             for node, spec in zip(stages, trial.spec.stages, strict=True)
@@ -145,6 +149,23 @@ def make_task(plan: Plan, trial: PlannedTrial, digests: dict[str, str], storage:
 def _operations(arm: Arm, trial: PlannedTrial, stage: StageSpec, cached: bool) -> int | None:
     text_tokens = min(TEXT_TOKENS, trial.spec.language.max_length)
     return None if arm.size is None else operations(arm.size, stage, text_tokens, cached).model
+
+
+def _expected_memory(arm: Arm, trial: PlannedTrial, stage: StageSpec, cached: bool) -> tuple[tuple[int, int], ...]:
+    """Estimate the peak bytes of one worker at the stage's micro-batch and at those that halving leads to."""
+    if arm.size is None:
+        return ()
+    resources, longest = arm.resources_of(stage.name), trial.spec.language.max_length
+    share, sizes = stage.global_batch // resources.workers, [micro_batch(stage, resources)]
+    while sizes[-1] > 1:
+        sizes.append(halved(sizes[-1], share))
+    return tuple(
+        (
+            size,
+            stage_memory(arm.size, stage, resources.model_copy(update={"micro_batch": size}), longest, cached).total,
+        )
+        for size in sizes
+    )
 
 
 def _known(node: Node) -> str:

@@ -135,8 +135,22 @@ def test_rank_that_is_silent_is_hung_and_a_kill_ends_it_with_all_others(start: S
     assert (failed.kind, failed.rank) == ("hung", 1)
     ranks = processes(tmp_path)
     assert str(ranks[1].pid) in failed.message
+    assert "rank 1: in hang_in_c (support/fake_trials.py:" in failed.message
+    assert "Stacks of rank 0" in failed.traceback
+    assert "in hang_in_c" in failed.traceback.partition("Stacks of rank 1")[2]
     group.kill()
     assert not psutil.wait_procs(ranks, timeout=60)[1]
+    group.kill()
+
+
+def test_rank_that_is_stopped_is_hung_and_said_to_have_no_stack(start: Start) -> None:
+    group = start(2)
+    group.open(FakeTask("task", 0, "stop"), TIMEOUT_S)
+    failed = group.advance(9, 2.0)
+    assert isinstance(failed, Failed)
+    assert (failed.kind, failed.rank) == ("hung", 0)
+    assert "rank 0: no stack could be had, it is stopped (SIGSTOP, or a debugger)" in failed.message
+    assert "rank 1: in " in failed.message
     group.kill()
 
 

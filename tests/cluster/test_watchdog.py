@@ -10,7 +10,8 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from cluster.watchdog import Process, Watchdog, kill
+from cluster.process import Process
+from cluster.watchdog import Watchdog, kill
 
 HERE = Process("node", 4711, 0.0)
 

@@ -7,7 +7,9 @@ from search_spaces.worker_contract import Failed
 
 
 def test_two_ranks_on_one_device_are_found_and_both_are_named() -> None:
-    workers = [WorkerInfo("node", "host", "10.0.0.1", 100 + rank, (str(gpu),)) for rank, gpu in enumerate((0, 1, 1))]
+    workers = [
+        WorkerInfo("node", "host", "10.0.0.1", 100 + rank, 0.0, (str(gpu),)) for rank, gpu in enumerate((0, 1, 1))
+    ]
     problem = shared_device(workers)
     assert problem is not None
     assert "rank 1 (pid 101) and rank 2 (pid 102)" in problem
@@ -18,7 +20,10 @@ def test_two_ranks_on_one_device_are_found_and_both_are_named() -> None:
 def test_equal_device_numbers_on_two_nodes_are_two_devices() -> None:
     assert (
         shared_device(
-            [WorkerInfo("a", "host-a", "10.0.0.1", 1, ("0",)), WorkerInfo("b", "host-b", "10.0.0.2", 2, ("0",))]
+            [
+                WorkerInfo("a", "host-a", "10.0.0.1", 1, 0.0, ("0",)),
+                WorkerInfo("b", "host-b", "10.0.0.2", 2, 0.0, ("0",)),
+            ]
         )
         is None
     )
@@ -26,9 +31,9 @@ def test_equal_device_numbers_on_two_nodes_are_two_devices() -> None:
 
 def test_a_group_is_on_gpus_or_on_cpus() -> None:
     assert "only one has" in str(
-        shared_device([WorkerInfo("a", "h", "10.0.0.1", 1, ("0",)), WorkerInfo("a", "h", "10.0.0.1", 2)])
+        shared_device([WorkerInfo("a", "h", "10.0.0.1", 1, 0.0, ("0",)), WorkerInfo("a", "h", "10.0.0.1", 2, 0.0)])
     )
-    assert shared_device([WorkerInfo("a", "h", "10.0.0.1", 1), WorkerInfo("a", "h", "10.0.0.1", 2)]) is None
+    assert shared_device([WorkerInfo("a", "h", "10.0.0.1", 1, 0.0), WorkerInfo("a", "h", "10.0.0.1", 2, 0.0)]) is None
 
 
 def test_a_rank_uses_what_the_environment_shows_not_what_ray_gave() -> None:
@@ -39,6 +44,6 @@ def test_a_rank_uses_what_the_environment_shows_not_what_ray_gave() -> None:
 
 
 def test_failure_of_a_worker_says_host_node_and_gpu() -> None:
-    failed = WorkerInfo("a", "host-a", "10.0.0.1", 1, ("2",)).located(Failed("error", "broken", rank=1))
+    failed = WorkerInfo("a", "host-a", "10.0.0.1", 1, 0.0, ("2",)).located(Failed("error", "broken", rank=1))
     assert failed == Failed("error", "broken", rank=1, host="host-a", node_id="a", gpu="2")
-    assert WorkerInfo("a", "host-a", "10.0.0.1", 1).located(Failed("error", "broken")).gpu is None
+    assert WorkerInfo("a", "host-a", "10.0.0.1", 1, 0.0).located(Failed("error", "broken")).gpu is None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from cluster.launcher import MemberCode
 from cluster.launchers import LAUNCHERS, LauncherName
 from search_spaces.outcomes import NodeDone, Progress, TrialDone, UnitDone
 from search_spaces.worker_contract import Advanced, Failed, Group, Opened, RankInfo
+from tests.support.fake_trials import hang_in_c
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class FakeTask:
 
     name: str
     rank: int = 0
-    does: Literal["count", "fail", "die", "hang"] = "count"
+    does: Literal["count", "fail", "die", "hang", "stop"] = "count"
 
 
 class FakeMember:
@@ -84,7 +84,9 @@ def _misbehave(task: FakeTask) -> None:
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
         case "hang":
-            threading.Event().wait()
+            hang_in_c()
+        case "stop":
+            os.kill(os.getpid(), signal.SIGSTOP)
 
 
 class Conductor:

@@ -7,6 +7,7 @@ storage root that must exist before a step ends), `fail_at` (a node at which it 
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import json
 import os
@@ -85,6 +86,12 @@ def gloo_loop(task: TrialTask, context: Context) -> Iterator[Progress]:
         _append(Path(task.storage), "sums", f"{task.id} {sums} {dist.get_world_size()} {os.environ['RANK']}")
         write(context.store(task), layout.trial_result(task.study, task.id), trial_result(task.id))
     yield TrialDone()
+
+
+def hang_in_c() -> None:
+    """Wait for ever in C, with the interpreter's lock: no Python code of this process runs any more."""
+    reading, _ = os.pipe()
+    ctypes.PyDLL(None).read(reading, ctypes.create_string_buffer(1), 1)
 
 
 def _append(storage: Path, name: str, line: str) -> None:

@@ -1,4 +1,4 @@
-"""Claims about trainables/smaller_batches.py, on tasks whose work is not run."""
+"""Claims about trainables/smaller_batches.py: the batches, and what a stage makes of them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ import pytest
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import micro_batch
 from tests.support.tiny_specs import stage, trial_spec
-from trainables.smaller_batches import MOST_PARTS, use_smaller_batches, with_smaller_batches
+from tests.support.tiny_trials import is_step, losses, run
+from tests.support.tiny_trials import make_task as make_tiny
+from trainables.run_trial import run_trial
+from trainables.smaller_batches import MOST_PARTS, memory_note, use_smaller_batches, with_smaller_batches
+from trainables.storage import layout
+from trainables.storage.record_files import read
+from trainables.storage.records import StageResult
 from trainables.storage.store import LocalStore, Store
-from trainables.task import StageTask, TrialTask
+from trainables.task import Context, StageTask, TrialTask
 
 STAGES = (stage("align", trains=("projector",), global_batch=16), stage("finetune", global_batch=12))
 
@@ -98,3 +104,40 @@ def test_evaluation_is_answered_in_twice_as_many_parts_up_to_single_questions(tm
 
 def test_what_has_no_batch_to_halve_is_left(tmp_path: Path, store: Store) -> None:
     assert use_smaller_batches(make_task(tmp_path), "features-of-something", store) is None
+
+
+def test_stage_goes_on_with_a_smaller_micro_batch_from_a_checkpoint_of_a_larger_one(tmp_path: Path) -> None:
+    """The global batch, the key and, but for rounding, the losses are those of a run in whole batches."""
+    whole = make_tiny(tmp_path / "whole")
+    expected = losses(run(whole))
+    task = make_tiny(tmp_path / "halved", checkpoint_every_steps=2)
+    loop = run_trial(task, Context())
+    seen = []
+    for event in loop:
+        seen.append(event)
+        if is_step(event, 3):
+            break
+    loop.close()  # type: ignore[attr-defined]
+    store = LocalStore(tmp_path / "halved")
+    use_smaller_batches(task, "stage-0", store)
+    use_smaller_batches(with_smaller_batches(task, store), "stage-0", store)
+    smaller = with_smaller_batches(task, store)
+    assert smaller.stages[0].resources.micro_batch == 2
+    rest = run(smaller)
+    assert losses(seen)[:2] + losses(rest) == pytest.approx(expected, rel=1e-5)
+    assert len(losses(rest)) == len(expected) - 2, "it went on from the checkpoint after two steps"
+    result = read(store, layout.stage_result(task.stages[0].key), StageResult)
+    assert result is not None
+    assert result.provenance["micro_batch"] == "2"
+
+
+def test_memory_note_says_stage_micro_batch_and_what_the_plan_expects(tmp_path: Path) -> None:
+    task = make_task(tmp_path, micro_batch=4)
+    assert memory_note(task, "n-align") == "in stage align at micro-batch 4"
+    order = task.stages[0].model_copy(update={"expected_memory": ((8, 90_000_000_000), (4, 61_230_000_000))})
+    task = task.model_copy(update={"stages": (order, task.stages[1])})
+    assert memory_note(task, "n-align") == (
+        "in stage align at micro-batch 4, for which the plan expects 61.2 GB of each worker"
+    )
+    assert memory_note(task, "n-evaluation") == "in the evaluation"
+    assert memory_note(task, "features-of-something") is None

@@ -1,10 +1,11 @@
-"""Join this process to a `torch.distributed` group. torch is imported by what needs it, not with this module.
+"""Join and leave `torch.distributed` groups. torch is imported by what needs it, not with this module.
 
 No port is chosen in advance: rank 0 lets the system pick one and passes it on, so two groups can never race for it.
 """
 
 from __future__ import annotations
 
+import atexit
 import os
 from datetime import timedelta
 from typing import Any, assert_never
@@ -67,6 +68,19 @@ def wait_for_all() -> None:
         dist.barrier()
 
 
+def leave() -> None:
+    """Leave the group, if this process is in one: its threads end. Called at the interpreter's exit at the latest.
+
+    A thread of gloo that lets go of the last collective's tensors takes the interpreter's lock. Once the interpreter
+    is being finalised that ends the thread by unwinding through C++, which aborts the process (SIGABRT, "terminate
+    called without an active exception").
+    """
+    import torch.distributed as dist
+
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
 def _init(store: Any, rank: int, world: int, device: Device, local_rank: int) -> None:
     import torch
     import torch.distributed as dist
@@ -80,3 +94,4 @@ def _init(store: Any, rank: int, world: int, device: Device, local_rank: int) ->
             dist.init_process_group("gloo", store=store, rank=rank, world_size=world)
         case _:
             assert_never(device)
+    atexit.register(leave)

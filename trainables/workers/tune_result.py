@@ -30,6 +30,8 @@ class TuneResult:
     pid: int
     process_started: float
     """Seconds since the epoch: tells the process from a later one of its pid."""
+    oom_kills: int | None
+    """Processes around it that the kernel has killed for want of memory so far; None where that is not told."""
     timeout_s: float
     """Seconds after which the next report is overdue."""
 

@@ -21,9 +21,11 @@ import ray
 from ray import tune
 
 from search_spaces.error_text import named_message
-from search_spaces.full_storage import is_full
+from search_spaces.failure_kind import failure_kind
+from search_spaces.oom_kills import count_oom_kills
 from search_spaces.outcomes import FailureKind, NodeDone, Progress, Started, UnitDone
 from search_spaces.worker_contract import Failed, Group, StartGroup
+from trainables.smaller_batches import memory_note
 from trainables.storage import layout
 from trainables.storage.record_files import read, write
 from trainables.storage.records import Failure
@@ -98,8 +100,7 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         except TrialFailedError:
             raise
         except Exception as error:
-            kind: FailureKind = "full" if is_full(error) else "error"
-            self._fail(Failed(kind, named_message(error), traceback=traceback.format_exc(), rank=0))
+            self._fail(Failed(failure_kind(error), named_message(error), traceback=traceback.format_exc(), rank=0))
 
     def _step(self) -> dict[str, Any]:
         if self._task is None:
@@ -144,15 +145,17 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
 
     def _fail(self, failed: Failed) -> NoReturn:
         """Record a failure in the trial's folder; it ends the attempt and its group."""
+        during = self._task.during(self._done) if self._task else None
+        note = memory_note(self._task, during) if self._task and during and failed.kind == "memory" else None
         failure = Failure(
             trial=self._trial,
             kind=failed.kind,
-            message=failed.message,
+            message=f"{failed.message} ({note})" if note else failed.message,
             traceback=failed.traceback,
             log=layout.worker_log(self._study, self._trial, failed.rank or 0),
             ts=int(time.time() * 1000),
             attempt=self._task.attempt if self._task else 1,
-            during=self._task.during(self._done) if self._task else None,
+            during=during,
             rank=failed.rank,
             host=failed.host or socket.gethostname(),
             node_id=failed.node_id or ray.get_runtime_context().get_node_id(),
@@ -163,7 +166,7 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
             write(self._store, layout.trial_failure(self._study, self._trial), failure)
         except OSError as error:  # whoever is told of the failure records it, once storage can be written to
             print(f"the failure of {self._trial} was not recorded: {error}", file=sys.stderr, flush=True)
-        raise TrialFailedError(failed.kind, failed.message)
+        raise TrialFailedError(failed.kind, failure.message)
 
     def _timeout_s(self) -> float:
         """Return the seconds that the next request to the group may take."""
@@ -186,6 +189,7 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
                 host=socket.gethostname(),
                 pid=os.getpid(),
                 process_started=psutil.Process().create_time(),
+                oom_kills=count_oom_kills(),
                 timeout_s=timeout_s,
             )
         )

@@ -16,7 +16,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 
 from search_spaces.error_text import named_message
-from search_spaces.full_storage import is_full
+from search_spaces.failure_kind import failure_kind
 from search_spaces.outcomes import FailureKind, Progress, TrialDone, UnitDone
 from search_spaces.worker_contract import Advanced, Failed, Opened, RankInfo
 from trainables.storage import layout
@@ -146,12 +146,5 @@ def _flush() -> None:
 
 
 def _kind(error: Exception) -> FailureKind:
-    """Return `memory` for what runs out of device or host memory, `full` for what runs out of disk, `damaged` for what
-    storage does not hold as it was written."""
-    if is_full(error):
-        return "full"
-    if isinstance(error, DamagedArtifactError):
-        return "damaged"
-    out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    text = str(error).lower()
-    return "memory" if out_of_memory or "out of memory" in text or "can't allocate memory" in text else "error"
+    """Return `damaged` for what storage does not hold as it was written, else the kind of any other code's errors."""
+    return "damaged" if isinstance(error, DamagedArtifactError) else failure_kind(error)

@@ -19,7 +19,9 @@ EVENTS = [
 
 
 def result(event: Started | Progress) -> TuneResult:
-    return TuneResult("t1", event, node_id="node", pid=4711, process_started=1.5, timeout_s=600.0)
+    return TuneResult(
+        "t1", event, node_id="node", host="host", pid=4711, process_started=1.5, oom_kills=0, timeout_s=600.0
+    )
 
 
 @pytest.mark.parametrize("event", EVENTS)

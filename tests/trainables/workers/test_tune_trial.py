@@ -168,6 +168,7 @@ def test_step_failure_is_recorded_in_the_trials_folder_and_ends_the_group(
         trial.step()
     found = recorded(tmp_path)
     assert found is not None
+    assert found.message == ("it broke (in stage finetune at micro-batch 8)" if kind == "memory" else "it broke")
     assert (found.kind, found.traceback) == (kind, "Traceback")
     assert found.log == layout.worker_log("fake", "a", 1)
     assert group.killed

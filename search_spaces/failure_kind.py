@@ -1,0 +1,14 @@
+"""Classify an error that a trial's code, a worker's start or a library has raised."""
+
+from __future__ import annotations
+
+from search_spaces.full_storage import is_full
+from search_spaces.out_of_memory import is_out_of_memory
+from search_spaces.outcomes import FailureKind
+
+
+def failure_kind(error: BaseException) -> FailureKind:
+    """Return `memory` for exhausted memory of a device or host, `full` for a full disk, else `error`."""
+    if is_out_of_memory(error):
+        return "memory"
+    return "full" if is_full(error) else "error"
