@@ -20,15 +20,9 @@ store.flush_tree = store.flush_entry = lambda path: None
 store.make_folder = lambda path: path.mkdir(parents=True, exist_ok=True)
 """
 
-WRITTEN_IN_PLACE = """
-from pathlib import Path
-from trainables.storage.store import LocalStore
-
-def put(self, name, data):
-    (self.root / name).parent.mkdir(parents=True, exist_ok=True)
-    (self.root / name).write_bytes(data)
-
-LocalStore.put = put
+CHECKPOINTS_UNREAD = """
+from trainables.training.step_checkpoints import StepCheckpoints
+StepCheckpoints.newest = lambda self: None
 """
 
 POWER_CUT = Case(
@@ -40,14 +34,15 @@ POWER_CUT = Case(
     disturbance=Disturbance("hold", Choice("R", FILE_KINDS["trial result"], 2, "rank 0")),
     mode="strict",
 )
-HALF_A_RESULT = Case(
+KILLED_AT_THE_END = Case(
     number=2,
     seed=1,
-    kind="half a write",
+    kind="kill",
     shape=SHAPE,
     second=SHAPE,
-    disturbance=Disturbance("half", Choice("W", FILE_KINDS["stage result"], 1, "rank 0")),
+    disturbance=Disturbance("kill", Choice("C", FILE_KINDS["stage weights"], 1, "rank 0")),
 )
+"""All steps of the first stage are done, and its weights are not written."""
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +64,7 @@ def differences(folder: Path, case: Case, broken: str = "") -> list[str]:
     return outcome.differences
 
 
-@pytest.mark.parametrize(("case", "broken"), [(POWER_CUT, NEVER_FLUSHED), (HALF_A_RESULT, WRITTEN_IN_PLACE)])
+@pytest.mark.parametrize(("case", "broken"), [(POWER_CUT, NEVER_FLUSHED), (KILLED_AT_THE_END, CHECKPOINTS_UNREAD)])
 def test_a_broken_product_differs_where_the_sound_one_does_not(case: Case, broken: str, folder: Path) -> None:
     assert differences(folder, case) == []
     assert differences(folder, case, broken) != []
