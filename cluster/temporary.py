@@ -46,7 +46,8 @@ class SessionFolder:
 
 @contextmanager
 def session_folder(parent: Path) -> Iterator[Path]:
-    """Make a folder that is there while the block runs."""
+    """Make a folder that is there while the block runs, after what killed processes have left beside it is removed."""
+    remove_abandoned(parent)
     folder = SessionFolder(parent)
     try:
         yield folder.path
@@ -57,7 +58,7 @@ def session_folder(parent: Path) -> Iterator[Path]:
 def remove_abandoned(parent: Path) -> None:
     """Remove the session folders of this user below `parent` whose processes are gone, and end what they have left.
 
-    Processes of Ray that outlive their driver are known by the folder, whose random name stands in their options.
+    Processes of Ray that outlive their driver are known by the folder, which has a random name.
     """
     for folder in parent.glob(f"{EMBEDDED_PREFIX}*"):
         try:
@@ -86,7 +87,18 @@ def _end_processes(folder: Path) -> None:
 
 
 def _belongs(process: psutil.Process, folder: Path) -> bool:
-    """Return whether a process of this user was started with the folder in an option, as Ray starts its own."""
+    """Return whether a process of this user is one of Ray's that works in the folder.
+
+    It was started with the folder in an option; or it calls itself `ray::...`, which hides its options, and has a file
+    open there.
+    """
     uids, words = process.info["uids"], process.info["cmdline"] or []
     is_own = uids is not None and uids.real == os.getuid()
-    return is_own and any(word.startswith("--") and str(folder) in word for word in words)
+    if not is_own or not words:
+        return False
+    if not words[0].startswith("ray::"):
+        return any(word.startswith("--") and str(folder) in word for word in words)
+    try:
+        return any(Path(file.path).is_relative_to(folder) for file in process.open_files())
+    except psutil.Error:
+        return False

@@ -55,10 +55,15 @@ def test_remove_abandoned_ends_what_was_started_in_the_folder_and_nobody_who_onl
     dead.kill()
     dead.wait()
     agent = subprocess.Popen([sys.executable, "-c", IDLE, f"--temp-dir={left}"], stdin=subprocess.PIPE)
+    code = f"log = open(r'{left}/agent.log', 'w'); print(1, flush=True); input()"
+    renamed = subprocess.Popen(["ray::Agent", "-c", code], executable=sys.executable, stdin=-1, stdout=-1, text=True)
+    assert renamed.stdout is not None
+    assert renamed.stdout.readline() == "1\n"
     reader = subprocess.Popen([sys.executable, "-c", IDLE, f"{left}/logs/raylet.out"], stdin=subprocess.PIPE)
-    with dead, agent, reader:
+    with dead, agent, renamed, reader:
         remove_abandoned(tmp_path)
         assert agent.poll() is not None
+        assert renamed.poll() is not None
         assert psutil.Process(reader.pid).status() != psutil.STATUS_ZOMBIE
     assert not left.exists()
 
