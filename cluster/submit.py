@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.connect import PACKAGES, package_folder
+from search_spaces.credentials import without_credentials
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 
@@ -96,7 +97,7 @@ def follow(job: Job, write: Callable[[str], None]) -> int:
 
 def commands(job: Job) -> Sequence[tuple[str, str]]:
     """List what a user may want to do with a job next: (purpose, command)."""
-    at = ["--address", job.address, job.id]
+    at = ["--address", without_credentials(job.address), job.id]
     follow, stop = ["ray", "job", "logs", "--follow", *at], ["ray", "job", "stop", *at]
     return [("follow it", shlex.join(follow)), ("stop it", shlex.join(stop))]
 

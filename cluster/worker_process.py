@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import traceback
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -15,7 +14,7 @@ import ray
 from cluster.launcher import MemberCode
 from cluster.stack_dump import dump_on_signal
 from cluster.worker_info import WorkerInfo, visible_devices
-from search_spaces.error_text import first_line, named_message
+from search_spaces.error_text import first_line, named_message, traceback_text
 from search_spaces.failure_kind import failure_kind
 from search_spaces.oom_kills import count_oom_kills
 from search_spaces.worker_contract import Advanced, Failed, Member, Opened, RankInfo
@@ -99,7 +98,7 @@ def _answered(call: Callable[[], Answer | Failed]) -> Answer | Failed:
     try:
         return call()
     except Exception as error:
-        return Failed(failure_kind(error), first_line(named_message(error)), traceback=traceback.format_exc())
+        return Failed(failure_kind(error), first_line(named_message(error)), traceback=traceback_text())
 
 
 def make_member(code: MemberCode, rank_info: RankInfo, one_node: bool) -> Member | Failed:
@@ -118,7 +117,7 @@ def make_member(code: MemberCode, rank_info: RankInfo, one_node: bool) -> Member
         return code.make(rank_info)
     except Exception as error:
         kind, message = failure_kind(error), first_line(named_message(error))
-        return Failed(kind, message, traceback=traceback.format_exc(), rank=rank_info.rank)
+        return Failed(kind, message, traceback=traceback_text(), rank=rank_info.rank)
 
 
 def environment(rank_info: RankInfo, one_node: bool) -> dict[str, str]:

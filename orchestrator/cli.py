@@ -31,6 +31,7 @@ from orchestrator.exit_codes import EXIT_BAD_INPUT, EXIT_CRASH, EXIT_DONE, EXIT_
 from orchestrator.running.storage_pause import StorageGoneError
 from orchestrator.settings import refuse_foreign_packages
 from orchestrator.terminal.stops import StoppedError, stop_with_a_sentence, storage_full, storage_gave_out
+from search_spaces.credentials import without_credentials
 from search_spaces.error_text import first_line, named_message
 from search_spaces.errors import InputError
 from search_spaces.full_storage import is_full
@@ -114,10 +115,10 @@ def _end(text: str, code: int) -> NoReturn:
 
 def _crash(error: Exception) -> NoReturn:
     """Say that the program has a defect, and write the traceback to a file for those who mend it."""
-    lines = traceback.format_exception(error)
+    lines = list(map(without_credentials, traceback.format_exception(error)))
     try:
         with tempfile.NamedTemporaryFile("w", prefix="ablate-crash-", suffix=".txt", delete=False) as file:
-            file.writelines([f"{shlex.join(sys.argv)}\n\n", *lines])
+            file.writelines([f"{without_credentials(shlex.join(sys.argv))}\n\n", *lines])
         where = f"The traceback is in {file.name}: please report it with the command."
     except OSError:
         where = "".join(lines)

@@ -36,6 +36,7 @@ from orchestrator.storage.budget import DiskBudget
 from orchestrator.terminal.difference import show_difference
 from orchestrator.terminal.plain import plain_lines
 from orchestrator.terminal.stops import StoppedError
+from search_spaces.credentials import without_credentials
 from search_spaces.errors import InputError
 from search_spaces.expansion.expand import Expansion
 from search_spaces.plan import Plan
@@ -99,7 +100,7 @@ def run_loaded(study: Study, options: RunOptions, console: Console) -> StudyRun:
     expansion = expand(study, options.plan)  # 2: a study becomes arms and trials
     selected = selected_trials(expansion, options.only, options.plan.limit)
     told = plain_lines(console)
-    with registered(store, expansion.name, shlex.join(["ablate", *sys.argv[1:]]), told) as run:
+    with registered(store, expansion.name, without_credentials(shlex.join(["ablate", *sys.argv[1:]])), told) as run:
         try:
             done = _run_expanded(study, expansion, selected, store, cluster, options, console)
         except StoppedError as stopped:

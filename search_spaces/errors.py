@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
+from search_spaces.credentials import without_credentials
+
 T = TypeVar("T")
 
 LONGEST_TEXT = 4_000
@@ -104,7 +106,8 @@ class Problems:
 
 
 def _cut(text: str) -> str:
-    """Leave out the middle of a long text."""
+    """Leave out the middle of a long text, and what is secret in its addresses."""
+    text = without_credentials(text)
     left_out = len(text) - LONGEST_TEXT
     return text if left_out <= 0 else f"{text[: LONGEST_TEXT // 2]} [... {left_out:,} characters ...] {text[-500:]}"
 

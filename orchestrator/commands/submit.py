@@ -19,6 +19,7 @@ from orchestrator.commands.options import (
     TrackingOption,
     console,
 )
+from search_spaces.credentials import has_credentials, without_credentials
 from search_spaces.errors import InputError
 
 STUDY_FILE = "study.yaml"
@@ -55,6 +56,14 @@ def submit(
         raise InputError(
             f"must be an absolute path that every node of the cluster sees, but got {storage!r}", key="--storage"
         )
+    if tracking_uri is not None and has_credentials(tracking_uri):
+        raise InputError(
+            "must be an address without a password, as whoever sees the cluster's dashboard reads the commands of jobs,"
+            f" but got {tracking_uri}",
+            key="--tracking-uri",
+            way_out="Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, in the"
+            " environment of the cluster's nodes.",
+        )
     loaded = load_study(study, selection.overrides or ())
     plan_study(loaded, toy=selection.toy)  # what is wrong with the study is said here, not in the job's log
     resolved = {key: value for key, value in loaded.document.value.items() if key != "extends"}
@@ -72,13 +81,13 @@ def submit(
     with working_folder({STUDY_FILE: yaml.safe_dump(resolved, sort_keys=False)}) as folder:
         job = submit_job(address, folder, shlex.join(entrypoint), job_id=job_id, metadata=metadata)
     if as_json:
-        print(json.dumps({"job": job.id, "address": job.address, "study": loaded.study}))
+        print(json.dumps({"job": job.id, "address": without_credentials(job.address), "study": loaded.study}))
     else:
-        lines = [f"{loaded.study} is the job {job.id} of {job.address}"]
+        lines = [f"{loaded.study} is the job {job.id} of {without_credentials(job.address)}"]
         lines += [f"  to {purpose}: {command}" for purpose, command in commands(job)]
         overrides = [part for override in selection.overrides or () for part in ("--set", override)]
         toy = ["--toy"] if selection.toy else []
-        again = ["ablate", "submit", study, *overrides, *given, *toy, "--address", job.address]
+        again = ["ablate", "submit", study, *overrides, *given, *toy, "--address", without_credentials(job.address)]
         lines += [f"  to resume it: {shlex.join(again)}"]
         console().print("\n".join(lines), soft_wrap=True)
     if wait:

@@ -17,6 +17,7 @@ from orchestrator.running.equal_failures import EQUAL_FAILURES
 from orchestrator.running.retry_policy import Budgets
 from orchestrator.running.storage_pause import PATIENCE_S
 from orchestrator.state.added_seeds import read_added
+from search_spaces.credentials import has_credentials
 from search_spaces.expansion.expand import (
     FEATURES_BUDGET_BYTES,
     Expansion,
@@ -105,7 +106,7 @@ class RunOptions:
         An address with a password in it is left out: it is in the environment, or the user has it.
         """
         uri = self.tracking_uri
-        server = ["--tracking-uri", uri] if uri is not None and "@" not in uri else []
+        server = ["--tracking-uri", uri] if uri is not None and not has_credentials(uri) else []
         return shlex.join(["ablate", "sync", self.study, *self.plan.flags(), *server])
 
 

@@ -16,6 +16,7 @@ from orchestrator.tracking.mlflow_errors import plain_words, translate_errors
 from orchestrator.tracking.mlflow_server import MlflowServer
 from orchestrator.tracking.mlflow_tracker import MlflowTracker
 from orchestrator.tracking.tracker import TrackerAwayError, TrackerDeniedError, TrackerRefusedError
+from search_spaces.credentials import without_credentials
 from search_spaces.errors import InputError
 from trainables.storage import layout
 
@@ -95,7 +96,8 @@ def _embedded(storage: Path) -> MlflowClient:
 def open_command(tracker: MlflowTracker) -> str:
     """Say how to see the study in MLflow: by a command for the embedded database, else by a link."""
     if tracker.server != EMBEDDED:
-        return f"MLflow: {tracker.link(tracker.uri)}" if tracker.uri.startswith("http") else f"MLflow: {tracker.uri}"
+        shown = without_credentials(tracker.uri)
+        return f"MLflow: {tracker.link(shown)}" if shown.startswith("http") else f"MLflow: {shown}"
     return (
         f"To open MLflow:  mlflow ui --backend-store-uri {shlex.quote(tracker.uri)} --host 127.0.0.1 --port 5000 "
         "--workers 1\n"

@@ -26,6 +26,7 @@ from orchestrator.tracking.tracker import (
     TrackerGoneError,
     TrackerRefusedError,
 )
+from search_spaces.credentials import without_credentials
 from search_spaces.error_text import first_line
 
 MESSAGE_SIZE = 300
@@ -182,7 +183,11 @@ def cause_of(error: Exception) -> str:
 
 
 def plain_words(error: Exception) -> str:
-    """Say an error in one line: the status or the system's own words, without addresses of objects or HTML."""
+    """Say an error in one line: the status or the system's own words, without addresses of objects, HTML or secrets."""
+    return without_credentials(_plain_words(error))
+
+
+def _plain_words(error: Exception) -> str:
     text, status = str(error), _status(error)
     said = _SAID.search(text)
     if in_sqlite := _SAID_BY_SQLITE.search(text):

@@ -11,7 +11,6 @@ import os
 import socket
 import sys
 import time
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -20,7 +19,7 @@ import psutil
 import ray
 from ray import tune
 
-from search_spaces.error_text import named_message
+from search_spaces.error_text import named_message, traceback_text
 from search_spaces.failure_kind import failure_kind
 from search_spaces.oom_kills import count_oom_kills
 from search_spaces.outcomes import FailureKind, NodeDone, Progress, Started, UnitDone
@@ -100,7 +99,7 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         except TrialFailedError:
             raise
         except Exception as error:
-            self._fail(Failed(failure_kind(error), named_message(error), traceback=traceback.format_exc(), rank=0))
+            self._fail(Failed(failure_kind(error), named_message(error), traceback=traceback_text(), rank=0))
 
     def _step(self) -> dict[str, Any]:
         if self._task is None:

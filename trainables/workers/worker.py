@@ -9,13 +9,12 @@ import gc
 import os
 import sys
 import time
-import traceback
 from collections.abc import Callable, Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from pkgutil import resolve_name
 
-from search_spaces.error_text import named_message
+from search_spaces.error_text import named_message, traceback_text
 from search_spaces.failure_kind import failure_kind
 from search_spaces.outcomes import FailureKind, Progress, TrialDone, UnitDone
 from search_spaces.worker_contract import Advanced, Failed, Opened, RankInfo
@@ -113,7 +112,7 @@ class Worker:
 
     def _failed(self, error: Exception) -> Failed:
         """Return the failure of an exception, which is printed in full to stderr."""
-        trace = traceback.format_exc()
+        trace = traceback_text()
         print(trace, file=sys.stderr, flush=True)
         return Failed(_kind(error), named_message(error), traceback=trace, rank=self._context.rank)
 

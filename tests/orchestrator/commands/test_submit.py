@@ -132,11 +132,17 @@ def test_submit_sends_the_resolved_study_and_ends_with_its_exit_code(head: dict[
         (["--storage", "here", "--address", "http://127.0.0.1:1"], "--storage: must be an absolute path"),
         (["--storage", "/s", "--address", "http://127.0.0.1:1"], "the cluster's dashboard must be reachable"),
         (["--storage", "/s", "--address", "http://127.0.0.1:1", "--set", "base.data=x"], "base.data: must be one of"),
+        (
+            ["--storage", "/s", "--address", "http://127.0.0.1:1", "--tracking-uri", "http://me:c4n4ry@server"],
+            "--tracking-uri: must be an address without a password",
+        ),
+        (["--storage", "/s", "--address", "http://me:c4n4ry@127.0.0.1:1"], "the cluster's dashboard must be reachable"),
     ],
 )
 def test_submit_refuses_what_cannot_become_a_job(tmp_path: Path, arguments: list[str], law: str) -> None:
     done = ablate("submit", "quickstart", *arguments, storage=tmp_path, check=2)
     assert law in done.stderr
+    assert "c4n4ry" not in done.stdout + done.stderr
 
 
 @pytest.mark.ray
