@@ -60,16 +60,31 @@ def remove_abandoned(parent: Path) -> None:
 
     Processes of Ray that outlive their driver are known by the folder, which has a random name.
     """
+    for folder in _abandoned(parent):
+        _end_processes(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def count_abandoned(parent: Path) -> int:
+    """Count the session folders of this user below `parent` whose processes are gone."""
+    return sum(1 for _ in _abandoned(parent))
+
+
+def _abandoned(parent: Path) -> Iterator[Path]:
+    """Find the session folders of this user whose processes are gone, each with its lock held while it is looked at."""
     for folder in parent.glob(f"{EMBEDDED_PREFIX}*"):
         try:
             if folder.is_symlink() or folder.stat().st_uid != os.getuid():
                 continue
-            with (folder / LOCK).open("rb") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _end_processes(folder)
-                shutil.rmtree(folder, ignore_errors=True)
-        except OSError:  # held by a living process, made a moment ago, or removed by another one meanwhile
+            lock = (folder / LOCK).open("rb")
+        except OSError:  # made a moment ago, or removed by another process meanwhile
             continue
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:  # held by a living process
+                continue
+            yield folder
 
 
 def _end_processes(folder: Path) -> None:

@@ -17,6 +17,7 @@ import typer
 from orchestrator.commands import study
 from orchestrator.commands.benchmarks import benchmarks
 from orchestrator.commands.data import data
+from orchestrator.commands.doctor import doctor
 from orchestrator.commands.export import export
 from orchestrator.commands.import_results import import_results
 from orchestrator.commands.noise import noise
@@ -50,6 +51,7 @@ app = typer.Typer(
 
 for command in (
     study.schema,
+    doctor,
     study.plan,
     run,
     study.status,

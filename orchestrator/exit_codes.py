@@ -4,6 +4,7 @@ EXIT_DONE = 0
 EXIT_TRIAL_FAILED = 1
 """Or, of `ablate verify`: something on storage is damaged or missing."""
 EXIT_BAD_INPUT = 2
+"""Or, of `ablate doctor`: something that a run needs will fail."""
 EXIT_STOPPED = 3
 """Before the end: a limit, `ablate stop`, or no space left."""
 EXIT_CRASH = 70

@@ -59,7 +59,7 @@ def current_digests(
         with _unread_where_missing(unread, source.declared):
             entries |= {name: entry} if (entry := _current_source(source, cache.get(name), store, data_root)) else {}
             unread += [] if name in entries else [source.declared]
-    for origin in _checkpoints(specs):
+    for origin in checkpoints_of(specs):
         name = weights_name(origin)
         with _unread_where_missing(unread, origin):
             cached, signature = cache.get(name), _weights_signature(origin, data_root)
@@ -108,7 +108,7 @@ def preflight(
         name = source_name(source)
         with problems.collected():
             entries[name] = _source_entry(source, cache.get(name), store, data_root, report)
-    for origin in _checkpoints(specs):
+    for origin in checkpoints_of(specs):
         name = weights_name(origin)
         with problems.collected():
             entries[name] = _weights_entry(origin, cache.get(name), data_root, report)
@@ -249,7 +249,8 @@ def sources_of(specs: Iterable[TrialSpec], asked: Iterable[BenchmarkSpec]) -> li
     return list(sources.values())
 
 
-def _checkpoints(specs: Iterable[TrialSpec]) -> list[str]:
+def checkpoints_of(specs: Iterable[TrialSpec]) -> list[str]:
+    """List the origin of every checkpoint of trials once, sorted."""
     origins = {origin for spec in specs for origin in spec.vision.checkpoints}
     origins |= {spec.language.checkpoint for spec in specs if spec.language.checkpoint}
     return sorted(origins)

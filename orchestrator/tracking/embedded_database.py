@@ -62,6 +62,19 @@ def prepare_embedded(storage: Path) -> None:
             _upgrade(path, revision)
 
 
+def first_step(storage: Path) -> str | None:
+    """Say what a run does with the embedded database of a storage first; None if it is ready. Nothing is changed.
+
+    Raises InputError if the database is damaged or is held by another program.
+    """
+    path = storage / layout.TRACKING_DATABASE
+    if _is_empty(path):
+        return "a run makes it"
+    return (
+        None if _revision(path) == database._get_latest_schema_revision() else "a run brings it to this MLflow's schema"
+    )
+
+
 def _uri(path: Path) -> str:
     """Return the address of a database, quoted where its path has characters with a meaning in one.
 

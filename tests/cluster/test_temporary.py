@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from cluster.temporary import SessionFolder, remove_abandoned, session_folder
+from cluster.temporary import SessionFolder, count_abandoned, remove_abandoned, session_folder
 
 OWNER = """
 import pathlib, sys
@@ -43,7 +43,9 @@ def test_remove_abandoned_folder_of_a_living_process_stays_and_that_of_a_killed_
     dead.wait()
     (left / "session").mkdir()
     with living, dead:
+        assert count_abandoned(tmp_path) == 1
         remove_abandoned(tmp_path)
+        assert count_abandoned(tmp_path) == 0
         assert sorted(tmp_path.iterdir()) == sorted([own.path, kept])
         living.kill()
     remove_abandoned(tmp_path)

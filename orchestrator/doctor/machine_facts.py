@@ -1,0 +1,138 @@
+"""Gather facts of this machine, its packages and its cluster. Nothing is started or changed."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+import psutil
+from packaging.requirements import Requirement
+
+from cluster.address import find_cluster
+from cluster.connect import short_folder
+from cluster.fit import usable_cpus, visible_gpus
+from cluster.temporary import count_abandoned
+from orchestrator.doctor.facts import ClusterFacts, EmbeddedFacts, Gpu, MachineFacts, PackageFacts
+from search_spaces.error_text import first_line
+from search_spaces.errors import InputError
+from trainables.package_versions import DRIVER_PACKAGES, installed_versions
+
+DISTRIBUTION = "ablate-vlm"
+
+SHARED_MEMORY = Path("/dev/shm")
+CONTROL_GROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+DRIVER_VERSION = Path("/sys/module/nvidia/version")
+
+
+def machine_facts() -> MachineFacts:
+    """Read processors, memory and GPUs of this machine."""
+    memory = psutil.virtual_memory()
+    total = min(memory.total, _control_group_limit() or memory.total)
+    gpus, error = _answering_gpus()
+    return MachineFacts(
+        cpus=usable_cpus(),
+        memory_bytes=total,
+        free_memory_bytes=min(memory.available, total),
+        listed_gpus=visible_gpus(),
+        gpus=gpus,
+        driver=DRIVER_VERSION.read_text().strip() if DRIVER_VERSION.is_file() else None,
+        gpu_error=error,
+        torch=installed_versions(["torch"])["torch"],
+    )
+
+
+def _control_group_limit() -> int | None:
+    """Read the memory limit of a container; None without one."""
+    try:
+        limit = CONTROL_GROUP_LIMIT.read_text().strip()
+    except OSError:  # another version of control groups, or another system
+        return None
+    return int(limit) if limit.isdecimal() else None
+
+
+def _answering_gpus() -> tuple[tuple[Gpu, ...], str | None]:
+    """Ask NVIDIA's library for all devices of this machine, or return what it says instead."""
+    try:
+        import pynvml
+    except ImportError as error:
+        return (), first_line(error)
+    try:
+        pynvml.nvmlInit()
+        handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
+        return tuple(
+            _gpu(pynvml.nvmlDeviceGetName(each), pynvml.nvmlDeviceGetMemoryInfo(each)) for each in handles
+        ), None
+    except pynvml.NVMLError as error:
+        return (), first_line(error)
+
+
+def _gpu(name: str | bytes, memory: object) -> Gpu:
+    text = name.decode(errors="replace") if isinstance(name, bytes) else name
+    return Gpu(text, int(memory.total))  # type: ignore[attr-defined]
+
+
+def package_facts() -> PackageFacts:
+    """Compare the installed packages with what this program requires."""
+    try:
+        required = metadata.requires(DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:
+        return PackageFacts(installed_versions(DRIVER_PACKAGES), None)
+    unmet = []
+    for requirement in map(Requirement, required):
+        if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+            version = installed_versions([requirement.name])[requirement.name]
+            if version == "not installed" or not requirement.specifier.contains(version, prereleases=True):
+                unmet.append(f"{requirement.name}{requirement.specifier} ({version})")
+    return PackageFacts(installed_versions(DRIVER_PACKAGES), tuple(unmet))
+
+
+def embedded_facts() -> EmbeddedFacts:
+    """Look at what a cluster inside this machine needs before it starts."""
+    preferred = tempfile.gettempdir()
+    folder = Path(short_folder(preferred))
+    try:
+        with tempfile.TemporaryDirectory(prefix=".ablate-doctor-", dir=folder):
+            folder_error = None
+    except OSError as error:
+        folder_error = error.strerror or first_line(error)
+    return EmbeddedFacts(
+        folder=str(folder),
+        preferred=preferred,
+        folder_error=folder_error,
+        free_bytes=_free_bytes(folder),
+        shared_memory_bytes=_free_bytes(SHARED_MEMORY),
+        port_error=_port_error(),
+        abandoned=count_abandoned(folder),
+    )
+
+
+def _free_bytes(folder: Path) -> int | None:
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
+
+
+def _port_error() -> str | None:
+    """Open a port on loopback, as every part of an embedded cluster does; return what goes wrong."""
+    try:
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            socket.create_connection(listener.getsockname(), timeout=5).close()
+    except OSError as error:
+        return error.strerror or first_line(error)
+    return None
+
+
+def cluster_facts(flag: str | None) -> ClusterFacts:
+    """Ask the head of the cluster that `--address` (None: not given) or RAY_ADDRESS names."""
+    try:
+        cluster = find_cluster(flag)
+    except InputError as error:
+        return ClusterFacts(f"{error.place}: {error.law}", error.way_out)
+    assert cluster is not None, "a cluster is named"
+    return ClusterFacts(None, None, cluster.value)
