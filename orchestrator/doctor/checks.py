@@ -221,7 +221,7 @@ def check_tracking(facts: TrackingFacts) -> Finding:
     if facts.error is not None:
         says = facts.error if facts.address is None else f"{facts.address}: {facts.error}"
         return Finding("tracking", "fails", says, facts.way_out)
-    if facts.address is None:
+    if facts.address is None or facts.note is not None:
         return Finding("tracking", "right", f"{name} is used; {facts.note or 'it is ready'}")
     return Finding("tracking", "right", f"{name} answers in {facts.seconds:.1f} s")
 

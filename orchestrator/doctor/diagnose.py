@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from orchestrator.doctor.ask import ask_all
+from orchestrator.doctor.ask import ask_all, ask_apart
 from orchestrator.doctor.checks import AREAS, CHECKS, FactsName
-from orchestrator.doctor.facts import MachineFacts, StudyFacts, Unanswered
+from orchestrator.doctor.facts import MachineFacts, StorageFacts, StudyFacts, Unanswered
 from orchestrator.doctor.findings import Finding, State
 from orchestrator.doctor.machine_facts import cluster_facts, embedded_facts, machine_facts, package_facts
 from orchestrator.doctor.storage_facts import storage_facts, tracking_facts
@@ -51,13 +51,11 @@ def gather(
     study: str | None, options: PlanOptions, tracking_uri: str | None, *, offline: bool, within_s: float
 ) -> Answers:
     """Gather the facts of every area; those of the storage first, so that nothing disturbs how it is timed."""
+    storage = ask_apart(lambda: storage_facts(options.storage), StorageFacts, within_s)
+    is_away = isinstance(storage, Unanswered)
+    is_unusable = isinstance(storage, Unanswered) or storage.error is not None
     if not offline:
         import orchestrator.tracking.mlflow_connect  # noqa: F401  # takes seconds, which no server is to blame for
-    probe: dict[FactsName, Callable[[], Any]] = {"storage": lambda: storage_facts(options.storage)}
-    longer: dict[FactsName, float] = {"study": STUDY_TIMES * within_s}
-    answers = ask_all(probe, within_s)
-    is_away = isinstance(answers["storage"], Unanswered)
-    is_unusable = is_away or answers["storage"].error is not None
     calls: dict[FactsName, Callable[[], Any]] = {"machine": machine_facts, "packages": package_facts}
     if options.is_embedded:
         calls["embedded"] = embedded_facts
@@ -67,7 +65,8 @@ def gather(
         calls["tracking"] = lambda: tracking_facts(tracking_uri, options.storage)
     if study is not None and not is_away:
         calls["study"] = lambda: study_facts(study, options)
-    answers |= ask_all(calls, within_s, longer)
+    longer: dict[FactsName, float] = {"study": STUDY_TIMES * within_s}
+    answers: dict[FactsName, Any] = {"storage": storage, **ask_all(calls, within_s, longer)}
     if study is not None and is_away:
         answers["study"] = Unanswered("was not read: its storage gives no answer")
     return _with_devices(answers)

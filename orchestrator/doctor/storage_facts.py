@@ -107,6 +107,8 @@ def tracking_facts(uri: str | None, storage: Path) -> TrackingFacts:
     try:
         if uri is None:
             note = first_step(storage)
+        elif uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///").partition("?")[0]).exists():
+            note = "a run makes it"  # as asking would
         else:
             open_tracker(uri, storage)
     except InputError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +78,9 @@ def test_storage_that_cannot_be_one_fails_with_a_way_out(tmp_path: Path) -> None
 
 
 @pytest.fixture
-def hanging(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Have the storage never answer while the test runs."""
-    over = threading.Event()
-    monkeypatch.setattr("orchestrator.doctor.diagnose.storage_facts", lambda root: over.wait())
-    yield
-    over.set()
+def hanging(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the storage never answer."""
+    monkeypatch.setattr("orchestrator.doctor.diagnose.storage_facts", lambda root: threading.Event().wait())
 
 
 @pytest.mark.usefixtures("hanging")
@@ -104,6 +100,14 @@ def test_tracking_server_that_wants_credentials_fails_and_those_given_are_not_sh
     assert "401" in finding["says"]
     assert "MLFLOW_TRACKING_USERNAME" in finding["way_out"]
     assert "s3cret" not in output
+
+
+def test_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    code, answer, _ = _doctor(tmp_path, "--tracking-uri", f"sqlite:///{tmp_path}/runs.db")
+    (finding,) = _of(answer, "tracking")
+    assert (code, finding["state"]) == (0, "right")
+    assert "a run makes it" in finding["says"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_left_over_address_of_a_cluster_fails_and_says_how_to_be_rid_of_it(
