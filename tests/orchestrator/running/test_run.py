@@ -56,7 +56,7 @@ class Watched:
         )
 
     def report(self, trial: str, event: Started | UnitDone | NodeDone | TrialDone, node: str = "n1") -> TuneResult:
-        result = TuneResult(trial, event, node, f"host-{node}", os.getpid(), 0.0, 600.0)
+        result = TuneResult(trial, event, node, f"host-{node}", os.getpid(), 0.0, None, 600.0)
         self.run.report(result)
         return result
 
