@@ -13,6 +13,7 @@ FOLDERS = {
     "features_folder": "features",
     "data_folder": "data",
     "pictures_folder": "pictures",
+    "evaluation_folder": "evaluations",
     "evaluation_answers": "answers",
     "study_folder": "studies",
     "trial_folder": "trials",

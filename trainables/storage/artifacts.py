@@ -151,7 +151,7 @@ def verify_examples(store: Store, result: EvaluationResult, depth: Depth) -> Ver
     """Verify the scores per example of an evaluation whose result was read."""
     name = result.examples
     if not result.examples_digest:
-        return _file(store, name, check_parquet if depth == "content" else _check_nothing, "shape") + Verified(
+        return _file(store, name, check_parquet if depth == "content" else _check_not_empty, "shape") + Verified(
             unrecorded=(name,)
         )
     return _file(store, name, partial(_check_size, size_bytes=result.examples_bytes), depth, result.examples_digest)
@@ -226,5 +226,5 @@ def _check_size(file: object, size: int, *, size_bytes: int) -> str | None:
     return None if size == size_bytes else f"it has {size:,} bytes where {size_bytes:,} were written"
 
 
-def _check_nothing(file: object, size: int) -> str | None:
-    return None
+def _check_not_empty(file: object, size: int) -> str | None:
+    return None if size else "it is empty"

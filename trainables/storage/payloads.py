@@ -38,10 +38,9 @@ def damage(store: Store, name: str, check: Check) -> str | None:
     """
     try:
         size = store.facts(name).size
-        if size == 0:
-            return "it is empty"
         with store.open(name) as file:
-            return check(file, size)
+            problem = check(file, size)
+        return "it is empty" if problem is not None and size == 0 else problem
     except FileNotFoundError:
         return "it is not there"
     except OSError as error:
