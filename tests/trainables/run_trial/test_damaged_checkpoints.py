@@ -123,10 +123,10 @@ def test_a_stage_that_starts_anew_beside_its_checkpoints_says_so_in_log_status_a
     assert last_restart(LocalStore(tmp_path), task.study, task.id) is None
 
 
-def test_a_half_trained_stage_ends_on_every_other_shape_and_the_first_shape_can_come_back(tmp_path: Path) -> None:
+def test_a_half_trained_stage_ends_on_other_shapes_and_the_first_shape_can_come_back(tmp_path: Path) -> None:
     first = _task(tmp_path)
     _stop_behind_step_5(first)
-    for shape in ({"zero": 1}, {"zero": 2, "offload": "optimizer"}, {"zero": 3}):
+    for shape in ({"zero": 1}, {"zero": 2, "offload": "optimizer"}):  # of so many other shapes checkpoints are kept
         other = _task(tmp_path, **shape)
         assert other.stages[0].key == first.stages[0].key
         assert len(losses(_stop_behind_step_5(other))) == 4
