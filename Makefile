@@ -6,7 +6,7 @@ BIN := .venv/bin
 STORAGE ?= $(or $(ABLATE_STORAGE),$(HOME)/.ablate)
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install quickstart smollm2 test test-slow broken-inputs lint measure drill clean
+.PHONY: help install quickstart smollm2 test test-slow broken-inputs lint measure drill damaged clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14

@@ -13,6 +13,9 @@ from search_spaces.spec import StageSpec, TrialSpec
 
 _DIGITS = 24
 
+TAKE_NO_MEMORY = ("micro_batch", "checkpoint_every_steps", "checkpoint_every_minutes", "hang_timeout_s")
+"""Resources that are no part of a shape: the first is what is learned by it."""
+
 
 def stage_shape(trial: TrialSpec, stage: StageSpec, resources: ResourceSpec, cached: bool) -> str:
     """Name the shape of training a stage, whatever its micro-batch.
@@ -39,5 +42,5 @@ def _model(trial: TrialSpec) -> dict[str, Any]:
 
 
 def _digest(work: dict[str, Any], resources: ResourceSpec) -> str:
-    devices = resources.model_dump(mode="json", exclude={"micro_batch", "checkpoint_every_steps", "hang_timeout_s"})
+    devices = resources.model_dump(mode="json", exclude=set(TAKE_NO_MEMORY))
     return fingerprint({"work": work, "resources": devices})[:_DIGITS]

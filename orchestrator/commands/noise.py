@@ -18,7 +18,7 @@ from orchestrator.commands.options import (
     planned_study,
     print_json,
 )
-from orchestrator.commands.run import exit_code, say_how_it_ended
+from orchestrator.commands.run import end_of_run
 from orchestrator.settings import storage_root
 from search_spaces.errors import InputError
 
@@ -58,8 +58,7 @@ def noise(
     options = running.run_options(plan_options, copy)
     out = console(stderr=as_json)
     done = run_loaded(alone, options, out)
-    say_how_it_ended(done, options, out)
-    code = exit_code(done.outcomes, done.ledger.counts())
+    code = end_of_run(done, options, out)
     floor = measured_floor(done.plan, base.id, StudyScores.of(done.plan, store, done.ledger), done.ledger)
     if not floor.seeds:
         out.print("no seed has scores on all benchmarks: there is no spread to show")

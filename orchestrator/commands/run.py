@@ -90,7 +90,6 @@ def run(
     from orchestrator.run_study import run_study
     from orchestrator.state.difference import difference_json
     from orchestrator.terminal.report import to_terminal
-    from orchestrator.terminal.stops import storage_gave_out
 
     root = chosen_root(storage) if dry_run else storage_root(storage)
     options = running.run_options(selection.plan_options(root, running.address), study)
@@ -111,13 +110,7 @@ def run(
         print(to_json(done.report, {"difference": difference_json(done.difference)}), end="")
     else:
         to_terminal(done.report, out)
-        say_how_it_ended(done, options, out)
-    trouble = done.outcomes.storage_trouble if done.outcomes else None
-    if trouble is not None:
-        out.print(f"ablate: {storage_gave_out(trouble)}", soft_wrap=True)
-    if done.stopped_by is not None:
-        out.print(f"ablate: stopped by {done.stopped_by}; the same command goes on", soft_wrap=True)
-    code = exit_code(done.outcomes, done.ledger.counts(done.selected), is_asked=done.stopped_by is not None)
+    code = end_of_run(done, options, out)
     raise typer.Exit(EXIT_STOPPED if is_out_of_budget and code == EXIT_DONE else code)
 
 
@@ -170,14 +163,19 @@ def _limits(until_decided: bool, max_gpu_hours: float | None, steps: str | None)
     return replace(limits, steps=tuple(numbers))
 
 
-def say_how_it_ended(done: StudyRun, options: RunOptions, out: Console) -> None:
-    """Say where a run's records are, or how to send them; and whether there was anything to do.
+def end_of_run(done: StudyRun, options: RunOptions, out: Console) -> int:
+    """Say where a run's records are, whether there was anything to do, and who or what has ended it early.
 
     Args:
         done: the run.
         options: of the command line.
         out: where it is said.
+
+    Returns:
+        The exit code.
     """
+    from orchestrator.terminal.stops import storage_gave_out
+
     if done.outcomes is None:
         alone = sum(trial.left_alone is not None for trial in done.difference.trials)
         rest = f": {number_of(alone, 'failed trial')} failed alike twice; --retry-failed tries them again"
@@ -186,9 +184,14 @@ def say_how_it_ended(done: StudyRun, options: RunOptions, out: Console) -> None:
         out.print(done.tracking, soft_wrap=True)
     elif options.offline:
         out.print(f"Offline. To send it to MLflow:  {options.sync_command}", soft_wrap=True)
+    if done.outcomes is not None and done.outcomes.storage_trouble is not None:
+        out.print(f"ablate: {storage_gave_out(done.outcomes.storage_trouble)}", soft_wrap=True)
+    if done.stopped_by is not None:
+        out.print(f"ablate: stopped by {done.stopped_by}; the same command goes on", soft_wrap=True)
+    return _exit_code(done.outcomes, done.ledger.counts(done.selected), is_asked=done.stopped_by is not None)
 
 
-def exit_code(outcomes: Outcomes | None, counts: Mapping[TrialState, int], *, is_asked: bool = False) -> int:
+def _exit_code(outcomes: Outcomes | None, counts: Mapping[TrialState, int], *, is_asked: bool = False) -> int:
     """Choose the exit code of a run by what became of its trials.
 
     Args:

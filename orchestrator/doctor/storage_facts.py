@@ -18,7 +18,7 @@ from search_spaces.credentials import without_credentials
 from search_spaces.errors import InputError
 from search_spaces.full_storage import disk_trouble, is_full
 from trainables.storage import layout
-from trainables.storage.probe import PROBE_BYTES, require_capable, storage_trouble
+from trainables.storage.probe import PROBE_BYTES, WAY_OUT, require_capable, trouble_of
 from trainables.storage.store import LocalStore
 
 TIMED_WRITES = 11
@@ -44,8 +44,10 @@ def storage_facts(root: Path) -> StorageFacts:
             return replace(_room(facts, root), error=said, way_out=ROOM_WAY_OUT, is_full=is_full(error))
         store = LocalStore(root)
         facts = _room(facts, root)
-        if (trouble := storage_trouble(store, PROBE_BYTES)) is not None:
-            return replace(facts, error=trouble, way_out=ROOM_WAY_OUT, is_full=True)
+        if (trouble := trouble_of(store, PROBE_BYTES)) is not None:
+            is_without_space = trouble.kind == "full"
+            way_out = ROOM_WAY_OUT if is_without_space else WAY_OUT
+            return replace(facts, error=trouble.text, way_out=way_out, is_full=is_without_space)
         leases = store.leases()
         runs = [run for study in store.folders(layout.RUNS) for run in living_runs(store, study, leases)]
         return replace(

@@ -61,7 +61,7 @@ class Stopped:
         what = f"no more trials with {of} are started" if of else "no more trials are started"
         return (
             f"{self.failed} trials failed alike ({self.signature}): {what}, {number_of(len(self.left_out), 'trial')}"
-            " left out. Mend the cause, then run the same command with --retry-failed."
+            " left out. Mend the cause; the same command goes on."
         )
 
 

@@ -22,7 +22,7 @@ REASONS: Mapping[FreeableKind, str] = {
     "answers": "answers in progress of finished evaluations",
     "asides": "files that a killed process was writing",
     "preparing": "sources that a killed process was reading",
-    "scratch": "Ray Tune's files of runs that have ended",
+    "scratch": "files with which a killed process was trying out the storage",
     "leases": "leases of processes that have ended",
     "evaluations": "scores of removed arms alone",
     "stages": "stages that no trial of any study needs",

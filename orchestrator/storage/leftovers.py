@@ -60,9 +60,9 @@ def _leftover(
             yield freeable("answers", unit)
         case "asides":
             yield freeable("asides", unit, studies, lease_of(unit.name))
-        case "preparing" if _is_abandoned(unit, store, before, is_in_use=False):
+        case "preparing" if _is_abandoned(unit, store, before):
             yield freeable("preparing", unit)
-        case "scratch" if _is_abandoned(unit, store, before, is_in_use=is_in_use):
+        case "scratch" if not is_in_use:
             yield freeable("scratch", unit)
         case "leases" if _is_lease(unit.name) and store.lease_owner(_lease_name(unit.name)) is None:
             yield freeable("leases", unit, studies, _lease_name(unit.name))
@@ -136,19 +136,18 @@ def _evaluation_is_whole(answers: str, store: Store) -> bool:
     return is_there and not verify_evaluation(store, key, benchmark, "shape").damages
 
 
-def _is_abandoned(unit: Unit, store: Store, before: float, *, is_in_use: bool) -> bool:
+def _is_abandoned(unit: Unit, store: Store, before: float) -> bool:
     """Tell whether the process that works in a folder has ended.
 
     Args:
         unit: the folder.
         store: the storage.
         before: seconds since the epoch: whatever is younger may be in use.
-        is_in_use: whether the process may be a living run.
     """
     try:
         owner = Owner.parse(store.get(layout.owner_in(unit.name)))
     except OSError:
         owner = None
     if owner is None:  # killed before it wrote its name, or of a version that wrote none
-        return not is_in_use
-    return owner.is_gone() or (not owner.is_in_sight() and not is_in_use and unit.newest < before - ABANDONED_AFTER_S)
+        return True
+    return owner.is_gone() or (not owner.is_in_sight() and unit.newest < before - ABANDONED_AFTER_S)

@@ -23,7 +23,8 @@ def test_stage_seed_learning_rate_length_and_name_share_the_shape() -> None:
 
 
 def test_stage_micro_batch_and_what_takes_no_memory_share_the_shape() -> None:
-    assert shape(stage(), micro_batch=2, checkpoint_every_steps=9, hang_timeout_s=9) == shape(stage())
+    others = {"micro_batch": 2, "checkpoint_every_steps": 9, "checkpoint_every_minutes": 1, "hang_timeout_s": 9}
+    assert shape(stage(), **others) == shape(stage())
 
 
 @pytest.mark.parametrize(

@@ -27,24 +27,26 @@ FOLDERS = {
     "trial_attempts": "trials",
     "superseded": "superseded",
     "superseded_trials": "superseded",
-    "scratch": "scratch",
 }
 """Functions of the layout that name folders."""
 PARTS_OF_NAMES = ("trial_lease", "run_lease", "trial_leases", "run_leases", "node_spools")
 
 
-def example(name: str) -> str:
-    """Make a name with a function of the layout."""
-    function = getattr(layout, name)
-    values = {"rank": 1, "step": 2, "seconds": 1_700_000_000, "module": "projector"}
-    values |= {"folder": layout.stage_folder(KEY)}
+def values_of(name: str) -> dict[str, str | int]:
+    """Give a value to each parameter of a function of the layout; `node_spools` takes names, and has none."""
+    values: dict[str, str | int] = {"rank": 1, "step": 2, "seconds": 1_700_000_000, "module": "projector", "number": 1}
+    values["folder"] = layout.stage_folder(KEY)
     if name in ("task_in", "result_in"):
         values["folder"] = layout.trial_folder("s", "t")
-    if name == "trial_attempt":
-        values["number"] = 1
     if name == "owner_in":
-        values["folder"] = layout.scratch("n")
-    return str(function(*(values.get(parameter, KEY) for parameter in inspect.signature(function).parameters)))
+        values["folder"] = f"{layout.PREPARING}/n"
+    parameters = inspect.signature(getattr(layout, name)).parameters
+    return {parameter: values.get(parameter, KEY) for parameter in parameters if parameter != "names"}
+
+
+def example(name: str) -> str:
+    """Make a name with a function of the layout."""
+    return str(getattr(layout, name)(**values_of(name)))
 
 
 FUNCTIONS = [

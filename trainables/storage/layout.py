@@ -1,6 +1,7 @@
 """Name every file and folder below the storage root; nothing else builds their names.
 
 digests.json                              content digests of data and weights, cached by path, size and mtime
+checked-weights.json                      weights whose headers were found to fit, by path, size and mtime
 encoders.json                             facts of encoders that are in no catalogue, by name and version of timm
 languages.json                            facts of language models that were given by their origin
 data/<digest>/                            a prepared source: records.arrow, images.arrow, result.json
@@ -18,6 +19,8 @@ evaluations/<key>/<benchmark>.answers/    answers so far, while it is being scor
 <folder or file>.broken-<nonce>.aside     what was damaged, set aside when it was made again; nothing reads it
 studies/<study>/study.yaml, plan.json     the resolved study and its plan
 studies/<study>/noise.json                scores of the base over seeds, from `ablate noise`
+studies/<study>/report.json               the report of a large study, shown again until something changes
+studies/<study>/ray.log                   what Ray and Tune have logged in the drivers of its runs
 studies/<study>/claims/, looks/           <digest>.json: hypotheses as they were written, and looks at their results
 studies/<study>/added-seeds.json          seeds that `run --until-decided` has added to those of the study file
 studies/<study>/smaller-batches/          <shape>.json: how much fits at once where more ran out of memory
@@ -57,7 +60,7 @@ def stage_curve(key: str) -> str:
 
 def module_weights(folder: str, module: str) -> str:
     """Name the weights of a module that a stage has trained, in the folder of that stage."""
-    return f"{folder}/{part(module)}.safetensors"
+    return f"{inside(folder)}/{part(module)}.safetensors"
 
 
 def checkpoints(key: str) -> str:
@@ -72,7 +75,7 @@ def step_checkpoint(key: str, step: int, shape: str) -> str:
         step: optimizer steps that are done.
         shape: name of the shape of the group that writes it (`trainables.training.step_checkpoints`).
     """
-    return f"{checkpoints(key)}/{step:08d}-{shape}"
+    return f"{checkpoints(key)}/{step:08d}-{part(shape)}"
 
 
 def unfinished_checkpoints(key: str) -> str:
@@ -81,7 +84,7 @@ def unfinished_checkpoints(key: str) -> str:
 
 
 def unfinished_folder(key: str, nonce: str) -> str:
-    return f"{unfinished_checkpoints(key)}/{nonce}"
+    return f"{unfinished_checkpoints(key)}/{part(nonce)}"
 
 
 def unfinished_owner(key: str, nonce: str) -> str:
@@ -112,12 +115,12 @@ def features_rows(key: str) -> str:
 
 def features_aside(key: str) -> str:
     """Name the folder in which features are computed, by one producer after another until they are whole."""
-    return f"features/{key}.aside"
+    return f"features/{part(key)}.aside"
 
 
 def damage_mark(folder: str) -> str:
     """Name the record of what was found damaged in a folder of one artifact."""
-    return f"{folder}/damaged.json"
+    return f"{inside(folder)}/damaged.json"
 
 
 def set_aside(name: str, nonce: str) -> str:
@@ -127,7 +130,7 @@ def set_aside(name: str, nonce: str) -> str:
         name: of the folder or file.
         nonce: that nothing else was set aside with.
     """
-    return f"{name}.broken-{part(nonce)}.aside"
+    return f"{inside(name)}.broken-{part(nonce)}.aside"
 
 
 def data_folder(digest: str) -> str:
@@ -252,7 +255,7 @@ def trial_task(study: str, trial: str) -> str:
 
 def task_in(folder: str) -> str:
     """Name the task in the folder of a trial, or of one that was superseded."""
-    return f"{folder}/task.json"
+    return f"{inside(folder)}/task.json"
 
 
 def trial_result(study: str, trial: str) -> str:
@@ -261,12 +264,12 @@ def trial_result(study: str, trial: str) -> str:
 
 def result_in(folder: str) -> str:
     """Name the result in the folder of a trial, or of one that was superseded."""
-    return f"{folder}/result.json"
+    return f"{inside(folder)}/result.json"
 
 
 def trial_resumes(study: str, trial: str) -> str:
     """Name the record of where the attempts of a trial have begun its stages."""
-    return f"studies/{study}/trials/{trial}/resumes.json"
+    return f"studies/{part(study)}/trials/{part(trial)}/resumes.json"
 
 
 def trial_failure(study: str, trial: str) -> str:
@@ -349,7 +352,7 @@ def run_lease(study: str, nonce: str) -> str:
 
 def kept_report(study: str) -> str:
     """Name the report of a large study, with a digest of what it rests on."""
-    return f"studies/{study}/report.json"
+    return f"studies/{part(study)}/report.json"
 
 
 def noise_floor(study: str) -> str:
@@ -381,7 +384,7 @@ def smaller_batches(study: str) -> str:
 
 
 def smaller_batch(study: str, shape: str) -> str:
-    return f"{smaller_batches(study)}/{shape}.json"
+    return f"{smaller_batches(study)}/{part(shape)}.json"
 
 
 def added_seeds(study: str) -> str:
@@ -406,8 +409,8 @@ def unclosed_runs(study: str) -> str:
 
 
 def owner_in(folder: str) -> str:
-    """Name the record of the process that works in a folder of `preparing`, `scratch` or unfinished checkpoints."""
-    return f"{folder}/{OWNER}"
+    """Name the record of the process that works in a folder of `preparing` or of unfinished checkpoints."""
+    return f"{inside(folder)}/{OWNER}"
 
 
 def scratch(nonce: str) -> str:

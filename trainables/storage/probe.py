@@ -12,6 +12,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 from search_spaces.errors import InputError
 from search_spaces.full_storage import disk_trouble, is_full
@@ -49,7 +50,22 @@ def require_capable(root: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+class StorageTrouble(NamedTuple):
+    """What is wrong with a storage that cannot be written to."""
+
+    kind: Literal["full", "away"]
+    """Without space, or anything else: gone, read-only, of another user, losing what is written."""
+    text: str
+    """What is wrong, in half a sentence."""
+
+
 def storage_trouble(store: Store, size_bytes: int) -> str | None:
+    """Say what `trouble_of` finds wrong with a storage; None if nothing is."""
+    trouble = trouble_of(store, size_bytes)
+    return None if trouble is None else trouble.text
+
+
+def trouble_of(store: Store, size_bytes: int) -> StorageTrouble | None:
     """Try whether storage can be written to; what was tried is removed again.
 
     Args:
@@ -57,7 +73,7 @@ def storage_trouble(store: Store, size_bytes: int) -> str | None:
         size_bytes: that must be free. Up to `PROBE_BYTES` of them are written: a quota shows in no other way.
 
     Returns:
-        What is wrong, in half a sentence; None if nothing is.
+        What is wrong; None if nothing is.
     """
     name, place = layout.scratch(f"probe-{secrets.token_hex(6)}"), store.place(".")
     try:
@@ -69,11 +85,12 @@ def storage_trouble(store: Store, size_bytes: int) -> str | None:
         finally:
             store.remove(name)
     except OSError as error:
-        return disk_trouble(error, place)
+        return StorageTrouble("full" if is_full(error) else "away", disk_trouble(error, place))
     if whole != min(size_bytes, PROBE_BYTES):
-        return f"{place} does not keep what is written to it"
+        return StorageTrouble("away", f"{place} does not keep what is written to it")
     if free < size_bytes:
-        return f"no space is left at {place} ({free / 1e9:.2f} GB are free, {size_bytes / 1e9:.2f} GB are needed)"
+        text = f"no space is left at {place} ({free / 1e9:.2f} GB are free, {size_bytes / 1e9:.2f} GB are needed)"
+        return StorageTrouble("full", text)
     return None
 
 

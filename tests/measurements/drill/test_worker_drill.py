@@ -8,11 +8,15 @@ import pytest
 
 from measurements.drill.interposer import Choice, Disturbance, compiled
 from measurements.drill.operations import FILE_KINDS
+from measurements.drill.outcome import OUTCOMES, line_of, read_outcomes
 from measurements.drill.toy_study import SHAPES, planned_shape
 from measurements.drill.worker_cases import Case
-from measurements.drill.worker_drill import SERVER, Server
+from measurements.drill.worker_drill import SERVER, Server, drill_workers
 
 SHAPE = "1w-zero0"
+
+CASES = 24
+"""Of the thousand of `make drill`; each takes seconds."""
 
 NEVER_FLUSHED = """
 import trainables.storage.store as store
@@ -68,3 +72,13 @@ def differences(folder: Path, case: Case, broken: str = "") -> list[str]:
 def test_a_broken_product_differs_where_the_sound_one_does_not(case: Case, broken: str, folder: Path) -> None:
     assert differences(folder, case) == []
     assert differences(folder, case, broken) != []
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(1800)
+def test_disturbed_studies_end_as_undisturbed(tmp_path: Path) -> None:
+    drill_workers(tmp_path, CASES, seed=2, shapes=("1w-zero0", "1w-zero2", "2w-zero0", "2w-zero2"))
+    outcomes = list(read_outcomes(tmp_path / OUTCOMES))
+    assert sorted(outcome.number for outcome in outcomes) == list(range(1, CASES + 1))
+    assert [line_of(outcome) for outcome in outcomes if outcome.differences] == []
+    assert sum(outcome.is_hit for outcome in outcomes) >= CASES - 4  # few choices are of operations that came by chance

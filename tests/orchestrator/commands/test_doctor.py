@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from typer.testing import CliRunner
@@ -54,6 +56,22 @@ def test_doctor_of_a_good_machine_ends_with_0_and_leaves_nothing(tmp_path: Path)
     }
     assert not [finding for finding in answer["findings"] if finding["state"] in ("fails", "unknown")]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("error", "way_out"), [(errno.ENOSPC, "ablate gc"), (errno.EIO, "another POSIX file system")])
+def test_doctor_of_a_storage_without_space_advises_gc_and_of_any_other_trouble_another_folder(
+    error: int, way_out: str, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(size: int) -> NoReturn:
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(os, "urandom", fail)  # what the probe of free space writes
+    code, answer, _ = _doctor(store.root)
+    found = _of(answer, "storage")
+    assert code == 2
+    assert [finding["state"] for finding in found].count("fails") == 1
+    assert way_out in next(finding["way_out"] for finding in found if finding["state"] == "fails")
+    assert len(found) == (1 if error == errno.ENOSPC else 2)  # room is judged where it is not what failed
 
 
 def test_doctor_leaves_a_storage_as_it_was_and_names_the_runs_that_go_on(store: LocalStore) -> None:

@@ -175,7 +175,7 @@ def test_failed_an_error_is_not_tried_again_and_equal_ones_stop_what_they_share(
     assert stopped.left_out == ("bad-s3", "bad-s4")
     assert watched.told == [
         "3 trials failed alike (error: ValueError: # images are broken): no more trials with the arm bad are started, "
-        "2 trials left out. Mend the cause, then run the same command with --retry-failed."
+        "2 trials left out. Mend the cause; the same command goes on."
     ]
 
 

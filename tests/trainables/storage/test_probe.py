@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import pytest
 
 from search_spaces.errors import InputError
-from trainables.storage.probe import NEEDS, require_capable, storage_trouble
+from trainables.storage.probe import NEEDS, StorageTrouble, require_capable, storage_trouble, trouble_of
 from trainables.storage.store import LocalStore
 
 
@@ -102,3 +102,25 @@ def test_storage_trouble_a_root_that_is_gone_is_away_and_is_not_made_anew(tmp_pa
     root.rmdir()
     (tmp_path / "away").rename(root)
     assert storage_trouble(store, 1) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"), [(errno.ENOSPC, "full"), (errno.EDQUOT, "full"), (errno.EIO, "away"), (errno.EROFS, "away")]
+)
+def test_trouble_of_a_storage_that_is_full_is_told_from_any_other(
+    error: int, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*arguments: Any) -> NoReturn:
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    trouble = trouble_of(LocalStore(tmp_path), 1)
+    assert isinstance(trouble, StorageTrouble)
+    assert trouble.kind == kind
+    assert os.strerror(error) in trouble.text
+
+
+def test_trouble_of_too_little_space_is_of_a_full_storage(tmp_path: Path) -> None:
+    trouble = trouble_of(LocalStore(tmp_path), 10**18)
+    assert trouble is not None
+    assert trouble.kind == "full"
