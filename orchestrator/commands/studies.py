@@ -11,7 +11,6 @@ import typer
 from orchestrator.commands.options import (
     JsonOption,
     StorageOption,
-    StudyArgument,
     ToyOption,
     console,
     open_store,
@@ -43,7 +42,10 @@ def studies(storage: StorageOption = None, as_json: JsonOption = False) -> None:
 
 
 def stop(
-    study: StudyArgument,
+    study: Annotated[
+        str,
+        typer.Argument(metavar="STUDY", help="A study file, a shipped study, or any name that `ablate studies` lists."),
+    ],
     storage: StorageOption = None,
     toy: ToyOption = False,
     now: Annotated[bool, typer.Option("--now", help="Give running trials no time to reach a checkpoint.")] = False,
