@@ -72,8 +72,8 @@ def read_samples(plan: Plan, store: Store, ledger: Ledger) -> tuple[OpenSample, 
 
 def _of_set(plan: Plan, samples: BenchmarkSpec, store: Store, ledger: Ledger) -> Iterator[OpenSample]:
     answers = _answers(plan, samples.id, store, ledger)
-    digest = known_digests(store).digests.get(source_name(samples.source), "")
-    if not answers or not is_evaluation(samples.source) or not is_prepared(store, digest):
+    digest = known_digests(store).digests.get(source_name(samples.source))
+    if not answers or not is_evaluation(samples.source) or digest is None or not is_prepared(store, digest):
         return
     source = PreparedSource(store, digest)
     selected = open_examples(samples, source)

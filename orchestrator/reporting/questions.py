@@ -109,8 +109,8 @@ def with_images(suspects: Sequence[Suspect], spec: BenchmarkSpec, store: Store) 
         spec: of the benchmark.
         store: where its prepared data lie.
     """
-    digest = known_digests(store).digests.get(source_name(spec.source), "")
-    if not suspects or not is_prepared(store, digest):
+    digest = known_digests(store).digests.get(source_name(spec.source))
+    if not suspects or digest is None or not is_prepared(store, digest):
         yield from (SuspectQuestion(suspect, None, None, None, None) for suspect in suspects)
         return
     source = PreparedSource(store, digest)

@@ -81,7 +81,7 @@ def hostile(store: LocalStore) -> Report:
         for arm in plan.arms
     )
     trials = tuple(replace(trial, arm=renamed.get(trial.arm, trial.arm)) for trial in plan.trials)
-    benchmarks = (plan.benchmarks[0], plan.benchmarks[1].model_copy(update={"id": "b_<i>%"}))
+    benchmarks = (plan.benchmarks[0], plan.benchmarks[1].model_copy(update={"id": "b_i+1"}))
     plan = replace(plan, arms=arms, trials=trials, benchmarks=benchmarks, question=HOSTILE)
     for trial in plan.trials:
         accuracies = {benchmark.id: answers(0.5 + 0.1 * (trial.arm == HOSTILE), trial.seed) for benchmark in benchmarks}

@@ -6,8 +6,9 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -154,6 +155,22 @@ def write_examples(store: LocalStore, name: str, scores: np.ndarray, first_id: i
     table = pa.table({**columns, "score": pa.array(scores, pa.float32())})
     with store.writing(name) as aside:
         pq.write_table(table, aside)
+
+
+def replace_examples(store: LocalStore, file: Path, change: Callable[[pa.Table], pa.Table]) -> None:
+    """Change a table of scores per example as if the trial had written it so: its result records the new digest.
+
+    Args:
+        store: where it is.
+        file: the table's.
+        change: makes the new table.
+    """
+    pq.write_table(change(pq.read_table(file)), file)
+    name = str(file.with_suffix(".json").relative_to(store.root))
+    result, content = read(store, name, EvaluationResult), file.read_bytes()
+    assert result is not None
+    digest = hashlib.sha256(content).hexdigest()
+    write(store, name, replace(result, examples_digest=digest, examples_bytes=len(content)))
 
 
 def finish_evaluation(

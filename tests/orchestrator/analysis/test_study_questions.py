@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from orchestrator.analysis.study_questions import judge_questions
 from orchestrator.state.ledger import read_ledger
-from tests.support.stored_studies import finish_trial, two_stage_plan
+from tests.support.stored_studies import finish_trial, replace_examples, two_stage_plan
 from trainables.storage.store import LocalStore
 
 ARMS = (512, 256, 128, 64, 32, 16)
@@ -40,11 +41,15 @@ def test_every_question_is_judged_over_all_trials(store: LocalStore) -> None:
 
 def test_label_against_which_the_best_arms_agree_is_named_with_their_answer(store: LocalStore) -> None:
     stored_study, _ = stored(store)
+
+    def said(arm: str, table: pa.Table) -> pa.Table:
+        rows = zip(table["id"].to_pylist(), table["parsed"].to_pylist(), strict=True)
+        words = ["cube" if name == "q0000" else f"{word} {arm}" for name, word in rows]
+        return table.set_column(table.column_names.index("parsed"), "parsed", pa.array(words))
+
     for path in store.root.glob("evaluations/*/shape.parquet"):
-        table = pq.read_table(path)
-        said = ["cube" if name == "q0000" else f"{word} {path.parent.name}" for name, word in
-                zip(table["id"].to_pylist(), table["parsed"].to_pylist(), strict=True)]  # fmt: skip
-        pq.write_table(table.set_column(table.column_names.index("parsed"), "parsed", pa.array(said)), path)
+        replace_examples(store, path, partial(said, path.parent.name))
+    stored_study |= {"ledger": read_ledger(stored_study["plan"], store)}
     suspect, *more = next(iter(judge_questions(**stored_study))).suspects
     assert more == []
     assert (suspect.id, suspect.image, suspect.answer) == ("q0000", "image0", "cube")
@@ -55,7 +60,8 @@ def test_examples_in_another_order_are_put_beside_one_another(store: LocalStore)
     stored_study, _ = stored(store)
     before = next(iter(judge_questions(**stored_study))).analysis
     path = sorted(store.root.glob("evaluations/*/shape.parquet"))[3]
-    pq.write_table(pq.read_table(path).take(np.arange(400)[::-1].copy()), path)
+    replace_examples(store, path, lambda table: table.take(np.arange(400)[::-1].copy()))
+    stored_study |= {"ledger": read_ledger(stored_study["plan"], store)}
     after = next(iter(judge_questions(**stored_study))).analysis
     assert before is not None
     assert after is not None

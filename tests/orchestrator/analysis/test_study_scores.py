@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from orchestrator.analysis.signal import CHANCE, Signal
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.state.ledger import read_ledger
 from search_spaces.plan import Plan
-from tests.support.stored_studies import answers, finish_trial, two_stage_plan
+from tests.support.stored_studies import answers, finish_trial, replace_examples, two_stage_plan
 from trainables.benchmarks.priors import BEST_BY_TYPE, BEST_CONSTANT, CHANCE_COLUMN, PRIOR_COLUMN
 from trainables.storage.store import LocalStore
 
@@ -24,11 +24,9 @@ def _signal(plan: Plan, store: LocalStore, columns: Mapping[str, np.ndarray]) ->
     for trial in plan.trials:
         finish_trial(store, plan, trial, {"shape": RIGHT.astype(float)}, majority=50.0)
         (evaluation,) = (e for key, e in read_ledger(plan, store).evaluations.items() if key[0] == trial.id)
-        file = store.reading(evaluation.examples)
-        table = pq.read_table(file)
         for name, scores in columns.items():
-            table = table.append_column(name, pa.array(scores))
-        pq.write_table(table, file)
+            added = partial(pa.Table.append_column, field_=name, column=pa.array(scores))
+            replace_examples(store, store.reading(evaluation.examples), added)
     scored = StudyScores.of(plan, store, read_ledger(plan, store))
     return scored.signals["base", "shape"], scored
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from orchestrator.reporting.build import build_report
 from orchestrator.reporting.html import to_html
 from tests.support.html_page import Page
 from tests.support.report_cases import CLAIMS, finished
-from tests.support.stored_studies import study_of, two_stage_plan
+from tests.support.stored_studies import replace_examples, study_of, two_stage_plan
 from trainables.storage.store import LocalStore
 
 
@@ -25,10 +24,13 @@ def test_answers_stand_side_by_side_where_arms_differ(store: LocalStore) -> None
 
 def test_answers_come_with_their_question_where_the_examples_have_it(store: LocalStore) -> None:
     finished(store)
-    for path in store.root.glob("evaluations/*/*.parquet"):
-        table = pq.read_table(path)
+
+    def with_questions(table: pa.Table) -> pa.Table:
         questions = pa.array([f"What is in {image}?" for image in table["cluster"].to_pylist()])
-        pq.write_table(table.append_column("prompt", questions), path)
+        return table.append_column("prompt", questions)
+
+    for path in store.root.glob("evaluations/*/*.parquet"):
+        replace_examples(store, path, with_questions)
     report = build_report(study_of(*CLAIMS), two_stage_plan(seeds=(7, 8, 9)), store)
     assert report.samples[0].prompt == f"What is in {report.samples[0].image}?"
     assert str(report.samples[0].prompt) in Page(to_html(report)).text

@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 from typing import get_args
 
-import pyarrow.parquet as pq
 import pytest
 
 from orchestrator.reporting.build import build_report
@@ -15,7 +14,7 @@ from orchestrator.reporting.html import to_html
 from orchestrator.reporting.report_model import Report
 from tests.support.html_page import Page
 from tests.support.report_cases import CASES, CLAIMS, finished, under_way
-from tests.support.stored_studies import key_of, study_of, two_stage_plan
+from tests.support.stored_studies import key_of, replace_examples, study_of, two_stage_plan
 from trainables.storage import layout
 from trainables.storage.store import LocalStore
 
@@ -55,8 +54,5 @@ def _refused(store: LocalStore) -> Report:
     """Seeds of one arm were scored on different examples."""
     finished(store)
     name = layout.evaluation_examples(key_of("evaluation r64-s7"), "shape")
-    table = pq.read_table(store.root / name)
-    store.remove(name)
-    with store.writing(name) as aside:
-        pq.write_table(table.slice(40), aside)
+    replace_examples(store, store.root / name, lambda table: table.slice(40))
     return build_report(study_of(*CLAIMS), two_stage_plan(seeds=(7, 8, 9)), store)

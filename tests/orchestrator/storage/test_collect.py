@@ -31,8 +31,8 @@ from tests.support.stored_studies import fail_trial, finish_stage
 from trainables.storage import layout
 from trainables.storage.file_classes import file_class
 from trainables.storage.lease import Owner
-from trainables.storage.record_files import write
-from trainables.storage.records import Counts, PreparedManifest
+from trainables.storage.record_files import read, write
+from trainables.storage.records import Counts, PreparedManifest, TrialResult
 from trainables.storage.store import LocalStore
 
 EVERYTHING = Selection(gone=True, redoable=("features", "data"), grace_s=0.0)
@@ -262,7 +262,12 @@ def test_scores_of_a_removed_arm_stay_while_a_study_has_its_weights(store: Local
     finish(store, first.plan)
     finish(store, second.plan)
     name = layout.trial_result("b", second.trial(6, 7).id)
-    store.put(name, store.get(name).replace(b"evaluations/", b"evaluations/other-"))
+    result = read(store, name, TrialResult)
+    assert result is not None
+    others = {
+        asked: scores.replace("evaluations/", "evaluations/other-") for asked, scores in result.evaluations.items()
+    }
+    write(store, name, replace(result, evaluations=others))
     declare(store, "a", (4,))
     assert {item.kind for item in collect(store, Selection(gone=True, grace_s=0.0))} == {"trials"}
 

@@ -217,8 +217,9 @@ def test_names_on_the_server_stay_as_they_are(storage: Path, client: MlflowClien
         "arm/order", "arm/seeds", "arm/shape", "arm/shape_high", "arm/shape_low", "cfg/resolution", "resolution",
     }  # fmt: skip
     assert own["trial"] == {
-        "ablate.arm", "ablate.checkpoint_uri", "ablate.current", "ablate.error", "ablate.error_class", "ablate.kind",
-        "ablate.non_finite", "ablate.plan", "ablate.seed", "ablate.study", "ablate.trial", "cfg/resolution",
+        "ablate.arm", "ablate.checkpoint_uri", "ablate.current", "ablate.error", "ablate.error_class",
+        "ablate.error_log", "ablate.error_where", "ablate.failed_attempts", "ablate.kind", "ablate.non_finite",
+        "ablate.plan", "ablate.seed", "ablate.study", "ablate.trial", "cfg/resolution",
         "eval/colour/accuracy", "eval/colour/points", "eval/mean", "eval/shape/accuracy", "eval/shape/points",
         "resolution", "seed", "train/loss",
     }  # fmt: skip
