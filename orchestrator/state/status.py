@@ -45,7 +45,7 @@ class TrialStatus:
     steps_needed: int | None = None
     """Steps of all its stages; None while those of one are not known yet."""
     features_kept: int = 0
-    """Caches of features that are there, out of those that it reads: `features`."""
+    """Caches of features that are there, of those that it has to read (`features`); none of a trial that is done."""
     features: int = 0
     scored: int = 0
     """Evaluation sets that have their scores, out of `to_score`."""
@@ -164,7 +164,8 @@ def _trial_status(
         step = min(step, node.steps)
     is_live = entry.state == "running" and metrics.steps_per_s is not None
     stages = [stage.steps for stage in trial.stage_nodes(plan)]
-    features = [name for name in trial.path if plan.nodes[name].kind == "features"]
+    is_done = entry.state == "done"  # it reads no features any more: they may have been freed
+    features = [] if is_done else [name for name in trial.path if plan.nodes[name].kind == "features"]
     eta = None
     if is_live and metrics.step is not None and all(steps is not None for steps in stages):
         eta = max(sum(steps or 0 for steps in stages) - metrics.step, 0) / (metrics.steps_per_s or 1.0)

@@ -115,6 +115,9 @@ def test_status_of_a_trial_that_was_killed_before_its_first_checkpoint_counts_it
     finish_features(store, key_of("features"))
     status = _status(cached, store, "r64-s7")
     assert (status.state, status.features_kept, status.features, status.steps_kept) == ("half-done", 1, 1, 0)
+    finish_trial(store, cached, trial, {"shape": answers(0.9), "colour": answers(0.5)})
+    status = _status(cached, store, "r64-s7")
+    assert (status.state, status.features_kept, status.features) == ("done", 0, 0)  # with them or, later, without
 
 
 def test_status_of_a_trial_that_is_trained_counts_scores_before_it_has_a_result(plan: Plan, store: LocalStore) -> None:
