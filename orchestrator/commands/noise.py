@@ -10,7 +10,6 @@ import typer
 from orchestrator.commands.option_groups import takes_groups
 from orchestrator.commands.options import (
     JsonOption,
-    RunningOptions,
     SelectionOptions,
     StorageOption,
     StudyArgument,
@@ -19,6 +18,7 @@ from orchestrator.commands.options import (
     print_json,
 )
 from orchestrator.commands.run import end_of_run
+from orchestrator.commands.running_options import RunningOptions
 from orchestrator.settings import storage_root
 from search_spaces.errors import InputError
 

@@ -17,6 +17,8 @@ from dataclasses import is_dataclass
 from functools import wraps
 from typing import Any, get_type_hints
 
+from typer.models import OptionInfo
+
 
 def takes_groups(command: Callable[..., None]) -> Callable[..., None]:
     """Replace every parameter of `command` that is annotated with a dataclass by the fields of that dataclass.
@@ -47,6 +49,27 @@ def takes_groups(command: Callable[..., None]) -> Callable[..., None]:
     with_groups.__signature__ = inspect.Signature(list(flat.values()))  # type: ignore[attr-defined]
     with_groups.__annotations__ = {name: parameter.annotation for name, parameter in flat.items()}
     return with_groups
+
+
+def flags_of(group: Any) -> list[str]:
+    """Write a group of options back to the flags that give it; what is as by default is left out.
+
+    Args:
+        group: whose fields are options of one flag each.
+    """
+    flags: list[str] = []
+    for parameter in _parameters(type(group)):
+        value = getattr(group, parameter.name)
+        if value == parameter.default:
+            continue
+        (option,) = (each for each in parameter.annotation.__metadata__ if isinstance(each, OptionInfo))
+        declared = (option.default, *(option.param_decls or ()))  # in Annotated the first name is no default
+        name = next(each for each in declared if isinstance(each, str) and each.startswith("--"))
+        if isinstance(value, bool):
+            flags.append(name)
+        else:
+            flags += [part for each in (value if isinstance(value, list) else [value]) for part in (name, str(each))]
+    return flags
 
 
 def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:

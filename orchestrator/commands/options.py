@@ -17,7 +17,7 @@ from orchestrator.settings import data_root
 from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
-    from orchestrator.planning.planned import PlanOptions, RunOptions
+    from orchestrator.planning.planned import PlanOptions
     from search_spaces.plan import Plan
     from search_spaces.study import Study
     from trainables.storage.store import LocalStore
@@ -51,40 +51,6 @@ AddressOption = Annotated[
         "--address",
         help="A running Ray cluster: host:port of its head, `auto`, or `local` for one inside this machine "
         "(default: $RAY_ADDRESS, else local).",
-    ),
-]
-CpusOption = Annotated[int | None, typer.Option("--cpus", min=1, help="CPUs of the embedded cluster (default: all).")]
-ConcurrentOption = Annotated[
-    int | None, typer.Option("--max-concurrent", min=1, help="Most trials at a time (default: what fits).")
-]
-RetriesOption = Annotated[
-    int,
-    typer.Option(
-        "--retries",
-        min=0,
-        help="How often a trial goes on from its last checkpoint whose worker or machine was lost, in a row without "
-        "progress.",
-    ),
-]
-EqualFailuresOption = Annotated[
-    int,
-    typer.Option(
-        "--equal-failures",
-        min=0,
-        help="Trials that fail alike after which no more of what they have in common are started; 0 for never.",
-    ),
-]
-StorageTroubleOption = Annotated[
-    Literal["pause", "exit"],
-    typer.Option("--on-storage-trouble", help="What to do while the storage is away or full; exit: with code 3."),
-]
-PauseOption = Annotated[
-    float | None,
-    typer.Option(
-        "--pause-at-most",
-        min=0,
-        metavar="MINUTES",
-        help="Longest pause for the storage, then exit 3 (default: 30 minutes; without end on a terminal).",
     ),
 ]
 SetOption = Annotated[
@@ -154,54 +120,6 @@ class SelectionOptions:
             features_budget_bytes=int(self.features_budget * 1e9),
             address=address,
         )
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunningOptions:
-    """Options of commands that train: where it runs, and which tracking server is told."""
-
-    tracking_uri: TrackingOption = None
-    offline: OfflineOption = False
-    address: AddressOption = None
-    cpus: CpusOption = None
-    max_concurrent: ConcurrentOption = None
-    retries: RetriesOption = 3
-    equal_failures: EqualFailuresOption = 3
-    on_storage_trouble: StorageTroubleOption = "pause"
-    pause_at_most: PauseOption = None
-
-    def run_options(self, plan: PlanOptions, study: str) -> RunOptions:
-        """Turn the command line's options into those of a run.
-
-        Args:
-            plan: which trials, on which storage.
-            study: a study file, or the name of a shipped study, for the command that sends it to a server later.
-        """
-        from orchestrator.planning.planned import RunOptions
-
-        return RunOptions(
-            plan=plan,
-            study=study,
-            tracking_uri=self.tracking_uri,
-            offline=self.offline,
-            cpus=self.cpus,
-            max_concurrent=self.max_concurrent,
-            retries=self.retries,
-            equal_failures=self.equal_failures,
-            storage_patience_s=self._storage_patience_s(),
-        )
-
-    def _storage_patience_s(self) -> float:
-        """Choose how long to wait for storage: without limit where a person watches, unless a limit is given."""
-        if self.on_storage_trouble == "exit":
-            if self.pause_at_most is not None:
-                raise InputError("must be left out with --on-storage-trouble exit", key="--pause-at-most")
-            return 0.0
-        if self.pause_at_most is not None:
-            return self.pause_at_most * 60
-        from orchestrator.running.storage_pause import PATIENCE_S
-
-        return math.inf if sys.stderr.isatty() else PATIENCE_S
 
 
 class PlannedStudy(NamedTuple):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,17 +10,15 @@ import typer
 from orchestrator.commands.option_groups import takes_groups
 from orchestrator.commands.options import (
     JsonOption,
-    OnlyOption,
-    RunningOptions,
     SelectionOptions,
     StorageOption,
     StudyArgument,
     console,
     print_json,
 )
+from orchestrator.commands.running_options import RunningOptions, WorkOptions
 from orchestrator.exit_codes import EXIT_DONE, EXIT_SIGNAL, EXIT_STOPPED, EXIT_TRIAL_FAILED
 from orchestrator.settings import chosen_root, storage_root
-from search_spaces.errors import InputError
 from search_spaces.quantities import number_of
 
 if TYPE_CHECKING:
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
 
     from orchestrator.planning.planned import RunOptions
     from orchestrator.run_study import StudyRun
-    from orchestrator.run_until_decided import Limits
     from orchestrator.running.attempts import Outcomes
     from orchestrator.state.ledger import TrialState
 
@@ -41,47 +37,13 @@ def run(
     storage: StorageOption = None,
     selection: SelectionOptions,
     running: RunningOptions,
-    only: OnlyOption = None,
+    work: WorkOptions,
     dry_run: Annotated[
         bool,
         typer.Option(
             "--dry-run", help="Show what differs from storage, every trial and stage that is left, and do nothing."
         ),
     ] = False,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try all failed trials again, also those that failed alike twice.")
-    ] = False,
-    restore_weights: Annotated[
-        bool,
-        typer.Option(
-            "--restore-weights",
-            help="Train stages again whose weights are damaged or gone, also of trials that have all their scores: for"
-            " `ablate export`.",
-        ),
-    ] = False,
-    until_decided: Annotated[
-        bool,
-        typer.Option(
-            "--until-decided",
-            help="Add seeds to the arms of open hypotheses, at the looks that these declare, until all are decided or "
-            "futile. Storage keeps what was added: the same command goes on.",
-        ),
-    ] = False,
-    max_gpu_hours: Annotated[
-        float | None,
-        typer.Option(
-            "--max-gpu-hours", min=0, help="Of --until-decided: what the study may spend from its first use on."
-        ),
-    ] = None,
-    steps: Annotated[
-        str | None,
-        typer.Option(
-            "--steps",
-            metavar="N,N,...",
-            help="Of --until-decided: numbers of seeds at which hypotheses without `looks` are looked at (default: "
-            "3,5,10).",
-        ),
-    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train and evaluate what is left of a study, and say first what that is. Run it again to resume, or after it was
@@ -93,9 +55,9 @@ def run(
 
     root = chosen_root(storage) if dry_run else storage_root(storage)
     options = running.run_options(selection.plan_options(root, running.address), study)
-    options = replace(options, only=tuple(only or ()), retry_failed=retry_failed, restore_weights=restore_weights)
+    options = work.applied_to(options)
     out = console(stderr=as_json)
-    limits = _limits(until_decided, max_gpu_hours, steps)
+    limits = work.limits()
     if dry_run:
         _show_preview(study, options, as_json)
         return
@@ -138,29 +100,6 @@ def _show_preview(study: str, options: RunOptions, as_json: bool) -> None:
         told = "To be read first, so that what follows from their content is not known yet:"
         out.print(f"{told} {', '.join(unread)}", soft_wrap=True)
     out.print("Nothing was run.")
-
-
-def _limits(until_decided: bool, max_gpu_hours: float | None, steps: str | None) -> Limits | None:
-    """Read how far seeds are added; None where none are.
-
-    Raises:
-        InputError: an option of --until-decided without it, or steps that are no ascending numbers from 2 on.
-    """
-    from orchestrator.run_until_decided import Limits
-
-    if not until_decided:
-        for name, value in (("--max-gpu-hours", max_gpu_hours), ("--steps", steps)):
-            if value is not None:
-                raise InputError("must come with --until-decided", key=name)
-        return None
-    limits = Limits() if max_gpu_hours is None else Limits(max_gpu_hours)
-    if steps is None:
-        return limits
-    numbers = [int(text) if text.strip().isdecimal() else 0 for text in steps.split(",")]
-    if min(numbers) < 2 or sorted(set(numbers)) != numbers:
-        law = f"must be ascending numbers of seeds from 2 on, such as 3,5,10, but got {steps}"
-        raise InputError(law, key="--steps")
-    return replace(limits, steps=tuple(numbers))
 
 
 def end_of_run(done: StudyRun, options: RunOptions, out: Console) -> int:

@@ -6,19 +6,20 @@ import json
 import os
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from orchestrator.commands.option_groups import takes_groups
+from orchestrator.commands.option_groups import flags_of, takes_groups
 from orchestrator.commands.options import (
     JsonOption,
     SelectionOptions,
     StudyArgument,
-    TrackingOption,
     console,
 )
+from orchestrator.commands.running_options import PolicyOptions, WorkOptions
 from search_spaces.credentials import has_credentials, without_credentials
 from search_spaces.errors import InputError
 
@@ -38,7 +39,8 @@ def submit(
         typer.Option("--address", envvar="RAY_API_SERVER_ADDRESS", help="The cluster's dashboard, http://HEAD:8265."),
     ] = None,
     selection: SelectionOptions,
-    tracking_uri: TrackingOption = None,
+    policy: PolicyOptions,
+    work: WorkOptions,
     job_id: Annotated[str | None, typer.Option("--id", help="The job's id (default: made by Ray).")] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Show the job's output until it ends.")] = True,
     as_json: JsonOption = False,
@@ -56,27 +58,22 @@ def submit(
         raise InputError(
             f"must be an absolute path that every node of the cluster sees, but got {storage!r}", key="--storage"
         )
-    if tracking_uri is not None and has_credentials(tracking_uri):
+    if policy.tracking_uri is not None and has_credentials(policy.tracking_uri):
         raise InputError(
             "must be an address without a password, as whoever sees the cluster's dashboard reads the commands of jobs,"
-            f" but got {tracking_uri}",
+            f" but got {policy.tracking_uri}",
             key="--tracking-uri",
             way_out="Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, in the"
             " environment of the cluster's nodes.",
         )
+    work.limits()
+    policy.storage_patience_s()  # both refuse options that do not go together
     loaded = load_study(study, selection.overrides or ())
     plan_study(loaded, toy=selection.toy)  # what is wrong with the study is said here, not in the job's log
     resolved = {key: value for key, value in loaded.document.value.items() if key != "extends"}
-    options = {
-        "--storage": storage,
-        "--data": None if selection.data is None else str(selection.data),
-        "--tracking-uri": tracking_uri,
-        "--limit": selection.limit,
-        "--features": selection.features,
-        "--features-budget": selection.features_budget,
-    }
-    given = [part for name, value in options.items() if value is not None for part in (name, str(value))]
-    entrypoint = ["python", "-m", "orchestrator", "run", STUDY_FILE, *given, *(["--toy"] if selection.toy else [])]
+    further = ["--storage", storage, *flags_of(policy), *flags_of(work)]
+    of_study = flags_of(replace(selection, overrides=None))  # the study that is sent has them
+    entrypoint = ["python", "-m", "orchestrator", "run", STUDY_FILE, *of_study, *further]
     metadata = {"study": loaded.study, "submitter": os.environ.get("USER", "")}
     with working_folder({STUDY_FILE: yaml.safe_dump(resolved, sort_keys=False)}) as folder:
         job = submit_job(address, folder, shlex.join(entrypoint), job_id=job_id, metadata=metadata)
@@ -85,9 +82,8 @@ def submit(
     else:
         lines = [f"{loaded.study} is the job {job.id} of {without_credentials(job.address)}"]
         lines += [f"  to {purpose}: {command}" for purpose, command in commands(job)]
-        overrides = [part for override in selection.overrides or () for part in ("--set", override)]
-        toy = ["--toy"] if selection.toy else []
-        again = ["ablate", "submit", study, *overrides, *given, *toy, "--address", without_credentials(job.address)]
+        at = ["--address", without_credentials(job.address)]
+        again = ["ablate", "submit", study, *flags_of(selection), *further, *at]
         lines += [f"  to resume it: {shlex.join(again)}"]
         console().print("\n".join(lines), soft_wrap=True)
     if wait:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 import shutil
 import socket
 import subprocess
@@ -15,7 +16,11 @@ from pathlib import Path
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
+from cluster.submit import Job
+from orchestrator.cli import app
+from search_spaces.errors import InputError
 from tests.support.command_line import ROOT, ablate
 
 RAY = str(Path(sys.executable).parent / "ray")
@@ -143,6 +148,35 @@ def test_submit_refuses_what_cannot_become_a_job(tmp_path: Path, arguments: list
     done = ablate("submit", "quickstart", *arguments, storage=tmp_path, check=2)
     assert law in done.stderr
     assert "c4n4ry" not in done.stdout + done.stderr
+
+
+def test_submit_passes_on_every_option_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entrypoints: list[str] = []
+
+    def submit_job(address: str, folder: Path, entrypoint: str, **options: object) -> Job:
+        """Stand in for the cluster's dashboard."""
+        entrypoints.append(entrypoint)
+        return Job("job", address)
+
+    monkeypatch.setattr("cluster.submit.submit_job", submit_job)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    options = "--limit 2 --toy --offline --max-concurrent 3 --retries 5 --equal-failures 0 --on-storage-trouble pause"
+    options += " --pause-at-most 9.0 --only base --only resolution=64 --retry-failed --restore-weights --until-decided"
+    options += " --max-gpu-hours 2.5 --steps 3,5"
+    command = ["submit", "quickstart", "--storage", "/s", "--address", "http://head:8265", "--no-wait"]
+    done = CliRunner().invoke(app, [*command, *options.split(), "--set", "seeds=[4]"], catch_exceptions=False)
+    given = options.replace(" --on-storage-trouble pause", "").split()  # as by default
+    assert sorted(shlex.split(entrypoints[0])[4:]) == sorted(["study.yaml", "--storage", "/s", *given])
+    again = shlex.split(done.output.partition("to resume it: ")[2])
+    assert sorted(again[3:]) == sorted(
+        ["--storage", "/s", *given, "--set", "seeds=[4]", "--address", "http://head:8265"]
+    )
+
+
+@pytest.mark.parametrize("options", [["--steps", "3,5"], ["--on-storage-trouble", "exit", "--pause-at-most", "5"]])
+def test_submit_refuses_options_of_a_run_that_do_not_go_together(tmp_path: Path, options: list[str]) -> None:
+    command = ["submit", "quickstart", "--storage", "/s", "--address", "http://127.0.0.1:1", *options]
+    assert isinstance(CliRunner().invoke(app, command).exception, InputError)
 
 
 @pytest.mark.ray

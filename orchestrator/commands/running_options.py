@@ -1,0 +1,177 @@
+"""Options of the commands that train: how far a run goes, what is done about failures, and where it runs."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from orchestrator.commands.options import AddressOption, OfflineOption, OnlyOption, TrackingOption
+from search_spaces.errors import InputError
+
+if TYPE_CHECKING:
+    from orchestrator.planning.planned import PlanOptions, RunOptions
+    from orchestrator.run_until_decided import Limits
+
+CpusOption = Annotated[int | None, typer.Option("--cpus", min=1, help="CPUs of the embedded cluster (default: all).")]
+ConcurrentOption = Annotated[
+    int | None, typer.Option("--max-concurrent", min=1, help="Most trials at a time (default: what fits).")
+]
+RetriesOption = Annotated[
+    int,
+    typer.Option(
+        "--retries",
+        min=0,
+        help="How often a trial goes on from its last checkpoint whose worker or machine was lost, in a row without "
+        "progress.",
+    ),
+]
+EqualFailuresOption = Annotated[
+    int,
+    typer.Option(
+        "--equal-failures",
+        min=0,
+        help="Trials that fail alike after which no more of what they have in common are started; 0 for never.",
+    ),
+]
+StorageTroubleOption = Annotated[
+    Literal["pause", "exit"],
+    typer.Option("--on-storage-trouble", help="What to do while the storage is away or full; exit: with code 3."),
+]
+PauseOption = Annotated[
+    float | None,
+    typer.Option(
+        "--pause-at-most",
+        min=0,
+        metavar="MINUTES",
+        help="Longest pause for the storage, then exit 3 (default: 30 minutes; without end on a terminal).",
+    ),
+]
+RetryFailedOption = Annotated[
+    bool, typer.Option("--retry-failed", help="Try all failed trials again, also those that failed alike twice.")
+]
+RestoreOption = Annotated[
+    bool,
+    typer.Option(
+        "--restore-weights",
+        help="Train stages again whose weights are damaged or gone, also of trials that have all their scores: for"
+        " `ablate export`.",
+    ),
+]
+UntilDecidedOption = Annotated[
+    bool,
+    typer.Option(
+        "--until-decided",
+        help="Add seeds to the arms of open hypotheses, at the looks that these declare, until all are decided or "
+        "futile. Storage keeps what was added: the same command goes on.",
+    ),
+]
+GpuHoursOption = Annotated[
+    float | None,
+    typer.Option("--max-gpu-hours", min=0, help="Of --until-decided: what the study may spend from its first use on."),
+]
+StepsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--steps",
+        metavar="N,N,...",
+        help="Of --until-decided: numbers of seeds at which hypotheses without `looks` are looked at (default: "
+        "3,5,10).",
+    ),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkOptions:
+    """Options of `ablate run` that say how far it goes: which trials, what is done again, how many seeds."""
+
+    only: OnlyOption = None
+    retry_failed: RetryFailedOption = False
+    restore_weights: RestoreOption = False
+    until_decided: UntilDecidedOption = False
+    max_gpu_hours: GpuHoursOption = None
+    steps: StepsOption = None
+
+    def applied_to(self, options: RunOptions) -> RunOptions:
+        """Add to the options of a run which trials it runs and what it does again."""
+        only = tuple(self.only or ())
+        return replace(options, only=only, retry_failed=self.retry_failed, restore_weights=self.restore_weights)
+
+    def limits(self) -> Limits | None:
+        """Read how far seeds are added; None where none are.
+
+        Raises:
+            InputError: an option of --until-decided without it, or steps that are no ascending numbers from 2 on.
+        """
+        from orchestrator.run_until_decided import Limits
+
+        if not self.until_decided:
+            for name, value in (("--max-gpu-hours", self.max_gpu_hours), ("--steps", self.steps)):
+                if value is not None:
+                    raise InputError("must come with --until-decided", key=name)
+            return None
+        limits = Limits() if self.max_gpu_hours is None else Limits(self.max_gpu_hours)
+        if self.steps is None:
+            return limits
+        numbers = [int(text) if text.strip().isdecimal() else 0 for text in self.steps.split(",")]
+        if min(numbers) < 2 or sorted(set(numbers)) != numbers:
+            law = f"must be ascending numbers of seeds from 2 on, such as 3,5,10, but got {self.steps}"
+            raise InputError(law, key="--steps")
+        return replace(limits, steps=tuple(numbers))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyOptions:
+    """Options of commands that train, wherever: who is told, how many at a time, what is done about failures."""
+
+    tracking_uri: TrackingOption = None
+    offline: OfflineOption = False
+    max_concurrent: ConcurrentOption = None
+    retries: RetriesOption = 3
+    equal_failures: EqualFailuresOption = 3
+    on_storage_trouble: StorageTroubleOption = "pause"
+    pause_at_most: PauseOption = None
+
+    def storage_patience_s(self) -> float:
+        """Choose how long to wait for storage: without limit where a person watches, unless a limit is given."""
+        if self.on_storage_trouble == "exit":
+            if self.pause_at_most is not None:
+                raise InputError("must be left out with --on-storage-trouble exit", key="--pause-at-most")
+            return 0.0
+        if self.pause_at_most is not None:
+            return self.pause_at_most * 60
+        from orchestrator.running.storage_pause import PATIENCE_S
+
+        return math.inf if sys.stderr.isatty() else PATIENCE_S
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningOptions(PolicyOptions):
+    """Options of commands that train: also where it runs."""
+
+    address: AddressOption = None
+    cpus: CpusOption = None
+
+    def run_options(self, plan: PlanOptions, study: str) -> RunOptions:
+        """Turn the command line's options into those of a run.
+
+        Args:
+            plan: which trials, on which storage.
+            study: a study file, or the name of a shipped study, for the command that sends it to a server later.
+        """
+        from orchestrator.planning.planned import RunOptions
+
+        return RunOptions(
+            plan=plan,
+            study=study,
+            tracking_uri=self.tracking_uri,
+            offline=self.offline,
+            cpus=self.cpus,
+            max_concurrent=self.max_concurrent,
+            retries=self.retries,
+            equal_failures=self.equal_failures,
+            storage_patience_s=self.storage_patience_s(),
+        )
