@@ -23,7 +23,10 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 LONGEST_PART = 200
 """Characters of one part of a path on storage: ids of trials are longer than the names in them."""
 
-_PART = re.compile(r"[A-Za-z0-9_@+-][A-Za-z0-9._@+-]*|\*")
+PART_FORM = r"(?:[A-Za-z0-9_@+-][A-Za-z0-9._@+-]*|\*)"
+"""Regular expression of one part of a path on storage, or of what stands for it in a pattern of paths."""
+
+_PART = re.compile(PART_FORM)
 _OUTSIDE = re.compile(r"(^|/)\.\.?(/|$)|^/|//|\0")
 
 
@@ -62,12 +65,17 @@ Slug = Annotated[
 """Name that becomes part of a path."""
 
 
+def is_part(name: str) -> bool:
+    """Check whether a name may stand between two slashes of a path on storage."""
+    return len(name) <= LONGEST_PART and _PART.fullmatch(name) is not None
+
+
 def part(name: str) -> str:
     """Return a name that stands between two slashes of a path, or `*` of a pattern of paths.
 
     Raises InputError for a name that could stand for more.
     """
-    if len(name) > LONGEST_PART or not _PART.fullmatch(name):
+    if not is_part(name):
         raise InputError(f"a name on storage must be one part of a path, but got {name[:LONGEST_PART]!a}")
     return name
 

@@ -21,13 +21,14 @@ from search_spaces.errors import InputError
 from trainables.storage import layout
 from trainables.storage.artifacts import Depth, verify_artifact
 from trainables.storage.damages import mark_damage
-from trainables.storage.file_classes import aside_of
+from trainables.storage.file_classes import file_class
 from trainables.storage.inventory import Inventory, take_inventory
 from trainables.storage.record_files import read
 from trainables.storage.records import PreparedManifest
 from trainables.storage.store import Store
 
 _ARTIFACTS = ("stages", "features", "evaluations", "data", "pictures")
+_STUDY_FILE = layout.study_file("*").rpartition("*")[2]
 _READERS = 4
 """Threads that read at a time: digests are computed without Python's lock."""
 
@@ -105,10 +106,10 @@ def jobs_of(store: Store, study: str | None = None) -> tuple[Inventory, Referenc
 def _records(store: Store, study: str | None) -> Iterator[tuple[str, int]]:
     """Find the records on storage, of one study or of all."""
     for entry in store.walk("" if study is None else layout.study_folder(study), without=(layout.SOURCES,)):
-        parts = entry.name.split("/")
-        is_file_of_study = len(parts) == 3 and entry.name == layout.study_file(parts[1])
+        kind = file_class(entry.name)
+        is_file_of_study = kind == "studies" and entry.name.endswith(_STUDY_FILE)
         is_other = entry.name == layout.TRACKING_DATABASE or record_of(entry.name) is not None
-        if not entry.is_folder and (is_file_of_study or is_other) and aside_of(entry.name) is None:
+        if not entry.is_folder and (is_file_of_study or is_other) and kind not in ("unknown", "asides"):
             yield entry.name, entry.size
 
 
@@ -168,6 +169,13 @@ def _verified(store: Store, depth: Depth, job: Job) -> tuple[list[Finding], tupl
         return _verified_database(store, job), ()
     if folder not in _ARTIFACTS or record_of(job.name) is not None:
         return _verified_record(store, job), ()
+    try:
+        return _verified_artifact(store, depth, job)
+    except OSError as error:
+        return [_unreadable(store, job, error)], ()
+
+
+def _verified_artifact(store: Store, depth: Depth, job: Job) -> tuple[list[Finding], tuple[str, ...]]:
     found = verify_artifact(store, job.name, depth)
     if found.damages:  # maybe it was removed or made again while it was read
         found = verify_artifact(store, job.name, depth)
@@ -191,8 +199,12 @@ def _verified_record(store: Store, job: Job) -> list[Finding]:
             problem = error.law.partition(", but ")[2] or error.law
             return [Finding(job.name, store.place(job.name), problem, record.remedy if record else "hand", job.studies)]
     except OSError as error:
-        return [Finding(job.name, store.place(job.name), f"it cannot be read ({error})", "hand", job.studies)]
+        return [_unreadable(store, job, error)]
     return []
+
+
+def _unreadable(store: Store, job: Job, error: OSError) -> Finding:
+    return Finding(job.name, store.place(job.name), f"it cannot be read ({error})", "hand", job.studies)
 
 
 def _verified_database(store: Store, job: Job) -> list[Finding]:

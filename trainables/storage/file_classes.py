@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Literal
 
+from search_spaces.names import PART_FORM
 from trainables.storage import layout
 from trainables.storage.store import ASIDE
 
@@ -119,9 +120,14 @@ UNIT_DEPTHS: Mapping[FileClass, int | None] = {
 """Class -> parts of the name of the folder that is made and removed as one; None where names tell it."""
 
 
+_STARS = re.compile(r"(?P<all>/\*\*)|(?P<folder>(?<=/)\*(?=/))|\*")
+_EXPRESSIONS: Mapping[str | None, str] = {"all": "(?:/.+)?", "folder": PART_FORM, None: "[^/]+"}
+"""A folder that this program has not named is not its own, whatever lies in it: a copy by hand, an editor's."""
+
+
 def _expression(pattern: str) -> str:
     text = re.escape(pattern).replace(re.escape("*"), "*")
-    return text.replace("/**", "(?:/.+)?").replace("*", "[^/]+")
+    return _STARS.sub(lambda star: _EXPRESSIONS[star.lastgroup], text)
 
 
 _CLASS_OF = re.compile(

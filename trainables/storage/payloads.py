@@ -35,16 +35,25 @@ def damage(store: Store, name: str, check: Check) -> str | None:
         store: where it is.
         name: of the file, relative to the storage root.
         check: of its format.
+
+    Raises:
+        OSError: it is there and cannot be read: whether it is damaged is not known.
     """
     try:
         size = store.facts(name).size
         with store.open(name) as file:
             problem = check(file, size)
         return "it is empty" if problem is not None and size == 0 else problem
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return "it is not there"
-    except OSError as error:
-        return f"it cannot be read ({error})"
+    except IsADirectoryError:
+        return "it is a folder"
+
+
+def require_content_error(error: Exception) -> None:
+    """Raise an error again that a file system, and not what a file holds, has led to: Arrow raises both as OSError."""
+    if isinstance(error, OSError) and error.errno is not None:
+        raise error
 
 
 @dataclass(frozen=True)
@@ -106,6 +115,7 @@ def check_arrow(file: io.BufferedIOBase, size: int) -> str | None:
     try:
         pa.ipc.open_file(pa.PythonFile(file, "r")).num_record_batches  # noqa: B018  # opening reads the footer
     except (pa.ArrowException, OSError) as error:
+        require_content_error(error)
         return f"its footer cannot be read ({error})"
     return None
 
@@ -121,6 +131,7 @@ def check_parquet(file: io.BufferedIOBase, size: int) -> str | None:
     try:
         pq.read_metadata(pa.PythonFile(file, "r"))
     except (pa.ArrowException, OSError) as error:
+        require_content_error(error)
         return f"its footer cannot be read ({error})"
     return None
 

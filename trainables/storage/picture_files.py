@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from trainables.storage import layout
+from trainables.storage.payloads import require_content_error
 from trainables.storage.store import Store
 
 if TYPE_CHECKING:  # takes as long to load as `ablate status` runs
@@ -73,5 +74,6 @@ def _mapped(store: Store, name: str) -> pa.Table:
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, ValueError) as error:
+        require_content_error(error)
         raise ChangedPictureError(None, f"it cannot be read ({error})") from error
     return table

@@ -12,14 +12,15 @@ import os
 import secrets
 import shutil
 from collections.abc import Collection, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import NamedTuple, Protocol
 
-from search_spaces.names import inside
+from search_spaces.names import inside, is_part
 from trainables.storage import layout
 from trainables.storage.flush import flush_entry, flush_tree, make_folder
 from trainables.storage.lease import (
+    OCCUPIED,
     FolderLease,
     Lease,
     Owner,
@@ -64,7 +65,7 @@ class Store(Protocol):
         ...
 
     def exists(self, name: str) -> bool:
-        """Check whether there is a file, or a folder with something in it."""
+        """Check whether there is a file, or a folder with something in it. Raises OSError if that cannot be known."""
         ...
 
     def facts(self, name: str) -> Facts:
@@ -76,11 +77,18 @@ class Store(Protocol):
         ...
 
     def list(self, prefix: str) -> list[str]:
-        """List all finished files below a folder, at any depth, sorted; none if it is not there."""
+        """List all finished files below a folder, at any depth, sorted; none if it is not there.
+
+        Raises OSError if one of its folders cannot be read.
+        """
         ...
 
     def folders(self, prefix: str) -> tuple[str, ...]:
-        """List the finished folders that lie directly in a folder, without its own name, sorted."""
+        """List the finished folders that lie directly in a folder, without its own name, sorted.
+
+        Those whose names this program does not give (`names.part`) are left out. Raises OSError if the folder cannot be
+        read.
+        """
         ...
 
     def walk(self, prefix: str, without: Collection[str] = ()) -> Iterator[Entry]:
@@ -208,7 +216,11 @@ class LocalStore:
             return file.read()
 
     def exists(self, name: str) -> bool:
-        return os.path.exists(os.path.join(self.root, inside(name)))
+        try:
+            os.stat(os.path.join(self.root, inside(name)))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
 
     def facts(self, name: str) -> Facts:
         stat = os.stat(os.path.join(self.root, inside(name)))
@@ -219,15 +231,15 @@ class LocalStore:
 
     def list(self, prefix: str) -> list[str]:
         names: list[str] = []
-        for folder, folders, files in os.walk(self._at(prefix)):  # skips what others remove meanwhile
+        for folder, folders, files in os.walk(self._at(prefix), onerror=_raise_unless_gone):
             folders[:] = [child for child in folders if not child.endswith(ASIDE)]
             below = PurePath(folder).relative_to(self.root)
             names += (str(below / file) for file in files if not file.endswith(ASIDE))
         return sorted(names)
 
     def folders(self, prefix: str) -> tuple[str, ...]:
-        _, folders, _ = next(os.walk(self._at(prefix)), ("", [], []))
-        return tuple(sorted(folder for folder in folders if not folder.endswith(ASIDE)))
+        _, folders, _ = next(os.walk(self._at(prefix), onerror=_raise_unless_gone), ("", [], []))
+        return tuple(sorted(folder for folder in folders if is_part(folder) and not folder.endswith(ASIDE)))
 
     def walk(self, prefix: str, without: Collection[str] = ()) -> Iterator[Entry]:
         return walk_folder(self.root, inside(prefix), without)
@@ -238,13 +250,13 @@ class LocalStore:
             path.unlink(missing_ok=True)
             return
         if not path.name.endswith(ASIDE):  # renamed first: what a kill leaves of it is nothing that anybody reads
-            aside = path.with_name(f".{path.name}.{secrets.token_hex(6)}{ASIDE}")
+            aside = _beside(path)
             try:
                 path.rename(aside)
             except FileNotFoundError:
                 return
             path = aside
-        shutil.rmtree(path, ignore_errors=True)
+        _discard(path)
 
     def move(self, name: str, to: str) -> None:
         final = self._at(to)
@@ -265,19 +277,17 @@ class LocalStore:
     def writing(self, name: str) -> Iterator[Path]:
         final = self._at(name)
         self._make(final.parent)
-        aside = final.parent / f".{final.name}.{secrets.token_hex(6)}{ASIDE}"
+        aside = _beside(final)
         try:
             yield aside
             flush_tree(aside)
-            if aside.is_dir() and final.exists():
-                shutil.rmtree(final)
-            os.replace(aside, final)
+            if aside.is_dir():
+                _publish_folder(aside, final)
+            else:
+                os.replace(aside, final)
             flush_entry(final.parent)
         finally:
-            if aside.is_dir():
-                shutil.rmtree(aside)
-            else:
-                aside.unlink(missing_ok=True)
+            _discard(aside)
 
     def reading(self, name: str) -> Path:
         return self._at(name)
@@ -309,6 +319,43 @@ class LocalStore:
 
     def leases(self) -> set[str]:
         return {str(PurePath(file).parent.relative_to(layout.LEASES)) for file in self.list(layout.LEASES)}
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    """Raise what has kept a folder from being listed, unless others have removed it."""
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise error
+
+
+def _beside(path: Path) -> Path:
+    """Name what nothing else is called and no listing shows, in the folder of a path."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(6)}{ASIDE}")
+
+
+def _discard(path: Path) -> None:
+    """Remove what nobody reads; what cannot be removed now stays aside, where it is found as a leftover."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _publish_folder(aside: Path, final: Path) -> None:
+    """Give a folder its name, in place of what has it. A kill leaves there the old one, the new one or nothing.
+
+    Where another process gives it to one of its own meanwhile, that one holds.
+    """
+    old = _beside(final)
+    with suppress(FileNotFoundError):
+        final.rename(old)
+    try:
+        aside.rename(final)
+    except OSError as error:
+        if error.errno not in OCCUPIED:
+            if old.exists():
+                old.rename(final)
+            raise
+    _discard(old)
 
 
 def _inode(folder: Path) -> int | None:

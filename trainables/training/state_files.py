@@ -91,6 +91,9 @@ def state_damage(path: Path, digest: str) -> str | None:
     Args:
         path: the file.
         digest: SHA-256 that `write_state` has returned, as 64 hex digits.
+
+    Raises:
+        OSError: it is there and cannot be read: whether it is damaged is not known.
     """
     try:
         with path.open("rb") as file:
@@ -100,7 +103,7 @@ def state_damage(path: Path, digest: str) -> str | None:
         _read(path, lambda file, name: file.get_slice(name))
     except FileNotFoundError:
         return "it is not there"
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         return str(error)
     return None
 

@@ -24,6 +24,7 @@ from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import KEPT_CHECKPOINTS, KEPT_OTHER_SHAPES
 from trainables.package_versions import installed_versions
 from trainables.storage import layout
+from trainables.storage.damages import set_aside
 from trainables.storage.lease import OCCUPIED, Owner
 from trainables.storage.record_files import read, write
 from trainables.storage.records import CheckpointManifest
@@ -102,22 +103,28 @@ class StepCheckpoints:
     def newest(self) -> Path | None:
         """Return the folder of the newest checkpoint that is whole and that this shape of group can read.
 
-        Those that are passed over are named with their reason. Damaged ones are removed, as training on reaches their
-        steps again; those of other shapes are kept for groups that can read them.
+        Those that are passed over are named with their reason. Damaged ones are set aside, as training on reaches their
+        steps again, and removed with the others when the stage is done; those of other shapes are kept for groups that
+        can read them.
+
+        Raises:
+            OSError: one cannot be read now; whether it is damaged is not known, and nothing happens to it.
         """
         for name in reversed(self._from_rank_0(lambda: self._store.folders(layout.checkpoints(self._key)))):
             folder = f"{layout.checkpoints(self._key)}/{name}"
             is_own = _shape_of(name) == self._shape.name
             problem = self._damage(folder) if is_own else self._from_rank_0(partial(self._other_shape, folder))
+            if is_own and problem is not None:  # what was transferred wrongly may come right the second time
+                problem = self._damage(folder)
             if problem is None:
                 return self._store.reading(folder)
             self.passed_over[self._store.place(folder)] = problem
             if self._context.rank == 0:
-                fate = "it is removed" if is_own else "it is kept for such a group"
+                fate = "it is set aside" if is_own else "it is kept for such a group"
                 way_on = "an earlier checkpoint is used, or the stage starts anew"
                 logger.warning("%s: %s; %s; %s", self._store.place(folder), problem, fate, way_on)
                 if is_own:
-                    self._remove(name)
+                    set_aside(self._store, folder)
         return None
 
     def _finish(self, step: int, aside: str, digests: Mapping[str, str]) -> None:

@@ -104,3 +104,22 @@ def test_options_that_mean_nothing_are_refused(store: LocalStore, options: tuple
 def test_a_storage_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must be a folder, but nothing is there"):
         gc(LocalStore(tmp_path / "no"))
+
+
+def test_folders_beside_the_studies_that_are_none_are_passed_over_and_listed_as_unknown(store: LocalStore) -> None:
+    for folder in ("studies/.ipynb_checkpoints", "studies/a copy", "studies/a/trials/.ipynb_checkpoints"):
+        for name in ("study.yaml", "plan.json", "task.json", "result.json"):
+            store.put(f"{folder}/{name}", b"{")
+    store.put("studies/a copy/trials/t/result.json", b"{")
+    unknown = 3 * 4 + 1
+    before = json.loads(gc(store, "--json", "--dry-run"))
+    assert len(before["unknown"]) == unknown
+    assert before["freed"] == []
+    verified = CliRunner().invoke(app, ["verify", "--storage", str(store.root), "--quick", "--json"])
+    assert verified.exception is None
+    assert len(json.loads(verified.output)["unknown"]) == unknown
+    listed = CliRunner().invoke(app, ["studies", "--storage", str(store.root), "--json"])
+    assert listed.exception is None
+    assert [study["study"] for study in json.loads(listed.output)["studies"]] == ["a", "b"]
+    gc(store, "--yes")
+    assert store.exists("studies/a copy/trials/t/result.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import re
 import sqlite3
@@ -161,3 +162,23 @@ def test_every_json_file_that_the_layout_names_is_read_as_a_record_or_with_its_a
 
 def test_every_record_has_a_class() -> None:
     assert [name for name in RECORDS if file_class(name) == "unknown"] == []
+
+
+def test_an_artifact_that_cannot_be_read_is_named_and_not_marked_as_damaged(
+    studies: tuple[LocalStore, StoredStudy, StoredStudy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = studies[0]
+    weights = next(name for name in store.list("stages") if name.endswith(".safetensors"))
+    open_file = LocalStore.open
+
+    def fail(self: LocalStore, name: str) -> object:
+        if name == weights:
+            raise OSError(errno.EIO, "Input/output error", self.place(name))
+        return open_file(self, name)
+
+    monkeypatch.setattr(LocalStore, "open", fail)
+    done = CliRunner().invoke(app, ["verify", "--storage", str(store.root), "--json"])
+    assert done.exit_code == EXIT_TRIAL_FAILED
+    (found,) = json.loads(done.output)["damaged"]
+    assert "Input/output error" in found["problem"]
+    assert not [name for name in store.list("stages") if name == layout.damage_mark(weights.rpartition("/")[0])]

@@ -49,6 +49,9 @@ def test_a_file_that_the_layout_names_has_a_class(name: str) -> None:
         (f"{layout.SOURCES}/gqa/.tmp1/x.aside", "sources"),
         (f"stages/{KEY}/notes.txt", "unknown"),
         ("stages/notes.txt", "unknown"),
+        ("studies/.ipynb_checkpoints/plan.json", "unknown"),
+        ("studies/s copy/trials/t/result.json", "unknown"),
+        ("studies/s/trials/.ipynb_checkpoints/task.json", "unknown"),
         ("thesis.tex", "unknown"),
     ],
 )

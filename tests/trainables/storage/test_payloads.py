@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 from collections.abc import Callable
 from functools import partial
@@ -92,3 +93,40 @@ def test_check_npy_of_another_shape_or_type_tells_it(tmp_path: Path) -> None:
     assert "shape" in str(damage(store, "file", partial(check_npy, shape=(30, 8, 4))))
     np.save(tmp_path / "file.npy", np.ones((30, 4, 8), np.float64))
     assert "f8" in str(damage(store, "file.npy", partial(check_npy, shape=(30, 4, 8))))
+
+
+class _FailingFile(io.RawIOBase):
+    """A file whose bytes cannot be read."""
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return offset
+
+    def readinto(self, buffer: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+class _FailingDisk(LocalStore):
+    def open(self, name: str) -> io.BufferedReader:
+        return io.BufferedReader(_FailingFile())
+
+
+class _RefusingDisk(LocalStore):
+    def open(self, name: str) -> io.BufferedReader:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+
+@pytest.mark.parametrize("kind", [_FailingDisk, _RefusingDisk])
+@pytest.mark.parametrize("name", FORMATS)
+def test_damage_of_a_file_that_cannot_be_read_now_is_not_known(
+    name: str, kind: type[LocalStore], tmp_path: Path
+) -> None:
+    store = kind(tmp_path)
+    store.put("file", FORMATS[name][0])
+    with pytest.raises(OSError, match=r"Input/output error|Permission denied"):
+        damage(store, "file", FORMATS[name][1])

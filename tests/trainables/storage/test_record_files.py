@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import math
+import os
 import zlib
 from dataclasses import replace
 
@@ -160,3 +162,19 @@ def test_what_can_be_made_again_is_as_good_as_absent_and_a_warning_names_the_fil
     with caplog.at_level(logging.WARNING):
         assert read_or_redo(store, NAME, Curve) is None
     assert store.place(NAME) in caplog.text
+
+
+def test_a_file_that_cannot_be_looked_at_is_not_taken_for_absent(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(store, NAME, failure("a"))
+    stat = os.stat
+
+    def stale(path: object, *arguments: object, **named: object) -> object:
+        if str(path).endswith(NAME):
+            raise OSError(errno.ESTALE, "Stale file handle")
+        return stat(path, *arguments, **named)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(os, "stat", stale)
+    with pytest.raises(OSError, match="Stale file handle"):
+        read_or_redo(store, NAME, Failure)

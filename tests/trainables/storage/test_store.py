@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -182,3 +185,99 @@ def test_local_store_says_its_paths_to_people_and_file_uris_to_programs(local: L
     assert local.place("a/b") == f"{local.root}/a/b"
     assert local.place(".") == str(local.root)
     assert local.uri("a/b") == f"file://{local.root}/a/b"
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES, errno.EMFILE])
+def test_local_store_whose_folder_cannot_be_read_is_not_taken_for_an_empty_one(
+    number: int, local: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local.put("a/b/c", b"x")
+
+    def refusing(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(path: Any, *arguments: Any, **named: Any) -> Any:
+            if str(path).endswith("/a/b"):
+                raise OSError(number, os.strerror(number), str(path))
+            return function(path, *arguments, **named)
+
+        return call
+
+    with monkeypatch.context() as failing:
+        for name in ("stat", "scandir"):
+            failing.setattr(os, name, refusing(getattr(os, name)))
+        for look in (local.exists, local.list, local.folders):
+            with pytest.raises(OSError, match=re.escape(os.strerror(number))):
+                look("a/b")
+        with pytest.raises(OSError, match=re.escape(os.strerror(number))):
+            local.list("a")
+    assert (local.exists("a/b/c/below a file"), local.list("a/b/c"), local.folders("a/b/c")) == (False, [], ())
+
+
+def test_local_store_passes_over_folders_that_bear_no_name_of_this_program(local: LocalStore) -> None:
+    for folder in ("study", "study copy", ".ipynb_checkpoints", "@eaDir"):
+        local.put(f"studies/{folder}/plan.json", b"{}")
+    assert local.folders("studies") == ("@eaDir", "study")
+
+
+def _write_folder(local: LocalStore, content: str) -> None:
+    with local.writing("a/folder") as path:
+        path.mkdir()
+        (path / content).touch()
+
+
+def _renaming(monkeypatch: pytest.MonkeyPatch, before_publishing: Callable[[Path], None]) -> None:
+    rename = Path.rename
+
+    def renamed(self: Path, target: Path) -> Path:
+        if target.name == "folder" and before_publishing is not None:
+            monkeypatch.setattr(Path, "rename", rename)
+            before_publishing(target)
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", renamed)
+
+
+def test_local_store_replaces_a_folder_by_the_new_one_and_leaves_nothing_beside_it(local: LocalStore) -> None:
+    for content in ("old", "new"):
+        _write_folder(local, content)
+    assert (local.list("a"), os.listdir(local.root / "a")) == (["a/folder/new"], ["folder"])
+
+
+def test_local_store_that_cannot_publish_a_folder_keeps_the_old_one(
+    local: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(target: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    _write_folder(local, "old")
+    _renaming(monkeypatch, fail)
+    with pytest.raises(OSError, match="Input/output error"):
+        _write_folder(local, "new")
+    assert (local.list("a"), os.listdir(local.root / "a")) == (["a/folder/old"], ["folder"])
+
+
+def test_local_store_keeps_the_whole_folder_that_another_process_publishes_meanwhile(
+    local: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def publish(target: Path) -> None:
+        target.mkdir()
+        (target / "other's").touch()
+
+    _write_folder(local, "old")
+    _renaming(monkeypatch, publish)
+    _write_folder(local, "new")
+    assert (local.list("a"), os.listdir(local.root / "a")) == (["a/folder/other's"], ["folder"])
+
+
+def test_local_store_that_is_killed_while_it_replaces_a_folder_leaves_no_mixture(
+    local: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[set[str]] = []
+
+    def look(target: Path) -> None:
+        seen.append({path.name for path in (local.root / "a").rglob("*") if path.is_file()})
+        assert not target.exists()
+
+    _write_folder(local, "old")
+    _renaming(monkeypatch, look)
+    _write_folder(local, "new")
+    assert seen == [{"old", "new"}]

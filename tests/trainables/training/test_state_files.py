@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import math
+import os
 import pickle
+import re
 from collections import OrderedDict
 from collections.abc import Callable
 from enum import Enum
@@ -140,3 +143,17 @@ def test_a_file_that_was_made_to_harm_is_damage_and_nothing_of_it_runs(kind: str
 
 def test_a_file_that_is_not_there_is_damage(tmp_path: Path) -> None:
     assert state_damage(tmp_path / "state.pt", "") == "it is not there"
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EACCES, errno.EMFILE])
+def test_a_file_that_cannot_be_read_now_is_not_taken_for_damage(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = write_state({"step": 3}, tmp_path / "state.pt")
+
+    def refuse(*arguments: object) -> Any:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(hashlib, "file_digest", refuse)
+    with pytest.raises(OSError, match=re.escape(os.strerror(number))):
+        state_damage(tmp_path / "state.pt", digest)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import itertools
 import logging
 import multiprocessing as mp
 import os
@@ -17,6 +20,7 @@ import torch
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import KEPT_CHECKPOINTS, KEPT_OTHER_SHAPES
 from trainables.storage import layout
+from trainables.storage.file_classes import file_class
 from trainables.storage.record_files import write
 from trainables.storage.records import CheckpointManifest
 from trainables.storage.store import LocalStore
@@ -324,3 +328,40 @@ def test_two_ranks_write_one_checkpoint_and_agree_on_the_newest_whole_one(tmp_pa
     assert "the file state/rank-1.pt: it must have the SHA-256" in told[0][3][0]
     names = LocalStore(tmp_path).folders(layout.checkpoints(KEY))
     assert [name[:8] for name in names] == ["00000020"]
+
+
+def _fail_to_digest(*arguments: object) -> Any:
+    raise OSError(errno.EIO, "Input/output error")
+
+
+def test_newest_that_cannot_be_read_now_ends_with_the_error_and_every_checkpoint_stays(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as failing:
+        failing.setattr(hashlib, "file_digest", _fail_to_digest)
+        with pytest.raises(OSError, match="Input/output error"):
+            _newest_step(root)
+    assert _steps(root) == [20, 30]
+    assert _newest_step(root) == 30
+
+
+def test_newest_that_is_read_wrongly_once_is_used(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digest_of, reads = hashlib.file_digest, itertools.count()
+
+    def wrong_once(file: Any, kind: Any) -> Any:
+        return digest_of(file, kind) if next(reads) else hashlib.sha256(b"other bytes")
+
+    monkeypatch.setattr(hashlib, "file_digest", wrong_once)
+    assert _newest_step(root) == 30
+    assert _steps(root) == [20, 30]
+
+
+def test_what_is_damaged_is_kept_aside_until_the_stage_is_done(root: Path) -> None:
+    for step in _steps(root):
+        _flip_a_bit(_folder(root) / f"{step:08d}-{SHAPE}" / "state" / "model.pt")
+    assert _newest_step(root) is None
+    kept = [name for name in map(str, root.rglob("model.pt")) if ".broken-" in name]
+    assert len(kept) == 2
+    assert {file_class(os.path.relpath(name, root)) for name in kept} == {"asides"}
+    remove_checkpoints(LocalStore(root), KEY)
+    assert not _folder(root).exists()
