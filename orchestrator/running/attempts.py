@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 from typing import assert_never
 
 from cluster.launcher import MemberCode
@@ -147,7 +148,7 @@ class Attempts:
         """Write the task of a trial that is about to be dispatched, and put the failure of an earlier attempt aside."""
         self._put_failure_aside(trial)
         task = with_smaller_batches(self._tasks(trial), self._store)
-        task = task.model_copy(update={"attempt": self._failures_aside(trial) + 1})
+        task = task.model_copy(update={"attempt": self._next_number(trial)})
         write(self._store, layout.trial_task(self._study, trial), task)
         self._latest[trial] = _Latest(task)
         self._states[trial] = "running"
@@ -216,11 +217,12 @@ class Attempts:
     def _put_failure_aside(self, trial: str) -> None:
         failure = layout.trial_failure(self._study, trial)
         if self._store.exists(failure):
-            number = self._failures_aside(trial) + 1
-            self._store.move(failure, layout.trial_attempt(self._study, trial, number))
+            self._store.move(failure, layout.trial_attempt(self._study, trial, self._next_number(trial)))
 
-    def _failures_aside(self, trial: str) -> int:
-        return len(self._store.list(layout.trial_attempts(self._study, trial)))
+    def _next_number(self, trial: str) -> int:
+        """Number an attempt behind all earlier ones, also where some of their failures were removed."""
+        stems = (PurePosixPath(name).stem for name in self._store.list(layout.trial_attempts(self._study, trial)))
+        return max((int(stem) for stem in stems if stem.isdecimal()), default=0) + 1
 
     def record(self, trial: str, kind: FailureKind, message: str, traceback: str = "") -> Failure:
         """Write a failure to storage, unless there is one already or storage takes none. Safe in any thread.

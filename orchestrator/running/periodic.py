@@ -16,7 +16,7 @@ class PeriodicCall:
     """A function that is called every `interval_s` seconds."""
 
     interval_s: float
-    function: Callable[[], None]
+    function: Callable[[], object]
 
     def repeat(self, stopped: threading.Event) -> None:
         """Call the function until stopped. A call that fails (storage or a node is away) is logged and repeated."""

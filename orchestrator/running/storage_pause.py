@@ -26,7 +26,7 @@ class StoragePause:
     """Whether trials may start: not while storage is in trouble. Its methods may be called from any thread.
 
     Args:
-        look: says what is wrong with storage, in words; None if it can be written to.
+        look: says what is wrong with storage, in words; None if it can be written to. An OSError is trouble, too.
         tell: shows a sentence to people.
         patience_s: longest pause, in seconds; after it the run is over.
         clock: seconds, from any beginning.
@@ -50,9 +50,13 @@ class StoragePause:
         """Whether nothing may start now."""
         return self._since is not None
 
-    def look(self) -> str | None:
-        """Look at storage now; begins a pause if it is in trouble. Returns what is wrong."""
-        trouble = self._look()
+    def look(self, at: Callable[[], str | None] | None = None) -> str | None:
+        """Look at storage now; begins a pause if it is in trouble. Returns what is wrong.
+
+        Args:
+            at: looks at one thing alone; None for all that the pause is about.
+        """
+        trouble = _trouble(at or self._look)
         if trouble is not None:
             self.begin(trouble)
         return trouble
@@ -79,7 +83,7 @@ class StoragePause:
         """Look whether the trouble is over, during a pause. Called by a thread every `LOOK_EVERY_S`."""
         if self._since is None or self.given_up is not None:
             return
-        trouble = self._look()
+        trouble = _trouble(self._look)
         with self._lock:
             took = self._clock() - self._since
             if trouble is not None:
@@ -92,3 +96,10 @@ class StoragePause:
     def _end_if_impatient(self, trouble: str) -> None:
         if self._since is not None and self._clock() - self._since >= self._patience_s:
             self.given_up = trouble
+
+
+def _trouble(look: Callable[[], str | None]) -> str | None:
+    try:
+        return look()
+    except OSError as error:
+        return f"storage cannot be looked at ({error})"

@@ -89,7 +89,7 @@ def run_trials(
         run = Run(attempts, dispatcher, received, policy, equal_failures, pause, tell, settings.gpu_seconds_left)
         calls = [
             PeriodicCall(LOOK_EVERY_S, pause.look_again),
-            PeriodicCall(BUDGET_EVERY_S, lambda: _pause_if(budget_trouble(), pause)),
+            PeriodicCall(BUDGET_EVERY_S, lambda: pause.look(budget_trouble)),
             PeriodicCall(POLL_INTERVAL_S, dispatcher.poll_other_runs),
             PeriodicCall(settings.renew_every_s, run.renew_leases),
             PeriodicCall(settings.renew_every_s, lambda: dispatcher.resize(list_nodes())),
@@ -97,16 +97,11 @@ def run_trials(
         ]
         with closing(dispatcher), called_periodically(calls):
             try:
-                _pause_if(budget_trouble(), pause)
+                pause.look(budget_trouble)
                 fit(run, requests_by_trial(work), settings, store.place("."), str(scratch))
             except InterruptedRunError as error:
                 run.interrupted(error)
     return attempts.outcomes(received.first, run.storage_trouble, run.budget_spent, run.stopped)
-
-
-def _pause_if(trouble: str | None, pause: StoragePause) -> None:
-    if trouble is not None:
-        pause.begin(trouble)
 
 
 @contextmanager

@@ -138,3 +138,16 @@ def test_done_is_announced_as_the_end_of_the_trial(attempts: Attempts, events: l
     attempts.prepare("a")
     attempts.done("a")
     assert [(event.trial, event.event) for event in events] == [("a", Dispatched()), ("a", TrialDone())]
+
+
+def test_again_after_an_earlier_failure_was_removed_overwrites_none(attempts: Attempts, tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    for number in (1, 2):
+        attempts.prepare("a")
+        attempts.again("a", attempts.record("a", "lost", f"loss {number}"), Again(0.0, 1, 3))
+    store.remove(layout.trial_attempt(STUDY, "a", 1))
+    attempts.prepare("a")
+    assert given(store).attempt == 3
+    attempts.again("a", attempts.record("a", "lost", "loss 3"), Again(0.0, 1, 3))
+    kept = [read(store, layout.trial_attempt(STUDY, "a", number), Failure) for number in (2, 3)]
+    assert [failure and failure.message for failure in kept] == ["loss 2", "loss 3"]

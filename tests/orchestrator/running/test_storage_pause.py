@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 
 import pytest
@@ -71,3 +72,17 @@ def test_look_again_outside_of_a_pause_looks_at_nothing(seconds: float) -> None:
     storage.trouble, storage.now = "/s is away", seconds
     storage.pause.look_again()
     assert (storage.pause.is_on, storage.pause.given_up, storage.told) == (False, None, [])
+
+
+def test_look_again_that_fails_itself_is_trouble_and_the_patience_ends() -> None:
+    def fail() -> str | None:
+        raise OSError(errno.ESTALE, "Stale file handle", "/s/studies")
+
+    now = [0.0]
+    pause = StoragePause(fail, [].append, 60, lambda: now[0])
+    assert pause.look(lambda: None) is None
+    assert "Stale file handle" in (pause.look(fail) or "")
+    assert (pause.is_on, pause.given_up) == (True, None)
+    now[0] = 61
+    pause.look_again()
+    assert "/s/studies" in (pause.given_up or "")
