@@ -46,7 +46,7 @@ def _planned(name: str, options: PlanOptions) -> StudyFacts:
         [trial.spec for trial in planned.trials], expansion.evaluation_sets, set(known.digests), options.data
     )
     by_node = estimates(planned, Assumptions())
-    largest = _largest(planned, by_node)
+    largest = _largest(by_node)
     requests = requests_by_arm(planned)
     reasons = impossible(requests, this_machine()) if options.is_embedded else {}
     there = next(folder for folder in (store.root, *store.root.parents) if folder.exists())
@@ -72,7 +72,7 @@ def _planned(name: str, options: PlanOptions) -> StudyFacts:
     )
 
 
-def _largest(planned: Plan, by_node: Mapping[str, Estimate | None]) -> Estimate | None:
+def _largest(by_node: Mapping[str, Estimate | None]) -> Estimate | None:
     """Return the estimate of the stage that needs the most memory; None while one is not known."""
     known = [estimate for estimate in by_node.values() if estimate is not None]
     return max(known, key=lambda each: each.memory.total) if known and len(known) == len(by_node) else None

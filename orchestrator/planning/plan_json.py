@@ -80,11 +80,6 @@ def plan_sections(plan: Plan, assumed: Assumptions | None = None) -> dict[str, A
     }
 
 
-def _disk_json(plan: Plan, sizes: Mapping[str, Estimate | None]) -> dict[str, int | None]:
-    """Write the most bytes on storage, and how many the study wants at most."""
-    return {"peak_disk_bytes": peak_disk(plan, sizes), "disk_budget_bytes": plan.disk_budget_bytes}
-
-
 def _sources_json(plan: Plan) -> list[dict[str, Any]]:
     """List the sources of a plan, with the digests of their content as far as they are known."""
     asked = {source_name(benchmark.source) for benchmark in plan.evaluation_sets}

@@ -46,7 +46,7 @@ def test_without_credentials_leaves_no_secret(address: str) -> None:
     "text",
     [
         "http://host:5000/#/experiments/1",
-        "sqlite:////root/.ablate/tracking/mlflow.db",
+        "sqlite:////home/me/.ablate/tracking/mlflow.db",
         "http://10.0.0.1:8265/a@b",
         "s3://bucket/key/of/a/file?versionId=3",
         "hub:org/name@main",
