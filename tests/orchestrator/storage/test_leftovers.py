@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from orchestrator.storage.collect import Selection, find_freeable, free
+from tests.support.clean_process import exit_code, started
 from tests.support.tiny_trials import make_task, run
 from trainables.storage import layout
 from trainables.storage.file_classes import FileClass, file_class
@@ -29,23 +29,8 @@ KILLED = 137
 LEFT: tuple[FileClass, ...] = ("asides", "checkpoints", "progress", "answers", "leases", "scratch", "preparing")
 
 
-def _in_child(work: Callable[[], None]) -> int:
-    """Do something in a process of its own; returns its exit code."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-def _killed_at(root: Path, task: TrialTask, number: int, count: Path) -> int:
-    """Run a trial in a process that ends, without another word, at its so-manieth operation below the storage.
+def _run_to_operation(root: Path, task: TrialTask, number: int, count: Path) -> None:
+    """Run a trial, and end this process, without another word, at its so-manieth operation below the storage.
 
     Args:
         root: of the storage.
@@ -53,27 +38,27 @@ def _killed_at(root: Path, task: TrialTask, number: int, count: Path) -> int:
         number: of the operation, from 1; 0 for none.
         count: file that gets the number of operations of a process that ends by itself.
     """
+    counted = [0]
 
-    def work() -> None:
-        counted = [0]
+    def counting(operation: Callable[..., Any]) -> Callable[..., Any]:
+        def do(path: Any, *others: Any, **options: Any) -> Any:
+            # what is removed by names within an open folder is below the storage as well
+            if "dir_fd" in options or str(path).startswith(str(root)):
+                counted[0] += 1
+                if counted[0] == number:
+                    os._exit(KILLED)
+            return operation(path, *others, **options)
 
-        def counting(operation: Callable[..., Any]) -> Callable[..., Any]:
-            def do(path: Any, *others: Any, **options: Any) -> Any:
-                # what is removed by names within an open folder is below the storage as well
-                if "dir_fd" in options or str(path).startswith(str(root)):
-                    counted[0] += 1
-                    if counted[0] == number:
-                        os._exit(KILLED)
-                return operation(path, *others, **options)
+        return do
 
-            return do
+    for name in OPERATIONS:
+        setattr(os, name, counting(getattr(os, name)))
+    run(task)
+    count.write_text(str(counted[0]))
 
-        for name in OPERATIONS:
-            setattr(os, name, counting(getattr(os, name)))
-        run(task)
-        count.write_text(str(counted[0]))
 
-    return _in_child(work)
+def _killed_at(root: Path, task: TrialTask, number: int, count: Path) -> int:
+    return exit_code(started(_run_to_operation, root, task, number, count))
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from mlflow.store.db import utils as database
 
 from orchestrator.tracking.embedded_database import embedded_uri, prepare_embedded
 from search_spaces.errors import InputError
+from tests.support.clean_process import exit_code, started
 from tests.support.killed_process import kill_at, operations_of
 from trainables.storage import layout
 
@@ -106,17 +107,8 @@ def test_a_kill_while_an_older_database_is_upgraded_leaves_the_old_or_the_new_on
 
 
 def test_processes_that_make_it_at_once_make_one(tmp_path: Path, newest: object) -> None:
-    def started() -> int:
-        process = os.fork()
-        if not process:
-            try:
-                prepare_embedded(tmp_path)
-                os._exit(0)
-            finally:
-                os._exit(1)
-        return process
-
-    assert [os.waitpid(process, 0)[1] for process in [started() for _ in range(3)]] == [0, 0, 0]
+    processes = [started(prepare_embedded, tmp_path) for _ in range(3)]
+    assert [exit_code(process) for process in processes] == [0, 0, 0]
     assert revision(tmp_path / layout.TRACKING_DATABASE) == newest
     assert names(tmp_path) == {"mlflow.db"}
 
