@@ -17,7 +17,7 @@ _ENDS = r"\s'\"<>`"
 
 _USER_INFO = re.compile(
     # an @ before the first slash, or a colon that is not that of a port: a password may hold what had to be encoded
-    rf"(://)(?=[^/?#{_ENDS}]*@|[^/?#:@{_ENDS}]*:(?!\d{{1,5}}(?:[/?#{_ENDS}]|$)))[^{_ENDS}]*@"
+    rf"(://)(?=[^/?#{_ENDS}]*@|[^/?#:@{_ENDS}]*:(?!\d{{1,5}}(?:[/?#{_ENDS}]|$)))[^{_ENDS}]+@"
 )
 _SECRET_FIELD = re.compile(
     rf"([?&;#][\w.-]*(?:token|passw|pwd|secret|key|sig|credential|auth)[\w.-]*=)[^&;#{_ENDS}]+", re.IGNORECASE

@@ -52,6 +52,8 @@ def test_without_credentials_leaves_no_secret(address: str) -> None:
         "hub:org/name@main",
         "user@host without an address",
         "https://[2001:db8::1]:5000/path?page=2",
+        "http://@host:5000/",
+        "://@",
     ],
 )
 def test_without_credentials_changes_no_other_text(text: str) -> None:
