@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from trainables.storage import layout
-from trainables.storage.damages import Damage, changed_row, refuse_damaged
-from trainables.storage.digests import ROW_DIGEST_BYTES, first_changed_row, row_digest
+from trainables.storage.damages import Damage, absent, changed_row, refuse_damaged
+from trainables.storage.digests import ROW_DIGEST_BYTES, confirmed, first_changed_row, row_digest
 from trainables.storage.finished import finished_features
 from trainables.storage.flush import flush_tree
 from trainables.storage.store import Facts, Store
@@ -40,23 +40,32 @@ class CachedFeatures:
 
     def __init__(self, store: Store, key: str, digests: bytes | None):
         self._store, self._key, self._digests = store, key, digests
-        name = layout.features_array(key)
-        self._mapped: Features = np.load(store.reading(name), mmap_mode="r")
-        content = store.place(name), store.facts(name)
-        self._verified = _verified.setdefault(content, np.zeros(len(self._mapped), np.bool_))
+        self._name = layout.features_array(key)
+        self._place, self._facts = store.place(self._name), store.facts(self._name)
+        self._mapped: Features = np.load(store.reading(self._name), mmap_mode="r")
+        self._verified = _verified.setdefault((self._place, self._facts), np.zeros(len(self._mapped), np.bool_))
 
     def __len__(self) -> int:
         return len(self._mapped)
 
     def row(self, row: int) -> Features:
-        """Read the features of one picture. Raises DamagedArtifactError if they are not what was computed."""
+        """Read the features of one picture.
+
+        Raises:
+            DamagedArtifactError: they are not what was computed.
+            OSError: they read as another content each time.
+        """
         features_PC: Features = self._mapped[row]
         if self._digests is not None and not self._verified[row]:
             recorded = self._digests[row * ROW_DIGEST_BYTES : (row + 1) * ROW_DIGEST_BYTES]
-            if row_digest(np.ascontiguousarray(features_PC).data.cast("B")) != recorded:
-                name = layout.features_array(self._key)
-                found = Damage(name, changed_row(row), self._store.place(name))
-                refuse_damaged(self._store, layout.features_folder(self._key), found)
+
+            def look() -> bytes | None:
+                digest = row_digest(np.ascontiguousarray(features_PC).data.cast("B"))
+                return None if digest == recorded else digest
+
+            if confirmed(look, self._place) is not None:
+                damage = Damage(self._name, changed_row(row), self._place, self._facts)
+                refuse_damaged(self._store, layout.features_folder(self._key), damage)
             self._verified[row] = True
         return features_PC
 
@@ -65,12 +74,19 @@ class CachedFeatures:
         return np.stack([self.row(int(row)) for row in rows])
 
 
-def open_features(store: Store, key: str) -> CachedFeatures | None:
-    """Map the cached features of a key; None if they are not there. Raises InputError if they are not whole."""
+def open_features(store: Store, key: str) -> CachedFeatures:
+    """Map the cached features of a key.
+
+    Raises:
+        DamagedArtifactError: they are damaged, or not there: another trial may be making them again.
+    """
     result = finished_features(store, key)
     if result is None:
-        return None
-    return CachedFeatures(store, key, store.get(layout.features_rows(key)) if result.rows_digest else None)
+        raise absent(store, layout.features_result(key)).error()
+    try:
+        return CachedFeatures(store, key, store.get(layout.features_rows(key)) if result.rows_digest else None)
+    except FileNotFoundError:
+        raise absent(store, layout.features_array(key)).error() from None
 
 
 class FeatureWriter:

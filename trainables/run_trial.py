@@ -7,10 +7,8 @@ stop between any two steps without anything in flight.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
-
-import torch.distributed as dist
 
 from search_spaces.identity import source_name
 from search_spaces.outcomes import NodeDone, Progress, TrialDone, UnitDone
@@ -19,25 +17,25 @@ from trainables.evaluation.evaluate import evaluate
 from trainables.evaluation.results import evaluation_key, read_results
 from trainables.features import produce_features
 from trainables.model.vision import build_vision
-from trainables.restoring import restore_evaluations, restore_nodes
+from trainables.restoring import require_leased, restore_evaluations, restore_nodes
 from trainables.storage import layout
 from trainables.storage.finished import finished_features
 from trainables.storage.record_files import read, write
 from trainables.storage.records import Cost, EvaluationResult, FeaturesResult, StageResult, TrialResult
 from trainables.storage.store import Store
-from trainables.task import Context, FeaturesTask, TrialTask
+from trainables.task import Context, FeaturesTask, StageTask, TrialTask
 from trainables.telemetry.trial_spool import TrialSpool
 from trainables.training.stage import train_stage
 from trainables.training.step_checkpoints import remove_checkpoints
 from trainables.trial_data import TrialData
-from trainables.workers.process_group import ensure_single, wait_for_all
+from trainables.workers.process_group import ensure_single, from_rank_0, wait_for_all
 
 
 def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
     """Run the remaining work of a trial: everything that storage holds is skipped.
 
     Writes features, stage results, scores and, last, the trial's result. Errors are raised as they are; nothing
-    half-written is left that could be taken for done.
+    half-written is left that could be taken for done. What is there is looked up by rank 0, for all ranks.
 
     Yields:
         A `UnitDone` after each unit of work, a `NodeDone` after each node of the trial's path, and a `TrialDone` at the
@@ -49,24 +47,26 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
     store = context.store(task)
     spool = TrialSpool(task, store, context)
     try:
-        _on_first_rank(context, lambda: restore_nodes(task, store))
+        from_rank_0(lambda: restore_nodes(task, store))
         spool.begin()
         data = TrialData(task, store)
         spent = 0.0
         for features in task.features:
-            if finished_features(store, features.key) is None:
+            if from_rank_0(partial(finished_features, store, features.key)) is None:
+                require_leased(task, features.node, layout.features_result(features.key), store)
                 yield from _features(task, features, data, context, store)
-                spent += _features_seconds(features, store)
+                spent += from_rank_0(partial(_features_seconds, features, store))
             yield NodeDone(features.node)
         results: list[StageResult] = []
         for index, stage in enumerate(task.stages):
-            known = read(store, layout.stage_result(stage.key), StageResult)
+            known = from_rank_0(partial(_stage_result, stage, store))
             if known is None:
+                require_leased(task, stage.node, layout.stage_result(stage.key), store)
                 on_resume = partial(spool.resumed, index)
                 for progress, metrics in train_stage(task, index, results, data, context, store, on_resume):
                     spool.metrics(index, progress.step, metrics)
                     yield progress
-                known = read(store, layout.stage_result(stage.key), StageResult)
+                known = from_rank_0(partial(_stage_result, stage, store))
                 assert known is not None, "a stage ends with its result on storage"
                 spent += known.gpu_seconds
             else:
@@ -78,10 +78,10 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
         diverged = any(result.diverged for result in results)
         scores: dict[str, EvaluationResult] = {}
         if not diverged:
-            _on_first_rank(context, lambda: restore_evaluations(task, results, store))
-            done_before = read_results(task, results, store).keys()
+            from_rank_0(lambda: restore_evaluations(task, results, store))
+            done_before = from_rank_0(lambda: read_results(task, results, store)).keys()
             yield from evaluate(task, results, data, context, store)
-            scores = read_results(task, results, store)
+            scores = from_rank_0(lambda: read_results(task, results, store))
             spent += sum(score.gpu_seconds for name, score in scores.items() if name not in done_before)
         wait_for_all()  # a rank that fails in its last answers must not leave a trial that is done and has failed
         if context.rank == 0:
@@ -94,14 +94,6 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
         yield TrialDone()
     finally:
         spool.close()
-
-
-def _on_first_rank(context: Context, act: Callable[[], None]) -> None:
-    """Act on storage before any rank goes on: all ranks must see the same there."""
-    if context.rank == 0:
-        act()
-    if context.world > 1:
-        dist.barrier()
 
 
 def _features(
@@ -151,6 +143,10 @@ def _result(
         diverged=diverged,
         cost=Cost(gpu_seconds=spent, gpu_seconds_alone=max(alone, spent), wall_seconds=wall),
     )
+
+
+def _stage_result(stage: StageTask, store: Store) -> StageResult | None:
+    return read(store, layout.stage_result(stage.key), StageResult)
 
 
 def _features_seconds(features: FeaturesTask, store: Store) -> float:

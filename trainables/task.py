@@ -63,6 +63,9 @@ class TrialTask(BaseModel):
     """Folder that relative paths of data sources start from."""
     attempt: Positive = 1
     """Number of this attempt at the trial, from 1."""
+    leased: tuple[str, ...] | None = None
+    """Ids of the features and stages that this attempt may produce: its run holds their leases. None where no driver
+    has handed the trial out, and nobody else works on the storage."""
     question_parts: Positive = 1
     """In how many parts each batch of questions is answered: more than one where whole batches ran out of memory."""
 

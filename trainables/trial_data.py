@@ -61,7 +61,11 @@ class TrialData:
         return self._prepared[name]
 
     def features(self, source: SourceSpec) -> CachedFeatures | None:
-        """Map the cached features of a source's pictures; None if the plan has none for this trial's encoder."""
+        """Map the cached features of a source's pictures; None if the plan has none for this trial's encoder.
+
+        Raises:
+            DamagedArtifactError: the plan has them, and they are damaged or not there.
+        """
         spec = self._task.trial
         key = features_key(spec.vision, source, spec.draws.init, self._task.digests)
         planned = {features.key for features in self._task.features}

@@ -137,13 +137,15 @@ def _trials(
     store, trials = LocalStore(storage), {trial.id: trial for trial in study_plan.trials}
     for item in remaining_work(study_plan, ledger):
         trial = trials[item.trial_id]
-        keys = [study_plan.nodes[name].key for name in item.path if name not in ledger.done_nodes]
+        undone = [study_plan.nodes[name] for name in item.path if name not in ledger.done_nodes]
+        produced = {node.id: node.key for node in undone if node.key is not None}
         leases = Leases(store)
-        names = [layout.trial_lease(study_plan.study, trial.id), *(key for key in keys if key is not None)]
+        names = [layout.trial_lease(study_plan.study, trial.id), *produced.values()]
         assert leases.take(names) is None
         try:
             store.remove(layout.trial_failure(study_plan.study, trial.id))
             task = make_task(study_plan, trial, digests, storage, storage)
+            task = task.model_copy(update={"leased": tuple(produced)})
             write(store, layout.trial_task(study_plan.study, trial.id), task)
             for _ in run_trial(task, Context()):
                 pass

@@ -88,14 +88,10 @@ def verified_examples(store: Store, evaluation: EvaluationResult) -> Path:
     """Return the path of the per-example Parquet of an evaluation, whose bytes are those that were written.
 
     Raises:
-        InputError: the file is damaged or gone; it names the file and says how it is made again.
+        DamagedArtifactError: the file is damaged or not there; it names the file and says how it is made again.
     """
-    for found in verify_examples(store, evaluation, "content").damages:
-        raise InputError(
-            f"must be whole, as it was written, but {found.problem}",
-            place=found.place,
-            way_out="Run the study again: its trial is scored anew.",
-        )
+    for damage in verify_examples(store, evaluation, "content").damages:
+        raise damage.error("Run the study again: its trial is scored anew.")
     return store.reading(evaluation.examples)
 
 

@@ -144,11 +144,16 @@ class Attempts:
         """Ids of the trials that have been dispatched and have not ended."""
         return self._in("running")
 
-    def prepare(self, trial: str) -> None:
-        """Write the task of a trial that is about to be dispatched, and put the failure of an earlier attempt aside."""
+    def prepare(self, trial: str, leased: tuple[str, ...]) -> None:
+        """Write the task of a trial that is about to be dispatched, and put the failure of an earlier attempt aside.
+
+        Args:
+            trial: its id.
+            leased: ids of the nodes that the run holds the leases of, so that the trial may produce them.
+        """
         self._put_failure_aside(trial)
         task = with_smaller_batches(self._tasks(trial), self._store)
-        task = task.model_copy(update={"attempt": self._next_number(trial)})
+        task = task.model_copy(update={"attempt": self._next_number(trial), "leased": leased})
         write(self._store, layout.trial_task(self._study, trial), task)
         self._latest[trial] = _Latest(task)
         self._states[trial] = "running"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, assert_never
 
@@ -40,7 +40,8 @@ class Dispatcher:
         cluster_nodes: resources of the cluster's nodes.
         store: where results and leases are.
         study: its name, which is its folder on storage.
-        prepare: called with the id of a trial that is about to be dispatched.
+        needed: returns the ids of the features and stages that a trial's workers must produce, by what storage holds.
+        prepare: called with the id of a trial that is about to be dispatched, and the nodes that it may produce.
         max_concurrent: most trials at a time; None for as many as the cluster has resources for.
     """
 
@@ -52,10 +53,11 @@ class Dispatcher:
         cluster_nodes: Sequence[NodeResources],
         store: Store,
         study: str,
-        prepare: Callable[[str], None],
+        needed: Callable[[str], Collection[str]],
+        prepare: Callable[[str, tuple[str, ...]], None],
         max_concurrent: int | None = None,
     ):
-        self._store, self._prepare = store, prepare
+        self._store, self._needed, self._prepare = store, needed, prepare
         self._leases = Leases(store)
         self._lock = threading.RLock()
         self._lease_of: dict[str, str] = {}
@@ -93,7 +95,7 @@ class Dispatcher:
                     return trial
                 try:
                     if self._secure(trial):
-                        self._prepare(trial)
+                        self._prepare(trial, tuple(filter(self._nodes.__contains__, self._schedule.undone(trial))))
                         return trial
                 except OSError:
                     if trial in self._schedule.running:
@@ -103,8 +105,19 @@ class Dispatcher:
             return None
 
     def _secure(self, trial: str) -> bool:
-        """Take the leases of all that the trial will produce. If one is held by another run, the trial waits for it."""
-        leases = {self._lease_of[node]: node for node in self._schedule.undone(trial) if node in self._lease_of}
+        """Take the leases of all that the trial will produce. If one is held by another run, the trial waits for it.
+
+        What was done when the run began, or another trial has done since, is looked at again: it may have been damaged,
+        freed, or set aside by who makes it again. Then it is to be produced like all that was never done.
+        """
+        undone = self._schedule.undone(trial)
+        lost = [node for node in self._needed(trial) if node not in undone]
+        if lost:
+            self._schedule.withdraw(trial)
+            for node in lost:
+                self._schedule.node_lost(node)
+            return False
+        leases = {self._lease_of[node]: node for node in undone if node in self._lease_of}
         missing = self._leases.take(tuple(leases))
         if missing is not None:
             self._schedule.withdraw(trial)
@@ -147,11 +160,6 @@ class Dispatcher:
         with self._lock:
             self._schedule.suspend(trial, group_kept=group_kept)
             self._leases.release(self._leased.pop(trial, ()))
-            undone = self._schedule.undone(trial)
-        for node in self._paths[trial]:  # what was found damaged is produced again, by who takes its lease
-            if node in self._nodes and node not in undone and not self._has_result(node):
-                with self._lock:
-                    self._schedule.node_lost(node)
 
     def resume(self, trial: str, avoided: tuple[str, ...] = ()) -> None:
         """Let a suspended trial start again, on other nodes than these if it fits on the others."""

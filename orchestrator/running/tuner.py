@@ -28,6 +28,7 @@ from orchestrator.running.signals import InterruptedRunError, ReceivedSignals, r
 from orchestrator.running.storage_pause import LOOK_EVERY_S, StoragePause
 from orchestrator.running.tune_hooks import TUNE_ENVIRONMENT, fit
 from search_spaces.plan import Node
+from trainables.needed_nodes import needed_nodes
 from trainables.storage import layout
 from trainables.storage.probe import storage_trouble
 from trainables.storage.store import Store
@@ -77,7 +78,15 @@ def run_trials(
         attempts = Attempts(settings.study, (item.trial_id for item in work), tasks, store, on_event)
         release_abandoned(store)
         dispatcher = Dispatcher(
-            work, nodes, done, list_nodes(), store, settings.study, attempts.prepare, settings.max_concurrent
+            work,
+            nodes,
+            done,
+            list_nodes(),
+            store,
+            settings.study,
+            lambda trial: needed_nodes(tasks(trial), store, "shape"),
+            attempts.prepare,
+            settings.max_concurrent,
         )
         pause = StoragePause(
             lambda: storage_trouble(store, settings.storage_bytes) or budget_trouble(),

@@ -19,9 +19,9 @@ from trainables.storage import layout
 from trainables.storage.records import (
     Attempt,
     Curve,
+    DamageMark,
     DigestCache,
     Failure,
-    FoundDamage,
     Resumes,
     RunRecord,
     SmallerBatch,
@@ -51,7 +51,7 @@ class StoredRecord(NamedTuple):
 RECORDS: Mapping[str, StoredRecord] = {
     layout.stage_curve("*"): StoredRecord(Curve, "itself"),
     **{
-        layout.damage_mark(f"{folder}/*"): StoredRecord(FoundDamage, "itself")
+        layout.damage_mark(f"{folder}/*"): StoredRecord(DamageMark, "itself")
         for folder in ("stages", "features", "evaluations", "data", "pictures")
     },
     layout.plan_file("*"): StoredRecord(StoredPlan, "hand"),

@@ -13,7 +13,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,10 @@ from search_spaces.plan import Node
 from search_spaces.resource_spec import ResourceSpec
 from tests.support.small_records import stage_result, trial_result
 from tests.support.tiny_specs import stage, trial_spec
+from trainables.needed_nodes import needed_nodes
 from trainables.storage import layout
 from trainables.storage.record_files import write
+from trainables.storage.store import Store
 from trainables.task import Context, StageTask, TrialTask
 
 STUDY = "fake"
@@ -136,6 +138,10 @@ class Fakes:
             storage=str(self.storage),
             data=str(self.storage),
         )
+
+    def needed(self, store: Store) -> Callable[[str], Collection[str]]:
+        """Make what tells the nodes that a trial's workers must produce, by what this storage holds."""
+        return lambda trial: needed_nodes(self.task(trial), store, "shape")
 
     @property
     def work(self) -> list[Work]:

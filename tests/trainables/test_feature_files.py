@@ -10,8 +10,8 @@ import pytest
 from tests.support.stored_studies import finish_features, key_of
 from trainables.feature_files import Features, open_features, writing_features
 from trainables.storage import layout
-from trainables.storage.artifacts import verify_artifact
-from trainables.storage.damages import DamagedArtifactError
+from trainables.storage.artifacts import Verified, verify_artifact
+from trainables.storage.damages import DamagedArtifactError, set_aside
 from trainables.storage.record_files import write
 from trainables.storage.records import FeaturesResult
 from trainables.storage.store import LocalStore
@@ -96,7 +96,6 @@ def test_no_flipped_bit_is_read_in_silence_and_other_rows_are_read(tmp_path: Pat
     content[128 + 3 * 128 + 5] ^= 1  # in row 3
     path.write_bytes(content)
     features = open_features(store, KEY)
-    assert features is not None
     assert features.rows([0, 1, 2, 9]).shape == (4, 4, 8)
     with pytest.raises(DamagedArtifactError, match=r"features\.npy: must be whole.* row 3 "):
         features.rows([2, 3])
@@ -109,9 +108,33 @@ def test_features_of_a_version_without_digests_are_found_and_read(tmp_path: Path
     store = LocalStore(tmp_path)
     finish_features(store, KEY, SHAPE, digested=False)
     features = open_features(store, KEY)
-    assert features is not None
     assert (len(features), features.row(3).sum()) == (10, 0)
-    assert open_features(store, key_of("none")) is None
+
+
+def test_features_that_are_being_made_again_are_waited_for_and_not_marked(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    finish_features(store, KEY, SHAPE)
+    aside = set_aside(store, layout.features_folder(KEY))
+    with pytest.raises(DamagedArtifactError, match=r"result\.json: must be whole.* not there"):
+        open_features(store, KEY)
+    assert aside is not None
+    assert not store.exists(layout.features_folder(KEY))
+
+
+def test_rows_of_features_that_were_made_again_are_read_and_their_damage_marks_nothing(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    finish_features(store, KEY, SHAPE)
+    path = tmp_path / layout.features_array(KEY)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1  # in row 9
+    path.write_bytes(content)
+    features = open_features(store, KEY)
+    assert set_aside(store, layout.features_folder(KEY)) is not None
+    finish_features(store, KEY, SHAPE)
+    with pytest.raises(DamagedArtifactError, match="row 9"):
+        features.row(9)
+    assert verify_artifact(store, f"features/{KEY}", "content") == Verified()
+    assert open_features(store, KEY).row(9).shape == (4, 8)
 
 
 def test_features_of_no_picture_are_an_empty_array(tmp_path: Path) -> None:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.other_hosts import ELSEWHERE
+from search_spaces.outcomes import NodeDone
 from tests.support.tiny_specs import stage
 from tests.support.tiny_trials import losses, make_task, run
+from trainables.run_trial import run_trial
 from trainables.storage import layout
 from trainables.storage.damages import DamagedArtifactError
-from trainables.storage.lease import Owner
 from trainables.storage.store import LocalStore
-from trainables.task import TrialTask
+from trainables.task import Context, TrialTask
 
 STAGES = (stage(name="align", max_steps=2), stage(name="finetune", trains=("projector", "language"), max_steps=2))
 DAMAGES: dict[str, Callable[[bytes], bytes | None]] = {
@@ -121,18 +121,41 @@ def test_who_has_not_the_lease_marks_the_damage_and_touches_nothing(
     path = _file(task, root, "weights")
     _damage(path, "one bit")
     before = path.read_bytes()
-    store, key = LocalStore(root), task.stages[1].key
-    lease = store.lease(layout.trial_lease(task.study, task.id), Owner.here())  # as the driver of this trial
-    assert lease is not None
-    other = store.lease(key, ELSEWHERE)
-    assert other is not None
+    store, stage = LocalStore(root), task.stages[1]
     with pytest.raises(DamagedArtifactError, match=r"language\.safetensors: must be whole"):
-        run(task)
+        run(task.model_copy(update={"leased": (task.stages[0].node,)}))
     assert path.read_bytes() == before
-    assert store.exists(layout.damage_mark(layout.stage_folder(key)))
-    other.release()
-    with pytest.raises(DamagedArtifactError):  # this run has not taken it yet
-        run(task)
-    assert store.lease(key, Owner.here()) is not None
-    run(task)
+    assert store.exists(layout.damage_mark(layout.stage_folder(stage.key)))
+    run(task.model_copy(update={"leased": (stage.node,)}))
     assert _content(root) == _content(finished[1])
+
+
+@pytest.mark.parametrize("folder", ["features/{features}", "stages/{last}"])
+def test_what_is_not_there_is_not_produced_without_its_lease(
+    finished: tuple[TrialTask, Path], tmp_path: Path, folder: str
+) -> None:
+    """Another trial has set it aside and makes it again; this one is tried again once that is done."""
+    root = tmp_path / "copy"
+    task = _copy(finished, root)
+    shutil.rmtree(root / "evaluations")
+    kept = root / folder.format(last=task.stages[1].key, features=task.features[-1].key)
+    kept.rename(tmp_path / "kept")
+    with pytest.raises(DamagedArtifactError, match=r"result\.json: must be whole.*not there"):
+        run(task.model_copy(update={"leased": ()}))
+    assert not kept.exists()
+    (tmp_path / "kept").rename(kept)
+    run(task.model_copy(update={"leased": ()}))
+    assert _content(root) == _content(finished[1])
+
+
+def test_a_stage_that_goes_while_a_trial_runs_is_not_trained_without_its_lease(
+    finished: tuple[TrialTask, Path], tmp_path: Path
+) -> None:
+    root = tmp_path / "copy"
+    task = _copy(finished, root).model_copy(update={"leased": ()})
+    shutil.rmtree(root / "evaluations")
+    loop = run_trial(task, Context())
+    assert next(loop) == NodeDone(task.features[0].node)
+    shutil.rmtree(root / "stages" / task.stages[1].key)
+    with pytest.raises(DamagedArtifactError, match=r"result\.json: must be whole.*not there"):
+        list(loop)

@@ -11,7 +11,7 @@ from search_spaces.errors import InputError
 from search_spaces.spec import PixelSpec
 from trainables.data.decode import decode
 from trainables.storage import layout
-from trainables.storage.damages import Damage, refuse_damaged
+from trainables.storage.damages import refuse_damaged
 from trainables.storage.picture_files import ChangedPictureError, PictureFiles
 from trainables.storage.store import Store
 
@@ -48,9 +48,7 @@ class Pictures:
             self._refuse(error)
 
     def _refuse(self, error: ChangedPictureError) -> NoReturn:
-        name = layout.pictures_bytes(self._digest)
-        found = Damage(name, error.why, self._store.place(name))
-        refuse_damaged(self._store, layout.pictures_folder(self._digest), found)
+        refuse_damaged(self._store, layout.pictures_folder(self._digest), error.damage)
 
     def picture(self, row: int) -> Image.Image:
         """Decode a picture to RGB as a person sees it. Raises UnusableImageError if that fails."""

@@ -31,6 +31,7 @@ from trainables.storage.store import Store
 from trainables.task import Context, TrialTask
 from trainables.training.weights_io import load_weights
 from trainables.trial_data import TrialData
+from trainables.workers.process_group import from_rank_0
 
 IMAGES_AT_ONCE = 32
 """Of one forward pass of the encoder; fixed, because kernels are not invariant to it."""
@@ -48,7 +49,9 @@ def evaluate(
         context: rank, world size and device of this worker.
         store: storage of weights, answers and results.
     """
-    todo = [b for b in task.evaluation_sets if not store.exists(result_name(task, b, results))]
+    names = {b.name: result_name(task, b, results) for b in task.evaluation_sets}
+    missing = from_rank_0(lambda: {name for name, result in names.items() if not store.exists(result)})
+    todo = [b for b in task.evaluation_sets if b.name in missing]
     if not todo:
         return
     model = load_trained(task, results, data, context, store)
@@ -123,7 +126,7 @@ def _score(
     respondent = _Respondent(encoded, benchmark, model, data, task.trial, context.device)
     batches = plan_batches(encoded.plan, task.trial.vision.tokens)
     with AnswerLog(store, key, benchmark.name, context.rank) as log:
-        answered = _shared(_of_batches(log.read(), batches) if context.rank == 0 else {}, context)
+        answered = from_rank_0(lambda: _of_batches(log.read(), batches))
         left = [number for number in range(len(batches)) if number not in answered]
         done, total = len(answered), len(batches)
         for start in range(0, len(left), context.world):  # every rank yields equally often, with or without a batch
@@ -252,15 +255,6 @@ def _of_batches(logged: dict[int, list[Answer]], batches: list[QuestionBatch]) -
         for number, answers in logged.items()
         if 0 <= number < len(batches) and len(answers) == len(batches[number].numbers)
     }
-
-
-def _shared(answered: dict[int, list[Answer]], context: Context) -> dict[int, list[Answer]]:
-    """Broadcast the answers that rank 0 has read: all ranks must agree on what is left."""
-    if context.world == 1:
-        return answered
-    box = [answered]
-    dist.broadcast_object_list(box, src=0)
-    return box[0]
 
 
 def _gathered(answered: dict[int, list[Answer]], context: Context) -> dict[int, list[Answer]]:

@@ -175,13 +175,9 @@ def finished_stages(task: TrialTask, store: Store) -> list[StageResult]:
         InputError: one is missing, its loss diverged, or weights of the trained model are damaged.
     """
     for lost in lost_stages(store, [order.key for order in task.stages], "content", is_scored=False):
-        for found in lost.damages:
-            raise InputError(
-                f"must be whole, as it was written, but {found.problem}",
-                place=found.place,
-                way_out=f"Run `ablate run` on the study with --restore-weights: {task.trial.stages[lost.index].name} is"
-                " trained again.",
-            )
+        for damage in lost.damages:
+            stage_name = task.trial.stages[lost.index].name
+            raise damage.error(f"Run `ablate run` on the study with --restore-weights: {stage_name} is trained again.")
     results = []
     for stage, order in zip(task.trial.stages, task.stages, strict=True):
         result = read(store, layout.stage_result(order.key), StageResult)

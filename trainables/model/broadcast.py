@@ -11,13 +11,12 @@ from __future__ import annotations
 import copy
 import pickle
 from collections.abc import Callable
-from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import nn
 
-from search_spaces.error_text import named_message
+from trainables.workers.process_group import from_rank_0
 
 Parts = dict[str, nn.Module]
 """The modules of a model by name."""
@@ -58,23 +57,14 @@ def broadcast_modules(
 
 def _shared_structure(make: Callable[[], Parts], rank: int) -> Parts:
     """Build modules on rank 0; on the other ranks return the same modules, whose weights have shapes but no content."""
-    message: list[Any] = [None]
     parts: Parts = {}
-    failure: Exception | None = None
-    if rank == 0:
-        try:
-            parts = make()
-            message = [("structure", pickle.dumps(_without_weights(parts)))]
-        except Exception as error:
-            failure = error
-            message = [("failure", named_message(error))]
-    dist.broadcast_object_list(message, src=0)
-    if failure is not None:
-        raise failure
-    kind, content = message[0]
-    if kind == "failure":
-        raise RuntimeError(f"rank 0 could not build the model: {content}")
-    return parts if rank == 0 else dict(pickle.loads(content))
+
+    def build() -> bytes:
+        parts.update(make())
+        return pickle.dumps(_without_weights(parts))
+
+    structure = from_rank_0(build)
+    return parts if rank == 0 else dict(pickle.loads(structure))
 
 
 def _without_weights(parts: Parts) -> Parts:

@@ -23,8 +23,8 @@ from typing import Literal, TypeVar
 
 from search_spaces.errors import InputError
 from trainables.storage import layout
-from trainables.storage.damages import Damage, changed_content, changed_row, found_before
-from trainables.storage.digests import ROW_DIGEST_BYTES, file_digest, first_changed_row
+from trainables.storage.damages import CHANGED, Damage, absent, changed_row, marked_damage
+from trainables.storage.digests import ROW_DIGEST_BYTES, changed_file, confirmed, first_changed_row
 from trainables.storage.payloads import (
     Check,
     check_arrow,
@@ -37,7 +37,7 @@ from trainables.storage.payloads import (
 from trainables.storage.picture_files import ChangedPictureError, PictureFiles
 from trainables.storage.record_files import read
 from trainables.storage.records import EvaluationResult, FeaturesResult, PreparedManifest, StageResult
-from trainables.storage.store import Store
+from trainables.storage.store import Facts, Store
 
 Depth = Literal["shape", "content"]
 
@@ -106,7 +106,7 @@ def verify_stage(store: Store, key: str, depth: Depth, modules: Collection[str] 
         return found
     looked_at = set(result.modules if modules is None else result.modules.keys() & set(modules))
     others = {layout.module_weights(folder, module) for module in result.modules.keys() - looked_at}
-    found += _found(store, folder, others)
+    found += _marked(store, folder, others)
     for module in sorted(looked_at):
         name = layout.module_weights(folder, module)
         found += _file(store, name, check_safetensors, depth, result.modules[module])
@@ -119,7 +119,7 @@ def verify_features(store: Store, key: str, depth: Depth) -> Verified:
     if result is None:
         return found
     name, rows = layout.features_array(key), layout.features_rows(key)
-    shape = _found(store, layout.features_folder(key))
+    shape = _marked(store, layout.features_folder(key))
     shape += _file(store, name, partial(check_npy, shape=result.shape), "shape")
     if not result.rows_digest:
         return shape + Verified(unrecorded=(name,))
@@ -128,10 +128,17 @@ def verify_features(store: Store, key: str, depth: Depth) -> Verified:
     )
     if depth == "shape" or shape.damages:
         return shape
-    with store.open(name) as file:
-        seek_npy_rows(file)
-        row = first_changed_row(file, 4 * math.prod(result.shape[1:]), store.get(rows))
-    return shape if row is None else shape + _damaged(store, name, changed_row(row))
+    row_bytes, digests = 4 * math.prod(result.shape[1:]), store.get(rows)
+
+    def look() -> tuple[Facts, int] | None:
+        facts = store.facts(name)
+        with store.open(name) as file:
+            seek_npy_rows(file)
+            row = first_changed_row(file, row_bytes, digests)
+        return None if row is None else (facts, row)
+
+    change = confirmed(look, store.place(name))
+    return shape if change is None else shape + _damaged(store, name, changed_row(change[1]), change[0])
 
 
 def verify_evaluation(store: Store, key: str, benchmark: str, depth: Depth) -> Verified:
@@ -162,7 +169,7 @@ def verify_source(store: Store, digest: str, depth: Depth) -> Verified:
     manifest, found = _record(store, layout.data_result(digest), PreparedManifest)
     if manifest is None:
         return found
-    found += _found(store, layout.data_folder(digest))
+    found += _marked(store, layout.data_folder(digest))
     for name in (layout.data_records(digest), layout.data_images(digest)):
         found += _file(store, name, check_arrow, depth, manifest.digests.get(PurePosixPath(name).name, ""))
     return found
@@ -172,7 +179,7 @@ def verify_pictures(store: Store, digest: str, depth: Depth) -> Verified:
     """Verify the pictures that sources share, each by its own digest."""
     folder = layout.pictures_folder(digest)
     content, places = layout.pictures_bytes(digest), layout.pictures_places(digest)
-    found = _found(store, folder) + _file(store, content, check_arrow, "shape")
+    found = _marked(store, folder) + _file(store, content, check_arrow, "shape")
     found += _file(store, places, check_arrow, "shape")
     if depth == "shape" or found.damages:
         return found
@@ -183,7 +190,7 @@ def verify_pictures(store: Store, digest: str, depth: Depth) -> Verified:
         for row in range(len(pictures)):
             pictures.read(row)
     except ChangedPictureError as error:
-        return found + _damaged(store, content, error.why)
+        return found + Verified((error.damage,))
     return found
 
 
@@ -199,10 +206,10 @@ def record_damage(store: Store, name: str, error: InputError) -> Damage:
     return Damage(name, error.law.partition(", but ")[2] or error.law, store.place(name))
 
 
-def _found(store: Store, folder: str, others: Collection[str] = ()) -> Verified:
-    """Report what somebody has found in an artifact, unless it is of files that are not looked at (`others`)."""
-    found = found_before(store, folder)
-    return WHOLE if found is None or found.file in others else Verified((found,))
+def _marked(store: Store, folder: str, others: Collection[str] = ()) -> Verified:
+    """Report what somebody has marked in an artifact, unless it is of files that are not looked at (`others`)."""
+    marked = marked_damage(store, folder)
+    return WHOLE if marked is None or marked.file in others else Verified((marked,))
 
 
 def _file(store: Store, name: str, check: Check, depth: Depth, digest: str = "") -> Verified:
@@ -213,13 +220,15 @@ def _file(store: Store, name: str, check: Check, depth: Depth, digest: str = "")
         return WHOLE
     if not digest:
         return Verified(unrecorded=(name,))
-    if file_digest(store, name) != digest:
-        return _damaged(store, name, changed_content())
-    return WHOLE
+    try:
+        changed = changed_file(store, name, digest)
+    except FileNotFoundError:  # set aside since its shape was looked at
+        return Verified((absent(store, name),))
+    return WHOLE if changed is None else _damaged(store, name, CHANGED, changed)
 
 
-def _damaged(store: Store, name: str, problem: str) -> Verified:
-    return Verified((Damage(name, problem, store.place(name)),))
+def _damaged(store: Store, name: str, problem: str, read: Facts | None = None) -> Verified:
+    return Verified((Damage(name, problem, store.place(name), read),))
 
 
 def _check_size(file: object, size: int, *, size_bytes: int) -> str | None:

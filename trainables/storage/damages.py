@@ -1,7 +1,8 @@
 """Name, mark and set aside what is damaged on storage. No torch.
 
 Damage that only the content of a file shows is found by whoever reads it. It is marked in the folder of the artifact:
-from then on it counts as damaged for everyone, and whoever needs it next makes it again.
+from then on it counts as damaged for everyone, and whoever needs it next makes it again. A mark says which file was
+read: it means nothing for a file that has taken its place.
 """
 
 from __future__ import annotations
@@ -15,8 +16,15 @@ from typing import NoReturn
 from search_spaces.errors import InputError
 from trainables.storage import layout
 from trainables.storage.record_files import read_or_redo, write
-from trainables.storage.records import FoundDamage
-from trainables.storage.store import Store
+from trainables.storage.records import DamageMark
+from trainables.storage.store import Facts, Store
+
+AGAIN = "Run the study again: what it needs of this is made anew, everything else is kept."
+"""Way out of damage that a run mends."""
+
+ABSENT = "it is not there"
+CHANGED = "its content is not what was written (its digest differs)"
+"""Ends of "must be whole, but ..."."""
 
 
 @dataclass(frozen=True)
@@ -29,37 +37,47 @@ class Damage:
     """The end of "must be whole, but ..."."""
     place: str
     """Where a person finds the file."""
+    read: Facts | None = None
+    """Facts of the file whose content has shown the damage; None where its shape shows it to everyone."""
+
+    @property
+    def law(self) -> str:
+        """What must hold of the file, and what does not."""
+        return f"must be whole, as it was written, but {self.problem}"
 
     def __str__(self) -> str:
-        return f"{self.place}: must be whole, as it was written, but {self.problem}"
+        return f"{self.place}: {self.law}"
+
+    def error(self, way_out: str = AGAIN) -> DamagedArtifactError:
+        """Make the error that names file, damage and way out."""
+        return DamagedArtifactError(self.law, place=self.place, way_out=way_out)
 
 
 class DamagedArtifactError(InputError):
-    """An artifact turned out to be damaged where it was read; it is marked, and made again by whoever next needs it."""
+    """An artifact turned out to be damaged, or not to be there any more, where it was read.
+
+    An attempt that ends so is followed by another one, once the artifact has been made again.
+    """
 
 
-def refuse_damaged(store: Store, folder: str, found: Damage) -> NoReturn:
-    """Mark an artifact as damaged and refuse to read it.
+def refuse_damaged(store: Store, folder: str, damage: Damage) -> NoReturn:
+    """Refuse to read a damaged artifact, and mark it where only its content shows the damage.
 
     Args:
         store: where it is.
         folder: of the artifact.
-        found: what is wrong.
+        damage: what is wrong.
 
     Raises:
         DamagedArtifactError: that names file, damage and way out.
     """
-    mark_damage(store, folder, found)
-    raise DamagedArtifactError(
-        f"must be whole, as it was written, but {found.problem}",
-        place=found.place,
-        way_out="Run the study again: what it needs of this is made anew, everything else is kept.",
-    )
+    mark_damage(store, folder, damage)
+    raise damage.error()
 
 
-def changed_content() -> str:
-    """Say that the content of a file is another one than was written."""
-    return "its content is not what was written (its digest differs)"
+def absent(store: Store, name: str) -> Damage:
+    """Name a file as damaged that is not there any more, though a result stands for it."""
+    return Damage(name, ABSENT, store.place(name))
 
 
 def changed_row(row: int) -> str:
@@ -67,16 +85,22 @@ def changed_row(row: int) -> str:
     return f"the content of row {row:,} is not what was written (its digest differs)"
 
 
-def mark_damage(store: Store, folder: str, found: Damage) -> None:
-    """Write down what was found damaged in an artifact, so that it counts as damaged for everyone.
+def mark_damage(store: Store, folder: str, damage: Damage) -> None:
+    """Write down what is damaged in an artifact, so that it counts as damaged for everyone.
+
+    Nothing is written about a file that has been replaced or set aside since it was read, nor about one whose shape
+    shows the damage.
 
     Args:
         store: where it is.
         folder: of the artifact.
-        found: what is wrong.
+        damage: what is wrong.
     """
-    record = FoundDamage(found.file, found.problem, socket.gethostname(), int(time.time() * 1000))
-    write(store, layout.damage_mark(folder), record)
+    if damage.read is not None and _is_there(store, damage.file, damage.read):
+        record = DamageMark(
+            damage.file, damage.problem, socket.gethostname(), int(time.time() * 1000), tuple(damage.read.content)
+        )
+        write(store, layout.damage_mark(folder), record)
 
 
 def set_aside(store: Store, name: str) -> str | None:
@@ -95,9 +119,21 @@ def set_aside(store: Store, name: str) -> str | None:
     return to
 
 
-def found_before(store: Store, folder: str) -> Damage | None:
-    """Read what somebody has marked as damaged in an artifact; None if nobody has."""
-    mark = read_or_redo(store, layout.damage_mark(folder), FoundDamage)
+def marked_damage(store: Store, folder: str) -> Damage | None:
+    """Read what somebody has marked as damaged in an artifact; None if nobody has, or of a file that was replaced."""
+    mark = read_or_redo(store, layout.damage_mark(folder), DamageMark)
     if mark is None:
         return None
-    return Damage(mark.file, f"{mark.problem}, as was found on {mark.host}", store.place(mark.file))
+    try:
+        is_present = store.facts(mark.file).content == mark.content
+    except FileNotFoundError:
+        return None
+    problem = f"{mark.problem}, as was found on {mark.host}"
+    return Damage(mark.file, problem, store.place(mark.file)) if is_present else None
+
+
+def _is_there(store: Store, name: str, read: Facts) -> bool:
+    try:
+        return store.facts(name) == read
+    except FileNotFoundError:
+        return False

@@ -6,7 +6,6 @@ asks here: files that were lost or damaged since are named before anything runs,
 
 from __future__ import annotations
 
-from search_spaces.errors import InputError
 from trainables.storage import layout
 from trainables.storage.artifacts import verify_features
 from trainables.storage.record_files import read
@@ -18,12 +17,8 @@ def finished_features(store: Store, key: str) -> FeaturesResult | None:
     """Read the result of features that are whole, or return None if they are not finished.
 
     Raises:
-        InputError: the result or the features are damaged or gone, or the features have another shape.
+        DamagedArtifactError: the result or the features are damaged, or have another shape.
     """
-    for found in verify_features(store, key, "shape").damages:
-        raise InputError(
-            f"must be whole, as it was written, but {found.problem}",
-            place=found.place,
-            way_out="Run the study again: what trials still need of it is made anew; everything else is kept.",
-        )
+    for damage in verify_features(store, key, "shape").damages:
+        raise damage.error()
     return read(store, layout.features_result(key), FeaturesResult)

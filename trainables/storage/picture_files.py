@@ -6,8 +6,10 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from trainables.storage import layout
+from trainables.storage.damages import Damage
+from trainables.storage.digests import confirmed
 from trainables.storage.payloads import require_content_error
-from trainables.storage.store import Store
+from trainables.storage.store import Facts, Store
 
 if TYPE_CHECKING:  # takes as long to load as `ablate status` runs
     import pyarrow as pa
@@ -18,16 +20,11 @@ _COLUMNS = {"bytes": "binary", "place": "int32", "digest": "fixed_size_binary[32
 
 
 class ChangedPictureError(ValueError):
-    """A picture is not the one that was prepared.
+    """A picture is not the one that was prepared, or offsets are damaged, so that no picture can be told."""
 
-    Args:
-        row: of the picture; None if offsets are damaged, so that no picture can be told.
-        why: the end of "must be whole, but ...".
-    """
-
-    def __init__(self, row: int | None, why: str):
-        super().__init__(row, why)
-        self.row, self.why = row, why
+    def __init__(self, damage: Damage):
+        super().__init__(damage)
+        self.damage = damage
 
 
 class PictureFiles:
@@ -39,11 +36,13 @@ class PictureFiles:
     """
 
     def __init__(self, store: Store, digest: str):
+        self._name = layout.pictures_bytes(digest)
+        self._place, self._facts = store.place(self._name), store.facts(self._name)
         places = _mapped(store, layout.pictures_places(digest))
-        pictures = _mapped(store, layout.pictures_bytes(digest))
+        pictures = _mapped(store, self._name)
         columns = {field.name: str(field.type) for table in (pictures, places) for field in table.schema}
         if columns not in (_COLUMNS, {name: kind for name, kind in _COLUMNS.items() if name != "digest"}):
-            raise ChangedPictureError(None, f"its columns are {columns}")
+            raise self._changed(f"its columns are {columns}")
         self._bytes, self._places = pictures["bytes"], places["place"].to_numpy()
         self._digests = places["digest"] if "digest" in columns else None
 
@@ -56,18 +55,34 @@ class PictureFiles:
         return self._digests is not None
 
     def read(self, row: int) -> bytes:
-        """Read a picture, as the file that it was. Raises ChangedPictureError if it is not what was prepared."""
+        """Read a picture, as the file that it was.
+
+        Raises:
+            ChangedPictureError: it is not what was prepared.
+            OSError: it reads as another content each time.
+        """
         place = int(self._places[row])
-        content: bytes = self._bytes[place].as_py() if 0 <= place < len(self._bytes) else b""
-        if self._digests is not None and hashlib.sha256(content).digest() != self._digests[row].as_py():
-            raise ChangedPictureError(row, f"picture {row:,} is not what was prepared (its digest differs)")
+        content = b""
+
+        def look() -> bytes | None:
+            nonlocal content
+            content = self._bytes[place].as_py() if 0 <= place < len(self._bytes) else b""
+            digest = hashlib.sha256(content).digest()
+            return None if self._digests is None or digest == self._digests[row].as_py() else digest
+
+        if confirmed(look, self._place) is not None:
+            raise self._changed(f"picture {row:,} is not what was prepared (its digest differs)")
         return content
+
+    def _changed(self, problem: str) -> ChangedPictureError:
+        return ChangedPictureError(Damage(self._name, problem, self._place, self._facts))
 
 
 def _mapped(store: Store, name: str) -> pa.Table:
     """Map an Arrow file whose offsets cannot lead outside of it; they are read for that, pictures are not."""
     import pyarrow as pa
 
+    facts: Facts = store.facts(name)
     try:
         table = pa.ipc.open_file(pa.memory_map(str(store.reading(name)))).read_all()
         table.validate(full=True)
@@ -75,5 +90,5 @@ def _mapped(store: Store, name: str) -> pa.Table:
         raise
     except (pa.ArrowException, OSError, ValueError) as error:
         require_content_error(error)
-        raise ChangedPictureError(None, f"it cannot be read ({error})") from error
+        raise ChangedPictureError(Damage(name, f"it cannot be read ({error})", store.place(name), facts)) from error
     return table

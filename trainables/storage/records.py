@@ -78,8 +78,8 @@ class FeaturesResult:
 
 
 @dataclass(frozen=True)
-class FoundDamage:
-    """Damage that somebody found in an artifact, `<its folder>/damaged.json`, until it was made again."""
+class DamageMark:
+    """Damage that somebody has found in an artifact, `<its folder>/damaged.json`, until it is made again."""
 
     file: str
     """Name on storage."""
@@ -88,6 +88,9 @@ class FoundDamage:
     host: str
     """Where it was found: memory of one machine may be at fault."""
     ts: int
+    content: tuple[int, ...] = ()
+    """What tells the file that was read from one that has taken its place (`store.Facts.content`); empty in marks of
+    versions that did not keep it, which no file has."""
 
 
 @dataclass(frozen=True)

@@ -103,6 +103,7 @@ def train_stage(
                 modules = save_weights(weights, store, layout.stage_folder(order.key))
                 result = loop.result(modules, stage_data.mix, provenance(order.resources, context, attention))
                 write(store, layout.stage_curve(order.key), curve_of(loop.history))
+                store.remove(layout.damage_mark(layout.stage_folder(order.key)))  # of weights that these replace
                 write(store, layout.stage_result(order.key), result)
                 remove_checkpoints(store, order.key)
     if context.world > 1:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import TypeVar
 
 import torch.distributed as dist
 
@@ -31,6 +31,7 @@ from trainables.storage.records import CheckpointManifest
 from trainables.storage.store import Store
 from trainables.task import Context
 from trainables.training.state_files import state_damage
+from trainables.workers.process_group import from_rank_0
 
 _FORMAT = 2
 """Of the files in a checkpoint. The first were pickles."""
@@ -84,7 +85,7 @@ class StepCheckpoints:
             step: optimizer steps that are done.
             write_state: writes this rank's part into a folder, flushes it, and returns the SHA-256 of each file.
         """
-        nonce = self._from_rank_0(lambda: secrets.token_hex(6))
+        nonce = from_rank_0(lambda: secrets.token_hex(6))
         aside = layout.unfinished_checkpoint(self._key, nonce)
         try:
             if self._context.rank == 0:
@@ -110,10 +111,10 @@ class StepCheckpoints:
         Raises:
             OSError: one cannot be read now; whether it is damaged is not known, and nothing happens to it.
         """
-        for name in reversed(self._from_rank_0(lambda: self._store.folders(layout.checkpoints(self._key)))):
+        for name in reversed(from_rank_0(lambda: self._store.folders(layout.checkpoints(self._key)))):
             folder = f"{layout.checkpoints(self._key)}/{name}"
             is_own = _shape_of(name) == self._shape.name
-            problem = self._damage(folder) if is_own else self._from_rank_0(partial(self._other_shape, folder))
+            problem = self._damage(folder) if is_own else from_rank_0(partial(self._other_shape, folder))
             if is_own and problem is not None:  # what was transferred wrongly may come right the second time
                 problem = self._damage(folder)
             if problem is None:
@@ -162,7 +163,7 @@ class StepCheckpoints:
 
     def _damage(self, folder: str) -> str | None:
         """Say why a checkpoint of this shape cannot be gone on from; None if it can. Each rank reads a part of it."""
-        manifest = self._from_rank_0(partial(self._manifest, folder))
+        manifest = from_rank_0(partial(self._manifest, folder))
         if isinstance(manifest, str):
             return manifest
         digests, path = manifest.digests, self._store.reading(folder)
@@ -191,12 +192,6 @@ class StepCheckpoints:
             if there != size:
                 return f"the file {name} must have {size:,} bytes, as it was written, but has {there:,}"
         return manifest
-
-    def _from_rank_0(self, read_value: Callable[[], Shared]) -> Shared:
-        box = [read_value() if self._context.rank == 0 else None]
-        if self._context.world > 1:
-            dist.broadcast_object_list(box, src=0)
-        return cast("Shared", box[0])
 
     def _of_all_ranks(self, value: Shared) -> list[Shared]:
         boxes = [value] * self._context.world

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from trainables.model.vlm import VLM, module
 from trainables.storage import layout
-from trainables.storage.damages import Damage, changed_content, refuse_damaged
+from trainables.storage.artifacts import verify_stage
+from trainables.storage.damages import CHANGED, Damage, absent, refuse_damaged
 from trainables.storage.digests import file_digest
 from trainables.storage.records import StageResult
 from trainables.storage.store import Store
@@ -38,30 +39,38 @@ def save_weights(weights: dict[str, dict[str, Tensor]], store: Store, folder: st
     return digests
 
 
-def load_weights(model: VLM, results: list[StageResult], store: Store, stage_folder: str = "stages") -> None:
+def load_weights(model: VLM, results: list[StageResult], store: Store) -> None:
     """Load the weights of earlier stages into a newly built model, the latest of each module.
 
     Args:
         model: model that is changed in place; the weights of an encoder that was not built are left out.
         results: results of the stages, in order.
         store: storage that holds the weights.
-        stage_folder: name of the folder of all stages on storage.
 
     Raises:
-        DamagedArtifactError: a file is not what its stage wrote.
+        DamagedArtifactError: a file is not what its stage wrote, or not there: another trial may be making it again.
         ValueError: it does not hold exactly the module's weights.
     """
     latest = {name: result for result in results for name in result.modules}
     for name, result in latest.items():
         if name == "vision" and model.vision is None:
             continue
-        folder = f"{stage_folder}/{result.key}"
-        file = layout.module_weights(folder, name)
-        if file_digest(store, file) != result.modules[name]:
-            refuse_damaged(store, folder, Damage(file, changed_content(), store.place(file)))
-        path = store.reading(file)
-        with safe_open(path, "pt") as tensors:
-            load_strict(module(model, name), tensors.keys(), tensors.get_tensor, path)  # type: ignore[arg-type]
+        file = layout.module_weights(layout.stage_folder(result.key), name)
+        try:
+            _require_weights(result, name, file, store)
+            path = store.reading(file)
+            with safe_open(path, "pt") as tensors:
+                load_strict(module(model, name), tensors.keys(), tensors.get_tensor, path)  # type: ignore[arg-type]
+        except FileNotFoundError:
+            raise absent(store, file).error() from None
+
+
+def _require_weights(result: StageResult, module_name: str, file: str, store: Store) -> None:
+    """Refuse weights that are damaged, or that were trained again since the result of their stage was read."""
+    for damage in verify_stage(store, result.key, "content", [module_name]).damages:
+        refuse_damaged(store, layout.stage_folder(result.key), damage)
+    if file_digest(store, file) != result.modules[module_name]:
+        raise Damage(file, CHANGED, store.place(file)).error()
 
 
 def load_strict(part: nn.Module, names: Collection[str], tensor_of: Callable[[str], Tensor], path: Path) -> None:

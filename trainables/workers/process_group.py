@@ -7,13 +7,22 @@ from __future__ import annotations
 
 import atexit
 import os
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never, cast
 
+from search_spaces.error_text import named_message
 from search_spaces.worker_contract import Device
 
 JOIN_TIMEOUT_S = 300.0
-"""For all ranks to join. Hangs later on are found by the launcher's time-outs, not by the group's own."""
+"""For all ranks to join."""
+
+PATIENCE_S = 7 * 86_400.0
+"""For a collective: longer than any rank may work alone, be it that it reads a model of a terabyte from slow storage.
+Hangs are found by the launcher's time-outs (`resources.hang_timeout_s`), which name the rank; NCCL would otherwise end
+the process after 10 minutes, and gloo after 30."""
+
+Seen = TypeVar("Seen")
 
 
 class Rendezvous:
@@ -68,6 +77,38 @@ def wait_for_all() -> None:
         dist.barrier()
 
 
+def from_rank_0(look: Callable[[], Seen]) -> Seen:
+    """Look at storage, or act on it, on rank 0 alone, and share with all ranks what came of it. A collective.
+
+    Ranks that looked for themselves could decide differently: machines see a change of a shared file system at
+    different times, and one of them may fail to read it.
+
+    Args:
+        look: called on rank 0 only; what it returns is pickled.
+
+    Raises:
+        RuntimeError: `look` raised on rank 0; rank 0 itself raises the original error.
+    """
+    import torch.distributed as dist
+
+    if not dist.is_initialized() or dist.get_world_size() == 1:
+        return look()
+    failure: Exception | None = None
+    answer: list[Any] = [None]
+    if dist.get_rank() == 0:
+        try:
+            answer = [("seen", look())]
+        except Exception as error:
+            failure, answer = error, [("failed", named_message(error))]
+    dist.broadcast_object_list(answer, src=0)
+    if failure is not None:
+        raise failure
+    kind, content = answer[0]
+    if kind == "failed":
+        raise RuntimeError(f"rank 0 has failed: {content}")
+    return cast("Seen", content)
+
+
 def leave() -> None:
     """Leave the group, if this process is in one: its threads end. Called at the interpreter's exit at the latest.
 
@@ -85,13 +126,14 @@ def _init(store: Any, rank: int, world: int, device: Device, local_rank: int) ->
     import torch
     import torch.distributed as dist
 
+    patience = timedelta(seconds=PATIENCE_S)
     match device:
         case "cuda":
             torch.cuda.set_device(local_rank)
             gpu = torch.device("cuda", local_rank)
-            dist.init_process_group("nccl", store=store, rank=rank, world_size=world, device_id=gpu)
+            dist.init_process_group("nccl", store=store, rank=rank, world_size=world, timeout=patience, device_id=gpu)
         case "cpu":
-            dist.init_process_group("gloo", store=store, rank=rank, world_size=world)
+            dist.init_process_group("gloo", store=store, rank=rank, world_size=world, timeout=patience)
         case _:
             assert_never(device)
     atexit.register(leave)

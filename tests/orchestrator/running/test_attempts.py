@@ -44,7 +44,7 @@ def test_prepare_writes_the_task_and_puts_the_failure_of_an_earlier_attempt_asid
     store = LocalStore(tmp_path)
     lost = attempts.record("a", "lost", "its process is gone")
     attempts.failed("a", lost, GivenUp())
-    attempts.prepare("a")
+    attempts.prepare("a", ())
     task = given(store)
     assert (task.id, task.attempt) == ("a", 2)
     assert read(store, layout.trial_failure(STUDY, "a"), Failure) is None
@@ -56,18 +56,18 @@ def test_prepare_attempt_after_one_that_ran_out_of_memory_gets_a_smaller_micro_b
     attempts: Attempts, tmp_path: Path
 ) -> None:
     store = LocalStore(tmp_path)
-    attempts.prepare("a")
+    attempts.prepare("a", ())
     first = read(store, layout.trial_task(STUDY, "a"), TrialTask)
     assert first is not None
     use_smaller_batches(first, first.stages[0].node, store)
-    attempts.prepare("a")
+    attempts.prepare("a", ())
     second = read(store, layout.trial_task(STUDY, "a"), TrialTask)
     assert second is not None
     assert second.stages[0].resources.micro_batch == first.trial.stages[0].global_batch // 2
 
 
 def test_failed_failure_that_was_recorded_where_it_happened_holds(attempts: Attempts, events: list[TrialEvent]) -> None:
-    attempts.prepare("a")
+    attempts.prepare("a", ())
     recorded = attempts.record("a", "memory", "out of memory", "Traceback")
     assert attempts.record("a", "lost", "its process is gone") == recorded
     attempts.failed("a", recorded, GivenUp())
@@ -80,7 +80,7 @@ def test_again_the_trial_waits_and_every_failure_is_kept_in_order(
 ) -> None:
     store, again = LocalStore(tmp_path), Again(0.0, 1, 3)
     for number in (1, 2, 3):
-        attempts.prepare("a")
+        attempts.prepare("a", ())
         attempts.placed("a", "node-id", "node-7")
         attempts.again("a", attempts.record("a", "lost", f"loss {number}"), again)
     kept = [read(store, name, Failure) for name in store.list(layout.trial_attempts(STUDY, "a"))]
@@ -92,7 +92,7 @@ def test_again_the_trial_waits_and_every_failure_is_kept_in_order(
 
 
 def test_record_storage_that_takes_nothing_does_not_lose_the_failure(attempts: Attempts, tmp_path: Path) -> None:
-    attempts.prepare("a")
+    attempts.prepare("a", ())
     (tmp_path / "studies").rename(tmp_path / "away")
     (tmp_path / "studies").write_text("no folder")
     assert attempts.record("a", "full", "No space left on device").kind == "full"
@@ -103,7 +103,7 @@ def test_use_smaller_batches_says_what_the_next_attempt_does_differently_until_n
 ) -> None:
     store, sizes = LocalStore(tmp_path), []
     while True:
-        attempts.prepare("a")
+        attempts.prepare("a", ())
         task = given(store)
         sizes.append(micro_batch(task.trial.stages[0], task.stages[0].resources))
         failure = attempts.record("a", "memory", "CUDA out of memory")
@@ -118,7 +118,7 @@ def test_use_smaller_batches_says_what_the_next_attempt_does_differently_until_n
 
 def test_outcomes_tell_done_failed_killed_and_not_started_trials_apart(attempts: Attempts) -> None:
     for trial, fresh in (("a", True), ("b", False), ("c", False)):
-        attempts.prepare(trial)
+        attempts.prepare(trial, ())
         attempts.progressed(trial, Started(fresh_group=fresh))
     attempts.done("a")
     attempts.failed("b", attempts.record("b", "error", "ValueError: broken"), GivenUp())
@@ -135,7 +135,7 @@ def test_outcomes_of_nothing_are_the_default(tmp_path: Path) -> None:
 
 
 def test_done_is_announced_as_the_end_of_the_trial(attempts: Attempts, events: list[TrialEvent]) -> None:
-    attempts.prepare("a")
+    attempts.prepare("a", ())
     attempts.done("a")
     assert [(event.trial, event.event) for event in events] == [("a", Dispatched()), ("a", TrialDone())]
 
@@ -143,10 +143,10 @@ def test_done_is_announced_as_the_end_of_the_trial(attempts: Attempts, events: l
 def test_again_after_an_earlier_failure_was_removed_overwrites_none(attempts: Attempts, tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     for number in (1, 2):
-        attempts.prepare("a")
+        attempts.prepare("a", ())
         attempts.again("a", attempts.record("a", "lost", f"loss {number}"), Again(0.0, 1, 3))
     store.remove(layout.trial_attempt(STUDY, "a", 1))
-    attempts.prepare("a")
+    attempts.prepare("a", ())
     assert given(store).attempt == 3
     attempts.again("a", attempts.record("a", "lost", "loss 3"), Again(0.0, 1, 3))
     kept = [read(store, layout.trial_attempt(STUDY, "a", number), Failure) for number in (2, 3)]

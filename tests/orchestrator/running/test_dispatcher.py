@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,17 +13,27 @@ from cluster.fit import NodeResources
 from orchestrator.running.dispatcher import Dispatcher
 from orchestrator.running.schedule import FINISHED
 from tests.support.fake_trials import STUDY, Fakes
-from tests.support.other_hosts import take_over
+from tests.support.other_hosts import ELSEWHERE, take_over
 from tests.support.small_records import stage_result
 from trainables.storage import layout
-from trainables.storage.damages import Damage, mark_damage
 from trainables.storage.record_files import write
 from trainables.storage.store import LocalStore
 
 
-def dispatcher(fakes: Fakes, store: LocalStore, prepared: list[str] | None = None, cpus: float = 8) -> Dispatcher:
-    prepare = (lambda trial: None) if prepared is None else prepared.append
-    return Dispatcher(fakes.work, fakes.nodes, (), [NodeResources("node", cpus)], store, STUDY, prepare)
+def dispatcher(
+    fakes: Fakes,
+    store: LocalStore,
+    prepared: list[tuple[str, tuple[str, ...]]] | None = None,
+    cpus: float = 8,
+    done: Sequence[str] = (),
+    nodes: Sequence[NodeResources] = (),
+) -> Dispatcher:
+    def prepare(trial: str, leased: tuple[str, ...]) -> None:
+        if prepared is not None:
+            prepared.append((trial, leased))
+
+    cluster = nodes or [NodeResources("node", cpus)]
+    return Dispatcher(fakes.work, fakes.nodes, done, cluster, store, STUDY, fakes.needed(store), prepare)
 
 
 def finish_stage(store: LocalStore, node: str) -> None:
@@ -30,10 +41,10 @@ def finish_stage(store: LocalStore, node: str) -> None:
 
 
 def test_next_trial_dispatched_is_prepared_and_leased(store: LocalStore, tmp_path: Path) -> None:
-    prepared: list[str] = []
+    prepared: list[tuple[str, tuple[str, ...]]] = []
     run = dispatcher(Fakes(tmp_path, {"a": ["s1", "s2"]}), store, prepared)
     assert run.next() == "a"
-    assert prepared == ["a"]
+    assert prepared == [("a", ("s1", "s2"))]
     assert all(store.lease_owner(name) for name in ("key-s1", "key-s2", layout.trial_lease(STUDY, "a")))
 
 
@@ -120,10 +131,10 @@ def test_suspend_a_done_stage_that_was_found_damaged_is_leased_and_produced_agai
 ) -> None:
     fakes = Fakes(tmp_path, {"a": ["s1"], "b": ["s1"]})
     finish_stage(store, "s1")
-    run = Dispatcher(fakes.work, fakes.nodes, ["s1"], [NodeResources("node", 8)], store, STUDY, lambda trial: None)
+    run = dispatcher(fakes, store, done=["s1"])
     assert [run.next(), run.next()] == ["a", "b"]
     assert store.lease_owner("key-s1") is None
-    mark_damage(store, layout.stage_folder("key-s1"), Damage("stages/key-s1/x.safetensors", "a bit is another", "x"))
+    store.put(layout.stage_result("key-s1"), b"{")
     for trial in "ab":
         run.suspend(trial, group_kept=False)
         run.resume(trial)
@@ -132,10 +143,46 @@ def test_suspend_a_done_stage_that_was_found_damaged_is_leased_and_produced_agai
     assert run.next() is None  # it waits for what the first makes again
 
 
+def test_next_stage_that_was_lost_after_the_plan_is_leased_before_it_is_produced(
+    store: LocalStore, tmp_path: Path
+) -> None:
+    """As by `ablate gc`, a person, or another run that makes it again and then dies."""
+    prepared: list[tuple[str, tuple[str, ...]]] = []
+    run = dispatcher(Fakes(tmp_path, {"a": ["s1", "a1"]}), store, prepared, done=["s1"])
+    assert run.next() == "a"
+    assert prepared == [("a", ("s1", "a1"))]
+    assert store.lease_owner("key-s1") is not None
+
+
+def test_next_stage_that_another_run_makes_again_is_waited_for(store: LocalStore, tmp_path: Path) -> None:
+    prepared: list[tuple[str, tuple[str, ...]]] = []
+    run = dispatcher(Fakes(tmp_path, {"a": ["s1", "a1"]}), store, prepared, done=["s1"])
+    other = store.lease("key-s1", ELSEWHERE)
+    assert other is not None
+    assert run.next() is None
+    assert prepared == []
+    finish_stage(store, "s1")
+    other.release()
+    run.poll_other_runs()
+    assert run.next() == "a"
+    assert prepared == [("a", ("a1",))]
+
+
+def test_next_stage_that_is_done_or_finished_meanwhile_is_not_among_those_to_produce(
+    store: LocalStore, tmp_path: Path
+) -> None:
+    prepared: list[tuple[str, tuple[str, ...]]] = []
+    run = dispatcher(Fakes(tmp_path, {"a": ["s1", "s2", "s3"]}), store, prepared, done=["s1"])
+    finish_stage(store, "s1")
+    finish_stage(store, "s2")
+    assert run.next() == "a"
+    assert prepared == [("a", ("s3",))]
+
+
 def test_resume_avoided_nodes_are_avoided_only_where_others_have_room(store: LocalStore, tmp_path: Path) -> None:
     fakes = Fakes(tmp_path, {"a": ["s1"]})
     both = [NodeResources("bad", 1), NodeResources("good", 1)]
-    run = Dispatcher(fakes.work, fakes.nodes, (), both, store, STUDY, lambda trial: None)
+    run = dispatcher(fakes, store, nodes=both)
     assert run.next() == "a"
     run.suspend("a", group_kept=False)
     run.resume("a", ("bad",))
@@ -150,11 +197,12 @@ def test_next_storage_that_takes_no_task_lets_the_trial_wait_and_holds_no_lease(
 ) -> None:
     fakes, refusals = Fakes(tmp_path, {"a": ["s1"]}), [OSError(errno.ENOSPC, "No space left on device")]
 
-    def prepare(trial: str) -> None:
+    def prepare(trial: str, leased: tuple[str, ...]) -> None:
         if refusals:
             raise refusals.pop()
 
-    run = Dispatcher(fakes.work, fakes.nodes, (), [NodeResources("node", 1)], store, STUDY, prepare)
+    cluster = [NodeResources("node", 1)]
+    run = Dispatcher(fakes.work, fakes.nodes, (), cluster, store, STUDY, fakes.needed(store), prepare)
     with pytest.raises(OSError, match="No space"):
         run.next()
     assert store.lease_owner("key-s1") is None
@@ -183,5 +231,6 @@ def test_renew_lease_taken_over_names_the_trial_that_must_stop(store: LocalStore
 def test_dispatcher_stage_without_a_key_is_refused_naming_what_is_missing(store: LocalStore, tmp_path: Path) -> None:
     fakes = Fakes(tmp_path, {"a": ["s1"]})
     nodes = {**fakes.nodes, "s1": replace(fakes.nodes["s1"], key=None, missing=("source:vqa",))}
+    cluster = [NodeResources("node", 1)]
     with pytest.raises(ValueError, match=r"s1.*source:vqa"):
-        Dispatcher(fakes.work, nodes, (), [NodeResources("node", 1)], store, STUDY, lambda trial: None)
+        Dispatcher(fakes.work, nodes, (), cluster, store, STUDY, fakes.needed(store), lambda trial, leased: None)

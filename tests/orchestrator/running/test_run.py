@@ -43,7 +43,9 @@ class Watched:
         fakes = Fakes(root, paths)
         self.attempts = Attempts(STUDY, paths, fakes.task, self.store, self.events.append)
         nodes = [NodeResources("n1", 1), NodeResources("n2", 1)]
-        self.dispatcher = Dispatcher(fakes.work, fakes.nodes, (), nodes, self.store, STUDY, self.attempts.prepare)
+        self.dispatcher = Dispatcher(
+            fakes.work, fakes.nodes, (), nodes, self.store, STUDY, fakes.needed(self.store), self.attempts.prepare
+        )
         self.pause = StoragePause(lambda: storage_trouble(self.store, 1), self.told.append, patience_s)
         self.run = Run(
             self.attempts,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing as mp
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tests.support.tiny_trials import losses, make_task, run
 from trainables.model.tokenizer import byte_tokenizer
 from trainables.model.vlm import build_modules
 from trainables.storage import layout
+from trainables.storage.store import LocalStore
 from trainables.task import TrialTask
 
 MIXED = MixSpec(name="mixed", parts=(MixPart(source=source(tags="color,text-only,shape")),))
@@ -114,6 +116,26 @@ def test_a_model_begins_with_the_same_bits_however_it_is_broadcast(tmp_path: Pat
             assert all(torch.equal(weights[name], expected[name]) for name in expected)
 
 
+def test_what_another_rank_sees_of_storage_decides_nothing(tmp_path: Path) -> None:
+    """A machine may see a file of a shared file system later than another."""
+    task = make_task(tmp_path, stages=(stage(max_steps=2),), workers=2)
+    seen = run_on_two([task, task], before=_see_too_late)
+    assert [len(losses) for losses in seen] == [2, 0]
+    assert list((tmp_path / "evaluations").rglob("shapes.json"))
+
+
+def _see_too_late() -> None:
+    """Have rank 1 see scores that are not there, and none of the results that are."""
+    exists = LocalStore.exists
+
+    def seen(store: LocalStore, name: str) -> bool:
+        if os.environ.get("RANK") == "1" and name.endswith(".json") and name.startswith(("evaluations", "stages")):
+            return name.startswith("evaluations")
+        return exists(store, name)
+
+    LocalStore.exists = seen  # type: ignore[method-assign]
+
+
 def test_what_fails_on_rank_0_fails_on_all_ranks_at_once(tmp_path: Path) -> None:
     (tmp_path / "nowhere").mkdir()
     (tmp_path / "nowhere/config.json").write_text("{}")
@@ -129,7 +151,7 @@ def test_what_fails_on_rank_0_fails_on_all_ranks_at_once(tmp_path: Path) -> None
     for process in processes:
         process.join(timeout=60)
     assert "nowhere" in messages[0]
-    assert "rank 0 could not build the model" in messages[1]
+    assert "rank 0 has failed" in messages[1]
 
 
 def _failing_rank(task: TrialTask, rank: int, addresses: Any, answers: Any) -> None:

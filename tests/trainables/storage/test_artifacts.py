@@ -140,8 +140,9 @@ def test_damage_that_was_found_by_content_shows_at_a_glance_until_it_is_made_aga
     shutil.copytree(whole, tmp_path / "copy")
     store = LocalStore(tmp_path / "copy")
     folder, name = layout.features_folder(KEY), layout.features_array(KEY)
+    damage = _seen(store, name, "the content of row 3 is not what was written")
     with pytest.raises(DamagedArtifactError, match="the content of row 3"):
-        refuse_damaged(store, folder, Damage(name, "the content of row 3 is not what was written", store.place(name)))
+        refuse_damaged(store, folder, damage)
     (found,) = verify_artifact(store, folder, "shape").damages
     assert found.file == name
     assert "row 3" in found.problem
@@ -154,13 +155,51 @@ def test_damage_that_was_found_by_content_shows_at_a_glance_until_it_is_made_aga
     assert verify_artifact(store, folder, "content") == Verified()
 
 
+def _seen(store: LocalStore, name: str, problem: str) -> Damage:
+    return Damage(name, problem, store.place(name), store.facts(name))
+
+
+def test_a_late_mark_says_nothing_of_what_was_made_again_meanwhile(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    finish_features(store, KEY)
+    folder, name = layout.features_folder(KEY), layout.features_array(KEY)
+    damage = _seen(store, name, "a bit is another")
+    kept = store.get(name)
+    store.put(name, kept)  # the same bytes again: another file
+    mark_damage(store, folder, damage)
+    assert verify_artifact(store, folder, "shape") == Verified()
+    assert not store.exists(layout.damage_mark(folder))
+
+
+def test_a_mark_ends_with_the_file_that_it_is_about(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    finish_features(store, KEY)
+    folder, name = layout.features_folder(KEY), layout.features_array(KEY)
+    mark_damage(store, folder, _seen(store, name, "a bit is another"))
+    assert verify_artifact(store, folder, "shape").damages
+    store.put(name, store.get(name))  # as of a copy that a person has put back
+    assert verify_artifact(store, folder, "shape") == Verified()
+
+
+def test_what_everyone_sees_at_a_glance_is_not_marked(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    finish_features(store, KEY)
+    folder, name = layout.features_folder(KEY), layout.features_array(KEY)
+    store.remove(name)
+    (damage,) = verify_artifact(store, folder, "content").damages
+    with pytest.raises(DamagedArtifactError, match="is not there"):
+        refuse_damaged(store, folder, damage)
+    assert not store.exists(layout.damage_mark(folder))
+
+
 def test_a_mark_that_is_damaged_itself_is_dropped_with_a_notice(
     whole: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     shutil.copytree(whole, tmp_path / "copy")
     store = LocalStore(tmp_path / "copy")
     folder = layout.stage_folder(KEY)
-    mark_damage(store, folder, Damage("x", "y", "z"))
+    mark_damage(store, folder, _seen(store, layout.stage_result(KEY), "y"))
+    assert store.exists(layout.damage_mark(folder))
     store.put(layout.damage_mark(folder), b"")
     assert verify_artifact(store, folder, "content") == Verified()
     assert layout.damage_mark(folder) in caplog.text

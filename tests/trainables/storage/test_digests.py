@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trainables.storage.digests import file_digest, first_changed_row, row_digest
+from trainables.storage.digests import changed_file, file_digest, first_changed_row, row_digest
 from trainables.storage.store import LocalStore
 
 
@@ -35,6 +35,43 @@ def test_a_file_that_was_replaced_is_digested_anew_though_size_and_time_are_equa
     assert file_digest(store, "a") == hashlib.sha256(b"two").hexdigest()
     with pytest.raises(FileNotFoundError):
         file_digest(store, "b")
+
+
+class _FlakyStore(LocalStore):
+    """Storage whose first reads of a file go wrong on their way."""
+
+    def __init__(self, root: Path, *wrong: bytes):
+        super().__init__(root)
+        self.wrong = [*wrong]
+
+    def open(self, name: str) -> io.BufferedReader:
+        if self.wrong:
+            return io.BufferedReader(io.BytesIO(self.wrong.pop(0)))  # type: ignore[arg-type]
+        return super().open(name)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_one_bad_read_is_neither_damage_nor_kept(tmp_path: Path) -> None:
+    store = _FlakyStore(tmp_path, b"onf")
+    store.put("a", b"one")
+    assert changed_file(store, "a", _digest(b"one")) is None
+    assert file_digest(store, "a") == _digest(b"one")
+
+
+def test_two_reads_that_agree_name_the_file_that_was_read(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    store.put("a", b"onf")
+    assert changed_file(store, "a", _digest(b"one")) == store.facts("a")
+
+
+def test_reads_that_differ_from_one_another_tell_nothing_of_the_file(tmp_path: Path) -> None:
+    store = _FlakyStore(tmp_path, b"onf", b"", b"ond")
+    store.put("a", b"one")
+    with pytest.raises(OSError, match="two reads"):
+        changed_file(store, "a", _digest(b"one"))
 
 
 @pytest.mark.parametrize("row_bytes", [1, 96, 1 << 20])

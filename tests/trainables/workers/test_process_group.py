@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from trainables.workers.process_group import PATIENCE_S, from_rank_0
+
 SINGLE = """
 from trainables.workers.process_group import ensure_single
 ensure_single(); ensure_single()
@@ -31,6 +33,23 @@ meeting.join(sys.argv[1], 1, 2, "cpu", 1)
 value = torch.tensor([2.0]); dist.all_reduce(value); print(value.item())
 """
 
+LOOK = """
+import sys, torch, torch.distributed as dist
+from trainables.workers.process_group import Rendezvous, from_rank_0
+meeting, rank = Rendezvous(), int(len(sys.argv) > 1)
+if rank == 0:
+    print(meeting.listen("127.0.0.1", 2), flush=True)
+meeting.join("".join(sys.argv[1:]) or f"127.0.0.1:{meeting._store.port}", rank, 2, "cpu", rank)
+print(from_rank_0(lambda: f"rank {dist.get_rank()}"))
+def fail():
+    raise OSError(5, "Input/output error", "result.json")
+try:
+    from_rank_0(fail)
+except Exception as error:
+    print(type(error).__name__, error)
+print(dist.group.WORLD._get_backend(torch.device("cpu")).options._timeout.total_seconds())
+"""
+
 
 def test_ensure_single_twice_makes_one_group_of_one() -> None:
     done = subprocess.run([sys.executable, "-c", SINGLE], capture_output=True, text=True, check=True, timeout=120)
@@ -45,6 +64,24 @@ def test_rendezvous_two_processes_meet_on_a_port_that_the_system_chose() -> None
             [sys.executable, "-c", JOIN, address], capture_output=True, text=True, check=True, timeout=120
         )
         assert float(first.stdout.readline()) == float(second.stdout) == 3.0
+
+
+def test_all_ranks_go_on_from_what_rank_0_has_seen_or_end_by_its_failure() -> None:
+    with subprocess.Popen([sys.executable, "-c", LOOK], stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout is not None
+        address = first.stdout.readline().strip()
+        second = subprocess.run(
+            [sys.executable, "-c", LOOK, address], capture_output=True, text=True, check=True, timeout=120
+        )
+        answers = [text.splitlines() for text in (first.stdout.read(), second.stdout)]
+    assert [answer[0] for answer in answers] == ["rank 0", "rank 0"]
+    assert answers[0][1] == "OSError [Errno 5] Input/output error: 'result.json'"
+    assert answers[1][1].startswith("RuntimeError rank 0 has failed: OSError")
+    assert {float(answer[2]) for answer in answers} == {PATIENCE_S}
+
+
+def test_a_process_without_a_group_looks_for_itself() -> None:
+    assert from_rank_0(lambda: 3) == 3
 
 
 def test_process_group_module_imports_no_torch() -> None:
