@@ -36,10 +36,9 @@ def needed_nodes(task: TrialTask, store: Store, depth: Depth) -> dict[str, tuple
             needed[features.node] = damages
     keys = [stage.key for stage in task.stages]
     lost = lost_stages(store, keys, depth, is_scored=_is_scored(task, store))
-    damages_of = {stage.index: stage.damages for stage in lost}
     for index, stage in enumerate(task.stages):
-        if index in damages_of or not store.exists(layout.stage_result(stage.key)):
-            needed[stage.node] = damages_of.get(index, ())
+        if index in lost or not store.exists(layout.stage_result(stage.key)):
+            needed[stage.node] = lost.get(index, ())
     return needed
 
 

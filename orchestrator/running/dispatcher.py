@@ -16,7 +16,7 @@ from cluster.fit import NodeResources, place
 from cluster.launcher import ResourceRequest
 from orchestrator.running.leases import Leases
 from orchestrator.running.schedule import Finished, Schedule, Work
-from orchestrator.state.stored_nodes import is_done, kept_steps
+from orchestrator.state.stored_nodes import kept_steps, read_node
 from search_spaces.plan import Node
 from trainables.storage import layout
 from trainables.storage.store import Store
@@ -144,7 +144,7 @@ class Dispatcher:
     def _has_result(self, node: str) -> bool:
         """Return whether a node's result is on storage, whole: a damaged one is made again by who takes its lease."""
         try:
-            return node in self._nodes and is_done(self._nodes[node], self._store)
+            return node in self._nodes and read_node(self._nodes[node], self._store).is_done
         except OSError as error:
             logger.warning("%s", error)
             return False

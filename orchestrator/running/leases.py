@@ -17,20 +17,6 @@ RENEW_EVERY_S = 10.0
 logger = logging.getLogger(__name__)
 
 
-def release_abandoned(store: Store, owner: Owner | None = None) -> None:
-    """Release the leases whose owners are gone, of processes that were killed: nobody may ever want them again.
-
-    Args:
-        store: the storage.
-        owner: who takes them for a moment; default: this process.
-    """
-    for name in store.leases():
-        if store.lease_owner(name) is None:
-            lease = store.lease(name, owner or Owner.here())
-            if lease is not None:
-                lease.release()
-
-
 class Leases:
     """Leases of one owner, this run. Safe to use from several threads."""
 

@@ -19,7 +19,6 @@ from cluster.temporary import session_folder
 from orchestrator.running.attempts import Attempts, Outcomes, RunSettings, TrialEvent
 from orchestrator.running.dispatcher import POLL_INTERVAL_S, Dispatcher
 from orchestrator.running.equal_failures import EqualFailures
-from orchestrator.running.leases import release_abandoned
 from orchestrator.running.periodic import PeriodicCall, called_periodically
 from orchestrator.running.retry_policy import RetryPolicy
 from orchestrator.running.run import Run
@@ -30,6 +29,7 @@ from orchestrator.running.tune_hooks import TUNE_ENVIRONMENT, fit
 from search_spaces.plan import Node
 from trainables.needed_nodes import needed_nodes
 from trainables.storage import layout
+from trainables.storage.abandoned_leases import release_abandoned
 from trainables.storage.probe import storage_trouble
 from trainables.storage.store import Store
 from trainables.task import TrialTask

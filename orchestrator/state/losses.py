@@ -76,7 +76,7 @@ def lost_nodes(plan: Plan, trial: PlannedTrial, store: Store, *, is_scored: bool
     """
     stages = trial.stage_nodes(plan)
     lost = lost_stages(store, [node.key for node in stages], "shape", is_scored=is_scored)
-    return frozenset(stages[stage.index].id for stage in lost)
+    return frozenset(stages[index].id for index in lost)
 
 
 def node_losses(plan: Plan, nodes: StoredNodes, needed: Collection[str], open_trials: Collection[str]) -> list[Loss]:

@@ -14,6 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from trainables.storage import layout
+from trainables.storage.abandoned_leases import release_abandoned
 from trainables.storage.lease import Owner
 from trainables.storage.record_files import read_or_redo, write
 from trainables.storage.records import RunRecord, StopRequest
@@ -81,12 +82,7 @@ def last_run(store: Store, study: str) -> RunRecord | None:
 
 def forget_old_runs(store: Store, study: str) -> None:
     """Remove the leases of runs that were killed, and all but the newest records of runs that have ended."""
-    leases, prefix = store.leases(), f"{layout.run_leases(study)}/"
-    for name in leases:
-        if name.startswith(prefix) and store.lease_owner(name) is None:
-            abandoned = store.lease(name, Owner.here())
-            if abandoned is not None:
-                abandoned.release()
+    release_abandoned(store, layout.run_leases(study))
     living = {run.record.nonce for run in living_runs(store, study)}
     ended = []
     for nonce in store.folders(layout.runs(study)):

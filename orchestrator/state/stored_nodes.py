@@ -17,6 +17,21 @@ from trainables.storage.store import Store
 
 
 @dataclass(frozen=True)
+class StoredNode:
+    """What storage holds of a stage or of features."""
+
+    result: StageResult | FeaturesResult | None
+    """None if there is none that can be read."""
+    damages: tuple[Damage, ...]
+    """Of the result and its files."""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether there is a result, and whole files."""
+        return self.result is not None and not self.damages
+
+
+@dataclass(frozen=True)
 class StoredNodes:
     """Ids of the plan's nodes by what storage holds of them."""
 
@@ -40,27 +55,25 @@ def read_nodes(plan: Plan, store: Store, leases: set[str]) -> StoredNodes:
         store: the storage.
         leases: all that were taken and not released.
     """
-    damaged = {node.id: damages for node in plan.nodes.values() if (damages := node_damages(node, store))}
-    results = {node.id: result for node in plan.nodes.values() if (result := node_result(node, store)) is not None}
-    done = frozenset(results) - damaged.keys()
+    stored = {node.id: read_node(node, store) for node in plan.nodes.values()}
+    done = frozenset(name for name, each in stored.items() if each.is_done)
     open_nodes = [node for node in plan.nodes.values() if node.id not in done]
     kept = {node.id: steps for node in open_nodes if (steps := kept_steps(node, store)) is not None}
     return StoredNodes(
         done,
-        damaged,
-        {name: result for name, result in results.items() if isinstance(result, StageResult)},
+        {name: each.damages for name, each in stored.items() if each.damages},
+        {name: each.result for name, each in stored.items() if isinstance(each.result, StageResult)},
         frozenset(n.id for n in open_nodes if n.key in leases and store.lease_owner(n.key) is not None),
         kept,
     )
 
 
-def is_done(node: Node, store: Store) -> bool:
-    """Tell whether storage holds the result of a stage or of features, and whole files; never of an evaluation."""
-    return node_result(node, store) is not None and not node_damages(node, store)
+def read_node(node: Node, store: Store) -> StoredNode:
+    """Read what storage holds of a stage or of features, by the shape of its files; nothing of an evaluation."""
+    return StoredNode(node_result(node, store), _damages(node, store))
 
 
-def node_damages(node: Node, store: Store) -> tuple[Damage, ...]:
-    """Say what is wrong with the result of a stage or of features, or with their files, by their shape."""
+def _damages(node: Node, store: Store) -> tuple[Damage, ...]:
     if node.key is None:
         return ()
     match node.kind:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import secrets
 import shutil
 import threading
@@ -64,6 +66,8 @@ class CopyingStore:
                 self._objects.pop(key, None)
 
     def move(self, name: str, to: str) -> None:
+        if self.exists(to):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), to)
         with self._lock:
             for key in [*([name] if name in self._objects else []), *self._below(name)]:
                 self._objects[to + key.removeprefix(name)] = self._objects.pop(key)

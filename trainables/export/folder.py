@@ -174,9 +174,10 @@ def finished_stages(task: TrialTask, store: Store) -> list[StageResult]:
     Raises:
         InputError: one is missing, its loss diverged, or weights of the trained model are damaged.
     """
-    for lost in lost_stages(store, [order.key for order in task.stages], "content", is_scored=False):
-        for damage in lost.damages:
-            stage_name = task.trial.stages[lost.index].name
+    lost = lost_stages(store, [order.key for order in task.stages], "content", is_scored=False)
+    for index, damages in lost.items():
+        for damage in damages:
+            stage_name = task.trial.stages[index].name
             raise damage.error(f"Run `ablate run` on the study with --restore-weights: {stage_name} is trained again.")
     results = []
     for stage, order in zip(task.trial.stages, task.stages, strict=True):

@@ -7,7 +7,6 @@ the same module further, or all that was to be asked of the model is answered. N
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from trainables.storage import layout
 from trainables.storage.artifacts import Depth, verify_stage
@@ -17,16 +16,9 @@ from trainables.storage.records import StageResult
 from trainables.storage.store import Store
 
 
-@dataclass(frozen=True)
-class LostStage:
-    """A trained stage that must be trained again."""
-
-    index: int
-    """Position in the trial, from 0."""
-    damages: tuple[Damage, ...]
-
-
-def lost_stages(store: Store, keys: Sequence[str | None], depth: Depth, *, is_scored: bool) -> list[LostStage]:
+def lost_stages(
+    store: Store, keys: Sequence[str | None], depth: Depth, *, is_scored: bool
+) -> dict[int, tuple[Damage, ...]]:
     """Find the stages of a trial that must be trained again, last to first.
 
     The weights of a stage are read by the first stage after it that is trained, and by the evaluation, of each module
@@ -37,14 +29,17 @@ def lost_stages(store: Store, keys: Sequence[str | None], depth: Depth, *, is_sc
         keys: of the trial's stages, in their order; None of those that are not known yet.
         depth: how much is read of the weights that something reads.
         is_scored: whether nothing is left to ask of the trained model.
+
+    Returns:
+        Position of a stage in the trial, from 0 -> what is damaged of it.
     """
-    lost = []
+    lost: dict[int, tuple[Damage, ...]] = {}
     reads, taken = not is_scored and not _is_diverged(store, keys), set[str]()
     for index in reversed(range(len(keys))):
         key = keys[index]
         found = verify_stage(store, key, "shape", ()) if key is not None else None
         if found is not None and found.damages:
-            lost.append(LostStage(index, found.damages))
+            lost[index] = found.damages
         result = None if key is None or found is None or found.damages else _result(store, key)
         if key is None or result is None:
             reads, taken = True, set()
@@ -52,7 +47,7 @@ def lost_stages(store: Store, keys: Sequence[str | None], depth: Depth, *, is_sc
         wanted: Collection[str] = result.modules.keys() - taken if reads else ()
         damages = verify_stage(store, key, depth, wanted).damages
         if damages:
-            lost.append(LostStage(index, damages))
+            lost[index] = damages
             reads, taken = True, set()
         else:
             taken |= result.modules.keys()

@@ -109,7 +109,8 @@ class Store(Protocol):
     def move(self, name: str, to: str) -> None:
         """Rename a file or folder to a name that nothing has yet; a folder appears there whole, and safe from a crash.
 
-        Raises FileNotFoundError if it is not there, and OSError of `lease.OCCUPIED` if the name is that of a folder.
+        Raises FileNotFoundError if it is not there, and OSError of `lease.OCCUPIED` if something has the name. Two that
+        move files to one name at a time hold a lease: only of folders is it the file system that refuses the second.
         """
         ...
 
@@ -261,8 +262,11 @@ class LocalStore:
     def move(self, name: str, to: str) -> None:
         final = self._at(to)
         self._make(final.parent)
-        flush_tree(self._at(name))
-        self._at(name).rename(final)
+        source = self._at(name)
+        flush_tree(source)
+        if not source.is_dir() and os.path.lexists(final):  # a file would be renamed over another
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(final))
+        source.rename(final)
         flush_entry(final.parent)
 
     def open(self, name: str) -> io.BufferedReader:
@@ -359,10 +363,10 @@ def _publish_folder(aside: Path, final: Path) -> None:
 
 
 def _inode(folder: Path) -> int | None:
-    """Return the number of a folder on its file system; None if it is not there."""
+    """Return the number of a folder on its file system; None if it is not there. Raises OSError if nobody can tell."""
     try:
         return folder.stat().st_ino
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.running.leases import Leases, release_abandoned
+from orchestrator.running.leases import Leases
 from tests.support.other_hosts import ELSEWHERE, take_over
 from trainables.storage import layout
-from trainables.storage.lease import Owner
 from trainables.storage.store import LocalStore
 
 
@@ -46,12 +44,3 @@ def test_renew_storage_that_is_away_loses_nothing(store: LocalStore, tmp_path: P
     (tmp_path / "away").rename(tmp_path / layout.LEASES)
     assert leases.renew() == []
     assert leases.held == ("a",)
-
-
-def test_release_abandoned_leases_of_killed_processes_go_and_those_of_living_ones_stay(store: LocalStore) -> None:
-    dead = replace(Owner.here(), pid=2**22 + 1)
-    assert store.lease("trials/s/killed", dead) is not None
-    assert store.lease("trials/s/living", Owner.here()) is not None
-    assert store.lease("far", ELSEWHERE) is not None
-    release_abandoned(store)
-    assert store.leases() == {"trials/s/living", "far"}

@@ -38,7 +38,7 @@ def store(tmp_path: Path) -> LocalStore:
 
 
 def _lost(store: LocalStore, *, is_scored: bool = False) -> list[str]:
-    return ["abc"[stage.index] for stage in lost_stages(store, ["a", "b", "c"], "content", is_scored=is_scored)]
+    return ["abc"[index] for index in lost_stages(store, ["a", "b", "c"], "content", is_scored=is_scored)]
 
 
 def _flip(store: LocalStore, key: str, module: str) -> None:
@@ -84,8 +84,8 @@ def test_what_a_stage_that_is_not_trained_yet_starts_from_is_read(store: LocalSt
     _flip(store, "b", "language")
     assert _lost(store, is_scored=True) == ["b"]
     unknown = lost_stages(store, ["a", "b", None], "shape", is_scored=True)
-    assert unknown == []  # a flipped bit shows in the content alone
-    assert [stage.index for stage in lost_stages(store, ["a", "b", None], "content", is_scored=True)] == [1]
+    assert unknown == {}  # a flipped bit shows in the content alone
+    assert [*lost_stages(store, ["a", "b", None], "content", is_scored=True)] == [1]
 
 
 def test_of_a_diverged_trial_nothing_is_read(store: LocalStore) -> None:

@@ -81,6 +81,15 @@ class TestEveryStore:
         store.put("a", b"")
         assert store.facts("a").modified <= store.now()
 
+    @pytest.mark.parametrize("name", ["file", "folder"])
+    def test_move_to_a_name_that_is_taken_is_refused_and_changes_nothing(self, store: Store, name: str) -> None:
+        for kept in ("file", "other-file", "folder/1", "other-folder/2"):
+            store.put(kept, kept.encode())
+        with pytest.raises(OSError, match=r"exists|not empty"):
+            store.move(name, f"other-{name}")
+        assert [store.get(kept) for kept in ("other-file", "file")] == [b"other-file", b"file"]
+        assert (store.list("folder"), store.list("other-folder")) == (["folder/1"], ["other-folder/2"])
+
     def test_move_takes_a_folder_to_its_new_name(self, store: Store) -> None:
         store.put("a/b/1", b"x")
         store.move("a/b", "new/place")
@@ -165,6 +174,21 @@ class TestEveryStore:
         lease.release()
         assert not lease.is_held()
         assert (store.lease_owner("trials/study/a"), store.leases()) == (None, set())
+
+
+def test_a_root_that_cannot_be_looked_at_is_not_taken_for_one_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, look = LocalStore(tmp_path), Path.stat
+
+    def stat(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if path == tmp_path:
+            raise OSError(errno.ESTALE, "Stale file handle", str(path))
+        return look(path, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, "stat", stat)
+    with pytest.raises(OSError, match="Stale file handle"):
+        store.put("new/file", b"x")
 
 
 def test_local_store_with_a_relative_root_is_refused() -> None:
