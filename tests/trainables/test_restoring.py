@@ -14,6 +14,8 @@ from tests.support.tiny_trials import losses, make_task, run
 from trainables.run_trial import run_trial
 from trainables.storage import layout
 from trainables.storage.damages import DamagedArtifactError
+from trainables.storage.record_files import write
+from trainables.storage.records import DamageMark
 from trainables.storage.store import LocalStore
 from trainables.task import Context, TrialTask
 
@@ -127,6 +129,20 @@ def test_who_has_not_the_lease_marks_the_damage_and_touches_nothing(
     assert path.read_bytes() == before
     assert store.exists(layout.damage_mark(layout.stage_folder(stage.key)))
     run(task.model_copy(update={"leased": (stage.node,)}))
+    assert _content(root) == _content(finished[1])
+
+
+def test_a_mark_of_weights_that_were_replaced_is_gone_once_the_stage_has_a_result(
+    finished: tuple[TrialTask, Path], tmp_path: Path
+) -> None:
+    root = tmp_path / "copy"
+    task = _copy(finished, root)
+    shutil.rmtree(root / "evaluations")
+    store, folder = LocalStore(root), layout.stage_folder(task.stages[1].key)
+    store.remove(folder)
+    write(store, layout.damage_mark(folder), DamageMark(f"{folder}/language.safetensors", "a bit is another", "n1", 1))
+    run(task)
+    assert not store.exists(layout.damage_mark(folder))
     assert _content(root) == _content(finished[1])
 
 

@@ -100,7 +100,7 @@ def _digested(store: Store, name: str) -> tuple[Facts, str]:
 
 def _drop_cached_pages(store: Store, name: str) -> None:
     """Have the kernel read a file from its storage the next time, as far as nobody has it mapped."""
-    with suppress(OSError), store.open(name) as file:  # what is no file of this machine's has no such pages
+    with suppress(OSError, AttributeError), store.open(name) as file:  # no file of this machine's, or no Linux
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
