@@ -80,8 +80,8 @@ def restore_evaluations(task: TrialTask, results: Sequence[StageResult], store: 
     for benchmark in task.evaluation_sets:
         key = evaluation_key(task.trial, task.digests, benchmark, results)
         damages = verify_evaluation(store, key, benchmark.name, "content").damages
-        for found in damages:
-            print(f"{found}; {benchmark.name} is evaluated again", flush=True)
+        for damage in damages:
+            print(f"{damage}; {benchmark.name} is evaluated again", flush=True)
         if damages:
             set_aside(store, layout.evaluation_result(key, benchmark.name))
             set_aside(store, layout.evaluation_examples(key, benchmark.name))

@@ -176,14 +176,14 @@ def _verified(store: Store, depth: Depth, job: Job) -> tuple[list[Finding], tupl
 
 
 def _verified_artifact(store: Store, depth: Depth, job: Job) -> tuple[list[Finding], tuple[str, ...]]:
-    found = verify_artifact(store, job.name, depth)
-    if found.damages:  # maybe it was removed or made again while it was read
-        found = verify_artifact(store, job.name, depth)
-    if found.damages and not verify_artifact(store, job.name, "shape").damages:
+    verified = verify_artifact(store, job.name, depth)
+    if verified.damages:  # maybe it was removed or made again while it was read
+        verified = verify_artifact(store, job.name, depth)
+    if verified.damages and not verify_artifact(store, job.name, "shape").damages:
         with suppress(OSError):  # of a storage that can only be read, it is said and not written down
-            mark_damage(store, job.name, found.damages[0])
-    findings = [Finding(each.file, each.place, each.problem, "run", job.studies) for each in found.damages]
-    return findings, found.unrecorded
+            mark_damage(store, job.name, verified.damages[0])
+    findings = [Finding(each.file, each.place, each.problem, "run", job.studies) for each in verified.damages]
+    return findings, verified.unrecorded
 
 
 def _verified_record(store: Store, job: Job) -> list[Finding]:

@@ -33,8 +33,8 @@ class PreparedSource:
                 place=store.place(layout.data_result(digest)),
                 way_out="Run the study again: the source is read anew.",
             )
-        for found in verify_source(store, digest, "content").damages:
-            refuse_damaged(store, layout.data_folder(digest), found)
+        for damage in verify_source(store, digest, "content").damages:
+            refuse_damaged(store, layout.data_folder(digest), damage)
         self._records = mapped(store, layout.data_records(digest))
         self.left_out = sum(manifest.counts.left_out.values())
         """Records that are not there because their images are lost."""

@@ -101,23 +101,23 @@ def verify_stage(store: Store, key: str, depth: Depth, modules: Collection[str] 
         modules: whose weights are looked at; None for all that it trained.
     """
     folder = layout.stage_folder(key)
-    result, found = _record(store, layout.stage_result(key), StageResult)
+    result, verified = _record(store, layout.stage_result(key), StageResult)
     if result is None:
-        return found
+        return verified
     looked_at = set(result.modules if modules is None else result.modules.keys() & set(modules))
     others = {layout.module_weights(folder, module) for module in result.modules.keys() - looked_at}
-    found += _marked(store, folder, others)
+    verified += _marked(store, folder, others)
     for module in sorted(looked_at):
         name = layout.module_weights(folder, module)
-        found += _file(store, name, check_safetensors, depth, result.modules[module])
-    return found
+        verified += _file(store, name, check_safetensors, depth, result.modules[module])
+    return verified
 
 
 def verify_features(store: Store, key: str, depth: Depth) -> Verified:
     """Verify cached features; the arguments are those of `verify_stage`."""
-    result, found = _record(store, layout.features_result(key), FeaturesResult)
+    result, verified = _record(store, layout.features_result(key), FeaturesResult)
     if result is None:
-        return found
+        return verified
     name, rows = layout.features_array(key), layout.features_rows(key)
     shape = _marked(store, layout.features_folder(key))
     shape += _file(store, name, partial(check_npy, shape=result.shape), "shape")
@@ -150,8 +150,8 @@ def verify_evaluation(store: Store, key: str, benchmark: str, depth: Depth) -> V
         benchmark: name of what was asked.
         depth: how much is read.
     """
-    result, found = _record(store, layout.evaluation_result(key, benchmark), EvaluationResult)
-    return found if result is None else found + verify_examples(store, result, depth)
+    result, verified = _record(store, layout.evaluation_result(key, benchmark), EvaluationResult)
+    return verified if result is None else verified + verify_examples(store, result, depth)
 
 
 def verify_examples(store: Store, result: EvaluationResult, depth: Depth) -> Verified:
@@ -166,32 +166,32 @@ def verify_examples(store: Store, result: EvaluationResult, depth: Depth) -> Ver
 
 def verify_source(store: Store, digest: str, depth: Depth) -> Verified:
     """Verify the manifest, the records and the list of images of a prepared source, without its pictures."""
-    manifest, found = _record(store, layout.data_result(digest), PreparedManifest)
+    manifest, verified = _record(store, layout.data_result(digest), PreparedManifest)
     if manifest is None:
-        return found
-    found += _marked(store, layout.data_folder(digest))
+        return verified
+    verified += _marked(store, layout.data_folder(digest))
     for name in (layout.data_records(digest), layout.data_images(digest)):
-        found += _file(store, name, check_arrow, depth, manifest.digests.get(PurePosixPath(name).name, ""))
-    return found
+        verified += _file(store, name, check_arrow, depth, manifest.digests.get(PurePosixPath(name).name, ""))
+    return verified
 
 
 def verify_pictures(store: Store, digest: str, depth: Depth) -> Verified:
     """Verify the pictures that sources share, each by its own digest."""
     folder = layout.pictures_folder(digest)
     content, places = layout.pictures_bytes(digest), layout.pictures_places(digest)
-    found = _marked(store, folder) + _file(store, content, check_arrow, "shape")
-    found += _file(store, places, check_arrow, "shape")
-    if depth == "shape" or found.damages:
-        return found
+    verified = _marked(store, folder) + _file(store, content, check_arrow, "shape")
+    verified += _file(store, places, check_arrow, "shape")
+    if depth == "shape" or verified.damages:
+        return verified
     try:
         pictures = PictureFiles(store, digest)
         if not pictures.is_digested:
-            return found + Verified(unrecorded=(content,))
+            return verified + Verified(unrecorded=(content,))
         for row in range(len(pictures)):
             pictures.read(row)
     except ChangedPictureError as error:
-        return found + Verified((error.damage,))
-    return found
+        return verified + Verified((error.damage,))
+    return verified
 
 
 def _record(store: Store, name: str, kind: type[R]) -> tuple[R | None, Verified]:

@@ -37,10 +37,10 @@ def lost_stages(
     reads, taken = not is_scored and not _is_diverged(store, keys), set[str]()
     for index in reversed(range(len(keys))):
         key = keys[index]
-        found = verify_stage(store, key, "shape", ()) if key is not None else None
-        if found is not None and found.damages:
-            lost[index] = found.damages
-        result = None if key is None or found is None or found.damages else _result(store, key)
+        verified = verify_stage(store, key, "shape", ()) if key is not None else None
+        if verified is not None and verified.damages:
+            lost[index] = verified.damages
+        result = None if key is None or verified is None or verified.damages else _result(store, key)
         if key is None or result is None:
             reads, taken = True, set()
             continue
