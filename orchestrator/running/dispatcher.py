@@ -111,11 +111,11 @@ class Dispatcher:
         freed, or set aside by who makes it again. Then it is to be produced like all that was never done.
         """
         undone = self._schedule.undone(trial)
-        lost = [node for node in self._needed(trial) if node not in undone]
-        if lost:
+        again = [node for node in self._needed(trial) if node not in undone]
+        if again:
             self._schedule.withdraw(trial)
-            for node in lost:
-                self._schedule.node_lost(node)
+            for node in again:
+                self._schedule.node_undone(node)
             return False
         leases = {self._lease_of[node]: node for node in undone if node in self._lease_of}
         missing = self._leases.take(tuple(leases))

@@ -185,8 +185,8 @@ class Schedule:
         self._waiting.add(trial)
         self._offer(trial)
 
-    def node_lost(self, node: str) -> None:
-        """Mark a node that was done as one to be produced again: what it stood for is damaged."""
+    def node_undone(self, node: str) -> None:
+        """Mark a node that was done as one to be produced again: what it stands for is damaged or not there."""
         if node not in self._done:
             return
         self._done.remove(node)
