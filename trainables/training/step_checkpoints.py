@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 import torch.distributed as dist
 
@@ -31,15 +30,13 @@ from trainables.storage.records import CheckpointManifest
 from trainables.storage.store import Store
 from trainables.task import Context
 from trainables.training.state_files import state_damage
-from trainables.workers.process_group import from_rank_0
+from trainables.workers.process_group import from_all_ranks, from_rank_0
 
 _FORMAT = 2
 """Of the files in a checkpoint. The first were pickles."""
 
 _SILENCE_S = 3600.0
 """An unfinished checkpoint of another host to which nothing was added for this long was abandoned."""
-
-Shared = TypeVar("Shared")
 
 logger = logging.getLogger(__name__)
 
@@ -91,8 +88,8 @@ class StepCheckpoints:
             if self._context.rank == 0:
                 self._store.put(layout.unfinished_owner(self._key, nonce), Owner.here().to_bytes())
             with self._store.working_folder(aside) as folder:
-                digests = write_state(folder)
-            all_digests = {name: digest for part in self._of_all_ranks(dict(digests)) for name, digest in part.items()}
+                digests = dict(write_state(folder))
+            all_digests = {name: digest for part in from_all_ranks(lambda: digests) for name, digest in part.items()}
             if self._context.rank == 0:
                 self._finish(step, aside, all_digests)
         finally:
@@ -167,12 +164,9 @@ class StepCheckpoints:
         if isinstance(manifest, str):
             return manifest
         digests, path = manifest.digests, self._store.reading(folder)
-        problems = {
-            name: problem
-            for name in sorted(digests)[self._context.rank :: self._context.world]
-            if (problem := state_damage(path / name, digests[name])) is not None
-        }
-        all_problems = {name: text for part in self._of_all_ranks(problems) for name, text in part.items()}
+        own = sorted(digests)[self._context.rank :: self._context.world]
+        parts = from_all_ranks(lambda: {name: state_damage(path / name, digests[name]) for name in own})
+        all_problems = {name: problem for part in parts for name, problem in part.items() if problem is not None}
         return next((f"the file {name}: {all_problems[name]}" for name in sorted(all_problems)), None)
 
     def _manifest(self, folder: str) -> CheckpointManifest | str:
@@ -192,12 +186,6 @@ class StepCheckpoints:
             if there != size:
                 return f"the file {name} must have {size:,} bytes, as it was written, but has {there:,}"
         return manifest
-
-    def _of_all_ranks(self, value: Shared) -> list[Shared]:
-        boxes = [value] * self._context.world
-        if self._context.world > 1:
-            dist.all_gather_object(boxes, value)
-        return boxes
 
 
 def remove_checkpoints(store: Store, key: str) -> None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar, assert_never, cast
 
@@ -93,20 +94,58 @@ def from_rank_0(look: Callable[[], Seen]) -> Seen:
 
     if not dist.is_initialized() or dist.get_world_size() == 1:
         return look()
-    failure: Exception | None = None
-    answer: list[Any] = [None]
-    if dist.get_rank() == 0:
-        try:
-            answer = [("seen", look())]
-        except Exception as error:
-            failure, answer = error, [("failed", named_message(error))]
-    dist.broadcast_object_list(answer, src=0)
+    answer, failure = _attempt(look) if dist.get_rank() == 0 else (None, None)
+    answers: list[_Answer | None] = [answer]
+    dist.broadcast_object_list(answers, src=0)
+    return cast("Seen", _shared(answers, failure)[0])
+
+
+def from_all_ranks(look: Callable[[], Seen]) -> list[Seen]:
+    """Look at storage, or act on it, on every rank, and share with all ranks what came of it. A collective.
+
+    Args:
+        look: called on every rank; has no collective in it, which a rank that fails would leave to the others. What it
+            returns is pickled.
+
+    Returns:
+        What `look` has returned, by rank.
+
+    Raises:
+        RuntimeError: `look` raised on another rank; where it raised, the original error is.
+    """
+    import torch.distributed as dist
+
+    if not dist.is_initialized() or dist.get_world_size() == 1:
+        return [look()]
+    answer, failure = _attempt(look)
+    answers: list[_Answer | None] = [None] * dist.get_world_size()
+    dist.all_gather_object(answers, answer)
+    return cast("list[Seen]", _shared(answers, failure))
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What a look on one rank has returned, or the message of the error that it has raised."""
+
+    seen: Any = None
+    message: str | None = None
+
+
+def _attempt(look: Callable[[], Any]) -> tuple[_Answer, Exception | None]:
+    try:
+        return _Answer(seen=look()), None
+    except Exception as error:
+        return _Answer(message=named_message(error)), error
+
+
+def _shared(answers: Sequence[_Answer | None], failure: Exception | None) -> list[Any]:
+    """Return what all ranks have seen, or raise this rank's own failure or that of the first rank that has one."""
     if failure is not None:
         raise failure
-    kind, content = answer[0]
-    if kind == "failed":
-        raise RuntimeError(f"rank 0 has failed: {content}")
-    return cast("Seen", content)
+    for rank, answer in enumerate(answers):
+        if answer is not None and answer.message is not None:
+            raise RuntimeError(f"rank {rank} has failed: {answer.message}")
+    return [answer and answer.seen for answer in answers]
 
 
 def leave() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from trainables.workers.process_group import PATIENCE_S, from_rank_0
+from trainables.workers.process_group import PATIENCE_S, from_all_ranks, from_rank_0
 
 SINGLE = """
 from trainables.workers.process_group import ensure_single
@@ -35,7 +35,7 @@ value = torch.tensor([2.0]); dist.all_reduce(value); print(value.item())
 
 LOOK = """
 import sys, torch, torch.distributed as dist
-from trainables.workers.process_group import Rendezvous, from_rank_0
+from trainables.workers.process_group import Rendezvous, from_all_ranks, from_rank_0
 meeting, rank = Rendezvous(), int(len(sys.argv) > 1)
 if rank == 0:
     print(meeting.listen("127.0.0.1", 2), flush=True)
@@ -43,10 +43,14 @@ meeting.join("".join(sys.argv[1:]) or f"127.0.0.1:{meeting._store.port}", rank, 
 print(from_rank_0(lambda: f"rank {dist.get_rank()}"))
 def fail():
     raise OSError(5, "Input/output error", "result.json")
-try:
-    from_rank_0(fail)
-except Exception as error:
-    print(type(error).__name__, error)
+def fail_on_rank_1():
+    return fail() if dist.get_rank() else "fine"
+print(from_all_ranks(dist.get_rank))
+for share, look in ((from_rank_0, fail), (from_all_ranks, fail_on_rank_1)):
+    try:
+        share(look)
+    except Exception as error:
+        print(type(error).__name__, error)
 print(dist.group.WORLD._get_backend(torch.device("cpu")).options._timeout.total_seconds())
 """
 
@@ -66,7 +70,7 @@ def test_rendezvous_two_processes_meet_on_a_port_that_the_system_chose() -> None
         assert float(first.stdout.readline()) == float(second.stdout) == 3.0
 
 
-def test_all_ranks_go_on_from_what_rank_0_has_seen_or_end_by_its_failure() -> None:
+def test_all_ranks_go_on_from_what_was_seen_or_end_by_the_failure_of_one() -> None:
     with subprocess.Popen([sys.executable, "-c", LOOK], stdout=subprocess.PIPE, text=True) as first:
         assert first.stdout is not None
         address = first.stdout.readline().strip()
@@ -74,14 +78,15 @@ def test_all_ranks_go_on_from_what_rank_0_has_seen_or_end_by_its_failure() -> No
             [sys.executable, "-c", LOOK, address], capture_output=True, text=True, check=True, timeout=120
         )
         answers = [text.splitlines() for text in (first.stdout.read(), second.stdout)]
-    assert [answer[0] for answer in answers] == ["rank 0", "rank 0"]
-    assert answers[0][1] == "OSError [Errno 5] Input/output error: 'result.json'"
-    assert answers[1][1].startswith("RuntimeError rank 0 has failed: OSError")
-    assert {float(answer[2]) for answer in answers} == {PATIENCE_S}
+    assert [answer[:2] for answer in answers] == [["rank 0", "[0, 1]"]] * 2
+    assert answers[0][2] == answers[1][3] == "OSError [Errno 5] Input/output error: 'result.json'"
+    assert answers[1][2].startswith("RuntimeError rank 0 has failed: OSError")
+    assert answers[0][3].startswith("RuntimeError rank 1 has failed: OSError")
+    assert {float(answer[4]) for answer in answers} == {PATIENCE_S}
 
 
 def test_a_process_without_a_group_looks_for_itself() -> None:
-    assert from_rank_0(lambda: 3) == 3
+    assert (from_rank_0(lambda: 3), from_all_ranks(lambda: 3)) == (3, [3])
 
 
 def test_process_group_module_imports_no_torch() -> None:
