@@ -151,16 +151,25 @@ class ActorGroup:
         )
 
     def open(self, task: object, timeout_s: float) -> Opened | Failed:
-        kills = self._ask([actor.oom_kills.remote() for actor in self._actors], timeout_s)
-        if isinstance(kills, Failed):
-            return kills
-        self._oom_kills = kills
+        uncounted = self._count_oom_kills(timeout_s)
+        if uncounted is not None:
+            return uncounted
         answers: list[Opened] | Failed = self._ask([actor.open.remote(task) for actor in self._actors], timeout_s)
         return answers if isinstance(answers, Failed) else answers[0]
 
     def advance(self, units: int, timeout_s: float) -> Advanced | Failed:
         answers: list[Advanced] | Failed = self._ask([actor.advance.remote(units) for actor in self._actors], timeout_s)
-        return answers if isinstance(answers, Failed) else answers[0]
+        if isinstance(answers, Failed):
+            return answers
+        return self._count_oom_kills(timeout_s) or answers[0]
+
+    def _count_oom_kills(self, timeout_s: float) -> Failed | None:
+        """Count the kernel's kills around each rank up to now: what comes later cannot be blamed on these."""
+        kills = self._ask([actor.oom_kills.remote() for actor in self._actors], timeout_s)
+        if isinstance(kills, Failed):
+            return kills
+        self._oom_kills = kills
+        return None
 
     def close(self, timeout_s: float) -> None:
         self._ask([actor.close.remote() for actor in self._actors], timeout_s)
@@ -209,7 +218,7 @@ class ActorGroup:
         return self._located(Failed("hung", "; ".join([message, *places]), traceback=stacks), rank)
 
     def _explained(self, failed: Failed, rank: int) -> Failed:
-        """Return the failure of a rank whose process is gone as one of memory, if the kernel has killed for that."""
+        """Return the failure of a rank that is gone as one of memory, if the kernel has just killed for that."""
         if failed.kind != "lost" or failed.node_id is None or rank >= len(self._oom_kills):
             return failed
         if not has_killed_since(failed.node_id, self._oom_kills[rank]):

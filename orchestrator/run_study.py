@@ -16,8 +16,8 @@ from orchestrator.planning.estimates import refuse_beyond_budget
 from orchestrator.planning.plan_json import plan_json
 from orchestrator.planning.planned import RunOptions, expand
 from orchestrator.planning.preflight import Digests, preflight
-from orchestrator.planning.preview import beside_storage
 from orchestrator.planning.selection import selected_trials
+from orchestrator.preview import beside_storage
 from orchestrator.reporting.kept_report import report_of
 from orchestrator.reporting.report_model import Report
 from orchestrator.running.attempts import Outcomes, RunSettings
@@ -36,6 +36,7 @@ from orchestrator.storage.budget import DiskBudget
 from orchestrator.terminal.difference import show_difference
 from orchestrator.terminal.plain import plain_lines
 from orchestrator.terminal.stops import StoppedError
+from orchestrator.tracking.unclosed import has_unclosed
 from search_spaces.credentials import without_credentials
 from search_spaces.errors import InputError
 from search_spaces.expansion.expand import Expansion
@@ -120,7 +121,7 @@ def _run_expanded(
     """Do what is left of the selected trials of an expanded study."""
     specs, data, told = expansion.specs(selected=selected), options.plan.data, plain_lines(console)
     known = preflight(specs, expansion.evaluation_sets, store, data, told)  # 3: data and weights are digested
-    planned, ledger, difference = beside_storage(expansion, selected, known, store, options)  # 4: a graph of work
+    planned, ledger, difference = beside_storage(study, expansion, selected, known, store, options)  # 4: work
     show_difference(difference, planned, console)
     outcomes, tracking = None, None
     if difference.todo.trials == 0:
@@ -156,7 +157,7 @@ def show_version(
     """
     last = read(store, layout.plan_file(plan.study), PlanDocument)
     is_same = last is not None and last.root.get("study", {}).get("digest") == plan.digest
-    if last is None or (is_same and not store.exists(layout.unclosed_runs(plan.study))):
+    if last is None or (is_same and not has_unclosed(store, plan.study)):
         return None
     if not is_same:
         write_documents(study, plan, ledger, store, options.up_to_seeds)

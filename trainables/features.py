@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from pathlib import PurePosixPath
 
 import numpy as np
 import torch
@@ -18,11 +17,11 @@ from search_spaces.spec import VisionSpec
 from trainables.data.pictures import Pictures
 from trainables.data.prepared import PreparedSource
 from trainables.feature_files import Features, writing_features
+from trainables.features_progress import begin_production, finish_production
 from trainables.model.images import pixels
 from trainables.model.vision import VisionEncoder
 from trainables.storage import layout
 from trainables.storage.digests import file_digest
-from trainables.storage.finished import finished_features
 from trainables.storage.record_files import write
 from trainables.storage.records import FeaturesResult
 from trainables.storage.store import Store
@@ -35,11 +34,11 @@ _BATCH = 32
 def produce_features(
     encoder: VisionEncoder, pictures: Pictures, store: Store, key: str, context: Context
 ) -> Iterator[tuple[int, int]]:
-    """Compute and store the features of all pictures of a source; what a killed producer has computed is kept.
+    """Compute and store the features of all pictures of a source; what an earlier producer has computed is kept.
 
     Rank 0 computes; the other ranks yield equally often and wait for it at the end. The features get their name as one
     folder with their digests and their result, when all are whole and flushed. Only who holds the lease on them may
-    call this.
+    call this; one that has lost it unawares harms nobody (`trainables.features_progress`).
 
     Args:
         encoder: frozen encoder with its weights.
@@ -55,21 +54,20 @@ def produce_features(
     shape = (total, vision.grid**2, vision.width)
     batches = [range(start, min(start + _BATCH, total)) for start in range(0, total, _BATCH)]
     if context.rank == 0:
-        encoder, aside = encoder.to(context.device), layout.features_aside(key)
-        with store.working_folder(aside) as folder, writing_features(folder, shape) as writer:
+        encoder, nonce = encoder.to(context.device), begin_production(store, key)
+        with (
+            store.working_folder(layout.features_in_progress(key, nonce)) as folder,
+            writing_features(folder, shape) as writer,
+        ):
             for batch in batches:
                 if not writer.has(batch):
                     writer.write(batch, encode_images(encoder, pictures, vision, batch, context.device))
                 yield batch.stop, total
         gpu_seconds = (time.perf_counter() - began) * context.world
-        rows = file_digest(store, f"{aside}/{PurePosixPath(layout.features_rows(key)).name}")
+        rows = file_digest(store, layout.rows_in_progress(key, nonce))
         result = FeaturesResult(key=key, shape=shape, gpu_seconds=gpu_seconds, rows_digest=rows)
-        write(store, f"{aside}/{PurePosixPath(layout.features_result(key)).name}", result)
-        if finished_features(store, key) is not None:  # by one who took the lease over
-            store.remove(aside)
-        else:
-            store.remove(layout.features_folder(key))  # what an earlier version left there unfinished
-            store.move(aside, layout.features_folder(key))
+        write(store, layout.features_result_in_progress(key, nonce), result)
+        finish_production(store, key, nonce)
     else:
         yield from ((batch.stop, total) for batch in batches)
     if context.world > 1:

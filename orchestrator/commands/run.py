@@ -78,7 +78,7 @@ def run(
 
 def _show_preview(study: str, options: RunOptions, as_json: bool) -> None:
     """Show what a run would do."""
-    from orchestrator.planning.preview import preview
+    from orchestrator.preview import preview
     from orchestrator.state.difference import difference_json
     from orchestrator.terminal.difference import show_difference, show_work
     from search_spaces.study_files import load_study

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 import typer
 
 from orchestrator.commands.options import JsonOption, StorageOption, console, open_store, print_json
+from orchestrator.commands.studies import stored_study
 from orchestrator.exit_codes import EXIT_STOPPED, EXIT_TRIAL_FAILED
 from orchestrator.settings import existing_storage
 from search_spaces.errors import InputError, nearest
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from orchestrator.storage.unneeded import Redoable
     from orchestrator.storage.verify import Finding, Verification
     from trainables.storage.inventory import Inventory
-    from trainables.storage.store import LocalStore
 
 
 def gc(
@@ -57,7 +57,7 @@ def gc(
     from trainables.storage import layout
 
     store = open_store(existing_storage(storage))
-    _check_studies(keep or (), store.folders(layout.STUDIES))
+    _check_studies(keep or (), store.folders(layout.STUDIES), "--keep")
     selection = Selection(
         gone=gone,
         redoable=_redoable(redoable),
@@ -99,9 +99,11 @@ def verify(
     from orchestrator.storage.verify import jobs_of
     from orchestrator.storage.verify import verify as verify_jobs
     from orchestrator.terminal.storage import reading, verification_view
+    from trainables.storage import layout
 
     store = open_store(existing_storage(storage))
-    name = None if study is None else _stored_study(study, store)
+    name = None if study is None else stored_study(store, study)
+    _check_studies([name] if name else (), store.folders(layout.STUDIES), "STUDY")
     inventory, references, jobs = jobs_of(store, name)
     out = console(stderr=as_json)
     with reading(jobs, console(stderr=True)) as told:
@@ -112,19 +114,6 @@ def verify(
         out.print(verification_view(shown, quick), soft_wrap=True)
     if shown.damaged or shown.missing:
         raise typer.Exit(EXIT_TRIAL_FAILED)
-
-
-def _stored_study(given: str, store: LocalStore) -> str:
-    """Find the name under which a storage keeps a study that is named, or whose file is."""
-    from search_spaces.study_files import load_study
-    from trainables.storage import layout
-
-    legal = store.folders(layout.STUDIES)
-    name = given if given in legal else load_study(given).study
-    if name not in legal:
-        law = f"must be a study of this storage, but got {name!r}"
-        raise InputError(law, key="STUDY", place=store.place(layout.STUDIES), way_out=nearest(name, legal))
-    return name
 
 
 def _verification_json(place: str, shown: Verification, quick: bool) -> dict[str, Any]:
@@ -155,11 +144,11 @@ def _redoable(text: str | None) -> tuple[Redoable, ...]:
     return tuple(kind for kind in legal if kind in names)
 
 
-def _check_studies(names: list[str] | tuple[()], legal: tuple[str, ...]) -> None:
+def _check_studies(names: list[str] | tuple[()], legal: tuple[str, ...], key: str) -> None:
     for name in names:
         if name not in legal:
             law = f"must be a study of this storage, but got {name!r}"
-            raise InputError(law, key="--keep", way_out=nearest(name, legal))
+            raise InputError(law, key=key, way_out=nearest(name, legal))
 
 
 def _show(inventory: Inventory, items: list[Freeable], out: Console) -> None:

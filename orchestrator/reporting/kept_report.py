@@ -11,14 +11,14 @@ import hashlib
 import logging
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from orchestrator.reporting.build import build_report
 from orchestrator.reporting.report_model import Report
-from orchestrator.state.ledger import Ledger, read_ledger
+from orchestrator.state.ledger import Ledger, has_changed_scores, read_ledger
 from orchestrator.state.looks import LookCommand
+from orchestrator.state.program import program_fingerprint
 from search_spaces.error_text import first_line
 from search_spaces.plan import Plan
 from search_spaces.study import Study
@@ -27,8 +27,6 @@ from trainables.storage.store import Store
 
 KEPT_FROM_TRIALS = 200
 """Trials from which on a report is kept. Those of smaller studies are built in a second or two."""
-
-PROGRAM = tuple(Path(__file__).parents[2] / name for name in ("orchestrator", "search_spaces", "trainables"))
 
 logger = logging.getLogger(__name__)
 
@@ -52,12 +50,28 @@ def report_of(
     if kept is not None:
         return kept
     report = build_report(study, plan, store, ledger, command)  # writes down that its hypotheses were looked at,
+    if has_changed_scores(ledger, store):
+        return report  # a run that is told to show it must find out, and score anew
     basis = _basis(study, plan, store, ledger)  # and rests on that, too
     try:
         store.put(layout.kept_report(plan.study), _adapter().dump_json((basis, report)))
     except OSError as error:  # a storage that can only be read, or is full: the report is there all the same
         logger.warning("the report is not kept: %s", first_line(error))
     return report
+
+
+def is_report_current(study: Study, plan: Plan, store: Store, ledger: Ledger) -> bool:
+    """Tell whether storage keeps a report of all that it holds now: no content of scores is read for it again.
+
+    Args:
+        study: whose report it is.
+        plan: of the study.
+        store: where its results lie.
+        ledger: of the plan, as it was just read.
+    """
+    if len(plan.trials) < KEPT_FROM_TRIALS or not ledger.is_finished:
+        return False
+    return _read(store, plan.study, _basis(study, plan, store, ledger)) is not None
 
 
 def _read(store: Store, study: str, basis: str) -> Report | None:
@@ -91,7 +105,7 @@ def _basis(study: Study, plan: Plan, store: Store, ledger: Ledger) -> str:
 
 
 def _parts(study: Study, plan: Plan, store: Store, ledger: Ledger) -> Iterator[str]:
-    yield from (f"{path} {path.stat().st_mtime_ns}" for folder in PROGRAM for path in sorted(folder.rglob("*.py")))
+    yield program_fingerprint()
     yield f"{plan.study} {plan.digest} {study.question!r} {study.hypotheses!r}"
     yield from (trial.id for trial in plan.trials)
     yield from map(repr, sorted(plan.digests.items()))

@@ -31,7 +31,11 @@ logger = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """Dispatches the trials of one run. A trial's own folder is leased like a node: two runs never work on one trial.
+    """Dispatches the trials of one run.
+
+    Two more things are leased like nodes: a trial's own folder, and the evaluation of the model that its last stage
+    trains. So two runs never work on one trial, and trials of several studies that share all stages do not answer the
+    same questions twice.
 
     Args:
         work: the trials of this run, in plan order.
@@ -62,7 +66,7 @@ class Dispatcher:
         self._lock = threading.RLock()
         self._lease_of: dict[str, str] = {}
         self._nodes: dict[str, Node] = {}
-        """Of features and stages: a trial's evaluation is its own, covered by the lease on the trial."""
+        """Of features and stages."""
         for node in {name: nodes[name] for item in work for name in item.path}.values():
             match node.kind:
                 case "features" | "stage":
@@ -71,16 +75,19 @@ class Dispatcher:
                     pass
                 case _:
                     assert_never(node.kind)
-        with_folder = []
+        whole_work = []
         for item in work:
-            folder = f"folder of {item.trial_id}"
-            self._lease_of[folder] = layout.trial_lease(study, item.trial_id)
-            with_folder.append(replace(item, path=(*item.path, folder), costs=(*item.costs, 0.0)))
+            own = {f"folder of {item.trial_id}": layout.trial_lease(study, item.trial_id)}
+            stages = [node for node in item.path if node in self._nodes and self._nodes[node].kind == "stage"]
+            if stages:
+                own[f"evaluation of {stages[-1]}"] = layout.evaluation_lease(self._lease_of[stages[-1]])
+            self._lease_of |= own
+            whole_work.append(replace(item, path=(*item.path, *own), costs=(*item.costs, *[0.0] * len(own))))
         self._leased: dict[str, tuple[str, ...]] = {}
         self._requests = {item.trial_id: item.request for item in work}
-        self._paths = {item.trial_id: item.path for item in work}
+        self._paths = {item.trial_id: item.path for item in whole_work}
         self._cluster_nodes = tuple(cluster_nodes)
-        self._schedule = Schedule(with_folder, done, cluster_nodes, max_concurrent)
+        self._schedule = Schedule(whole_work, done, cluster_nodes, max_concurrent)
 
     def next(self) -> str | Literal[Finished.FINISHED] | None:
         """Dispatch a trial and return its id; None if none can start now, FINISHED if none is left.
@@ -175,7 +182,7 @@ class Dispatcher:
         with self._lock:
             undone = self._schedule.undone(trial)
         first = next((self._nodes[node] for node in undone if node in self._nodes), None)
-        return len(self._paths[trial]) + 1 - len(undone), 0 if first is None else kept_steps(first, self._store) or 0
+        return len(self._paths[trial]) - len(undone), 0 if first is None else kept_steps(first, self._store) or 0
 
     def _elsewhere(self, request: ResourceRequest) -> ResourceRequest:
         """Return a request with the nodes that it avoids, or without them if it fits nowhere else."""

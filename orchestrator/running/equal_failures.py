@@ -7,41 +7,14 @@ of workers) is what is not started any more, and each further failure of the sam
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from search_spaces.error_text import first_line
 from search_spaces.quantities import number_of
 
 EQUAL_FAILURES = 3
 """Failures of one signature after which what they share is not started any more."""
-
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
-_PATH = re.compile(r"(?<!\w)/[^\s:,;]+")
-_NUMBER = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{8,}\b|\d+(\.\d+)?")
-_FRAME = re.compile(r'^ *File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>\S+)', re.MULTILINE)
-
-
-def signature(kind: str, message: str, traceback: str) -> str:
-    """Reduce a failure to what it has in common with others of its cause: kind, message, innermost frame.
-
-    Numbers, quoted words, paths and addresses of the message are left out: they name the case.
-
-    Args:
-        kind: of the failure.
-        message: of the failure; its first line begins with the class of the exception, if there was one.
-        traceback: of the exception, as Python prints it; may be empty.
-    """
-    text = first_line(message)
-    for pattern in (_QUOTED, _PATH, _NUMBER):
-        text = pattern.sub("#", text)
-    frames = list(_FRAME.finditer(traceback))
-    where = (
-        f" in {frames[-1]['function']} ({frames[-1]['file'].rpartition('/')[2]}:{frames[-1]['line']})" if frames else ""
-    )
-    return f"{kind}: {text}{where}"
 
 
 @dataclass(frozen=True)

@@ -8,30 +8,11 @@ its machines were taken away.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, assert_never
+from typing import assert_never
 
+from orchestrator.state.failure_answers import ANSWERS
 from search_spaces.outcomes import FailureKind
-
-Answer = Literal["again", "smaller", "storage", "never"]
-"""What follows a failure.
-
-- `again`: another attempt from the last checkpoint, within a budget.
-- `smaller`: another attempt with a smaller micro-batch, as long as there is one.
-- `storage`: another attempt once storage can be written to; it counts only if storage was not found in trouble.
-- `never`: the trial has failed.
-"""
-
-ANSWERS: Mapping[FailureKind, Answer] = {
-    "lost": "again",
-    "hung": "again",
-    "memory": "smaller",
-    "full": "storage",
-    "damaged": "again",
-    "error": "never",
-    "killed": "never",
-}
 
 AFTER_S = (0.0, 10.0, 60.0, 300.0)
 """Pause before the first, second, ... attempt in a row without progress; the last one holds for all that follow. A
@@ -126,7 +107,7 @@ class RetryPolicy:
         if saved > history.saved:
             history.saved, history.counts = saved, Counter()
         history.counts[kind] += 1
-        answer = ANSWERS[kind]
+        answer = ANSWERS[kind].in_run
         match answer:
             case "again":
                 if node is not None and kind != "damaged":

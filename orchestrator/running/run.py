@@ -19,11 +19,12 @@ from cluster.stack_dump import dump_in_cluster
 from cluster.watchdog import Watchdog, kill_in_cluster
 from orchestrator.running.attempts import Attempts
 from orchestrator.running.dispatcher import Dispatcher
-from orchestrator.running.equal_failures import EqualFailures, Stopped, signature
+from orchestrator.running.equal_failures import EqualFailures, Stopped
 from orchestrator.running.retry_policy import AfterStorage, Again, Decision, GivenUp, RetryPolicy
 from orchestrator.running.schedule import FINISHED, Finished
 from orchestrator.running.signals import InterruptedRunError, ReceivedSignals
 from orchestrator.running.storage_pause import StoragePause
+from orchestrator.state.failures import signature
 from search_spaces.error_text import first_line
 from search_spaces.full_storage import is_full
 from search_spaces.outcomes import FailureKind, NodeDone, Started, TrialDone, UnitDone
@@ -226,7 +227,7 @@ class Run:
 
     def _stop_equals(self, trial: str, failure: Failure) -> None:
         """Drop the trials that have all that the failed ones of this signature share."""
-        alike = self._equal_failures.failed(trial, signature(failure.kind, failure.message, failure.traceback))
+        alike = self._equal_failures.failed(trial, signature(failure))
         if alike is None:
             return
         dropped = self._dispatcher.drop_waiting(partial(self._equal_failures.has_all, stopped=alike))

@@ -10,7 +10,13 @@ from collections.abc import Callable
 from search_spaces.quantities import duration
 
 LOOK_EVERY_S = 5.0
-"""Seconds between two looks at a storage that is in trouble."""
+"""Seconds between the first looks at a storage that is in trouble."""
+
+RAREST_LOOK_S = 60.0
+"""Longest time between two looks: a look may write megabytes, or list all files of a study."""
+
+LOOK_SHARE = 0.1
+"""The time between two looks is this share of the pause so far, within these bounds."""
 
 PATIENCE_S = 1800.0
 """A run that nobody watches waits this long for its storage; then it stops, as a job that waits for ever is a loss."""
@@ -42,6 +48,7 @@ class StoragePause:
         self._look, self._tell, self._patience_s, self._clock = look, tell, patience_s, clock
         self._lock = threading.Lock()
         self._since: float | None = None
+        self._looked_at = 0.0
         self.given_up: str | None = None
         """What was wrong with storage when the patience ended; None while it has not."""
 
@@ -66,7 +73,7 @@ class StoragePause:
         with self._lock:
             if self._since is not None:
                 return
-            self._since = self._clock()
+            self._since = self._looked_at = self._clock()
             self._end_if_impatient(trouble)
         logger.warning("paused: %s", trouble)
         if self.given_up is None:
@@ -80,8 +87,11 @@ class StoragePause:
         self.given_up = self.given_up or trouble
 
     def look_again(self) -> None:
-        """Look whether the trouble is over, during a pause. Called by a thread every `LOOK_EVERY_S`."""
-        if self._since is None or self.given_up is not None:
+        """Look whether the trouble is over, during a pause, the longer it lasts the more rarely.
+
+        Called by a thread every `LOOK_EVERY_S`.
+        """
+        if self._since is None or self.given_up is not None or not self._is_look_due(self._since):
             return
         trouble = _trouble(self._look)
         with self._lock:
@@ -92,6 +102,15 @@ class StoragePause:
             self._since = None
         logger.warning("storage can be written to again")
         self._tell(f"storage can be written to again, after {duration(took)}: going on")
+
+    def _is_look_due(self, since: float) -> bool:
+        """Decide whether to look now, and note it if so; when the patience ends, in any case."""
+        now = self._clock()
+        is_last = now - since >= self._patience_s
+        if not is_last and now - self._looked_at < min(RAREST_LOOK_S, LOOK_SHARE * (now - since)):
+            return False
+        self._looked_at = now
+        return True
 
     def _end_if_impatient(self, trouble: str) -> None:
         if self._since is not None and self._clock() - self._since >= self._patience_s:

@@ -89,7 +89,7 @@ def run_trials(
             settings.max_concurrent,
         )
         pause = StoragePause(
-            lambda: storage_trouble(store, settings.storage_bytes) or budget_trouble(),
+            lambda: budget_trouble() or storage_trouble(store, settings.storage_bytes),  # the second writes
             tell,
             settings.storage_patience_s,
         )

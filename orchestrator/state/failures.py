@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from search_spaces.error_text import first_line
@@ -9,6 +10,11 @@ from trainables.storage import layout
 from trainables.storage.record_files import read_or_redo
 from trainables.storage.records import Failure
 from trainables.storage.store import Store
+
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"|`[^`]*`")
+_PATH = re.compile(r"(?<!\w)/[^\s:,;]+")
+_NUMBER = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{8,}\b|\d+(\.\d+)?")
+_FRAME = re.compile(r'^ *File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>\S+)', re.MULTILINE)
 
 
 def read_failures(store: Store, study: str, trial: str) -> tuple[Failure, ...]:
@@ -24,6 +30,21 @@ def read_failures(store: Store, study: str, trial: str) -> tuple[Failure, ...]:
     names = [*store.list(layout.trial_attempts(study, trial)), layout.trial_failure(study, trial)]
     failures = (read_or_redo(store, name, Failure) for name in names)
     return tuple(failure for failure in failures if failure is not None)
+
+
+def signature(failure: Failure) -> str:
+    """Reduce a failure to what it has in common with others of its cause: kind, message, innermost frame.
+
+    Numbers, quoted words, paths and addresses of the message are left out: they name the case.
+    """
+    text = first_line(failure.message)
+    for pattern in (_QUOTED, _PATH, _NUMBER):
+        text = pattern.sub("#", text)
+    frames = list(_FRAME.finditer(failure.traceback))
+    where = (
+        f" in {frames[-1]['function']} ({frames[-1]['file'].rpartition('/')[2]}:{frames[-1]['line']})" if frames else ""
+    )
+    return f"{failure.kind}: {text}{where}"
 
 
 def attempt_line(failure: Failure) -> str:

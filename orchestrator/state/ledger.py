@@ -20,7 +20,7 @@ from search_spaces.plan import Plan, PlannedTrial
 from search_spaces.spec import BenchmarkSpec
 from trainables.evaluation.results import evaluation_key
 from trainables.storage import layout
-from trainables.storage.artifacts import Depth
+from trainables.storage.artifacts import Depth, verify_examples
 from trainables.storage.lease import LEASE_SILENCE_S, Owner
 from trainables.storage.records import EvaluationResult, Failure, StageResult, TrialResult
 from trainables.storage.store import Store
@@ -76,7 +76,7 @@ class Ledger:
     """Trial id -> entry, in plan order."""
     done_nodes: frozenset[str]
     """Ids of the nodes that need no work: features and stages with a result, whole or needed by nothing that is left to
-    do, and evaluations whose trials are all done."""
+    do, and evaluations and features whose trials are all done, be the features freed."""
     evaluations: dict[tuple[str, str], EvaluationResult]
     """(trial, benchmark) -> result, for the plan's benchmarks. Nothing of a `changed` trial is in it."""
     samples: dict[tuple[str, str], EvaluationResult]
@@ -157,9 +157,7 @@ def read_ledger(plan: Plan, store: Store, depth: Depth = "shape", *, restores_we
             silent_s=silent_s if silent_s > LEASE_SILENCE_S else 0.0,
         )
     finished = {trial for trial, entry in entries.items() if entry.state == "done"}
-    evaluated = {
-        node.id for node in plan.nodes.values() if node.kind == "evaluation" and finished.issuperset(node.trials)
-    }
+    nobodys = {node.id for node in plan.nodes.values() if node.kind != "stage" and finished.issuperset(node.trials)}
     open_trials = {
         name: entry.is_scored_by(plan) and not restores_weights
         for name, entry in entries.items()
@@ -168,8 +166,14 @@ def read_ledger(plan: Plan, store: Store, depth: Depth = "shape", *, restores_we
     needed = needed_again(plan, open_trials, nodes, store)
     losses = (*node_losses(plan, nodes, needed, open_trials), *records.losses)
     say(losses)
-    done = nodes.done | (nodes.damaged.keys() - needed) | evaluated
+    done = nodes.done | (nodes.damaged.keys() - needed) | nobodys
     return Ledger(entries, done, evaluations, samples, blind, nodes.kept_steps, _removed(plan, files), losses)
+
+
+def has_changed_scores(ledger: Ledger, store: Store) -> bool:
+    """Tell whether scores of a ledger have other bytes than were written: all are read, once per process and file."""
+    results = (*ledger.evaluations.values(), *ledger.samples.values(), *ledger.blind.values())
+    return any(verify_examples(store, result, "content").damages for result in results)
 
 
 def gpu_seconds(ledger: Ledger) -> float:

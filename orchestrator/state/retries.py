@@ -8,36 +8,20 @@ have failed for a moment. If the same failure comes again from the same program,
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Callable
-from functools import cache
-from typing import assert_never
 
-from cluster.connect import PACKAGES, package_folder
+from orchestrator.state.failure_answers import ANSWERS
+from orchestrator.state.failures import signature
 from orchestrator.state.ledger import Ledger
-from search_spaces.error_text import first_line
+from orchestrator.state.program import program_fingerprint
 from search_spaces.identity import fingerprint
-from search_spaces.outcomes import FailureKind
 from search_spaces.plan import Plan, PlannedTrial
-from trainables.package_versions import WORKER_PACKAGES, installed_versions
 from trainables.storage import layout
 from trainables.storage.record_files import read_or_redo, write
 from trainables.storage.records import Failure, TriedAgain
 from trainables.storage.store import Store
 
 WAY_OUT = "--retry-failed tries it again"
-
-
-def may_have_gone(kind: FailureKind) -> bool:
-    """Return whether the cause of a failure lies outside of the trial, so that it may have gone by itself."""
-    match kind:
-        case "lost" | "hung" | "full" | "damaged" | "killed":
-            return True
-        case "error" | "memory":
-            return False
-        case _:
-            assert_never(kind)
 
 
 def left_alone(plan: Plan, ledger: Ledger, store: Store, code: Callable[[], str] | None = None) -> dict[str, str]:
@@ -52,7 +36,7 @@ def left_alone(plan: Plan, ledger: Ledger, store: Store, code: Callable[[], str]
     reasons = {}
     for trial in plan.trials:
         failure = ledger.trials[trial.id].failure
-        if failure is None or failure.remedy or may_have_gone(failure.kind):
+        if failure is None or failure.remedy or ANSWERS[failure.kind].may_have_gone:
             continue
         before = read_or_redo(store, layout.tried_again(plan.study, trial.id), TriedAgain)
         if before == _attempt(plan, trial, failure, (code or program_fingerprint)()):
@@ -71,19 +55,9 @@ def remember_retries(plan: Plan, ledger: Ledger, store: Store, code: Callable[[]
     """
     for trial in plan.trials:
         failure = ledger.trials[trial.id].failure
-        if failure is not None and not may_have_gone(failure.kind):
+        if failure is not None and not ANSWERS[failure.kind].may_have_gone:
             attempt = _attempt(plan, trial, failure, (code or program_fingerprint)())
             write(store, layout.tried_again(plan.study, trial.id), attempt)
-
-
-@cache
-def program_fingerprint() -> str:
-    """Fingerprint this program's source files and the versions of the packages that its workers need."""
-    content = hashlib.sha256()
-    for package in PACKAGES:
-        for file in sorted(package_folder(package).rglob("*.py")):
-            content.update(file.read_bytes())
-    return fingerprint({"source": content.hexdigest(), "packages": installed_versions(WORKER_PACKAGES)})
 
 
 def _attempt(plan: Plan, trial: PlannedTrial, failure: Failure, code: str) -> TriedAgain:
@@ -95,5 +69,4 @@ def _attempt(plan: Plan, trial: PlannedTrial, failure: Failure, code: str) -> Tr
         "resources": [arm.resources_of(node.name).model_dump(mode="json") for node in stages],
         "asked": {asked.name: plan.benchmark_keys.get(asked.name) for asked in plan.evaluation_sets},
     }
-    message = re.sub(r"0x[0-9a-f]+|\d+", "#", first_line(failure.message))
-    return TriedAgain(failure.kind, message, fingerprint(task), code)
+    return TriedAgain(failure.kind, signature(failure), fingerprint(task), code)

@@ -14,7 +14,7 @@ from typing import get_args
 
 from orchestrator.storage.declared import declared_trials
 from orchestrator.storage.freeable import REASONS, Freeable, UnneededKind
-from orchestrator.storage.leftovers import find_leftovers
+from orchestrator.storage.leftovers import find_leftovers, is_in_use
 from orchestrator.storage.references import read_plans, read_references, studies_by_key
 from orchestrator.storage.unneeded import Redoable, find_gone, find_redoable, find_superseded, what_is_needed
 from search_spaces.errors import InputProblemsError
@@ -68,7 +68,9 @@ def find_freeable(store: Store, root: Path, selection: Selection) -> tuple[Inven
         references = read_references(store, inventory)
         if references.problems:
             raise InputProblemsError(references.problems)
-        declared = declared_trials(store, root, references, every=bool(selection.redoable), keep=selection.keep)
+        declared = declared_trials(
+            store, root, references, every=selection.gone or bool(selection.redoable), keep=selection.keep
+        )
         too_old = None if selection.superseded_after_s is None else now - selection.superseded_after_s
         needs = what_is_needed(references, declared, selection.keep, too_old)
         items = find_leftovers(inventory, store, references.studies_of, before)
@@ -76,8 +78,17 @@ def find_freeable(store: Store, root: Path, selection: Selection) -> tuple[Inven
             items += find_gone(needs, inventory, store, references)
         items += find_superseded(needs, inventory)
         items += find_redoable(needs, inventory, store, references, selection.redoable, before)
-    items = [item for item in items if item.newest < before and item.name not in inventory.foreign]
-    return inventory, _outermost(items)
+    items = [item for item in items if item.newest < now - _grace_s(item, store, selection.grace_s)]
+    return inventory, _outermost([item for item in items if item.name not in inventory.foreign])
+
+
+def _grace_s(item: Freeable, store: Store, grace_s: float) -> float:
+    """Return for how long an item is left alone: what is under no lease, for an hour at least while a run goes on.
+
+    A run writes such things all the time (files that get their name in a moment, data that it is still going to name in
+    its plan), and would take its storage to be away if they vanished.
+    """
+    return max(grace_s, GRACE_S) if item.lease is None and is_in_use(store) else grace_s
 
 
 def _outermost(items: Sequence[Freeable]) -> list[Freeable]:
@@ -105,7 +116,7 @@ def free(
     Args:
         items: as they were shown, in the order of removal.
         store: the storage.
-        grace_s: whatever was written more recently is left alone.
+        grace_s: whatever was written more recently is left alone; of what is under no lease more (`_grace_s`).
         find_again: finds what can be freed now: called at first, and whenever a study was planned meanwhile.
     """
     plans = None
@@ -139,7 +150,7 @@ def _free(item: Freeable, store: Store, grace_s: float) -> str | None:
     try:
         if item.kind == "leases":
             return None  # to take an abandoned lease and to release it is to remove it
-        if _newest(item.name, store) >= store.now() - grace_s:
+        if _newest(item.name, store) >= store.now() - _grace_s(item, store, grace_s):
             return "it was written to just now"
         store.remove(item.name)
         return "the file system did not let go of it" if store.exists(item.name) else None

@@ -10,12 +10,8 @@ from trainables.storage import layout
 from trainables.storage.artifacts import verify_evaluation, verify_stage
 from trainables.storage.finished import finished_features
 from trainables.storage.inventory import Inventory, Unit
-from trainables.storage.lease import Owner
 from trainables.storage.store import Store
-
-ABANDONED_AFTER_S = 86_400.0
-"""A folder of a process on another machine, which nobody here can look for, counts as left when nothing was written to
-it for so long and no run holds a lease."""
+from trainables.storage.work_folders import is_abandoned
 
 
 def find_leftovers(
@@ -29,26 +25,28 @@ def find_leftovers(
         studies_of: key of a stage or of features -> studies that refer to it.
         before: seconds since the epoch, by the storage's clock: whatever is younger may be in use.
     """
-    is_in_use = any(store.lease_owner(name) is not None for name in store.leases())
+    in_use = is_in_use(store)
     return [
         item
         for unit in inventory.units.values()
         if unit.newest < before
-        for item in _leftover(unit, store, studies_of, before, is_in_use)
+        for item in _leftover(unit, store, studies_of, in_use)
     ]
 
 
-def _leftover(
-    unit: Unit, store: Store, studies_of: Mapping[str, frozenset[str]], before: float, is_in_use: bool
-) -> Iterator[Freeable]:
+def is_in_use(store: Store) -> bool:
+    """Tell whether a living process holds any lease of a storage: each run has one from its beginning to its end."""
+    return any(store.lease_owner(name) is not None for name in store.leases())
+
+
+def _leftover(unit: Unit, store: Store, studies_of: Mapping[str, frozenset[str]], in_use: bool) -> Iterator[Freeable]:
     """Judge one unit.
 
     Args:
         unit: of the inventory.
         store: the storage.
         studies_of: key of a stage or of features -> studies that refer to it.
-        before: whatever is younger may be in use.
-        is_in_use: whether some living run holds a lease.
+        in_use: whether some living run holds a lease.
     """
     studies = _studies(unit.name, studies_of)
     match unit.kind:
@@ -60,9 +58,9 @@ def _leftover(
             yield freeable("answers", unit)
         case "asides":
             yield freeable("asides", unit, studies, lease_of(unit.name))
-        case "preparing" if _is_abandoned(unit, store, before):
+        case "preparing" if is_abandoned(store, unit.name):
             yield freeable("preparing", unit)
-        case "scratch" if not is_in_use:
+        case "scratch" if not in_use:
             yield freeable("scratch", unit)
         case "leases" if _is_lease(unit.name) and store.lease_owner(_lease_name(unit.name)) is None:
             yield freeable("leases", unit, studies, _lease_name(unit.name))
@@ -96,7 +94,7 @@ def _studies(name: str, studies_of: Mapping[str, frozenset[str]]) -> frozenset[s
     match name.split("/"):
         case ["studies", study, _, *_] | ["leases", "trials" | "runs", study, *_]:
             return frozenset((study,))
-        case [("stages" | "features" | "leases"), key, *_]:
+        case ["leases", "evaluations", key] | [("stages" | "features" | "leases"), key, *_]:
             return studies_of.get(key.partition(".")[0], frozenset())
         case _:
             return frozenset()
@@ -105,7 +103,7 @@ def _studies(name: str, studies_of: Mapping[str, frozenset[str]]) -> frozenset[s
 def _is_lease(unit: str) -> bool:
     """Tell a lease from the folders above leases, which stay when they are empty."""
     match unit.split("/"):
-        case [_, "trials" | "runs"] | [_, "trials" | "runs", _] | [_]:
+        case [_, "trials" | "runs" | "evaluations"] | [_, "trials" | "runs", _] | [_]:
             return False
         case _:
             return True
@@ -134,20 +132,3 @@ def _evaluation_is_whole(answers: str, store: Store) -> bool:
     benchmark = folder.rpartition(".")[0]
     is_there = store.exists(layout.evaluation_result(key, benchmark))
     return is_there and not verify_evaluation(store, key, benchmark, "shape").damages
-
-
-def _is_abandoned(unit: Unit, store: Store, before: float) -> bool:
-    """Tell whether the process that works in a folder has ended.
-
-    Args:
-        unit: the folder.
-        store: the storage.
-        before: seconds since the epoch: whatever is younger may be in use.
-    """
-    try:
-        owner = Owner.parse(store.get(layout.owner_in(unit.name)))
-    except OSError:
-        owner = None
-    if owner is None:  # killed before it wrote its name, or of a version that wrote none
-        return True
-    return owner.is_gone() or (not owner.is_in_sight() and unit.newest < before - ABANDONED_AFTER_S)

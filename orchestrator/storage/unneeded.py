@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from orchestrator.storage.declared import DeclaredTrials
 from orchestrator.storage.freeable import Freeable, freeable
 from orchestrator.storage.leftovers import features_key
 from orchestrator.storage.references import References, StoredPlan, TrialWork
@@ -46,7 +47,7 @@ class Needs:
 
 def what_is_needed(
     references: References,
-    declared: Mapping[str, Collection[str]],
+    declared: Mapping[str, DeclaredTrials],
     kept_studies: Collection[str] = (),
     superseded_before: float | None = None,
 ) -> Needs:
@@ -54,7 +55,7 @@ def what_is_needed(
 
     Args:
         references: of all studies of the storage; all of them could be read.
-        declared: study -> ids of all trials of its study file, which a limited run has not all planned.
+        declared: study -> all trials of its study file, which a limited run has not all planned.
         kept_studies: names of studies of which nothing is gone.
         superseded_before: seconds since the epoch: trials set aside before that are not kept; None to keep all.
     """
@@ -65,20 +66,19 @@ def what_is_needed(
         if trial.is_superseded:
             is_old = superseded_before is not None and _set_aside_at(trial) < superseded_before
             (superseded if is_old and trial.study not in kept_studies else kept).append(trial)
-        elif trial.is_planned or trial.study in kept_studies or trial.id in declared.get(trial.study, ()):
+        elif trial.is_planned or trial.study in kept_studies or trial.id in _ids(declared, trial.study):
             kept.append(trial)
         else:
             gone.append(trial)
     stages = {key for trial in kept for key in trial.stages}
     stages |= {node.key for plan in references.plans.values() for node in plan.stages if node.key is not None}
+    stages |= {key for trials in declared.values() for key in trials.stages}
     features: set[str] = set()
     sources: set[str] | None = set()
     names: set[str] = set()
     for study, plan in references.plans.items():
         own = [trial for trial in kept if trial.study == study and not trial.is_superseded]
-        is_whole = set(declared.get(study, ())) <= {
-            trial.id for trial in own
-        }  # else unplanned trials need what they do
+        is_whole = _ids(declared, study) <= {trial.id for trial in own}  # else unplanned trials need what they do
         unfinished = [trial for trial in own if not trial.is_finished]
         features |= {key for trial in (unfinished if is_whole else own) for key in trial.features}
         if not is_whole:
@@ -101,6 +101,10 @@ def what_is_needed(
         sources=None if sources is None else frozenset(sources),
         names=frozenset(names),
     )
+
+
+def _ids(declared: Mapping[str, DeclaredTrials], study: str) -> frozenset[str]:
+    return declared[study].ids if study in declared else frozenset()
 
 
 def _set_aside_at(trial: TrialWork) -> float:

@@ -20,12 +20,11 @@ from orchestrator.tracking.tracker import (
     TrackerDeniedError,
     TrackerRefusedError,
 )
+from orchestrator.tracking.unclosed import mark_unclosed, remove_closed
 from search_spaces.error_text import named_message
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
 from search_spaces.study import Study
-from trainables.storage import layout
-from trainables.storage.lease import Owner
 from trainables.storage.store import Store
 
 POLL_S = 2.0
@@ -64,7 +63,7 @@ class Uploader:
         poll_s: float = POLL_S,
         sync_command: str = "ablate sync STUDY",
     ):
-        self._store, self._mark = store, layout.unclosed_runs(plan.study)
+        self._store, self._study, self._mark = store, plan.study, ""
         self._replay = Replay(tracker, store, study, plan, notice)
         self._notice, self._poll_s, self._sync_command = notice, poll_s, sync_command
         self._notice_once = NoticeOnce(notice, "tracking: ")
@@ -79,7 +78,7 @@ class Uploader:
 
     def start(self) -> Self:
         """Start to replay the spools; a mark on storage says so until all runs are closed."""
-        self._store.put(self._mark, Owner.here().to_bytes())
+        self._mark = mark_unclosed(self._store, self._study)
         self._thread.start()
         return self
 
@@ -115,7 +114,7 @@ class Uploader:
         if missing := self._replay.unsent.sentence():
             self._notice(f"tracking: not everything was taken: {missing}. To send it again:  {self._sync_command}")
         if self._is_closed:
-            self._store.remove(self._mark)
+            remove_closed(self._store, self._study, self._mark)
         else:
             self._notice(f"tracking: not everything was sent. To send it later:  {self._sync_command}")
         return self._is_closed

@@ -2,8 +2,21 @@
 
 from __future__ import annotations
 
-from cluster.gang import Gang
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from ray.exceptions import RayActorError
+
+from cluster.gang import ActorGroup, Gang
 from cluster.launcher import ResourceRequest
+from cluster.worker_info import WorkerInfo
+from search_spaces.outcomes import UnitDone
+from search_spaces.worker_contract import Advanced, Failed, Opened
+
+TIMEOUT_S = 5.0
+ADVANCED = Advanced(UnitDone("n1", "align", 1, 9), 1, 1.0)
 
 
 def test_bundles_one_worker_is_the_trials_own_process() -> None:
@@ -12,3 +25,77 @@ def test_bundles_one_worker_is_the_trials_own_process() -> None:
 
 def test_bundles_several_workers_come_after_a_conductor_that_takes_no_cpu() -> None:
     assert Gang().bundles(ResourceRequest(2, 1)) == [{"CPU": 0.0}, {"CPU": 1.0}, {"CPU": 1.0}]
+
+
+@dataclass
+class Node:
+    """Stands for a node of the cluster with its kernel, and for Ray's calls of its actors."""
+
+    kills: int = 0
+    dead: set[int] = field(default_factory=set)
+
+    def actor(self, rank: int) -> Any:
+        answers: dict[str, Callable[..., object]] = {
+            "open": lambda task: Opened(),
+            "advance": lambda units: ADVANCED,
+            "oom_kills": lambda: self.kills,
+        }
+        return type("Actor", (), {name: Method(self, rank, answer) for name, answer in answers.items()})
+
+
+@dataclass(frozen=True)
+class Method:
+    node: Node
+    rank: int
+    answer: Callable[..., object]
+
+    def remote(self, *arguments: object) -> Call:
+        return Call(self, arguments)
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    method: Method
+    arguments: tuple[object, ...]
+
+    def result(self) -> object:
+        if self.method.rank in self.method.node.dead:
+            raise RayActorError
+        return self.method.answer(*self.arguments)
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch) -> Node:
+    node = Node()
+    monkeypatch.setattr("cluster.gang.ray.wait", lambda calls, num_returns, timeout: (calls[:1], calls[1:]))
+    monkeypatch.setattr("cluster.gang.ray.get", Call.result)
+    monkeypatch.setattr("cluster.process.ask_node", lambda function, node_id, timeout_s: node.kills)
+    return node
+
+
+def opened_group(node: Node) -> ActorGroup:
+    """Open a trial in a group of two workers on a node."""
+    workers = [WorkerInfo("node", "host", "127.0.0.1", 4711 + rank, 0.0) for rank in range(2)]
+    group = ActorGroup([node.actor(rank) for rank in range(2)], workers)
+    assert group.open("task", TIMEOUT_S) == Opened()
+    return group
+
+
+def test_a_kill_that_the_group_outlived_is_not_blamed_for_a_rank_that_is_lost_later(node: Node) -> None:
+    group = opened_group(node)
+    node.kills += 1  # of another process of the node
+    assert group.advance(1, TIMEOUT_S) == ADVANCED
+    node.dead.add(1)
+    failed = group.advance(1, TIMEOUT_S)
+    assert isinstance(failed, Failed)
+    assert (failed.kind, failed.rank) == ("lost", 1)
+
+
+def test_a_kill_since_the_last_answer_is_why_a_rank_is_gone(node: Node) -> None:
+    group = opened_group(node)
+    assert group.advance(1, TIMEOUT_S) == ADVANCED
+    node.kills += 1
+    node.dead.add(1)
+    failed = group.advance(1, TIMEOUT_S)
+    assert isinstance(failed, Failed)
+    assert (failed.kind, failed.rank) == ("memory", 1)

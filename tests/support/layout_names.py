@@ -29,7 +29,7 @@ FOLDERS = {
     "superseded_trials": "superseded",
 }
 """Functions of the layout that name folders."""
-PARTS_OF_NAMES = ("trial_lease", "run_lease", "trial_leases", "run_leases", "node_spools")
+PARTS_OF_NAMES = ("trial_lease", "run_lease", "evaluation_lease", "trial_leases", "run_leases", "node_spools")
 
 
 def values_of(name: str) -> dict[str, str | int]:

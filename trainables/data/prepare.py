@@ -35,6 +35,7 @@ from trainables.storage.lease import Owner
 from trainables.storage.record_files import read_or_redo, write
 from trainables.storage.records import Counts, PreparedManifest
 from trainables.storage.store import LocalStore, Store
+from trainables.storage.work_folders import is_abandoned
 
 _RECORDS_PER_BATCH = 4096
 _IMAGES_PER_BATCH = 256
@@ -242,13 +243,12 @@ def _arrow_file(path: Path, schema: pa.Schema) -> Iterator[Callable[[list[tuple[
 def _aside(store: Store) -> Iterator[Path]:
     """Make a folder with `data` and `pictures` to prepare in, removed at the end.
 
-    Folders of ended processes of this host are removed first.
+    Folders that nobody works in any more are removed first.
     """
+    for left in store.folders(layout.PREPARING):
+        if is_abandoned(store, layout.preparing(left)):
+            store.remove(layout.preparing(left))
     with store.working_folder(layout.PREPARING) as parent:
-        for left in parent.iterdir():
-            owner = Owner.parse((left / layout.OWNER).read_bytes()) if (left / layout.OWNER).exists() else None
-            if owner is not None and owner.is_gone():
-                shutil.rmtree(left, ignore_errors=True)
         outer = parent / secrets.token_hex(6)
         outer.mkdir()
         try:

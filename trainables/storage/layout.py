@@ -9,7 +9,7 @@ pictures/<digest>/                        the distinct pictures of one or severa
 preparing/<nonce>/                        one that is being read; owner.json names by whom
 problems/<source>.txt                     images that the last reading of a source could not use
 features/<key>/                           features of a frozen encoder: features.npy, rows.sha256, result.json
-features/<key>.aside/                     while they are computed: what is there goes on being filled after a kill
+features/<key>.aside/<nonce>/             while one producer computes them: owner.json, and what it has in features/
 stages/<key>/                             a trained stage: <module>.safetensors, curve.json, result.json (written last)
 stages/<key>/checkpoints/<step>-<shape>/  while it trains, with manifest.json (written last); removed at its end
 stages/<key>/checkpoints/writing.aside/   <nonce>/: owner.json, and the checkpoint that is being written
@@ -29,11 +29,12 @@ studies/<study>/trials/<trial>/           spec.json, task.json, spool.jsonl, nod
 studies/<study>/trials/<trial>/attempts/  <number>.json: failures that were followed by another attempt
 runs/<study>/<nonce>/                     run.json: who runs or ran a study; stop.json: who wants that run to end
 leases/<key>/, trials/<study>/<trial>/    who is producing what: <nonce>.json (`trainables.storage.lease`)
+leases/evaluations/<key>/                 who evaluates the model that a stage has trained
 leases/runs/<study>/<nonce>/              which runs go on
 sources/                                  the user's own data, unless --data names another folder
 scratch/<nonce>                           what tries out whether storage can be written to
 tracking/mlflow.db, artifacts/            the embedded MLflow store; mlflow.db.<schema> is that of an older MLflow
-tracking/unclosed/<study>                 marks a study whose runs on a tracking server were not closed
+tracking/unclosed-runs/<study>/           <nonce>: marks a driver that has not closed its runs on a tracking server
 tracking/storage-id, storage-id.copy      name this storage to tracking servers that several storages share
 tracking/offsets/<server>/<study>/        <trial>.json: how much of its spool that server has
 """
@@ -87,11 +88,6 @@ def unfinished_folder(key: str, nonce: str) -> str:
     return f"{unfinished_checkpoints(key)}/{part(nonce)}"
 
 
-def unfinished_owner(key: str, nonce: str) -> str:
-    """Name the file that says which process writes a checkpoint."""
-    return owner_in(unfinished_folder(key, nonce))
-
-
 def unfinished_checkpoint(key: str, nonce: str) -> str:
     return f"{unfinished_folder(key, nonce)}/checkpoint"
 
@@ -114,8 +110,28 @@ def features_rows(key: str) -> str:
 
 
 def features_aside(key: str) -> str:
-    """Name the folder in which features are computed, by one producer after another until they are whole."""
+    """Name the folder in which features are computed, by each producer in a folder of its own, until they are whole."""
     return f"features/{part(key)}.aside"
+
+
+def features_producer(key: str, nonce: str) -> str:
+    """Name the folder of one producer of features."""
+    return f"{features_aside(key)}/{part(nonce)}"
+
+
+def features_in_progress(key: str, nonce: str) -> str:
+    """Name the folder that one producer of features fills, which gets the name of the whole ones at the end."""
+    return f"{features_producer(key, nonce)}/features"
+
+
+def rows_in_progress(key: str, nonce: str) -> str:
+    """Name the digests of the rows that one producer of features has computed."""
+    return f"{features_in_progress(key, nonce)}/rows.sha256"
+
+
+def features_result_in_progress(key: str, nonce: str) -> str:
+    """Name the result of features that are whole and have not got their name yet."""
+    return f"{features_in_progress(key, nonce)}/result.json"
 
 
 def damage_mark(folder: str) -> str:
@@ -211,6 +227,11 @@ def run_leases(study: str) -> str:
 def trial_lease(study: str, trial: str) -> str:
     """Name the lease on a trial: one run at a time works on it."""
     return f"{trial_leases(study)}/{part(trial)}"
+
+
+def evaluation_lease(key: str) -> str:
+    """Name the lease on the evaluation of the model that a stage trains last; `key`: of that stage."""
+    return f"evaluations/{part(key)}"
 
 
 def lease_folder(name: str) -> str:
@@ -404,13 +425,23 @@ def upload_offset(server: str, study: str, trial: str) -> str:
 
 
 def unclosed_runs(study: str) -> str:
-    """Name the mark of a study whose runs on a tracking server were not closed: it goes on, or was killed."""
-    return f"tracking/unclosed/{part(study)}"
+    """Name the folder of marks of drivers that have not closed their runs of a study on a tracking server."""
+    return f"tracking/unclosed-runs/{part(study)}"
+
+
+def unclosed_mark(study: str, nonce: str) -> str:
+    """Name the mark of one driver that has not closed its runs: it goes on, or was killed."""
+    return f"{unclosed_runs(study)}/{part(nonce)}"
 
 
 def owner_in(folder: str) -> str:
-    """Name the record of the process that works in a folder of `preparing` or of unfinished checkpoints."""
+    """Name the record of the process that works in a folder (`trainables.storage.work_folders`)."""
     return f"{inside(folder)}/{OWNER}"
+
+
+def preparing(nonce: str) -> str:
+    """Name the folder in which one process prepares a source."""
+    return f"{PREPARING}/{part(nonce)}"
 
 
 def scratch(nonce: str) -> str:

@@ -24,6 +24,9 @@ from trainables.storage.store import Store
 PROBE_BYTES = 16 * 1024**2
 """Most that is written to see whether there is space."""
 
+PAGE_BYTES = 4096
+"""Written to see whether a file system takes anything that says itself that it has too little space."""
+
 WAY_OUT = "Give a folder on a local disk, NFS or another POSIX file system with --storage or ABLATE_STORAGE."
 
 
@@ -70,7 +73,8 @@ def trouble_of(store: Store, size_bytes: int) -> StorageTrouble | None:
 
     Args:
         store: the storage.
-        size_bytes: that must be free. Up to `PROBE_BYTES` of them are written: a quota shows in no other way.
+        size_bytes: that must be free. Up to `PROBE_BYTES` of them are written, as a quota shows in no other way; but
+            only a page where the file system says that it has less.
 
     Returns:
         What is wrong; None if nothing is.
@@ -79,14 +83,15 @@ def trouble_of(store: Store, size_bytes: int) -> StorageTrouble | None:
     try:
         try:
             with store.writing(name) as path:
-                path.write_bytes(os.urandom(min(size_bytes, PROBE_BYTES)))
                 free = shutil.disk_usage(path.parent).free
+                tried_bytes = min(size_bytes, PROBE_BYTES if free >= size_bytes else PAGE_BYTES)
+                path.write_bytes(os.urandom(tried_bytes))
             whole = store.facts(name).size
         finally:
             store.remove(name)
     except OSError as error:
         return StorageTrouble("full" if is_full(error) else "away", disk_trouble(error, place))
-    if whole != min(size_bytes, PROBE_BYTES):
+    if whole != tried_bytes:
         return StorageTrouble("away", f"{place} does not keep what is written to it")
     if free < size_bytes:
         text = f"no space is left at {place} ({free / 1e9:.2f} GB are free, {size_bytes / 1e9:.2f} GB are needed)"

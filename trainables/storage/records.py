@@ -240,7 +240,7 @@ class TriedAgain:
 
     kind: FailureKind
     message: str
-    """First line, without its numbers."""
+    """Its signature: kind, first line without what names the case, innermost frame."""
     task: str
     """Fingerprint of stages, resources and questions."""
     program: str

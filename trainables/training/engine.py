@@ -99,13 +99,13 @@ class Engine:
         """Compute the learning rate of the next step, before any module's own factor."""
         return self._optimizer.lr * factor(self._schedule, self._engine.global_steps, self._steps)
 
-    def from_rank_0(self, flag: bool) -> bool:
+    def from_rank_0(self, number: int) -> int:
         """Return what rank 0 has passed. A collective."""
         if self._world == 1:
-            return flag
-        box = torch.tensor([flag], dtype=torch.uint8, device=self.device)
+            return number
+        box = torch.tensor(number, dtype=torch.int64, device=self.device)
         torch.distributed.broadcast(box, src=0)
-        return bool(box)
+        return int(box)
 
     def save(self, folder: Path, state: dict[str, Any]) -> dict[str, str]:
         """Write a checkpoint of weights, optimizer, scheduler, random states and `state` to a folder. A collective.

@@ -27,6 +27,7 @@ from trainables.storage.record_files import write
 from trainables.storage.records import StageResult
 from trainables.storage.store import Store
 from trainables.task import Context, StageTask, TrialTask
+from trainables.training.checkpoint_times import CheckpointTimes
 from trainables.training.deepspeed_config import deepspeed_config
 from trainables.training.engine import Engine, no_traces, open_engine, partition
 from trainables.training.hardware import (
@@ -172,7 +173,7 @@ class _StageLoop:
         self._peak = peak_flops(device_name(context.device), stage.precision)
         self._seconds, self._records = 0.0, 0
         self._diverged = False
-        self._checkpoint_time = time.monotonic()
+        self._checkpoint_times = CheckpointTimes(order.resources, engine.from_rank_0)
         self.losses: list[float] = []
         self.history: list[Point] = []
         """What was logged: a trial that shares this stage, or goes on from its checkpoint, shows it, too."""
@@ -200,7 +201,7 @@ class _StageLoop:
                         **self._utilisation(batch.records, elapsed),
                     }
                     self.history.append((step, metrics))
-                if self._is_checkpoint_due(step + 1) and step + 1 < steps and not self._diverged:
+                if self._checkpoint_times.is_due(step + 1) and step + 1 < steps and not self._diverged:
                     self._checkpoint(step + 1)
                 yield self._progress(step + 1, loss), metrics
 
@@ -256,18 +257,11 @@ class _StageLoop:
             eta_s=left / rate,
         )
 
-    def _is_checkpoint_due(self, step: int) -> bool:
-        """Decide whether a checkpoint is written, by steps or by rank 0's clock: the same on all ranks."""
-        resources = self._order.resources
-        seconds = time.monotonic() - self._checkpoint_time
-        is_time = self._engine.from_rank_0(seconds >= 60 * resources.checkpoint_every_minutes)
-        return is_time or step % resources.checkpoint_every_steps == 0
-
     def _checkpoint(self, step: int) -> None:
         """Write a checkpoint of all ranks and remove old ones."""
         state = {"losses": self.losses, "history": self.history, "seconds": self._seconds, "records": self._records}
         self._checkpoints.save(step, lambda folder: self._engine.save(folder, state))
-        self._checkpoint_time = time.monotonic()
+        self._checkpoint_times.written()
 
     def resume(self) -> Resumed | None:
         """Go on from the newest checkpoint that is whole and that a group of this shape can read.

@@ -24,19 +24,17 @@ from search_spaces.resources import KEPT_CHECKPOINTS, KEPT_OTHER_SHAPES
 from trainables.package_versions import installed_versions
 from trainables.storage import layout
 from trainables.storage.damages import set_aside
-from trainables.storage.lease import OCCUPIED, Owner
+from trainables.storage.lease import OCCUPIED
 from trainables.storage.record_files import read, write
 from trainables.storage.records import CheckpointManifest
 from trainables.storage.store import Store
+from trainables.storage.work_folders import is_abandoned, write_owner
 from trainables.task import Context
 from trainables.training.state_files import state_damage
 from trainables.workers.process_group import from_all_ranks, from_rank_0
 
 _FORMAT = 2
 """Of the files in a checkpoint. The first were pickles."""
-
-_SILENCE_S = 3600.0
-"""An unfinished checkpoint of another host to which nothing was added for this long was abandoned."""
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +84,7 @@ class StepCheckpoints:
         aside = layout.unfinished_checkpoint(self._key, nonce)
         try:
             if self._context.rank == 0:
-                self._store.put(layout.unfinished_owner(self._key, nonce), Owner.here().to_bytes())
+                write_owner(self._store, layout.unfinished_folder(self._key, nonce))
             with self._store.working_folder(aside) as folder:
                 digests = dict(write_state(folder))
             all_digests = {name: digest for part in from_all_ranks(lambda: digests) for name, digest in part.items()}
@@ -199,38 +197,15 @@ def remove_checkpoints(store: Store, key: str) -> None:
 
 
 def remove_abandoned(store: Store, key: str) -> tuple[str, ...]:
-    """Remove the unfinished checkpoints of processes that are gone; return the nonces of those that are left.
-
-    The time is asked of the storage, by writing a file there: clocks of hosts differ.
-    """
-    unfinished = store.folders(layout.unfinished_checkpoints(key))
-    if not unfinished:
-        return ()
-    probe = secrets.token_hex(6)
-    store.put(layout.unfinished_owner(key, probe), Owner.here().to_bytes())
-    now = store.facts(layout.unfinished_owner(key, probe)).modified
-    store.remove(layout.unfinished_folder(key, probe))
+    """Remove the unfinished checkpoints of processes that are gone; return the nonces of those that are left."""
     left = []
-    for nonce in unfinished:
-        if _is_abandoned(store, key, nonce, now):
-            store.remove(layout.unfinished_folder(key, nonce))
+    for nonce in store.folders(layout.unfinished_checkpoints(key)):
+        folder = layout.unfinished_folder(key, nonce)
+        if is_abandoned(store, folder):
+            store.remove(folder)
         else:
             left.append(nonce)
     return tuple(left)
-
-
-def _is_abandoned(store: Store, key: str, nonce: str, now: float) -> bool:
-    try:
-        owner = Owner.parse(store.get(layout.unfinished_owner(key, nonce)))
-    except FileNotFoundError:
-        owner = None  # killed before it was written
-    if owner is not None and owner.is_gone():
-        return True
-    try:
-        names = store.list(layout.unfinished_folder(key, nonce))
-        return all(now - store.facts(name).modified > _SILENCE_S for name in names)
-    except FileNotFoundError:
-        return False  # a living process has just moved or removed it
 
 
 def _shape_of(name: str) -> str:

@@ -13,6 +13,7 @@ from orchestrator.run_study import show_version
 from orchestrator.state.documents import PlanDocument
 from orchestrator.state.ledger import read_ledger
 from orchestrator.tracking import mlflow_connect
+from orchestrator.tracking.unclosed import has_unclosed
 from orchestrator.tracking.uploader import Uploader
 from tests.support.memory_tracker import MemoryTracker
 from tests.support.spools import PLAN, TRIAL, spool_of, write_steps
@@ -44,10 +45,10 @@ def show(store: LocalStore) -> str | None:
 def test_show_version_runs_that_a_kill_left_open_get_their_true_status(
     store: LocalStore, tracker: MemoryTracker
 ) -> None:
-    assert store.exists(layout.unclosed_runs(PLAN.study))
+    assert has_unclosed(store, PLAN.study)
     assert show(store) == "how to open it"
     assert tracker.status[tracker.runs[TRIAL]] == "KILLED"
-    assert not store.exists(layout.unclosed_runs(PLAN.study))
+    assert not has_unclosed(store, PLAN.study)
 
 
 def test_show_version_a_study_that_is_shown_whole_opens_no_server(store: LocalStore, tracker: MemoryTracker) -> None:

@@ -56,6 +56,30 @@ def test_next_two_runs_on_one_storage_never_dispatch_the_same_work(store: LocalS
     assert second.next() is None
 
 
+def test_next_trials_of_two_studies_that_share_all_stages_are_evaluated_one_after_the_other(
+    store: LocalStore, tmp_path: Path
+) -> None:
+    finish_stage(store, "s1")
+    mine, theirs = (Fakes(tmp_path, {trial: ["s1"]}) for trial in ("mine", "theirs"))
+    first, second = (dispatcher(fakes, store, done=["s1"]) for fakes in (mine, theirs))
+    assert (first.next(), second.next()) == ("mine", None)
+    second.poll_other_runs()
+    assert second.next() is None
+    first.ended("mine", group_kept=True)
+    second.poll_other_runs()
+    assert second.next() == "theirs"
+
+
+def test_next_trials_of_one_study_that_share_all_stages_are_evaluated_one_after_the_other(
+    store: LocalStore, tmp_path: Path
+) -> None:
+    finish_stage(store, "s1")
+    run = dispatcher(Fakes(tmp_path, {"a": ["s1"], "b": ["s1"]}), store, done=["s1"])
+    assert (run.next(), run.next()) == ("a", None)
+    run.ended("a", group_kept=True)
+    assert run.next() == "b"
+
+
 def test_poll_other_runs_stage_finished_by_another_run_its_follower_starts(store: LocalStore, tmp_path: Path) -> None:
     fakes = Fakes(tmp_path, {"a": ["s1", "a1"], "b": ["s1", "b1"]})
     first, second = dispatcher(fakes, store, cpus=1), dispatcher(fakes, store)
@@ -129,7 +153,7 @@ def test_suspend_gives_the_leases_back_and_resume_takes_them_again(store: LocalS
 def test_suspend_a_done_stage_that_was_found_damaged_is_leased_and_produced_again(
     store: LocalStore, tmp_path: Path
 ) -> None:
-    fakes = Fakes(tmp_path, {"a": ["s1"], "b": ["s1"]})
+    fakes = Fakes(tmp_path, {"a": ["s1", "a1"], "b": ["s1", "b1"]})
     finish_stage(store, "s1")
     run = dispatcher(fakes, store, done=["s1"])
     assert [run.next(), run.next()] == ["a", "b"]

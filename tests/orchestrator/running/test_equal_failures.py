@@ -2,46 +2,7 @@
 
 from __future__ import annotations
 
-import pytest
-
-from orchestrator.running.equal_failures import EqualFailures, Stopped, signature
-
-FRAMES = (
-    'Traceback (most recent call last):\n  File "/home/a/trainables/run_trial.py", line 50, in run_trial\n    x\n'
-    '  File "/home/a/trainables/data/mixes.py", line {line}, in {function}\n    y\nValueError: z\n'
-)
-
-
-def frames(function: str = "draw", line: int = 7) -> str:
-    return FRAMES.format(function=function, line=line)
-
-
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        ("FileNotFoundError: No such file: '/data/a.json'", "FileNotFoundError: No such file: '/data/b.json'"),
-        ("ValueError: 3 of 17 images", "ValueError: 12 of 4 images"),
-        ("RuntimeError: bad pointer 0x7f01ab", "RuntimeError: bad pointer 0x9e22cd"),
-        ("OSError: /mnt/a/s1 is broken", "OSError: /mnt/b/s9 is broken"),
-        ("ValueError: one\nand details 1", "ValueError: one\nand others"),
-    ],
-)
-def test_signature_leaves_out_what_names_the_case(first: str, second: str) -> None:
-    assert signature("error", first, frames()) == signature("error", second, frames())
-
-
-def test_signature_tells_kinds_classes_and_places_apart() -> None:
-    messages = [
-        signature("error", "ValueError: broken", frames()),
-        signature("lost", "ValueError: broken", frames()),
-        signature("error", "TypeError: broken", frames()),
-        signature("error", "ValueError: broken", frames(function="shuffle")),
-        signature("error", "ValueError: broken", frames(line=8)),
-        signature("error", "ValueError: broken", ""),
-    ]
-    assert len(set(messages)) == len(messages)
-    assert messages[0] == "error: ValueError: broken in draw (mixes.py:7)"
-
+from orchestrator.running.equal_failures import EqualFailures, Stopped
 
 FACTS = {
     **{f"big-{seed}": frozenset({"the arm big", "size=big", "1 GPU"}) for seed in range(5)},

@@ -17,7 +17,12 @@ class Storage:
         self.trouble: str | None = None
         self.now = 0.0
         self.told: list[str] = []
-        self.pause = StoragePause(lambda: self.trouble, self.told.append, patience_s, lambda: self.now)
+        self.looks = 0
+        self.pause = StoragePause(self._look, self.told.append, patience_s, lambda: self.now)
+
+    def _look(self) -> str | None:
+        self.looks += 1
+        return self.trouble
 
 
 def test_look_well_storage_is_no_pause() -> None:
@@ -31,10 +36,10 @@ def test_look_trouble_begins_one_pause_that_ends_by_itself() -> None:
     storage.trouble = "no space is left at /s"
     for _ in range(3):
         assert storage.pause.look() == storage.trouble
-    storage.now = 120
+    storage.now = 60
     storage.pause.look_again()
     assert storage.pause.is_on
-    storage.trouble = None
+    storage.trouble, storage.now = None, 120
     storage.pause.look_again()
     assert (storage.pause.is_on, storage.pause.given_up) == (False, None)
     assert storage.told == [
@@ -86,3 +91,16 @@ def test_look_again_that_fails_itself_is_trouble_and_the_patience_ends() -> None
     now[0] = 61
     pause.look_again()
     assert "/s/studies" in (pause.given_up or "")
+
+
+def test_look_again_looks_ever_more_rarely_and_notices_within_a_minute() -> None:
+    storage = Storage()
+    storage.trouble = "no space is left at /s"
+    storage.pause.look()
+    for storage.now in range(0, 3600, 5):
+        storage.pause.look_again()
+    assert storage.looks < 100, "not 720 times an hour"
+    storage.trouble = None
+    for storage.now in range(3600, 3665, 5):
+        storage.pause.look_again()
+    assert not storage.pause.is_on

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.state.failures import attempt_line, read_failures, what_failed, where
+from orchestrator.state.failures import attempt_line, read_failures, signature, what_failed, where
+from search_spaces.outcomes import FailureKind
 from trainables.storage import layout
 from trainables.storage.record_files import write
 from trainables.storage.records import Failure
@@ -48,3 +49,44 @@ def test_read_failures_has_those_put_aside_first_and_leaves_out_a_damaged_one(tm
     store.put(layout.trial_attempt("s", "t", 1), b"")
     assert list(read_failures(store, "s", "t")) == attempts[1:]
     assert read_failures(store, "s", "other") == ()
+
+
+FRAMES = (
+    'Traceback (most recent call last):\n  File "/home/a/trainables/run_trial.py", line 50, in run_trial\n    x\n'
+    '  File "/home/a/trainables/data/mixes.py", line {line}, in {function}\n    y\nValueError: z\n'
+)
+
+
+def frames(function: str = "draw", line: int = 7) -> str:
+    return FRAMES.format(function=function, line=line)
+
+
+def failure(message: str, kind: FailureKind = "error", traceback: str = frames()) -> Failure:
+    return Failure("t", kind, message, traceback, "rank-0.log", 60_000)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("FileNotFoundError: No such file: '/data/a.json'", "FileNotFoundError: No such file: '/data/b.json'"),
+        ("ValueError: 3 of 17 images", "ValueError: 12 of 4 images"),
+        ("RuntimeError: bad pointer 0x7f01ab", "RuntimeError: bad pointer 0x9e22cd"),
+        ("OSError: /mnt/a/s1 is broken", "OSError: /mnt/b/s9 is broken"),
+        ("ValueError: one\nand details 1", "ValueError: one\nand others"),
+    ],
+)
+def test_signature_leaves_out_what_names_the_case(first: str, second: str) -> None:
+    assert signature(failure(first)) == signature(failure(second))
+
+
+def test_signature_tells_kinds_classes_and_places_apart() -> None:
+    messages = [
+        signature(failure("ValueError: broken")),
+        signature(failure("ValueError: broken", kind="lost")),
+        signature(failure("TypeError: broken")),
+        signature(failure("ValueError: broken", traceback=frames(function="shuffle"))),
+        signature(failure("ValueError: broken", traceback=frames(line=8))),
+        signature(failure("ValueError: broken", traceback="")),
+    ]
+    assert len(set(messages)) == len(messages)
+    assert messages[0] == "error: ValueError: broken in draw (mixes.py:7)"

@@ -7,8 +7,9 @@ from typing import get_args
 
 import pytest
 
+from orchestrator.state.failure_answers import ANSWERS
 from orchestrator.state.ledger import read_ledger
-from orchestrator.state.retries import left_alone, may_have_gone, remember_retries
+from orchestrator.state.retries import left_alone, remember_retries
 from search_spaces.outcomes import FailureKind
 from search_spaces.plan import Plan
 from tests.support.small_records import failure
@@ -45,7 +46,7 @@ def test_an_equal_failure_is_tried_again_without_end_only_where_its_cause_may_ha
     for attempt in range(3):
         _fail(store, plan, kind, f"record 7 is broken, after {attempt} s at 0x7f{attempt}")
         taken_up.append(_run_again(store, plan))
-    assert taken_up == [True, may_have_gone(kind), may_have_gone(kind)]
+    assert taken_up == [True, ANSWERS[kind].may_have_gone, ANSWERS[kind].may_have_gone]
 
 
 def test_a_failure_whose_next_attempt_does_something_differently_is_tried_again(store: LocalStore) -> None:

@@ -78,7 +78,12 @@ def shown(store: LocalStore, studies: Sequence[StoredStudy], with_removed: bool)
         ledger = read_ledger(planned, store)
         ledger = ledger if with_removed else replace(ledger, removed=())
         lines += to_json(study_status(planned, store, ledger)).splitlines()
-        lines += [repr(ledger), *FORMS["json"](build_report(loaded, planned, store, ledger)).splitlines()]
+        lines += [*sorted(ledger.done_nodes), repr(replace(ledger, done_nodes=frozenset()))]
+        report = json.loads(FORMS["json"](build_report(loaded, planned, store, ledger)))
+        for work in report["work"]:
+            if work["kind"] == "features":  # what freed ones have cost is not known any more
+                work |= {"gpu_seconds": 0.0, "gpu_seconds_saved": 0.0}
+        lines += json.dumps(report, indent=1).splitlines()
     return lines
 
 
@@ -133,7 +138,8 @@ def act(store: LocalStore, study: StoredStudy, data: st.DataObject) -> None:
             for name in (".projector.safetensors.ab.aside", ".tmpXyz", "checkpoints/writing.aside/rank-0.pt"):
                 store.put(f"{layout.stage_folder(last)}/{name}", b"half")
         if data.draw(st.booleans()) and state == "done":
-            moved = layout.superseded(planned.study, trial.id, last[:12], 1_700_000_000)
+            seconds = 1_700_000_000 + len(store.folders(layout.superseded_trials(planned.study)))
+            moved = layout.superseded(planned.study, trial.id, last[:12], seconds)
             store.move(layout.trial_folder(planned.study, trial.id), moved)
 
 
@@ -215,6 +221,14 @@ def test_whatever_lies_there_and_wherever_it_is_killed_studies_show_the_same(
         assert left == []
 
 
+def test_what_is_shown_of_finished_trials_does_not_change_once_their_features_were_freed(store: LocalStore) -> None:
+    study = declare(store, "a", (4, 6))
+    finish(store, study.plan)
+    before = shown(store, [study], with_removed=True)
+    assert {item.kind for item in collect(store, Selection(redoable=("features",), grace_s=0.0))} == {"features"}
+    assert shown(store, [study], with_removed=True) == before
+
+
 def test_checkpoints_of_an_unfinished_or_damaged_stage_stay(store: LocalStore) -> None:
     study = declare(store, "a", (4, 6))
     done, other = study.trial(4, 7), study.trial(6, 7)
@@ -246,6 +260,17 @@ def test_arms_beyond_the_limit_of_a_run_are_not_removed_ones(store: LocalStore) 
     finish(store, study.plan)
     declare(store, "a", (4, 6, 8), limit=1)
     assert collect(store, Selection(gone=True, grace_s=0.0)) == []
+
+
+def test_stages_of_removed_arms_stay_where_an_arm_beyond_the_limit_of_a_run_needs_them(store: LocalStore) -> None:
+    """The trial of the second seed is declared, and neither planned nor begun; it shares the first stage."""
+    study = declare(store, "a", (4, 6), (7, 8))
+    finish(store, study.plan, [study.trial(6, 8)])
+    declare(store, "a", (4,), (7, 8), limit=1)
+    shared, own = (node.key or "" for node in study.trial(6, 8).stage_nodes(study.plan))
+    gone = names(collect(store, Selection(gone=True, grace_s=0.0)))
+    assert layout.stage_folder(own) in gone
+    assert layout.stage_folder(shared) not in gone
 
 
 def test_a_study_that_is_kept_loses_no_removed_arm(store: LocalStore) -> None:
@@ -328,6 +353,22 @@ def test_what_another_process_holds_or_has_just_written_stays(store: LocalStore)
     assert collect(store, Selection(grace_s=3600.0)) == []
     assert store.lease(held, Owner.here())
     assert names(collect(store)) == {layout.checkpoints(free_)}
+
+
+def test_while_a_run_goes_on_what_it_writes_under_no_lease_stays_whatever_the_grace_period(store: LocalStore) -> None:
+    """It would take its storage to be away, pause, and be found paused as long as somebody frees."""
+    study = declare(store, "a", (4,))
+    finish(store, study.plan)
+    checkpoint(store, study.trial(4, 7).stage_nodes(study.plan)[0].key or "")
+    writing = ["scratch/.probe-ab.cd.aside", "evaluations/0/.x.json.ab.aside", f"{layout.LEASES}/.k.ab.aside/ab.json"]
+    for name in writing:
+        store.put(name, b"half")
+    run = store.lease(layout.run_lease("a", "ab"), Owner.here())
+    assert run is not None
+    assert {item.kind for item in collect(store)} == {"checkpoints"}
+    for name in writing[:2]:
+        os.utime(store.root / name, (0, 0))
+    assert names(collect(store)) == set(writing[:2])
 
 
 def test_a_study_that_is_run_while_somebody_decides_keeps_what_it_needs(store: LocalStore) -> None:

@@ -23,7 +23,7 @@ def test_a_file_that_the_layout_names_has_a_class(name: str) -> None:
         (f"{layout.checkpoints(KEY)}/writing.aside/rank-0.pt", "asides"),
         (f"stages/{KEY}/.tmpAbC", "asides"),
         (layout.features_array(KEY), "features"),
-        (f"{layout.features_aside(KEY)}/features.npy", "progress"),
+        (f"{layout.features_in_progress(KEY, 'n')}/features.npy", "progress"),
         (layout.set_aside(layout.features_folder(KEY), "ab12"), "asides"),
         (layout.data_records(KEY), "data"),
         (layout.pictures_bytes(KEY), "pictures"),

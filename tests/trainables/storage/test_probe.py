@@ -120,7 +120,13 @@ def test_trouble_of_a_storage_that_is_full_is_told_from_any_other(
     assert os.strerror(error) in trouble.text
 
 
-def test_trouble_of_too_little_space_is_of_a_full_storage(tmp_path: Path) -> None:
+def test_trouble_of_too_little_space_is_of_a_full_storage_and_next_to_nothing_is_written_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    write_bytes = Path.write_bytes
+    monkeypatch.setattr(Path, "write_bytes", lambda path, data: (sizes.append(len(data)), write_bytes(path, data))[1])
     trouble = trouble_of(LocalStore(tmp_path), 10**18)
     assert trouble is not None
     assert trouble.kind == "full"
+    assert sizes == [4096]

@@ -7,8 +7,9 @@ from collections.abc import Collection
 from orchestrator.planning.planned import RunOptions, expand, plan
 from orchestrator.planning.preflight import Digests, current_digests, known_digests
 from orchestrator.planning.selection import selected_trials
+from orchestrator.reporting.kept_report import is_report_current
 from orchestrator.state.difference import Difference, compare
-from orchestrator.state.ledger import Ledger, read_ledger
+from orchestrator.state.ledger import Ledger, has_changed_scores, read_ledger
 from orchestrator.state.retries import left_alone
 from search_spaces.expansion.expand import Expansion
 from search_spaces.plan import Plan
@@ -33,16 +34,20 @@ def preview(study: Study, options: RunOptions) -> tuple[Plan, Difference, tuple[
     known, unread = current_digests(
         expansion.specs(selected=selected), expansion.evaluation_sets, store, options.plan.data
     )
-    planned, _, difference = beside_storage(expansion, selected, known, store, options)
+    planned, _, difference = beside_storage(study, expansion, selected, known, store, options)
     return planned, difference, unread
 
 
 def beside_storage(
-    expansion: Expansion, selected: Collection[str], known: Digests, store: Store, options: RunOptions
+    study: Study, expansion: Expansion, selected: Collection[str], known: Digests, store: Store, options: RunOptions
 ) -> tuple[Plan, Ledger, Difference]:
     """Plan a study, read what storage holds of it, and compare the two.
 
+    Where the report of just this is kept, sizes and headers are all that is read of scores; else every byte, as the
+    report will read it.
+
     Args:
+        study: that would be run.
         expansion: of the study.
         selected: ids of the trials that are to be done.
         known: digests and counts of the data and weights that these need; of others, what was found earlier holds.
@@ -50,7 +55,9 @@ def beside_storage(
         options: of the command line.
     """
     planned = plan(expansion, options.plan, known.over(known_digests(store)) if options.only else known)
-    ledger = read_ledger(planned, store, "content", restores_weights=options.restore_weights)
+    ledger = read_ledger(planned, store, restores_weights=options.restore_weights)
+    if not is_report_current(study, planned, store, ledger) and has_changed_scores(ledger, store):
+        ledger = read_ledger(planned, store, "content", restores_weights=options.restore_weights)
     alone = {} if options.retry_failed else left_alone(planned, ledger, store)
     todo = {trial for trial in selected if ledger.trials[trial].state != "done"}
     return planned, ledger, compare(planned, ledger, store, todo, alone)

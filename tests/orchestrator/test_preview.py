@@ -1,0 +1,90 @@
+"""Claims about orchestrator/preview.py: what a start reads of the scores that storage holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from orchestrator.planning.planned import PlanOptions, RunOptions, expand
+from orchestrator.planning.preflight import known_digests
+from orchestrator.preview import beside_storage
+from orchestrator.reporting import kept_report
+from orchestrator.reporting.kept_report import report_of
+from orchestrator.state.difference import Difference
+from search_spaces.study_files import load_study
+from tests.support.several_studies import StoredStudy, declare, finish
+from trainables.storage import artifacts, layout
+from trainables.storage.digests import changed_file
+from trainables.storage.store import Facts, LocalStore, Store
+
+
+@dataclass
+class FinishedStudy:
+    """A finished study on a storage, large enough for its report to be kept."""
+
+    store: LocalStore
+    stored: StoredStudy
+    read: list[str] = field(default_factory=list)
+    """Files whose every byte was read."""
+
+    def start(self) -> Difference:
+        """Compare the study with storage, as a run does when it starts."""
+        self.read.clear()
+        options = RunOptions(PlanOptions(self.store.root, self.store.root / layout.SOURCES))
+        study, known = load_study(str(self.stored.file)), known_digests(self.store)
+        expansion = expand(study, options.plan, remembers=False)
+        selected = [trial.id for trial in self.stored.plan.trials]
+        return beside_storage(study, expansion, selected, known, self.store, options)[2]
+
+    def report(self) -> None:
+        """Show the report of the study."""
+        report_of(load_study(str(self.stored.file)), self.stored.plan, self.store)
+
+    def scores(self) -> list[Path]:
+        return sorted((self.store.root / "evaluations").rglob("*.parquet"))
+
+
+@pytest.fixture
+def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FinishedStudy:
+    monkeypatch.setattr(kept_report, "KEPT_FROM_TRIALS", 1)
+    (tmp_path / "storage").mkdir()
+    store = LocalStore(tmp_path / "storage")
+    finished = FinishedStudy(store, declare(store, "large", (4, 6)))
+    finish(store, finished.stored.plan)
+
+    def look(store: Store, name: str, digest: str) -> Facts | None:
+        finished.read.append(name)
+        return changed_file(store, name, digest)
+
+    monkeypatch.setattr(artifacts, "changed_file", look)
+    return finished
+
+
+def change_a_byte(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def test_no_scores_are_read_for_a_finished_study_whose_report_is_kept(finished: FinishedStudy) -> None:
+    finished.report()
+    assert finished.start().todo.trials == 0
+    assert finished.read == []
+
+
+def test_all_scores_are_read_where_the_report_will_read_them(finished: FinishedStudy) -> None:
+    assert finished.start().todo.trials == 0
+    assert {name.rpartition("/")[2] for name in finished.read} == {file.name for file in finished.scores()}
+
+
+@pytest.mark.parametrize("reports_before", [True, False])
+def test_scores_that_were_changed_are_made_again_also_after_a_report_that_names_them(
+    finished: FinishedStudy, reports_before: bool
+) -> None:
+    finished.report()
+    change_a_byte(finished.scores()[0])
+    if reports_before:
+        finished.report()
+    assert finished.start().todo.evaluations == 1
