@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,9 @@ from trainables.benchmarks.files.plain_text import read_bytes, text_of
 ENDINGS = (".jsonl", ".jsonl.gz", ".parquet")
 """Names of the files of a folder that are read."""
 _SHOWN = 5
+
+_BARE_NULL = re.compile(r"(?:\A\ufeff?|[\n}])\s*null")
+"""A null where an object should begin: it ends the process of pyarrow 25's reader with a segmentation fault."""
 
 
 def read_items(paths: Sequence[Path]) -> ItemTable:
@@ -101,6 +105,8 @@ def _parquet(data: bytes, place: str) -> pa.Table:
 
 def _lines(text: str, place: str) -> pa.Table:
     """Read JSON Lines at once; where anything is not as it should be, line by line, which says where and what."""
+    if _BARE_NULL.search(text):
+        return _line_by_line(text, place)
     n_lines = text.count("\n") + (not text.endswith("\n"))
     options = pj.ParseOptions(explicit_schema=SCHEMA.remove_metadata(), unexpected_field_behavior="ignore")
     try:

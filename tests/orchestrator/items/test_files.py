@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -53,6 +54,10 @@ def test_places_are_lines_of_text_and_rows_of_parquet(tmp_path: Path) -> None:
     [
         ('{"arm": "a"', "x.jsonl:1: must be one JSON object per line"),
         ("[1]", "x.jsonl:1: a line must be an object"),
+        ("null", "x.jsonl:1: a line must be an object"),
+        (f"{json.dumps(ROWS[0])}\r\n\tnull\n", "x.jsonl:2: a line must be an object"),
+        ("{} null", "x.jsonl:1: must be one JSON object per line"),
+        ("\ufeffnull", "x.jsonl:1: a line must be an object"),
         ('{"arm": "a", "arm": "b"}', "the key 'arm' is there twice"),
         ('{"arm": "a", "sed": 1}', "there is no seed, benchmark, id, score\nIt has arm, sed. Is sed its seed?"),
         ("\n \n", "must hold items, but is empty"),
