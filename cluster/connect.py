@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from typing import Any
 
 from cluster.address import ClusterAddress, unreachable
 from cluster.fit import NodeResources, node_resources, usable_cpus, visible_gpus
+from cluster.private_token import private_token
 from cluster.process_state import hide_ray_notices, set_environment
 from cluster.temporary import SessionFolder, remove_abandoned
 from search_spaces.error_text import first_line
@@ -71,26 +73,30 @@ def _embedded(cpus: int | None) -> Iterator[tuple[NodeResources, ...]]:
         from ray._private import ray_constants
 
         ray_constants.ENABLE_RAY_CLUSTER = False  # read from the environment at import, which may have been earlier
-        folder = _start(cpus or usable_cpus(), gpus)
+        parent = Path(short_folder(tempfile.gettempdir()))
+        remove_abandoned(parent)
+        folder = SessionFolder(parent)
+        stack.enter_context(private_token(folder.path))
+        _start(folder.path / "ray", cpus or usable_cpus(), gpus)
         stack.callback(folder.remove)
         stack.callback(ray.shutdown)
         yield node_resources(ray.nodes())
 
 
-def _start(cpus: int, gpus: int) -> SessionFolder:
-    """Start an embedded cluster, a second time if the first try fails. Returns its session folder.
+def _start(folder: Path, cpus: int, gpus: int) -> None:
+    """Start an embedded cluster, a second time if the first try fails.
 
-    What clusters of processes that were killed have left is removed first.
+    Args:
+        folder: of the Ray session; Ray lets everyone write there, so its parent must be private.
+        cpus: of its one node.
+        gpus: of its one node.
 
     Raises:
-        InputError: if it does not start; the session folder is then left, with the logs.
+        InputError: if it does not start; the folder is then left, with the logs.
     """
     import ray
 
-    parent = Path(short_folder(tempfile.gettempdir()))
-    remove_abandoned(parent)
     for last in (False, True):
-        folder = SessionFolder(parent)
         try:
             with _patient_start():
                 ray.init(
@@ -101,20 +107,20 @@ def _start(cpus: int, gpus: int) -> SessionFolder:
                     include_dashboard=False,
                     log_to_driver=False,
                     configure_logging=False,
-                    _temp_dir=str(folder.path),
+                    _temp_dir=str(folder),
                 )
         except Exception as error:  # Ray raises bare exceptions here
             ray.shutdown()
             if last:
                 raise InputError(
                     f"Ray must start on this machine, but twice it did not: {first_line(error)}",
-                    place=str(folder.path),
+                    place=str(folder),
                     way_out="Its logs are there. Is the machine overloaded, or short of memory or of processes? "
                     "Run the same command again when it is quieter.",
                 ) from error
-            folder.remove()
+            shutil.rmtree(folder, ignore_errors=True)
         else:
-            return folder
+            return
     raise AssertionError("the second try returns or raises")
 
 
@@ -163,7 +169,7 @@ def in_job() -> bool:
 
 def short_folder(preferred: str, fallback: str = "/tmp") -> str:
     """Choose a folder for a Ray session: `preferred`, unless its sockets would get too long a path in it."""
-    longest = len(os.fsencode(preferred)) + len("/ablate-12345678") + SESSION_BYTES
+    longest = len(os.fsencode(preferred)) + len("/ablate-12345678/ray") + SESSION_BYTES
     return preferred if longest <= SOCKET_PATH_LIMIT else fallback
 
 

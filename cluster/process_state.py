@@ -11,18 +11,23 @@ from typing import TextIO
 
 
 @contextmanager
-def set_environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables while the block runs; afterwards each has its former value or is absent again."""
+def set_environment(variables: Mapping[str, str | None]) -> Iterator[None]:
+    """Set environment variables (None: absent) while the block runs; afterwards each is as it was before."""
     before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
+    _assign(variables)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        _assign(before)
+
+
+def _assign(variables: Mapping[str, str | None]) -> None:
+    """Set environment variables, and remove those whose value is None."""
+    for name, value in variables.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @contextmanager

@@ -19,14 +19,16 @@ def test_short_folder_path_too_long_for_sockets_is_replaced() -> None:
 
 
 class Start:
-    """Ray's start, which fails some times before it succeeds."""
+    """Ray's start, which fails some times before it succeeds, and writes a log into its folder."""
 
     def __init__(self, failures: int):
-        self.failures, self.folders = failures, list[Path]()
+        self.failures, self.tries = failures, 0
+        self.folder = Path()
 
     def __call__(self, **options: Any) -> None:
-        self.folders.append(Path(options["_temp_dir"]))
-        if len(self.folders) <= self.failures:
+        self.tries, self.folder = self.tries + 1, Path(options["_temp_dir"])
+        self.folder.mkdir()  # fails if what the first try has left is still there
+        if self.tries <= self.failures:
             raise Exception("The current node timed out during startup. This could happen because ...\nmore")
 
 
@@ -36,8 +38,8 @@ def test_connect_a_start_that_fails_once_is_tried_again(monkeypatch: pytest.Monk
     monkeypatch.setattr(ray, "nodes", list)
     with connect(cpus=1) as nodes:
         assert nodes == ()
-    assert len(start.folders) == 2
-    assert not any(folder.exists() for folder in start.folders)
+    assert start.tries == 2
+    assert not start.folder.parent.exists()
 
 
 def test_connect_a_start_that_fails_twice_is_one_sentence_and_leaves_the_logs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,6 +48,6 @@ def test_connect_a_start_that_fails_twice_is_one_sentence_and_leaves_the_logs(mo
     refusal = r"must start on this machine, but twice it did not: .*timed out"
     with pytest.raises(InputError, match=refusal) as refused, connect(cpus=1):
         pass
-    assert refused.value.place == str(start.folders[1])
-    assert [folder.exists() for folder in start.folders] == [False, True]
-    shutil.rmtree(start.folders[1])
+    assert (refused.value.place, start.tries) == (str(start.folder), 2)
+    assert start.folder.exists()
+    shutil.rmtree(start.folder.parent)

@@ -14,10 +14,12 @@ from cluster.process_state import log_to, set_environment
 
 def test_set_environment_puts_back_what_was_there_and_removes_what_was_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ABLATE_TEST_KNOWN", "before")
+    monkeypatch.setenv("ABLATE_TEST_HIDDEN", "before")
     monkeypatch.delenv("ABLATE_TEST_NEW", raising=False)
-    with set_environment({"ABLATE_TEST_KNOWN": "1", "ABLATE_TEST_NEW": "2"}):
+    with set_environment({"ABLATE_TEST_KNOWN": "1", "ABLATE_TEST_NEW": "2", "ABLATE_TEST_HIDDEN": None}):
         assert (os.environ["ABLATE_TEST_KNOWN"], os.environ["ABLATE_TEST_NEW"]) == ("1", "2")
-    assert os.environ["ABLATE_TEST_KNOWN"] == "before"
+        assert "ABLATE_TEST_HIDDEN" not in os.environ
+    assert os.environ["ABLATE_TEST_KNOWN"] == os.environ["ABLATE_TEST_HIDDEN"] == "before"
     assert "ABLATE_TEST_NEW" not in os.environ
 
 
