@@ -36,7 +36,7 @@ def test_a_record_that_was_written_is_read_and_bytes_that_were_not_are_refused_w
         shown = read_whole(store, NAME, kind)
         assert shown in (None, record) or b"~checksum" not in whole  # which only objects with fields have
         if shown is None:
-            with pytest.raises(InputError, match="x.json"):
+            with pytest.raises(InputError, match=NAME):
                 read(store, NAME, kind)
         assert store.list("") == [NAME]
 
@@ -54,11 +54,14 @@ def test_values_that_are_not_those_of_a_record_are_its_kind_or_refused_with_the_
         if isinstance(value, dict):
             value.pop("~checksum", None)  # as versions wrote it that knew none: then values are all that is checked
         store.put(NAME, json.dumps(data.draw(spoiled(value))).encode())
+        refused, record = None, None
         try:
             record = read(store, NAME, kind)
         except InputError as error:
-            assert error.place == store.place(NAME)
-            assert len(str(error)) < 10_000
-        else:
+            refused = error
+        if refused is None:
             assert isinstance(record, kind)
+        else:
+            assert refused.place == store.place(NAME)
+            assert len(str(refused)) < 10_000
         assert store.list("") == [NAME]

@@ -41,7 +41,7 @@ _PLAIN: Mapping[Any, st.SearchStrategy[Any]] = {
 
 
 def drawn(kind: Any) -> st.SearchStrategy[Any]:
-    """Draw values of a type that a record has: plain values, tuples, mappings, unions, dataclasses, named tuples, models."""
+    """Draw values of a type that a record has: plain values, tuples, mappings, unions, dataclasses, tuples, models."""
     if kind in _PLAIN:
         return _PLAIN[kind]
     origin, parts = get_origin(kind), get_args(kind)
