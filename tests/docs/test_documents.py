@@ -29,6 +29,13 @@ def test_links_of_a_document_lead_to_files_that_are_there(document: str) -> None
     assert [link for link in local if not ((ROOT / document).parent / link).exists()] == []
 
 
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_tests_that_a_document_names_are_in_the_file_that_it_links(document: str) -> None:
+    links = re.findall(r"\[`(test_\w+)`\]\(([^)#\s]+)\)", (ROOT / document).read_text())
+    files = {link: ((ROOT / document).parent / link).read_text() for _, link in links}
+    assert [name for name, link in links if f"def {name}(" not in files[link]] == []
+
+
 @pytest.mark.parametrize("source", SOURCES)
 def test_paths_of_the_repository_that_a_file_mentions_are_there(source: str) -> None:
     folders = "|".join((*PACKAGES, "tests", "docs", "measurements"))

@@ -19,6 +19,7 @@ from search_spaces.identity import (
     stage_key,
     trial_fingerprint,
     trial_id,
+    weights_name,
 )
 from search_spaces.spec import (
     LanguageSpec,
@@ -138,6 +139,31 @@ def test_stage_has_no_key_while_a_digest_or_its_steps_are_unknown() -> None:
 
 def test_stage_key_follows_the_content_of_its_data() -> None:
     assert stage_key(TRIAL, 0, (3, 4), DIGESTS) != stage_key(TRIAL, 0, (3, 4), {source_name(SOURCE): "e"})
+
+
+def test_stage_key_follows_the_content_of_pretrained_weights_whatever_they_are_called() -> None:
+    pretrained = TRIAL.model_copy(update={"language": TRIAL.language.model_copy(update={"checkpoint": "hub:o/m@main"})})
+    keys = {stage_key(pretrained, 0, (3, 4), {**DIGESTS, weights_name("hub:o/m@main"): digest}) for digest in "ab"}
+    assert len(keys - {None}) == 2
+    assert stage_key(pretrained, 0, (3, 4), DIGESTS) is None
+
+
+def test_stages_of_other_lengths_share_nothing_as_a_schedule_looks_ahead_to_the_end() -> None:
+    assert declared_stage_key(TRIAL, 0, (3, 4)) == declared_stage_key(TRIAL, 0, (3, 9))
+    assert declared_stage_key(TRIAL, 0, (3, 4)) != declared_stage_key(TRIAL, 0, (6, 4))
+
+
+def test_many_configurations_that_differ_in_one_field_have_keys_of_256_bits_without_a_collision() -> None:
+    rates = [1e-3 + i * 1e-9 for i in range(300)]
+    trials = [
+        TRIAL.model_copy(update={"seed": seed, "stages": (STAGE.model_copy(update={"optimizer": optimizer}),)})
+        for optimizer in (OptimizerSpec(lr=rate) for rate in rates)
+        for seed in range(5)
+    ]
+    keys = {trial_fingerprint(trial) for trial in trials}
+    assert len(keys) == len(trials)
+    assert {len(key) for key in keys} == {64}
+    assert len({trial_id(trial, "base") for trial in trials}) == len(trials)
 
 
 def test_features_are_keyed_by_pictures_whatever_their_source_is_called_or_says() -> None:

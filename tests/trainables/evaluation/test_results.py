@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from search_spaces.identity import source_name
 from search_spaces.spec import BenchmarkSpec, SourceSpec, TokenizerSpec
 from tests.support.tiny_specs import language, trial_spec
 from trainables.evaluation.results import evaluation_key
+from trainables.storage.records import StageResult
 
 SOURCE = SourceSpec(name="a", version="1", reader="generated", records=10)
 BENCHMARK = BenchmarkSpec(id="b", source=SOURCE, select="shape")
@@ -27,3 +30,15 @@ def test_scores_with_other_images_have_keys_of_their_own() -> None:
     ]
     assert keys[0] == evaluation_key(trial_spec(), digests, BENCHMARK, [])
     assert len(set(keys)) == 3
+
+
+def test_new_weights_are_scored_anew_although_their_files_are_called_the_same() -> None:
+    digests = {source_name(SOURCE): "d"}
+    trained = StageResult(
+        key="k", name="finetune", steps=1, modules={"projector": "a"}, final_loss=0.5, diverged=False,
+        losses_digest="l", gpu_seconds=1.0, samples_per_second=1.0, counts={}, provenance={},
+    )  # fmt: skip
+    again = replace(trained, modules={"projector": "b"})
+    keys = [evaluation_key(trial_spec(), digests, BENCHMARK, [result]) for result in (trained, again)]
+    assert keys[0] != keys[1]
+    assert evaluation_key(trial_spec(), digests, BENCHMARK, [replace(trained, gpu_seconds=2.0)]) == keys[0]
