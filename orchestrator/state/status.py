@@ -235,9 +235,14 @@ def _steps_under_way(statuses: Iterable[TrialStatus], ledger: Ledger) -> dict[st
 
 
 def _read_metrics(plan: Plan, trial: PlannedTrial, store: Store) -> _Metrics:
-    name = layout.spool(plan.study, trial.id)
-    if not store.exists(name):
+    try:
+        return _metrics_at_the_end(layout.spool(plan.study, trial.id), store)
+    except FileNotFoundError:  # nothing was written, or it was set aside by another run meanwhile
         return _Metrics()
+
+
+def _metrics_at_the_end(name: str, store: Store) -> _Metrics:
+    """Read the last metrics of a spool; of its end alone, as it may be large."""
     size = store.facts(name).size
     for tail in _TAILS_BYTES:
         lines = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -41,9 +42,10 @@ def read_ending(store: Store, study: str, trial: str) -> Ending | None:
     aside = len(store.list(layout.trial_attempts(study, trial)))
     result = read_or_drop(store, layout.trial_result(study, trial), TrialResult, "it is not sent")
     if result is not None:
-        written = int(store.facts(layout.trial_result(study, trial)).modified * 1000)
-        spent = result.cost.gpu_seconds
-        endings.append(Ending("FINISHED", written, None, result.diverged, result.stages, spent, aside))
+        with suppress(FileNotFoundError):  # another run has set it aside since
+            written = int(store.facts(layout.trial_result(study, trial)).modified * 1000)
+            spent = result.cost.gpu_seconds
+            endings.append(Ending("FINISHED", written, None, result.diverged, result.stages, spent, aside))
     failure = read_or_drop(store, layout.trial_failure(study, trial), Failure, "it is not sent")
     if failure is not None:
         endings.append(Ending(_status(failure.kind), failure.ts, failure=failure, failed_attempts=aside + 1))

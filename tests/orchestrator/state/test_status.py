@@ -24,7 +24,7 @@ from tests.support.stored_studies import (
 )
 from trainables.storage import layout
 from trainables.storage.lease import Owner
-from trainables.storage.store import LocalStore
+from trainables.storage.store import Facts, LocalStore
 
 
 @pytest.fixture
@@ -50,6 +50,21 @@ def test_status_of_a_running_trial_tells_stage_step_loss_rate_and_what_is_left(p
     trial = _status(plan, store, "r64-s7")
     assert (trial.state, trial.stage, trial.step, trial.steps) == ("running", "finetune", 30, 80)
     assert (trial.loss, trial.samples_per_s, trial.eta_s) == (0.25, 64.0, 25.0)
+
+
+def test_status_of_a_trial_whose_spool_is_set_aside_as_it_is_read_has_no_loss(
+    plan: Plan, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold_running(store, plan, "r64-s7", [spool_step(30, 0, 0.9), spool_step(50, 10, 0.25)])
+    facts = LocalStore.facts
+
+    def facts_before_it_goes(self: LocalStore, name: str) -> Facts:
+        told = facts(self, name)
+        self.remove(name)
+        return told
+
+    monkeypatch.setattr(LocalStore, "facts", facts_before_it_goes)
+    assert _status(plan, store, "r64-s7").loss is None
 
 
 def test_status_of_the_study_counts_shared_steps_once_and_derives_the_rest_from_the_pace(
