@@ -4,6 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STORAGE ?= $(or $(ABLATE_STORAGE),$(HOME)/.ablate)
+PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: help install quickstart smollm2 test test-slow broken-inputs lint measure drill damaged clean
@@ -30,14 +31,14 @@ data/smollm2-135m/config.json: | .venv/installed
 smollm2: data/smollm2-135m/config.json ## the same encoder with a real pretrained language model (minutes to an hour)
 	$(BIN)/ablate run smollm2 --data data
 
-test: install ## run the tests
-	$(BIN)/python -m pytest
+test: install ## run the tests, a file at a time on every core (four at most)
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-slow: install ## run the slow tests, too
-	$(BIN)/python -m pytest -m ''
+	$(BIN)/python -m pytest $(PARALLEL) -m ''
 
 broken-inputs: install ## ten times the broken inputs that the tests try (an hour)
-	BROKEN_INPUTS_TIMES=10 $(BIN)/python -m pytest tests/broken_inputs
+	BROKEN_INPUTS_TIMES=10 $(BIN)/python -m pytest $(PARALLEL) tests/broken_inputs
 
 lint: install ## ruff and mypy
 	$(BIN)/ruff check .

@@ -1,15 +1,17 @@
 """One thread per process, no accelerator, no telemetry: set before any library is imported. In CI a skipped browser
-test fails. An empty storage for tests of any folder."""
+test fails. An empty storage for tests of any folder. How many generated inputs were tried stands at the end."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 
+from tests.support.broken_inputs import TRIED
 from trainables.storage.store import LocalStore
 
 hypothesis.settings.register_profile("untimed", deadline=None)  # a busy machine is no error
@@ -31,6 +33,26 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"browser tests must run in CI, but this one was skipped: {reason}"
     return report
+
+
+@pytest.hookimpl
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Send what a worker of pytest-xdist has tried to the process that prints."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["tried"] = dict(TRIED)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Add up what a worker of pytest-xdist has tried; one that crashed sent nothing."""
+    TRIED.update(getattr(node, "workeroutput", {}).get("tried", {}))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Write one line with the number of generated inputs tried, by kind."""
+    if TRIED:
+        counts = ", ".join(f"{kind} {count}" for kind, count in sorted(TRIED.items()))
+        terminalreporter.write_line(f"broken inputs: {sum(TRIED.values())} tried ({counts})")
 
 
 @pytest.fixture
