@@ -14,7 +14,14 @@ from dataclasses import dataclass
 from typing import assert_never, get_args
 
 from search_spaces.resource_spec import Offload, ResourceSpec
-from search_spaces.resources import LIVE_PARAMETERS, PREFETCHED_PARAMETERS, REDUCE_BUCKET, micro_batch
+from search_spaces.resources import (
+    LIVE_PARAMETERS,
+    PREFETCHED_PARAMETERS,
+    REDUCE_BUCKET,
+    accumulates_in_fp32,
+    micro_batch,
+    zero_stage,
+)
 from search_spaces.sizes import ModelSize, VitShape, kv_width
 from search_spaces.spec import StageSpec
 from search_spaces.trained_sizes import stage_adapters, trained_parameters
@@ -58,8 +65,8 @@ def stage_memory(size: ModelSize, stage: StageSpec, resources: ResourceSpec, tex
         text_tokens: of the longest text.
         cached: features of the encoder come from a cache, the encoder is not there.
     """
-    number = bytes_of_number(stage)
-    shares = resources.workers if resources.zero == 3 else 1
+    number, zero = bytes_of_number(stage), zero_stage(stage, resources)
+    shares = resources.workers if zero == 3 else 1
     parameters = size.parameters
     trained = trained_parameters(size, stage)
     vision_trained = "vision" in stage.trains
@@ -67,13 +74,14 @@ def stage_memory(size: ModelSize, stage: StageSpec, resources: ResourceSpec, tex
     modules += stage_adapters(size, stage).parameters
     weights = number * modules // shares
     encoder = 0 if cached or vision_trained else number * parameters["vision"] // shares
-    gradients = number * trained // (resources.workers if resources.zero >= 2 else 1)
-    optimizer = optimizer_bytes(stage, resources, trained) // (resources.workers if resources.zero else 1)
+    summed = FP32 if accumulates_in_fp32(stage, resources) else number
+    gradients = summed * trained // (resources.workers if zero >= 2 else 1)
+    optimizer = optimizer_bytes(stage, resources, trained) // (resources.workers if zero else 1)
     host = 0
     if "optimizer" in resources.offloaded:
         fp32_gradients = FP32 * trained // resources.workers
         host, optimizer = optimizer + fp32_gradients, 0
-        gradients = 0 if resources.zero >= 2 else gradients
+        gradients = 0 if zero >= 2 else gradients
     if "params" in resources.offloaded:
         host, weights, encoder = host + weights + encoder, 0, 0
     activations = activation_bytes(size, stage, micro_batch(stage, resources), text_tokens)
@@ -98,10 +106,10 @@ def bytes_of_number(stage: StageSpec) -> int:
 def optimizer_bytes(stage: StageSpec, resources: ResourceSpec, trained: int) -> int:
     """Compute the bytes of optimizer states and master weights in fp32, of all workers together.
 
-    DeepSpeed keeps masters for every bf16 stage (ZeRO 0: FP16_Optimizer of runtime/fp16) and, in fp32, a second copy of
-    the weights from ZeRO 1 on (`single_partition_of_fp32_groups` of runtime/zero/stage_1_and_2.py).
+    DeepSpeed keeps masters from ZeRO 1 on, hence for every bf16 stage, and in fp32 a second copy of the weights
+    (`single_partition_of_fp32_groups` of runtime/zero/stage_1_and_2.py).
     """
-    has_masters = bytes_of_number(stage) < FP32 or resources.zero > 0
+    has_masters = zero_stage(stage, resources) > 0
     return FP32 * (stage.optimizer.states + has_masters) * trained
 
 
@@ -191,11 +199,12 @@ def bucket_bytes(stage: StageSpec, resources: ResourceSpec, parameters: int) -> 
         resources: ZeRO stage and a user's DeepSpeed settings.
         parameters: of all modules of the model.
     """
-    if resources.zero == 0 or not resources.gpus_per_worker:
+    zero = zero_stage(stage, resources)
+    if zero == 0 or not resources.gpus_per_worker:
         return 0
     own = resources.deepspeed.get("zero_optimization", {})
     elements = 2 * int(own.get("reduce_bucket_size", REDUCE_BUCKET))
-    if resources.zero == 3:
+    if zero == 3:
         live = int(own.get("stage3_max_live_parameters", LIVE_PARAMETERS))
         elements += min(parameters, live) + int(own.get("stage3_prefetch_bucket_size", PREFETCHED_PARAMETERS))
     return elements * bytes_of_number(stage)
@@ -211,7 +220,7 @@ def step_bytes(stage: StageSpec, resources: ResourceSpec, trained: int) -> int:
     """
     if bytes_of_number(stage) == FP32 or "optimizer" in resources.offloaded:
         return 0
-    share = trained // (resources.workers if resources.zero else 1)
+    share = trained // resources.workers
     return FP32 * (min(share, 1_000_000_000) if resources.zero == 3 else share)
 
 

@@ -10,11 +10,20 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from search_spaces.seeds import seed_fields
-from search_spaces.spec import BenchmarkSpec, LanguageSpec, MixSpec, SourceSpec, StageSpec, TrialSpec, VisionSpec
+from search_spaces.spec import (
+    BenchmarkSpec,
+    LanguageSpec,
+    MixSpec,
+    Precision,
+    SourceSpec,
+    StageSpec,
+    TrialSpec,
+    VisionSpec,
+)
 
 T = TypeVar("T")
 
@@ -35,6 +44,10 @@ SCORING_VERSION = 1
 RESIZE_VERSIONS = {"letterbox": 2, "crop": 2}
 """Raised by hand when a change of the program changes the pixels of one strategy only; 1 for those that are not named.
 2: rounding as in torchvision, where the longer side is no whole number or the sides differ by an odd one."""
+
+PRECISION_VERSIONS: dict[Precision, int] = {"fp32": 1, "bf16": 2}
+"""Raised by hand when a change of the program changes numbers that are trained in one precision only.
+2: gradients of several micro-batches are summed in fp32, and ZeRO 0 steps as ZeRO 2."""
 
 
 def canonical_json(value: Any) -> str:
@@ -144,6 +157,12 @@ def resize_version(vision: VisionSpec) -> dict[str, int]:
     return {} if version == 1 else {"resize_version": version}
 
 
+def _precision_version(stages: Sequence[StageSpec]) -> dict[str, int]:
+    """Return the version of the arithmetic of stages; empty where it is the first."""
+    version = max(PRECISION_VERSIONS[stage.precision] for stage in stages)
+    return {} if version == 1 else {"precision_version": version}
+
+
 def vision_identity(vision: VisionSpec) -> dict[str, Any]:
     """Describe an encoder without the labels of its catalogue entries."""
     dumped = _without(_dump(vision), "backbone")
@@ -250,6 +269,7 @@ def stage_key(
 def _stage_text(trial: TrialSpec, stage_index: int, steps: tuple[int | None, ...], memo: Memo) -> str:
     return canonical_object(
         **{name: str(version) for name, version in resize_version(trial.vision).items()},
+        **{name: str(version) for name, version in _precision_version(trial.stages[: stage_index + 1]).items()},
         trainer_version=str(TRAINER_VERSION),
         modules=_modules_text(trial, memo),
         stages=_stages_text(trial, steps[: stage_index + 1], memo),

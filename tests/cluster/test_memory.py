@@ -28,10 +28,21 @@ def _memory(stage: StageSpec, **resources: Any) -> Any:
 def test_bf16_keeps_masters_and_states_in_fp32_and_zero_cuts_what_its_stage_says() -> None:
     """Rajbhandari et al. 2020, section 3.1: 2 bytes of weights, 2 of gradients, 12 of the optimizer for a weight."""
     whole, one, two, three = (_memory(sized_stage(), zero=zero) for zero in (0, 1, 2, 3))
-    assert (whole.weights, whole.gradients, whole.optimizer) == (2 * TRAINED, 2 * TRAINED, 12 * TRAINED)
-    assert (one.weights, one.gradients, one.optimizer) == (2 * TRAINED, 2 * TRAINED, 12 * TRAINED // 8)
+    assert whole == one == two
     assert (two.weights, two.gradients, two.optimizer) == (2 * TRAINED, TRAINED // 4, 12 * TRAINED // 8)
     assert (three.weights, three.gradients, three.optimizer) == (TRAINED // 4, TRAINED // 4, 12 * TRAINED // 8)
+
+
+def test_fp32_is_cut_by_what_zero_says() -> None:
+    whole, one, two, three = (_memory(sized_stage(precision="fp32"), zero=zero) for zero in (0, 1, 2, 3))
+    assert (whole.weights, whole.gradients, whole.optimizer) == (4 * TRAINED, 4 * TRAINED, 8 * TRAINED)
+    assert (one.weights, one.gradients, one.optimizer) == (4 * TRAINED, 4 * TRAINED, 12 * TRAINED // 8)
+    assert (two.weights, two.gradients, two.optimizer) == (4 * TRAINED, TRAINED // 2, 12 * TRAINED // 8)
+    assert (three.weights, three.gradients, three.optimizer) == (TRAINED // 2, TRAINED // 2, 12 * TRAINED // 8)
+
+
+def test_sums_of_micro_batches_take_4_bytes_for_a_weight_in_bf16() -> None:
+    assert _memory(sized_stage(), zero=2, micro_batch=4).gradients == 4 * TRAINED // 8
 
 
 def test_a_frozen_encoder_is_in_half_precision_and_gone_where_features_are_cached() -> None:

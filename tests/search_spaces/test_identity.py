@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from search_spaces.identity import (
+    PRECISION_VERSIONS,
     Memo,
     arm_fingerprint,
     canonical_json,
@@ -26,6 +27,7 @@ from search_spaces.spec import (
     MixPart,
     MixSpec,
     OptimizerSpec,
+    Precision,
     ProjectorSpec,
     SourceSpec,
     StageSpec,
@@ -84,6 +86,18 @@ def test_keys_are_what_they_have_always_been() -> None:
     assert declared_stage_key(TRIAL, 1, (3, None)).startswith("4b63627e7447534e")
     assert (stage_key(TRIAL, 1, (3, 4), DIGESTS) or "").startswith("65d467472f815d58")
     assert (features_key(VISION, SOURCE, 7, PICTURES) or "").startswith("5ef03be78f2263db")
+
+
+def test_the_version_of_bf16_is_in_the_keys_of_its_stages_and_of_stages_after_them_alone() -> None:
+    first, second = TRIAL.stages
+    mixed = TRIAL.model_copy(update={"stages": (first, second.model_copy(update={"precision": "bf16"}))})
+    with pytest.MonkeyPatch.context() as patch:
+        before = [stage_key(mixed, index, (3, 4), DIGESTS) for index in (0, 1)]
+        patch.setitem(PRECISION_VERSIONS, "bf16", 3)
+        after = [stage_key(mixed, index, (3, 4), DIGESTS) for index in (0, 1)]
+        assert (before[0] == after[0], before[1] == after[1]) == (True, False)
+        assert trial_fingerprint(mixed) == trial_fingerprint(mixed, Memo())
+    assert set(PRECISION_VERSIONS) == set(get_args(Precision))
 
 
 def test_memo_changes_no_key() -> None:

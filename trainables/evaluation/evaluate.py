@@ -29,6 +29,7 @@ from trainables.model.vlm import VLM, assemble, build_modules, cast_statistics
 from trainables.storage.records import StageResult
 from trainables.storage.store import Store
 from trainables.task import Context, TrialTask
+from trainables.training.device_memory import release_memory
 from trainables.training.weights_io import load_weights
 from trainables.trial_data import TrialData
 from trainables.workers.process_group import from_rank_0
@@ -54,6 +55,7 @@ def evaluate(
     todo = [b for b in task.evaluation_sets if b.name in missing]
     if not todo:
         return
+    release_memory()
     model = load_trained(task, results, data, context, store)
     for number, benchmark in enumerate(todo):
         label = f"evaluate {benchmark.name} ({number + 1}/{len(todo)})"

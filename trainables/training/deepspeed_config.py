@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from search_spaces.resource_spec import ResourceSpec
-from search_spaces.resources import REDUCE_BUCKET, check_resources, micro_batch
+from search_spaces.resources import (
+    REDUCE_BUCKET,
+    accumulates_in_fp32,
+    accumulation,
+    check_resources,
+    micro_batch,
+    zero_stage,
+)
 from search_spaces.spec import Precision, StageSpec
 from search_spaces.worker_contract import Device
 
@@ -47,22 +54,23 @@ def deepspeed_config(stage: StageSpec, resources: ResourceSpec, device: Device) 
         InputError: the resources cannot train the stage, or the user's settings set what the stage decides.
     """
     check_resources(stage, resources)
-    micro = micro_batch(stage, resources)
-    zero: dict[str, Any] = {"stage": resources.zero}
-    if resources.zero:
+    number = zero_stage(stage, resources)
+    zero: dict[str, Any] = {"stage": number}
+    if number:
         zero |= BUCKETS[device]
     on_host = {"device": "cpu", "pin_memory": device == "cuda"}
     if "optimizer" in resources.offloaded:
         zero["offload_optimizer"] = on_host
     if "params" in resources.offloaded:
         zero["offload_param"] = on_host
-    if resources.zero == 3:
+    if number == 3:
         zero["stage3_gather_16bit_weights_on_model_save"] = False
     config: dict[str, Any] = {
-        "train_micro_batch_size_per_gpu": micro,
-        "gradient_accumulation_steps": stage.global_batch // (resources.workers * micro),
+        "train_micro_batch_size_per_gpu": micro_batch(stage, resources),
+        "gradient_accumulation_steps": accumulation(stage, resources),
         "gradient_clipping": stage.optimizer.clip or 0.0,
         "bf16": {"enabled": BF16_ENABLED[stage.precision]},
+        "data_types": {"grad_accum_dtype": "fp32" if accumulates_in_fp32(stage, resources) else None},
         "zero_optimization": zero,
         # Client optimizers: DeepSpeed's own compile a C++ extension for minutes at first use.
         "zero_allow_untested_optimizer": True,
@@ -71,5 +79,5 @@ def deepspeed_config(stage: StageSpec, resources: ResourceSpec, device: Device) 
         "wall_clock_breakdown": False,
     }
     extra = dict(resources.deepspeed)
-    config["zero_optimization"] = {**zero, **extra.pop("zero_optimization", {}), "stage": resources.zero}
+    config["zero_optimization"] = {**zero, **extra.pop("zero_optimization", {}), "stage": number}
     return {**config, **extra}

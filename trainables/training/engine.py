@@ -6,7 +6,6 @@ what stays alive after an engine's end.
 
 from __future__ import annotations
 
-import gc
 import logging
 import warnings
 from collections.abc import Callable, Iterator
@@ -28,6 +27,7 @@ from search_spaces.spec import OptimizerSpec, StageSpec
 from search_spaces.worker_contract import Device
 from trainables.model.precision import dtype_of
 from trainables.model.vlm import VLM, Batch, cast_statistics, module
+from trainables.training.device_memory import release_memory
 from trainables.training.learning_rate import factor
 from trainables.training.random_states import random_states, restore_random_states
 from trainables.training.state_files import read_state, write_state
@@ -63,8 +63,7 @@ class Engine:
     def __init__(self, model: VLM, stage: StageSpec, steps: int, config: dict[str, Any], device: Device) -> None:
         self.dtype = dtype_of(stage.precision)
         cast_statistics(model, self.dtype)  # DeepSpeed casts weights only
-        on_host = "offload_optimizer" in config["zero_optimization"]
-        optimizer = make_optimizer(model, stage.optimizer, fused=device == "cuda" and not on_host)
+        optimizer = make_optimizer(model, stage.optimizer, fused=device == "cuda")
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(stage.schedule, step, steps))
         deepspeed.init_distributed(BACKENDS[device], auto_mpi_discovery=False)
         self._engine, *_ = deepspeed.initialize(
@@ -251,7 +250,7 @@ def _forget() -> None:
     for cell in released.__closure__ or ():
         if hasattr(cell.cell_contents, "cache_clear"):
             cell.cell_contents.cache_clear()
-    gc.collect()
+    release_memory()
 
 
 def make_optimizer(model: nn.Module, optimizer: OptimizerSpec, fused: bool = False) -> torch.optim.Optimizer:
@@ -263,7 +262,8 @@ def make_optimizer(model: nn.Module, optimizer: OptimizerSpec, fused: bool = Fal
     Args:
         model: model whose direct children are the modules of `optimizer.lr_scale`.
         optimizer: specification of the optimizer.
-        fused: whether all tensors of a group are updated in few kernels; for weights on a GPU.
+        fused: whether a group is updated by one kernel: for stages on a GPU, also where weights are offloaded to the
+            host (six times as fast as torch's other loops there). It rounds in another order.
     """
     groups: list[dict[str, Any]] = []
     for name, part in model.named_children():

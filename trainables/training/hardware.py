@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, assert_never
 
@@ -9,8 +10,10 @@ import torch
 from torch import nn
 
 from search_spaces.catalogue.load import shipped
+from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 from search_spaces.resource_spec import ResourceSpec
+from search_spaces.resources import accumulates_in_fp32, zero_stage
 from search_spaces.spec import Precision, StageSpec
 from search_spaces.worker_contract import Device
 from trainables.package_versions import STAGE_PACKAGES, installed_versions
@@ -19,6 +22,9 @@ from trainables.task import Context
 CAPABILITIES: dict[Precision, tuple[int, int]] = {"fp32": (0, 0), "bf16": (8, 0)}
 """Lowest compute capability with units for a precision. Ampere has the first matrix units for bf16 (NVIDIA CUDA C++
 programming guide, compute capabilities)."""
+
+FLASH_ATTENTION = "flash_attention_2"
+"""Transformers' name for the kernels of the package flash-attn."""
 
 
 def refuse_precision(stage: StageSpec, name: str, capability: tuple[int, int] | None) -> None:
@@ -78,12 +84,14 @@ def attention_kernel(device: Device, precision: Precision, has_flash: bool, has_
         has_sdpa: whether the model supports torch's scaled dot-product attention.
     """
     if device == "cuda" and precision == "bf16" and has_flash:
-        return "flash_attention_2"
+        return FLASH_ATTENTION
     return "sdpa" if has_sdpa else "eager"
 
 
 def set_attention(language: nn.Module, stage: StageSpec, device: Device) -> str:
     """Set the fastest attention kernel of a language model; returns its name.
+
+    A flash-attn that is installed but cannot be used, as after an upgrade of torch, is said and passed over.
 
     Args:
         language: model of transformers, changed in place.
@@ -92,7 +100,15 @@ def set_attention(language: nn.Module, stage: StageSpec, device: Device) -> str:
     """
     model: Any = language
     has_flash = find_spec("flash_attn") is not None and bool(getattr(model, "_supports_flash_attn", False))
-    kernel = attention_kernel(device, stage.precision, has_flash, bool(getattr(model, "_supports_sdpa", False)))
+    has_sdpa = bool(getattr(model, "_supports_sdpa", False))
+    kernel = attention_kernel(device, stage.precision, has_flash, has_sdpa)
+    if kernel == FLASH_ATTENTION:
+        try:
+            import_module("flash_attn")
+            model.set_attn_implementation(kernel)
+        except (ImportError, OSError, RuntimeError, ValueError) as error:
+            print(f"flash-attn is installed but cannot be used ({first_line(error)}): using another kernel", flush=True)
+            kernel = attention_kernel(device, stage.precision, False, has_sdpa)
     if model.config._attn_implementation != kernel:
         model.set_attn_implementation(kernel)
     return kernel
@@ -119,10 +135,11 @@ def flops_utilisation(operations: float, seconds: float, workers: int, peak: flo
     return operations / (seconds * workers * peak)
 
 
-def provenance(resources: ResourceSpec, context: Context, attention: str) -> dict[str, str]:
+def provenance(stage: StageSpec, resources: ResourceSpec, context: Context, attention: str) -> dict[str, str]:
     """Collect versions and settings that may change rounding, for the stage's result.
 
     Args:
+        stage: what is trained.
         resources: workers, micro-batch, ZeRO stage and offloading.
         context: device and world size of this worker.
         attention: name of the attention kernel.
@@ -133,6 +150,7 @@ def provenance(resources: ResourceSpec, context: Context, attention: str) -> dic
         "attention": attention,
         "world": str(context.world),
         "micro_batch": str(resources.micro_batch or "whole"),
-        "zero": str(resources.zero),
+        "gradients": "fp32" if accumulates_in_fp32(stage, resources) else stage.precision,
+        "zero": str(zero_stage(stage, resources)),
         "offload": resources.offload,
     }

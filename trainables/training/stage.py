@@ -29,6 +29,7 @@ from trainables.storage.store import Store
 from trainables.task import Context, StageTask, TrialTask
 from trainables.training.checkpoint_times import CheckpointTimes
 from trainables.training.deepspeed_config import deepspeed_config
+from trainables.training.device_memory import release_memory
 from trainables.training.engine import Engine, no_traces, open_engine, partition
 from trainables.training.hardware import (
     check_device,
@@ -70,6 +71,22 @@ def train_stage(
     Raises:
         InputError: the device or the resources cannot train the stage.
     """
+    release_memory()
+    with no_traces():  # whose end finds no frame that still holds the model or the engine
+        yield from _train(task, index, earlier, data, context, store, on_resume)
+    if context.world > 1:
+        dist.barrier()
+
+
+def _train(
+    task: TrialTask,
+    index: int,
+    earlier: list[StageResult],
+    data: TrialData,
+    context: Context,
+    store: Store,
+    on_resume: Callable[[Resumed], None],
+) -> Iterator[tuple[UnitDone, dict[str, float]]]:
     stage, order = task.trial.stages[index], task.stages[index]
     check_device(stage, context.device)
     config = deepspeed_config(stage, order.resources, context.device)
@@ -81,34 +98,31 @@ def train_stage(
         load_weights(model, earlier, store)
         return dict(model.named_children())
 
-    with no_traces():
-        dtype, device, cut = dtype_of(stage.precision), torch.device(context.device), partition(config)
-        model = assemble(task.trial, broadcast_modules(begin, dtype, device, cut), data.tokenizer)
-        if stage.lora is not None:
-            present = set(model.parameters())
-            add_lora(model.language, stage.lora, task.trial.draws.init, stage.name, model.draws)
-            added = [parameter for parameter in model.parameters() if parameter not in present]
-            broadcast_weights(added, dtype, device, cut)
-        settle_gradients(model, stage)
-        attention = set_attention(model.language, stage, context.device)
-        with open_engine(model, stage, order.steps, config, context.device) as engine:
-            loop = _StageLoop(engine, stage, order, stage_data, context, store)
-            resumed = loop.resume()
-            if resumed is not None:
-                on_resume(resumed)
-            yield from loop.train()
-            weights = engine.trained_weights()
-            if context.rank == 0:
-                if stage.lora is not None:
-                    weights["language"] = merge_adapters(weights["language"], stage.lora)
-                modules = save_weights(weights, store, layout.stage_folder(order.key))
-                result = loop.result(modules, stage_data.mix, provenance(order.resources, context, attention))
-                write(store, layout.stage_curve(order.key), curve_of(loop.history))
-                store.remove(layout.damage_mark(layout.stage_folder(order.key)))  # of weights that these replace
-                write(store, layout.stage_result(order.key), result)
-                remove_checkpoints(store, order.key)
-    if context.world > 1:
-        dist.barrier()
+    dtype, device, cut = dtype_of(stage.precision), torch.device(context.device), partition(config)
+    model = assemble(task.trial, broadcast_modules(begin, dtype, device, cut), data.tokenizer)
+    if stage.lora is not None:
+        present = set(model.parameters())
+        add_lora(model.language, stage.lora, task.trial.draws.init, stage.name, model.draws)
+        added = [parameter for parameter in model.parameters() if parameter not in present]
+        broadcast_weights(added, dtype, device, cut)
+    settle_gradients(model, stage)
+    attention = set_attention(model.language, stage, context.device)
+    with open_engine(model, stage, order.steps, config, context.device) as engine:
+        loop = _StageLoop(engine, stage, order, stage_data, context, store)
+        resumed = loop.resume()
+        if resumed is not None:
+            on_resume(resumed)
+        yield from loop.train()
+        weights = engine.trained_weights()
+        if context.rank == 0:
+            if stage.lora is not None:
+                weights["language"] = merge_adapters(weights["language"], stage.lora)
+            modules = save_weights(weights, store, layout.stage_folder(order.key))
+            result = loop.result(modules, stage_data.mix, provenance(stage, order.resources, context, attention))
+            write(store, layout.stage_curve(order.key), curve_of(loop.history))
+            store.remove(layout.damage_mark(layout.stage_folder(order.key)))  # of weights that these replace
+            write(store, layout.stage_result(order.key), result)
+            remove_checkpoints(store, order.key)
 
 
 def settle_gradients(model: VLM, stage: StageSpec) -> None:

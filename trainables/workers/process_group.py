@@ -164,8 +164,11 @@ def leave() -> None:
 def _init(store: Any, rank: int, world: int, device: Device, local_rank: int) -> None:
     import torch
     import torch.distributed as dist
+    from torch.distributed import distributed_c10d
 
     patience = timedelta(seconds=PATIENCE_S)
+    for default in ("default_pg_timeout", "default_pg_nccl_timeout"):  # of groups that libraries make beside this one
+        setattr(distributed_c10d, default, patience)
     match device:
         case "cuda":
             torch.cuda.set_device(local_rank)

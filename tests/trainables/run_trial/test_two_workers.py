@@ -51,6 +51,20 @@ def test_two_workers_train_to_the_losses_and_weights_of_one(tmp_path: Path) -> N
         assert max(float((single[key] - double[key]).abs().max()) for key in single) <= 1e-6
 
 
+def test_two_workers_train_in_bf16_to_the_losses_of_one(tmp_path: Path) -> None:
+    """Up to the rounding of bf16, with one micro-batch of 8 records, or with 8 of one."""
+    stages = (stage(precision="bf16", global_batch=16, max_steps=6),)
+    alone = make_task(tmp_path / "one", stages=stages, zero=2, micro_batch=1, benchmarks=())
+    shapes = [(zero, micro) for zero in (2, 3) for micro in (8, 1)]
+    both = [
+        make_task(tmp_path / f"{z}-{micro}", stages=stages, workers=2, zero=z, micro_batch=micro, benchmarks=())
+        for z, micro in shapes
+    ]
+    expected = torch.tensor(losses(run(alone)))
+    for seen in run_on_two(both):
+        torch.testing.assert_close(torch.tensor(seen), expected, rtol=2e-3, atol=0)
+
+
 def test_text_and_fillers_beside_images_cannot_hang_whatever_is_trained(tmp_path: Path) -> None:
     """Micro-batches of one record: ranks meet in all pairs of image, text and filler; frozen modules are gathered,
     too, in ZeRO 3."""

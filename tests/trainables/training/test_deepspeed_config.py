@@ -37,6 +37,18 @@ def test_nothing_is_left_for_deepspeed_to_guess() -> None:
         assert "auto" not in str(deepspeed_config(stage(), ResourceSpec(zero=zero), "cuda"))
 
 
+@pytest.mark.parametrize(("asked", "bf16"), [(0, 2), (1, 2), (2, 2), (3, 3)])
+def test_bf16_runs_at_zero_2_at_least_and_sums_micro_batches_in_fp32(asked: Any, bf16: int) -> None:
+    whole, cut = ResourceSpec(zero=asked), ResourceSpec(zero=asked, micro_batch=1)
+    for resources, summed in ((whole, None), (cut, "fp32")):
+        config = deepspeed_config(stage(precision="bf16"), resources, "cpu")
+        assert config["zero_optimization"]["stage"] == bf16
+        assert config["data_types"]["grad_accum_dtype"] == summed
+        config = deepspeed_config(stage(), resources, "cpu")
+        assert config["zero_optimization"]["stage"] == asked
+        assert config["data_types"]["grad_accum_dtype"] is None
+
+
 def test_every_device_has_its_buckets() -> None:
     assert set(BUCKETS) == set(get_args(Device))
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import get_args
 
 import pytest
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from search_spaces.errors import InputError
 from search_spaces.spec import Precision
@@ -15,7 +17,14 @@ from trainables.storage import layout
 from trainables.storage.record_files import read
 from trainables.storage.records import StageResult
 from trainables.storage.store import LocalStore
-from trainables.training.hardware import CAPABILITIES, attention_kernel, flops_utilisation, peak_flops, refuse_precision
+from trainables.training.hardware import (
+    CAPABILITIES,
+    attention_kernel,
+    flops_utilisation,
+    peak_flops,
+    refuse_precision,
+    set_attention,
+)
 
 
 def test_every_precision_has_a_lowest_capability() -> None:
@@ -45,6 +54,20 @@ def test_attention_is_the_best_kernel_that_is_there(
     device: Device, precision: Precision, has_flash: bool, has_sdpa: bool, kernel: str
 ) -> None:
     assert attention_kernel(device, precision, has_flash, has_sdpa) == kernel
+
+
+def test_flash_attention_that_is_installed_but_does_not_import_is_said_and_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As a build for another version of torch does."""
+    (tmp_path / "flash_attn.py").write_text("raise ImportError('flash_attn_2_cuda.so: undefined symbol')")
+    monkeypatch.syspath_prepend(tmp_path)
+    model = LlamaForCausalLM(
+        LlamaConfig(hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1, vocab_size=8)
+    )
+    assert set_attention(model, stage(precision="bf16"), "cuda") == "sdpa"
+    assert model.config._attn_implementation == "sdpa"
+    assert "flash_attn_2_cuda.so: undefined symbol" in capsys.readouterr().out
 
 
 def test_a_peak_is_known_by_the_drivers_name_and_never_guessed() -> None:

@@ -25,6 +25,14 @@ meeting.join(address, 0, 2, "cpu", 0)
 value = torch.tensor([1.0]); dist.all_reduce(value); print(value.item())
 """
 
+PATIENCE = """
+from trainables.workers.process_group import PATIENCE_S, ensure_single
+ensure_single()
+import torch, torch.distributed as dist
+groups = [dist.group.WORLD, dist.new_group([0])]
+print([group._get_backend(torch.device("cpu")).options._timeout.total_seconds() == PATIENCE_S for group in groups])
+"""
+
 JOIN = """
 import sys, torch, torch.distributed as dist
 from trainables.workers.process_group import Rendezvous
@@ -58,6 +66,11 @@ print(dist.group.WORLD._get_backend(torch.device("cpu")).options._timeout.total_
 def test_ensure_single_twice_makes_one_group_of_one() -> None:
     done = subprocess.run([sys.executable, "-c", SINGLE], capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout.split() == ["1", "1.0", "0", "1"]
+
+
+def test_no_group_of_a_process_is_less_patient_than_its_launcher() -> None:
+    done = subprocess.run([sys.executable, "-c", PATIENCE], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.strip() == "[True, True]"
 
 
 def test_rendezvous_two_processes_meet_on_a_port_that_the_system_chose() -> None:
