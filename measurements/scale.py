@@ -13,26 +13,7 @@ import tempfile
 from pathlib import Path
 
 from measurements.large_storage import write_finished_study
-
-STUDY = """
-study: {name}
-base:
-  vision: {{backbone: efficientnet-lite0, resolution: 64}}
-  language: llama-2x96
-  stages: [finetune]
-  epochs: 1
-  data: easy-vqa-1500
-recipe: quickstart
-axes:
-  projector: [gelu-mlp, linear]
-  vision.resize: [letterbox, naive]
-  vision.weights: [pretrained, random]
-  epochs: [{epochs}]
-  recipe.finetune.optimizer.lr: [{rates}]
-design: grid
-seeds: {seeds}
-benchmarks: easy-vqa
-"""
+from measurements.planning import write_grid
 
 
 def main() -> None:
@@ -42,30 +23,15 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        planned = _study(root / "planned.yaml", arguments.arms, seeds=[1])
+        planned = write_grid(root / "planned.yaml", arguments.arms, seeds=[1])
         _measure(f"plan --json of {arguments.arms:,} arms", "plan", str(planned), "--json", storage=root / "empty")
-        stored, storage = _study(root / "stored.yaml", arguments.trials // 3, seeds=[1, 2, 3]), root / "storage"
+        stored, storage = write_grid(root / "stored.yaml", arguments.trials // 3, seeds=[1, 2, 3]), root / "storage"
         storage.mkdir()
         _, plan = write_finished_study(stored, storage, storage / "sources")
         files = sum(len(names) for _, _, names in os.walk(storage))
         print(f"storage of {len(plan.trials):,} finished trials: {files:,} files")
         for command in (["status"], ["verdicts"], ["report", "--to", "json"], ["run", "--offline"]):
             _measure(" ".join(command), command[0], str(stored), *command[1:], storage=storage)
-
-
-def _study(file: Path, arms: int, seeds: list[int]) -> Path:
-    """Write a grid of about so many arms: eight models, the rest of the factor in horizons and learning rates."""
-    rates = max(1, round((arms / 8) ** 0.5))
-    epochs = max(1, arms // (8 * rates))
-    file.write_text(
-        STUDY.format(
-            name=file.stem,
-            epochs=", ".join(f"{1 + number / 100:.2f}" for number in range(epochs)),
-            rates=", ".join(f"{1e-4 * 1.01**number:.6g}" for number in range(rates)),
-            seeds=seeds,
-        )
-    )
-    return file
 
 
 def _measure(what: str, *command: str, storage: Path) -> None:

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from search_spaces.seeds import seed_fields
@@ -223,20 +223,24 @@ def pictures_name(source: str) -> str:
 
 def needed_digests(trial: TrialSpec, stage_index: int, memo: Memo | None = None) -> tuple[str, ...]:
     """List the names of all digests that the key of a stage needs, sorted."""
-    memo, stages, language, vision = memo or Memo(), trial.stages, trial.language, trial.vision
-    data = memo.of("data", (stages,), lambda: _data_names(stages[: stage_index + 1]), stage_index)
-    words = memo.of("words", (language,), lambda: _language_names(language))
-    pixels = memo.of("pixels", (vision,), lambda: frozenset(map(weights_name, vision.checkpoints)))
-    return tuple(sorted(data | words | pixels))
+    vision, language = trial.vision, trial.language
+    mixes = tuple(stage.data for stage in trial.stages[: stage_index + 1])
+
+    def make() -> tuple[str, ...]:
+        pixels = map(weights_name, vision.checkpoints)
+        return tuple(sorted({*pixels, *_language_names(language), *_data_names(mixes)}))
+
+    return (memo or Memo()).of("needed digests", (vision, language, *mixes), make)
 
 
-def _data_names(stages: tuple[StageSpec, ...]) -> frozenset[str]:
-    return frozenset(source_name(part.source) for stage in stages for part in stage.data.parts)
+def _data_names(mixes: tuple[MixSpec, ...]) -> Iterator[str]:
+    return (source_name(part.source) for mix in mixes for part in mix.parts)
 
 
-def _language_names(language: LanguageSpec) -> frozenset[str]:
-    sources = map(source_name, language.tokenizer.vocabulary)
-    return frozenset((*sources, *([weights_name(language.checkpoint)] if language.checkpoint else [])))
+def _language_names(language: LanguageSpec) -> Iterator[str]:
+    yield from map(source_name, language.tokenizer.vocabulary)
+    if language.checkpoint:
+        yield weights_name(language.checkpoint)
 
 
 def declared_stage_key(
@@ -257,13 +261,13 @@ def stage_key(
     memo: Memo | None = None,
 ) -> str | None:
     """Compute the key of a stage from the digests of its data and starting weights; None while one is unknown."""
+    memo = memo or Memo()
     names = needed_digests(trial, stage_index, memo)
     if any(name not in digests for name in names) or steps[stage_index] is None:
         return None
-    declared = _stage_text(trial, stage_index, steps, memo or Memo())
-    return text_digest(
-        canonical_object(declared=declared, digests=canonical_json({name: digests[name] for name in names}))
-    )
+    declared = _stage_text(trial, stage_index, steps, memo)
+    contents = memo.of("contents", (names, digests), lambda: canonical_json({name: digests[name] for name in names}))
+    return text_digest(canonical_object(declared=declared, digests=contents))
 
 
 def _stage_text(trial: TrialSpec, stage_index: int, steps: tuple[int | None, ...], memo: Memo) -> str:

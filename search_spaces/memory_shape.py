@@ -38,7 +38,8 @@ def evaluation_shape(trial: TrialSpec, resources: ResourceSpec) -> str:
 
 
 def _model(trial: TrialSpec) -> dict[str, Any]:
-    return trial.model_dump(mode="json", include={"vision", "projector", "language"})
+    parts = {"vision": trial.vision, "projector": trial.projector, "language": trial.language}
+    return {name: part.model_dump(mode="json") for name, part in parts.items()}
 
 
 def _digest(work: dict[str, Any], resources: ResourceSpec) -> str:

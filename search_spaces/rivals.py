@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from search_spaces.short_forms import SHORT_FIELDS
@@ -11,6 +12,7 @@ from search_spaces.yaml_source import KeyPath, leaves, value_at
 _RIVALS = (("epochs", "max_steps"), ("warmup_steps", "warmup_ratio"))
 
 
+@cache
 def rival(path: str) -> str | None:
     """Return the field that `path` takes the place of, where only one of two may be set."""
     stem, _, name = path.rpartition(".")

@@ -8,12 +8,14 @@ identity. What a trial runs on is `resource_spec.py`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from search_spaces.names import Slug
 from search_spaces.projectors import ProjectorKind, ProjectorLayer, projector_design
+from search_spaces.typed import adapter
 
 Positive = Annotated[int, Field(ge=1)]
 TowerFamily = Literal["vit", "conv"]
@@ -363,8 +365,11 @@ class BenchmarkSpec(Spec):
         return len(self.only.ids) if self.only is not None else min(n, self.sample or n)
 
 
-class SeedSplit(Spec):
+@dataclass(frozen=True, slots=True)
+class SeedSplit:
     """Seeds of one replicate, by what is drawn from them."""
+
+    __pydantic_config__ = Spec.model_config
 
     order: int
     """Of the order of records and batches, and of dropout."""
@@ -374,8 +379,15 @@ class SeedSplit(Spec):
     """Of the records that mixes with `resample: per-seed` draw."""
 
 
-class TrialSpec(Spec):
-    """Arm with a seed: everything that determines the trained weights, up to rounding."""
+@dataclass(frozen=True, slots=True)
+class TrialSpec:
+    """Arm with a seed: everything that determines the trained weights, up to rounding.
+
+    Plans hold a hundred thousand of these, which share their parts: no model of pydantic, which takes ten times the
+    memory. What comes from storage is validated like the others.
+    """
+
+    __pydantic_config__ = Spec.model_config
 
     vision: VisionSpec
     projector: ProjectorSpec
@@ -390,3 +402,7 @@ class TrialSpec(Spec):
     def draws(self) -> SeedSplit:
         """Seed of each source of chance."""
         return self.split or SeedSplit(order=self.seed, init=self.seed, data=self.seed)
+
+    def as_json(self) -> str:
+        """Write all fields as indented JSON, for people."""
+        return adapter(TrialSpec).dump_json(self, indent=1).decode()

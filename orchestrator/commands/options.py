@@ -222,11 +222,14 @@ def _object_lines(members: dict[str, Any]) -> Iterator[str]:
     yield "\n}\n" if members else "{}\n"
 
 
+_ENCODER = json.JSONEncoder(allow_nan=False)
+
+
 def _json_text(value: Any) -> str:
     try:
-        return json.dumps(value, allow_nan=False)
+        return _ENCODER.encode(value)
     except ValueError:  # some number is not finite: to look for it in every value would take longer than all the rest
-        return json.dumps(_finite(value), allow_nan=False)
+        return _ENCODER.encode(_finite(value))
 
 
 def _finite(value: Any) -> Any:

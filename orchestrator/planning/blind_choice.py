@@ -7,6 +7,7 @@ from orchestrator.planning.estimates import Assumptions, estimates
 from search_spaces.expansion.blind_run import OTHER_IMAGES, with_blind_run
 from search_spaces.identity import source_name
 from search_spaces.plan import Plan, PlannedTrial
+from search_spaces.sizes import ModelSize
 from search_spaces.spec import BenchmarkSpec
 from search_spaces.steps import RealisedCounts, SourceCounts
 
@@ -50,11 +51,13 @@ def _share(plan: Plan, counts: RealisedCounts) -> float:
     known = [cost for cost in hours if cost is not None]
     if len(known) < len(hours):
         raise _UnknownCostError("the GPU-hours of some stages are not known")
-    return sum(_evaluation_hours(plan, trial, counts, assumed) for trial in plan.trials) / sum(known)
+    sizes = {arm.name: arm.size for arm in plan.arms}
+    return sum(_evaluation_hours(plan, trial, sizes[trial.arm], counts, assumed) for trial in plan.trials) / sum(known)
 
 
-def _evaluation_hours(plan: Plan, trial: PlannedTrial, counts: RealisedCounts, assumed: Assumptions) -> float:
-    size = next(arm.size for arm in plan.arms if arm.name == trial.arm)
+def _evaluation_hours(
+    plan: Plan, trial: PlannedTrial, size: ModelSize | None, counts: RealisedCounts, assumed: Assumptions
+) -> float:
     peak = assumed.entry.tflops(trial.spec.stages[-1].precision)
     assert size is not None, "the stages of an arm of unknown size have no hours"
     assert peak is not None, "nor have those that the GPU cannot compute"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -11,7 +11,7 @@ from cluster.memory import Memory, nearest_fitting, stage_memory
 from search_spaces.catalogue.entries import GpuEntry
 from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError, nearest
-from search_spaces.identity import source_name
+from search_spaces.identity import Memo, source_name
 from search_spaces.plan import Node, Plan, PlannedTrial
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import micro_batch
@@ -59,6 +59,7 @@ class Estimate:
     """What one stage would take."""
 
     stage: StageSpec
+    """The first of those that take the same: they share one estimate."""
     resources: ResourceSpec
     parameters: Mapping[Module, int]
     """Module -> its parameters."""
@@ -90,29 +91,57 @@ class Estimate:
 
 def estimates(plan: Plan, assumed: Assumptions) -> dict[str, Estimate | None]:
     """Estimate every stage of a plan, by node id; None where the size of its model is not known."""
-    arms = {arm.name: arm for arm in plan.arms}
-    trials = {trial.id: trial for trial in plan.trials}
-    by_node: dict[str, Estimate | None] = {}
-    for node in plan.nodes.values():
-        if node.kind == "stage":
-            trial = trials[node.trials[0]]
-            arm = arms[trial.arm]
-            stage = _stage(plan, trial, node)
-            resources = arm.resources_of(stage.name)
-            kept = {source for name in trial.path for source in plan.nodes[name].sources}
-            cached = all(source_name(part.source) in kept for part in stage.data.parts)
-            longest = trial.spec.language.max_length
-            by_node[node.id] = (
-                None
-                if arm.size is None
-                else _estimate(arm.size, stage, resources, node.steps, longest, cached, assumed)
-            )
-    return by_node
+    estimator = _Estimator(plan, assumed)
+    return {node.id: estimator.estimate(node) for node in plan.nodes.values() if node.kind == "stage"}
+
+
+class _Estimator:
+    """Estimator of the stages of one plan: those that differ in nothing that takes anything share an estimate."""
+
+    def __init__(self, plan: Plan, assumed: Assumptions):
+        self._plan, self._assumed = plan, assumed
+        self._arms = {arm.name: arm for arm in plan.arms}
+        self._trials = {trial.id: trial for trial in plan.trials}
+        self._memo = Memo()
+
+    def estimate(self, node: Node) -> Estimate | None:
+        """Estimate the stage of a node; None where the size of its model is not known."""
+        trial = self._trials[node.trials[0]]
+        arm, stage = self._arms[trial.arm], _stage(self._plan, trial, node)
+        size, resources = arm.size, arm.resources_of(stage.name)
+        if size is None:
+            return None
+        longest, cached = trial.spec.language.max_length, self._is_cached(trial, stage)
+        return self._memo.of(
+            "estimate",
+            (size, resources),
+            lambda: _estimate(size, stage, resources, node.steps, longest, cached, self._assumed),
+            (*_what_takes(stage), node.steps, longest, cached),
+        )
+
+    def _is_cached(self, trial: PlannedTrial, stage: StageSpec) -> bool:
+        """Tell whether the features of all images that a stage trains on come from a cache."""
+        cached = {source for name in trial.path for source in self._plan.nodes[name].sources}
+        parts = stage.data.parts
+        return self._memo.of("sources", (parts,), lambda: {source_name(part.source) for part in parts}) <= cached
 
 
 def _stage(plan: Plan, trial: PlannedTrial, node: Node) -> StageSpec:
     nodes = [stage.id for stage in trial.stage_nodes(plan)]
     return trial.spec.stages[nodes.index(node.id)]
+
+
+def _what_takes(stage: StageSpec) -> tuple[Hashable, ...]:
+    """Return what memory, disk and operations follow from: learning rates, schedules and data take nothing."""
+    return (
+        stage.name,
+        stage.trains,
+        stage.global_batch,
+        stage.precision,
+        stage.activation_checkpointing,
+        stage.lora,
+        stage.optimizer.states,
+    )
 
 
 def _estimate(
@@ -177,8 +206,10 @@ def refuse_beyond_budget(plan: Plan, assumed: Assumptions | None = None) -> None
     Raises:
         InputError: that names both.
     """
+    if plan.disk_budget_bytes is None:
+        return
     peak = peak_disk(plan, estimates(plan, assumed or Assumptions()))
-    if plan.disk_budget_bytes is not None and peak is not None and peak > plan.disk_budget_bytes:
+    if peak is not None and peak > plan.disk_budget_bytes:
         raise InputError(
             f"must be at least what the study needs at its peak, {peak / 1e9:,.1f} GB with one trial at a time, but is "
             f"{plan.disk_budget_bytes / 1e9:,g} GB",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any, TypedDict
 
 from orchestrator.analysis.what_varies import what_varies
@@ -114,7 +115,7 @@ def _trial_json(trial: PlannedTrial, stage_ids: set[str]) -> dict[str, Any]:
         "id": trial.id,
         "arm": trial.arm,
         "seed": trial.seed,
-        **({"draws": trial.spec.split.model_dump()} if trial.spec.split is not None else {}),
+        **({"draws": asdict(trial.spec.split)} if trial.spec.split is not None else {}),
         "stages": [name for name in trial.path if name in stage_ids],
         "features": [name for name in trial.path if name.startswith("features-")],
         "evaluation": trial.path[-1],

@@ -14,6 +14,8 @@ from orchestrator.state.causes import Cause, changed_fields, why_attempt_differs
 from orchestrator.state.ledger import Ledger, TrialEntry
 from search_spaces.error_text import first_line
 from search_spaces.plan import Plan, PlannedTrial
+from search_spaces.spec import TrialSpec
+from search_spaces.typed import adapter
 from trainables.storage import layout
 from trainables.storage.record_files import read_or_drop
 from trainables.storage.records import Attempt, TrialResult
@@ -243,7 +245,7 @@ def _redefined(
         replaced = before.get((change.arm, change.seed))
         if change.kind == "new" and replaced is not None:
             name, attempt = replaced
-            fields = changed_fields(attempt.trial, specs[change.id].model_dump(mode="json", by_alias=True))
+            fields = changed_fields(attempt.trial, adapter(TrialSpec).dump_python(specs[change.id], mode="json"))
             change = replace(change, kind="changed", causes=(Cause("definition", fields),), replaces=name)
         redefined.append(change)
     return tuple(redefined)

@@ -18,7 +18,7 @@ from orchestrator.state.trial_records import NO_FAILURE, RESULT_AGAIN, TrialReco
 from search_spaces.identity import Memo, needed_digests, source_name
 from search_spaces.plan import Plan, PlannedTrial
 from search_spaces.spec import BenchmarkSpec
-from trainables.evaluation.results import evaluation_key
+from trainables.evaluation.results import evaluation_keys
 from trainables.storage import layout
 from trainables.storage.artifacts import Depth, verify_examples
 from trainables.storage.lease import LEASE_SILENCE_S, Owner
@@ -271,25 +271,27 @@ def _evaluations(
     stages = [nodes.stages[node.id] for node in trial.stage_nodes(plan) if node.id in nodes.stages]
     if result is None and len(stages) < len(trial.spec.stages):
         return {}
+    planned = _planned_evaluations(plan, trial, stages, memo)
     for benchmark in plan.evaluation_sets:
-        name = _planned_evaluation(plan, trial, benchmark, stages, memo)
-        name = name or (result.evaluations.get(benchmark.name) if result is not None else None)
+        name = planned.get(benchmark.name) or (result.evaluations.get(benchmark.name) if result is not None else None)
         evaluation = records.evaluation(name) if name else None
         if evaluation is not None and plan.benchmark_keys.get(benchmark.name) in (None, evaluation.asked):
             evaluations[benchmark.name] = evaluation
     return evaluations
 
 
-def _planned_evaluation(
-    plan: Plan, trial: PlannedTrial, benchmark: BenchmarkSpec, stages: Sequence[StageResult], memo: Memo
-) -> str | None:
-    """Name the result of an evaluation by its key; None where the plan does not know all that the key is made of."""
-    source = memo.of("source", (benchmark,), lambda: source_name(benchmark.source))
-    needed = {source, *needed_digests(trial.spec, len(trial.spec.stages) - 1, memo)}
-    if len(stages) < len(trial.spec.stages) or not needed.issubset(plan.digests):
-        return None
-    key = evaluation_key(trial.spec, plan.digests, benchmark, stages, memo)
-    return layout.evaluation_result(key, benchmark.name)
+def _planned_evaluations(plan: Plan, trial: PlannedTrial, stages: Sequence[StageResult], memo: Memo) -> dict[str, str]:
+    """Name the results of evaluations by their keys, as far as the plan knows all that these are made of."""
+    needed = needed_digests(trial.spec, len(trial.spec.stages) - 1, memo)
+    if len(stages) < len(trial.spec.stages) or not all(name in plan.digests for name in needed):
+        return {}
+    known = [benchmark for benchmark in plan.evaluation_sets if _source(benchmark, memo) in plan.digests]
+    keys = evaluation_keys(trial.spec, plan.digests, known, stages, memo)
+    return {name: layout.evaluation_result(key, name) for name, key in keys.items()}
+
+
+def _source(benchmark: BenchmarkSpec, memo: Memo) -> str:
+    return memo.of("source", (benchmark,), lambda: source_name(benchmark.source))
 
 
 def _removed(plan: Plan, files: set[str]) -> tuple[str, ...]:

@@ -248,7 +248,7 @@ class Replay:
 
     def _describe(self, run: str, trial: PlannedTrial) -> bool:
         """Attach what a trial is and where its study is driven; whether that should be done again."""
-        texts = {"spec.json": trial.spec.model_dump_json(indent=1), "environment.json": environment_json()}
+        texts = {"spec.json": trial.spec.as_json(), "environment.json": environment_json()}
         again = [self._sender.attach(run, name, text) for name, text in texts.items()]
         return any(again)
 

@@ -35,6 +35,8 @@ class CheckedArm:
     draft: ArmDraft
     resolved: ResolvedArm
     resources: ArmResources
+    fingerprint: str
+    """Identity by declared names, without seeds (`identity.arm_fingerprint`)."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +90,14 @@ def check_study(study: Study, memo: Memo, probe: EncoderProbe | None, facts: Fac
     problems.raise_all()
 
     kept, excluded, unused = _split(study, drafts, exclusions)
-    attempts = [problems.attempt(partial(_check_arm, study, resolver, draft)) for draft in kept]
+    attempts = [problems.attempt(partial(_check_arm, study, resolver, memo, draft)) for draft in kept]
     arms = tuple(arm for arm in attempts if arm is not None)
     names = [draft.name for draft in drafts]
     ids = [benchmark.id for benchmark in benchmarks]
     resamples = any(s.data.resample == "per-seed" for arm in arms for s in arm.resolved.template.stages)
     absent = {exclusion.arm for exclusion in excluded}
     problems.extend(References(study, names, absent, ids, resamples).problems())
-    problems.extend(_repetition_problems(study, arms, memo))
+    problems.extend(_repetition_problems(study, arms))
     problems.raise_all()
     if not arms:
         raise study.problem(("exclude",), "a study must have at least one arm, but all are excluded")
@@ -160,7 +162,7 @@ class _ChangesNothing:
         return arm_fingerprint(resolved.template, self.memo) == arm_fingerprint(self.base.template, self.memo)
 
 
-def _check_arm(study: Study, resolver: Resolver, draft: ArmDraft) -> CheckedArm:
+def _check_arm(study: Study, resolver: Resolver, memo: Memo, draft: ArmDraft) -> CheckedArm:
     resolved = resolver.resolve(draft.patch)
     resources = resolver.resources(draft.resources)
     for stage in resolved.template.stages:
@@ -169,17 +171,18 @@ def _check_arm(study: Study, resolver: Resolver, draft: ArmDraft) -> CheckedArm:
         except InputError as error:
             path: KeyPath = (*draft.path, "resources") if draft.resources else ("resources",)
             raise study.problem(path, error.law, error.way_out) from error
-    return CheckedArm(draft, resolved, resources)
+    return CheckedArm(draft, resolved, resources, arm_fingerprint(resolved.template, memo))
 
 
-def _repetition_problems(study: Study, arms: Sequence[CheckedArm], memo: Memo) -> Iterator[InputError]:
+def _repetition_problems(study: Study, arms: Sequence[CheckedArm]) -> Iterator[InputError]:
     """Find arms with one name (one row of a table) or with one specification (one row under two names)."""
     names: set[str] = set()
     first_of: dict[str, ArmDraft] = {}
-    for draft, template in ((arm.draft, arm.resolved.template) for arm in arms):
+    for arm in arms:
+        draft = arm.draft
         if draft.name in names:
             yield study.problem(draft.path, f"the names of arms must differ, but {draft.name!r} is there twice")
-        first = first_of.setdefault(arm_fingerprint(template, memo), draft)
+        first = first_of.setdefault(arm.fingerprint, draft)
         if first is not draft and draft.name not in names:
             yield study.problem(
                 draft.path,

@@ -101,7 +101,7 @@ def expand_study(
     except InputError as error:
         raise _helpful(error, study, probe, language_facts) from error
     if toy:
-        checked = _toy(checked, toy_workers)
+        checked = _toy(checked, toy_workers, memo)
     names = {arm.draft.name for arm in checked.arms}
     own = {arm: seeds_of_arm(study.seeds, arm) for arm in names}
     further = {arm: tuple(n for n in more if n not in own[arm]) for arm, more in (added or {}).items() if arm in names}
@@ -232,12 +232,17 @@ def plan_study(
     )
 
 
-def _toy(checked: CheckedStudy, most_workers: int | None) -> CheckedStudy:
+def _toy(checked: CheckedStudy, most_workers: int | None, memo: Memo) -> CheckedStudy:
     tiny = toy_arms([arm.resolved for arm in checked.arms], [arm.resources for arm in checked.arms])
     return replace(
         checked,
         arms=tuple(
-            CheckedArm(arm.draft, resolved, toy_resources(arm.resources, most_workers))
+            CheckedArm(
+                arm.draft,
+                resolved,
+                toy_resources(arm.resources, most_workers),
+                arm_fingerprint(resolved.template, memo),
+            )
             for arm, resolved in zip(checked.arms, tiny, strict=True)
         ),
         benchmarks=toy_benchmarks(checked.benchmarks),
@@ -270,7 +275,7 @@ def _arm(arm: CheckedArm, expansion: Expansion) -> Arm:
     template, memo = arm.resolved.template, expansion.memo
     modules = (template.vision, template.projector, template.language)
     return Arm(
-        id=arm_fingerprint(template, memo)[:12],
+        id=arm.fingerprint[:12],
         name=arm.draft.name,
         difference=difference(expansion.checked.base, arm.draft.patch),
         values=arm.draft.values,

@@ -78,8 +78,9 @@ class Graph:
         self._features, self._budget_left = features, budget_bytes
         self._test_sources = tuple(benchmark.source for benchmark in benchmarks)
         self._nodes: dict[str, Node] = {}
-        self._paths = Memo()
-        """Paths of features, which name nodes of this graph: another graph of the same trials must not find them."""
+        """Stages and evaluations with the first of their trials: most have no other."""
+        self._own_memo = Memo()
+        """Keeps what holds for this graph and its digests: another graph of the same trials must not find it."""
         self._feature_nodes: dict[tuple[int, int, int | None], str | None] = {}
         self._features_by_key: dict[str, str] = {}
         """Key of features -> the node that stands for all sources with those pictures."""
@@ -100,20 +101,29 @@ class Graph:
         path = dict.fromkeys(node for nodes in features for node in nodes)
         after = features[0][-1] if features[0] else None
         for index in range(len(spec.stages)):
-            after = self._stage_node(spec, index, chain.steps, after, chain.missing[index])
+            after = self._stage_node(trial, index, chain.steps, after, chain.missing[index])
             path[after] = None
         evaluation = f"evaluation-{trial.id.rpartition('-')[2]}"
-        self._nodes[evaluation] = Node(evaluation, "evaluation", None, "evaluate", None, after, ())
+        self._nodes[evaluation] = Node(evaluation, "evaluation", None, "evaluate", None, after, (trial.id,))
         path[evaluation] = None
         return PlannedTrial(trial.id, trial.arm, trial.seed, spec, tuple(path))
 
     def nodes(self, trials: Iterable[PlannedTrial]) -> dict[str, Node]:
-        """Return the nodes that these trials need, each with its trials, in the order of first need."""
-        users: dict[str, list[str]] = {}
+        """Return the nodes that these trials need, each with its trials, in the order of first need.
+
+        Args:
+            trials: all that were added, or the first so many of them.
+        """
+        needed: dict[str, Node] = {}
+        further: dict[str, list[str]] = {}
         for trial in trials:
-            for node in trial.path:
-                users.setdefault(node, []).append(trial.id)
-        return {name: _with_trials(self._nodes[name], tuple(names)) for name, names in users.items()}
+            for name in trial.path:
+                node = needed.setdefault(name, self._nodes[name])
+                if node.trials[:1] != (trial.id,):
+                    further.setdefault(name, []).append(trial.id)
+        for name, users in further.items():
+            needed[name] = replace(needed[name], trials=(*needed[name].trials, *users))
+        return needed
 
     @property
     def notes(self) -> list[str]:
@@ -142,20 +152,22 @@ class Graph:
 
     def _missing(self, arm: ResolvedArm, index: int, steps: int | None) -> tuple[str, ...]:
         """Name the digests and counts that the key of a stage needs and that are not known."""
-        digests = [name for name in needed_digests(arm.template, index, self._memo) if name not in self._digests]
+        needed = needed_digests(arm.template, index, self._memo)
+        digests = self._own_memo.of("missing", (needed,), lambda: tuple(n for n in needed if n not in self._digests))
         if steps is not None:
-            return tuple(digests)
+            return digests
         uncounted = uncounted_sources(arm.template.stages[index].data, self._realised)
         return (*digests, *(f"counts of {name}" for name in uncounted))
 
     def _stage_node(
         self,
-        spec: TrialSpec,
+        trial: TrialDraft,
         index: int,
         steps: tuple[int | None, ...],
         after: str | None,
         missing: tuple[str, ...],
     ) -> str:
+        spec = trial.spec
         name = f"stage-{declared_stage_key(spec, index, steps, self._memo)[:12]}"
         if name not in self._nodes:
             key = None if missing else stage_key(spec, index, steps, self._digests, self._memo)
@@ -166,7 +178,7 @@ class Graph:
                 spec.stages[index].name,
                 steps[index],
                 after,
-                (),
+                (trial.id,),
                 missing,
                 approximate=has_approximate_steps(spec.stages[index], self._realised),
             )
@@ -180,7 +192,7 @@ class Graph:
             nodes = [[self._feature_node(vision, source, seed) for source in sources] for sources in chain.sources]
             return tuple(tuple(node for node in each if node is not None) for each in nodes)
 
-        return self._paths.of("feature paths", (vision, *chain.sources), make, _seed_of(vision, seed))
+        return self._own_memo.of("feature paths", (vision, *chain.sources), make, _seed_of(vision, seed))
 
     def _feature_node(self, vision: VisionSpec, source: SourceSpec, seed: int) -> str | None:
         known = (id(vision), id(source), _seed_of(vision, seed))
@@ -250,7 +262,3 @@ def _sizes(sources: Mapping[str, int | None]) -> str:
     parts = [f"{number_of(len(known), 'source')} could take {gigabytes(sum(known))} GB"] if known else []
     unknown = len(sources) - len(known)
     return ", ".join([*parts, *([f"the size of {number_of(unknown, 'source')} is unknown"] if unknown else [])])
-
-
-def _with_trials(node: Node, trials: tuple[str, ...]) -> Node:
-    return replace(node, trials=trials)

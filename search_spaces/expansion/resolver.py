@@ -5,9 +5,9 @@ Arms share most of their parts, so every part is resolved once and the same obje
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeVar, get_args
 
 from search_spaces.catalogue.load import Catalogue
 from search_spaces.errors import InputError, Problems, nearest
@@ -27,6 +27,7 @@ from search_spaces.spec import (
     MixSpec,
     ProjectorSpec,
     SeedSplit,
+    SourceSpec,
     StageSpec,
     TokenizerSpec,
     TrialSpec,
@@ -38,6 +39,19 @@ from search_spaces.yaml_source import KeyPath
 _VISION = tuple(f"vision.{name}" for name in VisionChoice.model_fields)
 _PROJECTOR = tuple(f"projector.{name}" for name in ProjectorChoice.model_fields)
 _LANGUAGE = tuple(f"language.{name}" for name in LanguageChoice.model_fields)
+
+
+_Part = Literal["vision", "projector", "language", "stages"]
+"""Parts of an arm that are made apart."""
+
+_PART_OF: dict[str, _Part] = {
+    **dict.fromkeys(_VISION, "vision"),
+    **dict.fromkeys(_PROJECTOR, "projector"),
+    **dict.fromkeys(_LANGUAGE, "language"),
+}
+"""Field -> the part that it is of; all others are of the stages."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +69,7 @@ class ResolvedArm:
             seed: number of the replicate.
             split: what it draws from; None for the number itself.
         """
-        return self.template.model_copy(update={"seed": seed, "split": split})
+        return replace(self.template, seed=seed, split=split)
 
 
 class Resolver:
@@ -103,7 +117,27 @@ class Resolver:
 
     def resolve(self, patch: Patch) -> ResolvedArm:
         """Resolve the arm that differs from the base by `patch`. Raises InputError with all that is wrong with it."""
-        return self._resolve(self.complete(patch))
+        complete, own = self.complete(patch), _fields_by_part(patch)
+
+        def part(name: _Part, make: Callable[[Patch], T]) -> T:
+            """Make a part of the arm, once for all arms that write the same of it in the same places."""
+            return self._parts.get((name, *own[name]), lambda: make(complete))
+
+        problems = Problems()
+        vision = problems.attempt(lambda: part("vision", self._vision))
+        projector = problems.attempt(lambda: part("projector", self._projector))
+        language = problems.attempt(lambda: part("language", self._language))
+        stages = problems.attempt(lambda: part("stages", self._stages.resolve))
+        problems.raise_all()
+        assert vision is not None
+        assert projector is not None
+        assert language is not None
+        assert stages is not None
+        self._languages.check_template(language, stages, complete)
+        language = self._with_vocabulary(language, stages)
+        template = TrialSpec(vision=vision, projector=projector, language=language, stages=stages, seed=0)
+        notes = self._parts.get(("notes", id(vision)), lambda: tuple(unused_pixels(vision)))
+        return ResolvedArm(template, notes)
 
     @property
     def mixes(self) -> tuple[tuple[MixSpec, KeyPath], ...]:
@@ -120,23 +154,6 @@ class Resolver:
             ("resources", repr(difference)), lambda: resolve_resources(self._study, self._catalogue, difference)
         )
 
-    def _resolve(self, patch: Patch) -> ResolvedArm:
-        problems = Problems()
-        vision = problems.attempt(lambda: self._vision(patch))
-        projector = problems.attempt(lambda: self._projector(patch))
-        language = problems.attempt(lambda: self._language(patch))
-        stages = problems.attempt(lambda: self._stages.resolve(patch))
-        problems.raise_all()
-        assert vision is not None
-        assert projector is not None
-        assert language is not None
-        assert stages is not None
-        self._languages.check_template(language, stages, patch)
-        language = self._with_vocabulary(language, stages)
-        template = TrialSpec(vision=vision, projector=projector, language=language, stages=stages, seed=0)
-        notes = self._parts.get(("notes", id(vision)), lambda: tuple(unused_pixels(vision)))
-        return ResolvedArm(template, notes)
-
     def _with_vocabulary(self, language: LanguageSpec, stages: tuple[StageSpec, ...]) -> LanguageSpec:
         """Give a word-level tokenizer without a source those that the base and the arm train on.
 
@@ -145,15 +162,19 @@ class Resolver:
         """
         if language.tokenizer.kind != "words" or language.tokenizer.source is not None:
             return language
-        base = self._stages.resolve(self.complete({}))
-        sources = {source_name(part.source): part.source for stage in (*base, *stages) for part in stage.data.parts}
-        names = tuple(sorted(sources))
 
-        def make() -> LanguageSpec:
-            tokenizer = TokenizerSpec(kind="words", sources=tuple(sources[name] for name in names))
+        def fitted() -> LanguageSpec:
+            base = self._stages.resolve(self.complete({}))
+            sources = {source_name(part.source): part.source for stage in (*base, *stages) for part in stage.data.parts}
+            names = tuple(sorted(sources))
+            return self._parts.get(("vocabulary", id(language), *names), lambda: with_words(sources[n] for n in names))
+
+        def with_words(sources: Iterable[SourceSpec]) -> LanguageSpec:
+            tokenizer = TokenizerSpec(kind="words", sources=tuple(sources))
             return language.model_copy(update={"tokenizer": tokenizer})
 
-        return self._parts.get(("vocabulary", id(language), *names), make)
+        mixes = (stage.data for stage in stages)
+        return self._parts.get(("fitted", id(language), *map(id, mixes)), fitted)
 
     def _with_recipe(self, leaf: Leaf | None) -> Patch:
         if leaf is None:
@@ -197,3 +218,11 @@ class Resolver:
         leaves = {name: patch[name] for name in _LANGUAGE if name in patch}
         key = ("language", *((name, repr(leaf.value)) for name, leaf in leaves.items()))
         return self._parts.get(key, lambda: self._languages.spec(leaves))
+
+
+def _fields_by_part(patch: Patch) -> dict[_Part, list[tuple[str, str, KeyPath]]]:
+    """Sort the fields of a patch, with values and places, by the parts of an arm that follow from them."""
+    fields: dict[_Part, list[tuple[str, str, KeyPath]]] = {name: [] for name in get_args(_Part)}
+    for field, leaf in patch.items():
+        fields[_PART_OF.get(field, "stages")].append((field, repr(leaf.value), leaf.path))
+    return fields

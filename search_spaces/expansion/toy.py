@@ -24,6 +24,7 @@ from search_spaces.spec import (
     StageSpec,
     TokenizerSpec,
     TowerFamily,
+    TrialSpec,
     VisionSpec,
 )
 from search_spaces.steps import TEXT_ONLY
@@ -150,14 +151,13 @@ def _horizon(stage: StageSpec) -> tuple[bool, float]:
     return (stage.max_steps is not None, stage.max_steps or stage.epochs or 0)
 
 
-def _toy_template(arm: ResolvedArm, ranks: _Ranks) -> Any:
+def _toy_template(arm: ResolvedArm, ranks: _Ranks) -> TrialSpec:
     spec = arm.template
-    return spec.model_copy(
-        update={
-            "vision": _toy_vision(spec.vision, ranks),
-            "language": _toy_language(spec.language, ranks),
-            "stages": tuple(_toy_stage(stage, ranks) for stage in spec.stages),
-        }
+    return replace(
+        spec,
+        vision=_toy_vision(spec.vision, ranks),
+        language=_toy_language(spec.language, ranks),
+        stages=tuple(_toy_stage(stage, ranks) for stage in spec.stages),
     )
 
 
@@ -277,6 +277,6 @@ def _told_apart(arms: Sequence[ResolvedArm], tiny: Sequence[ResolvedArm]) -> lis
         if number:
             vision = toy.template.vision
             mean = (vision.mean[0], vision.mean[1], vision.mean[2] - 0.001 * number)
-            toy = replace(toy, template=toy.template.model_copy(update={"vision": _tinted(vision, mean)}))
+            toy = replace(toy, template=replace(toy.template, vision=_tinted(vision, mean)))
         result.append(toy)
     return result

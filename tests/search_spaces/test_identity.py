@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, get_args
 
 import pytest
@@ -90,7 +91,7 @@ def test_keys_are_what_they_have_always_been() -> None:
 
 def test_the_version_of_bf16_is_in_the_keys_of_its_stages_and_of_stages_after_them_alone() -> None:
     first, second = TRIAL.stages
-    mixed = TRIAL.model_copy(update={"stages": (first, second.model_copy(update={"precision": "bf16"}))})
+    mixed = replace(TRIAL, stages=(first, second.model_copy(update={"precision": "bf16"})))
     with pytest.MonkeyPatch.context() as patch:
         before = [stage_key(mixed, index, (3, 4), DIGESTS) for index in (0, 1)]
         patch.setitem(PRECISION_VERSIONS, "bf16", 3)
@@ -119,7 +120,7 @@ def test_memo_changes_no_key() -> None:
     ],
 )
 def test_labels_are_no_part_of_identity(change: dict[str, Any]) -> None:
-    assert trial_fingerprint(TRIAL.model_copy(update=change)) == trial_fingerprint(TRIAL)
+    assert trial_fingerprint(replace(TRIAL, **change)) == trial_fingerprint(TRIAL)
 
 
 @pytest.mark.parametrize(
@@ -132,16 +133,16 @@ def test_labels_are_no_part_of_identity(change: dict[str, Any]) -> None:
     ],
 )
 def test_what_changes_weights_changes_the_trial(change: dict[str, Any]) -> None:
-    assert trial_fingerprint(TRIAL.model_copy(update=change)) != trial_fingerprint(TRIAL)
+    assert trial_fingerprint(replace(TRIAL, **change)) != trial_fingerprint(TRIAL)
 
 
 def test_arm_is_a_trial_without_its_seed() -> None:
-    assert arm_fingerprint(TRIAL.model_copy(update={"seed": 8})) == arm_fingerprint(TRIAL)
+    assert arm_fingerprint(replace(TRIAL, seed=8)) == arm_fingerprint(TRIAL)
 
 
 def test_epochs_and_equally_many_steps_are_one_stage() -> None:
     by_steps = STAGE.model_copy(update={"epochs": None, "max_steps": 3})
-    by_max_steps = TRIAL.model_copy(update={"stages": (by_steps, TRIAL.stages[1])})
+    by_max_steps = replace(TRIAL, stages=(by_steps, TRIAL.stages[1]))
     assert declared_stage_key(by_max_steps, 0, (3, 4)) == declared_stage_key(TRIAL, 0, (3, 4))
 
 
@@ -156,7 +157,7 @@ def test_stage_key_follows_the_content_of_its_data() -> None:
 
 
 def test_stage_key_follows_the_content_of_pretrained_weights_whatever_they_are_called() -> None:
-    pretrained = TRIAL.model_copy(update={"language": TRIAL.language.model_copy(update={"checkpoint": "hub:o/m@main"})})
+    pretrained = replace(TRIAL, language=TRIAL.language.model_copy(update={"checkpoint": "hub:o/m@main"}))
     keys = {stage_key(pretrained, 0, (3, 4), {**DIGESTS, weights_name("hub:o/m@main"): digest}) for digest in "ab"}
     assert len(keys - {None}) == 2
     assert stage_key(pretrained, 0, (3, 4), DIGESTS) is None
@@ -170,7 +171,7 @@ def test_stages_of_other_lengths_share_nothing_as_a_schedule_looks_ahead_to_the_
 def test_many_configurations_that_differ_in_one_field_have_keys_of_256_bits_without_a_collision() -> None:
     rates = [1e-3 + i * 1e-9 for i in range(300)]
     trials = [
-        TRIAL.model_copy(update={"seed": seed, "stages": (STAGE.model_copy(update={"optimizer": optimizer}),)})
+        replace(TRIAL, seed=seed, stages=(STAGE.model_copy(update={"optimizer": optimizer}),))
         for optimizer in (OptimizerSpec(lr=rate) for rate in rates)
         for seed in range(5)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +20,7 @@ from search_spaces.identity import (
     vision_identity,
     weights_name,
 )
-from search_spaces.spec import BenchmarkSpec, LanguageSpec, TrialSpec
+from search_spaces.spec import BenchmarkSpec, LanguageSpec, TrialSpec, VisionSpec
 from trainables.benchmarks.best_reachable import best_row
 from trainables.benchmarks.contract import Row
 from trainables.benchmarks.priors import BEST_CONSTANT, priors_of
@@ -41,7 +41,6 @@ def evaluation_key(
     digests: Mapping[str, str],
     benchmark: BenchmarkSpec,
     results: Sequence[StageResult],
-    memo: Memo | None = None,
 ) -> str:
     """Compute the identity of a score: digests of all weights, the model, the benchmark's data and protocol.
 
@@ -50,17 +49,47 @@ def evaluation_key(
         digests: of data and pretrained weights, by `identity.source_name` and `identity.weights_name`.
         benchmark: a benchmark or sample of the trial.
         results: of all stages of the trial.
-        memo: keeps what the keys of other trials and benchmarks need again, with the same object of `digests`.
+    """
+    return evaluation_keys(spec, digests, [benchmark], results)[benchmark.name]
+
+
+def evaluation_keys(
+    spec: TrialSpec,
+    digests: Mapping[str, str],
+    benchmarks: Iterable[BenchmarkSpec],
+    results: Sequence[StageResult],
+    memo: Memo | None = None,
+) -> dict[str, str]:
+    """Compute the identities of the scores of one trained model, by the names of what was asked.
+
+    Args:
+        spec: of the trial.
+        digests: of data and pretrained weights, by `identity.source_name` and `identity.weights_name`.
+        benchmarks: benchmarks and samples of the trial.
+        results: of all stages of the trial.
+        memo: keeps what the keys of other trials need again, with the same object of `digests`.
     """
     memo = memo or Memo()
-    vision, projector, language = spec.vision, spec.projector, spec.language
+    answering = _answering_texts(spec, digests, results, memo)
+
+    def key(benchmark: BenchmarkSpec) -> str:
+        asked = memo.of("asked", (benchmark, digests), lambda: _asked_texts(benchmark, digests))
+        return text_digest(canonical_object(**answering, **asked))
+
+    return {benchmark.name: key(benchmark) for benchmark in benchmarks}
+
+
+def _answering_texts(
+    spec: TrialSpec, digests: Mapping[str, str], results: Sequence[StageResult], memo: Memo
+) -> dict[str, str]:
+    """Write what answers: the model and all of its weights."""
+    vision, projector, language, init = spec.vision, spec.projector, spec.language, spec.draws.init
     trained = {name: digest for result in results for name, digest in result.modules.items()}
     start = {
-        "vision": _vision_origin(spec, digests),
-        "language": _origin(language.checkpoint, spec.draws.init, digests),
-        "projector": spec.draws.init,
+        "vision": _vision_origin(vision, init, digests),
+        "language": _origin(language.checkpoint, init, digests),
+        "projector": init,
     }
-    asked = memo.of("asked", (benchmark, digests), lambda: _asked_texts(benchmark, digests))
     model = memo.of(
         "answering model",
         (vision, projector, language, digests),
@@ -71,8 +100,7 @@ def evaluation_key(
             "language": canonical_json(_language(language, digests)),
         },
     )
-    own = _texts({"weights": {**start, **trained}, "precision": spec.stages[-1].precision})
-    return text_digest(canonical_object(**model, **asked, **own))
+    return {**model, **_texts({"weights": {**start, **trained}, "precision": spec.stages[-1].precision})}
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:
@@ -94,10 +122,10 @@ def _ends_of_answers(language: LanguageSpec) -> dict[str, int]:
     return {"answer_end": 2} if language.prompt in ("chatml", "template") else {}
 
 
-def _vision_origin(spec: TrialSpec, digests: Mapping[str, str]) -> str | int | list[str | int]:
+def _vision_origin(vision: VisionSpec, seed: int, digests: Mapping[str, str]) -> str | int | list[str | int]:
     """Identify the initial weights of an encoder; of a fused one, those of each part."""
-    origins = [_origin(tower.checkpoint, spec.draws.init, digests) for tower in spec.vision.towers]
-    return origins if spec.vision.parts else origins[0]
+    origins = [_origin(tower.checkpoint, seed, digests) for tower in vision.towers]
+    return origins if vision.parts else origins[0]
 
 
 def _language(language: LanguageSpec, digests: Mapping[str, str]) -> dict[str, Any]:

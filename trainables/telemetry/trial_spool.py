@@ -63,7 +63,7 @@ class TrialSpool:
             spec.name: deepspeed_config(spec, order.resources, device)
             for spec, order in zip(task.trial.stages, task.stages, strict=True)
         }
-        self._artifact("spec.json", task.trial.model_dump_json(indent=1))
+        self._artifact("spec.json", task.trial.as_json())
         self._artifact("deepspeed.json", json.dumps(configs, indent=1))
         packages = installed_versions(WORKER_PACKAGES)
         environment = {"python": platform.python_version(), "machine": platform.machine(), "packages": packages}

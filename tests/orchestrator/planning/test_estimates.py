@@ -127,3 +127,38 @@ def test_a_disk_budget_moves_no_key(tmp_path: Path) -> None:
     assert {name: node.key for name, node in with_budget.nodes.items()} == {
         name: node.key for name, node in without.nodes.items()
     }
+
+
+@pytest.mark.parametrize(
+    ("axis", "first", "second"),
+    [
+        ("recipe.finetune.optimizer.lr", "1e-4", "2e-4"),
+        ("recipe.finetune.optimizer.kind", "adamw", "sgd"),
+        ("recipe.finetune.schedule.kind", "cosine", "constant"),
+        ("recipe.finetune.trains", "[projector]", "[projector, language]"),
+        ("recipe.finetune.global_batch", "128", "256"),
+        ("recipe.finetune.precision", "bf16", "fp32"),
+        ("recipe.finetune.activation_checkpointing", "true", "false"),
+        ("recipe.finetune.lora", "{rank: 8, alpha: 16}", "{rank: 16, alpha: 16}"),
+        ("max_steps", "1", "1000"),
+        ("language", "vicuna-v15-7b", "vicuna-v15-13b"),
+        ("vision", "clip-vit-l-336px", "siglip-vit-so400m"),
+        ("data", "llava-v15", "llava-lvis4v"),
+    ],
+)
+def test_stages_that_differ_in_one_field_take_what_each_takes_alone(
+    tmp_path: Path, axis: str, first: str, second: str
+) -> None:
+    """Stages that take the same share an estimate: nothing that takes something may be left out of the comparison."""
+    both = plan_json(_plan(tmp_path, STUDY.replace("{epochs: [1, 2]}", f"{{{axis}: [{first}, {second}]}}")))
+    for value in (first, second):
+        alone = plan_json(_plan(tmp_path, STUDY.replace("{epochs: [1, 2]}", f"{{{axis}: [{value}]}}")))
+        assert {stage["id"]: _taken(stage) for stage in alone["stages"]}.items() <= {
+            stage["id"]: _taken(stage) for stage in both["stages"]
+        }.items()
+
+
+def _taken(stage: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: stage[name] for name in ("parameters", "memory", "disk", "operations_per_record", "gpu_hours", "note")
+    }

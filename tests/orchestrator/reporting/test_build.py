@@ -373,7 +373,7 @@ def _dropping(plan: Plan) -> Plan:
 
     def changed(trial: PlannedTrial) -> PlannedTrial:
         stages = tuple(one.model_copy(update={"data": mix}) for one in trial.spec.stages)
-        return replace(trial, spec=trial.spec.model_copy(update={"stages": stages}))
+        return replace(trial, spec=replace(trial.spec, stages=stages))
 
     return replace(plan, trials=tuple(map(changed, plan.trials)))
 

@@ -13,7 +13,8 @@ from orchestrator.state.difference import Amount, Difference, TrialChange, compa
 from orchestrator.state.ledger import read_ledger
 from search_spaces.identity import benchmark_key, needed_digests, source_name
 from search_spaces.plan import Plan
-from search_spaces.spec import BenchmarkSpec
+from search_spaces.spec import BenchmarkSpec, TrialSpec
+from search_spaces.typed import adapter
 from tests.support.stored_studies import (
     answers,
     fail_trial,
@@ -44,7 +45,7 @@ def _attempt(store: LocalStore, plan: Plan, arm: str, seed: int) -> None:
     """Leave the task of an attempt at a trial of the plan."""
     trial = trial_of(plan, arm, seed)
     stages = tuple(AttemptStage(node.key or "") for node in trial.stage_nodes(plan))
-    spec = trial.spec.model_dump(mode="json")
+    spec = adapter(TrialSpec).dump_python(trial.spec, mode="json")
     write(store, layout.trial_task(plan.study, trial.id), Attempt(stages, arm, spec, plan.digests))
 
 
@@ -148,7 +149,7 @@ def test_an_arm_that_is_defined_otherwise_replaces_its_trials_and_says_in_which_
     before = _known(two_stage_plan((64, 32)))
     _finish(store, before, "base", 7)
     spec = before.trials[0].spec
-    other = spec.model_copy(update={"vision": spec.vision.model_copy(update={"resolution": 48})})
+    other = replace(spec, vision=spec.vision.model_copy(update={"resolution": 48}))
     trials = tuple(
         replace(trial, id="r48-s7", spec=other) if trial.id == "r64-s7" else trial for trial in before.trials
     )

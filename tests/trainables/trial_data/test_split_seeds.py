@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ RESAMPLED = MixSpec(name="half", parts=(MixPart(source=source(), fraction=0.5),)
 def _task(folder: Path, order: int, init: int, data: int) -> TrialTask:
     plain = make_task(folder, stages=(stage(data=RESAMPLED),), cached=False, benchmarks=())
     split = SeedSplit(order=order, init=init, data=data)
-    return plain.model_copy(update={"trial": plain.trial.model_copy(update={"seed": 1, "split": split})})
+    return plain.model_copy(update={"trial": replace(plain.trial, seed=1, split=split)})
 
 
 def _start(task: TrialTask) -> torch.Tensor:
@@ -55,7 +56,7 @@ def test_each_source_of_chance_follows_its_own_seed_alone(tmp_path: Path) -> Non
 def test_a_blank_image_is_encoded_by_the_encoder_of_the_initialisation(tmp_path: Path) -> None:
     task, vit = _task(tmp_path, 7, 8, 7), {"arch": "test_vit", "family": "vit", "patch": 16, "width": 64, "tokens": 16}
     encoder = vision(**vit, options={"img_size": 64})  # whose positions are drawn: features of zeros are not zeros
-    task = task.model_copy(update={"trial": task.trial.model_copy(update={"vision": encoder})})
+    task = task.model_copy(update={"trial": replace(task.trial, vision=encoder)})
     own, other = (encode_blank(build_vision(encoder, seed, Path(task.data))) for seed in (8, task.trial.seed))
     blank = TrialData(task, Context().store(task)).blank_features(None, "cpu")
     assert np.array_equal(blank, own)
