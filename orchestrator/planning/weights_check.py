@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from pydantic import ConfigDict, RootModel
 
 from orchestrator.planning.model_process import ask
 from search_spaces.catalogue.entries import EncoderEntry
@@ -27,10 +26,12 @@ _CHECK_VERSION = 1
 """Raised by hand when more is checked: what had passed is then checked again."""
 
 
-class CheckedWeights(RootModel[tuple[str, ...]]):
-    """`checked-weights.json`: fingerprints of what has passed, with the files and library versions it passed with."""
+@dataclass(frozen=True)
+class CheckedWeights:
+    """`checked-weights.json`: what has passed."""
 
-    model_config = ConfigDict(frozen=True)
+    passed: tuple[str, ...]
+    """Fingerprints, with the files and library versions with which it passed."""
 
 
 def weights_problems(
@@ -56,7 +57,7 @@ def weights_problems(
     marks = [_mark(each.model_dump(mode="json"), each.language.checkpoint, entries) for each in languages]
     marks += [_mark(tower.model_dump(mode="json"), tower.checkpoint, entries) for tower in encoders]
     known = read_or_redo(store, layout.CHECKED_WEIGHTS, CheckedWeights)
-    passed = set() if known is None else set(known.root)
+    passed = set() if known is None else set(known.passed)
     parts: list[LanguageRequest | VisionSpec] = [*languages, *encoders]
     asked = [part for part, mark in zip(parts, marks, strict=True) if mark not in passed]
     if not asked:
