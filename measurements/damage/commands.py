@@ -6,6 +6,7 @@ others are the commands themselves.
 
 from __future__ import annotations
 
+import functools
 import io
 import logging
 import re
@@ -14,11 +15,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 from typer.testing import CliRunner
 
 from orchestrator.cli import app
 from orchestrator.exit_codes import EXIT_BAD_INPUT, EXIT_DONE, EXIT_TRIAL_FAILED
+from orchestrator.planning import encoder_probe, weights_check
+from orchestrator.planning.model_process import ask
 from orchestrator.planning.planned import PlanOptions, expand, plan
 from orchestrator.planning.preflight import known_digests, preflight
 from orchestrator.reporting.build import build_report
@@ -46,6 +50,9 @@ STUDY_FILE = Path(__file__).with_name("study.yaml")
 ATTEMPTS = 3
 """Of a trial: one that finds damage whose lease its run does not have is handed out again with it."""
 
+_ask_once = functools.cache(ask)
+"""Of programs whose answers are functions of the question alone, and which take seconds to load their libraries."""
+
 
 @dataclass(frozen=True)
 class Said:
@@ -61,7 +68,8 @@ def run_command(name: str, storage: Path) -> Said:
     """Run a command on a storage."""
     losses.forget()
     output = io.StringIO()
-    with _warnings_to(output), redirect_stdout(output), redirect_stderr(output):
+    asks = (patch.object(encoder_probe, "ask", _ask_once), patch.object(weights_check, "ask", _ask_once))
+    with _warnings_to(output), redirect_stdout(output), redirect_stderr(output), asks[0], asks[1]:
         try:
             code = COMMANDS[name](storage, output)
         except InputError as error:

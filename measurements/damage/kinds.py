@@ -42,6 +42,7 @@ NOT_READ = (
     r"studies/\w+/trials/[\w-]+/(rank-\d+\.log|spec\.json)",
     r"tracking/storage-id\.lock",
     r"studies/\w+/ray\.log",
+    r"studies/\w+/superseded/.+",
 )
 """Patterns of files that no command reads."""
 

@@ -156,7 +156,10 @@ def contents(storage: Path) -> dict[str, bytes]:
     return found
 
 
-_TIMES = rb"~checksum|\w*seconds\w*|samples_per_second|mfu|ts|born|last_ts|ended|written|at|signature|storage|data"
+_TIMES = (
+    rb"~checksum|\w*seconds\w*|samples_per_second|train/samples_per_s|train/mfu|mfu|ts|born|last_ts|ended|written|at"
+    rb"|signature|storage|data"
+)
 """Fields of records whose values say when, how fast or where."""
 
 
