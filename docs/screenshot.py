@@ -22,9 +22,10 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -86,15 +87,28 @@ def find_chromium() -> str | None:
 
 
 @contextmanager
-def served(database: Path, port: int | None = None) -> Iterator[str]:
-    """Serve an MLflow database on this port of loopback, or on a free one; yields the server's address."""
+def served(
+    database: Path, port: int | None = None, environment: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[str]:
+    """Serve an MLflow database; yields the server's address.
+
+    Args:
+        database: of SQLite; made if it is not there.
+        port: of loopback; a free one if None.
+        environment: variables that the server has beside those of this process.
+    """
     port = port or _free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{database}"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     settings = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "server.log").open("w+") as log:
         server = subprocess.Popen(  # a session of its own, since it starts workers that must end with it
-            command, cwd=folder, env={**os.environ, **settings}, stdout=log, stderr=log, start_new_session=True
+            command,
+            cwd=folder,
+            env={**os.environ, **settings, **environment},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
         try:
             address = f"http://127.0.0.1:{port}"

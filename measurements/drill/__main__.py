@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from measurements.drill.outcome import OUTCOMES, read_outcomes
+from measurements.drill.run_cases import VICTIMS
 from measurements.drill.run_drill import drill_runs
 from measurements.drill.table import table
 from measurements.drill.worker_drill import drill_workers
@@ -26,13 +27,14 @@ def main() -> None:
     parser.add_argument(
         "--shapes", default="1w-zero0,1w-zero2,2w-zero0,2w-zero2", help="of the first command of each case, in turns"
     )
+    parser.add_argument("--victims", nargs="+", choices=VICTIMS, default=VICTIMS, help="of whole runs, in turns")
     parser.add_argument("--out", type=Path, default=Path("drill"), help="folder of outcomes and storages")
     arguments = parser.parse_args()
     folder: Path = arguments.out.resolve()
     try:
         drill_workers(folder, arguments.kills, arguments.seed, arguments.shapes.split(","), jobs=arguments.jobs)
         if arguments.runs:
-            drill_runs(folder, arguments.runs, arguments.seed)
+            drill_runs(folder, arguments.runs, arguments.seed, victims=arguments.victims)
     except InputError as error:
         sys.exit(f"drill: {error}")
     outcomes = list(read_outcomes(folder / OUTCOMES))

@@ -28,6 +28,9 @@ TIMED = (tracked_names.SYSTEM, tracked_names.COST, tracked_names.TRAIN_SAMPLES_P
 HOW_OFTEN_VARIES = (tracked_names.SYSTEM, tracked_names.TRAIN_SAMPLES_PER_S, tracked_names.TRAIN_MFU)
 """Of these not even that: the machine is sampled by the clock, and a curve that is replayed has no times."""
 
+ROUNDING = 1e-5
+"""Relative difference of weights that counts as rounding: undisturbed runs of two shapes are 2e-7 apart."""
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -71,13 +74,29 @@ def findings(storage: Path, plan: Plan) -> Findings:
     return Findings(facts, weights, losses)
 
 
-def differences(undisturbed: Findings, disturbed: Findings) -> list[str]:
+def compared(undisturbed: Findings, disturbed: Findings, *, is_same_shape: bool) -> tuple[list[str], float]:
+    """List what differs, one line each, and return how far weights and losses are apart, relatively.
+
+    Args:
+        undisturbed: findings of the undisturbed study.
+        disturbed: those of the disturbed one.
+        is_same_shape: whether all of it ran on the same shape. If not, weights and losses may differ by rounding, and
+            of all that follows from them only the form is compared.
+    """
+    if is_same_shape:
+        return differences(undisturbed.facts, disturbed.facts), 0.0
+    apart = rounding(undisturbed, disturbed)
+    differing = differences(form_of(undisturbed.facts), form_of(disturbed.facts))
+    return differing + ([f"{apart:.1e} apart, which is more than rounding"] if apart > ROUNDING else []), apart
+
+
+def differences(undisturbed: Mapping[str, Any], disturbed: Mapping[str, Any]) -> list[str]:
     """List every fact that is not the same, one line each."""
-    names = sorted({*undisturbed.facts, *disturbed.facts})
+    names = sorted({*undisturbed, *disturbed})
     return [
-        f"{name}: {_short(undisturbed.facts.get(name))} undisturbed, {_short(disturbed.facts.get(name))} here"
+        f"{name}: {_short(undisturbed.get(name))} undisturbed, {_short(disturbed.get(name))} here"
         for name in names
-        if undisturbed.facts.get(name) != disturbed.facts.get(name)
+        if undisturbed.get(name) != disturbed.get(name)
     ]
 
 
@@ -104,9 +123,9 @@ def rounding(first: Findings, second: Findings) -> float:
     return greatest
 
 
-def shape_of(found: Findings) -> dict[str, Any]:
-    """Keep of the facts those that hardware cannot round: which there are, and how many rows and points."""
-    return {name: _form(value) for name, value in found.facts.items() if not name.endswith("as its result says")}
+def form_of(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep of facts what hardware cannot round: which there are, and how many rows and points."""
+    return {name: _form(value) for name, value in facts.items() if not name.endswith("as its result says")}
 
 
 def spool_history(store: LocalStore, study: str, trial: str) -> dict[str, Any]:
@@ -136,7 +155,7 @@ def _scores(store: LocalStore, storage: Path, name: str) -> Iterator[tuple[str, 
 def _form(value: Any) -> Any:
     """Keep of a fact what hardware cannot change."""
     if isinstance(value, list):
-        return [step for step, _ in value]
+        return [point[0] for point in value]
     if isinstance(value, tuple) and value and isinstance(value[0], str):
         return len(value)
     return value is None if isinstance(value, (tuple, str)) else value

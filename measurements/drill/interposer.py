@@ -25,8 +25,8 @@ Action = Literal["nothing", "kill", "half", "fail once", "fail on", "hold"]
 _COUNTERS = struct.Struct("<QQIIIIII")
 _TEXTS = struct.Struct("32s32s32s512s1024s1024s1024s")
 _LOCK_BYTES = 128
-_HIT, _RELEASED = _LOCK_BYTES + 28, _LOCK_BYTES + 32
-"""Offsets of two fields of `struct control`."""
+_COUNTDOWN, _HIT, _RELEASED = _LOCK_BYTES + 8, _LOCK_BYTES + 28, _LOCK_BYTES + 32
+"""Offsets of fields of `struct control`."""
 SIZE = _LOCK_BYTES + _COUNTERS.size + _TEXTS.size
 
 
@@ -43,6 +43,7 @@ class Choice:
     pattern: str
     """POSIX extended regular expression on the path below the storage; empty for any."""
     nth: int = 1
+    """0: none, until the control is told to `count`."""
     role: str = ""
     """Of the process; empty for any."""
 
@@ -130,6 +131,10 @@ class Control:
     def is_hit(self) -> bool:
         """Whether the chosen operation has come."""
         return bool(self._map[_HIT])
+
+    def count(self, nth: int) -> None:
+        """Disturb the n-th of the operations that match from now on."""
+        struct.pack_into("<Q", self._map, _COUNTDOWN, nth)
 
     def release(self) -> None:
         """Let operations go on that are held."""

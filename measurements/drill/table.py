@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 from measurements.drill.outcome import Outcome
+from measurements.drill.toy_study import CHECKPOINT_EVERY
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
@@ -19,27 +20,40 @@ def _workers(outcomes: Sequence[Outcome]) -> Iterable[str]:
     if not outcomes:
         return
     hit = [outcome for outcome in outcomes if outcome.is_hit]
-    same = [outcome for outcome in hit if outcome.shape == outcome.second]
-    lost = Counter(max(outcome.lost_steps, default=0) for outcome in same)
-    apart = [outcome.rounding for outcome in hit if outcome.shape != outcome.second]
     yield f"In worker processes: {_summary(outcomes)}"
     yield _rows("kind of file", hit, lambda outcome: outcome.file)
     yield _rows("what happened", hit, lambda outcome: f"{outcome.kind}, {outcome.detail}".rstrip(", "))
     yield _rows("workers and ZeRO stage, then", hit, _shapes)
-    steps = ", ".join(f"{count} x {number}" for number, count in sorted(lost.items()))
-    yield f"Most steps that were done again after one interruption, of {len(same)} cases with the same shape: {steps}."
-    if apart:
-        yield (
-            f"Gone on with another shape: {len(apart)} cases; weights and last losses at most {max(apart):.1e} apart, "
-            "relatively."
-        )
+    yield from _lost_work(hit)
 
 
 def _runs(outcomes: Sequence[Outcome]) -> Iterable[str]:
-    if outcomes:
-        yield f"Whole runs: {_summary(outcomes)}"
-        yield _rows(
-            "what was killed", [outcome for outcome in outcomes if outcome.is_hit], lambda outcome: outcome.kind
+    if not outcomes:
+        return
+    hit = [outcome for outcome in outcomes if outcome.is_hit]
+    yield f"Whole runs: {_summary(outcomes)}"
+    yield _rows("what was killed", hit, lambda outcome: f"{outcome.kind}, {outcome.detail}".rstrip(", "))
+    yield _rows("workers and ZeRO stage, then", hit, _shapes)
+    yield from _lost_work(hit)
+
+
+def _lost_work(outcomes: Sequence[Outcome]) -> Iterable[str]:
+    """Say how many training steps were done again, and how far the weights of changed shapes are apart."""
+    same = [outcome for outcome in outcomes if outcome.shape == outcome.second]
+    changed = [outcome for outcome in outcomes if outcome.shape != outcome.second]
+    lost = Counter(max(outcome.lost_steps, default=0) for outcome in same)
+    steps = ", ".join(f"{count} x {number}" for number, count in sorted(lost.items()))
+    if same:
+        yield (
+            f"Most steps that were done again after one interruption, of {len(same)} cases with the same shape and a "
+            f"checkpoint every {CHECKPOINT_EVERY} steps: {steps}."
+        )
+    if changed:
+        again = max(step for outcome in changed for step in (0, *outcome.lost_steps))
+        apart = max(outcome.rounding for outcome in changed)
+        yield (
+            f"Gone on with another shape, for which a half-trained stage starts anew: {len(changed)} cases; at most "
+            f"{again} steps done again, weights and last losses at most {apart:.1e} apart, relatively."
         )
 
 

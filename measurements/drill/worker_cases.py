@@ -30,6 +30,7 @@ class Case:
 
     number: int
     seed: int
+    """Of the drill."""
     kind: Kind
     shape: str
     second: str
@@ -37,6 +38,8 @@ class Case:
     disturbance: Disturbance
     mode: Mode | None = None
     """Of a power cut."""
+    cut_seed: int = 0
+    """Of what a power cut leaves."""
 
 
 def cases(logs: Mapping[str, Sequence[Record]], shapes: Sequence[str], seed: int) -> Iterator[Case]:
@@ -57,14 +60,13 @@ def cases(logs: Mapping[str, Sequence[Record]], shapes: Sequence[str], seed: int
         draw = random.Random(f"{seed} {number}")
         shape = shapes[number % len(shapes)]
         place = next(turns[shape])
-        yield _case(number, draw, shape, logs[shape], draw.choice(places[shape][place]))
+        yield _case(number, seed, draw, shape, logs[shape], draw.choice(places[shape][place]))
 
 
-def _case(number: int, draw: random.Random, shape: str, log: Sequence[Record], record: Record) -> Case:
+def _case(number: int, seed: int, draw: random.Random, shape: str, log: Sequence[Record], record: Record) -> Case:
     kinds = [kind for kind in KINDS if _is_possible(kind, record)]
     kind = draw.choices(kinds, [KINDS[kind] for kind in kinds])[0]
-    others = sorted(SHAPES.keys() - {shape})
-    second = draw.choice(others) if draw.random() < OTHER_SHAPE else shape
+    second = second_shape(draw, shape)
     choice = choice_of(record, log)
     errors = sorted(error for error, letters in FAILING.items() if record.operation in letters)
     mode: Mode | None = None
@@ -81,7 +83,13 @@ def _case(number: int, draw: random.Random, shape: str, log: Sequence[Record], r
             disturbance = Disturbance("fail on", choice, draw.choice(errors))
         case _:
             assert_never(kind)
-    return Case(number, draw.randrange(2**31), kind, shape, second, disturbance, mode)
+    return Case(number, seed, kind, shape, second, disturbance, mode, cut_seed=draw.randrange(2**31))
+
+
+def second_shape(draw: random.Random, shape: str) -> str:
+    """Draw the shape with which a command is run again: in a third of the cases another one."""
+    others = sorted(SHAPES.keys() - {shape})
+    return draw.choice(others) if draw.random() < OTHER_SHAPE else shape
 
 
 def choice_of(record: Record, log: Sequence[Record]) -> Choice:

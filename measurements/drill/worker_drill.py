@@ -46,23 +46,21 @@ def drill_workers(
         server: arguments of Python that start a worker server.
         tell: is told each outcome, in a line.
     """
-    if not kills:
+    outcomes, lock = folder / OUTCOMES, Lock()
+    known = {outcome.number for outcome in read_outcomes(outcomes) if (outcome.level, outcome.seed) == ("worker", seed)}
+    if known.issuperset(range(1, kills + 1)):
         return
     template = folder / "template"
     template.mkdir(parents=True, exist_ok=True)
     planned_shape(SHAPES[shapes[0]], template)
-    library, outcomes, lock = compiled(folder), folder / OUTCOMES, Lock()
-    known = {(outcome.level, outcome.seed, outcome.number) for outcome in read_outcomes(outcomes)}
+    library = compiled(folder)
     with ExitStack() as stack:
+        started = [Server(folder, library, () if job else sorted(set(shapes)), server) for job in range(jobs)]
         servers: Queue[Server] = Queue()
-        for job in range(jobs):
-            servers.put(stack.enter_context(Server(folder, library, () if job else sorted(set(shapes)), server)))
+        for ready in map(stack.enter_context, started):
+            servers.put(ready)
         logs = {shape: list(read_log(folder / "undisturbed" / shape / "log.tsv")) for shape in shapes}
-        todo = [
-            case
-            for case in itertools.islice(cases(logs, shapes, seed), kills)
-            if ("worker", seed, case.number) not in known
-        ]
+        todo = [case for case in itertools.islice(cases(logs, shapes, seed), kills) if case.number not in known]
 
         def run(case: Case) -> None:
             free = servers.get()
@@ -80,7 +78,7 @@ def drill_workers(
 
 
 class Server:
-    """A worker server in a process of its own.
+    """A worker server in a process of its own, which starts at once; inside of the `with` block it takes cases.
 
     Args:
         folder: of outcomes and storages.
@@ -103,10 +101,11 @@ class Server:
         )
         os.close(written)
         self._answers = os.fdopen(answers)
-        if self._answers.readline() != "ready\n":
-            raise SystemExit(f"the worker server did not start: see {folder}/server.txt")
 
     def __enter__(self) -> Server:
+        """Wait until it has loaded its libraries and run the undisturbed studies."""
+        if self._answers.readline() != "ready\n":
+            raise SystemExit(f"the worker server did not start: see {self._log.name}")
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -7,6 +7,8 @@ reads a case a line from its input (pickled, in hex) and answers with its outcom
 from __future__ import annotations
 
 import ctypes
+import faulthandler
+import gc
 import json
 import os
 import pickle
@@ -19,9 +21,12 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
+import deepspeed.runtime.zero.muon.muon_optimizer  # noqa: F401  # what each process would load anew with ZeRO
+import PIL.Image
+
 import trainables.run_trial
 import trainables.training.engine  # noqa: F401  # loaded before the first fork
-from measurements.drill.compare import differences, findings, rounding, shape_of
+from measurements.drill.compare import compared, findings
 from measurements.drill.interposer import Control, Disturbance, compiled
 from measurements.drill.operations import HIT, Record, read_log
 from measurements.drill.outcome import Outcome
@@ -37,9 +42,11 @@ from trainables.trial_data import TrialData
 MOST_COMMANDS = 4
 """A study that is not finished by then counts as wedged."""
 TIMEOUT_S = 600.0
+HUNG = 124
+"""Instead of the exit code of a command that had to be ended after `TIMEOUT_S`."""
+DUMP_S = 2.0
+"""For the processes of such a command to write their stacks."""
 POLL_S = 0.005
-ROUNDING = 1e-5
-"""Relative difference of weights that counts as rounding: undisturbed runs of two shapes are 2e-7 apart."""
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -63,6 +70,9 @@ class WorkerServer:
             task = planned.task(planned.plan.trials[0].id, self._template)
             tokenizer = TrialData(task, LocalStore(self._template)).tokenizer
             build_modules(task.trial, tokenizer, self._template, with_vision=True)  # loads what is loaded late
+            PIL.Image.init()
+            gc.collect()
+            gc.freeze()  # forked processes neither look at these objects nor copy their pages
         return self._planned[shape]
 
     def undisturbed(self, shape: str) -> tuple[Path, Path]:
@@ -95,13 +105,15 @@ class WorkerServer:
             model = StorageModel(self._template)
             for record in records:
                 model.apply(record, control.shadows)
-            changes = cut_power(storage, model, work / "cut", case.mode, case.seed)
+            changes = cut_power(storage, model, work / "cut", case.mode, case.cut_seed)
             (work / "cut.txt").write_text("\n".join(changes))
         codes = [code]
         while codes[-1] != EXIT_DONE and len(codes) < MOST_COMMANDS:
             codes.append(self._command(case.second, work, storage, Disturbance(), is_power_cut=False)[0])
         if len(codes) == 1:  # the disturbance changed nothing: the same command must find that nothing is left
             codes.append(self._command(case.second, work, storage, Disturbance(), is_power_cut=False)[0])
+        if HUNG in codes:
+            found.append(f"hung: a command had to be ended after {TIMEOUT_S:.0f} s; its stacks are in output and logs")
         if codes[-1] != EXIT_DONE:
             found.append(f"not finished after {len(codes)} commands: {codes}")
         lost = lost_steps(work / "steps")
@@ -122,15 +134,7 @@ class WorkerServer:
 
         def compare() -> int:
             ours, theirs = findings(undisturbed, planned), findings(storage, planned)
-            if case.shape == case.second:
-                found, apart = differences(ours, theirs), 0.0
-            else:
-                apart = rounding(ours, theirs)
-                found = [
-                    f"form of {name}" for name, form in shape_of(ours).items() if form != shape_of(theirs).get(name)
-                ]
-                found += [f"not there undisturbed: {name}" for name in shape_of(theirs).keys() - ours.facts.keys()]
-                found += [f"{apart:.1e} apart, which is more than rounding"] if apart > ROUNDING else []
+            found, apart = compared(ours, theirs, is_same_shape=case.shape == case.second)
             answer.write_text(json.dumps([found, apart]))
             return 0
 
@@ -152,7 +156,8 @@ class WorkerServer:
         return self._forked(command, work / "output.txt", ends), control
 
     def _forked(self, do: Callable[[], int], output: Path, ends: Callable[[], bool] | None = None) -> int:
-        """Do something in a process group of its own and return its exit code, or minus the signal that ended it.
+        """Do something in a process group of its own and return its exit code, or minus the signal that ended it, or
+        HUNG.
 
         Args:
             do: what the process does.
@@ -167,6 +172,7 @@ class WorkerServer:
                 file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
                 for descriptor in (1, 2):
                     os.dup2(file, descriptor)
+                faulthandler.register(signal.SIGUSR2, file=2)
                 code = do()
             except BaseException:
                 sys.excepthook(*sys.exc_info())
@@ -174,12 +180,16 @@ class WorkerServer:
                 sys.stdout.flush()
                 sys.stderr.flush()
                 os._exit(code)
-        deadline, status, ended = time.monotonic() + TIMEOUT_S, 0, 0
+        deadline, status, ended, is_hung = time.monotonic() + TIMEOUT_S, 0, 0, False
         while not ended:
             ended, status = os.waitpid(process, os.WNOHANG)
             if ended:
                 break
-            if time.monotonic() > deadline or (ends is not None and ends()):
+            is_hung = time.monotonic() > deadline
+            if is_hung:
+                os.killpg(process, signal.SIGUSR2)
+                time.sleep(DUMP_S)
+            if is_hung or (ends is not None and ends()):
                 _kill_group(process)
                 _, status = os.waitpid(process, 0)
                 break
@@ -187,7 +197,7 @@ class WorkerServer:
         _kill_group(process)
         while _reaped():
             pass
-        return os.waitstatus_to_exitcode(status)
+        return HUNG if is_hung else os.waitstatus_to_exitcode(status)
 
 
 def lost_steps(steps: Path) -> list[int]:

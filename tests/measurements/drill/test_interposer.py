@@ -15,6 +15,8 @@ from measurements.drill.interposer import Action, Choice, Control, Disturbance, 
 from measurements.drill.operations import HIT, read_log
 from search_spaces.errors import InputError
 
+HIT_WITHIN_S = 60.0
+
 WRITES_AND_RENAMES = """
 import os, sys
 for name in ("a", "b"):
@@ -48,6 +50,15 @@ def ended(library: Path, control: Control, root: Path, program: str = WRITES_AND
     process = start(library, control, root, program)
     _, errors = process.communicate(timeout=60)
     return process.returncode, errors
+
+
+def wait_for_hit(control: Control, process: subprocess.Popen[str]) -> None:
+    """Wait until the chosen operation has come; fails if the process ends before, or after a minute."""
+    deadline = time.monotonic() + HIT_WITHIN_S
+    while not control.is_hit:
+        assert process.poll() is None, "the process has ended, and its operation was not held"
+        assert time.monotonic() < deadline, f"the operation has not come within {HIT_WITHIN_S:.0f} s"
+        time.sleep(0.01)
 
 
 def names(root: Path) -> set[str]:
@@ -123,13 +134,20 @@ for name in "abc":
 def test_an_operation_that_is_held_goes_on_when_it_is_released(library: Path, tmp_path: Path, root: Path) -> None:
     control = Control(tmp_path, root, Disturbance("hold", Choice("R", "", 1)), library)
     process = start(library, control, root)
-    while not control.is_hit:
-        assert process.poll() is None
-        time.sleep(0.01)
+    wait_for_hit(control, process)
     assert names(root) == {"a.aside"}
     control.release()
     assert process.wait(timeout=60) == 0
     assert names(root) == {"a", "b"}
+
+
+def test_a_control_that_was_told_to_count_counts_from_then_on(library: Path, tmp_path: Path, root: Path) -> None:
+    control = Control(tmp_path, root, Disturbance("kill", Choice("R", "", 0)), library)
+    assert ended(library, control, root) == (0, "")
+    assert not control.is_hit
+    control.count(2)
+    assert ended(library, control, root)[0] == -signal.SIGKILL
+    assert names(root) == {"a", "b", "b.aside"}
 
 
 def test_without_a_compiler_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

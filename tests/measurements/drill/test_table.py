@@ -14,7 +14,7 @@ def test_cases_are_counted_by_file_kind_and_shape() -> None:
     outcomes = [
         KILL,
         replace(KILL, number=2, differences=["weights"], lost_steps=[]),
-        replace(KILL, number=3, kind="power cut", detail="torn", second="2w-zero2", rounding=2e-7),
+        replace(KILL, number=3, kind="power cut", detail="torn", second="2w-zero2", rounding=2e-7, lost_steps=[5, 1]),
         replace(KILL, number=4, is_hit=False),
         replace(KILL, level="run", kind="raylet KILL"),
     ]
@@ -24,6 +24,6 @@ def test_cases_are_counted_by_file_kind_and_shape() -> None:
     assert "| kill | 2 | 1 |" in text
     assert "| power cut, torn | 1 | 1 |" in text
     assert "| 1w-zero0, then another | 1 | 1 |" in text
-    assert "of 2 cases with the same shape: 1 x 0, 1 x 2." in text
-    assert "1 cases; weights and last losses at most 2.0e-07 apart" in text
+    assert "of 2 cases with the same shape and a checkpoint every 2 steps: 1 x 0, 1 x 2." in text
+    assert "1 cases; at most 5 steps done again, weights and last losses at most 2.0e-07 apart" in text
     assert "| raylet KILL | 1 | 1 |" in text

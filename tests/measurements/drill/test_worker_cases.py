@@ -59,6 +59,7 @@ def test_a_choice_is_the_number_of_its_operation_among_those_that_match() -> Non
 def test_equal_seeds_choose_equal_cases_and_errors_are_ones_that_the_operation_has() -> None:
     first, second = (list(itertools.islice(cases({SHAPE: LOG}, [SHAPE], seed=5), 200)) for _ in range(2))
     assert first == second
+    assert {case.seed for case in first} == {5}
     assert {case.kind for case in first} >= {"kill", "half a write", "power cut", "failure once"}
     for case in first:
         if case.disturbance.error:
