@@ -73,14 +73,20 @@ def _embedded(cpus: int | None) -> Iterator[tuple[NodeResources, ...]]:
         from ray._private import ray_constants
 
         ray_constants.ENABLE_RAY_CLUSTER = False  # read from the environment at import, which may have been earlier
-        parent = Path(short_folder(tempfile.gettempdir()))
-        remove_abandoned(parent)
-        folder = SessionFolder(parent)
+        remove_dead_clusters()
+        folder = SessionFolder(Path(short_folder(tempfile.gettempdir())))
         stack.enter_context(private_token(folder.path))
         _start(folder.path / "ray", cpus or usable_cpus(), gpus)
         stack.callback(folder.remove)
         stack.callback(ray.shutdown)
         yield node_resources(ray.nodes())
+
+
+def remove_dead_clusters() -> None:
+    """Remove what embedded clusters of killed processes have left on this machine, and end what runs of them."""
+    preferred = tempfile.gettempdir()
+    for parent in {preferred, short_folder(preferred)}:
+        remove_abandoned(Path(parent))
 
 
 def _start(folder: Path, cpus: int, gpus: int) -> None:

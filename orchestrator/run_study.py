@@ -11,6 +11,7 @@ import yaml
 from rich.console import Console
 
 from cluster.address import ClusterAddress, find_cluster
+from cluster.connect import remove_dead_clusters
 from cluster.fit import refuse_impossible, this_machine
 from orchestrator.planning.estimates import refuse_beyond_budget
 from orchestrator.planning.plan_json import plan_json
@@ -125,6 +126,7 @@ def _run_expanded(
     show_difference(difference, planned, console)
     outcomes, tracking = None, None
     if difference.todo.trials == 0:
+        remove_dead_clusters()  # as does whoever starts one
         tracking = show_version(study, planned, ledger, store, options, console)
     else:
         outcomes, tracking = train_and_score(
