@@ -32,7 +32,7 @@ from trainables.evaluation.evaluate import evaluate, load_trained
 from trainables.evaluation.questions import open_questions
 from trainables.evaluation.results import read_results, result_name
 from trainables.export.folder import finished_stages
-from trainables.feature_files import CachedFeatures
+from trainables.feature_files import FeatureRows
 from trainables.features import encode_images
 from trainables.run_trial import run_trial
 from trainables.task import Context, TrialTask
@@ -125,7 +125,7 @@ class _Loop:
         protocol.summarise(rows)
         return {row.example.id: row.prediction for row in rows}
 
-    def _seen(self, source: PreparedSource, features: CachedFeatures | None, row: int) -> torch.Tensor:
+    def _seen(self, source: PreparedSource, features: FeatureRows | None, row: int) -> torch.Tensor:
         if features is not None:
             return torch.from_numpy(features.row(int(source.picture_rows[row])).copy())
         return torch.from_numpy(encode_images(self._model.vision, source, self._task.trial.vision, [row], "cpu")[0])

@@ -20,8 +20,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from cluster.connect import connect
 from orchestrator.planning.preflight import preflight
-from orchestrator.running.attempts import Dispatched, RunSettings, TrialEvent
+from orchestrator.running.attempts import RunSettings
 from orchestrator.running.tasks import make_task, remaining_work
+from orchestrator.running.trial_events import Dispatched, TrialEvent
 from orchestrator.running.tuner import run_trials
 from orchestrator.state.ledger import read_ledger
 from search_spaces.expansion.expand import expand_study, plan_expansion

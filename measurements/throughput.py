@@ -26,9 +26,10 @@ from trainables.model.vlm import VLM, build_modules
 from trainables.run_trial import run_trial
 from trainables.task import Context, TrialTask
 from trainables.training.deepspeed_config import deepspeed_config
-from trainables.training.engine import make_optimizer, no_traces, open_engine
+from trainables.training.engine import no_traces, open_engine
 from trainables.training.learning_rate import factor
-from trainables.training.stage import settle_gradients
+from trainables.training.optimizer import make_optimizer
+from trainables.training.stage_engine import settle_gradients
 from trainables.trial_data import StageData, TrialData
 from trainables.workers.process_group import ensure_single
 

@@ -23,6 +23,7 @@ from orchestrator.reporting.kept_report import report_of
 from orchestrator.reporting.report_model import Report
 from orchestrator.running.attempts import Outcomes, RunSettings
 from orchestrator.running.registered import registered
+from orchestrator.running.rehearsals import chosen_rehearsals
 from orchestrator.running.retry_policy import Budgets
 from orchestrator.running.storage_pause import StorageGoneError
 from orchestrator.running.tasks import largest_write, make_task, remaining_work, requests_by_arm
@@ -48,6 +49,7 @@ from trainables.storage import layout
 from trainables.storage.probe import require_capable
 from trainables.storage.record_files import read, write
 from trainables.storage.store import LocalStore, Store
+from trainables.task import TrialTask
 
 
 @dataclass(frozen=True)
@@ -228,7 +230,7 @@ def train_and_score(
     from cluster.connect import connect  # Ray and MLflow take seconds to load: only where something is left to do
     from cluster.ray_watch import parts_of_ray, watched
     from cluster.shared_storage import require_shared_storage
-    from orchestrator.running.tuner import run_trials
+    from orchestrator.running.tuner import list_hardware, run_trials
     from orchestrator.terminal.live import LiveView
     from orchestrator.terminal.stops import end_without_ray
     from orchestrator.tracking.mlflow_connect import open_command, open_tracker
@@ -256,16 +258,21 @@ def train_and_score(
             uploader = Uploader(tracker, store, study, plan, notice=view.note, sync_command=options.sync_command)
             stack.enter_context(uploader)
         settings = run_settings(plan, options)
+
+        def task_of(trial: str) -> TrialTask:
+            return make_task(plan, trials[trial], known.digests, options.plan.storage, options.plan.data)
+
         outcomes = run_trials(
             remaining_work(narrowed, ledger),
             narrowed.nodes,
             ledger.done_nodes,
-            lambda trial: make_task(plan, trials[trial], known.digests, options.plan.storage, options.plan.data),
+            task_of,
             store,
             settings,
             view.show,
             view.note,
             DiskBudget(plan, store, settings.storage_bytes, view.note).trouble,
+            rehearsals=chosen_rehearsals(options.rehearsals, narrowed, ledger, task_of, store, list_hardware()),
         )
     return outcomes, open_command(tracker) if tracker else None
 

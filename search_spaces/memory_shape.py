@@ -5,11 +5,14 @@ The names are no identity: they enter no key, and what is kept by them may be re
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from search_spaces.identity import fingerprint
+from search_spaces.identity import fingerprint, source_name
 from search_spaces.resource_spec import ResourceSpec
-from search_spaces.spec import StageSpec, TrialSpec
+from search_spaces.resources import micro_batch
+from search_spaces.spec import BenchmarkSpec, StageSpec, TrialSpec, VisionSpec
 
 _DIGITS = 24
 
@@ -35,6 +38,34 @@ def stage_shape(trial: TrialSpec, stage: StageSpec, resources: ResourceSpec, cac
 def evaluation_shape(trial: TrialSpec, resources: ResourceSpec) -> str:
     """Name the shape of answering questions with a trained model."""
     return _digest(_model(trial), resources)
+
+
+def trial_shape(
+    trial: TrialSpec, resources: Sequence[ResourceSpec], cached: bool, evaluation_sets: Sequence[BenchmarkSpec]
+) -> str:
+    """Name what decides whether a trial runs: model, what each stage trains, on what, and what it is asked.
+
+    Seeds, learning rates, data and how images are resized and normalised do not: one rehearsal serves many trials.
+
+    Args:
+        trial: the trial.
+        resources: of each of its stages.
+        cached: whether the features of a frozen encoder are read from a cache.
+        evaluation_sets: that the trained model answers.
+    """
+    shown = replace(trial, vision=_without_pixels(trial.vision))
+    stages = [
+        (stage_shape(shown, stage, each, cached), micro_batch(stage, each))
+        for stage, each in zip(trial.stages, resources, strict=True)
+    ]
+    sets = sorted((each.name, source_name(each.source), each.protocol) for each in evaluation_sets)
+    return fingerprint({"stages": stages, "evaluation": evaluation_shape(shown, resources[0]), "sets": sets})[:_DIGITS]
+
+
+def _without_pixels(vision: VisionSpec) -> VisionSpec:
+    """Return an encoder without what is done to images before it sees them."""
+    plain = {"resize": "naive", "mean": (0.0, 0.0, 0.0), "std": (1.0, 1.0, 1.0)}
+    return vision.model_copy(update={**plain, "parts": tuple(map(_without_pixels, vision.parts))})
 
 
 def _model(trial: TrialSpec) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -27,6 +27,18 @@ Rows = Sequence[int] | np.ndarray[Any, np.dtype[np.integer[Any]]]
 
 _verified: dict[tuple[str, Facts], np.ndarray[Any, np.dtype[np.bool_]]] = {}
 """File and content -> which of its rows this process has verified."""
+
+
+class FeatureRows(Protocol):
+    """Features of pictures, pictures x positions x width, read row by row."""
+
+    def row(self, row: int) -> Features:
+        """Read the features of one picture."""
+        ...
+
+    def rows(self, rows: Rows) -> Features:
+        """Read the features of some pictures."""
+        ...
 
 
 class CachedFeatures:

@@ -68,6 +68,8 @@ class TrialTask(BaseModel):
     has handed the trial out, and nobody else works on the storage."""
     question_parts: Positive = 1
     """In how many parts each batch of questions is answered: more than one where whole batches ran out of memory."""
+    rehearses_with: str | None = None
+    """Of a rehearsal: the storage with the data that the trial reads, while `storage` is scratch. None of a trial."""
 
     @model_validator(mode="after")
     def _features_are_of_a_frozen_encoder(self) -> TrialTask:
@@ -111,3 +113,7 @@ class Context:
     def store(self, task: TrialTask) -> Store:
         """Open the storage of a trial."""
         return LocalStore(Path(task.storage))
+
+    def data_store(self, task: TrialTask) -> Store:
+        """Open the storage of the data that a trial reads."""
+        return LocalStore(Path(task.rehearses_with or task.storage))

@@ -23,7 +23,7 @@ from trainables.data.batches import FILLER, BatchPlan, micro_batches
 from trainables.data.mix import Mix, realise
 from trainables.data.parallel import in_order
 from trainables.data.prepared import PreparedSource
-from trainables.feature_files import CachedFeatures, Features, open_features
+from trainables.feature_files import FeatureRows, Features, open_features
 from trainables.features import encode_blank
 from trainables.model.dropout import record_draws
 from trainables.model.images import pixels
@@ -60,16 +60,23 @@ class TrialData:
             self._prepared[name] = PreparedSource(self._store, self._task.digests[name])
         return self._prepared[name]
 
-    def features(self, source: SourceSpec) -> CachedFeatures | None:
+    def features(self, source: SourceSpec) -> FeatureRows | None:
         """Map the cached features of a source's pictures; None if the plan has none for this trial's encoder.
 
         Raises:
             DamagedArtifactError: the plan has them, and they are damaged or not there.
         """
+        key = self._planned_key(source)
+        return None if key is None else open_features(self._store, key)
+
+    def is_planned(self, source: SourceSpec) -> bool:
+        """Check whether the plan has cached features of a source's pictures for this trial's encoder."""
+        return self._planned_key(source) is not None
+
+    def _planned_key(self, source: SourceSpec) -> str | None:
         spec = self._task.trial
         key = features_key(spec.vision, source, spec.draws.init, self._task.digests)
-        planned = {features.key for features in self._task.features}
-        return open_features(self._store, key) if key in planned else None
+        return key if key in {features.key for features in self._task.features} else None
 
     def blank_features(self, encoder: torch.nn.Module | None, device: str) -> Features:
         """Compute the features of one blank image, once.
@@ -132,7 +139,8 @@ class StageData:
         sources = {source_name(part.source): part.source for part in stage.data.parts}
         self.mix: Mix = realise(stage.data, {name: data.source(s) for name, s in sources.items()}, spec.draws.data)
         self._has_image = self.mix.has_image()
-        self._features = [data.features(sources[name]) if use_features else None for name in self.mix.names]
+        self.features = [data.features(sources[name]) if use_features else None for name in self.mix.names]
+        """Cached features of each source of the mix."""
         kept = len(self.mix) if len(self.mix) <= _TOKENISED_RECORDS else _RECORDS_IN_USE
         self._tokenizing = Lock()
         """Tokenizers of checkpoints refuse to be used by two threads at once when they change their own settings."""
@@ -212,15 +220,21 @@ class StageData:
         if first is None or not self._has_image[first]:
             return None, None
         shown = [first if record is None else record for record in records]
-        if all(features is not None for features in self._features):
+        if all(features is not None for features in self.features):
             return None, torch.from_numpy(np.stack([self._feature(record) for record in shown]))
         return torch.from_numpy(np.stack([self._pixels(record) for record in shown])), None
 
     def _feature(self, record: int) -> Features:
-        number = self.mix.source[record]
-        features: CachedFeatures | None = self._features[number]
+        features: FeatureRows | None = self.features[self.mix.source[record]]
+        row = self.picture_row(record)
         assert features is not None
-        return features.row(int(self.mix.sources[number].picture_rows[self._image_row(record)]))
+        assert row is not None
+        return features.row(row)
+
+    def picture_row(self, record: int) -> int | None:
+        """Return the row of a record's image among its source's pictures; None of a record without an image."""
+        row = self._image_row(record)
+        return int(self.mix.sources[self.mix.source[record]].picture_rows[row]) if row >= 0 else None
 
     def _pixels(self, record: int) -> np.ndarray[Any, np.dtype[np.float32]]:
         return pixels(self.mix.sources[self.mix.source[record]].picture(self._image_row(record)), self._vision)

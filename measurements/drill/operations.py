@@ -49,7 +49,7 @@ FILE_KINDS: dict[str, str] = {
     "trial result": r"^studies($|/[^/]*($|/trials($|/[^/]*($|/[^/]*result\.json))))",
     "study documents": r"^studies/[^/]*/([^/]*(plan\.json|study\.yaml|noise\.json|seeds\.json)|ray\.log|claims|looks)",
     "lease": r"^leases",
-    "scratch of Tune": r"^scratch",
+    "scratch": r"^scratch",
     "prepared data": r"^(data|pictures|preparing|problems)",
     "caches": r"^[^/]*(digests|encoders|languages|checked-weights)[^/]*\.json",
     "tracking database": r"^tracking($|/[^/]*$|/[^/]*mlflow\.db)",

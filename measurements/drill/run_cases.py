@@ -87,4 +87,4 @@ def _moment(draw: random.Random, victim: Victim, log: Sequence[Record]) -> Choic
 
 def _fits(record: Record, victim: Victim) -> bool:
     wanted = PLACES.get(victim)
-    return record.place.file not in (OTHER, "scratch of Tune") and (wanted is None or record.place.file in wanted)
+    return record.place.file not in (OTHER, "scratch") and (wanted is None or record.place.file in wanted)

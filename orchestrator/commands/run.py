@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -50,6 +50,7 @@ def run(
     edited; finished work is never done twice."""
     from orchestrator.reporting.csv_json import to_json
     from orchestrator.run_study import run_study
+    from orchestrator.running.rehearsals import rehearsals_json
     from orchestrator.state.difference import difference_json
     from orchestrator.terminal.report import to_terminal
 
@@ -69,7 +70,10 @@ def run(
         decided = run_until_decided(study, options, limits, out)
         done, is_out_of_budget = decided.last, decided.is_out_of_budget
     if as_json:
-        print(to_json(done.report, {"difference": difference_json(done.difference)}), end="")
+        further: dict[str, Any] = {"difference": difference_json(done.difference)}
+        if done.outcomes is not None:
+            further["rehearsals"] = rehearsals_json(done.outcomes.rehearsals)
+        print(to_json(done.report, further), end="")
     else:
         to_terminal(done.report, out)
     code = end_of_run(done, options, out)
@@ -119,6 +123,8 @@ def end_of_run(done: StudyRun, options: RunOptions, out: Console) -> int:
         alone = sum(trial.left_alone is not None for trial in done.difference.trials)
         rest = f": {number_of(alone, 'failed trial')} failed alike twice; --retry-failed tries them again"
         out.print(f"Nothing was left to do{rest if alone else ''}.")
+    elif options.rehearsals == "only":
+        out.print(f"{_rehearsed(done.outcomes)}; no trial was started.")
     if done.tracking is not None:
         out.print(done.tracking, soft_wrap=True)
     elif options.offline:
@@ -127,16 +133,33 @@ def end_of_run(done: StudyRun, options: RunOptions, out: Console) -> int:
         out.print(f"ablate: {storage_gave_out(done.outcomes.storage_trouble)}", soft_wrap=True)
     if done.stopped_by is not None:
         out.print(f"ablate: stopped by {done.stopped_by}; the same command goes on", soft_wrap=True)
-    return _exit_code(done.outcomes, done.ledger.counts(done.selected), is_asked=done.stopped_by is not None)
+    is_asked, only_rehearsed = done.stopped_by is not None, options.rehearsals == "only"
+    counts = done.ledger.counts(done.selected)
+    return _exit_code(done.outcomes, counts, is_asked=is_asked, only_rehearsed=only_rehearsed)
 
 
-def _exit_code(outcomes: Outcomes | None, counts: Mapping[TrialState, int], *, is_asked: bool = False) -> int:
+def _rehearsed(outcomes: Outcomes) -> str:
+    """Say how many shapes were rehearsed."""
+    if not outcomes.rehearsals:
+        return "Every shape of the trials has run on this storage before"
+    failed = sum(outcome.failure is not None for outcome in outcomes.rehearsals)
+    return f"Rehearsed {number_of(len(outcomes.rehearsals), 'shape')}, {failed} failed"
+
+
+def _exit_code(
+    outcomes: Outcomes | None,
+    counts: Mapping[TrialState, int],
+    *,
+    is_asked: bool = False,
+    only_rehearsed: bool = False,
+) -> int:
     """Choose the exit code of a run by what became of its trials.
 
     Args:
         outcomes: of the trials of this run; None if it had none.
         counts: of the trials that were to be done, by state.
         is_asked: whether `ablate stop` has ended it.
+        only_rehearsed: whether no trial was to be started.
     """
     if is_asked and counts["done"] < sum(counts.values()):
         return EXIT_STOPPED
@@ -146,4 +169,6 @@ def _exit_code(outcomes: Outcomes | None, counts: Mapping[TrialState, int], *, i
         return EXIT_STOPPED
     if counts["failed"]:
         return EXIT_TRIAL_FAILED
+    if only_rehearsed:
+        return EXIT_DONE
     return EXIT_DONE if counts["done"] == sum(counts.values()) else EXIT_STOPPED

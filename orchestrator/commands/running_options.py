@@ -15,6 +15,7 @@ from search_spaces.errors import InputError
 if TYPE_CHECKING:
     from orchestrator.planning.planned import PlanOptions, RunOptions
     from orchestrator.run_until_decided import Limits
+    from orchestrator.running.rehearsals import RehearsalChoice
 
 CpusOption = Annotated[int | None, typer.Option("--cpus", min=1, help="CPUs of the embedded cluster (default: all).")]
 ConcurrentOption = Annotated[
@@ -61,6 +62,16 @@ RestoreOption = Annotated[
         " `ablate export`.",
     ),
 ]
+NoRehearsalOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-rehearsal",
+        help="Start the trials at once. Else every shape of them is rehearsed first that has not run on this storage.",
+    ),
+]
+RehearseOnlyOption = Annotated[
+    bool, typer.Option("--rehearse-only", help="Rehearse every shape of the trials, and start none of them.")
+]
 UntilDecidedOption = Annotated[
     bool,
     typer.Option(
@@ -91,14 +102,32 @@ class WorkOptions:
     only: OnlyOption = None
     retry_failed: RetryFailedOption = False
     restore_weights: RestoreOption = False
+    no_rehearsal: NoRehearsalOption = False
+    rehearse_only: RehearseOnlyOption = False
     until_decided: UntilDecidedOption = False
     max_gpu_hours: GpuHoursOption = None
     steps: StepsOption = None
 
     def applied_to(self, options: RunOptions) -> RunOptions:
-        """Add to the options of a run which trials it runs and what it does again."""
-        only = tuple(self.only or ())
-        return replace(options, only=only, retry_failed=self.retry_failed, restore_weights=self.restore_weights)
+        """Add to the options of a run which trials it runs, what it rehearses and what it does again."""
+        return replace(
+            options,
+            only=tuple(self.only or ()),
+            retry_failed=self.retry_failed,
+            restore_weights=self.restore_weights,
+            rehearsals=self.rehearsals(),
+        )
+
+    def rehearsals(self) -> RehearsalChoice:
+        """Read whether shapes of trials are rehearsed.
+
+        Raises:
+            InputError: options that do not go together.
+        """
+        if self.rehearse_only and (self.no_rehearsal or self.until_decided):
+            barred = "--no-rehearsal" if self.no_rehearsal else "--until-decided"
+            raise InputError(f"must be left out with {barred}", key="--rehearse-only")
+        return "only" if self.rehearse_only else "never" if self.no_rehearsal else "first"
 
     def limits(self) -> Limits | None:
         """Read how far seeds are added; None where none are.

@@ -67,7 +67,8 @@ def submit(
             " environment of the cluster's nodes.",
         )
     work.limits()
-    policy.storage_patience_s()  # both refuse options that do not go together
+    work.rehearsals()
+    policy.storage_patience_s()  # all three refuse options that do not go together
     loaded = load_study(study, selection.overrides or ())
     plan_study(loaded, toy=selection.toy)  # what is wrong with the study is said here, not in the job's log
     resolved = {key: value for key, value in loaded.document.value.items() if key != "extends"}

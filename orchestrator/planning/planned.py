@@ -14,6 +14,7 @@ from orchestrator.planning.encoder_probe import StoredProbe
 from orchestrator.planning.language_memory import StoredLanguageFacts
 from orchestrator.planning.preflight import Digests
 from orchestrator.running.equal_failures import EQUAL_FAILURES
+from orchestrator.running.rehearsals import RehearsalChoice
 from orchestrator.running.retry_policy import Budgets
 from orchestrator.running.storage_pause import PATIENCE_S
 from orchestrator.state.added_seeds import read_added
@@ -92,6 +93,7 @@ class RunOptions:
     """Equal failures after which what they share is not started any more; 0 for never."""
     storage_patience_s: float = PATIENCE_S
     """Longest time that a run waits for a storage that is away or full."""
+    rehearsals: RehearsalChoice = "first"
     restore_weights: bool = False
     """Train stages again whose weights are damaged, also where the trial has all its scores."""
     up_to_seeds: int = 0

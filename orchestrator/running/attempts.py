@@ -17,8 +17,10 @@ from cluster.launcher import MemberCode
 from cluster.launchers import LauncherName
 from orchestrator.running.equal_failures import EQUAL_FAILURES, Stopped
 from orchestrator.running.leases import RENEW_EVERY_S
+from orchestrator.running.rehearsals import RehearsalOutcome
 from orchestrator.running.retry_policy import AfterStorage, Again, Budgets, GivenUp
 from orchestrator.running.storage_pause import PATIENCE_S
+from orchestrator.running.trial_events import AttemptFailed, Blocked, Dispatched, TrialEvent
 from orchestrator.state.ledger import TrialState
 from search_spaces.outcomes import FailureKind, NodeDone, Progress, Started, TrialDone, UnitDone
 from trainables.smaller_batches import use_smaller_batches, with_smaller_batches
@@ -59,30 +61,6 @@ class RunSettings:
 
 
 @dataclass(frozen=True)
-class Dispatched:
-    """The trial has been handed to Tune, which starts it as soon as its workers can be placed."""
-
-
-@dataclass(frozen=True)
-class AttemptFailed:
-    """The attempt ended before its time; of kind `killed` if a signal stopped the run."""
-
-    failure: Failure
-    follows: Again | AfterStorage | GivenUp
-    """What is done about it."""
-
-
-@dataclass(frozen=True)
-class TrialEvent:
-    """An event of a trial, for a live view."""
-
-    trial: str
-    at: float
-    """Seconds since the epoch."""
-    event: Dispatched | Started | Progress | AttemptFailed
-
-
-@dataclass(frozen=True)
 class Outcomes:
     """Outcomes of the trials. `killed` were running when a signal came; `not_started` had not been dispatched."""
 
@@ -97,6 +75,8 @@ class Outcomes:
     """What was not started any more, because it failed alike."""
     budget_spent: bool = False
     """Whether trials were left because those before them had spent all GPU-seconds."""
+    rehearsals: tuple[RehearsalOutcome, ...] = ()
+    """What became of the shapes of trials that were rehearsed first."""
     groups_started: int = 0
     groups_reused: int = 0
 
@@ -196,6 +176,19 @@ class Attempts:
         self._failures[trial] = failure
         self._announce(trial, AttemptFailed(failure, given_up))
 
+    def blocked(self, trial: str, failure: Failure) -> None:
+        """Mark a trial as failed that was never dispatched, as the rehearsal of its shape has failed."""
+        message = f"not started, as the rehearsal of its shape failed: {failure.message}"
+        own = replace(failure, trial=trial, message=message, during=None, remedy="")
+        try:
+            self._put_failure_aside(trial)
+            own = replace(own, attempt=self._next_number(trial))
+            write(self._store, layout.trial_failure(self._study, trial), own)
+        except OSError as error:
+            logger.warning("%s: its failure (%s: %s) was not recorded: %s", trial, own.kind, message, error)
+        self._states[trial], self._failures[trial] = "failed", own
+        self._announce(trial, Blocked(own))
+
     def again(self, trial: str, failure: Failure, follows: Again | AfterStorage) -> None:
         """Mark a trial as one that will be tried again, and put its failure beside those of its earlier attempts."""
         self._states[trial] = "pending"
@@ -289,5 +282,5 @@ class Attempts:
     def _in(self, state: TrialState) -> tuple[str, ...]:
         return tuple(trial for trial, current in self._states.items() if current == state)
 
-    def _announce(self, trial: str, event: Dispatched | Started | Progress | AttemptFailed) -> None:
+    def _announce(self, trial: str, event: Dispatched | Started | Progress | AttemptFailed | Blocked) -> None:
         self._on_event(TrialEvent(trial, time.time(), event))

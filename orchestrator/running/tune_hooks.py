@@ -12,7 +12,7 @@ import stat
 import sys
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Literal, Protocol
 
 import ray
 from ray import tune
@@ -24,12 +24,11 @@ from ray.tune.search import Searcher
 from cluster.launcher import ResourceRequest
 from cluster.launchers import LAUNCHERS
 from orchestrator.running.attempts import RunSettings
-from orchestrator.running.run import Run
-from orchestrator.running.schedule import FINISHED
+from orchestrator.running.schedule import FINISHED, Finished
 from orchestrator.running.signals import InterruptedRunError
 from search_spaces.full_storage import is_full
 from search_spaces.outcomes import FailureKind, TrialDone
-from trainables.workers.tune_result import read_result
+from trainables.workers.tune_result import TuneResult, read_result
 from trainables.workers.tune_trial import TrialFailedError, TuneTrial
 
 NODE_LABEL = "ray.io/node-id"
@@ -47,7 +46,34 @@ TUNE_ENVIRONMENT = {
 }
 
 
-def fit(run: Run, requests: Mapping[str, ResourceRequest], settings: RunSettings, storage: str, scratch: str) -> None:
+class TuneRun(Protocol):
+    """What Tune is connected to: a run of trials, or one whose shapes are rehearsed first."""
+
+    def next(self) -> str | Literal[Finished.FINISHED] | None: ...
+
+    def avoided(self, trial: str) -> tuple[str, ...]: ...
+
+    def raise_if_interrupted(self) -> None: ...
+
+    def report(self, result: TuneResult) -> None: ...
+
+    def completed(self, result: TuneResult) -> None: ...
+
+    def failed(self, trial: str, kind: FailureKind, message: str, traceback: str = "") -> None: ...
+
+    def has_lost_lease(self, trial: str) -> bool: ...
+
+    def stop_for_storage(self, error: Exception) -> bool: ...
+
+
+def fit(
+    run: TuneRun,
+    requests: Mapping[str, ResourceRequest],
+    settings: RunSettings,
+    storage: str,
+    scratch: str,
+    storages: Mapping[str, str] | None = None,
+) -> None:
     """Let Tune run what the run dispatches, until no trial is left.
 
     Args:
@@ -56,6 +82,7 @@ def fit(run: Run, requests: Mapping[str, ResourceRequest], settings: RunSettings
         settings: launcher and code of the workers.
         storage: root of the storage on which workers find the task of a trial.
         scratch: folder for Tune's own files.
+        storages: id -> root of the storage with its task, where it is another one: of rehearsals.
 
     Raises:
         InterruptedRunError: if a signal came; the processes of all running trials are killed by then.
@@ -68,7 +95,7 @@ def fit(run: Run, requests: Mapping[str, ResourceRequest], settings: RunSettings
     tuner = tune.Tuner(
         tune.with_resources(trainable, lambda config: reservation(bundles[config["trial"]], config["avoided"])),
         tune_config=tune.TuneConfig(
-            search_alg=_TrialIds(run),
+            search_alg=_TrialIds(run, storages or {}),
             num_samples=sys.maxsize,  # a trial that is tried again is a new one to Tune
             reuse_actors=True,
             trial_name_creator=lambda trial: trial.config["trial"],
@@ -112,15 +139,18 @@ def reservation(bundles: list[dict[str, float]], avoided: str) -> PlacementGroup
 class _TrialIds(Searcher):  # type: ignore[misc]  # ray has no types
     """A searcher that gives Tune the ids of trials, never what they are: Tune would interpret it."""
 
-    def __init__(self, run: Run):
+    def __init__(self, run: TuneRun, storages: Mapping[str, str]):
         super().__init__()
-        self._run = run
+        self._run, self._storages = run, storages
 
     def suggest(self, trial_id: str) -> Any:
         trial = self._run.next()
         if trial is FINISHED:
             return Searcher.FINISHED
-        return None if trial is None else {"trial": trial, "avoided": ",".join(self._run.avoided(trial))}
+        if trial is None:
+            return None
+        own = {"storage": self._storages[trial]} if trial in self._storages else {}
+        return {"trial": trial, "avoided": ",".join(self._run.avoided(trial)), **own}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         """Do nothing: the callback below gets the same, with the trial."""
@@ -138,7 +168,7 @@ class _TrialIds(Searcher):  # type: ignore[misc]  # ray has no types
 class _Reports(Callback):  # type: ignore[misc]
     """A callback that passes what Tune reports of each trial on to the run."""
 
-    def __init__(self, run: Run):
+    def __init__(self, run: TuneRun):
         self._run = run
         self._trials: list[Any] = []
 
@@ -217,7 +247,7 @@ def _error_of(trial: Any) -> BaseException:
 class _LostLease(Stopper):  # type: ignore[misc]
     """A stopper of trials whose lease was taken over; their group stays."""
 
-    def __init__(self, run: Run):
+    def __init__(self, run: TuneRun):
         self._run = run
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:

@@ -6,25 +6,30 @@ Files on storage show what happened. Tune is kept quiet: what it and Ray log goe
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
 from io import BufferedWriter, TextIOWrapper
 from pathlib import Path
 
 import ray
 
 from cluster.fit import NodeResources, node_resources
+from cluster.hardware import hardware_kinds
 from cluster.process_state import log_to, set_environment
 from cluster.temporary import session_folder
-from orchestrator.running.attempts import Attempts, Outcomes, RunSettings, TrialEvent
+from orchestrator.running.attempts import Attempts, Outcomes, RunSettings
 from orchestrator.running.dispatcher import POLL_INTERVAL_S, Dispatcher
 from orchestrator.running.equal_failures import EqualFailures
 from orchestrator.running.periodic import PeriodicCall, called_periodically
+from orchestrator.running.rehearsals import NONE, Rehearsals
+from orchestrator.running.rehearsed_run import RehearsedRun, RunParts, rehearsal_files
 from orchestrator.running.retry_policy import RetryPolicy
 from orchestrator.running.run import Run
 from orchestrator.running.schedule import Work, requests_by_trial
 from orchestrator.running.signals import InterruptedRunError, ReceivedSignals, record_signals
 from orchestrator.running.storage_pause import LOOK_EVERY_S, StoragePause
+from orchestrator.running.trial_events import TrialEvent
 from orchestrator.running.tune_hooks import TUNE_ENVIRONMENT, fit
 from search_spaces.plan import Node
 from trainables.needed_nodes import needed_nodes
@@ -46,6 +51,11 @@ def list_cluster_nodes() -> tuple[NodeResources, ...]:
     return node_resources(ray.nodes())
 
 
+def list_hardware() -> tuple[str, ...]:
+    """List the kinds of hardware of the connected Ray cluster."""
+    return hardware_kinds(ray.nodes())
+
+
 def run_trials(
     work: Sequence[Work],
     nodes: Mapping[str, Node],
@@ -57,6 +67,7 @@ def run_trials(
     tell: Callable[[str], None] = lambda sentence: None,
     budget_trouble: Callable[[], str | None] = lambda: None,
     list_nodes: Callable[[], Sequence[NodeResources]] = list_cluster_nodes,
+    rehearsals: Rehearsals = NONE,
 ) -> Outcomes:
     """Run trials on the connected Ray cluster, until each is done or has failed, or a signal comes.
 
@@ -71,46 +82,75 @@ def run_trials(
         tell: shows a sentence about the run to people; called in any thread.
         budget_trouble: says why nothing may be started by the study's disk budget; called in any thread.
         list_nodes: lists the cluster's nodes, now and again; what its first call raises is raised here.
+        rehearsals: of the shapes of these trials, which come first.
     """
-    if not work:
-        return Outcomes()
-    with _prepared_process(settings.study, store) as (received, scratch):
-        attempts = Attempts(settings.study, (item.trial_id for item in work), tasks, store, on_event)
+    if not work or (rehearsals.only and not rehearsals.planned):
+        return Outcomes(not_started=tuple(item.trial_id for item in work))
+    with ExitStack() as stack:
+        received, scratch = stack.enter_context(_prepared_process(settings.study, store))
         release_abandoned(store)
-        dispatcher = Dispatcher(
-            work,
-            nodes,
-            done,
-            list_nodes(),
-            store,
-            settings.study,
-            lambda trial: needed_nodes(tasks(trial), store, "shape"),
-            attempts.prepare,
-            settings.max_concurrent,
-        )
         pause = StoragePause(
             lambda: budget_trouble() or storage_trouble(store, settings.storage_bytes),  # the second writes
             tell,
             settings.storage_patience_s,
         )
-        equal_failures = EqualFailures({item.trial_id: item.facts for item in work}, settings.equal_failures)
-        policy = RetryPolicy(settings.budgets)
-        run = Run(attempts, dispatcher, received, policy, equal_failures, pause, tell, settings.gpu_seconds_left)
         calls = [
             PeriodicCall(LOOK_EVERY_S, pause.look_again),
             PeriodicCall(BUDGET_EVERY_S, lambda: pause.look(budget_trouble)),
-            PeriodicCall(POLL_INTERVAL_S, dispatcher.poll_other_runs),
-            PeriodicCall(settings.renew_every_s, run.renew_leases),
-            PeriodicCall(settings.renew_every_s, lambda: dispatcher.resize(list_nodes())),
-            PeriodicCall(WATCHDOG_INTERVAL_S, run.kill_unresponsive),
         ]
-        with closing(dispatcher), called_periodically(calls):
-            try:
-                pause.look(budget_trouble)
-                fit(run, requests_by_trial(work), settings, store.place("."), str(scratch))
-            except InterruptedRunError as error:
-                run.interrupted(error)
-    return attempts.outcomes(received.first, run.storage_trouble, run.budget_spent, run.stopped)
+
+        def connected(
+            work: Sequence[Work],
+            nodes: Mapping[str, Node],
+            tasks: Callable[[str], TrialTask],
+            store: Store,
+            show: Callable[[TrialEvent], None],
+            needed: Callable[[str], Collection[str]],
+            most_alike: int,
+        ) -> RunParts:
+            attempts = Attempts(settings.study, (item.trial_id for item in work), tasks, store, show)
+            dispatcher = Dispatcher(
+                work,
+                nodes,
+                done,
+                list_nodes(),
+                store,
+                settings.study,
+                needed,
+                attempts.prepare,
+                settings.max_concurrent,
+            )
+            stack.enter_context(closing(dispatcher))
+            equal_failures = EqualFailures({item.trial_id: item.facts for item in work}, most_alike)
+            policy = RetryPolicy(settings.budgets)
+            run = Run(attempts, dispatcher, received, policy, equal_failures, pause, tell, settings.gpu_seconds_left)
+            calls.extend(
+                [
+                    PeriodicCall(POLL_INTERVAL_S, dispatcher.poll_other_runs),
+                    PeriodicCall(settings.renew_every_s, run.renew_leases),
+                    PeriodicCall(settings.renew_every_s, lambda: dispatcher.resize(list_nodes())),
+                    PeriodicCall(WATCHDOG_INTERVAL_S, run.kill_unresponsive),
+                ]
+            )
+            return RunParts(attempts, dispatcher, run)
+
+        def needed(trial: str) -> Collection[str]:
+            return needed_nodes(tasks(trial), store, "shape")
+
+        trials = connected(work, nodes, tasks, store, on_event, needed, settings.equal_failures)
+        files = stack.enter_context(rehearsal_files(settings.study, store, rehearsals))
+        rehearsed = RehearsedRun(rehearsals, files, trials, tell)
+        rehearsed.rehearse_by(connected(*rehearsed.work(tasks), files.scratch, rehearsed.show, lambda shape: (), 0).run)
+        stack.enter_context(called_periodically(calls))
+        try:
+            pause.look(budget_trouble)
+            requests = {**requests_by_trial(work), **rehearsed.requests}
+            fit(rehearsed, requests, settings, store.place("."), str(scratch), rehearsed.storages)
+        except InterruptedRunError as error:
+            trials.run.interrupted(error)
+    run = trials.run
+    outcomes = trials.attempts.outcomes(received.first, run.storage_trouble, run.budget_spent, run.stopped)
+    return replace(outcomes, rehearsals=rehearsed.outcomes)
 
 
 @contextmanager

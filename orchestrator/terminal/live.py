@@ -15,8 +15,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from orchestrator.running.attempts import AttemptFailed, Dispatched, TrialEvent
 from orchestrator.running.retry_policy import AfterStorage, Again, GivenUp
+from orchestrator.running.trial_events import AttemptFailed, Blocked, Dispatched, TrialEvent
 from orchestrator.state.failures import what_failed
 from orchestrator.state.logs import last_lines
 from orchestrator.terminal.failures import what_follows
@@ -142,6 +142,8 @@ class LiveView:
                         self.trial_goes_on(event.trial, failure, follows)
                     case _:
                         assert_never(follows)
+            case Blocked(failure):
+                self.trial_blocked(event.trial, failure)
             case _:
                 assert_never(event.event)
 
@@ -204,6 +206,12 @@ class LiveView:
             log, tail = self._store.place(log), last_lines(self._store, log, LOG_LINES)
         message = f"{self._name(trial)}: FAILED ({failure.kind}): {what_failed(failure)}"
         self.note("\n".join([message, *(f"    | {line}" for line in tail), f"    log: {log}"]))
+
+    def trial_blocked(self, trial: str, failure: Failure) -> None:
+        """Show that a trial is not started; why was said when its shape was rehearsed."""
+        with self._lock:
+            self._failed.add(trial)
+        self.note(f"{self._name(trial)}: NOT STARTED ({failure.kind}), as the rehearsal of its shape failed")
 
     def note(self, text: str) -> None:
         """Print one message above the table, or a line of its own.

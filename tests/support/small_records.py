@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from trainables.storage.records import Cost, EvaluationResult, Failure, StageResult, TrialResult
+from trainables.storage.records import (
+    Cost,
+    EvaluationResult,
+    Failure,
+    Rehearsal,
+    StageRehearsal,
+    StageResult,
+    TrialResult,
+)
 
 _STAGE = StageResult(
     key="",
@@ -60,3 +68,9 @@ def trial_result(trial: str, **fields: Any) -> TrialResult:
 def failure(trial: str, **fields: Any) -> Failure:
     """Make the failure of a trial."""
     return replace(_FAILURE, trial=trial, **fields)
+
+
+def rehearsal_record(shape: str, *micro_batches: int) -> Rehearsal:
+    """Make the record of a rehearsal that went well, of stages with these micro-batches."""
+    stages = tuple(StageRehearsal("finetune", micro, 1, 0.0, 0.0, None, None) for micro in micro_batches)
+    return Rehearsal(shape, "base", 1, "cpu", stages, {}, None, 1.0, 1)

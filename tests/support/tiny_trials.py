@@ -20,6 +20,7 @@ from search_spaces.spec import (
 from tests.support.tiny_specs import source, trial_spec
 from trainables.data.prepare import prepare_source
 from trainables.model.weights import digest_weights, find_weights
+from trainables.run_task import run_task
 from trainables.run_trial import run_trial
 from trainables.storage import layout
 from trainables.storage.record_files import read
@@ -93,8 +94,8 @@ def pictures_digest(store: Store, digest: str) -> str:
 
 
 def run(task: TrialTask, context: Context | None = None) -> list[Progress]:
-    """Run a trial to its end, and list what its loop yields."""
-    return list(run_trial(task, context or Context()))
+    """Run a trial, or the rehearsal of one, to its end, and list what its loop yields."""
+    return list(run_task(task, context or Context()))
 
 
 def run_until(task: TrialTask, step: int, context: Context | None = None) -> list[Progress]:

@@ -34,7 +34,7 @@ class BatchPlan:
         self, has_image: np.ndarray[Any, np.dtype[np.bool_]], lengths: Rows, global_batch: int, seed: str
     ) -> None:
         self._modalities = [rows for rows in (np.flatnonzero(has_image), np.flatnonzero(~has_image)) if len(rows)]
-        self._lengths = lengths
+        self._has_image, self._lengths = has_image, lengths
         self._global_batch = global_batch
         self._seed = seed
         self.steps_per_epoch = sum(-(-len(rows) // global_batch) for rows in self._modalities)
@@ -44,6 +44,15 @@ class BatchPlan:
         """Return the rows of optimizer step `step` (from 0), longest text first; `FILLER` pads a smaller batch."""
         epoch, index = divmod(step, self.steps_per_epoch)
         return self._epoch(epoch)[index]
+
+    def heaviest(self, steps: range) -> int:
+        """Return the step that takes the most memory: with images, if there are any, and with the longest text."""
+
+        def weight(step: int) -> tuple[bool, int]:
+            longest = self.batch(step)[0]
+            return bool(self._has_image[longest]), int(self._lengths[longest])
+
+        return max(steps, key=weight)
 
     def _plan_epoch(self, epoch: int) -> list[Rows]:
         batches: list[Rows] = []

@@ -27,12 +27,15 @@ studies/<study>/smaller-batches/          <shape>.json: how much fits at once wh
 studies/<study>/trials/<trial>/           spec.json, task.json, spool.jsonl, node-<n>.jsonl, rank-<n>.log,
                                           result.json or failure.json, tried-again.json, resumes.json
 studies/<study>/trials/<trial>/attempts/  <number>.json: failures that were followed by another attempt
+studies/<study>/rehearsals/<shape>/       rank-<n>.log of a shape of trials whose rehearsal failed
+rehearsals/<proof>.json                   shapes that were rehearsed, by program and hardware: not again
 runs/<study>/<nonce>/                     run.json: who runs or ran a study; stop.json: who wants that run to end
 leases/<key>/, trials/<study>/<trial>/    who is producing what: <nonce>.json (`trainables.storage.lease`)
 leases/evaluations/<key>/                 who evaluates the model that a stage has trained
 leases/runs/<study>/<nonce>/              which runs go on
 sources/                                  the user's own data, unless --data names another folder
-scratch/<nonce>                           what tries out whether storage can be written to
+scratch/<nonce>                           what tries out whether storage can be written to; rehearsal-<nonce>/: a
+                                          storage of its own for the rehearsals of a run, removed at their end
 tracking/mlflow.db, artifacts/            the embedded MLflow store; mlflow.db.<schema> is that of an older MLflow
 tracking/unclosed-runs/<study>/           <nonce>: marks a driver that has not closed its runs on a tracking server
 tracking/storage-id, storage-id.copy      name this storage to tracking servers that several storages share
@@ -408,6 +411,32 @@ def smaller_batch(study: str, shape: str) -> str:
     return f"{smaller_batches(study)}/{part(shape)}.json"
 
 
+def rehearsal(proof: str) -> str:
+    """Name the record of a rehearsal that went well."""
+    return f"rehearsals/{part(proof)}.json"
+
+
+def rehearsal_scratch(nonce: str) -> str:
+    """Name the scratch storage of the rehearsals of a run."""
+    return scratch(f"{REHEARSAL}{part(nonce)}")
+
+
+def failed_rehearsal(study: str, shape: str) -> str:
+    """Name the folder of the logs of a shape whose rehearsal failed last."""
+    return f"studies/{part(study)}/rehearsals/{part(shape)}"
+
+
+def rehearsal_log(study: str, shape: str, rank: int) -> str:
+    """Name the log of a worker of a rehearsal that failed.
+
+    Args:
+        study: name of the study.
+        shape: of its trials.
+        rank: of the worker.
+    """
+    return f"{failed_rehearsal(study, shape)}/rank-{rank}.log"
+
+
 def added_seeds(study: str) -> str:
     """Name the record of seeds that were added to those of the study file."""
     return f"studies/{part(study)}/added-seeds.json"
@@ -446,7 +475,7 @@ def preparing(nonce: str) -> str:
 
 def scratch(nonce: str) -> str:
     """Name a file that tries out whether storage can be written to: removed at once, never read by another."""
-    return f"scratch/{part(nonce)}"
+    return f"{SCRATCH}/{part(nonce)}"
 
 
 SOURCES = "sources"
@@ -459,7 +488,10 @@ CHECKED_WEIGHTS = "checked-weights.json"
 LANGUAGES = "languages.json"
 LEASES = "leases"
 OWNER = "owner.json"
+REHEARSAL = "rehearsal-"
+"""Beginning of the names of scratch storages of rehearsals."""
 RUNS = "runs"
+SCRATCH = "scratch"
 STUDIES = "studies"
 PREPARING = "preparing"
 TRACKING = "tracking"

@@ -204,6 +204,48 @@ class SmallerBatch:
 
 
 @dataclass(frozen=True)
+class StageRehearsal:
+    """What the rehearsal of a stage showed."""
+
+    name: str
+    micro_batch: int
+    """Records per worker and forward pass."""
+    checkpoint_bytes: int
+    save_seconds: float
+    load_seconds: float
+    """To verify the checkpoint and to read it back."""
+    peak_bytes: int | None
+    """Most memory of the first worker; None where the system does not tell it."""
+    expected_bytes: int | None
+    """What the plan expects; None where the model's size is not known."""
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """Rehearsal of a shape of trials that went well, `rehearsals/<proof>.json`: it is not rehearsed again.
+
+    The name is that of the shape, the program and the hardware (`orchestrator.running.rehearsal_proofs`).
+    """
+
+    shape: str
+    """Of `search_spaces.trial_shape`."""
+    arm: str
+    """Whose trial was rehearsed."""
+    workers: int
+    device: str
+    """Of the first worker, as its driver reports it."""
+    stages: tuple[StageRehearsal, ...]
+    questions: Mapping[str, int]
+    """Evaluation set -> questions that were answered."""
+    answer_peak_bytes: int | None
+    """Most memory of the first worker while it answered; None where the system does not tell it."""
+    seconds: float
+    """Wall time on the workers, without their start."""
+    ts: int
+    """Milliseconds since the epoch."""
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """Run of a study, `runs/<study>/<nonce>/run.json`. Whether it goes on is told by its lease."""
 

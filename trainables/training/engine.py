@@ -7,11 +7,12 @@ what stays alive after an engine's end.
 from __future__ import annotations
 
 import logging
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Any
 
 import deepspeed
 import torch
@@ -23,14 +24,15 @@ from deepspeed.runtime.zero import parameter_offload
 from deepspeed.runtime.zero.partitioned_param_coordinator import PartitionedParameterCoordinator
 from torch import Tensor, nn
 
-from search_spaces.spec import OptimizerSpec, StageSpec
+from search_spaces.spec import StageSpec
 from search_spaces.worker_contract import Device
 from trainables.model.precision import dtype_of
 from trainables.model.vlm import VLM, Batch, cast_statistics, module
 from trainables.training.device_memory import release_memory
 from trainables.training.learning_rate import factor
+from trainables.training.optimizer import make_optimizer
 from trainables.training.random_states import random_states, restore_random_states
-from trainables.training.state_files import read_state, write_state
+from trainables.training.state_files import read_state, state_digest, write_state
 
 BACKENDS: dict[Device, str] = {"cuda": "nccl", "cpu": "gloo"}
 """The collective communication library of a device."""
@@ -116,15 +118,23 @@ class Engine:
         Returns:
             File that this rank has written, relative to the folder -> its SHA-256.
         """
-        files = _StateFiles()
+        files = self._saved(folder, state, _StateFiles())
+        if torch.distributed.get_rank() == 0:
+            for script in folder.glob("*.py"):  # DeepSpeed's, to read its own format
+                script.unlink()
+        return files
+
+    def digests(self, state: dict[str, Any]) -> dict[str, str]:
+        """Return what `save` would return now, without writing a file to storage. A collective."""
+        with tempfile.TemporaryDirectory() as folder:
+            return self._saved(Path(folder), state, _StateFiles(is_written=False))
+
+    def _saved(self, folder: Path, state: dict[str, Any], files: _StateFiles) -> dict[str, str]:
         self._engine.checkpoint_engine = files
         self._engine.save_checkpoint(
             str(folder), tag=_TAG, client_state={_OWN_STATE: state}, save_latest=False, exclude_frozen_parameters=True
         )
         files.save(random_states(), str(folder / _TAG / _random_file()))
-        if torch.distributed.get_rank() == 0:
-            for script in folder.glob("*.py"):  # DeepSpeed's, to read its own format
-                script.unlink()
         return {str(path.relative_to(folder)): digest for path, digest in files.written.items()}
 
     def load(self, folder: Path) -> dict[str, Any]:
@@ -157,15 +167,16 @@ class Engine:
 class _StateFiles(CheckpointEngine):  # type: ignore[misc]  # deepspeed has no types
     """DeepSpeed's door to the files of a checkpoint. Its own opens pickles, which run whatever is in them."""
 
-    def __init__(self) -> None:
+    def __init__(self, is_written: bool = True) -> None:
         super().__init__()
+        self._write = write_state if is_written else _digest_alone
         self.written: dict[Path, str] = {}
 
     def create(self, info: CheckpointCommitInfo) -> None:
         """Do nothing: the caller has made the folder, and renames it when all ranks are done."""
 
     def save(self, state_dict: dict[str, Any], path: str) -> None:
-        self.written[Path(path)] = write_state(_without_objects(state_dict), Path(path))
+        self.written[Path(path)] = self._write(_without_objects(state_dict), Path(path))
 
     def load(self, path: str, map_location: object = None) -> dict[str, Any]:
         return _with_objects(read_state(Path(path)))
@@ -175,6 +186,10 @@ class _StateFiles(CheckpointEngine):  # type: ignore[misc]  # deepspeed has no t
 
     def preserves_storage_sharing(self) -> bool:
         return False
+
+
+def _digest_alone(state: dict[str, Any], path: Path) -> str:
+    return state_digest(state)
 
 
 def _without_objects(state: dict[str, Any]) -> dict[str, Any]:
@@ -251,43 +266,6 @@ def _forget() -> None:
         if hasattr(cell.cell_contents, "cache_clear"):
             cell.cell_contents.cache_clear()
     release_memory()
-
-
-def make_optimizer(model: nn.Module, optimizer: OptimizerSpec, fused: bool = False) -> torch.optim.Optimizer:
-    """Build a torch optimizer over the parameters that require gradients.
-
-    There is one parameter group for each module and for its weights with and without weight decay: biases and
-    one-dimensional weights have none.
-
-    Args:
-        model: model whose direct children are the modules of `optimizer.lr_scale`.
-        optimizer: specification of the optimizer.
-        fused: whether a group is updated by one kernel: for stages on a GPU, also where weights are offloaded to the
-            host (six times as fast as torch's other loops there). It rounds in another order.
-    """
-    groups: list[dict[str, Any]] = []
-    for name, part in model.named_children():
-        lr = optimizer.lr * optimizer.lr_scale.get(name, 1.0)  # type: ignore[call-overload]
-        trained = [p for p in part.parameters() if p.requires_grad]
-        decays = {id(p) for key, p in part.named_parameters() if _rank(p) > 1 and not key.endswith(".bias")}
-        for decay, chosen in (
-            (optimizer.weight_decay, [p for p in trained if id(p) in decays]),
-            (0.0, [p for p in trained if id(p) not in decays]),
-        ):
-            if chosen:
-                groups.append({"params": chosen, "lr": lr, "weight_decay": decay})
-    match optimizer.kind:
-        case "adamw":
-            return torch.optim.AdamW(groups, lr=optimizer.lr, betas=optimizer.betas, eps=optimizer.eps, fused=fused)
-        case "sgd":
-            return torch.optim.SGD(groups, lr=optimizer.lr, momentum=optimizer.momentum)
-        case _:
-            assert_never(optimizer.kind)
-
-
-def _rank(parameter: nn.Parameter) -> int:
-    """Count the dimensions of a parameter; for a partition of ZeRO 3, those of the whole parameter."""
-    return len(getattr(parameter, "ds_shape", parameter.shape))
 
 
 def _is_saved(part: nn.Module, buffer: str) -> bool:

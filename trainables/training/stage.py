@@ -17,31 +17,22 @@ from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import micro_batch
 from search_spaces.spec import StageSpec
 from trainables.data.mix import Mix
-from trainables.model.broadcast import Parts, broadcast_modules, broadcast_weights
-from trainables.model.lora import add_lora, merge_adapters, train_adapters_only
-from trainables.model.precision import dtype_of
-from trainables.model.vision import VisionEncoder
-from trainables.model.vlm import VLM, assemble, build_modules, module
 from trainables.storage import layout, tracked_names
 from trainables.storage.record_files import write
 from trainables.storage.records import StageResult
 from trainables.storage.store import Store
 from trainables.task import Context, StageTask, TrialTask
 from trainables.training.checkpoint_times import CheckpointTimes
-from trainables.training.deepspeed_config import deepspeed_config
-from trainables.training.device_memory import release_memory
-from trainables.training.engine import Engine, no_traces, open_engine, partition
+from trainables.training.engine import Engine
 from trainables.training.hardware import (
-    check_device,
     device_name,
     flops_utilisation,
     peak_flops,
     provenance,
-    set_attention,
 )
 from trainables.training.history import Point, Resumed, curve_of
+from trainables.training.stage_engine import hand_on, open_stage
 from trainables.training.step_checkpoints import StepCheckpoints, remove_checkpoints
-from trainables.training.weights_io import load_weights, save_weights
 from trainables.trial_data import StageData, StepInput, TrialData
 
 
@@ -71,85 +62,24 @@ def train_stage(
     Raises:
         InputError: the device or the resources cannot train the stage.
     """
-    release_memory()
-    with no_traces():  # whose end finds no frame that still holds the model or the engine
-        yield from _train(task, index, earlier, data, context, store, on_resume)
-    if context.world > 1:
-        dist.barrier()
-
-
-def _train(
-    task: TrialTask,
-    index: int,
-    earlier: list[StageResult],
-    data: TrialData,
-    context: Context,
-    store: Store,
-    on_resume: Callable[[Resumed], None],
-) -> Iterator[tuple[UnitDone, dict[str, float]]]:
     stage, order = task.trial.stages[index], task.stages[index]
-    check_device(stage, context.device)
-    config = deepspeed_config(stage, order.resources, context.device)
-    use_features = task.has_features_of(part.source for part in stage.data.parts)
-    stage_data = StageData(data, task, stage, use_features)
-
-    def begin() -> Parts:
-        model = build_modules(task.trial, data.tokenizer, data.root, with_vision=not use_features)
-        load_weights(model, earlier, store)
-        return dict(model.named_children())
-
-    dtype, device, cut = dtype_of(stage.precision), torch.device(context.device), partition(config)
-    model = assemble(task.trial, broadcast_modules(begin, dtype, device, cut), data.tokenizer)
-    if stage.lora is not None:
-        present = set(model.parameters())
-        add_lora(model.language, stage.lora, task.trial.draws.init, stage.name, model.draws)
-        added = [parameter for parameter in model.parameters() if parameter not in present]
-        broadcast_weights(added, dtype, device, cut)
-    settle_gradients(model, stage)
-    attention = set_attention(model.language, stage, context.device)
-    with open_engine(model, stage, order.steps, config, context.device) as engine:
-        loop = _StageLoop(engine, stage, order, stage_data, context, store)
+    with open_stage(task, index, earlier, data, context, store) as opened:
+        loop = _StageLoop(opened.engine, stage, order, opened.data, context, store)
         resumed = loop.resume()
         if resumed is not None:
             on_resume(resumed)
         yield from loop.train()
-        weights = engine.trained_weights()
+        modules = hand_on(opened.engine, stage, order.key, context, store)
         if context.rank == 0:
-            if stage.lora is not None:
-                weights["language"] = merge_adapters(weights["language"], stage.lora)
-            modules = save_weights(weights, store, layout.stage_folder(order.key))
-            result = loop.result(modules, stage_data.mix, provenance(stage, order.resources, context, attention))
+            result = loop.result(
+                modules, opened.data.mix, provenance(stage, order.resources, context, opened.attention)
+            )
             write(store, layout.stage_curve(order.key), curve_of(loop.history))
             store.remove(layout.damage_mark(layout.stage_folder(order.key)))  # of weights that these replace
             write(store, layout.stage_result(order.key), result)
             remove_checkpoints(store, order.key)
-
-
-def settle_gradients(model: VLM, stage: StageSpec) -> None:
-    """Set `requires_grad` of all parameters: freeze the modules that the stage does not train.
-
-    The encoder stays in evaluation mode even where it is trained: statistics over a batch would depend on how many
-    workers share it. Its parameters after the layer that is read stay frozen: no gradient reaches them, but weight
-    decay would.
-    """
-    model.requires_grad_(False)
-    model.train()
-    for name in stage.trains:
-        module(model, name).requires_grad_(True)
-    if stage.lora is not None:
-        train_adapters_only(model.language)
-    if isinstance(model.vision, VisionEncoder):
-        model.vision.eval()
-        if "vision" in stage.trains:
-            unused = model.vision.unused_parameters()
-            for key, parameter in model.vision.named_parameters():
-                parameter.requires_grad_(key not in unused)
-            if stage.activation_checkpointing:
-                model.vision.set_grad_checkpointing()
-    if stage.activation_checkpointing:
-        model.language.activation_checkpointing_enable({"use_reentrant": False})  # type: ignore[operator]
-        if "language" in stage.trains or "projector" in stage.trains:
-            model.language.enable_input_require_grads()  # type: ignore[operator]
+    if context.world > 1:
+        dist.barrier()
 
 
 def loader_threads(resources: ResourceSpec, is_gpu: bool, decodes: bool) -> int:

@@ -13,7 +13,6 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -54,25 +53,21 @@ def write_state(state: dict[str, Any], path: Path) -> str:
     Raises:
         TypeError: a value of the state is of another type.
     """
-    tensors: list[Tensor] = []
-    places: dict[tuple[object, ...], int] = {}
-
-    def place(tensor: Tensor) -> int:
-        """Return the number of a tensor; tied weights are one."""
-        key = (tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
-        if key not in places:
-            places[key] = len(tensors)
-            tensors.append(tensor.detach())
-        return places[key]
-
-    structure = json.dumps(_plain(state, place))
     digest = hashlib.sha256()
     with path.open("wb") as file:
-        for chunk in chain([memoryview(_header(tensors, structure))], *map(_chunks, tensors)):
+        for chunk in _content(state):
             file.write(chunk)
             digest.update(chunk)
         file.flush()
         os.fsync(file.fileno())
+    return digest.hexdigest()
+
+
+def state_digest(state: dict[str, Any]) -> str:
+    """Return the SHA-256 of the file that `write_state` would write."""
+    digest = hashlib.sha256()
+    for chunk in _content(state):
+        digest.update(chunk)
     return digest.hexdigest()
 
 
@@ -119,6 +114,25 @@ def _read(path: Path, value_of: Callable[[Any, str], Any]) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise ValueError("it must hold a state as this program writes it, but its structure is no dict")
     return state
+
+
+def _content(state: dict[str, Any]) -> Iterator[memoryview]:
+    """Yield the bytes of a file that holds a state."""
+    tensors: list[Tensor] = []
+    places: dict[tuple[object, ...], int] = {}
+
+    def place(tensor: Tensor) -> int:
+        """Return the number of a tensor; tied weights are one."""
+        key = (tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
+        if key not in places:
+            places[key] = len(tensors)
+            tensors.append(tensor.detach())
+        return places[key]
+
+    structure = json.dumps(_plain(state, place))
+    yield memoryview(_header(tensors, structure))
+    for tensor in tensors:
+        yield from _chunks(tensor)
 
 
 def _plain(value: Any, place: Callable[[Tensor], int]) -> Any:

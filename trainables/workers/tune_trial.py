@@ -65,7 +65,10 @@ class TrialFailedError(RuntimeError):
 
 
 class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
-    """The Tune trainable. Its configuration is ``{"trial": id}``, nothing else (Tune interprets what it is given)."""
+    """The Tune trainable. Its configuration is ``{"trial": id}`` alone, as Tune interprets what it is given.
+
+    A rehearsal has a storage of its own, ``"storage"``.
+    """
 
     def setup(self, config: dict[str, Any], start_group: StartGroup, study: str, storage: str) -> None:
         """Remember what a trial needs; nothing is started yet.
@@ -73,10 +76,9 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         Args:
             start_group: starts the workers of this trial, inside its reservation.
             study: its name, which is its folder on storage.
-            storage: root of the storage with the trial's task.
+            storage: root of the storage with the tasks of trials.
         """
-        self._start_group, self._study = start_group, study
-        self._store: Store = LocalStore(Path(storage))
+        self._start_group, self._study, self._storage_root = start_group, study, storage
         self._group: Group | None = None
         self._remember(config)
 
@@ -86,6 +88,7 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
 
     def _remember(self, config: Mapping[str, Any]) -> None:
         self._trial: str = config["trial"]
+        self._store: Store = LocalStore(Path(config.get("storage", self._storage_root)))
         self._task: TrialTask | None = None
         self._opened: Group | None = None
         self._units = 1

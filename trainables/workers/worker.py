@@ -23,7 +23,7 @@ from trainables.storage.damages import DamagedArtifactError
 from trainables.task import Context, TrialTask
 from trainables.workers.process_group import Rendezvous
 
-RUN_TRIAL = "trainables.run_trial:run_trial"
+RUN_TRIAL = "trainables.run_task:run_task"
 
 Loop = Callable[[TrialTask, Context], Iterator[Progress]]
 

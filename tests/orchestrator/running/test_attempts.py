@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.running.attempts import AttemptFailed, Attempts, Dispatched, Outcomes, TrialEvent
+from orchestrator.running.attempts import Attempts, Outcomes
 from orchestrator.running.retry_policy import Again, GivenUp
+from orchestrator.running.trial_events import AttemptFailed, Dispatched, TrialEvent
 from search_spaces.outcomes import Started, TrialDone
 from search_spaces.resources import micro_batch
 from tests.support.fake_trials import STUDY, Fakes

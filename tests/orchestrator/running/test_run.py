@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cluster.fit import NodeResources
-from orchestrator.running.attempts import AttemptFailed, Attempts, TrialEvent
+from orchestrator.running.attempts import Attempts
 from orchestrator.running.dispatcher import Dispatcher
 from orchestrator.running.equal_failures import EqualFailures
 from orchestrator.running.retry_policy import AfterStorage, Again, Budgets, GivenUp, RetryPolicy
@@ -19,6 +19,7 @@ from orchestrator.running.run import REFUSALS, Run
 from orchestrator.running.schedule import FINISHED
 from orchestrator.running.signals import ReceivedSignals
 from orchestrator.running.storage_pause import StoragePause
+from orchestrator.running.trial_events import AttemptFailed, TrialEvent
 from search_spaces.outcomes import NodeDone, Started, TrialDone, UnitDone
 from tests.support.fake_trials import STUDY, Fakes
 from tests.support.other_hosts import lease_files

@@ -21,10 +21,12 @@ import pytest
 
 from cluster.connect import connect
 from cluster.fit import NodeResources
-from cluster.launcher import MemberCode
-from orchestrator.running.attempts import AttemptFailed, Dispatched, Outcomes, RunSettings, TrialEvent
+from cluster.launcher import MemberCode, ResourceRequest
+from orchestrator.running.attempts import Outcomes, RunSettings
 from orchestrator.running.leases import RENEW_EVERY_S
+from orchestrator.running.rehearsals import PlannedRehearsal, Rehearsals
 from orchestrator.running.retry_policy import Again, Budgets, GivenUp
+from orchestrator.running.trial_events import AttemptFailed, Dispatched, TrialEvent
 from orchestrator.running.tuner import run_trials
 from search_spaces.outcomes import NodeDone, Started, TrialDone, UnitDone
 from search_spaces.resource_spec import ResourceSpec
@@ -40,6 +42,7 @@ pytestmark = pytest.mark.ray
 ROOT = Path(__file__).parents[3]
 FAKE = MemberCode("trainables.workers.worker:Worker", {"loop": LOOP, "joins": False})
 TWO = ResourceSpec(workers=2)
+ONE = ResourceRequest()
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +115,34 @@ class TestOneCluster:
         assert set(outcomes.done) == set("abcd")
         assert (outcomes.groups_started, outcomes.groups_reused) == (1, 3)
         assert len({pid for node in fakes.nodes for pid in pids(tmp_path, node)}) == 2
+
+    def test_run_rehearsals_come_first_in_the_groups_of_trials_and_a_bad_one_blocks_only_its_own(
+        self, tmp_path: Path
+    ) -> None:
+        fakes = Fakes(tmp_path, {"a": ["s-a"], "b": ["s-b"], "c": ["s-c"]})
+        fakes.behaviours["b"] = {"fail_at": "s-b"}
+        shapes = {"shape-a": ("a", "c"), "shape-b": ("b",)}
+        planned = [PlannedRehearsal(shape, f"{shape}-proof", shape, ONE, trials) for shape, trials in shapes.items()]
+        store, told = LocalStore(tmp_path), list[str]()
+        settings = RunSettings(STUDY, code=FAKE, max_concurrent=1)
+        outcomes = run_trials(
+            fakes.work,
+            fakes.nodes,
+            (),
+            fakes.task,
+            store,
+            settings,
+            tell=told.append,
+            rehearsals=Rehearsals(tuple(planned)),
+        )
+        assert set(outcomes.done) == {"a", "c"}
+        assert {trial: failure.kind for trial, failure in outcomes.failed.items()} == {"b": "error"}
+        assert [outcome.failure is None for outcome in outcomes.rehearsals] == [True, False]
+        assert "open shape-b" in store.get(outcomes.failed["b"].log).decode()
+        assert outcomes.groups_reused >= 1
+        assert produced(tmp_path) == {"s-a": "a", "s-c": "c"}
+        assert store.list(layout.SCRATCH) == []
+        assert told[0].startswith("rehearsing 2 shapes of 3 trials first")
 
     def test_run_mixed_shapes_start_one_group_for_each_shape(self, tmp_path: Path) -> None:
         fakes = Fakes(tmp_path, {name: [f"s-{name}"] for name in "abcdef"})

@@ -25,7 +25,7 @@ from trainables.storage.store import LocalStore
 from trainables.task import Context, TrialTask
 from trainables.training.deepspeed_config import deepspeed_config
 from trainables.training.engine import open_engine
-from trainables.training.stage import settle_gradients
+from trainables.training.stage_engine import settle_gradients
 from trainables.trial_data import StageData, TrialData
 
 LORA = LoraSpec(rank=4, alpha=8, dropout=0.2)

@@ -24,7 +24,7 @@ from trainables.storage.record_files import read, write
 from trainables.storage.records import Curve, EvaluationResult, StageResult, TrialResult
 from trainables.storage.store import LocalStore
 from trainables.task import Context, TrialTask
-from trainables.training.stage import settle_gradients
+from trainables.training.stage_engine import settle_gradients
 from trainables.training.weights_io import save_weights
 from trainables.trial_data import TrialData
 

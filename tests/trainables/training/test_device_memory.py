@@ -20,7 +20,7 @@ from search_spaces.spec import Precision
 from tests.support.tiny_specs import SGD, stage
 from tests.support.tiny_trials import make_task, run
 from trainables.evaluation import evaluate as evaluation
-from trainables.training import stage as training
+from trainables.training import stage_engine
 from trainables.training.engine import Engine
 
 
@@ -52,7 +52,7 @@ def _states(optimizer: torch.optim.Optimizer) -> Iterator[Tensor]:
 def leftovers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Leftovers]:
     """Weights, masters and optimizer states of all stages, and the models of all evaluations."""
     seen = Leftovers()
-    open_engine, load_trained = training.open_engine, evaluation.load_trained
+    open_engine, load_trained = stage_engine.open_engine, evaluation.load_trained
 
     @contextmanager
     def watched(model: Any, *arguments: Any) -> Iterator[Engine]:
@@ -75,9 +75,9 @@ def leftovers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Leftovers]:
 
         return build_and_count
 
-    monkeypatch.setattr(training, "open_engine", watched)
+    monkeypatch.setattr(stage_engine, "open_engine", watched)
     monkeypatch.setattr(evaluation, "load_trained", loaded)
-    for module in (training, evaluation):
+    for module in (stage_engine, evaluation):
         monkeypatch.setattr(module, "build_modules", counted(module.build_modules))
     gc.disable()
     yield seen

@@ -12,10 +12,8 @@ from typing import Any, get_args
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from search_spaces.spec import OptimizerKind, OptimizerSpec
 from search_spaces.worker_contract import Device
 from tests.support.tiny_specs import SGD, language, stage
 from tests.support.tiny_trials import losses, make_task, run, run_until
@@ -25,8 +23,9 @@ from trainables.storage.record_files import read
 from trainables.storage.records import StageResult
 from trainables.storage.store import LocalStore
 from trainables.task import TrialTask
-from trainables.training import stage as training
-from trainables.training.engine import BACKENDS, Engine, make_optimizer
+from trainables.training import stage_engine
+from trainables.training.engine import BACKENDS, Engine
+from trainables.training.optimizer import make_optimizer
 
 STILL = SGD.model_copy(update={"lr": 1e-30, "clip": None})
 """A step of this changes no bit of a weight."""
@@ -43,31 +42,8 @@ def _weights(task: TrialTask) -> Mapping[str, str]:
     return result.modules
 
 
-def _stepped(spec: OptimizerSpec) -> tuple[torch.optim.Optimizer, int]:
-    """An optimizer after its first step, and the number of weights it trains."""
-    model = nn.ModuleDict({"projector": nn.Linear(3, 2)})
-    optimizer = make_optimizer(model, spec)
-    sum(parameter.sum() for parameter in model.parameters()).backward()
-    optimizer.step()
-    return optimizer, sum(parameter.numel() for parameter in model.parameters())
-
-
 def test_every_device_has_its_communication_library() -> None:
     assert set(BACKENDS) == set(get_args(Device))
-
-
-@pytest.mark.parametrize("kind", get_args(OptimizerKind))
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_every_kind_of_optimizer_keeps_the_states_that_memory_counts(kind: OptimizerKind, momentum: float) -> None:
-    spec = OptimizerSpec(kind=kind, lr=0.1, momentum=momentum)
-    optimizer, weights = _stepped(spec)
-    kept = [value for state in optimizer.state.values() for value in state.values() if isinstance(value, torch.Tensor)]
-    assert sum(value.numel() for value in kept if value.dim()) == spec.states * weights
-
-
-def test_no_two_kinds_of_optimizer_are_one() -> None:
-    classes = {type(_stepped(OptimizerSpec(kind=kind, lr=0.1))[0]) for kind in get_args(OptimizerKind)}
-    assert len(classes) == len(get_args(OptimizerKind))
 
 
 def test_no_tensor_stays_alive_behind_an_engine_of_any_zero_stage(tmp_path: Path) -> None:
@@ -114,7 +90,7 @@ def test_bf16_is_the_same_experiment_at_every_zero_stage_and_micro_batch(micro: 
 def exact_gradient(tmp_path_factory: pytest.TempPathFactory) -> torch.Tensor:
     """Gradient of the step of `_bf16_gradient`, computed in fp64 from the same weights in bf16."""
     gradients: list[torch.Tensor] = []
-    open_engine = training.open_engine
+    open_engine = stage_engine.open_engine
 
     @contextmanager
     def computed(model: VLM, *arguments: Any) -> Iterator[Engine]:
@@ -132,7 +108,7 @@ def exact_gradient(tmp_path_factory: pytest.TempPathFactory) -> torch.Tensor:
             yield engine
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "open_engine", computed)
+        patch.setattr(stage_engine, "open_engine", computed)
         run(_one_step(tmp_path_factory.mktemp("exact"), zero=0, micro_batch=64))
     return torch.cat(gradients)
 
