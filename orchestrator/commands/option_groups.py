@@ -66,7 +66,8 @@ def flags_of(group: Any) -> list[str]:
         declared = (option.default, *(option.param_decls or ()))  # in Annotated the first name is no default
         name = next(each for each in declared if isinstance(each, str) and each.startswith("--"))
         if isinstance(value, bool):
-            flags.append(name)
+            yes, _, no = name.partition("/")  # of an option that has a name for each
+            flags.append(yes if value else no)
         else:
             flags += [part for each in (value if isinstance(value, list) else [value]) for part in (name, str(each))]
     return flags

@@ -62,11 +62,12 @@ RestoreOption = Annotated[
         " `ablate export`.",
     ),
 ]
-NoRehearsalOption = Annotated[
-    bool,
+RehearsalOption = Annotated[
+    bool | None,
     typer.Option(
-        "--no-rehearsal",
-        help="Start the trials at once. Else every shape of them is rehearsed first that has not run on this storage.",
+        "--rehearsal/--no-rehearsal",
+        help="Rehearse every shape of the trials first that has not run on this storage, or start the trials at once. By"
+        " default they are rehearsed, but not with --toy, which is a rehearsal itself.",
     ),
 ]
 RehearseOnlyOption = Annotated[
@@ -102,7 +103,7 @@ class WorkOptions:
     only: OnlyOption = None
     retry_failed: RetryFailedOption = False
     restore_weights: RestoreOption = False
-    no_rehearsal: NoRehearsalOption = False
+    rehearsal: RehearsalOption = None
     rehearse_only: RehearseOnlyOption = False
     until_decided: UntilDecidedOption = False
     max_gpu_hours: GpuHoursOption = None
@@ -115,19 +116,25 @@ class WorkOptions:
             only=tuple(self.only or ()),
             retry_failed=self.retry_failed,
             restore_weights=self.restore_weights,
-            rehearsals=self.rehearsals(),
+            rehearsals=self.rehearsals(toy=options.toy),
         )
 
-    def rehearsals(self) -> RehearsalChoice:
+    def rehearsals(self, *, toy: bool) -> RehearsalChoice:
         """Read whether shapes of trials are rehearsed.
+
+        Args:
+            toy: the study is run in its toy form.
 
         Raises:
             InputError: options that do not go together.
         """
-        if self.rehearse_only and (self.no_rehearsal or self.until_decided):
-            barred = "--no-rehearsal" if self.no_rehearsal else "--until-decided"
+        is_refused = self.rehearsal is False
+        if self.rehearse_only and (is_refused or self.until_decided):
+            barred = "--no-rehearsal" if is_refused else "--until-decided"
             raise InputError(f"must be left out with {barred}", key="--rehearse-only")
-        return "only" if self.rehearse_only else "never" if self.no_rehearsal else "first"
+        if self.rehearse_only:
+            return "only"
+        return "first" if self.rehearsal or (self.rehearsal is None and not toy) else "never"
 
     def limits(self) -> Limits | None:
         """Read how far seeds are added; None where none are.

@@ -67,7 +67,7 @@ def submit(
             " environment of the cluster's nodes.",
         )
     work.limits()
-    work.rehearsals()
+    work.rehearsals(toy=selection.toy)
     policy.storage_patience_s()  # all three refuse options that do not go together
     loaded = load_study(study, selection.overrides or ())
     plan_study(loaded, toy=selection.toy)  # what is wrong with the study is said here, not in the job's log

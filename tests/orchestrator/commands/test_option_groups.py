@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from orchestrator.cli import app as ablate
-from orchestrator.commands.option_groups import takes_groups
+from orchestrator.commands.option_groups import flags_of, takes_groups
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +35,20 @@ def test_the_fields_of_a_group_are_options_with_their_defaults() -> None:
     assert CliRunner().invoke(_app(), ["t"]).output == "t Sizes(width=3, names=None) False\n"
     given = ["t", "--width", "4", "--name", "a", "--name", "b", "--loud"]
     assert CliRunner().invoke(_app(), given).output == "t Sizes(width=4, names=['a', 'b']) True\n"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sounds:
+    loud: Annotated[bool | None, typer.Option("--loud/--quiet")] = None
+    twice: Annotated[bool, typer.Option("--twice")] = False
+
+
+@pytest.mark.parametrize(
+    ("sounds", "flags"),
+    [(Sounds(), []), (Sounds(loud=True, twice=True), ["--loud", "--twice"]), (Sounds(loud=False), ["--quiet"])],
+)
+def test_the_flags_of_a_group_say_what_is_not_as_by_default(sounds: Sounds, flags: list[str]) -> None:
+    assert flags_of(sounds) == flags
 
 
 def test_an_option_that_is_there_twice_is_refused_when_the_command_is_made() -> None:

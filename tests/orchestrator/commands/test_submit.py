@@ -162,7 +162,7 @@ def test_submit_passes_on_every_option_of_a_run(tmp_path: Path, monkeypatch: pyt
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     options = "--limit 2 --toy --offline --max-concurrent 3 --retries 5 --equal-failures 0 --on-storage-trouble pause"
     options += " --pause-at-most 9.0 --only base --only resolution=64 --retry-failed --restore-weights --until-decided"
-    options += " --max-gpu-hours 2.5 --steps 3,5"
+    options += " --max-gpu-hours 2.5 --steps 3,5 --no-rehearsal"
     command = ["submit", "quickstart", "--storage", "/s", "--address", "http://head:8265", "--no-wait"]
     done = CliRunner().invoke(app, [*command, *options.split(), "--set", "seeds=[4]"], catch_exceptions=False)
     given = options.replace(" --on-storage-trouble pause", "").split()  # as by default

@@ -43,12 +43,12 @@ def test_a_shape_that_cannot_run_blocks_its_own_trial_and_the_others_train_to_th
     assert "reduce_bucket_size" in store.get(outcomes["broken"]["failure"]["log"]).decode()
     assert _weights(store) == {}
 
-    whole = ablate(*command, storage=store.root, check=1)
+    whole = ablate(*command, "--rehearsal", storage=store.root, check=1)
     report = json.loads(whole.stdout)
     assert [outcome["arm"] for outcome in report["rehearsals"]] == ["broken"]
     assert (report["counts"]["done"], report["counts"]["failed"]) == (2, 1)
     assert "NOT STARTED (error)" in whole.stderr
     assert store.list(layout.SCRATCH) == []
 
-    ablate(*command, "--no-rehearsal", storage=plain.root, check=1)
+    ablate(*command, storage=plain.root, check=1)
     assert _weights(store) == _weights(plain) != {}
