@@ -66,8 +66,8 @@ RehearsalOption = Annotated[
     bool | None,
     typer.Option(
         "--rehearsal/--no-rehearsal",
-        help="Rehearse every shape of the trials first that has not run on this storage, or start the trials at once. By"
-        " default they are rehearsed, but not with --toy, which is a rehearsal itself.",
+        help="Rehearse every shape of the trials first that has not run on this storage, or start the trials at once."
+        " By default they are rehearsed, but not with --toy, which is a rehearsal itself.",
     ),
 ]
 RehearseOnlyOption = Annotated[
