@@ -116,7 +116,7 @@ class WorkOptions:
             only=tuple(self.only or ()),
             retry_failed=self.retry_failed,
             restore_weights=self.restore_weights,
-            rehearsals=self.rehearsals(toy=options.toy),
+            rehearsals=self.rehearsals(toy=options.plan.toy),
         )
 
     def rehearsals(self, *, toy: bool) -> RehearsalChoice:
