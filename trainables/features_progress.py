@@ -8,6 +8,8 @@ copy. Rows are verified by their digests in either case. Who is whole first give
 
 from __future__ import annotations
 
+import errno
+import os
 import secrets
 import shutil
 
@@ -15,7 +17,7 @@ from trainables.storage import layout
 from trainables.storage.digests import ROW_DIGEST_BYTES
 from trainables.storage.finished import finished_features
 from trainables.storage.lease import OCCUPIED
-from trainables.storage.store import Store
+from trainables.storage.store import ASIDE, Store
 from trainables.storage.work_folders import has_ended, is_abandoned, is_of_this_process, write_owner
 
 
@@ -35,7 +37,7 @@ def begin_production(store: Store, key: str) -> str:
             _adopt(store, key, earlier, nonce)
             break
         except FileNotFoundError:
-            continue  # another process has adopted or finished it meanwhile
+            continue  # another process has adopted or finished it meanwhile, be it while it was copied
     write_owner(store, layout.features_producer(key, nonce))
     return nonce
 
@@ -61,8 +63,7 @@ def finish_production(store: Store, key: str, nonce: str) -> None:
     for producer in (layout.features_producer(key, left) for left in store.folders(layout.features_aside(key))):
         if is_abandoned(store, producer):
             store.remove(producer)
-    if not store.folders(layout.features_aside(key)):
-        store.remove(layout.features_aside(key))
+    store.remove_empty(layout.features_aside(key))
 
 
 def _furthest_first(store: Store, key: str) -> list[str]:
@@ -89,11 +90,17 @@ def _adopt(store: Store, key: str, earlier: str, nonce: str) -> None:
         nonce: of the folder that is made.
 
     Raises:
-        FileNotFoundError: it is gone.
+        FileNotFoundError: it is gone, or files of it are; then nothing of the copy is left.
     """
     producer = layout.features_producer(key, earlier)
     if has_ended(store, producer) or is_of_this_process(store, producer):
         store.move(producer, layout.features_producer(key, nonce))
         return
+    source = store.reading(layout.features_in_progress(key, earlier))
     with store.writing(layout.features_in_progress(key, nonce)) as copy:
-        shutil.copytree(store.reading(layout.features_in_progress(key, earlier)), copy)
+        try:
+            shutil.copytree(source, copy, ignore=shutil.ignore_patterns(f"*{ASIDE}"))
+        except shutil.Error as error:
+            if any(os.path.lexists(name) for name, _, _ in error.args[0]):
+                raise
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(source)) from error

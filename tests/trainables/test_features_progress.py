@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +22,7 @@ from trainables.storage.digests import file_digest
 from trainables.storage.lease import Owner
 from trainables.storage.record_files import write
 from trainables.storage.records import FeaturesResult
-from trainables.storage.store import LocalStore
+from trainables.storage.store import ASIDE, LocalStore
 
 KEY = key_of("features")
 SHAPE = (8, 4, 8)
@@ -116,3 +119,76 @@ def test_a_producer_that_is_killed_once_it_has_copied_loses_nothing_of_what_the_
         raise KilledError
     with producing(store, Owner.here(), monkeypatch) as (_, writer):
         assert fill(writer, HERE, BATCHES) == BATCHES[2:]
+
+
+def test_a_producer_that_ends_while_it_is_copied_leaves_no_half_copy_to_its_successor(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with producing(store, ELSEWHERE, monkeypatch) as (first_nonce, first):
+        fill(first, THERE, BATCHES)
+    copy_file, ended = shutil.copyfile, []
+
+    def end_first(*arguments: Any, **options: Any) -> object:
+        if not ended:
+            ended.append(first_nonce)
+            end(store, first_nonce)
+        return copy_file(*arguments, **options)
+
+    monkeypatch.setattr(shutil, "copyfile", end_first)
+    with producing(store, Owner.here(), monkeypatch) as (second_nonce, second):
+        assert ended
+        assert fill(second, HERE, BATCHES) == BATCHES
+    end(store, second_nonce)
+    assert np.array_equal(stored(store), THERE)
+    assert not [entry.name for entry in store.walk("") if entry.name.endswith(ASIDE)]
+    assert not store.exists(layout.features_aside(KEY))
+
+
+def test_what_a_producer_is_writing_aside_is_not_copied(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    with producing(store, ELSEWHERE, monkeypatch) as (first_nonce, first):
+        fill(first, THERE, BATCHES[:2])
+        half = f"{layout.features_in_progress(KEY, first_nonce)}/.result.json.ab{ASIDE}"
+        (store.root / half).write_bytes(b"half")
+        with producing(store, Owner.here(), monkeypatch) as (_, second):
+            assert fill(second, HERE, BATCHES) == BATCHES[2:]
+        assert [entry.name for entry in store.walk("") if entry.name.endswith(ASIDE)] == [half]
+
+
+def test_a_producer_that_cannot_be_read_is_an_error(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object, **options: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with producing(store, ELSEWHERE, monkeypatch) as (_, first):
+        fill(first, THERE, BATCHES[:1])
+        monkeypatch.setattr(shutil, "copyfile", fail)
+        with pytest.raises(OSError, match="Input/output error"):
+            begin_production(store, KEY)
+
+
+class _BegunMeanwhileStore(LocalStore):
+    """Storage where another producer begins just before the folder of all producers is removed."""
+
+    nonce = ""
+
+    def remove(self, name: str) -> None:
+        self._begin(name)
+        super().remove(name)
+
+    def remove_empty(self, name: str) -> None:
+        self._begin(name)
+        super().remove_empty(name)
+
+    def _begin(self, name: str) -> None:
+        if name == layout.features_aside(KEY):
+            self.nonce = begin_production(LocalStore(self.root), KEY)
+
+
+def test_a_producer_that_begins_while_the_last_one_cleans_up_keeps_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = _BegunMeanwhileStore(tmp_path)
+    with producing(store, Owner.here(), monkeypatch) as (first_nonce, first):
+        fill(first, HERE, BATCHES)
+    end(store, first_nonce)
+    assert store.nonce
+    assert store.folders(layout.features_aside(KEY)) == (store.nonce,)

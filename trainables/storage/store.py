@@ -44,7 +44,7 @@ class Facts(NamedTuple):
     modified: float
     """When it was last written, in seconds since the epoch, by the storage's clock."""
     content: tuple[int, ...] = ()
-    """Other numbers as soon as the file was replaced or written to."""
+    """Other numbers as soon as the file was replaced or written to. Another host may see others of the same file."""
 
 
 class Store(Protocol):
@@ -104,6 +104,10 @@ class Store(Protocol):
 
     def remove(self, name: str) -> None:
         """Remove a file or a folder; nothing happens if it is not there. A folder is gone whole, or not at all."""
+        ...
+
+    def remove_empty(self, name: str) -> None:
+        """Remove a folder if nothing is in it, not even what is being written."""
         ...
 
     def move(self, name: str, to: str) -> None:
@@ -258,6 +262,13 @@ class LocalStore:
                 return
             path = aside
         _discard(path)
+
+    def remove_empty(self, name: str) -> None:
+        try:
+            self._at(name).rmdir()
+        except OSError as error:
+            if error.errno not in (*OCCUPIED, errno.ENOENT):
+                raise
 
     def move(self, name: str, to: str) -> None:
         final = self._at(to)
