@@ -199,7 +199,7 @@ class ActorGroup:
             failed.append((rank, answer))
             deadline = min(deadline, time.monotonic() + GRACE_S)
         if failed:
-            return min(failed, key=lambda ranked: ranked[0])[1]
+            return min(failed, key=lambda ranked: (ranked[1].is_consequence, ranked[0]))[1]
         if pending:
             return self._hung(sorted(pending.values()), len(calls), timeout_s)
         return [answers[rank] for rank in range(len(calls))]
@@ -247,6 +247,8 @@ class ActorGroup:
 
 def _is_cause(failed: Failed) -> bool:
     """Return whether a rank's failure is why the others fail; else one of them may be why this one did."""
+    if failed.is_consequence:
+        return False
     match failed.kind:
         case "lost" | "memory" | "full" | "damaged":
             return True

@@ -81,6 +81,8 @@ class Failed:
     """Ray's id of that host, which a later attempt can avoid."""
     gpu: str | None = None
     """GPU of that process, by the name that the driver knows it by on its host; None on a CPU."""
+    is_consequence: bool = False
+    """Whether the rank has failed only because another one has told it of its own failure, which explains more."""
 
 
 class Member(Protocol):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, get_args
 
 import pytest
 from ray.exceptions import RayActorError
@@ -12,7 +12,7 @@ from ray.exceptions import RayActorError
 from cluster.gang import ActorGroup, Gang
 from cluster.launcher import ResourceRequest
 from cluster.worker_info import WorkerInfo
-from search_spaces.outcomes import UnitDone
+from search_spaces.outcomes import FailureKind, UnitDone
 from search_spaces.worker_contract import Advanced, Failed, Opened
 
 TIMEOUT_S = 5.0
@@ -33,11 +33,13 @@ class Node:
 
     kills: int = 0
     dead: set[int] = field(default_factory=set)
+    failed: dict[int, Failed] = field(default_factory=dict)
+    """Rank -> what its `advance` answers."""
 
     def actor(self, rank: int) -> Any:
         answers: dict[str, Callable[..., object]] = {
             "open": lambda task: Opened(),
-            "advance": lambda units: ADVANCED,
+            "advance": lambda units: self.failed.get(rank, ADVANCED),
             "oom_kills": lambda: self.kills,
         }
         return type("Actor", (), {name: Method(self, rank, answer) for name, answer in answers.items()})
@@ -99,3 +101,32 @@ def test_a_kill_since_the_last_answer_is_why_a_rank_is_gone(node: Node) -> None:
     failed = group.advance(1, TIMEOUT_S)
     assert isinstance(failed, Failed)
     assert (failed.kind, failed.rank) == ("memory", 1)
+
+
+ORIGINAL = Failed("error", "OSError: [Errno 5] Input/output error: 'rank-1.pt'", traceback="state_damage")
+CONSEQUENCE = Failed("error", "FailedPeerError: rank 1 has failed", traceback="_shared", is_consequence=True)
+
+
+@pytest.mark.parametrize("kind", get_args(FailureKind))
+def test_the_rank_that_has_failed_is_named_and_not_those_that_it_has_told(kind: FailureKind, node: Node) -> None:
+    group = opened_group(node)
+    node.failed = {0: replace(CONSEQUENCE, kind=kind), 1: ORIGINAL}
+    failed = group.advance(1, TIMEOUT_S)
+    assert isinstance(failed, Failed)
+    assert (failed.rank, failed.message, failed.traceback) == (1, ORIGINAL.message, ORIGINAL.traceback)
+
+
+def test_of_several_ranks_that_have_failed_by_themselves_the_first_is_named(node: Node) -> None:
+    group = opened_group(node)
+    node.failed = {0: ORIGINAL, 1: ORIGINAL}
+    failed = group.advance(1, TIMEOUT_S)
+    assert isinstance(failed, Failed)
+    assert failed.rank == 0
+
+
+def test_where_only_those_answer_that_another_rank_has_told_the_first_of_them_is_named(node: Node) -> None:
+    group = opened_group(node)
+    node.failed = {0: CONSEQUENCE, 1: CONSEQUENCE}
+    failed = group.advance(1, TIMEOUT_S)
+    assert isinstance(failed, Failed)
+    assert (failed.rank, failed.message) == (0, CONSEQUENCE.message)

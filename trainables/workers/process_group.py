@@ -26,6 +26,10 @@ the process after 10 minutes, and gloo after 30."""
 Seen = TypeVar("Seen")
 
 
+class FailedPeerError(RuntimeError):
+    """Another rank of the group has failed in a collective: that rank raises the error itself, which explains both."""
+
+
 class Rendezvous:
     """The meeting point of one group's ranks. Rank 0 must keep it as long as the group lives: it serves the others."""
 
@@ -88,7 +92,7 @@ def from_rank_0(look: Callable[[], Seen]) -> Seen:
         look: called on rank 0 only; what it returns is pickled.
 
     Raises:
-        RuntimeError: `look` raised on rank 0; rank 0 itself raises the original error.
+        FailedPeerError: `look` raised on rank 0; rank 0 itself raises the original error.
     """
     import torch.distributed as dist
 
@@ -111,7 +115,7 @@ def from_all_ranks(look: Callable[[], Seen]) -> list[Seen]:
         What `look` has returned, by rank.
 
     Raises:
-        RuntimeError: `look` raised on another rank; where it raised, the original error is.
+        FailedPeerError: `look` raised on another rank; where it raised, the original error is.
     """
     import torch.distributed as dist
 
@@ -144,7 +148,7 @@ def _shared(answers: Sequence[_Answer | None], failure: Exception | None) -> lis
         raise failure
     for rank, answer in enumerate(answers):
         if answer is not None and answer.message is not None:
-            raise RuntimeError(f"rank {rank} has failed: {answer.message}")
+            raise FailedPeerError(f"rank {rank} has failed: {answer.message}")
     return [answer and answer.seen for answer in answers]
 
 

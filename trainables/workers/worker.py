@@ -21,7 +21,7 @@ from search_spaces.worker_contract import Advanced, Failed, Opened, RankInfo
 from trainables.storage import layout
 from trainables.storage.damages import DamagedArtifactError
 from trainables.task import Context, TrialTask
-from trainables.workers.process_group import Rendezvous
+from trainables.workers.process_group import FailedPeerError, Rendezvous
 
 RUN_TRIAL = "trainables.run_task:run_task"
 
@@ -114,7 +114,13 @@ class Worker:
         """Return the failure of an exception, which is printed in full to stderr."""
         trace = traceback_text()
         print(trace, file=sys.stderr, flush=True)
-        return Failed(_kind(error), named_message(error), traceback=trace, rank=self._context.rank)
+        return Failed(
+            _kind(error),
+            named_message(error),
+            traceback=trace,
+            rank=self._context.rank,
+            is_consequence=isinstance(error, FailedPeerError),
+        )
 
 
 class _Redirection:

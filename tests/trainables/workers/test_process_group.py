@@ -93,8 +93,8 @@ def test_all_ranks_go_on_from_what_was_seen_or_end_by_the_failure_of_one() -> No
         answers = [text.splitlines() for text in (first.stdout.read(), second.stdout)]
     assert [answer[:2] for answer in answers] == [["rank 0", "[0, 1]"]] * 2
     assert answers[0][2] == answers[1][3] == "OSError [Errno 5] Input/output error: 'result.json'"
-    assert answers[1][2].startswith("RuntimeError rank 0 has failed: OSError")
-    assert answers[0][3].startswith("RuntimeError rank 1 has failed: OSError")
+    assert answers[1][2].startswith("FailedPeerError rank 0 has failed: OSError")
+    assert answers[0][3].startswith("FailedPeerError rank 1 has failed: OSError")
     assert {float(answer[4]) for answer in answers} == {PATIENCE_S}
 
 

@@ -13,6 +13,7 @@ from search_spaces.outcomes import NodeDone, Progress, TrialDone, UnitDone
 from search_spaces.worker_contract import Advanced, Failed, RankInfo
 from trainables.storage import layout
 from trainables.task import Context, TrialTask
+from trainables.workers.process_group import FailedPeerError
 from trainables.workers.worker import Worker
 
 closed: list[str] = []
@@ -36,6 +37,8 @@ def breaking_loop(task: TrialTask, context: Context) -> Iterator[Progress]:
     yield UnitDone("n1", "count", 1, 9)
     if task.id == "memory":
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+    if task.id == "told":
+        raise FailedPeerError("rank 1 has failed: OSError: [Errno 5] Input/output error")
     raise ValueError(f"record 17 of {task.id} is broken")
 
 
@@ -99,6 +102,15 @@ def test_advance_out_of_memory_is_told_from_an_error(tmp_path: Path) -> None:
     member = worker(breaking_loop)
     member.open(task(tmp_path, "memory"))
     assert failed(member.advance(5)).kind == "memory"
+
+
+@pytest.mark.parametrize(("trial", "is_consequence"), [("t1", False), ("told", True)])
+def test_advance_a_failure_of_another_rank_is_told_from_an_own_one(
+    trial: str, is_consequence: bool, tmp_path: Path
+) -> None:
+    member = worker(breaking_loop)
+    member.open(task(tmp_path, trial))
+    assert failed(member.advance(5)).is_consequence == is_consequence
 
 
 def test_advance_loop_that_stops_without_an_end_is_a_failure(tmp_path: Path) -> None:
