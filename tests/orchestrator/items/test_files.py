@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,9 +13,13 @@ import pytest
 
 from orchestrator.items.files import read_items
 from search_spaces.errors import InputError
+from tests.support.bounded import bounded
 from tests.support.item_rows import item_rows, write_lines
 
 ROWS = item_rows({"base": 0.5, "other": 0.75}, seeds=(1,), n=4)
+BLANK_LINES = "\n" * 1_000_000
+BLANK_LINES_CPU_S = 20.0
+"""They are read within a second; a search that begins anew at each of them takes hours."""
 
 
 def test_files_of_every_kind_hold_the_same_rows(tmp_path: Path) -> None:
@@ -39,6 +44,19 @@ def test_a_folder_is_all_its_files_of_items_and_says_what_it_leaves(tmp_path: Pa
     assert read.table.num_rows == len(ROWS)
     assert read.notes == (f"Not read in {tmp_path / 'runs'}: notes.txt.",)
     assert read.place(5) == f"{tmp_path / 'runs' / 'one' / 'a.jsonl'}:2"
+
+
+def test_blank_lines_cost_no_more_than_reading_them(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(f"{json.dumps(ROWS[0])}{BLANK_LINES}{json.dumps(ROWS[1])}{BLANK_LINES}")
+    with bounded(BLANK_LINES_CPU_S):
+        assert read_items([path]).table.num_rows == 2
+
+
+def test_a_null_behind_blank_lines_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "a.jsonl", [ROWS[0], "", " ", "\t null"])
+    with pytest.raises(InputError, match=re.escape(f"{path}:4: a line must be an object")):
+        read_items([path])
 
 
 def test_places_are_lines_of_text_and_rows_of_parquet(tmp_path: Path) -> None:
