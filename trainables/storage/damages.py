@@ -98,7 +98,13 @@ def mark_damage(store: Store, folder: str, damage: Damage) -> None:
     """
     if damage.read is not None and _is_there(store, damage.file, damage.read):
         record = DamageMark(
-            damage.file, damage.problem, socket.gethostname(), int(time.time() * 1000), tuple(damage.read.content)
+            damage.file,
+            damage.problem,
+            socket.gethostname(),
+            int(time.time() * 1000),
+            tuple(damage.read.content),
+            damage.read.size,
+            int(damage.read.modified),
         )
         write(store, layout.damage_mark(folder), record)
 
@@ -125,11 +131,18 @@ def marked_damage(store: Store, folder: str) -> Damage | None:
     if mark is None:
         return None
     try:
-        is_present = store.facts(mark.file).content == mark.content
+        is_present = _is_about(mark, store.facts(mark.file))
     except FileNotFoundError:
         return None
     problem = f"{mark.problem}, as was found on {mark.host}"
     return Damage(mark.file, problem, store.place(mark.file)) if is_present else None
+
+
+def _is_about(mark: DamageMark, facts: Facts) -> bool:
+    """Tell whether a mark is about the file of these facts, and not about one that it has taken the place of."""
+    if mark.host == socket.gethostname():
+        return facts.content == mark.content
+    return (facts.size, int(facts.modified)) == (mark.size, mark.modified_s)
 
 
 def _is_there(store: Store, name: str, read: Facts) -> bool:

@@ -89,8 +89,13 @@ class DamageMark:
     """Where it was found: memory of one machine may be at fault."""
     ts: int
     content: tuple[int, ...] = ()
-    """What tells the file that was read from one that has taken its place (`store.Facts.content`); empty in marks of
-    versions that did not keep it, which no file has."""
+    """What tells the file that was read from one that has taken its place, on `host` (`store.Facts.content`); empty in
+    marks of versions that did not keep it, which no file has."""
+    size: int | None = None
+    """Bytes of that file: with `modified_s` what tells it from another one on other hosts, where clients of a shared
+    file system may see other inodes and coarser times. None in marks of versions that did not keep it."""
+    modified_s: int | None = None
+    """When it was last written, in whole seconds since the epoch."""
 
 
 @dataclass(frozen=True)

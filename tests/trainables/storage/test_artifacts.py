@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import socket
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from trainables.data.prepare import prepare_source
 from trainables.storage import layout
 from trainables.storage.artifacts import Verified, verify_artifact, verify_stage
 from trainables.storage.damages import Damage, DamagedArtifactError, mark_damage, refuse_damaged, set_aside
-from trainables.storage.store import LocalStore
+from trainables.storage.store import Facts, LocalStore
 
 KEY = key_of("artifact")
 SHAPES = SourceSpec(name="shapes", version="1", reader="generated", options={"records": 8, "seed": 1, "split": "train"})
@@ -178,6 +180,41 @@ def test_a_mark_ends_with_the_file_that_it_is_about(tmp_path: Path) -> None:
     mark_damage(store, folder, _seen(store, name, "a bit is another"))
     assert verify_artifact(store, folder, "shape").damages
     store.put(name, store.get(name))  # as of a copy that a person has put back
+    assert verify_artifact(store, folder, "shape") == Verified()
+
+
+class _OfAnotherHost(LocalStore):
+    """Storage as a client sees it that numbers files otherwise, and knows their times in whole seconds."""
+
+    def facts(self, name: str) -> Facts:
+        facts = super().facts(name)
+        return Facts(facts.size, float(int(facts.modified)), (facts.content[0] + 1, int(facts.modified) * 10**9))
+
+
+def test_a_mark_holds_on_hosts_that_see_other_inodes_and_coarser_times_until_the_file_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, elsewhere = LocalStore(tmp_path), _OfAnotherHost(tmp_path)
+    finish_features(store, KEY)
+    folder, name = layout.features_folder(KEY), layout.features_array(KEY)
+    with monkeypatch.context() as patched:
+        patched.setattr(socket, "gethostname", lambda: "node-7")
+        mark_damage(store, folder, _seen(store, name, "a bit is another"))
+    (damage,) = verify_artifact(elsewhere, folder, "shape").damages
+    assert "node-7" in damage.problem
+    before = (tmp_path / name).stat().st_mtime
+    store.put(name, store.get(name))
+    os.utime(tmp_path / name, (before + 1, before + 1))  # nobody makes features again within the second
+    assert verify_artifact(elsewhere, folder, "shape") == Verified()
+
+
+def test_a_mark_ends_with_its_file_though_a_copy_with_the_same_times_is_put_back(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    finish_features(store, KEY)
+    folder, name = layout.features_folder(KEY), layout.features_array(KEY)
+    mark_damage(store, folder, _seen(store, name, "a bit is another"))
+    shutil.copy2(tmp_path / name, tmp_path / "backup")
+    (tmp_path / "backup").replace(tmp_path / name)
     assert verify_artifact(store, folder, "shape") == Verified()
 
 
