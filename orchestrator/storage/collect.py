@@ -78,17 +78,18 @@ def find_freeable(store: Store, root: Path, selection: Selection) -> tuple[Inven
             items += find_gone(needs, inventory, store, references)
         items += find_superseded(needs, inventory)
         items += find_redoable(needs, inventory, store, references, selection.redoable, before)
-    items = [item for item in items if item.newest < now - _grace_s(item, store, selection.grace_s)]
+    in_use = is_in_use(store)
+    items = [item for item in items if item.newest < now - _grace_s(item, in_use, selection.grace_s)]
     return inventory, _outermost([item for item in items if item.name not in inventory.foreign])
 
 
-def _grace_s(item: Freeable, store: Store, grace_s: float) -> float:
+def _grace_s(item: Freeable, in_use: bool, grace_s: float) -> float:
     """Return for how long an item is left alone: what is under no lease, for an hour at least while a run goes on.
 
     A run writes such things all the time (files that get their name in a moment, data that it is still going to name in
     its plan), and would take its storage to be away if they vanished.
     """
-    return max(grace_s, GRACE_S) if item.lease is None and is_in_use(store) else grace_s
+    return max(grace_s, GRACE_S) if item.lease is None and in_use else grace_s
 
 
 def _outermost(items: Sequence[Freeable]) -> list[Freeable]:
@@ -150,7 +151,8 @@ def _free(item: Freeable, store: Store, grace_s: float) -> str | None:
     try:
         if item.kind == "leases":
             return None  # to take an abandoned lease and to release it is to remove it
-        if _newest(item.name, store) >= store.now() - _grace_s(item, store, grace_s):
+        in_use = item.lease is None and is_in_use(store)
+        if _newest(item.name, store) >= store.now() - _grace_s(item, in_use, grace_s):
             return "it was written to just now"
         store.remove(item.name)
         return "the file system did not let go of it" if store.exists(item.name) else None

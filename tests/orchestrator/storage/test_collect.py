@@ -297,6 +297,24 @@ def test_scores_of_a_removed_arm_stay_while_a_study_has_its_weights(store: Local
     assert {item.kind for item in collect(store, Selection(gone=True, grace_s=0.0))} == {"trials"}
 
 
+def test_leases_are_read_as_often_for_many_leftovers_as_for_few(store: LocalStore) -> None:
+    class Counting(LocalStore):
+        looks = 0
+
+        def leases(self) -> set[str]:
+            self.looks += 1
+            return super().leases()
+
+    looks = []
+    for count in (1, 40):
+        for number in range(count):
+            store.put(f"evaluations/0/.{number}.json.ab.aside", b"{")
+        counting = Counting(store.root)
+        assert len(find_freeable(counting, store.root, LEFTOVERS)[1]) == count
+        looks.append(counting.looks)
+    assert looks[0] == looks[1]
+
+
 def test_trials_set_aside_keep_their_stages_until_they_are_old(store: LocalStore) -> None:
     study = declare(store, "a", (4, 6))
     finish(store, study.plan)
