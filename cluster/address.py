@@ -242,5 +242,6 @@ def _heads_of_processes() -> Iterator[LocalHead]:
             words = " ".join(line).split(" ")  # the command of workers is one argument with options of its own
             flags = dict(word.split("=", 1) for word in words if word.startswith("--") and "=" in word)
             if (address := flags.get("--gcs-address", "None")) not in ("", "None"):
-                embedded = Path(flags.get("--temp-dir", "")).parent.name.startswith(EMBEDDED_PREFIX)
+                folder = Path(flags.get("--temp-dir", ""))  # earlier versions had nothing between it and Ray's sessions
+                embedded = any(path.name.startswith(EMBEDDED_PREFIX) for path in (folder, folder.parent))
                 yield LocalHead(address, process.info["username"] or "", process.info["pid"], embedded)

@@ -106,8 +106,9 @@ def test_find_cluster_a_port_that_is_no_head_is_given_up(monkeypatch: pytest.Mon
         find_cluster(address)
 
 
-def test_find_cluster_auto_never_joins_a_cluster_inside_another_process() -> None:
-    with listening() as address, raylet(address, "/tmp/ablate-12345678/ray") as pid:
+@pytest.mark.parametrize("folder", ["/tmp/ablate-12345678/ray", "/tmp/ablate-12345678"], ids=["now", "earlier version"])
+def test_find_cluster_auto_never_joins_a_cluster_inside_another_process(folder: str) -> None:
+    with listening() as address, raylet(address, folder) as pid:
         head = next(head for head in local_heads() if head.pid == pid)
         assert (head.address, head.embedded) == (address, True)
         with pytest.raises(InputError, match=rf"(?s)--address auto: .*{address} of user .*ends with the command"):
