@@ -1,4 +1,4 @@
-"""Measure large studies: ``python -m measurements.scale [--trials N] [--arms N] [--synced N]``.
+"""Measure large studies: ``python -m measurements.scale [--trials N] [--arms N]``.
 
 CPU seconds (user and system) and peak memory of whole commands, each in a process of its own: the plan of a study of
 100,000 arms, and the status, the report and a second run of a finished study of 5,000 trials on storage.
