@@ -157,7 +157,7 @@ def read_ledger(plan: Plan, store: Store, depth: Depth = "shape", *, restores_we
             silent_s=silent_s if silent_s > LEASE_SILENCE_S else 0.0,
         )
     finished = {trial for trial, entry in entries.items() if entry.state == "done"}
-    nobodys = {node.id for node in plan.nodes.values() if node.kind != "stage" and finished.issuperset(node.trials)}
+    unneeded = {node.id for node in plan.nodes.values() if node.kind != "stage" and finished.issuperset(node.trials)}
     open_trials = {
         name: entry.is_scored_by(plan) and not restores_weights
         for name, entry in entries.items()
@@ -166,7 +166,7 @@ def read_ledger(plan: Plan, store: Store, depth: Depth = "shape", *, restores_we
     needed = needed_again(plan, open_trials, nodes, store)
     losses = (*node_losses(plan, nodes, needed, open_trials), *records.losses)
     say(losses)
-    done = nodes.done | (nodes.damaged.keys() - needed) | nobodys
+    done = nodes.done | (nodes.damaged.keys() - needed) | unneeded
     return Ledger(entries, done, evaluations, samples, blind, nodes.kept_steps, _removed(plan, files), losses)
 
 

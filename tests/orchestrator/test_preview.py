@@ -16,7 +16,7 @@ from orchestrator.state.difference import Difference
 from search_spaces.study_files import load_study
 from tests.support.several_studies import StoredStudy, declare, finish
 from trainables.storage import artifacts, layout
-from trainables.storage.digests import changed_file
+from trainables.storage.digests import facts_if_changed
 from trainables.storage.store import Facts, LocalStore, Store
 
 
@@ -56,9 +56,9 @@ def finished(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FinishedStudy:
 
     def look(store: Store, name: str, digest: str) -> Facts | None:
         finished.read.append(name)
-        return changed_file(store, name, digest)
+        return facts_if_changed(store, name, digest)
 
-    monkeypatch.setattr(artifacts, "changed_file", look)
+    monkeypatch.setattr(artifacts, "facts_if_changed", look)
     return finished
 
 

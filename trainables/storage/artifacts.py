@@ -24,7 +24,7 @@ from typing import Literal, TypeVar
 from search_spaces.errors import InputError
 from trainables.storage import layout
 from trainables.storage.damages import CHANGED, Damage, absent, changed_row, marked_damage
-from trainables.storage.digests import ROW_DIGEST_BYTES, changed_file, confirmed, first_changed_row
+from trainables.storage.digests import ROW_DIGEST_BYTES, confirmed, facts_if_changed, first_changed_row
 from trainables.storage.payloads import (
     Check,
     check_arrow,
@@ -221,7 +221,7 @@ def _file(store: Store, name: str, check: Check, depth: Depth, digest: str = "")
     if not digest:
         return Verified(unrecorded=(name,))
     try:
-        changed = changed_file(store, name, digest)
+        changed = facts_if_changed(store, name, digest)
     except FileNotFoundError:  # set aside since its shape was looked at
         return Verified((absent(store, name),))
     return WHOLE if changed is None else _damaged(store, name, CHANGED, changed)

@@ -36,8 +36,8 @@ def file_digest(store: Store, name: str) -> str:
     return _digested(store, name)[1]
 
 
-def changed_file(store: Store, name: str, digest: str) -> Facts | None:
-    """Tell whether the content of a file is another one than was digested.
+def facts_if_changed(store: Store, name: str, digest: str) -> Facts | None:
+    """Read the facts of a file whose content is another one than was digested.
 
     Args:
         store: where it is.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from trainables.storage.digests import changed_file, file_digest, first_changed_row, row_digest
+from trainables.storage.digests import facts_if_changed, file_digest, first_changed_row, row_digest
 from trainables.storage.store import LocalStore
 
 
@@ -57,21 +57,21 @@ def _digest(content: bytes) -> str:
 def test_one_bad_read_is_neither_damage_nor_kept(tmp_path: Path) -> None:
     store = _FlakyStore(tmp_path, b"onf")
     store.put("a", b"one")
-    assert changed_file(store, "a", _digest(b"one")) is None
+    assert facts_if_changed(store, "a", _digest(b"one")) is None
     assert file_digest(store, "a") == _digest(b"one")
 
 
 def test_two_reads_that_agree_name_the_file_that_was_read(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     store.put("a", b"onf")
-    assert changed_file(store, "a", _digest(b"one")) == store.facts("a")
+    assert facts_if_changed(store, "a", _digest(b"one")) == store.facts("a")
 
 
 def test_reads_that_differ_from_one_another_tell_nothing_of_the_file(tmp_path: Path) -> None:
     store = _FlakyStore(tmp_path, b"onf", b"", b"ond")
     store.put("a", b"one")
     with pytest.raises(OSError, match="two reads"):
-        changed_file(store, "a", _digest(b"one"))
+        facts_if_changed(store, "a", _digest(b"one"))
 
 
 @pytest.mark.parametrize("row_bytes", [1, 96, 1 << 20])
