@@ -65,6 +65,9 @@ class CopyingStore:
             for key in [name, *self._below(name)]:
                 self._objects.pop(key, None)
 
+    def remove_empty(self, name: str) -> None:
+        """Do nothing: a folder of objects is there only as long as something is in it."""
+
     def move(self, name: str, to: str) -> None:
         if self.exists(to):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), to)

@@ -58,6 +58,16 @@ class TestEveryStore:
         store.remove("a/b")
         assert (store.list("a"), store.exists("a/b")) == (["a/bc"], False)
 
+    def test_remove_empty_leaves_what_anybody_has_begun_to_write_there(self, store: Store) -> None:
+        store.remove_empty("never/there")
+        with store.writing("a/1") as aside:
+            aside.write_bytes(b"half")
+            store.remove_empty("a")
+        assert store.get("a/1") == b"half"
+        store.remove("a/1")
+        store.remove_empty("a")
+        assert not store.exists("a")
+
     def test_walk_finds_every_file_unfinished_ones_too_but_for_folders_that_are_left_out(self, store: Store) -> None:
         for name in ("a/b/1", f"a/.c.12{ASIDE}/2", "skip/3", "4"):
             store.put(name, b"xy")
