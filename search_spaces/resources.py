@@ -236,6 +236,11 @@ def zero_stage(stage: StageSpec, resources: ResourceSpec) -> Literal[0, 1, 2, 3]
             assert_never(stage.precision)
 
 
+def resources_as_run(stage: StageSpec, resources: ResourceSpec) -> ResourceSpec:
+    """Return the resources of a stage with the ZeRO stage that DeepSpeed runs: equal ones cut their states equally."""
+    return resources.model_copy(update={"zero": zero_stage(stage, resources)})
+
+
 def accumulates_in_fp32(stage: StageSpec, resources: ResourceSpec) -> bool:
     """Check whether gradients are kept in fp32 between the micro-batches of a step.
 

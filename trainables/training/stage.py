@@ -14,7 +14,7 @@ import torch.distributed as dist
 from search_spaces.errors import InputError
 from search_spaces.outcomes import UnitDone
 from search_spaces.resource_spec import ResourceSpec
-from search_spaces.resources import micro_batch
+from search_spaces.resources import micro_batch, resources_as_run
 from search_spaces.spec import StageSpec
 from trainables.data.mix import Mix
 from trainables.storage import layout, tracked_names
@@ -112,7 +112,7 @@ class _StageLoop:
     ) -> None:
         self._engine, self._stage, self._order = engine, stage, order
         self._data, self._context = data, context
-        self._checkpoints = StepCheckpoints(store, order.key, order.resources, context)
+        self._checkpoints = StepCheckpoints(store, order.key, resources_as_run(stage, order.resources), context)
         self._micro = micro_batch(stage, order.resources)
         self._peak = peak_flops(device_name(context.device), stage.precision)
         self._seconds, self._records = 0.0, 0

@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from search_spaces.outcomes import NodeDone, TrialDone
 from search_spaces.spec import BenchmarkSpec, MixPart, MixSpec, OptimizerSpec
 from tests.support.tiny_specs import language, source, stage, vision
-from tests.support.tiny_trials import is_step, losses, make_task, run
+from tests.support.tiny_trials import is_step, losses, make_task, run, run_until
 from trainables.run_trial import run_trial
 from trainables.storage import layout
 from trainables.storage.record_files import read
@@ -87,6 +87,19 @@ def test_a_trial_stopped_between_steps_goes_on_to_the_bytes_of_an_undisturbed_on
     assert losses(first) + rest == expected
     assert _stage_result(task).modules == _stage_result(undisturbed).modules
     assert _stage_result(task).losses_digest == _stage_result(undisturbed).losses_digest
+
+
+def test_in_bf16_a_trial_goes_on_from_the_checkpoint_of_a_zero_stage_that_runs_as_its_own(tmp_path: Path) -> None:
+    tuned = (stage(precision="bf16"),)
+    whole, before, after = (
+        make_task(tmp_path / folder, stages=tuned, zero=zero, checkpoint_every_steps=2)
+        for folder, zero in (("whole", 2), ("cut", 0), ("cut", 2))
+    )
+    expected = losses(run(whole))
+    first = losses(run_until(before, 5))
+    rest = losses(run(after))
+    assert first
+    assert first + rest == expected
 
 
 def test_a_resumed_trial_writes_each_step_to_its_spool_once(tmp_path: Path) -> None:
