@@ -36,7 +36,7 @@ def test_what_only_workers_touch_is_where_workers_are_killed() -> None:
     for victim, kinds in PLACES.items():
         assert {case.choice.pattern for case in CASES if case.victim == victim} <= {FILE_KINDS[kind] for kind in kinds}
     assert FILE_KINDS["lease"] in {case.choice.pattern for case in CASES}
-    assert FILE_KINDS["scratch of Tune"] not in {case.choice.pattern for case in CASES}
+    assert FILE_KINDS["scratch"] not in {case.choice.pattern for case in CASES}
 
 
 def test_a_server_dies_at_one_of_its_own_writes() -> None:
