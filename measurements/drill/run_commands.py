@@ -40,7 +40,7 @@ class Commands(AbstractContextManager["Commands"]):
             environment: variables beside those of this process.
         """
         command = [sys.executable, "-m", "orchestrator", "run", str(STUDY_FILE), "--features", "cache", "--cpus", "2"]
-        command += ["--storage", str(self._work / "storage")]
+        command += ["--no-rehearsal", "--storage", str(self._work / "storage")]
         command += [part for override in SHAPES[shape].overrides() for part in ("--set", override)]
         command += ["--tracking-uri", self._tracking] if self._tracking else []
         own = {"OMP_NUM_THREADS": "1", "TMPDIR": str(self.temporary), CASE: str(self._work)}
