@@ -242,7 +242,8 @@ def train_and_score(
     if cluster is None:
         refuse_impossible(requests_by_arm(narrowed), this_machine(options.cpus))
     set_aside_changed(narrowed, ledger, store)
-    remember_retries(narrowed, ledger, store)
+    if options.rehearsals != "only":  # else none of them is tried again
+        remember_retries(narrowed, ledger, store)
     write_documents(study, plan, ledger, store, options.up_to_seeds)
     trials = {trial.id: trial for trial in plan.trials}
     done = [entry.id for entry in ledger.trials.values() if entry.state == "done"]

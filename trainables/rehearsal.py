@@ -58,7 +58,7 @@ def rehearse(task: TrialTask, context: Context) -> Iterator[Progress]:
             yield NodeDone(stage.node)
         asked = task.model_copy(
             update={
-                name: tuple(few_questions(benchmark, data, QUESTIONS) for benchmark in getattr(task, name))
+                name: tuple(few_questions(benchmark, data, QUESTIONS, task.id) for benchmark in getattr(task, name))
                 for name in ("benchmarks", "samples", "blind")
             }
         )

@@ -108,13 +108,14 @@ class RehearsalData(TrialData):
             self._encoder.to("cpu")
 
 
-def few_questions(benchmark: BenchmarkSpec, data: TrialData, count: int) -> BenchmarkSpec:
+def few_questions(benchmark: BenchmarkSpec, data: TrialData, count: int, shape: str) -> BenchmarkSpec:
     """Keep some questions of an evaluation set, drawn without regard to the trial.
 
     Args:
         benchmark: the evaluation set.
         data: with its source.
         count: questions that are kept, if there are so many.
+        shape: that is rehearsed; another one of equal weights finds no answers to these questions, and gives its own.
     """
     source = data.source(benchmark.source)
     if benchmark.only is not None:
@@ -123,4 +124,6 @@ def few_questions(benchmark: BenchmarkSpec, data: TrialData, count: int) -> Benc
         rows = list(range(len(source))) if benchmark.select is None else source.rows_with(benchmark.select)
         ids = [source.id(row) for row in generator("rehearsal", benchmark.id).permutation(rows)[:count].tolist()]
     kept = tuple(sorted(set(ids[:count])))
-    return benchmark.model_copy(update={"sample": None, "only": ChosenExamples(digest="rehearsal", ids=kept)})
+    return benchmark.model_copy(
+        update={"sample": None, "only": ChosenExamples(digest=f"rehearsal of {shape}", ids=kept)}
+    )

@@ -140,6 +140,8 @@ def end_of_run(done: StudyRun, options: RunOptions, out: Console) -> int:
 
 def _rehearsed(outcomes: Outcomes) -> str:
     """Say how many shapes were rehearsed."""
+    if not outcomes.rehearsals and (outcomes.signal is not None or outcomes.storage_trouble is not None):
+        return "No shape was rehearsed"
     if not outcomes.rehearsals:
         return "Every shape of the trials has run on this storage before"
     failed = sum(outcome.failure is not None for outcome in outcomes.rehearsals)
@@ -153,7 +155,7 @@ def _exit_code(
     is_asked: bool = False,
     only_rehearsed: bool = False,
 ) -> int:
-    """Choose the exit code of a run by what became of its trials.
+    """Choose the exit code of a run by what became of its trials, or of its rehearsals if no trial was to be started.
 
     Args:
         outcomes: of the trials of this run; None if it had none.
@@ -167,8 +169,9 @@ def _exit_code(
         return EXIT_SIGNAL + outcomes.signal
     if outcomes is not None and outcomes.storage_trouble is not None:
         return EXIT_STOPPED
+    if only_rehearsed:
+        has_failed = outcomes is not None and any(outcome.failure is not None for outcome in outcomes.rehearsals)
+        return EXIT_TRIAL_FAILED if has_failed else EXIT_DONE
     if counts["failed"]:
         return EXIT_TRIAL_FAILED
-    if only_rehearsed:
-        return EXIT_DONE
     return EXIT_DONE if counts["done"] == sum(counts.values()) else EXIT_STOPPED

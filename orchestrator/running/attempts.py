@@ -10,12 +10,12 @@ import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import PurePosixPath
 from typing import assert_never
 
 from cluster.launcher import MemberCode
 from cluster.launchers import LauncherName
 from orchestrator.running.equal_failures import EQUAL_FAILURES, Stopped
+from orchestrator.running.failure_files import next_number, put_blocked_aside, put_failure_aside, write_blocked
 from orchestrator.running.leases import RENEW_EVERY_S
 from orchestrator.running.rehearsals import RehearsalOutcome
 from orchestrator.running.retry_policy import AfterStorage, Again, Budgets, GivenUp
@@ -131,9 +131,9 @@ class Attempts:
             trial: its id.
             leased: ids of the nodes that the run holds the leases of, so that the trial may produce them.
         """
-        self._put_failure_aside(trial)
+        put_failure_aside(self._store, self._study, trial)
         task = with_smaller_batches(self._tasks(trial), self._store)
-        task = task.model_copy(update={"attempt": self._next_number(trial), "leased": leased})
+        task = task.model_copy(update={"attempt": next_number(self._store, self._study, trial), "leased": leased})
         write(self._store, layout.trial_task(self._study, trial), task)
         self._latest[trial] = _Latest(task)
         self._states[trial] = "running"
@@ -178,22 +178,19 @@ class Attempts:
 
     def blocked(self, trial: str, failure: Failure) -> None:
         """Mark a trial as failed that was never dispatched, as the rehearsal of its shape has failed."""
-        message = f"not started, as the rehearsal of its shape failed: {failure.message}"
-        own = replace(failure, trial=trial, message=message, during=None, remedy="")
-        try:
-            self._put_failure_aside(trial)
-            own = replace(own, attempt=self._next_number(trial))
-            write(self._store, layout.trial_failure(self._study, trial), own)
-        except OSError as error:
-            logger.warning("%s: its failure (%s: %s) was not recorded: %s", trial, own.kind, message, error)
+        own = write_blocked(self._store, self._study, trial, failure)
         self._states[trial], self._failures[trial] = "failed", own
         self._announce(trial, Blocked(own))
+
+    def unblock(self, trial: str) -> None:
+        """Put the failure aside that an earlier rehearsal of a trial's shape has left, as the shape runs now."""
+        put_blocked_aside(self._store, self._study, trial)
 
     def again(self, trial: str, failure: Failure, follows: Again | AfterStorage) -> None:
         """Mark a trial as one that will be tried again, and put its failure beside those of its earlier attempts."""
         self._states[trial] = "pending"
         try:
-            self._put_failure_aside(trial)
+            put_failure_aside(self._store, self._study, trial)
         except OSError as error:  # it is put aside when the next attempt begins
             logger.warning("%s: its failure stays where it is: %s", trial, error)
         self._announce(trial, AttemptFailed(failure, follows))
@@ -211,16 +208,6 @@ class Attempts:
         remedied = replace(failure, remedy=remedy)
         write(self._store, layout.trial_failure(self._study, trial), remedied)
         return remedied
-
-    def _put_failure_aside(self, trial: str) -> None:
-        failure = layout.trial_failure(self._study, trial)
-        if self._store.exists(failure):
-            self._store.move(failure, layout.trial_attempt(self._study, trial, self._next_number(trial)))
-
-    def _next_number(self, trial: str) -> int:
-        """Number an attempt behind all earlier ones, also where some of their failures were removed."""
-        stems = (PurePosixPath(name).stem for name in self._store.list(layout.trial_attempts(self._study, trial)))
-        return max((int(stem) for stem in stems if stem.isdecimal()), default=0) + 1
 
     def record(self, trial: str, kind: FailureKind, message: str, traceback: str = "") -> Failure:
         """Write a failure to storage, unless there is one already or storage takes none. Safe in any thread.

@@ -67,7 +67,7 @@ class Rehearsals:
     """Whether no trial is started after them."""
 
 
-NONE = Rehearsals()
+NO_REHEARSALS = Rehearsals()
 
 
 @dataclass
@@ -102,7 +102,7 @@ def chosen_rehearsals(
         case "first" | "only":
             return replace(plan_rehearsals(plan, ledger, task_of, store, hardware), only=choice == "only")
         case "never":
-            return NONE
+            return NO_REHEARSALS
         case _:
             assert_never(choice)
 

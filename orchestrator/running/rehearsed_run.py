@@ -6,17 +6,14 @@ its storage is scratch and its task is cut short. A shape that fails takes its o
 
 from __future__ import annotations
 
-import logging
-import secrets
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal, assert_never
 
 from cluster.launcher import ResourceRequest
 from orchestrator.running.attempts import Attempts
 from orchestrator.running.dispatcher import Dispatcher
+from orchestrator.running.rehearsal_files import RehearsalFiles
 from orchestrator.running.rehearsal_sentences import began, ended, went_on
 from orchestrator.running.rehearsals import PlannedRehearsal, RehearsalOutcome, Rehearsals
 from orchestrator.running.retry_policy import AfterStorage, Again, GivenUp
@@ -25,101 +22,8 @@ from orchestrator.running.schedule import FINISHED, Finished, Work
 from orchestrator.running.trial_events import AttemptFailed, Blocked, Dispatched, TrialEvent
 from search_spaces.outcomes import FailureKind, NodeDone, Started, TrialDone, UnitDone
 from search_spaces.plan import Node
-from trainables.storage import layout
-from trainables.storage.lease import Owner
-from trainables.storage.record_files import read_or_redo, write
-from trainables.storage.records import Failure, Rehearsal, SmallerBatch
-from trainables.storage.store import LocalStore, Store
 from trainables.task import TrialTask
 from trainables.workers.tune_result import TuneResult
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class RehearsalFiles:
-    """Where rehearsals read and write."""
-
-    study: str
-    store: Store
-    """The real storage: for what is kept of them."""
-    scratch: LocalStore
-    """For everything else."""
-
-    def task(self, planned: PlannedRehearsal, task: TrialTask) -> TrialTask:
-        """Turn the task of a trial into that of its rehearsal."""
-        own = {"id": planned.shape, "storage": str(self.scratch.root), "rehearses_with": task.storage}
-        return task.model_copy(update=own)
-
-    def learn(self) -> None:
-        """Take over how much fits at once, as the study has learned it."""
-        self._copy_smaller_batches(self.store, self.scratch)
-
-    def teach(self) -> None:
-        """Hand on how much fits at once, as rehearsals have learned it."""
-        self._copy_smaller_batches(self.scratch, self.store)
-
-    def _copy_smaller_batches(self, source: Store, target: Store) -> None:
-        for name in source.list(layout.smaller_batches(self.study)):
-            learned = read_or_redo(source, name, SmallerBatch)
-            if learned is not None and read_or_redo(target, name, SmallerBatch) != learned:
-                write(target, name, learned)
-
-    def keep_record(self, planned: PlannedRehearsal) -> Rehearsal | None:
-        """Keep the record of a rehearsal that went well, and what it has learned, and nothing else of it."""
-        record = None
-        try:
-            record = read_or_redo(self.scratch, layout.rehearsal(planned.shape), Rehearsal)
-            self.teach()
-            if record is not None:
-                write(self.store, layout.rehearsal(planned.proof), record)
-            self.store.remove(layout.failed_rehearsal(self.study, planned.shape))
-        except OSError as error:  # then it is rehearsed again by the next run
-            logger.warning("the rehearsal of %s was not recorded: %s", planned.arm, error)
-        return record
-
-    def keep_logs(self, planned: PlannedRehearsal, failure: Failure) -> Failure:
-        """Keep the logs of a rehearsal that failed, and return the failure with the one that tells most."""
-        for rank in range(planned.request.workers):
-            log = layout.worker_log(self.study, planned.shape, rank)
-            with suppress(OSError):  # not there, or the storage is away
-                self.store.put(layout.rehearsal_log(self.study, planned.shape, rank), self.scratch.get(log))
-        return replace(failure, log=layout.rehearsal_log(self.study, planned.shape, failure.rank or 0))
-
-
-@contextmanager
-def rehearsal_files(study: str, store: Store, rehearsals: Rehearsals) -> Iterator[RehearsalFiles]:
-    """Provide a scratch storage below the real one, and so on its disk; it is removed at the end.
-
-    Those of processes that were killed are removed, too. Nothing is made where nothing is rehearsed.
-
-    Args:
-        study: its name.
-        store: the real storage.
-        rehearsals: of the run.
-    """
-    folder = layout.rehearsal_scratch(secrets.token_hex(6))
-    files = RehearsalFiles(study, store, LocalStore(Path(store.place(folder))))
-    if not rehearsals.planned:
-        yield files
-        return
-    _remove_abandoned(store)
-    store.put(layout.owner_in(folder), Owner.here().to_bytes())
-    try:
-        files.learn()
-        yield files
-    finally:
-        with suppress(OSError):  # the storage is away: the next run removes it
-            store.remove(folder)
-
-
-def _remove_abandoned(store: Store) -> None:
-    for name in store.folders(layout.SCRATCH):
-        owner_file = layout.owner_in(layout.scratch(name))
-        if name.startswith(layout.REHEARSAL) and store.exists(owner_file):
-            owner = Owner.parse(store.get(owner_file))
-            if owner is None or owner.is_gone():
-                store.remove(layout.scratch(name))
 
 
 @dataclass(frozen=True)
@@ -194,7 +98,7 @@ class RehearsedRun:
         return FINISHED if self._only else self._trials.run.next()
 
     def _settle(self) -> None:
-        """Take the trials of the shapes that failed out of the run."""
+        """Take the trials of the shapes that failed out of the run, and free the disk before the others start."""
         failed = {
             trial: outcome.failure
             for outcome in self.outcomes
@@ -203,6 +107,8 @@ class RehearsedRun:
         }
         for trial in self._trials.dispatcher.drop_waiting(failed.__contains__):
             self._trials.attempts.blocked(trial, failed[trial])
+        if len(self._outcomes) == len(self._planned):  # else storage gave out, and some of them still run
+            self._files.remove()
         self._is_settled = True
 
     def show(self, event: TrialEvent) -> None:
@@ -212,6 +118,8 @@ class RehearsedRun:
             case Dispatched() | Started() | UnitDone() | NodeDone():
                 return
             case TrialDone():
+                for trial in planned.trials:  # before the record: then no run rehearses, and unblocks, this shape again
+                    self._trials.attempts.unblock(trial)
                 outcome = RehearsalOutcome(planned, self._files.keep_record(planned), None, self._remedies_of(planned))
             case AttemptFailed(failure, follows):
                 match follows:
@@ -228,6 +136,7 @@ class RehearsedRun:
                 raise ValueError(f"{event.trial}: no rehearsal waits for another")
             case _:
                 assert_never(event.event)
+        self._files.remove_stages(planned)
         self._outcomes[planned.shape] = outcome
         self._tell(ended(outcome, self._files.store.place))
 
@@ -238,24 +147,31 @@ class RehearsedRun:
         return self._rehearsals if self._rehearsals is not None and trial in self._planned else self._trials.run
 
     def avoided(self, trial: str) -> tuple[str, ...]:
+        """Return the nodes on which a rehearsal or a trial must not be placed."""
         return self._of(trial).avoided(trial)
 
     def raise_if_interrupted(self) -> None:
+        """Raise InterruptedRunError if a signal has come."""
         self._trials.run.raise_if_interrupted()
 
     def report(self, result: TuneResult) -> None:
+        """Handle a report of the process of a rehearsal or a trial; see `Run.report`."""
         self._of(result.trial).report(result)
 
     def completed(self, result: TuneResult) -> None:
+        """End a rehearsal or a trial that Tune counts as finished; see `Run.completed`."""
         self._of(result.trial).completed(result)
 
     def failed(self, trial: str, kind: FailureKind, message: str, traceback: str = "") -> None:
+        """End an attempt of a rehearsal or a trial that has failed; see `Run.failed`."""
         self._of(trial).failed(trial, kind, message, traceback)
 
     def has_lost_lease(self, trial: str) -> bool:
+        """Return whether another run has taken over what a rehearsal or a trial produces."""
         return self._of(trial).has_lost_lease(trial)
 
     def stop_for_storage(self, error: Exception) -> bool:
+        """Stop the run if an error came from its storage; returns whether."""
         return self._trials.run.stop_for_storage(error)
 
 

@@ -49,21 +49,29 @@ TUNE_ENVIRONMENT = {
 class TuneRun(Protocol):
     """What Tune is connected to: a run of trials, or one whose shapes are rehearsed first."""
 
-    def next(self) -> str | Literal[Finished.FINISHED] | None: ...
+    def next(self) -> str | Literal[Finished.FINISHED] | None:
+        """Dispatch a trial and return its id; None if none can start now, FINISHED if none is left."""
 
-    def avoided(self, trial: str) -> tuple[str, ...]: ...
+    def avoided(self, trial: str) -> tuple[str, ...]:
+        """Return the nodes on which a trial that was dispatched must not be placed."""
 
-    def raise_if_interrupted(self) -> None: ...
+    def raise_if_interrupted(self) -> None:
+        """Raise InterruptedRunError if a signal has come."""
 
-    def report(self, result: TuneResult) -> None: ...
+    def report(self, result: TuneResult) -> None:
+        """Handle a report of a trial's process."""
 
-    def completed(self, result: TuneResult) -> None: ...
+    def completed(self, result: TuneResult) -> None:
+        """End a trial that Tune counts as finished."""
 
-    def failed(self, trial: str, kind: FailureKind, message: str, traceback: str = "") -> None: ...
+    def failed(self, trial: str, kind: FailureKind, message: str, traceback: str = "") -> None:
+        """End an attempt that has failed; `message` is one line for people."""
 
-    def has_lost_lease(self, trial: str) -> bool: ...
+    def has_lost_lease(self, trial: str) -> bool:
+        """Return whether another run has taken over what a trial produces, so that it must stop."""
 
-    def stop_for_storage(self, error: Exception) -> bool: ...
+    def stop_for_storage(self, error: Exception) -> bool:
+        """Stop the run if an error came from its storage; returns whether."""
 
 
 def fit(

@@ -5,6 +5,7 @@ Files on storage show what happened. Tune is kept quiet: what it and Ray log goe
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -22,8 +23,9 @@ from orchestrator.running.attempts import Attempts, Outcomes, RunSettings
 from orchestrator.running.dispatcher import POLL_INTERVAL_S, Dispatcher
 from orchestrator.running.equal_failures import EqualFailures
 from orchestrator.running.periodic import PeriodicCall, called_periodically
-from orchestrator.running.rehearsals import NONE, Rehearsals
-from orchestrator.running.rehearsed_run import RehearsedRun, RunParts, rehearsal_files
+from orchestrator.running.rehearsal_files import rehearsal_files
+from orchestrator.running.rehearsals import NO_REHEARSALS, Rehearsals
+from orchestrator.running.rehearsed_run import RehearsedRun, RunParts
 from orchestrator.running.retry_policy import RetryPolicy
 from orchestrator.running.run import Run
 from orchestrator.running.schedule import Work, requests_by_trial
@@ -67,7 +69,7 @@ def run_trials(
     tell: Callable[[str], None] = lambda sentence: None,
     budget_trouble: Callable[[], str | None] = lambda: None,
     list_nodes: Callable[[], Sequence[NodeResources]] = list_cluster_nodes,
-    rehearsals: Rehearsals = NONE,
+    rehearsals: Rehearsals = NO_REHEARSALS,
 ) -> Outcomes:
     """Run trials on the connected Ray cluster, until each is done or has failed, or a signal comes.
 
@@ -107,6 +109,7 @@ def run_trials(
             show: Callable[[TrialEvent], None],
             needed: Callable[[str], Collection[str]],
             most_alike: int,
+            gpu_seconds_left: float,
         ) -> RunParts:
             attempts = Attempts(settings.study, (item.trial_id for item in work), tasks, store, show)
             dispatcher = Dispatcher(
@@ -123,7 +126,7 @@ def run_trials(
             stack.enter_context(closing(dispatcher))
             equal_failures = EqualFailures({item.trial_id: item.facts for item in work}, most_alike)
             policy = RetryPolicy(settings.budgets)
-            run = Run(attempts, dispatcher, received, policy, equal_failures, pause, tell, settings.gpu_seconds_left)
+            run = Run(attempts, dispatcher, received, policy, equal_failures, pause, tell, gpu_seconds_left)
             calls.extend(
                 [
                     PeriodicCall(POLL_INTERVAL_S, dispatcher.poll_other_runs),
@@ -137,10 +140,12 @@ def run_trials(
         def needed(trial: str) -> Collection[str]:
             return needed_nodes(tasks(trial), store, "shape")
 
-        trials = connected(work, nodes, tasks, store, on_event, needed, settings.equal_failures)
+        most_alike, left = settings.equal_failures, settings.gpu_seconds_left
+        trials = connected(work, nodes, tasks, store, on_event, needed, most_alike, left)
         files = stack.enter_context(rehearsal_files(settings.study, store, rehearsals))
         rehearsed = RehearsedRun(rehearsals, files, trials, tell)
-        rehearsed.rehearse_by(connected(*rehearsed.work(tasks), files.scratch, rehearsed.show, lambda shape: (), 0).run)
+        own = rehearsed.work(tasks)
+        rehearsed.rehearse_by(connected(*own, files.scratch, rehearsed.show, lambda shape: (), 0, math.inf).run)
         stack.enter_context(called_periodically(calls))
         try:
             pause.look(budget_trouble)

@@ -4,6 +4,7 @@ A cause may have gone where a process or its machine was lost, hung or killed, o
 are always tried again. What the trial's own code, data or memory caused is tried again once, as a disk or a library may
 have failed for a moment. If the same failure comes again from the same program, data and resources, it is left alone:
 `run --retry-failed` tries it again. A failure with a remedy, which the next attempt applies, is never left alone.
+Nor is a trial that was not started because the rehearsal of its shape failed: the next run rehearses the shape.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def left_alone(plan: Plan, ledger: Ledger, store: Store, code: Callable[[], str]
     reasons = {}
     for trial in plan.trials:
         failure = ledger.trials[trial.id].failure
-        if failure is None or failure.remedy or ANSWERS[failure.kind].may_have_gone:
+        if failure is None or failure.remedy or not _is_remembered(failure):
             continue
         before = read_or_redo(store, layout.tried_again(plan.study, trial.id), TriedAgain)
         if before == _attempt(plan, trial, failure, (code or program_fingerprint)()):
@@ -55,9 +56,14 @@ def remember_retries(plan: Plan, ledger: Ledger, store: Store, code: Callable[[]
     """
     for trial in plan.trials:
         failure = ledger.trials[trial.id].failure
-        if failure is not None and not ANSWERS[failure.kind].may_have_gone:
+        if failure is not None and _is_remembered(failure):
             attempt = _attempt(plan, trial, failure, (code or program_fingerprint)())
             write(store, layout.tried_again(plan.study, trial.id), attempt)
+
+
+def _is_remembered(failure: Failure) -> bool:
+    """Tell whether the trial itself has failed, of a cause that is not likely to have gone."""
+    return failure.shape is None and not ANSWERS[failure.kind].may_have_gone
 
 
 def _attempt(plan: Plan, trial: PlannedTrial, failure: Failure, code: str) -> TriedAgain:

@@ -7,6 +7,7 @@ reach the server closes all runs of the study, for those drivers, too.
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 
 from trainables.storage import layout
 from trainables.storage.lease import Owner
@@ -41,4 +42,9 @@ def _marks_of_ended_drivers(store: Store, study: str) -> list[str]:
     prefix = f"{layout.run_leases(study)}/"
     living = {store.lease_owner(lease) for lease in store.leases() if lease.startswith(prefix)}
     marks = store.list(layout.unclosed_runs(study))
-    return [mark for mark in marks if Owner.parse(store.get(mark)) not in living - {None}]
+    ended = []
+    for mark in marks:
+        with suppress(FileNotFoundError):  # its driver has closed its runs meanwhile
+            if Owner.parse(store.get(mark)) not in living - {None}:
+                ended.append(mark)
+    return ended

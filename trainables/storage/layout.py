@@ -35,7 +35,7 @@ leases/evaluations/<key>/                 who evaluates the model that a stage h
 leases/runs/<study>/<nonce>/              which runs go on
 sources/                                  the user's own data, unless --data names another folder
 scratch/<nonce>                           what tries out whether storage can be written to; rehearsal-<nonce>/: a
-                                          storage of its own for the rehearsals of a run, removed at their end
+                                          storage of its own for the rehearsals of a run, removed before its trials
 tracking/mlflow.db, artifacts/            the embedded MLflow store; mlflow.db.<schema> is that of an older MLflow
 tracking/unclosed-runs/<study>/           <nonce>: marks a driver that has not closed its runs on a tracking server
 tracking/storage-id, storage-id.copy      name this storage to tracking servers that several storages share

@@ -190,6 +190,8 @@ class Failure:
     """GPU of that process; None on a CPU."""
     remedy: str = ""
     """What the next attempt does differently, for people; empty if nothing."""
+    shape: str | None = None
+    """Of a trial that was not started: its shape, whose rehearsal failed."""
 
 
 @dataclass(frozen=True)
@@ -229,7 +231,7 @@ class StageRehearsal:
 class Rehearsal:
     """Rehearsal of a shape of trials that went well, `rehearsals/<proof>.json`: it is not rehearsed again.
 
-    The name is that of the shape, the program and the hardware (`orchestrator.running.rehearsal_proofs`).
+    The name is that of the shape, the program and the hardware (`orchestrator.running.rehearsals`).
     """
 
     shape: str

@@ -23,7 +23,7 @@ from trainables.storage.damages import DamagedArtifactError
 from trainables.task import Context, TrialTask
 from trainables.workers.process_group import FailedPeerError, Rendezvous
 
-RUN_TRIAL = "trainables.run_task:run_task"
+RUN_TASK = "trainables.run_task:run_task"
 
 Loop = Callable[[TrialTask, Context], Iterator[Progress]]
 
@@ -37,7 +37,7 @@ class Worker:
         joins: False for loops that need no process group.
     """
 
-    def __init__(self, rank_info: RankInfo, loop: str = RUN_TRIAL, joins: bool = True):
+    def __init__(self, rank_info: RankInfo, loop: str = RUN_TASK, joins: bool = True):
         self._context = Context(
             rank_info.rank, rank_info.world, rank_info.local_rank, rank_info.device, rank_info.first_of_node
         )

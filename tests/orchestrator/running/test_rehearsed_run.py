@@ -15,8 +15,9 @@ from cluster.launcher import ResourceRequest
 from orchestrator.running.attempts import Attempts
 from orchestrator.running.dispatcher import Dispatcher
 from orchestrator.running.equal_failures import EqualFailures
+from orchestrator.running.rehearsal_files import RehearsalFiles, rehearsal_files
 from orchestrator.running.rehearsals import PlannedRehearsal, Rehearsals
-from orchestrator.running.rehearsed_run import RehearsalFiles, RehearsedRun, RunParts, rehearsal_files
+from orchestrator.running.rehearsed_run import RehearsedRun, RunParts
 from orchestrator.running.retry_policy import RetryPolicy
 from orchestrator.running.run import Run
 from orchestrator.running.schedule import FINISHED, Work
@@ -28,9 +29,9 @@ from search_spaces.plan import Node
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import micro_batch
 from tests.support.fake_trials import STUDY, Fakes
+from tests.support.other_hosts import ELSEWHERE, lease_files
 from tests.support.small_records import rehearsal_record, stage_result, trial_result
 from trainables.storage import layout
-from trainables.storage.lease import Owner
 from trainables.storage.record_files import read, write
 from trainables.storage.records import Failure, Rehearsal
 from trainables.storage.store import LocalStore, Store
@@ -44,10 +45,17 @@ SHAPES = {"shape-a": ("a-s1", "a-s2"), "shape-b": ("b-s1",)}
 class Rehearsed:
     """A run of fake trials of two shapes on two CPUs that begins with their rehearsals."""
 
-    def __init__(self, root: Path, stack: ExitStack, micro: int | None = None, only: bool = False):
+    def __init__(
+        self,
+        root: Path,
+        stack: ExitStack,
+        micro: int | None = None,
+        only: bool = False,
+        paths: Mapping[str, Sequence[str]] = PATHS,
+    ):
         self.store, self.told, self.events = LocalStore(root), list[str](), list[TrialEvent]()
-        self.fakes = Fakes(root, PATHS)
-        self.fakes.resources = dict.fromkeys(PATHS, ResourceSpec(micro_batch=micro))
+        self.fakes = Fakes(root, paths)
+        self.fakes.resources = dict.fromkeys(paths, ResourceSpec(micro_batch=micro))
         planned = tuple(
             PlannedRehearsal(shape, f"proof-of-{shape}", shape[-1], ResourceRequest(), trials)
             for shape, trials in SHAPES.items()
@@ -73,6 +81,15 @@ class Rehearsed:
         result = TuneResult(trial, event, "n1", "host-n1", os.getpid(), 0.0, None, 600.0)
         self.run.report(result)
         return result
+
+    def save(self, shape: str) -> list[str]:
+        """Let a rehearsal write a file into the folder of each of its stages; returns their names."""
+        task = read(self.files.scratch, layout.trial_task(STUDY, shape), TrialTask)
+        assert task is not None
+        names = [f"{layout.stage_folder(stage.key)}/weights" for stage in task.stages]
+        for name in names:
+            self.files.scratch.put(name, shape.encode())
+        return names
 
     def rehearse(self, shape: str) -> None:
         """Let a rehearsal go well."""
@@ -176,6 +193,66 @@ def test_a_rehearsal_without_memory_is_tried_smaller_and_its_trials_begin_with_w
     assert "micro-batch 4 instead of 8" in remedy
 
 
+def test_shapes_that_share_a_stage_have_files_of_their_own_which_go_when_each_has_ended(
+    tmp_path: Path, stack: ExitStack
+) -> None:
+    rehearsed = Rehearsed(tmp_path, stack, paths={"a-s1": ["s1"], "a-s2": ["s2"], "b-s1": ["s1"]})
+    assert [rehearsed.run.next(), rehearsed.run.next()] == ["shape-a", "shape-b"]
+    scratch = rehearsed.files.scratch
+    first, second = rehearsed.save("shape-a"), rehearsed.save("shape-b")
+    assert [scratch.get(name) for name in first] == [b"shape-a"]
+    rehearsed.fail("shape-a", broken())
+    assert scratch.list("stages") == second
+    rehearsed.rehearse("shape-b")
+    assert scratch.list("stages") == []
+
+
+def test_scratch_is_gone_before_the_first_trial_starts(tmp_path: Path, stack: ExitStack) -> None:
+    rehearsed = Rehearsed(tmp_path, stack)
+    assert [rehearsed.run.next(), rehearsed.run.next()] == ["shape-a", "shape-b"]
+    for shape in SHAPES:
+        rehearsed.rehearse(shape)
+    assert rehearsed.store.list(layout.SCRATCH) != []
+    assert rehearsed.run.next() == "a-s1"
+    assert rehearsed.store.list(layout.SCRATCH) == []
+
+
+def test_a_trial_of_a_shape_that_fails_is_left_to_the_run_that_works_on_it(tmp_path: Path, stack: ExitStack) -> None:
+    rehearsed = Rehearsed(tmp_path, stack)
+    assert rehearsed.store.lease(layout.trial_lease(STUDY, "a-s1"), ELSEWHERE) is not None
+    assert [rehearsed.run.next(), rehearsed.run.next()] == ["shape-a", "shape-b"]
+    rehearsed.fail("shape-a", broken())
+    rehearsed.rehearse("shape-b")
+    assert rehearsed.run.next() == "b-s1"
+    written = [rehearsed.store.exists(layout.trial_failure(STUDY, trial)) for trial in ("a-s1", "a-s2")]
+    assert written == [False, True]
+    assert set(rehearsed.trials.attempts.outcomes().failed) == {"a-s1", "a-s2"}
+    held = {path.parent.name for path in lease_files(tmp_path)}
+    assert "a-s1" in held, "still by the other run"
+    assert "a-s2" not in held
+
+
+def test_a_shape_that_runs_puts_aside_what_its_rehearsal_has_left_to_trials_and_no_failure_of_their_own(
+    tmp_path: Path,
+) -> None:
+    for is_mended in (False, True):
+        with ExitStack() as stack:
+            rehearsed = Rehearsed(tmp_path, stack, only=True)
+            assert [rehearsed.run.next(), rehearsed.run.next()] == ["shape-a", "shape-b"]
+            rehearsed.rehearse("shape-b")
+            if is_mended:
+                write(rehearsed.store, layout.trial_failure(STUDY, "a-s2"), replace(broken(), trial="a-s2"))
+                rehearsed.rehearse("shape-a")
+            else:
+                rehearsed.fail("shape-a", broken())
+            assert rehearsed.run.next() is FINISHED
+    assert not rehearsed.store.exists(layout.trial_failure(STUDY, "a-s1"))
+    aside = read(rehearsed.store, layout.trial_attempt(STUDY, "a-s1", 1), Failure)
+    assert aside is not None
+    assert aside.shape == "shape-a"
+    assert rehearsed.store.exists(layout.trial_failure(STUDY, "a-s2"))
+
+
 def test_no_trial_starts_after_rehearsals_alone(tmp_path: Path, stack: ExitStack) -> None:
     rehearsed = Rehearsed(tmp_path, stack, only=True)
     assert [rehearsed.run.next(), rehearsed.run.next()] == ["shape-a", "shape-b"]
@@ -193,26 +270,3 @@ def test_nothing_of_rehearsals_is_left_but_their_records(tmp_path: Path) -> None
         for shape in SHAPES:
             rehearsed.rehearse(shape)
     assert rehearsed.store.list("") == sorted(layout.rehearsal(f"proof-of-{shape}") for shape in SHAPES)
-
-
-def test_what_a_killed_run_has_left_is_removed_by_the_next_and_that_of_a_living_one_stays(tmp_path: Path) -> None:
-    store = LocalStore(tmp_path)
-    gone = replace(Owner.here(), pid=2**22 + 1)
-    killed, living = layout.rehearsal_scratch("killed"), layout.rehearsal_scratch("living")
-    for folder, owner in ((killed, gone), (living, Owner.here())):
-        store.put(layout.owner_in(folder), owner.to_bytes())
-        store.put(f"{folder}/stages/key/projector.safetensors", b"weights")
-    with rehearsal_files(STUDY, store, Rehearsals((_planned(),))):
-        assert not store.exists(killed)
-        assert store.exists(living)
-
-
-def test_rehearsals_learn_first_what_fits_in_the_study(tmp_path: Path) -> None:
-    store = LocalStore(tmp_path)
-    store.put(layout.smaller_batch(STUDY, "0" * 24), b'{"of": "stage s1", "micro_batch": 2}')
-    with rehearsal_files(STUDY, store, Rehearsals((_planned(),))) as files:
-        assert files.scratch.exists(layout.smaller_batch(STUDY, "0" * 24))
-
-
-def _planned() -> PlannedRehearsal:
-    return PlannedRehearsal("shape-a", "proof", "a", ResourceRequest(), ("a-s1",))

@@ -144,6 +144,22 @@ class TestOneCluster:
         assert store.list(layout.SCRATCH) == []
         assert told[0].startswith("rehearsing 2 shapes of 3 trials first")
 
+    def test_run_rehearsals_are_no_part_of_the_gpu_seconds_that_are_left(self, tmp_path: Path) -> None:
+        fakes = Fakes(tmp_path, {"a": ["s-a"]})
+        planned = PlannedRehearsal("shape-a", "proof", "a", ONE, ("a",))
+        settings = RunSettings(STUDY, code=FAKE, gpu_seconds_left=0.0)
+        outcomes = run_trials(
+            fakes.work,
+            fakes.nodes,
+            (),
+            fakes.task,
+            LocalStore(tmp_path),
+            settings,
+            rehearsals=Rehearsals((planned,)),
+        )
+        assert [outcome.failure for outcome in outcomes.rehearsals] == [None]
+        assert (outcomes.not_started, outcomes.budget_spent) == (("a",), True)
+
     def test_run_mixed_shapes_start_one_group_for_each_shape(self, tmp_path: Path) -> None:
         fakes = Fakes(tmp_path, {name: [f"s-{name}"] for name in "abcdef"})
         fakes.resources = dict.fromkeys("ace", TWO)

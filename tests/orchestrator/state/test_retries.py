@@ -56,6 +56,13 @@ def test_a_failure_whose_next_attempt_does_something_differently_is_tried_again(
         assert _run_again(store, plan)
 
 
+def test_a_trial_that_was_not_started_as_its_rehearsal_failed_is_taken_up_by_every_run(store: LocalStore) -> None:
+    plan = two_stage_plan()
+    for _ in range(3):
+        write(store, layout.trial_failure(plan.study, TRIAL), failure(TRIAL, kind="error", shape="shape"))
+        assert _run_again(store, plan)
+
+
 def _with_other_data(plan: Plan) -> Plan:
     nodes = {name: replace(node, key=node.key and key_of(f"other {node.key}")) for name, node in plan.nodes.items()}
     return replace(plan, nodes=nodes)

@@ -44,3 +44,13 @@ def test_who_closes_all_runs_removes_the_marks_of_drivers_that_were_killed(
     assert has_unclosed(store, STUDY)
     remove_closed(store, STUDY, driver(store, monkeypatch, "next", is_living=True))
     assert not store.list(layout.unclosed_runs(STUDY))
+
+
+def test_a_mark_that_its_driver_removes_meanwhile_is_of_nobody(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = driver(store, monkeypatch, "ending", is_living=True)
+    listed = store.list(layout.unclosed_runs(STUDY))
+    store.remove(mark)
+    monkeypatch.setattr(store, "list", lambda prefix: listed if prefix == layout.unclosed_runs(STUDY) else [])
+    assert not has_unclosed(store, STUDY)
