@@ -1,7 +1,7 @@
 """Compute the features of frozen encoders: once, for every trial that reads them (`trainables.feature_files`).
 
-The cache is the only producer (fixed batches of `_BATCH` pictures, in the order of their digests), so all trials see
-the same bits.
+The cache is the only producer (fixed batches of `IMAGES_AT_ONCE` pictures, in the order of their digests), so all
+trials see the same bits.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from trainables.storage.records import FeaturesResult
 from trainables.storage.store import Store
 from trainables.task import Context
 
-_BATCH = 32
-"""Images per forward pass of the producer; fixed, because kernels are not invariant to it."""
+IMAGES_AT_ONCE = 32
+"""Of one forward pass of an encoder; fixed, because kernels are not invariant to it."""
 
 
 def produce_features(
@@ -52,7 +52,7 @@ def produce_features(
     """
     vision, total, began = encoder.vision, len(pictures), time.perf_counter()
     shape = (total, vision.grid**2, vision.width)
-    batches = [range(start, min(start + _BATCH, total)) for start in range(0, total, _BATCH)]
+    batches = [range(start, min(start + IMAGES_AT_ONCE, total)) for start in range(0, total, IMAGES_AT_ONCE)]
     if context.rank == 0:
         encoder, nonce = encoder.to(context.device), begin_production(store, key)
         with (

@@ -15,14 +15,11 @@ from trainables.data.batches import FILLER, micro_batches
 from trainables.data.pictures import Pictures
 from trainables.draws import generator
 from trainables.feature_files import FeatureRows, Features, Rows
-from trainables.features import encode_images
+from trainables.features import IMAGES_AT_ONCE, encode_images
 from trainables.model.vision import VisionEncoder, build_vision
 from trainables.storage.store import Store
 from trainables.task import Context, TrialTask
 from trainables.trial_data import StageData, TrialData
-
-AT_ONCE = 32
-"""Images per forward pass of the encoder."""
 
 
 class ComputedFeatures:
@@ -51,8 +48,8 @@ class ComputedFeatures:
     def compute(self, rows: Sequence[int]) -> None:
         """Compute the features of those of some pictures that are not there yet."""
         missing = sorted(set(rows) - self._computed.keys())
-        for start in range(0, len(missing), AT_ONCE):
-            chunk = missing[start : start + AT_ONCE]
+        for start in range(0, len(missing), IMAGES_AT_ONCE):
+            chunk = missing[start : start + IMAGES_AT_ONCE]
             self._computed.update(zip(chunk, self._data.encode(self._pictures, chunk), strict=True))
 
 

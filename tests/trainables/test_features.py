@@ -23,7 +23,7 @@ def _features(root: Path) -> dict[str, bytes]:
 def test_a_killed_production_goes_on_from_its_last_batch_and_leaves_nothing_aside(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(features, "_BATCH", 3)
+    monkeypatch.setattr(features, "IMAGES_AT_ONCE", 3)
     assert source("test").options["records"] >= 10
     run(make_task(tmp_path / "whole"))
     task = make_task(tmp_path / "cut")

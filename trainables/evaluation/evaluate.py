@@ -20,7 +20,7 @@ from trainables.evaluation.questions import Questions
 from trainables.evaluation.results import evaluation_key, result_name, write_result
 from trainables.evaluation.shown_images import open_asked
 from trainables.feature_files import Features
-from trainables.features import encode_images
+from trainables.features import IMAGES_AT_ONCE, encode_images
 from trainables.model.broadcast import Parts, broadcast_modules
 from trainables.model.precision import dtype_of
 from trainables.model.tokenizer import Tokenizer
@@ -33,9 +33,6 @@ from trainables.training.device_memory import release_memory
 from trainables.training.weights_io import load_weights
 from trainables.trial_data import TrialData
 from trainables.workers.process_group import from_rank_0
-
-IMAGES_AT_ONCE = 32
-"""Of one forward pass of the encoder; fixed, because kernels are not invariant to it."""
 
 
 def evaluate(
