@@ -38,7 +38,7 @@ def is_slug(name: str) -> bool:
 
 def slug_law(name: str) -> str:
     """Say what a name must be, and what it is."""
-    shown = ascii(name if len(name) <= LONGEST else f"{name[:LONGEST]}...")
+    shown = ascii(name if len(name) <= LONGEST else f"{name[: LONGEST // 2]}...")
     if _RESERVED.fullmatch(name):
         return f"a name must not be one that Windows keeps for a device, but got {shown}"
     return (

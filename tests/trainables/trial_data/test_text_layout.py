@@ -164,7 +164,7 @@ def test_no_key_value_cache_is_made_in_training(family: str, tmp_path: Path, mon
         assert model.language.config.use_cache is False
         return model
 
-    monkeypatch.setattr("trainables.training.stage.build_modules", watched)
+    monkeypatch.setattr("trainables.training.stage_engine.build_modules", watched)
     run(make_task(tmp_path, language_spec=hub_language(tmp_path, family), stages=(stage(max_steps=1),)))
     assert outputs
     assert all(output.past_key_values is None for output in outputs)
