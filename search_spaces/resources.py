@@ -76,6 +76,10 @@ class ArmResources:
     arm: ResourceSpec
     stages: dict[str, ResourceSpec]
 
+    def of(self, stage: str) -> ResourceSpec:
+        """Return the resources of the stage with this name."""
+        return self.stages.get(stage, self.arm)
+
 
 def resolve_resources(study: Study, catalogue: Catalogue, difference: Mapping[str, Any]) -> ArmResources:
     """Resolve the study's resources with an arm's differences, for the arm and for the stages that differ from it.

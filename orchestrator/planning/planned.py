@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.address import names_cluster
-from cluster.fit import usable_cpus
+from cluster.fit import usable_cpus, visible_gpus
 from orchestrator.planning.blind_choice import choose_blind_run
 from orchestrator.planning.encoder_probe import StoredProbe
 from orchestrator.planning.language_memory import StoredLanguageFacts
@@ -27,6 +27,7 @@ from search_spaces.expansion.expand import (
     stored_name,
 )
 from search_spaces.expansion.graph import FeaturesChoice
+from search_spaces.expansion.toy_resources import Machine
 from search_spaces.plan import Plan
 from search_spaces.study import Study
 from trainables.storage import layout
@@ -131,7 +132,7 @@ def expand(study: Study, options: PlanOptions, *, remembers: bool = True) -> Exp
     return expand_study(
         study,
         toy=options.toy,
-        toy_workers=usable_cpus() if options.is_embedded else None,
+        toy_machine=Machine(usable_cpus(), visible_gpus()) if options.is_embedded else None,
         probe=StoredProbe(store, remembers=remembers),
         language_facts=StoredLanguageFacts(store, options.data),
         added=added.by_arm if added is not None else None,

@@ -167,7 +167,7 @@ def _check_arm(study: Study, resolver: Resolver, memo: Memo, draft: ArmDraft) ->
     resources = resolver.resources(draft.resources)
     for stage in resolved.template.stages:
         try:
-            check_resources(stage, resources.stages.get(stage.name, resources.arm))
+            check_resources(stage, resources.of(stage.name))
         except InputError as error:
             path: KeyPath = (*draft.path, "resources") if draft.resources else ("resources",)
             raise study.problem(path, error.law, error.way_out) from error

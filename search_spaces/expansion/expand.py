@@ -19,8 +19,9 @@ from search_spaces.expansion.patches import difference
 from search_spaces.expansion.resolve_data import check_mix
 from search_spaces.expansion.resolve_language import FactsOf
 from search_spaces.expansion.resolve_vision import EncoderProbe, NoEncoder
-from search_spaces.expansion.toy import toy_arms, toy_resources
+from search_spaces.expansion.toy import toy_arms
 from search_spaces.expansion.toy_data import toy_benchmarks, toy_samples
+from search_spaces.expansion.toy_resources import Machine, not_kept, toy_resources
 from search_spaces.identity import Memo, arm_fingerprint, benchmark_key, fingerprint, trial_id
 from search_spaces.plan import Arm, Plan
 from search_spaces.seeds import Seeds, seeds_by_arm_text, seeds_of_arm, split_of, with_added
@@ -76,7 +77,7 @@ def expand_study(
     study: Study,
     *,
     toy: bool = False,
-    toy_workers: int | None = None,
+    toy_machine: Machine | None = None,
     probe: EncoderProbe | None = None,
     language_facts: FactsOf = lambda origin: None,
     added: Mapping[str, tuple[int, ...]] | None = None,
@@ -86,7 +87,7 @@ def expand_study(
     Args:
         study: what a user wrote.
         toy: every model tiny, all data generated, few steps; the study is then named ``<study>-toy``.
-        toy_workers: most workers of a toy trial, where it is to run on a small machine; None for as many as asked.
+        toy_machine: that toy trials are to run on; None for one that has all that is asked for.
         probe: finds out the facts of encoders that are neither in the catalogue nor the study's own.
         language_facts: what the configurations of checkpoints on this machine say.
         added: arm -> numbers of further replicates; names of arms that the study does not have are passed over.
@@ -101,7 +102,7 @@ def expand_study(
     except InputError as error:
         raise _helpful(error, study, probe, language_facts) from error
     if toy:
-        checked = _toy(checked, toy_workers, memo)
+        checked = _toy(checked, toy_machine, memo)
     names = {arm.draft.name for arm in checked.arms}
     own = {arm: seeds_of_arm(study.seeds, arm) for arm in names}
     further = {arm: tuple(n for n in more if n not in own[arm]) for arm, more in (added or {}).items() if arm in names}
@@ -216,12 +217,12 @@ def plan_study(
     features_budget_bytes: int = FEATURES_BUDGET_BYTES,
     features: FeaturesChoice = "auto",
     toy: bool = False,
-    toy_workers: int | None = None,
+    toy_machine: Machine | None = None,
     probe: EncoderProbe | None = None,
     language_facts: FactsOf = lambda origin: None,
 ) -> Plan:
     """Expand and plan a study in one go, with what is known of its data; the arguments are those of the two steps."""
-    expansion = expand_study(study, toy=toy, toy_workers=toy_workers, probe=probe, language_facts=language_facts)
+    expansion = expand_study(study, toy=toy, toy_machine=toy_machine, probe=probe, language_facts=language_facts)
     return plan_expansion(
         expansion,
         digests=digests,
@@ -232,22 +233,27 @@ def plan_study(
     )
 
 
-def _toy(checked: CheckedStudy, most_workers: int | None, memo: Memo) -> CheckedStudy:
-    tiny = toy_arms([arm.resolved for arm in checked.arms], [arm.resources for arm in checked.arms])
+def _toy(checked: CheckedStudy, machine: Machine | None, memo: Memo) -> CheckedStudy:
+    resources = [arm.resources for arm in checked.arms]
+    tiny = toy_arms([arm.resolved for arm in checked.arms], resources)
+    left_out = not_kept(resources, machine)
     return replace(
         checked,
         arms=tuple(
             CheckedArm(
                 arm.draft,
                 resolved,
-                toy_resources(arm.resources, most_workers),
+                toy_resources(arm.resources, arm.resolved.template.stages, resolved.template.stages, machine),
                 arm_fingerprint(resolved.template, memo),
             )
             for arm, resolved in zip(checked.arms, tiny, strict=True)
         ),
         benchmarks=toy_benchmarks(checked.benchmarks),
         samples=toy_samples(checked.samples),
-        notes=("toy: tiny models, generated data, few steps; its scores mean nothing",),
+        notes=(
+            "toy: tiny models, generated data, few steps; its scores mean nothing",
+            *([left_out] if left_out else []),
+        ),
         mixes=(),
     )
 

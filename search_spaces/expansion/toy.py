@@ -14,8 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 from search_spaces.expansion.resolver import ResolvedArm
 from search_spaces.expansion.toy_data import TRAIN_RECORDS, generated_source
 from search_spaces.identity import arm_fingerprint, canonical_json, source_name
-from search_spaces.resource_spec import ResourceSpec
-from search_spaces.resources import ArmResources
+from search_spaces.resources import ArmResources, accumulation
 from search_spaces.spec import (
     LanguageSpec,
     MixPart,
@@ -68,19 +67,6 @@ def toy_arms(arms: Sequence[ResolvedArm], resources: Sequence[ArmResources]) -> 
     return _told_apart(arms, tiny)
 
 
-def toy_resources(resources: ArmResources, most_workers: int | None = None) -> ArmResources:
-    """Keep ZeRO stages and workers, of one CPU each and without GPUs; an arm of more than `most_workers` gets one."""
-
-    def small(ask: ResourceSpec) -> ResourceSpec:
-        workers = 1 if most_workers is not None and ask.workers > most_workers else ask.workers
-        return ask.model_copy(
-            update={"workers": workers, "gpus_per_worker": 0, "cpus_per_worker": 1, "micro_batch": None}
-        )
-
-    stages = {name: small(ask) for name, ask in resources.stages.items()}
-    return ArmResources(small(resources.arm), stages)
-
-
 class _Ranks:
     """Ranks of each distinct value among those of all arms: small numbers that keep differences and order."""
 
@@ -99,8 +85,23 @@ class _Ranks:
         self.source = _ranked(source_name(part.source) for part in parts)
         self.pooled = _ranked_within(((vision.resolution, vision.tokens) for vision in pooled), largest_first=True)
         self.tags = _tags(parts)
-        workers = math.lcm(*(ask.arm.workers for ask in resources))
-        self.smallest_batch = -(-TOY_BATCH // workers) * workers
+        self.smallest_batch = _smallest_batch(arms, resources)
+
+
+def _smallest_batch(arms: Sequence[ResolvedArm], resources: Sequence[ArmResources]) -> int:
+    """Compute a small global batch for all groups, in two micro-batches per worker where some stage has several.
+
+    Args:
+        arms: of the study.
+        resources: of each of them.
+    """
+    accumulates = any(
+        accumulation(stage, request.of(stage.name)) > 1
+        for arm, request in zip(arms, resources, strict=True)
+        for stage in arm.template.stages
+    )
+    micro_batches = math.lcm(*(request.arm.workers for request in resources)) * (2 if accumulates else 1)
+    return -(-TOY_BATCH // micro_batches) * micro_batches
 
 
 def _ranked(values: Iterable[T], *, largest_first: bool = False) -> dict[T, int]:

@@ -78,15 +78,6 @@ def test_toy_is_small(tmp_path: Path) -> None:
         for stage in trial.spec.stages:
             assert 3 <= (stage.max_steps or 0) <= 6
             assert stage.global_batch % 16 == 0
-    assert all(arm.resources.gpus_per_worker == 0 for arm in plan.arms)
-    assert all(arm.resources.workers == 16 and arm.resources_of("align").zero == 1 for arm in plan.arms)
-
-
-def test_toy_arm_that_asks_for_more_workers_than_there_are_gets_one(tmp_path: Path) -> None:
-    study = load_study(_many(tmp_path))
-    assert {arm.resources.workers for arm in plan_study(study, toy=True, toy_workers=2).arms} == {1}
-    assert {arm.resources.workers for arm in plan_study(study, toy=True, toy_workers=16).arms} == {16}
-    assert {arm.resources.cpus_per_worker for arm in plan_study(study, toy=True).arms} == {1}
 
 
 def test_toy_keeps_order_and_sharing_of_resolutions_epochs_and_stages() -> None:
