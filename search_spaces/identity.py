@@ -41,6 +41,14 @@ digests of sources with such images hold it, those of others do not."""
 SCORING_VERSION = 1
 """Raised by hand when a change of the program changes the score of an unchanged model."""
 
+BATCHES_VERSION = 2
+"""Raised by hand when a change of the program changes which questions a large model answers together, and so
+the rounding of its scores.
+2: keys and values of a batch are bounded in bytes."""
+
+NARROW = 1024
+"""Widest embeddings of models that are not large: with up to 32 layers they keep the batches of every version."""
+
 RESIZE_VERSIONS = {"letterbox": 2, "crop": 2}
 """Raised by hand when a change of the program changes the pixels of one strategy only; 1 for those that are not named.
 2: rounding as in torchvision, where the longer side is no whole number or the sides differ by an odd one."""
@@ -155,6 +163,11 @@ def resize_version(vision: VisionSpec) -> dict[str, int]:
     """Return the version of an encoder's resizing, for the keys of everything that depends on pixels."""
     version = RESIZE_VERSIONS.get(vision.resize, 1)
     return {} if version == 1 else {"resize_version": version}
+
+
+def batches_version(language: LanguageSpec) -> dict[str, int]:
+    """Return the version of a model's batches of questions, for the keys of scores; empty of small models."""
+    return {} if language.width <= NARROW else {"batches_version": BATCHES_VERSION}
 
 
 def _precision_version(stages: Sequence[StageSpec]) -> dict[str, int]:

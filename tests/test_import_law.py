@@ -59,6 +59,7 @@ TORCH_FREE = [
     "search_spaces.error_text",
     "search_spaces.quantities",
     "search_spaces.projectors",
+    "search_spaces.question_memory",
     "search_spaces.sizes",
     "search_spaces.trained_sizes",
     "search_spaces.worker_contract",

@@ -2,7 +2,7 @@
 
 A sequence is `[BOS] [image] [prompt] [answer]`. What an image adds to the cache is computed once and serves all
 questions about it; what a prompt adds serves all its options. Prompts of a batch are padded on the right: padding is
-mranked, and what follows has its true positions.
+marked, and what follows has its true positions.
 
 Shapes: U images, B prompts, T tokens, V visual tokens, D embedding width, K positions in the cache.
 """
@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from trainables.evaluation.question_batches import POSITIONS
+from search_spaces.question_memory import positions_at_once
 from trainables.model.vlm import VLM
 
 Ids = Sequence[int]
@@ -68,6 +68,14 @@ class Answerer:
         self._model, self._language = model, model.language
         self._pad, self._end = pad, end
         self._device, self._dtype = device, dtype
+        self.most_positions = positions_at_once(self._position_bytes())
+        """Of a batch of questions, whose plan must keep within it (`question_batches.plan_batches`)."""
+
+    @torch.inference_mode()
+    def _position_bytes(self) -> int:
+        """Measure what the keys and values of one position take, on the first one of any sequence."""
+        layers = self._read_images(None).cache.layers
+        return sum(layer.keys.nbytes + layer.values.nbytes for layer in layers)
 
     @torch.inference_mode()
     def rank_first_tokens(
@@ -102,7 +110,7 @@ class Answerer:
         scores = [float(first_BW[row, option[0]]) for row, option in ranked]
         longer = [i for i, (_, option) in enumerate(ranked) if len(option) > 1]
         width = state.mask_BK.shape[1] + max((len(ranked[i][1]) for i in longer), default=0)
-        at_once = max(1, POSITIONS // width)
+        at_once = max(1, self.most_positions // width)
         for start in range(0, len(longer), at_once):
             chunk = longer[start : start + at_once]
             rows = torch.tensor([ranked[i][0] for i in chunk], device=self._device)

@@ -123,7 +123,7 @@ def _score(
     started = time.perf_counter()
     encoded = _EncodedQuestions(task.trial, open_asked(benchmark, data.source(benchmark.source)), data.tokenizer)
     respondent = _Respondent(encoded, benchmark, model, data, task.trial, context.device)
-    batches = plan_batches(encoded.plan, task.trial.vision.tokens)
+    batches = plan_batches(encoded.plan, task.trial.vision.tokens, respondent.most_positions)
     with AnswerLog(store, key, benchmark.name, context.rank) as log:
         answered = from_rank_0(lambda: _of_batches(log.read(), batches))
         left = [number for number in range(len(batches)) if number not in answered]
@@ -205,6 +205,7 @@ class _Respondent:
         self._data = data
         self._tokenizer = data.tokenizer
         self._answerer = Answerer(model, data.tokenizer.pad, data.tokenizer.end, device, precision(spec))
+        self.most_positions = self._answerer.most_positions
 
     def answer(self, batch: QuestionBatch) -> list[Answer]:
         prompts = [self._questions.prompts[number] for number in batch.numbers]

@@ -1,4 +1,4 @@
-"""Plan which questions are answered together: a function of the questions alone, never of workers or memory. No torch.
+"""Plan which questions are answered together: a function of questions and model, never of workers or devices. No torch.
 
 Kernels are not invariant to the shape of a batch, so a fixed plan is what makes scores the same on any hardware. All
 questions about one image stand together, because what is computed for the image serves all of them; images with long
@@ -10,10 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, assert_never
-
-POSITIONS = 32_768
-"""Most positions (rows times the longest row, what is still to be written included) of a batch. A model of 7B keeps
-half a megabyte for each: 16 GB."""
 
 MOST_QUESTIONS = 128
 
@@ -53,12 +49,14 @@ class QuestionBatch:
             yield replace(self, numbers=self.numbers[start : start + size])
 
 
-def plan_batches(questions: Sequence[Question], image_positions: int) -> list[QuestionBatch]:
+def plan_batches(questions: Sequence[Question], image_positions: int, most_positions: int) -> list[QuestionBatch]:
     """Group the questions of a benchmark into batches, each question in one of them.
 
     Args:
         questions: in the order of the benchmark.
         image_positions: visual tokens of an image.
+        most_positions: of a batch: its rows times the longest row, what is still to be written included
+            (`question_memory.positions_at_once`). A question that has more is a batch of its own.
     """
     kinds: dict[tuple[bool, Way], list[int]] = {}
     for number, question in enumerate(questions):
@@ -66,7 +64,7 @@ def plan_batches(questions: Sequence[Question], image_positions: int) -> list[Qu
     return [
         QuestionBatch(numbers, way, has_image)
         for (has_image, way), members in sorted(kinds.items())
-        for numbers in _packed(questions, members, 1 + image_positions if has_image else 1)
+        for numbers in _packed(questions, members, 1 + image_positions if has_image else 1, most_positions)
     ]
 
 
@@ -81,17 +79,24 @@ def _rows(question: Question) -> int:
             assert_never(question.way)
 
 
-def _packed(questions: Sequence[Question], members: Sequence[int], before: int) -> Iterator[tuple[int, ...]]:
+def _packed(
+    questions: Sequence[Question], members: Sequence[int], before: int, most_positions: int
+) -> Iterator[tuple[int, ...]]:
     """Pack whole images into batches, in the order of their longest question; cut where a batch is full."""
     rows = max(_rows(questions[n]) for n in members)
+
+    def room(longest: int) -> int:
+        """Compute how many questions fit into a batch with this longest one."""
+        return max(1, min(MOST_QUESTIONS, most_positions // ((before + longest) * rows)))
+
     batch: list[int] = []
     for group in _by_image(questions, members):
         longest = _size(questions[(batch or group)[0]])
-        if batch and len(batch) + len(group) > _room(before + longest, rows):
+        if batch and len(batch) + len(group) > room(longest):
             yield tuple(batch)
             batch, longest = [], _size(questions[group[0]])
         for number in group:
-            if len(batch) == _room(before + longest, rows):  # one image alone may have more questions than fit
+            if len(batch) == room(longest):  # one image alone may have more questions than fit
                 yield tuple(batch)
                 batch = []
             batch.append(number)
@@ -111,8 +116,3 @@ def _by_image(questions: Sequence[Question], members: Sequence[int]) -> list[lis
 
 def _size(question: Question) -> int:
     return question.length + question.extra
-
-
-def _room(positions: int, rows: int) -> int:
-    """Compute how many questions a batch holds whose longest row has `positions`, `rows` for each question."""
-    return max(1, min(MOST_QUESTIONS, POSITIONS // (positions * rows)))

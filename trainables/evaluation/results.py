@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from search_spaces.identity import (
     Memo,
+    batches_version,
     benchmark_key,
     canonical_json,
     canonical_object,
@@ -94,7 +95,7 @@ def _answering_texts(
         "answering model",
         (vision, projector, language, digests),
         lambda: {
-            **_texts({**resize_version(vision), **_ends_of_answers(language)}),
+            **_texts({**resize_version(vision), **_ends_of_answers(language), **batches_version(language)}),
             "vision": canonical_json({"options": {}, **vision_identity(vision)}),
             "projector": canonical_json(projector.model_dump(mode="json", exclude_defaults=True)),
             "language": canonical_json(_language(language, digests)),

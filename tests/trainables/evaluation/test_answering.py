@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 import torch
 
+from search_spaces import question_memory
+from search_spaces.question_memory import bytes_per_position
+from search_spaces.sizes import LanguageShape
 from tests.support.tiny_specs import language
 from tests.support.tiny_trials import make_task
 from trainables.evaluation.answering import Answerer, Images
@@ -61,6 +64,22 @@ def _greedy(model: VLM, features_PC: torch.Tensor | None, prompt: list[int], mos
             break
         tokens.append(token)
     return tokens
+
+
+def test_positions_are_bounded_by_the_bytes_that_the_planner_counts(
+    model: VLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config: Any = model.language.config
+    shape = LanguageShape(
+        layers=config.num_hidden_layers,
+        heads=config.num_attention_heads,
+        kv_heads=config.num_key_value_heads,
+        mlp=config.intermediate_size,
+        vocabulary=config.vocab_size,
+    )
+    counted = bytes_per_position(config.hidden_size, shape, number=4)
+    monkeypatch.setattr(question_memory, "CACHE_BYTES", 1000 * counted)
+    assert _answerer(model).most_positions == 1000
 
 
 @pytest.mark.parametrize("has_image", [True, False])

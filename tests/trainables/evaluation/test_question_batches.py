@@ -7,7 +7,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.evaluation.question_batches import MOST_QUESTIONS, POSITIONS, Question, QuestionBatch, plan_batches
+from search_spaces.question_memory import MOST_POSITIONS
+from trainables.evaluation.question_batches import MOST_QUESTIONS, Question, QuestionBatch, plan_batches
 
 _questions = st.lists(
     st.builds(
@@ -24,24 +25,24 @@ _questions = st.lists(
 
 @given(_questions, st.integers(1, 800))
 def test_every_question_is_in_one_batch_with_others_of_its_kind(questions: list[Question], visual: int) -> None:
-    batches = plan_batches(questions, visual)
+    batches = plan_batches(questions, visual, MOST_POSITIONS)
     assert Counter(n for batch in batches for n in batch.numbers) == Counter(range(len(questions)))
     for batch in batches:
         assert {(questions[n].way, questions[n].image >= 0) for n in batch.numbers} == {(batch.way, batch.has_image)}
 
 
-@given(_questions, st.integers(1, 800))
-def test_a_batch_keeps_within_its_positions(questions: list[Question], visual: int) -> None:
-    for batch in plan_batches(questions, visual):
+@given(_questions, st.integers(1, 800), st.integers(1, MOST_POSITIONS))
+def test_a_batch_keeps_within_its_positions(questions: list[Question], visual: int, most: int) -> None:
+    for batch in plan_batches(questions, visual, most):
         longest = max(questions[n].length + questions[n].extra for n in batch.numbers)
         before = 1 + (visual if batch.has_image else 0)
         assert len(batch.numbers) <= MOST_QUESTIONS
-        assert len(batch.numbers) == 1 or len(batch.numbers) * (before + longest) <= POSITIONS
+        assert len(batch.numbers) == 1 or len(batch.numbers) * (before + longest) <= most
 
 
 @given(_questions)
 def test_questions_about_an_image_are_split_only_where_they_fill_a_batch(questions: list[Question]) -> None:
-    batches = [set(batch.numbers) for batch in plan_batches(questions, 16)]
+    batches = [set(batch.numbers) for batch in plan_batches(questions, 16, MOST_POSITIONS)]
     kinds: dict[tuple[int, str], set[int]] = {}
     for number, question in enumerate(questions):
         if question.image >= 0:
@@ -54,7 +55,7 @@ def test_questions_about_an_image_are_split_only_where_they_fill_a_batch(questio
 def test_images_with_the_longest_questions_come_first() -> None:
     lengths = {0: [3, 4], 1: [9, 1], 2: [5]}
     questions = [Question(n, image, "generate", 16) for image, all_of in lengths.items() for n in all_of]
-    (batch,) = plan_batches(questions, 4)
+    (batch,) = plan_batches(questions, 4, MOST_POSITIONS)
     assert batch.numbers == (2, 3, 4, 1, 0)
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from search_spaces import identity
 from search_spaces.identity import source_name
 from search_spaces.spec import BenchmarkSpec, SourceSpec, TokenizerSpec
 from tests.support.tiny_specs import language, trial_spec
@@ -20,6 +23,18 @@ def test_keys_of_scores_are_what_they_have_always_been() -> None:
     reading = language(tokenizer=TokenizerSpec(kind="words", source=SOURCE))
     assert evaluation_key(trial_spec(language=reading), digests, BENCHMARK, []).startswith("1a1fc2d83e1496b6")
     assert evaluation_key(trial_spec(language=language()), digests, BENCHMARK, []).startswith("52f7e38389fb78bd")
+
+
+def test_scores_of_large_models_have_the_version_of_their_batches_and_those_of_small_ones_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    digests = {source_name(SOURCE): "d"}
+    models = [trial_spec(language=language(width=width)) for width in (1024, 1025)]
+    before = [evaluation_key(model, digests, BENCHMARK, []) for model in models]
+    monkeypatch.setattr(identity, "BATCHES_VERSION", identity.BATCHES_VERSION + 1)
+    small, large = (evaluation_key(model, digests, BENCHMARK, []) for model in models)
+    assert small == before[0]
+    assert large != before[1]
 
 
 def test_scores_with_other_images_have_keys_of_their_own() -> None:
