@@ -85,23 +85,25 @@ class _Ranks:
         self.source = _ranked(source_name(part.source) for part in parts)
         self.pooled = _ranked_within(((vision.resolution, vision.tokens) for vision in pooled), largest_first=True)
         self.tags = _tags(parts)
-        self.smallest_batch = _smallest_batch(arms, resources)
+        self.smallest_batch = _smallest_batches(arms, resources)
 
 
-def _smallest_batch(arms: Sequence[ResolvedArm], resources: Sequence[ArmResources]) -> int:
-    """Compute a small global batch for all groups, in two micro-batches per worker where some stage has several.
+def _smallest_batches(arms: Sequence[ResolvedArm], resources: Sequence[ArmResources]) -> dict[str, int]:
+    """Compute small global batches by name of stage.
+
+    All groups share them out evenly, in two micro-batches per worker where some stage of the name has several.
 
     Args:
         arms: of the study.
         resources: of each of them.
     """
-    accumulates = any(
-        accumulation(stage, request.of(stage.name)) > 1
-        for arm, request in zip(arms, resources, strict=True)
-        for stage in arm.template.stages
-    )
-    micro_batches = math.lcm(*(request.arm.workers for request in resources)) * (2 if accumulates else 1)
-    return -(-TOY_BATCH // micro_batches) * micro_batches
+    workers = math.lcm(*(request.arm.workers for request in resources))
+    micro_batches: dict[str, int] = {}
+    for arm, request in zip(arms, resources, strict=True):
+        for stage in arm.template.stages:
+            several = 2 if accumulation(stage, request.of(stage.name)) > 1 else 1
+            micro_batches[stage.name] = max(micro_batches.get(stage.name, 0), workers * several)
+    return {name: -(-TOY_BATCH // number) * number for name, number in micro_batches.items()}
 
 
 def _ranked(values: Iterable[T], *, largest_first: bool = False) -> dict[T, int]:
@@ -249,7 +251,7 @@ def _toy_stage(stage: StageSpec, ranks: _Ranks) -> StageSpec:
             "data": _toy_mix(stage.data, ranks),
             "epochs": None,
             "max_steps": TOY_STEPS + ranks.horizon[stage.name][_horizon(stage)],
-            "global_batch": ranks.smallest_batch * (1 + ranks.batch[stage.name][stage.global_batch]),
+            "global_batch": ranks.smallest_batch[stage.name] * (1 + ranks.batch[stage.name][stage.global_batch]),
             "prompt": None if stage.prompt is None else _toy_style(stage.prompt),
             "lora": None if stage.lora is None else stage.lora.model_copy(update={"targets": ()}),
             "schedule": stage.schedule.model_copy(update={"warmup_steps": None if warmup is None else min(warmup, 1)}),

@@ -7,6 +7,7 @@ what stays alive after an engine's end.
 from __future__ import annotations
 
 import logging
+import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from typing import Any
 import deepspeed
 import torch
 import torch.nn.functional as F
+from deepspeed.accelerator import cuda_accelerator
 from deepspeed.checkpoint.constants import LOSS_SCALER, OPTIMIZER_STATE_DICT, PARAM_SLICE_MAPPINGS
 from deepspeed.runtime.checkpoint_engine.checkpoint_engine import CheckpointCommitInfo, CheckpointEngine
 from deepspeed.runtime.fp16.loss_scaler import LossScaler
@@ -67,6 +69,7 @@ class Engine:
         cast_statistics(model, self.dtype)  # DeepSpeed casts weights only
         optimizer = make_optimizer(model, stage.optimizer, fused=device == "cuda")
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: factor(stage.schedule, step, steps))
+        _read_named_devices()
         deepspeed.init_distributed(BACKENDS[device], auto_mpi_discovery=False)
         self._engine, *_ = deepspeed.initialize(
             model=model, optimizer=optimizer, lr_scheduler=scheduler, config=config, dist_init_required=False
@@ -251,6 +254,17 @@ def partition(config: dict[str, Any]) -> Callable[[list[nn.Parameter]], None] | 
         deepspeed.zero.Init(module=nn.ParameterList(parameters), config_dict_or_path=config)
 
     return cut
+
+
+def _read_named_devices() -> None:
+    """Make DeepSpeed ask torch for a device's free memory where CUDA_VISIBLE_DEVICES has names instead of numbers.
+
+    Schedulers write UUIDs (`GPU-...`) and slices (`MIG-...`) there, which ZeRO cannot turn into the index that it gives
+    to NVIDIA's library. A slice has none: the variable cannot be rewritten either.
+    """
+    names = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")
+    if not all(name.strip().isdecimal() for name in names):
+        cuda_accelerator.pynvml = None
 
 
 def _forget() -> None:

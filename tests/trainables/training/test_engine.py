@@ -7,11 +7,13 @@ import gc
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, get_args
 
 import pytest
 import torch
 import torch.nn.functional as F
+from deepspeed.accelerator import cuda_accelerator
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from search_spaces.worker_contract import Device
@@ -68,6 +70,29 @@ def test_a_zero_2_trial_after_a_zero_3_trial_has_the_bytes_of_one_before_it(tmp_
     second = make_task(tmp_path / "second", zero=2)
     run(second)
     assert _weights(first) == _weights(second)
+
+
+FAKE_NVML = SimpleNamespace(
+    nvmlDeviceGetHandleByIndex=lambda index: index,
+    nvmlDeviceGetMemoryInfo=lambda handle: SimpleNamespace(free=5 if handle == 3 else 0),
+)
+"""NVIDIA's library on a node whose devices are full but for the one of index 3."""
+
+
+@pytest.mark.parametrize(
+    ("variable", "free_bytes"),
+    [("3", 5), ("GPU-5c7d3f6a-1f0e", 40), ("MIG-8a1b,MIG-9c2d", 40), (" GPU-5c7d", 40)],
+)
+def test_deepspeed_finds_the_free_memory_of_devices_that_have_numbers_or_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, free_bytes: int
+) -> None:
+    accelerator = cuda_accelerator.CUDA_Accelerator()
+    monkeypatch.setattr(cuda_accelerator, "pynvml", FAKE_NVML)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: SimpleNamespace(total_memory=42))
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda index: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", variable)
+    run(make_task(tmp_path, zero=2))
+    assert accelerator.available_memory(0) == free_bytes
 
 
 def test_losses_of_zero_0_to_3_agree_at_every_step(tmp_path: Path) -> None:
