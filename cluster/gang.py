@@ -20,7 +20,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from cluster.launcher import MemberCode, ResourceRequest
 from cluster.process import has_killed_since
 from cluster.stack_dump import dump_in_cluster, dump_on_signal
-from cluster.worker_info import WorkerInfo, shared_device
+from cluster.worker_info import WorkerInfo, hosts_sentence, shared_device
 from cluster.worker_process import GangWorker, make_member, this_worker
 from search_spaces.error_text import first_line, named_message
 from search_spaces.worker_contract import Advanced, Device, Failed, Group, Member, Opened, RankInfo
@@ -126,6 +126,8 @@ class ActorGroup:
         if shared:
             return Failed("error", shared, rank=0)
         one_node = len({worker.node_id for worker in self._workers}) == 1
+        if not one_node:
+            print(hosts_sentence(self._workers), flush=True)
         rank_infos = [self._rank_info(rank, threads) for rank in range(len(self._workers))]
         ranked = zip(self._actors, rank_infos, strict=True)
         taken = self._ask([actor.take.remote(code, rank_info, one_node) for actor, rank_info in ranked], timeout_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -47,6 +48,17 @@ def visible_devices(assigned: Sequence[str], variable: str | None) -> tuple[str,
     if variable is None:
         return ("0",)  # all are visible, and every rank would take the first
     return tuple(name.strip() for name in variable.split(",") if name.strip()) or tuple(assigned)
+
+
+def hosts_sentence(workers: Sequence[WorkerInfo]) -> str:
+    """Say how many workers of a group each host has: those of several hosts exchange gradients over their network.
+
+    Args:
+        workers: of the group, by rank.
+    """
+    hosts = Counter(worker.host for worker in workers)
+    each = ", ".join(f"{count} on {host}" for host, count in hosts.items())
+    return f"the {len(workers)} workers of this group meet over the network: {each}"
 
 
 def shared_device(workers: Sequence[WorkerInfo]) -> str | None:

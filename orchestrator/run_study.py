@@ -230,6 +230,7 @@ def train_and_score(
     from cluster.connect import connect  # Ray and MLflow take seconds to load: only where something is left to do
     from cluster.ray_watch import parts_of_ray, watched
     from cluster.shared_storage import require_shared_storage
+    from orchestrator.doctor.before_run import tell_gpu_troubles
     from orchestrator.running.tuner import list_hardware, run_trials
     from orchestrator.terminal.live import LiveView
     from orchestrator.terminal.stops import end_without_ray
@@ -241,6 +242,7 @@ def train_and_score(
     refuse_beyond_budget(plan)
     if cluster is None:
         refuse_impossible(requests_by_arm(narrowed), this_machine(options.cpus))
+        tell_gpu_troubles(narrowed, plain_lines(console))
     set_aside_changed(narrowed, ledger, store)
     if options.rehearsals != "only":  # else none of them is tried again
         remember_retries(narrowed, ledger, store)

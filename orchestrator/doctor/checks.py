@@ -17,11 +17,13 @@ from orchestrator.doctor.facts import (
     TrackingFacts,
 )
 from orchestrator.doctor.findings import Area, Finding
+from orchestrator.doctor.gpu_checks import check_driver, check_peers, check_shared_memory
 from orchestrator.doctor.study_checks import (
     check_data,
     check_fit,
     check_lost_work,
     check_memory_need,
+    check_offload,
     check_plan,
     check_study_room,
 )
@@ -30,6 +32,9 @@ from search_spaces.quantities import bytes_text, duration, number_of
 CheckName = Literal[
     "memory",
     "gpus",
+    "driver",
+    "peer access",
+    "shared memory",
     "packages",
     "embedded cluster",
     "named cluster",
@@ -44,6 +49,7 @@ CheckName = Literal[
     "room of the study",
     "fit",
     "memory of the study",
+    "locked memory",
     "lost work",
 ]
 
@@ -229,6 +235,9 @@ def check_tracking(facts: TrackingFacts) -> Finding:
 CHECKS: Mapping[CheckName, Check] = {
     "memory": Check("machine", check_memory),
     "gpus": Check("machine", check_gpus),
+    "driver": Check("machine", check_driver),
+    "peer access": Check("machine", check_peers),
+    "shared memory": Check("machine", check_shared_memory),
     "packages": Check("packages", check_packages),
     "embedded cluster": Check("embedded", check_embedded),
     "named cluster": Check("cluster", check_head),
@@ -243,6 +252,7 @@ CHECKS: Mapping[CheckName, Check] = {
     "room of the study": Check("study", check_study_room),
     "fit": Check("study", check_fit),
     "memory of the study": Check("study", check_memory_need),
+    "locked memory": Check("study", check_offload),
     "lost work": Check("study", check_lost_work),
 }
 

@@ -73,13 +73,13 @@ def gather(
 
 
 def _with_devices(answers: dict[FactsName, Any]) -> Answers:
-    """Tell the facts of a study how much memory there is for a worker, or for all of them on CPUs."""
+    """Tell the facts of a study how much memory a worker, or on CPUs all of them, can have and lock."""
     study, machine = answers.get("study"), answers["machine"]
     if not isinstance(study, StudyFacts) or not isinstance(machine, MachineFacts):
         return answers
     gpus = [gpu.memory_bytes for gpu in machine.gpus]
     has = (min(gpus) if gpus else None) if study.uses_gpus else machine.memory_bytes
-    return {**answers, "study": replace(study, device_bytes=has)}
+    return {**answers, "study": replace(study, device_bytes=has, locked_limit_bytes=machine.locked_limit_bytes)}
 
 
 def judge(answers: Answers) -> list[Finding]:

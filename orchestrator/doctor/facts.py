@@ -39,6 +39,14 @@ class MachineFacts:
     """What NVIDIA's library says where devices do not answer."""
     torch: str
     """Version of torch, with its build."""
+    cuda: str | None = None
+    """Version of CUDA that torch is built for; None for a build without it."""
+    pairs_apart: tuple[tuple[int, int], ...] = ()
+    """Numbers of devices, two by two, that cannot reach each other's memory."""
+    shared_memory_bytes: int | None = None
+    """Free in /dev/shm; None where there is none."""
+    locked_limit_bytes: int | None = None
+    """That a process may lock in memory; None for no limit."""
 
 
 @dataclass(frozen=True)
@@ -156,3 +164,7 @@ class StudyFacts:
     """Whether trials run on a cluster that was named, not on this machine."""
     device_bytes: int | None = None
     """Memory of a GPU, or of the machine where trials use none; None where no GPU is seen."""
+    offloads: bool = False
+    """Whether a trial on GPUs keeps states or weights in the host's memory."""
+    locked_limit_bytes: int | None = None
+    """That a process may lock in memory; None for no limit."""

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import resource
 import shutil
 import socket
 import tempfile
+from collections.abc import Sequence
 from importlib import metadata
+from importlib.util import find_spec
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import psutil
 from packaging.requirements import Requirement
@@ -31,7 +38,7 @@ def machine_facts() -> MachineFacts:
     """Read processors, memory and GPUs of this machine."""
     memory = psutil.virtual_memory()
     total = min(memory.total, _control_group_limit() or memory.total)
-    gpus, error = _answering_gpus()
+    gpus, apart, error = _answering_gpus()
     return MachineFacts(
         cpus=usable_cpus(),
         memory_bytes=total,
@@ -41,6 +48,10 @@ def machine_facts() -> MachineFacts:
         driver=DRIVER_VERSION.read_text().strip() if DRIVER_VERSION.is_file() else None,
         gpu_error=error,
         torch=installed_versions(["torch"])["torch"],
+        cuda=_cuda_of_torch(),
+        pairs_apart=apart,
+        shared_memory_bytes=_free_bytes(SHARED_MEMORY),
+        locked_limit_bytes=_locked_limit(),
     )
 
 
@@ -53,20 +64,50 @@ def _control_group_limit() -> int | None:
     return int(limit) if limit.isdecimal() else None
 
 
-def _answering_gpus() -> tuple[tuple[Gpu, ...], str | None]:
-    """Ask NVIDIA's library for all devices of this machine, or return what it says instead."""
+def _cuda_of_torch() -> str | None:
+    """Read which version of CUDA torch is built for, without importing it; None for a build without CUDA."""
+    spec = find_spec("torch")
+    if spec is None or spec.origin is None:
+        return None
+    try:
+        written = re.search(r"^cuda\b.*?=\s*'([0-9.]+)'", Path(spec.origin).with_name("version.py").read_text(), re.M)
+    except OSError:
+        return None
+    return written[1] if written else None
+
+
+def _locked_limit() -> int | None:
+    """Return how many bytes a process may lock in memory; None for no limit."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def _answering_gpus() -> tuple[tuple[Gpu, ...], tuple[tuple[int, int], ...], str | None]:
+    """Ask NVIDIA's library for all devices of this machine and the pairs without peer access, or return its error."""
     try:
         import pynvml
     except ImportError as error:
-        return (), first_line(error)
+        return (), (), first_line(error)
     try:
         pynvml.nvmlInit()
         handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
-        return tuple(
-            _gpu(pynvml.nvmlDeviceGetName(each), pynvml.nvmlDeviceGetMemoryInfo(each)) for each in handles
-        ), None
+        gpus = [_gpu(pynvml.nvmlDeviceGetName(each), pynvml.nvmlDeviceGetMemoryInfo(each)) for each in handles]
     except pynvml.NVMLError as error:
-        return (), first_line(error)
+        return (), (), first_line(error)
+    return tuple(gpus), _pairs_apart(handles), None
+
+
+def _pairs_apart(handles: Sequence[Any]) -> tuple[tuple[int, int], ...]:
+    """List the pairs of devices that cannot read each other's memory; none where the library does not tell."""
+    import pynvml
+
+    apart = []
+    for (first, left), (second, right) in combinations(enumerate(handles), 2):
+        with contextlib.suppress(pynvml.NVMLError):
+            status = pynvml.nvmlDeviceGetP2PStatus(left, right, pynvml.NVML_P2P_CAPS_INDEX_READ)
+            if status != pynvml.NVML_P2P_STATUS_OK:
+                apart.append((first, second))
+    return tuple(apart)
 
 
 def _gpu(name: str | bytes, memory: object) -> Gpu:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from orchestrator.doctor.facts import StudyFacts
 from orchestrator.doctor.findings import Finding
+from orchestrator.doctor.gpu_checks import check_locked_memory
 from search_spaces.quantities import bytes_text, number_of
 
 MOST_NAMED = 3
@@ -76,6 +77,13 @@ def check_memory_need(facts: StudyFacts) -> Finding | None:
         way_out = "Lower `resources.micro_batch`, or use more workers, ZeRO 2 or 3, or offload; see `ablate plan`."
         return Finding("study", "fails", says, way_out)
     return Finding("study", "right", says)
+
+
+def check_offload(facts: StudyFacts) -> Finding | None:
+    """Judge whether memory can be locked, where a study offloads from GPUs."""
+    if facts.error is not None or facts.is_elsewhere or not facts.offloads:
+        return None
+    return check_locked_memory(facts.locked_limit_bytes)
 
 
 def check_lost_work(facts: StudyFacts) -> Finding | None:

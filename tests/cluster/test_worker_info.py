@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cluster.worker_info import WorkerInfo, shared_device, visible_devices
+from cluster.worker_info import WorkerInfo, hosts_sentence, shared_device, visible_devices
 from search_spaces.worker_contract import Failed
 
 
@@ -15,6 +15,13 @@ def test_two_ranks_on_one_device_are_found_and_both_are_named() -> None:
     assert "rank 1 (pid 101) and rank 2 (pid 102)" in problem
     assert "GPU 1 of host" in problem
     assert shared_device(workers[:2]) is None
+
+
+def test_a_group_over_several_hosts_is_said_with_its_hosts() -> None:
+    workers = [
+        WorkerInfo(host, host, "10.0.0.1", rank, 0.0) for rank, host in enumerate(("node-a", "node-a", "node-b"))
+    ]
+    assert hosts_sentence(workers) == "the 3 workers of this group meet over the network: 2 on node-a, 1 on node-b"
 
 
 def test_equal_device_numbers_on_two_nodes_are_two_devices() -> None:

@@ -25,6 +25,14 @@ from orchestrator.doctor.findings import State
 GB = 10**9
 MACHINE = MachineFacts(8, 64 * GB, 40 * GB, 0, (), None, "no library", "2.14.1+cpu")
 WITH_GPU = replace(MACHINE, listed_gpus=1, gpus=(Gpu("H200", 141 * GB),), driver="570", gpu_error=None, torch="2.14.1")
+NODE = replace(
+    WITH_GPU,
+    listed_gpus=2,
+    gpus=(Gpu("H200", 141 * GB), Gpu("H200", 141 * GB)),
+    driver="580.95.05",
+    cuda="13.0",
+    shared_memory_bytes=8 * GB,
+)
 PACKAGES = PackageFacts({"torch": "2.14.1"}, ())
 EMBEDDED = EmbeddedFacts("/tmp", "/tmp", None, 50 * GB, GB, None, 0)
 HEAD = ClusterFacts(None, None, "10.0.0.1:6379")
@@ -51,14 +59,15 @@ STUDY = StudyFacts(
     False,
     64 * GB,
 )
+OFFLOADED = replace(STUDY, offloads=True)
 GOOD: dict[FactsName, Any] = {
-    "machine": MACHINE,
+    "machine": NODE,
     "packages": PACKAGES,
     "embedded": EMBEDDED,
     "cluster": HEAD,
     "storage": STORAGE,
     "tracking": TRACKING,
-    "study": STUDY,
+    "study": OFFLOADED,
 }
 
 
@@ -93,6 +102,16 @@ def test_facts_that_could_not_be_gathered_are_one_finding_that_says_so(silent: F
         ("gpus", replace(WITH_GPU, gpus=(), gpu_error="Driver/library version mismatch"), "fails", "mismatch"),
         ("gpus", replace(WITH_GPU, torch="2.14.1+cpu"), "fails", "without CUDA"),
         ("gpus", replace(WITH_GPU, listed_gpus=0), "slow", "sees none"),
+        (
+            "driver",
+            replace(NODE, driver="535.183.01"),
+            "fails",
+            "torch 2.14.1, which is built for CUDA 13.0 and needs 580",
+        ),
+        ("peer access", replace(NODE, pairs_apart=((0, 1),)), "slow", "1 pair of GPUs cannot"),
+        ("shared memory", replace(NODE, shared_memory_bytes=64 * 10**6), "slow", "/dev/shm has 64.0 MB free: NCCL"),
+        ("shared memory", replace(NODE, shared_memory_bytes=None), "slow", "there is no /dev/shm"),
+        ("locked memory", replace(OFFLOADED, locked_limit_bytes=8 * 10**6), "slow", "may lock 8.0 MB"),
         ("packages", PackageFacts({}, ("ray==2.60.0 (2.50.0)",)), "fails", "ray==2.60.0 (2.50.0)"),
         ("packages", PackageFacts({}, None), "unknown", "not recorded"),
         ("embedded cluster", replace(EMBEDDED, folder_error="Read-only file system"), "fails", "Read-only"),
@@ -142,6 +161,19 @@ def test_check_judges_facts(check: CheckName, facts: Any, state: State, words: s
     assert finding is not None
     assert (finding.state, words in finding.says) == (state, True), finding.says
     assert finding.way_out or state in ("right", "unknown")
+
+
+def test_way_out_of_an_old_driver_names_the_cuda_version_that_it_runs() -> None:
+    ways_out = [CHECKS["driver"].judge(replace(NODE, driver=driver)) for driver in ("570.86", "390.157")]
+    assert ["index for CUDA 12" in (each.way_out or "") for each in ways_out if each] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("check", "facts"),
+    [("driver", MACHINE), ("peer access", WITH_GPU), ("shared memory", WITH_GPU), ("locked memory", STUDY)],
+)
+def test_nothing_is_said_of_what_no_trial_here_needs(check: CheckName, facts: Any) -> None:
+    assert CHECKS[check].judge(facts) is None
 
 
 @pytest.mark.parametrize(
