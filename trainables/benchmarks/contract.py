@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import gc
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -92,6 +92,21 @@ def _no_options(example: Example) -> tuple[str, ...]:
     return ()
 
 
+def by_id(example: Example) -> Hashable:
+    """Tell all examples apart: a parser may look at anything in them."""
+    return example.id
+
+
+def of_one_kind(example: Example) -> Hashable:
+    """Tell no examples apart: a parser looks at the output alone."""
+    return ()
+
+
+def by_options(example: Example) -> Hashable:
+    """Tell examples apart by their options, the only part that a parser looks at."""
+    return example.options
+
+
 def _is_counted(example: Example) -> bool:
     return example.counted
 
@@ -105,6 +120,7 @@ class Protocol:
     prompt: Callable[[Example], str]
     """The question as the model gets it, without the model's own chat format."""
     parse: Callable[[str, Example], Parsed]
+    """Read an output. It reads the same text alike for all examples of a kind (`kind`)."""
     score: Callable[[Parsed, Example], float]
     """From 0 to 1."""
     summarise: Callable[[Sequence[Row]], Summary]
@@ -123,6 +139,8 @@ class Protocol:
     """
     version: int = 1
 
+    kind: Callable[[Example], Hashable] = by_id
+    """What `parse` looks at in an example: a text that is tried on many examples is parsed once for each kind."""
     counts: Callable[[Example], bool] = _is_counted
     """Whether the headline metric and the per-example results hold an example."""
 

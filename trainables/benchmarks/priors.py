@@ -36,6 +36,7 @@ _CHOSEN_ON = 5_000
 
 Floats = NDArray[np.float64]
 _Constant = Callable[[Example], str]
+"""Writes a constant answer: the same text to all questions of a kind (`Protocol.kind`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,18 +77,19 @@ def priors_of(protocol: Protocol, rows: Sequence[Row], best: Sequence[Row]) -> P
 
 def _best_answers(protocol: Protocol, best: Sequence[Row], types: Sequence[str]) -> tuple[Floats, Floats]:
     everywhere = list(range(len(best)))
-    constant = _best_of(protocol, best, everywhere, list(_constants(best, _TRIED)))
+    scorer = _Scorer(protocol, [row.example for row in best])
+    constant = scorer.best_of(everywhere, list(_constants(best, _TRIED)))
     if constant is None:
         return np.zeros(len(best)), np.zeros(len(best))
-    scores = _scores(protocol, best, everywhere, constant)
+    scores = scorer.scores(everywhere, constant)
     by_type = scores.copy()
     for name, members in members_of_types(types).items():
         if name == REST or len(members) == len(best):
             continue
         tried = list(_constants([best[i] for i in members], _TRIED_OF_TYPE))
-        own = _best_of(protocol, best, members, tried)
+        own = scorer.best_of(members, tried)
         if own is not None:
-            own_scores = _scores(protocol, best, members, own)
+            own_scores = scorer.scores(members, own)
             better = own_scores - scores[members]
             if better.mean() > _BEYOND_LUCK * better.std() / math.sqrt(len(members)):
                 by_type[members] = own_scores
@@ -127,15 +129,21 @@ def _share_box(example: Example) -> list[float]:
     return [number / size[n % 2] for n, number in enumerate(example.reference["box"])]
 
 
-def _best_of(
-    protocol: Protocol, best: Sequence[Row], members: Sequence[int], tried: Sequence[_Constant]
-) -> _Constant | None:
-    """Choose the constant with the highest score on these questions, the first of equals; None if there is none."""
-    step = -(-len(members) // _CHOSEN_ON) or 1
-    some = members[::step]
-    return max(tried, key=lambda constant: _scores(protocol, best, some, constant).sum(), default=None)
+class _Scorer:
+    """Scores of constant answers. Each is written and parsed once for each kind of question."""
 
+    def __init__(self, protocol: Protocol, examples: Sequence[Example]):
+        self._protocol, self._examples = protocol, examples
+        self._kinds = [protocol.kind(example) for example in examples]
 
-def _scores(protocol: Protocol, best: Sequence[Row], members: Sequence[int], constant: _Constant) -> Floats:
-    examples = [best[i].example for i in members]
-    return np.array([protocol.score(protocol.parse(constant(example), example), example) for example in examples])
+    def best_of(self, members: Sequence[int], tried: Sequence[_Constant]) -> _Constant | None:
+        """Choose the constant with the highest score on these questions, the first of equals; None if there is none."""
+        step = -(-len(members) // _CHOSEN_ON) or 1
+        some = members[::step]
+        return max(tried, key=lambda constant: self.scores(some, constant).sum(), default=None)
+
+    def scores(self, members: Sequence[int], constant: _Constant) -> Floats:
+        """Score a constant on these questions, in their order."""
+        first = {self._kinds[i]: self._examples[i] for i in reversed(members)}
+        parsed = {kind: self._protocol.parse(constant(example), example) for kind, example in first.items()}
+        return np.array([self._protocol.score(parsed[self._kinds[i]], self._examples[i]) for i in members])

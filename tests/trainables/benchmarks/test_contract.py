@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,19 @@ def test_every_protocol_asks_parses_scores_and_sums_up(
     assert set(scored.units) == set(scored.metrics)
     table = example_table(scored.rows, {"benchmark": name})
     assert table.column_names == ["id", "cluster", "prediction", "parsed", "score"]
+
+
+@pytest.mark.parametrize(("name", "protocol"), PAIRS)
+def test_a_text_is_read_alike_for_all_examples_of_a_kind(
+    name: str, protocol: str, examples: dict[str, list[Example]]
+) -> None:
+    definition = CASES[name].protocol(protocol)
+    for example in examples[name]:
+        texts = ("yes", "2", "B", "black.", "[0.1, 0.2, 0.3, 0.4]", best_row(definition, example).prediction)
+        twin = replace(example, id="z", cluster="z", image=None, question="What else?", groups={}, counted=False)
+        same_kind = [peer for peer in [*examples[name], twin] if definition.kind(peer) == definition.kind(example)]
+        for text, peer in itertools.product(texts, same_kind):
+            assert definition.parse(text, peer) == definition.parse(text, example)
 
 
 @pytest.mark.parametrize(("name", "protocol"), PAIRS)

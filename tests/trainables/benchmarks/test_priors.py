@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from trainables.benchmarks.best_reachable import best_row
-from trainables.benchmarks.contract import Example, Protocol
+from trainables.benchmarks.contract import Example, Parsed, Protocol
 from trainables.benchmarks.priors import BEST_BY_TYPE, BEST_CONSTANT, Priors, priors_of
 from trainables.benchmarks.registry import find_benchmark
 from trainables.benchmarks.scoring import score_example
@@ -57,6 +59,27 @@ def test_priors_of_boxes_are_a_box_that_fits_many(protocol: str) -> None:
     wide, tall = {"box": [100, 50, 300, 150], "size": [400, 200]}, {"box": [25, 100, 75, 300], "size": [100, 400]}
     examples = [Example(str(i), str(i), None, f"thing {i}", reference=wide if i % 2 else tall) for i in range(10)]
     assert _priors(scorer, examples, [""] * 10).points[BEST_CONSTANT] == 100, "the same shares of every image"
+
+
+def test_a_constant_is_parsed_once_for_all_questions_that_are_read_alike() -> None:
+    scorer = find_benchmark("refcoco").protocol("prismatic")
+    parsed = []
+
+    def parse(output: str, example: Example) -> Parsed:
+        parsed.append((output, tuple(example.reference["size"])))
+        return scorer.parse(output, example)
+
+    sizes = [[400, 200], [100, 400]]
+    examples = [
+        Example(str(i), str(i), None, f"thing {i}", reference={"box": [i, 50, 90, 150], "size": sizes[i % 2]})
+        for i in range(60)
+    ]
+    best = [best_row(scorer, example) for example in examples]
+    rows = [score_example(scorer, example, "") for example in examples]
+    counting = replace(scorer, parse=parse)
+    assert priors_of(counting, rows, best).points == priors_of(scorer, rows, best).points
+    boxes, forms, sized, scorings = 2, 4, len(sizes), 2
+    assert len(parsed) <= scorings * boxes * forms * sized
 
 
 def test_score_by_chance_is_that_of_all_exchanges_within_a_type() -> None:

@@ -135,6 +135,7 @@ def _protocol(
         lambda parsed, example: float(overlap(parsed, example) >= threshold),
         summarise,
         units={"iou": "0 to 1"},
+        kind=_size,
         **fields,
     )
 
@@ -220,4 +221,5 @@ def _lmms_protocol() -> Protocol:
         summarise,
         units={"iou": "0 to 1"},
         max_new_tokens=64,
+        kind=_size,
     )

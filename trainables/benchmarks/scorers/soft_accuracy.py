@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from trainables.benchmarks.contract import Example, Parsed, Protocol, Row, Summary
+from trainables.benchmarks.contract import Example, Parsed, Protocol, Row, Summary, of_one_kind
 from trainables.benchmarks.scorers.summaries import accuracy_by
 
 Normaliser = Callable[[str], str]
@@ -77,7 +77,7 @@ def soft_protocol(
     def score(parsed: Parsed, example: Example) -> float:
         return soft_accuracy(parsed.value, references(_answers(example)), mean)
 
-    return Protocol(about, prompt, parse, score, summarise or accuracy_by(*by), **fields)
+    return Protocol(about, prompt, parse, score, summarise or accuracy_by(*by), kind=of_one_kind, **fields)
 
 
 def each(normaliser: Normaliser) -> References:

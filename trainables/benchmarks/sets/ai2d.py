@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from search_spaces.errors import InputError
-from trainables.benchmarks.contract import Benchmark, Example, Protocol, Totals
+from trainables.benchmarks.contract import Benchmark, Example, Protocol, Totals, by_options
 from trainables.benchmarks.files.record_fields import Fields
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
 from trainables.benchmarks.scorers.choices import (
@@ -89,6 +89,7 @@ BENCHMARK = Benchmark(
             letter_or_text,
             equals_position,
             accuracy_by("split"),
+            kind=by_options,
         ),
         "prismatic": Protocol(
             "TRI-ML/vlm-evaluation: likelihood of the letters, the first of equals; val and test pooled",
@@ -97,6 +98,7 @@ BENCHMARK = Benchmark(
             equals_position,
             accuracy_by("split"),
             options=letters,
+            kind=by_options,
         ),
         "lmms": Protocol(
             "lmms-eval: the letter of `C. ...`, else the whole output, without case and punctuation",
@@ -104,6 +106,7 @@ BENCHMARK = Benchmark(
             lmms_letter,
             equals_position,
             accuracy_by("split"),
+            kind=by_options,
         ),
         "vlmevalkit": Protocol(
             "VLMEvalKit without a judge: one letter in the last words, `answer is X`, or the text of one option",
@@ -113,6 +116,7 @@ BENCHMARK = Benchmark(
             accuracy_by("split"),
             max_new_tokens=128,
             version=2,
+            kind=by_options,
         ),
     },
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Row, Summary, Totals
+from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Row, Summary, Totals, of_one_kind
 from trainables.benchmarks.files.record_fields import Fields
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
 from trainables.benchmarks.scorers import normalisers
@@ -146,6 +146,7 @@ def _exact(
         units=_UNITS,
         max_new_tokens=max_new_tokens,
         version=version,
+        kind=of_one_kind,
     )
 
 

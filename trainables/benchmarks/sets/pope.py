@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search_spaces.errors import InputError
-from trainables.benchmarks.contract import Benchmark, Example, Protocol, Row, Summary, Totals
+from trainables.benchmarks.contract import Benchmark, Example, Protocol, Row, Summary, Totals, of_one_kind
 from trainables.benchmarks.files.record_fields import Fields
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
 from trainables.benchmarks.scorers.instructions import short_answer
@@ -152,6 +152,7 @@ BENCHMARK = Benchmark(
             headline="f1",
             units=_SHARES,
             version=2,
+            kind=of_one_kind,
         ),
         "prismatic": Protocol(
             "TRI-ML/vlm-evaluation: likelihood of Yes against No, Yes of equals; mean of the splits' accuracies",
@@ -161,6 +162,7 @@ BENCHMARK = Benchmark(
             _prismatic,
             options=lambda example: ("Yes", "No"),
             units=_SHARES,
+            kind=of_one_kind,
         ),
         "lmms": Protocol(
             "lmms-eval: the whole output must be yes or no; pooled over the splits",
@@ -169,6 +171,7 @@ BENCHMARK = Benchmark(
             equals_reference,
             _lmms,
             units=_SHARES,
+            kind=of_one_kind,
         ),
         "vlmevalkit": Protocol(
             "VLMEvalKit: exactly one of the words yes and no, else unknown; pooled over the splits; headline F1",
@@ -179,6 +182,7 @@ BENCHMARK = Benchmark(
             headline="f1",
             units=dict.fromkeys(("f1", "precision", "recall"), "percent"),
             version=2,
+            kind=of_one_kind,
         ),
         "llava": Protocol(
             "LLaVA: POPE's own parser; its papers give the mean of the three splits' F1",
@@ -190,6 +194,7 @@ BENCHMARK = Benchmark(
             units=_SHARES,
             version=2,
             max_new_tokens=128,
+            kind=of_one_kind,
         ),
     },
 )

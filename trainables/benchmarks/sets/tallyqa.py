@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from search_spaces.errors import InputError
-from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Row, Summary, Totals
+from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Row, Summary, Totals, of_one_kind
 from trainables.benchmarks.files.record_fields import Fields
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
 from trainables.benchmarks.scorers.choices import equals_position, letter
@@ -81,6 +81,7 @@ BENCHMARK = Benchmark(
             units={"rmse": "objects"},
             version=2,
             counts=lambda example: example.groups["official_split"] != "dropped",
+            kind=of_one_kind,
         ),
         "prismatic": Protocol(
             "TRI-ML/vlm-evaluation: likelihood of the letters A to P for 0 to 15; simple and complex by issimple",
@@ -89,6 +90,7 @@ BENCHMARK = Benchmark(
             equals_position,
             accuracy_by("split"),
             options=lambda example: tuple(LETTERS[: _LARGEST + 1]),
+            kind=of_one_kind,
         ),
         "vlmevalkit": Protocol(
             "VLMEvalKit: the first 0 to 20 in digits or words; one accuracy",
@@ -97,6 +99,7 @@ BENCHMARK = Benchmark(
             equals_position,
             accuracy_by(),
             max_new_tokens=128,
+            kind=of_one_kind,
         ),
     },
 )

@@ -82,7 +82,7 @@ def _official() -> Protocol:
         return soft_accuracy(parsed.value, [compared(reference) for reference in example.reference])
 
     about = "GT-Vision-Lab/VQA at HEAD: both sides normalised, unless all references are the same"
-    return Protocol(about, prompt, parse, score, accuracy_by("answer_type"))
+    return Protocol(about, prompt, parse, score, accuracy_by("answer_type"), kind=_unanimous)
 
 
 def _unanimous(example: Example) -> bool:

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search_spaces.errors import InputError
-from trainables.benchmarks.contract import UNPARSABLE, Benchmark, Example, Parsed, Protocol, Row, Summary, Totals
+from trainables.benchmarks.contract import (
+    UNPARSABLE,
+    Benchmark,
+    Example,
+    Parsed,
+    Protocol,
+    Row,
+    Summary,
+    Totals,
+    of_one_kind,
+)
 from trainables.benchmarks.files.record_fields import Fields
 from trainables.benchmarks.files.reference_files import Document, ReferenceFiles, WantedFile
 from trainables.benchmarks.scorers.instructions import SHORT
@@ -92,6 +102,7 @@ BENCHMARK = Benchmark(
             equals_reference,
             accuracy_by(),
             options=lambda example: ("False", "True"),
+            kind=of_one_kind,
         ),
         "prismatic": Protocol(
             "TRI-ML/vlm-evaluation: likelihood of True against False, True where they are equal",
@@ -101,6 +112,7 @@ BENCHMARK = Benchmark(
             ranked_accuracy("True", "False"),
             options=lambda example: ("True", "False"),
             units={"roc_auc": "0 to 1", "pr_auc": "0 to 1"},
+            kind=of_one_kind,
         ),
         "vlmevalkit": Protocol(
             "VLMEvalKit: yes and no for true and false, both or neither is wrong (the question's wording is ours)",
@@ -110,6 +122,7 @@ BENCHMARK = Benchmark(
             _yes_no_measures,
             units={"f1": "0 to 1"},
             version=2,
+            kind=of_one_kind,
         ),
     },
 )
