@@ -58,6 +58,7 @@ def beside_storage(
     ledger = read_ledger(planned, store, restores_weights=options.restore_weights)
     if not is_report_current(study, planned, store, ledger) and has_changed_scores(ledger, store):
         ledger = read_ledger(planned, store, "content", restores_weights=options.restore_weights)
-    alone = {} if options.retry_failed else left_alone(planned, ledger, store)
+    starts_all = options.retry_failed or options.rehearsals == "only"  # a rehearsal is no other attempt at a trial
+    alone = {} if starts_all else left_alone(planned, ledger, store)
     todo = {trial for trial in selected if ledger.trials[trial].state != "done"}
     return planned, ledger, compare(planned, ledger, store, todo, alone)

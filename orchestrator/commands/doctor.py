@@ -40,6 +40,7 @@ def doctor(
             "--within", min=0.1, metavar="SECONDS", help="How long storage, cluster and server may each take."
         ),
     ] = WITHIN_S,
+    details: Annotated[bool, typer.Option("--details", help="Show every answer, not only ten lines.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say of machine, cluster, storage, tracking server and study what is right, what is slow and what will fail.
@@ -53,5 +54,5 @@ def doctor(
     if as_json:
         print_json(findings_json(findings))
     else:
-        console().print(findings_view(findings), soft_wrap=True)
+        console().print(findings_view(findings, details=details), soft_wrap=True)
     raise typer.Exit(EXIT_BAD_INPUT if will_fail(findings) else EXIT_DONE)

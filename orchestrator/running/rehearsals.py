@@ -10,11 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, assert_never
 
 from cluster.launcher import ResourceRequest
-from orchestrator.running.tasks import resource_request
+from orchestrator.running.tasks import resource_request, shapes_by_arm
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.program import program_fingerprint
 from search_spaces.identity import fingerprint
-from search_spaces.memory_shape import trial_shape
 from search_spaces.plan import Arm, Plan, PlannedTrial
 from search_spaces.resources import micro_batch
 from trainables.smaller_batches import with_smaller_batches
@@ -135,22 +134,14 @@ def plan_rehearsals(
 
 def _shapes(plan: Plan, ledger: Ledger) -> dict[str, _Shape]:
     """Group the trials that have a stage left by their shape."""
-    arms, shape_of = {arm.name: arm for arm in plan.arms}, dict[str, str]()
+    arms, shape_of = {arm.name: arm for arm in plan.arms}, shapes_by_arm(plan)
     shapes: dict[str, _Shape] = {}
     for trial in plan.trials:
         if ledger.trials[trial.id].state == "done" or all(
             node.id in ledger.done_nodes for node in trial.stage_nodes(plan)
         ):
             continue
-        arm = arms[trial.arm]
-        if trial.arm not in shape_of:  # seeds share it
-            shape_of[trial.arm] = trial_shape(
-                trial.spec,
-                [arm.resources_of(stage.name) for stage in trial.spec.stages],
-                any(plan.nodes[node].kind == "features" for node in trial.path),
-                plan.evaluation_sets,
-            )
-        shapes.setdefault(shape_of[trial.arm], _Shape(arm)).trials.append(trial)
+        shapes.setdefault(shape_of[trial.arm], _Shape(arms[trial.arm])).trials.append(trial)
     return shapes
 
 

@@ -70,7 +70,8 @@ class Run:
         self._due: dict[str, tuple[float, tuple[str, ...]]] = {}
         """Trial that is tried again -> when, by the monotonic clock, and the nodes that it avoids."""
         self._refusals = 0
-        self._stopped: dict[str, Stopped] = {}
+        self._stopped: dict[tuple[str, str], Stopped] = {}
+        """By signature and shape."""
         self._lost: set[str] = set()
         self._oom_kills: dict[str, int | None] = {}
 
@@ -231,9 +232,9 @@ class Run:
         if alike is None:
             return
         dropped = self._dispatcher.drop_waiting(partial(self._equal_failures.has_all, stopped=alike))
-        before = self._stopped.get(alike.signature)
+        before = self._stopped.get((alike.signature, alike.shape))
         stopped = replace(alike, left_out=(*(before.left_out if before else ()), *dropped))
-        self._stopped[stopped.signature] = stopped
+        self._stopped[stopped.signature, stopped.shape] = stopped
         if dropped:
             self._tell(stopped.sentence(self._equal_failures.described(stopped)))
 

@@ -56,6 +56,8 @@ class Work:
     """Whether storage holds a part of what this trial has to produce."""
     facts: frozenset[str] = frozenset()
     """What the trial is, in words: what equal failures are told to have in common."""
+    shape: str = ""
+    """The one of these facts that names what decides whether it runs."""
 
 
 class Schedule:

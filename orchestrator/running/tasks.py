@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import assert_never
 
@@ -11,6 +12,7 @@ from cluster.memory import stage_memory
 from orchestrator.running.schedule import Work
 from orchestrator.state.ledger import Ledger
 from search_spaces.identity import features_key, source_name
+from search_spaces.memory_shape import trial_shape
 from search_spaces.plan import Arm, Node, Plan, PlannedTrial
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import micro_batch
@@ -38,7 +40,8 @@ def requests_by_arm(plan: Plan) -> dict[str, ResourceRequest]:
 
 def remaining_work(plan: Plan, ledger: Ledger) -> list[Work]:
     """List every trial that is not done yet, in plan order, with a rough cost of each node: only ratios matter."""
-    requests, facts = requests_by_arm(plan), facts_by_arm(plan)
+    requests, shapes = requests_by_arm(plan), shape_names(plan)
+    facts = facts_by_arm(plan, shapes)
     todo = [trial for trial in plan.trials if ledger.trials[trial.id].state != "done"]
     return [
         Work(
@@ -48,6 +51,7 @@ def remaining_work(plan: Plan, ledger: Ledger) -> list[Work]:
             tuple(_cost(plan.nodes[node], len(plan.evaluation_sets)) for node in trial.path),
             is_begun=_is_begun(trial, ledger),
             facts=facts[trial.arm],
+            shape=shapes[trial.arm],
         )
         for trial in todo
     ]
@@ -59,18 +63,46 @@ def _is_begun(trial: PlannedTrial, ledger: Ledger) -> bool:
     return bool(entry.scored) or not ledger.kept_steps.keys().isdisjoint(trial.path)
 
 
-def facts_by_arm(plan: Plan) -> dict[str, frozenset[str]]:
-    """Say of every arm what its trials are: their arm, its values, the shape of their workers."""
+def facts_by_arm(plan: Plan, shapes: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    """Say of every arm with trials what they are: their arm, its values, their workers, their shape.
+
+    Args:
+        plan: of the study.
+        shapes: names of the shapes, by arm.
+    """
     return {
         arm.name: frozenset(
             {
                 f"the arm {arm.name}",
                 *(f"{axis}={value}" for axis, value in arm.values.items() if arm.by_axes),
                 str(resource_request(arm.resources)),
+                shapes[arm.name],
             }
         )
         for arm in plan.arms
+        if arm.name in shapes
     }
+
+
+def shape_names(plan: Plan) -> dict[str, str]:
+    """Name the shape of each arm with trials, after the first arm that has it."""
+    shapes = shapes_by_arm(plan)
+    first = {shape: arm for arm, shape in reversed(shapes.items())}
+    return {arm: f"the shape of {first[shape]}" for arm, shape in shapes.items()}
+
+
+def shapes_by_arm(plan: Plan) -> dict[str, str]:
+    """Map each arm with trials to the shape of these: seeds share it."""
+    arms, shapes = {arm.name: arm for arm in plan.arms}, dict[str, str]()
+    for trial in plan.trials:
+        if trial.arm not in shapes:
+            shapes[trial.arm] = trial_shape(
+                trial.spec,
+                [arms[trial.arm].resources_of(stage.name) for stage in trial.spec.stages],
+                any(plan.nodes[node].kind == "features" for node in trial.path),
+                plan.evaluation_sets,
+            )
+    return shapes
 
 
 def largest_write(plan: Plan) -> int:

@@ -124,7 +124,7 @@ def run_trials(
                 settings.max_concurrent,
             )
             stack.enter_context(closing(dispatcher))
-            equal_failures = EqualFailures({item.trial_id: item.facts for item in work}, most_alike)
+            equal_failures = EqualFailures(work, most_alike)
             policy = RetryPolicy(settings.budgets)
             run = Run(attempts, dispatcher, received, policy, equal_failures, pause, tell, gpu_seconds_left)
             calls.extend(

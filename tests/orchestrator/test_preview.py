@@ -1,4 +1,4 @@
-"""Claims about orchestrator/preview.py: what a start reads of the scores that storage holds."""
+"""Claims about orchestrator/preview.py: what a start reads of the scores that storage holds, and what it takes up."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ from orchestrator.planning.preflight import known_digests
 from orchestrator.preview import beside_storage
 from orchestrator.reporting import kept_report
 from orchestrator.reporting.kept_report import report_of
+from orchestrator.running.rehearsals import RehearsalChoice
 from orchestrator.state.difference import Difference
+from orchestrator.state.ledger import read_ledger
+from orchestrator.state.retries import remember_retries
 from search_spaces.study_files import load_study
 from tests.support.several_studies import StoredStudy, declare, finish
+from tests.support.small_records import failure
 from trainables.storage import artifacts, layout
 from trainables.storage.digests import facts_if_changed
+from trainables.storage.record_files import write
 from trainables.storage.store import Facts, LocalStore, Store
 
 
@@ -29,10 +34,10 @@ class FinishedStudy:
     read: list[str] = field(default_factory=list)
     """Files whose every byte was read."""
 
-    def start(self) -> Difference:
+    def start(self, rehearsals: RehearsalChoice = "first") -> Difference:
         """Compare the study with storage, as a run does when it starts."""
         self.read.clear()
-        options = RunOptions(PlanOptions(self.store.root, self.store.root / layout.SOURCES))
+        options = RunOptions(PlanOptions(self.store.root, self.store.root / layout.SOURCES), rehearsals=rehearsals)
         study, known = load_study(str(self.stored.file)), known_digests(self.store)
         expansion = expand(study, options.plan, remembers=False)
         selected = [trial.id for trial in self.stored.plan.trials]
@@ -88,3 +93,13 @@ def test_scores_that_were_changed_are_made_again_also_after_a_report_that_names_
     if reports_before:
         finished.report()
     assert finished.start().todo.evaluations == 1
+
+
+def test_a_trial_that_failed_twice_alike_is_rehearsed_where_nothing_else_is_done(finished: FinishedStudy) -> None:
+    plan, store = finished.stored.plan, finished.store
+    trial = plan.trials[0].id
+    store.remove(layout.trial_result(plan.study, trial))
+    write(store, layout.trial_failure(plan.study, trial), failure(trial, kind="error", message="no luck"))
+    remember_retries(plan, read_ledger(plan, store), store)
+    assert [change.id for change in finished.start().trials if change.left_alone] == [trial]
+    assert [change.id for change in finished.start("only").trials if change.is_run] == [trial]

@@ -162,8 +162,12 @@ def test_study_that_cannot_be_planned_is_a_finding_beside_the_others(tmp_path: P
     assert _of(answer, "storage")
 
 
-def test_terminal_shows_a_line_for_each_finding_and_what_it_comes_to(tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["doctor", "--storage", str(tmp_path), "--offline"], catch_exceptions=False)
-    lines = done.stdout.splitlines()
-    assert lines[-1].startswith("Nothing will fail")
-    assert sum(line.startswith(("right ", "slow ")) for line in lines) == 9
+def test_terminal_shows_ten_lines_or_all_details_and_what_they_come_to(tmp_path: Path) -> None:
+    command = ["doctor", "--storage", str(tmp_path), "--offline"]
+    short, long = (
+        CliRunner().invoke(app, [*command, *more], catch_exceptions=False).stdout.splitlines()
+        for more in ([], ["--details"])
+    )
+    assert len(short) <= 10
+    assert all(lines[-1].startswith("Nothing will fail") for lines in (short, long))
+    assert sum(line.startswith(("right ", "slow ")) for line in long) == 9

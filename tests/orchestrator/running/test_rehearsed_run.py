@@ -73,7 +73,7 @@ class Rehearsed:
         attempts = Attempts(STUDY, [item.trial_id for item in work], tasks, store, show)
         cluster = [NodeResources("n1", 1), NodeResources("n2", 1)]
         dispatcher = Dispatcher(work, nodes, (), cluster, store, STUDY, lambda trial: (), attempts.prepare)
-        policy, alike = RetryPolicy(), EqualFailures({item.trial_id: item.facts for item in work})
+        policy, alike = RetryPolicy(), EqualFailures(work)
         run = Run(attempts, dispatcher, ReceivedSignals(), policy, alike, self.pause, self.told.append)
         return RunParts(attempts, dispatcher, run)
 

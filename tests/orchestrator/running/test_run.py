@@ -53,7 +53,7 @@ class Watched:
             self.dispatcher,
             ReceivedSignals(),
             RetryPolicy(Budgets(**budgets)),
-            EqualFailures({item.trial_id: item.facts for item in fakes.work}),
+            EqualFailures(fakes.work),
             self.pause,
             self.told.append,
         )

@@ -6,8 +6,9 @@ import itertools
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.running.tasks import make_task
+from orchestrator.running.tasks import make_task, shape_names
 from search_spaces.plan import Plan
+from tests.support.small_plans import small_plan
 from tests.support.small_studies import TWO_STAGES, plan_of
 
 
@@ -27,3 +28,14 @@ def test_make_task_expected_memory_is_given_for_every_micro_batch_that_halving_l
         assert all(before >= 2 * after for before, after in itertools.pairwise(sizes))
         assert expected == sorted(expected, reverse=True)
         assert expected[0] > expected[-1] > 0
+
+
+def test_shape_names_arms_that_run_alike_share_the_name_of_the_first_and_another_model_has_its_own() -> None:
+    plan = small_plan((64, 32, 16), seeds=(7, 8))
+    small = {trial.arm: trial.spec for trial in plan.trials}["resolution=32px"]
+    alike = tuple(replace(trial, spec=small) if trial.arm == "resolution=16px" else trial for trial in plan.trials)
+    assert shape_names(replace(plan, trials=alike)) == {
+        "base": "the shape of base",
+        "resolution=32px": "the shape of resolution=32px",
+        "resolution=16px": "the shape of resolution=32px",
+    }
