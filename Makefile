@@ -48,8 +48,8 @@ lint: install ## ruff and mypy
 drill: install ## kill a toy study at every kind of file operation, run it again, and compare (a night; DRILL="--kills 60 --runs 9": minutes)
 	$(BIN)/python -m measurements.drill $(DRILL)
 
-damaged: install ## damage every kind of file of a toy study, run every command, and write docs/damaged-files.md (half an hour)
-	$(BIN)/python -m measurements.damage
+damaged: install ## damage every kind of file of a toy study, run every command, and write docs/damaged-files.md (half an hour; DAMAGED="--cases FILE" goes on)
+	$(BIN)/python -m measurements.damage $(DAMAGED)
 
 measure: install ## every figure of docs/measurements.md, measured on this machine
 	$(BIN)/python -m measurements.measure

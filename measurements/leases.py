@@ -24,7 +24,8 @@ from pathlib import Path
 
 from trainables.storage import lease as leases
 from trainables.storage import lease_observer
-from trainables.storage.lease import LEASE_SILENCE_S, Owner
+from trainables.storage.lease import LEASE_SILENCE_S
+from trainables.storage.owner import Owner
 from trainables.storage.store import LocalStore
 
 FASTER = 40.0

@@ -91,6 +91,7 @@ TORCH_FREE = [
     "trainables.storage.layout",
     "trainables.storage.lost_stages",
     "trainables.storage.lease",
+    "trainables.storage.owner",
     "trainables.model.images",
     "trainables.model.prompts",
     "trainables.model.rgb",

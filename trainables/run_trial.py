@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from search_spaces.identity import source_name
@@ -86,9 +87,11 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
         wait_for_all()  # a rank that fails in its last answers must not leave a trial that is done and has failed
         if context.rank == 0:
             result = _result(task, results, scores, diverged, spent, time.time() - started, store)
-            spool.end(result, results, scores)
+            standing = _standing(result, store, layout.trial_result(task.study, task.id))
+            spool.end(standing or result, results, scores, is_standing=standing is not None)
             spool.close()  # flushed: a trial that is done after a power cut has its history
-            write(store, layout.trial_result(task.study, task.id), result)
+            if standing is None:
+                write(store, layout.trial_result(task.study, task.id), result)
             store.remove(layout.trial_failure(task.study, task.id))
         yield NodeDone(task.evaluation_node)
         yield TrialDone()
@@ -143,6 +146,23 @@ def _result(
         diverged=diverged,
         cost=Cost(gpu_seconds=spent, gpu_seconds_alone=max(alone, spent), wall_seconds=wall),
     )
+
+
+def _standing(result: TrialResult, store: Store, name: str) -> TrialResult | None:
+    """Read the result that an earlier attempt has left, if this one has produced nothing to add to it.
+
+    A rank that dies after the result is written ends the attempt all the same: the next one finds that all is done, and
+    what the trial has cost must not become what it has cost to find that out.
+
+    Args:
+        result: of this attempt.
+        store: the storage.
+        name: of the trial's result.
+    """
+    earlier = read(store, name, TrialResult)
+    if earlier is None or result.cost.gpu_seconds or replace(result, cost=earlier.cost) != earlier:
+        return None
+    return earlier
 
 
 def _stage_result(stage: StageTask, store: Store) -> StageResult | None:

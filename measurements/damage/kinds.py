@@ -32,6 +32,17 @@ KINDS: dict[str, str] = {
     "looks": r"studies/\w+/looks/\w+\.json",
     "study": r"studies/\w+/study\.yaml",
     "plan": r"studies/\w+/plan\.json",
+    "failure": r"studies/\w+/trials/[\w-]+/failure\.json",
+    "failed attempt": r"studies/\w+/trials/[\w-]+/attempts/\d+\.json",
+    "record of resumes": r"studies/\w+/trials/[\w-]+/resumes\.json",
+    "manifest of a checkpoint": r"stages/\w+/checkpoints/[\w-]+/manifest\.json",
+    "step checkpoint": r"stages/\w+/checkpoints/[\w-]+/(?!manifest\.json)[\w./-]+",
+    "run": r"runs/\w+/\w+/run\.json",
+    "request to stop": r"runs/\w+/\w+/stop\.json",
+    "lease of a trial": r"leases/trials/\w+/[\w-]+/\w+\.json",
+    "lease of a run": r"leases/runs/\w+/\w+/\w+\.json",
+    "rehearsal": r"rehearsals/\w+\.json",
+    "tracking database": r"tracking/mlflow\.db",
     "upload offset": r"tracking/offsets/\w+/\w+/[\w-]+\.json",
     "name of the storage": r"tracking/storage-id",
     "copy of its name": r"tracking/storage-id\.copy",
@@ -40,9 +51,11 @@ KINDS: dict[str, str] = {
 
 NOT_READ = (
     r"studies/\w+/trials/[\w-]+/(rank-\d+\.log|spec\.json)",
-    r"tracking/storage-id\.lock",
+    r"tracking/(storage-id|\.embedded|\.?mlflow\.db)\.lock",
     r"studies/\w+/ray\.log",
     r"studies/\w+/superseded/.+",
+    r"sources/.+",
+    r"tracking/(artifacts|unclosed-runs)/.+",
 )
 """Patterns of files that no command reads."""
 
@@ -67,7 +80,7 @@ def files(storage: Path) -> Iterator[str]:
     """List all files of a storage but those that are being written or were set aside."""
     for path in sorted(storage.rglob("*")):
         name = path.relative_to(storage)
-        if path.is_file() and not any(part.endswith(".aside") for part in name.parts) and name.parts[0] != "leases":
+        if path.is_file() and not any(part.endswith(".aside") for part in name.parts):
             yield str(name)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shutil
+import sqlite3
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +13,8 @@ from typing import Literal, get_args
 
 from measurements.damage.commands import Said, normalised, run_command
 from measurements.damage.kinds import damage, files, kind_of
-from orchestrator.exit_codes import EXIT_BAD_INPUT, EXIT_DONE
+from measurements.drill.tracking_server import mlflow_history
+from orchestrator.exit_codes import EXIT_BAD_INPUT, EXIT_DONE, EXIT_TRIAL_FAILED
 from trainables.storage import tracked_names
 from trainables.storage.spool import read_spool
 from trainables.storage.store import LocalStore
@@ -22,6 +25,7 @@ Outcome = Literal[
     "not there yet",
     "dropped with a notice",
     "refused by name",
+    "named",
     "traceback",
     "silently",
     "for ever",
@@ -36,6 +40,7 @@ Outcome = Literal[
   or not known.
 - `dropped with a notice`: it goes on without the file, and names it.
 - `refused by name`: it ends with exit code 2, the file, and a way out.
+- `named`: it says that the file is damaged and who mends it, with the exit code of that: what `verify` is for.
 - `traceback`, `silently` (what it says or writes is another thing, and nothing names the file), `for ever` (what was
   to be redone is not, after a second run), `unnamed` (it ends with an error that does not name the file): faults.
 """
@@ -56,6 +61,16 @@ NOT_THERE_YET = (
     "study",
     "plan",
     "upload offset",
+    "failure",
+    "failed attempt",
+    "record of resumes",
+    "manifest of a checkpoint",
+    "run",
+    "request to stop",
+    "lease of a trial",
+    "lease of a run",
+    "rehearsal",
+    "tracking database",
 )
 """Kinds of files that make something be there: without one, it never was."""
 
@@ -71,18 +86,20 @@ class Reference:
     """Command -> its normalised text."""
     left: Mapping[str, Mapping[str, bytes]]
     """Command -> the files that it leaves, by their names."""
+    kinds: frozenset[str | None]
+    """Of the files that are there."""
 
     @staticmethod
     def of(storage: Path, commands: tuple[str, ...], scratch: Path) -> Reference:
         """Run commands on copies of a storage, and keep what they say and leave."""
         said, left = {}, {}
         for name in commands:
-            copy = _copy(storage, scratch / "reference")
+            copy = copied(storage, scratch)
             outcome = run_command(name, copy)
             if outcome.code != EXIT_DONE:
                 raise RuntimeError(f"{name} must do its work on an undisturbed storage, but: {outcome.text}")
-            said[name], left[name] = normalised(outcome, copy), contents(copy)
-        return Reference(storage, said, left)
+            said[name], left[name] = normalised(outcome, name, copy), contents(copy)
+        return Reference(storage, said, left, frozenset(map(kind_of, files(storage))))
 
 
 def judge(reference: Reference, command: str, kind: str, way: str, scratch: Path) -> tuple[Outcome, str]:
@@ -98,10 +115,10 @@ def judge(reference: Reference, command: str, kind: str, way: str, scratch: Path
     Returns:
         The outcome, and all that the command said.
     """
-    storage = _copy(reference.storage, scratch / "damaged")
+    storage = copied(reference.storage, scratch)
     name = [file for file in files(storage) if kind_of(file) == kind][-1]
     damage(storage / name, way)
-    damaged = contents(storage).get(name)
+    damaged = _bytes(storage / name)
     said = run_command(command, storage)
     outcome = _outcome(reference, command, name, said, storage, damaged)
     if outcome == "redone":
@@ -120,22 +137,29 @@ def _outcome(
         return "traceback"
     if said.code == EXIT_BAD_INPUT:
         return "refused by name" if is_named else "unnamed"
+    if command == "verify" and said.code == EXIT_TRIAL_FAILED and is_named:
+        return "named"
     if said.code != EXIT_DONE:
         return "unnamed" if not is_named else "for ever"
     after, whole = contents(storage), reference.left[command]
     changed = {file for file in whole.keys() | after.keys() if whole.get(file) != after.get(file)}
-    is_equal = normalised(said, storage) == reference.said[command]
-    if command == "run":
-        if not changed:
-            return "redone"
-        if changed != {name}:
-            return "silently"
-        return "dropped with a notice" if is_named else "unaffected" if after.get(name) == damaged else "silently"
+    is_equal = normalised(said, command, storage) == reference.said[command]
+    is_left = _bytes(storage / name) == damaged
+    if command.startswith("run") and not changed <= {name}:
+        return "silently"
+    if command.startswith("run") and not is_left:
+        return "silently" if changed else "redone"
     if is_named:
-        return "dropped with a notice" if name in changed else "redone"
+        return "dropped with a notice" if is_left else "redone"
+    if command.startswith("run"):
+        return "unaffected"
     if is_equal and changed <= {name}:
         return "unaffected"
     return "not there yet" if damaged is None and kind_of(name) in NOT_THERE_YET else "silently"
+
+
+def _bytes(file: Path) -> bytes | None:
+    return file.read_bytes() if file.exists() else None
 
 
 def _names(said: Said, storage: Path, name: str) -> bool:
@@ -145,22 +169,31 @@ def _names(said: Said, storage: Path, name: str) -> bool:
 
 
 def contents(storage: Path) -> dict[str, bytes]:
-    """Read all files that commands read, without the times in them."""
+    """Read all files that commands read, without the times in them, and without what tells of attempts alone."""
     found = {}
     for name in files(storage):
-        if kind_of(name) is not None:
+        kind = kind_of(name)
+        if kind is not None and kind not in _OF_ATTEMPTS:
             content = (storage / name).read_bytes()
             if name.endswith(".jsonl"):
                 content = _history(storage, name)
+            elif kind == "tracking database":
+                content = _tracked_history(storage / name)
             found[name] = _timeless(content) if name.endswith(".json") else content
     return found
 
+
+_OF_ATTEMPTS = ("record of resumes", "lease of a trial", "lease of a run")
+"""Kinds of files that say how often work was begun, and by whom."""
 
 _TIMES = (
     rb"~checksum|\w*seconds\w*|samples_per_second|train/samples_per_s|train/mfu|mfu|ts|born|last_ts|ended|written|at"
     rb"|signature|storage|data"
 )
 """Fields of records whose values say when, how fast or where."""
+
+_LEASED = rb'"leased": \[[^\]]*\]'
+"""Field of a task: what the attempt at hand may produce."""
 
 
 def _history(storage: Path, name: str) -> bytes:
@@ -174,13 +207,26 @@ def _history(storage: Path, name: str) -> bytes:
     return repr(sorted(points, key=str)).encode()
 
 
+def _tracked_history(database: Path) -> bytes:
+    """Read the histories of trials that MLflow keeps in a database; of one that is damaged, its bytes."""
+    try:
+        return repr(mlflow_history(database)).encode()
+    except sqlite3.DatabaseError:
+        return database.read_bytes()
+
+
 def _timeless(content: bytes) -> bytes:
-    return re.sub(rb'"(' + _TIMES + rb')": ?[^,}\n]*', rb'"\1": 0', content)
+    return re.sub(_LEASED, b"", re.sub(rb'"(' + _TIMES + rb')": ?[^,}\n]*', rb'"\1": 0', content))
 
 
-def _copy(storage: Path, folder: Path) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    target = folder / "storage"
+def copied(storage: Path, scratch: Path) -> Path:
+    """Copy a storage into a folder that no library has seen before: they keep connections to databases by their path.
+
+    The copy before is removed.
+    """
+    for folder in scratch.glob("copy-*"):
+        shutil.rmtree(folder)
+    target = Path(tempfile.mkdtemp(prefix="copy-", dir=scratch)) / "storage"
     shutil.copytree(storage, target)
     return target
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from measurements.damage.outcomes import Outcome, is_fault
@@ -14,6 +16,7 @@ SHORT: dict[Outcome, str] = {
     "not there yet": "new",
     "dropped with a notice": "notice",
     "refused by name": "refused",
+    "named": "named",
     "traceback": "**traceback**",
     "silently": "**silently**",
     "for ever": "**for ever**",
@@ -33,11 +36,19 @@ said and left was compared with the undisturbed study.
   known.
 - `notice`: the command goes on without the file, and names it with what becomes of it.
 - `refused`: exit code 2, with the file and a way out: only a person can give it back.
+- `named`: what `verify` is for: the file, what is wrong with it and who mends it, with exit code 1.
 
 A cell with one word holds for all five ways; else they are told in the order 0 bytes, garbage, one bit, absent, half.
-`run` stands twice: of a study that is finished, and of one in which something is left to do that reads features,
-weights and data. What nothing needs is not made again: of a finished study, damaged weights are a notice, and
-`ablate run --restore-weights` trains them again.
+An empty cell: that study has no such file.
+
+`run` stands twice: of a study that is finished, and of one in which something is left to do: it reads features,
+weights and data, or goes on from a step checkpoint after a kill. What nothing needs is not made again: of a finished
+study, damaged weights are a notice, and `ablate run --restore-weights` trains them again. A file that a command does
+not read leaves it unaffected: only `verify` reads everything.
+
+Trials ran in one process and without Ray, and `sync` talked to a server in memory; for the tracking database `sync` and
+`run` wrote to it as they do. A lease that cannot be read is named, and counts as held until it was seen to stand still
+for 60 s. Logs of workers are text without a digest: they are shown as they are.
 
 {counts}
 
@@ -51,6 +62,18 @@ class Case(NamedTuple):
     way: str
     column: str
     outcome: Outcome
+
+
+def read_cases(path: Path) -> Iterator[Case]:
+    """Read the cases of a file; nothing where there is none."""
+    for line in path.read_text().splitlines() if path.exists() else ():
+        yield Case(*json.loads(line))
+
+
+def append_case(path: Path, case: Case) -> None:
+    """Append a case to a file."""
+    with path.open("a") as file:
+        file.write(f"{json.dumps(case)}\n")
 
 
 def page(cases: Sequence[Case]) -> str:

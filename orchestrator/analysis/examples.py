@@ -18,6 +18,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from orchestrator.analysis.intervals import Floats
+from orchestrator.state.losses import Loss, say
+from orchestrator.state.trial_records import SCORED_AGAIN
 from search_spaces.errors import InputError
 from trainables.benchmarks.priors import CHANCE_COLUMN, PRIOR_COLUMN
 from trainables.benchmarks.reading_notes import NOTED_SHARE, TELLING_SHARE
@@ -87,10 +89,13 @@ class Cell:
 def verified_examples(store: Store, evaluation: EvaluationResult) -> Path:
     """Return the path of the per-example Parquet of an evaluation, whose bytes are those that were written.
 
+    Damage is warned of, once per process: who reads many files goes on without this one.
+
     Raises:
         DamagedArtifactError: the file is damaged or not there; it names the file and says how it is made again.
     """
     for damage in verify_examples(store, evaluation, "content").damages:
+        say([Loss(damage, SCORED_AGAIN)])
         raise damage.error("Run the study again: its trial is scored anew.")
     return store.reading(evaluation.examples)
 

@@ -8,7 +8,8 @@ import threading
 from collections.abc import Iterable, Sequence
 
 from trainables.storage import layout
-from trainables.storage.lease import Lease, Owner
+from trainables.storage.lease import Lease
+from trainables.storage.owner import Owner
 from trainables.storage.store import Store
 
 RENEW_EVERY_S = 10.0

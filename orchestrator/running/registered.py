@@ -20,7 +20,8 @@ from orchestrator.running.periodic import PeriodicCall, called_periodically
 from orchestrator.state.runs import forget_old_runs, now_ms, this_user
 from orchestrator.state.stored_nodes import checkpointed_steps
 from trainables.storage import layout
-from trainables.storage.lease import Lease, Owner
+from trainables.storage.lease import Lease
+from trainables.storage.owner import Owner
 from trainables.storage.record_files import read_or_redo, write
 from trainables.storage.records import Attempt, RunRecord, StopRequest
 from trainables.storage.store import Store

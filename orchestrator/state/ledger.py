@@ -21,7 +21,8 @@ from search_spaces.spec import BenchmarkSpec
 from trainables.evaluation.results import evaluation_keys
 from trainables.storage import layout
 from trainables.storage.artifacts import Depth, verify_examples
-from trainables.storage.lease import LEASE_SILENCE_S, Owner
+from trainables.storage.lease import LEASE_SILENCE_S
+from trainables.storage.owner import Owner
 from trainables.storage.records import EvaluationResult, Failure, StageResult, TrialResult
 from trainables.storage.store import Store
 

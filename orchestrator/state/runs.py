@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from trainables.storage import layout
 from trainables.storage.abandoned_leases import release_abandoned
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.record_files import read_or_redo, write
 from trainables.storage.records import RunRecord, StopRequest
 from trainables.storage.store import Store

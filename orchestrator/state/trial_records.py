@@ -16,7 +16,7 @@ R = TypeVar("R")
 
 RESULT_AGAIN = "`ablate run` writes it again, without the GPU time that the trial has spent"
 NO_FAILURE = "the trial counts as one that has not failed"
-_SCORED_AGAIN = "`ablate run` evaluates its trial again"
+SCORED_AGAIN = "`ablate run` evaluates its trial again"
 
 
 class TrialRecords:
@@ -49,7 +49,7 @@ class TrialRecords:
             try:
                 self._evaluations[name] = read(self._store, name, EvaluationResult)
             except InputError as error:
-                self.losses.append(Loss(record_damage(self._store, name, error), _SCORED_AGAIN))
+                self.losses.append(Loss(record_damage(self._store, name, error), SCORED_AGAIN))
                 self._evaluations[name] = None
         return self._evaluations[name]
 
@@ -57,6 +57,6 @@ class TrialRecords:
         """Tell whether the scores per example of an evaluation are whole, too."""
         if result.examples not in self._are_whole:
             damages = verify_examples(self._store, result, self._depth).damages
-            self.losses += [Loss(damage, _SCORED_AGAIN) for damage in damages]
+            self.losses += [Loss(damage, SCORED_AGAIN) for damage in damages]
             self._are_whole[result.examples] = not damages
         return self._are_whole[result.examples]

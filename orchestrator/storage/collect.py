@@ -20,7 +20,7 @@ from orchestrator.storage.unneeded import Redoable, find_gone, find_redoable, fi
 from search_spaces.errors import InputProblemsError
 from trainables.storage import layout
 from trainables.storage.inventory import Inventory, take_inventory
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.store import Store
 
 GRACE_S = 3600.0

@@ -12,12 +12,13 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from orchestrator.state.runs import last_run, living_runs
+from orchestrator.state.trial_records import NO_FAILURE, RESULT_AGAIN
 from orchestrator.storage.references import StoredPlan, is_finished, planned_keys, studies_by_key
 from search_spaces.errors import InputError
 from trainables.storage import layout
 from trainables.storage.inventory import Inventory, take_inventory
-from trainables.storage.record_files import read
-from trainables.storage.records import RunRecord, TrialResult
+from trainables.storage.record_files import read, read_or_drop
+from trainables.storage.records import Failure, RunRecord, TrialResult
 from trainables.storage.store import Store
 
 StudyState = Literal["running", "finished", "failed", "half-done", "unreadable"]
@@ -142,7 +143,7 @@ def _entry(
             done += 1
         elif lease in leases and store.lease_owner(lease) is not None:
             running += 1
-        elif layout.trial_failure(study, trial) in files:
+        elif layout.trial_failure(study, trial) in files and _has_failed(store, study, trial):
             failed += 1
     runs = tuple(run.sentence for run in living_runs(store, study, leases))
     return StudyOverview(
@@ -170,11 +171,13 @@ def _state(*, is_run: bool, has_plan: bool, left: int, failed: int) -> StudyStat
 
 
 def _result(store: Store, study: str, trial: str) -> TrialResult | None:
-    """Read the result of a trial; a damaged one is none, and `ablate run` names it."""
-    try:
-        return read(store, layout.trial_result(study, trial), TrialResult)
-    except InputError:
-        return None
+    """Read the result of a trial; a damaged one is none, and a warning names it."""
+    return read_or_drop(store, layout.trial_result(study, trial), TrialResult, RESULT_AGAIN)
+
+
+def _has_failed(store: Store, study: str, trial: str) -> bool:
+    """Tell whether a trial has left a failure that can be read, as `ablate status` counts it."""
+    return read_or_drop(store, layout.trial_failure(study, trial), Failure, NO_FAILURE) is not None
 
 
 @dataclass

@@ -10,7 +10,7 @@ import secrets
 from contextlib import suppress
 
 from trainables.storage import layout
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.store import Store
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.store import ASIDE, Facts, Store
 from trainables.storage.walk import Entry
 from trainables.task import Context, TrialTask

@@ -25,7 +25,7 @@ from tests.support.tiny_specs import source
 from trainables.evaluation.results import evaluation_key
 from trainables.storage import layout
 from trainables.storage.digests import row_digest
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.record_files import read, write
 from trainables.storage.records import Cost, EvaluationResult, Failure, FeaturesResult, StageResult, TrialResult
 from trainables.storage.store import LocalStore

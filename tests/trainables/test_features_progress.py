@@ -19,7 +19,7 @@ from trainables.feature_files import Features, FeatureWriter, open_features, wri
 from trainables.features_progress import begin_production, finish_production
 from trainables.storage import layout
 from trainables.storage.digests import file_digest
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.record_files import write
 from trainables.storage.records import FeaturesResult
 from trainables.storage.store import ASIDE, LocalStore

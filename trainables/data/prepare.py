@@ -31,7 +31,7 @@ from trainables.storage import layout
 from trainables.storage.artifacts import verify_pictures, verify_source
 from trainables.storage.damages import Damage
 from trainables.storage.digests import file_digest
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.record_files import read_or_redo, write
 from trainables.storage.records import Counts, PreparedManifest
 from trainables.storage.store import LocalStore, Store

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.store import Store
 
 

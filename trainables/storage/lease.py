@@ -33,22 +33,22 @@ renewed for `LEASE_FORGOTTEN_S` by the file system's clock, which no clock is wr
 from __future__ import annotations
 
 import errno
-import json
+import logging
 import os
 import secrets
 import shutil
-import socket
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
-
-import psutil
 
 from search_spaces.full_storage import FULL
 from trainables.storage.flush import flush_entry
 from trainables.storage.lease_observer import Observer
+from trainables.storage.owner import Owner
+
+logger = logging.getLogger(__name__)
 
 LEASE_SILENCE_S = 60.0
 """A lease whose owner has given no sign of life for this long may be taken over."""
@@ -58,82 +58,13 @@ LEASE_FORGOTTEN_S = 86_400.0
 """A lease that was renewed so long ago by the file system's clock is free for everybody, whoever looks."""
 
 
-@dataclass(frozen=True)
-class Owner:
-    """Process on a host that holds a lease or works in a folder."""
-
-    host: str
-    """Empty if nobody knows: the lease cannot be read."""
-    pid: int
-    started: float
-    """Seconds from the start of the host to that of the process: distinguishes it from a later one with its number, and
-    does not move when the host's clock is set."""
-    boot: str = ""
-    """Names the time that the host has been up; containers of one host have the same. Empty where nothing names it."""
-    namespace: str = ""
-    """Names the set of processes that `pid` counts in: containers of one host have different ones, and may call
-    themselves alike."""
-
-    @staticmethod
-    def here() -> Owner:
-        """Name this process."""
-        return Owner(socket.gethostname(), os.getpid(), _started(os.getpid()), *_boot_and_namespace())
-
-    @staticmethod
-    def parse(content: bytes) -> Owner | None:
-        """Parse the bytes of `to_bytes`; None for any other content."""
-        try:
-            fields = json.loads(content)
-        except (ValueError, RecursionError):
-            return None
-        match fields:
-            case {"host": str(host), "pid": int(pid), "started": float(started)} if 0 < pid < 2**31:
-                boot, namespace = (value if isinstance(value := fields.get(key), str) else "" for key in _PLACES)
-                return Owner(host, pid, started, boot, namespace)
-        return None
-
-    def to_bytes(self) -> bytes:
-        return json.dumps(asdict(self)).encode()
-
-    def is_in_sight(self) -> bool:
-        """Check whether a process of this number, seen from here, would be the owner's: same host, boot and container.
-
-        An owner of an earlier version says no boot, and is out of sight where there is one.
-        """
-        return (self.host, self.boot, self.namespace) == (socket.gethostname(), *_boot_and_namespace())
-
-    def is_gone(self) -> bool:
-        """Check whether the owner's process has ended; False for one that is out of sight."""
-        if not self.is_in_sight():
-            return False
-        if not psutil.pid_exists(self.pid):  # by a signal: /proc may hide processes of other users
-            return True
-        try:
-            return abs(_started(self.pid) - self.started) > 2 or (
-                psutil.Process(self.pid).status() == psutil.STATUS_ZOMBIE
-            )
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            return not psutil.pid_exists(self.pid)
-
-
 UNREADABLE = Owner(host="", pid=0, started=0.0)
 """Holds a lease that is empty or garbage until its silence shows that it was abandoned."""
 
-
-_PLACES = ("boot", "namespace")
-
-
-def _boot_and_namespace() -> tuple[str, str]:
-    """Read what Linux calls this boot and this process's PID namespace; empty where it is not Linux."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return boot, os.readlink("/proc/self/ns/pid")
-    except OSError:
-        return "", ""
-
-
-def _started(pid: int) -> float:
-    return psutil.Process(pid).create_time() - psutil.boot_time()
+_UNREADABLE = (
+    f"must name the process that holds the lease, but is damaged; it counts as held by somebody until it was seen to "
+    f"stand still for {LEASE_SILENCE_S:.0f} s"
+)
 
 
 class Lease(Protocol):
@@ -257,6 +188,8 @@ def _living_owner(entry: Path, observer: Observer) -> Owner | None:
         return None
     content, renewed_ns = read
     owner = Owner.parse(content) or UNREADABLE
+    if owner is UNREADABLE and observer.is_new(entry):
+        logger.warning("%s: %s", entry, _UNREADABLE)
     if owner.is_gone() or observer.silence(entry, renewed_ns) > LEASE_SILENCE_S:
         return None
     if time.time() - renewed_ns / 1e9 < LEASE_FORGOTTEN_S / 2:  # by far: no need to ask the file system

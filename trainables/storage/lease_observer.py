@@ -18,6 +18,10 @@ class Observer:
     def __init__(self) -> None:
         self._seen: dict[Path, tuple[Path, Sight]] = {}
 
+    def is_new(self, entry: Path) -> bool:
+        """Tell whether a lease's file was not looked at before."""
+        return self._seen.get(entry.parent, (None,))[0] != entry
+
     def silence(self, entry: Path, renewed_ns: int) -> float:
         """Note the time of a lease's file, and return for how many seconds it has been seen to stand still."""
         now = time.monotonic()

@@ -36,9 +36,9 @@ class PictureFiles:
     """
 
     def __init__(self, store: Store, digest: str):
-        self._name = layout.pictures_bytes(digest)
+        self._name, self._places_name = layout.pictures_bytes(digest), layout.pictures_places(digest)
         self._place, self._facts = store.place(self._name), store.facts(self._name)
-        places = _mapped(store, layout.pictures_places(digest))
+        places = _mapped(store, self._places_name)
         pictures = _mapped(store, self._name)
         columns = {field.name: str(field.type) for table in (pictures, places) for field in table.schema}
         if columns not in (_COLUMNS, {name: kind for name, kind in _COLUMNS.items() if name != "digest"}):
@@ -71,7 +71,9 @@ class PictureFiles:
             return None if self._digests is None or digest == self._digests[row].as_py() else digest
 
         if confirmed(look, self._place) is not None:
-            raise self._changed(f"picture {row:,} is not what was prepared (its digest differs)")
+            raise self._changed(
+                f"picture {row:,} is not what was prepared (it has not the digest that stands in {self._places_name})"
+            )
         return content
 
     def _changed(self, problem: str) -> ChangedPictureError:

@@ -23,13 +23,13 @@ from trainables.storage.lease import (
     OCCUPIED,
     FolderLease,
     Lease,
-    Owner,
     file_system_time,
     lease_owner,
     lease_silence_s,
     take_lease,
 )
 from trainables.storage.lease_observer import Observer
+from trainables.storage.owner import Owner
 from trainables.storage.walk import Entry, walk_folder
 
 ASIDE = ".aside"

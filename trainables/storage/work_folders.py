@@ -7,7 +7,7 @@ checkpoints, features in progress.
 from __future__ import annotations
 
 from trainables.storage import layout
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.store import Store
 
 ABANDONED_AFTER_S = 86_400.0

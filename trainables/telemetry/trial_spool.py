@@ -112,7 +112,14 @@ class TrialSpool:
         for (step, _, _), values in zip(stored.curve, metrics, strict=True):
             self.metrics(stage_index, step + 1, values)
 
-    def end(self, result: TrialResult, stages: list[StageResult], scores: dict[str, EvaluationResult]) -> None:
+    def end(
+        self,
+        result: TrialResult,
+        stages: list[StageResult],
+        scores: dict[str, EvaluationResult],
+        *,
+        is_standing: bool = False,
+    ) -> None:
         """Write data, scores and cost, then the final status. One value each, at step 0: MLflow draws them as bars.
 
         An attempt that was killed behind this and before the trial's result has written them already: what it has
@@ -123,7 +130,10 @@ class TrialSpool:
             result: the trial's.
             stages: results of its stages, in their order.
             scores: evaluations by the name of what was asked.
+            is_standing: whether the result is that of an earlier attempt, to which this one has added nothing: its cost
+                stands, too.
         """
+        self._has_result = self._has_result and not is_standing
         if self._sampler is not None:
             self._sampler.close()  # its last record comes before the status, which is the last of all
         data = [*_training_data(self._task, stages), *_evaluation_data(self._task, scores)]

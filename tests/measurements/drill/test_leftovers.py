@@ -12,7 +12,7 @@ import pytest
 
 from measurements.drill import leftovers as module
 from measurements.drill.leftovers import CASE, kill_processes, leftovers
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.store import LocalStore
 
 Start = Callable[[Path], subprocess.Popen[bytes]]

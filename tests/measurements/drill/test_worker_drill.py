@@ -15,7 +15,9 @@ from measurements.drill.worker_drill import SERVER, Server, drill_workers
 
 SHAPE = "1w-zero0"
 
-CASES = 24
+TWO_WORKERS = "2w-zero0"
+
+CASES = 60
 """Of the thousand of `make drill`; each takes seconds."""
 
 NEVER_FLUSHED = """
@@ -72,6 +74,23 @@ def differences(folder: Path, case: Case, broken: str = "") -> list[str]:
 def test_a_broken_product_differs_where_the_sound_one_does_not(case: Case, broken: str, folder: Path) -> None:
     assert differences(folder, case) == []
     assert differences(folder, case, broken) != []
+
+
+@pytest.mark.drill
+def test_two_workers_whose_features_get_no_name_end_as_undisturbed(folder: Path) -> None:
+    """Whether the process is killed there, or the rename fails once: rank 1 waits for rank 0, which never comes."""
+    renamed = Choice("R", FILE_KINDS["features"], 1, "rank 0")
+    disturbances = {"kill": Disturbance("kill", renamed), "failure once": Disturbance("fail once", renamed, "EACCES")}
+    with Server(folder, compiled(folder), (TWO_WORKERS,)) as server:
+        outcomes = [
+            server.run(Case(number, 1, kind, TWO_WORKERS, TWO_WORKERS, disturbance))  # type: ignore[arg-type]
+            for number, (kind, disturbance) in enumerate(disturbances.items(), start=3)
+        ]
+    assert [(outcome.is_hit, outcome.file, outcome.operation) for outcome in outcomes] == [
+        (True, "features", "rename"),
+        (True, "features", "rename"),
+    ]
+    assert [line_of(outcome) for outcome in outcomes if outcome.differences] == []
 
 
 @pytest.mark.drill

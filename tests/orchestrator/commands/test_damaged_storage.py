@@ -361,3 +361,18 @@ def test_whoever_reads_a_damaged_file_names_it(
         outcome = _command(READERS[kind], tmp_path / "copy", caplog)
     assert str(path) in re.sub(r"\s", "", outcome.text)  # a terminal may break the line
     assert outcome.code == {"refused": 2, "redone": 0}[dict(KINDS.values())[kind]]
+
+
+@pytest.mark.parametrize("command", ["plan", "verdicts", "report"])
+def test_scores_with_a_flipped_bit_are_named_by_whoever_compares_them(
+    finished: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, command: str
+) -> None:
+    shutil.copytree(finished, tmp_path / "copy")
+    path = max((tmp_path / "copy/storage").rglob("*.parquet"))
+    content = path.read_bytes()
+    path.write_bytes(content[:99] + bytes([content[99] ^ 1]) + content[100:])
+    with caplog.at_level(logging.WARNING):
+        outcome = _command(command, tmp_path / "copy", caplog)
+    assert outcome.code == 0
+    assert f"{path}: must be whole" in outcome.text
+    assert "evaluates its trial again" in outcome.text

@@ -18,7 +18,7 @@ from orchestrator.state.runs import now_ms
 from tests.support.command_line import SMALL
 from tests.support.fake_server import Response, fake_server
 from trainables.storage import layout
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.record_files import write
 from trainables.storage.records import RunRecord
 from trainables.storage.store import LocalStore

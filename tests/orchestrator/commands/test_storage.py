@@ -14,7 +14,7 @@ from orchestrator.exit_codes import EXIT_STOPPED
 from search_spaces.errors import InputError
 from tests.support.several_studies import checkpoint, declare, finish
 from trainables.storage import layout
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.store import LocalStore
 
 

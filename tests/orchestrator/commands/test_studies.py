@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from orchestrator.cli import app
 from search_spaces.errors import InputError
 from trainables.storage import layout
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.record_files import read, write
 from trainables.storage.records import RunRecord, StopRequest
 from trainables.storage.store import LocalStore

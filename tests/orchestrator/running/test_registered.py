@@ -12,7 +12,7 @@ from orchestrator.running.registered import RegisteredRun, registered
 from orchestrator.state.runs import ask_to_stop, last_run, living_runs
 from tests.support.stored_studies import finish_stage, key_of, two_stage_plan
 from trainables.storage import layout
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.record_files import write
 from trainables.storage.records import Attempt, AttemptStage, RunRecord
 from trainables.storage.store import LocalStore

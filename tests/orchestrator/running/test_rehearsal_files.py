@@ -13,7 +13,7 @@ from orchestrator.running.rehearsals import PlannedRehearsal, Rehearsals
 from tests.support.fake_trials import STUDY, Fakes
 from tests.support.small_records import rehearsal_record
 from trainables.storage import layout
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.record_files import read, write
 from trainables.storage.records import SmallerBatch
 from trainables.storage.store import LocalStore

@@ -22,7 +22,7 @@ from tests.support.stored_studies import (
     two_stage_plan,
 )
 from trainables.storage import layout
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.record_files import write
 from trainables.storage.store import LocalStore
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from orchestrator.state import runs
 from orchestrator.state.runs import ask_to_stop, forget_old_runs, last_run, living_runs
 from trainables.storage import layout
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.record_files import read, write
 from trainables.storage.records import RunRecord, StopRequest
 from trainables.storage.store import LocalStore

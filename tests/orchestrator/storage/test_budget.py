@@ -11,7 +11,7 @@ from orchestrator.storage.budget import DiskBudget
 from tests.support.several_studies import StoredStudy, checkpoint, declare, finish
 from trainables.storage import layout
 from trainables.storage.inventory import take_inventory
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.store import LocalStore
 
 

@@ -30,7 +30,7 @@ from tests.support.several_studies import StoredStudy, begin, checkpoint, declar
 from tests.support.stored_studies import fail_trial, finish_stage
 from trainables.storage import layout
 from trainables.storage.file_classes import file_class
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.record_files import read, write
 from trainables.storage.records import Counts, PreparedManifest, TrialResult
 from trainables.storage.store import LocalStore

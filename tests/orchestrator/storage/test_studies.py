@@ -12,7 +12,7 @@ from orchestrator.storage.studies import StudyOverview, overview, overview_json
 from tests.support.several_studies import begin, checkpoint, declare, finish
 from tests.support.small_records import failure
 from trainables.storage import layout
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.record_files import write
 from trainables.storage.records import RunRecord
 from trainables.storage.store import LocalStore
@@ -51,6 +51,15 @@ def test_states_of_studies_are_told_apart(store: LocalStore) -> None:
         "damaged": ("unreadable", 0, 0, 0),
     }
     assert "plan.json" in (_of(store, "damaged").problem or "")
+
+
+def test_a_damaged_failure_counts_as_none_and_is_named(store: LocalStore, caplog: pytest.LogCaptureFixture) -> None:
+    broken = declare(store, "broken", (4, 7))
+    begin(store, broken.plan, broken.trial(7, 7))
+    name = layout.trial_failure("broken", broken.trial(7, 7).id)
+    store.put(name, b"{")
+    assert (_of(store, "broken").state, _of(store, "broken").failed) == ("half-done", 0)
+    assert store.place(name) in caplog.text
 
 
 def test_a_study_runs_while_a_living_process_has_it_and_no_longer(store: LocalStore) -> None:

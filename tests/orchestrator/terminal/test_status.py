@@ -23,7 +23,7 @@ from tests.support.stored_studies import (
 )
 from tests.support.terminal_text import shown
 from trainables.storage import layout
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.record_files import write
 from trainables.storage.records import Resume, Resumes
 from trainables.storage.store import LocalStore

@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.tracking.unclosed import has_unclosed, mark_unclosed, remove_closed
 from trainables.storage import layout
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.store import LocalStore
 
 STUDY = "study"

@@ -13,7 +13,7 @@ from tests.support.memory_tracker import MemoryTracker
 from tests.support.spools import PLAN, TRIAL, fail, now_ms, spool_of, succeed, write_steps
 from tests.support.stored_studies import study_of
 from trainables.storage import layout
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.store import LocalStore
 
 

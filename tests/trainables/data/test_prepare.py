@@ -19,7 +19,7 @@ from trainables.data.formats.llava_json import LlavaReader
 from trainables.data.prepare import _watched, is_prepared, prepare_source, source_signature
 from trainables.data.prepared import PreparedSource
 from trainables.storage import layout
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.record_files import read
 from trainables.storage.records import Counts, PreparedManifest
 from trainables.storage.store import LocalStore

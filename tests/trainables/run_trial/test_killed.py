@@ -149,13 +149,29 @@ def test_a_diverged_step_leaves_no_checkpoint_that_another_step_could_follow(tmp
     assert _work(cut, _store(cut)) == _work(whole, _store(whole))
 
 
-def test_a_trial_that_goes_on_after_its_result_tells_its_new_cost(tmp_path: Path) -> None:
-    task = _task(tmp_path)
-    run(task)
-    run(task)
-    costs = [
+def _costs(task: TrialTask) -> list[float]:
+    return [
         line["metrics"]["cost/wall_seconds"]
         for _, line in read_spool(_store(task), layout.spool(task.study, task.id))
         if "cost/wall_seconds" in line.get("metrics", {})
     ]
-    assert len(costs) == 2
+
+
+def test_a_trial_that_goes_on_after_its_result_tells_its_new_cost(tmp_path: Path) -> None:
+    task = _task(tmp_path)
+    run(task)
+    for name in _store(task).list("evaluations"):
+        _store(task).remove(name)
+    run(task)
+    assert len(_costs(task)) == 2
+
+
+def test_an_attempt_that_finds_its_trial_done_leaves_result_and_cost_as_they_are(tmp_path: Path) -> None:
+    task = _task(tmp_path)
+    result = layout.trial_result(task.study, task.id)
+    run(task)
+    before, costs = _store(task).get(result), _costs(task)
+    run(task)
+    assert _store(task).get(result) == before
+    assert _costs(task) == costs
+    assert all(len(values) == 1 for values in _history(task).values())

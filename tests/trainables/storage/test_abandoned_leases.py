@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tests.support.other_hosts import ELSEWHERE
 from trainables.storage.abandoned_leases import release_abandoned
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.store import LocalStore
 
 DEAD = replace(Owner.here(), pid=2**22 + 1)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support.copying_store import CopyingStore
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.store import ASIDE, LocalStore, Store
 
 STORES: dict[str, Callable[[Path], Store]] = {"local": LocalStore, "copying": CopyingStore}

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.other_hosts import ELSEWHERE
 from trainables.storage import layout
-from trainables.storage.lease import Owner
+from trainables.storage.owner import Owner
 from trainables.storage.store import LocalStore
 from trainables.storage.work_folders import ABANDONED_AFTER_S, has_ended, is_abandoned, is_of_this_process, write_owner
 
