@@ -84,12 +84,29 @@ def stage_memory(size: ModelSize, stage: StageSpec, resources: ResourceSpec, tex
         gradients = 0 if zero >= 2 else gradients
     if "params" in resources.offloaded:
         host, weights, encoder = host + weights + encoder, 0, 0
-    activations = activation_bytes(size, stage, micro_batch(stage, resources), text_tokens)
-    backward = activations + logit_bytes(size, stage, micro_batch(stage, resources), text_tokens)
+    shown, written = _passes(size, stage, resources, text_tokens)
+    activations = activation_bytes(size, stage, *shown)
+    backward = activations + logit_bytes(size, stage, *written)
     backward += bucket_bytes(stage, resources, modules + (0 if cached else parameters["vision"]))
     workspace = max(backward, step_bytes(stage, resources, trained)) - activations
     runtime = RUNTIME_BYTES if resources.gpus_per_worker else 0
     return Memory(weights, encoder, gradients, optimizer, activations, workspace + runtime, host)
+
+
+def _passes(
+    size: ModelSize, stage: StageSpec, resources: ResourceSpec, text_tokens: int
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the records of a forward pass and their text tokens: of that with most images, and of that with most text.
+
+    Both are the micro-batch of the longest texts, unless records are packed: a full row may hold images with hardly any
+    text, or one text.
+    """
+    if stage.packing is None:
+        records = micro_batch(stage, resources), text_tokens
+        return records, records
+    row, shortest = stage.packing.tokens, sequence(size, 1)
+    images = max(1, row // shortest)
+    return (images, row // images - sequence(size, 0)), (1, row - 1)
 
 
 def bytes_of_number(stage: StageSpec) -> int:

@@ -68,7 +68,7 @@ def compare(task: TrialTask) -> tuple[float, float]:
 
         def engine_step(number: int) -> None:
             batch = stage_data.step(number, 0, 1, micro)
-            engine.step(batch.batches, batch.targets)
+            engine.step(batch.batches, batch.passes, batch.targets)
 
         rates: dict[str, list[float]] = {"bare": [], "engine": []}
         for turn in range(ROUNDS + 1):

@@ -32,6 +32,8 @@ def stage_shape(trial: TrialSpec, stage: StageSpec, resources: ResourceSpec, cac
     trained = stage.model_dump(
         mode="json", include={"trains", "global_batch", "precision", "activation_checkpointing", "prompt", "lora"}
     )
+    if stage.packing is not None:
+        trained["packing"] = stage.packing.tokens
     return _digest({**_model(trial), **trained, "optimizer": stage.optimizer.kind, "cached": cached}, resources)
 
 

@@ -206,7 +206,7 @@ def check_sizes(stage: StageSpec, resources: ResourceSpec) -> None:
             f" but {stage.global_batch} = {share} x {resources.workers} + {rest}",
             way_out=f"The nearest number of workers is {_nearest_divisor(stage.global_batch, resources.workers)}.",
         )
-    if resources.micro_batch is not None and share % resources.micro_batch:
+    if stage.packing is None and resources.micro_batch is not None and share % resources.micro_batch:
         raise InputError(
             f"global_batch / workers of stage {stage.name!r} must be a multiple of resources.micro_batch, but"
             f" {stage.global_batch} / {resources.workers} = {share} is none of {resources.micro_batch}",
@@ -215,12 +215,17 @@ def check_sizes(stage: StageSpec, resources: ResourceSpec) -> None:
 
 
 def micro_batch(stage: StageSpec, resources: ResourceSpec) -> int:
-    """Return the records per worker and forward pass, of resources that fit the stage (`check_sizes`)."""
+    """Return the rows per worker and forward pass, of resources that fit the stage (`check_sizes`).
+
+    A row is a record; where a stage packs its records, a pass is one row of several.
+    """
+    if stage.packing is not None:
+        return 1
     return resources.micro_batch or stage.global_batch // resources.workers
 
 
 def accumulation(stage: StageSpec, resources: ResourceSpec) -> int:
-    """Return the micro-batches per worker of an optimizer step, of resources that fit the stage."""
+    """Return the forward passes per worker of an optimizer step, at most: packed rows are never more than records."""
     return stage.global_batch // (resources.workers * micro_batch(stage, resources))
 
 

@@ -289,6 +289,13 @@ class LoraSpec(Spec):
     """Names of the linear layers that get adapters (`q_proj`); none: all linear layers but the output layer."""
 
 
+class PackingSpec(Spec):
+    """Rows that hold several records, one after the other: no padding, and no attention across records."""
+
+    tokens: Positive
+    """Longest row in positions: BOS, visual tokens and text of its records. One row is one forward pass."""
+
+
 class StageSpec(Spec):
     """Training stage: what it trains, on which data, how. `epochs` and `max_steps` exclude one another."""
 
@@ -306,6 +313,8 @@ class StageSpec(Spec):
     """None: the language model's own style. `caption` drops the question, as the align stage of LLaVA does."""
     lora: LoraSpec | None = None
     """Train adapters in the place of the language model's own weights."""
+    packing: PackingSpec | None = None
+    """None: a record is a row, padded to the longest of its micro-batch. Steps have the same records either way."""
 
 
 ShownImages = Literal["own", "blank", "swapped"]

@@ -11,7 +11,7 @@ import numpy as np
 
 from search_spaces.identity import source_name
 from search_spaces.spec import BenchmarkSpec, ChosenExamples, SourceSpec
-from trainables.data.batches import FILLER, micro_batches
+from trainables.data.batches import FILLER
 from trainables.data.pictures import Pictures
 from trainables.draws import generator
 from trainables.feature_files import FeatureRows, Features, Rows
@@ -92,8 +92,8 @@ class RehearsalData(TrialData):
             context: rank and world size of this worker.
             micro_batch: records per worker and forward pass.
         """
-        batches = micro_batches(data.plan.batch(step), context.rank, context.world, micro_batch)
-        records = [int(row) for rows in batches for row in rows if row != FILLER]
+        passes = data.passes(step, context.rank, context.world, micro_batch)
+        records = [record for shown in passes for record in shown if record != FILLER]
         for number, features in enumerate(data.features):
             if isinstance(features, ComputedFeatures):
                 shown = [record for record in records if data.mix.source[record] == number]

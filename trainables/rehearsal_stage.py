@@ -118,7 +118,7 @@ def _progress(stage: StageSpec, order: StageTask, unit: int, losses: list[float]
 
 
 def _step(engine: Engine, inputs: StepInput) -> float:
-    return engine.step(inputs.batches, inputs.targets)
+    return engine.step(inputs.batches, inputs.passes, inputs.targets)
 
 
 def _reloaded(engine: Engine, checkpoints: StepCheckpoints, key: str, scratch: Store, save_s: float) -> _Reload:

@@ -67,7 +67,10 @@ def memory_note(task: TrialTask, node: str) -> str | None:
             micro = micro_batch(spec, order.resources)
             expected = dict(order.expected_memory).get(micro)
             beside = "" if expected is None else f", for which the plan expects {expected / 1e9:.1f} GB of each worker"
-            return f"in stage {spec.name} at micro-batch {micro}{beside}"
+            pass_ = (
+                f"at micro-batch {micro}" if spec.packing is None else f"with rows of {spec.packing.tokens:,} positions"
+            )
+            return f"in stage {spec.name} {pass_}{beside}"
     return None
 
 

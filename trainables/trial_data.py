@@ -5,11 +5,11 @@ Shapes: B records of a micro-batch, T text tokens, P positions of the feature gr
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from itertools import chain, islice
+from itertools import chain, compress, islice
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -21,12 +21,14 @@ from search_spaces.identity import features_key, source_name
 from search_spaces.spec import PromptStyle, SourceSpec, StageSpec
 from trainables.data.batches import FILLER, BatchPlan, micro_batches
 from trainables.data.mix import Mix, realise
+from trainables.data.packs import dealt, pack
 from trainables.data.parallel import in_order
 from trainables.data.prepared import PreparedSource
 from trainables.feature_files import FeatureRows, Features, open_features
 from trainables.features import encode_blank
 from trainables.model.dropout import record_draws
 from trainables.model.images import pixels
+from trainables.model.packed_batch import PackedBatch, Text, pack_row
 from trainables.model.tokenizer import IGNORE, Tokenizer, build_tokenizer
 from trainables.model.vision import VisionEncoder, build_vision
 from trainables.model.vlm import Batch
@@ -108,7 +110,10 @@ class TrialData:
 class StepInput:
     """Input of one optimizer step on one rank."""
 
-    batches: Iterator[Batch]
+    batches: Iterator[Batch | PackedBatch]
+    """Of each forward pass."""
+    passes: int
+    """How many there are, on every rank."""
     targets: int
     """Target tokens of the whole global batch, on all ranks."""
     records: int
@@ -116,12 +121,13 @@ class StepInput:
 
 
 @dataclass(frozen=True)
-class _MicroBatch:
-    """Rows of a micro-batch of one rank. With a step's first, the targets of the whole step are counted, too."""
+class _Pass:
+    """Records of a forward pass of one rank. With a step's first, the targets of the whole step are counted, too."""
 
     step: int
     is_first: bool
-    rows: Numbers
+    records: Sequence[int]
+    """`FILLER` among them; none in a row that is packed of none."""
 
 
 class StageData:
@@ -129,6 +135,7 @@ class StageData:
 
     def __init__(self, data: TrialData, task: TrialTask, stage: StageSpec, use_features: bool) -> None:
         spec = task.trial
+        self._packing = stage.packing
         self.decodes = not use_features
         """Whether images are decoded, rather than their features read."""
         self._vision = spec.vision
@@ -145,6 +152,7 @@ class StageData:
         self._tokenizing = Lock()
         """Tokenizers of checkpoints refuse to be used by two threads at once when they change their own settings."""
         self._tokens = lru_cache(maxsize=kept)(self._tokenise)
+        self._packs = lru_cache(maxsize=8)(self._pack)
         self.plan = BatchPlan(
             self._has_image, self.mix.characters(), stage.global_batch, f"{spec.draws.order}/{stage.name}"
         )
@@ -156,7 +164,7 @@ class StageData:
             step: optimizer step, from 0.
             rank: rank of the worker.
             world: number of workers.
-            micro_batch: records per worker and forward pass.
+            micro_batch: records per worker and forward pass; of no account where the stage packs its records.
         """
         with closing(self.steps(range(step, step + 1), rank, world, micro_batch)) as inputs:
             loaded = next(inputs)
@@ -174,27 +182,42 @@ class StageData:
             steps: optimizer steps, from 0.
             rank: rank of the worker.
             world: number of workers.
-            micro_batch: records per worker and forward pass.
+            micro_batch: records per worker and forward pass; of no account where the stage packs its records.
             threads: number of loading threads; 0 to load in this thread.
             pinned: whether batches are in page-locked memory, from which a GPU copies asynchronously.
         """
 
-        def load(micro: _MicroBatch) -> tuple[int, Batch]:
-            batch = self._collate(micro.rows, micro.step)
-            return self._targets(micro.step) if micro.is_first else 0, batch.pinned() if pinned else batch
+        def load(each: _Pass) -> tuple[int, Batch | PackedBatch]:
+            batch = self._collate(each.records, each.step)
+            return self._targets(each.step) if each.is_first else 0, batch.pinned() if pinned else batch
 
-        micros = (
-            _MicroBatch(step, number == 0, rows)
+        passes = (
+            _Pass(step, number == 0, records)
             for step in steps
-            for number, rows in enumerate(micro_batches(self.plan.batch(step), rank, world, micro_batch))
+            for number, records in enumerate(self.passes(step, rank, world, micro_batch))
         )
-        with closing(in_order(load, micros, threads, 2 * threads)) as loaded:
+        with closing(in_order(load, passes, threads, 2 * threads)) as loaded:
             for step in steps:
-                rows = self.plan.batch(step)
+                number = len(self.passes(step, rank, world, micro_batch))
                 targets, first = next(loaded)
-                later = islice(loaded, len(rows) // (world * micro_batch) - 1)
-                batches = chain([first], (batch for _, batch in later))
-                yield StepInput(batches, targets, int((rows != FILLER).sum()))
+                batches = chain([first], (batch for _, batch in islice(loaded, number - 1)))
+                yield StepInput(batches, number, targets, int((self.plan.batch(step) != FILLER).sum()))
+
+    def passes(self, step: int, rank: int, world: int, micro_batch: int) -> Sequence[Sequence[int]]:
+        """Return the records of each forward pass of a step on one rank; the arguments are those of `step`."""
+        if self._packing is None:
+            return [rows.tolist() for rows in micro_batches(self.plan.batch(step), rank, world, micro_batch)]
+        return dealt(self._packs(step), rank, world)
+
+    def _pack(self, step: int) -> list[list[int]]:
+        assert self._packing is not None
+        rows = self.plan.batch(step)
+        records = rows[rows != FILLER].tolist()
+        return pack(records, [self._positions(record) for record in records], self._packing.tokens)
+
+    def _positions(self, record: int) -> int:
+        """Count the positions of a record: BOS, visual tokens, text."""
+        return 1 + self._vision.tokens * bool(self._has_image[record]) + len(self._tokens(record)[0])
 
     def _targets(self, step: int) -> int:
         rows = self.plan.batch(step)
@@ -205,13 +228,26 @@ class StageData:
         with self._tokenizing:
             return self._tokenizer.encode_turns(self._style, turns, self._max_length)
 
-    def _collate(self, rows: np.ndarray[Any, Any], step: int) -> Batch:
-        texts = [self._tokens(int(row)) if row != FILLER else _FILLER_TOKENS for row in rows]
-        ids, labels, mask = pad([ids for ids, _ in texts], [labels for _, labels in texts], self._tokenizer.pad)
-        image_BCHW, features_BPC = self._images([int(row) if row != FILLER else None for row in rows])
-        return Batch(ids, labels, mask, image_BCHW, features_BPC, self._draws(step, rows.tolist()))
+    def _collate(self, records: Sequence[int], step: int) -> Batch | PackedBatch:
+        return self._padded(records, step) if self._packing is None else self._packed(records, step)
 
-    def _images(self, records: list[int | None]) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    def _padded(self, records: Sequence[int], step: int) -> Batch:
+        texts = [self._tokens(record) if record != FILLER else _FILLER_TOKENS for record in records]
+        ids, labels, mask = pad([ids for ids, _ in texts], [labels for _, labels in texts], self._tokenizer.pad)
+        image_BCHW, features_BPC = self._images([record if record != FILLER else None for record in records])
+        return Batch(ids, labels, mask, image_BCHW, features_BPC, self._draws(step, records))
+
+    def _packed(self, records: Sequence[int], step: int) -> PackedBatch:
+        shown = [bool(self._has_image[record]) for record in records]
+        draws = self._draws(step, records).tolist()
+        texts = [
+            Text(*self._tokens(record), has_image, draw)
+            for record, has_image, draw in zip(records, shown, draws, strict=True)
+        ]
+        images = self._images(list(compress(records, shown)))
+        return pack_row(texts, self._tokenizer.bos, self._vision.tokens, *images)
+
+    def _images(self, records: Sequence[int | None]) -> tuple[torch.Tensor | None, torch.Tensor | None]:
         """Load the pixels or the cached features of the records' images; a filler (None) gets the first record's.
 
         A micro-batch of fillers alone is treated as one without images: its loss is zero in either case.

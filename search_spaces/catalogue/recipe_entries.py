@@ -14,6 +14,7 @@ from search_spaces.spec import (
     LoraSpec,
     Module,
     OptimizerSpec,
+    PackingSpec,
     Positive,
     Precision,
     PromptStyle,
@@ -71,6 +72,16 @@ class LoraPatch(StagePart):
         return LoraSpec(rank=self.rank, alpha=alpha, dropout=self.dropout, targets=tuple(sorted(set(self.targets))))
 
 
+class PackingPatch(StagePart):
+    """Rows that hold several records, without padding and without attention across records."""
+
+    tokens: Positive | None = None
+    """Longest row in positions, a forward pass each; None: a record is a row."""
+
+    def complete(self, stage: str, trains: Sequence[Module]) -> PackingSpec | None:
+        return None if self.tokens is None else PackingSpec(tokens=self.tokens)
+
+
 class StagePatch(Entry):
     """Fields of a training stage; those that are not set keep their value."""
 
@@ -89,6 +100,7 @@ class StagePatch(Entry):
     prompt: PromptStyle | None = None
     """None: the language model's own style."""
     lora: LoraPatch = LoraPatch()
+    packing: PackingPatch = PackingPatch()
 
     @model_validator(mode="after")
     def _one_horizon(self) -> StagePatch:

@@ -19,6 +19,7 @@ from search_spaces.expansion.resolve_language import FactsOf, LanguageResolver
 from search_spaces.expansion.resolve_stages import StageResolver
 from search_spaces.expansion.resolve_vision import EncoderProbe, VisionResolver, unused_pixels
 from search_spaces.identity import source_name
+from search_spaces.packed_rows import check_rows
 from search_spaces.projectors import projector_design
 from search_spaces.resources import ArmResources, resolve_resources
 from search_spaces.spec import (
@@ -136,6 +137,7 @@ class Resolver:
         self._languages.check_template(language, stages, complete)
         language = self._with_vocabulary(language, stages)
         template = TrialSpec(vision=vision, projector=projector, language=language, stages=stages, seed=0)
+        self._check_rows(template, complete)
         notes = self._parts.get(("notes", id(vision)), lambda: tuple(unused_pixels(vision)))
         return ResolvedArm(template, notes)
 
@@ -153,6 +155,14 @@ class Resolver:
         return self._parts.get(
             ("resources", repr(difference)), lambda: resolve_resources(self._study, self._catalogue, difference)
         )
+
+    def _check_rows(self, template: TrialSpec, patch: Patch) -> None:
+        for stage in template.stages:
+            try:
+                check_rows(template, stage)
+            except InputError as error:
+                leaf = patch[f"recipe.{stage.name}.packing.tokens"]
+                raise self._study.problem(leaf.path, error.law, error.way_out, key=error.key) from error
 
     def _with_vocabulary(self, language: LanguageSpec, stages: tuple[StageSpec, ...]) -> LanguageSpec:
         """Give a word-level tokenizer without a source those that the base and the arm train on.

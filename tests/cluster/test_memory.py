@@ -9,10 +9,17 @@ import timm
 import torch
 import transformers
 
-from cluster.memory import activation_bytes, encoder_block_bytes, nearest_fitting, optimizer_bytes, stage_memory
+from cluster.memory import (
+    activation_bytes,
+    encoder_block_bytes,
+    nearest_fitting,
+    optimizer_bytes,
+    sequence,
+    stage_memory,
+)
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.sizes import LanguageShape, ModelSize, SizedFamily, VitShape
-from search_spaces.spec import LoraSpec, ProjectorSpec, StageSpec
+from search_spaces.spec import LoraSpec, PackingSpec, ProjectorSpec, StageSpec
 from search_spaces.trained_sizes import adapter_size
 from tests.support.saved_tensors import saved_bytes
 from tests.support.sized_stages import SIZE_7B, TRAINED, sized_stage
@@ -138,6 +145,15 @@ def test_adapters_alone_have_gradients_and_states_and_the_language_model_is_ther
     assert adapted.weights == whole.weights + 2 * adapters
     assert (adapted.gradients, adapted.optimizer) == (2 * trained // 8, 12 * trained // 8)
     assert adapted.total < whole.total
+
+
+def test_a_packed_row_takes_the_memory_of_its_positions_whatever_the_micro_batch() -> None:
+    row = 16 * sequence(SIZE_7B, 2048)
+    packed = sized_stage(packing=PackingSpec(tokens=row))
+    assert _memory(packed, micro_batch=16) == _memory(packed, micro_batch=1)
+    padded, rows = _memory(sized_stage(), micro_batch=16), _memory(packed)
+    assert padded.activations <= rows.activations <= 1.05 * padded.activations
+    assert _memory(sized_stage(packing=PackingSpec(tokens=row // 4))).activations < rows.activations / 3
 
 
 def test_encoder_blocks_keep_what_the_formula_says() -> None:

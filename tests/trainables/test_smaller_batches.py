@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import micro_batch
+from search_spaces.spec import PackingSpec
 from tests.support.tiny_specs import stage, trial_spec
 from tests.support.tiny_trials import is_step, losses, run
 from tests.support.tiny_trials import make_task as make_tiny
@@ -131,6 +133,14 @@ def test_stage_goes_on_with_a_smaller_micro_batch_from_a_checkpoint_of_a_larger_
     assert result.provenance["micro_batch"] == "2"
 
 
+def test_a_packed_row_is_not_halved(tmp_path: Path, store: Store) -> None:
+    task = make_task(tmp_path)
+    packed = replace(
+        task.trial, stages=tuple(s.model_copy(update={"packing": PackingSpec(tokens=4096)}) for s in STAGES)
+    )
+    assert use_smaller_batches(task.model_copy(update={"trial": packed}), "n-finetune", store) is None
+
+
 def test_memory_note_says_stage_micro_batch_and_what_the_plan_expects(tmp_path: Path) -> None:
     task = make_task(tmp_path, micro_batch=4)
     assert memory_note(task, "n-align") == "in stage align at micro-batch 4"
@@ -139,5 +149,10 @@ def test_memory_note_says_stage_micro_batch_and_what_the_plan_expects(tmp_path: 
     assert memory_note(task, "n-align") == (
         "in stage align at micro-batch 4, for which the plan expects 61.2 GB of each worker"
     )
+    packed = replace(
+        task.trial, stages=tuple(s.model_copy(update={"packing": PackingSpec(tokens=4096)}) for s in STAGES)
+    )
+    note = memory_note(task.model_copy(update={"trial": packed}), "n-finetune")
+    assert note == "in stage finetune with rows of 4,096 positions"
     assert memory_note(task, "n-evaluation") == "in the evaluation"
     assert memory_note(task, "features-of-something") is None

@@ -20,11 +20,17 @@ _SIGN = 0x7FFFFFFF
 
 
 class Draws:
-    """Seeds of the current batch's records, shared by all dropout layers of a model."""
+    """Seeds of the current batch's records, shared by all dropout layers of a model.
+
+    Both are set before each forward pass of training and stay for the backward pass, which may compute activations
+    again.
+    """
 
     def __init__(self) -> None:
         self.seeds_B: Tensor | None = None
-        """Set before each forward pass of training (`record_draws`)."""
+        """Of the records (`record_draws`), one a row; with `positions_BL`, of each position: B x L."""
+        self.positions_BL: Tensor | None = None
+        """Position within its record, where a row holds several; None where every row is one record."""
 
 
 class RecordDropout(nn.Module):
@@ -47,7 +53,7 @@ class RecordDropout(nn.Module):
         seeds_B = self.draws.seeds_B
         if seeds_B is None or len(seeds_B) != len(values):
             raise ValueError("dropout needs the draws of the batch's records: set `Batch.draws_B`")
-        kept = keep_mask(seeds_B.to(values.device), self._number, values.shape[1:], self.p)
+        kept = keep_mask(seeds_B.to(values.device), self._number, values.shape[1:], self.p, self.draws.positions_BL)
         return values * kept / (1 - self.p)
 
     def extra_repr(self) -> str:
@@ -83,25 +89,32 @@ def record_draws(seed: int, stage: str, step: int, records: Sequence[int]) -> Te
     return torch.from_numpy(np.array([int.from_bytes(digest[:4], "little") & _SIGN for digest in digests], np.int64))
 
 
-def keep_mask(seeds_B: Tensor, number: int, shape: Sequence[int], probability: float) -> Tensor:
+def keep_mask(
+    seeds_B: Tensor, number: int, shape: Sequence[int], probability: float, positions_BL: Tensor | None = None
+) -> Tensor:
     """Compute the boolean mask of the values that are kept, B x shape.
 
     Args:
-        seeds_B: seeds of the records (`record_draws`).
+        seeds_B: seeds of the records (`record_draws`); B x L where positions are given.
         number: index of the dropout layer.
         shape: shape of a record's values: L, then channels. Entry (b, l, c) of the mask is a function of seeds_B[b],
             `number`, l and c alone.
         probability: share of the values that are dropped, 0 to 1.
+        positions_BL: l of each entry, where a row holds several records; None for 0 to L - 1.
     """
-    positions, channels = shape[0], int(np.prod(shape[1:]))
-    device = seeds_B.device
-    row_BL = _mixed(_mixed(seeds_B.int() ^ _signed(number * 0x9E3779B9))[:, None] ^ _index_hashes(positions, 1, device))
-    mask_BLC = _mixed(row_BL[:, :, None] ^ _mixed(_index_hashes(channels, 2, device)))
+    device, channels = seeds_B.device, int(np.prod(shape[1:]))
+    layer_seeds = _mixed(seeds_B.int() ^ _signed(number * 0x9E3779B9))
+    if positions_BL is None:
+        positions, layer_seeds = torch.arange(shape[0], device=device), layer_seeds[:, None]
+    else:
+        positions = positions_BL.to(device)
+    row_BL = _mixed(layer_seeds ^ _index_hashes(positions, 1))
+    mask_BLC = _mixed(row_BL[:, :, None] ^ _mixed(_index_hashes(torch.arange(channels, device=device), 2)))
     return (mask_BLC.bitwise_and_(_SIGN) >= int(probability * (_SIGN + 1))).reshape(len(seeds_B), *shape)
 
 
-def _index_hashes(size: int, stream: int, device: torch.device) -> Tensor:
-    return torch.arange(size, dtype=torch.int32, device=device) * _signed(0x85EBCA77) + _signed(stream * 0xC2B2AE3D)
+def _index_hashes(indices: Tensor, stream: int) -> Tensor:
+    return indices.int() * _signed(0x85EBCA77) + _signed(stream * 0xC2B2AE3D)
 
 
 def _mixed(bits: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import assert_never
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from search_spaces.spec import Module, TrialSpec
 from trainables.model.dropout import Draws, replace_dropout
 from trainables.model.language import build_language, logits_of_head
+from trainables.model.packed_batch import PackedBatch
 from trainables.model.projector import build_projector
 from trainables.model.tokenizer import IGNORE, Tokenizer
 from trainables.model.vision import VisionEncoder, build_vision
@@ -73,22 +75,46 @@ class VLM(nn.Module):
         self.draws = Draws()
         replace_dropout(language, self.draws)
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: Batch | PackedBatch) -> Tensor:
         """Compute the sum of the cross entropy over the batch's target tokens, in fp32: the caller normalises."""
-        self.draws.seeds_B = batch.draws_B  # stays for the backward pass, which may compute activations again
+        match batch:
+            case Batch():
+                hidden_ND, targets_N = self._predictions(batch)
+            case PackedBatch():
+                hidden_ND, targets_N = self._packed_predictions(batch), batch.targets_N
+            case _:
+                assert_never(batch)
+        return F.cross_entropy(self.head(hidden_ND).float(), targets_N, reduction="sum")
+
+    def _predictions(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Compute the hidden states that predict the target tokens, N x D, and these tokens."""
+        self.draws.seeds_B, self.draws.positions_BL = batch.draws_B, None
         hidden_BLD, images = self._hidden(batch)
         # Position i predicts token i + 1; text token t stands at position 1 + images + t and is predicted one before.
         text_BTD = hidden_BLD[:, images : images + batch.ids_BT.shape[1]]
         is_target_BT = batch.labels_BT != IGNORE
-        logits_ND = self.head(text_BTD[is_target_BT]).float()
-        return F.cross_entropy(logits_ND, batch.labels_BT[is_target_BT], reduction="sum")
+        return text_BTD[is_target_BT], batch.labels_BT[is_target_BT]
+
+    def _packed_predictions(self, batch: PackedBatch) -> Tensor:
+        """Compute the hidden states that predict the row's target tokens, N x D."""
+        self.draws.seeds_B, self.draws.positions_BL = batch.draws_L[None], batch.positions_L[None]
+        embedded_LD = self.language.get_input_embeddings()(batch.ids_L)  # type: ignore[operator]
+        visual_KVD = self._visual(batch.image_KCHW, batch.features_KPC)
+        if visual_KVD is None:
+            inputs_LD = embedded_LD + self._zero_through_projector(embedded_LD)
+        else:
+            inputs_LD = embedded_LD.index_copy(0, batch.visual_S, visual_KVD.flatten(0, 1).to(embedded_LD.dtype))
+        output = self.language.base_model(  # type: ignore[operator]
+            inputs_embeds=inputs_LD[None], position_ids=batch.positions_L[None], use_cache=False
+        )
+        return output.last_hidden_state[0, batch.predicting_N]  # type: ignore[no-any-return]
 
     def _hidden(self, batch: Batch) -> tuple[Tensor, int]:
         """Compute the last hidden states, B x L x D, and the number of visual tokens V (0 without images)."""
         embed = self.language.get_input_embeddings()  # type: ignore[operator]
         bos_B1 = torch.full_like(batch.ids_BT[:, :1], self.bos)
         embedded = embed(torch.cat([bos_B1, batch.ids_BT], dim=1))
-        image_BVD = self._image_tokens(batch)
+        image_BVD = self._visual(batch.image_BCHW, batch.features_BPC)
         if image_BVD is None:
             inputs_BLD, images = embedded + self._zero_through_projector(embedded), 0
             mask_BL = torch.cat([torch.ones_like(bos_B1), batch.mask_BT], dim=1)
@@ -111,14 +137,14 @@ class VLM(nn.Module):
             features_BPC = self.vision(self.vision.blank_image(like))
         return self.projector(features_BPC).sum() * 0.0  # type: ignore[no-any-return]
 
-    def _image_tokens(self, batch: Batch) -> Tensor | None:
-        features_BPC = batch.features_BPC
+    def _visual(self, image_BCHW: Tensor | None, features_BPC: Tensor | None) -> Tensor | None:
+        """Compute the visual tokens of a batch, of its features if it has them; None of a batch without images."""
         if features_BPC is None:
-            if batch.image_BCHW is None:
+            if image_BCHW is None:
                 return None
             if self.vision is None:
                 raise ValueError("this model was built without its encoder: batches must bring features")
-            features_BPC = self.vision(batch.image_BCHW)
+            features_BPC = self.vision(image_BCHW)
         return self.visual_tokens(features_BPC)
 
     def visual_tokens(self, features_BPC: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import logging
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from search_spaces.spec import StageSpec
 from search_spaces.worker_contract import Device
+from trainables.model.packed_batch import PackedBatch
 from trainables.model.precision import dtype_of
 from trainables.model.vlm import VLM, Batch, cast_statistics, module
 from trainables.training.device_memory import release_memory
@@ -80,17 +81,22 @@ class Engine:
         self.device = self._engine.device
         self._world = torch.distributed.get_world_size()
 
-    def step(self, batches: Iterator[Batch], targets: int) -> float:
-        """Run an optimizer step over this rank's micro-batches; returns the loss of the whole global batch.
+    def step(self, batches: Iterable[Batch | PackedBatch], passes: int, targets: int) -> float:
+        """Run an optimizer step over this rank's forward passes; returns the loss of the whole global batch.
 
-        `targets` is the number of target tokens of the global batch on all ranks. The sum of cross entropies is divided
-        by it, so the result depends neither on world size nor on micro-batch; DeepSpeed averages over ranks, hence the
-        factor `world`. Where every answer of the global batch is cut off by the maximum length of a text, that number
-        and the loss are 0.
+        The sum of cross entropies is divided by the targets of all ranks, so the result depends neither on world size
+        nor on how records are laid out in passes; DeepSpeed averages over ranks, hence the factor `world`. Where every
+        answer of the global batch is cut off by the maximum length of a text, `targets` and the loss are 0.
+
+        Args:
+            batches: of each forward pass.
+            passes: number of batches, the same on every rank.
+            targets: target tokens of the global batch, on all ranks.
         """
         targets = max(targets, 1)
         total = torch.zeros((), device=self.device, dtype=torch.float32)
-        for batch in batches:
+        for number, batch in enumerate(batches, start=1):
+            self._engine.set_gradient_accumulation_boundary(number == passes)
             loss_sum = self._engine(batch.to(self.device, self.dtype))
             self._engine.backward(loss_sum * (self._world / targets), scale_wrt_gas=False)
             self._engine.step()

@@ -130,7 +130,7 @@ class _StageLoop:
                 started, step = time.perf_counter(), len(self.losses)
                 batch = next(inputs)
                 learning_rate = self._engine.learning_rate()
-                loss = self._engine.step(batch.batches, batch.targets)
+                loss = self._engine.step(batch.batches, batch.passes, batch.targets)
                 self.losses.append(loss)
                 self._diverged = not math.isfinite(loss)
                 elapsed = time.perf_counter() - started

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from search_spaces.errors import InputError
+from search_spaces.spec import PackingSpec
 from tests.support.small_studies import BASE, plan_of, stage_nodes
 
 
@@ -33,3 +37,23 @@ def test_epochs_of_the_base_are_those_of_the_last_stage(tmp_path: Path) -> None:
         ("align", 2181),
         ("finetune", 10396),
     ]
+
+
+def test_packing_is_a_part_of_a_stage_and_of_its_key(tmp_path: Path) -> None:
+    axis = "axes: {recipe.finetune.packing.tokens: [8192, 4096]}\n"
+    plan = plan_of(tmp_path, BASE + axis)
+    assert [trial.spec.stages[0].packing for trial in plan.trials] == [
+        None,
+        PackingSpec(tokens=8192),
+        PackingSpec(tokens=4096),
+    ]
+    assert len({trial.id for trial in plan.trials}) == 3
+    assert {node.steps for node in stage_nodes(plan)} == {5198}
+
+
+def test_a_row_must_have_room_for_the_longest_record(tmp_path: Path) -> None:
+    text = BASE.replace("recipe: prismatic", "recipe: {extends: prismatic, finetune: {packing: {tokens: 2048}}}")
+    with pytest.raises(
+        InputError, match=r"packing.tokens must be at least 2,625, .*BOS, 576 visual tokens, 2,048 of text"
+    ):
+        plan_of(tmp_path, text)
