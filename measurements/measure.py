@@ -8,6 +8,7 @@ import sys
 MEASUREMENTS = (
     "measurements.planning",
     "measurements.data",
+    "measurements.padding",
     "measurements.throughput",
     "measurements.groups",
     "measurements.exactness",

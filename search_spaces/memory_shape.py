@@ -16,7 +16,7 @@ from search_spaces.spec import BenchmarkSpec, StageSpec, TrialSpec, VisionSpec
 
 _DIGITS = 24
 
-TAKE_NO_MEMORY = ("micro_batch", "checkpoint_every_steps", "checkpoint_every_minutes", "hang_timeout_s")
+TAKE_NO_MEMORY = ("micro_batch", "padding", "checkpoint_every_steps", "checkpoint_every_minutes", "hang_timeout_s")
 """Resources that are no part of a shape: the first is what is learned by it."""
 
 

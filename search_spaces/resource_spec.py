@@ -9,6 +9,7 @@ from pydantic import Field
 from search_spaces.spec import Positive, Spec
 
 Offload = Literal["none", "optimizer", "optimizer+params"]
+Padding = Literal["auto", "keep", "drop"]
 
 
 class ResourceSpec(Spec):
@@ -23,6 +24,10 @@ class ResourceSpec(Spec):
     weights too; ZeRO 3 only)."""
     micro_batch: Positive | None = None
     """Records per worker and forward pass; None for the whole share of a worker."""
+    padding: Padding = "auto"
+    """Whether records of a micro-batch are padded to its longest (`keep`), or laid one after the other in one row
+    (`drop`). `auto` drops padding where flash attention computes: other kernels go over all pairs of positions of a
+    row."""
     checkpoint_every_steps: Positive = 500
     checkpoint_every_minutes: Annotated[float, Field(gt=0)] = 10
     """Of rank 0's clock: whichever of the two comes first."""

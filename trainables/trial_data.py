@@ -21,7 +21,7 @@ from search_spaces.identity import features_key, source_name
 from search_spaces.spec import PromptStyle, SourceSpec, StageSpec
 from trainables.data.batches import FILLER, BatchPlan, micro_batches
 from trainables.data.mix import Mix, realise
-from trainables.data.packs import dealt, pack
+from trainables.data.packs import pack
 from trainables.data.parallel import in_order
 from trainables.data.prepared import PreparedSource
 from trainables.feature_files import FeatureRows, Features, open_features
@@ -131,11 +131,22 @@ class _Pass:
 
 
 class StageData:
-    """Inputs of a stage's optimizer steps: a pure function of the step number."""
+    """Inputs of a stage's optimizer steps: a pure function of the step number.
 
-    def __init__(self, data: TrialData, task: TrialTask, stage: StageSpec, use_features: bool) -> None:
+    Args:
+        data: of the trial.
+        task: the trial.
+        stage: of the trial.
+        use_features: whether cached features stand for images.
+        drops_padding: whether the records of a micro-batch are laid one after the other instead of being padded.
+    """
+
+    def __init__(
+        self, data: TrialData, task: TrialTask, stage: StageSpec, use_features: bool, drops_padding: bool = False
+    ) -> None:
         spec = task.trial
         self._packing = stage.packing
+        self._has_rows_of_several = stage.packing is not None or drops_padding
         self.decodes = not use_features
         """Whether images are decoded, rather than their features read."""
         self._vision = spec.vision
@@ -207,13 +218,13 @@ class StageData:
         """Return the records of each forward pass of a step on one rank; the arguments are those of `step`."""
         if self._packing is None:
             return [rows.tolist() for rows in micro_batches(self.plan.batch(step), rank, world, micro_batch)]
-        return dealt(self._packs(step), rank, world)
+        return self._packs(step, world)[rank]
 
-    def _pack(self, step: int) -> list[list[int]]:
+    def _pack(self, step: int, world: int) -> list[list[list[int]]]:
         assert self._packing is not None
         rows = self.plan.batch(step)
         records = rows[rows != FILLER].tolist()
-        return pack(records, [self._positions(record) for record in records], self._packing.tokens)
+        return pack(records, [self._positions(record) for record in records], self._packing.tokens, world)
 
     def _positions(self, record: int) -> int:
         """Count the positions of a record: BOS, visual tokens, text."""
@@ -229,7 +240,7 @@ class StageData:
             return self._tokenizer.encode_turns(self._style, turns, self._max_length)
 
     def _collate(self, records: Sequence[int], step: int) -> Batch | PackedBatch:
-        return self._padded(records, step) if self._packing is None else self._packed(records, step)
+        return self._in_a_row(records, step) if self._has_rows_of_several else self._padded(records, step)
 
     def _padded(self, records: Sequence[int], step: int) -> Batch:
         texts = [self._tokens(record) if record != FILLER else _FILLER_TOKENS for record in records]
@@ -237,7 +248,8 @@ class StageData:
         image_BCHW, features_BPC = self._images([record if record != FILLER else None for record in records])
         return Batch(ids, labels, mask, image_BCHW, features_BPC, self._draws(step, records))
 
-    def _packed(self, records: Sequence[int], step: int) -> PackedBatch:
+    def _in_a_row(self, rows: Sequence[int], step: int) -> PackedBatch:
+        records = [record for record in rows if record != FILLER]
         shown = [bool(self._has_image[record]) for record in records]
         draws = self._draws(step, records).tolist()
         texts = [

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, assert_never
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from search_spaces.names import Slug
-from search_spaces.resource_spec import Offload, ResourceSpec
+from search_spaces.resource_spec import Offload, Padding, ResourceSpec
 from search_spaces.sizes import ConvShape, LanguageShape, VitShape
 from search_spaces.spec import (
     PixelSpec,
@@ -261,6 +261,7 @@ class StageResources(Entry):
     zero: Literal[0, 1, 2, 3] = 0
     offload: Offload = "none"
     micro_batch: Positive | None = None
+    padding: Padding = "auto"
     checkpoint_every_steps: Positive = 500
     checkpoint_every_minutes: Annotated[float, Field(gt=0)] = 10
     deepspeed: dict[str, Any] | str = Field(default_factory=dict)

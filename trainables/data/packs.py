@@ -1,43 +1,44 @@
-"""Pack the records of an optimizer step into rows: a function of the step's records and of their lengths alone."""
+"""Pack the records of an optimizer step into rows, a forward pass each, for workers that wait for one another."""
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from typing import TypeVar
 
 Record = TypeVar("Record")
 
 
-def pack(records: Sequence[Record], lengths: Sequence[int], longest_row: int) -> list[list[Record]]:
-    """Pack records into rows by first fit, longest record first.
+def pack(records: Sequence[Record], lengths: Sequence[int], longest_row: int, world: int) -> list[list[list[Record]]]:
+    """Pack records into as few equally long rows as there is room for, the same number for every rank.
+
+    Longest record first, each goes to the row that holds least (Graham 1969). The result is a function of the
+    arguments alone.
 
     Args:
         records: of one optimizer step, in any order.
         lengths: of each of them, in positions.
         longest_row: room of a row, in positions. A record that is longer has a row of its own.
+        world: number of ranks.
 
     Returns:
-        Rows, the one that was begun first at the head. Together they hold every record once.
+        Rows of each rank; a row has no records where there are fewer records than rows.
     """
-    rows: list[list[Record]] = []
-    room: list[int] = []
-    for index in sorted(range(len(records)), key=lambda index: -lengths[index]):
-        number = next((number for number, left in enumerate(room) if lengths[index] <= left), len(rows))
-        if number == len(rows):
-            rows.append([])
-            room.append(longest_row)
-        rows[number].append(records[index])
-        room[number] -= lengths[index]
+    passes = max(1, -(-sum(lengths) // (longest_row * world)))
+    order = sorted(range(len(records)), key=lambda index: -lengths[index])
+    while (rows := _balanced(order, lengths, longest_row, passes * world)) is None:
+        passes += 1
+    return [[[records[index] for index in row] for row in rows[rank::world]] for rank in range(world)]
+
+
+def _balanced(order: Sequence[int], lengths: Sequence[int], longest_row: int, number: int) -> list[list[int]] | None:
+    """Lay records into a number of rows; None where a record finds no room."""
+    rows: list[list[int]] = [[] for _ in range(number)]
+    held = [(0, row) for row in range(number)]
+    for index in order:
+        positions, row = held[0]
+        if rows[row] and positions + lengths[index] > longest_row:
+            return None
+        rows[row].append(index)
+        heapq.heapreplace(held, (positions + lengths[index], row))
     return rows
-
-
-def dealt(rows: Sequence[list[Record]], rank: int, world: int) -> list[list[Record]]:
-    """Return the rows of one rank, dealt in turn; every rank has equally many, some of them without records.
-
-    Args:
-        rows: of one optimizer step.
-        rank: from 0 to `world - 1`.
-        world: number of ranks.
-    """
-    filled = [*rows, *([] for _ in range(-len(rows) % world))]
-    return filled[rank::world]

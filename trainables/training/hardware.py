@@ -114,6 +114,24 @@ def set_attention(language: nn.Module, stage: StageSpec, device: Device) -> str:
     return kernel
 
 
+def drops_padding(resources: ResourceSpec, attention: str) -> bool:
+    """Check whether records of a micro-batch are laid one after the other instead of being padded.
+
+    Args:
+        resources: of the stage.
+        attention: name of the attention kernel.
+    """
+    match resources.padding:
+        case "auto":
+            return attention == FLASH_ATTENTION
+        case "keep":
+            return False
+        case "drop":
+            return True
+        case _:
+            assert_never(resources.padding)
+
+
 def peak_flops(name: str, precision: Precision) -> float | None:
     """Look up a device's peak in floating-point operations per second, by its driver's name for it; None if unknown."""
     for entry in shipped().gpus.values():
@@ -153,4 +171,5 @@ def provenance(stage: StageSpec, resources: ResourceSpec, context: Context, atte
         "gradients": "fp32" if accumulates_in_fp32(stage, resources) else stage.precision,
         "zero": str(zero_stage(stage, resources)),
         "offload": resources.offload,
+        **({"padding": "dropped"} if drops_padding(resources, attention) else {}),
     }

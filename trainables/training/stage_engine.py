@@ -21,7 +21,7 @@ from trainables.task import Context, TrialTask
 from trainables.training.deepspeed_config import deepspeed_config
 from trainables.training.device_memory import release_memory
 from trainables.training.engine import Engine, no_traces, open_engine, partition
-from trainables.training.hardware import check_device, set_attention
+from trainables.training.hardware import check_device, drops_padding, set_attention
 from trainables.training.weights_io import load_weights, save_weights
 from trainables.trial_data import StageData, TrialData
 
@@ -76,7 +76,6 @@ def _opened(
     check_device(stage, context.device)
     config = deepspeed_config(stage, order.resources, context.device)
     use_features = task.has_features_of(part.source for part in stage.data.parts)
-    stage_data = StageData(data, task, stage, use_features)
 
     def begin() -> Parts:
         model = build_modules(task.trial, data.tokenizer, data.root, with_vision=not use_features)
@@ -92,6 +91,7 @@ def _opened(
         broadcast_weights(added, dtype, device, cut)
     settle_gradients(model, stage)
     attention = set_attention(model.language, stage, context.device)
+    stage_data = StageData(data, task, stage, use_features, drops_padding(order.resources, attention))
     with open_engine(model, stage, order.steps, config, context.device) as engine:
         yield OpenStage(engine, stage_data, attention)
 

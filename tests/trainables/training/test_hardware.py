@@ -9,6 +9,7 @@ import pytest
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from search_spaces.errors import InputError
+from search_spaces.resource_spec import Padding, ResourceSpec
 from search_spaces.spec import Precision
 from search_spaces.worker_contract import Device
 from tests.support.tiny_specs import stage
@@ -20,6 +21,7 @@ from trainables.storage.store import LocalStore
 from trainables.training.hardware import (
     CAPABILITIES,
     attention_kernel,
+    drops_padding,
     flops_utilisation,
     peak_flops,
     refuse_precision,
@@ -68,6 +70,21 @@ def test_flash_attention_that_is_installed_but_does_not_import_is_said_and_passe
     assert set_attention(model, stage(precision="bf16"), "cuda") == "sdpa"
     assert model.config._attn_implementation == "sdpa"
     assert "flash_attn_2_cuda.so: undefined symbol" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("padding", "kernel", "drops"),
+    [
+        ("auto", "sdpa", False),
+        ("auto", "flash_attention_2", True),
+        ("keep", "flash_attention_2", False),
+        ("drop", "sdpa", True),
+    ],
+)
+def test_padding_is_dropped_where_asked_or_where_the_kernel_gains_by_it(
+    padding: Padding, kernel: str, drops: bool
+) -> None:
+    assert drops_padding(ResourceSpec(padding=padding), kernel) is drops
 
 
 def test_a_peak_is_known_by_the_drivers_name_and_never_guessed() -> None:
