@@ -44,7 +44,7 @@ def main() -> None:
             _print(f"rows of {row:,}", steps, positions, [_packed(step, positions, row) for step in steps])
 
 
-def _drawn(records: int, tail: int) -> tuple[np.ndarray, Rows]:  # type: ignore[type-arg]
+def _drawn(records: int, tail: int) -> tuple[np.ndarray, Rows]:
     """Draw which records have an image, and their tokens of text: log-normal with the mean and a 99th percentile."""
     sigma = brentq(lambda s: math.log(MEAN) - s * s / 2 + 2.3263 * s - math.log(tail), 0.1, 2.3)
     random = np.random.default_rng(0)
