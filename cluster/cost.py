@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cluster.memory import FP32, bytes_of_number, optimizer_bytes, sequence
-from search_spaces.resource_spec import ResourceSpec
+from cluster.memory import FP32, bytes_of_number, sequence
 from search_spaces.resources import KEPT_CHECKPOINTS
 from search_spaces.sizes import (
     ConvShape,
@@ -138,22 +137,21 @@ class Disk:
         return (KEPT_CHECKPOINTS + 1) * self.step_checkpoint + self.handed_on
 
 
-def stage_disk(size: ModelSize, stage: StageSpec, resources: ResourceSpec, steps: int | None) -> Disk:
+def stage_disk(size: ModelSize, stage: StageSpec, steps: int | None) -> Disk:
     """Compute the bytes that a stage writes to storage.
 
-    Trained weights only, in the stage's precision; a step checkpoint also has masters and optimizer states in fp32. A
+    Trained weights only, in the stage's precision; a step checkpoint has them in fp32, with the optimizer's states. A
     stage with adapters hands on the whole language model with the adapters merged: the weights they change in fp32.
 
     Args:
         size: of the model.
         stage: what is trained.
-        resources: what it is trained on.
         steps: of the stage; None if they are not known. All stages but those of one step may write step checkpoints:
             they are also written by time.
     """
     number, trained = bytes_of_number(stage), trained_parameters(size, stage)
     written = steps is None or steps > 1
-    checkpoint = number * trained + optimizer_bytes(stage, resources, trained) if written else 0
+    checkpoint = FP32 * (1 + stage.optimizer.states) * trained if written else 0
     handed_on = number * trained
     if "language" in stage.trains and not trains_own_weights(stage, "language"):
         adapters = stage_adapters(size, stage)

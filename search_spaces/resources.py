@@ -28,9 +28,6 @@ PREFETCHED_PARAMETERS = 50_000_000
 KEPT_CHECKPOINTS = 2
 """Checkpoints of a running stage that are kept: older ones are removed when a newer one is complete."""
 
-KEPT_OTHER_SHAPES = 2
-"""Other shapes of groups of which the newest checkpoint of a running stage is kept: such a group may come back."""
-
 OWNED = {
     "train_batch_size": "the stage's global_batch",
     "train_micro_batch_size_per_gpu": "resources.micro_batch",
@@ -53,7 +50,7 @@ OWNED = {
     "data_efficiency": "the stage's data",
     "progressive_layer_drop": "the model",
     "compression_training": "the model",
-    "checkpoint": "the program, which resumes in the same shape only",
+    "checkpoint": "the program, which writes checkpoints of its own",
     "zero_allow_untested_optimizer": "the program, which brings torch's optimizers",
     "zero_force_ds_cpu_optimizer": "the program, which brings torch's optimizers",
     "zero_optimization.stage": "resources.zero",

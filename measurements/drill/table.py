@@ -52,7 +52,7 @@ def _lost_work(outcomes: Sequence[Outcome]) -> Iterable[str]:
         again = max(step for outcome in changed for step in (0, *outcome.lost_steps))
         apart = max(outcome.rounding for outcome in changed)
         yield (
-            f"Gone on with another shape, for which a half-trained stage starts anew: {len(changed)} cases; at most "
+            f"Gone on with another shape, from its checkpoints: {len(changed)} cases; at most "
             f"{again} steps done again, weights and last losses at most {apart:.1e} apart, relatively."
         )
 

@@ -177,7 +177,7 @@ def _estimate(
         parameters=size.parameters,
         trained=trained_parameters(size, stage),
         memory=memory,
-        disk=stage_disk(size, stage, resources, steps),
+        disk=stage_disk(size, stage, steps),
         operations=work,
         text_tokens=text_tokens,
         gpu_hours=hours,

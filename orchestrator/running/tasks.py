@@ -114,7 +114,7 @@ def largest_write(plan: Plan) -> int:
         if arm.size is None:
             continue
         for node, stage in zip(trial.stage_nodes(plan), trial.spec.stages, strict=True):
-            disk = stage_disk(arm.size, stage, arm.resources_of(stage.name), node.steps)
+            disk = stage_disk(arm.size, stage, node.steps)
             sizes.append(max(disk.step_checkpoint, disk.handed_on))
     return max(sizes, default=0) + WRITE_MARGIN_BYTES
 

@@ -11,7 +11,6 @@ import transformers
 from torch.utils.flop_counter import FlopCounterMode
 
 from cluster.cost import MFU, TEXT_TOKENS, decoder_operations, encoder_operations, gpu_hours, operations, stage_disk
-from search_spaces.resource_spec import ResourceSpec
 from search_spaces.sizes import EncoderSize, LanguageShape, ModelSize, SizedFamily
 from search_spaces.spec import LoraSpec, ProjectorSpec
 from search_spaces.trained_sizes import adapter_size
@@ -85,19 +84,17 @@ def test_frozen_weights_save_half_of_the_backward_pass_and_checkpointing_repeats
 
 
 def test_disk_holds_trained_weights_only_and_step_checkpoints_of_all_stages_but_those_of_one_step() -> None:
-    disk = stage_disk(SIZE_7B, sized_stage(), ResourceSpec(zero=2), 5198)
-    assert (disk.handed_on, disk.step_checkpoint) == (2 * TRAINED, 14 * TRAINED)
-    assert stage_disk(SIZE_7B, sized_stage(), ResourceSpec(zero=2), 100).step_checkpoint == 14 * TRAINED
-    assert stage_disk(SIZE_7B, sized_stage(), ResourceSpec(zero=2), 1).step_checkpoint == 0
-    assert (
-        stage_disk(SIZE_7B, sized_stage(trains=("projector",)), ResourceSpec(zero=2), None).handed_on == 2 * 20_979_712
-    )
+    disk = stage_disk(SIZE_7B, sized_stage(), 5198)
+    assert (disk.handed_on, disk.step_checkpoint) == (2 * TRAINED, 12 * TRAINED)
+    assert stage_disk(SIZE_7B, sized_stage(), 100).step_checkpoint == 12 * TRAINED
+    assert stage_disk(SIZE_7B, sized_stage(), 1).step_checkpoint == 0
+    assert stage_disk(SIZE_7B, sized_stage(trains=("projector",)), None).handed_on == 2 * 20_979_712
 
 
 def test_step_checkpoints_hold_adapters_only_and_what_is_handed_on_is_the_merged_language_model() -> None:
     lora = LoraSpec(rank=8, alpha=16, targets=("q_proj",))
-    disk = stage_disk(SIZE_7B, sized_stage(lora=lora), ResourceSpec(zero=2), 5198)
+    disk = stage_disk(SIZE_7B, sized_stage(lora=lora), 5198)
     adapters = adapter_size(SIZE_7B, lora)
     assert (adapters.parameters, adapters.adapted) == (32 * 8 * 2 * 4096, 32 * 4096**2)
-    assert disk.step_checkpoint == 14 * (adapters.parameters + 20_979_712)
+    assert disk.step_checkpoint == 12 * (adapters.parameters + 20_979_712)
     assert disk.handed_on == 2 * TRAINED + 2 * adapters.adapted

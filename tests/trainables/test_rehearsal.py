@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,7 @@ from trainables.storage.record_files import read
 from trainables.storage.records import TrialResult
 from trainables.storage.store import LocalStore
 from trainables.task import Context, StageTask, TrialTask
-from trainables.training.state_files import read_state
+from trainables.training.state_files import open_state
 
 TWO_STAGES = (stage("align", trains=("projector",), prompt="caption"), stage("finetune"))
 
@@ -92,11 +94,12 @@ def test_an_encoder_that_is_part_of_the_model_is_rehearsed_with_it(tmp_path: Pat
 def test_a_state_that_is_not_read_back_as_it_was_saved_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def changed(path: Path) -> dict[str, object]:
-        state = read_state(path)
-        return state | ({"global_steps": 7} if "global_steps" in state else {})
+    @contextmanager
+    def changed(path: Path) -> Iterator[dict[str, object]]:
+        with open_state(path) as state:
+            yield state | {"steps": 7}
 
-    monkeypatch.setattr("trainables.training.engine.read_state", changed)
+    monkeypatch.setattr("trainables.training.engine.open_state", changed)
     with pytest.raises(RuntimeError, match="changed when it was read back"):
         run(rehearsal_of(make_task(tmp_path / "real"), tmp_path / "scratch"))
 

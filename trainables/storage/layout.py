@@ -71,15 +71,15 @@ def checkpoints(key: str) -> str:
     return f"stages/{part(key)}/checkpoints"
 
 
-def step_checkpoint(key: str, step: int, shape: str) -> str:
+def step_checkpoint(key: str, step: int, version: int) -> str:
     """Name the checkpoint of a stage at a step; names sort by their steps.
 
     Args:
         key: of the stage.
         step: optimizer steps that are done.
-        shape: name of the shape of the group that writes it (`trainables.training.step_checkpoints`).
+        version: of the format of its files (`trainables.training.step_checkpoints`).
     """
-    return f"{checkpoints(key)}/{step:08d}-{part(shape)}"
+    return f"{checkpoints(key)}/{step:08d}-{version}"
 
 
 def unfinished_checkpoints(key: str) -> str:

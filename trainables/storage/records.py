@@ -55,10 +55,10 @@ class Curve:
 
 @dataclass(frozen=True)
 class CheckpointManifest:
-    """`stages/<key>/checkpoints/<step>-<shape>/manifest.json`: what tells whether a step checkpoint is whole."""
+    """`stages/<key>/checkpoints/<step>-<format>/manifest.json`: what tells whether a step checkpoint is whole."""
 
     shape: str
-    """What must be equal of the group that reads it."""
+    """The group of workers that has written it."""
     files: Mapping[str, int]
     """File, relative to the checkpoint -> bytes."""
     digests: Mapping[str, str] = field(default_factory=dict)

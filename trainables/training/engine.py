@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
-import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,6 @@ import deepspeed
 import torch
 import torch.nn.functional as F
 from deepspeed.accelerator import cuda_accelerator
-from deepspeed.checkpoint.constants import LOSS_SCALER, OPTIMIZER_STATE_DICT, PARAM_SLICE_MAPPINGS
-from deepspeed.runtime.checkpoint_engine.checkpoint_engine import CheckpointCommitInfo, CheckpointEngine
-from deepspeed.runtime.fp16.loss_scaler import LossScaler
 from deepspeed.runtime.zero import parameter_offload
 from deepspeed.runtime.zero.partitioned_param_coordinator import PartitionedParameterCoordinator
 from torch import Tensor, nn
@@ -35,17 +31,13 @@ from trainables.training.device_memory import release_memory
 from trainables.training.learning_rate import factor
 from trainables.training.optimizer import make_optimizer
 from trainables.training.random_states import random_states, restore_random_states
-from trainables.training.state_files import read_state, state_digest, write_state
+from trainables.training.state_files import open_state, state_digest, write_state
+from trainables.training.state_slices import buffers, cut_slices, put_slices, round_masters
 
 BACKENDS: dict[Device, str] = {"cuda": "nccl", "cpu": "gloo"}
 """The collective communication library of a device."""
 
 _LINEAR = F.linear
-
-_TAG = "state"
-"""Folder of DeepSpeed's files within a checkpoint. It names them `.pt`; they are safetensors files."""
-
-_OWN_STATE = "stage"
 
 # An internal table, not an option: without it the first init_distributed on a CPU compiles a C++ op for minutes.
 deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
@@ -77,9 +69,10 @@ class Engine:
         )
         self._trained = tuple(stage.trains)
         self._optimizer, self._schedule, self._steps = stage.optimizer, stage.schedule, steps
+        self._torch_optimizer = optimizer
         self._zero = config["zero_optimization"]["stage"]
         self.device = self._engine.device
-        self._world = torch.distributed.get_world_size()
+        self._rank, self._world = torch.distributed.get_rank(), torch.distributed.get_world_size()
 
     def step(self, batches: Iterable[Batch | PackedBatch], passes: int, targets: int) -> float:
         """Run an optimizer step over this rank's forward passes; returns the loss of the whole global batch.
@@ -118,7 +111,7 @@ class Engine:
         return int(box)
 
     def save(self, folder: Path, state: dict[str, Any]) -> dict[str, str]:
-        """Write a checkpoint of weights, optimizer, scheduler, random states and `state` to a folder. A collective.
+        """Write this rank's part of a checkpoint of weights, optimizer, random states and `state` to a folder.
 
         Args:
             folder: folder of the checkpoint, shared by all ranks.
@@ -127,31 +120,47 @@ class Engine:
         Returns:
             File that this rank has written, relative to the folder -> its SHA-256.
         """
-        files = self._saved(folder, state, _StateFiles())
-        if torch.distributed.get_rank() == 0:
-            for script in folder.glob("*.py"):  # DeepSpeed's, to read its own format
-                script.unlink()
-        return files
+        return {self._file: write_state(self._state(state), folder / self._file)}
 
     def digests(self, state: dict[str, Any]) -> dict[str, str]:
-        """Return what `save` would return now, without writing a file to storage. A collective."""
-        with tempfile.TemporaryDirectory() as folder:
-            return self._saved(Path(folder), state, _StateFiles(is_written=False))
+        """Return what `save` would return now, without writing a file."""
+        return {self._file: state_digest(self._state(state))}
 
-    def _saved(self, folder: Path, state: dict[str, Any], files: _StateFiles) -> dict[str, str]:
-        self._engine.checkpoint_engine = files
-        self._engine.save_checkpoint(
-            str(folder), tag=_TAG, client_state={_OWN_STATE: state}, save_latest=False, exclude_frozen_parameters=True
-        )
-        files.save(random_states(), str(folder / _TAG / _random_file()))
-        return {str(path.relative_to(folder)): digest for path, digest in files.written.items()}
+    @property
+    def _file(self) -> str:
+        return f"rank-{self._rank:05d}.safetensors"
+
+    def _state(self, state: dict[str, Any]) -> dict[str, Any]:
+        share = (self._rank, self._world) if self._zero == 0 else (0, 1)
+        return {
+            "slices": cut_slices(buffers(self._engine, self._zero), self._torch_optimizer, share),
+            "random": random_states(),
+            "steps": self._engine.global_steps,
+            "schedule": self._engine.lr_scheduler.state_dict(),
+            "stage": state if self._rank == 0 else {},
+        }
 
     def load(self, folder: Path) -> dict[str, Any]:
-        """Resume from a checkpoint that `save` wrote; returns its `state`. Frozen weights are the model's own."""
-        self._engine.checkpoint_engine = _StateFiles()
-        _, state = self._engine.load_checkpoint(str(folder), tag=_TAG, load_module_strict=False)
-        restore_random_states(read_state(folder / _TAG / _random_file()))
-        return dict(state[_OWN_STATE])
+        """Resume from a checkpoint that the ranks of a group have written with `save`; returns its `state`.
+
+        The group may have had another size, ZeRO stage, offload or device. Weights that are not trained are the model's
+        own. A collective.
+        """
+        with ExitStack() as files:
+            states = [files.enter_context(open_state(path)) for path in sorted(folder.glob("rank-*"))]
+            slices = (piece for state in states for piece in state["slices"])
+            put_slices(slices, buffers(self._engine, self._zero), self._torch_optimizer)
+            round_masters(self._engine, self._zero)
+            self._resume_schedule(states[0]["steps"], states[0]["schedule"])
+            restore_random_states(states[self._rank % len(states)]["random"])
+            return dict(states[0]["stage"])
+
+    def _resume_schedule(self, steps: int, schedule: dict[str, Any]) -> None:
+        self._engine.global_steps = steps
+        self._engine.global_samples = steps * self._engine.train_batch_size()
+        self._engine.lr_scheduler.load_state_dict(schedule)
+        for group, lr in zip(self._torch_optimizer.param_groups, self._engine.lr_scheduler.get_last_lr(), strict=True):
+            group["lr"] = lr
 
     def trained_weights(self) -> dict[str, dict[str, Tensor]]:
         """Gather the whole weights of the trained modules on the CPU of rank 0; empty on other ranks. A collective."""
@@ -163,69 +172,14 @@ class Engine:
             }
             for key, parameter in part.named_parameters():
                 with deepspeed.zero.GatheredParameters([parameter], enabled=self._zero == 3):
-                    if torch.distributed.get_rank() == 0:
+                    if self._rank == 0:
                         weights[name][key] = parameter.detach().cpu().clone()
-        return weights if torch.distributed.get_rank() == 0 else {}
+        return weights if self._rank == 0 else {}
 
     def destroy(self) -> None:
         """Release the engine's memory."""
         self._engine.destroy()
-        del self._engine
-
-
-class _StateFiles(CheckpointEngine):  # type: ignore[misc]  # deepspeed has no types
-    """DeepSpeed's door to the files of a checkpoint. Its own opens pickles, which run whatever is in them."""
-
-    def __init__(self, is_written: bool = True) -> None:
-        super().__init__()
-        self._write = write_state if is_written else _digest_alone
-        self.written: dict[Path, str] = {}
-
-    def create(self, info: CheckpointCommitInfo) -> None:
-        """Do nothing: the caller has made the folder, and renames it when all ranks are done."""
-
-    def save(self, state_dict: dict[str, Any], path: str) -> None:
-        self.written[Path(path)] = self._write(_without_objects(state_dict), Path(path))
-
-    def load(self, path: str, map_location: object = None) -> dict[str, Any]:
-        return _with_objects(read_state(Path(path)))
-
-    def commit(self, info: CheckpointCommitInfo) -> bool:
-        return True
-
-    def preserves_storage_sharing(self) -> bool:
-        return False
-
-
-def _digest_alone(state: dict[str, Any], path: Path) -> str:
-    return state_digest(state)
-
-
-def _without_objects(state: dict[str, Any]) -> dict[str, Any]:
-    """Return a state of DeepSpeed without what is no plain value: the loss scaler becomes its scale.
-
-    Where a parameter lies in a flat buffer is left out: it follows from the model, and only DeepSpeed's conversion to
-    other world sizes reads it.
-    """
-    if OPTIMIZER_STATE_DICT not in state:
-        return state
-    zero = {name: value for name, value in state[OPTIMIZER_STATE_DICT].items() if name != PARAM_SLICE_MAPPINGS}
-    scaler = zero[LOSS_SCALER]
-    if type(scaler) is not LossScaler:
-        raise TypeError(f"a checkpoint must have a static loss scale, but has a {type(scaler).__qualname__}")
-    return {**state, OPTIMIZER_STATE_DICT: {**zero, LOSS_SCALER: scaler.cur_scale}}
-
-
-def _with_objects(state: dict[str, Any]) -> dict[str, Any]:
-    """Undo `_without_objects`."""
-    if OPTIMIZER_STATE_DICT not in state:
-        return state
-    zero = state[OPTIMIZER_STATE_DICT]
-    return {**state, OPTIMIZER_STATE_DICT: {**zero, LOSS_SCALER: LossScaler(zero[LOSS_SCALER])}}
-
-
-def _random_file() -> str:
-    return f"random-{torch.distributed.get_rank()}.pt"
+        del self._engine, self._torch_optimizer
 
 
 @contextmanager

@@ -208,7 +208,7 @@ class _StageLoop:
         self._checkpoint_times.written()
 
     def resume(self) -> Resumed | None:
-        """Go on from the newest checkpoint that is whole and that a group of this shape can read.
+        """Go on from the newest checkpoint that is whole.
 
         Returns None where no checkpoint was found at all.
         """
@@ -231,6 +231,8 @@ class _StageLoop:
                     " starts anew.",
                 ) from error
             print(f"{name}: going on from step {len(self.losses)}", flush=True)
+            if self._checkpoints.written_by:
+                print(f"{name}: that checkpoint was written by {self._checkpoints.written_by}", flush=True)
         elif passed_over:
             print(f"{name}: starts anew, as none of its {len(passed_over)} checkpoints can be used", flush=True)
         else:

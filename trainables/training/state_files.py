@@ -3,8 +3,8 @@
 A state is read as data: no pickle is opened, whatever the file is called, so that nothing in a file on shared storage
 can run as the one who reads it. The digest of a file is computed while it is written, by the rank that writes it.
 
-    digest = write_state({"step": 3, "weights": tensor}, folder / "model_states.pt")
-    state = read_state(folder / "model_states.pt")
+    digest = write_state({"step": 3, "weights": tensor}, folder / "rank-0.safetensors")
+    state = read_state(folder / "rank-0.safetensors")
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -38,6 +39,14 @@ _DTYPES = {
     torch.bool: "BOOL",
 }
 """Types of tensors by their names in a safetensors file. Others are refused when a state is written."""
+
+
+class TensorReader(Protocol):
+    """Tensor in an open file, of which only the parts that are asked for are read."""
+
+    def get_shape(self) -> list[int]: ...
+
+    def __getitem__(self, part: slice) -> Tensor: ...
 
 
 def write_state(state: dict[str, Any], path: Path) -> str:
@@ -80,6 +89,21 @@ def read_state(path: Path) -> dict[str, Any]:
     return _read(path, lambda file, name: file.get_tensor(name).clone())
 
 
+@contextmanager
+def open_state(path: Path) -> Iterator[dict[str, Any]]:
+    """Open a state that `write_state` has written, with a `TensorReader` in place of each of its tensors.
+
+    Raises:
+        ValueError: the file holds no such state.
+    """
+    try:
+        opened = safe_open(path, "pt")
+    except SafetensorError as error:
+        raise _no_state(error) from error
+    with opened as file:
+        yield _state(file, lambda name: file.get_slice(name))
+
+
 def state_damage(path: Path, digest: str) -> str | None:
     """Say what is wrong with a file of a state, or return None if it is the one of that digest and can be read.
 
@@ -106,14 +130,26 @@ def state_damage(path: Path, digest: str) -> str | None:
 def _read(path: Path, value_of: Callable[[Any, str], Any]) -> dict[str, Any]:
     try:
         with safe_open(path, "pt") as file:
-            values = {name: value_of(file, name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
-            structure = json.loads((file.metadata() or {})[_STRUCTURE])
+            return _state(file, lambda name: value_of(file, name))
+    except SafetensorError as error:
+        raise _no_state(error) from error
+
+
+def _state(file: Any, value_of: Callable[[str], Any]) -> dict[str, Any]:
+    """Put a state together from the structure in an open file's header and from what stands for its tensors."""
+    try:
+        values = {name: value_of(name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
+        structure = json.loads((file.metadata() or {})[_STRUCTURE])
         state = _value(structure, values)
     except (SafetensorError, KeyError, ValueError, TypeError, IndexError, RecursionError) as error:
-        raise ValueError(f"it must hold a state as this program writes it, but cannot be read so ({error})") from error
+        raise _no_state(error) from error
     if not isinstance(state, dict):
         raise ValueError("it must hold a state as this program writes it, but its structure is no dict")
     return state
+
+
+def _no_state(error: Exception) -> ValueError:
+    return ValueError(f"it must hold a state as this program writes it, but cannot be read so ({error})")
 
 
 def _content(state: dict[str, Any]) -> Iterator[memoryview]:

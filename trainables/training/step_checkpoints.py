@@ -1,18 +1,15 @@
 """Keep and choose the step checkpoints of a stage: folders that all workers write to, renamed when they are whole.
 
-A checkpoint is named by its step and by the shape of the group that has written it, so that groups of other shapes
-neither read nor replace it. Whoever starts a stage goes on from the newest checkpoint of its own shape whose files have
-the digests that were taken when they were written; what is passed over is named with its reason.
+Whoever starts a stage goes on from the newest checkpoint whose files have the digests that were taken when they were
+written, whatever group has written it; what is passed over is named with its reason.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +17,7 @@ import torch.distributed as dist
 
 from search_spaces.errors import InputError
 from search_spaces.resource_spec import ResourceSpec
-from search_spaces.resources import KEPT_CHECKPOINTS, KEPT_OTHER_SHAPES
+from search_spaces.resources import KEPT_CHECKPOINTS
 from trainables.package_versions import installed_versions
 from trainables.storage import layout
 from trainables.storage.damages import set_aside
@@ -33,35 +30,27 @@ from trainables.task import Context
 from trainables.training.state_files import state_damage
 from trainables.workers.process_group import from_all_ranks, from_rank_0
 
-_FORMAT = 2
-"""Of the files in a checkpoint. The first were pickles."""
+FORMAT = 3
+"""Of the files in a checkpoint, part of its name. The first were pickles; those of the second were cut by the number of
+workers and the ZeRO stage, and only such a group could read them."""
+
+_OTHER_FORMAT = f"was written by another version of this program, which has another format than {FORMAT}"
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class GroupShape:
-    """What must be equal of two groups of workers for one to read the checkpoints of the other."""
-
-    name: str
-    """Short, for names of folders: without a hyphen."""
-    description: str
-
-
-def group_shape(resources: ResourceSpec, context: Context) -> GroupShape:
-    """Describe the shape of a group: DeepSpeed cuts its states by all of this.
+def group_description(resources: ResourceSpec, context: Context) -> str:
+    """Describe a group of workers by what may change how it rounds.
 
     Args:
-        resources: of the stage.
+        resources: of the stage, as it runs.
         context: device of the workers.
     """
-    versions = ", ".join(f"{name} {version}" for name, version in installed_versions(("deepspeed",)).items())
     description = f"workers {resources.workers} on {context.device}, ZeRO {resources.zero}, offload {resources.offload}"
     if resources.deepspeed:
         description += f", own settings {json.dumps(resources.deepspeed, sort_keys=True)}"
-    description += f", {versions}, files of format {_FORMAT}"
-    digest = hashlib.sha256(description.encode()).hexdigest()[:8]
-    return GroupShape(f"{resources.workers}{context.device}_zero{resources.zero}_{digest}", description)
+    versions = ", ".join(f"{name} {version}" for name, version in installed_versions(("deepspeed",)).items())
+    return f"{description}, {versions}"
 
 
 class StepCheckpoints:
@@ -69,9 +58,11 @@ class StepCheckpoints:
 
     def __init__(self, store: Store, key: str, resources: ResourceSpec, context: Context):
         self._store, self._key, self._context = store, key, context
-        self._shape = group_shape(resources, context)
+        self._group = group_description(resources, context)
         self.passed_over: dict[str, str] = {}
         """Checkpoint that `newest` has passed over -> why."""
+        self.written_by = ""
+        """The group that has written the checkpoint that `newest` has returned; empty for one like this."""
 
     def save(self, step: int, write_state: Callable[[Path], Mapping[str, str]]) -> None:
         """Let every rank write into one folder, which gets its final name when all are done; older ones go.
@@ -97,26 +88,25 @@ class StepCheckpoints:
             dist.barrier()
 
     def newest(self) -> Path | None:
-        """Return the folder of the newest checkpoint that is whole and that this shape of group can read.
+        """Return the folder of the newest checkpoint that is whole.
 
         Those that are passed over are named with their reason. Damaged ones are set aside, as training on reaches their
-        steps again, and removed with the others when the stage is done; those of other shapes are kept for groups that
-        can read them.
+        steps again, and removed with the others when the stage is done; those of other formats are left until then.
 
         Raises:
             OSError: one cannot be read now; whether it is damaged is not known, and nothing happens to it.
         """
         for name in reversed(from_rank_0(lambda: self._store.folders(layout.checkpoints(self._key)))):
             folder = f"{layout.checkpoints(self._key)}/{name}"
-            is_own = _shape_of(name) == self._shape.name
-            problem = self._damage(folder) if is_own else from_rank_0(partial(self._other_shape, folder))
+            is_own = _format_of(name) == str(FORMAT)
+            problem = self._damage(folder) if is_own else _OTHER_FORMAT
             if is_own and problem is not None:  # what was transferred wrongly may come right the second time
                 problem = self._damage(folder)
             if problem is None:
                 return self._store.reading(folder)
             self.passed_over[self._store.place(folder)] = problem
             if self._context.rank == 0:
-                fate = "it is set aside" if is_own else "it is kept for such a group"
+                fate = "it is set aside" if is_own else "it is left where it is"
                 way_on = "an earlier checkpoint is used, or the stage starts anew"
                 logger.warning("%s: %s; %s; %s", self._store.place(folder), problem, fate, way_on)
                 if is_own:
@@ -125,9 +115,9 @@ class StepCheckpoints:
 
     def _finish(self, step: int, aside: str, digests: Mapping[str, str]) -> None:
         sizes = {name: self._store.facts(f"{aside}/{name}").size for name in digests}
-        write(self._store, f"{aside}/{layout.MANIFEST}", CheckpointManifest(self._shape.description, sizes, digests))
+        write(self._store, f"{aside}/{layout.MANIFEST}", CheckpointManifest(self._group, sizes, digests))
         try:
-            self._store.move(aside, layout.step_checkpoint(self._key, step, self._shape.name))
+            self._store.move(aside, layout.step_checkpoint(self._key, step, FORMAT))
         except OSError as error:
             if error.errno not in OCCUPIED:
                 raise  # else a second group works on this stage and was faster: its state is the same
@@ -135,32 +125,17 @@ class StepCheckpoints:
         remove_abandoned(self._store, self._key)
 
     def _remove_old(self) -> None:
-        """Keep the newest checkpoints of this shape, and the newest of each of few other shapes."""
-        by_shape: dict[str, list[str]] = {}
-        for name in reversed(self._store.folders(layout.checkpoints(self._key))):
-            by_shape.setdefault(_shape_of(name), []).append(name)
-        old = by_shape.pop(self._shape.name, [])[KEPT_CHECKPOINTS:]
-        for rank, names in enumerate(by_shape.values()):  # the furthest first
-            old += names[1:] if rank < KEPT_OTHER_SHAPES else names
-        for name in old:
-            self._remove(name)
-
-    def _remove(self, name: str) -> None:
-        self._store.remove(f"{layout.checkpoints(self._key)}/{name}")
-
-    def _other_shape(self, folder: str) -> str:
-        try:
-            manifest = read(self._store, f"{folder}/{layout.MANIFEST}", CheckpointManifest)
-        except InputError:
-            manifest = None  # its own group will say what is wrong
-        writer = "a group of another shape" if manifest is None else f"a group of {manifest.shape}"
-        return f"was written by {writer}, which one of {self._shape.description} cannot read"
+        """Keep the newest checkpoints, and those of other formats."""
+        names = [name for name in self._store.folders(layout.checkpoints(self._key)) if _format_of(name) == str(FORMAT)]
+        for name in names[:-KEPT_CHECKPOINTS]:
+            self._store.remove(f"{layout.checkpoints(self._key)}/{name}")
 
     def _damage(self, folder: str) -> str | None:
-        """Say why a checkpoint of this shape cannot be gone on from; None if it can. Each rank reads a part of it."""
+        """Say why a checkpoint cannot be gone on from; None if it can. Each rank reads a part of it."""
         manifest = from_rank_0(partial(self._manifest, folder))
         if isinstance(manifest, str):
             return manifest
+        self.written_by = manifest.shape if manifest.shape != self._group else ""
         digests, path = manifest.digests, self._store.reading(folder)
         own = sorted(digests)[self._context.rank :: self._context.world]
         parts = from_all_ranks(lambda: {name: state_damage(path / name, digests[name]) for name in own})
@@ -168,15 +143,15 @@ class StepCheckpoints:
         return next((f"the file {name}: {all_problems[name]}" for name in sorted(all_problems)), None)
 
     def _manifest(self, folder: str) -> CheckpointManifest | str:
-        """Read the manifest of a checkpoint of this shape, or say what is wrong with it or the sizes that it tells."""
+        """Read the manifest of a checkpoint, or say what is wrong with it or the sizes that it tells."""
         try:
             manifest = read(self._store, f"{folder}/{layout.MANIFEST}", CheckpointManifest)
         except InputError as error:
             return f"its {layout.MANIFEST} {error.law}"
         if manifest is None:
             return f"a step checkpoint must have a {layout.MANIFEST}, but has none"
-        if manifest.shape != self._shape.description or manifest.files.keys() != manifest.digests.keys():
-            return f"its {layout.MANIFEST} must be that of a group of {self._shape.description}, but is not"
+        if not manifest.files or manifest.files.keys() != manifest.digests.keys():
+            return f"its {layout.MANIFEST} must have the size and the digest of every file, but has not"
         for name, size in manifest.files.items():
             if not self._store.exists(f"{folder}/{name}"):
                 return f"must have the file {name}, but it is not there"
@@ -208,6 +183,6 @@ def remove_abandoned(store: Store, key: str) -> tuple[str, ...]:
     return tuple(left)
 
 
-def _shape_of(name: str) -> str:
-    """Read the shape in the name of a checkpoint's folder; empty in those of the first format, which had none."""
+def _format_of(name: str) -> str:
+    """Read the format in the name of a checkpoint's folder; that of earlier ones is no number."""
     return name.partition("-")[2]

@@ -1,4 +1,4 @@
-"""A stage resumes from its newest whole step checkpoint; what is damaged or of another shape is named, passed over."""
+"""A stage resumes from its newest whole step checkpoint; what is damaged or of another format is named, passed over."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from search_spaces.resource_spec import ResourceSpec
-from search_spaces.resources import KEPT_CHECKPOINTS, KEPT_OTHER_SHAPES
+from search_spaces.resources import KEPT_CHECKPOINTS
 from trainables.storage import layout
 from trainables.storage.file_classes import file_class
 from trainables.storage.record_files import write
@@ -26,12 +26,11 @@ from trainables.storage.records import CheckpointManifest
 from trainables.storage.store import LocalStore
 from trainables.task import Context
 from trainables.training.state_files import read_state, write_state
-from trainables.training.step_checkpoints import StepCheckpoints, group_shape, remove_checkpoints
+from trainables.training.step_checkpoints import FORMAT, StepCheckpoints, group_description, remove_checkpoints
 from trainables.workers.process_group import Rendezvous
 
 KEY = "key"
 ONE, TWO = ResourceSpec(), ResourceSpec(zero=2)
-SHAPE, OTHER = (group_shape(resources, Context()).name for resources in (ONE, TWO))
 
 
 def _state(folder: Path) -> dict[str, str]:
@@ -58,9 +57,9 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _steps(root: Path, shape: str = SHAPE) -> list[int]:
+def _steps(root: Path) -> list[int]:
     names = LocalStore(root).folders(layout.checkpoints(KEY))
-    return [int(name.split("-")[0]) for name in names if name.endswith(shape)]
+    return [int(name.split("-")[0]) for name in names if name.endswith(f"-{FORMAT}")]
 
 
 def _newest_step(root: Path, resources: ResourceSpec = ONE) -> int | None:
@@ -73,7 +72,7 @@ def test_save_keeps_the_newest_and_newest_returns_the_last(root: Path) -> None:
     assert len(_steps(root)) == KEPT_CHECKPOINTS
     newest = _checkpoints(root).newest()
     assert newest is not None
-    assert newest.name == f"00000030-{SHAPE}"
+    assert newest.name == f"00000030-{FORMAT}"
     assert torch.equal(read_state(newest / "state" / "model.pt")["tensor"], torch.arange(300.0))
 
 
@@ -104,13 +103,13 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 def test_newest_passes_over_a_damaged_checkpoint_and_names_it(
     root: Path, file: str, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    last = _folder(root) / f"00000030-{SHAPE}"
+    last = _folder(root) / f"00000030-{FORMAT}"
     DAMAGES[damage](last / file)
     checkpoints = _checkpoints(root)
     with caplog.at_level(logging.WARNING):
         newest = checkpoints.newest()
     assert newest is not None
-    assert newest.name == f"00000020-{SHAPE}"
+    assert newest.name == f"00000020-{FORMAT}"
     (warning,) = caplog.messages
     assert str(last) in warning
     assert file in warning
@@ -123,55 +122,39 @@ def test_newest_passes_over_a_damaged_checkpoint_and_names_it(
 
 def test_newest_of_damaged_checkpoints_alone_is_none_and_all_are_named(root: Path) -> None:
     for step in _steps(root):
-        (_folder(root) / f"{step:08d}-{SHAPE}" / "state" / "model.pt").unlink()
+        (_folder(root) / f"{step:08d}-{FORMAT}" / "state" / "model.pt").unlink()
     checkpoints = _checkpoints(root)
     assert checkpoints.newest() is None
     assert len(checkpoints.passed_over) == 2
 
 
 def test_a_folder_that_was_half_removed_is_passed_over(root: Path) -> None:
-    last = _folder(root) / f"00000030-{SHAPE}"
+    last = _folder(root) / f"00000030-{FORMAT}"
     for file in (last / "manifest.json", last / "state" / "model.pt"):
         file.unlink()
-    (_folder(root) / f"00000040-{SHAPE}").mkdir()
+    (_folder(root) / f"00000040-{FORMAT}").mkdir()
     assert _newest_step(root) == 20
 
 
-def test_checkpoints_of_another_shape_are_passed_over_once_with_the_reason_and_kept(
-    root: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_the_newest_checkpoint_is_used_whatever_group_has_written_it_and_the_group_is_named(root: Path) -> None:
     checkpoints = _checkpoints(root, TWO)
-    with caplog.at_level(logging.WARNING):
-        assert checkpoints.newest() is None
-    assert len(caplog.messages) == 2
-    assert "was written by a group of workers 1 on cpu, ZeRO 0" in caplog.text
-    assert "which one of workers 1 on cpu, ZeRO 2" in caplog.text
-    assert "it is kept for such a group" in caplog.text
-    assert len(checkpoints.passed_over) == 2
-    assert _newest_step(root) == 30
+    newest = checkpoints.newest()
+    assert newest is not None
+    assert newest.name[:8] == "00000030"
+    assert checkpoints.written_by.startswith("workers 1 on cpu, ZeRO 0, offload none")
+    assert not checkpoints.passed_over
+    own = _checkpoints(root)
+    own.newest()
+    assert own.written_by == ""
 
 
-def test_two_shapes_train_one_stage_in_turns_and_each_goes_on_from_its_own_newest(root: Path) -> None:
-    for step in (10, 20, 30, 40):  # the steps of the other shape among them
-        _checkpoints(root, TWO).save(step, _state)
-    assert (_steps(root), _steps(root, OTHER)) == ([30], [30, 40])
-    assert (_newest_step(root), _newest_step(root, TWO)) == (30, 40)
-    for step in (40, 50, 60):
-        _checkpoints(root).save(step, _state)
-    assert (_steps(root), _steps(root, OTHER)) == ([50, 60], [40])
-    assert (_newest_step(root), _newest_step(root, TWO)) == (60, 40)
+def test_groups_that_train_one_stage_in_turns_share_its_checkpoints(root: Path) -> None:
+    _checkpoints(root, TWO).save(40, _state)
+    assert _steps(root) == [30, 40]
+    assert (_newest_step(root), _newest_step(root, TWO)) == (40, 40)
 
 
-def test_the_number_of_checkpoints_is_bounded_over_all_shapes(tmp_path: Path) -> None:
-    for workers in range(1, 9):
-        for step in (10, 20, 30):
-            _checkpoints(tmp_path, ResourceSpec(workers=workers)).save(step * workers, _state)
-    names = LocalStore(tmp_path).folders(layout.checkpoints(KEY))
-    assert len(names) == KEPT_CHECKPOINTS + KEPT_OTHER_SHAPES
-    assert {int(name[:8]) for name in names} == {160, 240, 210, 180}
-
-
-SHAPES = {
+GROUPS = {
     "workers": ResourceSpec(workers=2),
     "ZeRO": ResourceSpec(zero=1),
     "offload": ResourceSpec(zero=1, offload="optimizer"),
@@ -179,21 +162,28 @@ SHAPES = {
 }
 
 
-def test_whatever_deepspeed_cuts_states_by_is_part_of_the_shape() -> None:
-    shapes = {group_shape(resources, Context()).name for resources in (ONE, *SHAPES.values())}
-    assert len(shapes | {group_shape(ONE, Context(device="cuda")).name}) == len(SHAPES) + 2
+def test_groups_are_told_apart_by_what_may_change_rounding() -> None:
+    described = {group_description(resources, Context()) for resources in (ONE, *GROUPS.values())}
+    assert len(described | {group_description(ONE, Context(device="cuda"))}) == len(GROUPS) + 2
 
 
-def test_a_checkpoint_of_an_earlier_version_is_passed_over_and_kept_until_the_stage_ends(tmp_path: Path) -> None:
-    old = f"{layout.checkpoints(KEY)}/00000030"
+@pytest.mark.parametrize("name", ["00000030", "00000030-1cpu_zero0_0123abcd"])
+def test_a_checkpoint_of_an_earlier_format_is_passed_over_and_left_until_the_stage_ends(
+    name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    old = f"{layout.checkpoints(KEY)}/{name}"
     store = LocalStore(tmp_path)
-    store.put(f"{old}/state/mp_rank_00_model_states.pt", b"a pickle")
-    write(store, f"{old}/manifest.json", CheckpointManifest("workers 1, ZeRO 0, offload none", {"state/mp.pt": 8}))
+    store.put(f"{old}/state/mp_rank_00_model_states.pt", b"of an earlier format")
+    write(store, f"{old}/manifest.json", CheckpointManifest("workers 1, ZeRO 0", {"state/mp.pt": 8}))
     checkpoints = _checkpoints(tmp_path)
-    assert checkpoints.newest() is None
-    assert "workers 1, ZeRO 0, offload none" in checkpoints.passed_over[store.place(old)]
-    _checkpoints(tmp_path).save(10, _state)
-    assert _newest_step(tmp_path) == 10
+    with caplog.at_level(logging.WARNING):
+        assert checkpoints.newest() is None
+    assert "another version of this program" in checkpoints.passed_over[store.place(old)]
+    assert "it is left where it is" in caplog.text
+    for step in (10, 20, 25):
+        _checkpoints(tmp_path).save(step, _state)
+    assert (_steps(tmp_path), _newest_step(tmp_path)) == ([20, 25], 25)
+    assert store.exists(old)
     remove_checkpoints(store, KEY)
     assert not store.exists(layout.checkpoints(KEY))
 
@@ -207,8 +197,8 @@ def test_two_groups_that_write_the_same_step_at_a_time_leave_one_whole_checkpoin
     _checkpoints(tmp_path).save(10, write_while_another_does)
     assert _newest_step(tmp_path) == 10
     assert [path.name for path in _folder(tmp_path).iterdir()] in (
-        [f"00000010-{SHAPE}", "writing.aside"],
-        ["writing.aside", f"00000010-{SHAPE}"],
+        [f"00000010-{FORMAT}", "writing.aside"],
+        ["writing.aside", f"00000010-{FORMAT}"],
     )
     assert not list((_folder(tmp_path) / "writing.aside").iterdir())
 
@@ -281,7 +271,7 @@ def test_a_checkpoint_is_flushed_before_it_gets_its_name_and_the_name_behind_it(
     monkeypatch.setattr(os, "fsync", note_fsync)
     monkeypatch.setattr(os, "rename", note_rename)
     _checkpoints(tmp_path).save(10, _state)
-    named = calls.index(f"to 00000010-{SHAPE}")
+    named = calls.index(f"to 00000010-{FORMAT}")
     assert {"model.pt", "optimizer.pt", "manifest.json", "state", "checkpoint"} <= set(calls[:named])
     assert "checkpoints" in calls[named:]
 
@@ -303,7 +293,7 @@ def _rank_of_two(root: Path, rank: int, addresses: Any, answers: Any) -> None:
     for step in (10, 20, 30):
         StepCheckpoints(LocalStore(root), KEY, pair, context).save(step, write_own)
     if rank == 1:
-        _flip_a_bit(_folder(root) / f"00000030-{group_shape(pair, context).name}" / "state" / "rank-1.pt")
+        _flip_a_bit(_folder(root) / f"00000030-{FORMAT}" / "state" / "rank-1.pt")
     torch.distributed.barrier()
     checkpoints = StepCheckpoints(LocalStore(root), KEY, pair, context)
     newest = checkpoints.newest()
@@ -358,7 +348,7 @@ def test_newest_that_is_read_wrongly_once_is_used(root: Path, monkeypatch: pytes
 
 def test_what_is_damaged_is_kept_aside_until_the_stage_is_done(root: Path) -> None:
     for step in _steps(root):
-        _flip_a_bit(_folder(root) / f"{step:08d}-{SHAPE}" / "state" / "model.pt")
+        _flip_a_bit(_folder(root) / f"{step:08d}-{FORMAT}" / "state" / "model.pt")
     assert _newest_step(root) is None
     kept = [name for name in map(str, root.rglob("model.pt")) if ".broken-" in name]
     assert len(kept) == 2
