@@ -30,9 +30,9 @@ from trainables.model.dropout import record_draws
 from trainables.model.images import pixels
 from trainables.model.packed_batch import PackedBatch, Text, pack_row
 from trainables.model.tokenizer import IGNORE, Tokenizer, build_tokenizer
+from trainables.model.tokenizer_files import tokenizer_files
 from trainables.model.vision import VisionEncoder, build_vision
 from trainables.model.vlm import Batch
-from trainables.model.weights import find_weights
 from trainables.storage.store import Store
 from trainables.task import TrialTask
 
@@ -46,7 +46,7 @@ Numbers = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class TrialData:
-    """Data sources, cached features and tokenizer of one trial, each opened once."""
+    """Data sources, cached features and tokenizer of one trial, each opened once. All ranks of a group make theirs."""
 
     def __init__(self, task: TrialTask, store: Store) -> None:
         self._task, self._store = task, store
@@ -98,12 +98,14 @@ class TrialData:
 
     def _open_tokenizer(self) -> Tokenizer:
         language = self._task.trial.language
-        path = find_weights(language.checkpoint, self.root) if language.checkpoint else None
 
         def texts() -> Iterable[str]:
             return chain.from_iterable(self.source(source).texts() for source in language.tokenizer.vocabulary)
 
-        return build_tokenizer(language, texts, path)
+        if language.checkpoint is None or language.tokenizer.kind != "checkpoint":
+            return build_tokenizer(language, texts, None)
+        with tokenizer_files(language.checkpoint, self.root) as path:
+            return build_tokenizer(language, texts, path)
 
 
 @dataclass(frozen=True)
