@@ -30,7 +30,7 @@ from trainables.storage.records import StageResult
 from trainables.storage.store import Store
 from trainables.task import Context, TrialTask
 from trainables.training.device_memory import release_memory
-from trainables.training.weights_io import load_weights
+from trainables.training.weights_io import load_weights, stored_modules
 from trainables.trial_data import TrialData
 from trainables.workers.process_group import from_rank_0
 
@@ -95,7 +95,7 @@ def _load(
     device: torch.device,
 ) -> VLM:
     def build() -> Parts:
-        model = build_modules(task.trial, data.tokenizer, data.root, with_vision)
+        model = build_modules(task.trial, data.tokenizer, data.root, with_vision, stored_modules(results))
         load_weights(model, results, store)
         return dict(model.named_children())
 

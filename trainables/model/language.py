@@ -5,19 +5,23 @@ file transformers reads each tensor once and converts it, so that at the peak th
 in memory together. A stage in fp32 trains these. In a stage in bf16 DeepSpeed casts the model to bf16 first; the
 optimizer's master weights, in fp32, start from the cast values and are never rounded again, and the stage writes the
 bf16 weights that it computed with. So a checkpoint in bf16 loses nothing, and one in fp32 or fp16 is rounded once.
+Where an earlier stage has trained a model, only its configuration is read, and its weights come from storage.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import torch
 import transformers
 from torch import Tensor, nn, tanh
 
 from search_spaces.errors import InputError, nearest
 from search_spaces.spec import LanguageSpec
+from trainables.model.empty_parameters import empty_parameters
 from trainables.model.gguf_files import gguf_file, gguf_header
 from trainables.model.language_config import causal_config
 from trainables.model.language_weights import load_language, refuse_drawn
@@ -31,7 +35,9 @@ _NO_DROPOUT = ("attention_dropout", "attn_pdrop", "attention_probs_dropout_prob"
 other kind). The models of Prismatic VLMs have none."""
 
 
-def build_language(language: LanguageSpec, vocabulary: int, seed: int, data_root: Path) -> nn.Module:
+def build_language(
+    language: LanguageSpec, vocabulary: int, seed: int, data_root: Path, is_empty: bool = False
+) -> nn.Module:
     """Build a causal language model in fp32, without a key-value cache, with embeddings for `vocabulary` tokens.
 
     Embeddings grow to `vocabulary` and on to a multiple of `language.embedding_multiple` (64 for the families of
@@ -43,15 +49,13 @@ def build_language(language: LanguageSpec, vocabulary: int, seed: int, data_root
         vocabulary: number of token ids of the tokenizer.
         seed: seed of the trial.
         data_root: folder that ``path:`` origins and local copies of ``hub:`` origins are relative to.
+        is_empty: whether its parameters have no values, as all of them are loaded next; one of a GGUF file has them.
 
     Raises:
         InputError: an unknown family, or weights that are absent or do not load.
     """
-    if language.checkpoint is None:
-        model = _from_config(language, vocabulary, seed)
-    else:
-        with seeded("language", seed):  # whatever a library draws on the way is the seed's
-            model = _from_checkpoint(language, find_weights(language.checkpoint, data_root))
+    with empty_parameters() if is_empty else nullcontext():
+        model = _with_weights(language, vocabulary, seed, data_root, is_empty)
     rows = _rows(model.get_input_embeddings().num_embeddings, vocabulary, language.embedding_multiple)
     if rows != model.get_input_embeddings().num_embeddings:
         with seeded("new embeddings", seed):
@@ -71,6 +75,13 @@ def logits_of_head(model: nn.Module) -> Callable[[Tensor], Tensor]:
         return scaled if bound is None else tanh(scaled / bound) * bound
 
     return logits
+
+
+def _with_weights(language: LanguageSpec, vocabulary: int, seed: int, data_root: Path, is_empty: bool) -> Any:
+    if language.checkpoint is None:
+        return _from_config(language, vocabulary, seed)
+    with seeded("language", seed):  # whatever a library draws on the way is the seed's
+        return _from_checkpoint(language, find_weights(language.checkpoint, data_root), is_empty)
 
 
 def _rows(present: int, vocabulary: int, multiple: int) -> int:
@@ -93,16 +104,24 @@ def _from_config(language: LanguageSpec, vocabulary: int, seed: int) -> Any:
         return transformers.AutoModelForCausalLM.from_config(_without_attention_dropout(config))
 
 
-def _from_checkpoint(language: LanguageSpec, path: Path) -> Any:
+def _from_checkpoint(language: LanguageSpec, path: Path, is_empty: bool) -> Any:
     gguf = gguf_file(path)
     if gguf is None:
         config = _without_attention_dropout(causal_config(path, language.weights_prefix))
-        model = load_language(config, path, language.weights_prefix)
+        model = _without_weights(config, path) if is_empty else load_language(config, path, language.weights_prefix)
     else:
         model = _from_gguf(language, gguf)
     width = model.get_input_embeddings().embedding_dim
     if width != language.width:
         raise InputError(f"language.width must be the checkpoint's {width}, but got {language.width}", place=str(path))
+    return model
+
+
+def _without_weights(config: Any, folder: Path) -> Any:
+    """Build a model as transformers loads it from a folder in the hub's form, but for the weights."""
+    model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+    if (folder / "generation_config.json").exists():
+        model.generation_config = transformers.GenerationConfig.from_pretrained(folder, local_files_only=True)
     return model
 
 

@@ -6,7 +6,7 @@ D embedding width, L = 1 + V + T positions (1 + T in a batch without images).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import assert_never
@@ -166,7 +166,9 @@ def pool(features_BPC: Tensor, tokens: int) -> Tensor:
     return F.adaptive_avg_pool2d(grid_BCHW, pooled).flatten(2).transpose(1, 2)
 
 
-def build_modules(spec: TrialSpec, tokenizer: Tokenizer, data_root: Path, with_vision: bool) -> VLM:
+def build_modules(
+    spec: TrialSpec, tokenizer: Tokenizer, data_root: Path, with_vision: bool, stored: Collection[str] = ()
+) -> VLM:
     """Build the whole model as a trial starts with it, in fp32 on the CPU.
 
     Args:
@@ -174,10 +176,12 @@ def build_modules(spec: TrialSpec, tokenizer: Tokenizer, data_root: Path, with_v
         tokenizer: tokenizer of its language model.
         data_root: folder that declared origins of weights are relative to.
         with_vision: whether the vision encoder is built; not needed where all images come as cached features.
+        stored: modules that are loaded from storage next; the language model's parameters are then left without values.
     """
     vision = build_vision(spec.vision, spec.draws.init, data_root) if with_vision else None
     projector = build_projector(spec.projector, spec.vision.width, spec.language.width, spec.draws.init)
-    language = build_language(spec.language, tokenizer.size, spec.draws.init, data_root)
+    is_empty = "language" in stored
+    language = build_language(spec.language, tokenizer.size, spec.draws.init, data_root, is_empty)
     return VLM(spec, vision, projector, language, tokenizer.bos)
 
 

@@ -22,7 +22,7 @@ from trainables.training.deepspeed_config import deepspeed_config
 from trainables.training.device_memory import release_memory
 from trainables.training.engine import Engine, no_traces, open_engine, partition
 from trainables.training.hardware import check_device, drops_padding, set_attention
-from trainables.training.weights_io import load_weights, save_weights
+from trainables.training.weights_io import load_weights, save_weights, stored_modules
 from trainables.trial_data import StageData, TrialData
 
 
@@ -78,8 +78,8 @@ def _opened(
     use_features = task.has_features_of(part.source for part in stage.data.parts)
 
     def begin() -> Parts:
-        model = build_modules(task.trial, data.tokenizer, data.root, with_vision=not use_features)
-        load_weights(model, list(earlier), store)
+        model = build_modules(task.trial, data.tokenizer, data.root, not use_features, stored_modules(earlier))
+        load_weights(model, earlier, store)
         return dict(model.named_children())
 
     dtype, device, cut = dtype_of(stage.precision), torch.device(context.device), partition(config)

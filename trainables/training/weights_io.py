@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -39,7 +40,7 @@ def save_weights(weights: dict[str, dict[str, Tensor]], store: Store, folder: st
     return digests
 
 
-def load_weights(model: VLM, results: list[StageResult], store: Store) -> None:
+def load_weights(model: VLM, results: Sequence[StageResult], store: Store) -> None:
     """Load the weights of earlier stages into a newly built model, the latest of each module.
 
     Args:
@@ -51,8 +52,7 @@ def load_weights(model: VLM, results: list[StageResult], store: Store) -> None:
         DamagedArtifactError: a file is not what its stage wrote, or not there: another trial may be making it again.
         ValueError: it does not hold exactly the module's weights.
     """
-    latest = {name: result for result in results for name in result.modules}
-    for name, result in latest.items():
+    for name, result in stored_modules(results).items():
         if name == "vision" and model.vision is None:
             continue
         file = layout.module_weights(layout.stage_folder(result.key), name)
@@ -65,6 +65,15 @@ def load_weights(model: VLM, results: list[StageResult], store: Store) -> None:
             raise absent(store, file).error() from None
 
 
+def stored_modules(results: Sequence[StageResult]) -> dict[str, StageResult]:
+    """Find the stage that has trained a module last, for each module that stages have trained.
+
+    Args:
+        results: of the stages, in order.
+    """
+    return {name: result for result in results for name in result.modules}
+
+
 def _require_weights(result: StageResult, module_name: str, file: str, store: Store) -> None:
     """Refuse weights that are damaged, or that were trained again since the result of their stage was read."""
     for damage in verify_stage(store, result.key, "content", [module_name]).damages:
@@ -74,7 +83,7 @@ def _require_weights(result: StageResult, module_name: str, file: str, store: St
 
 
 def load_strict(part: nn.Module, names: Collection[str], tensor_of: Callable[[str], Tensor], path: Path) -> None:
-    """Copy tensors into a module, one at a time.
+    """Copy tensors into a module, one at a time; parameters without values take the tensors' type, too.
 
     Args:
         part: module that is changed in place.
@@ -94,7 +103,10 @@ def load_strict(part: nn.Module, names: Collection[str], tensor_of: Callable[[st
         tensor = tensor_of(key)
         if target.shape != tensor.shape:
             raise ValueError(f"{path}: {key} must be {tuple(target.shape)}, but is {tuple(tensor.shape)}")
-        target.data.copy_(tensor)
+        if target.is_meta:
+            torch.utils.swap_tensors(target, nn.Parameter(tensor.clone(), target.requires_grad))  # type: ignore[no-untyped-call]
+        else:
+            target.data.copy_(tensor)
 
 
 def _digest(path: Path) -> str:
