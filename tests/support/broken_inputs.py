@@ -1,4 +1,4 @@
-"""How many generated inputs a test of `tests/broken_inputs` tries, and how many were tried in all."""
+"""How many generated inputs a test of `tests/broken_inputs` tries, how long each may take, and how many were tried."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from typing import ParamSpec
 
 import hypothesis
 
+from tests.support.bounded import bounded
+
 TIMES = int(os.environ.get("BROKEN_INPUTS_TIMES", "1"))
 """Factor on the number of inputs: 1 in CI, 10 in `make broken-inputs`."""
+MOST_CPU_S = 4.0
+"""Seconds of CPU that an input may take: twice those in which a user has the answer, as work beside it slows a core."""
 TRIED: Counter[str] = Counter()
 """Inputs tried so far in this process, by kind."""
 
@@ -21,7 +25,8 @@ P = ParamSpec("P")
 def tries(kind: str, few: int = 60) -> Callable[[Callable[P, None]], Callable[P, None]]:
     """Try a test that hypothesis feeds on `few * TIMES` inputs of a kind, the same ones in every run.
 
-    Stands above `hypothesis.given`. Inputs are counted under `kind` as they are tried.
+    Stands above `hypothesis.given`. Inputs are counted under `kind` as they are tried; one that keeps the processor
+    busy for longer than `MOST_CPU_S` fails, and hypothesis prints it.
     """
 
     def decorate(test: Callable[P, None]) -> Callable[P, None]:
@@ -30,7 +35,8 @@ def tries(kind: str, few: int = 60) -> Callable[[Callable[P, None]], Callable[P,
         @functools.wraps(inner)
         def counted(*args: P.args, **kwargs: P.kwargs) -> None:
             TRIED[kind] += 1
-            inner(*args, **kwargs)
+            with bounded(MOST_CPU_S):
+                inner(*args, **kwargs)
 
         test.hypothesis.inner_test = counted  # type: ignore[attr-defined]
         checks = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large]

@@ -21,14 +21,14 @@ class CheckpointTimes:
 
     Args:
         resources: of the stage.
-        from_rank_0: returns what rank 0 has passed; a collective.
+        from_rank_0: returns what a look on rank 0 has returned (`process_group.from_rank_0`); a collective.
         clock: seconds, from any beginning.
     """
 
     def __init__(
         self,
         resources: ResourceSpec,
-        from_rank_0: Callable[[int], int],
+        from_rank_0: Callable[[Callable[[], int]], int],
         clock: Callable[[], float] = time.monotonic,
     ):
         self._every_steps, self._period_s = resources.checkpoint_every_steps, 60 * resources.checkpoint_every_minutes
@@ -48,7 +48,7 @@ class CheckpointTimes:
     def _is_time(self, step: int) -> bool:
         if step < self._next_look:
             return False
-        steps_ahead = self._from_rank_0(self._steps_until_next_look(step))
+        steps_ahead = self._from_rank_0(lambda: self._steps_until_next_look(step))
         self._next_look = step + max(1, steps_ahead)
         return steps_ahead == 0
 

@@ -102,14 +102,6 @@ class Engine:
         """Compute the learning rate of the next step, before any module's own factor."""
         return self._optimizer.lr * factor(self._schedule, self._engine.global_steps, self._steps)
 
-    def from_rank_0(self, number: int) -> int:
-        """Return what rank 0 has passed. A collective."""
-        if self._world == 1:
-            return number
-        box = torch.tensor(number, dtype=torch.int64, device=self.device)
-        torch.distributed.broadcast(box, src=0)
-        return int(box)
-
     def save(self, folder: Path, state: dict[str, Any]) -> dict[str, str]:
         """Write this rank's part of a checkpoint of weights, optimizer, random states and `state` to a folder.
 

@@ -34,6 +34,7 @@ from trainables.training.history import Point, Resumed, curve_of
 from trainables.training.stage_engine import hand_on, open_stage
 from trainables.training.step_checkpoints import StepCheckpoints, remove_checkpoints
 from trainables.trial_data import StageData, StepInput, TrialData
+from trainables.workers.process_group import from_rank_0
 
 
 def train_stage(
@@ -117,7 +118,7 @@ class _StageLoop:
         self._peak = peak_flops(device_name(context.device), stage.precision)
         self._seconds, self._records = 0.0, 0
         self._diverged = False
-        self._checkpoint_times = CheckpointTimes(order.resources, engine.from_rank_0)
+        self._checkpoint_times = CheckpointTimes(order.resources, from_rank_0)
         self.losses: list[float] = []
         self.history: list[Point] = []
         """What was logged: a trial that shares this stage, or goes on from its checkpoint, shows it, too."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from ray.core.generated.common_pb2 import ActorDiedErrorContext, NodeDeathInfo
 from ray.exceptions import (
     ActorDiedError,
     ActorUnschedulableError,
@@ -45,6 +46,18 @@ def task_error(cause: Exception) -> RayTaskError:
 )
 def test_kind_of_tells_the_code_of_a_trial_from_what_it_runs_on(error: Exception, kind: FailureKind) -> None:
     assert kind_of(error)[0] == kind
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        (NodeDeathInfo.AUTOSCALER_DRAIN_PREEMPTED, "its node was drained or preempted"),
+        (NodeDeathInfo.UNEXPECTED_TERMINATION, "its process is gone: killed, out of memory, or crashed"),
+    ],
+)
+def test_kind_of_a_node_that_was_taken_away_is_told_from_one_that_died(reason: int, message: str) -> None:
+    death = ActorDiedErrorContext(actor_id=bytes(16), node_death_info=NodeDeathInfo(reason=reason))
+    assert kind_of(ActorDiedError(death)) == ("lost", message)
 
 
 def test_kind_of_message_is_one_line() -> None:

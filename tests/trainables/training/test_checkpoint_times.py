@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import accumulate, chain, repeat
 
 import pytest
@@ -20,14 +20,14 @@ class Group:
         self.now, self.asked, self._answer = 0.0, 0, 0
         self.ranks = [
             CheckpointTimes(
-                resources, self._from_rank_0 if rank == 0 else lambda number: self._answer, lambda s=skew: self.now + s
+                resources, self._from_rank_0 if rank == 0 else lambda look: self._answer, lambda s=skew: self.now + s
             )
             for rank, skew in enumerate(skews_s)
         ]
 
-    def _from_rank_0(self, number: int) -> int:
-        self.asked, self._answer = self.asked + 1, number
-        return number
+    def _from_rank_0(self, look: Callable[[], int]) -> int:
+        self.asked, self._answer = self.asked + 1, look()
+        return self._answer
 
     def train(self, seconds: Sequence[float]) -> dict[int, float]:
         """Train steps of so many seconds; returns step -> time of its checkpoint."""
