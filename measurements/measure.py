@@ -15,6 +15,7 @@ MEASUREMENTS = (
     "measurements.outage",
     "measurements.scoring",
     "measurements.evaluation",
+    "measurements.loading",
     "measurements.analysis",
     "measurements.items",
     "measurements.verdict_coverage",
