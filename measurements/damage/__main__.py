@@ -44,6 +44,8 @@ def main(arguments: list[str]) -> int:
                 cases.append(case)
                 if options.cases is not None:
                     append_case(options.cases, case)
+    kinds, columns, ways = list(KINDS), list(COLUMNS), list(DAMAGES)
+    cases.sort(key=lambda case: (kinds.index(case.kind), columns.index(case.column), ways.index(case.way)))
     options.output.write_text(page(cases))
     return sum(is_fault(case.outcome) for case in cases) and 1
 

@@ -149,11 +149,11 @@ _MEASURED = r"(seconds|samples_per_s|rate|wall|gpu|\w*silent_s|\w*bytes|files|wh
 def normalised(said: Said, command: str, storage: Path) -> str:
     """Return the text of a command without what differs between two equal runs: the storage's place, times, sizes.
 
-    Of `doctor`, which measures the machine, only what it says of each thing that it looks at: right, slow, or failing.
+    Of `doctor`, which measures the machine, only whether each thing that it looks at is right or fails.
     """
     if command.startswith("doctor") and said.code is not None:
         findings = json.loads(said.text[said.text.index("{") : said.text.rindex("}") + 1])["findings"]
-        return "\n".join(f"{finding['area']}: {finding['state']}" for finding in findings)
+        return "\n".join(f"{finding['area']}: {finding['state']}" for finding in findings).replace("slow", "right")
     text = said.text.replace(str(storage.parent), "")
     text = re.sub(r"\b1[0-9]{12}\b|\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?\S*", "TIME", text)
     return re.sub(_MEASURED, r"\1", text)

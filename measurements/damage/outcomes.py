@@ -74,6 +74,9 @@ NOT_THERE_YET = (
 )
 """Kinds of files that make something be there: without one, it never was."""
 
+NEVER_WAS = ("hypotheses", "looks")
+"""Of these, what tells of something that happened once: `run` cannot make it again, and writes what it does now."""
+
 FAULTS: tuple[Outcome, ...] = ("traceback", "silently", "for ever", "unnamed")
 
 
@@ -124,7 +127,7 @@ def judge(reference: Reference, command: str, kind: str, way: str, scratch: Path
     if outcome == "redone":
         again = run_command(command, storage)
         settled = _outcome(reference, command, name, again, storage, damaged)
-        if settled not in ("unaffected", "redone") or _names(again, storage, name):
+        if settled not in ("unaffected", "redone") or _names(again, reference, command, storage, name):
             return "for ever", said.text + again.text
     return outcome, said.text
 
@@ -132,7 +135,7 @@ def judge(reference: Reference, command: str, kind: str, way: str, scratch: Path
 def _outcome(
     reference: Reference, command: str, name: str, said: Said, storage: Path, damaged: bytes | None
 ) -> Outcome:
-    is_named = _names(said, storage, name)
+    is_named = _names(said, reference, command, storage, name)
     if said.code is None:
         return "traceback"
     if said.code == EXIT_BAD_INPUT:
@@ -145,6 +148,8 @@ def _outcome(
     changed = {file for file in whole.keys() | after.keys() if whole.get(file) != after.get(file)}
     is_equal = normalised(said, command, storage) == reference.said[command]
     is_left = _bytes(storage / name) == damaged
+    if command.startswith("run") and damaged is None and kind_of(name) in NEVER_WAS:
+        return "not there yet"
     if command.startswith("run") and not changed <= {name}:
         return "silently"
     if command.startswith("run") and not is_left:
@@ -155,6 +160,8 @@ def _outcome(
         return "unaffected"
     if is_equal and changed <= {name}:
         return "unaffected"
+    if not is_left and not changed:
+        return "redone"
     return "not there yet" if damaged is None and kind_of(name) in NOT_THERE_YET else "silently"
 
 
@@ -162,10 +169,13 @@ def _bytes(file: Path) -> bytes | None:
     return file.read_bytes() if file.exists() else None
 
 
-def _names(said: Said, storage: Path, name: str) -> bool:
-    """Tell whether a command names a file, or the folder of its artifact."""
-    text = re.sub(r"\s", "", said.text)  # a terminal may break the line
-    return str(storage / name) in text or name in text
+def _names(said: Said, reference: Reference, command: str, storage: Path, name: str) -> bool:
+    """Tell whether a command names a file in another line than of the undisturbed storage."""
+    text = re.sub(r"\s", "", said.text.replace(str(storage.parent), ""))  # a terminal may break the line
+    for line in reference.said[command].splitlines():
+        if name in line:
+            text = text.replace(re.sub(r"\s", "", line), "")
+    return name in text
 
 
 def contents(storage: Path) -> dict[str, bytes]:
@@ -188,9 +198,9 @@ _OF_ATTEMPTS = ("record of resumes", "lease of a trial", "lease of a run")
 
 _TIMES = (
     rb"~checksum|\w*seconds\w*|samples_per_second|train/samples_per_s|train/mfu|mfu|ts|born|last_ts|ended|written|at"
-    rb"|signature|storage|data"
+    rb"|signature|storage|data|run"
 )
-"""Fields of records whose values say when, how fast or where."""
+"""Fields of records whose values say when, how fast or where, or are drawn by a server."""
 
 _LEASED = rb'"leased": \[[^\]]*\]'
 """Field of a task: what the attempt at hand may produce."""

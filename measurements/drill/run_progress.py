@@ -52,7 +52,7 @@ class Moment:
         first: dict[str, int] = {}
         for key, step in self._begun_since(storage):
             first.setdefault(key, step)
-        return [steps - first[key] for key, steps in self.steps.items() if key in first]
+        return [max(0, steps - first[key]) for key, steps in self.steps.items() if key in first]
 
     def _begun_since(self, storage: Path) -> Iterator[tuple[str, int]]:
         """Read from the workers' logs which stages were begun since this moment, and from which step."""

@@ -114,5 +114,6 @@ def tracking_facts(uri: str | None, storage: Path) -> TrackingFacts:
         else:
             open_tracker(uri, storage)
     except InputError as error:
-        return TrackingFacts(shown, time.monotonic() - began, error.law, error.way_out, None)
+        law = f"{error.place}: {error.law}" if error.place else error.law
+        return TrackingFacts(shown, time.monotonic() - began, law, error.way_out, None)
     return TrackingFacts(shown, time.monotonic() - began, None, None, note)

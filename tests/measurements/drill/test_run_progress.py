@@ -43,6 +43,14 @@ def test_steps_behind_the_checkpoint_are_lost(store: LocalStore) -> None:
     assert moment.trained_again(store.root) == set()
 
 
+def test_a_checkpoint_whose_step_was_not_logged_yet_has_lost_nothing(store: LocalStore) -> None:
+    finish_stage(store, ALIGN)
+    train(store, (ALIGN.steps or 0) + 9)
+    moment = Moment.of(store.root, PLAN)
+    begin(store, f"training stage finetune {FINETUNE.key}", "finetune: going on from step 10")
+    assert moment.lost_steps(store.root) == [0]
+
+
 @pytest.mark.parametrize("then", [[], ["finetune: starts anew, as none of its 1 checkpoints can be used"]])
 def test_a_stage_that_starts_anew_has_lost_all_its_steps(then: list[str], store: LocalStore) -> None:
     train(store, 5)
