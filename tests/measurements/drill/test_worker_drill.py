@@ -77,6 +77,7 @@ def test_a_broken_product_differs_where_the_sound_one_does_not(case: Case, broke
 
 
 @pytest.mark.drill
+@pytest.mark.timeout(1800)
 def test_two_workers_whose_features_get_no_name_end_as_undisturbed(folder: Path) -> None:
     """Whether the process is killed there, or the rename fails once: rank 1 waits for rank 0, which never comes."""
     renamed = Choice("R", FILE_KINDS["features"], 1, "rank 0")
