@@ -7,7 +7,7 @@ STORAGE ?= $(or $(ABLATE_STORAGE),$(HOME)/.ablate)
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install quickstart smollm2 test test-slow broken-inputs lint measure drill damaged clean
+.PHONY: help install quickstart smollm2 test test-slow broken-inputs lint measure gpu-check drill damaged clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -53,6 +53,9 @@ damaged: install ## damage every kind of file of a toy study, run every command,
 
 measure: install ## every figure of docs/measurements.md, measured on this machine
 	$(BIN)/python -m measurements.measure
+
+gpu-check: install ## what is said about GPUs, checked on one of them (a quarter of an hour; GPU_CHECK="--small": on any machine)
+	$(BIN)/python -m measurements.gpu_check $(GPU_CHECK)
 
 clean: ## remove the virtual environment and build products (not your studies)
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,124 @@
+"""Compare what the parts of the check have measured with what the plan and the documents say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cluster.cost import MFU
+from measurements.gpu_check.part import Figures, Line
+from search_spaces.worker_contract import Device
+
+LOSS_TOLERANCE = 0.01
+"""Relative, of losses in bf16 that differ in the order of sums alone, after some steps."""
+
+MEMORY_TOLERANCE = 0.15
+"""Relative, of what is resident between two steps."""
+
+WORKSPACE_BYTES = 64 * 2**20
+"""That cuBLAS keeps for good among torch's allocated memory once it has run, at most."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Measured figure beside the expected one."""
+
+    figure: str
+    measured: Any
+    expected: str
+    holds: bool | None
+    """None where the plan says nothing of this device."""
+
+
+def compare(lines: Sequence[Line], device: Device) -> list[Comparison]:
+    """Compare the figures of all parts that have some.
+
+    Args:
+        lines: of the parts.
+        device: that was checked. On a CPU peaks are by how much the process grew, of which the plan says nothing.
+    """
+    done = {line.part: line.figures for line in lines if line.failure is None}
+    memory = _memory(done, device)
+    return [*_layouts(done), *memory, *_zero(done), *_checkpoint(done), *_evaluation(done), *_ray(done)]
+
+
+def table(comparisons: Sequence[Comparison]) -> str:
+    """Write the comparisons for people."""
+    words = {True: "yes", False: "NO", None: "-"}
+    width = max((len(each.figure) for each in comparisons), default=0)
+    return "\n".join(
+        f"{words[each.holds]:<4}{each.figure:<{width}}  {_shown(each.measured)}  (expected: {each.expected})"
+        for each in comparisons
+    )
+
+
+def _layouts(done: Mapping[str, Figures]) -> Iterator[Comparison]:
+    layouts = {name: figures for name, figures in done.items() if name.startswith("layout")}
+    if not layouts:
+        return
+    first_name, first = next(iter(layouts.items()))
+    for name, figures in layouts.items():
+        slowdown = figures["step_s"] / first["step_s"]
+        by_positions = figures["positions_computed"] / first["positions_computed"]
+        yield Comparison(f"{name}: step time, of {first_name}'s", slowdown, f"{by_positions:.2f} by positions", None)
+        yield _losses(f"{name}: losses", figures["losses"], first["losses"])
+        mfu = figures["mfu"]
+        yield Comparison(f"{name}: MFU", mfu, f"at least {MFU}", None if mfu is None else mfu >= MFU)
+
+
+def _losses(figure: str, losses: Sequence[float], expected: Sequence[float]) -> Comparison:
+    """Compare losses step by step, as far as both go; a loss that is not finite is equal to none."""
+    differences = [abs(loss / wanted - 1) for loss, wanted in zip(losses, expected, strict=False)]
+    holds = bool(differences) and all(difference < LOSS_TOLERANCE for difference in differences)
+    law = f"relative difference below {LOSS_TOLERANCE}"
+    return Comparison(figure, max(differences, default=math.nan), law, holds)
+
+
+def _memory(done: Mapping[str, Figures], device: Device) -> Iterator[Comparison]:
+    for name, figures in done.items():
+        if "planned_peak_bytes" in figures:
+            peak, most = figures["peak_bytes"], figures["planned_peak_bytes"]
+            holds = peak <= most if device == "cuda" else None
+            yield Comparison(f"{name}: peak, GB", peak and peak / 1e9, f"at most {most / 1e9:.3g}", holds)
+        if "planned_resident_bytes" in figures:
+            resident, planned = figures["resident_bytes"], figures["planned_resident_bytes"]
+            holds = abs(resident - planned) < MEMORY_TOLERANCE * planned + WORKSPACE_BYTES
+            law = f"{planned / 1e9:.3g} within {MEMORY_TOLERANCE:.0%}"
+            yield Comparison(f"{name}: weights and optimizer, GB", resident / 1e9, law, holds)
+        if "left_bytes" in figures:
+            left = figures["left_bytes"]
+            law = "0, but for a workspace of matrix products"
+            yield Comparison(f"{name}: left afterwards, GB", left / 1e9, law, left <= WORKSPACE_BYTES)
+
+
+def _zero(done: Mapping[str, Figures]) -> Iterator[Comparison]:
+    stages = {name: figures for name, figures in done.items() if name.startswith("zero")}
+    for name, figures in list(stages.items())[1:]:
+        yield _losses(f"{name}: losses", figures["losses"], next(iter(stages.values()))["losses"])
+
+
+def _checkpoint(done: Mapping[str, Figures]) -> Iterator[Comparison]:
+    if "checkpoint" in done:
+        figures = done["checkpoint"]
+        yield _losses("checkpoint: losses after it", figures["losses_after_resume"], figures["losses"])
+
+
+def _evaluation(done: Mapping[str, Figures]) -> Iterator[Comparison]:
+    for name, figures in done.items():
+        if "questions_per_s" in figures:
+            rate = figures["planned_questions_per_s"]
+            law = "not known of this device" if rate is None else f"{rate:.0f} at {MFU:.0%} of the peak"
+            yield Comparison(f"{name}: questions/s", figures["questions_per_s"], law, None)
+
+
+def _ray(done: Mapping[str, Figures]) -> Iterator[Comparison]:
+    if "ray" in done:
+        figures = done["ray"]
+        for figure, expected in (("trials_done", 2), ("groups_reused", 1)):
+            yield Comparison(f"ray: {figure}", figures[figure], str(expected), figures[figure] == expected)
+
+
+def _shown(measured: Any) -> str:
+    return f"{measured:.4g}" if isinstance(measured, float) else str(measured)

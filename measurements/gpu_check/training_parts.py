@@ -1,0 +1,93 @@
+"""Check training: layouts of micro-batches, the longest texts, ZeRO stages, going on from a checkpoint."""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from typing import NamedTuple
+
+from measurements.gpu_check.forms import Form
+from measurements.gpu_check.part import Figures, Part
+from measurements.gpu_check.planned import PlannedTrial, Setting
+from measurements.gpu_check.timed_stage import time_stage
+from trainables.storage import layout
+from trainables.training.history import Resumed
+from trainables.training.stage import train_stage
+
+GLOBAL_BATCH = 16
+
+
+def training_parts(form: Form) -> Iterator[Part]:
+    """List the parts, the layout that the others are compared with first."""
+    for micro in form.micro_batches:
+        yield _timed(f"layout {micro}x{GLOBAL_BATCH // micro}", form.steps, _micro(micro), "resources.padding=keep")
+    half = form.micro_batches[1]
+    yield _timed(f"layout {half}x{GLOBAL_BATCH // half} padding dropped", form.steps, _micro(half), _DROP)
+    packing = f"recipe.finetune.packing={{tokens: {form.packed_positions}}}"
+    yield _timed(f"layout rows of {form.packed_positions}", form.steps, packing)
+    yield _timed("longest texts", form.few_steps, "base.data=gpu-check-longest", "resources.padding=keep")
+    for zero in form.zero_stages:
+        yield _timed(f"zero {zero}", form.few_steps, f"resources.zero={zero}", _micro(half), "resources.padding=keep")
+    yield Part("checkpoint", _go_on_from_checkpoint)
+
+
+_DROP = "resources.padding=drop"
+
+
+def _micro(records: int) -> str:
+    return f"resources.micro_batch={records}"
+
+
+def _timed(name: str, steps: int, *overrides: str) -> Part:
+    """Make a part that trains the first stage with some changes to the study."""
+    return Part(name, lambda setting: time_stage(setting.planned(*overrides), steps))
+
+
+class _Step(NamedTuple):
+    seconds: float
+    loss: float
+
+
+def _go_on_from_checkpoint(setting: Setting) -> Figures:
+    """Stop a stage one step before its end, go on from the checkpoint in its middle, and compare the losses."""
+    half = setting.form.few_steps // 2
+    planned = setting.planned(
+        f"base.max_steps={2 * half}", f"resources.checkpoint_every_steps={half}", "resources.padding=keep"
+    )
+    first, again, resumed = list[_Step](), list[_Step](), list[Resumed]()
+    with closing(_steps(planned, resumed)) as steps:
+        first.extend(next(steps) for _ in range(2 * half - 1))
+    size_bytes = _checkpoint_bytes(planned)
+    began = time.perf_counter()
+    with closing(_steps(planned, resumed)) as steps:
+        again.append(next(steps))
+        resume_s = time.perf_counter() - began
+        again.extend(steps)
+    usual = statistics.median(step.seconds for number, step in enumerate(first) if number not in (0, half - 1))
+    return {
+        "resumed_at": resumed[0].step if resumed else None,
+        "losses": [step.loss for step in first[half:]],
+        "losses_after_resume": [step.loss for step in again[: half - 1]],
+        "checkpoint_bytes": size_bytes,
+        "bytes_per_trained_parameter": size_bytes / planned.size.parameters["language"],
+        "step_s": usual,
+        "step_with_checkpoint_s": first[half - 1].seconds,
+        "build_and_resume_s": resume_s,
+    }
+
+
+def _steps(planned: PlannedTrial, resumed: list[Resumed]) -> Generator[_Step, None, None]:
+    """Train the first stage; yields seconds and loss of each step, the time of a checkpoint with the step before."""
+    loop = train_stage(planned.task, 0, [], planned.data, planned.context, planned.store, resumed.append)
+    began = time.perf_counter()
+    for progress, _ in loop:
+        yield _Step(time.perf_counter() - began, math.nan if progress.loss is None else progress.loss)
+        began = time.perf_counter()
+
+
+def _checkpoint_bytes(planned: PlannedTrial) -> int:
+    folder = planned.store.root / layout.checkpoints(planned.task.stages[0].key)
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
