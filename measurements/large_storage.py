@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.planning.planned import PlanOptions, expand, plan
 from orchestrator.planning.preflight import preflight
 from orchestrator.run_study import write_documents
+from orchestrator.state.keep_finished import keep_finished
 from orchestrator.state.ledger import read_ledger
-from search_spaces.plan import Plan
+from search_spaces.plan import Plan, PlannedTrial
 from search_spaces.study import Study
 from search_spaces.study_files import load_study
 from tests.support.stored_studies import answers, finish_features, finish_trial
 from trainables.storage import layout, tracked_names
 from trainables.storage.record_files import write
-from trainables.storage.records import Curve
+from trainables.storage.records import Curve, EvaluationResult
 from trainables.storage.spool import Spool
 from trainables.storage.store import LocalStore
+from trainables.telemetry.score_metrics import score_metrics
 
 CURVE_POINTS = 50
 """Logged steps of a stage."""
@@ -50,14 +53,31 @@ def write_finished_study(file: Path, storage: Path, data: Path, examples: int = 
         accuracy = 0.6 + 0.0001 * (number % 100)
         scores = {benchmark.name: answers(accuracy, number, examples) for benchmark in planned.evaluation_sets}
         finish_trial(store, planned, trial, scores, best_reachable=100.0)
-        _write_spool(store, layout.spool(planned.study, trial.id))
+    ledger = read_ledger(planned, store)
+    keep_finished(planned, ledger, store)
+    for trial in planned.trials:
+        results = {each.name: ledger.evaluations[trial.id, each.id] for each in planned.benchmarks}
+        _write_spool(store, planned, trial, results)
     return study, planned
 
 
-def _write_spool(store: LocalStore, name: str) -> None:
-    """Write the history of a trial."""
-    spool = Spool(store, name)
-    for step in range(CURVE_POINTS):
-        metrics = {tracked_names.TRAIN_LOSS: 1 / (1 + step), tracked_names.TRAIN_LR: 1e-3}
+def _write_spool(
+    store: LocalStore, planned: Plan, trial: PlannedTrial, results: Mapping[str, EvaluationResult]
+) -> None:
+    """Write the history of a trial as a worker does, with its scores, its files and its ending."""
+    spool = Spool(store, layout.spool(planned.study, trial.id))
+    for name in ("spec.json", "deepspeed.json", "environment.json"):
+        spool.write(artifact={"name": name, "text": trial.spec.as_json()})
+    spool.write(status="RUNNING")
+    for step in range(1, CURVE_POINTS + 1):
+        metrics = {tracked_names.TRAIN_LOSS: 1 / step, tracked_names.TRAIN_LR: 1e-3, tracked_names.STAGE: 0.0}
         spool.write(step=step, metrics={**metrics, tracked_names.TRAIN_SAMPLES_PER_S: 64.0})
+    name, digest = next(iter(planned.digests.items()))
+    spool.write(data=[{"name": name, "digest": digest, "context": "training", "tags": {}}])
+    scores = score_metrics(planned.benchmarks, planned.samples, planned.blind.sets, results)
+    spool.write(step=0, metrics={**scores, tracked_names.cost_metric("gpu_seconds"): 14.0})
+    for name, result in results.items():
+        spool.write(artifact={"name": f"examples/{name}.parquet", "path": result.examples})
+    spool.write(tags={tracked_names.DIVERGED: "false"})
+    spool.write(status="FINISHED")
     spool.close()

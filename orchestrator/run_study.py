@@ -30,6 +30,7 @@ from orchestrator.running.tasks import largest_write, make_task, remaining_work,
 from orchestrator.state.claims import write_claims
 from orchestrator.state.difference import Difference
 from orchestrator.state.documents import PlanDocument, require_own_folder
+from orchestrator.state.keep_finished import keep_finished
 from orchestrator.state.ledger import Ledger, read_ledger
 from orchestrator.state.looks import read_looks
 from orchestrator.state.retries import remember_retries
@@ -138,6 +139,7 @@ def _run_expanded(
             raise StorageGoneError(outcomes.storage_trouble)
         ledger = read_ledger(planned, store)
     report = report_of(study, planned, store, ledger, "run")  # 9: results become verdicts and a report
+    keep_finished(planned, ledger, store)
     return StudyRun(study, planned, difference, report, ledger, outcomes, tracking, selected)
 
 

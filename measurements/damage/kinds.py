@@ -52,12 +52,13 @@ KINDS: dict[str, str] = {
 NOT_READ = (
     r"studies/\w+/trials/[\w-]+/(rank-\d+\.log|spec\.json)",
     r"tracking/(storage-id|\.embedded|\.?mlflow\.db)\.lock",
+    r"tracking/\.embedded\.created",
     r"studies/\w+/ray\.log",
     r"studies/\w+/superseded/.+",
     r"sources/.+",
     r"tracking/(artifacts|unclosed-runs)/.+",
 )
-"""Patterns of files that no command reads."""
+"""Patterns of files that no command reads, or of which it only matters whether they are others than before."""
 
 Damaging = Callable[[bytes], bytes | None]
 

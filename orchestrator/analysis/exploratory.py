@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy import stats
-
 from orchestrator.analysis.effects import Contrast
 
 FALSE_DISCOVERY_RATE = 0.05
@@ -26,6 +24,8 @@ class Judgement:
 
 def judge(contrasts: Sequence[Contrast], rate: float = FALSE_DISCOVERY_RATE) -> tuple[Judgement, ...]:
     """Judge the contrasts of one exploratory table: Benjamini-Hochberg over all of them."""
+    from scipy import stats  # takes longer to load than to show a report that is kept
+
     if not contrasts:
         return ()
     adjusted = stats.false_discovery_control([contrast.estimate.interval.p for contrast in contrasts])

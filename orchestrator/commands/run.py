@@ -48,7 +48,6 @@ def run(
 ) -> None:
     """Train and evaluate what is left of a study, and say first what that is. Run it again to resume, or after it was
     edited; finished work is never done twice."""
-    from orchestrator.reporting.csv_json import to_json
     from orchestrator.run_study import run_study
     from orchestrator.running.rehearsals import rehearsals_json
     from orchestrator.state.difference import difference_json
@@ -70,6 +69,8 @@ def run(
         decided = run_until_decided(study, options, limits, out)
         done, is_out_of_budget = decided.last, decided.is_out_of_budget
     if as_json:
+        from orchestrator.reporting.csv_json import to_json
+
         further: dict[str, Any] = {"difference": difference_json(done.difference)}
         if done.outcomes is not None:
             further["rehearsals"] = rehearsals_json(done.outcomes.rehearsals)

@@ -1,4 +1,7 @@
-"""Read, check and digest data and weights before anything trains. What has not changed is not read again."""
+"""Read, check and digest data and weights before anything trains. What has not changed is not read again.
+
+What reads data is loaded where that begins: every command recalls digests, and most read no data.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from orchestrator.planning.language_memory import remember_languages
-from orchestrator.planning.question_checks import check_questions
 from orchestrator.planning.weights_check import weights_problems
 from search_spaces.errors import InputError, Problems
 from search_spaces.identity import fingerprint, pictures_name, source_name, weights_name
 from search_spaces.spec import BenchmarkSpec, SourceSpec, TrialSpec
-from trainables.data.problems import left_out_lines
-from trainables.data.treated import treated_lines
 from trainables.storage import layout
 from trainables.storage.record_files import read_or_redo, write
 from trainables.storage.records import Counts, DigestCache, PreparedManifest, SourceDigest, WeightsDigest
@@ -101,6 +101,8 @@ def preflight(
     Raises:
         InputError: everything that is missing, broken or cannot be read by this version, together.
     """
+    from orchestrator.planning.question_checks import check_questions
+
     cache, problems = _read_cache(store), Problems()
     problems.extend(_protocol_problems(asked))
     entries: dict[str, SourceDigest | WeightsDigest] = {}
@@ -163,6 +165,7 @@ def _source_entry(
     report: Callable[[str], None],
 ) -> SourceDigest:
     from trainables.data.prepare import prepare_source, source_signature
+    from trainables.data.treated import treated_lines
 
     current = _current_source(source, cached, store, root)
     if current is not None:
@@ -194,6 +197,8 @@ def _current_source(
 
 def _check_declared(source: SourceSpec, counts: Counts, store: Store, report: Callable[[str], None]) -> None:
     """Check that the data have the numbers that were declared; approximate ones, and what is left out, are reported."""
+    from trainables.data.problems import left_out_lines
+
     for line in left_out_lines(counts, store.place(layout.data_problems(source.name))):
         report(f"{source.name}: {line}")
     for difference in declared_differences(source, counts):

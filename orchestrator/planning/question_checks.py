@@ -76,8 +76,20 @@ def _mixes(spec: TrialSpec, *, asked: bool = False) -> tuple[MixSpec, ...]:
 
 
 def _once(values: Iterable[T]) -> list[T]:
-    """Keep the first of values that are written alike."""
-    return list({repr(value): value for value in reversed(list(values))}.values())[::-1]
+    """Keep the first of values that are written alike. What thousands of trials share is written once."""
+    texts: dict[int, tuple[object, str]] = {}
+
+    def text_of(value: object) -> str:
+        if isinstance(value, tuple):
+            return f"({','.join(map(text_of, value))})"
+        if id(value) not in texts:
+            texts[id(value)] = value, repr(value)  # the value too: no later one gets its id meanwhile
+        return texts[id(value)][1]
+
+    kept: dict[str, T] = {}
+    for value in values:
+        kept.setdefault(text_of(value), value)
+    return list(kept.values())
 
 
 class _Checks:

@@ -1,8 +1,8 @@
-"""Keep the report of a large study on storage, and show it again as long as nothing that it rests on has changed.
+"""Keep the report of a study on storage, and show it again as long as nothing that it rests on has changed.
 
 To build the report of 5,000 trials takes most of a minute: tens of thousands of files of scores are read, and every
-pair of arms is compared. What a report rests on is known from the ledger, which is read each time, and from size and
-time of the files that it names.
+pair of arms is compared; that of a dozen takes a second, most of it for loading statistics. What a report rests on is
+known from the ledger, which is read each time, and from size and time of the files that it names.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from functools import cache
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from orchestrator.reporting.build import build_report
 from orchestrator.reporting.report_model import Report
 from orchestrator.state.ledger import Ledger, has_changed_scores, read_ledger
 from orchestrator.state.looks import LookCommand
@@ -25,7 +24,7 @@ from search_spaces.study import Study
 from trainables.storage import layout
 from trainables.storage.store import Store
 
-KEPT_FROM_TRIALS = 200
+KEPT_FROM_TRIALS = 10
 """Trials from which on a report is kept. Those of smaller studies are built in a second or two."""
 
 logger = logging.getLogger(__name__)
@@ -44,13 +43,14 @@ def report_of(
         command: that shows the report.
     """
     ledger = ledger or read_ledger(plan, store)
-    if len(plan.trials) < KEPT_FROM_TRIALS:
-        return build_report(study, plan, store, ledger, command)
-    kept = _read(store, plan.study, _basis(study, plan, store, ledger))
+    is_kept = len(plan.trials) >= KEPT_FROM_TRIALS
+    kept = _read(store, plan.study, _basis(study, plan, store, ledger)) if is_kept else None
     if kept is not None:
         return kept
+    from orchestrator.reporting.build import build_report  # SciPy, which whoever is shown a kept report does not need
+
     report = build_report(study, plan, store, ledger, command)  # writes down that its hypotheses were looked at,
-    if has_changed_scores(ledger, store):
+    if not is_kept or has_changed_scores(ledger, store):
         return report  # a run that is told to show it must find out, and score anew
     basis = _basis(study, plan, store, ledger)  # and rests on that, too
     try:
@@ -71,7 +71,8 @@ def is_report_current(study: Study, plan: Plan, store: Store, ledger: Ledger) ->
     """
     if len(plan.trials) < KEPT_FROM_TRIALS or not ledger.is_finished:
         return False
-    return _read(store, plan.study, _basis(study, plan, store, ledger)) is not None
+    name = layout.kept_report(plan.study)
+    return store.exists(name) and _rests_on(store.get(name), _basis(study, plan, store, ledger))
 
 
 def _read(store: Store, study: str, basis: str) -> Report | None:
@@ -80,13 +81,17 @@ def _read(store: Store, study: str, basis: str) -> Report | None:
     if not store.exists(name):
         return None
     content = store.get(name)
-    if not content.startswith(f'["{basis}",'.encode()):
+    if not _rests_on(content, basis):
         return None
     try:
         return _adapter().validate_json(content, strict=True)[1]
     except ValidationError as error:
         logger.warning("%s: %s; the report is built again", store.place(name), first_line(error))
         return None
+
+
+def _rests_on(content: bytes, basis: str) -> bool:
+    return content.startswith(f'["{basis}",'.encode()) and content.endswith(b"]")
 
 
 @cache
@@ -111,9 +116,9 @@ def _parts(study: Study, plan: Plan, store: Store, ledger: Ledger) -> Iterator[s
     yield from map(repr, sorted(plan.digests.items()))
     yield from map(repr, ledger.trials.values())
     for results in (ledger.evaluations, ledger.samples, ledger.blind):
-        for result in results.values():
-            yield repr(result)
-            yield _facts(store, result.examples)
+        for trial, name in results:
+            yield f"{trial} {name}"
+            yield from (_facts(store, file) for file in results.files(trial, name))
     for node in plan.nodes.values():
         if node.kind == "stage" and node.key is not None:
             yield from (_facts(store, name) for name in (layout.stage_result(node.key), layout.stage_curve(node.key)))

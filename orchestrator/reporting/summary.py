@@ -86,7 +86,7 @@ def summarize(study: Study, plan: Plan, store: Store) -> StudySummary:
 
 
 def _scores(plan: Plan, ledger: Ledger, store: Store) -> dict[str, TrialScores]:
-    results_of = ledger.evaluations | ledger.samples | ledger.blind
+    results_of = {**ledger.evaluations, **ledger.samples, **ledger.blind}
     scores = {}
     for entry in ledger.trials.values():
         results = {

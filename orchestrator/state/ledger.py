@@ -1,29 +1,29 @@
 """Read the state of every trial and node of a plan from storage, and not from Ray or a tracking server.
 
-Reading costs one listing of the study's folder and of the leases, and a few look-ups per node and finished trial.
-Nothing is kept between two reads, so a ledger is as true as the moment it was read.
+Reading costs one listing of the study's folder and of the leases, and a few look-ups per node and finished trial; a
+record of finished trials (`orchestrator.state.finished_trials`) saves opening files that are as they were. Nothing is
+kept between two reads, so a ledger is as true as the moment it was read.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from orchestrator.state.finished_trials import FinishedReader
 from orchestrator.state.losses import Loss, lost_nodes, needed_again, node_losses, say
+from orchestrator.state.stored_evaluations import StoredEvaluations, read_evaluations
 from orchestrator.state.stored_nodes import StoredNodes, read_nodes
 from orchestrator.state.trial_records import NO_FAILURE, RESULT_AGAIN, TrialRecords
-from search_spaces.identity import Memo, needed_digests, source_name
+from search_spaces.identity import Memo
 from search_spaces.plan import Plan, PlannedTrial
-from search_spaces.spec import BenchmarkSpec
-from trainables.evaluation.results import evaluation_keys
 from trainables.storage import layout
 from trainables.storage.artifacts import Depth, verify_examples
 from trainables.storage.lease import LEASE_SILENCE_S
 from trainables.storage.owner import Owner
-from trainables.storage.records import EvaluationResult, Failure, StageResult, TrialResult
+from trainables.storage.records import EvaluationResult, Failure, TrialResult
 from trainables.storage.store import Store
 
 TrialState = Literal["done", "running", "failed", "changed", "half-done", "pending"]
@@ -78,11 +78,11 @@ class Ledger:
     done_nodes: frozenset[str]
     """Ids of the nodes that need no work: features and stages with a result, whole or needed by nothing that is left to
     do, and evaluations and features whose trials are all done, be the features freed."""
-    evaluations: dict[tuple[str, str], EvaluationResult]
+    evaluations: StoredEvaluations
     """(trial, benchmark) -> result, for the plan's benchmarks. Nothing of a `changed` trial is in it."""
-    samples: dict[tuple[str, str], EvaluationResult]
+    samples: StoredEvaluations
     """The same of the plan's samples, which nothing compares."""
-    blind: dict[tuple[str, str], EvaluationResult]
+    blind: StoredEvaluations
     """(trial, name of what was asked) -> result, for the plan's blind run."""
     kept_steps: Mapping[str, int]
     """Id of a stage that is not done -> optimizer steps that its newest checkpoint holds; only those that have one."""
@@ -90,6 +90,8 @@ class Ledger:
     """Trials found under this study that the plan does not have, sorted."""
     losses: tuple[Loss, ...] = ()
     """What is damaged, and what becomes of it."""
+    kept: frozenset[str] = field(default=frozenset(), compare=False)
+    """Ids of trials that `FinishedTrials` tells of: none of their files was opened."""
 
     @property
     def is_finished(self) -> bool:
@@ -106,7 +108,9 @@ class Ledger:
         return {state: counts[state] for state in STATES}
 
 
-def read_ledger(plan: Plan, store: Store, depth: Depth = "shape", *, restores_weights: bool = False) -> Ledger:
+def read_ledger(
+    plan: Plan, store: Store, depth: Depth = "shape", *, restores_weights: bool = False, from_files: bool = False
+) -> Ledger:
     """Read the state of every trial and node of `plan` from storage.
 
     A trial is `done` if its result has the plan's stage keys and a result of every benchmark, and of the blind run
@@ -122,30 +126,36 @@ def read_ledger(plan: Plan, store: Store, depth: Depth = "shape", *, restores_we
         store: the storage.
         depth: how much is read of the scores per example, to tell whether they are whole.
         restores_weights: whether a trial counts as half-done whose trained model is damaged, though it has its scores.
+        from_files: whether every file is opened, also of trials that `FinishedTrials` tells of.
     """
     files = set(store.list(layout.study_folder(plan.study)))
-    failures_before = Counter(str(PurePosixPath(name).parent) for name in files)
+    failures_before = Counter(name.rpartition("/")[0] for name in files)
     leases = store.leases()
-    nodes = read_nodes(plan, store, leases)
-    evaluations: dict[tuple[str, str], EvaluationResult] = {}
-    samples: dict[tuple[str, str], EvaluationResult] = {}
-    blind: dict[tuple[str, str], EvaluationResult] = {}
+    kept = FinishedReader(plan, store).read() if depth == "shape" and not (from_files or restores_weights) else {}
+    nodes = read_nodes(plan, store, leases, kept.keys())
+    evaluations, samples, blind = StoredEvaluations(store), StoredEvaluations(store), StoredEvaluations(store)
     memo = Memo()
     entries: dict[str, TrialEntry] = {}
     records = TrialRecords(store, depth)
     for trial in plan.trials:
-        result = records.read(layout.trial_result(plan.study, trial.id), TrialResult, RESULT_AGAIN, files)
-        is_same = result is not None and _has_plan_keys(plan, trial, result)
-        scored = _evaluations(plan, trial, result if is_same else None, nodes, records, memo)
-        if is_same:
-            evaluations |= {(trial.id, asked.id): scored[asked.id] for asked in plan.benchmarks if asked.id in scored}
-            samples |= {(trial.id, sample.id): scored[sample.id] for sample in plan.samples if sample.id in scored}
-            blind |= {(trial.id, asked.name): scored[asked.name] for asked in plan.blind.sets if asked.name in scored}
+        result, scores, scored = kept.get(trial.id), dict[str, EvaluationResult | str](), tuple[str, ...]()
+        if result is not None:
+            scores |= result.evaluations
+            scored = tuple(asked.name for asked in plan.evaluation_sets)
+        else:
+            result = records.read(layout.trial_result(plan.study, trial.id), TrialResult, RESULT_AGAIN, files)
+            same = result if result is not None and _has_plan_keys(plan, trial, result) else None
+            read = read_evaluations(plan, trial, same, nodes, records, memo)
+            scores |= read
+            scored = tuple(name for name, evaluation in read.items() if records.is_whole(evaluation))
+        if result is not None and _has_plan_keys(plan, trial, result):
+            evaluations.add(trial.id, {asked.id: asked.name for asked in plan.benchmarks}, scores)
+            samples.add(trial.id, {sample.id: sample.name for sample in plan.samples}, scores)
+            blind.add(trial.id, {asked.name: asked.name for asked in plan.blind.sets}, scores)
         lease = layout.trial_lease(plan.study, trial.id)
         owner = store.lease_owner(lease) if lease in leases else None
         failure = records.read(layout.trial_failure(plan.study, trial.id), Failure, NO_FAILURE, files)
-        whole = tuple(name for name, evaluation in scored.items() if records.is_whole(evaluation))
-        entry = _entry(plan, trial, nodes, result, whole, owner, failure)
+        entry = _entry(plan, trial, nodes, result, scored, owner, failure)
         if restores_weights and entry.state == "done" and lost_nodes(plan, trial, store, is_scored=False):
             entry = replace(entry, state="half-done")
         is_attempted = layout.trial_task(plan.study, trial.id) in files
@@ -168,7 +178,8 @@ def read_ledger(plan: Plan, store: Store, depth: Depth = "shape", *, restores_we
     losses = (*node_losses(plan, nodes, needed, open_trials), *records.losses)
     say(losses)
     done = nodes.done | (nodes.damaged.keys() - needed) | unneeded
-    return Ledger(entries, done, evaluations, samples, blind, nodes.kept_steps, _removed(plan, files), losses)
+    removed = _removed(plan, files)
+    return Ledger(entries, done, evaluations, samples, blind, nodes.kept_steps, removed, losses, frozenset(kept))
 
 
 def has_changed_scores(ledger: Ledger, store: Store) -> bool:
@@ -244,55 +255,6 @@ def _has_plan_keys(plan: Plan, trial: PlannedTrial, result: TrialResult) -> bool
     return len(planned) == len(result.stages) and all(
         key is None or key == stored for key, stored in zip(planned, result.stages, strict=True)
     )
-
-
-def _evaluations(
-    plan: Plan,
-    trial: PlannedTrial,
-    result: TrialResult | None,
-    nodes: StoredNodes,
-    records: TrialRecords,
-    memo: Memo,
-) -> dict[str, EvaluationResult]:
-    """Read the results of the plan's evaluation sets that are on storage, by their names.
-
-    They are found by their keys, whatever the trial was scored on last: scores on other data, by another protocol or of
-    another selection answer another question and do not count, and those of an earlier version of the study do again.
-    Where the plan does not know the key, what the trial's result names is read.
-
-    Args:
-        plan: of the study.
-        trial: of the plan.
-        result: of the trial, with the plan's stage keys; None where it has none.
-        nodes: of the plan, as storage holds them.
-        records: reads them.
-        memo: keeps what the keys of other trials need again.
-    """
-    evaluations = {}
-    stages = [nodes.stages[node.id] for node in trial.stage_nodes(plan) if node.id in nodes.stages]
-    if result is None and len(stages) < len(trial.spec.stages):
-        return {}
-    planned = _planned_evaluations(plan, trial, stages, memo)
-    for benchmark in plan.evaluation_sets:
-        name = planned.get(benchmark.name) or (result.evaluations.get(benchmark.name) if result is not None else None)
-        evaluation = records.evaluation(name) if name else None
-        if evaluation is not None and plan.benchmark_keys.get(benchmark.name) in (None, evaluation.asked):
-            evaluations[benchmark.name] = evaluation
-    return evaluations
-
-
-def _planned_evaluations(plan: Plan, trial: PlannedTrial, stages: Sequence[StageResult], memo: Memo) -> dict[str, str]:
-    """Name the results of evaluations by their keys, as far as the plan knows all that these are made of."""
-    needed = needed_digests(trial.spec, len(trial.spec.stages) - 1, memo)
-    if len(stages) < len(trial.spec.stages) or not all(name in plan.digests for name in needed):
-        return {}
-    known = [benchmark for benchmark in plan.evaluation_sets if _source(benchmark, memo) in plan.digests]
-    keys = evaluation_keys(trial.spec, plan.digests, known, stages, memo)
-    return {name: layout.evaluation_result(key, name) for name, key in keys.items()}
-
-
-def _source(benchmark: BenchmarkSpec, memo: Memo) -> str:
-    return memo.of("source", (benchmark,), lambda: source_name(benchmark.source))
 
 
 def _removed(plan: Plan, files: set[str]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -40,27 +40,31 @@ class StoredNodes:
     damaged: Mapping[str, tuple[Damage, ...]]
     """Id of a node with a result -> what is wrong with it or its files."""
     stages: Mapping[str, StageResult]
-    """Id of a stage with a result that can be read -> the result, whether its weights are whole or not."""
+    """Id of a stage that was read, with a result that can be -> the result, whether its weights are whole or not."""
     produced: frozenset[str]
     """Leased by a living run."""
     kept_steps: Mapping[str, int]
     """Id of a stage that is not done, but has a checkpoint -> optimizer steps that the newest one holds."""
 
 
-def read_nodes(plan: Plan, store: Store, leases: set[str]) -> StoredNodes:
+def read_nodes(plan: Plan, store: Store, leases: set[str], finished: Collection[str] = ()) -> StoredNodes:
     """Read the nodes of a plan from storage.
 
     Args:
         plan: of the study.
         store: the storage.
         leases: all that were taken and not released.
+        finished: ids of trials whose stages are known to be done and whole. A stage that only such need is not read.
     """
-    stored = {node.id: read_node(node, store) for node in plan.nodes.values()}
-    done = frozenset(name for name, each in stored.items() if each.is_done)
+    known = {
+        node.id for node in plan.nodes.values() if node.kind == "stage" and all(map(finished.__contains__, node.trials))
+    }
+    stored = {node.id: read_node(node, store) for node in plan.nodes.values() if node.id not in known}
+    done = known | {name for name, each in stored.items() if each.is_done}
     open_nodes = [node for node in plan.nodes.values() if node.id not in done]
     kept = {node.id: steps for node in open_nodes if (steps := kept_steps(node, store)) is not None}
     return StoredNodes(
-        done,
+        frozenset(done),
         {name: each.damages for name, each in stored.items() if each.damages},
         {name: each.result for name, each in stored.items() if isinstance(each.result, StageResult)},
         frozenset(n.id for n in open_nodes if n.key in leases and store.lease_owner(n.key) is not None),

@@ -11,6 +11,7 @@ from orchestrator.planning.language_memory import KnownLanguages
 from orchestrator.planning.weights_check import CheckedWeights
 from orchestrator.state.added_seeds import AddedSeeds
 from orchestrator.state.claims import ClaimRecord
+from orchestrator.state.finished_trials import FinishedTrials
 from orchestrator.state.looks import LookRecord
 from orchestrator.state.noise_floor import NoiseFloor
 from orchestrator.storage.references import StoredPlan
@@ -57,6 +58,7 @@ RECORDS: Mapping[str, StoredRecord] = {
     },
     layout.plan_file("*"): StoredRecord(StoredPlan, "hand"),
     layout.noise_floor("*"): StoredRecord(NoiseFloor, "itself"),
+    layout.finished_trials("*"): StoredRecord(FinishedTrials, "itself"),
     layout.added_seeds("*"): StoredRecord(AddedSeeds, "hand"),
     layout.claims_file("*", "*"): StoredRecord(ClaimRecord, "hand"),
     layout.looks_file("*", "*"): StoredRecord(LookRecord, "hand"),

@@ -17,7 +17,6 @@ from search_spaces.spec import LanguageSpec
 from trainables.model.checkpoint_files import INDEXES, WHOLE, checkpoint_tensors, refuse_adapters, weight_file_list
 from trainables.model.gguf_files import gguf_file, gguf_header
 from trainables.model.tensor_files import check_content, read_json_object
-from trainables.model.tokenizer import PADDED
 from trainables.model.weights import find_weights, local_weights
 
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt", "tekken.json")
@@ -163,6 +162,8 @@ def _facts(path: Path) -> LanguageFacts:
 
 def _shape(folder: Path, family: str, width: int, config: dict[str, Any]) -> LanguageShape | None:
     """Return what the size of a model follows from; None for a family, or a form of it, that is not known here."""
+    from trainables.model.tokenizer import PADDED  # NumPy, which a study without such a checkpoint does not need
+
     heads, tokenizer = config.get("num_attention_heads"), folder / "tokenizer_config.json"
     if sized_family(family) is None or not isinstance(heads, int) or heads < 1 or any(map(config.get, _OTHER_FORMS)):
         return None

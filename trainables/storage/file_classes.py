@@ -90,6 +90,7 @@ PATTERNS: Mapping[FileClass, tuple[str, ...]] = {
         layout.CHECKED_WEIGHTS,
         layout.data_problems("*"),
         layout.kept_report("*"),
+        layout.finished_trials("*"),
         layout.rehearsal("*"),
     ),
     "sources": (f"{layout.SOURCES}/{_ALL}",),

@@ -19,7 +19,8 @@ evaluations/<key>/<benchmark>.answers/    answers so far, while it is being scor
 <folder or file>.broken-<nonce>.aside     what was damaged, set aside when it was made again; nothing reads it
 studies/<study>/study.yaml, plan.json     the resolved study and its plan
 studies/<study>/noise.json                scores of the base over seeds, from `ablate noise`
-studies/<study>/report.json               the report of a large study, shown again until something changes
+studies/<study>/report.json               the report of a study, shown again until something changes
+studies/<study>/finished.json             what trials of a large study have come to, while their files stay as they are
 studies/<study>/ray.log                   what Ray and Tune have logged in the drivers of its runs
 studies/<study>/claims/, looks/           <digest>.json: hypotheses as they were written, and looks at their results
 studies/<study>/added-seeds.json          seeds that `run --until-decided` has added to those of the study file
@@ -200,6 +201,11 @@ def evaluation_examples(key: str, benchmark: str) -> str:
     return f"evaluations/{part(key)}/{part(benchmark)}.parquet"
 
 
+def examples_beside(result: str) -> str:
+    """Name the scores per example of an evaluation by the name of its result."""
+    return f"{result.removesuffix('.json')}.parquet"
+
+
 def evaluation_answers(key: str, benchmark: str) -> str:
     return f"evaluations/{part(key)}/{part(benchmark)}.answers"
 
@@ -375,8 +381,13 @@ def run_lease(study: str, nonce: str) -> str:
 
 
 def kept_report(study: str) -> str:
-    """Name the report of a large study, with a digest of what it rests on."""
+    """Name the report of a study, with a digest of what it rests on."""
     return f"studies/{part(study)}/report.json"
+
+
+def finished_trials(study: str) -> str:
+    """Name the record of the finished trials of a large study, by size and time of their files."""
+    return f"studies/{part(study)}/finished.json"
 
 
 def noise_floor(study: str) -> str:

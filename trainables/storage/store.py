@@ -11,12 +11,12 @@ import io
 import os
 import secrets
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path, PurePath
 from typing import NamedTuple, Protocol
 
-from search_spaces.names import inside, is_part
+from search_spaces.names import inside, is_part, part
 from trainables.storage import layout
 from trainables.storage.flush import flush_entry, flush_tree, make_folder
 from trainables.storage.lease import (
@@ -70,6 +70,15 @@ class Store(Protocol):
 
     def facts(self, name: str) -> Facts:
         """Read size and time of a file. Raises FileNotFoundError if it is not there."""
+        ...
+
+    def facts_in(self, folder: str, names: Iterable[str]) -> list[Facts]:
+        """Read size and time of files of a folder, in their order. Raises FileNotFoundError if one is not there.
+
+        Args:
+            folder: whose files they are.
+            names: of the files in it.
+        """
         ...
 
     def touch(self, name: str) -> None:
@@ -228,18 +237,32 @@ class LocalStore:
         return True
 
     def facts(self, name: str) -> Facts:
-        stat = os.stat(os.path.join(self.root, inside(name)))
-        return Facts(stat.st_size, stat.st_mtime, (stat.st_ino, stat.st_mtime_ns))
+        return _facts(os.path.join(self.root, inside(name)))
+
+    def facts_in(self, folder: str, names: Iterable[str]) -> list[Facts]:
+        before = os.path.join(self.root, inside(folder), "")
+        return [_facts(before + part(name)) for name in names]
 
     def touch(self, name: str) -> None:
         os.utime(self.root / name)
 
     def list(self, prefix: str) -> list[str]:
         names: list[str] = []
-        for folder, folders, files in os.walk(self._at(prefix), onerror=_raise_unless_gone):
-            folders[:] = [child for child in folders if not child.endswith(ASIDE)]
-            below = PurePath(folder).relative_to(self.root)
-            names += (str(below / file) for file in files if not file.endswith(ASIDE))
+        left = [str(PurePath(inside(prefix)))]
+        while left:
+            folder = left.pop()
+            try:
+                with os.scandir(os.path.join(self.root, folder)) as scanned:
+                    entries = [entry for entry in scanned if not entry.name.endswith(ASIDE)]
+            except OSError as error:
+                _raise_unless_gone(error)
+                continue
+            before = "" if folder == "." else f"{folder}/"
+            for entry in entries:
+                if not entry.is_dir():
+                    names.append(before + entry.name)
+                elif not entry.is_symlink():
+                    left.append(before + entry.name)
         return sorted(names)
 
     def folders(self, prefix: str) -> tuple[str, ...]:
@@ -334,6 +357,11 @@ class LocalStore:
 
     def leases(self) -> set[str]:
         return {str(PurePath(file).parent.relative_to(layout.LEASES)) for file in self.list(layout.LEASES)}
+
+
+def _facts(path: str) -> Facts:
+    stat = os.stat(path)
+    return Facts(stat.st_size, stat.st_mtime, (stat.st_ino, stat.st_mtime_ns))
 
 
 def _raise_unless_gone(error: OSError) -> None:

@@ -1,4 +1,4 @@
-"""Claims about orchestrator/reporting/kept_report.py: a large study's report is built once for what it rests on."""
+"""Claims about orchestrator/reporting/kept_report.py: a study's report is built once for what it rests on."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[Report]:
         reports.append(build_report(*arguments))
         return reports[-1]
 
-    monkeypatch.setattr(kept_report, "build_report", build)
+    monkeypatch.setattr("orchestrator.reporting.build.build_report", build)
     return reports
 
 
@@ -161,7 +161,8 @@ def test_kept_report_has_the_images_of_doubtful_questions(store: LocalStore, mon
     )
     questions = BenchmarkQuestions("shape", 1, 1, 1, dict.fromkeys(KINDS, 0), 1, (doubtful,), None, None, None)
     monkeypatch.setattr(
-        kept_report, "build_report", lambda *arguments: replace(build_report(*arguments), questions=(questions,))
+        "orchestrator.reporting.build.build_report",
+        lambda *arguments: replace(build_report(*arguments), questions=(questions,)),
     )
     first, second = report_of(STUDY, PLAN, store), report_of(STUDY, PLAN, store)
     assert first is not second

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from search_spaces.errors import InputError
 from tests.support.copying_store import CopyingStore
 from trainables.storage.owner import Owner
 from trainables.storage.store import ASIDE, LocalStore, Store
@@ -51,6 +52,15 @@ class TestEveryStore:
         assert store.list("a") == ["a/b/1", "a/file", "a/z/deep/1"]
         assert store.folders("a") == ("b", "z")
         assert store.exists("a/z/deep")
+
+    def test_facts_in_a_folder_are_those_of_its_files_one_by_one(self, store: Store) -> None:
+        for name in ("a/b/1", "a/b/2"):
+            store.put(name, name.encode())
+        assert store.facts_in("a/b", ["2", "1"]) == [store.facts("a/b/2"), store.facts("a/b/1")]
+        with pytest.raises(FileNotFoundError):
+            store.facts_in("a/b", ["1", "3"])
+        with pytest.raises(InputError):
+            store.facts_in("a/b", ["../1"])
 
     def test_remove_of_a_folder_takes_all_that_is_in_it_and_nothing_beside_it(self, store: Store) -> None:
         for name in ("a/b/1", "a/b/c/2", "a/bc"):
