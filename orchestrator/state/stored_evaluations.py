@@ -48,7 +48,8 @@ class StoredEvaluations(Mapping[tuple[str, str], EvaluationResult]):
         """
         result = self._results[trial, name]
         file = result if isinstance(result, str) else layout.evaluation_result(result.key, name)
-        return file, layout.examples_beside(file)
+        key, benchmark = file.split("/")[1:]
+        return file, layout.evaluation_examples(key, benchmark.removesuffix(".json"))
 
     def __getitem__(self, key: tuple[str, str]) -> EvaluationResult:
         """Return a result. Raises InputError if its file has been damaged since it was found whole."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import assert_never
@@ -35,6 +36,11 @@ class Ending:
     failed_attempts: int = 0
     """Attempts that failed, this one included where it is a failure."""
 
+    def follows(self, last_ts: int) -> bool:
+        """Say whether this is the ending of the attempt that wrote its last line at a time: an older one is not."""
+        slack_ms = 1000 if self.status == "FINISHED" else 0  # its time is a file's, and their clock is coarser
+        return self.ts + slack_ms >= last_ts
+
 
 def read_ending(store: Store, study: str, trial: str) -> Ending | None:
     """Read how a trial has ended; None while it has neither a result nor a failure."""
@@ -62,9 +68,16 @@ def _status(kind: FailureKind) -> Status:
             assert_never(kind)
 
 
-def ending_tags(ending: Ending, *, is_first: bool) -> dict[str, str]:
-    """Return the tags of an ending. `is_first`: none was recorded before, so that no older tag needs resetting."""
-    tags = {tracked_names.FAILED_ATTEMPTS: str(ending.failed_attempts)} if ending.failed_attempts else {}
+def ending_tags(ending: Ending, checkpoints: Mapping[str, str], *, is_first: bool) -> dict[str, str]:
+    """Return the tags of an ending.
+
+    Args:
+        ending: of the trial.
+        checkpoints: stage -> URI of its weights; the last one's are evaluated.
+        is_first: whether none was recorded before, so that no older tag needs resetting.
+    """
+    tags = {tracked_names.CHECKPOINT_URI: list(checkpoints.values())[-1]} if checkpoints else {}
+    tags |= {tracked_names.FAILED_ATTEMPTS: str(ending.failed_attempts)} if ending.failed_attempts else {}
     if ending.failure is not None:
         failure = ending.failure
         place = {tracked_names.ERROR_WHERE: where(failure), tracked_names.ERROR_LOG: failure.log}

@@ -6,7 +6,7 @@ metrics, because MLflow sorts parameters as text.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run
@@ -44,6 +44,13 @@ class AxisWriter:
             values: axis -> label.
             seed: of the trial; None for a run over seeds.
         """
+        new_metrics, new_params = self.missing(run, values, seed)
+        if new_params or new_metrics:
+            self._client.log_batch(run.info.run_id, metrics=new_metrics, params=new_params)
+            note_written(run, new_metrics, new_params)
+
+    def missing(self, run: Run, values: Mapping[str, str], seed: int | None = None) -> tuple[list[Metric], list[Param]]:
+        """List the mirrored numbers and the parameters that a run lacks; the arguments are those of `write`."""
         params = self.params(values) | ({} if seed is None else {"seed": str(seed)})
         new_params = [Param(name, value) for name, value in params.items() if name not in run.data.params]
         new_metrics = [
@@ -51,10 +58,7 @@ class AxisWriter:
             for name, value in self._mirrored(values).items()
             if name not in run.data.metrics
         ]
-        if new_params or new_metrics:
-            self._client.log_batch(run.info.run_id, metrics=new_metrics, params=new_params)
-            run.data.params.update({param.key: param.value for param in new_params})
-            run.data.metrics.update({metric.key: metric.value for metric in new_metrics})
+        return new_metrics, new_params
 
     def _mirrored(self, values: Mapping[str, str]) -> dict[str, float]:
         return {
@@ -62,3 +66,9 @@ class AxisWriter:
             for axis, label in values.items()
             if label in self._numbers.get(axis, {})
         }
+
+
+def note_written(run: Run, metrics: Sequence[Metric], params: Sequence[Param]) -> None:
+    """Note in a run what was written to it since it was read."""
+    run.data.params.update({param.key: param.value for param in params})
+    run.data.metrics.update({metric.key: metric.value for metric in metrics})

@@ -30,7 +30,9 @@ def offer_model(runs: StudyRuns, run: str, trial: PlannedTrial, checkpoints: Map
         trial: the trial that has trained it.
         checkpoints: stage -> URI of its weights; the last one's are the model.
     """
-    model = _model_of(runs, run)
+    is_new = run in runs.created
+    runs.created.discard(run)
+    model = None if is_new else _model_of(runs, run)
     if model is not None and model.status == LoggedModelStatus.READY:
         return
     client, weights = runs.server.client, list(checkpoints.values())[-1]
@@ -40,7 +42,6 @@ def offer_model(runs: StudyRuns, run: str, trial: PlannedTrial, checkpoints: Map
         tracked_names.CHECKPOINT_URI: weights,
         tracked_names.CHECKPOINTS: json.dumps(checkpoints),
     }
-    client.set_tag(run, tracked_names.CHECKPOINT_URI, weights)
     model = model or client.create_logged_model(
         runs.experiment,
         name=_model_name(trial.id),

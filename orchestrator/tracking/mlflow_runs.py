@@ -15,7 +15,7 @@ from mlflow.entities import Experiment, Metric, Run, RunTag
 from orchestrator.reporting.summary import ArmSummary, TrialScores
 from orchestrator.tracking.filter_language import has_tags, tag_field
 from orchestrator.tracking.labels import legal_name
-from orchestrator.tracking.mlflow_axes import AxisWriter
+from orchestrator.tracking.mlflow_axes import AxisWriter, note_written
 from orchestrator.tracking.mlflow_experiment import find_other_studies, settle_labels
 from orchestrator.tracking.mlflow_server import MlflowServer
 from orchestrator.tracking.study_note import study_note
@@ -36,6 +36,12 @@ class StudyRuns:
     axes: AxisWriter
     other_studies: Mapping[str, str]
     """Experiment -> study, of the others on the server."""
+    created: set[str] = field(default_factory=set)
+    """Ids of runs of trials that this process has made, and to which nothing was added yet."""
+    _trials: dict[str, Run] = field(default_factory=dict)
+    """Trial -> its run, by the last search for them."""
+    _searched_at: str | None = None
+    """Last creation of a run before that search."""
     _summaries: dict[str, Run] = field(default_factory=dict)
     """Arm -> its run over all seeds, as far as they have been looked for."""
 
@@ -57,8 +63,31 @@ class StudyRuns:
         matches = self.search(has_tags(tags))
         return matches[0] if matches else None
 
-    def create_trial(self, trial: PlannedTrial, started: int) -> Run:
-        """Make a trial's run. `started`: milliseconds since the epoch."""
+    def find_or_create_trial(self, trial: PlannedTrial, started: int, *, anew: bool = False) -> Run:
+        """Return a trial's run, made if it is not there. All runs are searched at once, and again once others made one.
+
+        The caller holds the server's lock.
+
+        Args:
+            trial: the trial.
+            started: milliseconds since the epoch, for a run that is made.
+            anew: whether they are searched again in any case: one that was known has been deleted.
+        """
+        if anew or self._searched_at is None or self.server.last_creation() != self._searched_at:
+            self._searched_at = self.server.last_creation()
+            tags = {tracked_names.KIND: "trial", tracked_names.STUDY: self.plan.study}
+            self._trials = {run.data.tags[tracked_names.TRIAL]: run for run in reversed(self.search(has_tags(tags)))}
+        known = self._trials.get(trial.id)
+        run = self.server.active_run(known.info.run_id) if known is not None else None
+        if run is None and known is not None and not anew:
+            return self.find_or_create_trial(trial, started, anew=True)
+        if run is None:
+            self._searched_at = self.server.note_creation()
+            run = self._trials[trial.id] = self._create_trial(trial, started)
+            self.created.add(str(run.info.run_id))
+        return run
+
+    def _create_trial(self, trial: PlannedTrial, started: int) -> Run:
         tags = {
             tracked_names.KIND: "trial",
             tracked_names.TRIAL: trial.id,
@@ -88,13 +117,13 @@ class StudyRuns:
         """Write what an arm reaches over its seeds, as far as it has changed."""
         with self.server.lock:
             run = self._summary_run(arm.arm)
-        self.axes.write(run, self.axes.values[arm.arm])
+        metrics, params = self.axes.missing(run, self.axes.values[arm.arm])
         numbers = {legal_name(tracked_names.arm_metric(name)): value for name, value in arm.numbers.items()}
         new = {name: value for name, value in numbers.items() if run.data.metrics.get(name) != value}
-        if new:
-            points = [Metric(name, value, now_ms, 0) for name, value in new.items()]
-            self.server.client.log_batch(run.info.run_id, metrics=points)
-            run.data.metrics.update(new)
+        metrics += [Metric(name, value, now_ms, 0) for name, value in new.items()]
+        if metrics or params:
+            self.server.client.log_batch(run.info.run_id, metrics=metrics, params=params)
+            note_written(run, metrics, params)
 
     def mark_versions(self) -> None:
         """Tag what is of the study as it is written now, and what no longer is; views show only the former.

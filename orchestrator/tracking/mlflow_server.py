@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -46,6 +47,23 @@ class MlflowServer:
         folder = self.storage / layout.TRACKING
         folder.mkdir(parents=True, exist_ok=True)
         return filelock.FileLock(folder / f".{self.name}.lock", is_singleton=False)
+
+    def last_creation(self) -> str:
+        """Return what changes whenever a driver of this storage makes the run of a trial; for holders of the lock."""
+        try:
+            return self._creation.read_text()
+        except FileNotFoundError:
+            return ""
+
+    def note_creation(self) -> str:
+        """Tell other drivers that the run of a trial is about to be made, and return what they read from now on."""
+        self._creation.unlink(missing_ok=True)  # it may be another user's, who shares the folder
+        self._creation.write_text(creation := secrets.token_hex(8))
+        return creation
+
+    @property
+    def _creation(self) -> Path:
+        return self.storage / layout.TRACKING / f".{self.name}.created"
 
     def translate_errors(self) -> AbstractContextManager[None]:
         """Raise errors as those of `orchestrator.tracking.tracker`; where they do not tell, the server is asked."""

@@ -22,7 +22,7 @@ from orchestrator.tracking.mlflow_server import MlflowServer
 from orchestrator.tracking.pages import experiment_page, view_url
 from orchestrator.tracking.saved_views import NEEDED_MLFLOW, subject, views
 from orchestrator.tracking.study_note import study_note
-from orchestrator.tracking.tracker import Point, Status
+from orchestrator.tracking.tracker import NONE, Point, Status
 from orchestrator.tracking.view_tags import view_tags
 from search_spaces.plan import Plan, PlannedTrial
 from trainables.storage import tracked_names
@@ -44,6 +44,8 @@ class MlflowTracker:
         self._runs: StudyRuns | None = None
         self._version: str | None = None
         self._progress: dict[str, float] = {}
+        self._axes: dict[str, tuple[list[Metric], list[Param]]] = {}
+        """Run that this process has made -> values on the axes that are to be written with what is logged first."""
 
     @property
     def server(self) -> str:
@@ -121,12 +123,18 @@ class MlflowTracker:
         with self._mlflow.translate_errors():
             if mlflow_run is None:
                 with self._mlflow.lock:
-                    mlflow_run = runs.find_trial(trial.id) or runs.create_trial(trial, started)
+                    mlflow_run = runs.find_or_create_trial(trial, started, anew=run is not None)
                 runs.link_other_studies(mlflow_run, trial.id)
-            runs.axes.write(mlflow_run, runs.axes.values[trial.arm], trial.seed)
-        return str(mlflow_run.info.run_id)
+            name, values = str(mlflow_run.info.run_id), runs.axes.values[trial.arm]
+            if name in runs.created:
+                self._axes[name] = runs.axes.missing(mlflow_run, values, trial.seed)
+            else:
+                runs.axes.write(mlflow_run, values, trial.seed)
+        return name
 
-    def log(self, run: str, points: Sequence[Point]) -> None:
+    def log(
+        self, run: str, points: Sequence[Point], params: Mapping[str, str] = NONE, tags: Mapping[str, str] = NONE
+    ) -> None:
         # MLflow stores infinities as the largest float, which no chart survives; the uploader tags the run
         metrics = [
             Metric(
@@ -134,16 +142,15 @@ class MlflowTracker:
             )
             for point in points
         ]
-        with self._mlflow.translate_errors():
-            self._mlflow.client.log_batch(run, metrics=metrics)
-
-    def annotate(self, run: str, params: Mapping[str, str], tags: Mapping[str, str]) -> None:
+        axes_metrics, axes_params = self._axes.get(run, ([], []))
         with self._mlflow.translate_errors():
             self._mlflow.client.log_batch(
                 run,
-                params=[Param(legal_name(name), value) for name, value in params.items()],
+                metrics=[*axes_metrics, *metrics],
+                params=[*axes_params, *(Param(legal_name(name), value) for name, value in params.items())],
                 tags=[RunTag(legal_name(name), value) for name, value in tags.items()],
             )
+        self._axes.pop(run, None)
 
     def attach(self, run: str | None, name: str, content: str | Path) -> None:
         run = run or self._parent
@@ -170,6 +177,8 @@ class MlflowTracker:
             return register_best(self._opened, name, trial)
 
     def set_status(self, run: str, status: Status, ts: int) -> None:
+        if run in self._axes:
+            self.log(run, [])
         with self._mlflow.translate_errors():
             if status == "RUNNING":
                 self._mlflow.client.update_run(run, status=status)

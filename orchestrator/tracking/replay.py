@@ -175,7 +175,7 @@ class Replay:
         born = first[1]["ts"] if first else None
         cursor = self._open(trial, born or (ending.ts if ending else 0), born)
         while batch := list(islice(read_spool(self._store, spool, cursor.offset), LINES_PER_BATCH)) if first else []:
-            cursor = self._send(cursor.copy(), [line for _, line in batch])
+            cursor = self._send(cursor.copy(), [line for _, line in batch], ending)
             cursor.offset = batch[-1][0]
             self._save(trial.id, cursor)
         for name in layout.node_spools(self._store.list(layout.trial_folder(self._plan.study, trial.id))):
@@ -194,11 +194,8 @@ class Replay:
 
     def _is_over(self, trial: str, ending: Ending | None) -> bool:
         """Say whether an ending is that of the latest attempt: one older than the spool's last line is not."""
-        if ending is None:
-            return False
-        slack_ms = 1000 if ending.status == "FINISHED" else 0  # its time is a file's, and their clock is coarser
         cursor = self._cursors.get(trial)
-        return cursor is None or ending.ts + slack_ms >= cursor.last_ts
+        return ending is not None and (cursor is None or ending.follows(cursor.last_ts))
 
     def _open(self, trial: PlannedTrial, started: int, born: int | None) -> UploadCursor:
         """Return how far the server is with this trial; its run is there afterwards.
@@ -228,22 +225,30 @@ class Replay:
         self._cursors[trial.id] = cursor
         return cursor
 
-    def _send(self, cursor: UploadCursor, lines: Sequence[SpoolLine]) -> UploadCursor:
-        """Send one batch, and return the cursor with it (still without the new offset)."""
+    def _send(self, cursor: UploadCursor, lines: Sequence[SpoolLine], ending: Ending | None) -> UploadCursor:
+        """Send one batch, and return the cursor with it (still without the new offset).
+
+        Args:
+            cursor: how far the server is; it is changed.
+            lines: that follow.
+            ending: of the trial, as far as storage knows it: its status is sent with it, and not by its last line.
+        """
         run, batch, sender = cursor.known_run, gather(lines, cursor, self._store), self._sender
-        again = sender.log(run, batch.points)
-        if batch.params or batch.tags:
-            annotate = partial(self._tracker.annotate, run, batch.params, batch.tags)
-            again |= sender.attempt("set of parameters and tags", f"params and tags of run {run}", annotate)
+        again = sender.log(run, batch.points, batch.params, batch.tags)
         if batch.data:
             link = partial(self._tracker.link_data, run, batch.data)
             again |= sender.attempt("list of data", f"data of run {run}", link)
         for name, content in batch.files.items():
             again |= sender.attach(run, name, content)
         cursor.unsent |= again
-        if batch.status != cursor.status:
+        is_settled_next = (
+            ending is not None
+            and (ending.status, ending.ts != cursor.ended) == (batch.status, True)
+            and ending.follows(cursor.last_ts)
+        )
+        if batch.status != cursor.status and not is_settled_next:
             self._tracker.set_status(run, batch.status, batch.status_ts)
-            cursor.status = batch.status
+        cursor.status = batch.status
         return cursor
 
     def _describe(self, run: str, trial: PlannedTrial) -> bool:
@@ -258,13 +263,12 @@ class Replay:
         if ending.status == "FINISHED" and cursor.status != "FINISHED" and not self._is_running(trial.id):
             place = self._store.place(layout.spool(self._plan.study, trial.id))
             self._notice_once(f"{place}: must end with the end of the trial, but does not; what it holds is shown")
-        again = sender.log(run, cursor.sieve.flush())
-        if tags := ending_tags(ending, is_first=cursor.ended is None):
-            annotate = partial(self._tracker.annotate, run, {}, tags)
-            again |= sender.attempt("set of parameters and tags", f"params and tags of run {run}", annotate)
+        checkpoints = checkpoints_of(trial, ending, self._plan, self._store)
+        tags = ending_tags(ending, checkpoints, is_first=cursor.ended is None)
+        again = sender.log(run, cursor.sieve.flush(), tags=tags)
         if ending.failure is not None:
             again |= sender.attach(run, "error.txt", error_text(ending.failure, self._store))
-        if checkpoints := checkpoints_of(trial, ending, self._plan, self._store):
+        if checkpoints:
             offer = partial(self._tracker.offer_model, run, trial, checkpoints)
             again |= sender.attempt("model", f"model of run {run}", offer)
         cursor.unsent |= again

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
 from orchestrator.tracking.notices import Notice
-from orchestrator.tracking.tracker import Point, Tracker, TrackerGoneError, TrackerRefusedError
+from orchestrator.tracking.tracker import NONE, Point, Tracker, TrackerGoneError, TrackerRefusedError
 from orchestrator.tracking.unsent import Kind, Unsent
 
 _MAY_BE_MENDED: tuple[Kind, ...] = ("file", "model")
@@ -33,21 +33,34 @@ class Sender:
         self.saw_passing = False
         """Whether something was refused that may be taken later."""
 
-    def log(self, run: str, points: Sequence[Point]) -> bool:
-        """Send points; of a batch that is refused, all but those that are refused by themselves.
+    def log(
+        self, run: str, points: Sequence[Point], params: Mapping[str, str] = NONE, tags: Mapping[str, str] = NONE
+    ) -> bool:
+        """Send points, with parameters and tags; of a batch that is refused, all that is not refused by itself.
+
+        Args:
+            run: id of the run.
+            points: of its metrics.
+            params: name -> value.
+            tags: name -> value.
 
         Returns whether they should be sent again in another session.
 
         Raises:
             TrackerGoneError: the run is not there any more.
         """
-        if not points:
+        if not (points or params or tags):
             return False
         try:
-            self._tracker.log(run, points)
+            self._tracker.log(run, points, params, tags)
         except TrackerGoneError:
             raise
         except TrackerRefusedError as refused:
+            if not points:
+                return self._count("set of parameters and tags", f"params and tags of run {run}", refused)
+            if params or tags:
+                first = self.log(run, [], params, tags)
+                return self.log(run, points) or first
             if len(points) == 1:
                 return self._count("value of a metric", f"{points[0].metric} of run {run}", refused)
             first = self.log(run, points[: len(points) // 2])

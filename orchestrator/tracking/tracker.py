@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol
 
 from orchestrator.reporting.summary import StudySummary
@@ -42,6 +43,10 @@ class TrackerGoneError(TrackerRefusedError):
     """What was to be written to is not on the server any more: a run or an experiment that somebody has deleted."""
 
 
+NONE: Mapping[str, str] = MappingProxyType({})
+"""No parameters, or no tags."""
+
+
 class Point(NamedTuple):
     """One value of a metric; `ts` in milliseconds since the epoch."""
 
@@ -76,11 +81,19 @@ class Tracker(Protocol):
             started: milliseconds since the epoch, for a run that is made.
         """
 
-    def log(self, run: str, points: Sequence[Point]) -> None:
-        """Add points to the histories of metrics."""
+    def log(
+        self, run: str, points: Sequence[Point], params: Mapping[str, str] = NONE, tags: Mapping[str, str] = NONE
+    ) -> None:
+        """Add points to the histories of metrics, parameters, which are never changed, and tags: the newest counts.
 
-    def annotate(self, run: str, params: Mapping[str, str], tags: Mapping[str, str]) -> None:
-        """Write parameters, which are never changed, and tags, of which the newest counts."""
+        All of it is one request. Where it is refused, parts of it may have been taken.
+
+        Args:
+            run: its id.
+            points: of its metrics.
+            params: name -> value.
+            tags: name -> value.
+        """
 
     def attach(self, run: str | None, name: str, content: str | Path) -> None:
         """Attach a file to a run. A store of files that takes none is a refusal, and never an outage.

@@ -19,6 +19,7 @@ from orchestrator.tracking.mlflow_errors import MESSAGE_SIZE
 from orchestrator.tracking.mlflow_server import MlflowServer
 from orchestrator.tracking.replay import Replay
 from orchestrator.tracking.tracker import (
+    NONE,
     TrackerAwayError,
     TrackerDeniedError,
     TrackerGoneError,
@@ -129,17 +130,13 @@ class FaultyTracker(MemoryTracker):
         if self.is_faulty and self._faults.random() < self._rate:
             raise self._faults.choice((TrackerAwayError, TrackerDeniedError))("no")
 
-    def log(self, run: str, points: Sequence[Any]) -> None:
+    def log(self, run: str, points: Sequence[Any], params: Any = NONE, tags: Any = NONE) -> None:
         if self.is_faulty and self._faults.random() < self._rate / 4:
             self.runs = {trial: known for trial, known in self.runs.items() if known != run}
             self.status.pop(run, None)
             raise TrackerGoneError("the run is deleted")
         self._refuse()
-        super().log(run, points)
-
-    def annotate(self, run: str, params: Any, tags: Any) -> None:
-        self._refuse()
-        super().annotate(run, params, tags)
+        super().log(run, points, params, tags)
 
     def attach(self, run: str | None, name: str, content: str | Path) -> None:
         if self.is_faulty and self._faults.random() < self._rate:

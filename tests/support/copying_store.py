@@ -9,11 +9,12 @@ import secrets
 import shutil
 import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from search_spaces.names import part
 from trainables.storage.owner import Owner
 from trainables.storage.store import ASIDE, Facts, Store
 from trainables.storage.walk import Entry
@@ -42,6 +43,9 @@ class CopyingStore:
     def facts(self, name: str) -> Facts:
         data, modified = self._object(name)
         return Facts(len(data), modified)
+
+    def facts_in(self, folder: str, names: Iterable[str]) -> list[Facts]:
+        return [self.facts(f"{folder}/{part(name)}") for name in names]
 
     def touch(self, name: str) -> None:
         self.put(name, self.get(name))

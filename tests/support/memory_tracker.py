@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from orchestrator.reporting.summary import StudySummary
-from orchestrator.tracking.tracker import Point, Status, TrackerAwayError, TrackerRefusedError
+from orchestrator.tracking.tracker import NONE, Point, Status, TrackerAwayError, TrackerRefusedError
 from search_spaces.plan import Plan, PlannedTrial
 from trainables.storage.spool import DataUse
 
@@ -50,14 +50,13 @@ class MemoryTracker:
             self.status[self.runs[trial.id]] = "RUNNING"
         return self.runs[trial.id]
 
-    def log(self, run: str, points: Sequence[Point]) -> None:
+    def log(
+        self, run: str, points: Sequence[Point], params: Mapping[str, str] = NONE, tags: Mapping[str, str] = NONE
+    ) -> None:
         self._request()
         if run not in self.status or any(point.metric == "refused" for point in points):
             raise TrackerRefusedError("no such run, or no such name")
         self.points[run] |= set(points)
-
-    def annotate(self, run: str, params: Mapping[str, str], tags: Mapping[str, str]) -> None:
-        self._request()
         self.tags[run] |= tags
 
     def attach(self, run: str | None, name: str, content: str | Path) -> None:

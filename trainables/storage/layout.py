@@ -201,11 +201,6 @@ def evaluation_examples(key: str, benchmark: str) -> str:
     return f"evaluations/{part(key)}/{part(benchmark)}.parquet"
 
 
-def examples_beside(result: str) -> str:
-    """Name the scores per example of an evaluation by the name of its result."""
-    return f"{result.removesuffix('.json')}.parquet"
-
-
 def evaluation_answers(key: str, benchmark: str) -> str:
     return f"evaluations/{part(key)}/{part(benchmark)}.answers"
 

@@ -29,6 +29,25 @@ def test_runs_are_found_again_by_another_driver_with_and_without_their_ids(stora
     assert (len(runs_of(client, "study")), len(runs_of(client, "trial"))) == (1, 1)
 
 
+def test_drivers_that_take_turns_make_one_run_per_trial(storage: Path, client: MlflowClient) -> None:
+    """Each searches the runs of all trials at once, and must see those that the other has made since."""
+    first, second = open_tracker(None, storage), open_tracker(None, storage)
+    for tracker in (first, second):
+        tracker.open_study(PLAN)
+    pairs = [{tracker.open_trial(trial, None, 1000) for tracker in (first, second)} for trial in PLAN.trials]
+    pairs += [{tracker.open_trial(trial, None, 1000) for tracker in (second, first)} for trial in PLAN.trials]
+    assert [len(runs) for runs in pairs] == [1, 1, 1, 1]
+    assert len(runs_of(client, "trial")) == len(PLAN.trials)
+
+
+def test_run_that_a_user_deleted_is_made_anew_though_its_id_was_lost(storage: Path, client: MlflowClient) -> None:
+    tracker = open_tracker(None, storage)
+    tracker.open_study(PLAN)
+    run = tracker.open_trial(PLAN.trials[0], None, 1000)
+    client.delete_run(run)
+    assert tracker.open_trial(PLAN.trials[0], None, 1000) != run
+
+
 def test_run_that_a_user_deleted_is_made_anew(storage: Path, client: MlflowClient) -> None:
     tracker = open_tracker(None, storage)
     tracker.open_study(PLAN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlflow import MlflowClient
@@ -29,7 +30,7 @@ def test_study_has_one_experiment_with_nested_runs_found_by_tags(storage: Path, 
     tracker = open_tracker(None, storage)
     tracker.open_study(PLAN)
     for trial in PLAN.trials:
-        tracker.open_trial(trial, None, 1000)
+        tracker.set_status(tracker.open_trial(trial, None, 1000), "RUNNING", 1000)
 
     (study,) = runs_of(client, "study")
     trials = runs_of(client, "trial")
@@ -56,6 +57,41 @@ def test_points_sent_twice_are_there_once(storage: Path, client: MlflowClient) -
     tracker.log(run, points)
     history = client.get_metric_history(run, "train/loss")
     assert [metric.step for metric in history] == list(range(1, 1501))
+
+
+def test_a_new_run_gets_axes_points_parameters_and_tags_in_one_request(
+    storage: Path, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests, log_batch = list[str](), MlflowClient.log_batch
+
+    def counted(self: MlflowClient, run_id: str, *arguments: Any, **values: Any) -> None:
+        requests.append(run_id)
+        log_batch(self, run_id, *arguments, **values)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", counted)
+    tracker = open_tracker(None, storage)
+    tracker.open_study(PLAN)
+    run = tracker.open_trial(PLAN.trials[0], None, 1000)
+    tracker.log(run, [Point("train/loss", 1.0, 1000, 1)], {"batch": "4"}, {"ablate.diverged": "false"})
+    tracker.set_status(run, "FINISHED", 2000)
+    assert requests.count(run) == 1
+    data = client.get_run(run).data
+    assert (data.params, data.metrics) == (
+        {"resolution": "64px", "seed": "7", "batch": "4"},
+        {"cfg/resolution": 64, "train/loss": 1.0},
+    )
+    assert data.tags["ablate.diverged"] == "false"
+
+
+def test_a_run_that_a_kill_left_without_axes_gets_them_from_the_next_driver(
+    storage: Path, client: MlflowClient
+) -> None:
+    run = ""
+    for _ in range(2):
+        tracker = open_tracker(None, storage)
+        tracker.open_study(PLAN)
+        run = tracker.open_trial(PLAN.trials[0], None, 1000)
+    assert client.get_run(run).data.params == {"resolution": "64px", "seed": "7"}
 
 
 def test_infinity_is_recorded_as_not_a_number(storage: Path, client: MlflowClient) -> None:

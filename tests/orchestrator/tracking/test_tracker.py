@@ -67,8 +67,7 @@ def test_everything_may_be_repeated(tracker: Tracker, tmp_path: Path) -> None:
     file.write_bytes(b"PAR1")
     for _ in range(2):
         tracker.open_study(PLAN)
-        tracker.log(run, [Point("train/loss", 1.0, 1000, 1)])
-        tracker.annotate(run, {"batch": "4"}, {"ablate.diverged": "false"})
+        tracker.log(run, [Point("train/loss", 1.0, 1000, 1)], {"batch": "4"}, {"ablate.diverged": "false"})
         tracker.attach(run, "deepspeed.json", "{}")
         tracker.attach(run, "examples/shapes.parquet", file)
         tracker.link_data(run, [{"name": "shapes@1", "digest": "a" * 64, "context": "training", "tags": {}}])

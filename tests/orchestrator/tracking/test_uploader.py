@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from orchestrator.tracking.sync import sync_study
-from orchestrator.tracking.tracker import Point, TrackerAwayError
+from orchestrator.tracking.tracker import NONE, Point, TrackerAwayError
 from orchestrator.tracking.uploader import Uploader
 from search_spaces.plan import PlannedTrial
 from tests.support.memory_tracker import MemoryTracker
@@ -153,8 +153,10 @@ class FlakyTracker(MemoryTracker):
     def _request(self) -> None:
         self.requests += 1
 
-    def log(self, run: str, points: Sequence[Point]) -> None:
-        super().log(run, points)
+    def log(
+        self, run: str, points: Sequence[Point], params: Mapping[str, str] = NONE, tags: Mapping[str, str] = NONE
+    ) -> None:
+        super().log(run, points, params, tags)
         self._lose_the_answer()
 
     def open_trial(self, trial: PlannedTrial, run: str | None, started: int) -> str:
