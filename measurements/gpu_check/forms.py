@@ -16,7 +16,7 @@ class Form:
     few_steps: int
     """Optimizer steps where losses or memory matter and times do not."""
     micro_batches: tuple[int, ...]
-    """Of the global batch of 16 records, the whole of it first."""
+    """Ways to cut the global batch, the whole of it first."""
     zero_stages: tuple[int, ...]
     """That are compared in bf16; the first is what the others are compared with."""
     packed_positions: int
@@ -61,11 +61,13 @@ SMALL = Form(
         "base.vision.backbone=gpu-check-vit",
         "base.vision.tokens=25",
         "base.max_steps=4",
+        "recipe.align.global_batch=8",
+        "recipe.finetune.global_batch=8",
         "resources.cpus_per_worker=1",
     ),
     steps=2,
     few_steps=4,
-    micro_batches=(16, 4),
+    micro_batches=(8, 2),
     zero_stages=(0, 3),
     packed_positions=256,
     longest_text=128,

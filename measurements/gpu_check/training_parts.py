@@ -13,19 +13,18 @@ from measurements.gpu_check.forms import Form
 from measurements.gpu_check.part import Figures, Part
 from measurements.gpu_check.planned import PlannedTrial, Setting
 from measurements.gpu_check.timed_stage import time_stage
+from search_spaces.trained_sizes import trained_parameters
 from trainables.storage import layout
 from trainables.training.history import Resumed
 from trainables.training.stage import train_stage
 
-GLOBAL_BATCH = 16
-
 
 def training_parts(form: Form) -> Iterator[Part]:
     """List the parts, the layout that the others are compared with first."""
+    whole, half = form.micro_batches[:2]
     for micro in form.micro_batches:
-        yield _timed(f"layout {micro}x{GLOBAL_BATCH // micro}", form.steps, _micro(micro), "resources.padding=keep")
-    half = form.micro_batches[1]
-    yield _timed(f"layout {half}x{GLOBAL_BATCH // half} padding dropped", form.steps, _micro(half), _DROP)
+        yield _timed(f"layout {micro}x{whole // micro}", form.steps, _micro(micro), "resources.padding=keep")
+    yield _timed(f"layout {half}x{whole // half} padding dropped", form.steps, _micro(half), _DROP)
     packing = f"recipe.finetune.packing={{tokens: {form.packed_positions}}}"
     yield _timed(f"layout rows of {form.packed_positions}", form.steps, packing)
     yield _timed("longest texts", form.few_steps, "base.data=gpu-check-longest", "resources.padding=keep")
@@ -72,7 +71,7 @@ def _go_on_from_checkpoint(setting: Setting) -> Figures:
         "losses": [step.loss for step in first[half:]],
         "losses_after_resume": [step.loss for step in again[: half - 1]],
         "checkpoint_bytes": size_bytes,
-        "bytes_per_trained_parameter": size_bytes / planned.size.parameters["language"],
+        "bytes_per_trained_parameter": size_bytes / trained_parameters(planned.size, planned.task.trial.stages[0]),
         "step_s": usual,
         "step_with_checkpoint_s": first[half - 1].seconds,
         "build_and_resume_s": resume_s,
