@@ -11,14 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from search_spaces.question_memory import positions_at_once
+from trainables.evaluation.key_values import KeyValues
 from trainables.model.vlm import VLM
 
 Ids = Sequence[int]
@@ -37,7 +36,7 @@ class Images:
 class _State:
     """Key-value cache and last hidden states of B rows."""
 
-    cache: Any
+    cache: KeyValues
     mask_BK: Tensor
     """Which positions of the cache are real."""
     length_B: Tensor
@@ -45,11 +44,25 @@ class _State:
     hidden_BD: Tensor
     """Last hidden state of each row's last real position."""
 
-    def rows(self, chosen: Tensor) -> _State:
-        """Copy the state of the given rows, in their order; a row may be repeated."""
-        cache = DynamicCache()
-        for number, layer in enumerate(self.cache.layers):
-            cache.update(layer.keys[chosen], layer.values[chosen], number)
+    @property
+    def positions(self) -> int:
+        """Number of positions of a row in the cache, padding included."""
+        return self.mask_BK.shape[1]
+
+    def rows(self, chosen: Tensor, more: int) -> _State:
+        """Copy the state of rows, in their order; a row may be repeated.
+
+        Args:
+            chosen: numbers of rows.
+            more: positions that will be appended, at most.
+        """
+        return self._of(chosen, self.cache.rows(chosen, self.positions + more))
+
+    def moved_rows(self, chosen: Tensor, more: int) -> _State:
+        """Move the state of rows, which leaves this one without its cache; the arguments are those of `rows`."""
+        return self._of(chosen, self.cache.move_rows(chosen, self.positions + more))
+
+    def _of(self, chosen: Tensor, cache: KeyValues) -> _State:
         return _State(cache, self.mask_BK[chosen], self.length_B[chosen], self.hidden_BD[chosen])
 
 
@@ -74,8 +87,7 @@ class Answerer:
     @torch.inference_mode()
     def _position_bytes(self) -> int:
         """Measure what the keys and values of one position take, on the first one of any sequence."""
-        layers = self._read_images(None).cache.layers
-        return sum(layer.keys.nbytes + layer.values.nbytes for layer in layers)
+        return self._read_images(None, 0).cache.nbytes
 
     @torch.inference_mode()
     def rank_first_tokens(
@@ -88,7 +100,7 @@ class Answerer:
             images: the prompts' images; None where they have none.
             options: of each prompt, the token ids of its options.
         """
-        log_probs_BW = self._log_probs(self._read_prompts(prompts, images).hidden_BD)
+        log_probs_BW = self._log_probs(self._read_prompts(prompts, images, 0).hidden_BD)
         return [
             [float(row_W[option[0]]) for option in own] for row_W, own in zip(log_probs_BW.cpu(), options, strict=True)
         ]
@@ -104,18 +116,18 @@ class Answerer:
             images: the prompts' images; None where they have none.
             options: of each prompt, the token ids of its options.
         """
-        state = self._read_prompts(prompts, images)
+        state = self._read_prompts(prompts, images, 0)
         first_BW = self._log_probs(state.hidden_BD).cpu()
         ranked = [(row, tuple(option)) for row, own in enumerate(options) for option in own]
         scores = [float(first_BW[row, option[0]]) for row, option in ranked]
         longer = [i for i, (_, option) in enumerate(ranked) if len(option) > 1]
-        width = state.mask_BK.shape[1] + max((len(ranked[i][1]) for i in longer), default=0)
-        at_once = max(1, self.most_positions // width)
+        longest = max((len(ranked[i][1]) for i in longer), default=0)
+        at_once = max(1, self.most_positions // (state.positions + longest))
         for start in range(0, len(longer), at_once):
             chunk = longer[start : start + at_once]
             rows = torch.tensor([ranked[i][0] for i in chunk], device=self._device)
             texts = [ranked[i][1] for i in chunk]
-            hidden_BTD = self._extend(state.rows(rows), self._embedded([text[:-1] for text in texts]))
+            hidden_BTD = self._extend(state.rows(rows, longest), self._embedded([text[:-1] for text in texts]))
             for i, text, hidden_TD in zip(chunk, texts, hidden_BTD, strict=True):
                 log_probs_TW = self._log_probs(hidden_TD[: len(text) - 1])
                 following = torch.tensor(text[1:], device=self._device)
@@ -132,7 +144,7 @@ class Answerer:
             images: the prompts' images; None where they have none.
             most: tokens of an answer, at most.
         """
-        state = self._read_prompts(prompts, images)
+        state = self._read_prompts(prompts, images, most)
         answers: list[list[int]] = [[] for _ in prompts]
         writing = {row: row for row in range(len(prompts))}
         """Row -> its prompt, of the answers that have not ended."""
@@ -144,21 +156,36 @@ class Answerer:
             if not writing or step + 1 == most:
                 break
             if 2 * len(writing) <= len(tokens):  # a copy of the cache is worth it when it halves the work
-                state = state.rows(torch.tensor(list(writing), device=self._device))
+                state = state.moved_rows(torch.tensor(list(writing), device=self._device), most - step - 1)
                 tokens, writing = [tokens[row] for row in writing], dict(enumerate(writing.values()))
             self._extend(state, self._embedded([[token] for token in tokens]))
         return answers
 
-    def _read_prompts(self, prompts: Sequence[Ids], images: Images | None) -> _State:
-        """Prefill the cache with each image once, then with every prompt after its own image."""
-        before = self._read_images(images)
-        of_prompt = images.of_prompt if images is not None else [0] * len(prompts)
-        state = before.rows(torch.tensor(of_prompt, device=self._device))
-        self._extend(state, self._embedded(prompts))
+    def _read_prompts(self, prompts: Sequence[Ids], images: Images | None, more: int) -> _State:
+        """Prefill the cache with each image once, then with every prompt after its own image.
+
+        Args:
+            prompts: token ids of B prompts, without BOS.
+            images: the prompts' images; None where they have none.
+            more: positions that will follow, at most.
+        """
+        embedded = self._embedded(prompts)
+        more += embedded[1].shape[1]
+        of_prompt = list(images.of_prompt) if images is not None else [0] * len(prompts)
+        is_own = images is not None and of_prompt == list(range(len(images.features_UPC)))
+        state = self._read_images(images, more if is_own else 0)
+        if not is_own:
+            state = state.moved_rows(torch.tensor(of_prompt, device=self._device), more)
+        self._extend(state, embedded)
         return state
 
-    def _read_images(self, images: Images | None) -> _State:
-        """Prefill the cache with `[BOS] [image]` of each image, or with `[BOS]` alone."""
+    def _read_images(self, images: Images | None, more: int) -> _State:
+        """Prefill the cache with `[BOS] [image]` of each image, or with `[BOS]` alone.
+
+        Args:
+            images: U images.
+            more: positions that will follow, at most.
+        """
         bos_D = self._embed(torch.tensor(self._model.bos, device=self._device))
         if images is None:
             inputs_BLD = bos_D[None, None]
@@ -168,7 +195,7 @@ class Answerer:
             inputs_BLD = torch.cat([bos_D.expand(len(visual_UVD), 1, -1), visual_UVD], dim=1)
         count, length = inputs_BLD.shape[:2]
         empty = torch.zeros(count, 0, dtype=torch.long, device=self._device)
-        state = _State(DynamicCache(), empty, empty.sum(1), inputs_BLD[:, 0])
+        state = _State(KeyValues(length + more), empty, empty.sum(1), inputs_BLD[:, 0])
         self._extend(state, (inputs_BLD, torch.ones(count, length, dtype=torch.long, device=self._device)))
         return state
 

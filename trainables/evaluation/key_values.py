@@ -1,0 +1,95 @@
+"""Keep the keys and values of a batch in tensors that have their room from the start.
+
+Each token appended to a cache of transformers copies all of it, and leaves the allocator with blocks of every size.
+
+Shapes: B rows, H heads, K positions, D width of a head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from torch import Tensor
+from transformers.cache_utils import Cache, DynamicLayer
+
+
+class KeyValues(Cache):
+    """Keys and values of a batch in all layers.
+
+    Args:
+        room: positions of a row, at most.
+    """
+
+    def __init__(self, room: int):
+        super().__init__(layer_class_to_replicate=partial(_Layer, room))
+        self.layers: list[_Layer]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are set aside."""
+        return sum(layer.nbytes for layer in self.layers)
+
+    def rows(self, chosen: Tensor, room: int) -> KeyValues:
+        """Copy rows, in their order; a row may be repeated.
+
+        Args:
+            chosen: numbers of rows.
+            room: positions of a row of the copy, at most.
+        """
+        copy = KeyValues(room)
+        copy.layers.extend(layer.rows(chosen, room) for layer in self.layers)
+        return copy
+
+    def move_rows(self, chosen: Tensor, room: int) -> KeyValues:
+        """Move rows to a cache of their own, in their order, one layer after another: no two are held twice.
+
+        What is moved from is empty afterwards. The arguments are those of `rows`.
+        """
+        moved, layers = KeyValues(room), self.layers
+        self.layers = []
+        layers.reverse()
+        while layers:
+            moved.layers.append(layers.pop().rows(chosen, room))
+        return moved
+
+
+class _Layer(DynamicLayer):  # type: ignore[misc]
+    """Keys and values of one layer, B x H x K x D; K grows within the room that was set aside."""
+
+    def __init__(self, room: int, **kwargs: Any):
+        super().__init__(**kwargs)
+        self._room = room
+        self._set_aside: Sequence[Tensor] = ()
+
+    @property
+    def nbytes(self) -> int:
+        return sum(tensor.nbytes for tensor in self._set_aside)
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        self.dtype, self.device = key_states.dtype, key_states.device
+        self._set_aside = [
+            states.new_empty(*states.shape[:2], self._room, states.shape[3]) for states in (key_states, value_states)
+        ]
+        self.keys, self.values = (tensor[:, :, :0] for tensor in self._set_aside)
+        self.is_initialized = True
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        """Append positions; returns all keys and values as views."""
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        begin = self.keys.shape[2]
+        end = begin + key_states.shape[2]
+        if end > self._room:
+            raise ValueError(f"a row has room for {self._room} positions, but {end} are kept in it")
+        keys, values = self._set_aside
+        keys[:, :, begin:end] = key_states
+        values[:, :, begin:end] = value_states
+        self.keys, self.values = keys[:, :, :end], values[:, :, :end]
+        return self.keys, self.values
+
+    def rows(self, chosen: Tensor, room: int) -> _Layer:
+        copy = _Layer(room)
+        copy.update(self.keys[chosen], self.values[chosen])
+        return copy
