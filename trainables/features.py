@@ -7,18 +7,21 @@ trials see the same bits.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from itertools import chain, islice
 
 import numpy as np
 import torch
 import torch.distributed as dist
 
 from search_spaces.spec import VisionSpec
+from trainables.data.parallel import in_order
 from trainables.data.pictures import Pictures
 from trainables.data.prepared import PreparedSource
 from trainables.feature_files import Features, writing_features
 from trainables.features_progress import begin_production, finish_production
-from trainables.model.images import pixels
+from trainables.model.images import Pixels, pixels
 from trainables.model.vision import VisionEncoder
 from trainables.storage import layout
 from trainables.storage.digests import file_digest
@@ -32,7 +35,7 @@ IMAGES_AT_ONCE = 32
 
 
 def produce_features(
-    encoder: VisionEncoder, pictures: Pictures, store: Store, key: str, context: Context
+    encoder: VisionEncoder, pictures: Pictures, store: Store, key: str, context: Context, threads: int = 0
 ) -> Iterator[tuple[int, int]]:
     """Compute and store the features of all pictures of a source; what an earlier producer has computed is kept.
 
@@ -46,6 +49,7 @@ def produce_features(
         store: storage of the features.
         key: key of the features (`identity.features_key`).
         context: rank, world size and device of this worker.
+        threads: that load pictures ahead of the encoder; 0 to load them in this thread. Bits are the same.
 
     Yields:
         (pictures done, all pictures) after each batch.
@@ -59,10 +63,13 @@ def produce_features(
             store.working_folder(layout.features_in_progress(key, nonce)) as folder,
             writing_features(folder, shape) as writer,
         ):
-            for batch in batches:
-                if not writer.has(batch):
-                    writer.write(batch, encode_images(encoder, pictures, vision, batch, context.device))
-                yield batch.stop, total
+            missing = [batch for batch in batches if not writer.has(batch)]
+            remaining = set(missing)
+            with closing(load_images(pictures, vision, missing, threads)) as loaded:
+                for batch in batches:
+                    if batch in remaining:
+                        writer.write(batch, encode_pixels(encoder, next(loaded), context.device))
+                    yield batch.stop, total
         gpu_seconds = (time.perf_counter() - began) * context.world
         rows = file_digest(store, layout.rows_in_progress(key, nonce))
         result = FeaturesResult(key=key, shape=shape, gpu_seconds=gpu_seconds, rows_digest=rows)
@@ -74,7 +81,28 @@ def produce_features(
         dist.barrier()
 
 
-@torch.inference_mode()
+def load_images(
+    source: PreparedSource | Pictures, vision: VisionSpec, batches: Sequence[Sequence[int]], threads: int = 0
+) -> Generator[Pixels, None, None]:
+    """Decode and resize the images of batches, in their order; with threads ahead of who takes them.
+
+    Args:
+        source: where the images are.
+        vision: size and normalisation of the images.
+        batches: rows of the images there.
+        threads: how many load ahead, two batches of an encoder at most; 0 to load in this thread.
+
+    Yields:
+        The images of one batch, images x channels x height x width.
+    """
+    rows = chain.from_iterable(batches)
+    with closing(
+        in_order(lambda row: pixels(source.picture(row), vision), rows, threads, 2 * IMAGES_AT_ONCE)
+    ) as images:
+        for batch in batches:
+            yield np.stack(list(islice(images, len(batch))))
+
+
 def encode_images(
     encoder: VisionEncoder,
     source: PreparedSource | Pictures,
@@ -91,9 +119,21 @@ def encode_images(
         rows: rows of the images there.
         device: `cpu` or `cuda`.
     """
-    image_BCHW = torch.from_numpy(np.stack([pixels(source.picture(row), vision) for row in rows]))
+    return encode_pixels(encoder, next(load_images(source, vision, [rows])), device)
+
+
+@torch.inference_mode()
+def encode_pixels(encoder: VisionEncoder, image_BCHW: Pixels, device: str) -> Features:
+    """Compute the features of loaded images, images x positions x width, in fp32.
+
+    Args:
+        encoder: encoder on `device`.
+        image_BCHW: the images (`load_images`).
+        device: `cpu` or `cuda`.
+    """
     precision = next(encoder.parameters()).dtype
-    return encoder(image_BCHW.to(device, precision)).float().cpu().numpy()  # type: ignore[no-any-return]
+    on_device_BCHW = torch.from_numpy(image_BCHW).to(device).to(precision)  # cast where it is fast
+    return encoder(on_device_BCHW).float().cpu().numpy()  # type: ignore[no-any-return]
 
 
 @torch.inference_mode()

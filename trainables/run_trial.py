@@ -26,7 +26,7 @@ from trainables.storage.records import Cost, EvaluationResult, FeaturesResult, S
 from trainables.storage.store import Store
 from trainables.task import Context, FeaturesTask, StageTask, TrialTask
 from trainables.telemetry.trial_spool import TrialSpool
-from trainables.training.stage import train_stage
+from trainables.training.stage import loader_threads, train_stage
 from trainables.training.step_checkpoints import remove_checkpoints
 from trainables.trial_data import TrialData
 from trainables.workers.process_group import ensure_single, from_rank_0, wait_for_all
@@ -106,7 +106,8 @@ def _features(
     source = data.source(_source(task, features.source))
     encoder = build_vision(task.trial.vision, task.trial.draws.init, data.root)
     began = time.perf_counter()
-    for done, total in produce_features(encoder, source.pictures, store, features.key, context):
+    threads = loader_threads(task.stages[0].resources, context.device == "cuda", decodes=True)
+    for done, total in produce_features(encoder, source.pictures, store, features.key, context, threads):
         seconds = time.perf_counter() - began
         yield UnitDone(
             node=features.node,

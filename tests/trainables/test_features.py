@@ -32,15 +32,29 @@ def test_a_killed_production_goes_on_from_its_last_batch_and_leaves_nothing_asid
         steps = [next(loop) for _ in range(killed_after)]
         loop.close()  # type: ignore[attr-defined]
         assert all(isinstance(step, UnitDone) and step.label == "features" for step in steps)
-    encoded: list[int] = []
-    encode = features.encode_images
+    begun: list[int] = []
+    load = features.load_images
 
-    def counted(encoder: object, pictures: object, vision: object, rows: range, device: object) -> object:
-        encoded.append(rows.start)
-        return encode(encoder, pictures, vision, rows, device)  # type: ignore[arg-type]
+    def noted(pictures: object, vision: object, batches: list[range], threads: int) -> object:
+        begun.extend(batch.start for batch in batches)
+        return load(pictures, vision, batches, threads)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(features, "encode_images", counted)
+    monkeypatch.setattr(features, "load_images", noted)
     run(task)
-    assert encoded.count(0) == 1  # of the second source: those of the first were kept
+    assert begun.count(0) == 1  # of the second source: those of the first were kept
     assert _features(tmp_path / "cut") == _features(tmp_path / "whole")
     assert not list((tmp_path / "cut/features").rglob("*.aside"))
+
+
+def test_images_loaded_ahead_give_the_same_features_and_the_same_scores(tmp_path: Path) -> None:
+    for cached in (True, False):
+        folders = [tmp_path / f"{cached}-{cpus}" for cpus in (1, 3)]
+        for folder, cpus in zip(folders, (1, 3), strict=True):
+            run(make_task(folder, cached=cached, cpus_per_worker=cpus))
+        assert _features(folders[0]) == _features(folders[1])
+        assert _examples(folders[0]) == _examples(folders[1]) != []
+
+
+def _examples(root: Path) -> list[bytes]:
+    """Read the files of scores per example."""
+    return [file.read_bytes() for file in sorted(root.rglob("*.parquet"))]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from typing import assert_never
 
 import numpy as np
@@ -20,8 +21,9 @@ from trainables.evaluation.questions import Questions
 from trainables.evaluation.results import evaluation_key, result_name, write_result
 from trainables.evaluation.shown_images import open_asked
 from trainables.feature_files import Features
-from trainables.features import IMAGES_AT_ONCE, encode_images
+from trainables.features import IMAGES_AT_ONCE, encode_pixels, load_images
 from trainables.model.broadcast import Parts, broadcast_modules
+from trainables.model.images import Pixels
 from trainables.model.precision import dtype_of
 from trainables.model.tokenizer import Tokenizer
 from trainables.model.vision import VisionEncoder
@@ -30,6 +32,7 @@ from trainables.storage.records import StageResult
 from trainables.storage.store import Store
 from trainables.task import Context, TrialTask
 from trainables.training.device_memory import release_memory
+from trainables.training.stage import loader_threads
 from trainables.training.weights_io import load_weights, stored_modules
 from trainables.trial_data import TrialData
 from trainables.workers.process_group import from_rank_0
@@ -124,27 +127,30 @@ def _score(
     encoded = _EncodedQuestions(task.trial, open_asked(benchmark, data.source(benchmark.source)), data.tokenizer)
     respondent = _Respondent(encoded, benchmark, model, data, task.trial, context.device)
     batches = plan_batches(encoded.plan, task.trial.vision.tokens, respondent.most_positions)
+    threads = loader_threads(task.stages[-1].resources, context.device == "cuda", respondent.decodes)
     with AnswerLog(store, key, benchmark.name, context.rank) as log:
         answered = from_rank_0(lambda: _of_batches(log.read(), batches))
         left = [number for number in range(len(batches)) if number not in answered]
+        parts_of = {number: list(batches[number].split(task.question_parts)) for number in left}
+        mine = left[context.rank :: context.world]
         done, total = len(answered), len(batches)
-        for start in range(0, len(left), context.world):  # every rank yields equally often, with or without a batch
-            mine = left[start + context.rank : start + context.rank + 1]
-            for number in mine:
-                parts = batches[number].split(task.question_parts)
-                answered[number] = [answer for part in parts for answer in respondent.answer(part)]
-                log.write(number, answered[number])
-            done = min(total, done + context.world)
-            seconds = time.perf_counter() - started
-            rate = (start + context.world) / seconds
-            yield UnitDone(
-                node=task.evaluation_node,
-                label=label,
-                step=done,
-                steps=total,
-                rate=rate * len(encoded.plan) / total,
-                eta_s=(total - done) / rate,
-            )
+        with closing(respondent.load([part for number in mine for part in parts_of[number]], threads)) as loaded:
+            for start in range(0, len(left), context.world):  # all ranks yield equally often, with or without a batch
+                for number in left[start + context.rank : start + context.rank + 1]:
+                    answers = [answer for part in parts_of[number] for answer in respondent.answer(part, loaded)]
+                    answered[number] = answers
+                    log.write(number, answers)
+                done = min(total, done + context.world)
+                seconds = time.perf_counter() - started
+                rate = (start + context.world) / seconds
+                yield UnitDone(
+                    node=task.evaluation_node,
+                    label=label,
+                    step=done,
+                    steps=total,
+                    rate=rate * len(encoded.plan) / total,
+                    eta_s=(total - done) / rate,
+                )
         answered = _gathered(answered, context)
         if context.rank == 0:
             gpu_seconds = (time.perf_counter() - started) * context.world
@@ -207,9 +213,31 @@ class _Respondent:
         self._answerer = Answerer(model, data.tokenizer.pad, data.tokenizer.end, device, precision(spec))
         self.most_positions = self._answerer.most_positions
 
-    def answer(self, batch: QuestionBatch) -> list[Answer]:
+    @property
+    def decodes(self) -> bool:
+        """Whether images are decoded, rather than their features read."""
+        return self._features is None and not self._questions.questions.is_blank
+
+    def load(self, batches: Iterable[QuestionBatch], threads: int) -> Generator[Pixels, None, None]:
+        """Load the images of batches in their order, as many at once as the encoder takes; none that are not decoded.
+
+        Args:
+            batches: that will be answered.
+            threads: that load ahead.
+        """
+        with_image = [batch for batch in batches if self.decodes and batch.has_image]
+        chunks = [chunk for batch in with_image for chunk in _chunks(self._image_rows(batch))]
+        return load_images(self._source, self._spec.vision, chunks, threads)
+
+    def answer(self, batch: QuestionBatch, loaded: Iterator[Pixels]) -> list[Answer]:
+        """Answer a batch.
+
+        Args:
+            batch: the next one.
+            loaded: images of this batch and those after it (`load`).
+        """
         prompts = [self._questions.prompts[number] for number in batch.numbers]
-        images = self._images(batch) if batch.has_image else None
+        images = self._images(batch, loaded) if batch.has_image else None
         options = [self._questions.options[number] for number in batch.numbers]
         match batch.way:
             case "generate":
@@ -222,24 +250,30 @@ class _Respondent:
             case _:
                 assert_never(batch.way)
 
-    def _images(self, batch: QuestionBatch) -> Images:
+    def _images(self, batch: QuestionBatch, loaded: Iterator[Pixels]) -> Images:
         if self._questions.questions.is_blank:
             blank_BPC = self._data.blank_features(self._model.vision, self._device)
             return Images(torch.from_numpy(blank_BPC), [0] * len(batch.numbers))
-        rows = [self._questions.questions.image_rows[number] for number in batch.numbers]
-        unique = sorted(set(rows))
+        unique = self._image_rows(batch)
         position = {row: i for i, row in enumerate(unique)}
-        return Images(torch.from_numpy(self._encoded(unique)), [position[row] for row in rows])
+        of_prompt = [position[self._questions.questions.image_rows[number]] for number in batch.numbers]
+        return Images(torch.from_numpy(self._encoded(unique, loaded)), of_prompt)
 
-    def _encoded(self, rows: list[int]) -> Features:
+    def _image_rows(self, batch: QuestionBatch) -> list[int]:
+        return sorted({self._questions.questions.image_rows[number] for number in batch.numbers})
+
+    def _encoded(self, rows: list[int], loaded: Iterator[Pixels]) -> Features:
         """Return features of some images: cached ones, or the encoder's, whose batches follow from the plan, too."""
         if self._features is not None:
             return self._features.rows(self._source.picture_rows[rows])
         encoder = self._model.vision
         assert isinstance(encoder, VisionEncoder)
-        chunks = [rows[start : start + IMAGES_AT_ONCE] for start in range(0, len(rows), IMAGES_AT_ONCE)]
-        vision, device = self._spec.vision, self._device
-        return np.concatenate([encode_images(encoder, self._source, vision, chunk, device) for chunk in chunks])
+        return np.concatenate([encode_pixels(encoder, next(loaded), self._device) for _ in _chunks(rows)])
+
+
+def _chunks(rows: list[int]) -> list[list[int]]:
+    """Split images into those that the encoder takes at once."""
+    return [rows[start : start + IMAGES_AT_ONCE] for start in range(0, len(rows), IMAGES_AT_ONCE)]
 
 
 def _in_order(answered: dict[int, list[Answer]], batches: list[QuestionBatch]) -> list[Answer]:

@@ -15,7 +15,7 @@ from torch import Tensor
 from transformers.cache_utils import Cache, DynamicLayer
 
 
-class KeyValues(Cache):
+class KeyValues(Cache):  # type: ignore[misc]  # transformers has no types
     """Keys and values of a batch in all layers.
 
     Args:

@@ -51,10 +51,15 @@ class Batch:
             ids_BT=self.ids_BT.to(device, non_blocking=True),
             labels_BT=self.labels_BT.to(device, non_blocking=True),
             mask_BT=self.mask_BT.to(device, non_blocking=True),
-            image_BCHW=None if self.image_BCHW is None else self.image_BCHW.to(device, dtype, non_blocking=True),
-            features_BPC=None if self.features_BPC is None else self.features_BPC.to(device, dtype, non_blocking=True),
+            image_BCHW=_cast_there(self.image_BCHW, device, dtype),
+            features_BPC=_cast_there(self.features_BPC, device, dtype),
             draws_B=None if self.draws_B is None else self.draws_B.to(device, non_blocking=True),
         )
+
+
+def _cast_there(values: Tensor | None, device: torch.device | str, dtype: torch.dtype) -> Tensor | None:
+    """Copy to a device, then cast there: torch casts on the host first, into memory that is not page-locked."""
+    return None if values is None else values.to(device, non_blocking=True).to(dtype)
 
 
 class VLM(nn.Module):

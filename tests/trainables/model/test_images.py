@@ -58,6 +58,16 @@ def _assert_equal(picture: Image.Image, strategy: str, resolution: int, entry: o
     np.testing.assert_array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("entry", [CLIP, HALF, DINO], ids=["clip", "siglip", "dinov2"])
+def test_every_level_is_normalised_as_by_arithmetic(entry: object) -> None:
+    assert isinstance(entry, EncoderEntry)
+    levels_HWC = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
+    mean, std = (torch.tensor(values)[:, None, None] for values in (entry.mean, entry.std))
+    expected = (torch.from_numpy(levels_HWC).permute(2, 0, 1).float() / 255 - mean) / std
+    spec = vision(resize="naive", resolution=16, mean=entry.mean, std=entry.std)
+    np.testing.assert_array_equal(pixels(Image.fromarray(levels_HWC, "RGB"), spec), expected.numpy())
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("entry", [CLIP, HALF, DINO], ids=["clip", "siglip", "dinov2"])
