@@ -29,7 +29,8 @@ _WAIT_S = 5.0
 _LOOK_EVERY_S = 0.05
 _STDERR = 2
 _OWN_FOLDERS = ("cluster", "orchestrator", "search_spaces", "trainables")
-_COLLECTIVES = ("torch/distributed", "deepspeed/comm")
+_WAITS_FOR_RANKS = ("torch/distributed", "deepspeed/comm", "trainables/workers/process_group.py")
+"""Folders of collectives, and the file in which ranks wait for each other at their meeting point."""
 _FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+) in (?P<function>.*)$')
 _THREAD = re.compile(r"^(Current thread|Thread) 0x")
 _ROOT = Path(__file__).resolve().parents[1]
@@ -59,8 +60,9 @@ class StackDump:
 
     @property
     def waits_for_others(self) -> bool:
-        """Whether the process waits inside a collective operation, so that another rank is the reason."""
-        return any(str(frame.file.parent).endswith(_COLLECTIVES) for frame in _frames(self.text)[:1])
+        """Whether the process waits for other ranks, in a collective or before it: another rank is the reason."""
+        innermost = [frame.file for frame in _frames(self.text)[:1]]
+        return any(str(path).endswith(_WAITS_FOR_RANKS) for file in innermost for path in (file, file.parent))
 
 
 def dump_on_signal() -> None:

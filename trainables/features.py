@@ -13,7 +13,6 @@ from itertools import chain, islice
 
 import numpy as np
 import torch
-import torch.distributed as dist
 
 from search_spaces.spec import VisionSpec
 from trainables.data.parallel import in_order
@@ -29,6 +28,7 @@ from trainables.storage.record_files import write
 from trainables.storage.records import FeaturesResult
 from trainables.storage.store import Store
 from trainables.task import Context
+from trainables.workers.process_group import wait_for_all
 
 IMAGES_AT_ONCE = 32
 """Of one forward pass of an encoder; fixed, because kernels are not invariant to it."""
@@ -77,8 +77,7 @@ def produce_features(
         finish_production(store, key, nonce)
     else:
         yield from ((batch.stop, total) for batch in batches)
-    if context.world > 1:
-        dist.barrier()
+    wait_for_all()
 
 
 def load_images(

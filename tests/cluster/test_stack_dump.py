@@ -111,10 +111,13 @@ def test_innermost_frames_of_a_process_that_is_not_in_this_program() -> None:
     assert innermost_frames("cut off") == "no frame of Python"
 
 
-def test_waits_for_others_only_in_a_collective_operation() -> None:
+def test_waits_for_others_only_in_a_collective_operation_or_at_the_meeting_point_before_it() -> None:
     collective = (
         'Thread 0x1 (most recent call first):\n  File "/v/torch/distributed/distributed_c10d.py", line 1 in f\n'
     )
     assert StackDump(collective).waits_for_others
+    assert StackDump(
+        collective.replace("torch/distributed/distributed_c10d", "trainables/workers/process_group")
+    ).waits_for_others
     assert not StackDump(collective.replace("torch/distributed", "torch/utils/data")).waits_for_others
     assert not StackDump(problem="it is stopped").waits_for_others

@@ -9,7 +9,6 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 
 import torch
-import torch.distributed as dist
 
 from search_spaces.errors import InputError
 from search_spaces.outcomes import UnitDone
@@ -34,7 +33,7 @@ from trainables.training.history import Point, Resumed, curve_of
 from trainables.training.stage_engine import hand_on, open_stage
 from trainables.training.step_checkpoints import StepCheckpoints, remove_checkpoints
 from trainables.trial_data import StageData, StepInput, TrialData
-from trainables.workers.process_group import from_rank_0
+from trainables.workers.process_group import from_rank_0, wait_for_all
 
 
 def train_stage(
@@ -79,8 +78,7 @@ def train_stage(
             store.remove(layout.damage_mark(layout.stage_folder(order.key)))  # of weights that these replace
             write(store, layout.stage_result(order.key), result)
             remove_checkpoints(store, order.key)
-    if context.world > 1:
-        dist.barrier()
+    wait_for_all()
 
 
 def loader_threads(resources: ResourceSpec, is_gpu: bool, decodes: bool) -> int:

@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-import torch.distributed as dist
-
 from search_spaces.errors import InputError
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import KEPT_CHECKPOINTS
@@ -28,7 +26,7 @@ from trainables.storage.store import Store
 from trainables.storage.work_folders import is_abandoned, write_owner
 from trainables.task import Context
 from trainables.training.state_files import state_damage
-from trainables.workers.process_group import from_all_ranks, from_rank_0
+from trainables.workers.process_group import from_all_ranks, from_rank_0, wait_for_all
 
 FORMAT = 3
 """Of the files in a checkpoint, part of its name. The first were pickles; those of the second were cut by the number of
@@ -84,8 +82,7 @@ class StepCheckpoints:
         finally:
             if self._context.rank == 0:
                 self._store.remove(layout.unfinished_folder(self._key, nonce))
-        if self._context.world > 1:
-            dist.barrier()
+        wait_for_all()
 
     def newest(self) -> Path | None:
         """Return the folder of the newest checkpoint that is whole.

@@ -6,6 +6,7 @@ No port is chosen in advance: rank 0 lets the system pick one and passes it on, 
 from __future__ import annotations
 
 import atexit
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ Hangs are found by the launcher's time-outs (`resources.hang_timeout_s`), which 
 the process after 10 minutes, and gloo after 30."""
 
 Seen = TypeVar("Seen")
+
+_arrivals: _Arrivals | None = None
+"""Of the group of several ranks that this process is in."""
 
 
 class FailedPeerError(RuntimeError):
@@ -74,16 +78,50 @@ def ensure_single(device: Device = "cpu") -> None:
     _init(dist.HashStore(), 0, 1, device, 0)  # type: ignore[attr-defined]
 
 
+class _Arrivals:
+    """Ranks' announcements at the meeting point that they have come to a point of the program.
+
+    A rank that waits in a collective keeps its GPU busy and is subject to the time-outs of NCCL. What ranks do alone,
+    as writing and verifying weights, is waited for here; only then they meet in a collective.
+
+    Args:
+        store: of the group, with a connection of its own: a wait blocks it.
+        rank: of this process.
+        world: number of ranks.
+    """
+
+    def __init__(self, store: Any, rank: int, world: int):
+        self._store, self._rank, self._world = store, rank, world
+        self._points = itertools.count()
+
+    def wait(self, ranks: Sequence[int]) -> None:
+        """Announce this rank, and wait until these have come to the same point. Called by all ranks equally often."""
+        point = f"arrivals/{next(self._points)}"
+        keys = [f"{point}/{rank}" for rank in ranks]
+        if self._rank in ranks:
+            self._store.set(f"{point}/{self._rank}", "here")
+        self._store.wait(keys, timedelta(seconds=PATIENCE_S))
+        if self._store.add(point, 1) == self._world:  # the last rank leaves nothing behind
+            for key in (*keys, point):
+                self._store.delete_key(key)
+
+
 def wait_for_all() -> None:
     """Wait until all ranks of this process's group are here; not at all in a group of one, or in none."""
     import torch.distributed as dist
 
     if dist.is_initialized() and dist.get_world_size() > 1:
+        _wait_for(range(dist.get_world_size()))
         dist.barrier()
 
 
+def _wait_for(ranks: Sequence[int]) -> None:
+    assert _arrivals is not None, "a group of several ranks was joined at a meeting point"
+    _arrivals.wait(ranks)
+
+
 def from_rank_0(look: Callable[[], Seen]) -> Seen:
-    """Look at storage, or act on it, on rank 0 alone, and share with all ranks what came of it. A collective.
+    """Look at storage, or act on it, on rank 0 alone, and share with all ranks what came of it. Called by all ranks.
 
     Ranks that looked for themselves could decide differently: machines see a change of a shared file system at
     different times, and one of them may fail to read it.
@@ -100,12 +138,13 @@ def from_rank_0(look: Callable[[], Seen]) -> Seen:
         return look()
     answer, failure = _attempt(look) if dist.get_rank() == 0 else (None, None)
     answers: list[_Answer | None] = [answer]
+    _wait_for([0])
     dist.broadcast_object_list(answers, src=0)
     return cast("Seen", _shared(answers, failure)[0])
 
 
 def from_all_ranks(look: Callable[[], Seen]) -> list[Seen]:
-    """Look at storage, or act on it, on every rank, and share with all ranks what came of it. A collective.
+    """Look at storage, or act on it, on every rank, and share with all ranks what came of it. Called by all ranks.
 
     Args:
         look: called on every rank; has no collective in it, which a rank that fails would leave to the others. What it
@@ -123,6 +162,7 @@ def from_all_ranks(look: Callable[[], Seen]) -> list[Seen]:
         return [look()]
     answer, failure = _attempt(look)
     answers: list[_Answer | None] = [None] * dist.get_world_size()
+    _wait_for(range(dist.get_world_size()))
     dist.all_gather_object(answers, answer)
     return cast("list[Seen]", _shared(answers, failure))
 
@@ -170,6 +210,8 @@ def _init(store: Any, rank: int, world: int, device: Device, local_rank: int) ->
     import torch.distributed as dist
     from torch.distributed import distributed_c10d
 
+    global _arrivals
+    _arrivals = _Arrivals(store.clone(), rank, world) if world > 1 else None
     patience = timedelta(seconds=PATIENCE_S)
     for default in ("default_pg_timeout", "default_pg_nccl_timeout"):  # of groups that libraries make beside this one
         setattr(distributed_c10d, default, patience)

@@ -62,6 +62,37 @@ for share, look in ((from_rank_0, fail), (from_all_ranks, fail_on_rank_1)):
 print(dist.group.WORLD._get_backend(torch.device("cpu")).options._timeout.total_seconds())
 """
 
+ALONE = """
+import sys, torch.distributed as dist
+from datetime import timedelta
+from trainables.workers.process_group import Rendezvous, from_rank_0, wait_for_all
+meeting, rank = Rendezvous(), int(len(sys.argv) > 1)
+if rank == 0:
+    print(meeting.listen("127.0.0.1", 2), flush=True)
+meeting.join("".join(sys.argv[1:]) or f"127.0.0.1:{meeting._store.port}", rank, 2, "cpu", rank)
+store, entered = dist.distributed_c10d._get_default_store(), []
+for name in ("broadcast_object_list", "barrier"):
+    def collective(*args, call=getattr(dist, name), **options):
+        store.set(f"rank {rank} is in a collective", "yes")
+        call(*args, **options)
+    setattr(dist, name, collective)
+def work_alone():
+    try:
+        store.wait(["rank 1 is in a collective"], timedelta(seconds=1))
+    except dist.DistStoreError:
+        entered.append("no collective")
+    else:
+        entered.append("a collective")
+from_rank_0(work_alone)
+dist.barrier()
+store.delete_key("rank 1 is in a collective")
+dist.all_reduce(__import__("torch").ones(1))
+if rank == 0:
+    work_alone()
+wait_for_all()
+print(*entered, sep=", ")
+"""
+
 
 def test_ensure_single_twice_makes_one_group_of_one() -> None:
     done = subprocess.run([sys.executable, "-c", SINGLE], capture_output=True, text=True, check=True, timeout=120)
@@ -96,6 +127,14 @@ def test_all_ranks_go_on_from_what_was_seen_or_end_by_the_failure_of_one() -> No
     assert answers[1][2].startswith("FailedPeerError rank 0 has failed: OSError")
     assert answers[0][3].startswith("FailedPeerError rank 1 has failed: OSError")
     assert {float(answer[4]) for answer in answers} == {PATIENCE_S}
+
+
+def test_no_rank_is_in_a_collective_while_rank_0_works_alone() -> None:
+    with subprocess.Popen([sys.executable, "-c", ALONE], stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout is not None
+        address = first.stdout.readline().strip()
+        subprocess.run([sys.executable, "-c", ALONE, address], capture_output=True, check=True, timeout=120)
+        assert first.stdout.read().strip() == "no collective, no collective"
 
 
 def test_a_process_without_a_group_looks_for_itself() -> None:
