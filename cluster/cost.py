@@ -23,12 +23,9 @@ from search_spaces.spec import StageSpec
 from search_spaces.trained_sizes import stage_adapters, trained_parameters, trains_own_weights
 
 TEXT_TOKENS = 256
-"""Mean length of a text, assumed where nothing better is known. With it and `MFU`, `one-stage+7b` of Prismatic VLMs
+"""Mean length of a text, assumed where nothing better is known. With it, `cluster.padding` and what
+an A100 reaches (`gpus.yaml`), `one-stage+7b` of Prismatic VLMs
 comes out at the "less than 9 hours on 8 A100" of the paper's impact statement (a test holds it to that)."""
-
-MFU = 0.30
-"""Share of a GPU's peak that a stage is assumed to reach: what FSDP and ZeRO reports of 7B models show at short
-sequences, and what the paper's nine hours come down to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +107,11 @@ def encoder_operations(encoder: EncoderSize) -> int:
     return patches + blocks * (2 * vit_block_parameters(shape, encoder.width) + 4 * encoder.tokens * encoder.width)
 
 
-def gpu_hours(operations_per_record: int, records: int, peak_tflops: float, mfu: float) -> float:
+def gpu_hours(operations_per_record: float, records: int, peak_tflops: float, mfu: float) -> float:
     """Estimate the GPU-hours of training.
 
     Args:
-        operations_per_record: floating-point operations that the mathematics needs for one record.
+        operations_per_record: floating-point operations for one record, those on its padding included.
         records: that are trained on, repeats included.
         peak_tflops: of the GPU at the stage's precision, in 1e12 operations a second.
         mfu: share of the peak that is reached, in (0, 1].

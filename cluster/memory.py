@@ -27,7 +27,11 @@ from search_spaces.spec import StageSpec
 from search_spaces.trained_sizes import stage_adapters, trained_parameters
 
 RUNTIME_BYTES = 2_000_000_000
-"""Of a GPU: CUDA context, NCCL's buffers, cuBLAS workspace and what the allocator cannot use. An assumption."""
+"""Of a GPU: CUDA context, buffers of NCCL's two communicators, cuBLAS workspace. An assumption."""
+
+FRAGMENT_BYTES = 3_000_000_000
+"""Of a GPU: what the allocator has reserved and cannot use, as lengths change with every micro-batch. An assumption;
+workers let its segments grow (`cluster.worker_process`), which leaves less."""
 
 FP32 = 4
 
@@ -89,8 +93,13 @@ def stage_memory(size: ModelSize, stage: StageSpec, resources: ResourceSpec, tex
     backward = activations + logit_bytes(size, stage, *written)
     backward += bucket_bytes(stage, resources, modules + (0 if cached else parameters["vision"]))
     workspace = max(backward, step_bytes(stage, resources, trained)) - activations
-    runtime = RUNTIME_BYTES if resources.gpus_per_worker else 0
-    return Memory(weights, encoder, gradients, optimizer, activations, workspace + runtime, host)
+    reserved = reserved_bytes(resources)
+    return Memory(weights, encoder, gradients, optimizer, activations, workspace + reserved, host)
+
+
+def reserved_bytes(resources: ResourceSpec) -> int:
+    """Return the bytes of a GPU that no tensor can have; 0 without one."""
+    return RUNTIME_BYTES + FRAGMENT_BYTES if resources.gpus_per_worker else 0
 
 
 def _passes(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import psutil
@@ -20,6 +20,9 @@ from search_spaces.oom_kills import count_oom_kills
 from search_spaces.worker_contract import Advanced, Failed, Member, Opened, RankInfo
 
 Answer = TypeVar("Answer")
+
+ALLOCATOR_SETTINGS = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
+"""Variables that set torch's allocator of GPU memory: its name of today, and an older one that it still reads."""
 
 
 class GangWorker:
@@ -112,7 +115,7 @@ def make_member(code: MemberCode, rank_info: RankInfo, one_node: bool) -> Member
     Returns:
         The member, or the failure if the code cannot be imported or raises.
     """
-    os.environ.update(environment(rank_info, one_node))
+    os.environ.update(environment(rank_info, one_node, os.environ))
     try:
         return code.make(rank_info)
     except Exception as error:
@@ -120,8 +123,17 @@ def make_member(code: MemberCode, rank_info: RankInfo, one_node: bool) -> Member
         return Failed(kind, message, traceback=traceback_text(), rank=rank_info.rank)
 
 
-def environment(rank_info: RankInfo, one_node: bool) -> dict[str, str]:
-    """Return the environment variables of a worker process."""
+def environment(rank_info: RankInfo, one_node: bool, inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables of a worker process.
+
+    Segments of GPU memory grow, because lengths change with every micro-batch, and blocks of a fixed size would leave
+    gaps; what the user has set for the allocator stays.
+
+    Args:
+        rank_info: of the worker.
+        one_node: whether all workers of the group run on this node.
+        inherited: variables that the process has already.
+    """
     variables = {
         "RANK": str(rank_info.rank),
         "WORLD_SIZE": str(rank_info.world),
@@ -130,6 +142,8 @@ def environment(rank_info: RankInfo, one_node: bool) -> dict[str, str]:
     }
     if rank_info.device == "cpu":
         variables["DS_ACCELERATOR"] = "cpu"
+    elif not any(name in inherited for name in ALLOCATOR_SETTINGS):
+        variables["PYTORCH_CUDA_ALLOC_CONF"] = "expandable_segments:True"
     if one_node:  # by name: looking the host name up is slow or wrong on many laptops
         loopback = "lo0" if sys.platform == "darwin" else "lo"
         variables |= {"GLOO_SOCKET_IFNAME": loopback, "NCCL_SOCKET_IFNAME": loopback}

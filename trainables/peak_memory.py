@@ -38,6 +38,16 @@ class PeakMemory:
             case _:
                 assert_never(device)
 
+    def read_allocated(self) -> int | None:
+        """Return the peak of what tensors held of it, in bytes; None on a CPU."""
+        match self._device:
+            case "cuda":
+                return torch.cuda.max_memory_allocated()
+            case "cpu":
+                return None
+            case _:
+                assert_never(self._device)
+
     def read(self) -> int | None:
         """Return the peak in bytes; None where the system does not tell it."""
         match self._device:

@@ -22,8 +22,14 @@ from trainables.storage.records import EvaluationResult, StageResult, TrialResul
 from trainables.storage.spool import read_spool
 from trainables.storage.store import LocalStore
 
-TIMED = (tracked_names.SYSTEM, tracked_names.COST, tracked_names.TRAIN_SAMPLES_PER_S, tracked_names.TRAIN_MFU)
-"""Beginnings of the names of metrics whose values are measured times: only how often they are there is compared."""
+TIMED = (
+    tracked_names.SYSTEM,
+    tracked_names.COST,
+    tracked_names.MEMORY,
+    tracked_names.TRAIN_SAMPLES_PER_S,
+    tracked_names.TRAIN_MFU,
+)
+"""Beginnings of the names of metrics whose values are measured: only how often they are there is compared."""
 
 HOW_OFTEN_VARIES = (tracked_names.SYSTEM, tracked_names.TRAIN_SAMPLES_PER_S, tracked_names.TRAIN_MFU)
 """Of these not even that: the machine is sampled by the clock, and a curve that is replayed has no times."""

@@ -82,7 +82,9 @@ GpuOption = Annotated[
 ]
 MfuOption = Annotated[
     float | None,
-    typer.Option("--mfu", min=0.01, max=1.0, help="Share of the GPU's peak that is reached (default: 0.3)."),
+    typer.Option(
+        "--mfu", min=0.01, max=1.0, help="Share of the GPU's peak that is reached (default: the catalogue's)."
+    ),
 ]
 TextOption = Annotated[
     int | None,

@@ -63,7 +63,7 @@ def check_fit(facts: StudyFacts) -> Finding | None:
 
 
 def check_memory_need(facts: StudyFacts) -> Finding | None:
-    """Judge whether the largest stage fits into memory, by the estimate of `ablate plan`."""
+    """Judge whether the largest stage or evaluation fits into memory, by the estimate of `ablate plan`."""
     if facts.error is not None or facts.is_elsewhere:
         return None
     if facts.memory_bytes is None:
@@ -72,7 +72,9 @@ def check_memory_need(facts: StudyFacts) -> Finding | None:
     if facts.device_bytes is None:
         return Finding("study", "unknown", f"a worker needs {bytes_text(need)} of a GPU, and none is seen here")
     where = "of a GPU" if facts.uses_gpus else "of this machine's memory"
-    says = f"the largest stage needs {bytes_text(need)} {where}, which has {bytes_text(facts.device_bytes)}"
+    says = (
+        f"the largest stage or evaluation needs {bytes_text(need)} {where}, which has {bytes_text(facts.device_bytes)}"
+    )
     if need > facts.device_bytes:
         way_out = "Lower `resources.micro_batch`, or use more workers, ZeRO 2 or 3, or offload; see `ablate plan`."
         return Finding("study", "fails", says, way_out)

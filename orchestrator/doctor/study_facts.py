@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from cluster.fit import impossible, this_machine
 from orchestrator.doctor.facts import StudyFacts
 from orchestrator.planning.estimates import Assumptions, Estimate, estimates, peak_disk
+from orchestrator.planning.evaluation_estimates import EvaluationEstimate, evaluation_estimates
 from orchestrator.planning.inputs_check import find_inputs
 from orchestrator.planning.lost_work import lost_work_sentence
 from orchestrator.planning.planned import PlanOptions, expand, plan
@@ -46,7 +47,7 @@ def _planned(name: str, options: PlanOptions) -> StudyFacts:
         [trial.spec for trial in planned.trials], expansion.evaluation_sets, set(known.digests), options.data
     )
     by_node = estimates(planned, Assumptions())
-    largest = _largest(by_node)
+    largest = _largest({**by_node, **evaluation_estimates(planned, Assumptions())})
     requests = requests_by_arm(planned)
     reasons = impossible(requests, this_machine()) if options.is_embedded else {}
     there = next(folder for folder in (store.root, *store.root.parents) if folder.exists())
@@ -77,10 +78,10 @@ def _planned(name: str, options: PlanOptions) -> StudyFacts:
     )
 
 
-def _largest(by_node: Mapping[str, Estimate | None]) -> Estimate | None:
-    """Return the estimate of the stage that needs the most memory; None while one is not known."""
-    known = [estimate for estimate in by_node.values() if estimate is not None]
-    return max(known, key=lambda each: each.memory.total) if known and len(known) == len(by_node) else None
+def _largest(estimated: Mapping[str, Estimate | EvaluationEstimate | None]) -> Estimate | EvaluationEstimate | None:
+    """Return the estimate of the stage or evaluation that needs the most memory; None while one is not known."""
+    known = [estimate for estimate in estimated.values() if estimate is not None]
+    return max(known, key=lambda each: each.memory.total) if known and len(known) == len(estimated) else None
 
 
 def _held(planned: Plan, ledger: Ledger, by_node: Mapping[str, Estimate | None]) -> int:

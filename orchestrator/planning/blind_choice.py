@@ -68,7 +68,7 @@ def _evaluation_hours(
         questions, images = _size(benchmark, counts)
         cached = source_name(benchmark.source) in kept
         total += evaluation_operations(size, images, questions, text_tokens, cached)
-    return gpu_hours(total, 1, peak, assumed.mfu)
+    return gpu_hours(total, 1, peak, assumed.reached)
 
 
 def _size(benchmark: BenchmarkSpec, counts: RealisedCounts) -> tuple[int, int]:

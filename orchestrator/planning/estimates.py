@@ -6,8 +6,9 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from cluster.cost import MFU, TEXT_TOKENS, Disk, Operations, gpu_hours, operations, stage_disk
+from cluster.cost import TEXT_TOKENS, Disk, Operations, gpu_hours, operations, stage_disk
 from cluster.memory import Memory, nearest_fitting, stage_memory
+from cluster.padding import padding
 from search_spaces.catalogue.entries import GpuEntry
 from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError, nearest
@@ -27,7 +28,8 @@ class Assumptions:
     """Assumptions that no study states; they are shown beside every number that rests on them."""
 
     gpu: str = DEFAULT_GPU
-    mfu: float = MFU
+    mfu: float | None = None
+    """Share of its peak that the GPU reaches on the positions that it computes; None for what the catalogue says."""
     text_tokens: int = TEXT_TOKENS
     """Mean length of a text. Memory is for the longest that the language model takes, `max_length`."""
 
@@ -37,7 +39,7 @@ class Assumptions:
 
         Args:
             gpu: a name of the catalogue.
-            mfu: model FLOPs utilisation, in (0, 1].
+            mfu: model FLOPs utilisation, in (0, 1], padding included.
             text_tokens: mean length of a text.
 
         Raises:
@@ -47,11 +49,16 @@ class Assumptions:
         if gpu is not None and gpu not in legal:
             law = f"must be one of {', '.join(legal)}, but got {gpu!r}"
             raise InputError(law, key="--gpu", way_out=nearest(gpu, legal))
-        return Assumptions(gpu or DEFAULT_GPU, mfu or MFU, text_tokens or TEXT_TOKENS)
+        return Assumptions(gpu or DEFAULT_GPU, mfu, text_tokens or TEXT_TOKENS)
 
     @property
     def entry(self) -> GpuEntry:
         return shipped().gpus[self.gpu]
+
+    @property
+    def reached(self) -> float:
+        """Share of the peak that is reached: the user's, or the catalogue's."""
+        return self.mfu or self.entry.reached
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,8 @@ class Estimate:
     disk: Disk
     operations: Operations
     text_tokens: int
+    padding: float
+    """Positions computed for each one needed (`cluster.padding`)."""
     gpu_hours: float | None
     """None without GPUs, and while steps are not known."""
     fits: bool | None
@@ -139,6 +148,7 @@ def _what_takes(stage: StageSpec) -> tuple[Hashable, ...]:
         stage.global_batch,
         stage.precision,
         stage.activation_checkpointing,
+        stage.packing,
         stage.lora,
         stage.optimizer.states,
     )
@@ -155,7 +165,7 @@ def _estimate(
 ) -> Estimate:
     text_tokens = min(assumed.text_tokens, longest)
     memory = stage_memory(size, stage, resources, longest, cached)
-    work = operations(size, stage, text_tokens, cached)
+    work, padded = operations(size, stage, text_tokens, cached), padding(size, stage, resources, text_tokens, longest)
     hours, fits, note = None, None, None
     if resources.gpus_per_worker:
         gpu = assumed.entry
@@ -164,7 +174,7 @@ def _estimate(
         if peak is None:
             note = f"{assumed.gpu} has no bf16; choose another GPU, or `precision: fp32` (another experiment)"
         elif steps is not None:
-            hours = gpu_hours(work.model, steps * stage.global_batch, peak, assumed.mfu)
+            hours = gpu_hours(padded * work.model, steps * stage.global_batch, peak, assumed.reached)
         if not fits and note is None:
             change = nearest_fitting(size, stage, resources, longest, cached, gpu.memory_bytes)
             would = (
@@ -180,6 +190,7 @@ def _estimate(
         disk=stage_disk(size, stage, steps),
         operations=work,
         text_tokens=text_tokens,
+        padding=padded,
         gpu_hours=hours,
         fits=fits,
         note=note,
@@ -221,10 +232,12 @@ def refuse_beyond_budget(plan: Plan, assumed: Assumptions | None = None) -> None
 def estimate_json(estimate: Estimate | None) -> dict[str, Any]:
     """Make the fields that an estimate adds to a stage in `plan --json`: null where it is not known."""
     if estimate is None:
-        return dict.fromkeys(("parameters", "memory", "disk", "operations_per_record", "gpu_hours", "fits", "note"))
+        return dict.fromkeys(
+            ("parameters", "memory", "disk", "operations_per_record", "padding", "gpu_hours", "fits", "note")
+        )
     return {
         "parameters": {"total": estimate.total, "trained": estimate.trained, "modules": dict(estimate.parameters)},
-        "memory": {**_plain(estimate.memory), "total": estimate.memory.total},
+        "memory": memory_json(estimate.memory),
         "disk": {"step_checkpoint": estimate.disk.step_checkpoint, "handed_on": estimate.disk.handed_on},
         "operations_per_record": {**_plain(estimate.operations), "model": estimate.operations.model},
         "batch": {
@@ -233,10 +246,16 @@ def estimate_json(estimate: Estimate | None) -> dict[str, Any]:
             "accumulation": estimate.accumulation,
             "workers": estimate.resources.workers,
         },
+        "padding": estimate.padding,
         "gpu_hours": estimate.gpu_hours,
         "fits": estimate.fits,
         "note": estimate.note,
     }
+
+
+def memory_json(memory: Memory) -> dict[str, int]:
+    """Make the fields of a worker's memory: its parts, and their total on the GPU."""
+    return {**_plain(memory), "total": memory.total}
 
 
 def _plain(value: Memory | Operations) -> dict[str, int]:

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 
 from orchestrator.analysis.what_varies import what_varies
 from orchestrator.planning.estimates import Assumptions, Estimate, estimate_json, estimates, peak_disk
+from orchestrator.planning.evaluation_estimates import evaluation_estimates, evaluation_json
 from orchestrator.planning.lost_work import most_work_lost
 from orchestrator.planning.preflight import sources_of
 from search_spaces.identity import source_name
@@ -30,14 +31,14 @@ def plan_sections(plan: Plan, assumed: Assumptions | None = None) -> dict[str, A
         assumed: what memory and cost rest on; None for the defaults.
     """
     assumed = assumed or Assumptions()
-    sizes = estimates(plan, assumed)
+    sizes, evaluations = estimates(plan, assumed), evaluation_estimates(plan, assumed)
     stage_ids = {node.id for node in plan.nodes.values() if node.kind == "stage"}
     first = _first_trials(plan)
     return {
         "study": {"name": plan.study, "question": plan.question, "digest": plan.digest},
         "axes": list(plan.axes),
         "seeds_vary": what_varies(plan),
-        "arms": (_arm_json(arm, first[arm.name]) for arm in plan.arms),
+        "arms": ({**_arm_json(arm, first[arm.name]), **evaluation_json(evaluations[arm.name])} for arm in plan.arms),
         "trials": (_trial_json(trial, stage_ids) for trial in plan.trials),
         "stages": (
             {**_stage_json(node, stage_ids), **estimate_json(sizes[node.id])}
@@ -77,7 +78,7 @@ def plan_sections(plan: Plan, assumed: Assumptions | None = None) -> dict[str, A
         "most_work_lost": {
             name: {"steps": steps, "minutes": minutes} for name, (steps, minutes) in most_work_lost(plan).items()
         },
-        "assumptions": vars(assumed),
+        "assumptions": {**vars(assumed), "mfu": assumed.reached},
     }
 
 

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from orchestrator.analysis.chosen_questions import chosen_sentences
 from orchestrator.planning.estimates import Assumptions, Estimate, estimates
+from orchestrator.planning.evaluation_estimates import evaluation_estimates
 from orchestrator.planning.lost_work import lost_work_sentence
 from orchestrator.planning.plan_json import _first_trials, totals
 from orchestrator.terminal.sizes import sizes_view
@@ -33,7 +34,7 @@ def plan_view(
     assumed = assumed or Assumptions()
     sizes = estimates(plan, assumed)
     parts: list[RenderableType] = [_title(plan), _arms(plan), *_arm_notes(plan)]
-    parts += [_stages(plan, sizes), *sizes_view(plan, sizes, assumed)]
+    parts += [_stages(plan, sizes), *sizes_view(plan, sizes, evaluation_estimates(plan, assumed), assumed)]
     features = [node for node in plan.nodes.values() if node.kind == "features"]
     if features:
         parts.append(_features(features))

@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from rich.console import RenderableType
 from rich.text import Text
 
+from cluster.memory import Memory
 from orchestrator.planning.estimates import Assumptions, Estimate, peak_disk
+from orchestrator.planning.evaluation_estimates import EvaluationEstimate
 from orchestrator.terminal.tables import table
 from search_spaces.plan import Plan
 from search_spaces.quantities import gigabytes
 
 
-def sizes_view(plan: Plan, sizes: Mapping[str, Estimate | None], assumed: Assumptions) -> list[RenderableType]:
+def sizes_view(
+    plan: Plan,
+    sizes: Mapping[str, Estimate | None],
+    evaluations: Mapping[str, EvaluationEstimate | None],
+    assumed: Assumptions,
+) -> list[RenderableType]:
     """Show memory by part, what does not fit, and one line of disk, hours and assumptions.
 
     Args:
         plan: the study's plan.
         sizes: stage -> what it takes; None where that is unknown.
+        evaluations: arm -> what its evaluation takes; None where that is unknown.
         assumed: what the figures rest on.
     """
     known = [estimate for estimate in sizes.values() if estimate is not None]
     parts: list[RenderableType] = []
     if known:
-        counts: dict[tuple[str, ...], int] = {}
-        for estimate in known:
-            counts[_row(estimate)] = counts.get(_row(estimate), 0) + 1
+        evaluated = [evaluation for evaluation in evaluations.values() if evaluation is not None]
+        counts = Counter(map(_row, known)) + Counter(map(_evaluation_row, evaluated))
         rows = [(str(count), *row) for row, count in counts.items()]
-        columns = ("stages", "name", "trained", "of", "ZeRO", "offload", "batch", "weights", "encoder", "gradients",
-                   "optimizer", "activations", "workspace", "GB each", "host", "TFLOP")  # fmt: skip
+        columns = ("times", "name", "trained", "of", "ZeRO", "offload", "batch", "weights", "encoder", "gradients",
+                   "optimizer", "activations", "workspace", "GB each", "host", "TFLOP", "padding")  # fmt: skip
         right = (0, 2, 3, 4, *range(7, len(columns)))
         parts.append(
             table("Memory of a worker in GB, and TFLOP of a record", columns, rows, right=right, total=len(rows))
         )
     notes = dict.fromkeys(f"{estimate.stage.name}: {estimate.note}" for estimate in known if estimate.note)
+    notes |= dict.fromkeys(f"evaluation: {each.note}" for each in evaluations.values() if each and each.note)
     parts.extend(Text(f"note: {note}", "yellow") for note in notes)
     parts.append(Text(_summary(plan, sizes, assumed), "dim"))
     return parts
@@ -49,11 +58,32 @@ def _row(estimate: Estimate) -> tuple[str, ...]:
         str(estimate.resources.zero),
         estimate.resources.offload,
         f"{estimate.micro_batch}x{estimate.accumulation}x{estimate.resources.workers}",
+        *_memory_cells(memory, estimate.fits),
+        f"{estimate.operations.model / 1e12:,.2f}",
+        f"{estimate.padding:.2f}",
+    )
+
+
+def _evaluation_row(estimate: EvaluationEstimate) -> tuple[str, ...]:
+    return (
+        "evaluation",
+        "-",
+        f"{estimate.parameters / 1e6:,.1f}M",
+        "-",
+        "-",
+        f"{estimate.positions:,} pos.",
+        *_memory_cells(estimate.memory, estimate.fits),
+        "-",
+        "-",
+    )
+
+
+def _memory_cells(memory: Memory, fits: bool | None) -> tuple[str, ...]:
+    return (
         *map(gigabytes, (memory.weights, memory.encoder, memory.gradients, memory.optimizer)),
         *map(gigabytes, (memory.activations, memory.workspace)),
-        gigabytes(memory.total) + ("!" if estimate.fits is False else ""),
+        gigabytes(memory.total) + ("!" if fits is False else ""),
         gigabytes(memory.host),
-        f"{estimate.operations.model / 1e12:,.2f}",
     )
 
 
@@ -69,10 +99,13 @@ def _summary(plan: Plan, sizes: Mapping[str, Estimate | None], assumed: Assumpti
     ]
     if hours:
         sentences.append(
-            f"{sum(hours):,.0f} GPU-hours, if {assumed.gpu} reaches {assumed.mfu:.0%} of its peak and a"
-            f" text has {assumed.text_tokens} tokens (--gpu, --mfu, --text-tokens). "
+            f"{sum(hours):,.0f} GPU-hours, if {assumed.gpu} reaches {assumed.reached:.0%} of its peak and a"
+            f" text has {assumed.text_tokens} tokens (--gpu, --mfu, --text-tokens); padding, at assumed lengths, is in"
+            " them. "
         )
-    sentences.append("Memory is for the longest text. batch = micro x accumulation x workers.")
+    sentences.append(
+        "Memory is for the longest text. batch = micro x accumulation x workers; of evaluation the most positions."
+    )
     if unknown:
         sentences.append(f" {unknown} stages are of unknown size: the catalogue has no shape of their models.")
     return "".join(sentences)

@@ -290,6 +290,8 @@ class GpuEntry(Entry):
     """Dense peak of bf16 matrix units with fp32 accumulation; none before Ampere."""
     fp32_tflops: Annotated[float, Field(gt=0)]
     """Peak of plain fp32, as torch uses by default."""
+    reached: Annotated[float, Field(gt=0, le=1)]
+    """Share of the peak that training reaches: MFU of the positions that are computed, padding included."""
 
     def tflops(self, precision: Precision) -> float | None:
         """Return the peak of matrix products in a precision; None where the GPU has no units for it."""

@@ -33,7 +33,7 @@ def test_every_preset_keeps_the_laws_of_both_recipe_stages(preset: str, tmp_path
 def test_a_preset_gives_each_stage_its_own_and_a_study_replaces_field_by_field(tmp_path: Path) -> None:
     plain = _arms(tmp_path, "resources: prismatic-13b-8x80gb\n")["base"]
     assert [plain.resources_of(name).zero for name in ("align", "finetune")] == [2, 3]
-    assert plain.resources_of("align").micro_batch == 16
+    assert plain.resources_of("align").micro_batch == 4
     own = _arms(tmp_path, "resources: {preset: prismatic-13b-8x80gb, micro_batch: 8, stages: {finetune: {zero: 1}}}\n")
     assert [own["base"].resources_of(name).zero for name in ("align", "finetune")] == [2, 1]
     assert [own["base"].resources_of(name).micro_batch for name in ("align", "finetune")] == [8, 8]

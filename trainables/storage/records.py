@@ -17,6 +17,18 @@ from search_spaces.spec import PixelSpec, ShownImages
 
 
 @dataclass(frozen=True)
+class StagePeak:
+    """Most memory that a worker of a stage has taken: of the rank with the most."""
+
+    reserved: int
+    """On a GPU, bytes that torch's allocator had; on a CPU, by how many the process grew."""
+    allocated: int | None
+    """On a GPU, bytes that tensors had; None on a CPU."""
+    planned: int | None
+    """Bytes that the plan expected, with the reserve for runtime and fragments; None where it knew no size."""
+
+
+@dataclass(frozen=True)
 class StageResult:
     """Result of a trained stage, `stages/<key>/result.json`: written last, so with it the stage is done."""
 
@@ -41,6 +53,8 @@ class StageResult:
     """Records per source that a part of the mix drops because their images are lost."""
     mfu: float | None = None
     """Model FLOPs utilisation over the whole stage; None on devices without a known peak."""
+    memory: StagePeak | None = None
+    """None where the system does not tell it, and in results of versions that did not measure it."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,9 @@ COST_GPU_SECONDS_ALONE = "cost/gpu_seconds_alone"
 """With all stages of its own, so that an arm is not cheap because others have trained its stages."""
 COST_WALL_SECONDS = "cost/wall_seconds"
 
+MEMORY = "memory/"
+"""Peaks of the memory of stages."""
+
 SYSTEM = "system/"
 """What the machine did, by seconds: metrics of a process, not of the training."""
 
@@ -72,6 +75,16 @@ def cost_metric(name: str) -> str:
 def data_share(stage: str, source: str) -> str:
     """Name the share of a source in the records that a stage has drawn."""
     return f"data/{stage}/{source}"
+
+
+def memory_metric(stage: str, name: str) -> str:
+    """Name a peak of a stage's memory, in GB, of the rank with the most.
+
+    Args:
+        stage: its name.
+        name: `reserved` and `allocated` by torch, or `planned`.
+    """
+    return f"{MEMORY}{stage}/{name}_gb"
 
 
 def node_metrics(node: int) -> str:

@@ -144,7 +144,7 @@ class TrialSpool:
             tracked_names.cost_metric(key): value
             for key, value in {**asdict(result.cost), **self._costs(stages)}.items()
         }
-        values |= {**_shares(self._task, stages), **self._past.best}
+        values |= {**_shares(self._task, stages), **_memory(stages), **self._past.best}
         values = {key: value for key, value in values.items() if math.isfinite(value) and self._is_new(key, value)}
         if values:
             self._write(step=0, metrics=values)
@@ -172,7 +172,10 @@ class TrialSpool:
         seconds = sum(stage.gpu_seconds for stage in stages)
         weighted = sum(stage.samples_per_second * stage.gpu_seconds for stage in stages)
         costs = {"restarts": float(self._past.attempts), "samples_per_s": weighted / seconds if seconds else math.nan}
-        if self._sampler is not None:
+        on_gpus = [stage.memory for stage in stages if stage.memory is not None and stage.memory.allocated is not None]
+        if on_gpus:
+            costs["peak_memory_gb"] = max(memory.reserved for memory in on_gpus) / 1e9
+        elif self._sampler is not None:
             costs["peak_memory_gb"] = self._sampler.peak_memory_gb()
         if self._past.queue_wait_s is not None:
             costs["queue_wait_s"] = self._past.queue_wait_s
@@ -241,6 +244,17 @@ def _shares(task: TrialTask, stages: list[StageResult]) -> dict[str, float]:
             key = tracked_names.data_share(spec.name, names[name])
             shares[key] = shares.get(key, 0.0) + count / max(1, sum(counts.values()))
     return shares
+
+
+def _memory(stages: list[StageResult]) -> dict[str, float]:
+    """Return the peaks of each stage's memory in GB, as torch counted and as the plan expected."""
+    return {
+        tracked_names.memory_metric(stage.name, name): size / 1e9
+        for stage in stages
+        if stage.memory is not None
+        for name, size in asdict(stage.memory).items()
+        if size is not None
+    }
 
 
 def _left_out(task: TrialTask, stages: list[StageResult]) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 
 import torch
@@ -18,7 +18,7 @@ from search_spaces.spec import StageSpec
 from trainables.data.mix import Mix
 from trainables.storage import layout, tracked_names
 from trainables.storage.record_files import write
-from trainables.storage.records import StageResult
+from trainables.storage.records import StagePeak, StageResult
 from trainables.storage.store import Store
 from trainables.task import Context, StageTask, TrialTask
 from trainables.training.checkpoint_times import CheckpointTimes
@@ -33,7 +33,7 @@ from trainables.training.history import Point, Resumed, curve_of
 from trainables.training.stage_engine import hand_on, open_stage
 from trainables.training.step_checkpoints import StepCheckpoints, remove_checkpoints
 from trainables.trial_data import StageData, StepInput, TrialData
-from trainables.workers.process_group import from_rank_0, wait_for_all
+from trainables.workers.process_group import from_all_ranks, from_rank_0, wait_for_all
 
 
 def train_stage(
@@ -70,9 +70,13 @@ def train_stage(
             on_resume(resumed)
         yield from loop.train()
         modules = hand_on(opened.engine, stage, order.key, context, store)
+        peaks = from_all_ranks(lambda: (opened.memory.read(), opened.memory.read_allocated()))
         if context.rank == 0:
             result = loop.result(
-                modules, opened.data.mix, provenance(stage, order.resources, context, opened.attention)
+                modules,
+                opened.data.mix,
+                provenance(stage, order.resources, context, opened.attention),
+                _stage_peak(peaks, stage, order),
             )
             write(store, layout.stage_curve(order.key), curve_of(loop.history))
             store.remove(layout.damage_mark(layout.stage_folder(order.key)))  # of weights that these replace
@@ -95,6 +99,21 @@ def loader_threads(resources: ResourceSpec, is_gpu: bool, decodes: bool) -> int:
     if is_gpu:
         return max(1, spare)
     return spare if decodes else 0
+
+
+def _stage_peak(peaks: Sequence[tuple[int | None, int | None]], stage: StageSpec, order: StageTask) -> StagePeak | None:
+    """Return the memory of the rank that took the most, beside the plan's; None where no rank knows its own.
+
+    Args:
+        peaks: bytes reserved and allocated, by rank.
+        stage, order: what was trained, with what the plan expects of it.
+    """
+    reserved = [reserved for reserved, _ in peaks if reserved is not None]
+    if not reserved:
+        return None
+    allocated = [allocated for _, allocated in peaks if allocated is not None]
+    planned = dict(order.expected_memory).get(micro_batch(stage, order.resources))
+    return StagePeak(max(reserved), max(allocated, default=None), planned)
 
 
 class _StageLoop:
@@ -153,13 +172,16 @@ class _StageLoop:
         threads = loader_threads(self._order.resources, is_gpu, self._data.decodes)
         return self._data.steps(steps, context.rank, context.world, self._micro, threads, pinned=is_gpu)
 
-    def result(self, modules: dict[str, str], mix: Mix, provenance: dict[str, str]) -> StageResult:
+    def result(
+        self, modules: dict[str, str], mix: Mix, provenance: dict[str, str], memory: StagePeak | None
+    ) -> StageResult:
         """Build the result of the finished stage.
 
         Args:
             modules: trained module -> digest of its file of weights.
             mix: what was trained on.
             provenance: versions and settings that may change rounding.
+            memory: that its workers have taken.
         """
         finite = [loss for loss in self.losses if math.isfinite(loss)]
         return StageResult(
@@ -176,6 +198,7 @@ class _StageLoop:
             counts=mix.counts,
             left_out=mix.left_out,
             provenance=provenance,
+            memory=memory,
         )
 
     def _utilisation(self, records: int, seconds: float) -> dict[str, float]:

@@ -14,6 +14,7 @@ from trainables.model.lora import add_lora, merge_adapters, train_adapters_only
 from trainables.model.precision import dtype_of
 from trainables.model.vision import VisionEncoder
 from trainables.model.vlm import VLM, assemble, build_modules, module
+from trainables.peak_memory import PeakMemory
 from trainables.storage import layout
 from trainables.storage.records import StageResult
 from trainables.storage.store import Store
@@ -34,6 +35,8 @@ class OpenStage:
     data: StageData
     attention: str
     """Kernel of attention, by its name in transformers."""
+    memory: PeakMemory
+    """Since before the model was built."""
 
 
 @contextmanager
@@ -59,7 +62,9 @@ def open_stage(
         InputError: the device or the resources cannot train the stage.
     """
     release_memory()
-    with no_traces(), _opened(task, index, earlier, data, context, store) as stage:  # the model's frame ends first
+    memory = PeakMemory(context.device)
+    # the model's frame ends before its traces are looked for
+    with no_traces(), _opened(task, index, earlier, data, context, store, memory) as stage:
         yield stage
 
 
@@ -71,6 +76,7 @@ def _opened(
     data: TrialData,
     context: Context,
     store: Store,
+    memory: PeakMemory,
 ) -> Iterator[OpenStage]:
     stage, order = task.trial.stages[index], task.stages[index]
     check_device(stage, context.device)
@@ -93,7 +99,7 @@ def _opened(
     attention = set_attention(model.language, stage, context.device)
     stage_data = StageData(data, task, stage, use_features, drops_padding(order.resources, attention))
     with open_engine(model, stage, order.steps, config, context.device) as engine:
-        yield OpenStage(engine, stage_data, attention)
+        yield OpenStage(engine, stage_data, attention, memory)
 
 
 def hand_on(engine: Engine, stage: StageSpec, key: str, context: Context, store: Store) -> dict[str, str]:

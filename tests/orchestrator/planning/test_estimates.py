@@ -10,6 +10,7 @@ import pytest
 from orchestrator.planning.estimates import Assumptions, refuse_beyond_budget
 from orchestrator.planning.plan_json import plan_json
 from orchestrator.terminal.plan import plan_view
+from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError
 from search_spaces.expansion.expand import plan_study
 from search_spaces.plan import Plan
@@ -47,7 +48,7 @@ def test_json_tells_parameters_memory_by_part_disk_operations_and_hours(tmp_path
     assert memory["total"] == sum(size for part, size in memory.items() if part not in ("total", "host"))
     assert finetune["fits"] is True
     assert finetune["disk"]["handed_on"] == 2 * finetune["parameters"]["trained"]
-    assert finetune["batch"] == {"global": 128, "micro": 16, "accumulation": 1, "workers": 8}
+    assert finetune["batch"] == {"global": 128, "micro": 4, "accumulation": 4, "workers": 8}
 
 
 def test_every_shipped_preset_fits_the_gpu_that_its_name_promises(tmp_path: Path) -> None:
@@ -65,7 +66,7 @@ def test_every_shipped_preset_fits_the_gpu_that_its_name_promises(tmp_path: Path
 
 
 def test_a_stage_that_does_not_fit_is_marked_and_the_nearest_fitting_change_is_named(tmp_path: Path) -> None:
-    plan = _plan(tmp_path, STUDY)
+    plan = _plan(tmp_path, STUDY.replace("prismatic-7b-8x80gb", "{preset: prismatic-7b-8x80gb, micro_batch: 16}"))
     stage = _stages(plan, Assumptions("a100-40gb"))["finetune"]
     assert stage["fits"] is False
     assert "the nearest that fits: " in stage["note"]
@@ -83,8 +84,20 @@ def test_assumptions_are_shown_beside_what_rests_on_them(tmp_path: Path) -> None
     assumed = Assumptions("a100", mfu=0.4, text_tokens=300)
     assert "if a100 reaches 40% of its peak and a text has 300 tokens" in _shown(plan, assumed)
     assert plan_json(plan, assumed)["assumptions"] == {"gpu": "a100", "mfu": 0.4, "text_tokens": 300}
+    of_catalogue = {gpu: plan_json(plan, Assumptions(gpu))["assumptions"]["mfu"] for gpu in ("a100", "h100")}
+    assert of_catalogue == {gpu: shipped().gpus[gpu].reached for gpu in of_catalogue}
+    assert of_catalogue["h100"] < of_catalogue["a100"]  # a higher peak is harder to reach
     with pytest.raises(InputError, match=r"must be one of .*h100"):
         Assumptions.of("h10", None, None)
+
+
+def test_hours_grow_with_the_positions_that_padding_adds(tmp_path: Path) -> None:
+    few, many = (
+        _stages(_plan(tmp_path, STUDY.replace("prismatic-7b-8x80gb", resources)), Assumptions("a100"))["finetune"]
+        for resources in ("prismatic-7b-8x80gb", "{preset: prismatic-7b-8x80gb, micro_batch: 16}")
+    )
+    assert 1 < few["padding"] < many["padding"]
+    assert many["gpu_hours"] / few["gpu_hours"] == pytest.approx(many["padding"] / few["padding"])
 
 
 def test_a_shared_stage_is_counted_once_in_hours_and_on_disk(tmp_path: Path) -> None:
@@ -160,5 +173,6 @@ def test_stages_that_differ_in_one_field_take_what_each_takes_alone(
 
 def _taken(stage: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: stage[name] for name in ("parameters", "memory", "disk", "operations_per_record", "gpu_hours", "note")
+        name: stage[name]
+        for name in ("parameters", "memory", "disk", "operations_per_record", "padding", "gpu_hours", "note")
     }

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from search_spaces.identity import source_name
+from search_spaces.resources import micro_batch
 from search_spaces.spec import MixPart, MixSpec, SourceSpec
 from tests.support.tiny_specs import source, stage
 from tests.support.tiny_trials import is_step, make_task, run
@@ -52,6 +53,18 @@ def test_costs_and_the_best_of_the_curve_are_told_at_the_end(tmp_path: Path) -> 
     assert metrics["cost/restarts"] == 0
     assert metrics["cost/samples_per_s"] > 0
     assert metrics["cost/peak_memory_gb"] > 0
+
+
+def test_peak_memory_of_each_stage_is_told_beside_what_the_plan_expected(tmp_path: Path) -> None:
+    task = make_task(tmp_path, stages=(stage("align", trains=("projector",), prompt="caption"), stage("finetune")))
+    micro = micro_batch(task.trial.stages[0], task.stages[0].resources)
+    expecting = [order.model_copy(update={"expected_memory": ((micro, 3 * 10**9),)}) for order in task.stages]
+    task = task.model_copy(update={"stages": tuple(expecting)})
+    run(task)
+    metrics = metrics_of(task)
+    for name in ("align", "finetune"):
+        assert metrics[f"memory/{name}/reserved_gb"] > 0
+        assert metrics[f"memory/{name}/planned_gb"] == 3
 
 
 def test_restarts_are_counted_and_system_samples_do_not_count_as_steps(tmp_path: Path) -> None:

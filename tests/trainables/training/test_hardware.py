@@ -91,6 +91,19 @@ def test_a_peak_is_known_by_the_drivers_name_and_never_guessed() -> None:
     assert peak_flops("NVIDIA H100 80GB HBM3", "bf16") == 989.4e12
     assert peak_flops("NVIDIA A100-SXM4-80GB", "bf16") == 312e12
     assert peak_flops("Tesla V100-SXM2-32GB", "bf16") is None
+    others = {
+        "NVIDIA H100 PCIe": 756e12,
+        "NVIDIA H100 NVL": 835e12,
+        "NVIDIA GH200 480GB": 989.4e12,
+        "NVIDIA H200": 989.4e12,
+        "NVIDIA H20": 148e12,
+        "NVIDIA B200": 2250e12,
+        "NVIDIA A100-SXM4-40GB": 312e12,
+        "NVIDIA A800-SXM4-80GB": 312e12,
+        "NVIDIA L40S": 362e12,
+        "NVIDIA L40": 181e12,
+    }
+    assert {name: peak_flops(name, "bf16") for name in others} == others
     assert peak_flops("cpu", "fp32") is None
 
 
