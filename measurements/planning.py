@@ -1,7 +1,11 @@
-"""Measure planning, in CPU seconds: 4,704 trials, and `ablate plan quickstart`: ``python -m measurements.planning``."""
+"""Measure planning, in CPU seconds: ``python -m measurements.planning [--arms N]``.
+
+A study of so many arms with three seeds each (4,704 trials by default), and `ablate plan quickstart`.
+"""
 
 from __future__ import annotations
 
+import argparse
 import resource
 import subprocess
 import sys
@@ -51,8 +55,11 @@ def write_grid(file: Path, arms: int, seeds: Sequence[int]) -> Path:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--arms", type=int, default=5_000 // 3, help="about so many")
+    arms = parser.parse_args().arms
     with tempfile.TemporaryDirectory() as folder:
-        study = load_study(str(write_grid(Path(folder) / "large.yaml", 5_000 // 3, seeds=[1, 2, 3])))
+        study = load_study(str(write_grid(Path(folder) / "large.yaml", arms, seeds=[1, 2, 3])))
         began = time.process_time()
         plan = plan_study(study)
         planned = time.process_time()

@@ -1,6 +1,7 @@
 """Measure what the analysis of questions finds: wrong labels that were planted, and what chosen questions are worth.
 
-Run: ``python -m measurements.questions``. Simulated benchmarks: an arm answers a question rightly with the probability
+Run: ``python -m measurements.questions [--studies N]``. In simulated benchmarks, an arm answers a question rightly with
+the probability
 
     1/k + (1 - 1/k) / (1 + exp(-a_q (ability_m + 0.5 - b_q)))
 
@@ -11,6 +12,7 @@ says, are replaced by a wrong option.
 
 from __future__ import annotations
 
+import argparse
 import time
 from dataclasses import dataclass
 
@@ -19,8 +21,6 @@ from numpy.typing import NDArray
 
 from orchestrator.analysis.informative import Check, choose_informative
 from orchestrator.analysis.item_analysis import Responses, analyse_items, good_arms, suspects
-
-N_STUDIES = 20
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,11 @@ def draw(setting: Setting, seed: int) -> tuple[Responses, NDArray[np.int64], NDA
     return Responses("simulated", ids, ids, arms, scores_TQ), answers_TQ, is_wrong_Q
 
 
-def row(setting: Setting) -> str:
-    """Simulate one setting, and write its row."""
+def row(setting: Setting, studies: int) -> str:
+    """Simulate some studies of one setting, and write its row."""
     doubted, right, top, top_right, planted, seconds = 0, 0, 0, 0, 0, 0.0
     checks: list[Check] = []
-    for seed in range(N_STUDIES):
+    for seed in range(studies):
         responses, answers_TQ, is_wrong_Q = draw(setting, seed)
         start = time.process_time()
         analyse_items(responses)
@@ -95,25 +95,28 @@ def row(setting: Setting) -> str:
         if not isinstance(chosen, str):
             checks.append(chosen.check)
     numbers = [
-        f"{doubted / N_STUDIES:.0f}",
+        f"{doubted / studies:.0f}",
         f"{100 * right / max(doubted, 1):.0f}",
         f"{100 * top_right / max(top, 1):.0f}",
         f"{100 * right / planted:.0f}" if planted else "",
         f"{np.mean([check.worth for check in checks]):.2f}",
         f"{np.mean([check.tau for check in checks]):.2f}",
         f"{np.mean([check.tau_at_random for check in checks]):.2f}",
-        f"{seconds / N_STUDIES:.2f}",
+        f"{seconds / studies:.2f}",
     ]
     return f"| {setting} | {' | '.join(numbers)} |"
 
 
 def main() -> None:
     """Print the table of docs/question-analysis.md."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--studies", type=int, default=20, help="simulated studies of each row")
+    studies = parser.parse_args().studies
     columns = ("labels to look at", "of them wrong %", "of the first 20 %", "of all wrong found %")
     gains = ("a chosen question is worth", "tau", "tau at random", "CPU s")
     print(f"| setting | {' | '.join((*columns, *gains))} |\n|---|{'--:|' * 8}")
     for setting in SETTINGS:
-        print(row(setting), flush=True)
+        print(row(setting, studies), flush=True)
 
 
 if __name__ == "__main__":

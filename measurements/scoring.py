@@ -1,10 +1,11 @@
-"""Measure seconds and memory of scoring 200,000 VQA predictions on one core: ``python -m measurements.scoring``.
+"""Measure what scoring VQA predictions takes on one core: ``python -m measurements.scoring [--questions N]``.
 
 Seconds are those of the processor, so that what else runs on the machine counts for little.
 """
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import json
 import random
@@ -15,27 +16,39 @@ import tempfile
 import time
 from pathlib import Path
 
-QUESTIONS = 200_000
 _WORDS = ("red", "blue", "yes", "no", "2", "two", "dog", "cat", "left", "right", "none", "street", "man", "woman")
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--questions", type=int, default=200_000)
+    parser.add_argument("--score", nargs=2, metavar=("FOLDER", "PROTOCOL"), help="of the process that is measured")
+    arguments = parser.parse_args()
+    if arguments.score:
+        folder, protocol = arguments.score
+        _score(Path(folder), protocol)
+    else:
+        _score_apart(arguments.questions)
+
+
+def _score_apart(questions: int) -> None:
+    """Write the files, and score them under each protocol in a process of its own."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        _make(folder)
+        _make(folder, questions)
         for protocol in ("official", "prismatic"):
-            command = [sys.executable, "-m", "measurements.scoring", "score", str(folder), protocol]
+            command = [sys.executable, "-m", "measurements.scoring", "--score", str(folder), protocol]
             print(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip(), flush=True)
 
 
-def _make(folder: Path) -> None:
+def _make(folder: Path, number_of_questions: int) -> None:
     """Write VQAv2's files with ten answers each, from a thousand distinct ones; and predictions, one in two right."""
     draw = random.Random(7)
     answers = [" ".join(draw.choices(_WORDS, k=draw.choice((1, 1, 1, 2, 3)))) for _ in range(1000)]
     head = {"info": {}, "data_type": "mscoco", "data_subtype": "val2014", "license": {}}
     questions, annotations = [], []
     with (folder / "predictions.jsonl").open("w") as file:
-        for number in range(QUESTIONS):
+        for number in range(number_of_questions):
             given = draw.choices(draw.sample(answers, 3), (6, 3, 1), k=10)
             prediction = given[0] if draw.random() < 0.5 else f"{draw.choice(answers)}."
             questions.append({"image_id": number // 5, "question": f"what is {number}?", "question_id": number})
@@ -81,7 +94,4 @@ def _score(folder: Path, protocol: str) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["score"]:
-        _score(Path(sys.argv[2]), sys.argv[3])
-    else:
-        main()
+    main()

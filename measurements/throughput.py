@@ -1,11 +1,12 @@
 """Measure samples/s of the training loop against a bare PyTorch loop of the same model and batches.
 
 The two take turns in one process, a block of steps each, so that changes of the machine's speed fall on both; the
-ratio of the medians is the figure. Run: ``python -m measurements.throughput``.
+ratio of the medians is the figure. Run: ``python -m measurements.throughput [--turns N]``.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
 import tempfile
@@ -33,11 +34,14 @@ from trainables.training.stage_engine import settle_gradients
 from trainables.trial_data import StageData, TrialData
 from trainables.workers.process_group import ensure_single
 
-BLOCK, ROUNDS = 10, 12
-"""Steps of one turn, and turns of each; one more turn comes first and is not counted."""
+BLOCK = 10
+"""Steps of one turn."""
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--turns", type=int, default=12, help="of each; one more comes first and is not counted")
+    turns = parser.parse_args().turns
     torch.set_num_threads(1)
     ensure_single("cpu")
     with tempfile.TemporaryDirectory() as storage:
@@ -45,12 +49,12 @@ def main() -> None:
         _produce_features(task)
         print(f"quickstart model, global batch {task.trial.stages[0].global_batch}, one thread")
         for zero in (0, 2, 3):
-            bare, engine = compare(with_resources(task, zero=zero))
+            bare, engine = compare(with_resources(task, zero=zero), turns)
             rates = f"bare {bare:7.0f} samples/s, engine {engine:7.0f} samples/s"
             print(f"  ZeRO-{zero}: {rates}, ratio {engine / bare:.3f}", flush=True)
 
 
-def compare(task: TrialTask) -> tuple[float, float]:
+def compare(task: TrialTask, turns: int) -> tuple[float, float]:
     """Measure samples/s of the bare loop and of the engine, medians over their turns."""
     data = TrialData(task, Context().store(task))
     stage, order = task.trial.stages[0], task.stages[0]
@@ -71,7 +75,7 @@ def compare(task: TrialTask) -> tuple[float, float]:
             engine.step(batch.batches, batch.passes, batch.targets)
 
         rates: dict[str, list[float]] = {"bare": [], "engine": []}
-        for turn in range(ROUNDS + 1):
+        for turn in range(turns + 1):
             for name, step in (("bare", bare_step), ("engine", engine_step)):
                 seconds = _timed(step, range(turn * BLOCK, (turn + 1) * BLOCK))
                 if turn:
