@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import gc
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +44,18 @@ def _weights(task: TrialTask) -> Mapping[str, str]:
     result = read(LocalStore(Path(task.storage)), layout.stage_result(task.stages[-1].key), StageResult)
     assert result is not None
     return result.modules
+
+
+_IMPORTED = """
+import sys, trainables.training.engine
+from deepspeed.runtime.zero.muon.original_muon import muon_update
+print("mlflow" in sys.modules, type(muon_update).__name__, hasattr(muon_update, "_torchdynamo_orig_callable"))
+"""
+
+
+def test_import_loads_no_tracking_and_compiles_nothing() -> None:
+    done = subprocess.run([sys.executable, "-c", _IMPORTED], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "function", "False"]
 
 
 def test_every_device_has_its_communication_library() -> None:
