@@ -5,21 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from cluster.cost import MFU, evaluation_operations
-from cluster.memory import RUNTIME_BYTES, bytes_of_number
+from cluster.cost import evaluation_operations
+from cluster.evaluation_memory import evaluation_memory
 from measurements.gpu_check.live_tensors import live_bytes
 from measurements.gpu_check.made_data import QUESTIONS_OF_A_PICTURE
 from measurements.gpu_check.part import Figures, Part
 from measurements.gpu_check.planned import PlannedTrial, Setting
 from measurements.gpu_check.timed_stage import planned_memory
-from search_spaces.question_memory import bytes_per_position, positions_at_once
 from trainables.evaluation.evaluate import evaluate
 from trainables.evaluation.results import read_results
 from trainables.peak_memory import PeakMemory
 from trainables.storage import layout
 from trainables.storage.record_files import read
 from trainables.storage.records import StageResult
-from trainables.training.hardware import device_name, peak_flops
+from trainables.training.hardware import device_name, gpu_entry, peak_flops
 from trainables.training.stage import train_stage
 
 _ALIGN = "base.stages=[align]"
@@ -65,6 +64,7 @@ def _evaluate(setting: Setting, name: str, questions_each: int) -> Figures:
     results = [_trained(planned)]
     benchmark = next(benchmark for benchmark in planned.task.benchmarks if benchmark.id == name)
     task = planned.task.model_copy(update={"benchmarks": (benchmark,)})
+    stage, resources = task.trial.stages[-1], task.stages[-1].resources
     memory, before, began = PeakMemory(setting.device), live_bytes(setting.device), time.perf_counter()
     for _ in evaluate(task, results, planned.data, planned.context, planned.store):
         pass
@@ -78,7 +78,7 @@ def _evaluate(setting: Setting, name: str, questions_each: int) -> Figures:
         "building_s": whole_s - scored.gpu_seconds,
         "planned_questions_per_s": _planned_rate(planned, scored.n, scored.n // questions_each),
         "peak_bytes": memory.read(),
-        "planned_peak_bytes": _most_bytes(planned),
+        "planned_peak_bytes": evaluation_memory(planned.size, stage, resources, cached=False).total,
         "left_bytes": left,
     }
 
@@ -91,15 +91,8 @@ def _trained(planned: PlannedTrial) -> StageResult:
 
 def _planned_rate(planned: PlannedTrial, questions: int, pictures: int) -> float | None:
     """Estimate questions per second at the plan's share of the peak; None on a device whose peak is not known."""
-    peak = peak_flops(device_name(planned.context.device), planned.task.trial.stages[0].precision)
+    name = device_name(planned.context.device)
+    peak, entry = peak_flops(name, planned.task.trial.stages[0].precision), gpu_entry(name)
     tokens = _QUESTION_TOKENS + _ANSWER_TOKENS
     needed = evaluation_operations(planned.size, pictures, questions, tokens, cached=False)
-    return None if peak is None else questions * peak * MFU / needed
-
-
-def _most_bytes(planned: PlannedTrial) -> int:
-    """Compute the most bytes of weights, keys and values: batches are bounded by the latter, and copied by half."""
-    number, size = bytes_of_number(planned.task.trial.stages[-1]), planned.size
-    position = bytes_per_position(size.width, size.language, number)
-    cache = positions_at_once(position) * position
-    return number * sum(size.parameters.values()) + cache * 3 // 2 + RUNTIME_BYTES
+    return None if peak is None or entry is None else questions * peak * entry.reached / needed

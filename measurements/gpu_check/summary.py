@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cluster.cost import MFU
 from measurements.gpu_check.part import Figures, Line
 from search_spaces.worker_contract import Device
 
@@ -64,8 +63,13 @@ def _layouts(done: Mapping[str, Figures]) -> Iterator[Comparison]:
         by_positions = figures["positions_computed"] / first["positions_computed"]
         yield Comparison(f"{name}: step time, of {first_name}'s", slowdown, f"{by_positions:.2f} by positions", None)
         yield _losses(f"{name}: losses", figures["losses"], first["losses"])
-        mfu = figures["mfu"]
-        yield Comparison(f"{name}: MFU", mfu, f"at least {MFU}", None if mfu is None else mfu >= MFU)
+        yield _utilisation(f"{name}: MFU, padding included", figures["computed_mfu"], figures["planned_mfu"])
+
+
+def _utilisation(figure: str, reached: float | None, planned: float | None) -> Comparison:
+    if reached is None or planned is None:
+        return Comparison(figure, reached, "not known of this device", None)
+    return Comparison(figure, reached, f"at least {planned}", reached >= planned)
 
 
 def _losses(figure: str, losses: Sequence[float], expected: Sequence[float]) -> Comparison:
@@ -109,7 +113,7 @@ def _evaluation(done: Mapping[str, Figures]) -> Iterator[Comparison]:
     for name, figures in done.items():
         if "questions_per_s" in figures:
             rate = figures["planned_questions_per_s"]
-            law = "not known of this device" if rate is None else f"{rate:.0f} at {MFU:.0%} of the peak"
+            law = "not known of this device" if rate is None else f"{rate:.0f} at the plan's share of the peak"
             yield Comparison(f"{name}: questions/s", figures["questions_per_s"], law, None)
 
 

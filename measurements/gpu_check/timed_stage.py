@@ -19,7 +19,7 @@ from search_spaces.resources import accumulation, micro_batch, zero_stage
 from trainables.model.packed_batch import PackedBatch
 from trainables.model.vlm import Batch
 from trainables.peak_memory import PeakMemory
-from trainables.training.hardware import device_name, peak_flops
+from trainables.training.hardware import device_name, gpu_entry, peak_flops
 from trainables.training.stage import loader_threads
 from trainables.training.stage_engine import OpenStage, open_stage
 from trainables.trial_data import StepInput
@@ -99,11 +99,14 @@ def _speed(planned: PlannedTrial, positions: _Positions, records: int, seconds: 
         records * operations(size, stage, round(total / records) - 1 - size.image_tokens, cached=False).model
         for total in (positions.needed, positions.computed)
     )
-    peak = peak_flops(device_name(planned.context.device), stage.precision)
+    name = device_name(planned.context.device)
+    peak, entry = peak_flops(name, stage.precision), gpu_entry(name)
     return {
         "useful_tflops": needed / seconds / 1e12,
         "computed_tflops": computed / seconds / 1e12,
         "mfu": None if peak is None else needed / seconds / peak,
+        "computed_mfu": None if peak is None else computed / seconds / peak,
+        "planned_mfu": None if entry is None else entry.reached,
     }
 
 

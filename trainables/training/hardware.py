@@ -9,6 +9,7 @@ from typing import Any, assert_never
 import torch
 from torch import nn
 
+from search_spaces.catalogue.entries import GpuEntry
 from search_spaces.catalogue.load import shipped
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
@@ -132,13 +133,16 @@ def drops_padding(resources: ResourceSpec, attention: str) -> bool:
             assert_never(resources.padding)
 
 
+def gpu_entry(name: str) -> GpuEntry | None:
+    """Look up what is known of a device, by its driver's name for it; None if nothing is."""
+    return next((entry for entry in shipped().gpus.values() if any(part in name for part in entry.names)), None)
+
+
 def peak_flops(name: str, precision: Precision) -> float | None:
     """Look up a device's peak in floating-point operations per second, by its driver's name for it; None if unknown."""
-    for entry in shipped().gpus.values():
-        if any(part in name for part in entry.names):
-            tflops = entry.tflops(precision)
-            return None if tflops is None else tflops * 1e12
-    return None
+    entry = gpu_entry(name)
+    tflops = None if entry is None else entry.tflops(precision)
+    return None if tflops is None else tflops * 1e12
 
 
 def flops_utilisation(operations: float, seconds: float, workers: int, peak: float) -> float:

@@ -13,7 +13,8 @@ def stage(**changes: Any) -> dict[str, Any]:
         "step_s": 2.0,
         "losses": [5.0, 4.0],
         "positions_computed": 1000,
-        "mfu": 0.4,
+        "computed_mfu": 0.4,
+        "planned_mfu": 0.4,
         "peak_bytes": 30_000_000_000,
         "planned_peak_bytes": 40_000_000_000,
         "resident_bytes": 20_000_000_000,
@@ -29,11 +30,11 @@ def judged(*lines: Line) -> dict[str, bool | None]:
 def test_a_layout_is_compared_with_the_first_one() -> None:
     lines = [
         Line("layout 16x1", 1.0, None, stage()),
-        Line("layout 4x4", 1.0, None, stage(losses=[5.0, 4.2], mfu=0.2)),
+        Line("layout 4x4", 1.0, None, stage(losses=[5.0, 4.2], computed_mfu=0.2)),
     ]
     holds = judged(*lines)
     assert holds["layout 4x4: losses"] is False
-    assert holds["layout 4x4: MFU"] is False
+    assert holds["layout 4x4: MFU, padding included"] is False
     assert holds["layout 16x1: losses"] is True
     assert holds["layout 16x1: peak, GB"] is True
 
