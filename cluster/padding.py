@@ -2,7 +2,7 @@
 
 A global batch is sorted by length and dealt to the workers (`trainables.data.batches.micro_batches`). All wait for the
 one that has the longest row of those that are computed at a time. Lengths of texts are assumed to be log-normal. Packed
-rows count as full. Flash attention drops padding where a worker has it, which a plan cannot know.
+rows count as full. Under `padding: auto` a worker with flash attention drops it, which a plan cannot know.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def padding(size: ModelSize, stage: StageSpec, resources: ResourceSpec, text_tok
         text_tokens: mean length of a text.
         longest: length at which texts are cut.
     """
-    if stage.packing is not None:
+    if stage.packing is not None or resources.padding == "drop":
         return 1.0
     lengths = [sequence(size, round(tokens)) for tokens in text_lengths(stage.global_batch, text_tokens, longest)]
     at_a_time = stage.global_batch // accumulation(stage, resources)

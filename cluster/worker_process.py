@@ -11,6 +11,7 @@ from typing import TypeVar
 import psutil
 import ray
 
+from cluster.allocator import allocator_settings
 from cluster.launcher import MemberCode
 from cluster.stack_dump import dump_on_signal
 from cluster.worker_info import WorkerInfo, visible_devices
@@ -20,9 +21,6 @@ from search_spaces.oom_kills import count_oom_kills
 from search_spaces.worker_contract import Advanced, Failed, Member, Opened, RankInfo
 
 Answer = TypeVar("Answer")
-
-ALLOCATOR_SETTINGS = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
-"""Variables that set torch's allocator of GPU memory: its name of today, and an older one that it still reads."""
 
 
 class GangWorker:
@@ -142,8 +140,8 @@ def environment(rank_info: RankInfo, one_node: bool, inherited: Mapping[str, str
     }
     if rank_info.device == "cpu":
         variables["DS_ACCELERATOR"] = "cpu"
-    elif not any(name in inherited for name in ALLOCATOR_SETTINGS):
-        variables["PYTORCH_CUDA_ALLOC_CONF"] = "expandable_segments:True"
+    else:
+        variables |= allocator_settings(inherited)
     if one_node:  # by name: looking the host name up is slow or wrong on many laptops
         loopback = "lo0" if sys.platform == "darwin" else "lo"
         variables |= {"GLOO_SOCKET_IFNAME": loopback, "NCCL_SOCKET_IFNAME": loopback}

@@ -102,7 +102,7 @@ def rehearse_stage(
 
 def _inputs(data: StageData, steps: int, micro: int, features: RehearsalData, context: Context) -> list[StepInput]:
     """Load the inputs of both optimizer steps, and free the device of what has computed their features."""
-    heaviest = data.plan.heaviest(range(min(steps, data.plan.steps_per_epoch)))
+    heaviest = data.heaviest(range(min(steps, data.plan.steps_per_epoch)), context.world)
     chosen = (0, heaviest if heaviest else min(1, steps - 1))
     inputs = []
     for step in chosen:

@@ -42,6 +42,9 @@ kept, as an epoch is over before a record comes again."""
 
 _RECORDS_IN_USE = 4096
 
+_PLANNED_STEPS = 64
+"""Steps whose rows are kept: more than are loaded ahead of the one that is computed."""
+
 Numbers = np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -165,7 +168,7 @@ class StageData:
         self._tokenizing = Lock()
         """Tokenizers of checkpoints refuse to be used by two threads at once when they change their own settings."""
         self._tokens = lru_cache(maxsize=kept)(self._tokenise)
-        self._packs = lru_cache(maxsize=8)(self._pack)
+        self._packs = lru_cache(maxsize=_PLANNED_STEPS)(self._pack)
         self.plan = BatchPlan(
             self._has_image, self.mix.characters(), stage.global_batch, f"{spec.draws.order}/{stage.name}"
         )
@@ -214,7 +217,7 @@ class StageData:
                 number = len(self.passes(step, rank, world, micro_batch))
                 targets, first = next(loaded)
                 batches = chain([first], (batch for _, batch in islice(loaded, number - 1)))
-                yield StepInput(batches, number, targets, int((self.plan.batch(step) != FILLER).sum()))
+                yield StepInput(batches, number, targets, len(self._records(step)))
 
     def passes(self, step: int, rank: int, world: int, micro_batch: int) -> Sequence[Sequence[int]]:
         """Return the records of each forward pass of a step on one rank; the arguments are those of `step`."""
@@ -222,19 +225,42 @@ class StageData:
             return [rows.tolist() for rows in micro_batches(self.plan.batch(step), rank, world, micro_batch)]
         return self._packs(step, world)[rank]
 
+    def heaviest(self, steps: range, world: int) -> int:
+        """Return the step that takes the most memory, as far as characters tell; of packed ones that of fullest rows.
+
+        Args:
+            steps: to choose from.
+            world: number of workers.
+        """
+        if self._packing is None:
+            return self.plan.heaviest(steps)
+        characters, longest_row = self.mix.characters(), self._packing.tokens
+        sample = self._records(steps[0])
+        tokens_each = sum(len(self._tokens(record)[0]) for record in sample) / max(1, int(characters[sample].sum()))
+        lengths = 1 + self._vision.tokens * self._has_image + np.ceil(tokens_each * characters).astype(int)
+
+        def fullest_row(step: int) -> int:
+            of_step = lengths[self._records(step)].tolist()
+            return max(sum(row) for share in pack(of_step, of_step, longest_row, world) for row in share)
+
+        return max(steps, key=fullest_row)
+
     def _pack(self, step: int, world: int) -> list[list[list[int]]]:
         assert self._packing is not None
-        rows = self.plan.batch(step)
-        records = rows[rows != FILLER].tolist()
+        records = self._records(step)
         return pack(records, [self._positions(record) for record in records], self._packing.tokens, world)
+
+    def _records(self, step: int) -> list[int]:
+        """List the records of a step, without fillers."""
+        rows = self.plan.batch(step)
+        return rows[rows != FILLER].tolist()  # type: ignore[no-any-return]
 
     def _positions(self, record: int) -> int:
         """Count the positions of a record: BOS, visual tokens, text."""
         return 1 + self._vision.tokens * bool(self._has_image[record]) + len(self._tokens(record)[0])
 
     def _targets(self, step: int) -> int:
-        rows = self.plan.batch(step)
-        return sum(int((self._tokens(int(row))[1] != IGNORE).sum()) for row in rows[rows != FILLER])
+        return sum(int((self._tokens(record)[1] != IGNORE).sum()) for record in self._records(step))
 
     def _tokenise(self, record: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
         turns = self.mix.sources[self.mix.source[record]].turns(int(self.mix.row[record]))

@@ -15,6 +15,10 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+from cluster.allocator import allocator_settings
+
+os.environ.update(allocator_settings(os.environ))  # before torch is imported, as in a worker
+
 import torch
 
 if not torch.cuda.is_available():

@@ -9,6 +9,7 @@ from typing import Any
 
 from measurements.gpu_check.part import Figures, Line
 from search_spaces.worker_contract import Device
+from trainables.training.hardware import FLASH_ATTENTION
 
 LOSS_TOLERANCE = 0.01
 """Relative, of losses in bf16 that differ in the order of sums alone, after some steps."""
@@ -63,12 +64,14 @@ def _layouts(done: Mapping[str, Figures]) -> Iterator[Comparison]:
         by_positions = figures["positions_computed"] / first["positions_computed"]
         yield Comparison(f"{name}: step time, of {first_name}'s", slowdown, f"{by_positions:.2f} by positions", None)
         yield _losses(f"{name}: losses", figures["losses"], first["losses"])
-        yield _utilisation(f"{name}: MFU, padding included", figures["computed_mfu"], figures["planned_mfu"])
+        judged = not figures["has_rows_of_several"] or figures["attention"] == FLASH_ATTENTION
+        planned = figures["planned_mfu"] if judged else None
+        yield _utilisation(f"{name}: MFU, padding included", figures["computed_mfu"], planned)
 
 
 def _utilisation(figure: str, reached: float | None, planned: float | None) -> Comparison:
     if reached is None or planned is None:
-        return Comparison(figure, reached, "not known of this device", None)
+        return Comparison(figure, reached, "no figure: an unknown device, or a kernel that goes over all pairs", None)
     return Comparison(figure, reached, f"at least {planned}", reached >= planned)
 
 

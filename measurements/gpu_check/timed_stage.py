@@ -64,7 +64,7 @@ def time_stage(planned: PlannedTrial, steps: int) -> Figures:
                 seconds.append(time.perf_counter() - began)
         peak, allocated = memory.read(), torch.cuda.max_memory_allocated() if device == "cuda" else None
         del batch, batches
-        resident, attention = live_bytes(device) - before, opened.attention
+        resident, attention, drops_padding = live_bytes(device) - before, opened.attention, opened.drops_padding
     times = seconds[steps // 3 :]
     step_s, records = statistics.median(times), stage.global_batch * len(times)
     expected = planned_memory(planned)
@@ -73,6 +73,7 @@ def time_stage(planned: PlannedTrial, steps: int) -> Figures:
         "accumulation": accumulation(stage, order.resources),
         "zero": zero_stage(stage, order.resources),
         "attention": attention,
+        "has_rows_of_several": drops_padding or stage.packing is not None,
         "losses": losses,
         "start_s": start_s,
         "step_s": step_s,

@@ -29,7 +29,8 @@ class EvaluationEstimate:
 
 
 def evaluation_estimates(plan: Plan, assumed: Assumptions) -> dict[str, EvaluationEstimate | None]:
-    """Estimate the evaluation of every arm of a plan, by its name; None where the size of its model is not known.
+    """Estimate the evaluation of every arm of a plan, by its name; None where nothing is asked, or the size of
+    its model is not known.
 
     Args:
         plan: of a study.
@@ -42,7 +43,7 @@ def evaluation_estimates(plan: Plan, assumed: Assumptions) -> dict[str, Evaluati
     known: dict[tuple[ModelSize, str, bool, bool], EvaluationEstimate] = {}
     result: dict[str, EvaluationEstimate | None] = {}
     for arm in plan.arms:
-        if arm.size is None or arm.name not in first:
+        if arm.size is None or arm.name not in first or not sources:
             result[arm.name] = None
             continue
         trial = first[arm.name]

@@ -20,6 +20,7 @@ from search_spaces.expansion.resolve_vision import EncoderProbe
 from search_spaces.expansion.resolver import ResolvedArm, Resolver
 from search_spaces.expansion.study_reader import StudyReader, base_patch
 from search_spaces.identity import Memo, arm_fingerprint
+from search_spaces.packed_rows import check_padding
 from search_spaces.plan import Exclusion
 from search_spaces.resources import ArmResources, check_resources
 from search_spaces.sizes import KnownSizes, LanguageShape
@@ -168,6 +169,7 @@ def _check_arm(study: Study, resolver: Resolver, memo: Memo, draft: ArmDraft) ->
     for stage in resolved.template.stages:
         try:
             check_resources(stage, resources.of(stage.name))
+            check_padding(resolved.template, resources.of(stage.name))
         except InputError as error:
             path: KeyPath = (*draft.path, "resources") if draft.resources else ("resources",)
             raise study.problem(path, error.law, error.way_out) from error

@@ -63,12 +63,10 @@ class PackedBatch:
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> PackedBatch:
         """Copy the row to a device, images and features in the model's precision `dtype`."""
-        on_device = {
-            name: part.to(device, dtype if part.is_floating_point() else part.dtype, non_blocking=True)
-            for name, part in vars(self).items()
-            if part is not None
-        }
-        return replace(self, **on_device)
+        there = {name: part.to(device, non_blocking=True) for name, part in vars(self).items() if part is not None}
+        return replace(
+            self, **{name: part.to(dtype) if part.is_floating_point() else part for name, part in there.items()}
+        )
 
 
 def pack_row(

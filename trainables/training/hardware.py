@@ -13,6 +13,7 @@ from search_spaces.catalogue.entries import GpuEntry
 from search_spaces.catalogue.load import shipped
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
+from search_spaces.packed_rows import FAMILIES_WITH_ROWS
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import accumulates_in_fp32, zero_stage
 from search_spaces.spec import Precision, StageSpec
@@ -115,16 +116,17 @@ def set_attention(language: nn.Module, stage: StageSpec, device: Device) -> str:
     return kernel
 
 
-def drops_padding(resources: ResourceSpec, attention: str) -> bool:
+def drops_padding(resources: ResourceSpec, attention: str, family: str) -> bool:
     """Check whether records of a micro-batch are laid one after the other instead of being padded.
 
     Args:
         resources: of the stage.
         attention: name of the attention kernel.
+        family: of the language model; some do not keep the records of a row apart.
     """
     match resources.padding:
         case "auto":
-            return attention == FLASH_ATTENTION
+            return attention == FLASH_ATTENTION and family in FAMILIES_WITH_ROWS
         case "keep":
             return False
         case "drop":
@@ -157,7 +159,9 @@ def flops_utilisation(operations: float, seconds: float, workers: int, peak: flo
     return operations / (seconds * workers * peak)
 
 
-def provenance(stage: StageSpec, resources: ResourceSpec, context: Context, attention: str) -> dict[str, str]:
+def provenance(
+    stage: StageSpec, resources: ResourceSpec, context: Context, attention: str, padding_is_dropped: bool
+) -> dict[str, str]:
     """Collect versions and settings that may change rounding, for the stage's result.
 
     Args:
@@ -165,6 +169,7 @@ def provenance(stage: StageSpec, resources: ResourceSpec, context: Context, atte
         resources: workers, micro-batch, ZeRO stage and offloading.
         context: device and world size of this worker.
         attention: name of the attention kernel.
+        padding_is_dropped: see `drops_padding`.
     """
     return {
         **installed_versions(STAGE_PACKAGES),
@@ -175,5 +180,5 @@ def provenance(stage: StageSpec, resources: ResourceSpec, context: Context, atte
         "gradients": "fp32" if accumulates_in_fp32(stage, resources) else stage.precision,
         "zero": str(zero_stage(stage, resources)),
         "offload": resources.offload,
-        **({"padding": "dropped"} if drops_padding(resources, attention) else {}),
+        **({"padding": "dropped"} if padding_is_dropped else {}),
     }

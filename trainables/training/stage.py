@@ -75,7 +75,7 @@ def train_stage(
             result = loop.result(
                 modules,
                 opened.data.mix,
-                provenance(stage, order.resources, context, opened.attention),
+                provenance(stage, order.resources, context, opened.attention, opened.drops_padding),
                 _stage_peak(peaks, stage, order),
             )
             write(store, layout.stage_curve(order.key), curve_of(loop.history))

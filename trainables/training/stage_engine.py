@@ -35,6 +35,8 @@ class OpenStage:
     data: StageData
     attention: str
     """Kernel of attention, by its name in transformers."""
+    drops_padding: bool
+    """Whether the records of a micro-batch are laid one after the other instead of being padded."""
     memory: PeakMemory
     """Since before the model was built."""
 
@@ -97,9 +99,10 @@ def _opened(
         broadcast_weights(added, dtype, device, cut)
     settle_gradients(model, stage)
     attention = set_attention(model.language, stage, context.device)
-    stage_data = StageData(data, task, stage, use_features, drops_padding(order.resources, attention))
+    drops = drops_padding(order.resources, attention, task.trial.language.family)
+    stage_data = StageData(data, task, stage, use_features, drops)
     with open_engine(model, stage, order.steps, config, context.device) as engine:
-        yield OpenStage(engine, stage_data, attention, memory)
+        yield OpenStage(engine, stage_data, attention, drops, memory)
 
 
 def hand_on(engine: Engine, stage: StageSpec, key: str, context: Context, store: Store) -> dict[str, str]:

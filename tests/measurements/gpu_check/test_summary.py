@@ -13,6 +13,8 @@ def stage(**changes: Any) -> dict[str, Any]:
         "step_s": 2.0,
         "losses": [5.0, 4.0],
         "positions_computed": 1000,
+        "attention": "sdpa",
+        "has_rows_of_several": False,
         "computed_mfu": 0.4,
         "planned_mfu": 0.4,
         "peak_bytes": 30_000_000_000,
@@ -37,6 +39,14 @@ def test_a_layout_is_compared_with_the_first_one() -> None:
     assert holds["layout 4x4: MFU, padding included"] is False
     assert holds["layout 16x1: losses"] is True
     assert holds["layout 16x1: peak, GB"] is True
+
+
+def test_rows_of_several_records_are_judged_with_flash_attention_alone() -> None:
+    slow = stage(has_rows_of_several=True, computed_mfu=0.2)
+    fast = {**slow, "attention": "flash_attention_2"}
+    holds = judged(Line("layout rows", 1.0, None, slow), Line("layout fast rows", 1.0, None, fast))
+    assert holds["layout rows: MFU, padding included"] is None
+    assert holds["layout fast rows: MFU, padding included"] is False
 
 
 def test_more_memory_than_planned_and_what_is_left_are_said() -> None:

@@ -51,6 +51,19 @@ def test_packing_is_a_part_of_a_stage_and_of_its_key(tmp_path: Path) -> None:
     assert {node.steps for node in stage_nodes(plan)} == {5198}
 
 
+@pytest.mark.parametrize("wish", ["packing: {tokens: 4096}", "padding: drop"])
+def test_records_share_a_row_only_in_families_that_keep_them_apart(wish: str, tmp_path: Path) -> None:
+    fields = "family: opt, config: {hidden_size: 64}, width: 64, max_length: 64, tokenizer: {kind: bytes}, prompt: bare"
+    own = f"languages: {{own: {{{fields}}}}}\n"
+    text = BASE.replace("vicuna-v15-7b", "own") + own
+    if wish.startswith("packing"):
+        text = text.replace("recipe: prismatic", f"recipe: {{extends: prismatic, finetune: {{{wish}}}}}")
+    else:
+        text += f"resources: {{{wish}}}\n"
+    with pytest.raises(InputError, match=r"which keep the records of a row apart, but own is of opt"):
+        plan_of(tmp_path, text)
+
+
 def test_a_row_must_have_room_for_the_longest_record(tmp_path: Path) -> None:
     text = BASE.replace("recipe: prismatic", "recipe: {extends: prismatic, finetune: {packing: {tokens: 2048}}}")
     with pytest.raises(

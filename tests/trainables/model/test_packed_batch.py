@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
 
+from search_spaces.packed_rows import FAMILIES_WITH_ROWS
 from search_spaces.spec import LanguageSpec, LoraSpec
 from tests.support.hub_languages import FAMILIES, hub_language
 from tests.support.tiny_specs import language
@@ -89,6 +94,29 @@ def _model(folder: Path, spec: LanguageSpec, lora: LoraSpec | None = None) -> VL
 def test_a_row_has_the_loss_and_the_gradients_of_its_records(family: str, tmp_path: Path) -> None:
     """Through encoder, projector and language model, also with a sliding window that is shorter than a record."""
     _assert_equal(_model(tmp_path, hub_language(tmp_path, family)), _texts())
+
+
+def test_every_family_that_may_have_rows_is_tried_here() -> None:
+    assert set(FAMILIES) == FAMILIES_WITH_ROWS
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_kernel_is_told_where_the_records_of_a_row_begin(family: str, tmp_path: Path) -> None:
+    """By positions, of which flash attention takes its sequences: no such kernel runs on a CPU."""
+    told: list[torch.Tensor | None] = []
+
+    def attention(*given: Any, position_ids: torch.Tensor | None = None, **named: Any) -> Any:
+        told.append(position_ids)
+        return sdpa_attention_forward(*given, position_ids=position_ids, **named)
+
+    AttentionInterface.register("watched", attention)
+    AttentionMaskInterface.register("watched", sdpa_mask)
+    model = _model(tmp_path, hub_language(tmp_path, family))
+    model.language.set_attn_implementation("watched")
+    packed, _ = _both(model, _texts())
+    model(packed)
+    assert told
+    assert all(positions is not None and torch.equal(positions[0], packed.positions_L) for positions in told)
 
 
 @pytest.mark.parametrize("records", [[(5, True)], [(5, False), (4, False)], [(0, False), (6, True)]])

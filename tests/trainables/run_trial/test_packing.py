@@ -58,6 +58,18 @@ def test_rows_have_room_for_their_records_and_passes_follow_from_them(tmp_path: 
         assert packed.passes < one.records
 
 
+def test_the_heaviest_step_is_that_of_the_fullest_rows(tmp_path: Path) -> None:
+    task = _task(tmp_path, 120)
+    data = StageData(TrialData(task, LocalStore(tmp_path)), task, task.trial.stages[0], use_features=False)
+    steps = range(data.plan.steps_per_epoch)
+
+    def longest(step: int) -> int:
+        return max(len(row.ids_L) for row in data.step(step, 0, 1, 1).batches)
+
+    assert longest(data.heaviest(steps, 1)) >= 0.95 * max(map(longest, steps))
+    assert min(map(longest, steps)) < 0.95 * max(map(longest, steps))
+
+
 def test_a_stopped_stage_goes_on_to_the_same_losses(tmp_path: Path) -> None:
     whole = losses(run(_task(tmp_path / "whole", 120)))
     task = _task(tmp_path / "stopped", 120, checkpoint_every_steps=2)

@@ -20,6 +20,7 @@ from trainables.storage.records import StageResult
 from trainables.storage.store import LocalStore
 from trainables.training.hardware import (
     CAPABILITIES,
+    FLASH_ATTENTION,
     attention_kernel,
     drops_padding,
     flops_utilisation,
@@ -84,7 +85,12 @@ def test_flash_attention_that_is_installed_but_does_not_import_is_said_and_passe
 def test_padding_is_dropped_where_asked_or_where_the_kernel_gains_by_it(
     padding: Padding, kernel: str, drops: bool
 ) -> None:
-    assert drops_padding(ResourceSpec(padding=padding), kernel) is drops
+    assert drops_padding(ResourceSpec(padding=padding), kernel, "llama") is drops
+
+
+def test_padding_stays_by_default_where_a_family_does_not_keep_records_of_a_row_apart() -> None:
+    assert drops_padding(ResourceSpec(), FLASH_ATTENTION, "llama")
+    assert not drops_padding(ResourceSpec(), FLASH_ATTENTION, "opt")
 
 
 def test_a_peak_is_known_by_the_drivers_name_and_never_guessed() -> None:
