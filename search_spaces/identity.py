@@ -49,6 +49,13 @@ the rounding of its scores.
 NARROW = 1024
 """Widest embeddings of models that are not large: with up to 32 layers they keep the batches of every version."""
 
+WINDOWS_VERSION = 2
+"""Raised by hand when a change of the program changes the scores of models with windows of attention alone.
+2: windows that are shorter than a question count no padding."""
+
+WITHOUT_SHORT_WINDOWS = frozenset({"bloom", "gpt2", "gpt_neox", "llama", "mistral", "opt", "phi", "qwen2"})
+"""Families whose windows, if they have any, are longer than questions, unless a study's own configuration says less."""
+
 RESIZE_VERSIONS = {"letterbox": 2, "crop": 2}
 """Raised by hand when a change of the program changes the pixels of one strategy only; 1 for those that are not named.
 2: rounding as in torchvision, where the longer side is no whole number or the sides differ by an odd one."""
@@ -166,8 +173,12 @@ def resize_version(vision: VisionSpec) -> dict[str, int]:
 
 
 def batches_version(language: LanguageSpec) -> dict[str, int]:
-    """Return the version of a model's batches of questions, for the keys of scores; empty of small models."""
-    return {} if language.width <= NARROW else {"batches_version": BATCHES_VERSION}
+    """Return the versions of a model's batches of questions, for the keys of scores; empty where they are the first."""
+    has_windows = language.family not in WITHOUT_SHORT_WINDOWS or language.config.get("sliding_window") is not None
+    return {
+        **({} if language.width <= NARROW else {"batches_version": BATCHES_VERSION}),
+        **({"windows_version": WINDOWS_VERSION} if has_windows else {}),
+    }
 
 
 def _precision_version(stages: Sequence[StageSpec]) -> dict[str, int]:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from search_spaces.question_memory import positions_at_once
 from trainables.evaluation.key_values import KeyValues
+from trainables.model.language import attention_window
 from trainables.model.vlm import VLM
 
 Ids = Sequence[int]
@@ -83,6 +84,8 @@ class Answerer:
         self._device, self._dtype = device, dtype
         self.most_positions = positions_at_once(self._position_bytes())
         """Of a batch of questions, whose plan must keep within it (`question_batches.plan_batches`)."""
+        self.window = attention_window(self._language)
+        """Positions that a token attends to; None for all (`question_batches.plan_batches`)."""
 
     @torch.inference_mode()
     def _position_bytes(self) -> int:

@@ -126,7 +126,9 @@ def _score(
     started = time.perf_counter()
     encoded = _EncodedQuestions(task.trial, open_asked(benchmark, data.source(benchmark.source)), data.tokenizer)
     respondent = _Respondent(encoded, benchmark, model, data, task.trial, context.device)
-    batches = plan_batches(encoded.plan, task.trial.vision.tokens, respondent.most_positions)
+    batches = plan_batches(
+        encoded.plan, task.trial.vision.tokens, respondent.answerer.most_positions, respondent.answerer.window
+    )
     threads = loader_threads(task.stages[-1].resources, context.device == "cuda", respondent.decodes)
     with AnswerLog(store, key, benchmark.name, context.rank) as log:
         answered = from_rank_0(lambda: _of_batches(log.read(), batches))
@@ -210,8 +212,7 @@ class _Respondent:
         self._source, self._features = data.source(benchmark.source), data.features(benchmark.source)
         self._data = data
         self._tokenizer = data.tokenizer
-        self._answerer = Answerer(model, data.tokenizer.pad, data.tokenizer.end, device, precision(spec))
-        self.most_positions = self._answerer.most_positions
+        self.answerer = Answerer(model, data.tokenizer.pad, data.tokenizer.end, device, precision(spec))
 
     @property
     def decodes(self) -> bool:
@@ -241,12 +242,12 @@ class _Respondent:
         options = [self._questions.options[number] for number in batch.numbers]
         match batch.way:
             case "generate":
-                texts = self._answerer.generate(prompts, images, self._questions.most_tokens)
+                texts = self.answerer.generate(prompts, images, self._questions.most_tokens)
                 return [self._tokenizer.decode_answer(self._spec.language.prompt, text) for text in texts]
             case "first-token":
-                return [*self._answerer.rank_first_tokens(prompts, images, options)]
+                return [*self.answerer.rank_first_tokens(prompts, images, options)]
             case "whole-options":
-                return [*self._answerer.rank_options(prompts, images, options)]
+                return [*self.answerer.rank_options(prompts, images, options)]
             case _:
                 assert_never(batch.way)
 

@@ -49,7 +49,9 @@ class QuestionBatch:
             yield replace(self, numbers=self.numbers[start : start + size])
 
 
-def plan_batches(questions: Sequence[Question], image_positions: int, most_positions: int) -> list[QuestionBatch]:
+def plan_batches(
+    questions: Sequence[Question], image_positions: int, most_positions: int, window: int | None = None
+) -> list[QuestionBatch]:
     """Group the questions of a benchmark into batches, each question in one of them.
 
     Args:
@@ -57,13 +59,18 @@ def plan_batches(questions: Sequence[Question], image_positions: int, most_posit
         image_positions: visual tokens of an image.
         most_positions: of a batch: its rows times the longest row, what is still to be written included
             (`question_memory.positions_at_once`). A question that has more is a batch of its own.
+        window: positions that a token attends to, in some layers at least; None for all. It is counted over padding,
+            too: where a row is longer, only prompts of one length, which need no padding, are answered together.
     """
-    kinds: dict[tuple[bool, Way], list[int]] = {}
+    longest = max((1 + image_positions + _size(question) for question in questions), default=0)
+    is_padded = window is None or longest <= window
+    kinds: dict[tuple[bool, Way, int], list[int]] = {}
     for number, question in enumerate(questions):
-        kinds.setdefault((question.image >= 0, question.way), []).append(number)
+        alike = (question.image >= 0, question.way, 0 if is_padded else question.length)
+        kinds.setdefault(alike, []).append(number)
     return [
         QuestionBatch(numbers, way, has_image)
-        for (has_image, way), members in sorted(kinds.items())
+        for (has_image, way, _), members in sorted(kinds.items())
         for numbers in _packed(questions, members, 1 + image_positions if has_image else 1, most_positions)
     ]
 

@@ -84,6 +84,16 @@ def _with_weights(language: LanguageSpec, vocabulary: int, seed: int, data_root:
         return _from_checkpoint(language, find_weights(language.checkpoint, data_root), is_empty)
 
 
+def attention_window(model: nn.Module) -> int | None:
+    """Return how many positions a token attends to in some of a model's layers; None where it is all in every layer."""
+    config = model.config.get_text_config()  # type: ignore[operator, union-attr]
+    windows = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
+    kinds = getattr(config, "layer_types", None)
+    if kinds is not None and all(kind == "full_attention" for kind in kinds):
+        return None
+    return min((window for window in windows if window is not None), default=None)
+
+
 def _rows(present: int, vocabulary: int, multiple: int) -> int:
     return -(-max(present, vocabulary) // multiple) * multiple
 

@@ -82,6 +82,30 @@ def test_positions_are_bounded_by_the_bytes_that_the_planner_counts(
     assert _answerer(model).most_positions == 1000
 
 
+def test_prompts_of_one_length_are_answered_as_each_by_itself_within_a_short_window(
+    tmp_path: Path, features_UPC: torch.Tensor
+) -> None:
+    base = language(family="mistral")
+    windowed = base.model_copy(update={"config": {**base.config, "sliding_window": 6}})
+    model = build_modules(
+        make_task(tmp_path, language_spec=windowed).trial, byte_tokenizer(), tmp_path, with_vision=False
+    ).eval()
+    answerer, prompts = _answerer(model), [[40, 41, 42, 43], [50, 51, 52, 53], [60, 61, 62, 63], [70, 71, 72, 73]]
+    assert (answerer.window, _answerer_of_all(tmp_path).window) == (6, None)
+    written = answerer.generate(prompts, Images(features_UPC, OF_PROMPT), 7)
+    ranked = answerer.rank_options(prompts, Images(features_UPC, OF_PROMPT), OPTIONS)
+    with torch.inference_mode():
+        for prompt, image, answer, options, scores in zip(prompts, OF_PROMPT, written, OPTIONS, ranked, strict=True):
+            assert answer == _greedy(model, features_UPC[image], prompt, 7)
+            assert scores == pytest.approx(
+                [_log_prob(model, features_UPC[image], prompt, o) for o in options], abs=1e-4
+            )
+
+
+def _answerer_of_all(folder: Path) -> Answerer:
+    return _answerer(build_modules(make_task(folder).trial, byte_tokenizer(), folder, with_vision=False).eval())
+
+
 @pytest.mark.parametrize("has_image", [True, False])
 def test_options_have_the_likelihood_that_each_has_by_itself(
     model: VLM, features_UPC: torch.Tensor, has_image: bool

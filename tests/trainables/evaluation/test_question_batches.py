@@ -40,6 +40,18 @@ def test_a_batch_keeps_within_its_positions(questions: list[Question], visual: i
         assert len(batch.numbers) == 1 or len(batch.numbers) * (before + longest) <= most
 
 
+@given(_questions, st.integers(1, 800), st.integers(1, 1000))
+def test_where_a_window_is_shorter_than_a_row_prompts_of_a_batch_are_equally_long(
+    questions: list[Question], visual: int, window: int
+) -> None:
+    batches = plan_batches(questions, visual, MOST_POSITIONS, window)
+    assert Counter(n for batch in batches for n in batch.numbers) == Counter(range(len(questions)))
+    if window >= max((1 + visual + question.length + question.extra for question in questions), default=0):
+        assert batches == plan_batches(questions, visual, MOST_POSITIONS)
+    else:
+        assert all(len({questions[n].length for n in batch.numbers}) == 1 for batch in batches)
+
+
 @given(_questions)
 def test_questions_about_an_image_are_split_only_where_they_fill_a_batch(questions: list[Question]) -> None:
     batches = [set(batch.numbers) for batch in plan_batches(questions, 16, MOST_POSITIONS)]
