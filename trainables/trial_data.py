@@ -240,7 +240,7 @@ class StageData:
         lengths = 1 + self._vision.tokens * self._has_image + np.ceil(tokens_each * characters).astype(int)
 
         def fullest_row(step: int) -> int:
-            of_step = lengths[self._records(step)].tolist()
+            of_step: list[int] = lengths[self._records(step)].tolist()
             return max(sum(row) for share in pack(of_step, of_step, longest_row, world) for row in share)
 
         return max(steps, key=fullest_row)
