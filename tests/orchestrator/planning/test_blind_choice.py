@@ -55,7 +55,7 @@ def test_study_of_cheap_evaluation_is_asked_blind_unasked_and_plan_says_why(tmp_
     [
         ({"resources": CPUS}, "without GPUs there is no estimate of what evaluation costs"),
         ({"images": None}, "this is settled once the images of gqa are counted"),
-        ({"times": 60}, "and from 10% on only a study that declares it is asked blind"),
+        ({"times": 90}, "and from 10% on only a study that declares it is asked blind"),
         ({"added": "blind: false\n"}, "the study says so"),
     ],
     ids=["no GPUs", "not counted", "dear", "declared off"],
