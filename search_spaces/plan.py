@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from search_spaces.identity import Memo, needed_digests, source_name
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.sizes import ModelSize
 from search_spaces.spec import BenchmarkSpec, TrialSpec
@@ -168,6 +169,14 @@ class Plan:
             base=self.base if self.base in arms else None,
             others=self.others | {trial.id for trial in self.trials if trial.id not in trials},
         )
+
+    def needed_digests(self) -> dict[str, str]:
+        """Select the digests that the keys of its stages and scores are made of, as far as they are known, sorted."""
+        memo = Memo()
+        names = {source_name(asked.source) for asked in self.evaluation_sets}
+        for trial in self.trials:
+            names.update(needed_digests(trial.spec, len(trial.spec.stages) - 1, memo))
+        return {name: self.digests[name] for name in sorted(names & self.digests.keys())}
 
     @property
     def evaluation_sets(self) -> tuple[BenchmarkSpec, ...]:

@@ -113,7 +113,7 @@ def _parts(study: Study, plan: Plan, store: Store, ledger: Ledger) -> Iterator[s
     yield program_fingerprint()
     yield f"{plan.study} {plan.digest} {study.question!r} {study.hypotheses!r}"
     yield from (trial.id for trial in plan.trials)
-    yield from map(repr, sorted(plan.digests.items()))
+    yield from map(repr, plan.needed_digests().items())
     yield from map(repr, ledger.trials.values())
     for results in (ledger.evaluations, ledger.samples, ledger.blind):
         for trial, name in results:

@@ -38,12 +38,15 @@ class FinishedTrials:
 
 
 def basis_of(plan: Plan) -> str:
-    """Fingerprint what the state of a trial follows from, beside its own files and the keys of its stages."""
+    """Fingerprint what the state of a trial follows from, beside its own files and the keys of its stages.
+
+    Of digests, those that the plan needs: commands know more of them, `run` those of its own study only.
+    """
     asked = {
         kind: [(benchmark.id, benchmark.name) for benchmark in benchmarks]
         for kind, benchmarks in (("benchmarks", plan.benchmarks), ("samples", plan.samples), ("blind", plan.blind.sets))
     }
-    known = {"digests": dict(plan.digests), "keys": dict(plan.benchmark_keys)}
+    known = {"digests": plan.needed_digests(), "keys": dict(plan.benchmark_keys)}
     return fingerprint({"program": program_fingerprint(), "asked": asked, **known})
 
 

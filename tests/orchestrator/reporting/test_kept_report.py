@@ -17,6 +17,7 @@ from orchestrator.reporting.kept_report import report_of
 from orchestrator.reporting.questions import BenchmarkQuestions, SuspectQuestion
 from orchestrator.reporting.report_model import Report
 from orchestrator.state.ledger import read_ledger
+from search_spaces.identity import needed_digests
 from tests.support.report_cases import CLAIMS, scores
 from tests.support.stored_studies import finish_trial, study_of, two_stage_plan
 from trainables.storage import layout
@@ -124,6 +125,17 @@ def test_report_is_built_again_for_other_hypotheses_and_for_other_trials(
     report_of(study_of(*CLAIMS[:1]), PLAN, store)
     report_of(STUDY, replace(PLAN, trials=PLAN.trials[:-1]), store)
     assert len(built) == 3
+
+
+def test_report_is_built_again_for_other_data_of_its_own_and_for_no_others(
+    store: LocalStore, built: list[Report]
+) -> None:
+    report_of(STUDY, PLAN, store)
+    report_of(STUDY, replace(PLAN, digests={**PLAN.digests, "source:another-study@1": "0" * 64}), store)
+    assert len(built) == 1
+    digests = dict.fromkeys(needed_digests(PLAN.trials[0].spec, 0), "0" * 64)
+    report_of(STUDY, replace(PLAN, digests=digests), store)
+    assert len(built) == 2
 
 
 def test_report_is_built_again_by_another_version_of_the_program(

@@ -14,6 +14,7 @@ from orchestrator.state import finished_trials, keep_finished
 from orchestrator.state.ledger import Ledger, read_ledger
 from orchestrator.state.losses import forget
 from search_spaces.errors import InputError
+from search_spaces.identity import needed_digests
 from search_spaces.plan import Plan
 from tests.support.stored_studies import BOTH as BENCHMARKS
 from tests.support.stored_studies import answers, finish_trial, two_stage_plan
@@ -169,12 +170,17 @@ def test_trials_that_are_damaged_diverged_or_not_done_are_not_in_the_record(
 def test_the_record_holds_for_the_same_program_data_and_questions_only(
     study: LocalStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    digests = {**PLAN.digests, "weights hub:x": "0" * 64}
+    digests = dict.fromkeys(needed_digests(PLAN.trials[0].spec, 0), "0" * 64)
     assert not read_ledger(replace(PLAN, digests=digests), study).kept
     assert not read_ledger(replace(PLAN, benchmarks=PLAN.benchmarks[:1]), study).kept
     assert not read_ledger(replace(PLAN, benchmark_keys={"shape": "another"}), study).kept
     monkeypatch.setattr(finished_trials, "program_fingerprint", lambda: "another")
     assert not read_ledger(PLAN, study).kept
+
+
+def test_the_record_holds_whatever_else_a_command_knows_the_digests_of(study: LocalStore) -> None:
+    digests = {**PLAN.digests, "weights:hub:another-study": "0" * 64, "source:another-study@1": "1" * 64}
+    assert read_ledger(replace(PLAN, digests=digests), study).kept == {trial.id for trial in PLAN.trials}
 
 
 def test_a_damaged_record_is_passed_over_and_made_again(study: LocalStore, caplog: pytest.LogCaptureFixture) -> None:
