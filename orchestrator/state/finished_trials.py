@@ -74,7 +74,7 @@ class FinishedReader:
             for trial, result in results
             if result is not None
             and tuple(node.key for node in trial.stage_nodes(self._plan)) == result.stages
-            and all(map(self._is_unchanged, folders_of(self._plan.study, trial, result)))
+            and all(map(self._is_unchanged, folders_of(self._plan, trial, result)))
         }
 
     def _is_unchanged(self, folder: str) -> bool:
@@ -90,10 +90,17 @@ class FinishedReader:
         return facts_text(self._store, folder, names)
 
 
-def folders_of(study: str, trial: PlannedTrial, result: TrialResult) -> list[str]:
-    """List the folders that the state of a finished trial is read from."""
-    evaluations = (name.rpartition("/")[0] for name in result.evaluations.values())
-    return [layout.trial_folder(study, trial.id), *map(layout.stage_folder, result.stages), *evaluations]
+def folders_of(plan: Plan, trial: PlannedTrial, result: TrialResult) -> list[str]:
+    """List the folders that the state of a finished trial is read from: of its evaluations, those that the plan has.
+
+    Args:
+        plan: of the study.
+        trial: of the plan.
+        result: of the trial, which may have scores that an earlier version of the study asked for.
+    """
+    names = (result.evaluations.get(asked.name) for asked in plan.evaluation_sets)
+    evaluations = (name.rpartition("/")[0] for name in names if name is not None)
+    return [layout.trial_folder(plan.study, trial.id), *map(layout.stage_folder, result.stages), *evaluations]
 
 
 def facts_text(store: Store, folder: str, names: Sequence[str], *, before: float = float("inf")) -> str | None:

@@ -11,6 +11,7 @@ from orchestrator.state.finished_trials import (
     FinishedTrials,
     basis_of,
     facts_text,
+    folders_of,
 )
 from orchestrator.state.ledger import Ledger, read_ledger
 from orchestrator.state.stored_evaluations import StoredEvaluations
@@ -38,7 +39,7 @@ def keep_finished(plan: Plan, ledger: Ledger, store: Store) -> None:
     """
     if len(plan.trials) < KEPT_FROM_TRIALS:
         return
-    trials = [trial for trial in plan.trials if _is_complete(plan, trial, ledger)]
+    trials = [trial for trial in plan.trials if trial.id in ledger.kept or _can_be_kept(plan, trial, ledger, store)]
     if ledger.kept.issuperset(trial.id for trial in trials):
         return
     try:
@@ -69,6 +70,20 @@ def _record(plan: Plan, trials: Sequence[PlannedTrial], ledger: Ledger, store: S
     folders = {folder: known[folder] for trial in kept for folder in files[trial]}
     results = {trial: result for trial in kept if (result := read_again.trials[trial].result) is not None}
     return FinishedTrials(basis_of(plan), results, folders)
+
+
+def _can_be_kept(plan: Plan, trial: PlannedTrial, ledger: Ledger, store: Store) -> bool:
+    """Check whether a trial is complete and has files in every folder that its state is read from.
+
+    A trial that is done stays so without the result of a stage, which somebody has removed: its files are looked for
+    each time.
+    """
+    result = ledger.trials[trial.id].result
+    return (
+        result is not None
+        and _is_complete(plan, trial, ledger)
+        and _files(plan, trial, ledger, store).keys() >= set(folders_of(plan, trial, result))
+    )
 
 
 def _is_complete(plan: Plan, trial: PlannedTrial, ledger: Ledger) -> bool:

@@ -17,9 +17,10 @@ from search_spaces.errors import InputError
 from search_spaces.identity import needed_digests
 from search_spaces.plan import Plan
 from tests.support.stored_studies import BOTH as BENCHMARKS
-from tests.support.stored_studies import answers, finish_trial, two_stage_plan
+from tests.support.stored_studies import answers, finish_trial, key_of, two_stage_plan
 from trainables.storage import layout
 from trainables.storage.damages import Damage, mark_damage
+from trainables.storage.record_files import write
 from trainables.storage.store import LocalStore
 
 PLAN = two_stage_plan()
@@ -181,6 +182,45 @@ def test_the_record_holds_for_the_same_program_data_and_questions_only(
 def test_the_record_holds_whatever_else_a_command_knows_the_digests_of(study: LocalStore) -> None:
     digests = {**PLAN.digests, "weights:hub:another-study": "0" * 64, "source:another-study@1": "1" * 64}
     assert read_ledger(replace(PLAN, digests=digests), study).kept == {trial.id for trial in PLAN.trials}
+
+
+def _records_written(store: LocalStore, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Count the records that three runs of a study write, one after the other."""
+    written: list[str] = []
+    monkeypatch.setattr(
+        keep_finished, "write", lambda store, name, record: written.append(name) or write(store, name, record)
+    )
+    for _ in range(3):
+        _keep(store, plan)
+    return len(written)
+
+
+def test_trials_that_were_scored_on_a_benchmark_that_the_study_has_no_more_are_read_from_the_record(
+    study: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for trial in PLAN.trials:  # the scores of each benchmark have a folder of their own, once its data are known
+        result = read_ledger(PLAN, study).trials[trial.id].result
+        assert result is not None
+        elsewhere = layout.evaluation_result(key_of(f"colour of {trial.id}"), "colour")
+        write(
+            study,
+            layout.trial_result(PLAN.study, trial.id),
+            replace(result, evaluations={**result.evaluations, "colour": elsewhere}),
+        )
+    _age(study)
+    plan = replace(PLAN, benchmarks=PLAN.benchmarks[:1])
+    assert _records_written(study, plan, monkeypatch) == 1
+    assert read_ledger(plan, study).kept == {trial.id for trial in PLAN.trials}
+    assert read_ledger(plan, study) == read_ledger(plan, study, from_files=True)
+
+
+def test_a_trial_that_lacks_the_result_of_a_stage_does_not_have_the_record_written_by_every_run(
+    study: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study.remove(_stage(study))
+    assert _records_written(study, PLAN, monkeypatch) <= 1
+    assert read_ledger(PLAN, study).trials[PLAN.trials[0].id].state == "done"
+    assert read_ledger(PLAN, study).kept == {trial.id for trial in PLAN.trials[1:]}
 
 
 def test_a_damaged_record_is_passed_over_and_made_again(study: LocalStore, caplog: pytest.LogCaptureFixture) -> None:
