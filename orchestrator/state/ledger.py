@@ -17,6 +17,7 @@ from orchestrator.state.losses import Loss, lost_nodes, needed_again, node_losse
 from orchestrator.state.stored_evaluations import StoredEvaluations, read_evaluations
 from orchestrator.state.stored_nodes import StoredNodes, read_nodes
 from orchestrator.state.trial_records import NO_FAILURE, RESULT_AGAIN, TrialRecords
+from search_spaces.errors import InputError
 from search_spaces.identity import Memo
 from search_spaces.plan import Plan, PlannedTrial
 from trainables.storage import layout
@@ -183,8 +184,14 @@ def read_ledger(
 
 
 def has_changed_scores(ledger: Ledger, store: Store) -> bool:
-    """Tell whether scores of a ledger have other bytes than were written: all are read, once per process and file."""
-    results = (*ledger.evaluations.values(), *ledger.samples.values(), *ledger.blind.values())
+    """Tell whether scores of a ledger have other bytes than were written: all are read, once per process and file.
+
+    A result that cannot be read is one, too: `FinishedTrials` tells of results by size and time, and opens none.
+    """
+    try:
+        results = (*ledger.evaluations.values(), *ledger.samples.values(), *ledger.blind.values())
+    except InputError:
+        return True
     return any(verify_examples(store, result, "content").damages for result in results)
 
 

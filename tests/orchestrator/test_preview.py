@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from orchestrator.preview import beside_storage
 from orchestrator.reporting import kept_report
 from orchestrator.reporting.kept_report import report_of
 from orchestrator.running.rehearsals import RehearsalChoice
+from orchestrator.state import finished_trials, keep_finished
 from orchestrator.state.difference import Difference
 from orchestrator.state.ledger import read_ledger
 from orchestrator.state.retries import remember_retries
@@ -73,6 +75,13 @@ def change_a_byte(file: Path) -> None:
     file.write_bytes(content)
 
 
+def rot(file: Path) -> None:
+    """Change a byte of a file as a disk does: its times stay what they were."""
+    times = file.stat()
+    change_a_byte(file)
+    os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
 def test_no_scores_are_read_for_a_finished_study_whose_report_is_kept(finished: FinishedStudy) -> None:
     finished.report()
     assert finished.start().todo.trials == 0
@@ -92,6 +101,20 @@ def test_scores_that_were_changed_are_made_again_also_after_a_report_that_names_
     change_a_byte(finished.scores()[0])
     if reports_before:
         finished.report()
+    assert finished.start().todo.evaluations == 1
+
+
+def test_a_result_of_an_evaluation_that_rotted_behind_the_record_of_finished_trials_is_made_again(
+    finished: FinishedStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (finished_trials, keep_finished):
+        monkeypatch.setattr(module, "KEPT_FROM_TRIALS", 1)
+    for file in (path for path in finished.store.root.rglob("*") if path.is_file()):
+        os.utime(file, (1e9, 1e9))
+    plan, store = finished.stored.plan, finished.store
+    keep_finished.keep_finished(plan, read_ledger(plan, store), store)
+    rot(finished.scores()[0].with_suffix(".json"))
+    assert read_ledger(plan, store).kept == {trial.id for trial in plan.trials}
     assert finished.start().todo.evaluations == 1
 
 
