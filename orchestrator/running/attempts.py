@@ -176,9 +176,15 @@ class Attempts:
         self._failures[trial] = failure
         self._announce(trial, AttemptFailed(failure, given_up))
 
-    def blocked(self, trial: str, failure: Failure) -> None:
-        """Mark a trial as failed that was never dispatched, as the rehearsal of its shape has failed."""
-        own = write_blocked(self._store, self._study, trial, failure)
+    def blocked(self, trial: str, failure: Failure, *, keeps_own: bool) -> None:
+        """Mark a trial as failed that was never dispatched, as the rehearsal of its shape has failed.
+
+        Args:
+            trial: id.
+            failure: of the rehearsal.
+            keeps_own: whether an earlier failure of the trial itself stays what storage says of it.
+        """
+        own = write_blocked(self._store, self._study, trial, failure, keeps_own=keeps_own)
         self._states[trial], self._failures[trial] = "failed", own
         self._announce(trial, Blocked(own))
 

@@ -30,7 +30,7 @@ def put_failure_aside(store: Store, study: str, trial: str) -> None:
         store.move(failure, layout.trial_attempt(study, trial, next_number(store, study, trial)))
 
 
-def write_blocked(store: Store, study: str, trial: str, rehearsal: Failure) -> Failure:
+def write_blocked(store: Store, study: str, trial: str, rehearsal: Failure, *, keeps_own: bool) -> Failure:
     """Write that a trial is not started, unless another run works on it.
 
     Args:
@@ -38,6 +38,7 @@ def write_blocked(store: Store, study: str, trial: str, rehearsal: Failure) -> F
         study: name of the study.
         trial: id of the trial.
         rehearsal: failure of the rehearsal of its shape.
+        keeps_own: whether a failure of the trial itself stays in its place, as this run would not have started it.
 
     Returns:
         The failure of the trial, written or not.
@@ -46,7 +47,7 @@ def write_blocked(store: Store, study: str, trial: str, rehearsal: Failure) -> F
     failure = replace(rehearsal, trial=trial, shape=rehearsal.trial, message=message, during=None, remedy="")
     try:
         with _leased(store, study, trial) as is_ours:
-            if is_ours:
+            if is_ours and not (keeps_own and _has_own_failure(store, study, trial)):
                 put_failure_aside(store, study, trial)
                 failure = replace(failure, attempt=next_number(store, study, trial))
                 write(store, layout.trial_failure(study, trial), failure)
@@ -70,6 +71,11 @@ def put_blocked_aside(store: Store, study: str, trial: str) -> None:
 def _is_blocked(store: Store, study: str, trial: str) -> bool:
     failure = read_or_redo(store, layout.trial_failure(study, trial), Failure)
     return failure is not None and failure.shape is not None
+
+
+def _has_own_failure(store: Store, study: str, trial: str) -> bool:
+    failure = read_or_redo(store, layout.trial_failure(study, trial), Failure)
+    return failure is not None and failure.shape is None
 
 
 @contextmanager

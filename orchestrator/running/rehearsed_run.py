@@ -106,7 +106,7 @@ class RehearsedRun:
             if outcome.failure is not None
         }
         for trial in self._trials.dispatcher.drop_waiting(failed.__contains__):
-            self._trials.attempts.blocked(trial, failed[trial])
+            self._trials.attempts.blocked(trial, failed[trial], keeps_own=self._only)
         if len(self._outcomes) == len(self._planned):  # else storage gave out, and some of them still run
             self._files.remove()
         self._is_settled = True

@@ -253,6 +253,24 @@ def test_a_shape_that_runs_puts_aside_what_its_rehearsal_has_left_to_trials_and_
     assert rehearsed.store.exists(layout.trial_failure(STUDY, "a-s2"))
 
 
+def test_rehearsals_alone_leave_a_failure_of_the_trial_itself_where_a_run_that_would_have_tried_it_again_does_not(
+    tmp_path: Path,
+) -> None:
+    own = replace(broken(), trial="a-s1", message="failed twice alike")
+    write(LocalStore(tmp_path), layout.trial_failure(STUDY, "a-s1"), own)
+    for only, left in ((True, own.message), (False, "not started, as the rehearsal of its shape failed")):
+        with ExitStack() as stack:
+            rehearsed = Rehearsed(tmp_path, stack, only=only)
+            assert [rehearsed.run.next(), rehearsed.run.next()] == ["shape-a", "shape-b"]
+            rehearsed.fail("shape-a", broken())
+            rehearsed.rehearse("shape-b")
+            rehearsed.run.next()
+            failure = read(rehearsed.store, layout.trial_failure(STUDY, "a-s1"), Failure)
+            assert failure is not None
+            assert left in failure.message
+            assert rehearsed.store.exists(layout.trial_failure(STUDY, "a-s2"))
+
+
 def test_no_trial_starts_after_rehearsals_alone(tmp_path: Path, stack: ExitStack) -> None:
     rehearsed = Rehearsed(tmp_path, stack, only=True)
     assert [rehearsed.run.next(), rehearsed.run.next()] == ["shape-a", "shape-b"]
