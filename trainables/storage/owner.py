@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import zlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -47,16 +48,13 @@ class Owner:
             case {"host": str(host), "pid": int(pid), "started": float(started)} if 0 < pid < 2**31:
                 boot, namespace = (value if isinstance(value := fields.get(key), str) else "" for key in _PLACES)
                 owner = Owner(host, pid, started, boot, namespace)
-                return owner if fields.get(_CHECKSUM, owner.checksum()) == owner.checksum() else None
+                written = {name: value for name, value in fields.items() if name != _CHECKSUM}
+                return owner if fields.get(_CHECKSUM, _checksum(written)) == _checksum(written) else None
         return None
 
     def to_bytes(self) -> bytes:
         """Write the owner with a checksum: a digit that changes would make it another process, which may be gone."""
-        return json.dumps({**asdict(self), _CHECKSUM: self.checksum()}).encode()
-
-    def checksum(self) -> int:
-        """Compute the CRC-32 of all fields. Owners of earlier versions have none in their files."""
-        return zlib.crc32(json.dumps(asdict(self)).encode())
+        return json.dumps({**asdict(self), _CHECKSUM: _checksum(asdict(self))}).encode()
 
     def is_in_sight(self) -> bool:
         """Check whether a process of this number, seen from here, would be the owner's: same host, boot and container.
@@ -77,6 +75,14 @@ class Owner:
             )
         except (psutil.NoSuchProcess, psutil.AccessDenied):
             return not psutil.pid_exists(self.pid)
+
+
+def _checksum(fields: Mapping[str, object]) -> int:
+    """Compute the CRC-32 of all fields as their file has them, also of those that this version does not know.
+
+    Owners of earlier versions have none in their files.
+    """
+    return zlib.crc32(json.dumps(fields).encode())
 
 
 def _boot_and_namespace() -> tuple[str, str]:

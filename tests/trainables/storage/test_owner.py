@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+import zlib
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -23,7 +24,10 @@ def test_owner_of_an_earlier_version_is_read() -> None:
 
 
 def test_owner_of_a_newer_version_with_more_fields_is_read() -> None:
-    assert Owner.parse(json.dumps({**json.loads(WHOLE), "nonce": "of another version"}).encode()) == HERE
+    fields = {**asdict(HERE), "nonce": "of another version"}
+    written = json.dumps({**fields, "~checksum": zlib.crc32(json.dumps(fields).encode())})
+    assert Owner.parse(written.encode()) == HERE
+    assert Owner.parse(written.replace("of another", "of no other").encode()) is None
 
 
 @pytest.mark.parametrize("field", ["pid", "started", "host", "boot", "namespace"])
