@@ -14,7 +14,7 @@ from orchestrator.state.program import program_fingerprint
 from search_spaces.identity import fingerprint
 from search_spaces.plan import Plan, PlannedTrial
 from trainables.storage import layout
-from trainables.storage.record_files import read_or_redo
+from trainables.storage.record_files import read_or_drop
 from trainables.storage.records import TrialResult
 from trainables.storage.store import Store
 
@@ -61,7 +61,7 @@ class FinishedReader:
     def __init__(self, plan: Plan, store: Store):
         self._plan, self._store = plan, store
         is_large = len(plan.trials) >= KEPT_FROM_TRIALS
-        record = read_or_redo(store, layout.finished_trials(plan.study), FinishedTrials) if is_large else None
+        record = _read(store, plan.study) if is_large else None
         is_valid = record is not None and record.basis == basis_of(plan)
         self._record = record if record is not None and is_valid else FinishedTrials("")
         self._are_unchanged: dict[str, bool] = {}
@@ -88,6 +88,11 @@ class FinishedReader:
         if folder.startswith("stages/") and self._store.exists(layout.damage_mark(folder)):
             return None
         return facts_text(self._store, folder, names)
+
+
+def _read(store: Store, study: str) -> FinishedTrials | None:
+    consequence = "every file of its trials is opened until `ablate run` has written it again"
+    return read_or_drop(store, layout.finished_trials(study), FinishedTrials, consequence)
 
 
 def folders_of(plan: Plan, trial: PlannedTrial, result: TrialResult) -> list[str]:

@@ -58,7 +58,7 @@ RECORDS: Mapping[str, StoredRecord] = {
     },
     layout.plan_file("*"): StoredRecord(StoredPlan, "hand"),
     layout.noise_floor("*"): StoredRecord(NoiseFloor, "itself"),
-    layout.finished_trials("*"): StoredRecord(FinishedTrials, "itself"),
+    layout.finished_trials("*"): StoredRecord(FinishedTrials, "run"),
     layout.added_seeds("*"): StoredRecord(AddedSeeds, "hand"),
     layout.claims_file("*", "*"): StoredRecord(ClaimRecord, "hand"),
     layout.looks_file("*", "*"): StoredRecord(LookRecord, "hand"),

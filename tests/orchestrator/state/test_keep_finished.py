@@ -228,7 +228,8 @@ def test_a_damaged_record_is_passed_over_and_made_again(study: LocalStore, caplo
     study.put(name, study.get(name)[:-100])
     with caplog.at_level(logging.WARNING):
         assert read_ledger(PLAN, study) == _from_files(study)
-    assert "it is made again" in caplog.text
+    assert "every file of its trials is opened until `ablate run` has written it again" in caplog.text
+    assert not read_ledger(PLAN, study).kept
     _keep(study)
     assert read_ledger(PLAN, study).kept
 
