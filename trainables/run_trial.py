@@ -90,8 +90,8 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
             standing = _standing(result, store, layout.trial_result(task.study, task.id))
             spool.end(standing or result, results, scores, is_standing=standing is not None)
             spool.close()  # flushed: a trial that is done after a power cut has its history
-            if standing is None:
-                write(store, layout.trial_result(task.study, task.id), result)
+            # A standing one, too: a tracker takes only what is newer than the history for the ending of this attempt.
+            write(store, layout.trial_result(task.study, task.id), standing or result)
             store.remove(layout.trial_failure(task.study, task.id))
         yield NodeDone(task.evaluation_node)
         yield TrialDone()

@@ -82,12 +82,11 @@ def ending_tags(ending: Ending, checkpoints: Mapping[str, str], *, is_first: boo
         failure = ending.failure
         place = {tracked_names.ERROR_WHERE: where(failure), tracked_names.ERROR_LOG: failure.log}
         return tags | place | {tracked_names.ERROR_CLASS: failure.kind, tracked_names.ERROR: failure.message}
-    if ending.diverged:
-        return tags | {tracked_names.DIVERGED: "true", tracked_names.ERROR_CLASS: "diverged"}
     if not is_first:
         none = dict.fromkeys((tracked_names.ERROR, tracked_names.ERROR_WHERE, tracked_names.ERROR_LOG), "")
         tags |= {**none, tracked_names.ERROR_CLASS: "none"}
-    return tags
+    diverged = {tracked_names.DIVERGED: "true", tracked_names.ERROR_CLASS: "diverged"}
+    return tags | diverged if ending.diverged else tags
 
 
 def checkpoints_of(trial: PlannedTrial, ending: Ending, plan: Plan, store: Store) -> dict[str, str]:

@@ -30,9 +30,7 @@ def offer_model(runs: StudyRuns, run: str, trial: PlannedTrial, checkpoints: Map
         trial: the trial that has trained it.
         checkpoints: stage -> URI of its weights; the last one's are the model.
     """
-    is_new = run in runs.created
-    runs.created.discard(run)
-    model = None if is_new else _model_of(runs, run)
+    model = _model_of(runs, run)
     if model is not None and model.status == LoggedModelStatus.READY:
         return
     client, weights = runs.server.client, list(checkpoints.values())[-1]

@@ -37,11 +37,11 @@ class StudyRuns:
     other_studies: Mapping[str, str]
     """Experiment -> study, of the others on the server."""
     created: set[str] = field(default_factory=set)
-    """Ids of runs of trials that this process has made, and to which nothing was added yet."""
+    """Ids of runs of trials that this process has made, and to which nothing was written yet."""
     _trials: dict[str, Run] = field(default_factory=dict)
     """Trial -> its run, by the last search for them."""
     _searched_at: str | None = None
-    """Last creation of a run before that search."""
+    """Last creation of a run before that search; None where all are to be searched again."""
     _summaries: dict[str, Run] = field(default_factory=dict)
     """Arm -> its run over all seeds, as far as they have been looked for."""
 
@@ -71,21 +71,32 @@ class StudyRuns:
         Args:
             trial: the trial.
             started: milliseconds since the epoch, for a run that is made.
-            anew: whether they are searched again in any case: one that was known has been deleted.
+            anew: whether its run is searched in any case: one that was known has been deleted, or is not shown.
         """
-        if anew or self._searched_at is None or self.server.last_creation() != self._searched_at:
+        run = self._find_trial(trial.id, anew=anew)
+        if run is None:
+            creation = self.server.note_creation()
+            self._searched_at = None  # where no answer comes, the run may have been made
+            run = self._create_trial(trial, started)
+            self._searched_at, self._trials[trial.id] = creation, run
+            self.created.add(str(run.info.run_id))
+        return run
+
+    def _find_trial(self, trial: str, *, anew: bool) -> Run | None:
+        """Find a trial's run by the last search for all, as far as that may still be relied on, else by another one.
+
+        What a search shows is there, even where the server then refuses to give it by its id.
+        """
+        if self._searched_at is None or self.server.last_creation() != self._searched_at:
             self._searched_at = self.server.last_creation()
             tags = {tracked_names.KIND: "trial", tracked_names.STUDY: self.plan.study}
             self._trials = {run.data.tags[tracked_names.TRIAL]: run for run in reversed(self.search(has_tags(tags)))}
-        known = self._trials.get(trial.id)
-        run = self.server.active_run(known.info.run_id) if known is not None else None
-        if run is None and known is not None and not anew:
-            return self.find_or_create_trial(trial, started, anew=True)
-        if run is None:
-            self._searched_at = self.server.note_creation()
-            run = self._trials[trial.id] = self._create_trial(trial, started)
-            self.created.add(str(run.info.run_id))
-        return run
+            return self._trials.get(trial)
+        known = self._trials.get(trial)
+        if known is None and not anew and not self.server.is_shared:
+            return None
+        run = self.server.active_run(known.info.run_id) if known is not None and not anew else None
+        return run or self.find_trial(trial)
 
     def _create_trial(self, trial: PlannedTrial, started: int) -> Run:
         tags = {

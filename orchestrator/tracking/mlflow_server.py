@@ -41,6 +41,11 @@ class MlflowServer:
     def uri(self) -> str:
         return str(self.client.tracking_uri)
 
+    @property
+    def is_shared(self) -> bool:
+        """Check whether runs may be made that `last_creation` does not tell of: by another address, or storage."""
+        return self.artifacts is None
+
     @cached_property
     def lock(self) -> filelock.BaseFileLock:
         """Held while something is looked for and made if it is not there: drivers of one storage may be several."""

@@ -127,6 +127,7 @@ class MlflowTracker:
                 runs.link_other_studies(mlflow_run, trial.id)
             name, values = str(mlflow_run.info.run_id), runs.axes.values[trial.arm]
             if name in runs.created:
+                runs.created.remove(name)
                 self._axes[name] = runs.axes.missing(mlflow_run, values, trial.seed)
             else:
                 runs.axes.write(mlflow_run, values, trial.seed)

@@ -210,7 +210,7 @@ class Replay:
         if cursor is None:
             cursor = load_cursor(self._store, self._tracker.server, self._plan.study, trial.id)
             if self._from_start or cursor.unsent:
-                cursor = UploadCursor(run=cursor.run, born=cursor.born)
+                cursor = UploadCursor(run=cursor.run, born=cursor.born, has_failed=cursor.has_failed)
         if cursor.run is not None and None not in (born, cursor.born) and born != cursor.born:
             self._tracker.retire(cursor.run)
             cursor, opened = UploadCursor(), False
@@ -264,7 +264,7 @@ class Replay:
             place = self._store.place(layout.spool(self._plan.study, trial.id))
             self._notice_once(f"{place}: must end with the end of the trial, but does not; what it holds is shown")
         checkpoints = checkpoints_of(trial, ending, self._plan, self._store)
-        tags = ending_tags(ending, checkpoints, is_first=cursor.ended is None)
+        tags = ending_tags(ending, checkpoints, is_first=cursor.ended is None and not cursor.has_failed)
         again = sender.log(run, cursor.sieve.flush(), tags=tags)
         if ending.failure is not None:
             again |= sender.attach(run, "error.txt", error_text(ending.failure, self._store))
@@ -273,7 +273,7 @@ class Replay:
             again |= sender.attempt("model", f"model of run {run}", offer)
         cursor.unsent |= again
         self._tracker.set_status(run, ending.status, ending.ts)
-        cursor.status, cursor.ended = ending.status, ending.ts
+        cursor.status, cursor.ended, cursor.has_failed = ending.status, ending.ts, ending.failure is not None
         return cursor
 
     def _trial_progress(self) -> list[TrialProgress]:

@@ -75,6 +75,8 @@ class UploadCursor:
     status: Status = "RUNNING"
     ended: int | None = None
     """Time of the ending (result or failure) that has been recorded."""
+    has_failed: bool = False
+    """Whether the ending recorded last, maybe by an earlier session, is a failure: its tags are in the run."""
     non_finite: str | None = None
     """The first value that was no number."""
     sieve: PointFilter = field(default_factory=PointFilter)

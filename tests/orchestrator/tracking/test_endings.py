@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.tracking.endings import read_ending
+from orchestrator.tracking.endings import Ending, ending_tags, read_ending
 from tests.support.stored_studies import answers, finish_trial, two_stage_plan
 from trainables.storage import layout
 from trainables.storage.store import LocalStore
@@ -28,3 +28,11 @@ def test_a_result_that_another_run_sets_aside_as_it_is_read_is_no_ending(
 
     monkeypatch.setattr(LocalStore, "get", get_before_it_goes)
     assert read_ending(store, plan.study, trial.id) is None
+
+
+def test_a_trial_that_diverges_after_a_failure_keeps_nothing_of_it() -> None:
+    assert ending_tags(Ending("FINISHED", 2, diverged=True), {}, is_first=False) == {
+        "ablate.diverged": "true",
+        "ablate.error_class": "diverged",
+        **dict.fromkeys(("ablate.error", "ablate.error_where", "ablate.error_log"), ""),
+    }

@@ -35,3 +35,16 @@ def test_the_best_model_gets_an_alias_in_the_registry(storage: Path, client: Mlf
     assert [tracker.register_best("small-vlm", best) for _ in range(2)] == ["1", "1"]
     version = client.get_model_version_by_alias("small-vlm", "best")
     assert version.run_id == trial_run(client, "r32-s8").info.run_id
+
+
+def test_a_trial_whose_run_two_drivers_have_opened_has_one_model(storage: Path, client: MlflowClient) -> None:
+    """The one has made the run, and the other offers the model first, as `ablate sync` beside a run may."""
+    trackers = [open_tracker(None, storage), open_tracker(None, storage)]
+    for tracker in trackers:
+        tracker.open_study(STORED)
+    opened = {tracker.open_trial(STORED.trials[0], None, 1000) for tracker in trackers}
+    for tracker in reversed(trackers):
+        for run in opened:
+            tracker.offer_model(run, STORED.trials[0], {"finetune": "file:///weights"})
+    experiment = client.get_experiment_by_name("small").experiment_id
+    assert len(client.search_logged_models([experiment])) == len(opened) == 1

@@ -10,13 +10,16 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.exceptions import RestException
 
 from orchestrator.tracking.mlflow_connect import open_tracker
 from orchestrator.tracking.sync import sync_study
+from orchestrator.tracking.tracker import TrackerAwayError
 from orchestrator.tracking.view_tags import TAG_PREFIX, decoded
 from search_spaces.plan import Plan
 from tests.support.stored_studies import study_of
 from tests.support.tracked_runs import PLAN, STORED, finished, runs_of, trial_run
+from trainables.storage import layout
 
 
 def test_runs_are_found_again_by_another_driver_with_and_without_their_ids(storage: Path, client: MlflowClient) -> None:
@@ -29,9 +32,13 @@ def test_runs_are_found_again_by_another_driver_with_and_without_their_ids(stora
     assert (len(runs_of(client, "study")), len(runs_of(client, "trial"))) == (1, 1)
 
 
-def test_drivers_that_take_turns_make_one_run_per_trial(storage: Path, client: MlflowClient) -> None:
+@pytest.mark.parametrize("schemes", [(None, None), ("sqlite", "sqlite+pysqlite")], ids=["embedded", "two addresses"])
+def test_drivers_that_take_turns_make_one_run_per_trial(
+    schemes: tuple[str | None, ...], storage: Path, client: MlflowClient
+) -> None:
     """Each searches the runs of all trials at once, and must see those that the other has made since."""
-    first, second = open_tracker(None, storage), open_tracker(None, storage)
+    uris = [scheme and f"{scheme}:///{storage / layout.TRACKING_DATABASE}" for scheme in schemes]
+    first, second = (open_tracker(uri, storage) for uri in uris)
     for tracker in (first, second):
         tracker.open_study(PLAN)
     pairs = [{tracker.open_trial(trial, None, 1000) for tracker in (first, second)} for trial in PLAN.trials]
@@ -54,6 +61,40 @@ def test_run_that_a_user_deleted_is_made_anew(storage: Path, client: MlflowClien
     run = tracker.open_trial(PLAN.trials[0], None, 1000)
     client.delete_run(run)
     assert tracker.open_trial(PLAN.trials[0], run, 1000) != run
+
+
+def test_a_run_whose_creation_was_not_answered_is_not_made_again(
+    storage: Path, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker, create = open_tracker(None, storage), MlflowClient.create_run
+    tracker.open_study(PLAN)
+    tracker.open_trial(PLAN.trials[0], None, 1000)
+
+    def lose_answer(*arguments: Any, **values: Any) -> Run:
+        create(*arguments, **values)
+        raise ConnectionResetError("connection reset by peer")
+
+    with monkeypatch.context() as losing:
+        losing.setattr(MlflowClient, "create_run", lose_answer)
+        with pytest.raises(TrackerAwayError):
+            tracker.open_trial(PLAN.trials[1], None, 1000)
+    tracker.open_trial(PLAN.trials[1], None, 1000)
+    assert len(runs_of(client, "trial")) == len(PLAN.trials)
+
+
+def test_a_run_that_the_server_refuses_to_give_is_not_taken_for_a_deleted_one(
+    storage: Path, client: MlflowClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker = open_tracker(None, storage)
+    tracker.open_study(PLAN)
+    run = tracker.open_trial(PLAN.trials[0], None, 1000)
+
+    def refuse(*arguments: object) -> Run:
+        raise RestException({"error_code": "INVALID_PARAMETER_VALUE", "message": "a proxy takes no such request"})
+
+    monkeypatch.setattr(MlflowClient, "get_run", refuse)
+    assert [tracker.open_trial(PLAN.trials[0], known, 1000) for known in (run, None)] == [run, run]
+    assert len(runs_of(client, "trial")) == 1
 
 
 def test_retired_run_is_out_of_sight(storage: Path, client: MlflowClient) -> None:

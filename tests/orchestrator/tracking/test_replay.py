@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import replace
 
 import pytest
@@ -16,6 +17,7 @@ from tests.support.small_plans import small_plan
 from tests.support.small_records import failure
 from tests.support.spools import PLAN, TRIAL, fail, now_ms, spool_of, succeed, write_steps
 from tests.support.stored_studies import answers, finish_trial, put_failure_aside, study_of, two_stage_plan
+from tests.support.tiny_trials import make_task, run
 from trainables.storage import layout
 from trainables.storage.record_files import write
 from trainables.storage.spool import Spool
@@ -196,6 +198,29 @@ def test_attempts_that_failed_are_counted_and_the_last_one_says_where(store: Loc
     told = {name: tracker.tags[run].get(f"ablate.{name}") for name in ("failed_attempts", "error_where", "error_log")}
     assert told == {"failed_attempts": "3", "error_where": "rank 1 on node-7", "error_log": "rank-1.log"}
     assert str(tracker.files[run]["error.txt"]).startswith("lost: gone\n\nattempt 3 rank 1 on node-7\n")
+
+
+def test_a_trial_whose_rank_died_behind_its_result_ends_well_with_the_attempt_that_finds_it_done(
+    store: LocalStore,
+) -> None:
+    """Both on a server that was told of the failure, and on one that hears of the trial afterwards."""
+    task = make_task(store.root).model_copy(update={"study": PLAN.study, "id": TRIAL})
+    result = store.root / layout.trial_result(PLAN.study, TRIAL)
+    during, afterwards = MemoryTracker(), MemoryTracker()
+    run(task)
+    os.utime(result, (result.stat().st_mtime - 60,) * 2)  # as if the next attempt began a minute later
+    fail(store, TRIAL, "lost", now_ms())
+    sync_study(study_of(), PLAN, store, during)
+    assert during.tags[during.runs[TRIAL]]["ablate.error_class"] == "lost"
+
+    run(task)
+    for tracker in (during, afterwards):
+        sync_study(study_of(), PLAN, store, tracker)
+        of_trial = tracker.runs[TRIAL]
+        assert tracker.status[of_trial] == "FINISHED"
+        assert tracker.tags[of_trial].get("ablate.error_class", "none") == "none"
+        assert tracker.tags[of_trial]["ablate.checkpoint_uri"] == tracker.models[of_trial]["finetune"]
+        assert tracker.steps(TRIAL, "train/loss") == [1, 2, 3, 4, 5, 6]
 
 
 def test_views_are_written_at_the_start_and_again_at_the_end(store: LocalStore) -> None:
