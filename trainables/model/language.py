@@ -54,8 +54,7 @@ def build_language(
     Raises:
         InputError: an unknown family, or weights that are absent or do not load.
     """
-    with empty_parameters() if is_empty else nullcontext():
-        model = _with_weights(language, vocabulary, seed, data_root, is_empty)
+    model = _with_weights(language, vocabulary, seed, data_root, is_empty)
     rows = _rows(model.get_input_embeddings().num_embeddings, vocabulary, language.embedding_multiple)
     if rows != model.get_input_embeddings().num_embeddings:
         with seeded("new embeddings", seed):
@@ -79,7 +78,7 @@ def logits_of_head(model: nn.Module) -> Callable[[Tensor], Tensor]:
 
 def _with_weights(language: LanguageSpec, vocabulary: int, seed: int, data_root: Path, is_empty: bool) -> Any:
     if language.checkpoint is None:
-        return _from_config(language, vocabulary, seed)
+        return _from_config(language, vocabulary, seed, is_empty)
     with seeded("language", seed):  # whatever a library draws on the way is the seed's
         return _from_checkpoint(language, find_weights(language.checkpoint, data_root), is_empty)
 
@@ -98,7 +97,7 @@ def _rows(present: int, vocabulary: int, multiple: int) -> int:
     return -(-max(present, vocabulary) // multiple) * multiple
 
 
-def _from_config(language: LanguageSpec, vocabulary: int, seed: int) -> Any:
+def _from_config(language: LanguageSpec, vocabulary: int, seed: int, is_empty: bool) -> Any:
     defaults: dict[str, Any] = {"vocab_size": vocabulary, "tie_word_embeddings": False}
     if "num_attention_heads" in language.config:  # Mistral's own default does not follow the number of heads
         defaults["num_key_value_heads"] = int(language.config["num_attention_heads"])
@@ -110,7 +109,7 @@ def _from_config(language: LanguageSpec, vocabulary: int, seed: int) -> Any:
             f"family of {language.name} must be a model_type of transformers, but got {language.family!r}",
             way_out=nearest(language.family, known),
         ) from error
-    with seeded("language", seed):
+    with seeded("language", seed), empty_parameters() if is_empty else nullcontext():
         return transformers.AutoModelForCausalLM.from_config(_without_attention_dropout(config))
 
 
@@ -129,7 +128,8 @@ def _from_checkpoint(language: LanguageSpec, path: Path, is_empty: bool) -> Any:
 
 def _without_weights(config: Any, folder: Path) -> Any:
     """Build a model as transformers loads it from a folder in the hub's form, but for the weights."""
-    model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+    with empty_parameters():
+        model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
     if (folder / "generation_config.json").exists():
         model.generation_config = transformers.GenerationConfig.from_pretrained(folder, local_files_only=True)
     return model
