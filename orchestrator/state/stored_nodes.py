@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import assert_never
@@ -107,9 +106,12 @@ def node_result(node: Node, store: Store) -> StageResult | FeaturesResult | None
 
 
 def checkpointed_steps(store: Store, key: str) -> int | None:
-    """Read the optimizer steps of a stage's newest checkpoint from its folder's name; None where it has none."""
-    numbers = (re.match(r"\d+", folder) for folder in store.folders(layout.checkpoints(key)))
-    return max((int(number[0]) for number in numbers if number), default=None)
+    """Read the optimizer steps of a stage's newest checkpoint from its folder's name; None where it has none.
+
+    Those of other formats hold nothing that a stage could go on from.
+    """
+    steps = map(layout.step_of_checkpoint, store.folders(layout.checkpoints(key)))
+    return max((step for step in steps if step is not None), default=None)
 
 
 def kept_steps(node: Node, store: Store) -> int | None:

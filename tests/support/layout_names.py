@@ -29,6 +29,8 @@ FOLDERS = {
     "superseded_trials": "superseded",
 }
 """Functions of the layout that name folders."""
+READERS = ("step_of_checkpoint",)
+"""Functions of the layout that read a name."""
 PARTS_OF_NAMES = ("trial_lease", "run_lease", "evaluation_lease", "trial_leases", "run_leases", "node_spools")
 
 
@@ -52,5 +54,5 @@ def example(name: str) -> str:
 FUNCTIONS = [
     name
     for name, function in inspect.getmembers(layout, inspect.isfunction)
-    if function.__module__ == layout.__name__ and name not in (*FOLDERS, *PARTS_OF_NAMES)
+    if function.__module__ == layout.__name__ and name not in (*FOLDERS, *PARTS_OF_NAMES, *READERS)
 ]

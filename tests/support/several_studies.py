@@ -98,8 +98,8 @@ def begin(store: LocalStore, planned: Plan, trial: PlannedTrial) -> None:
 
 def checkpoint(store: LocalStore, key: str, step: int = 2) -> None:
     """Write a step checkpoint of a stage."""
-    store.put(f"{layout.checkpoints(key)}/{step:08d}/manifest.json", b"{}")
-    store.put(f"{layout.checkpoints(key)}/{step:08d}/rank-0.pt", bytes(100))
+    store.put(f"{layout.step_checkpoint(key, step)}/manifest.json", b"{}")
+    store.put(f"{layout.step_checkpoint(key, step)}/rank-0.pt", bytes(100))
 
 
 def finish(store: LocalStore, planned: Plan, trials: Iterable[PlannedTrial] = ()) -> None:

@@ -11,7 +11,7 @@ problems/<source>.txt                     images that the last reading of a sour
 features/<key>/                           features of a frozen encoder: features.npy, rows.sha256, result.json
 features/<key>.aside/<nonce>/             while one producer computes them: owner.json, and what it has in features/
 stages/<key>/                             a trained stage: <module>.safetensors, curve.json, result.json (written last)
-stages/<key>/checkpoints/<step>-<shape>/  while it trains, with manifest.json (written last); removed at its end
+stages/<key>/checkpoints/<step>-<format>/ while it trains, with manifest.json (written last); removed at its end
 stages/<key>/checkpoints/writing.aside/   <nonce>/: owner.json, and the checkpoint that is being written
 evaluations/<key>/<benchmark>.parquet     scores per example; <benchmark>.json is written last
 evaluations/<key>/<benchmark>.answers/    answers so far, while it is being scored
@@ -72,15 +72,20 @@ def checkpoints(key: str) -> str:
     return f"stages/{part(key)}/checkpoints"
 
 
-def step_checkpoint(key: str, step: int, version: int) -> str:
+def step_checkpoint(key: str, step: int) -> str:
     """Name the checkpoint of a stage at a step; names sort by their steps.
 
     Args:
         key: of the stage.
         step: optimizer steps that are done.
-        version: of the format of its files (`trainables.training.step_checkpoints`).
     """
-    return f"{checkpoints(key)}/{step:08d}-{version}"
+    return f"{checkpoints(key)}/{step:08d}-{CHECKPOINT_FORMAT}"
+
+
+def step_of_checkpoint(folder: str) -> int | None:
+    """Read the optimizer steps in the name of a checkpoint's folder; None where it is of another format, or aside."""
+    steps, _, version = folder.partition("-")
+    return int(steps) if version == str(CHECKPOINT_FORMAT) and steps.isdecimal() else None
 
 
 def unfinished_checkpoints(key: str) -> str:
@@ -486,6 +491,9 @@ def scratch(nonce: str) -> str:
 
 SOURCES = "sources"
 """Folder of the user's own data where no other is given: read, and never written to or removed."""
+CHECKPOINT_FORMAT = 3
+"""Of the files in a step checkpoint, part of its name. The first were pickles; those of the second were cut by the
+number of workers and the ZeRO stage, and only such a group could read them."""
 MANIFEST = "manifest.json"
 """File in a step checkpoint that tells whether it is whole."""
 DIGESTS = "digests.json"

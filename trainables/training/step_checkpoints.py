@@ -28,11 +28,9 @@ from trainables.task import Context
 from trainables.training.state_files import state_damage
 from trainables.workers.process_group import from_all_ranks, from_rank_0, wait_for_all
 
-FORMAT = 3
-"""Of the files in a checkpoint, part of its name. The first were pickles; those of the second were cut by the number of
-workers and the ZeRO stage, and only such a group could read them."""
-
-_OTHER_FORMAT = f"was written by another version of this program, which has another format than {FORMAT}"
+_OTHER_FORMAT = (
+    f"was written by another version of this program, which has another format than {layout.CHECKPOINT_FORMAT}"
+)
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +93,7 @@ class StepCheckpoints:
         """
         for name in reversed(from_rank_0(lambda: self._store.folders(layout.checkpoints(self._key)))):
             folder = f"{layout.checkpoints(self._key)}/{name}"
-            is_own = _format_of(name) == str(FORMAT)
+            is_own = layout.step_of_checkpoint(name) is not None
             problem = self._damage(folder) if is_own else _OTHER_FORMAT
             if is_own and problem is not None:  # what was transferred wrongly may come right the second time
                 problem = self._damage(folder)
@@ -114,7 +112,7 @@ class StepCheckpoints:
         sizes = {name: self._store.facts(f"{aside}/{name}").size for name in digests}
         write(self._store, f"{aside}/{layout.MANIFEST}", CheckpointManifest(self._group, sizes, digests))
         try:
-            self._store.move(aside, layout.step_checkpoint(self._key, step, FORMAT))
+            self._store.move(aside, layout.step_checkpoint(self._key, step))
         except OSError as error:
             if error.errno not in OCCUPIED:
                 raise  # else a second group works on this stage and was faster: its state is the same
@@ -123,8 +121,9 @@ class StepCheckpoints:
 
     def _remove_old(self) -> None:
         """Keep the newest checkpoints, and those of other formats."""
-        names = [name for name in self._store.folders(layout.checkpoints(self._key)) if _format_of(name) == str(FORMAT)]
-        for name in names[:-KEPT_CHECKPOINTS]:
+        names = self._store.folders(layout.checkpoints(self._key))
+        own = [name for name in names if layout.step_of_checkpoint(name) is not None]
+        for name in own[:-KEPT_CHECKPOINTS]:
             self._store.remove(f"{layout.checkpoints(self._key)}/{name}")
 
     def _damage(self, folder: str) -> str | None:
@@ -178,8 +177,3 @@ def remove_abandoned(store: Store, key: str) -> tuple[str, ...]:
         else:
             left.append(nonce)
     return tuple(left)
-
-
-def _format_of(name: str) -> str:
-    """Read the format in the name of a checkpoint's folder; that of earlier ones is no number."""
-    return name.partition("-")[2]

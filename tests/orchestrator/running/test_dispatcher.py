@@ -238,7 +238,7 @@ def test_saved_counts_done_nodes_and_the_steps_of_the_newest_checkpoint(store: L
     assert run.next() == "a"
     assert run.saved("a") == (0, 0)
     for step in (4, 12):
-        store.put(f"{layout.checkpoints('key-s1')}/{step:08d}/manifest.json", b"{}")
+        store.put(f"{layout.step_checkpoint('key-s1', step)}/manifest.json", b"{}")
     assert run.saved("a") == (0, 12)
     write(store, layout.stage_result("key-s1"), stage_result("key-s1"))
     assert run.node_done("s1")

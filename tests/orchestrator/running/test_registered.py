@@ -59,7 +59,7 @@ def _train(store: LocalStore) -> None:
 
 
 def _checkpoint(store: LocalStore, stage: str, step: int) -> None:
-    store.put(f"{layout.checkpoints(key_of(stage))}/{step:08d}/state", b"weights")
+    store.put(f"{layout.step_checkpoint(key_of(stage), step)}/state", b"weights")
 
 
 def test_a_run_that_nobody_asks_to_end_goes_on(watched: Watched) -> None:

@@ -188,7 +188,7 @@ def test_an_attempt_that_has_not_ended_is_half_done_and_its_checkpoint_counts(st
     plan = _known(two_stage_plan())
     finish_stage(store, plan.nodes["align-s7"])
     _attempt(store, plan, "base", 7)
-    store.put(f"{layout.checkpoints(key_of('finetune-r64-s7'))}/00000040/state", b"weights")
+    store.put(f"{layout.step_checkpoint(key_of('finetune-r64-s7'), 40)}/state", b"weights")
     difference = _compare(plan, store, run={"r64-s7"})
     assert difference.counts()["half-done"] == 1
     assert difference.todo == Amount(1, 0, 1, 40, 2)

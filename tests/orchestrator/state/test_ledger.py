@@ -67,7 +67,7 @@ def test_read_ledger_of_trials_that_share_a_done_stage_finds_them_half_done(plan
 def test_read_ledger_of_a_stage_with_a_checkpoint_is_half_done_but_a_half_written_one_counts_nothing(
     plan: Plan, store: LocalStore
 ) -> None:
-    store.put(f"{layout.checkpoints(key_of('finetune-r64-s7'))}/00000040/state", b"weights")
+    store.put(f"{layout.step_checkpoint(key_of('finetune-r64-s7'), 40)}/state", b"weights")
     store.put(f"{layout.checkpoints(key_of('finetune-r32-s7'))}/writing.aside/state", b"weigh")
     states = _states(plan, store)
     assert (states["r64-s7"], states["r32-s7"]) == ("half-done", "pending")

@@ -104,7 +104,7 @@ def test_status_reads_on_where_long_records_fill_the_end_of_the_spool(plan: Plan
 
 
 def test_status_of_a_stopped_trial_tells_where_it_stopped(plan: Plan, store: LocalStore) -> None:
-    store.put(f"{layout.checkpoints(key_of('finetune-r64-s7'))}/00000040/state", b"weights")
+    store.put(f"{layout.step_checkpoint(key_of('finetune-r64-s7'), 40)}/state", b"weights")
     spool = "".join(json.dumps(spool_step(step, step)) + "\n" for step in range(1, 66))
     store.put(layout.spool(plan.study, "r64-s7"), spool.encode())
     trial = _status(plan, store, "r64-s7")
@@ -114,7 +114,7 @@ def test_status_of_a_stopped_trial_tells_where_it_stopped(plan: Plan, store: Loc
 
 def test_status_of_a_killed_run_counts_what_its_checkpoints_keep(plan: Plan, store: LocalStore) -> None:
     finish_stage(store, plan.nodes["align-s7"])
-    store.put(f"{layout.checkpoints(key_of('finetune-r64-s7'))}/00000040/state", b"weights")
+    store.put(f"{layout.step_checkpoint(key_of('finetune-r64-s7'), 40)}/state", b"weights")
     trial = _status(plan, store, "r64-s7")
     assert (trial.steps_kept, trial.steps_needed, trial.scored, trial.to_score) == (60, 100, 0, 2)
     status = study_status(plan, store)

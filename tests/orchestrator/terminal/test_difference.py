@@ -46,7 +46,7 @@ def test_groups_name_arms_with_their_seeds_and_say_what_follows(plan: Plan, stor
 
 
 def test_the_work_of_every_trial_is_listed_and_what_is_shared_is_marked(plan: Plan, store: LocalStore) -> None:
-    store.put(f"{layout.checkpoints(key_of('finetune-r64-s7'))}/00000040/state", b"weights")
+    store.put(f"{layout.step_checkpoint(key_of('finetune-r64-s7'), 40)}/state", b"weights")
     run = {"r64-s7", "r32-s7"}
     difference = compare(plan, read_ledger(plan, store), store, run)
     assert shown(lambda console: show_work(difference, plan, console)).splitlines() == [

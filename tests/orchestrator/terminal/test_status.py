@@ -54,7 +54,7 @@ def test_terminal_shows_step_and_loss_of_a_running_trial(plan: Plan, store: Loca
 
 
 def test_terminal_shows_where_a_trial_stopped(plan: Plan, store: LocalStore) -> None:
-    store.put(f"{layout.checkpoints(key_of('finetune-r64-s7'))}/00000040/state", b"weights")
+    store.put(f"{layout.step_checkpoint(key_of('finetune-r64-s7'), 40)}/state", b"weights")
     lines = "".join(json.dumps(spool_step(step, step)) + "\n" for step in range(1, 66))
     store.put(layout.spool(plan.study, "r64-s7"), lines.encode())
     shown = _shown(study_status(plan, store))

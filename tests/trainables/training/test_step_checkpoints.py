@@ -26,7 +26,7 @@ from trainables.storage.records import CheckpointManifest
 from trainables.storage.store import LocalStore
 from trainables.task import Context
 from trainables.training.state_files import read_state, write_state
-from trainables.training.step_checkpoints import FORMAT, StepCheckpoints, group_description, remove_checkpoints
+from trainables.training.step_checkpoints import StepCheckpoints, group_description, remove_checkpoints
 from trainables.workers.process_group import Rendezvous
 
 KEY = "key"
@@ -59,7 +59,7 @@ def root(tmp_path: Path) -> Path:
 
 def _steps(root: Path) -> list[int]:
     names = LocalStore(root).folders(layout.checkpoints(KEY))
-    return [int(name.split("-")[0]) for name in names if name.endswith(f"-{FORMAT}")]
+    return [int(name.split("-")[0]) for name in names if name.endswith(f"-{layout.CHECKPOINT_FORMAT}")]
 
 
 def _newest_step(root: Path, resources: ResourceSpec = ONE) -> int | None:
@@ -72,7 +72,7 @@ def test_save_keeps_the_newest_and_newest_returns_the_last(root: Path) -> None:
     assert len(_steps(root)) == KEPT_CHECKPOINTS
     newest = _checkpoints(root).newest()
     assert newest is not None
-    assert newest.name == f"00000030-{FORMAT}"
+    assert newest.name == f"00000030-{layout.CHECKPOINT_FORMAT}"
     assert torch.equal(read_state(newest / "state" / "model.pt")["tensor"], torch.arange(300.0))
 
 
@@ -103,13 +103,13 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 def test_newest_passes_over_a_damaged_checkpoint_and_names_it(
     root: Path, file: str, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    last = _folder(root) / f"00000030-{FORMAT}"
+    last = _folder(root) / f"00000030-{layout.CHECKPOINT_FORMAT}"
     DAMAGES[damage](last / file)
     checkpoints = _checkpoints(root)
     with caplog.at_level(logging.WARNING):
         newest = checkpoints.newest()
     assert newest is not None
-    assert newest.name == f"00000020-{FORMAT}"
+    assert newest.name == f"00000020-{layout.CHECKPOINT_FORMAT}"
     (warning,) = caplog.messages
     assert str(last) in warning
     assert file in warning
@@ -122,17 +122,17 @@ def test_newest_passes_over_a_damaged_checkpoint_and_names_it(
 
 def test_newest_of_damaged_checkpoints_alone_is_none_and_all_are_named(root: Path) -> None:
     for step in _steps(root):
-        (_folder(root) / f"{step:08d}-{FORMAT}" / "state" / "model.pt").unlink()
+        (_folder(root) / f"{step:08d}-{layout.CHECKPOINT_FORMAT}" / "state" / "model.pt").unlink()
     checkpoints = _checkpoints(root)
     assert checkpoints.newest() is None
     assert len(checkpoints.passed_over) == 2
 
 
 def test_a_folder_that_was_half_removed_is_passed_over(root: Path) -> None:
-    last = _folder(root) / f"00000030-{FORMAT}"
+    last = _folder(root) / f"00000030-{layout.CHECKPOINT_FORMAT}"
     for file in (last / "manifest.json", last / "state" / "model.pt"):
         file.unlink()
-    (_folder(root) / f"00000040-{FORMAT}").mkdir()
+    (_folder(root) / f"00000040-{layout.CHECKPOINT_FORMAT}").mkdir()
     assert _newest_step(root) == 20
 
 
@@ -197,8 +197,8 @@ def test_two_groups_that_write_the_same_step_at_a_time_leave_one_whole_checkpoin
     _checkpoints(tmp_path).save(10, write_while_another_does)
     assert _newest_step(tmp_path) == 10
     assert [path.name for path in _folder(tmp_path).iterdir()] in (
-        [f"00000010-{FORMAT}", "writing.aside"],
-        ["writing.aside", f"00000010-{FORMAT}"],
+        [f"00000010-{layout.CHECKPOINT_FORMAT}", "writing.aside"],
+        ["writing.aside", f"00000010-{layout.CHECKPOINT_FORMAT}"],
     )
     assert not list((_folder(tmp_path) / "writing.aside").iterdir())
 
@@ -271,7 +271,7 @@ def test_a_checkpoint_is_flushed_before_it_gets_its_name_and_the_name_behind_it(
     monkeypatch.setattr(os, "fsync", note_fsync)
     monkeypatch.setattr(os, "rename", note_rename)
     _checkpoints(tmp_path).save(10, _state)
-    named = calls.index(f"to 00000010-{FORMAT}")
+    named = calls.index(f"to 00000010-{layout.CHECKPOINT_FORMAT}")
     assert {"model.pt", "optimizer.pt", "manifest.json", "state", "checkpoint"} <= set(calls[:named])
     assert "checkpoints" in calls[named:]
 
@@ -293,7 +293,7 @@ def _rank_of_two(root: Path, rank: int, addresses: Any, answers: Any) -> None:
     for step in (10, 20, 30):
         StepCheckpoints(LocalStore(root), KEY, pair, context).save(step, write_own)
     if rank == 1:
-        _flip_a_bit(_folder(root) / f"00000030-{FORMAT}" / "state" / "rank-1.pt")
+        _flip_a_bit(_folder(root) / f"00000030-{layout.CHECKPOINT_FORMAT}" / "state" / "rank-1.pt")
     torch.distributed.barrier()
     checkpoints = StepCheckpoints(LocalStore(root), KEY, pair, context)
     newest = checkpoints.newest()
@@ -348,7 +348,7 @@ def test_newest_that_is_read_wrongly_once_is_used(root: Path, monkeypatch: pytes
 
 def test_what_is_damaged_is_kept_aside_until_the_stage_is_done(root: Path) -> None:
     for step in _steps(root):
-        _flip_a_bit(_folder(root) / f"{step:08d}-{FORMAT}" / "state" / "model.pt")
+        _flip_a_bit(_folder(root) / f"{step:08d}-{layout.CHECKPOINT_FORMAT}" / "state" / "model.pt")
     assert _newest_step(root) is None
     kept = [name for name in map(str, root.rglob("model.pt")) if ".broken-" in name]
     assert len(kept) == 2
