@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatch
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from trainables.model.gguf_files import gguf_file
-from trainables.model.weights import WEIGHT_SUFFIXES, find_weights, local_weights
+from trainables.model.weights import find_weights, local_weights
 from trainables.workers.process_group import from_all_ranks, from_rank_0
+
+_SENT = ("*.json", "*.jinja", "*.model", "*.txt")
+"""Names of configurations, tokenizers' files and chat templates. Weights of other frameworks have many others."""
+
+_LARGEST_BYTES = 128 << 20
+"""Of a file that is sent. Tokenizers of 256,000 tokens have files of 35 MB."""
 
 
 @contextmanager
@@ -46,6 +53,10 @@ def _is_folder_of_files(path: Path) -> bool:
 
 
 def _small_files(folder: Path) -> dict[str, bytes]:
-    """Read the files of a folder that are no weights, by their names."""
-    files = (path for path in folder.iterdir() if path.is_file() and path.suffix not in WEIGHT_SUFFIXES)
-    return {path.name: path.read_bytes() for path in files}
+    """Read the files of a folder that a tokenizer may need, by their names."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if _is_sent(path)}
+
+
+def _is_sent(path: Path) -> bool:
+    is_named_so = any(fnmatch(path.name, pattern) for pattern in _SENT)
+    return is_named_so and path.is_file() and path.stat().st_size <= _LARGEST_BYTES

@@ -9,7 +9,7 @@ import pytest
 
 from search_spaces.errors import InputError
 from tests.support.gloo_pair import run_on_two
-from tests.support.hub_languages import hub_language
+from tests.support.hub_languages import CHATML, hub_language
 from tests.support.tiny_specs import stage
 from tests.support.tiny_trials import losses, make_task, run
 from trainables.model import tokenizer_files as module
@@ -44,6 +44,23 @@ def test_a_rank_without_the_checkpoint_trains_as_one_with_it(tmp_path: Path) -> 
     )  # fmt: skip
     (seen,) = run_on_two([pair], before=_without_checkpoints_on_rank_1)
     assert seen == pytest.approx(alone, rel=1e-5)
+
+
+def test_no_weights_of_any_framework_are_sent_to_a_rank_without_the_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub_language(tmp_path, "qwen2", template=CHATML)
+    (folder,) = (tmp_path / "hub").glob("*/*")
+    present = {path.name for path in folder.iterdir()}
+    for name in ("tf_model.h5", "flax_model.msgpack", "rust_model.ot", "64.tflite", "model.onnx", "README.md"):
+        (folder / name).write_bytes(b"weights")
+    with (folder / "logits.json").open("wb") as large:
+        large.truncate((128 << 20) + 1)
+    monkeypatch.setattr(module, "local_weights", lambda origin, data_root: None)
+    with tokenizer_files("hub:tiny/qwen2@main", tmp_path) as path:
+        assert path != folder
+        assert {file.name for file in path.iterdir()} == present - {"model.safetensors"}
+        assert (path / "chat_template.jinja").read_text() == CHATML
 
 
 def test_a_checkpoint_that_is_here_is_read_where_it_is(tmp_path: Path) -> None:
