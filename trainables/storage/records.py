@@ -43,7 +43,7 @@ class StageResult:
     losses_digest: str
     """SHA-256 over the losses of all steps, in hex floats."""
     gpu_seconds: float
-    """Wall seconds of the stage, all attempts, times its devices (CPU workers count where there is no GPU)."""
+    """Wall seconds of each attempt times its devices, summed (CPU workers count where there is no GPU)."""
     samples_per_second: float
     counts: Mapping[str, int]
     """Realised records per source."""

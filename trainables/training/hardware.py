@@ -147,16 +147,15 @@ def peak_flops(name: str, precision: Precision) -> float | None:
     return None if tflops is None else tflops * 1e12
 
 
-def flops_utilisation(operations: float, seconds: float, workers: int, peak: float) -> float:
+def flops_utilisation(operations: float, device_seconds: float, peak: float) -> float:
     """Compute the model FLOPs utilisation, 0 to 1 (Chowdhery et al. 2022, arXiv 2204.02311, appendix B).
 
     Args:
         operations: floating-point operations that the model needs, without recomputation.
-        seconds: time that they took.
-        workers: number of devices.
+        device_seconds: time that they took, summed over the devices.
         peak: floating-point operations per second of one device.
     """
-    return operations / (seconds * workers * peak)
+    return operations / (device_seconds * peak)
 
 
 def provenance(

@@ -75,7 +75,10 @@ def train_stage(
             result = loop.result(
                 modules,
                 opened.data.mix,
-                provenance(stage, order.resources, context, opened.attention, opened.drops_padding),
+                {
+                    **provenance(stage, order.resources, context, opened.attention, opened.drops_padding),
+                    **loop.provenance(),
+                },
                 _stage_peak(peaks, stage, order),
             )
             write(store, layout.stage_curve(order.key), curve_of(loop.history))
@@ -133,9 +136,10 @@ class _StageLoop:
         self._checkpoints = StepCheckpoints(store, order.key, resources_as_run(stage, order.resources), context)
         self._micro = micro_batch(stage, order.resources)
         self._peak = peak_flops(device_name(context.device), stage.precision)
-        self._seconds, self._records = 0.0, 0
+        self._seconds, self._device_seconds, self._records = 0.0, 0.0, 0
         self._diverged = False
         self._checkpoint_times = CheckpointTimes(order.resources, from_rank_0)
+        self._groups = [self._checkpoints.group]
         self.losses: list[float] = []
         self.history: list[Point] = []
         """What was logged: a trial that shares this stage, or goes on from its checkpoint, shows it, too."""
@@ -153,6 +157,7 @@ class _StageLoop:
                 self._diverged = not math.isfinite(loss)
                 elapsed = time.perf_counter() - started
                 self._seconds += elapsed
+                self._device_seconds += elapsed * self._context.world
                 self._records += batch.records
                 metrics = {}
                 if step % every == 0 or step + 1 == steps or self._diverged:
@@ -160,7 +165,7 @@ class _StageLoop:
                         tracked_names.TRAIN_LOSS: loss,
                         tracked_names.TRAIN_LR: learning_rate,
                         tracked_names.TRAIN_SAMPLES_PER_S: batch.records / elapsed,
-                        **self._utilisation(batch.records, elapsed),
+                        **self._utilisation(batch.records, elapsed * self._context.world),
                     }
                     self.history.append((step, metrics))
                 if self._checkpoint_times.is_due(step + 1) and step + 1 < steps and not self._diverged:
@@ -192,23 +197,25 @@ class _StageLoop:
             final_loss=finite[-1] if finite else None,
             diverged=self._diverged,
             losses_digest=hashlib.sha256(" ".join(loss.hex() for loss in self.losses).encode()).hexdigest(),
-            gpu_seconds=self._seconds * self._context.world,
+            gpu_seconds=self._device_seconds,
             samples_per_second=self._records / max(self._seconds, 1e-9),
-            mfu=self._utilisation(self._records, max(self._seconds, 1e-9)).get(tracked_names.TRAIN_MFU),
+            mfu=self._utilisation(self._records, max(self._device_seconds, 1e-9)).get(tracked_names.TRAIN_MFU),
             counts=mix.counts,
             left_out=mix.left_out,
             provenance=provenance,
             memory=memory,
         )
 
-    def _utilisation(self, records: int, seconds: float) -> dict[str, float]:
+    def provenance(self) -> dict[str, str]:
+        """Name the groups of workers that have trained the stage, in their order; empty if it was one."""
+        return {"groups": "; ".join(self._groups)} if len(self._groups) > 1 else {}
+
+    def _utilisation(self, records: int, device_seconds: float) -> dict[str, float]:
         """Compute the metric `train/mfu`; empty where operations or the device's peak are not known."""
         operations = self._order.operations_per_record
         if operations is None or self._peak is None:
             return {}
-        return {
-            tracked_names.TRAIN_MFU: flops_utilisation(operations * records, seconds, self._context.world, self._peak)
-        }
+        return {tracked_names.TRAIN_MFU: flops_utilisation(operations * records, device_seconds, self._peak)}
 
     def _progress(self, step: int, loss: float) -> UnitDone:
         rate = self._records / max(self._seconds, 1e-9)
@@ -225,7 +232,14 @@ class _StageLoop:
 
     def _checkpoint(self, step: int) -> None:
         """Write a checkpoint of all ranks and remove old ones."""
-        state = {"losses": self.losses, "history": self.history, "seconds": self._seconds, "records": self._records}
+        state = {
+            "losses": self.losses,
+            "history": self.history,
+            "seconds": self._seconds,
+            "device_seconds": self._device_seconds,
+            "records": self._records,
+            "groups": self._groups,
+        }
         self._checkpoints.save(step, lambda folder: self._engine.save(folder, state))
         self._checkpoint_times.written()
 
@@ -243,6 +257,9 @@ class _StageLoop:
                 state = self._engine.load(folder)
                 self.losses, self.history = state["losses"], state["history"]
                 self._seconds, self._records = state["seconds"], state["records"]
+                self._device_seconds = state.get("device_seconds", self._seconds * self._context.world)
+                written_by = self._checkpoints.written_by or self._checkpoints.group
+                self._groups = list(dict.fromkeys([*state.get("groups", [written_by]), *self._groups]))
             except torch.OutOfMemoryError:
                 raise
             except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:

@@ -54,7 +54,8 @@ class StepCheckpoints:
 
     def __init__(self, store: Store, key: str, resources: ResourceSpec, context: Context):
         self._store, self._key, self._context = store, key, context
-        self._group = group_description(resources, context)
+        self.group = group_description(resources, context)
+        """Description of these ranks, as `written_by` has it of others."""
         self.passed_over: dict[str, str] = {}
         """Checkpoint that `newest` has passed over -> why."""
         self.written_by = ""
@@ -110,7 +111,7 @@ class StepCheckpoints:
 
     def _finish(self, step: int, aside: str, digests: Mapping[str, str]) -> None:
         sizes = {name: self._store.facts(f"{aside}/{name}").size for name in digests}
-        write(self._store, f"{aside}/{layout.MANIFEST}", CheckpointManifest(self._group, sizes, digests))
+        write(self._store, f"{aside}/{layout.MANIFEST}", CheckpointManifest(self.group, sizes, digests))
         try:
             self._store.move(aside, layout.step_checkpoint(self._key, step))
         except OSError as error:
@@ -131,7 +132,7 @@ class StepCheckpoints:
         manifest = from_rank_0(partial(self._manifest, folder))
         if isinstance(manifest, str):
             return manifest
-        self.written_by = manifest.shape if manifest.shape != self._group else ""
+        self.written_by = manifest.shape if manifest.shape != self.group else ""
         digests, path = manifest.digests, self._store.reading(folder)
         own = sorted(digests)[self._context.rank :: self._context.world]
         parts = from_all_ranks(lambda: {name: state_damage(path / name, digests[name]) for name in own})

@@ -114,7 +114,7 @@ def test_a_peak_is_known_by_the_drivers_name_and_never_guessed() -> None:
 
 
 def test_utilisation_is_work_over_what_all_devices_could_have_done() -> None:
-    assert flops_utilisation(operations=8e12, seconds=2.0, workers=4, peak=2e12) == pytest.approx(0.5)
+    assert flops_utilisation(operations=8e12, device_seconds=8.0, peak=2e12) == pytest.approx(0.5)
 
 
 def test_a_stage_tells_its_attention_kernel_and_no_utilisation_without_a_peak(tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -16,7 +16,7 @@ from tests.support.tiny_specs import SGD, stage
 from tests.support.tiny_trials import losses, make_task, run, run_until
 from trainables.storage import layout
 from trainables.storage.record_files import read
-from trainables.storage.records import Resumes
+from trainables.storage.records import Resumes, StageResult
 from trainables.storage.store import LocalStore
 from trainables.task import TrialTask
 from trainables.training.state_files import open_state
@@ -39,6 +39,24 @@ def _resumed_at(task: TrialTask) -> int:
     resumes = read(LocalStore(Path(task.storage)), layout.trial_resumes(task.study, task.id), Resumes)
     assert resumes is not None
     return resumes.resumes[-1].step
+
+
+def _seconds_at_checkpoint(task: TrialTask) -> float:
+    """Read the wall seconds of training up to the newest checkpoint."""
+    with open_state(max(Path(task.storage).glob(f"{layout.checkpoints(task.stages[0].key)}/*/rank-00000*"))) as state:
+        return float(state["stage"]["seconds"])
+
+
+def _result(task: TrialTask) -> StageResult:
+    result = read(LocalStore(Path(task.storage)), layout.stage_result(task.stages[0].key), StageResult)
+    assert result is not None
+    return result
+
+
+def _seconds(task: TrialTask) -> float:
+    """Compute the wall seconds of training of the whole stage from its records and its rate."""
+    trained, result = task.trial.stages[0], _result(task)
+    return result.steps * trained.global_batch / result.samples_per_second
 
 
 def _assert_goes_on(precision: Precision, rest: list[float], task: TrialTask, undisturbed: list[float]) -> None:
@@ -74,14 +92,20 @@ def test_two_workers_go_on_where_one_stopped_and_one_where_two_did(precision: Pr
     folders, pairs = [tmp_path / str(number) for number in range(3)], [(PLAIN, THIRD), (THIRD, CUT), (CUT, HOSTED)]
     for folder, (alone, _) in zip(folders, pairs, strict=True):
         run_until(_task(folder, precision, **alone), 5)
+    before = [_seconds_at_checkpoint(_task(folder, precision)) for folder in folders]
     more = [_task(f, precision, workers=2, **shape) for f, (_, shape) in zip(folders, pairs, strict=True)]
-    for task, rest in zip(more, run_on_two(more), strict=True):
+    for task, rest, alone_s in zip(more, run_on_two(more), before, strict=True):
         _assert_goes_on(precision, rest, task, undisturbed)
+        assert _result(task).gpu_seconds == pytest.approx(2 * _seconds(task) - alone_s)
+        assert [group[:9] for group in _result(task).provenance["groups"].split("; ")] == ["workers 1", "workers 2"]
     halves = [tmp_path / f"half{number}" for number in range(3)]
     run_on_two([_task(f, precision, workers=2, **first) for f, (first, _) in zip(halves, pairs, strict=True)], None, 5)
     for folder, (_, shape) in zip(halves, pairs, strict=True):
         task = _task(folder, precision, **shape)
+        of_two_s = _seconds_at_checkpoint(task)
         _assert_goes_on(precision, losses(run(task)), task, undisturbed)
+        assert _result(task).gpu_seconds == pytest.approx(_seconds(task) + of_two_s)
+        assert [group[:9] for group in _result(task).provenance["groups"].split("; ")] == ["workers 2", "workers 1"]
 
 
 @pytest.mark.parametrize("optimizer", [SGD, SGD.model_copy(update={"momentum": 0.0})], ids=["momentum", "plain"])
