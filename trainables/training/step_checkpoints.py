@@ -66,18 +66,23 @@ class StepCheckpoints:
 
         Args:
             step: optimizer steps that are done.
-            write_state: writes this rank's part into a folder, flushes it, and returns the SHA-256 of each file.
+            write_state: writes this rank's part into a folder, flushes it, and returns the SHA-256 of each file; has no
+                collective in it.
+
+        Raises:
+            FailedPeerError: another rank could not write its part; that rank raises the error itself. Nothing is kept.
         """
         nonce = from_rank_0(lambda: secrets.token_hex(6))
         aside = layout.unfinished_checkpoint(self._key, nonce)
-        try:
-            if self._context.rank == 0:
-                write_owner(self._store, layout.unfinished_folder(self._key, nonce))
+
+        def write_part() -> dict[str, str]:
             with self._store.working_folder(aside) as folder:
-                digests = dict(write_state(folder))
-            all_digests = {name: digest for part in from_all_ranks(lambda: digests) for name, digest in part.items()}
-            if self._context.rank == 0:
-                self._finish(step, aside, all_digests)
+                return dict(write_state(folder))
+
+        try:
+            from_rank_0(lambda: write_owner(self._store, layout.unfinished_folder(self._key, nonce)))
+            digests = {name: digest for part in from_all_ranks(write_part) for name, digest in part.items()}
+            from_rank_0(lambda: self._finish(step, aside, digests))
         finally:
             if self._context.rank == 0:
                 self._store.remove(layout.unfinished_folder(self._key, nonce))

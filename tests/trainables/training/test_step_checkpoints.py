@@ -27,7 +27,7 @@ from trainables.storage.store import LocalStore
 from trainables.task import Context
 from trainables.training.state_files import read_state, write_state
 from trainables.training.step_checkpoints import StepCheckpoints, group_description, remove_checkpoints
-from trainables.workers.process_group import Rendezvous
+from trainables.workers.process_group import FailedPeerError, Rendezvous
 
 KEY = "key"
 ONE, TWO = ResourceSpec(), ResourceSpec(zero=2)
@@ -318,6 +318,47 @@ def test_two_ranks_write_one_checkpoint_and_agree_on_the_newest_whole_one(tmp_pa
     assert "the file state/rank-1.pt: it must have the SHA-256" in told[0][3][0]
     names = LocalStore(tmp_path).folders(layout.checkpoints(KEY))
     assert [name[:8] for name in names] == ["00000020"]
+
+
+def _rank_beside_a_full_disk(root: Path, rank: int, addresses: Any, answers: Any) -> None:
+    """Save as one of two ranks, the second of which cannot write its part, and answer how that ended."""
+    meeting = Rendezvous()
+    address = meeting.listen("127.0.0.1", 2) if rank == 0 else addresses.get(timeout=60)
+    if rank == 0:
+        addresses.put(address)
+    meeting.join(address, rank, 2, "cpu", rank)
+
+    def write_own(folder: Path) -> dict[str, str]:
+        name = f"rank-{rank}.pt"
+        digest = write_state({"rank": rank}, folder / name)
+        if rank == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return {name: digest}
+
+    checkpoints = StepCheckpoints(LocalStore(root), KEY, ResourceSpec(workers=2), Context(rank, 2, rank))
+    try:
+        checkpoints.save(10, write_own)
+    except (OSError, FailedPeerError) as error:
+        answers.put((rank, str(error)))
+    torch.distributed.destroy_process_group()
+
+
+def test_a_rank_that_cannot_write_its_part_fails_on_all_ranks_and_leaves_nothing(tmp_path: Path) -> None:
+    spawn = mp.get_context("spawn")
+    addresses, answers = spawn.Queue(), spawn.Queue()
+    ranks = [
+        spawn.Process(target=_rank_beside_a_full_disk, args=(tmp_path, rank, addresses, answers), daemon=True)
+        for rank in (0, 1)
+    ]
+    for process in ranks:
+        process.start()
+    told = dict(answers.get(timeout=120) for _ in ranks)
+    for process in ranks:
+        process.join(timeout=60)
+    assert "No space left on device" in told[1]
+    assert "rank 1 has failed" in told[0]
+    assert not list(_folder(tmp_path).glob("writing.aside/*"))
+    assert LocalStore(tmp_path).folders(layout.checkpoints(KEY)) == []
 
 
 def _fail_to_digest(*arguments: object) -> Any:
