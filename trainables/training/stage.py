@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 
-import torch
-
 from search_spaces.errors import InputError
 from search_spaces.outcomes import UnitDone
 from search_spaces.resource_spec import ResourceSpec
@@ -260,9 +258,7 @@ class _StageLoop:
                 self._device_seconds = state.get("device_seconds", self._seconds * self._context.world)
                 written_by = self._checkpoints.written_by or self._checkpoints.group
                 self._groups = list(dict.fromkeys([*state.get("groups", [written_by]), *self._groups]))
-            except torch.OutOfMemoryError:
-                raise
-            except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
                 raise InputError(
                     f"must be a checkpoint of the stage {name!r}, but cannot be loaded, though it is whole ({error!r})",
                     place=str(folder),

@@ -103,6 +103,22 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_older_one_and_said(tmp_path
     assert _weights(cut) == _weights(whole)
 
 
+def test_a_rank_that_is_lost_while_a_checkpoint_is_loaded_is_not_blamed_on_the_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose_a_rank(*arguments: object) -> None:
+        raise RuntimeError("Connection closed by peer [10.0.0.2]:41234")  # as gloo says it in a collective
+
+    task = _task(tmp_path, zero=2)
+    _stop_behind_step_5(task)
+    with monkeypatch.context() as failing:
+        failing.setattr("trainables.training.engine.round_masters", lose_a_rank)
+        with pytest.raises(RuntimeError, match="Connection closed by peer"):
+            run(task)
+    _stop_behind_step_5(task)
+    assert _resumes(task).resumes[-1].step == 4
+
+
 def test_a_stage_that_starts_anew_beside_its_checkpoints_says_so_in_log_status_and_tag(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
