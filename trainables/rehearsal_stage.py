@@ -142,7 +142,7 @@ def _reloaded(engine: Engine, checkpoints: StepCheckpoints, key: str, scratch: S
     name = f"{layout.checkpoints(key)}/{folder.name}/{layout.MANIFEST}"
     manifest = from_rank_0(lambda: read(scratch, name, CheckpointManifest))
     assert manifest is not None
-    state = engine.load(folder)
+    state = engine.load(folder, checkpoints.files)
     load_s = time.perf_counter() - began
     for file, digest in engine.digests(state).items():
         if manifest.digests[file] != digest:

@@ -138,14 +138,18 @@ class Engine:
             "stage": state if self._rank == 0 else {},
         }
 
-    def load(self, folder: Path) -> dict[str, Any]:
+    def load(self, folder: Path, files: Iterable[str]) -> dict[str, Any]:
         """Resume from a checkpoint that the ranks of a group have written with `save`; returns its `state`.
 
         The group may have had another size, ZeRO stage, offload or device. Weights that are not trained are the model's
         own. A collective.
+
+        Args:
+            folder: folder of the checkpoint.
+            files: names of all files that the ranks have written, verified (`StepCheckpoints.files`).
         """
-        with ExitStack() as files:
-            states = [files.enter_context(open_state(path)) for path in sorted(folder.glob("rank-*"))]
+        with ExitStack() as opened:
+            states = [opened.enter_context(open_state(folder / name)) for name in sorted(files)]
             slices = (piece for state in states for piece in state["slices"])
             put_slices(slices, buffers(self._engine, self._zero), self._torch_optimizer)
             round_masters(self._engine, self._zero)

@@ -252,7 +252,7 @@ class _StageLoop:
         passed_over = self._checkpoints.passed_over
         if folder is not None:
             try:
-                state = self._engine.load(folder)
+                state = self._engine.load(folder, self._checkpoints.files)
                 self.losses, self.history = state["losses"], state["history"]
                 self._seconds, self._records = state["seconds"], state["records"]
                 self._device_seconds = state.get("device_seconds", self._seconds * self._context.world)

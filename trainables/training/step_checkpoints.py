@@ -58,6 +58,8 @@ class StepCheckpoints:
         """Description of these ranks, as `written_by` has it of others."""
         self.passed_over: dict[str, str] = {}
         """Checkpoint that `newest` has passed over -> why."""
+        self.files: tuple[str, ...] = ()
+        """Names of the files of the checkpoint that `newest` has returned, all of which were verified."""
         self.written_by = ""
         """The group that has written the checkpoint that `newest` has returned; empty for one like this."""
 
@@ -138,6 +140,7 @@ class StepCheckpoints:
         if isinstance(manifest, str):
             return manifest
         self.written_by = manifest.shape if manifest.shape != self.group else ""
+        self.files = tuple(manifest.files)
         digests, path = manifest.digests, self._store.reading(folder)
         own = sorted(digests)[self._context.rank :: self._context.world]
         parts = from_all_ranks(lambda: {name: state_damage(path / name, digests[name]) for name in own})

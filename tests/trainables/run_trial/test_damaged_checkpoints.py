@@ -103,6 +103,17 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_older_one_and_said(tmp_path
     assert _weights(cut) == _weights(whole)
 
 
+def test_a_file_that_the_manifest_does_not_name_is_no_part_of_a_checkpoint(tmp_path: Path) -> None:
+    whole, cut = _task(tmp_path / "whole"), _task(tmp_path / "cut")
+    run(whole)
+    _stop_behind_step_5(cut)
+    newest = _checkpoints(cut)[-1]
+    (newest / "rank-00000.safetensors.part").write_bytes(b"of a copy that was cut off")
+    run(cut)
+    assert _resumes(cut).resumes[-1].step == 4
+    assert _weights(cut) == _weights(whole)
+
+
 def test_a_rank_that_is_lost_while_a_checkpoint_is_loaded_is_not_blamed_on_the_checkpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
