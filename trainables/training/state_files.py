@@ -4,7 +4,8 @@ A state is read as data: no pickle is opened, whatever the file is called, so th
 can run as the one who reads it. The digest of a file is computed while it is written, by the rank that writes it.
 
     digest = write_state({"step": 3, "weights": tensor}, folder / "rank-0.safetensors")
-    state = read_state(folder / "rank-0.safetensors")
+    with open_state(folder / "rank-0.safetensors") as state:
+        first_100 = state["weights"][:100]
 """
 
 from __future__ import annotations
@@ -80,15 +81,6 @@ def state_digest(state: dict[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def read_state(path: Path) -> dict[str, Any]:
-    """Read a state that `write_state` has written; its tensors are on the CPU and hold no file open.
-
-    Raises:
-        ValueError: the file holds no such state.
-    """
-    return _read(path, lambda file, name: file.get_tensor(name).clone())
-
-
 @contextmanager
 def open_state(path: Path) -> Iterator[dict[str, Any]]:
     """Open a state that `write_state` has written, with a `TensorReader` in place of each of its tensors.
@@ -101,7 +93,7 @@ def open_state(path: Path) -> Iterator[dict[str, Any]]:
     except SafetensorError as error:
         raise _no_state(error) from error
     with opened as file:
-        yield _state(file, lambda name: file.get_slice(name))
+        yield _state(file)
 
 
 def state_damage(path: Path, digest: str) -> str | None:
@@ -119,7 +111,8 @@ def state_damage(path: Path, digest: str) -> str | None:
             found = hashlib.file_digest(file, "sha256").hexdigest()
         if found != digest:
             return f"it must have the SHA-256 {digest}, as it was written, but has {found}"
-        _read(path, lambda file, name: file.get_slice(name))
+        with open_state(path):
+            pass
     except FileNotFoundError:
         return "it is not there"
     except ValueError as error:
@@ -127,18 +120,10 @@ def state_damage(path: Path, digest: str) -> str | None:
     return None
 
 
-def _read(path: Path, value_of: Callable[[Any, str], Any]) -> dict[str, Any]:
+def _state(file: Any) -> dict[str, Any]:
+    """Put a state together from the structure in an open file's header and from readers of its tensors."""
     try:
-        with safe_open(path, "pt") as file:
-            return _state(file, lambda name: value_of(file, name))
-    except SafetensorError as error:
-        raise _no_state(error) from error
-
-
-def _state(file: Any, value_of: Callable[[str], Any]) -> dict[str, Any]:
-    """Put a state together from the structure in an open file's header and from what stands for its tensors."""
-    try:
-        values = {name: value_of(name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
+        values = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118  # it is no mapping
         structure = json.loads((file.metadata() or {})[_STRUCTURE])
         state = _value(structure, values)
     except (SafetensorError, KeyError, ValueError, TypeError, IndexError, RecursionError) as error:
@@ -155,15 +140,11 @@ def _no_state(error: Exception) -> ValueError:
 def _content(state: dict[str, Any]) -> Iterator[memoryview]:
     """Yield the bytes of a file that holds a state."""
     tensors: list[Tensor] = []
-    places: dict[tuple[object, ...], int] = {}
 
     def place(tensor: Tensor) -> int:
-        """Return the number of a tensor; tied weights are one."""
-        key = (tensor.device, tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
-        if key not in places:
-            places[key] = len(tensors)
-            tensors.append(tensor.detach())
-        return places[key]
+        """Take a tensor into the file; returns its number."""
+        tensors.append(tensor.detach())
+        return len(tensors) - 1
 
     structure = json.dumps(_plain(state, place))
     yield memoryview(_header(tensors, structure))
@@ -177,8 +158,6 @@ def _plain(value: Any, place: Callable[[Tensor], int]) -> Any:
         return value
     if isinstance(value, Tensor):
         return {"tensor": place(value)}
-    if isinstance(value, int):  # an enumeration's member
-        return int(value)
     if isinstance(value, dict):
         return {"dict": [[_plain(key, place), _plain(content, place)] for key, content in value.items()]}
     if isinstance(value, list):

@@ -25,7 +25,7 @@ from trainables.storage.record_files import write
 from trainables.storage.records import CheckpointManifest
 from trainables.storage.store import LocalStore
 from trainables.task import Context
-from trainables.training.state_files import read_state, write_state
+from trainables.training.state_files import open_state, write_state
 from trainables.training.step_checkpoints import StepCheckpoints, group_description, remove_checkpoints
 from trainables.workers.process_group import FailedPeerError, Rendezvous
 
@@ -73,7 +73,8 @@ def test_save_keeps_the_newest_and_newest_returns_the_last(root: Path) -> None:
     newest = _checkpoints(root).newest()
     assert newest is not None
     assert newest.name == f"00000030-{layout.CHECKPOINT_FORMAT}"
-    assert torch.equal(read_state(newest / "state" / "model.pt")["tensor"], torch.arange(300.0))
+    with open_state(newest / "state" / "model.pt") as state:
+        assert torch.equal(state["tensor"][:], torch.arange(300.0))
 
 
 def test_newest_without_a_checkpoint_is_none(tmp_path: Path) -> None:
@@ -298,8 +299,8 @@ def _rank_of_two(root: Path, rank: int, addresses: Any, answers: Any) -> None:
     checkpoints = StepCheckpoints(LocalStore(root), KEY, pair, context)
     newest = checkpoints.newest()
     assert newest is not None
-    own = read_state(newest / "state" / f"rank-{rank}.pt")["rank"]
-    answers.put((rank, newest.name[:8], own, list(checkpoints.passed_over.values())))
+    with open_state(newest / "state" / f"rank-{rank}.pt") as state:
+        answers.put((rank, newest.name[:8], state["rank"], list(checkpoints.passed_over.values())))
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()
 
