@@ -13,6 +13,7 @@ from mlflow.models.utils import get_external_mlflow_model_spec
 
 from orchestrator.tracking.filter_language import quoted
 from orchestrator.tracking.mlflow_runs import StudyRuns
+from orchestrator.tracking.mlflow_server import unrepeated
 from search_spaces.errors import InputError
 from search_spaces.plan import PlannedTrial
 from trainables.storage import tracked_names
@@ -40,14 +41,15 @@ def offer_model(runs: StudyRuns, run: str, trial: PlannedTrial, checkpoints: Map
         tracked_names.CHECKPOINT_URI: weights,
         tracked_names.CHECKPOINTS: json.dumps(checkpoints),
     }
-    model = model or client.create_logged_model(
-        runs.experiment,
-        name=_model_name(trial.id),
-        source_run_id=run,
-        tags=tags,
-        params={**runs.axes.params(runs.axes.values[trial.arm]), "seed": str(trial.seed)},
-        model_type="vlm",
-    )
+    with unrepeated():
+        model = model or client.create_logged_model(
+            runs.experiment,
+            name=_model_name(trial.id),
+            source_run_id=run,
+            tags=tags,
+            params={**runs.axes.params(runs.axes.values[trial.arm]), "seed": str(trial.seed)},
+            model_type="vlm",
+        )
     with tempfile.TemporaryDirectory() as folder:  # a model without this file cannot be registered
         get_external_mlflow_model_spec(model).save(str(Path(folder) / "MLmodel"))
         with runs.server.translate_artifact_errors():

@@ -105,9 +105,8 @@ class StudyRuns:
             tracked_names.SEED: str(trial.seed),
             **self._version_tags(trial.arm),
         }
-        return self.server.client.create_run(
-            self.experiment, run_name=f"{trial.arm} s{trial.seed}", tags=tags | self._child_tags(), start_time=started
-        )
+        tags |= self._child_tags()
+        return self.server.create_run(self.experiment, f"{trial.arm} s{trial.seed}", tags, started)
 
     def link_other_studies(self, run: Run, trial: str) -> None:
         """Name in a tag the runs of an equal trial in other studies, and this one in theirs."""
@@ -204,7 +203,7 @@ class StudyRuns:
             digest = scores_digest(self.plan, arm)
             tags = {tracked_names.KIND: "summary", tracked_names.SCORES: digest, **self._version_tags(arm)}
             tags |= self._child_tags()
-            run = self.server.client.create_run(self.experiment, run_name=f"{arm} (mean)", tags=tags)
+            run = self.server.create_run(self.experiment, f"{arm} (mean)", tags)
             self.server.client.set_terminated(run.info.run_id, status="FINISHED")
             self._summaries[arm] = run
         return self._summaries[arm]
@@ -227,9 +226,7 @@ def open_runs(server: MlflowServer, plan: Plan, experiment: Experiment) -> Study
     tags = {tracked_names.KIND: "study", tracked_names.STUDY: plan.study}
     parents = server.search_runs([experiment_id], has_tags(tags))
     more_tags = {**_source_tags(plan.study), "mlflow.note.content": study_note(plan)}
-    parent = (
-        parents[0] if parents else server.client.create_run(experiment_id, run_name=plan.study, tags=tags | more_tags)
-    )
+    parent = parents[0] if parents else server.create_run(experiment_id, plan.study, tags | more_tags)
     axes, others = AxisWriter(server.client, plan, labels), find_other_studies(server, experiment)
     runs = StudyRuns(server, plan, experiment_id, parent, axes, others)
     if parents and json.loads(parent.data.tags.get(tracked_names.AXES, "[]")) != list(plan.axes):

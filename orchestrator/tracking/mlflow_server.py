@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -13,6 +13,7 @@ from pathlib import Path
 import filelock
 from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
+from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES
 from mlflow.exceptions import MlflowException
 from mlflow.utils.rest_utils import http_request
 
@@ -22,6 +23,20 @@ from trainables.storage import layout
 
 PAGE = 1_000
 """Runs per request when runs are searched."""
+
+
+@contextmanager
+def unrepeated() -> Iterator[None]:
+    """Send requests that make something once: it may have been made, although no answer has come, and would be again.
+
+    MLflow's client repeats every request, as often as the environment says at that moment.
+    """
+    retries = MLFLOW_HTTP_REQUEST_MAX_RETRIES.get()
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(0)
+    try:
+        yield
+    finally:
+        MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(retries)
 
 
 @dataclass
@@ -111,6 +126,18 @@ class MlflowServer:
         credentials = self.client._tracking_client.store.get_host_creds()
         answer = http_request(credentials, "/version", "GET", timeout=10, max_retries=1)
         return answer.text.strip() if answer.status_code == 200 else None
+
+    def create_run(self, experiment: str, name: str, tags: Mapping[str, str], started: int | None = None) -> Run:
+        """Make a run.
+
+        Args:
+            experiment: its id.
+            name: of the run.
+            tags: name -> value.
+            started: milliseconds since the epoch; None for now.
+        """
+        with unrepeated():
+            return self.client.create_run(experiment, run_name=name, tags=dict(tags), start_time=started)
 
     def search_runs(self, experiments: Sequence[str], condition: str) -> list[Run]:
         """Find all runs of some experiments that meet a condition and are not deleted."""
