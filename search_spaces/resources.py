@@ -243,7 +243,7 @@ def zero_stage(stage: StageSpec, resources: ResourceSpec) -> Literal[0, 1, 2, 3]
 
 
 def resources_as_run(stage: StageSpec, resources: ResourceSpec) -> ResourceSpec:
-    """Return the resources of a stage with the ZeRO stage that DeepSpeed runs: equal ones cut their states equally."""
+    """Return the resources of a stage with the ZeRO stage that DeepSpeed runs, which may be a higher one than given."""
     return resources.model_copy(update={"zero": zero_stage(stage, resources)})
 
 

@@ -123,7 +123,7 @@ class StepCheckpoints:
             self._store.move(aside, layout.step_checkpoint(self._key, step))
         except OSError as error:
             if error.errno not in OCCUPIED:
-                raise  # else a second group works on this stage and was faster: its state is the same
+                raise  # else a second group works on this stage and was faster: its state is the same, up to rounding
         self._remove_old()
         remove_abandoned(self._store, self._key)
 
