@@ -60,6 +60,18 @@ NOT_READ = (
 )
 """Patterns of files that no command reads, or of which it only matters whether they are others than before."""
 
+NOT_TRIED = {
+    r"(stages|features|evaluations|data|pictures)/\w+/damaged\.json": "marks of damage",
+    r"studies/\w+/finished\.json": "the record of finished trials, of studies of 200 trials and more",
+    r"studies/\w+/report\.json": "the kept report, of studies of 10 trials and more",
+    r"studies/\w+/noise\.json": "the noise floor, which `ablate noise` writes",
+    r"studies/\w+/added-seeds\.json": "added seeds, of `--until-decided`",
+    r"studies/\w+/smaller-batches/\w+\.json": "smaller batches, learned where memory ran out",
+    r"studies/\w+/trials/[\w-]+/tried-again\.json": "what was tried again of trials that failed",
+    r"studies/\w+/superseded/[\w-]+/(task|result)\.json": "trials that were superseded",
+}
+"""Pattern of the name of a record that the small study does not have -> what it is."""
+
 Damaging = Callable[[bytes], bytes | None]
 
 DAMAGES: dict[str, Damaging] = {

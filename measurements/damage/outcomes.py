@@ -23,6 +23,7 @@ Outcome = Literal[
     "unaffected",
     "redone",
     "not there yet",
+    "lost",
     "dropped with a notice",
     "refused by name",
     "named",
@@ -38,6 +39,8 @@ Outcome = Literal[
   where anything but a cache was made again, a notice named it. The same command then has nothing left to do.
 - `not there yet`: the file is gone, and no other says that it was ever there: what it stands for is shown as not done,
   or not known.
+- `lost`: as `not there yet`, but of something that has happened: it cannot be made again, and what is counted of it is
+  one less. All else is what it is without the damage.
 - `dropped with a notice`: it goes on without the file, and names it.
 - `refused by name`: it ends with exit code 2, the file, and a way out.
 - `named`: it says that the file is damaged and who mends it, with the exit code of that: what `verify` is for.
@@ -56,8 +59,6 @@ NOT_THERE_YET = (
     "result of an evaluation",
     "result of a trial",
     "task of a trial",
-    "hypotheses",
-    "looks",
     "study",
     "plan",
     "upload offset",
@@ -74,8 +75,12 @@ NOT_THERE_YET = (
 )
 """Kinds of files that make something be there: without one, it never was."""
 
-NEVER_WAS = ("hypotheses", "looks")
-"""Of these, what tells of something that happened once: `run` cannot make it again, and writes what it does now."""
+LOST = ("looks",)
+"""Kinds of files that tell of something that has happened, and of which no other file tells."""
+
+NAMED_BY_CONTENT = ("hypotheses", "looks")
+"""Kinds of files that are named by their content: what is written in place of one that is gone has another name, and
+who misses one can name its folder alone."""
 
 FAULTS: tuple[Outcome, ...] = ("traceback", "silently", "for ever", "unnamed")
 
@@ -148,9 +153,12 @@ def _outcome(
     changed = {file for file in whole.keys() | after.keys() if whole.get(file) != after.get(file)}
     is_equal = normalised(said, command, storage) == reference.said[command]
     is_left = _bytes(storage / name) == damaged
-    if command.startswith("run") and damaged is None and kind_of(name) in NEVER_WAS:
-        return "not there yet"
-    if command.startswith("run") and not changed <= {name}:
+    is_gone = damaged is None and kind_of(name) in NAMED_BY_CONTENT
+    in_its_place = {file for file in after.keys() - whole.keys() if is_gone and kind_of(file) == kind_of(name)}
+    changed -= in_its_place
+    if is_gone and kind_of(name) in LOST and (in_its_place or not is_equal):
+        return "lost" if changed <= {name} and (is_equal or not command.startswith("run")) else "silently"
+    if command.startswith("run") and (not changed <= {name} or (in_its_place and not is_named)):
         return "silently"
     if command.startswith("run") and not is_left:
         return "silently" if changed else "redone"
@@ -170,12 +178,13 @@ def _bytes(file: Path) -> bytes | None:
 
 
 def _names(said: Said, reference: Reference, command: str, storage: Path, name: str) -> bool:
-    """Tell whether a command names a file in another line than of the undisturbed storage."""
+    """Tell whether a command names a file, or the folder in which it misses one, in a line of its own."""
     text = re.sub(r"\s", "", said.text.replace(str(storage.parent), ""))  # a terminal may break the line
     for line in reference.said[command].splitlines():
         if name in line:
             text = text.replace(re.sub(r"\s", "", line), "")
-    return name in text
+    is_gone = kind_of(name) in NAMED_BY_CONTENT and not (storage / name).exists()
+    return (f"{name.rpartition('/')[0]}:" if is_gone else name) in text
 
 
 def contents(storage: Path) -> dict[str, bytes]:

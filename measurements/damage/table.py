@@ -8,12 +8,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from measurements.damage.kinds import NOT_TRIED
 from measurements.damage.outcomes import Outcome, is_fault
 
 SHORT: dict[Outcome, str] = {
     "unaffected": "-",
     "redone": "redone",
     "not there yet": "new",
+    "lost": "lost",
     "dropped with a notice": "notice",
     "refused by name": "refused",
     "named": "named",
@@ -34,6 +36,8 @@ said and left was compared with the undisturbed study.
 - `redone`: the file is made again, with the content that it had; the same command then has nothing left to do.
 - `new`: the file is gone, and no other says that it was ever there: what it stands for is shown as not done, or not
   known.
+- `lost`: the file is gone, no other says that it was ever there, and it tells of something that has happened: a look at
+  results that was taken and is not counted any more ([looks.md](looks.md#what-is-counted)).
 - `notice`: the command goes on without the file, and names it with what becomes of it.
 - `refused`: exit code 2, with the file and a way out: only a person can give it back.
 - `named`: what `verify` is for: the file, what is wrong with it and who mends it, with exit code 1.
@@ -49,6 +53,10 @@ not read leaves it unaffected: only `verify` reads everything.
 Trials ran in one process and without Ray, and `sync` talked to a server in memory; for the tracking database `sync` and
 `run` wrote to it as they do. A lease that cannot be read is named, and counts as held until it was seen to stand still
 for 60 s. Logs of workers are text without a digest: they are shown as they are.
+
+Not tried: a disk that rots, which changes a bit and leaves size and times as they were. Who goes by these (caches of
+digests, the kept report, the record of finished trials) does not see it until something reads the file: `ablate verify`
+reads everything. Nor what the small study does not have: {not_tried}.
 
 {counts}
 
@@ -84,7 +92,9 @@ def page(cases: Sequence[Case]) -> str:
     told = ", ".join(f"{counts[outcome]:,} {outcome}" for outcome in SHORT if counts[outcome] and not is_fault(outcome))
     faults = sum(number for outcome, number in counts.items() if is_fault(outcome))
     lines = [
-        _HEAD.format(cases=len(cases), counts=f"In total: {told}; {faults:,} faults."),
+        _HEAD.format(
+            cases=len(cases), not_tried="; ".join(NOT_TRIED.values()), counts=f"In total: {told}; {faults:,} faults."
+        ),
         f"| file | {' | '.join(columns)} |\n",
         f"|---|{'---|' * len(columns)}\n",
     ]

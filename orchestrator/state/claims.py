@@ -8,11 +8,13 @@ its own.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from orchestrator.state.ledger import Ledger, TrialEntry
+from orchestrator.state.looks import read_looks
 from search_spaces.catalogue.load import shipped
 from search_spaces.claims import select_benchmarks
 from search_spaces.identity import fingerprint
@@ -21,6 +23,8 @@ from search_spaces.study import Hypothesis, Study
 from trainables.storage import layout
 from trainables.storage.record_files import read, write
 from trainables.storage.store import Store
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -133,6 +137,9 @@ def claims_of(
 ) -> tuple[dict[str, WrittenClaim], tuple[WrittenClaim, ...]]:
     """Collect the claims of a study: all, by their key, and those that storage does not know yet.
 
+    A claim is written down before its results are looked at: where a look tells of one that storage does not know, its
+    record is gone, and a warning says so.
+
     Args:
         study: whose hypotheses they are.
         plan: of the study.
@@ -140,7 +147,15 @@ def claims_of(
         store: where claims are written down.
         up_to_seeds: to which a run will go by itself, where those are more than the study has.
     """
+    looked_at = [look for looks in read_looks(store, plan.study).values() for look in looks]
     known = read_claims(store, plan.study)
+    if lost := sorted({look.id for look in looked_at if look.claim not in known}):
+        logger.warning(
+            "%s: the record of %s is gone, as looks at the results tell; whether it was written before its scores is"
+            " not known any more",
+            store.place(layout.claims_folder(plan.study)),
+            ", ".join(lost),
+        )
     may_be_older = not store.list(layout.claims_folder(plan.study))
     keys, time = claim_keys(study, plan), now()
     trials: dict[str, list[TrialEntry]] = {}

@@ -19,6 +19,7 @@ from orchestrator.state.ledger import read_ledger
 from search_spaces.plan import Plan
 from search_spaces.study import Hypothesis, Study
 from tests.support.stored_studies import answers, finish_trial, noisy_answers, study_of, two_stage_plan
+from trainables.storage import layout
 from trainables.storage.store import LocalStore
 
 ACCURACIES = {"base": (0.6, 0.6), "resolution=32px": (0.6, 0.6), "resolution=16px": (0.4, 0.4)}
@@ -90,6 +91,21 @@ def test_a_claim_written_before_its_scores_is_confirmatory_and_one_that_is_chang
 def test_a_claim_added_to_a_study_that_ran_without_any_is_late(store: LocalStore) -> None:
     plan = _run(store, study_of(), (7, 8, 9))
     assert _one(_judged(store, study_of(WORSE), plan), "small").confirmatory is False
+
+
+def test_a_claim_whose_record_is_gone_is_named_by_the_looks_at_it_until_it_is_written_again(
+    store: LocalStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    study = study_of(WORSE)
+    plan = _run(store, study, (7, 8, 9))
+    _judged(store, study, plan)
+    assert caplog.messages == []
+    store.remove(layout.claims_folder(plan.study))
+    assert _one(_judged(store, study, plan), "small").confirmatory is None
+    (message,) = caplog.messages
+    assert message.startswith(f"{store.place(layout.claims_folder(plan.study))}: the record of small is gone")
+    _judged(store, study, plan)
+    assert caplog.messages == [message]
 
 
 def test_an_arm_under_another_name_keeps_its_claim_and_its_looks(store: LocalStore) -> None:
