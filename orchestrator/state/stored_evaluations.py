@@ -70,6 +70,9 @@ class StoredEvaluations(Mapping[tuple[str, str], EvaluationResult]):
     def __len__(self) -> int:
         return len(self._results)
 
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
 
 def read_evaluations(
     plan: Plan,
