@@ -21,7 +21,7 @@ from trainables.storage.spool import is_of_machine, read_spool
 from trainables.storage.store import LocalStore, Store
 from trainables.task import TrialTask
 
-MEASURED = ("train/samples_per_s", "train/mfu", "cost/")
+MEASURED = ("train/samples_per_s", "train/mfu", "cost/", "memory/")
 """Metrics that measure time or memory: an attempt more has other values, but as many."""
 
 
