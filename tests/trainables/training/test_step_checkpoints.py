@@ -359,7 +359,7 @@ def test_a_rank_that_cannot_write_its_part_fails_on_all_ranks_and_leaves_nothing
     assert "No space left on device" in told[1]
     assert "rank 1 has failed" in told[0]
     assert not list(_folder(tmp_path).glob("writing.aside/*"))
-    assert LocalStore(tmp_path).folders(layout.checkpoints(KEY)) == []
+    assert not LocalStore(tmp_path).folders(layout.checkpoints(KEY))
 
 
 def _fail_to_digest(*arguments: object) -> Any:
