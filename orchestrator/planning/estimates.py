@@ -15,7 +15,7 @@ from search_spaces.errors import InputError, nearest
 from search_spaces.identity import Memo, source_name
 from search_spaces.plan import Node, Plan, PlannedTrial
 from search_spaces.resource_spec import ResourceSpec
-from search_spaces.resources import micro_batch
+from search_spaces.resources import accumulation, micro_batch
 from search_spaces.sizes import ModelSize
 from search_spaces.spec import Module, StageSpec
 from search_spaces.trained_sizes import trained_parameters
@@ -94,8 +94,7 @@ class Estimate:
 
     @property
     def accumulation(self) -> int:
-        """Micro-batches of a worker in one optimizer step."""
-        return self.stage.global_batch // (self.micro_batch * self.resources.workers)
+        return accumulation(self.stage, self.resources)
 
 
 def estimates(plan: Plan, assumed: Assumptions) -> dict[str, Estimate | None]:

