@@ -11,13 +11,14 @@ image, P feature positions of the grid, C feature width.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from trainables.model.moved_batch import MovedBatch
 from trainables.model.tokenizer import IGNORE
 
 Numbers = np.ndarray[Any, np.dtype[np.int64]]
@@ -36,7 +37,7 @@ class Text(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PackedBatch:
+class PackedBatch(MovedBatch):
     """Row of records with and without images.
 
     `features_KPC` are the encoder's cached output; where they are None, `image_KCHW` goes through the encoder. Both are
@@ -56,17 +57,6 @@ class PackedBatch:
     """Seed of the record's dropout, at each of its positions."""
     image_KCHW: Tensor | None = None
     features_KPC: Tensor | None = None
-
-    def pinned(self) -> PackedBatch:
-        """Copy the row to page-locked memory, from which a GPU copies asynchronously."""
-        return replace(self, **{name: part.pin_memory() for name, part in vars(self).items() if part is not None})
-
-    def to(self, device: torch.device | str, dtype: torch.dtype) -> PackedBatch:
-        """Copy the row to a device, images and features in the model's precision `dtype`."""
-        there = {name: part.to(device, non_blocking=True) for name, part in vars(self).items() if part is not None}
-        return replace(
-            self, **{name: part.to(dtype) if part.is_floating_point() else part for name, part in there.items()}
-        )
 
 
 def pack_row(

@@ -7,7 +7,7 @@ D embedding width, L = 1 + V + T positions (1 + T in a batch without images).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
 
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from search_spaces.spec import Module, TrialSpec
 from trainables.model.dropout import Draws, replace_dropout
 from trainables.model.language import build_language, logits_of_head
+from trainables.model.moved_batch import MovedBatch
 from trainables.model.packed_batch import PackedBatch
 from trainables.model.projector import build_projector
 from trainables.model.tokenizer import IGNORE, Tokenizer
@@ -25,7 +26,7 @@ from trainables.model.vision import VisionEncoder, build_vision
 
 
 @dataclass(frozen=True)
-class Batch:
+class Batch(MovedBatch):
     """Batch of records of one modality: all have an image or none has.
 
     `features_BPC` are the encoder's cached output; where they are None, `image_BCHW` goes through the encoder. Both are
@@ -39,27 +40,6 @@ class Batch:
     features_BPC: Tensor | None = None
     draws_B: Tensor | None = None
     """Seeds of the records' dropout (`dropout.record_draws`); not needed outside training."""
-
-    def pinned(self) -> Batch:
-        """Copy the batch to page-locked memory, from which a GPU copies asynchronously."""
-        return replace(self, **{name: part.pin_memory() for name, part in vars(self).items() if part is not None})
-
-    def to(self, device: torch.device | str, dtype: torch.dtype) -> Batch:
-        """Copy the batch to a device, images and features in the model's precision `dtype`."""
-        return replace(
-            self,
-            ids_BT=self.ids_BT.to(device, non_blocking=True),
-            labels_BT=self.labels_BT.to(device, non_blocking=True),
-            mask_BT=self.mask_BT.to(device, non_blocking=True),
-            image_BCHW=_cast_there(self.image_BCHW, device, dtype),
-            features_BPC=_cast_there(self.features_BPC, device, dtype),
-            draws_B=None if self.draws_B is None else self.draws_B.to(device, non_blocking=True),
-        )
-
-
-def _cast_there(values: Tensor | None, device: torch.device | str, dtype: torch.dtype) -> Tensor | None:
-    """Copy to a device, then cast there: torch casts on the host first, into memory that is not page-locked."""
-    return None if values is None else values.to(device, non_blocking=True).to(dtype)
 
 
 class VLM(nn.Module):

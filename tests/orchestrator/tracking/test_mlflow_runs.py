@@ -47,20 +47,13 @@ def test_drivers_that_take_turns_make_one_run_per_trial(
     assert len(runs_of(client, "trial")) == len(PLAN.trials)
 
 
-def test_run_that_a_user_deleted_is_made_anew_though_its_id_was_lost(storage: Path, client: MlflowClient) -> None:
+@pytest.mark.parametrize("is_known", [True, False], ids=["by its id", "though its id was lost"])
+def test_run_that_a_user_deleted_is_made_anew(is_known: bool, storage: Path, client: MlflowClient) -> None:
     tracker = open_tracker(None, storage)
     tracker.open_study(PLAN)
     run = tracker.open_trial(PLAN.trials[0], None, 1000)
     client.delete_run(run)
-    assert tracker.open_trial(PLAN.trials[0], None, 1000) != run
-
-
-def test_run_that_a_user_deleted_is_made_anew(storage: Path, client: MlflowClient) -> None:
-    tracker = open_tracker(None, storage)
-    tracker.open_study(PLAN)
-    run = tracker.open_trial(PLAN.trials[0], None, 1000)
-    client.delete_run(run)
-    assert tracker.open_trial(PLAN.trials[0], run, 1000) != run
+    assert tracker.open_trial(PLAN.trials[0], run if is_known else None, 1000) != run
 
 
 def test_a_run_whose_creation_was_not_answered_is_not_made_again(
