@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cluster.worker_process import ALLOCATOR_SETTINGS, environment
+from cluster.allocator import ALLOCATOR_SETTINGS
+from cluster.worker_process import environment
 from search_spaces.worker_contract import RankInfo
 
 

@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from search_spaces.errors import InputError
-from tests.support.layout_names import FOLDERS, FUNCTIONS, PARTS_OF_NAMES, values_of
+from tests.support.layout_names import FOLDERS, FUNCTIONS, PARTS_OF_NAMES, READERS, values_of
 from trainables.storage import layout
 
 OUTSIDE = ("../x", "..", "/x", "a/../../x")
@@ -30,4 +30,4 @@ def test_every_function_is_tried() -> None:
     makers = {
         name for name, maker in inspect.getmembers(layout, inspect.isfunction) if maker.__module__ == layout.__name__
     }
-    assert makers - {function for function, _ in TEXTS} == {"node_spools"}  # it selects from names that are there
+    assert makers - {function for function, _ in TEXTS} == {"node_spools", *READERS}  # these read names that are there

@@ -135,7 +135,7 @@ def exact_gradient(tmp_path_factory: pytest.TempPathFactory) -> torch.Tensor:
     def computed(model: VLM, *arguments: Any) -> Iterator[Engine]:
         twin = copy.deepcopy(model).double()
 
-        def step(batches: Iterator[Batch], targets: int) -> float:
+        def step(batches: Iterator[Batch], passes: int, targets: int) -> float:
             for batch in batches:
                 (twin(batch.to("cpu", torch.float64)) / targets).backward()
             groups = make_optimizer(twin, STILL).param_groups

@@ -1,0 +1,80 @@
+"""Run trials of a shipped study at toy size through Ray, and keep what happened when."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.connect import connect
+from orchestrator.planning.preflight import preflight
+from orchestrator.running.attempts import Outcomes, RunSettings
+from orchestrator.running.tasks import make_task, remaining_work
+from orchestrator.running.trial_events import Dispatched, TrialEvent
+from orchestrator.running.tuner import run_trials
+from orchestrator.state.ledger import read_ledger
+from search_spaces.expansion.expand import expand_study, plan_expansion
+from search_spaces.expansion.toy_resources import Machine
+from search_spaces.outcomes import NodeDone, TrialDone, UnitDone
+from search_spaces.plan import Plan
+from search_spaces.study_files import load_study
+from trainables.storage.store import LocalStore
+
+STUDY = "quickstart"
+
+
+@dataclass(frozen=True)
+class ToyRun:
+    """Trials that were run. Times are seconds of the events' clock, by trial, in the order of hand-outs."""
+
+    plan: Plan
+    outcomes: Outcomes
+    wall_s: float
+    """From the first hand-out to the end."""
+    starts: dict[str, float]
+    """When each was handed out."""
+    first_work: dict[str, float]
+    """When each had done its first unit of work."""
+    ends: dict[str, float]
+
+
+def run_toy_trials(
+    storage: Path, changes: Sequence[str], cpus: int, most: int | None = None, machine: Machine | None = None
+) -> ToyRun:
+    """Run trials of the quickstart at toy size, with a Ray of their own.
+
+    Args:
+        storage: root of the storage; data folder, too.
+        changes: to the study, as `--set` takes them.
+        cpus: that Ray has.
+        most: trials, the first of the study; None for all.
+        machine: that the toy form fits; None for one that has all that the study asks for.
+    """
+    store = LocalStore(storage)
+    expansion = expand_study(load_study(STUDY, list(changes)), toy=True, toy_machine=machine)
+    known = preflight(expansion.specs(), expansion.evaluation_sets, store, storage, lambda text: None)
+    plan = plan_expansion(expansion, digests=known.digests, counts=known.counts)
+    trials = {trial.id: trial for trial in plan.trials}
+    events: list[TrialEvent] = []
+    with connect(cpus=cpus):
+        began = time.perf_counter()
+        outcomes = run_trials(
+            remaining_work(plan, read_ledger(plan, store))[:most],
+            plan.nodes,
+            (),
+            lambda trial: make_task(plan, trials[trial], known.digests, storage, storage),
+            store,
+            RunSettings(plan.study),
+            events.append,
+        )
+        wall_s = time.perf_counter() - began
+    starts, first_work, ends = dict[str, float](), dict[str, float](), dict[str, float]()
+    for event in sorted(events, key=lambda event: event.at):
+        if isinstance(event.event, Dispatched):
+            starts[event.trial] = event.at
+        elif isinstance(event.event, UnitDone | NodeDone):
+            first_work.setdefault(event.trial, event.at)
+        elif isinstance(event.event, TrialDone):
+            ends[event.trial] = event.at
+    return ToyRun(plan, outcomes, wall_s, starts, first_work, ends)
