@@ -5,9 +5,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 STORAGE ?= $(or $(ABLATE_STORAGE),$(HOME)/.ablate)
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+FAST := tests/search_spaces tests/cluster tests/orchestrator/analysis tests/docs \
+	tests/test_docstrings.py tests/test_mirror.py tests/test_wheel.py tests/orchestrator/test_cli.py
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install quickstart smollm2 test test-slow broken-inputs lint measure gpu-check drill damaged clean
+.PHONY: help install quickstart smollm2 test test-fast test-slow broken-inputs lint measure gpu-check drill damaged clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -33,6 +35,9 @@ smollm2: data/smollm2-135m/config.json ## the same encoder with a real pretraine
 
 test: install ## run the tests, a file at a time on every core (four at most)
 	$(BIN)/python -m pytest $(PARALLEL)
+
+test-fast: install ## run the tests that train nothing and start no Ray (under two minutes on 2 cores)
+	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow and not ray and not browser and not drill' $(FAST)
 
 test-slow: install ## run the slow tests, too
 	$(BIN)/python -m pytest $(PARALLEL) -m ''

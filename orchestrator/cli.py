@@ -10,10 +10,11 @@ import sys
 import tempfile
 import traceback
 from gc import set_threshold
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from orchestrator import __version__
 from orchestrator.commands import study
 from orchestrator.commands.benchmarks import benchmarks
 from orchestrator.commands.data import data
@@ -73,6 +74,21 @@ for command in (
 app.command(name="import")(import_results)
 app.add_typer(data, name="data")
 app.add_typer(benchmarks, name="benchmarks")
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"ablate-vlm {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _ablate(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """Take the options that stand before any command."""
 
 
 def main() -> None:

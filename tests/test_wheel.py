@@ -10,6 +10,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import orchestrator
+
 ROOT = Path(__file__).parent.parent
 CARRIED = (".py", ".yaml", ".json", ".csv", ".j2", ".css", ".typed")
 """What of the packages must be in the wheel."""
@@ -19,7 +21,7 @@ def test_the_wheel_plans_the_quickstart_from_another_directory(tmp_path: Path) -
     source = tmp_path / "source"  # a copy: building leaves folders behind
     for package in ("search_spaces", "trainables", "cluster", "orchestrator"):
         shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in ("pyproject.toml", "README.md"):
+    for file in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / file, source / file)
     build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(source)]
     built = subprocess.run(build, check=True, capture_output=True, text=True)
@@ -29,6 +31,10 @@ def test_the_wheel_plans_the_quickstart_from_another_directory(tmp_path: Path) -
         archive.extractall(tmp_path / "site")
         (entry,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
         assert "ablate = orchestrator.cli:main" in archive.read(entry).decode()
+        licences = {Path(name).name for name in archive.namelist() if "/licenses/" in name}
+        (metadata,) = (archive.read(name).decode() for name in archive.namelist() if name.endswith("/METADATA"))
+    assert licences == {"LICENSE", "NOTICE"}
+    assert f"Version: {orchestrator.__version__}\n" in metadata
     kept = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.suffix in CARRIED}
     site = tmp_path / "site"
     assert {path for path in kept if not (site / path).exists() and not path.startswith("build/")} == set()

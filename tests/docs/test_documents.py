@@ -7,6 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
+
+import orchestrator
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("search_spaces", "cluster", "trainables", "orchestrator")
@@ -27,6 +30,17 @@ def test_links_of_a_document_lead_to_files_that_are_there(document: str) -> None
     links = [link.split("#")[0] for link in re.findall(r"\]\(([^)\s]+)\)", text)]
     local = [link for link in links if link and not re.match(r"[a-z]+:", link)]
     assert [link for link in local if not ((ROOT / document).parent / link).exists()] == []
+
+
+def test_the_index_of_the_documents_links_every_page() -> None:
+    linked = re.findall(r"\]\((\w[\w-]*\.md)\)", (ROOT / "docs" / "README.md").read_text())
+    pages = {Path(name).name for name in DOCUMENTS if Path(name).parent == Path("docs")}
+    assert set(linked) == pages - {"README.md"}
+    assert len(linked) == len(set(linked))
+
+
+def test_the_citation_names_the_version_of_the_program() -> None:
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == orchestrator.__version__
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

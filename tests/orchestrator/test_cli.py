@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import orchestrator
 from tests.support.command_line import ROOT, ablate
 
 
@@ -19,6 +20,10 @@ def test_a_foreign_package_of_our_name_is_refused_naming_its_file(tmp_path: Path
     done = ablate("plan", "quickstart", storage=tmp_path / "s", cwd=tmp_path, check=None)
     assert done.returncode == 2
     assert str(foreign / "__init__.py") in done.stderr
+
+
+def test_the_version_is_that_of_the_package(tmp_path: Path) -> None:
+    assert ablate("--version", storage=tmp_path).stdout == f"ablate-vlm {orchestrator.__version__}\n"
 
 
 def ended(raises: str) -> tuple[int, str]:
