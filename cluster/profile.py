@@ -1,0 +1,244 @@
+"""Read profiles of clusters: which nodes there are or may come, what is between them, where storage is, what it costs.
+
+A shipped profile has a name (`kuberay`); one of a user's own is a file of the same form.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+import psutil
+from pydantic import AfterValidator, Field
+
+from cluster.fit import NodeResources, usable_cpus, visible_gpus
+from search_spaces.catalogue.load import shipped
+from search_spaces.errors import InputError, Problems, nearest
+from search_spaces.names import Slug
+from search_spaces.spec import Positive, Spec
+from search_spaces.typed import typed
+from search_spaces.yaml_source import Document, KeyPath, key_text, read
+
+MOST_NODES = 10_000
+"""Nodes that a profile may have: plans hold each of them in memory."""
+
+_Count = Annotated[int, Field(ge=0)]
+_Amount = Annotated[float, Field(gt=0)]
+
+
+def _currency(code: str) -> str:
+    if re.fullmatch("[A-Z]{3}", code) is None:
+        raise ValueError(f"must be three letters of ISO 4217, such as USD, but got {code!r}")
+    return code
+
+
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise ValueError(f"must be a day, such as 2026-01-31, but got {text!r}") from None
+
+
+class Price(Spec):
+    """Price of one node, as of a day."""
+
+    per_hour: _Amount
+    currency: Annotated[str, AfterValidator(_currency)]
+    source: str
+    date: Annotated[str, AfterValidator(_day)]
+    """Day on which the price held, in ISO 8601."""
+
+
+class Head(Spec):
+    """Machine of Ray's head where that is one of its own. No trial runs on it."""
+
+    cpus: Positive
+    memory_gb: _Amount
+    """1e9 bytes."""
+    price: Price | None
+    """None: not known."""
+
+
+class Interconnect(Spec):
+    """Network between nodes that ranks of a trial talk over."""
+
+    name: str
+    gbit_s: _Amount
+    """Of a node, all of its adapters together."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeKind:
+    """Nodes of a cluster that are alike."""
+
+    name: str
+    min: int
+    """Nodes that are always there."""
+    max: int
+    """Most nodes that may come."""
+    cpus: int
+    gpus: int
+    gpu: str | None
+    """Name of the GPU in the catalogue; None without GPUs, and on this machine, whose GPUs are not asked for theirs."""
+    memory_bytes: int
+    price: Price | None
+    """Of one node; None: not known."""
+
+    def nodes(self, count: int) -> tuple[NodeResources, ...]:
+        """Return the resources of some nodes of this kind."""
+        return tuple(NodeResources(f"{self.name}-{number}", self.cpus, self.gpus) for number in range(1, count + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A cluster as it may be used: nodes, network, storage, prices."""
+
+    name: str
+    about: str
+    head: Head | None
+    """None: the head is on the first of the nodes."""
+    nodes: tuple[NodeKind, ...]
+    interconnect: Interconnect | None
+    storage: str | None
+    """Absolute path under which every node sees the storage; None: that of this machine."""
+
+    @property
+    def most_nodes(self) -> tuple[NodeResources, ...]:
+        """Nodes of the cluster when all have come that may come."""
+        return tuple(node for kind in self.nodes for node in kind.nodes(kind.max))
+
+    @property
+    def fewest_nodes(self) -> tuple[NodeResources, ...]:
+        """Nodes that are always there."""
+        return tuple(node for kind in self.nodes for node in kind.nodes(kind.min))
+
+
+def load_profile(name_or_path: str) -> Profile:
+    """Read a profile.
+
+    Args:
+        name_or_path: a path, or the name of a shipped profile.
+
+    Raises:
+        InputError: everything that is wrong with it, together.
+    """
+    file = _find(name_or_path)
+    document = read(file)
+    written = typed(_ProfileFile, document)
+    Problems(_contradictions(written, document)).raise_all()
+    return Profile(
+        name=file.stem,
+        about=written.about,
+        head=written.head,
+        nodes=tuple(kind.resolved(name) for name, kind in written.nodes.items()),
+        interconnect=written.interconnect,
+        storage=written.storage,
+    )
+
+
+@cache
+def shipped_profiles() -> tuple[str, ...]:
+    """List the names of the profiles that come with the program."""
+    return tuple(sorted(file.stem for file in _FOLDER.glob("*.yaml")))
+
+
+_FOLDER = Path(str(resources.files("cluster"))) / "profiles"
+
+
+def _find(name_or_path: str) -> Path:
+    path = Path(name_or_path).expanduser()
+    if path.is_file():
+        return path
+    if name_or_path in shipped_profiles():
+        return _FOLDER / f"{name_or_path}.yaml"
+    raise InputError(
+        f"must be a file, or one of {', '.join(shipped_profiles())}, but got {name_or_path!r}",
+        key="--profile",
+        way_out=nearest(name_or_path, shipped_profiles()),
+    )
+
+
+class _NodeFile(Spec):
+    """Nodes of one kind as they are written."""
+
+    min: _Count | None = None
+    """As many as `max` where it is left out."""
+    max: Positive
+    cpus: Positive | Literal["auto"]
+    """`auto`, here and below: as many as this machine has."""
+    gpus: _Count | Literal["auto"] = 0
+    gpu: str | None = None
+    memory_gb: _Amount | Literal["auto"]
+    price: Price | None
+
+    def resolved(self, name: str) -> NodeKind:
+        """Fill in what this machine has."""
+        memory = psutil.virtual_memory().total if self.memory_gb == "auto" else round(self.memory_gb * 1e9)
+        return NodeKind(
+            name=name,
+            min=self.max if self.min is None else self.min,
+            max=self.max,
+            cpus=usable_cpus() if self.cpus == "auto" else self.cpus,
+            gpus=visible_gpus() if self.gpus == "auto" else self.gpus,
+            gpu=self.gpu,
+            memory_bytes=memory,
+            price=self.price,
+        )
+
+
+class _ProfileFile(Spec):
+    """A profile as it is written."""
+
+    about: str
+    head: Head | None
+    nodes: Annotated[dict[Slug, _NodeFile], Field(min_length=1)]
+    interconnect: Interconnect | None
+    storage: str | None
+
+
+def _contradictions(written: _ProfileFile, document: Document) -> Iterator[InputError]:
+    """Find what is wrong with a profile beyond the form of its fields."""
+
+    def problem(law: str, *path: str, way_out: str | None = None) -> InputError:
+        whole: KeyPath = path
+        return InputError(law, place=document.origin(whole), key=key_text(whole), way_out=way_out)
+
+    for name, kind in written.nodes.items():
+        if kind.min is not None and kind.min > kind.max:
+            yield problem(f"must be at most `max`, {kind.max}, but got {kind.min}", "nodes", name, "min")
+        if kind.gpu is not None and kind.gpu not in shipped().gpus:
+            law = f"must be one of {', '.join(shipped().gpus)}, but got {kind.gpu!r}"
+            yield problem(law, "nodes", name, "gpu", way_out=nearest(kind.gpu, shipped().gpus))
+        if kind.gpus == 0 and kind.gpu is not None:
+            yield problem(
+                f"must be left out where there are no GPUs, but got {kind.gpu!r}",
+                "nodes",
+                name,
+                "gpu",
+                way_out="Write `gpus:`, how many of them a node has.",
+            )
+        if kind.gpus not in (0, "auto") and kind.gpu is None:
+            law = f"must be given for {kind.gpus} GPUs, one of {', '.join(shipped().gpus)}"
+            yield problem(law, "nodes", name, "gpu")
+        if "auto" in (kind.cpus, kind.gpus, kind.memory_gb) and kind.max > 1:
+            law = f"must be 1 where something is `auto`, as this machine is one, but got {kind.max}"
+            yield problem(law, "nodes", name, "max", way_out="Write the numbers of your nodes.")
+    count = sum(kind.max for kind in written.nodes.values())
+    if count > MOST_NODES:
+        yield problem(f"must have at most {MOST_NODES:,} nodes in all, but has {count:,}", "nodes")
+    if written.storage is not None and not Path(written.storage).is_absolute():
+        yield problem(
+            f"must be an absolute path that every node sees, but got {written.storage!r}",
+            "storage",
+            way_out="Write the path under which the nodes have it, such as /shared/ablate.",
+        )
+    prices = [kind.price for kind in (written.head, *written.nodes.values()) if kind is not None and kind.price]
+    currencies = sorted({price.currency for price in prices})
+    if len(currencies) > 1:
+        yield problem(f"must have prices in one currency, but has {' and '.join(currencies)}", "nodes")

@@ -1,0 +1,1 @@
+"""Keep profiles of clusters, a file each; `cluster.profile` reads them."""
