@@ -16,9 +16,13 @@ class ResourceSpec(Spec):
     """Workers, devices, memory and checkpoints of a trial. Changes rounding at most, so none of it enters identity."""
 
     workers: Positive = 1
+    """Processes that train a trial together, a rank each."""
     gpus_per_worker: Annotated[float, Field(ge=0)] = 0
+    """GPUs of each worker; 0 trains on CPUs."""
     cpus_per_worker: Annotated[float, Field(gt=0)] = 1
+    """CPU cores that each worker reserves."""
     zero: Literal[0, 1, 2, 3] = 0
+    """ZeRO stage: what the workers divide among them (1: optimizer states, 2: gradients too, 3: weights too)."""
     offload: Offload = "none"
     """What lives in the host's memory: `optimizer` (states and fp32 weights; ZeRO 1 to 3), `optimizer+params` (the
     weights too; ZeRO 3 only)."""
@@ -29,6 +33,7 @@ class ResourceSpec(Spec):
     (`drop`). `auto` drops padding where flash attention computes: other kernels go over all pairs of positions of a
     row."""
     checkpoint_every_steps: Positive = 500
+    """Optimizer steps between two checkpoints of a running stage, unless `checkpoint_every_minutes` comes first."""
     checkpoint_every_minutes: Annotated[float, Field(gt=0)] = 10
     """Of rank 0's clock: whichever of the two comes first."""
     hang_timeout_s: Annotated[float, Field(gt=0)] = 600

@@ -10,7 +10,9 @@ from pydantic import BaseModel
 from search_spaces.catalogue.entries import StageResources
 from search_spaces.catalogue.load import shipped
 from search_spaces.catalogue.recipe_entries import StagePatch
+from search_spaces.field_docstrings import field_docstrings, models_within
 from search_spaces.projectors import ProjectorKind
+from search_spaces.resource_spec import ResourceSpec
 from search_spaces.seeds import SEED_SOURCES
 from search_spaces.study import Study
 from search_spaces.typed import nested_models
@@ -67,6 +69,7 @@ def study_schema() -> dict[str, Any]:
         entry["properties"] = {"extends": extends, **entry["properties"]}
         entry["anyOf"] = [{"required": entry.pop("required")}, {"required": ["extends"]}]
     kinds["Base"].pop("required", None)  # a file that extends another may leave out anything
+    _describe(schema, kinds)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Study of ablate-vlm",
@@ -77,6 +80,19 @@ def study_schema() -> dict[str, Any]:
 def schema_text() -> str:
     """Write the schema as it is committed."""
     return json.dumps(study_schema(), indent=2) + "\n"
+
+
+def _describe(schema: dict[str, Any], kinds: dict[str, Any]) -> None:
+    """Give every property the docstring of its field as its description, where it has none yet."""
+    models = models_within(Study) | models_within(StagePatch)
+    of_resources = field_docstrings(ResourceSpec)
+    for name, kind in {Study.__name__: schema, **kinds}.items():
+        texts = field_docstrings(models[name])
+        if models[name] is StageResources:
+            texts = of_resources | texts  # the same fields, of a single stage
+        for field, definition in kind.get("properties", {}).items():
+            if field in texts:
+                definition.setdefault("description", texts[field])
 
 
 def _may_be(schema: dict[str, Any], fields: dict[str, Any], name: str, short: dict[str, Any]) -> None:

@@ -26,16 +26,21 @@ class VitShape(Spec):
     depth: Positive
     """Number of blocks. The last one gives no features, but its weights are there."""
     heads: Positive
+    """Attention heads of a block."""
     mlp: Positive
     """Width of the hidden layer of a block."""
     class_token: bool = True
+    """Whether a class token stands before the patches."""
     registers: int = 0
     """Further tokens beside the class token."""
     prefix_positions: bool = True
     """The class token has a position embedding, too."""
     patch_bias: bool = True
+    """Whether the patch embedding has a bias."""
     norm_pre: bool = False
+    """Whether a norm comes before the first block."""
     layer_scale: bool = False
+    """Whether the branches of a block are scaled by learned factors."""
     attention_pool: bool = False
     """A pooling head, as SigLIP has one: not used for features, but part of the weights."""
 
@@ -49,6 +54,7 @@ class ConvShape(Spec):
     """Convolutional encoder by its published totals, without a classifier."""
 
     parameters: Positive
+    """Number of weights."""
     macs: Positive
     """Multiply-adds of one image at the entry's resolution."""
 
@@ -57,9 +63,13 @@ class LanguageShape(Spec):
     """Architecture of a causal language model, besides its width."""
 
     layers: Positive
+    """Number of transformer blocks."""
     heads: Positive
+    """Attention heads of the queries."""
     kv_heads: Positive
+    """Attention heads of keys and values; fewer than `heads` where they are shared."""
     mlp: Positive
+    """Width of the hidden layer of an MLP."""
     vocabulary: Positive
     """Rows of the checkpoint's table of embeddings."""
     tied: bool = False

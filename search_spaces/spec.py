@@ -244,10 +244,15 @@ class OptimizerSpec(Spec):
     """Optimizer of a stage with its hyperparameters and gradient clipping."""
 
     kind: OptimizerKind = "adamw"
+    """Update rule."""
     lr: Annotated[float, Field(gt=0)]
+    """Peak learning rate."""
     betas: tuple[float, float] = (0.9, 0.999)
+    """Of AdamW: decay rates of the first and second moments."""
     eps: Annotated[float, Field(gt=0)] = 1e-8
+    """Of AdamW: what is added to the root of the second moment."""
     momentum: float = 0.0
+    """Of SGD: decay rate of the velocity."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """Not applied to biases and one-dimensional weights."""
     clip: Annotated[float, Field(gt=0)] | None = 1.0
@@ -271,7 +276,9 @@ class ScheduleSpec(Spec):
     """Learning-rate schedule of a stage: linear warm-up, then the curve that `kind` names."""
 
     kind: ScheduleKind = "cosine"
+    """Curve after the warm-up: half a cosine to zero, constant, or constant and then a decay (`wsd`)."""
     warmup_steps: Annotated[int, Field(ge=0)] | None = None
+    """Optimizer steps in which the rate rises linearly from zero."""
     warmup_ratio: Annotated[float, Field(ge=0, lt=1)] | None = None
     """One of the two; a ratio is of the stage's steps, rounded down. Neither: no warm-up."""
     decay_ratio: Annotated[float, Field(gt=0, le=1)] = 0.2

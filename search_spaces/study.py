@@ -45,9 +45,11 @@ class VisionChoice(Entry):
     resolution: Positive | None = None
     """Side of the square input in px; by default the checkpoint's own."""
     resize: Resize = "letterbox"
+    """How an image becomes a square: padded, squeezed, or cut to its centre."""
     interpolate: bool = False
     """Allow another resolution than the checkpoint's own, by interpolating position embeddings."""
     weights: WeightsOrigin = "pretrained"
+    """Whether the encoder starts from its checkpoint or at random."""
     stride: Positive | None = None
     """Output stride of a convolutional encoder; by default its largest."""
     tokens: Positive | None = None
@@ -83,6 +85,7 @@ class ProjectorChoice(Entry):
     """The projector of an arm."""
 
     kind: ProjectorKind = "gelu-mlp"
+    """Design of the projector: one linear layer, an MLP with GELU, or one whose first layer is wide."""
     depth: Positive | None = None
     """Number of linear layers: 1 of `linear`; from 2 on, and by default 2, of `gelu-mlp`; from 2 on, and by default 3,
     of `fused-gelu-mlp`, whose first layer is four times as wide as the features."""
@@ -92,8 +95,11 @@ class Base(Entry):
     """One complete arm; every other arm is a difference from it."""
 
     vision: VisionChoice
+    """Vision encoder, its resolution and its visual tokens; a name alone is the backbone."""
     projector: ProjectorChoice = ProjectorChoice()
+    """Projector from visual features to embeddings of the language model."""
     language: LanguageChoice
+    """Language model; a name alone is the model."""
     stages: Annotated[tuple[str, ...], Field(min_length=1)]
     """Names of stages of the recipe, in the order of training."""
     epochs: Annotated[float, Field(gt=0)] | None = None
@@ -101,6 +107,7 @@ class Base(Entry):
     max_steps: Positive | None = None
     """Of the last stage, instead of `epochs`."""
     data: DataChoice | None = None
+    """Mix that stages without `data` of their own train on: a name, or its parts."""
 
     @model_validator(mode="after")
     def _one_horizon(self) -> Base:
@@ -142,13 +149,16 @@ class Exclude(Entry):
     where: Annotated[dict[str, Any], Field(min_length=1)]
     """Axis -> label of its value; an arm is left out if all of them fit."""
     reason: NonEmpty
+    """Why these arms are left out; the plan shows it."""
 
 
 class Hypothesis(Entry):
     """A claim about contrasts, written before the run."""
 
     id: Slug
+    """Short name of the claim, by which verdicts call it."""
     claim: NonEmpty
+    """What is claimed, in one sentence."""
     pairs: Annotated[tuple[tuple[str, str], ...], Field(min_length=1)]
     """Names of arms: [reference, alternative]."""
     on: Annotated[tuple[str, ...], Field(min_length=1)] = ("all",)
@@ -190,18 +200,22 @@ class Study(Entry):
     study: Slug
     """Name; results are kept under it."""
     question: str = ""
+    """One sentence that the study answers; shown wherever the study is."""
     extends: str | None = None
     """Another study, a path or a shipped name: maps merge, lists replace, null removes."""
     base: Base
+    """One complete arm; every other arm is a difference from it."""
     recipe: RecipeChoice
     """What the names of `base.stages` mean."""
     axes: dict[str, Any] = Field(default_factory=dict)
     """Dotted path in the base -> values, or name -> label -> changes by dotted path."""
     design: Literal["one-at-a-time", "grid", "list"] = "one-at-a-time"
+    """Which arms the axes make: each value by itself against the base, all combinations, or only those of `arms`."""
     arms: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Further arms: name -> changes by dotted path, besides `note` and `resources`. One that changes nothing gives the
     base its name."""
     exclude: tuple[Exclude, ...] = ()
+    """Arms that are left out, each with its reason."""
     zip: tuple[Annotated[tuple[str, ...], Field(min_length=2)], ...] = ()
     """Groups of axes that vary together."""
     seeds: dict[str, Annotated[tuple[int, ...], Field(min_length=1)]] = Field(default={"default": (DEFAULT_SEED,)})
@@ -211,19 +225,28 @@ class Study(Entry):
     """Assumed standard deviation over seeds of an arm's score, in points: what plan reckons with, and what makes arms
     with one seed comparable as recipes. Verdicts say that it was assumed."""
     benchmarks: tuple[BenchmarkChoice, ...] = ()
+    """Evaluation sets that every arm is scored on: a suite, or a list."""
     samples: tuple[BenchmarkChoice, ...] = ()
     """Sets that every arm answers for the report alone, such as open prompts: no part of any mean or verdict."""
     blind: bool | None = None
     """Whether every benchmark is also asked with blank images and with swapped ones, which tells what the models see
     from what they guess. None: where plan estimates that evaluation costs less than a tenth of training."""
     resources: Resources = Resources()
+    """Workers, devices, ZeRO and checkpoints of a trial, or the name of a preset."""
     storage: StorageChoice = StorageChoice()
+    """How much of the storage the study may take."""
     hypotheses: tuple[Hypothesis, ...] = ()
+    """Claims about pairs of arms, written before the run; a verdict is given on each."""
     sources: dict[Slug, SourceEntry] = Field(default_factory=dict)
+    """Data sources of the study's own, by name."""
     mixes: dict[Slug, MixEntry] = Field(default_factory=dict)
+    """Data mixes of the study's own, by name."""
     languages: dict[str, LanguageEntry] = Field(default_factory=dict)
+    """Language models of the study's own, by name."""
     backbones: dict[str, Encoder] = Field(default_factory=dict)
+    """Vision encoders of the study's own, by name."""
     suites: dict[Slug, Annotated[tuple[BenchmarkChoice, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    """Named lists of benchmarks of the study's own."""
 
     _document: Document = PrivateAttr(default_factory=lambda: Document({}))
     _layers: StudyLayers | None = PrivateAttr(default=None)

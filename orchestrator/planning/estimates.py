@@ -9,8 +9,8 @@ from typing import Any
 from cluster.cost import TEXT_TOKENS, Disk, Operations, gpu_hours, operations, stage_disk
 from cluster.memory import Memory, nearest_fitting, stage_memory
 from cluster.padding import padding
-from search_spaces.catalogue.entries import GpuEntry
 from search_spaces.catalogue.load import shipped
+from search_spaces.catalogue.machine_entries import GpuEntry
 from search_spaces.errors import InputError, nearest
 from search_spaces.identity import Memo, source_name
 from search_spaces.plan import Node, Plan, PlannedTrial

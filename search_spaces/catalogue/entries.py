@@ -8,12 +8,11 @@ from typing import Annotated, Any, Literal, assert_never
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from search_spaces.names import Slug
-from search_spaces.resource_spec import Offload, Padding, ResourceSpec
+from search_spaces.resource_spec import Offload, Padding
 from search_spaces.sizes import ConvShape, LanguageShape, VitShape
 from search_spaces.spec import (
     PixelSpec,
     Positive,
-    Precision,
     PromptStyle,
     ReaderKind,
     Resample,
@@ -53,6 +52,7 @@ class EncoderEntry(Entry):
     arch: NonEmpty
     """timm architecture."""
     family: TowerFamily
+    """Kind of architecture: a transformer over patches, or a convolutional network."""
     resolution: Positive
     """Used where a study names none, in px."""
     native: Positive | None = None
@@ -69,7 +69,9 @@ class EncoderEntry(Entry):
     multiple_of: Positive = 1
     """Of convolutional encoders that do not pad: every resolution must be a multiple of this, in px."""
     mean: Triple
+    """Means of red, green and blue that pixels of 0 to 1 are normalised with."""
     std: Triple
+    """Standard deviations of red, green and blue that pixels of 0 to 1 are normalised with."""
     checkpoint: str | None = None
     """Declared origin of pretrained weights: `package:NAME`, `hub:ID` or `path:FILE`."""
     options: dict[str, Any] = {}
@@ -114,6 +116,7 @@ Encoder = Annotated[Annotated[EncoderEntry, Tag("one")] | Annotated[FusedEntry, 
 
 class TokenizerEntry(Entry):
     kind: TokenizerKind
+    """Words of a data source, bytes, or the tokenizer of the checkpoint."""
     source: str | None = None
     """Of `words`: the data source whose texts make the vocabulary; by default all that the study's base trains on."""
 
@@ -147,8 +150,11 @@ class LanguageEntry(Entry):
     config: dict[str, int | float | str | bool] = {}
     """Fields of the transformers configuration class, where the model is built from one."""
     tokenizer: TokenizerEntry = TokenizerEntry(kind="checkpoint")
+    """Where its tokens come from."""
     prompt: PromptStyle
+    """Chat format that the model was trained with."""
     width: Positive
+    """Length of an embedding."""
     max_length: Positive = 2048
     """Longest text in tokens; visual tokens come on top."""
     embedding_multiple: Positive | None = None
@@ -187,15 +193,19 @@ class SourceEntry(Entry):
     path: str | None = None
     """File or folder, relative to `--data`."""
     image_folder: str | None = None
+    """Folder of the images, relative to `path`; by default where the records say."""
     records: Count | None = None
     """Published counts: plan counts steps with them, preflight checks them."""
     text_only_records: Count = 0
+    """Published number of records without an image."""
     images: Count | None = None
+    """Published number of images."""
     tags: dict[str, Count] = {}
     """Records that carry each tag."""
     approximate: bool = False
     """The counts are rounded ones, because no exact ones are published."""
     options: dict[str, int | float | str | bool] = {}
+    """Further fields of the reader."""
     pixels: PixelSpec = PixelSpec()
     """How images become pixels, where their files leave it open."""
 
@@ -226,9 +236,11 @@ class MixEntry(Entry):
     source: str | None = None
     """Where these facts come from."""
     parts: Annotated[tuple[MixPartEntry, ...], Field(min_length=1)]
+    """Sources that the mix is made of, with what is taken of each."""
     draw_seed: int = 0
     """Seed of what `fraction` and `count` draw."""
     resample: Resample = "never"
+    """Whether `fraction` and `count` draw once for all trials, or anew for each seed."""
 
 
 class BenchmarkEntry(Entry):
@@ -239,17 +251,20 @@ class BenchmarkEntry(Entry):
     select: str | None = None
     """Tag whose records are scored; none for all."""
     protocol: str | None = None
+    """Rules of asking and scoring; by default the benchmark's own."""
     sample: Positive | None = None
     """Score a fixed, seeded subset of this many records."""
     answers: tuple[Text, ...] | None = None
     """Closed answer set, scored by likelihood. By default every answer that occurs."""
     unit: str | None = None
+    """Unit of the score, where the protocol leaves it open."""
 
 
 class BenchmarkChoice(BenchmarkEntry):
     """A benchmark or a suite by its name; the other fields replace those of the catalogue."""
 
     id: Slug
+    """Name of a benchmark or of a suite."""
     only: NonEmpty | None = None
     """File with the ids of the examples that are scored, a JSON list or one id a line; its path is relative to the
     study. Of one benchmark, and not together with `sample`."""
@@ -266,39 +281,3 @@ class StageResources(Entry):
     checkpoint_every_minutes: Annotated[float, Field(gt=0)] = 10
     deepspeed: dict[str, Any] | str = Field(default_factory=dict)
     """Settings, or the path of a JSON file that holds them, relative to the study."""
-
-
-class ResourcesEntry(ResourceSpec):
-    """What a trial runs on, under a name."""
-
-    source: str | None = None
-    """What it is made for, and what that rests on."""
-    stages: dict[str, StageResources] = Field(default_factory=dict)
-    """Stage name -> what differs there."""
-
-
-class GpuEntry(Entry):
-    """A GPU: what fits on it, and how fast it is on paper."""
-
-    source: str
-    """Where these facts come from."""
-    names: Annotated[tuple[str, ...], Field(min_length=1)]
-    """Parts of the name that the driver reports; the first entry with a fitting one is taken."""
-    memory_bytes: Positive
-    """What the driver reports as total."""
-    bf16_tflops: Annotated[float, Field(gt=0)] | None = None
-    """Dense peak of bf16 matrix units with fp32 accumulation; none before Ampere."""
-    fp32_tflops: Annotated[float, Field(gt=0)]
-    """Peak of plain fp32, as torch uses by default."""
-    reached: Annotated[float, Field(gt=0, le=1)]
-    """Share of the peak that training reaches: MFU of the positions that are computed, padding included."""
-
-    def tflops(self, precision: Precision) -> float | None:
-        """Return the peak of matrix products in a precision; None where the GPU has no units for it."""
-        match precision:
-            case "fp32":
-                return self.fp32_tflops
-            case "bf16":
-                return self.bf16_tflops
-            case _:
-                assert_never(precision)

@@ -13,12 +13,11 @@ from search_spaces.catalogue.entries import (
     BenchmarkEntry,
     Encoder,
     EncoderEntry,
-    GpuEntry,
     LanguageEntry,
     MixEntry,
-    ResourcesEntry,
     SourceEntry,
 )
+from search_spaces.catalogue.machine_entries import GpuEntry, ResourcesEntry
 from search_spaces.catalogue.official_sets import OfficialSetEntry, official_benchmarks, official_sources
 from search_spaces.catalogue.recipe_entries import RecipeEntry
 from search_spaces.inheritance import with_inherited

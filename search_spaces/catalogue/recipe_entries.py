@@ -56,6 +56,7 @@ class LoraPatch(StagePart):
     alpha: Annotated[float, Field(gt=0)] | None = None
     """Weight of the adapters, divided by the rank; by default twice the rank."""
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Probability of dropping an input of the adapters while training."""
     targets: tuple[NonEmpty, ...] = ()
     """Names of the linear layers that get adapters; by default all but the output layer."""
 
@@ -90,17 +91,25 @@ class StagePatch(Entry):
     data: str | None = None
     """Name of a mix; by default the arm's `data`."""
     epochs: Annotated[float, Field(gt=0)] | None = None
+    """Passes over the mix; fractions are allowed."""
     max_steps: Positive | None = None
+    """Optimizer steps, instead of `epochs`."""
     global_batch: Positive | None = None
     """Records per optimizer step, over all workers."""
     optimizer: OptimizerPatch = OptimizerPatch()
+    """Optimizer of the stage."""
     schedule: ScheduleSpec = ScheduleSpec()
+    """Learning rate over the steps of the stage."""
     precision: Precision = "fp32"
+    """Number format of weights and activations while training; masters and moments are fp32."""
     activation_checkpointing: bool = False
+    """Compute activations again in the backward pass instead of keeping them."""
     prompt: PromptStyle | None = None
     """None: the language model's own style."""
     lora: LoraPatch = LoraPatch()
+    """Low-rank adapters in the place of the language model's own weights."""
     packing: PackingPatch = PackingPatch()
+    """Rows that hold several records."""
 
     @model_validator(mode="after")
     def _one_horizon(self) -> StagePatch:

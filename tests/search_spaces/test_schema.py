@@ -31,6 +31,17 @@ def test_schema_is_a_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(study_schema())
 
 
+def test_every_property_has_a_description() -> None:
+    schema = study_schema()
+    bare = [
+        f"{name}.{field}"
+        for name, kind in {"Study": schema, **schema["$defs"]}.items()
+        for field, definition in kind.get("properties", {}).items()
+        if not definition.get("description")
+    ]
+    assert bare == []
+
+
 @pytest.mark.parametrize("name", shipped_studies())
 def test_shipped_study_fits_the_schema_and_names_it(name: str) -> None:
     path = find_study(name)

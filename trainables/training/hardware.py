@@ -9,8 +9,8 @@ from typing import Any, assert_never
 import torch
 from torch import nn
 
-from search_spaces.catalogue.entries import GpuEntry
 from search_spaces.catalogue.load import shipped
+from search_spaces.catalogue.machine_entries import GpuEntry
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 from search_spaces.packed_rows import FAMILIES_WITH_ROWS
