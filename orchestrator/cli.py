@@ -21,6 +21,7 @@ from orchestrator.commands.data import data
 from orchestrator.commands.doctor import doctor
 from orchestrator.commands.export import export
 from orchestrator.commands.import_results import import_results
+from orchestrator.commands.init import init
 from orchestrator.commands.noise import noise
 from orchestrator.commands.questions import questions
 from orchestrator.commands.run import run
@@ -51,6 +52,7 @@ app = typer.Typer(
 )
 
 for command in (
+    init,
     study.schema,
     doctor,
     study.plan,

@@ -21,6 +21,9 @@ from search_spaces.yaml_source import Document, read
 _MAY_EXTEND = {"languages": "languages", "backbones": "encoders"}
 """Entries of a study that may extend others -> file of the catalogue that has such."""
 
+STUDY_FILE = "study.yaml"
+"""Name of the study in a folder that stands for it."""
+
 MOST_TRIED = 40
 """Forms of a study that are tried to explain an error in its form."""
 
@@ -102,13 +105,15 @@ def find_study(name_or_path: str, beside: Path | None = None) -> Path:
     """Find the file of a study. Raises InputError if there is none.
 
     Args:
-        name_or_path: a path (relative to `beside`, where given), or the name of a shipped study.
+        name_or_path: a path (relative to `beside`, where given) of a file or of a folder with a `study.yaml`, or the
+            name of a shipped study.
         beside: folder of the file that refers to it.
     """
     path = Path(name_or_path).expanduser()
     candidate = beside / path if beside and not path.is_absolute() else path
-    if candidate.is_file():
-        return candidate
+    for file in (candidate, candidate / STUDY_FILE):
+        if file.is_file():
+            return file
     shipped = _shipped()
     if name_or_path in shipped:
         return shipped[name_or_path]

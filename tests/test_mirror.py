@@ -9,6 +9,7 @@ ROOT = Path(__file__).parents[1]
 WHOLES = {
     "tests/docs/test_documents.py": "all documents",
     "tests/docs/test_items.py": "docs/items.md",
+    "tests/docs/test_own_data.py": "docs/own-data.md",
     "tests/orchestrator/commands/test_damaged_storage.py": "all commands about a study",
     "tests/search_spaces/prismatic/test_studies.py": "YAML and CSV files",
     "tests/test_ci_skips.py": "tests/conftest.py",

@@ -52,7 +52,7 @@ def targets(
     Raises:
         InputError: if `what` is none of the three, or `source` is not there.
     """
-    suffix = next((suffix for suffix in _FILES if what.lower().endswith(suffix)), None)
+    suffix = _suffix_of(what)
     if suffix is not None:
         return [Target(_file_source(Path(what), suffix, images), None)]
     if images is not None:
@@ -76,6 +76,22 @@ def targets(
     planned = plan(expansion, options, known_digests(store))
     sources = sources_of((trial.spec for trial in planned.trials), planned.evaluation_sets)
     return [Target(spec, entries[spec.name].source, planned) for spec in sources]
+
+
+def reader_of(file: Path) -> ReaderKind:
+    """Tell by its name in which format a file of conversations is.
+
+    Raises:
+        InputError: the name has the end of none.
+    """
+    suffix = _suffix_of(str(file))
+    if suffix is None:
+        raise InputError(f"must be a file that ends on one of {', '.join(_FILES)}", place=str(file), key="--train")
+    return _FILES[suffix]
+
+
+def _suffix_of(name: str) -> str | None:
+    return next((suffix for suffix in _FILES if name.lower().endswith(suffix)), None)
 
 
 def in_all_uses(targets: Sequence[Target]) -> list[Target]:
