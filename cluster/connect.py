@@ -14,6 +14,7 @@ from typing import Any
 
 from cluster.address import ClusterAddress, unreachable
 from cluster.fit import NodeResources, node_resources, usable_cpus, visible_gpus
+from cluster.interfaces import nccl_settings
 from cluster.private_token import private_token
 from cluster.process_state import hide_ray_notices, set_environment
 from cluster.temporary import SessionFolder, remove_abandoned
@@ -156,7 +157,7 @@ def _patient_start() -> Iterator[None]:
 def _attached(cluster: ClusterAddress) -> Iterator[tuple[NodeResources, ...]]:
     import ray
 
-    environment = None if in_job() else {"py_modules": [str(package_folder(name)) for name in PACKAGES]}
+    environment = None if in_job() else _shipped()
     with hide_ray_notices():
         try:
             ray.init(address=cluster.value, runtime_env=environment, log_to_driver=False, configure_logging=False)
@@ -166,6 +167,13 @@ def _attached(cluster: ClusterAddress) -> Iterator[tuple[NodeResources, ...]]:
             yield node_resources(ray.nodes())
         finally:
             ray.shutdown()
+
+
+def _shipped() -> dict[str, Any]:
+    """Return Ray's runtime environment that brings our code, and this environment's settings of NCCL, to workers."""
+    settings = nccl_settings(os.environ)
+    modules = [str(package_folder(name)) for name in PACKAGES]
+    return {"py_modules": modules, **({"env_vars": settings} if settings else {})}
 
 
 def in_job() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +20,11 @@ class NodeResources:
     """The CPUs and GPUs of one node of a cluster: all of them, or those that are free."""
 
     name: str
+    """Ray's id of the node."""
     cpus: float
     gpus: float = 0
+    host: str = ""
+    """Its name, for people."""
 
     def capacity_for(self, request: ResourceRequest) -> int:
         """Count the workers of a request that fit into this node, at most as many as the request has."""
@@ -33,7 +37,7 @@ class NodeResources:
     def minus(self, request: ResourceRequest, workers: int) -> NodeResources:
         """Subtract what so many workers of a request use; a negative number of workers gives it back."""
         cpus, gpus = workers * request.cpus_per_worker, workers * request.gpus_per_worker
-        return NodeResources(self.name, self.cpus - cpus, self.gpus - gpus)
+        return NodeResources(self.name, self.cpus - cpus, self.gpus - gpus, self.host)
 
 
 def place(request: ResourceRequest, free: Sequence[NodeResources]) -> tuple[int, ...] | None:
@@ -123,13 +127,13 @@ def node_resources(nodes: Iterable[Mapping[str, object]]) -> tuple[NodeResources
         resources = node.get("Resources")
         if node.get("Alive") and isinstance(resources, Mapping):
             cpus, gpus = float(resources.get("CPU", 0)), float(resources.get("GPU", 0))
-            alive.append(NodeResources(str(node.get("NodeID")), cpus, gpus))
+            alive.append(NodeResources(str(node.get("NodeID")), cpus, gpus, str(node.get("NodeManagerHostname", ""))))
     return tuple(sorted(alive, key=lambda node: node.name))
 
 
 def this_machine(cpus: int | None = None) -> tuple[NodeResources, ...]:
     """Return the one node of an embedded cluster: the CPUs this process may use (or `cpus`), the GPUs it can see."""
-    return (NodeResources("this machine", cpus or usable_cpus(), visible_gpus()),)
+    return (NodeResources("this machine", cpus or usable_cpus(), visible_gpus(), socket.gethostname()),)
 
 
 def usable_cpus() -> int:

@@ -20,7 +20,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from cluster.launcher import MemberCode, ResourceRequest
 from cluster.process import has_killed_since
 from cluster.stack_dump import dump_in_cluster, dump_on_signal
-from cluster.worker_info import WorkerInfo, hosts_sentence, shared_device
+from cluster.worker_info import WorkerInfo, hosts_sentence, not_met, shared_device
 from cluster.worker_process import GangWorker, make_member, this_worker
 from search_spaces.error_text import first_line, named_message
 from search_spaces.worker_contract import Advanced, Device, Failed, Group, Member, Opened, RankInfo
@@ -37,6 +37,8 @@ class Gang:
     """Launcher of worker groups inside the trial's own placement group."""
 
     start_timeout_s: float = START_TIMEOUT_S
+    interface: str | None = None
+    """Network interfaces over which workers on several hosts meet, separated by commas; None: each host decides."""
 
     def bundles(self, request: ResourceRequest) -> list[dict[str, float]]:
         if request.workers == 1:
@@ -49,7 +51,7 @@ class Gang:
         bundles: Sequence[Mapping[str, float]] = reservation.bundle_specs if reservation else [{"CPU": 1.0}]
         if len(bundles) == 1:
             return OwnProcess.start(code, threads=_threads(bundles[0]))
-        return ActorGroup.start(code, reservation, bundles, self.start_timeout_s)
+        return ActorGroup.start(code, reservation, bundles, self.start_timeout_s, self.interface)
 
 
 class OwnProcess:
@@ -97,7 +99,11 @@ class ActorGroup:
 
     @staticmethod
     def start(
-        code: MemberCode, reservation: Any, bundles: Sequence[Mapping[str, float]], timeout_s: float
+        code: MemberCode,
+        reservation: Any,
+        bundles: Sequence[Mapping[str, float]],
+        timeout_s: float,
+        interface: str | None = None,
     ) -> ActorGroup | Failed:
         """Start one actor in each bundle and join them into one group.
 
@@ -106,18 +112,19 @@ class ActorGroup:
             reservation: Ray's placement group of the calling trial.
             bundles: resources of the workers, one bundle each. (Ray Tune drops the conductor's bundle: it is empty.)
             timeout_s: seconds for each of the steps, for all ranks together.
+            interface: chosen for this run; None where each host decides.
         """
         actors = [_actor(reservation, i, bundle) for i, bundle in enumerate(bundles)]
         group = ActorGroup(actors, ())
-        failed = group._meet(code, _threads(bundles[0]), timeout_s)
+        failed = group._meet(code, _threads(bundles[0]), timeout_s, interface)
         if failed:
             group.kill()
             return failed
         return group
 
-    def _meet(self, code: MemberCode, threads: int, timeout_s: float) -> Failed | None:
+    def _meet(self, code: MemberCode, threads: int, timeout_s: float, interface: str | None) -> Failed | None:
         """Give the actors ranks by where they run, load their code, and join them into one process group."""
-        workers = self._ask([actor.info.remote() for actor in self._actors], timeout_s)
+        workers = self._ask([actor.info.remote(interface) for actor in self._actors], timeout_s)
         if isinstance(workers, Failed):
             return workers
         order = sorted(range(len(workers)), key=lambda i: (workers[i].node_id, i))  # ranks of a node are neighbours
@@ -130,14 +137,16 @@ class ActorGroup:
             print(hosts_sentence(self._workers), flush=True)
         rank_infos = [self._rank_info(rank, threads) for rank in range(len(self._workers))]
         ranked = zip(self._actors, rank_infos, strict=True)
-        taken = self._ask([actor.take.remote(code, rank_info, one_node) for actor, rank_info in ranked], timeout_s)
+        taken = self._ask(
+            [actor.take.remote(code, rank_info, one_node, interface) for actor, rank_info in ranked], timeout_s
+        )
         if isinstance(taken, Failed):
             return taken
         address = self._ask([self._actors[0].listen.remote()], timeout_s)
         if isinstance(address, Failed):
             return address
         joined = self._ask([actor.join.remote(address[0]) for actor in self._actors], timeout_s)
-        return joined if isinstance(joined, Failed) else None
+        return not_met(joined, self._workers, address[0]) if isinstance(joined, Failed) else None
 
     def _rank_info(self, rank: int, threads: int) -> RankInfo:
         worker = self._workers[rank]

@@ -10,11 +10,11 @@ from cluster.launcher import Launcher
 LauncherName = Literal["gang"]
 
 
-def _gang() -> Launcher:
+def _gang(interface: str | None) -> Launcher:
     from cluster.gang import Gang  # imports Ray
 
-    return Gang()
+    return Gang(interface=interface)
 
 
-LAUNCHERS: Mapping[LauncherName, Callable[[], Launcher]] = {"gang": _gang}
-"""Name of a launcher -> what makes it, with its own defaults."""
+LAUNCHERS: Mapping[LauncherName, Callable[[str | None], Launcher]] = {"gang": _gang}
+"""Name of a launcher -> what makes it, with the network interface that was chosen, or None."""

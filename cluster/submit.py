@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.connect import PACKAGES, package_folder
+from cluster.job_client import job_client, plain_refusals
 from search_spaces.credentials import without_credentials
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
@@ -52,7 +53,13 @@ def working_folder(files: Mapping[str, str]) -> Iterator[Path]:
 
 
 def submit_job(
-    address: str, folder: Path, entrypoint: str, *, job_id: str | None = None, metadata: Mapping[str, str] | None = None
+    address: str,
+    folder: Path,
+    entrypoint: str,
+    *,
+    job_id: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> Job:
     """Send a folder to a cluster and start a command in it.
 
@@ -62,33 +69,43 @@ def submit_job(
         entrypoint: command line, run in the folder.
         job_id: of the new job; None lets Ray choose one.
         metadata: kept with the job.
+        variables: of the environment of the job and of all its workers.
 
     Raises:
         InputError: if the cluster cannot be reached or refuses the job.
     """
-    client = _client(address)
-    try:
+    client = job_client(address)
+    with plain_refusals(address):
         submitted = client.submit_job(
             entrypoint=entrypoint,
             submission_id=job_id,
-            runtime_env={"working_dir": str(folder)},
+            runtime_env={"working_dir": str(folder), **({"env_vars": dict(variables)} if variables else {})},
             metadata=dict(metadata or {}),
         )
-    except (RuntimeError, ValueError) as error:
-        raise InputError(f"the cluster must take the job, but {first_line(error)}", place=address) from error
     return Job(submitted, client.get_address())
 
 
 def follow(job: Job, write: Callable[[str], None]) -> int:
-    """Pass on what a job writes until it ends. Returns its exit code, 1 if it was stopped or its node died."""
-    client = _client(job.address)
+    """Pass on what a job writes until it ends. Returns its exit code, 1 if it was stopped or its node died.
+
+    Raises:
+        InputError: if the dashboard goes before the job ends, which may go on without it.
+    """
+    client = job_client(job.address)
 
     async def pass_on() -> None:
         async for text in client.tail_job_logs(job.id):
             write(text)
 
-    asyncio.run(pass_on())
-    info = client.get_job_info(job.id)
+    try:
+        asyncio.run(pass_on())
+        info = client.get_job_info(job.id)
+    except (RuntimeError, OSError) as error:
+        raise InputError(
+            f"the cluster's dashboard must answer until the job ends, but {first_line(error)}",
+            place=job.address,
+            way_out=f"The job {job.id} may go on: `ablate status` shows it. If the head is gone, submit it again.",
+        ) from error
     code = info.driver_exit_code
     if code is not None:
         return int(code)
@@ -100,17 +117,3 @@ def commands(job: Job) -> Sequence[tuple[str, str]]:
     at = ["--address", without_credentials(job.address), job.id]
     follow, stop = ["ray", "job", "logs", "--follow", *at], ["ray", "job", "stop", *at]
     return [("follow it", shlex.join(follow)), ("stop it", shlex.join(stop))]
-
-
-def _client(address: str):  # type: ignore[no-untyped-def]  # ray has no types
-    from ray.job_submission import JobSubmissionClient
-
-    try:
-        return JobSubmissionClient(address)
-    except (ConnectionError, RuntimeError) as error:
-        raise InputError(
-            f"the cluster's dashboard must be reachable, but {first_line(error)}",
-            place=address,
-            key="--address",
-            way_out="It is usually http://HEAD:8265. Does RAY_AUTH_TOKEN hold the cluster's token?",
-        ) from error

@@ -24,6 +24,8 @@ class WorkerInfo:
     """When the process started, in seconds since the epoch."""
     devices: tuple[str, ...] = ()
     """GPUs that the process sees, by the names the driver knows; the first of them is its own."""
+    interface: str | None = None
+    """Network interfaces over which it meets workers on other hosts; None where gloo and NCCL choose."""
 
     @property
     def process(self) -> Process:
@@ -56,9 +58,31 @@ def hosts_sentence(workers: Sequence[WorkerInfo]) -> str:
     Args:
         workers: of the group, by rank.
     """
-    hosts = Counter(worker.host for worker in workers)
+    hosts = Counter(_met_at(worker) for worker in workers)
     each = ", ".join(f"{count} on {host}" for host, count in hosts.items())
     return f"the {len(workers)} workers of this group meet over the network: {each}"
+
+
+def not_met(failed: Failed, workers: Sequence[WorkerInfo], meeting: str) -> Failed:
+    """Return the failure of a group that could not meet with the hosts and interfaces over which it has tried to.
+
+    Args:
+        failed: of one of the workers.
+        workers: of the group, by rank.
+        meeting: address at which rank 0 has waited for the others.
+    """
+    if len({worker.node_id for worker in workers}) == 1:
+        return failed
+    message = (
+        f"{failed.message}; {hosts_sentence(workers)}; rank 0 waits at {meeting}. Can these hosts reach one another"
+        " there? `resources: {interface: NAME}` or --interface names another network interface"
+    )
+    return replace(failed, message=message)
+
+
+def _met_at(worker: WorkerInfo) -> str:
+    """Name a worker's host with the way in which others reach it: `node-a (eth0, 10.0.0.1)`."""
+    return f"{worker.host} ({', '.join(filter(None, [worker.interface, worker.address]))})"
 
 
 def shared_device(workers: Sequence[WorkerInfo]) -> str | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-import sys
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -12,6 +11,7 @@ import psutil
 import ray
 
 from cluster.allocator import allocator_settings
+from cluster.interfaces import described, host_interfaces, meeting_interfaces, missing_interfaces, network_variables
 from cluster.launcher import MemberCode
 from cluster.stack_dump import dump_on_signal
 from cluster.worker_info import WorkerInfo, visible_devices
@@ -33,26 +33,36 @@ class GangWorker:
         dump_on_signal()
         self._member: Member | None = None
 
-    def info(self) -> WorkerInfo:
-        """Return where this process runs, and the GPUs that it sees."""
-        return this_worker()
+    def info(self, interface: str | None = None) -> WorkerInfo:
+        """Return where this process runs, the GPUs that it sees, and how it meets workers of other hosts.
+
+        Args:
+            interface: chosen for this run; None where the host decides.
+        """
+        return this_worker(interface)
 
     def oom_kills(self) -> int | None:
         """Count the processes around this one that the kernel has killed for want of memory so far."""
         return count_oom_kills()
 
-    def take(self, code: MemberCode, rank_info: RankInfo, one_node: bool) -> Failed | None:
+    def take(
+        self, code: MemberCode, rank_info: RankInfo, one_node: bool, interface: str | None = None
+    ) -> Failed | None:
         """Take a rank: import the code and make the member.
 
         Args:
             code: makes the member.
             rank_info: this worker's rank and device.
             one_node: whether all workers of the group run on this node.
+            interface: chosen for this run; None where the host decides.
 
         Returns:
-            The failure if the code cannot be imported or raises, else None.
+            The failure if an interface is not there, or if the code cannot be imported or raises, else None.
         """
-        made = make_member(code, rank_info, one_node)
+        missing = None if one_node else missing_interface(rank_info.host, interface)
+        if missing is not None:
+            return Failed("error", missing, rank=rank_info.rank)
+        made = make_member(code, rank_info, one_node, interface)
         if isinstance(made, Failed):
             return made
         self._member = made
@@ -85,13 +95,32 @@ class GangWorker:
         return self._member
 
 
-def this_worker() -> WorkerInfo:
-    """Return where this process runs, and the GPUs that it sees, once Ray is connected."""
+def this_worker(interface: str | None = None) -> WorkerInfo:
+    """Return where this process runs, and the GPUs that it sees, once Ray is connected.
+
+    Args:
+        interface: chosen for this run; None where the host decides.
+    """
     node_id = ray.get_runtime_context().get_node_id()
     assigned = [str(gpu) for gpu in ray.get_gpu_ids()]
     devices = visible_devices(assigned, os.environ.get("CUDA_VISIBLE_DEVICES"))
     address, started = ray.util.get_node_ip_address(), psutil.Process().create_time()
-    return WorkerInfo(node_id, socket.gethostname(), address, os.getpid(), started, devices)
+    meets_by = meeting_interfaces(address, interface, os.environ, host_interfaces())
+    return WorkerInfo(node_id, socket.gethostname(), address, os.getpid(), started, devices, meets_by)
+
+
+def missing_interface(address: str, interface: str | None) -> str | None:
+    """Say which interface this host lacks of those over which its workers are to meet others; None if it has all.
+
+    Args:
+        address: under which Ray reaches this node.
+        interface: chosen for this run; None where the host decides.
+    """
+    own = host_interfaces()
+    missing = missing_interfaces(meeting_interfaces(address, interface, os.environ, own), own)
+    if not missing:
+        return None
+    return f"{socket.gethostname()} has no network interface {', '.join(missing)}; it has {described(own)}"
 
 
 def _answered(call: Callable[[], Answer | Failed]) -> Answer | Failed:
@@ -102,18 +131,20 @@ def _answered(call: Callable[[], Answer | Failed]) -> Answer | Failed:
         return Failed(failure_kind(error), first_line(named_message(error)), traceback=traceback_text())
 
 
-def make_member(code: MemberCode, rank_info: RankInfo, one_node: bool) -> Member | Failed:
+def make_member(code: MemberCode, rank_info: RankInfo, one_node: bool, interface: str | None = None) -> Member | Failed:
     """Make this process's member. The environment is set first, because libraries read it once.
 
     Args:
         code: makes the member.
         rank_info: this worker's rank and device.
         one_node: whether all workers of the group run on this node.
+        interface: chosen for this run; None where the host decides.
 
     Returns:
         The member, or the failure if the code cannot be imported or raises.
     """
-    os.environ.update(environment(rank_info, one_node, os.environ))
+    network = network_variables(rank_info.host, one_node, interface, os.environ, host_interfaces())
+    os.environ.update({**environment(rank_info, os.environ), **network})
     try:
         return code.make(rank_info)
     except Exception as error:
@@ -121,15 +152,14 @@ def make_member(code: MemberCode, rank_info: RankInfo, one_node: bool) -> Member
         return Failed(kind, message, traceback=traceback_text(), rank=rank_info.rank)
 
 
-def environment(rank_info: RankInfo, one_node: bool, inherited: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment variables of a worker process.
+def environment(rank_info: RankInfo, inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment variables of a worker process, but for those of the network.
 
     Segments of GPU memory grow, because lengths change with every micro-batch, and blocks of a fixed size would leave
     gaps; what the user has set for the allocator stays.
 
     Args:
         rank_info: of the worker.
-        one_node: whether all workers of the group run on this node.
         inherited: variables that the process has already.
     """
     variables = {
@@ -142,7 +172,4 @@ def environment(rank_info: RankInfo, one_node: bool, inherited: Mapping[str, str
         variables["DS_ACCELERATOR"] = "cpu"
     else:
         variables |= allocator_settings(inherited)
-    if one_node:  # by name: looking the host name up is slow or wrong on many laptops
-        loopback = "lo0" if sys.platform == "darwin" else "lo"
-        variables |= {"GLOO_SOCKET_IFNAME": loopback, "NCCL_SOCKET_IFNAME": loopback}
     return variables

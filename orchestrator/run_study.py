@@ -13,6 +13,7 @@ from rich.console import Console
 from cluster.address import ClusterAddress, find_cluster
 from cluster.connect import remove_dead_clusters
 from cluster.fit import refuse_impossible, this_machine
+from orchestrator.planning.cluster_check import require_cluster
 from orchestrator.planning.estimates import refuse_beyond_budget
 from orchestrator.planning.plan_json import plan_json
 from orchestrator.planning.planned import RunOptions, expand
@@ -21,12 +22,12 @@ from orchestrator.planning.selection import selected_trials
 from orchestrator.preview import beside_storage
 from orchestrator.reporting.kept_report import report_of
 from orchestrator.reporting.report_model import Report
-from orchestrator.running.attempts import Outcomes, RunSettings
+from orchestrator.running.attempts import Outcomes
+from orchestrator.running.chosen_settings import run_settings
 from orchestrator.running.registered import registered
 from orchestrator.running.rehearsals import chosen_rehearsals
-from orchestrator.running.retry_policy import Budgets
 from orchestrator.running.storage_pause import StorageGoneError
-from orchestrator.running.tasks import largest_write, make_task, remaining_work, requests_by_arm
+from orchestrator.running.tasks import make_task, remaining_work, requests_by_arm
 from orchestrator.state.claims import write_claims
 from orchestrator.state.difference import Difference
 from orchestrator.state.documents import PlanDocument, require_own_folder
@@ -107,6 +108,7 @@ def run_loaded(study: Study, options: RunOptions, console: Console) -> StudyRun:
     told = plain_lines(console)
     with registered(store, expansion.name, without_credentials(shlex.join(["ablate", *sys.argv[1:]])), told) as run:
         try:
+            require_cluster(study, expansion, selected, store, cluster, options)
             done = _run_expanded(study, expansion, selected, store, cluster, options, console)
         except StoppedError as stopped:
             raise StoppedError(stopped.number, run.request.by if run.request is not None else None) from None
@@ -230,10 +232,10 @@ def train_and_score(
         What became of the trials, and how to open the tracking server; None if it was to be talked to later.
     """
     from cluster.connect import connect  # Ray and MLflow take seconds to load: only where something is left to do
+    from cluster.node_checks import AdmittedNodes, require_nodes
     from cluster.ray_watch import parts_of_ray, watched
-    from cluster.shared_storage import require_shared_storage
     from orchestrator.doctor.before_run import tell_gpu_troubles
-    from orchestrator.running.tuner import list_hardware, run_trials
+    from orchestrator.running.tuner import list_cluster_nodes, list_hardware, run_trials
     from orchestrator.terminal.live import LiveView
     from orchestrator.terminal.stops import end_without_ray
     from orchestrator.tracking.mlflow_connect import open_command, open_tracker
@@ -256,13 +258,14 @@ def train_and_score(
     with ExitStack() as stack:
         nodes = stack.enter_context(connect(cluster, options.cpus))
         refuse_impossible(requests_by_arm(narrowed), nodes)
-        require_shared_storage(nodes, store)
+        settings = run_settings(study, plan, options)
+        require_nodes(nodes, store, settings.interface)
         view = stack.enter_context(LiveView(shown, console, store=store, done=done))
         stack.enter_context(watched(parts_of_ray(), lambda part: end_without_ray(view, part)))
         if tracker is not None:
             uploader = Uploader(tracker, store, study, plan, notice=view.note, sync_command=options.sync_command)
             stack.enter_context(uploader)
-        settings = run_settings(plan, options)
+        admitted = AdmittedNodes(nodes, list_cluster_nodes, store, settings.interface, view.note)
 
         def task_of(trial: str) -> TrialTask:
             return make_task(plan, trials[trial], known.digests, options.plan.storage, options.plan.data)
@@ -277,19 +280,8 @@ def train_and_score(
             view.show,
             view.note,
             DiskBudget(plan, store, settings.storage_bytes, view.note).trouble,
+            admitted,
             rehearsals=chosen_rehearsals(options.rehearsals, narrowed, ledger, task_of, store, list_hardware()),
+            kept_out=lambda: admitted.kept_out,
         )
     return outcomes, open_command(tracker) if tracker else None
-
-
-def run_settings(plan: Plan, options: RunOptions) -> RunSettings:
-    """Turn the command line's options into the settings of a run of this plan's trials."""
-    return RunSettings(
-        plan.study,
-        max_concurrent=options.max_concurrent,
-        gpu_seconds_left=options.gpu_seconds_left,
-        budgets=Budgets(lost=options.retries),
-        equal_failures=options.equal_failures,
-        storage_patience_s=options.storage_patience_s,
-        storage_bytes=largest_write(plan),
-    )

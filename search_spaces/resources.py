@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, assert_never
 
 from search_spaces.errors import InputError, nearest
-from search_spaces.regular_files import read_regular
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.spec import StageSpec
 
@@ -90,7 +87,7 @@ def resolve_resources(study: Study, catalogue: Catalogue, difference: Mapping[st
         difference: the `resources` of a named arm; empty for all others.
 
     Raises:
-        InputError: for an unknown preset, and for a file of DeepSpeed settings that cannot be read.
+        InputError: for an unknown preset.
     """
     own = study.resources.model_dump(exclude_unset=True)
     fields: dict[str, Any] = {}
@@ -103,20 +100,10 @@ def resolve_resources(study: Study, catalogue: Catalogue, difference: Mapping[st
         fields.update(layer)
         for name, stage in of_stages.items():
             stages[name] = {**stages.get(name, {}), **stage}
-    fields.pop("preset", None)
-    arm = ResourceSpec(**{**fields, "deepspeed": _settings(study, fields.get("deepspeed", {}))})
-    return ArmResources(
-        arm,
-        {
-            name: arm.model_copy(
-                update={
-                    **stage,
-                    **({"deepspeed": _settings(study, stage["deepspeed"])} if "deepspeed" in stage else {}),
-                }
-            )
-            for name, stage in stages.items()
-        },
-    )
+    for name in ("preset", "interface"):  # the second is of the run, not of a trial
+        fields.pop(name, None)
+    arm = ResourceSpec(**fields)
+    return ArmResources(arm, {name: arm.model_copy(update=stage) for name, stage in stages.items()})
 
 
 def _preset(study: Study, catalogue: Catalogue, name: str | None) -> dict[str, Any]:
@@ -127,22 +114,6 @@ def _preset(study: Study, catalogue: Catalogue, name: str | None) -> dict[str, A
         law = f"must be one of {', '.join(legal)}, but got {name!r}"
         raise study.problem(("resources", "preset"), law, nearest(name, legal))
     return catalogue.resources[name].model_dump(exclude_unset=True, exclude={"source"})
-
-
-def _settings(study: Study, value: Any) -> Any:
-    """Return a user's DeepSpeed settings, read from their file where the study names one."""
-    if not isinstance(value, str):
-        return value
-    written = (study.document.origin(("resources",)) or "").rpartition(":")[0]
-    path = Path(written).parent / value
-    try:
-        settings = json.loads(read_regular(path))
-    except (OSError, ValueError, RecursionError) as error:
-        law = f"deepspeed must be settings or the path of a JSON file that holds them, but {path}: {error}"
-        raise study.problem(("resources", "deepspeed"), law) from error
-    if not isinstance(settings, dict):
-        raise study.problem(("resources", "deepspeed"), f"{path} must hold a JSON object")
-    return settings
 
 
 # ---------------------------------------------------------------- laws

@@ -131,6 +131,9 @@ class Resources(ResourceSpec):
 
     preset: str | None = None
     """Name in the catalogue; what is set here replaces what the preset says, for all stages."""
+    interface: Annotated[str, Field(pattern=r"^[^\s,=^]+(,[^\s,=^]+)*$")] | None = None
+    """Network interfaces over which workers on several hosts meet, `eth0` or `eth0,eth1`, of the whole study; by
+    default, of each host the one that carries the address of its Ray node."""
     deepspeed: dict[str, Any] | str = Field(default_factory=dict)  # type: ignore[assignment]
     """Settings, or the path of a JSON file that holds them, relative to the study."""
     stages: dict[str, StageResources] = Field(default_factory=dict)

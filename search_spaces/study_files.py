@@ -12,6 +12,7 @@ from search_spaces.errors import InputError, Problems, nearest
 from search_spaces.form_hints import explained, number_problems, template_problems
 from search_spaces.inheritance import with_inherited
 from search_spaces.overlay import place_override
+from search_spaces.settings_files import with_settings
 from search_spaces.study import Study
 from search_spaces.study_layers import StudyLayers, at_the_cause
 from search_spaces.suggestions import legal_suggestions
@@ -77,10 +78,10 @@ def _typed_study(document: Document) -> Study:
 
 
 def _with_entries(document: Document) -> Document:
-    """Lay entries on those that they extend. Raises InputError."""
+    """Lay entries on those that they extend, and read files of settings. Raises InputError."""
     for key, catalogue in _MAY_EXTEND.items():
         document = with_inherited(document, (key,), shipped_document(catalogue))
-    return document
+    return with_settings(document)
 
 
 @cache

@@ -21,6 +21,15 @@ CpusOption = Annotated[int | None, typer.Option("--cpus", min=1, help="CPUs of t
 ConcurrentOption = Annotated[
     int | None, typer.Option("--max-concurrent", min=1, help="Most trials at a time (default: what fits).")
 ]
+InterfaceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--interface",
+        metavar="NAME[,NAME]",
+        help="Network interfaces over which workers on several hosts meet (default: the study's, else of each host the "
+        "one that carries the address of its Ray node).",
+    ),
+]
 RetriesOption = Annotated[
     int,
     typer.Option(
@@ -166,6 +175,7 @@ class PolicyOptions:
     tracking_uri: TrackingOption = None
     offline: OfflineOption = False
     max_concurrent: ConcurrentOption = None
+    interface: InterfaceOption = None
     retries: RetriesOption = 3
     equal_failures: EqualFailuresOption = 3
     on_storage_trouble: StorageTroubleOption = "pause"
@@ -207,6 +217,7 @@ class RunningOptions(PolicyOptions):
             offline=self.offline,
             cpus=self.cpus,
             max_concurrent=self.max_concurrent,
+            interface=self.interface,
             retries=self.retries,
             equal_failures=self.equal_failures,
             storage_patience_s=self.storage_patience_s(),

@@ -41,6 +41,14 @@ def submit(
     selection: SelectionOptions,
     policy: PolicyOptions,
     work: WorkOptions,
+    python: Annotated[
+        str | None,
+        typer.Option(
+            "--python",
+            metavar="PATH",
+            help="Python of the job, on the head (default: found there: Ray's own, python3 or python).",
+        ),
+    ] = None,
     job_id: Annotated[str | None, typer.Option("--id", help="The job's id (default: made by Ray).")] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Show the job's output until it ends.")] = True,
     as_json: JsonOption = False,
@@ -48,6 +56,9 @@ def submit(
     """Send a study to a running Ray cluster as a job. Submitting it again resumes it."""
     import yaml
 
+    from cluster.interfaces import nccl_settings
+    from cluster.job_client import job_client
+    from cluster.job_python import find_python
     from cluster.submit import commands, follow, submit_job, working_folder
     from search_spaces.expansion.expand import plan_study
     from search_spaces.study_files import load_study
@@ -74,16 +85,28 @@ def submit(
     resolved = {key: value for key, value in loaded.document.value.items() if key != "extends"}
     further = ["--storage", storage, *flags_of(policy), *flags_of(work)]
     of_study = flags_of(replace(selection, overrides=None))  # the study that is sent has them
-    entrypoint = ["python", "-m", "orchestrator", "run", STUDY_FILE, *of_study, *further]
+    head = find_python(job_client(address), address, python)
+    entrypoint = [head.path, "-m", "orchestrator", "run", STUDY_FILE, *of_study, *further]
     metadata = {"study": loaded.study, "submitter": os.environ.get("USER", "")}
     with working_folder({STUDY_FILE: yaml.safe_dump(resolved, sort_keys=False)}) as folder:
-        job = submit_job(address, folder, shlex.join(entrypoint), job_id=job_id, metadata=metadata)
+        job = submit_job(
+            address,
+            folder,
+            shlex.join(entrypoint),
+            job_id=job_id,
+            metadata=metadata,
+            variables=nccl_settings(os.environ),
+        )
     if as_json:
         print(json.dumps({"job": job.id, "address": without_credentials(job.address), "study": loaded.study}))
     else:
         lines = [f"{loaded.study} is the job {job.id} of {without_credentials(job.address)}"]
+        lines += [f"  it runs in {head.path}, Python {head.version} of the head"]
         lines += [f"  to {purpose}: {command}" for purpose, command in commands(job)]
-        at = ["--address", without_credentials(job.address)]
+        where = ["--storage", storage]
+        status = ["ablate", "status", study, *flags_of(selection), *where]
+        lines += [f"  to see how far it is, where {storage} is mounted: {shlex.join(status)}"]
+        at = ["--address", without_credentials(job.address), *(["--python", python] if python else [])]
         again = ["ablate", "submit", study, *flags_of(selection), *further, *at]
         lines += [f"  to resume it: {shlex.join(again)}"]
         console().print("\n".join(lines), soft_wrap=True)

@@ -84,6 +84,8 @@ class RunOptions:
     """Of the embedded cluster; None for all."""
     max_concurrent: int | None = None
     """Most trials at a time; None for as many as the cluster has room for."""
+    interface: str | None = None
+    """Network interfaces over which workers on several hosts meet; None for what the study says."""
     only: tuple[str, ...] = ()
     """Names of arms, axes and values whose trials are run; none for all. The plan stays that of the whole study."""
     retry_failed: bool = False

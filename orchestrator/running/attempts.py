@@ -43,6 +43,8 @@ class RunSettings:
     study: str
     launcher: LauncherName = "gang"
     """Who starts the workers of a trial."""
+    interface: str | None = None
+    """Network interfaces over which workers on several hosts meet, separated by commas; None: each host decides."""
     code: MemberCode = TRAINING
     max_concurrent: int | None = None
     """Most trials at a time; None for as many as the cluster has resources for."""

@@ -10,7 +10,7 @@ import os
 import pickle
 import stat
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal, Protocol
 
@@ -81,6 +81,7 @@ def fit(
     storage: str,
     scratch: str,
     storages: Mapping[str, str] | None = None,
+    kept_out: Callable[[], tuple[str, ...]] = lambda: (),
 ) -> None:
     """Let Tune run what the run dispatches, until no trial is left.
 
@@ -91,11 +92,12 @@ def fit(
         storage: root of the storage on which workers find the task of a trial.
         scratch: folder for Tune's own files.
         storages: id -> root of the storage with its task, where it is another one: of rehearsals.
+        kept_out: returns the ids of nodes on which no trial may be placed.
 
     Raises:
         InterruptedRunError: if a signal came; the processes of all running trials are killed by then.
     """
-    launcher = LAUNCHERS[settings.launcher]()
+    launcher = LAUNCHERS[settings.launcher](settings.interface)
     bundles = {trial: launcher.bundles(request) for trial, request in requests.items()}
     start_group = partial(launcher.start, settings.code)
     trainable = tune.with_parameters(TuneTrial, start_group=start_group, study=settings.study, storage=storage)
@@ -103,7 +105,7 @@ def fit(
     tuner = tune.Tuner(
         tune.with_resources(trainable, lambda config: reservation(bundles[config["trial"]], config["avoided"])),
         tune_config=tune.TuneConfig(
-            search_alg=_TrialIds(run, storages or {}),
+            search_alg=_TrialIds(run, storages or {}, kept_out),
             num_samples=sys.maxsize,  # a trial that is tried again is a new one to Tune
             reuse_actors=True,
             trial_name_creator=lambda trial: trial.config["trial"],
@@ -147,9 +149,9 @@ def reservation(bundles: list[dict[str, float]], avoided: str) -> PlacementGroup
 class _TrialIds(Searcher):  # type: ignore[misc]  # ray has no types
     """A searcher that gives Tune the ids of trials, never what they are: Tune would interpret it."""
 
-    def __init__(self, run: TuneRun, storages: Mapping[str, str]):
+    def __init__(self, run: TuneRun, storages: Mapping[str, str], kept_out: Callable[[], tuple[str, ...]]):
         super().__init__()
-        self._run, self._storages = run, storages
+        self._run, self._storages, self._kept_out = run, storages, kept_out
 
     def suggest(self, trial_id: str) -> Any:
         trial = self._run.next()
@@ -158,7 +160,8 @@ class _TrialIds(Searcher):  # type: ignore[misc]  # ray has no types
         if trial is None:
             return None
         own = {"storage": self._storages[trial]} if trial in self._storages else {}
-        return {"trial": trial, "avoided": ",".join(self._run.avoided(trial)), **own}
+        avoided = sorted({*self._run.avoided(trial), *self._kept_out()})
+        return {"trial": trial, "avoided": ",".join(avoided), **own}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         """Do nothing: the callback below gets the same, with the trial."""

@@ -70,6 +70,7 @@ def run_trials(
     budget_trouble: Callable[[], str | None] = lambda: None,
     list_nodes: Callable[[], Sequence[NodeResources]] = list_cluster_nodes,
     rehearsals: Rehearsals = NO_REHEARSALS,
+    kept_out: Callable[[], tuple[str, ...]] = lambda: (),
 ) -> Outcomes:
     """Run trials on the connected Ray cluster, until each is done or has failed, or a signal comes.
 
@@ -85,6 +86,7 @@ def run_trials(
         budget_trouble: says why nothing may be started by the study's disk budget; called in any thread.
         list_nodes: lists the cluster's nodes, now and again; what its first call raises is raised here.
         rehearsals: of the shapes of these trials, which come first.
+        kept_out: returns the ids of nodes on which nothing may be placed, those that `list_nodes` does not list.
     """
     if not work or (rehearsals.only and not rehearsals.planned):
         return Outcomes(not_started=tuple(item.trial_id for item in work))
@@ -150,7 +152,7 @@ def run_trials(
         try:
             pause.look(budget_trouble)
             requests = {**requests_by_trial(work), **rehearsed.requests}
-            fit(rehearsed, requests, settings, store.place("."), str(scratch), rehearsed.storages)
+            fit(rehearsed, requests, settings, store.place("."), str(scratch), rehearsed.storages, kept_out)
         except InterruptedRunError as error:
             trials.run.interrupted(error)
     run = trials.run

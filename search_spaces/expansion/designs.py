@@ -200,6 +200,9 @@ def _named_arm(reader: StudyReader, name: str, base: Patch, axes: Sequence[Axis]
     if note is not None and not isinstance(note, str):
         reader.refuse((*path, "note"), f"must be text, but got {show(note)}")
     legal = reader.problems.attempt(lambda: typed(Resources, reader.study.document, (*path, "resources"), resources))
+    if legal is not None and legal.interface is not None:
+        law = "must be of the whole study, as its runs have one network, but an arm has it"
+        reader.refuse((*path, "resources", "interface"), law, "Move it to the study's own `resources`.")
     patch = reader.read({key: value for key, value in entry.items() if key not in _BESIDE_FIELDS}, path)
     fitting = {axis.name: _fitting_value(axis, base, patch) for axis in axes}
     by_axes = patch.keys() <= {field for value in fitting.values() if value is not None for field in value.patch}

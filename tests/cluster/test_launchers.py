@@ -41,7 +41,9 @@ def reserve(request: pytest.FixtureRequest) -> Iterator[Start]:
     conducted: list[ConductedGroup] = []
 
     def make(workers: int) -> ConductedGroup:
-        conducted.append(ConductedGroup(request.param, LAUNCHERS[request.param]().bundles(ResourceRequest(workers))))
+        conducted.append(
+            ConductedGroup(request.param, LAUNCHERS[request.param](None).bundles(ResourceRequest(workers)))
+        )
         return conducted[-1]
 
     yield make

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from cluster.worker_info import WorkerInfo, hosts_sentence, shared_device, visible_devices
+from cluster.worker_info import WorkerInfo, hosts_sentence, not_met, shared_device, visible_devices
 from search_spaces.worker_contract import Failed
+
+OVER_TWO_HOSTS = [
+    WorkerInfo("a", "node-a", "10.0.0.1", 1, 0.0, interface="eth0"),
+    WorkerInfo("a", "node-a", "10.0.0.1", 2, 0.0, interface="eth0"),
+    WorkerInfo("b", "node-b", "10.0.0.2", 3, 0.0),
+]
 
 
 def test_two_ranks_on_one_device_are_found_and_both_are_named() -> None:
@@ -18,10 +24,17 @@ def test_two_ranks_on_one_device_are_found_and_both_are_named() -> None:
 
 
 def test_a_group_over_several_hosts_is_said_with_its_hosts() -> None:
-    workers = [
-        WorkerInfo(host, host, "10.0.0.1", rank, 0.0) for rank, host in enumerate(("node-a", "node-a", "node-b"))
-    ]
-    assert hosts_sentence(workers) == "the 3 workers of this group meet over the network: 2 on node-a, 1 on node-b"
+    assert hosts_sentence(OVER_TWO_HOSTS) == (
+        "the 3 workers of this group meet over the network: 2 on node-a (eth0, 10.0.0.1), 1 on node-b (10.0.0.2)"
+    )
+
+
+def test_a_group_that_could_not_meet_names_hosts_interfaces_and_the_meeting_point() -> None:
+    failed = not_met(Failed("error", "Connection refused", rank=1), OVER_TWO_HOSTS, "10.0.0.1:4711")
+    assert failed.message.startswith("Connection refused; the 3 workers of this group meet over the network: 2 on node")
+    assert "rank 0 waits at 10.0.0.1:4711" in failed.message
+    assert "--interface names another" in failed.message
+    assert not_met(Failed("error", "no room"), OVER_TWO_HOSTS[:2], "10.0.0.1:4711").message == "no room"
 
 
 def test_equal_device_numbers_on_two_nodes_are_two_devices() -> None:

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from cluster.allocator import ALLOCATOR_SETTINGS
-from cluster.worker_process import environment
+from cluster.worker_process import environment, missing_interface
 from search_spaces.worker_contract import RankInfo
 
 
-def test_environment_cpu_worker_has_ranks_threads_and_loopback() -> None:
+def test_environment_cpu_worker_has_ranks_and_threads() -> None:
     rank_info = RankInfo(rank=1, world=2, local_rank=1, device="cpu", threads=3, host="10.0.0.1")
-    variables = environment(rank_info, True, {})
+    variables = environment(rank_info, {})
     assert (variables["RANK"], variables["WORLD_SIZE"], variables["LOCAL_RANK"]) == ("1", "2", "1")
     assert (variables["OMP_NUM_THREADS"], variables["DS_ACCELERATOR"]) == ("3", "cpu")
-    assert variables["GLOO_SOCKET_IFNAME"] == variables["NCCL_SOCKET_IFNAME"]
-    assert variables["GLOO_SOCKET_IFNAME"].startswith("lo")
 
 
-def test_environment_workers_on_several_nodes_or_gpus_choose_network_and_accelerator_themselves() -> None:
+def test_environment_workers_on_gpus_choose_the_accelerator_themselves() -> None:
     rank_info = RankInfo(rank=1, world=2, local_rank=0, device="cuda", threads=1, host="10.0.0.1")
-    assert not {"GLOO_SOCKET_IFNAME", "DS_ACCELERATOR"} & environment(rank_info, False, {}).keys()
+    assert "DS_ACCELERATOR" not in environment(rank_info, {})
+
+
+def test_an_interface_that_is_not_there_is_named_with_the_host_and_those_that_are() -> None:
+    assert missing_interface("127.0.0.1", None) is None
+    sentence = missing_interface("127.0.0.1", "eth99") or ""
+    assert re.fullmatch(r"\S+ has no network interface eth99; it has .*\(127.0.0.1\).*", sentence)
 
 
 @pytest.mark.parametrize("name", ["PYTORCH_CUDA_ALLOC_CONF", "PYTORCH_ALLOC_CONF"])
 def test_segments_of_gpu_memory_grow_unless_the_user_has_set_the_allocator(name: str) -> None:
     on_gpu = RankInfo(rank=0, world=1, local_rank=0, device="cuda", threads=1, host="10.0.0.1")
-    assert environment(on_gpu, True, {})["PYTORCH_CUDA_ALLOC_CONF"] == "expandable_segments:True"
-    assert not set(environment(on_gpu, True, {name: "max_split_size_mb:512"})) & set(ALLOCATOR_SETTINGS)
+    assert environment(on_gpu, {})["PYTORCH_CUDA_ALLOC_CONF"] == "expandable_segments:True"
+    assert not set(environment(on_gpu, {name: "max_split_size_mb:512"})) & set(ALLOCATOR_SETTINGS)
     on_cpu = RankInfo(rank=0, world=1, local_rank=0, device="cpu", threads=1, host="10.0.0.1")
-    assert not set(environment(on_cpu, True, {})) & set(ALLOCATOR_SETTINGS)
+    assert not set(environment(on_cpu, {})) & set(ALLOCATOR_SETTINGS)

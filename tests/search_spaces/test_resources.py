@@ -58,12 +58,18 @@ def test_an_unknown_preset_is_refused_with_the_nearest(tmp_path: Path) -> None:
     assert "prismatic-7b-8x80gb" in str(caught.value.way_out)
 
 
-def test_deepspeed_settings_may_be_a_json_file_beside_the_study(tmp_path: Path) -> None:
-    (tmp_path / "mine.json").write_text('{"zero_optimization": {"reduce_bucket_size": 1000}}')
-    base = _arms(tmp_path, "resources: {zero: 2, deepspeed: mine.json}\n")["base"]
-    assert base.resources.deepspeed == {"zero_optimization": {"reduce_bucket_size": 1000}}
-    with pytest.raises(InputError, match="path of a JSON file"):
-        _arms(tmp_path, "resources: {deepspeed: other.json}\n")
+@pytest.mark.parametrize("interface", ["eth0", "eth0,ib0"])
+def test_the_network_interface_is_of_the_study_and_of_no_trial(interface: str, tmp_path: Path) -> None:
+    text = f"resources: {{workers: 2, interface: '{interface}'}}\n"
+    assert _arms(tmp_path, text)["base"].resources == _arms(tmp_path, "resources: {workers: 2}\n")["base"].resources
+    assert load_study(str(tmp_path / "study.yaml")).resources.interface is None
+    (tmp_path / "study.yaml").write_text(STUDY + text)
+    assert load_study(str(tmp_path / "study.yaml")).resources.interface == interface
+
+
+def test_an_arm_has_no_network_interface_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="must be of the whole study"):
+        _arms(tmp_path, "arms:\n  large: {language: vicuna-v15-13b, resources: {interface: eth0}}\n")
 
 
 @pytest.mark.parametrize(

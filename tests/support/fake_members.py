@@ -93,7 +93,7 @@ class Conductor:
     """A trial's own process, as an actor: it starts a group and passes calls on to it."""
 
     def __init__(self, name: LauncherName):
-        self._launcher = LAUNCHERS[name]()
+        self._launcher = LAUNCHERS[name](None)
         self._group: Group | None = None
 
     def start(self, code: MemberCode) -> Failed | int:

@@ -163,12 +163,19 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
             node_id=failed.node_id or ray.get_runtime_context().get_node_id(),
             gpu=failed.gpu,
         )
+        is_unlogged = self._group is None  # no worker was there to write to the log that the failure names
         self._drop_group()
         try:
+            if is_unlogged:
+                self._log(failure)
             write(self._store, layout.trial_failure(self._study, self._trial), failure)
         except OSError as error:  # whoever is told of the failure records it, once storage can be written to
             print(f"the failure of {self._trial} was not recorded: {error}", file=sys.stderr, flush=True)
         raise TrialFailedError(failed.kind, failure.message)
+
+    def _log(self, failure: Failure) -> None:
+        with self._store.append(failure.log) as log:
+            log.write(f"{failure.message}\n{failure.traceback}\n".encode())
 
     def _timeout_s(self) -> float:
         """Return the seconds that the next request to the group may take."""

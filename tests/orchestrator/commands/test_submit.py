@@ -18,6 +18,7 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
+from cluster.job_python import HeadPython
 from cluster.submit import Job
 from orchestrator.cli import app
 from search_spaces.errors import InputError
@@ -39,7 +40,7 @@ def head() -> Iterator[dict[str, str]]:
     port, dashboard = _free_port(), _free_port()
     environment = {
         **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",  # as in an activated environment
+        "PATH": os.defpath,  # as where Ray was started by its absolute path: no environment is activated
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
@@ -96,7 +97,7 @@ def test_a_submitted_job_runs_trials_whose_results_are_found_from_another_direct
     _wait_until_it_answers(head)
     storage = tmp_path / "storage"
     environment = {**head, "ABLATE_STORAGE": str(storage)}
-    run = ["python", "-m", "orchestrator", "run", "quickstart", "--limit", "2", "--storage", str(storage)]
+    run = [sys.executable, "-m", "orchestrator", "run", "quickstart", "--limit", "2", "--storage", str(storage)]
     done = _submit(environment, *run)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     elsewhere = tmp_path / "elsewhere"
@@ -126,6 +127,12 @@ def test_submit_sends_the_resolved_study_and_ends_with_its_exit_code(head: dict[
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=400)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     assert "from-afar is the job" in done.stdout
+    assert f"it runs in {sys.executable}, Python {sys.version.split()[0]} of the head" in done.stdout
+    shown = shlex.split(done.stdout.partition("is mounted: ")[2].splitlines()[0])
+    status = subprocess.run(
+        [sys.executable, "-m", "orchestrator", *shown[1:]], capture_output=True, text=True, cwd=ROOT, timeout=100
+    )
+    assert "from-afar-toy: 2 done" in status.stdout, status.stdout + status.stderr
     assert "2 of 2 trials are done." in done.stdout
     assert len(list((storage / "studies" / "from-afar-toy" / "trials").glob("*-s4-*"))) == 2
 
@@ -156,20 +163,37 @@ def test_submit_passes_on_every_option_of_a_run(tmp_path: Path, monkeypatch: pyt
     def submit_job(address: str, folder: Path, entrypoint: str, **options: object) -> Job:
         """Stand in for the cluster's dashboard."""
         entrypoints.append(entrypoint)
+        assert options["variables"] == {"NCCL_IB_HCA": "mlx5_0"}
         return Job("job", address)
 
     monkeypatch.setattr("cluster.submit.submit_job", submit_job)
+    monkeypatch.setattr("cluster.job_client.job_client", lambda address: None)
+    monkeypatch.setattr("cluster.job_python.find_python", lambda *asked: HeadPython("/env/bin/python", (3, 11, 7)))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     options = "--limit 2 --toy --offline --max-concurrent 3 --retries 5 --equal-failures 0 --on-storage-trouble pause"
     options += " --pause-at-most 9.0 --only base --only resolution=64 --retry-failed --restore-weights --until-decided"
-    options += " --max-gpu-hours 2.5 --steps 3,5 --no-rehearsal"
+    options += " --max-gpu-hours 2.5 --steps 3,5 --no-rehearsal --interface eth0"
+    monkeypatch.setenv("NCCL_IB_HCA", "mlx5_0")
+    monkeypatch.setenv("NCCL_SOCKET_IFNAME", "eth7")
     command = ["submit", "quickstart", "--storage", "/s", "--address", "http://head:8265", "--no-wait"]
+    command += ["--python", "/env/bin/python"]
     done = CliRunner().invoke(app, [*command, *options.split(), "--set", "seeds=[4]"], catch_exceptions=False)
     given = options.replace(" --on-storage-trouble pause", "").split()  # as by default
+    assert shlex.split(entrypoints[0])[:4] == ["/env/bin/python", "-m", "orchestrator", "run"]
     assert sorted(shlex.split(entrypoints[0])[4:]) == sorted(["study.yaml", "--storage", "/s", *given])
     again = shlex.split(done.output.partition("to resume it: ")[2])
     assert sorted(again[3:]) == sorted(
-        ["--storage", "/s", *given, "--set", "seeds=[4]", "--address", "http://head:8265"]
+        [
+            "--storage",
+            "/s",
+            *given,
+            "--set",
+            "seeds=[4]",
+            "--address",
+            "http://head:8265",
+            "--python",
+            "/env/bin/python",
+        ]
     )
 
 
@@ -177,6 +201,27 @@ def test_submit_passes_on_every_option_of_a_run(tmp_path: Path, monkeypatch: pyt
 def test_submit_refuses_options_of_a_run_that_do_not_go_together(tmp_path: Path, options: list[str]) -> None:
     command = ["submit", "quickstart", "--storage", "/s", "--address", "http://127.0.0.1:1", *options]
     assert isinstance(CliRunner().invoke(app, command).exception, InputError)
+
+
+def _refused(environment: dict[str, str], *options: str) -> str:
+    """Submit the quickstart with options that a cluster refuses, and return what is said of it."""
+    command = [sys.executable, "-m", "orchestrator", "submit", "quickstart", "--storage", "/nowhere", *options]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment, timeout=100)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.partition("ablate: ")[2].strip().splitlines()) == 2  # the sentence and the way out
+    return done.stderr
+
+
+@pytest.mark.ray
+def test_a_wrong_token_a_used_id_and_a_missing_python_are_each_said_in_a_sentence(head: dict[str, str]) -> None:
+    _wait_until_it_answers(head)
+    assert "wants another token" in _refused({**head, "RAY_AUTH_TOKEN": "0" * 64})
+    assert "wants another token" in _refused({**head, "RAY_AUTH_MODE": "disabled"})
+    submitted = [RAY, "job", "submit", "--submission-id", "used", "--no-wait", "--", "true"]
+    subprocess.run(submitted, check=True, capture_output=True, env=head, timeout=100)
+    assert "a job has the id used already" in _refused(head, "--id", "used")
+    assert "none of these could be started there: /no/python" in _refused(head, "--python", "/no/python")
 
 
 @pytest.mark.ray

@@ -1,0 +1,209 @@
+"""Check that every node can work for a run: it sees the storage and has the network interface. Also nodes that join.
+
+A trial on a node that does not see the storage would be lost. Ray's autoscaler and people add nodes while a study runs,
+so each is asked before anything is placed on it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from cluster.fit import NodeResources, describe
+from cluster.interfaces import described, host_interfaces, missing_interfaces
+from cluster.process import call_on_node
+from search_spaces.error_text import first_line
+from search_spaces.errors import InputError, Problems
+
+ANSWER_WITHIN_S = 120.0
+"""A node may have to start its first worker process to answer."""
+
+STORAGE_WAY_OUT = "Give a folder on a shared file system with --storage or ABLATE_STORAGE."
+INTERFACE_WAY_OUT = (
+    "Give names that every host has with --interface or `resources: {interface: NAME}`, or leave it out."
+)
+
+
+class Probed(Protocol):
+    """The part of a store that is needed: write a file, know where it can be read, remove it."""
+
+    def put(self, name: str, data: bytes) -> None: ...
+    def reading(self, name: str) -> Path: ...
+    def place(self, name: str) -> str: ...
+    def remove(self, name: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class NodeAnswer:
+    """What a node has said of itself."""
+
+    sees_storage: bool = True
+    lacks: str | None = None
+    """Interfaces that it has not, and those that it has."""
+    silence: str | None = None
+    """Why it has said nothing, to complete "it ..."."""
+
+    def problem(self) -> str | None:
+        """Say what is wrong with the node, to complete "it ..."; None if nothing is."""
+        if self.silence is not None:
+            return self.silence
+        told = [] if self.sees_storage else ["does not see the storage"]
+        return " and ".join([*told, *([f"has no network interface {self.lacks}"] if self.lacks else [])]) or None
+
+
+def look(file: str, interface: str | None) -> NodeAnswer:
+    """Look, on the node that is asked, for a file of the storage and for network interfaces.
+
+    Args:
+        file: that every node must see.
+        interface: names separated by commas; None for none in particular.
+    """
+    return NodeAnswer(os.path.exists(file), lacking(interface))
+
+
+def lacking(interface: str | None) -> str | None:
+    """Say which of some interfaces this host has not, and which it has; None if it has all of them.
+
+    Args:
+        interface: names separated by commas; None for none in particular.
+    """
+    own = host_interfaces()
+    missing = missing_interfaces(interface, own)
+    return f"{', '.join(missing)} (it has {described(own)})" if missing else None
+
+
+def require_interface(interface: str | None) -> None:
+    """Raise InputError if this host lacks one of some interfaces (names separated by commas; None for none)."""
+    lacks = lacking(interface)
+    if lacks is not None:
+        law = f"every node must have the network interface, but {socket.gethostname()} has no {lacks}"
+        raise InputError(law, key="--interface", way_out=INTERFACE_WAY_OUT)
+
+
+def require_nodes(nodes: Sequence[NodeResources], store: Probed, interface: str | None) -> None:
+    """Ask every node whether it sees the storage and has the interface. Of one node alone only the latter is asked.
+
+    Args:
+        nodes: of the connected cluster.
+        store: a file is written there for the nodes to see, and removed.
+        interface: names separated by commas; None for none in particular.
+
+    Raises:
+        InputError: naming the hosts of the nodes that do not.
+    """
+    if len(nodes) < 2 and interface is None:
+        return
+    answers = dict(zip(nodes, ask_nodes(nodes, store, interface), strict=True))
+    problems, count = Problems(), len(nodes)
+    silent = [f"{node.host} {answer.silence}" for node, answer in answers.items() if answer.silence]
+    if silent:
+        law = f"every node must answer, but {'; '.join(silent)}"
+        problems.add(InputError(law, way_out="Has it this project's environment? Does `ray status` show it?"))
+    blind = [node.host for node, answer in answers.items() if not answer.sees_storage]
+    if blind:
+        law = f"every node must see the storage, but {len(blind)} of {count} do not: {', '.join(blind)}"
+        problems.add(InputError(law, place=store.place("."), way_out=STORAGE_WAY_OUT))
+    lacks = [f"{node.host} has no {answer.lacks}" for node, answer in answers.items() if answer.lacks]
+    if lacks:
+        law = f"every node must have the network interface, but {'; '.join(lacks)}"
+        problems.add(InputError(law, key="--interface", way_out=INTERFACE_WAY_OUT))
+    problems.raise_all()
+
+
+def ask_nodes(nodes: Sequence[NodeResources], store: Probed, interface: str | None) -> list[NodeAnswer]:
+    """Ask nodes for what a run needs of them, all at once, and wait for the answers; see `require_nodes`."""
+    name = f"scratch/probe-{secrets.token_hex(4)}"
+    store.put(name, b"seen")
+    try:
+        calls = [call_on_node(look, node.name, str(store.reading(name)), interface) for node in nodes]
+        return [_answer(call, ANSWER_WITHIN_S) for call in calls]
+    finally:
+        store.remove(name)
+
+
+def _answer(call: Any, seconds: float) -> NodeAnswer:
+    """Fetch the answer of a node; what it cannot do, such as import this project's code, is its silence."""
+    import ray
+    from ray.exceptions import GetTimeoutError, RayError, RayTaskError
+
+    try:
+        answer: NodeAnswer = ray.get(call, timeout=seconds)
+    except GetTimeoutError:
+        return NodeAnswer(silence=f"does not answer within {seconds:.0f} s")
+    except RayTaskError as error:
+        return NodeAnswer(silence=f"cannot run this program: {first_line(error.cause or error)}")
+    except RayError as error:
+        return NodeAnswer(silence=f"cannot be asked: {first_line(error)}")
+    return answer
+
+
+class AdmittedNodes:
+    """The nodes of a cluster that were asked and found fit. Those that join later are asked without waiting for them.
+
+    Args:
+        checked: nodes that were asked already.
+        list_nodes: lists the nodes of the cluster.
+        store: that every node must see.
+        interface: that every node must have, names separated by commas; None for none in particular.
+        tell: shows a sentence to people.
+    """
+
+    def __init__(
+        self,
+        checked: Sequence[NodeResources],
+        list_nodes: Callable[[], Sequence[NodeResources]],
+        store: Probed,
+        interface: str | None,
+        tell: Callable[[str], None],
+    ):
+        self._list_nodes, self._store, self._interface, self._tell = list_nodes, store, interface, tell
+        self._fit = {node.name for node in checked}
+        self._asked: dict[str, tuple[Any, str]] = {}
+        """Node that has not answered -> the call, and the file that it is to see."""
+        self._refused: set[str] = set()
+        self._kept_out: tuple[str, ...] = ()
+
+    @property
+    def kept_out(self) -> tuple[str, ...]:
+        """Ids of the nodes on which nothing is to be placed, by the last listing. For any thread."""
+        return self._kept_out
+
+    def __call__(self) -> tuple[NodeResources, ...]:
+        """List the nodes that are fit; those that are new are asked, and those that have answered are judged."""
+        nodes = tuple(self._list_nodes())
+        there = {node.name: node for node in nodes}
+        for gone in self._asked.keys() - there.keys():
+            self._store.remove(self._asked.pop(gone)[1])
+        for node in nodes:
+            if node.name in self._asked:
+                self._judge(node)
+            elif node.name not in self._fit | self._refused:
+                self._ask(node)
+        self._kept_out = tuple(sorted(there.keys() - self._fit))
+        return tuple(node for node in nodes if node.name in self._fit)
+
+    def _ask(self, node: NodeResources) -> None:
+        name = f"scratch/probe-{secrets.token_hex(4)}"
+        self._store.put(name, b"seen")
+        self._asked[node.name] = (call_on_node(look, node.name, str(self._store.reading(name)), self._interface), name)
+
+    def _judge(self, node: NodeResources) -> None:
+        import ray
+
+        call, name = self._asked[node.name]
+        if not ray.wait([call], timeout=0)[0]:
+            return
+        del self._asked[node.name]
+        self._store.remove(name)
+        problem = _answer(call, ANSWER_WITHIN_S).problem()
+        if problem is None:
+            self._fit.add(node.name)
+            self._tell(f"{node.host} has joined the cluster with {describe([node])}")
+        else:
+            self._refused.add(node.name)
+            self._tell(f"{node.host} has joined the cluster, but nothing is placed there: it {problem}")

@@ -1,0 +1,35 @@
+"""Choose the settings of a run from the command line, the study and its plan."""
+
+from __future__ import annotations
+
+from orchestrator.planning.planned import RunOptions
+from orchestrator.running.attempts import RunSettings
+from orchestrator.running.retry_policy import Budgets
+from orchestrator.running.tasks import largest_write
+from search_spaces.plan import Plan
+from search_spaces.study import Study
+
+
+def chosen_interface(study: Study, options: RunOptions) -> str | None:
+    """Return the network interfaces of a run: the command line's, else the study's; None where each host decides."""
+    return options.interface or study.resources.interface
+
+
+def run_settings(study: Study, plan: Plan, options: RunOptions) -> RunSettings:
+    """Turn the command line's options, and what the study says of its cluster, into the settings of a run.
+
+    Args:
+        study: as it was written.
+        plan: of the trials that are run.
+        options: of the command line.
+    """
+    return RunSettings(
+        plan.study,
+        interface=chosen_interface(study, options),
+        max_concurrent=options.max_concurrent,
+        gpu_seconds_left=options.gpu_seconds_left,
+        budgets=Budgets(lost=options.retries),
+        equal_failures=options.equal_failures,
+        storage_patience_s=options.storage_patience_s,
+        storage_bytes=largest_write(plan),
+    )
