@@ -13,6 +13,7 @@ from rich.console import Console
 from cluster.address import ClusterAddress, find_cluster
 from cluster.connect import remove_dead_clusters
 from cluster.fit import refuse_impossible, this_machine
+from orchestrator.planning.chosen_settings import run_settings
 from orchestrator.planning.cluster_check import require_cluster
 from orchestrator.planning.estimates import refuse_beyond_budget
 from orchestrator.planning.plan_json import plan_json
@@ -23,7 +24,6 @@ from orchestrator.preview import beside_storage
 from orchestrator.reporting.kept_report import report_of
 from orchestrator.reporting.report_model import Report
 from orchestrator.running.attempts import Outcomes
-from orchestrator.running.chosen_settings import run_settings
 from orchestrator.running.registered import registered
 from orchestrator.running.rehearsals import chosen_rehearsals
 from orchestrator.running.storage_pause import StorageGoneError

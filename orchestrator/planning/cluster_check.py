@@ -7,9 +7,9 @@ from collections.abc import Collection
 from cluster.address import ClusterAddress
 from cluster.fit import impossible, refuse_impossible, this_machine
 from cluster.node_checks import require_interface, require_nodes
+from orchestrator.planning.chosen_settings import chosen_interface
 from orchestrator.planning.planned import RunOptions, plan
 from orchestrator.planning.preflight import known_digests
-from orchestrator.running.chosen_settings import chosen_interface
 from orchestrator.running.tasks import resource_request
 from orchestrator.state.ledger import read_ledger
 from search_spaces.expansion.expand import Expansion
