@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import os
 import shlex
+import signal
 import sys
 import tempfile
 import traceback
@@ -33,6 +34,7 @@ from orchestrator.commands.verdicts import verdicts
 from orchestrator.exit_codes import EXIT_BAD_INPUT, EXIT_CRASH, EXIT_DONE, EXIT_SIGNAL, EXIT_STOPPED
 from orchestrator.running.storage_pause import StorageGoneError
 from orchestrator.settings import refuse_foreign_packages
+from orchestrator.terminal.json_errors import Ending, asks_for_json, ending_json
 from orchestrator.terminal.stops import StoppedError, stop_with_a_sentence, storage_full, storage_gave_out
 from search_spaces.credentials import without_credentials
 from search_spaces.error_text import first_line, named_message
@@ -100,22 +102,45 @@ def main() -> None:
     set_threshold(GARBAGE_THRESHOLD)
     try:
         refuse_foreign_packages()
-        app()
-    except InputError as error:
-        _end(f"ablate: {error}", EXIT_BAD_INPUT)
+        _run_command()
     except BrokenPipeError:
         sys.exit(EXIT_DONE)
-    except StoppedError as stopped:
-        code = EXIT_SIGNAL + stopped.number if stopped.by is None else EXIT_STOPPED
-        _end(f"ablate: stopped by {stopped}; the same command goes on", code)
-    except StorageGoneError as error:
-        _end(f"ablate: {storage_gave_out(str(error))}", EXIT_STOPPED)
     except Exception as error:
-        if is_full(error):
-            _end(f"ablate: {storage_full(first_line(error))}", EXIT_STOPPED)
-        if isinstance(error, OSError) and error.filename is not None:
-            _end(f"ablate: {error.filename}: {error.strerror or type(error).__name__}", EXIT_BAD_INPUT)
-        _crash(error)
+        _end(_ending(error))
+
+
+def _run_command() -> None:
+    """Run the command that the arguments name; mistakes in its options are told by typer, or as JSON."""
+    if not asks_for_json(sys.argv[1:]):
+        app()
+        return
+    try:
+        code = app(standalone_mode=False)
+    except typer.BadParameter as error:
+        _end(Ending("usage", EXIT_BAD_INPUT, f"ablate: {error.format_message()}"))
+    except typer.TyperException as error:
+        _end(Ending("usage", EXIT_BAD_INPUT, f"ablate: {error}"))
+    except typer.Abort:
+        _end(Ending("stopped", EXIT_SIGNAL + signal.SIGINT, "ablate: aborted"))
+    sys.exit(code if isinstance(code, int) else EXIT_DONE)
+
+
+def _ending(error: Exception) -> Ending:
+    """Turn what a command raised into a sentence and an exit code."""
+    match error:
+        case InputError():
+            return Ending("input", EXIT_BAD_INPUT, f"ablate: {error}", error)
+        case StoppedError():
+            code = EXIT_SIGNAL + error.number if error.by is None else EXIT_STOPPED
+            return Ending("stopped", code, f"ablate: stopped by {error}; the same command goes on")
+        case StorageGoneError():
+            return Ending("storage", EXIT_STOPPED, f"ablate: {storage_gave_out(str(error))}")
+        case _ if is_full(error):
+            return Ending("storage", EXIT_STOPPED, f"ablate: {storage_full(first_line(error))}")
+        case OSError(filename=str(file)):
+            return Ending("input", EXIT_BAD_INPUT, f"ablate: {file}: {error.strerror or type(error).__name__}")
+        case _:
+            return _crash(error)
 
 
 def _open_streams() -> None:
@@ -128,12 +153,15 @@ def _open_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def _end(text: str, code: int) -> NoReturn:
-    print(text, file=sys.stderr)
-    sys.exit(code)
+def _end(ending: Ending) -> NoReturn:
+    """Print a sentence for people, and a JSON object for programs that asked for one, and end the process."""
+    if asks_for_json(sys.argv[1:]):
+        print(ending_json(ending))
+    print(ending.sentence, file=sys.stderr)
+    sys.exit(ending.code)
 
 
-def _crash(error: Exception) -> NoReturn:
+def _crash(error: Exception) -> Ending:
     """Say that the program has a defect, and write the traceback to a file for those who mend it."""
     lines = list(map(without_credentials, traceback.format_exception(error)))
     try:
@@ -142,4 +170,4 @@ def _crash(error: Exception) -> NoReturn:
         where = f"The traceback is in {file.name}: please report it with the command."
     except OSError:
         where = "".join(lines)
-    _end(f"ablate: a defect in the program: {named_message(error)}\n{where}", EXIT_CRASH)
+    return Ending("defect", EXIT_CRASH, f"ablate: a defect in the program: {named_message(error)}\n{where}")

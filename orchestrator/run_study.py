@@ -28,6 +28,7 @@ from orchestrator.running.registered import registered
 from orchestrator.running.rehearsals import chosen_rehearsals
 from orchestrator.running.storage_pause import StorageGoneError
 from orchestrator.running.tasks import make_task, remaining_work, requests_by_arm
+from orchestrator.running.trial_events import told_to_each
 from orchestrator.state.claims import write_claims
 from orchestrator.state.difference import Difference
 from orchestrator.state.documents import PlanDocument, require_own_folder
@@ -266,6 +267,10 @@ def train_and_score(
             uploader = Uploader(tracker, store, study, plan, notice=view.note, sync_command=options.sync_command)
             stack.enter_context(uploader)
         admitted = AdmittedNodes(nodes, list_cluster_nodes, store, settings.interface, view.note)
+        receivers = [view.show]
+        if options.events is not None:
+            options.events.run_started(shown, len(done))
+            receivers.append(options.events.show)
 
         def task_of(trial: str) -> TrialTask:
             return make_task(plan, trials[trial], known.digests, options.plan.storage, options.plan.data)
@@ -277,7 +282,7 @@ def train_and_score(
             task_of,
             store,
             settings,
-            view.show,
+            told_to_each(*receivers),
             view.note,
             DiskBudget(plan, store, settings.storage_bytes, view.note).trouble,
             admitted,

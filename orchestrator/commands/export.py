@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from orchestrator.commands.options import DataOption, JsonOption, StorageOption, console, open_store
+from orchestrator.commands.options import DataOption, JsonOption, StorageOption, console, open_store, print_json
 from orchestrator.settings import existing_storage
 from search_spaces.errors import InputError, nearest
 
@@ -53,6 +52,6 @@ def export(
 
     export_trial(task.model_copy(update=moved), store, to, folder)  # type: ignore[arg-type]  # looked at above
     if as_json:
-        print(json.dumps({"trial": stored.id, "study": stored.study, "to": to, "folder": str(folder)}))
+        print_json({"trial": stored.id, "study": stored.study, "to": to, "folder": str(folder)})
     else:
         console().print(f"{stored.id} is in {folder}", soft_wrap=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import typer
 from rich.console import Console
 
+from orchestrator.json_text import json_text
+from orchestrator.schema_version import SCHEMA_VERSION
 from orchestrator.settings import data_root
 from search_spaces.errors import InputError
 
@@ -195,16 +196,16 @@ def console(*, stderr: bool = False) -> Console:
 def print_json(value: Any) -> None:
     """Print a value as JSON that any program reads: a number that is not defined is null, as JSON has no NaN.
 
-    The lists of an object have an item on each line and may be iterators, so that a plan of 100,000 arms, hundreds of
-    megabytes of text, is never held whole.
+    An object begins with `schema_version`; a list has no place for it. The lists of an object have an item on each line
+    and may be iterators, so that a plan of 100,000 arms, hundreds of megabytes of text, is never held whole.
 
     Args:
         value: of plain values; where it is a dictionary, its values may also be iterators of them.
     """
     if isinstance(value, dict):
-        sys.stdout.writelines(_object_lines(value))
+        sys.stdout.writelines(_object_lines({"schema_version": SCHEMA_VERSION, **value}))
     else:
-        print(_json_text(value))
+        print(json_text(value))
 
 
 def _object_lines(members: dict[str, Any]) -> Iterator[str]:
@@ -216,27 +217,9 @@ def _object_lines(members: dict[str, Any]) -> Iterator[str]:
         if isinstance(value, list | tuple | Iterator):
             before = "[\n  "
             for item in value:
-                yield before + _json_text(item)
+                yield before + json_text(item)
                 before = ",\n  "
             yield "[]" if before.startswith("[") else "\n ]"
         else:
-            yield _json_text(value)
-    yield "\n}\n" if members else "{}\n"
-
-
-_ENCODER = json.JSONEncoder(allow_nan=False)
-
-
-def _json_text(value: Any) -> str:
-    try:
-        return _ENCODER.encode(value)
-    except ValueError:  # some number is not finite: to look for it in every value would take longer than all the rest
-        return _ENCODER.encode(_finite(value))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+            yield json_text(value)
+    yield "\n}\n"

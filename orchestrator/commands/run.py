@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,6 +22,7 @@ from orchestrator.commands.options import (
 from orchestrator.commands.running_options import RunningOptions, WorkOptions
 from orchestrator.exit_codes import EXIT_DONE, EXIT_SIGNAL, EXIT_STOPPED, EXIT_TRIAL_FAILED
 from orchestrator.settings import chosen_root, storage_root
+from orchestrator.terminal.plain import plain_lines
 from search_spaces.quantities import number_of
 
 if TYPE_CHECKING:
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 
     from orchestrator.planning.planned import RunOptions
     from orchestrator.run_study import StudyRun
+    from orchestrator.run_until_decided import Limits
     from orchestrator.running.attempts import Outcomes
     from orchestrator.state.ledger import TrialState
 
@@ -44,15 +49,14 @@ def run(
             "--dry-run", help="Show what differs from storage, every trial and stage that is left, and do nothing."
         ),
     ] = False,
+    events: Annotated[
+        Path | None,
+        typer.Option("--events", metavar="FILE", help="Append what happens to a file, a JSON object on each line."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train and evaluate what is left of a study, and say first what that is. Run it again to resume, or after it was
     edited; finished work is never done twice."""
-    from orchestrator.run_study import run_study
-    from orchestrator.running.rehearsals import rehearsals_json
-    from orchestrator.state.difference import difference_json
-    from orchestrator.terminal.report import to_terminal
-
     root = chosen_root(storage) if dry_run else storage_root(storage)
     options = running.run_options(selection.plan_options(root, running.address), study)
     options = work.applied_to(options)
@@ -61,6 +65,30 @@ def run(
     if dry_run:
         _show_preview(study, options, as_json)
         return
+    with ExitStack() as stack:
+        if events is not None:
+            from orchestrator.running.event_log import EventLog
+
+            log = stack.enter_context(EventLog(events, plain_lines(out)))
+            options = replace(options, events=log)
+        raise typer.Exit(_run(study, options, limits, out, as_json))
+
+
+def _run(study: str, options: RunOptions, limits: Limits | None, out: Console, as_json: bool) -> int:
+    """Run a study, print its report, and return the exit code.
+
+    Args:
+        study: a study file, or the name of a study that ships.
+        options: of the run.
+        limits: how far seeds are added until claims are decided; None for none.
+        out: where people are told.
+        as_json: print the report as JSON.
+    """
+    from orchestrator.run_study import run_study
+    from orchestrator.running.rehearsals import rehearsals_json
+    from orchestrator.state.difference import difference_json
+    from orchestrator.terminal.report import to_terminal
+
     if limits is None:
         done, is_out_of_budget = run_study(study, options, out), False
     else:
@@ -78,7 +106,7 @@ def run(
     else:
         to_terminal(done.report, out)
     code = end_of_run(done, options, out)
-    raise typer.Exit(EXIT_STOPPED if is_out_of_budget and code == EXIT_DONE else code)
+    return EXIT_STOPPED if is_out_of_budget and code == EXIT_DONE else code
 
 
 def _show_preview(study: str, options: RunOptions, as_json: bool) -> None:

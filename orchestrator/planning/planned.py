@@ -14,6 +14,7 @@ from orchestrator.planning.encoder_probe import StoredProbe
 from orchestrator.planning.language_memory import StoredLanguageFacts
 from orchestrator.planning.preflight import Digests
 from orchestrator.running.equal_failures import EQUAL_FAILURES
+from orchestrator.running.event_log import EventLog
 from orchestrator.running.rehearsals import RehearsalChoice
 from orchestrator.running.retry_policy import Budgets
 from orchestrator.running.storage_pause import PATIENCE_S
@@ -103,6 +104,8 @@ class RunOptions:
     """Seeds to which this run goes by itself while claims are open: looks up to there are planned before scores."""
     gpu_seconds_left: float = math.inf
     """No trial is started once those that this run has finished have spent so much."""
+    events: EventLog | None = None
+    """Where events of trials are written for programs."""
 
     @property
     def sync_command(self) -> str:

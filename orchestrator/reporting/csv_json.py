@@ -14,6 +14,7 @@ from orchestrator.analysis.verdict_sentences import state_text
 from orchestrator.reporting.csv_text import csv_text
 from orchestrator.reporting.report_model import Cell, Difference, Report, Row
 from orchestrator.reporting.sentences import absence_text
+from orchestrator.schema_version import SCHEMA_VERSION
 
 MEAN = "mean"
 """Stands in the column `benchmark` for the mean over all of them."""
@@ -58,7 +59,7 @@ def to_json(report: Report, beside: Mapping[str, Any] | None = None) -> str:
             for q in report.questions
         ),
     )
-    document = asdict(without_images)
+    document = {"schema_version": SCHEMA_VERSION, **asdict(without_images)}
     document["verdicts"]["blind"] = [blind_json(benchmark) for benchmark in report.verdicts.blind]
     if not report.provenance.left_out:
         del document["provenance"]["left_out"]

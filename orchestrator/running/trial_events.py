@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestrator.running.retry_policy import AfterStorage, Again, GivenUp
@@ -38,3 +39,13 @@ class TrialEvent:
     at: float
     """Seconds since the epoch."""
     event: Dispatched | Started | Progress | AttemptFailed | Blocked
+
+
+def told_to_each(*receivers: Callable[[TrialEvent], None]) -> Callable[[TrialEvent], None]:
+    """Return a function that tells an event to several receivers, one after the other."""
+
+    def tell(event: TrialEvent) -> None:
+        for receiver in receivers:
+            receiver(event)
+
+    return tell

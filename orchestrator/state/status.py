@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import assert_never
 
+from orchestrator.schema_version import SCHEMA_VERSION
 from orchestrator.state.ledger import Ledger, TrialEntry, TrialState, read_ledger
 from orchestrator.state.runs import living_runs, place_of
 from search_spaces.error_text import first_line
@@ -143,7 +144,8 @@ def study_status(plan: Plan, store: Store, ledger: Ledger | None = None) -> Stud
 
 def to_json(status: StudyStatus) -> str:
     """Write a status as JSON."""
-    return json.dumps(asdict(status), indent=1, sort_keys=True, allow_nan=False) + "\n"
+    document = {"schema_version": SCHEMA_VERSION, **asdict(status)}
+    return json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
 def _trial_status(
