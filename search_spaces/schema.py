@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from search_spaces.catalogue.entries import StageResources
 from search_spaces.catalogue.load import shipped
 from search_spaces.catalogue.recipe_entries import StagePatch
-from search_spaces.field_docstrings import field_docstrings, models_within
+from search_spaces.field_docstrings import field_docstrings, records_within
 from search_spaces.projectors import ProjectorKind
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.seeds import SEED_SOURCES
@@ -84,7 +84,7 @@ def schema_text() -> str:
 
 def _describe(schema: dict[str, Any], kinds: dict[str, Any]) -> None:
     """Give every property the docstring of its field as its description, where it has none yet."""
-    models = models_within(Study) | models_within(StagePatch)
+    models = records_within(Study) | records_within(StagePatch)
     of_resources = field_docstrings(ResourceSpec)
     for name, kind in {Study.__name__: schema, **kinds}.items():
         texts = field_docstrings(models[name])

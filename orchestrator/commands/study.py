@@ -27,6 +27,7 @@ from orchestrator.commands.options import (
     planned_study,
     print_json,
 )
+from orchestrator.schema_version import OutputKind
 from orchestrator.settings import chosen_root, existing_storage
 from search_spaces.errors import InputError, nearest
 
@@ -39,11 +40,15 @@ if TYPE_CHECKING:
     from trainables.storage.store import Store
 
 
-def schema() -> None:
-    """Print the JSON Schema of study files."""
-    from search_spaces.schema import study_schema
+def schema(
+    of: Annotated[
+        OutputKind, typer.Option("--of", help="What: a study file, an output of --json, a line of events or items.")
+    ] = "study",
+) -> None:
+    """Print the JSON Schema of study files, or of what commands print for programs."""
+    from orchestrator.output_schemas import output_schema
 
-    print(json.dumps(study_schema(), indent=2))
+    print(json.dumps(output_schema(of), indent=2))
 
 
 @takes_groups

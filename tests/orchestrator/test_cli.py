@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,11 @@ from pathlib import Path
 import pytest
 
 import orchestrator
+from orchestrator.output_schemas import output_schema
+from orchestrator.terminal.json_errors import asks_for_json
 from tests.support.command_line import ROOT, ablate
+
+jsonschema = pytest.importorskip("jsonschema")
 
 
 def test_a_foreign_package_of_our_name_is_refused_naming_its_file(tmp_path: Path) -> None:
@@ -63,3 +68,34 @@ def test_main_a_terminal_without_the_characters_of_a_name_shows_their_codes(tmp_
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, env=environment)
     assert done.returncode == 2
     assert "\\xe9t\\xe9.yaml" in done.stderr
+
+
+def test_errors_are_json_for_programs_that_asked_for_it(tmp_path: Path) -> None:
+    done = ablate(
+        "plan", "quickstart", "--json", "--set", "base.epochs=no", "--set", "base.stages=[]", storage=tmp_path, check=2
+    )
+    printed = json.loads(done.stdout)
+    jsonschema.validate(printed, output_schema("error"))
+    error = printed["error"]
+    assert (error["kind"], error["exit_code"], error["message"]) == ("input", 2, done.stderr.rstrip("\n"))
+    assert {problem["key"] for problem in error["problems"]} == {"base.epochs", "base.stages"}
+    assert all(problem["place"].startswith("--set ") and "but got" in problem["rule"] for problem in error["problems"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("plan", "quickstart", "--json", "--frob"), "--frob"),
+        (("plan", "quickstart", "--limit", "x", "--json"), "--limit"),
+        (("frob", "--json"), "frob"),
+    ],
+)
+def test_mistaken_options_are_json_too(arguments: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    error = json.loads(ablate(*arguments, storage=tmp_path, check=2).stdout)["error"]
+    assert (error["kind"], error["exit_code"]) == ("usage", 2)
+    assert words in error["message"]
+
+
+def test_what_follows_two_dashes_asks_for_nothing() -> None:
+    assert asks_for_json(["plan", "--json"])
+    assert not asks_for_json(["submit", "--", "--json"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel
 
-from search_spaces.field_docstrings import field_docstrings, models_within
+from search_spaces.field_docstrings import field_docstrings, records_within
 
 
 class Inner(BaseModel):
@@ -27,4 +27,4 @@ def test_docstrings_of_fields_are_found_through_inheritance_and_are_one_line() -
 
 
 def test_models_are_found_however_deep_they_stand_in_types() -> None:
-    assert models_within(Outer) == {"Outer": Outer, "Inner": Inner}
+    assert records_within(Outer) == {"Outer": Outer, "Inner": Inner}

@@ -16,10 +16,15 @@ from tests.support.command_line import LARGE_STUDIES, SMALL_STUDIES, ablate
 def test_every_small_shipped_study_runs_at_toy_size_and_running_it_again_does_nothing(
     study: str, tmp_path: Path
 ) -> None:
-    first = ablate("run", study, "--toy", storage=tmp_path / "s")
+    events = tmp_path / "events.jsonl"
+    first = ablate("run", study, "--toy", "--events", str(events), storage=tmp_path / "s")
     assert "FAILED" not in first.stdout
     report = json.loads(ablate("report", study, "--toy", "--json", storage=tmp_path / "s").stdout)
     assert report["study"] == f"{study}-toy"
+    lines = [json.loads(line) for line in events.read_text().splitlines()]
+    done = {line["trial"] for line in lines if line["event"] == "trial done"}
+    assert len(done) == lines[0]["trials"] > 0
+    assert (lines[-1]["event"], lines[-1]["exit_code"]) == ("run ended", 0)
     again = ablate("run", study, "--toy", storage=tmp_path / "s")
     assert "Nothing was left to do." in again.stdout
 
