@@ -23,6 +23,7 @@ from orchestrator.commands.doctor import doctor
 from orchestrator.commands.export import export
 from orchestrator.commands.import_results import import_results
 from orchestrator.commands.init import init
+from orchestrator.commands.mcp import mcp
 from orchestrator.commands.noise import noise
 from orchestrator.commands.questions import questions
 from orchestrator.commands.run import run
@@ -73,6 +74,7 @@ for command in (
     verify,
     stop,
     studies,
+    mcp,
 ):
     app.command()(command)
 app.command(name="import")(import_results)

@@ -167,14 +167,16 @@ def _of_record(record: type) -> dict[str, Any]:
     return _with_undefined_numbers(schema)
 
 
-def _with_undefined_numbers(schema: Any) -> Any:
+def _with_undefined_numbers(schema: dict[str, Any]) -> dict[str, Any]:
     """Let every number be null: JSON has no NaN, so a number that is not defined is null."""
-    if isinstance(schema, list):
-        return [_with_undefined_numbers(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    changed = {key: _with_undefined_numbers(part) for key, part in schema.items() if key != "default"}
+    changed = {key: _within(part) for key, part in schema.items() if key != "default"}
     return changed | {"type": ["number", "null"]} if changed.get("type") == "number" else changed
+
+
+def _within(part: Any) -> Any:
+    if isinstance(part, list):
+        return list(map(_within, part))
+    return _with_undefined_numbers(part) if isinstance(part, dict) else part
 
 
 def _versioned(schema: dict[str, Any], title: str) -> dict[str, Any]:

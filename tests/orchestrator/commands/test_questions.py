@@ -15,6 +15,7 @@ from search_spaces.errors import InputError
 def test_study_without_scores_has_no_question_to_judge(tmp_path: Path) -> None:
     command = ["questions", "quickstart", "--storage", str(tmp_path)]
     assert json.loads(CliRunner().invoke(app, [*command, "--json"]).stdout) == {
+        "schema_version": 1,
         "source": "quickstart",
         "benchmarks": [],
     }

@@ -1,0 +1,201 @@
+"""Offer studies to language-model agents as tools of the Model Context Protocol: `ablate mcp`, over stdin and stdout.
+
+A run outlives the server: it is a process of its own, which `stop` ends and the same call of `run` resumes.
+"""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from mcp.server import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+
+from orchestrator import __version__
+from orchestrator.loaded_study import LoadedStudy, load
+from orchestrator.state.runs import ask_to_stop, living_runs
+from orchestrator.storage.studies import overview
+from search_spaces.errors import InputError
+from search_spaces.expansion.expand import stored_name
+from search_spaces.study_files import shipped_studies
+from trainables.storage.store import LocalStore
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MOST_ROWS = 50
+"""Rows that an answer has at most: what an agent reads is paid by the word."""
+
+INSTRUCTIONS = """Ablation studies of vision-language models. A study is a YAML file or a shipped name.
+Order of work: `plan` (what it takes), `run` with toy=true (a smoke test of seconds), `run`, `status` until every trial
+is done, `verdicts`. A claim holds only where `holds` is true; `undecided` is no evidence of equality. `run` returns at
+once, and the same call resumes what was interrupted; nothing is trained twice."""
+
+
+@dataclass(frozen=True)
+class StudyTools:
+    """Tools over the studies of one storage. Each returns plain values, and raises ToolError for a wrong input.
+
+    Args:
+        storage: root of the storage.
+        data: folder in which relative paths of sources and weights start; None for the storage's own.
+    """
+
+    storage: Path
+    data: Path | None
+
+    def list_studies(self) -> dict[str, Any]:
+        """List the studies that ship with the program, and those that the storage holds with their state."""
+        stored = overview(LocalStore(self.storage)).studies if self.storage.is_dir() else ()
+        held = [
+            {"study": each.study, "state": each.state, "trials": each.trials, "done": each.done, "failed": each.failed}
+            for each in stored
+        ]
+        return {
+            "shipped": list(shipped_studies()),
+            "storage": held[:MOST_ROWS],
+            "left_out": max(0, len(held) - MOST_ROWS),
+        }
+
+    def plan(self, study: str, overrides: Sequence[str] = (), toy: bool = False) -> dict[str, Any]:
+        """Show what a study would do and take: arms, totals, what each claim can decide. Nothing is trained.
+
+        `overrides` are KEY=VALUE pairs, such as "base.epochs=2".
+        """
+        planned = self._load(study, overrides, toy).plan()
+        arms = [{"name": arm["name"], "difference": arm["difference"]} for arm in planned["arms"]]
+        return {
+            "study": planned["study"],
+            "totals": planned["totals"],
+            "arms": arms[:MOST_ROWS],
+            "benchmarks": [benchmark["id"] for benchmark in planned["benchmarks"]],
+            "power": planned["power"][:MOST_ROWS],
+            "notes": planned["notes"],
+            "left_out": max(0, len(arms) - MOST_ROWS),
+        }
+
+    def run(
+        self,
+        study: str,
+        overrides: Sequence[str] = (),
+        toy: bool = False,
+        limit: int | None = None,
+        address: str | None = None,
+        offline: bool = True,
+    ) -> dict[str, Any]:
+        """Start what is left of a study in the background, and return at once. The same call resumes it.
+
+        `limit` keeps the first so many trials; `address` names a running Ray cluster. Progress: `status`.
+        """
+        loaded = self._load(study, overrides, toy, limit)
+        folder = Path(tempfile.mkdtemp(prefix="ablate-run-"))
+        log, events = folder / "log.txt", folder / "events.jsonl"
+        command = [sys.executable, "-m", "orchestrator", "run", study, *loaded.options.flags(), "--events", str(events)]
+        command += ["--offline"] if offline else []
+        command += ["--address", address] if address is not None else []
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+            )
+        threading.Thread(target=process.wait, daemon=True).start()  # so that it is gone once it has ended
+        name = stored_name(loaded.study, toy=toy)
+        return {"study": name, "pid": process.pid, "log": str(log), "events": str(events)}
+
+    def status(self, study: str, overrides: Sequence[str] = (), toy: bool = False) -> dict[str, Any]:
+        """Show how far a study is: trials by state, steps, seconds left, and why trials have failed."""
+        status = self._load(study, overrides, toy).status()
+        failed = [
+            {"trial": trial.id, "arm": trial.arm, "seed": trial.seed, "failure": trial.failure, "log": trial.log}
+            for trial in status.trials
+            if trial.failure is not None
+        ]
+        return {
+            "study": status.study,
+            "counts": dict(status.counts),
+            "steps_done": status.steps_done,
+            "steps": status.steps,
+            "eta_s": status.eta_s,
+            "runs": list(status.runs),
+            "failed": failed[:MOST_ROWS],
+            "left_out": max(0, len(failed) - MOST_ROWS),
+        }
+
+    def verdicts(self, study: str, overrides: Sequence[str] = (), toy: bool = False) -> dict[str, Any]:
+        """Judge the claims of a study by the scores that are there. A look at results is counted by the storage."""
+        verdicts = self._load(study, overrides, toy).report().verdicts
+        judged = [
+            {
+                "id": verdict.id,
+                "claim": verdict.claim,
+                "verdict": verdict.verdict,
+                "holds": verdict.holds,
+                "sentence": verdict.sentence,
+                "interval": verdict.interval,
+                "n_seeds": verdict.n_seeds,
+            }
+            for verdict in verdicts.verdicts
+        ]
+        return {"study": study, "opening": verdicts.opening, "verdicts": judged, "notes": list(verdicts.notes)}
+
+    def answers(
+        self,
+        study: str,
+        benchmark: str,
+        arm: str | None = None,
+        only_wrong: bool = False,
+        overrides: Sequence[str] = (),
+        toy: bool = False,
+        limit: int = 20,
+    ) -> dict[str, Any]:
+        """Show what models answered to the questions of a benchmark, with the score of each answer from 0 to 1."""
+        rows = self._load(study, overrides, toy).examples(benchmark).table.to_pylist()
+        kept = [row for row in rows if (arm is None or row["arm"] == arm) and not (only_wrong and row["score"] >= 1)]
+        shown = kept[: min(limit, MOST_ROWS)]
+        return {"benchmark": benchmark, "answers": shown, "left_out": len(kept) - len(shown)}
+
+    def stop(self, study: str, overrides: Sequence[str] = (), toy: bool = False) -> dict[str, Any]:
+        """Ask every run of a study to end; running trials have a minute to reach a checkpoint. `run` goes on later."""
+        name, store = stored_name(self._load(study, overrides, toy).study, toy=toy), LocalStore(self.storage)
+        runs = living_runs(store, name)
+        for run in runs:
+            ask_to_stop(store, run, within_s=60.0)
+        return {"study": name, "asked": [run.sentence for run in runs]}
+
+    def _load(self, study: str, overrides: Sequence[str], toy: bool, limit: int | None = None) -> LoadedStudy:
+        return load(study, storage=self.storage, data=self.data, overrides=overrides, limit=limit, toy=toy)
+
+
+def make_server(tools: StudyTools) -> MCPServer:
+    """Make the server that offers the tools, each under its method's name and docstring."""
+    server = MCPServer("ablate", version=__version__, instructions=INSTRUCTIONS, log_level="WARNING")
+    for tool in (
+        tools.list_studies,
+        tools.plan,
+        tools.run,
+        tools.status,
+        tools.verdicts,
+        tools.answers,
+        tools.stop,
+    ):
+        server.tool()(_refusing(tool))
+    return server
+
+
+def _refusing(tool: Callable[P, T]) -> Callable[P, T]:
+    """Wrap a tool so that what is wrong with its input reaches the agent as text."""
+
+    @functools.wraps(tool)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return tool(*args, **kwargs)
+        except InputError as error:
+            raise ToolError(str(error)) from error
+
+    return call
