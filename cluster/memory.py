@@ -16,6 +16,7 @@ from typing import assert_never, get_args
 from search_spaces.resource_spec import Offload, ResourceSpec
 from search_spaces.resources import (
     LIVE_PARAMETERS,
+    LOGITS_AT_ONCE,
     PREFETCHED_PARAMETERS,
     REDUCE_BUCKET,
     accumulates_in_fp32,
@@ -206,7 +207,8 @@ def encoder_block_bytes(shape: VitShape, width: int, number: int) -> int:
 def logit_bytes(size: ModelSize, stage: StageSpec, micro: int, text_tokens: int) -> int:
     """Compute the bytes of the logits of target tokens; every token of the text is taken for a target.
 
-    They exist in the stage's precision and in fp32, with the fp32 log-probabilities kept for the backward pass.
+    They exist once, in the stage's precision; their gradient replaces them. In fp32 there are three copies of those of
+    some tokens at a time: log-probabilities, and the gradients of these and of the logits.
 
     Args:
         size: of the model.
@@ -214,7 +216,8 @@ def logit_bytes(size: ModelSize, stage: StageSpec, micro: int, text_tokens: int)
         micro: records of a micro-batch.
         text_tokens: of the longest text.
     """
-    return micro * text_tokens * size.language.rows * (bytes_of_number(stage) + 2 * FP32)
+    logits = micro * text_tokens * size.language.rows
+    return logits * bytes_of_number(stage) + min(logits, LOGITS_AT_ONCE) * 3 * FP32
 
 
 def bucket_bytes(stage: StageSpec, resources: ResourceSpec, parameters: int) -> int:

@@ -22,6 +22,9 @@ LIVE_PARAMETERS = 1_000_000_000
 PREFETCHED_PARAMETERS = 50_000_000
 """ZeRO 3: weights that are gathered at a time, and ahead of their use (DeepSpeed's own defaults)."""
 
+LOGITS_AT_ONCE = 1 << 24
+"""Logits that are in fp32 at a time while the loss is computed: 64 MiB a copy."""
+
 KEPT_CHECKPOINTS = 2
 """Checkpoints of a running stage that are kept: older ones are removed when a newer one is complete."""
 

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from search_spaces.spec import Module, TrialSpec
+from trainables.model.cross_entropy import summed_cross_entropy
 from trainables.model.dropout import Draws, replace_dropout
 from trainables.model.language import build_language, logits_of_head
 from trainables.model.moved_batch import MovedBatch
@@ -69,7 +70,7 @@ class VLM(nn.Module):
                 hidden_ND, targets_N = self._packed_predictions(batch), batch.targets_N
             case _:
                 assert_never(batch)
-        return F.cross_entropy(self.head(hidden_ND).float(), targets_N, reduction="sum")
+        return summed_cross_entropy(self.head(hidden_ND), targets_N)
 
     def _predictions(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Compute the hidden states that predict the target tokens, N x D, and these tokens."""

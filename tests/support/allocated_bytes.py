@@ -1,0 +1,51 @@
+"""Bytes that tensors take on the CPU at the peak of a computation, with everything that autograd does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+
+def peak_bytes(run: Callable[[], object]) -> int:
+    """Return the bytes of tensors that `run` makes, at the moment when most of them are alive, each storage once.
+
+    What is allocated within one operation of torch, and given back at its end, is not seen.
+    """
+    with _LiveStorages() as live:
+        run()
+    return live.peak
+
+
+class _LiveStorages(TorchDispatchMode):
+    """Storages that operations have returned and that are alive: looked at after every operation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._alive: dict[int, tuple[StorageWeakRef, int]] = {}
+        self._before: set[int] = set()
+        self.peak = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        given = {id_ for id_, _ in map(_identity, _tensors((args, kwargs)))}
+        self._before |= given - self._alive.keys()
+        result = func(*args, **(kwargs or {}))
+        self._alive = {id_: entry for id_, entry in self._alive.items() if not entry[0].expired()}
+        for id_, storage in map(_identity, _tensors(result)):
+            if id_ not in self._before:
+                self._alive[id_] = (StorageWeakRef(storage), storage.nbytes())
+        self.peak = max(self.peak, sum(size for _, size in self._alive.values()))
+        return result
+
+
+def _tensors(values: Any) -> list[torch.Tensor]:
+    return [value for value in tree_leaves(values) if isinstance(value, torch.Tensor)]
+
+
+def _identity(tensor: torch.Tensor) -> tuple[int, torch.UntypedStorage]:
+    storage = tensor.untyped_storage()
+    return storage._cdata, storage
