@@ -17,8 +17,10 @@ import typer
 
 from orchestrator import __version__
 from orchestrator.commands import study
+from orchestrator.commands.answers import answers
 from orchestrator.commands.benchmarks import benchmarks
 from orchestrator.commands.data import data
+from orchestrator.commands.diff import diff
 from orchestrator.commands.doctor import doctor
 from orchestrator.commands.export import export
 from orchestrator.commands.import_results import import_results
@@ -62,6 +64,8 @@ for command in (
     run,
     study.status,
     study.report,
+    answers,
+    diff,
     study.logs,
     study.sync,
     export,

@@ -15,7 +15,8 @@ from rich.console import Console
 from orchestrator.json_text import json_text
 from orchestrator.schema_version import SCHEMA_VERSION
 from orchestrator.settings import data_root
-from search_spaces.errors import InputError
+from search_spaces.errors import InputError, nearest
+from trainables.storage import layout
 
 if TYPE_CHECKING:
     from orchestrator.planning.planned import PlanOptions
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from search_spaces.study import Study
     from trainables.storage.store import LocalStore
 
-StudyArgument = Annotated[str, typer.Argument(metavar="STUDY", help="A study file, or the name of a shipped study.")]
+StudyArgument = Annotated[
+    str, typer.Argument(metavar="STUDY", help="A study file or its folder, a shipped study, or a name on storage.")
+]
 OptionalStudyArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[STUDY]", help="A study file, or the name of a shipped study.")
 ]
@@ -139,7 +142,7 @@ def planned_study(
     """Load a study and plan it with the digests that storage knows. No data and no weights are read.
 
     Args:
-        study: a study file, or the name of a shipped study.
+        study: a study file or its folder, the name of a shipped study, or of one that the storage has.
         storage: absolute root, from `orchestrator.settings`.
         selection: options of the command line.
         only: names of arms, axes and values whose trials the plan keeps; None for all.
@@ -147,16 +150,38 @@ def planned_study(
     from orchestrator.planning.planned import expand, plan
     from orchestrator.planning.preflight import known_digests
     from orchestrator.planning.selection import selected_trials
-    from search_spaces.study_files import load_study
 
     store = open_store(storage)
     options = selection.plan_options(store.root)
-    loaded = load_study(study, options.overrides)
+    loaded = named_study(study, store, options.overrides)
     expansion = expand(loaded, options)
     planned = plan(expansion, options, known_digests(store))
     if only:
         planned = planned.narrowed(selected_trials(expansion, only, options.limit))
     return PlannedStudy(loaded, planned, store)
+
+
+def named_study(name: str, store: LocalStore, overrides: Sequence[str] = ()) -> Study:
+    """Load a study: a file or its folder, a shipped one, or the one that a storage has under a name.
+
+    Args:
+        name: as the command line has it.
+        store: the storage.
+        overrides: `KEY=VALUE` texts, laid over it.
+    """
+    from orchestrator.state.documents import stored_study
+    from search_spaces.study_files import find_study, load_study
+
+    try:
+        find_study(name)
+    except InputError as error:
+        stored = stored_study(store, name)
+        if stored is None:
+            known = store.folders(layout.STUDIES)
+            way_out = nearest(name, known) or error.way_out
+            raise InputError(error.law, place=error.place, key=error.key, way_out=way_out) from error
+        return load_study(str(stored), overrides)
+    return load_study(name, overrides)
 
 
 def item_paths(items: Sequence[str], named: Sequence[str]) -> list[str]:

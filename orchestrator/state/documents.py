@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -10,7 +11,7 @@ from pydantic import ConfigDict, RootModel
 from search_spaces.errors import InputError
 from trainables.storage import layout
 from trainables.storage.record_files import read
-from trainables.storage.store import Store
+from trainables.storage.store import LocalStore, Store
 
 
 class PlanDocument(RootModel[dict[str, Any]]):
@@ -31,6 +32,17 @@ def require_own_folder(store: Store, study: str) -> None:
             key="study",
             way_out=f"Call it {others[0]!r}, or something else.",
         )
+
+
+def stored_study(store: LocalStore, name: str) -> Path | None:
+    """Find the study that a storage has under a name, as it ran last; None where it has none.
+
+    The toy form of a study is kept as the study that it is the toy form of, and is not found by its own name.
+    """
+    if name not in store.folders(layout.STUDIES) or not store.exists(layout.study_file(name)):
+        return None
+    document = yaml.safe_load(_study_text(store, layout.study_file(name)))
+    return store.reading(layout.study_file(name)) if document.get("study") == name else None
 
 
 def study_documents(store: Store, study: str) -> dict[str, str]:

@@ -63,10 +63,17 @@ def assert_shown(shown: list[str], output: str, *, exactly: bool) -> None:
 @pytest.mark.ray
 def test_the_tutorial_from_files_to_a_verdict(tmp_path: Path) -> None:
     commands = steps()
-    assert [command[1] for command, _ in commands if command[0] == "ablate"] == ["init", "plan", "run", "run"]
+    assert [command[1] for command, _ in commands if command[0] == "ablate"] == [
+        "init",
+        "plan",
+        "run",
+        "answers",
+        "run",
+    ]
     for command, shown in commands:
         output = printed(command, tmp_path)
-        assert_shown(shown, output, exactly=command[:2] != ["ablate", "run"] or "--dry-run" in command)
+        is_scored = command[:2] == ["ablate", "answers"] or (command[:2] == ["ablate", "run"] and len(command) == 3)
+        assert_shown(shown, output, exactly=not is_scored)
 
 
 def test_the_records_that_the_page_shows_are_those_of_the_files(tmp_path: Path) -> None:

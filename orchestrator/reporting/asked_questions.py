@@ -1,0 +1,73 @@
+"""Find question, right answer and picture of examples, in the prepared data of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.planning.preflight import known_digests
+from search_spaces.errors import InputError
+from search_spaces.identity import source_name
+from search_spaces.spec import BenchmarkSpec
+from trainables.benchmarks.example_json import right_answer
+from trainables.data.prepare import is_prepared
+from trainables.data.prepared import PreparedSource
+from trainables.data.readers import HasImageFiles, Reader, open_reader
+from trainables.evaluation.questions import open_questions
+from trainables.storage.store import Store
+
+
+@dataclass(frozen=True)
+class AskedQuestion:
+    """A question as a model was asked it."""
+
+    prompt: str
+    reference: str
+    """A right answer."""
+    image: str | None
+    """Path of the picture within its source; None for a question without one."""
+    picture: Path | None
+    """File of the picture, where the source has files and they are on this machine."""
+
+
+def asked_questions(spec: BenchmarkSpec, ids: Iterable[str], store: Store, data_root: Path) -> dict[str, AskedQuestion]:
+    """Find the questions of some examples of a benchmark, by their ids; none where the prepared data are gone.
+
+    Args:
+        spec: of the benchmark.
+        ids: of its examples.
+        store: where its prepared data lie.
+        data_root: folder in which relative paths of sources start.
+    """
+    digest = known_digests(store).digests.get(source_name(spec.source))
+    if digest is None or not is_prepared(store, digest):
+        return {}
+    asked = open_questions(spec, PreparedSource(store, digest))
+    wanted, reader = set(ids), _files(spec, data_root)
+    return {
+        example.id: AskedQuestion(
+            asked.protocol.prompt(example),
+            right_answer(example),
+            example.image,
+            _picture(reader, example.image),
+        )
+        for example in asked.examples
+        if example.id in wanted
+    }
+
+
+def _files(spec: BenchmarkSpec, data_root: Path) -> HasImageFiles | None:
+    """Open the reader of the source that the pictures come from; None where they are no files, or are not here."""
+    try:
+        reader: Reader = open_reader(spec.source, data_root)
+    except InputError:
+        return None  # the prepared copy is enough for everything else
+    return reader if isinstance(reader, HasImageFiles) else None
+
+
+def _picture(reader: HasImageFiles | None, image: str | None) -> Path | None:
+    if reader is None or image is None:
+        return None
+    file = reader.image_file(image)
+    return file if file.is_file() else None

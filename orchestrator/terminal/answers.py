@@ -1,0 +1,50 @@
+"""What arms have answered to questions, on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.text import Text
+
+from orchestrator.analysis.stored_answers import StoredAnswers, answers_by_arm
+from orchestrator.reporting.asked_questions import AskedQuestion
+
+GOOD, BAD = "green", "red"
+
+
+def answers_to_terminal(
+    answers: StoredAnswers, shown: Mapping[str, AskedQuestion | None], what: str, console: Console
+) -> None:
+    """Print questions of a benchmark with what every arm answered.
+
+    Args:
+        answers: of one benchmark.
+        shown: ids of the questions that are printed, with the questions where they are known.
+        what: of the questions that were chosen ("on which arms differ").
+        console: to print on.
+    """
+    count = f"{len(answers.chosen):,} of {answers.of:,} questions {what}".rstrip()
+    more = f", the first {len(shown):,} of them" if len(shown) < len(answers.chosen) else ""
+    console.print(Text(f"{answers.benchmark}: {count}{more}", style="bold"), soft_wrap=True)
+    for line in answers.left_out:
+        console.print(Text(f"  left out: {line}"), soft_wrap=True)
+    width = max(len(arm) for arm, _ in answers.trials)
+    for name, question in shown.items():
+        console.print(Text(f"\n{name}   {_picture(answers, name, question)}", style="dim"), soft_wrap=True)
+        if question is not None:
+            console.print(Text(f"  {question.prompt}   right: {question.reference}"), soft_wrap=True)
+        for arm, said in answers_by_arm(answers.answers_to(name)).items():
+            words = Text(f"    {arm:{width}}  ")
+            for number, ((text, score), times) in enumerate(said.items()):
+                words.append(", " if number else "")
+                words.append(f"{text or '(nothing)'} ({score:g})", GOOD if score >= 0.5 else BAD)  # of 1
+                words.append(f" x{times}" if times > 1 else "")
+            console.print(words, soft_wrap=True)
+
+
+def _picture(answers: StoredAnswers, name: str, question: AskedQuestion | None) -> str:
+    """Name the picture: its file, where it is here."""
+    if question is None:
+        return answers.images[name]
+    return str(question.picture or question.image or "(no picture)")
