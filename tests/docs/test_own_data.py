@@ -72,8 +72,11 @@ def test_the_tutorial_from_files_to_a_verdict(tmp_path: Path) -> None:
     ]
     for command, shown in commands:
         output = printed(command, tmp_path)
-        is_scored = command[:2] == ["ablate", "answers"] or (command[:2] == ["ablate", "run"] and len(command) == 3)
-        assert_shown(shown, output, exactly=not is_scored)
+        if command[1] == "answers":  # which question is the first, and what is said to it, hangs on the processor
+            assert_shown([shown[0], "..."], output, exactly=False)
+            assert [line.split()[0] for line in output.splitlines()[4:]] == ["base", "vision.weights=random"]
+        else:
+            assert_shown(shown, output, exactly=command[1:] != ["run", "my-study"])
 
 
 def test_the_records_that_the_page_shows_are_those_of_the_files(tmp_path: Path) -> None:
