@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import NamedTuple
 
 from orchestrator.planning.planned import RunOptions, expand, plan
 from orchestrator.planning.preflight import Digests, current_digests, known_digests
 from orchestrator.planning.selection import selected_trials
-from orchestrator.reporting.kept_report import is_report_current
+from orchestrator.reporting.kept_report import current_results
 from orchestrator.state.difference import Difference, compare
 from orchestrator.state.ledger import Ledger, has_changed_scores, read_ledger
 from orchestrator.state.retries import left_alone
@@ -15,6 +16,16 @@ from search_spaces.expansion.expand import Expansion
 from search_spaces.plan import Plan
 from search_spaces.study import Study
 from trainables.storage.store import LocalStore, Store
+
+
+class BesideStorage(NamedTuple):
+    """A study beside what storage holds of it."""
+
+    plan: Plan
+    ledger: Ledger
+    difference: Difference
+    results: str | None
+    """Digest of the results, where the kept report rests on just these (`current_results`)."""
 
 
 def preview(study: Study, options: RunOptions) -> tuple[Plan, Difference, tuple[str, ...]]:
@@ -34,13 +45,13 @@ def preview(study: Study, options: RunOptions) -> tuple[Plan, Difference, tuple[
     known, unread = current_digests(
         expansion.specs(selected=selected), expansion.evaluation_sets, store, options.plan.data
     )
-    planned, _, difference = beside_storage(study, expansion, selected, known, store, options)
-    return planned, difference, unread
+    beside = beside_storage(study, expansion, selected, known, store, options)
+    return beside.plan, beside.difference, unread
 
 
 def beside_storage(
     study: Study, expansion: Expansion, selected: Collection[str], known: Digests, store: Store, options: RunOptions
-) -> tuple[Plan, Ledger, Difference]:
+) -> BesideStorage:
     """Plan a study, read what storage holds of it, and compare the two.
 
     Where the report of just this is kept, sizes and headers are all that is read of scores; else every byte, as the
@@ -56,9 +67,10 @@ def beside_storage(
     """
     planned = plan(expansion, options.plan, known.over(known_digests(store)) if options.only else known)
     ledger = read_ledger(planned, store, restores_weights=options.restore_weights)
-    if not is_report_current(study, planned, store, ledger) and has_changed_scores(ledger, store):
+    results = current_results(study, planned, store, ledger)
+    if results is None and has_changed_scores(ledger, store):
         ledger = read_ledger(planned, store, "content", restores_weights=options.restore_weights)
     starts_all = options.retry_failed or options.rehearsals == "only"  # a rehearsal is no other attempt at a trial
     alone = {} if starts_all else left_alone(planned, ledger, store)
     todo = {trial for trial in selected if ledger.trials[trial].state != "done"}
-    return planned, ledger, compare(planned, ledger, store, todo, alone)
+    return BesideStorage(planned, ledger, compare(planned, ledger, store, todo, alone), results)

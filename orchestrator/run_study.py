@@ -31,7 +31,7 @@ from orchestrator.running.tasks import make_task, remaining_work, requests_by_ar
 from orchestrator.running.trial_events import told_to_each
 from orchestrator.state.claims import write_claims
 from orchestrator.state.difference import Difference
-from orchestrator.state.documents import PlanDocument, require_own_folder
+from orchestrator.state.documents import PlanDocument, PlanHeader, require_own_folder
 from orchestrator.state.keep_finished import keep_finished
 from orchestrator.state.ledger import Ledger, read_ledger
 from orchestrator.state.looks import read_looks
@@ -128,7 +128,8 @@ def _run_expanded(
     """Do what is left of the selected trials of an expanded study."""
     specs, data, told = expansion.specs(selected=selected), options.plan.data, plain_lines(console)
     known = preflight(specs, expansion.evaluation_sets, store, data, told)  # 3: data and weights are digested
-    planned, ledger, difference = beside_storage(study, expansion, selected, known, store, options)  # 4: work
+    beside = beside_storage(study, expansion, selected, known, store, options)  # 4: work
+    planned, ledger, difference, results = beside
     show_difference(difference, planned, console)
     outcomes, tracking = None, None
     if difference.todo.trials == 0:
@@ -140,8 +141,8 @@ def _run_expanded(
         )  # 5 to 8
         if outcomes.storage_trouble is not None and not store.exists(layout.plan_file(planned.study)):
             raise StorageGoneError(outcomes.storage_trouble)
-        ledger = read_ledger(planned, store)
-    report = report_of(study, planned, store, ledger, "run")  # 9: results become verdicts and a report
+        ledger, results = read_ledger(planned, store), None
+    report = report_of(study, planned, store, ledger, "run", results)  # 9: results become verdicts and a report
     keep_finished(planned, ledger, store)
     return StudyRun(study, planned, difference, report, ledger, outcomes, tracking, selected)
 
@@ -164,8 +165,8 @@ def show_version(
     Returns:
         How to open the tracking server; None if it shows this version already, or is not to be talked to.
     """
-    last = read(store, layout.plan_file(plan.study), PlanDocument)
-    is_same = last is not None and last.root.get("study", {}).get("digest") == plan.digest
+    last = read(store, layout.plan_file(plan.study), PlanHeader)
+    is_same = last is not None and last.study.digest == plan.digest
     if last is None or (is_same and not has_unclosed(store, plan.study)):
         return None
     if not is_same:

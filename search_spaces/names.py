@@ -6,6 +6,7 @@ A name of this form is the same file on every file system, is no option to a com
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator, WithJsonSchema
@@ -65,6 +66,7 @@ Slug = Annotated[
 """Name that becomes part of a path."""
 
 
+@lru_cache(maxsize=4096)  # files of thousands of trials go by the same few names
 def is_part(name: str) -> bool:
     """Check whether a name may stand between two slashes of a path on storage."""
     return len(name) <= LONGEST_PART and _PART.fullmatch(name) is not None
@@ -82,7 +84,8 @@ def part(name: str) -> str:
 
 def is_inside(name: str) -> bool:
     """Check whether a name is that of a file below a folder; the empty one and `.` stand for the folder."""
-    return name == "." or _OUTSIDE.search(name) is None
+    is_plain = not name.startswith((".", "/")) and "/." not in name and "//" not in name and "\0" not in name
+    return is_plain or name == "." or _OUTSIDE.search(name) is None  # the search takes ten times as long
 
 
 def inside(name: str) -> str:

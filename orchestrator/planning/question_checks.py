@@ -1,32 +1,42 @@
-"""Check, before the first trial, that answers can be said and that benchmarks ask as the mix was asked."""
+"""Check, before the first trial, that answers can be said and that benchmarks ask as the mix was asked.
+
+To read all questions of a study takes seconds to minutes, and what comes of it follows from the specifications and from
+the content of the data: storage remembers it, so that it is done once.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from search_spaces.errors import InputError, Problems
-from search_spaces.identity import source_name
-from search_spaces.spec import BenchmarkSpec, LanguageSpec, MixSpec, SourceSpec, TrialSpec
-from trainables.benchmarks.best_reachable import check_reachable
-from trainables.benchmarks.registry import find_benchmark, is_evaluation
-from trainables.data.mix import Mix, realise
-from trainables.data.prepared import PreparedSource
-from trainables.evaluation.prompt_forms import UnseenForm, unseen_forms
-from trainables.evaluation.questions import Questions, open_questions
-from trainables.evaluation.sayable import unsayable
-from trainables.model.lexicon import Lexicon, open_lexicon, unknown_words
-from trainables.model.weights import find_weights
+from orchestrator.state.program import program_fingerprint
+from search_spaces.errors import Problems
+from search_spaces.identity import fingerprint, source_name, weights_name
+from search_spaces.spec import BenchmarkSpec, LanguageSpec, MixSpec, TrialSpec
+from trainables.package_versions import installed_versions
+from trainables.storage import layout
+from trainables.storage.record_files import read_or_redo, write
 from trainables.storage.store import Store
 
-_WAY_OUT = (
-    "Take a language model that knows them, a pretrained one or `language: tiny`, whose words are those that the"
-    " study's base trains on; words that only a benchmark has must be trained before they can be said."
-)
+if TYPE_CHECKING:
+    from orchestrator.planning.asked_questions import AskedQuestions
+
+Part = LanguageSpec | MixSpec | BenchmarkSpec
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class CheckedQuestions:
+    """`checked-questions.json`: what has passed, and with which warnings."""
+
+    program: str
+    """Fingerprint of the program that has checked it: another one may find other things."""
+    warnings: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Fingerprint of what was checked, with the digests of its data -> what was found, which is no error."""
 
 
 def check_questions(
@@ -42,8 +52,8 @@ def check_questions(
     Args:
         specs: of the trials that are to run.
         asked: benchmarks and samples that they are to answer.
-        digests: of all prepared sources, by digest name.
-        store: storage that holds the prepared sources.
+        digests: of all prepared sources and weights, by digest name; storage holds the sources whole.
+        store: storage that holds the prepared sources, and remembers what has passed.
         data_root: folder in which relative paths of weights start.
         report: told each warning.
 
@@ -54,7 +64,7 @@ def check_questions(
     checks, problems = _Checks(digests, store, data_root), Problems()
     for language, mix in _once((spec.language, mix) for spec in specs for mix in _mixes(spec)):
         with problems.collected():
-            checks.check_training(language, mix)
+            checks.training_words(language, mix)
     for language, benchmark in _once((spec.language, benchmark) for spec in specs for benchmark in asked):
         with problems.collected():
             for warning in checks.benchmark_words(language, benchmark):
@@ -66,6 +76,7 @@ def check_questions(
     for mixes, benchmark in _once((_mixes(spec, asked=True), benchmark) for spec in specs for benchmark in asked):
         for warning in checks.prompts(mixes, benchmark):
             report(f"warning: {warning}")
+    checks.remember()
 
 
 def _mixes(spec: TrialSpec, *, asked: bool = False) -> tuple[MixSpec, ...]:
@@ -93,135 +104,67 @@ def _once(values: Iterable[T]) -> list[T]:
 
 
 class _Checks:
-    """Prepared data and tokenizers of a study, each opened once."""
+    """Checks of a study. What has passed on this storage before is not read again; what does not pass raises, always.
+
+    Args:
+        digests: of all prepared sources and weights, by digest name.
+        store: storage that holds the prepared sources, and remembers what has passed.
+        data_root: folder in which relative paths of weights start.
+    """
 
     def __init__(self, digests: Mapping[str, str], store: Store, data_root: Path):
         self._digests, self._store, self._root = digests, store, data_root
-        self._sources: dict[str, PreparedSource] = {}
-        self._lexicons: dict[str, Lexicon | None] = {}
-        self._drawn: dict[str, Mix] = {}
-        self._questions: dict[str, Questions] = {}
+        self._program = fingerprint({"program": program_fingerprint(), **installed_versions(("tokenizers",))})
+        known = read_or_redo(store, layout.CHECKED_QUESTIONS, CheckedQuestions)
+        self._known = dict(known.warnings) if known is not None and known.program == self._program else {}
+        self._is_new = False
 
-    def check_training(self, language: LanguageSpec, mix: MixSpec) -> None:
-        """Check that a tokenizer knows all words of the answers of a mix. Raises InputError."""
-        lexicon = self._lexicon(language)
-        if lexicon is None:
-            return
-        found = unknown_words(lexicon, self._texts(mix, PreparedSource.answers))
-        if found.texts:
-            raise InputError(
-                f"training answers must be of words that the tokenizer of {language.name} knows, but {found.share}"
-                f" answers of {mix.name} have others: {found.shown}",
-                key="language",
-                way_out=_WAY_OUT,
-            )
+    def training_words(self, language: LanguageSpec, mix: MixSpec) -> None:
+        self._warnings("training words", (language, mix), lambda: self._questions.training_words(language, mix))
 
-    def benchmark_words(self, language: LanguageSpec, benchmark: BenchmarkSpec) -> Iterator[str]:
-        """Warn of questions with words that a tokenizer does not know. Raises InputError for such right answers."""
-        lexicon = self._lexicon(language)
-        if lexicon is None:
-            return
-        questions = self._asked(benchmark)
-        name, total = language.name, len(questions.examples)
-        answers = unsayable(questions.protocol, questions.examples, lexicon)
-        if answers.unknown:
-            shown = ", ".join(map(repr, answers.words[:8])) + (", ..." if len(answers.words) > 8 else "")
-            raise InputError(
-                f"right answers must be of words that the tokenizer of {name} knows, but those to"
-                f" {len(answers.unknown):,} of {total:,} questions have others: {shown}",
-                key=f"benchmarks.{benchmark.id}",
-                way_out=_WAY_OUT,
-            )
-        if answers.changed:
-            right, said = answers.changed[0]
-            yield (
-                f"{benchmark.id}: {len(answers.changed):,} of {total:,} right answers cannot be said as they are scored"
-                f" with the tokenizer of {name}: {right!r} is read back as {said!r}"
-            )
-        if answers.long:
-            yield (
-                f"{benchmark.id}: {len(answers.long):,} of {total:,} right answers are longer than the"
-                f" {questions.protocol.max_new_tokens} tokens that the protocol {benchmark.protocol} lets a model"
-                f" write: {answers.long[0][:60]!r}"
-            )
-        texts = list(map(questions.protocol.prompt, questions.examples))
-        cut = sum(lexicon.length(text) > language.max_length for text in texts)
-        if cut:
-            yield (
-                f"{benchmark.id}: {cut:,} of {total:,} prompts are longer than {language.max_length} tokens and lose"
-                f" their end; raise `language.max_length`"
-            )
-        prompts = unknown_words(lexicon, texts)
-        if prompts.texts:
-            yield (
-                f"{benchmark.id}: {prompts.share} prompts have words that the tokenizer of {name} does not know and"
-                f" reads as one and the same: {prompts.shown}"
-            )
+    def benchmark_words(self, language: LanguageSpec, benchmark: BenchmarkSpec) -> Sequence[str]:
+        parts = (language, benchmark)
+        return self._warnings("benchmark words", parts, lambda: self._questions.benchmark_words(*parts))
 
     def reachable(self, benchmark: BenchmarkSpec) -> None:
-        """Check that the references of a benchmark let some answer be right under its protocol. Raises InputError."""
-        questions = self._asked(benchmark)
-        try:
-            check_reachable(questions.protocol, benchmark.protocol, questions.examples)
-        except InputError as error:
-            raise InputError(error.law, key=f"benchmarks.{benchmark.id}.protocol", way_out=error.way_out) from error
+        self._warnings("reachable", (benchmark,), lambda: self._questions.reachable(benchmark))
 
-    def prompts(self, mixes: Sequence[MixSpec], benchmark: BenchmarkSpec) -> Iterator[str]:
-        """Warn where a benchmark asks as no training record does, or as all of them do not."""
-        questions = self._asked(benchmark)
-        names = " and ".join(dict.fromkeys(mix.name for mix in mixes))
+    def prompts(self, mixes: Sequence[MixSpec], benchmark: BenchmarkSpec) -> Sequence[str]:
+        return self._warnings("prompts", (*mixes, benchmark), lambda: self._questions.prompts(mixes, benchmark))
 
-        def training() -> Iterator[str]:
-            return chain.from_iterable(self._texts(mix, PreparedSource.questions) for mix in mixes)
+    def remember(self) -> None:
+        """Write what has passed to storage, for later runs."""
+        if self._is_new:
+            write(self._store, layout.CHECKED_QUESTIONS, CheckedQuestions(self._program, self._known))
 
-        if not mixes:
-            yield f"{benchmark.id}: every stage drops its questions (`prompt: caption`), so that none is trained on one"
-            return
-        for form in unseen_forms(questions.protocol, questions.examples, training):
-            yield f"{benchmark.id} ({benchmark.protocol}): {form.sentence(names)}{self._ways_out(form, benchmark)}"
+    def _warnings(self, what: str, parts: Sequence[Part], check: Callable[[], Iterator[str] | None]) -> Sequence[str]:
+        """Return the warnings of a check, which is only made where it has not passed before.
 
-    def _ways_out(self, form: UnseenForm, benchmark: BenchmarkSpec) -> str:
-        """Name the protocols of a benchmark that do without words which training never saw."""
-        if not form.prompts or not is_evaluation(benchmark.source):
-            return ""
-        chosen = find_benchmark(str(benchmark.source.options["benchmark"]))
-        examples = self._asked(benchmark).examples[:50]
-        others = [
-            name
-            for name, protocol in chosen.protocols.items()
-            if not any(form.is_of(protocol.prompt(example)) for example in examples)
-        ]
-        ways = [f"`protocol: {name}` asks without it" for name in others[:1]]
-        return "; " + ", or ".join([*ways, "train on questions that have it"])
+        Args:
+            what: is checked.
+            parts: of the study: all that the check looks at, beside the content of their data and weights.
+            check: raises InputError, or returns its warnings.
+        """
+        mark = fingerprint({"what": what, "parts": [self._identity(part) for part in parts]})
+        if mark not in self._known:
+            self._known[mark] = tuple(check() or ())
+            self._is_new = True
+        return self._known[mark]
 
-    def _asked(self, benchmark: BenchmarkSpec) -> Questions:
-        key = repr(benchmark)
-        if key not in self._questions:
-            self._questions = {key: open_questions(benchmark, self._source(benchmark.source))}  # one set in memory
-        return self._questions[key]
+    @cached_property
+    def _questions(self) -> AskedQuestions:
+        from orchestrator.planning.asked_questions import AskedQuestions  # loads what reads data
 
-    def _lexicon(self, language: LanguageSpec) -> Lexicon | None:
-        key = repr((language.tokenizer, language.checkpoint))
-        if key not in self._lexicons:
-            path = find_weights(language.checkpoint, self._root) if language.checkpoint else None
-            sources = language.tokenizer.vocabulary
-            self._lexicons[key] = open_lexicon(
-                language, lambda: chain.from_iterable(self._source(source).texts() for source in sources), path
-            )
-        return self._lexicons[key]
+        return AskedQuestions(self._digests, self._store, self._root)
 
-    def _texts(self, mix: MixSpec, read: Callable[[PreparedSource, Sequence[int]], Iterator[str]]) -> Iterator[str]:
-        """Read the texts of a mix's records, without repetitions; of a mix that is drawn per seed, one draw's."""
-        key = repr(mix)
-        if key not in self._drawn:
-            prepared = {source_name(part.source): self._source(part.source) for part in mix.parts}
-            self._drawn[key] = realise(mix, prepared, seed=0)
-        drawn = self._drawn[key]
-        for number, source in enumerate(drawn.sources):
-            yield from read(source, sorted(set(drawn.row[drawn.source == number].tolist())))
-
-    def _source(self, source: SourceSpec) -> PreparedSource:
-        name = source_name(source)
-        if name not in self._sources:
-            self._sources[name] = PreparedSource(self._store, self._digests[name])
-        return self._sources[name]
+    def _identity(self, part: Part) -> dict[str, object]:
+        """Describe a part of a study, with the digests of the data and weights that it names."""
+        match part:
+            case LanguageSpec():
+                names = [*map(source_name, part.tokenizer.vocabulary)]
+                names += [weights_name(part.checkpoint)] if part.checkpoint else []
+            case MixSpec():
+                names = [source_name(each.source) for each in part.parts]
+            case BenchmarkSpec():
+                names = [source_name(part.source)]
+        return {"spec": part.model_dump(mode="json"), "digests": [self._digests[name] for name in names]}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -31,7 +31,12 @@ logger = logging.getLogger(__name__)
 
 
 def report_of(
-    study: Study, plan: Plan, store: Store, ledger: Ledger | None = None, command: LookCommand = "report"
+    study: Study,
+    plan: Plan,
+    store: Store,
+    ledger: Ledger | None = None,
+    command: LookCommand = "report",
+    results: str | None = None,
 ) -> Report:
     """Return the report of a study: that which storage keeps, or a new one where something has changed since.
 
@@ -41,10 +46,11 @@ def report_of(
         store: where its results lie.
         ledger: of the plan, where it was just read.
         command: that shows the report.
+        results: digest of what it rests on in results, where `current_results` has just found it with the same ledger.
     """
     ledger = ledger or read_ledger(plan, store)
     is_kept = len(plan.trials) >= KEPT_FROM_TRIALS
-    kept = _read(store, plan.study, _basis(study, plan, store, ledger)) if is_kept else None
+    kept = _read(store, plan.study, _basis(study, plan, store, ledger, results)) if is_kept else None
     if kept is not None:
         return kept
     from orchestrator.reporting.build import build_report  # SciPy, which whoever is shown a kept report does not need
@@ -60,8 +66,10 @@ def report_of(
     return report
 
 
-def is_report_current(study: Study, plan: Plan, store: Store, ledger: Ledger) -> bool:
-    """Tell whether storage keeps a report of all that it holds now: no content of scores is read for it again.
+def current_results(study: Study, plan: Plan, store: Store, ledger: Ledger) -> str | None:
+    """Digest the results of a finished study, if storage keeps the report of just these; else None.
+
+    Where it does, no content of scores is read for the report again.
 
     Args:
         study: whose report it is.
@@ -70,9 +78,12 @@ def is_report_current(study: Study, plan: Plan, store: Store, ledger: Ledger) ->
         ledger: of the plan, as it was just read.
     """
     if len(plan.trials) < KEPT_FROM_TRIALS or not ledger.is_finished:
-        return False
+        return None
     name = layout.kept_report(plan.study)
-    return store.exists(name) and _rests_on(store.get(name), _basis(study, plan, store, ledger))
+    if not store.exists(name):
+        return None
+    results = _digest(_results(plan, store, ledger))
+    return results if _rests_on(store.get(name), _basis(study, plan, store, ledger, results)) else None
 
 
 def _read(store: Store, study: str, basis: str) -> Report | None:
@@ -100,18 +111,21 @@ def _adapter() -> TypeAdapter[tuple[str, Report]]:
     return TypeAdapter(tuple[str, Report], config=config)
 
 
-def _basis(study: Study, plan: Plan, store: Store, ledger: Ledger) -> str:
-    """Digest everything that a report rests on."""
+def _basis(study: Study, plan: Plan, store: Store, ledger: Ledger, results: str | None = None) -> str:
+    """Digest everything that a report rests on; `results` is the digest of the results, if it is known."""
+    return _digest([results or _digest(_results(plan, store, ledger)), *_documents(study, plan, store, ledger)])
+
+
+def _digest(parts: Iterable[str]) -> str:
     digest = hashlib.sha256()
-    for part in _parts(study, plan, store, ledger):
+    for part in parts:
         digest.update(part.encode())
         digest.update(b"\0")
     return digest.hexdigest()
 
 
-def _parts(study: Study, plan: Plan, store: Store, ledger: Ledger) -> Iterator[str]:
-    yield program_fingerprint()
-    yield f"{plan.study} {plan.digest} {study.question!r} {study.hypotheses!r}"
+def _results(plan: Plan, store: Store, ledger: Ledger) -> Iterator[str]:
+    """Say of all results what changes with them: tens of thousands of files, which only trials write."""
     yield from (trial.id for trial in plan.trials)
     yield from map(repr, plan.needed_digests().items())
     yield from map(repr, ledger.trials.values())
@@ -122,6 +136,12 @@ def _parts(study: Study, plan: Plan, store: Store, ledger: Ledger) -> Iterator[s
     for node in plan.nodes.values():
         if node.kind == "stage" and node.key is not None:
             yield from (_facts(store, name) for name in (layout.stage_result(node.key), layout.stage_curve(node.key)))
+
+
+def _documents(study: Study, plan: Plan, store: Store, ledger: Ledger) -> Iterator[str]:
+    """Say of all else that a report shows what changes with it: a few files, which any command may write."""
+    yield program_fingerprint()
+    yield f"{plan.study} {plan.digest} {study.question!r} {study.hypotheses!r}"
     for name in (*store.list(layout.claims_folder(plan.study)), *store.list(layout.looks_folder(plan.study))):
         yield _facts(store, name)
     yield _facts(store, layout.noise_floor(plan.study))

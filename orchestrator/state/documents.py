@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,20 @@ class PlanDocument(RootModel[dict[str, Any]]):
     """The file `plan.json` of a study: a plan as plain values. This program makes no plan of them."""
 
     model_config = ConfigDict(frozen=True)
+
+
+@dataclass(frozen=True)
+class PlannedStudy:
+    """The section `study` of a `plan.json`."""
+
+    digest: str | None = None
+
+
+@dataclass(frozen=True)
+class PlanHeader:
+    """The part of the file `plan.json` of a study that tells which version of the study it is of."""
+
+    study: PlannedStudy = PlannedStudy()
 
 
 def require_own_folder(store: Store, study: str) -> None:

@@ -8,6 +8,7 @@ from typing import Literal, NamedTuple
 
 from orchestrator.planning.encoder_probe import KnownEncoders
 from orchestrator.planning.language_memory import KnownLanguages
+from orchestrator.planning.question_checks import CheckedQuestions
 from orchestrator.planning.weights_check import CheckedWeights
 from orchestrator.state.added_seeds import AddedSeeds
 from orchestrator.state.claims import ClaimRecord
@@ -79,6 +80,7 @@ RECORDS: Mapping[str, StoredRecord] = {
     layout.ENCODERS: StoredRecord(KnownEncoders, "itself"),
     layout.LANGUAGES: StoredRecord(KnownLanguages, "itself"),
     layout.CHECKED_WEIGHTS: StoredRecord(CheckedWeights, "itself"),
+    layout.CHECKED_QUESTIONS: StoredRecord(CheckedQuestions, "itself"),
 }
 """Name, with stars for what varies -> how it is read; records of artifacts are verified with these."""
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -9,7 +12,8 @@ from rich.text import Text
 
 from orchestrator.reporting import sentences
 from orchestrator.reporting.arm_table import table_headers, table_rows
-from orchestrator.reporting.report_model import Report
+from orchestrator.reporting.report_model import Report, Row
+from orchestrator.terminal.tables import MOST_ROWS
 from orchestrator.terminal.verdicts import print_blind, print_short
 
 _MOST_INTERVALS = 5
@@ -34,7 +38,11 @@ def to_terminal(report: Report, console: Console) -> None:
 def _print_results(report: Report, console: Console) -> None:
     for verdict in report.verdicts.verdicts:
         print_short(verdict, console)
-    console.print(_terminal_table(report))
+    rows = _shown_rows(report)
+    console.print(_terminal_table(replace(report, rows=rows)))
+    if len(rows) < len(report.rows):
+        best = f"{len(rows):,} of {len(report.rows):,} arms: the base and those with the highest scores."
+        console.print(Text(f"- {best} All are in the report as html, md, csv and json (`--to`).", style="dim"))
     if _is_wide(report):
         console.print(Text(f"- {_WIDE_NOTE}", style="dim"))
     for line in sentences.table_notes(report):
@@ -67,6 +75,17 @@ def _print_problems(report: Report, console: Console) -> None:
 
 def _is_wide(report: Report) -> bool:
     return len(report.columns) > _MOST_INTERVALS
+
+
+def _shown_rows(report: Report) -> tuple[Row, ...]:
+    """Choose the rows of a table that a person can read: the base and the arms with the highest scores, in order."""
+
+    def rank(row: Row) -> tuple[bool, float]:
+        score = row.mean.estimate
+        return row.arm == report.base, score.value if score is not None else -math.inf
+
+    shown = {row.arm for row in sorted(report.rows, key=rank, reverse=True)[:MOST_ROWS]}
+    return tuple(row for row in report.rows if row.arm in shown)
 
 
 def _terminal_table(report: Report) -> Table:

@@ -43,7 +43,7 @@ class FinishedStudy:
         study, known = load_study(str(self.stored.file)), known_digests(self.store)
         expansion = expand(study, options.plan, remembers=False)
         selected = [trial.id for trial in self.stored.plan.trials]
-        return beside_storage(study, expansion, selected, known, self.store, options)[2]
+        return beside_storage(study, expansion, selected, known, self.store, options).difference
 
     def report(self) -> None:
         """Show the report of the study."""

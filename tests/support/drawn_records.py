@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from hypothesis import strategies as st
 from pydantic import BaseModel, RootModel
 
+from orchestrator.planning.question_checks import CheckedQuestions
 from orchestrator.planning.weights_check import CheckedWeights
 from orchestrator.state.added_seeds import AddedSeeds
 from orchestrator.state.claims import ClaimRecord
@@ -22,7 +23,16 @@ from trainables.storage import records
 _OF_WORKERS = [
     kind for kind in vars(records).values() if isinstance(kind, type) and kind.__module__ == records.__name__
 ]
-_OF_DRIVERS = [AddedSeeds, CheckedWeights, ClaimRecord, LookRecord, NoiseFloor, PlanDocument, UploadCursor]
+_OF_DRIVERS = [
+    AddedSeeds,
+    CheckedQuestions,
+    CheckedWeights,
+    ClaimRecord,
+    LookRecord,
+    NoiseFloor,
+    PlanDocument,
+    UploadCursor,
+]
 KINDS: dict[str, type] = {
     kind.__name__: kind for kind in (*_OF_WORKERS, *_OF_DRIVERS) if is_dataclass(kind) or issubclass(kind, RootModel)
 }

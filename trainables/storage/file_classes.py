@@ -88,6 +88,7 @@ PATTERNS: Mapping[FileClass, tuple[str, ...]] = {
         layout.ENCODERS,
         layout.LANGUAGES,
         layout.CHECKED_WEIGHTS,
+        layout.CHECKED_QUESTIONS,
         layout.data_problems("*"),
         layout.kept_report("*"),
         layout.finished_trials("*"),

@@ -2,6 +2,7 @@
 
 digests.json                              content digests of data and weights, cached by path, size and mtime
 checked-weights.json                      weights whose headers were found to fit, by path, size and mtime
+checked-questions.json                    questions that were found to be askable, by what they are and who is asked
 encoders.json                             facts of encoders that are in no catalogue, by name and version of timm
 languages.json                            facts of language models that were given by their origin
 data/<digest>/                            a prepared source: records.arrow, images.arrow, result.json
@@ -499,6 +500,7 @@ MANIFEST = "manifest.json"
 DIGESTS = "digests.json"
 ENCODERS = "encoders.json"
 CHECKED_WEIGHTS = "checked-weights.json"
+CHECKED_QUESTIONS = "checked-questions.json"
 LANGUAGES = "languages.json"
 LEASES = "leases"
 OWNER = "owner.json"

@@ -198,6 +198,7 @@ class LocalStore:
         self.root = Path(root)
         if not self.root.is_absolute():
             raise ValueError(f"the storage root must be absolute, but got {str(root)!r}")
+        self._below = os.path.join(self.root, "")
         self._observer = Observer()
         self._inode = _inode(self.root)
 
@@ -226,21 +227,21 @@ class LocalStore:
             aside.write_bytes(data)
 
     def get(self, name: str) -> bytes:
-        with open(os.path.join(self.root, inside(name)), "rb") as file:
+        with open(self._below + inside(name), "rb") as file:
             return file.read()
 
     def exists(self, name: str) -> bool:
         try:
-            os.stat(os.path.join(self.root, inside(name)))
+            os.stat(self._below + inside(name))
         except (FileNotFoundError, NotADirectoryError):
             return False
         return True
 
     def facts(self, name: str) -> Facts:
-        return _facts(os.path.join(self.root, inside(name)))
+        return _facts(self._below + inside(name))
 
     def facts_in(self, folder: str, names: Iterable[str]) -> list[Facts]:
-        before = os.path.join(self.root, inside(folder), "")
+        before = f"{self._below}{inside(folder)}/"
         return [_facts(before + part(name)) for name in names]
 
     def touch(self, name: str) -> None:

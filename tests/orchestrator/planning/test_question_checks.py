@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.planning import asked_questions, question_checks
 from orchestrator.planning.planned import PlanOptions, expand
 from orchestrator.planning.preflight import preflight
 from search_spaces.errors import InputError
+from search_spaces.spec import BenchmarkSpec
 from search_spaces.study_files import load_study
 from tests.support.own_sets import write_lines, write_own_set
+from trainables.data.prepared import PreparedSource
+from trainables.evaluation.questions import Questions, open_questions
+from trainables.storage import layout
 from trainables.storage.store import LocalStore
 
 SHORT = "Answer the question using a single word or phrase."
@@ -99,3 +104,51 @@ def test_references_that_let_no_answer_be_right_are_refused_before_anything_trai
     with pytest.raises(InputError, match=r"benchmarks\.our-colors\.protocol.*under prismatic the best answer"):
         warnings_of(study, grounding, "benchmarks=[{id: our-colors, source: our-test, protocol: prismatic}]")
     assert not any("best answer" in warning for warning in warnings_of(study, grounding))
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Ids of the benchmarks whose questions were read."""
+    ids: list[str] = []
+
+    def open_and_note(benchmark: BenchmarkSpec, source: PreparedSource) -> Questions:
+        ids.append(benchmark.id)
+        return open_questions(benchmark, source)
+
+    monkeypatch.setattr(asked_questions, "open_questions", open_and_note)
+    return ids
+
+
+def test_questions_that_have_passed_are_not_read_again_and_their_warnings_stay(tmp_path: Path, read: list[str]) -> None:
+    study = write_own_set(tmp_path, suffix=f"\n{SHORT}")
+    first = warnings_of(study)
+    assert (len(first), bool(read)) == (1, True)
+    read.clear()
+    assert warnings_of(study) == first
+    assert read == []
+
+
+@pytest.mark.parametrize("what", ["data", "program", "record"])
+def test_questions_are_read_again_once_what_was_found_may_differ(
+    what: str, tmp_path: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = write_own_set(tmp_path)
+    assert warnings_of(study) == []
+    read.clear()
+    match what:
+        case "data":
+            record = {"id": 9, "image": "0.png", "question": "Which hue is it?", "answer": "crimson"}
+            write_lines(tmp_path / "test.jsonl", [record])
+        case "program":
+            monkeypatch.setattr(question_checks, "program_fingerprint", lambda: "another")
+        case "record":
+            LocalStore(tmp_path / "store").put(layout.CHECKED_QUESTIONS, b"{")
+    assert bool(warnings_of(study)) is (what == "data")
+    assert read
+
+
+def test_answers_that_cannot_be_said_are_refused_each_time(tmp_path: Path) -> None:
+    study = write_own_set(tmp_path)
+    for _ in range(2):
+        with pytest.raises(InputError, match="right answers must be of words"):
+            warnings_of(study, "base.language=llama-2x96")
