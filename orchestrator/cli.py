@@ -26,6 +26,7 @@ from orchestrator.commands.export import export
 from orchestrator.commands.import_results import import_results
 from orchestrator.commands.init import init
 from orchestrator.commands.mcp import mcp
+from orchestrator.commands.names import ls, show
 from orchestrator.commands.noise import noise
 from orchestrator.commands.questions import questions
 from orchestrator.commands.run import run
@@ -78,6 +79,8 @@ for command in (
     verify,
     stop,
     studies,
+    ls,
+    show,
     mcp,
 ):
     app.command()(command)

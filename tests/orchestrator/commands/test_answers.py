@@ -16,7 +16,7 @@ def test_a_study_without_scores_has_no_answers(tmp_path: Path) -> None:
     command = ["answers", "quickstart", "--storage", str(tmp_path)]
     assert CliRunner().invoke(app, command).stdout == "Nothing is scored yet.\n"
     shown = json.loads(CliRunner().invoke(app, [*command, "--differ", "--json"]).stdout)
-    assert shown == {"study": "quickstart", "questions": "differ", "benchmarks": []}
+    assert shown == {"schema_version": 1, "study": "quickstart", "questions": "differ", "benchmarks": []}
 
 
 def test_all_names_that_the_study_does_not_have_are_told(tmp_path: Path) -> None:

@@ -1,0 +1,195 @@
+"""List and show everything that a study can name: one table of kinds, one line for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel
+
+from search_spaces.catalogue.entries import BenchmarkEntry, EncoderEntry, FusedEntry, LanguageEntry
+from search_spaces.catalogue.load import shipped
+from search_spaces.errors import InputError, nearest
+from search_spaces.quantities import gigabytes, number_of
+from search_spaces.spec import Family
+from search_spaces.study_files import load_study, shipped_studies
+from trainables.benchmarks.sets.families import FAMILIES
+from trainables.storage import layout
+from trainables.storage.store import Store
+
+Kind = Literal[
+    "studies",
+    "backbones",
+    "languages",
+    "mixes",
+    "sources",
+    "recipes",
+    "suites",
+    "benchmarks",
+    "families",
+    "presets",
+    "gpus",
+]
+"""Kinds of things that have names."""
+
+
+@dataclass(frozen=True)
+class NamedKind:
+    """A kind of things that a study, or the command line, calls by their names."""
+
+    about: str
+    """Where the name is written."""
+    names: Callable[[Store], Mapping[str, str]]
+    """Name -> what it is, in a few words."""
+    details: Callable[[str, Store], Any]
+    """Name -> everything that is known of it, as plain values."""
+
+
+def names_of(kind: Kind, store: Store) -> Mapping[str, str]:
+    """List the names of a kind, each with a few words about it. Of studies, those of a storage are there too."""
+    return KINDS[kind].names(store)
+
+
+def details_of(kind: Kind, name: str, store: Store) -> Any:
+    """Return everything that is known of a name, as plain values.
+
+    Raises:
+        InputError: the kind has no such name.
+    """
+    known = KINDS[kind].names(store)
+    if name not in known:
+        law = f"must be one of the {kind}, but got {name!r}"
+        raise InputError(law, key="NAME", way_out=nearest(name, known) or f"`ablate ls {kind}` has all.")
+    return KINDS[kind].details(name, store)
+
+
+def _entry(entries: Callable[[], Mapping[str, Any]]) -> Callable[[str, Store], Any]:
+    return lambda name, _: _plain(entries()[name])
+
+
+def _plain(value: Any) -> Any:
+    """Turn an entry of the catalogue into plain values, without what is at its default."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_defaults=True)
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
+
+
+def _words(
+    entries: Callable[[], Mapping[str, Any]], words: Callable[[Any], str]
+) -> Callable[[Store], Mapping[str, str]]:
+    return lambda _: {name: words(entry) for name, entry in entries().items()}
+
+
+def _backbone(entry: EncoderEntry | FusedEntry) -> str:
+    if isinstance(entry, EncoderEntry):
+        return f"{entry.arch}, {entry.resolution} px"
+    return f"{' and '.join(entry.parts)}, side by side"
+
+
+def _language(entry: LanguageEntry) -> str:
+    return entry.checkpoint or f"{entry.family}, made from its configuration"
+
+
+def _benchmark(entry: BenchmarkEntry) -> str:
+    return f"source {entry.source}" + (f", {entry.select}" if entry.select else "")
+
+
+def _studies(store: Store) -> Mapping[str, str]:
+    own = [name for name in store.folders(layout.STUDIES) if name not in shipped_studies()]
+    return {
+        **{name: load_study(name).question for name in shipped_studies()},
+        **dict.fromkeys(own, f"on {store.place('')}".rstrip("/")),
+    }
+
+
+def _study(name: str, store: Store) -> Any:
+    from orchestrator.state.documents import study_documents
+
+    if name in shipped_studies():
+        return load_study(name).document.value
+    import yaml
+
+    text = study_documents(store, name).get("study.yaml")
+    return yaml.safe_load(text) if text is not None else {"study": name}
+
+
+def _family(name: str, store: Store) -> Any:
+    family = FAMILIES[_known_family(name)]
+    protocols = {key: protocol.about for key, protocol in family.protocols.items()}
+    return {"title": family.title, "protocols": protocols}
+
+
+def _known_family(name: str) -> Family:
+    for family in get_args(Family):
+        if family == name:
+            known: Family = family
+            return known
+    raise KeyError(name)
+
+
+def _source(entry: Any) -> str:
+    records = "" if entry.records is None else f", {number_of(entry.records, 'record')}"
+    return f"{entry.reader}{records}"
+
+
+KINDS: Mapping[Kind, NamedKind] = {
+    "studies": NamedKind("STUDY of every command", _studies, _study),
+    "backbones": NamedKind(
+        "base.vision.backbone; any timm model will do, too",
+        _words(lambda: shipped().encoders, _backbone),
+        _entry(lambda: shipped().encoders),
+    ),
+    "languages": NamedKind(
+        "base.language; hub:ORG/MODEL@REV and path:FOLDER will do, too",
+        _words(
+            lambda: shipped().languages, lambda entry: entry.checkpoint or f"{entry.family}, made of a configuration"
+        ),
+        _entry(lambda: shipped().languages),
+    ),
+    "mixes": NamedKind(
+        "base.data, and `data` of a recipe's stage",
+        _words(lambda: shipped().mixes, lambda entry: " + ".join(part.source for part in entry.parts)),
+        _entry(lambda: shipped().mixes),
+    ),
+    "sources": NamedKind(
+        "parts of a mix, and benchmarks",
+        _words(lambda: shipped().sources, _source),
+        _entry(lambda: shipped().sources),
+    ),
+    "recipes": NamedKind(
+        "recipe",
+        _words(lambda: shipped().recipes, lambda entry: f"stages {', '.join(entry.stages)}"),
+        _entry(lambda: shipped().recipes),
+    ),
+    "suites": NamedKind(
+        "benchmarks, samples, and `on` of a hypothesis",
+        _words(lambda: shipped().suites, lambda entry: " ".join(choice.id for choice in entry)),
+        _entry(lambda: shipped().suites),
+    ),
+    "benchmarks": NamedKind(
+        "benchmarks; `ablate benchmarks show NAME` has files and prompts",
+        _words(lambda: shipped().benchmarks, _benchmark),
+        _entry(lambda: shipped().benchmarks),
+    ),
+    "families": NamedKind(
+        "`options: {benchmark: NAME}` of a source of your own questions",
+        lambda _: {name: family.title for name, family in FAMILIES.items()},
+        _family,
+    ),
+    "presets": NamedKind(
+        "resources",
+        _words(lambda: shipped().resources, lambda entry: number_of(entry.workers, "worker")),
+        _entry(lambda: shipped().resources),
+    ),
+    "gpus": NamedKind(
+        "--gpu",
+        _words(lambda: shipped().gpus, lambda entry: f"{gigabytes(entry.memory_bytes)} GB"),
+        _entry(lambda: shipped().gpus),
+    ),
+}
+
+
+def kinds_with_counts(store: Store) -> Iterable[tuple[Kind, int, str]]:
+    """List every kind with the number of its names, and where such a name is written."""
+    return ((kind, len(entry.names(store)), entry.about) for kind, entry in KINDS.items())
