@@ -17,6 +17,7 @@ from typing import Annotated, Literal
 import psutil
 from pydantic import AfterValidator, Field
 
+from cluster.deployment import AbsolutePath, Aws, Kubernetes, OnPremise, Slurm
 from cluster.fit import NodeResources, usable_cpus, visible_gpus
 from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError, Problems, nearest
@@ -107,6 +108,11 @@ class Profile:
     interconnect: Interconnect | None
     storage: str | None
     """Absolute path under which every node sees the storage; None: that of this machine."""
+    kubernetes: Kubernetes | None
+    """How jobs get in; None: not this way."""
+    slurm: Slurm | None
+    aws: Aws | None
+    on_premise: OnPremise | None
 
     @property
     def most_nodes(self) -> tuple[NodeResources, ...]:
@@ -139,6 +145,10 @@ def load_profile(name_or_path: str) -> Profile:
         nodes=tuple(kind.resolved(name) for name, kind in written.nodes.items()),
         interconnect=written.interconnect,
         storage=written.storage,
+        kubernetes=written.kubernetes,
+        slurm=written.slurm,
+        aws=written.aws,
+        on_premise=written.on_premise,
     )
 
 
@@ -199,7 +209,11 @@ class _ProfileFile(Spec):
     head: Head | None
     nodes: Annotated[dict[Slug, _NodeFile], Field(min_length=1)]
     interconnect: Interconnect | None
-    storage: str | None
+    storage: AbsolutePath | None
+    kubernetes: Kubernetes | None = None
+    slurm: Slurm | None = None
+    aws: Aws | None = None
+    on_premise: OnPremise | None = None
 
 
 def _contradictions(written: _ProfileFile, document: Document) -> Iterator[InputError]:
@@ -232,12 +246,24 @@ def _contradictions(written: _ProfileFile, document: Document) -> Iterator[Input
     count = sum(kind.max for kind in written.nodes.values())
     if count > MOST_NODES:
         yield problem(f"must have at most {MOST_NODES:,} nodes in all, but has {count:,}", "nodes")
-    if written.storage is not None and not Path(written.storage).is_absolute():
-        yield problem(
-            f"must be an absolute path that every node sees, but got {written.storage!r}",
-            "storage",
-            way_out="Write the path under which the nodes have it, such as /shared/ablate.",
-        )
+    for way in ("kubernetes", "slurm", "aws", "on_premise"):
+        if getattr(written, way) is not None and written.storage is None:
+            yield problem(f"must be given with `{way}`: the path under which every node sees it", "storage")
+    for way in ("kubernetes", "aws"):
+        if getattr(written, way) is not None and written.head is None:
+            yield problem(f"must be given with `{way}`: Ray's head is a machine of its own there", "head")
+    unknown = sorted(set(written.kubernetes.selectors) - set(written.nodes)) if written.kubernetes else []
+    if unknown:
+        law = f"must be of kinds of `nodes`, {', '.join(written.nodes)}, but {', '.join(unknown)} is none"
+        yield problem(law, "kubernetes", "selectors")
+    if written.slurm is not None and len(written.nodes) > 1:
+        yield problem(f"must be of one kind with `slurm`, but are of {len(written.nodes)}", "nodes")
+    if written.aws is not None and (missing := sorted(set(written.nodes) ^ set(written.aws.node_types))):
+        law = f"must have the instance type of each kind of nodes and no other, but differs in {', '.join(missing)}"
+        yield problem(law, "aws", "node_types")
+    if written.on_premise is not None and (hosts := 1 + len(written.on_premise.workers)) != count:
+        law = f"must be the machines of `nodes`, {count} with the head, but are {hosts}"
+        yield problem(law, "on_premise", "workers")
     prices = [kind.price for kind in (written.head, *written.nodes.values()) if kind is not None and kind.price]
     currencies = sorted({price.currency for price in prices})
     if len(currencies) > 1:

@@ -13,7 +13,7 @@ from pathlib import Path
 import orchestrator
 
 ROOT = Path(__file__).parent.parent
-CARRIED = (".py", ".yaml", ".json", ".csv", ".j2", ".css", ".typed")
+CARRIED = (".py", ".yaml", ".json", ".csv", ".j2", ".sbatch", ".css", ".typed")
 """What of the packages must be in the wheel."""
 
 

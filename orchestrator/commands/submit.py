@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from orchestrator.commands.manifest import RenderOptions, RunWords, manifest
 from orchestrator.commands.option_groups import flags_of, takes_groups
 from orchestrator.commands.options import (
     JsonOption,
@@ -49,6 +50,7 @@ def submit(
             help="Python of the job, on the head (default: found there: Ray's own, python3 or python).",
         ),
     ] = None,
+    rendering: RenderOptions,
     job_id: Annotated[str | None, typer.Option("--id", help="The job's id (default: made by Ray).")] = None,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Show the job's output until it ends.")] = True,
     as_json: JsonOption = False,
@@ -63,9 +65,11 @@ def submit(
     from search_spaces.expansion.expand import plan_study
     from search_spaces.study_files import load_study
 
-    if address is None:
+    if rendering.render is None and rendering.profile is not None:
+        raise InputError("must come with --render", key="--profile")
+    if address is None and rendering.render is None:
         raise InputError("must be given, or RAY_API_SERVER_ADDRESS", key="--address", way_out="http://HEAD:8265")
-    if storage is None or not Path(storage).is_absolute():
+    if (storage is None and rendering.render is None) or not Path(storage or "/").is_absolute():
         raise InputError(
             f"must be an absolute path that every node of the cluster sees, but got {storage!r}", key="--storage"
         )
@@ -81,14 +85,21 @@ def submit(
     work.rehearsals(toy=selection.toy)
     policy.storage_patience_s()  # all three refuse options that do not go together
     loaded = load_study(study, selection.overrides or ())
-    plan_study(loaded, toy=selection.toy)  # what is wrong with the study is said here, not in the job's log
+    plan = plan_study(loaded, toy=selection.toy)  # what is wrong with the study is said here, not in the job's log
     resolved = {key: value for key, value in loaded.document.value.items() if key != "extends"}
-    further = ["--storage", storage, *flags_of(policy), *flags_of(work)]
+    text = yaml.safe_dump(resolved, sort_keys=False)
     of_study = flags_of(replace(selection, overrides=None))  # the study that is sent has them
+    if rendering.render is not None:
+        run = RunWords(storage, selection.overrides or (), [*of_study, *flags_of(policy), *flags_of(work)])
+        print(manifest(rendering, loaded, plan, study, text, run), end="")
+        return
+    assert address is not None
+    assert storage is not None
+    further = ["--storage", storage, *flags_of(policy), *flags_of(work)]
     head = find_python(job_client(address), address, python)
     entrypoint = [head.path, "-m", "orchestrator", "run", STUDY_FILE, *of_study, *further]
     metadata = {"study": loaded.study, "submitter": os.environ.get("USER", "")}
-    with working_folder({STUDY_FILE: yaml.safe_dump(resolved, sort_keys=False)}) as folder:
+    with working_folder({STUDY_FILE: text}) as folder:
         job = submit_job(
             address,
             folder,

@@ -44,7 +44,16 @@ def test_every_shipped_profile_is_read_and_names_known_gpus(name: str) -> None:
 
 
 def test_the_shipped_profiles_are_those_of_the_documents() -> None:
-    assert shipped_profiles() == ("aws", "kuberay", "local", "one-node-8gpu", "slurm")
+    assert shipped_profiles() == (
+        "aws",
+        "kuberay",
+        "kuberay-existing",
+        "kuberay-kueue",
+        "local",
+        "on-premise",
+        "one-node-8gpu",
+        "slurm",
+    )
 
 
 def test_a_profile_of_ones_own_says_which_nodes_are_there_and_which_may_come(tmp_path: Path) -> None:
@@ -82,7 +91,7 @@ def test_the_local_profile_is_what_this_machine_has() -> None:
         ("currency: EUR", "currency: euros", "ours.yaml:11: nodes.big.price.currency: must be three letters"),
         ("date: 2026-01-31", "date: 2026-02-31", "nodes.big.price.date: must be a day, such as 2026-01-31"),
         ("memory_gb: 128, price: null", "memory_gb: 128", "nodes.small.price: must be given"),
-        ("interconnect:", "network:", "must be one of about, head, nodes, interconnect, storage, but got 'network'"),
+        ("interconnect:", "network:", "must be one of about, head, nodes, interconnect, storage, kubernetes"),
         (
             "memory_gb: 16, price: null",
             "memory_gb: 16, price: {per_hour: 1, currency: USD, source: s, date: 2026-01-31}",
@@ -100,7 +109,7 @@ def test_what_is_wrong_with_a_profile_is_said_with_place_and_value(
 
 
 def test_all_problems_of_a_profile_are_said_together(tmp_path: Path) -> None:
-    text = OWN.replace("min: 1", "min: 4").replace("/shared/ablate", "here")
+    text = OWN.replace("min: 1", "min: 4").replace("gpu: h100", "gpu: h10")
     with pytest.raises(InputError) as raised:
         load_profile(_written(tmp_path, text))
     assert len(raised.value.problems) == 2  # type: ignore[attr-defined]

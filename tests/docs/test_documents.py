@@ -61,7 +61,7 @@ def test_paths_of_the_repository_that_a_file_mentions_are_there(source: str) -> 
 
 def test_the_architecture_page_names_every_folder_and_no_other() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text()
-    named = set(re.findall(r"^\| `([a-z_/]+)/` \|", page, flags=re.M))
+    named = set(re.findall(r"^\| `([a-z_/-]+)/` \|", page, flags=re.M))
     there = {str(Path(name).parent) for name in _tracked() if name.split("/")[0] in PACKAGES}
     assert named == {folder for folder in there if not folder.endswith("templates")}
 

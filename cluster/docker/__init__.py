@@ -1,0 +1,1 @@
+"""Keep the container image of the nodes of a cluster."""

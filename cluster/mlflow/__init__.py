@@ -1,0 +1,1 @@
+"""Keep the tracking server for several machines: MLflow with Postgres, as a file for Docker Compose."""

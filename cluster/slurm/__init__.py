@@ -1,0 +1,1 @@
+"""Keep the batch script that `ablate submit --render sbatch` prints."""

@@ -1,0 +1,147 @@
+"""RayJobs have the fields of KubeRay, the study and its options, and no secret."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from cluster.profile import load_profile
+from search_spaces.errors import InputError
+from tests.support.manifests import documents, render, schema, try_render
+
+KUBERAY = Path(__file__).parents[3] / "cluster" / "kuberay"
+
+
+def _own(tmp_path: Path, of: str = "kuberay", **kubernetes: object) -> str:
+    """Write a profile with other settings of Kubernetes than a shipped one."""
+    shipped = Path(__file__).parents[3] / "cluster" / "profiles" / f"{of}.yaml"
+    written = yaml.safe_load(shipped.read_text())
+    written["kubernetes"] |= kubernetes
+    file = tmp_path / "ours.yaml"
+    file.write_text(yaml.safe_dump(written))
+    return str(file)
+
+
+def _job(text: str) -> dict[str, Any]:
+    (job,) = (each for each in documents(text) if each["kind"] == "RayJob")
+    jsonschema.validate(job, schema("rayjob"))
+    spec: dict[str, Any] = job["spec"]
+    return spec
+
+
+def _pods(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    cluster = spec["rayClusterSpec"]
+    return [group["template"]["spec"] for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])]
+
+
+def test_a_job_with_its_own_cluster_begins_at_no_node_and_may_be_tried_again() -> None:
+    spec = _job(render("rayjob", "kuberay"))
+    cluster, (group,) = spec["rayClusterSpec"], spec["rayClusterSpec"]["workerGroupSpecs"]
+    assert (group["minReplicas"], group["maxReplicas"], cluster["enableInTreeAutoscaling"]) == (0, 4, True)
+    assert cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
+    assert cluster["authOptions"] == {"mode": "token"}
+    assert (spec["backoffLimit"], spec["shutdownAfterJobFinishes"]) == (3, True)
+
+
+def test_the_study_is_a_file_in_every_pod_beside_the_storage(tmp_path: Path) -> None:
+    study = tmp_path / "below.yaml"
+    study.write_text("extends: quickstart\nstudy: below\n")
+    text = render("rayjob", "kuberay", "--set", "seeds=[4]", "--toy", "--limit", "3", study=str(study))
+    spec, (config, _) = _job(text), documents(text)
+    entrypoint = shlex.split(spec["entrypoint"])
+    assert entrypoint[:5] == ["python", "-m", "orchestrator", "run", "/etc/ablate/study.yaml"]
+    assert sorted(entrypoint[5:]) == sorted(["--storage", "/shared/ablate", "--limit", "3", "--toy"])
+    written = yaml.safe_load(config["data"]["study.yaml"])
+    assert (written["study"], written["seeds"]["default"]) == ("below", [4])
+    for pod in _pods(spec):
+        (container,) = pod["containers"]
+        assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/shared/ablate", "/etc/ablate"}
+        sources = {name: volume for volume in pod["volumes"] for name in volume if name != "name"}
+        assert sources["configMap"]["configMap"]["name"] == config["metadata"]["name"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+
+
+def test_a_job_in_a_queue_asks_for_all_of_its_nodes_at_once() -> None:
+    text = render("rayjob", "kuberay-kueue")
+    spec = _job(text)
+    (group,) = spec["rayClusterSpec"]["workerGroupSpecs"]
+    assert (group["replicas"], group["minReplicas"], group["maxReplicas"]) == (2, 2, 2)
+    assert (spec["suspend"], spec["rayClusterSpec"]["enableInTreeAutoscaling"]) == (True, False)
+    assert documents(text)[1]["metadata"]["labels"] == {"kueue.x-k8s.io/queue-name": "ablate"}
+
+
+def test_the_shipped_queue_has_room_for_the_job_of_its_profile() -> None:
+    _, queue, local = documents((KUBERAY / "queue.yaml").read_text())
+    for each in documents((KUBERAY / "queue.yaml").read_text()):
+        jsonschema.validate(each, schema("kueue"))
+    (flavor,) = queue["spec"]["resourceGroups"][0]["flavors"]
+    quota = {each["name"]: float(str(each["nominalQuota"]).rstrip("G")) for each in flavor["resources"]}
+    profile = load_profile("kuberay-kueue")
+    assert profile.head is not None
+    assert profile.kubernetes is not None
+    assert local["metadata"]["name"] == profile.kubernetes.queue
+    assert quota["nvidia.com/gpu"] == sum(node.gpus for node in profile.most_nodes)
+    assert quota["cpu"] >= sum(node.cpus for node in profile.most_nodes) + profile.head.cpus + 0.5
+    memory_gb = sum(kind.max * kind.memory_bytes for kind in profile.nodes) / 1e9 + profile.head.memory_gb
+    assert quota["memory"] >= memory_gb
+
+
+def test_the_shipped_claim_is_that_of_the_profile() -> None:
+    (claim,) = documents((KUBERAY / "volume.yaml").read_text())
+    kubernetes = load_profile("kuberay").kubernetes
+    assert kubernetes is not None
+    assert claim["metadata"] == {"name": kubernetes.claim, "namespace": kubernetes.namespace}
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+
+
+def test_a_job_on_a_cluster_that_is_there_names_the_study_and_its_overrides() -> None:
+    spec = _job(render("rayjob", "kuberay-existing", "--set", "seeds=[4]"))
+    assert spec["clusterSelector"] == {"ray.io/cluster": "shared"}
+    assert "rayClusterSpec" not in spec
+    assert shlex.split(spec["entrypoint"])[4:] == ["quickstart", "--set", "seeds=[4]", "--storage", "/shared/ablate"]
+
+
+def test_a_file_of_ones_own_is_not_on_a_cluster_that_is_there(tmp_path: Path) -> None:
+    study = tmp_path / "below.yaml"
+    study.write_text("extends: quickstart\nstudy: below\n")
+    error = try_render("rayjob", "kuberay-existing", study=str(study)).exception
+    assert isinstance(error, InputError)
+    assert "ablate submit STUDY --address" in str(error)
+
+
+def test_secrets_are_named_and_never_written(tmp_path: Path) -> None:
+    profile = _own(tmp_path, token_secret="ray-token", environment_secret="mlflow")
+    spec = _job(render("rayjob", profile))
+    assert spec["rayClusterSpec"]["authOptions"] == {"mode": "token", "secretName": "ray-token"}
+    assert [pod["containers"][0]["envFrom"] for pod in _pods(spec)] == [[{"secretRef": {"name": "mlflow"}}]] * 2
+
+
+def test_nodes_are_chosen_by_labels_and_gpus_are_tolerated(tmp_path: Path) -> None:
+    labels = {"h100": {"nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}}
+    _, worker = _pods(_job(render("rayjob", _own(tmp_path, selectors=labels))))
+    assert worker["nodeSelector"] == labels["h100"]
+    assert [taint["key"] for taint in worker["tolerations"]] == ["nvidia.com/gpu"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "law"),
+    [
+        ({"selectors": {"h10": {}}}, "must be of kinds of `nodes`, h100, but h10 is none"),
+        ({"image": "a b"}, "kubernetes.image: must be one word"),
+        ({"claim": "x; rm"}, "kubernetes.claim: must be one word"),
+        ({"token": "abc"}, "must be one of image, claim, namespace"),
+    ],
+)
+def test_settings_of_kubernetes_that_cannot_be_are_refused(
+    tmp_path: Path, settings: dict[str, object], law: str
+) -> None:
+    assert law in str(try_render("rayjob", _own(tmp_path, **settings)).exception)
+
+
+def test_a_profile_of_another_way_is_refused() -> None:
+    assert "kubernetes: must be in the profile" in str(try_render("rayjob", "slurm").exception)
