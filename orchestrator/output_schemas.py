@@ -41,7 +41,7 @@ def _report() -> dict[str, Any]:
     from orchestrator.reporting.report_model import Report
 
     schema = _of_record(Report)
-    for picture in ("OpenSample", "Suspect"):
+    for picture in ("OpenSample", "Sample", "SuspectQuestion"):
         for field in ("image_bytes", "pixels"):
             schema["$defs"][picture]["properties"][field] = {"type": "null", "description": "Only in the HTML report."}
     schema["$defs"]["Provenance"]["required"].remove("left_out")  # written where something was left out

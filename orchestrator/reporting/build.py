@@ -33,6 +33,7 @@ from orchestrator.reporting.report_model import (
     Report,
     Row,
 )
+from orchestrator.reporting.training import loss_curves, stage_settings
 from orchestrator.reporting.work_and_cost import arm_costs, sharing, stage_tree
 from orchestrator.state.failures import read_failures, where
 from orchestrator.state.ledger import Ledger, TrialEntry, read_ledger
@@ -82,6 +83,8 @@ def build_report(
         axes=axes,
         curves=_curves(study, plan, arms),
         n_comparisons=n_comparisons,
+        training=stage_settings(plan),
+        losses=loss_curves(plan, store),
         work=stage_tree(plan, ledger, store),
         sharing=sharing(plan, ledger),
         costs=arm_costs(arms, ledger, rows),

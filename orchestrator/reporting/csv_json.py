@@ -53,6 +53,7 @@ def to_json(report: Report, beside: Mapping[str, Any] | None = None) -> str:
     """
     without_images = replace(
         report,
+        samples=tuple(replace(s, image_bytes=None, pixels=None) for s in report.samples),
         open_samples=tuple(replace(s, image_bytes=None, pixels=None) for s in report.open_samples),
         questions=tuple(
             replace(q, suspects=tuple(replace(s, image_bytes=None, pixels=None) for s in q.suspects))

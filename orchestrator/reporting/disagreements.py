@@ -1,15 +1,16 @@
 """Answers of the arms side by side, where they differ most: what a difference in points looks like.
 
-They come from the examples that every evaluation leaves on storage (`id, cluster, prediction, score`, and the question
-where there is a column `prompt`), of the first seed that all arms with scores on the benchmark have. Answers to the
-prompts that a study names as its `samples` are another matter: `orchestrator.reporting.open_prompts`.
+Answers come from the examples that every evaluation leaves on storage (`id, cluster, prediction, score`, and the
+question where there is a column `prompt`), of the first seed that all arms with scores on the benchmark have;
+questions, right answers and images come from the prepared data. Answers to the prompts that a study names as its
+`samples` are another matter: `orchestrator.reporting.open_prompts`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,11 @@ import pyarrow as pa
 
 from orchestrator.analysis.examples import read_answers, verified_examples
 from orchestrator.analysis.study_scores import StudyScores
+from orchestrator.reporting.seen_questions import seen_questions
 from orchestrator.state.ledger import Ledger
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
+from search_spaces.spec import BenchmarkSpec, PixelSpec
 from trainables.storage.records import EvaluationResult
 from trainables.storage.store import Store
 
@@ -42,9 +45,15 @@ class Sample:
     image: str
     """Its name."""
     prompt: str | None
-    """Where the examples have it."""
+    """None where neither the examples nor the prepared data have it."""
     answers: dict[str, tuple[str, float]]
     """Arm -> what it said, and the score of that from 0 to 1."""
+    label: str | None = None
+    """The right answer; None where the prepared data are no longer on storage, as label and image are then."""
+    image_bytes: bytes | None = None
+    """The file as it was prepared."""
+    pixels: PixelSpec | None = None
+    """How it becomes pixels; None without an image."""
 
 
 def samples(plan: Plan, store: Store, ledger: Ledger, scored: StudyScores) -> tuple[Sample, ...]:
@@ -57,6 +66,7 @@ def samples(plan: Plan, store: Store, ledger: Ledger, scored: StudyScores) -> tu
         scored: the scores of the ledger.
     """
     arms = list(dict.fromkeys(trial.arm for trial in plan.trials))
+    specs = {benchmark.id: benchmark for benchmark in plan.benchmarks}
     chosen: list[Sample] = []
     for benchmark in scored.benchmarks:
         with_scores = [arm for arm in arms if scored.scores.seeds(arm, (benchmark,))][:SHOWN_ARMS]
@@ -65,8 +75,32 @@ def samples(plan: Plan, store: Store, ledger: Ledger, scored: StudyScores) -> tu
         if common:
             trials = {trial.arm: trial.id for trial in plan.trials if trial.seed == common[0]}
             results = {arm: ledger.evaluations[trials[arm], benchmark] for arm in with_scores}
-            chosen += _of_benchmark(benchmark, _tables(results, store))
+            of_benchmark = _of_benchmark(benchmark, _tables(results, store))
+            chosen += with_questions(of_benchmark, specs[benchmark], store)
     return tuple(chosen)
+
+
+def with_questions(samples: Sequence[Sample], benchmark: BenchmarkSpec, store: Store) -> Iterator[Sample]:
+    """Add question, right answer and image to samples of a benchmark, where its prepared data are on storage.
+
+    Args:
+        samples: of the benchmark.
+        benchmark: that they are of.
+        store: where its prepared data lie.
+    """
+    seen = seen_questions([sample.id for sample in samples], benchmark, store)
+    for sample in samples:
+        question = seen.get(sample.id)
+        if question is None:
+            yield sample
+        else:
+            yield replace(
+                sample,
+                prompt=sample.prompt or question.prompt,
+                label=question.label,
+                image_bytes=question.image_bytes,
+                pixels=question.pixels,
+            )
 
 
 def _tables(results: Mapping[str, EvaluationResult], store: Store) -> dict[str, pa.Table]:

@@ -1,10 +1,12 @@
-"""A report as one HTML file: no script, nothing from elsewhere, figures drawn into the page. Equal reports give equal
-bytes."""
+"""A report as one HTML file: nothing from elsewhere, figures drawn into the page. Its one small script sorts tables and
+finds arms; all can be read without. Equal reports give equal bytes."""
 
 from __future__ import annotations
 
 import base64
 import io
+import re
+from dataclasses import dataclass
 from importlib import resources
 from itertools import groupby
 from typing import Any
@@ -16,15 +18,18 @@ from orchestrator.analysis import blind_sentences, verdict_sentences
 from orchestrator.analysis.number_text import p_text, signed
 from orchestrator.analysis.power_sentences import smallest_text
 from orchestrator.analysis.verdict_model import Verdict
-from orchestrator.reporting import figures, questions, sentences
+from orchestrator.reporting import curve_figures, figures, glossary, questions, sentences
+from orchestrator.reporting.disagreements import Sample
 from orchestrator.reporting.figures import Bar
 from orchestrator.reporting.open_prompts import OpenSample
 from orchestrator.reporting.prior_lines import best_prior
 from orchestrator.reporting.questions import SuspectQuestion
 from orchestrator.reporting.report_model import AxisCurve, Cell, Finding, Report, Row
+from orchestrator.reporting.training import LossCurve
 from trainables.data.decode import decode
 
 _KINDS = {True: "yes", False: "no", None: "open"}
+_PARTS = re.compile(r"(?<=[=+./_,-])")
 _BAD = ("diverged", "failed", "unreadable")
 
 
@@ -37,6 +42,7 @@ def to_html(report: Report) -> str:
         lstrip_blocks=True,
         autoescape=True,
     )
+    environment.filters["breakable"] = _breakable
     return environment.get_template("report.html.j2").render(**_context(report)) + "\n"
 
 
@@ -56,7 +62,11 @@ def _context(report: Report) -> dict[str, Any]:
         "best_prior": best_prior,
         "signed": signed,
         "p_text": p_text,
-        "css": Markup((resources.files("orchestrator.reporting") / "templates" / "report.css").read_text()),
+        "css": _template("report.css"),
+        "script": _template("report.js"),
+        "glossary": glossary.TERMS,
+        "curve_figures": curve_figures,
+        "stage_losses": _stage_losses(report),
         "over": f"in the mean over {n} benchmarks" if n > 1 else f"on {report.columns[0].benchmark}" if n else "",
         "level": f"{100 * report.verdicts.level:g}",
         "verdicts": verdicts,
@@ -84,7 +94,44 @@ def _context(report: Report) -> dict[str, Any]:
     }
 
 
-def _thumbnail(sample: OpenSample | SuspectQuestion) -> str:
+def _template(name: str) -> Markup:
+    return Markup((resources.files("orchestrator.reporting") / "templates" / name).read_text())
+
+
+def _breakable(name: str) -> Markup:
+    """Let a name break after the signs that join its parts, and nowhere else."""
+    return Markup("<wbr>").join(part for part in _PARTS.split(name) if part)
+
+
+@dataclass(frozen=True)
+class _StageLosses:
+    """Loss curves of a stage, for panels that share their axes."""
+
+    stage: str
+    curves: tuple[LossCurve, ...]
+    base: str | None
+
+    @property
+    def arms(self) -> list[str]:
+        return list(dict.fromkeys(curve.arm for curve in self.curves))
+
+    def of(self, arm: str | None) -> list[LossCurve]:
+        return [curve for curve in self.curves if curve.arm == arm]
+
+    def behind(self, arm: str) -> list[LossCurve]:
+        """List the curves that an arm's are compared with: the base's, in other panels than its own."""
+        return [] if arm == self.base else self.of(self.base)
+
+
+def _stage_losses(report: Report) -> list[_StageLosses]:
+    stages = dict.fromkeys(curve.stage for curve in report.losses)
+    return [
+        _StageLosses(stage, tuple(curve for curve in report.losses if curve.stage == stage), report.base)
+        for stage in stages
+    ]
+
+
+def _thumbnail(sample: OpenSample | Sample | SuspectQuestion) -> str:
     """Encode the image as a data URI, no side longer than 240 px."""
     assert sample.image_bytes is not None
     assert sample.pixels is not None

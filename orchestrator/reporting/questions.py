@@ -8,15 +8,10 @@ from dataclasses import dataclass
 from orchestrator.analysis.informative import Informative
 from orchestrator.analysis.item_analysis import KINDS, Kind, Suspect
 from orchestrator.analysis.judged_questions import JudgedQuestions
-from orchestrator.planning.preflight import known_digests
-from search_spaces.identity import source_name
+from orchestrator.reporting.seen_questions import seen_questions
 from search_spaces.plan import Plan
 from search_spaces.quantities import number_of
 from search_spaces.spec import BenchmarkSpec, PixelSpec
-from trainables.benchmarks.example_json import right_answer
-from trainables.data.prepare import is_prepared
-from trainables.data.prepared import PreparedSource
-from trainables.evaluation.questions import open_questions
 from trainables.storage.store import Store
 
 SHOWN = 6
@@ -109,26 +104,13 @@ def with_images(suspects: Sequence[Suspect], spec: BenchmarkSpec, store: Store) 
         spec: of the benchmark.
         store: where its prepared data lie.
     """
-    digest = known_digests(store).digests.get(source_name(spec.source))
-    if not suspects or digest is None or not is_prepared(store, digest):
-        yield from (SuspectQuestion(suspect, None, None, None, None) for suspect in suspects)
-        return
-    source = PreparedSource(store, digest)
-    asked = open_questions(spec, source)
-    places = {example.id: at for at, example in enumerate(asked.examples)}
+    seen = seen_questions([suspect.id for suspect in suspects], spec, store)
     for suspect in suspects:
-        at = places.get(suspect.id)
-        if at is None:
+        question = seen.get(suspect.id)
+        if question is None:
             yield SuspectQuestion(suspect, None, None, None, None)
-            continue
-        example, row = asked.examples[at], asked.image_rows[at]
-        yield SuspectQuestion(
-            suspect,
-            prompt=asked.protocol.prompt(example),
-            label=right_answer(example),
-            image_bytes=source.image_bytes(row) if row >= 0 else None,
-            pixels=source.pictures.pixels if row >= 0 else None,
-        )
+        else:
+            yield SuspectQuestion(suspect, question.prompt, question.label, question.image_bytes, question.pixels)
 
 
 def silent_sentence(questions: BenchmarkQuestions) -> str:

@@ -17,6 +17,7 @@ from orchestrator.reporting.disagreements import Sample
 from orchestrator.reporting.open_prompts import OpenSample
 from orchestrator.reporting.provenance import Provenance
 from orchestrator.reporting.questions import BenchmarkQuestions
+from orchestrator.reporting.training import LossCurve, StageSettings
 from orchestrator.state.ledger import TrialState
 from search_spaces.plan import NodeKind
 
@@ -248,6 +249,9 @@ class Report:
     axes: tuple[AxisFindings, ...]
     curves: tuple[AxisCurve, ...]
     n_comparisons: int
+    training: tuple[StageSettings, ...]
+    """How the arms are trained."""
+    losses: tuple[LossCurve, ...]
     work: tuple[StageWork, ...]
     sharing: Sharing
     costs: tuple[ArmCost, ...]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-VOID = {"meta", "br", "img", "line", "circle", "rect"}
+VOID = {"meta", "br", "wbr", "img", "input", "line", "circle", "rect"}
+SILENT = ("style", "script")
 
 
 class Page(HTMLParser):
@@ -16,12 +17,14 @@ class Page(HTMLParser):
         self.open: list[str] = []
         self.elements: list[tuple[str, dict[str, str | None]]] = []
         self.texts: list[str] = []
+        self._is_glued = False
         self.feed(page)
         self.close()
         self.text = re.sub(r"\s+", " ", " ".join(self.texts))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.elements.append((tag, dict(attrs)))
+        self._is_glued = tag == "wbr"
         if tag not in VOID:
             self.open.append(tag)
 
@@ -32,5 +35,10 @@ class Page(HTMLParser):
         assert self.open.pop() == tag, f"</{tag}> closes another element"
 
     def handle_data(self, data: str) -> None:
-        if not self.open or self.open[-1] != "style":
+        if self.open and self.open[-1] in SILENT:
+            return
+        if self._is_glued:  # a place where a word may break is no gap in it
+            self.texts[-1] += data
+        else:
             self.texts.append(data)
+        self._is_glued = False
