@@ -28,6 +28,7 @@ from orchestrator.commands.init import init
 from orchestrator.commands.mcp import mcp
 from orchestrator.commands.names import ls, show
 from orchestrator.commands.noise import noise
+from orchestrator.commands.open import open_mlflow
 from orchestrator.commands.questions import questions
 from orchestrator.commands.run import run
 from orchestrator.commands.score import score
@@ -85,6 +86,7 @@ for command in (
 ):
     app.command()(command)
 app.command(name="import")(import_results)
+app.command(name="open")(open_mlflow)
 app.add_typer(data, name="data")
 app.add_typer(benchmarks, name="benchmarks")
 

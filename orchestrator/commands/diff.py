@@ -90,9 +90,9 @@ def _earlier(name: str, first: str | None, root: Path, selection: SelectionOptio
     """Plan the earlier study: the one that is given, or the one that storage has under a name."""
     if first is not None:
         return planned_study(first, root, selection)
-    from orchestrator.state.documents import stored_study
+    from orchestrator.state.documents import stored_study_file
 
-    file = stored_study(open_store(root), name)
+    file = stored_study_file(open_store(root), name)
     if file is None:
         law = f"storage must have a study {name!r} to compare with, but it has none"
         way_out = "`ablate run` keeps a study there; `ablate diff A B` compares two files."

@@ -169,13 +169,13 @@ def named_study(name: str, store: LocalStore, overrides: Sequence[str] = ()) -> 
         store: the storage.
         overrides: `KEY=VALUE` texts, laid over it.
     """
-    from orchestrator.state.documents import stored_study
+    from orchestrator.state.documents import stored_study_file
     from search_spaces.study_files import find_study, load_study
 
     try:
         find_study(name)
     except InputError as error:
-        stored = stored_study(store, name)
+        stored = stored_study_file(store, name)
         if stored is None:
             known = store.folders(layout.STUDIES)
             way_out = nearest(name, known) or error.way_out

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.address import names_cluster
 from cluster.fit import usable_cpus, visible_gpus
+from orchestrator.own_command import named_anywhere, own_command
 from orchestrator.planning.blind_choice import choose_blind_run
 from orchestrator.planning.encoder_probe import StoredProbe
 from orchestrator.planning.language_memory import StoredLanguageFacts
@@ -115,7 +115,7 @@ class RunOptions:
         """
         uri = self.tracking_uri
         server = ["--tracking-uri", uri] if uri is not None and not has_credentials(uri) else []
-        return shlex.join(["ablate", "sync", self.study, *self.plan.flags(), *server])
+        return own_command("sync", named_anywhere(self.study), *self.plan.flags(), *server)
 
 
 def expand(study: Study, options: PlanOptions, *, remembers: bool = True) -> Expansion:

@@ -49,7 +49,7 @@ def require_own_folder(store: Store, study: str) -> None:
         )
 
 
-def stored_study(store: LocalStore, name: str) -> Path | None:
+def stored_study_file(store: LocalStore, name: str) -> Path | None:
     """Find the study that a storage has under a name, as it ran last; None where it has none.
 
     The toy form of a study is kept as the study that it is the toy form of, and is not found by its own name.

@@ -6,11 +6,11 @@ import hashlib
 import logging
 import os
 import re
-import shlex
 from pathlib import Path
 
 from mlflow import MlflowClient
 
+from orchestrator.own_command import own_command
 from orchestrator.tracking.embedded_database import embedded_uri, prepare_embedded
 from orchestrator.tracking.mlflow_errors import plain_words, translate_errors
 from orchestrator.tracking.mlflow_server import MlflowServer
@@ -98,9 +98,6 @@ def open_command(tracker: MlflowTracker) -> str:
     if tracker.server != EMBEDDED:
         shown = without_credentials(tracker.uri)
         return f"MLflow: {tracker.link(shown)}" if shown.startswith("http") else f"MLflow: {shown}"
-    return (
-        f"To open MLflow:  mlflow ui --backend-store-uri {shlex.quote(tracker.uri)} --host 127.0.0.1 --port 5000 "
-        "--workers 1\n"
-        f"and then:        {tracker.link('http://127.0.0.1:5000')}\n"
-        f"Artifacts are in {tracker.storage / layout.TRACKING_ARTIFACTS}"
-    )
+    opened = [tracker.study] if tracker.study is not None else []
+    command = own_command("open", *opened, "--storage", str(tracker.storage))
+    return f"To open MLflow:  {command}\nArtifacts are in {tracker.storage / layout.TRACKING_ARTIFACTS}"

@@ -50,6 +50,17 @@ def find_experiment(server: MlflowServer, plan: Plan) -> tuple[Experiment, list[
     raise InputError(f"the experiment {name!r} must be this storage's own", place=server.uri)
 
 
+def recorded_experiment(server: MlflowServer, study: str) -> str | None:
+    """Return the id of the experiment in which this storage's study was recorded; None where there is none."""
+    own_storage = storage_id(server.storage)
+    for name in (study, f"{study} ({own_storage})"):
+        experiment = server.client.get_experiment_by_name(name)
+        is_there = experiment is not None and experiment.lifecycle_stage != "deleted"
+        if is_there and experiment.tags.get(tracked_names.STORAGE) == own_storage:
+            return str(experiment.experiment_id)
+    return None
+
+
 def _create_experiment(server: MlflowServer, name: str, plan: Plan) -> Experiment:
     location = f"{server.artifacts}/{name}" if server.artifacts else None
     tags = {

@@ -15,11 +15,11 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunT
 
 from orchestrator.reporting.summary import StudySummary
 from orchestrator.tracking.labels import legal_name
-from orchestrator.tracking.mlflow_experiment import find_experiment
+from orchestrator.tracking.mlflow_experiment import find_experiment, recorded_experiment
 from orchestrator.tracking.mlflow_models import offer_model, register_best
 from orchestrator.tracking.mlflow_runs import StudyRuns, open_runs
 from orchestrator.tracking.mlflow_server import MlflowServer
-from orchestrator.tracking.pages import experiment_page, view_url
+from orchestrator.tracking.pages import experiment_page, leaderboard_page, view_url
 from orchestrator.tracking.saved_views import NEEDED_MLFLOW, subject, views
 from orchestrator.tracking.study_note import study_note
 from orchestrator.tracking.tracker import NONE, Point, Status
@@ -58,6 +58,20 @@ class MlflowTracker:
         if self._has_views:
             return view_url(base, self._runs.experiment, views(subject(self._runs.plan))[0])
         return experiment_page(base, self._runs.experiment)
+
+    @property
+    def study(self) -> str | None:
+        """Name of the study that was opened; None before one was."""
+        return None if self._runs is None else self._runs.plan.study
+
+    def page_of(self, study: str, base: str) -> str | None:
+        """Return the page of a study below the address of a server; None if it was not recorded. Nothing is written."""
+        with self._mlflow.translate_errors(), self._mlflow.lock:
+            self._version = self._mlflow.version()
+            experiment = recorded_experiment(self._mlflow, study)
+        if experiment is None:
+            return None
+        return leaderboard_page(base, experiment) if self._has_views else experiment_page(base, experiment)
 
     # ------------------------------------------------------------------------------------------------ study
 

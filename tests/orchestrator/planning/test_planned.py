@@ -27,8 +27,8 @@ def test_flags_name_everything_that_selects_other_trials() -> None:
 
 def test_sync_command_can_be_pasted_and_has_no_password() -> None:
     plan = PlanOptions(storage=ROOT, data=ROOT / "sources")
-    here = ["ablate", "sync", "my study.yaml", "--storage", str(ROOT)]
-    assert shlex.split(RunOptions(plan, "my study.yaml").sync_command) == here
+    here = ["sync", "my study.yaml", "--storage", str(ROOT)]
+    assert shlex.split(RunOptions(plan, "my study.yaml").sync_command)[1:] == here
     at = RunOptions(plan, "my study.yaml", tracking_uri="http://mlflow:5000").sync_command
-    assert shlex.split(at) == [*here, "--tracking-uri", "http://mlflow:5000"]
+    assert shlex.split(at)[1:] == [*here, "--tracking-uri", "http://mlflow:5000"]
     assert "secret" not in RunOptions(plan, "s.yaml", tracking_uri="http://me:secret@mlflow:5000").sync_command

@@ -14,6 +14,7 @@ from typing import NoReturn
 import pytest
 from sqlalchemy.engine import make_url
 
+from orchestrator.own_command import own_command
 from orchestrator.tracking.mlflow_connect import open_command, open_tracker
 from search_spaces.errors import InputError
 from tests.orchestrator.tracking.test_mlflow_tracker import PLAN
@@ -66,8 +67,12 @@ def test_embedded_study_is_opened_with_one_command(storage: Path) -> None:
     tracker = open_tracker(None, storage)
     tracker.open_study(PLAN)
     text = open_command(tracker)
-    assert f"mlflow ui --backend-store-uri sqlite:///{storage}/tracking/mlflow.db --host 127.0.0.1" in text
-    assert "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning" in text
+    assert text.startswith(f"To open MLflow:  {own_command('open', 'small', '--storage', str(storage))}\n")
+    page = tracker.page_of("small", "http://127.0.0.1:5000")
+    assert page == tracker.link("http://127.0.0.1:5000")
+    assert page is not None
+    assert "/#/experiments/1/runs?workflowType=machine_learning" in page
+    assert tracker.page_of("another", "http://127.0.0.1:5000") is None
 
 
 def test_embedded_database_a_path_with_any_character_lies_below_the_storage_and_its_command_can_be_pasted(
@@ -79,8 +84,8 @@ def test_embedded_database_a_path_with_any_character_lies_below_the_storage_and_
     assert (storage / "tracking" / "mlflow.db").is_file()
     assert [entry.name for entry in tmp_path.iterdir()] == [storage.name]
     command = shlex.split(open_command(tracker).splitlines()[0].removeprefix("To open MLflow:"))
-    assert command[:2] == ["mlflow", "ui"]
-    assert make_url(command[command.index("--backend-store-uri") + 1]).database == f"{storage}/tracking/mlflow.db"
+    assert command[-3:] == ["open", "--storage", str(storage)]
+    assert make_url(tracker.uri).database == f"{storage}/tracking/mlflow.db"
 
 
 def test_embedded_database_a_file_system_without_locks_is_named(
