@@ -13,11 +13,13 @@ from rich.console import Console
 
 from orchestrator.analysis.examples import read_answers, verified_examples
 from orchestrator.analysis.plan_power import plan_power
+from orchestrator.analysis.stored_answers import AnswerFilter, Which
 from orchestrator.planning.plan_json import plan_json
 from orchestrator.planning.planned import PlanOptions, RunOptions, expand, plan
 from orchestrator.planning.preflight import known_digests
 from orchestrator.reporting.kept_report import report_of
 from orchestrator.reporting.report_model import Report
+from orchestrator.reporting.shown_answers import shown_answers, shown_answers_json
 from orchestrator.run_study import StudyRun, run_loaded
 from orchestrator.settings import chosen_root, data_root, existing_storage, storage_root
 from orchestrator.state.ledger import read_ledger
@@ -162,6 +164,27 @@ class LoadedStudy:
             arms, seeds = pa.array([trial.arm] * len(answers)), pa.array([trial.seed] * len(answers), pa.int64())
             tables.append(answers.add_column(0, "seed", seeds).add_column(0, "arm", arms))
         return Rows(pa.concat_tables(tables, promote_options="permissive") if tables else _EXAMPLES.empty_table())
+
+    def answers(
+        self,
+        *,
+        which: Which = "all",
+        arms: Sequence[str] = (),
+        benchmarks: Sequence[str] = (),
+        limit: int = 20,
+    ) -> dict[str, Any]:
+        """Return questions with their right answers and what every trial answered: what `ablate answers --json` prints.
+
+        Args:
+            which: all; wrong, those that score below a half; differ, those on which arms differ, by most first.
+            arms: names; none for all.
+            benchmarks: ids; none for all.
+            limit: of each benchmark, so many questions at most.
+        """
+        store = self._store()
+        planned, wanted = self._planned(store), AnswerFilter(which, tuple(arms), tuple(benchmarks))
+        shown = shown_answers(planned, store, wanted, limit=limit, data_root=self.options.data)
+        return shown_answers_json(planned, wanted, shown)
 
     def _planned(self, store: LocalStore) -> Plan:
         """Plan the study with what storage knows of data and weights by now."""

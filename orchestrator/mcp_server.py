@@ -19,6 +19,7 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 
 from orchestrator import __version__
+from orchestrator.analysis.stored_answers import Which
 from orchestrator.loaded_study import LoadedStudy, load
 from orchestrator.state.runs import ask_to_stop, living_runs
 from orchestrator.storage.studies import overview
@@ -147,18 +148,21 @@ class StudyTools:
     def answers(
         self,
         study: str,
-        benchmark: str,
+        benchmark: str | None = None,
         arm: str | None = None,
-        only_wrong: bool = False,
+        which: Which = "differ",
         overrides: Sequence[str] = (),
         toy: bool = False,
-        limit: int = 20,
+        limit: int = 10,
     ) -> dict[str, Any]:
-        """Show what models answered to the questions of a benchmark, with the score of each answer from 0 to 1."""
-        rows = self._load(study, overrides, toy).examples(benchmark).table.to_pylist()
-        kept = [row for row in rows if (arm is None or row["arm"] == arm) and not (only_wrong and row["score"] >= 1)]
-        shown = kept[: min(limit, MOST_ROWS)]
-        return {"benchmark": benchmark, "answers": shown, "left_out": len(kept) - len(shown)}
+        """Show questions of a benchmark, the right answer, and what every arm and seed answered, scored 0 to 1.
+
+        `which`: all; wrong, those that score below a half, the lowest first; differ, those on which arms differ most.
+        """
+        arms, benchmarks = (arm,) if arm is not None else (), (benchmark,) if benchmark is not None else ()
+        return self._load(study, overrides, toy).answers(
+            which=which, arms=arms, benchmarks=benchmarks, limit=min(limit, MOST_ROWS)
+        )
 
     def stop(self, study: str, overrides: Sequence[str] = (), toy: bool = False) -> dict[str, Any]:
         """Ask every run of a study to end; running trials have a minute to reach a checkpoint. `run` goes on later."""

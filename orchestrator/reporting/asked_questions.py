@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.planning.preflight import known_digests
 from search_spaces.errors import InputError
 from search_spaces.identity import source_name
-from search_spaces.spec import BenchmarkSpec
+from search_spaces.spec import BenchmarkSpec, PixelSpec
 from trainables.benchmarks.example_json import right_answer
 from trainables.data.prepare import is_prepared
 from trainables.data.prepared import PreparedSource
@@ -28,31 +28,40 @@ class AskedQuestion:
     image: str | None
     """Path of the picture within its source; None for a question without one."""
     picture: Path | None
-    """File of the picture, where the source has files and they are on this machine."""
+    """File of the picture, where it was asked for, the source has files and they are on this machine."""
+    image_bytes: bytes | None
+    """The picture as it was prepared."""
+    pixels: PixelSpec | None
+    """How it becomes pixels."""
 
 
-def asked_questions(spec: BenchmarkSpec, ids: Iterable[str], store: Store, data_root: Path) -> dict[str, AskedQuestion]:
+def asked_questions(
+    spec: BenchmarkSpec, ids: Collection[str], store: Store, data_root: Path | None = None
+) -> dict[str, AskedQuestion]:
     """Find the questions of some examples of a benchmark, by their ids; none where the prepared data are gone.
 
     Args:
         spec: of the benchmark.
         ids: of its examples.
         store: where its prepared data lie.
-        data_root: folder in which relative paths of sources start.
+        data_root: folder in which relative paths of sources start; None: files of pictures are not looked for.
     """
     digest = known_digests(store).digests.get(source_name(spec.source))
-    if digest is None or not is_prepared(store, digest):
+    if not ids or digest is None or not is_prepared(store, digest):
         return {}
-    asked = open_questions(spec, PreparedSource(store, digest))
-    wanted, reader = set(ids), _files(spec, data_root)
+    source = PreparedSource(store, digest)
+    asked = open_questions(spec, source)
+    wanted, reader = set(ids), _files(spec, data_root) if data_root is not None else None
     return {
         example.id: AskedQuestion(
             asked.protocol.prompt(example),
             right_answer(example),
             example.image,
             _picture(reader, example.image),
+            source.image_bytes(row) if row >= 0 else None,
+            source.pictures.pixels if row >= 0 else None,
         )
-        for example in asked.examples
+        for example, row in zip(asked.examples, asked.image_rows, strict=True)
         if example.id in wanted
     }
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from orchestrator.analysis.examples import read_answers, verified_examples
 from orchestrator.analysis.study_scores import StudyScores
-from orchestrator.reporting.seen_questions import seen_questions
+from orchestrator.reporting.asked_questions import asked_questions
 from orchestrator.state.ledger import Ledger
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
@@ -88,16 +88,16 @@ def with_questions(samples: Sequence[Sample], benchmark: BenchmarkSpec, store: S
         benchmark: that they are of.
         store: where its prepared data lie.
     """
-    seen = seen_questions([sample.id for sample in samples], benchmark, store)
+    asked = asked_questions(benchmark, [sample.id for sample in samples], store)
     for sample in samples:
-        question = seen.get(sample.id)
+        question = asked.get(sample.id)
         if question is None:
             yield sample
         else:
             yield replace(
                 sample,
                 prompt=sample.prompt or question.prompt,
-                label=question.label,
+                label=question.reference,
                 image_bytes=question.image_bytes,
                 pixels=question.pixels,
             )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from orchestrator.analysis.informative import Informative
 from orchestrator.analysis.item_analysis import KINDS, Kind, Suspect
 from orchestrator.analysis.judged_questions import JudgedQuestions
-from orchestrator.reporting.seen_questions import seen_questions
+from orchestrator.reporting.asked_questions import asked_questions
 from search_spaces.plan import Plan
 from search_spaces.quantities import number_of
 from search_spaces.spec import BenchmarkSpec, PixelSpec
@@ -104,13 +104,13 @@ def with_images(suspects: Sequence[Suspect], spec: BenchmarkSpec, store: Store) 
         spec: of the benchmark.
         store: where its prepared data lie.
     """
-    seen = seen_questions([suspect.id for suspect in suspects], spec, store)
+    asked = asked_questions(spec, [suspect.id for suspect in suspects], store)
     for suspect in suspects:
-        question = seen.get(suspect.id)
+        question = asked.get(suspect.id)
         if question is None:
             yield SuspectQuestion(suspect, None, None, None, None)
         else:
-            yield SuspectQuestion(suspect, question.prompt, question.label, question.image_bytes, question.pixels)
+            yield SuspectQuestion(suspect, question.prompt, question.reference, question.image_bytes, question.pixels)
 
 
 def silent_sentence(questions: BenchmarkQuestions) -> str:

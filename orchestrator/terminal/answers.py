@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from rich.console import Console
 from rich.text import Text
 
 from orchestrator.analysis.stored_answers import StoredAnswers, answers_by_arm
 from orchestrator.reporting.asked_questions import AskedQuestion
+from orchestrator.reporting.shown_answers import ShownAnswers
 
 GOOD, BAD = "green", "red"
 
 
-def answers_to_terminal(
-    answers: StoredAnswers, shown: Mapping[str, AskedQuestion | None], what: str, console: Console
-) -> None:
+def answers_to_terminal(shown: ShownAnswers, what: str, console: Console) -> None:
     """Print questions of a benchmark with what every arm answered.
 
     Args:
-        answers: of one benchmark.
-        shown: ids of the questions that are printed, with the questions where they are known.
+        shown: answers to the chosen questions of one benchmark.
         what: of the questions that were chosen ("on which arms differ").
         console: to print on.
     """
+    answers, questions = shown.answers, shown.questions
     count = f"{len(answers.chosen):,} of {answers.of:,} questions {what}".rstrip()
-    more = f", the first {len(shown):,} of them" if len(shown) < len(answers.chosen) else ""
+    more = f", the first {len(questions):,} of them" if len(questions) < len(answers.chosen) else ""
     console.print(Text(f"{answers.benchmark}: {count}{more}", style="bold"), soft_wrap=True)
     for line in answers.left_out:
         console.print(Text(f"  left out: {line}"), soft_wrap=True)
     width = max(len(arm) for arm, _ in answers.trials)
-    for name, question in shown.items():
+    for name, question in questions.items():
         console.print(Text(f"\n{name}   {_picture(answers, name, question)}", style="dim"), soft_wrap=True)
         if question is not None:
             console.print(Text(f"  {question.prompt}   right: {question.reference}"), soft_wrap=True)

@@ -89,8 +89,11 @@ def test_an_agent_runs_a_study_follows_it_and_reads_what_it_found(tmp_path: Path
         assert json.loads(lines[-1])["exit_code"] == 0, Path(started["log"]).read_text()
         assert (await agent.call("status", **study))["counts"]["done"] == 2
         assert len((await agent.call("verdicts", **study))["verdicts"]) == 4
-        answers = await agent.call("answers", **study, benchmark="easy-vqa-shape", arm="base", limit=3)
-        assert [row["arm"] for row in answers["answers"]] == ["base"] * 3
+        answers = await agent.call("answers", **study, benchmark="easy-vqa-shape", arm="base", which="all", limit=3)
+        (benchmark,) = answers["benchmarks"]
+        assert [row["question"] for row in benchmark["shown"]] == ["what shape is in the image?"] * 3
+        assert [(row["arm"], row["seed"]) for row in benchmark["shown"][0]["answers"]] == [("base", 7), ("base", 8)]
+        assert "must be one of" in await agent.refusal("answers", **study, arm="nobody")
         assert (await agent.call("stop", **study))["asked"] == []
 
     talk(storage, conversation)

@@ -1,11 +1,11 @@
-"""Claims about orchestrator/reporting/seen_questions.py, and what samples of answers show of it."""
+"""Claims about orchestrator/reporting/asked_questions.py, and what samples of answers show of it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from orchestrator.reporting.asked_questions import asked_questions
 from orchestrator.reporting.disagreements import Sample, with_questions
-from orchestrator.reporting.seen_questions import seen_questions
 from search_spaces.identity import source_name
 from search_spaces.spec import BenchmarkSpec
 from tests.support.tiny_specs import source
@@ -20,13 +20,13 @@ from trainables.storage.store import LocalStore
 
 def test_questions_come_with_their_answer_and_image_while_the_data_are_there(tmp_path: Path) -> None:
     store, spec = LocalStore(tmp_path), BenchmarkSpec(id="colours", source=source("test", records=20, tags="color"))
-    assert seen_questions(["1"], spec, store) == {}
+    assert asked_questions(spec, ["1"], store) == {}
     digest, counts = prepare_source(spec.source, store, tmp_path)
     write(store, layout.DIGESTS, DigestCache({source_name(spec.source): SourceDigest("signature", digest, counts)}))
     record = open_questions(spec, PreparedSource(store, digest)).examples[3]
-    seen = seen_questions([record.id, "no such id"], spec, store)
+    seen = asked_questions(spec, [record.id, "no such id"], store)
     assert list(seen) == [record.id]
-    assert (seen[record.id].prompt, seen[record.id].label) == (record.question, record.reference)
+    assert (seen[record.id].prompt, seen[record.id].reference) == (record.question, record.reference)
     assert seen[record.id].image_bytes is not None
 
     sample = Sample("colours", record.id, record.cluster, None, {"base": ("red", 1.0)})
