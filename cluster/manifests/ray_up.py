@@ -61,7 +61,7 @@ def ray_up(job: StudyJob, profile: Profile) -> str:
     }
     return yaml_text(
         job.command,
-        "ray up FILE; ablate submit STUDY --address http://127.0.0.1:8265 after ray dashboard FILE",
+        "ray up FILE; ray dashboard FILE; then ablate submit STUDY --address http://127.0.0.1:8265",
         [whole],
     )
 

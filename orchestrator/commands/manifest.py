@@ -61,7 +61,7 @@ def manifest(options: RenderOptions, study: Study, plan: Plan, name: str, text: 
     storage = run.storage or profile.storage
     if storage is None:
         raise InputError("must be given, as the profile has no `storage`", key="--storage")
-    refuse_impossible(requests_by_arm(plan), profile.most_nodes)
+    refuse_impossible(requests_by_arm(plan), profile.fewest_nodes)  # a run places trials on the nodes that are there
     storage_words = ["--storage", run.storage] if run.storage else []
     overrides = [word for override in run.overrides for word in ("--set", override)]
     words = ["ablate", "submit", name, *flags_of(options), *storage_words, *overrides, *run.flags]

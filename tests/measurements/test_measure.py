@@ -41,6 +41,7 @@ LONG: Mapping[str, Sequence[str]] = {
     "groups": (),
     "outage": ("--seconds", "3", "--epochs", "1"),
     "throughput": ("--turns", "1"),
+    "tracking_server": ("--trials", "2"),
 }
 """The same, of those that take longer: they train, write images or integrate."""
 

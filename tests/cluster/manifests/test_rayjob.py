@@ -15,12 +15,12 @@ from search_spaces.errors import InputError
 from tests.support.manifests import documents, render, schema, try_render
 
 KUBERAY = Path(__file__).parents[3] / "cluster" / "kuberay"
+PROFILES = Path(__file__).parents[3] / "cluster" / "profiles"
 
 
 def _own(tmp_path: Path, of: str = "kuberay", **kubernetes: object) -> str:
     """Write a profile with other settings of Kubernetes than a shipped one."""
-    shipped = Path(__file__).parents[3] / "cluster" / "profiles" / f"{of}.yaml"
-    written = yaml.safe_load(shipped.read_text())
+    written = yaml.safe_load((PROFILES / f"{of}.yaml").read_text())
     written["kubernetes"] |= kubernetes
     file = tmp_path / "ours.yaml"
     file.write_text(yaml.safe_dump(written))
@@ -39,13 +39,24 @@ def _pods(spec: dict[str, Any]) -> list[dict[str, Any]]:
     return [group["template"]["spec"] for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"])]
 
 
-def test_a_job_with_its_own_cluster_begins_at_no_node_and_may_be_tried_again() -> None:
+def test_a_job_brings_the_nodes_of_the_profile_and_may_be_tried_again() -> None:
     spec = _job(render("rayjob", "kuberay"))
     cluster, (group,) = spec["rayClusterSpec"], spec["rayClusterSpec"]["workerGroupSpecs"]
-    assert (group["minReplicas"], group["maxReplicas"], cluster["enableInTreeAutoscaling"]) == (0, 4, True)
+    assert (group["replicas"], group["maxReplicas"], cluster["enableInTreeAutoscaling"]) == (4, 4, False)
     assert cluster["headGroupSpec"]["rayStartParams"]["num-cpus"] == "0"
     assert cluster["authOptions"] == {"mode": "token"}
     assert (spec["backoffLimit"], spec["shutdownAfterJobFinishes"]) == (3, True)
+
+
+def test_nodes_that_may_come_are_left_to_the_autoscaler(tmp_path: Path) -> None:
+    written = yaml.safe_load((PROFILES / "kuberay.yaml").read_text())
+    written["nodes"]["h100"]["min"] = 1
+    (tmp_path / "ours.yaml").write_text(yaml.safe_dump(written))
+    spec = _job(render("rayjob", str(tmp_path / "ours.yaml")))
+    cluster, (group,) = spec["rayClusterSpec"], spec["rayClusterSpec"]["workerGroupSpecs"]
+    assert (group["replicas"], group["minReplicas"], group["maxReplicas"]) == (1, 1, 4)
+    assert cluster["enableInTreeAutoscaling"] is True
+    assert cluster["autoscalerOptions"]["version"] == "v2"
 
 
 def test_the_study_is_a_file_in_every_pod_beside_the_storage(tmp_path: Path) -> None:
