@@ -65,7 +65,8 @@ def _ask(study: str, address: str) -> None:
     client = MlflowClient(address)
     experiment = client.get_experiment_by_name(study)
     assert experiment is not None
-    seconds, runs, token = [], 0, None
+    seconds: list[float] = []
+    runs, token = 0, None
     while not seconds or token:
         began = time.monotonic()
         page = client.search_runs([experiment.experiment_id], max_results=100, page_token=token)
@@ -85,23 +86,22 @@ def _postgres(root: Path) -> Iterator[tuple[int, str]]:
     (root / "password").write_text(password)
     for path in (folder, root / "password"):
         shutil.chown(path, "postgres")
-    options = {"user": "postgres", "cwd": folder, "stdout": subprocess.DEVNULL}
-    initdb = [binaries[-1] / "initdb", f"--username={USER}", f"--pwfile={root / 'password'}", "--auth=scram-sha-256"]
-    subprocess.run([*initdb, f"--pgdata={folder / 'data'}"], check=True, **options)  # type: ignore[call-overload]
-    (root / "password").chmod(0o644)
-    command = [
-        binaries[-1] / "postgres",
-        "-D",
-        folder / "data",
-        "-p",
-        str(port),
-        "-c",
-        f"unix_socket_directories={folder}",
+    initdb = [
+        str(binaries[-1] / "initdb"),
+        f"--username={USER}",
+        f"--pwfile={root / 'password'}",
+        "--auth=scram-sha-256",
     ]
-    database = subprocess.Popen([*command, "-c", "listen_addresses=127.0.0.1"], **options)  # type: ignore[call-overload]
+    initdb += [f"--pgdata={folder / 'data'}"]
+    subprocess.run(initdb, check=True, user="postgres", cwd=folder, stdout=subprocess.DEVNULL)
+    (root / "password").chmod(0o644)
+    command = [str(binaries[-1] / "postgres"), "-D", str(folder / "data"), "-p", str(port)]
+    command += ["-c", f"unix_socket_directories={folder}", "-c", "listen_addresses=127.0.0.1"]
+    with (root / "postgres.log").open("w") as log:
+        database = subprocess.Popen(command, user="postgres", cwd=folder, stdout=log, stderr=log)
     try:
         _wait(lambda: socket.create_connection(("127.0.0.1", port), timeout=1).close(), database)
-        create = [binaries[-1] / "createdb", "-h", "127.0.0.1", "-p", str(port), "-U", USER, "mlflow"]
+        create = [str(binaries[-1] / "createdb"), "-h", "127.0.0.1", "-p", str(port), "-U", USER, "mlflow"]
         for _ in range(50):  # it listens before it takes orders
             if subprocess.run(create, env={**os.environ, "PGPASSWORD": password}, capture_output=True).returncode == 0:
                 break
@@ -141,7 +141,8 @@ def _server(root: Path, database: tuple[int, str]) -> Iterator[str]:
         except RuntimeError as error:
             raise RuntimeError(f"{error}\n{(root / 'server.log').read_text()[-3000:]}") from error
         finally:
-            os.killpg(server.pid, signal.SIGTERM)  # its workers are of its session
+            if server.poll() is None:
+                os.killpg(server.pid, signal.SIGTERM)  # its workers are of its session
             server.wait(timeout=60)
 
 
