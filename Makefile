@@ -25,6 +25,8 @@ install: .venv/installed ## make .venv and install everything
 
 quickstart: install ## run the quickstart study: its table, its sentences, and how to open MLflow
 	$(BIN)/ablate run quickstart
+	@echo 'Next:  source .venv/bin/activate'
+	@echo '       ablate report quickstart -o report.html     ablate open quickstart     ablate init --help'
 
 data/smollm2-135m/config.json: | .venv/installed
 	$(BIN)/python -m pip install --quiet --editable '.[gguf]'

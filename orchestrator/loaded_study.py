@@ -14,6 +14,7 @@ from rich.console import Console
 from orchestrator.analysis.examples import read_answers, verified_examples
 from orchestrator.analysis.plan_power import plan_power
 from orchestrator.analysis.stored_answers import AnswerFilter, Which
+from orchestrator.planning.named_study import named_study
 from orchestrator.planning.plan_json import plan_json
 from orchestrator.planning.planned import PlanOptions, RunOptions, expand, plan
 from orchestrator.planning.preflight import known_digests
@@ -27,7 +28,6 @@ from orchestrator.state.status import StudyStatus, study_status
 from search_spaces.errors import InputError, nearest
 from search_spaces.plan import Plan
 from search_spaces.study import Study
-from search_spaces.study_files import load_study
 from trainables.storage.store import LocalStore
 
 EXAMPLE_COLUMNS = ("id", "cluster", "prediction", "parsed", "score")
@@ -245,4 +245,4 @@ def load(
     root = chosen_root(None if storage is None else Path(storage))
     folder = data_root(None if data is None else Path(data), root)
     options = PlanOptions(storage=root, data=folder, overrides=tuple(overrides), limit=limit, toy=toy)
-    return LoadedStudy(load_study(str(name), options.overrides), options, str(name))
+    return LoadedStudy(named_study(str(name), root, options.overrides), options, str(name))

@@ -16,6 +16,7 @@ from cluster.fit import refuse_impossible, this_machine
 from orchestrator.planning.chosen_settings import run_settings
 from orchestrator.planning.cluster_check import require_cluster
 from orchestrator.planning.estimates import refuse_beyond_budget
+from orchestrator.planning.named_study import named_study
 from orchestrator.planning.plan_json import plan_json
 from orchestrator.planning.planned import RunOptions, expand
 from orchestrator.planning.preflight import Digests, preflight
@@ -47,7 +48,6 @@ from search_spaces.errors import InputError
 from search_spaces.expansion.expand import Expansion
 from search_spaces.plan import Plan
 from search_spaces.study import Study
-from search_spaces.study_files import load_study
 from trainables.storage import layout
 from trainables.storage.probe import require_capable
 from trainables.storage.record_files import read, write
@@ -79,14 +79,15 @@ def run_study(name: str, options: RunOptions, console: Console) -> StudyRun:
     """Do what is left of a study, show it while it is done, and report. Running it again resumes it.
 
     Args:
-        name: a study file, or the name of a study that ships.
+        name: a study file, or the name of a study that ships or is on storage.
         options: of the command line.
         console: where progress is shown.
 
     Raises:
         InputError: what is wrong with study, data, weights, cluster or storage, before anything runs.
     """
-    return run_loaded(load_study(name, options.plan.overrides), options, console)  # 1: a file becomes a typed study
+    study = named_study(name, options.plan.storage, options.plan.overrides)  # 1: a file becomes a typed study
+    return run_loaded(study, options, console)
 
 
 def run_loaded(study: Study, options: RunOptions, console: Console) -> StudyRun:

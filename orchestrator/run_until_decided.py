@@ -15,6 +15,7 @@ from rich.console import Console
 from orchestrator.analysis.next_seeds import DEFAULT_STEPS, Fate, decide
 from orchestrator.analysis.open_claims import claim_states, trial_costs
 from orchestrator.analysis.study_scores import StudyScores
+from orchestrator.planning.named_study import named_study
 from orchestrator.planning.planned import RunOptions, expand, plan
 from orchestrator.planning.preflight import known_digests
 from orchestrator.reporting.step_lines import Budget, left_line, step_lines
@@ -24,7 +25,6 @@ from orchestrator.state.claims import claim_keys, read_claims
 from orchestrator.state.ledger import gpu_seconds, read_ledger
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
-from search_spaces.study_files import load_study
 from trainables.storage.probe import require_capable
 from trainables.storage.store import LocalStore, Store
 
@@ -100,7 +100,7 @@ def run_until_decided(
 
 def _planned(name: str, options: RunOptions) -> Plan:
     """Plan the study as storage knows it, and refuse what has no claim to decide."""
-    study = load_study(name, options.plan.overrides)
+    study = named_study(name, options.plan.storage, options.plan.overrides)
     if not study.hypotheses:
         law = "a study must have hypotheses to be run until they are decided, but it has none"
         raise study.problem(("hypotheses",), law)

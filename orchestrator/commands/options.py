@@ -15,8 +15,7 @@ from rich.console import Console
 from orchestrator.json_text import json_text
 from orchestrator.schema_version import SCHEMA_VERSION
 from orchestrator.settings import data_root
-from search_spaces.errors import InputError, nearest
-from trainables.storage import layout
+from search_spaces.errors import InputError
 
 if TYPE_CHECKING:
     from orchestrator.planning.planned import PlanOptions
@@ -147,41 +146,19 @@ def planned_study(
         selection: options of the command line.
         only: names of arms, axes and values whose trials the plan keeps; None for all.
     """
+    from orchestrator.planning.named_study import named_study
     from orchestrator.planning.planned import expand, plan
     from orchestrator.planning.preflight import known_digests
     from orchestrator.planning.selection import selected_trials
 
     store = open_store(storage)
     options = selection.plan_options(store.root)
-    loaded = named_study(study, store, options.overrides)
+    loaded = named_study(study, store.root, options.overrides)
     expansion = expand(loaded, options)
     planned = plan(expansion, options, known_digests(store))
     if only:
         planned = planned.narrowed(selected_trials(expansion, only, options.limit))
     return PlannedStudy(loaded, planned, store)
-
-
-def named_study(name: str, store: LocalStore, overrides: Sequence[str] = ()) -> Study:
-    """Load a study: a file or its folder, a shipped one, or the one that a storage has under a name.
-
-    Args:
-        name: as the command line has it.
-        store: the storage.
-        overrides: `KEY=VALUE` texts, laid over it.
-    """
-    from orchestrator.state.documents import stored_study_file
-    from search_spaces.study_files import find_study, load_study
-
-    try:
-        find_study(name)
-    except InputError as error:
-        stored = stored_study_file(store, name)
-        if stored is None:
-            known = store.folders(layout.STUDIES)
-            way_out = nearest(name, known) or error.way_out
-            raise InputError(error.law, place=error.place, key=error.key, way_out=way_out) from error
-        return load_study(str(stored), overrides)
-    return load_study(name, overrides)
 
 
 def item_paths(items: Sequence[str], named: Sequence[str]) -> list[str]:

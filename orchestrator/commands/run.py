@@ -111,12 +111,12 @@ def _run(study: str, options: RunOptions, limits: Limits | None, out: Console, a
 
 def _show_preview(study: str, options: RunOptions, as_json: bool) -> None:
     """Show what a run would do."""
+    from orchestrator.planning.named_study import named_study
     from orchestrator.preview import preview
     from orchestrator.state.difference import difference_json
     from orchestrator.terminal.difference import show_difference, show_work
-    from search_spaces.study_files import load_study
 
-    planned, difference, unread = preview(load_study(study, options.plan.overrides), options)
+    planned, difference, unread = preview(named_study(study, options.plan.storage, options.plan.overrides), options)
     if as_json:
         todo = {name for trial in difference.trials if trial.is_run for name in (*trial.features, *trial.stages)}
         work = [

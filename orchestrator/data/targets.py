@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from orchestrator.planning.named_study import named_study
 from orchestrator.planning.planned import PlanOptions, expand, plan
 from orchestrator.planning.preflight import known_digests, sources_of
 from search_spaces.catalogue.entries import SourceEntry
@@ -14,7 +15,6 @@ from search_spaces.errors import InputError, nearest
 from search_spaces.names import slug_of
 from search_spaces.plan import Plan
 from search_spaces.spec import ReaderKind, SourceSpec
-from search_spaces.study_files import load_study
 from trainables.storage.store import LocalStore
 
 _JSON = (".json", ".jsonl", ".ndjson")
@@ -60,7 +60,7 @@ def targets(
     entry = shipped().sources.get(what)
     if entry is not None:
         return [Target(_spec(what, entry), entry.source)]
-    study = load_study(what, overrides or ())
+    study = named_study(what, store.root, overrides or ())
     entries = {**shipped().sources, **study.sources}
     if source is not None and source not in entries:
         raise InputError(

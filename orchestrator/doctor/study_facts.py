@@ -11,13 +11,13 @@ from orchestrator.planning.estimates import Assumptions, Estimate, estimates, pe
 from orchestrator.planning.evaluation_estimates import EvaluationEstimate, evaluation_estimates
 from orchestrator.planning.inputs_check import find_inputs
 from orchestrator.planning.lost_work import lost_work_sentence
+from orchestrator.planning.named_study import named_study
 from orchestrator.planning.planned import PlanOptions, expand, plan
 from orchestrator.planning.preflight import known_digests
 from orchestrator.running.tasks import requests_by_arm
 from orchestrator.state.ledger import Ledger, read_ledger
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
-from search_spaces.study_files import load_study
 from trainables.storage.store import LocalStore
 
 
@@ -39,7 +39,7 @@ def study_facts(name: str, options: PlanOptions) -> StudyFacts:
 
 def _planned(name: str, options: PlanOptions) -> StudyFacts:
     store = LocalStore(options.storage)
-    expansion = expand(load_study(name, options.overrides), options, remembers=False)
+    expansion = expand(named_study(name, options.storage, options.overrides), options, remembers=False)
     known = known_digests(store)
     planned = plan(expansion, options, known)
     ledger = read_ledger(planned, store)

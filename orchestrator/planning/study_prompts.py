@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orchestrator.planning.named_study import named_study
 from orchestrator.planning.planned import PlanOptions, expand
 from search_spaces.errors import InputError, nearest
 from search_spaces.spec import BenchmarkSpec, LanguageSpec, TrialSpec
-from search_spaces.study_files import load_study
 from trainables.benchmarks.contract import Example, Protocol
 from trainables.benchmarks.example_json import load_example
 from trainables.benchmarks.registry import find_protocol, is_evaluation
@@ -62,7 +62,7 @@ def study_prompt(name: str, benchmark: str, options: PlanOptions) -> StudyPrompt
     Raises:
         InputError: the study has no such benchmark, or its files or a chat template cannot be read.
     """
-    expansion = expand(load_study(name, options.overrides), options)
+    expansion = expand(named_study(name, options.storage, options.overrides), options)
     sets = {spec.id: spec for spec in expansion.evaluation_sets}
     if benchmark not in sets:
         law = f"must be a benchmark of {name} ({', '.join(sets)}), but got {benchmark!r}"
