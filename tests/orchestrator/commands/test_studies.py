@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from orchestrator.cli import app
+from orchestrator.schema_version import SCHEMA_VERSION
 from search_spaces.errors import InputError
 from trainables.storage import layout
 from trainables.storage.owner import Owner
@@ -77,6 +78,7 @@ def test_stop_as_json_names_the_runs_that_were_asked(store: LocalStore) -> None:
     here = Owner.here()
     shown = json.loads(_stop(store, "--json").stdout)
     assert shown == {
+        "schema_version": SCHEMA_VERSION,
         "study": "small",
         "runs": [{"nonce": "first", "host": here.host, "pid": here.pid, "gone": False}],
     }
