@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
@@ -68,6 +69,20 @@ def remaining(
         placement: number of workers on each of these nodes, in the same order; negative numbers give back.
     """
     return tuple(node.minus(request, count) for node, count in zip(free, placement, strict=True))
+
+
+def totals(nodes: Sequence[NodeResources]) -> tuple[float, float]:
+    """Sum the CPUs and the GPUs of a cluster."""
+    return sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
+
+
+def share(request: ResourceRequest, nodes: Sequence[NodeResources]) -> float:
+    """Compute the share of a cluster that a trial takes: of its CPUs or of its GPUs, whichever is larger.
+
+    Infinite where the cluster has nothing of what is asked for.
+    """
+    pairs = zip((request.cpus, request.gpus), totals(nodes), strict=True)
+    return max(asked / there if there else math.inf for asked, there in pairs if asked)
 
 
 def at_once(request: ResourceRequest, nodes: Sequence[NodeResources], limit: int = 10_000) -> int:

@@ -28,6 +28,14 @@ class ResourceRequest:
         workers = "1 worker" if self.workers == 1 else f"{self.workers} workers"
         return f"{workers} x {self.cpus_per_worker:g} CPU{gpus}"
 
+    @property
+    def cpus(self) -> float:
+        return self.workers * self.cpus_per_worker
+
+    @property
+    def gpus(self) -> float:
+        return self.workers * self.gpus_per_worker
+
     def bundle(self) -> dict[str, float]:
         """Return the Ray resources of one worker."""
         gpus = {"GPU": float(self.gpus_per_worker)} if self.gpus_per_worker else {}

@@ -7,6 +7,7 @@ import sys
 
 MEASUREMENTS = (
     "measurements.planning",
+    "measurements.simulate",
     "measurements.data",
     "measurements.padding",
     "measurements.throughput",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.connect import connect
+from orchestrator.planning.durations import estimated_seconds
 from orchestrator.planning.preflight import preflight
 from orchestrator.running.attempts import Outcomes, RunSettings
 from orchestrator.running.tasks import make_task, remaining_work
@@ -56,11 +57,12 @@ def run_toy_trials(
     known = preflight(expansion.specs(), expansion.evaluation_sets, store, storage, lambda text: None)
     plan = plan_expansion(expansion, digests=known.digests, counts=known.counts)
     trials = {trial.id: trial for trial in plan.trials}
+    ledger = read_ledger(plan, store)
     events: list[TrialEvent] = []
     with connect(cpus=cpus):
         began = time.perf_counter()
         outcomes = run_trials(
-            remaining_work(plan, read_ledger(plan, store))[:most],
+            remaining_work(plan, ledger, estimated_seconds(plan, ledger, store))[:most],
             plan.nodes,
             (),
             lambda trial: make_task(plan, trials[trial], known.digests, storage, storage),

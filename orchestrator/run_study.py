@@ -15,6 +15,7 @@ from cluster.connect import remove_dead_clusters
 from cluster.fit import refuse_impossible, this_machine
 from orchestrator.planning.chosen_settings import run_settings
 from orchestrator.planning.cluster_check import require_cluster
+from orchestrator.planning.durations import estimated_seconds
 from orchestrator.planning.estimates import refuse_beyond_budget
 from orchestrator.planning.named_study import named_study
 from orchestrator.planning.plan_json import plan_json
@@ -34,7 +35,7 @@ from orchestrator.state.claims import write_claims
 from orchestrator.state.difference import Difference
 from orchestrator.state.documents import PlanDocument, PlanHeader, require_own_folder
 from orchestrator.state.keep_finished import keep_finished
-from orchestrator.state.ledger import Ledger, read_ledger
+from orchestrator.state.ledger import Ledger, gpu_seconds, read_ledger
 from orchestrator.state.looks import read_looks
 from orchestrator.state.retries import remember_retries
 from orchestrator.state.superseded import set_aside_changed
@@ -261,7 +262,7 @@ def train_and_score(
     with ExitStack() as stack:
         nodes = stack.enter_context(connect(cluster, options.cpus))
         refuse_impossible(requests_by_arm(narrowed), nodes)
-        settings = run_settings(study, plan, options)
+        settings = run_settings(study, plan, options, gpu_seconds(ledger))
         require_nodes(nodes, store, settings.interface)
         view = stack.enter_context(LiveView(shown, console, store=store, done=done))
         stack.enter_context(watched(parts_of_ray(), lambda part: end_without_ray(view, part)))
@@ -278,7 +279,7 @@ def train_and_score(
             return make_task(plan, trials[trial], known.digests, options.plan.storage, options.plan.data)
 
         outcomes = run_trials(
-            remaining_work(narrowed, ledger),
+            remaining_work(narrowed, ledger, estimated_seconds(narrowed, ledger, store)),
             narrowed.nodes,
             ledger.done_nodes,
             task_of,
@@ -290,5 +291,6 @@ def train_and_score(
             admitted,
             rehearsals=chosen_rehearsals(options.rehearsals, narrowed, ledger, task_of, store, list_hardware()),
             kept_out=lambda: admitted.kept_out,
+            unscored=[entry.id for entry in ledger.trials.values() if entry.result is None],
         )
     return outcomes, open_command(tracker) if tracker else None

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from measurements.damage.study_plan import STUDY_FILE, planned
 from orchestrator.exit_codes import EXIT_DONE, EXIT_TRIAL_FAILED
+from orchestrator.planning.durations import estimated_seconds
 from orchestrator.reporting.build import build_report
 from orchestrator.run_study import write_documents
 from orchestrator.running.leases import Leases
@@ -69,7 +70,7 @@ def _trials(
 ) -> Iterator[DamagedArtifactError | None]:
     """Run the trials that are left, each with the leases of what it lacks, as the dispatcher takes them."""
     store, trials = LocalStore(storage), {trial.id: trial for trial in study_plan.trials}
-    for item in remaining_work(study_plan, ledger):
+    for item in remaining_work(study_plan, ledger, estimated_seconds(study_plan, ledger, store)):
         trial = trials[item.trial_id]
         undone = [study_plan.nodes[name] for name in item.path if name not in ledger.done_nodes]
         leases = Leases(store)

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 from measurements.drill.interposer import attach
 from measurements.drill.toy_study import PlannedShape
 from orchestrator.exit_codes import EXIT_CRASH, EXIT_DONE, EXIT_STOPPED, EXIT_TRIAL_FAILED
+from orchestrator.planning.durations import estimated_seconds
 from orchestrator.running.tasks import remaining_work
 from orchestrator.state.ledger import read_ledger
 from search_spaces.outcomes import FailureKind, TrialDone, UnitDone
@@ -44,7 +45,8 @@ def run_command(planned: PlannedShape, storage: Path, library: Path, control: Pa
     """
     attach(library, control, "driver")
     store, study, failures = LocalStore(storage), planned.plan.study, 0
-    for item in remaining_work(planned.plan, read_ledger(planned.plan, store)):
+    ledger = read_ledger(planned.plan, store)
+    for item in remaining_work(planned.plan, ledger, estimated_seconds(planned.plan, ledger, store)):
         trial, task = item.trial_id, planned.task(item.trial_id, storage)
         try:
             store.remove(layout.trial_failure(study, trial))

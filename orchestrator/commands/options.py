@@ -80,6 +80,10 @@ BudgetOption = Annotated[
     float, typer.Option("--features-budget", min=0, help="Of --features auto: GB of cached features at most.")
 ]
 
+ProfileOption = Annotated[
+    str | None,
+    typer.Option("--profile", help="A cluster, by its name or its file: what the study takes there, simulated."),
+]
 GpuOption = Annotated[
     str | None, typer.Option("--gpu", help="What memory and hours are for: h200, h100, a100, ... (default: h100).")
 ]

@@ -92,7 +92,13 @@ UntilDecidedOption = Annotated[
 ]
 GpuHoursOption = Annotated[
     float | None,
-    typer.Option("--max-gpu-hours", min=0, help="Of --until-decided: what the study may spend from its first use on."),
+    typer.Option(
+        "--max-gpu-hours",
+        min=0,
+        metavar="H",
+        help="Most that the study may spend, by all of its runs together; with --until-decided from its first use on. "
+        "No trial is started beyond it: exit 3.",
+    ),
 ]
 StepsOption = Annotated[
     str | None,
@@ -126,6 +132,7 @@ class WorkOptions:
             retry_failed=self.retry_failed,
             restore_weights=self.restore_weights,
             rehearsals=self.rehearsals(toy=options.plan.toy),
+            max_gpu_hours=None if self.until_decided else self.max_gpu_hours,
         )
 
     def rehearsals(self, *, toy: bool) -> RehearsalChoice:
@@ -149,14 +156,13 @@ class WorkOptions:
         """Read how far seeds are added; None where none are.
 
         Raises:
-            InputError: an option of --until-decided without it, or steps that are no ascending numbers from 2 on.
+            InputError: steps without --until-decided, or steps that are no ascending numbers from 2 on.
         """
         from orchestrator.run_until_decided import Limits
 
         if not self.until_decided:
-            for name, value in (("--max-gpu-hours", self.max_gpu_hours), ("--steps", self.steps)):
-                if value is not None:
-                    raise InputError("must come with --until-decided", key=name)
+            if self.steps is not None:
+                raise InputError("must come with --until-decided", key="--steps")
             return None
         limits = Limits() if self.max_gpu_hours is None else Limits(self.max_gpu_hours)
         if self.steps is None:

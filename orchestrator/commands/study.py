@@ -17,6 +17,7 @@ from orchestrator.commands.options import (
     JsonOption,
     MfuOption,
     OnlyOption,
+    ProfileOption,
     SelectionOptions,
     StorageOption,
     StudyArgument,
@@ -33,6 +34,8 @@ from search_spaces.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from orchestrator.analysis.plan_power import HypothesisPower
+    from orchestrator.planning.estimates import Assumptions
+    from orchestrator.planning.forecast import Forecast
     from orchestrator.reporting.forms import Form
     from orchestrator.tracking.mlflow_tracker import MlflowTracker
     from search_spaces.plan import Plan
@@ -62,6 +65,7 @@ def plan(
     gpu: GpuOption = None,
     mfu: MfuOption = None,
     text_tokens: TextOption = None,
+    profile: ProfileOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a study would do and take: arms, stages, sharing, memory, disk, hours. Nothing is trained."""
@@ -72,12 +76,20 @@ def plan(
 
     loaded, planned, store = planned_study(study, chosen_root(storage), selection, only)
     assumed = Assumptions.of(gpu, mfu, text_tokens)
+    forecast = None if profile is None else _forecast(planned, store, profile, gpu, assumed)
     power = _power(loaded, planned, store)
     if as_json:
-        print_json({**plan_sections(planned, assumed), "power": [hypothesis.as_json() for hypothesis in power]})
+        further = {} if forecast is None else {"forecast": forecast.as_json()}
+        powers = [hypothesis.as_json() for hypothesis in power]
+        print_json({**plan_sections(planned, assumed), "power": powers, **further})
     else:
         origins = loaded.provenance() if provenance else None
         out = console()
+        if forecast is not None:
+            from orchestrator.terminal.forecast import forecast_lines
+
+            for line in forecast_lines(forecast):
+                out.print(line, soft_wrap=True, highlight=False)
         out.print(plan_view(planned, origins, assumed))
         if power:
             from orchestrator.terminal.power_table import power_view
@@ -233,6 +245,19 @@ def _power(loaded: Study, planned: Plan, store: Store) -> tuple[HypothesisPower,
     trials = tuple(trial for trial in planned.trials if trial.arm in compared)
     scored = StudyScores.of(replace(planned, trials=trials), store, ledger)
     return plan_power(loaded, planned, what_is_known(planned, store, ledger, counts, scored))
+
+
+def _forecast(planned: Plan, store: Store, name: str, gpu: str | None, assumed: Assumptions) -> Forecast:
+    """Forecast what the rest of a study takes on the cluster of a profile, on its GPUs where no other was named."""
+    from cluster.profile import load_profile
+    from orchestrator.planning.forecast import forecast
+    from orchestrator.state.ledger import read_ledger
+
+    profile = load_profile(name)
+    kinds = {kind.gpu for kind in profile.nodes if kind.gpu is not None}
+    if gpu is None and len(kinds) == 1:
+        assumed = replace(assumed, gpu=kinds.pop())
+    return forecast(planned, read_ledger(planned, store), store, profile, assumed)
 
 
 def _unmet_requests(planned: Plan) -> list[str]:

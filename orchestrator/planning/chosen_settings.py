@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from orchestrator.planning.planned import RunOptions
 from orchestrator.running.attempts import RunSettings
 from orchestrator.running.retry_policy import Budgets
@@ -15,19 +17,21 @@ def chosen_interface(study: Study, options: RunOptions) -> str | None:
     return options.interface or study.resources.interface
 
 
-def run_settings(study: Study, plan: Plan, options: RunOptions) -> RunSettings:
+def run_settings(study: Study, plan: Plan, options: RunOptions, spent_gpu_s: float = 0.0) -> RunSettings:
     """Turn the command line's options, and what the study says of its cluster, into the settings of a run.
 
     Args:
         study: as it was written.
         plan: of the trials that are run.
         options: of the command line.
+        spent_gpu_s: GPU-seconds that the study has spent before this run.
     """
+    left_s = math.inf if options.max_gpu_hours is None else options.max_gpu_hours * 3600 - spent_gpu_s
     return RunSettings(
         plan.study,
         interface=chosen_interface(study, options),
         max_concurrent=options.max_concurrent,
-        gpu_seconds_left=options.gpu_seconds_left,
+        gpu_seconds_left=min(left_s, options.gpu_seconds_left),
         budgets=Budgets(lost=options.retries),
         equal_failures=options.equal_failures,
         storage_patience_s=options.storage_patience_s,

@@ -103,7 +103,9 @@ class RunOptions:
     up_to_seeds: int = 0
     """Seeds to which this run goes by itself while claims are open: looks up to there are planned before scores."""
     gpu_seconds_left: float = math.inf
-    """No trial is started once those that this run has finished have spent so much."""
+    """No trial is started once the study has spent so much since this run began."""
+    max_gpu_hours: float | None = None
+    """Most that the study may spend in all, by whatever run; None for no limit."""
     events: EventLog | None = None
     """Where events of trials are written for programs."""
 

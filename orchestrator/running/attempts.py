@@ -49,7 +49,7 @@ class RunSettings:
     max_concurrent: int | None = None
     """Most trials at a time; None for as many as the cluster has resources for."""
     gpu_seconds_left: float = math.inf
-    """No trial is dispatched once those that were done in this run have spent so much."""
+    """No trial is dispatched once the study has spent so much since this run began."""
     renew_every_s: float = RENEW_EVERY_S
     """Seconds between two renewals of the leases, and between two listings of the cluster's nodes."""
     budgets: Budgets = field(default_factory=Budgets)
@@ -118,8 +118,6 @@ class Attempts:
         self._failures: dict[str, Failure] = {}
         self._latest: dict[str, _Latest] = {}
         self._groups = {True: 0, False: 0}
-        self.gpu_seconds = 0.0
-        """Spent by the trials that are done."""
 
     @property
     def running(self) -> tuple[str, ...]:
@@ -166,9 +164,8 @@ class Attempts:
         """Read the trial's result, whole; None if there is none. A damaged one is none, and a warning names it."""
         return read_or_redo(self._store, layout.trial_result(self._study, trial), TrialResult)
 
-    def done(self, trial: str, gpu_seconds: float = 0.0) -> None:
-        """Mark a trial as done: its process reported so, and its result, with what it has spent, is on storage."""
-        self.gpu_seconds += gpu_seconds
+    def done(self, trial: str) -> None:
+        """Mark a trial as done: its process reported so, and its result is on storage."""
         self._states[trial] = "done"
         self._announce(trial, TrialDone())
 

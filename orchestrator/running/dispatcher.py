@@ -15,7 +15,8 @@ from typing import Literal, assert_never
 from cluster.fit import NodeResources, place
 from cluster.launcher import ResourceRequest
 from orchestrator.running.leases import Leases
-from orchestrator.running.schedule import Finished, Schedule, Work
+from orchestrator.running.schedule import Finished, Schedule
+from orchestrator.running.work import Work
 from orchestrator.state.stored_nodes import kept_steps, read_node
 from search_spaces.plan import Node
 from trainables.storage import layout
@@ -176,6 +177,16 @@ class Dispatcher:
     def avoided(self, trial: str) -> tuple[str, ...]:
         """Return the nodes on which a trial must not be placed."""
         return self._schedule.request_of(trial).avoided
+
+    def workers(self, trial: str) -> int:
+        """Return how many workers a trial has."""
+        return self._requests[trial].workers
+
+    def expected_gpu_seconds(self) -> float:
+        """Estimate what the running trials take from now on; workers count where there are no GPUs."""
+        with self._lock:
+            running = self._schedule.running
+            return sum(self._schedule.expected_s(trial) * self._requests[trial].workers for trial in running)
 
     def saved(self, trial: str) -> tuple[int, int]:
         """Return how far a trial is on storage: nodes of its path that are done, and steps kept of the next one."""

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from orchestrator.running.schedule import Work
+from orchestrator.running.work import Work
 from search_spaces.quantities import number_of
 
 EQUAL_FAILURES = 3

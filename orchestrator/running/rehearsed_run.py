@@ -18,8 +18,9 @@ from orchestrator.running.rehearsal_sentences import began, ended, went_on
 from orchestrator.running.rehearsals import PlannedRehearsal, RehearsalOutcome, Rehearsals
 from orchestrator.running.retry_policy import AfterStorage, Again, GivenUp
 from orchestrator.running.run import Run
-from orchestrator.running.schedule import FINISHED, Finished, Work
+from orchestrator.running.schedule import FINISHED, Finished
 from orchestrator.running.trial_events import AttemptFailed, Blocked, Dispatched, TrialEvent
+from orchestrator.running.work import Work
 from search_spaces.outcomes import FailureKind, NodeDone, Started, TrialDone, UnitDone
 from search_spaces.plan import Node
 from trainables.task import TrialTask

@@ -23,6 +23,7 @@ from orchestrator.running.equal_failures import EqualFailures, Stopped
 from orchestrator.running.retry_policy import AfterStorage, Again, Decision, GivenUp, RetryPolicy
 from orchestrator.running.schedule import FINISHED, Finished
 from orchestrator.running.signals import InterruptedRunError, ReceivedSignals
+from orchestrator.running.spending import Spending
 from orchestrator.running.storage_pause import StoragePause
 from orchestrator.state.failures import signature
 from search_spaces.error_text import first_line
@@ -49,7 +50,7 @@ class Run:
         equal_failures: what is not started any more.
         pause: whether storage can be used.
         tell: shows a sentence to people.
-        gpu_seconds_left: no trial is dispatched once those that are done have spent so much.
+        spending: what the study spends meanwhile, and may spend.
     """
 
     def __init__(
@@ -61,11 +62,11 @@ class Run:
         equal_failures: EqualFailures,
         pause: StoragePause,
         tell: Callable[[str], None],
-        gpu_seconds_left: float = math.inf,
+        spending: Spending | None = None,
     ):
         self._attempts, self._dispatcher, self._received = attempts, dispatcher, received
         self._policy, self._equal_failures, self._pause, self._tell = policy, equal_failures, pause, tell
-        self._gpu_seconds_left = gpu_seconds_left
+        self._spending = spending or Spending(math.inf)
         self._watchdog = Watchdog()
         self._due: dict[str, tuple[float, tuple[str, ...]]] = {}
         """Trial that is tried again -> when, by the monotonic clock, and the nodes that it avoids."""
@@ -88,8 +89,7 @@ class Run:
     def next(self) -> str | Literal[Finished.FINISHED] | None:
         """Dispatch a trial and return its id; None if none can start now.
 
-        FINISHED if none is left, if storage was in trouble for too long, or if the trials that are done have spent all
-        GPU-seconds of this run.
+        FINISHED if none is left, if storage was in trouble for too long, or if all GPU-seconds of this run are spent.
 
         Raises:
             InterruptedRunError: if a signal has come.
@@ -98,7 +98,7 @@ class Run:
         self._received.raise_if_any()
         if self._pause.given_up is not None or self.budget_spent:
             return FINISHED
-        if self._pause.is_on:
+        if self._pause.is_on or not self._spending.allows_one_more(self._dispatcher.expected_gpu_seconds):
             return None
         self._resume_due()
         try:
@@ -112,6 +112,7 @@ class Run:
             return None
         if isinstance(trial, str):
             self._refusals = 0
+            self._spending.started(trial, self._dispatcher.workers(trial))
         return trial
 
     def stop_for_storage(self, error: Exception) -> bool:
@@ -135,8 +136,8 @@ class Run:
 
     @property
     def budget_spent(self) -> bool:
-        """Whether the trials that are done have spent all GPU-seconds of this run."""
-        return self._attempts.gpu_seconds >= self._gpu_seconds_left
+        """Whether all GPU-seconds of this run are spent."""
+        return self._spending.is_spent
 
     def raise_if_interrupted(self) -> None:
         """Raise InterruptedRunError if a signal has come."""
@@ -172,7 +173,8 @@ class Run:
             self._watchdog.forget(trial)
             self._policy.done(self._attempts.node_of(trial))
             self._dispatcher.ended(trial, group_kept=True)
-            self._attempts.done(trial, outcome.cost.gpu_seconds)
+            self._spending.done(trial, outcome.cost.gpu_seconds)
+            self._attempts.done(trial)
 
     def failed(
         self, trial: str, kind: FailureKind, message: str, traceback: str = "", *, group_kept: bool = False
@@ -187,6 +189,7 @@ class Run:
             group_kept: whether its workers still run and can serve another trial.
         """
         self._watchdog.forget(trial)
+        self._spending.failed(trial)
         is_storage_in_trouble = self._pause.look() is not None
         node_id = self._attempts.node_of(trial)
         if kind == "lost" and not group_kept and node_id and has_killed_since(node_id, self._oom_kills.get(trial)):

@@ -1,32 +1,36 @@
-"""Choose the next trial by sharing, order, admission and affinity: a state machine without clocks, files or Ray.
+"""Choose the next trial by sharing, order, admission and affinity: a state machine without files or Ray.
 
 - *Sharing*: a trial may start only when none of its undone nodes is being produced, by another trial or elsewhere; it
   then holds them all, and gives each back as it is done, so that followers start while it goes on. If it fails, its
   undone nodes are free again and one of the trials that wait for them takes its place.
-- *Order*: what was begun first, so that little is left half-done when a run ends early; then the longest remaining
-  path; of equals, the one whose next node most others wait for.
-- *Admission*: only what the free resources of the cluster hold now.
+- *Order*: among trials of one resource request, what was begun first, so that little is left half-done when a run ends
+  early; then the longest remaining path; of equals, the one whose next node most others wait for. Among requests, those
+  go first that must start now to end with the rest (`orchestrator.running.outlook`), the widest first.
+- *Admission*: only what the free resources of the cluster hold now. The first that is due and does not fit gets a
+  reservation; what does not delay it is started meanwhile (`orchestrator.running.reservation`).
 - *Again*: a trial whose attempt was lost is suspended, and waits again once it is resumed, maybe with another request.
-- *Affinity*: trials with the resource request of one that has just ended go first, because its group of workers can be
-  reused; but a request that has been passed over `STARVATION_LIMIT` times goes before all others, and then nothing else
-  starts until it fits.
+- *Affinity*: trials with the resource request of one that has just ended go on in its place, because its group of
+  workers can be reused. What is not due comes last, the narrowest first, so that what is wide is left for the end.
+
+Every event changes the same few tables, so that this is one file though it is a long one.
 """
 
 from __future__ import annotations
 
 import heapq
+import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
+from functools import cache, partial
 from typing import Final, Literal
 
-from cluster.fit import NodeResources, place, remaining
+from cluster.fit import NodeResources, place, remaining, share
 from cluster.launcher import ResourceRequest
-
-STARVATION_LIMIT = 8
-"""Most trials that go before those of another request which wait. Each turn of a large gang costs a wait for running
-trials to end, so this is also how many trials share that cost."""
+from orchestrator.running.outlook import Outlook
+from orchestrator.running.reservation import Ending, reserve
+from orchestrator.running.work import Work
 
 Entry = tuple[bool, float, int, int, str]
 """What trials are ordered by: not begun, minus the remaining costs, minus the sharers, place in the plan, id."""
@@ -44,22 +48,6 @@ class Finished(Enum):
 FINISHED: Final = Finished.FINISHED
 
 
-@dataclass(frozen=True)
-class Work:
-    """One trial to do. `costs` has one entry for each node of `path`, in any common unit (seconds, steps)."""
-
-    trial_id: str
-    path: tuple[str, ...]
-    request: ResourceRequest
-    costs: tuple[float, ...]
-    is_begun: bool = False
-    """Whether storage holds a part of what this trial has to produce."""
-    facts: frozenset[str] = frozenset()
-    """What the trial is, in words: what equal failures are told to have in common."""
-    shape: str = ""
-    """The one of these facts that names what decides whether it runs."""
-
-
 class Schedule:
     """The order in which trials start. Not thread-safe. Every method is cheap: events do the work, `next` reads it.
 
@@ -68,6 +56,7 @@ class Schedule:
         done: ids of nodes that need not be produced.
         nodes: resources of the cluster's nodes, all of them free.
         max_concurrent: most trials at a time; None for as many as the cluster has resources for.
+        clock: seconds that pass, for what running trials have done of their estimates.
 
     Raises:
         ValueError: if a trial's costs are not one for each node of its path.
@@ -79,6 +68,7 @@ class Schedule:
         done: Iterable[str],
         nodes: Sequence[NodeResources],
         max_concurrent: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ):
         self._work = {item.trial_id: item for item in work}
         self._plan_order = {item.trial_id: i for i, item in enumerate(work)}
@@ -90,17 +80,18 @@ class Schedule:
         self._blocked: Counter[str] = Counter()
         self._remaining: dict[str, float] = {}
         self._ready: dict[ResourceRequest, list[Entry]] = {item.request: [] for item in work}
-        self._passed: Counter[ResourceRequest] = Counter()
         self._idle: Counter[ResourceRequest] = Counter()
         self._free, self._max_concurrent = tuple(nodes), max_concurrent
         self._placements: dict[str, tuple[int, ...]] = {}
+        self._outlook = Outlook(cache(partial(share, nodes=tuple(nodes))), clock)
         self._changed = True
         for item in work:
             if len(item.costs) != len(item.path):
                 raise ValueError(f"{item.trial_id}: {len(item.path)} nodes need as many costs, not {len(item.costs)}")
             self._remaining[item.trial_id] = sum(item.costs)
-            for node in item.path:
+            for node, cost in zip(item.path, item.costs, strict=True):
                 self._on_node[node].append(item.trial_id)
+                self._outlook.add(node, item.request, cost)
         for node in done:
             self.node_done(node)
         for item in work:
@@ -117,6 +108,11 @@ class Schedule:
         return tuple(sorted(self._waiting, key=self._plan_order.__getitem__))
 
     @property
+    def free(self) -> tuple[NodeResources, ...]:
+        """What the running trials leave of each node of the cluster."""
+        return self._free
+
+    @property
     def elsewhere(self) -> tuple[str, ...]:
         """Ids of the nodes that another run is producing."""
         return tuple(node for node, holder in self._holder.items() if holder == ELSEWHERE)
@@ -124,6 +120,10 @@ class Schedule:
     def undone(self, trial: str) -> tuple[str, ...]:
         """Return the nodes of a trial's path that are still to be produced, in order."""
         return tuple(node for node in self._work[trial].path if node not in self._done)
+
+    def expected_s(self, trial: str) -> float:
+        """Estimate for how many seconds a running trial still runs."""
+        return self._outlook.ends_in_s(trial, self._remaining[trial])
 
     def next(self) -> str | Literal[Finished.FINISHED] | None:
         """Dispatch a trial: it now holds its undone nodes and its resources. None if none can start now.
@@ -134,19 +134,24 @@ class Schedule:
             return FINISHED
         if not self._changed:
             return None
-        trial = self._choose()
-        if trial is None:
+        choice = self._choose()
+        if choice is None:
             self._changed = False  # until something happens, the answer stays the same
             return None
-        self._dispatch(trial)
-        return trial
+        self._dispatch(*choice)
+        return choice[0]
 
     def node_done(self, node: str) -> None:
         """Mark a node as produced, here or elsewhere. Followers need not wait for its producer to go on."""
         if node in self._done:
             return
+        producer = self._holder.get(node)
         self._release(node)
         self._done.add(node)
+        if node in self._on_node:
+            self._outlook.done(node)
+        if producer in self._placements:
+            self._outlook.went_on(producer, node, self._next_s(producer))
         for trial in self._on_node.get(node, ()):
             work = self._work[trial]
             self._remaining[trial] -= work.costs[work.path.index(node)]
@@ -192,6 +197,8 @@ class Schedule:
         if node not in self._done:
             return
         self._done.remove(node)
+        if node in self._on_node:
+            self._outlook.undone(node)
         for trial in self._on_node.get(node, ()):
             work = self._work[trial]
             self._remaining[trial] += work.costs[work.path.index(node)]
@@ -223,22 +230,52 @@ class Schedule:
             placements[trial] = tuple(moved)
             free = list(remaining(self._work[trial].request, free, moved))
         self._free, self._placements, self._changed = tuple(free), placements, True
+        self._outlook.share = cache(partial(share, nodes=tuple(nodes)))
 
-    def _choose(self) -> str | None:
+    def _choose(self) -> tuple[str, tuple[int, ...]] | None:
+        """Choose a trial that may start now, and where; None if there is none."""
         if self._max_concurrent is not None and len(self._placements) >= self._max_concurrent:
             return None
         heads = {request: head for request in self._ready if (head := self._head(request)) is not None}
-        starving = [request for request in heads if self._passed[request] >= STARVATION_LIMIT]
-        if starving:
-            first = max(starving, key=lambda request: (self._passed[request], request))
-            if place(first, self._free) is not None:
-                return heads[first][-1]
-            if self._placements:  # they will end and free resources; without any, none will come
-                return None
-        for request in sorted(heads, key=lambda request: (-min(self._idle[request], 1), heads[request])):
-            if place(request, self._free) is not None:
-                return heads[request][-1]
+        reservation = None
+        for request, is_due in self._in_order(heads):
+            trial = heads[request][-1]
+            if reservation is None or self._remaining[trial] * self._outlook.pace <= reservation.in_s:
+                placement = place(request, self._free)
+            else:
+                placement = place(request, reservation.beside)
+            if placement is not None:
+                return trial, placement
+            if is_due and reservation is None and len(heads) > 1:
+                reservation = reserve(request, self._free, self._endings())
         return None
+
+    def _in_order(self, heads: Mapping[ResourceRequest, Entry]) -> list[tuple[ResourceRequest, bool]]:
+        """Order the requests of which a trial may start, each with whether it must start now."""
+        if len(heads) < 2:
+            return [(request, True) for request in heads]
+        due = self._outlook.due({request: self._remaining[head[-1]] for request, head in heads.items()})
+        due |= {request for request, head in heads.items() if self._idle[request] or self._work[head[-1]].is_begun}
+
+        def rank(request: ResourceRequest) -> tuple[bool, float, float, Entry]:
+            is_due, has_group = request in due, min(self._idle[request], 1)
+            width = self._outlook.share(request)
+            return not is_due, *((-width, -has_group) if is_due else (-has_group, width)), heads[request]
+
+        return [(request, request in due) for request in sorted(heads, key=rank)]
+
+    def _next_s(self, trial: str) -> float:
+        """Estimate the seconds of the next piece of work of a trial; 0 if none is left."""
+        work = self._work[trial]
+        left = (cost for node, cost in zip(work.path, work.costs, strict=True) if node not in self._done)
+        return next(left, 0.0)
+
+    def _endings(self) -> list[Ending]:
+        """List the running trials with the times at which they are expected to end."""
+        return [
+            Ending(self.expected_s(trial), self._work[trial].request, placement)
+            for trial, placement in self._placements.items()
+        ]
 
     def _head(self, request: ResourceRequest) -> Entry | None:
         """Return the first trial of a request that may start; outdated entries are removed."""
@@ -264,17 +301,11 @@ class Schedule:
         is_begun = self._work[trial].is_begun
         return (not is_begun, -self._remaining[trial], -sharers, self._plan_order[trial], trial)
 
-    def _dispatch(self, trial: str) -> None:
+    def _dispatch(self, trial: str, placement: tuple[int, ...]) -> None:
         request = self._work[trial].request
-        placement = place(request, self._free)
-        if placement is None:
-            raise RuntimeError(f"there is no room for {trial}")  # _choose has looked
         self._free, self._placements[trial] = remaining(request, self._free, placement), placement
+        self._outlook.started(trial, request, self._next_s(trial))
         self._waiting.discard(trial)
-        for passed in self._ready:
-            if passed != request and self._head(passed) is not None:
-                self._passed[passed] += 1
-        self._passed[request] = 0
         left = max(0, self._idle[request] - 1)
         self._idle.clear()  # Tune gives idle groups of other requests up when it starts this one
         self._idle[request] = left
@@ -283,6 +314,7 @@ class Schedule:
 
     def _leave(self, trial: str) -> None:
         placement = self._placements.pop(trial)
+        self._outlook.ended(trial)
         self._free = remaining(self._work[trial].request, self._free, [-count for count in placement])
         for node in self._work[trial].path:
             if self._holder.get(node) == trial:
@@ -300,8 +332,3 @@ class Schedule:
         for trial in self._on_node.get(node, ()):
             self._blocked[trial] -= 1
             self._offer(trial)
-
-
-def requests_by_trial(work: Iterable[Work]) -> Mapping[str, ResourceRequest]:
-    """Map the id of each trial to its resource request."""
-    return {item.trial_id: item.request for item in work}

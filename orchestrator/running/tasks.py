@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import assert_never
 
 from cluster.cost import TEXT_TOKENS, operations, stage_disk
 from cluster.launcher import ResourceRequest
 from cluster.memory import stage_memory
-from orchestrator.running.schedule import Work
+from orchestrator.running.work import Work
 from orchestrator.state.ledger import Ledger
 from search_spaces.identity import features_key, source_name
 from search_spaces.memory_shape import trial_shape
@@ -23,10 +22,6 @@ from trainables.task import FeaturesTask, StageTask, TrialTask
 WRITE_MARGIN_BYTES = 1_000_000
 """For the small files beside weights."""
 
-_SECONDS_PER_MB_OF_FEATURES = 0.25
-_SECONDS_PER_STEP = 0.05
-_SECONDS_PER_BENCHMARK = 1.0
-
 
 def resource_request(resources: ResourceSpec) -> ResourceRequest:
     """Return the resource request of a trial that runs on these resources."""
@@ -38,8 +33,14 @@ def requests_by_arm(plan: Plan) -> dict[str, ResourceRequest]:
     return {arm.name: resource_request(arm.resources) for arm in plan.arms}
 
 
-def remaining_work(plan: Plan, ledger: Ledger) -> list[Work]:
-    """List every trial that is not done yet, in plan order, with a rough cost of each node: only ratios matter."""
+def remaining_work(plan: Plan, ledger: Ledger, seconds: Mapping[str, float]) -> list[Work]:
+    """List every trial that is not done yet, in plan order.
+
+    Args:
+        plan: of the study.
+        ledger: what storage holds of it.
+        seconds: each node with the seconds that it is estimated to take.
+    """
     requests, shapes = requests_by_arm(plan), shape_names(plan)
     facts = facts_by_arm(plan, shapes)
     todo = [trial for trial in plan.trials if ledger.trials[trial.id].state != "done"]
@@ -48,7 +49,7 @@ def remaining_work(plan: Plan, ledger: Ledger) -> list[Work]:
             trial.id,
             trial.path,
             requests[trial.arm],
-            tuple(_cost(plan.nodes[node], len(plan.evaluation_sets)) for node in trial.path),
+            tuple(seconds[node] for node in trial.path),
             is_begun=_is_begun(trial, ledger),
             facts=facts[trial.arm],
             shape=shapes[trial.arm],
@@ -117,18 +118,6 @@ def largest_write(plan: Plan) -> int:
             disk = stage_disk(arm.size, stage, node.steps)
             sizes.append(max(disk.step_checkpoint, disk.handed_on))
     return max(sizes, default=0) + WRITE_MARGIN_BYTES
-
-
-def _cost(node: Node, benchmarks: int) -> float:
-    match node.kind:
-        case "features":
-            return (node.bytes or 0) / 1e6 * _SECONDS_PER_MB_OF_FEATURES
-        case "stage":
-            return (node.steps or 0) * _SECONDS_PER_STEP
-        case "evaluation":
-            return benchmarks * _SECONDS_PER_BENCHMARK
-        case _:
-            assert_never(node.kind)
 
 
 def make_task(plan: Plan, trial: PlannedTrial, digests: dict[str, str], storage: Path, data_root: Path) -> TrialTask:

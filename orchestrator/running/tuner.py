@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from io import BufferedWriter, TextIOWrapper
 from pathlib import Path
 
@@ -28,11 +29,12 @@ from orchestrator.running.rehearsals import NO_REHEARSALS, Rehearsals
 from orchestrator.running.rehearsed_run import RehearsedRun, RunParts
 from orchestrator.running.retry_policy import RetryPolicy
 from orchestrator.running.run import Run
-from orchestrator.running.schedule import Work, requests_by_trial
 from orchestrator.running.signals import InterruptedRunError, ReceivedSignals, record_signals
+from orchestrator.running.spending import READ_EVERY_S, Spending
 from orchestrator.running.storage_pause import LOOK_EVERY_S, StoragePause
 from orchestrator.running.trial_events import TrialEvent
 from orchestrator.running.tune_hooks import TUNE_ENVIRONMENT, fit
+from orchestrator.running.work import Work, requests_by_trial
 from search_spaces.plan import Node
 from trainables.needed_nodes import needed_nodes
 from trainables.storage import layout
@@ -71,6 +73,7 @@ def run_trials(
     list_nodes: Callable[[], Sequence[NodeResources]] = list_cluster_nodes,
     rehearsals: Rehearsals = NO_REHEARSALS,
     kept_out: Callable[[], tuple[str, ...]] = lambda: (),
+    unscored: Sequence[str] = (),
 ) -> Outcomes:
     """Run trials on the connected Ray cluster, until each is done or has failed, or a signal comes.
 
@@ -86,6 +89,8 @@ def run_trials(
         budget_trouble: says why nothing may be started by the study's disk budget; called in any thread.
         list_nodes: lists the cluster's nodes, now and again; what its first call raises is raised here.
         rehearsals: of the shapes of these trials, which come first.
+        unscored: ids of the trials of the study without a result: what other runs spend on them counts, where
+            GPU-seconds are limited.
         kept_out: returns the ids of nodes on which nothing may be placed, those that `list_nodes` does not list.
     """
     if not work or (rehearsals.only and not rehearsals.planned):
@@ -111,7 +116,7 @@ def run_trials(
             show: Callable[[TrialEvent], None],
             needed: Callable[[str], Collection[str]],
             most_alike: int,
-            gpu_seconds_left: float,
+            spending: Spending,
         ) -> RunParts:
             attempts = Attempts(settings.study, (item.trial_id for item in work), tasks, store, show)
             dispatcher = Dispatcher(
@@ -128,7 +133,7 @@ def run_trials(
             stack.enter_context(closing(dispatcher))
             equal_failures = EqualFailures(work, most_alike)
             policy = RetryPolicy(settings.budgets)
-            run = Run(attempts, dispatcher, received, policy, equal_failures, pause, tell, gpu_seconds_left)
+            run = Run(attempts, dispatcher, received, policy, equal_failures, pause, tell, spending)
             calls.extend(
                 [
                     PeriodicCall(POLL_INTERVAL_S, dispatcher.poll_other_runs),
@@ -142,12 +147,17 @@ def run_trials(
         def needed(trial: str) -> Collection[str]:
             return needed_nodes(tasks(trial), store, "shape")
 
-        most_alike, left = settings.equal_failures, settings.gpu_seconds_left
-        trials = connected(work, nodes, tasks, store, on_event, needed, most_alike, left)
+        most_alike, spending = settings.equal_failures, Spending(settings.gpu_seconds_left)
+        if math.isfinite(settings.gpu_seconds_left):
+            read_others = partial(spending.read_others, settings.study, unscored, store)
+            calls.append(PeriodicCall(READ_EVERY_S, read_others))
+        trials = connected(work, nodes, tasks, store, on_event, needed, most_alike, spending)
         files = stack.enter_context(rehearsal_files(settings.study, store, rehearsals))
         rehearsed = RehearsedRun(rehearsals, files, trials, tell)
         own = rehearsed.work(tasks)
-        rehearsed.rehearse_by(connected(*own, files.scratch, rehearsed.show, lambda shape: (), 0, math.inf).run)
+        rehearsed.rehearse_by(
+            connected(*own, files.scratch, rehearsed.show, lambda shape: (), 0, Spending(math.inf)).run
+        )
         stack.enter_context(called_periodically(calls))
         try:
             pause.look(budget_trouble)

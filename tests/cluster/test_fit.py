@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 
-from cluster.fit import NodeResources, at_once, impossible, node_resources, place, refuse_impossible, visible_gpus
+from cluster.fit import (
+    NodeResources,
+    at_once,
+    impossible,
+    node_resources,
+    place,
+    refuse_impossible,
+    share,
+    visible_gpus,
+)
 from cluster.launcher import ResourceRequest
 from search_spaces.errors import InputError
 
@@ -72,3 +82,10 @@ def test_visible_gpus_are_those_that_the_environment_leaves(
     if chosen is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", chosen)
     assert visible_gpus(tmp_path) == expected
+
+
+def test_share_is_that_of_the_scarcest_resource_and_infinite_of_what_is_not_there() -> None:
+    nodes = [NodeResources("a", 10, 4), NodeResources("b", 10, 4)]
+    assert share(ResourceRequest(2, 1, 1), nodes) == 0.25
+    assert share(ResourceRequest(2, 5, 1), nodes) == 0.5
+    assert share(ResourceRequest(1, 1, 1), [NodeResources("a", 10)]) == math.inf

@@ -28,6 +28,7 @@ SMALLEST: Mapping[str, Sequence[str]] = {
     "scale": ("--arms", "10", "--trials", "3"),
     "scoring": ("--questions", "100"),
     "signal": ("--draws", "10"),
+    "simulate": ("--only", "beside 4 x 32", "--seeds", "1"),
     "table_methods": ("--tables", "4"),
     "verdict_coverage": ("--studies", "1"),
 }

@@ -17,8 +17,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orchestrator.running.schedule import Work
 from orchestrator.running.tasks import resource_request
+from orchestrator.running.work import Work
 from search_spaces.outcomes import NodeDone, Progress, TrialDone, UnitDone
 from search_spaces.plan import Node
 from search_spaces.resource_spec import ResourceSpec

@@ -29,7 +29,6 @@ SHAPE = PlannedRehearsal("shape", "proof", "base", ResourceRequest(), ("base-s1"
 @pytest.mark.parametrize(
     ("options", "law"),
     [
-        (("--max-gpu-hours", "2"), "--max-gpu-hours: must come with --until-decided"),
         (("--until-decided", "--steps", "5,3"), "--steps: must be ascending numbers of seeds from 2 on"),
         (("--until-decided", "--steps", "1,3"), "--steps: must be ascending numbers of seeds from 2 on"),
         (("--until-decided", "--limit", "1"), "--limit: must be left out with --until-decided"),

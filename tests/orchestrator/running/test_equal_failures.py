@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cluster.launcher import ResourceRequest
 from orchestrator.running.equal_failures import EqualFailures, Stopped
-from orchestrator.running.schedule import Work
+from orchestrator.running.work import Work
 
 
 def trials(arm: str, size: str, shape: str, seeds: int) -> list[Work]:

@@ -20,10 +20,11 @@ from orchestrator.running.rehearsals import PlannedRehearsal, Rehearsals
 from orchestrator.running.rehearsed_run import RehearsedRun, RunParts
 from orchestrator.running.retry_policy import RetryPolicy
 from orchestrator.running.run import Run
-from orchestrator.running.schedule import FINISHED, Work
+from orchestrator.running.schedule import FINISHED
 from orchestrator.running.signals import ReceivedSignals
 from orchestrator.running.storage_pause import StoragePause
 from orchestrator.running.trial_events import Blocked, TrialEvent
+from orchestrator.running.work import Work
 from search_spaces.outcomes import NodeDone, Started, TrialDone
 from search_spaces.plan import Node
 from search_spaces.resource_spec import ResourceSpec

@@ -18,6 +18,7 @@ from orchestrator.running.retry_policy import AfterStorage, Again, Budgets, Give
 from orchestrator.running.run import REFUSALS, Run
 from orchestrator.running.schedule import FINISHED
 from orchestrator.running.signals import ReceivedSignals
+from orchestrator.running.spending import Spending
 from orchestrator.running.storage_pause import StoragePause
 from orchestrator.running.trial_events import AttemptFailed, TrialEvent
 from search_spaces.outcomes import NodeDone, Started, TrialDone, UnitDone
@@ -27,7 +28,7 @@ from tests.support.small_records import stage_result, trial_result
 from trainables.storage import layout
 from trainables.storage.probe import storage_trouble
 from trainables.storage.record_files import read, write
-from trainables.storage.records import Failure
+from trainables.storage.records import Cost, Failure
 from trainables.storage.store import LocalStore
 from trainables.task import TrialTask
 from trainables.workers.tune_result import TuneResult
@@ -36,7 +37,14 @@ from trainables.workers.tune_result import TuneResult
 class Watched:
     """A run of fake trials on two nodes, what it announced, and what people were told."""
 
-    def __init__(self, root: Path, paths: Mapping[str, Sequence[str]], patience_s: float = math.inf, **budgets: int):
+    def __init__(
+        self,
+        root: Path,
+        paths: Mapping[str, Sequence[str]],
+        patience_s: float = math.inf,
+        gpu_seconds: float = math.inf,
+        **budgets: int,
+    ):
         root.mkdir(exist_ok=True)
         self.root, self.store = root, LocalStore(root)
         self.events: list[TrialEvent] = []
@@ -56,6 +64,7 @@ class Watched:
             EqualFailures(fakes.work),
             self.pause,
             self.told.append,
+            Spending(gpu_seconds),
         )
 
     def report(self, trial: str, event: Started | UnitDone | NodeDone | TrialDone, node: str = "n1") -> TuneResult:
@@ -63,11 +72,12 @@ class Watched:
         self.run.report(result)
         return result
 
-    def finish(self, trial: str, node: str) -> None:
-        """Let a trial of one stage do all of its work."""
+    def finish(self, trial: str, node: str, gpu_seconds: float = 0.0) -> None:
+        """Let a trial of one stage do all of its work, at this cost."""
         write(self.store, layout.stage_result(f"key-{node}"), stage_result(f"key-{node}"))
         self.report(trial, NodeDone(node))
-        write(self.store, layout.trial_result(STUDY, trial), trial_result(trial))
+        cost = Cost(gpu_seconds, gpu_seconds, gpu_seconds)
+        write(self.store, layout.trial_result(STUDY, trial), trial_result(trial, cost=cost))
         self.run.completed(self.report(trial, TrialDone()))
 
     @property
@@ -191,3 +201,14 @@ def test_completed_without_a_result_is_an_error_unless_the_storage_is_away(tmp_p
     watched.run.completed(watched.report("b", TrialDone()))
     assert [type(each) for each in watched.follows] == [GivenUp, AfterStorage]
     shutil.rmtree(tmp_path / "away")
+
+
+def test_next_hands_nothing_out_that_would_pass_the_limit_of_gpu_seconds_and_ends_when_it_is_spent(
+    tmp_path: Path,
+) -> None:
+    watched = Watched(tmp_path, {"a": ["s1"], "b": ["s2"]}, gpu_seconds=0.5)
+    assert watched.run.next() == "a"
+    assert watched.run.next() is None  # there is room for b, but a is expected to take what is left
+    watched.finish("a", "s1", gpu_seconds=0.6)
+    assert watched.run.next() is FINISHED
+    assert watched.run.budget_spent

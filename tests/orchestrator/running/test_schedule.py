@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.fit import NodeResources
+from cluster.fit import NodeResources, place
 from cluster.launcher import ResourceRequest
-from orchestrator.running.schedule import FINISHED, STARVATION_LIMIT, Schedule, Work
+from orchestrator.running.schedule import FINISHED, Schedule
+from orchestrator.running.work import Work
 
 SMALL, LARGE = ResourceRequest(workers=1), ResourceRequest(workers=4)
+
+
+class Clock:
+    """Seconds that pass when the test says so."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
 
 
 def work(trial: str, *path: str, request: ResourceRequest = SMALL, costs: tuple[float, ...] | None = None) -> Work:
@@ -21,7 +33,7 @@ def work(trial: str, *path: str, request: ResourceRequest = SMALL, costs: tuple[
 
 
 def schedule(*items: Work, cpus: float = 8, done: tuple[str, ...] = (), limit: int | None = None) -> Schedule:
-    return Schedule(items, done, [NodeResources("node", cpus)], limit)
+    return Schedule(items, done, [NodeResources("node", cpus)], limit, clock=Clock())
 
 
 def handed_out(state: Schedule) -> list[str]:
@@ -83,33 +95,69 @@ def test_next_limit_of_concurrent_trials_is_kept_where_there_is_room() -> None:
     assert handed_out(state) == ["a"]
 
 
-def test_next_shape_just_freed_goes_before_a_longer_path_of_another_shape() -> None:
-    items = [work("s1", "1", costs=(9,)), work("l1", "2", request=LARGE, costs=(5,)), work("s2", "3", costs=(1,))]
+def test_next_request_just_freed_goes_on_before_a_longer_path_of_another_request() -> None:
+    other = ResourceRequest(workers=2, cpus_per_worker=0.5)
+    items = [work("s1", "1", costs=(9,)), work("l1", "2", request=other, costs=(5,)), work("s2", "3", costs=(1,))]
     state = schedule(*items, cpus=4, limit=1)
     assert handed_out(state) == ["s1"]
     finish(state, "s1")
     assert handed_out(state) == ["s2"]
 
 
-def test_next_failed_trial_leaves_no_group_so_that_the_longest_path_goes_next() -> None:
-    items = [work("s1", "1", costs=(9,)), work("l1", "2", request=LARGE, costs=(5,)), work("s2", "3", costs=(1,))]
-    state = schedule(*items, cpus=4, limit=1)
-    assert handed_out(state) == ["s1"]
-    state.ended("s1", group_kept=False)
-    assert handed_out(state) == ["l1"]
-
-
-def test_next_large_gang_passed_over_often_enough_gets_the_cluster_to_itself() -> None:
+def test_next_gang_wider_than_half_of_the_cluster_starts_before_narrow_ones_take_its_room() -> None:
     small = [work(f"s{i}", f"n{i}", costs=(9,)) for i in range(40)]
     state = schedule(*small, work("large", "x", request=LARGE, costs=(1,)), cpus=4)
-    before: list[str] = []
-    running = handed_out(state)
-    while "large" not in running:
-        before += running
-        finish(state, state.running[0])
-        running = handed_out(state)
-    assert len(before) == STARVATION_LIMIT
-    assert state.running == ("large",)
+    assert handed_out(state) == ["large"]
+
+
+def test_next_gangs_of_half_the_cluster_are_left_for_the_end_and_end_with_the_rest() -> None:
+    """Eight seats; 32 hours of narrow work and 2 gangs of 4 seats: 5 hours, of which the gangs need 2."""
+    clock, started_h = Clock(), dict[str, float]()
+    items = [work(f"s{i}", f"n{i}", costs=(3600.0,)) for i in range(32)]
+    items += [work(f"g{i}", f"x{i}", request=LARGE, costs=(3600.0,)) for i in range(2)]
+    state = Schedule(items, (), [NodeResources("node", 8)], clock=clock)
+    while state.waiting or state.running:
+        started_h |= dict.fromkeys(handed_out(state), clock.now_s / 3600)
+        clock.now_s += 3600
+        for trial in state.running:
+            finish(state, trial)
+    assert clock.now_s == 5 * 3600
+    assert started_h["g0"] >= 2
+    assert state.next() is FINISHED
+
+
+def test_next_gang_that_is_due_gets_a_reservation_and_only_what_does_not_delay_it_is_started() -> None:
+    """A gang waits for the whole cluster: of two seats that are free, one is given to what ends before the others."""
+    clock = Clock()
+    items = [work(f"r{i}", f"n{i}", costs=(100.0,)) for i in range(3)]
+    state = Schedule(
+        [*items, work("gang", "x", request=LARGE, costs=(50.0,)), work("short", "a", costs=(60.0,))],
+        (),
+        [NodeResources("node", 3)],
+        clock=clock,
+    )
+    assert handed_out(state) == ["r0", "r1", "r2"]
+    state.resize([NodeResources("node", 4)])
+    assert handed_out(state) == ["short"]  # ends after 60 s; the gang cannot start before 100
+    clock.now_s = 60
+    finish(state, "short")
+    clock.now_s = 100
+    finish(state, "r0")
+    assert handed_out(state) == []
+    finish(state, "r1")
+    finish(state, "r2")
+    assert handed_out(state) == ["gang"]
+
+
+def test_next_what_would_delay_a_reservation_waits() -> None:
+    clock = Clock()
+    items = [work(f"r{i}", f"n{i}", costs=(100.0,)) for i in range(3)]
+    late = [work("long", "a", costs=(99.0,)), work("gang", "x", request=LARGE, costs=(50.0,))]
+    state = Schedule([*items, *late], (), [NodeResources("node", 3)], clock=clock)
+    assert handed_out(state) == ["r0", "r1", "r2"]
+    clock.now_s = 10
+    state.resize([NodeResources("node", 4)])
+    assert handed_out(state) == []
 
 
 def test_next_gang_larger_than_one_node_is_seated_over_several() -> None:
@@ -213,6 +261,61 @@ def test_change_request_of_a_waiting_trial_the_old_one_is_forgotten() -> None:
 def test_schedule_costs_that_do_not_match_the_path_are_refused() -> None:
     with pytest.raises(ValueError, match="2 nodes need as many costs"):
         schedule(work("a", "x", "y", costs=(1.0,)))
+
+
+REQUESTS = [
+    ResourceRequest(1, 1, 1),
+    ResourceRequest(1, 4, 0.5),
+    ResourceRequest(4, 1, 1),
+    ResourceRequest(6, 2, 1),
+    ResourceRequest(16, 1, 1),
+    ResourceRequest(2, 1),
+]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([4.0, 16.0]), st.sampled_from([0.0, 1.0, 4.0, 8.0])), min_size=1, max_size=5),
+    st.lists(
+        st.tuples(
+            st.lists(st.sampled_from("uvwx"), max_size=3, unique=True),
+            st.sampled_from(REQUESTS),
+            st.sampled_from([0.0, 0.1, 1.0, 30.0]),
+        ),
+        min_size=1,
+        max_size=20,
+    ),
+    st.integers(0, 1000),
+)
+def test_schedule_any_cluster_nothing_is_given_twice_and_all_that_fits_runs(
+    rooms: list[tuple[float, float]], plan: list[tuple[list[str], ResourceRequest, float]], seed: int
+) -> None:
+    random = Random(seed)
+    nodes = [NodeResources(f"n{i}", cpus, gpus) for i, (cpus, gpus) in enumerate(rooms)]
+    items = [
+        work(f"t{i}", *sorted(shared), f"own{i}", request=request, costs=(cost,) * (len(shared) + 1))
+        for i, (shared, request, cost) in enumerate(plan)
+    ]
+    clock = Clock()
+    state = Schedule(items, (), nodes, clock=clock)
+    ran = set()
+    while True:
+        ran |= set(handed_out(state))
+        assert all(node.cpus >= -1e-6 and node.gpus >= -1e-6 for node in state.free)
+        if not state.running:
+            break
+        trial = random.choice(state.running)
+        clock.now_s += random.choice([0.0, 0.5, 50.0])
+        state.resize(nodes)  # as often as a run lists its nodes
+        if state.undone(trial) and random.random() < 0.7:
+            state.node_done(state.undone(trial)[0])
+        elif random.random() < 0.2:
+            state.suspend(trial, group_kept=False)
+            state.resume(trial, state.request_of(trial))
+        else:
+            finish(state, trial)
+    assert ran == {item.trial_id for item in items if place(item.request, nodes) is not None}
+    assert [node.cpus for node in state.free] == pytest.approx([node.cpus for node in nodes])
+    assert [node.gpus for node in state.free] == pytest.approx([node.gpus for node in nodes])
 
 
 @given(
