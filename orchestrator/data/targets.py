@@ -79,11 +79,13 @@ def targets(
 
 
 def reader_of(file: Path) -> ReaderKind:
-    """Tell by its name in which format a file of conversations is.
+    """Tell by its name in which format a file of conversations is; a folder is one of Parquet files.
 
     Raises:
         InputError: the name has the end of none.
     """
+    if file.is_dir():
+        return "parquet"
     suffix = _suffix_of(str(file))
     if suffix is None:
         raise InputError(f"must be a file that ends on one of {', '.join(_FILES)}", place=str(file), key="--train")

@@ -64,6 +64,16 @@ def test_words_that_only_the_test_set_has_are_told(tmp_path: Path) -> None:
     assert "- unknown: hue, mauve\n" in Path("mine/README.md").read_text()
 
 
+def test_a_folder_of_parquet_files_is_trained_on(tmp_path: Path) -> None:
+    write_own_set(tmp_path / "data")
+    invoke("data", "convert", "data/train.json", "--images", "data/images", "--to", "converted")
+    shown = invoke("init", "mine", "--train", "converted", "--test", "data/test.jsonl").output
+    assert "16 records, 8 images" in shown
+    source = yaml.safe_load(Path("mine/study.yaml").read_text())["sources"]["mine-train"]
+    assert source == {"reader": "parquet", "path": str(tmp_path / "converted"), "records": 16, "images": 8}
+    assert "720 steps" in invoke("plan", "mine").output
+
+
 def test_json_has_what_was_found(tmp_path: Path) -> None:
     write_own_set(tmp_path / "data")
     arguments = ["init", "mine", "--train", "data/train.json", "--test", "data/test.jsonl", "--json"]
