@@ -42,6 +42,11 @@ class ResourceSpec(Spec):
     """Further DeepSpeed settings; those that the stage decides are refused."""
 
     @property
+    def gpu_share(self) -> float:
+        """Share of one GPU's memory that a worker may take: below 1 where several trials share the GPU."""
+        return min(1.0, self.gpus_per_worker)
+
+    @property
     def offloaded(self) -> frozenset[Literal["optimizer", "params"]]:
         """Parts of the training state that live in the host's memory."""
         match self.offload:

@@ -126,10 +126,16 @@ def check_resources(stage: StageSpec, resources: ResourceSpec) -> None:
     """Check that resources can train a stage, and that they do not change the experiment.
 
     Raises InputError for sizes that do not divide, offloading without its ZeRO stage, several workers on one device,
-    and DeepSpeed settings that the stage decides.
+    parts of several GPUs, and DeepSpeed settings that the stage decides.
     """
     check_sizes(stage, resources)
     _check_offload(stage, resources)
+    if resources.gpus_per_worker > 1 and not resources.gpus_per_worker.is_integer():
+        raise InputError(
+            "gpus_per_worker must be a whole number, or less than 1 where trials share a GPU, but got"
+            f" {resources.gpus_per_worker:g}",
+            way_out="Set `gpus_per_worker: 1`: a worker uses one GPU.",
+        )
     if resources.workers > 1 and 0 < resources.gpus_per_worker < 1:
         raise InputError(
             "gpus_per_worker must be 1 where a trial has several workers: NCCL refuses two ranks on one device,"

@@ -78,7 +78,7 @@ def _with_devices(answers: dict[FactsName, Any]) -> Answers:
     if not isinstance(study, StudyFacts) or not isinstance(machine, MachineFacts):
         return answers
     gpus = [gpu.memory_bytes for gpu in machine.gpus]
-    has = (min(gpus) if gpus else None) if study.uses_gpus else machine.memory_bytes
+    has = (int(study.gpu_share * min(gpus)) if gpus else None) if study.uses_gpus else machine.memory_bytes
     return {**answers, "study": replace(study, device_bytes=has, locked_limit_bytes=machine.locked_limit_bytes)}
 
 

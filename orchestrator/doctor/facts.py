@@ -163,7 +163,9 @@ class StudyFacts:
     is_elsewhere: bool
     """Whether trials run on a cluster that was named, not on this machine."""
     device_bytes: int | None = None
-    """Memory of a GPU, or of the machine where trials use none; None where no GPU is seen."""
+    """Memory of that share of a GPU, or of the machine where trials use none; None where no GPU is seen."""
+    gpu_share: float = 1.0
+    """Of a GPU's memory, that the worker that needs the most may take."""
     offloads: bool = False
     """Whether a trial on GPUs keeps states or weights in the host's memory."""
     locked_limit_bytes: int | None = None

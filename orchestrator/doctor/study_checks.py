@@ -71,7 +71,8 @@ def check_memory_need(facts: StudyFacts) -> Finding | None:
     need = facts.memory_bytes if facts.uses_gpus else facts.memory_bytes * facts.workers
     if facts.device_bytes is None:
         return Finding("study", "unknown", f"a worker needs {bytes_text(need)} of a GPU, and none is seen here")
-    where = "of a GPU" if facts.uses_gpus else "of this machine's memory"
+    gpu = "a GPU" if facts.gpu_share == 1 else f"{facts.gpu_share:g} of a GPU"
+    where = f"of {gpu}" if facts.uses_gpus else "of this machine's memory"
     says = (
         f"the largest stage or evaluation needs {bytes_text(need)} {where}, which has {bytes_text(facts.device_bytes)}"
     )

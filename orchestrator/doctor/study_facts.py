@@ -65,6 +65,7 @@ def _planned(name: str, options: PlanOptions) -> StudyFacts:
         misfit=next((f"{arm} {reason}" for arm, reason in reasons.items()), None),
         memory_bytes=None if largest is None else largest.memory.total,
         memory_note=None if largest is None else largest.note,
+        gpu_share=1.0 if largest is None else largest.resources.gpu_share or 1.0,
         uses_gpus=any(request.gpus_per_worker for request in requests.values()),
         workers=max((request.workers for request in requests.values()), default=1),
         lost_work=lost_work_sentence(planned),
@@ -79,9 +80,11 @@ def _planned(name: str, options: PlanOptions) -> StudyFacts:
 
 
 def _largest(estimated: Mapping[str, Estimate | EvaluationEstimate | None]) -> Estimate | EvaluationEstimate | None:
-    """Return the estimate of the stage or evaluation that needs the most memory; None while one is not known."""
+    """Return the estimate that needs most of the memory that its worker may take; None while one is not known."""
     known = [estimate for estimate in estimated.values() if estimate is not None]
-    return max(known, key=lambda each: each.memory.total) if known and len(known) == len(estimated) else None
+    if not known or len(known) < len(estimated):
+        return None
+    return max(known, key=lambda each: each.memory.total / (each.resources.gpu_share or 1))
 
 
 def _held(planned: Plan, ledger: Ledger, by_node: Mapping[str, Estimate | None]) -> int:

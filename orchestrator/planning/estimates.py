@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -59,6 +60,19 @@ class Assumptions:
     def reached(self) -> float:
         """Share of the peak that is reached: the user's, or the catalogue's."""
         return self.mfu or self.entry.reached
+
+    def bytes_for(self, resources: ResourceSpec) -> int:
+        """Return the bytes of the GPU that a worker of these resources may take."""
+        return int(resources.gpu_share * self.entry.memory_bytes)
+
+    def lack(self, memory: Memory, resources: ResourceSpec) -> str:
+        """Say that memory does not fit, and which share of the GPU would hold it where a worker has a part of one."""
+        says = f"needs {memory.total / 1e9:.0f} GB of {self.gpu}'s {self.bytes_for(resources) / 1e9:.0f}"
+        if resources.gpu_share == 1:
+            return says
+        share = math.ceil(100 * memory.total / self.entry.memory_bytes) / 100
+        held = f"`gpus_per_worker: {share:g}` would hold it" if share <= 1 else "nor does it fit the whole GPU"
+        return f"{says} at gpus_per_worker {resources.gpus_per_worker:g}; {held}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,17 +183,18 @@ def _estimate(
     if resources.gpus_per_worker:
         gpu = assumed.entry
         peak = gpu.tflops(stage.precision)
-        fits = memory.total <= gpu.memory_bytes
+        available = assumed.bytes_for(resources)
+        fits = memory.total <= available
         if peak is None:
             note = f"{assumed.gpu} has no bf16; choose another GPU, or `precision: fp32` (another experiment)"
         elif steps is not None:
             hours = gpu_hours(padded * work.model, steps * stage.global_batch, peak, assumed.reached)
         if not fits and note is None:
-            change = nearest_fitting(size, stage, resources, longest, cached, gpu.memory_bytes)
+            change = nearest_fitting(size, stage, resources, longest, cached, available)
             would = (
                 f"the nearest that fits: {change}" if change else "no ZeRO stage, micro-batch or offload makes it fit"
             )
-            note = f"needs {memory.total / 1e9:.0f} GB of {assumed.gpu}'s {gpu.memory_bytes / 1e9:.0f}; {would}"
+            note = f"{assumed.lack(memory, resources)}; {would}"
     return Estimate(
         stage=stage,
         resources=resources,

@@ -10,6 +10,7 @@ from cluster.memory import Memory
 from orchestrator.planning.estimates import Assumptions, memory_json
 from search_spaces.identity import source_name
 from search_spaces.plan import Arm, Plan, PlannedTrial
+from search_spaces.resource_spec import ResourceSpec
 from search_spaces.sizes import ModelSize
 from search_spaces.spec import StageSpec
 
@@ -22,6 +23,7 @@ class EvaluationEstimate:
     memory: Memory
     positions: int
     """Of a batch of questions, at most."""
+    resources: ResourceSpec
     fits: bool | None
     """On the assumed GPU; None without GPUs."""
     note: str | None
@@ -40,7 +42,7 @@ def evaluation_estimates(plan: Plan, assumed: Assumptions) -> dict[str, Evaluati
     for trial in plan.trials:
         first.setdefault(trial.arm, trial)
     sources = {source_name(benchmark.source) for benchmark in plan.evaluation_sets}
-    known: dict[tuple[ModelSize, str, bool, bool], EvaluationEstimate] = {}
+    known: dict[tuple[ModelSize, str, bool, float], EvaluationEstimate] = {}
     result: dict[str, EvaluationEstimate | None] = {}
     for arm in plan.arms:
         if arm.size is None or arm.name not in first or not sources:
@@ -49,7 +51,7 @@ def evaluation_estimates(plan: Plan, assumed: Assumptions) -> dict[str, Evaluati
         trial = first[arm.name]
         last = trial.spec.stages[-1]
         is_cached = sources <= {source for node in trial.path for source in plan.nodes[node].sources}
-        alike = (arm.size, last.precision, is_cached, arm.resources.gpus_per_worker > 0)
+        alike = (arm.size, last.precision, is_cached, arm.resources.gpu_share)
         if alike not in known:
             known[alike] = _estimate(arm, arm.size, last, is_cached, assumed)
         result[arm.name] = known[alike]
@@ -58,16 +60,15 @@ def evaluation_estimates(plan: Plan, assumed: Assumptions) -> dict[str, Evaluati
 
 def _estimate(arm: Arm, size: ModelSize, last: StageSpec, is_cached: bool, assumed: Assumptions) -> EvaluationEstimate:
     memory = evaluation_memory(size, last, arm.resources, is_cached)
-    fits, note, gpu_bytes = None, None, assumed.entry.memory_bytes
-    if arm.resources.gpus_per_worker:
-        fits = memory.total <= gpu_bytes
+    fits, note, resources = None, None, arm.resources
+    if resources.gpus_per_worker:
+        fits = memory.total <= assumed.bytes_for(resources)
         if not fits:
-            note = (
-                f"needs {memory.total / 1e9:.0f} GB of {assumed.gpu}'s {gpu_bytes / 1e9:.0f}: what is trained there has"
-                " to be evaluated on a larger GPU"
-            )
+            larger = "GPU" if resources.gpu_share == 1 else "share of a GPU"
+            lack = assumed.lack(memory, resources)
+            note = f"{lack}: what is trained there has to be evaluated on a larger {larger}"
     return EvaluationEstimate(
-        sum(size.parameters.values()), memory, evaluated_positions(size, last), fits=fits, note=note
+        sum(size.parameters.values()), memory, evaluated_positions(size, last), resources, fits=fits, note=note
     )
 
 

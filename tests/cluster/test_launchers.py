@@ -26,24 +26,25 @@ TIMEOUT_S = 300.0
 """For answers that come: generous, as it decides nothing."""
 
 Start = Callable[[int], ConductedGroup]
+Reserve = Callable[[ResourceRequest], ConductedGroup]
 
 
 @pytest.fixture(scope="module")
 def _cluster() -> Iterator[None]:
-    """Two CPUs for all tests of this module; workers find the fake member."""
-    with set_environment({"PYTHONPATH": str(ROOT)}), connect(cpus=2):
-        yield
+    """Two CPUs and a GPU that Ray believes in, for all tests of this module; workers find the fake member."""
+    with pytest.MonkeyPatch.context() as patch, set_environment({"PYTHONPATH": str(ROOT)}):
+        patch.setattr("cluster.connect.visible_gpus", lambda: 1)
+        with connect(cpus=2):
+            yield
 
 
 @pytest.fixture(params=get_args(LauncherName))
-def reserve(request: pytest.FixtureRequest) -> Iterator[Start]:
-    """Makes the conductor of a trial with so many workers, for each launcher in turn."""
+def reserve(request: pytest.FixtureRequest) -> Iterator[Reserve]:
+    """Makes the conductor of a trial with such workers, for each launcher in turn."""
     conducted: list[ConductedGroup] = []
 
-    def make(workers: int) -> ConductedGroup:
-        conducted.append(
-            ConductedGroup(request.param, LAUNCHERS[request.param](None).bundles(ResourceRequest(workers)))
-        )
+    def make(workers: ResourceRequest) -> ConductedGroup:
+        conducted.append(ConductedGroup(request.param, LAUNCHERS[request.param](None).bundles(workers)))
         return conducted[-1]
 
     yield make
@@ -56,11 +57,11 @@ def code(folder: Path, name: str = "FakeMember") -> MemberCode:
 
 
 @pytest.fixture
-def start(reserve: Start, tmp_path: Path) -> Start:
+def start(reserve: Reserve, tmp_path: Path) -> Start:
     """Makes a group of so many fake members, whose files are in `tmp_path`."""
 
     def made(workers: int) -> ConductedGroup:
-        group = reserve(workers)
+        group = reserve(ResourceRequest(workers))
         assert group.start(code(tmp_path)) == workers
         return group
 
@@ -164,3 +165,19 @@ def test_kill_of_a_group_of_one_in_the_conductors_process_closes_the_task(start:
     gone = psutil.wait_procs([rank], timeout=0)[0]
     assert gone or (tmp_path / "closed-0").read_text() == "task\n"
     group.kill()
+
+
+def test_trials_with_parts_of_a_gpu_are_on_it_at_the_same_time(reserve: Reserve, tmp_path: Path) -> None:
+    folders, failures = [tmp_path / name for name in ("first", "second")], []
+    groups = [reserve(ResourceRequest(1, 1, 0.25)) for _ in folders]
+    for group, folder in zip(groups, folders, strict=True):
+        folder.mkdir()
+        assert group.start(code(folder)) == 1
+    assert len({process.pid for folder in folders for process in processes(folder) if process.is_running()}) == 2
+    for group in groups:
+        assert group.open(FakeTask("task", 0, "fail"), TIMEOUT_S) == Opened()
+        failures.append(group.advance(9, TIMEOUT_S))
+    assert [(failed.message, failed.gpu) for failed in failures if isinstance(failed, Failed)] == [
+        ("task is broken", "0"),
+        ("task is broken", "0"),
+    ]

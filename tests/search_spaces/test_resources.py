@@ -80,6 +80,7 @@ def test_an_arm_has_no_network_interface_of_its_own(tmp_path: Path) -> None:
         ("{offload: optimizer}", "needs ZeRO 1, 2 or 3"),
         ("{zero: 2, offload: optimizer+params}", "needs ZeRO 3"),
         ("{workers: 2, gpus_per_worker: 0.5}", "NCCL refuses two ranks on one device"),
+        ("{gpus_per_worker: 1.5}", "a whole number, or less than 1"),
         ("{workers: 8, micro_batch: 3}", "must be a multiple of resources.micro_batch"),
     ],
 )
@@ -92,4 +93,5 @@ def test_an_ask_that_cannot_train_a_stage_is_refused_when_it_is_planned(
 
 def test_resources_do_not_enter_identity(tmp_path: Path) -> None:
     plain, preset = _arms(tmp_path, "")["base"], _arms(tmp_path, "resources: prismatic-7b-1x80gb\n")["base"]
-    assert plain.id == preset.id
+    shared = _arms(tmp_path, "resources: {gpus_per_worker: 0.25}\n")["base"]
+    assert plain.id == preset.id == shared.id

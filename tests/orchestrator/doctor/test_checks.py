@@ -151,6 +151,12 @@ def test_facts_that_could_not_be_gathered_are_one_finding_that_says_so(silent: F
         ("fit", replace(STUDY, is_elsewhere=True), "unknown", "named cluster"),
         ("memory of the study", replace(STUDY, memory_bytes=40 * GB), "fails", "needs 80.0 GB of this machine"),
         ("memory of the study", replace(STUDY, memory_bytes=40 * GB, uses_gpus=True), "right", "40.0 GB of a GPU"),
+        (
+            "memory of the study",
+            replace(STUDY, memory_bytes=40 * GB, uses_gpus=True, gpu_share=0.25, device_bytes=20 * GB),
+            "fails",
+            "40.0 GB of 0.25 of a GPU, which has 20.0 GB",
+        ),
         ("memory of the study", replace(STUDY, device_bytes=None), "unknown", "none is seen"),
         ("memory of the study", replace(STUDY, memory_bytes=None), "unknown", "not known"),
         ("lost work", replace(STUDY, begun=3), "right", "3 stages of it will go on"),

@@ -176,3 +176,27 @@ def _taken(stage: dict[str, Any]) -> dict[str, Any]:
         name: stage[name]
         for name in ("parameters", "memory", "disk", "operations_per_record", "padding", "gpu_hours", "note")
     }
+
+
+SMALL = """\
+study: small
+base:
+  vision: {backbone: efficientnet-lite0, resolution: 64, resize: naive}
+  language: llama-2x96
+  stages: [finetune]
+  data: easy-vqa-1500
+recipe: quickstart
+resources: {workers: 1, gpus_per_worker: SHARE}
+"""
+
+
+@pytest.mark.parametrize(("share", "fits"), [(1, True), (0.25, True), (0.05, False)])
+def test_a_worker_with_a_part_of_a_gpu_has_that_part_of_its_memory(share: float, fits: bool, tmp_path: Path) -> None:
+    plan = _plan(tmp_path, SMALL.replace("SHARE", str(share)))
+    (stage,) = _stages(plan, Assumptions("a100")).values()
+    assert stage["fits"] is fits, stage
+    if not fits:
+        needs = stage["memory"]["total"] / shipped().gpus["a100"].memory_bytes
+        held = float(stage["note"].partition("`gpus_per_worker: ")[2].partition("`")[0])
+        assert needs <= held < needs + 0.01
+        assert "of a100's 4 at gpus_per_worker 0.05; " in stage["note"]
