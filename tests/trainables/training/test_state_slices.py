@@ -10,9 +10,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from search_spaces.spec import OptimizerSpec, Precision
+from search_spaces.spec import LoraSpec, OptimizerSpec, Precision
 from tests.support.gloo_pair import run_on_two
-from tests.support.tiny_specs import SGD, stage
+from tests.support.tiny_specs import SGD, language, stage
 from tests.support.tiny_trials import losses, make_task, run, run_until
 from trainables.storage import layout
 from trainables.storage.record_files import read
@@ -45,6 +45,12 @@ def _seconds_at_checkpoint(task: TrialTask) -> float:
     """Read the wall seconds of training up to the newest checkpoint."""
     with open_state(max(Path(task.storage).glob(f"{layout.checkpoints(task.stages[0].key)}/*/rank-00000*"))) as state:
         return float(state["stage"]["seconds"])
+
+
+def _names(root: Path, task: TrialTask) -> set[str]:
+    """Read the names of the parameters that the newest checkpoint has."""
+    with open_state(max(root.glob(f"{layout.checkpoints(task.stages[0].key)}/*/rank-00000*"))) as state:
+        return {piece["name"] for piece in state["slices"]}
 
 
 def _result(task: TrialTask) -> StageResult:
@@ -106,6 +112,27 @@ def test_two_workers_go_on_where_one_stopped_and_one_where_two_did(precision: Pr
         _assert_goes_on(precision, losses(run(task)), task, undisturbed)
         assert _result(task).gpu_seconds == pytest.approx(_seconds(task) + of_two_s)
         assert [group[:9] for group in _result(task).provenance["groups"].split("; ")] == ["workers 2", "workers 1"]
+
+
+@pytest.mark.parametrize("is_tied", [True, False], ids=["tied", "adapters"])
+def test_tied_weights_adapters_and_frozen_modules_go_on_in_another_shape(is_tied: bool, tmp_path: Path) -> None:
+    """Embeddings that are the output layer are in a checkpoint once; what is not trained is not in it."""
+    tied = language(config={**language().config, "tie_word_embeddings": True})
+    trained = stage(trains=("language",), lora=None if is_tied else LoraSpec(rank=4, alpha=8, dropout=0.1))
+    whole, first, second = (
+        make_task(
+            tmp_path / folder, stages=(trained,), language_spec=tied, benchmarks=(), checkpoint_every_steps=2, **shape
+        )
+        for folder, shape in (("whole", PLAIN), ("cut", CUT), ("cut", THIRD))
+    )
+    undisturbed = losses(run(whole))
+    run_until(first, 5)
+    names = _names(tmp_path / "cut", first)
+    assert {name.partition(".")[0] for name in names} == {"language"}
+    assert all((".lora_" in name) is not is_tied for name in names)
+    assert not any("lm_head" in name for name in names)
+    assert ("language.model.embed_tokens.weight" in names) is is_tied
+    _assert_goes_on("fp32", losses(run(second)), second, undisturbed)
 
 
 @pytest.mark.parametrize("optimizer", [SGD, SGD.model_copy(update={"momentum": 0.0})], ids=["momentum", "plain"])
