@@ -114,8 +114,10 @@ def test_rank_that_fails_is_the_answer_of_the_group(workers: int, start: Start) 
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_code_that_cannot_be_imported_is_the_answer_of_the_start(workers: int, reserve: Start, tmp_path: Path) -> None:
-    failed = reserve(workers).start(code(tmp_path, "NoSuchMember"))
+def test_code_that_cannot_be_imported_is_the_answer_of_the_start(
+    workers: int, reserve: Reserve, tmp_path: Path
+) -> None:
+    failed = reserve(ResourceRequest(workers)).start(code(tmp_path, "NoSuchMember"))
     assert isinstance(failed, Failed)
     assert failed.kind == "error"
     assert "NoSuchMember" in failed.message
