@@ -11,6 +11,7 @@ MEASUREMENTS = (
     "measurements.data",
     "measurements.padding",
     "measurements.throughput",
+    "measurements.peers",
     "measurements.groups",
     "measurements.exactness",
     "measurements.outage",

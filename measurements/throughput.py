@@ -46,7 +46,7 @@ def main() -> None:
     ensure_single("cpu")
     with tempfile.TemporaryDirectory() as storage:
         task = base_task(Path(storage))
-        _produce_features(task)
+        produce_features(task)
         print(f"quickstart model, global batch {task.trial.stages[0].global_batch}, one thread")
         for zero in (0, 2, 3):
             bare, engine = compare(with_resources(task, zero=zero), turns)
@@ -109,7 +109,7 @@ def _timed(step: Callable[[int], None], numbers: range) -> float:
     return time.perf_counter() - began
 
 
-def _produce_features(task: TrialTask) -> None:
+def produce_features(task: TrialTask) -> None:
     """Run the trial up to its first training step: the features are on storage then."""
     loop: Iterator[object] = run_trial(task, Context())
     for progress in loop:

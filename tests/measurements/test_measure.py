@@ -41,6 +41,7 @@ LONG: Mapping[str, Sequence[str]] = {
     "exactness": (),
     "groups": (),
     "outage": ("--seconds", "3", "--epochs", "1"),
+    "peers": ("--turns", "1"),
     "throughput": ("--turns", "1"),
     "tracking_server": ("--trials", "2"),
 }
