@@ -35,7 +35,7 @@ def test_ray_accepts_the_cluster_as_it_is_and_with_its_own_defaults(profile: str
 def test_machines_of_ec2_come_and_go_between_the_bounds_of_the_profile() -> None:
     cluster, (kind,) = _cluster("aws"), load_profile("aws").nodes
     node = cluster["available_node_types"]["h100"]
-    assert (node["min_workers"], node["max_workers"], cluster["max_workers"]) == (kind.min, kind.max, 2)
+    assert (node["min_workers"], node["max_workers"], cluster["max_workers"]) == (kind.min, kind.max, 4)
     assert node["resources"] == {"CPU": 192, "GPU": 8}
     assert cluster["available_node_types"]["head"]["resources"] == {"CPU": 0}
 
