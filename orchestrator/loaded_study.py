@@ -242,6 +242,8 @@ def load(
     Raises:
         InputError: a ValueError that names everything that is wrong with the study, by line.
     """
+    if limit is not None and limit < 1:
+        raise InputError(f"must be 1 or more, but got {limit}", key="limit")
     root = chosen_root(None if storage is None else Path(storage))
     folder = data_root(None if data is None else Path(data), root)
     options = PlanOptions(storage=root, data=folder, overrides=tuple(overrides), limit=limit, toy=toy)

@@ -6,21 +6,24 @@ A run outlives the server: it is a process of its own, which `stop` ends and the
 from __future__ import annotations
 
 import functools
+import json
 import subprocess
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec
 
 from mcp.server import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 
 from orchestrator import __version__
 from orchestrator.analysis.stored_answers import Which
+from orchestrator.json_text import json_text
 from orchestrator.loaded_study import LoadedStudy, load
+from orchestrator.running.storage_pause import StorageGoneError
 from orchestrator.state.runs import ask_to_stop, living_runs
 from orchestrator.storage.studies import overview
 from search_spaces.errors import InputError
@@ -29,10 +32,12 @@ from search_spaces.study_files import shipped_studies
 from trainables.storage.store import LocalStore
 
 P = ParamSpec("P")
-T = TypeVar("T")
 
 MOST_ROWS = 50
 """Rows that an answer has at most: what an agent reads is paid by the word."""
+
+LOG_LINES = 15
+"""Last lines of a log that an ended run is told with."""
 
 INSTRUCTIONS = """Ablation studies of vision-language models. A study is a YAML file or a shipped name.
 Order of work: `plan` (what it takes), `run` with toy=true (a smoke test of seconds), `run`, `status` until every trial
@@ -41,8 +46,29 @@ once, and the same call resumes what was interrupted; nothing is trained twice."
 
 
 @dataclass(frozen=True)
+class StartedRun:
+    """A run that this server has started. It may have ended, or not yet have told storage that it is there."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    events: Path
+
+    def as_json(self) -> dict[str, Any]:
+        """Return its process, its files, and, where it has ended, its exit code and its last words."""
+        code = self.process.poll()
+        last = "" if code is None else "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+        return {
+            "pid": self.process.pid,
+            "exit_code": code,
+            "last_lines": last,
+            "log": str(self.log),
+            "events": str(self.events),
+        }
+
+
+@dataclass(frozen=True)
 class StudyTools:
-    """Tools over the studies of one storage. Each returns plain values, and raises ToolError for a wrong input.
+    """Tools over the studies of one storage. Each returns plain values, and raises InputError for a wrong input.
 
     Args:
         storage: root of the storage.
@@ -51,6 +77,8 @@ class StudyTools:
 
     storage: Path
     data: Path | None
+    started: dict[str, StartedRun] = field(default_factory=dict)
+    """Study -> its last run that this server has started."""
 
     def list_studies(self) -> dict[str, Any]:
         """List the studies that ship with the program, and those that the storage holds with their state."""
@@ -93,9 +121,14 @@ class StudyTools:
     ) -> dict[str, Any]:
         """Start what is left of a study in the background, and return at once. The same call resumes it.
 
-        `limit` keeps the first so many trials; `address` names a running Ray cluster. Progress: `status`.
+        `limit` keeps the first so many trials; `address` names a running Ray cluster. Progress: `status`, which also
+        tells the exit code of a run that has ended. While a run that was started here goes on, no other is started.
         """
         loaded = self._load(study, overrides, toy, limit)
+        name = stored_name(loaded.study, toy=toy)
+        before = self.started.get(name)
+        if before is not None and before.process.poll() is None:
+            return {"study": name, "already_running": True, **before.as_json()}
         folder = Path(tempfile.mkdtemp(prefix="ablate-run-"))
         log, events = folder / "log.txt", folder / "events.jsonl"
         command = [sys.executable, "-m", "orchestrator", "run", study, *loaded.options.flags(), "--events", str(events)]
@@ -106,11 +139,11 @@ class StudyTools:
                 command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
             )
         threading.Thread(target=process.wait, daemon=True).start()  # so that it is gone once it has ended
-        name = stored_name(loaded.study, toy=toy)
-        return {"study": name, "pid": process.pid, "log": str(log), "events": str(events)}
+        self.started[name] = StartedRun(process, log, events)
+        return {"study": name, "already_running": False, **self.started[name].as_json()}
 
     def status(self, study: str, overrides: Sequence[str] = (), toy: bool = False) -> dict[str, Any]:
-        """Show how far a study is: trials by state, steps, seconds left, and why trials have failed."""
+        """Show how far a study is: trials by state, steps, seconds left, why trials failed, how the last run ended."""
         status = self._load(study, overrides, toy).status()
         failed = [
             {"trial": trial.id, "arm": trial.arm, "seed": trial.seed, "failure": trial.failure, "log": trial.log}
@@ -124,13 +157,14 @@ class StudyTools:
             "steps": status.steps,
             "eta_s": status.eta_s,
             "runs": list(status.runs),
+            "last_run": self.started[status.study].as_json() if status.study in self.started else None,
             "failed": failed[:MOST_ROWS],
             "left_out": max(0, len(failed) - MOST_ROWS),
         }
 
     def verdicts(self, study: str, overrides: Sequence[str] = (), toy: bool = False) -> dict[str, Any]:
         """Judge the claims of a study by the scores that are there. A look at results is counted by the storage."""
-        verdicts = self._load(study, overrides, toy).report().verdicts
+        report = self._load(study, overrides, toy).report()
         judged = [
             {
                 "id": verdict.id,
@@ -141,9 +175,15 @@ class StudyTools:
                 "interval": verdict.interval,
                 "n_seeds": verdict.n_seeds,
             }
-            for verdict in verdicts.verdicts
+            for verdict in report.verdicts.verdicts
         ]
-        return {"study": study, "opening": verdicts.opening, "verdicts": judged, "notes": list(verdicts.notes)}
+        return {
+            "study": report.study,
+            "opening": report.verdicts.opening,
+            "verdicts": judged[:MOST_ROWS],
+            "notes": list(report.verdicts.notes),
+            "left_out": max(0, len(judged) - MOST_ROWS),
+        }
 
     def answers(
         self,
@@ -160,9 +200,18 @@ class StudyTools:
         `which`: all; wrong, those that score below a half, the lowest first; differ, those on which arms differ most.
         """
         arms, benchmarks = (arm,) if arm is not None else (), (benchmark,) if benchmark is not None else ()
-        return self._load(study, overrides, toy).answers(
-            which=which, arms=arms, benchmarks=benchmarks, limit=min(limit, MOST_ROWS)
-        )
+        shown = self._load(study, overrides, toy).answers(which=which, arms=arms, benchmarks=benchmarks, limit=limit)
+        rows = [
+            {"benchmark": each["benchmark"], **question} for each in shown["benchmarks"] for question in each["shown"]
+        ]
+        for row in rows:
+            row["answers"], row["answers_left_out"] = (
+                row["answers"][:MOST_ROWS],
+                max(0, len(row["answers"]) - MOST_ROWS),
+            )
+        chosen = sum(each["chosen"] for each in shown["benchmarks"])
+        kept = rows[:MOST_ROWS]
+        return {"study": shown["study"], "questions": kept, "left_out": chosen - len(kept)}
 
     def stop(self, study: str, overrides: Sequence[str] = (), toy: bool = False) -> dict[str, Any]:
         """Ask every run of a study to end; running trials have a minute to reach a checkpoint. `run` goes on later."""
@@ -170,7 +219,11 @@ class StudyTools:
         runs = living_runs(store, name)
         for run in runs:
             ask_to_stop(store, run, within_s=60.0)
-        return {"study": name, "asked": [run.sentence for run in runs]}
+        asked, own = [run.sentence for run in runs], self.started.get(name)
+        if own is not None and own.process.poll() is None and own.process.pid not in {run.owner.pid for run in runs}:
+            own.process.terminate()  # it has not told storage yet that it is there
+            asked.append(f"process {own.process.pid}, which was starting")
+        return {"study": name, "asked": asked}
 
     def _load(self, study: str, overrides: Sequence[str], toy: bool, limit: int | None = None) -> LoadedStudy:
         return load(study, storage=self.storage, data=self.data, overrides=overrides, limit=limit, toy=toy)
@@ -192,14 +245,14 @@ def make_server(tools: StudyTools) -> MCPServer:
     return server
 
 
-def _refusing(tool: Callable[P, T]) -> Callable[P, T]:
-    """Wrap a tool so that what is wrong with its input reaches the agent as text."""
+def _refusing(tool: Callable[P, Any]) -> Callable[P, Any]:
+    """Wrap a tool so that what is wrong with input or storage reaches the agent as text, and numbers are JSON's."""
 
     @functools.wraps(tool)
-    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+    def call(*args: P.args, **kwargs: P.kwargs) -> Any:
         try:
-            return tool(*args, **kwargs)
-        except InputError as error:
+            return json.loads(json_text(tool(*args, **kwargs)))
+        except (InputError, OSError, StorageGoneError) as error:
             raise ToolError(str(error)) from error
 
     return call

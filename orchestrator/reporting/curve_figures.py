@@ -41,14 +41,18 @@ def loss_panel(curves: Sequence[LossCurve], behind: Sequence[LossCurve], scale_o
         width="100%",
         height=PANEL_HEIGHT,
     )
-    ends = ", ".join(f"seed {curve.seed}: {curve.points[-1][1]:.3g}" for curve in curves)
+    ends = ", ".join(f"seed {curve.seed}: {_end(curve)}" for curve in curves)
     arm = curves[0].arm if curves else ""
     return figure_svg([*marks, stretched], PANEL_HEIGHT + 22, "panel", f"Training loss of {arm}; at the end {ends}")
 
 
+def _end(curve: LossCurve) -> str:
+    return "diverged" if curve.is_diverged or not curve.points else f"{curve.points[-1][1]:.3g}"
+
+
 def _line(curve: LossCurve, across: Scale, up: Scale, kind: str) -> Markup:
     points = " ".join(f"{WIDTH * across.at(x):.1f},{up.y(y, PANEL_HEIGHT):.1f}" for x, y in curve.points)
-    title = element("title", f"{curve.arm}, seed {curve.seed}")
+    title = element("title", f"{curve.arm}, seed {curve.seed}{', diverged' if curve.is_diverged else ''}")
     return element("polyline", title, points=points, class_=kind)
 
 

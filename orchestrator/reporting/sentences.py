@@ -232,6 +232,15 @@ def how_judged(report: Report) -> str:
     return text + " No clear difference does not mean that there is none."
 
 
+def losses_note(report: Report) -> str:
+    """State how many losses a large study leaves out, and which have diverged; empty where there is nothing to say."""
+    shown = {(curve.arm, curve.seed) for curve in report.losses}
+    left_out = report.counts["done"] - len(shown)
+    diverged = sorted({f"{curve.arm} (seed {curve.seed})" for curve in report.losses if curve.is_diverged})
+    notes = [f"Losses of {number_of(left_out, 'trial')} are not shown."] if left_out > 0 else []
+    return " ".join(notes + ([f"Diverged: {', '.join(diverged)}."] if diverged else []))
+
+
 def sharing_line(sharing: Sharing) -> str:
     """State how much work was shared, and what that has saved."""
     text = f"Stages: {sharing.stages_by_trial} counted by trial, {sharing.stages} as work."

@@ -38,8 +38,10 @@ def shown_answers(
         data_root: folder in which relative paths of sources start; None: files of pictures are not looked for.
 
     Raises:
-        InputError: the study has no such arm or benchmark.
+        InputError: the study has no such arm or benchmark, or the limit is below 1.
     """
+    if limit < 1:
+        raise InputError(f"must be 1 or more, but got {limit}", key="limit")
     _require_known(plan, wanted)
     specs = {benchmark.id: benchmark for benchmark in plan.benchmarks}
     for answers in stored_answers(plan, store, read_ledger(plan, store), wanted):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
-from search_spaces.plan import Node, Plan
+from search_spaces.plan import Node, Plan, PlannedTrial
 from search_spaces.quantities import number_of
 from search_spaces.spec import OptimizerSpec, ScheduleSpec, StageSpec
 from trainables.storage import layout
@@ -18,7 +20,7 @@ POINTS = 60
 """Steps of a curve that are shown: as many as a small figure can tell apart."""
 
 MOST_CURVES = 200
-"""Trials whose curves are shown; in a larger study those of the first so many, in plan order."""
+"""Curves that are shown at most. In a larger study seeds are left out first, then the last arms."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,9 @@ class LossCurve:
     seed: int
     stage: str
     points: tuple[tuple[float, float], ...]
-    """Step and loss."""
+    """Step and loss; where the loss was no number, nothing."""
+    is_diverged: bool
+    """Whether it has ended in a loss that is no number, or infinite."""
 
 
 def stage_settings(plan: Plan) -> tuple[StageSettings, ...]:
@@ -71,23 +75,43 @@ def loss_curves(plan: Plan, store: Store) -> tuple[LossCurve, ...]:
     Args:
         plan: whose stages have keys.
         store: where their curves lie.
+
+    Returns:
+        The curves of as many trials as keep within `MOST_CURVES`: of every arm the first seeds.
     """
-    read: dict[str, tuple[tuple[float, float], ...]] = {}
-    curves = []
-    for trial in plan.trials[:MOST_CURVES]:
+    curves: list[LossCurve] = []
+    read: dict[str, Curve | None] = {}
+    for trial in _shown_trials(plan):
         for node in trial.stage_nodes(plan):
             if node.id not in read:
-                read[node.id] = _points(node, store)
-            if read[node.id]:
-                curves.append(LossCurve(trial.arm, trial.seed, node.name, read[node.id]))
+                read[node.id] = _read(node, store)
+            if (record := read[node.id]) is not None and record.curve:
+                points = [(float(step), loss) for step, loss, _ in record.curve]
+                finite = thinned([point for point in points if math.isfinite(point[1])])
+                curves.append(LossCurve(trial.arm, trial.seed, node.name, finite, not math.isfinite(points[-1][1])))
     return tuple(curves)
 
 
-def _points(node: Node, store: Store) -> tuple[tuple[float, float], ...]:
+def _shown_trials(plan: Plan) -> list[PlannedTrial]:
+    """Choose trials whose stages are at most `MOST_CURVES`: first one seed of each arm, then the second ones, ..."""
+    seeds_before: Counter[str] = Counter()
+    order: list[tuple[int, int]] = []
+    for at, trial in enumerate(plan.trials):
+        order.append((seeds_before[trial.arm], at))
+        seeds_before[trial.arm] += 1
+    shown, curves = [], 0
+    for _, at in sorted(order):
+        curves += len(plan.trials[at].stage_nodes(plan))
+        if curves > MOST_CURVES:
+            break
+        shown.append(at)
+    return [plan.trials[at] for at in sorted(shown)]
+
+
+def _read(node: Node, store: Store) -> Curve | None:
     if node.key is None:
-        return ()
-    record = read_or_drop(store, layout.stage_curve(node.key), Curve, "its losses are not shown")
-    return thinned([(float(step), loss) for step, loss, _ in record.curve]) if record is not None else ()
+        return None
+    return read_or_drop(store, layout.stage_curve(node.key), Curve, "its losses are not shown")
 
 
 def thinned(points: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:

@@ -72,6 +72,34 @@ def test_an_agent_lists_and_plans_studies_and_reads_what_is_wrong(tmp_path: Path
     talk(tmp_path / "absent", conversation)
 
 
+def test_a_run_that_ends_at_once_tells_why_and_one_that_is_starting_can_be_stopped(tmp_path: Path) -> None:
+    storage = tmp_path / "s"
+    storage.mkdir()
+
+    async def conversation(agent: Agent) -> None:
+        await agent.call("run", study="quickstart", address="nowhere")
+        status = await agent.call("status", study="quickstart")
+        while status["last_run"]["exit_code"] is None:
+            await asyncio.sleep(0.5)
+            status = await agent.call("status", study="quickstart")
+        assert status["last_run"]["exit_code"] == 2
+        assert "nowhere" in status["last_run"]["last_lines"]
+
+        started = await agent.call("run", study="quickstart", toy=True)
+        again = await agent.call("run", study="quickstart", toy=True)
+        assert (again["already_running"], again["pid"]) == (True, started["pid"])
+        assert (await agent.call("stop", study="quickstart", toy=True))["asked"] == [
+            f"process {started['pid']}, which was starting"
+        ]
+        status = await agent.call("status", study="quickstart", toy=True)
+        while status["last_run"]["exit_code"] is None:
+            await asyncio.sleep(0.5)
+            status = await agent.call("status", study="quickstart", toy=True)
+        assert status["last_run"]["exit_code"] in (143, -15)
+
+    talk(storage, conversation)
+
+
 @pytest.mark.ray
 def test_an_agent_runs_a_study_follows_it_and_reads_what_it_found(tmp_path: Path) -> None:
     storage = tmp_path / "s"
@@ -90,9 +118,8 @@ def test_an_agent_runs_a_study_follows_it_and_reads_what_it_found(tmp_path: Path
         assert (await agent.call("status", **study))["counts"]["done"] == 2
         assert len((await agent.call("verdicts", **study))["verdicts"]) == 4
         answers = await agent.call("answers", **study, benchmark="easy-vqa-shape", arm="base", which="all", limit=3)
-        (benchmark,) = answers["benchmarks"]
-        assert [row["question"] for row in benchmark["shown"]] == ["what shape is in the image?"] * 3
-        assert [(row["arm"], row["seed"]) for row in benchmark["shown"][0]["answers"]] == [("base", 7), ("base", 8)]
+        assert [row["question"] for row in answers["questions"]] == ["what shape is in the image?"] * 3
+        assert [(row["arm"], row["seed"]) for row in answers["questions"][0]["answers"]] == [("base", 7), ("base", 8)]
         assert "must be one of" in await agent.refusal("answers", **study, arm="nobody")
         assert (await agent.call("stop", **study))["asked"] == []
 

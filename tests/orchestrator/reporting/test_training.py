@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from orchestrator.reporting.build import build_report
 from orchestrator.reporting.html import to_html
-from orchestrator.reporting.training import POINTS, loss_curves, stage_settings, thinned
+from orchestrator.reporting.training import MOST_CURVES, POINTS, loss_curves, stage_settings, thinned
 from search_spaces.expansion.expand import expand_study, plan_expansion
 from search_spaces.study_files import load_study
 from tests.support.html_page import Page
@@ -54,6 +55,34 @@ def test_losses_are_those_of_the_stages_on_storage(store: LocalStore) -> None:
     page = to_html(build_report(study_of(*CLAIMS), plan, store))
     assert "How the arms were trained" in Page(page).text
     assert page.count("<polyline") >= len(curves)
+
+
+def test_a_stage_that_diverged_is_drawn_as_far_as_its_loss_is_a_number(store: LocalStore) -> None:
+    finished(store)
+    plan = two_stage_plan(seeds=(7, 8, 9))
+    stages = [node for node in plan.nodes.values() if node.kind == "stage"]
+    losses = ((float("nan"),), (4.0, 3.0, float("inf")), (4.0, float("nan"), 2.0))
+    for stage, of_stage in zip(stages, losses, strict=False):
+        assert stage.key is not None
+        curve = Curve(tuple((step, loss, 0.1) for step, loss in enumerate(of_stage)))
+        write(store, layout.stage_curve(stage.key), curve)
+    curves = loss_curves(plan, store)
+    assert {curve.points for curve in curves if curve.is_diverged} == {(), ((0.0, 4.0), (1.0, 3.0))}
+    assert {curve.points for curve in curves if not curve.is_diverged} == {((0.0, 4.0), (2.0, 2.0))}
+    page = to_html(build_report(study_of(*CLAIMS), plan, store))
+    assert "nan" not in "".join(re.findall(r'points="[^"]*"', page))
+    assert "Diverged: " in Page(page).text
+
+
+def test_of_a_large_study_every_arm_has_curves_before_any_has_all(store: LocalStore) -> None:
+    finished(store)
+    plan = two_stage_plan(seeds=tuple(range(7, 7 + MOST_CURVES)))
+    for node in plan.nodes.values():
+        if node.kind == "stage" and node.key is not None:
+            write(store, layout.stage_curve(node.key), Curve(((0, 4.0, 0.1),)))
+    curves = loss_curves(plan, store)
+    assert 0 < len(curves) <= MOST_CURVES
+    assert {curve.arm for curve in curves} == {trial.arm for trial in plan.trials}
 
 
 def test_a_long_curve_is_thinned_to_means_of_equal_runs() -> None:
