@@ -242,6 +242,7 @@ def train_and_score(
     from orchestrator.running.tuner import list_cluster_nodes, list_hardware, run_trials
     from orchestrator.terminal.live import LiveView
     from orchestrator.terminal.stops import end_without_ray
+    from orchestrator.tracking.database_place import tell_shared_database
     from orchestrator.tracking.mlflow_connect import open_command, open_tracker
     from orchestrator.tracking.uploader import Uploader
 
@@ -259,6 +260,8 @@ def train_and_score(
     done = [entry.id for entry in ledger.trials.values() if entry.state == "done"]
     shown = plan.narrowed({*run, *done})
     tracker = None if options.offline else open_tracker(options.tracking_uri, options.plan.storage)
+    if tracker is not None and options.tracking_uri is None:
+        tell_shared_database(options.plan.storage, plain_lines(console))
     with ExitStack() as stack:
         nodes = stack.enter_context(connect(cluster, options.cpus))
         refuse_impossible(requests_by_arm(narrowed), nodes)

@@ -117,6 +117,10 @@ def submit(
         where = ["--storage", storage]
         status = ["ablate", "status", study, *flags_of(selection), *where]
         lines += [f"  to see how far it is, where {storage} is mounted: {shlex.join(status)}"]
+        if policy.tracking_uri is not None:
+            lines += [f"  to compare its trials in MLflow: {policy.tracking_uri}"]
+        elif not policy.offline:
+            lines += [f"  its trials go to the MLflow database in {storage}: at its end it says how to open that"]
         at = ["--address", without_credentials(job.address), *(["--python", python] if python else [])]
         again = ["ablate", "submit", study, *flags_of(selection), *further, *at]
         lines += [f"  to resume it: {shlex.join(again)}"]

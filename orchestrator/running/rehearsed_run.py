@@ -147,6 +147,11 @@ class RehearsedRun:
     def _of(self, trial: str) -> Run:
         return self._rehearsals if self._rehearsals is not None and trial in self._planned else self._trials.run
 
+    @property
+    def running(self) -> int:
+        """Number of the rehearsals and trials that have been dispatched and have not ended."""
+        return self._trials.run.running + (self._rehearsals.running if self._rehearsals is not None else 0)
+
     def avoided(self, trial: str) -> tuple[str, ...]:
         """Return the nodes on which a rehearsal or a trial must not be placed."""
         return self._of(trial).avoided(trial)

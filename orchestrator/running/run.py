@@ -130,6 +130,11 @@ class Run:
                 self._lost.discard(trial)
                 self._dispatcher.resume(trial, avoided)
 
+    @property
+    def running(self) -> int:
+        """Number of the trials that have been dispatched and have not ended."""
+        return len(self._attempts.running)
+
     def avoided(self, trial: str) -> tuple[str, ...]:
         """Return the nodes on which a trial that was dispatched must not be placed."""
         return self._dispatcher.avoided(trial)

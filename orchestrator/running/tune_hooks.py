@@ -29,7 +29,7 @@ from orchestrator.running.signals import InterruptedRunError
 from search_spaces.full_storage import is_full
 from search_spaces.outcomes import FailureKind, TrialDone
 from trainables.workers.tune_result import TuneResult, read_result
-from trainables.workers.tune_trial import TrialFailedError, TuneTrial
+from trainables.workers.tune_trial import TrialFailedError, TuneTrial, report_every_s
 
 NODE_LABEL = "ray.io/node-id"
 """Label that Ray gives every node."""
@@ -51,6 +51,10 @@ class TuneRun(Protocol):
 
     def next(self) -> str | Literal[Finished.FINISHED] | None:
         """Dispatch a trial and return its id; None if none can start now, FINISHED if none is left."""
+
+    @property
+    def running(self) -> int:
+        """Number of the trials that have been dispatched and have not ended."""
 
     def avoided(self, trial: str) -> tuple[str, ...]:
         """Return the nodes on which a trial that was dispatched must not be placed."""
@@ -161,7 +165,8 @@ class _TrialIds(Searcher):  # type: ignore[misc]  # ray has no types
             return None
         own = {"storage": self._storages[trial]} if trial in self._storages else {}
         avoided = sorted({*self._run.avoided(trial), *self._kept_out()})
-        return {"trial": trial, "avoided": ",".join(avoided), **own}
+        every_s = report_every_s(self._run.running)
+        return {"trial": trial, "avoided": ",".join(avoided), "report_every_s": every_s, **own}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         """Do nothing: the callback below gets the same, with the trial."""

@@ -6,10 +6,12 @@ import hashlib
 import logging
 import os
 import re
+import socket
 from pathlib import Path
 
 from mlflow import MlflowClient
 
+from cluster.connect import in_job
 from orchestrator.own_command import own_command
 from orchestrator.tracking.embedded_database import embedded_uri, prepare_embedded
 from orchestrator.tracking.mlflow_errors import plain_words, translate_errors
@@ -100,4 +102,14 @@ def open_command(tracker: MlflowTracker) -> str:
         return f"MLflow: {tracker.link(shown)}" if shown.startswith("http") else f"MLflow: {shown}"
     opened = [tracker.study] if tracker.study is not None else []
     command = own_command("open", *opened, "--storage", str(tracker.storage))
-    return f"To open MLflow:  {command}\nArtifacts are in {tracker.storage / layout.TRACKING_ARTIFACTS}"
+    where = _from_afar(tracker.storage) if in_job() else ""
+    return f"To open MLflow:  {command}{where}\nArtifacts are in {tracker.storage / layout.TRACKING_ARTIFACTS}"
+
+
+def _from_afar(storage: Path) -> str:
+    """Say how a user opens the database of a job, who sits at another machine than the one that says it."""
+    host = socket.gethostname()
+    return (
+        f"\nThis is a job on {host}: `ablate open` works wherever {storage} is mounted; run on {host}, its link opens"
+        f" on your machine after:  ssh -L 5000:127.0.0.1:5000 {host}"
+    )

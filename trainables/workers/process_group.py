@@ -8,12 +8,14 @@ from __future__ import annotations
 import atexit
 import itertools
 import os
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar, assert_never, cast
 
-from search_spaces.error_text import named_message
+from search_spaces.error_text import first_line, named_message
+from search_spaces.out_of_memory import is_out_of_memory
 from search_spaces.worker_contract import Device
 
 JOIN_TIMEOUT_S = 300.0
@@ -32,6 +34,10 @@ _arrivals: _Arrivals | None = None
 
 class FailedPeerError(RuntimeError):
     """Another rank of the group has failed in a collective: that rank raises the error itself, which explains both."""
+
+
+class UnusableGpuError(RuntimeError):
+    """The GPU that this process was given cannot be used."""
 
 
 class Rendezvous:
@@ -205,6 +211,28 @@ def leave() -> None:
         dist.destroy_process_group()
 
 
+def _use_gpu(local_rank: int) -> None:
+    """Take a GPU for this process.
+
+    Args:
+        local_rank: index among those that it sees.
+
+    Raises:
+        UnusableGpuError: naming the GPU and its host, where driver or library do not give it.
+    """
+    import torch
+
+    try:
+        torch.cuda.set_device(local_rank)
+    except (RuntimeError, AssertionError) as error:  # the second where torch was built without CUDA
+        if is_out_of_memory(error):
+            raise
+        seen = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+        name = seen[local_rank] if local_rank < len(seen) else str(local_rank)
+        reason = first_line(error)
+        raise UnusableGpuError(f"GPU {name} of {socket.gethostname()} cannot be used: {reason}") from error
+
+
 def _init(store: Any, rank: int, world: int, device: Device, local_rank: int) -> None:
     import torch
     import torch.distributed as dist
@@ -217,7 +245,7 @@ def _init(store: Any, rank: int, world: int, device: Device, local_rank: int) ->
         setattr(distributed_c10d, default, patience)
     match device:
         case "cuda":
-            torch.cuda.set_device(local_rank)
+            _use_gpu(local_rank)
             gpu = torch.device("cuda", local_rank)
             dist.init_process_group("nccl", store=store, rank=rank, world_size=world, timeout=patience, device_id=gpu)
         case "cpu":

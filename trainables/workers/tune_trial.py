@@ -1,4 +1,4 @@
-"""Run a trial as a Tune trainable: start or reuse a group of workers, open the loop, advance it about a second a step.
+"""Run a trial as a Tune trainable: start or reuse a group of workers, open the loop, advance it by steps of seconds.
 
 Tune may set a trial up in one process and run it in another, so `setup` and `reset_config` only remember its id. What
 the trial is to do is read from storage when it starts, hence edits between two attempts count. The group outlives the
@@ -37,6 +37,9 @@ Answer = TypeVar("Answer")
 STEP_S = 1.0
 """Wall seconds that one step should take: long enough to cost nothing, short enough to show life and to stop soon."""
 
+RESULTS_PER_S = 20.0
+"""Most results that one driver should have to take per second, of all trials that run: each costs it milliseconds."""
+
 GROWTH = 4
 """A step has at most so many times the units of the one before: one slow unit tells little of the next."""
 
@@ -46,6 +49,11 @@ loaded, a model is built, an evaluation set is read."""
 
 CONDUCTOR_MARGIN_S = 60.0
 """A group notices its own silent workers; whoever watches this process waits so much longer than the group does."""
+
+
+def report_every_s(trials: int) -> float:
+    """Return the seconds between two results of each of so many trials that run at a time."""
+    return max(STEP_S, trials / RESULTS_PER_S)
 
 
 class TrialFailedError(RuntimeError):
@@ -65,9 +73,9 @@ class TrialFailedError(RuntimeError):
 
 
 class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
-    """The Tune trainable. Its configuration is ``{"trial": id}`` alone, as Tune interprets what it is given.
+    """The Tune trainable. Its configuration is ``{"trial": id}``, as Tune interprets what it is given.
 
-    A rehearsal has a storage of its own, ``"storage"``.
+    Beside it stand ``"report_every_s"``, and ``"storage"`` of a rehearsal, which has one of its own.
     """
 
     def setup(self, config: dict[str, Any], start_group: StartGroup, study: str, storage: str) -> None:
@@ -89,6 +97,7 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
     def _remember(self, config: Mapping[str, Any]) -> None:
         self._trial: str = config["trial"]
         self._store: Store = LocalStore(Path(config.get("storage", self._storage_root)))
+        self._report_every_s: float = config.get("report_every_s", STEP_S)
         self._task: TrialTask | None = None
         self._opened: Group | None = None
         self._units = 1
@@ -108,14 +117,22 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         if self._task is None:
             self._task = _read_task(self._store, self._study, self._trial)
             return self._result(Started(fresh_group=self._group is None))
-        group = self._opened or self._open(self._task)
+        group, spent_s = self._opened or self._open(self._task), 0.0
+        while True:
+            progress, seconds = self._advance(group)
+            spent_s += max(seconds, STEP_S)
+            if spent_s >= self._report_every_s or not isinstance(progress, UnitDone):
+                return self._result(progress)
+
+    def _advance(self, group: Group) -> tuple[Progress, float]:
+        """Advance the trial by about `STEP_S`. Returns what it has come to, and the seconds of it."""
         advanced = self._checked(group.advance(self._units, self._timeout_s()))
         self._first = not isinstance(advanced.progress, UnitDone)  # the next unit begins another node
         if isinstance(advanced.progress, NodeDone):
             self._done.add(advanced.progress.node)
         wanted = int(STEP_S * advanced.units / max(advanced.seconds, 1e-6))
         self._units = 1 if self._first else max(1, min(wanted, GROWTH * advanced.units))
-        return self._result(advanced.progress)
+        return advanced.progress, advanced.seconds
 
     def cleanup(self) -> None:
         self._drop_group()
@@ -185,7 +202,7 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
 
     def _result(self, event: Started | Progress) -> dict[str, Any]:
         """Make a report to Tune, with what a watchdog needs: this process, and when the next report is due."""
-        timeout_s = self._timeout_s()
+        timeout_s = self._timeout_s() + self._report_every_s - STEP_S
         if self._opened is None:
             timeout_s += ALLOWANCE_S  # the group has to start first
         if self._group is None or self._group.size > 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +20,7 @@ from ray.exceptions import (
     RayTaskError,
 )
 
-from orchestrator.running.tune_hooks import NODE_LABEL, _error_of, kind_of, reservation
+from orchestrator.running.tune_hooks import NODE_LABEL, _error_of, _TrialIds, kind_of, reservation
 from search_spaces.outcomes import FailureKind
 from tests.support.hostile_files import Payload
 from trainables.workers.tune_trial import TrialFailedError
@@ -73,6 +74,26 @@ def test_reservation_elsewhere_asks_every_bundle_with_resources_for_another_node
     assert elsewhere != reservation(gang, "")
     assert elsewhere == reservation(gang, "n1,n2")
     assert elsewhere._kwargs == {"bundle_label_selector": [{NODE_LABEL: "!in(n1,n2)"}] * 2}
+
+
+@dataclass
+class HandingOut:
+    """A run that hands out one trial while others run."""
+
+    running: int
+
+    def next(self) -> str:
+        return "t"
+
+    def avoided(self, trial: str) -> tuple[str, ...]:
+        return ("n2",)
+
+
+def test_a_trial_is_kept_from_nodes_that_were_refused_and_reports_the_more_rarely_the_more_others_run() -> None:
+    few = _TrialIds(HandingOut(running=2), {}, lambda: ("n1",)).suggest("tune's id")  # type: ignore[arg-type]
+    assert few == {"trial": "t", "avoided": "n1,n2", "report_every_s": 1.0}
+    many = _TrialIds(HandingOut(running=200), {}, tuple).suggest("tune's id")  # type: ignore[arg-type]
+    assert many == {"trial": "t", "avoided": "n2", "report_every_s": 10.0}
 
 
 def _trial(file: Path) -> SimpleNamespace:

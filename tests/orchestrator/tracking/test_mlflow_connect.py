@@ -75,6 +75,15 @@ def test_embedded_study_is_opened_with_one_command(storage: Path) -> None:
     assert tracker.page_of("another", "http://127.0.0.1:5000") is None
 
 
+def test_a_job_says_from_where_its_database_is_opened(storage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracker = open_tracker(None, storage)
+    assert "This is a job" not in open_command(tracker)
+    monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", "{}")
+    host = socket.gethostname()
+    assert f"This is a job on {host}: `ablate open` works wherever {storage} is mounted" in open_command(tracker)
+    assert f"ssh -L 5000:127.0.0.1:5000 {host}" in open_command(tracker)
+
+
 def test_embedded_database_a_path_with_any_character_lies_below_the_storage_and_its_command_can_be_pasted(
     tmp_path: Path,
 ) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 
-from trainables.workers.process_group import PATIENCE_S, from_all_ranks, from_rank_0
+import pytest
+
+from trainables.workers.process_group import PATIENCE_S, UnusableGpuError, ensure_single, from_all_ranks, from_rank_0
 
 SINGLE = """
 from trainables.workers.process_group import ensure_single
@@ -145,3 +148,13 @@ def test_process_group_module_imports_no_torch() -> None:
     script = "import sys, trainables.workers.process_group, trainables.workers.worker; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "False"
+
+
+def test_a_gpu_that_cannot_be_used_is_named_with_its_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    def set_device(index: int) -> None:
+        raise RuntimeError("Found no NVIDIA driver on your system.\nPlease check")
+
+    monkeypatch.setattr("torch.cuda.set_device", set_device)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    with pytest.raises(UnusableGpuError, match=rf"^GPU 3 of {socket.gethostname()} cannot be used: Found no NVIDIA"):
+        ensure_single("cuda")

@@ -25,7 +25,7 @@ from trainables.storage.records import Failure
 from trainables.storage.store import LocalStore
 from trainables.task import StageTask, TrialTask
 from trainables.workers.tune_result import read_result
-from trainables.workers.tune_trial import ALLOWANCE_S, GROWTH, TrialFailedError, TuneTrial
+from trainables.workers.tune_trial import ALLOWANCE_S, GROWTH, STEP_S, TrialFailedError, TuneTrial, report_every_s
 
 HANG_S = 33.0
 
@@ -90,10 +90,10 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     for trial in ("a", "b"):
         store.put(layout.trial_task("fake", trial), task(tmp_path, trial).model_dump_json().encode())
 
-    def made(*groups: Group | Failed) -> TuneTrial:
+    def made(*groups: Group | Failed, **config: float) -> TuneTrial:
         waiting = list(groups)
         trainable = TuneTrial.__new__(TuneTrial)
-        trainable.setup({"trial": "a"}, lambda: waiting.pop(0), study="fake", storage=str(tmp_path))
+        trainable.setup({"trial": "a", **config}, lambda: waiting.pop(0), study="fake", storage=str(tmp_path))
         return trainable
 
     return made
@@ -231,3 +231,31 @@ def test_tune_trial_module_imports_no_torch() -> None:
     script = "import sys, trainables.workers.tune_trial, cluster.gang; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(("trials", "results_per_s"), [(1, 1), (20, 20), (1_024, 20), (5_000, 20)])
+def test_all_trials_together_report_no_more_than_a_driver_can_take(trials: int, results_per_s: float) -> None:
+    assert trials / report_every_s(trials) == pytest.approx(results_per_s)
+
+
+def test_a_trial_that_reports_rarely_reports_the_last_of_several_units_and_ends_at_once(
+    make: Make,
+) -> None:
+    group = FakeGroup([unit_done(units, 1.0) for units in (1, 2, 3, 4)] + [node_done(), unit_done(), trial_done()])
+    trainable = make(group, report_every_s=3.0)
+    started = read_result(trainable.step())
+    assert read_result(trainable.step()).event == UnitDone("n1", "finetune", 3, 100)
+    assert read_result(trainable.step()).event == NodeDone("n1")
+    last = read_result(trainable.step())
+    assert last.event == TrialDone()
+    assert started.timeout_s == read_result(make().step()).timeout_s + 3.0 - STEP_S
+
+
+def test_a_group_that_does_not_start_leaves_its_failure_in_the_log_that_is_named(make: Make, tmp_path: Path) -> None:
+    trainable = make(failed("error"))
+    trainable.step()
+    with pytest.raises(TrialFailedError):
+        trainable.step()
+    failure = recorded(tmp_path)
+    assert failure is not None
+    assert (tmp_path / failure.log).read_text() == "it broke\nTraceback\n"
