@@ -14,11 +14,11 @@ from typing import Any, assert_never
 
 import psutil
 import ray
-from ray.exceptions import OutOfMemoryError, RayActorError, RayError, RayTaskError
+from ray.exceptions import ActorDiedError, OutOfMemoryError, RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from cluster.launcher import MemberCode, ResourceRequest
-from cluster.process import has_killed_since
+from cluster.process import has_killed_since, is_node_gone
 from cluster.stack_dump import dump_in_cluster, dump_on_signal
 from cluster.worker_info import WorkerInfo, hosts_sentence, not_met, shared_device
 from cluster.worker_process import GangWorker, make_member, this_worker
@@ -261,7 +261,7 @@ def _is_cause(failed: Failed) -> bool:
     if failed.is_consequence:
         return False
     match failed.kind:
-        case "lost" | "memory" | "full" | "damaged":
+        case "lost" | "preempted" | "memory" | "full" | "damaged":
             return True
         case "error" | "hung" | "killed":
             return False
@@ -286,9 +286,13 @@ def _fetch(call: Any, rank: int) -> Any:
     except OutOfMemoryError as error:
         return Failed("memory", f"rank {rank} was ended because its node ran out of memory", traceback=str(error))
     except RayActorError as error:
-        return Failed(
-            "lost", f"the process of rank {rank} is gone: killed, out of memory, or crashed", traceback=str(error)
-        )
+        if isinstance(error, ActorDiedError) and error.preempted:
+            return Failed("preempted", f"the node of rank {rank} was drained or preempted", traceback=str(error))
+        if is_node_gone(error):
+            gone = f"the node of rank {rank} is gone: the machine, its network or its Ray"
+        else:
+            gone = f"the process of rank {rank} is gone: killed, out of memory, or crashed"
+        return Failed("lost", gone, traceback=str(error))
     except RayTaskError as error:
         return Failed("error", first_line(named_message(error.cause or error)), traceback=str(error))
     except RayError as error:

@@ -57,6 +57,13 @@ def ask_node(function: Callable[..., Answer], node_id: str, *arguments: object, 
     return answer
 
 
+def is_node_gone(error: Exception) -> bool:
+    """Check whether Ray says of a process that its node is gone, and not the process alone."""
+    from ray.exceptions import NodeDiedError
+
+    return isinstance(error, NodeDiedError) or "its node has died" in str(error)  # Ray gives no other sign of it
+
+
 def has_killed_since(node_id: str, before: int | None) -> bool:
     """Check whether the kernel of a node has killed a process for want of memory since a count.
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-FailureKind = Literal["lost", "hung", "error", "memory", "full", "damaged", "killed"]
+FailureKind = Literal["lost", "preempted", "hung", "error", "memory", "full", "damaged", "killed"]
 """Why an attempt ended before its time. Stored in `failure.json` in these words.
 
 - `lost`: a process is gone, or another run has taken the work over.
+- `preempted`: the node of a process was drained, and then taken away.
 - `hung`: a process gave no sign for longer than the trial allows, and was ended.
 - `error`: the trial's code, data or set-up raised.
 - `memory`: a device, a host or a process ran out of memory.

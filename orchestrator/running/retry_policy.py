@@ -42,9 +42,9 @@ class Again:
 
     after_s: float
     number: int
-    """Which of the attempts in a row that this failure allows: 1 for the first."""
+    """Which of the attempts in a row that this failure allows: 1 for the first, 0 for one that does not count."""
     most: int
-    """How many it allows."""
+    """How many it allows; 0 where they are not counted."""
     avoided: tuple[str, ...] = ()
     """Nodes on which the attempt should not run if there are others."""
 
@@ -113,6 +113,8 @@ class RetryPolicy:
                 if node is not None and kind != "damaged":
                     self._losses[node] += 1
                 return self._within(self._again(kind), history.counts[kind])
+            case "uncounted":
+                return Again(0.0, 0, 0, self.bad_nodes)
             case "storage":
                 return self._within(self._budgets.storage, history.counts[kind])
             case "smaller":
@@ -130,7 +132,7 @@ class RetryPolicy:
                 return self._budgets.hung
             case "damaged":
                 return self._budgets.damaged
-            case "memory" | "full" | "error" | "killed":
+            case "preempted" | "memory" | "full" | "error" | "killed":
                 return 0
             case _:
                 assert_never(kind)

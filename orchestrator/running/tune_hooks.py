@@ -23,6 +23,7 @@ from ray.tune.search import Searcher
 
 from cluster.launcher import ResourceRequest
 from cluster.launchers import LAUNCHERS
+from cluster.process import is_node_gone
 from orchestrator.running.attempts import RunSettings
 from orchestrator.running.schedule import FINISHED, Finished
 from orchestrator.running.signals import InterruptedRunError
@@ -234,7 +235,9 @@ def kind_of(error: BaseException) -> tuple[FailureKind, str]:
         case ActorDiedError() if error.actor_init_failed:
             return "error", last
         case ActorDiedError() if error.preempted:
-            return "lost", "its node was drained or preempted"
+            return "preempted", "its node was drained or preempted"
+        case RayError() if is_node_gone(error):
+            return "lost", "its node is gone: the machine, its network or its Ray"
         case RayError():
             return "lost", "its process is gone: killed, out of memory, or crashed"
         case _:

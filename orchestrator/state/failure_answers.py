@@ -8,10 +8,11 @@ from typing import Literal
 
 from search_spaces.outcomes import FailureKind
 
-Answer = Literal["again", "smaller", "storage", "never"]
+Answer = Literal["again", "uncounted", "smaller", "storage", "never"]
 """What follows a failure within the run.
 
 - `again`: another attempt from the last checkpoint, within a budget.
+- `uncounted`: another attempt from the last checkpoint, at once and however often.
 - `smaller`: another attempt with a smaller micro-batch, as long as there is one.
 - `storage`: another attempt once storage can be written to; it counts only if storage was not found in trouble.
 - `never`: the trial has failed.
@@ -29,6 +30,7 @@ class Answers:
 
 ANSWERS: Mapping[FailureKind, Answers] = {
     "lost": Answers("again", may_have_gone=True),
+    "preempted": Answers("uncounted", may_have_gone=True),
     "hung": Answers("again", may_have_gone=True),
     "memory": Answers("smaller", may_have_gone=False),
     "full": Answers("storage", may_have_gone=True),

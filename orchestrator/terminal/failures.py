@@ -17,7 +17,8 @@ def what_follows(failure: Failure, follows: Again | AfterStorage) -> str:
             elsewhere = ", on another machine if there is one" if follows.avoided else ""
             if failure.remedy:
                 return f"it is tried again {when} with {failure.remedy}"
-            return f"it goes on from its last checkpoint {when}{elsewhere} ({follows.number} of {follows.most} tries)"
+            tries = f"({follows.number} of {follows.most} tries)" if follows.most else "(this does not count)"
+            return f"it goes on from its last checkpoint {when}{elsewhere} {tries}"
         case AfterStorage():
             return "by the storage: it goes on once that can be written to, and this does not count"
         case _:

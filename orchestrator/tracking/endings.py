@@ -62,7 +62,7 @@ def _status(kind: FailureKind) -> Status:
     match kind:
         case "killed":
             return "KILLED"
-        case "lost" | "hung" | "error" | "memory" | "full" | "damaged":
+        case "lost" | "preempted" | "hung" | "error" | "memory" | "full" | "damaged":
             return "FAILED"
         case _:
             assert_never(kind)

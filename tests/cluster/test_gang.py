@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 import pytest
-from ray.exceptions import RayActorError
+from ray.core.generated.common_pb2 import ActorDiedErrorContext, NodeDeathInfo
+from ray.exceptions import ActorDiedError, RayActorError
 
 from cluster.gang import ActorGroup, Gang
 from cluster.launcher import ResourceRequest
@@ -33,6 +34,7 @@ class Node:
 
     kills: int = 0
     dead: set[int] = field(default_factory=set)
+    death: Exception = field(default_factory=RayActorError)
     failed: dict[int, Failed] = field(default_factory=dict)
     """Rank -> what its `advance` answers."""
 
@@ -62,7 +64,7 @@ class Call:
 
     def result(self) -> object:
         if self.method.rank in self.method.node.dead:
-            raise RayActorError
+            raise self.method.node.death
         return self.method.answer(*self.arguments)
 
 
@@ -101,6 +103,16 @@ def test_a_kill_since_the_last_answer_is_why_a_rank_is_gone(node: Node) -> None:
     failed = group.advance(1, TIMEOUT_S)
     assert isinstance(failed, Failed)
     assert (failed.kind, failed.rank) == ("memory", 1)
+
+
+def test_a_rank_whose_node_was_taken_away_after_a_notice_is_preempted_and_not_lost(node: Node) -> None:
+    group = opened_group(node)
+    info = NodeDeathInfo(reason=NodeDeathInfo.AUTOSCALER_DRAIN_PREEMPTED)
+    node.death = ActorDiedError(ActorDiedErrorContext(actor_id=bytes(16), node_death_info=info))
+    node.dead.add(1)
+    failed = group.advance(1, TIMEOUT_S)
+    assert isinstance(failed, Failed)
+    assert (failed.kind, failed.rank, failed.host) == ("preempted", 1, "host")
 
 
 ORIGINAL = Failed("error", "OSError: [Errno 5] Input/output error: 'rank-1.pt'", traceback="state_damage")

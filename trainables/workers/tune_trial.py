@@ -141,7 +141,7 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         """Open the trial in the group that is there, or in a new one if there is none or its workers have died idle."""
         if self._group is not None:
             answer = self._group.open(task, self._timeout_s())
-            if not (isinstance(answer, Failed) and answer.kind in ("lost", "hung")):
+            if not (isinstance(answer, Failed) and answer.kind in ("lost", "preempted", "hung")):
                 self._checked(answer)
                 self._opened = self._group
                 return self._group

@@ -68,6 +68,13 @@ def test_failed_by_a_storage_that_is_in_trouble_never_counts(kind: FailureKind) 
     assert policy.bad_nodes == ()
 
 
+def test_failed_by_a_preemption_is_tried_again_at_once_however_often_and_blames_no_node() -> None:
+    policy = RetryPolicy(Budgets(lost=0))
+    for _ in range(20):
+        assert policy.failed("a", "preempted", NOTHING, "spot") == Again(0.0, 0, 0)
+    assert policy.failed("a", "lost", NOTHING, "spot") == GivenUp(0)
+
+
 def test_failed_full_where_storage_is_well_is_tried_within_its_budget() -> None:
     policy = RetryPolicy(Budgets(storage=1))
     assert policy.failed("a", "full", NOTHING, None) == Again(0.0, 1, 1)
@@ -106,4 +113,4 @@ def test_failed_a_trial_that_makes_no_progress_is_given_up_after_its_budgets(
             in_a_row = {key: count for key, count in in_a_row.items() if key[0] != trial}
         in_a_row[trial, kind] = in_a_row.get((trial, kind), 0) + 1
         follows = policy.failed(trial, kind, saved, None)
-        assert isinstance(follows, Again) == (in_a_row[trial, kind] <= most.get(kind, 0))
+        assert isinstance(follows, Again) == (kind == "preempted" or in_a_row[trial, kind] <= most.get(kind, 0))

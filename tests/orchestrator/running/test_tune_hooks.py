@@ -50,15 +50,18 @@ def test_kind_of_tells_the_code_of_a_trial_from_what_it_runs_on(error: Exception
 
 
 @pytest.mark.parametrize(
-    ("reason", "message"),
+    ("reason", "kind", "message"),
     [
-        (NodeDeathInfo.AUTOSCALER_DRAIN_PREEMPTED, "its node was drained or preempted"),
-        (NodeDeathInfo.UNEXPECTED_TERMINATION, "its process is gone: killed, out of memory, or crashed"),
+        (NodeDeathInfo.AUTOSCALER_DRAIN_PREEMPTED, "preempted", "its node was drained or preempted"),
+        (NodeDeathInfo.UNEXPECTED_TERMINATION, "lost", "its node is gone: the machine, its network or its Ray"),
     ],
 )
-def test_kind_of_a_node_that_was_taken_away_is_told_from_one_that_died(reason: int, message: str) -> None:
-    death = ActorDiedErrorContext(actor_id=bytes(16), node_death_info=NodeDeathInfo(reason=reason))
-    assert kind_of(ActorDiedError(death)) == ("lost", message)
+def test_kind_of_a_node_that_was_taken_away_is_told_from_one_that_died(
+    reason: int, kind: FailureKind, message: str
+) -> None:
+    says = "The actor died because its node has died. Node Id: 0123"  # as Ray does of both
+    death = ActorDiedErrorContext(actor_id=bytes(16), node_death_info=NodeDeathInfo(reason=reason), error_message=says)
+    assert kind_of(ActorDiedError(death)) == (kind, message)
 
 
 def test_kind_of_message_is_one_line() -> None:

@@ -1,0 +1,61 @@
+"""A gang over hosts whose own name is 127.0.1.1 meets over their network: Ray's real nodes, each in namespaces."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from measurements.drill.toy_study import STUDY_FILE
+from tests.support.node_namespaces import namespaces_refused, node_lab
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.skipif(namespaces_refused() is not None, reason=f"no namespaces: {namespaces_refused()}"),
+]
+
+TIMEOUT_S = 400.0
+
+
+def command(storage: Path, *options: str) -> list[str]:
+    """Run the first trial of the drill's study on the lab's cluster, by two workers."""
+    run = [sys.executable, "-m", "orchestrator", "run", str(STUDY_FILE), "--storage", str(storage), "--address", "HEAD"]
+    return [*run, "--offline", "--no-rehearsal", "--limit", "1", "--set", "resources.workers=2", *options]
+
+
+def log_of_rank_0(storage: Path) -> str:
+    (log,) = storage.glob("studies/*/trials/*/rank-0.log")
+    return log.read_text()
+
+
+def test_a_gang_over_hosts_whose_name_is_loopback_meets_over_the_interface_of_rays_address(tmp_path: Path) -> None:
+    with node_lab(command(tmp_path)) as lab:
+        code, said = lab.finished(TIMEOUT_S)
+    assert code == 0, said
+    assert "1 of 1 trials are done." in said
+
+
+@pytest.mark.slow
+def test_a_gang_over_hosts_of_ipv6_meets(tmp_path: Path) -> None:
+    with node_lab(command(tmp_path), ipv6=True) as lab:
+        code, said = lab.finished(TIMEOUT_S)
+    assert code == 0, said
+    assert "1 of 1 trials are done." in said
+
+
+@pytest.mark.slow
+def test_a_group_that_cannot_meet_names_hosts_and_interfaces_and_an_interface_that_is_not_there_is_refused(
+    tmp_path: Path,
+) -> None:
+    with node_lab(command(tmp_path, "--interface", "eth9")) as lab:
+        code, said = lab.finished(TIMEOUT_S)
+    assert code == 2, said
+    assert "node-1 has no eth9" in said
+    assert "node-2 has no eth9" in said
+    with node_lab(command(tmp_path, "--interface", "lo")) as lab:
+        code, said = lab.finished(TIMEOUT_S)
+    assert code == 1, said
+    assert "on node-1 (lo, 10.77.0.1)" in said
+    assert "on node-2 (lo, 10.77.0.2)" in said
+    assert "on node-2 (lo, 10.77.0.2)" in log_of_rank_0(tmp_path)
