@@ -122,6 +122,7 @@ def submit(
         elif not policy.offline:
             lines += [f"  its trials go to the MLflow database in {storage}: at its end it says how to open that"]
         at = ["--address", without_credentials(job.address), *(["--python", python] if python else [])]
+        at += [] if wait else ["--no-wait"]
         again = ["ablate", "submit", study, *flags_of(selection), *further, *at]
         lines += [f"  to resume it: {shlex.join(again)}"]
         console().print("\n".join(lines), soft_wrap=True)

@@ -85,7 +85,7 @@ def namespaces_refused() -> str | None:
     tools = [name for name in ("unshare", "nsenter", "ip", "mount", "hostname", "pgrep") if shutil.which(name) is None]
     if tools:
         return f"no {', '.join(tools)}"
-    trial = [*UNSHARED, "sh", "-c", "ip link add bridge type bridge && ip link add a type veth peer name b"]
+    trial = [*UNSHARED, "sh", "-c", "ip link add bridge type bridge && ip link add port1 type veth peer name eth1"]
     tried = subprocess.run(trial, capture_output=True, text=True, timeout=60)
     return None if tried.returncode == 0 else tried.stderr.strip() or "refused"
 

@@ -1,4 +1,4 @@
-"""A Ray cluster of several nodes on this machine: a head without CPUs, and nodes that a test kills or drains.
+"""A Ray cluster of several raylets on this machine: a head without CPUs, and nodes that tests kill or drain.
 
 Raylets that share a session folder delete one another's working directories, so each node has a folder of its own. The
 file by which `ray start` and `--address auto` find the cluster of this machine is not touched.
@@ -27,7 +27,8 @@ from tests.support.command_line import ROOT
 
 RAY = str(Path(sys.executable).parent / "ray")
 LOOPBACK = "127.0.0.1"
-PATIENCE_S = 60.0
+PATIENCE_S = 300.0
+"""For what comes: generous, as it decides nothing."""
 
 ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0", "RAY_USAGE_STATS_ENABLED": "0"}
 """Else Ray takes a head on loopback for one at the address of this host."""
@@ -74,28 +75,23 @@ class TwoNodes:
 
     address: str
     """Of the head, as `--address` takes it."""
-    nodes: tuple[TestNode, TestNode]
+    nodes: tuple[TestNode, ...]
 
     def busy(self) -> TestNode | None:
         """Find the node on which a trial's process is; None if none is on any."""
         return next((node for node in self.nodes if node.workers()), None)
 
-    def drain(self, node: TestNode, deadline_s: int) -> None:
-        """Tell the cluster that a node will be taken away, as a cloud does with a spot instance.
-
-        Args:
-            node: that goes.
-            deadline_s: seconds that it has left.
-        """
+    def drain(self, node: TestNode) -> None:
+        """Tell the cluster that a node will be taken away in a second, as a cloud does with a spot instance."""
         command = [RAY, "drain-node", "--address", self.address, "--node-id", node.id]
         command += ["--reason", "DRAIN_NODE_REASON_PREEMPTION", "--reason-message", "taken away by a test"]
-        command += ["--deadline-remaining-seconds", str(deadline_s)]
+        command += ["--deadline-remaining-seconds", "1"]
         subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE_S)
 
 
 @contextmanager
-def two_nodes(cpus: int = 1) -> Iterator[TwoNodes]:
-    """Start a head and two nodes with so many CPUs each. All processes are gone when the block has ended."""
+def two_nodes() -> Iterator[TwoNodes]:
+    """Start a head and two nodes of one CPU each. All processes are gone when the block has ended."""
     folders = [Path(tempfile.mkdtemp(prefix="r", dir="/tmp")) for _ in range(3)]  # sockets need short paths
     with ExitStack() as stack:
         stack.callback(lambda: [shutil.rmtree(folder, ignore_errors=True) for folder in folders])
@@ -110,12 +106,12 @@ def two_nodes(cpus: int = 1) -> Iterator[TwoNodes]:
         head: dict[str, Any] = {"num_cpus": 0, "include_dashboard": False, "_system_config": SETTINGS}
         started = [
             cluster.add_node(
-                **(head if number == 0 else {"num_cpus": cpus}), temp_dir=str(folder), node_ip_address=LOOPBACK
+                **(head if number == 0 else {"num_cpus": 1}), temp_dir=str(folder), node_ip_address=LOOPBACK
             )
             for number, folder in enumerate(folders)
         ]
-        first, second = (TestNode(node.node_id, _raylet_of(node)) for node in started[1:])
-        yield TwoNodes(str(cluster.address), (first, second))
+        nodes = tuple(TestNode(node.node_id, _raylet_of(node)) for node in started[1:])
+        yield TwoNodes(str(cluster.address), nodes)
 
 
 def _raylet_of(node: Any) -> psutil.Process:

@@ -193,6 +193,7 @@ def test_submit_passes_on_every_option_of_a_run(tmp_path: Path, monkeypatch: pyt
             "http://head:8265",
             "--python",
             "/env/bin/python",
+            "--no-wait",
         ]
     )
 
