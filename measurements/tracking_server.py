@@ -128,7 +128,8 @@ def _server(root: Path, database: tuple[int, str]) -> Iterator[str]:
     for old, new in changes.items():
         assert any(old in word for word in command), old
         command = [word.replace(old, new) for word in command]
-    environment = {"ARTIFACTS": str(root / "artifacts"), "MLFLOW_HOSTS": f"127.0.0.1:{port}"}
+    environment = {name: value for name, value in service["environment"].items() if value and "$" not in value}
+    environment |= {"ARTIFACTS": str(root / "artifacts"), "MLFLOW_HOSTS": f"127.0.0.1:{port}"}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with (root / "server.log").open("w") as log:
         server = subprocess.Popen(
