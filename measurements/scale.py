@@ -1,7 +1,8 @@
 """Measure large studies: ``python -m measurements.scale [--trials N] [--arms N]``.
 
 CPU seconds (user and system) and peak memory of whole commands, each in a process of its own: the plan of a study of
-100,000 arms, and the status, the report and a second run of a finished study of 5,000 trials on storage.
+100,000 arms; the status, the report and a second run of a finished study of 5,000 trials on storage; and sending all of
+a smaller finished study to the embedded tracking database.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--arms", type=int, default=100_000, help="of the study that is only planned")
     parser.add_argument("--trials", type=int, default=5_000, help="of the study that is on storage")
+    parser.add_argument("--synced", type=int, default=300, help="trials of the study that is sent to MLflow")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -32,6 +34,11 @@ def main() -> None:
         print(f"storage of {len(plan.trials):,} finished trials: {files:,} files")
         for command in (["status"], ["verdicts"], ["report", "--to", "json"], ["run", "--offline"]):
             _measure(" ".join(command), command[0], str(stored), *command[1:], storage=storage)
+        synced, storage = write_grid(root / "synced.yaml", arguments.synced // 3, seeds=[1, 2, 3]), root / "synced"
+        storage.mkdir()
+        _, plan = write_finished_study(synced, storage, storage / "sources")
+        for what in ("sync", "sync again"):
+            _measure(f"{what} of {len(plan.trials):,} trials", "sync", str(synced), storage=storage)
 
 
 def _measure(what: str, *command: str, storage: Path) -> None:

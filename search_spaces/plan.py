@@ -36,6 +36,11 @@ class Arm:
     size: ModelSize | None = None
     """Size of the model, for memory and cost; None where facts of the model are not known."""
 
+    @property
+    def requests(self) -> tuple[ResourceSpec, ...]:
+        """Resources that the arm asks for, and those of its stages that ask for others."""
+        return self.resources, *self.stage_resources.values()
+
     def resources_of(self, stage: str) -> ResourceSpec:
         """Return the resources of a stage of this arm."""
         return self.stage_resources.get(stage, self.resources)

@@ -51,7 +51,7 @@ def run_command(planned: PlannedShape, storage: Path, library: Path, control: Pa
         try:
             store.remove(layout.trial_failure(study, trial))
             write(store, layout.trial_task(study, trial), task)
-            failed = _run_group(task, lambda role: attach(library, control, role), steps)
+            failed = run_group(task, lambda role: attach(library, control, role), steps)
             is_done = read(store, layout.trial_result(study, trial), TrialResult) is not None
             if failed is not None and not is_done:
                 print(f"{trial}: {failed.kind}: {failed.message}", flush=True)
@@ -67,8 +67,14 @@ def run_command(planned: PlannedShape, storage: Path, library: Path, control: Pa
     return EXIT_TRIAL_FAILED if failures else EXIT_DONE
 
 
-def _run_group(task: TrialTask, begin: Callable[[str], None], steps: Path) -> Failed | None:
-    """Run a trial in its own processes; the failure that ended it, or None. When one rank ends early, all do."""
+def run_group(task: TrialTask, begin: Callable[[str], None], steps: Path) -> Failed | None:
+    """Run a trial in its own processes; the failure that ended it, or None. When one rank ends early, all do.
+
+    Args:
+        task: of the trial.
+        begin: called in each process with its role, before the trial begins there.
+        steps: file to which the training steps that are done are appended.
+    """
     world = task.stages[0].resources.workers
     address_read, address_written = os.pipe()
     answers_read, answers_written = os.pipe()
@@ -86,13 +92,15 @@ def _run_group(task: TrialTask, begin: Callable[[str], None], steps: Path) -> Fa
                 answers_written,
             )
         ranks.append(process)
-        if not rank and world > 1:
-            address = os.read(address_read, 1000).decode()
+        if not rank:
+            os.close(address_written)  # else what follows would wait for ever where rank 0 dies before it listens
+            address = os.read(address_read, 1000).decode() if world > 1 else ""
+            if world > 1 and not address:
+                break
+    os.close(address_read)
     os.close(answers_written)
     failed = _watch(ranks)
     answers = [json.loads(line) for line in os.fdopen(answers_read).read().splitlines()]
-    for descriptor in (address_read, address_written):
-        os.close(descriptor)
     if not failed:
         return None
     if answers:

@@ -19,7 +19,7 @@ def tell_gpu_troubles(plan: Plan, tell: Callable[[str], None]) -> None:
         plan: whose trials are to run on this machine.
         tell: shows a line to people.
     """
-    requests = [each for arm in plan.arms for each in (arm.resources, *arm.stage_resources.values())]
+    requests = [request for arm in plan.arms for request in arm.requests]
     on_gpus = [request for request in requests if request.gpus_per_worker]
     if on_gpus:
         for finding in gpu_troubles(on_gpus, machine_facts()):

@@ -71,11 +71,7 @@ def _planned(name: str, options: PlanOptions) -> StudyFacts:
         lost_work=lost_work_sentence(planned),
         begun=len(ledger.kept_steps),
         is_elsewhere=not options.is_embedded,
-        offloads=any(
-            request.gpus_per_worker and request.offloaded
-            for arm in planned.arms
-            for request in (arm.resources, *arm.stage_resources.values())
-        ),
+        offloads=any(request.gpus_per_worker and request.offloaded for arm in planned.arms for request in arm.requests),
     )
 
 

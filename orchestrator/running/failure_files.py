@@ -47,7 +47,7 @@ def write_blocked(store: Store, study: str, trial: str, rehearsal: Failure, *, k
     failure = replace(rehearsal, trial=trial, shape=rehearsal.trial, message=message, during=None, remedy="")
     try:
         with _leased(store, study, trial) as is_ours:
-            if is_ours and not (keeps_own and _has_own_failure(store, study, trial)):
+            if is_ours and not (keeps_own and _has_failed(store, study, trial, by_rehearsal=False)):
                 put_failure_aside(store, study, trial)
                 failure = replace(failure, attempt=next_number(store, study, trial))
                 write(store, layout.trial_failure(study, trial), failure)
@@ -59,23 +59,19 @@ def write_blocked(store: Store, study: str, trial: str, rehearsal: Failure, *, k
 def put_blocked_aside(store: Store, study: str, trial: str) -> None:
     """Put the failure aside that a rehearsal has left to a trial, unless another run works on the trial."""
     try:
-        if not _is_blocked(store, study, trial):
+        if not _has_failed(store, study, trial, by_rehearsal=True):
             return
         with _leased(store, study, trial) as is_ours:
-            if is_ours and _is_blocked(store, study, trial):
+            if is_ours and _has_failed(store, study, trial, by_rehearsal=True):
                 put_failure_aside(store, study, trial)
     except OSError as error:  # it is put aside when the trial starts
         logger.warning("%s: its failure stays where it is: %s", trial, error)
 
 
-def _is_blocked(store: Store, study: str, trial: str) -> bool:
+def _has_failed(store: Store, study: str, trial: str, *, by_rehearsal: bool) -> bool:
+    """Tell whether a trial has a failure of its own, or one that the rehearsal of its shape has left to it."""
     failure = read_or_redo(store, layout.trial_failure(study, trial), Failure)
-    return failure is not None and failure.shape is not None
-
-
-def _has_own_failure(store: Store, study: str, trial: str) -> bool:
-    failure = read_or_redo(store, layout.trial_failure(study, trial), Failure)
-    return failure is not None and failure.shape is None
+    return failure is not None and (failure.shape is not None) == by_rehearsal
 
 
 @contextmanager

@@ -6,8 +6,9 @@ its storage is scratch and its task is cut short. A shape that fails takes its o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, assert_never
 
 from cluster.launcher import ResourceRequest
@@ -19,12 +20,34 @@ from orchestrator.running.rehearsals import PlannedRehearsal, RehearsalOutcome, 
 from orchestrator.running.retry_policy import AfterStorage, Again, GivenUp
 from orchestrator.running.run import Run
 from orchestrator.running.schedule import FINISHED, Finished
+from orchestrator.running.spending import Spending
 from orchestrator.running.trial_events import AttemptFailed, Blocked, Dispatched, TrialEvent
 from orchestrator.running.work import Work
 from search_spaces.outcomes import FailureKind, NodeDone, Started, TrialDone, UnitDone
 from search_spaces.plan import Node
+from trainables.storage.store import Store
 from trainables.task import TrialTask
 from trainables.workers.tune_result import TuneResult
+
+
+@dataclass(frozen=True)
+class RunScope:
+    """What one run is of: the trials of a study, or the rehearsals of their shapes."""
+
+    work: Sequence[Work]
+    nodes: Mapping[str, Node]
+    """Of the paths of the work."""
+    tasks: Callable[[str], TrialTask]
+    """Makes the task of a trial, or of a rehearsal."""
+    store: Store
+    """Where tasks, results and leases are."""
+    show: Callable[[TrialEvent], None]
+    needed: Callable[[str], Collection[str]] = lambda trial: ()
+    """Lists the nodes that the workers of a trial must produce."""
+    most_alike: int = 0
+    """Equal failures after which what they share is not started any more; 0 for never."""
+    spending: Spending = field(default_factory=lambda: Spending(math.inf))
+    """GPU-seconds that it may take."""
 
 
 @dataclass(frozen=True)
@@ -72,18 +95,22 @@ class RehearsedRun:
         """What became of the rehearsals that have ended, cheapest first."""
         return tuple(self._outcomes[shape] for shape in self._planned if shape in self._outcomes)
 
-    def work(self, tasks: Callable[[str], TrialTask]) -> tuple[list[Work], dict[str, Node], Callable[[str], TrialTask]]:
-        """Make the work of a run of the rehearsals, its nodes, and what makes their tasks.
+    def scope(self, tasks: Callable[[str], TrialTask]) -> RunScope:
+        """Say what the run of the rehearsals is of, which announces its events by `show`.
 
         Args:
             tasks: makes the task of a trial.
         """
         planned = self._planned
         work, nodes = rehearsal_work(list(planned.values())), rehearsal_nodes(list(planned.values()))
-        return work, nodes, lambda shape: self._files.task(planned[shape], tasks(planned[shape].trials[0]))
+
+        def task_of(shape: str) -> TrialTask:
+            return self._files.task(planned[shape], tasks(planned[shape].trials[0]))
+
+        return RunScope(work, nodes, task_of, self._files.scratch, self.show)
 
     def rehearse_by(self, run: Run) -> None:
-        """Set the run of the rehearsals, whose attempts announce their events by `show`."""
+        """Set the run of the rehearsals, of their `scope`."""
         self._rehearsals = run
 
     def next(self) -> str | Literal[Finished.FINISHED] | None:

@@ -26,7 +26,7 @@ from orchestrator.running.equal_failures import EqualFailures
 from orchestrator.running.periodic import PeriodicCall, called_periodically
 from orchestrator.running.rehearsal_files import rehearsal_files
 from orchestrator.running.rehearsals import NO_REHEARSALS, Rehearsals
-from orchestrator.running.rehearsed_run import RehearsedRun, RunParts
+from orchestrator.running.rehearsed_run import RehearsedRun, RunParts, RunScope
 from orchestrator.running.retry_policy import RetryPolicy
 from orchestrator.running.run import Run
 from orchestrator.running.signals import InterruptedRunError, ReceivedSignals, record_signals
@@ -108,32 +108,24 @@ def run_trials(
             PeriodicCall(BUDGET_EVERY_S, lambda: pause.look(budget_trouble)),
         ]
 
-        def connected(
-            work: Sequence[Work],
-            nodes: Mapping[str, Node],
-            tasks: Callable[[str], TrialTask],
-            store: Store,
-            show: Callable[[TrialEvent], None],
-            needed: Callable[[str], Collection[str]],
-            most_alike: int,
-            spending: Spending,
-        ) -> RunParts:
-            attempts = Attempts(settings.study, (item.trial_id for item in work), tasks, store, show)
+        def connected(scope: RunScope) -> RunParts:
+            ids = (item.trial_id for item in scope.work)
+            attempts = Attempts(settings.study, ids, scope.tasks, scope.store, scope.show)
             dispatcher = Dispatcher(
-                work,
-                nodes,
+                scope.work,
+                scope.nodes,
                 done,
                 list_nodes(),
-                store,
+                scope.store,
                 settings.study,
-                needed,
+                scope.needed,
                 attempts.prepare,
                 settings.max_concurrent,
             )
             stack.enter_context(closing(dispatcher))
-            equal_failures = EqualFailures(work, most_alike)
+            equal_failures = EqualFailures(scope.work, scope.most_alike)
             policy = RetryPolicy(settings.budgets)
-            run = Run(attempts, dispatcher, received, policy, equal_failures, pause, tell, spending)
+            run = Run(attempts, dispatcher, received, policy, equal_failures, pause, tell, scope.spending)
             calls.extend(
                 [
                     PeriodicCall(POLL_INTERVAL_S, dispatcher.poll_other_runs),
@@ -151,13 +143,10 @@ def run_trials(
         if math.isfinite(settings.gpu_seconds_left):
             read_others = partial(spending.read_others, settings.study, unscored, store)
             calls.append(PeriodicCall(READ_EVERY_S, read_others))
-        trials = connected(work, nodes, tasks, store, on_event, needed, most_alike, spending)
+        trials = connected(RunScope(work, nodes, tasks, store, on_event, needed, most_alike, spending))
         files = stack.enter_context(rehearsal_files(settings.study, store, rehearsals))
         rehearsed = RehearsedRun(rehearsals, files, trials, tell)
-        own = rehearsed.work(tasks)
-        rehearsed.rehearse_by(
-            connected(*own, files.scratch, rehearsed.show, lambda shape: (), 0, Spending(math.inf)).run
-        )
+        rehearsed.rehearse_by(connected(rehearsed.scope(tasks)).run)
         stack.enter_context(called_periodically(calls))
         try:
             pause.look(budget_trouble)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import posixpath
 import shutil
 import tempfile
 import time
@@ -24,6 +23,7 @@ from orchestrator.tracking.saved_views import NEEDED_MLFLOW, subject, views
 from orchestrator.tracking.study_note import study_note
 from orchestrator.tracking.tracker import NONE, Point, Status
 from orchestrator.tracking.view_tags import view_tags
+from search_spaces.names import inside
 from search_spaces.plan import Plan, PlannedTrial
 from trainables.storage import tracked_names
 from trainables.storage.spool import DataUse
@@ -103,8 +103,7 @@ class MlflowTracker:
                 self._opened.write_summary(arm, now)
             written = self._opened.write_scores(summary.scores, now)
         for run, scores in written.values():
-            for benchmark, path in scores.examples.items():
-                self.attach(run, f"examples/{benchmark}.parquet", path)
+            self.attach(run, {f"examples/{name}.parquet": path for name, path in scores.examples.items()})
 
     def write_views(self) -> list[str]:
         """Write the saved views, and return why one was not: the server is too old, or somebody has edited it."""
@@ -167,16 +166,16 @@ class MlflowTracker:
             )
         self._axes.pop(run, None)
 
-    def attach(self, run: str | None, name: str, content: str | Path) -> None:
-        run = run or self._parent
-        with self._mlflow.translate_artifact_errors():
-            if isinstance(content, str):
-                self._mlflow.client.log_text(run, content, name)
-                return
-            folder, base = posixpath.split(name)
-            with tempfile.TemporaryDirectory() as aside:  # MLflow names an artifact after its file
-                shutil.copyfile(content, Path(aside) / base)
-                self._mlflow.client.log_artifact(run, str(Path(aside) / base), folder or None)
+    def attach(self, run: str | None, files: Mapping[str, str | Path]) -> None:
+        with self._mlflow.translate_artifact_errors(), tempfile.TemporaryDirectory() as folder:
+            for name, content in files.items():  # MLflow names an artifact after its file
+                aside = Path(folder) / inside(name)
+                aside.parent.mkdir(parents=True, exist_ok=True)
+                if isinstance(content, str):
+                    aside.write_text(content, encoding="utf-8")
+                else:
+                    shutil.copyfile(content, aside)
+            self._mlflow.client.log_artifacts(run or self._parent, folder)
 
     def link_data(self, run: str, data: Sequence[DataUse]) -> None:
         with self._mlflow.translate_errors():

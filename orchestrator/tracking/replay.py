@@ -118,8 +118,7 @@ class Replay:
 
     def _attach_documents(self) -> None:
         documents = study_documents(self._store, self._plan.study)
-        for name, text in {**documents, "environment.json": environment_json()}.items():
-            self._sender.attach(None, name, text)
+        self._sender.attach(None, {**documents, "environment.json": environment_json()})
 
     def _write_views(self) -> None:
         """Write the saved views, a convenience: whatever goes wrong with them, the records go on."""
@@ -175,7 +174,7 @@ class Replay:
         born = first[1]["ts"] if first else None
         cursor = self._open(trial, born or (ending.ts if ending else 0), born)
         while batch := list(islice(read_spool(self._store, spool, cursor.offset), LINES_PER_BATCH)) if first else []:
-            cursor = self._send(cursor.copy(), [line for _, line in batch], ending)
+            cursor = self._send(trial, cursor.copy(), [line for _, line in batch], ending)
             cursor.offset = batch[-1][0]
             self._save(trial.id, cursor)
         for name in layout.node_spools(self._store.list(layout.trial_folder(self._plan.study, trial.id))):
@@ -225,27 +224,32 @@ class Replay:
         self._cursors[trial.id] = cursor
         return cursor
 
-    def _send(self, cursor: UploadCursor, lines: Sequence[SpoolLine], ending: Ending | None) -> UploadCursor:
+    def _send(
+        self, trial: PlannedTrial, cursor: UploadCursor, lines: Sequence[SpoolLine], ending: Ending | None
+    ) -> UploadCursor:
         """Send one batch, and return the cursor with it (still without the new offset).
 
         Args:
+            trial: whose lines they are.
             cursor: how far the server is; it is changed.
             lines: that follow.
-            ending: of the trial, as far as storage knows it: its status is sent with it, and not by its last line.
+            ending: of the trial, as far as storage knows it: its tags are sent with the last line, and its status by
+                `_settle` and not by that line.
         """
         run, batch, sender = cursor.known_run, gather(lines, cursor, self._store), self._sender
+        is_settled_next = False
+        if ending is not None and ending.status == batch.status and ending.ts != cursor.ended:
+            is_settled_next = ending.follows(cursor.last_ts)
+        if ending is not None and is_settled_next:
+            batch.tags |= self._ending_tags(trial, cursor, ending)
+            cursor.tagged = ending.ts
         again = sender.log(run, batch.points, batch.params, batch.tags)
         if batch.data:
             link = partial(self._tracker.link_data, run, batch.data)
             again |= sender.attempt("list of data", f"data of run {run}", link)
-        for name, content in batch.files.items():
-            again |= sender.attach(run, name, content)
+        if batch.files:
+            again |= sender.attach(run, batch.files)
         cursor.unsent |= again
-        is_settled_next = (
-            ending is not None
-            and (ending.status, ending.ts != cursor.ended) == (batch.status, True)
-            and ending.follows(cursor.last_ts)
-        )
         if batch.status != cursor.status and not is_settled_next:
             self._tracker.set_status(run, batch.status, batch.status_ts)
         cursor.status = batch.status
@@ -253,9 +257,7 @@ class Replay:
 
     def _describe(self, run: str, trial: PlannedTrial) -> bool:
         """Attach what a trial is and where its study is driven; whether that should be done again."""
-        texts = {"spec.json": trial.spec.as_json(), "environment.json": environment_json()}
-        again = [self._sender.attach(run, name, text) for name, text in texts.items()]
-        return any(again)
+        return self._sender.attach(run, {"spec.json": trial.spec.as_json(), "environment.json": environment_json()})
 
     def _settle(self, trial: PlannedTrial, cursor: UploadCursor, ending: Ending) -> UploadCursor:
         """Record how a trial ended: its last points, what went wrong, where its weights are, its status."""
@@ -263,18 +265,21 @@ class Replay:
         if ending.status == "FINISHED" and cursor.status != "FINISHED" and not self._is_running(trial.id):
             place = self._store.place(layout.spool(self._plan.study, trial.id))
             self._notice_once(f"{place}: must end with the end of the trial, but does not; what it holds is shown")
-        checkpoints = checkpoints_of(trial, ending, self._plan, self._store)
-        tags = ending_tags(ending, checkpoints, is_first=cursor.ended is None and not cursor.has_failed)
+        tags = {} if cursor.tagged == ending.ts else self._ending_tags(trial, cursor, ending)
         again = sender.log(run, cursor.sieve.flush(), tags=tags)
         if ending.failure is not None:
-            again |= sender.attach(run, "error.txt", error_text(ending.failure, self._store))
-        if checkpoints:
+            again |= sender.attach(run, {"error.txt": error_text(ending.failure, self._store)})
+        if checkpoints := checkpoints_of(trial, ending, self._plan, self._store):
             offer = partial(self._tracker.offer_model, run, trial, checkpoints)
             again |= sender.attempt("model", f"model of run {run}", offer)
         cursor.unsent |= again
         self._tracker.set_status(run, ending.status, ending.ts)
         cursor.status, cursor.ended, cursor.has_failed = ending.status, ending.ts, ending.failure is not None
         return cursor
+
+    def _ending_tags(self, trial: PlannedTrial, cursor: UploadCursor, ending: Ending) -> dict[str, str]:
+        checkpoints = checkpoints_of(trial, ending, self._plan, self._store)
+        return ending_tags(ending, checkpoints, is_first=cursor.ended is None and not cursor.has_failed)
 
     def _trial_progress(self) -> list[TrialProgress]:
         progress = []

@@ -68,16 +68,34 @@ class Sender:
         self.points += len(points)
         return False
 
-    def attach(self, run: str | None, name: str, content: str | Path) -> bool:
-        """Attach a file to a run, or to the study's; not tried any more where the server takes no files at all.
+    def attach(self, run: str | None, files: Mapping[str, str | Path]) -> bool:
+        """Attach files to a run; of several that are refused, each by itself.
 
-        Returns whether it should be sent again in another session.
+        None is tried any more where the server takes no files at all.
+
+        Args:
+            run: its id; None for the study's own.
+            files: name -> text of the file, or where it is.
+
+        Returns whether they should be sent again in another session.
         """
+        if not self.unsent.takes_no_files and len(files) > 1:
+            try:
+                self._tracker.attach(run, files)
+            except TrackerRefusedError:
+                pass
+            else:
+                self.unsent.file_taken()
+                return False
+        again = [self._attach_one(run, name, content) for name, content in files.items()]
+        return any(again)
+
+    def _attach_one(self, run: str | None, name: str, content: str | Path) -> bool:
         if self.unsent.takes_no_files:
             self.unsent.skip_file()
             return True
         of_run = "of the study" if run is None else f"of run {run}"
-        again = self.attempt("file", f"{name} {of_run}", partial(self._tracker.attach, run, name, content))
+        again = self.attempt("file", f"{name} {of_run}", partial(self._tracker.attach, run, {name: content}))
         if not again:
             self.unsent.file_taken()
         return again

@@ -95,8 +95,7 @@ class StudyProgress:
         for name, problem in summary.problems.items():
             self._sender.unsent.add("view", name, problem)
         self._sender.attempt("view", "summary of the study", partial(self._tracker.show_summary, summary))
-        for name, text in summary.documents.items():
-            self._sender.attach(None, name, text)
+        self._sender.attach(None, summary.documents)
 
     def _eta_s(self) -> float | None:
         try:

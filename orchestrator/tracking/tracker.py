@@ -95,13 +95,14 @@ class Tracker(Protocol):
             tags: name -> value.
         """
 
-    def attach(self, run: str | None, name: str, content: str | Path) -> None:
-        """Attach a file to a run. A store of files that takes none is a refusal, and never an outage.
+    def attach(self, run: str | None, files: Mapping[str, str | Path]) -> None:
+        """Attach files to a run. A store of files that takes none is a refusal, and never an outage.
+
+        Where one is refused, others may have been taken.
 
         Args:
             run: its id; None for the study's own.
-            name: of the file, with folders.
-            content: its text, or where it is.
+            files: name, with folders -> text of the file, or where it is.
         """
 
     def link_data(self, run: str, data: Sequence[DataUse]) -> None:

@@ -75,6 +75,8 @@ class UploadCursor:
     status: Status = "RUNNING"
     ended: int | None = None
     """Time of the ending (result or failure) that has been recorded."""
+    tagged: int | None = None
+    """Time of the ending whose tags the run has: they are sent with the last line, and recorded after it."""
     has_failed: bool = False
     """Whether the ending recorded last, maybe by an earlier session, is a failure: its tags are in the run."""
     non_finite: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -138,11 +138,11 @@ class FaultyTracker(MemoryTracker):
         self._refuse()
         super().log(run, points, params, tags)
 
-    def attach(self, run: str | None, name: str, content: str | Path) -> None:
+    def attach(self, run: str | None, files: Mapping[str, str | Path]) -> None:
         if self.is_faulty and self._faults.random() < self._rate:
             self.refused_files += 1
             raise TrackerRefusedError("Not a directory", cause="ENOTDIR")
-        super().attach(run, name, content)
+        super().attach(run, files)
 
     def offer_model(self, run: str, trial: Any, checkpoints: Any) -> None:
         self._refuse()

@@ -59,9 +59,9 @@ class MemoryTracker:
         self.points[run] |= set(points)
         self.tags[run] |= tags
 
-    def attach(self, run: str | None, name: str, content: str | Path) -> None:
+    def attach(self, run: str | None, files: Mapping[str, str | Path]) -> None:
         self._request()
-        self.files[run or "study"][name] = content
+        self.files[run or "study"] |= files
 
     def link_data(self, run: str, data: Sequence[DataUse]) -> None:
         self._request()

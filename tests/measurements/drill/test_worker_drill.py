@@ -17,7 +17,7 @@ SHAPE = "1w-zero0"
 
 TWO_WORKERS = "2w-zero0"
 
-CASES = 24
+CASES = 60
 """Of the thousand of `make drill`; each takes seconds."""
 
 NEVER_FLUSHED = """

@@ -17,16 +17,14 @@ from orchestrator.running.dispatcher import Dispatcher
 from orchestrator.running.equal_failures import EqualFailures
 from orchestrator.running.rehearsal_files import RehearsalFiles, rehearsal_files
 from orchestrator.running.rehearsals import PlannedRehearsal, Rehearsals
-from orchestrator.running.rehearsed_run import RehearsedRun, RunParts
+from orchestrator.running.rehearsed_run import RehearsedRun, RunParts, RunScope
 from orchestrator.running.retry_policy import RetryPolicy
 from orchestrator.running.run import Run
 from orchestrator.running.schedule import FINISHED
 from orchestrator.running.signals import ReceivedSignals
 from orchestrator.running.storage_pause import StoragePause
 from orchestrator.running.trial_events import Blocked, TrialEvent
-from orchestrator.running.work import Work
 from search_spaces.outcomes import NodeDone, Started, TrialDone
-from search_spaces.plan import Node
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import micro_batch
 from tests.support.fake_trials import STUDY, Fakes
@@ -62,19 +60,20 @@ class Rehearsed:
             for shape, trials in SHAPES.items()
         )
         self.pause = StoragePause(lambda: None, self.told.append)
-        trials = self._parts(self.fakes.work, self.fakes.nodes, self.fakes.task, self.store, self.events.append)
-        self.trials = trials
+        fakes, show = self.fakes, self.events.append
+        self.trials = trials = self._parts(RunScope(fakes.work, fakes.nodes, fakes.task, self.store, show))
         rehearsals = Rehearsals(planned, only=only)
         self.files: RehearsalFiles = stack.enter_context(rehearsal_files(STUDY, self.store, rehearsals))
         self.run = RehearsedRun(rehearsals, self.files, trials, self.told.append)
-        work, nodes, tasks = self.run.work(self.fakes.task)
-        self.run.rehearse_by(self._parts(work, nodes, tasks, self.files.scratch, self.run.show).run)
+        self.run.rehearse_by(self._parts(self.run.scope(self.fakes.task)).run)
 
-    def _parts(self, work: Sequence[Work], nodes: Mapping[str, Node], tasks, store: Store, show) -> RunParts:  # type: ignore[no-untyped-def]
-        attempts = Attempts(STUDY, [item.trial_id for item in work], tasks, store, show)
+    def _parts(self, scope: RunScope) -> RunParts:
+        attempts = Attempts(STUDY, [item.trial_id for item in scope.work], scope.tasks, scope.store, scope.show)
         cluster = [NodeResources("n1", 1), NodeResources("n2", 1)]
-        dispatcher = Dispatcher(work, nodes, (), cluster, store, STUDY, lambda trial: (), attempts.prepare)
-        policy, alike = RetryPolicy(), EqualFailures(work)
+        dispatcher = Dispatcher(
+            scope.work, scope.nodes, (), cluster, scope.store, STUDY, scope.needed, attempts.prepare
+        )
+        policy, alike = RetryPolicy(), EqualFailures(scope.work)
         run = Run(attempts, dispatcher, ReceivedSignals(), policy, alike, self.pause, self.told.append)
         return RunParts(attempts, dispatcher, run)
 

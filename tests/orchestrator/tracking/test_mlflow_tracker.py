@@ -42,7 +42,7 @@ def test_study_has_one_experiment_with_nested_runs_found_by_tags(storage: Path, 
     assert trial_run(client, "r32-s7").data.params == {"resolution": "32px", "seed": "7"}
     assert trial_run(client, "r32-s7").data.metrics == {"cfg/resolution": 32}
     assert trial_run(client, "r32-s7").info.start_time == 1000
-    tracker.attach(None, "study.yaml", "study: small\n")
+    tracker.attach(None, {"study.yaml": "study: small\n"})
     assert {file.path for file in client.list_artifacts(study.info.run_id)} == {"study.yaml"}
     assert (storage / layout.TRACKING_ARTIFACTS / "small" / study.info.run_id).is_dir()
 

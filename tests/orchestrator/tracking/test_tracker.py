@@ -68,8 +68,7 @@ def test_everything_may_be_repeated(tracker: Tracker, tmp_path: Path) -> None:
     for _ in range(2):
         tracker.open_study(PLAN)
         tracker.log(run, [Point("train/loss", 1.0, 1000, 1)], {"batch": "4"}, {"ablate.diverged": "false"})
-        tracker.attach(run, "deepspeed.json", "{}")
-        tracker.attach(run, "examples/shapes.parquet", file)
+        tracker.attach(run, {"deepspeed.json": "{}", "examples/shapes.parquet": file})
         tracker.link_data(run, [{"name": "shapes@1", "digest": "a" * 64, "context": "training", "tags": {}}])
         tracker.offer_model(run, TRIAL, {"finetune": tmp_path.as_uri()})
         tracker.show_progress({"done": 1, "eta_s": 0.0})
