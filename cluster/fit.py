@@ -127,6 +127,23 @@ def refuse_impossible(requests: Mapping[str, ResourceRequest], nodes: Sequence[N
     )
 
 
+def refuse_unfit(
+    requests: Mapping[str, ResourceRequest], nodes: Sequence[NodeResources], may_come: Sequence[NodeResources]
+) -> None:
+    """Refuse a study with a request that neither the nodes that are there can meet nor those that may come.
+
+    Args:
+        requests: by name.
+        nodes: that are there.
+        may_come: all nodes of the cluster when all have come; none where none come.
+
+    Raises:
+        InputError: as `refuse_impossible` does.
+    """
+    unfit = impossible(requests, nodes)
+    refuse_impossible({name: requests[name] for name in unfit}, may_come or nodes)
+
+
 def describe(nodes: Sequence[NodeResources]) -> str:
     """Describe the nodes of a cluster for people: ``2 CPU`` or ``2 nodes: 8 CPU and 4 GPU, 16 CPU``."""
     each = [f"{node.cpus:g} CPU" + (f" and {node.gpus:g} GPU" if node.gpus else "") for node in nodes]

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from cluster.address import ClusterAddress, find_cluster
 from cluster.connect import remove_dead_clusters
-from cluster.fit import refuse_impossible, this_machine
+from cluster.demand import Demand
+from cluster.fit import refuse_impossible, refuse_unfit, this_machine
 from orchestrator.planning.chosen_settings import run_settings
 from orchestrator.planning.cluster_check import require_cluster
 from orchestrator.planning.durations import estimated_seconds
@@ -264,7 +265,7 @@ def train_and_score(
         tell_shared_database(options.plan.storage, plain_lines(console))
     with ExitStack() as stack:
         nodes = stack.enter_context(connect(cluster, options.cpus))
-        refuse_impossible(requests_by_arm(narrowed), nodes)
+        refuse_unfit(requests_by_arm(narrowed), nodes, options.may_come)
         settings = run_settings(study, plan, options, gpu_seconds(ledger))
         require_nodes(nodes, store, settings.interface)
         view = stack.enter_context(LiveView(shown, console, store=store, done=done))
@@ -294,6 +295,7 @@ def train_and_score(
             admitted,
             rehearsals=chosen_rehearsals(options.rehearsals, narrowed, ledger, task_of, store, list_hardware()),
             kept_out=lambda: admitted.kept_out,
+            demand=Demand(options.may_come) if options.may_come else None,
             unscored=[entry.id for entry in ledger.trials.values() if entry.result is None],
         )
     return outcomes, open_command(tracker) if tracker else None

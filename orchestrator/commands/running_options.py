@@ -30,6 +30,15 @@ InterfaceOption = Annotated[
         "one that carries the address of its Ray node).",
     ),
 ]
+MayComeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--may-come",
+        metavar="PROFILE|NxCPUS:GPUS",
+        help="Nodes that the cluster has when its autoscaler has added all: a profile, or such as 4x192:8. A study is "
+        "admitted against them, and they are asked for while trials wait.",
+    ),
+]
 RetriesOption = Annotated[
     int,
     typer.Option(
@@ -182,6 +191,7 @@ class PolicyOptions:
     offline: OfflineOption = False
     max_concurrent: ConcurrentOption = None
     interface: InterfaceOption = None
+    may_come: MayComeOption = None
     retries: RetriesOption = 3
     equal_failures: EqualFailuresOption = 3
     on_storage_trouble: StorageTroubleOption = "pause"
@@ -214,6 +224,7 @@ class RunningOptions(PolicyOptions):
             plan: which trials, on which storage.
             study: a study file, or the name of a shipped study, for the command that sends it to a server later.
         """
+        from cluster.demand import read_may_come
         from orchestrator.planning.planned import RunOptions
 
         return RunOptions(
@@ -224,6 +235,7 @@ class RunningOptions(PolicyOptions):
             cpus=self.cpus,
             max_concurrent=self.max_concurrent,
             interface=self.interface,
+            may_come=read_may_come(self.may_come) if self.may_come else (),
             retries=self.retries,
             equal_failures=self.equal_failures,
             storage_patience_s=self.storage_patience_s(),

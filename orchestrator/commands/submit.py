@@ -58,6 +58,7 @@ def submit(
     """Send a study to a running Ray cluster as a job. Submitting it again resumes it."""
     import yaml
 
+    from cluster.demand import read_may_come, write_may_come
     from cluster.interfaces import nccl_settings
     from cluster.job_client import job_client
     from cluster.job_python import find_python
@@ -65,6 +66,8 @@ def submit(
     from search_spaces.expansion.expand import plan_study
     from search_spaces.study_files import load_study
 
+    if policy.may_come is not None:  # the job does not see a profile of this machine
+        policy = replace(policy, may_come=write_may_come(read_may_come(policy.may_come)))
     if rendering.render is None and rendering.profile is not None:
         raise InputError("must come with --render", key="--profile")
     if address is None and rendering.render is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from cluster.address import ClusterAddress
-from cluster.fit import impossible, refuse_impossible, this_machine
+from cluster.fit import impossible, refuse_unfit, this_machine
 from cluster.node_checks import require_interface, require_nodes
 from orchestrator.planning.chosen_settings import chosen_interface
 from orchestrator.planning.planned import RunOptions, plan
@@ -54,9 +54,9 @@ def require_cluster(
         for arm, trials in zip(expansion.checked.arms, expansion.trials, strict=True)
         if any(trial.id in selected for trial in trials)
     }
-    if impossible(requests, nodes):
+    if unfit := impossible(requests, nodes):
         undone = _undone_arms(expansion, selected, store, options)
-        refuse_impossible({arm: request for arm, request in requests.items() if arm in undone}, nodes)
+        refuse_unfit({arm: requests[arm] for arm in unfit if arm in undone}, nodes, options.may_come)
 
 
 def _undone_arms(

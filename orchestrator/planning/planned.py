@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.address import names_cluster
-from cluster.fit import usable_cpus, visible_gpus
+from cluster.fit import NodeResources, usable_cpus, visible_gpus
 from orchestrator.own_command import named_anywhere, own_command
 from orchestrator.planning.blind_choice import choose_blind_run
 from orchestrator.planning.encoder_probe import StoredProbe
@@ -85,6 +85,8 @@ class RunOptions:
     """Of the embedded cluster; None for all."""
     max_concurrent: int | None = None
     """Most trials at a time; None for as many as the cluster has room for."""
+    may_come: tuple[NodeResources, ...] = ()
+    """Nodes that the cluster has when all have come; empty where none come."""
     interface: str | None = None
     """Network interfaces over which workers on several hosts meet; None for what the study says."""
     only: tuple[str, ...] = ()

@@ -178,6 +178,11 @@ class Dispatcher:
         """Return the nodes on which a trial must not be placed."""
         return self._schedule.request_of(trial).avoided
 
+    def wanted(self) -> tuple[ResourceRequest, ...]:
+        """List what the running trials have, and what those need that could start if there were room."""
+        with self._lock:
+            return self._schedule.wanted
+
     def workers(self, trial: str) -> int:
         """Return how many workers a trial has."""
         return self._requests[trial].workers

@@ -121,6 +121,12 @@ class Schedule:
         """Return the nodes of a trial's path that are still to be produced, in order."""
         return tuple(node for node in self._work[trial].path if node not in self._done)
 
+    @property
+    def wanted(self) -> tuple[ResourceRequest, ...]:
+        """What the running trials have, and then what those need that could start if there were room."""
+        ready = [trial for trial in self.waiting if not self._blocked[trial]]
+        return tuple(self._work[trial].request for trial in (*self._placements, *ready))
+
     def expected_s(self, trial: str) -> float:
         """Estimate for how many seconds a running trial still runs."""
         return self._outlook.ends_in_s(trial, self._remaining[trial])

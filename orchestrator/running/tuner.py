@@ -5,6 +5,7 @@ Files on storage show what happened. Tune is kept quiet: what it and Ray log goe
 
 from __future__ import annotations
 
+import logging
 import math
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import ray
 
+from cluster.demand import Demand
 from cluster.fit import NodeResources, node_resources
 from cluster.hardware import hardware_kinds
 from cluster.process_state import log_to, set_environment
@@ -46,8 +48,14 @@ from trainables.task import TrialTask
 BUDGET_EVERY_S = 60.0
 """Seconds between two looks at how much of its disk budget a study takes."""
 
+DEMAND_EVERY_S = 10.0
+"""Seconds between two looks at what an autoscaler is to be asked for."""
+
 WATCHDOG_INTERVAL_S = 0.5
 """Seconds between two checks for processes whose heartbeat is overdue."""
+
+
+logger = logging.getLogger(__name__)
 
 
 def list_cluster_nodes() -> tuple[NodeResources, ...]:
@@ -74,6 +82,7 @@ def run_trials(
     rehearsals: Rehearsals = NO_REHEARSALS,
     kept_out: Callable[[], tuple[str, ...]] = lambda: (),
     unscored: Sequence[str] = (),
+    demand: Demand | None = None,
 ) -> Outcomes:
     """Run trials on the connected Ray cluster, until each is done or has failed, or a signal comes.
 
@@ -91,6 +100,7 @@ def run_trials(
         rehearsals: of the shapes of these trials, which come first.
         unscored: ids of the trials of the study without a result: what other runs spend on them counts, where
             GPU-seconds are limited.
+        demand: is shown what trials need; None where no nodes come.
         kept_out: returns the ids of nodes on which nothing may be placed, those that `list_nodes` does not list.
     """
     if not work or (rehearsals.only and not rehearsals.planned):
@@ -146,7 +156,12 @@ def run_trials(
         trials = connected(RunScope(work, nodes, tasks, store, on_event, needed, most_alike, spending))
         files = stack.enter_context(rehearsal_files(settings.study, store, rehearsals))
         rehearsed = RehearsedRun(rehearsals, files, trials, tell)
-        rehearsed.rehearse_by(connected(rehearsed.scope(tasks)).run)
+        rehearsing = connected(rehearsed.scope(tasks))
+        rehearsed.rehearse_by(rehearsing.run)
+        if demand is not None:
+            stack.callback(_withdraw, demand)
+            show = partial(_show_demand, demand, (rehearsing.dispatcher, trials.dispatcher))
+            calls.append(PeriodicCall(DEMAND_EVERY_S, show))
         stack.enter_context(called_periodically(calls))
         try:
             pause.look(budget_trouble)
@@ -157,6 +172,19 @@ def run_trials(
     run = trials.run
     outcomes = trials.attempts.outcomes(received.first, run.storage_trouble, run.budget_spent, run.stopped)
     return replace(outcomes, rehearsals=rehearsed.outcomes)
+
+
+def _show_demand(demand: Demand, dispatchers: Sequence[Dispatcher]) -> None:
+    """Show the autoscaler what rehearsals and trials need."""
+    demand.show(request for dispatcher in dispatchers for request in dispatcher.wanted())
+
+
+def _withdraw(demand: Demand) -> None:
+    """Take back what the autoscaler was asked for, unless Ray is gone, and the request with it."""
+    try:
+        demand.withdraw()
+    except Exception as error:  # the run has ended whatever Ray raises
+        logger.warning("what the autoscaler was asked for could not be taken back: %s", error)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from cluster.fit import (
     node_resources,
     place,
     refuse_impossible,
+    refuse_unfit,
     share,
     visible_gpus,
 )
@@ -89,3 +90,13 @@ def test_share_is_that_of_the_scarcest_resource_and_infinite_of_what_is_not_ther
     assert share(ResourceRequest(2, 1, 1), nodes) == 0.25
     assert share(ResourceRequest(2, 5, 1), nodes) == 0.5
     assert share(ResourceRequest(1, 1, 1), [NodeResources("a", 10)]) == math.inf
+
+
+def test_refuse_unfit_admits_what_fits_the_nodes_that_may_come_and_refuses_what_fits_neither() -> None:
+    empty = [NodeResources("head", 0)]
+    refuse_unfit({"base": ResourceRequest(2, 1, 1)}, empty, [FOUR_GPUS])
+    refuse_unfit({"base": ResourceRequest(2, 1, 1)}, [FOUR_GPUS], empty)
+    with pytest.raises(InputError, match=r"wide asks for 9 workers .* has 16 CPU and 4 GPU"):
+        refuse_unfit({"base": ResourceRequest(2, 1, 1), "wide": ResourceRequest(9, 1, 1)}, empty, [FOUR_GPUS])
+    with pytest.raises(InputError, match="has 0 CPU"):
+        refuse_unfit({"base": ResourceRequest(2, 1, 1)}, empty, ())

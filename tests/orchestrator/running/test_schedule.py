@@ -210,6 +210,24 @@ def test_resize_lost_node_frees_nothing_and_new_node_gives_room() -> None:
     assert handed_out(state) == ["b"]
 
 
+def test_wanted_names_what_runs_and_what_could_start_and_nodes_that_come_are_used() -> None:
+    """A cluster that begins without a node: its list of nodes grows by what is wanted."""
+    nodes = [NodeResources("head", 0)]
+    leader, follower = work("leader", "shared", "x", request=LARGE), work("follower", "shared", "y", request=LARGE)
+    state = Schedule([leader, follower, work("small", "z")], (), nodes, clock=Clock())
+    assert handed_out(state) == []
+    assert state.wanted == (LARGE, LARGE, SMALL)
+    state.resize([*nodes, NodeResources("new", 4)])
+    assert handed_out(state) == ["leader"]
+    assert state.wanted == (LARGE, SMALL)  # the follower could not start anyway
+    finish(state, "leader")
+    assert handed_out(state) == ["follower"]
+    finish(state, "follower")
+    assert handed_out(state) == ["small"]
+    finish(state, "small")
+    assert state.wanted == ()
+
+
 def test_next_trial_that_runs_may_come_back_so_that_finished_comes_when_all_have_ended() -> None:
     state = schedule(work("a", "a1"))
     assert handed_out(state) == ["a"]
