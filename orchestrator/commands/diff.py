@@ -87,12 +87,12 @@ def diff(
 
 
 def _earlier(name: str, first: str | None, root: Path, selection: SelectionOptions) -> PlannedStudy:
-    """Plan the earlier study: the one that is given, or the one that storage has under a name."""
+    """Plan the earlier study: the one that is given, or the one whose last run storage has under a planned name."""
     if first is not None:
         return planned_study(first, root, selection)
-    from orchestrator.state.documents import stored_study_file
+    from orchestrator.state.documents import file_of_last_run
 
-    file = stored_study_file(open_store(root), name)
+    file = file_of_last_run(open_store(root), name)
     if file is None:
         law = f"storage must have a study {name!r} to compare with, but it has none"
         way_out = "`ablate run` keeps a study there; `ablate diff A B` compares two files."

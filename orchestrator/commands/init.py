@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.commands.options import JsonOption, StorageOption, console, print_json
+from orchestrator.commands.options import JsonOption, StorageOption, console, open_store, print_json
 from orchestrator.settings import chosen_root, data_root
 from search_spaces.errors import InputError
 from search_spaces.quantities import number_of
@@ -73,12 +73,18 @@ def init(
 
 
 def _init_like(folder: Path, like: str, options: PlanOptions, as_json: bool) -> None:
-    from orchestrator.first_study.folder import README, copied, expanded, study_name, write_folder
+    from orchestrator.first_study.copied import copied
+    from orchestrator.first_study.folder import README, expanded_copy, study_name, write_folder
     from orchestrator.first_study.readme import readme_text
+    from orchestrator.planning.planned import expand
+    from search_spaces.study_files import load_study
 
-    name = study_name(folder)
+    name = study_name(folder, open_store(options.storage))
+    original = expand(load_study(like), options, remembers=False)  # what is wrong is told with its own place
     files = copied(like, name)
-    expansion = expanded(files, options)
+    expansion = expanded_copy(files, options)
+    arms = len(original.trials)
+    assert (expansion.study.study, len(expansion.trials)) == (name, arms), "the copy is the original by another name"
     write_folder(folder, {**files, README: readme_text(name, folder, None)})
     if as_json:
         print_json({"study": name, "folder": str(folder.absolute()), "like": like, **_sizes(expansion)})
@@ -108,11 +114,11 @@ def _init_own(
     from search_spaces.study_files import STUDY_FILE
     from trainables.data.pace import Pace
 
-    name = study_name(folder)
+    name = study_name(folder, open_store(options.storage))
     source = training_source(f"{name}-train", train, reader_of(train), images)
     data = read_own_data(source, test, images, family, lambda file: Pace(file, _to_stderr))
     study = study_text(name, data)
-    expansion = expanded({STUDY_FILE: study}, options)
+    expansion = expanded(study, str(folder / STUDY_FILE), options)
     words = compare_words(data, expansion.specs()[0].language)
     notes = _notes(data, words)
     write_folder(folder, {STUDY_FILE: study, README: readme_text(name, folder, list(notes.values()))})

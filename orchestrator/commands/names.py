@@ -30,14 +30,14 @@ def ls(
     if kind is None:
         kinds = list(kinds_with_counts(store))
         if as_json:
-            print_json([{"kind": name, "names": count, "written": about} for name, count, about in kinds])
+            print_json({"kinds": [{"kind": name, "names": count, "written": about} for name, count, about in kinds]})
         else:
             _print_rows([(name, f"{count:>4}  {about}") for name, count, about in kinds])
         return
     chosen = _known(kind)
     names = names_of(chosen, store)
     if as_json:
-        print_json([{"name": name, "about": about} for name, about in names.items()])
+        print_json({"kind": chosen, "names": [{"name": name, "about": about} for name, about in names.items()]})
         return
     console().print(f"{chosen}: written as {KINDS[chosen].about}", style="dim")
     _print_rows(list(names.items()))
@@ -52,13 +52,13 @@ def show(
     """Show everything that is known of a name, as a study file would have it."""
     from orchestrator.planning.named_kinds import details_of
 
-    details = details_of(_known(kind), name, open_store(chosen_root(storage)))
+    details = {name: details_of(_known(kind), name, open_store(chosen_root(storage)))}
     if as_json:
         print_json(details)
         return
     import yaml
 
-    print(yaml.safe_dump({name: details}, sort_keys=False, allow_unicode=True, width=100), end="")
+    print(yaml.safe_dump(details, sort_keys=False, allow_unicode=True, width=100), end="")
 
 
 def _known(kind: str) -> Kind:

@@ -49,7 +49,7 @@ def study_text(name: str, data: OwnData) -> str:
     lines = [
         Line("", "Written by `ablate init`. Change any line and run it again: what is unchanged is kept."),
         Line("", "docs/study-file.md has every field; `ablate schema` prints them for an editor."),
-        Line(f"study: {name}", "results are kept under this name"),
+        Line(f"study: {_quoted(name)}", "results are kept under this name"),
         Line("question: Do the encoder's pretrained weights help here?", "shown wherever the study is"),
         Line("", ""),
         Line("base:", "one complete model; every arm is a difference from it"),
@@ -127,6 +127,6 @@ def _protocol(data: OwnData) -> str:
     return "the question as it is" if data.protocol == FAMILY_PROTOCOL else "how they are asked: as in training"
 
 
-def _quoted(path: str | None) -> str:
-    """Write a path as a text of YAML, whatever is in it."""
-    return json.dumps(path, ensure_ascii=False)
+def _quoted(text: str | None) -> str:
+    """Write a text of YAML that is read as text, whatever is in it."""
+    return json.dumps(text, ensure_ascii=False)

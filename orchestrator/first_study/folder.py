@@ -3,24 +3,48 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
 from orchestrator.planning.planned import PlanOptions, expand
 from search_spaces.errors import InputError
 from search_spaces.expansion.expand import Expansion
+from search_spaces.identity import text_digest
 from search_spaces.names import LONGEST, slug_of
-from search_spaces.study_files import STUDY_FILE, find_study, load_study
-from search_spaces.yaml_source import read
+from search_spaces.study_files import load_study, study_of
+from search_spaces.study_layers import StudyLayers
+from search_spaces.yaml_source import parse
+from trainables.storage import layout
+from trainables.storage.store import Store
 
 README = "README.md"
+_DIGITS = 6
+"""Of a digest in a name."""
 
 
-def study_name(folder: Path) -> str:
-    """Name a study after its folder, short enough for names that begin with it."""
-    return slug_of(folder.absolute().name)[: LONGEST // 2].rstrip("-._+")
+def study_name(folder: Path, store: Store) -> str:
+    """Name a study after its folder, short enough for names that begin with it.
+
+    Letters and digits that a name cannot have make it end in a digest: names of other folders remain other names.
+
+    Args:
+        folder: of the study.
+        store: that will hold its results.
+
+    Raises:
+        InputError: the storage has a study of this name, whose place the new one would take.
+    """
+    own = unicodedata.normalize("NFKC", folder.absolute().name)
+    name = slug_of(own)[: LONGEST // 2].rstrip("-._+")
+    if any(letter.isalnum() and not letter.isascii() for letter in own):
+        name = f"{name}-{text_digest(own)[:_DIGITS]}"
+    there = [known for known in store.folders(layout.STUDIES) if known.casefold() == name.casefold()]
+    if there:
+        law = f"must give a study a name that its storage does not have, but {store.place('')} has {there[0]!r}"
+        raise InputError(law, key="FOLDER", way_out="Name another folder, or another --storage.")
+    return name
 
 
 def require_new(folder: Path) -> None:
@@ -38,20 +62,31 @@ def require_new(folder: Path) -> None:
     raise InputError(law, key="FOLDER", place=str(folder), way_out="Name a new folder: nothing is written over.")
 
 
-def expanded(files: Mapping[str, str], options: PlanOptions) -> Expansion:
-    """Load and expand the study of some files, which are written to no folder that stays.
+def expanded(text: str, place: str, options: PlanOptions) -> Expansion:
+    """Load and expand a study that lies in no file yet and extends none.
 
     Args:
-        files: name -> text; one of them is the study.
+        text: of the study.
+        place: where it will lie, for what is said about it.
         options: where storage and data are.
 
     Raises:
         InputError: everything that is wrong with the study.
     """
+    return expand(study_of(StudyLayers(None, parse(text, place))), options, remembers=False)
+
+
+def expanded_copy(files: Mapping[str, str], options: PlanOptions) -> Expansion:
+    """Load and expand the study among some files, which are written to no folder that stays.
+
+    Args:
+        files: name -> text; the copy of a study that can be expanded.
+        options: where storage and data are.
+    """
     with tempfile.TemporaryDirectory(prefix="ablate-init-") as folder:
         for name, text in files.items():
             (Path(folder) / name).write_text(text, encoding="utf-8")
-        return expand(load_study(str(Path(folder) / STUDY_FILE)), options, remembers=False)
+        return expand(load_study(folder), options, remembers=False)
 
 
 def write_folder(folder: Path, files: Mapping[str, str]) -> None:
@@ -70,28 +105,3 @@ def write_folder(folder: Path, files: Mapping[str, str]) -> None:
         raise InputError(
             f"must be a folder to write to, but {error.strerror}", place=str(folder), key="FOLDER"
         ) from error
-
-
-def copied(study: str, name: str) -> dict[str, str]:
-    """Copy the text of a study under another name, with the files that it extends by their bare names.
-
-    Args:
-        study: a study file, or the name of a shipped study.
-        name: of the copy.
-    """
-    path = find_study(study)
-    text = path.read_text(encoding="utf-8")
-    own, count = re.subn(r"^study:[ \t]*\S+", f"study: {name}", text, count=1, flags=re.MULTILINE)
-    if not count:
-        own = f"study: {name}\n{text}"
-    return {STUDY_FILE: own, **_extended(path)}
-
-
-def _extended(path: Path) -> dict[str, str]:
-    """Read the files that a study extends, as long as they are named without a folder: they may lie beside the copy."""
-    document = read(path).value
-    parent = document.get("extends") if isinstance(document, dict) else None
-    beside = path.parent / str(parent)
-    if not isinstance(parent, str) or Path(parent).name != parent or not beside.is_file():
-        return {}
-    return {parent: beside.read_text(encoding="utf-8"), **_extended(beside)}

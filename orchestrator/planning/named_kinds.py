@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel
 
+from orchestrator.state.documents import stored_studies, study_documents
 from search_spaces.catalogue.entries import BenchmarkEntry, EncoderEntry, FusedEntry, LanguageEntry
 from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError, nearest
@@ -15,7 +16,6 @@ from search_spaces.quantities import gigabytes, number_of
 from search_spaces.spec import Family
 from search_spaces.study_files import load_study, shipped_studies
 from trainables.benchmarks.sets.families import FAMILIES
-from trainables.storage import layout
 from trainables.storage.store import Store
 
 Kind = Literal[
@@ -88,7 +88,7 @@ def _backbone(entry: EncoderEntry | FusedEntry) -> str:
 
 
 def _language(entry: LanguageEntry) -> str:
-    return entry.checkpoint or f"{entry.family}, made from its configuration"
+    return entry.checkpoint or f"{entry.family}, made of a configuration"
 
 
 def _benchmark(entry: BenchmarkEntry) -> str:
@@ -96,7 +96,7 @@ def _benchmark(entry: BenchmarkEntry) -> str:
 
 
 def _studies(store: Store) -> Mapping[str, str]:
-    own = [name for name in store.folders(layout.STUDIES) if name not in shipped_studies()]
+    own = [name for name in stored_studies(store) if name not in shipped_studies()]
     return {
         **{name: load_study(name).question for name in shipped_studies()},
         **dict.fromkeys(own, f"on {store.place('')}".rstrip("/")),
@@ -104,8 +104,6 @@ def _studies(store: Store) -> Mapping[str, str]:
 
 
 def _study(name: str, store: Store) -> Any:
-    from orchestrator.state.documents import study_documents
-
     if name in shipped_studies():
         return load_study(name).document.value
     import yaml
@@ -142,9 +140,7 @@ KINDS: Mapping[Kind, NamedKind] = {
     ),
     "languages": NamedKind(
         "base.language; hub:ORG/MODEL@REV and path:FOLDER will do, too",
-        _words(
-            lambda: shipped().languages, lambda entry: entry.checkpoint or f"{entry.family}, made of a configuration"
-        ),
+        _words(lambda: shipped().languages, _language),
         _entry(lambda: shipped().languages),
     ),
     "mixes": NamedKind(

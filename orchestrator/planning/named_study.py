@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.state.documents import stored_study_file
+from orchestrator.state.documents import stored_studies, stored_study_file
 from search_spaces.errors import InputError, nearest
 from search_spaces.study import Study
 from search_spaces.study_files import find_study, load_study
-from trainables.storage import layout
 from trainables.storage.store import LocalStore
 
 
@@ -30,7 +29,7 @@ def named_study(name: str, storage: Path, overrides: Sequence[str] = ()) -> Stud
         store = LocalStore(storage)
         stored = stored_study_file(store, name)
         if stored is None:
-            way_out = nearest(name, store.folders(layout.STUDIES)) or error.way_out
+            way_out = nearest(name, stored_studies(store)) or error.way_out
             raise InputError(error.law, place=error.place, key=error.key, way_out=way_out) from error
         return load_study(str(stored), overrides)
     return load_study(name, overrides)

@@ -58,8 +58,10 @@ def compare_studies(first: tuple[Study, Plan], second: tuple[Study, Plan]) -> St
     old_arms, new_arms = ({arm.name: arm.id for arm in plan.arms} for plan in (old_plan, new_plan))
     added = [name for name in new_arms if name not in old_arms]
     removed = [name for name in old_arms if name not in new_arms]
-    renamed = [Change(name, name, other) for name in removed for other in added if old_arms[name] == new_arms[other]]
+    added_by_id = {new_arms[name]: name for name in added}
+    renamed = [Change(name, name, added_by_id[old_arms[name]]) for name in removed if old_arms[name] in added_by_id]
     from_names, to_names = ({change.first for change in renamed}, {change.second for change in renamed})
+    old_stages = set(_stages(old_plan))
     return StudyDifference(
         fields=tuple(_changes(_fields(old.document), _fields(new.document))),
         arms_added=tuple(name for name in added if name not in to_names),
@@ -69,7 +71,7 @@ def compare_studies(first: tuple[Study, Plan], second: tuple[Study, Plan]) -> St
         seeds=tuple(_seeds(old_plan, new_plan)),
         benchmarks=tuple(_changes(_benchmarks(old_plan), _benchmarks(new_plan))),
         claims=tuple(_claims(old, new)),
-        new_stages=tuple(node for node in _stages(new_plan) if node not in _stages(old_plan)),
+        new_stages=tuple(node for node in _stages(new_plan) if node not in old_stages),
     )
 
 

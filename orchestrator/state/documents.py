@@ -49,15 +49,43 @@ def require_own_folder(store: Store, study: str) -> None:
         )
 
 
-def stored_study_file(store: LocalStore, name: str) -> Path | None:
-    """Find the study that a storage has under a name, as it ran last; None where it has none.
+def stored_studies(store: Store) -> list[str]:
+    """List the names of a storage that commands take for a study; damaged ones are among them.
 
-    The toy form of a study is kept as the study that it is the toy form of, and is not found by its own name.
+    The toy form of a study is kept as the study that it is the toy form of: it goes by that name and `--toy`.
     """
-    if name not in store.folders(layout.STUDIES) or not store.exists(layout.study_file(name)):
+    return [name for name in store.folders(layout.STUDIES) if _goes_by_its_name(store, name)]
+
+
+def stored_study_file(store: LocalStore, name: str) -> Path | None:
+    """Find the study that a storage has under a name, as it ran last; None where it has none, or a toy form."""
+    file = file_of_last_run(store, name)
+    return file if file is not None and _goes_by_its_name(store, name) else None
+
+
+def file_of_last_run(store: LocalStore, planned: str) -> Path | None:
+    """Find the study, as it was written, of the last run of a study or of its toy form; None where there was none.
+
+    Args:
+        store: where the run was.
+        planned: name of the study, for a toy form with `-toy` after it.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    if planned not in store.folders(layout.STUDIES) or not store.exists(layout.study_file(planned)):
         return None
-    document = yaml.safe_load(_study_text(store, layout.study_file(name)))
-    return store.reading(layout.study_file(name)) if document.get("study") == name else None
+    _study_text(store, layout.study_file(planned))
+    return store.reading(layout.study_file(planned))
+
+
+def _goes_by_its_name(store: Store, name: str) -> bool:
+    if not store.exists(layout.study_file(name)):
+        return False
+    try:
+        return bool(yaml.safe_load(_study_text(store, layout.study_file(name))).get("study") == name)
+    except InputError:
+        return True
 
 
 def study_documents(store: Store, study: str) -> dict[str, str]:

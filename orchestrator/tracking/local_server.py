@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 
 from search_spaces.errors import InputError
 
@@ -25,6 +26,8 @@ _ASK_EVERY_S = 0.2
 _SILENT_AFTER_S = 2.0
 _ENDS_WITHIN_S = 10.0
 _LAST_LINES = 20
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""A proxy of the environment would look for 127.0.0.1 on its own machine."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +98,9 @@ def _wait_until_it_answers(process: subprocess.Popen[bytes], address: str) -> st
 
 def _answers(address: str) -> bool:
     try:
-        with urllib.request.urlopen(address, timeout=_SILENT_AFTER_S) as answer:
+        with _DIRECT.open(address, timeout=_SILENT_AFTER_S) as answer:
             return bool(answer.status == 200)
-    except OSError:  # urllib's own errors are such
+    except (OSError, HTTPException):  # urllib's own errors are of the first kind; the second is no HTTP, or half of it
         return False
 
 

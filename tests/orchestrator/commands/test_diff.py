@@ -93,6 +93,13 @@ def test_a_study_is_compared_with_what_ran_last(tmp_path: Path) -> None:
     assert "4 new" in shown
 
 
+def test_a_toy_form_is_compared_with_the_toy_run(tmp_path: Path) -> None:
+    LocalStore(tmp_path / "s").put(layout.study_file("small-toy"), SMALL.encode())
+    shown = json.loads(diff(write(tmp_path, "b.yaml", "seeds"), "--toy", "--storage", str(tmp_path / "s"), "--json"))
+    assert (shown["first"], shown["second"]) == ("small-toy", "small-toy")
+    assert len(shown["new_stages"]) == 2
+
+
 def test_a_study_that_never_ran_has_nothing_to_be_compared_with(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="storage must have a study 'small' to compare with"):
         diff(write(tmp_path, "a.yaml"), "--storage", str(tmp_path / "s"))

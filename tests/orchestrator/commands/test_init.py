@@ -12,7 +12,10 @@ from typer.testing import CliRunner, Result
 from orchestrator.cli import app
 from search_spaces.errors import InputError
 from search_spaces.study_files import load_study, shipped_studies
+from tests.support.command_line import SMALL
 from tests.support.own_sets import pictures, questions, write_lines, write_own_set
+from trainables.storage import layout
+from trainables.storage.store import LocalStore
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +93,40 @@ def test_a_copy_of_a_shipped_study_differs_in_its_name_alone(study: str) -> None
     assert copy.study == "mine"
     assert copy.model_dump(exclude={"study"}) == original.model_dump(exclude={"study"})
     assert yaml.safe_load(Path("mine/study.yaml").read_text())["study"] == "mine"
+
+
+def test_the_copy_of_a_study_that_extends_another_study_file(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text(SMALL)
+    (tmp_path / "variant.yaml").write_text("study: variant\nextends: study.yaml\nseeds: [1, 2, 3]\n")
+    shown = json.loads(invoke("init", "mine", "--like", "variant.yaml", "--json").stdout)
+    assert (shown["study"], shown["arms"], shown["trials"]) == ("mine", 2, 6)
+    assert load_study("mine").study == "mine"
+    assert "2 arms, 6 trials" in invoke("plan", "mine").output
+
+
+def test_what_is_wrong_with_a_study_to_copy_is_told_with_its_own_place(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text(SMALL.replace("projector: [gelu-mlp, linear]", "projector: [gelu-mlp, lineal]"))
+    with pytest.raises(InputError, match=r"^own\.yaml:\d+: axes.projector"):
+        invoke("init", "mine", "--like", "own.yaml")
+    assert not Path("mine").exists()
+
+
+@pytest.mark.parametrize("folder", ["2025", "null", "1e3", "0x1f", "010", "no"])
+def test_a_folder_may_be_called_like_a_number(folder: str, tmp_path: Path) -> None:
+    write_own_set(tmp_path / "data")
+    init_own(folder)
+    assert load_study(folder).study == folder
+
+
+def test_a_copy_may_be_called_like_a_number(tmp_path: Path) -> None:
+    invoke("init", "2025", "--like", "quickstart")
+    assert load_study("2025").study == "2025"
+
+
+def test_a_name_that_the_storage_has_is_refused_before_data_are_read() -> None:
+    LocalStore(Path("storage").absolute()).put(layout.study_file("mine"), b"study: mine\n")
+    with pytest.raises(InputError, match="Name another folder, or another --storage"):
+        invoke("init", "mine", "--train", "absent.json", "--test", "absent.jsonl")
 
 
 def test_a_folder_that_is_not_empty_is_left_as_it_is(tmp_path: Path) -> None:

@@ -39,6 +39,13 @@ def test_a_file_of_that_name_comes_first(storage: Path, monkeypatch: pytest.Monk
     assert named_study("small", storage).question == "Does it run?"
 
 
+def test_a_name_that_is_refused_is_never_suggested(storage: Path) -> None:
+    LocalStore(storage).put(layout.study_file("quickstart-toy"), b"study: quickstart\n")
+    with pytest.raises(InputError) as error:
+        named_study("quickstart-toy", storage)
+    assert "'quickstart-toy'" not in str(error.value.way_out)
+
+
 @pytest.mark.parametrize(("name", "nearest"), [("smal", "small"), ("small-toy", "small"), ("quickstat", "quickstart")])
 def test_what_is_neither_is_refused_with_the_nearest(storage: Path, name: str, nearest: str) -> None:
     with pytest.raises(InputError) as error:

@@ -10,6 +10,35 @@ import pytest
 from orchestrator.tracking.local_server import HOST, local_server
 from search_spaces.errors import InputError
 
+SERVER = """
+import socket, sys
+
+listening = socket.create_server(("127.0.0.1", int(sys.argv[sys.argv.index("--port") + 1])))
+answer = b"not HTTP"
+while True:
+    connection, _ = listening.accept()
+    with connection:
+        connection.recv(10_000)
+        connection.sendall(answer)
+    answer = b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n"
+"""
+"""In the place of MLflow's: its first answer is none, as that of a server which is about to start may be."""
+
+
+def test_a_server_is_asked_without_the_proxy_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mlflow").mkdir()
+    (tmp_path / "mlflow" / "__init__.py").touch()
+    (tmp_path / "mlflow" / "__main__.py").write_text(SERVER)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    with local_server("sqlite:///none.db") as server:
+        assert server.process.poll() is None
+        assert server.address.startswith(f"http://{HOST}:")
+    assert server.process.poll() is not None
+
 
 def test_a_port_in_use_is_refused_before_anything_starts(tmp_path: Path) -> None:
     with socket.socket() as listening:
