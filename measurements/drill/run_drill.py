@@ -114,6 +114,8 @@ class RunDrill:
             second = case.shape if codes[-1] == EXIT_DONE else case.second
             while codes[-1] != EXIT_DONE and len(codes) < MOST_COMMANDS:
                 codes.append(commands.start(second).wait(TIMEOUT_S))
+            if server is not None:  # a run may be over before its server is back: the next one sends what waits
+                codes.append(commands.start(second).wait(TIMEOUT_S))
             found = leftovers(work, storage, commands.temporary)
         if codes[-1] != EXIT_DONE:
             found.append(f"not finished after {len(codes)} commands: {codes}")

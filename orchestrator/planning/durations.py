@@ -24,8 +24,8 @@ from trainables.storage.store import Store
 Source = Literal["measured", "estimated", "assumed"]
 
 FLOPS_PER_CPU = 100e9
-"""Operations a second of a CPU core in training, assumed: with it the quickstart's stages come out at about what was
-measured, though its texts are shorter than the mean that is assumed."""
+"""Operations a second of a CPU core in training: a guess. Chosen by eye so that the quickstart, whose texts are shorter
+than the mean that is assumed, does not come out many times too slow; one finished stage takes its place."""
 SECONDS_PER_STEP = 0.05
 """Assumed where the size of a model is not known."""
 SECONDS_PER_MB_OF_FEATURES = 0.25

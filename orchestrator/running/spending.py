@@ -25,8 +25,9 @@ class _Running:
 class Spending:
     """GPU-seconds of one run. Workers count where there are no GPUs, as in the costs on storage.
 
-    A trial that is done counts with the cost that it has written, an attempt that has failed or still runs with its
-    seconds from the hand-out on. Not thread-safe, except `read_others`.
+    A trial that is done at once counts with the cost that it has written, an attempt that has failed or still runs with
+    its seconds from the hand-out on. What a trial has cost includes what it kept of attempts that failed: these seconds
+    count once. Not thread-safe, except `read_others`.
 
     Args:
         limit_s: GPU-seconds that may be spent; nothing is handed out beyond them.
@@ -37,6 +38,7 @@ class Spending:
         self.limit_s, self._clock = limit_s, clock
         self._ended_s, self._others_s = 0.0, 0.0
         self._running: dict[str, _Running] = {}
+        self._failed_s: dict[str, float] = {}
         self._own: set[str] = set()
         self._read: dict[str, float] = {}
 
@@ -67,14 +69,19 @@ class Spending:
 
     def done(self, trial: str, gpu_seconds: float) -> None:
         """Note what a trial has cost that is done."""
-        self._running.pop(trial, None)
-        self._ended_s += gpu_seconds
+        last_s, failed_s = self._end(trial), self._failed_s.pop(trial, 0.0)
+        self._ended_s += max(gpu_seconds, failed_s + min(gpu_seconds, last_s)) - failed_s
 
     def failed(self, trial: str) -> None:
         """Note that an attempt is over."""
+        seconds = self._end(trial)
+        self._failed_s[trial] = self._failed_s.get(trial, 0.0) + seconds
+        self._ended_s += seconds
+
+    def _end(self, trial: str) -> float:
+        """Forget that a trial runs, and return the GPU-seconds since its hand-out; 0 where it does not run."""
         running = self._running.pop(trial, None)
-        if running is not None:
-            self._ended_s += (self._clock() - running.since_s) * running.workers
+        return 0.0 if running is None else (self._clock() - running.since_s) * running.workers
 
     def read_others(self, study: str, trials: Iterable[str], store: Store) -> None:
         """Read from storage what other runs of the study have spent on trials that had no result when this run began.

@@ -24,6 +24,26 @@ def test_spent_counts_what_is_done_what_has_failed_and_what_runs() -> None:
     assert spending.spent_s == 15.0 + 2 * 10.0 + 2 * 30.0
 
 
+def test_seconds_that_a_trial_kept_of_a_failed_attempt_count_once() -> None:
+    now_s = [0.0]
+    spending = Spending(1000.0, lambda: now_s[0])
+    spending.started("resumed", workers=1)
+    now_s[0] = 100.0
+    spending.failed("resumed")
+    assert spending.spent_s == 100.0
+    spending.started("resumed", workers=1)
+    now_s[0] = 130.0
+    spending.done("resumed", 120.0)  # 90 of them from before the failure
+    assert spending.spent_s == 130.0
+    spending.started("anew", workers=1)
+    now_s[0] = 140.0
+    spending.failed("anew")
+    spending.started("anew", workers=1)
+    now_s[0] = 200.0
+    spending.done("anew", 55.0)
+    assert spending.spent_s == 130.0 + 10.0 + 55.0
+
+
 def test_allows_one_more_while_what_is_spent_and_what_runs_stay_below_the_limit() -> None:
     now_s = [0.0]
     spending = Spending(100.0, lambda: now_s[0])
