@@ -104,5 +104,4 @@ def test_disturbed_studies_end_as_undisturbed(tmp_path: Path) -> None:
     outcomes = list(read_outcomes(tmp_path / OUTCOMES))
     assert sorted(outcome.number for outcome in outcomes) == list(range(1, CASES + 1))
     assert [line_of(outcome) for outcome in outcomes if outcome.differences] == []
-    # a few choices are of operations that come by chance
-    assert sum(outcome.is_hit for outcome in outcomes) >= CASES * 5 // 6
+    assert sum(outcome.is_hit for outcome in outcomes) >= CASES - 4  # few choices are of operations that came by chance
