@@ -105,8 +105,8 @@ GpuHoursOption = Annotated[
         "--max-gpu-hours",
         min=0,
         metavar="H",
-        help="Most that the study may spend: what its trials have cost that are done, by whatever run, and all attempts "
-        "of this one; with --until-decided from its first use on. No trial is started beyond it: exit 3.",
+        help="Most that the study may spend: what its trials have cost that are done, by whatever run, and all "
+        "attempts of this one; with --until-decided from its first use on. No trial is started beyond it: exit 3.",
     ),
 ]
 StepsOption = Annotated[
