@@ -53,6 +53,7 @@ class _Copies:
         text = file.read_text(encoding="utf-8")
         self.files[as_name] = text  # the name is taken
         root = yaml.compose(text, Loader=yaml.SafeLoader)  # the C parser counts characters in another way
+        assert isinstance(root, yaml.MappingNode)  # a study that can be loaded is one
         scalars = list(_scalars(root))
         edits = {}
         for path, node in scalars:
