@@ -1,13 +1,14 @@
 """Put what every arm has answered to a question side by side, from storage.
 
-for questions in stored_answers(plan, store, ledger, AnswerFilter(which="differ")):
-    questions.benchmark, questions.ids, questions.answers_to(3)
+for questions in stored_answers(plan, store, ledger, AnswerFilter(which="differ"), limit=20):
+    questions.benchmark, questions.ids, questions.answers_to(questions.ids[0])
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -51,32 +52,31 @@ class Answer:
 
 @dataclass(frozen=True, eq=False)
 class StoredAnswers:
-    """Answers of trials to the chosen questions of one benchmark; Q are questions, T trials."""
+    """Answers of trials to the first of the chosen questions of one benchmark; Q are questions, T trials."""
 
     benchmark: str
-    chosen: tuple[str, ...]
-    """Ids of the chosen questions, in the order to look at them."""
+    ids: tuple[str, ...]
+    """Of the questions that were read, in the order to look at them."""
+    chosen: int
+    """Questions that were chosen, of which those that were read are the first."""
     of: int
     """Questions of the benchmark."""
     images: Mapping[str, str]
-    """Id of a chosen question -> what its image is called."""
+    """Id of a question that was read -> what its image is called."""
     trials: tuple[tuple[str, int], ...]
     """Arm and seed."""
     left_out: tuple[str, ...]
     """Trials that answered other questions, or whose answers cannot be read, each with the reason."""
-    _tables: tuple[pa.Table, ...]
-    _places: Mapping[str, int]
+    _answers: Mapping[str, tuple[Answer, ...]]
 
     def answers_to(self, question: str) -> tuple[Answer, ...]:
-        """Return what the trials answered to one of the chosen questions, in the order of the plan."""
-        row = self._places[question]
-        return tuple(
-            Answer(arm, seed, str(table["prediction"][row].as_py() or ""), float(table["score"][row].as_py()))
-            for (arm, seed), table in zip(self.trials, self._tables, strict=True)
-        )
+        """Return what the trials answered to one of the questions that were read, in the order of the plan."""
+        return self._answers[question]
 
 
-def stored_answers(plan: Plan, store: Store, ledger: Ledger, wanted: AnswerFilter) -> Iterator[StoredAnswers]:
+def stored_answers(
+    plan: Plan, store: Store, ledger: Ledger, wanted: AnswerFilter, *, limit: int | None = None
+) -> Iterator[StoredAnswers]:
     """Read the answers of a study, benchmark by benchmark, and choose the questions to look at.
 
     Args:
@@ -84,59 +84,73 @@ def stored_answers(plan: Plan, store: Store, ledger: Ledger, wanted: AnswerFilte
         store: where their answers lie.
         ledger: of the plan.
         wanted: arms, benchmarks, and which questions.
+        limit: of each benchmark, so many of the chosen questions are read at most; None for all. Of the others only
+            ids and scores are held.
     """
     for benchmark in plan.benchmarks:
         if wanted.benchmarks and benchmark.id not in wanted.benchmarks:
             continue
-        answers = _read(plan, store, ledger, benchmark.id, wanted)
+        answers = _read(plan, store, ledger, benchmark.id, wanted, limit)
         if answers is not None:
             yield answers
 
 
-def _read(plan: Plan, store: Store, ledger: Ledger, benchmark: str, wanted: AnswerFilter) -> StoredAnswers | None:
-    trials, tables, left_out = list[tuple[str, int]](), list[pa.Table](), list[str]()
+def _read(
+    plan: Plan, store: Store, ledger: Ledger, benchmark: str, wanted: AnswerFilter, limit: int | None
+) -> StoredAnswers | None:
+    trials, paths, scores, left_out = list[tuple[str, int]](), list[Path](), list[Scores](), list[str]()
+    questions: pa.Table | None = None
     for trial in plan.trials:
         evaluation = ledger.evaluations.get((trial.id, benchmark))
         if evaluation is None or (wanted.arms and trial.arm not in wanted.arms):
             continue
         name = f"{trial.arm} (seed {trial.seed})"
         try:
-            table = read_answers(verified_examples(store, evaluation), ("id", "cluster", "prediction", "score"))
+            path = verified_examples(store, evaluation)
+            table = read_answers(path, ("id", "score") if questions is not None else ("id", "cluster", "score"))
         except InputError as error:
             left_out.append(f"{name}: {first_line(error)}")
             continue
-        aligned = _aligned(table, tables[0]) if tables else table
-        if aligned is None:
+        questions = questions if questions is not None else table
+        places = _places_in(table, questions["id"])
+        if places is None:
             left_out.append(f"{name}: it was asked other questions")
             continue
         trials.append((trial.arm, trial.seed))
-        tables.append(aligned)
-    if not tables:
+        paths.append(path)
+        scores.append(np.asarray(table["score"].take(places).to_numpy(), np.float64))
+    if questions is None:
         return None
-    ids = [str(name) for name in tables[0]["id"].to_pylist()]
-    scores_TQ = np.stack([np.asarray(table["score"].to_numpy(), np.float64) for table in tables])
-    rows = _CHOOSE[wanted.which](scores_TQ, [arm for arm, _ in trials])
-    images = tables[0]["cluster"]
+    rows = _CHOOSE[wanted.which](np.stack(scores), [arm for arm, _ in trials])
+    read = questions.take(pa.array(rows[:limit]))
+    ids = tuple(map(str, read["id"].to_pylist()))
+    said = [_answers(arm, seed, path, read["id"]) for (arm, seed), path in zip(trials, paths, strict=True)]
     return StoredAnswers(
         benchmark,
-        tuple(ids[row] for row in rows),
-        len(ids),
-        {ids[row]: str(images[int(row)].as_py()) for row in rows},
+        ids,
+        len(rows),
+        questions.num_rows,
+        dict(zip(ids, map(str, read["cluster"].to_pylist()), strict=True)),
         tuple(trials),
         tuple(left_out),
-        tuple(tables),
-        {ids[row]: int(row) for row in rows},
+        dict(zip(ids, zip(*said, strict=True), strict=True)),
     )
 
 
-def _aligned(table: pa.Table, first: pa.Table) -> pa.Table | None:
-    """Order a table as the ids of another; None where the ids are not the same."""
-    if table["id"].equals(first["id"]):
-        return table
-    if table.num_rows != first.num_rows:
+def _answers(arm: str, seed: int, path: Path, ids: pa.ChunkedArray) -> list[Answer]:
+    """Read the answers of a trial to some of its questions, in their order."""
+    table = read_answers(path, ("id", "prediction", "score"))
+    rows = table.take(pc.index_in(ids, value_set=table["id"]))
+    said = zip(rows["prediction"].to_pylist(), rows["score"].to_pylist(), strict=True)
+    return [Answer(arm, seed, str(text or ""), float(score)) for text, score in said]
+
+
+def _places_in(table: pa.Table, ids: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """Find where a table has these ids; None where its own are not the same."""
+    if table.num_rows != len(ids):
         return None
-    places = pc.index_in(first["id"], value_set=table["id"])
-    return None if places.null_count else table.take(places)
+    places = pc.index_in(ids, value_set=table["id"])
+    return None if places.null_count else places
 
 
 Scores = NDArray[np.float64]

@@ -21,6 +21,7 @@ from orchestrator.commands.options import (
 from orchestrator.exit_codes import EXIT_BAD_INPUT
 from orchestrator.settings import data_root, storage_root
 from search_spaces.errors import InputError
+from search_spaces.one_line import one_line
 from search_spaces.quantities import number_of
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def show_benchmark(
 
 
 def _quoted(prompt: str) -> list[str]:
-    return [f"    | {line}" for line in prompt.split("\n")]
+    return [f"    | {one_line(line)}" for line in prompt.split("\n")]
 
 
 def _study_prompt(
@@ -118,7 +119,8 @@ def _show_in_study(shown: StudyPrompt, as_json: bool) -> None:
         return
     spec = shown.benchmark
     only = "" if spec.only is None else f", only {number_of(len(spec.only.ids), 'question')}"
-    lines = [f"{spec.id} (source {spec.source.declared}{only}), protocol {spec.protocol}, example {shown.example.id}"]
+    example = one_line(shown.example.id)
+    lines = [f"{spec.id} (source {spec.source.declared}{only}), protocol {spec.protocol}, example {example}"]
     for label, text in shown.read_as.items():
         lines += [f"  language {label}; after the beginning of sequence and the image it reads:", *_quoted(text)]
     lines.append(f"  {shown.asked.answered}")
@@ -220,9 +222,10 @@ def _show_check(check: Checked, missing_list: str | None, out: Console) -> None:
     if check.missing_images:
         where = missing_list or "--missing FOLDER lists all"
         lines.append(f"  {len(check.missing_images):,} images are missing ({where}), the first of them:")
-        lines += [f"    {image}" for image in check.missing_images[:_SHOWN_IMAGES]]
+        lines += [f"    {one_line(image)}" for image in check.missing_images[:_SHOWN_IMAGES]]
     for example in check.examples:
-        lines.append(f"  e.g. {example['id']}: {example['question']!r} -> {_short(example['reference'])}")
+        name = one_line(str(example["id"]))
+        lines.append(f"  e.g. {name}: {example['question']!r} -> {_short(example['reference'])}")
     out.print("\n".join(lines))
 
 

@@ -12,6 +12,7 @@ import typer
 from orchestrator.commands.options import JsonOption, StorageOption, console, open_store, print_json
 from orchestrator.settings import chosen_root, data_root
 from search_spaces.errors import InputError
+from search_spaces.one_line import one_line
 from search_spaces.quantities import number_of
 from search_spaces.spec import FAMILY_PROTOCOL, Family
 
@@ -36,7 +37,9 @@ def init(
     images: Annotated[
         Path | None,
         typer.Option(
-            "--images", metavar="DIR", help="Where image paths start (default: beside each file, or images/)."
+            "--images",
+            metavar="DIR",
+            help="Where image paths start, not of Parquet (default: beside each file, or images/).",
         ),
     ] = None,
     family: Annotated[
@@ -120,7 +123,7 @@ def _init_own(
     study = study_text(name, data)
     expansion = expanded(study, str(folder / STUDY_FILE), options)
     words = compare_words(data, expansion.specs()[0].language)
-    notes = _notes(data, words)
+    notes = _notes(data, words, images)
     write_folder(folder, {STUDY_FILE: study, README: readme_text(name, folder, list(notes.values()))})
     if as_json:
         print_json({"study": name, "folder": str(folder.absolute()), **_sizes(expansion), **_found(data, words)})
@@ -133,8 +136,14 @@ def _init_own(
     _print_next(folder)
 
 
-def _notes(data: OwnData, words: Words) -> dict[str, str]:
-    """Say what was found: label -> sentence."""
+def _notes(data: OwnData, words: Words, images: Path | None) -> dict[str, str]:
+    """Say what was found: label -> sentence on one line.
+
+    Args:
+        data: as they were read.
+        words: of the test set.
+        images: folder of the command line.
+    """
     from trainables.benchmarks.example_json import right_answer
 
     training, test, first = data.training_counts, data.test_counts, data.examples[0]
@@ -159,7 +168,9 @@ def _notes(data: OwnData, words: Words) -> dict[str, str]:
             f"The right answers to {number_of(words.unsayable, 'question')} have words that no training text has: `run`"
             " refuses them. Train on these words, leave these questions out, or take a pretrained language model."
         )
-    return notes
+    if images is not None and data.training.reader == "parquet":
+        notes["where"] = "--images is for the questions alone: the Parquet files hold the images of their records."
+    return {label: one_line(note) for label, note in notes.items()}
 
 
 def _asked_as(data: OwnData) -> str:

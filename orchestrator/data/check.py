@@ -13,6 +13,7 @@ from orchestrator.data.targets import Target
 from orchestrator.planning.preflight import declared_differences, known_digests
 from search_spaces.errors import InputError
 from search_spaces.identity import source_name
+from search_spaces.one_line import one_line
 from search_spaces.quantities import number_of
 from search_spaces.spec import BenchmarkSpec
 from trainables.data.pace import Progress
@@ -144,7 +145,7 @@ def to_terminal(checks: Sequence[Checked], out: Console) -> None:
         if not check.is_fine and check.published:
             lines.append(f"Published as: {check.published}")
         for line in lines:
-            out.print(f"      {line}", soft_wrap=True)
+            out.print(f"      {one_line(line)}", soft_wrap=True)
 
 
 def _line(check: Checked) -> str:

@@ -53,7 +53,8 @@ class _Copies:
         text = file.read_text(encoding="utf-8")
         self.files[as_name] = text  # the name is taken
         root = yaml.compose(text, Loader=yaml.SafeLoader)  # the C parser counts characters in another way
-        assert isinstance(root, yaml.MappingNode)  # a study that can be loaded is one
+        if not isinstance(root, yaml.MappingNode):  # an empty file may be extended, too
+            return
         scalars = list(_scalars(root))
         edits = {}
         for path, node in scalars:

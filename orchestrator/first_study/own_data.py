@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,8 @@ from trainables.storage.records import Counts
 
 _SHOWN = 20
 """Problems of each kind that are shown."""
+_LOOKED_FOR = 100
+"""Images that are looked for to tell in which folder they lie."""
 _MEASURED_IMAGES = 200
 """Training images whose size is looked at."""
 
@@ -128,17 +131,16 @@ def _test_source(name: str, file: Path, images: Path | None, family: Family) -> 
 
 
 def _image_folder(source: SourceSpec, file: Path, images: Path | None) -> Path:
-    """Choose where the paths of images start: where the first of them is."""
+    """Choose where the paths of images start: in the folder that has more of the first of them."""
     if images is not None:
         return images.absolute()
     own = file.absolute().parent
     try:
         records = open_reader(source.model_copy(update={"image_folder": str(own)}), Path()).records(lambda _: None)
-        first = next((record.image for record in records if record.image is not None), None)
+        first = list(islice((record.image for record in records if record.image is not None), _LOOKED_FOR))
     except InputError:
         return own  # what is wrong is told when all of it is read
-    is_beside = first is None or (own / first).exists() or not (own / "images" / first).exists()
-    return own if is_beside else own / "images"
+    return max((own, own / "images"), key=lambda folder: sum((folder / image).exists() for image in first))
 
 
 def family_of(file: Path) -> Family:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +43,9 @@ def shown_answers(
         raise InputError(f"must be 1 or more, but got {limit}", key="limit")
     _require_known(plan, wanted)
     specs = {benchmark.id: benchmark for benchmark in plan.benchmarks}
-    for answers in stored_answers(plan, store, read_ledger(plan, store), wanted):
-        ids = list(islice(answers.chosen, limit))
-        asked = asked_questions(specs[answers.benchmark], ids, store, data_root)
-        yield ShownAnswers(answers, {name: asked.get(name) for name in ids})
+    for answers in stored_answers(plan, store, read_ledger(plan, store), wanted, limit=limit):
+        asked = asked_questions(specs[answers.benchmark], answers.ids, store, data_root)
+        yield ShownAnswers(answers, {name: asked.get(name) for name in answers.ids})
 
 
 def shown_answers_json(plan: Plan, wanted: AnswerFilter, shown: Iterable[ShownAnswers]) -> dict[str, Any]:
@@ -66,7 +64,7 @@ def _benchmark_json(shown: ShownAnswers) -> dict[str, Any]:
     return {
         "benchmark": answers.benchmark,
         "n": answers.of,
-        "chosen": len(answers.chosen),
+        "chosen": answers.chosen,
         "left_out": list(answers.left_out),
         "shown": [
             {

@@ -8,6 +8,7 @@ from rich.text import Text
 from orchestrator.analysis.stored_answers import StoredAnswers, answers_by_arm
 from orchestrator.reporting.asked_questions import AskedQuestion
 from orchestrator.reporting.shown_answers import ShownAnswers
+from search_spaces.one_line import one_line
 
 GOOD, BAD = "green", "red"
 
@@ -21,21 +22,26 @@ def answers_to_terminal(shown: ShownAnswers, what: str, console: Console) -> Non
         console: to print on.
     """
     answers, questions = shown.answers, shown.questions
-    count = f"{len(answers.chosen):,} of {answers.of:,} questions {what}".rstrip()
-    more = f", the first {len(questions):,} of them" if len(questions) < len(answers.chosen) else ""
-    console.print(Text(f"{answers.benchmark}: {count}{more}", style="bold"), soft_wrap=True)
+    count = f"{answers.chosen:,} of {answers.of:,} questions {what}".rstrip()
+    more = f", the first {len(questions):,} of them" if len(questions) < answers.chosen else ""
+
+    def print_line(line: str, style: str = "") -> None:
+        console.print(Text(one_line(line), style=style), soft_wrap=True)
+
+    print_line(f"{answers.benchmark}: {count}{more}", "bold")
     for line in answers.left_out:
-        console.print(Text(f"  left out: {line}"), soft_wrap=True)
+        print_line(f"  left out: {line}")
     width = max(len(arm) for arm, _ in answers.trials)
     for name, question in questions.items():
-        console.print(Text(f"\n{name}   {_picture(answers, name, question)}", style="dim"), soft_wrap=True)
+        console.print()
+        print_line(f"{name}   {_picture(answers, name, question)}", "dim")
         if question is not None:
-            console.print(Text(f"  {question.prompt}   right: {question.reference}"), soft_wrap=True)
+            print_line(f"  {question.prompt}   right: {question.reference}")
         for arm, said in answers_by_arm(answers.answers_to(name)).items():
             words = Text(f"    {arm:{width}}  ")
             for number, ((text, score), times) in enumerate(said.items()):
                 words.append(", " if number else "")
-                words.append(f"{text or '(nothing)'} ({score:g})", GOOD if score >= 0.5 else BAD)  # of 1
+                words.append(f"{one_line(text) or '(nothing)'} ({score:g})", GOOD if score >= 0.5 else BAD)  # of 1
                 words.append(f" x{times}" if times > 1 else "")
             console.print(words, soft_wrap=True)
 

@@ -8,7 +8,7 @@ import pytest
 from orchestrator.analysis.stored_answers import AnswerFilter, StoredAnswers, Which, answers_by_arm, stored_answers
 from orchestrator.state.ledger import read_ledger
 from search_spaces.plan import Plan
-from tests.support.stored_studies import finish_trial, two_stage_plan
+from tests.support.stored_studies import finish_trial, replace_examples, two_stage_plan
 from trainables.storage.store import LocalStore
 
 BASE, SMALL = [1.0, 1.0, 0.0, 1.0], [1.0, 0.0, 0.0, 1.0]
@@ -43,7 +43,23 @@ def test_questions_are_chosen_by_what_arms_scored(
     plan: Plan, store: LocalStore, which: Which, chosen: tuple[str, ...]
 ) -> None:
     (answers,) = read(plan, store, which)
-    assert (answers.benchmark, answers.of, answers.chosen) == ("shape", 4, chosen)
+    assert (answers.benchmark, answers.of, answers.ids) == ("shape", 4, chosen)
+
+
+def test_texts_are_kept_of_the_first_chosen_questions_alone(plan: Plan, store: LocalStore) -> None:
+    (answers,) = stored_answers(plan, store, read_ledger(plan, store), AnswerFilter("differ"), limit=1)
+    assert (answers.ids, answers.chosen, answers.of) == (("q0001",), 2, 4)
+    assert len(answers.answers_to("q0001")) == 4
+    with pytest.raises(KeyError):
+        answers.answers_to("q0003")
+
+
+def test_answers_in_another_order_are_put_to_their_questions(plan: Plan, store: LocalStore) -> None:
+    evaluation = read_ledger(plan, store).evaluations[plan.trials[-1].id, "shape"]
+    replace_examples(store, store.root / evaluation.examples, lambda table: table.take([3, 0, 2, 1]))
+    (answers,) = read(plan, store, "differ")
+    assert answers.ids == ("q0001", "q0003")
+    assert [answer.text for answer in answers.answers_to("q0003")] == ["yes", "yes", "yes", "no"]
 
 
 def test_answers_of_all_seeds_are_counted_by_arm(plan: Plan, store: LocalStore) -> None:

@@ -77,6 +77,26 @@ def test_a_folder_of_parquet_files_is_trained_on(tmp_path: Path) -> None:
     assert "720 steps" in invoke("plan", "mine").output
 
 
+def test_texts_of_the_data_are_shown_and_not_obeyed(tmp_path: Path) -> None:
+    write_own_set(tmp_path / "data")
+    asked = json.loads((tmp_path / "data" / "test.jsonl").read_text().splitlines()[0])
+    write_lines(tmp_path / "data" / "test.jsonl", [{**asked, "question": "Which color is it?\x1b[2J\n# Heading"}])
+    shown = init_own().output
+    readme = Path("mine/README.md").read_text()
+    for text in (shown, readme):
+        assert r"Which color is it?\x1b[2J\n# Heading" in text
+        assert "\x1b[2J" not in text
+
+
+def test_images_of_parquet_files_are_in_them(tmp_path: Path) -> None:
+    write_own_set(tmp_path / "data")
+    invoke("data", "convert", "data/train.json", "--images", "data/images", "--to", "converted")
+    arguments = ["--train", "converted", "--test", "data/test.jsonl", "--images", "data/images"]
+    assert "--images is for the questions alone" in invoke("init", "mine", *arguments).output
+    arguments[1] = "data/train.json"
+    assert "--images is" not in invoke("init", "other", *arguments).output
+
+
 def test_json_has_what_was_found(tmp_path: Path) -> None:
     write_own_set(tmp_path / "data")
     arguments = ["init", "mine", "--train", "data/train.json", "--test", "data/test.jsonl", "--json"]

@@ -63,6 +63,12 @@ def test_images_are_found_beside_the_files_or_in_a_folder_of_that_name(tmp_path:
     assert read(tmp_path).training.image_folder == str(tmp_path / images)
 
 
+def test_one_image_that_lies_elsewhere_does_not_move_the_others(tmp_path: Path) -> None:
+    write(tmp_path)
+    shutil.copy(tmp_path / "images" / "1.png", tmp_path / "0.png")
+    assert read(tmp_path).training.image_folder == str(tmp_path / "images")
+
+
 def test_a_folder_of_images_is_taken_as_it_is_given(tmp_path: Path) -> None:
     write(tmp_path, images="elsewhere")
     assert read(tmp_path, tmp_path / "elsewhere").test_counts.images == 4
