@@ -13,11 +13,11 @@ from pathlib import Path
 import orchestrator
 
 ROOT = Path(__file__).parent.parent
-CARRIED = (".py", ".yaml", ".json", ".csv", ".j2", ".sbatch", ".css", ".typed")
+CARRIED = (".py", ".yaml", ".json", ".csv", ".j2", ".sbatch", ".css", ".js", ".typed")
 """What of the packages must be in the wheel."""
 
 
-def test_the_wheel_plans_the_quickstart_from_another_directory(tmp_path: Path) -> None:
+def test_the_wheel_plans_reports_and_describes_from_another_directory(tmp_path: Path) -> None:
     source = tmp_path / "source"  # a copy: building leaves folders behind
     for package in ("search_spaces", "trainables", "cluster", "orchestrator"):
         shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
@@ -40,8 +40,17 @@ def test_the_wheel_plans_the_quickstart_from_another_directory(tmp_path: Path) -
     assert {path for path in kept if not (site / path).exists() and not path.startswith("build/")} == set()
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
+    (tmp_path / "storage").mkdir()
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site"), "ABLATE_STORAGE": str(tmp_path / "storage")}
-    command = [sys.executable, "-c", "from orchestrator.cli import main; main()", "plan", "quickstart", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=elsewhere, env=environment)
-    assert done.returncode == 0, done.stderr
-    assert len(json.loads(done.stdout)["trials"]) == 16
+
+    def ablate(*arguments: str) -> str:
+        command = [sys.executable, "-c", "from orchestrator.cli import main; main()", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=elsewhere, env=environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert len(json.loads(ablate("plan", "quickstart", "--json"))["trials"]) == 16
+    assert "trials" in json.loads(ablate("schema", "--of", "plan"))["properties"]
+    ablate("report", "quickstart", "-o", "report.html")
+    page = (elsewhere / "report.html").read_text()
+    assert (site / "orchestrator" / "reporting" / "templates" / "report.js").read_text().strip() in page

@@ -79,6 +79,12 @@ def test_files_that_a_study_names_are_copied_with_it(own: Path, tmp_path: Path) 
     assert (tmp_path / "copy" / "ids.txt").read_text() == "a\nb\n"
 
 
+def test_a_study_may_extend_a_file_that_is_still_empty(own: Path, tmp_path: Path) -> None:
+    (own / "later.yaml").write_text("# nothing yet\n")
+    (own / "study.yaml").write_text(f"extends: later.yaml\n{SMALL}")
+    assert copy(own / "study.yaml", tmp_path / "copy").study == "mine"
+
+
 def test_a_shipped_study_is_extended_by_its_name_as_before(own: Path) -> None:
     (own / "study.yaml").write_text("study: own\nextends: quickstart\n")
     assert copied(str(own), "mine") == {"study.yaml": 'study: "mine"\nextends: quickstart\n'}
