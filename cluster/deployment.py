@@ -20,16 +20,23 @@ def _word(text: str) -> str:
     return text
 
 
-def _absolute(text: str) -> str:
-    if not PurePosixPath(_word(text)).is_absolute():
-        raise ValueError(f"must be an absolute path that every node sees, but got {text!r}")
+def absolute_path(text: str) -> str:
+    """Check that a text is an absolute path that stands in a manifest or a script as it is. Returns it.
+
+    No colon: volumes of containers and PATH are separated by it.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    if not PurePosixPath(_word(text)).is_absolute() or ":" in text:
+        raise ValueError(f"must be an absolute path that every node sees, without a colon, but got {text!r}")
     return text
 
 
 Word = Annotated[str, AfterValidator(_word)]
 """Text that stands in a manifest or a script as it is: no space, no quote, nothing that a shell expands."""
 
-AbsolutePath = Annotated[str, AfterValidator(_absolute)]
+AbsolutePath = Annotated[str, AfterValidator(absolute_path)]
 
 
 class Kubernetes(Spec):

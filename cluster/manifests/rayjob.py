@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from cluster.deployment import Kubernetes
@@ -30,7 +32,8 @@ def rayjob(job: StudyJob, profile: Profile) -> str:
     """Write the manifest of a study: the study's file as a ConfigMap, and a RayJob.
 
     Raises:
-        InputError: if the profile has no `kubernetes`, or the study is no file that the cluster that is there has.
+        InputError: if the profile has no `kubernetes`, the storage is not on the profile's claim, or the study is no
+            file that the cluster that is there has.
     """
     kubernetes = profile.kubernetes
     if kubernetes is None:
@@ -38,10 +41,26 @@ def rayjob(job: StudyJob, profile: Profile) -> str:
     if kubernetes.cluster is not None:
         objects = [_on_existing(job, kubernetes, kubernetes.cluster)]
     else:
+        _refuse_storage_off_the_claim(job, profile)
         objects = [_study_file(job, kubernetes), _with_own_cluster(job, profile, kubernetes)]
     return yaml_text(
         job.command, "kubectl apply -f FILE; to go on after it has ended, delete the RayJob first", objects
     )
+
+
+def _refuse_storage_off_the_claim(job: StudyJob, profile: Profile) -> None:
+    """Refuse a storage that is not in the volume: a pod would keep it in its own file system, gone with the pod.
+
+    Raises:
+        InputError: if it is neither the profile's `storage` nor below it.
+    """
+    assert profile.storage is not None  # a profile with `kubernetes` has one
+    if not PurePosixPath(posixpath.normpath(job.storage)).is_relative_to(posixpath.normpath(profile.storage)):
+        raise InputError(
+            f"must be {profile.storage}, where pods mount the volume, or below it, but got {job.storage}",
+            key="--storage",
+            way_out=f"Change `storage` of the profile {profile.name} to mount the volume elsewhere.",
+        )
 
 
 def _metadata(job: StudyJob, kubernetes: Kubernetes) -> _Object:
@@ -118,13 +137,14 @@ def _cluster(job: StudyJob, profile: Profile, kubernetes: Kubernetes) -> _Object
         **({"autoscalerOptions": autoscaler} if scales else {}),
         "headGroupSpec": {
             "rayStartParams": {"num-cpus": "0", "dashboard-host": "0.0.0.0"},
-            "template": _pod("ray-head", _of_head(profile.head), job, kubernetes),
+            "template": _pod("ray-head", _of_head(profile.head), job, profile, kubernetes),
         },
-        "workerGroupSpecs": [_group(kind, job, kubernetes, scales) for kind in profile.nodes],
+        "workerGroupSpecs": [_group(kind, job, profile, kubernetes, scales) for kind in profile.nodes],
     }
 
 
-def _group(kind: NodeKind, job: StudyJob, kubernetes: Kubernetes, scales: bool) -> _Object:
+def _group(kind: NodeKind, job: StudyJob, profile: Profile, kubernetes: Kubernetes, scales: bool) -> _Object:
+    pod = _pod("ray-worker", _of_node(kind), job, profile, kubernetes)
     least = kind.min if scales else kind.max
     return {
         "groupName": kind.name,
@@ -132,9 +152,7 @@ def _group(kind: NodeKind, job: StudyJob, kubernetes: Kubernetes, scales: bool) 
         "minReplicas": least,
         "maxReplicas": kind.max,
         "rayStartParams": {},
-        "template": {
-            "spec": {**_pod("ray-worker", _of_node(kind), job, kubernetes)["spec"], **_place(kind, kubernetes)}
-        },
+        "template": {"spec": {**pod["spec"], **_place(kind, kubernetes)}},
     }
 
 
@@ -157,7 +175,7 @@ def _of_node(kind: NodeKind) -> Mapping[str, str]:
     return {"cpu": str(kind.cpus), "memory": f"{kind.memory_bytes / 1e9:g}G", **gpus}
 
 
-def _pod(name: str, resources: Mapping[str, str], job: StudyJob, kubernetes: Kubernetes) -> _Object:
+def _pod(name: str, resources: Mapping[str, str], job: StudyJob, profile: Profile, kubernetes: Kubernetes) -> _Object:
     """Write a pod of one container. Its /dev/shm is KubeRay's own: a volume in memory of the size of the request."""
     secret = kubernetes.environment_secret
     container: _Object = {
@@ -166,14 +184,19 @@ def _pod(name: str, resources: Mapping[str, str], job: StudyJob, kubernetes: Kub
         **({"envFrom": [{"secretRef": {"name": secret}}]} if secret else {}),
         "resources": {"requests": dict(resources), "limits": dict(resources)},
         "volumeMounts": [
-            {"name": "storage", "mountPath": job.storage},
+            {"name": "storage", "mountPath": profile.storage},
             {"name": "study", "mountPath": STUDY_FOLDER, "readOnly": True},
         ],
     }
     return {
         "spec": {
             "restartPolicy": "Never",
-            "securityContext": {"runAsNonRoot": True, "runAsUser": _USER, "fsGroup": _USER},
+            "securityContext": {
+                "runAsNonRoot": True,
+                "runAsUser": _USER,
+                "fsGroup": _USER,
+                "fsGroupChangePolicy": "OnRootMismatch",  # else each pod visits every file
+            },
             "containers": [container],
             "volumes": [
                 {"name": "storage", "persistentVolumeClaim": {"claimName": kubernetes.claim}},

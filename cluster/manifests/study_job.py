@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,9 @@ from importlib.metadata import version
 from typing import Any
 
 import yaml
+
+_DIGEST_LENGTH = 8
+"""Hexadecimal digits that tell names apart which were changed or cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +22,7 @@ class StudyJob:
     command: str
     """Command line that prints the manifest."""
     study: str
-    """Its name."""
+    """Its name on storage."""
     text: str
     """Its file in YAML, complete: nothing that it extends is left out."""
     shipped_as: str | None
@@ -31,13 +35,19 @@ class StudyJob:
     """Absolute path under which every node sees it."""
 
     def label(self, longest: int) -> str:
-        """Make a name for Kubernetes of the study's: a label of DNS (RFC 1035).
+        """Make a name for Kubernetes of the study's: a label of DNS (RFC 1035), and another for each study.
+
+        A name that has to be changed or cut ends in a part of its digest, as `a.b`, `a_b` and `a-b` would else be one.
 
         Args:
             longest: characters that it may have.
         """
-        plain = re.sub("[^a-z0-9]+", "-", f"ablate-{self.study}".lower())
-        return plain[:longest].strip("-")
+        whole = f"ablate-{self.study}"
+        plain = re.sub("[^a-z0-9]+", "-", whole.lower()).strip("-")
+        if plain == whole and len(plain) <= longest:
+            return plain
+        digest = hashlib.sha256(whole.encode()).hexdigest()[:_DIGEST_LENGTH]
+        return f"{plain[: longest - len(digest) - 1].strip('-')}-{digest}"
 
 
 class _Text(str):

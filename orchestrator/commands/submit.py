@@ -29,11 +29,17 @@ STUDY_FILE = "study.yaml"
 
 @takes_groups
 def submit(
+    context: typer.Context,
     study: StudyArgument,
     *,
     storage: Annotated[
         str | None,
-        typer.Option("--storage", envvar="ABLATE_STORAGE", help="Storage root as the cluster's nodes see it."),
+        typer.Option(
+            "--storage",
+            envvar="ABLATE_STORAGE",
+            help="Storage root as the cluster's nodes see it (default of --render: the profile's, whatever the variable"
+            " says).",
+        ),
     ] = None,
     address: Annotated[
         str | None,
@@ -68,6 +74,8 @@ def submit(
 
     if policy.may_come is not None:  # the job does not see a profile of this machine
         policy = replace(policy, may_come=write_may_come(read_may_come(policy.may_come)))
+    if rendering.render is not None and not _is_on_the_command_line(context, "storage"):
+        storage = None
     if rendering.render is None and rendering.profile is not None:
         raise InputError("must come with --render", key="--profile")
     if address is None and rendering.render is None:
@@ -94,7 +102,7 @@ def submit(
     of_study = flags_of(replace(selection, overrides=None))  # the study that is sent has them
     if rendering.render is not None:
         run = RunWords(storage, selection.overrides or (), [*of_study, *flags_of(policy), *flags_of(work)])
-        print(manifest(rendering, loaded, plan, study, text, run), end="")
+        print(manifest(rendering, plan, study, text, run), end="")
         return
     assert address is not None
     assert storage is not None
@@ -132,3 +140,9 @@ def submit(
     if wait:
         out = sys.stderr if as_json else sys.stdout
         raise typer.Exit(follow(job, lambda text: print(text, end="", file=out, flush=True)))
+
+
+def _is_on_the_command_line(context: typer.Context, parameter: str) -> bool:
+    """Check whether an option was given in this command, and not by a variable, which is of this machine."""
+    source = context.get_parameter_source(parameter)
+    return source is not None and source.name == "COMMANDLINE"

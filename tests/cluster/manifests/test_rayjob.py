@@ -75,6 +75,28 @@ def test_the_study_is_a_file_in_every_pod_beside_the_storage(tmp_path: Path) -> 
         sources = {name: volume for volume in pod["volumes"] for name in volume if name != "name"}
         assert sources["configMap"]["configMap"]["name"] == config["metadata"]["name"]
         assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
+
+
+def test_the_volume_is_mounted_where_the_profile_says_and_the_storage_is_within(tmp_path: Path) -> None:
+    spec = _job(render("rayjob", "kuberay", "--storage", "/shared/ablate/team-a"))
+    assert "--storage /shared/ablate/team-a" in spec["entrypoint"]
+    for pod in _pods(spec):
+        mounts = {mount["name"]: mount["mountPath"] for mount in pod["containers"][0]["volumeMounts"]}
+        assert mounts["storage"] == "/shared/ablate"
+
+
+@pytest.mark.parametrize("storage", ["/elsewhere", "/shared", "/shared/ablate-2", "/shared/ablate/../ablate-2"])
+def test_a_storage_that_is_not_on_the_volume_is_refused(storage: str) -> None:
+    error = str(try_render("rayjob", "kuberay", "--storage", storage).exception)
+    assert "--storage: must be /shared/ablate, where pods mount the volume, or below it" in error
+
+
+def test_a_toy_form_is_an_object_of_its_own() -> None:
+    """Else `kubectl apply` of one would change the job of the other."""
+    for options, name in ([], "ablate-quickstart"), (["--toy"], "ablate-quickstart-toy"):
+        written = documents(render("rayjob", "kuberay", *options))
+        assert [each["metadata"]["name"] for each in written] == [name, name]
 
 
 def test_a_job_in_a_queue_asks_for_all_of_its_nodes_at_once() -> None:

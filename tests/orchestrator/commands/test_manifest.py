@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+import yaml
 from typer.testing import CliRunner
 
-from cluster.manifests.forms import FORMS
+from cluster.manifests.forms import FORMS, ManifestForm
 from orchestrator.cli import app
 from search_spaces.errors import InputError
 from tests.support.manifests import render, try_render
+
+PROFILES = Path(__file__).parents[3] / "cluster" / "profiles"
 
 
 def test_a_manifest_is_printed_without_a_cluster_and_nothing_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,12 +21,12 @@ def test_a_manifest_is_printed_without_a_cluster_and_nothing_is_sent(monkeypatch
         raise AssertionError("nothing may be sent")
 
     monkeypatch.setattr("cluster.submit.submit_job", refuse)
-    text = render("rayjob", "kuberay", "--storage", "/elsewhere", "--max-concurrent", "3")
+    text = render("rayjob", "kuberay", "--storage", "/shared/ablate/team", "--max-concurrent", "3")
     first, _ = text.split("\n", 1)
     assert first == (
-        "# ablate submit quickstart --render rayjob --profile kuberay --storage /elsewhere --max-concurrent 3"
+        "# ablate submit quickstart --render rayjob --profile kuberay --storage /shared/ablate/team --max-concurrent 3"
     )
-    assert "run /etc/ablate/study.yaml --storage /elsewhere --max-concurrent 3\n" in text
+    assert "run /etc/ablate/study.yaml --storage /shared/ablate/team --max-concurrent 3\n" in text
 
 
 @pytest.mark.parametrize(
@@ -32,6 +37,11 @@ def test_a_manifest_is_printed_without_a_cluster_and_nothing_is_sent(monkeypatch
         (["--render", "rayjob", "--profile", "kuberey"], "Did you mean 'kuberay'?"),
         (["--render", "sbatch", "--profile", "local"], "--storage: must be given, as the profile has no `storage`"),
         (["--render", "rayjob", "--profile", "kuberay", "--storage", "here"], "--storage: must be an absolute path"),
+        (
+            ["--render", "ray-up", "--profile", "aws", "--storage", "/s --privileged"],
+            "--storage: must be one word",
+        ),
+        (["--render", "ray-up", "--profile", "aws", "--storage", "/s:/etc"], "--storage: must be an absolute path"),
         (
             ["--render", "rayjob", "--profile", "kuberay", "--tracking-uri", "http://me:c4n4ry@server"],
             "--tracking-uri: must be an address without a password",
@@ -55,6 +65,40 @@ def test_a_study_that_does_not_fit_on_the_cluster_is_refused() -> None:
     error = try_render("rayjob", "kuberay", "--set", "resources={workers: 64, gpus_per_worker: 1}").exception
     assert isinstance(error, InputError)
     assert "every trial must fit into the cluster, but base asks for 64 workers" in str(error)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\x85", "\u2028"])
+def test_a_line_break_on_the_command_line_ends_no_comment(end: str) -> None:
+    error = try_render("sbatch", "slurm", "--set", f"question='a{end}#SBATCH --nodes=99'").exception
+    assert isinstance(error, InputError)
+    assert "must have no line break" in str(error)
+
+
+def test_the_storage_of_this_machine_is_not_that_of_the_cluster() -> None:
+    command = ["submit", "quickstart", "--render", "sbatch", "--profile", "slurm"]
+    variables = {"MLFLOW_TRACKING_URI": None, "ABLATE_STORAGE": "/home/me/ablate"}
+    assert CliRunner().invoke(app, command, env=variables).output == render("sbatch", "slurm")
+    given = CliRunner().invoke(app, [*command, "--storage", "/home/me/ablate"], env=variables).output
+    assert "--storage /home/me/ablate --address" in given
+
+
+@pytest.mark.parametrize(
+    ("form", "of", "fits"),
+    [("sbatch", "slurm", True), ("rayjob", "kuberay-kueue", True), ("rayjob", "kuberay", False)],
+)
+def test_a_trial_must_fit_on_the_nodes_that_are_there_at_the_start(
+    tmp_path: Path, form: ManifestForm, of: str, fits: bool
+) -> None:
+    """A run waits for no node that may come; an allocation, and a job in a queue, begin with all of them."""
+    written = yaml.safe_load((PROFILES / f"{of}.yaml").read_text())
+    (kind,) = written["nodes"].values()
+    kind["min"] = 1
+    (tmp_path / "ours.yaml").write_text(yaml.safe_dump(written))
+    workers = 2 * kind["gpus"]
+    wide = f"resources={{workers: {workers}, gpus_per_worker: 1}}"
+    error = try_render(form, str(tmp_path / "ours.yaml"), "--set", wide).exception
+    assert (error is None) == fits
+    assert fits or f"asks for {workers} workers" in str(error)
 
 
 def test_a_password_in_a_study_gets_into_no_manifest() -> None:
