@@ -73,6 +73,8 @@ class Slurm(Spec):
     account: Word | None = None
     notice_s: Annotated[int, Field(ge=90, le=3600)] = 300
     """How long before the limit the job is told, to reach checkpoints."""
+    nodes_within_s: Annotated[int, Field(ge=30, le=3600)] = 300
+    """How long the nodes may take to join: importing Ray from a network file system takes minutes on many at once."""
 
 
 class Aws(Spec):

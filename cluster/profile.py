@@ -120,9 +120,9 @@ class Profile:
         return tuple(node for kind in self.nodes for node in kind.nodes(kind.max))
 
     @property
-    def fewest_nodes(self) -> tuple[NodeResources, ...]:
-        """Nodes that are always there."""
-        return tuple(node for kind in self.nodes for node in kind.nodes(kind.min))
+    def grows(self) -> bool:
+        """Whether nodes may come that are not always there."""
+        return any(kind.min < kind.max for kind in self.nodes)
 
 
 def load_profile(name_or_path: str) -> Profile:

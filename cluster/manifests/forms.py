@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal, assert_never
 
-from cluster.fit import NodeResources
 from cluster.manifests.ray_up import ray_up
 from cluster.manifests.rayjob import rayjob
 from cluster.manifests.sbatch import sbatch
@@ -22,8 +21,8 @@ FORMS: Mapping[ManifestForm, Callable[[StudyJob, Profile], str]] = {
 """Name of a form -> what writes it."""
 
 
-def nodes_at_start(form: ManifestForm, profile: Profile) -> tuple[NodeResources, ...]:
-    """List the nodes that a run finds when it starts: an allocation has all that may come, an autoscaler the fewest.
+def grows(form: ManifestForm, profile: Profile) -> bool:
+    """Check whether an autoscaler adds nodes while a run goes on. Slurm and Kueue grant all of them at once.
 
     Args:
         form: of the manifest.
@@ -31,12 +30,10 @@ def nodes_at_start(form: ManifestForm, profile: Profile) -> tuple[NodeResources,
     """
     match form:
         case "sbatch":
-            return profile.most_nodes
+            return False
         case "rayjob":
-            kubernetes = profile.kubernetes
-            is_whole = kubernetes is not None and kubernetes.queue is not None and kubernetes.cluster is None
-            return profile.most_nodes if is_whole else profile.fewest_nodes
+            return profile.grows and (profile.kubernetes is None or profile.kubernetes.queue is None)
         case "ray-up":
-            return profile.fewest_nodes
+            return profile.grows
         case _:
             assert_never(form)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from cluster.demand import write_may_come
 from cluster.deployment import Aws, OnPremise
 from cluster.manifests.study_job import StudyJob, yaml_text
 from cluster.profile import NodeKind, Profile
@@ -59,9 +60,10 @@ def ray_up(job: StudyJob, profile: Profile) -> str:
         "head_start_ray_commands": [_STOP, _START_HEAD],
         "worker_start_ray_commands": [_STOP, _START_WORKER],
     }
+    may_come = f" --may-come {write_may_come(profile.most_nodes)}" if profile.grows else ""
     return yaml_text(
         job.command,
-        "ray up FILE; ray dashboard FILE; then ablate submit STUDY --address http://127.0.0.1:8265",
+        f"ray up FILE; ray dashboard FILE; then ablate submit STUDY --address http://127.0.0.1:8265{may_come}",
         [whole],
     )
 

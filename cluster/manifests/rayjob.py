@@ -128,7 +128,7 @@ def _with_own_cluster(job: StudyJob, profile: Profile, kubernetes: Kubernetes) -
 def _cluster(job: StudyJob, profile: Profile, kubernetes: Kubernetes) -> _Object:
     assert profile.head is not None  # a profile with `kubernetes` has one
     token = {"secretName": kubernetes.token_secret} if kubernetes.token_secret else {}
-    scales = any(kind.min < kind.max for kind in profile.nodes) and kubernetes.queue is None
+    scales = profile.grows and kubernetes.queue is None
     autoscaler = {"version": "v2", "upscalingMode": "Default", "idleTimeoutSeconds": IDLE_S}
     return {
         "rayVersion": ray_version(),

@@ -39,6 +39,7 @@ def sbatch(job: StudyJob, profile: Profile) -> str:
             name=job.label(40),
             kind=kind,
             slurm=profile.slurm,
+            memory_mib=kind.memory_bytes // 2**20,
             time=_time(profile.slurm),
             within_s=profile.slurm.notice_s - TIDY_UP_S,
             options=shlex.join(job.options),

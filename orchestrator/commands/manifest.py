@@ -46,8 +46,9 @@ def manifest(options: RenderOptions, plan: Plan, name: str, text: str, run: RunW
     Raises:
         InputError: if there is no profile, if it does not suit the form, or if a trial does not fit.
     """
+    from cluster.demand import write_may_come
     from cluster.fit import refuse_impossible
-    from cluster.manifests.forms import FORMS, nodes_at_start
+    from cluster.manifests.forms import FORMS, grows
     from cluster.manifests.study_job import StudyJob
     from cluster.profile import load_profile
     from orchestrator.running.tasks import requests_by_arm
@@ -58,7 +59,9 @@ def manifest(options: RenderOptions, plan: Plan, name: str, text: str, run: RunW
         raise InputError("must be given with --render", key="--profile")
     profile = load_profile(options.profile)
     storage = _storage(run.storage, profile.storage)
-    refuse_impossible(requests_by_arm(plan), nodes_at_start(options.render, profile))  # a run waits for no others
+    refuse_impossible(requests_by_arm(plan), profile.most_nodes)
+    is_told = "--may-come" in run.flags or not grows(options.render, profile)
+    may_come = [] if is_told else ["--may-come", write_may_come(profile.most_nodes)]  # else only `min` nodes count
     storage_words = ["--storage", run.storage] if run.storage else []
     overrides = [word for override in run.overrides for word in ("--set", override)]
     words = ["ablate", "submit", name, *flags_of(options), *storage_words, *overrides, *run.flags]
@@ -69,7 +72,7 @@ def manifest(options: RenderOptions, plan: Plan, name: str, text: str, run: RunW
         text=text,
         shipped_as=name if name in shipped_studies() else None,
         overrides=tuple(run.overrides),
-        options=("--storage", storage, *run.flags),
+        options=("--storage", storage, *run.flags, *may_come),
         storage=storage,
     )
     written = FORMS[options.render](job, profile)

@@ -25,6 +25,7 @@ DIRECTIVES = {
     "nodes": COUNT,
     "ntasks-per-node": COUNT,
     "cpus-per-task": COUNT,
+    "mem": r"\d+[KMGT]?",
     "gpus-per-node": COUNT,
     "time": r"\d+:\d\d:\d\d",
     "partition": NAME,
@@ -45,7 +46,7 @@ STEP_OPTIONS = {
 }
 """The same of srun."""
 
-OWN_FOLDER = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs tmpfs /tmp/ray && exec "$@"', "sh"]
+OWN_FOLDER = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs tmpfs "$RAY_TMPDIR" && exec "$@"', "sh"]
 """Beginning of a command that sees a folder of Ray of its own, as on another machine."""
 
 
@@ -109,9 +110,12 @@ def _srun(arguments: Sequence[str]) -> int:
     end = next(number for number, word in enumerate(arguments) if not word.startswith("--"))
     options, command = dict(_option(word, STEP_OPTIONS) for word in arguments[:end]), list(arguments[end:])
     assert options["nodes"] == options["ntasks"]
-    is_first = options.get("nodelist") == FIRST
-    assert is_first != (options.get("exclude") == FIRST), "a step is on the first node, or on all others"
-    if not is_first and os.environ.get("FAKE_SLURM_FOLDERS"):
+    match options.get("nodelist"), options.get("exclude"):
+        case (None, None):
+            assert options["nodes"] == os.environ["SLURM_JOB_NUM_NODES"]
+        case (node, None) | (None, node):
+            assert node == FIRST, "a step is on the first node, on all others, or on all"
+    if "exclude" in options and os.environ.get("FAKE_SLURM_FOLDERS"):
         # fixed ports of Ray's agent would be taken by that of the first node
         command = [*OWN_FOLDER, *(word for word in command if not re.match("--(dashboard-agent|metrics)", word))]
         command += [f"--dashboard-agent-{kind}-port={port}" for kind, port in _agent_ports(arguments).items()]

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from cluster.address import EMBEDDED_PREFIX
 from tests.support import fake_slurm
 from tests.support.command_line import ROOT
 from tests.support.fake_slurm import Call
@@ -38,6 +40,10 @@ def _profile(tmp_path: Path, environment: Path = ENVIRONMENT, **settings: object
     return str(file)
 
 
+def _ray_folder(job_id: int) -> Path:
+    return Path(f"/tmp/ray-{os.getuid()}-{job_id}")
+
+
 class _Batch:
     """A script that runs as Slurm runs it, with commands in place of Python and Ray that write down their calls."""
 
@@ -60,6 +66,7 @@ esac
     RAY = """\
 #!/bin/bash
 echo "ray $*" >>"$CALLS"
+echo "RAY_TMPDIR $RAY_TMPDIR" >>"$CALLS"
 [ -n "$RAY_FAILS" ] && exit 1
 sleep 600 & nap=$!
 trap 'kill $nap; wait $nap; echo "ray ended" >>"$CALLS"; exit 0' TERM
@@ -67,7 +74,9 @@ echo $nap >>"$CALLS.naps"
 wait $nap
 """
 
-    def __init__(self, tmp_path: Path, **environment: str):
+    def __init__(self, tmp_path: Path, job_id: int | None = None, **environment: str):
+        self.job_id = job_id or os.getpid()  # of this process alone, as is the folder that follows from it
+        self.ray_folder = _ray_folder(self.job_id)
         fakes = tmp_path / "environment" / "bin"
         fakes.mkdir(parents=True)
         for name, text in (("python", self.PYTHON), ("ray", self.RAY)):
@@ -77,7 +86,7 @@ wait $nap
         file = tmp_path / "job.sbatch"
         file.write_text(self.script)
         self._calls, self._log = tmp_path / "calls", tmp_path / "slurm.log"
-        slurm = fake_slurm.job_environment(self.script, 77, self._log, fake_slurm.install(tmp_path / "slurm"))
+        slurm = fake_slurm.job_environment(self.script, self.job_id, self._log, fake_slurm.install(tmp_path / "slurm"))
         self.process = subprocess.Popen(
             ["bash", str(file)],
             env={
@@ -131,6 +140,7 @@ def test_shellcheck_finds_nothing_in_a_script(tmp_path: Path, profile: str) -> N
 def test_directives_ask_for_the_nodes_of_the_profile(tmp_path: Path) -> None:
     asked = fake_slurm.directives(render("sbatch", "slurm"))
     assert (asked["nodes"], asked["cpus-per-task"], asked["gpus-per-node"]) == ("4", "128", "8")
+    assert asked["mem"] == "953674M"  # 1000 GB; without it Slurm gives a part that the partition says
     assert (asked["time"], asked["signal"], asked["partition"]) == ("24:00:00", "B:USR1@300", "gpu")
     assert "account" not in asked
     ours = fake_slurm.directives(render("sbatch", _profile(tmp_path, hours=1.5, account="lab-7")))
@@ -154,14 +164,44 @@ def test_a_script_starts_the_head_then_the_other_nodes_then_the_run_and_ends_wit
     assert order == [
         "ray --head",
         "python cluster.wait_for_nodes",
-        "ray --address=127.0.0.1:20770",
+        f"ray --address=127.0.0.1:{20000 + batch.job_id % 1000 * 10}",
         "python cluster.wait_for_nodes",
         "python orchestrator",
     ]
     assert batch.calls.count("ray ended") == 2
     assert batch.living_naps() == []
     assert not any(call.startswith("ray stop") for call in batch.calls)
-    assert [call.tool for call in batch.slurm_calls] == ["scontrol", "srun", "srun"]
+    assert [call.tool for call in batch.slurm_calls] == ["scontrol", "srun", "srun", "srun", "srun"]
+    assert not batch.ray_folder.exists()
+
+
+def test_rays_folder_is_of_this_job_and_seen_by_its_user_alone(tmp_path: Path) -> None:
+    batch = _Batch(tmp_path)
+    batch.wait_for_run()
+    mode = batch.ray_folder.stat().st_mode
+    batch.process.send_signal(signal.SIGTERM)
+    batch.end()
+    assert stat.S_IMODE(mode) == 0o700
+    assert [call for call in batch.calls if call.startswith("RAY_TMPDIR")] == [f"RAY_TMPDIR {batch.ray_folder}"] * 2
+    assert not batch.ray_folder.exists()
+
+
+def test_paths_of_rays_sockets_have_room_with_the_longest_numbers() -> None:
+    (folder,) = re.findall("^export RAY_TMPDIR=(.*)$", render("sbatch", "slurm"), flags=re.M)
+    folder = folder.replace("$UID", str(2**32 - 2)).replace("$SLURM_JOB_ID", str(2**26))
+    assert len(f"{folder}/ray/session_2026-01-31_12-00-00_123456_{2**22}/sockets/plasma_store.1") <= 107
+    assert not Path(folder).name.startswith(EMBEDDED_PREFIX)  # of clusters that go with their run
+
+
+def test_a_folder_that_is_there_as_a_link_is_not_used(tmp_path: Path) -> None:
+    folder, elsewhere = _ray_folder(job_id := os.getpid()), tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    folder.symlink_to(elsewhere)
+    batch = _Batch(tmp_path, job_id)
+    printed = batch.end()
+    assert f"{folder} must be a folder of the job's user on each node" in printed
+    assert batch.process.returncode == 75
+    assert not folder.is_symlink()  # of one user, it is removed; that of another cannot be
 
 
 def test_before_the_limit_the_run_is_stopped_and_the_job_queued_again_without_ray(tmp_path: Path) -> None:
@@ -172,8 +212,9 @@ def test_before_the_limit_the_run_is_stopped_and_the_job_queued_again_without_ra
     assert batch.process.returncode == 0, printed
     (stop,) = [call for call in batch.calls if "orchestrator stop" in call]
     assert stop.endswith("--within 30")
-    assert batch.slurm_calls[-1] == Call("scontrol", ["requeue", "77"])
+    assert batch.slurm_calls[-1] == Call("scontrol", ["requeue", str(batch.job_id)])
     assert batch.living_naps() == []
+    assert not batch.ray_folder.exists()
 
 
 def test_a_job_that_is_cancelled_is_not_queued_again(tmp_path: Path) -> None:
@@ -182,7 +223,7 @@ def test_a_job_that_is_cancelled_is_not_queued_again(tmp_path: Path) -> None:
     batch.process.send_signal(signal.SIGTERM)
     batch.end()
     assert batch.process.returncode == 3
-    assert [call.tool for call in batch.slurm_calls] == ["scontrol", "srun", "srun"]
+    assert [call.tool for call in batch.slurm_calls] == ["scontrol", "srun", "srun", "srun", "srun"]
 
 
 def test_a_ray_that_does_not_start_ends_the_job_at_once(tmp_path: Path) -> None:
@@ -190,6 +231,8 @@ def test_a_ray_that_does_not_start_ends_the_job_at_once(tmp_path: Path) -> None:
     assert "Ray must start on 1 of the nodes, but did not" in batch.end()
     assert batch.process.returncode == 75
     assert not any("orchestrator run" in call for call in batch.calls)
+    assert batch.ray_folder.exists()  # with Ray's logs
+    batch.ray_folder.rmdir()
 
 
 def test_the_token_is_made_in_the_job_and_printed_nowhere(tmp_path: Path) -> None:
@@ -211,7 +254,7 @@ def test_a_script_runs_a_study_on_two_nodes_and_leaves_no_process(tmp_path: Path
         script.read_text(), job_id, tmp_path / "log", fake_slurm.install(tmp_path / "slurm")
     )
     inside = f"""
-        mkdir -p /tmp/ray; mount -t tmpfs tmpfs /tmp/ray; bash {script}; code=$?
+        bash {script}; code=$?
         for _ in $(seq 100); do  # helpers of Ray's dashboard end when they notice that it has
           ps -e -o stat=,args= | grep -v ^Z >{left}; [ "$(wc -l <{left})" -le 3 ] && break; sleep 0.1
         done; exit $code"""
@@ -227,6 +270,7 @@ def test_a_script_runs_a_study_on_two_nodes_and_leaves_no_process(tmp_path: Path
     assert "2 of 2 trials are done." in done.stdout
     assert [line.split()[1] for line in left.read_text().splitlines()] == ["sh", "ps", "grep"]
     assert len(list((tmp_path / "storage" / "studies" / "quickstart-toy" / "trials").iterdir())) == 2
+    assert not _ray_folder(job_id).exists()
 
 
 @pytest.mark.parametrize(
