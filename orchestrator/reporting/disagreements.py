@@ -1,29 +1,23 @@
 """Answers of the arms side by side, where they differ most: what a difference in points looks like.
 
-Answers come from the examples that every evaluation leaves on storage (`id, cluster, prediction, score`, and the
-question where there is a column `prompt`), of the first seed that all arms with scores on the benchmark have;
-questions, right answers and images come from the prepared data. Answers to the prompts that a study names as its
-`samples` are another matter: `orchestrator.reporting.open_prompts`.
+Questions are chosen, and answers read, from the examples that every evaluation leaves on storage
+(`orchestrator.analysis.stored_answers`); questions, right answers and images come from the prepared data. Answers to
+the prompts that a study names as its `samples` are another matter: `orchestrator.reporting.open_prompts`.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from statistics import fmean
 
-import numpy as np
-import pyarrow as pa
-
-from orchestrator.analysis.examples import read_answers, verified_examples
+from orchestrator.analysis.stored_answers import AnswerFilter, StoredAnswers, answers_by_arm, stored_answers
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.reporting.asked_questions import asked_questions
 from orchestrator.state.ledger import Ledger
-from search_spaces.errors import InputError
 from search_spaces.plan import Plan
 from search_spaces.spec import BenchmarkSpec, PixelSpec
-from trainables.storage.records import EvaluationResult
 from trainables.storage.store import Store
 
 logger = logging.getLogger(__name__)
@@ -38,18 +32,18 @@ ANSWER_SIZE = 200
 
 @dataclass(frozen=True)
 class Sample:
-    """Answers of the arms to one question, side by side. From the examples of one seed (`samples`)."""
+    """Answers of the arms to one question, side by side, over all of their seeds."""
 
     benchmark: str
     id: str
     image: str
     """Its name."""
     prompt: str | None
-    """None where neither the examples nor the prepared data have it."""
+    """None where the prepared data are no longer on storage, as label and image are then."""
     answers: dict[str, tuple[str, float]]
-    """Arm -> what it said, and the score of that from 0 to 1."""
+    """Arm -> what it said with most seeds, and its mean score over them, from 0 to 1."""
     label: str | None = None
-    """The right answer; None where the prepared data are no longer on storage, as label and image are then."""
+    """The right answer."""
     image_bytes: bytes | None = None
     """The file as it was prepared."""
     pixels: PixelSpec | None = None
@@ -57,11 +51,11 @@ class Sample:
 
 
 def samples(plan: Plan, store: Store, ledger: Ledger, scored: StudyScores) -> tuple[Sample, ...]:
-    """Choose of every benchmark the examples on which the arms' scores vary most; of equal ones the first by id.
+    """Choose of every benchmark the questions on which the first arms differ, as `ablate answers --differ` does.
 
     Args:
         plan: whose arms are compared.
-        store: where their examples lie.
+        store: where their answers lie.
         ledger: of the plan.
         scored: the scores of the ledger.
     """
@@ -70,14 +64,27 @@ def samples(plan: Plan, store: Store, ledger: Ledger, scored: StudyScores) -> tu
     chosen: list[Sample] = []
     for benchmark in scored.benchmarks:
         with_scores = [arm for arm in arms if scored.scores.seeds(arm, (benchmark,))][:SHOWN_ARMS]
-        seeds = [set(scored.scores.seeds(arm, (benchmark,))) for arm in with_scores]
-        common = sorted(set.intersection(*seeds)) if len(seeds) > 1 else []
-        if common:
-            trials = {trial.arm: trial.id for trial in plan.trials if trial.seed == common[0]}
-            results = {arm: ledger.evaluations[trials[arm], benchmark] for arm in with_scores}
-            of_benchmark = _of_benchmark(benchmark, _tables(results, store))
+        wanted = AnswerFilter("differ", tuple(with_scores), (benchmark,))
+        for answers in stored_answers(plan, store, ledger, wanted, limit=SHOWN) if with_scores else ():
+            for line in answers.left_out:
+                logger.warning("%s: %s; its answers are not shown", benchmark, line)
+            of_benchmark = [_sample(answers, question) for question in answers.ids]
             chosen += with_questions(of_benchmark, specs[benchmark], store)
     return tuple(chosen)
+
+
+def _sample(answers: StoredAnswers, question: str) -> Sample:
+    """Make a sample of what the trials answered to a question."""
+    said = answers.answers_to(question)
+    texts = {arm: next(iter(counted))[0] for arm, counted in answers_by_arm(said).items()}
+    means = {arm: fmean(answer.score for answer in said if answer.arm == arm) for arm in texts}
+    return Sample(
+        benchmark=answers.benchmark,
+        id=question,
+        image=answers.images[question],
+        prompt=None,
+        answers={arm: (text[:ANSWER_SIZE], means[arm]) for arm, text in texts.items()},
+    )
 
 
 def with_questions(samples: Sequence[Sample], benchmark: BenchmarkSpec, store: Store) -> Iterator[Sample]:
@@ -96,55 +103,8 @@ def with_questions(samples: Sequence[Sample], benchmark: BenchmarkSpec, store: S
         else:
             yield replace(
                 sample,
-                prompt=sample.prompt or question.prompt,
+                prompt=question.prompt,
                 label=question.reference,
                 image_bytes=question.image_bytes,
                 pixels=question.pixels,
             )
-
-
-def _tables(results: Mapping[str, EvaluationResult], store: Store) -> dict[str, pa.Table]:
-    """Read the answers of each arm that can be read; of the others a warning names the file.
-
-    Args:
-        results: of each arm.
-        store: where they lie.
-    """
-    tables = {}
-    for arm, result in results.items():
-        try:
-            tables[arm] = read_answers(
-                verified_examples(store, result),
-                ("id", "cluster", "prediction", "score"),
-                lambda column: column == "prompt",
-            )
-        except InputError as error:
-            logger.warning("%s: %s; its answers are not shown", error.place, error.law)
-    return tables
-
-
-def _of_benchmark(benchmark: str, tables: Mapping[str, pa.Table]) -> list[Sample]:
-    if len(tables) < 2:  # nothing to compare
-        return []
-    places = {arm: {str(name): i for i, name in enumerate(table["id"].to_pylist())} for arm, table in tables.items()}
-    ids = sorted(set.intersection(*(set(place) for place in places.values())))
-    scores = np.stack([table["score"].to_numpy()[[places[arm][name] for name in ids]] for arm, table in tables.items()])
-    variances = np.round(scores.astype(np.float64).var(axis=0), 9)
-    most = [i for i in np.argsort(-variances, kind="stable")[:SHOWN] if variances[i] > 0]
-    return [
-        _sample(benchmark, {arm: table.slice(places[arm][ids[i]], 1).to_pylist()[0] for arm, table in tables.items()})
-        for i in most
-    ]
-
-
-def _sample(benchmark: str, rows: Mapping[str, Mapping[str, Any]]) -> Sample:
-    """Make a sample from the row that each arm has of one example."""
-    first = next(iter(rows.values()))
-    prompt = first.get("prompt")
-    return Sample(
-        benchmark=benchmark,
-        id=str(first["id"]),
-        image=str(first["cluster"]),
-        prompt=str(prompt) if prompt is not None else None,
-        answers={arm: (str(row["prediction"])[:ANSWER_SIZE], float(row["score"])) for arm, row in rows.items()},
-    )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import pyarrow as pa
+import numpy as np
+import pytest
 
+from orchestrator.analysis.stored_answers import AnswerFilter, stored_answers
 from orchestrator.reporting.build import build_report
-from orchestrator.reporting.html import to_html
-from tests.support.html_page import Page
-from tests.support.report_cases import CLAIMS, finished
-from tests.support.stored_studies import replace_examples, study_of, two_stage_plan
+from orchestrator.reporting.disagreements import SHOWN
+from orchestrator.state.ledger import read_ledger
+from tests.support.report_cases import finished
+from tests.support.stored_studies import finish_trial, study_of, two_stage_plan
 from trainables.storage.store import LocalStore
 
 
@@ -22,15 +24,21 @@ def test_answers_stand_side_by_side_where_arms_differ(store: LocalStore) -> None
     assert first.prompt is None
 
 
-def test_answers_come_with_their_question_where_the_examples_have_it(store: LocalStore) -> None:
-    finished(store)
+def test_the_report_shows_the_questions_that_the_command_shows_first(store: LocalStore) -> None:
+    report, plan = finished(store), two_stage_plan(seeds=(7, 8, 9))
+    chosen = stored_answers(plan, store, read_ledger(plan, store), AnswerFilter("differ"), limit=SHOWN)
+    assert [(sample.benchmark, sample.id) for sample in report.samples] == [
+        (answers.benchmark, question) for answers in chosen for question in answers.ids
+    ]
 
-    def with_questions(table: pa.Table) -> pa.Table:
-        questions = pa.array([f"What is in {image}?" for image in table["cluster"].to_pylist()])
-        return table.append_column("prompt", questions)
 
-    for path in store.root.glob("evaluations/*/*.parquet"):
-        replace_examples(store, path, with_questions)
-    report = build_report(study_of(*CLAIMS), two_stage_plan(seeds=(7, 8, 9)), store)
-    assert report.samples[0].prompt == f"What is in {report.samples[0].image}?"
-    assert str(report.samples[0].prompt) in Page(to_html(report)).text
+def test_an_arm_has_its_most_frequent_answer_and_its_mean_score_over_seeds(store: LocalStore) -> None:
+    plan = two_stage_plan((64, 32), (7, 8, 9), ("shape",))
+    for trial in plan.trials:
+        scores = [1.0, 1.0, 1.0, 1.0] if trial.arm == "base" else [1.0, 1.0, float(trial.seed == 9), 1.0]
+        finish_trial(store, plan, trial, {"shape": np.array(scores)})
+    (sample,) = build_report(study_of(), plan, store).samples
+    assert sample.id == "q0002"
+    base, small = sample.answers.values()
+    assert base == ("yes", 1.0)
+    assert small == ("no", pytest.approx(1 / 3))
