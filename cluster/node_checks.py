@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
-from collections.abc import Callable, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from cluster.fit import NodeResources, describe
 from cluster.interfaces import described, host_interfaces, missing_interfaces
+from cluster.launcher import ResourceRequest
 from cluster.process import call_on_node
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError, Problems
 
 ANSWER_WITHIN_S = 120.0
 """A node may have to start its first worker process to answer."""
+
+ASK_AGAIN_S = 300.0
+"""Seconds after which a node that was found unfit is asked again: its storage may have been mounted since."""
 
 STORAGE_WAY_OUT = "Give a folder on a shared file system with --storage or ABLATE_STORAGE."
 INTERFACE_WAY_OUT = (
@@ -77,16 +83,16 @@ def lacking(interface: str | None) -> str | None:
     return f"{', '.join(missing)} (it has {described(own)})" if missing else None
 
 
-def require_interface(interface: str | None) -> None:
-    """Raise InputError if this host lacks one of some interfaces (names separated by commas; None for none)."""
-    lacks = lacking(interface)
-    if lacks is not None:
-        law = f"every node must have the network interface, but {socket.gethostname()} has no {lacks}"
-        raise InputError(law, key="--interface", way_out=INTERFACE_WAY_OUT)
+def needed_interface(interface: str | None, requests: Iterable[ResourceRequest]) -> str | None:
+    """Return the interface that nodes must have for some trials; None if no trial has workers that could be apart."""
+    return interface if any(request.workers > 1 for request in requests) else None
 
 
 def require_nodes(nodes: Sequence[NodeResources], store: Probed, interface: str | None) -> None:
-    """Ask every node whether it sees the storage and has the interface. Of one node alone only the latter is asked.
+    """Ask every node of several whether it sees the storage and has the interface.
+
+    Workers of one node meet on loopback, and none is placed on a node without CPUs: the interface is asked of those
+    with CPUs, if there are two or more.
 
     Args:
         nodes: of the connected cluster.
@@ -96,7 +102,7 @@ def require_nodes(nodes: Sequence[NodeResources], store: Probed, interface: str 
     Raises:
         InputError: naming the hosts of the nodes that do not.
     """
-    if len(nodes) < 2 and interface is None:
+    if len(nodes) < 2:
         return
     answers = dict(zip(nodes, ask_nodes(nodes, store, interface), strict=True))
     problems, count = Problems(), len(nodes)
@@ -116,25 +122,40 @@ def require_nodes(nodes: Sequence[NodeResources], store: Probed, interface: str 
 
 
 def ask_nodes(nodes: Sequence[NodeResources], store: Probed, interface: str | None) -> list[NodeAnswer]:
-    """Ask nodes for what a run needs of them, all at once, and wait for the answers; see `require_nodes`."""
-    name = f"scratch/probe-{secrets.token_hex(4)}"
-    store.put(name, b"seen")
+    """Ask nodes for what a run needs of them, and wait for all answers together; see `require_nodes`."""
+    import ray
+
+    several = sum(node.cpus > 0 for node in nodes) > 1
+    name, file = _put_probe(store)
     try:
-        calls = [call_on_node(look, node.name, str(store.reading(name)), interface) for node in nodes]
-        return [_answer(call, ANSWER_WITHIN_S) for call in calls]
+        calls = [_ask(node, file, interface if several else None) for node in nodes]
+        ray.wait(calls, num_returns=len(calls), timeout=ANSWER_WITHIN_S)
+        return [_answer(call) for call in calls]
     finally:
         store.remove(name)
 
 
-def _answer(call: Any, seconds: float) -> NodeAnswer:
-    """Fetch the answer of a node; what it cannot do, such as import this project's code, is its silence."""
+def _put_probe(store: Probed) -> tuple[str, str]:
+    """Write a file for nodes to see. Returns its name on the storage, and its path."""
+    name = f"scratch/probe-{secrets.token_hex(4)}"
+    store.put(name, b"seen")
+    return name, str(store.reading(name))
+
+
+def _ask(node: NodeResources, file: str, interface: str | None) -> Any:
+    """Ask a node whether it sees a file and, if it has CPUs, has the interface. Returns Ray's reference."""
+    return call_on_node(look, node.name, file, interface if node.cpus > 0 else None)
+
+
+def _answer(call: Any) -> NodeAnswer:
+    """Fetch the answer of a node if it is there; what it cannot do, such as import this project, is its silence."""
     import ray
     from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
     try:
-        answer: NodeAnswer = ray.get(call, timeout=seconds)
+        answer: NodeAnswer = ray.get(call, timeout=0)
     except GetTimeoutError:
-        return NodeAnswer(silence=f"does not answer within {seconds:.0f} s")
+        return NodeAnswer(silence=f"does not answer within {ANSWER_WITHIN_S:.0f} s")
     except RayTaskError as error:
         return NodeAnswer(silence=f"cannot run this program: {first_line(error.cause or error)}")
     except RayError as error:
@@ -142,8 +163,20 @@ def _answer(call: Any, seconds: float) -> NodeAnswer:
     return answer
 
 
+@dataclass(frozen=True)
+class _Question:
+    """A node that was asked and has not been judged."""
+
+    call: Any
+    probe: str
+    """Name of the file that it is to see."""
+    asked_s: float
+
+
 class AdmittedNodes:
     """The nodes of a cluster that were asked and found fit. Those that join later are asked without waiting for them.
+
+    Any thread may call it. A node that is unfit is asked again now and then.
 
     Args:
         checked: nodes that were asked already.
@@ -151,6 +184,7 @@ class AdmittedNodes:
         store: that every node must see.
         interface: that every node must have, names separated by commas; None for none in particular.
         tell: shows a sentence to people.
+        clock: tells the time in seconds.
     """
 
     def __init__(
@@ -160,12 +194,18 @@ class AdmittedNodes:
         store: Probed,
         interface: str | None,
         tell: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
     ):
         self._list_nodes, self._store, self._interface, self._tell = list_nodes, store, interface, tell
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._closed = False
         self._fit = {node.name for node in checked}
-        self._asked: dict[str, tuple[Any, str]] = {}
-        """Node that has not answered -> the call, and the file that it is to see."""
-        self._refused: set[str] = set()
+        self._asked: dict[str, _Question] = {}
+        self._ask_again_s: dict[str, float] = {}
+        """Node that was found unfit -> when it is asked again."""
+        self._told: dict[str, str] = {}
+        """Node -> what people were told is wrong with it."""
         self._kept_out: tuple[str, ...] = ()
 
     @property
@@ -175,35 +215,53 @@ class AdmittedNodes:
 
     def __call__(self) -> tuple[NodeResources, ...]:
         """List the nodes that are fit; those that are new are asked, and those that have answered are judged."""
-        nodes = tuple(self._list_nodes())
-        there = {node.name: node for node in nodes}
-        for gone in self._asked.keys() - there.keys():
-            self._store.remove(self._asked.pop(gone)[1])
-        for node in nodes:
-            if node.name in self._asked:
-                self._judge(node)
-            elif node.name not in self._fit | self._refused:
-                self._ask(node)
-        self._kept_out = tuple(sorted(there.keys() - self._fit))
-        return tuple(node for node in nodes if node.name in self._fit)
+        with self._lock:
+            nodes = tuple(self._list_nodes())
+            there = {node.name: node for node in nodes}
+            for gone in self._asked.keys() - there.keys():
+                self._store.remove(self._asked.pop(gone).probe)
+            for node in nodes:
+                if node.name in self._asked:
+                    self._judge(node)
+                elif node.name not in self._fit and self._clock() >= self._ask_again_s.get(node.name, 0.0):
+                    self._ask(node)
+            self._kept_out = tuple(sorted(there.keys() - self._fit))
+            return tuple(node for node in nodes if node.name in self._fit)
+
+    def close(self) -> None:
+        """Ask no more, and remove the files that nodes without an answer were to see."""
+        with self._lock:
+            self._closed = True
+            for question in self._asked.values():
+                with suppress(OSError):  # a run ends also where its storage is away
+                    self._store.remove(question.probe)
+            self._asked.clear()
 
     def _ask(self, node: NodeResources) -> None:
-        name = f"scratch/probe-{secrets.token_hex(4)}"
-        self._store.put(name, b"seen")
-        self._asked[node.name] = (call_on_node(look, node.name, str(self._store.reading(name)), self._interface), name)
+        if not self._closed:
+            name, file = _put_probe(self._store)
+            self._asked[node.name] = _Question(_ask(node, file, self._interface), name, self._clock())
 
     def _judge(self, node: NodeResources) -> None:
         import ray
 
-        call, name = self._asked[node.name]
-        if not ray.wait([call], timeout=0)[0]:
+        question = self._asked[node.name]
+        if not ray.wait([question.call], timeout=0)[0]:
+            if self._clock() - question.asked_s >= ANSWER_WITHIN_S:  # it is waited for still
+                self._refuse(node, f"does not answer within {ANSWER_WITHIN_S:.0f} s")
             return
         del self._asked[node.name]
-        self._store.remove(name)
-        problem = _answer(call, ANSWER_WITHIN_S).problem()
+        self._store.remove(question.probe)
+        problem = _answer(question.call).problem()
         if problem is None:
             self._fit.add(node.name)
             self._tell(f"{node.host} has joined the cluster with {describe([node])}")
         else:
-            self._refused.add(node.name)
+            self._ask_again_s[node.name] = self._clock() + ASK_AGAIN_S
+            self._refuse(node, problem)
+
+    def _refuse(self, node: NodeResources, problem: str) -> None:
+        """Tell people once that a node is not used, and why."""
+        if self._told.get(node.name) != problem:
+            self._told[node.name] = problem
             self._tell(f"{node.host} has joined the cluster, but nothing is placed there: it {problem}")

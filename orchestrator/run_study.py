@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 
 import yaml
@@ -237,7 +237,7 @@ def train_and_score(
         What became of the trials, and how to open the tracking server; None if it was to be talked to later.
     """
     from cluster.connect import connect  # Ray and MLflow take seconds to load: only where something is left to do
-    from cluster.node_checks import AdmittedNodes, require_nodes
+    from cluster.node_checks import AdmittedNodes, needed_interface, require_nodes
     from cluster.ray_watch import parts_of_ray, watched
     from orchestrator.doctor.before_run import tell_gpu_troubles
     from orchestrator.running.tuner import list_cluster_nodes, list_hardware, run_trials
@@ -267,13 +267,15 @@ def train_and_score(
         nodes = stack.enter_context(connect(cluster, options.cpus))
         refuse_unfit(requests_by_arm(narrowed), nodes, options.may_come)
         settings = run_settings(study, plan, options, gpu_seconds(ledger))
-        require_nodes(nodes, store, settings.interface)
+        interface = needed_interface(settings.interface, requests_by_arm(narrowed).values())
+        require_nodes(nodes, store, interface)
         view = stack.enter_context(LiveView(shown, console, store=store, done=done))
         stack.enter_context(watched(parts_of_ray(), lambda part: end_without_ray(view, part)))
         if tracker is not None:
             uploader = Uploader(tracker, store, study, plan, notice=view.note, sync_command=options.sync_command)
             stack.enter_context(uploader)
-        admitted = AdmittedNodes(nodes, list_cluster_nodes, store, settings.interface, view.note)
+        admitted = AdmittedNodes(nodes, list_cluster_nodes, store, interface, view.note)
+        stack.enter_context(closing(admitted))
         receivers = [view.show]
         if options.events is not None:
             options.events.run_started(shown, len(done))

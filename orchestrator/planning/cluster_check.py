@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from cluster.address import ClusterAddress
 from cluster.fit import impossible, refuse_unfit, this_machine
-from cluster.node_checks import require_interface, require_nodes
+from cluster.node_checks import needed_interface, require_nodes
 from orchestrator.planning.chosen_settings import chosen_interface
 from orchestrator.planning.planned import RunOptions, plan
 from orchestrator.planning.preflight import known_digests
@@ -27,7 +27,8 @@ def require_cluster(
 ) -> None:
     """Check that the trials of a study fit into a cluster, and that its nodes see the storage and have the interface.
 
-    Trials that are done, by what earlier runs knew of data and weights, need not fit.
+    Trials that are done, by what earlier runs knew of data and weights, need neither: a study without others asks no
+    cluster. Inside one machine workers meet on loopback, whatever interface was chosen.
 
     Args:
         study: as it was written.
@@ -40,23 +41,25 @@ def require_cluster(
     Raises:
         InputError: if a trial can never run there, or a node cannot take part, named by its host.
     """
-    interface = chosen_interface(study, options)
-    if cluster is None:
-        require_interface(interface)
-        nodes = this_machine(options.cpus)
-    else:
-        from cluster.connect import connect  # Ray takes seconds to load
-
-        with connect(cluster) as nodes:
-            require_nodes(nodes, store, interface)
     requests = {
         arm.draft.name: resource_request(arm.resources.arm)
         for arm, trials in zip(expansion.checked.arms, expansion.trials, strict=True)
         if any(trial.id in selected for trial in trials)
     }
-    if unfit := impossible(requests, nodes):
-        undone = _undone_arms(expansion, selected, store, options)
-        refuse_unfit({arm: requests[arm] for arm in unfit if arm in undone}, nodes, options.may_come)
+    if cluster is None:
+        nodes = this_machine(options.cpus)
+        if not impossible(requests, nodes):
+            return  # what is done is read once only, with the data
+    undone_arms = _undone_arms(expansion, selected, store, options)
+    undone = {arm: request for arm, request in requests.items() if arm in undone_arms}
+    if not undone:
+        return
+    if cluster is not None:
+        from cluster.connect import connect  # Ray takes seconds to load
+
+        with connect(cluster) as nodes:
+            require_nodes(nodes, store, needed_interface(chosen_interface(study, options), undone.values()))
+    refuse_unfit(undone, nodes, options.may_come)
 
 
 def _undone_arms(

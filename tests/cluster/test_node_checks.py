@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ray.exceptions import GetTimeoutError
 
 from cluster import node_checks
 from cluster.connect import connect
 from cluster.fit import NodeResources
-from cluster.node_checks import AdmittedNodes, NodeAnswer, ask_nodes, require_nodes
+from cluster.launcher import ResourceRequest
+from cluster.node_checks import (
+    ANSWER_WITHIN_S,
+    ASK_AGAIN_S,
+    AdmittedNodes,
+    NodeAnswer,
+    ask_nodes,
+    needed_interface,
+    require_nodes,
+)
 from search_spaces.errors import InputError
 from trainables.storage.store import LocalStore
 
@@ -18,25 +31,62 @@ SECOND = NodeResources("2" * 56, 2, 0, "host-b")
 
 
 def answer_with(monkeypatch: pytest.MonkeyPatch, **answers: NodeAnswer) -> list[str]:
-    """Stand in for the nodes of a cluster, by host; those that are not given are fit. Returns who is asked."""
+    """Stand in for the nodes of a cluster, by host; those not given are fit. Returns who is asked for what."""
     asked: list[str] = []
 
     def call_on_node(function: object, node_id: str, file: str, interface: str | None) -> NodeAnswer:
         host = FIRST.host if node_id == FIRST.name else SECOND.host
-        asked.append(host)
+        asked.append(f"{host} {interface}" if interface else host)
         return answers.get(host.replace("-", "_"), NodeAnswer(sees_storage=Path(file).exists()))
 
     monkeypatch.setattr(node_checks, "call_on_node", call_on_node)
-    monkeypatch.setattr(node_checks, "_answer", lambda answer, seconds: answer)
-    monkeypatch.setattr("ray.wait", lambda calls, timeout: (calls, []))
+    monkeypatch.setattr("ray.get", lambda answer, timeout: answer)
+    monkeypatch.setattr("ray.wait", lambda calls, timeout, num_returns=1: (calls, []))
     return asked
 
 
-def test_one_node_is_not_asked_for_the_storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_node_is_asked_neither_for_the_storage_nor_for_an_interface(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = answer_with(monkeypatch)
-    require_nodes([FIRST], LocalStore(tmp_path), None)
+    require_nodes([FIRST], LocalStore(tmp_path), "ib0")
     assert not asked
     assert not list(tmp_path.iterdir())
+
+
+def test_an_interface_is_asked_of_nodes_on_which_workers_may_be_placed_if_there_are_two(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = answer_with(monkeypatch)
+    third = NodeResources("3" * 56, 2, 0, "host-b")
+    require_nodes([replace(FIRST, cpus=0), SECOND], store, "ib0")
+    require_nodes([replace(FIRST, cpus=0), SECOND, third], store, "ib0")
+    assert asked == ["host-a", "host-b", "host-a", "host-b ib0", "host-b ib0"]
+
+
+def test_an_interface_is_needed_where_a_trial_has_several_workers() -> None:
+    one, two = ResourceRequest(), ResourceRequest(workers=2)
+    assert needed_interface("ib0", [one]) is None
+    assert needed_interface("ib0", [one, two]) == "ib0"
+    assert needed_interface(None, [two]) is None
+
+
+def test_silent_nodes_are_waited_for_together(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer_with(monkeypatch)
+    waited_s = list[float]()
+
+    def wait(calls: list[object], timeout: float, num_returns: int) -> tuple[list[object], list[object]]:
+        waited_s.append(timeout)
+        return [], calls
+
+    def get(call: object, timeout: float) -> None:
+        waited_s.append(timeout)
+        raise GetTimeoutError
+
+    monkeypatch.setattr("ray.wait", wait)
+    monkeypatch.setattr("ray.get", get)
+    assert ask_nodes([FIRST, SECOND] * 50, store, None) == [NodeAnswer(silence="does not answer within 120 s")] * 100
+    assert sum(waited_s) == ANSWER_WITHIN_S
 
 
 def test_nodes_that_do_not_see_the_storage_are_named_by_host_and_the_probe_is_removed(
@@ -96,12 +146,65 @@ def test_a_node_that_goes_before_it_has_answered_leaves_nothing(
     assert store.list("scratch") == []
 
 
+def test_a_node_that_was_unfit_is_asked_again_with_a_new_file_and_used_once_it_is_fit(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = {"host_b": NodeAnswer(silence="cannot be asked: its worker died")}
+    answer_with(monkeypatch, **answers)
+    now_s, told = [0.0], list[str]()
+    admitted = AdmittedNodes([FIRST], lambda: [FIRST, SECOND], store, None, told.append, lambda: now_s[0])
+    for now_s[0] in (0.0, 1.0, ASK_AGAIN_S, ASK_AGAIN_S + 2, ASK_AGAIN_S + 3):
+        assert admitted() == (FIRST,)
+    assert told == ["host-b has joined the cluster, but nothing is placed there: it cannot be asked: its worker died"]
+    asked = answer_with(monkeypatch)
+    for now_s[0] in (ASK_AGAIN_S + 4, 3 * ASK_AGAIN_S, 3 * ASK_AGAIN_S + 1):
+        nodes = admitted()
+    assert nodes == (FIRST, SECOND)
+    assert asked == ["host-b"]
+    assert told[1:] == ["host-b has joined the cluster with 2 CPU"]
+    assert store.list("scratch") == []
+
+
+def test_a_node_that_never_answers_is_named_once_and_its_file_is_removed_in_the_end(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = answer_with(monkeypatch)
+    monkeypatch.setattr("ray.wait", lambda calls, timeout: ([], calls))
+    now_s, told = [0.0], list[str]()
+    admitted = AdmittedNodes([FIRST], lambda: [FIRST, SECOND], store, None, told.append, lambda: now_s[0])
+    for now_s[0] in (0.0, ANSWER_WITHIN_S - 1, ANSWER_WITHIN_S, ANSWER_WITHIN_S + 1):
+        assert admitted() == (FIRST,)
+    assert told == ["host-b has joined the cluster, but nothing is placed there: it does not answer within 120 s"]
+    assert len(store.list("scratch")) == 1
+    admitted.close()
+    assert admitted() == (FIRST,)
+    assert store.list("scratch") == []
+    assert asked == ["host-b"]
+
+
+def test_two_threads_that_list_nodes_ask_each_once(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both list the nodes before either asks, unless one waits for the other."""
+    asked, both = answer_with(monkeypatch), threading.Barrier(2)
+
+    def list_nodes() -> list[NodeResources]:
+        with suppress(threading.BrokenBarrierError):
+            both.wait(timeout=0.2)
+        return [FIRST, SECOND]
+
+    admitted = AdmittedNodes([FIRST], list_nodes, store, None, lambda sentence: None)
+    threads = [threading.Thread(target=admitted) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert asked == ["host-b"]
+    assert store.list("scratch") == []
+
+
 @pytest.mark.ray
 def test_a_real_node_answers_what_it_sees_and_has(store: LocalStore) -> None:
     with connect(cpus=1) as nodes:
-        assert ask_nodes(nodes, store, "lo") == [NodeAnswer()]
-        (answer,) = ask_nodes(nodes, store, "eth99")
+        assert ask_nodes(2 * nodes, store, "lo") == 2 * [NodeAnswer()]
+        answer, _ = ask_nodes(2 * nodes, store, "eth99")
         assert answer.sees_storage
         assert str(answer.problem()).startswith("has no network interface eth99 (it has ")
-        with pytest.raises(InputError, match=rf"{nodes[0].host} has no eth99"):
-            require_nodes(nodes, store, "eth99")
