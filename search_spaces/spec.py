@@ -126,12 +126,6 @@ ReaderKind = Literal["easy-vqa", "llava", "lrv", "parquet", "generated", "offici
 """Formats of data sources; `official` and `questions` are those of evaluation sets."""
 
 
-Family = Literal["vqa", "exact", "yes-no", "multiple-choice", "counting", "grounding"]
-"""Families of evaluation sets of a user's own: what `options: {benchmark: ...}` of their source names."""
-
-FAMILY_PROTOCOL = "plain"
-"""Protocol of families where a study names none: the question as it is, with no word added."""
-
 Level = Annotated[int, Field(ge=0, le=255)]
 
 

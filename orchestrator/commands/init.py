@@ -12,9 +12,9 @@ import typer
 from orchestrator.commands.options import JsonOption, StorageOption, console, open_store, print_json
 from orchestrator.settings import chosen_root, data_root
 from search_spaces.errors import InputError
+from search_spaces.families import FAMILY_PROTOCOL, Family
 from search_spaces.one_line import one_line
 from search_spaces.quantities import number_of
-from search_spaces.spec import FAMILY_PROTOCOL, Family
 
 if TYPE_CHECKING:
     from orchestrator.first_study.own_data import OwnData

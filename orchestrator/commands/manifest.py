@@ -6,14 +6,16 @@ import shlex
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from orchestrator.commands.option_groups import flags_of
 from search_spaces.credentials import has_credentials
 from search_spaces.errors import InputError
-from search_spaces.plan import Plan
+
+if TYPE_CHECKING:
+    from search_spaces.plan import Plan
 
 RenderOption = Annotated[
     Literal["rayjob", "sbatch", "ray-up"] | None,

@@ -7,7 +7,8 @@ import math
 from dataclasses import dataclass
 
 from orchestrator.first_study.own_data import OwnData
-from search_spaces.spec import FAMILY_PROTOCOL, SourceSpec
+from search_spaces.families import FAMILY_PROTOCOL
+from search_spaces.spec import SourceSpec
 from trainables.storage.records import Counts
 
 STEPS = 120

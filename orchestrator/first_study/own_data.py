@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from search_spaces.errors import InputError, Problems
-from search_spaces.spec import FAMILY_PROTOCOL, Family, ReaderKind, SourceSpec
+from search_spaces.families import FAMILY_PROTOCOL, Family
+from search_spaces.spec import ReaderKind, SourceSpec
 from trainables.benchmarks.contract import Example, Protocol
 from trainables.benchmarks.example_json import load_example, right_answer
 from trainables.benchmarks.files.record_lines import read_record_lines

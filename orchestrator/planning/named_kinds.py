@@ -12,8 +12,8 @@ from orchestrator.state.documents import stored_studies, study_documents
 from search_spaces.catalogue.entries import BenchmarkEntry, EncoderEntry, FusedEntry, LanguageEntry
 from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError, nearest
+from search_spaces.families import Family
 from search_spaces.quantities import gigabytes, number_of
-from search_spaces.spec import Family
 from search_spaces.study_files import load_study, shipped_studies
 from trainables.benchmarks.sets.families import FAMILIES
 from trainables.storage.store import Store

@@ -11,7 +11,8 @@ from search_spaces.catalogue.entries import BenchmarkChoice
 from search_spaces.catalogue.load import Catalogue
 from search_spaces.errors import Problems, nearest
 from search_spaces.expansion.chosen_examples import read_chosen
-from search_spaces.spec import FAMILY_PROTOCOL, BenchmarkSpec, Family, SourceSpec
+from search_spaces.families import FAMILY_PROTOCOL, Family
+from search_spaces.spec import BenchmarkSpec, SourceSpec
 from search_spaces.steps import TEXT_ONLY
 from search_spaces.study import Study
 from search_spaces.yaml_source import KeyPath

@@ -99,3 +99,11 @@ def test_mistaken_options_are_json_too(arguments: tuple[str, ...], words: str, t
 def test_what_follows_two_dashes_asks_for_nothing() -> None:
     assert asks_for_json(["plan", "--json"])
     assert not asks_for_json(["submit", "--", "--json"])
+
+
+def test_the_list_of_commands_loads_neither_studies_nor_what_reads_them() -> None:
+    script = (
+        "import sys, orchestrator.cli; print(*{'pydantic.main', 'yaml', 'pyarrow', 'rich.table'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.split() == []

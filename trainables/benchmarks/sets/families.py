@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from search_spaces.spec import FAMILY_PROTOCOL, Family
+from search_spaces.families import FAMILY_PROTOCOL, Family
 from trainables.benchmarks.contract import Benchmark, Example, Parsed, Protocol, Row, Summary, Totals
 from trainables.benchmarks.files.reference_files import ReferenceFiles, WantedFile
 from trainables.benchmarks.scorers import grounding, normalisers, own_sets

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from search_spaces.errors import InputError
-from search_spaces.spec import FAMILY_PROTOCOL, Family
+from search_spaces.families import FAMILY_PROTOCOL, Family
 from trainables.benchmarks.files.reference_files import find_files
 from trainables.benchmarks.scoring import score_example, summarise
 from trainables.benchmarks.sets.families import FAMILIES
