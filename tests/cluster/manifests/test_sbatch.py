@@ -139,11 +139,12 @@ def test_shellcheck_finds_nothing_in_a_script(tmp_path: Path, profile: str) -> N
 
 def test_directives_ask_for_the_nodes_of_the_profile(tmp_path: Path) -> None:
     asked = fake_slurm.directives(render("sbatch", "slurm"))
-    assert (asked["nodes"], asked["cpus-per-task"], asked["gpus-per-node"]) == ("4", "128", "8")
-    assert asked["mem"] == "953674M"  # 1000 GB; without it Slurm gives a part that the partition says
+    assert [asked[of] for of in ("nodes", "cpus-per-task", "mem", "gpus-per-node")] == ["4", "128", "953674M", "8"]
     assert (asked["time"], asked["signal"], asked["partition"]) == ("24:00:00", "B:USR1@300", "gpu")
     assert "account" not in asked
-    ours = fake_slurm.directives(render("sbatch", _profile(tmp_path, hours=1.5, account="lab-7")))
+    script = render("sbatch", _profile(tmp_path, hours=1.5, account="lab-7", nodes_within_s=900))
+    assert 'cluster.wait_for_nodes "$address:$port" "$1" --within 900 &' in script
+    ours = fake_slurm.directives(script)
     assert (ours["time"], ours["account"]) == ("1:30:00", "lab-7")
     assert "gpus-per-node" not in ours
 
