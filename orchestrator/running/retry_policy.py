@@ -18,6 +18,9 @@ AFTER_S = (0.0, 10.0, 60.0, 300.0)
 """Pause before the first, second, ... attempt in a row without progress; the last one holds for all that follow. A
 machine that is being restarted takes minutes, and until then every attempt on it fails."""
 
+TOLD_OF_PREEMPTIONS = 5
+"""Preemptions of a trial in a row without progress after which people are told: it may never get further there."""
+
 BAD_NODE_LOSSES = 2
 """Attempts lost on one node, with none done there since, after which trials that are tried again go elsewhere."""
 
@@ -47,6 +50,8 @@ class Again:
     """How many it allows; 0 where they are not counted."""
     avoided: tuple[str, ...] = ()
     """Nodes on which the attempt should not run if there are others."""
+    preemptions: int = 0
+    """In a row without progress, of a failure that does not count."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +119,8 @@ class RetryPolicy:
                     self._losses[node] += 1
                 return self._within(self._again(kind), history.counts[kind])
             case "uncounted":
-                return Again(0.0, 0, 0, self.bad_nodes)
+                number = history.counts[kind]
+                return Again(_pause_s(number), 0, 0, self.bad_nodes, preemptions=number)
             case "storage":
                 return self._within(self._budgets.storage, history.counts[kind])
             case "smaller":
@@ -150,4 +156,9 @@ class RetryPolicy:
     def _within(self, budget: int, number: int) -> Decision:
         if number > budget:
             return GivenUp(budget)
-        return Again(AFTER_S[min(number, len(AFTER_S)) - 1], number, budget, self.bad_nodes)
+        return Again(_pause_s(number), number, budget, self.bad_nodes)
+
+
+def _pause_s(number: int) -> float:
+    """Return the seconds before the first (1), second, ... attempt in a row without progress."""
+    return AFTER_S[min(number, len(AFTER_S)) - 1]

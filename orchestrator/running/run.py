@@ -20,7 +20,7 @@ from cluster.watchdog import Watchdog, kill_in_cluster
 from orchestrator.running.attempts import Attempts
 from orchestrator.running.dispatcher import Dispatcher
 from orchestrator.running.equal_failures import EqualFailures, Stopped
-from orchestrator.running.retry_policy import AfterStorage, Again, Decision, GivenUp, RetryPolicy
+from orchestrator.running.retry_policy import TOLD_OF_PREEMPTIONS, AfterStorage, Again, Decision, GivenUp, RetryPolicy
 from orchestrator.running.schedule import FINISHED, Finished
 from orchestrator.running.signals import InterruptedRunError, ReceivedSignals
 from orchestrator.running.spending import Spending
@@ -219,7 +219,12 @@ class Run:
 
     def _follow(self, trial: str, failure: Failure, follows: Decision, group_kept: bool) -> None:
         match follows:
-            case Again(after_s, avoided=avoided):
+            case Again(after_s, avoided=avoided, preemptions=preemptions):
+                if preemptions == TOLD_OF_PREEMPTIONS:
+                    self._tell(
+                        f"{trial} was preempted {preemptions} times in a row without reaching a checkpoint. It is tried"
+                        " on; a smaller resources.checkpoint_every_minutes, or machines that stay, would help."
+                    )
                 self._due[trial] = (time.monotonic() + after_s, avoided)
                 self._attempts.again(trial, failure, follows)
                 self._dispatcher.suspend(trial, group_kept=group_kept)

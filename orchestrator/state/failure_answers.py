@@ -12,7 +12,7 @@ Answer = Literal["again", "uncounted", "smaller", "storage", "never"]
 """What follows a failure within the run.
 
 - `again`: another attempt from the last checkpoint, within a budget.
-- `uncounted`: another attempt from the last checkpoint, at once and however often.
+- `uncounted`: another attempt from the last checkpoint, however often, with pauses where it gets no further.
 - `smaller`: another attempt with a smaller micro-batch, as long as there is one.
 - `storage`: another attempt once storage can be written to; it counts only if storage was not found in trouble.
 - `never`: the trial has failed.

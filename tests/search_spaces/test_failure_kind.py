@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-from search_spaces.failure_kind import failure_kind
+from search_spaces.failure_kind import UnusableGpuError, failure_kind
 from search_spaces.outcomes import FailureKind
 
 
@@ -17,6 +17,8 @@ from search_spaces.outcomes import FailureKind
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), "memory"),
         (OSError(errno.ENOSPC, "No space left on device", "/dev/shm/x"), "memory"),
         (OSError(errno.ENOSPC, "No space left on device", "/storage/x"), "full"),
+        (UnusableGpuError("GPU 3 of host-a cannot be used: Found no NVIDIA driver"), "lost"),
+        (UnusableGpuError("GPU 3 of host-a cannot be used: CUDA error: device-side assert"), "lost"),
         (ValueError("record 17 is broken"), "error"),
     ],
     ids=str,

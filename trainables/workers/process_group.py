@@ -15,6 +15,7 @@ from datetime import timedelta
 from typing import Any, TypeVar, assert_never, cast
 
 from search_spaces.error_text import first_line, named_message
+from search_spaces.failure_kind import UnusableGpuError
 from search_spaces.out_of_memory import is_out_of_memory
 from search_spaces.worker_contract import Device
 
@@ -34,10 +35,6 @@ _arrivals: _Arrivals | None = None
 
 class FailedPeerError(RuntimeError):
     """Another rank of the group has failed in a collective: that rank raises the error itself, which explains both."""
-
-
-class UnusableGpuError(RuntimeError):
-    """The GPU that this process was given cannot be used."""
 
 
 class Rendezvous:

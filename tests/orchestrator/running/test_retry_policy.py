@@ -68,11 +68,18 @@ def test_failed_by_a_storage_that_is_in_trouble_never_counts(kind: FailureKind) 
     assert policy.bad_nodes == ()
 
 
-def test_failed_by_a_preemption_is_tried_again_at_once_however_often_and_blames_no_node() -> None:
+def test_failed_by_a_preemption_is_tried_again_however_often_and_blames_no_node() -> None:
     policy = RetryPolicy(Budgets(lost=0))
-    for _ in range(20):
-        assert policy.failed("a", "preempted", NOTHING, "spot") == Again(0.0, 0, 0)
+    for step in range(20):
+        assert policy.failed("a", "preempted", (0, step), "spot") == Again(0.0, 0, 0, preemptions=1)
     assert policy.failed("a", "lost", NOTHING, "spot") == GivenUp(0)
+
+
+def test_failed_by_preemptions_without_progress_is_tried_again_ever_later() -> None:
+    policy = RetryPolicy()
+    follows = [policy.failed("a", "preempted", NOTHING, "spot") for _ in range(6)]
+    assert follows == [Again(s, 0, 0, preemptions=i) for i, s in enumerate((*AFTER_S, AFTER_S[-1], AFTER_S[-1]), 1)]
+    assert policy.failed("a", "preempted", (0, 1), "spot") == Again(0.0, 0, 0, preemptions=1)
 
 
 def test_failed_full_where_storage_is_well_is_tried_within_its_budget() -> None:

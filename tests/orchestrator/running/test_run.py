@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,7 +15,15 @@ from cluster.fit import NodeResources
 from orchestrator.running.attempts import Attempts
 from orchestrator.running.dispatcher import Dispatcher
 from orchestrator.running.equal_failures import EqualFailures
-from orchestrator.running.retry_policy import AfterStorage, Again, Budgets, GivenUp, RetryPolicy
+from orchestrator.running.retry_policy import (
+    AFTER_S,
+    TOLD_OF_PREEMPTIONS,
+    AfterStorage,
+    Again,
+    Budgets,
+    GivenUp,
+    RetryPolicy,
+)
 from orchestrator.running.run import REFUSALS, Run
 from orchestrator.running.schedule import FINISHED
 from orchestrator.running.signals import ReceivedSignals
@@ -99,6 +108,18 @@ def test_failed_lost_trial_is_dispatched_again_and_finishes_in_the_same_run(tmp_
     failure = read(watched.store, layout.trial_attempt(STUDY, "a", 1), Failure)
     assert failure is not None
     assert (failure.node_id, failure.host, failure.during) == ("n1", "host-n1", "s1")
+
+
+def test_preemptions_without_progress_are_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    watched, now_s = Watched(tmp_path, {"a": ["s1"]}), [0.0]
+    monkeypatch.setattr("orchestrator.running.run.time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    for number in range(1, 2 * TOLD_OF_PREEMPTIONS):
+        assert watched.run.next() == "a"
+        watched.report("a", Started(fresh_group=True))
+        watched.run.failed("a", "preempted", "its node was drained or preempted")
+        assert len(watched.told) == (number >= TOLD_OF_PREEMPTIONS)
+        now_s[0] += AFTER_S[-1]
+    assert watched.told[0].startswith("a was preempted 5 times in a row without reaching a checkpoint.")
 
 
 def test_failed_twice_on_one_node_the_third_attempt_avoids_it(tmp_path: Path) -> None:

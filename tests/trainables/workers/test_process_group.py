@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from trainables.workers.process_group import PATIENCE_S, UnusableGpuError, ensure_single, from_all_ranks, from_rank_0
+from search_spaces.failure_kind import UnusableGpuError
+from trainables.workers.process_group import PATIENCE_S, ensure_single, from_all_ranks, from_rank_0
 
 SINGLE = """
 from trainables.workers.process_group import ensure_single
@@ -29,6 +30,7 @@ value = torch.tensor([1.0]); dist.all_reduce(value); print(value.item())
 """
 
 PATIENCE = """
+from search_spaces.failure_kind import UnusableGpuError
 from trainables.workers.process_group import PATIENCE_S, ensure_single
 ensure_single()
 import torch, torch.distributed as dist
