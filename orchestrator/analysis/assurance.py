@@ -24,8 +24,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-from scipy import special
 
+from orchestrator.analysis.distributions import chi2_upper_quantile, normal_quantile
 from orchestrator.analysis.intervals import Floats
 from orchestrator.analysis.power import Design, reach
 from orchestrator.analysis.rule import Statement
@@ -133,13 +133,13 @@ def with_more_examples(seen: Seen, claim: Claim, times: int) -> float:
 @lru_cache(maxsize=512)
 def _chi_square(df: float, dimension: int) -> Floats:
     """List values of chi-square / df at the points of one dimension."""
-    values: Floats = special.chdtri(df, _points(dimension)) / df
+    values: Floats = chi2_upper_quantile(df, _points(dimension)) / df
     return values
 
 
 @lru_cache(maxsize=1)
 def _normal() -> Floats:
-    values: Floats = special.ndtri(_points(1))
+    values: Floats = normal_quantile(_points(1))
     return values
 
 

@@ -20,7 +20,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+
+from orchestrator.analysis.distributions import normal_cdf, normal_quantile, t_cdf, t_quantile
 
 LEVELS = (0.1, 0.05, 0.025, 0.01, 0.005, 0.0025, 0.001, 1e-4, 1e-5)
 """Two-sided levels of the columns of the tables."""
@@ -106,9 +107,9 @@ def _at_level(level: float, df: int) -> tuple[float, float]:
 
 def upper_quantile(tail: float, df: float) -> float:
     """Return what Student's t exceeds with a probability of `tail`; the normal distribution with infinite `df`."""
-    return float(-special.ndtri(tail) if math.isinf(df) else -special.stdtrit(df, tail))
+    return float(-normal_quantile(tail) if math.isinf(df) else -t_quantile(df, tail))
 
 
 def upper_tail(errors: float, df: float) -> float:
     """Return the probability of a value of Student's t above `errors`."""
-    return float(special.ndtr(-errors) if math.isinf(df) else special.stdtr(df, -errors))
+    return float(normal_cdf(-errors) if math.isinf(df) else t_cdf(df, -errors))

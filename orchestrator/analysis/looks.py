@@ -34,8 +34,8 @@ from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
+from orchestrator.analysis.distributions import normal_cdf, normal_quantile
 from search_spaces.study import Spending
 
 KEPT_BACK = 0.05
@@ -136,8 +136,8 @@ class Looks:
         usable = levels > 0
         if p <= levels[usable][0]:
             return float(_ALPHAS[usable][0])
-        scores = np.interp(special.ndtri(p), special.ndtri(levels[usable]), special.ndtri(_ALPHAS[usable]))
-        return max(float(special.ndtr(scores)), p)
+        scores = np.interp(normal_quantile(p), normal_quantile(levels[usable]), normal_quantile(_ALPHAS[usable]))
+        return max(float(normal_cdf(scores)), p)
 
     def two_sided_p(self, p: float) -> float:
         """Turn the two-sided p of the present look into a sequential one: each side is tested at half the level."""
@@ -166,7 +166,7 @@ def spent(looks: Looks, alpha: float) -> list[float]:
 def _spent_by(spending: Spending, alpha: float, fraction: float) -> float:
     match spending:
         case "obrien-fleming":
-            return 2 * float(special.ndtr(special.ndtri(alpha / 2) / math.sqrt(fraction)))
+            return 2 * float(normal_cdf(normal_quantile(alpha / 2) / math.sqrt(fraction)))
         case "pocock":
             return alpha * math.log1p((math.e - 1) * fraction)
         case _:
@@ -202,7 +202,7 @@ def _nominal_levels(looks: Looks, alphas_A: Floats) -> Floats:
             bound_A = _bounds(nodes_AN, mass_AN, correlation, share_A)
         else:
             correlation = 0.0
-            bound_A = -special.ndtri(share_A)
+            bound_A = -normal_quantile(share_A)
         bound_A = np.where(share_A < _SMALLEST_SHARE, np.inf, bound_A)
         half_A1 = (np.minimum(bound_A, -_LOWEST_SCORE)[:, None] - _LOWEST_SCORE) / 2
         new_nodes_AN = _LOWEST_SCORE + half_A1 * (_NODES + 1)
@@ -213,7 +213,7 @@ def _nominal_levels(looks: Looks, alphas_A: Floats) -> Floats:
         else:
             density_AN = _normal_density(new_nodes_AN)
         nodes_AN, mass_AN = new_nodes_AN, half_A1 * _WEIGHTS * density_AN
-    levels: Floats = special.ndtr(-bound_A)
+    levels: Floats = normal_cdf(-bound_A)
     return levels
 
 
@@ -223,7 +223,7 @@ def _bounds(nodes_AN: Floats, mass_AN: Floats, correlation: float, share_A: Floa
     low_A, high_A = np.full(len(share_A), -4.0), np.full(len(share_A), -_LOWEST_SCORE)
     for _ in range(34):  # to 1e-9
         middle_A = (low_A + high_A) / 2
-        crossed_A = (mass_AN * special.ndtr((correlation * nodes_AN - middle_A[:, None]) / error)).sum(1)
+        crossed_A = (mass_AN * normal_cdf((correlation * nodes_AN - middle_A[:, None]) / error)).sum(1)
         low_A, high_A = np.where(crossed_A > share_A, middle_A, low_A), np.where(crossed_A > share_A, high_A, middle_A)
     return high_A
 

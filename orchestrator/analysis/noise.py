@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special
 
+from orchestrator.analysis.distributions import chi2_upper_quantile
 from orchestrator.analysis.plan_assumptions import DISCORDANT, Assumptions, image_variance
 from orchestrator.analysis.plan_knowledge import Size
 from orchestrator.analysis.plan_power import capped_range, floor_sd
@@ -103,7 +103,7 @@ def noise_view(study: str, base: str, floor: NoiseFloor) -> NoiseView:
 
 def sd_interval(sd: float, n: int) -> tuple[float, float]:
     """Compute the 95 % interval of a standard deviation of `n` normal values (chi-square), up to the scale's length."""
-    low, high = special.chdtri(n - 1, [0.025, 0.975])
+    low, high = chi2_upper_quantile(n - 1, [0.025, 0.975])
     return sd * math.sqrt((n - 1) / low), min(sd * math.sqrt((n - 1) / high), SCALE)
 
 

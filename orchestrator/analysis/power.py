@@ -15,9 +15,9 @@ from functools import lru_cache
 from typing import Literal, assert_never
 
 import numpy as np
-from scipy import special
 
 from orchestrator.analysis.critical_values import critical_values, upper_quantile
+from orchestrator.analysis.distributions import chi2_upper_quantile, normal_cdf
 from orchestrator.analysis.intervals import Floats
 from orchestrator.analysis.rule import ALPHA, Statement
 from orchestrator.analysis.seed_spread import BOUND, bound_share
@@ -80,16 +80,16 @@ def power(statement: Statement, effect: float, design: Design, margin: float | N
     if statement == "differs":
         if design.error == 0:  # nothing varies: every difference is found
             return float(effect != 0)
-        return float(np.mean(special.ndtr((abs(effect) - _reach(design, True)) / design.error)))
+        return float(np.mean(normal_cdf((abs(effect) - _reach(design, True)) / design.error)))
     assert margin is not None
     error = max(design.error, 1e-12)
     room = margin - _reach(design, False)
-    upper = special.ndtr((room + effect) / error)  # above -margin
+    upper = normal_cdf((room + effect) / error)  # above -margin
     match statement:
         case "not-worse":
             return float(np.mean(upper))
         case "equivalent":
-            lower = special.ndtr((room - effect) / error)
+            lower = normal_cdf((room - effect) / error)
             return float(np.mean(np.clip(upper + lower - 1, 0, None)))
         case _:
             assert_never(statement)
@@ -184,7 +184,7 @@ def _reach(design: Design, two_sided: bool) -> Floats:
 def _chi_square(df: float, points: int) -> Floats:
     """List equally probable values of chi-square / df: quantiles at the midpoints of so many classes."""
     upper_tails = (np.arange(points)[::-1] + 0.5) / points
-    values: Floats = special.chdtri(df, upper_tails) / df
+    values: Floats = chi2_upper_quantile(df, upper_tails) / df
     return values
 
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
 
+from orchestrator.analysis.distributions import f_upper_tail
 from orchestrator.analysis.intervals import Floats, Part
 
 BOUND = 3.0
@@ -124,7 +124,7 @@ class Pool:
         for arm, squares in self.by_arm.items():
             rest = max(self.residual - squares, 0.0) / rest_df
             ratio = squares / own_df / rest if rest > 0 else np.inf
-            upper = float(special.fdtrc(own_df, rest_df, ratio)) if np.isfinite(ratio) else 0.0
+            upper = float(f_upper_tail(own_df, rest_df, ratio)) if np.isfinite(ratio) else 0.0
             if 2 * min(upper, 1 - upper) * n_arms < _UNEVEN_P:
                 ratios[arm] = float(np.sqrt(ratio))
         return ratios
