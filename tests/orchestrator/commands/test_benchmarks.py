@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.support.command_line import ROOT, ablate
 from tests.support.official_files.vsr import write_vsr
-from tests.support.own_sets import write_own_set
+from tests.support.own_sets import write_lines, write_own_set
 from trainables.benchmarks.registry import BENCHMARKS
 
 
@@ -47,6 +47,17 @@ def test_a_complete_set_of_ones_own_passes_the_check(tmp_path: Path) -> None:
     assert "8 examples, 4 images" in shown
     (tmp_path / "exact" / "images" / "8.png").unlink()
     assert "8.png" in _ablate("benchmarks", "check", str(tmp_path), "--only", "exact", code=2).stdout
+
+
+def test_texts_of_a_set_are_shown_and_not_obeyed(tmp_path: Path) -> None:
+    write_own_set(tmp_path / "exact")
+    (tmp_path / "exact" / "train.json").unlink()
+    first, *others = map(json.loads, (tmp_path / "exact" / "test.jsonl").read_text().splitlines())
+    named = {**first, "id": "a\x1b[2J", "question": "Which?\x1b[2J"}
+    write_lines(tmp_path / "exact" / "test.jsonl", [named, *others])
+    shown = _ablate("benchmarks", "check", str(tmp_path), "--only", "exact").stdout
+    assert r"  e.g. a\x1b[2J: 'Which?\x1b[2J' -> " in shown
+    assert "\x1b" not in shown
 
 
 def test_every_protocol_is_shown_with_its_prompt() -> None:

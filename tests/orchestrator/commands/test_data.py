@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from rich.console import Console
 from typer.testing import CliRunner
 
 from orchestrator.cli import app
+from orchestrator.data.check import Checked, to_terminal
 from search_spaces.errors import InputError
 from tests.support.command_line import ablate
 
@@ -73,6 +76,13 @@ def test_check_lists_every_image_that_cannot_be_used_and_exits_with_2(chat: Path
     listed = (tmp_path / "store" / "problems" / "chat.txt").read_text().splitlines()
     assert ["'0.png' is missing" in listed[0], "'2.png' is text, no image" in listed[1]] == [True, True]
     assert all(line in out for line in listed)
+
+
+def test_what_records_hold_does_nothing_to_the_terminal() -> None:
+    file = io.StringIO()
+    check = Checked("mine", False, None, first_problems=("record a\x1b[2J\nok     mine",), problems=1)
+    to_terminal([check], Console(file=file, width=200))
+    assert file.getvalue().splitlines()[1:] == [r"      record a\x1b[2J\nok     mine"]
 
 
 def test_check_of_missing_data_says_where_they_are_published(tmp_path: Path) -> None:
