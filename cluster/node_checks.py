@@ -206,12 +206,12 @@ class AdmittedNodes:
         """Node that was found unfit -> when it is asked again."""
         self._told: dict[str, str] = {}
         """Node -> what people were told is wrong with it."""
-        self._kept_out: tuple[str, ...] = ()
+        self._ids = tuple(sorted(self._fit))
 
     @property
-    def kept_out(self) -> tuple[str, ...]:
-        """Ids of the nodes on which nothing is to be placed, by the last listing. For any thread."""
-        return self._kept_out
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the nodes on which something may be placed, by the last listing that had any."""
+        return self._ids
 
     def __call__(self) -> tuple[NodeResources, ...]:
         """List the nodes that are fit; those that are new are asked, and those that have answered are judged."""
@@ -225,7 +225,7 @@ class AdmittedNodes:
                     self._judge(node)
                 elif node.name not in self._fit and self._clock() >= self._ask_again_s.get(node.name, 0.0):
                     self._ask(node)
-            self._kept_out = tuple(sorted(there.keys() - self._fit))
+            self._ids = tuple(sorted(there.keys() & self._fit)) or self._ids
             return tuple(node for node in nodes if node.name in self._fit)
 
     def close(self) -> None:

@@ -296,7 +296,7 @@ def train_and_score(
             DiskBudget(plan, store, settings.storage_bytes, view.note).trouble,
             admitted,
             rehearsals=chosen_rehearsals(options.rehearsals, narrowed, ledger, task_of, store, list_hardware()),
-            kept_out=lambda: admitted.kept_out,
+            placeable=None if cluster is None else lambda: admitted.ids,
             demand=Demand(options.may_come) if options.may_come else None,
             unscored=[entry.id for entry in ledger.trials.values() if entry.result is None],
         )

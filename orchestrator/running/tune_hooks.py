@@ -10,7 +10,7 @@ import os
 import pickle
 import stat
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, Literal, Protocol
 
@@ -86,7 +86,7 @@ def fit(
     storage: str,
     scratch: str,
     storages: Mapping[str, str] | None = None,
-    kept_out: Callable[[], tuple[str, ...]] = lambda: (),
+    placeable: Callable[[], tuple[str, ...]] | None = None,
 ) -> None:
     """Let Tune run what the run dispatches, until no trial is left.
 
@@ -97,7 +97,7 @@ def fit(
         storage: root of the storage on which workers find the task of a trial.
         scratch: folder for Tune's own files.
         storages: id -> root of the storage with its task, where it is another one: of rehearsals.
-        kept_out: returns the ids of nodes on which no trial may be placed.
+        placeable: returns the ids of the only nodes on which trials may be placed; None where all may be used.
 
     Raises:
         InterruptedRunError: if a signal came; the processes of all running trials are killed by then.
@@ -108,9 +108,9 @@ def fit(
     trainable = tune.with_parameters(TuneTrial, start_group=start_group, study=settings.study, storage=storage)
     reports = _Reports(run)
     tuner = tune.Tuner(
-        tune.with_resources(trainable, lambda config: reservation(bundles[config["trial"]], config["avoided"])),
+        tune.with_resources(trainable, lambda config: reservation(bundles[config["trial"]], config["nodes"])),
         tune_config=tune.TuneConfig(
-            search_alg=_TrialIds(run, storages or {}, kept_out),
+            search_alg=_TrialIds(run, storages or {}, placeable),
             num_samples=sys.maxsize,  # a trial that is tried again is a new one to Tune
             reuse_actors=True,
             trial_name_creator=lambda trial: trial.config["trial"],
@@ -137,26 +137,39 @@ def fit(
             raise
 
 
-def reservation(bundles: list[dict[str, float]], avoided: str) -> PlacementGroupFactory:
+def node_selector(placeable: Collection[str] | None, avoided: Collection[str]) -> str:
+    """Write which nodes Ray may place a trial on, as a selector of labels; empty for all.
+
+    Those that may be used are named, not those that may not: a node that has just joined is in neither list.
+
+    Args:
+        placeable: ids of the only nodes that may be used; None where all may.
+        avoided: ids of nodes that are not used if there are others.
+    """
+    if placeable is None:
+        return f"!in({','.join(sorted(avoided))})" if avoided else ""
+    return f"in({','.join(sorted(set(placeable) - set(avoided)) or sorted(placeable))})"
+
+
+def reservation(bundles: list[dict[str, float]], nodes: str) -> PlacementGroupFactory:
     """Make the reservation of a trial's workers.
 
     Args:
         bundles: resources of the trial's own process and of its workers.
-        avoided: ids of nodes on which none of them is placed, separated by commas.
+        nodes: on which they may be placed, a selector of labels; empty for all.
     """
-    if not avoided:
+    if not nodes:
         return PlacementGroupFactory(bundles)
-    elsewhere = {NODE_LABEL: f"!in({avoided})"}
     reserved = sum(any(bundle.values()) for bundle in bundles)  # Tune drops a first bundle that is empty
-    return PlacementGroupFactory(bundles, bundle_label_selector=[elsewhere] * reserved)
+    return PlacementGroupFactory(bundles, bundle_label_selector=[{NODE_LABEL: nodes}] * reserved)
 
 
 class _TrialIds(Searcher):  # type: ignore[misc]  # ray has no types
     """A searcher that gives Tune the ids of trials, never what they are: Tune would interpret it."""
 
-    def __init__(self, run: TuneRun, storages: Mapping[str, str], kept_out: Callable[[], tuple[str, ...]]):
+    def __init__(self, run: TuneRun, storages: Mapping[str, str], placeable: Callable[[], tuple[str, ...]] | None):
         super().__init__()
-        self._run, self._storages, self._kept_out = run, storages, kept_out
+        self._run, self._storages, self._placeable = run, storages, placeable
 
     def suggest(self, trial_id: str) -> Any:
         trial = self._run.next()
@@ -165,9 +178,9 @@ class _TrialIds(Searcher):  # type: ignore[misc]  # ray has no types
         if trial is None:
             return None
         own = {"storage": self._storages[trial]} if trial in self._storages else {}
-        avoided = sorted({*self._run.avoided(trial), *self._kept_out()})
+        nodes = node_selector(self._placeable() if self._placeable else None, self._run.avoided(trial))
         every_s = report_every_s(self._run.running)
-        return {"trial": trial, "avoided": ",".join(avoided), "report_every_s": every_s, **own}
+        return {"trial": trial, "nodes": nodes, "report_every_s": every_s, **own}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         """Do nothing: the callback below gets the same, with the trial."""

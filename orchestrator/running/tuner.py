@@ -80,7 +80,7 @@ def run_trials(
     budget_trouble: Callable[[], str | None] = lambda: None,
     list_nodes: Callable[[], Sequence[NodeResources]] = list_cluster_nodes,
     rehearsals: Rehearsals = NO_REHEARSALS,
-    kept_out: Callable[[], tuple[str, ...]] = lambda: (),
+    placeable: Callable[[], tuple[str, ...]] | None = None,
     unscored: Sequence[str] = (),
     demand: Demand | None = None,
 ) -> Outcomes:
@@ -101,7 +101,7 @@ def run_trials(
         unscored: ids of the trials of the study without a result: what other runs spend on them counts, where
             GPU-seconds are limited.
         demand: is shown what trials need; None where no nodes come.
-        kept_out: returns the ids of nodes on which nothing may be placed, those that `list_nodes` does not list.
+        placeable: returns the ids of the only nodes on which anything may be placed; None where all may be used.
     """
     if not work or (rehearsals.only and not rehearsals.planned):
         return Outcomes(not_started=tuple(item.trial_id for item in work))
@@ -166,7 +166,7 @@ def run_trials(
         try:
             pause.look(budget_trouble)
             requests = {**requests_by_trial(work), **rehearsed.requests}
-            fit(rehearsed, requests, settings, store.place("."), str(scratch), rehearsed.storages, kept_out)
+            fit(rehearsed, requests, settings, store.place("."), str(scratch), rehearsed.storages, placeable)
         except InterruptedRunError as error:
             trials.run.interrupted(error)
     run = trials.run

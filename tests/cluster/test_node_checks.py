@@ -115,10 +115,10 @@ def test_a_node_that_joins_is_used_once_it_has_answered(store: LocalStore, monke
     answer_with(monkeypatch)
     nodes, told = [FIRST], list[str]()
     admitted = AdmittedNodes(nodes, lambda: nodes, store, None, told.append)
-    assert (admitted(), admitted.kept_out) == ((FIRST,), ())
+    assert (admitted(), admitted.ids) == ((FIRST,), (FIRST.name,))
     nodes.append(SECOND)
-    assert (admitted(), admitted.kept_out) == ((FIRST,), (SECOND.name,))
-    assert (admitted(), admitted.kept_out) == ((FIRST, SECOND), ())
+    assert (admitted(), admitted.ids) == ((FIRST,), (FIRST.name,))
+    assert (admitted(), admitted.ids) == ((FIRST, SECOND), (FIRST.name, SECOND.name))
     assert told == ["host-b has joined the cluster with 2 CPU"]
     assert store.list("scratch") == []
 
@@ -130,8 +130,19 @@ def test_a_node_that_joins_without_the_storage_gets_nothing_and_is_named_once(
     nodes, told = [FIRST, SECOND], list[str]()
     admitted = AdmittedNodes([FIRST], lambda: nodes, store, None, told.append)
     for _ in range(3):
-        assert (admitted(), admitted.kept_out) == ((FIRST,), (SECOND.name,))
+        assert (admitted(), admitted.ids) == ((FIRST,), (FIRST.name,))
     assert told == ["host-b has joined the cluster, but nothing is placed there: it does not see the storage"]
+
+
+def test_where_no_node_is_left_those_that_were_there_stay_the_only_ones_for_trials(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer_with(monkeypatch)
+    nodes = [FIRST]
+    admitted = AdmittedNodes(nodes, lambda: nodes, store, None, lambda sentence: None)
+    nodes[:] = [SECOND]
+    assert (admitted(), admitted.ids) == ((), (FIRST.name,))
+    assert (admitted(), admitted.ids) == ((SECOND,), (SECOND.name,))
 
 
 def test_a_node_that_goes_before_it_has_answered_leaves_nothing(
@@ -142,7 +153,7 @@ def test_a_node_that_goes_before_it_has_answered_leaves_nothing(
     admitted = AdmittedNodes([FIRST], lambda: nodes, store, None, lambda sentence: None)
     admitted()
     nodes.remove(SECOND)
-    assert (admitted(), admitted.kept_out) == ((FIRST,), ())
+    assert (admitted(), admitted.ids) == ((FIRST,), (FIRST.name,))
     assert store.list("scratch") == []
 
 

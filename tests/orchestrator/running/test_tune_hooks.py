@@ -20,7 +20,7 @@ from ray.exceptions import (
     RayTaskError,
 )
 
-from orchestrator.running.tune_hooks import NODE_LABEL, _error_of, _TrialIds, kind_of, reservation
+from orchestrator.running.tune_hooks import NODE_LABEL, _error_of, _TrialIds, kind_of, node_selector, reservation
 from search_spaces.outcomes import FailureKind
 from tests.support.hostile_files import Payload
 from trainables.workers.tune_trial import TrialFailedError
@@ -73,9 +73,9 @@ def test_reservation_elsewhere_asks_every_bundle_with_resources_for_another_node
     gang = [{"CPU": 0.0}, {"CPU": 1.0}, {"CPU": 1.0}]
     assert reservation(gang, "").required_resources == {"CPU": 2.0}
     assert reservation(gang, "") == reservation(gang, "")
-    elsewhere = reservation(gang, "n1,n2")
+    elsewhere = reservation(gang, "!in(n1,n2)")
     assert elsewhere != reservation(gang, "")
-    assert elsewhere == reservation(gang, "n1,n2")
+    assert elsewhere == reservation(gang, "!in(n1,n2)")
     assert elsewhere._kwargs == {"bundle_label_selector": [{NODE_LABEL: "!in(n1,n2)"}] * 2}
 
 
@@ -92,11 +92,18 @@ class HandingOut:
         return ("n2",)
 
 
-def test_a_trial_is_kept_from_nodes_that_were_refused_and_reports_the_more_rarely_the_more_others_run() -> None:
-    few = _TrialIds(HandingOut(running=2), {}, lambda: ("n1",)).suggest("tune's id")  # type: ignore[arg-type]
-    assert few == {"trial": "t", "avoided": "n1,n2", "report_every_s": 1.0}
-    many = _TrialIds(HandingOut(running=200), {}, tuple).suggest("tune's id")  # type: ignore[arg-type]
-    assert many == {"trial": "t", "avoided": "n2", "report_every_s": 10.0}
+def test_where_nodes_are_asked_first_only_those_that_are_fit_are_selected() -> None:
+    assert node_selector(None, ()) == ""
+    assert node_selector(None, ("n2", "n1")) == "!in(n1,n2)"
+    assert node_selector(("n3", "n1", "n2"), ("n2",)) == "in(n1,n3)"
+    assert node_selector(("n2",), ("n2",)) == "in(n2)"  # an avoided node is used if there is no other
+
+
+def test_a_trial_is_placed_on_nodes_that_are_fit_and_reports_the_more_rarely_the_more_others_run() -> None:
+    few = _TrialIds(HandingOut(running=2), {}, lambda: ("n1", "n2")).suggest("tune's id")  # type: ignore[arg-type]
+    assert few == {"trial": "t", "nodes": "in(n1)", "report_every_s": 1.0}
+    many = _TrialIds(HandingOut(running=200), {}, None).suggest("tune's id")  # type: ignore[arg-type]
+    assert many == {"trial": "t", "nodes": "!in(n2)", "report_every_s": 10.0}
 
 
 def _trial(file: Path) -> SimpleNamespace:
