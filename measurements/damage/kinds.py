@@ -61,6 +61,7 @@ NOT_READ = (
 """Patterns of files that no command reads, or of which it only matters whether they are others than before."""
 
 NOT_TRIED = {
+    r"checked-questions\.json": "questions that have passed, which are asked again where it is damaged",
     r"(stages|features|evaluations|data|pictures)/\w+/damaged\.json": "marks of damage",
     r"studies/\w+/finished\.json": "the record of finished trials, of studies of 200 trials and more",
     r"studies/\w+/report\.json": "the kept report, of studies of 10 trials and more",
@@ -70,7 +71,7 @@ NOT_TRIED = {
     r"studies/\w+/trials/[\w-]+/tried-again\.json": "what was tried again of trials that failed",
     r"studies/\w+/superseded/[\w-]+/(task|result)\.json": "trials that were superseded",
 }
-"""Pattern of the name of a record that the small study does not have -> what it is."""
+"""Pattern of the name of a record that is not damaged here, most as the small study does not have it -> what it is."""
 
 Damaging = Callable[[bytes], bytes | None]
 

@@ -34,7 +34,7 @@ def test_a_server_is_asked_without_the_proxy_of_the_environment(
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.delenv("no_proxy", raising=False)
-    with local_server("sqlite:///none.db") as server:
+    with local_server(f"sqlite:///{tmp_path}/none.db") as server:
         assert server.process.poll() is None
         assert server.address.startswith(f"http://{HOST}:")
     assert server.process.poll() is not None
