@@ -53,7 +53,7 @@ which there are none; with Python's 700 a third of the time to plan 100,000 arms
 app = typer.Typer(
     help="Ablation studies of vision-language models: one YAML file in, trained, evaluated and compared models out.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -23,8 +23,21 @@ if TYPE_CHECKING:
     from search_spaces.study import Study
     from trainables.storage.store import LocalStore
 
+
+def complete_study(incomplete: str) -> list[str]:
+    """List the shipped studies that a shell may complete a word to; it completes files by itself."""
+    from search_spaces.study_files import shipped_studies
+
+    return [name for name in shipped_studies() if name.startswith(incomplete)]
+
+
 StudyArgument = Annotated[
-    str, typer.Argument(metavar="STUDY", help="A study file or its folder, a shipped study, or a name on storage.")
+    str,
+    typer.Argument(
+        autocompletion=complete_study,
+        metavar="STUDY",
+        help="A study file or its folder, a shipped study, or a name on storage.",
+    ),
 ]
 OptionalStudyArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[STUDY]", help="A study file, or the name of a shipped study.")

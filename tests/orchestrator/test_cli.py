@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -107,3 +108,15 @@ def test_the_list_of_commands_loads_neither_studies_nor_what_reads_them() -> Non
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [("ablate ver", {"verify", "verdicts"}), ("ablate plan qui", {"quickstart"}), ("ablate plan --sto", {"--storage"})],
+)
+def test_a_shell_completes_commands_studies_and_options(words: str, completed: set[str]) -> None:
+    script = "import sys; sys.argv = ['ablate']; from orchestrator.cli import main; main()"
+    asked = {"_ABLATE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    environment = {**os.environ, **asked}
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert set(done.stdout.split()) == completed, done.stderr
