@@ -170,7 +170,7 @@ def _attached(cluster: ClusterAddress) -> Iterator[tuple[NodeResources, ...]]:
 
 
 def _shipped() -> dict[str, Any]:
-    """Return Ray's runtime environment that brings our code, and this environment's settings of NCCL, to workers."""
+    """Return Ray's runtime environment that brings our code, and the settings of NCCL's log here, to workers."""
     settings = nccl_settings(os.environ)
     modules = [str(package_folder(name)) for name in PACKAGES]
     return {"py_modules": modules, **({"env_vars": settings} if settings else {})}

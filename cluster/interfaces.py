@@ -84,9 +84,11 @@ def network_variables(
 
 
 def nccl_settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """List what an environment sets for NCCL (`NCCL_IB_HCA`, `NCCL_DEBUG`), but for interfaces, which hosts may name
-    differently."""
-    return {name: value for name, value in environment.items() if name.startswith("NCCL_") and name != NCCL}
+    """List what an environment sets for NCCL's log (`NCCL_DEBUG`, `NCCL_DEBUG_SUBSYS`, `NCCL_DEBUG_FILE`).
+
+    All else, such as `NCCL_IB_HCA`, is a host's own: it would replace what Ray was started with there.
+    """
+    return {name: value for name, value in environment.items() if name.startswith("NCCL_DEBUG")}
 
 
 def _ip(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

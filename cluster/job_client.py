@@ -48,6 +48,8 @@ def plain_refusals(address: str) -> Iterator[None]:
 
     try:
         yield
+    except InputError:  # says what is wrong already
+        raise
     except AuthenticationError as error:
         raise InputError(
             "the cluster wants another token than this environment gives",

@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -107,7 +108,7 @@ def submit(
     assert address is not None
     assert storage is not None
     further = ["--storage", storage, *flags_of(policy), *flags_of(work)]
-    head = find_python(job_client(address), address, python)
+    head = find_python(job_client(address), address, python, partial(print, file=sys.stderr))
     entrypoint = [head.path, "-m", "orchestrator", "run", STUDY_FILE, *of_study, *further]
     metadata = {"study": loaded.study, "submitter": os.environ.get("USER", "")}
     with working_folder({STUDY_FILE: text}) as folder:

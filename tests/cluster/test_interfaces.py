@@ -9,6 +9,7 @@ from cluster.interfaces import (
     interface_of,
     meeting_interfaces,
     missing_interfaces,
+    nccl_settings,
     network_variables,
 )
 
@@ -78,3 +79,9 @@ def test_an_address_that_no_interface_carries_leaves_the_choice_to_the_libraries
 def test_interfaces_that_are_not_there_are_listed() -> None:
     assert missing_interfaces("eth0,eth9,ib1", HOST) == ("eth9", "ib1")
     assert missing_interfaces(None, HOST) == ()
+
+
+def test_of_a_terminal_only_the_settings_of_nccls_log_are_sent_as_the_others_are_the_hosts_own() -> None:
+    log = {"NCCL_DEBUG": "INFO", "NCCL_DEBUG_SUBSYS": "NET"}
+    own = {"NCCL_IB_HCA": "mlx5_0", "NCCL_NET": "IB", "NCCL_TOPO_FILE": "/x", "NCCL_SOCKET_IFNAME": "eth0", "PATH": "/"}
+    assert nccl_settings({**log, **own}) == log

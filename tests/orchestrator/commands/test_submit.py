@@ -163,7 +163,7 @@ def test_submit_passes_on_every_option_of_a_run(tmp_path: Path, monkeypatch: pyt
     def submit_job(address: str, folder: Path, entrypoint: str, **options: object) -> Job:
         """Stand in for the cluster's dashboard."""
         entrypoints.append(entrypoint)
-        assert options["variables"] == {"NCCL_IB_HCA": "mlx5_0"}
+        assert options["variables"] == {"NCCL_DEBUG": "INFO"}
         return Job("job", address)
 
     monkeypatch.setattr("cluster.submit.submit_job", submit_job)
@@ -173,6 +173,7 @@ def test_submit_passes_on_every_option_of_a_run(tmp_path: Path, monkeypatch: pyt
     options = "--limit 2 --toy --offline --max-concurrent 3 --retries 5 --equal-failures 0 --on-storage-trouble pause"
     options += " --pause-at-most 9.0 --only base --only resolution=64 --retry-failed --restore-weights --until-decided"
     options += " --max-gpu-hours 2.5 --steps 3,5 --no-rehearsal --interface eth0"
+    monkeypatch.setenv("NCCL_DEBUG", "INFO")
     monkeypatch.setenv("NCCL_IB_HCA", "mlx5_0")
     monkeypatch.setenv("NCCL_SOCKET_IFNAME", "eth7")
     command = ["submit", "quickstart", "--storage", "/s", "--address", "http://head:8265", "--no-wait"]
