@@ -54,12 +54,12 @@ class Demand:
     """
 
     def __init__(self, may_come: Sequence[NodeResources], ask: Callable[[list[Bundle]], None] | None = None):
-        self._may_come, self._ask = tuple(may_come), ask or _ask_ray
+        self.may_come, self._ask = tuple(may_come), ask or _ask_ray
         self._asked: list[Bundle] = []
 
     def show(self, requests: Iterable[ResourceRequest]) -> None:
         """Ask for room for trials that run or wait, in this order, as many as fit when all nodes have come."""
-        free, bundles = self._may_come, list[Bundle]()
+        free, bundles = self.may_come, list[Bundle]()
         full = set[ResourceRequest]()
         for request in requests:
             if request in full:

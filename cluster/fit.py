@@ -6,7 +6,7 @@ import math
 import os
 import socket
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cluster.launcher import ResourceRequest
@@ -93,10 +93,8 @@ def at_once(request: ResourceRequest, nodes: Sequence[NodeResources], limit: int
         nodes: all nodes of the cluster.
         limit: the count ends there.
     """
-    count, free = 0, tuple(nodes)
-    while count < limit and (placement := place(request, free)) is not None:
-        free, count = remaining(request, free, placement), count + 1
-    return count
+    any_number = replace(request, workers=limit * request.workers)  # the workers of a trial may be apart
+    return min(limit, sum(node.capacity_for(any_number) for node in nodes) // request.workers)
 
 
 def impossible(requests: Mapping[str, ResourceRequest], nodes: Sequence[NodeResources]) -> dict[str, str]:

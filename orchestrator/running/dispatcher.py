@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, assert_never
 
-from cluster.fit import NodeResources, place
+from cluster.fit import NodeResources, at_once, place
 from cluster.launcher import ResourceRequest
 from orchestrator.running.leases import Leases
 from orchestrator.running.schedule import Finished, Schedule
@@ -48,6 +48,7 @@ class Dispatcher:
         needed: returns the ids of the features and stages that a trial's workers must produce, by what storage holds.
         prepare: called with the id of a trial that is about to be dispatched, and the nodes that it may produce.
         max_concurrent: most trials at a time; None for as many as the cluster has resources for.
+        may_come: all nodes of the cluster when all have come; none where none come.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Dispatcher:
         needed: Callable[[str], Collection[str]],
         prepare: Callable[[str, tuple[str, ...]], None],
         max_concurrent: int | None = None,
+        may_come: Sequence[NodeResources] = (),
     ):
         self._store, self._needed, self._prepare = store, needed, prepare
         self._leases = Leases(store)
@@ -87,7 +89,9 @@ class Dispatcher:
         self._leased: dict[str, tuple[str, ...]] = {}
         self._requests = {item.trial_id: item.request for item in work}
         self._paths = {item.trial_id: item.path for item in whole_work}
-        self._cluster_nodes = tuple(cluster_nodes)
+        self._cluster_nodes, self._may_come = tuple(cluster_nodes), tuple(may_come)
+        self._max_concurrent = max_concurrent
+        self._room = self._count_room()
         self._schedule = Schedule(whole_work, done, cluster_nodes, max_concurrent)
 
     def next(self) -> str | Literal[Finished.FINISHED] | None:
@@ -183,6 +187,18 @@ class Dispatcher:
         with self._lock:
             return self._schedule.wanted
 
+    @property
+    def most_at_once(self) -> int:
+        """Most trials of this run that will run at a time from now on: as many as are left, or as there is room for."""
+        with self._lock:
+            return min(self._schedule.left, max(self._room, len(self._schedule.running)))
+
+    def _count_room(self) -> int:
+        """Count the trials of the smallest request that fit into the cluster, and into what it may become."""
+        clusters, requests = (self._cluster_nodes, self._may_come), set(self._requests.values())
+        room = max((at_once(request, nodes) for request in requests for nodes in clusters), default=0)
+        return room if self._max_concurrent is None else min(room, self._max_concurrent)
+
     def workers(self, trial: str) -> int:
         """Return how many workers a trial has."""
         return self._requests[trial].workers
@@ -235,6 +251,7 @@ class Dispatcher:
         """Replace the cluster's nodes, some of which may have come or gone."""
         with self._lock:
             self._cluster_nodes = tuple(cluster_nodes)
+            self._room = self._count_room()
             self._schedule.resize(cluster_nodes)
             for trial in self._schedule.waiting:
                 request = self._schedule.request_of(trial)

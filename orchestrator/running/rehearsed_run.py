@@ -175,9 +175,10 @@ class RehearsedRun:
         return self._rehearsals if self._rehearsals is not None and trial in self._planned else self._trials.run
 
     @property
-    def running(self) -> int:
-        """Number of the rehearsals and trials that have been dispatched and have not ended."""
-        return self._trials.run.running + (self._rehearsals.running if self._rehearsals is not None else 0)
+    def most_at_once(self) -> int:
+        """Most rehearsals that will run at a time from now on, or trials once all rehearsals have ended."""
+        is_rehearsing = self._rehearsals is not None and not self._is_settled
+        return self._rehearsals.most_at_once if is_rehearsing else self._trials.run.most_at_once
 
     def avoided(self, trial: str) -> tuple[str, ...]:
         """Return the nodes on which a rehearsal or a trial must not be placed."""

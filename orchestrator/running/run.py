@@ -131,9 +131,9 @@ class Run:
                 self._dispatcher.resume(trial, avoided)
 
     @property
-    def running(self) -> int:
-        """Number of the trials that have been dispatched and have not ended."""
-        return len(self._attempts.running)
+    def most_at_once(self) -> int:
+        """Most trials that will run at a time from now on."""
+        return self._dispatcher.most_at_once
 
     def avoided(self, trial: str) -> tuple[str, ...]:
         """Return the nodes on which a trial that was dispatched must not be placed."""

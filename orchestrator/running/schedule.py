@@ -108,6 +108,11 @@ class Schedule:
         return tuple(sorted(self._waiting, key=self._plan_order.__getitem__))
 
     @property
+    def left(self) -> int:
+        """Number of the trials that have not ended: waiting, suspended or running."""
+        return len(self._waiting) + len(self._suspended) + len(self._placements)
+
+    @property
     def free(self) -> tuple[NodeResources, ...]:
         """What the running trials leave of each node of the cluster."""
         return self._free

@@ -54,8 +54,8 @@ class TuneRun(Protocol):
         """Dispatch a trial and return its id; None if none can start now, FINISHED if none is left."""
 
     @property
-    def running(self) -> int:
-        """Number of the trials that have been dispatched and have not ended."""
+    def most_at_once(self) -> int:
+        """Most trials that will run at a time from now on."""
 
     def avoided(self, trial: str) -> tuple[str, ...]:
         """Return the nodes on which a trial that was dispatched must not be placed."""
@@ -179,7 +179,7 @@ class _TrialIds(Searcher):  # type: ignore[misc]  # ray has no types
             return None
         own = {"storage": self._storages[trial]} if trial in self._storages else {}
         nodes = node_selector(self._placeable() if self._placeable else None, self._run.avoided(trial))
-        every_s = report_every_s(self._run.running)
+        every_s = report_every_s(self._run.most_at_once)
         return {"trial": trial, "nodes": nodes, "report_every_s": every_s, **own}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:

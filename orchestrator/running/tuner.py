@@ -131,6 +131,7 @@ def run_trials(
                 scope.needed,
                 attempts.prepare,
                 settings.max_concurrent,
+                () if demand is None else demand.may_come,
             )
             stack.enter_context(closing(dispatcher))
             equal_failures = EqualFailures(scope.work, scope.most_alike)

@@ -49,6 +49,10 @@ def test_place_devices_are_short_although_cpus_are_not_is_none() -> None:
         (ResourceRequest(1, 1, 0.25), [FOUR_GPUS], 16),
         (ResourceRequest(1, 1, 0.3), [NodeResources("a", 16, 0.9)], 3),
         (ResourceRequest(8, 1, 1), [FOUR_GPUS], 0),
+        (ResourceRequest(3, 1), [NodeResources("a", 2), NodeResources("b", 2), NodeResources("c", 2.5)], 2),
+        (ResourceRequest(1, 0.1), [NodeResources("a", 1)], 10),
+        (ResourceRequest(1, 1), [NodeResources("a", 20_000)], 10_000),
+        (ResourceRequest(1, 1, avoided=("a",)), [NodeResources("a", 2)], 0),
     ],
 )
 def test_at_once_counts_the_trials_that_run_together(

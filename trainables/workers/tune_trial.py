@@ -52,7 +52,11 @@ CONDUCTOR_MARGIN_S = 60.0
 
 
 def report_every_s(trials: int) -> float:
-    """Return the seconds between two results of each of so many trials that run at a time."""
+    """Return the seconds between two results of each of so many trials that may run at a time.
+
+    The interval of a trial stays what it was when it began. So it is not that of the number that runs by then: of
+    trials that begin one after another the first would report each second for ever.
+    """
     return max(STEP_S, trials / RESULTS_PER_S)
 
 

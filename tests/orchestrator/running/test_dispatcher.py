@@ -6,6 +6,7 @@ import errno
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from tests.support.small_records import stage_result
 from trainables.storage import layout
 from trainables.storage.record_files import write
 from trainables.storage.store import LocalStore
+from trainables.workers.tune_trial import RESULTS_PER_S, report_every_s
 
 
 def dispatcher(
@@ -27,13 +29,14 @@ def dispatcher(
     cpus: float = 8,
     done: Sequence[str] = (),
     nodes: Sequence[NodeResources] = (),
+    **options: Any,
 ) -> Dispatcher:
     def prepare(trial: str, leased: tuple[str, ...]) -> None:
         if prepared is not None:
             prepared.append((trial, leased))
 
     cluster = nodes or [NodeResources("node", cpus)]
-    return Dispatcher(fakes.work, fakes.nodes, done, cluster, store, STUDY, fakes.needed(store), prepare)
+    return Dispatcher(fakes.work, fakes.nodes, done, cluster, store, STUDY, fakes.needed(store), prepare, **options)
 
 
 def finish_stage(store: LocalStore, node: str) -> None:
@@ -258,3 +261,31 @@ def test_dispatcher_stage_without_a_key_is_refused_naming_what_is_missing(store:
     cluster = [NodeResources("node", 1)]
     with pytest.raises(ValueError, match=r"s1.*source:vqa"):
         Dispatcher(fakes.work, nodes, (), cluster, store, STUDY, fakes.needed(store), lambda trial, leased: None)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"cpus": 40},
+        {"cpus": 1_000},
+        {"cpus": 40, "max_concurrent": 30},
+        {"cpus": 4, "may_come": [NodeResources("node", 4), NodeResources("next", 36)]},
+    ],
+    ids=["room for some", "room for all", "fewer are wanted", "nodes come"],
+)
+def test_most_at_once_trials_that_begin_one_after_another_and_end_report_no_more_than_a_driver_can_take(
+    store: LocalStore, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    run = dispatcher(Fakes(tmp_path, {f"t{i}": [f"s{i}"] for i in range(50)}), store, **options)
+    results_per_s: dict[str, float] = {}
+    ended = 0
+    while ended < 50:
+        while isinstance(trial := run.next(), str):
+            results_per_s[trial] = 1 / report_every_s(run.most_at_once)
+            assert sum(results_per_s.values()) <= RESULTS_PER_S * (1 + 1e-9)
+        run.resize(options.get("may_come", [NodeResources("node", options["cpus"])]))
+        run.ended(next(iter(results_per_s)), group_kept=True)
+        del results_per_s[next(iter(results_per_s))]
+        ended += 1
+    assert run.next() is FINISHED
+    assert run.most_at_once == 0

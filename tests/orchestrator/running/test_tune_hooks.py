@@ -81,9 +81,9 @@ def test_reservation_elsewhere_asks_every_bundle_with_resources_for_another_node
 
 @dataclass
 class HandingOut:
-    """A run that hands out one trial while others run."""
+    """A run that hands out one trial."""
 
-    running: int
+    most_at_once: int
 
     def next(self) -> str:
         return "t"
@@ -99,10 +99,10 @@ def test_where_nodes_are_asked_first_only_those_that_are_fit_are_selected() -> N
     assert node_selector(("n2",), ("n2",)) == "in(n2)"  # an avoided node is used if there is no other
 
 
-def test_a_trial_is_placed_on_nodes_that_are_fit_and_reports_the_more_rarely_the_more_others_run() -> None:
-    few = _TrialIds(HandingOut(running=2), {}, lambda: ("n1", "n2")).suggest("tune's id")  # type: ignore[arg-type]
+def test_a_trial_is_placed_on_nodes_that_are_fit_and_reports_the_more_rarely_the_more_may_run() -> None:
+    few = _TrialIds(HandingOut(most_at_once=2), {}, lambda: ("n1", "n2")).suggest("tune's id")  # type: ignore[arg-type]
     assert few == {"trial": "t", "nodes": "in(n1)", "report_every_s": 1.0}
-    many = _TrialIds(HandingOut(running=200), {}, None).suggest("tune's id")  # type: ignore[arg-type]
+    many = _TrialIds(HandingOut(most_at_once=200), {}, None).suggest("tune's id")  # type: ignore[arg-type]
     assert many == {"trial": "t", "nodes": "!in(n2)", "report_every_s": 10.0}
 
 
