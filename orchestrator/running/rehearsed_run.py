@@ -177,8 +177,9 @@ class RehearsedRun:
     @property
     def most_at_once(self) -> int:
         """Most rehearsals that will run at a time from now on, or trials once all rehearsals have ended."""
-        is_rehearsing = self._rehearsals is not None and not self._is_settled
-        return self._rehearsals.most_at_once if is_rehearsing else self._trials.run.most_at_once
+        if self._rehearsals is not None and not self._is_settled:
+            return self._rehearsals.most_at_once
+        return self._trials.run.most_at_once
 
     def avoided(self, trial: str) -> tuple[str, ...]:
         """Return the nodes on which a rehearsal or a trial must not be placed."""
