@@ -177,6 +177,8 @@ class StageWork:
     """Of one of them; None where they differ, or are not known."""
     gpu_seconds: float
     """Of those with a result, together."""
+    planned_gpu_seconds: float | None
+    """What the plan had estimated for those with a result, if they were stages on GPUs; else None."""
     gpu_seconds_saved: float
     """What it would have cost on top if every trial had done it for itself."""
 

@@ -9,6 +9,7 @@ from orchestrator.analysis.collapse import find_collapses
 from orchestrator.analysis.number_text import listed
 from orchestrator.analysis.verdict_model import Verdict
 from orchestrator.analysis.verdict_sentences import CHECKPOINTS_DIFFER, HOLDS, state_text
+from orchestrator.planning.estimates import DEFAULT_GPU
 from orchestrator.reporting.provenance import Condition
 from orchestrator.reporting.report_model import Absence, Cell, Column, FailedTrial, Finding, Report, Sharing
 from search_spaces.quantities import number_of
@@ -249,6 +250,19 @@ def sharing_line(sharing: Sharing) -> str:
     spent, alone = sharing.gpu_seconds, sharing.gpu_seconds_alone
     saved = f" ({100 * (alone - spent) / alone:.0f} % saved)" if alone > 0 else ""
     return f"{text} GPU-seconds: {alone:.1f} one by one, {spent:.1f} spent{saved}."
+
+
+def planned_line(report: Report) -> str | None:
+    """Compare what stages on GPUs took with what the plan had estimated; None where there is nothing to compare."""
+    compared = [work for work in report.work if work.planned_gpu_seconds]
+    planned = sum(work.planned_gpu_seconds or 0.0 for work in compared)
+    if not planned:
+        return None
+    actual = sum(work.gpu_seconds for work in compared)
+    return (
+        f"The stages that are done took {gpu_time_text(actual)}, {actual / planned:.2f} times the "
+        f"{gpu_time_text(planned)} that the plan estimates for {DEFAULT_GPU}."
+    )
 
 
 def provenance_lines(report: Report) -> list[str]:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import assert_never
 
+from orchestrator.planning.estimates import Assumptions, estimates
 from orchestrator.reporting.report_model import ArmCost, Row, Sharing, StageWork
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.stored_nodes import node_result
@@ -83,6 +84,7 @@ def stage_tree(plan: Plan, ledger: Ledger, store: Store) -> tuple[StageWork, ...
                 group_of[node.id] = group
                 groups[group].append(node)
             previous = group_of[node.id]
+    planned = _planned_gpu_seconds(plan)
     work: list[StageWork] = []
     scorings: dict[str, list[EvaluationResult]] = defaultdict(list)
     for (name, _), evaluation in ledger.evaluations.items():
@@ -90,11 +92,22 @@ def stage_tree(plan: Plan, ledger: Ledger, store: Store) -> tuple[StageWork, ...
 
     def descend(parent: str | None, depth: int) -> None:
         for group in children[parent]:
-            work.append(_work(groups[group], depth, users, scorings, ledger, store))
+            work.append(_work(groups[group], depth, users, scorings, planned, ledger, store))
             descend(group, depth + 1)
 
     descend(None, 0)
     return tuple(work)
+
+
+def _planned_gpu_seconds(plan: Plan) -> dict[str, float]:
+    """Estimate the GPU-seconds of the stages on GPUs, by node id; on CPUs there would be nothing but a guess."""
+    if not any(arm.resources.gpus_per_worker for arm in plan.arms):
+        return {}
+    return {
+        name: estimate.gpu_hours * 3600
+        for name, estimate in estimates(plan, Assumptions()).items()
+        if estimate is not None and estimate.gpu_hours is not None
+    }
 
 
 def _work(
@@ -102,9 +115,11 @@ def _work(
     depth: int,
     users: Mapping[str, Sequence[str]],
     scorings: Mapping[str, Sequence[EvaluationResult]],
+    planned: Mapping[str, float],
     ledger: Ledger,
     store: Store,
 ) -> StageWork:
+    expected = [planned[node.id] for node in nodes if node.id in planned and node.id in ledger.done_nodes]
     seconds = {node.id: _gpu_seconds(node, scorings, store) for node in nodes}
     steps = {node.steps for node in nodes}
     return StageWork(
@@ -116,6 +131,7 @@ def _work(
         done=sum(node.id in ledger.done_nodes for node in nodes),
         steps=steps.pop() if len(steps) == 1 else None,
         gpu_seconds=sum(seconds.values()),
+        planned_gpu_seconds=sum(expected) if expected else None,
         gpu_seconds_saved=sum(seconds[node.id] * (len(users[node.id]) - 1) for node in nodes),
     )
 

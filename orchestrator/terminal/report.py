@@ -56,6 +56,8 @@ def _print_results(report: Report, console: Console) -> None:
     if report.axes:
         console.print(Text(f"\n{sentences.how_judged(report)}", style="dim"))
     console.print(Text(f"\n{sentences.sharing_line(report.sharing)}"))
+    if (planned := sentences.planned_line(report)) is not None:
+        console.print(Text(planned))
 
 
 def _print_problems(report: Report, console: Console) -> None:
