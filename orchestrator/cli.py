@@ -116,7 +116,7 @@ def main() -> None:
         _run_command()
     except BrokenPipeError:
         sys.exit(EXIT_DONE)
-    except Exception as error:
+    except (Exception, StoppedError) as error:
         _end(_ending(error))
 
 
@@ -136,7 +136,7 @@ def _run_command() -> None:
     sys.exit(code if isinstance(code, int) else EXIT_DONE)
 
 
-def _ending(error: Exception) -> Ending:
+def _ending(error: Exception | StoppedError) -> Ending:
     """Turn what a command raised into a sentence and an exit code."""
     match error:
         case InputError():
