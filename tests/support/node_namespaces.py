@@ -138,7 +138,9 @@ def node_lab(
     folder = Path(tempfile.mkdtemp(prefix="n", dir="/tmp"))  # sockets need short paths
     prefix = "fd77::" if ipv6 else "10.77.0."
     head = f"[{prefix}1]:{PORT}" if ipv6 else f"{prefix}1:{PORT}"
+    (folder / "home").mkdir()
     variables = {
+        "HOME": str(folder / "home"),  # without a token of clusters of the user's own
         "NODES": str(nodes),
         "NODE": NODE,
         "FOLDER": str(folder),
