@@ -53,6 +53,13 @@ class StartedRun:
     log: Path
     events: Path
 
+    @property
+    def is_over(self) -> bool:
+        """Whether its process has ended, or is about to: it has written its last event."""
+        if self.process.poll() is not None:
+            return True
+        return self.events.exists() and '"event": "run ended"' in self.events.read_text()
+
     def as_json(self) -> dict[str, Any]:
         """Return its process, its files, and, where it has ended, its exit code and its last words."""
         code = self.process.poll()
@@ -220,7 +227,7 @@ class StudyTools:
         for run in runs:
             ask_to_stop(store, run, within_s=60.0)
         asked, own = [run.sentence for run in runs], self.started.get(name)
-        if own is not None and own.process.poll() is None and own.process.pid not in {run.owner.pid for run in runs}:
+        if own is not None and not own.is_over and own.process.pid not in {run.owner.pid for run in runs}:
             own.process.terminate()  # it has not told storage yet that it is there
             asked.append(f"process {own.process.pid}, which was starting")
         return {"study": name, "asked": asked}
