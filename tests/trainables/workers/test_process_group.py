@@ -156,6 +156,7 @@ def test_a_gpu_that_cannot_be_used_is_named_with_its_host(monkeypatch: pytest.Mo
     def set_device(index: int) -> None:
         raise RuntimeError("Found no NVIDIA driver on your system.\nPlease check")
 
+    monkeypatch.setattr("torch.distributed.is_initialized", lambda: False)  # whatever other tests have joined
     monkeypatch.setattr("torch.cuda.set_device", set_device)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     with pytest.raises(UnusableGpuError, match=rf"^GPU 3 of {socket.gethostname()} cannot be used: Found no NVIDIA"):
