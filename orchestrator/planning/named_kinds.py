@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from orchestrator.state.documents import stored_studies, study_documents
 from search_spaces.catalogue.entries import BenchmarkEntry, EncoderEntry, FusedEntry, LanguageEntry
-from search_spaces.catalogue.load import shipped
+from search_spaces.catalogue.load import Catalogue, shipped
 from search_spaces.errors import InputError, nearest
 from search_spaces.families import Family
 from search_spaces.quantities import gigabytes, number_of
@@ -64,10 +64,6 @@ def details_of(kind: Kind, name: str, store: Store) -> Any:
     return KINDS[kind].details(name, store)
 
 
-def _entry(entries: Callable[[], Mapping[str, Any]]) -> Callable[[str, Store], Any]:
-    return lambda name, _: _plain(entries()[name])
-
-
 def _plain(value: Any) -> Any:
     """Turn an entry of the catalogue into plain values, without what is at its default."""
     if isinstance(value, BaseModel):
@@ -75,10 +71,21 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
 
 
-def _words(
-    entries: Callable[[], Mapping[str, Any]], words: Callable[[Any], str]
-) -> Callable[[Store], Mapping[str, str]]:
-    return lambda _: {name: words(entry) for name, entry in entries().items()}
+def _of_catalogue(
+    about: str, entries: Callable[[Catalogue], Mapping[str, Any]], words: Callable[[Any], str]
+) -> NamedKind:
+    """Make the kind of a part of the catalogue.
+
+    Args:
+        about: where the name is written.
+        entries: selects the part.
+        words: says in a few words what an entry is.
+    """
+    return NamedKind(
+        about,
+        lambda _: {name: words(entry) for name, entry in entries(shipped()).items()},
+        lambda name, _: _plain(entries(shipped())[name]),
+    )
 
 
 def _backbone(entry: EncoderEntry | FusedEntry) -> str:
@@ -133,55 +140,55 @@ def _source(entry: Any) -> str:
 
 KINDS: Mapping[Kind, NamedKind] = {
     "studies": NamedKind("STUDY of every command", _studies, _study),
-    "backbones": NamedKind(
+    "backbones": _of_catalogue(
         "base.vision.backbone; any timm model will do, too",
-        _words(lambda: shipped().encoders, _backbone),
-        _entry(lambda: shipped().encoders),
+        lambda catalogue: catalogue.encoders,
+        _backbone,
     ),
-    "languages": NamedKind(
+    "languages": _of_catalogue(
         "base.language; hub:ORG/MODEL@REV and path:FOLDER will do, too",
-        _words(lambda: shipped().languages, _language),
-        _entry(lambda: shipped().languages),
+        lambda catalogue: catalogue.languages,
+        _language,
     ),
-    "mixes": NamedKind(
+    "mixes": _of_catalogue(
         "base.data, and `data` of a recipe's stage",
-        _words(lambda: shipped().mixes, lambda entry: " + ".join(part.source for part in entry.parts)),
-        _entry(lambda: shipped().mixes),
+        lambda catalogue: catalogue.mixes,
+        lambda entry: " + ".join(part.source for part in entry.parts),
     ),
-    "sources": NamedKind(
+    "sources": _of_catalogue(
         "parts of a mix, and benchmarks",
-        _words(lambda: shipped().sources, _source),
-        _entry(lambda: shipped().sources),
+        lambda catalogue: catalogue.sources,
+        _source,
     ),
-    "recipes": NamedKind(
+    "recipes": _of_catalogue(
         "recipe",
-        _words(lambda: shipped().recipes, lambda entry: f"stages {', '.join(entry.stages)}"),
-        _entry(lambda: shipped().recipes),
+        lambda catalogue: catalogue.recipes,
+        lambda entry: f"stages {', '.join(entry.stages)}",
     ),
-    "suites": NamedKind(
+    "suites": _of_catalogue(
         "benchmarks, samples, and `on` of a hypothesis",
-        _words(lambda: shipped().suites, lambda entry: " ".join(choice.id for choice in entry)),
-        _entry(lambda: shipped().suites),
+        lambda catalogue: catalogue.suites,
+        lambda entry: " ".join(choice.id for choice in entry),
     ),
-    "benchmarks": NamedKind(
+    "benchmarks": _of_catalogue(
         "benchmarks; `ablate benchmarks show NAME` has files and prompts",
-        _words(lambda: shipped().benchmarks, _benchmark),
-        _entry(lambda: shipped().benchmarks),
+        lambda catalogue: catalogue.benchmarks,
+        _benchmark,
     ),
     "families": NamedKind(
         "`options: {benchmark: NAME}` of a source of your own questions",
         lambda _: {name: family.title for name, family in FAMILIES.items()},
         _family,
     ),
-    "presets": NamedKind(
+    "presets": _of_catalogue(
         "resources",
-        _words(lambda: shipped().resources, lambda entry: number_of(entry.workers, "worker")),
-        _entry(lambda: shipped().resources),
+        lambda catalogue: catalogue.resources,
+        lambda entry: number_of(entry.workers, "worker"),
     ),
-    "gpus": NamedKind(
+    "gpus": _of_catalogue(
         "--gpu",
-        _words(lambda: shipped().gpus, lambda entry: f"{gigabytes(entry.memory_bytes)} GB"),
-        _entry(lambda: shipped().gpus),
+        lambda catalogue: catalogue.gpus,
+        lambda entry: f"{gigabytes(entry.memory_bytes)} GB",
     ),
 }
 
