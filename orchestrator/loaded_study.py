@@ -57,7 +57,7 @@ class LoadedStudy:
     options: PlanOptions
     """Which trials, on which storage."""
     name: str
-    """The study as it was named: a file, or a shipped study."""
+    """The study as it was named."""
 
     def plan(self) -> dict[str, Any]:
         """Return what the study would do and take: what `ablate plan --json` prints, without its version."""
@@ -232,7 +232,7 @@ def load(
     """Load a study. Nothing but its file is read.
 
     Args:
-        name: a study file, or the name of a shipped study.
+        name: a study file or its folder, a shipped study, or a name on storage: the study as it ran last.
         storage: root of the storage; None for ABLATE_STORAGE, else ~/.ablate.
         data: folder in which relative paths of sources and weights start; None for ABLATE_DATA, else the storage's own.
         overrides: `KEY=VALUE` pairs laid over the file, as `--set` takes them.

@@ -39,7 +39,7 @@ MOST_ROWS = 50
 LOG_LINES = 15
 """Last lines of a log that an ended run is told with."""
 
-INSTRUCTIONS = """Ablation studies of vision-language models. A study is a YAML file or a shipped name.
+INSTRUCTIONS = """Ablation studies of vision-language models. A study is a YAML file, a shipped name, or one on storage.
 Order of work: `plan` (what it takes), `run` with toy=true (a smoke test of seconds), `run`, `status` until every trial
 is done, `verdicts`. A claim holds only where `holds` is true; `undecided` is no evidence of equality. `run` returns at
 once, and the same call resumes what was interrupted; nothing is trained twice."""

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 import orchestrator.api as ablate
+from tests.support.command_line import SMALL
 from tests.support.command_line import ablate as command
+from trainables.storage import layout
+from trainables.storage.store import LocalStore
 
 
 @pytest.mark.ray
@@ -43,6 +46,11 @@ def test_without_results_there_are_no_rows_but_their_columns(tmp_path: Path) -> 
     assert study.examples("easy-vqa-shape").table.column_names[:3] == ["arm", "seed", "id"]
     with pytest.raises(ablate.InputError, match=r"must be one of easy-vqa-color, .* but got 'shape'"):
         study.examples("shape")
+
+
+def test_a_study_goes_by_its_name_on_storage_as_on_the_command_line(tmp_path: Path) -> None:
+    LocalStore(tmp_path).put(layout.study_file("small"), SMALL.encode())
+    assert len(ablate.load("small", storage=tmp_path).plan()["trials"]) == 2
 
 
 def test_a_mistake_is_the_error_of_the_command(tmp_path: Path) -> None:
