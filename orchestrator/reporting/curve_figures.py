@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from orchestrator.reporting.figures import PANEL_HEIGHT
+from orchestrator.reporting.figures import PANEL_HEIGHT, level_line
 from orchestrator.reporting.svg import Scale, element, figure_svg, tick_text
 from orchestrator.reporting.training import LossCurve
 
@@ -25,7 +25,7 @@ def loss_panel(curves: Sequence[LossCurve], behind: Sequence[LossCurve], scale_o
     points = [point for curve in scale_of for point in curve.points]
     across = Scale.over((x for x, _ in points), n_ticks=4, margin=0.02)
     up = Scale.over((y for _, y in points), n_ticks=4)
-    marks = [_level(up, tick) for tick in up.ticks]
+    marks = [level_line(up, tick, PANEL_HEIGHT) for tick in up.ticks]
     marks += [
         element("text", tick_text(tick), x=across.x(tick), y=PANEL_HEIGHT + 16, class_="tick mid")
         for tick in across.ticks
@@ -54,9 +54,3 @@ def _line(curve: LossCurve, across: Scale, up: Scale, kind: str) -> Markup:
     points = " ".join(f"{WIDTH * across.at(x):.1f},{up.y(y, PANEL_HEIGHT):.1f}" for x, y in curve.points)
     title = element("title", f"{curve.arm}, seed {curve.seed}{', diverged' if curve.is_diverged else ''}")
     return element("polyline", title, points=points, class_=kind)
-
-
-def _level(scale: Scale, tick: float) -> Markup:
-    y = scale.y(tick, PANEL_HEIGHT)
-    line = element("line", x1="0%", x2="100%", y1=y, y2=y, class_="grid")
-    return line + element("text", tick_text(tick), x=-6, y=y + 4, class_="tick end")

@@ -127,7 +127,7 @@ def axis_panel(curve: AxisCurve, cells: Sequence[Cell], what: str, prior: float 
     """
     values = [value for cell in cells for value in _drawn_values(cell)]
     scale = Scale.over(with_prior(values, prior), n_ticks=4, margin=0.06)
-    marks = [_level(scale, tick, PANEL_HEIGHT) for tick in scale.ticks] + prior_level(scale, prior, PANEL_HEIGHT)
+    marks = [level_line(scale, tick, PANEL_HEIGHT) for tick in scale.ticks] + prior_level(scale, prior, PANEL_HEIGHT)
     labels = [point.label for point in curve.points] if _labels_fit(curve) else list(map(str, _counted(curve)))
     means = []
     for point, cell, place, label in zip(curve.points, cells, _places(curve), labels, strict=True):
@@ -203,7 +203,7 @@ def pareto(rows: Sequence[Row], costs: Sequence[ArmCost], prior: float | None = 
         _Spot(i, cost, across.at(cost.hours_per_trial * per_hour), up.y(scores[cost.arm], PARETO_HEIGHT))
         for i, cost in priced.items()
     ]
-    marks = [_level(up, tick, PARETO_HEIGHT) for tick in up.ticks] + prior_level(up, prior, PARETO_HEIGHT)
+    marks = [level_line(up, tick, PARETO_HEIGHT) for tick in up.ticks] + prior_level(up, prior, PARETO_HEIGHT)
     marks += [
         element("text", tick_text(tick), x=across.x(tick), y=PARETO_HEIGHT + 16, class_="tick mid")
         for tick in across.ticks
@@ -278,7 +278,8 @@ def _grid(scale: Scale) -> list[Markup]:
     ]
 
 
-def _level(scale: Scale, tick: float, height: float) -> Markup:
+def level_line(scale: Scale, tick: float, height: float) -> Markup:
+    """Draw the level of a tick across a panel of this height in pixels, with its number at the left."""
     y = scale.y(tick, height)
     line = element("line", x1="0%", x2="100%", y1=y, y2=y, class_="grid")
     return line + element("text", tick_text(tick), x=-6, y=y + 4, class_="tick end")
