@@ -29,6 +29,7 @@ from orchestrator.commands.mcp import mcp
 from orchestrator.commands.names import ls, show
 from orchestrator.commands.noise import noise
 from orchestrator.commands.open import open_mlflow
+from orchestrator.commands.plan import plan
 from orchestrator.commands.questions import questions
 from orchestrator.commands.run import run
 from orchestrator.commands.score import score
@@ -62,7 +63,7 @@ for command in (
     init,
     study.schema,
     doctor,
-    study.plan,
+    plan,
     run,
     study.status,
     study.report,

@@ -1,10 +1,9 @@
-"""Commands that plan, watch and report a study."""
+"""Commands that watch and report a study."""
 
 from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,29 +12,21 @@ import typer
 
 from orchestrator.commands.option_groups import takes_groups
 from orchestrator.commands.options import (
-    GpuOption,
     JsonOption,
-    MfuOption,
     OnlyOption,
-    ProfileOption,
     SelectionOptions,
     StorageOption,
     StudyArgument,
-    TextOption,
     TrackingOption,
     console,
     open_store,
     planned_study,
-    print_json,
 )
 from orchestrator.schema_version import OutputKind
-from orchestrator.settings import chosen_root, existing_storage
+from orchestrator.settings import existing_storage
 from search_spaces.errors import InputError, nearest
 
 if TYPE_CHECKING:
-    from orchestrator.analysis.plan_power import HypothesisPower
-    from orchestrator.planning.estimates import Assumptions
-    from orchestrator.planning.forecast import Forecast
     from orchestrator.reporting.forms import Form
     from orchestrator.tracking.mlflow_tracker import MlflowTracker
     from search_spaces.plan import Plan
@@ -52,52 +43,6 @@ def schema(
     from orchestrator.output_schemas import output_schema
 
     print(json.dumps(output_schema(of), indent=2))
-
-
-@takes_groups
-def plan(
-    study: StudyArgument,
-    *,
-    storage: StorageOption = None,
-    selection: SelectionOptions,
-    only: OnlyOption = None,
-    provenance: Annotated[bool, typer.Option("--provenance", help="Show where each value came from.")] = False,
-    gpu: GpuOption = None,
-    mfu: MfuOption = None,
-    text_tokens: TextOption = None,
-    profile: ProfileOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Show what a study would do and take: arms, stages, sharing, memory, disk, hours. Nothing is trained."""
-    from orchestrator.analysis.what_varies import what_varies
-    from orchestrator.planning.estimates import Assumptions, refuse_beyond_budget
-    from orchestrator.planning.plan_json import plan_sections
-    from orchestrator.terminal.plan import plan_view
-
-    loaded, planned, store = planned_study(study, chosen_root(storage), selection, only)
-    assumed = Assumptions.of(gpu, mfu, text_tokens)
-    forecast = None if profile is None else _forecast(planned, store, profile, gpu, assumed)
-    power = _power(loaded, planned, store)
-    if as_json:
-        further = {} if forecast is None else {"forecast": forecast.as_json()}
-        powers = [hypothesis.as_json() for hypothesis in power]
-        print_json({**plan_sections(planned, assumed), "power": powers, **further})
-    else:
-        origins = loaded.provenance() if provenance else None
-        out = console()
-        if forecast is not None:
-            from orchestrator.terminal.forecast import forecast_lines
-
-            for line in forecast_lines(forecast):
-                out.print(line, soft_wrap=True, highlight=False)
-        out.print(plan_view(planned, origins, assumed))
-        if power:
-            from orchestrator.terminal.power_table import power_view
-
-            out.print(power_view(power))
-        for note in (f"{what_varies(planned)}.", *_unmet_requests(planned)):
-            out.print(note)
-    refuse_beyond_budget(planned, assumed)
 
 
 @takes_groups
@@ -228,46 +173,3 @@ def _registered(tracker: MlflowTracker, name: str, loaded: Study, planned: Plan,
     except (TrackerAwayError, TrackerDeniedError, TrackerRefusedError) as error:
         raise InputError(f"the server must register the model, but it says: {error}", place=tracker.uri) from error
     return f"{name}@best is version {version}: the model of {best}"
-
-
-def _power(loaded: Study, planned: Plan, store: Store) -> tuple[HypothesisPower, ...]:
-    """Predict what the plan's hypotheses can decide, from what storage knows of their arms and benchmarks."""
-    if not loaded.hypotheses:
-        return ()
-    from orchestrator.analysis.plan_knowledge import what_is_known
-    from orchestrator.analysis.plan_power import plan_power
-    from orchestrator.analysis.study_scores import StudyScores
-    from orchestrator.planning.preflight import known_digests
-    from orchestrator.state.ledger import read_ledger
-
-    ledger, counts = read_ledger(planned, store), known_digests(store).counts
-    compared = {arm for hypothesis in loaded.hypotheses for pair in hypothesis.pairs for arm in pair}
-    trials = tuple(trial for trial in planned.trials if trial.arm in compared)
-    scored = StudyScores.of(replace(planned, trials=trials), store, ledger)
-    return plan_power(loaded, planned, what_is_known(planned, store, ledger, counts, scored))
-
-
-def _forecast(planned: Plan, store: Store, name: str, gpu: str | None, assumed: Assumptions) -> Forecast:
-    """Forecast what the rest of a study takes on the cluster of a profile, on its GPUs where no other was named."""
-    from cluster.profile import load_profile
-    from orchestrator.planning.forecast import forecast
-    from orchestrator.state.ledger import read_ledger
-
-    profile = load_profile(name)
-    kinds = {kind.gpu for kind in profile.nodes if kind.gpu is not None}
-    if gpu is None and len(kinds) == 1:
-        assumed = replace(assumed, gpu=kinds.pop())
-    return forecast(planned, read_ledger(planned, store), store, profile, assumed)
-
-
-def _unmet_requests(planned: Plan) -> list[str]:
-    """Note requests that this machine cannot meet: the study may be meant for a cluster."""
-    from cluster.fit import impossible, this_machine
-    from orchestrator.running.tasks import requests_by_arm
-
-    reasons = impossible(requests_by_arm(planned), this_machine())
-    if not reasons:
-        return []
-    name, reason = next(iter(reasons.items()))
-    more = f" (and {len(reasons) - 1} more arms)" if len(reasons) > 1 else ""
-    return [f"this machine cannot run it: {name} {reason}{more}"]

@@ -1,4 +1,4 @@
-"""A plan for people (rich tables) and for programs (plain JSON values)."""
+"""Show all of a plan as tables."""
 
 from __future__ import annotations
 
@@ -18,17 +18,12 @@ from search_spaces.plan import Arm, Node, Plan, PlannedTrial
 from search_spaces.quantities import gigabytes, number_of
 from search_spaces.yaml_source import show
 
-# ---------------------------------------------------------------- terminal
 
-
-def plan_view(
-    plan: Plan, provenance: Mapping[str, str] | None = None, assumed: Assumptions | None = None
-) -> RenderableType:
-    """Show a plan as tables.
+def plan_view(plan: Plan, assumed: Assumptions | None = None) -> RenderableType:
+    """Show a plan as tables that fit into 80 columns.
 
     Args:
         plan: what to show.
-        provenance: key path of the study -> place, to be shown too (`Study.provenance()`).
         assumed: what memory and cost rest on.
     """
     assumed = assumed or Assumptions()
@@ -43,8 +38,6 @@ def plan_view(
         parts.append(
             table("Excluded", ("arm", "reason"), ((exclusion.arm, exclusion.reason) for exclusion in plan.excluded))
         )
-    if provenance is not None:
-        parts.append(table("Where values come from", ("value", "from"), provenance.items()))
     missing = sorted({name for node in plan.nodes.values() for name in node.missing})
     if missing:
         parts.append(Text(f"Keys are not known before preflight has digests of: {', '.join(missing)}", "dim"))
@@ -80,7 +73,7 @@ def _arms(plan: Plan) -> Group:
     first = _first_trials(plan)
     return table(
         "Arms",
-        ("arm", "difference from the base", "tokens per image", "feature width", "workers", "ZeRO"),
+        ("arm", "difference from the base", "tokens", "width", "workers", "ZeRO"),
         (
             (
                 arm.name,
@@ -115,18 +108,18 @@ def _zeros(arm: Arm, trial: PlannedTrial) -> Iterable[int]:
 def _stages(plan: Plan, sizes: Mapping[str, Estimate | None]) -> Group:
     nodes = [node for node in plan.nodes.values() if node.kind == "stage"]
     nodes.sort(key=lambda node: -len(node.trials))  # what is shared first
+    ids = {node.id for node in nodes}
     return table(
         "Stages",
-        ("stage", "name", "steps", "after", "trials", "GB each", "GPU-hours", "key"),
+        ("stage", "name", "steps", "after", "trials", "GB", "GPU-h"),
         (
             (
                 node.id,
                 node.name,
                 "?" if node.steps is None else f"{'about ' if node.approximate else ''}{node.steps:,}",
-                node.after or "-",
+                node.after if node.after in ids else "-",
                 str(len(node.trials)),
                 *_size_cells(sizes[node.id]),
-                node.key[:12] if node.key else "not known yet",
             )
             for node in nodes
         ),
@@ -147,18 +140,9 @@ def _features(nodes: list[Node]) -> Group:
     total = sum(node.bytes or 0 for node in nodes)
     return table(
         f"Cached features ({total:,} bytes)",
-        ("features", "of", "bytes", "trials", "key"),
-        (
-            (
-                node.id,
-                node.name,
-                "?" if node.bytes is None else f"{node.bytes:,}",
-                str(len(node.trials)),
-                node.key[:12] if node.key else "not known yet",
-            )
-            for node in nodes
-        ),
-        right=(2, 3),
+        ("of", "bytes", "trials"),
+        ((node.name, "?" if node.bytes is None else f"{node.bytes:,}", str(len(node.trials))) for node in nodes),
+        right=(1, 2),
         total=len(nodes),
     )
 
@@ -166,11 +150,11 @@ def _features(nodes: list[Node]) -> Group:
 def _trials(plan: Plan) -> Group:
     return table(
         "Trials",
-        ("trial", "arm", "seed", "stages"),
+        ("trial", "seed", "stages"),
         (
-            (trial.id, trial.arm, str(trial.seed), " > ".join(node.name for node in trial.stage_nodes(plan)))
+            (trial.id, str(trial.seed), " > ".join(node.name for node in trial.stage_nodes(plan)))
             for trial in plan.trials
         ),
-        right=(2,),
+        right=(1,),
         total=len(plan.trials),
     )

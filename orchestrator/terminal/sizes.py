@@ -15,6 +15,10 @@ from orchestrator.terminal.tables import table
 from search_spaces.plan import Plan
 from search_spaces.quantities import gigabytes
 
+_WORK = ("name", "times", "trained", "of", "ZeRO", "offload", "batch", "TFLOP", "padding")
+_MEMORY = ("name", "weights", "encoder", "grads", "optim", "activ", "work", "GB each", "host")
+"""Abbreviated, so that the table fits into 80 columns."""
+
 
 def sizes_view(
     plan: Plan,
@@ -34,14 +38,14 @@ def sizes_view(
     parts: list[RenderableType] = []
     if known:
         evaluated = [evaluation for evaluation in evaluations.values() if evaluation is not None]
-        counts = Counter(map(_row, known)) + Counter(map(_evaluation_row, evaluated))
-        rows = [(str(count), *row) for row, count in counts.items()]
-        columns = ("times", "name", "trained", "of", "ZeRO", "offload", "batch", "weights", "encoder", "gradients",
-                   "optimizer", "activations", "workspace", "GB each", "host", "TFLOP", "padding")  # fmt: skip
-        right = (0, 2, 3, 4, *range(7, len(columns)))
-        parts.append(
-            table("Memory of a worker in GB, and TFLOP of a record", columns, rows, right=right, total=len(rows))
-        )
+        work = Counter(map(_work_row, known)) + Counter(map(_evaluated_row, evaluated))
+        rows = [(*row[:1], str(count), *row[1:]) for row, count in work.items()]
+        parts.append(table("Models, and TFLOP of a record", _WORK, rows, right=(1, 2, 3, 4, 7, 8), total=len(rows)))
+        memories = [*(_memory_row(each.stage.name, each.memory, each.fits) for each in known),
+                    *(_memory_row("evaluation", each.memory, each.fits) for each in evaluated)]  # fmt: skip
+        unlike = list(dict.fromkeys(memories))
+        right = tuple(range(1, len(_MEMORY)))
+        parts.append(table("Memory of a worker in GB", _MEMORY, unlike, right=right, total=len(unlike)))
     notes = dict.fromkeys(f"{estimate.stage.name}: {estimate.note}" for estimate in known if estimate.note)
     notes |= dict.fromkeys(f"evaluation: {each.note}" for each in evaluations.values() if each and each.note)
     parts.extend(Text(f"note: {note}", "yellow") for note in notes)
@@ -49,8 +53,7 @@ def sizes_view(
     return parts
 
 
-def _row(estimate: Estimate) -> tuple[str, ...]:
-    memory = estimate.memory
+def _work_row(estimate: Estimate) -> tuple[str, ...]:
     return (
         estimate.stage.name,
         f"{estimate.trained / 1e6:,.1f}M",
@@ -58,28 +61,19 @@ def _row(estimate: Estimate) -> tuple[str, ...]:
         str(estimate.resources.zero),
         estimate.resources.offload,
         f"{estimate.micro_batch}x{estimate.accumulation}x{estimate.resources.workers}",
-        *_memory_cells(memory, estimate.fits),
         f"{estimate.operations.model / 1e12:,.2f}",
         f"{estimate.padding:.2f}",
     )
 
 
-def _evaluation_row(estimate: EvaluationEstimate) -> tuple[str, ...]:
-    return (
-        "evaluation",
-        "-",
-        f"{estimate.parameters / 1e6:,.1f}M",
-        "-",
-        "-",
-        f"{estimate.positions:,} pos.",
-        *_memory_cells(estimate.memory, estimate.fits),
-        "-",
-        "-",
-    )
+def _evaluated_row(estimate: EvaluationEstimate) -> tuple[str, ...]:
+    size = f"{estimate.parameters / 1e6:,.1f}M"
+    return ("evaluation", "-", size, "-", "-", f"{estimate.positions:,} pos.", "-", "-")
 
 
-def _memory_cells(memory: Memory, fits: bool | None) -> tuple[str, ...]:
+def _memory_row(name: str, memory: Memory, fits: bool | None) -> tuple[str, ...]:
     return (
+        name,
         *map(gigabytes, (memory.weights, memory.encoder, memory.gradients, memory.optimizer)),
         *map(gigabytes, (memory.activations, memory.workspace)),
         gigabytes(memory.total) + ("!" if fits is False else ""),

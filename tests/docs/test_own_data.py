@@ -39,7 +39,8 @@ def printed(command: list[str], folder: Path) -> str:
             assert done.returncode == 0, done.stderr
             return done.stdout
         case ["ablate", *rest]:
-            return ablate(*rest, storage=folder / "storage", cwd=folder).stdout
+            storage = folder / "storage"
+            return ablate(*rest, storage=storage, cwd=folder).stdout.replace(f"{storage}", "~/.ablate")
     raise AssertionError(f"the page has a command that the test does not know: {command}")
 
 
@@ -75,6 +76,12 @@ def test_the_tutorial_from_files_to_a_verdict(tmp_path: Path) -> None:
         if command[1] == "answers":  # which question is the first, and what is said to it, hangs on the processor
             assert_shown([shown[0], "..."], output, exactly=False)
             assert [line.split()[0] for line in output.splitlines()[4:]] == ["base", "vision.weights=random"]
+        elif command[1] == "plan":  # how long it takes hangs on the number of cores
+            told = [
+                line.split(" about ")[0] for line in output.splitlines() if not line.startswith("          of disk")
+            ]
+            wanted = [line.split(" about ")[0] for line in shown if not line.startswith("          of disk")]
+            assert told == wanted
         else:
             assert_shown(shown, output, exactly=command[1:] != ["run", "my-study"])
 

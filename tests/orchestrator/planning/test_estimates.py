@@ -36,7 +36,7 @@ def _stages(plan: Plan, assumed: Assumptions) -> dict[str, dict[str, Any]]:
 
 
 def _shown(plan: Plan, assumed: Assumptions) -> str:
-    return shown(lambda console: console.print(plan_view(plan, None, assumed)))
+    return shown(lambda console: console.print(plan_view(plan, assumed)))
 
 
 def test_json_tells_parameters_memory_by_part_disk_operations_and_hours(tmp_path: Path) -> None:

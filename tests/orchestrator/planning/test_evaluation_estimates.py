@@ -63,7 +63,7 @@ def test_an_evaluation_that_does_not_fit_is_marked_and_says_what_it_needs(tmp_pa
     estimate = evaluation_estimates(plan, assumed)["base"]
     assert estimate is not None
     assert estimate.fits is False
-    text = shown(lambda console: console.print(plan_view(plan, None, assumed))).replace("\n", " ")
+    text = shown(lambda console: console.print(plan_view(plan, assumed))).replace("\n", " ")
     assert f"note: evaluation: {estimate.note}" in text
     assert f"{estimate.memory.total / 1e9:,.1f}!" in text
 

@@ -8,13 +8,15 @@ from pathlib import Path
 
 from orchestrator.terminal.plan import plan_view, summary
 from orchestrator.terminal.tables import MOST_ROWS
+from search_spaces.expansion.expand import plan_study
 from search_spaces.plan import Plan
+from search_spaces.study_files import load_study
 from tests.support.small_studies import TWO_STAGES, plan_of
 from tests.support.terminal_text import shown
 
 
-def _shown(plan: Plan, provenance: dict[str, str] | None = None) -> str:
-    return shown(lambda console: console.print(plan_view(plan, provenance)))
+def _shown(plan: Plan, width: int = 200) -> str:
+    return shown(lambda console: console.print(plan_view(plan)), width=width)
 
 
 def test_view_shows_what_is_shared_and_what_that_saves(tmp_path: Path) -> None:
@@ -29,10 +31,19 @@ def test_view_shows_exclusions_with_reasons_and_what_keys_wait_for(tmp_path: Pat
     assert "weights:hub:lmsys/vicuna-7b-v1.5@main" in text.replace("\n", "")
 
 
-def test_view_shows_where_values_come_from_on_request(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, TWO_STAGES)
-    assert "study.yaml:3" not in _shown(plan)
-    assert "study.yaml:3" in _shown(plan, {"base.epochs": "study.yaml:3"})
+def test_tables_fit_into_80_columns_and_have_no_column_of_zeros() -> None:
+    plan = plan_study(load_study("quickstart"))
+    wide, narrow = _shown(plan), _shown(plan, width=80)
+    tables = [
+        block for block in wide.split("\n\n") if block.startswith(("Arms", "Stages", "Memory", "Models", "Trials"))
+    ]
+    assert len(tables) == 5
+    for block in tables:
+        assert max(map(len, block.splitlines())) <= 80
+        assert block in narrow
+    memory = next(block for block in tables if block.startswith("Memory"))
+    assert "host" not in memory.splitlines()[1].split()
+    assert "activ" in memory.splitlines()[1].split()
 
 
 def test_view_cuts_long_tables_and_says_so(tmp_path: Path) -> None:

@@ -40,3 +40,26 @@ def test_an_unknown_study_names_the_shipped_ones(tmp_path: Path) -> None:
 
 def test_schema_is_json(tmp_path: Path) -> None:
     assert json.loads(ablate("schema", storage=tmp_path / "s").stdout)["type"] == "object"
+
+
+def test_without_an_option_plan_is_a_summary_and_tables_are_asked_for(small: Path, tmp_path: Path) -> None:
+    short = ablate("plan", str(small), storage=tmp_path / "s").stdout
+    assert len(short.splitlines()) <= 15
+    assert "does      2 arms" in short
+    assert "Trials" not in short
+    tables = ablate("plan", str(small), "--tables", storage=tmp_path / "s").stdout
+    assert {"Arms", "Stages", "Trials"} <= set(tables.splitlines())
+
+
+def test_resolved_prints_every_value_with_its_origin(small: Path, tmp_path: Path) -> None:
+    lines = ablate(
+        "plan", str(small), "--resolved", "--set", "base.epochs=2", storage=tmp_path / "s"
+    ).stdout.splitlines()
+    assert all("  # " in line for line in lines)
+    assert any(line.endswith("# --set base.epochs=2") for line in lines)
+    assert any("# catalogue encoders." in line for line in lines)
+
+
+def test_two_forms_of_a_plan_at_once_are_refused(small: Path, tmp_path: Path) -> None:
+    done = ablate("plan", str(small), "--tables", "--json", storage=tmp_path / "s", check=2)
+    assert "must be given alone" in done.stdout + done.stderr
