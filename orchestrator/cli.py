@@ -23,6 +23,7 @@ from orchestrator.commands.data import data
 from orchestrator.commands.diff import diff
 from orchestrator.commands.doctor import doctor
 from orchestrator.commands.export import export
+from orchestrator.commands.figures import figures
 from orchestrator.commands.import_results import import_results
 from orchestrator.commands.init import init
 from orchestrator.commands.mcp import mcp
@@ -67,6 +68,7 @@ for command in (
     run,
     study.status,
     study.report,
+    figures,
     answers,
     diff,
     study.logs,

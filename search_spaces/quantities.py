@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Literal
+
+Device = Literal["GPU", "core", "worker"]
+"""What work is counted in: GPUs, CPU cores, or workers where each has several cores."""
 
 
 def number_of(count: int, noun: str) -> str:
@@ -34,6 +38,26 @@ def duration(seconds: float) -> str:
         return f"{minutes // 60} h {minutes % 60:02d} min"
     hours = round(seconds / 3600)
     return f"{hours // 24} d {hours % 24} h"
+
+
+def device_unit(seconds: float, device: Device) -> tuple[str, float]:
+    """Choose the unit for a time of devices: its name, and the seconds that it has. GPUs are paid by the hour.
+
+    Args:
+        seconds: of one device.
+        device: which one.
+    """
+    if device == "GPU":
+        return ("GPU-hours", 3600.0) if seconds >= 360 else ("GPU-seconds", 1.0)
+    if seconds >= 90 * 60:
+        return f"{device}-hours", 3600.0
+    return (f"{device}-minutes", 60.0) if seconds >= 90 else (f"{device}-seconds", 1.0)
+
+
+def device_time(seconds: float, device: Device) -> str:
+    """Write the time of devices: `3.2 GPU-hours`, `49 GPU-seconds`, `13 core-minutes`."""
+    unit, each = device_unit(seconds, device)
+    return f"{seconds:.0f} {unit}" if each == 1 else f"{seconds / each:,.3g} {unit}"
 
 
 def clock_time(seconds: float) -> str:

@@ -34,7 +34,7 @@ from orchestrator.reporting.report_model import (
     Row,
 )
 from orchestrator.reporting.training import loss_curves, stage_settings
-from orchestrator.reporting.work_and_cost import arm_costs, sharing, stage_tree
+from orchestrator.reporting.work_and_cost import arm_costs, cost_device, sharing, stage_tree
 from orchestrator.state.failures import read_failures, where
 from orchestrator.state.ledger import Ledger, TrialEntry, read_ledger
 from orchestrator.state.looks import LookCommand
@@ -88,6 +88,7 @@ def build_report(
         work=stage_tree(plan, ledger, store),
         sharing=sharing(plan, ledger),
         costs=arm_costs(arms, ledger, rows),
+        device=cost_device(plan),
         samples=samples(plan, store, ledger, scored),
         open_samples=read_samples(plan, store, ledger),
         questions=report_questions(judge_questions(plan, store, ledger), describe_from_storage(plan, store)),

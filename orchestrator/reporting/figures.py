@@ -8,27 +8,19 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
+from orchestrator.reporting.figure_data import Bar, PricedArm, PricedArms, label_places
 from orchestrator.reporting.prior_lines import best_prior, prior_level, with_prior
-from orchestrator.reporting.report_model import ArmCost, AxisCurve, Cell, Report, Row
+from orchestrator.reporting.report_model import AxisCurve, Cell, Report
 from orchestrator.reporting.svg import Scale, element, figure_svg, percent, tick_text
 
 BAR_HEIGHT = 26
 RULER_HEIGHT = 22
 PANEL_HEIGHT = 170
 PARETO_HEIGHT = 300
+PAGE_WIDTH = 900.0
+"""Pixels of a page of usual width."""
 PAD = 0.06
 """Room at the sides of a panel, as a share of its width."""
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One line of a forest plot."""
-
-    value: float | None
-    low: float = 0.0
-    high: float = 0.0
-    kind: str = "open"
-    """Class of its colour: `yes`, `no`, `open`; of arms `higher`, `lower`, `level`."""
 
 
 def forest_scale(bars: Sequence[Bar]) -> Scale:
@@ -55,18 +47,17 @@ def _ruler(scale: Scale, labels: Sequence[str]) -> Markup:
     return figure_svg(texts, RULER_HEIGHT, "ruler")
 
 
-def forest_bar(bar: Bar, scale: Scale, margin: float | None = None) -> Markup:
+def forest_bar(bar: Bar, scale: Scale) -> Markup:
     """Draw effect and interval of one line, the line of no effect, and the margin around it.
 
     Args:
         bar: values in the unit of `scale`.
         scale: of the horizontal axis.
-        margin: in the same unit; None: there is none.
     """
     middle = BAR_HEIGHT / 2
     marks = _grid(scale)
-    if margin is not None:
-        low, high = max(-margin, scale.low), min(margin, scale.high)
+    if bar.margin is not None:
+        low, high = max(-bar.margin, scale.low), min(bar.margin, scale.high)
         width = percent(scale.at(high) - scale.at(low))
         marks.append(element("rect", x=scale.x(low), width=width, y=0, height=BAR_HEIGHT, class_="margin"))
     marks.append(element("line", x1=scale.x(0), x2=scale.x(0), y1=0, y2=BAR_HEIGHT, class_="zero"))
@@ -130,7 +121,7 @@ def axis_panel(curve: AxisCurve, cells: Sequence[Cell], what: str, prior: float 
     marks = [level_line(scale, tick, PANEL_HEIGHT) for tick in scale.ticks] + prior_level(scale, prior, PANEL_HEIGHT)
     labels = [point.label for point in curve.points] if _labels_fit(curve) else list(map(str, _counted(curve)))
     means = []
-    for point, cell, place, label in zip(curve.points, cells, _places(curve), labels, strict=True):
+    for point, cell, place, label in zip(curve.points, cells, axis_places(curve), labels, strict=True):
         x = percent(place)
         marks += [_value_label(label, place), *_spread(cell, x, scale)]
         if cell.estimate is not None:
@@ -179,68 +170,45 @@ def panel_key(curve: AxisCurve) -> str:
 class _Spot:
     """An arm in the plane of price and score. `x` as a share of the width, `y` in pixels."""
 
-    number: int
-    cost: ArmCost
+    priced: PricedArm
     x: float
     y: float
 
 
-def pareto(rows: Sequence[Row], costs: Sequence[ArmCost], prior: float | None = None) -> Markup:
+def pareto(priced: PricedArms, prior: float | None = None) -> Markup:
     """Draw score against the price of one trial; arms that nothing beats are joined, numbers are those of the table.
 
     Args:
-        rows: with the scores.
-        costs: with the prices.
+        priced: the arms.
         prior: score of what needs no image, a dashed line where the axis reaches it.
     """
-    scores = {row.arm: row.mean.estimate.value for row in rows if row.mean.estimate is not None}
-    priced = {i: cost for i, cost in enumerate(costs, start=1) if cost.arm in scores}
-    is_long = max(cost.hours_per_trial for cost in priced.values()) > 0.2
-    unit, per_hour = ("GPU-hours", 1.0) if is_long else ("GPU-seconds", 3600.0)
-    across = Scale.over((cost.hours_per_trial * per_hour for cost in priced.values()), n_ticks=5, margin=0.08)
-    up = Scale.over(with_prior([scores[cost.arm] for cost in priced.values()], prior), n_ticks=5, margin=0.1)
-    spots = [
-        _Spot(i, cost, across.at(cost.hours_per_trial * per_hour), up.y(scores[cost.arm], PARETO_HEIGHT))
-        for i, cost in priced.items()
-    ]
+    across = Scale.over((arm.price for arm in priced.arms), n_ticks=5, margin=0.08)
+    up = Scale.over(with_prior([arm.score for arm in priced.arms], prior), n_ticks=5, margin=0.1)
+    spots = {arm.arm: _Spot(arm, across.at(arm.price), up.y(arm.score, PARETO_HEIGHT)) for arm in priced.arms}
     marks = [level_line(up, tick, PARETO_HEIGHT) for tick in up.ticks] + prior_level(up, prior, PARETO_HEIGHT)
     marks += [
         element("text", tick_text(tick), x=across.x(tick), y=PARETO_HEIGHT + 16, class_="tick mid")
         for tick in across.ticks
     ]
-    marks.append(element("text", f"{unit} of one trial", x="100%", y=PARETO_HEIGHT + 34, class_="tick end"))
-    front = sorted((spot for spot in spots if spot.cost.is_pareto), key=lambda spot: (spot.x, -spot.y))
+    marks.append(element("text", f"{priced.unit} of one trial", x="100%", y=PARETO_HEIGHT + 34, class_="tick end"))
+    front = [spots[arm.arm] for arm in priced.front]
     for spot, following in pairwise(front):
         corner = percent(following.x)
         marks.append(element("line", x1=percent(spot.x), y1=spot.y, x2=corner, y2=spot.y, class_="front"))
         marks.append(element("line", x1=corner, y1=spot.y, x2=corner, y2=following.y, class_="front"))
-    for spot in spots:
-        kind = "dot" if spot.cost.is_pareto else "seed"
+    for spot in spots.values():
+        kind = "dot" if spot.priced.is_pareto else "seed"
         marks.append(element("circle", cx=percent(spot.x), cy=spot.y, r=5.0, class_=kind))
-    for spot, (x, y) in zip(spots, _beside(spots), strict=True):
-        marks.append(element("text", str(spot.number), x=percent(x), y=y, class_="number mid"))
-    spoken = ", ".join(spot.cost.arm for spot in front)
-    label = f"Mean score against {unit} of one trial. Not beaten in both: {spoken}"
+    pixels = [(spot.x * PAGE_WIDTH, spot.y) for spot in spots.values()]
+    for spot, (x, y) in zip(spots.values(), label_places(pixels, letter=12), strict=True):
+        marks.append(element("text", str(spot.priced.number), x=percent(x / PAGE_WIDTH), y=y, class_="number mid"))
+    spoken = ", ".join(arm.arm for arm in priced.front)
+    label = f"Mean score against {priced.unit} of one trial. Not beaten in both: {spoken}"
     return figure_svg(marks, PARETO_HEIGHT + 40, "panel", label)
 
 
-def _beside(spots: Sequence[_Spot]) -> list[tuple[float, float]]:
-    """Place the numbers of points above, below or beside, the first that is free on a page of usual width."""
-    width = 900.0
-    taken = [(spot.x * width, spot.y) for spot in spots]
-    places = []
-    for spot in spots:
-        x, y = spot.x * width, spot.y
-        ways = [(x, y - 9), (x, y + 19), (x + 14, y + 4), (x - 14, y + 4)]
-        free = (way for way in ways if all(abs(way[0] - a) > 11 or abs(way[1] - 4 - b) > 11 for a, b in taken))
-        way = next(free, ways[0])
-        taken.append((way[0], way[1] - 4))
-        places.append((way[0] / width, way[1]))
-    return places
-
-
-def _places(curve: AxisCurve) -> list[float]:
-    """Place the points along the width, by their numbers or evenly, as shares of it."""
+def axis_places(curve: AxisCurve) -> list[float]:
+    """Place the points of an axis along the width, by their numbers or evenly, as shares of it."""
     numbers = [float(i if point.number is None else point.number) for i, point in enumerate(curve.points)]
     low, high = min(numbers), max(numbers)
     return [PAD + (1 - 2 * PAD) * (number - low) / (high - low) for number in numbers]
@@ -249,7 +217,7 @@ def _places(curve: AxisCurve) -> list[float]:
 def _labels_fit(curve: AxisCurve) -> bool:
     """Tell whether the labels fit side by side below a panel that is as narrow as on a phone."""
     panel_width, letter = 270.0, 7.0
-    spots = list(zip(_places(curve), (letter * len(point.label) for point in curve.points), strict=True))
+    spots = list(zip(axis_places(curve), (letter * len(point.label) for point in curve.points), strict=True))
     return all(
         (b - a) * panel_width > (width_a + width_b) / 2 + letter for (a, width_a), (b, width_b) in pairwise(spots)
     )

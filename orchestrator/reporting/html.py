@@ -17,18 +17,17 @@ from markupsafe import Markup
 from orchestrator.analysis import blind_sentences, verdict_sentences
 from orchestrator.analysis.number_text import p_text, signed
 from orchestrator.analysis.power_sentences import smallest_text
-from orchestrator.analysis.verdict_model import Verdict
-from orchestrator.reporting import curve_figures, figures, glossary, questions, sentences
+from orchestrator.reporting import curve_figures, figure_data, figures, glossary, questions, sentences
 from orchestrator.reporting.disagreements import Sample
-from orchestrator.reporting.figures import Bar
+from orchestrator.reporting.figure_data import arm_bar, claim_bar, priced_arms
 from orchestrator.reporting.open_prompts import OpenSample
 from orchestrator.reporting.prior_lines import best_prior
 from orchestrator.reporting.questions import SuspectQuestion
-from orchestrator.reporting.report_model import AxisCurve, Cell, Finding, Report, Row
+from orchestrator.reporting.report_model import Cell, Report
 from orchestrator.reporting.training import LossCurve
+from search_spaces.quantities import device_time
 from trainables.data.decode import decode
 
-_KINDS = {True: "yes", False: "no", None: "open"}
 _PARTS = re.compile(r"(?<=[=+./_,-])")
 _BAD = ("diverged", "failed", "unreadable")
 
@@ -48,9 +47,8 @@ def to_html(report: Report) -> str:
 
 def _context(report: Report) -> dict[str, Any]:
     by_arm = {row.arm: row for row in report.rows}
-    lines = {finding.arm: _arm_bar(finding) for finding in report.findings}
-    verdicts = [(verdict, _verdict_bar(verdict)) for verdict in report.verdicts.verdicts]
-    n = len(report.columns)
+    lines = {finding.arm: arm_bar(finding) for finding in report.findings}
+    verdicts = [(verdict, claim_bar(verdict)) for verdict in report.verdicts.verdicts]
     aggregates = report.verdicts.aggregates
     samples = [(name, list(rows)) for name, rows in groupby(report.samples, key=lambda sample: sample.benchmark)]
     return {
@@ -67,8 +65,8 @@ def _context(report: Report) -> dict[str, Any]:
         "glossary": glossary.TERMS,
         "curve_figures": curve_figures,
         "stage_losses": _stage_losses(report),
-        "over": f"in the mean over {n} benchmarks" if n > 1 else f"on {report.columns[0].benchmark}" if n else "",
-        "level": f"{100 * report.verdicts.level:g}",
+        "data": figure_data,
+        "device_time": device_time,
         "verdicts": verdicts,
         "any_effect": any(verdict.effect is not None for verdict, _ in verdicts),
         "scale": figures.forest_scale([bar for _, bar in verdicts]),
@@ -78,9 +76,8 @@ def _context(report: Report) -> dict[str, Any]:
         "cells": report.cells,
         "cell_class": _cell_class,
         "by_arm": by_arm,
-        "curve_cells": lambda curve, index: _curve_cells(curve, index, by_arm),
         "seed_scale": figures.seed_scale(report),
-        "priced": [cost for cost in report.costs if by_arm[cost.arm].mean.estimate is not None],
+        "priced": priced_arms(report),
         "samples": samples,
         "thumbnail": _thumbnail,
         "questions": questions,
@@ -142,19 +139,6 @@ def _thumbnail(sample: OpenSample | Sample | SuspectQuestion) -> str:
     return f"data:image/jpeg;base64,{base64.b64encode(small.getvalue()).decode()}"
 
 
-def _verdict_bar(verdict: Verdict) -> Bar:
-    low, high = verdict.interval or (0.0, 0.0)
-    return Bar(verdict.effect, low, high, _KINDS[verdict.holds])
-
-
-def _arm_bar(finding: Finding) -> Bar:
-    main = finding.main
-    if main is None:
-        return Bar(None)
-    kind = "level" if not main.is_clear else "higher" if main.effect > 0 else "lower"
-    return Bar(main.effect, main.low, main.high, kind)
-
-
 def _headers(report: Report) -> list[tuple[str, str]]:
     """Name the columns with their numbers of examples; first the mean, where there are several benchmarks."""
     means = [(f"mean of {len(report.columns)}", "")] if len(report.columns) > 1 else []
@@ -166,9 +150,3 @@ def _cell_class(cell: Cell) -> str:
         is_bad = cell.refused is not None or any(absence in _BAD for absence in cell.absent.values())
         return "bad" if is_bad else "absent"
     return " ".join(name for name, holds in (("best", cell.is_best), ("silent", bool(cell.no_signal))) if holds)
-
-
-def _curve_cells(curve: AxisCurve, index: int | None, by_arm: dict[str, Row]) -> list[Cell]:
-    """Collect the cells of the curve's points, on one benchmark or in the mean over all."""
-    rows = [by_arm[point.arm] for point in curve.points]
-    return [row.mean if index is None else row.cells[index] for row in rows]

@@ -20,6 +20,7 @@ from orchestrator.reporting.questions import BenchmarkQuestions
 from orchestrator.reporting.training import LossCurve, StageSettings
 from orchestrator.state.ledger import TrialState
 from search_spaces.plan import NodeKind
+from search_spaces.quantities import Device
 
 Absence = Literal["diverged", "failed", "running", "changed", "half-done", "pending", "unreadable"]
 Mark = Literal["higher", "lower"]
@@ -257,6 +258,8 @@ class Report:
     work: tuple[StageWork, ...]
     sharing: Sharing
     costs: tuple[ArmCost, ...]
+    device: Device
+    """What the seconds of costs and work are of: GPUs, CPU cores, or workers with several cores each."""
     samples: tuple[Sample, ...]
     open_samples: tuple[OpenSample, ...]
     """Answers to the study's `samples`."""

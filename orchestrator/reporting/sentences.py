@@ -12,13 +12,14 @@ from orchestrator.analysis.verdict_sentences import CHECKPOINTS_DIFFER, HOLDS, s
 from orchestrator.planning.estimates import DEFAULT_GPU
 from orchestrator.reporting.provenance import Condition
 from orchestrator.reporting.report_model import Absence, Cell, Column, FailedTrial, Finding, Report, Sharing
-from search_spaces.quantities import number_of
+from search_spaces.quantities import Device, device_time, number_of
 
 NOTHING = "Nothing is scored yet. `ablate run` trains and scores the trials; what is done already is kept."
-COSTS_NOTE = (
-    "GPU-seconds are wall seconds times devices (workers, where there is no GPU) that the arm's trials spent; 'alone' "
-    "is what they would have spent with all their stages to themselves."
-)
+_DEVICE_SECONDS: Mapping[Device, str] = {
+    "GPU": "GPU-seconds are wall seconds times the GPUs",
+    "core": "Core-seconds are wall seconds times the CPU cores",
+    "worker": "Worker-seconds are wall seconds times the workers",
+}
 ABSENCES: Mapping[Absence, str] = {
     "diverged": "diverged",
     "failed": "failed",
@@ -112,10 +113,19 @@ def size_line(report: Report) -> str:
 
 
 def cost_line(report: Report) -> str:
-    """State what the study has cost so far, in GPU-hours, and what sharing has saved."""
+    """State what the study has cost so far, shared work counted once, and what sharing has saved."""
     share = report.sharing
     so_far = "" if report.counts["done"] == report.n_trials else " so far"
-    return f"{gpu_time_text(share.gpu_seconds)}{so_far}{_saved(share)}"
+    return f"{device_time(share.gpu_seconds, report.device)}{so_far}{_saved(share)}"
+
+
+def costs_note(report: Report) -> str:
+    """Explain the columns of the table of costs."""
+    total = device_time(report.sharing.gpu_seconds, report.device)
+    return (
+        f"{_DEVICE_SECONDS[report.device]} that the arm's trials spent; 'alone' is what they would have spent with all "
+        f"their stages to themselves. The study has cost {total}, work that several trials share counted once."
+    )
 
 
 def cell_text(cell: Cell, column: Column | None, *, has_limits: bool = True) -> str:
@@ -242,14 +252,16 @@ def losses_note(report: Report) -> str:
     return " ".join(notes + ([f"Diverged: {', '.join(diverged)}."] if diverged else []))
 
 
-def sharing_line(sharing: Sharing) -> str:
+def sharing_line(report: Report) -> str:
     """State how much work was shared, and what that has saved."""
+    sharing = report.sharing
     text = f"Stages: {sharing.stages_by_trial} counted by trial, {sharing.stages} as work."
     if sharing.features:
         text += f" Feature caches: {sharing.features_by_trial} counted by trial, {sharing.features} as work."
     spent, alone = sharing.gpu_seconds, sharing.gpu_seconds_alone
     saved = f" ({100 * (alone - spent) / alone:.0f} % saved)" if alone > 0 else ""
-    return f"{text} GPU-seconds: {alone:.1f} one by one, {spent:.1f} spent{saved}."
+    seconds = f"{report.device[0].upper()}{report.device[1:]}-seconds"
+    return f"{text} {seconds}: {alone:.1f} one by one, {spent:.1f} spent{saved}."
 
 
 def planned_line(report: Report) -> str | None:
@@ -260,8 +272,8 @@ def planned_line(report: Report) -> str | None:
         return None
     actual = sum(work.gpu_seconds for work in compared)
     return (
-        f"The stages that are done took {gpu_time_text(actual)}, {actual / planned:.2f} times the "
-        f"{gpu_time_text(planned)} that the plan estimates for {DEFAULT_GPU}."
+        f"The stages that are done took {device_time(actual, 'GPU')}, {actual / planned:.2f} times the "
+        f"{device_time(planned, 'GPU')} that the plan estimates for {DEFAULT_GPU}."
     )
 
 
@@ -282,13 +294,6 @@ def condition_line(condition: Condition) -> str:
         more = f" and {len(arms) - _ARMS_NAMED} more" if len(arms) > _ARMS_NAMED else ""
         parts.append(f"{value} ({', '.join(arms[:_ARMS_NAMED])}{more})")
     return f"{condition.name}: {', '.join(parts)}"
-
-
-def gpu_time_text(gpu_seconds: float) -> str:
-    """Write GPU time: `3.2 GPU-hours`, or `49 GPU-seconds` below a tenth of an hour."""
-    if gpu_seconds < 360:
-        return f"{gpu_seconds:.0f} GPU-seconds"
-    return f"{gpu_seconds / 3600:,.3g} GPU-hours"
 
 
 def _saved(sharing: Sharing) -> str:

@@ -55,7 +55,7 @@ def _print_results(report: Report, console: Console) -> None:
             console.print(Text.assemble("  ", (finding.label, "cyan"), f": {finding.sentence}"))
     if report.axes:
         console.print(Text(f"\n{sentences.how_judged(report)}", style="dim"))
-    console.print(Text(f"\n{sentences.sharing_line(report.sharing)}"))
+    console.print(Text(f"\n{sentences.sharing_line(report)}"))
     if (planned := sentences.planned_line(report)) is not None:
         console.print(Text(planned))
 

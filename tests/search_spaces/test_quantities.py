@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from search_spaces.quantities import clock_time, duration, gigabytes, number_of
+from search_spaces.quantities import Device, clock_time, device_time, duration, gigabytes, number_of
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,19 @@ def test_noun_of_a_count_is_singular_for_one_only(count: int, written: str) -> N
 
 def test_gigabytes_are_of_a_thousand_million_bytes() -> None:
     assert gigabytes(1_234_560_000_000) == "1,234.6"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "device", "written"),
+    [
+        (49, "GPU", "49 GPU-seconds"),
+        (11_520, "GPU", "3.2 GPU-hours"),
+        (49, "core", "49 core-seconds"),
+        (780, "core", "13 core-minutes"),
+        (7200, "worker", "2 worker-hours"),
+    ],
+)
+def test_the_time_of_devices_is_in_hours_of_gpus_and_minutes_of_cores(
+    seconds: float, device: Device, written: str
+) -> None:
+    assert device_time(seconds, device) == written

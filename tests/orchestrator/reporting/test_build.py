@@ -260,7 +260,7 @@ def test_report_tells_what_sharing_saved_and_what_it_cost(plan: Plan, store: Loc
     _finish_all(store, plan)
     text = to_markdown(build_report(plan, store))
     assert "Stages: 12 counted by trial, 8 as work." in text
-    assert "GPU-seconds: 120.0 one by one, 84.0 spent (30 % saved)." in text
+    assert "Core-seconds: 120.0 one by one, 84.0 spent (30 % saved)." in text
     assert "| base | 2 | 28.0 | 40.0 | 60.0 |" in text
 
 

@@ -138,7 +138,7 @@ def test_html_says_first_what_was_asked_and_found_how_surely_and_what_would_deci
     )
     assert re.search(rf"open Half the resolution is better {undecided}", first)
     assert "To decide it:" in first
-    assert "126 GPU-seconds; 30 % saved by sharing equal work" in first
+    assert "2.1 core-minutes; 30 % saved by sharing equal work" in first
 
 
 def test_html_figures_have_text_alternatives(store: LocalStore) -> None:
@@ -148,7 +148,7 @@ def test_html_figures_have_text_alternatives(store: LocalStore) -> None:
     spoken = [attributes["aria-label"] for attributes in drawings if attributes.get("role") == "img"]
     assert all(attributes.get("aria-hidden") == "true" or attributes.get("aria-label") for attributes in drawings)
     assert any(label and label.startswith("Mean score against resolution: 16px ") for label in spoken)
-    assert any(label and label.startswith("Mean score against GPU-seconds of one trial. Not") for label in spoken)
+    assert any(label and label.startswith("Mean score against core-seconds of one trial. Not") for label in spoken)
     drawn = [row for row in re.findall(r"<tr>.*?</tr>", page, re.DOTALL) if "<circle" in row]
     assert len(drawn) == 2 + 3  # arms against the base, seeds of all arms
     assert all(re.search(r"<td>[^<]*\d\.\d", row) for row in drawn)

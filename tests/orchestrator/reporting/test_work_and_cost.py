@@ -8,12 +8,13 @@ import pytest
 
 from orchestrator.planning.estimates import Assumptions, estimates
 from orchestrator.reporting.sentences import planned_line
-from orchestrator.reporting.work_and_cost import stage_tree
+from orchestrator.reporting.work_and_cost import cost_device, stage_tree
 from orchestrator.state.ledger import read_ledger
 from search_spaces.expansion.expand import plan_study
+from search_spaces.resource_spec import ResourceSpec
 from search_spaces.study_files import load_study
 from tests.support.report_cases import finished
-from tests.support.stored_studies import finish_stage, key_of
+from tests.support.stored_studies import finish_stage, key_of, two_stage_plan
 from trainables.storage.store import LocalStore
 
 
@@ -56,3 +57,12 @@ def test_stages_on_cpus_have_no_estimate_to_stand_beside(store: LocalStore) -> N
     report = finished(store)
     assert {work.planned_gpu_seconds for work in report.work} == {None}
     assert planned_line(report) is None
+
+
+def test_costs_are_counted_in_what_was_used(store: LocalStore) -> None:
+    plan = two_stage_plan()
+    devices = [
+        cost_device(replace(plan, arms=tuple(replace(arm, resources=resources) for arm in plan.arms)))
+        for resources in (ResourceSpec(), ResourceSpec(cpus_per_worker=4), ResourceSpec(gpus_per_worker=1))
+    ]
+    assert devices == ["core", "worker", "GPU"]

@@ -1,0 +1,1 @@
+"""How are the figures of a report drawn for a paper?"""
