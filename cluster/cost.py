@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cluster.memory import FP32, bytes_of_number, sequence
+from cluster.memory import FP32, bytes_of_number, checkpoint_bytes, sequence
 from search_spaces.resources import KEPT_CHECKPOINTS
 from search_spaces.sizes import (
     ConvShape,
@@ -148,7 +148,7 @@ def stage_disk(size: ModelSize, stage: StageSpec, steps: int | None) -> Disk:
     """
     number, trained = bytes_of_number(stage), trained_parameters(size, stage)
     written = steps is None or steps > 1
-    checkpoint = FP32 * (1 + stage.optimizer.states) * trained if written else 0
+    checkpoint = checkpoint_bytes(stage, trained) if written else 0
     handed_on = number * trained
     if "language" in stage.trains and not trains_own_weights(stage, "language"):
         adapters = stage_adapters(size, stage)

@@ -20,6 +20,7 @@ from search_spaces.resources import (
     PREFETCHED_PARAMETERS,
     REDUCE_BUCKET,
     accumulates_in_fp32,
+    checkpoint_form,
     micro_batch,
     zero_stage,
 )
@@ -53,7 +54,7 @@ class Memory:
     workspace: int
     """Logits, ZeRO's buckets and gathered weights, or the fp32 gradients of the step if they are more; the runtime."""
     host: int
-    """In the host's memory instead: what is offloaded."""
+    """In the host's memory instead: what is offloaded, and the copy of a step checkpoint that is being written."""
 
     @property
     def total(self) -> int:
@@ -89,6 +90,7 @@ def stage_memory(size: ModelSize, stage: StageSpec, resources: ResourceSpec, tex
         gradients = 0 if zero >= 2 else gradients
     if "params" in resources.offloaded:
         host, weights, encoder = host + weights + encoder, 0, 0
+    host += host_copy_bytes(stage, resources, trained)
     shown, written = _passes(size, stage, resources, text_tokens)
     activations = activation_bytes(size, stage, *shown)
     backward = activations + logit_bytes(size, stage, *written)
@@ -138,6 +140,28 @@ def optimizer_bytes(stage: StageSpec, resources: ResourceSpec, trained: int) -> 
     """
     has_masters = zero_stage(stage, resources) > 0
     return FP32 * (stage.optimizer.states + has_masters) * trained
+
+
+def checkpoint_bytes(stage: StageSpec, trained: int) -> int:
+    """Compute the bytes of a step checkpoint, of all workers together: masters and optimizer states in fp32."""
+    return FP32 * (1 + stage.optimizer.states) * trained
+
+
+def host_copy_bytes(stage: StageSpec, resources: ResourceSpec, trained: int) -> int:
+    """Compute the bytes of host memory from which a worker's part of a step checkpoint is written in the background.
+
+    Args:
+        stage: what is trained.
+        resources: workers, and how checkpoints are written.
+        trained: parameters that are trained.
+    """
+    match checkpoint_form(resources):
+        case "wait":
+            return 0
+        case "background":
+            return checkpoint_bytes(stage, trained) // resources.workers
+        case unreachable:
+            assert_never(unreachable)
 
 
 def activation_bytes(size: ModelSize, stage: StageSpec, micro: int, text_tokens: int) -> int:

@@ -12,6 +12,7 @@ MEASUREMENTS = (
     "measurements.padding",
     "measurements.throughput",
     "measurements.peers",
+    "measurements.checkpoints",
     "measurements.groups",
     "measurements.exactness",
     "measurements.outage",

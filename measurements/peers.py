@@ -203,7 +203,7 @@ def _accelerate(work: Work) -> Callable[[int], float]:
 def _engine(work: Work, engine: Engine) -> Callable[[int], float]:
     def step(number: int) -> float:
         batch, targets = work.batch(number)
-        return engine.step([batch], 1, targets)
+        return engine.step([batch], 1, targets).loss
 
     return step
 

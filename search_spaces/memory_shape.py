@@ -16,8 +16,16 @@ from search_spaces.spec import BenchmarkSpec, StageSpec, TrialSpec, VisionSpec
 
 _DIGITS = 24
 
-TAKE_NO_MEMORY = ("micro_batch", "padding", "checkpoint_every_steps", "checkpoint_every_minutes", "hang_timeout_s")
-"""Resources that are no part of a shape: the first is what is learned by it."""
+TAKE_NO_MEMORY = (
+    "micro_batch",
+    "padding",
+    "checkpoint_every_steps",
+    "checkpoint_every_minutes",
+    "checkpoint_copy",
+    "hang_timeout_s",
+)
+"""Resources that are no part of a shape: the first is what is learned by it, and a copy of the state in the host's
+memory is as large at any micro-batch."""
 
 
 def stage_shape(trial: TrialSpec, stage: StageSpec, resources: ResourceSpec, cached: bool) -> str:

@@ -10,6 +10,8 @@ from search_spaces.spec import Positive, Spec
 
 Offload = Literal["none", "optimizer", "optimizer+params"]
 Padding = Literal["auto", "keep", "drop"]
+CheckpointForm = Literal["wait", "background"]
+CheckpointCopy = Literal["auto", CheckpointForm]
 
 
 class ResourceSpec(Spec):
@@ -36,6 +38,10 @@ class ResourceSpec(Spec):
     """Optimizer steps between two checkpoints of a running stage, unless `checkpoint_every_minutes` comes first."""
     checkpoint_every_minutes: Annotated[float, Field(gt=0)] = 10
     """Of rank 0's clock: whichever of the two comes first."""
+    checkpoint_copy: CheckpointCopy = "auto"
+    """Whether a step waits until its checkpoint is on storage (`wait`), or only until the state is copied into host
+    memory, from which it is written while training goes on (`background`). `auto` is `background` where the state lives
+    on a GPU. The files are the same."""
     hang_timeout_s: Annotated[float, Field(gt=0)] = 600
     """A group that gives no sign for this long is taken for dead."""
     deepspeed: dict[str, Any] = Field(default={})

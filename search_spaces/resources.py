@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, assert_never
 
 from search_spaces.errors import InputError, nearest
-from search_spaces.resource_spec import ResourceSpec
+from search_spaces.resource_spec import CheckpointForm, ResourceSpec
 from search_spaces.spec import StageSpec
 
 if TYPE_CHECKING:
@@ -225,6 +225,22 @@ def zero_stage(stage: StageSpec, resources: ResourceSpec) -> Literal[0, 1, 2, 3]
 def resources_as_run(stage: StageSpec, resources: ResourceSpec) -> ResourceSpec:
     """Return the resources of a stage with the ZeRO stage that DeepSpeed runs, which may be a higher one than given."""
     return resources.model_copy(update={"zero": zero_stage(stage, resources)})
+
+
+def checkpoint_form(resources: ResourceSpec) -> CheckpointForm:
+    """Return how step checkpoints are written.
+
+    Where the optimizer's states live in the host's memory already, on a CPU or offloaded, a copy would double what is
+    taken of it, and copy and digest compete with the step for the processor.
+    """
+    match resources.checkpoint_copy:
+        case "auto":
+            lives_on_gpu = resources.gpus_per_worker > 0 and "optimizer" not in resources.offloaded
+            return "background" if lives_on_gpu else "wait"
+        case "wait" | "background":
+            return resources.checkpoint_copy
+        case _:
+            assert_never(resources.checkpoint_copy)
 
 
 def accumulates_in_fp32(stage: StageSpec, resources: ResourceSpec) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 
 from search_spaces.outcomes import UnitDone
-from search_spaces.resources import micro_batch
+from search_spaces.resources import checkpoint_form, micro_batch
 from search_spaces.spec import StageSpec
 from trainables.peak_memory import PeakMemory
 from trainables.rehearsal_data import RehearsalData
@@ -17,6 +18,7 @@ from trainables.storage.record_files import read, write
 from trainables.storage.records import CheckpointManifest, StageRehearsal, StageResult
 from trainables.storage.store import Store
 from trainables.task import Context, StageTask, TrialTask
+from trainables.training.checkpoint_writers import WRITERS
 from trainables.training.engine import Engine
 from trainables.training.stage_engine import hand_on, open_stage
 from trainables.training.step_checkpoints import StepCheckpoints
@@ -73,7 +75,10 @@ def rehearse_stage(
         losses = [_step(engine, inputs[0])]
         yield _progress(stage, order, 1, losses)
         began = time.perf_counter()
-        checkpoints.save(1, lambda folder: engine.save(folder, {"losses": losses[:1]}))
+        with closing(WRITERS[checkpoint_form(order.resources)](checkpoints, engine, context)) as writer:
+            writer.save(1, {"losses": losses[:1]})
+            writer.finish()
+            writer.end()
         save_s = time.perf_counter() - began
         losses.append(_step(engine, inputs[1]))
         yield _progress(stage, order, 2, losses)
@@ -118,7 +123,7 @@ def _progress(stage: StageSpec, order: StageTask, unit: int, losses: list[float]
 
 
 def _step(engine: Engine, inputs: StepInput) -> float:
-    return engine.step(inputs.batches, inputs.passes, inputs.targets)
+    return engine.step(inputs.batches, inputs.passes, inputs.targets).loss
 
 
 def _reloaded(engine: Engine, checkpoints: StepCheckpoints, key: str, scratch: Store, save_s: float) -> _Reload:
@@ -144,9 +149,7 @@ def _reloaded(engine: Engine, checkpoints: StepCheckpoints, key: str, scratch: S
     assert manifest is not None
     state = engine.load(folder, checkpoints.files)
     load_s = time.perf_counter() - began
-    for file, digest in engine.digests(state).items():
-        if manifest.digests[file] != digest:
-            raise CheckpointChangedError(
-                f"the state in the file {file} of a step checkpoint changed when it was read back"
-            )
+    file = engine.checkpoint_file
+    if manifest.digests[file] != engine.checkpoint_content(state).digest():
+        raise CheckpointChangedError(f"the state in the file {file} of a step checkpoint changed when it was read back")
     return _Reload(sum(manifest.files.values()), save_s, load_s)

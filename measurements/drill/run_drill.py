@@ -121,7 +121,7 @@ class RunDrill:
             found.append(f"not finished after {len(codes)} commands: {codes}")
         found += [f"stage {key[:8]} was done and was trained again" for key in sorted(moment.trained_again(storage))]
         lost, is_same_shape = moment.lost_steps(storage), second == case.shape
-        if max(lost, default=0) > CHECKPOINT_EVERY:
+        if max(lost, default=0) > SHAPES[case.shape].most_steps_lost:
             found.append(f"work lost: {max(lost)} steps, with a checkpoint every {CHECKPOINT_EVERY}")
         database = server.database if server is not None else storage / layout.TRACKING_DATABASE
         differing, apart = self._compared(case.shape, storage, database, is_same_shape=is_same_shape)

@@ -12,7 +12,7 @@ from typing import Literal, assert_never
 from measurements.drill.interposer import FAILING, Choice, Disturbance
 from measurements.drill.operations import FILE_KINDS, OTHER, Place, Record
 from measurements.drill.power import Mode
-from measurements.drill.toy_study import SHAPES
+from measurements.drill.toy_study import WAITING_SHAPES
 
 Kind = Literal["kill", "half a write", "power cut", "failure once", "failure from then on"]
 
@@ -87,8 +87,8 @@ def _case(number: int, seed: int, draw: random.Random, shape: str, log: Sequence
 
 
 def second_shape(draw: random.Random, shape: str) -> str:
-    """Draw the shape with which a command is run again: in a third of the cases another one."""
-    others = sorted(SHAPES.keys() - {shape})
+    """Draw the shape with which a command is run again: in a third of the cases another one, whose steps wait."""
+    others = sorted(set(WAITING_SHAPES) - {shape})
     return draw.choice(others) if draw.random() < OTHER_SHAPE else shape
 
 

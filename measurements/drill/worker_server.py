@@ -119,7 +119,7 @@ class WorkerServer:
         lost = lost_steps(work / "steps")
         compared, apart = self._compared(case, storage, work)
         found += compared
-        if max(lost, default=0) > CHECKPOINT_EVERY:
+        if max(lost, default=0) > SHAPES[case.shape].most_steps_lost:
             found.append(f"work lost: {max(lost)} steps, with a checkpoint every {CHECKPOINT_EVERY}")
         if found:
             (work / "differences.txt").write_text("\n".join(found))

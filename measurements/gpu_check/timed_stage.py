@@ -129,7 +129,7 @@ def step_inputs(planned: PlannedTrial, opened: OpenStage, steps: int) -> Generat
 
 def train_step(opened: OpenStage, batch: StepInput) -> float:
     """Run an optimizer step; returns its loss, for which the device has to be done."""
-    return opened.engine.step(batch.batches, batch.passes, batch.targets)
+    return opened.engine.step(batch.batches, batch.passes, batch.targets).loss
 
 
 def planned_memory(planned: PlannedTrial) -> Memory:

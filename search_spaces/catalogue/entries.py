@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, assert_never
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from search_spaces.names import Slug
-from search_spaces.resource_spec import Offload, Padding
+from search_spaces.resource_spec import CheckpointCopy, Offload, Padding
 from search_spaces.sizes import ConvShape, LanguageShape, VitShape
 from search_spaces.spec import (
     PixelSpec,
@@ -279,5 +279,6 @@ class StageResources(Entry):
     padding: Padding = "auto"
     checkpoint_every_steps: Positive = 500
     checkpoint_every_minutes: Annotated[float, Field(gt=0)] = 10
+    checkpoint_copy: CheckpointCopy = "auto"
     deepspeed: dict[str, Any] | str = Field(default_factory=dict)
     """Settings, or the path of a JSON file that holds them, relative to the study."""

@@ -69,6 +69,14 @@ def test_offloaded_parts_move_to_the_host() -> None:
     assert all_of_it.host > states.host
 
 
+def test_the_copy_of_a_checkpoint_that_is_written_in_the_background_is_in_the_hosts_memory() -> None:
+    """Masters and two states of AdamW, in fp32: 12 bytes a parameter, of which each worker copies its part."""
+    assert _memory(sized_stage(), zero=2).host == 12 * TRAINED // 8
+    waiting = _memory(sized_stage(), zero=2, checkpoint_copy="wait")
+    assert waiting.host == 0
+    assert waiting.total == _memory(sized_stage(), zero=2).total
+
+
 def test_fp32_has_masters_from_zero_1_on_only() -> None:
     stage = sized_stage(precision="fp32")
     assert optimizer_bytes(stage, ResourceSpec(zero=0), 1) == 8

@@ -10,6 +10,8 @@ from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError
 from search_spaces.expansion.expand import plan_study
 from search_spaces.plan import Arm
+from search_spaces.resource_spec import CheckpointForm, ResourceSpec
+from search_spaces.resources import checkpoint_form
 from search_spaces.study_files import load_study
 
 STUDY = """\
@@ -95,3 +97,21 @@ def test_resources_do_not_enter_identity(tmp_path: Path) -> None:
     plain, preset = _arms(tmp_path, "")["base"], _arms(tmp_path, "resources: prismatic-7b-1x80gb\n")["base"]
     shared = _arms(tmp_path, "resources: {gpus_per_worker: 0.25}\n")["base"]
     assert plain.id == preset.id == shared.id
+
+
+FORMS: list[tuple[ResourceSpec, CheckpointForm]] = [
+    (ResourceSpec(), "wait"),
+    (ResourceSpec(gpus_per_worker=1), "background"),
+    (ResourceSpec(gpus_per_worker=0.5, zero=2), "background"),
+    (ResourceSpec(gpus_per_worker=1, zero=2, offload="optimizer"), "wait"),
+    (ResourceSpec(gpus_per_worker=1, zero=3, offload="optimizer+params"), "wait"),
+    (ResourceSpec(checkpoint_copy="background"), "background"),
+    (ResourceSpec(gpus_per_worker=1, checkpoint_copy="wait"), "wait"),
+]
+
+
+@pytest.mark.parametrize(("resources", "form"), FORMS, ids=str)
+def test_steps_wait_for_checkpoints_where_the_state_lives_in_the_hosts_memory_already(
+    resources: ResourceSpec, form: CheckpointForm
+) -> None:
+    assert checkpoint_form(resources) == form

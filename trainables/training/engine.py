@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +28,7 @@ from trainables.training.device_memory import release_memory
 from trainables.training.learning_rate import factor
 from trainables.training.optimizer import make_optimizer
 from trainables.training.random_states import random_states, restore_random_states
-from trainables.training.state_files import open_state, state_digest, write_state
+from trainables.training.state_files import StateContent, content_of, open_state
 from trainables.training.state_slices import buffers, cut_slices, put_slices, round_masters
 
 with absent_module("mlflow"):  # its autotuner imports it, which costs every worker 1.9 s of CPU and 76 MB
@@ -50,6 +50,15 @@ compiler.compile = lambda: lambda function: function
 deepspeed.utils.logger.setLevel(logging.ERROR)
 for message in (".*all_gather_into_tensor.*", ".*reduce_scatter_tensor.*"):
     warnings.filterwarnings("ignore", message=message, category=FutureWarning)
+
+
+class StepSums(NamedTuple):
+    """What the ranks of a group have together after an optimizer step."""
+
+    loss: float
+    """Mean cross entropy of the whole global batch."""
+    votes: int
+    """Sum of the votes of all ranks."""
 
 
 class Engine:
@@ -80,7 +89,7 @@ class Engine:
         self.device = self._engine.device
         self._rank, self._world = torch.distributed.get_rank(), torch.distributed.get_world_size()
 
-    def step(self, batches: Iterable[Batch | PackedBatch], passes: int, targets: int) -> float:
+    def step(self, batches: Iterable[Batch | PackedBatch], passes: int, targets: int, vote: int = 0) -> StepSums:
         """Run an optimizer step over this rank's forward passes; returns the loss of the whole global batch.
 
         The sum of cross entropies is divided by the targets of all ranks, so the result depends neither on world size
@@ -91,55 +100,51 @@ class Engine:
             batches: of each forward pass.
             passes: number of batches, the same on every rank.
             targets: target tokens of the global batch, on all ranks.
+            vote: a small number of this rank, summed over the ranks by the collective that sums the loss.
         """
         targets = max(targets, 1)
-        total = torch.zeros((), device=self.device, dtype=torch.float32)
+        sums = torch.tensor([0.0, vote], device=self.device, dtype=torch.float32)
         for number, batch in enumerate(batches, start=1):
             self._engine.set_gradient_accumulation_boundary(number == passes)
             loss_sum = self._engine(batch.to(self.device, self.dtype))
             self._engine.backward(loss_sum * (self._world / targets), scale_wrt_gas=False)
             self._engine.step()
-            total += loss_sum.detach()
+            sums[0] += loss_sum.detach()
         if self._world > 1:
-            torch.distributed.all_reduce(total)
-        return float(total) / targets
+            torch.distributed.all_reduce(sums)
+        loss, votes = sums.tolist()
+        return StepSums(loss / targets, int(votes))
 
     def learning_rate(self) -> float:
         """Compute the learning rate of the next step, before any module's own factor."""
         return self._optimizer.lr * factor(self._schedule, self._engine.global_steps, self._steps)
 
-    def save(self, folder: Path, state: dict[str, Any]) -> dict[str, str]:
-        """Write this rank's part of a checkpoint of weights, optimizer, random states and `state` to a folder.
-
-        Args:
-            folder: folder of the checkpoint, shared by all ranks.
-            state: values that `load` returns; rank 0's are kept.
-
-        Returns:
-            File that this rank has written, relative to the folder -> its SHA-256.
-        """
-        return {self._file: write_state(self._state(state), folder / self._file)}
-
-    def digests(self, state: dict[str, Any]) -> dict[str, str]:
-        """Return what `save` would return now, without writing a file."""
-        return {self._file: state_digest(self._state(state))}
-
     @property
-    def _file(self) -> str:
+    def checkpoint_file(self) -> str:
+        """Name of this rank's file in the folder of a checkpoint, which all ranks share."""
         return f"rank-{self._rank:05d}.safetensors"
 
-    def _state(self, state: dict[str, Any]) -> dict[str, Any]:
+    def checkpoint_content(self, state: dict[str, Any]) -> StateContent:
+        """Lay out this rank's file of a checkpoint: weights, optimizer, random states and `state`.
+
+        Its tensors are those that the next step changes.
+
+        Args:
+            state: values that `load` returns; rank 0's are kept.
+        """
         share = (self._rank, self._world) if self._zero == 0 else (0, 1)
-        return {
-            "slices": cut_slices(buffers(self._engine, self._zero), self._torch_optimizer, share),
-            "random": random_states(),
-            "steps": self._engine.global_steps,
-            "schedule": self._engine.lr_scheduler.state_dict(),
-            "stage": state if self._rank == 0 else {},
-        }
+        return content_of(
+            {
+                "slices": cut_slices(buffers(self._engine, self._zero), self._torch_optimizer, share),
+                "random": random_states(),
+                "steps": self._engine.global_steps,
+                "schedule": self._engine.lr_scheduler.state_dict(),
+                "stage": state if self._rank == 0 else {},
+            }
+        )
 
     def load(self, folder: Path, files: Iterable[str]) -> dict[str, Any]:
-        """Resume from a checkpoint that the ranks of a group have written with `save`; returns its `state`.
+        """Resume from a checkpoint that the ranks of a group have written; returns its `state`.
 
         The group may have had another size, ZeRO stage, offload or device. Weights that are not trained are the model's
         own. A collective.

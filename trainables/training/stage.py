@@ -11,7 +11,7 @@ from contextlib import closing
 from search_spaces.errors import InputError
 from search_spaces.outcomes import UnitDone
 from search_spaces.resource_spec import ResourceSpec
-from search_spaces.resources import micro_batch, resources_as_run
+from search_spaces.resources import checkpoint_form, micro_batch, resources_as_run
 from search_spaces.spec import StageSpec
 from trainables.data.mix import Mix
 from trainables.storage import layout, tracked_names
@@ -20,6 +20,7 @@ from trainables.storage.records import StagePeak, StageResult
 from trainables.storage.store import Store
 from trainables.task import Context, StageTask, TrialTask
 from trainables.training.checkpoint_times import CheckpointTimes
+from trainables.training.checkpoint_writers import WRITERS
 from trainables.training.engine import Engine
 from trainables.training.hardware import (
     device_name,
@@ -66,7 +67,9 @@ def train_stage(
         resumed = loop.resume()
         if resumed is not None:
             on_resume(resumed)
-        yield from loop.train()
+        with closing(loop.writer):
+            yield from loop.train()
+            loop.writer.end()
         modules = hand_on(opened.engine, stage, order.key, context, store)
         peaks = from_all_ranks(lambda: (opened.memory.read(), opened.memory.read_allocated()))
         if context.rank == 0:
@@ -132,6 +135,8 @@ class _StageLoop:
         self._engine, self._stage, self._order = engine, stage, order
         self._data, self._context = data, context
         self._checkpoints = StepCheckpoints(store, order.key, resources_as_run(stage, order.resources), context)
+        self.writer = WRITERS[checkpoint_form(order.resources)](self._checkpoints, engine, context)
+        """Of its checkpoints."""
         self._micro = micro_batch(stage, order.resources)
         self._peak = peak_flops(device_name(context.device), stage.precision)
         self._seconds, self._device_seconds, self._records = 0.0, 0.0, 0
@@ -150,7 +155,7 @@ class _StageLoop:
                 started, step = time.perf_counter(), len(self.losses)
                 batch = next(inputs)
                 learning_rate = self._engine.learning_rate()
-                loss = self._engine.step(batch.batches, batch.passes, batch.targets)
+                loss, votes = self._engine.step(batch.batches, batch.passes, batch.targets, self.writer.vote())
                 self.losses.append(loss)
                 self._diverged = not math.isfinite(loss)
                 elapsed = time.perf_counter() - started
@@ -166,6 +171,7 @@ class _StageLoop:
                         **self._utilisation(batch.records, elapsed * self._context.world),
                     }
                     self.history.append((step, metrics))
+                self.writer.settle(votes)
                 if self._checkpoint_times.is_due(step + 1) and step + 1 < steps and not self._diverged:
                     self._checkpoint(step + 1)
                 yield self._progress(step + 1, loss), metrics
@@ -229,7 +235,7 @@ class _StageLoop:
         )
 
     def _checkpoint(self, step: int) -> None:
-        """Write a checkpoint of all ranks and remove old ones."""
+        """Write a checkpoint of all ranks, or begin to."""
         state = {
             "losses": self.losses,
             "history": self.history,
@@ -238,7 +244,7 @@ class _StageLoop:
             "records": self._records,
             "groups": self._groups,
         }
-        self._checkpoints.save(step, lambda folder: self._engine.save(folder, state))
+        self.writer.save(step, state)
         self._checkpoint_times.written()
 
     def resume(self) -> Resumed | None:

@@ -3,7 +3,7 @@
 A state is read as data: no pickle is opened, whatever the file is called, so that nothing in a file on shared storage
 can run as the one who reads it. The digest of a file is computed while it is written, by the rank that writes it.
 
-    digest = write_state({"step": 3, "weights": tensor}, folder / "rank-0.safetensors")
+    digest = write_content(content_of({"step": 3, "weights": tensor}), folder / "rank-0.safetensors")
     with open_state(folder / "rank-0.safetensors") as state:
         first_100 = state["weights"][:100]
 """
@@ -15,6 +15,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,22 +51,71 @@ class TensorReader(Protocol):
     def __getitem__(self, part: slice) -> Tensor: ...
 
 
-def write_state(state: dict[str, Any], path: Path) -> str:
+@dataclass(frozen=True)
+class StateContent:
+    """What a file that holds a state consists of."""
+
+    header: bytes
+    tensors: tuple[Tensor, ...]
+    """The bytes that follow the header, on any device; how they are cut into tensors does not matter."""
+
+    def chunks(self) -> Iterator[memoryview]:
+        """Yield the bytes of the file; tensors are copied to the host one at a time."""
+        yield memoryview(self.header)
+        for tensor in self.tensors:
+            yield from _chunks(tensor)
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the file that `write_content` would write."""
+        digest = hashlib.sha256()
+        for chunk in self.chunks():
+            digest.update(chunk)
+        return digest.hexdigest()
+
+
+class WritingGivenUpError(Exception):
+    """A file is not written to its end, because nobody wants it any more."""
+
+
+def content_of(state: dict[str, Any]) -> StateContent:
+    """Lay a state out as a file. Its tensors are the state's own; everything else is as it is now.
+
+    Args:
+        state: dicts, lists, tuples, numbers, texts, None and tensors, nested in any way.
+
+    Raises:
+        TypeError: a value of the state is of another type.
+    """
+    tensors: list[Tensor] = []
+
+    def place(tensor: Tensor) -> int:
+        """Take a tensor into the file; returns its number."""
+        tensors.append(tensor.detach())
+        return len(tensors) - 1
+
+    structure = json.dumps(_plain(state, place))
+    return StateContent(_header(tensors, structure), tuple(tensors))
+
+
+def write_content(content: StateContent, path: Path, is_given_up: Callable[[], bool] = lambda: False) -> str:
     """Write a state to a new file, flush it to the disk, and return the SHA-256 of the file.
 
     Tensors are copied to the host one at a time. safetensors' own `save_file` would need them all there at once, and
     the digest a second reading from shared storage.
 
     Args:
-        state: dicts, lists, tuples, numbers, texts, None and tensors, nested in any way.
+        content: of the file.
         path: the file; its folder must be there.
+        is_given_up: is asked before each 16 MiB whether to go on.
 
     Raises:
-        TypeError: a value of the state is of another type.
+        WritingGivenUpError: `is_given_up` has said so.
     """
     digest = hashlib.sha256()
     with path.open("wb") as file:
-        for chunk in _content(state):
+        for chunk in content.chunks():
+            if is_given_up():
+                raise WritingGivenUpError
             file.write(chunk)
             digest.update(chunk)
         file.flush()
@@ -73,17 +123,9 @@ def write_state(state: dict[str, Any], path: Path) -> str:
     return digest.hexdigest()
 
 
-def state_digest(state: dict[str, Any]) -> str:
-    """Return the SHA-256 of the file that `write_state` would write."""
-    digest = hashlib.sha256()
-    for chunk in _content(state):
-        digest.update(chunk)
-    return digest.hexdigest()
-
-
 @contextmanager
 def open_state(path: Path) -> Iterator[dict[str, Any]]:
-    """Open a state that `write_state` has written, with a `TensorReader` in place of each of its tensors.
+    """Open a state that `write_content` has written, with a `TensorReader` in place of each of its tensors.
 
     Raises:
         ValueError: the file holds no such state.
@@ -101,7 +143,7 @@ def state_damage(path: Path, digest: str) -> str | None:
 
     Args:
         path: the file.
-        digest: SHA-256 that `write_state` has returned, as 64 hex digits.
+        digest: SHA-256 that `write_content` has returned, as 64 hex digits.
 
     Raises:
         OSError: it is there and cannot be read: whether it is damaged is not known.
@@ -135,21 +177,6 @@ def _state(file: Any) -> dict[str, Any]:
 
 def _no_state(error: Exception) -> ValueError:
     return ValueError(f"it must hold a state as this program writes it, but cannot be read so ({error})")
-
-
-def _content(state: dict[str, Any]) -> Iterator[memoryview]:
-    """Yield the bytes of a file that holds a state."""
-    tensors: list[Tensor] = []
-
-    def place(tensor: Tensor) -> int:
-        """Take a tensor into the file; returns its number."""
-        tensors.append(tensor.detach())
-        return len(tensors) - 1
-
-    structure = json.dumps(_plain(state, place))
-    yield memoryview(_header(tensors, structure))
-    for tensor in tensors:
-        yield from _chunks(tensor)
 
 
 def _plain(value: Any, place: Callable[[Tensor], int]) -> Any:

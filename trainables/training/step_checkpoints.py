@@ -10,6 +10,7 @@ import json
 import logging
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def group_description(resources: ResourceSpec, context: Context) -> str:
 
 
 class StepCheckpoints:
-    """The checkpoints of one stage. All methods are called by all ranks together."""
+    """The checkpoints of one stage. Methods are called by all ranks together, but for those that say otherwise."""
 
     def __init__(self, store: Store, key: str, resources: ResourceSpec, context: Context):
         self._store, self._key, self._context = store, key, context
@@ -75,20 +76,58 @@ class StepCheckpoints:
             FailedPeerError: another rank could not write its part; that rank raises the error itself. Nothing is kept.
         """
         nonce = from_rank_0(lambda: secrets.token_hex(6))
-        aside = layout.unfinished_checkpoint(self._key, nonce)
 
         def write_part() -> dict[str, str]:
-            with self._store.working_folder(aside) as folder:
+            with self.writing(nonce) as folder:
                 return dict(write_state(folder))
 
         try:
             from_rank_0(lambda: write_owner(self._store, layout.unfinished_folder(self._key, nonce)))
-            digests = {name: digest for part in from_all_ranks(write_part) for name, digest in part.items()}
-            from_rank_0(lambda: self._finish(step, aside, digests))
+            self.publish(step, nonce, write_part)
+            from_rank_0(self.remove_old)
         finally:
-            if self._context.rank == 0:
-                self._store.remove(layout.unfinished_folder(self._key, nonce))
+            self.give_up(nonce)
         wait_for_all()
+
+    def begin(self) -> str:
+        """Make a folder for unfinished checkpoints, one at a time, and return its nonce."""
+        nonce = from_rank_0(lambda: secrets.token_hex(6))
+        from_rank_0(lambda: write_owner(self._store, layout.unfinished_folder(self._key, nonce)))
+        return nonce
+
+    def writing(self, nonce: str) -> AbstractContextManager[Path]:
+        """Provide the folder into which this rank writes its part of the unfinished checkpoint. No collective."""
+        return self._store.working_folder(layout.unfinished_checkpoint(self._key, nonce))
+
+    def publish(self, step: int, nonce: str, written: Callable[[], Mapping[str, str]]) -> None:
+        """Give the unfinished checkpoint its final name.
+
+        Args:
+            step: optimizer steps that are done.
+            nonce: of the unfinished checkpoint.
+            written: returns the SHA-256 of each file of this rank, once they are flushed; has no collective in it.
+
+        Raises:
+            FailedPeerError: another rank could not write its part; that rank raises the error itself.
+        """
+        digests = {name: digest for part in from_all_ranks(written) for name, digest in part.items()}
+        from_rank_0(lambda: self._name(step, layout.unfinished_checkpoint(self._key, nonce), digests))
+
+    def remove_old(self) -> None:
+        """Keep the newest checkpoints and those of other formats, and remove what killed processes have left.
+
+        Called by rank 0 alone.
+        """
+        names = self._store.folders(layout.checkpoints(self._key))
+        own = [name for name in names if layout.step_of_checkpoint(name) is not None]
+        for name in own[:-KEPT_CHECKPOINTS]:
+            self._store.remove(f"{layout.checkpoints(self._key)}/{name}")
+        remove_abandoned(self._store, self._key)
+
+    def give_up(self, nonce: str) -> None:
+        """Remove the folder of unfinished checkpoints, by rank 0. No collective."""
+        if self._context.rank == 0:
+            self._store.remove(layout.unfinished_folder(self._key, nonce))
 
     def newest(self) -> Path | None:
         """Return the folder of the newest checkpoint that is whole.
@@ -116,7 +155,7 @@ class StepCheckpoints:
                     set_aside(self._store, folder)
         return None
 
-    def _finish(self, step: int, aside: str, digests: Mapping[str, str]) -> None:
+    def _name(self, step: int, aside: str, digests: Mapping[str, str]) -> None:
         sizes = {name: self._store.facts(f"{aside}/{name}").size for name in digests}
         write(self._store, f"{aside}/{layout.MANIFEST}", CheckpointManifest(self.group, sizes, digests))
         try:
@@ -124,15 +163,6 @@ class StepCheckpoints:
         except OSError as error:
             if error.errno not in OCCUPIED:
                 raise  # else a second group works on this stage and was faster: its state is the same, up to rounding
-        self._remove_old()
-        remove_abandoned(self._store, self._key)
-
-    def _remove_old(self) -> None:
-        """Keep the newest checkpoints, and those of other formats."""
-        names = self._store.folders(layout.checkpoints(self._key))
-        own = [name for name in names if layout.step_of_checkpoint(name) is not None]
-        for name in own[:-KEPT_CHECKPOINTS]:
-            self._store.remove(f"{layout.checkpoints(self._key)}/{name}")
 
     def _damage(self, folder: str) -> str | None:
         """Say why a checkpoint cannot be gone on from; None if it can. Each rank reads a part of it."""

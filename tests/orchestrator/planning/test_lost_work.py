@@ -27,6 +27,12 @@ def test_the_default_is_500_steps_or_10_minutes_and_the_plan_shows_it(tmp_path: 
     assert plan_json(plan)["most_work_lost"]["finetune"] == {"steps": 500, "minutes": 10}
 
 
+def test_a_checkpoint_that_is_copied_in_the_background_may_be_the_one_before(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, TWO_STAGES + RESOURCES + "    finetune: {checkpoint_copy: background}\n")
+    assert most_work_lost(plan) == {"align": (20, 1.5), "finetune": (1000, 10)}
+    assert "of finetune: two intervals where checkpoints are written in the background." in lost_work_sentence(plan)
+
+
 def test_stages_that_differ_are_told_apart(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, TWO_STAGES + RESOURCES)
     assert most_work_lost(plan) == {"align": (20, 1.5), "finetune": (500, 5)}

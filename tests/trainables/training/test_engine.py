@@ -28,7 +28,7 @@ from trainables.storage.records import StageResult
 from trainables.storage.store import LocalStore
 from trainables.task import TrialTask
 from trainables.training import stage_engine
-from trainables.training.engine import BACKENDS, Engine
+from trainables.training.engine import BACKENDS, Engine, StepSums
 from trainables.training.optimizer import make_optimizer
 
 STILL = SGD.model_copy(update={"lr": 1e-30, "clip": None})
@@ -135,12 +135,12 @@ def exact_gradient(tmp_path_factory: pytest.TempPathFactory) -> torch.Tensor:
     def computed(model: VLM, *arguments: Any) -> Iterator[Engine]:
         twin = copy.deepcopy(model).double()
 
-        def step(batches: Iterator[Batch], passes: int, targets: int) -> float:
+        def step(batches: Iterator[Batch], passes: int, targets: int, vote: int) -> StepSums:
             for batch in batches:
                 (twin(batch.to("cpu", torch.float64)) / targets).backward()
             groups = make_optimizer(twin, STILL).param_groups
             gradients.extend(p.grad.flatten() for group in groups for p in group["params"])
-            return 1.0
+            return StepSums(1.0, vote)
 
         with open_engine(model, *arguments) as engine:
             engine.step = step  # type: ignore[method-assign]

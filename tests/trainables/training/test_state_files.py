@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 from safetensors import safe_open
 
 from tests.support.hostile_files import Payload
-from trainables.training.state_files import open_state, state_damage, write_state
+from tests.support.written_states import write_state
+from trainables.training.state_files import open_state, state_damage
 
 DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.uint8)
 

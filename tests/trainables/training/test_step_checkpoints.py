@@ -19,13 +19,14 @@ import torch
 
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import KEPT_CHECKPOINTS
+from tests.support.written_states import write_state
 from trainables.storage import layout
 from trainables.storage.file_classes import file_class
 from trainables.storage.record_files import write
 from trainables.storage.records import CheckpointManifest
 from trainables.storage.store import LocalStore
 from trainables.task import Context
-from trainables.training.state_files import open_state, write_state
+from trainables.training.state_files import open_state
 from trainables.training.step_checkpoints import StepCheckpoints, group_description, remove_checkpoints
 from trainables.workers.process_group import FailedPeerError, Rendezvous
 
