@@ -9,7 +9,7 @@ FAST := tests/search_spaces tests/cluster tests/orchestrator/analysis tests/docs
 	tests/test_docstrings.py tests/test_mirror.py tests/test_wheel.py tests/orchestrator/test_cli.py
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install quickstart smollm2 test test-fast test-slow broken-inputs lint measure gpu-check drill damaged clean
+.PHONY: help install quickstart smollm2 test test-fast test-slow broken-inputs lint measure first-hour gpu-check drill damaged clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -60,6 +60,9 @@ damaged: install ## damage every kind of file of a toy study, run every command,
 
 measure: install ## every figure of docs/measurements.md, measured on this machine
 	$(BIN)/python -m measurements.measure
+
+first-hour: install ## what a new user types, in a clone with an empty home, timed and compared with the documents (FIRST_HOUR="--environment .venv" installs nothing)
+	$(BIN)/python -m measurements.first_hour $(FIRST_HOUR)
 
 gpu-check: install ## what is said about GPUs, checked on one of them (a quarter of an hour; GPU_CHECK="--small": on any machine)
 	$(BIN)/python -m measurements.gpu_check $(GPU_CHECK)

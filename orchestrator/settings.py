@@ -10,6 +10,9 @@ from cluster.connect import PACKAGES
 from search_spaces.errors import InputError
 from trainables.storage import layout
 
+USUAL_STORAGE = Path("~/.ablate")
+"""Storage root where neither `--storage` nor ABLATE_STORAGE names another."""
+
 
 def storage_root(flag: Path | None) -> Path:
     """Choose the storage root and make it.
@@ -48,7 +51,7 @@ def chosen_root(flag: Path | None) -> Path:
     Raises:
         InputError: if it lies in a job's working directory, which is a copy that vanishes.
     """
-    root = (flag or Path(os.environ.get("ABLATE_STORAGE") or "~/.ablate")).expanduser().absolute()
+    root = (flag or Path(os.environ.get("ABLATE_STORAGE") or USUAL_STORAGE)).expanduser().absolute()
     if "/runtime_resources/working_dir_files/" in f"{root}/":
         raise InputError(
             "the storage root must outlive the job, but it lies in the job's copy of the working directory",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from orchestrator.commands.options import JsonOption, console, print_json
+from orchestrator.own_command import own_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,4 +100,5 @@ def _show(arm: str, seed: int, out: Path, imported: Sequence[ImportedRun], conso
     if unnamed:
         text = f"The images of {', '.join(unnamed)} are not named: every question counts as its own."
         console.print(Text(f"{text} Where questions share images, `--cluster FIELD` names them.", style="dim"))
-    console.print(Text(f"Next: ablate verdicts --items {out} --hypotheses claims.yaml", style="dim"))
+    following = own_command("verdicts", "--items", str(out), "--hypotheses", "claims.yaml")
+    console.print(Text(f"Next: {following}", style="dim"), soft_wrap=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from orchestrator.commands.options import JsonOption, StorageOption, console, open_store, print_json
-from orchestrator.settings import chosen_root, data_root
+from orchestrator.own_command import own_command
+from orchestrator.settings import USUAL_STORAGE, chosen_root, data_root
 from search_spaces.errors import InputError
 from search_spaces.families import FAMILY_PROTOCOL, Family
 from search_spaces.one_line import one_line
@@ -96,7 +96,7 @@ def _init_like(folder: Path, like: str, options: PlanOptions, as_json: bool) -> 
     out.print(
         f"  wrote  {folder}: {', '.join([*files, README])}  (as {like}; {_sizes_text(expansion)})", soft_wrap=True
     )
-    _print_next(folder)
+    _print_next(folder, options.storage)
 
 
 def _init_own(
@@ -133,7 +133,7 @@ def _init_own(
         out.print(f"  {label:5}  {note}", soft_wrap=True)
     wrote = f"{folder / STUDY_FILE}  ({_sizes_text(expansion)}, every line explained)   {folder / README}"
     out.print(f"  wrote  {wrote}", soft_wrap=True)
-    _print_next(folder)
+    _print_next(folder, options.storage)
 
 
 def _notes(data: OwnData, words: Words, images: Path | None) -> dict[str, str]:
@@ -212,9 +212,11 @@ def _sizes_text(expansion: Expansion) -> str:
     return f"{number_of(sizes['arms'], 'arm')}, {number_of(sizes['trials'], 'trial')}"
 
 
-def _print_next(folder: Path) -> None:
-    shown = shlex.quote(str(folder))
-    console().print(f"Next:  ablate plan {shown}\n       ablate run {shown}", soft_wrap=True)
+def _print_next(folder: Path, storage: Path) -> None:
+    """Print the commands that come next, to be pasted; a storage that is not the usual one is named."""
+    where = ["--storage", str(storage)] if storage != USUAL_STORAGE.expanduser() else []
+    following = [own_command(name, str(folder), *where) for name in ("plan", "run")]
+    console().print(f"Next:  {following[0]}\n       {following[1]}", soft_wrap=True)
 
 
 def _to_stderr(line: str) -> None:

@@ -48,7 +48,7 @@ LONG: Mapping[str, Sequence[str]] = {
 }
 """The same, of those that take longer: they train, write images or integrate."""
 
-WITH_TESTS_OF_THEIR_OWN = {"measure", "damage", "drill", "gpu_check"}
+WITH_TESTS_OF_THEIR_OWN = {"measure", "damage", "drill", "first_hour", "gpu_check"}
 
 
 def test_every_measurement_is_started_here() -> None:

@@ -1,0 +1,1 @@
+"""Tests of the first hour of a new user, played."""
