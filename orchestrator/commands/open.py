@@ -18,6 +18,7 @@ from orchestrator.commands.options import (
 )
 from orchestrator.commands.studies import stored_study
 from orchestrator.settings import existing_storage
+from orchestrator.terminal.browser import open_in_browser
 from orchestrator.terminal.stops import StoppedError
 from search_spaces.credentials import without_credentials
 from search_spaces.errors import InputError
@@ -35,10 +36,14 @@ def open_mlflow(
     port: Annotated[
         int | None, typer.Option("--port", min=1, max=65535, help="To listen on (default: 5000, or a free one).")
     ] = None,
+    browser: Annotated[
+        bool,
+        typer.Option("--browser/--no-browser", help="Open the link, where there is a browser; it is printed, too."),
+    ] = True,
 ) -> None:
-    """Start MLflow on the storage's database, print the link to a study when it answers, and end it with Ctrl-C.
+    """Start MLflow on the storage's database, open the link to a study when it answers, and end it with Ctrl-C.
 
-    Where a tracking server is given, nothing is started: its link is printed. Nothing is written.
+    Where a tracking server is given, nothing is started: its link is opened. Nothing is written.
     """
     from orchestrator.tracking.local_server import local_server
     from orchestrator.tracking.mlflow_connect import open_tracker
@@ -49,14 +54,20 @@ def open_mlflow(
     name = stored_study(open_store(root), study[0], toy=toy) if study else None
     if tracking_uri is not None:
         tracker = open_tracker(tracking_uri, root)
-        out.print(f"MLflow: {_page(tracker, name, without_credentials(tracking_uri))}", soft_wrap=True)
+        link = _page(tracker, name, without_credentials(tracking_uri))
+        out.print(f"MLflow: {link}", soft_wrap=True)
+        if browser:
+            open_in_browser(link)
         return
     _require_database(root)
     tracker = open_tracker(None, root)
     _page(tracker, name, "")  # what was not recorded is said at once
     try:
         with local_server(tracker.uri, port) as server:
-            out.print(f"MLflow: {_page(tracker, name, server.address)}\nCtrl-C ends it.", soft_wrap=True)
+            link = _page(tracker, name, server.address)
+            out.print(f"MLflow: {link}\nCtrl-C ends it.", soft_wrap=True)
+            if browser:
+                open_in_browser(link)
             code = server.wait()
     except StoppedError as stopped:
         if stopped.number != signal.SIGINT:

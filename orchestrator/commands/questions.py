@@ -66,8 +66,11 @@ def questions(
     if informative is not None and (items or selection.toy):
         law = "must be of the scores of a study: ids that come with --items or --toy need not be those of its data"
         raise InputError(law, key="--informative")
-    judged, show, source = _of_items(items) if items else _of_study(named[0], storage, selection)
-    suite = _write_suite(judged, named[0], selection, informative) if informative is not None else None
+    root = None if items else existing_storage(storage)
+    judged, show, source = _of_items(items or ()) if root is None else _of_study(named[0], root, selection)
+    suite = None
+    if informative is not None and root is not None:
+        suite = _write_suite(judged, named[0], root, selection, informative)
     if output is not None:
         output.write_text(questions_csv(judged), encoding="utf-8")
     if as_json:
@@ -82,23 +85,23 @@ def questions(
 
 
 def _of_study(
-    study: str, storage: Path | None, selection: SelectionOptions
+    study: str, storage: Path, selection: SelectionOptions
 ) -> tuple[tuple[JudgedQuestions, ...], Describe, str]:
     from orchestrator.analysis.study_questions import judge_questions
     from orchestrator.reporting.questions import describe_from_storage
     from orchestrator.state.ledger import read_ledger
 
-    _, plan, store = planned_study(study, existing_storage(storage), selection)
+    _, plan, store = planned_study(study, storage, selection)
     return tuple(judge_questions(plan, store, read_ledger(plan, store))), describe_from_storage(plan, store), plan.study
 
 
 def _write_suite(
-    judged: tuple[JudgedQuestions, ...], study: str, selection: SelectionOptions, folder: Path
+    judged: tuple[JudgedQuestions, ...], study: str, storage: Path, selection: SelectionOptions, folder: Path
 ) -> tuple[dict[str, Any], ...]:
+    from orchestrator.planning.named_study import named_study
     from orchestrator.reporting.informative_suite import write_informative
-    from search_spaces.study_files import load_study
 
-    loaded = load_study(study, tuple(selection.overrides or ()))
+    loaded = named_study(study, storage, tuple(selection.overrides or ()))
     return write_informative(judged, loaded, folder.expanduser(), _folder_of(study))
 
 

@@ -22,6 +22,8 @@ from orchestrator.commands.options import (
     console,
 )
 from orchestrator.commands.running_options import PolicyOptions, WorkOptions
+from orchestrator.own_command import named_anywhere, own_command
+from orchestrator.settings import chosen_root
 from search_spaces.credentials import has_credentials, without_credentials
 from search_spaces.errors import InputError
 
@@ -70,8 +72,8 @@ def submit(
     from cluster.job_client import job_client
     from cluster.job_python import find_python
     from cluster.submit import commands, follow, submit_job, working_folder
+    from orchestrator.planning.named_study import named_study
     from search_spaces.expansion.expand import plan_study
-    from search_spaces.study_files import load_study
 
     if policy.may_come is not None:  # the job does not see a profile of this machine
         policy = replace(policy, may_come=write_may_come(read_may_come(policy.may_come)))
@@ -96,7 +98,8 @@ def submit(
     work.limits()
     work.rehearsals(toy=selection.toy)
     policy.storage_patience_s()  # all three refuse options that do not go together
-    loaded = load_study(study, selection.overrides or ())
+    seen_here = chosen_root(Path(storage) if storage is not None else None)
+    loaded = named_study(study, seen_here, selection.overrides or ())
     plan = plan_study(loaded, toy=selection.toy)  # what is wrong with the study is said here, not in the job's log
     resolved = {key: value for key, value in loaded.document.value.items() if key != "extends"}
     text = yaml.safe_dump(resolved, sort_keys=False)
@@ -127,16 +130,16 @@ def submit(
         lines += [f"  it runs in {head.path}, Python {head.version} of the head"]
         lines += [f"  to {purpose}: {command}" for purpose, command in commands(job)]
         where = ["--storage", storage]
-        status = ["ablate", "status", study, *flags_of(selection), *where]
-        lines += [f"  to see how far it is, where {storage} is mounted: {shlex.join(status)}"]
+        status = own_command("status", named_anywhere(study), *flags_of(selection), *where)
+        lines += [f"  to see how far it is, where {storage} is mounted: {status}"]
         if policy.tracking_uri is not None:
             lines += [f"  to compare its trials in MLflow: {policy.tracking_uri}"]
         elif not policy.offline:
             lines += [f"  its trials go to the MLflow database in {storage}: at its end it says how to open that"]
         at = ["--address", without_credentials(job.address), *(["--python", python] if python else [])]
         at += [] if wait else ["--no-wait"]
-        again = ["ablate", "submit", study, *flags_of(selection), *further, *at]
-        lines += [f"  to resume it: {shlex.join(again)}"]
+        again = own_command("submit", named_anywhere(study), *flags_of(selection), *further, *at)
+        lines += [f"  to resume it: {again}"]
         console().print("\n".join(lines), soft_wrap=True)
     if wait:
         out = sys.stderr if as_json else sys.stdout

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -30,6 +32,7 @@ def commands() -> list[list[str]]:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where a reader stands: runs of both harnesses, and the files of the page."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")  # the environment is activated
     for arm, accuracy in ACCURACIES.items():
         for seed in (1, 2, 3):
             write_lmms_run(tmp_path / "logs" / f"{arm}-seed{seed}", accuracy, seed)

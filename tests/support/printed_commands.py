@@ -81,9 +81,15 @@ def parse(command: PrintedCommand) -> None:
         if name not in parser.commands:
             raise ValueError(f"there is no command {name!r}: {command}")
         parser = parser.commands[name]
-    if not hasattr(parser, "commands"):
+    if hasattr(parser, "commands"):
+        return
+    if command.is_complete:
         with contextlib.suppress(typer.Exit):  # of `--help`
-            parser.make_context(name, words, resilient_parsing=not command.is_complete)
+            parser.make_context(name, words)
+        return
+    options = {flag for option in parser.params for flag in (*option.opts, *option.secondary_opts)} | {"-h", "--help"}
+    if unknown := {word.partition("=")[0] for word in words if word.startswith("-")} - options:
+        raise ValueError(f"No such option {', '.join(sorted(unknown))}: {command}")
 
 
 def _words(written: str) -> tuple[str, ...]:

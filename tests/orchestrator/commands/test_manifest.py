@@ -11,7 +11,10 @@ from typer.testing import CliRunner
 from cluster.manifests.forms import FORMS, ManifestForm
 from orchestrator.cli import app
 from search_spaces.errors import InputError
+from tests.support.command_line import SMALL
 from tests.support.manifests import render, try_render
+from trainables.storage import layout
+from trainables.storage.store import LocalStore
 
 PROFILES = Path(__file__).parents[3] / "cluster" / "profiles"
 
@@ -108,3 +111,11 @@ def test_a_password_in_a_study_gets_into_no_manifest() -> None:
     error = try_render("rayjob", "kuberay", "--set", "question=of http://me:c4n4ry@server/").exception
     assert isinstance(error, InputError)
     assert "must hold no password and no token" in str(error)
+
+
+def test_a_study_on_a_storage_that_is_seen_here_goes_by_its_name(tmp_path: Path) -> None:
+    LocalStore(tmp_path).put(layout.study_file("small"), SMALL.encode())
+    text = render("sbatch", "slurm", "--storage", str(tmp_path), study="small")
+    assert "question: Does it run?" in text
+    result = try_render("sbatch", "slurm", "--storage", str(tmp_path), study="smal")
+    assert "Did you mean 'small'?" in str(result.exception)

@@ -32,15 +32,19 @@ def recorded(tmp_path: Path) -> Path:
 
 def test_the_link_to_a_study_answers_until_ctrl_c(recorded: Path) -> None:
     command = [sys.executable, "-u", "-m", "orchestrator", "open", "small", "--storage", str(recorded)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "400"}
+    browser, given = recorded / "browser", recorded / "link"
+    os.mkfifo(given)
+    browser.write_text(f'#!/bin/sh\necho "$1" > {given}\n')
+    browser.chmod(0o755)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "400", "BROWSER": str(browser)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment) as opened:
         try:
             assert opened.stdout is not None
-            link = re.fullmatch(
-                r"MLflow: (http://127\.0\.0\.1:\d+)/#/experiments/1/runs\?\S+\n", opened.stdout.readline()
-            )
+            printed = opened.stdout.readline()
+            link = re.fullmatch(r"MLflow: (http://127\.0\.0\.1:\d+)/#/experiments/1/runs\?\S+\n", printed)
             assert link is not None
             assert opened.stdout.readline() == "Ctrl-C ends it.\n"
+            assert f"MLflow: {given.read_text()}" == printed
             with urllib.request.urlopen(link[1]) as page:
                 assert b"MLflow" in page.read()
             opened.send_signal(signal.SIGINT)

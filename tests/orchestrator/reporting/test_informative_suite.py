@@ -93,6 +93,14 @@ def test_files_that_a_study_may_use_are_not_replaced_by_other_ids(scored: Path) 
     assert [file.name for file in folder.iterdir()] == ["own.json"]
 
 
+def test_a_study_on_storage_goes_by_its_name(scored: Path) -> None:
+    storage, folder = scored.parent / "storage", scored.parent / "chosen"
+    LocalStore(storage).put(layout.study_file("small"), scored.read_bytes())
+    said = _run("questions", "small", "--informative", folder, storage=storage)
+    assert "chosen/own.json" in said[said.index("suites:") :]
+    assert (folder / "own.json").is_file()
+
+
 def test_without_a_choice_nothing_is_written(tmp_path: Path) -> None:
     (tmp_path / "s").mkdir()
     with pytest.raises(InputError, match="nothing is scored yet"):
