@@ -20,7 +20,7 @@ FAST := tests/search_spaces tests/cluster tests/orchestrator/analysis tests/docs
 	tests/test_docstrings.py tests/test_mirror.py tests/test_wheel.py tests/orchestrator/test_cli.py
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install quickstart smollm2 test test-fast test-slow broken-inputs lint measure first-hour gpu-check drill damaged clean
+.PHONY: help install quickstart smollm2 test test-fast test-slow broken-inputs lint docs measure first-hour gpu-check drill damaged clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -67,6 +67,9 @@ lint: install ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: install ## the site of the documents, with a reference of all commands and of the Python interface, in site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 drill: install ## kill a toy study at every kind of file operation, run it again, and compare (a night; DRILL="--kills 60 --runs 9": minutes)
 	$(BIN)/python -m measurements.drill $(DRILL)

@@ -136,8 +136,16 @@ def seconds_to_a_verdict(steps: Iterable[Played]) -> float:
 
 
 def _sure(step: ShownCommand) -> tuple[str, ...]:
-    """Leave out what hangs on the processor: which question is the first on which arms differ, and what they say."""
-    return (step.shown[0], ANY_LINES) if step.command.startswith("ablate answers") else step.shown
+    """Leave out what hangs on the machine: time and disk of a plan, what else its storage has, answers of a model."""
+    if step.command.startswith("ablate answers"):
+        return (step.shown[0], ANY_LINES)
+    if step.command.startswith("ablate plan"):
+        return (ANY_LINES, *(line for line in step.shown if not line.startswith(_OF_THE_MACHINE)))
+    return step.shown
+
+
+_OF_THE_MACHINE = ("storage ", "takes ", "          of disk")
+"""Beginnings of the lines of a plan that differ between machines."""
 
 
 def _copy_changes(clone: Path) -> None:
