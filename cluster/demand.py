@@ -4,27 +4,40 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from cluster.fit import NodeResources, place, remaining
+from cluster.fit import NodeResources, fits_one_node, place, remaining
 from cluster.launcher import ResourceRequest
 from cluster.profile import MOST_NODES, load_profile
 from search_spaces.errors import InputError
+from search_spaces.node_labels import ACCELERATOR_LABEL, label_key, label_value
 
-Bundle = dict[str, float]
 
-_NODES = re.compile(r"(\d+)x(\d+)(?::(\d+))?")
-"""Count, CPUs and GPUs of nodes that are alike: ``4x192:8``."""
+@dataclass(frozen=True)
+class Bundle:
+    """Room for one worker."""
+
+    resources: dict[str, float]
+    labels: dict[str, str] = field(default_factory=dict)
+    """Label of the nodes that may hold it -> selector of its value."""
+
+
+_NODES = re.compile(r"(?P<count>\d+)x(?P<cpus>\d+)(?::(?P<gpus>\d+))?(?P<labels>(?:@[^@,=]+=[^@,=]+)*)")
+"""Count, CPUs, GPUs and labels of nodes that are alike: ``4x192:8@accelerator=H100@market=spot``."""
+
+_ACCELERATOR = "accelerator"
+"""What stands for `ACCELERATOR_LABEL` there."""
 
 
 def read_may_come(text: str) -> tuple[NodeResources, ...]:
     """Read which nodes a cluster has when all have come.
 
     Args:
-        text: name or file of a profile, or nodes as ``COUNTxCPUS:GPUS``, several kinds separated by commas.
+        text: name or file of a profile, or nodes as ``COUNTxCPUS:GPUS@LABEL=VALUE``, several kinds separated by commas.
 
     Raises:
-        InputError: for a profile that is not there, and for more nodes than a profile may have.
+        InputError: for a profile that is not there, for more nodes than a profile may have, and for what is no label.
     """
     kinds = [_NODES.fullmatch(part.strip()) for part in text.split(",")]
     if not all(kinds):
@@ -32,17 +45,34 @@ def read_may_come(text: str) -> tuple[NodeResources, ...]:
     nodes = list[NodeResources]()
     for number, kind in enumerate(kinds):
         assert kind is not None
-        count, cpus, gpus = (int(group or 0) for group in kind.groups())
+        count, cpus, gpus = (int(kind[name] or 0) for name in ("count", "cpus", "gpus"))
         if len(nodes) + count > MOST_NODES:
             raise InputError(f"must be at most {MOST_NODES:,} nodes, but got {text}", key="--may-come")
-        nodes += [NodeResources(f"kind {number}, node {i}", cpus, gpus) for i in range(count)]
+        labels = _read_labels(kind["labels"])
+        nodes += [NodeResources(f"kind {number}, node {i}", cpus, gpus, labels=labels) for i in range(count)]
     return tuple(nodes)
+
+
+def _read_labels(text: str) -> dict[str, str]:
+    labels = {}
+    for pair in text.split("@")[1:]:
+        key, value = pair.split("=")
+        try:
+            labels[ACCELERATOR_LABEL if key == _ACCELERATOR else label_key(key)] = label_value(value)
+        except ValueError as error:
+            raise InputError(f"{key!r}, a label of nodes, or its value {error}", key="--may-come") from error
+    return labels
 
 
 def write_may_come(nodes: Iterable[NodeResources]) -> str:
     """Write nodes in the form that needs no profile."""
-    kinds = Counter((node.cpus, node.gpus) for node in nodes)
-    return ",".join(f"{count}x{cpus:g}:{gpus:g}" for (cpus, gpus), count in kinds.items())
+    kinds = Counter((node.cpus, node.gpus, _write_labels(node.labels)) for node in nodes)
+    return ",".join(f"{count}x{cpus:g}:{gpus:g}{labels}" for (cpus, gpus, labels), count in kinds.items())
+
+
+def _write_labels(labels: Mapping[str, str]) -> str:
+    names = {key: _ACCELERATOR if key == ACCELERATOR_LABEL else key for key in sorted(labels)}
+    return "".join(f"@{name}={labels[key]}" for key, name in names.items())
 
 
 class Demand:
@@ -64,12 +94,12 @@ class Demand:
         for request in requests:
             if request in full:
                 continue
-            placement = place(request, free)
+            placement = place(request, free, on_one_node=fits_one_node(request, self.may_come))
             if placement is None:
                 full.add(request)
                 continue
             free = remaining(request, free, placement)
-            bundles += [request.bundle()] * request.workers
+            bundles += [Bundle(request.bundle(), dict(request.labels))] * request.workers
         self._pass_on(bundles)
 
     def withdraw(self) -> None:
@@ -85,4 +115,6 @@ class Demand:
 def _ask_ray(bundles: list[Bundle]) -> None:
     from ray.autoscaler.sdk import request_resources
 
-    request_resources(bundles=bundles)
+    labels = {"bundle_label_selectors": [bundle.labels for bundle in bundles]}
+    asked = labels if any(bundle.labels for bundle in bundles) else {}
+    request_resources(bundles=[bundle.resources for bundle in bundles], **asked)

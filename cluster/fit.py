@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import socket
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cluster.launcher import ResourceRequest
 from search_spaces.errors import InputError
+from search_spaces.node_labels import ACCELERATOR_LABEL, accelerator_type, are_selected
+
+DRIVER = Path("/proc/driver/nvidia/gpus")
+"""Folder in which NVIDIA's driver lists the devices."""
 
 ROUNDING = 1e-6
 """Fractions of a device add up in binary floating point; Ray itself counts in units of 1e-4."""
@@ -26,10 +31,11 @@ class NodeResources:
     gpus: float = 0
     host: str = ""
     """Its name, for people."""
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def capacity_for(self, request: ResourceRequest) -> int:
         """Count the workers of a request that fit into this node, at most as many as the request has."""
-        if self.name in request.avoided:
+        if self.name in request.avoided or (request.labels and not are_selected(dict(request.labels), self.labels)):
             return 0
         by_cpus = (self.cpus + ROUNDING) // request.cpus_per_worker
         by_gpus = (self.gpus + ROUNDING) // request.gpus_per_worker if request.gpus_per_worker else by_cpus
@@ -38,19 +44,33 @@ class NodeResources:
     def minus(self, request: ResourceRequest, workers: int) -> NodeResources:
         """Subtract what so many workers of a request use; a negative number of workers gives it back."""
         cpus, gpus = workers * request.cpus_per_worker, workers * request.gpus_per_worker
-        return NodeResources(self.name, self.cpus - cpus, self.gpus - gpus, self.host)
+        return NodeResources(self.name, self.cpus - cpus, self.gpus - gpus, self.host, self.labels)
 
 
-def place(request: ResourceRequest, free: Sequence[NodeResources]) -> tuple[int, ...] | None:
+def fits_one_node(request: ResourceRequest, nodes: Iterable[NodeResources]) -> bool:
+    """Check whether one node of an empty cluster holds all workers of a trial: then they are never put apart."""
+    return any(node.capacity_for(request) == request.workers for node in nodes)
+
+
+def place(
+    request: ResourceRequest, free: Sequence[NodeResources], *, on_one_node: bool = False
+) -> tuple[int, ...] | None:
     """Place the workers of a trial: return how many go to each node, or None if they do not all fit.
 
     One node for all of them if there is one, the tightest; else as few nodes as possible, as Ray's PACK does.
+
+    Args:
+        request: of the trial.
+        free: what is free, node by node.
+        on_one_node: place them on one node or not at all, as Ray's STRICT_PACK does.
     """
     capacities = [node.capacity_for(request) for node in free]
     whole = [i for i, capacity in enumerate(capacities) if capacity == request.workers]
     if whole:
         tightest = min(whole, key=lambda i: (free[i].gpus, free[i].cpus))
         return tuple(request.workers if i == tightest else 0 for i in range(len(free)))
+    if on_one_node:
+        return None
     placement, missing = [0] * len(free), request.workers
     for i in sorted(range(len(free)), key=lambda i: -capacities[i]):
         placement[i] = min(missing, capacities[i])
@@ -93,8 +113,11 @@ def at_once(request: ResourceRequest, nodes: Sequence[NodeResources], limit: int
         nodes: all nodes of the cluster.
         limit: the count ends there.
     """
-    any_number = replace(request, workers=limit * request.workers)  # the workers of a trial may be apart
-    return min(limit, sum(node.capacity_for(any_number) for node in nodes) // request.workers)
+    any_number = replace(request, workers=limit * request.workers)
+    capacities = [node.capacity_for(any_number) for node in nodes]
+    if fits_one_node(request, nodes):
+        return min(limit, sum(capacity // request.workers for capacity in capacities))
+    return min(limit, sum(capacities) // request.workers)
 
 
 def impossible(requests: Mapping[str, ResourceRequest], nodes: Sequence[NodeResources]) -> dict[str, str]:
@@ -103,7 +126,8 @@ def impossible(requests: Mapping[str, ResourceRequest], nodes: Sequence[NodeReso
     for request in requests.values():
         if request not in reasons:
             is_met = place(request, nodes) is not None
-            reasons[request] = None if is_met else f"asks for {request}, but the cluster has {describe(nodes)}"
+            has = describe(nodes, [key for key, _ in request.labels])
+            reasons[request] = None if is_met else f"asks for {request}, but the cluster has {has}"
     return {name: reason for name, request in requests.items() if (reason := reasons[request]) is not None}
 
 
@@ -142,9 +166,20 @@ def refuse_unfit(
     refuse_impossible({name: requests[name] for name in unfit}, may_come or nodes)
 
 
-def describe(nodes: Sequence[NodeResources]) -> str:
-    """Describe the nodes of a cluster for people: ``2 CPU`` or ``2 nodes: 8 CPU and 4 GPU, 16 CPU``."""
-    each = [f"{node.cpus:g} CPU" + (f" and {node.gpus:g} GPU" if node.gpus else "") for node in nodes]
+def describe(nodes: Sequence[NodeResources], labels: Sequence[str] = ()) -> str:
+    """Describe the nodes of a cluster for people: ``2 CPU`` or ``2 nodes: 8 CPU and 4 GPU, 16 CPU``.
+
+    Args:
+        nodes: of the cluster.
+        labels: whose values are shown too.
+    """
+
+    def described(node: NodeResources) -> str:
+        gpus = f" and {node.gpus:g} GPU" if node.gpus else ""
+        shown = ", ".join(f"{key} {node.labels.get(key, 'none')}" for key in labels)
+        return f"{node.cpus:g} CPU{gpus}{f' ({shown})' if shown else ''}"
+
+    each = [described(node) for node in nodes]
     if len(each) == 1:
         return each[0]
     return f"{len(each)} nodes: {', '.join(each)}" if each else "no node"
@@ -157,13 +192,17 @@ def node_resources(nodes: Iterable[Mapping[str, object]]) -> tuple[NodeResources
         resources = node.get("Resources")
         if node.get("Alive") and isinstance(resources, Mapping):
             cpus, gpus = float(resources.get("CPU", 0)), float(resources.get("GPU", 0))
-            alive.append(NodeResources(str(node.get("NodeID")), cpus, gpus, str(node.get("NodeManagerHostname", ""))))
+            host, labels = str(node.get("NodeManagerHostname", "")), node.get("Labels")
+            known = {str(key): str(value) for key, value in labels.items()} if isinstance(labels, Mapping) else {}
+            alive.append(NodeResources(str(node.get("NodeID")), cpus, gpus, host, known))
     return tuple(sorted(alive, key=lambda node: node.name))
 
 
 def this_machine(cpus: int | None = None) -> tuple[NodeResources, ...]:
     """Return the one node of an embedded cluster: the CPUs this process may use (or `cpus`), the GPUs it can see."""
-    return (NodeResources("this machine", cpus or usable_cpus(), visible_gpus(), socket.gethostname()),)
+    kind = first_accelerator()
+    labels = {ACCELERATOR_LABEL: kind} if kind is not None else {}
+    return (NodeResources("this machine", cpus or usable_cpus(), visible_gpus(), socket.gethostname(), labels),)
 
 
 def usable_cpus() -> int:
@@ -171,7 +210,16 @@ def usable_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def visible_gpus(driver: Path = Path("/proc/driver/nvidia/gpus")) -> int:
+def first_accelerator(driver: Path = DRIVER) -> str | None:
+    """Name the kind of this machine's first NVIDIA device as Ray names it, ``H100``; None where there is none."""
+    for file in sorted(driver.glob("*/information")):
+        found = re.search(r"^Model:\s+(.+)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+        if found is not None:
+            return accelerator_type(found[1])
+    return None
+
+
+def visible_gpus(driver: Path = DRIVER) -> int:
     """Count the NVIDIA devices without importing torch: what the driver lists, unless CUDA_VISIBLE_DEVICES chooses."""
     listed = len(list(driver.iterdir())) if driver.is_dir() else 0
     chosen = os.environ.get("CUDA_VISIBLE_DEVICES")

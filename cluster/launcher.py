@@ -22,11 +22,15 @@ class ResourceRequest:
     gpus_per_worker: float = 0
     avoided: tuple[str, ...] = ()
     """Ids of nodes that have lost attempts of trials: no worker is placed there."""
+    labels: tuple[tuple[str, str], ...] = ()
+    """Label of nodes -> selector of its value, sorted (`search_spaces.node_labels`): workers are placed only where all
+    of them fit."""
 
     def __str__(self) -> str:
         gpus = f" and {self.gpus_per_worker:g} GPU" if self.gpus_per_worker else ""
         workers = "1 worker" if self.workers == 1 else f"{self.workers} workers"
-        return f"{workers} x {self.cpus_per_worker:g} CPU{gpus}"
+        where = ", ".join(f"{key} {selector}" for key, selector in self.labels)
+        return f"{workers} x {self.cpus_per_worker:g} CPU{gpus}{f' on nodes with {where}' if where else ''}"
 
     @property
     def cpus(self) -> float:

@@ -6,8 +6,8 @@ A shipped profile has a name (`kuberay`); one of a user's own is a file of the s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from importlib import resources
@@ -22,6 +22,7 @@ from cluster.fit import NodeResources, usable_cpus, visible_gpus
 from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError, Problems, nearest
 from search_spaces.names import Slug
+from search_spaces.node_labels import ACCELERATOR_LABEL, LabelValue, OwnLabelKey
 from search_spaces.spec import Positive, Spec
 from search_spaces.typed import typed
 from search_spaces.yaml_source import Document, KeyPath, key_text, read
@@ -90,10 +91,22 @@ class NodeKind:
     memory_bytes: int
     price: Price | None
     """Of one node; None: not known."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """That Ray is started with on these nodes."""
+
+    @property
+    def all_labels(self) -> dict[str, str]:
+        """Labels of these nodes, with the kind of their GPUs, which Ray finds by itself."""
+        kind = shipped().gpus[self.gpu].accelerator_type if self.gpu is not None else None
+        return {**({ACCELERATOR_LABEL: kind} if kind is not None else {}), **self.labels}
 
     def nodes(self, count: int) -> tuple[NodeResources, ...]:
         """Return the resources of some nodes of this kind."""
-        return tuple(NodeResources(f"{self.name}-{number}", self.cpus, self.gpus) for number in range(1, count + 1))
+        labels = self.all_labels
+        return tuple(
+            NodeResources(f"{self.name}-{number}", self.cpus, self.gpus, labels=labels)
+            for number in range(1, count + 1)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +199,8 @@ class _NodeFile(Spec):
     gpu: str | None = None
     memory_gb: _Amount | Literal["auto"]
     price: Price | None
+    labels: dict[OwnLabelKey, LabelValue] = Field(default={})
+    """That Ray is started with there: trials choose nodes by them (`resources.labels`)."""
 
     def resolved(self, name: str) -> NodeKind:
         """Fill in what this machine has."""
@@ -199,6 +214,7 @@ class _NodeFile(Spec):
             gpu=self.gpu,
             memory_bytes=memory,
             price=self.price,
+            labels=self.labels,
         )
 
 

@@ -25,6 +25,7 @@ from orchestrator.state.claims import claim_keys, read_claims
 from orchestrator.state.ledger import gpu_seconds, read_ledger
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
+from search_spaces.study import Study
 from trainables.storage.probe import require_capable
 from trainables.storage.store import LocalStore, Store
 
@@ -69,8 +70,12 @@ def run_until_decided(
     """
     store = LocalStore(options.plan.storage)
     require_capable(store.root)
-    planned = _planned(name, options)
+    study, planned = _planned(name, options)
     added, spent_s = _begun(planned, store)
+    if study.budget.gpu_hours is not None:
+        limits = replace(
+            limits, gpu_hours=min(limits.gpu_hours, study.budget.gpu_hours - added.gpu_seconds_before / 3600)
+        )
     told: dict[str, Fate] = {}
     while True:
         left_s = limits.gpu_hours * 3600 + added.gpu_seconds_before - spent_s
@@ -98,8 +103,8 @@ def run_until_decided(
         write_added(store, run.plan.study, added)
 
 
-def _planned(name: str, options: RunOptions) -> Plan:
-    """Plan the study as storage knows it, and refuse what has no claim to decide."""
+def _planned(name: str, options: RunOptions) -> tuple[Study, Plan]:
+    """Read a study and plan it as storage knows it, and refuse what has no claim to decide."""
     study = named_study(name, options.plan.storage, options.plan.overrides)
     if not study.hypotheses:
         law = "a study must have hypotheses to be run until they are decided, but it has none"
@@ -108,7 +113,8 @@ def _planned(name: str, options: RunOptions) -> Plan:
         raise InputError("must be left out with --until-decided: seeds are added to arms, not to trials", key="--limit")
     if options.only:
         raise InputError("must be left out with --until-decided: claims choose the arms that get seeds", key="--only")
-    return plan(expand(study, options.plan), options.plan, known_digests(LocalStore(options.plan.storage)))
+    known = known_digests(LocalStore(options.plan.storage))
+    return study, plan(expand(study, options.plan), options.plan, known)
 
 
 def _begun(planned: Plan, store: Store) -> tuple[AddedSeeds, float]:

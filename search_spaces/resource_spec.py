@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, assert_never
 
 from pydantic import Field
 
+from search_spaces.node_labels import ACCELERATOR_LABEL, LabelKey, LabelSelector, LabelValue
 from search_spaces.spec import Positive, Spec
 
 Offload = Literal["none", "optimizer", "optimizer+params"]
@@ -23,6 +24,10 @@ class ResourceSpec(Spec):
     """GPUs of each worker; 0 trains on CPUs."""
     cpus_per_worker: Annotated[float, Field(gt=0)] = 1
     """CPU cores that each worker reserves."""
+    accelerator: LabelValue | None = None
+    """Kind of GPU that its nodes have, as Ray names it: `H100`. None for any."""
+    labels: dict[LabelKey, LabelSelector] = Field(default={})
+    """Labels of its nodes, name -> value, `in(value,value)`, or either of them after a `!`: `{market: "!spot"}`."""
     zero: Literal[0, 1, 2, 3] = 0
     """ZeRO stage: what the workers divide among them (1: optimizer states, 2: gradients too, 3: weights too)."""
     offload: Offload = "none"
@@ -46,6 +51,11 @@ class ResourceSpec(Spec):
     """A group that gives no sign for this long is taken for dead."""
     deepspeed: dict[str, Any] = Field(default={})
     """Further DeepSpeed settings; those that the stage decides are refused."""
+
+    @property
+    def node_labels(self) -> dict[str, str]:
+        """Label -> what its value must be, for the nodes of a trial, the kind of GPU among them."""
+        return {**self.labels, **({ACCELERATOR_LABEL: self.accelerator} if self.accelerator is not None else {})}
 
     @property
     def gpu_share(self) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, assert_never
 
 from search_spaces.errors import InputError, nearest
+from search_spaces.node_labels import ACCELERATOR_LABEL
 from search_spaces.resource_spec import CheckpointForm, ResourceSpec
 from search_spaces.spec import StageSpec
 
@@ -126,7 +127,7 @@ def check_resources(stage: StageSpec, resources: ResourceSpec) -> None:
     """Check that resources can train a stage, and that they do not change the experiment.
 
     Raises InputError for sizes that do not divide, offloading without its ZeRO stage, several workers on one device,
-    parts of several GPUs, and DeepSpeed settings that the stage decides.
+    parts of several GPUs, a kind of GPU for trials without any, and DeepSpeed settings that the stage decides.
     """
     check_sizes(stage, resources)
     _check_offload(stage, resources)
@@ -142,12 +143,24 @@ def check_resources(stage: StageSpec, resources: ResourceSpec) -> None:
             f" but got {resources.gpus_per_worker:g}",
             way_out="Set `gpus_per_worker: 1`, or `workers: 1`.",
         )
+    _check_nodes(resources)
     for field in _fields(resources.deepspeed):
         if field in OWNED:
             raise InputError(
                 f"resources.deepspeed must not set {field!r}: {OWNED[field]} decides it",
                 key=f"resources.deepspeed.{field}",
             )
+
+
+def _check_nodes(resources: ResourceSpec) -> None:
+    if resources.accelerator is None:
+        return
+    if not resources.gpus_per_worker:
+        law = f"accelerator must be left out where gpus_per_worker is 0, but got {resources.accelerator!r}"
+        raise InputError(law, way_out="Set `gpus_per_worker: 1`.")
+    if ACCELERATOR_LABEL in resources.labels:
+        law = f"labels must not have {ACCELERATOR_LABEL} beside `accelerator`, which stands for it"
+        raise InputError(law, way_out="Leave one of them out.")
 
 
 def _check_offload(stage: StageSpec, resources: ResourceSpec) -> None:

@@ -148,6 +148,14 @@ class StorageChoice(Entry):
     run frees leftovers, then starts nothing. Prepared data are not counted."""
 
 
+class BudgetChoice(Entry):
+    """How much a study may spend. Changes no result."""
+
+    gpu_hours: Annotated[float, Field(gt=0)] | None = None
+    """GPU-hours in all, by whatever runs of the study; hours of workers where there are no GPUs. No trial is started
+    beyond them, and `--max-gpu-hours` takes their place."""
+
+
 class Exclude(Entry):
     where: Annotated[dict[str, Any], Field(min_length=1)]
     """Axis -> label of its value; an arm is left out if all of them fit."""
@@ -238,6 +246,8 @@ class Study(Entry):
     """Workers, devices, ZeRO and checkpoints of a trial, or the name of a preset."""
     storage: StorageChoice = StorageChoice()
     """How much of the storage the study may take."""
+    budget: BudgetChoice = BudgetChoice()
+    """How many GPU-hours the study may spend."""
     hypotheses: tuple[Hypothesis, ...] = ()
     """Claims about pairs of arms, written before the run; a verdict is given on each."""
     sources: dict[Slug, SourceEntry] = Field(default_factory=dict)

@@ -8,7 +8,7 @@ from importlib import resources
 import jinja2
 
 from cluster.deployment import Slurm
-from cluster.manifests.study_job import StudyJob
+from cluster.manifests.study_job import StudyJob, labels_text
 from cluster.profile import Profile
 from search_spaces.errors import InputError
 
@@ -39,6 +39,7 @@ def sbatch(job: StudyJob, profile: Profile) -> str:
             name=job.label(40),
             kind=kind,
             slurm=profile.slurm,
+            labels=f" --labels={shlex.quote(labels_text(kind.labels))}" if kind.labels else "",
             memory_mib=kind.memory_bytes // 2**20,
             time=_time(profile.slurm),
             within_s=profile.slurm.notice_s - TIDY_UP_S,

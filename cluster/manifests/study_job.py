@@ -81,6 +81,11 @@ def yaml_text(command: str, purpose: str, objects: Sequence[Mapping[str, Any]]) 
     return f"# {command}\n# {purpose}\n" + "---\n".join(documents)
 
 
+def labels_text(labels: Mapping[str, str]) -> str:
+    """Write labels of nodes as `ray start --labels` takes them."""
+    return ",".join(f"{key}={value}" for key, value in labels.items())
+
+
 def ray_version() -> str:
     """Return the version of Ray that this program is installed with, which a cluster must have."""
     return version("ray")

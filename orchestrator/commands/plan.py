@@ -84,7 +84,8 @@ def plan(
         from orchestrator.terminal.plan_summary import plan_summary_lines
 
         data = selection.plan_options(store.root).data
-        for line in plan_summary_lines(plan_summary(planned, store, data, assumed, power), forecast):
+        shown = plan_summary(planned, store, data, assumed, power, loaded.budget.gpu_hours)
+        for line in plan_summary_lines(shown, forecast):
             print(line)
     refuse_beyond_budget(planned, assumed)
 
@@ -134,7 +135,8 @@ def _forecast(planned: Plan, store: Store, name: str, gpu: str | None, assumed: 
     from orchestrator.state.ledger import read_ledger
 
     profile = load_profile(name)
-    kinds = {kind.gpu for kind in profile.nodes if kind.gpu is not None}
+    kinds = tuple(dict.fromkeys(kind.gpu for kind in profile.nodes if kind.gpu is not None))
+    assumed = replace(assumed, there=kinds)
     if gpu is None and len(kinds) == 1:
-        assumed = replace(assumed, gpu=kinds.pop())
+        assumed = replace(assumed, gpu=kinds[0])
     return forecast(planned, read_ledger(planned, store), store, profile, assumed)

@@ -146,6 +146,7 @@ def end_of_run(done: StudyRun, options: RunOptions, out: Console) -> int:
     Returns:
         The exit code.
     """
+    from orchestrator.planning.chosen_settings import gpu_hours_limit
     from orchestrator.terminal.stops import storage_gave_out
 
     if done.outcomes is None:
@@ -160,8 +161,10 @@ def end_of_run(done: StudyRun, options: RunOptions, out: Console) -> int:
         out.print(f"Offline. To send it to MLflow:  {options.sync_command}", soft_wrap=True)
     if done.outcomes is not None and done.outcomes.storage_trouble is not None:
         out.print(f"ablate: {storage_gave_out(done.outcomes.storage_trouble)}", soft_wrap=True)
-    if done.outcomes is not None and done.outcomes.budget_spent and options.max_gpu_hours is not None:
-        out.print(f"ablate: {_out_of_hours(done, options.max_gpu_hours)}", soft_wrap=True)
+    most = gpu_hours_limit(done.study, options)
+    if done.outcomes is not None and done.outcomes.budget_spent and most is not None:
+        limit = "budget.gpu_hours" if options.max_gpu_hours is None else "--max-gpu-hours"
+        out.print(f"ablate: {_out_of_hours(done, limit, most)}", soft_wrap=True)
     if done.stopped_by is not None:
         out.print(f"ablate: stopped by {done.stopped_by}; the same command goes on", soft_wrap=True)
     is_asked, only_rehearsed = done.stopped_by is not None, options.rehearsals == "only"
@@ -169,15 +172,21 @@ def end_of_run(done: StudyRun, options: RunOptions, out: Console) -> int:
     return _exit_code(done.outcomes, counts, is_asked=is_asked, only_rehearsed=only_rehearsed)
 
 
-def _out_of_hours(done: StudyRun, max_gpu_hours: float) -> str:
-    """Say that a run has ended at the limit of its GPU-hours, and what is left."""
+def _out_of_hours(done: StudyRun, limit: str, most: float) -> str:
+    """Say that a run has ended at the limit of its GPU-hours, and what is left.
+
+    Args:
+        done: the run.
+        limit: option or field that sets the limit.
+        most: GPU-hours that it allows.
+    """
     from orchestrator.state.ledger import gpu_seconds
 
     counts = done.ledger.counts(done.selected)
     left = sum(counts.values()) - counts["done"] - counts["failed"]
     spent = gpu_seconds(done.ledger) / 3600
     return (
-        f"stopped by --max-gpu-hours {max_gpu_hours:g}: trials that are done have spent {spent:,.3g} GPU-hours, "
+        f"stopped by {limit} {most:g}: trials that are done have spent {spent:,.3g} GPU-hours, "
         f"{number_of(left, 'trial')} left. The same command with more GPU-hours goes on"
     )
 

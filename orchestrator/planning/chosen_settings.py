@@ -17,6 +17,11 @@ def chosen_interface(study: Study, options: RunOptions) -> str | None:
     return options.interface or study.resources.interface
 
 
+def gpu_hours_limit(study: Study, options: RunOptions) -> float | None:
+    """Return the most GPU-hours that a study may spend in all: the command line's, else its own; None for no limit."""
+    return study.budget.gpu_hours if options.max_gpu_hours is None else options.max_gpu_hours
+
+
 def run_settings(study: Study, plan: Plan, options: RunOptions, spent_gpu_s: float = 0.0) -> RunSettings:
     """Turn the command line's options, and what the study says of its cluster, into the settings of a run.
 
@@ -26,7 +31,8 @@ def run_settings(study: Study, plan: Plan, options: RunOptions, spent_gpu_s: flo
         options: of the command line.
         spent_gpu_s: GPU-seconds that the study has spent before this run.
     """
-    left_s = math.inf if options.max_gpu_hours is None else options.max_gpu_hours * 3600 - spent_gpu_s
+    most = gpu_hours_limit(study, options)
+    left_s = math.inf if most is None else most * 3600 - spent_gpu_s
     return RunSettings(
         plan.study,
         interface=chosen_interface(study, options),

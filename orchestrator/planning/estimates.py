@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from cluster.cost import TEXT_TOKENS, Disk, Operations, gpu_hours, operations, stage_disk
@@ -33,6 +33,8 @@ class Assumptions:
     """Share of its peak that the GPU reaches on the positions that it computes; None for what the catalogue says."""
     text_tokens: int = TEXT_TOKENS
     """Mean length of a text. Memory is for the longest that the language model takes, `max_length`."""
+    there: tuple[str, ...] = ()
+    """GPUs of the cluster that is planned for, by their names in the catalogue; empty where none is known."""
 
     @staticmethod
     def of(gpu: str | None, mfu: float | None, text_tokens: int | None) -> Assumptions:
@@ -60,6 +62,15 @@ class Assumptions:
     def reached(self) -> float:
         """Share of the peak that is reached: the user's, or the catalogue's."""
         return self.mfu or self.entry.reached
+
+    def on(self, resources: ResourceSpec) -> Assumptions:
+        """Return the assumptions for a trial of these resources: of the kind of GPU that it asks for, if it asks.
+
+        That of the cluster comes first, then this one's, then the first of the catalogue.
+        """
+        kind, known = resources.accelerator, shipped().gpus
+        fitting = [name for name in (*self.there, self.gpu, *known) if known[name].accelerator_type == kind]
+        return replace(self, gpu=fitting[0]) if fitting else self
 
     def bytes_for(self, resources: ResourceSpec) -> int:
         """Return the bytes of the GPU that a worker of these resources may take."""
@@ -137,7 +148,7 @@ class _Estimator:
         return self._memo.of(
             "estimate",
             (size, resources),
-            lambda: _estimate(size, stage, resources, node.steps, longest, cached, self._assumed),
+            lambda: _estimate(size, stage, resources, node.steps, longest, cached, self._assumed.on(resources)),
             (*_what_takes(stage), node.steps, longest, cached),
         )
 

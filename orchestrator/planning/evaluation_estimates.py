@@ -53,7 +53,7 @@ def evaluation_estimates(plan: Plan, assumed: Assumptions) -> dict[str, Evaluati
         is_cached = sources <= {source for node in trial.path for source in plan.nodes[node].sources}
         alike = (arm.size, last.precision, is_cached, arm.resources.gpu_share)
         if alike not in known:
-            known[alike] = _estimate(arm, arm.size, last, is_cached, assumed)
+            known[alike] = _estimate(arm, arm.size, last, is_cached, assumed.on(arm.resources))
         result[arm.name] = known[alike]
     return result
 

@@ -78,7 +78,7 @@ def plan_sections(plan: Plan, assumed: Assumptions | None = None) -> dict[str, A
         "most_work_lost": {
             name: {"steps": steps, "minutes": minutes} for name, (steps, minutes) in most_work_lost(plan).items()
         },
-        "assumptions": {**vars(assumed), "mfu": assumed.reached},
+        "assumptions": {"gpu": assumed.gpu, "mfu": assumed.reached, "text_tokens": assumed.text_tokens},
     }
 
 

@@ -15,7 +15,7 @@ from orchestrator.planning.inputs_check import FoundInputs, find_inputs
 from orchestrator.planning.lower_bound import Piece, lower_bound_s
 from orchestrator.planning.plan_json import Totals, totals
 from orchestrator.running.tasks import remaining_work, requests_by_arm
-from orchestrator.state.ledger import TrialState, read_ledger
+from orchestrator.state.ledger import TrialState, gpu_seconds, read_ledger
 from search_spaces.plan import Plan
 from trainables.storage.store import LocalStore
 
@@ -48,6 +48,10 @@ class PlanSummary:
     """That hours and memory are for."""
     gpu_hours: float | None
     """Of all stages that are not done; None without GPUs, and while some size or number of steps is not known."""
+    spent_gpu_hours: float
+    """Of all trials that are done."""
+    budget_gpu_hours: float | None
+    """That the study may spend in all; None without a limit."""
     disk_bytes: int | None
     """Most bytes on storage; None while the size of some model is not known."""
     inputs: FoundInputs
@@ -57,7 +61,12 @@ class PlanSummary:
 
 
 def plan_summary(
-    plan: Plan, store: LocalStore, data_root: Path, assumed: Assumptions, powers: Sequence[HypothesisPower]
+    plan: Plan,
+    store: LocalStore,
+    data_root: Path,
+    assumed: Assumptions,
+    powers: Sequence[HypothesisPower],
+    budget_gpu_hours: float | None = None,
 ) -> PlanSummary:
     """Sum up a plan on its storage and this machine. Data and weights are looked for, not read.
 
@@ -67,6 +76,7 @@ def plan_summary(
         data_root: folder in which relative paths of sources and weights start.
         assumed: the GPU that hours and memory are for.
         powers: what the hypotheses of the study can decide.
+        budget_gpu_hours: what the study may spend in all; None for no limit.
     """
     ledger, machine = read_ledger(plan, store), this_machine()
     unfit = impossible(requests_by_arm(plan), machine)
@@ -100,6 +110,8 @@ def plan_summary(
         unfit=unfit,
         gpu=assumed.gpu,
         gpu_hours=sum(known_hours) if known_hours and len(known_hours) == len(hours) else None,
+        spent_gpu_hours=gpu_seconds(ledger) / 3600,
+        budget_gpu_hours=budget_gpu_hours,
         disk_bytes=peak_disk(plan, by_node),
         inputs=find_inputs(list(parts.values()), plan.evaluation_sets, set(plan.digests), data_root),
         powers=tuple(powers),

@@ -7,7 +7,7 @@ import math
 import random
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from cluster.fit import NodeResources, place, remaining, totals
@@ -173,7 +173,8 @@ class SimulatedCluster:
         for driver, attempt in self._waiting_for_seats:
             if attempt.is_over:
                 continue
-            placement = place(attempt.request, self._free)
+            on_one_node = driver.schedule.is_on_one_node(attempt.request)
+            placement = place(attempt.request, self._free, on_one_node=on_one_node)
             if placement is None:
                 still.append((driver, attempt))
             else:
@@ -277,7 +278,7 @@ class SimulatedCluster:
 
     def _set_machine(self, i: int, *, is_there: bool) -> None:
         """Give or take a machine on which nothing runs, and have the drivers see it."""
-        there = self._nodes[i] if is_there else NodeResources(self._nodes[i].name, 0, 0)
+        there = self._nodes[i] if is_there else replace(self._nodes[i], cpus=0, gpus=0)
         self._free = (*self._free[:i], there, *self._free[i + 1 :])
         self._away = self._away - {i} if is_there else self._away | {i}
         for driver in self._drivers:

@@ -182,6 +182,10 @@ class Dispatcher:
         """Return the nodes on which a trial must not be placed."""
         return self._schedule.request_of(trial).avoided
 
+    def is_on_one_node(self, trial: str) -> bool:
+        """Return whether all workers of a trial are placed on one node."""
+        return self._schedule.is_on_one_node(self._schedule.request_of(trial))
+
     def wanted(self) -> tuple[ResourceRequest, ...]:
         """List what the running trials have, and what those need that could start if there were room."""
         with self._lock:

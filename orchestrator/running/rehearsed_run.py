@@ -185,6 +185,10 @@ class RehearsedRun:
         """Return the nodes on which a rehearsal or a trial must not be placed."""
         return self._of(trial).avoided(trial)
 
+    def is_on_one_node(self, trial: str) -> bool:
+        """Return whether all workers of a rehearsal or a trial are placed on one node."""
+        return self._of(trial).is_on_one_node(trial)
+
     def raise_if_interrupted(self) -> None:
         """Raise InterruptedRunError if a signal has come."""
         self._trials.run.raise_if_interrupted()

@@ -31,17 +31,24 @@ class Ending:
     placement: tuple[int, ...]
 
 
-def reserve(request: ResourceRequest, free: Sequence[NodeResources], endings: Iterable[Ending]) -> Reservation | None:
+def reserve(
+    request: ResourceRequest,
+    free: Sequence[NodeResources],
+    endings: Iterable[Ending],
+    *,
+    on_one_node: bool = False,
+) -> Reservation | None:
     """Reserve the first room that is expected to be free for a request; None if it fits nowhere even in the end.
 
     Args:
         request: that does not fit into what is free.
         free: what is free now.
         endings: the running trials.
+        on_one_node: whether all of its workers are placed on one node.
     """
     then = list(free)
     capacities = [node.capacity_for(request) for node in then]
-    missing = request.workers - sum(capacities)
+    missing, widest = request.workers - sum(capacities), max(capacities, default=0)
     for ending in sorted(endings, key=lambda ending: ending.in_s):
         for i, count in enumerate(ending.placement):
             if count:
@@ -49,12 +56,13 @@ def reserve(request: ResourceRequest, free: Sequence[NodeResources], endings: It
                 missing += capacities[i]
                 capacities[i] = then[i].capacity_for(request)
                 missing -= capacities[i]
-        if missing <= 0:
-            placement = place(request, then)
+                widest = max(widest, capacities[i])
+        if widest >= request.workers or (missing <= 0 and not on_one_node):
+            placement = place(request, then, on_one_node=on_one_node)
             assert placement is not None  # the capacities say so
             left = remaining(request, then, placement)
             beside = tuple(
-                NodeResources(now.name, min(now.cpus, rest.cpus), min(now.gpus, rest.gpus))
+                NodeResources(now.name, min(now.cpus, rest.cpus), min(now.gpus, rest.gpus), now.host, now.labels)
                 for now, rest in zip(free, left, strict=True)
             )
             return Reservation(ending.in_s, beside)

@@ -139,6 +139,10 @@ class Run:
         """Return the nodes on which a trial that was dispatched must not be placed."""
         return self._dispatcher.avoided(trial)
 
+    def is_on_one_node(self, trial: str) -> bool:
+        """Return whether all workers of a trial that was dispatched are placed on one node."""
+        return self._dispatcher.is_on_one_node(trial)
+
     @property
     def budget_spent(self) -> bool:
         """Whether all GPU-seconds of this run are spent."""

@@ -26,7 +26,7 @@ from enum import Enum
 from functools import cache, partial
 from typing import Final, Literal
 
-from cluster.fit import NodeResources, place, remaining, share
+from cluster.fit import NodeResources, fits_one_node, place, remaining, share
 from cluster.launcher import ResourceRequest
 from orchestrator.running.outlook import Outlook
 from orchestrator.running.reservation import Ending, reserve
@@ -84,6 +84,8 @@ class Schedule:
         self._free, self._max_concurrent = tuple(nodes), max_concurrent
         self._placements: dict[str, tuple[int, ...]] = {}
         self._outlook = Outlook(cache(partial(share, nodes=tuple(nodes))), clock)
+        self.is_on_one_node = cache(partial(fits_one_node, nodes=tuple(nodes)))
+        """Whether all workers of a request are placed on one node: on those that there are, one can hold them."""
         self._changed = True
         for item in work:
             if len(item.costs) != len(item.path):
@@ -242,6 +244,7 @@ class Schedule:
             free = list(remaining(self._work[trial].request, free, moved))
         self._free, self._placements, self._changed = tuple(free), placements, True
         self._outlook.share = cache(partial(share, nodes=tuple(nodes)))
+        self.is_on_one_node = cache(partial(fits_one_node, nodes=tuple(nodes)))
 
     def _choose(self) -> tuple[str, tuple[int, ...]] | None:
         """Choose a trial that may start now, and where; None if there is none."""
@@ -252,13 +255,14 @@ class Schedule:
         for request, is_due in self._in_order(heads):
             trial = heads[request][-1]
             if reservation is None or self._remaining[trial] * self._outlook.pace <= reservation.in_s:
-                placement = place(request, self._free)
+                placement = place(request, self._free, on_one_node=self.is_on_one_node(request))
             else:
-                placement = place(request, reservation.beside)
+                placement = place(request, reservation.beside, on_one_node=self.is_on_one_node(request))
             if placement is not None:
                 return trial, placement
             if is_due and reservation is None and len(heads) > 1:
-                reservation = reserve(request, self._free, self._endings())
+                on_one_node = self.is_on_one_node(request)
+                reservation = reserve(request, self._free, self._endings(), on_one_node=on_one_node)
         return None
 
     def _in_order(self, heads: Mapping[ResourceRequest, Entry]) -> list[tuple[ResourceRequest, bool]]:

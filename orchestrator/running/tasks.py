@@ -25,7 +25,12 @@ WRITE_MARGIN_BYTES = 1_000_000
 
 def resource_request(resources: ResourceSpec) -> ResourceRequest:
     """Return the resource request of a trial that runs on these resources."""
-    return ResourceRequest(resources.workers, resources.cpus_per_worker, resources.gpus_per_worker)
+    return ResourceRequest(
+        resources.workers,
+        resources.cpus_per_worker,
+        resources.gpus_per_worker,
+        labels=tuple(sorted(resources.node_labels.items())),
+    )
 
 
 def requests_by_arm(plan: Plan) -> dict[str, ResourceRequest]:

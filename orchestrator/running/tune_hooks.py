@@ -60,6 +60,9 @@ class TuneRun(Protocol):
     def avoided(self, trial: str) -> tuple[str, ...]:
         """Return the nodes on which a trial that was dispatched must not be placed."""
 
+    def is_on_one_node(self, trial: str) -> bool:
+        """Return whether all workers of a trial that was dispatched are placed on one node."""
+
     def raise_if_interrupted(self) -> None:
         """Raise InterruptedRunError if a signal has come."""
 
@@ -105,10 +108,15 @@ def fit(
     launcher = LAUNCHERS[settings.launcher](settings.interface)
     bundles = {trial: launcher.bundles(request) for trial, request in requests.items()}
     start_group = partial(launcher.start, settings.code)
+
+    def reserved(trial: str, config: Mapping[str, Any]) -> PlacementGroupFactory:
+        labels = dict(requests[trial].labels) | ({NODE_LABEL: config["nodes"]} if config["nodes"] else {})
+        return reservation(bundles[trial], labels, on_one_node=config["on_one_node"])
+
     trainable = tune.with_parameters(TuneTrial, start_group=start_group, study=settings.study, storage=storage)
     reports = _Reports(run)
     tuner = tune.Tuner(
-        tune.with_resources(trainable, lambda config: reservation(bundles[config["trial"]], config["nodes"])),
+        tune.with_resources(trainable, lambda config: reserved(config["trial"], config)),
         tune_config=tune.TuneConfig(
             search_alg=_TrialIds(run, storages or {}, placeable),
             num_samples=sys.maxsize,  # a trial that is tried again is a new one to Tune
@@ -151,17 +159,21 @@ def node_selector(placeable: Collection[str] | None, avoided: Collection[str]) -
     return f"in({','.join(sorted(set(placeable) - set(avoided)) or sorted(placeable))})"
 
 
-def reservation(bundles: list[dict[str, float]], nodes: str) -> PlacementGroupFactory:
+def reservation(
+    bundles: list[dict[str, float]], labels: Mapping[str, str], *, on_one_node: bool = False
+) -> PlacementGroupFactory:
     """Make the reservation of a trial's workers.
 
     Args:
         bundles: resources of the trial's own process and of its workers.
-        nodes: on which they may be placed, a selector of labels; empty for all.
+        labels: label -> selector of its value, of the nodes on which they may be placed; empty for all nodes.
+        on_one_node: place all of them on one node, and wait for it, rather than apart.
     """
-    if not nodes:
-        return PlacementGroupFactory(bundles)
+    strategy = "STRICT_PACK" if on_one_node else "PACK"
+    if not labels:
+        return PlacementGroupFactory(bundles, strategy=strategy)
     reserved = sum(any(bundle.values()) for bundle in bundles)  # Tune drops a first bundle that is empty
-    return PlacementGroupFactory(bundles, bundle_label_selector=[{NODE_LABEL: nodes}] * reserved)
+    return PlacementGroupFactory(bundles, strategy=strategy, bundle_label_selector=[dict(labels)] * reserved)
 
 
 class _TrialIds(Searcher):  # type: ignore[misc]  # ray has no types
@@ -180,7 +192,8 @@ class _TrialIds(Searcher):  # type: ignore[misc]  # ray has no types
         own = {"storage": self._storages[trial]} if trial in self._storages else {}
         nodes = node_selector(self._placeable() if self._placeable else None, self._run.avoided(trial))
         every_s = report_every_s(self._run.most_at_once)
-        return {"trial": trial, "nodes": nodes, "report_every_s": every_s, **own}
+        on_one_node = self._run.is_on_one_node(trial)
+        return {"trial": trial, "nodes": nodes, "on_one_node": on_one_node, "report_every_s": every_s, **own}
 
     def on_trial_complete(self, trial_id: str, result: Any = None, error: bool = False) -> None:
         """Do nothing: the callback below gets the same, with the trial."""

@@ -165,6 +165,13 @@ def _size(powers: Sequence[HypothesisPower]) -> str:
     return f"{count}, 80 % power"
 
 
+def _beyond_budget(shown: PlanSummary) -> Iterator[str]:
+    """Say that the study's GPU-hours do not suffice, as far as the plan knows what is left."""
+    budget, left, spent = shown.budget_gpu_hours, shown.gpu_hours or 0.0, shown.spent_gpu_hours
+    if budget is not None and spent + left > budget:
+        yield f"budget.gpu_hours is {budget:g}, but {spent:.3g} are spent and about {left:.3g} are left to do"
+
+
 def _warnings(shown: PlanSummary, *, on_profile: bool) -> Iterator[str]:
     if not on_profile:
         unfit = list(shown.unfit.items())
@@ -172,6 +179,7 @@ def _warnings(shown: PlanSummary, *, on_profile: bool) -> Iterator[str]:
             more = f" (and {number_of(len(unfit) - 1, 'more arm')})" if len(unfit) > 1 else ""
             yield f"this machine cannot run it: {name} {reason}{more}"
     yield from shown.too_large
+    yield from _beyond_budget(shown)
     small = [power for power in shown.powers if power.is_too_small]
     if small:
         yield f"seeds or questions may be too few for {_named(small)}: see --tables"

@@ -7,6 +7,7 @@ from typing import Annotated, assert_never
 from pydantic import Field
 
 from search_spaces.catalogue.entries import Entry, StageResources
+from search_spaces.node_labels import accelerator_type
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.spec import Positive, Precision
 
@@ -35,6 +36,11 @@ class GpuEntry(Entry):
     """Peak of plain fp32, as torch uses by default."""
     reached: Annotated[float, Field(gt=0, le=1)]
     """Share of the peak that training reaches: MFU of the positions that are computed, padding included."""
+
+    @property
+    def accelerator_type(self) -> str:
+        """The kind of accelerator that Ray's label of a node names it."""
+        return accelerator_type(f"NVIDIA {self.names[0]}")
 
     def tflops(self, precision: Precision) -> float | None:
         """Return the peak of matrix products in a precision; None where the GPU has no units for it."""

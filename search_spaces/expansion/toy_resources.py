@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from search_spaces.quantities import number_of
 from search_spaces.resource_spec import ResourceSpec
@@ -66,7 +66,8 @@ def _toy_request(asked: ResourceSpec, machine: Machine | None) -> ResourceSpec:
     """Make the toy form of a request that the machine can meet.
 
     A group that is too large for its GPUs becomes the largest that fits and still divides a global batch. On CPUs it
-    becomes one worker: several trials at a time are faster there.
+    becomes one worker: several trials at a time are faster there. Which nodes a trial wants of a cluster means nothing
+    on one machine.
     """
     gpus, workers = asked.gpus_per_worker, asked.workers
     if machine is not None:
@@ -74,6 +75,7 @@ def _toy_request(asked: ResourceSpec, machine: Machine | None) -> ResourceSpec:
         most = min(machine.cpus, int(machine.gpus / gpus)) if gpus else machine.cpus
         smaller = (size for size in range(min(workers, most), 0, -1) if workers % size == 0)
         workers = workers if workers <= most else next(smaller, 1) if gpus else 1
+    of_its_nodes: dict[str, Any] = {} if machine is None else {"accelerator": None, "labels": {}}
     return asked.model_copy(
-        update={"workers": workers, "gpus_per_worker": gpus, "cpus_per_worker": 1, "micro_batch": None}
+        update={"workers": workers, "gpus_per_worker": gpus, "cpus_per_worker": 1, "micro_batch": None, **of_its_nodes}
     )

@@ -8,6 +8,7 @@ from cluster.demand import Bundle, Demand, read_may_come, write_may_come
 from cluster.launcher import ResourceRequest
 from cluster.profile import load_profile
 from search_spaces.errors import InputError
+from search_spaces.node_labels import ACCELERATOR_LABEL
 
 GANG, ONE = ResourceRequest(8, 4, 1), ResourceRequest(1, 4, 1)
 
@@ -32,7 +33,7 @@ def test_demand_asks_for_what_fits_once_all_nodes_have_come_and_only_when_it_cha
         demand.show([GANG, GANG, GANG, ONE])
     assert [len(bundles) for bundles in asked] == [16]
     demand.show([ONE])
-    assert asked[-1] == [{"CPU": 4.0, "GPU": 1.0}]
+    assert asked[-1] == [Bundle({"CPU": 4.0, "GPU": 1.0})]
 
 
 def test_demand_is_given_back_when_nothing_waits_and_asked_for_no_more_than_once() -> None:
@@ -42,4 +43,22 @@ def test_demand_is_given_back_when_nothing_waits_and_asked_for_no_more_than_once
     demand.show([ONE])
     demand.show([])
     demand.withdraw()
-    assert asked == [[{"CPU": 4.0, "GPU": 1.0}], []]
+    assert asked == [[Bundle({"CPU": 4.0, "GPU": 1.0})], []]
+
+
+def test_labels_of_nodes_that_may_come_are_read_and_written() -> None:
+    nodes = read_may_come("1x64:8@accelerator=H100@market=spot,1x64:8@accelerator=A100")
+    assert [node.labels for node in nodes] == [
+        {ACCELERATOR_LABEL: "H100", "market": "spot"},
+        {ACCELERATOR_LABEL: "A100"},
+    ]
+    assert read_may_come(write_may_come(nodes)) == nodes
+    with pytest.raises(InputError, match="1 to 63"):
+        read_may_come("1x64:8@market=two words")
+
+
+def test_demand_asks_for_nodes_with_the_labels_of_a_trial() -> None:
+    asked: list[list[Bundle]] = []
+    labelled = ResourceRequest(1, 4, 1, labels=((ACCELERATOR_LABEL, "H100"),))
+    Demand(read_may_come("1x64:8@accelerator=H100,9x64:8"), asked.append).show([labelled] * 9)
+    assert asked == [[Bundle({"CPU": 4.0, "GPU": 1.0}, {ACCELERATOR_LABEL: "H100"})] * 8]

@@ -10,6 +10,8 @@ import pytest
 from cluster.fit import (
     NodeResources,
     at_once,
+    first_accelerator,
+    fits_one_node,
     impossible,
     node_resources,
     place,
@@ -20,6 +22,7 @@ from cluster.fit import (
 )
 from cluster.launcher import ResourceRequest
 from search_spaces.errors import InputError
+from search_spaces.node_labels import ACCELERATOR_LABEL
 
 FOUR_GPUS = NodeResources("a", cpus=16, gpus=4)
 
@@ -40,12 +43,50 @@ def test_place_devices_are_short_although_cpus_are_not_is_none() -> None:
     assert place(ResourceRequest(5, 1, 1), [FOUR_GPUS]) is None
 
 
+def test_place_on_one_node_waits_rather_than_put_workers_apart() -> None:
+    half_free = [NodeResources("a", 16, 4), NodeResources("b", 16, 4)]
+    gang = ResourceRequest(8, 1, 1)
+    assert fits_one_node(gang, [NodeResources("a", 16, 8), NodeResources("b", 16, 8)])
+    assert place(gang, half_free, on_one_node=True) is None
+    assert place(gang, half_free) == (4, 4)
+    assert not fits_one_node(ResourceRequest(16, 1, 1), [NodeResources("a", 16, 8), NodeResources("b", 16, 8)])
+
+
+def test_place_takes_only_nodes_whose_labels_fit() -> None:
+    old = NodeResources("a", 16, 8, labels={ACCELERATOR_LABEL: "A100", "market": "spot"})
+    new = NodeResources("b", 16, 8, labels={ACCELERATOR_LABEL: "H100"})
+    assert place(ResourceRequest(1, 1, 1, labels=((ACCELERATOR_LABEL, "H100"),)), [old, new]) == (0, 1)
+    assert place(ResourceRequest(1, 1, 1, labels=(("market", "!spot"),)), [old, new]) == (0, 1)
+    assert place(ResourceRequest(9, 1, 1, labels=(("market", "spot"),)), [old, new]) is None
+
+
+def test_impossible_shows_the_labels_that_are_asked_for_and_those_that_nodes_have() -> None:
+    asked = ResourceRequest(1, 1, 1, labels=((ACCELERATOR_LABEL, "H200"),))
+    nodes = [NodeResources("a", 16, 8, labels={ACCELERATOR_LABEL: "A100"}), NodeResources("b", 4)]
+    assert impossible({"base": asked}, nodes) == {
+        "base": "asks for 1 worker x 1 CPU and 1 GPU on nodes with ray.io/accelerator-type H200, but the cluster has 2 "
+        "nodes: 16 CPU and 8 GPU (ray.io/accelerator-type A100), 4 CPU (ray.io/accelerator-type none)"
+    }
+
+
+def test_node_resources_have_the_labels_that_ray_gives() -> None:
+    (node,) = node_resources([{"NodeID": "a", "Alive": True, "Resources": {"CPU": 4.0}, "Labels": {"market": "spot"}}])
+    assert node.labels == {"market": "spot"}
+
+
+def test_first_accelerator_is_named_as_ray_names_it(tmp_path: Path) -> None:
+    assert first_accelerator(tmp_path) is None
+    (tmp_path / "0000:01:00.0").mkdir()
+    (tmp_path / "0000:01:00.0" / "information").write_text("Model: \t\t NVIDIA H100 80GB HBM3\nIRQ:  \t 42\n")
+    assert first_accelerator(tmp_path) == "H100"
+
+
 @pytest.mark.parametrize(
     ("needs", "nodes", "expected"),
     [
         (ResourceRequest(1, 1), [NodeResources("a", 2)], 2),
         (ResourceRequest(2, 1), [NodeResources("a", 3)], 1),
-        (ResourceRequest(2, 1), [NodeResources("a", 3), NodeResources("b", 3)], 3),
+        (ResourceRequest(2, 1), [NodeResources("a", 3), NodeResources("b", 3)], 2),  # never apart: each holds one
         (ResourceRequest(1, 1, 0.25), [FOUR_GPUS], 16),
         (ResourceRequest(1, 1, 0.3), [NodeResources("a", 16, 0.9)], 3),
         (ResourceRequest(8, 1, 1), [FOUR_GPUS], 0),

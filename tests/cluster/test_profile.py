@@ -10,6 +10,7 @@ from cluster.fit import usable_cpus, visible_gpus
 from cluster.profile import load_profile, shipped_profiles
 from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError
+from search_spaces.node_labels import ACCELERATOR_LABEL
 
 OWN = """\
 about: ours
@@ -118,3 +119,11 @@ def test_all_problems_of_a_profile_are_said_together(tmp_path: Path) -> None:
 def test_a_profile_that_is_not_there_is_answered_with_the_nearest_name() -> None:
     with pytest.raises(InputError, match="Did you mean 'kuberay'"):
         load_profile("kuberey")
+
+
+def test_nodes_of_a_profile_have_the_kind_of_their_gpus_and_labels_of_ones_own(tmp_path: Path) -> None:
+    profile = load_profile(_written(tmp_path, OWN.replace("gpus: 8", "gpus: 8\n    labels: {market: spot}")))
+    assert profile.most_nodes[0].labels == {ACCELERATOR_LABEL: "H100", "market": "spot"}
+    assert profile.most_nodes[-1].labels == {}
+    with pytest.raises(InputError, match=r"must not begin with ray\.io/"):
+        load_profile(_written(tmp_path, OWN.replace("gpus: 8", "gpus: 8\n    labels: {ray.io/rack: a}")))

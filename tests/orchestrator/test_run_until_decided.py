@@ -92,9 +92,11 @@ class Trainer:
         return Outcomes()
 
 
-def _run(folder: Path, trainer: Trainer, gpu_hours: float = 10.0, steps: tuple[int, ...] = (3, 4, 6)):  # type: ignore[no-untyped-def]
+def _run(  # type: ignore[no-untyped-def]
+    folder: Path, trainer: Trainer, gpu_hours: float = 10.0, steps: tuple[int, ...] = (3, 4, 6), further: str = ""
+):
     study, shown = folder / "claims.yaml", io.StringIO()
-    study.write_text(STUDY)
+    study.write_text(STUDY + further)
     storage = folder / "storage"
     options = RunOptions(plan=PlanOptions(storage=storage, data=storage / "sources"), study=str(study))
     run = run_until_decided(str(study), options, Limits(gpu_hours, steps), Console(file=shown, width=200), trainer)
@@ -223,3 +225,11 @@ def test_what_cannot_be_run_until_decided_is_refused(tmp_path: Path) -> None:
     limited = replace(options, plan=replace(options.plan, limit=1))
     with pytest.raises(InputError, match="must be left out with --until-decided"):
         run_until_decided("quickstart", limited, Limits(), Console(), Trainer())
+
+
+def test_the_budget_of_the_study_ends_seeds_too(tmp_path: Path) -> None:
+    trainer = Trainer()
+    run, lines = _run(tmp_path, trainer, further=f"budget: {{gpu_hours: {4 * COST_S / 3600}}}\n")
+    assert run.is_out_of_budget
+    assert lines[-1].startswith("stopped by the budget before the next look")
+    assert len(trainer.trained) == 4

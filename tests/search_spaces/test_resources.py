@@ -9,6 +9,7 @@ import pytest
 from search_spaces.catalogue.load import shipped
 from search_spaces.errors import InputError
 from search_spaces.expansion.expand import plan_study
+from search_spaces.node_labels import ACCELERATOR_LABEL
 from search_spaces.plan import Arm
 from search_spaces.resource_spec import CheckpointForm, ResourceSpec
 from search_spaces.resources import checkpoint_form
@@ -84,6 +85,10 @@ def test_an_arm_has_no_network_interface_of_its_own(tmp_path: Path) -> None:
         ("{workers: 2, gpus_per_worker: 0.5}", "NCCL refuses two ranks on one device"),
         ("{gpus_per_worker: 1.5}", "a whole number, or less than 1"),
         ("{workers: 8, micro_batch: 3}", "must be a multiple of resources.micro_batch"),
+        ("{accelerator: H100}", "accelerator must be left out where gpus_per_worker is 0"),
+        ("{gpus_per_worker: 1, accelerator: H100, labels: {ray.io/accelerator-type: A100}}", "which stands for it"),
+        ("{labels: {market: 'in()'}}", "must be a value"),
+        ("{labels: {'a b': c}}", "must be a name"),
     ],
 )
 def test_an_ask_that_cannot_train_a_stage_is_refused_when_it_is_planned(
@@ -97,6 +102,10 @@ def test_resources_do_not_enter_identity(tmp_path: Path) -> None:
     plain, preset = _arms(tmp_path, "")["base"], _arms(tmp_path, "resources: prismatic-7b-1x80gb\n")["base"]
     shared = _arms(tmp_path, "resources: {gpus_per_worker: 0.25}\n")["base"]
     assert plain.id == preset.id == shared.id
+    asked = "{gpus_per_worker: 1, accelerator: H100, labels: {market: '!spot'}}"
+    labelled = _arms(tmp_path, f"resources: {asked}\n")["base"]
+    assert labelled.id == plain.id
+    assert labelled.resources.node_labels == {ACCELERATOR_LABEL: "H100", "market": "!spot"}
 
 
 FORMS: list[tuple[ResourceSpec, CheckpointForm]] = [

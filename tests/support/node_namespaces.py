@@ -72,7 +72,7 @@ mount --bind $FOLDER/hosts-$1 /etc/hosts
 mount -t tmpfs tmpfs /dev/shm
 mkdir $FOLDER/$1
 [ $1 = 1 ] && role="--head --port=$PORT --include-dashboard=false --num-cpus=$HEAD_CPUS" \
-    || role="--address=$HEAD --num-cpus=$CPUS"
+    || role="--address=$HEAD --num-cpus=$CPUS --labels=number=node-$1"
 $RAY start $role --node-ip-address=$PREFIX$1 --temp-dir=$FOLDER/$1 --object-store-memory=100000000 --disable-usage-stats
 touch $FOLDER/up-$1
 exec sleep infinity
@@ -108,11 +108,23 @@ class NodeLab:
 
     def kill_node(self, number: int) -> None:
         """Kill all processes of a node at once, as a machine that loses its power."""
+        self._first(number).kill()
+
+    def has_trial(self, number: int) -> bool:
+        """Check whether a process of a trial is on a node."""
+        try:
+            processes = self._first(number).children(recursive=True)
+            return any("Trainable" in " ".join(process.cmdline()) for process in processes)
+        except (psutil.NoSuchProcess, ValueError):  # the lab is being started, or has ended
+            return False
+
+    def _first(self, number: int) -> psutil.Process:
+        """Find the first process of a node, with which all others of it end."""
         family = psutil.Process(self.process.pid).children(recursive=True)
         roots = [each for each in family if each.name() == "unshare" and each.cmdline()[-2:] == ["node", str(number)]]
         (root,) = roots
         (first,) = root.children()
-        first.kill()
+        return first
 
 
 @contextmanager

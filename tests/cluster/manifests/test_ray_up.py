@@ -9,9 +9,12 @@ from typing import Any
 import jsonschema
 import pytest
 import ray.autoscaler
+import yaml
 
 from cluster.profile import load_profile
 from tests.support.manifests import documents, render, try_render
+
+PROFILES = Path(__file__).parents[3] / "cluster" / "profiles"
 
 SCHEMA = json.loads((Path(ray.autoscaler.__file__).parent / "ray-schema.json").read_text())
 
@@ -52,3 +55,13 @@ def test_the_token_is_a_file_and_the_storage_is_in_the_container() -> None:
 def test_a_profile_of_another_way_is_refused(profile: str) -> None:
     error = str(try_render("ray-up", profile, "--storage", "/s").exception)
     assert "must have one of `aws` and `on_premise`" in error
+
+
+def test_nodes_are_started_with_the_labels_of_the_profile(tmp_path: Path) -> None:
+    written = yaml.safe_load((PROFILES / "aws.yaml").read_text())
+    written["nodes"]["h100"]["labels"] = {"market": "spot"}
+    (tmp_path / "ours.yaml").write_text(yaml.safe_dump(written))
+    cluster = _cluster(str(tmp_path / "ours.yaml"))
+    jsonschema.validate(cluster, SCHEMA)
+    assert cluster["available_node_types"]["h100"]["labels"] == {"market": "spot"}
+    assert "labels" not in cluster["available_node_types"]["head"]

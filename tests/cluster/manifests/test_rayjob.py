@@ -178,3 +178,11 @@ def test_settings_of_kubernetes_that_cannot_be_are_refused(
 
 def test_a_profile_of_another_way_is_refused() -> None:
     assert "kubernetes: must be in the profile" in str(try_render("rayjob", "slurm").exception)
+
+
+def test_ray_is_started_with_the_labels_of_the_profile(tmp_path: Path) -> None:
+    written = yaml.safe_load((PROFILES / "kuberay.yaml").read_text())
+    written["nodes"]["h100"]["labels"] = {"market": "spot", "rack": "7"}
+    (tmp_path / "ours.yaml").write_text(yaml.safe_dump(written))
+    (group,) = _job(render("rayjob", str(tmp_path / "ours.yaml")))["rayClusterSpec"]["workerGroupSpecs"]
+    assert group["rayStartParams"] == {"labels": "market=spot,rack=7"}

@@ -297,3 +297,11 @@ def test_a_study_cannot_end_its_part_of_the_script(tmp_path: Path) -> None:
     )
     script = try_render("sbatch", "slurm", study=str(study))
     assert script.exception is None or "END_OF_STUDY" in str(script.exception)
+
+
+def test_ray_is_started_with_the_labels_of_the_profile(tmp_path: Path) -> None:
+    file = Path(_profile(tmp_path))
+    written = yaml.safe_load(file.read_text())
+    written["nodes"]["small"]["labels"] = {"market": "spot"}
+    file.write_text(yaml.safe_dump(written))
+    assert "--num-gpus=0 --labels=market=spot --disable-usage-stats" in render("sbatch", str(file))

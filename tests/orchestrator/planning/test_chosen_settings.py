@@ -31,3 +31,23 @@ def test_the_network_interface_is_the_command_lines_then_the_studys(
     options = replace(RunOptions(PlanOptions(tmp_path, tmp_path), interface=typed), retries=5, max_concurrent=2)
     settings = run_settings(study, plan_study(study), options)
     assert (settings.interface, settings.budgets.lost, settings.max_concurrent) == (interface, 5, 2)
+
+
+@pytest.mark.parametrize(("typed", "hours"), [(None, 3.0), (1.0, 1.0), (50.0, 50.0)])
+def test_the_gpu_hours_are_the_command_lines_then_the_studys_less_what_is_spent(
+    typed: float | None, hours: float, tmp_path: Path
+) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text(BASE + "budget: {gpu_hours: 3}\n")
+    study = load_study(str(file))
+    options = RunOptions(PlanOptions(tmp_path, tmp_path), max_gpu_hours=typed)
+    settings = run_settings(study, plan_study(study), options, spent_gpu_s=600.0)
+    assert settings.gpu_seconds_left == hours * 3600 - 600
+
+
+def test_a_budget_of_gpu_hours_moves_no_key(tmp_path: Path) -> None:
+    file, keys = tmp_path / "study.yaml", []
+    for budget in ("", "budget: {gpu_hours: 3}\n"):
+        file.write_text(BASE + budget)
+        keys.append([node.key for node in plan_study(load_study(str(file))).nodes.values()])
+    assert keys[0] == keys[1]

@@ -200,3 +200,14 @@ def test_a_worker_with_a_part_of_a_gpu_has_that_part_of_its_memory(share: float,
         held = float(stage["note"].partition("`gpus_per_worker: ")[2].partition("`")[0])
         assert needs <= held < needs + 0.01
         assert "of a100's 4 at gpus_per_worker 0.05; " in stage["note"]
+
+
+def test_a_stage_that_asks_for_a_kind_of_gpu_is_estimated_for_it(tmp_path: Path) -> None:
+    text = SMALL.replace("gpus_per_worker: SHARE", "gpus_per_worker: 1, accelerator: A100")
+    for_any, asked = _plan(tmp_path, SMALL.replace("SHARE", "1")), _plan(tmp_path, text)
+    (named,) = _stages(for_any, Assumptions("a100")).values()
+    (chosen,) = _stages(asked, Assumptions("h100")).values()
+    assert chosen["gpu_hours"] == named["gpu_hours"]
+    (there,) = _stages(asked, Assumptions("h100", there=("h100", "a100-40gb"))).values()
+    (smaller,) = _stages(for_any, Assumptions("a100-40gb")).values()
+    assert there["gpu_hours"] == smaller["gpu_hours"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,27 @@ def test_a_gang_over_hosts_whose_name_is_loopback_meets_over_the_interface_of_ra
         code, said = lab.finished(TIMEOUT_S)
     assert code == 0, said
     assert "1 of 1 trials are done." in said
+
+
+def test_a_trial_runs_on_the_node_whose_label_it_asks_for(tmp_path: Path) -> None:
+    asked = command(tmp_path, "--set", "resources.workers=1", "--set", "resources.labels.number=node-2")
+    seen = set[int]()
+    with node_lab(asked, head_cpus=3) as lab:
+        while lab.process.poll() is None:
+            seen |= {number for number in (1, 2) if lab.has_trial(number)}
+            time.sleep(0.2)
+        code, said = lab.finished(TIMEOUT_S)
+    assert code == 0, said
+    assert "1 of 1 trials are done." in said
+    assert seen == {2}
+
+
+def test_a_trial_with_a_label_that_no_node_has_is_refused_with_those_that_they_have(tmp_path: Path) -> None:
+    with node_lab(command(tmp_path, "--set", "resources.labels.number=node-3")) as lab:
+        code, said = lab.finished(TIMEOUT_S)
+    assert code == 2, said
+    assert "on nodes with number node-3, but the cluster has 2 nodes" in said
+    assert "1 CPU (number node-2)" in said
 
 
 @pytest.mark.slow

@@ -24,3 +24,12 @@ def test_reserve_takes_the_first_room_that_is_large_enough_and_leaves_the_rest()
 
 def test_reserve_of_what_fits_nowhere_even_when_all_have_ended_is_none() -> None:
     assert reserve(GANG, [NodeResources("a", 8, 1)], [Ending(5, ONE, (1,))]) is None
+
+
+def test_reserve_on_one_node_waits_for_one_that_holds_all() -> None:
+    free = [NodeResources("a", 8, 1), NodeResources("b", 8, 2)]
+    endings = [Ending(10, ONE, (1, 0)), Ending(20, ONE, (0, 1)), Ending(30, ONE, (0, 1))]
+    apart, together = reserve(GANG, free, endings), reserve(GANG, free, endings, on_one_node=True)
+    assert apart is not None
+    assert together is not None
+    assert (apart.in_s, together.in_s) == (10, 30)

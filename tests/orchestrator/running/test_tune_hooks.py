@@ -71,12 +71,19 @@ def test_kind_of_message_is_one_line() -> None:
 
 def test_reservation_elsewhere_asks_every_bundle_with_resources_for_another_node() -> None:
     gang = [{"CPU": 0.0}, {"CPU": 1.0}, {"CPU": 1.0}]
-    assert reservation(gang, "").required_resources == {"CPU": 2.0}
-    assert reservation(gang, "") == reservation(gang, "")
-    elsewhere = reservation(gang, "!in(n1,n2)")
-    assert elsewhere != reservation(gang, "")
-    assert elsewhere == reservation(gang, "!in(n1,n2)")
-    assert elsewhere._kwargs == {"bundle_label_selector": [{NODE_LABEL: "!in(n1,n2)"}] * 2}
+    assert reservation(gang, {}).required_resources == {"CPU": 2.0}
+    assert reservation(gang, {}) == reservation(gang, {})
+    others = {NODE_LABEL: "!in(n1,n2)"}
+    elsewhere = reservation(gang, others)
+    assert elsewhere != reservation(gang, {})
+    assert elsewhere == reservation(gang, others)
+    assert elsewhere._kwargs == {"bundle_label_selector": [others] * 2}
+
+
+def test_reservation_on_one_node_is_never_put_apart() -> None:
+    gang = [{"CPU": 0.0}, {"CPU": 1.0}, {"CPU": 1.0}]
+    assert reservation(gang, {}, on_one_node=True).strategy == "STRICT_PACK"
+    assert reservation(gang, {"market": "spot"}).strategy == "PACK"
 
 
 @dataclass
@@ -91,6 +98,9 @@ class HandingOut:
     def avoided(self, trial: str) -> tuple[str, ...]:
         return ("n2",)
 
+    def is_on_one_node(self, trial: str) -> bool:
+        return True
+
 
 def test_where_nodes_are_asked_first_only_those_that_are_fit_are_selected() -> None:
     assert node_selector(None, ()) == ""
@@ -101,9 +111,9 @@ def test_where_nodes_are_asked_first_only_those_that_are_fit_are_selected() -> N
 
 def test_a_trial_is_placed_on_nodes_that_are_fit_and_reports_the_more_rarely_the_more_may_run() -> None:
     few = _TrialIds(HandingOut(most_at_once=2), {}, lambda: ("n1", "n2")).suggest("tune's id")  # type: ignore[arg-type]
-    assert few == {"trial": "t", "nodes": "in(n1)", "report_every_s": 1.0}
+    assert few == {"trial": "t", "nodes": "in(n1)", "on_one_node": True, "report_every_s": 1.0}
     many = _TrialIds(HandingOut(most_at_once=200), {}, None).suggest("tune's id")  # type: ignore[arg-type]
-    assert many == {"trial": "t", "nodes": "!in(n2)", "report_every_s": 10.0}
+    assert many == {"trial": "t", "nodes": "!in(n2)", "on_one_node": True, "report_every_s": 10.0}
 
 
 def _trial(file: Path) -> SimpleNamespace:
