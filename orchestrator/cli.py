@@ -26,6 +26,7 @@ from orchestrator.commands.export import export
 from orchestrator.commands.figures import figures
 from orchestrator.commands.import_results import import_results
 from orchestrator.commands.init import init
+from orchestrator.commands.json_options import takes_bounds
 from orchestrator.commands.mcp import mcp
 from orchestrator.commands.names import ls, show
 from orchestrator.commands.noise import noise
@@ -92,6 +93,10 @@ app.command(name="import")(import_results)
 app.command(name="open")(open_mlflow)
 app.add_typer(data, name="data")
 app.add_typer(benchmarks, name="benchmarks")
+for group in (app, data, benchmarks):
+    for registered in group.registered_commands:
+        assert registered.callback is not None
+        registered.callback = takes_bounds(registered.callback)
 
 
 def _print_version(is_asked: bool) -> None:

@@ -45,7 +45,7 @@ def list_benchmarks(as_json: JsonOption = False) -> None:
     from trainables.benchmarks.registry import BENCHMARKS
 
     if as_json:
-        print_json([_benchmark_json(benchmark) for benchmark in BENCHMARKS.values()])
+        print_json({"items": [_benchmark_json(benchmark) for benchmark in BENCHMARKS.values()]})
         return
     table = Table("id", "title", "split", "examples", "headline", "protocols")
     for benchmark in BENCHMARKS.values():
@@ -188,7 +188,7 @@ def check_benchmarks(
     lists = {check.benchmark: _write_missing(check, missing) for check in checks if missing and check.missing_images}
     if as_json:
         shown = [{**check.to_json(), "missing_list": lists.get(check.benchmark)} for check in checks]
-        print_json(shown)
+        print_json({"items": shown})
     else:
         for check in checks:
             _show_check(check, lists.get(check.benchmark), console())

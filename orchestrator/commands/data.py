@@ -96,7 +96,7 @@ def check(
         with _progress(target) as progress:
             checks.append(check_source(target, store, root, reading.threads(), progress))
     if as_json:
-        print_json([asdict(check) for check in checks])
+        print_json({"items": [asdict(check) for check in checks]})
     else:
         to_terminal(checks, console())
     raise typer.Exit(EXIT_DONE if all(check.is_fine for check in checks) else EXIT_BAD_INPUT)

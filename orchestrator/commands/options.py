@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import typer
 from rich.console import Console
 
+from orchestrator.json_bounds import CURRENT, UNBOUNDED
 from orchestrator.json_text import json_text
 from orchestrator.schema_version import SCHEMA_VERSION
 from orchestrator.settings import data_root
@@ -212,19 +213,24 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
 
 
-def print_json(value: Any) -> None:
-    """Print a value as JSON that any program reads: a number that is not defined is null, as JSON has no NaN.
+def print_json(document: Mapping[str, Any]) -> None:
+    """Print an object as JSON that any program reads: a number that is not defined is null, as JSON has no NaN.
 
-    An object begins with `schema_version`; a list has no place for it. The lists of an object have an item on each line
-    and may be iterators, so that a plan of 100,000 arms, hundreds of megabytes of text, is never held whole.
+    It begins with `schema_version` and keeps within the bounds of the command. Its lists have an item on each line and
+    may be iterators, so that a plan of 100,000 arms, hundreds of megabytes of text, is never held whole.
 
     Args:
-        value: of plain values; where it is a dictionary, its values may also be iterators of them.
+        document: of plain values; they may also be iterators of them.
     """
-    if isinstance(value, dict):
-        sys.stdout.writelines(_object_lines({"schema_version": SCHEMA_VERSION, **value}))
-    else:
-        print(json_text(value))
+    versioned = {"schema_version": SCHEMA_VERSION, **document}
+    chosen = CURRENT.get()
+    sys.stdout.writelines(_object_lines(versioned if chosen == UNBOUNDED else chosen.applied_to(versioned)))
+
+
+def within_bounds(text: str) -> str:
+    """Return a JSON object that is written already; written anew where the command has bounds."""
+    chosen = CURRENT.get()
+    return text if chosen == UNBOUNDED else "".join(_object_lines(chosen.applied_to(json.loads(text))))
 
 
 def _object_lines(members: dict[str, Any]) -> Iterator[str]:

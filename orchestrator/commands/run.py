@@ -18,6 +18,7 @@ from orchestrator.commands.options import (
     StudyArgument,
     console,
     print_json,
+    within_bounds,
 )
 from orchestrator.commands.running_options import RunningOptions, WorkOptions
 from orchestrator.exit_codes import EXIT_DONE, EXIT_SIGNAL, EXIT_STOPPED, EXIT_TRIAL_FAILED
@@ -102,7 +103,7 @@ def _run(study: str, options: RunOptions, limits: Limits | None, out: Console, a
         further: dict[str, Any] = {"difference": difference_json(done.difference)}
         if done.outcomes is not None:
             further["rehearsals"] = rehearsals_json(done.outcomes.rehearsals)
-        print(to_json(done.report, further), end="")
+        print(within_bounds(to_json(done.report, further)), end="")
     else:
         to_terminal(done.report, out)
     code = end_of_run(done, options, out)

@@ -21,6 +21,7 @@ from orchestrator.commands.options import (
     console,
     open_store,
     planned_study,
+    within_bounds,
 )
 from orchestrator.schema_version import OutputKind
 from orchestrator.settings import existing_storage
@@ -61,7 +62,7 @@ def status(
     _, planned, store = planned_study(study, existing_storage(storage), selection, only)
     shown = study_status(planned, store)
     if as_json:
-        print(to_json(shown))
+        print(within_bounds(to_json(shown)), end="")
     else:
         to_terminal(shown, console())
 
@@ -88,7 +89,7 @@ def report(
         return
     from orchestrator.reporting.forms import FORMS
 
-    text = FORMS[form](shown)
+    text = within_bounds(FORMS[form](shown)) if form == "json" else FORMS[form](shown)
     if output is None:
         sys.stdout.write(text)
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import sys
@@ -20,6 +19,7 @@ from orchestrator.commands.options import (
     SelectionOptions,
     StudyArgument,
     console,
+    print_json,
 )
 from orchestrator.commands.running_options import PolicyOptions, WorkOptions
 from orchestrator.own_command import named_anywhere, own_command
@@ -124,7 +124,7 @@ def submit(
             variables=nccl_settings(os.environ),
         )
     if as_json:
-        print(json.dumps({"job": job.id, "address": without_credentials(job.address), "study": loaded.study}))
+        print_json({"job": job.id, "address": without_credentials(job.address), "study": loaded.study})
     else:
         lines = [f"{loaded.study} is the job {job.id} of {without_credentials(job.address)}"]
         lines += [f"  it runs in {head.path}, Python {head.version} of the head"]

@@ -18,14 +18,14 @@ def _ablate(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
 
 def test_benchmarks_list_show_and_check(tmp_path: Path) -> None:
     listed = json.loads(_ablate("benchmarks", "list", "--json").stdout)
-    assert [one["id"] for one in listed] == list(BENCHMARKS)
+    assert [one["id"] for one in listed["items"]] == list(BENCHMARKS)
     shown = _ablate("benchmarks", "show", "ocidref").stdout
     assert "val_expressions.json" in shown
     assert "18,342" in shown
     write_vsr(tmp_path / "vsr")
     before = sorted(tmp_path.rglob("*"))
     checked = json.loads(_ablate("benchmarks", "check", str(tmp_path), "--json", code=2).stdout)
-    states = {one["benchmark"]: one["state"] for one in checked}
+    states = {one["benchmark"]: one["state"] for one in checked["items"]}
     assert states["vsr"] == "incomplete"
     assert states["vqav2"] == "absent"
     shown = _ablate("benchmarks", "check", str(tmp_path), "--only", "vsr", code=2).stdout

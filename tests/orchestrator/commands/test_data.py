@@ -55,7 +55,7 @@ def _run(*arguments: str | Path) -> tuple[int, str]:
 
 def test_check_of_a_whole_source_is_fine_and_tells_its_counts_and_digest(chat: Path, tmp_path: Path) -> None:
     code, out = _run("check", chat, "--storage", tmp_path / "store", "--json")
-    (found,) = json.loads(out)
+    (found,) = json.loads(out)["items"]
     assert (code, found["is_fine"]) == (0, True)
     assert found["counts"] == {
         "records": 4,
@@ -96,7 +96,7 @@ def test_a_converted_source_has_the_digest_that_check_finds(chat: Path, tmp_path
     store = tmp_path / "store"
     _, converted = _run("convert", chat, "--to", tmp_path / "out", "--storage", store, "--json")
     _, checked = _run("check", chat, "--storage", store, "--json")
-    assert json.loads(converted)["digest"] == json.loads(checked)[0]["digest"]
+    assert json.loads(converted)["digest"] == json.loads(checked)["items"][0]["digest"]
 
 
 def test_stats_tell_lengths_and_sizes(chat: Path, tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_other_counts_than_declared_are_wrong_unless_declared_as_approximate(
     study = _study(tmp_path, 5, extra)
     got, out = _run("check", study, "--source", "mine", "--data", tmp_path, "--storage", tmp_path / "store", "--json")
     assert got == code
-    assert "has 4 records where" in json.loads(out)[0]["notes"][0]
+    assert "has 4 records where" in json.loads(out)["items"][0]["notes"][0]
 
 
 def test_convert_of_several_sources_asks_for_one(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_check_tells_all_that_is_wrong_by_kind_with_the_folder_of_the_images(cha
     (tmp_path / "1.png").unlink()
     chat.write_text(json.dumps(rows))
     code, out = _run("check", chat, "--storage", tmp_path / "store", "--json")
-    (found,) = json.loads(out)
+    (found,) = json.loads(out)["items"]
     assert (code, found["problems"], found["digest"]) == (2, 32, None)
     assert found["kinds"] == {"missing image": 1, "placeholder": 30, "turns": 1}
     assert (len(found["first_problems"]), str(tmp_path) in found["looked_in"]) == (21, True)
@@ -184,7 +184,7 @@ def test_a_part_that_drops_missing_images_is_fine_without_them_and_its_declared_
     (tmp_path / "own.yaml").write_text(DROPPING)
     places = ("--data", tmp_path, "--storage", tmp_path / "store")
     code, out = _run("check", tmp_path / "own.yaml", *places, "--json")
-    (found,) = json.loads(out)
+    (found,) = json.loads(out)["items"]
     assert (code, found["problems"], found["counts"]["records"]) == (0, 0, 3)
     assert found["counts"]["left_out"] == {"missing": 1}
     assert "1 of 4 records are left out, as their images are missing" in found["notes"][0]
@@ -212,7 +212,7 @@ def test_a_source_that_one_part_drops_from_and_another_does_not_is_wrong(chat: P
     arguments = _lossy_study(tmp_path, twice)
     for source in ([], ["--source", "mine"]):
         code, out = _run("check", *arguments, *source, "--json")
-        assert (code, [one["is_fine"] for one in json.loads(out)]) == (2, [True, False])
+        assert (code, [one["is_fine"] for one in json.loads(out)["items"]]) == (2, [True, False])
     with pytest.raises(InputError, match=r"'1\.png' is missing"):
         _run("convert", *arguments, "--to", tmp_path / "out")
 
@@ -243,7 +243,7 @@ def test_a_converted_source_is_the_same_source_to_the_study_that_drops(chat: Pat
     (digest,) = [line.removeprefix("digest ") for line in out.splitlines() if line.startswith("digest ")]
     moved = _lossy_study(tmp_path, DROPPING.replace("reader: llava, path: chat.json", "reader: parquet, path: out"))
     code, out = _run("check", *moved, "--json")
-    (found,) = json.loads(out)
+    (found,) = json.loads(out)["items"]
     assert (code, found["digest"], found["counts"]["left_out"]) == (0, digest, {"missing": 1})
 
 
