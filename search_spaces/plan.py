@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from search_spaces.identity import Memo, needed_digests, source_name
+from search_spaces.quantities import Device
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.sizes import ModelSize
 from search_spaces.spec import BenchmarkSpec, TrialSpec
@@ -174,6 +175,13 @@ class Plan:
             base=self.base if self.base in arms else None,
             others=self.others | {trial.id for trial in self.trials if trial.id not in trials},
         )
+
+    @property
+    def device(self) -> Device:
+        """What costs are counted in: GPUs, else CPU cores, else workers where some has not one core."""
+        if any(arm.resources.gpus_per_worker for arm in self.arms):
+            return "GPU"
+        return "core" if all(arm.resources.cpus_per_worker == 1 for arm in self.arms) else "worker"
 
     def needed_digests(self) -> dict[str, str]:
         """Select the digests that the keys of its stages and scores are made of, as far as they are known, sorted."""

@@ -35,11 +35,6 @@ def p_text(p: float) -> str:
     return f"{p:.3g}".replace("0.", ".", 1) if p >= 1e-4 else f"{p:.2e}"
 
 
-def gpu_hours_text(gpu_hours: float) -> str:
-    """Write GPU-hours with three significant digits: `0.3 GPU-hours`."""
-    return f"{gpu_hours:.3g} GPU-hours"
-
-
 def points_text(points: float) -> str:
     """Write a number of points: `1 point`, `0.5 points`."""
     return "1 point" if points == 1 else f"{points:g} points"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from orchestrator.analysis.number_text import gpu_hours_text, points_text
+from orchestrator.analysis.number_text import points_text
 from orchestrator.analysis.verdict_model import Price
-from search_spaces.quantities import number_of
+from search_spaces.quantities import device_unit, number_of
 
 
 def price_text(price: Price) -> str:
@@ -19,10 +19,14 @@ def price_text(price: Price) -> str:
     if seeds is not None:
         sd = price.assumed_seed_sd
         given = f", if scores vary over seeds by {points_text(sd)}," if sd is not None else ""
-        ways.append(f"{seeds} of each arm{_hours_text(price.even_seeds_gpu_hours, price.seeds_gpu_hours)}{given}")
+        ways.append(
+            f"{seeds} of each arm{_hours_text(price, price.even_seeds_gpu_hours, price.seeds_gpu_hours)}{given}"
+        )
     examples = _range_text(price.even_examples, price.more_examples, "more example")
     if examples is not None:
-        ways.append(f"{examples}{_hours_text(price.even_examples_gpu_hours, price.examples_gpu_hours, ' to score')}")
+        ways.append(
+            f"{examples}{_hours_text(price, price.even_examples_gpu_hours, price.examples_gpu_hours, ' to score')}"
+        )
     settled = _settled_text(price)
     if not ways:
         return (
@@ -50,12 +54,13 @@ def _range_text(even: int | None, most: int | None, noun: str) -> str | None:
     return number_of(most, noun) if even == most else f"{even:,} to {number_of(most, noun)}"
 
 
-def _hours_text(even: float | None, most: float | None, purpose: str = "") -> str:
+def _hours_text(price: Price, even: float | None, most: float | None, purpose: str = "") -> str:
+    """Write a range of hours: of GPUs as hours, of cores in the unit that suits it."""
     if even is None or most is None:
         return ""
-    low, high = (f"{hours:.2g}" for hours in (even, most))
-    hours = gpu_hours_text(float(high)) if low == high else f"{low} to {gpu_hours_text(float(high))}"
-    return f" ({hours}{purpose})"
+    unit, each = ("GPU-hours", 3600.0) if price.device == "GPU" else device_unit(3600 * most, price.device)
+    low, high = (f"{3600 * hours / each:.2g}" for hours in (even, most))
+    return f" ({high if low == high else f'{low} to {high}'} {unit}{purpose})"
 
 
 def _settled_text(price: Price) -> str:
@@ -80,7 +85,7 @@ def _limit_text(price: Price) -> str:
         case "effect":
             if price.even_seeds is None:
                 return "the effect is within noise"
-            even = number_of(price.even_seeds, "more seed") + _hours_text(*(price.even_seeds_gpu_hours,) * 2)
+            even = number_of(price.even_seeds, "more seed") + _hours_text(price, *(price.even_seeds_gpu_hours,) * 2)
             return f"the effect is within noise, and the odds are even with {even}"
         case None:
             return "more seeds would"

@@ -14,6 +14,7 @@ from orchestrator.analysis.power import DEFAULT_SEED_SD, MOST_SEEDS, Design, few
 from orchestrator.analysis.rule import statement_of
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.analysis.verdict_model import Price, PriceLimit
+from search_spaces.quantities import Device
 from search_spaces.study import Expectation, Hypothesis
 
 EVEN, SURE = 0.5, 0.75
@@ -32,6 +33,8 @@ class Costs:
     """Of one more seed of each arm of the hypothesis."""
     scoring_gpu_hours: float | None = None
     """Of scoring their trials once on all examples there are."""
+    device: Device = "GPU"
+    """What these hours are of."""
 
 
 def price_of_decision(
@@ -54,7 +57,7 @@ def price_of_decision(
         for seed in estimate.seeds
         for name in estimate.benchmarks
     )
-    costs = Costs(estimate.n_examples, _gpu_hours_per_seed(weights, scored), sum(seconds) / 3600 or None)
+    costs = Costs(estimate.n_examples, _gpu_hours_per_seed(weights, scored), sum(seconds) / 3600 or None, scored.device)
     assumed = assumed_variance(effect, weights)
     seen = seen_effect(effect, assumed, n_hypotheses)
     seen = replace(seen, design=replace(seen.design, look_share=look_share))
@@ -125,6 +128,7 @@ def price(
         margin=margin,
         most_seeds_assurance=by_seeds(MOST_SEEDS),
         limit=_limit(seen, claim) if seeds is None else None,
+        device=costs.device,
     )
 
 

@@ -18,6 +18,7 @@ from search_spaces.errors import InputError
 from search_spaces.expansion.blind_run import OTHER_IMAGES
 from search_spaces.identity import fingerprint
 from search_spaces.plan import Plan, PlannedTrial
+from search_spaces.quantities import Device
 from search_spaces.spec import BenchmarkSpec, ShownImages
 from trainables.benchmarks.priors import BEST_CONSTANT
 from trainables.benchmarks.reading_notes import TELLING_SHARE
@@ -50,6 +51,8 @@ class StudyScores:
     """(arm, seed, benchmark) -> key of what was asked, and protocol."""
     scoring_seconds: dict[tuple[str, int, str], float] = field(default_factory=dict)
     """(arm, seed, benchmark) -> GPU-seconds of scoring."""
+    device: Device = "GPU"
+    """What seconds are of."""
     blind: BlindScores = field(default_factory=BlindScores)
     """Scores with and without images, of what was also asked blind."""
     problems: list[str] = field(default_factory=list)
@@ -68,7 +71,7 @@ class StudyScores:
             store: where their results lie.
             ledger: what storage holds of them.
         """
-        scored = StudyScores(tuple(benchmark.id for benchmark in plan.benchmarks))
+        scored = StudyScores(tuple(benchmark.id for benchmark in plan.benchmarks), device=plan.device)
         for entry in ledger.trials.values():
             scored.trials[entry.arm].append(entry)
         for arm in dict.fromkeys(trial.arm for trial in plan.trials):

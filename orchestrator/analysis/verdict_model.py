@@ -10,6 +10,7 @@ from typing import Any, Literal
 from orchestrator.analysis.aggregates import Aggregates
 from orchestrator.analysis.blind_model import BlindBenchmark, BlindEffect
 from orchestrator.analysis.intervals import SeedSource
+from search_spaces.quantities import Device
 from search_spaces.study import Expectation
 
 Outcome = Literal["better", "worse", "equivalent", "not-worse", "undecided"]
@@ -76,6 +77,8 @@ class Price:
     limit: PriceLimit | None = None
     """Where no number of seeds decides in four of five such studies, why: the choice of images, or an effect too close
     to 0 or to the margin."""
+    device: Device = "GPU"
+    """What the hours are of; cores or workers where no GPU was used."""
 
 
 @dataclass(frozen=True)

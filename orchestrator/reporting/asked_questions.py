@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from trainables.benchmarks.example_json import right_answer
 from trainables.data.prepare import is_prepared
 from trainables.data.prepared import PreparedSource
 from trainables.data.readers import HasImageFiles, Reader, open_reader
-from trainables.evaluation.questions import open_questions
+from trainables.evaluation.questions import Questions, open_questions
 from trainables.storage.store import Store
 
 
@@ -46,11 +46,10 @@ def asked_questions(
         store: where its prepared data lie.
         data_root: folder in which relative paths of sources start; None: files of pictures are not looked for.
     """
-    digest = known_digests(store).digests.get(source_name(spec.source))
-    if not ids or digest is None or not is_prepared(store, digest):
+    opened = _open(spec, store) if ids else None
+    if opened is None:
         return {}
-    source = PreparedSource(store, digest)
-    asked = open_questions(spec, source)
+    asked, source = opened
     wanted, reader = set(ids), _files(spec, data_root) if data_root is not None else None
     return {
         example.id: AskedQuestion(
@@ -64,6 +63,25 @@ def asked_questions(
         for example, row in zip(asked.examples, asked.image_rows, strict=True)
         if example.id in wanted
     }
+
+
+def question_groups(spec: BenchmarkSpec, store: Store) -> dict[str, Mapping[str, str]]:
+    """Find the groups that each question of a benchmark belongs to, by its id; none where the prepared data are gone.
+
+    Args:
+        spec: of the benchmark.
+        store: where its prepared data lie.
+    """
+    opened = _open(spec, store)
+    return {} if opened is None else {example.id: example.groups for example in opened[0].examples}
+
+
+def _open(spec: BenchmarkSpec, store: Store) -> tuple[Questions, PreparedSource] | None:
+    digest = known_digests(store).digests.get(source_name(spec.source))
+    if digest is None or not is_prepared(store, digest):
+        return None
+    source = PreparedSource(store, digest)
+    return open_questions(spec, source), source
 
 
 def _files(spec: BenchmarkSpec, data_root: Path) -> HasImageFiles | None:

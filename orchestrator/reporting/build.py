@@ -6,7 +6,7 @@ equal report, on any machine; the only time in it is that of looks at results, w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from orchestrator.analysis.counted_looks import judge_and_count
@@ -17,13 +17,13 @@ from orchestrator.analysis.prior_rows import prior_rows
 from orchestrator.analysis.study_questions import judge_questions
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.planning.preflight import known_digests
+from orchestrator.reporting.cells import row_of
 from orchestrator.reporting.disagreements import samples
 from orchestrator.reporting.findings import axis_findings
 from orchestrator.reporting.open_prompts import read_samples
 from orchestrator.reporting.provenance import conditions_of, provenance
 from orchestrator.reporting.questions import describe_from_storage, report_questions
 from orchestrator.reporting.report_model import (
-    Absence,
     AxisCurve,
     AxisFindings,
     AxisPoint,
@@ -34,12 +34,12 @@ from orchestrator.reporting.report_model import (
     Row,
 )
 from orchestrator.reporting.training import loss_curves, stage_settings
-from orchestrator.reporting.work_and_cost import arm_costs, cost_device, sharing, stage_tree
+from orchestrator.reporting.type_scores import type_scores
+from orchestrator.reporting.work_and_cost import arm_costs, sharing, stage_tree
 from orchestrator.state.failures import read_failures, where
-from orchestrator.state.ledger import Ledger, TrialEntry, read_ledger
+from orchestrator.state.ledger import Ledger, read_ledger
 from orchestrator.state.looks import LookCommand
 from search_spaces.error_text import first_line
-from search_spaces.errors import InputError
 from search_spaces.expansion.axes import axis_labels
 from search_spaces.plan import Arm, Plan
 from search_spaces.study import Study
@@ -65,7 +65,7 @@ def build_report(
     conditions = conditions_of(ledger, store)
     arms = _asked_arms(plan)
     axes, n_comparisons = axis_findings(plan, arms, scored, conditions)
-    rows = _marked(_best_marked([_row(arm, scored) for arm in arms]), scored.benchmarks, axes)
+    rows = _marked(_best_marked([row_of(arm, scored) for arm in arms]), scored.benchmarks, axes)
     return Report(
         study=plan.study,
         question=plan.question,
@@ -78,6 +78,7 @@ def build_report(
         power=plan_power(study, plan, what_is_known(plan, store, ledger, known_digests(store).counts, scored)),
         columns=tuple(_column(plan, i, rows, scored) for i in range(len(plan.benchmarks))),
         rows=rows,
+        types=type_scores(plan, arms, store, ledger, scored),
         priors=prior_rows(scored),
         base=plan.base,
         axes=axes,
@@ -88,7 +89,7 @@ def build_report(
         work=stage_tree(plan, ledger, store),
         sharing=sharing(plan, ledger),
         costs=arm_costs(arms, ledger, rows),
-        device=cost_device(plan),
+        device=plan.device,
         samples=samples(plan, store, ledger, scored),
         open_samples=read_samples(plan, store, ledger),
         questions=report_questions(judge_questions(plan, store, ledger), describe_from_storage(plan, store)),
@@ -106,42 +107,6 @@ def _asked_arms(plan: Plan) -> list[Arm]:
     """List the arms that have a trial in the plan (`--limit` may leave some without)."""
     planned = {trial.arm for trial in plan.trials}
     return [arm for arm in plan.arms if arm.name in planned]
-
-
-def _row(arm: Arm, scored: StudyScores) -> Row:
-    entries = {entry.seed: entry for entry in scored.trials[arm.name]}
-    cells = [_cell(arm.name, (benchmark,), entries, scored) for benchmark in scored.benchmarks]
-    return Row(arm.name, arm.values, tuple(entries), tuple(cells), _cell(arm.name, scored.benchmarks, entries, scored))
-
-
-def _cell(arm: str, benchmarks: tuple[str, ...], entries: Mapping[int, TrialEntry], scored: StudyScores) -> Cell:
-    seeds = scored.scores.seeds(arm, benchmarks)
-    absent = {seed: _absence(entry) for seed, entry in entries.items() if seed not in seeds}
-    silent = scored.no_signal.get((arm, benchmarks[0]), ()) if len(benchmarks) == 1 else ()
-    unread = scored.unread.get((arm, benchmarks[0])) if len(benchmarks) == 1 else None
-    signal = scored.signals.get((arm, benchmarks[0])) if len(benchmarks) == 1 else None
-    if not seeds:
-        return Cell(None, absent, {})
-    by_seed = {seed: _mean(arm, seed, benchmarks, scored) for seed in seeds}
-    unparsable = {
-        seed: sum(scored.unparsable.get((arm, seed, name), 0.0) for name in benchmarks) / len(benchmarks)
-        for seed in seeds
-    }
-    try:
-        return Cell(scored.scores.mean(arm, benchmarks), absent, by_seed, silent, unread, unparsable, signal)
-    except InputError as error:
-        return Cell(None, absent, by_seed, silent, unread, unparsable, signal, refused=first_line(error))
-
-
-def _mean(arm: str, seed: int, benchmarks: Sequence[str], scored: StudyScores) -> float:
-    cells = [scored.scores.cell(arm, seed, name) for name in benchmarks]
-    return sum(cell.mean for cell in cells if cell is not None) / len(benchmarks)
-
-
-def _absence(entry: TrialEntry) -> Absence:
-    if entry.is_diverged:
-        return "diverged"
-    return "unreadable" if entry.state == "done" else entry.state
 
 
 def _best_marked(rows: list[Row]) -> tuple[Row, ...]:

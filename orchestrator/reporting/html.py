@@ -1,5 +1,5 @@
-"""A report as one HTML file: nothing from elsewhere, figures drawn into the page. Its one small script sorts tables and
-finds arms; all can be read without. Equal reports give equal bytes."""
+"""A report as one HTML file: nothing from elsewhere, figures drawn into the page. Its one small script sorts tables,
+finds arms and says which tables scroll; all can be read without. Equal reports give equal bytes."""
 
 from __future__ import annotations
 

@@ -90,6 +90,23 @@ class Row:
 
 
 @dataclass(frozen=True)
+class TypeScores:
+    """Scores of all arms on the questions of each type, for one way in which a benchmark sorts its questions."""
+
+    benchmark: str
+    kind: str
+    """What sorts them, in the words of the benchmark: `answer_type`, `structural`, `relation`."""
+    types: tuple[str, ...]
+    """Most questions first."""
+    sizes: tuple[int, ...]
+    """Questions of each type."""
+    rows: tuple[Row, ...]
+    """Arms in the order of the table, with a cell for each type; the mean is unweighted, over these types."""
+    types_left_out: int
+    """Types that are not shown: too few questions, or too many types."""
+
+
+@dataclass(frozen=True)
 class Difference:
     """One arm against the base, on one benchmark or in the mean over all of them (`benchmark` None)."""
 
@@ -246,6 +263,8 @@ class Report:
     """What this design can decide, with what is known of the spread over seeds by now."""
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    types: tuple[TypeScores, ...]
+    """Scores by type of question, where benchmarks have types and the prepared data are on storage."""
     priors: tuple[Prior, ...]
     """Lowest first."""
     base: str | None

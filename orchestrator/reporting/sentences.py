@@ -11,7 +11,7 @@ from orchestrator.analysis.verdict_model import Verdict
 from orchestrator.analysis.verdict_sentences import CHECKPOINTS_DIFFER, HOLDS, state_text
 from orchestrator.planning.estimates import DEFAULT_GPU
 from orchestrator.reporting.provenance import Condition
-from orchestrator.reporting.report_model import Absence, Cell, Column, FailedTrial, Finding, Report, Sharing
+from orchestrator.reporting.report_model import Absence, Cell, Column, FailedTrial, Finding, Report, Sharing, TypeScores
 from search_spaces.quantities import Device, device_time, number_of
 
 NOTHING = "Nothing is scored yet. `ablate run` trains and scores the trials; what is done already is kept."
@@ -202,7 +202,34 @@ def table_notes(report: Report) -> list[str]:
         for column, cell in zip(report.columns, row.cells, strict=True)
         if cell.refused is not None
     ]
-    return notes + _collapses(report) + _score_notes(report) + refusals
+    return notes + [unread_line(report)] * report.has_results + _collapses(report) + _score_notes(report) + refusals
+
+
+def unread_line(report: Report) -> str:
+    """State how many answers could not be read, of all arms together and of the arm with the most."""
+    cells = [(row.arm, column.benchmark, cell) for row in report.rows
+             for column, cell in zip(report.columns, row.cells, strict=True) if cell.unparsable]  # fmt: skip
+    if not any(cell.unread_share for _, _, cell in cells):
+        return "Every answer could be read."
+    overall = sum(cell.unread_share for _, _, cell in cells) / len(cells)
+    arm, benchmark, most = max(cells, key=lambda each: each[2].unread_share)
+    return (
+        f"unread: {share_text(overall)} of the answers, in the mean over arms and benchmarks, could not be read by the "
+        f"rules of the benchmark; the largest share, {share_text(most.unread_share)}, is that of {arm} on {benchmark}."
+    )
+
+
+def types_title(scores: TypeScores) -> str:
+    """Name a way in which a benchmark sorts its questions: `vqav2 by answer type`."""
+    return f"{scores.benchmark} by {scores.kind.replace('_', ' ')}"
+
+
+def types_note(scores: TypeScores) -> str:
+    """State which types of questions are not shown; empty where all are."""
+    left = scores.types_left_out
+    return (
+        "" if not left else f"{number_of(left, 'type')} with fewer questions {'is' if left == 1 else 'are'} not shown."
+    )
 
 
 def _collapses(report: Report) -> list[str]:

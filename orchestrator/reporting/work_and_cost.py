@@ -11,7 +11,6 @@ from orchestrator.reporting.report_model import ArmCost, Row, Sharing, StageWork
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.stored_nodes import node_result
 from search_spaces.plan import Arm, Node, Plan
-from search_spaces.quantities import Device
 from trainables.storage.records import Cost, EvaluationResult
 from trainables.storage.store import Store
 
@@ -58,13 +57,6 @@ def arm_costs(arms: Sequence[Arm], ledger: Ledger, rows: Sequence[Row]) -> tuple
         for arm, costs in by_arm.items()
         if costs
     )
-
-
-def cost_device(plan: Plan) -> Device:
-    """Tell what the seconds of costs are of: GPUs, else CPU cores, else workers where some has not one core."""
-    if any(arm.resources.gpus_per_worker for arm in plan.arms):
-        return "GPU"
-    return "core" if all(arm.resources.cpus_per_worker == 1 for arm in plan.arms) else "worker"
 
 
 def stage_tree(plan: Plan, ledger: Ledger, store: Store) -> tuple[StageWork, ...]:

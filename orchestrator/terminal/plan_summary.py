@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from cluster.fit import totals
+from orchestrator.analysis.chosen_questions import chosen_sentences
 from orchestrator.analysis.number_text import listed
 from orchestrator.analysis.plan_power import HypothesisPower
 from orchestrator.analysis.power_sentences import smallest_text
@@ -183,6 +184,7 @@ def _warnings(shown: PlanSummary, *, on_profile: bool) -> Iterator[str]:
     small = [power for power in shown.powers if power.is_too_small]
     if small:
         yield f"seeds or questions may be too few for {_named(small)}: see --tables"
+    yield from chosen_sentences(shown.plan)
     if shown.plan.excluded:
         yield f"{number_of(len(shown.plan.excluded), 'arm')} left out by `exclude`"
     yield from shown.plan.notes

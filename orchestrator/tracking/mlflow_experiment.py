@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
@@ -64,7 +65,7 @@ def recorded_experiment(server: MlflowServer, study: str) -> str | None:
 def _create_experiment(server: MlflowServer, name: str, plan: Plan) -> Experiment:
     location = f"{server.artifacts}/{name}" if server.artifacts else None
     tags = {
-        "mlflow.note.content": study_note(plan),
+        "mlflow.note.content": study_note(plan, datetime.now(UTC)),
         "mlflow.experimentKind": "custom_model_development",
         "mlflow.experiment.primaryMetric.name": tracked_names.EVAL_MEAN,
         "mlflow.experiment.primaryMetric.greaterIsBetter": "true",

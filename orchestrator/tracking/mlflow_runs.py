@@ -9,6 +9,7 @@ import getpass
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from mlflow.entities import Experiment, Metric, Run, RunTag
 
@@ -225,7 +226,7 @@ def open_runs(server: MlflowServer, plan: Plan, experiment: Experiment) -> Study
     labels, experiment_id = settle_labels(server, experiment, plan), str(experiment.experiment_id)
     tags = {tracked_names.KIND: "study", tracked_names.STUDY: plan.study}
     parents = server.search_runs([experiment_id], has_tags(tags))
-    more_tags = {**_source_tags(plan.study), "mlflow.note.content": study_note(plan)}
+    more_tags = {**_source_tags(plan.study), "mlflow.note.content": study_note(plan, datetime.now(UTC))}
     parent = parents[0] if parents else server.create_run(experiment_id, plan.study, tags | more_tags)
     axes, others = AxisWriter(server.client, plan, labels), find_other_studies(server, experiment)
     runs = StudyRuns(server, plan, experiment_id, parent, axes, others)

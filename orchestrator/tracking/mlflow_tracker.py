@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
@@ -95,7 +96,7 @@ class MlflowTracker:
             self._progress |= new
 
     def show_summary(self, summary: StudySummary) -> None:
-        now, note = _now_ms(), study_note(self._opened.plan, summary)
+        now, note = _now_ms(), study_note(self._opened.plan, datetime.now(UTC), summary)
         with self._mlflow.translate_errors():
             self._mlflow.client.set_tag(self._parent, "mlflow.note.content", note)
             self._mlflow.client.set_experiment_tag(self._opened.experiment, "mlflow.note.content", note)

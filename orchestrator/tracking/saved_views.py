@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from orchestrator.analysis.numeric_axes import numeric_axes
@@ -45,6 +46,11 @@ from trainables.storage.tracked_names import (
 
 NEEDED_MLFLOW = (3, 15)
 """The first MLflow whose page lists saved views."""
+
+PARALLEL_WIDTH = 660.0
+"""From the first coordinate to the last, in px, where the window has 1,400 and the list of runs stands beside."""
+LETTER_WIDTH = 6.0
+"""Of the names of coordinates, in px."""
 
 MOST_CHARTS = 24
 """Bars of single benchmarks in one view: a page with hundreds of charts cannot be read, and does not fit in a tag."""
@@ -114,15 +120,15 @@ def _overview(about: Subject) -> View:
     charts = [
         bar_chart(EVAL_MEAN),
         bar_chart(ARM_MEAN),
-        _parallel_chart(about),
         scatter_chart(COST_GPU_SECONDS_ALONE, EVAL_MEAN),
         line_chart(TRAIN_LOSS),
     ]
-    return _view(about, "1-leaderboard", "1 Leaderboard", {"All at once": charts}, kind=None, columns=_scores(about))
+    sections = {"All at once": charts, "Choices and scores": _parallel_charts(about)}
+    return _view(about, "1-leaderboard", "1 Leaderboard", sections, kind=None, columns=_scores(about))
 
 
 def _parallel(about: Subject) -> View:
-    return _view(about, "2-parallel", "2 Parallel coordinates", {"Choices and scores": [_parallel_chart(about)]})
+    return _view(about, "2-parallel", "2 Parallel coordinates", {"Choices and scores": _parallel_charts(about)})
 
 
 def _cost(about: Subject) -> View:
@@ -221,8 +227,10 @@ def _view(
     """
     sections, cards = [], []
     for section, members in charts.items():
-        across = 1 if len(members) == 1 else 2 if len(members) <= 4 else 3
-        layout = {"columns": across, "cardHeight": 640 if across == 1 else 400}
+        wide = 1 if len(members) == 1 else 2 if len(members) <= 4 else 3
+        if any(card["type"] == "PARALLEL" for card in members):
+            wide = 1
+        layout = {"columns": wide, "cardHeight": 640 if wide == 1 else 400}
         sections.append({"uuid": f"{id_}-{section}", "name": section, "display": True, "isReordered": True, **layout})
         for number, card in enumerate(members):
             cards.append({**card, "uuid": f"{id_}-{section}-{number}", "metricSectionId": f"{id_}-{section}"})
@@ -278,8 +286,29 @@ def _scores(about: Subject) -> list[str]:
     )
 
 
-def _parallel_chart(about: Subject) -> dict[str, Any]:
-    """Draw numeric axes by their numbers, the others by their labels, then the primary score."""
-    params = [axis for axis in about.axes if axis not in about.numeric]
-    metrics = [*(axis_number(axis) for axis in about.axes if axis in about.numeric), EVAL_MEAN]
+def _parallel_charts(about: Subject) -> list[dict[str, Any]]:
+    """Draw numeric axes by their numbers, the others by their labels, then the primary score.
+
+    MLflow writes the names of the coordinates side by side whatever room they have, so axes that do not fit on a page
+    of 1,400 px go into another chart, with the score again.
+    """
+    coordinates = [axis for axis in about.axes if axis not in about.numeric]
+    coordinates += [axis_number(axis) for axis in about.axes if axis in about.numeric]
+    charts: list[list[str]] = [[]]
+    for name in coordinates:
+        if charts[-1] and not _fit([*charts[-1], name, EVAL_MEAN]):
+            charts.append([])
+        charts[-1].append(name)
+    return [_parallel_chart(about, members) for members in charts]
+
+
+def _parallel_chart(about: Subject, coordinates: Sequence[str]) -> dict[str, Any]:
+    params = [name for name in coordinates if name in about.axes]
+    metrics = [*(name for name in coordinates if name not in params), EVAL_MEAN]
     return {**chart_of_kind("PARALLEL"), "selectedParams": params, "selectedMetrics": metrics, "showAllRuns": True}
+
+
+def _fit(names: Sequence[str]) -> bool:
+    """Tell whether names fit side by side above the coordinates of a chart that is as wide as its section."""
+    apart = PARALLEL_WIDTH / (len(names) - 1)
+    return all((len(a) + len(b)) / 2 * LETTER_WIDTH + LETTER_WIDTH <= apart for a, b in pairwise(names))

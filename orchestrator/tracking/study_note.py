@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from itertools import accumulate
 
 from orchestrator.reporting.markdown_text import cell, inline
 from orchestrator.reporting.summary import StudySummary
 from search_spaces.plan import Arm, Plan
+from search_spaces.quantities import number_of
 
 NOTE_SIZE = 8_000
 """Characters of a run's note that MLflow keeps; the rest is cut off."""
@@ -42,11 +44,18 @@ COMMANDS = """
 """
 
 
-def study_note(plan: Plan, summary: StudySummary | None = None) -> str:
-    """Write the note of a study, with what it has shown so far."""
+def study_note(plan: Plan, written: datetime, summary: StudySummary | None = None) -> str:
+    """Write the note of a study, with what it has shown so far.
+
+    Args:
+        plan: of the study.
+        written: the time of writing: a reader may see the note long after.
+        summary: of what it has shown; None before anything was scored.
+    """
     parts = [
         f"# {inline(plan.question)}\n",
-        f"{plan.study}: {len(plan.arms)} arms, {len(plan.trials)} trials.\n",
+        f"{plan.study}: {number_of(len(plan.arms), 'arm')}, {number_of(len(plan.trials), 'trial')}. "
+        f"This note was written {written.astimezone(UTC):%Y-%m-%d %H:%M} UTC.\n",
         *(_shown_so_far(summary) if summary is not None and summary.arms else ()),
         "## Arms\n",
         "| arm | difference from the base | seeds |",

@@ -1,5 +1,15 @@
 "use strict";
-// The page can be read without this. It sorts a table by the column whose head is clicked, and shows the arms that are typed.
+// The page can be read without this. It sorts a table by the column whose head is clicked, shows the arms that are typed, and
+// says below a table that it goes on at its side.
+for (const box of document.querySelectorAll(".scroll")) {
+  const note = document.createElement("p");
+  note.className = "note screen goes-on";
+  note.textContent = "The table goes on to the right: scroll it.";
+  const look = () => { note.hidden = box.scrollWidth <= box.clientWidth + 1; };
+  box.after(note);
+  look();
+  new ResizeObserver(look).observe(box);
+}
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0], first = [...body.rows];
   const value = (row, at) => {

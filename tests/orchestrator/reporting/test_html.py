@@ -166,3 +166,22 @@ def test_html_shows_hostile_names_as_text(store: LocalStore) -> None:
     assert page.count("<script") == 1  # the page's own, which has no name in it
     assert "alert" not in page[page.index("<script") :]
     assert HOSTILE in Page(page).text
+
+
+@pytest.mark.browser
+def test_below_a_table_that_is_wider_than_the_page_it_says_so(store: LocalStore, chromium: str, tmp_path: Path) -> None:
+    measure = """
+const frame = document.querySelector("iframe").contentDocument;
+const found = [...frame.querySelectorAll(".scroll")].map(box =>
+  [box.scrollWidth > box.clientWidth + 1, !box.nextElementSibling.hidden, box.nextElementSibling.textContent]);
+document.body.innerHTML = "<pre></pre>";
+document.querySelector("pre").textContent = JSON.stringify(found);
+"""
+    framed = html.escape(to_html(finished(store)).replace("<details", "<details open"))
+    shown = tmp_path / "shown.html"
+    frame = f'<iframe srcdoc="{framed}" style="width: 390px; height: 4000px; border: 0"></iframe>'
+    shown.write_text(f"<!doctype html><body>{frame}<script>onload = () => {{{measure}}}</script></body>")
+    found = json.loads(_pre(shown, chromium, tmp_path))
+    assert any(goes_on for goes_on, _, _ in found)
+    assert [says for _, says, _ in found] == [goes_on for goes_on, _, _ in found]
+    assert all(text == "The table goes on to the right: scroll it." for _, _, text in found)

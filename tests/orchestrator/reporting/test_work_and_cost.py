@@ -8,7 +8,7 @@ import pytest
 
 from orchestrator.planning.estimates import Assumptions, estimates
 from orchestrator.reporting.sentences import planned_line
-from orchestrator.reporting.work_and_cost import cost_device, stage_tree
+from orchestrator.reporting.work_and_cost import stage_tree
 from orchestrator.state.ledger import read_ledger
 from search_spaces.expansion.expand import plan_study
 from search_spaces.resource_spec import ResourceSpec
@@ -62,7 +62,7 @@ def test_stages_on_cpus_have_no_estimate_to_stand_beside(store: LocalStore) -> N
 def test_costs_are_counted_in_what_was_used(store: LocalStore) -> None:
     plan = two_stage_plan()
     devices = [
-        cost_device(replace(plan, arms=tuple(replace(arm, resources=resources) for arm in plan.arms)))
+        replace(plan, arms=tuple(replace(arm, resources=resources) for arm in plan.arms)).device
         for resources in (ResourceSpec(), ResourceSpec(cpus_per_worker=4), ResourceSpec(gpus_per_worker=1))
     ]
     assert devices == ["core", "worker", "GPU"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from typing import Any
 
 from orchestrator.tracking.pages import view_url
-from orchestrator.tracking.saved_views import View, subject, views
+from orchestrator.tracking.saved_views import Subject, View, subject, views
 from orchestrator.tracking.view_tags import (
     DASHBOARD_VERSION,
     TAG_PREFIX,
@@ -53,6 +55,31 @@ def test_parallel_coordinates_show_numeric_axes_by_number_and_others_by_label() 
     (chart,) = [card for card in VIEWS[1].state["compareRunCharts"] if card["type"] == "PARALLEL"]
     assert chart["selectedParams"] == ["vision.resize"]
     assert chart["selectedMetrics"] == ["cfg/resolution", "eval/mean"]
+
+
+def test_axes_whose_names_do_not_fit_side_by_side_go_into_further_charts() -> None:
+    """Seven axes of the quickstart fit; a dozen with long names do not, and each is in one chart, beside the score."""
+    few = replace(subject(PLAN), axes=("vision.weights", "stages", "data"), numeric=())
+    assert len(_parallel(few)) == 1
+    names = tuple(f"recipe.finetune.optimizer.field-{number}" for number in range(12))
+    charts = _parallel(replace(subject(PLAN), axes=names, numeric=names[:2]))
+    assert len(charts) > 1
+    shown = [name for chart in charts for name in (*chart["selectedParams"], *chart["selectedMetrics"])]
+    assert sorted(name for name in shown if name != "eval/mean") == sorted(
+        [*names[2:], *(f"cfg/{name}" for name in names[:2])]
+    )
+    assert shown.count("eval/mean") == len(charts)
+
+
+def test_parallel_coordinates_are_as_wide_as_their_section_also_on_the_leaderboard() -> None:
+    for view in VIEWS[:2]:
+        (chart, *_) = [card for card in view.state["compareRunCharts"] if card["type"] == "PARALLEL"]
+        columns = {section["uuid"]: section["columns"] for section in view.state["compareRunSections"]}
+        assert columns[chart["metricSectionId"]] == 1
+
+
+def _parallel(about: Subject) -> list[dict[str, Any]]:
+    return [card for card in views(about)[1].state["compareRunCharts"] if card["type"] == "PARALLEL"]
 
 
 def test_views_are_written_once_and_again_when_they_change() -> None:

@@ -1,0 +1,108 @@
+"""Score every arm on the questions of each type, by the rules of the whole benchmark."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from orchestrator.analysis.examples import Examples, read_examples, verified_examples
+from orchestrator.analysis.study_scores import StudyScores
+from orchestrator.reporting.asked_questions import question_groups
+from orchestrator.reporting.cells import row_of
+from orchestrator.reporting.report_model import TypeScores
+from orchestrator.state.ledger import Ledger
+from search_spaces.errors import InputError
+from search_spaces.plan import Arm, Plan
+from search_spaces.spec import BenchmarkSpec
+from trainables.storage.store import Store
+
+FEWEST_QUESTIONS = 10
+"""A type of fewer questions is not shown: its interval would reach over most of the scale."""
+MOST_TYPES = 12
+"""Types of one kind that are shown, those with the most questions."""
+
+
+def type_scores(
+    plan: Plan, arms: Sequence[Arm], store: Store, ledger: Ledger, scored: StudyScores
+) -> tuple[TypeScores, ...]:
+    """Score the types of questions of every benchmark that sorts its questions.
+
+    Args:
+        plan: whose trials are read.
+        arms: in the order of the table.
+        store: where their scores and the prepared questions lie.
+        ledger: what storage holds of the trials.
+        scored: scores of the whole benchmarks.
+
+    Returns:
+        For each benchmark, and each way in which its questions are sorted into two types or more.
+    """
+    found = list[TypeScores]()
+    for benchmark in plan.benchmarks:
+        if any((trial.id, benchmark.id) in ledger.evaluations for trial in plan.trials):
+            found += _of_benchmark(benchmark, plan, arms, store, ledger, scored)
+    return tuple(found)
+
+
+def _of_benchmark(
+    benchmark: BenchmarkSpec, plan: Plan, arms: Sequence[Arm], store: Store, ledger: Ledger, scored: StudyScores
+) -> list[TypeScores]:
+    try:
+        groups = question_groups(benchmark, store)
+    except InputError:
+        return []  # prepared data that are damaged: what reads scores names them
+    sizes = _sizes(groups)
+    if not sizes:
+        return []
+    names = [name for kind, counts in sizes.items() for name in (_name(kind, group) for group in counts)]
+    by_type = StudyScores(tuple(names))
+    by_type.trials = scored.trials
+    for trial in plan.trials:
+        evaluation = ledger.evaluations.get((trial.id, benchmark.id))
+        if evaluation is None or scored.scores.cell(trial.arm, trial.seed, benchmark.id) is None:
+            continue
+        examples = read_examples(verified_examples(store, evaluation))
+        for kind, counts in sizes.items():
+            for group in counts:
+                part = _part(examples, groups, kind, group)
+                if part.ids:
+                    images = benchmark.source.declared
+                    by_type.scores.add(trial.arm, trial.seed, _name(kind, group), part, images=images)
+    every = Counter((kind, group) for each in groups.values() for kind, group in each.items())
+    return [
+        TypeScores(
+            benchmark=benchmark.id,
+            kind=kind,
+            types=tuple(counts),
+            sizes=tuple(counts.values()),
+            rows=tuple(row_of(arm, by_type, [_name(kind, group) for group in counts]) for arm in arms),
+            types_left_out=sum(key[0] == kind for key in every) - len(counts),
+        )
+        for kind, counts in sizes.items()
+    ]
+
+
+def _sizes(groups: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, int]]:
+    """Count the questions of the types that are shown, by kind: most first, equal ones by name."""
+    every = Counter((kind, group) for each in groups.values() for kind, group in each.items())
+    sizes = dict[str, dict[str, int]]()
+    for kind in dict.fromkeys(kind for kind, _ in every):
+        counts = {group: n for (other, group), n in every.items() if other == kind and n >= FEWEST_QUESTIONS}
+        largest = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_TYPES]
+        if len(largest) > 1:
+            sizes[kind] = dict(largest)
+    return sizes
+
+
+def _part(examples: Examples, groups: Mapping[str, Mapping[str, str]], kind: str, group: str) -> Examples:
+    """Select the examples of one type."""
+    chosen = [n for n, name in enumerate(examples.ids) if groups.get(name, {}).get(kind) == group]
+    return Examples(
+        tuple(examples.ids[n] for n in chosen),
+        tuple(examples.clusters[n] for n in chosen),
+        examples.scores[chosen],
+    )
+
+
+def _name(kind: str, group: str) -> str:
+    return f"{kind}={group}"
