@@ -51,4 +51,7 @@ def test_noise_runs_the_base_and_the_study_trains_none_of_it_again(tmp_path: Pat
     ran = json.loads(ablate("run", *toy, "--limit", "2", "--json", storage=tmp_path).stdout)
     assert ran["counts"]["done"] == 2
     assert sorted(path.name for path in (tmp_path / "stages").iterdir()) == stages
-    assert "the noise floor of 2 seeds of the base" in ablate("plan", "quickstart", "--toy", storage=tmp_path).stdout
+    assert (
+        "the noise floor of 2 seeds of the base"
+        in ablate("plan", "quickstart", "--toy", "--tables", storage=tmp_path).stdout
+    )

@@ -96,6 +96,6 @@ def test_plan_tells_what_each_hypothesis_can_decide(tmp_path: Path) -> None:
         "resolution-shape", "pretraining", "negation-needs-data", "tokens",
     ]  # fmt: skip
     assert planned["power"][0]["smallest_effect"][0] < planned["power"][0]["smallest_effect"][1]
-    text = ablate("plan", "quickstart", storage=tmp_path / "s").stdout
+    text = ablate("plan", "quickstart", "--tables", storage=tmp_path / "s").stdout
     assert "What this can decide" in text
     assert "assumed: seed sd 0.3 to 1 points, a default" in text
