@@ -78,7 +78,19 @@ def resolved_values(study: Study, plan: Plan) -> Iterator[ResolvedValue]:
     yield from lines.benchmarks("benchmarks", plan.benchmarks)
     yield from lines.benchmarks("samples", plan.samples)
     yield from lines.resources(arm)
-    further = ("axes", "design", "arms", "zip", "exclude", "seeds", "seed_sd", "blind", "storage", "hypotheses")
+    further = (
+        "axes",
+        "design",
+        "arms",
+        "zip",
+        "exclude",
+        "seeds",
+        "seed_sd",
+        "blind",
+        "storage",
+        "budget",
+        "hypotheses",
+    )
     yield from lines.study(*further)
 
 

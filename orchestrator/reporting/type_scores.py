@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
 from orchestrator.analysis.examples import Examples, read_examples, verified_examples
@@ -48,9 +48,10 @@ def _of_benchmark(
     benchmark: BenchmarkSpec, plan: Plan, arms: Sequence[Arm], store: Store, ledger: Ledger, scored: StudyScores
 ) -> list[TypeScores]:
     try:
-        groups = question_groups(benchmark, store)
+        every = question_groups(benchmark, store)
     except InputError:
         return []  # prepared data that are damaged: what reads scores names them
+    groups = {name: every[name] for name in _scored_ids(benchmark, plan, scored) if name in every}
     sizes = _sizes(groups)
     if not sizes:
         return []
@@ -68,7 +69,7 @@ def _of_benchmark(
                 if part.ids:
                     images = benchmark.source.declared
                     by_type.scores.add(trial.arm, trial.seed, _name(kind, group), part, images=images)
-    every = Counter((kind, group) for each in groups.values() for kind, group in each.items())
+    counted = Counter((kind, group) for each in groups.values() for kind, group in each.items())
     return [
         TypeScores(
             benchmark=benchmark.id,
@@ -76,17 +77,34 @@ def _of_benchmark(
             types=tuple(counts),
             sizes=tuple(counts.values()),
             rows=tuple(row_of(arm, by_type, [_name(kind, group) for group in counts]) for arm in arms),
-            types_left_out=sum(key[0] == kind for key in every) - len(counts),
+            types_left_out=sum(key[0] == kind for key in counted) - len(counts),
         )
         for kind, counts in sizes.items()
     ]
 
 
+def _scored_ids(benchmark: BenchmarkSpec, plan: Plan, scored: StudyScores) -> tuple[str, ...]:
+    """List the questions that count, of the first trial that has scores."""
+    cells = (scored.scores.cell(trial.arm, trial.seed, benchmark.id) for trial in plan.trials)
+    return next((cell.frame.ids for cell in cells if cell is not None), ())
+
+
 def _sizes(groups: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, int]]:
-    """Count the questions of the types that are shown, by kind: most first, equal ones by name."""
+    """Count the questions of the types that are shown, by kind: most first, equal ones by name.
+
+    Of kinds that sort the questions alike, under whatever names, the first stays.
+    """
     every = Counter((kind, group) for each in groups.values() for kind, group in each.items())
-    sizes = dict[str, dict[str, int]]()
+    sizes, seen = dict[str, dict[str, int]](), set[frozenset[frozenset[str]]]()
     for kind in dict.fromkeys(kind for kind, _ in every):
+        members = defaultdict[str, set[str]](set)
+        for name, each in groups.items():
+            if kind in each:
+                members[each[kind]].add(name)
+        parts = frozenset(map(frozenset, members.values()))
+        if parts in seen:
+            continue
+        seen.add(parts)
         counts = {group: n for (other, group), n in every.items() if other == kind and n >= FEWEST_QUESTIONS}
         largest = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_TYPES]
         if len(largest) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from orchestrator.planning.resolved_study import resolved_values
 from search_spaces.errors import InputError
 from search_spaces.expansion.expand import plan_study
 from search_spaces.spec import StageSpec, VisionSpec
+from search_spaces.study import Study
 from search_spaces.study_files import load_study
 
 STUDY = """\
@@ -83,3 +85,10 @@ def test_a_selection_without_the_base_is_refused(tmp_path: Path) -> None:
     narrowed = planned.narrowed({trial.id for trial in planned.trials if trial.arm != "base"})
     with pytest.raises(InputError, match="must have the base"):
         list(resolved_values(study, narrowed))
+
+
+def test_every_field_of_a_study_is_resolved_or_named_by_what_is() -> None:
+    study = load_study("quickstart")
+    listed = {re.split(r"[.\[]", value.path)[0] for value in resolved_values(study, plan_study(study))}
+    named = {"samples", "languages", "backbones", "suites"}  # written out where the base or a benchmark names them
+    assert set(Study.model_fields) - listed == named

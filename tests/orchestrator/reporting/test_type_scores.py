@@ -112,3 +112,17 @@ def test_of_many_types_those_with_the_most_questions_are_shown(
     assert len(found.types) == MOST_TYPES
     assert found.types_left_out == 3
     assert list(found.sizes) == sorted(found.sizes, reverse=True)
+
+
+def test_of_kinds_that_sort_the_questions_alike_the_first_is_shown_and_questions_that_do_not_count_are_left_out(
+    plan: Plan, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = _cell_ids(plan, store)
+    both = {
+        name: {"answer_type": "other" if n % 2 else "unanswerable", "answerable": "yes" if n % 2 else "no"}
+        for n, name in enumerate(ids)
+    }
+    dropped = {f"dropped-{n}": {"answer_type": "dropped", "answerable": "dropped"} for n in range(50)}
+    monkeypatch.setattr(module, "question_groups", lambda spec, _: {**both, **dropped} if spec.id == "shape" else {})
+    (found,) = _scored(plan, store)
+    assert (found.kind, set(found.types), sum(found.sizes)) == ("answer_type", {"other", "unanswerable"}, len(ids))
