@@ -45,6 +45,9 @@ _RECORDS_IN_USE = 4096
 _PLANNED_STEPS = 64
 """Steps whose rows are kept: more than are loaded ahead of the one that is computed."""
 
+_PACKED_AHEAD = 2
+"""Steps whose rows are packed before one of their micro-batches is loaded."""
+
 Numbers = np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -191,8 +194,9 @@ class StageData:
     ) -> Generator[StepInput, None, None]:
         """Load the inputs of consecutive optimizer steps; each must be used up before the next.
 
-        With threads, the next micro-batches are read, decoded, resized, tokenised and collated during the computation.
-        Threads change neither bits nor order.
+        With threads, the next micro-batches are read, decoded, resized, tokenised and collated during the computation;
+        one more thread packs records into rows, for which all of a step are tokenised. Threads change neither bits nor
+        order.
 
         Args:
             steps: optimizer steps, from 0.
@@ -207,17 +211,22 @@ class StageData:
             batch = self._collate(each.records, each.step)
             return self._targets(each.step) if each.is_first else 0, batch.pinned() if pinned else batch
 
-        passes = (
-            _Pass(step, number == 0, records)
-            for step in steps
-            for number, records in enumerate(self.passes(step, rank, world, micro_batch))
-        )
-        with closing(in_order(load, passes, threads, 2 * threads)) as loaded:
-            for step in steps:
-                number = len(self.passes(step, rank, world, micro_batch))
-                targets, first = next(loaded)
-                batches = chain([first], (batch for _, batch in islice(loaded, number - 1)))
-                yield StepInput(batches, number, targets, len(self._records(step)))
+        def passes(step: int) -> Sequence[Sequence[int]]:
+            return self.passes(step, rank, world, micro_batch)
+
+        planners = min(threads, 1) if self._packing is not None else 0
+        with closing(in_order(passes, steps, planners, _PACKED_AHEAD)) as planned:
+            parts = (
+                _Pass(step, number == 0, records)
+                for step, of_step in zip(steps, planned, strict=True)
+                for number, records in enumerate(of_step)
+            )
+            with closing(in_order(load, parts, threads, 2 * threads)) as loaded:
+                for step in steps:
+                    targets, first = next(loaded)
+                    number = len(passes(step))
+                    batches = chain([first], (batch for _, batch in islice(loaded, number - 1)))
+                    yield StepInput(batches, number, targets, len(self._records(step)))
 
     def passes(self, step: int, rank: int, world: int, micro_batch: int) -> Sequence[Sequence[int]]:
         """Return the records of each forward pass of a step on one rank; the arguments are those of `step`."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from search_spaces.outcomes import UnitDone
 from search_spaces.resource_spec import ResourceSpec
-from search_spaces.spec import MixPart, MixSpec, SourceSpec
+from search_spaces.spec import MixPart, MixSpec, PackingSpec, SourceSpec
 from tests.support.tiny_specs import SGD, source, stage
 from tests.support.tiny_trials import losses, make_task, run
+from trainables.model.tokenizer import Tokenizer
 from trainables.run_trial import run_trial
 from trainables.storage import layout
 from trainables.storage.spool import read_spool
@@ -25,8 +27,8 @@ from trainables.trial_data import StageData, TrialData
 MIXED = MixSpec(name="mixed", parts=(MixPart(source=source(tags="color,text-only,shape")),))
 
 
-def _stage_data(folder: Path) -> StageData:
-    task = make_task(folder, stages=(stage(data=MIXED),), cached=False)
+def _stage_data(folder: Path, packing: PackingSpec | None = None) -> StageData:
+    task = make_task(folder, stages=(stage(data=MIXED, packing=packing),), cached=False)
     return StageData(TrialData(task, Context().store(task)), task, task.trial.stages[0], use_features=False)
 
 
@@ -42,6 +44,34 @@ def test_loading_ahead_changes_neither_bits_nor_order(tmp_path: Path, rank: int,
             for name, part in vars(batch).items():
                 assert (part is None) == (vars(expected)[name] is None)
                 assert part is None or torch.equal(part, vars(expected)[name])
+
+
+@pytest.mark.parametrize("row", [40, 400])
+def test_rows_packed_ahead_are_those_packed_in_time(tmp_path: Path, row: int) -> None:
+    data = _stage_data(tmp_path, PackingSpec(tokens=row))
+    passes = set()
+    for step, ahead in zip(range(9, 29), data.steps(range(9, 29), 0, 1, 8, threads=2), strict=True):
+        plain = data.step(step, 0, 1, 8)
+        assert (ahead.passes, ahead.targets, ahead.records) == (plain.passes, plain.targets, plain.records)
+        passes.add(ahead.passes)
+        for batch, expected in zip(ahead.batches, plain.batches, strict=True):
+            for name, part in vars(batch).items():
+                assert (part is None) == (vars(expected)[name] is None)
+                assert part is None or torch.equal(part, vars(expected)[name])
+    assert max(passes) == 1 if row == 400 else min(passes) > 1
+
+
+def test_texts_of_packed_rows_are_tokenised_by_loading_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, threads, encode = _stage_data(tmp_path, PackingSpec(tokens=100)), set(), Tokenizer.encode_turns
+
+    def encode_turns(*args: Any) -> Any:
+        threads.add(threading.current_thread().name.partition("_")[0])
+        return encode(*args)
+
+    monkeypatch.setattr(Tokenizer, "encode_turns", encode_turns)
+    for inputs in data.steps(range(20), 0, 1, 8, threads=2):
+        assert len(list(inputs.batches)) == inputs.passes
+    assert threads == {"data"}
 
 
 def test_a_trial_that_loads_ahead_trains_as_one_that_does_not(tmp_path: Path) -> None:
