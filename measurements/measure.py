@@ -18,6 +18,7 @@ MEASUREMENTS = (
     "measurements.outage",
     "measurements.scoring",
     "measurements.evaluation",
+    "measurements.answering",
     "measurements.loading",
     "measurements.analysis",
     "measurements.items",

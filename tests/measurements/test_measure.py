@@ -36,6 +36,7 @@ SMALLEST: Mapping[str, Sequence[str]] = {
 
 LONG: Mapping[str, Sequence[str]] = {
     "checkpoints": ("--width", "64", "--turns", "1", "--steps", "2", "--disks", "500"),
+    "answering": ("--turns", "1", "--steps", "20"),
     "critical_values": ("5",),
     "data": ("300",),
     "evaluation": (),

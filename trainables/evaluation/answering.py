@@ -11,14 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from search_spaces.question_memory import positions_at_once
 from trainables.evaluation.key_values import KeyValues
-from trainables.model.language import attention_window
+from trainables.model.language import attention_kernel, attention_window
 from trainables.model.vlm import VLM
 
 Ids = Sequence[int]
@@ -33,22 +35,31 @@ class Images:
     """Row of each prompt's image."""
 
 
+class _Texts(NamedTuple):
+    """Embedded texts of B rows, padded on the right."""
+
+    embedded_BTD: Tensor
+    count_B: Sequence[int]
+    """Tokens of each row; 0 for a row of padding alone."""
+
+    @property
+    def width(self) -> int:
+        return self.embedded_BTD.shape[1]
+
+
 @dataclass
 class _State:
     """Key-value cache and last hidden states of B rows."""
 
     cache: KeyValues
-    mask_BK: Tensor
-    """Which positions of the cache are real."""
+    positions: int
+    """Of a row in the cache, padding included."""
+    is_real_BR: Tensor | None
+    """Which positions are no padding, for all that a row has room for; those to come are. None: there is none."""
     length_B: Tensor
     """Number of real positions of each row: where the next token stands."""
     hidden_BD: Tensor
     """Last hidden state of each row's last real position."""
-
-    @property
-    def positions(self) -> int:
-        """Number of positions of a row in the cache, padding included."""
-        return self.mask_BK.shape[1]
 
     def rows(self, chosen: Tensor, more: int) -> _State:
         """Copy the state of rows, in their order; a row may be repeated.
@@ -57,14 +68,27 @@ class _State:
             chosen: numbers of rows.
             more: positions that will be appended, at most.
         """
-        return self._of(chosen, self.cache.rows(chosen, self.positions + more))
+        return self._of(chosen, self.cache.rows(chosen, self.positions + more), more)
 
     def moved_rows(self, chosen: Tensor, more: int) -> _State:
         """Move the state of rows, which leaves this one without its cache; the arguments are those of `rows`."""
-        return self._of(chosen, self.cache.move_rows(chosen, self.positions + more))
+        return self._of(chosen, self.cache.move_rows(chosen, self.positions + more), more)
 
-    def _of(self, chosen: Tensor, cache: KeyValues) -> _State:
-        return _State(cache, self.mask_BK[chosen], self.length_B[chosen], self.hidden_BD[chosen])
+    def _of(self, chosen: Tensor, cache: KeyValues, more: int) -> _State:
+        real_BR = None
+        if self.is_real_BR is not None:
+            real_BR = F.pad(self.is_real_BR[chosen, : self.positions], (0, more), value=True)
+        return _State(cache, self.positions, real_BR, self.length_B[chosen], self.hidden_BD[chosen])
+
+    def mark_padding(self, texts: _Texts) -> None:
+        """Mark the padding of texts that come next."""
+        if min(texts.count_B) == texts.width:
+            return
+        if self.is_real_BR is None:
+            self.is_real_BR = self.length_B.new_ones(len(self.length_B), self.cache.room, dtype=torch.bool)
+        token_T = torch.arange(texts.width, device=self.length_B.device)
+        is_token_BT = token_T < torch.tensor(texts.count_B, device=self.length_B.device)[:, None]
+        self.is_real_BR[:, self.positions : self.positions + texts.width] = is_token_BT
 
 
 class Answerer:
@@ -82,10 +106,11 @@ class Answerer:
         self._model, self._language = model, model.language
         self._pad, self._end = pad, end
         self._device, self._dtype = device, dtype
-        self.most_positions = positions_at_once(self._position_bytes())
-        """Of a batch of questions, whose plan must keep within it (`question_batches.plan_batches`)."""
         self.window = attention_window(self._language)
         """Positions that a token attends to; None for all (`question_batches.plan_batches`)."""
+        self._takes_masks = self.window is None and attention_kernel(self._language) == "sdpa"
+        self.most_positions = positions_at_once(self._position_bytes())
+        """Of a batch of questions, whose plan must keep within it (`question_batches.plan_batches`)."""
 
     @torch.inference_mode()
     def _position_bytes(self) -> int:
@@ -121,7 +146,7 @@ class Answerer:
         """
         state = self._read_prompts(prompts, images, 0)
         first_BW = self._log_probs(state.hidden_BD).cpu()
-        ranked = [(row, tuple(option)) for row, own in enumerate(options) for option in own]
+        ranked = [(row, option) for row, own in enumerate(options) for option in own]
         scores = [float(first_BW[row, option[0]]) for row, option in ranked]
         longer = [i for i, (_, option) in enumerate(ranked) if len(option) > 1]
         longest = max((len(ranked[i][1]) for i in longer), default=0)
@@ -152,16 +177,18 @@ class Answerer:
         writing = {row: row for row in range(len(prompts))}
         """Row -> its prompt, of the answers that have not ended."""
         for step in range(most):
-            tokens = self._model.head(state.hidden_BD).argmax(dim=1).tolist()
+            token_B = self._model.head(state.hidden_BD).argmax(dim=1)
+            tokens = token_B.tolist()
             writing = {row: prompt for row, prompt in writing.items() if tokens[row] != self._end}
             for row, prompt in writing.items():
                 answers[prompt].append(tokens[row])
             if not writing or step + 1 == most:
                 break
             if 2 * len(writing) <= len(tokens):  # a copy of the cache is worth it when it halves the work
-                state = state.moved_rows(torch.tensor(list(writing), device=self._device), most - step - 1)
-                tokens, writing = [tokens[row] for row in writing], dict(enumerate(writing.values()))
-            self._extend(state, self._embedded([[token] for token in tokens]))
+                left = torch.tensor(list(writing), device=self._device)
+                state, token_B = state.moved_rows(left, most - step - 1), token_B[left]
+                writing = dict(enumerate(writing.values()))
+            self._extend(state, _Texts(self._embed(token_B[:, None]), [1] * len(token_B)))
         return answers
 
     def _read_prompts(self, prompts: Sequence[Ids], images: Images | None, more: int) -> _State:
@@ -172,14 +199,14 @@ class Answerer:
             images: the prompts' images; None where they have none.
             more: positions that will follow, at most.
         """
-        embedded = self._embedded(prompts)
-        more += embedded[1].shape[1]
+        texts = self._embedded(prompts)
+        more += texts.width
         of_prompt = list(images.of_prompt) if images is not None else [0] * len(prompts)
         is_own = images is not None and of_prompt == list(range(len(images.features_UPC)))
         state = self._read_images(images, more if is_own else 0)
         if not is_own:
             state = state.moved_rows(torch.tensor(of_prompt, device=self._device), more)
-        self._extend(state, embedded)
+        self._extend(state, texts)
         return state
 
     def _read_images(self, images: Images | None, more: int) -> _State:
@@ -197,40 +224,69 @@ class Answerer:
             visual_UVD = self._model.visual_tokens(features_UPC).to(bos_D.dtype)
             inputs_BLD = torch.cat([bos_D.expand(len(visual_UVD), 1, -1), visual_UVD], dim=1)
         count, length = inputs_BLD.shape[:2]
-        empty = torch.zeros(count, 0, dtype=torch.long, device=self._device)
-        state = _State(KeyValues(length + more), empty, empty.sum(1), inputs_BLD[:, 0])
-        self._extend(state, (inputs_BLD, torch.ones(count, length, dtype=torch.long, device=self._device)))
+        nothing_B = torch.zeros(count, dtype=torch.long, device=self._device)
+        state = _State(KeyValues(length + more), 0, None, nothing_B, inputs_BLD[:, 0])
+        self._extend(state, _Texts(inputs_BLD, [length] * count))
         return state
 
-    def _extend(self, state: _State, embedded: tuple[Tensor, Tensor]) -> Tensor:
-        """Extend the state in place by embeddings and their mask; return their hidden states, B x T x D."""
-        inputs_BTD, mask_BT = embedded
-        state.mask_BK = torch.cat([state.mask_BK, mask_BT], dim=1)
-        position_BT = state.length_B[:, None] + torch.arange(inputs_BTD.shape[1], device=self._device)
+    def _extend(self, state: _State, texts: _Texts) -> Tensor:
+        """Extend the state in place by texts; return their hidden states, B x T x D."""
+        state.mark_padding(texts)
+        position_BT = state.length_B[:, None]
+        if texts.width > 1:
+            position_BT = position_BT + torch.arange(texts.width, device=self._device)
         output = self._language.base_model(  # type: ignore[operator]
-            inputs_embeds=inputs_BTD,
-            attention_mask=state.mask_BK,
+            inputs_embeds=texts.embedded_BTD,
+            attention_mask=self._attended(state, texts.width),
             position_ids=position_BT,
             cache=state.cache,
             use_cache=True,
         )
+        state.positions += texts.width
         hidden_BTD: Tensor = output.last_hidden_state
-        count_B = mask_BT.sum(dim=1)
+        if texts.width == 1 and min(texts.count_B) == 1:
+            state.hidden_BD = hidden_BTD[:, 0]
+            state.length_B = state.length_B + 1
+            return hidden_BTD
+        count_B = torch.tensor(texts.count_B, device=self._device)
         rows = torch.arange(len(count_B), device=self._device)
         last_BD = hidden_BTD[rows, (count_B - 1).clamp_min(0)]
         state.hidden_BD = torch.where((count_B > 0)[:, None], last_BD, state.hidden_BD)
         state.length_B = state.length_B + count_B
         return hidden_BTD
 
-    def _embedded(self, texts: Sequence[Ids]) -> tuple[Tensor, Tensor]:
-        """Embed token ids, padded on the right; return embeddings, B x T x D, and their mask, B x T."""
+    def _attended(self, state: _State, width: int) -> Tensor | None:
+        """Make the mask of attention for the next positions of all rows.
+
+        What transformers would make of the marks of padding, in every call anew, and after it has waited for the device
+        to learn whether there is any. Where a model's layers differ in what they attend to, it is left to make them.
+
+        Args:
+            state: before these positions.
+            width: number of these positions.
+
+        Returns:
+            B x 1 x T x K; None where attention is causal and nothing is padded; B x K for transformers.
+        """
+        before, after = state.positions, state.positions + width
+        real_BK = None if state.is_real_BR is None else state.is_real_BR[:, :after]
+        if not self._takes_masks:
+            return state.length_B.new_ones(len(state.length_B), after) if real_BK is None else real_BK.long()
+        if width == 1 or (before == 0 and real_BK is None):
+            return None if real_BK is None else real_BK[:, None, None]
+        query_T1 = torch.arange(before, after, device=self._device)[:, None]
+        causal_TK = torch.arange(after, device=self._device) <= query_T1
+        if real_BK is None:
+            return causal_TK.expand(len(state.length_B), 1, -1, -1)
+        return causal_TK & real_BK[:, None, None]
+
+    def _embedded(self, texts: Sequence[Ids]) -> _Texts:
+        """Embed token ids, padded on the right."""
         width = max(1, *map(len, texts)) if texts else 1
         ids_BT = np.full((len(texts), width), self._pad, np.int64)
-        mask_BT = np.zeros((len(texts), width), np.int64)
         for row, text in enumerate(texts):
             ids_BT[row, : len(text)] = text
-            mask_BT[row, : len(text)] = 1
-        return self._embed(torch.from_numpy(ids_BT).to(self._device)), torch.from_numpy(mask_BT).to(self._device)
+        return _Texts(self._embed(torch.from_numpy(ids_BT).to(self._device)), [*map(len, texts)])
 
     def _embed(self, ids: Tensor) -> Tensor:
         return self._language.get_input_embeddings()(ids)  # type: ignore[operator, no-any-return]

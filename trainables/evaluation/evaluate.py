@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
-from typing import assert_never
 
-import numpy as np
 import torch
 import torch.distributed as dist
 
-from search_spaces.errors import InputError
 from search_spaces.outcomes import UnitDone
-from search_spaces.spec import BenchmarkSpec, TrialSpec
+from search_spaces.spec import BenchmarkSpec
 from trainables.evaluation.answer_log import Answer, AnswerLog
-from trainables.evaluation.answering import Answerer, Images
-from trainables.evaluation.question_batches import Question, QuestionBatch, Way, plan_batches
-from trainables.evaluation.questions import Questions
+from trainables.evaluation.encoded_questions import EncodedQuestions
+from trainables.evaluation.question_batches import QuestionBatch
+from trainables.evaluation.respondent import Respondent, precision
 from trainables.evaluation.results import evaluation_key, result_name, write_result
 from trainables.evaluation.shown_images import open_asked
-from trainables.feature_files import Features
-from trainables.features import IMAGES_AT_ONCE, encode_pixels, load_images
 from trainables.model.broadcast import Parts, broadcast_modules
-from trainables.model.images import Pixels
-from trainables.model.precision import dtype_of
-from trainables.model.tokenizer import Tokenizer
-from trainables.model.vision import VisionEncoder
 from trainables.model.vlm import VLM, assemble, build_modules, cast_statistics
 from trainables.storage.records import StageResult
 from trainables.storage.store import Store
@@ -107,11 +98,6 @@ def _load(
     return model.eval()
 
 
-def precision(spec: TrialSpec) -> torch.dtype:
-    """Return the precision of evaluation: that of the last stage."""
-    return dtype_of(spec.stages[-1].precision)
-
-
 def _score(
     task: TrialTask,
     benchmark: BenchmarkSpec,
@@ -124,11 +110,9 @@ def _score(
 ) -> Iterator[UnitDone]:
     """Answer the batches that the log lacks, each on one worker; then score all answers on rank 0."""
     started = time.perf_counter()
-    encoded = _EncodedQuestions(task.trial, open_asked(benchmark, data.source(benchmark.source)), data.tokenizer)
-    respondent = _Respondent(encoded, benchmark, model, data, task.trial, context.device)
-    batches = plan_batches(
-        encoded.plan, task.trial.vision.tokens, respondent.answerer.most_positions, respondent.answerer.window
-    )
+    encoded = EncodedQuestions(task.trial, open_asked(benchmark, data.source(benchmark.source)), data.tokenizer)
+    respondent = Respondent(encoded, benchmark, model, data, task.trial, context.device)
+    batches = respondent.batches()
     threads = loader_threads(task.stages[-1].resources, context.device == "cuda", respondent.decodes)
     with AnswerLog(store, key, benchmark.name, context.rank) as log:
         answered = from_rank_0(lambda: _of_batches(log.read(), batches))
@@ -160,121 +144,6 @@ def _score(
             form = data.tokenizer.question_form(task.trial.language.prompt)
             write_result(task, benchmark, encoded.questions, rows, key, gpu_seconds, store, form)
             log.discard()
-
-
-class _EncodedQuestions:
-    """Questions of a benchmark as token ids of a model."""
-
-    def __init__(self, spec: TrialSpec, questions: Questions, tokenizer: Tokenizer):
-        self.questions, self._tokenizer = questions, tokenizer
-        language, protocol = spec.language, questions.protocol
-        if language.prompt == "caption":
-            raise InputError("the prompt style of a language model must ask questions, but `caption` drops them")
-        self.most_tokens = protocol.max_new_tokens
-        self.prompts = [
-            tokenizer.encode_question(language.prompt, protocol.prompt(example), language.max_length)
-            for example in questions.examples
-        ]
-        encoded: dict[tuple[str, ...], list[list[int]]] = {(): []}
-        self.options: list[list[list[int]]] = []
-        for example in questions.examples:
-            texts = protocol.options(example)
-            if texts not in encoded:
-                encoded[texts] = [tokenizer.encode_answer(language.prompt, text) for text in texts]
-            self.options.append(encoded[texts])
-        self.plan = [
-            self._question(prompt, image, options)
-            for prompt, image, options in zip(self.prompts, questions.image_rows, self.options, strict=True)
-        ]
-
-    def _question(self, prompt: list[int], image: int, options: list[list[int]]) -> Question:
-        if not options:
-            return Question(len(prompt), image, "generate", self.most_tokens)
-        distinct = len({option[0] for option in options}) == len(options)
-        way: Way = "first-token" if distinct else "whole-options"
-        longest = 1 if distinct else max(map(len, options))
-        return Question(len(prompt), image, way, longest, len(options))
-
-
-class _Respondent:
-    """Model with its images and tokenizer, which answers batches of questions."""
-
-    def __init__(
-        self,
-        questions: _EncodedQuestions,
-        benchmark: BenchmarkSpec,
-        model: VLM,
-        data: TrialData,
-        spec: TrialSpec,
-        device: str,
-    ):
-        self._questions, self._model, self._spec, self._device = questions, model, spec, device
-        self._source, self._features = data.source(benchmark.source), data.features(benchmark.source)
-        self._data = data
-        self._tokenizer = data.tokenizer
-        self.answerer = Answerer(model, data.tokenizer.pad, data.tokenizer.end, device, precision(spec))
-
-    @property
-    def decodes(self) -> bool:
-        """Whether images are decoded, rather than their features read."""
-        return self._features is None and not self._questions.questions.is_blank
-
-    def load(self, batches: Iterable[QuestionBatch], threads: int) -> Generator[Pixels, None, None]:
-        """Load the images of batches in their order, as many at once as the encoder takes; none that are not decoded.
-
-        Args:
-            batches: that will be answered.
-            threads: that load ahead.
-        """
-        with_image = [batch for batch in batches if self.decodes and batch.has_image]
-        chunks = [chunk for batch in with_image for chunk in _chunks(self._image_rows(batch))]
-        return load_images(self._source, self._spec.vision, chunks, threads)
-
-    def answer(self, batch: QuestionBatch, loaded: Iterator[Pixels]) -> list[Answer]:
-        """Answer a batch.
-
-        Args:
-            batch: the next one.
-            loaded: images of this batch and those after it (`load`).
-        """
-        prompts = [self._questions.prompts[number] for number in batch.numbers]
-        images = self._images(batch, loaded) if batch.has_image else None
-        options = [self._questions.options[number] for number in batch.numbers]
-        match batch.way:
-            case "generate":
-                texts = self.answerer.generate(prompts, images, self._questions.most_tokens)
-                return [self._tokenizer.decode_answer(self._spec.language.prompt, text) for text in texts]
-            case "first-token":
-                return [*self.answerer.rank_first_tokens(prompts, images, options)]
-            case "whole-options":
-                return [*self.answerer.rank_options(prompts, images, options)]
-            case _:
-                assert_never(batch.way)
-
-    def _images(self, batch: QuestionBatch, loaded: Iterator[Pixels]) -> Images:
-        if self._questions.questions.is_blank:
-            blank_BPC = self._data.blank_features(self._model.vision, self._device)
-            return Images(torch.from_numpy(blank_BPC), [0] * len(batch.numbers))
-        unique = self._image_rows(batch)
-        position = {row: i for i, row in enumerate(unique)}
-        of_prompt = [position[self._questions.questions.image_rows[number]] for number in batch.numbers]
-        return Images(torch.from_numpy(self._encoded(unique, loaded)), of_prompt)
-
-    def _image_rows(self, batch: QuestionBatch) -> list[int]:
-        return sorted({self._questions.questions.image_rows[number] for number in batch.numbers})
-
-    def _encoded(self, rows: list[int], loaded: Iterator[Pixels]) -> Features:
-        """Return features of some images: cached ones, or the encoder's, whose batches follow from the plan, too."""
-        if self._features is not None:
-            return self._features.rows(self._source.picture_rows[rows])
-        encoder = self._model.vision
-        assert isinstance(encoder, VisionEncoder)
-        return np.concatenate([encode_pixels(encoder, next(loaded), self._device) for _ in _chunks(rows)])
-
-
-def _chunks(rows: list[int]) -> list[list[int]]:
-    """Split images into those that the encoder takes at once."""
-    return [rows[start : start + IMAGES_AT_ONCE] for start in range(0, len(rows), IMAGES_AT_ONCE)]
 
 
 def _in_order(answered: dict[int, list[Answer]], batches: list[QuestionBatch]) -> list[Answer]:

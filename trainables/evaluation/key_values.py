@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, DynamicLayer
 
@@ -24,6 +25,7 @@ class KeyValues(Cache):  # type: ignore[misc]  # transformers has no types
 
     def __init__(self, room: int):
         super().__init__(layer_class_to_replicate=partial(_Layer, room))
+        self.room = room
         self.layers: list[_Layer]
 
     @property
@@ -68,11 +70,12 @@ class _Layer(DynamicLayer):  # type: ignore[misc]
         return sum(tensor.nbytes for tensor in self._set_aside)
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        self.dtype, self.device = key_states.dtype, key_states.device
-        self._set_aside = [
-            states.new_empty(*states.shape[:2], self._room, states.shape[3]) for states in (key_states, value_states)
-        ]
+        self._set_room_aside(key_states, value_states, len(key_states))
         self.keys, self.values = (tensor[:, :, :0] for tensor in self._set_aside)
+
+    def _set_room_aside(self, keys: Tensor, values: Tensor, rows: int) -> None:
+        self.dtype, self.device = keys.dtype, keys.device
+        self._set_aside = [like.new_empty(rows, like.shape[1], self._room, like.shape[3]) for like in (keys, values)]
         self.is_initialized = True
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
@@ -80,9 +83,7 @@ class _Layer(DynamicLayer):  # type: ignore[misc]
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         begin = self.keys.shape[2]
-        end = begin + key_states.shape[2]
-        if end > self._room:
-            raise ValueError(f"a row has room for {self._room} positions, but {end} are kept in it")
+        end = self._within_room(begin + key_states.shape[2])
         keys, values = self._set_aside
         keys[:, :, begin:end] = key_states
         values[:, :, begin:end] = value_states
@@ -91,5 +92,14 @@ class _Layer(DynamicLayer):  # type: ignore[misc]
 
     def rows(self, chosen: Tensor, room: int) -> _Layer:
         copy = _Layer(room)
-        copy.update(self.keys[chosen], self.values[chosen])
+        length = copy._within_room(self.keys.shape[2])
+        copy._set_room_aside(self.keys, self.values, len(chosen))
+        copy.keys, copy.values = (tensor[:, :, :length] for tensor in copy._set_aside)
+        torch.index_select(self.keys, 0, chosen, out=copy.keys)  # at once where they belong: a third of the time
+        torch.index_select(self.values, 0, chosen, out=copy.values)
         return copy
+
+    def _within_room(self, positions: int) -> int:
+        if positions > self._room:
+            raise ValueError(f"a row has room for {self._room} positions, but {positions} are kept in it")
+        return positions

@@ -12,7 +12,8 @@ import jinja2
 from transformers import PreTrainedTokenizerFast
 
 from search_spaces.errors import InputError
-from trainables.evaluation.evaluate import load_whole, precision
+from trainables.evaluation.evaluate import load_whole
+from trainables.evaluation.respondent import precision
 from trainables.evaluation.results import read_results
 from trainables.export.card_questions import CardQuestion, card_questions, usage_question
 from trainables.export.llava import IMAGE_TOKEN, to_llava

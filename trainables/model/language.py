@@ -93,6 +93,11 @@ def attention_window(model: nn.Module) -> int | None:
     return min((window for window in windows if window is not None), default=None)
 
 
+def attention_kernel(model: nn.Module) -> str:
+    """Return the name by which transformers knows a model's implementation of attention, such as `sdpa`."""
+    return str(model.config.get_text_config()._attn_implementation)  # type: ignore[operator, union-attr]
+
+
 def _rows(present: int, vocabulary: int, multiple: int) -> int:
     return -(-max(present, vocabulary) // multiple) * multiple
 

@@ -140,6 +140,18 @@ def test_generated_tokens_are_those_of_reading_everything_again(
     assert answers == expected
 
 
+def test_answers_are_the_same_whoever_makes_the_masks_of_attention(model: VLM, features_UPC: torch.Tensor) -> None:
+    language: Any = model.language
+    images = Images(features_UPC, OF_PROMPT)
+    answerer = _answerer(model)
+    answers, ranked = answerer.generate(PROMPTS, images, 9), answerer.rank_options(PROMPTS, images, OPTIONS)
+    language.set_attn_implementation("eager")
+    eager = _answerer(model)
+    assert eager.generate(PROMPTS, images, 9) == answers
+    for own, other in zip(eager.rank_options(PROMPTS, images, OPTIONS), ranked, strict=True):
+        assert own == pytest.approx(other, abs=1e-5)
+
+
 def test_answers_end_before_the_end_token_and_others_go_on(model: VLM, features_UPC: torch.Tensor) -> None:
     """Take a token that some prompt has generated fourth as the end token."""
     plain = _answerer(model).generate(PROMPTS, Images(features_UPC, OF_PROMPT), 9)

@@ -57,7 +57,7 @@ class _Alive(TorchDispatchMode):
         self.counts: list[int] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.ops.aten.index.Tensor:
+        if func is torch.ops.aten.index_select.out:
             self.counts.append(sum(layer() is not None for layer in self._layers))
         return func(*args, **(kwargs or {}))
 
