@@ -23,6 +23,7 @@ TAKE_NO_MEMORY = (
     "checkpoint_every_minutes",
     "checkpoint_copy",
     "hang_timeout_s",
+    "deterministic",
 )
 """Resources that are no part of a shape: the first is what is learned by it, and a copy of the state in the host's
 memory is as large at any micro-batch."""

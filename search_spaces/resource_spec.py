@@ -49,6 +49,8 @@ class ResourceSpec(Spec):
     on a GPU. The files are the same."""
     hang_timeout_s: Annotated[float, Field(gt=0)] = 600
     """A group that gives no sign for this long is taken for dead."""
+    deterministic: bool = False
+    """Whether stages take kernels that add in a fixed order, where torch has some: slower, for tests of a machine."""
     deepspeed: dict[str, Any] = Field(default={})
     """Further DeepSpeed settings; those that the stage decides are refused."""
 

@@ -35,8 +35,8 @@ SMALLEST: Mapping[str, Sequence[str]] = {
 """Module -> arguments with which it takes seconds."""
 
 LONG: Mapping[str, Sequence[str]] = {
-    "checkpoints": ("--width", "64", "--turns", "1", "--steps", "2", "--disks", "500"),
     "answering": ("--turns", "1", "--steps", "20"),
+    "checkpoints": ("--width", "64", "--turns", "1", "--steps", "2", "--disks", "500"),
     "critical_values": ("5",),
     "data": ("300",),
     "evaluation": (),

@@ -180,4 +180,5 @@ def provenance(
         "zero": str(zero_stage(stage, resources)),
         "offload": resources.offload,
         **({"padding": "dropped"} if padding_is_dropped else {}),
+        **({"kernels": "deterministic"} if resources.deterministic else {}),
     }

@@ -20,6 +20,7 @@ from trainables.storage.records import StageResult
 from trainables.storage.store import Store
 from trainables.task import Context, TrialTask
 from trainables.training.deepspeed_config import deepspeed_config
+from trainables.training.deterministic import deterministic_kernels
 from trainables.training.device_memory import release_memory
 from trainables.training.engine import Engine, no_traces, open_engine, partition
 from trainables.training.hardware import check_device, drops_padding, set_attention
@@ -65,8 +66,13 @@ def open_stage(
     """
     release_memory()
     memory = PeakMemory(context.device)
+    is_deterministic = task.stages[index].resources.deterministic
     # the model's frame ends before its traces are looked for
-    with no_traces(), _opened(task, index, earlier, data, context, store, memory) as stage:
+    with (
+        no_traces(),
+        deterministic_kernels(is_deterministic),
+        _opened(task, index, earlier, data, context, store, memory) as stage,
+    ):
         yield stage
 
 
