@@ -119,7 +119,7 @@ def find_study(name_or_path: str, beside: Path | None = None) -> Path:
     if name_or_path in shipped:
         return shipped[name_or_path]
     raise InputError(
-        f"STUDY must be a file, or one of {', '.join(shipped)}, but got {name_or_path!r}",
+        f"STUDY must be a file, or one of {', '.join(shipped)}, but there is no file {name_or_path!r}",
         place=str(beside) if beside else None,
         way_out=nearest(name_or_path, shipped),
     )

@@ -35,7 +35,7 @@ def noise(
 ) -> None:
     """Train the base with several seeds: what is noise, what 2, 3, 5 and 10 seeds decide, and what they cost.
 
-    Nothing is trained twice, here or in the study. `ablate plan` reckons with what was seen.
+    The study finds these trials done. `ablate plan` reckons with what was seen.
     """
     from orchestrator.analysis.noise import measured_floor, noise_view
     from orchestrator.analysis.study_scores import StudyScores

@@ -45,8 +45,7 @@ def find_weights(origin: str, data_root: Path) -> Path:
     raise InputError(
         f"the weights of {origin!r} were found nowhere. Tried {local} (nothing there), the local cache {cached}"
         f" (not in it, or not whole), and the hub ({fetched})",
-        way_out=f"Accept the model's licence on its page and log in (`hf auth login`), or put a copy of the repository"
-        f" (configuration, weights, tokenizer) at {local}.",
+        way_out=f"{_access()} a copy of the repository (configuration, weights, tokenizer) at {local}.",
     )
 
 
@@ -123,6 +122,15 @@ def _fetch(repository: str, revision: str | None) -> Path | str:
         return Path(snapshot_download(repository, revision=revision, etag_timeout=_TIMEOUT_S, ignore_patterns=unread))
     except Exception as error:  # the hub client raises dozens of types; all of them mean: not to be had
         return _one_line(error)
+
+
+def _access() -> str:
+    """Say how weights are had that the hub refused; where it was not asked or does not answer, only a copy helps."""
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE or _unreachable() is not None:
+        return "Put"
+    return "Accept the model's licence on its page and log in (`hf auth login`), or put"
 
 
 @cache
