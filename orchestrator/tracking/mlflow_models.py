@@ -53,7 +53,7 @@ def offer_model(runs: StudyRuns, run: str, trial: PlannedTrial, checkpoints: Map
     with tempfile.TemporaryDirectory() as folder:  # a model without this file cannot be registered
         get_external_mlflow_model_spec(model).save(str(Path(folder) / "MLmodel"))
         with runs.server.translate_artifact_errors():
-            client.log_model_artifacts(model.model_id, folder)
+            runs.server.store_files(str(model.artifact_location), folder)
     client.finalize_logged_model(model.model_id, "READY")
 
 

@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run, ViewType
 from mlflow.environment_variables import MLFLOW_HTTP_REQUEST_MAX_RETRIES
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.rest_utils import http_request
 
 from orchestrator.tracking.mlflow_errors import Answer, translate_artifact_errors, translate_errors
@@ -107,6 +108,13 @@ class MlflowServer:
         except MlflowException:
             return None
         return Answer(answer.status_code, answer.text)
+
+    def store_files(self, location: str, folder: str) -> None:
+        """Store all files of a folder at a location that this server gave to a run or a model.
+
+        MLflow's client asks the server for the location first, which costs more than a few small files do.
+        """
+        get_artifact_repository(location, tracking_uri=self.uri).log_artifacts(folder)
 
     def answers(self) -> bool:
         """Say whether the server answers at all."""

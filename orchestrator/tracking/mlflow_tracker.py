@@ -47,6 +47,8 @@ class MlflowTracker:
         self._progress: dict[str, float] = {}
         self._axes: dict[str, tuple[list[Metric], list[Param]]] = {}
         """Run that this process has made -> values on the axes that are to be written with what is logged first."""
+        self._locations: dict[str, str] = {}
+        """Run -> where its files are, of those that were opened."""
 
     @property
     def server(self) -> str:
@@ -140,6 +142,7 @@ class MlflowTracker:
                     mlflow_run = runs.find_or_create_trial(trial, started, anew=run is not None)
                 runs.link_other_studies(mlflow_run, trial.id)
             name, values = str(mlflow_run.info.run_id), runs.axes.values[trial.arm]
+            self._locations[name] = str(mlflow_run.info.artifact_uri)
             if name in runs.created:
                 runs.created.remove(name)
                 self._axes[name] = runs.axes.missing(mlflow_run, values, trial.seed)
@@ -155,7 +158,7 @@ class MlflowTracker:
             Metric(
                 legal_name(point.metric), point.value if math.isfinite(point.value) else math.nan, point.ts, point.step
             )
-            for point in points
+            for point in reversed(points)  # newest first: MLflow need not replace the value shown of a run by each
         ]
         axes_metrics, axes_params = self._axes.get(run, ([], []))
         with self._mlflow.translate_errors():
@@ -176,7 +179,11 @@ class MlflowTracker:
                     aside.write_text(content, encoding="utf-8")
                 else:
                     shutil.copyfile(content, aside)
-            self._mlflow.client.log_artifacts(run or self._parent, folder)
+            run = run or self._parent
+            if run in self._locations:
+                self._mlflow.store_files(self._locations[run], folder)
+            else:
+                self._mlflow.client.log_artifacts(run, folder)
 
     def link_data(self, run: str, data: Sequence[DataUse]) -> None:
         with self._mlflow.translate_errors():
