@@ -11,6 +11,7 @@ KINDS: dict[str, str] = {
     "facts of encoders": r"encoders\.json",
     "facts of language models": r"languages\.json",
     "checked weights": r"checked-weights\.json",
+    "checked questions": r"checked-questions\.json",
     "manifest of prepared data": r"data/\w+/result\.json",
     "prepared records": r"data/\w+/records\.arrow",
     "list of images": r"data/\w+/images\.arrow",
@@ -61,7 +62,6 @@ NOT_READ = (
 """Patterns of files that no command reads, or of which it only matters whether they are others than before."""
 
 NOT_TRIED = {
-    r"checked-questions\.json": "questions that have passed, which are asked again where it is damaged",
     r"(stages|features|evaluations|data|pictures)/\w+/damaged\.json": "marks of damage",
     r"studies/\w+/finished\.json": "the record of finished trials, of studies of 200 trials and more",
     r"studies/\w+/report\.json": "the kept report, of studies of 10 trials and more",
