@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import html
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import typer
@@ -36,6 +43,48 @@ def test_every_page_is_reached_from_the_navigation(site: Path) -> None:
     pages = {str(page.relative_to(site)) for page in site.rglob("*.html")} - {"404.html"}
     assert {"overview.html", "commands.html", "python.html", "own-data.html"} <= pages
     assert pages - linked - {"index.html"} == set()
+
+
+MEASURE = """
+onload = () => {
+  const page = document.querySelector("iframe").contentDocument;
+  const found = [page.querySelector("h1").textContent, page.documentElement.scrollWidth];
+  document.body.innerHTML = "<pre></pre>";
+  document.querySelector("pre").textContent = JSON.stringify(found);
+}
+"""
+
+
+@pytest.fixture
+def address(site: Path) -> Iterator[str]:
+    """Where the site is served on this machine."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=str(site))) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(
+    ("page", "title"),
+    [("index", "Documents"), ("own-data", "Your own data"), ("commands", "Commands"), ("python", "From Python")],
+)
+def test_a_page_is_no_wider_than_the_window(
+    page: str, title: str, width: int, site: Path, address: str, tmp_path: Path
+) -> None:
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("no Chromium is installed (Debian: apt-get install chromium)")
+    frame = f'<iframe src="{page}.html" style="width: {width}px; height: 2000px; border: 0"></iframe>'
+    (site / f"measure-{page}.html").write_text(f"<!doctype html><body>{frame}<script>{MEASURE}</script></body>")
+    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--no-proxy-server"]
+    command = [chromium, *flags, f"--user-data-dir={tmp_path}", "--dump-dom", f"{address}/measure-{page}.html"]
+    dumped = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    (site / f"measure-{page}.html").unlink()
+    heading, scroll_width = json.loads(html.unescape(dumped.split("<pre>")[1].split("</pre>")[0]))
+    assert heading.startswith(title)
+    assert 0 < scroll_width <= width
 
 
 def test_a_reader_fetches_nothing_from_elsewhere(site: Path) -> None:
