@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,16 +42,23 @@ def answers(
     limit: Annotated[
         int, typer.Option("--limit", "-n", min=1, help="Of each benchmark, so many questions at most.")
     ] = SHOWN,
+    pictures: Annotated[
+        bool,
+        typer.Option(
+            "--pictures/--no-pictures", help="Pictures where the terminal shows them (kitty, iTerm2, WezTerm)."
+        ),
+    ] = True,
     storage: StorageOption = None,
     data: DataOption = None,
     overrides: SetOption = None,
     toy: ToyOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show questions with their pictures' paths, right answers, and what every arm said over its seeds."""
+    """Show questions with their pictures, right answers, and what every arm said over its seeds."""
     from orchestrator.analysis.stored_answers import AnswerFilter
     from orchestrator.reporting.shown_answers import shown_answers, shown_answers_json
     from orchestrator.terminal.answers import answers_to_terminal
+    from orchestrator.terminal.pictures import picture_protocol
 
     if wrong and differ:
         raise InputError("one of them at most may be given", key="--wrong, --differ")
@@ -63,10 +72,11 @@ def answers(
         print_json(shown_answers_json(plan, wanted, shown))
         return
     out, count = console(), 0
+    protocol = picture_protocol(os.environ, is_terminal=sys.stdout.isatty()) if pictures else None
     for count, each in enumerate(shown, 1):
         if count > 1:
             out.print()
-        answers_to_terminal(each, _WORDS[which], out)
+        answers_to_terminal(each, _WORDS[which], out, protocol)
     if not count:
         out.print("Nothing is scored yet.")
 

@@ -4,7 +4,6 @@ finds arms and says which tables scroll; all can be read without. Equal reports 
 from __future__ import annotations
 
 import base64
-import io
 import re
 from dataclasses import dataclass
 from importlib import resources
@@ -24,9 +23,9 @@ from orchestrator.reporting.open_prompts import OpenSample
 from orchestrator.reporting.prior_lines import best_prior
 from orchestrator.reporting.questions import SuspectQuestion
 from orchestrator.reporting.report_model import Cell, Report
+from orchestrator.reporting.thumbnails import thumbnail
 from orchestrator.reporting.training import LossCurve
 from search_spaces.quantities import device_time
-from trainables.data.decode import decode
 
 _PARTS = re.compile(r"(?<=[=+./_,-])")
 _BAD = ("diverged", "failed", "unreadable")
@@ -129,14 +128,10 @@ def _stage_losses(report: Report) -> list[_StageLosses]:
 
 
 def _thumbnail(sample: OpenSample | Sample | SuspectQuestion) -> str:
-    """Encode the image as a data URI, no side longer than 240 px."""
+    """Encode the image as a data URI."""
     assert sample.image_bytes is not None
     assert sample.pixels is not None
-    small = io.BytesIO()
-    picture = decode(sample.image_bytes, sample.pixels).picture
-    picture.thumbnail((240, 240))
-    picture.save(small, "JPEG", quality=90)
-    return f"data:image/jpeg;base64,{base64.b64encode(small.getvalue()).decode()}"
+    return f"data:image/jpeg;base64,{base64.b64encode(thumbnail(sample.image_bytes, sample.pixels, 'JPEG')).decode()}"
 
 
 def _headers(report: Report) -> list[tuple[str, str]]:

@@ -8,18 +8,23 @@ from rich.text import Text
 from orchestrator.analysis.stored_answers import StoredAnswers, answers_by_arm
 from orchestrator.reporting.asked_questions import AskedQuestion
 from orchestrator.reporting.shown_answers import ShownAnswers
+from orchestrator.reporting.thumbnails import thumbnail
+from orchestrator.terminal.pictures import PictureProtocol, picture_text
 from search_spaces.one_line import one_line
 
 GOOD, BAD = "green", "red"
 
 
-def answers_to_terminal(shown: ShownAnswers, what: str, console: Console) -> None:
+def answers_to_terminal(
+    shown: ShownAnswers, what: str, console: Console, pictures: PictureProtocol | None = None
+) -> None:
     """Print questions of a benchmark with what every arm answered.
 
     Args:
         shown: answers to the chosen questions of one benchmark.
         what: of the questions that were chosen ("on which arms differ").
         console: to print on.
+        pictures: how the terminal shows pictures; None: their paths are enough.
     """
     answers, questions = shown.answers, shown.questions
     count = f"{answers.chosen:,} of {answers.of:,} questions {what}".rstrip()
@@ -35,6 +40,8 @@ def answers_to_terminal(shown: ShownAnswers, what: str, console: Console) -> Non
     for name, question in questions.items():
         console.print()
         print_line(f"{name}   {_picture(answers, name, question)}", "dim")
+        if pictures is not None and question is not None and question.image_bytes and question.pixels is not None:
+            console.file.write(picture_text(thumbnail(question.image_bytes, question.pixels, "PNG"), pictures) + "\n")
         if question is not None:
             print_line(f"  {question.prompt}   right: {question.reference}")
         for arm, said in answers_by_arm(answers.answers_to(name)).items():
