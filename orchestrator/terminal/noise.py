@@ -46,5 +46,5 @@ def _notes(noise: NoiseView) -> list[str]:
         seeds = ", ".join(map(str, noise.diverged))
         notes.append(f"diverged and not counted: {number_of(len(noise.diverged), 'seed')} ({seeds})")
     if any(row.sd is None for row in noise.rows):
-        notes.append("a spread takes two seeds or more: ablate noise --seeds 5")
+        notes.append("a spread takes two seeds or more: the same command with --seeds 5")
     return notes

@@ -44,9 +44,11 @@ def in_document(place: str, text: str) -> Iterator[PrintedCommand]:
 
 
 def mentions(place: str, text: str) -> Iterator[PrintedCommand]:
-    """List the commands between backticks of a text."""
+    """List the commands of a text: between backticks, or as they are up to the end of a clause."""
     for written in re.findall(r"(?<!`)`ablate ([^`]+)`(?!`)", text):
         yield PrintedCommand(place, _words(" ".join(written.split())), False)
+    for written in re.findall(rf"(?<![`/\w.-])ablate ((?:{'|'.join(_PARSER.commands)})\b[^`'\"().,;:#\n]*)", text):
+        yield PrintedCommand(place, tuple(written.split()), False)
 
 
 def in_source(place: str, source: str) -> Iterator[PrintedCommand]:
