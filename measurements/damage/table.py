@@ -42,7 +42,7 @@ said and left was compared with the undisturbed study.
 - `refused`: exit code 2, with the file and a way out: only a person can give it back.
 - `named`: what `verify` is for: the file, what is wrong with it and who mends it, with exit code 1.
 
-A cell with one word holds for all five ways; else they are told in the order 0 bytes, garbage, one bit, absent, half.
+A cell with one word holds for all five ways; else they are listed in the order 0 bytes, garbage, one bit, absent, half.
 An empty cell: that study has no such file.
 
 `run` stands twice: of a study that is finished, and of one in which something is left to do: it reads features,
