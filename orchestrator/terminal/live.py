@@ -22,7 +22,7 @@ from orchestrator.state.logs import last_lines
 from orchestrator.terminal.failures import what_follows
 from search_spaces.outcomes import NodeDone, Started, TrialDone, UnitDone
 from search_spaces.plan import Node, Plan
-from search_spaces.quantities import clock_time
+from search_spaces.quantities import clock_time, number_of
 from trainables.storage.records import Failure
 from trainables.storage.store import Store
 
@@ -106,8 +106,10 @@ class LiveView:
     def __enter__(self) -> Self:
         if self._live:
             self._live.start()
-        count = f"{len(self._trials)} trials" + (f", {len(self._done)} of them done before" if self._done else "")
-        self.note(f"study {self._plan.study}: {len(self._plan.arms)} arms, {count}")
+        count = number_of(len(self._trials), "trial") + (
+            f", {len(self._done)} of them done before" if self._done else ""
+        )
+        self.note(f"study {self._plan.study}: {number_of(len(self._plan.arms), 'arm')}, {count}")
         return self
 
     def __exit__(
@@ -167,18 +169,20 @@ class LiveView:
         self._plain(f"{running.name}: {self._progress_line(progress)}")
 
     def node_done(self, trial: str, node: str) -> None:
-        """Show that a piece of work is finished. `node`: its id in the plan."""
+        """Show that a piece of work is finished, or was before. `node`: its id in the plan."""
         with self._lock:
             now, running, planned = self._clock(), self._running.get(trial), self._plan.nodes[node]
+            was_done = node in self._done_nodes
             self._done_nodes.add(node)
             if running is None:
                 return
             seconds = now - running.node_started
             worked_on = running.progress is not None and running.progress.node == node
-            if planned.kind != "stage" or worked_on:  # else it was found done on storage
+            if not was_done and (planned.kind != "stage" or worked_on):  # else it was found done on storage
                 self._pace.add(planned, seconds)
             running.node_started = running.last_line = now
-        self._plain(f"{running.name}: {planned.name} done in {clock_time(seconds)}")
+        took = "found on storage" if was_done else f"done in {clock_time(seconds)}"
+        self._plain(f"{running.name}: {planned.name} {took}")
 
     def trial_done(self, trial: str) -> None:
         with self._lock:

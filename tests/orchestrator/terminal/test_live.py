@@ -64,6 +64,17 @@ def test_plain_output_tells_each_event_in_one_line() -> None:
     ]
 
 
+def test_work_that_was_done_before_is_found_and_takes_no_time_of_its_own() -> None:
+    view, out, clock = plain()
+    with view:
+        for clock.now in (0, 50):
+            view.trial_started("r32-s7")
+            clock.now += 20
+            view.node_done("r32-s7", "stage-r32-s7")
+    told = [line for line in out.getvalue().splitlines() if "finetune" in line]
+    assert told == ["resolution=32px s7: finetune done in 20.0 s", "resolution=32px s7: finetune found on storage"]
+
+
 def test_plain_output_shows_progress_of_a_trial_at_most_every_ten_seconds() -> None:
     view, out, clock = plain()
     with view:
