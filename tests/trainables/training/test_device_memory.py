@@ -98,6 +98,14 @@ def test_no_weight_master_or_state_outlives_its_stage_evaluation_or_trial(
     assert leftovers.alive == [0] * 6
 
 
+def test_nothing_outlives_a_stage_whose_checkpoints_are_copied_in_the_background(
+    tmp_path: Path, leftovers: Leftovers
+) -> None:
+    for trial in ("first", "second"):
+        run(make_task(tmp_path / trial, cached=False, zero=2, checkpoint_every_steps=1, checkpoint_copy="background"))
+    assert leftovers.alive == [0] * 4
+
+
 def test_nothing_outlives_a_stage_that_fails_or_diverges(
     tmp_path: Path, leftovers: Leftovers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
