@@ -38,6 +38,7 @@ NODE_LABEL = "ray.io/node-id"
 TUNE_ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the new output draws boxes at any verbosity
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths of a study mean the same in every process
+    "RAY_TRAIN_COUNT_PREEMPTION_AS_FAILURE": "1",  # else Tune tries a preempted trial again by itself, and tells nobody
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours serves SIGTERM too
     "TUNE_GLOBAL_CHECKPOINT_S": "86400",  # its snapshots are never read

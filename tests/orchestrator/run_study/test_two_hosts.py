@@ -10,6 +10,9 @@ import pytest
 
 from measurements.drill.toy_study import STUDY_FILE
 from tests.support.node_namespaces import namespaces_refused, node_lab
+from trainables.storage.record_files import read
+from trainables.storage.records import Failure
+from trainables.storage.store import LocalStore
 
 pytestmark = [
     pytest.mark.ray,
@@ -25,9 +28,12 @@ def command(storage: Path, *options: str) -> list[str]:
     return [*run, "--offline", "--no-rehearsal", "--limit", "1", "--set", "resources.workers=2", *options]
 
 
-def log_of_rank_0(storage: Path) -> str:
-    (log,) = storage.glob("studies/*/trials/*/rank-0.log")
-    return log.read_text()
+def log_of_the_failure(storage: Path) -> str:
+    """Read the log of the rank that has said first that the group cannot meet: any may be that."""
+    (file,) = storage.glob("studies/*/trials/*/failure.json")
+    failure = read(LocalStore(storage), str(file.relative_to(storage)), Failure)
+    assert failure is not None
+    return (storage / failure.log).read_text()
 
 
 def test_a_gang_over_hosts_whose_name_is_loopback_meets_over_the_interface_of_rays_address(tmp_path: Path) -> None:
@@ -80,4 +86,4 @@ def test_a_group_that_cannot_meet_names_hosts_and_interfaces_and_an_interface_th
     assert code == 1, said
     assert "on node-1 (lo, 10.77.0.1)" in said
     assert "on node-2 (lo, 10.77.0.2)" in said
-    assert "on node-2 (lo, 10.77.0.2)" in log_of_rank_0(tmp_path)
+    assert "on node-2 (lo, 10.77.0.2)" in log_of_the_failure(tmp_path)

@@ -1,4 +1,4 @@
-"""Claims about orchestrator/running/tune_hooks.py without Tune; test_tuner.py has it with a cluster."""
+"""Claims about orchestrator/running/tune_hooks.py without a run of Tune; test_tuner.py has it with a cluster."""
 
 from __future__ import annotations
 
@@ -19,8 +19,18 @@ from ray.exceptions import (
     RayActorError,
     RayTaskError,
 )
+from ray.tune.experiment import Trial
 
-from orchestrator.running.tune_hooks import NODE_LABEL, _error_of, _TrialIds, kind_of, node_selector, reservation
+from cluster.process_state import set_environment
+from orchestrator.running.tune_hooks import (
+    NODE_LABEL,
+    TUNE_ENVIRONMENT,
+    _error_of,
+    _TrialIds,
+    kind_of,
+    node_selector,
+    reservation,
+)
 from search_spaces.outcomes import FailureKind
 from tests.support.hostile_files import Payload
 from trainables.workers.tune_trial import TrialFailedError
@@ -62,6 +72,16 @@ def test_kind_of_a_node_that_was_taken_away_is_told_from_one_that_died(
     says = "The actor died because its node has died. Node Id: 0123"  # as Ray does of both
     death = ActorDiedErrorContext(actor_id=bytes(16), node_death_info=NodeDeathInfo(reason=reason), error_message=says)
     assert kind_of(ActorDiedError(death)) == (kind, message)
+
+
+def test_tune_does_not_try_a_trial_again_by_itself_whose_node_was_drained(monkeypatch: pytest.MonkeyPatch) -> None:
+    preempted = NodeDeathInfo(reason=NodeDeathInfo.AUTOSCALER_DRAIN_PREEMPTED)
+    error = ActorDiedError(ActorDiedErrorContext(actor_id=bytes(16), node_death_info=preempted))
+    monkeypatch.setattr(Trial, "local_path", None)  # it keeps no file of the error
+    trial = Trial("stub", stub=True, max_failures=0)
+    with set_environment(TUNE_ENVIRONMENT):
+        trial.handle_error(error)
+    assert not trial.should_recover()
 
 
 def test_kind_of_message_is_one_line() -> None:
