@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from orchestrator.analysis.verdict_model import Verdict
 from orchestrator.reporting.prior_lines import best_prior
 from orchestrator.reporting.report_model import AxisCurve, Cell, Finding, Report
-from orchestrator.reporting.sentences import prior_note
+from orchestrator.reporting.sentences import comparisons_text, prior_note
 from search_spaces.quantities import device_unit
 
 _KINDS = {True: "yes", False: "no", None: "open"}
@@ -133,9 +133,8 @@ def claims_caption(report: Report) -> str:
 def arms_caption(report: Report) -> str:
     """Explain the forest of arms."""
     return (
-        f"Difference to {report.base} {over(report)}, in points, with its 95 % interval. Coloured: clear, among all "
-        f"{report.n_comparisons} comparisons of this report. Grey: no clear difference, which does not mean that there "
-        "is none."
+        f"Difference to {report.base} {over(report)}, in points, with its 95 % interval. Coloured: clear, among "
+        f"{comparisons_text(report)}. Grey: no clear difference, which does not mean that there is none."
     )
 
 

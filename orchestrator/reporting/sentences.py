@@ -263,11 +263,17 @@ def how_judged(report: Report) -> str:
     differences = [d for finding in report.findings for d in (finding.mean, *finding.benchmarks) if d is not None]
     text = (
         "Differences are paired by example and seed. A difference is clear if its 95 % interval excludes 0 and it "
-        f"stands out among all {report.n_comparisons} comparisons of this report (Benjamini-Hochberg, q = 0.05)."
+        f"stands out among {comparisons_text(report)} (Benjamini-Hochberg, q = 0.05)."
     )
     if any(len(d.seeds) == 2 for d in differences):
         text += " Two seeds know little of their own spread, and make wide intervals."
     return text + " No clear difference does not mean that there is none."
+
+
+def comparisons_text(report: Report) -> str:
+    """Name the comparisons that are judged together: `all 35 comparisons of this report`."""
+    n = report.n_comparisons
+    return "the one comparison of this report" if n == 1 else f"all {n} comparisons of this report"
 
 
 def losses_note(report: Report) -> str:
