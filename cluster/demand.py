@@ -16,7 +16,7 @@ from search_spaces.node_labels import ACCELERATOR_LABEL, label_key, label_value
 
 @dataclass(frozen=True)
 class Bundle:
-    """Room for one worker."""
+    """Room on one node: for one worker, or for all workers of a trial that are placed together."""
 
     resources: dict[str, float]
     labels: dict[str, str] = field(default_factory=dict)
@@ -94,12 +94,15 @@ class Demand:
         for request in requests:
             if request in full:
                 continue
-            placement = place(request, free, on_one_node=fits_one_node(request, self.may_come))
+            on_one_node = fits_one_node(request, self.may_come)
+            placement = place(request, free, on_one_node=on_one_node)
             if placement is None:
                 full.add(request)
                 continue
             free = remaining(request, free, placement)
-            bundles += [Bundle(request.bundle(), dict(request.labels))] * request.workers
+            together = request.workers if on_one_node else 1  # two halves of two nodes would not do for one
+            room = {name: together * amount for name, amount in request.bundle().items()}
+            bundles += [Bundle(room, dict(request.labels))] * (request.workers // together)
         self._pass_on(bundles)
 
     def withdraw(self) -> None:

@@ -33,9 +33,13 @@ class NodeResources:
     """Its name, for people."""
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
 
+    def has_labels_for(self, request: ResourceRequest) -> bool:
+        """Check whether this node's labels are those that a request asks for."""
+        return not request.labels or are_selected(dict(request.labels), self.labels)
+
     def capacity_for(self, request: ResourceRequest) -> int:
         """Count the workers of a request that fit into this node, at most as many as the request has."""
-        if self.name in request.avoided or (request.labels and not are_selected(dict(request.labels), self.labels)):
+        if self.name in request.avoided or not self.has_labels_for(request):
             return 0
         by_cpus = (self.cpus + ROUNDING) // request.cpus_per_worker
         by_gpus = (self.gpus + ROUNDING) // request.gpus_per_worker if request.gpus_per_worker else by_cpus
@@ -99,9 +103,10 @@ def totals(nodes: Sequence[NodeResources]) -> tuple[float, float]:
 def share(request: ResourceRequest, nodes: Sequence[NodeResources]) -> float:
     """Compute the share of a cluster that a trial takes: of its CPUs or of its GPUs, whichever is larger.
 
-    Infinite where the cluster has nothing of what is asked for.
+    Only nodes count whose labels it asks for. Infinite where the cluster has nothing of what is asked for.
     """
-    pairs = zip((request.cpus, request.gpus), totals(nodes), strict=True)
+    usable = [node for node in nodes if node.has_labels_for(request)]
+    pairs = zip((request.cpus, request.gpus), totals(usable), strict=True)
     return max(asked / there if there else math.inf for asked, there in pairs if asked)
 
 
@@ -145,7 +150,8 @@ def refuse_impossible(requests: Mapping[str, ResourceRequest], nodes: Sequence[N
     raise InputError(
         f"every trial must fit into the cluster, but {name} {reason}{others}",
         key="resources",
-        way_out="Ask for fewer workers or devices under `resources`, or give a larger cluster with --address.",
+        way_out="Ask for fewer workers or devices, or other nodes, under `resources`, or give another cluster with "
+        "--address.",
     )
 
 

@@ -72,10 +72,8 @@ def run_until_decided(
     require_capable(store.root)
     study, planned = _planned(name, options)
     added, spent_s = _begun(planned, store)
-    if study.budget.gpu_hours is not None:
-        limits = replace(
-            limits, gpu_hours=min(limits.gpu_hours, study.budget.gpu_hours - added.gpu_seconds_before / 3600)
-        )
+    if study.budget.gpu_hours is not None and math.isinf(limits.gpu_hours):
+        limits = replace(limits, gpu_hours=max(0.0, study.budget.gpu_hours - added.gpu_seconds_before / 3600))
     told: dict[str, Fate] = {}
     while True:
         left_s = limits.gpu_hours * 3600 + added.gpu_seconds_before - spent_s

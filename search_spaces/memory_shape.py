@@ -23,10 +23,13 @@ TAKE_NO_MEMORY = (
     "checkpoint_every_minutes",
     "checkpoint_copy",
     "hang_timeout_s",
-    "deterministic",
+    "labels",
 )
 """Resources that are no part of a shape: the first is what is learned by it, and a copy of the state in the host's
 memory is as large at any micro-batch."""
+
+UNLESS_DEFAULT = ("accelerator", "deterministic")
+"""Resources that are part of a shape only where a study sets them: shapes learned before they existed stay."""
 
 
 def stage_shape(trial: TrialSpec, stage: StageSpec, resources: ResourceSpec, cached: bool) -> str:
@@ -86,4 +89,7 @@ def _model(trial: TrialSpec) -> dict[str, Any]:
 
 def _digest(work: dict[str, Any], resources: ResourceSpec) -> str:
     devices = resources.model_dump(mode="json", exclude=set(TAKE_NO_MEMORY))
+    for name in UNLESS_DEFAULT:
+        if devices[name] == type(resources).model_fields[name].default:
+            del devices[name]
     return fingerprint({"work": work, "resources": devices})[:_DIGITS]

@@ -36,6 +36,9 @@ def accelerator_type(device: str) -> str:
     return "-".join(device.removeprefix("NVIDIA ").split())
 
 
+NODE_LABEL = "ray.io/node-id"
+"""Label with the id that Ray gives every node."""
+
 _WORD = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
 _VALUE = re.compile(_WORD)
 _KEY = re.compile(rf"(?:[a-z0-9](?:[a-z0-9.-]{{0,251}}[a-z0-9])?/)?{_WORD}")

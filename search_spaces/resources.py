@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, assert_never
 
 from search_spaces.errors import InputError, nearest
-from search_spaces.node_labels import ACCELERATOR_LABEL
+from search_spaces.node_labels import ACCELERATOR_LABEL, NODE_LABEL
 from search_spaces.resource_spec import CheckpointForm, ResourceSpec
 from search_spaces.spec import StageSpec
 
@@ -153,6 +153,8 @@ def check_resources(stage: StageSpec, resources: ResourceSpec) -> None:
 
 
 def _check_nodes(resources: ResourceSpec) -> None:
+    if NODE_LABEL in resources.labels:
+        raise InputError(f"labels must not have {NODE_LABEL}: a run chooses nodes by it", key="resources.labels")
     if resources.accelerator is None:
         return
     if not resources.gpus_per_worker:

@@ -91,7 +91,7 @@ def _node_type(kind: NodeKind, instance_type: str) -> _Object:
     return {
         "node_config": {"InstanceType": instance_type},
         "resources": {"CPU": kind.cpus, **({"GPU": kind.gpus} if kind.gpus else {})},
-        **({"labels": dict(kind.labels)} if kind.labels else {}),
+        **({"labels": kind.all_labels} if kind.all_labels else {}),  # known before a node is there
         "min_workers": kind.min,
         "max_workers": kind.max,
     }

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from cluster.deployment import Kubernetes
-from cluster.manifests.study_job import StudyJob, as_block, labels_text, ray_version, yaml_text
+from cluster.manifests.study_job import StudyJob, as_block, ray_version, yaml_text
 from cluster.profile import Head, NodeKind, Profile
 from search_spaces.errors import InputError
 
@@ -151,7 +151,8 @@ def _group(kind: NodeKind, job: StudyJob, profile: Profile, kubernetes: Kubernet
         "replicas": least,
         "minReplicas": least,
         "maxReplicas": kind.max,
-        "rayStartParams": {"labels": labels_text(kind.labels)} if kind.labels else {},
+        "rayStartParams": {},
+        **({"labels": kind.all_labels} if scales or kind.labels else {}),  # KubeRay 1.5: Ray's, known before pods are
         "template": {"spec": {**pod["spec"], **_place(kind, kubernetes)}},
     }
 

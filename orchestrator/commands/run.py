@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -163,7 +164,7 @@ def end_of_run(done: StudyRun, options: RunOptions, out: Console) -> int:
     if done.outcomes is not None and done.outcomes.storage_trouble is not None:
         out.print(f"ablate: {storage_gave_out(done.outcomes.storage_trouble)}", soft_wrap=True)
     most = gpu_hours_limit(done.study, options)
-    if done.outcomes is not None and done.outcomes.budget_spent and most is not None:
+    if done.outcomes is not None and done.outcomes.budget_spent and most is not None and math.isfinite(most):
         limit = "budget.gpu_hours" if options.max_gpu_hours is None else "--max-gpu-hours"
         out.print(f"ablate: {_out_of_hours(done, limit, most)}", soft_wrap=True)
     if done.stopped_by is not None:

@@ -141,8 +141,17 @@ class WorkOptions:
             retry_failed=self.retry_failed,
             restore_weights=self.restore_weights,
             rehearsals=self.rehearsals(toy=options.plan.toy),
-            max_gpu_hours=None if self.until_decided else self.max_gpu_hours,
+            max_gpu_hours=self._limit_of_all_runs(),
         )
+
+    def _limit_of_all_runs(self) -> float | None:
+        """Return the most that the study may spend in all; None for what it says itself.
+
+        With --until-decided the option counts from its first use on, and replaces what the study says all the same.
+        """
+        if self.until_decided and self.max_gpu_hours is not None:
+            return math.inf
+        return self.max_gpu_hours
 
     def rehearsals(self, *, toy: bool) -> RehearsalChoice:
         """Read whether shapes of trials are rehearsed.

@@ -46,7 +46,7 @@ def _share(plan: Plan, counts: RealisedCounts) -> float:
         raise _UnknownCostError("the study has no benchmarks")
     if not all(arm.resources.gpus_per_worker for arm in plan.arms):
         raise _UnknownCostError("without GPUs there is no estimate of what evaluation costs")
-    assumed = Assumptions()
+    assumed = Assumptions(is_for_all=True)  # what is asked does not hang on the machines that are asked
     hours = [None if stage is None else stage.gpu_hours for stage in estimates(plan, assumed).values()]
     known = [cost for cost in hours if cost is not None]
     if len(known) < len(hours):

@@ -35,6 +35,8 @@ class Assumptions:
     """Mean length of a text. Memory is for the longest that the language model takes, `max_length`."""
     there: tuple[str, ...] = ()
     """GPUs of the cluster that is planned for, by their names in the catalogue; empty where none is known."""
+    is_for_all: bool = False
+    """Whether trials that ask for another kind of GPU are reckoned with this one, too."""
 
     @staticmethod
     def of(gpu: str | None, mfu: float | None, text_tokens: int | None) -> Assumptions:
@@ -68,6 +70,8 @@ class Assumptions:
 
         That of the cluster comes first, then this one's, then the first of the catalogue.
         """
+        if self.is_for_all:
+            return self
         kind, known = resources.accelerator, shipped().gpus
         fitting = [name for name in (*self.there, self.gpu, *known) if known[name].accelerator_type == kind]
         return replace(self, gpu=fitting[0]) if fitting else self
@@ -120,6 +124,14 @@ class Estimate:
     @property
     def accumulation(self) -> int:
         return accumulation(self.stage, self.resources)
+
+
+def used_gpus(plan: Plan, assumed: Assumptions) -> tuple[Assumptions, ...]:
+    """List the assumptions of each GPU that the trials of a plan are reckoned with; the given ones without GPUs."""
+    used = {
+        assumed.on(each).gpu: assumed.on(each) for arm in plan.arms for each in arm.requests if each.gpus_per_worker
+    }
+    return tuple(used.values()) or (assumed,)
 
 
 def estimates(plan: Plan, assumed: Assumptions) -> dict[str, Estimate | None]:

@@ -42,7 +42,7 @@ def evaluation_estimates(plan: Plan, assumed: Assumptions) -> dict[str, Evaluati
     for trial in plan.trials:
         first.setdefault(trial.arm, trial)
     sources = {source_name(benchmark.source) for benchmark in plan.evaluation_sets}
-    known: dict[tuple[ModelSize, str, bool, float], EvaluationEstimate] = {}
+    known: dict[tuple[ModelSize, str, bool, float, str], EvaluationEstimate] = {}
     result: dict[str, EvaluationEstimate | None] = {}
     for arm in plan.arms:
         if arm.size is None or arm.name not in first or not sources:
@@ -51,9 +51,10 @@ def evaluation_estimates(plan: Plan, assumed: Assumptions) -> dict[str, Evaluati
         trial = first[arm.name]
         last = trial.spec.stages[-1]
         is_cached = sources <= {source for node in trial.path for source in plan.nodes[node].sources}
-        alike = (arm.size, last.precision, is_cached, arm.resources.gpu_share)
+        for_arm = assumed.on(arm.resources)
+        alike = (arm.size, last.precision, is_cached, arm.resources.gpu_share, for_arm.gpu)
         if alike not in known:
-            known[alike] = _estimate(arm, arm.size, last, is_cached, assumed.on(arm.resources))
+            known[alike] = _estimate(arm, arm.size, last, is_cached, for_arm)
         result[arm.name] = known[alike]
     return result
 

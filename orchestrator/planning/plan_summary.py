@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cluster.fit import NodeResources, impossible, this_machine
+from orchestrator.analysis.number_text import listed
 from orchestrator.analysis.plan_power import HypothesisPower
 from orchestrator.planning.durations import durations
-from orchestrator.planning.estimates import Assumptions, estimates, peak_disk
+from orchestrator.planning.estimates import Assumptions, estimates, peak_disk, used_gpus
 from orchestrator.planning.evaluation_estimates import evaluation_estimates
 from orchestrator.planning.inputs_check import FoundInputs, find_inputs
 from orchestrator.planning.lower_bound import Piece, lower_bound_s
@@ -108,7 +109,7 @@ def plan_summary(
         machine=machine,
         wall=None if unfit else WallTime(wall_s("seconds"), wall_s("low"), wall_s("high")),
         unfit=unfit,
-        gpu=assumed.gpu,
+        gpu=listed(each.gpu for each in used_gpus(plan, assumed)),
         gpu_hours=sum(known_hours) if known_hours and len(known_hours) == len(hours) else None,
         spent_gpu_hours=gpu_seconds(ledger) / 3600,
         budget_gpu_hours=budget_gpu_hours,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from orchestrator.planning.estimates import Assumptions, estimates
+from orchestrator.analysis.number_text import listed
+from orchestrator.planning.estimates import Assumptions, estimates, used_gpus
 from orchestrator.state.ledger import Ledger
 from search_spaces.plan import Plan
 from search_spaces.quantities import duration, number_of
@@ -58,7 +59,7 @@ def price_stages(plan: Plan, ledger: Ledger, stages: Collection[str], assumed: A
         steps=steps,
         gpu_hours=sum(hour for hour in hours if hour is not None) if nodes and is_known else None,
         worker_seconds=steps * per_step if steps is not None and per_step is not None else None,
-        gpu=assumed.gpu,
+        gpu=listed(each.gpu for each in used_gpus(plan, assumed)),
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, assert_never
 
-from cluster.fit import NodeResources, at_once, place
+from cluster.fit import NodeResources, at_once, fits_one_node, place
 from cluster.launcher import ResourceRequest
 from orchestrator.running.leases import Leases
 from orchestrator.running.schedule import Finished, Schedule
@@ -221,8 +221,11 @@ class Dispatcher:
         return len(self._paths[trial]) - len(undone), 0 if first is None else kept_steps(first, self._store) or 0
 
     def _elsewhere(self, request: ResourceRequest) -> ResourceRequest:
-        """Return a request with the nodes that it avoids, or without them if it fits nowhere else."""
-        return request if place(request, self._cluster_nodes) is not None else replace(request, avoided=())
+        """Return a request with the nodes that it avoids, or without them if it fits nowhere else as well as there."""
+        anywhere = replace(request, avoided=())
+        on_one_node = fits_one_node(anywhere, self._cluster_nodes)
+        is_met = place(request, self._cluster_nodes, on_one_node=on_one_node) is not None
+        return request if is_met else anywhere
 
     def drop_waiting(self, is_dropped: Callable[[str], bool]) -> tuple[str, ...]:
         """Remove trials that have not started, and never start then. Returns their ids."""

@@ -28,12 +28,10 @@ from orchestrator.running.attempts import RunSettings
 from orchestrator.running.schedule import FINISHED, Finished
 from orchestrator.running.signals import InterruptedRunError
 from search_spaces.full_storage import is_full
+from search_spaces.node_labels import NODE_LABEL
 from search_spaces.outcomes import FailureKind, TrialDone
 from trainables.workers.tune_result import TuneResult, read_result
 from trainables.workers.tune_trial import TrialFailedError, TuneTrial, report_every_s
-
-NODE_LABEL = "ray.io/node-id"
-"""Label that Ray gives every node."""
 
 TUNE_ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",  # the new output draws boxes at any verbosity

@@ -9,7 +9,8 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from cluster.memory import Memory
-from orchestrator.planning.estimates import Assumptions, Estimate, peak_disk
+from orchestrator.analysis.number_text import listed
+from orchestrator.planning.estimates import Assumptions, Estimate, peak_disk, used_gpus
 from orchestrator.planning.evaluation_estimates import EvaluationEstimate
 from orchestrator.terminal.tables import table
 from search_spaces.plan import Plan
@@ -92,8 +93,9 @@ def _summary(plan: Plan, sizes: Mapping[str, Estimate | None], assumed: Assumpti
         estimate.gpu_hours for estimate in sizes.values() if estimate is not None and estimate.gpu_hours is not None
     ]
     if hours:
+        reached = listed(f"{each.gpu} reaches {each.reached:.0%} of its peak" for each in used_gpus(plan, assumed))
         sentences.append(
-            f"{sum(hours):,.0f} GPU-hours, if {assumed.gpu} reaches {assumed.reached:.0%} of its peak and a"
+            f"{sum(hours):,.0f} GPU-hours, if {reached} and a"
             f" text has {assumed.text_tokens} tokens (--gpu, --mfu, --text-tokens); padding, at assumed lengths, is in"
             " them. "
         )

@@ -31,7 +31,7 @@ def test_demand_asks_for_what_fits_once_all_nodes_have_come_and_only_when_it_cha
     demand = Demand(read_may_come("2x64:8"), asked.append)
     for _ in range(2):
         demand.show([GANG, GANG, GANG, ONE])
-    assert [len(bundles) for bundles in asked] == [16]
+    assert asked == [[Bundle({"CPU": 32.0, "GPU": 8.0})] * 2], "a gang that one node can hold is not asked for in parts"
     demand.show([ONE])
     assert asked[-1] == [Bundle({"CPU": 4.0, "GPU": 1.0})]
 
@@ -62,3 +62,9 @@ def test_demand_asks_for_nodes_with_the_labels_of_a_trial() -> None:
     labelled = ResourceRequest(1, 4, 1, labels=((ACCELERATOR_LABEL, "H100"),))
     Demand(read_may_come("1x64:8@accelerator=H100,9x64:8"), asked.append).show([labelled] * 9)
     assert asked == [[Bundle({"CPU": 4.0, "GPU": 1.0}, {ACCELERATOR_LABEL: "H100"})] * 8]
+
+
+def test_demand_asks_for_a_gang_that_no_node_holds_worker_by_worker() -> None:
+    asked: list[list[Bundle]] = []
+    Demand(read_may_come("2x64:4"), asked.append).show([GANG])
+    assert asked == [[Bundle({"CPU": 4.0, "GPU": 1.0})] * 8]

@@ -135,6 +135,8 @@ def test_share_is_that_of_the_scarcest_resource_and_infinite_of_what_is_not_ther
     assert share(ResourceRequest(2, 1, 1), nodes) == 0.25
     assert share(ResourceRequest(2, 5, 1), nodes) == 0.5
     assert share(ResourceRequest(1, 1, 1), [NodeResources("a", 10)]) == math.inf
+    rare = NodeResources("c", 10, 4, labels={ACCELERATOR_LABEL: "H100"})
+    assert share(ResourceRequest(2, 1, 1, labels=((ACCELERATOR_LABEL, "H100"),)), [*nodes, rare]) == 0.5
 
 
 def test_refuse_unfit_admits_what_fits_the_nodes_that_may_come_and_refuses_what_fits_neither() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -227,9 +228,12 @@ def test_what_cannot_be_run_until_decided_is_refused(tmp_path: Path) -> None:
         run_until_decided("quickstart", limited, Limits(), Console(), Trainer())
 
 
-def test_the_budget_of_the_study_ends_seeds_too(tmp_path: Path) -> None:
-    trainer = Trainer()
-    run, lines = _run(tmp_path, trainer, further=f"budget: {{gpu_hours: {4 * COST_S / 3600}}}\n")
-    assert run.is_out_of_budget
-    assert lines[-1].startswith("stopped by the budget before the next look")
-    assert len(trainer.trained) == 4
+def test_the_budget_of_the_study_ends_seeds_too_and_the_option_takes_its_place(tmp_path: Path) -> None:
+    own = f"budget: {{gpu_hours: {4 * COST_S / 3600}}}\n"
+    for name, hours, trained in (("own", math.inf, 4), ("option", 5 * COST_S / 3600, 5)):
+        (tmp_path / name).mkdir()
+        trainer = Trainer()
+        run, lines = _run(tmp_path / name, trainer, hours, further=own)
+        assert run.is_out_of_budget
+        assert lines[-1].startswith("stopped by the budget before the next look")
+        assert len(trainer.trained) == trained

@@ -23,8 +23,25 @@ def test_stage_seed_learning_rate_length_and_name_share_the_shape() -> None:
 
 
 def test_stage_micro_batch_and_what_takes_no_memory_share_the_shape() -> None:
-    others = {"micro_batch": 2, "checkpoint_every_steps": 9, "checkpoint_every_minutes": 1, "hang_timeout_s": 9}
-    assert shape(stage(), **others, checkpoint_copy="background") == shape(stage())
+    others: dict[str, Any] = {
+        "micro_batch": 2,
+        "checkpoint_every_steps": 9,
+        "checkpoint_every_minutes": 1,
+        "hang_timeout_s": 9,
+    }
+    others |= {"checkpoint_copy": "background", "labels": {"market": "spot"}}
+    assert shape(stage(), **others) == shape(stage())
+
+
+def test_shapes_that_were_learned_by_earlier_versions_are_found() -> None:
+    assert shape(stage()) == "b3dcabd36412fa08b7b16476"
+    assert evaluation_shape(trial_spec(), ResourceSpec()) == "3c06346e98ff8b1c7e33eda5"
+
+
+def test_a_kind_of_gpu_and_deterministic_kernels_are_part_of_the_shape_where_they_are_set() -> None:
+    on_gpu = shape(stage(), gpus_per_worker=1)
+    assert shape(stage(), gpus_per_worker=1, accelerator="H100") != on_gpu
+    assert shape(stage(), deterministic=True) != shape(stage())
 
 
 @pytest.mark.parametrize(

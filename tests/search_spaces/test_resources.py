@@ -88,6 +88,7 @@ def test_an_arm_has_no_network_interface_of_its_own(tmp_path: Path) -> None:
         ("{accelerator: H100}", "accelerator must be left out where gpus_per_worker is 0"),
         ("{gpus_per_worker: 1, accelerator: H100, labels: {ray.io/accelerator-type: A100}}", "which stands for it"),
         ("{labels: {market: 'in()'}}", "must be a value"),
+        ("{labels: {ray.io/node-id: abc}}", "a run chooses nodes by it"),
         ("{labels: {'a b': c}}", "must be a name"),
     ],
 )

@@ -12,6 +12,7 @@ import ray.autoscaler
 import yaml
 
 from cluster.profile import load_profile
+from search_spaces.node_labels import ACCELERATOR_LABEL
 from tests.support.manifests import documents, render, try_render
 
 PROFILES = Path(__file__).parents[3] / "cluster" / "profiles"
@@ -63,5 +64,5 @@ def test_nodes_are_started_with_the_labels_of_the_profile(tmp_path: Path) -> Non
     (tmp_path / "ours.yaml").write_text(yaml.safe_dump(written))
     cluster = _cluster(str(tmp_path / "ours.yaml"))
     jsonschema.validate(cluster, SCHEMA)
-    assert cluster["available_node_types"]["h100"]["labels"] == {"market": "spot"}
+    assert cluster["available_node_types"]["h100"]["labels"] == {ACCELERATOR_LABEL: "H100", "market": "spot"}
     assert "labels" not in cluster["available_node_types"]["head"]

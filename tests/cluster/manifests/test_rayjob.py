@@ -9,9 +9,11 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+from ray.autoscaler._private.kuberay.autoscaling_config import _get_labels_from_group_spec
 
 from cluster.profile import load_profile
 from search_spaces.errors import InputError
+from search_spaces.node_labels import ACCELERATOR_LABEL
 from tests.support.manifests import documents, render, schema, try_render
 
 KUBERAY = Path(__file__).parents[3] / "cluster" / "kuberay"
@@ -185,4 +187,6 @@ def test_ray_is_started_with_the_labels_of_the_profile(tmp_path: Path) -> None:
     written["nodes"]["h100"]["labels"] = {"market": "spot", "rack": "7"}
     (tmp_path / "ours.yaml").write_text(yaml.safe_dump(written))
     (group,) = _job(render("rayjob", str(tmp_path / "ours.yaml")))["rayClusterSpec"]["workerGroupSpecs"]
-    assert group["rayStartParams"] == {"labels": "market=spot,rack=7"}
+    labels = {ACCELERATOR_LABEL: "H100", "market": "spot", "rack": "7"}
+    assert group["labels"] == labels
+    assert _get_labels_from_group_spec(group) == labels, "Ray's autoscaler knows them before a pod is there"

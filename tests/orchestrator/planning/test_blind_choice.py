@@ -77,3 +77,11 @@ def test_declared_blind_run_is_made_whatever_it_costs(tmp_path: Path) -> None:
 
 def test_benchmark_without_images_is_not_asked_blind(tmp_path: Path) -> None:
     assert _plan(tmp_path, added="blind: true\n", images=0).blind.sets == ()
+
+
+def test_the_kind_of_gpu_changes_nothing_of_what_is_asked(tmp_path: Path) -> None:
+    any_kind, asked = (
+        _plan(tmp_path),
+        _plan(tmp_path, GPUS.replace("gpus_per_worker: 1", "gpus_per_worker: 1, accelerator: H20")),
+    )
+    assert asked.blind == any_kind.blind

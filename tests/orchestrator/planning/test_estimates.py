@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.planning.estimates import Assumptions, refuse_beyond_budget
+from orchestrator.planning.estimates import Assumptions, refuse_beyond_budget, used_gpus
 from orchestrator.planning.plan_json import plan_json
 from orchestrator.terminal.plan import plan_view
 from search_spaces.catalogue.load import shipped
@@ -211,3 +211,11 @@ def test_a_stage_that_asks_for_a_kind_of_gpu_is_estimated_for_it(tmp_path: Path)
     (there,) = _stages(asked, Assumptions("h100", there=("h100", "a100-40gb"))).values()
     (smaller,) = _stages(for_any, Assumptions("a100-40gb")).values()
     assert there["gpu_hours"] == smaller["gpu_hours"]
+
+
+def test_the_gpus_that_hours_are_for_are_named_each_with_what_it_reaches(tmp_path: Path) -> None:
+    plan = _plan(tmp_path, SMALL.replace("gpus_per_worker: SHARE", "gpus_per_worker: 1, accelerator: A100"))
+    assert [each.gpu for each in used_gpus(plan, Assumptions("h100"))] == ["a100"]
+    assert [each.gpu for each in used_gpus(_plan(tmp_path, SMALL.replace("SHARE", "1")), Assumptions("h100"))] == [
+        "h100"
+    ]

@@ -82,3 +82,14 @@ def test_evaluations_of_models_of_unknown_shape_are_unknown(tmp_path: Path) -> N
     plan = plan_study(load_study(str(tmp_path / "own.yaml")))
     assert evaluation_estimates(plan, Assumptions()) == {"base": None}
     assert plan_json(plan)["arms"][0]["evaluation"] is None
+
+
+def test_arms_of_one_size_on_gpus_of_two_kinds_are_estimated_each_for_its_own(tmp_path: Path) -> None:
+    text = STUDY.replace(
+        "resources: prismatic-7b-8x80gb", "resources: {preset: prismatic-7b-8x80gb, accelerator: A100}"
+    )
+    arms = "arms:\n  other: {epochs: 2, resources: {accelerator: H100}}\n"
+    (tmp_path / "study.yaml").write_text(f"{text}{arms}")
+    plan = plan_study(load_study(str(tmp_path / "study.yaml")))
+    small = evaluation_estimates(plan, Assumptions(there=("a100-40gb", "h100")))
+    assert {name: each.fits for name, each in small.items() if each is not None} == {"base": False, "other": True}

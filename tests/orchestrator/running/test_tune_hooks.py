@@ -23,7 +23,6 @@ from ray.tune.experiment import Trial
 
 from cluster.process_state import set_environment
 from orchestrator.running.tune_hooks import (
-    NODE_LABEL,
     TUNE_ENVIRONMENT,
     _error_of,
     _TrialIds,
@@ -31,6 +30,7 @@ from orchestrator.running.tune_hooks import (
     node_selector,
     reservation,
 )
+from search_spaces.node_labels import NODE_LABEL
 from search_spaces.outcomes import FailureKind
 from tests.support.hostile_files import Payload
 from trainables.workers.tune_trial import TrialFailedError
