@@ -10,7 +10,7 @@ from typing import TypeVar
 import psutil
 import ray
 
-from cluster.allocator import allocator_settings
+from cluster.allocator import allocator_settings, workspace_setting
 from cluster.interfaces import described, host_interfaces, meeting_interfaces, missing_interfaces, network_variables
 from cluster.launcher import MemberCode
 from cluster.stack_dump import dump_on_signal
@@ -156,7 +156,7 @@ def environment(rank_info: RankInfo, inherited: Mapping[str, str]) -> dict[str, 
     """Return the environment variables of a worker process, but for those of the network.
 
     Segments of GPU memory grow, because lengths change with every micro-batch, and blocks of a fixed size would leave
-    gaps; what the user has set for the allocator stays.
+    gaps; cuBLAS gets the workspace with which its results repeat. What the user has set of either stays.
 
     Args:
         rank_info: of the worker.
@@ -171,5 +171,5 @@ def environment(rank_info: RankInfo, inherited: Mapping[str, str]) -> dict[str, 
     if rank_info.device == "cpu":
         variables["DS_ACCELERATOR"] = "cpu"
     else:
-        variables |= allocator_settings(inherited)
+        variables |= allocator_settings(inherited) | workspace_setting(inherited)
     return variables

@@ -15,9 +15,9 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-from cluster.allocator import allocator_settings
+from cluster.allocator import allocator_settings, workspace_setting
 
-os.environ.update(allocator_settings(os.environ))  # before torch is imported, as in a worker
+os.environ.update(allocator_settings(os.environ) | workspace_setting(os.environ))  # before torch, as in a worker
 
 import torch
 

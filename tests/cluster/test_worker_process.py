@@ -36,3 +36,13 @@ def test_segments_of_gpu_memory_grow_unless_the_user_has_set_the_allocator(name:
     assert not set(environment(on_gpu, {name: "max_split_size_mb:512"})) & set(ALLOCATOR_SETTINGS)
     on_cpu = RankInfo(rank=0, world=1, local_rank=0, device="cpu", threads=1, host="10.0.0.1")
     assert not set(environment(on_cpu, {})) & set(ALLOCATOR_SETTINGS)
+
+
+def test_every_worker_on_a_gpu_has_the_workspace_of_repeatable_products_before_torch_unless_the_user_has_set_it() -> (
+    None
+):
+    on_gpu = RankInfo(rank=0, world=1, local_rank=0, device="cuda", threads=1, host="10.0.0.1")
+    assert environment(on_gpu, {})["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    assert "CUBLAS_WORKSPACE_CONFIG" not in environment(on_gpu, {"CUBLAS_WORKSPACE_CONFIG": ":16:8"})
+    on_cpu = RankInfo(rank=0, world=1, local_rank=0, device="cpu", threads=1, host="10.0.0.1")
+    assert "CUBLAS_WORKSPACE_CONFIG" not in environment(on_cpu, {})

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
-_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
-"""Variable without which cuBLAS may add in another order where several streams compute (CUDA's documentation)."""
-
 
 @contextmanager
 def deterministic_kernels(is_wanted: bool) -> Iterator[None]:
     """Take deterministic kernels within the context; what has none is computed all the same, with torch's warning.
+
+    cuBLAS also needs a workspace that it reads from the environment before its first product; workers on GPUs have it
+    (`cluster.worker_process`), and torch warns where it is missing.
 
     Args:
         is_wanted: `resources.deterministic`; else nothing changes.
@@ -26,7 +25,6 @@ def deterministic_kernels(is_wanted: bool) -> Iterator[None]:
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
     )
-    os.environ.setdefault(_WORKSPACE, ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         yield

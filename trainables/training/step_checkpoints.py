@@ -46,6 +46,8 @@ def group_description(resources: ResourceSpec, context: Context) -> str:
     description = f"workers {resources.workers} on {context.device}, ZeRO {resources.zero}, offload {resources.offload}"
     if resources.deepspeed:
         description += f", own settings {json.dumps(resources.deepspeed, sort_keys=True)}"
+    if resources.deterministic:
+        description += ", deterministic kernels"
     versions = ", ".join(f"{name} {version}" for name, version in installed_versions(("deepspeed",)).items())
     return f"{description}, {versions}"
 

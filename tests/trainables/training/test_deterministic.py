@@ -8,8 +8,12 @@ import torch
 
 from search_spaces.outcomes import UnitDone
 from tests.support.tiny_specs import stage
-from tests.support.tiny_trials import losses, make_task, run
+from tests.support.tiny_trials import losses, make_task, run, run_until
 from trainables.run_trial import run_trial
+from trainables.storage import layout
+from trainables.storage.record_files import read
+from trainables.storage.records import StageResult
+from trainables.storage.store import LocalStore
 from trainables.task import Context, TrialTask
 
 
@@ -46,3 +50,16 @@ def test_deterministic_kernels_are_no_other_training_on_a_cpu(tmp_path: Path) ->
     deterministic = make_task(tmp_path / "set", stages=(stage(max_steps=2),), benchmarks=(), deterministic=True)
     assert losses(run(plain)) == losses(run(deterministic))
     assert plain.stages[0].key == deterministic.stages[0].key
+
+
+def test_a_stage_that_goes_on_with_deterministic_kernels_names_both_groups_in_its_provenance(tmp_path: Path) -> None:
+    begun, rest = (
+        make_task(tmp_path, benchmarks=(), checkpoint_every_steps=2, deterministic=is_on) for is_on in (False, True)
+    )
+    run_until(begun, 4)
+    run(rest)
+    result = read(LocalStore(tmp_path), layout.stage_result(rest.stages[0].key), StageResult)
+    assert result is not None
+    first, second = result.provenance["groups"].split("; ")
+    assert "deterministic" not in first
+    assert "deterministic kernels" in second

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import multiprocessing as mp
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -221,3 +222,34 @@ def test_only_what_a_stage_trains_is_saved(tmp_path: Path) -> None:
     task = make_task(tmp_path, stages=(stage(trains=("projector",)),))
     run(task)
     assert set(_weights(task)) == {"projector"}
+
+
+def _sum_with_and_without_a_vote(rank: int, world: int, meeting: str, answers: Any) -> None:
+    """Sum drawn losses over the ranks, each alone and beside a vote; answer how many differ in a bit."""
+    torch.set_num_threads(1)
+    store = torch.distributed.FileStore(meeting, world)
+    torch.distributed.init_process_group("gloo", store=store, rank=rank, world_size=world)
+    draws, differences = torch.Generator().manual_seed(rank), 0
+    for vote in range(100):
+        alone = torch.randn(1, generator=draws) * 10
+        beside = torch.cat([alone, torch.tensor([float(vote % 2)])])
+        torch.distributed.all_reduce(alone)
+        torch.distributed.all_reduce(beside)
+        differences += alone[0].item().hex() != beside[0].item().hex()
+    answers.put(differences)
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+
+
+def test_the_vote_that_is_summed_beside_a_loss_changes_no_bit_of_it_on_four_ranks(tmp_path: Path) -> None:
+    spawn = mp.get_context("spawn")
+    answers = spawn.Queue()
+    ranks = [
+        spawn.Process(target=_sum_with_and_without_a_vote, args=(rank, 4, str(tmp_path / "meeting"), answers))
+        for rank in range(4)
+    ]
+    for process in ranks:
+        process.start()
+    assert [answers.get(timeout=240) for _ in ranks] == [0] * 4
+    for process in ranks:
+        process.join(timeout=60)

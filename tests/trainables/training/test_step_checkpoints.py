@@ -161,6 +161,7 @@ GROUPS = {
     "ZeRO": ResourceSpec(zero=1),
     "offload": ResourceSpec(zero=1, offload="optimizer"),
     "own settings": ResourceSpec(deepspeed={"zero_optimization": {"round_robin_gradients": True}}),
+    "deterministic": ResourceSpec(deterministic=True),
 }
 
 
