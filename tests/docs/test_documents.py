@@ -39,6 +39,15 @@ def test_the_index_of_the_documents_links_every_page() -> None:
     assert len(linked) == len(set(linked))
 
 
+def test_the_readme_shows_the_verdicts_of_the_quickstart_page_unchanged() -> None:
+    readme, page = ((ROOT / name).read_text() for name in ("README.md", "docs/quickstart.md"))
+    shown = re.search(r"<!-- quickstart-begin -->\n(.*?)\n<!-- quickstart-end -->", readme, flags=re.S)
+    printed = re.search(r"^## Verdicts\n\n(.*?\n\n.*?)\n\n", page, flags=re.S | re.M)
+    assert shown is not None
+    assert printed is not None
+    assert shown[1] == printed[1]
+
+
 def test_the_citation_names_the_version_of_the_program() -> None:
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == orchestrator.__version__
 
