@@ -17,7 +17,8 @@ BIN := .venv/bin
 STORAGE ?= $(or $(ABLATE_STORAGE),$(HOME)/.ablate)
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 FAST := tests/search_spaces tests/cluster tests/orchestrator/analysis tests/docs \
-	tests/test_docstrings.py tests/test_mirror.py tests/test_wheel.py tests/orchestrator/test_cli.py
+	tests/test_docstrings.py tests/test_mirror.py tests/test_wheel.py tests/orchestrator/test_cli.py \
+	--ignore=tests/docs/test_pasted_commands.py
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: help install quickstart smollm2 test test-fast test-slow broken-inputs lint docs measure first-hour gpu-check drill damaged clean

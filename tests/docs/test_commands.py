@@ -2,65 +2,47 @@
 
 from __future__ import annotations
 
-import os
+import json
 import re
-import shlex
-import shutil
-import subprocess
-import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import ROOT, ablate
-from tests.support.harness_files import write_lmms_run
-from tests.support.printed_commands import PrintedCommand, in_document, in_makefile, in_source, mentions, parse
+from tests.support.command_line import ROOT
+from tests.support.printed_commands import (
+    PrintedCommand,
+    documents,
+    in_document,
+    in_documents,
+    in_makefile,
+    in_notebook,
+    in_shell,
+    in_source,
+    mentions,
+    parse,
+    tracked,
+)
 
-QUICK = ("plan", "schema", "ls", "show", "benchmarks list", "benchmarks show", "doctor", "studies", "verdicts --scores")
-"""Commands that read little and train nothing."""
-FILES = {"study.yaml": "quickstart.yaml", "my_study.yaml": "quickstart.yaml"}
-"""Files that documents name, and the shipped study that stands for each."""
-
-
-def _tracked(*patterns: str) -> list[str]:
-    listed = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True)
-    return [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
-
-
-DOCUMENTS = [name for name in _tracked("*.md") if name != "CHANGELOG.md"]
-SOURCES = [
-    name
-    for package in ("orchestrator", "cluster", "trainables", "search_spaces")
-    for name in _tracked(f"{package}/*.py")
-]
-
-
-def _documents() -> list[PrintedCommand]:
-    return [command for name in DOCUMENTS for command in in_document(name, (ROOT / name).read_text())]
+PACKAGES = ("orchestrator", "cluster", "trainables", "search_spaces")
 
 
 def _sources() -> list[PrintedCommand]:
-    return [command for name in SOURCES for command in in_source(name, (ROOT / name).read_text())]
+    texts = tracked(*(f"{package}/*.py" for package in PACKAGES))
+    return [command for name, text in texts.items() for command in in_source(name, text)]
 
 
-def _configurations() -> list[PrintedCommand]:
-    return [command for name in _tracked("*.yaml") for command in mentions(name, (ROOT / name).read_text())]
-
-
-def _quick() -> list[PrintedCommand]:
-    """List what is run: complete, quick, and of studies and files that are there; each once."""
-    commands = {command.words: command for command in _documents() if command.is_complete}
+def _others() -> list[PrintedCommand]:
+    """List the commands of configurations, templates, scripts and notebooks, wherever they are written."""
+    scripts = tracked("*.j2", "*.sbatch", "*.sh", ".ci/*")
+    texts = tracked("*.yaml", "*.yml", "*.toml", "*.json", "*Dockerfile") | scripts
     return [
-        command
-        for words, command in commands.items()
-        if " ".join(words).startswith(QUICK)
-        and not any(word.isupper() or word.endswith(".csv") for word in words)
-        and not {"my-study", "my_cluster.yaml", "base.epochs=no"} & set(words)
+        *(command for name, text in texts.items() for command in mentions(name, text)),
+        *(command for name, text in scripts.items() for command in in_shell(name, text)),
+        *(command for name, text in tracked("*.ipynb").items() for command in in_notebook(name, text)),
     ]
 
 
-COMMANDS = [*_documents(), *_sources(), *_configurations(), *in_makefile((ROOT / "Makefile").read_text())]
+COMMANDS = [*in_documents(), *_sources(), *_others(), *in_makefile((ROOT / "Makefile").read_text())]
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=str)
@@ -68,68 +50,52 @@ def test_command_is_one_of_the_program_with_its_options(command: PrintedCommand)
     parse(command)
 
 
-def test_a_command_that_is_none_is_not_taken_for_one() -> None:
-    wrong = "```\n$ ablate plam quickstart\nablate plan quickstart --tabel\nablate plan\n```\n`ablate status --jsn`"
-    for command in in_document("page", wrong):
-        with pytest.raises(Exception, match=r"no command|No such option|Missing parameter"):
-            parse(command)
+WRONG = {
+    "a block": "```\n$ ablate plam quickstart\n```",
+    "a block in a list": "- first\n\n  ```console\n  $ ablate plan quickstart --tabel\n  ```",
+    "indented lines": "so:\n\n    ablate plan\n",
+    "after a variable": "```\nABLATE_STORAGE=/shared ablate plan quickstart --tabel\n```",
+    "after another command": "```\ncd my-study; make && .venv/bin/ablate plan quickstart --tabel | less\n```",
+    "over several lines": "```\nablate plan quickstart \\\n  --tabel > plan.txt\n```",
+    "between backticks": "`ablate status --jsn`",
+    "between backticks after a variable": "`ABLATE_STORAGE=/shared ablate status --jsn`",
+    "a sentence with a file": "Use ablate run study.yaml --nosuchflag. Then look.",
+}
 
 
-@pytest.mark.parametrize("command", _quick(), ids=str)
-def test_quick_command_of_a_document_ends_well_in_a_fresh_shell(command: PrintedCommand, tmp_path: Path) -> None:
-    for name, study in FILES.items():
-        shutil.copy(ROOT / "search_spaces" / study, tmp_path / name)
-    done = _pasted(f"ablate {shlex.join(command.words)}", tmp_path, activated=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
+@pytest.mark.parametrize("text", WRONG.values(), ids=WRONG)
+def test_a_command_that_is_none_is_found_wherever_a_document_has_it(text: str) -> None:
+    (command,) = in_document("page", text)
+    with pytest.raises(Exception, match=r"no command|No such option|Missing parameter"):
+        parse(command)
+
+
+def test_a_notebook_has_commands_in_its_sentences_its_strings_and_its_shells() -> None:
+    cells = [
+        {"cell_type": "markdown", "source": ["First `ablate run quickstart`."]},
+        {"cell_type": "code", "source": ["!ablate plan quickstart\n", "print('then ablate report quickstart')"]},
+    ]
+    words = [command.words for command in in_notebook("notebook", json.dumps({"cells": cells}))]
+    assert words == [("run", "quickstart"), ("plan", "quickstart"), ("report", "quickstart")]
+
+
+def test_the_rest_of_a_line_is_no_part_of_a_command() -> None:
+    text = "```\n$ ablate plan quickstart [--toy] --set 'seeds=[1, 2]' > plan.txt 2>&1; rm x   # what it takes\n```"
+    (command,) = in_document("page", text)
+    assert command.words == ("plan", "quickstart", "--toy", "--set", "seeds=[1, 2]")
+
+
+def test_a_block_that_is_never_closed_is_refused() -> None:
+    with pytest.raises(ValueError, match="never closed"):
+        list(in_document("page", "```\n$ ablate plan quickstart\n"))
 
 
 def test_every_make_target_and_module_that_a_document_names_is_there() -> None:
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
-    text = "\n".join((ROOT / name).read_text() for name in DOCUMENTS)
+    text = "\n".join(documents().values())
     named = re.findall(r"(?:^|`)(?:\$ )?make ([a-z0-9 -]+?)(?=`|\s*$|\s+#|\s+[A-Z]+=)", text, flags=re.M)
     assert len(named) > 20
     assert {target for written in named for target in written.split() if not target.startswith("-")} <= targets
     modules = set(re.findall(r"python -m ((?:measurements|docs|trainables|orchestrator)[\w.]*)", text))
     assert len(modules) > 20
     assert [module for module in modules if find_spec(module.rstrip(".")) is None] == []
-
-
-def test_what_init_prints_next_can_be_pasted_where_nothing_is_activated(tmp_path: Path) -> None:
-    folder = tmp_path / "with a space"
-    folder.mkdir()
-    storage = folder / "a storage"
-    done = ablate("init", "my study", "--like", "quickstart", "--storage", str(storage), storage=tmp_path, cwd=folder)
-    printed = done.stdout.partition("Next:")[2].split("\n")
-    plan, run = (line.strip() for line in printed if line.strip())
-    assert shlex.split(run)[1:] == ["run", "my study", "--storage", str(storage)]
-    pasted = _pasted(plan, folder, activated=False)
-    assert pasted.returncode == 0, pasted.stderr
-    assert "my-study" in pasted.stdout
-
-
-def test_what_import_prints_next_can_be_pasted_where_nothing_is_activated(tmp_path: Path) -> None:
-    claim = "hypotheses: [{id: larger, claim: Larger is better, pairs: [[base, large]], expect: better}]"
-    (tmp_path / "claims.yaml").write_text(claim)
-    for arm, accuracy in {"base": 0.5, "large": 0.7}.items():
-        write_lmms_run(tmp_path / arm, accuracy, 1)
-        words = ["import", "--from", "lmms-eval", arm, "--arm", arm, "--seed", "1", "--out", "all items"]
-        done = ablate(*words, storage=tmp_path / "storage", cwd=tmp_path)
-    command = done.stdout.partition("Next: ")[2].strip()
-    pasted = _pasted(command, tmp_path, activated=False)
-    assert pasted.returncode == 0, pasted.stderr
-    assert "Larger is better" in pasted.stdout
-
-
-def _pasted(command: str, folder: Path, *, activated: bool) -> subprocess.CompletedProcess[str]:
-    """Run a command as it is printed, in a shell that knows nothing of this one but the program's source."""
-    path = f"{Path(sys.executable).parent}:" if activated else ""
-    environment = {
-        "PATH": f"{path}/usr/local/bin:/usr/bin:/bin",
-        "PYTHONPATH": str(ROOT),
-        "HOME": str(folder),
-        "OMP_NUM_THREADS": os.environ["OMP_NUM_THREADS"],
-    }
-    return subprocess.run(
-        ["sh", "-c", command], cwd=folder, env=environment, capture_output=True, text=True, timeout=120
-    )

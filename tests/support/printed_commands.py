@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import itertools
+import json
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import typer
 
 from orchestrator.cli import app
+from tests.support.command_line import ROOT
 
 VALUE = "X"
 """Stands for what a message puts in when it is printed."""
-SHELL_SIGNS = {">", "<", "|", "&&", ";"}
+BEFORE = {"$", "!", "sudo", "exec", "nohup", "time", "env", "then", "do"}
+"""Words that may stand before a command in its line."""
 
 
 _PARSER = typer.main.get_command(app)
@@ -34,21 +39,76 @@ class PrintedCommand:
         return f"{self.place}: ablate {shlex.join(self.words)}"
 
 
+def tracked(*patterns: str) -> dict[str, str]:
+    """Read the files of the repository whose names match, such as `*.md`: name -> text."""
+    listed = subprocess.run(["git", "ls-files", *patterns], cwd=ROOT, capture_output=True, text=True, check=True)
+    return {name: (ROOT / name).read_text() for name in listed.stdout.splitlines() if (ROOT / name).is_file()}
+
+
+def documents() -> dict[str, str]:
+    """Read every document that says how the program is used now: name -> text."""
+    return {name: text for name, text in tracked("*.md").items() if name != "CHANGELOG.md"}
+
+
+def in_documents() -> list[PrintedCommand]:
+    """List the commands of all documents."""
+    return [command for name, text in documents().items() for command in in_document(name, text)]
+
+
 def in_document(place: str, text: str) -> Iterator[PrintedCommand]:
     """List the commands of a Markdown document: complete ones of its blocks, mentions of its sentences."""
-    for block in re.findall(r"^```\w*\n(.*?)^```", text, flags=re.S | re.M):
-        for line in re.sub(r"\\\n", " ", block).splitlines():
-            if match := re.match(r"(?:\$ )?ablate (.*)", line):
-                yield PrintedCommand(place, _words(match[1]), True)
-    yield from mentions(place, re.sub(r"^```\w*\n.*?^```", "", text, flags=re.S | re.M))
+    prose: list[str] = []
+    block: list[str] = []
+    fence = ""
+    for line in text.splitlines():
+        opened = re.match(r"\s*(`{3,}|~{3,})", line)
+        if fence:
+            if opened and opened[1].startswith(fence) and line.strip() == opened[1]:
+                yield from in_shell(place, "\n".join(block))
+                block, fence = [], ""
+            else:
+                block.append(line)
+        elif opened:
+            fence = opened[1]
+        elif re.match(r"(?: {4}|\t)\s*(?:\$ )?(?:\w+=\S+ )*ablate ", line):
+            yield from in_shell(place, line)
+        else:
+            prose.append(line)
+    if fence:
+        raise ValueError(f"{place}: a block that {fence} opens is never closed")
+    yield from mentions(place, "\n".join(prose))
+
+
+def in_shell(place: str, text: str) -> Iterator[PrintedCommand]:
+    """List the commands of a script or a session: at the beginning of a line, after variables, `&&`, `;` or a pipe."""
+    for line in re.sub(r"\\\n\s*", " ", text).splitlines():
+        for part in _parts(line) if re.search(r"\bablate ", line) else []:
+            words = list(itertools.dropwhile(lambda word: word in BEFORE or re.match(r"\w+=", word), part))
+            if words and words[0].rpartition("/")[2] == "ablate":
+                yield PrintedCommand(place, tuple(words[1:]), True)
 
 
 def mentions(place: str, text: str) -> Iterator[PrintedCommand]:
     """List the commands of a text: between backticks, or as they are up to the end of a clause."""
-    for written in re.findall(r"(?<!`)`ablate ([^`]+)`(?!`)", text):
-        yield PrintedCommand(place, _words(" ".join(written.split())), False)
-    for written in re.findall(rf"(?<![`/\w.-])ablate ((?:{'|'.join(_PARSER.commands)})\b[^`'\"().,;:#\n]*)", text):
+    quoted = r"(?<!`)`((?:[A-Z_]+=\S+ |cd [^`;&]+(?:;|&&) ?)*ablate [^`]+)`(?!`)"
+    for written in re.findall(quoted, text):
+        for command in in_shell(place, " ".join(written.split())):
+            yield PrintedCommand(place, command.words, False)
+    bare = rf"(?<![`/\w.-])ablate ((?:{'|'.join(_PARSER.commands)})\b(?:[^`'\"().,;:#\n]|[.,:](?=\S))*)"
+    for written in re.findall(bare, re.sub(quoted, "", text)):
         yield PrintedCommand(place, tuple(written.split()), False)
+
+
+def in_notebook(place: str, text: str) -> Iterator[PrintedCommand]:
+    """List the commands of a notebook: of its sentences, and those that its code gives to a shell."""
+    for cell in json.loads(text)["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            yield from in_document(place, source)
+            continue
+        script = [line for line in source.splitlines() if line.startswith(("!", "%"))]
+        yield from in_shell(place, "\n".join(line.removeprefix("!") for line in script))
+        yield from in_source(place, "\n".join(line for line in source.splitlines() if line not in script))
 
 
 def in_source(place: str, source: str) -> Iterator[PrintedCommand]:
@@ -66,8 +126,8 @@ def in_source(place: str, source: str) -> Iterator[PrintedCommand]:
 
 def in_makefile(text: str) -> Iterator[PrintedCommand]:
     """List the commands that a Makefile runs or prints."""
-    for written in re.findall(r"\bablate ([^#\n']*?)(?=\s{2,}|'|$)", text, flags=re.M):
-        yield PrintedCommand("Makefile", _words(written), True)
+    for written in re.findall(r"\bablate [^#\n']*?(?=\s{2,}|'|$)", text, flags=re.M):
+        yield from in_shell("Makefile", written)
 
 
 def parse(command: PrintedCommand) -> None:
@@ -94,11 +154,21 @@ def parse(command: PrintedCommand) -> None:
         raise ValueError(f"No such option {', '.join(sorted(unknown))}: {command}")
 
 
-def _words(written: str) -> tuple[str, ...]:
-    """Split the part of a line that is this program's: before a comment, a pipe, or another command."""
-    words = shlex.split(re.sub(r"\s#\s.*", "", written.replace("[", "").replace("]", "")))
-    end = next((place for place, word in enumerate(words) if word in SHELL_SIGNS), len(words))
-    return tuple(word for word in words[:end] if word != "...")
+def _parts(line: str) -> Iterator[list[str]]:
+    """Split a line of a shell into its commands: without the prompt, comments, optional brackets, and redirections."""
+    bare = re.sub(r"\{\{.*?\}\}", VALUE, re.sub(r"\s#\s.*|^\s*#.*", "", line))
+    choices = re.sub(r"(?<=\w)\|(?=\w)", "/", bare)
+    lexer = shlex.shlex(re.sub(r"(?<!\S)\[|\](?!\S)", "", choices), posix=True, punctuation_chars="();|&<>")
+    lexer.commenters = ""
+    lexer.whitespace_split = True
+    try:
+        words = list(lexer)
+    except ValueError:  # an apostrophe of a sentence, as outputs have them
+        words = choices.split()
+    for is_end, part in itertools.groupby(words, key=lambda word: set(word) <= set("();|&")):
+        if not is_end:
+            command = itertools.takewhile(lambda word: not set(word) <= set("<>"), part)
+            yield [word for word in command if word != "..."]
 
 
 def _text(node: ast.expr) -> str:
