@@ -13,6 +13,7 @@ MEASUREMENTS = (
     "measurements.throughput",
     "measurements.peers",
     "measurements.checkpoints",
+    "measurements.start",
     "measurements.groups",
     "measurements.exactness",
     "measurements.outage",

@@ -243,8 +243,7 @@ def train_and_score(
     from orchestrator.running.tuner import list_cluster_nodes, list_hardware, run_trials
     from orchestrator.terminal.live import LiveView
     from orchestrator.terminal.stops import end_without_ray
-    from orchestrator.tracking.database_place import tell_shared_database
-    from orchestrator.tracking.mlflow_connect import open_command, open_tracker
+    from orchestrator.tracking.opening import opening_tracker
     from orchestrator.tracking.uploader import Uploader
 
     run = {trial.id for trial in difference.trials if trial.is_run}
@@ -260,15 +259,15 @@ def train_and_score(
     trials = {trial.id: trial for trial in plan.trials}
     done = [entry.id for entry in ledger.trials.values() if entry.state == "done"]
     shown = plan.narrowed({*run, *done})
-    tracker = None if options.offline else open_tracker(options.tracking_uri, options.plan.storage)
-    if tracker is not None and options.tracking_uri is None:
-        tell_shared_database(options.plan.storage, plain_lines(console))
     with ExitStack() as stack:
+        opening = opening_tracker(options.tracking_uri, options.plan.storage, plain_lines(console))
+        opened = None if options.offline else stack.enter_context(opening)  # while Ray starts
         nodes = stack.enter_context(connect(cluster, options.cpus))
         refuse_unfit(requests_by_arm(narrowed), nodes, options.may_come)
         settings = run_settings(study, plan, options, gpu_seconds(ledger))
         interface = needed_interface(settings.interface, requests_by_arm(narrowed).values())
         require_nodes(nodes, store, interface)
+        tracker = None if opened is None else opened()
         view = stack.enter_context(LiveView(shown, console, store=store, done=done))
         stack.enter_context(watched(parts_of_ray(), lambda part: end_without_ray(view, part)))
         if tracker is not None:
@@ -300,4 +299,8 @@ def train_and_score(
             demand=Demand(options.may_come) if options.may_come else None,
             unscored=[entry.id for entry in ledger.trials.values() if entry.result is None],
         )
-    return outcomes, open_command(tracker) if tracker else None
+    if tracker is None:
+        return outcomes, None
+    from orchestrator.tracking.mlflow_connect import open_command
+
+    return outcomes, open_command(tracker)

@@ -44,6 +44,7 @@ LONG: Mapping[str, Sequence[str]] = {
     "groups": (),
     "outage": ("--seconds", "3", "--epochs", "1"),
     "peers": ("--turns", "1"),
+    "start": ("--repeats", "1"),
     "throughput": ("--turns", "1"),
     "tracking_server": ("--trials", "2"),
 }
