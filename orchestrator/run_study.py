@@ -36,7 +36,7 @@ from orchestrator.state.claims import write_claims
 from orchestrator.state.difference import Difference
 from orchestrator.state.documents import PlanDocument, PlanHeader, require_own_folder
 from orchestrator.state.keep_finished import keep_finished
-from orchestrator.state.ledger import Ledger, gpu_seconds, read_ledger
+from orchestrator.state.ledger import Ledger, gpu_seconds, gpu_seconds_by_trial, read_ledger
 from orchestrator.state.looks import read_looks
 from orchestrator.state.retries import remember_retries
 from orchestrator.state.superseded import set_aside_changed
@@ -297,7 +297,7 @@ def train_and_score(
             rehearsals=chosen_rehearsals(options.rehearsals, narrowed, ledger, task_of, store, list_hardware()),
             placeable=None if cluster is None else lambda: admitted.ids,
             demand=Demand(options.may_come) if options.may_come else None,
-            unscored=[entry.id for entry in ledger.trials.values() if entry.result is None],
+            spent_before=gpu_seconds_by_trial(ledger),
         )
     if tracker is None:
         return outcomes, None

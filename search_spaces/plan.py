@@ -178,9 +178,12 @@ class Plan:
 
     @property
     def device(self) -> Device:
-        """What costs are counted in: GPUs, else CPU cores, else workers where some has not one core."""
-        if any(arm.resources.gpus_per_worker for arm in self.arms):
-            return "GPU"
+        """What costs of work to come are counted in: GPUs where any are asked for, else `cpu_device`."""
+        return "GPU" if any(arm.resources.gpus_per_worker for arm in self.arms) else self.cpu_device
+
+    @property
+    def cpu_device(self) -> Device:
+        """What costs of work on CPUs are counted in: cores, or workers where some has not one core."""
         return "core" if all(arm.resources.cpus_per_worker == 1 for arm in self.arms) else "worker"
 
     def needed_digests(self) -> dict[str, str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Literal
 
-Device = Literal["GPU", "core", "worker"]
-"""What work is counted in: GPUs, CPU cores, or workers where each has several cores."""
+Device = Literal["GPU", "core", "worker", "device"]
+"""What work is counted in: GPUs, CPU cores, or workers where each has several cores; `device` where some of it was
+done on GPUs and some on CPUs, or where nobody knows."""
 
 
 def number_of(count: int, noun: str) -> str:

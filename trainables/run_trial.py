@@ -86,12 +86,12 @@ def run_trial(task: TrialTask, context: Context) -> Iterator[Progress]:
             spent += sum(score.gpu_seconds for name, score in scores.items() if name not in done_before)
         wait_for_all()  # a rank that fails in its last answers must not leave a trial that is done and has failed
         if context.rank == 0:
-            result = _result(task, results, scores, diverged, spent, time.time() - started, store)
-            standing = _standing(result, store, layout.trial_result(task.study, task.id))
-            spool.end(standing or result, results, scores, is_standing=standing is not None)
+            earlier = _earlier(task, store)
+            result = _result(task, results, scores, diverged, spent, time.time() - started, earlier, store)
+            spool.end(result, results, scores, is_standing=result == earlier)
             spool.close()  # flushed: a trial that is done after a power cut has its history
             # A standing one, too: a tracker takes only what is newer than the history for the ending of this attempt.
-            write(store, layout.trial_result(task.study, task.id), standing or result)
+            write(store, layout.trial_result(task.study, task.id), result)
             store.remove(layout.trial_failure(task.study, task.id))
         yield NodeDone(task.evaluation_node)
         yield TrialDone()
@@ -133,37 +133,48 @@ def _result(
     diverged: bool,
     spent: float,
     wall: float,
+    earlier: TrialResult | None,
     store: Store,
 ) -> TrialResult:
+    """Build the result of a trial, with what it has cost over all attempts that ended with a result.
+
+    Args:
+        task: the trial.
+        results: of its stages, in their order.
+        scores: evaluations by the name of what was asked.
+        diverged: whether a stage has diverged.
+        spent: device seconds of what this attempt has produced.
+        wall: seconds that this attempt has taken.
+        earlier: result of an earlier attempt. It is returned as it is where this one has produced nothing and found
+            the same: a rank that dies after the result is written ends the attempt all the same, and what the trial has
+            cost must not grow by what it takes to find that out.
+        store: the storage.
+    """
     evaluations = (
         {} if diverged else {b.name: evaluation_key(task.trial, task.digests, b, results) for b in task.evaluation_sets}
     )
     alone = sum(_features_seconds(features, store) for features in task.features)
     alone += sum(result.gpu_seconds for result in results) + sum(score.gpu_seconds for score in scores.values())
-    return TrialResult(
+    before = earlier.cost if earlier is not None else Cost(0.0, 0.0, 0.0)
+    result = TrialResult(
         trial=task.id,
         stages=tuple(stage.key for stage in task.stages),
         evaluations={name: layout.evaluation_result(key, name) for name, key in evaluations.items()},
         diverged=diverged,
-        cost=Cost(gpu_seconds=spent, gpu_seconds_alone=max(alone, spent), wall_seconds=wall),
+        cost=Cost(
+            gpu_seconds=before.gpu_seconds + spent,
+            gpu_seconds_alone=max(alone, before.gpu_seconds_alone + spent),
+            wall_seconds=before.wall_seconds + wall,
+        ),
     )
+    is_standing = earlier is not None and not spent and replace(result, cost=earlier.cost) == earlier
+    return earlier if earlier is not None and is_standing else result
 
 
-def _standing(result: TrialResult, store: Store, name: str) -> TrialResult | None:
-    """Read the result that an earlier attempt has left, if this one has produced nothing to add to it.
-
-    A rank that dies after the result is written ends the attempt all the same: the next one finds that all is done, and
-    what the trial has cost must not become what it has cost to find that out.
-
-    Args:
-        result: of this attempt.
-        store: the storage.
-        name: of the trial's result.
-    """
-    earlier = read(store, name, TrialResult)
-    if earlier is None or result.cost.gpu_seconds or replace(result, cost=earlier.cost) != earlier:
-        return None
-    return earlier
+def _earlier(task: TrialTask, store: Store) -> TrialResult | None:
+    """Read the result of an earlier attempt at the same stages; None if there is none."""
+    result = read(store, layout.trial_result(task.study, task.id), TrialResult)
+    return result if result is not None and result.stages == tuple(stage.key for stage in task.stages) else None
 
 
 def _stage_result(stage: StageTask, store: Store) -> StageResult | None:

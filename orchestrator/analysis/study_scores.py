@@ -13,6 +13,7 @@ from orchestrator.analysis.examples import Examples, is_mostly_unread, read_exam
 from orchestrator.analysis.scores import Scores
 from orchestrator.analysis.signal import BLANK, Signal, signal_of
 from orchestrator.state.ledger import Ledger, TrialEntry
+from orchestrator.state.used_devices import device_used
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
 from search_spaces.expansion.blind_run import OTHER_IMAGES
@@ -71,7 +72,7 @@ class StudyScores:
             store: where their results lie.
             ledger: what storage holds of them.
         """
-        scored = StudyScores(tuple(benchmark.id for benchmark in plan.benchmarks), device=plan.device)
+        scored = StudyScores(tuple(benchmark.id for benchmark in plan.benchmarks), device=device_used(plan, store))
         for entry in ledger.trials.values():
             scored.trials[entry.arm].append(entry)
         for arm in dict.fromkeys(trial.arm for trial in plan.trials):

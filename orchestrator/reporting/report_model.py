@@ -211,7 +211,11 @@ class Sharing:
     features: int
     gpu_seconds: float
     gpu_seconds_alone: float
-    """What the trials with a result would have cost one by one."""
+    """What the same results would have cost, had every trial with a result produced its own for itself."""
+    by_device: dict[Device, float]
+    """`gpu_seconds` by what they are of: GPUs and cores are no sum."""
+    failed_attempts: int
+    """Attempts that failed: what was lost with them is not counted."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ _DEVICE_SECONDS: Mapping[Device, str] = {
     "GPU": "GPU-seconds are wall seconds times the GPUs",
     "core": "Core-seconds are wall seconds times the CPU cores",
     "worker": "Worker-seconds are wall seconds times the workers",
+    "device": "Device-seconds are wall seconds times the GPUs of trials on GPUs, and times the workers of others",
 }
 ABSENCES: Mapping[Absence, str] = {
     "diverged": "diverged",
@@ -116,15 +117,17 @@ def cost_line(report: Report) -> str:
     """State what the study has cost so far, shared work counted once, and what sharing has saved."""
     share = report.sharing
     so_far = "" if report.counts["done"] == report.n_trials else " so far"
-    return f"{device_time(share.gpu_seconds, report.device)}{so_far}{_saved(share)}"
+    return f"{_spent(report)}{so_far}{_saved(share)}"
 
 
 def costs_note(report: Report) -> str:
     """Explain the columns of the table of costs."""
-    total = device_time(report.sharing.gpu_seconds, report.device)
+    failed = report.sharing.failed_attempts
+    lost = f" What {number_of(failed, 'failed attempt')} lost is not counted." if failed else ""
     return (
         f"{_DEVICE_SECONDS[report.device]} that the arm's trials spent; 'alone' is what they would have spent with all "
-        f"their stages to themselves. The study has cost {total}, work that several trials share counted once."
+        f"their stages to themselves. The study has cost {_spent(report)}: its results on storage, each counted once, "
+        f"whichever trial or study has produced it.{lost}"
     )
 
 
@@ -327,6 +330,12 @@ def condition_line(condition: Condition) -> str:
         more = f" and {len(arms) - _ARMS_NAMED} more" if len(arms) > _ARMS_NAMED else ""
         parts.append(f"{value} ({', '.join(arms[:_ARMS_NAMED])}{more})")
     return f"{condition.name}: {', '.join(parts)}"
+
+
+def _spent(report: Report) -> str:
+    """Write what the results have cost, GPUs and CPUs apart."""
+    parts = [device_time(seconds, device) for device, seconds in report.sharing.by_device.items()]
+    return " and ".join(parts or [device_time(0.0, report.device)])
 
 
 def _saved(sharing: Sharing) -> str:

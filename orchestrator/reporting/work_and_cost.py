@@ -10,23 +10,43 @@ from orchestrator.planning.estimates import Assumptions, estimates
 from orchestrator.reporting.report_model import ArmCost, Row, Sharing, StageWork
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.stored_nodes import node_result
+from orchestrator.state.used_devices import devices_by_trial
 from search_spaces.plan import Arm, Node, Plan
+from search_spaces.quantities import Device
 from trainables.storage.records import Cost, EvaluationResult
 from trainables.storage.store import Store
 
 
-def sharing(plan: Plan, ledger: Ledger) -> Sharing:
-    """Count the work of the plan by trial and once each, and sum its GPU-seconds shared and alone."""
+def sharing(plan: Plan, ledger: Ledger, store: Store) -> Sharing:
+    """Count the work of the plan by trial and once each, and sum its GPU-seconds shared and alone.
+
+    The sum is over results on storage, whichever trial or study has produced them: also what trials without a result
+    have finished counts.
+
+    Args:
+        plan: with the graph.
+        ledger: what storage holds of scores and failures.
+        store: where the costs of stages and features lie.
+    """
     nodes = [plan.nodes[node] for trial in plan.trials for node in trial.path]
     unique = {node.id: node for node in nodes}.values()
-    costs = [entry.result.cost for entry in ledger.trials.values() if entry.result is not None]
+    finished = {trial for trial, entry in ledger.trials.items() if entry.result is not None}
+    scorings = _scorings(ledger)
+    seconds = {node.id: _gpu_seconds(node, scorings, store) for node in unique}
+    trained_on = devices_by_trial(plan, store)
+    by_device: dict[Device, float] = defaultdict(float)
+    for node in unique:
+        devices = [device for trial in node.trials for device in trained_on.get(trial, ())] or [plan.device]
+        by_device[devices[0] if node.kind == "features" else devices[-1]] += seconds[node.id]
     return Sharing(
         stages_by_trial=sum(node.kind == "stage" for node in nodes),
         stages=sum(node.kind == "stage" for node in unique),
         features_by_trial=sum(node.kind == "features" for node in nodes),
         features=sum(node.kind == "features" for node in unique),
-        gpu_seconds=sum(cost.gpu_seconds for cost in costs),
-        gpu_seconds_alone=sum(cost.gpu_seconds_alone for cost in costs),
+        gpu_seconds=sum(seconds.values()),
+        gpu_seconds_alone=sum(seconds[node.id] * max(1, len(finished.intersection(node.trials))) for node in unique),
+        by_device={device: spent for device, spent in by_device.items() if spent},
+        failed_attempts=sum(entry.failures_before + (entry.failure is not None) for entry in ledger.trials.values()),
     )
 
 
@@ -86,9 +106,7 @@ def stage_tree(plan: Plan, ledger: Ledger, store: Store) -> tuple[StageWork, ...
             previous = group_of[node.id]
     planned = _planned_gpu_seconds(plan)
     work: list[StageWork] = []
-    scorings: dict[str, list[EvaluationResult]] = defaultdict(list)
-    for (name, _), evaluation in ledger.evaluations.items():
-        scorings[name].append(evaluation)
+    scorings = _scorings(ledger)
 
     def descend(parent: str | None, depth: int) -> None:
         for group in children[parent]:
@@ -97,6 +115,15 @@ def stage_tree(plan: Plan, ledger: Ledger, store: Store) -> tuple[StageWork, ...
 
     descend(None, 0)
     return tuple(work)
+
+
+def _scorings(ledger: Ledger) -> dict[str, list[EvaluationResult]]:
+    """Collect all that the trained models were asked, by trial: benchmarks, samples and the blind run."""
+    scorings: dict[str, list[EvaluationResult]] = defaultdict(list)
+    for evaluations in (ledger.evaluations, ledger.samples, ledger.blind):
+        for (trial, _), evaluation in evaluations.items():
+            scorings[trial].append(evaluation)
+    return scorings
 
 
 def _planned_gpu_seconds(plan: Plan) -> dict[str, float]:

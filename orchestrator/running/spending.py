@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from trainables.storage import layout
 from trainables.storage.record_files import read_or_redo
@@ -32,10 +33,17 @@ class Spending:
     Args:
         limit_s: GPU-seconds that may be spent; nothing is handed out beyond them.
         clock: seconds that pass.
+        before_s: trial -> GPU-seconds of the result that it had when the run began, as far as it had one. They are part
+            of the cost that it writes when it is done again, and none of this run.
     """
 
-    def __init__(self, limit_s: float, clock: Callable[[], float] = time.monotonic):
-        self.limit_s, self._clock = limit_s, clock
+    def __init__(
+        self,
+        limit_s: float,
+        clock: Callable[[], float] = time.monotonic,
+        before_s: Mapping[str, float] = MappingProxyType({}),
+    ):
+        self.limit_s, self._clock, self._before_s = limit_s, clock, before_s
         self._ended_s, self._others_s = 0.0, 0.0
         self._running: dict[str, _Running] = {}
         self._failed_s: dict[str, float] = {}
@@ -68,8 +76,9 @@ class Spending:
         self._running[trial] = _Running(workers, self._clock())
 
     def done(self, trial: str, gpu_seconds: float) -> None:
-        """Note what a trial has cost that is done."""
+        """Note what a trial has cost in all that is done."""
         last_s, failed_s = self._end(trial), self._failed_s.pop(trial, 0.0)
+        gpu_seconds = max(0.0, gpu_seconds - self._before_s.get(trial, 0.0))
         self._ended_s += max(gpu_seconds, failed_s + min(gpu_seconds, last_s)) - failed_s
 
     def failed(self, trial: str) -> None:

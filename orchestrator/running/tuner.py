@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from io import BufferedWriter, TextIOWrapper
 from pathlib import Path
+from types import MappingProxyType
 
 import ray
 
@@ -81,7 +82,7 @@ def run_trials(
     list_nodes: Callable[[], Sequence[NodeResources]] = list_cluster_nodes,
     rehearsals: Rehearsals = NO_REHEARSALS,
     placeable: Callable[[], tuple[str, ...]] | None = None,
-    unscored: Sequence[str] = (),
+    spent_before: Mapping[str, float | None] = MappingProxyType({}),
     demand: Demand | None = None,
 ) -> Outcomes:
     """Run trials on the connected Ray cluster, until each is done or has failed, or a signal comes.
@@ -98,8 +99,8 @@ def run_trials(
         budget_trouble: says why nothing may be started by the study's disk budget; called in any thread.
         list_nodes: lists the cluster's nodes, now and again; what its first call raises is raised here.
         rehearsals: of the shapes of these trials, which come first.
-        unscored: ids of the trials of the study without a result: what other runs spend on them counts, where
-            GPU-seconds are limited.
+        spent_before: id of each trial of the study -> GPU-seconds of its result, None where it has none: what other
+            runs spend on those counts, where GPU-seconds are limited.
         demand: is shown what trials need; None where no nodes come.
         placeable: returns the ids of the only nodes on which anything may be placed; None where all may be used.
     """
@@ -150,8 +151,11 @@ def run_trials(
         def needed(trial: str) -> Collection[str]:
             return needed_nodes(tasks(trial), store, "shape")
 
-        most_alike, spending = settings.equal_failures, Spending(settings.gpu_seconds_left)
+        most_alike = settings.equal_failures
+        known_s = {trial: seconds for trial, seconds in spent_before.items() if seconds is not None}
+        spending = Spending(settings.gpu_seconds_left, before_s=known_s)
         if math.isfinite(settings.gpu_seconds_left):
+            unscored = [trial for trial in spent_before if trial not in known_s]
             read_others = partial(spending.read_others, settings.study, unscored, store)
             calls.append(PeriodicCall(READ_EVERY_S, read_others))
         trials = connected(RunScope(work, nodes, tasks, store, on_event, needed, most_alike, spending))

@@ -197,7 +197,14 @@ def has_changed_scores(ledger: Ledger, store: Store) -> bool:
 
 def gpu_seconds(ledger: Ledger) -> float:
     """Sum the GPU-seconds that the trials of a study have spent: every worker counts where there is no GPU."""
-    return sum(entry.result.cost.gpu_seconds for entry in ledger.trials.values() if entry.result is not None)
+    return sum(seconds for seconds in gpu_seconds_by_trial(ledger).values() if seconds is not None)
+
+
+def gpu_seconds_by_trial(ledger: Ledger) -> dict[str, float | None]:
+    """Map every trial to the GPU-seconds that it has spent; None where it has no result."""
+    return {
+        name: None if entry.result is None else entry.result.cost.gpu_seconds for name, entry in ledger.trials.items()
+    }
 
 
 def _entry(

@@ -138,7 +138,7 @@ def test_html_says_first_what_was_asked_and_found_how_surely_and_what_would_deci
     )
     assert re.search(rf"open Half the resolution is better {undecided}", first)
     assert "To decide it:" in first
-    assert "2.1 core-minutes; 30 % saved by sharing equal work" in first
+    assert "2.3 core-minutes; 30 % saved by sharing equal work" in first
 
 
 def test_html_figures_have_text_alternatives(store: LocalStore) -> None:

@@ -7,14 +7,17 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.planning.estimates import Assumptions, estimates
-from orchestrator.reporting.sentences import planned_line
-from orchestrator.reporting.work_and_cost import stage_tree
+from orchestrator.reporting.build import build_report
+from orchestrator.reporting.sentences import cost_line, costs_note, planned_line
+from orchestrator.reporting.work_and_cost import sharing, stage_tree
 from orchestrator.state.ledger import read_ledger
+from orchestrator.state.used_devices import device_used
 from search_spaces.expansion.expand import plan_study
+from search_spaces.plan import Plan
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.study_files import load_study
-from tests.support.report_cases import finished
-from tests.support.stored_studies import finish_stage, key_of, two_stage_plan
+from tests.support.report_cases import finished, scores
+from tests.support.stored_studies import fail_trial, finish_stage, finish_trial, key_of, study_of, two_stage_plan
 from trainables.storage.store import LocalStore
 
 
@@ -59,10 +62,56 @@ def test_stages_on_cpus_have_no_estimate_to_stand_beside(store: LocalStore) -> N
     assert planned_line(report) is None
 
 
-def test_costs_are_counted_in_what_was_used(store: LocalStore) -> None:
+def _asking_for(plan: Plan, resources: ResourceSpec) -> Plan:
+    return replace(plan, arms=tuple(replace(arm, resources=resources) for arm in plan.arms))
+
+
+def test_work_to_come_is_counted_in_what_is_asked_for() -> None:
     plan = two_stage_plan()
     devices = [
-        replace(plan, arms=tuple(replace(arm, resources=resources) for arm in plan.arms)).device
+        _asking_for(plan, resources).device
         for resources in (ResourceSpec(), ResourceSpec(cpus_per_worker=4), ResourceSpec(gpus_per_worker=1))
     ]
     assert devices == ["core", "worker", "GPU"]
+
+
+def test_costs_are_counted_in_what_was_used_whatever_the_study_asks_for_now(store: LocalStore) -> None:
+    plan = _asking_for(two_stage_plan(seeds=(7,)), ResourceSpec(gpus_per_worker=1))
+    assert device_used(plan, store) == "GPU"
+    first, second, _ = plan.trials
+    finish_trial(store, plan, first, scores(first.arm, 7, plan))
+    shared = sharing(plan, read_ledger(plan, store), store)
+    assert (device_used(plan, store), shared.by_device) == ("core", {"core": shared.gpu_seconds})
+    plan = _asking_for(plan, ResourceSpec())
+    finish_trial(store, plan, second, scores(second.arm, 7, plan), provenance={"device": "NVIDIA H100 80GB HBM3"})
+    for node in first.stage_nodes(plan):
+        finish_stage(store, node, {"device": "cpu"})  # a stage that both share was trained once, on a CPU
+    report = build_report(study_of(), plan, store)
+    assert report.device == "device"
+    assert report.sharing.by_device.keys() == {"core", "GPU"}
+    assert sum(report.sharing.by_device.values()) == report.sharing.gpu_seconds
+    assert " core-seconds and " in cost_line(report)
+
+
+def test_the_cost_of_a_study_has_the_stages_of_trials_that_are_not_done(store: LocalStore) -> None:
+    plan = two_stage_plan(seeds=(7,))
+    done, *_, open_trial = plan.trials
+    finish_trial(store, plan, done, scores(done.arm, 7, plan))
+    before = build_report(study_of(), plan, store).sharing
+    for node in open_trial.stage_nodes(plan):
+        finish_stage(store, node)
+    fail_trial(store, plan, open_trial)
+    report = build_report(study_of(), plan, store)
+    new = {node.id for node in open_trial.stage_nodes(plan)} - set(done.path)
+    assert report.sharing.gpu_seconds == before.gpu_seconds + 10.0 * len(new)
+    assert report.sharing.gpu_seconds_alone == before.gpu_seconds_alone + 10.0 * len(new)  # it has used nobody's yet
+    assert "What 1 failed attempt lost is not counted." in costs_note(report)
+
+
+def test_work_that_is_shared_counts_once_in_the_cost_and_for_every_trial_alone(store: LocalStore) -> None:
+    report = finished(store)
+    scoring = sum(work.gpu_seconds for work in report.work if work.kind == "evaluation")
+    n_stages = report.sharing.stages
+    assert report.sharing.gpu_seconds == pytest.approx(10.0 * n_stages + scoring)
+    assert report.sharing.gpu_seconds_alone == pytest.approx(10.0 * report.sharing.stages_by_trial + scoring)
+    assert n_stages < report.sharing.stages_by_trial

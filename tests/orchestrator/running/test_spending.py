@@ -70,3 +70,11 @@ def test_read_others_counts_trials_that_another_run_has_done_and_none_twice(tmp_
     for _ in range(2):
         spending.read_others("study", ["mine", "theirs", "pending"], store)
     assert spending.spent_s == 7.0
+
+
+def test_what_a_trial_had_cost_before_the_run_is_not_spent_again() -> None:
+    spending = Spending(1000.0, lambda: 0.0, {"scored again": 50.0})
+    for trial, cost_s in (("scored again", 53.0), ("new", 4.0)):
+        spending.started(trial, workers=1)
+        spending.done(trial, cost_s)
+    assert spending.spent_s == 3.0 + 4.0

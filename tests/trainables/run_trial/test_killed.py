@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from search_spaces.spec import OptimizerSpec
+from search_spaces.spec import BenchmarkSpec, OptimizerSpec
 from tests.support.copying_store import ContextOf
 from tests.support.failing_store import FailingStore, KilledError, Place
 from tests.support.tiny_specs import stage
@@ -164,6 +164,24 @@ def test_a_trial_that_goes_on_after_its_result_tells_its_new_cost(tmp_path: Path
         _store(task).remove(name)
     run(task)
     assert len(_costs(task)) == 2
+
+
+def test_a_trial_that_is_asked_for_more_has_cost_its_work_before_and_the_new_scoring(tmp_path: Path) -> None:
+    task = _task(tmp_path)
+    run(task)
+    store, place = _store(task), layout.trial_result(task.study, task.id)
+    before = read(store, place, TrialResult)
+    again = BenchmarkSpec(id="again", source=task.benchmarks[0].source)
+    run(task.model_copy(update={"benchmarks": (*task.benchmarks, again)}))
+    after = read(store, place, TrialResult)
+    assert before is not None
+    assert after is not None
+    scores = [read(store, name, EvaluationResult) for name in after.evaluations.values()]
+    seconds = {score.benchmark: score.gpu_seconds for score in scores if score is not None}
+    assert seconds.keys() == {"shapes", "again"}
+    assert after.cost.gpu_seconds == pytest.approx(before.cost.gpu_seconds + seconds["again"])
+    assert after.cost.gpu_seconds_alone == pytest.approx(before.cost.gpu_seconds_alone + seconds["again"])
+    assert after.cost.wall_seconds > before.cost.wall_seconds
 
 
 def test_an_attempt_that_finds_its_trial_done_leaves_result_and_cost_as_they_are(tmp_path: Path) -> None:
