@@ -7,26 +7,29 @@ TORCH ?=
 ifeq ($(TORCH),cpu)
 SIZE := about 3 GB, without support for GPUs
 else ifeq ($(TORCH),)
-SIZE := about 7 GB (make clean; make quickstart TORCH=cpu: 3 GB, without support for GPUs)
+SIZE := about 7 GB (make clean, then make quickstart TORCH=cpu: 3 GB, without support for GPUs)
 else
 $(error TORCH must be cpu, or not given, but is $(TORCH))
 endif
 CPU_INDEX := https://download.pytorch.org/whl/cpu
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 BIN := .venv/bin
-STORAGE ?= $(or $(ABLATE_STORAGE),$(HOME)/.ablate)
 PARALLEL := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 FAST := tests/search_spaces tests/cluster tests/orchestrator/analysis tests/docs \
 	tests/test_docstrings.py tests/test_mirror.py tests/test_wheel.py tests/orchestrator/test_cli.py \
 	--ignore=tests/docs/test_pasted_commands.py
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help install quickstart smollm2 test test-fast test-slow broken-inputs lint docs measure first-hour gpu-check drill damaged clean
+.PHONY: help install torch-build quickstart smollm2 test test-fast test-slow broken-inputs lint docs measure first-hour gpu-check drill damaged clean
 
 help: ## list the commands
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
-install: .venv/installed ## make .venv and install everything
+install: torch-build .venv/installed ## make .venv and install everything
+
+torch-build:
+	@if [ '$(TORCH)' = cpu ] && [ -n '$(wildcard .venv/lib/python*/site-packages/nvidia)' ]; then \
+		echo 'TORCH=cpu: .venv has the build of PyTorch for GPUs already; run "make clean" first, then this again' >&2; exit 1; fi
 
 .venv/installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'

@@ -1,0 +1,48 @@
+"""The Makefile installs what it is asked for, or says why not, and uses every variable that it defines."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import ROOT
+
+
+def _make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the Makefile in a folder where everything is installed."""
+    (folder / "pyproject.toml").touch()
+    (folder / ".venv").mkdir(exist_ok=True)
+    (folder / ".venv" / "installed").touch()
+    shutil.copy(ROOT / "Makefile", folder)
+    return subprocess.run(["make", *arguments], cwd=folder, capture_output=True, text=True)
+
+
+def test_the_build_for_cpus_is_refused_where_that_for_gpus_is_installed(tmp_path: Path) -> None:
+    (tmp_path / ".venv/lib/python3.11/site-packages/nvidia").mkdir(parents=True)
+    refused = _make(tmp_path, "install", "TORCH=cpu")
+    assert refused.returncode == 2
+    assert 'run "make clean" first' in refused.stderr
+    assert _make(tmp_path, "install").returncode == 0
+    assert _make(tmp_path, "clean", "TORCH=cpu").returncode == 0
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_the_build_for_cpus_stays_where_it_is_installed(tmp_path: Path) -> None:
+    assert _make(tmp_path, "install", "TORCH=cpu").returncode == 0
+
+
+@pytest.mark.parametrize("value", ["cuda", "CPU"])
+def test_another_build_is_refused_with_what_is_allowed(tmp_path: Path, value: str) -> None:
+    assert "TORCH must be cpu, or not given" in _make(tmp_path, "install", f"TORCH={value}").stderr
+
+
+def test_every_variable_of_the_makefile_is_used() -> None:
+    text = (ROOT / "Makefile").read_text()
+    defined = re.findall(r"^(?:export )?(\w+) (?:\?|:)?= ", text, flags=re.M)
+    assert len(defined) > 5
+    unused = [name for name in defined if f"$({name})" not in text and f"({name})" not in text]
+    assert [name for name in unused if name != "OMP_NUM_THREADS"] == []
