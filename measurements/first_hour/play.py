@@ -8,13 +8,21 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from measurements.first_hour.shown_commands import ANY_LINES, ShownCommand, first_difference, shown_commands
+from measurements.first_hour.shown_commands import (
+    ANY_LINES,
+    ShownCommand,
+    first_difference,
+    section_commands,
+    shown_commands,
+    without_answers,
+    without_numbers,
+)
 
 ROOT = Path(__file__).parents[2]
 NOT_OF_A_NEW_USER = ("ABLATE_", "MLFLOW_", "RAY_", "PYTHON", "VIRTUAL_ENV", "XDG_")
@@ -67,8 +75,7 @@ class NewUser:
                 continue
             played = self.type(step.command, sourced, self.clone)
             if played.difference is None:
-                has_scores = step.command.startswith(("ablate run", "ablate answers"))
-                difference = first_difference(_sure(step), played.output, exactly=not has_scores)
+                difference = first_difference(_sure(step), played.output, _form(step))
                 played = Played(step.command, played.seconds, difference, played.output)
             yield played
 
@@ -105,11 +112,24 @@ def first_commands(*, is_small: bool, is_installed: bool) -> list[ShownCommand]:
         is_installed: leave out what `make quickstart` installs.
     """
     own_data = shown_commands((ROOT / "docs" / "own-data.md").read_text())
+    _must_have_the_commands_of_the_readme(own_data)
     if is_small:
         toy = ShownCommand("ablate run quickstart --toy --limit 2", (ANY_LINES, "2 of 2 trials are done.", ANY_LINES))
         return [own_data[0], toy, *own_data[1:]]
     make = "make -o .venv/installed quickstart" if is_installed else "make quickstart"
     return [ShownCommand(make, (ANY_LINES, *_claims_of_the_quickstart())), *own_data]
+
+
+def _must_have_the_commands_of_the_readme(own_data: Iterable[ShownCommand]) -> None:
+    """Refuse a page on own data that does not have the README's commands on own data, letter by letter, in their order.
+
+    Raises:
+        ValueError: names the first command that the page has not, or not in this place.
+    """
+    rest = iter(own_data)
+    for command in section_commands((ROOT / "README.md").read_text(), "Your own data"):
+        if not any(command == step.command for step in rest):
+            raise ValueError(f"README.md has a command that docs/own-data.md has not, or not in this place: {command}")
 
 
 def _claims_of_the_quickstart() -> list[str]:
@@ -136,12 +156,17 @@ def seconds_to_a_verdict(steps: Iterable[Played]) -> float:
 
 
 def _sure(step: ShownCommand) -> tuple[str, ...]:
-    """Leave out what hangs on the machine: time and disk of a plan, what else its storage has, answers of a model."""
-    if step.command.startswith("ablate answers"):
-        return (step.shown[0], ANY_LINES)
+    """Leave out what hangs on the machine: time and disk of a plan, what else its storage has."""
     if step.command.startswith("ablate plan"):
         return (ANY_LINES, *(line for line in step.shown if not line.startswith(_OF_THE_MACHINE)))
     return step.shown
+
+
+def _form(step: ShownCommand) -> Callable[[str], str]:
+    """Choose what is compared of a line: models that other processors trained have other scores and answers."""
+    if step.command.startswith("ablate answers"):
+        return without_answers
+    return without_numbers if step.command.startswith("ablate run") else str.rstrip
 
 
 _OF_THE_MACHINE = ("storage ", "takes ", "          of disk")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from measurements.first_hour.play import NewUser, Played, first_commands, seconds_to_a_verdict
-from measurements.first_hour.shown_commands import ShownCommand
+from measurements.first_hour.shown_commands import ShownCommand, section_commands
 from tests.support.command_line import ROOT
 
 
@@ -56,3 +56,11 @@ def test_the_quickstart_must_print_every_claim_of_the_readme() -> None:
     quickstart = first_commands(is_small=False, is_installed=False)[0]
     assert quickstart.command == "make quickstart"
     assert [line.rpartition("  ")[2] for line in quickstart.shown[1:]] == ["[holds]", "[holds]", "[holds]", "[open]"]
+
+
+def test_the_commands_of_the_readme_on_own_data_are_among_those_that_are_played() -> None:
+    played = [step.command for step in first_commands(is_small=True, is_installed=True)]
+    readme = section_commands((ROOT / "README.md").read_text(), "Your own data")
+    assert readme[0] == "source .venv/bin/activate"
+    assert len(readme) > 5
+    assert [command for command in readme if command not in played] == []
