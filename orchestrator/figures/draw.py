@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from orchestrator.analysis.verdict_model import Verdict
 from orchestrator.figures.panels import (
     broken_label,
     columns_of,
@@ -21,30 +22,41 @@ from orchestrator.figures.style import DOT_PT, LETTERS_PT, bar_colour, palette
 from orchestrator.reporting.figure_data import Bar, arm_bar, claim_bar, curve_cells, label_places, priced_arms
 from orchestrator.reporting.figures import axis_places
 from orchestrator.reporting.prior_lines import best_prior, with_prior
-from orchestrator.reporting.report_model import AxisCurve, Cell, Report
+from orchestrator.reporting.report_model import AxisCurve, Cell, Finding, Report, Row
 from orchestrator.reporting.svg import Scale
 from orchestrator.reporting.training import LossCurve
 
 
-def claims(report: Report, width_in: float) -> Figure:
-    """Draw the effect of every claim with its interval and its margin."""
-    shown = [verdict for verdict in report.verdicts.verdicts if verdict.effect is not None]
+def claims(report: Report, width_in: float, shown: Sequence[Verdict]) -> Figure:
+    """Draw the effects of claims with their intervals and margins.
+
+    Args:
+        report: all of whose claims fit the scale, so that figures can be compared.
+        width_in: of the figure, in inches.
+        shown: claims of this figure.
+    """
     figure, axes = row_axes(width_in, [verdict.id for verdict in shown])
-    _forest(axes, [claim_bar(verdict) for verdict in shown])
+    _forest(axes, [claim_bar(verdict) for verdict in shown], map(claim_bar, report.verdicts.verdicts))
+    axes.set_xlabel(" or ".join(dict.fromkeys(verdict.unit for verdict in shown)))
     return figure
 
 
-def forest(report: Report, width_in: float) -> Figure:
-    """Draw the difference of every arm to the base with its interval."""
-    shown = [finding for finding in report.findings if finding.main is not None]
+def forest(report: Report, width_in: float, shown: Sequence[Finding]) -> Figure:
+    """Draw the differences of arms to the base with their intervals.
+
+    Args:
+        report: all of whose arms fit the scale, so that figures can be compared.
+        width_in: of the figure, in inches.
+        shown: arms of this figure.
+    """
     figure, axes = row_axes(width_in, [finding.arm for finding in shown])
-    _forest(axes, [arm_bar(finding) for finding in shown])
+    _forest(axes, [arm_bar(finding) for finding in shown], map(arm_bar, report.findings))
     axes.set_xlabel(f"points above {report.base}")
     return figure
 
 
-def _forest(axes: Axes, bars: Sequence[Bar]) -> None:
-    scale = Scale.over((x for bar in bars for x in (bar.low, bar.high)), zero=True)
+def _forest(axes: Axes, bars: Sequence[Bar], scaled: Iterable[Bar]) -> None:
+    scale = Scale.over((x for bar in scaled for x in bar.extent), zero=True)
     axes.set_xlim(scale.low, scale.high)
     axes.axvline(0, color=palette()["muted"], linewidth=0.8, zorder=1)
     for row, bar in enumerate(bars):
@@ -58,22 +70,27 @@ def _forest(axes: Axes, bars: Sequence[Bar]) -> None:
         axes.errorbar(
             bar.value,
             row,
-            xerr=[[bar.value - bar.low], [bar.high - bar.value]],
+            xerr=None if bar.interval is None else [[bar.value - bar.interval[0]], [bar.interval[1] - bar.value]],
             color=colour,
             fmt="o",
             markersize=DOT_PT,
             capsize=1.8,
             capthick=0.9,
         )
-    axes.set_xlabel("points")
 
 
-def axes(report: Report, width_in: float) -> Figure:
-    """Draw the mean score along every axis: seeds as rings, their mean as a dot, intervals upright."""
-    figure, panels = panel_axes(width_in, [curve.axis for curve in report.curves])
+def axes(report: Report, width_in: float, shown: Sequence[AxisCurve]) -> Figure:
+    """Draw the mean score along axes: seeds as rings, their mean as a dot, intervals upright.
+
+    Args:
+        report: whose scores they are.
+        width_in: of the figure, in inches.
+        shown: axes of this figure, a panel for each.
+    """
+    figure, panels = panel_axes(width_in, [curve.axis for curve in shown])
     figure.supylabel("score", color=palette()["muted"], fontsize=LETTERS_PT)
     room_in = width_in / columns_of(panels) - 0.45
-    for panel, curve in zip(panels, report.curves, strict=True):
+    for panel, curve in zip(panels, shown, strict=True):
         _axis(panel, curve, curve_cells(report, curve, None), best_prior(report, None), room_in)
     return figure
 
@@ -144,14 +161,19 @@ def pareto(report: Report, width_in: float) -> Figure:
     return figure
 
 
-def seeds(report: Report, width_in: float) -> Figure:
-    """Draw the scores of every seed, the mean of each arm and its interval."""
-    rows = [row for row in report.rows if row.mean.by_seed]
-    figure, axes = row_axes(width_in, [row.arm for row in rows])
+def seeds(report: Report, width_in: float, shown: Sequence[Row]) -> Figure:
+    """Draw the scores of every seed, the mean of each arm and its interval.
+
+    Args:
+        report: all of whose scores fit the scale, so that figures can be compared.
+        width_in: of the figure, in inches.
+        shown: arms of this figure.
+    """
+    figure, axes = row_axes(width_in, [row.arm for row in shown])
     prior, colours = best_prior(report, None), palette()
-    scale = Scale.over(with_prior([value for row in rows for value in _values(row.mean)], prior))
+    scale = Scale.over(with_prior([value for row in report.rows for value in _values(row.mean)], prior))
     axes.set_xlim(scale.low, scale.high)
-    for number, row in enumerate(rows):
+    for number, row in enumerate(shown):
         estimate = row.mean.estimate
         if estimate is not None:
             axes.plot([estimate.interval.low, estimate.interval.high], [number, number], color=colours["accent"])

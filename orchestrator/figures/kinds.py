@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 from matplotlib.figure import Figure
 
 from orchestrator.figures import draw
 from orchestrator.reporting import figure_data
-from orchestrator.reporting.report_model import Cell, Report
+from orchestrator.reporting.report_model import AxisCurve, Cell, Report
 from orchestrator.reporting.training import LossCurve
 
 FigureKind = Literal["claims", "forest", "axes", "pareto", "seeds", "curves"]
 KINDS: tuple[FigureKind, ...] = get_args(FigureKind)
 
 MOST_PANELS = 24
-"""Panels of a figure; further arms go into another one."""
+"""Panels of a figure; further ones go into another one."""
+MOST_ROWS = 40
+"""Lines of a figure, of arms or claims: about a page; further ones go into another one."""
+
+T = TypeVar("T")
+
+
+def kind_of(name: str) -> FigureKind:
+    """Tell the kind of a figure from its name, such as `forest-2` or `curves-finetune`."""
+    return next(kind for kind in KINDS if kind == name.partition("-")[0])
 
 
 @dataclass(frozen=True)
@@ -52,38 +62,51 @@ def _claims(report: Report) -> Iterator[PaperFigure]:
     if not verdicts:
         return
     states = {True: "holds", False: "does not hold", None: "open"}
-    rows = []
-    for verdict in verdicts:
-        bar = figure_data.claim_bar(verdict)
-        margin = "" if verdict.margin is None else _number(verdict.margin)
-        rows.append(
-            {"claim": verdict.id, "text": verdict.claim, **_bar(bar), "margin": margin, "state": states[verdict.holds]}
-        )
     caption = f"{figure_data.claims_caption(report)} Green: the claim holds; red: it does not; ochre: open."
-    columns = ("claim", "text", "points", "low", "high", "margin", "state")
-    yield PaperFigure("claims", caption, columns, tuple(rows), partial(draw.claims, report))
+    columns = ("claim", "text", "effect", "low", "high", "margin", "unit", "state")
+    for number, said, part in _parts(verdicts, MOST_ROWS):
+        rows = tuple(
+            {
+                "claim": verdict.id,
+                "text": verdict.claim,
+                **_bar(figure_data.claim_bar(verdict), "effect"),
+                "margin": "" if verdict.margin is None else _number(verdict.margin),
+                "unit": verdict.unit,
+                "state": states[verdict.holds],
+            }
+            for verdict in part
+        )
+        yield PaperFigure(f"claims{number}", caption + said, columns, rows, partial(draw.claims, report, shown=part))
 
 
 def _forest(report: Report) -> Iterator[PaperFigure]:
     findings = [finding for finding in report.findings if finding.main is not None]
     if not findings:
         return
-    bars = [(finding.arm, figure_data.arm_bar(finding)) for finding in findings]
-    rows = [{"arm": arm, **_bar(bar), "clear": "" if bar.kind == "level" else bar.kind} for arm, bar in bars]
+    caption = figure_data.arms_caption(report)
     columns = ("arm", "points", "low", "high", "clear")
-    yield PaperFigure("forest", figure_data.arms_caption(report), columns, tuple(rows), partial(draw.forest, report))
+    for number, said, part in _parts(findings, MOST_ROWS):
+        bars = [(finding.arm, figure_data.arm_bar(finding)) for finding in part]
+        rows = tuple(
+            {"arm": arm, **_bar(bar, "points"), "clear": "" if bar.kind == "level" else bar.kind} for arm, bar in bars
+        )
+        yield PaperFigure(f"forest{number}", caption + said, columns, rows, partial(draw.forest, report, shown=part))
 
 
 def _axes(report: Report) -> Iterator[PaperFigure]:
-    rows = [
-        {"axis": curve.axis, "value": point.label, "arm": point.arm, **_score(cell), **_by_seed(cell)}
-        for curve in report.curves
-        for point, cell in zip(curve.points, figure_data.curve_cells(report, curve, None), strict=True)
-    ]
-    if not any(row["score"] for row in rows):
+    if not any(row["score"] for row in _axis_rows(report, report.curves)):
         return
+    caption = figure_data.axes_caption(report)
     columns = ("axis", "value", "arm", "score", "low", "high", *_seed_columns(report))
-    yield PaperFigure("axes", figure_data.axes_caption(report), columns, tuple(rows), partial(draw.axes, report))
+    for number, said, part in _parts(report.curves, MOST_PANELS):
+        rows = tuple(_axis_rows(report, part))
+        yield PaperFigure(f"axes{number}", caption + said, columns, rows, partial(draw.axes, report, shown=part))
+
+
+def _axis_rows(report: Report, curves: Sequence[AxisCurve]) -> Iterator[Mapping[str, str]]:
+    for curve in curves:
+        for point, cell in zip(curve.points, figure_data.curve_cells(report, curve, None), strict=True):
+            yield {"axis": curve.axis, "value": point.label, "arm": point.arm, **_score(cell), **_by_seed(cell)}
 
 
 def _pareto(report: Report) -> Iterator[PaperFigure]:
@@ -111,22 +134,22 @@ def _seeds(report: Report) -> Iterator[PaperFigure]:
     scored = [row for row in report.rows if row.mean.by_seed]
     if not scored:
         return
-    rows = [{"arm": row.arm, **_score(row.mean), **_by_seed(row.mean)} for row in scored]
+    caption = figure_data.seeds_caption(report)
     columns = ("arm", "score", "low", "high", *_seed_columns(report))
-    yield PaperFigure("seeds", figure_data.seeds_caption(report), columns, tuple(rows), partial(draw.seeds, report))
+    for number, said, part in _parts(scored, MOST_ROWS):
+        rows = tuple({"arm": row.arm, **_score(row.mean), **_by_seed(row.mean)} for row in part)
+        yield PaperFigure(f"seeds{number}", caption + said, columns, rows, partial(draw.seeds, report, shown=part))
 
 
 def _curves(report: Report) -> Iterator[PaperFigure]:
     for stage in dict.fromkeys(curve.stage for curve in report.losses):
         of_stage = [curve for curve in report.losses if curve.stage == stage]
         arms = list(dict.fromkeys(curve.arm for curve in of_stage))
-        for start in range(0, len(arms), MOST_PANELS):
-            part = arms[start : start + MOST_PANELS]
-            number = f"-{start // MOST_PANELS + 1}" if len(arms) > MOST_PANELS else ""
+        for number, said, part in _parts(arms, MOST_PANELS):
             shown = [curve for curve in of_stage if curve.arm in part]
             yield PaperFigure(
                 f"curves-{stage}{number}",
-                figure_data.losses_caption(stage, report.base, part),
+                figure_data.losses_caption(stage, report.base, part) + said,
                 ("arm", "seed", "step", "loss"),
                 tuple(_loss_rows(shown)),
                 partial(draw.curves, report, shown=shown),
@@ -143,15 +166,32 @@ _MAKERS: Mapping[FigureKind, Callable[[Report], Iterator[PaperFigure]]] = {
 }
 
 
+def _parts(items: Sequence[T], most: int) -> Iterator[tuple[str, str, Sequence[T]]]:
+    """Spread what is drawn over as many figures as are needed, evenly.
+
+    Args:
+        items: arms, claims or axes.
+        most: of one figure.
+
+    Yields:
+        What follows the name of the figure, what its caption says of it, and its items.
+    """
+    n_parts = math.ceil(len(items) / most)
+    for n in range(n_parts):
+        part = items[n * len(items) // n_parts : (n + 1) * len(items) // n_parts]
+        yield (f"-{n + 1}", f" Part {n + 1} of {n_parts}.", part) if n_parts > 1 else ("", "", part)
+
+
 def _loss_rows(curves: Sequence[LossCurve]) -> Iterator[Mapping[str, str]]:
     for curve in curves:
         for step, loss in curve.points:
             yield {"arm": curve.arm, "seed": str(curve.seed), "step": _number(step), "loss": _number(loss)}
 
 
-def _bar(bar: figure_data.Bar) -> dict[str, str]:
+def _bar(bar: figure_data.Bar, name: str) -> dict[str, str]:
     assert bar.value is not None
-    return {"points": _number(bar.value), "low": _number(bar.low), "high": _number(bar.high)}
+    low, high = ("", "") if bar.interval is None else map(_number, bar.interval)
+    return {name: _number(bar.value), "low": low, "high": high}
 
 
 def _score(cell: Cell) -> dict[str, str]:

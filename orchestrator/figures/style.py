@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib import resources
+
+import matplotlib
 
 LETTERS_PT = 7
 """Size of all letters: journals ask for 5 to 8 points at the printed width."""
@@ -16,6 +19,7 @@ DOT_PT = 3.6
 _SETTINGS: Mapping[str, object] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that equal results give equal bytes on every machine
     "font.size": LETTERS_PT,
+    "text.parse_math": False,  # names with two `$` are names, no formulas
     "axes.titlesize": LETTERS_PT,
     "axes.labelsize": LETTERS_PT,
     "xtick.labelsize": LETTERS_PT,
@@ -58,6 +62,15 @@ def settings() -> dict[str, object]:
         "ytick.labelcolor": colours["ink"],
         "grid.color": colours["line"],
     }
+
+
+@contextmanager
+def paper_style() -> Iterator[None]:
+    """Draw with these settings and else with matplotlib's own, whatever matplotlibrc a user or a folder has."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(settings())  # type: ignore[arg-type]  # its stubs have a name for each setting
+        yield
 
 
 def bar_colour(kind: str) -> str:

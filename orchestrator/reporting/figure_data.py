@@ -22,12 +22,17 @@ class Bar:
     """One line of a forest plot."""
 
     value: float | None
-    low: float = 0.0
-    high: float = 0.0
+    interval: tuple[float, float] | None = None
+    """None where there is none: the value is drawn alone."""
     kind: str = "open"
     """Class of its colour: `yes`, `no`, `open`; of arms `higher`, `lower`, `level`."""
     margin: float | None = None
-    """Of a claim: how many points still count as no difference."""
+    """Of a claim: how much still counts as no difference, in the unit of the value."""
+
+    @property
+    def extent(self) -> tuple[float, ...]:
+        """What the axis of the plot must hold: the value and the ends of its interval, as far as they are there."""
+        return () if self.value is None else (self.value, *(self.interval or ()))
 
 
 @dataclass(frozen=True)
@@ -59,8 +64,7 @@ class PricedArms:
 
 def claim_bar(verdict: Verdict) -> Bar:
     """Make the line of a claim: its effect, coloured by whether it holds."""
-    low, high = verdict.interval or (0.0, 0.0)
-    return Bar(verdict.effect, low, high, _KINDS[verdict.holds], verdict.margin)
+    return Bar(verdict.effect, verdict.interval, _KINDS[verdict.holds], verdict.margin)
 
 
 def arm_bar(finding: Finding) -> Bar:
@@ -69,7 +73,7 @@ def arm_bar(finding: Finding) -> Bar:
     if main is None:
         return Bar(None)
     kind = "level" if not main.is_clear else "higher" if main.effect > 0 else "lower"
-    return Bar(main.effect, main.low, main.high, kind)
+    return Bar(main.effect, (main.low, main.high), kind)
 
 
 def curve_cells(report: Report, curve: AxisCurve, index: int | None) -> list[Cell]:
@@ -121,12 +125,17 @@ def over(report: Report) -> str:
     return f"in the mean over {n} benchmarks" if n > 1 else f"on {report.columns[0].benchmark}" if n else ""
 
 
+def _is_alone(bar: Bar) -> bool:
+    return bar.value is not None and bar.interval is None
+
+
 def claims_caption(report: Report) -> str:
     """Explain the forest of claims."""
     level = f"{100 * report.verdicts.level:g}"
     return (
         f"Each line: how much higher (right of 0) or lower the first arms score than the other, with the {level} % "
         "interval over seeds and images; the shaded band is the margin of the claim."
+        f"{' A dot alone has no interval.' if any(_is_alone(claim_bar(v)) for v in report.verdicts.verdicts) else ''}"
     )
 
 

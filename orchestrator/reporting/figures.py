@@ -25,7 +25,7 @@ PAD = 0.06
 
 def forest_scale(bars: Sequence[Bar]) -> Scale:
     """Scale the horizontal axis so that every interval and 0 fit."""
-    return Scale.over((x for bar in bars if bar.value is not None for x in (bar.low, bar.high)), zero=True, n_ticks=6)
+    return Scale.over((x for bar in bars for x in bar.extent), zero=True, n_ticks=6)
 
 
 def ruler(scale: Scale) -> Markup:
@@ -62,16 +62,18 @@ def forest_bar(bar: Bar, scale: Scale) -> Markup:
         marks.append(element("rect", x=scale.x(low), width=width, y=0, height=BAR_HEIGHT, class_="margin"))
     marks.append(element("line", x1=scale.x(0), x2=scale.x(0), y1=0, y2=BAR_HEIGHT, class_="zero"))
     if bar.value is not None:
-        ends = {"x1": scale.x(bar.low), "x2": scale.x(bar.high)}
-        marks.append(element("line", **ends, y1=middle, y2=middle, class_=f"whisker {bar.kind}"))
-        for end in (bar.low, bar.high):
-            marks.append(
-                element(
-                    "line", x1=scale.x(end), x2=scale.x(end), y1=middle - 4, y2=middle + 4, class_=f"whisker {bar.kind}"
-                )
-            )
+        if bar.interval is not None:
+            marks += _whisker(bar.interval, scale, f"whisker {bar.kind}")
         marks.append(element("circle", cx=scale.x(bar.value), cy=middle, r=4.5, class_=f"dot {bar.kind}"))
     return figure_svg(marks, BAR_HEIGHT, "forest")
+
+
+def _whisker(interval: tuple[float, float], scale: Scale, class_: str) -> list[Markup]:
+    """Draw an interval along the middle of a bar, with a short upright line at each end."""
+    low, high = map(scale.x, interval)
+    middle = BAR_HEIGHT / 2
+    ends = [element("line", x1=x, x2=x, y1=middle - 4, y2=middle + 4, class_=class_) for x in (low, high)]
+    return [element("line", x1=low, x2=high, y1=middle, y2=middle, class_=class_), *ends]
 
 
 def seed_scale(report: Report) -> Scale:

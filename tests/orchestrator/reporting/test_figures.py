@@ -8,6 +8,8 @@ from dataclasses import replace
 import pytest
 
 from orchestrator.reporting.build import build_report
+from orchestrator.reporting.figure_data import Bar, claim_bar
+from orchestrator.reporting.figures import forest_bar, forest_scale
 from orchestrator.reporting.html import to_html
 from tests.support.report_cases import finished, scores
 from tests.support.stored_studies import finish_trial, study_of, two_stage_plan
@@ -39,3 +41,12 @@ def test_labels_that_do_not_fit_below_a_panel_become_numbers_with_a_key(store: L
     page = to_html(build_report(study, plan, store))
     assert "1 dinov2-vit-l-reg, 2 siglip-vit-so400m, 3 clip-vit-l-336px" in page
     assert 'class="curve"' not in page
+
+
+def test_a_claim_without_an_interval_is_a_dot_alone(store: LocalStore) -> None:
+    verdict = finished(store).verdicts.verdicts[0]
+    with_interval, alone = claim_bar(verdict), claim_bar(replace(verdict, interval=None))
+    scale = forest_scale([with_interval, alone])
+    assert alone == Bar(verdict.effect, None, "yes", verdict.margin)
+    assert [forest_bar(bar, scale).count("whisker") for bar in (with_interval, alone)] == [3, 0]
+    assert [forest_bar(bar, scale).count("<circle") for bar in (with_interval, alone)] == [1, 1]
