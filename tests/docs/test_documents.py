@@ -39,13 +39,25 @@ def test_the_index_of_the_documents_links_every_page() -> None:
     assert len(linked) == len(set(linked))
 
 
-def test_the_readme_shows_the_verdicts_of_the_quickstart_page_unchanged() -> None:
+def test_the_readme_shows_each_verdict_of_the_quickstart_page_in_a_line() -> None:
     readme, page = ((ROOT / name).read_text() for name in ("README.md", "docs/quickstart.md"))
     shown = re.search(r"<!-- quickstart-begin -->\n(.*?)\n<!-- quickstart-end -->", readme, flags=re.S)
-    printed = re.search(r"^## Verdicts\n\n(.*?\n\n.*?)\n\n", page, flags=re.S | re.M)
     assert shown is not None
-    assert printed is not None
-    assert shown[1] == printed[1]
+    lines = re.findall(r"^- (\*\*\w+\*\*: .*?\.) (.*)$", shown[1], flags=re.M)
+    verdicts = re.findall(r"^- (\*\*\w+\*\*: .*?\.) (.*)$", page.partition("## Verdicts")[2], flags=re.M)
+    assert len(lines) == len(shown[1].splitlines()) == len(verdicts)
+    for (claim, short), (judged, sentence) in zip(lines, verdicts, strict=True):
+        assert claim == judged
+        if decided := re.fullmatch(r"([\d.]+ points lower) \(([\d.]+) to ([\d.]+)\)\.", short):
+            assert decided[1] in sentence
+            assert f"95 % interval -{decided[3]} to -{decided[2]};" in sentence
+        else:
+            assert short.removesuffix(" would settle it.") in sentence
+
+
+def test_the_readme_says_what_it_has_to_in_about_five_hundred_words() -> None:
+    text = re.sub(r"^```.*?^```|^[|#].*?$|<!--.*?-->", "", (ROOT / "README.md").read_text(), flags=re.S | re.M)
+    assert len(re.sub(r"\]\([^)]*\)", "]", text).split()) <= 500
 
 
 def test_the_citation_names_the_version_of_the_program() -> None:
