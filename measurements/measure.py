@@ -8,6 +8,7 @@ import sys
 MEASUREMENTS = (
     "measurements.planning",
     "measurements.simulate",
+    "measurements.predicted",
     "measurements.data",
     "measurements.padding",
     "measurements.throughput",

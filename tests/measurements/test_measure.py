@@ -44,8 +44,10 @@ LONG: Mapping[str, Sequence[str]] = {
     "groups": (),
     "outage": ("--seconds", "3", "--epochs", "1"),
     "peers": ("--turns", "1"),
+    "predicted": ("--toy",),
     "start": ("--repeats", "1"),
     "throughput": ("--turns", "1"),
+    "tracking_calls": (),
     "tracking_server": ("--trials", "2"),
 }
 """The same, of those that take longer: they train, write images or integrate."""
