@@ -21,7 +21,8 @@ MEAN = "mean"
 
 COLUMNS = {
     "kind": "score: one trial; mean, median: an arm over its seeds; difference: an arm minus the base; verdict: a "
-    "hypothesis; blank, swapped: mean of an arm with other images than the questions' own; prior: what needs no image",
+    "hypothesis; blank, swapped: mean of an arm with other images than the questions' own; prior: what needs no image; "
+    "type-score, type-mean, type-median, type-prior: the same on the questions of one type",
     "id": "the hypothesis of a verdict, the name of a prior, else empty",
     "arm": "name of the arm; of a verdict its alternatives, joined by ` | `; of a prior empty",
     "seed": "of a score",
@@ -40,6 +41,7 @@ COLUMNS = {
     "note": "no signal; clear, for a difference that stands out; for a verdict holds, does not hold, open, or open: "
     "these checkpoints differ",
     "unparsable": "of a score or a mean: share of answers that could not be read, 0 to 1",
+    "type": "of questions, with what sorts them: `answer_type=number`; empty where all questions count",
 }
 """Column of the CSV -> what it holds. After these, one column for each axis, called `axis:<name>`: the arm's label."""
 
@@ -72,8 +74,11 @@ def to_csv(report: Report) -> str:
     """Write one line for each score, mean, difference and verdict; columns as in `COLUMNS`."""
     axes = list(report.rows[0].values) if report.rows else []
     values = {row.arm: {_axis(axis): label for axis, label in row.values.items()} for row in report.rows}
-    of_arms = ({**line, **values[line["arm"]]} for line in (*_scores(report), *_differences(report), *_blind(report)))
-    return csv_text([*COLUMNS, *map(_axis, axes)], (*of_arms, *_priors(report), *_verdicts(report)))
+    lines = (*_scores(report), *_type_scores(report), *_differences(report), *_blind(report))
+    of_arms = ({**line, **values[line["arm"]]} for line in lines)
+    return csv_text(
+        [*COLUMNS, *map(_axis, axes)], (*of_arms, *_priors(report), *_type_priors(report), *_verdicts(report))
+    )
 
 
 def _axis(name: str) -> str:
@@ -115,6 +120,25 @@ def _cell_lines(row: Row, cell: Cell, benchmark: str, protocol: str) -> Iterator
         "note": "no signal" if cell.no_signal else "",
     }
     yield {"kind": "median", **about, "value": _number(cell.estimate.median), "state": "ok"}
+
+
+def _type_scores(report: Report) -> Iterator[dict[str, str]]:
+    protocols = {column.benchmark: column.protocol for column in report.columns}
+    for scores in report.types:
+        for row in scores.rows:
+            for name, cell in zip(scores.types, row.cells, strict=True):
+                for line in _cell_lines(row, cell, scores.benchmark, protocols[scores.benchmark]):
+                    yield {**line, "kind": f"type-{line['kind']}", "type": f"{scores.kind}={name}", "unparsable": ""}
+
+
+def _type_priors(report: Report) -> Iterator[dict[str, str]]:
+    protocols = {column.benchmark: column.protocol for column in report.columns}
+    for scores in report.types:
+        for prior in scores.priors:
+            for name, value in zip(scores.types, prior.values, strict=True):
+                about = {"benchmark": scores.benchmark, "protocol": protocols[scores.benchmark]}
+                sort = {"type": f"{scores.kind}={name}"}
+                yield {"kind": "type-prior", "id": prior.name, **about, **sort, "value": _number(value), "state": "ok"}
 
 
 def _priors(report: Report) -> Iterator[dict[str, str]]:

@@ -89,9 +89,16 @@ class Row:
         return not scored or not all(cell.is_silent for cell in scored)
 
 
+FEWEST_QUESTIONS = 10
+"""A type of fewer questions is not shown: its interval would reach over most of the scale."""
+
+
 @dataclass(frozen=True)
 class TypeScores:
-    """Scores of all arms on the questions of each type, for one way in which a benchmark sorts its questions."""
+    """Scores of all arms on the questions of each type, for one way in which a benchmark sorts its questions.
+
+    Where fewer than two types have enough questions there are no types, sizes, rows and priors, but only their number.
+    """
 
     benchmark: str
     kind: str
@@ -104,6 +111,8 @@ class TypeScores:
     """Arms in the order of the table, with a cell for each type; the mean is unweighted, over these types."""
     types_left_out: int
     """Types that are not shown: too few questions, or too many types."""
+    priors: tuple[Prior, ...] = ()
+    """What needs no image, on the questions of each type, lowest first; none where results know its mean alone."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,17 @@ from orchestrator.analysis.verdict_model import Verdict
 from orchestrator.analysis.verdict_sentences import CHECKPOINTS_DIFFER, HOLDS, state_text
 from orchestrator.planning.estimates import DEFAULT_GPU
 from orchestrator.reporting.provenance import Condition
-from orchestrator.reporting.report_model import Absence, Cell, Column, FailedTrial, Finding, Report, Sharing, TypeScores
+from orchestrator.reporting.report_model import (
+    FEWEST_QUESTIONS,
+    Absence,
+    Cell,
+    Column,
+    FailedTrial,
+    Finding,
+    Report,
+    Sharing,
+    TypeScores,
+)
 from search_spaces.quantities import Device, device_time, number_of
 
 NOTHING = "Nothing is scored yet. `ablate run` trains and scores the trials; what is done already is kept."
@@ -222,6 +232,12 @@ def unread_line(report: Report) -> str:
     )
 
 
+TYPES_NOTE = (
+    "The same scores and rules as above, on the questions of each type alone. Types are those of the benchmark. A "
+    "difference between two types is no finding by itself: none of these numbers is tested."
+)
+
+
 def types_title(scores: TypeScores) -> str:
     """Name a way in which a benchmark sorts its questions: `vqav2 by answer type`."""
     return f"{scores.benchmark} by {scores.kind.replace('_', ' ')}"
@@ -230,6 +246,8 @@ def types_title(scores: TypeScores) -> str:
 def types_note(scores: TypeScores) -> str:
     """State which types of questions are not shown; empty where all are."""
     left = scores.types_left_out
+    if not scores.types:
+        return f"Not shown: of its {left} types, fewer than two have {FEWEST_QUESTIONS} questions or more."
     return (
         "" if not left else f"{number_of(left, 'type')} with fewer questions {'is' if left == 1 else 'are'} not shown."
     )

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from orchestrator.analysis.examples import Examples, read_examples, verified_examples
+from orchestrator.analysis.prior_rows import Prior
+from orchestrator.analysis.signal import OF_THE_ARM
 from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.reporting.asked_questions import question_groups
 from orchestrator.reporting.cells import row_of
-from orchestrator.reporting.report_model import TypeScores
+from orchestrator.reporting.report_model import FEWEST_QUESTIONS, TypeScores
 from orchestrator.state.ledger import Ledger
 from search_spaces.errors import InputError
 from search_spaces.plan import Arm, Plan
 from search_spaces.spec import BenchmarkSpec
 from trainables.storage.store import Store
 
-FEWEST_QUESTIONS = 10
-"""A type of fewer questions is not shown: its interval would reach over most of the scale."""
 MOST_TYPES = 12
 """Types of one kind that are shown, those with the most questions."""
 
@@ -58,17 +59,22 @@ def _of_benchmark(
     names = [name for kind, counts in sizes.items() for name in (_name(kind, group) for group in counts)]
     by_type = StudyScores(tuple(names))
     by_type.trials = scored.trials
+    priors = dict[str, tuple[Prior, ...]]()
     for trial in plan.trials:
         evaluation = ledger.evaluations.get((trial.id, benchmark.id))
         if evaluation is None or scored.scores.cell(trial.arm, trial.seed, benchmark.id) is None:
             continue
         examples = read_examples(verified_examples(store, evaluation))
         for kind, counts in sizes.items():
-            for group in counts:
-                part = _part(examples, groups, kind, group)
+            parts = {group: _part(examples, groups, kind, group) for group in counts}
+            if parts and kind not in priors and all(part.priors and part.ids for part in parts.values()):
+                priors[kind] = _priors(list(parts.values()))
+            for group, part in parts.items():
                 if part.ids:
                     images = benchmark.source.declared
-                    by_type.scores.add(trial.arm, trial.seed, _name(kind, group), part, images=images)
+                    by_type.scores.add(
+                        trial.arm, trial.seed, _name(kind, group), replace(part, priors={}), images=images
+                    )
     counted = Counter((kind, group) for each in groups.values() for kind, group in each.items())
     return [
         TypeScores(
@@ -76,8 +82,9 @@ def _of_benchmark(
             kind=kind,
             types=tuple(counts),
             sizes=tuple(counts.values()),
-            rows=tuple(row_of(arm, by_type, [_name(kind, group) for group in counts]) for arm in arms),
+            rows=tuple(row_of(arm, by_type, [_name(kind, group) for group in counts]) for arm in arms if counts),
             types_left_out=sum(key[0] == kind for key in counted) - len(counts),
+            priors=priors.get(kind, ()),
         )
         for kind, counts in sizes.items()
     ]
@@ -92,7 +99,8 @@ def _scored_ids(benchmark: BenchmarkSpec, plan: Plan, scored: StudyScores) -> tu
 def _sizes(groups: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, int]]:
     """Count the questions of the types that are shown, by kind: most first, equal ones by name.
 
-    Of kinds that sort the questions alike, under whatever names, the first stays.
+    Of kinds that sort the questions alike, under whatever names, the first stays. A kind of several types of which
+    fewer than two have enough questions has none.
     """
     every = Counter((kind, group) for each in groups.values() for kind, group in each.items())
     sizes, seen = dict[str, dict[str, int]](), set[frozenset[frozenset[str]]]()
@@ -107,8 +115,8 @@ def _sizes(groups: Mapping[str, Mapping[str, str]]) -> dict[str, dict[str, int]]
         seen.add(parts)
         counts = {group: n for (other, group), n in every.items() if other == kind and n >= FEWEST_QUESTIONS}
         largest = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_TYPES]
-        if len(largest) > 1:
-            sizes[kind] = dict(largest)
+        if len(members) > 1:
+            sizes[kind] = dict(largest) if len(largest) > 1 else {}
     return sizes
 
 
@@ -119,7 +127,19 @@ def _part(examples: Examples, groups: Mapping[str, Mapping[str, str]], kind: str
         tuple(examples.ids[n] for n in chosen),
         tuple(examples.clusters[n] for n in chosen),
         examples.scores[chosen],
+        {name: scores[chosen] for name, scores in examples.priors.items()},
     )
+
+
+def _priors(parts: Sequence[Examples]) -> tuple[Prior, ...]:
+    """Score what needs no image and is the same for all arms on each type, lowest first; of equal lines the first."""
+    lines = dict[tuple[float, ...], Prior]()
+    for name in parts[0].priors:
+        if name not in OF_THE_ARM:
+            values = tuple(100 * float(part.priors[name].mean()) for part in parts)
+            shown = tuple(round(value, 1) for value in values)
+            lines.setdefault(shown, Prior(name, values, sum(values) / len(values)))
+    return tuple(sorted(lines.values(), key=lambda prior: prior.mean or 0.0))
 
 
 def _name(kind: str, group: str) -> str:
