@@ -43,11 +43,12 @@ def answers(
         int, typer.Option("--limit", "-n", min=1, help="Of each benchmark, so many questions at most.")
     ] = SHOWN,
     pictures: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--pictures/--no-pictures", help="Pictures where the terminal shows them (kitty, iTerm2, WezTerm)."
+            "--pictures/--no-pictures",
+            help="Pictures whatever the terminal, or none (default: in kitty, iTerm2, WezTerm, Ghostty).",
         ),
-    ] = True,
+    ] = None,
     storage: StorageOption = None,
     data: DataOption = None,
     overrides: SetOption = None,
@@ -72,7 +73,7 @@ def answers(
         print_json(shown_answers_json(plan, wanted, shown))
         return
     out, count = console(), 0
-    protocol = picture_protocol(os.environ, is_terminal=sys.stdout.isatty()) if pictures else None
+    protocol = picture_protocol(os.environ, is_terminal=sys.stdout.isatty(), wanted=pictures)
     for count, each in enumerate(shown, 1):
         if count > 1:
             out.print()

@@ -9,7 +9,7 @@ from orchestrator.analysis.stored_answers import StoredAnswers, answers_by_arm
 from orchestrator.reporting.asked_questions import AskedQuestion
 from orchestrator.reporting.shown_answers import ShownAnswers
 from orchestrator.reporting.thumbnails import thumbnail
-from orchestrator.terminal.pictures import PictureProtocol, picture_text
+from orchestrator.terminal.pictures import COLUMNS, PictureProtocol, picture_text
 from search_spaces.one_line import one_line
 
 GOOD, BAD = "green", "red"
@@ -41,7 +41,8 @@ def answers_to_terminal(
         console.print()
         print_line(f"{name}   {_picture(answers, name, question)}", "dim")
         if pictures is not None and question is not None and question.image_bytes and question.pixels is not None:
-            console.file.write(picture_text(thumbnail(question.image_bytes, question.pixels, "PNG"), pictures) + "\n")
+            png = thumbnail(question.image_bytes, question.pixels, "PNG")
+            console.file.write(picture_text(png, pictures, min(COLUMNS, console.width)) + "\n")
         if question is not None:
             print_line(f"  {question.prompt}   right: {question.reference}")
         for arm, said in answers_by_arm(answers.answers_to(name)).items():

@@ -6,19 +6,32 @@ import os
 import sys
 import webbrowser
 
+TEXT_BROWSERS = frozenset({"www-browser", "links", "elinks", "lynx", "w3m"})
+"""Browsers of the terminal that `webbrowser` offers where there is no other."""
+
 
 def open_in_browser(link: str) -> bool:
-    """Open a link where a browser can show itself: on a desktop, or where BROWSER names one.
+    """Open a link where a browser can show itself: on this desktop, or where BROWSER names one.
 
-    A browser of the terminal (lynx, w3m) is only taken from BROWSER: it would stand where the output stands.
+    A browser of the terminal is only taken from BROWSER: it would stand where the output stands, and wait there.
 
     Returns:
         Whether a browser was told to open it.
     """
-    has_desktop = sys.platform == "darwin" or "DISPLAY" in os.environ or "WAYLAND_DISPLAY" in os.environ
-    if not has_desktop and "BROWSER" not in os.environ:
+    is_named = bool(os.environ.get("BROWSER"))
+    if not is_named and not _has_desktop():
         return False
     try:
-        return webbrowser.open(link)
+        browser = webbrowser.get()
     except webbrowser.Error:  # none is installed: the link is on the terminal
         return False
+    if not is_named and getattr(browser, "basename", "") in TEXT_BROWSERS:
+        return False
+    return browser.open(link)
+
+
+def _has_desktop() -> bool:
+    """Tell whether who types sees a desktop of this machine; on macOS over ssh it is in front of somebody else."""
+    if sys.platform == "darwin":
+        return not os.environ.get("SSH_CONNECTION")
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
