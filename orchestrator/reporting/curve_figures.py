@@ -52,5 +52,5 @@ def _end(curve: LossCurve) -> str:
 
 def _line(curve: LossCurve, across: Scale, up: Scale, kind: str) -> Markup:
     points = " ".join(f"{WIDTH * across.at(x):.1f},{up.y(y, PANEL_HEIGHT):.1f}" for x, y in curve.points)
-    title = element("title", f"{curve.arm}, seed {curve.seed}{', diverged' if curve.is_diverged else ''}")
+    title = element("title", f"{curve.arm}, seed {curve.seed}: at the end {_end(curve)}")
     return element("polyline", title, points=points, class_=kind)

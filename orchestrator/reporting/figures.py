@@ -8,10 +8,12 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
+from orchestrator.analysis.effects import Estimate
+from orchestrator.analysis.number_text import ends_text, signed
 from orchestrator.reporting.figure_data import Bar, PricedArm, PricedArms, label_places
-from orchestrator.reporting.prior_lines import best_prior, prior_level, with_prior
+from orchestrator.reporting.prior_lines import best_prior, prior_level, prior_title, with_prior
 from orchestrator.reporting.report_model import AxisCurve, Cell, Report
-from orchestrator.reporting.svg import Scale, element, figure_svg, percent, tick_text
+from orchestrator.reporting.svg import Scale, element, figure_svg, percent, tick_text, titled
 
 BAR_HEIGHT = 26
 RULER_HEIGHT = 22
@@ -59,12 +61,16 @@ def forest_bar(bar: Bar, scale: Scale) -> Markup:
     if bar.margin is not None:
         low, high = max(-bar.margin, scale.low), min(bar.margin, scale.high)
         width = percent(scale.at(high) - scale.at(low))
-        marks.append(element("rect", x=scale.x(low), width=width, y=0, height=BAR_HEIGHT, class_="margin"))
+        said = f"margin: {bar.margin:g}"
+        marks.append(titled("rect", said, x=scale.x(low), width=width, y=0, height=BAR_HEIGHT, class_="margin"))
     marks.append(element("line", x1=scale.x(0), x2=scale.x(0), y1=0, y2=BAR_HEIGHT, class_="zero"))
     if bar.value is not None:
-        if bar.interval is not None:
-            marks += _whisker(bar.interval, scale, f"whisker {bar.kind}")
-        marks.append(element("circle", cx=scale.x(bar.value), cy=middle, r=4.5, class_=f"dot {bar.kind}"))
+        dot = element("circle", cx=scale.x(bar.value), cy=middle, r=4.5, class_=f"dot {bar.kind}")
+        if bar.interval is None:
+            marks.append(element("g", element("title", f"{signed(bar.value)}, without an interval"), dot))
+        else:
+            title = element("title", f"{signed(bar.value)} ({ends_text(*bar.interval)})")
+            marks.append(element("g", title, *_whisker(bar.interval, scale, f"whisker {bar.kind}"), dot))
     return figure_svg(marks, BAR_HEIGHT, "forest")
 
 
@@ -96,14 +102,17 @@ def seed_strip(cell: Cell, scale: Scale, prior: float | None = None) -> Markup:
     marks = _grid(scale)
     if prior is not None and scale.low <= prior <= scale.high:
         x = scale.x(prior)
-        marks.append(element("line", x1=x, x2=x, y1=0, y2=BAR_HEIGHT, class_="prior"))
+        marks.append(titled("line", prior_title(prior), x1=x, x2=x, y1=0, y2=BAR_HEIGHT, class_="prior"))
     if cell.estimate is not None:
         interval, mean = cell.estimate.interval, scale.x(cell.estimate.value)
-        marks.append(
-            element("line", x1=scale.x(interval.low), x2=scale.x(interval.high), y1=middle, y2=middle, class_="whisker")
-        )
-        marks.append(element("line", x1=mean, x2=mean, y1=middle - 8, y2=middle + 8, class_="mean"))
-    marks += [element("circle", cx=scale.x(value), cy=middle, r=4.0, class_="seed") for value in cell.by_seed.values()]
+        ends = {"x1": scale.x(interval.low), "x2": scale.x(interval.high)}
+        line = element("line", **ends, y1=middle, y2=middle, class_="whisker")
+        bar = element("line", x1=mean, x2=mean, y1=middle - 8, y2=middle + 8, class_="mean")
+        marks.append(element("g", element("title", f"mean {_said(cell.estimate)}"), line, bar))
+    marks += [
+        titled("circle", f"seed {seed}: {value:.1f}", cx=scale.x(value), cy=middle, r=4.0, class_="seed")
+        for seed, value in cell.by_seed.items()
+    ]
     return figure_svg(marks, BAR_HEIGHT, "strip")
 
 
@@ -125,12 +134,13 @@ def axis_panel(curve: AxisCurve, cells: Sequence[Cell], what: str, prior: float 
     means = []
     for point, cell, place, label in zip(curve.points, cells, axis_places(curve), labels, strict=True):
         x = percent(place)
-        marks += [_value_label(label, place), *_spread(cell, x, scale)]
+        marks += [_value_label(label, place), *_spread(point.label, cell, x, scale)]
         if cell.estimate is not None:
-            means.append((x, scale.y(cell.estimate.value, PANEL_HEIGHT), "dot base" if point.is_base else "dot"))
+            said = f"{point.label}{' (base)' if point.is_base else ''}: {_said(cell.estimate)}"
+            means.append((x, scale.y(cell.estimate.value, PANEL_HEIGHT), "dot base" if point.is_base else "dot", said))
     if curve.is_numeric:
         marks += [element("line", x1=a[0], y1=a[1], x2=b[0], y2=b[1], class_="curve") for a, b in pairwise(means)]
-    dots = [element("circle", cx=x, cy=y, r=4.5, class_=name) for x, y, name in means]
+    dots = [titled("circle", said, cx=x, cy=y, r=4.5, class_=name) for x, y, name, said in means]
     spoken = ", ".join(
         f"{point.label} {cell.estimate.value:.1f}"
         for point, cell in zip(curve.points, cells, strict=True)
@@ -146,17 +156,37 @@ def _drawn_values(cell: Cell) -> tuple[float, ...]:
     return (cell.estimate.interval.low, cell.estimate.interval.high, *cell.by_seed.values())
 
 
-def _spread(cell: Cell, x: str, scale: Scale) -> list[Markup]:
-    """Draw the interval and the seeds of a score at a place of the panel, or that there is no score."""
+def _said(estimate: Estimate) -> str:
+    """Write a mean score with its interval, as a table does."""
+    return f"{estimate.value:.1f} ({estimate.interval.low:.1f} to {estimate.interval.high:.1f})"
+
+
+def _spread(label: str, cell: Cell, x: str, scale: Scale) -> list[Markup]:
+    """Draw the interval and the seeds of a score at a place of the panel, or that there is no score.
+
+    Args:
+        label: of the value.
+        cell: its score.
+        x: place along the width.
+        scale: of the upright axis.
+    """
     if cell.estimate is None:
         return [element("text", "no score", x=x, y=PANEL_HEIGHT - 6, class_="tick mid absent")]
     interval = cell.estimate.interval
     top, bottom = scale.y(interval.high, PANEL_HEIGHT), scale.y(interval.low, PANEL_HEIGHT)
     return [
-        element("line", x1=x, x2=x, y1=top, y2=bottom, class_="whisker"),
+        titled("line", f"{label}: {_said(cell.estimate)}", x1=x, x2=x, y1=top, y2=bottom, class_="whisker"),
         *(
-            element("circle", cx=x, cy=scale.y(value, PANEL_HEIGHT), r=3.5, class_="seed", transform="translate(-10)")
-            for value in cell.by_seed.values()
+            titled(
+                "circle",
+                f"{label}, seed {seed}: {value:.1f}",
+                cx=x,
+                cy=scale.y(value, PANEL_HEIGHT),
+                r=3.5,
+                class_="seed",
+                transform="translate(-10)",
+            )
+            for seed, value in cell.by_seed.items()
         ),
     ]
 
@@ -200,7 +230,8 @@ def pareto(priced: PricedArms, prior: float | None = None) -> Markup:
         marks.append(element("line", x1=corner, y1=spot.y, x2=corner, y2=following.y, class_="front"))
     for spot in spots.values():
         kind = "dot" if spot.priced.is_pareto else "seed"
-        marks.append(element("circle", cx=percent(spot.x), cy=spot.y, r=5.0, class_=kind))
+        said = f"{spot.priced.number} {spot.priced.arm}: {spot.priced.score:.1f}, {spot.priced.price:.3g} {priced.unit}"
+        marks.append(titled("circle", said, cx=percent(spot.x), cy=spot.y, r=5.0, class_=kind))
     pixels = [(spot.x * PAGE_WIDTH, spot.y) for spot in spots.values()]
     for spot, (x, y) in zip(spots.values(), label_places(pixels, letter=12), strict=True):
         marks.append(element("text", str(spot.priced.number), x=percent(x / PAGE_WIDTH), y=y, class_="number mid"))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from orchestrator.reporting.report_model import Report
-from orchestrator.reporting.svg import Scale, element
+from orchestrator.reporting.svg import Scale, titled
 
 
 def with_prior(values: Sequence[float], prior: float | None) -> list[float]:
@@ -36,4 +36,9 @@ def prior_level(scale: Scale, prior: float | None, height: float) -> list[Markup
     if prior is None or not scale.low <= prior <= scale.high:
         return []
     y = scale.y(prior, height)
-    return [element("line", x1="0%", x2="100%", y1=y, y2=y, class_="prior")]
+    return [titled("line", prior_title(prior), x1="0%", x2="100%", y1=y, y2=y, class_="prior")]
+
+
+def prior_title(prior: float) -> str:
+    """Say what a dashed line is."""
+    return f"needs no image: {prior:.1f} at best"

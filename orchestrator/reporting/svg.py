@@ -21,6 +21,11 @@ def element(name: str, *children: str, **attributes: object) -> Markup:
     return Markup(f"<{name}{written}>{inside}</{name}>" if inside else f"<{name}{written}/>")
 
 
+def titled(name: str, title: str, **attributes: object) -> Markup:
+    """Write a mark that says its numbers where a pointer rests on it."""
+    return element(name, element("title", title), **attributes)
+
+
 def figure_svg(children: Iterable[str], height: float, class_: str, label: str | None = None) -> Markup:
     """Write a drawing that is as wide as its place.
 

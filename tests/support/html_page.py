@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html.parser import HTMLParser
 
-VOID = {"meta", "br", "wbr", "img", "input", "line", "circle", "rect"}
+VOID = {"meta", "br", "wbr", "img", "input"}
 SILENT = ("style", "script")
 
 
