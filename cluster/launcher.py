@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pkgutil import resolve_name
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
-from search_spaces.worker_contract import Failed, Group, Member, RankInfo
+from search_spaces.worker_contract import Failed, Group, Member, NoRoom, RankInfo
 
 
 @dataclass(frozen=True, order=True)
@@ -40,6 +40,11 @@ class ResourceRequest:
     def gpus(self) -> float:
         return self.workers * self.gpus_per_worker
 
+    @property
+    def threads(self) -> int:
+        """Threads of each worker."""
+        return max(1, int(self.cpus_per_worker))
+
     def bundle(self) -> dict[str, float]:
         """Return the Ray resources of one worker."""
         gpus = {"GPU": float(self.gpus_per_worker)} if self.gpus_per_worker else {}
@@ -59,13 +64,51 @@ class MemberCode:
         return member
 
 
+@dataclass(frozen=True)
+class TrialRoom:
+    """What the workers of one trial are started with."""
+
+    name: str
+    """Of the trial, for people."""
+    request: ResourceRequest
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Label -> selector of its value, of the nodes on which they may be placed; empty for all nodes."""
+    on_one_node: bool = False
+    """Place all of them on one node, and wait for it, rather than apart."""
+
+    @property
+    def strategy(self) -> str:
+        """Ray's name of how they are placed."""
+        return "STRICT_PACK" if self.on_one_node else "PACK"
+
+
 class Launcher(Protocol):
     """A maker of worker groups. It is pickled: made on the driver, used in the process of each trial."""
+
+    keeps_groups: ClassVar[bool]
+    """Whether a group serves the next trial of an equal request; else it ends with its trial, and so does the trial's
+    own process."""
 
     def bundles(self, request: ResourceRequest) -> list[dict[str, float]]:
         """Return the Ray resources to reserve for a trial; the first bundle is that of the trial's own process."""
         ...
 
-    def start(self, code: MemberCode) -> Group | Failed:
-        """Make a group inside the reservation of the calling trial. Of a failed start nothing is left running."""
+    def start(self, code: MemberCode, trial: TrialRoom) -> Group | Failed | NoRoom:
+        """Make a group for the calling trial.
+
+        Args:
+            code: makes the members.
+            trial: what it needs, and where it may be placed.
+
+        Returns:
+            The group; the failure of the start, of which nothing is left running; or that there is no room yet where
+            the launcher reserves some by itself: the trial asks again.
+        """
+        ...
+
+    def give_room_back(self) -> None:
+        """Remove what this launcher has reserved beside Tune for trials whose processes are gone.
+
+        The driver calls it now and again, in a thread.
+        """
         ...

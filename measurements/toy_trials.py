@@ -20,6 +20,7 @@ from search_spaces.expansion.toy_resources import Machine
 from search_spaces.outcomes import NodeDone, TrialDone, UnitDone
 from search_spaces.plan import Plan
 from search_spaces.study_files import load_study
+from search_spaces.worker_contract import LauncherName
 from trainables.storage.store import LocalStore
 
 STUDY = "quickstart"
@@ -41,7 +42,12 @@ class ToyRun:
 
 
 def run_toy_trials(
-    storage: Path, changes: Sequence[str], cpus: int, most: int | None = None, machine: Machine | None = None
+    storage: Path,
+    changes: Sequence[str],
+    cpus: int,
+    most: int | None = None,
+    machine: Machine | None = None,
+    launcher: LauncherName = "gang",
 ) -> ToyRun:
     """Run trials of the quickstart at toy size, with a Ray of their own.
 
@@ -51,6 +57,7 @@ def run_toy_trials(
         cpus: that Ray has.
         most: trials, the first of the study; None for all.
         machine: that the toy form fits; None for one that has all that the study asks for.
+        launcher: of the workers.
     """
     store = LocalStore(storage)
     expansion = expand_study(load_study(STUDY, list(changes)), toy=True, toy_machine=machine)
@@ -67,7 +74,7 @@ def run_toy_trials(
             (),
             lambda trial: make_task(plan, trials[trial], known.digests, storage, storage),
             store,
-            RunSettings(plan.study),
+            RunSettings(plan.study, launcher),
             events.append,
         )
         wall_s = time.perf_counter() - began

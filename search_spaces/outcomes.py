@@ -28,6 +28,11 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
+class AwaitsRoom:
+    """The trial's process waits for room for its workers, which other programs take."""
+
+
+@dataclass(frozen=True, slots=True)
 class UnitDone:
     """One small unit of work is done: a step, a batch. Small, and safe to lose."""
 

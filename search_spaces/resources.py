@@ -104,7 +104,7 @@ def resolve_resources(study: Study, catalogue: Catalogue, difference: Mapping[st
         fields.update(layer)
         for name, stage in of_stages.items():
             stages[name] = {**stages.get(name, {}), **stage}
-    for name in ("preset", "interface"):  # the second is of the run, not of a trial
+    for name in ("preset", "interface", "launcher"):  # the last two are of the run, not of a trial
         fields.pop(name, None)
     arm = ResourceSpec(**fields)
     return ArmResources(arm, {name: arm.model_copy(update=stage) for name, stage in stages.items()})

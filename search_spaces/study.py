@@ -25,6 +25,7 @@ from search_spaces.resource_spec import ResourceSpec
 from search_spaces.seeds import seeds_of_arm
 from search_spaces.spec import Positive, PromptStyle, Resize, WeightsOrigin
 from search_spaces.study_layers import StudyLayers
+from search_spaces.worker_contract import LauncherName
 from search_spaces.yaml_source import Document, KeyPath, key_text, leaves
 
 DEFAULT_SEED = 7
@@ -134,6 +135,9 @@ class Resources(ResourceSpec):
     interface: Annotated[str, Field(pattern=r"^[^\s,=^]+(,[^\s,=^]+)*$")] | None = None
     """Network interfaces over which workers on several hosts meet, `eth0` or `eth0,eth1`, of the whole study; by
     default, of each host the one that carries the address of its Ray node."""
+    launcher: LauncherName = "gang"
+    """Who starts and watches the workers of a trial, of the whole study: `gang`, actors in the trial's own reservation
+    that serve one trial after another, or `ray-train`, a run of Ray Train per trial."""
     deepspeed: dict[str, Any] | str = Field(default_factory=dict)  # type: ignore[assignment]
     """Settings, or the path of a JSON file that holds them, relative to the study."""
     stages: dict[str, StageResources] = Field(default_factory=dict)

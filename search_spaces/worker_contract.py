@@ -2,10 +2,10 @@
 
 The trial's own process (the *conductor*, a Ray Tune trial) calls, in this order:
 
-1. `launcher.start(code)` once, inside the reservation that was made from `launcher.bundles(request)`. In each worker
-   process the launcher sets the environment, makes the member (which imports its libraries), then calls `listen` on
-   rank 0 and `join` on all ranks. In a group of one both may be left out. It returns the `Group`, or a `Failed`
-   and then has left no process behind.
+1. `launcher.start(code, trial)`, inside the reservation that was made from `launcher.bundles(request)`, until it
+   returns anything but `NoRoom`. In each worker process the launcher sets the environment, makes the member (which
+   imports its libraries), then calls `listen` on rank 0 and `join` on all ranks. In a group of one in the conductor's
+   own process both may be left out. It returns the `Group`, or a `Failed` and then has left no process behind.
 2. `group.open(task)` once for each trial. A trial that is still open is closed first.
 3. `group.advance(units)` until it returns an `Advanced` with a `TrialDone`, or a `Failed`. All ranks advance by the
    same count of units, because the loop yields equally often on all of them.
@@ -23,13 +23,22 @@ time-outs to whoever watches the conductor (`cluster.watchdog`). A launcher limi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from search_spaces.outcomes import FailureKind, Progress
 
 Device = Literal["cpu", "cuda"]
+
+LauncherName = Literal["gang", "ray-train"]
+"""Who starts the workers of a trial; `cluster.launchers` makes each."""
+
+LAUNCHER_NOTES: Mapping[LauncherName, str | None] = {
+    "gang": None,
+    "ray-train": "launcher ray-train: each trial is a run of Ray Train, about 20 s and six processes beside its work",
+}
+"""What whoever chooses a launcher should know of it; None for the default."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,11 @@ class Failed:
     """Whether the rank has failed only because another one has told it of its own failure, which explains more."""
 
 
+@dataclass(frozen=True, slots=True)
+class NoRoom:
+    """The workers cannot be placed yet: others take the room that they need. Nothing of them is left."""
+
+
 class Member(Protocol):
     """One worker's side of a group: made from code that the launcher is given and does not know.
 
@@ -121,6 +135,11 @@ class Group(Protocol):
         """Number of its workers."""
         ...
 
+    @property
+    def is_own_process(self) -> bool:
+        """Whether its worker is the conductor's own process, which cannot watch itself."""
+        ...
+
     def open(self, task: object, timeout_s: float) -> Opened | Failed:
         """Begin a trial on all ranks; whatever is left of the trial before is closed first."""
         ...
@@ -134,7 +153,7 @@ class Group(Protocol):
         ...
 
     def kill(self) -> None:
-        """End every worker process but the conductor's own, whatever it is doing, and return at once.
+        """End every worker process but the conductor's own, whatever it is doing, and return within seconds.
 
         Their memory and devices are free as soon as they are gone; no `finally` block of their loop need run. A member
         in the conductor's own process is closed instead, and ends with it. May be called at any time, and twice.
@@ -142,5 +161,6 @@ class Group(Protocol):
         ...
 
 
-StartGroup = Callable[[], Group | Failed]
-"""Start the workers of the calling trial: a launcher's `start` with the code that its workers run."""
+StartGroup = Callable[[str, str, bool], Group | Failed | NoRoom]
+"""Start the workers of the calling trial, given its id, the selector of nodes on which they may be placed, and whether
+that is to be one node."""

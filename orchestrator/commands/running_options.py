@@ -30,6 +30,14 @@ InterfaceOption = Annotated[
         "one that carries the address of its Ray node).",
     ),
 ]
+LauncherOption = Annotated[
+    Literal["gang", "ray-train"] | None,
+    typer.Option(
+        "--launcher",
+        help="Who starts and watches the workers of a trial: `gang`, actors in the trial's own reservation that serve "
+        "one trial after another, or `ray-train`, a run of Ray Train per trial (default: the study's, else gang).",
+    ),
+]
 MayComeOption = Annotated[
     str | None,
     typer.Option(
@@ -200,6 +208,7 @@ class PolicyOptions:
     offline: OfflineOption = False
     max_concurrent: ConcurrentOption = None
     interface: InterfaceOption = None
+    launcher: LauncherOption = None
     may_come: MayComeOption = None
     retries: RetriesOption = 3
     equal_failures: EqualFailuresOption = 3
@@ -244,6 +253,7 @@ class RunningOptions(PolicyOptions):
             cpus=self.cpus,
             max_concurrent=self.max_concurrent,
             interface=self.interface,
+            launcher=self.launcher,
             may_come=read_may_come(self.may_come) if self.may_come else (),
             retries=self.retries,
             equal_failures=self.equal_failures,

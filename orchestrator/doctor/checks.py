@@ -21,6 +21,7 @@ from orchestrator.doctor.gpu_checks import check_driver, check_peers, check_shar
 from orchestrator.doctor.study_checks import (
     check_data,
     check_fit,
+    check_launcher,
     check_lost_work,
     check_memory_need,
     check_offload,
@@ -48,6 +49,7 @@ CheckName = Literal[
     "data and weights",
     "room of the study",
     "fit",
+    "launcher",
     "memory of the study",
     "locked memory",
     "lost work",
@@ -251,6 +253,7 @@ CHECKS: Mapping[CheckName, Check] = {
     "data and weights": Check("study", check_data),
     "room of the study": Check("study", check_study_room),
     "fit": Check("study", check_fit),
+    "launcher": Check("study", check_launcher),
     "memory of the study": Check("study", check_memory_need),
     "locked memory": Check("study", check_offload),
     "lost work": Check("study", check_lost_work),

@@ -62,6 +62,13 @@ def check_fit(facts: StudyFacts) -> Finding | None:
     return Finding("study", "right", "every trial fits into this machine")
 
 
+def check_launcher(facts: StudyFacts) -> Finding | None:
+    """Say who starts the workers of trials, and what that costs where it is not the default."""
+    if facts.error is not None:
+        return None
+    return Finding("study", "right", facts.launcher_note or "launcher gang: workers serve one trial after another")
+
+
 def check_memory_need(facts: StudyFacts) -> Finding | None:
     """Judge whether the largest stage or evaluation fits into memory, by the estimate of `ablate plan`."""
     if facts.error is not None or facts.is_elsewhere:

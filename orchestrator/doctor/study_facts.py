@@ -18,6 +18,7 @@ from orchestrator.running.tasks import requests_by_arm
 from orchestrator.state.ledger import Ledger, read_ledger
 from search_spaces.errors import InputError
 from search_spaces.plan import Plan
+from search_spaces.worker_contract import LAUNCHER_NOTES
 from trainables.storage.store import LocalStore
 
 
@@ -71,6 +72,7 @@ def _planned(name: str, options: PlanOptions) -> StudyFacts:
         lost_work=lost_work_sentence(planned),
         begun=len(ledger.kept_steps),
         is_elsewhere=not options.is_embedded,
+        launcher_note=LAUNCHER_NOTES[expansion.study.resources.launcher],
         offloads=any(request.gpus_per_worker and request.offloaded for arm in planned.arms for request in arm.requests),
     )
 

@@ -10,6 +10,7 @@ from orchestrator.running.retry_policy import Budgets
 from orchestrator.running.tasks import largest_write
 from search_spaces.plan import Plan
 from search_spaces.study import Study
+from search_spaces.worker_contract import LauncherName
 
 
 def chosen_interface(study: Study, options: RunOptions) -> str | None:
@@ -20,6 +21,11 @@ def chosen_interface(study: Study, options: RunOptions) -> str | None:
 def gpu_hours_limit(study: Study, options: RunOptions) -> float | None:
     """Return the most GPU-hours that a study may spend in all: the command line's, else its own; None for no limit."""
     return study.budget.gpu_hours if options.max_gpu_hours is None else options.max_gpu_hours
+
+
+def chosen_launcher(study: Study, options: RunOptions) -> LauncherName:
+    """Return who starts the workers of a run: the command line's choice, else the study's."""
+    return options.launcher or study.resources.launcher
 
 
 def run_settings(study: Study, plan: Plan, options: RunOptions, spent_gpu_s: float = 0.0) -> RunSettings:
@@ -35,6 +41,7 @@ def run_settings(study: Study, plan: Plan, options: RunOptions, spent_gpu_s: flo
     left_s = math.inf if most is None else most * 3600 - spent_gpu_s
     return RunSettings(
         plan.study,
+        launcher=chosen_launcher(study, options),
         interface=chosen_interface(study, options),
         max_concurrent=options.max_concurrent,
         gpu_seconds_left=min(left_s, options.gpu_seconds_left),

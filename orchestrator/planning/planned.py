@@ -31,6 +31,7 @@ from search_spaces.expansion.graph import FeaturesChoice
 from search_spaces.expansion.toy_resources import Machine
 from search_spaces.plan import Plan
 from search_spaces.study import Study
+from search_spaces.worker_contract import LauncherName
 from trainables.storage import layout
 from trainables.storage.store import LocalStore
 
@@ -89,6 +90,8 @@ class RunOptions:
     """Nodes that the cluster has when all have come; empty where none come."""
     interface: str | None = None
     """Network interfaces over which workers on several hosts meet; None for what the study says."""
+    launcher: LauncherName | None = None
+    """Who starts the workers of a trial; None for what the study says."""
     only: tuple[str, ...] = ()
     """Names of arms, axes and values whose trials are run; none for all. The plan stays that of the whole study."""
     retry_failed: bool = False

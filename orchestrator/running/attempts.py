@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from cluster.launcher import MemberCode
-from cluster.launchers import LauncherName
 from orchestrator.running.equal_failures import EQUAL_FAILURES, Stopped
 from orchestrator.running.failure_files import next_number, put_blocked_aside, put_failure_aside, write_blocked
 from orchestrator.running.leases import RENEW_EVERY_S
@@ -22,7 +21,8 @@ from orchestrator.running.retry_policy import AfterStorage, Again, Budgets, Give
 from orchestrator.running.storage_pause import PATIENCE_S
 from orchestrator.running.trial_events import AttemptFailed, Blocked, Dispatched, TrialEvent
 from orchestrator.state.ledger import TrialState
-from search_spaces.outcomes import FailureKind, NodeDone, Progress, Started, TrialDone, UnitDone
+from search_spaces.outcomes import AwaitsRoom, FailureKind, NodeDone, Progress, Started, TrialDone, UnitDone
+from search_spaces.worker_contract import LauncherName
 from trainables.smaller_batches import use_smaller_batches, with_smaller_batches
 from trainables.storage import layout
 from trainables.storage.record_files import read_or_redo, write
@@ -147,14 +147,14 @@ class Attempts:
         """Return Ray's id of the node on which the latest attempt runs, or ran; None if it was never placed."""
         return self._latest[trial].node_id if trial in self._latest else None
 
-    def progressed(self, trial: str, event: Started | UnitDone | NodeDone) -> None:
+    def progressed(self, trial: str, event: Started | AwaitsRoom | UnitDone | NodeDone) -> None:
         """Announce that a worker process has started the trial, or made progress with it."""
         match event:
             case Started():
                 self._groups[event.fresh_group] += 1
             case NodeDone(node):
                 self._latest[trial].done.add(node)
-            case UnitDone():
+            case UnitDone() | AwaitsRoom():
                 pass
             case _:
                 assert_never(event)
@@ -274,5 +274,7 @@ class Attempts:
     def _in(self, state: TrialState) -> tuple[str, ...]:
         return tuple(trial for trial, current in self._states.items() if current == state)
 
-    def _announce(self, trial: str, event: Dispatched | Started | Progress | AttemptFailed | Blocked) -> None:
+    def _announce(
+        self, trial: str, event: Dispatched | Started | AwaitsRoom | Progress | AttemptFailed | Blocked
+    ) -> None:
         self._on_event(TrialEvent(trial, time.time(), event))

@@ -17,7 +17,7 @@ from orchestrator.running.trial_events import AttemptFailed, Blocked, Dispatched
 from orchestrator.schema_version import SCHEMA_VERSION
 from search_spaces.error_text import first_line, named_message
 from search_spaces.errors import InputError
-from search_spaces.outcomes import NodeDone, Started, TrialDone, UnitDone
+from search_spaces.outcomes import AwaitsRoom, NodeDone, Started, TrialDone, UnitDone
 from search_spaces.plan import Plan
 from trainables.storage.records import Failure
 
@@ -25,6 +25,7 @@ EventName = Literal[
     "run started",
     "trial started",
     "workers started",
+    "waits for room",
     "progress",
     "work done",
     "trial done",
@@ -32,7 +33,8 @@ EventName = Literal[
     "trial blocked",
     "run ended",
 ]
-"""Names of the lines. `workers started` and `progress` may be missing for short work; the others are not."""
+"""Names of the lines. `workers started` and `progress` may be missing for short work; `waits for room` is only there
+where a launcher reserves room by itself, and others have it. All else is always there."""
 
 
 class EventLog:
@@ -89,6 +91,8 @@ class EventLog:
                 self._of_trial("trial started", event)
             case Started(fresh_group):
                 self._of_trial("workers started", event, fresh_group=fresh_group)
+            case AwaitsRoom():
+                self._of_trial("waits for room", event)
             case UnitDone() as unit:
                 self._of_trial("progress", event, **asdict(unit))
             case NodeDone(node):

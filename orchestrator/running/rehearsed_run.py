@@ -23,7 +23,7 @@ from orchestrator.running.schedule import FINISHED, Finished
 from orchestrator.running.spending import Spending
 from orchestrator.running.trial_events import AttemptFailed, Blocked, Dispatched, TrialEvent
 from orchestrator.running.work import Work
-from search_spaces.outcomes import FailureKind, NodeDone, Started, TrialDone, UnitDone
+from search_spaces.outcomes import AwaitsRoom, FailureKind, NodeDone, Started, TrialDone, UnitDone
 from search_spaces.plan import Node
 from trainables.storage.store import Store
 from trainables.task import TrialTask
@@ -143,7 +143,7 @@ class RehearsedRun:
         """Note what became of a rehearsal, and tell people."""
         planned = self._planned[event.trial]
         match event.event:
-            case Dispatched() | Started() | UnitDone() | NodeDone():
+            case Dispatched() | Started() | AwaitsRoom() | UnitDone() | NodeDone():
                 return
             case TrialDone():
                 for trial in planned.trials:  # before the record: then no run rehearses, and unblocks, this shape again

@@ -28,7 +28,7 @@ from orchestrator.running.storage_pause import StoragePause
 from orchestrator.state.failures import signature
 from search_spaces.error_text import first_line
 from search_spaces.full_storage import is_full
-from search_spaces.outcomes import FailureKind, NodeDone, Started, TrialDone, UnitDone
+from search_spaces.outcomes import AwaitsRoom, FailureKind, NodeDone, Started, TrialDone, UnitDone
 from trainables.storage.records import Failure
 from trainables.workers.tune_result import TuneResult
 
@@ -51,6 +51,7 @@ class Run:
         pause: whether storage can be used.
         tell: shows a sentence to people.
         spending: what the study spends meanwhile, and may spend.
+        keeps_groups: whether the workers of a trial serve the next one of equal resources.
     """
 
     def __init__(
@@ -63,10 +64,13 @@ class Run:
         pause: StoragePause,
         tell: Callable[[str], None],
         spending: Spending | None = None,
+        *,
+        keeps_groups: bool = True,
     ):
         self._attempts, self._dispatcher, self._received = attempts, dispatcher, received
         self._policy, self._equal_failures, self._pause, self._tell = policy, equal_failures, pause, tell
         self._spending = spending or Spending(math.inf)
+        self._keeps_groups = keeps_groups
         self._watchdog = Watchdog()
         self._due: dict[str, tuple[float, tuple[str, ...]]] = {}
         """Trial that is tried again -> when, by the monotonic clock, and the nodes that it avoids."""
@@ -160,7 +164,7 @@ class Run:
         self._attempts.placed(trial, result.node_id, result.host)
         self._oom_kills[trial] = result.oom_kills
         match event:
-            case Started() | UnitDone():
+            case Started() | AwaitsRoom() | UnitDone():
                 self._attempts.progressed(trial, event)
             case NodeDone(node):
                 if not self._dispatcher.node_done(node):
@@ -181,7 +185,7 @@ class Run:
         else:
             self._watchdog.forget(trial)
             self._policy.done(self._attempts.node_of(trial))
-            self._dispatcher.ended(trial, group_kept=True)
+            self._dispatcher.ended(trial, group_kept=self._keeps_groups)
             self._spending.done(trial, outcome.cost.gpu_seconds)
             self._attempts.done(trial)
 
@@ -195,7 +199,7 @@ class Run:
             kind: of the failure.
             message: one line for people.
             traceback: of the exception, if there was one.
-            group_kept: whether its workers still run and can serve another trial.
+            group_kept: whether its workers have not failed, and can serve another trial if groups are kept.
         """
         self._watchdog.forget(trial)
         self._spending.failed(trial)
@@ -219,7 +223,7 @@ class Run:
         logger.warning(
             "%s failed (%s: %s), attempt %d: %s", trial, failure.kind, failure.message, failure.attempt, follows
         )
-        self._follow(trial, failure, follows, group_kept)
+        self._follow(trial, failure, follows, group_kept and self._keeps_groups)
 
     def _follow(self, trial: str, failure: Failure, follows: Decision, group_kept: bool) -> None:
         match follows:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from orchestrator.running.retry_policy import AfterStorage, Again, GivenUp
-from search_spaces.outcomes import Progress, Started
+from search_spaces.outcomes import AwaitsRoom, Progress, Started
 from trainables.storage.records import Failure
 
 
@@ -38,7 +38,7 @@ class TrialEvent:
     trial: str
     at: float
     """Seconds since the epoch."""
-    event: Dispatched | Started | Progress | AttemptFailed | Blocked
+    event: Dispatched | Started | AwaitsRoom | Progress | AttemptFailed | Blocked
 
 
 def told_to_each(*receivers: Callable[[TrialEvent], None]) -> Callable[[TrialEvent], None]:

@@ -10,7 +10,7 @@ import os
 import pickle
 import stat
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal, Protocol
 
@@ -21,14 +21,14 @@ from ray.tune import Callback, Stopper
 from ray.tune.execution.placement_groups import PlacementGroupFactory
 from ray.tune.search import Searcher
 
-from cluster.launcher import ResourceRequest
-from cluster.launchers import LAUNCHERS
+from cluster.launcher import Launcher, ResourceRequest
 from cluster.process import is_node_gone
 from orchestrator.running.attempts import RunSettings
+from orchestrator.running.periodic import PeriodicCall, called_periodically
 from orchestrator.running.schedule import FINISHED, Finished
 from orchestrator.running.signals import InterruptedRunError
+from orchestrator.running.trial_rooms import node_labels, node_selector, start_group
 from search_spaces.full_storage import is_full
-from search_spaces.node_labels import NODE_LABEL
 from search_spaces.outcomes import FailureKind, TrialDone
 from trainables.workers.tune_result import TuneResult, read_result
 from trainables.workers.tune_trial import TrialFailedError, TuneTrial, report_every_s
@@ -44,6 +44,9 @@ TUNE_ENVIRONMENT = {
     "TUNE_PRINT_ALL_TRIAL_ERRORS": "1",  # to the log
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "86400",
 }
+
+ROOM_BACK_EVERY_S = 5.0
+"""Between two looks for room of trials whose processes are gone."""
 
 
 class TuneRun(Protocol):
@@ -84,6 +87,7 @@ class TuneRun(Protocol):
 def fit(
     run: TuneRun,
     requests: Mapping[str, ResourceRequest],
+    launcher: Launcher,
     settings: RunSettings,
     storage: str,
     scratch: str,
@@ -95,7 +99,8 @@ def fit(
     Args:
         run: dispatches trials and is given the reports.
         requests: trial id -> its resource request, for all trials that may be dispatched.
-        settings: launcher and code of the workers.
+        launcher: starts the workers.
+        settings: study, and code of the workers.
         storage: root of the storage on which workers find the task of a trial.
         scratch: folder for Tune's own files.
         storages: id -> root of the storage with its task, where it is another one: of rehearsals.
@@ -104,22 +109,21 @@ def fit(
     Raises:
         InterruptedRunError: if a signal came; the processes of all running trials are killed by then.
     """
-    launcher = LAUNCHERS[settings.launcher](settings.interface)
     bundles = {trial: launcher.bundles(request) for trial, request in requests.items()}
-    start_group = partial(launcher.start, settings.code)
 
     def reserved(trial: str, config: Mapping[str, Any]) -> PlacementGroupFactory:
-        labels = dict(requests[trial].labels) | ({NODE_LABEL: config["nodes"]} if config["nodes"] else {})
+        labels = node_labels(requests[trial], config["nodes"])
         return reservation(bundles[trial], labels, on_one_node=config["on_one_node"])
 
-    trainable = tune.with_parameters(TuneTrial, start_group=start_group, study=settings.study, storage=storage)
+    start = partial(start_group, launcher, settings.code, dict(requests))
+    trainable = tune.with_parameters(TuneTrial, start_group=start, study=settings.study, storage=storage)
     reports = _Reports(run)
     tuner = tune.Tuner(
         tune.with_resources(trainable, lambda config: reserved(config["trial"], config)),
         tune_config=tune.TuneConfig(
             search_alg=_TrialIds(run, storages or {}, placeable),
             num_samples=sys.maxsize,  # a trial that is tried again is a new one to Tune
-            reuse_actors=True,
+            reuse_actors=launcher.keeps_groups,
             trial_name_creator=lambda trial: trial.config["trial"],
             trial_dirname_creator=lambda trial: trial.trial_id,
         ),
@@ -134,7 +138,8 @@ def fit(
         ),
     )
     try:
-        tuner.fit()
+        with called_periodically([PeriodicCall(ROOM_BACK_EVERY_S, launcher.give_room_back)]):
+            tuner.fit()
     except InterruptedRunError:
         reports.kill_running()
         raise
@@ -142,20 +147,6 @@ def fit(
         reports.kill_running()
         if not run.stop_for_storage(error):
             raise
-
-
-def node_selector(placeable: Collection[str] | None, avoided: Collection[str]) -> str:
-    """Write which nodes Ray may place a trial on, as a selector of labels; empty for all.
-
-    Those that may be used are named, not those that may not: a node that has just joined is in neither list.
-
-    Args:
-        placeable: ids of the only nodes that may be used; None where all may.
-        avoided: ids of nodes that are not used if there are others.
-    """
-    if placeable is None:
-        return f"!in({','.join(sorted(avoided))})" if avoided else ""
-    return f"in({','.join(sorted(set(placeable) - set(avoided)) or sorted(placeable))})"
 
 
 def reservation(

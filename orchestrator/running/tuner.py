@@ -21,6 +21,7 @@ import ray
 from cluster.demand import Demand
 from cluster.fit import NodeResources, node_resources
 from cluster.hardware import hardware_kinds
+from cluster.launchers import LAUNCHERS
 from cluster.process_state import log_to, set_environment
 from cluster.temporary import session_folder
 from orchestrator.running.attempts import Attempts, Outcomes, RunSettings
@@ -39,6 +40,7 @@ from orchestrator.running.trial_events import TrialEvent
 from orchestrator.running.tune_hooks import TUNE_ENVIRONMENT, fit
 from orchestrator.running.work import Work, requests_by_trial
 from search_spaces.plan import Node
+from search_spaces.worker_contract import LAUNCHER_NOTES
 from trainables.needed_nodes import needed_nodes
 from trainables.storage import layout
 from trainables.storage.abandoned_leases import release_abandoned
@@ -108,7 +110,10 @@ def run_trials(
         return Outcomes(not_started=tuple(item.trial_id for item in work))
     with ExitStack() as stack:
         received, scratch = stack.enter_context(_prepared_process(settings.study, store))
+        launcher = LAUNCHERS[settings.launcher](settings.interface)
         release_abandoned(store)
+        if (launcher_note := LAUNCHER_NOTES[settings.launcher]) is not None:
+            tell(launcher_note)
         pause = StoragePause(
             lambda: budget_trouble() or storage_trouble(store, settings.storage_bytes),  # the second writes
             tell,
@@ -137,7 +142,17 @@ def run_trials(
             stack.enter_context(closing(dispatcher))
             equal_failures = EqualFailures(scope.work, scope.most_alike)
             policy = RetryPolicy(settings.budgets)
-            run = Run(attempts, dispatcher, received, policy, equal_failures, pause, tell, scope.spending)
+            run = Run(
+                attempts,
+                dispatcher,
+                received,
+                policy,
+                equal_failures,
+                pause,
+                tell,
+                scope.spending,
+                keeps_groups=launcher.keeps_groups,
+            )
             calls.extend(
                 [
                     PeriodicCall(POLL_INTERVAL_S, dispatcher.poll_other_runs),
@@ -171,7 +186,7 @@ def run_trials(
         try:
             pause.look(budget_trouble)
             requests = {**requests_by_trial(work), **rehearsed.requests}
-            fit(rehearsed, requests, settings, store.place("."), str(scratch), rehearsed.storages, placeable)
+            fit(rehearsed, requests, launcher, settings, store.place("."), str(scratch), rehearsed.storages, placeable)
         except InterruptedRunError as error:
             trials.run.interrupted(error)
     run = trials.run

@@ -20,7 +20,7 @@ from orchestrator.running.trial_events import AttemptFailed, Blocked, Dispatched
 from orchestrator.state.failures import what_failed
 from orchestrator.state.logs import last_lines
 from orchestrator.terminal.failures import what_follows
-from search_spaces.outcomes import NodeDone, Started, TrialDone, UnitDone
+from search_spaces.outcomes import AwaitsRoom, NodeDone, Started, TrialDone, UnitDone
 from search_spaces.plan import Node, Plan
 from search_spaces.quantities import clock_time, number_of
 from trainables.storage.records import Failure
@@ -128,7 +128,7 @@ class LiveView:
         match event.event:
             case Dispatched():
                 self.trial_started(event.trial)
-            case Started():
+            case Started() | AwaitsRoom():
                 pass
             case UnitDone() as progress:
                 self.progress(event.trial, progress)

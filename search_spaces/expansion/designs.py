@@ -23,6 +23,9 @@ from search_spaces.yaml_source import KeyPath, show
 _BESIDE_FIELDS = {"note", "resources"}
 """Keys of a named arm that are no fields of its configuration."""
 
+_OF_THE_RUN = {"interface": "network", "launcher": "launcher"}
+"""Resources that an arm cannot have -> what a run has one of."""
+
 MOST_ARMS = 100_000
 """A larger design is taken for a slip of the pen."""
 
@@ -200,9 +203,10 @@ def _named_arm(reader: StudyReader, name: str, base: Patch, axes: Sequence[Axis]
     if note is not None and not isinstance(note, str):
         reader.refuse((*path, "note"), f"must be text, but got {show(note)}")
     legal = reader.problems.attempt(lambda: typed(Resources, reader.study.document, (*path, "resources"), resources))
-    if legal is not None and legal.interface is not None:
-        law = "must be of the whole study, as its runs have one network, but an arm has it"
-        reader.refuse((*path, "resources", "interface"), law, "Move it to the study's own `resources`.")
+    for name_of_field, why in _OF_THE_RUN.items():
+        if legal is not None and name_of_field in legal.model_fields_set:
+            law = f"must be of the whole study, as its runs have one {why}, but an arm has it"
+            reader.refuse((*path, "resources", name_of_field), law, "Move it to the study's own `resources`.")
     patch = reader.read({key: value for key, value in entry.items() if key not in _BESIDE_FIELDS}, path)
     fitting = {axis.name: _fitting_value(axis, base, patch) for axis in axes}
     by_axes = patch.keys() <= {field for value in fitting.values() if value is not None for field in value.patch}

@@ -32,6 +32,7 @@ from search_spaces.study import Study
 from search_spaces.study_files import study_form
 from search_spaces.study_layers import at_the_cause
 from search_spaces.suggestions import UntriedSuggestion, legal_suggestions
+from search_spaces.worker_contract import LAUNCHER_NOTES
 from search_spaces.yaml_source import Document
 
 ARMS_TRIED = 400
@@ -204,7 +205,7 @@ def plan_expansion(
         others=frozenset(trial.id for trial in everyone[len(trials) :]),
         added_seeds=expansion.added,
         disk_budget_bytes=None if study.storage.budget_gb is None else round(study.storage.budget_gb * 1e9),
-        notes=(*checked.notes, *graph.notes, *_added_notes(expansion)),
+        notes=(*checked.notes, *graph.notes, *_added_notes(expansion), *_launcher_notes(study)),
     )
 
 
@@ -269,6 +270,11 @@ def _added_notes(expansion: Expansion) -> list[str]:
     if not any(expansion.added.values()):
         return []
     return [f"seeds added on this storage by `run --until-decided`: {seeds_by_arm_text(expansion.added)}"]
+
+
+def _launcher_notes(study: Study) -> list[str]:
+    note = LAUNCHER_NOTES[study.resources.launcher]
+    return [] if note is None else [note]
 
 
 def _digest(expansion: Expansion) -> str:

@@ -14,6 +14,7 @@ from search_spaces.plan import Arm
 from search_spaces.resource_spec import CheckpointForm, ResourceSpec
 from search_spaces.resources import checkpoint_form
 from search_spaces.study_files import load_study
+from search_spaces.worker_contract import LAUNCHER_NOTES
 
 STUDY = """\
 study: presets
@@ -70,9 +71,21 @@ def test_the_network_interface_is_of_the_study_and_of_no_trial(interface: str, t
     assert load_study(str(tmp_path / "study.yaml")).resources.interface == interface
 
 
-def test_an_arm_has_no_network_interface_of_its_own(tmp_path: Path) -> None:
+def test_the_launcher_is_of_the_study_and_moves_no_key_and_a_plan_says_what_it_costs(tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text(STUDY)
+    plain = plan_study(load_study(str(file)))
+    file.write_text(STUDY + "resources: {launcher: ray-train}\n")
+    chosen = plan_study(load_study(str(file)))
+    assert [trial.id for trial in chosen.trials] == [trial.id for trial in plain.trials]
+    assert [node.key for node in chosen.nodes.values()] == [node.key for node in plain.nodes.values()]
+    assert set(chosen.notes) - set(plain.notes) == {LAUNCHER_NOTES["ray-train"]}
+
+
+@pytest.mark.parametrize("of_the_run", ["interface: eth0", "launcher: gang", "launcher: ray-train"])
+def test_an_arm_has_no_network_interface_and_no_launcher_of_its_own(of_the_run: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="must be of the whole study"):
-        _arms(tmp_path, "arms:\n  large: {language: vicuna-v15-13b, resources: {interface: eth0}}\n")
+        _arms(tmp_path, f"arms:\n  large: {{language: vicuna-v15-13b, resources: {{{of_the_run}}}}}\n")
 
 
 @pytest.mark.parametrize(

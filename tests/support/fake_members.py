@@ -11,11 +11,12 @@ from typing import Any, Literal
 
 import ray
 
-from cluster.launcher import MemberCode
-from cluster.launchers import LAUNCHERS, LauncherName
+from cluster.launcher import Launcher, MemberCode, ResourceRequest, TrialRoom
+from search_spaces.node_labels import NODE_LABEL
 from search_spaces.outcomes import NodeDone, Progress, TrialDone, UnitDone
-from search_spaces.worker_contract import Advanced, Failed, Group, Opened, RankInfo
+from search_spaces.worker_contract import Advanced, Failed, Group, NoRoom, Opened, RankInfo
 from tests.support.fake_trials import hang_in_c
+from tests.support.two_nodes import wait_for
 
 
 @dataclass(frozen=True)
@@ -92,14 +93,15 @@ def _misbehave(task: FakeTask) -> None:
 class Conductor:
     """A trial's own process, as an actor: it starts a group and passes calls on to it."""
 
-    def __init__(self, name: LauncherName):
-        self._launcher = LAUNCHERS[name](None)
+    def __init__(self, launcher: Launcher):
+        self._launcher = launcher
         self._group: Group | None = None
 
-    def start(self, code: MemberCode) -> Failed | int:
+    def start(self, code: MemberCode, request: ResourceRequest) -> Failed | NoRoom | int:
         """The size of the group, or why there is none."""
-        group = self._launcher.start(code)
-        if isinstance(group, Failed):
+        labels = {NODE_LABEL: f"in({ray.get_runtime_context().get_node_id()})", "market": "!spot"}
+        group = self._launcher.start(code, TrialRoom("fake", request, labels, on_one_node=True))
+        if isinstance(group, Failed | NoRoom):
             return group
         self._group = group
         return group.size
@@ -111,7 +113,9 @@ class Conductor:
 class ConductedGroup:
     """The driver's side of a conductor that runs in the reservation of its trial, as Ray Tune places it."""
 
-    def __init__(self, name: LauncherName, bundles: list[dict[str, float]]):
+    def __init__(self, launcher: Launcher, request: ResourceRequest):
+        self._request = request
+        bundles = launcher.bundles(request)
         own = bundles[0]
         reserved = [
             bundle for bundle in bundles if any(bundle.values())
@@ -122,13 +126,17 @@ class ConductedGroup:
             self._reservation, placement_group_bundle_index=0, placement_group_capture_child_tasks=True
         )
         actor = ray.remote(Conductor).options(
-            num_cpus=own.get("CPU", 0), num_gpus=own.get("GPU", 0), scheduling_strategy=there
+            num_cpus=own.get("CPU", 0), num_gpus=own.get("GPU", 0), memory=own.get("memory"), scheduling_strategy=there
         )
-        self._conductor = actor.remote(name)
+        self._conductor = actor.remote(launcher)
 
-    def start(self, code: MemberCode) -> Failed | int:
-        started: Failed | int = ray.get(self._conductor.start.remote(code))
+    def start(self, code: MemberCode) -> Failed | NoRoom | int:
+        started: Failed | NoRoom | int = ray.get(self.starting(code))
         return started
+
+    def starting(self, code: MemberCode) -> Any:
+        """Start a group. Returns Ray's reference to the answer."""
+        return self._conductor.start.remote(code, self._request)
 
     def open(self, task: FakeTask, timeout_s: float) -> Opened | Failed:
         return self._call("open", task, timeout_s)
@@ -143,9 +151,19 @@ class ConductedGroup:
         self._call("kill")
 
     def end(self) -> None:
-        """End the conductor and give its reservation back."""
+        """End the conductor, whatever it is doing, and give back what Tune reserves for it."""
         ray.kill(self._conductor)
         ray.util.remove_placement_group(self._reservation)
 
     def _call(self, method: str, *args: Any) -> Any:
         return ray.get(self._conductor.call.remote(method, *args))
+
+
+def wait_for_room(launcher: Launcher) -> None:
+    """Give back what trials have left, as the driver does, until nothing is reserved."""
+
+    def is_given_back() -> bool:
+        launcher.give_room_back()
+        return all(group["state"] == "REMOVED" for group in ray.util.placement_group_table().values())
+
+    wait_for(is_given_back, "all room")

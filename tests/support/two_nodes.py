@@ -27,6 +27,8 @@ from tests.support.command_line import ROOT
 
 RAY = str(Path(sys.executable).parent / "ray")
 LOOPBACK = "127.0.0.1"
+WORKER_NAMES = ("Trainable", "RayTrainWorker")
+"""In the names of processes that train, by any launcher."""
 PATIENCE_S = 300.0
 """For what comes: generous, as it decides nothing."""
 
@@ -55,7 +57,7 @@ class TestNode:
         """List the processes of trials on this node."""
         try:
             children = self.raylet.children()
-            return [child for child in children if "Trainable" in " ".join(child.cmdline())]
+            return [child for child in children if any(name in " ".join(child.cmdline()) for name in WORKER_NAMES)]
         except psutil.NoSuchProcess:
             return []
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from search_spaces.outcomes import NodeDone, Progress, Started, TrialDone, UnitDone
+from search_spaces.outcomes import AwaitsRoom, NodeDone, Progress, Started, TrialDone, UnitDone
 
-_EVENTS: dict[str, type[Started | UnitDone | NodeDone | TrialDone]] = {
+_EVENTS: dict[str, type[Started | AwaitsRoom | UnitDone | NodeDone | TrialDone]] = {
     "started": Started,
+    "awaits_room": AwaitsRoom,
     "unit_done": UnitDone,
     "node_done": NodeDone,
     "trial_done": TrialDone,
@@ -22,7 +23,7 @@ class TuneResult:
     """One report of a trial: what happened, which process to watch, and when the next report is due."""
 
     trial: str
-    event: Started | Progress
+    event: Started | AwaitsRoom | Progress
     node_id: str
     """Ray's id of the node on which the process runs."""
     host: str

@@ -22,8 +22,8 @@ from ray import tune
 from search_spaces.error_text import named_message, traceback_text
 from search_spaces.failure_kind import failure_kind
 from search_spaces.oom_kills import count_oom_kills
-from search_spaces.outcomes import FailureKind, NodeDone, Progress, Started, UnitDone
-from search_spaces.worker_contract import Failed, Group, StartGroup
+from search_spaces.outcomes import AwaitsRoom, FailureKind, NodeDone, Progress, Started, UnitDone
+from search_spaces.worker_contract import Failed, Group, NoRoom, StartGroup
 from trainables.smaller_batches import memory_note
 from trainables.storage import layout
 from trainables.storage.record_files import read, write
@@ -79,14 +79,15 @@ class TrialFailedError(RuntimeError):
 class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
     """The Tune trainable. Its configuration is ``{"trial": id}``, as Tune interprets what it is given.
 
-    Beside it stand ``"report_every_s"``, and ``"storage"`` of a rehearsal, which has one of its own.
+    Beside it stand ``"nodes"``, ``"on_one_node"``, ``"report_every_s"``, and ``"storage"`` of a rehearsal, which has
+    one of its own.
     """
 
     def setup(self, config: dict[str, Any], start_group: StartGroup, study: str, storage: str) -> None:
         """Remember what a trial needs; nothing is started yet.
 
         Args:
-            start_group: starts the workers of this trial, inside its reservation.
+            start_group: starts the workers of a trial, inside its reservation.
             study: its name, which is its folder on storage.
             storage: root of the storage with the tasks of trials.
         """
@@ -100,6 +101,8 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
 
     def _remember(self, config: Mapping[str, Any]) -> None:
         self._trial: str = config["trial"]
+        self._nodes: str = config.get("nodes", "")
+        self._on_one_node: bool = config.get("on_one_node", False)
         self._store: Store = LocalStore(Path(config.get("storage", self._storage_root)))
         self._report_every_s: float = config.get("report_every_s", STEP_S)
         self._task: TrialTask | None = None
@@ -122,6 +125,8 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
             self._task = _read_task(self._store, self._study, self._trial)
             return self._result(Started(fresh_group=self._group is None))
         group, spent_s = self._opened or self._open(self._task), 0.0
+        if group is None:
+            return self._result(AwaitsRoom())
         while True:
             progress, seconds = self._advance(group)
             spent_s += max(seconds, STEP_S)
@@ -141,8 +146,11 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
     def cleanup(self) -> None:
         self._drop_group()
 
-    def _open(self, task: TrialTask) -> Group:
-        """Open the trial in the group that is there, or in a new one if there is none or its workers have died idle."""
+    def _open(self, task: TrialTask) -> Group | None:
+        """Open the trial in the group that is there, or in a new one if there is none or its workers have died idle.
+
+        Returns None where there is no room for a new one yet.
+        """
         if self._group is not None:
             answer = self._group.open(task, self._timeout_s())
             if not (isinstance(answer, Failed) and answer.kind in ("lost", "preempted", "hung")):
@@ -150,7 +158,10 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
                 self._opened = self._group
                 return self._group
             self._drop_group()
-        self._group = self._checked(self._start_group())
+        started = self._start_group(self._trial, self._nodes, self._on_one_node)
+        if isinstance(started, NoRoom):
+            return None
+        self._group = self._checked(started)
         self._checked(self._group.open(task, self._timeout_s()))
         self._opened = self._group
         return self._group
@@ -204,12 +215,12 @@ class TuneTrial(tune.Trainable):  # type: ignore[misc]  # ray has no types
         hang_timeout_s = max((stage.resources.hang_timeout_s for stage in stages), default=ALLOWANCE_S)
         return hang_timeout_s + (ALLOWANCE_S if self._first else 0.0)
 
-    def _result(self, event: Started | Progress) -> dict[str, Any]:
+    def _result(self, event: Started | AwaitsRoom | Progress) -> dict[str, Any]:
         """Make a report to Tune, with what a watchdog needs: this process, and when the next report is due."""
         timeout_s = self._timeout_s() + self._report_every_s - STEP_S
         if self._opened is None:
             timeout_s += ALLOWANCE_S  # the group has to start first
-        if self._group is None or self._group.size > 1:
+        if self._group is None or not self._group.is_own_process:
             timeout_s += CONDUCTOR_MARGIN_S
         return write_result(
             TuneResult(

@@ -172,7 +172,7 @@ def test_submit_passes_on_every_option_of_a_run(tmp_path: Path, monkeypatch: pyt
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     options = "--limit 2 --toy --offline --max-concurrent 3 --retries 5 --equal-failures 0 --on-storage-trouble pause"
     options += " --pause-at-most 9.0 --only base --only resolution=64 --retry-failed --restore-weights --until-decided"
-    options += " --max-gpu-hours 2.5 --steps 3,5 --no-rehearsal --interface eth0"
+    options += " --max-gpu-hours 2.5 --steps 3,5 --no-rehearsal --interface eth0 --launcher ray-train"
     monkeypatch.setenv("NCCL_DEBUG", "INFO")
     monkeypatch.setenv("NCCL_IB_HCA", "mlx5_0")
     monkeypatch.setenv("NCCL_SOCKET_IFNAME", "eth7")

@@ -149,6 +149,7 @@ def test_facts_that_could_not_be_gathered_are_one_finding_that_says_so(silent: F
         ("room of the study", replace(STUDY, need_bytes=None), "unknown", "not known"),
         ("fit", replace(STUDY, misfit="base asks for 9 workers"), "fails", "9 workers"),
         ("fit", replace(STUDY, is_elsewhere=True), "unknown", "named cluster"),
+        ("launcher", replace(STUDY, launcher_note="launcher ray-train: a run"), "right", "launcher ray-train"),
         ("memory of the study", replace(STUDY, memory_bytes=40 * GB), "fails", "needs 80.0 GB of this machine"),
         ("memory of the study", replace(STUDY, memory_bytes=40 * GB, uses_gpus=True), "right", "40.0 GB of a GPU"),
         (

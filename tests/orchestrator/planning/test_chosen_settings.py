@@ -11,6 +11,7 @@ from orchestrator.planning.chosen_settings import run_settings
 from orchestrator.planning.planned import PlanOptions, RunOptions
 from search_spaces.expansion.expand import plan_study
 from search_spaces.study_files import load_study
+from search_spaces.worker_contract import LauncherName
 from tests.support.small_studies import BASE
 
 
@@ -51,3 +52,22 @@ def test_a_budget_of_gpu_hours_moves_no_key(tmp_path: Path) -> None:
         file.write_text(BASE + budget)
         keys.append([node.key for node in plan_study(load_study(str(file))).nodes.values()])
     assert keys[0] == keys[1]
+
+
+@pytest.mark.parametrize(
+    ("typed", "of_study", "launcher"),
+    [
+        (None, "", "gang"),
+        (None, "resources: {launcher: ray-train}\n", "ray-train"),
+        ("gang", "resources: {launcher: ray-train}\n", "gang"),
+        ("ray-train", "", "ray-train"),
+    ],
+)
+def test_the_launcher_is_the_command_lines_then_the_studys(
+    typed: LauncherName | None, of_study: str, launcher: LauncherName, tmp_path: Path
+) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text(BASE + of_study)
+    study = load_study(str(file))
+    options = RunOptions(PlanOptions(tmp_path, tmp_path), launcher=typed)
+    assert run_settings(study, plan_study(study), options).launcher == launcher

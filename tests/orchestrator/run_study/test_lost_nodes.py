@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from measurements.drill.compare import findings
 from measurements.drill.toy_study import SHAPES, STUDY_FILE, planned_shape
 from orchestrator.state.failures import read_failures
+from search_spaces.worker_contract import LauncherName
 from tests.support.followed_run import followed_run
 from tests.support.tiny_trials import run
 from tests.support.two_nodes import TwoNodes, two_nodes, wait_for
@@ -64,19 +66,21 @@ def _has_begun(driver: subprocess.Popen[str], storage: Path) -> bool:
     return any(storage.glob("studies/*/trials/*/rank-0.log"))
 
 
+@pytest.mark.parametrize("launcher", get_args(LauncherName))
 def test_a_trial_whose_node_dies_goes_on_elsewhere_and_ends_byte_for_byte_as_undisturbed(
-    undisturbed: dict[str, bytes], tmp_path: Path
+    launcher: LauncherName, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     with two_nodes() as cluster:
-        failure = run_disturbed(tmp_path, cluster, is_drained=False)
+        failure = run_disturbed(tmp_path, cluster, "--launcher", launcher, is_drained=False)
     assert failure.kind == "lost"
     assert weights_of(tmp_path) == undisturbed
 
 
+@pytest.mark.parametrize("launcher", get_args(LauncherName))
 def test_a_trial_whose_node_is_drained_and_taken_away_goes_on_elsewhere_and_ends_as_undisturbed(
-    undisturbed: dict[str, bytes], tmp_path: Path
+    launcher: LauncherName, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     with two_nodes() as cluster:
-        failure = run_disturbed(tmp_path, cluster, is_drained=True)
+        failure = run_disturbed(tmp_path, cluster, "--launcher", launcher, is_drained=True)
     assert failure.kind in ("preempted", "lost")  # where Ray says first that the process cannot be reached, the latter
     assert weights_of(tmp_path) == undisturbed

@@ -16,7 +16,7 @@ from orchestrator.running.event_log import EventLog, EventName
 from orchestrator.running.retry_policy import AfterStorage, Again, GivenUp
 from orchestrator.running.trial_events import AttemptFailed, Blocked, Dispatched, TrialEvent
 from search_spaces.errors import InputError
-from search_spaces.outcomes import NodeDone, Started, TrialDone, UnitDone
+from search_spaces.outcomes import AwaitsRoom, NodeDone, Started, TrialDone, UnitDone
 from tests.support.small_plans import small_plan
 from tests.support.small_records import failure
 
@@ -32,6 +32,7 @@ EVENTS = (
     AttemptFailed(FAILURE, Again(after_s=10.0, number=1, most=3)),
     AttemptFailed(FAILURE, AfterStorage()),
     AttemptFailed(FAILURE, GivenUp()),
+    AwaitsRoom(),
     Blocked(FAILURE),
 )
 

@@ -22,14 +22,7 @@ from ray.exceptions import (
 from ray.tune.experiment import Trial
 
 from cluster.process_state import set_environment
-from orchestrator.running.tune_hooks import (
-    TUNE_ENVIRONMENT,
-    _error_of,
-    _TrialIds,
-    kind_of,
-    node_selector,
-    reservation,
-)
+from orchestrator.running.tune_hooks import TUNE_ENVIRONMENT, _error_of, _TrialIds, kind_of, reservation
 from search_spaces.node_labels import NODE_LABEL
 from search_spaces.outcomes import FailureKind
 from tests.support.hostile_files import Payload
@@ -120,13 +113,6 @@ class HandingOut:
 
     def is_on_one_node(self, trial: str) -> bool:
         return True
-
-
-def test_where_nodes_are_asked_first_only_those_that_are_fit_are_selected() -> None:
-    assert node_selector(None, ()) == ""
-    assert node_selector(None, ("n2", "n1")) == "!in(n1,n2)"
-    assert node_selector(("n3", "n1", "n2"), ("n2",)) == "in(n1,n3)"
-    assert node_selector(("n2",), ("n2",)) == "in(n2)"  # an avoided node is used if there is no other
 
 
 def test_a_trial_is_placed_on_nodes_that_are_fit_and_reports_the_more_rarely_the_more_may_run() -> None:

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import ray
 
-from search_spaces.outcomes import FailureKind, NodeDone, Started, TrialDone, UnitDone
+from search_spaces.outcomes import AwaitsRoom, FailureKind, NodeDone, Started, TrialDone, UnitDone
 from search_spaces.resource_spec import ResourceSpec
-from search_spaces.worker_contract import Advanced, Failed, Group, Opened
+from search_spaces.worker_contract import Advanced, Failed, Group, NoRoom, Opened
 from tests.support.tiny_specs import trial_spec
 from trainables.storage import layout
 from trainables.storage.record_files import read
@@ -35,6 +35,7 @@ class FakeGroup:
 
     def __init__(self, answers: list[Advanced | Failed], size: int = 1, opens: Opened | Failed | None = None):
         self.answers, self.size, self.killed = answers, size, False
+        self.is_own_process = size == 1
         self.reopens: Opened | Failed = opens or Opened()
         """Its answer to `open`, but for the first time."""
         self.requests: list[tuple[Any, ...]] = []
@@ -90,10 +91,10 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
     for trial in ("a", "b"):
         store.put(layout.trial_task("fake", trial), task(tmp_path, trial).model_dump_json().encode())
 
-    def made(*groups: Group | Failed, **config: float) -> TuneTrial:
+    def made(*groups: Group | Failed | NoRoom, **config: float) -> TuneTrial:
         waiting = list(groups)
         trainable = TuneTrial.__new__(TuneTrial)
-        trainable.setup({"trial": "a", **config}, lambda: waiting.pop(0), study="fake", storage=str(tmp_path))
+        trainable.setup({"trial": "a", **config}, lambda *asked: waiting.pop(0), study="fake", storage=str(tmp_path))
         return trainable
 
     return made
@@ -107,6 +108,15 @@ def test_step_first_one_starts_nothing_and_says_which_process_to_watch(make: Mak
     result = read_result(make().step())
     assert (result.event, result.node_id, result.pid) == (Started(fresh_group=True), "node-1", os.getpid())
     assert result.timeout_s > HANG_S + ALLOWANCE_S
+
+
+def test_step_a_trial_whose_workers_find_no_room_shows_life_until_they_do(make: Make) -> None:
+    group = FakeGroup([unit_done()], size=2)
+    trial = make(NoRoom(), NoRoom(), group)
+    results = [read_result(trial.step()) for _ in range(4)]
+    events = [result.event for result in results]
+    assert events == [Started(fresh_group=True), AwaitsRoom(), AwaitsRoom(), UnitDone("n1", "finetune", 1, 100)]
+    assert all(result.timeout_s > HANG_S + 2 * ALLOWANCE_S for result in results[:3])
 
 
 def test_step_units_grow_towards_a_second_and_start_again_at_one_after_a_node(make: Make) -> None:
