@@ -110,6 +110,12 @@ def _checkpoint(done: Mapping[str, Figures]) -> Iterator[Comparison]:
     if "checkpoint" in done:
         figures = done["checkpoint"]
         yield _losses("checkpoint: losses after it", figures["losses_after_resume"], figures["losses"])
+    if "checkpoint copy" in done:
+        figures = done["checkpoint copy"]
+        waited_for, copied = figures["digest_waited_for"], figures["digest_of_copy"]
+        holds = copied == waited_for != figures["digest_after_steps"]
+        law = f"{waited_for[:12]}, as without a copy, and another after two steps"
+        yield Comparison("checkpoint copy: SHA-256", copied[:12], law, holds)
 
 
 def _evaluation(done: Mapping[str, Figures]) -> Iterator[Comparison]:

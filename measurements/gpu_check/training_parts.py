@@ -6,16 +6,18 @@ import math
 import statistics
 import time
 from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import NamedTuple
 
 from measurements.gpu_check.forms import Form
 from measurements.gpu_check.part import Figures, Part
 from measurements.gpu_check.planned import PlannedTrial, Setting
-from measurements.gpu_check.timed_stage import time_stage
+from measurements.gpu_check.timed_stage import opened_stage, step_inputs, time_stage, train_step
 from search_spaces.trained_sizes import trained_parameters
 from trainables.storage import layout
 from trainables.training.history import Resumed
+from trainables.training.host_buffer import HostBuffer
 from trainables.training.stage import train_stage
 
 
@@ -31,6 +33,7 @@ def training_parts(form: Form) -> Iterator[Part]:
     for zero in form.zero_stages:
         yield _timed(f"zero {zero}", form.few_steps, f"resources.zero={zero}", _micro(half), "resources.padding=keep")
     yield Part("checkpoint", _go_on_from_checkpoint)
+    yield Part("checkpoint copy", _copy_checkpoint)
 
 
 _DROP = "resources.padding=drop"
@@ -43,6 +46,40 @@ def _micro(records: int) -> str:
 def _timed(name: str, steps: int, *overrides: str) -> Part:
     """Make a part that trains the first stage with some changes to the study."""
     return Part(name, lambda setting: time_stage(setting.planned(*overrides), steps))
+
+
+def _copy_checkpoint(setting: Setting) -> Figures:
+    """Copy the state out of the device as a checkpoint in the background does, and digest it while a step is trained.
+
+    The digest must be that of the file which a step would have waited for.
+    """
+    planned = setting.planned("resources.padding=keep")
+    buffer, seconds = HostBuffer(is_pinned=planned.context.device == "cuda"), list[float]()
+    with (
+        opened_stage(planned) as opened,
+        closing(step_inputs(planned, opened, 3)) as inputs,
+        ThreadPoolExecutor(max_workers=1) as thread,
+    ):
+        train_step(opened, next(inputs))  # before it there is no state of an optimizer
+        content = opened.engine.checkpoint_content({})
+        waited_for = content.digest()
+        for _ in range(2):  # the first copy takes the host's memory, too
+            began = time.perf_counter()
+            copy = buffer.copy(content)
+            seconds.append(time.perf_counter() - began)
+        digest = thread.submit(copy.digest)
+        for batch in inputs:
+            train_step(opened, batch)
+        copied, changed = digest.result(), content.digest()
+    buffer.release()
+    return {
+        "state_bytes": content.size,
+        "first_copy_s": seconds[0],
+        "copy_s": seconds[1],
+        "digest_waited_for": waited_for,
+        "digest_of_copy": copied,
+        "digest_after_steps": changed,
+    }
 
 
 class _Step(NamedTuple):

@@ -15,7 +15,6 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import psutil
 from packaging.requirements import Requirement
 
 from cluster.address import find_cluster
@@ -25,24 +24,23 @@ from cluster.temporary import count_abandoned
 from orchestrator.doctor.facts import ClusterFacts, EmbeddedFacts, Gpu, MachineFacts, PackageFacts
 from search_spaces.error_text import first_line
 from search_spaces.errors import InputError
+from trainables.host_memory import host_memory
 from trainables.package_versions import DRIVER_PACKAGES, installed_versions
 
 DISTRIBUTION = "ablate-vlm"
 
 SHARED_MEMORY = Path("/dev/shm")
-CONTROL_GROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 DRIVER_VERSION = Path("/sys/module/nvidia/version")
 
 
 def machine_facts() -> MachineFacts:
     """Read processors, memory and GPUs of this machine."""
-    memory = psutil.virtual_memory()
-    total = min(memory.total, _control_group_limit() or memory.total)
+    memory = host_memory()
     gpus, apart, error = _answering_gpus()
     return MachineFacts(
         cpus=usable_cpus(),
-        memory_bytes=total,
-        free_memory_bytes=min(memory.available, total),
+        memory_bytes=memory.total,
+        free_memory_bytes=memory.free,
         listed_gpus=visible_gpus(),
         gpus=gpus,
         driver=DRIVER_VERSION.read_text().strip() if DRIVER_VERSION.is_file() else None,
@@ -53,15 +51,6 @@ def machine_facts() -> MachineFacts:
         shared_memory_bytes=_free_bytes(SHARED_MEMORY),
         locked_limit_bytes=_locked_limit(),
     )
-
-
-def _control_group_limit() -> int | None:
-    """Read the memory limit of a container; None without one."""
-    try:
-        limit = CONTROL_GROUP_LIMIT.read_text().strip()
-    except OSError:  # another version of control groups, or another system
-        return None
-    return int(limit) if limit.isdecimal() else None
 
 
 def _cuda_of_torch() -> str | None:

@@ -9,6 +9,7 @@ end of the stage gives it up.
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -18,13 +19,18 @@ from typing import Any, Protocol
 
 from search_spaces.error_text import named_message
 from search_spaces.out_of_memory import is_out_of_memory
+from search_spaces.quantities import bytes_text
 from search_spaces.resource_spec import CheckpointForm
+from trainables.host_memory import host_memory
 from trainables.task import Context
 from trainables.training.engine import Engine
 from trainables.training.host_buffer import HostBuffer
 from trainables.training.state_files import StateContent, WritingGivenUpError, write_content
 from trainables.training.step_checkpoints import StepCheckpoints
-from trainables.workers.process_group import wait_for_all
+from trainables.workers.process_group import from_all_ranks, from_rank_0, wait_for_all
+
+SHARE_FOR_COPIES = 0.9
+"""Of the free memory of a host that copies of states may take: what workers load and decode grows meanwhile."""
 
 
 class CheckpointWriter(Protocol):
@@ -125,26 +131,34 @@ class BackgroundWriter:
         self._is_given_up = Event()
         self._nonce: str | None = None
         """Of the folder of unfinished checkpoints, once there was one."""
+        self._copies = True
+        """Whether the host had room for the copies of its workers when the first checkpoint was due."""
         self._on_its_way: _OnItsWay | None = None
         self._removal: Future[None] | None = None
         """Of checkpoints that are older than those which are kept, by rank 0."""
 
     def save(self, step: int, state: Mapping[str, Any]) -> None:
         self._wait_for_earlier()
-        if self._nonce is None:
-            self._nonce = self._checkpoints.begin()
         content = self._engine.checkpoint_content(dict(state))
-        try:
-            copy = self._buffer.copy(content)
-        except RuntimeError as error:
-            if not is_out_of_memory(error):
-                raise
+        if self._nonce is None:
+            self._nonce, self._copies = self._checkpoints.begin(), _have_room(content.size)
+        copy = self._buffer.copy(content) if self._copies and self._is_reserved(content.size) else content
+        if copy is content:
             print(f"the host has no memory for a copy of the state: step {step} waits for its checkpoint", flush=True)
-            copy = content
         digests = self._thread.submit(self._write, self._nonce, copy)
         if copy is content:
             wait([digests])
         self._on_its_way = _OnItsWay(step, digests)
+
+    def _is_reserved(self, size: int) -> bool:
+        """Take the host's memory for a copy of so many bytes; False where the host does not give it."""
+        try:
+            self._buffer.reserve(size)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            return False
+        return True
 
     def vote(self) -> int:
         """Return 0 while there is nothing to settle, 1 if this rank has written, more than all ranks if it failed."""
@@ -164,6 +178,7 @@ class BackgroundWriter:
         if writing is None or self._nonce is None:
             return
         self._checkpoints.publish(writing.step, self._nonce, lambda: self._written(writing))
+        from_rank_0(self._wait_for_removal)  # behind the name: where old ones stay, the new one does, too
         if self._context.rank == 0:
             self._removal = self._thread.submit(self._checkpoints.remove_old)
 
@@ -193,6 +208,12 @@ class BackgroundWriter:
         if failure is not None:
             print(f"old checkpoints were not removed: {named_message(failure)}", flush=True)
 
+    def _wait_for_removal(self) -> None:
+        """Wait until the checkpoints are gone that were to be removed last; raises what has failed in that."""
+        removal, self._removal = self._removal, None
+        if removal is not None:
+            removal.result()
+
     def _wait_for_earlier(self) -> None:
         writing, began = self._on_its_way, time.monotonic()
         self.finish()
@@ -209,12 +230,34 @@ class BackgroundWriter:
 
     def _written(self, writing: _OnItsWay) -> dict[str, str]:
         """Wait for this rank's part; empty if it was given up, as another rank has failed."""
-        if self._removal is not None:
-            self._removal.result()
         try:
             return writing.digests.result()
         except WritingGivenUpError:
             return {}
+
+
+def _have_room(size: int) -> bool:
+    """Check whether this host has memory for the copies of all its workers. A collective.
+
+    Linux gives memory that it does not have, and kills whoever uses it, so nobody is told that it is missing.
+
+    Args:
+        size: of this rank's copy, in bytes.
+    """
+    host = socket.gethostname()
+    ranks = from_all_ranks(lambda: (host, size, host_memory().free))
+    sizes, free = (
+        [size for name, size, _ in ranks if name == host],
+        min(free for name, _, free in ranks if name == host),
+    )
+    has_room = sum(sizes) <= free * SHARE_FOR_COPIES
+    if not has_room:
+        print(
+            f"{host} has {bytes_text(free)} of memory free: copies of the state of its {len(sizes)} workers"
+            f" ({bytes_text(sum(sizes))}) may take {SHARE_FOR_COPIES:.0%} of that",
+            flush=True,
+        )
+    return has_room
 
 
 WRITERS: dict[CheckpointForm, type[WaitingWriter | BackgroundWriter]] = {

@@ -22,13 +22,33 @@ class HostBuffer:
         self._is_pinned = is_pinned
         self._blocks: list[torch.Tensor] = []
 
+    def reserve(self, size: int) -> None:
+        """Take the memory for a copy, unless it is here.
+
+        Args:
+            size: of the tensors (`StateContent.size`), in bytes.
+
+        Raises:
+            RuntimeError: the host does not give it (`is_out_of_memory`); nothing is kept.
+        """
+        sizes = [BLOCK_BYTES] * (size // BLOCK_BYTES) + [size % BLOCK_BYTES] * (size % BLOCK_BYTES > 0)
+        if sizes == [block.numel() for block in self._blocks]:
+            return
+        self.release()
+        try:
+            for block_size in sizes:
+                self._blocks.append(torch.empty(block_size, dtype=torch.uint8, pin_memory=self._is_pinned))
+        except RuntimeError:
+            self.release()
+            raise
+
     def copy(self, content: StateContent) -> StateContent:
         """Copy the tensors of a file's content here; returns the same content, of which nothing changes any more.
 
         Raises:
-            RuntimeError: the host has no memory for it (`is_out_of_memory`); nothing is kept.
+            RuntimeError: as `reserve`, or the device has no memory to lay a tensor out in one piece.
         """
-        self._reserve(sum(tensor.numel() * tensor.element_size() for tensor in content.tensors))
+        self.reserve(content.size)
         end = 0
         for tensor in content.tensors:
             source = tensor.contiguous().view(-1).view(torch.uint8)
@@ -46,15 +66,3 @@ class HostBuffer:
     def release(self) -> None:
         """Free the memory."""
         self._blocks = []
-
-    def _reserve(self, size: int) -> None:
-        sizes = [BLOCK_BYTES] * (size // BLOCK_BYTES) + [size % BLOCK_BYTES] * (size % BLOCK_BYTES > 0)
-        if sizes == [block.numel() for block in self._blocks]:
-            return
-        self.release()
-        try:
-            for block_size in sizes:
-                self._blocks.append(torch.empty(block_size, dtype=torch.uint8, pin_memory=self._is_pinned))
-        except RuntimeError:
-            self.release()
-            raise

@@ -59,6 +59,11 @@ class StateContent:
     tensors: tuple[Tensor, ...]
     """The bytes that follow the header, on any device; how they are cut into tensors does not matter."""
 
+    @property
+    def size(self) -> int:
+        """Bytes of the tensors."""
+        return sum(tensor.numel() * tensor.element_size() for tensor in self.tensors)
+
     def chunks(self) -> Iterator[memoryview]:
         """Yield the bytes of the file; tensors are copied to the host one at a time."""
         yield memoryview(self.header)

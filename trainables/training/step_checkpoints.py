@@ -6,11 +6,12 @@ written, whatever group has written it; what is passed over is named with its re
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import secrets
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -97,9 +98,25 @@ class StepCheckpoints:
         from_rank_0(lambda: write_owner(self._store, layout.unfinished_folder(self._key, nonce)))
         return nonce
 
-    def writing(self, nonce: str) -> AbstractContextManager[Path]:
-        """Provide the folder into which this rank writes its part of the unfinished checkpoint. No collective."""
-        return self._store.working_folder(layout.unfinished_checkpoint(self._key, nonce))
+    @contextmanager
+    def writing(self, nonce: str) -> Iterator[Path]:
+        """Provide the folder into which this rank writes its part of the unfinished checkpoint. No collective.
+
+        Rank 0 may give the checkpoint up at any time. A part that is written later would lie there without an owner.
+
+        Raises:
+            FileNotFoundError: it was given up before.
+        """
+        folder = layout.unfinished_folder(self._key, nonce)
+        owner = layout.owner_in(folder)
+        if not self._store.exists(owner):
+            raise FileNotFoundError(errno.ENOENT, "this unfinished checkpoint was given up", self._store.place(folder))
+        try:
+            with self._store.working_folder(layout.unfinished_checkpoint(self._key, nonce)) as path:
+                yield path
+        finally:
+            if not self._store.exists(owner):
+                self._store.remove(folder)
 
     def publish(self, step: int, nonce: str, written: Callable[[], Mapping[str, str]]) -> None:
         """Give the unfinished checkpoint its final name.

@@ -73,6 +73,15 @@ def test_a_stage_goes_on_from_its_checkpoint(small: dict[str, dict[str, Any]]) -
     assert figures["losses_after_resume"] == figures["losses"]
 
 
+def test_a_copy_of_the_state_has_the_digest_of_what_a_step_would_have_waited_for(
+    small: dict[str, dict[str, Any]],
+) -> None:
+    figures = small["checkpoint copy"]
+    assert figures["digest_of_copy"] == figures["digest_waited_for"] != figures["digest_after_steps"]
+    judged = [each for each in small["summary"]["comparisons"] if each["figure"].startswith("checkpoint copy")]
+    assert [each["holds"] for each in judged] == [True]
+
+
 @pytest.mark.slow
 @pytest.mark.ray
 def test_the_second_of_two_trials_through_ray_runs_in_the_processes_of_the_first(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -11,11 +13,14 @@ import pytest
 from orchestrator.running.registered import RegisteredRun, registered
 from orchestrator.state.runs import ask_to_stop, last_run, living_runs
 from tests.support.stored_studies import finish_stage, key_of, two_stage_plan
+from tests.support.tiny_trials import is_step, make_task, run
+from trainables.run_trial import run_trial
 from trainables.storage import layout
 from trainables.storage.owner import Owner
-from trainables.storage.record_files import write
-from trainables.storage.records import Attempt, AttemptStage, RunRecord
+from trainables.storage.record_files import read, write
+from trainables.storage.records import Attempt, AttemptStage, Resumes, RunRecord
 from trainables.storage.store import LocalStore
+from trainables.task import Context
 
 STUDY = "small"
 TRIAL = "r64-s7"
@@ -84,6 +89,37 @@ def test_a_trial_in_training_may_reach_its_next_checkpoint_first(watched: Watche
     _checkpoint(store, "align", 40)
     watched.look_at(20)
     assert watched.ended == [20]
+
+
+def test_a_checkpoint_that_is_on_its_way_to_storage_gets_its_name_before_the_run_ends(
+    watched: Watched, store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers, flush = threading.Event(), os.fsync
+
+    def slow_flush(descriptor: int) -> None:
+        if threading.current_thread().name.startswith("step-checkpoint"):
+            answers.wait()
+        flush(descriptor)
+
+    monkeypatch.setattr(os, "fsync", slow_flush)
+    made = make_task(store.root, trial_id=TRIAL, benchmarks=(), checkpoint_every_steps=2, checkpoint_copy="background")
+    task = made.model_copy(update={"study": STUDY})
+    write(store, layout.trial_task(STUDY, TRIAL), task)
+    assert store.lease(layout.trial_lease(STUDY, TRIAL), Owner.here())
+    loop = run_trial(task, Context())
+    assert any(is_step(progress, 3) for progress in loop)
+    watched.ask(within_s=60)
+    watched.look_at(0, 10)
+    assert watched.ended == []
+    answers.set()
+    assert any(is_step(progress, 4) for progress in loop)  # whose own checkpoint has waited for the one before
+    watched.look_at(20)
+    assert watched.ended == [20]
+    loop.close()  # type: ignore[attr-defined]
+    run(task)
+    resumes = read(store, layout.trial_resumes(STUDY, TRIAL), Resumes)
+    assert resumes is not None
+    assert [resume.step for resume in resumes.resumes] == [2]
 
 
 def test_a_trial_that_gets_to_its_next_stage_has_lost_nothing(watched: Watched, store: LocalStore) -> None:

@@ -7,6 +7,7 @@ import itertools
 import multiprocessing as mp
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -22,13 +23,14 @@ from search_spaces.resource_spec import CheckpointForm
 from tests.support.gloo_pair import run_on_two
 from tests.support.tiny_specs import OptimizerSpec, stage
 from tests.support.tiny_trials import is_step, make_task, run, run_until
+from trainables.host_memory import HostMemory
 from trainables.run_trial import run_trial
 from trainables.storage import layout
 from trainables.storage.record_files import read
 from trainables.storage.records import CheckpointManifest, Resumes, StageResult
 from trainables.storage.store import LocalStore
 from trainables.task import Context, TrialTask
-from trainables.training import host_buffer
+from trainables.training import checkpoint_writers, host_buffer
 from trainables.training.checkpoint_writers import WRITERS
 from trainables.training.host_buffer import HostBuffer
 from trainables.training.step_checkpoints import StepCheckpoints
@@ -209,17 +211,62 @@ def test_a_host_without_memory_for_the_copy_writes_while_the_step_waits(
     assert _weights(cut) == _weights(whole)
 
 
+def test_a_host_whose_free_memory_is_too_small_for_the_copies_of_its_workers_is_not_asked_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reserved: list[int] = []
+    monkeypatch.setattr(HostBuffer, "reserve", lambda buffer, size: reserved.append(size))
+    monkeypatch.setattr(checkpoint_writers, "host_memory", lambda: HostMemory(total=10**9, free=1000))
+    task = _task(tmp_path)
+    run_until(task, 5)
+    assert reserved == []
+    assert _steps(task) == [2, 4]
+    told = capsys.readouterr().out
+    assert "copies of the state of its 1 workers" in told
+    assert "the host has no memory for a copy of the state: step 4 waits" in told
+
+
+def test_a_device_without_memory_is_not_taken_for_a_host_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: Any) -> Any:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(HostBuffer, "copy", refuse)
+    with pytest.raises(RuntimeError, match="CUDA out of memory"):
+        run(_task(tmp_path))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_checkpoint_has_its_name_though_older_ones_cannot_be_removed(
+    form: CheckpointForm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove = LocalStore.remove
+
+    def refuse(store: LocalStore, name: str) -> None:
+        if Path(name).name == f"00000001-{layout.CHECKPOINT_FORMAT}":
+            raise OSError(errno.EIO, "Input/output error")
+        remove(store, name)
+
+    monkeypatch.setattr(LocalStore, "remove", refuse)
+    task = _task(tmp_path, form, checkpoint_every_steps=1)
+    with pytest.raises(OSError, match="Input/output error"):
+        run(task)
+    assert _steps(task) == ([1, 2, 3] if form == "wait" else [1, 2, 3, 4])  # in the background the removal is seen next
+    assert not _left_aside(task)
+
+
 def test_neither_thread_nor_copy_outlives_a_stage_whether_it_ends_fails_or_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copies: list[weakref.ref[torch.Tensor]] = []
-    reserve = HostBuffer._reserve
+    reserve = HostBuffer.reserve
 
     def remembered(buffer: HostBuffer, size: int) -> None:
         reserve(buffer, size)
         copies.extend(weakref.ref(block) for block in buffer._blocks)
 
-    monkeypatch.setattr(HostBuffer, "_reserve", remembered)
+    monkeypatch.setattr(HostBuffer, "reserve", remembered)
     hot = OptimizerSpec(kind="sgd", lr=1e30, clip=None)
     run(_task(tmp_path / "ends"))
     run_until(_task(tmp_path / "stopped"), 5)
@@ -236,9 +283,32 @@ def test_two_workers_go_on_from_a_background_checkpoint_to_the_bytes_of_undistur
     expected = run_on_two(whole)
     run_on_two(cut, stop_at=5)
     assert [min(_steps(task)) for task in cut] == [2] * 3
+    assert [_left_aside(task) for task in cut] == [[]] * 3
     rest = run_on_two(cut)
     assert all(curve[-len(after) :] == after for curve, after in zip(expected, rest, strict=True))
     assert [_weights(task) for task in cut] == [_weights(task) for task in whole]
+
+
+def _begin_to_write_when_rank_0_has_given_up() -> None:
+    """Let the second rank begin to write its part only when the folder of unfinished checkpoints is removed."""
+    writing = StepCheckpoints.writing
+
+    def late(checkpoints: StepCheckpoints, nonce: str) -> Any:
+        folder = Path(checkpoints._store.place(layout.unfinished_folder(checkpoints._key, nonce)))
+        while checkpoints._context.rank == 1 and folder.exists():
+            time.sleep(0.01)
+        return writing(checkpoints, nonce)
+
+    StepCheckpoints.writing = late  # type: ignore[method-assign,assignment]
+
+
+def test_a_rank_that_comes_to_write_after_the_checkpoint_was_given_up_leaves_no_folder(tmp_path: Path) -> None:
+    task = _task(tmp_path, workers=2, zero=2)
+    run_on_two([task], before=_begin_to_write_when_rank_0_has_given_up, stop_at=3)
+    assert _steps(task) == []
+    assert not _left_aside(task)
+    run_on_two([task])
+    assert not _folder(task).exists()
 
 
 def _rank_beside_a_full_disk(task: TrialTask, rank: int, addresses: Any, answers: Any) -> None:

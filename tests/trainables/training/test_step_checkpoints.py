@@ -399,3 +399,15 @@ def test_what_is_damaged_is_kept_aside_until_the_stage_is_done(root: Path) -> No
     assert {file_class(os.path.relpath(name, root)) for name in kept} == {"asides"}
     remove_checkpoints(LocalStore(root), KEY)
     assert not _folder(root).exists()
+
+
+def test_who_writes_into_a_checkpoint_that_was_given_up_leaves_nothing_there(tmp_path: Path) -> None:
+    first, second = (StepCheckpoints(LocalStore(tmp_path), KEY, TWO, Context(rank=rank)) for rank in (0, 1))
+    nonce = first.begin()
+    with second.writing(nonce) as folder:
+        first.give_up(nonce)
+        folder.mkdir(parents=True)
+        _state(folder)
+    with pytest.raises(FileNotFoundError, match="given up"), second.writing(nonce):
+        pass
+    assert not list(_folder(tmp_path).glob("writing.aside/*"))
