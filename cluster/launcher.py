@@ -37,6 +37,11 @@ class ResourceRequest:
         return self.workers * self.cpus_per_worker
 
     @property
+    def devices(self) -> float:
+        """Devices whose seconds a trial costs: a worker counts as its share of a GPU, or as one."""
+        return self.workers * (min(1.0, self.gpus_per_worker) or 1.0)
+
+    @property
     def gpus(self) -> float:
         return self.workers * self.gpus_per_worker
 

@@ -77,12 +77,21 @@ def _selected(value: Any, paths: Sequence[tuple[str, ...]], place: tuple[str, ..
     kept: dict[str, Any] = {}
     for key, inner in value.items():
         rests = [path[1:] for path in paths if path[0] == key]
-        if rests and () in rests:
+        narrower = [rest for rest in rests if rest]
+        if len(narrower) < len(rests):  # the field as a whole: narrower paths are only looked for
             found.add((*place, key))
-            kept[key] = inner
-        elif rests:
-            kept[key] = _selected(inner, rests, (*place, key), found)
+            kept[key] = inner = _listed(inner) if narrower else inner
+        if narrower:
+            part = _selected(inner, narrower, (*place, key), found)
+            kept.setdefault(key, part)
     return kept
+
+
+def _listed(value: Any) -> Any:
+    """Make lists of iterators, which can be read once only."""
+    if isinstance(value, dict):
+        return {key: _listed(inner) for key, inner in value.items()}
+    return [_listed(item) for item in value] if isinstance(value, list | tuple | Iterator) else value
 
 
 def _no_such_field(path: tuple[str, ...], document: Mapping[str, Any]) -> InputError:

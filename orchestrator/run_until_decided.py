@@ -79,7 +79,7 @@ def run_until_decided(
         left_s = limits.gpu_hours * 3600 + added.gpu_seconds_before - spent_s
         run = run_once(name, replace(options, gpu_seconds_left=left_s, up_to_seeds=max(limits.steps)), console)
         spent_s = gpu_seconds(run.ledger)
-        budget = Budget((spent_s - added.gpu_seconds_before) / 3600, limits.gpu_hours)
+        budget = Budget((spent_s - added.gpu_seconds_before) / 3600, limits.gpu_hours, run.report.device)
         if run.stopped_by is not None:
             return DecidedRun(run, is_out_of_budget=False)
         if not run.ledger.is_finished:

@@ -20,6 +20,11 @@ def gigabytes(size: int) -> str:
     return f"{size / 1e9:,.1f}"
 
 
+def large_unit(largest: int) -> tuple[str, float]:
+    """Choose the unit for a column of sizes by the largest of them: its name, and the bytes that it has."""
+    return ("GB", 1e9) if largest >= 1e9 else ("MB", 1e6)
+
+
 def bytes_text(size: int) -> str:
     """Write a size in bytes with the unit that suits it: `512 B`, `1.2 kB`, `34.5 GB`."""
     for exponent, unit in ((4, "TB"), (3, "GB"), (2, "MB"), (1, "kB")):

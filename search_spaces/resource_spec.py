@@ -65,6 +65,11 @@ class ResourceSpec(Spec):
         return min(1.0, self.gpus_per_worker)
 
     @property
+    def devices_per_worker(self) -> float:
+        """Devices whose seconds a worker costs: its share of a GPU, or one where it is on CPUs or has several GPUs."""
+        return self.gpu_share or 1.0
+
+    @property
     def offloaded(self) -> frozenset[Literal["optimizer", "params"]]:
         """Parts of the training state that live in the host's memory."""
         match self.offload:

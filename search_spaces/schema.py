@@ -14,6 +14,7 @@ from search_spaces.field_docstrings import field_docstrings, records_within
 from search_spaces.projectors import ProjectorKind
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.seeds import SEED_SOURCES
+from search_spaces.spec import SeedSplit
 from search_spaces.study import Study
 from search_spaces.typed import nested_models
 
@@ -29,7 +30,10 @@ def study_schema() -> dict[str, Any]:
     fields = schema["properties"]
 
     of_source = {"anyOf": [{"type": "integer"}, {"type": "array", "items": {"type": "integer"}, "minItems": 1}]}
-    fields["seeds"]["properties"] = dict.fromkeys(SEED_SOURCES, of_source)
+    said = field_docstrings(SeedSplit)
+    fields["seeds"]["properties"] = {
+        source: {"description": f"Seeds of a source of chance. {said[source]}", **of_source} for source in SEED_SOURCES
+    }
     _may_be(schema, fields, "seeds", {"type": "array", "items": {"type": "integer"}, "minItems": 1})
     _may_be(schema, fields, "recipe", {"type": "string", "examples": list(catalogue.recipes)})
     _may_be(schema, fields, "resources", {"type": "string", "examples": list(catalogue.resources)})

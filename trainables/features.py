@@ -35,7 +35,13 @@ IMAGES_AT_ONCE = 32
 
 
 def produce_features(
-    encoder: VisionEncoder, pictures: Pictures, store: Store, key: str, context: Context, threads: int = 0
+    encoder: VisionEncoder,
+    pictures: Pictures,
+    store: Store,
+    key: str,
+    context: Context,
+    threads: int = 0,
+    devices_per_worker: float = 1.0,
 ) -> Iterator[tuple[int, int]]:
     """Compute and store the features of all pictures of a source; what an earlier producer has computed is kept.
 
@@ -50,6 +56,7 @@ def produce_features(
         key: key of the features (`identity.features_key`).
         context: rank, world size and device of this worker.
         threads: that load pictures ahead of the encoder; 0 to load them in this thread. Bits are the same.
+        devices_per_worker: `ResourceSpec.devices_per_worker` of the group, for the cost.
 
     Yields:
         (pictures done, all pictures) after each batch.
@@ -70,7 +77,7 @@ def produce_features(
                     if batch in remaining:
                         writer.write(batch, encode_pixels(encoder, next(loaded), context.device))
                     yield batch.stop, total
-        gpu_seconds = (time.perf_counter() - began) * context.world
+        gpu_seconds = (time.perf_counter() - began) * context.world * devices_per_worker
         rows = file_digest(store, layout.rows_in_progress(key, nonce))
         result = FeaturesResult(key=key, shape=shape, gpu_seconds=gpu_seconds, rows_digest=rows)
         write(store, layout.features_result_in_progress(key, nonce), result)

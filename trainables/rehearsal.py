@@ -80,7 +80,8 @@ def rehearse(task: TrialTask, context: Context) -> Iterator[Progress]:
                 ts=int(time.time() * 1000),
             )
             write(scratch, layout.rehearsal(task.id), rehearsal)
-            spent = Cost(gpu_seconds=seconds * context.world, gpu_seconds_alone=0.0, wall_seconds=seconds)
+            devices = context.world * task.stages[-1].resources.devices_per_worker
+            spent = Cost(gpu_seconds=seconds * devices, gpu_seconds_alone=0.0, wall_seconds=seconds)
             keys = tuple(stage.key for stage in task.stages)
             write(scratch, layout.trial_result(task.study, task.id), TrialResult(task.id, keys, {}, False, spent))
         yield NodeDone(task.evaluation_node)

@@ -106,8 +106,9 @@ def _features(
     source = data.source(_source(task, features.source))
     encoder = build_vision(task.trial.vision, task.trial.draws.init, data.root)
     began = time.perf_counter()
-    threads = loader_threads(task.stages[0].resources, context.device == "cuda", decodes=True)
-    for done, total in produce_features(encoder, source.pictures, store, features.key, context, threads):
+    resources = task.stages[0].resources
+    threads, devices = loader_threads(resources, context.device == "cuda", decodes=True), resources.devices_per_worker
+    for done, total in produce_features(encoder, source.pictures, store, features.key, context, threads, devices):
         seconds = time.perf_counter() - began
         yield UnitDone(
             node=features.node,

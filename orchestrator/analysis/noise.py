@@ -18,6 +18,7 @@ from orchestrator.analysis.study_scores import StudyScores
 from orchestrator.state.ledger import Ledger
 from orchestrator.state.noise_floor import FloorScores, NoiseFloor
 from search_spaces.plan import Plan
+from search_spaces.quantities import Device
 
 NUMBERS_OF_SEEDS = (2, 3, 5, 10)
 """Of each arm: what two arms with so many can decide is shown."""
@@ -53,6 +54,8 @@ class NoiseView:
     rows: tuple[FloorRow, ...]
     gpu_hours: Mapping[int, float]
     """Seeds of each of two arms -> GPU-hours, if both cost what the base does; empty where no cost is recorded."""
+    device: Device
+    """What these hours are of."""
     luck: Mapping[int, int]
     """Seeds of each of two equal arms -> n, where one time in n all seeds of the one beat all of the other."""
 
@@ -85,20 +88,21 @@ def measured_floor(plan: Plan, base: str, scored: StudyScores, ledger: Ledger) -
     return NoiseFloor(base, seeds, floors, diverged, sum(costs) / len(costs) if costs else None)
 
 
-def noise_view(study: str, base: str, floor: NoiseFloor) -> NoiseView:
+def noise_view(study: str, base: str, floor: NoiseFloor, device: Device) -> NoiseView:
     """Compute what a noise floor means for two arms.
 
     Args:
         study: its name.
         base: name of its base.
         floor: scores of the base.
+        device: that its cost is counted in.
     """
     rows = [_row(name, [scores]) for name, scores in floor.benchmarks.items()]
     if len(rows) > 1:
         rows.append(_row(MEAN, list(floor.benchmarks.values())))
     hours = {n: 2 * n * floor.gpu_seconds / 3600 for n in NUMBERS_OF_SEEDS} if floor.gpu_seconds is not None else {}
     luck = {n: math.comb(2 * n, n) for n in NUMBERS_OF_SEEDS}
-    return NoiseView(study, base, floor.seeds, floor.diverged, tuple(rows), hours, luck)
+    return NoiseView(study, base, floor.seeds, floor.diverged, tuple(rows), hours, device, luck)
 
 
 def sd_interval(sd: float, n: int) -> tuple[float, float]:

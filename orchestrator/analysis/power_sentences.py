@@ -18,7 +18,7 @@ def too_small_lines(powers: Sequence[HypothesisPower]) -> list[str]:
         if hypothesis.is_too_small:
             ids.setdefault((hypothesis.n_seeds, hypothesis.needed[::-1]), []).append(hypothesis.id)
     return [
-        f"too small: with {number_of(n_seeds, 'seed')} {listed(names)} may {_missed_text(needed[0])}. "
+        f"too small: with {number_of(n_seeds, 'seed')} {listed(names)} may {missed_text(needed[0])}. "
         f"Every arm needs {'; '.join(_needed_texts(needed))}."
         for (n_seeds, needed), names in ids.items()
     ]
@@ -37,7 +37,8 @@ def needed_seeds_text(seeds: tuple[int | None, int | None]) -> str:
     return calm if calm == restless else f"{calm} to {restless}"
 
 
-def _missed_text(needed: SeedsNeeded) -> str:
+def missed_text(needed: SeedsNeeded) -> str:
+    """Say what a hypothesis does with too few seeds: `miss a difference of 5 points`."""
     match needed.statement:
         case "differs":
             return f"miss a difference of {points_text(needed.points)}"

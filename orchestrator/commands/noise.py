@@ -59,12 +59,13 @@ def noise(
     out = console(stderr=as_json)
     done = run_loaded(alone, options, out)
     code = end_of_run(done, options, out)
-    floor = measured_floor(done.plan, base.id, StudyScores.of(done.plan, store, done.ledger), done.ledger)
+    scored = StudyScores.of(done.plan, store, done.ledger)
+    floor = measured_floor(done.plan, base.id, scored, done.ledger)
     if not floor.seeds:
         out.print("no seed has scores on all benchmarks: there is no spread to show")
         raise typer.Exit(code)
     write_floor(store, planned.study, floor)
-    view = noise_view(planned.study, base.name, floor)
+    view = noise_view(planned.study, base.name, floor, scored.device)
     if as_json:
         print_json(view.as_json())
     else:

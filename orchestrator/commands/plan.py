@@ -67,8 +67,12 @@ def plan(
     loaded, planned, store = planned_study(study, chosen_root(storage), selection, only)
     assumed = Assumptions.of(gpu, mfu, text_tokens)
     forecast = None if profile is None else _forecast(planned, store, profile, gpu, assumed)
+    if resolved or as_json:  # people see of a plan that is too large what is large in it; a program gets one document
+        refuse_beyond_budget(planned, assumed)
     if resolved:
-        _print_resolved(loaded, planned)
+        whole = replace(selection, toy=False)
+        written = planned_study(study, store.root, whole, only).plan if selection.toy else None
+        _print_resolved(loaded, planned, written)
         return
     power = _power(loaded, planned, store)
     if as_json:
@@ -103,11 +107,17 @@ def _print_tables(planned: Plan, assumed: Assumptions, power: Sequence[Hypothesi
     out.print(f"{what_varies(planned)}.")
 
 
-def _print_resolved(loaded: Study, planned: Plan) -> None:
-    """Print every value of a study with its origin, a line each."""
+def _print_resolved(loaded: Study, planned: Plan, written: Plan | None) -> None:
+    """Print every value of a study with its origin, a line each.
+
+    Args:
+        loaded: the study.
+        planned: its plan.
+        written: of a plan in toy form, that of the study as it was written.
+    """
     from orchestrator.planning.resolved_study import resolved_values
 
-    for value in resolved_values(loaded, planned):
+    for value in resolved_values(loaded, planned, written):
         print(f"{value.path}: {value.text}  # {value.origin}")
 
 

@@ -25,7 +25,7 @@ from orchestrator.commands.running_options import RunningOptions, WorkOptions
 from orchestrator.exit_codes import EXIT_DONE, EXIT_SIGNAL, EXIT_STOPPED, EXIT_TRIAL_FAILED
 from orchestrator.settings import chosen_root, storage_root
 from orchestrator.terminal.plain import plain_lines
-from search_spaces.quantities import number_of
+from search_spaces.quantities import device_time, number_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -186,10 +186,11 @@ def _out_of_hours(done: StudyRun, limit: str, most: float) -> str:
 
     counts = done.ledger.counts(done.selected)
     left = sum(counts.values()) - counts["done"] - counts["failed"]
-    spent = gpu_seconds(done.ledger) / 3600
+    device = done.report.device
+    spent = device_time(gpu_seconds(done.ledger), device)
     return (
-        f"stopped by {limit} {most:g}: trials that are done have spent {spent:,.3g} GPU-hours, "
-        f"{number_of(left, 'trial')} left. The same command with more GPU-hours goes on"
+        f"stopped by {limit} {most:g}: trials that are done have spent {spent}, "
+        f"{number_of(left, 'trial')} left. The same command with more {device}-hours goes on"
     )
 
 

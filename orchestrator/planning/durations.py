@@ -138,7 +138,8 @@ def _ratios(
         result = node_result(node, store)
         if isinstance(result, StageResult) and result.gpu_seconds > 0:
             workers = resources[node.id].workers
-            ratio = result.gpu_seconds / workers / guesses[node.id].seconds
+            devices = workers * resources[node.id].devices_per_worker
+            ratio = result.gpu_seconds / devices / guesses[node.id].seconds
             ratios[node.name, workers].append(ratio)
             ratios[None].append(ratio)
     return ratios
@@ -167,7 +168,8 @@ def _scoring_seconds(plan: Plan, ledger: Ledger, resources: Mapping[str, Resourc
         for trial, name in results:
             by_trial[trial] += results[trial, name].gpu_seconds
     last = {trial.id: trial.path[-1] for trial in plan.trials}
-    return [seconds / resources[last[trial]].workers for trial, seconds in by_trial.items() if trial in last]
+    devices = {trial: resources[node].workers * resources[node].devices_per_worker for trial, node in last.items()}
+    return [seconds / devices[trial] for trial, seconds in by_trial.items() if trial in last]
 
 
 def _left(node: Node, duration: Duration, kept_steps: int) -> Duration:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,19 +51,30 @@ class ResolvedValue:
     text: str
     """In YAML's flow style."""
     origin: str
-    """`FILE:LINE`, `--set KEY=VALUE`, `preset NAME`, `catalogue KIND.NAME`, or `default`."""
+    """`FILE:LINE`, `--set KEY=VALUE`, `preset NAME`, `catalogue KIND.NAME`, `default`, or `--toy` of what the toy form
+    of a study has changed."""
 
 
-def resolved_values(study: Study, plan: Plan) -> Iterator[ResolvedValue]:
+def resolved_values(study: Study, plan: Plan, written: Plan | None = None) -> Iterator[ResolvedValue]:
     """List the values of a study: its base, what that names, benchmarks, resources, and what varies.
 
     Args:
         study: as it was written.
         plan: of the study; its base must be among the trials.
+        written: plan of the study as it was written, where `plan` is that of its toy form.
 
     Raises:
         InputError: for a selection without the base.
     """
+    if written is None:
+        yield from _values(study, plan)
+        return
+    untouched = {value.path: value.text for value in _values(study, written)}
+    for value in _values(study, plan):
+        yield value if untouched.get(value.path) == value.text else replace(value, origin="--toy")
+
+
+def _values(study: Study, plan: Plan) -> Iterator[ResolvedValue]:
     arm = next((arm for arm in plan.arms if not arm.difference), None)
     trial = None if arm is None else next((trial for trial in plan.trials if trial.arm == arm.name), None)
     if arm is None or trial is None:

@@ -10,22 +10,24 @@ from typing import assert_never
 from orchestrator.analysis.next_seeds import ClaimState, Decision, Fate
 from orchestrator.analysis.verdict_model import Verdict
 from orchestrator.state.ledger import TrialState
-from search_spaces.quantities import number_of
+from search_spaces.quantities import Device, device_time, number_of
 from search_spaces.seeds import seeds_by_arm_text
 
 
 @dataclass(frozen=True)
 class Budget:
-    """GPU-hours of a run with a cap."""
+    """Hours of GPUs, or of CPUs, of a run with a cap."""
 
     spent: float
     """Since seeds were added for the first time."""
     cap: float
     """Infinite where there is none."""
+    device: Device = "GPU"
+    """That the hours are of."""
 
     def __str__(self) -> str:
-        of = f" of {self.cap:g}" if math.isfinite(self.cap) else ""
-        return f"{_hours(self.spent)}{of} GPU-hours spent"
+        of = f" of {self.cap:g} {self.device}-hours" if math.isfinite(self.cap) else ""
+        return f"{device_time(3600 * self.spent, self.device)}{of} spent"
 
 
 def step_lines(
@@ -89,13 +91,9 @@ def _fate(decision: Decision, claim: ClaimState, verdict: Verdict) -> str:
 def _what_is_done(decision: Decision, budget: Budget) -> str:
     if not decision.is_last:
         trials = sum(map(len, decision.seeds.values()))
-        cost = f"about {_hours(decision.gpu_seconds / 3600)} GPU-hours; {budget}"
+        cost = f"about {device_time(decision.gpu_seconds, budget.device)}; {budget}"
         return f"{number_of(trials, 'trial')} added, seeds by arm: {seeds_by_arm_text(decision.seeds)} ({cost})"
     if decision.is_out_of_budget:
         return f"stopped by the budget, {budget}"
     is_all = all(fate == "decided" for fate in decision.fates.values())
     return f"{'all are decided' if is_all else 'no more seeds: nothing is open that they may decide'}, {budget}"
-
-
-def _hours(hours: float) -> str:
-    return f"{hours:.3g}"

@@ -203,15 +203,15 @@ class Dispatcher:
         room = max((at_once(request, nodes) for request in requests for nodes in clusters), default=0)
         return room if self._max_concurrent is None else min(room, self._max_concurrent)
 
-    def workers(self, trial: str) -> int:
-        """Return how many workers a trial has."""
-        return self._requests[trial].workers
+    def devices(self, trial: str) -> float:
+        """Return how many devices a trial costs while it runs."""
+        return self._requests[trial].devices
 
     def expected_gpu_seconds(self) -> float:
         """Estimate what the running trials take from now on; workers count where there are no GPUs."""
         with self._lock:
             running = self._schedule.running
-            return sum(self._schedule.expected_s(trial) * self._requests[trial].workers for trial in running)
+            return sum(self._schedule.expected_s(trial) * self._requests[trial].devices for trial in running)
 
     def saved(self, trial: str) -> tuple[int, int]:
         """Return how far a trial is on storage: nodes of its path that are done, and steps kept of the next one."""

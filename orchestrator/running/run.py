@@ -116,7 +116,7 @@ class Run:
             return None
         if isinstance(trial, str):
             self._refusals = 0
-            self._spending.started(trial, self._dispatcher.workers(trial))
+            self._spending.started(trial, self._dispatcher.devices(trial))
         return trial
 
     def stop_for_storage(self, error: Exception) -> bool:

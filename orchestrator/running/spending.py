@@ -19,7 +19,7 @@ READ_EVERY_S = 30.0
 
 @dataclass
 class _Running:
-    workers: int
+    devices: float
     since_s: float
 
 
@@ -54,7 +54,7 @@ class Spending:
     def spent_s(self) -> float:
         """GPU-seconds that were spent until now."""
         now = self._clock()
-        running_s = sum((now - each.since_s) * each.workers for each in self._running.values())
+        running_s = sum((now - each.since_s) * each.devices for each in self._running.values())
         return self._ended_s + self._others_s + running_s
 
     @property
@@ -70,10 +70,10 @@ class Spending:
         """
         return math.isinf(self.limit_s) or self.spent_s + expected_s() < self.limit_s
 
-    def started(self, trial: str, workers: int) -> None:
+    def started(self, trial: str, devices: float) -> None:
         """Note that a trial was handed out."""
         self._own.add(trial)
-        self._running[trial] = _Running(workers, self._clock())
+        self._running[trial] = _Running(devices, self._clock())
 
     def done(self, trial: str, gpu_seconds: float) -> None:
         """Note what a trial has cost in all that is done."""
@@ -90,7 +90,7 @@ class Spending:
     def _end(self, trial: str) -> float:
         """Forget that a trial runs, and return the GPU-seconds since its hand-out; 0 where it does not run."""
         running = self._running.pop(trial, None)
-        return 0.0 if running is None else (self._clock() - running.since_s) * running.workers
+        return 0.0 if running is None else (self._clock() - running.since_s) * running.devices
 
     def read_others(self, study: str, trials: Iterable[str], store: Store) -> None:
         """Read from storage what other runs of the study have spent on trials that had no result when this run began.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from search_spaces.quantities import Device
 from trainables.storage.inventory import Unit
 
 LeftoverKind = Literal["checkpoints", "progress", "answers", "asides", "preparing", "scratch", "leases"]
@@ -52,6 +53,8 @@ class Freeable:
     """Lease without which it must not be touched."""
     gpu_seconds: float = 0.0
     """What making it again would cost."""
+    device: Device = "device"
+    """What these seconds are of, where its result says it."""
 
 
 def freeable(
@@ -60,6 +63,7 @@ def freeable(
     studies: frozenset[str] = frozenset(),
     lease: str | None = None,
     gpu_seconds: float = 0.0,
+    device: Device = "device",
 ) -> Freeable:
     """Make the entry of a unit of the inventory that can be freed.
 
@@ -69,6 +73,7 @@ def freeable(
         studies: that refer to it.
         lease: without which it must not be touched.
         gpu_seconds: what making it again would cost.
+        device: what these seconds are of.
     """
     size, files = unit.size_bytes, unit.num_files
-    return Freeable(kind, unit.name, size, files, unit.newest, tuple(sorted(studies)), lease, gpu_seconds)
+    return Freeable(kind, unit.name, size, files, unit.newest, tuple(sorted(studies)), lease, gpu_seconds, device)

@@ -12,6 +12,7 @@ from orchestrator.storage.freeable import Freeable, freeable
 from orchestrator.storage.leftovers import features_key
 from orchestrator.storage.references import References, StoredPlan, TrialWork
 from search_spaces.errors import InputError
+from search_spaces.quantities import Device
 from trainables.storage import layout
 from trainables.storage.inventory import Inventory
 from trainables.storage.record_files import read, read_or_redo
@@ -138,8 +139,7 @@ def find_gone(needs: Needs, inventory: Inventory, store: Store, references: Refe
             key = unit.name.split("/")[1]
             if key not in needs.stages and _DIGEST.fullmatch(key):
                 studies = references.studies_of.get(key, frozenset())
-                cost = _gpu_seconds(store, layout.stage_result(key), StageResult)
-                yield freeable("stages", unit, studies, key, cost)
+                yield freeable("stages", unit, studies, key, *_cost(store, layout.stage_result(key), StageResult))
     for trial in needs.gone:
         unit = inventory.units.get(trial.folder)
         if unit is not None:
@@ -179,8 +179,8 @@ def find_redoable(
         for unit in inventory.units.values():
             key = features_key(unit.name) if unit.name.startswith("features/") else ""
             if unit.kind != "asides" and _DIGEST.fullmatch(key) and key not in needs.features:
-                cost = _gpu_seconds(store, layout.features_result(key), FeaturesResult)
-                yield freeable("features", unit, references.studies_of.get(key, frozenset()), key, cost)
+                cost = _cost(store, layout.features_result(key), FeaturesResult)
+                yield freeable("features", unit, references.studies_of.get(key, frozenset()), key, *cost)
     if "data" in kinds:
         yield from _redoable_data(needs, inventory, store, references.plans, before)
 
@@ -230,10 +230,12 @@ def _weights(store: Store, key: str) -> tuple[tuple[str, str], ...] | str:
     return key if result is None or not result.modules else tuple(sorted(result.modules.items()))
 
 
-def _gpu_seconds(store: Store, name: str, kind: type[StageResult] | type[FeaturesResult]) -> float:
-    """Read what something has cost; 0 where it is not finished, or its result cannot be read."""
+def _cost(store: Store, name: str, kind: type[StageResult] | type[FeaturesResult]) -> tuple[float, Device]:
+    """Read the seconds that something has cost, and what they are of; 0 where no result can be read."""
     try:
         result = read(store, name, kind)
     except InputError:
-        return 0.0
-    return 0.0 if result is None else result.gpu_seconds
+        return 0.0, "device"
+    name_of_device = result.provenance.get("device") if isinstance(result, StageResult) else None
+    device: Device = "device" if name_of_device is None else "worker" if name_of_device == "cpu" else "GPU"
+    return (0.0 if result is None else result.gpu_seconds), device

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from orchestrator.planning.forecast import Forecast, Interval
+from search_spaces.one_line import one_line
 from search_spaces.quantities import number_of
+
+_WIDTH = 80
 
 
 def forecast_lines(shown: Forecast) -> Iterator[str]:
-    """Write a forecast as lines for people."""
+    """Write a forecast as lines for people, of at most 80 columns."""
+    for line in _lines(shown):
+        indent = " " * (len(line) - len(line.lstrip()) + 2)
+        yield from textwrap.wrap(
+            one_line(line), _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+        )
+
+
+def _lines(shown: Forecast) -> Iterator[str]:
     devices = "GPU" if shown.on_gpus else "CPU"
     yield f"On {shown.profile}, all of its nodes for the whole time:"
     shared = shown.stages_unshared - shown.stages

@@ -9,7 +9,7 @@ from orchestrator.analysis.noise import NUMBERS_OF_SEEDS, FloorRow, NoiseView
 from orchestrator.analysis.plan_assumptions import DISCORDANT
 from orchestrator.analysis.power_sentences import smallest_text
 from orchestrator.terminal.tables import table
-from search_spaces.quantities import number_of
+from search_spaces.quantities import device_unit, number_of
 
 
 def noise_table(noise: NoiseView) -> RenderableType:
@@ -19,8 +19,9 @@ def noise_table(noise: NoiseView) -> RenderableType:
     numbers = tuple(f"{n} seeds" for n in NUMBERS_OF_SEEDS)
     columns = ("benchmark", "score", "sd", "95 % of sd", *numbers)
     rows = [_row(row) for row in noise.rows]
-    costs = tuple(f"{noise.gpu_hours[n]:.2g}" if noise.gpu_hours else "?" for n in NUMBERS_OF_SEEDS)
-    rows.append(("GPU-hours, both arms", "", "", "", *costs))
+    unit, unit_s = device_unit(3600 * max(noise.gpu_hours.values(), default=0.0), noise.device)
+    costs = tuple(f"{3600 * noise.gpu_hours[n] / unit_s:.2g}" if noise.gpu_hours else "?" for n in NUMBERS_OF_SEEDS)
+    rows.append((f"{unit}, both arms", "", "", "", *costs))
     rows.append(("all beat all, by luck", "", "", "", *(f"1 in {noise.luck[n]:,}" for n in NUMBERS_OF_SEEDS)))
     shown = table(title, columns, rows, right=tuple(range(1, len(columns))))
     return Group(shown, *(Text(line, "dim") for line in _notes(noise)))

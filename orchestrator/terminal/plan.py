@@ -15,7 +15,7 @@ from orchestrator.planning.plan_json import _first_trials, totals
 from orchestrator.terminal.sizes import sizes_view
 from orchestrator.terminal.tables import table
 from search_spaces.plan import Arm, Node, Plan, PlannedTrial
-from search_spaces.quantities import gigabytes, number_of
+from search_spaces.quantities import large_unit, number_of
 from search_spaces.yaml_source import show
 
 
@@ -109,9 +109,10 @@ def _stages(plan: Plan, sizes: Mapping[str, Estimate | None]) -> Group:
     nodes = [node for node in plan.nodes.values() if node.kind == "stage"]
     nodes.sort(key=lambda node: -len(node.trials))  # what is shared first
     ids = {node.id for node in nodes}
+    unit, unit_bytes = large_unit(max((size.memory.total for size in sizes.values() if size is not None), default=0))
     return table(
         "Stages",
-        ("stage", "name", "steps", "after", "trials", "GB", "GPU-h"),
+        ("stage", "name", "steps", "after", "trials", unit, "GPU-h"),
         (
             (
                 node.id,
@@ -119,7 +120,7 @@ def _stages(plan: Plan, sizes: Mapping[str, Estimate | None]) -> Group:
                 "?" if node.steps is None else f"{'about ' if node.approximate else ''}{node.steps:,}",
                 node.after if node.after in ids else "-",
                 str(len(node.trials)),
-                *_size_cells(sizes[node.id]),
+                *_size_cells(sizes[node.id], unit_bytes),
             )
             for node in nodes
         ),
@@ -128,11 +129,11 @@ def _stages(plan: Plan, sizes: Mapping[str, Estimate | None]) -> Group:
     )
 
 
-def _size_cells(estimate: Estimate | None) -> tuple[str, str]:
+def _size_cells(estimate: Estimate | None, unit_bytes: float) -> tuple[str, str]:
     """Write memory of a worker and GPU-hours of a stage."""
     if estimate is None:
         return "unknown", "unknown"
-    memory = gigabytes(estimate.memory.total) + ("!" if estimate.fits is False else "")
+    memory = f"{estimate.memory.total / unit_bytes:,.1f}" + ("!" if estimate.fits is False else "")
     return memory, "-" if estimate.gpu_hours is None else f"{estimate.gpu_hours:,.1f}"
 
 

@@ -10,11 +10,13 @@ from cluster.fit import totals
 from orchestrator.analysis.chosen_questions import chosen_sentences
 from orchestrator.analysis.number_text import listed
 from orchestrator.analysis.plan_power import HypothesisPower
-from orchestrator.analysis.power_sentences import smallest_text
+from orchestrator.analysis.power import SCALE
+from orchestrator.analysis.power_sentences import missed_text
 from orchestrator.planning.forecast import Forecast
 from orchestrator.planning.plan_summary import PlanSummary
 from orchestrator.terminal.forecast import forecast_lines
 from orchestrator.terminal.plan import summary
+from search_spaces.one_line import one_line
 from search_spaces.plan import Arm
 from search_spaces.quantities import bytes_text, duration, number_of
 from search_spaces.yaml_source import show
@@ -36,9 +38,10 @@ def plan_summary_lines(shown: PlanSummary, forecast: Forecast | None = None) -> 
         shown: the plan, on its storage and this machine.
         forecast: what it takes on the cluster of a profile; None: this machine is meant.
     """
-    yield f"{shown.plan.study}: {shown.plan.question}" if shown.plan.question else shown.plan.study
+    title = f"{shown.plan.study}: {shown.plan.question}" if shown.plan.question else shown.plan.study
+    yield from _wrapped(title, "", _MOST_LINES)
     yield from _labelled("does", summary(shown.plan))
-    yield f"{'storage':{_LABEL}}{_short(shown.storage)}: {_stored(shown)}"  # a path is not broken
+    yield f"{'storage':{_LABEL}}{one_line(_short(shown.storage))}: {_stored(shown)}"  # a path is not broken
     yield from forecast_lines(forecast) if forecast is not None else _labelled("takes", _takes(shown))
     yield from _labelled("inputs", _inputs(shown))
     yield from _arms(shown.plan.arms)
@@ -53,7 +56,7 @@ def _labelled(label: str, text: str, most: int | None = None) -> Iterator[str]:
 
 def _wrapped(text: str, label: str, most: int | None = None) -> Iterator[str]:
     yield from textwrap.wrap(
-        text,
+        one_line(text),
         _WIDTH,
         initial_indent=label,
         subsequent_indent=" " * _LABEL,
@@ -137,14 +140,17 @@ def _decided(powers: Sequence[HypothesisPower]) -> Iterator[str]:
     differences = [power for power in powers if power.smallest_effect and power.expect in ("better", "worse")]
     margins = [power for power in powers if power.smallest_effect and power not in differences]
     if differences:
-        says = _spanned([power.smallest_effect for power in differences])
-        yield f"{_named(differences)}: {says} ({_size(differences)})"
+        says = _spanned("a difference of", [power.smallest_effect for power in differences])
+        yield f"{_named(differences)}: can tell {says} ({_size(differences)})"
     if margins:
-        says = _spanned([power.smallest_margin for power in margins])
-        yield f"{_named(margins)}: that there is no difference, within {says} ({_size(margins)})"
-    unknown = [power for power in powers if power.smallest_effect is None]
-    if unknown:
-        yield f"{_named(unknown)}: not known yet, {unknown[0].assumptions[0]}"
+        says = _spanned("that a difference is below", [power.smallest_margin for power in margins])
+        yield f"{_named(margins)}: can show {says} ({_size(margins)})"
+    unknown: dict[str, list[HypothesisPower]] = {}
+    for power in powers:
+        if power.smallest_effect is None:
+            unknown.setdefault(power.assumptions[0], []).append(power)
+    for reason, alike in unknown.items():
+        yield f"{_named(alike)}: not known yet, {reason}"
 
 
 def _named(powers: Sequence[HypothesisPower]) -> str:
@@ -153,11 +159,21 @@ def _named(powers: Sequence[HypothesisPower]) -> str:
     return listed(power.id for power in powers)
 
 
-def _spanned(ranges: Sequence[tuple[float, float] | None]) -> str:
+def _spanned(what: str, ranges: Sequence[tuple[float, float] | None]) -> str:
+    """Write the smallest values that can be told, by the best and the worst of what is assumed.
+
+    Args:
+        what: stands before the number of points.
+        ranges: of hypotheses; None where one seed tells nothing.
+    """
     known = [values for values in ranges if values is not None]
     if not known:
         return "nothing, with one seed"
-    return f"{smallest_text((min(low for low, _ in known), max(high for _, high in known)))} points or more"
+    low, high = min(low for low, _ in known), max(high for _, high in known)
+    if low >= SCALE:
+        return "nothing"
+    best, worst = f"{low:.2g}", "nothing" if high >= SCALE else f"{high:.2g}"
+    return f"{what} {best} points or more" if best == worst else f"{what} {best} points at best, {worst} at worst"
 
 
 def _size(powers: Sequence[HypothesisPower]) -> str:
@@ -173,6 +189,17 @@ def _beyond_budget(shown: PlanSummary) -> Iterator[str]:
         yield f"budget.gpu_hours is {budget:g}, but {spent:.3g} are spent and about {left:.3g} are left to do"
 
 
+def _out_of_reach(powers: Sequence[HypothesisPower]) -> Iterator[str]:
+    """Name the hypotheses that stay open over a large effect by the best assumptions, too; `decides` has the worst."""
+    missed: dict[str, list[HypothesisPower]] = {}
+    for power in powers:
+        seeds = power.needed[-1].seeds[0] if power.needed else 0
+        if seeds is None or seeds > power.n_seeds:
+            missed.setdefault(missed_text(power.needed[-1]), []).append(power)
+    for text, alike in missed.items():
+        yield f"even at best, {_named(alike)} would {text} (--tables)"
+
+
 def _warnings(shown: PlanSummary, *, on_profile: bool) -> Iterator[str]:
     if not on_profile:
         unfit = list(shown.unfit.items())
@@ -181,9 +208,7 @@ def _warnings(shown: PlanSummary, *, on_profile: bool) -> Iterator[str]:
             yield f"this machine cannot run it: {name} {reason}{more}"
     yield from shown.too_large
     yield from _beyond_budget(shown)
-    small = [power for power in shown.powers if power.is_too_small]
-    if small:
-        yield f"seeds or questions may be too few for {_named(small)}: see --tables"
+    yield from _out_of_reach(shown.powers)
     yield from chosen_sentences(shown.plan)
     if shown.plan.excluded:
         yield f"{number_of(len(shown.plan.excluded), 'arm')} left out by `exclude`"

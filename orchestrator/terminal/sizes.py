@@ -14,10 +14,10 @@ from orchestrator.planning.estimates import Assumptions, Estimate, peak_disk, us
 from orchestrator.planning.evaluation_estimates import EvaluationEstimate
 from orchestrator.terminal.tables import table
 from search_spaces.plan import Plan
-from search_spaces.quantities import gigabytes
+from search_spaces.quantities import bytes_text, large_unit
 
 _WORK = ("name", "times", "trained", "of", "ZeRO", "offload", "batch", "TFLOP", "padding")
-_MEMORY = ("name", "weights", "encoder", "grads", "optim", "activ", "work", "GB each", "host")
+_MEMORY = ("name", "weights", "encoder", "grads", "optim", "activ", "work", "each", "host")
 """Abbreviated, so that the table fits into 80 columns."""
 
 
@@ -42,11 +42,13 @@ def sizes_view(
         work = Counter(map(_work_row, known)) + Counter(map(_evaluated_row, evaluated))
         rows = [(*row[:1], str(count), *row[1:]) for row, count in work.items()]
         parts.append(table("Models, and TFLOP of a record", _WORK, rows, right=(1, 2, 3, 4, 7, 8), total=len(rows)))
-        memories = [*(_memory_row(each.stage.name, each.memory, each.fits) for each in known),
-                    *(_memory_row("evaluation", each.memory, each.fits) for each in evaluated)]  # fmt: skip
-        unlike = list(dict.fromkeys(memories))
-        right = tuple(range(1, len(_MEMORY)))
-        parts.append(table("Memory of a worker in GB", _MEMORY, unlike, right=right, total=len(unlike)))
+        used = [*((each.stage.name, each.memory, each.fits) for each in known),
+                *(("evaluation", each.memory, each.fits) for each in evaluated)]  # fmt: skip
+        unit, unit_bytes = large_unit(max(memory.total for _, memory, _ in used))
+        unlike = list(dict.fromkeys(_memory_row(*each, unit_bytes) for each in used))
+        columns = tuple(f"{unit} each" if name == "each" else name for name in _MEMORY)
+        right = tuple(range(1, len(columns)))
+        parts.append(table(f"Memory of a worker in {unit}", columns, unlike, right=right, total=len(unlike)))
     notes = dict.fromkeys(f"{estimate.stage.name}: {estimate.note}" for estimate in known if estimate.note)
     notes |= dict.fromkeys(f"evaluation: {each.note}" for each in evaluations.values() if each and each.note)
     parts.extend(Text(f"note: {note}", "yellow") for note in notes)
@@ -72,14 +74,10 @@ def _evaluated_row(estimate: EvaluationEstimate) -> tuple[str, ...]:
     return ("evaluation", "-", size, "-", "-", f"{estimate.positions:,} pos.", "-", "-")
 
 
-def _memory_row(name: str, memory: Memory, fits: bool | None) -> tuple[str, ...]:
-    return (
-        name,
-        *map(gigabytes, (memory.weights, memory.encoder, memory.gradients, memory.optimizer)),
-        *map(gigabytes, (memory.activations, memory.workspace)),
-        gigabytes(memory.total) + ("!" if fits is False else ""),
-        gigabytes(memory.host),
-    )
+def _memory_row(name: str, memory: Memory, fits: bool | None, unit_bytes: float) -> tuple[str, ...]:
+    parts = (memory.weights, memory.encoder, memory.gradients, memory.optimizer, memory.activations, memory.workspace)
+    *texts, total, host = (f"{size / unit_bytes:,.1f}" for size in (*parts, memory.total, memory.host))
+    return name, *texts, total + ("!" if fits is False else ""), host
 
 
 def _summary(plan: Plan, sizes: Mapping[str, Estimate | None], assumed: Assumptions) -> str:
@@ -88,7 +86,7 @@ def _summary(plan: Plan, sizes: Mapping[str, Estimate | None], assumed: Assumpti
     if unknown == len(sizes):
         return f"Memory and cost are unknown: the catalogue has no shape of these models.{limit}"
     disk = peak_disk(plan, sizes)
-    sentences = ["" if disk is None else f"Disk at most {gigabytes(disk)} GB with one trial at a time.{limit} "]
+    sentences = ["" if disk is None else f"Disk at most {bytes_text(disk)} with one trial at a time.{limit} "]
     hours = [
         estimate.gpu_hours for estimate in sizes.values() if estimate is not None and estimate.gpu_hours is not None
     ]

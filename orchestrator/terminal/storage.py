@@ -12,7 +12,7 @@ from rich.text import Text
 from orchestrator.storage.freeable import REASONS, Freeable, FreeableKind
 from orchestrator.storage.verify import Job, Verification
 from orchestrator.terminal.tables import table
-from search_spaces.quantities import bytes_text, number_of
+from search_spaces.quantities import Device, bytes_text, device_time, number_of
 from trainables.storage import layout
 from trainables.storage.inventory import Inventory
 
@@ -52,11 +52,11 @@ def freeable_view(items: Sequence[Freeable]) -> RenderableType:
             _studies(studies),
             f"{len(group):,}",
             bytes_text(sum(item.size_bytes for item in group)),
-            _hours(group),
+            _cost(group),
         )
         for (kind, studies), group in groups.items()
     ]
-    columns = ("what", "of studies", "number", "size", "GPU-hours to make again")
+    columns = ("what", "of studies", "number", "size", "to make again")
     return table("What can be freed", columns, rows, right=(2, 3, 4), total=len(rows))
 
 
@@ -114,6 +114,9 @@ def _studies(studies: Sequence[str]) -> str:
     return ", ".join(studies[:_SHOWN_STUDIES]) + (f" and {more} more" if more > 0 else "")
 
 
-def _hours(items: Iterable[Freeable]) -> str:
-    hours = sum(item.gpu_seconds for item in items) / 3600
-    return f"{hours:,.2f}" if hours else ""
+def _cost(items: Iterable[Freeable]) -> str:
+    """Write what making things again would cost, in each kind of device apart."""
+    seconds: dict[Device, float] = {}
+    for item in items:
+        seconds[item.device] = seconds.get(item.device, 0.0) + item.gpu_seconds
+    return " and ".join(device_time(spent, device) for device, spent in seconds.items() if spent)

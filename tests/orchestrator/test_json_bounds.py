@@ -44,3 +44,13 @@ def test_a_brief_document_counts_what_it_leaves_out() -> None:
 
 def test_a_short_document_is_the_same_in_brief() -> None:
     assert Bounds(is_brief=True).applied_to(DOCUMENT) == DOCUMENT
+
+
+def test_a_field_is_found_beside_a_wider_one_that_has_it() -> None:
+    rows = ({"id": name, "interval": {"low": 1}} for name in "ab")
+    bounds = Bounds(select=(("verdicts",), ("verdicts", "interval", "low")))
+    both = bounds.applied_to({"schema_version": 1, "verdicts": rows})
+    assert [row["id"] for row in both["verdicts"]] == ["a", "b"]
+    assert both == Bounds(select=(("verdicts",),)).applied_to({"schema_version": 1, "verdicts": both["verdicts"]})
+    with pytest.raises(InputError, match=r"'verdicts\.ids' is none"):
+        Bounds(select=(("verdicts",), ("verdicts", "ids"))).applied_to(DOCUMENT)

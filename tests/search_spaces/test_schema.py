@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from importlib import resources
 from typing import Any
 
@@ -32,14 +33,18 @@ def test_schema_is_a_schema() -> None:
 
 
 def test_every_property_has_a_description() -> None:
-    schema = study_schema()
-    bare = [
-        f"{name}.{field}"
-        for name, kind in {"Study": schema, **schema["$defs"]}.items()
-        for field, definition in kind.get("properties", {}).items()
-        if not definition.get("description")
-    ]
-    assert bare == []
+    def bare(schema: Any, place: str) -> Iterator[str]:
+        """Find properties without one anywhere, also in forms that a field may have instead."""
+        if isinstance(schema, dict):
+            properties = schema.get("properties", {})
+            yield from (f"{place}.{name}" for name, each in properties.items() if not each.get("description"))
+            for key, inner in schema.items():
+                yield from bare(inner, f"{place}/{key}")
+        elif isinstance(schema, list):
+            for number, inner in enumerate(schema):
+                yield from bare(inner, f"{place}[{number}]")
+
+    assert list(bare(study_schema(), "")) == []
 
 
 @pytest.mark.parametrize("name", shipped_studies())

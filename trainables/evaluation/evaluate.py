@@ -139,7 +139,8 @@ def _score(
                 )
         answered = _gathered(answered, context)
         if context.rank == 0:
-            gpu_seconds = (time.perf_counter() - started) * context.world
+            devices = context.world * task.stages[-1].resources.devices_per_worker
+            gpu_seconds = (time.perf_counter() - started) * devices
             rows = encoded.questions.rows(_in_order(answered, batches))
             form = data.tokenizer.question_form(task.trial.language.prompt)
             write_result(task, benchmark, encoded.questions, rows, key, gpu_seconds, store, form)

@@ -203,7 +203,7 @@ def write_result(
         questions: the benchmark's.
         rows: every example, scored.
         key: identity of the score (`evaluation_key`).
-        gpu_seconds: seconds of answering, times the number of workers.
+        gpu_seconds: seconds of answering, times the devices of the group.
         store: storage of both files.
         prompt_form: what the model read around a prompt (`Tokenizer.question_form`).
     """

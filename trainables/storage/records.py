@@ -43,7 +43,8 @@ class StageResult:
     losses_digest: str
     """SHA-256 over the losses of all steps, in hex floats."""
     gpu_seconds: float
-    """Wall seconds of each attempt times its devices, summed (CPU workers count where there is no GPU)."""
+    """Wall seconds of each attempt times its devices, summed: a worker that has a share of a GPU counts as that share,
+    one on CPUs as one."""
     samples_per_second: float
     counts: Mapping[str, int]
     """Realised records per source."""

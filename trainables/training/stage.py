@@ -140,6 +140,7 @@ class _StageLoop:
         self._micro = micro_batch(stage, order.resources)
         self._peak = peak_flops(device_name(context.device), stage.precision)
         self._seconds, self._device_seconds, self._records = 0.0, 0.0, 0
+        self._cost_s = 0.0
         self._diverged = False
         self._checkpoint_times = CheckpointTimes(order.resources, from_rank_0)
         self._groups = [self._checkpoints.group]
@@ -161,6 +162,7 @@ class _StageLoop:
                 elapsed = time.perf_counter() - started
                 self._seconds += elapsed
                 self._device_seconds += elapsed * self._context.world
+                self._cost_s += elapsed * self._context.world * self._order.resources.devices_per_worker
                 self._records += batch.records
                 metrics = {}
                 if step % every == 0 or step + 1 == steps or self._diverged:
@@ -201,7 +203,7 @@ class _StageLoop:
             final_loss=finite[-1] if finite else None,
             diverged=self._diverged,
             losses_digest=hashlib.sha256(" ".join(loss.hex() for loss in self.losses).encode()).hexdigest(),
-            gpu_seconds=self._device_seconds,
+            gpu_seconds=self._cost_s,
             samples_per_second=self._records / max(self._seconds, 1e-9),
             mfu=self._utilisation(self._records, max(self._device_seconds, 1e-9)).get(tracked_names.TRAIN_MFU),
             counts=mix.counts,
@@ -241,6 +243,7 @@ class _StageLoop:
             "history": self.history,
             "seconds": self._seconds,
             "device_seconds": self._device_seconds,
+            "cost_s": self._cost_s,
             "records": self._records,
             "groups": self._groups,
         }
@@ -262,6 +265,7 @@ class _StageLoop:
                 self.losses, self.history = state["losses"], state["history"]
                 self._seconds, self._records = state["seconds"], state["records"]
                 self._device_seconds = state.get("device_seconds", self._seconds * self._context.world)
+                self._cost_s = state.get("cost_s", self._device_seconds * self._order.resources.devices_per_worker)
                 written_by = self._checkpoints.written_by or self._checkpoints.group
                 self._groups = list(dict.fromkeys([*state.get("groups", [written_by]), *self._groups]))
             except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:

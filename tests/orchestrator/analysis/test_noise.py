@@ -33,7 +33,7 @@ def test_interval_of_a_standard_deviation_is_the_one_of_tables() -> None:
 
 
 def test_noise_view_has_spread_smallest_effects_cost_and_luck() -> None:
-    view = noise_view("s", "base", FLOOR)
+    view = noise_view("s", "base", FLOOR, "core")
     shape, colour, mean = view.rows
     assert shape.sd == pytest.approx(np.std([98.0, 98.4, 98.6, 98.2, 98.3], ddof=1))
     assert mean.benchmark == MEAN
@@ -48,13 +48,15 @@ def test_noise_view_has_spread_smallest_effects_cost_and_luck() -> None:
 def test_luck_is_how_often_all_seeds_of_one_arm_beat_all_of_an_equal_one() -> None:
     draws = np.random.default_rng(0).normal(size=(60_000, 2, 3))
     share = (draws[:, 1].min(1) > draws[:, 0].max(1)).mean()
-    assert share == pytest.approx(1 / noise_view("s", "base", FLOOR).luck[3], rel=0.05)
+    assert share == pytest.approx(1 / noise_view("s", "base", FLOOR, "core").luck[3], rel=0.05)
 
 
 def test_noise_table_says_what_its_numbers_are() -> None:
-    text = shown(lambda console: console.print(noise_table(noise_view("s", "base", FLOOR))), width=100)
+    text = shown(lambda console: console.print(noise_table(noise_view("s", "base", FLOOR, "core"))), width=100)
     assert "Noise floor of s: base with 5 seeds (7, 8, 9, 10, 11)" in text
     assert "1 in 252" in text
+    assert "core-hours, both arms" in text
+    assert "GPU" not in text
     assert all(len(line.rstrip()) <= 100 for line in text.splitlines())
 
 
@@ -67,6 +69,6 @@ def test_floor_is_measured_from_scores_and_kept(tmp_path: Path) -> None:
     floor = measured_floor(plan, plan.arms[0].id, StudyScores.of(plan, store, ledger), ledger)
     assert (floor.seeds, floor.diverged, floor.gpu_seconds) == ((7, 8), (9,), 20.0)
     assert floor.benchmarks["shape"] == FloorScores("asked", pytest.approx((50.0, 60.0)), 400, 100)
-    assert noise_view("s", "base", floor).rows[1].sd_interval is None
+    assert noise_view("s", "base", floor, "core").rows[1].sd_interval is None
     write_floor(store, plan.study, floor)
     assert read_floor(store, plan) == floor

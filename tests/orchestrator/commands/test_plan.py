@@ -63,3 +63,14 @@ def test_resolved_prints_every_value_with_its_origin(small: Path, tmp_path: Path
 def test_two_forms_of_a_plan_at_once_are_refused(small: Path, tmp_path: Path) -> None:
     done = ablate("plan", str(small), "--tables", "--json", storage=tmp_path / "s", check=2)
     assert "must be given alone" in done.stdout + done.stderr
+
+
+def test_beyond_its_disk_budget_a_plan_is_one_document_that_says_so(small: Path, tmp_path: Path) -> None:
+    too_little = ("--set", "storage.budget_gb=0.000001", "--set", "blind=false")
+    done = ablate("plan", str(small), "--json", *too_little, storage=tmp_path / "s", check=2)
+    (problem,) = json.loads(done.stdout)["error"]["problems"]
+    assert problem["key"] == "storage.budget_gb"
+    resolved = ablate("plan", str(small), "--resolved", *too_little, storage=tmp_path / "s", check=2)
+    assert (resolved.stdout, "storage.budget_gb" in resolved.stderr) == ("", True)
+    shown = ablate("plan", str(small), *too_little, storage=tmp_path / "s", check=2)
+    assert "does      2 arms" in shown.stdout

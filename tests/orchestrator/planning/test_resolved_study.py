@@ -92,3 +92,18 @@ def test_every_field_of_a_study_is_resolved_or_named_by_what_is() -> None:
     listed = {re.split(r"[.\[]", value.path)[0] for value in resolved_values(study, plan_study(study))}
     named = {"samples", "languages", "backbones", "suites"}  # written out where the base or a benchmark names them
     assert set(Study.model_fields) - listed == named
+
+
+def test_what_the_toy_form_changes_is_said_to_be_of_the_toy_form(tmp_path: Path) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text(STUDY.replace("benchmarks: [easy-vqa-color, ", "benchmarks: ["))
+    study = load_study(str(file))
+    written, toy = plan_study(study), plan_study(study, toy=True)
+    before = {value.path: value for value in resolved_values(study, written)}
+    values = {value.path: value for value in resolved_values(study, toy, written)}
+    assert values["base.vision.resolution"].origin == "study.yaml:3"  # 64 px, in the toy form, too
+    assert (values["base.language.width"].text, values["base.language.width"].origin) == ("32", "--toy")
+    assert (values["recipe.finetune.max_steps"].text, values["recipe.finetune.max_steps"].origin) == ("3", "--toy")
+    for path, value in values.items():
+        is_same = path in before and before[path].text == value.text
+        assert value.origin == (before[path].origin if is_same else "--toy")

@@ -193,3 +193,14 @@ def test_an_attempt_that_finds_its_trial_done_leaves_result_and_cost_as_they_are
     assert _store(task).get(result) == before
     assert _costs(task) == costs
     assert all(len(values) == 1 for values in _history(task).values())
+
+
+def test_a_worker_that_has_half_a_gpu_costs_half_of_its_seconds(tmp_path: Path) -> None:
+    for name, share in (("half", {"gpus_per_worker": 0.5}), ("whole", {"gpus_per_worker": 1.0}), ("cpu", {})):
+        task = _task(tmp_path / name, **share)
+        run(task)
+        stage_result = read(_store(task), layout.stage_result(task.stages[0].key), StageResult)
+        assert stage_result is not None
+        records = stage_result.steps * task.trial.stages[0].global_batch
+        seconds = records / stage_result.samples_per_second
+        assert stage_result.gpu_seconds == pytest.approx(seconds * (0.5 if name == "half" else 1.0))
