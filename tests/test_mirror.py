@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 ROOT = Path(__file__).parents[1]
 WHOLES = {
     "tests/examples/test_results.py": "examples/results.ipynb",
+    "tests/examples/test_own_vqa.py": "examples/own-vqa",
     "tests/docs/test_commands.py": "all documents, messages and outputs",
     "tests/docs/test_documents.py": "all documents",
     "tests/docs/test_items.py": "docs/items.md",

@@ -28,7 +28,7 @@ def _quick() -> list[PrintedCommand]:
         command
         for words, command in commands.items()
         if " ".join(words).startswith(QUICK)
-        and not any(word.isupper() or word.endswith(".csv") for word in words)
+        and not any(word.isupper() or word.endswith(".csv") or word.startswith("examples/") for word in words)
         and not {"my-study", "my_cluster.yaml", "base.epochs=no", "--address", "/full"} & set(words)
     ]
 
