@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.commands.options import (
+    JsonOption,
     OptionalStudyArgument,
     StorageOption,
     ToyOption,
     TrackingOption,
     console,
     open_store,
+    print_json,
 )
 from orchestrator.commands.studies import stored_study
 from orchestrator.settings import existing_storage
@@ -40,6 +43,7 @@ def open_mlflow(
         bool,
         typer.Option("--browser/--no-browser", help="Open the link, where there is a browser; it is printed, too."),
     ] = True,
+    as_json: JsonOption = False,
 ) -> None:
     """Start MLflow on the storage's database, open the link to a study when it answers, and end it with Ctrl-C.
 
@@ -55,7 +59,10 @@ def open_mlflow(
     if tracking_uri is not None:
         tracker = open_tracker(tracking_uri, root)
         link = _page(tracker, name, without_credentials(tracking_uri))
-        out.print(f"MLflow: {link}", soft_wrap=True)
+        if as_json:
+            _print_link(name, link, ends=True)
+        else:
+            out.print(f"MLflow: {link}", soft_wrap=True)
         if browser:
             open_in_browser(link)
         return
@@ -65,7 +72,10 @@ def open_mlflow(
     try:
         with local_server(tracker.uri, port) as server:
             link = _page(tracker, name, server.address)
-            out.print(f"MLflow: {link}\nCtrl-C ends it.", soft_wrap=True)
+            if as_json:
+                _print_link(name, link, ends=False)
+            else:
+                out.print(f"MLflow: {link}\nCtrl-C ends it.", soft_wrap=True)
             if browser:
                 open_in_browser(link)
             code = server.wait()
@@ -74,6 +84,12 @@ def open_mlflow(
             raise
         return
     raise InputError(f"MLflow must go on, but it ended with exit code {code}", place=server.address)
+
+
+def _print_link(study: str | None, link: str, *, ends: bool) -> None:
+    """Print the link for a program, at once: the command may go on for as long as the page is to be seen."""
+    print_json({"study": study, "link": link, "ends": ends})
+    sys.stdout.flush()
 
 
 def _page(tracker: MlflowTracker, study: str | None, address: str) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -21,10 +22,12 @@ from orchestrator.commands.options import (
     console,
     open_store,
     planned_study,
+    print_json,
     within_bounds,
 )
 from orchestrator.schema_version import OutputKind
 from orchestrator.settings import existing_storage
+from search_spaces.credentials import without_credentials
 from search_spaces.errors import InputError, nearest
 
 if TYPE_CHECKING:
@@ -119,14 +122,24 @@ def logs(
     storage: StorageOption = None,
     seed: Annotated[int | None, typer.Option("--seed", help="Of an arm's trials, the one with this seed.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the trial ends.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Print which attempts of a trial have failed, and what its workers wrote."""
     from orchestrator.state.failures import attempt_line, read_failures
-    from orchestrator.state.logs import find_trial, print_logs, stored_trials
+    from orchestrator.state.logs import find_trial, has_ended, print_logs, stored_trials, worker_lines
 
+    if follow and as_json:
+        raise InputError("must come without --json, which is one document", key="--follow")
     store = open_store(existing_storage(storage))
     found = find_trial(stored_trials(store), trial, seed)
-    for failure in read_failures(store, found.study, found.id):
+    failures = read_failures(store, found.study, found.id)
+    if as_json:
+        workers = [{"rank": rank, "lines": lines} for rank, lines in worker_lines(store, found).items()]
+        attempts = [asdict(failure) for failure in failures]
+        about = {"study": found.study, "trial": found.id, "has_ended": has_ended(store, found)}
+        print_json({**about, "failures": attempts, "workers": workers})
+        return
+    for failure in failures:
         print(attempt_line(failure))
     print_logs(store, found, sys.stdout, follow=follow)
 
@@ -142,16 +155,22 @@ def sync(
         str | None,
         typer.Option("--register-best", metavar="MODEL", help="Give the best trial's model the alias `best` there."),
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Send everything that storage holds of a study to an MLflow server; what is there already stays as it is."""
     from orchestrator.tracking.mlflow_connect import open_command, open_tracker
     from orchestrator.tracking.sync import sync_study
 
     loaded, planned, store = planned_study(study, existing_storage(storage), selection)
-    tracker, out = open_tracker(tracking_uri, store.root), console()
+    tracker, out = open_tracker(tracking_uri, store.root), console(stderr=as_json)
     sent = sync_study(loaded, planned, store, tracker, partial(out.print, soft_wrap=True))
-    if register_best is not None:
-        out.print(_registered(tracker, register_best, loaded, planned, store), soft_wrap=True)
+    registered = None if register_best is None else _registered(tracker, register_best, loaded, planned, store)
+    if registered is not None:
+        text = "{model}@best is version {version}: the model of {trial}".format_map(registered)
+        out.print(text, soft_wrap=True)
+    if as_json and sent.missing is None:
+        server = without_credentials(tracker.uri)
+        print_json({"study": planned.study, "server": server, "points": sent.points, "registered": registered})
     out.print(f"{sent.points:,} points sent\n{open_command(tracker)}", soft_wrap=True)
     if sent.missing is not None:
         raise InputError(
@@ -161,8 +180,8 @@ def sync(
         )
 
 
-def _registered(tracker: MlflowTracker, name: str, loaded: Study, planned: Plan, store: Store) -> str:
-    """Give the model of the best trial a name on the server, and say so."""
+def _registered(tracker: MlflowTracker, name: str, loaded: Study, planned: Plan, store: Store) -> dict[str, Any]:
+    """Give the model of the best trial a name on the server; return name, version and trial."""
     from orchestrator.reporting.summary import summarize
     from orchestrator.tracking.tracker import TrackerAwayError, TrackerDeniedError, TrackerRefusedError
 
@@ -173,4 +192,4 @@ def _registered(tracker: MlflowTracker, name: str, loaded: Study, planned: Plan,
         version = tracker.register_best(name, best)
     except (TrackerAwayError, TrackerDeniedError, TrackerRefusedError) as error:
         raise InputError(f"the server must register the model, but it says: {error}", place=tracker.uri) from error
-    return f"{name}@best is version {version}: the model of {best}"
+    return {"model": name, "version": version, "trial": best}

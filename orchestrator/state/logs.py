@@ -72,6 +72,17 @@ def log_files(store: Store, trial: StoredTrial) -> list[str]:
     return sorted(logs, key=lambda name: int(PurePath(name).stem.removeprefix("rank-")))
 
 
+def worker_lines(store: Store, trial: StoredTrial) -> dict[int, list[str]]:
+    """Read the logs of a trial's workers: rank -> lines, oldest first.
+
+    Raises:
+        InputError: if nothing has been written.
+    """
+    _must_have_logs(store, trial)
+    files = {int(PurePath(name).stem.removeprefix("rank-")): name for name in log_files(store, trial)}
+    return {rank: _whole_lines(store, name, 0, to_the_end=True)[0].splitlines() for rank, name in files.items()}
+
+
 def print_logs(
     store: Store,
     trial: StoredTrial,
@@ -94,22 +105,27 @@ def print_logs(
     Raises:
         InputError: if nothing has been written and `follow` is not set.
     """
-    if not follow and not log_files(store, trial):
-        law = "the trial must have been started, but it has no log"
-        raise InputError(law, place=store.place(layout.trial_folder(trial.study, trial.id)), key=trial.id)
+    if not follow:
+        _must_have_logs(store, trial)
     offsets: dict[str, int] = {}
     while True:
-        has_ended = _has_ended(store, trial)  # read before the logs, so that the last lines are not missed
+        is_over = has_ended(store, trial)  # read before the logs, so that the last lines are not missed
         files = log_files(store, trial)
         for name in files:
             prefix = f"[{PurePath(name).stem}] " if len(files) > 1 else ""
-            text, offsets[name] = _whole_lines(store, name, offsets.get(name, 0), to_the_end=has_ended or not follow)
+            text, offsets[name] = _whole_lines(store, name, offsets.get(name, 0), to_the_end=is_over or not follow)
             for line in text.splitlines():
                 out.write(f"{prefix}{line}\n")
         out.flush()
-        if has_ended or not follow:
+        if is_over or not follow:
             return
         wait()
+
+
+def _must_have_logs(store: Store, trial: StoredTrial) -> None:
+    if not log_files(store, trial):
+        law = "the trial must have been started, but it has no log"
+        raise InputError(law, place=store.place(layout.trial_folder(trial.study, trial.id)), key=trial.id)
 
 
 def last_lines(store: Store, name: str, count: int) -> list[str]:
@@ -140,7 +156,8 @@ def _whole_lines(store: Store, name: str, offset: int, *, to_the_end: bool) -> t
     return raw.decode(errors="replace"), offset + len(raw)
 
 
-def _has_ended(store: Store, trial: StoredTrial) -> bool:
+def has_ended(store: Store, trial: StoredTrial) -> bool:
+    """Check whether a trial is done or has failed for good."""
     return store.exists(layout.trial_result(*trial)) or store.exists(layout.trial_failure(*trial))
 
 

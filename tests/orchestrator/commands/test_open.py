@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -53,6 +54,25 @@ def test_the_link_to_a_study_answers_until_ctrl_c(recorded: Path) -> None:
             opened.terminate()
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(link[1])
+
+
+def test_a_program_gets_the_link_as_json_before_ctrl_c(recorded: Path) -> None:
+    words = ["open", "small", "--storage", str(recorded), "--no-browser", "--json"]
+    command = [sys.executable, "-m", "orchestrator", *words]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment) as opened:
+        try:
+            assert opened.stdout is not None
+            printed = json.loads("".join(iter(opened.stdout.readline, "}\n")) + "}")
+            assert printed.keys() == {"schema_version", "study", "link", "ends"}
+            assert (printed["study"], printed["ends"]) == ("small", False)
+            with urllib.request.urlopen(printed["link"].partition("#")[0]) as page:
+                assert b"MLflow" in page.read()
+            opened.send_signal(signal.SIGINT)
+            assert opened.wait() == 0
+            assert opened.stdout.read() == ""
+        finally:
+            opened.terminate()
 
 
 def refusal(*arguments: str) -> str:
