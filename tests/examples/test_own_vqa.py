@@ -70,4 +70,5 @@ def test_study_runs_at_toy_size_and_scores_every_arm(study: str, drawn: Path) ->
     words = [str(FOLDER / f"{study}.yaml"), "--toy", "--data", ".", "--set", "seeds=[1]"]
     ablate("run", *words, storage=drawn / "storage", cwd=drawn)
     report = json.loads(ablate("report", *words, "--json", storage=drawn / "storage", cwd=drawn).stdout)
-    assert [arm["name"] for arm in report["arms"] if arm["seeds"]] == ARMS[study]
+    assert report["counts"]["done"] == report["n_trials"] == len(ARMS[study])
+    assert {cost["arm"] for cost in report["costs"]} == set(ARMS[study])
