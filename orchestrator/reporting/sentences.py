@@ -136,8 +136,8 @@ def costs_note(report: Report) -> str:
     lost = f" What {number_of(failed, 'failed attempt')} lost is not counted." if failed else ""
     return (
         f"{_DEVICE_SECONDS[report.device]} that the arm's trials spent; 'alone' is what they would have spent with all "
-        f"their stages to themselves. The study has cost {_spent(report)}: its results on storage, each counted once, "
-        f"whichever trial or study has produced it.{lost}"
+        f"their stages to themselves. The study has cost {_spent(report)}: its stages and scores on storage, each "
+        f"counted once, whichever trial or study has produced it.{lost}"
     )
 
 

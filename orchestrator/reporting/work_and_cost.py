@@ -32,12 +32,13 @@ def sharing(plan: Plan, ledger: Ledger, store: Store) -> Sharing:
     unique = {node.id: node for node in nodes}.values()
     finished = {trial for trial, entry in ledger.trials.items() if entry.result is not None}
     scorings = _scorings(ledger)
-    seconds = {node.id: _gpu_seconds(node, scorings, store) for node in unique}
+    # Caches of features do not count: one that was freed has no result, and what is shown must not change by that.
+    seconds = {node.id: 0.0 if node.kind == "features" else _gpu_seconds(node, scorings, store) for node in unique}
     trained_on = devices_by_trial(plan, store)
     by_device: dict[Device, float] = defaultdict(float)
     for node in unique:
         devices = [device for trial in node.trials for device in trained_on.get(trial, ())] or [plan.device]
-        by_device[devices[0] if node.kind == "features" else devices[-1]] += seconds[node.id]
+        by_device[devices[-1]] += seconds[node.id]
     return Sharing(
         stages_by_trial=sum(node.kind == "stage" for node in nodes),
         stages=sum(node.kind == "stage" for node in unique),
