@@ -60,7 +60,10 @@ def facts(storage: Path, *sets: str) -> Mapping[str, Any]:
 
 def process_of(storage: Path, rank: int) -> psutil.Process | None:
     """The process that the log of a rank names last; None if it names none that is there."""
-    named = [re.findall(r"^=== .* pid (\d+)$", log.read_text(), re.M) for log in storage.glob(f"**/rank-{rank}.log")]
+    named = [
+        re.findall(r"^=== .* pid (\d+)$", log.read_text(), re.M)
+        for log in storage.glob(f"studies/*/trials/*/rank-{rank}.log")
+    ]
     try:
         return psutil.Process(int(named[0][-1]))
     except (IndexError, psutil.NoSuchProcess):
@@ -68,7 +71,7 @@ def process_of(storage: Path, rank: int) -> psutil.Process | None:
 
 
 def checkpoints(storage: Path) -> set[Path]:
-    return set(storage.glob("**/checkpoints/[0-9]*/"))
+    return set(storage.glob("stages/*/checkpoints/[0-9]*/"))
 
 
 @pytest.mark.parametrize("workers", [ONE, TWO], ids=["one worker", "two"])
