@@ -22,6 +22,9 @@ from tests.support.terminal_text import shown
 GPUS = {"80gb": "h100", "40gb": "a100-40gb"}
 """End of a preset's name -> a GPU with as much memory as it promises; of two, the one with less."""
 
+KINDS = {"base": "v100", "other": "h100"}
+"""Arm -> the GPU of the kind that it asks for."""
+
 STUDY = """\
 study: seven
 base: {vision: clip-vit-l-336px, language: vicuna-v15-7b, stages: [finetune], epochs: 1, data: llava-v15}
@@ -86,10 +89,14 @@ def test_evaluations_of_models_of_unknown_shape_are_unknown(tmp_path: Path) -> N
 
 def test_arms_of_one_size_on_gpus_of_two_kinds_are_estimated_each_for_its_own(tmp_path: Path) -> None:
     text = STUDY.replace(
-        "resources: prismatic-7b-8x80gb", "resources: {preset: prismatic-7b-8x80gb, accelerator: A100}"
+        "resources: prismatic-7b-8x80gb", "resources: {preset: prismatic-7b-8x80gb, accelerator: V100}"
     )
     arms = "arms:\n  other: {epochs: 2, resources: {accelerator: H100}}\n"
-    (tmp_path / "study.yaml").write_text(f"{text}{arms}")
+    (tmp_path / "study.yaml").write_text(f"{text}{arms}".replace("vicuna-v15-7b", "vicuna-v15-13b"))
     plan = plan_study(load_study(str(tmp_path / "study.yaml")))
-    small = evaluation_estimates(plan, Assumptions(there=("a100-40gb", "h100")))
-    assert {name: each.fits for name, each in small.items() if each is not None} == {"base": False, "other": True}
+    each = evaluation_estimates(plan, Assumptions())
+    needs = {name: estimate.memory.total for name, estimate in each.items() if estimate is not None}
+    assert needs["base"] == needs["other"]
+    fits = {name: estimate.fits for name, estimate in each.items() if estimate is not None}
+    assert fits == {name: needs[name] <= shipped().gpus[gpu].memory_bytes for name, gpu in KINDS.items()}
+    assert set(fits.values()) == {True, False}
