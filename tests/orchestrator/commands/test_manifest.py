@@ -88,10 +88,10 @@ def test_the_storage_of_this_machine_is_not_that_of_the_cluster() -> None:
 @pytest.mark.parametrize(
     ("form", "of", "told"),
     [
-        ("rayjob", "kuberay", " --may-come 4x96:8\n"),
+        ("rayjob", "kuberay", " --may-come 4x96:8@accelerator=H100\n"),
         ("rayjob", "kuberay-kueue", None),
         ("sbatch", "slurm", None),
-        ("ray-up", "aws", " --may-come 4x192:8\n"),
+        ("ray-up", "aws", " --may-come 4x192:8@accelerator=H100\n"),
     ],
 )
 def test_a_run_is_told_of_nodes_that_come_while_it_goes_on(
