@@ -219,10 +219,12 @@ class Sharing:
     features_by_trial: int
     features: int
     gpu_seconds: float
+    """Of the trials with a result, what each has spent itself: of what it has found on storage nothing."""
     gpu_seconds_alone: float
     """What the same results would have cost, had every trial with a result produced its own for itself."""
     by_device: dict[Device, float]
-    """`gpu_seconds` by what they are of: GPUs and cores are no sum."""
+    """Seconds of all stages and scores on storage, each once, by what they are of: GPUs and cores are no sum. Caches of
+    features come on top."""
     failed_attempts: int
     """Attempts that failed: what was lost with them is not counted."""
 

@@ -137,7 +137,7 @@ def costs_note(report: Report) -> str:
     return (
         f"{_DEVICE_SECONDS[report.device]} that the arm's trials spent; 'alone' is what they would have spent with all "
         f"their stages to themselves. The study has cost {_spent(report)}: its stages and scores on storage, each "
-        f"counted once, whichever trial or study has produced it.{lost}"
+        f"counted once, whichever trial or study has produced it; caches of features come on top.{lost}"
     )
 
 

@@ -20,8 +20,9 @@ from trainables.storage.store import Store
 def sharing(plan: Plan, ledger: Ledger, store: Store) -> Sharing:
     """Count the work of the plan by trial and once each, and sum its GPU-seconds shared and alone.
 
-    The sum is over results on storage, whichever trial or study has produced them: also what trials without a result
-    have finished counts.
+    What sharing has saved is told by the costs of the trials that are done, caches of features included. What the study
+    has cost is summed over stages and scores on storage, whichever trial or study has produced them: also what trials
+    without a result have finished counts.
 
     Args:
         plan: with the graph.
@@ -30,7 +31,7 @@ def sharing(plan: Plan, ledger: Ledger, store: Store) -> Sharing:
     """
     nodes = [plan.nodes[node] for trial in plan.trials for node in trial.path]
     unique = {node.id: node for node in nodes}.values()
-    finished = {trial for trial, entry in ledger.trials.items() if entry.result is not None}
+    costs = [entry.result.cost for entry in ledger.trials.values() if entry.result is not None]
     scorings = _scorings(ledger)
     # Caches of features do not count: one that was freed has no result, and what is shown must not change by that.
     seconds = {node.id: 0.0 if node.kind == "features" else _gpu_seconds(node, scorings, store) for node in unique}
@@ -44,8 +45,8 @@ def sharing(plan: Plan, ledger: Ledger, store: Store) -> Sharing:
         stages=sum(node.kind == "stage" for node in unique),
         features_by_trial=sum(node.kind == "features" for node in nodes),
         features=sum(node.kind == "features" for node in unique),
-        gpu_seconds=sum(seconds.values()),
-        gpu_seconds_alone=sum(seconds[node.id] * max(1, len(finished.intersection(node.trials))) for node in unique),
+        gpu_seconds=sum(cost.gpu_seconds for cost in costs),
+        gpu_seconds_alone=sum(cost.gpu_seconds_alone for cost in costs),
         by_device={device: spent for device, spent in by_device.items() if spent},
         failed_attempts=sum(entry.failures_before + (entry.failure is not None) for entry in ledger.trials.values()),
     )
