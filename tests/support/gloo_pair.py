@@ -41,6 +41,46 @@ def run_on_two(
     return seen
 
 
+def answers_of_two(work: Callable[..., object], *arguments: object) -> list[Any]:
+    """Call a function in two processes that have met on gloo; returns the answers of rank 0 and of rank 1.
+
+    Args:
+        work: is called with the rank and the arguments.
+        arguments: of the function.
+    """
+    spawn = mp.get_context("spawn")
+    addresses, answers = spawn.Queue(), spawn.Queue()
+    ranks = [
+        spawn.Process(target=_answer, args=(work, arguments, rank, addresses, answers), daemon=True) for rank in (0, 1)
+    ]
+    for process in ranks:
+        process.start()
+    told = dict(answers.get(timeout=120) for _ in ranks)
+    for process in ranks:
+        process.join(timeout=60)
+    return [told[0], told[1]]
+
+
+def _answer(
+    work: Callable[..., object], arguments: tuple[object, ...], rank: int, addresses: Any, answers: Any
+) -> None:
+    _meet(rank, addresses)
+    answers.put((rank, work(rank, *arguments)))
+    torch.distributed.destroy_process_group()
+
+
+def _meet(rank: int, addresses: Any) -> None:
+    """Join the group of two processes."""
+    meeting = Rendezvous()
+    if rank == 0:
+        address = meeting.listen("127.0.0.1", 2)
+        addresses.put(address)
+    else:
+        address = addresses.get(timeout=60)
+    os.environ.update(RANK=str(rank), WORLD_SIZE="2", LOCAL_RANK=str(rank), DS_ACCELERATOR="cpu")
+    meeting.join(address, rank, 2, "cpu", rank)
+
+
 def rank_of_two(
     tasks: list[TrialTask],
     rank: int,
@@ -53,15 +93,7 @@ def rank_of_two(
     if before is not None:
         before()
     torch.set_num_threads(1)
-    meeting = Rendezvous()
-    if rank == 0:
-        address = meeting.listen("127.0.0.1", 2)
-        addresses.put(address)
-    else:
-        address = addresses.get(timeout=60)
-
-    os.environ.update(RANK=str(rank), WORLD_SIZE="2", LOCAL_RANK=str(rank), DS_ACCELERATOR="cpu")
-    meeting.join(address, rank, 2, "cpu", rank)
+    _meet(rank, addresses)
     for task in tasks:
         context = Context(rank=rank, world=2, local_rank=rank)
         events = run(task, context) if stop_at is None else run_until(task, stop_at, context)

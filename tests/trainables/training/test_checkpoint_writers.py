@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import itertools
-import multiprocessing as mp
 import os
 import threading
 import time
@@ -20,7 +19,7 @@ import torch
 from search_spaces.failure_kind import failure_kind
 from search_spaces.outcomes import TrialDone
 from search_spaces.resource_spec import CheckpointForm
-from tests.support.gloo_pair import run_on_two
+from tests.support.gloo_pair import answers_of_two, run_on_two
 from tests.support.tiny_specs import OptimizerSpec, stage
 from tests.support.tiny_trials import is_step, make_task, run, run_until
 from trainables.host_memory import HostMemory
@@ -34,7 +33,7 @@ from trainables.training import checkpoint_writers, host_buffer
 from trainables.training.checkpoint_writers import WRITERS
 from trainables.training.host_buffer import HostBuffer
 from trainables.training.step_checkpoints import StepCheckpoints
-from trainables.workers.process_group import FailedPeerError, Rendezvous
+from trainables.workers.process_group import FailedPeerError
 
 FORMS: tuple[CheckpointForm, ...] = get_args(CheckpointForm)
 THREAD = "step-checkpoint"
@@ -311,8 +310,8 @@ def test_a_rank_that_comes_to_write_after_the_checkpoint_was_given_up_leaves_no_
     assert not _folder(task).exists()
 
 
-def _rank_beside_a_full_disk(task: TrialTask, rank: int, addresses: Any, answers: Any) -> None:
-    """Train as one of two ranks, the second of which cannot write its part of a checkpoint; answer how that ended."""
+def _train_beside_a_full_disk(rank: int, task: TrialTask) -> str:
+    """Train as one of two ranks, the second of which cannot write its part of a checkpoint; return how that ended."""
     fsync = os.fsync
 
     def flush(descriptor: int) -> None:
@@ -321,32 +320,16 @@ def _rank_beside_a_full_disk(task: TrialTask, rank: int, addresses: Any, answers
         fsync(descriptor)
 
     os.fsync = flush  # type: ignore[assignment]
-    meeting = Rendezvous()
-    address = meeting.listen("127.0.0.1", 2) if rank == 0 else addresses.get(timeout=60)
-    if rank == 0:
-        addresses.put(address)
-    os.environ.update(RANK=str(rank), WORLD_SIZE="2", LOCAL_RANK=str(rank), DS_ACCELERATOR="cpu")
-    meeting.join(address, rank, 2, "cpu", rank)
     try:
         run(task, Context(rank, 2, rank))
     except (OSError, FailedPeerError) as error:
-        answers.put((rank, str(error)))
-    torch.distributed.destroy_process_group()
+        return str(error)
+    return ""
 
 
 def test_a_rank_that_cannot_write_its_part_fails_on_all_ranks(tmp_path: Path) -> None:
-    spawn = mp.get_context("spawn")
-    addresses, answers = spawn.Queue(), spawn.Queue()
     task = _task(tmp_path, workers=2, zero=2)
-    ranks = [
-        spawn.Process(target=_rank_beside_a_full_disk, args=(task, rank, addresses, answers), daemon=True)
-        for rank in (0, 1)
-    ]
-    for process in ranks:
-        process.start()
-    told = dict(answers.get(timeout=120) for _ in ranks)
-    for process in ranks:
-        process.join(timeout=60)
+    told = answers_of_two(_train_beside_a_full_disk, task)
     assert "No space left on device" in told[1]
     assert "rank 1 has failed" in told[0]
     assert _steps(task) == []

@@ -19,6 +19,7 @@ import torch
 
 from search_spaces.resource_spec import ResourceSpec
 from search_spaces.resources import KEPT_CHECKPOINTS
+from tests.support.gloo_pair import answers_of_two
 from tests.support.written_states import write_state
 from trainables.storage import layout
 from trainables.storage.file_classes import file_class
@@ -323,13 +324,8 @@ def test_two_ranks_write_one_checkpoint_and_agree_on_the_newest_whole_one(tmp_pa
     assert [name[:8] for name in names] == ["00000020"]
 
 
-def _rank_beside_a_full_disk(root: Path, rank: int, addresses: Any, answers: Any) -> None:
-    """Save as one of two ranks, the second of which cannot write its part, and answer how that ended."""
-    meeting = Rendezvous()
-    address = meeting.listen("127.0.0.1", 2) if rank == 0 else addresses.get(timeout=60)
-    if rank == 0:
-        addresses.put(address)
-    meeting.join(address, rank, 2, "cpu", rank)
+def _save_beside_a_full_disk(rank: int, root: Path) -> str:
+    """Save as one of two ranks, the second of which cannot write its part, and return how that ended."""
 
     def write_own(folder: Path) -> dict[str, str]:
         name = f"rank-{rank}.pt"
@@ -342,22 +338,12 @@ def _rank_beside_a_full_disk(root: Path, rank: int, addresses: Any, answers: Any
     try:
         checkpoints.save(10, write_own)
     except (OSError, FailedPeerError) as error:
-        answers.put((rank, str(error)))
-    torch.distributed.destroy_process_group()
+        return str(error)
+    return ""
 
 
 def test_a_rank_that_cannot_write_its_part_fails_on_all_ranks_and_leaves_nothing(tmp_path: Path) -> None:
-    spawn = mp.get_context("spawn")
-    addresses, answers = spawn.Queue(), spawn.Queue()
-    ranks = [
-        spawn.Process(target=_rank_beside_a_full_disk, args=(tmp_path, rank, addresses, answers), daemon=True)
-        for rank in (0, 1)
-    ]
-    for process in ranks:
-        process.start()
-    told = dict(answers.get(timeout=120) for _ in ranks)
-    for process in ranks:
-        process.join(timeout=60)
+    told = answers_of_two(_save_beside_a_full_disk, tmp_path)
     assert "No space left on device" in told[1]
     assert "rank 1 has failed" in told[0]
     assert not list(_folder(tmp_path).glob("writing.aside/*"))
