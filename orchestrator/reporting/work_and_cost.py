@@ -33,13 +33,13 @@ def sharing(plan: Plan, ledger: Ledger, store: Store) -> Sharing:
     unique = {node.id: node for node in nodes}.values()
     costs = [entry.result.cost for entry in ledger.trials.values() if entry.result is not None]
     scorings = _scorings(ledger)
-    # Caches of features do not count: one that was freed has no result, and what is shown must not change by that.
-    seconds = {node.id: 0.0 if node.kind == "features" else _gpu_seconds(node, scorings, store) for node in unique}
     trained_on = devices_by_trial(plan, store)
     by_device: dict[Device, float] = defaultdict(float)
     for node in unique:
+        if node.kind == "features":  # one that was freed has no result, and what is shown must not change by that
+            continue
         devices = [device for trial in node.trials for device in trained_on.get(trial, ())] or [plan.device]
-        by_device[devices[-1]] += seconds[node.id]
+        by_device[devices[-1]] += _gpu_seconds(node, scorings, store)
     return Sharing(
         stages_by_trial=sum(node.kind == "stage" for node in nodes),
         stages=sum(node.kind == "stage" for node in unique),
