@@ -79,6 +79,8 @@ class Run:
         """By signature and shape."""
         self._lost: set[str] = set()
         self._oom_kills: dict[str, int | None] = {}
+        self._heard_at: dict[str, float] = {}
+        """Trial that runs -> when it was dispatched or last reported, by the monotonic clock."""
 
     @property
     def stopped(self) -> tuple[Stopped, ...]:
@@ -116,6 +118,7 @@ class Run:
             return None
         if isinstance(trial, str):
             self._refusals = 0
+            self._heard_at[trial] = time.monotonic()
             self._spending.started(trial, self._dispatcher.devices(trial))
         return trial
 
@@ -160,7 +163,8 @@ class Run:
         """Handle a report of a trial's process: it is a heartbeat, and tells what has happened."""
         trial, event = result.trial, result.event
         process = Process(result.node_id, result.pid, result.process_started)
-        self._watchdog.heartbeat(trial, process, time.monotonic(), result.timeout_s)
+        self._heard_at[trial] = now_s = time.monotonic()
+        self._watchdog.heartbeat(trial, process, now_s, result.timeout_s)
         self._attempts.placed(trial, result.node_id, result.host)
         self._oom_kills[trial] = result.oom_kills
         match event:
@@ -184,6 +188,7 @@ class Run:
             self.failed(trial, "error", "the trial ended without leaving a result", group_kept=True)
         else:
             self._watchdog.forget(trial)
+            self._heard_at.pop(trial, None)
             self._policy.done(self._attempts.node_of(trial))
             self._dispatcher.ended(trial, group_kept=self._keeps_groups)
             self._spending.done(trial, outcome.cost.gpu_seconds)
@@ -203,7 +208,7 @@ class Run:
         """
         self._watchdog.forget(trial)
         self._spending.failed(trial)
-        is_storage_in_trouble = self._pause.look() is not None
+        is_storage_in_trouble = self._was_storage_in_trouble(trial)
         node_id = self._attempts.node_of(trial)
         if kind == "lost" and not group_kept and node_id and has_killed_since(node_id, self._oom_kills.get(trial)):
             kind, message = "memory", "its process is gone: the kernel has killed for want of memory on its host"
@@ -224,6 +229,14 @@ class Run:
             "%s failed (%s: %s), attempt %d: %s", trial, failure.kind, failure.message, failure.attempt, follows
         )
         self._follow(trial, failure, follows, group_kept and self._keeps_groups)
+
+    def _was_storage_in_trouble(self, trial: str) -> bool:
+        """Check whether storage is in trouble, or has been since the trial was last heard of.
+
+        What a trial meets while storage is away may arrive here when storage is back.
+        """
+        heard_at = self._heard_at.pop(trial, math.inf)
+        return self._pause.look() is not None or self._pause.was_on_since(heard_at)
 
     def _follow(self, trial: str, failure: Failure, follows: Decision, group_kept: bool) -> None:
         match follows:

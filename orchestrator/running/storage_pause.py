@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -48,6 +49,7 @@ class StoragePause:
         self._look, self._tell, self._patience_s, self._clock = look, tell, patience_s, clock
         self._lock = threading.Lock()
         self._since: float | None = None
+        self._ended_at = -math.inf
         self._looked_at = 0.0
         self.given_up: str | None = None
         """What was wrong with storage when the patience ended; None while it has not."""
@@ -56,6 +58,10 @@ class StoragePause:
     def is_on(self) -> bool:
         """Whether nothing may start now."""
         return self._since is not None
+
+    def was_on_since(self, moment: float) -> bool:
+        """Check whether there is a pause, or has been one since a moment of the clock."""
+        return self.is_on or self._ended_at >= moment
 
     def look(self, at: Callable[[], str | None] | None = None) -> str | None:
         """Look at storage now; begins a pause if it is in trouble. Returns what is wrong.
@@ -99,7 +105,7 @@ class StoragePause:
             if trouble is not None:
                 self._end_if_impatient(trouble)
                 return
-            self._since = None
+            self._since, self._ended_at = None, self._clock()
         logger.warning("storage can be written to again")
         self._tell(f"storage can be written to again, after {duration(took)}: going on")
 

@@ -161,6 +161,25 @@ def test_failed_by_a_storage_that_is_away_counts_nothing_and_goes_on_when_it_is_
     assert not lease_files(root)
 
 
+def test_failed_what_a_trial_met_during_a_pause_counts_nothing_though_it_is_heard_of_afterwards(tmp_path: Path) -> None:
+    root, away = tmp_path / "storage", tmp_path / "away"
+    watched = Watched(root, {"a": ["s1"], "b": ["s2"]}, lost=0, storage=0)
+    assert {watched.run.next(), watched.run.next()} == {"a", "b"}
+    for trial in ("a", "b"):
+        watched.report(trial, Started(fresh_group=True))
+    root.rename(away)
+    watched.run.failed("a", "error", "FileNotFoundError: No such file or directory")
+    away.rename(root)
+    watched.pause.look_again()
+    watched.run.failed("b", "error", "FileNotFoundError: No such file or directory")
+    assert watched.follows == [AfterStorage(), AfterStorage()]
+    assert {watched.run.next(), watched.run.next()} == {"a", "b"}
+    for trial in ("a", "b"):
+        watched.report(trial, Started(fresh_group=True))
+        watched.run.failed(trial, "error", "ValueError: of its own")
+    assert watched.follows[2:] == [GivenUp(), GivenUp()]
+
+
 def test_next_storage_that_is_gone_for_longer_than_the_patience_ends_the_run(tmp_path: Path) -> None:
     root = tmp_path / "storage"
     watched = Watched(root, {"a": ["s1"]}, patience_s=0)

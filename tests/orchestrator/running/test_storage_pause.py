@@ -48,6 +48,19 @@ def test_look_trouble_begins_one_pause_that_ends_by_itself() -> None:
     ]
 
 
+def test_was_on_since_is_true_from_the_first_trouble_until_the_moments_after_its_end() -> None:
+    storage = Storage()
+    assert not storage.pause.was_on_since(-10)
+    storage.trouble, storage.now = "/s is away", 10
+    storage.pause.look()
+    assert storage.pause.was_on_since(20)
+    storage.trouble, storage.now = None, 40
+    assert storage.pause.look() is None
+    assert storage.pause.was_on_since(41)  # nobody has said that it is over
+    storage.pause.look_again()
+    assert [storage.pause.was_on_since(moment) for moment in (9, 39, 40, 41)] == [True, True, True, False]
+
+
 def test_look_again_after_the_patience_the_run_is_given_up_for_good() -> None:
     storage = Storage(patience_s=60)
     storage.trouble = "/s is away"
