@@ -47,11 +47,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("study", nargs="?", default="quickstart")
     parser.add_argument("--toy", action="store_true", help="run its toy form")
+    parser.add_argument("--events", type=Path, help="of such a run that has ended, in place of a run")
     arguments = parser.parse_args()
     plan = plan_study(load_study(arguments.study), toy=arguments.toy)
     nodes = this_machine()
-    with TemporaryDirectory() as folder:
-        events = _run(arguments.study, Path(folder), toy=arguments.toy)
+    if arguments.events:
+        events = _read(arguments.events)
+    else:
+        with TemporaryDirectory() as folder:
+            events = _run(arguments.study, Path(folder), toy=arguments.toy)
     measured = read_events(events, plan)
     predicted = predict(plan, measured)
     print(f"load {os.getloadavg()[0]:.1f}, {nodes[0].cpus:g} CPUs, {len(plan.trials)} trials")
@@ -67,6 +71,10 @@ def _run(study: str, folder: Path, *, toy: bool) -> list[dict[str, Any]]:
     command = [sys.executable, "-m", "orchestrator", "run", study, "--storage", str(folder / "storage")]
     command += ["--events", str(file), "--no-rehearsal", "--offline", *(["--toy"] if toy else [])]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    return _read(file)
+
+
+def _read(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
@@ -89,7 +97,8 @@ def read_events(events: Iterable[Mapping[str, Any]], plan: Plan) -> Measured:
         told = by_trial[trial.id]
         if not told or told[-1]["event"] != "trial done":
             raise ValueError(f"{trial.id} must be done, but is not")
-        seconds |= _pieces(trial, told)
+        for node, spent_s in _pieces(trial, told).items():  # who finds it done spends next to nothing on it
+            seconds[node] = max(seconds.get(node, 0.0), spent_s)
         starts += [each["at"] - told[0]["at"] for each in told if each.get("fresh_group")]
     every = [event["at"] for told in by_trial.values() for event in told]
     return Measured(max(every) - min(every), seconds, statistics.median(starts) if starts else 0.0, len(starts))
