@@ -29,7 +29,7 @@ def _reasons(arms: Sequence[str], seeds: Sequence[int], benchmarks: Sequence[str
     if absent:
         return [f"this plan has no trial of {', '.join(absent)}"]
     if not seeds:
-        return [f"{', '.join(arms)} have no seed in common"]
+        return [_nothing_in_common(arms, benchmarks, scored)]
     entries = [entry for arm in arms for entry in scored.trials[arm] if entry.seed in seeds]
     diverged = [f"{entry.arm} diverged with seed {entry.seed}" for entry in entries if entry.is_diverged]
     if diverged:
@@ -43,6 +43,23 @@ def _reasons(arms: Sequence[str], seeds: Sequence[int], benchmarks: Sequence[str
         if len(set(ways.values())) > 1:
             reasons.append(f"{name} was scored in different ways: {_ways(ways)}")
     return reasons
+
+
+def _nothing_in_common(arms: Sequence[str], benchmarks: Sequence[str], scored: StudyScores) -> str:
+    """Say why no seed has scores of all arms: they have other seeds, or an arm has no scores on some benchmark."""
+    together = f"{', '.join(arms)} have no seed in common"
+    if not set.intersection(*({entry.seed for entry in scored.trials[arm]} for arm in arms)):
+        return together
+    absent = [
+        f"{arm} has no scores on {', '.join(lacking)}"
+        for arm in arms
+        if (lacking := [name for name in benchmarks if not _has_scores(arm, name, scored)])
+    ]
+    return "; ".join(absent) or f"{together} on {', '.join(benchmarks)}"
+
+
+def _has_scores(arm: str, benchmark: str, scored: StudyScores) -> bool:
+    return any(scored.scores.cell(arm, entry.seed, benchmark) is not None for entry in scored.trials[arm])
 
 
 def _missing(entry: TrialEntry, benchmarks: Sequence[str], scored: StudyScores) -> list[str]:

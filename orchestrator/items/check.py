@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from orchestrator.analysis.examples import Examples, some
 from orchestrator.analysis.intervals import Floats
 from orchestrator.items.table import NEVER_EMPTY, REQUIRED, ItemTable, values_of
+from search_spaces.alike_names import alike, shown_apart
 from search_spaces.errors import InputError, Problems
 from search_spaces.quantities import number_of
 
@@ -85,6 +86,8 @@ def checked_items(items: ItemTable, *, same_references: bool = False) -> Items:
 
     names = [cell_name(cell) for cell in range(len(cells))]
     rows_of_cells = np.split(order, np.cumsum(np.bincount(cell_of, minlength=len(cells)))[:-1])
+    for column, coded in (("arm", arms), ("benchmark", benchmarks)):
+        problems.extend(_alike(items, coded, column))
     problems.extend(_repeated(items, order, cell_of, ids, names))
     problems.extend(_other_questions(names, rows_of_cells, ids, benchmarks.names))
     problems.extend(_differing(items, benchmarks, ids, "cluster", "the image of a question"))
@@ -119,6 +122,17 @@ def _coded(table: pa.Table, column: str) -> _Coded:
     rank = np.empty(len(names), dtype=np.intp)
     rank[order] = np.arange(len(names))
     return _Coded(tuple(names[i] for i in order), rank[encoded.indices.to_numpy(zero_copy_only=False)])
+
+
+def _alike(items: ItemTable, coded: _Coded, column: str) -> Iterator[InputError]:
+    """Name arms or benchmarks that people take for one: a seed under the other name would be in no pair."""
+    for pair in alike(coded.names):
+        earlier, later = (int(np.flatnonzero(coded.codes == coded.names.index(name))[0]) for name in pair)
+        rows = np.flatnonzero(coded.codes == coded.codes[max(earlier, later)])
+        names = shown_apart(*(coded.names[coded.codes[row]] for row in sorted((earlier, later))))
+        yield items.problem(
+            rows, f"{column}s must differ in more than case, blanks and unseen signs, but {names} do not", column
+        )
 
 
 def _repeated(

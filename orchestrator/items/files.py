@@ -159,7 +159,7 @@ def _row_problems(row: dict[str, Any]) -> Iterator[tuple[str, str, str]]:
             if field.name in REQUIRED:
                 yield "null", "must be given", field.name
         elif not _is_value(value, field):
-            yield "type", f"must be {kind_of(field)}, but is {_value_text(value)}", field.name
+            yield "type", f"must be {_kind_wanted(value, field)}, but is {_value_text(value)}", field.name
         elif field.name in NEVER_EMPTY and not value:
             yield "empty", "must not be empty", field.name
 
@@ -172,6 +172,14 @@ def _is_value(value: Any, field: pa.Field) -> bool:
     if pa.types.is_integer(field.type):
         return isinstance(value, int) and abs(value) < 2**63
     return isinstance(value, int | float) and 0 <= value <= 1
+
+
+def _kind_wanted(value: Any, field: pa.Field) -> str:
+    """Say what a column holds, with what a value of the right type lacks."""
+    if isinstance(value, str) and pa.types.is_string(field.type):
+        return f"{kind_of(field)} without halves of characters"
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return f"{kind_of(field)} of 64 bits" if is_number and pa.types.is_integer(field.type) else kind_of(field)
 
 
 def _value_text(value: Any) -> str:

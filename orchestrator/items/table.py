@@ -156,7 +156,11 @@ def absent_columns(absent: Sequence[str], there: Sequence[str], name: str) -> In
         there: those that it has.
         name: of the file.
     """
-    law = f"items must have the columns {', '.join(REQUIRED)}, but there is no {', '.join(absent)}"
+    law = f"items must have the columns {', '.join(REQUIRED)}, but "
+    empty, lacking = ([name for name in absent if (name in there) is is_there] for is_there in (True, False))
+    words = [f"there is no {', '.join(lacking)}"] if lacking else []
+    words += [f"{', '.join(empty)} {'is' if len(empty) == 1 else 'are'} null in every row"] if empty else []
+    law += " and ".join(words)
     others = [column for column in there if column not in REQUIRED]
     near = {column: difflib.get_close_matches(column, others, n=1) for column in absent}
     hints = [f"Is {names[0]} its {column}?" for column, names in near.items() if names]

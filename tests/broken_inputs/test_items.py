@@ -6,6 +6,7 @@ import copy
 import gzip
 import json
 import math
+import unicodedata
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from orchestrator.items.files import read_items
 from orchestrator.items.harnesses.contract import Choices
 from orchestrator.items.harnesses.registry import HARNESSES, HarnessName
 from orchestrator.items.import_runs import import_runs
+from search_spaces.alike_names import seen_name
 from search_spaces.errors import InputError
 from tests.support.broken_inputs import tries
 from tests.support.harness_files import choice_rows, lmms_sample, pope_metrics, write_samples, write_table, yes_no_rows
@@ -32,8 +34,8 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), m
 
 @st.composite
 def item_tables(draw: st.DrawFn) -> list[Row]:
-    arms = draw(st.lists(NAMES, min_size=2, max_size=3, unique=True))
-    benchmarks = draw(st.lists(NAMES, min_size=1, max_size=2, unique=True))
+    arms = draw(st.lists(NAMES, min_size=2, max_size=3, unique_by=seen_name))
+    benchmarks = draw(st.lists(NAMES, min_size=1, max_size=2, unique_by=seen_name))
     ids = draw(st.lists(NAMES, min_size=2, max_size=5, unique=True))
     seeds = draw(st.lists(st.integers(-(2**40), 2**40), min_size=1, max_size=3, unique=True))
     scores = st.sampled_from([0.0, 1.0, 0.3, 1, 0])
@@ -145,6 +147,42 @@ def test_rows_that_do_not_go_together_are_refused_by_name(
     with pytest.raises(InputError) as raised:
         checked_items(read_items([json_lines(rows, tmp_path) if kind == "jsonl" else parquet(rows, tmp_path)]))
     assert named in str(raised.value)
+
+
+LOOKALIKES: dict[str, Callable[[str], str]] = {
+    "case": str.swapcase,
+    "a blank behind": lambda name: f"{name} ",
+    "a blank of another kind": lambda name: name.replace(" ", "\u00a0"),
+    "an unseen sign": lambda name: f"{name[:1]}\u200b{name[1:]}",
+    "a byte order mark": lambda name: f"\ufeff{name}",
+    "decomposed": lambda name: unicodedata.normalize("NFD", name),
+    "composed": lambda name: unicodedata.normalize("NFC", name),
+}
+
+
+@tries("items", few=40)
+@given(column=st.sampled_from(["arm", "benchmark"]), change=st.sampled_from(list(LOOKALIKES)), seed=st.integers(1, 3))
+@pytest.mark.parametrize("name", ["caf\u00e9 one", "cafe\u0301 one"])
+def test_a_name_that_looks_like_another_is_refused_by_both(
+    tmp_path: Path, column: str, change: str, seed: int, name: str
+) -> None:
+    rows = [
+        {"arm": arm, "seed": number, "benchmark": f"on {name}", "id": f"{at}", "score": at % 2}
+        for arm in (name, "base")
+        for number in (1, 2, 3)
+        for at in range(4)
+    ]
+    other = LOOKALIKES[change](rows[0][column])
+    for row in rows:
+        if row["arm"] == name and row["seed"] == seed:
+            row[column] = other
+    items = read_items([json_lines(rows, tmp_path)])
+    if other in (name, f"on {name}"):
+        checked_items(items)
+        return
+    with pytest.raises(InputError, match=f"{column}: {column}s must differ in more than case, blanks") as raised:
+        checked_items(items)
+    assert "items.jsonl:" in str(raised.value)
 
 
 PARTS = st.sampled_from(

@@ -78,6 +78,18 @@ def test_places_are_lines_of_text_and_rows_of_parquet(tmp_path: Path) -> None:
         ("\ufeffnull", "x.jsonl:1: a line must be an object"),
         ('{"arm": "a", "arm": "b"}', "the key 'arm' is there twice"),
         ('{"arm": "a", "sed": 1}', "there is no seed, benchmark, id, score\nIt has arm, sed. Is sed its seed?"),
+        (
+            '{"arm": "a", "seed": null, "benchmark": "b", "id": "q", "score": 1}',
+            "but seed is null in every row\nIt has arm, seed, benchmark, id, score.",
+        ),
+        (
+            f'{{"arm": "a", "seed": {2**64}, "benchmark": "b", "id": "q\\ud83d", "score": 1}}',
+            "seed: must be a whole number of 64 bits, but is 18446744073709551616",
+        ),
+        (
+            '{"arm": "a", "seed": 1, "benchmark": "b", "id": "q\\ud83d", "score": 1}',
+            "id: must be text without halves of characters",
+        ),
         ("\n \n", "must hold items, but is empty"),
         ("<html>", "must hold data, but is an HTML page"),
         ("PAR1 and nothing", "must be a whole Parquet file"),

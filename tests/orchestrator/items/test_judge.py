@@ -83,6 +83,18 @@ def test_arms_without_a_common_seed_are_not_compared(tmp_path: Path) -> None:
     assert verdict.reasons == ("base, other have no seed in common",)
 
 
+def test_arms_on_other_benchmarks_are_not_compared_and_the_benchmark_is_named(tmp_path: Path) -> None:
+    rows = item_rows({"base": 0.5, "other": 0.7}, seeds=(1, 2), benchmarks=("gqa", "pope"))
+    fewer = [row for row in rows if (row["arm"], row["benchmark"]) != ("other", "pope")]
+    assert judged(tmp_path, fewer, claim()).verdicts[0].reasons == ("other has no scores on pope",)
+
+
+def test_arms_without_a_common_seed_on_both_benchmarks_name_these(tmp_path: Path) -> None:
+    rows = item_rows({"base": 0.5, "other": 0.7}, seeds=(1, 2), benchmarks=("gqa", "pope"))
+    apart = [row for row in rows if row["arm"] == "base" or (row["benchmark"] == "gqa") == (row["seed"] == 1)]
+    assert judged(tmp_path, apart, claim()).verdicts[0].reasons == ("base, other have no seed in common on gqa, pope",)
+
+
 def test_one_answer_throughout_is_no_signal_and_supports_no_equivalence(tmp_path: Path) -> None:
     rows = item_rows({"base": 0.5, "other": 0.5}, n=400)
     same = claim("equivalent", margin=5)
