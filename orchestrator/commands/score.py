@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -52,6 +53,8 @@ def score(
     from trainables.benchmarks.registry import find_benchmark
     from trainables.benchmarks.scoring import score_predictions, write_examples
 
+    if per_example is not None:
+        _check_written(per_example, [*references, *predictions])
     chosen = find_benchmark(benchmark)
     chosen.protocol(protocol)
     examples = chosen.examples(find_files(chosen.id, chosen.files, references), split)
@@ -64,6 +67,18 @@ def score(
         print_json(scored.to_json())
     else:
         _show_score(scored, console())
+
+
+def _check_written(file: Path, read: Sequence[Path]) -> None:
+    """Check, before anything is scored, that a file can be written and is none of those that are read."""
+    from search_spaces.errors import InputError
+
+    if file.is_dir():
+        raise InputError(f"must be a file, but {file} is a folder", key="--per-example")
+    if not file.parent.is_dir():
+        raise InputError(f"must lie in a folder that is there, but {file.parent} is not", key="--per-example")
+    if file.exists() and any(other.exists() and file.samefile(other) for other in read):
+        raise InputError(f"must not be a file that is read, but {file} is", key="--per-example")
 
 
 def _show_score(scored: Scored, out: Console) -> None:

@@ -27,6 +27,7 @@ from orchestrator.items.table import (
 from search_spaces.errors import InputError, Problems
 from search_spaces.quantities import number_of
 from trainables.benchmarks.answers.records import object_of
+from trainables.benchmarks.files.json_words import what_is_wrong
 from trainables.benchmarks.files.plain_text import read_bytes, text_of
 
 ENDINGS = (".jsonl", ".jsonl.gz", ".parquet")
@@ -134,8 +135,7 @@ def _line_by_line(text: str, place: str) -> pa.Table:
         try:
             row = json.loads(line, object_pairs_hook=object_of)
         except (ValueError, RecursionError) as error:
-            what = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-            add("JSON", f"must be one JSON object per line, but {what}", at)
+            add("JSON", f"must be one JSON object per line, but {what_is_wrong(error)}", at)
             continue
         if not isinstance(row, dict):
             add("object", 'a line must be an object such as {"arm": ..., "seed": 1, ...}', at)

@@ -159,6 +159,7 @@ OWN: dict[str, dict[str, Damage]] = {
         "blank inside": _answers(["teal", " "], refused="answers"),
         "boolean inside": _answers(["teal", True], refused="answers"),
         "list inside": _answers([["teal"]], refused="answers"),
+        "counts by answer": _answers({"teal": 3}, refused="answers"),
         "missing": lambda case: without(case, "answers"),
         "unknown words": _unknown(answers=[UNKNOWN] * 9),
     },
@@ -199,6 +200,12 @@ OWN: dict[str, dict[str, Damage]] = {
         "null": lambda case: changed(case, refused="answer", answer=None),
         "one option": lambda case: changed(case, refused="options", options=["teal"], answer=0),
         "equal options": lambda case: changed(case, refused="options", options=["teal", "Teal"], answer=0),
+        "options equal but for an accent's characters": lambda case: changed(
+            case, refused="options", options=["caf\u00e9", "cafe\u0301"], answer=0
+        ),
+        "options equal but for an unseen sign": lambda case: changed(
+            case, refused="options", options=["teal", "te\u200bal"], answer=0
+        ),
         "blank option": lambda case: changed(case, refused="options", options=["teal", ""], answer=0),
         "options as text": lambda case: changed(case, refused="options", options="teal, gold", answer=0),
         "missing": lambda case: without(case, "options"),

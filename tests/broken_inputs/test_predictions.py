@@ -5,9 +5,13 @@ from __future__ import annotations
 import copy
 import gzip
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +22,7 @@ from tests.support.answer_forms import FILES, TABLES, forms_of, records_of
 from tests.support.broken_inputs import tries
 from tests.support.json_files import write_json_lines
 from tests.support.official_files.gqa import gqa_question
+from trainables.benchmarks.answers.records import read_records
 from trainables.benchmarks.contract import Example
 from trainables.benchmarks.files.reference_files import find_files
 from trainables.benchmarks.predictions import Predictions, check_ids, read_predictions
@@ -174,6 +179,60 @@ def test_damage_is_refused_with_the_place_or_the_id(
         return
     with pytest.raises(InputError, match=r"answers\.txt"):
         check_ids(examples, read_predictions(path, examples))
+
+
+TWICE = ("prediction", "Prediction", " prediction ", "id", "ID")
+
+
+@pytest.mark.parametrize("twice", TWICE)
+@pytest.mark.parametrize("kind", ["csv", "tsv", "xlsx", "parquet"])
+@pytest.mark.parametrize("at", [0, 2])
+def test_a_column_that_is_there_twice_is_refused_by_name(tmp_path: Path, twice: str, kind: str, at: int) -> None:
+    names, rows = ["id", "prediction"], [[str(n), "yes"] for n in range(3)]
+    names.insert(at, twice)
+    for row in rows:
+        row.insert(at, "0" if "id" in twice.lower() else "no")
+    path = tmp_path / f"answers.{kind}"
+    if kind == "xlsx":
+        book = openpyxl.Workbook()
+        for row in (names, *rows):
+            book.worksheets[0].append(row)
+        book.save(path)
+    elif kind == "parquet":
+        pq.write_table(
+            pa.Table.from_arrays([pa.array(column) for column in zip(*rows, strict=True)], names=names), path
+        )
+    else:
+        separator = "," if kind == "csv" else "\t"
+        path.write_text("".join(separator.join(row) + "\n" for row in (names, *rows)))
+    with pytest.raises(InputError, match=rf"answers\.{kind}.*a column must be there once.*'{twice.strip().lower()}'"):
+        read_records(path)
+
+
+PYTHON_WORDS = re.compile(r"codec|recursion|sys\.|Exceeds|<Buffer>|Traceback|not a zip")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b'{"id": ' + b"9" * 5000 + b', "prediction": "x"}', "too many digits"),
+        (b"[" * 100_000, "nested too deeply"),
+        (b'{"a":' * 100_000, "nested too deeply"),
+        (b'{"id": 1, "prediction": "ok"}\n{"id": 2, "prediction": "caf\xe9"}\n', "line 2 has the byte 0xe9"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), r"before 2007 \(\.xls"),
+        (b"ARROW1\0\0" + bytes(50), "an Arrow"),
+        (b"SQLite format 3\0" + bytes(90), "a SQLite database"),
+        (b"\x28\xb5\x2f\xfd" + bytes(90), "compressed with zstd"),
+        (b"%PDF-1.4\n", "a PDF"),
+        (b"PK\x03\x04" + bytes(90), "a ZIP archive that is cut off or broken"),
+    ],
+)
+def test_what_is_no_file_of_answers_is_named_for_what_it_is(tmp_path: Path, data: bytes, words: str) -> None:
+    path = tmp_path / "answers.jsonl"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=words) as raised:
+        read_records(path)
+    assert not PYTHON_WORDS.search(str(raised.value))
 
 
 def shift_answers(rows: list[dict[str, Any]], answer: str) -> None:

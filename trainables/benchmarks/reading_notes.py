@@ -26,13 +26,14 @@ def is_answer_read(protocol: Protocol, row: Row) -> bool:
     if not row.parsed.ok or not output.strip():
         return False
     bare = bare_answer(output)
-    if bare == output or output in _references(example):
+    if bare == output or output in references_of(example):
         return True
     alone = protocol.parse(bare, example)
     return not alone.ok or alone.value == row.parsed.value
 
 
-def _references(example: Example) -> Sequence[str]:
+def references_of(example: Example) -> Sequence[str]:
+    """List the texts that are right answers to an example; none where the right answer is no text."""
     reference = example.reference
     if isinstance(reference, dict):
         reference = reference.get("answer", reference.get("answers", ""))

@@ -16,8 +16,15 @@ from trainables.benchmarks.best_reachable import best_row, check_reachable
 from trainables.benchmarks.contract import Benchmark, Example, Protocol, Row, without_collection
 from trainables.benchmarks.model_text import MODEL_TEXTS
 from trainables.benchmarks.predictions import Predictions, check_ids, chosen
-from trainables.benchmarks.reading_notes import best_note, is_answer_read, model_text_changes, unparsable_notes
+from trainables.benchmarks.reading_notes import (
+    best_note,
+    is_answer_read,
+    model_text_changes,
+    references_of,
+    unparsable_notes,
+)
 from trainables.benchmarks.scorers.summaries import points
+from trainables.benchmarks.unicode_writing import same_in_other_characters
 
 EXAMPLE_SCHEMA = pa.schema(
     [
@@ -94,7 +101,8 @@ def score_predictions(
         rows.append(score_example(protocol, example, text, likelihoods))
     problems.raise_all()
     scored = summarise(benchmark, protocol_name, rows, split)
-    return replace(scored, warnings=(*scored.warnings, *_model_text_note(protocol, rows, scored)))
+    notes = (*_model_text_note(protocol, rows, scored), *_writing_note(protocol, rows, scored))
+    return replace(scored, warnings=(*scored.warnings, *notes))
 
 
 def _model_text_note(protocol: Protocol, rows: Sequence[Row], scored: Scored) -> tuple[str, ...]:
@@ -112,6 +120,27 @@ def _model_text_note(protocol: Protocol, rows: Sequence[Row], scored: Scored) ->
     return (
         f"predictions are scored as they stand; cut at both ends, as {scored.protocol} cuts what a model says, their"
         f" {protocol.headline} is {value:.2f}",
+    )
+
+
+def _writing_note(protocol: Protocol, rows: Sequence[Row], scored: Scored) -> tuple[str, ...]:
+    """Note answers that are a right one but for their characters, and the score with the references' characters."""
+    rewritten: dict[int, Row] = {}
+    for number, row in enumerate(rows):
+        if row.likelihoods is None and row.score < 1:
+            reference = same_in_other_characters(row.prediction, references_of(row.example))
+            if reference is not None:
+                rewritten[number] = score_example(protocol, row.example, reference)
+    better = [number for number, row in rewritten.items() if row.score > rows[number].score]
+    if not better:
+        return ()
+    all_rows = [rewritten[number] if number in rewritten else row for number, row in enumerate(rows)]
+    value = protocol.summarise(all_rows).metrics[protocol.headline]
+    first = rows[better[0]]
+    return (
+        f"{len(better):,} of {len(rows):,} answers are a right one in other characters (accents, quotes, dashes, unseen"
+        f" signs), e.g. {ascii(first.prediction[:60])} to {first.example.id}: in those of the references"
+        f" {scored.headline} is {value:.2f}",
     )
 
 
@@ -221,7 +250,10 @@ def write_examples(scored: Scored, path: Path, model_digest: str = "", seed: str
         "model digest": model_digest,
         "seed": seed,
     }
-    pq.write_table(example_table(scored.rows, metadata), path)
+    aside = path.with_name(f".{path.name}.part")
+    with aside.open("wb") as file:  # an error of Python names the file
+        pq.write_table(example_table(scored.rows, metadata), file)
+    aside.replace(path)
 
 
 def _parsed_text(value: Any) -> str | None:

@@ -110,3 +110,14 @@ def test_the_human_view_names_the_metric_the_unit_and_the_counts(vqav2: Path) ->
     assert "accuracy" in shown
     assert "points" in shown
     assert "n = 3, unparsable 0" in shown
+
+
+def test_rows_are_written_beside_what_is_read_and_never_over_it(vqav2: Path) -> None:
+    made = predictions(vqav2, {"0": "red", "1": "no", "2": "two"})
+    options = ["score", "vqav2", "--references", str(vqav2 / "set"), "--predictions", made, "--per-example"]
+    before = Path(made).read_bytes()
+    for place, words in ((made, "a file that is read"), (vqav2, "is a folder"), (vqav2 / "no" / "r.parquet", "is not")):
+        assert f"--per-example: must {words}"[:20] in (told := ablate(*options, str(place), check=2).stderr)
+        assert words in told
+    assert Path(made).read_bytes() == before
+    assert {file.name for file in vqav2.iterdir()} == {"set", "predictions.jsonl"}

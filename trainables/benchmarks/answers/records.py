@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from search_spaces.errors import InputError
 from trainables.benchmarks.answers.fields import ANSWERS, NAMES
 from trainables.benchmarks.answers.problems import KindsOfProblems
 from trainables.benchmarks.files.delimited import Delimited, split_answers
+from trainables.benchmarks.files.json_words import what_is_wrong, where_and_what
 from trainables.benchmarks.files.plain_pickle import load_plain
 from trainables.benchmarks.files.plain_text import read_bytes, text_of
 from trainables.benchmarks.files.table_files import is_workbook, read_sheet
@@ -74,10 +75,20 @@ def read_records(path: Path) -> list[Record]:
 
 def _parquet_rows(data: bytes, place: str) -> list[dict[str, Any]]:
     try:
+        names = pq.read_schema(io.BytesIO(data)).names
+        _check_columns(names, place)
         rows: list[dict[str, Any]] = pq.read_table(io.BytesIO(data)).to_pylist()
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"must be a whole Parquet file, but {error}", place=place) from error
     return rows
+
+
+def _check_columns(names: Sequence[str], place: str) -> None:
+    """Raise InputError for a column that is there twice, whatever its case: which one holds the answers?"""
+    plain = [name.strip().lower() for name in names if name.strip()]
+    repeated = next((name for name in plain if plain.count(name) > 1), None)
+    if repeated is not None:
+        raise InputError(f"a column must be there once, whatever its case, but {repeated!r} is twice", place=place)
 
 
 def _of_text(text: str, place: str) -> list[Record]:
@@ -87,7 +98,7 @@ def _of_text(text: str, place: str) -> list[Record]:
         value = _JSON.decode(text)
     except (ValueError, RecursionError) as error:
         if text.lstrip()[:1] == "[" and not _is_json(text.lstrip().partition("\n")[0]):
-            raise InputError(f"must be JSON, but {error}", place=place) from error
+            raise InputError(f"must be JSON, but {where_and_what(error)}", place=place) from error
         return _of_lines(text, place)
     if isinstance(value, dict) and "\n" not in text.strip() and _is_record(value):
         return [Record(f"{place}:1", value)]
@@ -120,8 +131,7 @@ def _of_lines(text: str, place: str) -> list[Record]:
         try:
             value = _decoded(line)
         except (ValueError, RecursionError) as error:
-            what = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-            problems.add(f"must be one JSON object per line, but {what}", at)
+            problems.add(f"must be one JSON object per line, but {what_is_wrong(error)}", at)
             continue
         if isinstance(value, dict):
             records.append(Record(at, value))
@@ -146,7 +156,9 @@ def _of_values(text: str, place: str) -> Iterator[Record]:
         try:
             value, at = _JSON.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"must be one JSON value after the other, but {error}", place=line) from error
+            raise InputError(
+                f"must be one JSON value after the other, but {what_is_wrong(error)}", place=line
+            ) from error
         if not isinstance(value, dict):
             raise InputError(_RECORD, place=line)
         yield Record(line, value)
@@ -201,6 +213,7 @@ def _of_table(table: Delimited, place: str) -> list[Record]:
     if not {name.lower() for name in names} & _KNOWN:
         law = f"the first line must name the columns, such as id and prediction, but is {', '.join(names[:4])}"
         raise InputError(law, place=f"{place}:{table.lines[0].number}")
+    _check_columns(names, f"{place}:{table.lines[0].number}")
     for line in table.lines[1:]:
         cells = line.cells + ("",) * (len(names) - len(line.cells) if len(line.cells) == 1 else 0)
         if len(cells) != len(names):

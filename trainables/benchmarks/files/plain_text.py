@@ -9,6 +9,7 @@ from pathlib import Path
 
 from search_spaces.errors import InputError
 from search_spaces.regular_files import read_regular
+from trainables.benchmarks.files.binary_kinds import binary_kind
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -52,12 +53,14 @@ def text_of(data: bytes, place: str) -> str:
     Raises:
         InputError: for what is no text in UTF-8 or UTF-16, for an HTML page and for a pointer of Git LFS.
     """
+    kind = binary_kind(data)
+    if kind is not None:
+        raise InputError(f"must be text, but is {kind[0]}", place=place, way_out=kind[1])
     try:
         text = data.decode(_encoding(data))
     except UnicodeDecodeError as error:
-        raise InputError(
-            f"must be UTF-8 text, but {error}", place=place, way_out="Save it as UTF-8 (or UTF-16)."
-        ) from error
+        law = f"must be {error.encoding.upper()} text, but {_undecoded(data, error)}"
+        raise InputError(law, place=place, way_out="Save it as UTF-8 (or UTF-16).") from error
     if "\0" in text:
         raise InputError("must be text, but holds zero bytes", place=place)
     if text.startswith(_POINTER):
@@ -65,6 +68,14 @@ def text_of(data: bytes, place: str) -> str:
     if text.lstrip()[:14].lower().startswith(("<!doctype html", "<html")):
         raise InputError("must hold data, but is an HTML page", place=place, way_out="Download the file itself.")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _undecoded(data: bytes, error: UnicodeDecodeError) -> str:
+    """Name the byte that is no text, and its line; of UTF-16 the place in the file."""
+    if error.encoding != "utf-8":
+        return f"{error.reason} at byte {error.start + 1:,}"
+    lines = data[: error.start].replace(b"\r\n", b"\n").replace(b"\r", b"\n").count(b"\n")
+    return f"line {lines + 1:,} has the byte 0x{data[error.start]:02x}"
 
 
 def _encoding(data: bytes) -> str:

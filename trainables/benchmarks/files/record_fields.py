@@ -14,7 +14,7 @@ class Fields:
 
     def __init__(self, record: Any, place: str):
         if not isinstance(record, dict):
-            raise InputError(f"a record must be an object, but got {_shown(record)}", place=place)
+            raise InputError(f"a record must be an object, but got {shown_value(record)}", place=place)
         self._record, self.place = record, place
 
     def __contains__(self, key: str) -> bool:
@@ -96,7 +96,7 @@ class Fields:
         return self._record[key]
 
     def _wrong(self, key: str, kind: str, value: Any) -> InputError:
-        return InputError(f"must be {kind}, but got {_shown(value)}", place=self.place, key=key)
+        return InputError(f"must be {kind}, but got {shown_value(value)}", place=self.place, key=key)
 
 
 def four_numbers(value: Any, place: str, key: str) -> list[float]:
@@ -112,7 +112,7 @@ def four_numbers(value: Any, place: str, key: str) -> list[float]:
     """
     numbers = isinstance(value, list | tuple) and len(value) == 4
     if not numbers or not all(isinstance(v, int | float) and not isinstance(v, bool) and abs(v) < 1e9 for v in value):
-        raise InputError(f"must be four numbers, but got {_shown(value)}", place=place, key=key)
+        raise InputError(f"must be four numbers, but got {shown_value(value)}", place=place, key=key)
     return list(value)
 
 
@@ -130,12 +130,12 @@ def _text_to_whole(value: str) -> int | str:
         return value
 
 
-def _shown(value: Any) -> str:
-    text = (
-        show(value)
-        if isinstance(value, str | int | float | bool | None) and not _is_huge(value)
-        else repr(type(value).__name__)
-    )
+def shown_value(value: Any) -> str:
+    """Write a value of a record for a message, short; of lists and objects the kind."""
+    if isinstance(value, list | tuple | dict):
+        return "an object" if isinstance(value, dict) else "a list"
+    is_plain = isinstance(value, str | int | float | bool | None) and not _is_huge(value)
+    text = show(value) if is_plain else repr(type(value).__name__)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
 
 from search_spaces.errors import InputError
+from trainables.benchmarks.files.json_words import what_is_wrong
 from trainables.benchmarks.files.plain_text import read_text
 
 _BLANKS = " \t\r\n"
@@ -114,7 +115,7 @@ def _skip(text: str, at: int) -> int:
     return at
 
 
-def _what(error: Exception) -> str:
+def _what(error: ValueError | RecursionError) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} at column {error.colno}"
-    return str(error) or type(error).__name__
+    return what_is_wrong(error)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from search_spaces.errors import InputError
+from trainables.benchmarks.files.json_words import what_is_wrong, where_and_what
 from trainables.benchmarks.files.plain_pickle import load_plain
 from trainables.benchmarks.files.plain_text import read_bytes, read_text
 
@@ -147,7 +148,7 @@ def _json_or_lines(text: str, path: Path) -> Any:
         first = text.lstrip().partition("\n")[0]
         if _is_json(first):
             return read_json_lines(text, str(path))
-        raise InputError(f"must be JSON, but {error}", place=str(path)) from error
+        raise InputError(f"must be JSON, but {where_and_what(error)}", place=str(path)) from error
 
 
 def _is_json(line: str) -> bool:
@@ -166,7 +167,8 @@ def read_json_lines(text: str, place: str) -> list[Any]:
             try:
                 values.append(json.loads(line))
             except (ValueError, RecursionError) as error:
-                raise InputError(f"must be one JSON value per line, but {error}", place=f"{place}:{number}") from error
+                law = f"must be one JSON value per line, but {what_is_wrong(error)}"
+                raise InputError(law, place=f"{place}:{number}") from error
     return values
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def read_sheet(data: bytes, place: str, exact: bool = False) -> Delimited:
         workbook = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
         sheets = [[tuple(row) for row in sheet.iter_rows(values_only=True)] for sheet in workbook.worksheets]
     except Exception as error:  # a damaged archive raises whatever its parts do
-        raise InputError(f"must be an Excel workbook, but {error or type(error).__name__}", place=place) from error
+        raise InputError(f"must be an Excel workbook, but {_no_workbook(data, error)}", place=place) from error
     rows = next((rows for rows in sheets if any(any(cell is not None for cell in row) for row in rows)), [])
     lines = [
         Line(number, tuple(_text(cell, f"{place}:{number}", exact) for cell in row))
@@ -59,6 +60,17 @@ def read_sheet(data: bytes, place: str, exact: bool = False) -> Delimited:
     if not lines:
         raise InputError("a workbook must have a sheet with cells, but all are empty", place=place)
     return Delimited(",", tuple(lines))
+
+
+def _no_workbook(data: bytes, error: Exception) -> str:
+    """Say why an archive is no workbook: it is cut off, or holds other files, or what openpyxl says."""
+    try:
+        names = zipfile.ZipFile(io.BytesIO(data)).namelist()
+    except (zipfile.BadZipFile, OSError):
+        return "it is a ZIP archive that is cut off or broken"
+    if not any(name.startswith("xl/") for name in names):
+        return f"it is a ZIP archive of other files ({', '.join(names[:3]) or 'none'})"
+    return str(error) or type(error).__name__
 
 
 def _text(cell: Any, place: str, exact: bool) -> str:

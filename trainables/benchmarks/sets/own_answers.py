@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from search_spaces.errors import InputError
-from trainables.benchmarks.files.record_fields import Fields
+from trainables.benchmarks.files.record_fields import Fields, shown_value
 from trainables.benchmarks.scorers import grounding
 from trainables.benchmarks.scorers.boxes import Size
 from trainables.benchmarks.scorers.instructions import LETTERS
@@ -40,6 +40,8 @@ def several_answers(row: Fields) -> list[str]:
     key = "answers" if "answers" in row or "answer" not in row else "answer"
     require(row, key)
     value = row.plain(key)
+    if isinstance(value, dict):
+        raise InputError("must be a list of answers, but is an object", place=row.place, key=key)
     entries = value if isinstance(value, list) else [value]
     texts = [plain_text(_entry(entry), row.place, key) for entry in entries]
     if not texts:
@@ -61,9 +63,12 @@ def yes_or_no(row: Fields) -> str:
     word = str(value).lower() if isinstance(value, bool) else value
     known = _YES_OR_NO.get(word.strip().rstrip(".").lower()) if isinstance(word, str) else None
     if known is None:
-        got = value if isinstance(value, str | int | float | None) else type(value).__name__
-        raise InputError(f"must be yes or no, but got {str(got)[:60]!r}", place=row.place, key="answer")
+        raise InputError(f"must be yes or no, but got {_got(value)}", place=row.place, key="answer")
     return known
+
+
+def _got(value: Any) -> str:
+    return repr(value[:60]) if isinstance(value, str) else shown_value(value)
 
 
 def count(row: Fields) -> int:
@@ -91,7 +96,7 @@ def choice(row: Fields) -> int:
         both = " and ".join(repr(options[position]) for position in sorted(named))
         law += f", but {str(answer)[:40]!r} names {both}"
         raise InputError(law, place=row.place, key="answer", way_out="Write the text of the right one with its word.")
-    raise InputError(f"{law}, but got {str(answer)[:60]!r}", place=row.place, key="answer")
+    raise InputError(f"{law}, but got {_got(answer)}", place=row.place, key="answer")
 
 
 def _named_options(answer: Any, options: tuple[str, ...]) -> set[int]:

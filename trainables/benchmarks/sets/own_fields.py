@@ -39,8 +39,7 @@ def options_of(row: Fields) -> tuple[str, ...]:
     options = tuple(plain_text(option, row.place, "options") for option in value)
     if len(options) > len(LETTERS):
         raise InputError(f"must be at most 26, but there are {len(options)}", place=row.place, key="options")
-    folded = [option.strip().casefold() for option in options]
-    if len(set(folded)) < len(folded):
+    if len(set(map(seen_name, options))) < len(options):
         raise InputError("must differ, but two are the same", place=row.place, key="options")
     return options
 
