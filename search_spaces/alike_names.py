@@ -1,4 +1,4 @@
-"""Find names that people take for one name: they differ in case, white space, composed accents or unseen signs alone."""
+"""Find names that people take for one name: only case, white space, accents or unseen signs differ."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 
 def seen_name(name: str) -> str:
-    """Reduce a name to what is seen of it: composed, in lower case, with single blanks and without format characters."""
+    """Reduce a name to what is seen of it: composed, in lower case, with single blanks, without format characters."""
     visible = "".join(sign for sign in name if unicodedata.category(sign) != "Cf")
     return unicodedata.normalize("NFC", " ".join(unicodedata.normalize("NFC", visible).casefold().split()))
 
@@ -26,4 +26,4 @@ def alike(names: Iterable[str]) -> list[tuple[str, str]]:
 def shown_apart(earlier: str, later: str) -> str:
     """Write two such names for a message, so that their difference is seen: `'new' and 'new\\u200b'`."""
     is_seen = unicodedata.normalize("NFC", earlier) != unicodedata.normalize("NFC", later)
-    return f"{earlier!r} and {later!r}" if is_seen else f"{ascii(earlier)} and {ascii(later)}"
+    return f"{earlier!r} and {later!r}" if is_seen else f"{earlier!a} and {later!a}"

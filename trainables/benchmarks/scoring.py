@@ -134,12 +134,12 @@ def _writing_note(protocol: Protocol, rows: Sequence[Row], scored: Scored) -> tu
     better = [number for number, row in rewritten.items() if row.score > rows[number].score]
     if not better:
         return ()
-    all_rows = [rewritten[number] if number in rewritten else row for number, row in enumerate(rows)]
+    all_rows = [rewritten.get(number, row) for number, row in enumerate(rows)]
     value = protocol.summarise(all_rows).metrics[protocol.headline]
     first = rows[better[0]]
     return (
         f"{len(better):,} of {len(rows):,} answers are a right one in other characters (accents, quotes, dashes, unseen"
-        f" signs), e.g. {ascii(first.prediction[:60])} to {first.example.id}: in those of the references"
+        f" signs), e.g. {first.prediction[:60]!a} to {first.example.id}: in those of the references"
         f" {scored.headline} is {value:.2f}",
     )
 

@@ -33,7 +33,7 @@ def test_a_right_answer_in_other_characters_is_noted_with_its_score(
     assert scored.metrics["accuracy"] == 50
     (note,) = [note for note in scored.warnings if "other characters" in note]
     assert note.startswith("1 of 2 answers")
-    assert f"e.g. {ascii(answer)} to 0: in those of the references accuracy is 100.00" in note
+    assert f"e.g. {answer!a} to 0: in those of the references accuracy is 100.00" in note
 
 
 def test_other_words_other_case_and_blanks_at_the_ends_are_no_other_characters() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from search_spaces.alike_names import seen_name
 from search_spaces.errors import InputError, nearest
 from trainables.benchmarks.files.record_fields import Fields
 from trainables.benchmarks.scorers.instructions import LETTERS
